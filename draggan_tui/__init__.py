@@ -1,0 +1,3 @@
+"""The terminal editor."""
+
+__version__ = "0.1.0"

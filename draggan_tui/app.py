@@ -1,0 +1,92 @@
+"""The application: its look, its screen, its engine, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import termios
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual.app import App
+
+from draggan_engine.protocol.edit import Edit
+from draggan_tui.engine_client import EngineClient
+from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.screens.editor import EditorScreen, EngineLost, EngineSaid, LeaveEditor
+from draggan_tui.themes import EditorTheme
+from draggan_tui.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asked for."""
+
+    model: str
+    seed: int
+    psi: float | None
+    device: str
+    out: Path | None
+    theme: EditorTheme
+
+
+class DragganApp(App[None]):
+    """The editor. `return_code` says how it ended: 0, or 128 + the signal."""
+
+    TITLE = "draggan-tui"
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self, options: Options) -> None:
+        super().__init__()
+        self.editor_theme = options.theme
+        self.engine = EngineClient(
+            options.model,
+            options.device,
+            options.out,
+            on_event=lambda event: self.editor.post_message(EngineSaid(event)),
+            on_lost=lambda: self.editor.post_message(EngineLost()),
+        )
+        workspace = Workspace(Edit(model=options.model, seed=options.seed), options.psi)
+        self.editor = EditorScreen(workspace, self.engine, self._depth())
+        self._leaving = False
+
+    def _depth(self) -> ColorDepth:
+        """How many colours the terminal takes."""
+        if self.no_color:
+            return "none"
+        depths: dict[str | None, ColorDepth] = {"truecolor": "truecolor", "256": "256", "standard": "16"}
+        return depths.get(self.console.color_system, "none")
+
+    async def on_mount(self) -> None:
+        theme = self.editor_theme.to_textual()
+        self.register_theme(theme)
+        self.theme = theme.name
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, _: self._signalled(loop, number))
+        await self.push_screen(self.editor)
+        await self.engine.start()
+
+    def _signalled(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
+        # A plain handler, because it also runs while the loop is stuck in a write to a terminal that is gone.
+        try:
+            termios.tcgetattr(sys.__stdin__.fileno())  # type: ignore[union-attr]
+        except (termios.error, OSError, ValueError):
+            # There is nothing to restore, and Textual would wait for its writes forever. Edits are already on
+            # their way, and an engine without a client writes its drag and ends.
+            os._exit(128 + number)
+        loop.call_soon_threadsafe(lambda: self.run_worker(self.leave(128 + number)))
+
+    async def on_leave_editor(self, _: LeaveEditor) -> None:
+        await self.leave(0)
+
+    async def leave(self, return_code: int) -> None:
+        """Lets the engine write what there is, then ends."""
+        if self._leaving:
+            return
+        self._leaving = True
+        self.editor.say("finishing …")
+        await self.engine.close()
+        self.exit(return_code=return_code)

@@ -1,0 +1,169 @@
+"""The command line. Heavy imports wait inside the command that needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from draggan_tui import __version__
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Drag points of a GAN image to where you want them. Without a command: the editor.",
+)
+
+
+class Color(StrEnum):
+    auto = "auto"
+    truecolor = "truecolor"
+    c256 = "256"
+    c16 = "16"
+    none = "none"
+
+
+class Space(StrEnum):
+    w_plus = "w+"
+    w = "w"
+
+
+DEFAULT_MODEL = "critters-128"
+
+Model = Annotated[str, typer.Option(help="A bundled model's name, or the path of a StyleGAN2 checkpoint.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Which picture to start from.")]
+Psi = Annotated[float | None, typer.Option(min=-2, max=2, help="Truncation ψ; default: the model's own.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+
+
+@contextmanager
+def friendly() -> Iterator[None]:
+    """An error becomes one line on stderr and its exit code; a traceback goes to the log file."""
+    from draggan_engine.protocol.errors import DragganError
+
+    try:
+        yield
+    except DragganError as error:
+        typer.echo(f"draggan-tui: {error}", err=True)
+        raise typer.Exit(error.exit_code) from error
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        from draggan_tui import paths
+
+        where = paths.log_traceback()
+        typer.echo(f"draggan-tui: unexpected {type(error).__name__}: {error}; details in {where}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"draggan-tui {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def editor(
+    context: typer.Context,
+    seed: Seed = 42,
+    model: Model = DEFAULT_MODEL,
+    psi: Psi = None,
+    device: Device = "auto",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the session; default: draggan-out/<date>-<model>-seed<N>.")
+    ] = None,
+    theme: Annotated[str, typer.Option(help="dark, light, contrast, or the path of a TOML file.")] = "dark",
+    color: Annotated[Color, typer.Option(help="How many colours to use; auto asks the terminal.")] = Color.auto,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Opens the editor."""
+    if context.invoked_subcommand is not None:
+        return
+    with friendly():
+        _need_terminal()
+        _set_color(color)
+        from draggan_tui.app import DragganApp, Options
+        from draggan_tui.themes import load
+
+        application = DragganApp(Options(model=model, seed=seed, psi=psi, device=device, out=out, theme=load(theme)))
+        application.run()
+        raise typer.Exit(application.return_code or 0)
+
+
+def _need_terminal() -> None:
+    """
+    Raises:
+        InputError: the editor would draw into a pipe.
+    """
+    from draggan_engine.protocol.errors import InputError
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InputError(
+            "the editor needs a terminal; in scripts and pipes use: draggan-tui drag --seed 42 --pair X,Y:X,Y"
+        )
+
+
+def _set_color(color: Color) -> None:
+    # Textual reads these when it is imported.
+    if color is Color.none:
+        os.environ["NO_COLOR"] = "1"
+    elif color is not Color.auto:
+        os.environ.pop("NO_COLOR", None)
+        os.environ["TEXTUAL_COLOR_SYSTEM"] = "standard" if color is Color.c16 else color.value
+
+
+@app.command()
+def render(
+    out: Annotated[Path, typer.Option(help="The PNG to write.")],
+    seed: Seed = 42,
+    model: Model = DEFAULT_MODEL,
+    psi: Psi = None,
+    device: Device = "auto",
+) -> None:
+    """Writes the full-resolution picture of a seed."""
+    with friendly():
+        from draggan_tui.headless import render_picture
+
+        render_picture(out, seed=seed, model=model, psi=psi, device=device)
+
+
+@app.command()
+def drag(
+    pair: Annotated[
+        list[str], typer.Option(metavar="X,Y:X,Y", help="Handle and target in pixels; may be given many times.")
+    ],
+    seed: Seed = 42,
+    model: Model = DEFAULT_MODEL,
+    psi: Psi = None,
+    mask: Annotated[Path | None, typer.Option(help="A picture, white where the image may move.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Most steps; default: the model's own.")] = None,
+    space: Annotated[Space | None, typer.Option(help="Latent space; default: w+.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Step size; default: the model's own.")] = None,
+    device: Device = "auto",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files; default: draggan-out/<date>-<model>-seed<N>.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Drags points without the editor, and writes pictures, latents and events.
+
+    Exit status: 0 reached or ended at the most steps, 2 bad input, 3 diverged, 130 Ctrl-C (what was reached is
+    written), 1 anything else.
+    """
+    with friendly():
+        from draggan_tui.headless import DragRequest, run_drag
+
+        request = DragRequest(
+            pairs=tuple(pair), seed=seed, model=model, psi=psi, mask=mask, steps=steps,
+            space=None if space is None else space.value, step_size=lr, device=device, out=out,
+        )  # fmt: skip
+        raise typer.Exit(run_drag(request, as_json=json))

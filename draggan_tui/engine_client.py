@@ -1,0 +1,120 @@
+"""The only door to the engine process: starts it, sends commands, hands its events on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from draggan_engine.protocol.errors import EngineError
+from draggan_engine.protocol.messages import HEADER, Command, Event, Quit, body_length, decode_event, encode
+
+from . import paths
+
+# A step of a large model on a CPU takes seconds, and its end is written after it.
+FAREWELL = 30.0
+
+
+class EngineClient:
+    """One engine process at a time.
+
+    Args:
+        model: name or path of the model.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        out: folder of the session, or None for the default one.
+        on_event: called in the event loop with each event, in order.
+        on_lost: called in the event loop when the process has gone without being asked to.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        device: str,
+        out: Path | None,
+        on_event: Callable[[Event], object],
+        on_lost: Callable[[], object],
+    ) -> None:
+        self.model, self.device, self.out = model, device, out
+        self._on_event, self._on_lost = on_event, on_lost
+        self._process: subprocess.Popen[bytes] | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._leaving = False
+
+    @property
+    def alive(self) -> bool:
+        return self._writer is not None and not self._leaving
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    async def start(self, resume: str | None = None) -> None:
+        """Starts the process; commands may be sent as soon as this returns, long before torch is loaded.
+
+        Args:
+            resume: the folder of a session that an earlier process began.
+        """
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "draggan_engine.process", "--fd", str(theirs.fileno())]
+        command += ["--model", self.model, "--device", self.device]
+        if resume is not None:
+            command += ["--resume", resume]
+        elif self.out is not None:
+            command += ["--out", str(self.out)]
+        with theirs, self._log() as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        self._reading = asyncio.create_task(self._read(reader))
+
+    def send(self, command: Command) -> None:
+        """Hands a command to the engine; lost if the engine is (the document is not)."""
+        if self._writer is not None:
+            self._writer.write(encode(command))
+
+    async def close(self) -> None:
+        """Lets the engine end its drag, write it and exit; kills it if that takes longer than `FAREWELL` seconds."""
+        self._leaving = True
+        process, writer = self._process, self._writer
+        if process is None or writer is None:
+            return
+        with contextlib.suppress(OSError, TimeoutError):
+            self.send(Quit())
+            await asyncio.wait_for(asyncio.to_thread(process.wait), FAREWELL)
+        process.kill()
+        process.wait()
+        writer.close()
+
+    def _log(self) -> IO[bytes]:
+        try:
+            return paths.log_file().open("ab")
+        except OSError:
+            return Path(os.devnull).open("ab")
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while True:
+                header = await reader.readexactly(HEADER.size)
+                self._on_event(decode_event(await reader.readexactly(body_length(header))))
+        except (asyncio.IncompleteReadError, OSError, EngineError):
+            pass
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        if self._process is not None and not self._leaving:
+            self._process.kill()
+            self._process.wait()
+            self._on_lost()

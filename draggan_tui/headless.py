@@ -1,0 +1,218 @@
+"""The commands that need no screen. They drain the engine's own iterator, without a process between.
+
+The one module of this package that reaches past the engine's protocol.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich_pixels import HalfcellRenderer, Pixels
+
+from draggan_engine.checkpoints import Model, load_model
+from draggan_engine.drag import DragSession, DragStep
+from draggan_engine.files import SessionStore, check_output, read_mask, write_picture
+from draggan_engine.networks.pictures import latent_of_seed, picture
+from draggan_engine.protocol.edit import DragSettings, Edit, PointPair
+from draggan_engine.protocol.errors import EditError, OutputError
+from draggan_engine.protocol.geometry import Size, fit_preview
+from draggan_engine.recording import DragRecorded, picture_of, prepare_drag, record_drag
+
+DIVERGED = 3
+_NUMBER = r"\s*(-?\d+(?:\.\d*)?)\s*"
+_PAIR = re.compile(f"{_NUMBER},{_NUMBER}:{_NUMBER},{_NUMBER}")
+
+
+@dataclass(frozen=True)
+class DragRequest:
+    """What `draggan-tui drag` was asked; None stands for the model's own default."""
+
+    pairs: tuple[str, ...]
+    seed: int
+    model: str
+    psi: float | None
+    mask: Path | None
+    steps: int | None
+    space: str | None
+    step_size: float | None
+    device: str
+    out: Path | None
+
+
+def parse_pair(text: str) -> PointPair:
+    """`"64,70:76,70"` → handle (64, 70), target (76, 70).
+
+    Raises:
+        EditError: not of that form, or the handle is on its target.
+    """
+    match = _PAIR.fullmatch(text)
+    if match is None:
+        raise EditError(f"--pair {text!r}: write it as X,Y:X,Y, handle then target, in pixels, e.g. --pair 64,70:76,70")
+    a, b, c, d = map(float, match.groups())
+    if (a, b) == (c, d):
+        raise EditError(f"--pair {text!r}: the handle is on its target; move one of them")
+    return PointPair(handle=(a, b), target=(c, d))
+
+
+def render_picture(out: Path, *, seed: int, model: str, psi: float | None, device: str) -> None:
+    """Writes the picture of a seed.
+
+    Raises:
+        DragganError: the model, the device or the path cannot be used.
+    """
+    if out.is_dir():
+        raise OutputError(f"--out {out}: it is a folder; give the name of a PNG")
+    if not out.parent.is_dir():
+        raise OutputError(f"--out {out}: there is no folder {out.parent}; make it first")
+    loaded = load_model(model, device)
+    ws = latent_of_seed(loaded.generator, seed, loaded.info.psi if psi is None else psi)
+    write_picture(out, picture(loaded.generator, ws), model=loaded.name, seed=seed)
+
+
+def run_drag(request: DragRequest, *, as_json: bool) -> int:
+    """Runs a drag, writes its session, and reports; returns the exit status.
+
+    Raises:
+        DragganError: something in the request cannot be used; nothing has been written.
+    """
+    pairs = tuple(parse_pair(text) for text in request.pairs)
+    if request.out is not None:
+        check_output(request.out)
+    model = load_model(request.model, request.device)
+    edit = _edit(request, pairs, model)
+    store = SessionStore(model.name, request.out)
+    store.know_model(model.name, model.sha256)
+    session = prepare_drag(model, store, edit)
+    interactive = sys.stderr.isatty() and not as_json
+    with _interruptible(session) as interrupted:
+        end = _drain(record_drag(model, store, edit, store.next_drag(), session), edit, interactive)
+    if end.problem:
+        print(f"draggan-tui: {end.problem}", file=sys.stderr)
+    before = picture_of(model, store, edit)
+    after = picture_of(model, store, end.edit)
+    _report(end, store, before, after, as_json)
+    if interrupted():
+        return 130
+    if end.problem:
+        return 1
+    return DIVERGED if end.record.reason == "diverged" else 0
+
+
+def _edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model) -> Edit:
+    asked = {"max_steps": request.steps, "space": request.space, "step_size": request.step_size}
+    given = {name: value for name, value in asked.items() if value is not None}
+    mask = None
+    if request.mask is not None:
+        mask, resized = read_mask(request.mask, model.info.size)
+        if resized:
+            print(f"draggan-tui: {request.mask} was resized to {mask.width}×{mask.height}", file=sys.stderr)
+    try:
+        return Edit(
+            model=model.name,
+            seed=request.seed,
+            psi=model.info.psi if request.psi is None else request.psi,
+            pairs=pairs,
+            mask=mask,
+            settings=DragSettings.model_validate({**model.info.settings.model_dump(), **given}),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise EditError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+@contextmanager
+def _interruptible(session: DragSession) -> Iterator[Callable[[], bool]]:
+    """Ctrl-C ends the drag after the running step; gives a function that says whether it was pressed."""
+    pressed = False
+
+    def stop(*_: object) -> None:
+        nonlocal pressed
+        pressed = True
+        session.stop()
+
+    previous = signal.signal(signal.SIGINT, stop)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _drain(events: Iterator[DragStep | DragRecorded], edit: Edit, interactive: bool) -> DragRecorded:
+    columns = (
+        TextColumn("drag"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not interactive, transient=True) as progress:
+        task = progress.add_task("drag", total=edit.settings.max_steps, left="")
+        for event in events:
+            if isinstance(event, DragRecorded):
+                return event
+            progress.update(task, completed=event.step, left=f"{event.mean_distance:.1f} px left")
+    raise AssertionError("a drag ends with its record")
+
+
+def _report(
+    end: DragRecorded, store: SessionStore, before: NDArray[np.uint8], after: NDArray[np.uint8], as_json: bool
+) -> None:
+    record = end.record
+    folder = store.folder
+    names = (
+        "session.json",
+        "latents.safetensors",
+        "initial.png",
+        "final.png",
+        "mask.png",
+        f"drag-{record.number:03d}/final.png",
+        f"drag-{record.number:03d}/events.jsonl",
+    )
+    files = [] if folder is None else [str(folder / name) for name in names if (folder / name).exists()]
+    if as_json:
+        pairs = [
+            {"handle": p.handle, "target": p.target, "final": p.final, "distance": p.distance} for p in record.pairs
+        ]
+        print(
+            json.dumps(
+                {
+                    "reason": record.reason,
+                    "steps": record.steps,
+                    "seconds": round(record.seconds, 3),
+                    "pairs": pairs,
+                    "files": files,
+                }
+            )
+        )
+        return
+    console = Console()
+    if console.is_terminal:
+        _side_by_side(console, before, after)
+    left = sum(p.distance for p in record.pairs) / len(record.pairs)
+    console.print(f"{record.reason}: {record.steps} steps, {record.seconds:.1f} s, {left:.1f} px left", highlight=False)
+    if folder is not None:
+        console.print(f"files: {folder}", highlight=False, soft_wrap=True)
+
+
+def _side_by_side(console: Console, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> None:
+    height, width, _ = before.shape
+    size = fit_preview(Size(width, height), (console.width - 3) // 2, max(console.height - 4, 4))
+    row = Table.grid(padding=(0, 1))
+    pictures = [Image.fromarray(rgb).resize(size, Image.Resampling.BOX) for rgb in (before, after)]
+    row.add_row("before", "after")
+    row.add_row(*(Pixels.from_image(image, renderer=HalfcellRenderer()) for image in pictures))
+    console.print(row)

@@ -1,0 +1,1 @@
+"""Pixels to terminal cells: pure functions over numpy arrays, and the strip that carries their result."""

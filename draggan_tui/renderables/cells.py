@@ -1,0 +1,68 @@
+"""What a block of terminal cells shows, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from draggan_tui.themes import Rgb
+
+BOLD, UNDERLINE, REVERSE = 1, 2, 4
+UPPER_HALF = ord("▀")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """A grid of terminal cells; every character is one cell wide and in the basic plane.
+
+    char: `uint32 [rows, columns]` code points.
+    fg, bg: `uint8 [rows, columns, 3]` RGB of the character and of what lies behind it.
+    style: `uint8 [rows, columns]`, a sum of BOLD, UNDERLINE and REVERSE.
+    """
+
+    char: NDArray[np.uint32]
+    fg: NDArray[np.uint8]
+    bg: NDArray[np.uint8]
+    style: NDArray[np.uint8]
+
+    @classmethod
+    def blank(cls, rows: int, columns: int, ink: Rgb, paper: Rgb) -> Cells:
+        """Spaces, in those colours."""
+        return cls(
+            np.full((rows, columns), ord(" "), dtype=np.uint32),
+            np.full((rows, columns, 3), ink, dtype=np.uint8),
+            np.full((rows, columns, 3), paper, dtype=np.uint8),
+            np.zeros((rows, columns), dtype=np.uint8),
+        )
+
+    @property
+    def rows(self) -> int:
+        return len(self.char)
+
+    @property
+    def columns(self) -> int:
+        return int(self.char.shape[1])
+
+    def take(self, rows: slice | Sequence[int] = slice(None), columns: slice = slice(None)) -> Cells:
+        """Those rows and columns; slices share memory with this grid."""
+        return Cells(
+            self.char[rows, columns], self.fg[rows, columns], self.bg[rows, columns], self.style[rows, columns]
+        )
+
+    def paste(self, block: Cells, row: int, column: int) -> None:
+        """Copies a block into this grid, in which it must fit."""
+        place = (slice(row, row + block.rows), slice(column, column + block.columns))
+        self.char[place], self.fg[place], self.bg[place] = block.char, block.fg, block.bg
+        self.style[place] = block.style
+
+    def changed(self, other: Cells) -> NDArray[np.bool_]:
+        """`bool [rows, columns]`: the cells in which a grid of the same size differs."""
+        return np.asarray(
+            (self.char != other.char)
+            | (self.style != other.style)
+            | (self.fg != other.fg).any(axis=2)
+            | (self.bg != other.bg).any(axis=2)
+        )

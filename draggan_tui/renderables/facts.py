@@ -1,0 +1,65 @@
+"""What the inspector says, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from draggan_engine.protocol.edit import Edit, PointPair
+from draggan_engine.protocol.geometry import Point
+from draggan_engine.protocol.messages import DragProgress
+
+
+def edit_facts(edit: Edit, device: str, cursor: Point | None, mask_share: float | None, brush: int) -> Text:
+    """Model, seed, ψ, latent space, cursor and mask, a line each."""
+    place = "–" if cursor is None else f"{cursor[0]:.1f}, {cursor[1]:.1f}"
+    share = "none" if mask_share is None else f"{mask_share:.0%} may move"
+    drag = "" if edit.latent == 0 else f"  after drag {edit.latent}"
+    rows = (
+        ("model", edit.model),
+        ("device", device),
+        ("seed", f"{edit.seed}{drag}"),
+        ("ψ", f"{edit.psi:g}   space {edit.settings.space.upper()}"),
+        ("cursor", place),
+        ("mask", f"{share}   brush {brush}"),
+    )
+    return Text("\n").join(Text.assemble((f"{label:<7}", "dim"), value) for label, value in rows)
+
+
+def pair_line(number: int, pair: PointPair, handle: Point, selected: bool) -> Text:
+    """`▸1 (64, 70)→(76, 70)  12.0`: where the handle is now, its target, the distance in pixels."""
+    mark = "▸" if selected else " "
+    start = f"{mark}{number} ({handle[0]:.0f}, {handle[1]:.0f})"
+    if pair.target is None:
+        return Text(f"{start} → target?", style="bold" if selected else "")
+    left = PointPair(handle=handle, target=pair.target).distance or 0.0
+    line = f"{start}→({pair.target[0]:.0f}, {pair.target[1]:.0f}) {left:5.1f}"
+    return Text(line, style="bold" if selected else "")
+
+
+def pair_list(edit: Edit, handles: Sequence[Point], selected: int | None) -> Text:
+    """All pairs, a line each; `handles` are where they are now."""
+    if not edit.pairs:
+        return Text("no points yet: Enter places a handle, Enter again its target", style="dim")
+    lines = (pair_line(i + 1, p, h, i == selected) for i, (p, h) in enumerate(zip(edit.pairs, handles, strict=True)))
+    return Text("\n").join(lines)
+
+
+def progress_line(progress: DragProgress) -> Text:
+    """`34/300  12.1 it/s  0:22 left`."""
+    left = (progress.max_steps - progress.step) / max(progress.steps_per_second, 1e-6)
+    minutes, seconds = divmod(round(min(left, 5999)), 60)
+    return Text(
+        f"{progress.step}/{progress.max_steps}  {progress.steps_per_second:.1f} it/s  {minutes}:{seconds:02} left"
+    )
+
+
+def seconds_text(seconds: float) -> str:
+    """`0.8 s`, `12 s`, `3:07 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02} min"

@@ -1,0 +1,148 @@
+"""A picture as terminal cells, and cells as the bytes a terminal takes.
+
+A cell shows two pixels: "▀" in the upper one's colour, on the lower one's. Without colours a cell shows one of five
+shades. `encode` is the hot path: whole frames at a time, no Python loop over cells.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from draggan_tui.renderables.cells import BOLD, REVERSE, UNDERLINE, UPPER_HALF, Cells
+from draggan_tui.renderables.palette import ColorDepth, luma, nearest
+from draggan_tui.themes import Rgb
+
+RAMP = np.array([ord(char) for char in " ░▒▓█"], dtype=np.uint32)
+_SPACE = ord(" ")
+
+
+def halfblocks(picture: NDArray[np.uint8]) -> Cells:
+    """Cells for `uint8 [H, W, 3]`, H even: H/2 rows of W."""
+    height, width, _ = picture.shape
+    shape = (height // 2, width)
+    return Cells(
+        np.full(shape, UPPER_HALF, dtype=np.uint32), picture[0::2], picture[1::2], np.zeros(shape, dtype=np.uint8)
+    )
+
+
+def shades(picture: NDArray[np.uint8], ink: Rgb, paper: Rgb) -> Cells:
+    """Cells for `uint8 [H, W, 3]`, H even, that need no colour: more ink where the picture is nearer to it.
+
+    Contrast is stretched so that the picture's own range (2nd to 98th percentile) fills the five shades.
+    """
+    height, width, _ = picture.shape
+    cells = Cells.blank(height // 2, width, ink, paper)
+    light = luma(picture).reshape(height // 2, 2, width).mean(axis=1)
+    low, high = np.percentile(light, (2, 98))
+    amount = (light - low) / max(high - low, 1 / 255)
+    if luma(np.array(ink)) < luma(np.array(paper)):
+        amount = 1 - amount
+    cells.char[:] = RAMP[np.clip(amount * len(RAMP), 0, len(RAMP) - 1).astype(np.intp)]
+    return cells
+
+
+def encode(cells: Cells, depth: ColorDepth) -> list[str]:
+    """One string a row, with SGR sequences; each starts from and ends in the terminal's default style.
+
+    What a cell shares with the one before it is not sent again. With "none" no colour is sent at all.
+    """
+    fg, bg = _color_keys(cells.fg, depth), _color_keys(cells.bg, depth)
+    bare = (cells.style & (UNDERLINE | REVERSE)) == 0
+    one_color = (cells.char == UPPER_HALF) & (fg == bg) & bare & (depth != "none")
+    char = np.where(one_color, _SPACE, cells.char)
+    fg = _hold(fg, (char != _SPACE) | ~bare)
+    new_style = _changes(cells.style, first=0)
+    new_fg = (_changes(fg, first=-1) | new_style) & (fg >= 0)
+    new_bg = _changes(bg, first=-1) | new_style
+    if depth == "none":
+        new_fg[:] = new_bg[:] = False
+
+    parts = [
+        _flag(new_style | new_fg | new_bg, b"\x1b["),
+        _style_codes()[cells.style] * new_style[..., None],
+        _flag(new_style & (new_fg | new_bg), b";"),
+        _color_codes(fg, depth, background=False) * new_fg[..., None],
+        _flag(new_fg & new_bg, b";"),
+        _color_codes(bg, depth, background=True) * new_bg[..., None],
+        _flag(new_style | new_fg | new_bg, b"m"),
+        _utf8(char),
+    ]
+    sent = np.concatenate(parts, axis=2)
+    sent = sent.reshape(cells.rows, cells.columns * sent.shape[2])
+    ends = _flag(np.ones(cells.rows, dtype=np.bool_), b"\x1b[0m\n")
+    # Zeros stand for bytes that are not sent; no character of a cell is NUL or a line feed.
+    text = np.concatenate([sent, ends], axis=1).tobytes().translate(None, b"\0").decode()
+    return text.split("\n")[:-1]
+
+
+def _color_keys(rgb: NDArray[np.uint8], depth: ColorDepth) -> NDArray[np.int32]:
+    """One number a colour: 0xRRGGBB, the palette's index, or 0 where there are none."""
+    if depth == "none":
+        return np.zeros(rgb.shape[:-1], dtype=np.int32)
+    if depth == "truecolor":
+        wide = rgb.astype(np.int32)
+        return np.asarray(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2])
+    return nearest(rgb, depth).astype(np.int32)
+
+
+def _hold(keys: NDArray[np.int32], matters: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Keys, each that does not matter replaced by the last before it in its row that does, or −1."""
+    last = np.maximum.accumulate(np.where(matters, np.arange(keys.shape[1]), -1), axis=1)
+    return np.where(last < 0, -1, np.take_along_axis(keys, np.maximum(last, 0), axis=1))
+
+
+def _changes(keys: NDArray[np.generic], first: int) -> NDArray[np.bool_]:
+    """Where a key differs from the one before it in its row; before the first comes `first`."""
+    changed = np.empty(keys.shape, dtype=np.bool_)
+    changed[:, :1] = keys[:, :1] != first
+    changed[:, 1:] = keys[:, 1:] != keys[:, :-1]
+    return changed
+
+
+def _flag(where: NDArray[np.bool_], code: bytes) -> NDArray[np.uint8]:
+    return np.asarray(where[..., None] * np.frombuffer(code, dtype=np.uint8), dtype=np.uint8)
+
+
+@cache
+def _byte_table(texts: tuple[str, ...]) -> NDArray[np.uint8]:
+    """`uint8 [n, longest]`: each text's bytes, zeros after them."""
+    return np.array(texts, dtype="S").view(np.uint8).reshape(len(texts), -1)
+
+
+@cache
+def _style_codes() -> NDArray[np.uint8]:
+    names = ((BOLD, ";1"), (UNDERLINE, ";4"), (REVERSE, ";7"))
+    return _byte_table(tuple("0" + "".join(code for flag, code in names if style & flag) for style in range(8)))
+
+
+_NUMBERS = tuple(str(value) for value in range(256))
+_SYSTEM_FG = tuple(str(code) for code in (*range(30, 38), *range(90, 98)))
+_SYSTEM_BG = tuple(str(code) for code in (*range(40, 48), *range(100, 108)))
+
+
+def _color_codes(keys: NDArray[np.int32], depth: ColorDepth, background: bool) -> NDArray[np.uint8]:
+    """`uint8 [rows, columns, k]`: the SGR parameters of each colour, zeros between them."""
+    if depth == "none":
+        return np.zeros((*keys.shape, 0), dtype=np.uint8)
+    keys = np.maximum(keys, 0)
+    if depth == "16":
+        return _byte_table(_SYSTEM_BG if background else _SYSTEM_FG)[keys]
+    if depth == "256":
+        lead = "48;5;" if background else "38;5;"
+        return _byte_table(tuple(lead + number for number in _NUMBERS))[keys]
+    lead = "48;2;" if background else "38;2;"
+    red = _byte_table(tuple(f"{lead}{number};" for number in _NUMBERS))
+    green = _byte_table(tuple(f"{number};" for number in _NUMBERS))
+    blue = _byte_table(_NUMBERS)
+    return np.concatenate([red[keys >> 16], green[keys >> 8 & 255], blue[keys & 255]], axis=2)
+
+
+def _utf8(char: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """`uint8 [rows, columns, 3]`: characters of the basic plane, zeros before the shorter ones."""
+    last = np.where(char < 0x80, char, 0x80 | char & 0x3F)
+    middle = np.where(char < 0x80, 0, np.where(char < 0x800, 0xC0 | char >> 6, 0x80 | char >> 6 & 0x3F))
+    first = np.where(char < 0x800, 0, 0xE0 | char >> 12)
+    return np.stack([first, middle, last], axis=2).astype(np.uint8)

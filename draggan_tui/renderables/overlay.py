@@ -1,0 +1,112 @@
+"""The picture with what lies over it, as terminal cells.
+
+From below: the picture, the tint of the mask, dotted lines from handles to targets, the cursor, then the signs ●
+(handle) and ◎ (target) with the pair's number. With colours, tint, lines and cursor are drawn in the preview's
+pixels, so they are exact to half a cell and hide little; signs take whole cells and win over everything, so a handle
+under the cursor can still be read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from draggan_tui.renderables.cells import BOLD, REVERSE, Cells
+from draggan_tui.renderables.halfblocks import halfblocks, shades
+from draggan_tui.renderables.palette import ColorDepth, dither
+from draggan_tui.renderables.signs import PairMark, Sign, place_signs
+from draggan_tui.renderables.strokes import cross, edge, legible_ground, line_pixels, paint_against, tint
+from draggan_tui.themes import CanvasColors, Rgb
+
+__all__ = ["Overlay", "PairMark", "compose"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overlay:
+    """What lies over the picture.
+
+    cursor: (column, row) of a preview pixel.
+    mask: `[H, W]` of the preview's size, nonzero = may move; none: no tint.
+    """
+
+    cursor: tuple[int, int] | None = None
+    pairs: tuple[PairMark, ...] = ()
+    mask: NDArray[np.generic] | None = None
+
+
+def compose(
+    picture: NDArray[np.uint8],
+    overlay: Overlay,
+    depth: ColorDepth,
+    colors: CanvasColors,
+    *,
+    ink: Rgb = (255, 255, 255),
+    paper: Rgb = (0, 0, 0),
+) -> Cells:
+    """Cells of a preview and its overlay.
+
+    Args:
+        picture: `uint8 [H, W, 3]`, H even.
+        depth: colours are those of its palette (signs excepted, `encode` finds the nearest); with "none" every cell
+            is `ink` on `paper`, and shapes tell everything.
+
+    Raises:
+        ValueError: the mask is of another size than the picture.
+    """
+    if overlay.mask is not None and overlay.mask.shape != picture.shape[:2]:
+        raise ValueError(f"mask {overlay.mask.shape} is not of the preview's size {picture.shape[:2]}")
+    if depth == "none":
+        return _compose_shapes(picture, overlay, ink, paper)
+
+    ground = picture if overlay.mask is None else tint(picture, overlay.mask != 0, colors.mask)
+    pixels = np.array(dither(ground, depth))
+    for pair in overlay.pairs:
+        if pair.target is not None:
+            paint_against(pixels, line_pixels(pair.handle, pair.target), colors.line)
+    if overlay.cursor is not None:
+        near, far = cross(overlay.cursor)
+        paint_against(pixels, near, colors.cursor)
+        paint_against(pixels, far, (0, 0, 0))
+    cells = halfblocks(pixels)
+    cells = Cells(cells.char, cells.fg.copy(), cells.bg.copy(), cells.style)
+
+    for sign in place_signs(overlay.pairs, cells.rows, cells.columns):
+        color = colors.handle if sign.is_handle else colors.target
+        both = ground[2 * sign.row : 2 * sign.row + 2, sign.column].mean(axis=0)
+        _draw(cells, sign)
+        cells.fg[sign.row, sign.column] = color
+        cells.bg[sign.row, sign.column] = legible_ground(both, color, flat=depth == "16")
+    return cells
+
+
+def _compose_shapes(picture: NDArray[np.uint8], overlay: Overlay, ink: Rgb, paper: Rgb) -> Cells:
+    cells = shades(picture, ink, paper)
+    if overlay.mask is not None:
+        inside = (overlay.mask != 0).reshape(cells.rows, 2, cells.columns).any(axis=1)
+        rows, columns = np.indices(inside.shape)
+        cells.char[inside & ((columns + 2 * rows) % 4 == 0)] = ord(":")
+        cells.char[edge(inside)] = ord(":")
+    for pair in overlay.pairs:
+        if pair.target is not None:
+            for column, row in line_pixels(pair.handle, pair.target):
+                _put(cells, row // 2, column, "·")
+    if overlay.cursor is not None:
+        column, row = overlay.cursor
+        _put(cells, row // 2, column - 1, "[", BOLD)
+        _put(cells, row // 2, column, "▄" if row % 2 else "▀", BOLD)
+        _put(cells, row // 2, column + 1, "]", BOLD)
+    for sign in place_signs(overlay.pairs, cells.rows, cells.columns):
+        _draw(cells, sign)
+    return cells
+
+
+def _draw(cells: Cells, sign: Sign) -> None:
+    _put(cells, sign.row, sign.column, sign.char, BOLD | REVERSE if sign.selected else BOLD)
+
+
+def _put(cells: Cells, row: int, column: int, char: str, style: int = 0) -> None:
+    if 0 <= row < cells.rows and 0 <= column < cells.columns:
+        cells.char[row, column] = ord(char)
+        cells.style[row, column] = style

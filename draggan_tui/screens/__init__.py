@@ -1,0 +1,1 @@
+"""The screens: the editor and what opens over it."""

@@ -1,0 +1,143 @@
+"""Themes: one TOML file each. What a file may say is what the models here say; anything else is an error that names it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
+
+from draggan_engine.protocol.errors import ThemeError
+
+if TYPE_CHECKING:
+    from textual.theme import Theme
+
+Rgb = tuple[int, int, int]
+
+_PREFIX = "canvas-"
+_HEX = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
+
+
+def _hex(value: object) -> str:
+    if not isinstance(value, str) or not _HEX.fullmatch(value):
+        raise PydanticCustomError("color", "{value} is not a colour; write it as #rrggbb", {"value": repr(value)})
+    return value
+
+
+def _rgb(value: object) -> Rgb:
+    if isinstance(value, tuple) and len(value) == 3:
+        return value
+    digits = _hex(value)[1:]
+    if len(digits) == 3:
+        digits = "".join(2 * digit for digit in digits)
+    red, green, blue = bytes.fromhex(digits)
+    return (red, green, blue)
+
+
+Hex = Annotated[str, BeforeValidator(_hex)]
+Color = Annotated[Rgb, BeforeValidator(_rgb)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CanvasColors(_Table):
+    """Colours of what lies over the picture, and around it; RGB, 0 … 255. In Textual they are the theme's variables
+    `$canvas-handle`, `$canvas-target`, …"""
+
+    handle: Color = (255, 92, 216)
+    target: Color = (60, 255, 106)
+    line: Color = (255, 255, 255)
+    cursor: Color = (255, 225, 77)
+    mask: Color = (79, 179, 255)
+    letterbox: Color = (12, 13, 17)
+
+    def to_variables(self) -> dict[str, str]:
+        return {_PREFIX + name: "#{:02x}{:02x}{:02x}".format(*color) for name, color in self}
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str]) -> CanvasColors:
+        """The colours that a theme's variables give; the defaults for those that it does not have."""
+        return cls.model_validate(
+            {name: variables[_PREFIX + name] for name in cls.model_fields if _PREFIX + name in variables}
+        )
+
+
+class EditorTheme(_Table):
+    """One look of the editor."""
+
+    name: str
+    dark: bool
+    primary: Hex
+    secondary: Hex
+    accent: Hex
+    foreground: Hex
+    background: Hex
+    surface: Hex
+    panel: Hex
+    warning: Hex
+    error: Hex
+    success: Hex
+    canvas: CanvasColors = CanvasColors()
+
+    def to_textual(self) -> Theme:
+        """Textual's theme of that name."""
+        from textual.theme import Theme
+
+        return Theme(**self.model_dump(exclude={"canvas"}), variables=self.canvas.to_variables())
+
+
+def _folder() -> Path:
+    """Where the themes are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "_themes"
+    return installed if installed.is_dir() else package.parent / "themes"
+
+
+def available() -> list[str]:
+    """The names of the themes that come with the editor, sorted."""
+    return sorted(path.stem for path in _folder().glob("*.toml"))
+
+
+def load(name_or_path: str) -> EditorTheme:
+    """A theme by name, or from a file: what ends in .toml or has a slash in it is a path.
+
+    Raises:
+        ThemeError: no such theme or file, not TOML, an unknown or missing key, a bad colour.
+    """
+    if name_or_path.endswith(".toml") or "/" in name_or_path:
+        return _read(Path(name_or_path).expanduser())
+    if name_or_path not in available():
+        raise ThemeError(f"theme {name_or_path!r}: there is none of that name; there are {', '.join(available())}")
+    return _read(_folder() / f"{name_or_path}.toml")
+
+
+def _read(path: Path) -> EditorTheme:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ThemeError(f"theme {path}: cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise ThemeError(f"theme {path}: it is not UTF-8 text; save it as such") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ThemeError(f"theme {path}: it is not TOML: {error}") from error
+    try:
+        return EditorTheme.model_validate(table)
+    except ValidationError as error:
+        wrong = "; ".join(_explain(item["loc"], item["type"], item["msg"]) for item in error.errors())
+        raise ThemeError(f"theme {path}: {wrong}") from error
+
+
+def _explain(loc: tuple[Any, ...], kind: str, message: str) -> str:
+    key = ".".join(str(part) for part in loc)
+    if kind == "extra_forbidden":
+        table = CanvasColors if loc[0] == "canvas" else EditorTheme
+        return f"{key} is an unknown key; there are {', '.join(table.model_fields)}"
+    if kind == "missing":
+        return f"{key} is missing"
+    return f"{key}: {message}"

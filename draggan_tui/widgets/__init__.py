@@ -1,0 +1,1 @@
+"""Widgets: each resolves its style and leaves drawing to `renderables`."""

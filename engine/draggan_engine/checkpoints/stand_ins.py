@@ -1,0 +1,204 @@
+"""What a reader puts in the place of the things that a model file names: inert records and checked data.
+
+Nothing here is looked up by a name from the file, and nothing can be given a state that changes what it does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+MAX_DIMENSIONS = 8
+MAX_EXTENT = 2**40
+_DTYPES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
+_PLAIN = (str, bytes, int, float, bool, type(None))
+
+
+class Refused(Exception):
+    """The file asks for something that no model file needs; the text, put after "it", says what."""
+
+
+def printable(name: object) -> str:
+    """A name from a file, fit for a message: one line, no control characters, not long."""
+    text = name if type(name) is str else f"<{type(name).__name__}>"
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:100]) + ("…" if len(text) > 100 else "")
+
+
+def check_plain(key: object) -> None:
+    """Only strings, bytes, numbers and None may be keys: hashing a deep tuple overflows the C stack.
+
+    Raises:
+        Refused: something else.
+    """
+    if type(key) not in _PLAIN:
+        raise Refused(f"uses a {type(key).__name__} as a key")
+
+
+class Budget:
+    """How many bytes of data a file may still make us allocate."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, count: int) -> None:
+        """
+        Raises:
+            Refused: more than is left.
+        """
+        if count > self._left:
+            raise Refused("asks for more data than it holds")
+        self._left -= count
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function:
+    """The only thing that a pickle's REDUCE may call."""
+
+    call: Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PersistentObject:
+    """A module as NVIDIA's persistence hook pickles it, without its source code."""
+
+    class_name: str
+    init_args: tuple[object, ...]
+    init_kwargs: dict[str, object]
+    state: dict[str, object]
+
+    @classmethod
+    def from_meta(cls, meta: object) -> PersistentObject:
+        """From the dictionary that the hook writes: `class_name`, `state`; `module_src` is left behind.
+
+        Raises:
+            Refused: it has another form.
+        """
+        match meta:
+            case {"type": "class", "class_name": str(class_name), "state": dict(state)}:
+                args, kwargs = state.get("_init_args", ()), state.get("_init_kwargs", {})
+                if type(args) is tuple and type(kwargs) is dict and all(type(key) is str for key in kwargs):
+                    return cls(class_name, args, kwargs, state)
+        raise Refused("holds a persistent object of an unknown form")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Storage:
+    """The numbers under a tensor: `data` is 1-D."""
+
+    data: Tensor
+
+
+@dataclass(slots=True, eq=False)
+class DtypeRecord:
+    """A `numpy.dtype` of plain numbers; the pickle gives the byte order afterwards."""
+
+    code: str
+    order: str = "="
+
+    @classmethod
+    def from_code(cls, code: object, *_: object) -> DtypeRecord:
+        """
+        Raises:
+            Refused: not a code of plain numbers, such as "f4".
+        """
+        if type(code) is not str or code not in _DTYPES:
+            raise Refused(f"asks for the numpy type {printable(code)}")
+        return cls(code)
+
+    def build(self, state: object) -> None:
+        """
+        Raises:
+            Refused: the state of anything but a number's type.
+        """
+        match state:
+            case (int(), "<" | ">" | "|" | "=" as order, None, None, None, *_):
+                self.order = order
+            case _:
+                raise Refused("describes a numpy type in an unknown way")
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        return np.dtype(self.order + self.code)
+
+
+@dataclass(slots=True, eq=False)
+class ArrayRecord:
+    """A `numpy.ndarray` of plain numbers, empty until the pickle gives its state."""
+
+    array: NDArray[np.generic] = field(default_factory=lambda: np.empty(0))
+
+    @classmethod
+    def empty(cls, *_: object) -> ArrayRecord:
+        """What `numpy.core.multiarray._reconstruct` starts with."""
+        return cls()
+
+    def build(self, state: object) -> None:
+        """
+        Raises:
+            Refused: not plain numbers, or the shape does not fit the bytes.
+        """
+        match state:
+            case (int(), tuple(shape), DtypeRecord() as record, bool(fortran), bytes(data)):
+                check_extents(shape)
+                if math.prod(shape) * record.dtype.itemsize != len(data):
+                    raise Refused(f"holds an array of shape {list(shape)} with {len(data)} bytes")
+                self.array = np.ndarray(shape, record.dtype, buffer=data, order="F" if fortran else "C")
+            case _:
+                raise Refused("describes a numpy array in an unknown way")
+
+
+def check_extents(extents: tuple[object, ...]) -> None:
+    """
+    Raises:
+        Refused: not a few whole numbers from 0 on.
+    """
+    if len(extents) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n <= MAX_EXTENT for n in extents):
+        raise Refused("asks for an array or tensor of an impossible shape")
+
+
+def numpy_scalar(dtype: object, data: object) -> object:
+    """A plain Python number for `numpy.core.multiarray.scalar`.
+
+    Raises:
+        Refused: the bytes are not one number of that type.
+    """
+    if type(dtype) is not DtypeRecord or type(data) is not bytes or len(data) != dtype.dtype.itemsize:
+        raise Refused("describes a numpy number in an unknown way")
+    value: object = np.frombuffer(data, dtype.dtype).item()
+    return value
+
+
+def latin1_bytes(text: object, codec: object) -> bytes:
+    """What protocol 2 pickles use `_codecs.encode` for; no other codec is looked up.
+
+    Raises:
+        Refused: another codec.
+    """
+    if type(text) is not str or codec not in ("latin1", "latin-1"):
+        raise Refused(f"asks for the codec {printable(codec)}")
+    return text.encode("latin-1")
+
+
+def rebuild_tensor(storage: object, offset: object, size: object, stride: object, *_: object) -> Tensor:
+    """A view of a storage; every element of it lies inside.
+
+    Raises:
+        Refused: it would reach outside, or have more elements than the storage.
+    """
+    if type(storage) is not Storage or type(size) is not tuple or type(stride) is not tuple:
+        raise Refused("describes a tensor in an unknown way")
+    check_extents((offset,))
+    check_extents(size)
+    check_extents(stride)
+    assert type(offset) is int
+    held = len(storage.data)
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=False))
+    if len(size) != len(stride) or math.prod(size) > held or (0 not in size and last >= held):
+        raise Refused(f"holds a tensor of shape {list(size)} that reaches outside its data")
+    start = storage.data.storage_offset() + offset  # as_strided counts from the memory's start, not from a view's
+    return storage.data.new_empty(size) if 0 in size else storage.data.as_strided(size, stride, start)

@@ -1,0 +1,5 @@
+"""The bundled model's world: heads of toy animals with a known geometry."""
+
+from .scene import landmarks_of_seed
+
+__all__ = ["landmarks_of_seed"]

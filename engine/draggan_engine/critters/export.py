@@ -1,0 +1,59 @@
+"""Makes the bundled model's file out of a training run: `python -m draggan_engine.critters.export --state DIR`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from draggan_engine.checkpoints import save_native
+from draggan_engine.networks.ops import Dense
+from draggan_engine.networks.stylegan2 import Generator
+from draggan_engine.protocol.edit import DragSettings
+
+from .train import CONFIG
+
+NAME = "critters-128"
+# Chosen on seeds 0–39 by `python tests/end_to_end/bench_nose.py --sweep`.
+SETTINGS = DragSettings(feature_block="b32", r1=4, r2=10, step_size=0.05, max_steps=300)
+BUNDLED = Path(__file__).parents[1] / "checkpoints" / "bundled" / f"{NAME}.safetensors"
+
+
+@torch.no_grad()
+def unit_spread(generator: Generator, samples: int = 10_000) -> None:
+    """Scales W so that its components have a standard deviation of 1, and sets `w_avg`; no picture changes.
+
+    The last mapping layer is positively homogeneous (leaky ReLU), so dividing its weight and bias by k
+    divides w by k, and each style layer takes it back. A drag's step size then means the same for every
+    training run.
+    """
+    z = torch.from_numpy(np.random.RandomState(0).randn(samples, generator.config.z_dim).astype(np.float32))
+    spread = float(generator.mapping(z)[:, 0].std(dim=0).mean())
+    last = generator.mapping.get_submodule(f"fc{generator.config.mapping_layers - 1}")
+    assert isinstance(last, Dense)
+    last.weight.div_(spread)
+    last.bias.div_(spread)
+    for name, module in generator.synthesis.named_modules():
+        if name.endswith("affine"):
+            assert isinstance(module, Dense)
+            module.weight.mul_(spread)
+    generator.mapping.w_avg.copy_(generator.mapping(z)[:, 0].mean(dim=0))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.export", description=__doc__)
+    parser.add_argument("--state", type=Path, default=Path("training"), help="folder of the run")
+    parser.add_argument("--out", type=Path, default=BUNDLED)
+    args = parser.parse_args(arguments)
+    generator = Generator(CONFIG)
+    generator.load_state_dict(torch.load(args.state / "state.pt", weights_only=True)["ema"])
+    unit_spread(generator)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    save_native(args.out, generator=generator, name=NAME, psi=1.0, settings=SETTINGS)
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

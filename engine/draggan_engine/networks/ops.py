@@ -1,0 +1,111 @@
+"""The few operations that StyleGAN networks are made of, in plain torch.
+
+Pictures and feature maps are float `[N, C, H, W]`. Padding, gains and the FIR phase follow the
+published StyleGAN2 networks, so that their weights give their pictures.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SQRT2 = math.sqrt(2.0)
+EPS = 1e-8
+
+
+def resample_kernel() -> Tensor:
+    """The 4×4 low-pass filter [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 64, float32 (sums to 1)."""
+    tap = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    return torch.outer(tap, tap) / 64
+
+
+def lrelu(x: Tensor, clamp: float | None = None, gain: float = SQRT2) -> Tensor:
+    """Leaky ReLU of slope 0.2 times `gain`, then clamped to ±`clamp` (scaled as the gain is scaled)."""
+    y = F.leaky_relu(x, 0.2) * gain
+    return y if clamp is None else y.clamp(-clamp * gain / SQRT2, clamp * gain / SQRT2)
+
+
+def fir(x: Tensor, kernel: Tensor, padding: tuple[int, int], gain: float = 1.0, stride: int = 1) -> Tensor:
+    """Filters each channel on its own.
+
+    Args:
+        x: `[N, C, H, W]`.
+        kernel: `[k, k]`, symmetric.
+        padding: zeros before and after, on both axes.
+        gain: factor on the result.
+        stride: keep every stride-th pixel.
+    """
+    before, after = padding
+    channels = x.shape[1]
+    x = F.pad(x, (before, after, before, after))
+    weight = (kernel * gain).to(x.dtype).expand(channels, 1, *kernel.shape)
+    return F.conv2d(x, weight, stride=stride, groups=channels)
+
+
+def upsample2(x: Tensor, kernel: Tensor) -> Tensor:
+    """Twice the height and width: zero insertion, then the FIR filter; symmetric about pixel centres."""
+    n, c, h, w = x.shape
+    spread = x.new_zeros(n, c, h, 2, w, 2)
+    spread[:, :, :, 0, :, 0] = x
+    return fir(spread.reshape(n, c, 2 * h, 2 * w), kernel, (2, 1), gain=4.0)
+
+
+def modulated_conv(
+    x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool = True, up_kernel: Tensor | None = None
+) -> Tensor:
+    """Convolution with the kernel W·s of each sample (StyleGAN2, section 2.2).
+
+    Computed as "scale the input by s, convolve with the constant W, scale the output": the same
+    numbers, one plain convolution for the whole batch, and no gradient through a per-sample kernel.
+
+    Args:
+        x: `[N, I, H, W]`.
+        weight: `[O, I, k, k]`, k odd.
+        style: `[N, I]`.
+        demodulate: divide each output channel by √(Σ(W·s)² + 1e-8).
+        up_kernel: the FIR kernel of an up layer (the result is then twice as large), else None.
+    """
+    y = x * style[:, :, None, None]
+    if up_kernel is None:
+        y = F.conv2d(y, weight, padding=weight.shape[2] // 2)
+    else:
+        y = F.conv_transpose2d(y, weight.transpose(0, 1), stride=2)
+        y = fir(y, up_kernel, (1, 1), gain=4.0)
+    if demodulate:
+        energy = weight.square().sum(dim=(2, 3))  # [O, I]
+        y = y * torch.rsqrt(style.square() @ energy.t() + EPS)[:, :, None, None]
+    return y
+
+
+class Dense(nn.Module):
+    """y = act(x·(W·g)ᵀ + b·m) with g = m/√fan_in: the equalised dense layer.
+
+    Args:
+        features_in, features_out: widths.
+        lr_multiplier: m; the stored weight is 1/m times larger at the start.
+        activation: "lrelu" or "linear".
+        bias_init: start value of b·m.
+    """
+
+    def __init__(
+        self,
+        features_in: int,
+        features_out: int,
+        *,
+        lr_multiplier: float = 1.0,
+        activation: str = "linear",
+        bias_init: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(features_out, features_in) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((features_out,), bias_init / lr_multiplier))
+        self.lr_multiplier = lr_multiplier
+        self.gain = lr_multiplier / math.sqrt(features_in)
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.linear(x, self.weight * self.gain, self.bias * self.lr_multiplier)
+        return lrelu(y) if self.activation == "lrelu" else y

@@ -1,0 +1,47 @@
+"""From a seed to a latent, and from a latent to a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from draggan_engine.protocol.geometry import Size
+
+from .stylegan2 import Generator
+
+# Terminal previews need no more than this block's picture, and no block below it is near the final one.
+PREVIEW_FLOOR = 128
+
+
+@torch.no_grad()
+def latent_of_seed(generator: Generator, seed: int, psi: float) -> Tensor:
+    """ws `[1, num_ws, w_dim]`: z is numpy's RandomState(seed).randn, as the users' other StyleGAN tools draw it."""
+    z = np.random.RandomState(seed).randn(1, generator.config.z_dim).astype(np.float32)
+    ws: Tensor = generator.mapping(torch.from_numpy(z).to(generator.device), psi=psi)
+    return ws
+
+
+def to_uint8(image: Tensor) -> NDArray[np.uint8]:
+    """`[1, 3 or 1, H, W]` in [−1, 1] → `uint8 [H, W, 3]`."""
+    pixels = (image[0, :3] * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(1, 2, 0)
+    array: NDArray[np.uint8] = pixels.cpu().numpy()
+    return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
+
+
+@torch.no_grad()
+def picture(generator: Generator, ws: Tensor, at_least: Size | None = None) -> NDArray[np.uint8]:
+    """`uint8 [H, W, 3]`: the full-resolution picture, or the smallest block's that is enough for a preview.
+
+    Args:
+        ws: `[1, num_ws, w_dim]`.
+        at_least: preview pixels wanted; None = full resolution.
+    """
+    height = generator.size[0]
+    if at_least is not None:
+        per_height = generator.size[1] / height
+        needed = max(at_least.height, at_least.width / per_height, PREVIEW_FLOOR)
+        height = next((r for r in generator.config.block_resolutions if r >= needed), height)
+    image = generator.synthesis(ws, image=height).image
+    return to_uint8(image)

@@ -1,0 +1,36 @@
+"""The one way in which a file comes to be: written whole beside its place, then renamed into it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import StorageError
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yields a temporary path in the folder of `path`; write the file there. When the block ends it is
+    flushed to the disk and takes the place of `path`; when the block fails it is removed and `path` stays
+    what it was.
+
+    Raises:
+        StorageError: the file cannot be written (also for an `OSError` of the block).
+    """
+    part = path.parent / f".{secrets.token_hex(8)}.part"
+    try:
+        part.touch(exist_ok=False)
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: it could not be written ({error.strerror or error}); free some space or choose another folder"
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

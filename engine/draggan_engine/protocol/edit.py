@@ -1,0 +1,185 @@
+"""The document: what a person has set up. Immutable values; a change makes a new one.
+
+It holds settings, points and the mask, and names the latent it starts from; the engine holds the arrays.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from .errors import EditError
+from .geometry import Point, Size, contains, distance
+
+Space = Literal["w+", "w"]
+Norm = Literal["l1", "l2"]
+FinitePoint = tuple[
+    Annotated[float, Field(allow_inf_nan=False)],
+    Annotated[float, Field(allow_inf_nan=False)],
+]
+
+
+class Document(BaseModel):
+    """Base of everything that is stored or sent: frozen, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DragSettings(Document):
+    """The numbers of one drag. Defaults: the paper's at 512 pixels; a model's own come from `for_height`
+    or from its file."""
+
+    space: Space = Field("w+", description="latent space: a w of its own for each layer, or one for all")
+    step_size: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = Field(2e-3, description="Adam step on w")
+    mask_weight: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = Field(20.0, description="λ of eq. 1")
+    r1: Annotated[float, Field(ge=1, le=256, allow_inf_nan=False)] = Field(
+        3.0, description="radius of Ω1, supervision, px"
+    )
+    r2: Annotated[float, Field(ge=1, le=256, allow_inf_nan=False)] = Field(
+        12.0, description="half side of Ω2, tracking, px"
+    )
+    layers: Annotated[int, Field(ge=1, le=64)] = Field(6, description="optimise the w of the first so many layers")
+    feature_block: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,32}$")] = Field(
+        "b128", description="block whose features lead"
+    )
+    max_steps: Annotated[int, Field(ge=1, le=100_000)] = Field(300, description="most steps of one drag")
+    stop_distance: Annotated[float, Field(gt=0, le=64, allow_inf_nan=False)] | None = Field(
+        None, description="d, px; none: 1 with at most five points, else 2"
+    )
+    tracking_norm: Norm = Field("l1", description="norm of eq. 2 over channels")
+
+    @classmethod
+    def for_height(cls, height: int, feature_block: str) -> DragSettings:
+        """The paper's numbers for pictures of that height: r1 and r2 scale by height/512, never below
+        1.5 and 6 px; the stopping distance is in picture pixels and does not scale."""
+        scale = height / 512
+        return cls(r1=max(3 * scale, 1.5), r2=max(12 * scale, 6), feature_block=feature_block)
+
+    def stop_within(self, points: int) -> float:
+        """d in pixels for that many points."""
+        if self.stop_distance is not None:
+            return self.stop_distance
+        return 1.0 if points <= 5 else 2.0
+
+
+class PointPair(Document):
+    """A handle and where its content shall go; no target yet while it is being placed."""
+
+    handle: FinitePoint
+    target: FinitePoint | None = None
+
+    @property
+    def distance(self) -> float | None:
+        """Pixels from handle to target."""
+        return None if self.target is None else distance(self.handle, self.target)
+
+
+class Mask(Document):
+    """Where the picture may move: one bit a pixel of the full-resolution picture, deflated."""
+
+    width: Annotated[int, Field(ge=1, le=8192)]
+    height: Annotated[int, Field(ge=1, le=8192)]
+    bits: bytes
+
+    @classmethod
+    def from_array(cls, array: NDArray[np.uint8]) -> Mask:
+        """From `uint8 [H, W]`, 1 = may move."""
+        height, width = array.shape
+        return cls(width=width, height=height, bits=zlib.compress(np.packbits(array != 0).tobytes(), 6))
+
+    def to_array(self) -> NDArray[np.uint8]:
+        """`uint8 [H, W]`, 1 = may move.
+
+        Raises:
+            EditError: the bits do not fit the size.
+        """
+        count = self.width * self.height
+        inflater = zlib.decompressobj()
+        try:
+            packed = inflater.decompress(self.bits, count // 8 + 2)
+        except zlib.error as error:
+            raise EditError(f"mask: its bits cannot be read ({error}); clear the mask and paint it again") from error
+        if len(packed) != (count + 7) // 8:
+            raise EditError(
+                f"mask: its bits are not {self.width}×{self.height} pixels; clear the mask and paint it again"
+            )
+        flat = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=count)
+        return flat.reshape(self.height, self.width)
+
+    @property
+    def share(self) -> float:
+        """The part of the picture that may move, 0 … 1."""
+        return float(self.to_array().mean())
+
+
+class Edit(Document):
+    """What the user has built: a picture, points on it, a mask, and the numbers of the next drag."""
+
+    model: str = "critters-128"
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
+    psi: Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)] = 1.0
+    latent: Annotated[int, Field(ge=0)] = Field(0, description="0: the seed's own picture; n: what drag n ended with")
+    pairs: tuple[PointPair, ...] = ()
+    mask: Mask | None = None
+    settings: DragSettings = DragSettings()
+
+    def check_drag(self, picture: Size) -> tuple[tuple[Point, Point], ...]:
+        """The (handle, target) pairs of a drag. One whose handle is on its target is held where it is.
+
+        Args:
+            picture: size of the picture.
+
+        Raises:
+            EditError: nothing to drag, a point outside the picture, every handle on its target, a mask
+                of another size or one that lets nothing move.
+        """
+        pairs: list[tuple[Point, Point]] = []
+        for number, pair in enumerate(self.pairs, start=1):
+            for what, point in (("handle", pair.handle), ("target", pair.target)):
+                if point is not None and not contains(point, picture):
+                    x, y = point
+                    raise EditError(
+                        f"pair {number}: its {what} ({x:g}, {y:g}) is outside the picture; "
+                        f"x goes from 0 to {picture.width - 1}, y from 0 to {picture.height - 1}"
+                    )
+            if pair.target is not None:
+                pairs.append((pair.handle, pair.target))
+        if not pairs:
+            raise EditError("nothing to drag: place a handle and its target first")
+        if all(handle == target for handle, target in pairs):
+            raise EditError("nothing to drag: every handle is on its target; move one of them")
+        if self.mask is not None:
+            check_mask(self.mask.to_array(), picture)
+        return tuple(pairs)
+
+    def after_drag(self, number: int, arrived: Sequence[Point]) -> Edit:
+        """This edit with the result of drag `number` as its picture and the handles where they arrived.
+
+        Args:
+            arrived: one point for each pair that has a target, in their order.
+        """
+        points = iter(arrived)
+        moved = tuple(p if p.target is None else PointPair(handle=next(points), target=p.target) for p in self.pairs)
+        return self.model_copy(update={"latent": number, "pairs": moved})
+
+
+def check_mask(mask: NDArray[np.uint8], picture: Size) -> None:
+    """
+    Args:
+        mask: `uint8 [H, W]`, 1 = may move.
+
+    Raises:
+        EditError: of another size than the picture, or all zero.
+    """
+    if mask.shape != (picture.height, picture.width):
+        raise EditError(
+            f"mask: it is {mask.shape[1]}×{mask.shape[0]} pixels, the picture {picture.width}×{picture.height}; "
+            "give one of the picture's size"
+        )
+    if not mask.any():
+        raise EditError("mask: it is all zero, so nothing may move; paint where the picture may move, or clear it")

@@ -1,0 +1,52 @@
+"""The one exception tree. A message says what happened, to which file or field, and what to do.
+
+DragganError                 anything that a user may see; exit code 1
+├── InputError               what the user gave cannot be used; exit code 2
+│   ├── CheckpointError      a model file: missing, truncated, foreign, hostile
+│   ├── EditError            a point, a mask or a setting
+│   ├── DeviceError          a device that is not there
+│   ├── ThemeError           a theme file
+│   └── OutputError          an output path that cannot become a folder or a file
+├── StorageError             a write failed: full disk, no permission
+└── EngineError              the engine process is gone or broke
+"""
+
+from __future__ import annotations
+
+
+class DragganError(Exception):
+    """Base of all; `str(error)` is one line for the user."""
+
+    exit_code = 1
+
+
+class InputError(DragganError):
+    exit_code = 2
+
+
+class CheckpointError(InputError):
+    pass
+
+
+class EditError(InputError):
+    pass
+
+
+class DeviceError(InputError):
+    pass
+
+
+class ThemeError(InputError):
+    pass
+
+
+class OutputError(InputError):
+    pass
+
+
+class StorageError(DragganError):
+    pass
+
+
+class EngineError(DragganError):
+    pass

@@ -1,0 +1,70 @@
+"""What a person does with the keys, for the tests that need it done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.end_to_end.terminal import Terminal
+
+LOADED = "Enter places a handle, then its target"
+DOWN = "\x1b[B"
+
+
+def open_picture(terminal: Terminal) -> None:
+    """Waits until the picture and its cursor are there."""
+    terminal.wait_for(LOADED)
+    terminal.wait_for(lambda: len(set(terminal.backgrounds(range(40), range(20)))) > 50)
+
+
+def steer(terminal: Terminal, x: float, y: float) -> None:
+    """Brings the cursor as near to (x, y), in picture pixels, as the preview's grid allows; by keys with counts."""
+    corner, now = _step(terminal), _step(terminal)  # the first may start between two preview pixels
+    pixel = (now[0] - corner[0], now[1] - corner[1])
+    across, down = round((x - now[0]) / pixel[0]), round((y - now[1]) / pixel[1])
+    expected = (now[0] + across * pixel[0], now[1] + down * pixel[1])
+    terminal.send(_moves(across, "h", "l") + _moves(down, "k", "j"))
+    terminal.wait_for(lambda: max(abs(a - b) for a, b in zip(terminal.cursor(), expected, strict=True)) < pixel[0] / 2)
+
+
+def _step(terminal: Terminal) -> tuple[float, float]:
+    """The cursor, after one key to the right and one down."""
+    start = terminal.cursor()
+    terminal.send("lj")
+    terminal.wait_for(lambda: all(a > b for a, b in zip(terminal.cursor(), start, strict=True)))
+    return terminal.cursor()
+
+
+def place_pair(terminal: Terminal, handle: tuple[float, float], target: tuple[float, float]) -> None:
+    steer(terminal, *handle)
+    terminal.send("\r")
+    terminal.wait_for("handle 1: move")
+    steer(terminal, *target)
+    terminal.send("\r")
+    terminal.wait_for("pair 1 is set")
+
+
+def endless_drag(terminal: Terminal) -> None:
+    """Starts a drag that will not end by itself for minutes: the nose to the corner, with 100,000 steps."""
+    terminal.send(",")
+    terminal.wait_for("Settings of the next drag")
+    terminal.send(6 * DOWN + "100000\r")  # from the step size down to the most steps
+    terminal.wait_for(lambda: "Settings of the next drag" not in terminal.text())
+    place_pair(terminal, (69, 69), (4, 4))
+    terminal.send("d")
+    terminal.wait_for("it/s")
+
+
+def session_folder(folder: Path) -> Path:
+    """The one session that lies under `folder`."""
+    (found,) = (folder / "draggan-out").iterdir()
+    return found
+
+
+def read_session(folder: Path) -> dict[str, Any]:
+    return json.loads((session_folder(folder) / "session.json").read_text())
+
+
+def _moves(count: int, back: str, forth: str) -> str:
+    return f"{abs(count)}{forth if count > 0 else back}" if count else ""

@@ -1,0 +1,115 @@
+"""The main job: one command, a handle on the nose, a drag, files; by keys alone, in a real terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from draggan_engine.critters import landmarks_of_seed
+from tests.end_to_end.keys import open_picture, place_pair, read_session, session_folder
+from tests.end_to_end.nose_check import error, load
+from tests.end_to_end.terminal import RESTORED, Terminal
+
+SEED = 42
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was seen and what was left."""
+
+    first_screen: str
+    colours: int  # different ones on the canvas
+    undone: dict[str, Any]  # session.json after `u`
+    redone: dict[str, Any]  # and after ctrl+r
+    status: int
+    raw: bytes
+    folder: Path
+
+
+@pytest.fixture(scope="module", params=[(80, 24), (160, 48)], ids=["80x24", "160x48"])
+def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
+    folder = tmp_path_factory.mktemp("job")
+    columns, rows = request.param
+    nose = landmarks_of_seed(SEED)["nose_tip"]
+    with Terminal("--seed", str(SEED), folder=folder, size=request.param) as terminal:
+        terminal.wait_for("critters-128")
+        first_screen = terminal.text()
+        open_picture(terminal)
+        colours = len(set(terminal.backgrounds(range(columns - 34), range(rows - 2))))
+        place_pair(terminal, nose, (nose[0] + 12, nose[1]))
+        terminal.send("d")
+        terminal.wait_for("drag 1 reached")
+        terminal.send("u")
+        terminal.wait_for(lambda: read_session(folder)["latent"] == 0)
+        undone = read_session(folder)
+        terminal.send("\x12")  # ctrl+r
+        terminal.wait_for(lambda: read_session(folder)["latent"] == 1)
+        terminal.send("s")
+        terminal.wait_for("saved: ")
+        redone = read_session(folder)
+        terminal.send("q")
+        status = terminal.wait()
+        yield Job(first_screen, colours, undone, redone, status, bytes(terminal.raw), session_folder(folder))
+
+
+def test_the_first_frame_does_not_wait_for_the_engine(job: Job) -> None:
+    assert re.search(r"device\s+starting", job.first_screen)
+    assert re.search(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] critters-128", job.first_screen)
+
+
+def test_the_picture_is_shown(job: Job) -> None:
+    assert job.colours > 300
+
+
+def test_leaving_restores_the_terminal(job: Job) -> None:
+    assert job.status == 0
+    assert RESTORED in job.raw
+
+
+def test_the_session_is_on_disk(job: Job) -> None:
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-critters-128-seed42", job.folder.name)
+    found = {str(path.relative_to(job.folder)) for path in job.folder.rglob("*") if path.is_file()}
+    drag = {"drag-001/final.png", "drag-001/events.jsonl"}
+    assert found == {"session.json", "latents.safetensors", "initial.png", "final.png", *drag}
+
+
+def test_the_nose_is_where_its_target_was(job: Job) -> None:
+    (drag,) = job.redone["drags"]
+    (pair,) = drag["pairs"]
+    assert drag["reason"] == "reached"
+    away = error(load(job.folder / "initial.png"), load(job.folder / "final.png"), pair["handle"], pair["target"])
+    assert away <= 4, f"the nose is {away:.1f} px from its target"
+
+
+def test_every_step_of_the_drag_has_a_line(job: Job) -> None:
+    lines = (job.folder / "drag-001/events.jsonl").read_text().splitlines()
+    assert len(lines) == job.redone["drags"][0]["steps"]
+
+
+def test_undo_takes_the_drag_back_and_redo_brings_it_again(job: Job) -> None:
+    (before,), (after,) = job.undone["pairs"], job.redone["pairs"]
+    (dragged,) = job.redone["drags"][0]["pairs"]
+    assert job.undone["latent"] == 0 and before["handle"] == dragged["handle"]
+    assert job.redone["latent"] == 1 and after["handle"] == dragged["final"]
+    assert job.redone["result"] == {"file": "final.png", "latent": 1}
+    # The picture of the session is that of its drag again.
+    assert (load(job.folder / "final.png") == load(job.folder / "drag-001/final.png")).all()
+
+
+@pytest.mark.parametrize("name", ["initial.png", "final.png", "drag-001/final.png"])
+def test_pictures_say_that_they_are_generated(job: Job, name: str) -> None:
+    with Image.open(job.folder / name) as image:
+        image.load()
+        assert image.size == (128, 128)
+        assert (image.text["Software"], image.text["Model"], image.text["Seed"]) == (
+            "draggan-tui",
+            "critters-128",
+            "42",
+        )
+        assert "digitalsourcetype/trainedAlgorithmicMedia" in image.text["XML:com.adobe.xmp"]

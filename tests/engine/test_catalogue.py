@@ -1,0 +1,140 @@
+"""From what a user types to a model, or to an error that says what to type instead."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from draggan_engine.checkpoints import bundled_models, catalogue, devices, load_model, resolve_device, save_native
+from draggan_engine.networks.config import GeneratorConfig
+from draggan_engine.networks.stylegan2 import Generator
+from draggan_engine.protocol.edit import DragSettings
+from draggan_engine.protocol.errors import CheckpointError, DeviceError
+
+FOLDER = Path(__file__).parents[1] / "fixtures" / "checkpoints"
+
+
+def save(path: Path, resolution: int = 8, settings: DragSettings | None = None, psi: float = 1.0) -> Path:
+    config = GeneratorConfig(
+        resolution=resolution, z_dim=4, w_dim=4, mapping_layers=1, channel_base=resolution, channel_max=2
+    )
+    save_native(path, generator=Generator(config), name="mine", psi=psi, settings=settings)
+    return path
+
+
+def refusal(spec: str) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        load_model(spec, "cpu")
+    message = str(caught.value)
+    assert message.isprintable()
+    return message
+
+
+def test_a_users_file() -> None:
+    path = FOLDER / "sg2ada_cond_32.pkl"
+    model = load_model(str(path), "cpu")
+    info = model.info
+    assert (model.name, model.sha256) == ("sg2ada_cond_32", hashlib.sha256(path.read_bytes()).hexdigest())
+    assert (info.size, info.num_ws, info.z_dim, info.w_dim, info.psi) == ((32, 32), 8, 32, 48, 0.7)
+    assert info.blocks == ("b4", "b8", "b16", "b32")
+    assert info.settings == DragSettings.for_height(32, "b16")
+    assert info.parameters == sum(parameter.numel() for parameter in model.generator.parameters())
+    assert not model.generator.training
+    assert not any(parameter.requires_grad for parameter in model.generator.parameters())
+    assert {tensor.dtype for tensor in model.generator.state_dict().values()} == {torch.float32}
+
+
+@pytest.mark.parametrize(("resolution", "block"), [(8, "b4"), (64, "b32"), (128, "b64"), (256, "b128"), (512, "b128")])
+def test_the_feature_block_is_below_the_picture(resolution: int, block: str, tmp_path: Path) -> None:
+    info = load_model(str(save(tmp_path / "m", resolution)), "cpu").info
+    assert info.settings.feature_block == block
+    assert info.settings.layers == min(6, info.num_ws)
+
+
+def test_settings_of_the_file_have_no_more_layers_than_the_model(tmp_path: Path) -> None:
+    info = load_model(str(save(tmp_path / "m", 8, DragSettings(layers=60, feature_block="b8"), psi=-0.5)), "cpu").info
+    assert (info.settings.layers, info.settings.feature_block, info.psi) == (4, "b8", -0.5)
+
+
+def test_content_counts_and_not_the_name(tmp_path: Path) -> None:
+    picture = tmp_path / "weights.png"
+    picture.write_bytes((FOLDER / "sg2_flat_32.pkl").read_bytes())
+    assert load_model(str(picture), "cpu").name == "weights"
+    assert load_model(str(save(tmp_path / "model.pkl")), "cpu").name == "mine"
+
+
+def test_bundled_models_go_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "bundled_models", lambda: {"toy-8": save(tmp_path / "toy-8.safetensors")})
+    assert load_model("toy-8", "cpu").info.psi == 1
+    assert "toy-8" in refusal("toy-9")
+
+
+def test_every_bundled_model_opens() -> None:
+    for name in bundled_models():
+        assert load_model(name, "cpu").name == name
+
+
+def test_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save(tmp_path / "m.safetensors")
+    assert load_model("~/m.safetensors", "cpu").name == "mine"
+
+
+@pytest.mark.parametrize(
+    "spec", ["", "no-such-model", "no/such/file.pkl", "a\0b", "x" * 5000, "~nobody-at-all/m", "line\nbreak"]
+)
+def test_nothing_there(spec: str) -> None:
+    message = refusal(spec)
+    assert "bundled model" in message
+    assert "path" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"", "empty"),
+        (b"\x80", "not a model file"),
+        (b"\x80\x04", "damaged or cut short"),
+        (b"\x80\x04N.", "without a generator"),
+        (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "without a generator"),  # torch.save before 1.6
+        (b"PK\x03\x04" + bytes(100), "torch.save"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "not a model file"),
+        (b"a text of some length, with words in it", "not a model file"),
+        (b"\x02\0\0\0\0\0\0\0{}", "not a model of draggan-tui"),
+        (b"\x10\0\0\0\0\0\0\0{" + bytes(40), "not a whole safetensors file"),
+        (bytes(range(256)) * 20, "not a model file"),
+    ],
+)
+def test_files_that_are_no_models(content: bytes, named: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    message = refusal(str(path))
+    assert str(path) in message
+    assert named in message
+
+
+def test_places_that_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+        assert "not a file" in refusal(str(path))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    path = save(tmp_path / "m")
+    path.chmod(0)
+    assert "Permission denied" in refusal(str(path))
+
+
+def test_devices() -> None:
+    assert devices()[-1] == "cpu"
+    assert str(resolve_device("cpu")) == "cpu"
+    assert str(resolve_device("auto")) == devices()[0]
+    for name in ("cuda:99", "tpu", "", "cpu:1"):
+        with pytest.raises(DeviceError, match="cpu") as caught:
+            resolve_device(name)
+        assert repr(name) in str(caught.value)

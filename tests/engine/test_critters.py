@@ -1,0 +1,132 @@
+"""The bundled model's world: known geometry, and a training that learns and can be resumed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from draggan_engine.checkpoints import load_model
+from draggan_engine.critters import landmarks_of_seed
+from draggan_engine.critters.export import unit_spread
+from draggan_engine.critters.muon import orthogonalise
+from draggan_engine.critters.render import render
+from draggan_engine.critters.scene import LANDMARKS, build_scene, latent_of_seed, to_pixels
+from draggan_engine.critters.train import CONFIG, Trainer, held_out_error, parse_stages
+from draggan_engine.networks.stylegan2 import Generator
+
+NAMES = {
+    "nose_tip", "eye_left", "eye_right", "ear_tip_left", "ear_tip_right", "mouth_left", "mouth_right",
+    "mouth_top", "mouth_bottom", "chin",
+}  # fmt: skip
+
+
+def scenes(seeds: range) -> np.ndarray:
+    return np.concatenate([latent_of_seed(seed) for seed in seeds])
+
+
+def test_landmarks_are_on_the_picture_and_on_their_sides() -> None:
+    for seed in range(50):
+        marks = landmarks_of_seed(seed)
+        assert set(marks) == NAMES
+        assert all(-8 < x < 136 and -8 < y < 136 for x, y in marks.values())
+        for part in ("eye", "ear_tip", "mouth"):
+            assert marks[f"{part}_left"][0] < marks[f"{part}_right"][0]
+        assert (
+            marks["ear_tip_left"][1]
+            < marks["eye_left"][1]
+            < marks["mouth_top"][1]
+            < marks["mouth_bottom"][1]
+            < marks["chin"][1]
+        )
+
+
+def test_landmarks_need_numpy_only() -> None:
+    code = "import sys; from draggan_engine.critters import landmarks_of_seed; landmarks_of_seed(1); assert not {'torch', 'numba'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2] / "engine")
+
+
+def test_the_drawn_nose_is_dark_where_the_landmark_says() -> None:
+    scene = build_scene(scenes(range(20)))
+    pictures = render(scene, 128, 2)
+    points = to_pixels(scene.landmarks)[:, LANDMARKS.index("nose_tip")]
+    for picture, (x, y) in zip(pictures, points, strict=True):
+        column, row = round(x), round(y)
+        around = picture[:, row - 3 : row + 4, column - 3 : column + 4].mean(axis=0)
+        assert np.median(around) < -0.35
+
+
+def test_drawing_does_not_depend_on_the_resolution() -> None:
+    scene = build_scene(scenes(range(3)))
+    large = render(scene, 128, 2).reshape(3, 3, 32, 4, 32, 4).mean(axis=(3, 5))
+    assert np.abs(large - render(scene, 32, 8)).max() < 1e-4
+
+
+def test_the_generator_and_the_scene_read_z_alike() -> None:
+    """Both normalise z, so its scale does not matter to either."""
+    z = latent_of_seed(5)
+    assert np.allclose(build_scene(z).landmarks, build_scene(3 * z).landmarks)
+
+
+def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
+    torch.manual_seed(0)
+    for shape in ((32, 128), (128, 32), (48, 48)):
+        values = torch.linalg.svdvals(orthogonalise(torch.randn(*shape)))
+        assert values.min() > 0.3
+        assert values.max() < 1.4
+
+
+STAGES = parse_stages("8:480:0.02:0.004,16:80:0.01:0.002")
+
+
+def test_training_learns_and_a_resumed_run_is_the_same_run(tmp_path: Path) -> None:
+    whole = Trainer(STAGES, batch=8, seed=1)
+    losses = [loss for _, loss in whole.steps()]
+    assert len(losses) == whole.total_steps == 70
+    assert np.mean(losses[50:60]) < 0.8 * np.mean(losses[:5])
+
+    first = Trainer(STAGES, batch=8, seed=1)
+    steps = first.steps()
+    for _ in range(30):
+        next(steps)
+    first.save(tmp_path / "state.pt")
+    second = Trainer(STAGES, batch=8, seed=1)
+    second.load(tmp_path / "state.pt")
+    for _ in second.steps():
+        pass
+    for (name, a), b in zip(whole.ema.state_dict().items(), second.ema.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_growing_changes_no_picture() -> None:
+    """Before its first step, a larger stage shows the smaller one's picture, upsampled."""
+    trainer = Trainer(STAGES, batch=8, seed=1)
+    ws = trainer.generator.mapping(torch.from_numpy(latent_of_seed(3).astype(np.float32)))
+    synthesis = trainer.generator.synthesis
+    small, large = synthesis(ws, image=8).image, synthesis(ws, image=16).image
+    assert torch.allclose(synthesis.get_submodule("b16").picture(small, torch.zeros(1, 96, 16, 16), ws[:, 5]), large)
+
+
+def test_scaling_w_changes_no_picture() -> None:
+    torch.manual_seed(0)
+    generator = Generator(CONFIG).requires_grad_(False)
+    z = torch.randn(2, CONFIG.z_dim)
+    with torch.no_grad():
+        before = generator.synthesis(generator.mapping(z)).image
+        unit_spread(generator)
+        after = generator.synthesis(generator.mapping(z)).image
+        ws = generator.mapping(torch.randn(5000, CONFIG.z_dim))[:, 0]
+    assert torch.allclose(before, after, atol=1e-4 * float(before.abs().max()))
+    assert float(ws.std(dim=0).mean()) == pytest.approx(1, abs=0.05)
+    assert torch.allclose(generator.mapping.w_avg, ws.mean(dim=0), atol=0.1)
+
+
+def test_the_shipped_model_draws_the_scenes() -> None:
+    """The model card's figures, on a smaller sample."""
+    whole, parts = held_out_error(load_model("critters-128", "cpu").generator, seeds=range(100, 116))
+    assert whole < 0.04
+    assert parts < 0.10

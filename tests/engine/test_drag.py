@@ -1,0 +1,220 @@
+"""The method: each term of eq. 1 and eq. 2 against its definition, and the loop's promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from draggan_engine.drag import DragEnd, DragSession, DragStep
+from draggan_engine.drag.sampling import disc, sample, square
+from draggan_engine.drag.supervision import mask_loss, motion_loss, shift_towards
+from draggan_engine.drag.tracking import track
+from draggan_engine.networks.config import GeneratorConfig
+from draggan_engine.networks.pictures import latent_of_seed
+from draggan_engine.networks.stylegan2 import Generator
+from draggan_engine.protocol.edit import DragSettings
+from draggan_engine.protocol.errors import EditError
+from draggan_engine.protocol.geometry import Point, Size
+
+PICTURE = Size(32, 32)
+SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_steps=8)
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    torch.manual_seed(0)
+    config = GeneratorConfig(resolution=32, z_dim=16, w_dim=16, mapping_layers=2, channel_base=512, channel_max=16)
+    return Generator(config).eval().requires_grad_(False)
+
+
+def drag(
+    generator: Generator,
+    settings: DragSettings = SETTINGS,
+    pairs: list[tuple[Point, Point]] | None = None,
+    mask: np.ndarray | None = None,
+) -> tuple[list[DragStep], DragEnd, Tensor]:
+    ws = latent_of_seed(generator, 1, 1.0)
+    events = list(DragSession(generator, ws, pairs or [((10, 10), (16, 14))], mask, settings).steps())
+    end = events.pop()
+    assert isinstance(end, DragEnd)
+    return [event for event in events if isinstance(event, DragStep)], end, ws
+
+
+def resized(features: Tensor) -> Tensor:
+    return torch.nn.functional.interpolate(features, size=(32, 32), mode="bilinear", align_corners=False)
+
+
+def test_sampling_is_the_resized_map_at_its_pixels() -> None:
+    torch.manual_seed(1)
+    features = torch.randn(1, 5, 16, 16)
+    points = torch.tensor([[3.0, 4.0], [0.0, 31.0], [17.0, 9.0]])
+    expected = resized(features)[0, :, points[:, 1].long(), points[:, 0].long()].t()
+    assert torch.allclose(sample(features, points, PICTURE), expected, atol=1e-5)
+
+
+def test_neighbourhoods() -> None:
+    assert len(disc(3, torch.device("cpu"))) == sum(x * x + y * y < 9 for x in range(-3, 4) for y in range(-3, 4))
+    assert len(square(12, torch.device("cpu"))) == 23 * 23
+
+
+def test_shift_has_length_min_one_distance() -> None:
+    handles = torch.tensor([[0.0, 0.0], [0.0, 0.0], [5.0, 5.0]])
+    targets = torch.tensor([[10.0, 0.0], [0.0, 0.25], [5.0, 5.0]])
+    assert torch.allclose(shift_towards(handles, targets), torch.tensor([[1.0, 0.0], [0.0, 0.25], [0.0, 0.0]]))
+
+
+def test_motion_loss_is_eq_1_with_means() -> None:
+    torch.manual_seed(2)
+    features = torch.randn(1, 4, 32, 32)
+    handles, targets = torch.tensor([[10.0, 12.0], [20.0, 20.0]]), torch.tensor([[15.0, 12.0], [20.0, 10.0]])
+    offsets = disc(3, torch.device("cpu"))
+    expected = 0.0
+    for (x, y), (dx, dy) in (((10, 12), (1, 0)), ((20, 20), (0, -1))):
+        terms = [
+            (features[0, :, y + int(oy) + dy, x + int(ox) + dx] - features[0, :, y + int(oy), x + int(ox)]).abs().mean()
+            for ox, oy in offsets.tolist()
+        ]
+        expected += float(sum(terms) / len(terms))
+    assert float(motion_loss(features, handles, targets, offsets, PICTURE)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_no_gradient_through_the_features_at_the_handle() -> None:
+    """Only F(q + d) is pulled: a pixel that no q + d touches has no gradient although q does."""
+    features = torch.randn(1, 2, 32, 32, requires_grad=True)
+    loss = motion_loss(features, torch.tensor([[8.0, 8.0]]), torch.tensor([[20.0, 8.0]]), torch.zeros(1, 2), PICTURE)
+    loss.backward()
+    touched = features.grad.abs().sum(dim=1)[0] > 1e-9
+    assert touched[8, 9]
+    assert not touched[8, 8]
+
+
+def test_pixels_outside_the_picture_do_not_count() -> None:
+    features = torch.randn(1, 3, 32, 32)
+    target = torch.tensor([[10.0, 0.0]])
+    offsets = disc(3, torch.device("cpu"))
+    inside = offsets[(offsets >= 0).all(dim=1)]
+    corner = torch.zeros(1, 2)
+    assert torch.allclose(
+        motion_loss(features, corner, target, offsets, PICTURE), motion_loss(features, corner, target, inside, PICTURE)
+    )
+
+
+def test_mask_loss_is_the_mean_change_where_nothing_may_move() -> None:
+    torch.manual_seed(3)
+    now, start = torch.randn(1, 4, 16, 16), torch.randn(1, 4, 16, 16)
+    fixed = (torch.rand(32, 32) > 0.5).float()
+    expected = ((resized(now) - resized(start)).abs() * fixed).mean()
+    assert torch.allclose(mask_loss(now, start, fixed), expected, atol=1e-6)
+
+
+def test_tracking_finds_content_that_has_moved() -> None:
+    torch.manual_seed(4)
+    before = torch.randn(1, 8, 32, 32)
+    after = torch.roll(before, shifts=(2, -3), dims=(2, 3))  # 2 down, 3 left
+    handles = torch.tensor([[15.0, 15.0], [20.0, 9.0]])
+    for norm in ("l1", "l2"):
+        found = track(after, sample(before, handles, PICTURE), handles, square(6, handles.device), 6, norm, PICTURE)
+        assert torch.equal(found, handles + torch.tensor([-3.0, 2.0]))
+
+
+def test_tracking_stays_within_its_square() -> None:
+    torch.manual_seed(5)
+    before = torch.randn(1, 8, 32, 32)
+    after = torch.roll(before, shifts=6, dims=3)
+    handle = torch.tensor([[15.0, 15.0]])
+    found = track(after, sample(before, handle, PICTURE), handle, square(6, handle.device), 6, "l1", PICTURE)
+    assert (found - handle).abs().max() < 6
+
+
+def test_a_drag_moves_the_handle_and_only_the_first_rows(generator: Generator) -> None:
+    steps, end, start = drag(generator)
+    assert [event.step for event in steps] == list(range(1, len(steps) + 1))
+    assert end.steps == len(steps)
+    assert not torch.equal(end.ws[:, :6], start[:, :6])
+    assert torch.equal(end.ws[:, 6:], start[:, 6:])
+    assert torch.equal(end.ws, steps[-1].ws)
+
+
+def test_in_w_all_optimised_rows_move_alike(generator: Generator) -> None:
+    _, end, start = drag(generator, SETTINGS.model_copy(update={"space": "w"}))
+    moved = (end.ws - start)[0, :6]
+    assert moved.abs().max() > 0
+    assert torch.allclose(moved, moved[:1].expand(6, -1), atol=1e-6)
+
+
+def test_the_same_drag_twice_is_the_same(generator: Generator) -> None:
+    _, a, _ = drag(generator)
+    _, b, _ = drag(generator)
+    assert torch.equal(a.ws, b.ws)
+    assert a.handles == b.handles
+
+
+def test_reasons(generator: Generator) -> None:
+    assert drag(generator)[1].reason in {"reached", "max_steps"}
+    assert drag(generator, pairs=[((10, 10), (10.5, 10))])[1].reason == "reached"
+    assert drag(generator, SETTINGS.model_copy(update={"max_steps": 1}))[1].reason == "max_steps"
+    session = DragSession(generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (25, 25))], None, SETTINGS)
+    events = session.steps()
+    next(events)
+    session.stop()
+    end = next(events)
+    assert isinstance(end, DragEnd)
+    assert (end.reason, end.steps) == ("stopped", 1)
+
+
+def test_divergence_keeps_the_last_finite_latent(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = DragSession(generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (25, 25))], None, SETTINGS)
+    events = session.steps()
+    first = next(events)
+    forward = session._features
+    monkeypatch.setattr(session, "_features", lambda ws: forward(ws) * float("nan"))
+    end = next(events)
+    assert isinstance(first, DragStep)
+    assert isinstance(end, DragEnd)
+    assert (end.reason, end.steps, end.handles) == ("diverged", 1, first.handles)
+    assert torch.equal(end.ws, first.ws)
+    assert torch.isfinite(end.ws).all()
+
+
+def test_a_mask_holds_the_rest(generator: Generator) -> None:
+    mask = np.zeros((32, 32), np.uint8)
+    mask[4:20, 4:20] = 1
+
+    def change_outside(mask_of_drag: np.ndarray | None) -> float:
+        _, end, start = drag(
+            generator,
+            SETTINGS.model_copy(update={"max_steps": 30, "mask_weight": 100.0}),
+            [((10, 10), (25, 10))],
+            mask_of_drag,
+        )
+        with torch.no_grad():
+            difference = generator.synthesis(end.ws).image - generator.synthesis(start).image
+        return float(difference.abs().mean(dim=1)[0][torch.from_numpy(mask) == 0].mean())
+
+    assert change_outside(mask) < 0.7 * change_outside(None)
+
+
+def test_one_forward_pass_a_step(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    forward = type(generator.synthesis).forward
+
+    def counted(self: torch.nn.Module, *args: object, **kwargs: object) -> object:
+        nonlocal calls
+        calls += 1
+        return forward(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(generator.synthesis), "forward", counted)
+    steps, _, _ = drag(generator)
+    assert calls == len(steps) + 1
+
+
+def test_what_does_not_fit_the_model_is_refused(generator: Generator) -> None:
+    ws = latent_of_seed(generator, 1, 1.0)
+    with pytest.raises(EditError, match="b4, b8, b16, b32"):
+        DragSession(generator, ws, [((1, 1), (9, 9))], None, SETTINGS.model_copy(update={"feature_block": "b64"}))
+    with pytest.raises(EditError, match="nothing to drag"):
+        DragSession(generator, ws, [], None, SETTINGS)
+    with pytest.raises(EditError, match="16×16"):
+        DragSession(generator, ws, [((1, 1), (9, 9))], np.ones((16, 16), np.uint8), SETTINGS)

@@ -1,0 +1,102 @@
+"""The document: what it accepts, what it refuses, and that its mask keeps every bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pydantic import ValidationError
+
+from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
+from draggan_engine.protocol.errors import EditError
+from draggan_engine.protocol.geometry import Size
+
+PICTURE = Size(128, 128)
+PAIR = PointPair(handle=(10, 10), target=(20, 10))
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40)), elements=st.integers(0, 1)))
+def test_mask_round_trip(array: np.ndarray) -> None:
+    mask = Mask.from_array(array)
+    assert np.array_equal(mask.to_array(), array)
+    assert mask.share == pytest.approx(array.mean())
+
+
+def test_mask_with_broken_bits_is_refused() -> None:
+    good = Mask.from_array(np.ones((8, 8), np.uint8))
+    with pytest.raises(EditError, match="cannot be read"):
+        Mask(width=8, height=8, bits=b"nonsense").to_array()
+    with pytest.raises(EditError, match="are not 9×8"):
+        Mask(width=9, height=8, bits=good.bits).to_array()
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (Edit(), "nothing to drag"),
+        (Edit(pairs=(PointPair(handle=(1, 1)),)), "nothing to drag"),
+        (Edit(pairs=(PointPair(handle=(5, 5), target=(5, 5)),)), "every handle is on its target"),
+        (Edit(pairs=(PAIR, PointPair(handle=(128, 5), target=(5, 5)))), r"pair 2: its handle \(128, 5\) is outside"),
+        (Edit(pairs=(PointPair(handle=(5, 5), target=(5, -1)),)), r"its target \(5, -1\) is outside"),
+        (
+            Edit(pairs=(PAIR,), mask=Mask.from_array(np.ones((64, 64), np.uint8))),
+            "it is 64×64 pixels, the picture 128×128",
+        ),
+        (Edit(pairs=(PAIR,), mask=Mask.from_array(np.zeros((128, 128), np.uint8))), "all zero"),
+    ],
+)
+def test_what_cannot_be_dragged(edit: Edit, message: str) -> None:
+    with pytest.raises(EditError, match=message):
+        edit.check_drag(PICTURE)
+
+
+def test_a_settled_handle_beside_a_moving_one_is_held_where_it_is() -> None:
+    settled = PointPair(handle=(5, 5), target=(5, 5))
+    assert Edit(pairs=(PAIR, settled)).check_drag(PICTURE) == (((10, 10), (20, 10)), ((5, 5), (5, 5)))
+
+
+def test_after_a_drag_the_handles_stand_where_they_arrived() -> None:
+    waiting = PointPair(handle=(1, 2))
+    edit = Edit(pairs=(PAIR, waiting, PAIR)).after_drag(3, [(19, 10), (20, 11)])
+    assert [pair.handle for pair in edit.pairs] == [(19, 10), (1, 2), (20, 11)]
+    assert [pair.target for pair in edit.pairs] == [(20, 10), None, (20, 10)]
+    assert edit.latent == 3
+
+
+def test_settings_are_the_papers() -> None:
+    paper = DragSettings()
+    assert (paper.mask_weight, paper.r1, paper.r2, paper.step_size, paper.layers, paper.max_steps) == (
+        20,
+        3,
+        12,
+        2e-3,
+        6,
+        300,
+    )
+    assert paper.space == "w+"
+    assert [paper.stop_within(n) for n in (1, 5, 6)] == [1, 1, 2]
+
+
+@pytest.mark.parametrize(("height", "r1", "r2"), [(512, 3, 12), (1024, 6, 24), (256, 1.5, 6), (128, 1.5, 6)])
+def test_radii_follow_the_height_down_to_a_floor(height: int, r1: float, r2: float) -> None:
+    settings = DragSettings.for_height(height, "b64")
+    assert (settings.r1, settings.r2) == (r1, r2)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"r1": 0},
+        {"step_size": float("nan")},
+        {"layers": 0},
+        {"space": "z"},
+        {"max_steps": 0},
+        {"nonsense": 1},
+        {"feature_block": "../x"},
+    ],
+)
+def test_settings_are_checked(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        DragSettings.model_validate(fields)

@@ -1,0 +1,154 @@
+"""The session's folder: what is in it, that it is whole at any moment, and what it says when it cannot write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from draggan_engine.files import SessionStore, check_output, new_folder, read_mask, read_session, write_picture
+from draggan_engine.protocol.atomic import atomic_write
+from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
+from draggan_engine.protocol.errors import EditError, InputError, OutputError, StorageError
+from draggan_engine.protocol.geometry import Size
+from draggan_engine.protocol.messages import DraggedPair, DragRecord
+
+MASK = Mask.from_array(np.eye(16, dtype=np.uint8))
+EDIT = Edit(model="toy", seed=7, pairs=(PointPair(handle=(1, 2), target=(3, 4)),), mask=MASK)
+WS = np.arange(12, dtype=np.float32).reshape(1, 4, 3)
+
+
+def record(number: int) -> DragRecord:
+    pair = DraggedPair(handle=(1, 2), target=(3, 4), final=(3, 3), distance=1)
+    return DragRecord(
+        number=number, start=0, seed=7, psi=1, reason="reached", steps=2, seconds=0.1, pairs=(pair,), settings=DragSettings(), masked=True
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_session_can_be_taken_up_again(tmp_path: Path) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    store.know_model("toy", "ab" * 32)
+    store.save(EDIT)
+    store.keep_drag(record(1), WS, WS + 1)
+    after = EDIT.after_drag(1, [(3, 3)])
+    store.save(after)
+    store.write_drags(after)
+    again = SessionStore("toy", resume=tmp_path / "s")
+    assert again.next_drag() == 2
+    assert np.array_equal(again.latent(1), WS + 1)
+    document = read_session(tmp_path / "s")
+    assert document.model.sha256 == "ab" * 32
+    assert (document.seed, document.latent, document.pairs) == (7, 1, after.pairs)
+    assert document.drags == (record(1),)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "s" / "mask.png")) // 255, MASK.to_array())
+
+
+def test_nothing_is_written_before_the_first_change(tmp_path: Path) -> None:
+    SessionStore("toy")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_default_folders_never_collide() -> None:
+    first, second = new_folder(None, "toy", 7), new_folder(None, "toy", 7)
+    assert first.parent == Path("draggan-out")
+    assert first.name.endswith("-toy-seed7")
+    assert second.name == f"{first.name}-2"
+
+
+def test_an_output_path_that_cannot_be_a_new_session(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match=r"file is a file"):
+        check_output(tmp_path / "file")
+    with pytest.raises(OutputError, match=r"file is a file"):
+        check_output(tmp_path / "file" / "below")
+    SessionStore("toy", tmp_path / "s").save(EDIT)
+    with pytest.raises(OutputError, match="already holds a session"):
+        SessionStore("toy", tmp_path / "s").save(EDIT)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("old")
+    with pytest.raises(StorageError, match=f"{path}: it could not be written"), atomic_write(path) as part:
+        part.write_text("half")
+        raise OSError(28, "No space left on device")
+    with pytest.raises(KeyError), atomic_write(path) as part:
+        raise KeyError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_save_keeps_the_state_and_the_next_makes_up_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    store.save(EDIT)
+    store.keep_drag(record(1), WS, WS + 1)
+    with monkeypatch.context() as full:
+        full.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(StorageError, match=r"latents\.safetensors: .*No space left"):
+            store.write_drags(EDIT)
+    assert read_session(tmp_path / "s").drags == ()
+    assert np.array_equal(store.latent(1), WS + 1)
+    store.write_drags(EDIT)
+    assert read_session(tmp_path / "s").drags == (record(1),)
+
+
+def test_events_are_lines_written_while_they_come(tmp_path: Path) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    with store.drag_folder(1, EDIT) as folder:
+        folder.line({"step": 1, "loss": 0.5})
+        assert json.loads((folder.path / "events.jsonl").read_text()) == {"step": 1, "loss": 0.5}
+
+
+def test_pictures_say_that_they_are_generated(tmp_path: Path) -> None:
+    write_picture(tmp_path / "p.png", np.zeros((4, 5, 3), np.uint8), model="toy", seed=7)
+    with Image.open(tmp_path / "p.png") as image:
+        image.load()
+        assert image.size == (5, 4)
+        assert (image.info["Software"], image.info["Model"], image.info["Seed"]) == ("draggan-tui", "toy", "7")
+        assert "digitalsourcetype/trainedAlgorithmicMedia" in image.info["XML:com.adobe.xmp"]
+
+
+def test_masks_from_files(tmp_path: Path) -> None:
+    path = tmp_path / "m.png"
+    Image.fromarray(np.eye(16, dtype=np.uint8) * 255).save(path)
+    mask, resized = read_mask(path, Size(16, 16))
+    assert np.array_equal(mask.to_array(), np.eye(16))
+    assert not resized
+    Image.new("L", (32, 32), 255).save(path)
+    assert read_mask(path, Size(16, 16))[1]
+    for content, message in ((Image.new("L", (16, 8), 255), "16×8 pixels"), (Image.new("L", (16, 16), 0), "all zero")):
+        content.save(path)
+        with pytest.raises(EditError, match=message):
+            read_mask(path, Size(16, 16))
+    path.write_bytes(b"no picture")
+    with pytest.raises(EditError, match="cannot be read as a picture"):
+        read_mask(path, Size(16, 16))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema_version": 99}, "its schema version is 99"),
+        ({"seed": "x"}, "seed: "),
+        ({"pairs": [{"handle": [1]}]}, r"pairs\.0\.handle"),
+    ],
+)
+def test_a_session_file_that_does_not_fit_is_named(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    SessionStore("toy", tmp_path / "s").save(EDIT)
+    path = tmp_path / "s" / "session.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError, match=message):
+        read_session(tmp_path / "s")
+    path.write_text("{")
+    with pytest.raises(InputError, match="not JSON"):
+        read_session(tmp_path / "s")

@@ -1,0 +1,87 @@
+"""Coordinates: every conversion is exact both ways and agrees with what the pictures show."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest import approx
+
+from draggan_engine.protocol.geometry import (
+    Size,
+    across,
+    clamp,
+    contains,
+    convert,
+    fit_preview,
+    nearest_pixel,
+    pixel_box,
+)
+
+sizes = st.builds(Size, st.integers(1, 2048), st.integers(1, 2048))
+coordinates = st.floats(-10, 3000, allow_nan=False)
+
+
+@given(st.tuples(coordinates, coordinates), sizes, sizes)
+def test_there_and_back_is_the_same_point(point: tuple[float, float], a: Size, b: Size) -> None:
+    assert convert(convert(point, a, b), b, a) == approx(point, abs=1e-6)
+
+
+@given(sizes, sizes)
+def test_edges_and_centre_stay_edges_and_centre(a: Size, b: Size) -> None:
+    assert convert((-0.5, -0.5), a, b) == approx((-0.5, -0.5))
+    assert convert((a.width - 0.5, a.height - 0.5), a, b) == approx((b.width - 0.5, b.height - 0.5))
+    assert convert(((a.width - 1) / 2, (a.height - 1) / 2), a, b) == approx(((b.width - 1) / 2, (b.height - 1) / 2))
+
+
+@given(sizes, st.data())
+def test_a_pixel_is_nearest_to_itself(grid: Size, data: st.DataObject) -> None:
+    pixel = (data.draw(st.integers(0, grid.width - 1)), data.draw(st.integers(0, grid.height - 1)))
+    assert nearest_pixel(pixel, grid) == pixel
+    inside = (pixel[0] + data.draw(st.floats(-0.49, 0.49)), pixel[1] + data.draw(st.floats(-0.49, 0.49)))
+    assert nearest_pixel(inside, grid) == pixel
+
+
+@given(sizes, st.tuples(coordinates, coordinates))
+def test_clamped_points_are_on_the_picture(picture: Size, point: tuple[float, float]) -> None:
+    assert contains(clamp(point, picture), picture)
+
+
+@given(sizes, st.integers(1, 400), st.integers(1, 200))
+def test_preview_fits_the_cells_and_has_whole_cells(picture: Size, columns: int, rows: int) -> None:
+    preview = fit_preview(picture, columns, rows)
+    assert 1 <= preview.width <= columns
+    assert 2 <= preview.height <= 2 * rows
+    assert preview.height % 2 == 0
+
+
+def test_preview_keeps_the_aspect_ratio() -> None:
+    assert fit_preview(Size(128, 128), 50, 22) == Size(44, 44)
+    assert fit_preview(Size(512, 1024), 100, 40) == Size(40, 80)
+    assert fit_preview(Size(1024, 512), 80, 40) == Size(80, 40)
+
+
+@given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 200), st.integers(1, 200))
+def test_boxes_cover_the_picture_and_tile_it_where_the_preview_is_smaller(
+    w: int, h: int, width: int, height: int
+) -> None:
+    grid, picture = Size(w, h), Size(width, height)
+    covered = np.zeros((height, width), int)
+    for row in range(h):
+        for column in range(w):
+            left, top, right, bottom = pixel_box((column, row), grid, picture)
+            assert left < right <= width
+            assert top < bottom <= height
+            covered[top:bottom, left:right] += 1
+    assert covered.min() >= 1
+    if w <= width and h <= height:
+        assert covered.max() == 1
+
+
+def test_across_is_what_grid_sample_takes() -> None:
+    """A map sampled at its own pixel centres gives itself: the half-pixel convention has no offset."""
+    features = torch.arange(20.0).reshape(1, 1, 4, 5)
+    ys, xs = torch.meshgrid(torch.arange(4.0), torch.arange(5.0), indexing="ij")
+    grid = torch.stack([across(xs, 5), across(ys, 4)], dim=-1)[None]
+    assert torch.allclose(torch.nn.functional.grid_sample(features, grid, align_corners=False), features, atol=1e-5)

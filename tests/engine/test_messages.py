@@ -1,0 +1,94 @@
+"""The wire: every message survives it, and nonsense gets an error that names the field."""
+
+from __future__ import annotations
+
+import msgpack
+import numpy as np
+import pytest
+
+from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
+from draggan_engine.protocol.errors import EngineError
+from draggan_engine.protocol.messages import (
+    HEADER,
+    MAX_MESSAGE,
+    Command,
+    DragEnded,
+    DraggedPair,
+    DragProgress,
+    DragRecord,
+    Event,
+    Export,
+    Failed,
+    Preview,
+    Quit,
+    Render,
+    Save,
+    StartDrag,
+    StopDrag,
+    body_length,
+    decode_command,
+    decode_event,
+    encode,
+)
+
+EDIT = Edit(
+    pairs=(PointPair(handle=(1.5, 2), target=(3, 4)), PointPair(handle=(5, 6))),
+    mask=Mask.from_array(np.eye(16, dtype=np.uint8)),
+)
+RECORD = DragRecord(
+    number=1, start=0, seed=3, psi=0.7, reason="reached", steps=5, seconds=0.5,
+    pairs=(DraggedPair(handle=(0, 0), target=(1, 1), final=(1, 0), distance=1),), settings=DragSettings(), masked=False,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Render(request=1, edit=EDIT, width=40, height=40),
+        Save(revision=2, edit=EDIT),
+        Export(edit=EDIT),
+        StartDrag(edit=EDIT, width=9, height=9),
+        StopDrag(),
+        Quit(),
+    ],
+    ids=lambda command: command.type,
+)
+def test_commands_arrive_as_they_left(command: Command) -> None:
+    data = encode(command)
+    assert body_length(data[: HEADER.size]) == len(data) - HEADER.size
+    assert decode_command(data[HEADER.size :]) == command
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Preview(request=0, width=1, height=2, rgb=bytes(range(6))),
+        DragProgress(step=1, max_steps=2, loss=0.5, mean_distance=3, handles=((1, 2),), steps_per_second=9),
+        DragEnded(record=RECORD, problem="disk full"),
+        Failed(command="save", message="no", revision=4),
+    ],
+    ids=lambda event: event.type,
+)
+def test_events_arrive_as_they_left(event: Event) -> None:
+    assert decode_event(encode(event)[HEADER.size :]) == event
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"\xc1", "malformed"),
+        (b"", "malformed"),
+        (msgpack.packb({"type": "reboot"}), "malformed"),
+        (msgpack.packb({"type": "save", "revision": 1, "edit": {"seed": -1}}), r"edit\.seed"),
+        (msgpack.packb({"type": "render", "request": 1, "edit": {}, "width": 0, "height": 1}), "width"),
+        (msgpack.packb({"type": "quit", "force": True}), "force"),
+    ],
+)
+def test_malformed_messages_are_named(body: bytes, message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        decode_command(body)
+
+
+def test_an_absurd_length_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(EngineError, match="bytes"):
+        body_length(HEADER.pack(MAX_MESSAGE + 1))

@@ -1,0 +1,185 @@
+"""Our own model files: what goes in comes out, and a broken one says what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from draggan_engine.checkpoints import load_model, save_native
+from draggan_engine.networks.config import DiscriminatorConfig, GeneratorConfig
+from draggan_engine.networks.discriminator import Discriminator
+from draggan_engine.networks.stylegan2 import Generator
+from draggan_engine.protocol.atomic import atomic_write
+from draggan_engine.protocol.edit import DragSettings
+from draggan_engine.protocol.errors import CheckpointError, StorageError
+
+SETTINGS = DragSettings(r1=2, r2=5, layers=3, feature_block="b8")
+
+
+def make_generator(const_size: tuple[int, int] = (4, 4)) -> Generator:
+    torch.manual_seed(0)
+    config = GeneratorConfig(resolution=16, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64, channel_max=8)
+    return Generator(config, const_size)
+
+
+def make_discriminator() -> Discriminator:
+    torch.manual_seed(1)
+    return Discriminator(DiscriminatorConfig(resolution=16, channel_base=64, channel_max=8))
+
+
+def picture(generator: Generator) -> torch.Tensor:
+    z = torch.randn(2, 8, generator=torch.Generator().manual_seed(2))
+    image = generator.synthesis(generator.mapping(z, psi=0.7)).image
+    assert isinstance(image, torch.Tensor)
+    return image.detach()
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.safetensors"
+    save_native(
+        path, generator=make_generator(), discriminator=make_discriminator(), name="toy", psi=0.9, settings=SETTINGS
+    )
+    return path
+
+
+def rewritten(path: Path, **metadata: str | None) -> Path:
+    """The same tensors with some of the metadata changed or, where None, gone."""
+    values = {**read_metadata(path), **metadata}
+    save_file(load_file(path), path, {key: value for key, value in values.items() if value is not None})
+    return path
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    content = path.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return {str(key): str(value) for key, value in header["__metadata__"].items()}
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        load_model(str(path), "cpu")
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message
+
+
+def test_the_same_pictures(saved: Path) -> None:
+    model = load_model(str(saved), "cpu")
+    assert torch.equal(picture(model.generator), picture(make_generator()))
+    assert (model.name, model.info.psi, model.info.settings) == ("toy", 0.9, SETTINGS)
+    discriminator = model.load_discriminator()
+    assert discriminator is not None
+    image = torch.linspace(-1, 1, 3 * 16 * 16).reshape(1, 3, 16, 16)
+    assert torch.equal(discriminator(image), make_discriminator()(image))
+
+
+def test_tall_pictures(tmp_path: Path) -> None:
+    path = tmp_path / "tall.safetensors"
+    generator = make_generator((4, 2))
+    save_native(path, generator=generator, name="tall", psi=1, settings=None)
+    model = load_model(str(path), "cpu")
+    assert model.info.size == (8, 16)
+    assert torch.equal(picture(model.generator), picture(generator))
+    assert model.load_discriminator() is None
+
+
+def test_half_as_large_in_float16(tmp_path: Path) -> None:
+    small = tmp_path / "small.safetensors"
+    save_native(small, generator=make_generator(), name="small", psi=1, settings=None, dtype=torch.float16)
+    assert {tensor.dtype for tensor in load_file(small).values()} == {torch.float16}
+    model = load_model(str(small), "cpu")
+    assert {tensor.dtype for tensor in model.generator.state_dict().values()} == {torch.float32}
+    assert torch.allclose(picture(model.generator), picture(make_generator()), atol=0.05)
+
+
+def test_keys_are_nvidias(saved: Path) -> None:
+    keys = load_file(saved).keys()
+    assert {
+        "G_ema.mapping.fc0.weight",
+        "G_ema.synthesis.b8.conv0.noise_const",
+        "D.b16.fromrgb.weight",
+        "D.b4.out.bias",
+    } <= keys
+    assert json.loads(read_metadata(saved)["config"])["const_size"] == [4, 4]
+
+
+def test_a_file_that_is_cut_short(saved: Path) -> None:
+    content = saved.read_bytes()
+    for part in range(20):
+        saved.write_bytes(content[: len(content) * part // 20])
+        refusal(saved)
+
+
+def test_changed_bytes(saved: Path) -> None:
+    content = saved.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    for place in range(0, length + 8, 29):
+        saved.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        try:
+            load_model(str(saved), "cpu").load_discriminator()
+        except CheckpointError as error:
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "named"),
+    [
+        ({"format": None}, "not a model of draggan-tui"),
+        ({"format": "pt"}, "not a model of draggan-tui"),
+        ({"format_version": "2"}, "update draggan-tui"),
+        ({"format_version": "10"}, "update draggan-tui"),
+        ({"format_version": None}, "format_version"),
+        ({"format_version": "one\n"}, "format_version"),
+        ({"config": None}, "config"),
+        ({"config": "{"}, "config"),
+        ({"config": "{}"}, "config.generator"),
+        ({"info": None}, "info"),
+        ({"info": '{"name": "x", "psi": 3}'}, "info.psi"),
+        ({"info": '{"name": "x", "psi": 1, "new\\nfield": 1}'}, "info.new?field"),
+        ({"info": '{"name": "x\\ny", "psi": 1}'}, "info.name"),
+        ({"info": '{"name": "x", "psi": 1, "settings": {"r1": -1}}'}, "info.settings.r1"),
+        ({"info": '{"name": "x", "psi": 1, "settings": {"feature_block": "b99"}}'}, "feature_block"),
+    ],
+)
+def test_metadata_that_is_wrong(saved: Path, metadata: dict[str, str | None], named: str) -> None:
+    assert named in refusal(rewritten(saved, **metadata))
+
+
+def test_a_config_that_asks_for_too_much(saved: Path) -> None:
+    config = json.loads(read_metadata(saved)["config"])
+    config["generator"] |= {"channel_base": 65536, "channel_max": 65536}
+    assert "has the shape" in refusal(rewritten(saved, config=json.dumps(config)))
+
+
+def test_tensors_that_do_not_belong(saved: Path) -> None:
+    tensors, metadata = load_file(saved), read_metadata(saved)
+    save_file(tensors | {"other": torch.zeros(1)}, saved, metadata)
+    assert "other" in refusal(saved)
+    save_file(tensors | {"G_ema.mapping.w_avg": torch.zeros(8, dtype=torch.int64)}, saved, metadata)
+    assert "G_ema.mapping.w_avg holds torch.int64" in refusal(saved)
+
+
+def test_a_failed_write_leaves_the_old_file(saved: Path) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(KeyError), atomic_write(saved) as part:
+        part.write_bytes(b"half")
+        raise KeyError
+    with pytest.raises(StorageError, match=r"toy\.safetensors") as caught, atomic_write(saved) as part:
+        part.write_bytes(b"half")
+        raise OSError(28, os.strerror(28))
+    assert "No space left" in str(caught.value)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_place_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "toy.safetensors"
+    with pytest.raises(StorageError, match="No such file"):
+        save_native(path, generator=make_generator(), name="toy", psi=1, settings=None)

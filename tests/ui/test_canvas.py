@@ -1,0 +1,415 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyte
+import pytest
+from numpy.typing import NDArray
+from textual import events
+from textual.app import App, ComposeResult
+from textual.geometry import Region
+from textual.pilot import Pilot
+from textual.screen import ModalScreen
+from textual.selection import SELECT_ALL
+from textual.widgets import Static
+
+from draggan_engine.protocol.geometry import Size
+from draggan_tui.renderables.overlay import Overlay, PairMark
+from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.renderables.strip import CellStrip
+from draggan_tui.themes import load
+from draggan_tui.widgets.canvas import Canvas
+
+Picture = NDArray[np.uint8]
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def halves(width: int, height: int) -> Picture:
+    """Red above, blue below."""
+    picture = np.full((height, width, 3), RED, dtype=np.uint8)
+    picture[height // 2 :] = BLUE
+    return picture
+
+
+@pytest.fixture(autouse=True)
+def truecolor_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+class CanvasApp(App[None]):
+    """A canvas alone, and what it posts."""
+
+    CSS = """
+    Screen { layers: base top; }
+    #over { layer: top; width: 4; height: 2; offset: 3 1; background: white; color: black; }
+    """
+
+    def __init__(self, over: bool = False) -> None:
+        super().__init__()
+        self.over = over
+        self.pressed: list[tuple[int, int]] = []
+        self.resized = 0
+
+    def compose(self) -> ComposeResult:
+        yield Canvas()
+        if self.over:
+            yield Static("over", id="over")
+
+    @property
+    def canvas(self) -> Canvas:
+        # The canvas stays on its screen when another one covers that.
+        return self.screen_stack[0].query_one(Canvas)
+
+    def on_canvas_pressed(self, event: Canvas.Pressed) -> None:
+        self.pressed.append(event.pixel)
+
+    def on_canvas_resized(self) -> None:
+        self.resized += 1
+
+
+class Dialog(ModalScreen[None]):
+    CSS = "Dialog { align: center middle; } Dialog Static { width: 6; height: 1; background: white; color: black; }"
+
+    def compose(self) -> ComposeResult:
+        yield Static("dialog")
+
+
+def painted(app: App[Any]) -> str:
+    """What a full repaint sends to the terminal."""
+    update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+    sent: str = update.render_segments(app.console)
+    return sent
+
+
+def terminal(app: App[Any]) -> pyte.Screen:
+    """What the terminal then shows."""
+    screen = pyte.Screen(*app.size)
+    pyte.Stream(screen).feed(painted(app))
+    return screen
+
+
+def colors(screen: pyte.Screen, row: int, column: int) -> tuple[str, str, str]:
+    """A cell's character, its colour (none of a space), and the colour behind it."""
+    char = screen.buffer[row][column]
+    return (char.data, "" if char.data == " " else char.fg, char.bg)
+
+
+class Regions(list[Region]):
+    """What the canvas asked to repaint since."""
+
+    def watch(self, canvas: Canvas, monkeypatch: pytest.MonkeyPatch) -> Regions:
+        refresh = canvas.refresh
+
+        def record(*regions: Region, **options: Any) -> Canvas:
+            self.extend(regions or [canvas.size.region])
+            return refresh(*regions, **options)
+
+        monkeypatch.setattr(canvas, "refresh", record)
+        return self
+
+
+# What is shown ----------------------------------------------------------------------------------------
+
+
+async def test_the_picture_stands_in_the_middle() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(10, 4)) as pilot:
+        assert app.canvas.preview_size(Size(4, 4)) == Size(8, 8)
+        app.canvas.show(halves(8, 8))
+        await pilot.pause()
+        screen = terminal(app)
+        assert [colors(screen, 1, column)[2] for column in (0, 1, 8, 9)] == ["121212", "ff0000", "ff0000", "121212"]
+        assert colors(screen, 2, 1)[2] == "0000ff"
+
+
+async def test_a_picture_of_another_size_is_resampled() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(8, 4)) as pilot:
+        for picture in (halves(64, 64), halves(2, 2)):
+            app.canvas.show(picture)
+            await pilot.pause()
+            screen = terminal(app)
+            assert colors(screen, 0, 0)[2] == "ff0000" and colors(screen, 3, 7)[2] == "0000ff"
+
+
+async def test_the_placeholder_until_there_is_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(12, 3)) as pilot:
+        app.canvas.placeholder("[b]model")
+        await pilot.pause()
+        assert terminal(app).display == [" " * 12, "  [b]model  ", " " * 12]
+        app.canvas.show(halves(8, 6))
+        await pilot.pause()
+        regions = Regions().watch(app.canvas, monkeypatch)
+        app.canvas.placeholder("another")
+        assert regions == []
+        assert "model" not in terminal(app).display[1]
+        app.canvas.show(None)
+        await pilot.pause()
+        assert terminal(app).display[1] == "  another   "
+
+
+@pytest.mark.parametrize(
+    ("depth", "codes"),
+    [("truecolor", "38;2;255;0;0;48;2;0;0;255m▀"), ("256", "38;5;196;48;5;21m▀"), ("16", "91;44m▀")],
+)
+async def test_depths(depth: ColorDepth, codes: str) -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(2, 1)) as pilot:
+        app.canvas.show(halves(2, 2))
+        app.canvas.depth = depth
+        await pilot.pause()
+        assert codes in painted(app)
+
+
+async def test_the_theme_in_use_gives_the_colours() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(10, 2)) as pilot:
+        app.canvas.show(np.zeros((4, 4, 3), dtype=np.uint8), Overlay(pairs=(PairMark(1, (0, 0)),)))
+        for name in ("contrast", "light"):
+            theme = load(name)
+            app.register_theme(theme.to_textual())
+            app.theme = name
+            await pilot.pause()
+            await pilot.pause()
+            screen = terminal(app)
+            assert colors(screen, 0, 0)[2] == bytes(theme.canvas.letterbox).hex()
+            assert colors(screen, 0, 3)[:2] == ("●", bytes(theme.canvas.handle).hex())
+
+
+# Repainting -------------------------------------------------------------------------------------------
+
+
+async def test_only_what_changed_is_repainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(40, 20)) as pilot:
+        picture = halves(40, 40)
+        app.canvas.show(picture, Overlay(cursor=(10, 20)))
+        await pilot.pause()
+        regions = Regions().watch(app.canvas, monkeypatch)
+        app.canvas.show(picture, Overlay(cursor=(10, 20)))
+        app.canvas.show(picture.copy(), Overlay(cursor=(10, 20)))
+        assert regions == []
+        app.canvas.show(picture, Overlay(cursor=(10, 22)))
+        assert regions == [Region(0, 9, 13, 4)]
+        await pilot.pause()
+        regions.clear()
+        changed = picture.copy()
+        changed[0, 3] = changed[30:34, 39] = (9, 9, 9)
+        app.canvas.show(changed, Overlay(cursor=(10, 22)))
+        assert regions == [Region(0, 0, 4, 1), Region(0, 15, 40, 2)]
+
+
+async def test_a_partial_repaint_leaves_what_a_full_one_would() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(20, 6)) as pilot:
+        picture = halves(12, 12)
+        app.canvas.show(picture, Overlay(cursor=(3, 3)))
+        await pilot.pause()
+        screen = terminal(app)
+        app.canvas.show(picture, Overlay((4, 6), (PairMark(1, (2, 2), (9, 9)),)))
+        compositor = app.screen._compositor
+        compositor.update_widgets({app.canvas})
+        update: Any = compositor.render_update(screen_stack=[])
+        pyte.Stream(screen).feed(update.render_segments(app.console))
+        wanted = terminal(app)
+        for row in range(6):
+            assert [colors(screen, row, column) for column in range(20)] == [
+                colors(wanted, row, column) for column in range(20)
+            ]
+
+
+async def test_a_resize_is_told_and_drops_the_overlay_of_the_old_grid() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(20, 10)) as pilot:
+        before = app.resized
+        app.canvas.show(halves(20, 20), Overlay((1, 1), (PairMark(1, (2, 2)),), np.ones((20, 20), dtype=np.uint8)))
+        await pilot.pause()
+        assert any("●" in line for line in terminal(app).display)
+        await pilot.resize_terminal(8, 4)
+        await pilot.pause()
+        assert app.resized == before + 1
+        screen = terminal(app)
+        assert not any("●" in line for line in screen.display)
+        assert colors(screen, 0, 0)[2] == "ff0000" and colors(screen, 3, 7)[2] == "0000ff"
+
+
+@pytest.mark.parametrize("depth", ["truecolor", "256", "16", "none"])
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 6), (30, 1), (3, 2)])
+async def test_tiny_sizes(size: tuple[int, int], depth: ColorDepth) -> None:
+    app = CanvasApp()
+    async with app.run_test(size=size) as pilot:
+        for picture in (halves(64, 48), halves(48, 96)):
+            width, height = app.canvas.preview_size(Size(picture.shape[1], picture.shape[0]))
+            pairs = (PairMark(1, (0, 0), (width - 1, height - 1)), PairMark(12, (width // 2, 1), selected=True))
+            app.canvas.depth = depth
+            app.canvas.show(picture, Overlay((0, 0), pairs, np.ones((height, width), dtype=np.uint8)))
+            await pilot.pause()
+            assert painted(app)
+
+
+async def test_shown_before_there_is_room() -> None:
+    class Late(CanvasApp):
+        def compose(self) -> ComposeResult:
+            canvas = Canvas()
+            canvas.show(halves(8, 8))
+            yield canvas
+
+    app = Late()
+    async with app.run_test(size=(8, 4)) as pilot:
+        await pilot.pause()
+        assert colors(terminal(app), 0, 0)[2] == "ff0000"
+
+
+# With the rest of Textual -----------------------------------------------------------------------------
+
+
+async def test_svg_export_has_the_pictures_colours() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(6, 3)) as pilot:
+        app.canvas.show(halves(6, 6), Overlay(pairs=(PairMark(1, (1, 1)),)))
+        await pilot.pause()
+        for simplify in (False, True):
+            svg = app.export_screenshot(simplify=simplify)
+            assert all(color in svg for color in ("#ff0000", "#0000ff", "#ff5cd8"))
+            assert "●" in svg
+
+
+async def test_a_translucent_screen_over_the_picture() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(20, 10)) as pilot:
+        app.canvas.show(halves(20, 20))
+        await app.push_screen(Dialog())
+        await pilot.pause()
+        screen = terminal(app)
+        assert "dialog" in screen.display[4] + screen.display[5]
+        red, green, blue = bytes.fromhex(colors(screen, 0, 0)[2])
+        assert 60 < red < 200 and green == blue < 40, "the picture, dimmed"
+        app.canvas.show(np.roll(halves(20, 20), 10, axis=0))
+        await pilot.pause()
+        red, green, blue = bytes.fromhex(colors(terminal(app), 0, 0)[2])
+        assert 60 < blue < 200 and red == green < 40, "and it goes on"
+        app.pop_screen()
+        await pilot.pause()
+        assert colors(terminal(app), 0, 0)[2] == "0000ff"
+
+
+async def test_a_widget_over_part_of_the_picture() -> None:
+    app = CanvasApp(over=True)
+    async with app.run_test(size=(12, 6)) as pilot:
+        app.canvas.show(halves(12, 12))
+        await pilot.pause()
+        screen = terminal(app)
+        assert screen.display[1][3:7] == "over"
+        backs = [colors(screen, 1, column)[2] for column in range(12)]
+        assert backs == ["ff0000"] * 3 + ["ffffff"] * 4 + ["ff0000"] * 5
+
+
+async def test_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = CanvasApp()
+    for depth in ("none", "truecolor"):
+        app = CanvasApp()
+        async with app.run_test(size=(6, 3)) as pilot:
+            app.canvas.depth = depth
+            app.canvas.show(halves(6, 6), Overlay((3, 3), (PairMark(1, (1, 1)),)))
+            await pilot.pause()
+            screen = terminal(app)
+            cells = [colors(screen, row, column) for row in range(3) for column in range(6)]
+            seen = {color for _, *both in cells for color in both if color}
+            assert all(color[:2] == color[2:4] == color[4:] for color in seen), "greys only"
+            shown = "".join(screen.display)
+            assert "●1" in shown
+            if depth == "none":
+                assert shown == "█●1███▒▒[▄]▒      "
+
+
+async def test_without_colours_a_light_theme_inks_what_is_dark() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(6, 2)) as pilot:
+        app.register_theme(load("light").to_textual())
+        app.theme = "light"
+        app.canvas.depth = "none"
+        app.canvas.show(halves(6, 4))
+        await pilot.pause()
+        await pilot.pause()
+        assert terminal(app).display == ["      ", "██████"], "blue is darker than red"
+
+
+async def test_only_rgb_safe_filters_are_passed_by() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(6, 3)) as pilot:
+        app.canvas.show(halves(6, 6))
+        await pilot.pause()
+        assert all(isinstance(strip, CellStrip) for strip in app.canvas.render_lines(app.canvas.size.region))
+        app.console._color_system = None
+        assert "38;2" in painted(app) or "48;2" in painted(app)
+
+
+async def test_a_box_and_effects_of_its_own() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(8, 5)) as pilot:
+        app.canvas.styles.border = ("solid", "white")
+        await pilot.pause()
+        app.canvas.show(halves(6, 6))
+        await pilot.pause()
+        screen = terminal(app)
+        assert screen.display[0] == "┌──────┐"
+        assert [colors(screen, 1, column)[2] for column in (1, 6)] == ["ff0000"] * 2
+        app.canvas.show(halves(6, 6)[::-1].copy())
+        await pilot.pause()
+        assert colors(terminal(app), 1, 1)[2] == "0000ff"
+        app.canvas.styles.border = None
+        app.canvas.styles.opacity = 0.5
+        await pilot.pause()
+        assert colors(terminal(app), 0, 2)[2] not in ("ff0000", "0000ff")
+
+
+async def test_text_selection_passes_it_by() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(6, 3)) as pilot:
+        app.canvas.show(halves(6, 6))
+        await pilot.mouse_down(Canvas, offset=(1, 1))
+        await pilot.hover(Canvas, offset=(4, 2))
+        await pilot.mouse_up(Canvas, offset=(4, 2))
+        assert app.screen.get_selected_text() is None
+        app.screen.selections = {app.canvas: SELECT_ALL}
+        assert not app.screen.get_selected_text()
+
+
+# Mouse ------------------------------------------------------------------------------------------------
+
+
+async def press(pilot: Pilot[None], x: float, y: float, button: int = 1) -> None:
+    """As from a terminal that reports the mouse in pixels."""
+    pilot.app.screen._forward_event(events.MouseDown(None, x, y, 0, 0, button, False, False, False, x, y))
+    await pilot.pause()
+
+
+async def test_presses_are_told_in_preview_pixels() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(12, 4)) as pilot:
+        app.canvas.show(halves(8, 8))  # columns 2 … 9
+        await pilot.pause()
+        await pilot.click(Canvas, offset=(2, 0))
+        await pilot.click(Canvas, offset=(9, 3))
+        for x, y in ((2.0, 1.4), (2.9, 1.5), (5.2, 3.99)):
+            await press(pilot, x, y)
+        await pilot.pause()
+        assert app.pressed == [(0, 0), (7, 6), (0, 2), (0, 3), (3, 7)]
+
+
+async def test_other_buttons_and_places_tell_nothing() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(12, 4)) as pilot:
+        await press(pilot, 5, 2)
+        app.canvas.show(halves(8, 8))
+        await pilot.pause()
+        for x, y, button in ((5, 2, 3), (1.9, 2, 1), (10, 2, 1)):
+            await press(pilot, x, y, button)
+        await pilot.pause()
+        assert app.pressed == []

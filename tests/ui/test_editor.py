@@ -1,0 +1,292 @@
+"""The editor's keys, pressed in Textual's own driver; the engine is a record of what it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from draggan_engine.protocol.edit import DragSettings
+from draggan_engine.protocol.messages import (
+    Command,
+    DragEnded,
+    DraggedPair,
+    DragProgress,
+    DragRecord,
+    DragStarted,
+    Event,
+    Export,
+    Exported,
+    Failed,
+    ModelInfo,
+    ModelLoaded,
+    Preview,
+    Render,
+    Save,
+    Saved,
+    StartDrag,
+    StopDrag,
+)
+from draggan_tui import app as app_module
+from draggan_tui.app import DragganApp, Options
+from draggan_tui.screens.dialogs import Help, Question
+from draggan_tui.screens.editor import EditorScreen
+from draggan_tui.screens.settings import Settings
+from draggan_tui.themes import load
+from draggan_tui.widgets.status import StatusLine
+
+INFO = ModelInfo(
+    name="toy", sha256="00", width=128, height=128, num_ws=12, z_dim=8, w_dim=8, blocks=("b4", "b8", "b16"), parameters=1,
+    psi=0.7, settings=DragSettings(feature_block="b8"),
+)  # fmt: skip
+
+
+class FakeEngine:
+    """Keeps what it is sent; acknowledges saves unless told not to."""
+
+    def __init__(
+        self,
+        _model: str,
+        _device: str,
+        _out: Path | None,
+        on_event: Callable[[Event], object],
+        on_lost: Callable[[], object],
+    ) -> None:
+        self.say, self.lose = on_event, on_lost
+        self.sent: list[Command] = []
+        self.alive = False
+        self.acknowledges = True
+        self.resumed: list[str | None] = []
+
+    async def start(self, resume: str | None = None) -> None:
+        self.alive = True
+        self.resumed.append(resume)
+
+    def send(self, command: Command) -> None:
+        self.sent.append(command)
+        if isinstance(command, Save) and self.acknowledges and self.alive:
+            self.say(Saved(revision=command.revision, folder="draggan-out/x"))
+
+    async def close(self) -> None:
+        self.alive = False
+
+    def last(self, kind: type[Command]) -> Command:
+        return next(command for command in reversed(self.sent) if isinstance(command, kind))
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> DragganApp:
+    monkeypatch.setattr(app_module, "EngineClient", FakeEngine)
+    return DragganApp(Options(model="toy", seed=5, psi=None, device="auto", out=None, theme=load("dark")))
+
+
+async def ready(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
+    engine: FakeEngine = app.engine  # type: ignore[assignment]
+    engine.say(ModelLoaded(info=INFO, device="cpu"))
+    await pilot.pause()
+    request = engine.last(Render)
+    engine.say(Preview(request=request.request, width=44, height=44, rgb=bytes(44 * 44 * 3)))
+    await pilot.pause()
+    return engine
+
+
+def status(app: DragganApp) -> str:
+    return app.editor.query_one(StatusLine).message
+
+
+def ended(app: DragganApp, reason: str = "reached") -> DragEnded:
+    edit = app.editor.workspace.edit
+    pairs = tuple(DraggedPair(handle=p.handle, target=p.target, final=p.target, distance=0.5) for p in edit.pairs)
+    return DragEnded(
+        record=DragRecord(
+            number=1, start=0, seed=5, psi=0.7, reason=reason, steps=3, seconds=1, pairs=pairs, settings=edit.settings, masked=False
+        )
+    )  # fmt: skip
+
+
+async def place_pair(pilot: Pilot[None]) -> None:
+    await pilot.press("enter", "4", "l", "enter")
+
+
+async def test_the_first_frame_waits_for_nobody(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert isinstance(app.screen, EditorScreen)
+        assert "toy" in app.export_screenshot()
+        await pilot.press(
+            "enter", "d", "u", "m", "space", "comma", "n", "s", "x", "t", "i", "c", "w", "l", "tab", "full_stop"
+        )
+        assert app.editor.workspace.edit.pairs == ()
+        assert not app.engine.sent  # type: ignore[attr-defined]
+
+
+async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        pair = app.editor.workspace.edit.pairs[0]
+        assert pair.target is not None
+        assert pair.distance == pytest.approx(3.5 * 128 / 44 + 0.5, abs=1)
+        await pilot.press("d")
+        start = engine.last(StartDrag)
+        assert (start.edit, start.width, start.height) == (app.editor.workspace.edit, 44, 44)
+        engine.say(DragStarted(number=1))
+        engine.say(
+            DragProgress(
+                step=1, max_steps=300, loss=0.5, mean_distance=9.0, handles=((66.0, 63.0),), steps_per_second=4.0
+            )
+        )
+        await pilot.pause()
+        assert app.editor.workspace.handles == ((66.0, 63.0),)
+        assert "1/300  4.0 it/s  1:15 left" in str(app.screen.query_one("#rate", Static).render())
+        await pilot.press("d")
+        assert isinstance(engine.sent[-1], StopDrag)
+        engine.say(ended(app, "stopped"))
+        await pilot.pause()
+        assert "drag 1 stopped: 3 steps" in status(app)
+        assert app.editor.workspace.edit.latent == 1
+        assert engine.last(Save).edit.latent == 1
+        assert engine.last(Render).edit.latent == 1
+        await pilot.press("u")
+        assert engine.last(Render).edit.latent == 0
+        await pilot.press("ctrl+r")
+        assert engine.last(Render).edit.latent == 1
+
+
+async def test_one_step_is_a_drag_of_one_step(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("full_stop")
+        assert engine.last(StartDrag).edit.settings.max_steps == 1
+        assert app.editor.workspace.edit.settings.max_steps == 300
+
+
+async def test_saving_says_where(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("s")
+        assert isinstance(engine.sent[-1], Export)
+        engine.say(Exported(files=("draggan-out/x/final.png",)))
+        await pilot.pause()
+        assert status(app) == "saved: draggan-out/x"
+
+
+async def test_settings_are_checked_and_are_one_change(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("comma")
+        screen = app.screen
+        assert isinstance(screen, Settings)
+        screen.query_one("#r1", Input).value = "zero"
+        screen.query_one("#feature_block", Input).value = "b16"
+        await pilot.press("enter")
+        assert "r1 supervision, px:" in str(screen.query_one("#problem", Static).render())
+        screen.query_one("#r1", Input).value = "5"
+        screen.query_one("#feature_block", Input).value = "b999"
+        await pilot.press("enter")
+        assert "b4, b8, b16" in str(screen.query_one("#problem", Static).render())
+        screen.query_one("#feature_block", Input).value = "b16"
+        screen.query_one("#psi", Input).value = "0.5"
+        await pilot.press("enter")
+        edit = app.editor.workspace.edit
+        assert (edit.settings.r1, edit.settings.feature_block, edit.psi) == (5, "b16", 0.5)
+        assert engine.last(Render).edit.psi == 0.5
+        await pilot.press("u")
+        assert (app.editor.workspace.edit.settings, app.editor.workspace.edit.psi) == (INFO.settings, 0.7)
+
+
+async def test_help_lists_every_binding_and_closes(app: DragganApp) -> None:
+    async with app.run_test(size=(100, 60)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, Help)
+        shown = app.export_screenshot()
+        for word in (
+            "undo",
+            "one&#160;step",
+            "smaller&#160;brush",
+            "previous&#160;pair",
+            "restart&#160;the&#160;engine",
+        ):
+            assert word in shown
+        await pilot.press("escape")
+        assert app.screen is app.editor
+
+
+async def test_every_binding_has_an_id_and_an_action() -> None:
+    for binding in EditorScreen.BINDINGS:
+        assert binding.id
+        assert hasattr(EditorScreen, f"action_{binding.action.split('(')[0]}")
+    ids = [binding.id for binding in EditorScreen.BINDINGS]
+    assert len(ids) == len(set(ids))
+
+
+async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        engine.acknowledges = False
+        await place_pair(pilot)
+        engine.say(Failed(command="save", message="/full/session.json: it could not be written", revision=2))
+        await pilot.pause()
+        assert "/full/session.json" in status(app)
+        assert app.editor.workspace.edit.pairs
+        await pilot.press("q")
+        await pilot.pause(1.5)
+        assert isinstance(app.screen, Question)
+        await pilot.press("n")
+        assert app.screen is app.editor
+        engine.say(Saved(revision=app.editor.workspace.revision, folder="x"))
+        await pilot.press("q")
+        await pilot.pause()
+        assert not app.is_running
+    assert app.return_code == 0
+
+
+async def test_a_lost_engine_is_said_and_restarted_with_the_session(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        edit = app.editor.workspace.edit
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        assert isinstance(app.screen, Question)
+        await pilot.press("escape")
+        await pilot.press("d", "m")
+        assert engine.sent.count(engine.last(StartDrag)) == 1
+        assert app.editor.workspace.edit.pairs == edit.pairs
+        await pilot.press("m", "R")
+        await pilot.pause()
+        assert engine.resumed == [None, "draggan-out/x"]
+        assert engine.last(Save).edit == app.editor.workspace.edit
+        engine.say(ModelLoaded(info=INFO, device="cpu"))
+        await pilot.pause()
+        assert app.editor.workspace.edit.pairs == edit.pairs
+        await pilot.press("d")
+        assert app.editor.workspace.dragging
+
+
+async def test_a_model_that_cannot_be_opened(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.engine.say(Failed(command="start", message="none.pkl: there is no such file"))  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert status(app) == "none.pkl: there is no such file"
+        await pilot.press("q")
+        await pilot.pause()
+        assert not app.is_running
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12), (20, 6)])
+async def test_any_size_and_a_resize_ask_for_a_fitting_preview(app: DragganApp, size: tuple[int, int]) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        assert (engine.last(Render).width, engine.last(Render).height) == (44, 44)
+        await pilot.resize_terminal(*size)
+        await pilot.pause()
+        assert engine.last(Render).height <= max(2 * size[1], 2)
+        await place_pair(pilot)
+        assert app.export_screenshot()

@@ -1,0 +1,254 @@
+"""What the keys do to the document, without a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from draggan_engine.protocol.edit import DragSettings, Edit
+from draggan_engine.protocol.errors import EditError
+from draggan_engine.protocol.geometry import Size
+from draggan_engine.protocol.messages import DraggedPair, DragRecord, ModelInfo
+from draggan_tui.document import History, preview_mask
+from draggan_tui.workspace import Workspace
+
+GRID = Size(32, 32)
+INFO = ModelInfo(
+    name="toy", sha256="00", width=128, height=128, num_ws=12, z_dim=8, w_dim=8, blocks=("b4", "b8"), parameters=1,
+    psi=0.7, settings=DragSettings(r1=4, feature_block="b8"),
+)  # fmt: skip
+
+
+@pytest.fixture
+def work() -> Workspace:
+    return loaded()
+
+
+def loaded(psi: float | None = None) -> Workspace:
+    workspace = Workspace(Edit(model="/some/toy.pkl", seed=5), psi)
+    workspace.model_loaded(INFO)
+    workspace.move_to((65.5, 65.5))  # the middle of preview pixel (16, 16)
+    return workspace
+
+
+def set_pair(work: Workspace, handle: tuple[float, float], target: tuple[float, float]) -> None:
+    for point in (handle, target):
+        work.move_to(point)
+        work.place()
+
+
+def record(work: Workspace, number: int = 1) -> DragRecord:
+    pairs = tuple(
+        DraggedPair(handle=p.handle, target=p.target, final=(p.target[0] - 1, p.target[1]), distance=1)
+        for p in work.edit.pairs
+        if p.target is not None
+    )
+    return DragRecord(
+        number=number, start=0, seed=5, psi=1, reason="reached", steps=3, seconds=1, pairs=pairs,
+        settings=work.edit.settings, masked=False,
+    )  # fmt: skip
+
+
+def test_the_models_defaults_complete_the_edit() -> None:
+    work = loaded()
+    assert (work.edit.model, work.edit.psi, work.edit.settings) == ("toy", 0.7, INFO.settings)
+    assert loaded(psi=0.3).edit.psi == 0.3
+    assert work.history.past == ()
+    assert work.revision == 0
+
+
+def test_nothing_can_be_edited_before_the_model_is_there() -> None:
+    work = Workspace(Edit(), None)
+    for action in (
+        work.place,
+        work.undo,
+        work.clear_mask,
+        work.toggle_space,
+        lambda: work.move(1, 0, GRID),
+        lambda: work.reseed(1),
+    ):
+        with pytest.raises(EditError, match="still loading"):
+            action()
+
+
+def test_moves_count_and_stop_at_the_edges(work: Workspace) -> None:
+    work.to_edge(-1, 0, GRID)
+    assert work.pixel(work.cursor, GRID) == (0, 16)
+    work.type_digit(1)
+    work.type_digit(2)
+    work.move(1, 0, GRID)
+    assert work.pixel(work.cursor, GRID) == (12, 16)
+    assert work.count == 0
+    work.move(0, 8, GRID)
+    work.move(0, 8, GRID)
+    assert work.pixel(work.cursor, GRID) == (12, 31)
+    assert work.revision == 0
+
+
+@given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), max_size=20))
+def test_the_cursor_never_leaves_the_picture(moves: list[tuple[int, int]]) -> None:
+    work = loaded()
+    for dx, dy in moves:
+        work.move(dx, dy, GRID)
+        assert work.cursor is not None
+        assert 0 <= work.cursor[0] <= 127
+        assert 0 <= work.cursor[1] <= 127
+
+
+def test_handle_then_target(work: Workspace) -> None:
+    assert work.place()
+    with pytest.raises(EditError, match="on its handle"):
+        work.place()
+    work.move(3, 0, GRID)
+    assert not work.place()
+    pair = work.edit.pairs[0]
+    assert pair.target == (pair.handle[0] + 12, pair.handle[1])
+    assert work.selected == 0
+    assert work.place()  # the next pair
+    work.cancel()
+    assert len(work.edit.pairs) == 1
+
+
+def test_selecting_deleting_retargeting(work: Workspace) -> None:
+    set_pair(work, (10, 10), (20, 10))
+    set_pair(work, (50, 50), (60, 50))
+    work.select(1)
+    assert (work.selected, work.cursor) == (0, (10, 10))
+    work.move_to((30, 30))
+    work.retarget()
+    assert work.edit.pairs[0].target == (30, 30)
+    work.select(-1)
+    assert work.selected == 1
+    work.delete()
+    assert [pair.handle for pair in work.edit.pairs] == [(10, 10)]
+    work.delete()
+    assert work.selected is None
+    with pytest.raises(EditError, match="no pair is selected"):
+        work.delete()
+
+
+def test_a_drag_is_one_entry_and_its_undo_brings_the_handles_back(work: Workspace) -> None:
+    set_pair(work, (10, 10), (20, 10))
+    before = work.edit
+    work.begin_drag(work.edit)
+    work.live = ((14, 10),)
+    assert work.handles == ((14, 10),)
+    for action in (work.place, work.undo, work.delete, work.clear_mask):
+        with pytest.raises(EditError, match="a drag is running"):
+            action()
+    work.end_drag(record(work))
+    assert (work.edit.latent, work.handles, work.edit.pairs[0].target) == (1, ((19, 10),), (20, 10))
+    work.undo()
+    assert work.edit == before
+    work.redo()
+    assert work.edit.latent == 1
+
+
+def test_a_drag_without_result_changes_nothing(work: Workspace) -> None:
+    set_pair(work, (10, 10), (20, 10))
+    before = work.history
+    work.begin_drag(work.edit)
+    work.end_drag(None)
+    assert work.history is before
+    assert not work.dragging
+
+
+def test_what_cannot_be_dragged_is_refused(work: Workspace) -> None:
+    with pytest.raises(EditError, match="nothing to drag"):
+        work.begin_drag(work.edit)
+    assert not work.dragging
+
+
+def test_the_pen_paints_its_way_as_one_change(work: Workspace) -> None:
+    work.to_edge(-1, 0, GRID)
+    work.toggle_pen(GRID)
+    entries = len(work.history.past)
+    work.type_digit(5)
+    work.move(1, 0, GRID)
+    assert len(work.history.past) == entries + 1
+    assert work.edit.mask is not None
+    painted = preview_mask(work.edit.mask, GRID)
+    assert [tuple(place) for place in np.argwhere(painted)] == [(16, column) for column in range(6)]
+    assert work.edit.mask.to_array().sum() == 6 * 16  # whole cells of 4×4 pixels
+    work.undo()
+    work.undo()
+    assert work.edit.mask is None
+
+
+def test_brush_toggle_invert_clear(work: Workspace) -> None:
+    work.resize_brush(2)
+    work.paint(None, GRID)
+    assert work.edit.mask is not None
+    assert preview_mask(work.edit.mask, GRID).sum() == 9
+    work.invert_mask()
+    assert preview_mask(work.edit.mask, GRID).sum() == 32 * 32 - 9
+    work.invert_mask()
+    work.paint(None, GRID)
+    assert work.edit.mask is None, "an empty mask is no mask"
+    with pytest.raises(EditError, match="no mask to invert"):
+        work.invert_mask()
+    work.paint(None, GRID)
+    work.clear_mask()
+    assert work.edit.mask is None
+    work.resize_brush(-99)
+    assert work.brush == 1
+
+
+def test_looking_through_seeds_asks_for_no_folder_until_something_is_made(work: Workspace) -> None:
+    work.reseed(1)
+    work.type_digit(3)
+    work.reseed(-1)
+    assert work.edit.seed == 3
+    assert not work.unsaved
+    work.undo()
+    work.undo()
+    assert (work.edit.seed, work.unsaved) == (5, False)
+    work.place()
+    assert work.unsaved
+    work.saved = work.revision
+    work.reseed(1)
+    assert work.unsaved
+
+
+def test_another_seed_leaves_the_drags_behind_and_undo_brings_them_back(work: Workspace) -> None:
+    set_pair(work, (10, 10), (20, 10))
+    work.begin_drag(work.edit)
+    work.end_drag(record(work))
+    work.reseed(1)
+    assert work.edit.latent == 0
+    work.undo()
+    assert work.edit.latent == 1
+
+
+@given(st.lists(st.sampled_from(["place", "move", "seed", "space", "undo", "redo", "cell", "delete"]), max_size=30))
+def test_undo_and_redo_walk_the_same_road(keys: list[str]) -> None:
+    work = loaded()
+    actions = {
+        "place": work.place, "move": lambda: work.move(1, 1, GRID), "seed": lambda: work.reseed(1), "space": work.toggle_space,
+        "undo": work.undo, "redo": work.redo, "cell": lambda: work.paint(None, GRID), "delete": work.delete,
+    }  # fmt: skip
+    for key in keys:
+        with contextlib.suppress(EditError):
+            actions[key]()
+    while work.history.future:
+        work.redo()
+    seen = [work.edit]
+    while work.history.past:
+        work.undo()
+        seen.append(work.edit)
+    assert (work.edit.seed, work.edit.pairs, work.edit.mask) == (5, (), None)
+    for edit in reversed(seen[:-1]):
+        work.redo()
+        assert work.edit == edit
+
+
+def test_history_forgets_what_was_undone_after_a_change() -> None:
+    a, b, c = (Edit(seed=seed) for seed in (1, 2, 3))
+    history = History(a).change(b).undo().change(c)
+    assert (history.past, history.present, history.future) == ((a,), c, ())
+    assert history.change(c) is history
+    assert History(a).undo() == History(a)
