@@ -79,6 +79,10 @@ class DragganApp(App[None]):
             os._exit(128 + number)
         loop.call_soon_threadsafe(lambda: self.run_worker(self.leave(128 + number)))
 
+    async def action_quit(self) -> None:
+        # Textual binds this to Ctrl-q in every screen; it must not pass by what is unsaved.
+        await self.editor.action_leave()
+
     async def on_leave_editor(self, _: LeaveEditor) -> None:
         await self.leave(0)
 

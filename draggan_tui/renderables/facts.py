@@ -14,7 +14,7 @@ from draggan_engine.protocol.messages import DragProgress
 def edit_facts(edit: Edit, device: str, cursor: Point | None, mask_share: float | None, brush: int) -> Text:
     """Model, seed, ψ, latent space, cursor and mask, a line each."""
     place = "–" if cursor is None else f"{cursor[0]:.1f}, {cursor[1]:.1f}"
-    share = "none" if mask_share is None else f"{mask_share:.0%} may move"
+    share = "none" if mask_share is None else f"{percent(mask_share)} may move"
     drag = "" if edit.latent == 0 else f"  after drag {edit.latent}"
     rows = (
         ("model", edit.model),
@@ -27,14 +27,23 @@ def edit_facts(edit: Edit, device: str, cursor: Point | None, mask_share: float 
     return Text("\n").join(Text.assemble((f"{label:<7}", "dim"), value) for label, value in rows)
 
 
+def percent(share: float) -> str:
+    """`<1%`, `35%`, `>99%`: never 0% or 100% for what is neither nothing nor all."""
+    if 0 < share < 0.01:
+        return "<1%"
+    if 0.99 < share < 1:
+        return ">99%"
+    return f"{share:.0%}"
+
+
 def pair_line(number: int, pair: PointPair, handle: Point, selected: bool) -> Text:
-    """`▸1 (64, 70)→(76, 70)  12.0`: where the handle is now, its target, the distance in pixels."""
+    """`▸1 64,70→76,70 12.0`: where the handle is now, its target, the distance in pixels."""
     mark = "▸" if selected else " "
-    start = f"{mark}{number} ({handle[0]:.0f}, {handle[1]:.0f})"
+    start = f"{mark}{number} {handle[0]:.0f},{handle[1]:.0f}"
     if pair.target is None:
-        return Text(f"{start} → target?", style="bold" if selected else "")
+        return Text(f"{start}→target?", style="bold" if selected else "")
     left = PointPair(handle=handle, target=pair.target).distance or 0.0
-    line = f"{start}→({pair.target[0]:.0f}, {pair.target[1]:.0f}) {left:5.1f}"
+    line = f"{start}→{pair.target[0]:.0f},{pair.target[1]:.0f} {left:.1f}"
     return Text(line, style="bold" if selected else "")
 
 

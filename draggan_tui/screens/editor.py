@@ -379,7 +379,8 @@ class EditorScreen(Screen[None]):
             return
         self.device = "starting"
         self.say("starting the engine …")
-        await self.engine.start(resume=self.folder)
+        # What the first engine may have written without living to say so is in the folder that was asked for.
+        await self.engine.start(resume=self.folder or (None if self.engine.out is None else str(self.engine.out)))
         if self.workspace.unsaved:
             self._sent_revision = 0
         self.sync()

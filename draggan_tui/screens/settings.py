@@ -65,9 +65,6 @@ class Settings(ModalScreen[Edit | None]):
                 "Enter applies   Escape leaves   blocks: " + " ".join(self.info.blocks), id="hint", markup=False
             )
 
-    def on_mount(self) -> None:
-        self.query_one("#step_size", Input).focus()
-
     def _value(self, name: str) -> str:
         value = self.edit.psi if name == "psi" else getattr(self.edit.settings, name)
         if value is None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from .protocol.atomic import atomic_write
 from .protocol.edit import Document, DragSettings, Edit, Mask, PointPair
@@ -219,6 +219,7 @@ class SessionStore:
         self.result: Result | None = None
         self.drags: list[DragRecord] = []
         self._latents: dict[str, NDArray[np.float32]] = {}
+        self._latents_written = True
         if resume is not None:
             self._resume(resume)
 
@@ -278,6 +279,7 @@ class SessionStore:
             self.drags.append(record)
             self._latents[f"drag-{record.number:03d}.before"] = before
             self._latents[f"drag-{record.number:03d}.after"] = after
+            self._latents_written = False
 
     def write_drags(self, edit: Edit) -> None:
         """Writes latents and session.json.
@@ -286,10 +288,7 @@ class SessionStore:
             OutputError, StorageError: it cannot be written; the state in memory is kept.
         """
         with self._lock:
-            folder = self._ensure_folder(edit)
-            with atomic_write(folder / "latents.safetensors") as part:
-                save_file(self._latents, part)
-            self._write_session(folder, self.edit or edit)
+            self._write_session(self._ensure_folder(edit), self.edit or edit)
 
     def write_result(self, edit: Edit, initial: NDArray[np.uint8], final: NDArray[np.uint8]) -> tuple[Path, ...]:
         """Writes initial.png, final.png and session.json; returns the paths.
@@ -315,6 +314,10 @@ class SessionStore:
         return _make(self.folder)
 
     def _write_session(self, folder: Path, edit: Edit) -> None:
+        if not self._latents_written:  # first, because session.json names them
+            with atomic_write(folder / "latents.safetensors") as part:
+                part.write_bytes(save(self._latents))
+            self._latents_written = True
         document = SessionFile(
             created=self._created,
             model=self._model,

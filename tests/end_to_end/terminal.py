@@ -19,7 +19,7 @@ import pyte
 PROGRAM = Path(sys.executable).with_name("draggan-tui")
 RESTORED = b"\x1b[?1049l"  # the alternate screen is left
 PATIENCE = 60.0  # seconds; two busy cores may need so long for torch's import and a drag
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "OMP_NUM_THREADS")
 
 
 def environment(home: Path, colorterm: str = "truecolor") -> dict[str, str]:

@@ -51,11 +51,12 @@ class FakeEngine:
         self,
         _model: str,
         _device: str,
-        _out: Path | None,
+        out: Path | None,
         on_event: Callable[[Event], object],
         on_lost: Callable[[], object],
     ) -> None:
         self.say, self.lose = on_event, on_lost
+        self.out = out
         self.sent: list[Command] = []
         self.alive = False
         self.acknowledges = True

@@ -1,0 +1,188 @@
+"""However the editor ends, the session is on disk, no process stays, and the terminal is as it was."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from draggan_engine.critters import landmarks_of_seed
+from tests.end_to_end.keys import endless_drag, open_picture, place_pair, read_session, session_folder
+from tests.end_to_end.terminal import RESTORED, Terminal, alive
+
+NOSE = landmarks_of_seed(42)["nose_tip"]
+TARGET = (NOSE[0] + 12, NOSE[1])
+FAREWELL = 20.0  # seconds from a signal until both processes are gone
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_between_drags_saves_and_restores(tmp_path: Path, number: int, status: int) -> None:
+    with Terminal(folder=tmp_path) as terminal:
+        open_picture(terminal)
+        terminal.send("\r")
+        terminal.wait_for("handle 1: move")
+        engine = terminal.engine
+        terminal.signal(number)
+        assert terminal.wait(FAREWELL) == status
+        assert RESTORED in terminal.raw
+        assert not alive(engine)
+        assert len(read_session(tmp_path)["pairs"]) == 1
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_during_a_drag_keeps_what_was_reached(tmp_path: Path, number: int, status: int) -> None:
+    with Terminal(folder=tmp_path) as terminal:
+        open_picture(terminal)
+        endless_drag(terminal)
+        engine = terminal.engine
+        terminal.signal(number)
+        assert terminal.wait(FAREWELL) == status
+        assert RESTORED in terminal.raw
+        assert not alive(engine)
+    _assert_stopped_drag_is_on_disk(tmp_path)
+
+
+def test_a_lost_connection_keeps_what_was_reached(tmp_path: Path) -> None:
+    with Terminal(folder=tmp_path) as terminal:
+        open_picture(terminal)
+        endless_drag(terminal)
+        engine = terminal.engine
+        terminal.hang_up()
+        assert terminal.wait(FAREWELL) == 129
+        terminal.wait_for(lambda: not alive(engine), FAREWELL)
+    _assert_stopped_drag_is_on_disk(tmp_path)
+
+
+def test_quitting_during_a_drag_keeps_what_was_reached(tmp_path: Path) -> None:
+    with Terminal(folder=tmp_path) as terminal:
+        open_picture(terminal)
+        endless_drag(terminal)
+        terminal.send("q")
+        assert terminal.wait(FAREWELL) == 0
+        assert "not on disk" not in terminal.text()
+    _assert_stopped_drag_is_on_disk(tmp_path)
+
+
+def _assert_stopped_drag_is_on_disk(folder: Path) -> None:
+    (drag,) = read_session(folder)["drags"]
+    assert drag["reason"] == "stopped" and drag["steps"] > 0
+    session = session_folder(folder)
+    assert len((session / "drag-001/events.jsonl").read_text().splitlines()) == drag["steps"]
+    for name in ("latents.safetensors", "final.png", "drag-001/final.png"):
+        assert (session / name).stat().st_size > 0
+
+
+def test_a_killed_engine_is_offered_again_and_nothing_is_lost(tmp_path: Path) -> None:
+    with Terminal(folder=tmp_path) as terminal:
+        open_picture(terminal)
+        terminal.send("9] ")  # a mask, toggled under a larger brush
+        terminal.wait_for("may move")
+        endless_drag(terminal)
+        before = read_session(tmp_path)
+        mask = (session_folder(tmp_path) / "mask.png").read_bytes()
+        engine, seen = terminal.engine, len(terminal.raw)
+
+        os.kill(engine, signal.SIGKILL)
+        killed = time.monotonic()
+        terminal.wait_for(lambda: b"ended unexpectedly" in terminal.raw[seen:], 10)
+        assert time.monotonic() - killed < 2
+        terminal.wait_for("[r] restart it")
+
+        terminal.send("r")
+        terminal.wait_for("device cpu")
+        assert terminal.engine != engine
+        assert "may move" in terminal.text() and "▸1 (" in terminal.text()
+        seen = len(terminal.raw)
+        terminal.send("d")
+        terminal.wait_for(lambda: b"it/s" in terminal.raw[seen:])
+        terminal.send("d")
+        terminal.wait_for("drag 1 stopped")
+
+        after = read_session(tmp_path)
+        assert after["mask"] == "mask.png" and (session_folder(tmp_path) / "mask.png").read_bytes() == mask
+        (pair,), (dragged,) = before["pairs"], after["drags"][0]["pairs"]
+        assert (dragged["handle"], dragged["target"]) == (pair["handle"], pair["target"])
+
+
+def test_a_killed_engine_takes_no_finished_drag_with_it(tmp_path: Path) -> None:
+    with Terminal(folder=tmp_path) as terminal:
+        open_picture(terminal)
+        place_pair(terminal, NOSE, TARGET)
+        terminal.send("d")
+        terminal.wait_for(lambda: "drag 1 reached" in terminal.text() or "drag 1 ended" in terminal.text())
+        os.kill(terminal.engine, signal.SIGKILL)
+        terminal.wait_for("[r] restart it")
+        terminal.send("r")
+        terminal.wait_for("device cpu")
+        # The next drag goes on from the first one's picture.
+        place_pair_again = "J\r"
+        terminal.send(place_pair_again)
+        terminal.wait_for("handle 2: move")
+        terminal.send("K\rd")
+        terminal.wait_for(lambda: len(read_session(tmp_path)["drags"]) == 2)
+        assert read_session(tmp_path)["drags"][1]["start"] == 1
+
+
+def test_leaving_with_everything_saved_asks_nothing(tmp_path: Path) -> None:
+    with Terminal(folder=tmp_path) as terminal:
+        open_picture(terminal)
+        place_pair(terminal, NOSE, TARGET)
+        terminal.send("q")
+        assert terminal.wait(FAREWELL) == 0
+        assert b"not on disk" not in terminal.raw
+        assert len(read_session(tmp_path)["pairs"]) == 1
+
+
+def test_looking_at_pictures_leaves_nothing_behind(tmp_path: Path) -> None:
+    with Terminal(folder=tmp_path) as terminal:
+        open_picture(terminal)
+        terminal.send("n")
+        terminal.wait_for("seed   43")
+        terminal.send("q")
+        assert terminal.wait(FAREWELL) == 0
+        assert not (tmp_path / "draggan-out").exists()
+
+
+def test_an_impossible_folder_is_said_and_the_edit_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file\n")
+    with Terminal("--out", "taken/session", folder=tmp_path) as terminal:
+        open_picture(terminal)
+        place_pair(terminal, NOSE, TARGET)
+        terminal.wait_for("taken is a file")
+        terminal.send("q")
+        terminal.wait_for("not on disk")
+        terminal.send("n")
+        terminal.wait_for(lambda: "not on disk" not in terminal.text())
+        assert "▸1 (" in terminal.text()
+        terminal.send("q")
+        terminal.wait_for("not on disk")
+        terminal.send("y")
+        assert terminal.wait(FAREWELL) == 0
+
+
+def test_a_full_disk_is_said_and_what_a_drag_made_can_be_saved_later(tmp_path: Path) -> None:
+    # Files of at most 8 KiB: the document fits, latents and pictures do not.
+    with Terminal(folder=tmp_path, largest_file=8192) as terminal:
+        open_picture(terminal)
+        place_pair(terminal, NOSE, TARGET)
+        terminal.send("d")
+        terminal.wait_for("latents.safetensors")
+        terminal.send("q")
+        terminal.wait_for("not on disk")
+        terminal.send("n")
+        terminal.wait_for(lambda: "not on disk" not in terminal.text())
+
+        resource.prlimit(terminal.engine, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        terminal.send("s")
+        terminal.wait_for("saved: ")
+        terminal.send("q")
+        assert terminal.wait(FAREWELL) == 0
+    session = session_folder(tmp_path)
+    assert read_session(tmp_path)["latent"] == 1
+    for name in ("latents.safetensors", "initial.png", "final.png"):
+        assert (session / name).stat().st_size > 8192
+    assert not list(session.rglob("*.part"))

@@ -1,0 +1,39 @@
+"""The wheel: what it holds, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    out = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    return zipfile.ZipFile(next(out.glob("*.whl")))
+
+
+def test_two_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    tops = {name.split("/")[0] for name in wheel.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"draggan_tui", "draggan_engine"}
+
+
+def test_weights_and_themes_are_in_it(wheel: zipfile.ZipFile) -> None:
+    sizes = {info.filename: info.file_size for info in wheel.infolist()}
+    assert 0 < sizes["draggan_engine/checkpoints/bundled/critters-128.safetensors"] <= 16_000_000
+    assert {f"draggan_tui/_themes/{name}.toml" for name in ("dark", "light", "contrast")} <= set(sizes)
+
+
+def test_the_command_is_installed(wheel: zipfile.ZipFile) -> None:
+    entry = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+    assert "draggan-tui = draggan_tui.__main__:main" in wheel.read(entry).decode()
