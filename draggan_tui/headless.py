@@ -33,7 +33,8 @@ from draggan_engine.protocol.geometry import Size, fit_preview
 from draggan_engine.recording import DragRecorded, picture_of, prepare_drag, record_drag
 
 DIVERGED = 3
-_NUMBER = r"\s*(-?\d+(?:\.\d*)?)\s*"
+FLAGS = {"max_steps": "--steps", "space": "--space", "step_size": "--lr", "psi": "--psi", "seed": "--seed"}
+_NUMBER = r"\s*(-?\d{1,9}(?:\.\d*)?)\s*"
 _PAIR = re.compile(f"{_NUMBER},{_NUMBER}:{_NUMBER},{_NUMBER}")
 
 
@@ -131,7 +132,8 @@ def _edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model) -> E
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise EditError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        field = str(first["loc"][-1])
+        raise EditError(f"{FLAGS.get(field, field)}: {first['msg']}") from error
 
 
 @contextmanager

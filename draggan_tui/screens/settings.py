@@ -42,11 +42,13 @@ class Settings(ModalScreen[Edit | None]):
     Settings #problem { color: $text-error; height: auto; }
     Settings #hint { color: $text-muted; }
     """
+    AUTO_FOCUS = "#step_size"
+    # Keys come in bursts over a slow line. Those that move the focus are done at once, before the next key is handed
+    # to the field that has it; Enter waits in the field's queue behind what was typed there.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", show=False),
-        Binding("enter", "apply", show=False, priority=True),
-        Binding("down", "app.focus_next", show=False),
-        Binding("up", "app.focus_previous", show=False),
+        Binding("down,tab", "app.focus_next", show=False, priority=True),
+        Binding("up,shift+tab", "app.focus_previous", show=False, priority=True),
     ]
 
     def __init__(self, edit: Edit, info: ModelInfo) -> None:
@@ -54,7 +56,7 @@ class Settings(ModalScreen[Edit | None]):
         self.edit, self.info = edit, info
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll() as box:
+        with VerticalScroll(can_focus=False) as box:
             box.border_title = "Settings of the next drag"
             for name, label in FIELDS.items():
                 with Horizontal():
@@ -71,7 +73,7 @@ class Settings(ModalScreen[Edit | None]):
             return ""
         return f"{value:g}" if isinstance(value, float) else str(value)
 
-    def action_apply(self) -> None:
+    def on_input_submitted(self) -> None:
         """Closes with the new edit, or says which field is wrong and stays."""
         texts = {name: self.query_one(f"#{name}", Input).value.strip() for name in FIELDS}
         try:

@@ -101,8 +101,9 @@ def read_mask(path: Path, picture: Size) -> tuple[Mask, bool]:
         with Image.open(path) as image:
             grey = image.convert("L")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
+        why = getattr(error, "strerror", None) or error
         raise EditError(
-            f"mask {path}: it cannot be read as a picture ({error}); give a PNG of the picture's size"
+            f"mask {path}: it cannot be read as a picture ({why}); give a PNG of the picture's size"
         ) from error
     resized = grey.size != (picture.width, picture.height)
     if resized and grey.width * picture.height != grey.height * picture.width:

@@ -39,10 +39,10 @@ def _step(terminal: Terminal) -> tuple[float, float]:
 def place_pair(terminal: Terminal, handle: tuple[float, float], target: tuple[float, float]) -> None:
     steer(terminal, *handle)
     terminal.send("\r")
-    terminal.wait_for("handle 1: move")
+    terminal.wait_for("→target?")
     steer(terminal, *target)
     terminal.send("\r")
-    terminal.wait_for("pair 1 is set")
+    terminal.wait_for(lambda: "→target?" not in terminal.text())
 
 
 def endless_drag(terminal: Terminal) -> None:

@@ -1,0 +1,125 @@
+"""What a user may get wrong: one line that says what and what to do, exit status 2, and nothing written."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from draggan_engine.checkpoints import bundled_models
+from tests.end_to_end.commands import files_under, run, run_here
+from tests.end_to_end.keys import LOADED
+from tests.end_to_end.terminal import Terminal
+
+PAIR = ("--pair", "64,70:72,70")
+
+
+class Canary:
+    """Unpickled the usual way, this makes a file."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (os.mkdir, ("canary",))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Files that are not what they should be."""
+    whole = bundled_models()["critters-128"].read_bytes()
+    (tmp_path / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.pkl").touch()
+    (tmp_path / "notes.txt").write_text("not a model, not a mask\n")
+    (tmp_path / "hostile.pkl").write_bytes(pickle.dumps({"G_ema": Canary()}))
+    for name, shape, value in (("zero", (128, 128), 0), ("wide", (128, 256), 255)):
+        Image.fromarray(np.full(shape, value, np.uint8)).save(tmp_path / f"{name}.png")
+    (tmp_path / "session").mkdir()
+    (tmp_path / "session/session.json").write_text("{}")
+    return tmp_path
+
+
+BAD = {
+    "model that is not there": (("drag", *PAIR, "--model", "nowhere.pkl"), "nowhere.pkl"),
+    "truncated model": (("drag", *PAIR, "--model", "truncated.safetensors"), "truncated.safetensors"),
+    "empty model": (("drag", *PAIR, "--model", "empty.pkl"), "empty"),
+    "model that is none": (("drag", *PAIR, "--model", "notes.txt"), "not a model"),
+    "hostile model": (("drag", *PAIR, "--model", "hostile.pkl"), "mkdir"),
+    "folder as model": (("render", "--out", "a.png", "--model", "session"), "session"),
+    "handle outside": (("drag", "--pair", "200,70:72,70"), "handle (200, 70) is outside"),
+    "target outside": (("drag", "--pair", "64,70:64,-5"), "target (64, -5) is outside"),
+    "handle on target": (("drag", "--pair", "64,70:64,70"), "on its target"),
+    "malformed pair": (("drag", "--pair", "64,70-72,70"), "X,Y:X,Y"),
+    "pair without a target": (("drag", "--pair", "64,70"), "X,Y:X,Y"),
+    "pair that is not finite": (("drag", "--pair", "nan,70:72,70"), "X,Y:X,Y"),
+    "pair of absurd length": (("drag", "--pair", 400 * "9" + ",70:72,70"), "X,Y:X,Y"),
+    "mask of another ratio": (("drag", *PAIR, "--mask", "wide.png"), "256×128"),
+    "mask of zeros": (("drag", *PAIR, "--mask", "zero.png"), "all zero"),
+    "mask that is no picture": (("drag", *PAIR, "--mask", "notes.txt"), "notes.txt"),
+    "mask that is not there": (("drag", *PAIR, "--mask", "nowhere.png"), "nowhere.png"),
+    "device that is not there": (("drag", *PAIR, "--device", "cuda:7"), "cuda:7"),
+    "device that is none": (("render", "--out", "a.png", "--device", "toaster"), "toaster"),
+    "step size of nothing": (("drag", *PAIR, "--lr", "0"), "step_size"),
+    "file as output": (("drag", *PAIR, "--out", "notes.txt"), "notes.txt is a file"),
+    "file on the way to the output": (("drag", *PAIR, "--out", "notes.txt/x"), "notes.txt is a file"),
+    "output that holds a session": (("drag", *PAIR, "--out", "session"), "already holds a session"),
+    "folder as picture": (("render", "--out", "session"), "is a folder"),
+    "picture in no folder": (("render", "--out", "nowhere/a.png"), "nowhere"),
+    "editor in a pipe": ((), "draggan-tui drag"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_2(case: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments, expected = BAD[case]
+    before = files_under(folder)
+    status, stdout, stderr = run_here(monkeypatch, *arguments, folder=folder)
+    assert (status, stdout) == (2, "")
+    _assert_one_line(stderr, expected)
+    assert files_under(folder) == before
+
+
+def test_a_hostile_model_in_a_process_of_its_own(folder: Path) -> None:
+    before = files_under(folder)
+    result = run("drag", *PAIR, "--model", "hostile.pkl", "--json", folder=folder)
+    assert (result.returncode, result.stdout) == (2, "")
+    _assert_one_line(result.stderr, "mkdir")
+    assert files_under(folder) == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [("drag",), ("drag", *PAIR, "--steps", "0"), ("drag", *PAIR, "--space", "z"), ("paint",), ("--seed", "-1")]
+)
+def test_a_usage_error_is_2_as_well(folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    before = files_under(folder)
+    status, stdout, stderr = run_here(monkeypatch, *arguments, folder=folder)
+    assert (status, stdout) == (2, "")
+    assert "Traceback" not in stderr
+    assert files_under(folder) == before
+
+
+def test_a_theme_with_an_unknown_key(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('name = "mine"\ndark = true\ncolour = "#ffffff"\n')
+    with Terminal("--theme", "mine.toml", folder=tmp_path, size=(200, 24)) as terminal:
+        assert terminal.wait() == 2
+        assert "draggan-tui: theme mine.toml:" in terminal.text()
+        assert "colour is an unknown key" in terminal.text()
+
+
+def test_the_editor_says_that_its_model_cannot_be_used(folder: Path) -> None:
+    with Terminal("--model", "hostile.pkl", folder=folder) as terminal:
+        terminal.wait_for("device no model")
+        terminal.wait_for("hostile.pkl: ")
+        assert LOADED not in terminal.text()
+        terminal.send("q")
+        assert terminal.wait(20) == 0
+    assert not (folder / "canary").exists()
+    assert not (folder / "draggan-out").exists()
+
+
+def _assert_one_line(stderr: str, expected: str) -> None:
+    assert stderr.startswith("draggan-tui: ") and stderr.endswith("\n"), stderr
+    assert stderr.count("\n") == 1, stderr
+    assert expected in stderr
+    assert "Traceback" not in stderr and "unexpected" not in stderr, stderr

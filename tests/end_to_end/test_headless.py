@@ -1,0 +1,143 @@
+"""`draggan-tui drag` and `render`: what they print, what they write, and their exit status."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from draggan_engine.critters import landmarks_of_seed
+from tests.end_to_end.commands import files_under, run, run_here, start
+from tests.end_to_end.nose_check import load
+from tests.end_to_end.terminal import Terminal
+
+X, Y = landmarks_of_seed(42)["nose_tip"]
+PAIR = f"{X:.2f},{Y:.2f}:{X + 8:.2f},{Y:.2f}"
+FAR = f"{X:.2f},{Y:.2f}:4,4"
+SESSION = {"session.json", "latents.safetensors", "initial.png", "final.png"}
+DRAG = {"drag-001/final.png", "drag-001/events.jsonl"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the drag of `dragged` ran: it holds its mask, of twice the picture's size, and its session "out"."""
+    folder = tmp_path_factory.mktemp("headless")
+    mask = np.zeros((256, 256), np.uint8)
+    mask[40:200, 30:220] = 255
+    Image.fromarray(mask).save(folder / "mask.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dragged(folder: Path) -> subprocess.CompletedProcess[str]:
+    return run("drag", "--seed", "42", "--pair", PAIR, "--mask", "mask.png", "--out", "out", "--json", folder=folder)
+
+
+def test_json_is_one_object_that_says_how_it_went(dragged: subprocess.CompletedProcess[str]) -> None:
+    assert dragged.returncode == 0
+    report = json.loads(dragged.stdout)
+    assert list(report) == ["reason", "steps", "seconds", "pairs", "files"]
+    assert report["reason"] in ("reached", "max_steps")
+    assert isinstance(report["steps"], int) and 0 < report["steps"] <= 300
+    assert report["seconds"] > 0
+    (pair,) = report["pairs"]
+    assert list(pair) == ["handle", "target", "final", "distance"]
+    assert pair["handle"] == pytest.approx([X, Y], abs=0.01)
+    assert pair["target"] == pytest.approx([X + 8, Y], abs=0.01)
+    assert pair["distance"] == pytest.approx(np.hypot(*np.subtract(pair["final"], pair["target"])))
+    assert (report["reason"] == "reached") == (pair["distance"] <= 1)
+
+
+def test_json_names_the_files_and_they_are_there(dragged: subprocess.CompletedProcess[str], folder: Path) -> None:
+    named = json.loads(dragged.stdout)["files"]
+    assert {Path(name).relative_to("out").as_posix() for name in named} == SESSION | DRAG | {"mask.png"}
+    assert all((folder / name).stat().st_size > 0 for name in named)
+
+
+def test_a_mask_of_the_same_ratio_is_resized_and_that_is_said(
+    dragged: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    assert dragged.stderr == "draggan-tui: mask.png was resized to 128×128\n"
+    with Image.open(folder / "out/mask.png") as mask:
+        assert mask.size == (128, 128)
+        assert set(np.unique(np.asarray(mask))) == {0, 255}
+    assert json.loads((folder / "out/session.json").read_text())["drags"][0]["masked"] is True
+
+
+def test_the_same_request_gives_the_same_picture(dragged: subprocess.CompletedProcess[str], folder: Path) -> None:
+    arguments = ("drag", "--seed", "42", "--pair", PAIR, "--mask", "mask.png", "--out", "again", "--json")
+    again = json.loads(run(*arguments, folder=folder).stdout)
+    assert again["steps"] == json.loads(dragged.stdout)["steps"]
+    assert (load(folder / "again/final.png") == load(folder / "out/final.png")).all()
+
+
+def test_ctrl_c_writes_what_was_reached(tmp_path: Path) -> None:
+    process = start("drag", "--pair", FAR, "--steps", "100000", "--out", "out", "--json", folder=tmp_path)
+    try:
+        lines = tmp_path / "out/drag-001/events.jsonl"
+        deadline = time.monotonic() + 60
+        while not (lines.exists() and lines.read_text().count("\n") >= 3):
+            assert time.monotonic() < deadline, "the drag did not begin"
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert stderr == ""
+    report = json.loads(stdout)
+    assert report["reason"] == "stopped" and report["steps"] >= 3
+    assert lines.read_text().count("\n") == report["steps"]
+    assert {Path(name).relative_to("out").as_posix() for name in report["files"]} == SESSION | DRAG
+
+
+def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from draggan_engine.drag import session
+
+    losses = iter([1, 1, 1, float("inf")])
+    supervise = session.supervision_loss
+    monkeypatch.setattr(session, "supervision_loss", lambda *arguments: supervise(*arguments) * next(losses))
+    status, stdout, _ = run_here(monkeypatch, "drag", "--pair", FAR, "--out", "out", "--json", folder=tmp_path)
+    report = json.loads(stdout)
+    assert (status, report["reason"], report["steps"]) == (3, "diverged", 3)
+    assert len(np.unique(load(tmp_path / "out/final.png"))) > 50
+
+
+def test_render_writes_the_picture_that_a_drag_starts_from(
+    tmp_path: Path, folder: Path, dragged: subprocess.CompletedProcess[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, stdout, stderr = run_here(monkeypatch, "render", "--seed", "42", "--out", "a.png", folder=tmp_path)
+    assert (status, stdout, stderr) == (0, "", "")
+    assert files_under(tmp_path) == {"a.png"}
+    # Byte for byte: pixels and metadata.
+    assert (tmp_path / "a.png").read_bytes() == (folder / "out/initial.png").read_bytes()
+
+
+def test_without_out_the_folder_says_day_model_and_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ("drag", "--seed", "7", "--pair", "60,60:66,66", "--steps", "2")
+    for _ in range(2):
+        status, stdout, _ = run_here(monkeypatch, *arguments, folder=tmp_path)
+        assert status == 0 and stdout.startswith("max_steps: 2 steps, ")
+    first, second = sorted((tmp_path / "draggan-out").iterdir())
+    assert first.name.endswith("-critters-128-seed7")
+    assert second.name == first.name + "-2"
+
+
+def test_on_a_terminal_it_shows_before_and_after(tmp_path: Path) -> None:
+    with Terminal("drag", "--pair", PAIR, "--steps", "20", folder=tmp_path, size=(100, 40)) as terminal:
+        terminal.wait_for("files: draggan-out/")
+        assert terminal.wait() == 0
+        text = terminal.text()
+        row = next(line for line in text.splitlines() if "before" in line)
+        assert row.index("after") > 40
+        half = row.index("after")
+        for columns in (range(half - 5), range(half, 95)):
+            assert len(set(terminal.backgrounds(columns, range(2, 30)))) > 100
