@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import draggan_engine  # noqa: F401  (first: it says how torch's threads wait)
+
 PARITY = "parity"
 
 

@@ -150,7 +150,7 @@ class EditorScreen(Screen[None]):
         )
         self.query_one(StatusLine).mode = " ".join(mode for mode in modes if mode)
         if self.shown is not None:
-            self.query_one(Canvas).show(self.shown, self._overlay())
+            self.query_one(Canvas).show(self.shown, self._overlay(), self.workspace.picture)
 
     def _overlay(self) -> Overlay:
         work, grid = self.workspace, self._grid()

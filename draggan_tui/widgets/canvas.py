@@ -80,6 +80,7 @@ class Canvas(Widget):
         self._text = ""
         self._picture: NDArray[np.uint8] | None = None
         self._preview: NDArray[np.uint8] | None = None  # the same at the size that fits
+        self._of = Size(1, 1)  # the picture that this is a preview of
         self._overlay = Overlay()
         self._overlay_fits: Size | None = None  # the preview's size that it was made for
         self._colors = CanvasColors()
@@ -93,13 +94,14 @@ class Canvas(Widget):
         """The preview of a picture of that size that fits the canvas now."""
         return fit_preview(picture, self.size.width, self.size.height)
 
-    def show(self, rgb: NDArray[np.uint8] | None, overlay: Overlay | None = None) -> None:
+    def show(self, rgb: NDArray[np.uint8] | None, overlay: Overlay | None = None, picture: Size | None = None) -> None:
         """Shows a picture and what lies over it.
 
         Args:
             rgb: `uint8 [H, W, 3]`, not to be changed afterwards; resampled where it is not of the size that fits.
                 None: the placeholder.
-            overlay: in pixels of the preview that fits now: `preview_size(Size(W, H))`.
+            overlay: in pixels of the preview that fits now: `preview_size(picture)`.
+            picture: size of the picture that `rgb` is a preview of (its aspect ratio may differ by a rounding); None: W, H.
 
         Raises:
             ValueError: the overlay's mask is not of the preview's size.
@@ -107,7 +109,9 @@ class Canvas(Widget):
         if rgb is not self._picture:
             self._picture, self._preview = rgb, None
         self._overlay = overlay or Overlay()
-        self._overlay_fits = None if rgb is None else self.preview_size(Size(rgb.shape[1], rgb.shape[0]))
+        if rgb is not None:
+            self._of = picture or Size(rgb.shape[1], rgb.shape[0])
+        self._overlay_fits = self.preview_size(self._of)
         self._update()
 
     def placeholder(self, text: str) -> None:
@@ -158,8 +162,7 @@ class Canvas(Widget):
         columns, rows = self.size
         if self._picture is None or not columns or not rows:
             return None
-        height, width, _ = self._picture.shape
-        fitted = self.preview_size(Size(width, height))
+        fitted = self.preview_size(self._of)
         if self._preview is None or self._preview.shape[:2] != (fitted.height, fitted.width):
             self._preview = _resample(self._picture, fitted)
         # After a resize the overlay's pixels are those of another grid, until the next `show`.

@@ -89,7 +89,8 @@ def test_a_hostile_model_in_a_process_of_its_own(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("drag",), ("drag", *PAIR, "--steps", "0"), ("drag", *PAIR, "--space", "z"), ("paint",), ("--seed", "-1")]
+    "arguments",
+    [("drag",), ("drag", *PAIR, "--steps", "0"), ("drag", *PAIR, "--space", "z"), ("paint",), ("--seed", "-1")],
 )
 def test_a_usage_error_is_2_as_well(folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
     before = files_under(folder)

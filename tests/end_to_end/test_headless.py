@@ -97,9 +97,7 @@ def test_ctrl_c_writes_what_was_reached(tmp_path: Path) -> None:
     assert {Path(name).relative_to("out").as_posix() for name in report["files"]} == SESSION | DRAG
 
 
-def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from draggan_engine.drag import session
 
     losses = iter([1, 1, 1, float("inf")])

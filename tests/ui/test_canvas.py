@@ -413,3 +413,14 @@ async def test_other_buttons_and_places_tell_nothing() -> None:
             await press(pilot, x, y, button)
         await pilot.pause()
         assert app.pressed == []
+
+
+async def test_a_preview_whose_aspect_is_off_by_a_rounding_is_shown_as_its_picture() -> None:
+    picture = Size(100, 37)
+    app = CanvasApp()
+    async with app.run_test(size=(50, 20)):
+        grid = app.canvas.preview_size(picture)
+        assert grid != app.canvas.preview_size(Size(10, 4))
+        mask = np.ones((grid.height, grid.width), np.bool_)
+        app.canvas.show(np.zeros((4, 10, 3), np.uint8), Overlay(mask=mask), picture)
+        assert app.canvas.preview_size(picture) == grid
