@@ -187,12 +187,14 @@ def outline_mask(seed: int) -> Picture:
 
 
 def ellipse_mask(seed: int) -> Picture:
-    """`uint8 [128, 128]`: the ellipse in the box of head and ears, a rough hand's mask."""
-    rows, columns = np.nonzero(outline_mask(seed))
+    """`uint8 [128, 128]`: the smallest ellipse of their box's shape that covers head and ears, a rough hand's mask."""
+    outline = outline_mask(seed)
+    rows, columns = np.nonzero(outline)
     y, x = np.mgrid[:128, :128]
     across = (x - (columns.min() + columns.max()) / 2) / ((np.ptp(columns) + 1) / 2)
     down = (y - (rows.min() + rows.max()) / 2) / ((np.ptp(rows) + 1) / 2)
-    return (across**2 + down**2 <= 1).astype(np.uint8)
+    radius = np.hypot(across, down)
+    return (radius <= radius[outline == 1].max()).astype(np.uint8)
 
 
 # Contact sheet --------------------------------------------------------------------------------------------
@@ -236,6 +238,7 @@ def main() -> None:
     parser.add_argument("--model", default="critters-128", help="for everything but the processes")
     parser.add_argument("--in-process", action="store_true")
     parser.add_argument("--sheet", type=Path, metavar="FILE.png")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, without processes")
     parser.add_argument("--mask", action="store_true")
     parser.add_argument("--sweep", action="store_true")
     parser.add_argument("--blocks", type=_list(str), default=["b32", "b64"], help="values of the sweep, by commas")
@@ -247,7 +250,8 @@ def main() -> None:
 
     if args.sweep or args.mask or args.in_process:
         model = load_model(args.model)
-        settings = model.info.settings.model_copy(update={"max_steps": MOST_STEPS})
+        chosen = dict(text.split("=", 1) for text in args.set)
+        settings = DragSettings.model_validate({**model.info.settings.model_dump(), "max_steps": MOST_STEPS, **chosen})
     if args.sweep:
         grid = {"feature_block": args.blocks, "r1": args.r1, "r2": args.r2, "step_size": args.step_sizes}
         sweep(model, seeds, grid)

@@ -60,7 +60,7 @@ BAD = {
     "mask that is not there": (("drag", *PAIR, "--mask", "nowhere.png"), "nowhere.png"),
     "device that is not there": (("drag", *PAIR, "--device", "cuda:7"), "cuda:7"),
     "device that is none": (("render", "--out", "a.png", "--device", "toaster"), "toaster"),
-    "step size of nothing": (("drag", *PAIR, "--lr", "0"), "step_size"),
+    "step size of nothing": (("drag", *PAIR, "--lr", "0"), "--lr"),
     "file as output": (("drag", *PAIR, "--out", "notes.txt"), "notes.txt is a file"),
     "file on the way to the output": (("drag", *PAIR, "--out", "notes.txt/x"), "notes.txt is a file"),
     "output that holds a session": (("drag", *PAIR, "--out", "session"), "already holds a session"),

@@ -109,8 +109,9 @@ def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(tmp_path: Path, m
     assert len(np.unique(load(tmp_path / "out/final.png"))) > 50
 
 
+@pytest.mark.usefixtures("dragged")
 def test_render_writes_the_picture_that_a_drag_starts_from(
-    tmp_path: Path, folder: Path, dragged: subprocess.CompletedProcess[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status, stdout, stderr = run_here(monkeypatch, "render", "--seed", "42", "--out", "a.png", folder=tmp_path)
     assert (status, stdout, stderr) == (0, "", "")
