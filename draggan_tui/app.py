@@ -51,6 +51,7 @@ class DragganApp(App[None]):
         workspace = Workspace(Edit(model=options.model, seed=options.seed), options.psi)
         self.editor = EditorScreen(workspace, self.engine, self._depth())
         self._leaving = False
+        self.farewell: str | None = None  # what to say on the terminal when the screen is gone
 
     def _depth(self) -> ColorDepth:
         """How many colours the terminal takes."""
@@ -83,14 +84,15 @@ class DragganApp(App[None]):
         # Textual binds this to Ctrl-q in every screen; it must not pass by what is unsaved.
         await self.editor.action_leave()
 
-    async def on_leave_editor(self, _: LeaveEditor) -> None:
-        await self.leave(0)
+    async def on_leave_editor(self, event: LeaveEditor) -> None:
+        await self.leave(event.return_code, event.message)
 
-    async def leave(self, return_code: int) -> None:
+    async def leave(self, return_code: int, message: str | None = None) -> None:
         """Lets the engine write what there is, then ends."""
         if self._leaving:
             return
         self._leaving = True
         self.editor.say("finishing …")
         await self.engine.close()
+        self.farewell = message
         self.exit(return_code=return_code)

@@ -89,13 +89,19 @@ def editor(
     if context.invoked_subcommand is not None:
         return
     with friendly():
+        from draggan_engine.protocol.output import check_output
+
         _need_terminal()
+        if out is not None:
+            check_output(out)
         _set_color(color)
         from draggan_tui.app import DragganApp, Options
         from draggan_tui.themes import load
 
         application = DragganApp(Options(model=model, seed=seed, psi=psi, device=device, out=out, theme=load(theme)))
         application.run()
+        if application.farewell is not None:
+            typer.echo(f"draggan-tui: {application.farewell}", err=True)
         raise typer.Exit(application.return_code or 0)
 
 

@@ -25,11 +25,12 @@ from rich_pixels import HalfcellRenderer, Pixels
 
 from draggan_engine.checkpoints import Model, load_model
 from draggan_engine.drag import DragSession, DragStep
-from draggan_engine.files import SessionStore, check_output, read_mask, write_picture
+from draggan_engine.files import SessionStore, read_mask, write_picture
 from draggan_engine.networks.pictures import latent_of_seed, picture
 from draggan_engine.protocol.edit import DragSettings, Edit, PointPair
 from draggan_engine.protocol.errors import EditError, OutputError
 from draggan_engine.protocol.geometry import Size, fit_preview
+from draggan_engine.protocol.output import check_output
 from draggan_engine.recording import DragRecorded, picture_of, prepare_drag, record_drag
 
 DIVERGED = 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Point, Size, convert, nearest_pixel
+from draggan_engine.protocol.geometry import Point, Size, convert, distance, nearest_pixel
 from draggan_engine.protocol.messages import DragRecord, ModelInfo
 
 from . import document
@@ -92,7 +92,9 @@ class Workspace:
             edit: what is dragged: the present edit, perhaps with other settings.
         """
         self._at_rest()
-        edit.check_drag(self.picture)
+        within = edit.settings.stop_within(len(pairs := edit.check_drag(self.picture)))
+        if all(distance(handle, target) <= within for handle, target in pairs):
+            raise EditError(f"nothing to drag: every handle is within {within:g} px of its target; set a new one (t)")
         self.pen, self.dragging, self.live = False, True, None
 
     def end_drag(self, record: DragRecord | None) -> None:

@@ -12,7 +12,7 @@ from draggan_engine.protocol.messages import DragProgress
 
 
 def edit_facts(edit: Edit, device: str, cursor: Point | None, mask_share: float | None, brush: int) -> Text:
-    """Model, seed, ψ, latent space, cursor and mask, a line each."""
+    """Model, device, seed, ψ and latent space, cursor, mask, brush: a line each."""
     place = "–" if cursor is None else f"{cursor[0]:.1f}, {cursor[1]:.1f}"
     share = "none" if mask_share is None else f"{percent(mask_share)} may move"
     drag = "" if edit.latent == 0 else f"  after drag {edit.latent}"
@@ -22,7 +22,8 @@ def edit_facts(edit: Edit, device: str, cursor: Point | None, mask_share: float 
         ("seed", f"{edit.seed}{drag}"),
         ("ψ", f"{edit.psi:g}   space {edit.settings.space.upper()}"),
         ("cursor", place),
-        ("mask", f"{share}   brush {brush}"),
+        ("mask", share),
+        ("brush", str(brush)),
     )
     return Text("\n").join(Text.assemble((f"{label:<7}", "dim"), value) for label, value in rows)
 

@@ -69,7 +69,11 @@ class EngineLost(Message):
 
 
 class LeaveEditor(Message):
-    """Posted when the user wants to go and nothing would be lost, or has agreed to lose it."""
+    """Posted when the user wants to go and nothing would be lost, or has agreed to lose it; or when there is no model."""
+
+    def __init__(self, return_code: int = 0, message: str | None = None) -> None:
+        super().__init__()
+        self.return_code, self.message = return_code, message
 
 
 class EditorScreen(Screen[None]):
@@ -201,8 +205,8 @@ class EditorScreen(Screen[None]):
                 self._failed(event)
 
     def _model_loaded(self, event: ModelLoaded) -> None:
-        if self.workspace.info is None:
-            self.say("Enter places a handle, then its target; d drags; ? shows all keys")
+        first = self.workspace.info is None
+        self.say("Enter places a handle, then its target; d drags; ? shows all keys" if first else "the engine is back")
         self.workspace.model_loaded(event.info)
         self.device = event.device
         self._asked_for = None
@@ -216,7 +220,7 @@ class EditorScreen(Screen[None]):
 
     def _drag_ended(self, event: DragEnded) -> None:
         record = event.record
-        self.workspace.end_drag(record)
+        self.workspace.end_drag(record if record.steps else None)
         self.sync()
         left = sum(pair.distance for pair in record.pairs) / len(record.pairs)
         self.query_one(Inspector).end_drag(f"{record.steps} steps, {left:.1f} px left")
@@ -233,12 +237,17 @@ class EditorScreen(Screen[None]):
             self.workspace.end_drag(None)
         elif event.command == "start":
             self.device = "no model"
+            if self.workspace.info is None:  # nothing to edit, and nothing to lose
+                self.post_message(LeaveEditor(2, event.message))
         self.show_state()
         self.say(event.message, "bad")
 
     def on_engine_lost(self) -> None:
+        if self.workspace.dragging:
+            self.query_one(Inspector).end_drag("interrupted")
         self.workspace.end_drag(None)
         self.device = "engine gone"
+        self.say("the engine has ended unexpectedly", "bad")
         self.show_state()
         text = "The engine has ended unexpectedly. Points, mask and the last finished picture are kept."
         answers = {"r": ("restart", "restart it"), "q": ("leave", "quit"), "escape": ("", "go on without")}
@@ -255,18 +264,21 @@ class EditorScreen(Screen[None]):
     # Keys ---------------------------------------------------------------------------------------------
 
     def _attempt(self, change: Callable[[], object], message: str | None = None) -> None:
-        """Does it and shows the state, or says why not."""
+        """Does it and shows the state, or says why not. A typed count is used up either way."""
         try:
             change()
         except EditError as error:
             self.say(str(error), "bad")
             return
+        finally:
+            self.workspace.count = 0
         if message is not None:
             self.say(message)
         self.sync()
 
     def action_count(self, digit: int) -> None:
-        self._attempt(lambda: self.workspace.type_digit(digit))
+        self.workspace.type_digit(digit)
+        self.show_state()
 
     def action_move(self, dx: int, dy: int) -> None:
         self._attempt(lambda: self.workspace.move(dx, dy, self._grid()))
@@ -379,8 +391,7 @@ class EditorScreen(Screen[None]):
             return
         self.device = "starting"
         self.say("starting the engine …")
-        # What the first engine may have written without living to say so is in the folder that was asked for.
-        await self.engine.start(resume=self.folder or (None if self.engine.out is None else str(self.engine.out)))
+        await self.engine.start(resume=self.folder)
         if self.workspace.unsaved:
             self._sent_revision = 0
         self.sync()

@@ -75,6 +75,8 @@ class Inspector(Vertical):
 
     def end_drag(self, outcome: str) -> None:
         """The drag is over; its curves stay until the next."""
+        bar = self.query_one("#bar", ProgressBar)
+        bar.update(progress=bar.total or 0)
         self.query_one("#rate", Static).update(outcome)
 
     def _extend(self, name: str, value: float, label: str) -> None:

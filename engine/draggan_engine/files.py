@@ -27,9 +27,10 @@ from safetensors.numpy import load_file, save
 
 from .protocol.atomic import atomic_write
 from .protocol.edit import Document, DragSettings, Edit, Mask, PointPair
-from .protocol.errors import EditError, InputError, OutputError, StorageError
+from .protocol.errors import EditError, InputError, StorageError
 from .protocol.geometry import Size
 from .protocol.messages import DragRecord
+from .protocol.output import check_output
 
 SCHEMA_VERSION = 1  # of `SessionFile`
 SOFTWARE = "draggan-tui"
@@ -135,18 +136,6 @@ def new_folder(out: Path | None, model: str, seed: int) -> Path:
         if not folder.exists():
             return _make(folder)
     raise StorageError(f"cannot make {base}: 9999 sessions of that name exist; give another folder with --out")
-
-
-def check_output(out: Path) -> None:
-    """
-    Raises:
-        OutputError: the path cannot become the folder of a new session.
-    """
-    for path in (out, *out.parents):
-        if path.exists() and not path.is_dir():
-            raise OutputError(f"--out {out}: {path} is a file; give a folder")
-    if (out / "session.json").exists():
-        raise OutputError(f"--out {out}: it already holds a session; give another folder, or remove that one")
 
 
 def _make(folder: Path) -> Path:
@@ -263,8 +252,12 @@ class SessionStore:
             return folder
 
     def next_drag(self) -> int:
+        """The number of the next drag; that of one that a dying engine left half-done is not used again."""
         with self._lock:
-            return 1 + max((drag.number for drag in self.drags), default=0)
+            number = 1 + max((drag.number for drag in self.drags), default=0)
+            while self.folder is not None and (self.folder / f"drag-{number:03d}").exists():
+                number += 1
+            return number
 
     def drag_folder(self, number: int, edit: Edit) -> DragFolder:
         """

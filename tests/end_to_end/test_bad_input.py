@@ -12,8 +12,7 @@ from PIL import Image
 
 from draggan_engine.checkpoints import bundled_models
 from tests.end_to_end.commands import files_under, run, run_here
-from tests.end_to_end.keys import LOADED
-from tests.end_to_end.terminal import Terminal
+from tests.end_to_end.terminal import RESTORED, Terminal
 
 PAIR = ("--pair", "64,70:72,70")
 
@@ -108,15 +107,20 @@ def test_a_theme_with_an_unknown_key(tmp_path: Path) -> None:
         assert "colour is an unknown key" in terminal.text()
 
 
-def test_the_editor_says_that_its_model_cannot_be_used(folder: Path) -> None:
-    with Terminal("--model", "hostile.pkl", folder=folder) as terminal:
-        terminal.wait_for("device no model")
-        terminal.wait_for("hostile.pkl: ")
-        assert LOADED not in terminal.text()
-        terminal.send("q")
-        assert terminal.wait(20) == 0
+def test_the_editor_ends_when_its_model_cannot_be_used(folder: Path) -> None:
+    with Terminal("--model", "hostile.pkl", folder=folder, size=(200, 24)) as terminal:
+        assert terminal.wait(60) == 2
+        assert "draggan-tui: hostile.pkl: " in terminal.text()
+        assert RESTORED in terminal.raw
     assert not (folder / "canary").exists()
     assert not (folder / "draggan-out").exists()
+
+
+@pytest.mark.parametrize("out", ["notes.txt", "session"])
+def test_the_editor_refuses_an_output_that_is_taken(folder: Path, out: str) -> None:
+    with Terminal("--out", out, folder=folder, size=(200, 24)) as terminal:
+        assert terminal.wait(20) == 2
+        assert f"draggan-tui: --out {out}: " in terminal.text()
 
 
 def _assert_one_line(stderr: str, expected: str) -> None:

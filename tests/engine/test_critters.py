@@ -128,5 +128,5 @@ def test_scaling_w_changes_no_picture() -> None:
 def test_the_shipped_model_draws_the_scenes() -> None:
     """The model card's figures, on a smaller sample."""
     whole, parts = held_out_error(load_model("critters-128", "cpu").generator, seeds=range(100, 116))
-    assert whole < 0.04
-    assert parts < 0.10
+    assert whole < 0.018  # the card says 0.0140 and 0.0351 for seeds 0–63
+    assert parts < 0.045

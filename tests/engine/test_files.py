@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from draggan_engine.files import SessionStore, check_output, new_folder, read_mask, read_session, write_picture
+from draggan_engine.files import SessionStore, new_folder, read_mask, read_session, write_picture
 from draggan_engine.protocol.atomic import atomic_write
 from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.protocol.errors import EditError, InputError, OutputError, StorageError
 from draggan_engine.protocol.geometry import Size
 from draggan_engine.protocol.messages import DraggedPair, DragRecord
+from draggan_engine.protocol.output import check_output
 
 MASK = Mask.from_array(np.eye(16, dtype=np.uint8))
 EDIT = Edit(model="toy", seed=7, pairs=(PointPair(handle=(1, 2), target=(3, 4)),), mask=MASK)
@@ -100,6 +101,14 @@ def test_a_failed_save_keeps_the_state_and_the_next_makes_up_for_it(
     assert np.array_equal(store.latent(1), WS + 1)
     store.write_drags(EDIT)
     assert read_session(tmp_path / "s").drags == (record(1),)
+
+
+def test_the_folder_of_a_drag_that_was_never_finished_is_left_alone(tmp_path: Path) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    store.save(EDIT)
+    assert store.next_drag() == 1
+    (tmp_path / "s" / "drag-001").mkdir()
+    assert store.next_drag() == 2
 
 
 def test_events_are_lines_written_while_they_come(tmp_path: Path) -> None:

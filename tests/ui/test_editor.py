@@ -275,10 +275,33 @@ async def test_a_model_that_cannot_be_opened(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         app.engine.say(Failed(command="start", message="none.pkl: there is no such file"))  # type: ignore[attr-defined]
         await pilot.pause()
-        assert status(app) == "none.pkl: there is no such file"
-        await pilot.press("q")
         await pilot.pause()
         assert not app.is_running
+    assert (app.return_code, app.farewell) == (2, "none.pkl: there is no such file")
+
+
+async def test_a_typed_count_serves_one_key(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("3", "i")
+        assert app.editor.workspace.count == 0
+        await pilot.press("1", "2")
+        assert app.editor.workspace.count == 12
+        await pilot.press("l")
+        assert app.editor.workspace.count == 0
+
+
+async def test_a_drag_of_no_steps_leaves_no_trace_in_the_history(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        before = app.editor.workspace.history
+        none = ended(app, "stopped")
+        engine.say(none.model_copy(update={"record": none.record.model_copy(update={"steps": 0})}))
+        await pilot.pause()
+        assert app.editor.workspace.history is before
+        assert not app.editor.workspace.dragging
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12), (20, 6)])

@@ -9,7 +9,7 @@ from draggan_engine.protocol.messages import DragProgress
 from draggan_tui.renderables.facts import edit_facts, pair_list, percent, progress_line, seconds_text
 
 
-def test_the_edit_in_six_lines() -> None:
+def test_the_edit_line_by_line() -> None:
     edit = Edit(model="toy", seed=7, psi=0.7, latent=2)
     assert edit_facts(edit, "cpu", (63.5, 8), 0.354, 3).plain.splitlines() == [
         "model  toy",
@@ -17,9 +17,14 @@ def test_the_edit_in_six_lines() -> None:
         "seed   7  after drag 2",
         "ψ      0.7   space W+",
         "cursor 63.5, 8.0",
-        "mask   35% may move   brush 3",
+        "mask   35% may move",
+        "brush  3",
     ]
-    assert edit_facts(Edit(), "starting", None, None, 1).plain.splitlines()[4:] == ["cursor –", "mask   none   brush 1"]
+    assert edit_facts(Edit(), "starting", None, None, 1).plain.splitlines()[4:] == [
+        "cursor –",
+        "mask   none",
+        "brush  1",
+    ]
 
 
 @pytest.mark.parametrize(("share", "text"), [(0, "0%"), (0.004, "<1%"), (0.5, "50%"), (0.999, ">99%"), (1, "100%")])

@@ -160,6 +160,9 @@ def test_a_drag_without_result_changes_nothing(work: Workspace) -> None:
 def test_what_cannot_be_dragged_is_refused(work: Workspace) -> None:
     with pytest.raises(EditError, match="nothing to drag"):
         work.begin_drag(work.edit)
+    set_pair(work, (10, 10), (10.5, 10))
+    with pytest.raises(EditError, match="within 1 px of its target"):
+        work.begin_drag(work.edit)
     assert not work.dragging
 
 
