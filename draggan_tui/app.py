@@ -13,6 +13,7 @@ from pathlib import Path
 from textual.app import App
 
 from draggan_engine.protocol.edit import Edit
+from draggan_tui import paths
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.screens.editor import EditorScreen, EngineLost, EngineSaid, LeaveEditor
@@ -79,6 +80,12 @@ class DragganApp(App[None]):
             # their way, and an engine without a client writes its drag and ends.
             os._exit(128 + number)
         loop.call_soon_threadsafe(lambda: self.run_worker(self.leave(128 + number)))
+
+    def _fatal_error(self) -> None:
+        # Textual would print the traceback over the terminal; it belongs into the log.
+        where = paths.log_traceback()
+        self.farewell = f"unexpected error, details in {where}; what was saved is on disk"
+        self._close_messages_no_wait()
 
     async def action_quit(self) -> None:
         # Textual binds this to Ctrl-q in every screen; it must not pass by what is unsaved.

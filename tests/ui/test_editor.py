@@ -280,6 +280,23 @@ async def test_a_model_that_cannot_be_opened(app: DragganApp) -> None:
     assert (app.return_code, app.farewell) == (2, "none.pkl: there is no such file")
 
 
+async def test_a_crash_goes_to_the_log_not_to_the_terminal(
+    app: DragganApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(app.editor.workspace, "type_digit", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # the test driver hands it on
+        async with app.run_test(size=(80, 24)) as pilot:
+            await ready(app, pilot)
+            await pilot.press("1")
+    (log,) = tmp_path.rglob("engine.log")
+    assert "ZeroDivisionError" in log.read_text()
+    assert app.farewell is not None
+    assert str(log) in app.farewell
+    assert app.return_code == 1
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
 async def test_a_typed_count_serves_one_key(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
