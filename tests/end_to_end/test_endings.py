@@ -100,7 +100,7 @@ def test_a_killed_engine_is_offered_again_and_nothing_is_lost(tmp_path: Path) ->
         terminal.send("d")
         terminal.wait_for(lambda: b"it/s" in terminal.raw[seen:])
         terminal.send("d")
-        terminal.wait_for("drag 1 stopped")
+        terminal.wait_for("drag 2 stopped")  # what the killed one had written is left alone
 
         after = read_session(tmp_path)
         assert after["mask"] == "mask.png" and (session_folder(tmp_path) / "mask.png").read_bytes() == mask
@@ -145,9 +145,9 @@ def test_looking_at_pictures_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_an_impossible_folder_is_said_and_the_edit_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "taken").write_text("a file\n")
     with Terminal("--out", "taken/session", folder=tmp_path) as terminal:
         open_picture(terminal)
+        (tmp_path / "taken").write_text("a file\n")
         place_pair(terminal, NOSE, TARGET)
         terminal.wait_for("taken is a file")
         terminal.send("q")
