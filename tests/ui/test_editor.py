@@ -239,6 +239,10 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
         assert isinstance(app.screen, Question)
         await pilot.press("n")
         assert app.screen is app.editor
+        await pilot.press("ctrl+q")  # Textual's own way out asks too
+        await pilot.pause(1.5)
+        assert isinstance(app.screen, Question)
+        await pilot.press("escape")
         engine.say(Saved(revision=app.editor.workspace.revision, folder="x"))
         await pilot.press("q")
         await pilot.pause()
