@@ -54,6 +54,19 @@ def test_sampling_is_the_resized_map_at_its_pixels() -> None:
     assert torch.allclose(sample(features, points, PICTURE), expected, atol=1e-5)
 
 
+def test_sampling_between_and_beyond_the_pixels_is_grid_samples() -> None:
+    torch.manual_seed(7)
+    features = torch.randn(1, 5, 16, 16, requires_grad=True)
+    points = torch.rand(50, 2) * 40 - 4
+    grid = ((points + 0.5) * 2 / 32 - 1)[None, None]
+    expected = torch.nn.functional.grid_sample(features, grid, padding_mode="border", align_corners=False)[0, :, 0].t()
+    ours = sample(features, points, PICTURE)
+    assert torch.allclose(ours, expected, atol=1e-5)
+    (gradient,) = torch.autograd.grad(ours.square().sum(), features)
+    (reference,) = torch.autograd.grad(expected.square().sum(), features)
+    assert torch.allclose(gradient, reference, atol=1e-4)
+
+
 def test_neighbourhoods() -> None:
     assert len(disc(3, torch.device("cpu"))) == sum(x * x + y * y < 9 for x in range(-3, 4) for y in range(-3, 4))
     assert len(square(12, torch.device("cpu"))) == 23 * 23

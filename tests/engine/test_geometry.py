@@ -10,13 +10,13 @@ from pytest import approx
 
 from draggan_engine.protocol.geometry import (
     Size,
-    across,
     clamp,
     contains,
     convert,
     fit_preview,
     nearest_pixel,
     pixel_box,
+    rescale,
 )
 
 sizes = st.builds(Size, st.integers(1, 2048), st.integers(1, 2048))
@@ -79,9 +79,9 @@ def test_boxes_cover_the_picture_and_tile_it_where_the_preview_is_smaller(
         assert covered.max() == 1
 
 
-def test_across_is_what_grid_sample_takes() -> None:
-    """A map sampled at its own pixel centres gives itself: the half-pixel convention has no offset."""
-    features = torch.arange(20.0).reshape(1, 1, 4, 5)
-    ys, xs = torch.meshgrid(torch.arange(4.0), torch.arange(5.0), indexing="ij")
-    grid = torch.stack([across(xs, 5), across(ys, 4)], dim=-1)[None]
-    assert torch.allclose(torch.nn.functional.grid_sample(features, grid, align_corners=False), features, atol=1e-5)
+def test_rescaling_is_the_half_pixel_convention() -> None:
+    """What torch's bilinear resize does: the coordinates of a small map's pixels, resized, are those that we compute."""
+    ramp = torch.arange(8.0).reshape(1, 1, 1, 8)
+    resized = torch.nn.functional.interpolate(ramp, size=(1, 24), mode="bilinear", align_corners=False)[0, 0, 0]
+    expected = rescale(torch.arange(24.0), 24, 8).clamp(0, 7)
+    assert torch.allclose(resized, expected, atol=1e-5)

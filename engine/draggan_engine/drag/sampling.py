@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from draggan_engine.protocol.geometry import Size, across
+from draggan_engine.protocol.geometry import Size, rescale
 
 
 def sample(features: Tensor, points: Tensor, picture: Size) -> Tensor:
@@ -25,12 +24,18 @@ def sample(features: Tensor, points: Tensor, picture: Size) -> Tensor:
     Returns:
         `[..., C]`.
     """
-    flat = points.reshape(1, 1, -1, 2)
-    grid = torch.stack([across(flat[..., 0], picture.width), across(flat[..., 1], picture.height)], dim=-1)
-    values = F.grid_sample(
-        features, grid.to(features.dtype), mode="bilinear", padding_mode="border", align_corners=False
-    )
-    return values[0, :, 0].t().reshape(*points.shape[:-1], features.shape[1])
+    height, width = features.shape[2:]
+    x = rescale(points[..., 0], picture.width, width).clamp(0, width - 1)
+    y = rescale(points[..., 1], picture.height, height).clamp(0, height - 1)
+    left, top = x.floor(), y.floor()
+    to_right, to_bottom = x - left, y - top
+    columns = torch.stack([left, (left + 1).clamp(max=width - 1)]).long()
+    rows = torch.stack([top, (top + 1).clamp(max=height - 1)]).long()
+    weights = torch.stack([1 - to_bottom, to_bottom])[:, None] * torch.stack([1 - to_right, to_right])
+    # Plain indexing rather than grid_sample: that adds its gradient up in any order on CUDA, so that the same drag
+    # would not end the same twice, and MPS has had no border padding for it.
+    corners = features[0].flatten(1)[:, rows[:, None] * width + columns]  # [C, 2, 2, ...]
+    return (corners * weights.to(features.dtype)).sum(dim=(1, 2)).movedim(0, -1)
 
 
 def disc(radius: float, device: torch.device) -> Tensor:

@@ -20,11 +20,19 @@ class Size(NamedTuple):
     height: int
 
 
+def rescale(position: Any, source: int, target: int) -> Any:
+    """One coordinate on an axis of `source` pixels, on the same axis of `target` pixels.
+
+    Plain arithmetic, so it serves numbers, arrays and tensors.
+    """
+    return (position + 0.5) * target / source - 0.5
+
+
 def convert(point: Point, source: Size, target: Size) -> Point:
     """The same place on another grid of the same picture."""
     return (
-        (point[0] + 0.5) * target.width / source.width - 0.5,
-        (point[1] + 0.5) * target.height / source.height - 0.5,
+        rescale(point[0], source.width, target.width),
+        rescale(point[1], source.height, target.height),
     )
 
 
@@ -77,12 +85,3 @@ def pixel_box(pixel: tuple[int, int], grid: Size, picture: Size) -> tuple[int, i
         max((column + 1) * picture.width // grid.width, left + 1),
         max((row + 1) * picture.height // grid.height, top + 1),
     )
-
-
-def across(position: Any, extent: int) -> Any:
-    """−1 … 1 from edge to edge of the picture, for a coordinate along an axis of `extent` pixels.
-
-    Plain arithmetic, so it serves arrays and tensors as well; it is what `grid_sample` without aligned
-    corners takes, whatever the size of the map that is sampled.
-    """
-    return (position + 0.5) * 2 / extent - 1
