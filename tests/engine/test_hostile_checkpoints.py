@@ -6,6 +6,7 @@ import pickle
 import pickletools
 import random
 import struct
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -330,6 +331,19 @@ def test_a_length_is_not_believed(instruction: bytes, tmp_path: Path) -> None:
     path.write_bytes(PROTO + b"N" + instruction)
     with pytest.raises(CheckpointError):
         read_pickle(path)
+
+
+@pytest.mark.parametrize("instruction", [b"]", b"}", b"\x8f", b"("], ids=["list", "dict", "set", "mark"])
+def test_a_byte_a_container_is_refused_long_before_memory_is_short(instruction: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "file.pkl"
+    file.write_bytes(PROTO + 3_000_000 * instruction + STOP)
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match="millions of empty containers"):
+            read_pickle(file)
+        assert tracemalloc.get_traced_memory()[1] < 300e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_deep_nesting(tmp_path: Path) -> None:

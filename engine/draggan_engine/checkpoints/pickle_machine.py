@@ -21,6 +21,11 @@ _INSTRUCTIONS = (
 )  # fmt: skip
 
 
+# A model file has some thousands; a byte each, they would take 200 times the file's size in memory.
+MAX_CONTAINERS = 1_000_000
+_CONTAINERS = ("EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET", "MARK")
+
+
 class BoundedFile:
     """A file of a known size; `read` never makes room for more than what is left of it."""
 
@@ -33,6 +38,18 @@ class BoundedFile:
 
     def readline(self) -> bytes:
         return self._file.readline()
+
+
+def _counted(code: int) -> Callable[[Any], None]:
+    """The standard instruction that makes a container, as long as there are not too many."""
+
+    def load(machine: Any) -> None:
+        machine.containers += 1
+        if machine.containers > MAX_CONTAINERS:
+            raise Refused("holds millions of empty containers")
+        pickle._Unpickler.dispatch[code](machine)
+
+    return load
 
 
 def _reduce(machine: RestrictedUnpickler) -> None:
@@ -100,6 +117,7 @@ class RestrictedUnpickler(pickle._Unpickler):
     pop_mark: Callable[[], list[Any]]  # of the base class
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
         **{code: pickle._Unpickler.dispatch[code] for code in (getattr(pickle, name)[0] for name in _INSTRUCTIONS)},
+        **{code: _counted(code) for code in (getattr(pickle, name)[0] for name in _CONTAINERS)},
         pickle.REDUCE[0]: _reduce,
         pickle.NEWOBJ[0]: _new_object,
         pickle.BUILD[0]: _build,
@@ -111,6 +129,7 @@ class RestrictedUnpickler(pickle._Unpickler):
     def __init__(self, file: IO[bytes] | BoundedFile, names: Mapping[tuple[str, str], object]) -> None:
         super().__init__(file)
         self._names = names
+        self.containers = 0
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self._names:
