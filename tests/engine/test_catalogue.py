@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from draggan_engine.checkpoints import bundled_models, catalogue, devices, load_model, resolve_device, save_native
+from draggan_engine.checkpoints.devices import ALL_THREADS, threads_for
 from draggan_engine.networks.config import GeneratorConfig
 from draggan_engine.networks.stylegan2 import Generator
 from draggan_engine.protocol.edit import DragSettings
@@ -138,3 +139,19 @@ def test_devices() -> None:
         with pytest.raises(DeviceError, match="cpu") as caught:
             resolve_device(name)
         assert repr(name) in str(caught.value)
+
+
+def test_a_small_model_gets_one_thread_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    try:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        torch.set_num_threads(2)
+        load_model("critters-128", "cpu")
+        assert torch.get_num_threads() == 1
+        torch.set_num_threads(2)
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        load_model("critters-128", "cpu")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert threads_for(30_000_000) == ALL_THREADS

@@ -9,13 +9,15 @@ from importlib import resources
 from pathlib import Path
 from types import ModuleType
 
+import torch
+
 from ..networks.discriminator import Discriminator
 from ..networks.stylegan2 import Generator
 from ..protocol.edit import DragSettings
 from ..protocol.errors import CheckpointError
 from ..protocol.messages import ModelInfo
 from . import native, nvidia
-from .devices import resolve_device
+from .devices import resolve_device, threads_for
 from .reading import opened
 
 USER_PSI = 0.7
@@ -61,7 +63,8 @@ def load_model(spec: str, device: str = "auto") -> Model:
     Args:
         spec: name of a bundled model, or a path to a draggan-tui .safetensors file or an NVIDIA StyleGAN2 .pkl
             (told apart by content, not by name).
-        device: see `resolve_device`.
+        device: see `resolve_device`. On a CPU this also sets torch's threads to what serves the model, unless
+            OMP_NUM_THREADS says how many.
 
     Raises:
         CheckpointError: no such model, or its file cannot be used.
@@ -72,7 +75,10 @@ def load_model(spec: str, device: str = "auto") -> Model:
     reader = _reader(path)
     generator = reader.read_generator(path).build(path, place)
     info = native.read_info(path) if reader is native else None
-    return Model(path, generator, _describe(generator, path, info))
+    model = Model(path, generator, _describe(generator, path, info))
+    if place.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads_for(model.info.parameters))
+    return model
 
 
 def _find(spec: str) -> Path:

@@ -27,3 +27,15 @@ def resolve_device(name: str) -> torch.device:
     if wanted not in there:
         raise DeviceError(f"the device {name!r} is not there; choose auto or one of {', '.join(there)}")
     return torch.device(wanted)
+
+
+# A drag of critters-128 (1 M parameters), 200 steps on two idle cores: 1.2 s with one thread, 2.6 s with two that
+# sleep while they wait; with one of the cores busy 0.9 s against 1.1 s for 60 steps (`draggan-tui drag --json` under
+# OMP_NUM_THREADS). The published StyleGAN2s have 23 M and more.
+SMALL_MODEL = 4_000_000
+ALL_THREADS = torch.get_num_threads()  # before any model has asked for fewer: torch's own choice
+
+
+def threads_for(parameters: int) -> int:
+    """How many threads serve a model best on a CPU: layers of a small one are done before threads have met."""
+    return 1 if parameters < SMALL_MODEL else ALL_THREADS
