@@ -335,3 +335,16 @@ async def test_any_size_and_a_resize_ask_for_a_fitting_preview(app: DragganApp, 
         assert engine.last(Render).height <= max(2 * size[1], 2)
         await place_pair(pilot)
         assert app.export_screenshot()
+
+
+async def test_a_restart_takes_up_no_folder_that_this_session_has_not_written(app: DragganApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        engine.out, engine.acknowledges = tmp_path, False  # a folder that was asked for and refused
+        await place_pair(pilot)
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        await pilot.press("r")
+        await pilot.pause()
+        assert engine.resumed == [None, None]
