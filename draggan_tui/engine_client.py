@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 from draggan_engine.protocol.errors import EngineError
 from draggan_engine.protocol.messages import HEADER, Command, Event, Quit, body_length, decode_event, encode
@@ -68,7 +66,7 @@ class EngineClient:
             command += ["--resume", resume]
         elif self.out is not None:
             command += ["--out", str(self.out)]
-        with theirs, self._log() as log:
+        with theirs, paths.open_log() as log:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -97,12 +95,6 @@ class EngineClient:
         process.kill()
         process.wait()
         writer.close()
-
-    def _log(self) -> IO[bytes]:
-        try:
-            return paths.log_file().open("ab")
-        except OSError:
-            return Path(os.devnull).open("ab")
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from pathlib import Path
+from typing import IO
 
 import platformdirs
 
 APP = "draggan-tui"
 
 
-def log_file() -> Path:
-    """The engine's log; its folder is made."""
-    return platformdirs.user_log_path(APP, ensure_exists=True) / "engine.log"
+def open_log() -> IO[bytes]:
+    """The log file, to append to; the null device where the user's state folder cannot be written."""
+    try:
+        return (platformdirs.user_log_path(APP, ensure_exists=True) / "engine.log").open("ab")
+    except OSError:
+        return Path(os.devnull).open("ab")
 
 
-def log_traceback() -> Path:
-    """Appends the exception being handled to the log file; returns the file."""
-    path = log_file()
-    with path.open("a", encoding="utf-8") as log:
-        traceback.print_exc(file=log)
-    return path
+def log_traceback() -> str:
+    """Appends the exception being handled to the log; returns the log's path."""
+    with open_log() as log:
+        log.write(traceback.format_exc().encode())
+        return log.name
