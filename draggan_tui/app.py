@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textual.app import App
+from textual.events import Key
 
 from draggan_engine.protocol.edit import Edit
 from draggan_tui import paths
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.screens.editor import EditorScreen, EngineLost, EngineSaid, LeaveEditor
+from draggan_tui.screens.editor import EditorScreen
+from draggan_tui.screens.session import EngineLost, EngineSaid, LeaveEditor
 from draggan_tui.themes import EditorTheme
 from draggan_tui.workspace import Workspace
 
@@ -28,6 +30,8 @@ class Options:
     model: str
     seed: int
     psi: float | None
+    label: int
+    latent: Path | None
     device: str
     out: Path | None
     theme: EditorTheme
@@ -46,10 +50,12 @@ class DragganApp(App[None]):
             options.model,
             options.device,
             options.out,
+            options.latent,
             on_event=lambda event: self.editor.post_message(EngineSaid(event)),
             on_lost=lambda: self.editor.post_message(EngineLost()),
         )
-        workspace = Workspace(Edit(model=options.model, seed=options.seed), options.psi)
+        edit = Edit(model=options.model, seed=options.seed, label=options.label, given=options.latent is not None)
+        workspace = Workspace(edit, options.psi)
         self.editor = EditorScreen(workspace, self.engine, self._depth())
         self._leaving = False
         self.farewell: str | None = None  # what to say on the terminal when the screen is gone
@@ -86,6 +92,12 @@ class DragganApp(App[None]):
         where = paths.log_traceback()
         self.farewell = f"unexpected error, details in {where}; what was saved is on disk"
         self._close_messages_no_wait()
+
+    async def on_key(self, event: Key) -> None:
+        if self.editor.passed_on(event) and self.screen is not self.editor:
+            # Typed ahead: it went to the editor before what has opened over it was there, and belongs to that.
+            event.prevent_default()
+            await self.on_event(Key(event.key, event.character))
 
     async def action_quit(self) -> None:
         # Textual binds this to Ctrl-q in every screen; it must not pass by what is unsaved.

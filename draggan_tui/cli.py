@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from draggan_tui import __version__
+from draggan_tui import __version__, cli_models
+from draggan_tui.friendly import friendly
 
 app = typer.Typer(
     add_completion=False,
@@ -20,6 +19,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Drag points of a GAN image to where you want them. Without a command: the editor.",
 )
+
+
+app.add_typer(cli_models.app, name="models")
 
 
 class Color(StrEnum):
@@ -37,30 +39,18 @@ class Space(StrEnum):
 
 DEFAULT_MODEL = "critters-128"
 
-Model = Annotated[str, typer.Option(help="A bundled model's name, or the path of a StyleGAN2 checkpoint.")]
+Model = Annotated[
+    str, typer.Option(help="A model's name (see `draggan-tui models list`), or the path of a StyleGAN checkpoint.")
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Which picture to start from.")]
 Psi = Annotated[float | None, typer.Option(min=-2, max=2, help="Truncation ψ; default: the model's own.")]
+Label = Annotated[
+    int, typer.Option("--class", metavar="N", min=0, max=65535, help="The class, of a class-conditional model.")
+]
+Latent = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A stored latent to start from instead of the seed's.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
-
-
-@contextmanager
-def friendly() -> Iterator[None]:
-    """An error becomes one line on stderr and its exit code; a traceback goes to the log file."""
-    from draggan_engine.protocol.errors import DragganError
-
-    try:
-        yield
-    except DragganError as error:
-        typer.echo(f"draggan-tui: {error}", err=True)
-        raise typer.Exit(error.exit_code) from error
-    except (typer.Exit, typer.Abort):
-        raise
-    except Exception as error:
-        from draggan_tui import paths
-
-        where = paths.log_traceback()
-        typer.echo(f"draggan-tui: unexpected {type(error).__name__}: {error}; details in {where}", err=True)
-        raise typer.Exit(1) from error
 
 
 def _version(wanted: bool) -> None:
@@ -75,6 +65,8 @@ def editor(
     seed: Seed = 42,
     model: Model = DEFAULT_MODEL,
     psi: Psi = None,
+    label: Label = 0,
+    latent: Latent = None,
     device: Device = "auto",
     out: Annotated[
         Path | None, typer.Option(help="Folder of the session; default: draggan-out/<date>-<model>-seed<N>.")
@@ -98,7 +90,10 @@ def editor(
         from draggan_tui.app import DragganApp, Options
         from draggan_tui.themes import load
 
-        application = DragganApp(Options(model=model, seed=seed, psi=psi, device=device, out=out, theme=load(theme)))
+        options = Options(
+            model=model, seed=seed, psi=psi, label=label, latent=latent, device=device, out=out, theme=load(theme)
+        )
+        application = DragganApp(options)
         application.run()
         if application.farewell is not None:
             typer.echo(f"draggan-tui: {application.farewell}", err=True)
@@ -133,13 +128,15 @@ def render(
     seed: Seed = 42,
     model: Model = DEFAULT_MODEL,
     psi: Psi = None,
+    label: Label = 0,
+    latent: Latent = None,
     device: Device = "auto",
 ) -> None:
     """Writes the full-resolution picture of a seed."""
     with friendly():
         from draggan_tui.headless import render_picture
 
-        render_picture(out, seed=seed, model=model, psi=psi, device=device)
+        render_picture(out, seed=seed, model=model, psi=psi, label=label, latent=latent, device=device)
 
 
 @app.command()
@@ -150,6 +147,8 @@ def drag(
     seed: Seed = 42,
     model: Model = DEFAULT_MODEL,
     psi: Psi = None,
+    label: Label = 0,
+    latent: Latent = None,
     mask: Annotated[Path | None, typer.Option(help="A picture, white where the image may move.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Most steps; default: the model's own.")] = None,
     space: Annotated[Space | None, typer.Option(help="Latent space; default: w+.")] = None,
@@ -169,7 +168,7 @@ def drag(
         from draggan_tui.headless import DragRequest, run_drag
 
         request = DragRequest(
-            pairs=tuple(pair), seed=seed, model=model, psi=psi, mask=mask, steps=steps,
+            pairs=tuple(pair), seed=seed, model=model, psi=psi, label=label, latent=latent, mask=mask, steps=steps,
             space=None if space is None else space.value, step_size=lr, device=device, out=out,
         )  # fmt: skip
         raise typer.Exit(run_drag(request, as_json=json))

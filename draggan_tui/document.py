@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,10 +38,6 @@ class History:
         if not self.future:
             return self
         return History(self.future[0], (*self.past, self.present), self.future[1:])
-
-    def settle(self, edit: Edit) -> History:
-        """Replaces the present without an entry: for what the engine has to say before the first change."""
-        return replace(self, present=edit)
 
 
 def place(edit: Edit, point: Point, picture: Size) -> tuple[Edit, int]:
@@ -82,7 +78,12 @@ def remove(edit: Edit, index: int) -> Edit:
 
 def reseed(edit: Edit, steps: int) -> Edit:
     """The picture of another seed, so many further on (wrapping at 2³²); points and mask stay."""
-    return edit.model_copy(update={"seed": (edit.seed + steps) % 2**32, "latent": 0})
+    return edit.model_copy(update={"seed": (edit.seed + steps) % 2**32, "given": False, "latent": 0})
+
+
+def reclass(edit: Edit, steps: int, classes: int) -> Edit:
+    """The picture of another class, so many further on (wrapping at `classes`); points and mask stay."""
+    return edit.model_copy(update={"label": (edit.label + steps) % classes, "given": False, "latent": 0})
 
 
 def toggle_space(edit: Edit) -> Edit:

@@ -11,7 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from draggan_engine.protocol.errors import EngineError
-from draggan_engine.protocol.messages import HEADER, Command, Event, Quit, body_length, decode_event, encode
+from draggan_engine.protocol.messages import (
+    HEADER,
+    Command,
+    Event,
+    LoadModel,
+    ModelLoaded,
+    Quit,
+    body_length,
+    decode_event,
+    encode,
+)
+from draggan_engine.protocol.output import next_output
 
 from . import paths
 
@@ -20,12 +31,13 @@ FAREWELL = 30.0
 
 
 class EngineClient:
-    """One engine process at a time.
+    """One engine process at a time. Model, folder and latent are those of the present session.
 
     Args:
         model: name or path of the model.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         out: folder of the session, or None for the default one.
+        latent: file of a latent that the session may start from.
         on_event: called in the event loop with each event, in order.
         on_lost: called in the event loop when the process has gone without being asked to.
     """
@@ -35,10 +47,12 @@ class EngineClient:
         model: str,
         device: str,
         out: Path | None,
+        latent: Path | None,
         on_event: Callable[[Event], object],
         on_lost: Callable[[], object],
     ) -> None:
-        self.model, self.device, self.out = model, device, out
+        self.model, self.device, self.out, self.latent = model, device, out, latent
+        self._next: LoadModel | None = None
         self._on_event, self._on_lost = on_event, on_lost
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -59,9 +73,12 @@ class EngineClient:
         Args:
             resume: the folder of a session that an earlier process began.
         """
+        self._next = None
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "draggan_engine.process", "--fd", str(theirs.fileno())]
         command += ["--model", self.model, "--device", self.device]
+        if self.latent is not None:
+            command += ["--latent", str(self.latent)]
         if resume is not None:
             command += ["--resume", resume]
         elif self.out is not None:
@@ -83,6 +100,18 @@ class EngineClient:
         if self._writer is not None:
             self._writer.write(encode(command))
 
+    def load_model(self, spec: str) -> None:
+        """Asks for another model, in a session of its own; when it is there, that one is the present session."""
+        out = None if self.out is None else str(next_output(self.out))
+        self._next = LoadModel(spec=spec, out=out)
+        self.send(self._next)
+
+    def _follow(self, event: Event) -> None:
+        if isinstance(event, ModelLoaded) and self._next is not None:
+            self.model, self.latent = self._next.spec, None
+            self.out = None if self._next.out is None else Path(self._next.out)
+            self._next = None
+
     async def close(self) -> None:
         """Lets the engine end its drag, write it and exit; kills it if that takes longer than `FAREWELL` seconds."""
         self._leaving = True
@@ -100,7 +129,9 @@ class EngineClient:
         try:
             while True:
                 header = await reader.readexactly(HEADER.size)
-                self._on_event(decode_event(await reader.readexactly(body_length(header))))
+                event = decode_event(await reader.readexactly(body_length(header)))
+                self._follow(event)
+                self._on_event(event)
         except (asyncio.IncompleteReadError, OSError, EngineError):
             pass
         if self._writer is not None:

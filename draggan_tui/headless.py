@@ -23,11 +23,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich_pixels import HalfcellRenderer, Pixels
 
-from draggan_engine.checkpoints import Model, load_model
+from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.checkpoints.latents import read_latent
 from draggan_engine.drag import DragSession, DragStep
-from draggan_engine.files import SessionStore, read_mask, write_picture
-from draggan_engine.networks.pictures import latent_of_seed, picture
-from draggan_engine.protocol.edit import DragSettings, Edit, PointPair
+from draggan_engine.files import SessionStore
+from draggan_engine.images import read_mask, write_picture
+from draggan_engine.protocol.edit import DragSettings, Edit, PointPair, check_label
 from draggan_engine.protocol.errors import EditError, OutputError
 from draggan_engine.protocol.geometry import Size, fit_preview
 from draggan_engine.protocol.output import check_output
@@ -47,6 +48,8 @@ class DragRequest:
     seed: int
     model: str
     psi: float | None
+    label: int
+    latent: Path | None
     mask: Path | None
     steps: int | None
     space: str | None
@@ -70,8 +73,10 @@ def parse_pair(text: str) -> PointPair:
     return PointPair(handle=(a, b), target=(c, d))
 
 
-def render_picture(out: Path, *, seed: int, model: str, psi: float | None, device: str) -> None:
-    """Writes the picture of a seed.
+def render_picture(
+    out: Path, *, seed: int, model: str, psi: float | None, label: int, latent: Path | None, device: str
+) -> None:
+    """Writes the picture of a seed, or of a stored latent.
 
     Raises:
         DragganError: the model, the device or the path cannot be used.
@@ -81,8 +86,10 @@ def render_picture(out: Path, *, seed: int, model: str, psi: float | None, devic
     if not out.parent.is_dir():
         raise OutputError(f"--out {out}: there is no folder {out.parent}; make it first")
     loaded = load_model(model, device)
-    ws = latent_of_seed(loaded.generator, seed, loaded.info.psi if psi is None else psi)
-    write_picture(out, picture(loaded.generator, ws), model=loaded.name, seed=seed)
+    psi = loaded.info.psi if psi is None else psi
+    edit = Edit(model=loaded.name, seed=seed, psi=psi, label=label, given=latent is not None)
+    store = _store(loaded, edit, None, latent)
+    write_picture(out, picture_of(loaded, store, edit), model=loaded.name, edit=edit)
 
 
 def run_drag(request: DragRequest, *, as_json: bool) -> int:
@@ -96,8 +103,7 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
         check_output(request.out)
     model = load_model(request.model, request.device)
     edit = _edit(request, pairs, model)
-    store = SessionStore(model.name, request.out)
-    store.know_model(model.name, model.sha256)
+    store = _store(model, edit, request.out, request.latent)
     session = prepare_drag(model, store, edit)
     interactive = sys.stderr.isatty() and not as_json
     with _interruptible(session) as interrupted:
@@ -114,6 +120,21 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
     return DIVERGED if end.record.reason == "diverged" else 0
 
 
+def _store(model: Model, edit: Edit, out: Path | None, latent: Path | None) -> SessionStore:
+    """The session's, with the latent that it may start from.
+
+    Raises:
+        EditError: the model does not have the edit's class.
+        CheckpointError: the latent cannot be used.
+    """
+    check_label(edit.label, model.info.classes, model.name)
+    store = SessionStore(model.name, out)
+    store.know_model(model.name, model.sha256)
+    if latent is not None:
+        store.give(read_latent(latent, model.info.num_ws, model.info.w_dim))
+    return store
+
+
 def _edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model) -> Edit:
     asked = {"max_steps": request.steps, "space": request.space, "step_size": request.step_size}
     given = {name: value for name, value in asked.items() if value is not None}
@@ -127,6 +148,8 @@ def _edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model) -> E
             model=model.name,
             seed=request.seed,
             psi=model.info.psi if request.psi is None else request.psi,
+            label=request.label,
+            given=request.latent is not None,
             pairs=pairs,
             mask=mask,
             settings=DragSettings.model_validate({**model.info.settings.model_dump(), **given}),

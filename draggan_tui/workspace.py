@@ -6,7 +6,7 @@ The screen calls them, then shows the state and tells the engine what is new.
 
 from __future__ import annotations
 
-from draggan_engine.protocol.edit import Edit
+from draggan_engine.protocol.edit import Edit, check_label
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size, convert, distance, nearest_pixel
 from draggan_engine.protocol.messages import DragRecord, ModelInfo
@@ -28,6 +28,7 @@ class Workspace:
         revision: number of the last change that is worth keeping (looking through seeds alone is not).
         saved: the last revision that is on disk.
         live: where the handles are while a drag runs, one for each pair that has a target.
+        loading: the model that is to take the present one's place, by name or path.
     """
 
     def __init__(self, edit: Edit, psi: float | None) -> None:
@@ -40,6 +41,7 @@ class Workspace:
         self.brush = 1
         self.count = 0
         self.dragging = False
+        self.loading: str | None = None
         self.live: tuple[Point, ...] | None = None
         self.revision = 0
         self.saved = 0
@@ -60,9 +62,7 @@ class Workspace:
         Raises:
             EditError: the model is still loading.
         """
-        if self.info is None:
-            raise EditError("the model is still loading")
-        return self.info.size
+        return self._model().size
 
     @property
     def handles(self) -> tuple[Point, ...]:
@@ -75,23 +75,47 @@ class Workspace:
     # Engine -------------------------------------------------------------------------------------------
 
     def model_loaded(self, info: ModelInfo) -> None:
-        """The first time, the model's defaults complete the edit, and the cursor stands in the middle."""
+        """The first time, the model's defaults complete the edit; in place of another model it begins a new session, with
+        the same seed; in a restarted engine it changes nothing.
+
+        Raises:
+            EditError: the first model does not have the class that was asked for.
+        """
         if self.info is None:
+            check_label(self.edit.label, info.classes, info.name)
             update = {
                 "model": info.name,
                 "psi": info.psi if self._psi is None else self._psi,
                 "settings": info.settings,
             }
-            self.history = self.history.settle(self.edit.model_copy(update=update))
-            self.cursor = ((info.width - 1) / 2, (info.height - 1) / 2)
-        self.info = info
+            self._begin(self.edit.model_copy(update=update), info)
+        elif self.loading is not None:
+            label = min(self.edit.label, max(info.classes - 1, 0))
+            edit = Edit(model=info.name, seed=self.edit.seed, psi=info.psi, label=label, settings=info.settings)
+            self._begin(edit, info)
+        self.info, self.loading = info, None
+
+    def _begin(self, edit: Edit, info: ModelInfo) -> None:
+        self.history = History(edit)
+        self.cursor = ((info.width - 1) / 2, (info.height - 1) / 2)
+        self.selected, self.count = None, 0
+        self.revision = self.saved = 0
+
+    def begin_loading(self, spec: str) -> None:
+        """Another model is on its way; until it is there, or cannot be had, nothing changes."""
+        self.at_rest()
+        self.pen, self.loading = False, spec
+
+    def end_loading(self) -> None:
+        """It cannot be had; the present one stays."""
+        self.loading = None
 
     def begin_drag(self, edit: Edit) -> None:
         """
         Args:
             edit: what is dragged: the present edit, perhaps with other settings.
         """
-        self._at_rest()
+        self.at_rest()
         within = edit.settings.stop_within(len(pairs := edit.check_drag(self.picture)))
         if all(distance(handle, target) <= within for handle, target in pairs):
             raise EditError(f"nothing to drag: every handle is within {within:g} px of its target; set a new one (t)")
@@ -111,29 +135,37 @@ class Workspace:
             self._travel(self.history.change(edit), keep=keep)
 
     def undo(self) -> None:
-        self._at_rest()
+        self.at_rest()
         if not self.history.past:
             raise EditError("nothing to undo")
         self._travel(self.history.undo(), keep=False)
 
     def redo(self) -> None:
-        self._at_rest()
+        self.at_rest()
         if not self.history.future:
             raise EditError("nothing to redo")
         self._travel(self.history.redo(), keep=False)
 
     def reseed(self, step: int) -> None:
         """The picture of a seed further on or back."""
-        self._at_rest()
+        self.at_rest()
         self.change(document.reseed(self.edit, step * self._take_count()), keep=False)
 
+    def reclass(self, step: int) -> None:
+        """The picture of a class further on or back."""
+        self.at_rest()
+        model, times = self._model(), self._take_count()
+        if not model.classes:
+            raise EditError(f"{model.name} has no classes")
+        self.change(document.reclass(self.edit, step * times, model.classes), keep=False)
+
     def toggle_space(self) -> None:
-        self._at_rest()
+        self.at_rest()
         self.change(document.toggle_space(self.edit))
 
     def keep(self) -> None:
         """Asks for the present edit to be written even if nothing has changed."""
-        self._at_rest()
+        self.at_rest()
         self.revision += 1
 
     # Cursor -------------------------------------------------------------------------------------------
@@ -174,7 +206,7 @@ class Workspace:
 
     def place(self) -> bool:
         """A handle at the cursor, or the target of one that waits; returns whether a target is now awaited."""
-        self._at_rest()
+        self.at_rest()
         edit, index = document.place(self.edit, self._cursor(), self.picture)
         self.selected = index
         self.change(edit)
@@ -182,7 +214,7 @@ class Workspace:
 
     def retarget(self) -> None:
         """The selected pair's target to the cursor."""
-        self._at_rest()
+        self.at_rest()
         self.change(document.retarget(self.edit, self._selected(), self._cursor(), self.picture))
 
     def select(self, step: int) -> None:
@@ -192,14 +224,14 @@ class Workspace:
             self.cursor = self.handles[self.selected]
 
     def delete(self) -> None:
-        self._at_rest()
+        self.at_rest()
         self.change(document.remove(self.edit, self._selected()))
 
     def cancel(self) -> None:
         """Forgets the count, lifts the pen, drops a handle that waits for its target."""
         self.count, self.pen = 0, False
         waiting = next((i for i, pair in enumerate(self.edit.pairs) if pair.target is None), None)
-        if waiting is not None and not self.dragging:
+        if waiting is not None and not self.dragging and self.loading is None:
             self.change(document.remove(self.edit, waiting))
 
     # Mask ---------------------------------------------------------------------------------------------
@@ -212,18 +244,18 @@ class Workspace:
 
     def paint(self, value: bool | None, grid: Size) -> None:
         """Sets, erases or (None) toggles the brush's square at the cursor."""
-        self._at_rest()
+        self.at_rest()
         self.change(document.brush(self.edit, self._cursor(), self.brush, grid, self.picture, paint=value))
 
     def resize_brush(self, step: int) -> None:
         self.brush = min(max(self.brush + step, 1), MAX_BRUSH)
 
     def invert_mask(self) -> None:
-        self._at_rest()
+        self.at_rest()
         self.change(document.invert_mask(self.edit))
 
     def clear_mask(self) -> None:
-        self._at_rest()
+        self.at_rest()
         self.change(document.clear_mask(self.edit))
 
     # --------------------------------------------------------------------------------------------------
@@ -241,10 +273,21 @@ class Workspace:
         new_x, new_y = convert(pixel, grid, self.picture)
         self.cursor = (new_x if across else x, new_y if down else y)
 
-    def _at_rest(self) -> None:
-        _ = self.picture
+    def at_rest(self) -> None:
+        """
+        Raises:
+            EditError: nothing can be changed now.
+        """
+        self._model()
+        if self.loading is not None:
+            raise EditError("a model is loading: wait for it")
         if self.dragging:
             raise EditError("a drag is running: d stops it")
+
+    def _model(self) -> ModelInfo:
+        if self.info is None:
+            raise EditError("the model is still loading")
+        return self.info
 
     def _cursor(self) -> Point:
         _ = self.picture

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 import draggan_engine  # noqa: F401  (first: it says how torch's threads wait)
 
 PARITY = "parity"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing of the user's is read or written: imported models, converted copies, the log."""
+    home = tmp_path_factory.mktemp("xdg")
+    for name in ("CACHE", "CONFIG", "DATA", "STATE"):
+        os.environ[f"XDG_{name}_HOME"] = str(home / name.lower())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -16,15 +26,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for name, value in getattr(report, "user_properties", ()):
                 if name == PARITY and report.when == "call":
                     fixture, quantity, error, limit = value
-                    rows.setdefault(quantity, {})[fixture] = (error, limit)
+                    rows.setdefault(fixture, {})[quantity] = (error, limit)
     if not rows:
         return
-    fixtures = sorted({fixture for row in rows.values() for fixture in row})
     terminalreporter.section("parity with the reference networks: |ours - theirs| / |theirs|, limit 1e-4")
-    terminalreporter.write_line(f"{'':24}" + "".join(f"{fixture:>17}" for fixture in fixtures))
-    for quantity, row in sorted(rows.items()):
-        cells = [_cell(*row[fixture]) if fixture in row else "-" for fixture in fixtures]
-        terminalreporter.write_line(f"{quantity:24}" + "".join(f"{cell:>17}" for cell in cells))
+    for fixture, row in sorted(rows.items()):
+        terminalreporter.write_line(fixture)
+        cells = [f"{quantity:<21} {_cell(*row[quantity]):<9}" for quantity in sorted(row)]
+        for start in range(0, len(cells), 3):
+            terminalreporter.write_line("  " + "  ".join(cells[start : start + 3]).rstrip())
     terminalreporter.write_line(
         "~ the reference computed this in float16: the limit is float16's (tests/engine/test_parity.py)"
     )

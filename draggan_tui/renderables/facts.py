@@ -8,24 +8,45 @@ from rich.text import Text
 
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.geometry import Point
-from draggan_engine.protocol.messages import DragProgress
+from draggan_engine.protocol.messages import DragProgress, ModelInfo
 
 
-def edit_facts(edit: Edit, device: str, cursor: Point | None, mask_share: float | None, brush: int) -> Text:
-    """Model, device, seed, ψ and latent space, cursor, mask, brush: a line each."""
+def edit_facts(
+    edit: Edit,
+    device: str,
+    cursor: Point | None,
+    mask_share: float | None,
+    brush: int,
+    info: ModelInfo | None = None,
+    given: str = "",
+) -> Text:
+    """Model, device and family, seed, class (if the model has any), ψ and latent space, cursor, mask, brush: a line each.
+
+    Args:
+        given: name of the file of the latent that may be started from.
+    """
+    family = Text.assemble(device, "" if info is None else (f"   {info.family}", "dim"))
+    classes = 0 if info is None else info.classes
     place = "–" if cursor is None else f"{cursor[0]:.1f}, {cursor[1]:.1f}"
     share = "none" if mask_share is None else f"{percent(mask_share)} may move"
-    drag = "" if edit.latent == 0 else f"  after drag {edit.latent}"
     rows = (
         ("model", edit.model),
-        ("device", device),
-        ("seed", f"{edit.seed}{drag}"),
+        ("device", family),
+        ("seed", _start(edit, given)),
+        *((("class", f"{edit.label} of 0…{classes - 1}"),) if classes else ()),
         ("ψ", f"{edit.psi:g}   space {edit.settings.space.upper()}"),
         ("cursor", place),
         ("mask", share),
         ("brush", str(brush)),
     )
     return Text("\n").join(Text.assemble((f"{label:<7}", "dim"), value) for label, value in rows)
+
+
+def _start(edit: Edit, given: str) -> str:
+    """`7`, `7  after drag 2`, `from pivot.pt`, `drag 2, from pivot.pt`."""
+    if edit.given:
+        return f"drag {edit.latent}, from {given}" if edit.latent else f"from {given}"
+    return f"{edit.seed}  after drag {edit.latent}" if edit.latent else str(edit.seed)
 
 
 def percent(share: float) -> str:

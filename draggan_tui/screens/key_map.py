@@ -45,6 +45,9 @@ KEYS: dict[str, tuple[Binding, ...]] = {
     "Picture and session": (
         Binding("n", "reseed(1)", "seed", id="next-seed", key_display="n/N"),
         Binding("N", "reseed(-1)", "previous seed", show=False, id="previous-seed"),
+        Binding("C", "reclass(1)", "next class", show=False, id="next-class"),
+        Binding("V", "reclass(-1)", "previous class", show=False, id="previous-class"),
+        Binding("M", "models", "another model", show=False, id="models"),
         Binding("u", "undo", "undo", id="undo"),
         Binding("ctrl+r", "redo", "redo", show=False, id="redo"),
         Binding("s", "save", "save", id="save"),

@@ -10,7 +10,7 @@ from textual.widgets import ProgressBar, Sparkline, Static
 
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.geometry import Point
-from draggan_engine.protocol.messages import DragProgress
+from draggan_engine.protocol.messages import DragProgress, ModelInfo
 from draggan_tui.renderables.facts import edit_facts, pair_list, progress_line
 
 
@@ -19,6 +19,7 @@ class Inspector(Vertical):
 
     DEFAULT_CSS = """
     Inspector { width: 32; border-left: vkey $primary; padding: 0 1; }
+    Inspector #facts { text-wrap: nowrap; text-overflow: ellipsis; }
     Inspector #pairs { height: 1fr; min-height: 3; margin-top: 1; }
     Inspector #drag { height: auto; display: none; }
     Inspector #drag.visible { display: block; }
@@ -49,9 +50,11 @@ class Inspector(Vertical):
         selected: int | None,
         mask_share: float | None,
         brush: int,
+        info: ModelInfo | None,
+        given: str,
     ) -> None:
-        """The document as it stands; `handles` are where the handles are now."""
-        self.query_one("#facts", Static).update(edit_facts(edit, device, cursor, mask_share, brush))
+        """The document as it stands; `handles` are where the handles are now, `given` names a latent's file."""
+        self.query_one("#facts", Static).update(edit_facts(edit, device, cursor, mask_share, brush, info, given))
         self.query_one("#pair-list", Static).update(pair_list(edit, handles, selected))
         if selected is not None:
             self.query_one("#pairs", VerticalScroll).scroll_to(y=max(selected - 1, 0), animate=False)
@@ -78,6 +81,10 @@ class Inspector(Vertical):
         bar = self.query_one("#bar", ProgressBar)
         bar.update(progress=bar.total or 0)
         self.query_one("#rate", Static).update(outcome)
+
+    def forget_drag(self) -> None:
+        """The curves of the last drag go."""
+        self.query_one("#drag").remove_class("visible")
 
     def _extend(self, name: str, value: float, label: str) -> None:
         curve = self.query_one(f"#{name}", Sparkline)

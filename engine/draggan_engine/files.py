@@ -1,8 +1,8 @@
 """What is kept on disk: the folder of an editing session and the pictures in it. No torch.
 
 session.json             what the user built and what the drags did (`SessionFile`)
-latents.safetensors      ws before and after each drag: `drag-001.before`, `drag-001.after`
-initial.png, final.png   the seed's picture and the present one, full resolution
+latents.safetensors      ws before and after each drag: `drag-001.before`, `drag-001.after`; the one started from: `given`
+initial.png, final.png   the picture started from and the present one, full resolution
 mask.png                 255 = may move
 drag-001/                final.png and events.jsonl (a line for each step, written while it runs)
 """
@@ -20,28 +20,20 @@ from typing import IO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
+from PIL import Image
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from .images import write_picture
 from .protocol.atomic import atomic_write
 from .protocol.edit import Document, DragSettings, Edit, Mask, PointPair
 from .protocol.errors import EditError, InputError, StorageError
-from .protocol.geometry import Size
 from .protocol.messages import DragRecord
 from .protocol.output import check_output
 
 SCHEMA_VERSION = 1  # of `SessionFile`
-SOFTWARE = "draggan-tui"
-
-# IPTC Photo Metadata: digital source type of pictures made by a trained algorithm, as XMP.
-_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
- Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"/>
-</rdf:RDF></x:xmpmeta>
-<?xpacket end="w"?>"""
+GIVEN = "given"
 
 
 class ModelReference(Document):
@@ -66,6 +58,8 @@ class SessionFile(Document):
     model: ModelReference
     seed: int
     psi: float
+    label: int = 0
+    given: bool = False
     latent: int
     settings: DragSettings
     pairs: tuple[PointPair, ...]
@@ -74,54 +68,9 @@ class SessionFile(Document):
     result: Result | None = Field(None, description="null until a picture has been written")
 
 
-def write_picture(path: Path, rgb: NDArray[np.uint8], *, model: str, seed: int) -> None:
-    """A PNG that says that it is generated.
-
-    Args:
-        rgb: `uint8 [H, W, 3]`.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    info = PngImagePlugin.PngInfo()
-    info.add_text("Software", SOFTWARE)
-    info.add_text("Model", model)
-    info.add_text("Seed", str(seed))
-    info.add_itxt("XML:com.adobe.xmp", _XMP)
-    with atomic_write(path) as part:
-        Image.fromarray(rgb).save(part, format="PNG", pnginfo=info)
-
-
-def read_mask(path: Path, picture: Size) -> tuple[Mask, bool]:
-    """A mask file: bright = may move. Returns the mask and whether it was resized to the picture.
-
-    Raises:
-        EditError: not a picture, of another aspect ratio, or all zero.
-    """
-    try:
-        with Image.open(path) as image:
-            grey = image.convert("L")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise EditError(
-            f"mask {path}: it cannot be read as a picture ({why}); give a PNG of the picture's size"
-        ) from error
-    resized = grey.size != (picture.width, picture.height)
-    if resized and grey.width * picture.height != grey.height * picture.width:
-        raise EditError(
-            f"mask {path}: it is {grey.width}×{grey.height} pixels, the picture {picture.width}×{picture.height}; "
-            "give one of the same size or the same aspect ratio"
-        )
-    if resized:
-        grey = grey.resize((picture.width, picture.height), Image.Resampling.BOX)
-    array = (np.asarray(grey) >= 128).astype(np.uint8)
-    if not array.any():
-        raise EditError(f"mask {path}: it is all zero, so nothing may move; paint white where the picture may move")
-    return Mask.from_array(array), resized
-
-
-def new_folder(out: Path | None, model: str, seed: int) -> Path:
-    """Makes the folder of a new session: `out`, or `draggan-out/<date>-<model>-seed<N>` with a number where taken.
+def new_folder(out: Path | None, model: str, edit: Edit) -> Path:
+    """Makes the folder of a new session: `out`, or `draggan-out/<date>-<model>-seed<N>` (`-given` for a latent that was
+    given) with a number where taken.
 
     Raises:
         OutputError: the path is a file, or holds a session already.
@@ -130,7 +79,9 @@ def new_folder(out: Path | None, model: str, seed: int) -> Path:
     if out is not None:
         check_output(out)
         return _make(out)
-    base = Path("draggan-out") / f"{datetime.date.today().isoformat()}-{model}-seed{seed}"
+    start = GIVEN if edit.given else f"seed{edit.seed}"
+    name = model.replace("/", "_")  # a file may call itself anything
+    base = Path("draggan-out") / f"{datetime.date.today().isoformat()}-{name}-{start}"
     for number in range(1, 10_000):
         folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
         if not folder.exists():
@@ -221,6 +172,30 @@ class SessionStore:
     def model(self) -> str:
         return self._model.name
 
+    def give(self, latent: NDArray[np.float32]) -> None:
+        """Takes `[1, num_ws, w_dim]` to start from into the state; the next write puts it on disk."""
+        with self._lock:
+            self._latents[GIVEN] = latent
+            self._latents_written = False
+
+    @property
+    def has_given(self) -> bool:
+        """Whether there is a latent to start from, from `give` or from a session that was taken up."""
+        with self._lock:
+            return GIVEN in self._latents
+
+    def given_latent(self) -> NDArray[np.float32]:
+        """The latent to start from, `[1, num_ws, w_dim]`.
+
+        Raises:
+            EditError: there is none.
+        """
+        with self._lock:
+            try:
+                return self._latents[GIVEN]
+            except KeyError:
+                raise EditError("this session was given no latent to start from; go on from a seed (n)") from None
+
     def latent(self, number: int) -> NDArray[np.float32]:
         """What drag `number` ended with, `[1, num_ws, w_dim]`.
 
@@ -297,14 +272,14 @@ class SessionStore:
         with self._lock:
             folder = self._ensure_folder(edit)
             for name, rgb in (("initial.png", initial), ("final.png", final)):
-                write_picture(folder / name, rgb, model=self.model, seed=edit.seed)
+                write_picture(folder / name, rgb, model=self.model, edit=edit)
             self.result = Result(file="final.png", latent=edit.latent)
             self._write_session(folder, self.edit or edit)
             return folder / "initial.png", folder / "final.png", folder / "session.json"
 
     def _ensure_folder(self, edit: Edit) -> Path:
         if self.folder is None:
-            self.folder = new_folder(self._out, self.model, edit.seed)
+            self.folder = new_folder(self._out, self.model, edit)
         return _make(self.folder)
 
     def _write_session(self, folder: Path, edit: Edit) -> None:
@@ -317,6 +292,8 @@ class SessionStore:
             model=self._model,
             seed=edit.seed,
             psi=edit.psi,
+            label=edit.label,
+            given=edit.given,
             latent=edit.latent,
             settings=edit.settings,
             pairs=edit.pairs,

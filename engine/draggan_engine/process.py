@@ -2,34 +2,34 @@
 
 Three threads. The reader takes commands and writes edits to disk from the first moment, while torch still
 loads or a step runs; the writer sends events, leaving out progress that a newer one has overtaken; the main
-thread loads the model and computes. The process lives in a session of its own, so a hangup of the
+thread loads models and computes. The process lives in a session of its own, so a hangup of the
 terminal does not end it; when its client is gone it ends the running drag, writes it, and exits.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import signal
 import socket
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from .checkpoints.library import entries
 from .files import SessionStore
 from .protocol.edit import Edit
 from .protocol.errors import DragganError
 from .protocol.geometry import Size
 from .protocol.messages import (
     HEADER,
-    LOSSY,
     Command,
     DragEnded,
     DragProgress,
@@ -38,7 +38,11 @@ from .protocol.messages import (
     Export,
     Exported,
     Failed,
+    ListModels,
+    Loading,
+    LoadModel,
     ModelLoaded,
+    ModelsListed,
     Preview,
     Quit,
     Render,
@@ -48,13 +52,13 @@ from .protocol.messages import (
     StopDrag,
     body_length,
     decode_command,
-    encode,
 )
+from .queues import Jobs, Outbox, Refresh
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .checkpoints import Model
+    from .checkpoints.catalogue import Model
     from .drag import DragSession, DragStep
 
 log = logging.getLogger("draggan_engine")
@@ -62,112 +66,28 @@ log = logging.getLogger("draggan_engine")
 # Pictures for the screen may take so much of a drag's time, and come at most so often.
 PREVIEW_SHARE = 0.25
 PREVIEW_INTERVAL = 1 / 15
-
-
-class Outbox:
-    """Sends events in a thread of its own; of a lossy kind only the newest waits."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._waiting: deque[Event] = deque()
-        self._change = threading.Condition()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self._thread.start()
-
-    def send(self, event: Event) -> None:
-        with self._change:
-            if isinstance(event, LOSSY):
-                self._waiting = deque(
-                    e for e in self._waiting if type(e) is not type(event) or not _overtakes(event, e)
-                )
-            self._waiting.append(event)
-            self._change.notify()
-
-    def holds_preview(self) -> bool:
-        """Whether the line is slower than the pictures."""
-        with self._change:
-            return any(isinstance(event, Preview) for event in self._waiting)
-
-    def close(self, timeout: float = 5.0) -> None:
-        """Sends what is left, within `timeout` seconds."""
-        with self._change:
-            self._closed = True
-            self._change.notify()
-        self._thread.join(timeout)
-
-    def _run(self) -> None:
-        while True:
-            with self._change:
-                while not self._waiting:
-                    if self._closed:
-                        return
-                    self._change.wait()
-                event = self._waiting.popleft()
-            try:
-                self._connection.sendall(encode(event))
-            except OSError:
-                return  # the client is gone; the reader notices it too
-
-
-def _overtakes(new: Event, old: Event) -> bool:
-    """A drag's preview does not replace the answer to a request."""
-    return not (isinstance(new, Preview) and isinstance(old, Preview) and new.request < old.request)
-
-
-class Jobs:
-    """What the main thread still has to do. A newer picture request replaces an older one."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[Command | _Refresh] = deque()
-        self._change = threading.Condition()
-        self._closed = False
-
-    def put(self, job: Command | _Refresh) -> None:
-        with self._change:
-            if isinstance(job, Render | _Refresh):
-                self._waiting = deque(other for other in self._waiting if type(other) is not type(job))
-            self._waiting.append(job)
-            self._change.notify()
-
-    def close(self) -> None:
-        """No more jobs; what is there is done first, except pictures that nobody will see."""
-        with self._change:
-            self._closed = True
-            self._waiting = deque(job for job in self._waiting if not isinstance(job, Render | StartDrag))
-            self._change.notify()
-
-    def get(self) -> Command | _Refresh | None:
-        """The next job; None at the end."""
-        with self._change:
-            while not self._waiting and not self._closed:
-                # With a timeout, so that signals are looked at.
-                self._change.wait(0.5)
-            return self._waiting.popleft() if self._waiting else None
-
-    @property
-    def closed(self) -> bool:
-        return self._closed
-
-
-class _Refresh:
-    """Bring final.png up to date with an edit that was saved."""
-
-    def __init__(self, edit: Edit) -> None:
-        self.edit = edit
+LOADING_INTERVAL = 0.1
 
 
 class Engine:
-    """The state that the threads share."""
+    """The state that the threads share.
 
-    def __init__(self, connection: socket.socket, store: SessionStore) -> None:
+    Args:
+        connection: to the client.
+        store: of the session that the first model serves.
+        device: where models go.
+    """
+
+    def __init__(self, connection: socket.socket, store: SessionStore, device: str) -> None:
         self.connection = connection
         self.store = store
+        self.device = device
+        self.model: Model | None = None
         self.outbox = Outbox(connection)
         self.jobs = Jobs()
         self._drag: DragSession | None = None
         self._stop_wanted = False
-        self._shown: tuple[int, float, int] | None = None
+        self._shown: tuple[object, ...] | None = None  # the source of the picture in final.png
 
     # Reader thread ------------------------------------------------------------------------------------
 
@@ -212,6 +132,9 @@ class Engine:
                 self._save(command)
             case StopDrag():
                 self._stop_drag()
+            case ListModels():
+                with self._reported(command.type):
+                    self.outbox.send(ModelsListed(models=entries()))
             case Quit():
                 self.leave()
             case StartDrag():
@@ -227,7 +150,7 @@ class Engine:
             self.outbox.send(Failed(command="save", message=str(error), revision=command.revision))
             return
         self.outbox.send(Saved(revision=command.revision, folder=str(folder)))
-        self.jobs.put(_Refresh(command.edit))
+        self.jobs.put(Refresh(command.edit))
 
     def _stop_drag(self) -> None:
         self._stop_wanted = True
@@ -236,25 +159,46 @@ class Engine:
 
     # Main thread --------------------------------------------------------------------------------------
 
-    def run(self, model_name: str, device: str) -> None:
-        """Loads the model, then works until there is nothing left to do and the client is gone."""
-        model: Model | None = None
+    def run(self, spec: str, latent: Path | None = None) -> None:
+        """Loads the model, then works until there is nothing left to do and the client is gone.
+
+        Args:
+            latent: a file whose latent the session may start from.
+        """
         with self._reported("start"):
-            model = self._load(model_name, device)
-        # Without a model the reader still saves edits; the screen decides when to end.
+            self._start(spec, latent)
         while (job := self.jobs.get()) is not None:
-            if model is not None:
-                with self._reported("result" if isinstance(job, _Refresh) else job.type):
-                    self._do(model, job)
+            with self._reported("result" if isinstance(job, Refresh) else job.type):
+                if isinstance(job, LoadModel):
+                    self._load_another(job)
+                elif self.model is not None:  # without one the reader still saves edits; the screen decides when to end
+                    self._do(self.model, job)
         self.outbox.close()
 
-    def _load(self, name: str, device: str) -> Model:
-        from .checkpoints import load_model  # torch takes seconds; the reader is at work meanwhile
+    def _start(self, spec: str, latent: Path | None) -> None:
+        model = self._load(spec)
+        if latent is not None and not self.store.has_given:
+            from .checkpoints.latents import read_latent
 
-        model = load_model(name, device)
+            self.store.give(read_latent(latent, model.info.num_ws, model.info.w_dim))
+        self._use(model, spec)
+
+    def _load_another(self, command: LoadModel) -> None:
+        """Beside the present model, which goes when the other one is there; so does its session."""
+        model = self._load(command.spec)
+        self.store = SessionStore(model.name, None if command.out is None else Path(command.out))
+        self._use(model, command.spec)
+
+    def _load(self, spec: str) -> Model:
+        from .checkpoints.catalogue import load_model  # torch takes seconds; the reader is at work meanwhile
+
+        return load_model(spec, self.device, paced(self.outbox.send))
+
+    def _use(self, model: Model, spec: str) -> None:
         self.store.know_model(model.name, model.sha256)
-        self.outbox.send(ModelLoaded(info=model.info, device=str(model.generator.device)))
-        return model
+        self.model, self._shown = model, None
+        _free_memory()
+        self.outbox.send(ModelLoaded(spec=spec, info=model.info, device=str(model.generator.device)))
 
     @contextmanager
     def _reported(self, command: str) -> Iterator[None]:
@@ -275,7 +219,7 @@ class Engine:
                 )
             )
 
-    def _do(self, model: Model, job: Command | _Refresh) -> None:
+    def _do(self, model: Model, job: Command | Refresh) -> None:
         from .recording import write_result
 
         match job:
@@ -286,10 +230,10 @@ class Engine:
             case Export():
                 files = write_result(model, self.store, job.edit)
                 self.outbox.send(Exported(files=tuple(map(str, files))))
-            case _Refresh():
-                if self._shown != _picture_key(job.edit):
+            case Refresh():
+                if self._shown != job.edit.source:
                     write_result(model, self.store, job.edit)
-                    self._shown = _picture_key(job.edit)
+                    self._shown = job.edit.source
             case _:
                 raise AssertionError(f"{job} is the reader's")
 
@@ -322,7 +266,7 @@ class Engine:
             for event in record_drag(model, self.store, command.edit, number, session):
                 now = time.monotonic()
                 if not isinstance(event, DragStep):
-                    self._shown = _picture_key(event.edit)
+                    self._shown = event.edit.source
                     self.outbox.send(DragEnded(record=event.record, problem=event.problem))
                     break
                 self.outbox.send(_progress(event, command.edit.settings.max_steps, event.step / (now - began)))
@@ -335,6 +279,31 @@ class Engine:
             self._drag = None
 
 
+def paced(
+    send: Callable[[Event], None], clock: Callable[[], float] = time.monotonic
+) -> Callable[[str, int, int], None]:
+    """What a model's loading tells its progress to: sends some of it, ten a second and each kind's first and last."""
+    said, due = "", 0.0
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal said, due
+        now = clock()
+        if what != said or now >= due or done >= total:
+            send(Loading(what=what, done=done, total=total))
+            said, due = what, now + LOADING_INTERVAL
+
+    return tell
+
+
+def _free_memory() -> None:
+    """Gives back what a model that nothing refers to any more has taken."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def _progress(event: DragStep, max_steps: int, rate: float) -> DragProgress:
     return DragProgress(
         step=event.step,
@@ -344,11 +313,6 @@ def _progress(event: DragStep, max_steps: int, rate: float) -> DragProgress:
         handles=event.handles,
         steps_per_second=rate,
     )
-
-
-def _picture_key(edit: Edit) -> tuple[int, float, int]:
-    """What decides an edit's picture."""
-    return (edit.seed, edit.psi, edit.latent)
 
 
 def _short(error: Exception) -> str:
@@ -363,6 +327,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fd", type=int, required=True, help="an open socket to the client")
     parser.add_argument("--model", required=True)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--latent", type=Path, help="file of a latent that the session may start from")
     parser.add_argument("--out", type=Path, help="folder of the session")
     parser.add_argument("--resume", type=Path, help="folder that an earlier engine of this session made")
     args = parser.parse_args(arguments)
@@ -370,11 +335,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     connection = socket.socket(fileno=args.fd)
     store = SessionStore(Path(args.model).stem, args.out, args.resume)
-    engine = Engine(connection, store)
+    engine = Engine(connection, store, args.device)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: engine.leave())
     threading.Thread(target=engine.read, name="reader", daemon=True).start()
-    engine.run(args.model, args.device)
+    engine.run(args.model, args.latent)
 
 
 if __name__ == "__main__":

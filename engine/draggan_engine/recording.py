@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .checkpoints import Model
+from .checkpoints.catalogue import Model
 from .drag import DragEnd, DragSession, DragStep
-from .files import DragFolder, SessionStore, write_picture
+from .files import DragFolder, SessionStore
+from .images import write_picture
 from .networks.pictures import latent_of_seed, picture
-from .protocol.edit import Edit
+from .protocol.edit import Edit, check_label
 from .protocol.errors import DragganError
 from .protocol.geometry import distance
 from .protocol.messages import DraggedPair, DragRecord
@@ -38,11 +39,13 @@ def latent_of(model: Model, store: SessionStore, edit: Edit) -> Tensor:
     """ws `[1, num_ws, w_dim]` of an edit's picture.
 
     Raises:
-        EditError: it names a drag that the session does not have.
+        EditError: it names a class that the model does not have, or a latent that the session does not have.
     """
-    if edit.latent == 0:
-        return latent_of_seed(model.generator, edit.seed, edit.psi)
-    return torch.from_numpy(store.latent(edit.latent).copy()).to(model.generator.device)
+    if edit.latent == 0 and not edit.given:
+        check_label(edit.label, model.info.classes, model.name)
+        return latent_of_seed(model.generator, edit.seed, edit.psi, edit.label)
+    stored = store.latent(edit.latent) if edit.latent else store.given_latent()
+    return torch.from_numpy(stored.copy()).to(model.generator.device)
 
 
 def picture_of(model: Model, store: SessionStore, edit: Edit) -> NDArray[np.uint8]:
@@ -105,7 +108,7 @@ def record_drag(
             store.drag_folder(number, edit).path / "final.png",
             picture(model.generator, end.ws),
             model=store.model,
-            seed=edit.seed,
+            edit=edit,
         )
         write_result(model, store, after)
     except DragganError as error:
@@ -129,6 +132,8 @@ def _record(edit: Edit, number: int, session: DragSession, end: DragEnd) -> Drag
         start=edit.latent,
         seed=edit.seed,
         psi=edit.psi,
+        label=edit.label,
+        given=edit.given,
         reason=end.reason,
         steps=end.steps,
         seconds=end.seconds,

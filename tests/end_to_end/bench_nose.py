@@ -29,7 +29,7 @@ from nose_check import error, find, load
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from draggan_engine.checkpoints import Model, load_model
+from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.scene import build_scene, latent_of_seed, to_pixels
 from draggan_engine.drag import DragEnd, DragSession

@@ -78,11 +78,14 @@ class Terminal:
             if largest_file is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
 
+        variables = environment(folder / "home", colorterm)
+        if largest_file is not None:
+            variables["PYTHONDONTWRITEBYTECODE"] = "1"  # or it is cut short, and every later run stumbles over it
         self._child = pexpect.spawn(
             str(PROGRAM),
             list(arguments),
             cwd=str(folder),
-            env=environment(folder / "home", colorterm),
+            env=variables,
             dimensions=(rows, columns),
             preexec_fn=limit,
         )

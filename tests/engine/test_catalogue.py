@@ -9,10 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from draggan_engine.checkpoints import bundled_models, catalogue, devices, load_model, resolve_device, save_native
-from draggan_engine.checkpoints.devices import ALL_THREADS, threads_for
-from draggan_engine.networks.config import GeneratorConfig
-from draggan_engine.networks.stylegan2 import Generator
+from draggan_engine.checkpoints import library
+from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.devices import ALL_THREADS, devices, resolve_device, threads_for
+from draggan_engine.checkpoints.library import bundled_models
+from draggan_engine.checkpoints.native import save_native
+from draggan_engine.checkpoints.native_header import NativeInfo
+from draggan_engine.checkpoints.parts import GeneratorPart
+from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
+from draggan_engine.networks.generator import Generator
 from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.errors import CheckpointError, DeviceError
 
@@ -20,10 +25,10 @@ FOLDER = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 
 
 def save(path: Path, resolution: int = 8, settings: DragSettings | None = None, psi: float = 1.0) -> Path:
-    config = GeneratorConfig(
-        resolution=resolution, z_dim=4, w_dim=4, mapping_layers=1, channel_base=resolution, channel_max=2
-    )
-    save_native(path, generator=Generator(config), name="mine", psi=psi, settings=settings)
+    channels = pyramid_channels(resolution, resolution, 2)
+    config = StyleGAN2Config(resolution=resolution, z_dim=4, w_dim=4, mapping_layers=1, channels=channels)
+    info = NativeInfo(name="mine", psi=psi, settings=settings)
+    save_native(path, GeneratorPart.of(Generator(config)), None, info)
     return path
 
 
@@ -69,7 +74,7 @@ def test_content_counts_and_not_the_name(tmp_path: Path) -> None:
 
 
 def test_bundled_models_go_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "bundled_models", lambda: {"toy-8": save(tmp_path / "toy-8.safetensors")})
+    monkeypatch.setattr(library, "bundled_models", lambda: {"toy-8": save(tmp_path / "toy-8.safetensors")})
     assert load_model("toy-8", "cpu").info.psi == 1
     assert "toy-8" in refusal("toy-9")
 
@@ -90,7 +95,7 @@ def test_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_nothing_there(spec: str) -> None:
     message = refusal(spec)
-    assert "bundled model" in message
+    assert "critters-128" in message
     assert "path" in message
 
 
@@ -100,8 +105,8 @@ def test_nothing_there(spec: str) -> None:
         (b"", "empty"),
         (b"\x80", "not a model file"),
         (b"\x80\x04", "damaged or cut short"),
-        (b"\x80\x04N.", "without a generator"),
-        (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "without a generator"),  # torch.save before 1.6
+        (b"\x80\x04N.", "no generator"),
+        (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "damaged or cut short"),  # torch.save before 1.6
         (b"PK\x03\x04" + bytes(100), "torch.save"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "not a model file"),
         (b"a text of some length, with words in it", "not a model file"),

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from draggan_engine.checkpoints import load_model
+from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.export import unit_spread
 from draggan_engine.critters.muon import orthogonalise
 from draggan_engine.critters.render import render
 from draggan_engine.critters.scene import LANDMARKS, build_scene, latent_of_seed, to_pixels
 from draggan_engine.critters.train import CONFIG, Trainer, held_out_error, parse_stages
-from draggan_engine.networks.stylegan2 import Generator
+from draggan_engine.networks.generator import Generator
 
 NAMES = {
     "nose_tip", "eye_left", "eye_right", "ear_tip_left", "ear_tip_right", "mouth_left", "mouth_right",

@@ -11,9 +11,9 @@ from draggan_engine.drag import DragEnd, DragSession, DragStep
 from draggan_engine.drag.sampling import disc, sample, square
 from draggan_engine.drag.supervision import mask_loss, motion_loss, shift_towards
 from draggan_engine.drag.tracking import track
-from draggan_engine.networks.config import GeneratorConfig
+from draggan_engine.networks.config import StyleGAN2Config
+from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
-from draggan_engine.networks.stylegan2 import Generator
 from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size
@@ -25,7 +25,7 @@ SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_ste
 @pytest.fixture(scope="module")
 def generator() -> Generator:
     torch.manual_seed(0)
-    config = GeneratorConfig(resolution=32, z_dim=16, w_dim=16, mapping_layers=2, channel_base=512, channel_max=16)
+    config = StyleGAN2Config(resolution=32, z_dim=16, w_dim=16, mapping_layers=2, channels=(16, 16, 16, 16))
     return Generator(config).eval().requires_grad_(False)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
-from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
+from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair, check_label
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Size
 
@@ -55,6 +55,24 @@ def test_what_cannot_be_dragged(edit: Edit, message: str) -> None:
 def test_a_settled_handle_beside_a_moving_one_is_held_where_it_is() -> None:
     settled = PointPair(handle=(5, 5), target=(5, 5))
     assert Edit(pairs=(PAIR, settled)).check_drag(PICTURE) == (((10, 10), (20, 10)), ((5, 5), (5, 5)))
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"psi": 0.5}, {"label": 1}, {"given": True}, {"latent": 1}])
+def test_what_decides_the_picture(change: dict[str, object]) -> None:
+    edit = Edit()
+    assert edit.model_copy(update=change).source != edit.source
+    assert edit.model_copy(update={"pairs": (PAIR,)}).source == edit.source
+
+
+@pytest.mark.parametrize(("label", "classes"), [(0, 0), (0, 1), (9, 10)])
+def test_classes_that_a_model_has(label: int, classes: int) -> None:
+    check_label(label, classes, "toy")
+
+
+@pytest.mark.parametrize(("label", "classes", "message"), [(3, 0, "toy has no classes"), (10, 10, "0 to 9")])
+def test_classes_that_a_model_does_not_have(label: int, classes: int, message: str) -> None:
+    with pytest.raises(EditError, match=f"--class {label}: .*{message}"):
+        check_label(label, classes, "toy")
 
 
 def test_after_a_drag_the_handles_stand_where_they_arrived() -> None:

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from draggan_engine.files import SessionStore, new_folder, read_mask, read_session, write_picture
+from draggan_engine.files import SessionStore, new_folder, read_session
+from draggan_engine.images import read_mask, write_picture
 from draggan_engine.protocol.atomic import atomic_write
 from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.protocol.errors import EditError, InputError, OutputError, StorageError
 from draggan_engine.protocol.geometry import Size
 from draggan_engine.protocol.messages import DraggedPair, DragRecord
-from draggan_engine.protocol.output import check_output
+from draggan_engine.protocol.output import check_output, next_output
 
 MASK = Mask.from_array(np.eye(16, dtype=np.uint8))
 EDIT = Edit(model="toy", seed=7, pairs=(PointPair(handle=(1, 2), target=(3, 4)),), mask=MASK)
@@ -58,10 +59,51 @@ def test_nothing_is_written_before_the_first_change(tmp_path: Path) -> None:
 
 
 def test_default_folders_never_collide() -> None:
-    first, second = new_folder(None, "toy", 7), new_folder(None, "toy", 7)
+    first, second = new_folder(None, "toy", EDIT), new_folder(None, "toy", EDIT)
     assert first.parent == Path("draggan-out")
     assert first.name.endswith("-toy-seed7")
     assert second.name == f"{first.name}-2"
+
+
+def test_no_name_of_a_model_leads_elsewhere() -> None:
+    assert new_folder(None, "../../up", EDIT).name.endswith("-.._.._up-seed7")
+
+
+def test_a_session_that_starts_from_a_latent_that_was_given(tmp_path: Path) -> None:
+    edit = EDIT.model_copy(update={"given": True, "label": 3})
+    assert new_folder(None, "toy", edit).name.endswith("-toy-given")
+    store = SessionStore("toy", tmp_path / "s")
+    with pytest.raises(EditError, match="no latent"):
+        store.given_latent()
+    store.give(WS)
+    store.save(edit)
+    again = SessionStore("toy", resume=tmp_path / "s")
+    assert again.has_given and np.array_equal(again.given_latent(), WS)
+    document = read_session(tmp_path / "s")
+    assert (document.given, document.label) == (True, 3)
+
+
+def test_a_session_file_from_before_there_were_classes(tmp_path: Path) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    store.keep_drag(record(1), WS, WS)
+    store.save(EDIT)
+    path = tmp_path / "s" / "session.json"
+    older = json.loads(path.read_text())
+    for part in (older, older["drags"][0]):
+        del part["label"], part["given"]
+    path.write_text(json.dumps(older))
+    document = read_session(tmp_path / "s")
+    assert (document.label, document.given, document.drags) == (0, False, (record(1),))
+
+
+def test_further_sessions_go_next_to_the_first(tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    assert next_output(out) == out
+    SessionStore("toy", out).save(EDIT)
+    assert next_output(out) == tmp_path / "s-2"
+    (tmp_path / "s-2").mkdir()
+    assert next_output(out) == tmp_path / "s-3"
+    assert next_output(tmp_path / "s-3") == tmp_path / "s-3"
 
 
 def test_an_output_path_that_cannot_be_a_new_session(tmp_path: Path) -> None:
@@ -119,12 +161,25 @@ def test_events_are_lines_written_while_they_come(tmp_path: Path) -> None:
 
 
 def test_pictures_say_that_they_are_generated(tmp_path: Path) -> None:
-    write_picture(tmp_path / "p.png", np.zeros((4, 5, 3), np.uint8), model="toy", seed=7)
+    write_picture(tmp_path / "p.png", np.zeros((4, 5, 3), np.uint8), model="toy", edit=EDIT)
     with Image.open(tmp_path / "p.png") as image:
         image.load()
         assert image.size == (5, 4)
         assert (image.info["Software"], image.info["Model"], image.info["Seed"]) == ("draggan-tui", "toy", "7")
         assert "digitalsourcetype/trainedAlgorithmicMedia" in image.info["XML:com.adobe.xmp"]
+        assert "Class" not in image.info
+
+
+def test_pictures_say_where_they_start(tmp_path: Path) -> None:
+    def text(**update: object) -> dict[str, str]:
+        edit = EDIT.model_copy(update=update)
+        write_picture(tmp_path / "p.png", np.zeros((4, 5, 3), np.uint8), model="toy", edit=edit)
+        with Image.open(tmp_path / "p.png") as image:
+            image.load()
+            return {name: value for name, value in image.info.items() if name in ("Seed", "Class", "Latent")}
+
+    assert text(label=3) == {"Seed": "7", "Class": "3"}
+    assert text(label=3, given=True) == {"Latent": "given"}
 
 
 def test_masks_from_files(tmp_path: Path) -> None:

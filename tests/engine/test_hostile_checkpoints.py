@@ -3,96 +3,41 @@
 from __future__ import annotations
 
 import pickle
-import pickletools
-import random
 import struct
-import tracemalloc
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from torch import Tensor
 
-from draggan_engine.checkpoints import load_model
-from draggan_engine.checkpoints.restricted_pickle import read_pickle
+from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.foreign import read_root
 from draggan_engine.checkpoints.stand_ins import ArrayRecord, PersistentObject
 from draggan_engine.protocol.errors import CheckpointError
+from tests.engine.assembler import (
+    PROTO,
+    STOP,
+    array,
+    call,
+    data,
+    group,
+    mapping,
+    module,
+    name,
+    number,
+    storage,
+    tensor,
+    text,
+)
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 GOOD = (FOLDER / "sg2ada_64_clamp.pkl").read_bytes()
-PROTO, STOP = b"\x80\x04", b"."
-
-
-# A small assembler: each function gives the instructions that leave one value on the stack. ---------------------------
-
-
-def text(value: str) -> bytes:
-    return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
-
-
-def data(value: bytes) -> bytes:
-    return b"B" + struct.pack("<I", len(value)) + value
-
-
-def number(value: int) -> bytes:
-    raw = value.to_bytes(10, "little", signed=True)
-    return b"\x8a" + bytes([len(raw)]) + raw
-
-
-def name(module: str, attribute: str) -> bytes:
-    return text(module) + text(attribute) + b"\x93"
-
-
-def group(*items: bytes) -> bytes:
-    return b"(" + b"".join(items) + b"t"
-
-
-def call(function: bytes, *arguments: bytes) -> bytes:
-    return function + group(*arguments) + b"R"
-
-
-def mapping(**items: bytes) -> bytes:
-    return b"}(" + b"".join(text(key) + value for key, value in items.items()) + b"u"
-
-
-def storage(
-    values: bytes = bytes(16),
-    *,
-    numel: int = 4,
-    count: int | None = None,
-    kind: bytes = name("torch", "FloatStorage"),
-    view: bytes = b"N",
-) -> bytes:
-    """A storage in torch's legacy layout, as the bytes that `_load_from_bytes` gets."""
-    facts = b"}(" + text("little_endian") + b"\x88u"
-    reference = group(text("storage"), kind, text("0"), text("cpu"), number(numel), view) + b"Q"
-    values_of = (number(0x1950A86A20F9469CFC6C), number(1001), facts, reference, b"](" + text("0") + b"e")
-    pickles = b"".join(b"\x80\x02" + value + STOP for value in values_of)
-    return pickles + struct.pack("<q", numel if count is None else count) + values
-
-
-def tensor(raw: bytes, offset: int = 0, size: tuple[int, ...] = (4,), stride: tuple[int, ...] = (1,)) -> bytes:
-    loaded = call(name("torch.storage", "_load_from_bytes"), data(raw))
-    shape, steps = group(*map(number, size)), group(*map(number, stride))
-    return call(name("torch._utils", "_rebuild_tensor_v2"), loaded, number(offset), shape, steps, b"\x89", b"N")
-
-
-def module(class_name: str = "Generator", source: str = "", **state: bytes) -> bytes:
-    meta = mapping(
-        type=text("class"),
-        version=number(6),
-        module_src=text(source),
-        class_name=text(class_name),
-        state=mapping(**state),
-    )
-    return call(name("torch_utils.persistence", "_reconstruct_persistent_obj"), meta)
 
 
 def read(folder: Path, body: bytes) -> object:
     path = folder / "model.pkl"
     path.write_bytes(PROTO + body + STOP)
-    return read_pickle(path)
+    return read_root(path)
 
 
 def refusal(folder: Path, body: bytes) -> str:
@@ -138,7 +83,7 @@ def test_a_reduce_is_not_run(protocol: int, function: Callable[..., object], tmp
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps({"G_ema": Canary(function, f"open({str(canary)!r}, 'w')")}, protocol))
     with pytest.raises(CheckpointError) as caught:
-        read_pickle(path)
+        read_root(path)
     assert not canary.exists()
     if protocol >= 2:
         assert function.__name__ in str(caught.value)
@@ -150,7 +95,7 @@ def test_a_reduce_is_not_run(protocol: int, function: Callable[..., object], tmp
         ("os", "system"), ("posix", "system"), ("builtins", "eval"), ("__builtin__", "eval"), ("builtins", "getattr"),
         ("subprocess", "Popen"), ("torch", "load"), ("torch._utils", "_rebuild_device_tensor_from_numpy"), ("numpy", "load"),
         ("collections", "OrderedDict.__class__"), ("torch.storage", "_load_from_bytes.__globals__"), ("", ""),
-        ("dnnlib.tflib.network", "Network"), ("pickle", "loads"), ("functools", "partial"), ("os\n\x1b[2J", "system"),
+        ("dnnlib.tflib.network", "Net"), ("pickle", "loads"), ("functools", "partial"), ("os\n\x1b[2J", "system"),
     ],
 )  # fmt: skip
 def test_a_name_that_is_not_known_is_named_and_refused(module_name: str, attribute: str, tmp_path: Path) -> None:
@@ -226,12 +171,6 @@ def test_plain_values_sets_and_numbers(tmp_path: Path) -> None:
     items = call(name("__builtin__", "set"), b"](" + number(1) + text("a") + b"e")
     easy = name("dnnlib.util", "EasyDict") + b")\x81" + text("key") + b"\x88s"
     assert read(tmp_path, group(scalar, items, easy)) == (1.5, {1, "a"}, {"key": True})
-
-
-def array(code: str, shape: tuple[int, ...], values: bytes) -> bytes:
-    start = call(name("numpy.core.multiarray", "_reconstruct"), name("numpy", "ndarray"), group(number(0)), data(b"b"))
-    dtype = call(name("numpy", "dtype"), text(code), b"\x89", b"\x88")
-    return start + group(number(1), group(*map(number, shape)), dtype, b"\x89", values) + b"b"
 
 
 def test_arrays(tmp_path: Path) -> None:
@@ -311,9 +250,11 @@ def test_a_tensor_stays_inside_its_storage(
 
 
 def test_a_small_file_cannot_have_its_data_copied_many_times(tmp_path: Path) -> None:
-    big = data(storage(bytes(400_000), numel=100_000)) + b"\x940"
-    load = name("torch.storage", "_load_from_bytes")
-    body = big + b"](" + call(load, b"h\x00") * 5000 + b"e"
+    raw = data(storage(bytes(400_000), numel=100_000))
+    big = call(name("torch.storage", "_load_from_bytes"), raw) + b"\x940"
+    rebuild = name("torch._utils", "_rebuild_tensor_v2")
+    whole = call(rebuild, b"h\x00", number(0), group(number(100_000)), group(number(1)), b"\x89", b"N")
+    body = big + b"](" + whole * 5000 + b"e"
     assert "more data than it holds" in refusal(tmp_path, body)
 
 
@@ -330,58 +271,12 @@ def test_a_length_is_not_believed(instruction: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     path.write_bytes(PROTO + b"N" + instruction)
     with pytest.raises(CheckpointError):
-        read_pickle(path)
-
-
-@pytest.mark.parametrize("instruction", [b"]", b"}", b"\x8f", b"("], ids=["list", "dict", "set", "mark"])
-def test_a_byte_a_container_is_refused_long_before_memory_is_short(instruction: bytes, tmp_path: Path) -> None:
-    file = tmp_path / "file.pkl"
-    file.write_bytes(PROTO + 3_000_000 * instruction + STOP)
-    tracemalloc.start()
-    try:
-        with pytest.raises(CheckpointError, match="millions of empty containers"):
-            read_pickle(file)
-        assert tracemalloc.get_traced_memory()[1] < 300e6
-    finally:
-        tracemalloc.stop()
+        read_root(path)
 
 
 def test_deep_nesting(tmp_path: Path) -> None:
-    deep = b")" + b"\x85" * 300_000
+    deep = b")" + b"\x85" * 200_000
     assert isinstance(read(tmp_path, deep), tuple)
     refusal(tmp_path, b"}" + deep + b"Ns")  # as a key it would overflow the C stack
     refusal(tmp_path, b"\x8f(" + deep + b"\x90")
     refusal(tmp_path, call(name("builtins", "set"), b"](" + deep + b"e"))
-
-
-# Damage -------------------------------------------------------------------------------------------------------------
-
-
-def opens_or_refuses(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    try:
-        load_model(str(path), "cpu").load_discriminator()
-    except CheckpointError as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
-
-
-@pytest.mark.parametrize("part", range(50))
-def test_cut_short(part: int, tmp_path: Path) -> None:
-    path = tmp_path / "model.pkl"
-    path.write_bytes(GOOD[: len(GOOD) * part // 50])
-    with pytest.raises(CheckpointError, match=r"model\.pkl"):
-        load_model(str(path), "cpu")
-
-
-def test_changed_bytes(tmp_path: Path) -> None:
-    starts = [position or 0 for _, _, position in pickletools.genops(GOOD)]
-    places = [p for start, end in pairwise(starts) for p in range(start, min(end, start + 400))]  # less of the weights
-    chance = random.Random(0)
-    for _ in range(250):
-        content = bytearray(GOOD)
-        for _ in range(chance.choice((1, 1, 1, 2, 5))):
-            content[chance.choice(places)] = chance.choice(
-                (chance.randrange(256), *b"R\x81b}us\x90te(0.12\x85\x86h\x94\x95QcC\x8c")
-            )
-        opens_or_refuses(tmp_path / "model.pkl", bytes(content))

@@ -10,10 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from draggan_engine.checkpoints import load_model, save_native
-from draggan_engine.networks.config import DiscriminatorConfig, GeneratorConfig
+from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.native import save_native
+from draggan_engine.checkpoints.native_header import NativeInfo
+from draggan_engine.checkpoints.parts import DiscriminatorPart, GeneratorPart
+from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 from draggan_engine.networks.discriminator import Discriminator
-from draggan_engine.networks.stylegan2 import Generator
+from draggan_engine.networks.generator import Generator
 from draggan_engine.protocol.atomic import atomic_write
 from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.errors import CheckpointError, StorageError
@@ -23,13 +26,19 @@ SETTINGS = DragSettings(r1=2, r2=5, layers=3, feature_block="b8")
 
 def make_generator(const_size: tuple[int, int] = (4, 4)) -> Generator:
     torch.manual_seed(0)
-    config = GeneratorConfig(resolution=16, z_dim=8, w_dim=8, mapping_layers=2, channel_base=64, channel_max=8)
-    return Generator(config, const_size)
+    config = StyleGAN2Config(
+        resolution=16, z_dim=8, w_dim=8, mapping_layers=2, channels=(8, 8, 4), const_size=const_size
+    )
+    return Generator(config)
+
+
+def write(path: Path, generator: Generator, dtype: torch.dtype = torch.float32) -> None:
+    save_native(path, GeneratorPart.of(generator), None, NativeInfo(name=path.stem, psi=1), dtype)
 
 
 def make_discriminator() -> Discriminator:
     torch.manual_seed(1)
-    return Discriminator(DiscriminatorConfig(resolution=16, channel_base=64, channel_max=8))
+    return Discriminator(DiscriminatorConfig(resolution=16, channels=(8, 8, 4)))
 
 
 def picture(generator: Generator) -> torch.Tensor:
@@ -42,9 +51,10 @@ def picture(generator: Generator) -> torch.Tensor:
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "toy.safetensors"
-    save_native(
-        path, generator=make_generator(), discriminator=make_discriminator(), name="toy", psi=0.9, settings=SETTINGS
-    )
+    network = make_discriminator()
+    discriminator = DiscriminatorPart(network.config, dict(network.state_dict()))
+    info = NativeInfo(name="toy", psi=0.9, settings=SETTINGS)
+    save_native(path, GeneratorPart.of(make_generator()), discriminator, info)
     return path
 
 
@@ -83,7 +93,7 @@ def test_the_same_pictures(saved: Path) -> None:
 def test_tall_pictures(tmp_path: Path) -> None:
     path = tmp_path / "tall.safetensors"
     generator = make_generator((4, 2))
-    save_native(path, generator=generator, name="tall", psi=1, settings=None)
+    write(path, generator)
     model = load_model(str(path), "cpu")
     assert model.info.size == (8, 16)
     assert torch.equal(picture(model.generator), picture(generator))
@@ -92,7 +102,7 @@ def test_tall_pictures(tmp_path: Path) -> None:
 
 def test_half_as_large_in_float16(tmp_path: Path) -> None:
     small = tmp_path / "small.safetensors"
-    save_native(small, generator=make_generator(), name="small", psi=1, settings=None, dtype=torch.float16)
+    write(small, make_generator(), torch.float16)
     assert {tensor.dtype for tensor in load_file(small).values()} == {torch.float16}
     model = load_model(str(small), "cpu")
     assert {tensor.dtype for tensor in model.generator.state_dict().values()} == {torch.float32}
@@ -107,7 +117,7 @@ def test_keys_are_nvidias(saved: Path) -> None:
         "D.b16.fromrgb.weight",
         "D.b4.out.bias",
     } <= keys
-    assert json.loads(read_metadata(saved)["config"])["const_size"] == [4, 4]
+    assert json.loads(read_metadata(saved)["config"])["generator"]["const_size"] == [4, 4]
 
 
 def test_a_file_that_is_cut_short(saved: Path) -> None:
@@ -154,7 +164,7 @@ def test_metadata_that_is_wrong(saved: Path, metadata: dict[str, str | None], na
 
 def test_a_config_that_asks_for_too_much(saved: Path) -> None:
     config = json.loads(read_metadata(saved)["config"])
-    config["generator"] |= {"channel_base": 65536, "channel_max": 65536}
+    config["generator"] |= {"channels": [65536] * 3}
     assert "has the shape" in refusal(rewritten(saved, config=json.dumps(config)))
 
 
@@ -182,4 +192,4 @@ def test_a_failed_write_leaves_the_old_file(saved: Path) -> None:
 def test_a_place_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "no" / "toy.safetensors"
     with pytest.raises(StorageError, match="No such file"):
-        save_native(path, generator=make_generator(), name="toy", psi=1, settings=None)
+        write(path, make_generator())

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from draggan_engine.checkpoints.nvidia import discriminator_part, generator_part
-from draggan_engine.checkpoints.restricted_pickle import read_pickle
+from draggan_engine.checkpoints import nvidia
+from draggan_engine.checkpoints.foreign import read_root
+from draggan_engine.checkpoints.parts import DiscriminatorPart, GeneratorPart
 from draggan_engine.checkpoints.stand_ins import PersistentObject
-from draggan_engine.networks.stylegan2 import Generator
+from draggan_engine.networks.generator import Generator
 from draggan_engine.protocol.errors import CheckpointError
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "checkpoints"
@@ -21,7 +22,7 @@ Root = dict[str, Any]
 
 
 def read(name: str) -> Root:
-    root = read_pickle(FOLDER / f"{name}.pkl")
+    root = read_root(FOLDER / f"{name}.pkl")
     assert isinstance(root, dict)
     return root
 
@@ -32,6 +33,18 @@ def module(root: Root, *names: str) -> PersistentObject:
         record = (record if isinstance(record, dict) else record.state["_modules"])[name]
     assert isinstance(record, PersistentObject)
     return record
+
+
+def generator_part(root: Root, path: Path = PATH) -> GeneratorPart:
+    parts = nvidia.parts(root, path)
+    assert parts is not None
+    return parts.generator
+
+
+def discriminator_part(root: Root, path: Path = PATH) -> DiscriminatorPart | None:
+    parts = nvidia.parts(root, path)
+    assert parts is not None
+    return parts.discriminator()
 
 
 def generator(root: Root) -> Generator:
@@ -58,7 +71,7 @@ def silence(root: Root, *path: str) -> None:
 def test_nested_and_flat_arguments() -> None:
     nested, flat = generator_part(read("sg2ada_cond_32"), PATH).config, generator_part(read("sg2_flat_32"), PATH).config
     assert (nested.conv_clamp, nested.num_fp16_res, nested.mapping_layers, nested.c_dim) == (256, 2, 2, 5)
-    assert (flat.conv_clamp, flat.num_fp16_res, flat.mapping_layers, flat.channel_max) == (256, 0, 8, 48)
+    assert (flat.conv_clamp, flat.num_fp16_res, flat.mapping_layers, flat.channels) == (256, 0, 8, (48, 48, 32, 16))
 
 
 def test_the_two_repositories_have_different_defaults() -> None:
@@ -94,7 +107,7 @@ def test_the_average_is_taken_where_there_is_one() -> None:
     assert generator(root).size == (32, 32)
     root["G_ema"] = root["D"]
     assert "Discriminator" in refusal(root)
-    assert "G_ema" in refusal({})
+    assert nvidia.parts({}, PATH) is None
 
 
 def test_a_constant_half_as_wide_makes_pictures_half_as_wide() -> None:
@@ -181,10 +194,16 @@ def test_what_is_not_a_stylegan2_is_refused_by_name(spoil: Callable[[Root], None
     assert named in refusal(root)
 
 
-def test_stylegan3_is_called_by_its_name() -> None:
+def test_an_input_module_makes_it_a_stylegan3() -> None:
     root = read("sg2_flat_32")
-    module(root, "G_ema", "synthesis").state["_modules"]["input"] = module(root, "G_ema", "mapping")  # type: ignore[index]
+    module(root, "G_ema", "synthesis").state["_modules"]["input"] = PersistentObject("SynthesisInput", (), {}, {})  # type: ignore[index]
     assert "StyleGAN3" in refusal(root)
+
+
+def test_a_discriminator_that_cannot_be_read_leaves_the_generator_alone() -> None:
+    root = read("sg2ada_32")
+    module(root, "D").init_kwargs["architecture"] = "orig"
+    assert generator(root).size == (32, 32)
 
 
 def test_a_module_inside_itself() -> None:

@@ -20,12 +20,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.checkpoints import Model, load_model
+from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.networks.ops import fir, lrelu
 from draggan_engine.networks.stylegan2 import Block, Layer
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 FIXTURES = ("sg2ada_32", "sg2ada_cond_32", "sg2ada_64_clamp", "sg2_flat_32")
+OTHERS = ("tf_legacy_32", "rosinality_converted_32", "rosinality_trained_16")
 BLOCKS = [(name, r) for name in FIXTURES for r in (4, 8, 16, 32, 64) if r < 64 or name == "sg2ada_64_clamp"]
 HALF_BLOCKS = [*(("sg2ada_cond_32", r) for r in (16, 32)), *(("sg2ada_64_clamp", r) for r in (8, 16, 32, 64))]
 HALF = {name for name, _ in HALF_BLOCKS}
@@ -36,7 +37,7 @@ Record = Callable[[str, object], None]
 
 @cache
 def model(name: str) -> Model:
-    return load_model(str(FOLDER / f"{name}.pkl"), "cpu")
+    return load_model(str(next(path for path in FOLDER.glob(f"{name}.*") if path.suffix != ".npz")), "cpu")
 
 
 @cache
@@ -102,6 +103,51 @@ def test_gradient(name: str, record_property: Record) -> None:
     (gradient,) = torch.autograd.grad((image * torch.from_numpy(weights)).sum(), ws)
     limit = HALF_GRADIENT_LIMIT if name in HALF else LIMIT
     compare(record_property, name, "grad_w_psi07_const", gradient, tensor(name, "grad_w_psi07_const"), limit)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_formats(name: str, record_property: Record) -> None:
+    """Their files have fewer references; a w may stand for all rows there."""
+    generator, arrays = model(name).generator, reference(name)
+    for key, psi in (("w_psi1", 1.0), ("w_psi07", 0.7)):
+        if key in arrays and (name, key) != ("rosinality_trained_16", "w_psi07"):  # no average stored: that is w_psi1
+            ws = generator.mapping(tensor(name, "z"), psi=psi)
+            compare(record_property, name, key, ws if arrays[key].ndim == 3 else ws[:, 0], tensor(name, key))
+    ws = tensor(name, "w_psi07")
+    ws = ws if ws.ndim == 3 else ws[:, None].expand(-1, generator.num_ws, -1)
+    key = "image_const" if "image_const" in arrays else "image_psi07_const"
+    compare(record_property, name, key, generator.synthesis(ws).image, tensor(name, key))
+
+
+def test_an_average_that_is_not_stored_is_estimated() -> None:
+    mapping = load_model(str(FOLDER / "rosinality_trained_16.pt"), "cpu").generator.mapping
+    z = torch.from_numpy(np.random.RandomState(5).randn(20_000, mapping.z_dim).astype(np.float32))
+    assert mapping.w_avg.isnan().all()
+    average = mapping(z)[:, 0].mean(dim=0)
+    assert mapping.w_avg.isnan().all()  # nobody has asked for a truncation
+    centre = mapping(z[:1], psi=0)[0, 0]
+    spread = mapping(z)[:, 0].std(dim=0).mean()
+    assert (centre - average).abs().max() < 0.05 * spread
+    assert torch.equal(mapping(z[:1], psi=0)[0, 0], centre)
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_float16_levels(name: str) -> None:
+    """Nothing of it on a CPU; on a GPU the file's levels, to float16's rounding, and float32 results all the same."""
+    generator = load_model(str(FOLDER / f"{name}.pkl"), "cpu").generator
+    assert not generator.synthesis.use_fp16
+    ws, block = tensor(name, "w_psi07")[:1], generator.synthesis.block_names[-1]
+    whole = generator.synthesis(ws, features=[block], image=generator.size[0])
+    generator.synthesis.use_fp16 = True
+    half = generator.synthesis(ws, features=[block], image=generator.size[0])
+    assert half.image.dtype == half.features[block].dtype == torch.float32
+    levels = {r for n, r in HALF_BLOCKS if n == name}
+    assert set(generator.synthesis.fp16_resolutions) == levels
+    rounded = half.features[block].half().float()
+    assert torch.equal(half.features[block], rounded) == bool(levels)
+    assert torch.equal(half.image, whole.image) == (not levels)
+    error = float((half.image - whole.image).norm() / whole.image.norm())
+    assert error < HALF_LIMIT
 
 
 @pytest.mark.parametrize("name", ["sg2ada_32", "sg2ada_cond_32"])

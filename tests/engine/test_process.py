@@ -5,22 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pytest
 
 from draggan_engine.files import SessionStore, read_session
-from draggan_engine.process import Outbox
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.messages import (
     HEADER,
-    Command,
     DragEnded,
     DragProgress,
     DragStarted,
@@ -38,55 +33,17 @@ from draggan_engine.protocol.messages import (
     StopDrag,
     body_length,
     decode_event,
-    encode,
 )
-
-T = TypeVar("T")
+from draggan_engine.queues import Outbox
+from tests.engine.client import Engine
 
 EDIT = Edit(pairs=(PointPair(handle=(64, 70), target=(74, 70)),))
 
 
-class Engine:
-    """A client that only waits."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.socket, theirs = socket.socketpair()
-        self.socket.settimeout(120)
-        command = [sys.executable, "-m", "draggan_engine.process", "--fd", str(theirs.fileno()), *arguments]
-        path = os.pathsep.join([str(Path(__file__).parents[2] / "engine"), os.environ.get("PYTHONPATH", "")])
-        with theirs:
-            self.process = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], start_new_session=True, env={**os.environ, "PYTHONPATH": path}
-            )
-        self.seen: list[Event] = []
-
-    def send(self, command: Command) -> None:
-        self.socket.sendall(encode(command))
-
-    def next(self) -> Event:
-        header = self.socket.recv(HEADER.size, socket.MSG_WAITALL)
-        if len(header) < HEADER.size:
-            raise EOFError
-        event = decode_event(self.socket.recv(body_length(header), socket.MSG_WAITALL))
-        self.seen.append(event)
-        return event
-
-    def wait_for(self, kind: type[T], fits: Callable[[T], bool] = lambda _: True) -> T:
-        while True:
-            event = self.next()
-            if isinstance(event, Failed) and kind is not Failed:
-                raise AssertionError(event)
-            if isinstance(event, kind) and fits(event):
-                return event
-
-
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    started = Engine("--model", "critters-128", "--device", "cpu", "--out", str(tmp_path / "s"))
-    yield started
-    started.process.kill()
-    started.process.wait()
-    started.socket.close()
+    with Engine("--model", "critters-128", "--device", "cpu", "--out", str(tmp_path / "s")) as started:
+        yield started
 
 
 def endless(edit: Edit) -> Edit:
@@ -175,16 +132,12 @@ def test_after_kill_another_process_goes_on(engine: Engine, tmp_path: Path) -> N
             engine.next()
     assert time.monotonic() - began < 2
 
-    second = Engine("--model", "critters-128", "--device", "cpu", "--resume", str(tmp_path / "s"))
-    try:
+    with Engine("--model", "critters-128", "--device", "cpu", "--resume", str(tmp_path / "s")) as second:
         second.wait_for(ModelLoaded)
         second.send(Render(request=5, edit=after, width=40, height=40))
         assert second.wait_for(Preview).request == 5
         second.send(Quit())
         assert second.process.wait(30) == 0
-    finally:
-        second.process.kill()
-        second.process.wait()
 
 
 def test_what_cannot_be_done_is_said(engine: Engine, tmp_path: Path) -> None:
@@ -206,8 +159,7 @@ def test_what_cannot_be_done_is_said(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_a_model_that_cannot_be_opened_is_said_and_edits_are_kept(tmp_path: Path) -> None:
-    engine = Engine("--model", str(tmp_path / "none.pkl"), "--device", "cpu", "--out", str(tmp_path / "s"))
-    try:
+    with Engine("--model", str(tmp_path / "none.pkl"), "--device", "cpu", "--out", str(tmp_path / "s")) as engine:
         failed = engine.wait_for(Failed)
         assert failed.command == "start"
         assert "none.pkl" in failed.message
@@ -215,9 +167,6 @@ def test_a_model_that_cannot_be_opened_is_said_and_edits_are_kept(tmp_path: Path
         assert engine.wait_for(Saved).revision == 1
         engine.socket.close()
         assert engine.process.wait(30) == 0
-    finally:
-        engine.process.kill()
-        engine.process.wait()
 
 
 def test_a_slow_reader_gets_the_newest_progress_and_every_result() -> None:

@@ -2,114 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.messages import (
-    Command,
-    DragEnded,
-    DraggedPair,
     DragProgress,
-    DragRecord,
     DragStarted,
-    Event,
     Export,
     Exported,
     Failed,
-    ModelInfo,
     ModelLoaded,
-    Preview,
     Render,
     Save,
     Saved,
     StartDrag,
     StopDrag,
 )
-from draggan_tui import app as app_module
-from draggan_tui.app import DragganApp, Options
+from draggan_tui.app import DragganApp
 from draggan_tui.screens.dialogs import Help, Question
 from draggan_tui.screens.editor import EditorScreen
 from draggan_tui.screens.settings import Settings
-from draggan_tui.themes import load
-from draggan_tui.widgets.status import StatusLine
-
-INFO = ModelInfo(
-    name="toy", sha256="00", width=128, height=128, num_ws=12, z_dim=8, w_dim=8, blocks=("b4", "b8", "b16"), parameters=1,
-    psi=0.7, settings=DragSettings(feature_block="b8"),
-)  # fmt: skip
-
-
-class FakeEngine:
-    """Keeps what it is sent; acknowledges saves unless told not to."""
-
-    def __init__(
-        self,
-        _model: str,
-        _device: str,
-        out: Path | None,
-        on_event: Callable[[Event], object],
-        on_lost: Callable[[], object],
-    ) -> None:
-        self.say, self.lose = on_event, on_lost
-        self.out = out
-        self.sent: list[Command] = []
-        self.alive = False
-        self.acknowledges = True
-        self.resumed: list[str | None] = []
-
-    async def start(self, resume: str | None = None) -> None:
-        self.alive = True
-        self.resumed.append(resume)
-
-    def send(self, command: Command) -> None:
-        self.sent.append(command)
-        if isinstance(command, Save) and self.acknowledges and self.alive:
-            self.say(Saved(revision=command.revision, folder="draggan-out/x"))
-
-    async def close(self) -> None:
-        self.alive = False
-
-    def last(self, kind: type[Command]) -> Command:
-        return next(command for command in reversed(self.sent) if isinstance(command, kind))
-
-
-@pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch) -> DragganApp:
-    monkeypatch.setattr(app_module, "EngineClient", FakeEngine)
-    return DragganApp(Options(model="toy", seed=5, psi=None, device="auto", out=None, theme=load("dark")))
-
-
-async def ready(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
-    engine: FakeEngine = app.engine  # type: ignore[assignment]
-    engine.say(ModelLoaded(info=INFO, device="cpu"))
-    await pilot.pause()
-    request = engine.last(Render)
-    engine.say(Preview(request=request.request, width=44, height=44, rgb=bytes(44 * 44 * 3)))
-    await pilot.pause()
-    return engine
-
-
-def status(app: DragganApp) -> str:
-    return app.editor.query_one(StatusLine).message
-
-
-def ended(app: DragganApp, reason: str = "reached") -> DragEnded:
-    edit = app.editor.workspace.edit
-    pairs = tuple(DraggedPair(handle=p.handle, target=p.target, final=p.target, distance=0.5) for p in edit.pairs)
-    return DragEnded(
-        record=DragRecord(
-            number=1, start=0, seed=5, psi=0.7, reason=reason, steps=3, seconds=1, pairs=pairs, settings=edit.settings, masked=False
-        )
-    )  # fmt: skip
-
-
-async def place_pair(pilot: Pilot[None]) -> None:
-    await pilot.press("enter", "4", "l", "enter")
+from tests.ui.editing import INFO, ended, place_pair, ready, status
 
 
 async def test_the_first_frame_waits_for_nobody(app: DragganApp) -> None:
@@ -268,7 +183,7 @@ async def test_a_lost_engine_is_said_and_restarted_with_the_session(app: Draggan
         await pilot.pause()
         assert engine.resumed == [None, "draggan-out/x"]
         assert engine.last(Save).edit == app.editor.workspace.edit
-        engine.say(ModelLoaded(info=INFO, device="cpu"))
+        engine.say(ModelLoaded(spec="toy", info=INFO, device="cpu"))
         await pilot.pause()
         assert app.editor.workspace.edit.pairs == edit.pairs
         await pilot.press("d")

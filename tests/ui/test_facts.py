@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from draggan_engine.protocol.edit import Edit, PointPair
-from draggan_engine.protocol.messages import DragProgress
+from draggan_engine.protocol.messages import DragProgress, Loading, ModelEntry
 from draggan_tui.renderables.facts import edit_facts, pair_list, percent, progress_line, seconds_text
+from draggan_tui.renderables.loading import loading_text, placeholder, size_text
+from draggan_tui.renderables.models import model_lines
+from tests.ui.editing import INFO
 
 
 def test_the_edit_line_by_line() -> None:
@@ -25,6 +28,63 @@ def test_the_edit_line_by_line() -> None:
         "mask   none",
         "brush  1",
     ]
+
+
+def test_a_models_family_and_its_class() -> None:
+    info = INFO.model_copy(update={"classes": 10, "family": "StyleGAN3-r"})
+    lines = edit_facts(Edit(label=3), "cuda:0", None, None, 1, info).plain.splitlines()
+    assert lines[1:5] == ["device cuda:0   StyleGAN3-r", "seed   42", "class  3 of 0…9", "ψ      1   space W+"]
+    assert len(edit_facts(Edit(), "cpu", None, None, 1, INFO).plain.splitlines()) == 7
+
+
+@pytest.mark.parametrize(("latent", "text"), [(0, "from pivot.pt"), (2, "drag 2, from pivot.pt")])
+def test_a_latent_that_was_given(latent: int, text: str) -> None:
+    edit = Edit(given=True, latent=latent)
+    assert edit_facts(edit, "cpu", None, None, 1, None, "pivot.pt").plain.splitlines()[2] == f"seed   {text}"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (35_400, "35 kB"), (4_409_308, "4.4 MB"), (1_234_567_890, "1.2 GB")],
+)
+def test_sizes(count: int, text: str) -> None:
+    assert size_text(count) == text
+
+
+@pytest.mark.parametrize(
+    ("what", "done", "total", "text"),
+    [
+        ("reading", 120_000_000, 364_000_000, "reading 120/364 MB"),
+        ("reading", 0, 4_409_308, "reading 0.0/4.4 MB"),
+        ("reading", 800, 900, "reading 800/900 B"),
+        ("building", 0, 1, "building"),
+    ],
+)
+def test_what_is_said_while_a_model_loads(what: str, done: int, total: int, text: str) -> None:
+    assert loading_text(Loading(what=what, done=done, total=total)) == text
+
+
+def test_the_empty_canvas() -> None:
+    reading = Loading(what="reading", done=120_000_000, total=364_000_000)
+    assert placeholder("⠋", "ffhq", None, 44, 20) == "⠋ ffhq"
+    assert placeholder("⠋", "ffhq", reading, 44, 20) == "⠋ ffhq  reading 120/364 MB\n━━━━━━━─────────────────"
+    for columns, rows in ((20, 20), (44, 2)):
+        assert placeholder("⠋", "ffhq", reading, columns, rows) == "⠋ ffhq  reading 120/364 MB"
+    done = Loading(what="reading", done=7, total=7)
+    assert placeholder("⠋", "m", done, 44, 20).splitlines()[1] == 24 * "━"
+    assert placeholder("⠋", "m", Loading(what="building", done=0, total=1), 44, 20) == "⠋ m  building"
+
+
+def test_models_in_columns() -> None:
+    entries = [
+        ModelEntry(name="a" * 40, origin="own", path="/m/a.pkl", bytes=364_000_000),
+        ModelEntry(name="b", origin="bundled", path="/m/b.safetensors", bytes=4_409_308),
+    ]
+    assert [line.plain for line in model_lines(entries, "/m/b.safetensors")] == [
+        f"  {'a' * 31}…  own       364 MB",
+        f"● b{' ' * 31}  bundled   4.4 MB",
+    ]
+    assert model_lines([], "b") == []
 
 
 @pytest.mark.parametrize(("share", "text"), [(0, "0%"), (0.004, "<1%"), (0.5, "50%"), (0.999, ">99%"), (1, "100%")])

@@ -18,8 +18,8 @@ from draggan_tui.workspace import Workspace
 
 GRID = Size(32, 32)
 INFO = ModelInfo(
-    name="toy", sha256="00", width=128, height=128, num_ws=12, z_dim=8, w_dim=8, blocks=("b4", "b8"), parameters=1,
-    psi=0.7, settings=DragSettings(r1=4, feature_block="b8"),
+    name="toy", sha256="00", family="StyleGAN2", format="a test's", width=128, height=128, num_ws=12, z_dim=8, w_dim=8,
+    mapping_layers=2, blocks=("b4", "b8"), rows=("b4.conv1",), parameters=1, psi=0.7, settings=DragSettings(r1=4, feature_block="b8"),
 )  # fmt: skip
 
 
@@ -225,6 +225,54 @@ def test_another_seed_leaves_the_drags_behind_and_undo_brings_them_back(work: Wo
     assert work.edit.latent == 0
     work.undo()
     assert work.edit.latent == 1
+
+
+def test_another_class_is_like_another_seed(work: Workspace) -> None:
+    with pytest.raises(EditError, match="toy has no classes"):
+        work.reclass(1)
+    work.model_loaded(INFO.model_copy(update={"classes": 10}))
+    work.reclass(-1)
+    assert (work.edit.label, work.unsaved) == (9, False)
+    work.type_digit(3)
+    work.reclass(1)
+    assert work.edit.label == 2
+    set_pair(work, (10, 10), (20, 10))
+    work.begin_drag(work.edit)
+    work.end_drag(record(work))
+    work.reclass(1)
+    assert work.edit.latent == 0
+    work.undo()
+    assert (work.edit.label, work.edit.latent) == (2, 1)
+
+
+@pytest.mark.parametrize(("classes", "label"), [(0, 0), (3, 2), (10, 7)])
+def test_another_model_begins_anew(work: Workspace, classes: int, label: int) -> None:
+    work.model_loaded(INFO.model_copy(update={"classes": 10}))
+    work.type_digit(7)
+    work.reclass(1)
+    set_pair(work, (10, 10), (20, 10))
+    work.toggle_pen(GRID)
+    work.type_digit(4)
+    work.begin_loading("other")
+    assert not work.pen
+    with pytest.raises(EditError, match="a model is loading"):
+        work.begin_loading("a third")
+    work.model_loaded(INFO.model_copy(update={"name": "other", "width": 64, "psi": 0.5, "classes": classes}))
+    assert work.edit == Edit(model="other", seed=5, psi=0.5, label=label, settings=INFO.settings)
+    assert (work.history.past, work.selected, work.count, work.cursor) == ((), None, 0, (31.5, 63.5))
+    assert (work.revision, work.saved, work.loading) == (0, 0, None)
+    work.place()
+
+
+def test_a_model_that_does_not_come_leaves_all_as_it_is(work: Workspace) -> None:
+    work.place()
+    before = work.history
+    work.begin_loading("other")
+    work.cancel()  # would drop the waiting handle
+    assert work.history is before
+    work.end_loading()
+    work.cancel()
+    assert work.edit.pairs == ()
 
 
 @given(st.lists(st.sampled_from(["place", "move", "seed", "space", "undo", "redo", "cell", "delete"]), max_size=30))

@@ -1,28 +1,35 @@
-"""From what a user types, a bundled model's name or a path, to a model that is ready."""
+"""From what a user types, a model's name or a path, to a model that is ready."""
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from types import ModuleType
 
 import torch
+from pydantic import ValidationError
 
+from ..networks.config import StyleGAN3Config
 from ..networks.discriminator import Discriminator
-from ..networks.stylegan2 import Generator
+from ..networks.generator import Generator
 from ..protocol.edit import DragSettings
-from ..protocol.errors import CheckpointError
+from ..protocol.errors import CheckpointError, StorageError
 from ..protocol.messages import ModelInfo
-from . import native, nvidia
+from . import native, nvidia, rosinality, tensorflow
 from .devices import resolve_device, threads_for
-from .reading import opened
+from .foreign import PICKLE, ZIP, read_root
+from .known import licence_of
+from .library import cached_copy, find
+from .native_header import NativeInfo, Source
+from .parts import FAMILIES, ModelParts
+from .reading import Progress, opened, printable, quiet, sha256_of
 
+log = logging.getLogger("draggan_engine")
 USER_PSI = 0.7
-_ZIP = b"PK\x03\x04"
-_PICKLE = frozenset(bytes([0x80, protocol]) for protocol in range(2, 6))
+FEATURE_HEIGHT = 128  # the paper's block: features where the drag looks are no finer
+_OPENS = "give a StyleGAN2 or StyleGAN3 file (NVIDIA's .pkl, TensorFlow's .pkl, rosinality's .pt) or a draggan-tui .safetensors file"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,103 +55,169 @@ class Model:
         Raises:
             CheckpointError: it cannot be read, or does not fit its own description.
         """
-        part = _reader(self.path).read_discriminator(self.path)
+        part = _read(self.path, self.sha256)[0].discriminator()
         return None if part is None else part.build(self.path, self.generator.device)
 
 
-def bundled_models() -> dict[str, Path]:
-    """Names and files of the models that come with the program."""
-    folder = Path(str(resources.files(__package__) / "bundled"))
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
-
-
-def load_model(spec: str, device: str = "auto") -> Model:
+def load_model(spec: str, device: str = "auto", progress: Progress = quiet) -> Model:
     """
     Args:
-        spec: name of a bundled model, or a path to a draggan-tui .safetensors file or an NVIDIA StyleGAN2 .pkl
-            (told apart by content, not by name).
+        spec: name of a bundled model or of one of the user's, or a path. Formats are told apart by content.
         device: see `resolve_device`. On a CPU this also sets torch's threads to what serves the model, unless
             OMP_NUM_THREADS says how many.
+        progress: told what is being done.
 
     Raises:
         CheckpointError: no such model, or its file cannot be used.
         DeviceError: the device is not there, or too small.
     """
     place = resolve_device(device)
-    path = _find(spec)
-    reader = _reader(path)
-    generator = reader.read_generator(path).build(path, place)
-    info = native.read_info(path) if reader is native else None
-    model = Model(path, generator, _describe(generator, path, info))
+    path = find(spec)
+    sha256 = sha256_of(path, progress)
+    progress("building", 0, 1)
+    parts, info = _read(path, sha256)
+    generator = parts.generator.build(path, place)
+    if not _is_native(path):
+        _remember(parts, info, path, sha256)
+    progress("building", 1, 1)
+    model = Model(path, generator, _describe(generator, parts, info, path, sha256))
     if place.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(threads_for(model.info.parameters))
     return model
 
 
-def _find(spec: str) -> Path:
-    """The file that is meant; it is there and not empty."""
-    bundled = bundled_models()
-    if spec in bundled:
-        return bundled[spec]
-    names = ", ".join(bundled) or "none"
+def convert(spec: str, out: Path, name: str, progress: Progress = quiet) -> str | None:
+    """Writes a model as a draggan-tui file, generator and discriminator in float32.
+
+    Args:
+        spec: as in `load_model`.
+        out: the file; one that is there is replaced.
+        name: what the model is called from then on.
+
+    Returns:
+        why the discriminator was left out, if it was.
+
+    Raises:
+        CheckpointError: the name cannot be one, or the model cannot be read, or does not fit its own description.
+        StorageError: the file cannot be written.
+    """
+    path = find(spec)
+    parts, info = _read(path, sha256_of(path, progress))
     try:
-        path = Path(spec).expanduser()
-        size = path.stat().st_size
-    except (OSError, ValueError, RuntimeError) as error:
+        named = NativeInfo.model_validate({**dict(info), "name": name})
+    except ValidationError as error:
         raise CheckpointError(
-            f"{spec!r}: there is no such model or file; give the name of a bundled model ({names}) or a path to a model file"
+            f"{printable(name)!r}: not a name for a model; give one of at most 100 signs that can be shown with --name"
         ) from error
-    if not path.is_file():
-        raise CheckpointError(
-            f"{path}: it is not a file; give a path to a model file or the name of a bundled model ({names})"
-        )
-    if size == 0:
-        raise CheckpointError(f"{path}: it is empty; get it again")
-    return path
+    parts.generator.build(path, torch.device("meta"))  # whether all tensors are there and fit
+    progress("writing", 0, 1)
+    return _save(out, parts, named, path)
 
 
-def _reader(path: Path) -> ModuleType:
-    """`native` or `nvidia`, by what the file begins with."""
+def _save(out: Path, parts: ModelParts, info: NativeInfo, path: Path) -> str | None:
+    """As `convert`, of parts that were read from `path`."""
+    discriminator, problem = None, None
+    try:
+        discriminator = parts.discriminator()
+        if discriminator is not None:
+            discriminator.build(path, torch.device("meta"))
+    except CheckpointError as error:
+        discriminator, problem = None, str(error)
+    native.save_native(out, parts.generator, discriminator, info)
+    return problem
+
+
+def _read(path: Path, sha256: str) -> tuple[ModelParts, NativeInfo]:
+    """The file as it is, or its converted copy, which is quicker to read."""
+    if _is_native(path):
+        return native.read(path)
+    copy = cached_copy(sha256)
+    if copy.exists():
+        try:
+            return native.read(copy)
+        except CheckpointError as error:
+            log.warning("%s; it is made anew", error)
+            with suppress(OSError):
+                copy.unlink()
+    root = read_root(path)
+    for reader in (nvidia, tensorflow, rosinality):
+        if (parts := reader.parts(root, path)) is not None:
+            licence = licence_of(sha256, path.stat().st_size, path.name)
+            source = Source(format=parts.format, sha256=sha256)
+            return parts, NativeInfo(name=_name(path), psi=USER_PSI, source=source, licence=licence)
+    raise CheckpointError(f"{path}: it holds no generator that this version knows; {_OPENS}")
+
+
+def _remember(parts: ModelParts, info: NativeInfo, path: Path, sha256: str) -> None:
+    """Puts a converted copy of a foreign file into the cache; without room for it the next start is as slow.
+
+    Never of a file of ours: it says itself what it was converted from, and could pass for another's copy.
+    """
+    copy = cached_copy(sha256)
+    if copy.exists():
+        return
+    try:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        _save(copy, parts, info, path)
+    except (OSError, StorageError) as error:
+        log.warning("no converted copy of %s is kept: %s", path, error)
+
+
+def _is_native(path: Path) -> bool:
+    """By what the file begins with.
+
+    Raises:
+        CheckpointError: neither ours nor a file that could hold a StyleGAN.
+    """
     with opened(path) as file:
         head = file.read(9)
         size = file.seek(0, os.SEEK_END)
     if head[8:] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
-        return native
-    if head[:2] in _PICKLE:
-        return nvidia
-    kinds = "give an NVIDIA StyleGAN2 .pkl or a draggan-tui .safetensors file"
-    if head.startswith(_ZIP):
-        raise CheckpointError(
-            f"{path}: it is a zip archive, as torch.save writes, and this version does not open those; {kinds}"
-        )
-    raise CheckpointError(f"{path}: it is not a model file, or is damaged; {kinds}")
+        return True
+    if head[:2] in PICKLE or head.startswith(ZIP):
+        return False
+    raise CheckpointError(f"{path}: it is not a model file, or is damaged; {_OPENS}")
 
 
-def _describe(generator: Generator, path: Path, info: native.NativeInfo | None) -> ModelInfo:
+def _name(path: Path) -> str:
+    return "".join(sign if sign.isprintable() else "?" for sign in path.stem[:100])
+
+
+def _describe(generator: Generator, parts: ModelParts, info: NativeInfo, path: Path, sha256: str) -> ModelInfo:
     height, width = generator.size
-    blocks = generator.synthesis.block_names
-    settings = info.settings if info else None
-    if settings is None:
-        settings = DragSettings.for_height(height, f"b{min(128, height // 2)}")  # never the last block
-    if settings.feature_block not in blocks:
+    synthesis = generator.synthesis
+    settings = info.settings or DragSettings.for_height(height, _feature_block(generator))
+    if settings.feature_block not in synthesis.block_names:
         raise CheckpointError(
             f"{path}: info.settings.feature_block: there is no block {settings.feature_block}; get the file again"
         )
+    config = generator.config
+    family = FAMILIES[config.family]
+    if isinstance(config, StyleGAN3Config):
+        family += "-r" if config.use_radial_filters else "-t"
     return ModelInfo(
-        name=info.name if info else path.stem,
-        sha256=_sha256(path),
+        name=info.name if _is_native(path) else _name(path),
+        sha256=sha256,
+        family=family,
+        format=info.source.format if info.source else parts.format,
+        licence=info.licence,
         width=width,
         height=height,
         num_ws=generator.num_ws,
-        z_dim=generator.config.z_dim,
-        w_dim=generator.config.w_dim,
-        blocks=blocks,
+        z_dim=config.z_dim,
+        w_dim=config.w_dim,
+        classes=config.c_dim,
+        mapping_layers=config.mapping_layers,
+        blocks=synthesis.block_names,
+        rows=synthesis.row_names,
         parameters=sum(parameter.numel() for parameter in generator.parameters()),
-        psi=info.psi if info else USER_PSI,
+        psi=info.psi,
         settings=settings.model_copy(update={"layers": min(settings.layers, generator.num_ws)}),
     )
 
 
-def _sha256(path: Path) -> str:
-    with opened(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _feature_block(generator: Generator) -> str:
+    """The paper's choice: the last block of at most 128 and, where there is one, coarser than the picture."""
+    heights = {name: generator.synthesis.feature_height(name) for name in generator.synthesis.block_names}
+    finest = max(min(FEATURE_HEIGHT, generator.size[0] // 2), min(heights.values()))
+    return [name for name, height in heights.items() if height <= finest][-1]

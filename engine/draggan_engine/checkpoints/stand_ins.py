@@ -13,37 +13,55 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .reading import printable
+
+# A model file has some tens of thousands of instructions. Each costs time, and most make an object: a byte each, these
+# would take 200 times the file's size in memory.
+MAX_INSTRUCTIONS = 250_000
+MAX_KEY = 1000
 MAX_DIMENSIONS = 8
 MAX_EXTENT = 2**40
 _DTYPES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
-_PLAIN = (str, bytes, int, float, bool, type(None))
 
 
 class Refused(Exception):
     """The file asks for something that no model file needs; the text, put after "it", says what."""
 
 
-def printable(name: object) -> str:
-    """A name from a file, fit for a message: one line, no control characters, not long."""
-    text = name if type(name) is str else f"<{type(name).__name__}>"
-    return "".join(sign if sign.isprintable() else "?" for sign in text[:100]) + ("…" if len(text) > 100 else "")
-
-
 def check_plain(key: object) -> None:
-    """Only strings, bytes, numbers and None may be keys: hashing a deep tuple overflows the C stack.
+    """Keys are short strings or bytes, whole numbers and None. Hashing a deep tuple overflows the C stack; to tell long
+    equal strings apart, or numbers that were chosen to have the same hash, takes minutes if there are enough of them.
 
     Raises:
         Refused: something else.
     """
-    if type(key) not in _PLAIN:
-        raise Refused(f"uses a {type(key).__name__} as a key")
+    match key:
+        case str() | bytes() if len(key) <= MAX_KEY:
+            return
+        case int() if 0 <= key < 2**60:  # below 2**61 − 1 each is its own hash
+            return
+        case None:
+            return
+        case str() | bytes() | int():
+            raise Refused("uses an impossible key")
+    raise Refused(f"uses a {type(key).__name__} as a key")
 
 
 class Budget:
-    """How many bytes of data a file may still make us allocate."""
+    """What a file may still cost: bytes of data that we allocate or read again, and instructions."""
 
     def __init__(self, size: int) -> None:
         self._left = size
+        self._instructions = MAX_INSTRUCTIONS
+
+    def step(self) -> None:
+        """
+        Raises:
+            Refused: it was one instruction too many.
+        """
+        self._instructions -= 1
+        if self._instructions < 0:
+            raise Refused("has more instructions than any model")
 
     def take(self, count: int) -> None:
         """
@@ -53,6 +71,35 @@ class Budget:
         if count > self._left:
             raise Refused("asks for more data than it holds")
         self._left -= count
+
+
+class Ordered(dict[object, object]):
+    """A `collections.OrderedDict`. Its state (torch notes versions of modules there) is left behind."""
+
+    def build(self, state: object) -> None:
+        """
+        Raises:
+            Refused: not the state of a dictionary.
+        """
+        if not isinstance(state, dict):
+            raise Refused("gives a dictionary an unknown state")
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """An object of a class that only holds values (`argparse.Namespace`, TensorFlow's `Network`): its attributes."""
+
+    kind: str
+    state: dict[object, object] = field(default_factory=dict)
+
+    def build(self, state: object) -> None:
+        """
+        Raises:
+            Refused: not a dictionary.
+        """
+        if not isinstance(state, dict):
+            raise Refused(f"gives a {self.kind} an unknown state")
+        self.state = state
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,8 +115,8 @@ class PersistentObject:
 
     class_name: str
     init_args: tuple[object, ...]
-    init_kwargs: dict[str, object]
-    state: dict[str, object]
+    init_kwargs: dict[object, object]
+    state: dict[object, object]
 
     @classmethod
     def from_meta(cls, meta: object) -> PersistentObject:
@@ -81,7 +128,7 @@ class PersistentObject:
         match meta:
             case {"type": "class", "class_name": str(class_name), "state": dict(state)}:
                 args, kwargs = state.get("_init_args", ()), state.get("_init_kwargs", {})
-                if type(args) is tuple and type(kwargs) is dict and all(type(key) is str for key in kwargs):
+                if type(args) is tuple and type(kwargs) is dict:
                     return cls(class_name, args, kwargs, state)
         raise Refused("holds a persistent object of an unknown form")
 
@@ -130,12 +177,8 @@ class DtypeRecord:
 class ArrayRecord:
     """A `numpy.ndarray` of plain numbers, empty until the pickle gives its state."""
 
+    budget: Budget
     array: NDArray[np.generic] = field(default_factory=lambda: np.empty(0))
-
-    @classmethod
-    def empty(cls, *_: object) -> ArrayRecord:
-        """What `numpy.core.multiarray._reconstruct` starts with."""
-        return cls()
 
     def build(self, state: object) -> None:
         """
@@ -143,10 +186,11 @@ class ArrayRecord:
             Refused: not plain numbers, or the shape does not fit the bytes.
         """
         match state:
-            case (int(), tuple(shape), DtypeRecord() as record, bool(fortran), bytes(data)):
+            case (int(), tuple(shape), DtypeRecord() as record, bool(fortran), bytes() | memoryview() as data):
                 check_extents(shape)
                 if math.prod(shape) * record.dtype.itemsize != len(data):
                     raise Refused(f"holds an array of shape {list(shape)} with {len(data)} bytes")
+                self.budget.take(len(data))  # a view; but whoever uses it may need a copy
                 self.array = np.ndarray(shape, record.dtype, buffer=data, order="F" if fortran else "C")
             case _:
                 raise Refused("describes a numpy array in an unknown way")
@@ -202,3 +246,7 @@ def rebuild_tensor(storage: object, offset: object, size: object, stride: object
         raise Refused(f"holds a tensor of shape {list(size)} that reaches outside its data")
     start = storage.data.storage_offset() + offset  # as_strided counts from the memory's start, not from a view's
     return storage.data.new_empty(size) if 0 in size else storage.data.as_strided(size, stride, start)
+
+
+Buildable = Ordered | Record | ArrayRecord | DtypeRecord
+"""What a pickle may give a state to."""

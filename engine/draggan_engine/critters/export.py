@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from draggan_engine.checkpoints import save_native
+from draggan_engine.checkpoints.native import save_native
+from draggan_engine.checkpoints.native_header import NativeInfo
+from draggan_engine.checkpoints.parts import GeneratorPart
+from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.ops import Dense
-from draggan_engine.networks.stylegan2 import Generator
 from draggan_engine.protocol.edit import DragSettings
 
 from .train import CONFIG
@@ -52,7 +54,8 @@ def main(arguments: list[str] | None = None) -> None:
     generator.load_state_dict(torch.load(args.state / "state.pt", weights_only=True)["ema"])
     unit_spread(generator)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    save_native(args.out, generator=generator, name=NAME, psi=1.0, settings=SETTINGS)
+    info = NativeInfo(name=NAME, psi=1.0, settings=SETTINGS, licence="Apache-2.0, as draggan-tui itself")
+    save_native(args.out, GeneratorPart.of(generator), None, info)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -21,15 +21,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from draggan_engine.networks.config import GeneratorConfig
-from draggan_engine.networks.stylegan2 import Generator, ToRGB
+from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
+from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.stylegan2 import ToRGB
 
 from .muon import Muon
 from .render import render
 from .scene import LANDMARKS, RESOLUTION, Z_DIM, Scene, build_scene, latent_of_seed
 
-CONFIG = GeneratorConfig(
-    resolution=RESOLUTION, z_dim=Z_DIM, w_dim=256, mapping_layers=4, channel_base=2048, channel_max=96
+CONFIG = StyleGAN2Config(
+    resolution=RESOLUTION, z_dim=Z_DIM, w_dim=256, mapping_layers=4, channels=pyramid_channels(RESOLUTION, 2048, 96)
 )
 EMA = 0.995
 HELD_OUT = range(64)  # seeds as the product counts them; training never draws from that stream

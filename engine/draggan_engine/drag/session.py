@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.networks.stylegan2 import Generator
+from draggan_engine.networks.generator import Generator
 from draggan_engine.protocol.edit import DragSettings, check_mask
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size, distance

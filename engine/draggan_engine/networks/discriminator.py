@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import DiscriminatorConfig
-from .ops import EPS, SQRT2, Dense, fir, lrelu, resample_kernel
+from .ops import EPS, SQRT2, Dense, fir, lrelu, normal, resample_kernel
 
 
 class Conv(nn.Module):
@@ -28,7 +28,7 @@ class Conv(nn.Module):
         clamp: float | None = None,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(channels_out, channels_in, kernel, kernel))
+        self.weight = nn.Parameter(normal(channels_out, channels_in, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(channels_out)) if bias else None
         self.register_buffer("resample_filter", resample_kernel())
         self.down = down
@@ -57,7 +57,7 @@ class Block(nn.Module):
 
     def __init__(self, config: DiscriminatorConfig, resolution: int) -> None:
         super().__init__()
-        channels, below = config.channels(resolution), config.channels(resolution // 2)
+        channels, below = config.channels_of(resolution), config.channels_of(resolution // 2)
         clamp = config.conv_clamp
         if resolution == config.resolution:
             self.fromrgb = Conv(config.img_channels, channels, 1, clamp=clamp)
@@ -86,7 +86,7 @@ def minibatch_stddev(x: Tensor, group_size: int, channels: int) -> Tensor:
 class Epilogue(nn.Module):
     def __init__(self, config: DiscriminatorConfig, cmap_dim: int) -> None:
         super().__init__()
-        channels = config.channels(4)
+        channels = config.channels[0]
         self.group_size, self.mbstd_channels, self.cmap_dim = config.mbstd_group_size, config.mbstd_channels, cmap_dim
         self.conv = Conv(channels + config.mbstd_channels, channels, 3, clamp=config.conv_clamp)
         self.fc = Dense(channels * 16, channels, activation="lrelu")
@@ -124,7 +124,7 @@ class Discriminator(nn.Module):
         super().__init__()
         self.config = config
         self.resolutions = config.block_resolutions[:0:-1]
-        cmap_dim = config.channels(4) if config.c_dim else 0
+        cmap_dim = config.channels[0] if config.c_dim else 0
         for resolution in self.resolutions:
             self.add_module(f"b{resolution}", Block(config, resolution))
         if config.c_dim:

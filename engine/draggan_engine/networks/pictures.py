@@ -9,17 +9,25 @@ from torch import Tensor
 
 from draggan_engine.protocol.geometry import Size
 
-from .stylegan2 import Generator
+from .generator import Generator
 
 # Terminal previews need no more than this block's picture, and no block below it is near the final one.
 PREVIEW_FLOOR = 128
 
 
 @torch.no_grad()
-def latent_of_seed(generator: Generator, seed: int, psi: float) -> Tensor:
-    """ws `[1, num_ws, w_dim]`: z is numpy's RandomState(seed).randn, as the users' other StyleGAN tools draw it."""
+def latent_of_seed(generator: Generator, seed: int, psi: float, label: int = 0) -> Tensor:
+    """ws `[1, num_ws, w_dim]`: z is numpy's RandomState(seed).randn, as the users' other StyleGAN tools draw it.
+
+    Args:
+        label: the class, of a conditional model; 0 for others.
+    """
     z = np.random.RandomState(seed).randn(1, generator.config.z_dim).astype(np.float32)
-    ws: Tensor = generator.mapping(torch.from_numpy(z).to(generator.device), psi=psi)
+    c = None
+    if generator.config.c_dim:
+        c = torch.zeros(1, generator.config.c_dim, device=generator.device)
+        c[0, label] = 1
+    ws: Tensor = generator.mapping(torch.from_numpy(z).to(generator.device), c, psi=psi)
     return ws
 
 
@@ -42,6 +50,6 @@ def picture(generator: Generator, ws: Tensor, at_least: Size | None = None) -> N
     if at_least is not None:
         per_height = generator.size[1] / height
         needed = max(at_least.height, at_least.width / per_height, PREVIEW_FLOOR)
-        height = next((r for r in generator.config.block_resolutions if r >= needed), height)
+        height = next((r for r in generator.synthesis.picture_heights if r >= needed), height)
     image = generator.synthesis(ws, image=height).image
     return to_uint8(image)

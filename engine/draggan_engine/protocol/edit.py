@@ -123,10 +123,19 @@ class Edit(Document):
     model: str = "critters-128"
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
     psi: Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)] = 1.0
-    latent: Annotated[int, Field(ge=0)] = Field(0, description="0: the seed's own picture; n: what drag n ended with")
+    label: Annotated[int, Field(ge=0, le=65535)] = Field(0, description="the class, of a class-conditional model")
+    given: bool = Field(False, description="start from the latent that the user gave, not from the seed")
+    latent: Annotated[int, Field(ge=0)] = Field(
+        0, description="0: the picture to start from; n: what drag n ended with"
+    )
     pairs: tuple[PointPair, ...] = ()
     mask: Mask | None = None
     settings: DragSettings = DragSettings()
+
+    @property
+    def source(self) -> tuple[object, ...]:
+        """What decides the picture: two edits of one session with the same source show the same."""
+        return (self.seed, self.psi, self.label, self.given, self.latent)
 
     def check_drag(self, picture: Size) -> tuple[tuple[Point, Point], ...]:
         """The (handle, target) pairs of a drag. One whose handle is on its target is held where it is.
@@ -166,6 +175,20 @@ class Edit(Document):
         points = iter(arrived)
         moved = tuple(p if p.target is None else PointPair(handle=next(points), target=p.target) for p in self.pairs)
         return self.model_copy(update={"latent": number, "pairs": moved})
+
+
+def check_label(label: int, classes: int, model: str) -> None:
+    """
+    Args:
+        classes: how many the model has; 0 = it is unconditional.
+
+    Raises:
+        EditError: the model has no such class.
+    """
+    if classes == 0 and label != 0:
+        raise EditError(f"--class {label}: {model} has no classes; leave it out")
+    if label >= classes > 0:
+        raise EditError(f"--class {label}: {model} has the classes 0 to {classes - 1}; give one of them")
 
 
 def check_mask(mask: NDArray[np.uint8], picture: Size) -> None:

@@ -7,6 +7,7 @@ DragganError                 anything that a user may see; exit code 1
 │   ├── DeviceError          a device that is not there
 │   ├── ThemeError           a theme file
 │   └── OutputError          an output path that cannot become a folder or a file
+├── DownloadError            a file could not be had from the network, or is not the one it should be
 ├── StorageError             a write failed: full disk, no permission
 └── EngineError              the engine process is gone or broke
 """
@@ -41,6 +42,10 @@ class ThemeError(InputError):
 
 
 class OutputError(InputError):
+    pass
+
+
+class DownloadError(DragganError):
     pass
 
 

@@ -27,12 +27,18 @@ class ModelInfo(Document):
 
     name: str
     sha256: str
+    family: str = Field(description="StyleGAN2, StyleGAN3-t or StyleGAN3-r")
+    format: str = Field(description="the kind of file that it came in")
+    licence: str | None = Field(None, description="a note, where the file is a known one")
     width: int
     height: int
     num_ws: int
     z_dim: int
     w_dim: int
+    classes: int = Field(0, description="of a class-conditional model; 0 = unconditional")
+    mapping_layers: int
     blocks: tuple[str, ...] = Field(description="names of the feature blocks, lowest resolution first")
+    rows: tuple[str, ...] = Field(description="what each row of ws styles; the drag optimises the first so many")
     parameters: int
     psi: float = Field(description="the truncation it is shown with by default")
     settings: DragSettings = Field(description="what a drag on it uses by default")
@@ -40,6 +46,23 @@ class ModelInfo(Document):
     @property
     def size(self) -> Size:
         return Size(self.width, self.height)
+
+
+class ModelEntry(Document):
+    """A model file on this machine."""
+
+    name: str
+    origin: Literal["bundled", "own", "cached"] = Field(
+        description="own: imported or pulled by the user; cached: the converted copy of a file that was opened"
+    )
+    format: str | None = Field(None, description="of the file that a cached one is a copy of")
+    path: str
+    bytes: int
+
+    @property
+    def spec(self) -> str:
+        """What opens it: the name, or the path of a copy, whose name may be another's too."""
+        return self.path if self.origin == "cached" else self.name
 
 
 class DraggedPair(Document):
@@ -58,6 +81,8 @@ class DragRecord(Document):
     start: int = Field(ge=0, description="id of the latent it started from")
     seed: int
     psi: float
+    label: int = 0
+    given: bool = False
     reason: Reason
     steps: int
     seconds: float
@@ -109,19 +134,51 @@ class StopDrag(Document):
     type: Literal["stop_drag"] = "stop_drag"
 
 
+class ListModels(Document):
+    """Which models can be given by name? Answered by `ModelsListed`."""
+
+    type: Literal["list_models"] = "list_models"
+
+
+class LoadModel(Document):
+    """Use another model, in a session of its own; answered by `Loading`s and `ModelLoaded`, or by `Failed`, and then
+    the present model stays."""
+
+    type: Literal["load_model"] = "load_model"
+    spec: str = Field(description="a model's name or a path")
+    out: str | None = Field(None, description="folder of the new session; none: the default one")
+
+
 class Quit(Document):
     """End the running drag, write it, and exit."""
 
     type: Literal["quit"] = "quit"
 
 
-Command = Render | Save | Export | StartDrag | StopDrag | Quit
+Command = Render | Save | Export | StartDrag | StopDrag | ListModels | LoadModel | Quit
 
 # Events ----------------------------------------------------------------------------------------------
 
 
+class Loading(Document):
+    """A model is being loaded: what is being done, how much of it is done, and of how much."""
+
+    type: Literal["loading"] = "loading"
+    what: str
+    done: int
+    total: int
+
+
+class ModelsListed(Document):
+    type: Literal["models_listed"] = "models_listed"
+    models: tuple[ModelEntry, ...]
+
+
 class ModelLoaded(Document):
+    """`spec` is what was asked for, at the start or by `LoadModel`."""
+
     type: Literal["model_loaded"] = "model_loaded"
+    spec: str
     info: ModelInfo
     device: str
 
@@ -181,8 +238,10 @@ class Failed(Document):
     revision: int | None = None
 
 
-Event = ModelLoaded | Preview | Saved | Exported | DragStarted | DragProgress | DragEnded | Failed
-LOSSY: tuple[type[BaseModel], ...] = (DragProgress, Preview)
+Event = (
+    Loading | ModelsListed | ModelLoaded | Preview | Saved | Exported | DragStarted | DragProgress | DragEnded | Failed
+)
+LOSSY: tuple[type[BaseModel], ...] = (Loading, DragProgress, Preview)
 
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="type")])
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])

@@ -1,25 +1,27 @@
-"""Reads the plain pickles of NVIDIA's PyTorch StyleGANs without running anything that they carry.
+"""Reads the pickles and `torch.save` files of others without running anything that they carry.
 
-Such a file holds its networks' source code, which the original loader executes, and names functions, which any
+Such a file may hold its networks' source code, which the original loader executes, and names functions, which any
 unpickler would call. Here every name has an inert stand-in, and a name that has none ends the reading.
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
 from ..protocol.errors import CheckpointError
-from .pickle_machine import BoundedFile, RestrictedUnpickler
-from .reading import opened
+from .pickle_machine import RestrictedUnpickler
+from .reading import ByteStream, mapped
 from .stand_ins import (
     ArrayRecord,
     Budget,
     DtypeRecord,
     Function,
+    Ordered,
     PersistentObject,
+    Record,
     Refused,
     Storage,
     check_plain,
@@ -27,21 +29,28 @@ from .stand_ins import (
     numpy_scalar,
     rebuild_tensor,
 )
-from .torch_storage import STORAGE_TYPES, load_storage
+from .torch_storage import MAGIC, STORAGE_TYPES, load_storage, read_legacy, read_zip
 
-_COPIES = 4  # a storage, the tensor on it, and as much again for what shares a storage
+ZIP = b"PK\x03\x04"
+PICKLE = frozenset(bytes([0x80, protocol]) for protocol in range(2, 6))
+_LEGACY = b"\x80\x02\x8a\n" + MAGIC.to_bytes(10, "little") + b"."
+_SET_ITEM = 40  # bytes of memory
+_COPIES = 4  # a tensor in the file's memory, in the network's, and as much again for what shares a storage
 
 
-def _names(budget: Budget) -> dict[tuple[str, str], object]:
+def _names(budget: Budget) -> Mapping[tuple[str, str], object]:
     """What stands in for each name that these files use."""
-
-    def storage(data: object) -> Storage:
-        return load_storage(data, budget)
 
     def tensor(*parts: object) -> Tensor:
         view = rebuild_tensor(*parts)
         budget.take(view.numel() * view.itemsize)
         return view
+
+    def storage(data: object) -> Storage:
+        return load_storage(data, budget)
+
+    def array(*_: object) -> ArrayRecord:
+        return ArrayRecord(budget)
 
     def parameter(data: object, *_: object) -> Tensor:
         if not isinstance(data, Tensor):
@@ -53,21 +62,20 @@ def _names(budget: Budget) -> dict[tuple[str, str], object]:
         budget.take(len(data))
         return data
 
-    def new_dict() -> dict[object, object]:
-        return {}
-
     def new_set(items: object) -> set[object]:
         if type(items) is not list:
             raise Refused("has a set of an unknown form")
-        budget.take(len(items))
+        budget.take(_SET_ITEM * len(items))
         for item in items:
             check_plain(item)
         return set(items)
 
     names: dict[tuple[str, str], object] = {
         ("torch_utils.persistence", "_reconstruct_persistent_obj"): Function(PersistentObject.from_meta),
-        ("dnnlib.util", "EasyDict"): Function(new_dict),
-        ("collections", "OrderedDict"): Function(new_dict),
+        ("dnnlib.tflib.network", "Network"): Function(lambda: Record("Network")),
+        ("argparse", "Namespace"): Function(lambda: Record("Namespace")),
+        ("dnnlib.util", "EasyDict"): Function(lambda: Ordered()),  # filled by instructions, never by its arguments
+        ("collections", "OrderedDict"): Function(lambda: Ordered()),
         ("builtins", "set"): Function(new_set),
         ("__builtin__", "set"): Function(new_set),
         ("_codecs", "encode"): Function(encoded),
@@ -78,30 +86,38 @@ def _names(budget: Budget) -> dict[tuple[str, str], object]:
         ("numpy", "dtype"): Function(DtypeRecord.from_code),
     }
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        names[module, "_reconstruct"] = Function(ArrayRecord.empty)
+        names[module, "_reconstruct"] = Function(array)
         names[module, "scalar"] = Function(numpy_scalar)
     return names | STORAGE_TYPES
 
 
-def read_pickle(path: Path) -> object:
-    """The file's root object: dictionaries, lists, numbers, tensors and `PersistentObject`s.
+def read_root(path: Path) -> object:
+    """The file's root object: dictionaries, lists, numbers, tensors (views of the file) and the records of
+    `stand_ins`. The container is told by what the file begins with.
 
     Raises:
         CheckpointError: it names something that no StyleGAN file needs, asks for more than it holds, is damaged
             or cut short, or cannot be read.
     """
+    data = mapped(path)
+    budget = Budget(_COPIES * len(data))
+    names = _names(budget)
     try:
-        with opened(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            return RestrictedUnpickler(BoundedFile(file, size), _names(Budget(_COPIES * size))).load()
+        if data[:4] == ZIP:
+            root = read_zip(path, data, names, budget)
+        elif data[: len(_LEGACY)] == _LEGACY:
+            root = read_legacy(data, names, budget)
+        else:
+            root = RestrictedUnpickler(ByteStream(data), names, budget).load()
     except Refused as refusal:
         raise CheckpointError(
-            f"{path}: it {refusal}, which NVIDIA's PyTorch StyleGAN files do not; nothing in it was run: "
+            f"{path}: it {refusal}, which no StyleGAN file needs; nothing in it was run: "
             "get the file from where the model was published"
         ) from refusal
     except CheckpointError:
         raise
     except Exception as error:  # a hostile or broken program for the machine can fail in any way
         raise CheckpointError(
-            f"{path}: it is not a whole pickle ({type(error).__name__}); it is damaged or cut short: get it again"
+            f"{path}: it is not a whole file ({type(error).__name__}); it is damaged or cut short: get it again"
         ) from error
+    return root.data if isinstance(root, Storage) else root

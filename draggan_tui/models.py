@@ -1,0 +1,206 @@
+"""The `models` commands. Like `headless`, they call the engine directly, without a process between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from draggan_engine.checkpoints import library
+from draggan_engine.checkpoints.download import download
+from draggan_engine.checkpoints.known import KnownModel, known_model, known_models
+from draggan_engine.checkpoints.reading import Progress as Tell
+from draggan_engine.protocol.errors import CheckpointError, OutputError
+from draggan_engine.protocol.messages import ModelInfo
+from draggan_tui.renderables.loading import size_text
+
+RECORDED = "checksums.json"
+
+
+def list_models(*, as_json: bool) -> None:
+    """Prints the models on this machine and the table of known ones."""
+    entries = library.entries()
+    if as_json:
+        known = [model.model_dump(exclude_none=True) for model in known_models()]
+        print(json.dumps({"here": [entry.model_dump() for entry in entries], "known": known}))
+        return
+    console = Console()
+    console.print(Text("On this machine", style="bold"), Text("draggan-tui --model NAME", style="dim"))
+    named = [entry for entry in entries if entry.origin != "cached"]
+    console.print(_table([(entry.name, entry.origin, size_text(entry.bytes)) for entry in named]))
+    if copies := [entry for entry in entries if entry.origin == "cached"]:
+        console.print(Text("\nConverted copies of files that were opened", style="bold"))
+        console.print(_table([(entry.name, entry.format or "", size_text(entry.bytes)) for entry in copies]))
+    console.print(Text("\nKnown public checkpoints", style="bold"), Text("draggan-tui models pull NAME", style="dim"))
+    for (home, licence), group in groupby(known_models(), key=lambda model: (model.home, model.licence)):
+        console.print(Text(f"\n{home}\n{licence}", style="dim"), soft_wrap=True)
+        console.print(_table([_known_row(model) for model in group]))
+
+
+def _table(rows: list[tuple[str, ...]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in ("", *row)))
+    return table
+
+
+def _known_row(model: KnownModel) -> tuple[str, ...]:
+    size = size_text(model.bytes) if model.bytes else f"~{model.about_mb} MB" if model.about_mb else ""
+    by_hand = "" if model.url else "by hand, from its page"
+    return model.name, model.family, f"{model.width}×{model.height}", size, f"{model.shows} {by_hand}".strip()
+
+
+def show_info(spec: str, *, as_json: bool) -> None:
+    """Prints what a model is.
+
+    Raises:
+        CheckpointError: it cannot be used.
+    """
+    from draggan_engine.checkpoints.catalogue import load_model
+
+    with _progress() as tell:
+        model = load_model(spec, "cpu", tell)
+    height = model.generator.synthesis.feature_height(model.info.settings.feature_block)
+    try:
+        network = model.load_discriminator()
+        discriminator = "none" if network is None else f"{sum(p.numel() for p in network.parameters()):,} parameters"
+    except CheckpointError as error:
+        discriminator = str(error)
+    if as_json:
+        print(json.dumps({**model.info.model_dump(), "path": str(model.path), "discriminator": discriminator}))
+        return
+    table = Table.grid(padding=(0, 2))
+    for label, value in facts(model.info, model.path, discriminator, height):
+        table.add_row(Text(label, style="dim"), Text(value, overflow="fold"))
+    Console().print(table)
+
+
+def facts(info: ModelInfo, path: Path, discriminator: str, feature_height: int) -> list[tuple[str, str]]:
+    """Label and value of each line of `models info`.
+
+    Args:
+        feature_height: of the feature block's map, in its own pixels.
+    """
+    settings = info.settings
+    rows = f"{settings.layers} of {info.num_ws} rows of ws: {info.rows[0]} … {info.rows[settings.layers - 1]}"
+    feature_width = feature_height * info.width // info.height
+    return [
+        ("name", info.name),
+        ("file", str(path)),
+        ("format", info.format),
+        ("sha256", info.sha256),
+        ("licence", info.licence or "not known; ask its publisher"),
+        ("family", info.family),
+        ("picture", f"{info.width}×{info.height}"),
+        ("classes", str(info.classes) if info.classes else "none (unconditional)"),
+        ("z, w", f"{info.z_dim}, {info.w_dim}; {info.mapping_layers} mapping layers, {info.num_ws} rows of ws"),
+        ("generator", f"{info.parameters:,} parameters; blocks {' '.join(info.blocks)}"),
+        ("discriminator", discriminator),
+        ("drag moves", f"the first {rows} (setting: layers)"),
+        ("drag looks at", f"{settings.feature_block}, {feature_width}×{feature_height} (setting: feature block)"),
+        (
+            "drag uses",
+            f"r1 {settings.r1:g} px, r2 {settings.r2:g} px, λ {settings.mask_weight:g}, step {settings.step_size:g}, ψ {info.psi:g}",
+        ),
+    ]
+
+
+def convert_model(spec: str, out: Path, name: str | None) -> None:
+    """
+    Raises:
+        OutputError: the path is a folder, or in none.
+        DragganError: the model cannot be read, or the file not written.
+    """
+    if out.is_dir():
+        raise OutputError(f"--out {out}: it is a folder; give the name of a .safetensors file")
+    if not out.parent.is_dir():
+        raise OutputError(f"--out {out}: there is no folder {out.parent}; make it first")
+    _convert(spec, out, name or out.stem)
+
+
+def import_model(path: Path, name: str | None) -> None:
+    """
+    Raises:
+        CheckpointError: the name is taken or cannot be one, or the model cannot be read.
+        StorageError: it cannot be written.
+    """
+    name = name or path.stem
+    out = library.own_path(name)
+    library.find(str(path))
+    library.make_own_folder()
+    _convert(str(path), out, name)
+    print(f"draggan-tui --model {name}")
+
+
+def _convert(spec: str, out: Path, name: str) -> None:
+    from draggan_engine.checkpoints.catalogue import convert
+
+    with _progress() as tell:
+        problem = convert(spec, out, name, tell)
+    if problem is not None:
+        Console(stderr=True).print(Text(f"without its discriminator: {problem}"), soft_wrap=True)
+    print(f"{out}: {size_text(out.stat().st_size)}")
+
+
+def pull_model(source: str, sha256: str | None, name: str | None) -> None:
+    """
+    Raises:
+        CheckpointError: no such name, the name is taken, or what came is no model (it is kept, and named).
+        DownloadError: it cannot be had.
+        StorageError: it cannot be written.
+    """
+    known = known_model(source)
+    url = source if known is None else known.url
+    if known is None and "://" not in source:
+        raise CheckpointError(f"{source!r}: no known model has that name; see draggan-tui models list, or give a URL")
+    if known is not None and url is None:
+        raise CheckpointError(
+            f"{source}: it cannot be downloaded directly; get it from {known.home}, then: draggan-tui models import FILE"
+        )
+    assert url is not None
+    file = Path(unquote(urlsplit(url).path)).name
+    name = name or (Path(file).stem if known is None else known.name)
+    suffix = Path(file).suffix if Path(file).suffix in library.SUFFIXES else ".pkl"
+    target = library.pulled_path(name, suffix)
+    library.make_own_folder()
+    if known is not None:
+        Console(stderr=True).print(Text(f"{known.shows}, {known.home}\nlicence: {known.licence}"), soft_wrap=True)
+    with _progress() as tell:
+        done = download(
+            url,
+            target,
+            sha256=sha256 or (known.sha256 if known else None),
+            recorded=library.own_folder() / RECORDED,
+            progress=lambda there, total: tell("downloading", there, total or 0),
+        )
+        from draggan_engine.checkpoints.catalogue import load_model
+
+        load_model(str(target), "cpu", tell)
+    compared = "as known" if done.compared else "recorded now, compared from now on"
+    print(f"{target}: {size_text(done.size)}\nsha256 {done.sha256} ({compared})\ndraggan-tui --model {name}")
+
+
+@contextmanager
+def _progress() -> Iterator[Tell]:
+    """A progress bar on stderr, where that is a terminal; gives the function that moves it."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        tasks: dict[str, int] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if total <= 1 and what not in ("downloading",):
+                return
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total or None)
+            progress.update(tasks[what], completed=done, total=total or None)  # type: ignore[arg-type]
+
+        yield tell

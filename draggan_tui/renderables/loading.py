@@ -1,0 +1,46 @@
+"""What is said while a model is being loaded, as text."""
+
+from __future__ import annotations
+
+from draggan_engine.protocol.messages import Loading
+
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+BAR_WIDTH = 24
+_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
+
+
+def size_text(count: int) -> str:
+    """`35 kB`, `4.4 MB`, `364 MB`: a number of bytes."""
+    unit, name, digits = _unit(count)
+    return f"{count / unit:.{digits}f} {name}"
+
+
+def loading_text(loading: Loading) -> str:
+    """`reading 120/364 MB`, or what is done in one piece: `building`."""
+    if loading.total <= 1:
+        return loading.what
+    unit, name, digits = _unit(loading.total)
+    return f"{loading.what} {loading.done / unit:.{digits}f}/{loading.total / unit:.{digits}f} {name}"
+
+
+def placeholder(sign: str, name: str, loading: Loading | None, columns: int, rows: int) -> str:
+    """The canvas before its first picture: `⠋ ffhq  reading 120/364 MB`, and a bar under it where there is room.
+
+    Args:
+        sign: of life, or that there is none.
+        name: of the model.
+        columns, rows: of the canvas.
+    """
+    if loading is None:
+        return f"{sign} {name}"
+    line = f"{sign} {name}  {loading_text(loading)}"
+    if loading.total <= 1 or columns < BAR_WIDTH or rows < 3:
+        return line
+    full = BAR_WIDTH * min(loading.done, loading.total) // loading.total
+    return f"{line}\n{'━' * full}{'─' * (BAR_WIDTH - full)}"
+
+
+def _unit(count: int) -> tuple[int, str, int]:
+    """The unit that suits a number of bytes, its name, and how many decimals."""
+    unit, name = next(((unit, name) for unit, name in _UNITS if count >= unit), _UNITS[-1])
+    return unit, name, 1 if unit > 1 and count < 10 * unit else 0

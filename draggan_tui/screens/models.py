@@ -1,0 +1,87 @@
+"""Which model to go on with: one of a list, or a path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from draggan_engine.protocol.messages import ModelEntry
+from draggan_tui.renderables.models import is_present, model_lines
+
+
+class _Names(OptionList):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", show=False),
+        Binding("k", "cursor_up", show=False),
+    ]
+
+
+class Models(ModalScreen[str | None]):
+    """Returns a model's name or path, or None."""
+
+    DEFAULT_CSS = """
+    Models { align: center middle; }
+    Models > Vertical { width: 66; max-width: 96%; height: auto; max-height: 94%; padding: 0 2; background: $surface; border: round $primary; }
+    Models OptionList { height: auto; max-height: 14; background: $surface; }
+    Models Input { margin-top: 1; }
+    Models #hint { color: $text-muted; }
+    """
+    AUTO_FOCUS = "_Names"
+    # Those that move the focus are done at once, before the next key of a burst is handed to what has it.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", show=False),
+        Binding("slash", "type", show=False, priority=True),
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+    ]
+
+    def __init__(self, present: str) -> None:
+        """
+        Args:
+            present: name or path of the model in use.
+        """
+        super().__init__()
+        self.present = present
+        self.entries: Sequence[ModelEntry] = ()
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = "Models"
+            box.border_subtitle = Content(f"now {self.present}")
+            yield _Names(compact=True)
+            yield Input(placeholder="or the path of a checkpoint", compact=True)
+            yield Static("Enter chooses   / types a path   Escape leaves", id="hint", markup=False)
+
+    def on_mount(self) -> None:
+        self.show(self.entries)
+
+    def show(self, entries: Sequence[ModelEntry]) -> None:
+        """Lists the models that are there, the present one highlighted."""
+        self.entries = entries
+        for names in self.query(_Names):  # none yet, if the engine is quicker than the screen
+            names.clear_options()
+            names.add_options([Option(line) for line in model_lines(entries, self.present)])
+            here = (index for index, entry in enumerate(entries) if is_present(entry, self.present))
+            names.highlighted = next(here, 0) if entries else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 (Textual's)
+        """In the field a slash is a letter."""
+        return action != "type" or (bool(self.query(Input)) and not isinstance(self.focused, Input))
+
+    def action_type(self) -> None:
+        self.set_focus(self.query_one(Input))
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self.entries[event.option_index].spec)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.value.strip():
+            self.dismiss(event.value.strip())

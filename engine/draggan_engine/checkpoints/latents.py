@@ -1,0 +1,135 @@
+"""Latents that other tools have stored: the pivot of a PTI-tuned generator, the result of an inversion, a drag's end."""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from torch import Tensor
+
+from ..protocol.errors import CheckpointError
+from .foreign import PICKLE, ZIP, read_root
+from .reading import mapped, opened, printable
+from .stand_ins import ArrayRecord
+
+_NPY = b"\x93NUMPY"
+_DEPTH = 3
+_LARGEST = 64 << 20  # bytes of an archive's arrays
+_LONGEST_HEADER = 1 << 16
+_NPZ_TYPES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack in one go
+_WAYS = "give a latent of [num_ws, w_dim] or [w_dim] as .pt, .npy, .npz or .safetensors"
+
+
+def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
+    """The one latent in a file; the kind of file is told by its content.
+
+    Args:
+        num_ws, w_dim: what the model needs.
+
+    Returns:
+        `[1, num_ws, w_dim]`; a latent of a single row is used for all rows.
+
+    Raises:
+        CheckpointError: no such file, no latent in it or several that fit, or numbers that are not finite.
+    """
+    found = [array for array in _arrays(path) if array.dtype.kind in "fiu"]
+    fitting = [rows for array in found if (rows := _rows(array, num_ws, w_dim)) is not None]
+    if len(fitting) != 1:
+        shapes = printable(", ".join(str(list(array.shape)) for array in found[:5]), 200) or "nothing"
+        raise CheckpointError(
+            f"{path}: a latent of this model is [{num_ws}, {w_dim}], and the file holds {shapes}; {_WAYS}"
+        )
+    with np.errstate(over="ignore"):  # it becomes infinite, and is refused
+        latent = fitting[0].astype(np.float32)[None]
+    if not np.isfinite(latent).all():
+        raise CheckpointError(f"{path}: its latent has numbers that are not finite; get the file again")
+    return latent
+
+
+def _rows(array: NDArray[np.generic], num_ws: int, w_dim: int) -> NDArray[np.generic] | None:
+    """`[num_ws, w_dim]`, without a copy, or None where the array has another shape."""
+    rows = array.reshape(array.shape[1:]) if array.ndim > 1 and array.shape[0] == 1 else array
+    if rows.shape in ((w_dim,), (1, w_dim)):
+        rows = np.broadcast_to(rows, (num_ws, w_dim))
+    return None if rows.shape != (num_ws, w_dim) else rows
+
+
+def _arrays(path: Path) -> list[NDArray[np.generic]]:
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such file; {_WAYS}")
+    with opened(path) as file:
+        head = file.read(9)
+    try:
+        if head.startswith(_NPY):
+            return [_npy(mapped(path))]
+        if head.startswith(ZIP) and (arrays := _npz(path)):
+            return arrays
+        if head[8:] == b"{":
+            with safe_open(path, framework="pt") as stored:
+                return [_array(stored.get_tensor(key)) for key in stored.keys()]  # noqa: SIM118 (not a dictionary)
+    except Exception as error:  # hostile or broken headers can fail in any way
+        raise CheckpointError(f"{path}: it cannot be read ({printable(str(error), 200)}); {_WAYS}") from error
+    if head[:2] in PICKLE or head.startswith(ZIP):
+        return list(_inside(read_root(path), _DEPTH, set()))
+    raise CheckpointError(f"{path}: it is no file of a latent; {_WAYS}")
+
+
+def _npy(data: memoryview) -> NDArray[np.generic]:
+    """An array in numpy's own format, as a view: `np.load` would make room for what an archive's header asks for.
+
+    Raises:
+        ValueError: it is of another format, or holds Python objects. Others: it is broken.
+    """
+    stream = io.BytesIO(data[:_LONGEST_HEADER])
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError("it has a newer format")
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    with warnings.catch_warnings(action="ignore"):  # that it was written by Python 2
+        shape, fortran, dtype = header(stream)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    return np.ndarray(shape, dtype, data, stream.tell(), order="F" if fortran else "C")
+
+
+def _npz(path: Path) -> list[NDArray[np.generic]]:
+    """The arrays of numpy's archive; none where it is another's, or unpacks to more than latents do."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        numpys = all(entry.filename.endswith(".npy") and entry.compress_type in _NPZ_TYPES for entry in entries)
+        if not numpys or sum(entry.file_size for entry in entries) > _LARGEST:
+            return []
+        return [_npy(memoryview(_unpacked(archive, entry))) for entry in entries]
+
+
+def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """No more of an entry than its size, whatever is packed in it (`archive.read` unpacks all first)."""
+    with archive.open(entry) as file:
+        return file.read(entry.file_size)
+
+
+def _array(tensor: Tensor) -> NDArray[np.generic]:
+    """Without a copy, where numpy has that type."""
+    array: NDArray[np.generic] = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    return array
+
+
+def _inside(value: object, depth: int, seen: set[int]) -> Iterator[NDArray[np.generic]]:
+    """The arrays in a file's root object and in what it holds; each is counted once, however often it is there."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, Tensor):
+        yield _array(value)
+    elif isinstance(value, ArrayRecord):
+        yield value.array
+    elif isinstance(value, dict | list | tuple) and depth:
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _inside(item, depth - 1, seen)

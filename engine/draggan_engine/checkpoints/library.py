@@ -1,0 +1,137 @@
+"""Which models are on this machine, and where: bundled, the user's own (XDG data folder), converted copies (XDG cache)."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+
+import platformdirs
+
+from ..protocol.errors import CheckpointError, StorageError
+from ..protocol.messages import ModelEntry
+from .native_header import read_info
+
+APP = "draggan-tui"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+SUFFIXES = (".safetensors", ".pkl", ".pt", ".pth")
+
+
+def bundled_models() -> dict[str, Path]:
+    """Names and files of the models that come with the program."""
+    folder = Path(str(resources.files(__package__) / "bundled"))
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def own_folder() -> Path:
+    """Where imported and pulled models are; it need not exist."""
+    return platformdirs.user_data_path(APP) / "models"
+
+
+def own_models() -> dict[str, Path]:
+    """Names and files of the models that the user has imported or pulled."""
+    return {path.stem: path for path in _files(own_folder()) if path.suffix in SUFFIXES}
+
+
+def cached_copy(sha256: str) -> Path:
+    """Where the converted copy of a file with that hash is, once there is one."""
+    return platformdirs.user_cache_path(APP) / "models" / f"{sha256}.safetensors"
+
+
+def entries() -> tuple[ModelEntry, ...]:
+    """The models on this machine: the bundled ones, the user's own, then copies of files that were opened by path."""
+    own = {name: path for name, path in own_models().items() if name not in bundled_models()}
+    named = [("bundled", bundled_models()), ("own", own)]
+    listed = [_entry(name, origin, path) for origin, models in named for name, path in models.items()]
+    for path in _files(cached_copy("").parent):
+        try:
+            info = read_info(path)
+        except CheckpointError:
+            continue
+        listed.append(_entry(info.name, "cached", path, info.source.format if info.source else None))
+    return tuple(listed)
+
+
+def _entry(name: str, origin: str, path: Path, format: str | None = None) -> ModelEntry:
+    values = {"name": name, "origin": origin, "format": format, "path": str(path), "bytes": path.stat().st_size}
+    return ModelEntry.model_validate(values)
+
+
+def find(spec: str) -> Path:
+    """The file that a user means: a bundled model's name, one of their own, or a path. It is there and not empty.
+
+    Raises:
+        CheckpointError: it is not.
+    """
+    known = own_models() | bundled_models()
+    if spec in known:
+        return known[spec]
+    names = ", ".join(known) or "none"
+    try:
+        path = Path(spec).expanduser()
+        size = path.stat().st_size
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{spec!r}: there is no such model or file; give the name of a bundled or imported model ({names}) "
+            "or a path to a model file"
+        ) from error
+    if not path.is_file():
+        raise CheckpointError(f"{path}: it is not a file; give a path to a model file or the name of a model ({names})")
+    if size == 0:
+        raise CheckpointError(f"{path}: it is empty; get it again")
+    return path
+
+
+def own_path(name: str) -> Path:
+    """Where a new model of that name goes.
+
+    Raises:
+        CheckpointError: the name cannot be one, or is taken.
+    """
+    _check_name(name)
+    taken = (bundled_models() | own_models()).get(name)
+    if taken is not None:
+        raise CheckpointError(f"there is a model {name} already ({taken}); give another name with --name, or remove it")
+    return own_folder() / f"{name}.safetensors"
+
+
+def pulled_path(name: str, suffix: str) -> Path:
+    """Where a download of that name goes; it may be there from an earlier one.
+
+    Raises:
+        CheckpointError: the name cannot be one, or is that of another file.
+    """
+    _check_name(name)
+    path = own_folder() / f"{name}{suffix}"
+    taken = (own_models() | bundled_models()).get(name, path)
+    if taken != path:
+        raise CheckpointError(f"there is a model {name} already ({taken}); give another name with --name, or remove it")
+    return path
+
+
+def make_own_folder() -> None:
+    """
+    Raises:
+        StorageError: it cannot be made.
+    """
+    folder = own_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"cannot make the folder {folder}: {error.strerror or error}; check its permissions"
+        ) from error
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise CheckpointError(
+            f"{name!r}: not a name for a model; use letters, digits, '.', '_' and '-', at most 100, a letter or digit first"
+        )
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    except OSError:
+        return []

@@ -1,0 +1,62 @@
+"""A StyleGAN2 from files that hold no description of it: the tensors' own shapes tell everything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ..networks.config import StyleGAN2Config
+from ..networks.ops import resample_kernel
+from ..protocol.errors import CheckpointError
+from .parts import GeneratorPart, validated
+
+_BLOCK = re.compile(r"synthesis\.b([0-9]{1,4})\.conv1\.weight")
+_MAPPING = re.compile(r"mapping\.fc[0-9]{1,2}\.weight")
+
+
+def stylegan2_part(state: Mapping[str, Tensor], told: Mapping[str, object], where: str) -> GeneratorPart:
+    """
+    Args:
+        state: tensors under NVIDIA's keys, without the filters, which such files do not vary. Without
+            `mapping.w_avg`, the average is unknown and becomes NaN (see `Mapping`).
+        told: fields of the configuration that the file does tell.
+        where: file and part, for messages.
+
+    Raises:
+        CheckpointError: the shapes are no StyleGAN2's; it names the tensor.
+    """
+    kernels = {int(match[1]): tensor for key, tensor in state.items() if (match := _BLOCK.fullmatch(key))}
+    const = _of_rank(state, "synthesis.b4.const", 3, where)
+    dense = _of_rank(state, "mapping.fc0.weight", 2, where)
+    values = {
+        "resolution": max(kernels, default=0),
+        "channels": tuple(_channels(kernels[resolution]) for resolution in sorted(kernels)),
+        "img_channels": len(_of_rank(state, "synthesis.b4.torgb.weight", 4, where)),
+        "const_size": (const.shape[1], const.shape[2]),
+        "w_dim": dense.shape[0],
+        "z_dim": dense.shape[1],
+        "mapping_layers": sum(_MAPPING.fullmatch(key) is not None for key in state),
+        **told,
+    }
+    config = validated(StyleGAN2Config, values, where)
+    complete = dict(state)
+    complete.setdefault("mapping.w_avg", torch.full((config.w_dim,), torch.nan))
+    for resolution in config.block_resolutions:
+        for layer in ("", "conv1.", *(("conv0.",) if resolution > 4 else ())):
+            complete[f"synthesis.b{resolution}.{layer}resample_filter"] = resample_kernel()
+    return GeneratorPart(config, complete)
+
+
+def _channels(kernel: Tensor) -> int:
+    """0, which no network has, where the kernel is a single number."""
+    return len(kernel) if kernel.ndim else 0
+
+
+def _of_rank(state: Mapping[str, Tensor], key: str, rank: int, where: str) -> Tensor:
+    tensor = state.get(key)
+    if tensor is None or tensor.ndim != rank:
+        raise CheckpointError(f"{where}: {key} is missing or of another shape; the file is damaged or no StyleGAN2")
+    return tensor

@@ -1,0 +1,37 @@
+"""A generator of either family: mapping and synthesis together."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from .config import GeneratorConfig, StyleGAN2Config
+from .mapping import Mapping
+from .stylegan2 import StyleGAN2Synthesis
+from .stylegan3 import StyleGAN3Synthesis
+from .synthesis import Synthesis
+
+
+class Generator(nn.Module):
+    """z → ws by `mapping`, ws → picture and features by `synthesis`."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mapping = Mapping(config)
+        self.synthesis: Synthesis = (
+            StyleGAN2Synthesis(config) if isinstance(config, StyleGAN2Config) else StyleGAN3Synthesis(config)
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the picture in pixels."""
+        return self.config.size
+
+    @property
+    def num_ws(self) -> int:
+        return self.config.num_ws
+
+    @property
+    def device(self) -> torch.device:
+        return self.mapping.w_avg.device

@@ -1,0 +1,230 @@
+"""The `models` commands as a user runs them, against a real server on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+
+from draggan_engine.checkpoints.catalogue import load_model
+from tests.end_to_end.commands import run, run_here
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
+MODEL = FIXTURES / "sg2ada_cond_32.pkl"
+ALL = sorted(path for path in FIXTURES.iterdir() if path.suffix in (".pkl", ".pt"))
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """`draggan-tui models …` in an empty folder: exit status, stdout, stderr."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run_it(*arguments: str) -> tuple[int, str, str]:
+        return run_here(monkeypatch, *arguments, folder=tmp_path)
+
+    return run_it
+
+
+def pictures(spec: str) -> torch.Tensor:
+    """Of three latents, one of them with a w of its own for each row."""
+    generator = load_model(spec, "cpu").generator
+    config = generator.config
+    z = torch.randn(3, config.z_dim, generator=torch.Generator().manual_seed(0))
+    ws = generator.mapping(z, psi=0.7)
+    ws[2] += torch.randn(ws[2].shape, generator=torch.Generator().manual_seed(1))
+    image = generator.synthesis(ws).image
+    assert image is not None
+    return image
+
+
+# What there is ------------------------------------------------------------------------------------------------------
+
+
+def test_list(here: Run) -> None:
+    status, out, _ = here("models", "list")
+    assert status == 0
+    assert "critters-128  bundled" in out
+    for part in ("sg2ada-ffhq-1024", "StyleGAN3-r", "1024×1024", "382 MB", "https://github.com/NVlabs/stylegan2"):
+        assert part in out
+    status, out, _ = here("models", "list", "--json")
+    listed = json.loads(out)
+    assert [model["name"] for model in listed["here"]] == ["critters-128"]
+    assert len(listed["known"]) > 20
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_info(path: Path, here: Run) -> None:
+    status, out, _ = here("models", "info", str(path))
+    assert status == 0
+    info = json.loads(here("models", "info", "--json", str(path))[1])
+    assert info["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    settings = info["settings"]
+    for part in (
+        path.stem, info["sha256"], info["family"], info["format"], f"{info['width']}×{info['height']}",
+        f"{info['parameters']:,} parameters", settings["feature_block"],
+        f"{settings['layers']} of {info['num_ws']} rows of ws: {info['rows'][0]} … {info['rows'][settings['layers'] - 1]}",
+    ):  # fmt: skip
+        assert part in out, part
+    assert info["blocks"][-1] != settings["feature_block"]
+    assert len(info["rows"]) == info["num_ws"]
+
+
+# A file becomes a model ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_a_converted_model_gives_the_same_pictures(path: Path, here: Run, tmp_path: Path) -> None:
+    status, out, _ = here("models", "convert", str(path), "--out", str(tmp_path / "m.safetensors"))
+    assert status == 0
+    assert "m.safetensors: " in out
+    assert torch.equal(pictures(str(path)), pictures(str(tmp_path / "m.safetensors")))
+    before, after = load_model(str(path), "cpu"), load_model(str(tmp_path / "m.safetensors"), "cpu")
+    networks = [model.load_discriminator() for model in (before, after)]
+    assert [network is None for network in networks] in ([True, True], [False, False])
+    assert before.info.model_dump(exclude={"name", "sha256"}) == after.info.model_dump(exclude={"name", "sha256"})
+    assert after.name == "m"
+
+
+def test_an_imported_model_goes_by_its_name(here: Run, tmp_path: Path) -> None:
+    status, out, _ = here("models", "import", str(MODEL), "--name", "five-classes")
+    assert (status, out.splitlines()[-1]) == (0, "draggan-tui --model five-classes")
+    assert "five-classes  own" in here("models", "list")[1]
+    assert here("render", "--model", "five-classes", "--out", "a.png")[0] == 0
+    assert here("render", "--model", str(MODEL), "--out", "b.png")[0] == 0
+    a, b = (tmp_path / name for name in ("a.png", "b.png"))
+    assert a.stat().st_size > 0 and abs(a.stat().st_size - b.stat().st_size) < 100  # the model's name is in both
+    status, _, problem = here("models", "import", str(MODEL), "--name", "five-classes")
+    assert status == 2 and "there is a model five-classes already" in problem
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("import", "nothing.pkl"), "nothing.pkl"),
+        (("import", str(MODEL), "--name", "../outside"), "not a name"),
+        (("import", str(MODEL), "--name", ""), "sg2ada_cond_32"),
+        (("import", str(MODEL), "--name", "critters-128"), "already"),
+        (("import", __file__, "--name", "x"), "not a model file"),
+        (("convert", str(MODEL), "--out", "no/such/folder.safetensors"), "no folder"),
+        (("convert", str(MODEL), "--out", "."), "a folder"),
+        (("info", "no-such-model"), "no-such-model"),
+        (("info", __file__), "not a model file"),
+        (("pull", "no-such-model"), "models list"),
+        (("pull", "stylegan-human-v2-1024"), "models import"),
+    ],
+)
+def test_what_cannot_be(arguments: tuple[str, ...], named: str, here: Run, tmp_path: Path) -> None:
+    status, out, problem = here("models", *arguments)
+    if status == 0:  # an empty name is none
+        assert arguments[-1] == "" and named in out
+        return
+    assert (status, problem.count("\n")) == (2, 1)
+    assert named in problem
+    assert not list(tmp_path.glob("**/*.safetensors"))
+
+
+# Downloads ----------------------------------------------------------------------------------------------------------
+
+
+class Shelf(ThreadingHTTPServer):
+    """Serves `content` under any name; the first so many answers break off in the middle."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), _Shelf)
+        self.content, self.breaks, self.sent = content, 0, 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Shelf(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        shelf = self.server
+        assert isinstance(shelf, Shelf)
+        if self.path == "/gone.pkl":
+            self.send_error(404)
+            return
+        start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        part = shelf.content[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(part)))
+        self.send_header("ETag", f'"{hashlib.sha256(shelf.content).hexdigest()}"')
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(shelf.content) - 1}/{len(shelf.content)}")
+        self.end_headers()
+        if shelf.breaks:
+            shelf.breaks -= 1
+            part = part[: len(part) // 2]
+            self.close_connection = True
+        self.wfile.write(part)
+        shelf.sent += len(part)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    server = Shelf(MODEL.read_bytes())
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_pull(shelf: Shelf, here: Run) -> None:
+    shelf.breaks = 1
+    status, out, problem = here("models", "pull", f"{shelf.url}/five%20classes.pkl", "--name", "five")
+    assert status == 0, problem
+    sha256 = hashlib.sha256(shelf.content).hexdigest()
+    assert sha256 in out and "recorded now" in out and out.splitlines()[-1] == "draggan-tui --model five"
+    assert shelf.sent == len(shelf.content)  # the second try went on where the first broke off
+    assert here("render", "--model", "five", "--out", "a.png")[0] == 0
+    status, out, _ = here("models", "pull", f"{shelf.url}/five%20classes.pkl", "--name", "five")
+    assert status == 0 and shelf.sent == len(shelf.content)
+    shelf.content = shelf.content[:-1] + b"!"
+    status, out, _ = here("models", "pull", f"{shelf.url}/five%20classes.pkl", "--name", "again")
+    assert status == 1
+
+
+def test_a_download_that_is_no_model(shelf: Shelf, here: Run) -> None:
+    shelf.content = b"no model" * 1000
+    status, _, problem = here("models", "pull", f"{shelf.url}/m.pkl")
+    assert (status, problem.count("\n")) == (2, 1)
+    assert "not a model file" in problem and "m.pkl" in problem
+
+
+def test_downloads_that_fail(shelf: Shelf, here: Run) -> None:
+    status, _, problem = here("models", "pull", f"{shelf.url}/gone.pkl")
+    assert (status, problem.count("\n")) == (1, 1) and "404" in problem
+    status, _, problem = here("models", "pull", f"{shelf.url}/m.pkl", "--sha256", "0" * 64)
+    assert status == 1 and "0" * 64 in problem and hashlib.sha256(shelf.content).hexdigest() in problem
+    assert "m  own" not in here("models", "list")[1]
+
+
+# As a process of its own --------------------------------------------------------------------------------------------
+
+
+def test_the_second_start_reads_the_converted_copy(tmp_path: Path) -> None:
+    shutil.copy(MODEL, tmp_path / "m.pkl")
+    assert run("render", "--model", "m.pkl", "--out", "a.png", folder=tmp_path).returncode == 0
+    (copy,) = (tmp_path / "home").glob("**/*.safetensors")
+    assert copy.stem == hashlib.sha256(MODEL.read_bytes()).hexdigest()
+    assert run("render", "--model", "m.pkl", "--out", "b.png", folder=tmp_path).returncode == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    copy.write_bytes(copy.read_bytes()[:1000])
+    assert run("render", "--model", "m.pkl", "--out", "c.png", folder=tmp_path).returncode == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "c.png").read_bytes()
+    assert copy.stat().st_size > 1000

@@ -1,0 +1,166 @@
+"""Models of the user's own: picked inside the editor, with classes, started from a latent."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from tests.end_to_end.commands import files_under, run_here
+from tests.end_to_end.keys import LOADED
+from tests.end_to_end.terminal import RESTORED, Terminal, alive
+from tests.tiny import NUM_WS, W_DIM, save_tiny
+
+PAIR = ("--pair", "10,10:20,10", "--steps", "2")
+PIVOT = np.random.RandomState(1).randn(NUM_WS, W_DIM).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_tiny(tmp_path / "plain.safetensors")
+    save_tiny(tmp_path / "kinds.safetensors", classes=5)
+    np.save(tmp_path / "pivot.npy", PIVOT)
+    np.save(tmp_path / "short.npy", PIVOT[:3])
+    return tmp_path
+
+
+def read(path: Path) -> dict[str, object]:
+    return json.loads(path.read_text())
+
+
+def test_another_model_is_picked_and_begins_another_session(folder: Path) -> None:
+    with Terminal("--model", "plain.safetensors", "--out", "s", folder=folder) as terminal:
+        terminal.wait_for(LOADED)
+        terminal.send("\rl\r")
+        terminal.wait_for("▸1 ")
+        terminal.send("M")
+        terminal.wait_for("critters-128  bundled")
+        terminal.send("/kinds.safetensors\r")
+        terminal.wait_for("now kinds; the earlier session is in s")
+        terminal.wait_for("class  0 of 0…4")
+        assert "▸1 " not in terminal.text()
+        terminal.send("2C")
+        terminal.wait_for("class  2 of 0…4")
+        terminal.send("\rl\r")
+        terminal.wait_for("▸1 ")
+
+        # One that cannot be had changes nothing.
+        terminal.send("M")
+        terminal.wait_for("critters-128  bundled")
+        terminal.send("\t/no/where.pkl\r")
+        terminal.wait_for("'/no/where.pkl': there is no such model or file")
+        assert "▸1 " in terminal.text() and "class  2 of 0…4" in terminal.text()
+
+        # An engine that is started anew loads the present session's model.
+        engine = terminal.engine
+        os.kill(engine, signal.SIGKILL)
+        terminal.wait_for("[r] restart it")
+        terminal.send("r")
+        terminal.wait_for("the engine is back")
+        terminal.send("s")
+        terminal.wait_for("saved: s-2")
+        terminal.send("q")
+        assert terminal.wait() == 0
+        assert RESTORED in terminal.raw and not alive(engine)
+    first, second = read(folder / "s/session.json"), read(folder / "s-2/session.json")
+    assert (first["model"]["name"], len(first["pairs"]), first["label"]) == ("plain", 1, 0)
+    assert (second["model"]["name"], len(second["pairs"]), second["label"]) == ("kinds", 1, 2)
+    with Image.open(folder / "s-2/final.png") as image:
+        image.load()
+        assert (image.text["Model"], image.text["Class"]) == ("kinds", "2")
+
+
+def test_an_engine_that_dies_before_the_new_session_is_on_disk(folder: Path) -> None:
+    with Terminal("--model", "plain.safetensors", "--out", "s", folder=folder) as terminal:
+        terminal.wait_for(LOADED)
+        terminal.send("\rl\r")
+        terminal.wait_for("▸1 ")
+        terminal.send("M")
+        terminal.wait_for("critters-128  bundled")
+        terminal.send("/kinds.safetensors\r")
+        terminal.wait_for("class  0 of 0…4")
+        os.kill(terminal.engine, signal.SIGKILL)
+        terminal.wait_for("[r] restart it")
+        terminal.send("r")
+        terminal.wait_for("the engine is back")
+        terminal.send("\rl\r")
+        terminal.wait_for("▸1 ")
+        terminal.send("q")
+        assert terminal.wait() == 0
+    assert read(folder / "s/session.json")["model"]["name"] == "plain"
+    assert read(folder / "s-2/session.json")["model"]["name"] == "kinds"
+
+
+def test_the_editor_starts_from_a_latent(folder: Path) -> None:
+    with Terminal("--model", "plain.safetensors", "--latent", "pivot.npy", "--out", "s", folder=folder) as terminal:
+        terminal.wait_for("seed   from pivot.npy")
+        terminal.wait_for(LOADED)
+        terminal.send("n")
+        terminal.wait_for("seed   43")
+        terminal.send("u")
+        terminal.wait_for("seed   from pivot.npy")
+        terminal.send("s")
+        terminal.wait_for("saved: s")
+        terminal.send("q")
+        assert terminal.wait() == 0
+    assert read(folder / "s/session.json")["given"] is True
+    assert np.array_equal(load_file(folder / "s/latents.safetensors")["given"], PIVOT[None])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("--model", "plain.safetensors", "--class", "3"), ("--class 3: plain has no classes",)),
+        (("--model", "kinds.safetensors", "--class", "5"), ("--class 5: kinds has the classes 0 to 4",)),
+        (("--model", "plain.safetensors", "--latent", "short.npy"), ("short.npy", "[8, 4]", "[3, 4]")),
+        (("--model", "plain.safetensors", "--latent", "none.npy"), ("none.npy",)),
+    ],
+)
+def test_what_does_not_fit_the_model_is_2_everywhere(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    before = files_under(folder)
+    for command in (("drag", *PAIR), ("render", "--out", "a.png")):
+        status, stdout, stderr = run_here(monkeypatch, *command, *arguments, folder=folder)
+        assert (status, stdout, stderr.count("\n")) == (2, "", 1)
+        assert all(part in stderr for part in ("draggan-tui: ", *parts))
+    with Terminal(*arguments, folder=folder, size=(200, 24)) as terminal:
+        assert terminal.wait() == 2
+        assert all(part in terminal.text() for part in ("draggan-tui: ", *parts))
+    assert files_under(folder) == before
+
+
+def test_classes_without_a_screen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = []
+    for label in ("0", "4"):
+        arguments = ("render", "--model", "kinds.safetensors", "--class", label, "--out", f"{label}.png")
+        assert run_here(monkeypatch, *arguments, folder=folder) == (0, "", "")
+        with Image.open(folder / f"{label}.png") as image:
+            pictures.append(np.asarray(image))
+    assert (pictures[0] != pictures[1]).any()
+    arguments = ("drag", *PAIR, "--model", "kinds.safetensors", "--class", "4", "--out", "s", "--json")
+    assert run_here(monkeypatch, *arguments, folder=folder)[0] == 0
+    document = read(folder / "s/session.json")
+    assert (document["label"], document["drags"][0]["label"]) == (4, 4)
+    assert (folder / "s/initial.png").read_bytes() == (folder / "4.png").read_bytes()
+
+
+def test_a_latent_without_a_screen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ("--model", "plain.safetensors", "--latent", "pivot.npy")
+    assert run_here(monkeypatch, "render", *arguments, "--out", "a.png", folder=folder) == (0, "", "")
+    assert run_here(monkeypatch, "drag", *PAIR, *arguments, "--json", folder=folder)[0] == 0
+    (session,) = (folder / "draggan-out").iterdir()
+    assert session.name.endswith("-plain-given")
+    assert read(session / "session.json")["given"] is True
+    stored = load_file(session / "latents.safetensors")
+    assert np.array_equal(stored["given"], PIVOT[None]) and np.array_equal(stored["drag-001.before"], PIVOT[None])
+    assert (session / "initial.png").read_bytes() == (folder / "a.png").read_bytes()
+    with Image.open(folder / "a.png") as image:
+        image.load()
+        assert image.text["Latent"] == "given" and "Seed" not in image.text

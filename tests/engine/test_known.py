@@ -1,0 +1,109 @@
+"""The table of public checkpoints: sound in itself, and found again by sum, size and name."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from pydantic import ValidationError
+
+from draggan_engine.checkpoints.known import KnownModel, known_model, known_models, licence_of
+
+ROW = {
+    "name": "a-1",
+    "family": "StyleGAN2",
+    "shows": "nothing",
+    "width": 8,
+    "height": 8,
+    "file": "a.pkl",
+    "format": "pytorch-pickle",
+    "url": "https://example.org/a.pkl",
+    "home": "https://example.org/",
+    "licence": "none",
+}
+
+
+def test_it_is_read_once_and_covers_every_family() -> None:
+    assert known_models() is known_models()
+    assert {model.family for model in known_models()} == {"StyleGAN2", "StyleGAN3-t", "StyleGAN3-r"}
+    assert {model.format for model in known_models()} == {"pytorch-pickle", "tensorflow-pickle"}
+
+
+@pytest.mark.parametrize("field", ["name", "url", "sha256", "seen_sha256"])
+def test_no_two_rows_share_what_tells_them_apart(field: str) -> None:
+    values = Counter(value for model in known_models() if (value := getattr(model, field)) is not None)
+    assert values.most_common(1)[0][1] == 1
+
+
+def test_no_sum_is_both_proved_and_merely_seen() -> None:
+    proved = {model.sha256 for model in known_models()} - {None}
+    assert not proved & {model.seen_sha256 for model in known_models()}
+
+
+@pytest.mark.parametrize("model", known_models(), ids=lambda model: model.name)
+def test_a_row(model: KnownModel) -> None:
+    assert known_model(model.name) is model
+    assert model.home.startswith("https://")
+    assert model.url is None or model.url.startswith("https://")
+    assert len(model.licence) > 10
+    assert all(text.isprintable() for text in (model.shows, model.licence, model.home))
+    assert model.width & (model.width - 1) == model.height & (model.height - 1) == 0
+    assert str(model.height) in model.name.split("-")
+    assert model.bytes is None or 200e6 < model.bytes < 500e6
+    assert model.family != "StyleGAN3-r" or "-r-" in model.file
+    if model.home.endswith(("stylegan3", "stylegan2")) or "NVlabs" in model.home:
+        assert "non-commercial" in model.licence
+
+
+def test_an_unknown_name() -> None:
+    assert known_model("no-such-model") is None
+    assert known_model("SG2ADA-FFHQ-1024") is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "Upper-1"},
+        {"url": "http://example.org/a.pkl"},
+        {"url": "https://example.org/b.pkl"},
+        {"home": "example.org"},
+        {"sha256": "A" * 64},
+        {"sha256": "a" * 64, "seen_sha256": "b" * 64},
+        {"bytes": 1000, "about_mb": 1},
+        {"licence": ""},
+        {"file": "../a.pkl", "url": "https://example.org/../a.pkl"},
+        {"family": "StyleGAN"},
+        {"surplus": 1},
+    ],
+)
+def test_a_wrong_row_is_refused(wrong: dict[str, object]) -> None:
+    KnownModel.model_validate(ROW)
+    with pytest.raises(ValidationError):
+        KnownModel.model_validate({**ROW, **wrong})
+
+
+def test_a_row_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        known_models()[0].name = "other"  # type: ignore[misc]
+
+
+def test_licence_by_sum() -> None:
+    for model in known_models():
+        for value in (model.sha256, model.seen_sha256):
+            if value is not None:
+                assert licence_of(value, 1, "renamed.pkl") == model.licence
+    assert licence_of("0" * 64, 1, "renamed.pkl") is None
+
+
+def test_licence_by_size_and_name() -> None:
+    lions = known_model("sd-lions-512")
+    assert lions is not None
+    assert lions.bytes is not None
+    assert licence_of(None, lions.bytes, lions.file) == lions.licence
+    assert licence_of(None, lions.bytes + 1, lions.file) is None
+    assert licence_of(None, lions.bytes, "my-own.pkl") is None
+    assert licence_of("0" * 64, lions.bytes, lions.file) is None, "its sum is known, and this is another"
+    dogs = known_model("sd-dogs-1024")
+    assert dogs is not None
+    assert dogs.bytes is not None
+    assert licence_of("0" * 64, dogs.bytes, dogs.file) == dogs.licence, "only one copy's sum is known"

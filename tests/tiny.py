@@ -1,0 +1,22 @@
+"""Models that load at once: their pictures are noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from draggan_engine.checkpoints.native import save_native
+from draggan_engine.checkpoints.native_header import NativeInfo
+from draggan_engine.checkpoints.parts import GeneratorPart
+from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
+from draggan_engine.networks.generator import Generator
+
+NUM_WS, W_DIM = 8, 4
+
+
+def save_tiny(path: Path, classes: int = 0) -> Path:
+    """A model of 32×32 pixels, called as the file is."""
+    config = StyleGAN2Config(
+        resolution=32, z_dim=4, c_dim=classes, w_dim=W_DIM, mapping_layers=1, channels=pyramid_channels(32, 32, 4)
+    )
+    save_native(path, GeneratorPart.of(Generator(config)), None, NativeInfo(name=path.stem, psi=0.7))
+    return path

@@ -1,0 +1,349 @@
+"""Another model from inside the editor, classes, and a latent that was given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import OptionList, Static
+
+from draggan_engine.protocol.messages import (
+    Failed,
+    ListModels,
+    Loading,
+    LoadModel,
+    ModelEntry,
+    ModelLoaded,
+    ModelsListed,
+    Preview,
+    Render,
+    Save,
+    Saved,
+    StartDrag,
+)
+from draggan_tui.app import DragganApp
+from draggan_tui.widgets.canvas import Canvas
+from tests.ui.editing import INFO, FakeEngine, ended, place_pair, ready, status
+
+ENTRIES = (
+    ModelEntry(name="toy", origin="bundled", path="/b/toy.safetensors", bytes=4_409_308),
+    ModelEntry(name="ffhq", origin="own", path="/m/ffhq.pkl", bytes=364_000_000),
+    ModelEntry(name="cars", origin="own", path="/m/cars.pkl", bytes=35_000),
+)
+OTHER = INFO.model_copy(
+    update={"name": "ffhq", "width": 64, "height": 32, "psi": 0.5, "classes": 3,
+            "settings": INFO.settings.model_copy(update={"r1": 7})}
+)  # fmt: skip
+CLASSES = INFO.model_copy(update={"classes": 10})
+
+
+async def pick(pilot: Pilot[None], engine: FakeEngine, *keys: str) -> None:
+    """Opens the picker, lists the models, and presses the keys."""
+    await pilot.press("M")
+    assert isinstance(engine.sent[-1], ListModels)
+    engine.say(ModelsListed(models=ENTRIES))
+    await pilot.pause()
+    await pilot.press(*keys)
+    await pilot.pause()
+
+
+def asked(engine: FakeEngine) -> list[str]:
+    return [command.spec for command in engine.sent if isinstance(command, LoadModel)]
+
+
+async def test_the_list_says_what_there_is(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine)
+        names = app.screen.query_one(OptionList)
+        assert [str(option.prompt).rstrip() for option in names.options] == [
+            "● toy   bundled   4.4 MB",
+            "  ffhq  own       364 MB",
+            "  cars  own        35 kB",
+        ]
+        assert names.highlighted == 0
+        await pilot.press("enter")
+        assert app.screen is app.editor
+        assert (status(app), asked(engine)) == ("toy is the present model", [])
+
+
+@pytest.mark.parametrize(
+    ("keys", "spec"),
+    [
+        (("down", "enter"), "ffhq"),
+        (("j", "j", "enter"), "cars"),
+        (("j", "j", "k", "enter"), "ffhq"),
+        (("slash", *"jk", "slash", *"m.pkl", "enter"), "jk/m.pkl"),
+        (("tab", *"cars", "enter"), "cars"),
+        (("slash", "slash", "x", "tab", "j", "enter"), "ffhq"),
+    ],
+)
+async def test_choosing(app: DragganApp, keys: tuple[str, ...], spec: str) -> None:
+    keys = tuple("full_stop" if key == "." else key for key in keys)
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine, *keys)
+        assert app.screen is app.editor
+        assert asked(engine) == [spec]
+
+
+@pytest.mark.parametrize("keys", [("escape",), ("j", "slash", "x", "escape"), ("slash", "enter", "escape")])
+async def test_escape_leaves_all_as_it_is(app: DragganApp, keys: tuple[str, ...]) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine, *keys)
+        assert app.screen is app.editor
+        assert asked(engine) == []
+        await pilot.press("enter")
+        assert len(app.editor.workspace.edit.pairs) == 1
+
+
+async def test_another_model_is_another_session(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("space", "n")
+        assert not app.editor.workspace.unsaved
+        await pick(pilot, engine, "j", "enter")
+        engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
+        await pilot.pause()
+        work = app.editor.workspace
+        assert (work.edit.model, work.edit.seed, work.edit.psi, work.edit.settings.r1) == ("ffhq", 6, 0.5, 7)
+        assert (work.edit.pairs, work.edit.mask, work.history.past, work.cursor) == ((), None, (), (31.5, 15.5))
+        assert (work.revision, work.unsaved, app.editor.folder) == (0, False, None)
+        assert status(app) == "now ffhq; the earlier session is in draggan-out/x"
+        assert "ffhq" in app.screen.query_one(Canvas).render().plain  # until its picture is there
+        request = engine.last(Render)
+        assert (request.edit, request.width, request.height) == (work.edit, 48, 24)
+        engine.say(Preview(request=request.request, width=48, height=24, rgb=bytes(48 * 24 * 3)))
+        await pilot.pause()
+        assert app.editor.shown is not None
+        await place_pair(pilot)
+        save = engine.last(Save)
+        assert (save.revision, save.edit.model, len(save.edit.pairs)) == (2, "ffhq", 1)
+        await pilot.press("d")
+        assert engine.last(StartDrag).edit.model == "ffhq"
+        # The engine goes; the one that comes takes up this session, not the earlier one.
+        engine.say(ended(app))
+        await pilot.pause()
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        await pilot.press("r")
+        engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
+        await pilot.pause()
+        assert status(app) == "the engine is back"
+        assert app.editor.workspace.edit.latent == 1
+
+
+async def test_without_anything_saved_no_folder_is_named(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine, "j", "enter")
+        engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
+        await pilot.pause()
+        assert status(app) == "now ffhq"
+
+
+async def test_a_model_that_cannot_be_had_changes_nothing(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        before = app.editor.workspace.history
+        await pick(pilot, engine, "slash", "x", "enter")
+        await pilot.resize_terminal(100, 30)  # its preview is not asked for while the model may change
+        renders = [command for command in engine.sent if isinstance(command, Render)]
+        engine.say(Failed(command="load_model", message="'x': there is no such model or file"))
+        await pilot.pause()
+        assert status(app) == "'x': there is no such model or file"
+        assert app.editor.workspace.history is before
+        assert engine.last(Render).request == renders[-1].request + 1
+        await pilot.press("u", "d")
+        assert status(app).startswith("nothing to drag")
+        await pilot.press("ctrl+r", "d")
+        assert app.editor.workspace.dragging
+        assert engine.last(Save).edit == before.present
+
+
+async def test_while_a_model_loads_only_the_cursor_moves(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("l", "enter", "m")  # a handle that waits for its target, and the pen down
+        await pick(pilot, engine, "j", "enter")
+        work = app.editor.workspace
+        before, cursor, sent = work.history, work.cursor, len(engine.sent)
+        for key in (
+            "enter",
+            "t",
+            "x",
+            "m",
+            "space",
+            "i",
+            "c",
+            "d",
+            "full_stop",
+            "w",
+            "n",
+            "N",
+            "C",
+            "V",
+            "u",
+            "s",
+            "M",
+        ):
+            await pilot.press(key)
+            assert status(app) == "a model is loading: wait for it", key
+        await pilot.press("escape", "comma", "4", "l", "J")
+        assert app.screen is app.editor
+        assert work.history is before
+        assert work.cursor != cursor
+        assert len(engine.sent) == sent
+
+
+async def test_what_is_not_on_disk_is_written_first(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        engine.acknowledges = False
+        await place_pair(pilot)
+        revision = app.editor.workspace.revision
+        engine.say(Failed(command="save", message="full", revision=revision))
+        await pick(pilot, engine, "j", "enter")
+        assert engine.last(Save).revision == revision  # once more
+        assert asked(engine) == []
+        engine.say(Saved(revision=revision, folder="draggan-out/x"))
+        await pilot.pause(0.2)
+        assert asked(engine) == ["ffhq"]
+
+
+async def test_what_cannot_be_written_keeps_the_model(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        engine.acknowledges = False
+        await place_pair(pilot)
+        await pick(pilot, engine, "j", "enter")
+        await pilot.pause(1.5)
+        assert status(app) == "the last changes are not on disk, so the model stays; s saves them"
+        assert asked(engine) == []
+        engine.acknowledges = True
+        await pilot.press("s")
+        await pilot.pause()
+        assert not app.editor.workspace.unsaved
+
+
+async def test_no_other_model_during_a_drag_or_without_an_engine(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("M")
+        assert status(app) == "the model is still loading"
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d", "M")
+        assert app.screen is app.editor
+        assert status(app) == "a drag is running: d stops it"
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        await pilot.press("escape", "M")
+        assert status(app) == "no engine: R restarts it"
+        await pilot.press("R", "M")
+        assert status(app) == "the engine is starting"
+
+
+async def test_an_engine_that_dies_while_it_loads_leaves_the_session(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        edit = app.editor.workspace.edit
+        await pick(pilot, engine, "j", "enter")
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        await pilot.press("r")
+        engine.say(ModelLoaded(spec="toy", info=INFO, device="cpu"))
+        await pilot.pause()
+        assert (app.editor.workspace.edit, engine.resumed[-1]) == (edit, "draggan-out/x")
+        await pilot.press("d")
+        assert app.editor.workspace.dragging
+
+
+async def test_what_the_engine_reads_is_said(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine: FakeEngine = app.engine  # type: ignore[assignment]
+        engine.say(Loading(what="reading", done=120_000_000, total=364_000_000))
+        await pilot.pause(0.2)
+        line, bar = app.screen.query_one(Canvas).render().plain.splitlines()
+        assert line[1:] == " toy  reading 120/364 MB"
+        assert bar == "━━━━━━━─────────────────"
+        engine.say(Loading(what="building", done=0, total=1))
+        await pilot.pause(0.2)
+        assert app.screen.query_one(Canvas).render().plain[1:] == " toy  building"
+        await ready(app, pilot)
+        await pick(pilot, engine, "j", "enter")
+        assert status(app) == "loading ffhq …"
+        engine.say(Loading(what="reading", done=120_000_000, total=364_000_000))
+        await pilot.pause()
+        assert status(app) == "loading ffhq: reading 120/364 MB"
+
+
+async def test_classes(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot, CLASSES)
+        facts = app.screen.query_one("#facts", Static)
+        assert "class  0 of 0…9" in str(facts.render())
+        await pilot.press("C")
+        assert engine.last(Render).edit.label == 1
+        await pilot.press("5", "C")
+        assert engine.last(Render).edit.label == 6
+        await pilot.press("V", "8", "V")
+        assert engine.last(Render).edit.label == 7
+        assert "class  7 of 0…9" in str(facts.render())
+        assert not any(isinstance(command, Save) for command in engine.sent)  # looking is no change
+        await pilot.press("u")
+        assert app.editor.workspace.edit.label == 5
+
+
+async def test_no_classes(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        for key in "CV":
+            await pilot.press("3", key)
+            assert status(app) == "toy has no classes"
+            assert (app.editor.workspace.edit.label, app.editor.workspace.count) == (0, 0)
+
+
+@pytest.mark.parametrize(("classes", "message"), [
+    (0, "--class 12: toy has no classes; leave it out"),
+    (10, "--class 12: toy has the classes 0 to 9; give one of them"),
+])  # fmt: skip
+async def test_a_class_that_the_model_does_not_have_ends_the_editor(
+    app: DragganApp, classes: int, message: str
+) -> None:
+    work = app.editor.workspace
+    work.history = type(work.history)(work.edit.model_copy(update={"label": 12}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        info = INFO.model_copy(update={"classes": classes})
+        app.engine.say(ModelLoaded(spec="toy", info=info, device="cpu"))  # type: ignore[attr-defined]
+        await pilot.pause()
+        await pilot.pause()
+        assert not app.is_running
+    assert (app.return_code, app.farewell) == (2, message)
+
+
+@pytest.mark.parametrize("keys", [("n",), ("N",), ("C",), ("comma", "up", *"0.5", "enter")])
+async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: DragganApp, keys: tuple[str, ...]) -> None:
+    keys = tuple("full_stop" if key == "." else key for key in keys)
+    work = app.editor.workspace
+    work.history = type(work.history)(work.edit.model_copy(update={"given": True}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.engine.latent = Path("found/pivot.pt")
+        engine = await ready(app, pilot, CLASSES)
+        facts = app.screen.query_one("#facts", Static)
+        assert engine.last(Render).edit.given
+        assert "seed   from pivot.pt" in str(facts.render())
+        await pilot.press(*keys)
+        await pilot.pause()
+        assert not engine.last(Render).edit.given
+        assert "pivot" not in str(facts.render())
+        await pilot.press("u")
+        assert engine.last(Render).edit.given
