@@ -68,4 +68,4 @@ def pull(
     with friendly():
         from draggan_tui.models import pull_model
 
-        pull_model(source, sha256, name)
+        raise typer.Exit(pull_model(source, sha256, name))

@@ -16,7 +16,9 @@ def friendly() -> Iterator[None]:
     try:
         yield
     except DragganError as error:
-        typer.echo(f"draggan-tui: {error}", err=True)
+        # A file's name may hold anything, the terminal's own commands too.
+        message = "".join(sign if sign.isprintable() else "?" for sign in str(error))
+        typer.echo(f"draggan-tui: {message}", err=True)
         raise typer.Exit(error.exit_code) from error
     except (typer.Exit, typer.Abort):
         raise

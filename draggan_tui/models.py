@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -32,17 +33,27 @@ def list_models(*, as_json: bool) -> None:
         known = [model.model_dump(exclude_none=True) for model in known_models()]
         print(json.dumps({"here": [entry.model_dump() for entry in entries], "known": known}))
         return
-    console = Console()
-    console.print(Text("On this machine", style="bold"), Text("draggan-tui --model NAME", style="dim"))
+    console = _console()
+    console.print(_heading("On this machine", "draggan-tui --model NAME"))
     named = [entry for entry in entries if entry.origin != "cached"]
     console.print(_table([(entry.name, entry.origin, size_text(entry.bytes)) for entry in named]))
     if copies := [entry for entry in entries if entry.origin == "cached"]:
-        console.print(Text("\nConverted copies of files that were opened", style="bold"))
+        console.print(_heading("\nConverted copies of files that were opened", "draggan-tui --model NAME"))
         console.print(_table([(entry.name, entry.format or "", size_text(entry.bytes)) for entry in copies]))
-    console.print(Text("\nKnown public checkpoints", style="bold"), Text("draggan-tui models pull NAME", style="dim"))
+    console.print(_heading("\nKnown public checkpoints", "draggan-tui models pull NAME"))
     for (home, licence), group in groupby(known_models(), key=lambda model: (model.home, model.licence)):
-        console.print(Text(f"\n{home}\n{licence}", style="dim"), soft_wrap=True)
+        console.print(Text(f"\n{home}\n{licence}", style="dim"))
         console.print(_table([_known_row(model) for model in group]))
+
+
+def _console() -> Console:
+    """Of the terminal's width; in a file or a pipe, lines are as long as they are."""
+    console = Console()
+    return console if console.is_terminal else Console(width=1000)
+
+
+def _heading(title: str, command: str) -> Text:
+    return Text.assemble((title, "bold"), "   ", (command, "dim"))
 
 
 def _table(rows: list[tuple[str, ...]]) -> Table:
@@ -80,7 +91,7 @@ def show_info(spec: str, *, as_json: bool) -> None:
     table = Table.grid(padding=(0, 2))
     for label, value in facts(model.info, model.path, discriminator, height):
         table.add_row(Text(label, style="dim"), Text(value, overflow="fold"))
-    Console().print(table)
+    _console().print(table)
 
 
 def facts(info: ModelInfo, path: Path, discriminator: str, feature_height: int) -> list[tuple[str, str]]:
@@ -116,13 +127,15 @@ def facts(info: ModelInfo, path: Path, discriminator: str, feature_height: int) 
 def convert_model(spec: str, out: Path, name: str | None) -> None:
     """
     Raises:
-        OutputError: the path is a folder, or in none.
+        OutputError: the path is taken, in no folder, or not a .safetensors file's.
         DragganError: the model cannot be read, or the file not written.
     """
-    if out.is_dir():
-        raise OutputError(f"--out {out}: it is a folder; give the name of a .safetensors file")
+    if out.is_dir() or out.suffix != ".safetensors":
+        raise OutputError(f"--out {out}: give the name of a .safetensors file to write")
     if not out.parent.is_dir():
         raise OutputError(f"--out {out}: there is no folder {out.parent}; make it first")
+    if out.exists():
+        raise OutputError(f"--out {out}: there is a file already; give another name, or remove it")
     _convert(spec, out, name or out.stem)
 
 
@@ -150,42 +163,58 @@ def _convert(spec: str, out: Path, name: str) -> None:
     print(f"{out}: {size_text(out.stat().st_size)}")
 
 
-def pull_model(source: str, sha256: str | None, name: str | None) -> None:
-    """
+def pull_model(source: str, sha256: str | None, name: str | None) -> int:
+    """Downloads a model; returns the exit status: 0, or 130 after Ctrl-C.
+
     Raises:
-        CheckpointError: no such name, the name is taken, or what came is no model (it is kept, and named).
-        DownloadError: it cannot be had.
+        CheckpointError: no such name, or the name is taken.
+        InputError: the address or the checksum cannot be one.
+        DownloadError: it cannot be had, or is no model.
         StorageError: it cannot be written.
     """
     known = known_model(source)
-    url = source if known is None else known.url
-    if known is None and "://" not in source:
-        raise CheckpointError(f"{source!r}: no known model has that name; see draggan-tui models list, or give a URL")
-    if known is not None and url is None:
-        raise CheckpointError(
-            f"{source}: it cannot be downloaded directly; get it from {known.home}, then: draggan-tui models import FILE"
-        )
-    assert url is not None
+    url = _address(source, known)
     file = Path(unquote(urlsplit(url).path)).name
     name = name or (Path(file).stem if known is None else known.name)
+    if (other := known_model(name)) is not None and other != known:
+        raise CheckpointError(f"{name} is the name of a public checkpoint; give another with --name")
     suffix = Path(file).suffix if Path(file).suffix in library.SUFFIXES else ".pkl"
     target = library.pulled_path(name, suffix)
     library.make_own_folder()
     if known is not None:
         Console(stderr=True).print(Text(f"{known.shows}, {known.home}\nlicence: {known.licence}"), soft_wrap=True)
-    with _progress() as tell:
-        done = download(
-            url,
-            target,
-            sha256=sha256 or (known.sha256 if known else None),
-            recorded=library.own_folder() / RECORDED,
-            progress=lambda there, total: tell("downloading", there, total or 0),
-        )
-        from draggan_engine.checkpoints.catalogue import load_model
+    from draggan_engine.checkpoints.catalogue import check
 
-        load_model(str(target), "cpu", tell)
+    try:
+        with _progress() as tell:
+            done = download(
+                url,
+                target,
+                sha256=sha256 or (known.sha256 if known else None),
+                recorded=library.own_folder() / RECORDED,
+                check=check,
+                progress=lambda there, total: tell("downloading", there, total or 0),
+            )
+    except KeyboardInterrupt:
+        print("draggan-tui: stopped; what has come is kept, and the same command goes on from there", file=sys.stderr)
+        return 130
     compared = "as known" if done.compared else "recorded now, compared from now on"
     print(f"{target}: {size_text(done.size)}\nsha256 {done.sha256} ({compared})\ndraggan-tui --model {name}")
+    return 0
+
+
+def _address(source: str, known: KnownModel | None) -> str:
+    if known is not None and known.url is not None:
+        return known.url
+    if known is not None:
+        raise CheckpointError(
+            f"{source}: it cannot be downloaded directly; get it from {known.home}, then: draggan-tui models import FILE"
+        )
+    if "://" in source:
+        return source
+    if source in library.own_models() or source in library.bundled_models():
+        raise CheckpointError(f"{source}: it is on this machine already: draggan-tui --model {source}")
+    raise CheckpointError(f"{source!r}: no known model has that name; see draggan-tui models list, or give a URL")
 
 
 @contextmanager

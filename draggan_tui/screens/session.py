@@ -83,7 +83,9 @@ class SessionScreen(Screen[None]):
     """
 
     DEFAULT_CSS = """
-    SessionScreen #work { height: 1fr; }
+    SessionScreen { layers: base over; }
+    SessionScreen #work { height: 1fr; margin-bottom: 1; }
+    SessionScreen StatusLine { layer: over; dock: bottom; margin-bottom: 1; }
     SessionScreen Canvas { width: 1fr; height: 1fr; }
     """
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Literal
 
 from rich.text import Text
+from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
@@ -12,25 +14,35 @@ Kind = Literal["plain", "good", "bad"]
 
 
 class StatusLine(Widget):
-    """One row: a message on the left, count and mode on the right."""
+    """A message on the left, count and mode on the right: one row, or over the canvas as many as a problem's text needs."""
 
     DEFAULT_CSS = """
-    StatusLine { height: 1; padding: 0 1; background: $panel; }
+    StatusLine { height: auto; max-height: 6; padding: 0 1; background: $panel; }
     StatusLine.good { color: $text-success; }
     StatusLine.bad { color: $text-error; text-style: bold; }
     """
 
-    message: reactive[str] = reactive("")
+    message: reactive[str] = reactive("", layout=True)
     mode: reactive[str] = reactive("")
 
     def say(self, message: str, kind: Kind = "plain") -> None:
         """Shows a message until the next one."""
-        self.message = message
         self.set_class(kind == "good", "good")
         self.set_class(kind == "bad", "bad")
+        self.message = message
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 (Textual's)
+        return len(self._lines(width))
 
     def render(self) -> Text:
-        room = max(self.content_size.width - len(self.mode) - 1, 0)
-        text = Text(self.message)
-        text.truncate(room, overflow="ellipsis", pad=True)
-        return text + Text(" " + self.mode, style="bold")
+        return Text("\n").join(self._lines(self.content_size.width))
+
+    def _lines(self, width: int) -> list[Text]:
+        """The mode stands in the first; only a problem gets more than one."""
+        room = max(width - len(self.mode) - 1, 1)
+        first, *rest = textwrap.wrap(self.message, room) or [""]
+        if rest and not self.has_class("bad"):
+            first, rest = self.message, []
+        line = Text(first)
+        line.truncate(room, overflow="ellipsis", pad=True)
+        return [line + Text(" " + self.mode, style="bold"), *map(Text, rest)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from tests.end_to_end.commands import run, run_here
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 MODEL = FIXTURES / "sg2ada_cond_32.pkl"
 ALL = sorted(path for path in FIXTURES.iterdir() if path.suffix in (".pkl", ".pt"))
+UMASK = os.umask(0)
+os.umask(UMASK)
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -82,15 +85,39 @@ def test_info(path: Path, here: Run) -> None:
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_a_converted_model_gives_the_same_pictures(path: Path, here: Run, tmp_path: Path) -> None:
-    status, out, _ = here("models", "convert", str(path), "--out", str(tmp_path / "m.safetensors"))
+    convert = ("models", "convert", str(path), "--out", str(tmp_path / "m.safetensors"))
+    status, out, _ = here(*convert)
     assert status == 0
+    assert (tmp_path / "m.safetensors").stat().st_mode & 0o777 == 0o666 & ~UMASK
     assert "m.safetensors: " in out
     assert torch.equal(pictures(str(path)), pictures(str(tmp_path / "m.safetensors")))
     before, after = load_model(str(path), "cpu"), load_model(str(tmp_path / "m.safetensors"), "cpu")
     networks = [model.load_discriminator() for model in (before, after)]
     assert [network is None for network in networks] in ([True, True], [False, False])
-    assert before.info.model_dump(exclude={"name", "sha256"}) == after.info.model_dump(exclude={"name", "sha256"})
+    assert before.info.model_dump(exclude={"name", "sha256", "format"}) == after.info.model_dump(
+        exclude={"name", "sha256", "format"}
+    )
     assert after.name == "m"
+
+
+def test_nothing_is_written_over(here: Run, tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").write_text("a thesis")
+    status, _, problem = here("models", "convert", str(MODEL), "--out", "m.safetensors")
+    assert (status, problem.count("\n")) == (2, 1)
+    assert "already" in problem
+    assert (tmp_path / "m.safetensors").read_text() == "a thesis"
+    os.mkfifo(tmp_path / "pipe.png")
+    status, _, problem = here("render", "--out", "pipe.png")
+    assert status != 0 and "no file that could be replaced" in problem
+    assert (tmp_path / "pipe.png").is_fifo()
+
+
+def test_a_converted_copy_goes_by_the_name_of_its_file(here: Run, tmp_path: Path) -> None:
+    shutil.copy(MODEL, tmp_path / "mine.pkl")
+    assert here("render", "--model", "mine.pkl", "--out", "a.png")[0] == 0
+    (tmp_path / "mine.pkl").unlink()
+    assert here("render", "--model", "mine", "--out", "b.png")[0] == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_an_imported_model_goes_by_its_name(here: Run, tmp_path: Path) -> None:
@@ -114,9 +141,17 @@ def test_an_imported_model_goes_by_its_name(here: Run, tmp_path: Path) -> None:
         (("import", str(MODEL), "--name", "critters-128"), "already"),
         (("import", __file__, "--name", "x"), "not a model file"),
         (("convert", str(MODEL), "--out", "no/such/folder.safetensors"), "no folder"),
-        (("convert", str(MODEL), "--out", "."), "a folder"),
+        (("convert", str(MODEL), "--out", "."), ".safetensors file"),
+        (("convert", str(MODEL), "--out", "/dev/null"), ".safetensors file"),
+        (("convert", str(MODEL), "--out", "m.pkl"), ".safetensors file"),
+        (("import", str(MODEL), "--name", "sg2ada-ffhq-1024"), "public checkpoint"),
+        (("info", "sg2ada-ffhq-1024"), "models pull sg2ada-ffhq-1024"),
+        (("pull", "critters-128"), "on this machine already"),
+        (("pull", "ftp://example.org/m.pkl"), "http"),
+        (("pull", "https://example.org/m.pkl", "--sha256", "abc"), "64 hexadecimal"),
         (("info", "no-such-model"), "no-such-model"),
         (("info", __file__), "not a model file"),
+        (("info", "no\x1b[2Jsuch\nmodel"), "no?[2Jsuch?model"),
         (("pull", "no-such-model"), "models list"),
         (("pull", "stylegan-human-v2-1024"), "models import"),
     ],
@@ -202,8 +237,10 @@ def test_pull(shelf: Shelf, here: Run) -> None:
 def test_a_download_that_is_no_model(shelf: Shelf, here: Run) -> None:
     shelf.content = b"no model" * 1000
     status, _, problem = here("models", "pull", f"{shelf.url}/m.pkl")
-    assert (status, problem.count("\n")) == (2, 1)
+    assert (status, problem.count("\n")) == (1, 1)
     assert "not a model file" in problem and "m.pkl" in problem
+    shelf.content = MODEL.read_bytes()  # the publisher has mended it: nothing of the wrong one was kept
+    assert here("models", "pull", f"{shelf.url}/m.pkl")[0] == 0
 
 
 def test_downloads_that_fail(shelf: Shelf, here: Run) -> None:

@@ -76,7 +76,7 @@ def test_content_counts_and_not_the_name(tmp_path: Path) -> None:
 def test_bundled_models_go_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "bundled_models", lambda: {"toy-8": save(tmp_path / "toy-8.safetensors")})
     assert load_model("toy-8", "cpu").info.psi == 1
-    assert "toy-8" in refusal("toy-9")
+    assert "toy-9" in refusal("toy-9")
 
 
 def test_every_bundled_model_opens() -> None:
@@ -95,7 +95,7 @@ def test_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_nothing_there(spec: str) -> None:
     message = refusal(spec)
-    assert "critters-128" in message
+    assert "models list" in message
     assert "path" in message
 
 
@@ -107,7 +107,7 @@ def test_nothing_there(spec: str) -> None:
         (b"\x80\x04", "damaged or cut short"),
         (b"\x80\x04N.", "no generator"),
         (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "damaged or cut short"),  # torch.save before 1.6
-        (b"PK\x03\x04" + bytes(100), "torch.save"),
+        (b"PK\x03\x04" + bytes(100), "damaged or cut short"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "not a model file"),
         (b"a text of some length, with words in it", "not a model file"),
         (b"\x02\0\0\0\0\0\0\0{}", "not a model of draggan-tui"),

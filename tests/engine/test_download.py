@@ -25,7 +25,7 @@ import pytest
 
 from draggan_engine.checkpoints import transfer as module
 from draggan_engine.checkpoints.download import Downloaded, download
-from draggan_engine.protocol.errors import DownloadError, DragganError, StorageError
+from draggan_engine.protocol.errors import DownloadError, DragganError, InputError, StorageError
 
 MIB = 1 << 20
 BODY = random.Random(0).randbytes(3 * MIB + 12345)
@@ -169,7 +169,9 @@ class Place:
         self.steps.append((done, total))
 
     def pull(self, url: str, sha256: str | None = None) -> Downloaded:
-        return download(url, self.target, sha256=sha256, recorded=self.recorded, progress=self.progress)
+        return download(
+            url, self.target, sha256=sha256, recorded=self.recorded, check=lambda _: None, progress=self.progress
+        )
 
     def refused(self, url: str, sha256: str | None = None, kind: type[DragganError] = DownloadError) -> str:
         with pytest.raises(kind) as caught:
@@ -304,7 +306,7 @@ def test_a_damaged_record_is_not_overwritten(text: str, site: Site, place: Place
 
 @pytest.mark.parametrize("sha256", ["", "0" * 63, "g" * 64])
 def test_a_given_sum_that_is_none(sha256: str, site: Site, place: Place) -> None:
-    assert "64" in place.refused(site.url, sha256)
+    assert "64" in place.refused(site.url, sha256, InputError)
 
 
 # Breaks.
@@ -452,7 +454,7 @@ def test_after_kill_9_only_the_rest_is_transferred(site: Site, place: Place) -> 
     program = (
         "import sys; from pathlib import Path; from draggan_engine.checkpoints.download import download\n"
         "url, target, recorded = sys.argv[1:]\n"
-        "download(url, Path(target), recorded=Path(recorded), progress=lambda done, total: None)\n"
+        "download(url, Path(target), recorded=Path(recorded), check=lambda path: None, progress=lambda done, total: None)\n"
     )
     engine = Path(module.__file__).parents[2]
     process = subprocess.Popen(
@@ -485,7 +487,7 @@ def test_an_interrupted_call_can_be_resumed(site: Site, place: Place) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        download(site.url, place.target, recorded=place.recorded, progress=stop)
+        download(site.url, place.target, recorded=place.recorded, check=lambda _: None, progress=stop)
     there = place.part.stat().st_size
     assert there >= MIB
     assert place.pull(site.url, SUM).received == len(BODY) - there
@@ -573,7 +575,7 @@ def test_two_files_at_once_are_both_recorded(site: Site, place: Place) -> None:
         threading.Thread(
             target=download,
             args=(url, place.folder / f"{number}.pkl"),
-            kwargs={"recorded": place.recorded, "progress": place.progress},
+            kwargs={"recorded": place.recorded, "check": lambda _: None, "progress": place.progress},
         )
         for number, url in enumerate(urls)
     ]
@@ -718,9 +720,21 @@ def test_https_and_no_way_back_to_http(
     "url", ["", "file.pkl", "ftp://example.org/a", "file:///etc/passwd", "http://", "https:///a", "a\nb"]
 )
 def test_addresses_that_are_none(url: str, place: Place) -> None:
-    message = place.refused(url)
+    message = place.refused(url, kind=InputError)
     assert repr(url) in message
     assert place.names() == set()
+
+
+def test_a_file_that_is_of_no_use(site: Site, place: Place) -> None:
+    def check(path: Path) -> None:
+        assert path.read_bytes() == BODY
+        raise InputError("it is no model")
+
+    with pytest.raises(DownloadError, match="of no use and was removed: it is no model"):
+        download(site.url, place.target, recorded=place.recorded, check=check, progress=place.progress)
+    assert place.names() == set()
+    assert not place.recorded.exists()
+    place.pull(site.url)
 
 
 @pytest.mark.usefixtures("site")

@@ -92,17 +92,15 @@ HOLDING_THEMSELVES = {
     "a dictionary": b"}\x94" + text("G_ema") + b"h\x00s",
     "a dictionary of tensors": mapping(g_ema=b"}\x94" + text("input.input") + b"h\x00s"),
     "a list of latents": b"](" + b"]\x94(" + b"h\x00" * 1000 + b"e" + b"h\x00" * 1000 + b"e",
-    "a module": mapping(
-        G_ema=generator(more=b"}\x94", _modules=mapping(synthesis=module(), mapping=module(), x=b"h\x00"))
-    ),
-    "a network": group(network(), network(), network(components=b"}\x94") + b"h\x00" + text("mapping") + b"h\x01s0"),
     "a tuple": b"](" + b"]\x94h\x00\x85\x94h\x01e" + b"e",
 }
 
 
 @pytest.mark.parametrize("what", HOLDING_THEMSELVES)
 def test_what_holds_itself(what: str, reader: Reader) -> None:
-    refusal(reader, pickled(HOLDING_THEMSELVES[what]))
+    outcome = reader.read(pickled(HOLDING_THEMSELVES[what]))
+    assert not outcome.problem
+    assert outcome.said != "a model"
 
 
 def test_a_module_inside_itself(reader: Reader) -> None:
@@ -113,7 +111,7 @@ def test_a_module_inside_itself(reader: Reader) -> None:
             mapping=module(_modules=b"}"),
         )
         whole = modules + b"\x940" + generator(_modules=b"h\x00") + b"\x940" + b"h\x00" + text(inside) + b"h\x01s0"
-        assert refusal(reader, pickled(whole, mapping(G_ema=b"h\x01")))
+        assert "holds itself" in refusal(reader, pickled(whole, mapping(G_ema=b"h\x01")))
 
 
 def test_a_network_that_is_its_own_part(reader: Reader) -> None:
@@ -317,8 +315,8 @@ def test_a_file_of_ours_is_no_other_files_converted_copy(tmp_path: Path, tiny: b
 
 @pytest.mark.parametrize("sign", ["\x1b", "\x9b", "\u202e", "\u2028", "\ud800"])
 def test_what_a_file_says_of_itself_can_be_printed(sign: str, reader: Reader, tiny: bytes) -> None:
-    source = {"format": "a", "sha256": "0" * 64, "licence": None}
-    for info in ({"name": f"a{sign}b"}, {"source": source | {"format": sign}}, {"source": source | {"licence": sign}}):
+    source = {"format": sign, "sha256": "0" * 64}
+    for info in ({"name": f"a{sign}b"}, {"source": source}, {"licence": sign}):
         assert "info" in refusal(reader, saying(tiny, "info", {"name": "a", "psi": 1, **info}))
 
 

@@ -24,6 +24,8 @@ from draggan_tui.app import DragganApp
 from draggan_tui.screens.dialogs import Help, Question
 from draggan_tui.screens.editor import EditorScreen
 from draggan_tui.screens.settings import Settings
+from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.widgets.status import StatusLine
 from tests.ui.editing import INFO, ended, place_pair, ready, status
 
 
@@ -263,3 +265,23 @@ async def test_a_restart_takes_up_no_folder_that_this_session_has_not_written(ap
         await pilot.press("r")
         await pilot.pause()
         assert engine.resumed == [None, None]
+
+
+async def test_a_long_problem_is_shown_whole(app: DragganApp) -> None:
+    problem = (
+        "/a/path/that/is/long/model.pkl: it is not a whole file (EOFError); it is damaged or cut short: get it again"
+    )
+    async with app.run_test(size=(60, 24)) as pilot:
+        engine = await ready(app, pilot)
+        canvas, line = app.editor.query_one(Canvas), app.editor.query_one(StatusLine)
+        before = canvas.region
+        engine.say(Failed(command="load_model", message=problem))
+        await pilot.pause()
+        assert (line.region.height, line.region.bottom) == (2, 23)
+        assert [strip.text.rstrip() for strip in line.render_lines(line.size.region)] == [
+            " /a/path/that/is/long/model.pkl: it is not a whole file",
+            " (EOFError); it is damaged or cut short: get it again",
+        ]
+        assert canvas.region == before  # it stands over the picture, which does not move
+        await pilot.press("escape")
+        assert (line.region.height, line.region.bottom) == (1, 23)

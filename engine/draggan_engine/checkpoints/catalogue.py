@@ -114,6 +114,15 @@ def convert(spec: str, out: Path, name: str, progress: Progress = quiet) -> str 
     return _save(out, parts, named, path)
 
 
+def check(path: Path) -> None:
+    """
+    Raises:
+        CheckpointError: the file is no model that could be loaded.
+    """
+    parts = native.read(path)[0] if _is_native(path) else _foreign(path)
+    parts.generator.build(path, torch.device("meta"))
+
+
 def _save(out: Path, parts: ModelParts, info: NativeInfo, path: Path) -> str | None:
     """As `convert`, of parts that were read from `path`."""
     discriminator, problem = None, None
@@ -136,15 +145,22 @@ def _read(path: Path, sha256: str) -> tuple[ModelParts, NativeInfo]:
         try:
             return native.read(copy)
         except CheckpointError as error:
-            log.warning("%s; it is made anew", error)
+            log.warning("the converted copy of %s is damaged and is made anew (%s)", path.name, type(error).__name__)
             with suppress(OSError):
                 copy.unlink()
+    parts = _foreign(path)
+    licence = licence_of(sha256, path.stat().st_size, path.name)
+    source = Source(format=parts.format, sha256=sha256)
+    return parts, NativeInfo(name=_name(path), psi=USER_PSI, source=source, licence=licence)
+
+
+def _foreign(path: Path) -> ModelParts:
+    """What is in a file of others."""
     root = read_root(path)
     for reader in (nvidia, tensorflow, rosinality):
-        if (parts := reader.parts(root, path)) is not None:
-            licence = licence_of(sha256, path.stat().st_size, path.name)
-            source = Source(format=parts.format, sha256=sha256)
-            return parts, NativeInfo(name=_name(path), psi=USER_PSI, source=source, licence=licence)
+        parts: ModelParts | None = reader.parts(root, path)
+        if parts is not None:
+            return parts
     raise CheckpointError(f"{path}: it holds no generator that this version knows; {_OPENS}")
 
 
@@ -199,7 +215,7 @@ def _describe(generator: Generator, parts: ModelParts, info: NativeInfo, path: P
         name=info.name if _is_native(path) else _name(path),
         sha256=sha256,
         family=family,
-        format=info.source.format if info.source else parts.format,
+        format=_format(parts, info, path),
         licence=info.licence,
         width=width,
         height=height,
@@ -214,6 +230,12 @@ def _describe(generator: Generator, parts: ModelParts, info: NativeInfo, path: P
         psi=info.psi,
         settings=settings.model_copy(update={"layers": min(settings.layers, generator.num_ws)}),
     )
+
+
+def _format(parts: ModelParts, info: NativeInfo, path: Path) -> str:
+    if info.source is None:
+        return parts.format
+    return f"{parts.format}, made of: {info.source.format}" if _is_native(path) else info.source.format
 
 
 def _feature_block(generator: Generator) -> str:

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from ..protocol.atomic import atomic_write
-from ..protocol.errors import DownloadError, StorageError
+from ..protocol.errors import DownloadError, InputError, StorageError
 from .part_file import OtherSum, locked_part, storage
 from .transfer import Progress, fetch, open_client
 
@@ -51,7 +51,15 @@ class Downloaded:
     compared: bool
 
 
-def download(url: str, target: Path, *, sha256: str | None = None, recorded: Path, progress: Progress) -> Downloaded:
+def download(
+    url: str,
+    target: Path,
+    *,
+    sha256: str | None = None,
+    recorded: Path,
+    check: Callable[[Path], None],
+    progress: Progress,
+) -> Downloaded:
     """Makes `target` the file that is at `url`.
 
     If `target` is there and has the given and the recorded sum, nothing is downloaded. If it has another, it is
@@ -63,12 +71,15 @@ def download(url: str, target: Path, *, sha256: str | None = None, recorded: Pat
         target: its folder is made if need be.
         sha256: the sum that the file must have, in hexadecimal digits, if it is known.
         recorded: a JSON file of URLs and the sums that they had when first downloaded; made if need be.
+        check: called with the path of the whole file before it gets its name or its sum is written down; by raising an
+            `InputError` it says that the file is of no use, which is then removed.
         progress: called with the bytes there so far and those of the whole file (None: the server does not say), a few
             times a second. What it raises ends the download, which can then be resumed.
 
     Raises:
-        DownloadError: the file cannot be had, has another sum (then it is removed, and the record stays), or another
-            process is downloading it.
+        DownloadError: the file cannot be had, has another sum or is of no use (then it is removed, and the record
+            stays), or another process is downloading it.
+        InputError: `url` or `sha256` cannot be one.
         StorageError: it cannot be written. What came stays for resuming.
     """
     _check_url(url)
@@ -93,11 +104,15 @@ def download(url: str, target: Path, *, sha256: str | None = None, recorded: Pat
                 fetch(client, url, part, progress)
         try:
             part.check(url, wanted, None)
+            check(part.path)
             before = _record(recorded, url, part.sha256)
             part.check(url, before, recorded)
         except OtherSum as error:
             part.discard()
             raise DownloadError(str(error)) from None
+        except InputError as error:
+            part.discard()
+            raise DownloadError(f"{url}: what came is of no use and was removed: {error}") from error
         size, came = part.size, part.received
         part.become(target)
         return Downloaded(target, part.sha256, size, came, compared=bool(known))
@@ -107,16 +122,16 @@ def _check_url(url: str) -> None:
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, TypeError) as error:
-        raise DownloadError(f"{url!r}: this is not an address ({error}); give one that begins with https://") from error
+        raise InputError(f"{url!r}: this is not an address ({error}); give one that begins with https://") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise DownloadError(f"{url!r}: only http and https addresses can be downloaded; give one of those")
+        raise InputError(f"{url!r}: only http and https addresses can be downloaded; give one of those")
 
 
 def _checked_sum(sha256: str | None) -> str | None:
     if sha256 is None:
         return None
     if not _SHA256.fullmatch(sha256.lower()):
-        raise DownloadError(f"sha256: {sha256!r} is not a SHA-256 sum; give its 64 hexadecimal digits")
+        raise InputError(f"--sha256 {sha256!r}: it is not a SHA-256 sum; give its 64 hexadecimal digits")
     return sha256.lower()
 
 

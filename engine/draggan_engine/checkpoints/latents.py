@@ -41,7 +41,11 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
     """
     found = [array for array in _arrays(path) if array.dtype.kind in "fiu"]
     fitting = [rows for array in found if (rows := _rows(array, num_ws, w_dim)) is not None]
-    if len(fitting) != 1:
+    if len(fitting) > 1:
+        raise CheckpointError(
+            f"{path}: it holds {len(fitting)} latents that this model could take; give a file with one"
+        )
+    if not fitting:
         shapes = printable(", ".join(str(list(array.shape)) for array in found[:5]), 200) or "nothing"
         raise CheckpointError(
             f"{path}: a latent of this model is [{num_ws}, {w_dim}], and the file holds {shapes}; {_WAYS}"

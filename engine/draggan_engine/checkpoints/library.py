@@ -10,7 +10,9 @@ import platformdirs
 
 from ..protocol.errors import CheckpointError, StorageError
 from ..protocol.messages import ModelEntry
+from .known import known_model
 from .native_header import read_info
+from .reading import printable
 
 APP = "draggan-tui"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -58,28 +60,34 @@ def _entry(name: str, origin: str, path: Path, format: str | None = None) -> Mod
 
 
 def find(spec: str) -> Path:
-    """The file that a user means: a bundled model's name, one of their own, or a path. It is there and not empty.
+    """The file that a user means: a bundled model's name, one of their own, a path, or the name of a file that was
+    opened before and has a converted copy. It is there and not empty.
 
     Raises:
         CheckpointError: it is not.
     """
-    known = own_models() | bundled_models()
-    if spec in known:
-        return known[spec]
-    names = ", ".join(known) or "none"
+    named = own_models() | bundled_models()
+    if spec in named:
+        return named[spec]
     try:
         path = Path(spec).expanduser()
         size = path.stat().st_size
     except (OSError, ValueError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{spec!r}: there is no such model or file; give the name of a bundled or imported model ({names}) "
-            "or a path to a model file"
-        ) from error
+        copies = [entry.path for entry in entries() if entry.origin == "cached" and entry.name == spec]
+        if len(copies) == 1:
+            return Path(copies[0])
+        raise CheckpointError(f"{printable(spec)!r}: there is no such model or file; {_remedy(spec)}") from error
     if not path.is_file():
-        raise CheckpointError(f"{path}: it is not a file; give a path to a model file or the name of a model ({names})")
+        raise CheckpointError(f"{path}: it is not a file; {_remedy(spec)}")
     if size == 0:
         raise CheckpointError(f"{path}: it is empty; get it again")
     return path
+
+
+def _remedy(spec: str) -> str:
+    if known_model(spec) is not None or "://" in spec:
+        return f"to download it: draggan-tui models pull {printable(spec)}"
+    return "give the path of a model file, or a name from: draggan-tui models list"
 
 
 def own_path(name: str) -> Path:
@@ -89,9 +97,9 @@ def own_path(name: str) -> Path:
         CheckpointError: the name cannot be one, or is taken.
     """
     _check_name(name)
-    taken = (bundled_models() | own_models()).get(name)
-    if taken is not None:
-        raise CheckpointError(f"there is a model {name} already ({taken}); give another name with --name, or remove it")
+    _check_free(name, None)
+    if known_model(name) is not None:
+        raise CheckpointError(f"{name} is the name of a public checkpoint; give another with --name")
     return own_folder() / f"{name}.safetensors"
 
 
@@ -103,9 +111,7 @@ def pulled_path(name: str, suffix: str) -> Path:
     """
     _check_name(name)
     path = own_folder() / f"{name}{suffix}"
-    taken = (own_models() | bundled_models()).get(name, path)
-    if taken != path:
-        raise CheckpointError(f"there is a model {name} already ({taken}); give another name with --name, or remove it")
+    _check_free(name, path)
     return path
 
 
@@ -126,8 +132,15 @@ def make_own_folder() -> None:
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise CheckpointError(
-            f"{name!r}: not a name for a model; use letters, digits, '.', '_' and '-', at most 100, a letter or digit first"
+            f"{name!r}: not a name for a model; give one with --name, of letters, digits, '.', '_' and '-', at most 100, "
+            "a letter or digit first"
         )
+
+
+def _check_free(name: str, path: Path | None) -> None:
+    taken = (own_models() | bundled_models()).get(name)
+    if taken not in (None, path):
+        raise CheckpointError(f"there is a model {name} already ({taken}); give another name with --name, or remove it")
 
 
 def _files(folder: Path) -> list[Path]:

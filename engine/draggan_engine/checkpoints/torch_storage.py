@@ -211,7 +211,7 @@ def _directory_size(data: memoryview) -> int:
     reads the list takes a 64-bit record from where the locator points or from right before it, as it likes."""
     end = bytes(data[-22:])
     if end[:4] != b"PK\x05\x06":
-        raise Refused("does not end as the zip archives of torch.save do")
+        raise zipfile.BadZipFile("the list of contents is missing")  # as of a download that broke off
     sizes = [struct.unpack_from("<I", end, 12)[0]]
     locator = bytes(data[-42:-22])
     if locator[:4] == b"PK\x06\x07":

@@ -20,12 +20,16 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: the file cannot be written (also for an `OSError` of the block).
     """
+    if path.exists() and not path.is_file():
+        raise StorageError(f"{path}: it is no file that could be replaced; give another path")
     part = path.parent / f".{secrets.token_hex(8)}.part"
     try:
         part.touch(exist_ok=False)
+        mode = part.stat().st_mode
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
+        part.chmod(mode)  # what the user's umask gives: some libraries make a new file in its place, of their own mode
         part.replace(path)
     except OSError as error:
         raise StorageError(
