@@ -24,6 +24,14 @@ from draggan_tui.workspace import Workspace
 
 
 @dataclass(frozen=True)
+class TakenUp:
+    """An earlier session to go on with: its edit, and its folder."""
+
+    edit: Edit
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Options:
     """What the command line asked for."""
 
@@ -35,6 +43,7 @@ class Options:
     device: str
     out: Path | None
     theme: EditorTheme
+    taken_up: TakenUp | None = None
 
 
 class DragganApp(App[None]):
@@ -55,8 +64,11 @@ class DragganApp(App[None]):
             on_lost=lambda: self.editor.post_message(EngineLost()),
         )
         edit = Edit(model=options.model, seed=options.seed, label=options.label, given=options.latent is not None)
-        workspace = Workspace(edit, options.psi)
+        earlier = options.taken_up
+        workspace = Workspace(earlier.edit if earlier else edit, options.psi, taken_up=earlier is not None)
         self.editor = EditorScreen(workspace, self.engine, self._depth())
+        if earlier is not None:
+            self.editor.folder = str(earlier.folder)
         self._leaving = False
         self.farewell: str | None = None  # what to say on the terminal when the screen is gone
 
@@ -75,7 +87,7 @@ class DragganApp(App[None]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _: self._signalled(loop, number))
         await self.push_screen(self.editor)
-        await self.engine.start()
+        await self.engine.start(resume=self.editor.folder)
 
     def _signalled(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
         # A plain handler, because it also runs while the loop is stuck in a write to a terminal that is gone.

@@ -6,12 +6,15 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from draggan_tui import __version__, cli_models
 from draggan_tui.friendly import friendly
+
+if TYPE_CHECKING:
+    from draggan_tui.app import Options
 
 app = typer.Typer(
     add_completion=False,
@@ -51,6 +54,8 @@ Latent = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A stored latent to start from instead of the seed's.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Theme = Annotated[str, typer.Option(help="dark, light, contrast, or the path of a TOML file.")]
+Colors = Annotated[Color, typer.Option("--color", help="How many colours to use; auto asks the terminal.")]
 
 
 def _version(wanted: bool) -> None:
@@ -71,8 +76,8 @@ def editor(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the session; default: draggan-out/<date>-<model>-seed<N>.")
     ] = None,
-    theme: Annotated[str, typer.Option(help="dark, light, contrast, or the path of a TOML file.")] = "dark",
-    color: Annotated[Color, typer.Option(help="How many colours to use; auto asks the terminal.")] = Color.auto,
+    theme: Theme = "dark",
+    color: Colors = Color.auto,
     _version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -87,17 +92,24 @@ def editor(
         if out is not None:
             check_output(out)
         _set_color(color)
-        from draggan_tui.app import DragganApp, Options
+        from draggan_tui.app import Options
         from draggan_tui.themes import load
 
-        options = Options(
-            model=model, seed=seed, psi=psi, label=label, latent=latent, device=device, out=out, theme=load(theme)
+        _run(
+            Options(
+                model=model, seed=seed, psi=psi, label=label, latent=latent, device=device, out=out, theme=load(theme)
+            )
         )
-        application = DragganApp(options)
-        application.run()
-        if application.farewell is not None:
-            typer.echo(f"draggan-tui: {application.farewell}", err=True)
-        raise typer.Exit(application.return_code or 0)
+
+
+def _run(options: Options) -> None:
+    from draggan_tui.app import DragganApp
+
+    application = DragganApp(options)
+    application.run()
+    if application.farewell is not None:
+        typer.echo(f"draggan-tui: {application.farewell}", err=True)
+    raise typer.Exit(application.return_code or 0)
 
 
 def _need_terminal() -> None:
@@ -120,6 +132,40 @@ def _set_color(color: Color) -> None:
     elif color is not Color.auto:
         os.environ.pop("NO_COLOR", None)
         os.environ["TEXTUAL_COLOR_SYSTEM"] = "standard" if color is Color.c16 else color.value
+
+
+@app.command("open")
+def open_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a session.")],
+    model: Annotated[str | None, typer.Option(help="Where its model is now; default: where it was.")] = None,
+    device: Device = "auto",
+    theme: Theme = "dark",
+    color: Colors = Color.auto,
+) -> None:
+    """Goes on with an earlier session."""
+    with friendly():
+        _need_terminal()
+        _set_color(color)
+        from draggan_tui.app import Options, TakenUp
+        from draggan_tui.sessions import take_up
+        from draggan_tui.themes import load
+
+        edit, found = take_up(folder, model)
+        _run(
+            Options(
+                model=found, seed=edit.seed, psi=None, label=edit.label, latent=None, device=device, out=None,
+                theme=load(theme), taken_up=TakenUp(edit, folder),
+            )
+        )  # fmt: skip
+
+
+@app.command()
+def sessions(json: Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout.")] = False) -> None:
+    """Lists the last sessions, the newest first."""
+    with friendly():
+        from draggan_tui.sessions import list_sessions
+
+        list_sessions(as_json=json)
 
 
 @app.command()

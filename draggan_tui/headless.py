@@ -129,7 +129,7 @@ def _store(model: Model, edit: Edit, out: Path | None, latent: Path | None) -> S
     """
     check_label(edit.label, model.info.classes, model.name)
     store = SessionStore(model.name, out)
-    store.know_model(model.name, model.sha256)
+    store.know_model(model.name, model.sha256, model.path)
     if latent is not None:
         store.give(read_latent(latent, model.info.num_ws, model.info.w_dim))
     return store

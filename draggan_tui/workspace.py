@@ -23,6 +23,7 @@ class Workspace:
     Args:
         edit: what to start with; the model's own defaults complete it in `model_loaded`.
         psi: ψ if the user gave one.
+        taken_up: the edit is one of an earlier session, and complete.
 
     Attributes:
         revision: number of the last change that is worth keeping (looking through seeds alone is not).
@@ -31,9 +32,9 @@ class Workspace:
         loading: the model that is to take the present one's place, by name or path.
     """
 
-    def __init__(self, edit: Edit, psi: float | None) -> None:
+    def __init__(self, edit: Edit, psi: float | None, *, taken_up: bool = False) -> None:
         self.history = History(edit)
-        self._psi = psi
+        self._psi, self._taken_up = psi, taken_up
         self.info: ModelInfo | None = None
         self.cursor: Point | None = None
         self.selected: int | None = None
@@ -83,11 +84,9 @@ class Workspace:
         """
         if self.info is None:
             check_label(self.edit.label, info.classes, info.name)
-            update = {
-                "model": info.name,
-                "psi": info.psi if self._psi is None else self._psi,
-                "settings": info.settings,
-            }
+            update: dict[str, object] = {"model": info.name}
+            if not self._taken_up:
+                update |= {"psi": info.psi if self._psi is None else self._psi, "settings": info.settings}
             self._begin(self.edit.model_copy(update=update), info)
         elif self.loading is not None:
             label = min(self.edit.label, max(info.classes - 1, 0))

@@ -223,7 +223,9 @@ class SessionScreen(Screen[None]):
             return
         self.device = event.device
         self._loading, self._asked_for = None, None
-        if first:
+        if first and self.folder is not None:
+            self.say(f"this session goes on: {self.folder}")
+        elif first:
             self.say("Enter places a handle, then its target; d drags; ? shows all keys")
         elif another:
             self._begin_session()

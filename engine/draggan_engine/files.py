@@ -31,6 +31,7 @@ from .protocol.edit import Document, DragSettings, Edit, Mask, PointPair
 from .protocol.errors import EditError, InputError, StorageError
 from .protocol.messages import DragRecord
 from .protocol.output import check_output
+from .recent import remember
 
 SCHEMA_VERSION = 1  # of `SessionFile`
 GIVEN = "given"
@@ -41,6 +42,7 @@ class ModelReference(Document):
 
     name: str
     sha256: str | None
+    path: str | None = Field(None, description="the absolute path that it was read from")
 
 
 class Result(Document):
@@ -161,12 +163,17 @@ class SessionStore:
         self.drags: list[DragRecord] = []
         self._latents: dict[str, NDArray[np.float32]] = {}
         self._latents_written = True
+        self._remembered = False
         if resume is not None:
             self._resume(resume)
 
-    def know_model(self, name: str, sha256: str) -> None:
+    def know_model(self, name: str, sha256: str, path: Path) -> None:
+        """
+        Args:
+            path: the file that it was read from.
+        """
         with self._lock:
-            self._model = ModelReference(name=name, sha256=sha256)
+            self._model = ModelReference(name=name, sha256=sha256, path=str(path.resolve()))
 
     @property
     def model(self) -> str:
@@ -280,6 +287,9 @@ class SessionStore:
     def _ensure_folder(self, edit: Edit) -> Path:
         if self.folder is None:
             self.folder = new_folder(self._out, self.model, edit)
+        if not self._remembered:
+            remember(self.folder)
+            self._remembered = True
         return _make(self.folder)
 
     def _write_session(self, folder: Path, edit: Edit) -> None:

@@ -195,7 +195,7 @@ class Engine:
         return load_model(spec, self.device, paced(self.outbox.send))
 
     def _use(self, model: Model, spec: str) -> None:
-        self.store.know_model(model.name, model.sha256)
+        self.store.know_model(model.name, model.sha256, model.path)
         self.model, self._shown = model, None
         _free_memory()
         self.outbox.send(ModelLoaded(spec=spec, info=model.info, device=str(model.generator.device)))

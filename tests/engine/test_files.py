@@ -37,7 +37,7 @@ def _in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_session_can_be_taken_up_again(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
-    store.know_model("toy", "ab" * 32)
+    store.know_model("toy", "ab" * 32, Path("/models/toy.pkl"))
     store.save(EDIT)
     store.keep_drag(record(1), WS, WS + 1)
     after = EDIT.after_drag(1, [(3, 3)])

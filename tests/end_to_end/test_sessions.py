@@ -1,0 +1,118 @@
+"""Earlier sessions: listed, and taken up again where they were left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.end_to_end.commands import run_here
+from tests.end_to_end.terminal import Terminal
+
+PAIR = ("--pair", "67,71:75,71")
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a session "a", left after one drag with a mask."""
+    folder = tmp_path_factory.mktemp("sessions")
+    mask = np.zeros((128, 128), np.uint8)
+    mask[20:110, 10:120] = 255
+    Image.fromarray(mask).save(folder / "head.png")
+    with pytest.MonkeyPatch.context() as patch:
+        status, _, problem = run_here(
+            patch, "drag", *PAIR, "--steps", "5", "--mask", "head.png", "--out", "a", folder=folder
+        )
+    assert status == 0, problem
+    return folder
+
+
+@pytest.fixture
+def folder(left: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(left, tmp_path / "work"))
+
+
+def test_the_last_sessions_are_listed(left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_here(monkeypatch, "drag", *PAIR, "--steps", "1", "--seed", "7", "--out", "b", folder=left)
+    status, out, _ = run_here(monkeypatch, "sessions", folder=left)
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0] == "critters-128  seed 7, 1 drag, 1 pair"
+    assert lines[2] == f"draggan-tui open {left / 'b'}"
+    assert f"draggan-tui open {left / 'a'}" in lines
+    listed = json.loads(run_here(monkeypatch, "sessions", "--json", folder=left)[1])
+    assert [Path(session["folder"]).name for session in listed] == ["b", "a"]
+    shutil.rmtree(left / "b")
+    assert f"{left / 'b'}" not in run_here(monkeypatch, "sessions", folder=left)[1]
+
+
+def test_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, out, _ = run_here(monkeypatch, "sessions", folder=tmp_path)
+    assert (status, out.count("\n")) == (0, 1)
+    assert "no sessions yet" in out
+
+
+def session(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "a" / "session.json").read_text())
+    return found
+
+
+def test_a_session_goes_on(folder: Path) -> None:
+    before = session(folder)
+    with Terminal("open", "a", folder=folder) as terminal:
+        terminal.wait_for("this session goes on: a")
+        terminal.wait_for("after drag 1")
+        assert "60% may move" in terminal.text()
+        assert "→75,71" in terminal.text()
+        terminal.send("d")
+        terminal.wait_for("drag 2")
+        terminal.wait_for(lambda: (folder / "a" / "drag-002" / "final.png").exists() and "DRAG" not in terminal.text())
+        terminal.send("q")
+        assert terminal.wait() == 0
+    after = session(folder)
+    assert [drag["number"] for drag in after["drags"]] == [1, 2]
+    assert after["drags"][0] == before["drags"][0]
+    assert after["drags"][1]["start"] == 1
+    assert after["created"] == before["created"]
+    assert after["settings"] == before["settings"]
+
+
+def changed(folder: Path, **fields: object) -> None:
+    path = folder / "a" / "session.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"schema_version": 2}, "schema version is 2"),
+        ({"psi": "much"}, "psi"),
+        ({"model": {"name": "gone", "sha256": "0" * 64, "path": "/no/such/gone.pkl"}}, "--model"),
+        ({"model": {"name": "gone", "sha256": None}}, "--model"),
+    ],
+)
+def test_sessions_that_cannot_be_opened(fields: dict[str, object], named: str, folder: Path) -> None:
+    changed(folder, **fields)
+    with Terminal("open", "a", folder=folder) as terminal:
+        assert terminal.wait() == 2
+        assert named in terminal.text().replace("\n", "")
+    with Terminal("open", "nothing", folder=folder) as terminal:
+        assert terminal.wait() == 2
+
+
+def test_without_a_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, _, problem = run_here(monkeypatch, "open", "a", folder=folder)
+    assert (status, problem.count("\n")) == (2, 1)
+
+
+def test_a_session_of_an_earlier_version_finds_its_model_by_name(folder: Path) -> None:
+    changed(folder, model={"name": "critters-128", "sha256": None})
+    with Terminal("open", "a", folder=folder) as terminal:
+        terminal.wait_for("after drag 1")
+        terminal.send("q")
+        assert terminal.wait() == 0
