@@ -198,7 +198,7 @@ def test_brush_toggle_invert_clear(work: Workspace) -> None:
     work.clear_mask()
     assert work.edit.mask is None
     work.resize_brush(-99)
-    assert work.brush == 1
+    assert work.brush.size == 1
 
 
 def test_looking_through_seeds_asks_for_no_folder_until_something_is_made(work: Workspace) -> None:
