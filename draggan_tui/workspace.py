@@ -6,16 +6,27 @@ The screen calls them, then shows the state and tells the engine what is new.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from draggan_engine.protocol.edit import Edit, check_label
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size, convert, distance, nearest_pixel
 from draggan_engine.protocol.messages import DragRecord, ModelInfo
 
 from . import document
-from .document import History
+from .areas import Area, Form
+from .document import Brush, History
 
 MAX_BRUSH = 32
 MAX_COUNT = 9999
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is being stretched: from `start`, in picture pixels, to the cursor."""
+
+    form: Form
+    start: Point
 
 
 class Workspace:
@@ -39,7 +50,8 @@ class Workspace:
         self.cursor: Point | None = None
         self.selected: int | None = None
         self.pen = False
-        self.brush = 1
+        self.brush = Brush()
+        self.shape: Shape | None = None
         self.count = 0
         self.dragging = False
         self.loading: str | None = None
@@ -103,7 +115,7 @@ class Workspace:
     def begin_loading(self, spec: str) -> None:
         """Another model is on its way; until it is there, or cannot be had, nothing changes."""
         self.at_rest()
-        self.pen, self.loading = False, spec
+        self.pen, self.shape, self.loading = False, None, spec
 
     def end_loading(self) -> None:
         """It cannot be had; the present one stays."""
@@ -118,7 +130,7 @@ class Workspace:
         within = edit.settings.stop_within(len(pairs := edit.check_drag(self.picture)))
         if all(distance(handle, target) <= within for handle, target in pairs):
             raise EditError(f"nothing to drag: every handle is within {within:g} px of its target; set a new one (t)")
-        self.pen, self.dragging, self.live = False, True, None
+        self.pen, self.shape, self.dragging, self.live = False, None, True, None
 
     def end_drag(self, record: DragRecord | None) -> None:
         """The drag is over; with a record, its result is the present picture and one entry of the history."""
@@ -227,7 +239,10 @@ class Workspace:
         self.change(document.remove(self.edit, self._selected()))
 
     def cancel(self) -> None:
-        """Forgets the count, lifts the pen, drops a handle that waits for its target."""
+        """Leaves the shape; or else forgets the count, lifts the pen, drops a handle that waits for its target."""
+        if self.shape is not None:
+            self.shape, self.count = None, 0
+            return
         self.count, self.pen = 0, False
         waiting = next((i for i, pair in enumerate(self.edit.pairs) if pair.target is None), None)
         if waiting is not None and not self.dragging and self.loading is None:
@@ -239,15 +254,47 @@ class Workspace:
         """Down: what the cursor passes may move."""
         if not self.pen:
             self.paint(True, grid)
-        self.pen = not self.pen
+        self.pen, self.shape = not self.pen, None
 
     def paint(self, value: bool | None, grid: Size) -> None:
-        """Sets, erases or (None) toggles the brush's square at the cursor."""
+        """Sets, erases or (None) toggles what the brush covers at the cursor."""
         self.at_rest()
         self.change(document.brush(self.edit, self._cursor(), self.brush, grid, self.picture, paint=value))
 
     def resize_brush(self, step: int) -> None:
-        self.brush = min(max(self.brush + step, 1), MAX_BRUSH)
+        self.brush = replace(self.brush, size=min(max(self.brush.size + step, 1), MAX_BRUSH))
+
+    def reshape_brush(self) -> None:
+        """Square ↔ round."""
+        self.brush = replace(self.brush, round=not self.brush.round)
+
+    def next_shape(self) -> None:
+        """A rectangle from the cursor on; then an ellipse, from the same place; then none."""
+        self.at_rest()
+        if self.shape is None:
+            self.pen, self.shape = False, Shape("rectangle", self._cursor())
+        else:
+            self.shape = replace(self.shape, form="ellipse") if self.shape.form == "rectangle" else None
+
+    def shape_area(self, grid: Size) -> Area | None:
+        """What the shape covers of the picture, if there is one."""
+        if self.shape is None:
+            return None
+        return document.shape_area(self.shape.form, self.shape.start, self._cursor(), grid, self.picture)
+
+    def finish_shape(self, value: bool, grid: Size) -> None:
+        """Sets or erases what the shape covers, and leaves it."""
+        self.at_rest()
+        if (area := self.shape_area(grid)) is None:
+            raise EditError("there is no shape: v starts one at the cursor")
+        change = document.paint_area if value else document.erase_area
+        self.change(change(self.edit, area, self.picture))
+        self.shape = None
+
+    def grow_mask(self, step: int, grid: Size) -> None:
+        """The mask's edge by a preview pixel out (1) or in (-1), times the count."""
+        self.at_rest()
+        self.change(document.grow_mask(self.edit, step * self._take_count(), grid, self.picture))
 
     def invert_mask(self) -> None:
         self.at_rest()

@@ -9,6 +9,7 @@ from rich.text import Text
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.geometry import Point
 from draggan_engine.protocol.messages import DragProgress, ModelInfo
+from draggan_tui.document import Brush
 
 
 def edit_facts(
@@ -16,7 +17,7 @@ def edit_facts(
     device: str,
     cursor: Point | None,
     mask_share: float | None,
-    brush: int,
+    brush: Brush,
     info: ModelInfo | None = None,
     given: str = "",
 ) -> Text:
@@ -37,7 +38,7 @@ def edit_facts(
         ("ψ", f"{edit.psi:g}   space {edit.settings.space.upper()}"),
         ("cursor", place),
         ("mask", share),
-        ("brush", str(brush)),
+        ("brush", f"{brush.size} round" if brush.round else str(brush.size)),
     )
     return Text("\n").join(Text.assemble((f"{label:<7}", "dim"), value) for label, value in rows)
 

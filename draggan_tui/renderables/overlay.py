@@ -1,6 +1,6 @@
 """The picture with what lies over it, as terminal cells.
 
-From below: the picture, the tint of the mask, dotted lines from handles to targets, the cursor, then the signs ●
+From below: the picture, the tint of the mask, the outline of a shape that is being stretched, dotted lines from handles to targets, the cursor, then the signs ●
 (handle) and ◎ (target) with the pair's number. With colours, tint, lines and cursor are drawn in the preview's
 pixels, so they are exact to half a cell and hide little; signs take whole cells and win over everything, so a handle
 under the cursor can still be read.
@@ -17,7 +17,7 @@ from draggan_tui.renderables.cells import BOLD, REVERSE, Cells
 from draggan_tui.renderables.halfblocks import halfblocks, shades
 from draggan_tui.renderables.palette import ColorDepth, dither
 from draggan_tui.renderables.signs import PairMark, Sign, place_signs
-from draggan_tui.renderables.strokes import cross, edge, legible_ground, line_pixels, paint_against, tint
+from draggan_tui.renderables.strokes import cross, edge, legible_ground, line_pixels, outline, paint_against, tint
 from draggan_tui.themes import CanvasColors, Rgb
 
 __all__ = ["Overlay", "PairMark", "compose"]
@@ -29,11 +29,13 @@ class Overlay:
 
     cursor: (column, row) of a preview pixel.
     mask: `[H, W]` of the preview's size, nonzero = may move; none: no tint.
+    shape: `[H, W]` likewise, nonzero = inside; its outline is drawn.
     """
 
     cursor: tuple[int, int] | None = None
     pairs: tuple[PairMark, ...] = ()
     mask: NDArray[np.generic] | None = None
+    shape: NDArray[np.generic] | None = None
 
 
 def compose(
@@ -62,6 +64,8 @@ def compose(
 
     ground = picture if overlay.mask is None else tint(picture, overlay.mask != 0, colors.mask)
     pixels = np.array(dither(ground, depth))
+    if overlay.shape is not None:
+        paint_against(pixels, outline(overlay.shape != 0), colors.cursor)
     for pair in overlay.pairs:
         if pair.target is not None:
             paint_against(pixels, line_pixels(pair.handle, pair.target), colors.line)
@@ -88,6 +92,9 @@ def _compose_shapes(picture: NDArray[np.uint8], overlay: Overlay, ink: Rgb, pape
         rows, columns = np.indices(inside.shape)
         cells.char[inside & ((columns + 2 * rows) % 4 == 0)] = ord(":")
         cells.char[edge(inside)] = ord(":")
+    if overlay.shape is not None:
+        for column, row in outline(overlay.shape != 0):
+            _put(cells, row // 2, column, "+")
     for pair in overlay.pairs:
         if pair.target is not None:
             for column, row in line_pixels(pair.handle, pair.target):

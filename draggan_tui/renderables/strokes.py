@@ -62,6 +62,11 @@ def edge(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return inside & ~core
 
 
+def outline(inside: NDArray[np.bool_]) -> Pixels:
+    """`[n, 2]` (column, row): the pixels of an area, `[H, W]`, that touch what is not in it, or the grid's border."""
+    return np.argwhere(edge(np.pad(inside, 1))[1:-1, 1:-1])[:, ::-1]
+
+
 def tint(picture: NDArray[np.uint8], inside: NDArray[np.bool_], color: Rgb) -> NDArray[np.uint8]:
     """A copy of the picture, tinted where `inside` (`[H, W]`): lightly, and more along its edge."""
     weight = np.where(inside, np.where(edge(inside), _RIM, _TINT), 0).astype(np.float32)[..., None]

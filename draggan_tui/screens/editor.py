@@ -73,6 +73,11 @@ class EditorScreen(SessionScreen):
         self.sync()
 
     def action_place(self) -> None:
+        """Enter: paints the shape if one is being stretched, or else places a point."""
+        if self.workspace.shape is not None:
+            self._finish_shape(True)
+            return
+
         def place() -> None:
             waiting = self.workspace.place()
             number = (self.workspace.selected or 0) + 1
@@ -101,6 +106,26 @@ class EditorScreen(SessionScreen):
 
     def action_brush(self, step: int) -> None:
         self._attempt(lambda: self.workspace.resize_brush(step))
+
+    def action_reshape_brush(self) -> None:
+        self._attempt(self.workspace.reshape_brush)
+
+    def action_shape(self) -> None:
+        if self._attempt(self.workspace.next_shape):
+            shape = self.workspace.shape
+            more = "v: ellipse" if shape is not None and shape.form == "rectangle" else "v: none"
+            self.say("no shape" if shape is None else f"{shape.form}: move, Enter sets, Backspace erases; {more}")
+
+    def action_erase_shape(self) -> None:
+        self._finish_shape(False)
+
+    def _finish_shape(self, value: bool) -> None:
+        if self._attempt(lambda: self.workspace.finish_shape(value, self._grid())):
+            done = "shape painted" if value else "shape erased"
+            self.say(done if self.workspace.edit.mask is not None else "no mask is left: everything may move")
+
+    def action_grow_mask(self, step: int) -> None:
+        self._attempt(lambda: self.workspace.grow_mask(step, self._grid()), "mask grown" if step > 0 else "mask shrunk")
 
     def action_invert_mask(self) -> None:
         self._attempt(self.workspace.invert_mask, "mask inverted")

@@ -26,13 +26,20 @@ KEYS: dict[str, tuple[Binding, ...]] = {
         Binding("tab", "select(1)", "next pair", show=False, id="next-pair"),
         Binding("shift+tab", "select(-1)", "previous pair", show=False, id="previous-pair"),
         Binding("x,delete", "delete", "delete the selected pair", show=False, id="delete"),
-        Binding("escape", "cancel", "drop the unfinished pair, pen up", show=False, id="cancel"),
+        Binding("escape", "cancel", "leave the shape, or drop the unfinished pair; pen up", show=False, id="cancel"),
     ),
     "Mask (where the picture may move)": (
         Binding("m", "pen", "mask", id="pen"),
         Binding("space", "toggle_cell", "toggle under the brush", show=False, id="toggle-cell"),
         Binding("left_square_bracket", "brush(-1)", "smaller brush", show=False, id="smaller-brush", key_display="["),
         Binding("right_square_bracket", "brush(1)", "larger brush", show=False, id="larger-brush", key_display="]"),
+        Binding("b", "reshape_brush", "square or round brush", show=False, id="brush-shape"),
+        Binding("v", "shape", "rectangle from here; ellipse; none (Enter sets)", show=False, id="shape"),
+        Binding("backspace", "erase_shape", "erase the shape", show=False, id="erase-shape"),
+        Binding(
+            "greater_than_sign", "grow_mask(1)", "grow by one; 3> by three", show=False, id="grow-mask", key_display=">"
+        ),
+        Binding("less_than_sign", "grow_mask(-1)", "shrink by one", show=False, id="shrink-mask", key_display="<"),
         Binding("i", "invert_mask", "invert", show=False, id="invert-mask"),
         Binding("c", "clear_mask", "clear", show=False, id="clear-mask"),
     ),

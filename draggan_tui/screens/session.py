@@ -150,6 +150,7 @@ class SessionScreen(Screen[None]):
         modes = (
             str(work.count or ""),
             "PEN" if work.pen else "",
+            "" if work.shape is None else work.shape.form.upper(),
             "DRAG" if work.dragging else "",
             "*" if work.unsaved else "",
         )
@@ -169,7 +170,10 @@ class SessionScreen(Screen[None]):
             )
             for i, (pair, handle) in enumerate(zip(work.edit.pairs, work.handles, strict=True))
         )
-        return Overlay(cursor=None if work.cursor is None else work.pixel(work.cursor, grid), pairs=marks, mask=mask)
+        cursor = None if work.cursor is None else work.pixel(work.cursor, grid)
+        area = work.shape_area(grid)
+        shape = None if area is None else document.preview_area(area, grid)
+        return Overlay(cursor=cursor, pairs=marks, mask=mask, shape=shape)
 
     def _grid(self) -> Size:
         return self.query_one(Canvas).preview_size(self.workspace.picture)

@@ -11,6 +11,7 @@ from textual.widgets import ProgressBar, Sparkline, Static
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.geometry import Point
 from draggan_engine.protocol.messages import DragProgress, ModelInfo
+from draggan_tui.document import Brush
 from draggan_tui.renderables.facts import edit_facts, pair_list, progress_line
 
 
@@ -49,7 +50,7 @@ class Inspector(Vertical):
         handles: Sequence[Point],
         selected: int | None,
         mask_share: float | None,
-        brush: int,
+        brush: Brush,
         info: ModelInfo | None,
         given: str,
     ) -> None:

@@ -285,3 +285,90 @@ async def test_a_long_problem_is_shown_whole(app: DragganApp) -> None:
         assert canvas.region == before  # it stands over the picture, which does not move
         await pilot.press("escape")
         assert (line.region.height, line.region.bottom) == (1, 23)
+
+
+async def test_the_brushs_shape(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        facts = app.screen.query_one("#facts", Static)
+        await pilot.press("right_square_bracket", "right_square_bracket", "b")
+        assert str(facts.render()).endswith("brush  3 round")
+        await pilot.press("b")
+        assert str(facts.render()).endswith("brush  3")
+
+
+async def test_a_shape_is_outlined_painted_and_erased(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        work, line = app.editor.workspace, app.editor.query_one(StatusLine)
+        await pilot.press("v", "6", "l", "4", "j")
+        assert status(app) == "rectangle: move, Enter sets, Backspace erases; v: ellipse"
+        assert line.mode.split() == ["RECTANGLE"]
+        shape = app.editor._overlay().shape
+        assert shape is not None
+        assert shape.sum() == 7 * 5
+        await pilot.press("enter")
+        assert status(app) == "shape painted"
+        assert engine.last(Save).edit.mask is not None
+        assert app.editor._overlay().mask.sum() == 7 * 5  # type: ignore[union-attr]
+        assert app.editor._overlay().shape is None
+        assert (work.edit.pairs, len(work.history.past), line.mode) == ((), 1, "")
+        await pilot.press("v", "v", "2", "h", "2", "k")
+        assert status(app) == "ellipse: move, Enter sets, Backspace erases; v: none"
+        await pilot.press("backspace")
+        assert status(app) == "shape erased"
+        assert 0 < app.editor._overlay().mask.sum() < 7 * 5  # type: ignore[union-attr]
+        await pilot.press("u", "v", "escape")
+        assert (work.shape, len(work.history.past)) == (None, 1)
+        await pilot.press("backspace")
+        assert status(app) == "there is no shape: v starts one at the cursor"
+        await pilot.press("v", "v", "v")
+        assert status(app) == "no shape"
+        await pilot.press("2", "l", "2", "j", "v", "6", "h", "4", "k", "backspace")
+        assert status(app) == "no mask is left: everything may move"
+        await pilot.press("enter")
+        assert len(work.edit.pairs) == 1
+
+
+async def test_a_shape_follows_the_mouse(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("home", "pageup", "v")
+        await pilot.click(Canvas, offset=(app.editor.query_one(Canvas).size.width // 2, 3))
+        shape = app.editor._overlay().shape
+        assert shape is not None
+        assert shape[0, 0]
+        assert shape.any(axis=1).sum() == 7
+
+
+async def test_the_mask_grows_and_shrinks(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        work = app.editor.workspace
+        await pilot.press("greater_than_sign")
+        assert "no mask to grow" in status(app)
+        await pilot.press("space", "3", "greater_than_sign")
+        assert status(app) == "mask grown"
+        cells = app.editor._overlay().mask
+        assert cells is not None
+        assert cells.any(axis=0).sum() == cells.any(axis=1).sum() == 7
+        await pilot.press("2", "less_than_sign")
+        assert status(app) == "mask shrunk"
+        assert app.editor._overlay().mask.any(axis=0).sum() == 3  # type: ignore[union-attr]
+        assert len(work.history.past) == 3
+        await pilot.press("9", "less_than_sign")
+        assert status(app) == "nothing would be left of the mask: c clears it"
+        await pilot.press("c", "u", "u", "u", "u")
+        assert work.edit.mask is None
+
+
+async def test_a_drag_locks_the_mask_tools(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("space", "d")
+        before = app.editor.workspace.history
+        for key in ("v", "backspace", "greater_than_sign", "less_than_sign"):
+            await pilot.press(key)
+            assert status(app) == "a drag is running: d stops it"
+        assert app.editor.workspace.history is before

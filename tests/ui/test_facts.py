@@ -6,6 +6,7 @@ import pytest
 
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.messages import DragProgress, Loading, ModelEntry
+from draggan_tui.document import Brush
 from draggan_tui.renderables.facts import edit_facts, pair_list, percent, progress_line, seconds_text
 from draggan_tui.renderables.loading import loading_text, placeholder, size_text
 from draggan_tui.renderables.models import model_lines
@@ -14,7 +15,7 @@ from tests.ui.editing import INFO
 
 def test_the_edit_line_by_line() -> None:
     edit = Edit(model="toy", seed=7, psi=0.7, latent=2)
-    assert edit_facts(edit, "cpu", (63.5, 8), 0.354, 3).plain.splitlines() == [
+    assert edit_facts(edit, "cpu", (63.5, 8), 0.354, Brush(3)).plain.splitlines() == [
         "model  toy",
         "device cpu",
         "seed   7  after drag 2",
@@ -23,24 +24,25 @@ def test_the_edit_line_by_line() -> None:
         "mask   35% may move",
         "brush  3",
     ]
-    assert edit_facts(Edit(), "starting", None, None, 1).plain.splitlines()[4:] == [
+    assert edit_facts(Edit(), "starting", None, None, Brush()).plain.splitlines()[4:] == [
         "cursor –",
         "mask   none",
         "brush  1",
     ]
+    assert edit_facts(Edit(), "cpu", None, None, Brush(3, round=True)).plain.splitlines()[-1] == "brush  3 round"
 
 
 def test_a_models_family_and_its_class() -> None:
     info = INFO.model_copy(update={"classes": 10, "family": "StyleGAN3-r"})
-    lines = edit_facts(Edit(label=3), "cuda:0", None, None, 1, info).plain.splitlines()
+    lines = edit_facts(Edit(label=3), "cuda:0", None, None, Brush(), info).plain.splitlines()
     assert lines[1:5] == ["device cuda:0   StyleGAN3-r", "seed   42", "class  3 of 0…9", "ψ      1   space W+"]
-    assert len(edit_facts(Edit(), "cpu", None, None, 1, INFO).plain.splitlines()) == 7
+    assert len(edit_facts(Edit(), "cpu", None, None, Brush(), INFO).plain.splitlines()) == 7
 
 
 @pytest.mark.parametrize(("latent", "text"), [(0, "from pivot.pt"), (2, "drag 2, from pivot.pt")])
 def test_a_latent_that_was_given(latent: int, text: str) -> None:
     edit = Edit(given=True, latent=latent)
-    assert edit_facts(edit, "cpu", None, None, 1, None, "pivot.pt").plain.splitlines()[2] == f"seed   {text}"
+    assert edit_facts(edit, "cpu", None, None, Brush(), None, "pivot.pt").plain.splitlines()[2] == f"seed   {text}"
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,17 @@ def test_a_mask_of_another_size_is_refused() -> None:
         compose(flat(6, 6, BLACK), Overlay(mask=np.ones((4, 6), dtype=np.uint8)), "truecolor", COLORS)
 
 
+def test_a_shape_is_an_outline_at_the_border_too() -> None:
+    shape = np.zeros((6, 6), dtype=np.uint8)
+    shape[2:, :4] = 1
+    cells = compose(flat(6, 6, BLACK), Overlay(shape=shape), "truecolor", COLORS)
+    lit = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 6, 3).any(axis=2)
+    expected = shape.astype(bool)
+    expected[3:5, 1:3] = False
+    assert np.array_equal(lit, expected)
+    assert text(compose(flat(6, 6, BLACK), Overlay(shape=shape), "none", COLORS)) == ["      ", "++++  ", "++++  "]
+
+
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_the_picture_is_not_written_to(depth: ColorDepth) -> None:
     pixels = flat(8, 6, (10, 200, 30))

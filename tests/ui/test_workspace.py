@@ -13,8 +13,9 @@ from draggan_engine.protocol.edit import DragSettings, Edit
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Size
 from draggan_engine.protocol.messages import DraggedPair, DragRecord, ModelInfo
-from draggan_tui.document import History, preview_mask
-from draggan_tui.workspace import Workspace
+from draggan_tui.areas import Area, draw, grow
+from draggan_tui.document import Brush, History, brush, preview_mask
+from draggan_tui.workspace import Shape, Workspace
 
 GRID = Size(32, 32)
 INFO = ModelInfo(
@@ -33,6 +34,11 @@ def loaded(psi: float | None = None) -> Workspace:
     workspace.model_loaded(INFO)
     workspace.move_to((65.5, 65.5))  # the middle of preview pixel (16, 16)
     return workspace
+
+
+def mask_of(work: Workspace) -> Area:
+    assert work.edit.mask is not None
+    return work.edit.mask.to_array().astype(np.bool_)
 
 
 def set_pair(work: Workspace, handle: tuple[float, float], target: tuple[float, float]) -> None:
@@ -198,7 +204,144 @@ def test_brush_toggle_invert_clear(work: Workspace) -> None:
     work.clear_mask()
     assert work.edit.mask is None
     work.resize_brush(-99)
-    assert work.brush == 1
+    assert work.brush.size == 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 9, 32])
+@given(point=st.tuples(st.floats(0, 127), st.floats(0, 127)), cells=st.sampled_from([8, 32, 50, 128, 200]))
+def test_a_round_brush_is_within_the_square_one_and_toggles(size: int, point: tuple[float, float], cells: int) -> None:
+    grid, picture = Size(cells, cells), Size(128, 128)
+    square = brush(Edit(), point, Brush(size), grid, picture, paint=True)
+    disc = brush(Edit(), point, Brush(size, round=True), grid, picture, paint=True)
+    assert square.mask is not None
+    assert disc.mask is not None
+    assert not (disc.mask.to_array() & ~square.mask.to_array()).any()
+    toggled = brush(Edit(), point, Brush(size, round=True), grid, picture, paint=None)
+    assert toggled == disc
+    assert brush(toggled, point, Brush(size, round=True), grid, picture, paint=None).mask is None
+
+
+def test_a_round_brush_is_a_disc_at_the_pictures_resolution(work: Workspace) -> None:
+    work.resize_brush(4)
+    work.reshape_brush()
+    assert work.brush == Brush(5, round=True)
+    work.paint(True, GRID)
+    rows, columns = np.indices((128, 128))
+    disc = (rows - 65.5) ** 2 + (columns - 65.5) ** 2 <= 10**2  # 5 preview pixels of 4, round the middle one's middle
+    assert np.array_equal(mask_of(work), disc)
+    work.reshape_brush()
+    assert not work.brush.round
+
+
+def test_a_rectangle_and_an_ellipse_from_corner_to_corner(work: Workspace) -> None:
+    work.next_shape()
+    work.move(4, 2, GRID)
+    work.move(-9, 0, GRID)  # beyond where it began
+    assert work.shape == Shape("rectangle", (65.5, 65.5))
+    work.finish_shape(True, GRID)
+    rectangle = np.zeros((128, 128), np.bool_)
+    rectangle[64:76, 44:68] = True
+    assert np.array_equal(mask_of(work), rectangle)
+    assert (work.shape, len(work.history.past)) == (None, 1)
+    work.next_shape()
+    work.next_shape()
+    work.move(4, -2, GRID)
+    area = work.shape_area(GRID)
+    assert area is not None
+    assert np.array_equal(area, draw("ellipse", (44, 64, 64, 76), Size(128, 128)))
+    work.finish_shape(False, GRID)
+    assert np.array_equal(mask_of(work), rectangle & ~area)
+    assert len(work.history.past) == 2
+    work.undo()
+    assert np.array_equal(mask_of(work), rectangle)
+
+
+def test_a_shape_that_erases_all_leaves_no_mask(work: Workspace) -> None:
+    work.next_shape()
+    with pytest.raises(EditError, match="no mask to erase from"):
+        work.finish_shape(False, GRID)
+    assert work.shape is not None
+    work.finish_shape(True, GRID)
+    work.next_shape()
+    work.finish_shape(False, GRID)
+    assert work.edit.mask is None
+    work.undo()
+    work.to_edge(-1, 0, GRID)
+    work.next_shape()
+    with pytest.raises(EditError, match="does not reach into the shape"):
+        work.finish_shape(False, GRID)
+    work.cancel()
+    with pytest.raises(EditError, match="there is no shape: v starts one"):
+        work.finish_shape(True, GRID)
+
+
+def test_v_goes_round_and_escape_leaves_the_shape_first(work: Workspace) -> None:
+    forms = []
+    for _ in range(3):
+        work.next_shape()
+        forms.append(None if work.shape is None else work.shape.form)
+    assert forms == ["rectangle", "ellipse", None]
+    work.place()
+    work.next_shape()
+    work.cancel()
+    assert (work.shape, len(work.edit.pairs)) == (None, 1)
+    work.cancel()
+    assert work.edit.pairs == ()
+
+
+def test_pen_and_shape_give_way_to_each_other_and_to_a_drag(work: Workspace) -> None:
+    set_pair(work, (10, 10), (20, 10))
+    work.toggle_pen(GRID)
+    work.next_shape()
+    assert not work.pen
+    work.toggle_pen(GRID)
+    assert work.shape is None
+    work.next_shape()
+    work.begin_drag(work.edit)
+    assert work.shape is None
+    before = work.history
+    for action in (work.next_shape, lambda: work.finish_shape(True, GRID), lambda: work.grow_mask(1, GRID)):
+        with pytest.raises(EditError, match="a drag is running"):
+            action()
+    assert work.history is before
+    work.end_drag(None)
+    work.next_shape()
+    work.begin_loading("other")
+    assert work.shape is None
+
+
+def test_growing_and_shrinking_are_one_change_each(work: Workspace) -> None:
+    work.paint(True, GRID)
+    cell = mask_of(work)
+    work.type_digit(3)
+    work.grow_mask(1, GRID)
+    assert np.array_equal(mask_of(work), grow(cell, 12))  # three preview pixels of 4
+    assert len(work.history.past) == 2
+    work.type_digit(3)
+    work.grow_mask(-1, GRID)
+    assert np.array_equal(mask_of(work), cell)
+    assert work.count == 0
+    for grid in (Size(128, 128), Size(400, 400)):  # never by less than a pixel of the picture
+        work.grow_mask(-1, grid)
+        assert mask_of(work).sum() == 4
+        work.undo()
+
+
+def test_masks_that_cannot_grow_or_shrink(work: Workspace) -> None:
+    with pytest.raises(EditError, match="no mask to grow or shrink"):
+        work.grow_mask(1, GRID)
+    work.paint(True, GRID)
+    before = work.history
+    with pytest.raises(EditError, match="nothing would be left"):
+        work.grow_mask(-1, GRID)
+    assert work.history is before
+    work.type_digit(9)
+    work.type_digit(9)
+    work.grow_mask(1, GRID)
+    assert mask_of(work).all()
+    for step in (1, -1):
+        with pytest.raises(EditError, match="covers the whole picture"):
+            work.grow_mask(step, GRID)
 
 
 def test_looking_through_seeds_asks_for_no_folder_until_something_is_made(work: Workspace) -> None:
@@ -275,12 +418,18 @@ def test_a_model_that_does_not_come_leaves_all_as_it_is(work: Workspace) -> None
     assert work.edit.pairs == ()
 
 
-@given(st.lists(st.sampled_from(["place", "move", "seed", "space", "undo", "redo", "cell", "delete"]), max_size=30))
+@given(
+    st.lists(
+        st.sampled_from(["place", "move", "seed", "space", "undo", "redo", "cell", "delete", "grow", "shape", "fill"]),
+        max_size=30,
+    )
+)
 def test_undo_and_redo_walk_the_same_road(keys: list[str]) -> None:
     work = loaded()
     actions = {
         "place": work.place, "move": lambda: work.move(1, 1, GRID), "seed": lambda: work.reseed(1), "space": work.toggle_space,
         "undo": work.undo, "redo": work.redo, "cell": lambda: work.paint(None, GRID), "delete": work.delete,
+        "grow": lambda: work.grow_mask(1, GRID), "shape": work.next_shape, "fill": lambda: work.finish_shape(True, GRID),
     }  # fmt: skip
     for key in keys:
         with contextlib.suppress(EditError):
