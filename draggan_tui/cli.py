@@ -71,7 +71,9 @@ def editor(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the session; default: draggan-out/<date>-<model>-seed<N>.")
     ] = None,
-    theme: Annotated[str, typer.Option(help="dark, light, contrast, or the path of a TOML file.")] = "dark",
+    theme: Annotated[
+        str, typer.Option(help="dark, dusk, moss, light, paper, contrast, one of your own, or the path of a TOML file.")
+    ] = "dark",
     color: Annotated[Color, typer.Option(help="How many colours to use; auto asks the terminal.")] = Color.auto,
     _version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
