@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from draggan_tui import __version__, cli_models
+from draggan_tui import DEFAULT_MODEL, __version__, cli_config, cli_models
 from draggan_tui.friendly import friendly
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 
 
 app.add_typer(cli_models.app, name="models")
+app.add_typer(cli_config.app, name="config")
 
 
 class Color(StrEnum):
@@ -37,8 +38,6 @@ class Space(StrEnum):
     w = "w"
 
 
-DEFAULT_MODEL = "critters-128"
-
 Model = Annotated[
     str, typer.Option(help="A model's name (see `draggan-tui models list`), or the path of a StyleGAN checkpoint.")
 ]
@@ -52,6 +51,15 @@ Latent = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 
+# What the editor is not told, the configuration says.
+ModelOrConfigured = Annotated[
+    str | None,
+    typer.Option(help="A model's name, or a checkpoint's path; default: the configuration's, else the bundled one."),
+]
+DeviceOrConfigured = Annotated[
+    str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps; default: the configuration's, else auto.")
+]
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -63,18 +71,25 @@ def _version(wanted: bool) -> None:
 def editor(
     context: typer.Context,
     seed: Seed = 42,
-    model: Model = DEFAULT_MODEL,
+    model: ModelOrConfigured = None,
     psi: Psi = None,
     label: Label = 0,
     latent: Latent = None,
-    device: Device = "auto",
+    device: DeviceOrConfigured = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the session; default: draggan-out/<date>-<model>-seed<N>.")
     ] = None,
     theme: Annotated[
-        str, typer.Option(help="dark, dusk, moss, light, paper, contrast, one of your own, or the path of a TOML file.")
-    ] = "dark",
-    color: Annotated[Color, typer.Option(help="How many colours to use; auto asks the terminal.")] = Color.auto,
+        str | None,
+        typer.Option(
+            help="dark, dusk, moss, light, paper, contrast, one of your own, or the path of a TOML file; "
+            "default: the configuration's, else dark."
+        ),
+    ] = None,
+    color: Annotated[
+        Color | None,
+        typer.Option(help="How many colours to use; auto asks the terminal. Default: the configuration's, else auto."),
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -88,13 +103,18 @@ def editor(
         _need_terminal()
         if out is not None:
             check_output(out)
-        _set_color(color)
+        from draggan_tui import config, themes
+
+        file = config.read()
+        defaults = file.config.editor
+        _set_color(Color(defaults.color) if color is None else color)
         from draggan_tui.app import DragganApp, Options
-        from draggan_tui.themes import load
 
         options = Options(
-            model=model, seed=seed, psi=psi, label=label, latent=latent, device=device, out=out, theme=load(theme)
-        )
+            model=defaults.model if model is None else model, seed=seed, psi=psi, label=label, latent=latent,
+            device=defaults.device if device is None else device, out=out,
+            theme=config.theme_of(file) if theme is None else themes.load(theme), keymap=config.keymap(file),
+        )  # fmt: skip
         application = DragganApp(options)
         application.run()
         if application.farewell is not None:
