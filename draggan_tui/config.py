@@ -56,7 +56,7 @@ class ConfigFile:
     config: Config
 
     def error(self, table: str, key: str, problem: str) -> ConfigError:
-        return ConfigError(f"{self.path}{_at(line_of(self.text, table, key))}: {table}.{key}: {problem}")
+        return ConfigError(f"{self.path}: {table}.{key}{_at(line_of(self.text, table, key))}: {problem}")
 
 
 def config_path() -> Path:
@@ -185,7 +185,7 @@ def _normalized(file: ConfigFile, name: str, key: str) -> str:
             raise file.error("keys", name, f"terminals do not send {key!r}; a capital letter is {last.upper()!r}")
         last = _character_to_key(last)
     sign = key_to_character(last)  # also that of a name which Textual does not use, such as "esc"
-    known = last in _key_names() or (sign is not None and _character_to_key(sign) == last)
+    known = last in _key_names() or (sign is not None and sign.isprintable() and _character_to_key(sign) == last)
     if not known or not _MODIFIERS.issuperset(modifiers) or len(set(modifiers)) < len(modifiers):
         raise file.error("keys", name, f"{key!r} is no key; {_EXAMPLES}")
     whole = "+".join([*sorted(modifiers), last])

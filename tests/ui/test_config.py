@@ -8,6 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.binding import Binding, BindingsMap
 from typer.testing import CliRunner
 
 from draggan_engine.protocol.errors import ConfigError, StorageError
@@ -17,6 +20,7 @@ from draggan_tui import cli
 from draggan_tui.app import DragganApp, Options
 from draggan_tui.config import (
     Config,
+    ConfigFile,
     config_path,
     create,
     default_keys,
@@ -115,28 +119,43 @@ def test_a_themes_path_is_relative_to_the_file(folder: Path) -> None:
         ("editor = 3\n", "editor (line 1): "),
         (
             "[editor]\ntheme = 'solar'\n",
-            "(line 2): editor.theme: theme 'solar': there is none of that name; there are c",
+            "editor.theme (line 2): theme 'solar': there is none of that name; there are c",
         ),
         ("[keys]\nundo = 3\n", "keys.undo (line 2): input should be a valid string"),
-        ("[keys]\nsave = 'S'\nundoo = 'U'\n", "(line 3): keys.undoo: it is unknown; there are left, down"),
-        ("keys = { save = 'S', undoo = 'U' }\n", "(line 1): keys.undoo: it is unknown"),
-        ("keys.save = 'S'\nkeys.undoo = 'U'\n", "(line 2): keys.undoo: it is unknown"),
-        ("[keys]\nundo = 'd'\n", "(line 2): keys.undo: d is the key of drag too; give one of the two another"),
-        ("[keys]\nundo = 'U'\nsave = 'S,U'\n", "(line 3): keys.save: U is the key of undo too"),
-        ("[keys]\nundo = '.'\n", "(line 2): keys.undo: full_stop is the key of one-step too"),
-        ("[keys]\nundo = '5'\n", "(line 2): keys.undo: 5 is the key of count-5 too"),
-        ("[keys]\nundo = 'esc'\n", "(line 2): keys.undo: 'esc' is no key; write it as z, Z, ctrl+r"),
+        ("[keys]\nsave = 'S'\nundoo = 'U'\n", "keys.undoo (line 3): it is unknown; there are left, down"),
+        ("keys = { save = 'S', undoo = 'U' }\n", "keys.undoo (line 1): it is unknown"),
+        ("keys.save = 'S'\nkeys.undoo = 'U'\n", "keys.undoo (line 2): it is unknown"),
+        ("[keys]\nundo = 'd'\n", "keys.undo (line 2): d is the key of drag too; give one of the two another"),
+        ("[keys]\nundo = 'U'\nsave = 'S,U'\n", "keys.save (line 3): U is the key of undo too"),
+        ("[keys]\nundo = '.'\n", "keys.undo (line 2): full_stop is the key of one-step too"),
+        ("[keys]\nundo = '5'\n", "keys.undo (line 2): 5 is the key of count-5 too"),
+        ("[keys]\nundo = 'esc'\n", "keys.undo (line 2): 'esc' is no key; write it as z, Z, ctrl+r"),
         ("[keys]\nundo = 'strg+z'\n", "'strg+z' is no key"),
         ("[keys]\nundo = 'ctrl+ctrl+z'\n", "'ctrl+ctrl+z' is no key"),
+        ("[keys]\nundo = 'ctrl++'\n", "'ctrl++' is no key"),
+        ('[keys]\nundo = "\\u0007"\n', "'\\x07' is no key"),
         ("[keys]\nundo = 'ctrl+'\n", "'ctrl+' is no key"),
         ("[keys]\nundo = 'shift+z'\n", "terminals do not send 'shift+z'; a capital letter is 'Z'"),
-        ("[keys]\nundo = ''\n", "keys.undo: a key is empty"),
-        ("[keys]\nundo = 'z,,y'\n", "keys.undo: a key is empty"),
-        ("[keys]\nundo = 'ctrl+q'\n", "keys.undo: ctrl+q always quits; take another key"),
+        ("[keys]\nundo = ''\n", "keys.undo (line 2): a key is empty"),
+        ("[keys]\nundo = 'z,,y'\n", "keys.undo (line 2): a key is empty"),
+        ("[keys]\nundo = 'ctrl+q'\n", "keys.undo (line 2): ctrl+q always quits; take another key"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(folder: Path, text: str, says: str) -> None:
     assert says in wrong(folder, text)
+
+
+PARTS = st.sampled_from(["ctrl", "shift", "alt", "+", ",", " ", "a", "Z", "é", "slash", "esc", "tab", "f5", "\n", "["])
+
+
+@given(st.one_of(st.text(max_size=6), st.lists(PARTS, max_size=6).map("".join)))
+def test_whatever_is_bound_textual_can_bind(keys: str) -> None:
+    file = ConfigFile(Path("config.toml"), "", Config(keys={"undo": keys}))
+    try:
+        bound = keymap(file)["undo"]
+    except ConfigError:
+        return
+    assert set(BindingsMap([Binding(bound, "undo", id="undo")]).key_to_bindings) == set(bound.split(","))
 
 
 def test_what_cannot_be_read(folder: Path) -> None:
@@ -211,7 +230,7 @@ def test_show_of_a_bad_file(folder: Path) -> None:
     path = written(folder, "[keys]\nundo = 'd'\n")
     status, stdout, stderr = run("show")
     assert (status, stdout) == (2, "")
-    assert stderr.startswith(f"draggan-tui: {path} (line 2): keys.undo: d is the key of drag too")
+    assert stderr.startswith(f"draggan-tui: {path}: keys.undo (line 2): d is the key of drag too")
     assert "Traceback" not in stderr
 
 
@@ -283,7 +302,7 @@ def test_a_bad_configuration_opens_no_screen(folder: Path, monkeypatch: pytest.M
     path = written(folder, "[keys]\nundoo = 'U'\n")
     status, stderr, opened = started(monkeypatch)
     assert (status, opened) == (2, [])
-    assert stderr.startswith(f"draggan-tui: {path} (line 2): keys.undoo: it is unknown")
+    assert stderr.startswith(f"draggan-tui: {path}: keys.undoo (line 2): it is unknown")
     assert len(stderr.splitlines()) == 1
 
 
