@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import termios
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from textual.app import App
@@ -33,7 +34,7 @@ class TakenUp:
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asked for."""
+    """What the command line asked for, and where it is silent, the configuration."""
 
     model: str
     seed: int
@@ -44,6 +45,7 @@ class Options:
     out: Path | None
     theme: EditorTheme
     taken_up: TakenUp | None = None
+    keymap: Mapping[str, str] = field(default_factory=dict)  # what the user has changed: id → "key,key"
 
 
 class DragganApp(App[None]):
@@ -54,7 +56,7 @@ class DragganApp(App[None]):
 
     def __init__(self, options: Options) -> None:
         super().__init__()
-        self.editor_theme = options.theme
+        self.editor_theme, self.user_keys = options.theme, options.keymap
         self.engine = EngineClient(
             options.model,
             options.device,
@@ -83,6 +85,7 @@ class DragganApp(App[None]):
         theme = self.editor_theme.to_textual()
         self.register_theme(theme)
         self.theme = theme.name
+        self.set_keymap(self.user_keys)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _: self._signalled(loop, number))

@@ -6,15 +6,18 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
-from draggan_tui import __version__, cli_models
+from draggan_tui import DEFAULT_MODEL, __version__, cli_config, cli_models
 from draggan_tui.friendly import friendly
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from draggan_tui.app import Options
+    from draggan_tui.themes import EditorTheme
 
 app = typer.Typer(
     add_completion=False,
@@ -25,6 +28,7 @@ app = typer.Typer(
 
 
 app.add_typer(cli_models.app, name="models")
+app.add_typer(cli_config.app, name="config")
 
 
 class Color(StrEnum):
@@ -40,8 +44,6 @@ class Space(StrEnum):
     w = "w"
 
 
-DEFAULT_MODEL = "critters-128"
-
 Model = Annotated[
     str, typer.Option(help="A model's name (see `draggan-tui models list`), or the path of a StyleGAN checkpoint.")
 ]
@@ -54,8 +56,28 @@ Latent = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A stored latent to start from instead of the seed's.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
-Theme = Annotated[str, typer.Option(help="dark, light, contrast, or the path of a TOML file.")]
-Colors = Annotated[Color, typer.Option("--color", help="How many colours to use; auto asks the terminal.")]
+# What the editor is not told, the configuration says.
+ModelOrConfigured = Annotated[
+    str | None,
+    typer.Option(help="A model's name, or a checkpoint's path; default: the configuration's, else the bundled one."),
+]
+DeviceOrConfigured = Annotated[
+    str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps; default: the configuration's, else auto.")
+]
+
+Theme = Annotated[
+    str | None,
+    typer.Option(
+        help="dark, dusk, moss, light, paper, contrast, one of your own, or the path of a TOML file; "
+        "default: the configuration's, else dark."
+    ),
+]
+Colors = Annotated[
+    Color | None,
+    typer.Option(
+        "--color", help="How many colours to use; auto asks the terminal. Default: the configuration's, else auto."
+    ),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -68,16 +90,16 @@ def _version(wanted: bool) -> None:
 def editor(
     context: typer.Context,
     seed: Seed = 42,
-    model: Model = DEFAULT_MODEL,
+    model: ModelOrConfigured = None,
     psi: Psi = None,
     label: Label = 0,
     latent: Latent = None,
-    device: Device = "auto",
+    device: DeviceOrConfigured = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the session; default: draggan-out/<date>-<model>-seed<N>.")
     ] = None,
-    theme: Theme = "dark",
-    color: Colors = Color.auto,
+    theme: Theme = None,
+    color: Colors = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -91,15 +113,38 @@ def editor(
         _need_terminal()
         if out is not None:
             check_output(out)
-        _set_color(color)
+        setup = _setup(model, device, theme, color)
         from draggan_tui.app import Options
-        from draggan_tui.themes import load
 
-        _run(
-            Options(
-                model=model, seed=seed, psi=psi, label=label, latent=latent, device=device, out=out, theme=load(theme)
-            )
-        )
+        _run(Options(seed=seed, psi=psi, label=label, latent=latent, out=out, **setup))
+
+
+class _Setup(TypedDict):
+    """What the configuration has a say in, of `Options`."""
+
+    model: str
+    device: str
+    theme: EditorTheme
+    keymap: Mapping[str, str]
+
+
+def _setup(model: str | None, device: str | None, theme: str | None, color: Color | None) -> _Setup:
+    """What is not given, the configuration says. Also sets the colours, before Textual is imported and reads them.
+
+    Raises:
+        ConfigError, ThemeError: the configuration or the theme cannot be used.
+    """
+    from draggan_tui import config, themes
+
+    file = config.read()
+    defaults = file.config.editor
+    _set_color(Color(defaults.color) if color is None else color)
+    return {
+        "model": defaults.model if model is None else model,
+        "device": defaults.device if device is None else device,
+        "theme": config.theme_of(file) if theme is None else themes.load(theme),
+        "keymap": config.keymap(file),
+    }
 
 
 def _run(options: Options) -> None:
@@ -138,25 +183,21 @@ def _set_color(color: Color) -> None:
 def open_(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a session.")],
     model: Annotated[str | None, typer.Option(help="Where its model is now; default: where it was.")] = None,
-    device: Device = "auto",
-    theme: Theme = "dark",
-    color: Colors = Color.auto,
+    device: DeviceOrConfigured = None,
+    theme: Theme = None,
+    color: Colors = None,
 ) -> None:
     """Goes on with an earlier session."""
     with friendly():
         _need_terminal()
-        _set_color(color)
-        from draggan_tui.app import Options, TakenUp
         from draggan_tui.sessions import take_up
-        from draggan_tui.themes import load
 
         edit, found = take_up(folder, model)
-        _run(
-            Options(
-                model=found, seed=edit.seed, psi=None, label=edit.label, latent=None, device=device, out=None,
-                theme=load(theme), taken_up=TakenUp(edit, folder),
-            )
-        )  # fmt: skip
+        setup = _setup(found, device, theme, color)
+        from draggan_tui.app import Options, TakenUp
+
+        earlier = TakenUp(edit, folder)
+        _run(Options(seed=edit.seed, psi=None, label=edit.label, latent=None, out=None, taken_up=earlier, **setup))
 
 
 @app.command()

@@ -12,6 +12,11 @@ import platformdirs
 APP = "draggan-tui"
 
 
+def config_folder() -> Path:
+    """Where the user's configuration and themes are; it need not exist."""
+    return platformdirs.user_config_path(APP)
+
+
 def open_log() -> IO[bytes]:
     """The log file, to append to; the null device where the user's state folder cannot be written."""
     try:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
 from draggan_engine.protocol.errors import ThemeError
+from draggan_tui import paths
 
 if TYPE_CHECKING:
     from textual.theme import Theme
@@ -99,9 +100,25 @@ def _folder() -> Path:
     return installed if installed.is_dir() else package.parent / "themes"
 
 
-def available() -> list[str]:
+def bundled() -> list[str]:
     """The names of the themes that come with the editor, sorted."""
     return sorted(path.stem for path in _folder().glob("*.toml"))
+
+
+def available() -> list[str]:
+    """The names of all themes, sorted: those that come with the editor, and the user's own."""
+    return sorted(_by_name())
+
+
+def _by_name() -> dict[str, Path]:
+    # The user's come last: one that has the name of a bundled theme takes its place.
+    folders = (_folder(), paths.config_folder() / "themes")
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
+def is_path(name_or_path: str) -> bool:
+    """Whether it is the path of a theme, not its name."""
+    return name_or_path.endswith(".toml") or "/" in name_or_path
 
 
 def load(name_or_path: str) -> EditorTheme:
@@ -110,11 +127,12 @@ def load(name_or_path: str) -> EditorTheme:
     Raises:
         ThemeError: no such theme or file, not TOML, an unknown or missing key, a bad colour.
     """
-    if name_or_path.endswith(".toml") or "/" in name_or_path:
+    if is_path(name_or_path):
         return _read(Path(name_or_path).expanduser())
-    if name_or_path not in available():
-        raise ThemeError(f"theme {name_or_path!r}: there is none of that name; there are {', '.join(available())}")
-    return _read(_folder() / f"{name_or_path}.toml")
+    themes = _by_name()
+    if name_or_path not in themes:
+        raise ThemeError(f"theme {name_or_path!r}: there is none of that name; there are {', '.join(sorted(themes))}")
+    return _read(themes[name_or_path])
 
 
 def _read(path: Path) -> EditorTheme:

@@ -68,9 +68,8 @@ class Help(ModalScreen[None]):
             table.add_row(Text(topic, style="bold"), "")
             for binding in bindings:
                 keys = keymap.get(binding.id or "", binding.key)
-                shown = binding.key_display or " ".join(
-                    self.app.get_key_display(Binding(k.strip(), "")) for k in keys.split(",")
-                )
+                shown = "" if binding.id in keymap else binding.key_display
+                shown = shown or " ".join(self.app.get_key_display(Binding(k.strip(), "")) for k in keys.split(","))
                 table.add_row(Text(f"  {shown}"), Text(binding.description))
         table.add_row(Text("  1 … 9", style=""), Text("count for the next move: 12l"))
         return table

@@ -31,7 +31,9 @@ def test_two_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
 def test_weights_and_themes_are_in_it(wheel: zipfile.ZipFile) -> None:
     sizes = {info.filename: info.file_size for info in wheel.infolist()}
     assert 0 < sizes["draggan_engine/checkpoints/bundled/critters-128.safetensors"] <= 16_000_000
-    assert {f"draggan_tui/_themes/{name}.toml" for name in ("dark", "light", "contrast")} <= set(sizes)
+    assert {
+        f"draggan_tui/_themes/{name}.toml" for name in ("dark", "dusk", "moss", "light", "paper", "contrast")
+    } <= set(sizes)
 
 
 def test_the_command_is_installed(wheel: zipfile.ZipFile) -> None:

@@ -21,7 +21,7 @@ from draggan_tui.renderables.palette import ColorDepth, PaletteDepth, dither, lu
 from draggan_tui.renderables.signs import place_signs
 from draggan_tui.renderables.strip import CellStrip, segments
 from draggan_tui.renderables.strokes import legible_ground, line_pixels
-from draggan_tui.themes import CanvasColors, available, load
+from draggan_tui.themes import CanvasColors, bundled, load
 
 Picture = NDArray[np.uint8]
 
@@ -223,7 +223,7 @@ def test_the_cursor_is_exact_to_half_a_cell_and_leaves_its_pixel() -> None:
     ]
 
 
-@given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(available()))
+@given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(bundled()))
 def test_the_cursor_and_lines_are_seen_on_every_ground(ground: tuple[int, int, int], theme: str) -> None:
     overlay = Overlay((2, 2), (PairMark(1, (0, 5), (11, 5)),))
     cells = compose(flat(12, 6, ground), overlay, "truecolor", load(theme).canvas)
@@ -233,7 +233,7 @@ def test_the_cursor_and_lines_are_seen_on_every_ground(ground: tuple[int, int, i
     assert apart[5, 4] >= 0.34
 
 
-@given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(available()))
+@given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(bundled()))
 def test_signs_can_be_read_on_every_ground(ground: tuple[int, int, int], theme: str) -> None:
     colors = load(theme).canvas
     for color in (colors.handle, colors.target):
@@ -287,7 +287,7 @@ def test_the_picture_is_not_written_to(depth: ColorDepth) -> None:
 
 
 def test_in_16_colours_handles_and_targets_keep_their_hues() -> None:
-    for theme in available():
+    for theme in bundled():
         colors = load(theme).canvas
         found = nearest(np.array([colors.handle, colors.target], dtype=np.uint8), "16").tolist()
         assert found[0] in (5, 13) and found[1] in (2, 10)

@@ -8,7 +8,7 @@ import pytest
 from textual.app import App
 
 from draggan_engine.protocol.errors import ThemeError
-from draggan_tui.themes import CanvasColors, available, load
+from draggan_tui.themes import CanvasColors, available, bundled, load
 
 GOOD = """
 name = "mine"
@@ -34,10 +34,41 @@ def written(folder: Path, text: str) -> str:
     return str(path)
 
 
+def luminance(color: str) -> float:
+    parts = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG's contrast ratio, 1 … 21."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.fixture
+def own_themes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the user's themes, empty."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    folder = tmp_path / "draggan-tui" / "themes"
+    folder.mkdir(parents=True)
+    return folder
+
+
 def test_the_themes_that_come_with_the_editor() -> None:
-    assert available() == ["contrast", "dark", "light"]
-    assert [load(name).name for name in available()] == available()
-    assert [load(name).dark for name in available()] == [True, True, False]
+    assert bundled() == ["contrast", "dark", "dusk", "light", "moss", "paper"]
+    assert [load(name).name for name in bundled()] == bundled()
+    assert [name for name in bundled() if not load(name).dark] == ["light", "paper"]
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_what_is_written_can_be_read(name: str) -> None:
+    theme = load(name)
+    for ground in (theme.background, theme.surface):
+        assert contrast(theme.foreground, ground) >= 7
+        for color in (theme.primary, theme.accent, theme.warning, theme.error, theme.success):
+            assert contrast(color, ground) >= 4.5
+    assert contrast(theme.foreground, theme.panel) >= 7
 
 
 def test_a_file(tmp_path: Path) -> None:
@@ -72,8 +103,30 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, says: str) -
     assert "\n" not in str(caught.value)
 
 
+def test_the_users_own_are_found_by_name(own_themes: Path) -> None:
+    written(own_themes, GOOD)
+    assert available() == sorted([*bundled(), "mine"])
+    assert load("mine").primary == "#111111"
+    with pytest.raises(ThemeError, match="there are contrast, dark, dusk, light, mine, moss, paper"):
+        load("theirs")
+
+
+def test_the_users_own_takes_the_place_of_a_bundled_one(own_themes: Path) -> None:
+    (own_themes / "dark.toml").write_text(GOOD, encoding="utf-8")
+    assert (available(), load("dark").primary) == (bundled(), "#111111")
+
+
+def test_what_is_wrong_with_the_users_own_names_its_file(own_themes: Path) -> None:
+    path = written(own_themes, GOOD.replace('primary = "#111111"', ""))
+    with pytest.raises(ThemeError) as caught:
+        load("mine")
+    assert str(caught.value) == f"theme {path}: primary is missing"
+
+
 def test_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ThemeError, match="'solarized': there is none of that name; there are contrast, dark, light"):
+    with pytest.raises(
+        ThemeError, match="'solarized': there is none of that name; there are contrast, dark, dusk, light, moss, paper"
+    ):
         load("solarized")
     with pytest.raises(ThemeError, match="No such file"):
         load(str(tmp_path / "gone.toml"))
@@ -88,7 +141,7 @@ def test_not_text(tmp_path: Path) -> None:
         load(str(path))
 
 
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", bundled())
 async def test_textual_takes_it(name: str) -> None:
     app: App[None] = App()
     async with app.run_test() as pilot:

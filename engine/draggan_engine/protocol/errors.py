@@ -6,6 +6,7 @@ DragganError                 anything that a user may see; exit code 1
 │   ├── EditError            a point, a mask or a setting
 │   ├── DeviceError          a device that is not there
 │   ├── ThemeError           a theme file
+│   ├── ConfigError          the configuration file
 │   └── OutputError          an output path that cannot become a folder or a file
 ├── DownloadError            a file could not be had from the network, or is not the one it should be
 ├── StorageError             a write failed: full disk, no permission
@@ -38,6 +39,10 @@ class DeviceError(InputError):
 
 
 class ThemeError(InputError):
+    pass
+
+
+class ConfigError(InputError):
     pass
 
 

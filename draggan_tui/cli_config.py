@@ -1,0 +1,65 @@
+"""`draggan-tui config …`: where the configuration is, what it says, and a way to change it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import typer
+
+from draggan_tui.friendly import friendly
+
+app = typer.Typer(no_args_is_help=True, help="Configuration: where it is, what it says, change it.")
+
+
+@app.command()
+def path() -> None:
+    """Prints the path of the configuration file, which need not exist."""
+    with friendly():
+        from draggan_tui.config import config_path
+
+        typer.echo(config_path())
+
+
+@app.command()
+def show() -> None:
+    """Prints the configuration as it is used, with all defaults, as TOML."""
+    with friendly():
+        from draggan_tui.config import default_keys, keymap, read, theme_of, to_toml
+
+        file = read()
+        theme_of(file)
+        typer.echo(to_toml(file.config, {**default_keys(), **keymap(file)}), nl=False)
+
+
+@app.command()
+def edit() -> None:
+    """Opens the configuration in $VISUAL or $EDITOR (else vi), then checks it. The first time it makes one."""
+    with friendly():
+        from draggan_tui.config import config_path, create, keymap, read, theme_of
+
+        path = config_path()
+        create(path)
+        _open_editor(path)
+        file = read(path)
+        theme_of(file)
+        keymap(file)
+        typer.echo(f"{path}: in order")
+
+
+def _open_editor(path: Path) -> None:
+    """
+    Raises:
+        InputError: there is no such editor, or it failed.
+    """
+    from draggan_engine.protocol.errors import InputError
+
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    try:
+        status = subprocess.run([*shlex.split(command), str(path)], check=False).returncode
+    except (OSError, ValueError) as error:
+        raise InputError(f"editor {command!r} cannot be run ({error}); set VISUAL or EDITOR, or edit {path}") from error
+    if status:
+        raise InputError(f"editor {command!r} ended with status {status}; {path} was not checked")
