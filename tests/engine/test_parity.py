@@ -9,30 +9,25 @@ more from its reference input in the original's arithmetic (`_half_layer`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.networks.ops import fir, lrelu
 from draggan_engine.networks.stylegan2 import Block, Layer
+from tests.engine.references import FOLDER, LIMIT, Record, compare, reference, tensor
 
-FOLDER = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 FIXTURES = ("sg2ada_32", "sg2ada_cond_32", "sg2ada_64_clamp", "sg2_flat_32")
 OTHERS = ("tf_legacy_32", "rosinality_converted_32", "rosinality_trained_16")
 BLOCKS = [(name, r) for name in FIXTURES for r in (4, 8, 16, 32, 64) if r < 64 or name == "sg2ada_64_clamp"]
 HALF_BLOCKS = [*(("sg2ada_cond_32", r) for r in (16, 32)), *(("sg2ada_64_clamp", r) for r in (8, 16, 32, 64))]
 HALF = {name for name, _ in HALF_BLOCKS}
-LIMIT = 1e-4
 HALF_LIMIT, HALF_GRADIENT_LIMIT = 2e-3, 3e-2  # measured: 1.4e-3 and 1.5e-2
-Record = Callable[[str, object], None]
 
 
 @cache
@@ -40,26 +35,8 @@ def model(name: str) -> Model:
     return load_model(str(next(path for path in FOLDER.glob(f"{name}.*") if path.suffix != ".npz")), "cpu")
 
 
-@cache
-def reference(name: str) -> dict[str, NDArray[np.float32]]:
-    with np.load(FOLDER / f"{name}.npz") as arrays:
-        return dict(arrays)
-
-
-def tensor(name: str, key: str) -> Tensor:
-    return torch.from_numpy(reference(name)[key])
-
-
 def labels(name: str) -> Tensor | None:
     return tensor(name, "c") if name == "sg2ada_cond_32" else None
-
-
-def compare(record: Record, name: str, quantity: str, ours: Tensor, theirs: Tensor, limit: float = LIMIT) -> None:
-    assert ours.shape == theirs.shape
-    assert ours.dtype == torch.float32
-    error = float((ours.detach() - theirs).norm() / theirs.norm())
-    record("parity", (name, quantity, error, limit))
-    assert error <= limit
 
 
 @pytest.mark.parametrize("name", FIXTURES)

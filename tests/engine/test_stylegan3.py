@@ -4,9 +4,7 @@ fits the next one whatever a file says."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -22,13 +19,11 @@ from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.networks import stylegan3
 from draggan_engine.networks.config import StyleGAN3Config
 from draggan_engine.networks.stylegan3 import FilteredLrelu, Layer, StyleGAN3Synthesis, resampling, visible
+from tests.engine.references import FOLDER, LIMIT, Record, compare, relative, tensor
 
-FOLDER = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 FIXTURES = ("sg3t_32", "sg3r_32")
 LAYERS = ("L0_36_32", "L1_36_32", "L2_52_32", "L3_52_32", "L4_52_32", "L5_32_32")
 HEIGHTS = (16, 16, 32, 32, 32, 32)
-LIMIT = 1e-4
-Record = Callable[[str, object], None]
 
 
 def load(name: str) -> StyleGAN3Synthesis:
@@ -41,28 +36,6 @@ def load(name: str) -> StyleGAN3Synthesis:
 def shared(name: str) -> StyleGAN3Synthesis:
     """For tests that leave it as it is."""
     return load(name)
-
-
-@cache
-def reference(name: str) -> dict[str, NDArray[np.float32]]:
-    with np.load(FOLDER / f"{name}.npz") as arrays:
-        return dict(arrays)
-
-
-def tensor(name: str, key: str) -> Tensor:
-    return torch.from_numpy(reference(name)[key])
-
-
-def relative(ours: Tensor, theirs: Tensor) -> float:
-    assert ours.shape == theirs.shape
-    assert ours.dtype == theirs.dtype
-    return float((ours.detach() - theirs).norm() / theirs.norm())
-
-
-def compare(record: Record, name: str, quantity: str, ours: Tensor, theirs: Tensor) -> None:
-    error = relative(ours, theirs)
-    record("parity", (name, quantity, error, LIMIT))
-    assert error <= LIMIT
 
 
 @pytest.mark.parametrize("name", FIXTURES)
