@@ -12,7 +12,7 @@ run: .venv/installed
 	@$(BIN)/draggan-tui --seed 42
 
 test: .venv/installed-test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: .venv/installed-test
 	$(BIN)/ruff check

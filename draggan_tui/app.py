@@ -14,22 +14,17 @@ from pathlib import Path
 from textual.app import App
 from textual.events import Key
 
+from draggan_engine.protocol.claim import forget
 from draggan_engine.protocol.edit import Edit
+from draggan_engine.protocol.history import History
 from draggan_tui import paths
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.screens.dialogs import Question
 from draggan_tui.screens.editor import EditorScreen
 from draggan_tui.screens.session import EngineLost, EngineSaid, LeaveEditor
 from draggan_tui.themes import EditorTheme
-from draggan_tui.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class TakenUp:
-    """An earlier session to go on with: its edit, and its folder."""
-
-    edit: Edit
-    folder: Path
+from draggan_tui.workspace import TakenUp, Workspace
 
 
 @dataclass(frozen=True)
@@ -45,6 +40,7 @@ class Options:
     out: Path | None
     theme: EditorTheme
     taken_up: TakenUp | None = None
+    offered: TakenUp | None = None  # one that was not closed: to go on with, if the user wants to
     keymap: Mapping[str, str] = field(default_factory=dict)  # what the user has changed: id → "key,key"
 
 
@@ -57,22 +53,30 @@ class DragganApp(App[None]):
     def __init__(self, options: Options) -> None:
         super().__init__()
         self.editor_theme, self.user_keys = options.theme, options.keymap
+        self.options = options
+        self._open(options.taken_up)
+        self._leaving = False
+        self.farewell: str | None = None  # what to say on the terminal when the screen is gone
+
+    def _open(self, earlier: TakenUp | None) -> None:
+        """The editor of an earlier session, or of a new one."""
+        options = self.options
         self.engine = EngineClient(
-            options.model,
+            options.model if earlier is None else earlier.model,
             options.device,
-            options.out,
-            options.latent,
+            options.out if earlier is None else None,
+            options.latent if earlier is None else None,
             on_event=lambda event: self.editor.post_message(EngineSaid(event)),
             on_lost=lambda: self.editor.post_message(EngineLost()),
         )
-        edit = Edit(model=options.model, seed=options.seed, label=options.label, given=options.latent is not None)
-        earlier = options.taken_up
-        workspace = Workspace(earlier.edit if earlier else edit, options.psi, taken_up=earlier is not None)
+        if earlier is None:
+            edit = Edit(model=options.model, seed=options.seed, label=options.label, given=options.latent is not None)
+            workspace = Workspace(History.of(edit), options.psi)
+        else:
+            workspace = Workspace(earlier.history, None, taken_up=True)
         self.editor = EditorScreen(workspace, self.engine, self._depth())
         if earlier is not None:
             self.editor.folder = str(earlier.folder)
-        self._leaving = False
-        self.farewell: str | None = None  # what to say on the terminal when the screen is gone
 
     def _depth(self) -> ColorDepth:
         """How many colours the terminal takes."""
@@ -89,6 +93,24 @@ class DragganApp(App[None]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _: self._signalled(loop, number))
+        offered = self.options.offered
+        if offered is None:
+            await self._begin()
+        else:
+            text = f"The session in {offered.folder} was not closed. Nothing that was saved is lost."
+            answers = {"y": ("on", "go on with it"), "n": ("new", "begin a new one")}
+            await self.push_screen(Question(text, answers), self._answer_offer)
+
+    async def _answer_offer(self, answer: str | None) -> None:
+        offered = self.options.offered
+        assert offered is not None, "it was asked about"
+        if answer == "on":
+            self._open(offered)
+        else:
+            forget(offered.folder)
+        await self._begin()
+
+    async def _begin(self) -> None:
         await self.push_screen(self.editor)
         await self.engine.start(resume=self.editor.folder)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
+from typer.core import TyperGroup, TyperOption
 
-from draggan_tui import DEFAULT_MODEL, __version__, cli_config, cli_models
+from draggan_tui import DEFAULT_MODEL, __version__, cli_config, cli_models, completion
 from draggan_tui.friendly import friendly
 
 if TYPE_CHECKING:
@@ -19,8 +21,20 @@ if TYPE_CHECKING:
     from draggan_tui.app import Options
     from draggan_tui.themes import EditorTheme
 
+
+class Commands(TyperGroup):
+    """In the help, the options with which typer sets up completion stand by themselves, not among the editor's."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # of a click that typer keeps to itself
+        params = super().get_params(ctx)
+        for param in params:
+            if isinstance(param, TyperOption) and param.name in ("install_completion", "show_completion"):
+                param.rich_help_panel = "Shell completion"
+        return params
+
+
 app = typer.Typer(
-    add_completion=False,
+    cls=Commands,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Drag points of a GAN image to where you want them. Without a command: the editor.",
@@ -45,7 +59,11 @@ class Space(StrEnum):
 
 
 Model = Annotated[
-    str, typer.Option(help="A model's name (see `draggan-tui models list`), or the path of a StyleGAN checkpoint.")
+    str,
+    typer.Option(
+        help="A model's name (see `draggan-tui models list`), or the path of a StyleGAN checkpoint.",
+        autocompletion=completion.models,
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Which picture to start from.")]
 Psi = Annotated[float | None, typer.Option(min=-2, max=2, help="Truncation ψ; default: the model's own.")]
@@ -53,23 +71,35 @@ Label = Annotated[
     int, typer.Option("--class", metavar="N", min=0, max=65535, help="The class, of a class-conditional model.")
 ]
 Latent = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="A stored latent to start from instead of the seed's.")
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="A stored latent to start from instead of the seed's; FILE#NAME is one of several in a file.",
+    ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", autocompletion=completion.devices)]
 # What the editor is not told, the configuration says.
 ModelOrConfigured = Annotated[
     str | None,
-    typer.Option(help="A model's name, or a checkpoint's path; default: the configuration's, else the bundled one."),
+    typer.Option(
+        help="A model's name, or a checkpoint's path; default: the configuration's, else the bundled one.",
+        autocompletion=completion.models,
+    ),
 ]
 DeviceOrConfigured = Annotated[
-    str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps; default: the configuration's, else auto.")
+    str | None,
+    typer.Option(
+        help="auto, cpu, cuda, cuda:1, mps; default: the configuration's, else auto.",
+        autocompletion=completion.devices,
+    ),
 ]
 
 Theme = Annotated[
     str | None,
     typer.Option(
         help="dark, dusk, moss, light, paper, contrast, one of your own, or the path of a TOML file; "
-        "default: the configuration's, else dark."
+        "default: the configuration's, else dark.",
+        autocompletion=completion.themes,
     ),
 ]
 Colors = Annotated[
@@ -106,6 +136,7 @@ def editor(
 ) -> None:
     """Opens the editor."""
     if context.invoked_subcommand is not None:
+        _refuse_options(context)
         return
     with friendly():
         from draggan_engine.protocol.output import check_output
@@ -115,8 +146,24 @@ def editor(
             check_output(out)
         setup = _setup(model, device, theme, color)
         from draggan_tui.app import Options
+        from draggan_tui.sessions import unclosed
 
-        _run(Options(seed=seed, psi=psi, label=label, latent=latent, out=out, **setup))
+        offered = unclosed()
+        _run(Options(seed=seed, psi=psi, label=label, latent=latent, out=out, offered=offered, **setup))
+
+
+def _refuse_options(context: typer.Context) -> None:
+    """
+    Raises:
+        BadParameter: an option of the editor stands before a command, which would not see it.
+    """
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = "--class" if name == "label" else f"--{name}"
+            raise typer.BadParameter(
+                f"{option} is the editor's; what {context.invoked_subcommand} takes comes after it"
+            )
 
 
 class _Setup(TypedDict):
@@ -151,6 +198,10 @@ def _run(options: Options) -> None:
     from draggan_tui.app import DragganApp
 
     application = DragganApp(options)
+    # While the garbage collector looks through everything, 0.1 s, no key is answered. A drag made it do so every three
+    # seconds; so it does a tenth as often, and leaves out what is there from the beginning.
+    gc.freeze()
+    gc.set_threshold(700, 10, 100)
     application.run()
     if application.farewell is not None:
         typer.echo(f"draggan-tui: {application.farewell}", err=True)
@@ -181,8 +232,13 @@ def _set_color(color: Color) -> None:
 
 @app.command("open")
 def open_(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a session.")],
-    model: Annotated[str | None, typer.Option(help="Where its model is now; default: where it was.")] = None,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder of a session.", autocompletion=completion.sessions)
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Where its model is now; default: where it was.", autocompletion=completion.models),
+    ] = None,
     device: DeviceOrConfigured = None,
     theme: Theme = None,
     color: Colors = None,
@@ -192,12 +248,11 @@ def open_(
         _need_terminal()
         from draggan_tui.sessions import take_up
 
-        edit, found = take_up(folder, model)
-        setup = _setup(found, device, theme, color)
-        from draggan_tui.app import Options, TakenUp
+        earlier = take_up(folder, model)
+        setup = _setup(earlier.model, device, theme, color)
+        from draggan_tui.app import Options
 
-        earlier = TakenUp(edit, folder)
-        _run(Options(seed=edit.seed, psi=None, label=edit.label, latent=None, out=None, taken_up=earlier, **setup))
+        _run(Options(seed=0, psi=None, label=0, latent=None, out=None, taken_up=earlier, **setup))
 
 
 @app.command()
@@ -211,7 +266,7 @@ def sessions(json: Annotated[bool, typer.Option("--json", help="Print one JSON a
 
 @app.command()
 def render(
-    out: Annotated[Path, typer.Option(help="The PNG to write.")],
+    out: Annotated[Path, typer.Option(help="The picture to write: .png, or .webp (lossless).")],
     seed: Seed = 42,
     model: Model = DEFAULT_MODEL,
     psi: Psi = None,
@@ -240,6 +295,10 @@ def drag(
     steps: Annotated[int | None, typer.Option(min=1, help="Most steps; default: the model's own.")] = None,
     space: Annotated[Space | None, typer.Option(help="Latent space; default: w+.")] = None,
     lr: Annotated[float | None, typer.Option(help="Step size; default: the model's own.")] = None,
+    film: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the drag as a film: .mp4, or .gif.")
+    ] = None,
+    markers: Annotated[bool, typer.Option("--markers", help="Draw handles and targets into the film.")] = False,
     device: Device = "auto",
     out: Annotated[
         Path | None, typer.Option(help="Folder for the files; default: draggan-out/<date>-<model>-seed<N>.")
@@ -256,6 +315,6 @@ def drag(
 
         request = DragRequest(
             pairs=tuple(pair), seed=seed, model=model, psi=psi, label=label, latent=latent, mask=mask, steps=steps,
-            space=None if space is None else space.value, step_size=lr, device=device, out=out,
+            space=None if space is None else space.value, step_size=lr, film=film, markers=markers, device=device, out=out,
         )  # fmt: skip
         raise typer.Exit(run_drag(request, as_json=json))

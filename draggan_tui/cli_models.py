@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
+from draggan_tui import completion
 from draggan_tui.friendly import friendly
 
 app = typer.Typer(no_args_is_help=True, help="Models: list, look into, convert, import, download.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Spec = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or the path of a checkpoint.")]
+Spec = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A model's name, or the path of a checkpoint.", autocompletion=completion.models
+    ),
+]
 
 
 @app.command("list")
@@ -60,7 +66,14 @@ def import_(
 
 @app.command()
 def pull(
-    source: Annotated[str, typer.Argument(metavar="NAME|URL", help="A name from `models list`, or an address.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|URL",
+            help="A name from `models list`, or an address.",
+            autocompletion=completion.known_models,
+        ),
+    ],
     sha256: Annotated[str | None, typer.Option(help="The checksum that the file must have.")] = None,
     name: Annotated[str | None, typer.Option(help="What --model will take; default: the name, or the file's.")] = None,
 ) -> None:

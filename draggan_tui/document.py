@@ -1,8 +1,10 @@
-"""The edit being made, its changes as pure functions, and its undo history."""
+"""The changes of the edit, as pure functions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -10,35 +12,13 @@ from draggan_engine.protocol.edit import Edit, Mask, PointPair
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size, clamp, convert, nearest_pixel, pixel_box
 
-from .areas import Area, Form, cells_box, draw, grow, shrink
+from .areas import Area, Box, Form, cells_box, draw, grow, shrink
+from .viewport import Window
 
-
-@dataclass(frozen=True)
-class History:
-    """Past, present and future of an edit. Every change is one entry; drags are changes like others.
-
-    Edits are immutable, so an entry is the edit itself and undo is a look at another value.
-    """
-
-    present: Edit
-    past: tuple[Edit, ...] = ()
-    future: tuple[Edit, ...] = field(default=())
-
-    def change(self, edit: Edit) -> History:
-        """A new present; what had been undone is gone. The same edit again changes nothing."""
-        return self if edit == self.present else History(edit, (*self.past, self.present))
-
-    def undo(self) -> History:
-        """One entry back, or the same history at its beginning."""
-        if not self.past:
-            return self
-        return History(self.past[-1], self.past[:-1], (self.present, *self.future))
-
-    def redo(self) -> History:
-        """One entry forward, or the same history at its end."""
-        if not self.future:
-            return self
-        return History(self.future[0], (*self.past, self.present), self.future[1:])
+Part = Literal["handle", "target"]
+"""Of a pair."""
+SAME_PLACE = 1e-6
+"""Pixels between two points that are one, but for the rounding of a sum."""
 
 
 @dataclass(frozen=True)
@@ -63,21 +43,59 @@ def place(edit: Edit, point: Point, picture: Size) -> tuple[Edit, int]:
         if pair.target is None:
             if pair.handle == point:
                 raise EditError("the target is on its handle: move the cursor first")
-            return _with_pair(edit, index, PointPair(handle=pair.handle, target=point)), index
+            return _with_pair(edit, index, {"target": point}), index
     return edit.model_copy(update={"pairs": (*edit.pairs, PointPair(handle=point))}), len(edit.pairs)
 
 
-def retarget(edit: Edit, index: int, point: Point, picture: Size) -> Edit:
-    """Gives a pair another target.
+def move_point(edit: Edit, index: int, part: Part, point: Point, picture: Size) -> Edit:
+    """Puts a pair's handle or its target elsewhere.
+
+    Raises:
+        EditError: one would be on the other.
+    """
+    edit = hold_point(edit, index, part, clamp(point, picture))
+    apart = edit.pairs[index].distance
+    if apart is not None and apart < SAME_PLACE:
+        other = "target" if part == "handle" else "handle"
+        raise EditError(f"the {part} is on its {other}: move it elsewhere")
+    return edit
+
+
+def hold_point(edit: Edit, index: int, part: Part, point: Point) -> Edit:
+    """A pair's handle or its target as it is on its way: anywhere, also on the other."""
+    return _with_pair(edit, index, {part: point})
+
+
+def duplicate(edit: Edit, index: int, step: float, picture: Size) -> Edit:
+    """With a copy of a pair as the last one, `step` picture pixels to the right and down, or where there is no room, to
+    the left and up.
+
+    Raises:
+        EditError: the pair has no target yet.
+    """
+    pair = edit.pairs[index]
+    if pair.target is None:
+        raise EditError(f"pair {index + 1} has no target yet: {{place}} sets it")
+    step = min(step, (min(picture) - 1) / 4)  # so that the two points cannot meet at a border
+    xs = _beside(pair.handle[0], pair.target[0], step, picture.width - 1.0)
+    ys = _beside(pair.handle[1], pair.target[1], step, picture.height - 1.0)
+    copy = pair.model_copy(update={"handle": (xs[0], ys[0]), "target": (xs[1], ys[1])})
+    return edit.model_copy(update={"pairs": (*edit.pairs, copy)})
+
+
+def toggle_pair(edit: Edit, index: int) -> Edit:
+    """Whether drags leave a pair out."""
+    return _with_pair(edit, index, {"enabled": not edit.pairs[index].enabled})
+
+
+def add_pair(edit: Edit, handle: Point, target: Point, picture: Size) -> Edit:
+    """One more pair, complete.
 
     Raises:
         EditError: the target would be on its handle.
     """
-    point = clamp(point, picture)
-    pair = edit.pairs[index]
-    if pair.handle == point:
-        raise EditError("the target is on its handle: move the cursor first")
-    return _with_pair(edit, index, PointPair(handle=pair.handle, target=point))
+    edit = edit.model_copy(update={"pairs": (*edit.pairs, PointPair(handle=clamp(handle, picture)))})
+    return move_point(edit, len(edit.pairs) - 1, "target", target, picture)
 
 
 def remove(edit: Edit, index: int) -> Edit:
@@ -87,12 +105,12 @@ def remove(edit: Edit, index: int) -> Edit:
 
 def reseed(edit: Edit, steps: int) -> Edit:
     """The picture of another seed, so many further on (wrapping at 2³²); points and mask stay."""
-    return edit.model_copy(update={"seed": (edit.seed + steps) % 2**32, "given": False, "latent": 0})
+    return edit.model_copy(update={"seed": (edit.seed + steps) % 2**32, "given": False, "latent": 0, "step": None})
 
 
 def reclass(edit: Edit, steps: int, classes: int) -> Edit:
     """The picture of another class, so many further on (wrapping at `classes`); points and mask stay."""
-    return edit.model_copy(update={"label": (edit.label + steps) % classes, "given": False, "latent": 0})
+    return edit.model_copy(update={"label": (edit.label + steps) % classes, "given": False, "latent": 0, "step": None})
 
 
 def toggle_space(edit: Edit) -> Edit:
@@ -108,15 +126,20 @@ def brush(edit: Edit, centre: Point, tool: Brush, preview: Size, picture: Size, 
         centre: in picture pixels.
         paint: True sets, False erases, None toggles by what the brush covers of the middle preview pixel.
     """
-    column, row = _cell(centre, preview, picture)
-    first, last = -((tool.size - 1) // 2), tool.size // 2
-    box = cells_box((column + first, row + first), (column + last, row + last), preview, picture)
-    area = draw("ellipse" if tool.round else "rectangle", box, picture)
+    area = _brush_area(_brush_box(centre, tool, preview, picture), tool, picture)
     if paint is None:
-        left, top, right, bottom = pixel_box((column, row), preview, picture)
+        left, top, right, bottom = pixel_box(_cell(centre, preview, picture), preview, picture)
         middle = (slice(top, bottom), slice(left, right))
         paint = not (_mask_area(edit, picture)[middle] & area[middle]).any()
     return _with_area(edit, area, picture, paint=paint)
+
+
+def stroke(edit: Edit, centres: Iterable[Point], tool: Brush, preview: Size, picture: Size) -> Edit:
+    """What may move, and all that the brush covers at any of the points."""
+    area = np.zeros((picture.height, picture.width), np.bool_)
+    for box in {_brush_box(centre, tool, preview, picture) for centre in centres}:
+        area |= _brush_area(box, tool, picture)
+    return _with_area(edit, area, picture, paint=True)
 
 
 def shape_area(form: Form, start: Point, end: Point, preview: Size, picture: Size) -> Area:
@@ -137,7 +160,7 @@ def erase_area(edit: Edit, area: Area, picture: Size) -> Edit:
         EditError: there is no mask, or nothing of it is in the area.
     """
     if edit.mask is None:
-        raise EditError("no mask to erase from: Enter paints the shape")
+        raise EditError("no mask to erase from: {place} paints the shape")
     if not (_mask_area(edit, picture) & area).any():
         raise EditError("nothing to erase: the mask does not reach into the shape")
     return _with_area(edit, area, picture, paint=False)
@@ -150,14 +173,14 @@ def grow_mask(edit: Edit, steps: int, preview: Size, picture: Size) -> Edit:
         EditError: there is no mask, it has no edge, or nothing would be left of it.
     """
     if edit.mask is None:
-        raise EditError("no mask to grow or shrink: paint one first (m, or Space)")
+        raise EditError("no mask to grow or shrink: paint one first ({pen}, or {toggle-cell})")
     area = _mask_area(edit, picture)
     if area.all():
         raise EditError("the mask covers the whole picture: it has no edge to move")
     radius = max(round(abs(steps) * picture.width / preview.width), 1)
     area = grow(area, radius) if steps > 0 else shrink(area, radius)
     if not area.any():
-        raise EditError("nothing would be left of the mask: c clears it")
+        raise EditError("nothing would be left of the mask: {clear-mask} clears it")
     return edit.model_copy(update={"mask": Mask.from_array(area.astype(np.uint8))})
 
 
@@ -167,7 +190,7 @@ def invert_mask(edit: Edit) -> Edit:
         EditError: there is no mask, or it covers the whole picture.
     """
     if edit.mask is None:
-        raise EditError("no mask to invert: paint one first (m, or Space)")
+        raise EditError("no mask to invert: paint one first ({pen}, or {toggle-cell})")
     inverted = (1 - edit.mask.to_array()).astype(np.uint8)
     if not inverted.any():
         raise EditError("the mask covers the whole picture: inverted, nothing could move")
@@ -179,23 +202,35 @@ def clear_mask(edit: Edit) -> Edit:
     return edit.model_copy(update={"mask": None})
 
 
-def preview_mask(mask: Mask, preview: Size) -> Area:
-    """`bool [height, width]` of the preview: whether the middle of each preview pixel may move."""
-    return preview_area(mask.to_array().astype(np.bool_), preview)
+def preview_mask(mask: Mask, preview: Size, window: Window | None = None) -> Area:
+    """`bool [height, width]` of the preview, or of a window of it: whether the middle of each pixel may move."""
+    return preview_area(mask.to_array().astype(np.bool_), preview, window)
 
 
-def preview_area(area: Area, preview: Size) -> Area:
-    """`bool [height, width]` of the preview: whether the middle of each preview pixel is in the area."""
+def preview_area(area: Area, preview: Size, window: Window | None = None) -> Area:
+    """`bool [height, width]` of the preview, or of a window of it: whether the middle of each pixel is in the area."""
     picture = Size(area.shape[1], area.shape[0])
-    boxes = [pixel_box((i, 0), preview, picture) for i in range(preview.width)]
+    window = window or Window(0, 0, *preview)
+    boxes = [pixel_box((i, 0), preview, picture) for i in range(window.left, window.right)]
     columns = [(left + right - 1) // 2 for left, _, right, _ in boxes]
-    boxes = [pixel_box((0, i), preview, picture) for i in range(preview.height)]
+    boxes = [pixel_box((0, i), preview, picture) for i in range(window.top, window.bottom)]
     rows = [(top + bottom - 1) // 2 for _, top, _, bottom in boxes]
     return area[np.ix_(rows, columns)]
 
 
 def _cell(point: Point, preview: Size, picture: Size) -> tuple[int, int]:
     return nearest_pixel(convert(point, picture, preview), preview)
+
+
+def _brush_box(centre: Point, tool: Brush, preview: Size, picture: Size) -> Box:
+    """The brush's square at a point."""
+    column, row = _cell(centre, preview, picture)
+    first, last = -((tool.size - 1) // 2), tool.size // 2
+    return cells_box((column + first, row + first), (column + last, row + last), preview, picture)
+
+
+def _brush_area(box: Box, tool: Brush, picture: Size) -> Area:
+    return draw("ellipse" if tool.round else "rectangle", box, picture)
 
 
 def _mask_area(edit: Edit, picture: Size) -> Area:
@@ -211,5 +246,12 @@ def _with_area(edit: Edit, area: Area, picture: Size, *, paint: bool) -> Edit:
     return edit.model_copy(update={"mask": Mask.from_array(mask.astype(np.uint8)) if mask.any() else None})
 
 
-def _with_pair(edit: Edit, index: int, pair: PointPair) -> Edit:
+def _beside(one: float, other: float, step: float, last: float) -> tuple[float, float]:
+    """Two coordinates so much further on, or back where one would leave 0 … `last`; at the border if both would."""
+    shift = next((s for s in (step, -step) if min(one, other) + s >= 0 and max(one, other) + s <= last), step)
+    return (min(one + shift, last), min(other + shift, last))
+
+
+def _with_pair(edit: Edit, index: int, fields: dict[str, object]) -> Edit:
+    pair = edit.pairs[index].model_copy(update=fields)
     return edit.model_copy(update={"pairs": (*edit.pairs[:index], pair, *edit.pairs[index + 1 :])})

@@ -25,13 +25,15 @@ from rich_pixels import HalfcellRenderer, Pixels
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.checkpoints.latents import read_latent
-from draggan_engine.drag import DragSession, DragStep
+from draggan_engine.drag import DragAtRest, DragSession, DragStep
+from draggan_engine.exporting import export
 from draggan_engine.files import SessionStore
 from draggan_engine.images import read_mask, write_picture
 from draggan_engine.protocol.edit import DragSettings, Edit, PointPair, check_label
-from draggan_engine.protocol.errors import EditError, OutputError
+from draggan_engine.protocol.errors import DragganError, EditError
 from draggan_engine.protocol.geometry import Size, fit_preview
-from draggan_engine.protocol.output import check_output
+from draggan_engine.protocol.history import Entry
+from draggan_engine.protocol.output import FILMS, PICTURES, check_file, check_output
 from draggan_engine.recording import DragRecorded, picture_of, prepare_drag, record_drag
 
 DIVERGED = 3
@@ -54,6 +56,8 @@ class DragRequest:
     steps: int | None
     space: str | None
     step_size: float | None
+    film: Path | None
+    markers: bool
     device: str
     out: Path | None
 
@@ -81,10 +85,7 @@ def render_picture(
     Raises:
         DragganError: the model, the device or the path cannot be used.
     """
-    if out.is_dir():
-        raise OutputError(f"--out {out}: it is a folder; give the name of a PNG")
-    if not out.parent.is_dir():
-        raise OutputError(f"--out {out}: there is no folder {out.parent}; make it first")
+    check_file(out, PICTURES)
     loaded = load_model(model, device)
     psi = loaded.info.psi if psi is None else psi
     edit = Edit(model=loaded.name, seed=seed, psi=psi, label=label, given=latent is not None)
@@ -101,23 +102,49 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
     pairs = tuple(parse_pair(text) for text in request.pairs)
     if request.out is not None:
         check_output(request.out)
+    if request.film is not None:
+        check_file(request.film, FILMS)
+    elif request.markers:
+        raise EditError("--markers: they are drawn into a film; give --film FILE too")
     model = load_model(request.model, request.device)
     edit = _edit(request, pairs, model)
     store = _store(model, edit, request.out, request.latent)
     session = prepare_drag(model, store, edit)
     interactive = sys.stderr.isatty() and not as_json
+    events = record_drag(model, store, Entry(id=0, edit=edit), store.next_drag(), session)
     with _interruptible(session) as interrupted:
-        end = _drain(record_drag(model, store, edit, store.next_drag(), session), edit, interactive)
-    if end.problem:
-        print(f"draggan-tui: {end.problem}", file=sys.stderr)
+        end = _drain(events, edit, interactive)
+    store.close()
+    problems = [end.problem] if end.problem else []
+    film = request.film
+    if film is not None:
+        try:
+            _write_film(film, model, store, end.edit, markers=request.markers, interactive=interactive)
+        except DragganError as error:
+            problems.append(str(error))
+            film = None
+    for problem in problems:
+        print(f"draggan-tui: {problem}", file=sys.stderr)
     before = picture_of(model, store, edit)
     after = picture_of(model, store, end.edit)
-    _report(end, store, before, after, as_json)
+    _report(end, store, before, after, film, as_json)
     if interrupted():
         return 130
-    if end.problem:
+    if problems:
         return 1
     return DIVERGED if end.record.reason == "diverged" else 0
+
+
+def _write_film(path: Path, model: Model, store: SessionStore, edit: Edit, *, markers: bool, interactive: bool) -> None:
+    """
+    Raises:
+        DragganError: not a step was made, or it cannot be written.
+    """
+    with Progress(console=Console(stderr=True), disable=not interactive, transient=True) as bar:
+        task = bar.add_task("film")
+        export(
+            model, store, edit, path, markers=markers, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )  # fmt: skip
 
 
 def _store(model: Model, edit: Edit, out: Path | None, latent: Path | None) -> SessionStore:
@@ -177,7 +204,7 @@ def _interruptible(session: DragSession) -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, previous)
 
 
-def _drain(events: Iterator[DragStep | DragRecorded], edit: Edit, interactive: bool) -> DragRecorded:
+def _drain(events: Iterator[DragStep | DragAtRest | DragRecorded], edit: Edit, interactive: bool) -> DragRecorded:
     columns = (
         TextColumn("drag"),
         BarColumn(),
@@ -190,12 +217,18 @@ def _drain(events: Iterator[DragStep | DragRecorded], edit: Edit, interactive: b
         for event in events:
             if isinstance(event, DragRecorded):
                 return event
-            progress.update(task, completed=event.step, left=f"{event.mean_distance:.1f} px left")
+            if isinstance(event, DragStep):
+                progress.update(task, completed=event.step, left=f"{event.mean_distance:.1f} px left")
     raise AssertionError("a drag ends with its record")
 
 
 def _report(
-    end: DragRecorded, store: SessionStore, before: NDArray[np.uint8], after: NDArray[np.uint8], as_json: bool
+    end: DragRecorded,
+    store: SessionStore,
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    film: Path | None,
+    as_json: bool,
 ) -> None:
     record = end.record
     folder = store.folder
@@ -209,6 +242,8 @@ def _report(
         f"drag-{record.number:03d}/events.jsonl",
     )
     files = [] if folder is None else [str(folder / name) for name in names if (folder / name).exists()]
+    if film is not None:
+        files.append(str(film))
     if as_json:
         pairs = [
             {"handle": p.handle, "target": p.target, "final": p.final, "distance": p.distance} for p in record.pairs
@@ -232,6 +267,8 @@ def _report(
     console.print(f"{record.reason}: {record.steps} steps, {record.seconds:.1f} s, {left:.1f} px left", highlight=False)
     if folder is not None:
         console.print(f"files: {folder}", highlight=False, soft_wrap=True)
+    if film is not None:
+        console.print(f"film: {film}", highlight=False, soft_wrap=True)
 
 
 def _side_by_side(console: Console, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> None:

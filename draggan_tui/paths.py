@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import platformdirs
+
+from draggan_engine.protocol.atomic import atomic_write
+from draggan_engine.protocol.errors import StorageError
 
 APP = "draggan-tui"
 
@@ -15,6 +19,26 @@ APP = "draggan-tui"
 def config_folder() -> Path:
     """Where the user's configuration and themes are; it need not exist."""
     return platformdirs.user_config_path(APP)
+
+
+def is_first_use() -> bool:
+    """Whether the hints for new users have not been read to their end; not so where that cannot be told."""
+    try:
+        return not _hints_read().exists()
+    except OSError:
+        return False
+
+
+def end_first_use() -> None:
+    """Notes that they have; where that cannot be done, they come again the next time."""
+    with suppress(OSError, StorageError):
+        _hints_read().parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(_hints_read()):
+            pass
+
+
+def _hints_read() -> Path:
+    return platformdirs.user_state_path(APP) / "hints-read"
 
 
 def open_log() -> IO[bytes]:

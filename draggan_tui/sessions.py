@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import time
 from pathlib import Path
 
 from PIL import Image
@@ -12,41 +14,53 @@ from rich.text import Text
 from rich_pixels import HalfcellRenderer, Pixels
 
 from draggan_engine.checkpoints import library
-from draggan_engine.files import ModelReference, SessionFile, read_session
-from draggan_engine.images import read_mask
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.errors import CheckpointError, InputError
+from draggan_engine.protocol.claim import ended_badly, is_ending, is_open
+from draggan_engine.protocol.errors import CheckpointError, InputError, OutputError
 from draggan_engine.protocol.geometry import Size, fit_preview
 from draggan_engine.recent import recent
+from draggan_engine.session_file import ModelReference, SessionFile, read_history, read_session
+from draggan_tui.workspace import TakenUp
 
 SHOWN = 10
 THUMBNAIL = (16, 8)  # columns and rows
+PATIENCE = 10.0  # seconds; an engine whose editor was killed may have a drag to write
 
 
-def take_up(folder: Path, model: str | None) -> tuple[Edit, str]:
-    """The edit that a session was left with, and what opens its model.
+def take_up(folder: Path, model: str | None) -> TakenUp:
+    """What a session was left with.
 
     Args:
         model: a name or path, if the user says where it is.
 
     Raises:
-        InputError: no session, or one that cannot be read.
+        InputError: no session, one that cannot be read, or one that is open in another editor.
         CheckpointError: its model is not on this machine.
     """
+    _outlast_engine(folder)
     session = read_session(folder)
-    mask = None
-    if session.mask is not None:
-        try:
-            with Image.open(folder / session.mask) as image:
-                size = Size(*image.size)
-        except OSError as error:
-            raise InputError(f"{folder / session.mask}: the mask cannot be read; restore it, or start anew") from error
-        mask, _ = read_mask(folder / session.mask, size)
-    edit = Edit(
-        model=session.model.name, seed=session.seed, psi=session.psi, label=session.label, given=session.given,
-        latent=session.latent, pairs=session.pairs, mask=mask, settings=session.settings,
-    )  # fmt: skip
-    return edit, model or _model(session.model, folder)
+    if is_open(folder):
+        raise OutputError(f"{folder}: this session is open in another editor; close that one first")
+    return TakenUp(read_history(folder, session), folder, model or _model(session.model, folder))
+
+
+def unclosed() -> TakenUp | None:
+    """The last session that was not closed, if there is one that can be gone on with: its editor or its engine was
+    killed, or the power went."""
+    for folder in recent()[:5]:
+        _outlast_engine(folder)
+        if ended_badly(folder):
+            try:
+                return take_up(folder, None)
+            except InputError:
+                continue
+    return None
+
+
+def _outlast_engine(folder: Path) -> None:
+    """Lets an engine whose editor is gone write what it still has to, and end."""
+    deadline = time.monotonic() + PATIENCE
+    while is_ending(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _model(model: ModelReference, folder: Path) -> str:
@@ -84,8 +98,13 @@ def list_sessions(*, as_json: bool) -> None:
 
 
 def _facts(folder: Path, session: SessionFile) -> dict[str, object]:
-    changed = (folder / "session.json").stat().st_mtime
-    return {"model": session.model.name, "seed": session.seed, "drags": len(session.drags), "changed": int(changed)}
+    changed = int(_changed(folder).timestamp())
+    return {"model": session.model.name, "seed": session.seed, "drags": len(session.drags), "changed": changed}
+
+
+def _changed(folder: Path) -> datetime.datetime:
+    """When the session was last written to, in local time."""
+    return datetime.datetime.fromtimestamp((folder / "session.json").stat().st_mtime).astimezone()
 
 
 def _show(console: Console, folder: Path, session: SessionFile) -> None:
@@ -93,13 +112,14 @@ def _show(console: Console, folder: Path, session: SessionFile) -> None:
     made = f"{_counted(len(session.drags), 'drag')}, {_counted(len(session.pairs), 'pair')}"
     text = Text.assemble(
         (session.model.name, "bold"), f"  {start}, {made}\n",
-        (f"{session.created.astimezone():%Y-%m-%d %H:%M}\n", "dim"), f"draggan-tui open {folder}",
+        (f"{_changed(folder):%Y-%m-%d %H:%M}\n", "dim"), f"draggan-tui open {folder}",
     )  # fmt: skip
     if not console.is_terminal:
         console.print(text, soft_wrap=True)
         return
     row = Table.grid(padding=(0, 2))
     row.add_column(width=THUMBNAIL[0])
+    row.add_column(overflow="fold")
     row.add_row(_thumbnail(folder) or "", text)
     console.print(row)
     console.print()

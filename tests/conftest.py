@@ -7,16 +7,18 @@ import os
 import pytest
 
 import draggan_engine  # noqa: F401  (first: it says how torch's threads wait)
+from draggan_tui import paths
 
 PARITY = "parity"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Nothing of the user's is read or written: imported models, converted copies, the log."""
+    """Nothing of the user's is read or written: imported models, converted copies, the log. The hints were read before."""
     home = tmp_path_factory.mktemp("xdg")
     for name in ("CACHE", "CONFIG", "DATA", "STATE"):
         os.environ[f"XDG_{name}_HOME"] = str(home / name.lower())
+    paths.end_first_use()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.text import Text
 
 from draggan_engine.protocol.edit import Edit, PointPair
-from draggan_engine.protocol.geometry import Point
+from draggan_engine.protocol.geometry import Point, distance
 from draggan_engine.protocol.messages import DragProgress, ModelInfo
 from draggan_tui.document import Brush
+from draggan_tui.themes import Rgb
 
 
 def edit_facts(
@@ -20,11 +21,15 @@ def edit_facts(
     brush: Brush,
     info: ModelInfo | None = None,
     given: str = "",
+    color: Rgb | None = None,
+    zoom: str = "",
 ) -> Text:
-    """Model, device and family, seed, class (if the model has any), ψ and latent space, cursor, mask, brush: a line each.
+    """Model, device and family, seed, class (if the model has any), ψ and latent space, cursor, the colour under it (if
+    there is a picture), mask, brush: a line each.
 
     Args:
         given: name of the file of the latent that may be started from.
+        zoom: `3:1`, unless the whole picture is shown.
     """
     family = Text.assemble(device, "" if info is None else (f"   {info.family}", "dim"))
     classes = 0 if info is None else info.classes
@@ -37,10 +42,17 @@ def edit_facts(
         *((("class", f"{edit.label} of 0…{classes - 1}"),) if classes else ()),
         ("ψ", f"{edit.psi:g}   space {edit.settings.space.upper()}"),
         ("cursor", place),
+        *((("colour", _color(color, zoom)),) if color is not None else ()),
         ("mask", share),
         ("brush", f"{brush.size} round" if brush.round else str(brush.size)),
     )
     return Text("\n").join(Text.assemble((f"{label:<7}", "dim"), value) for label, value in rows)
+
+
+def _color(color: Rgb, zoom: str) -> Text:
+    """A swatch, `#a0b0c0`, and `zoom 3:1` when there is one."""
+    name = "#{:02x}{:02x}{:02x}".format(*color)
+    return Text.assemble(("  ", f"on {name}"), f" {name}", f"   zoom {zoom}" if zoom else "")
 
 
 def _start(edit: Edit, given: str) -> str:
@@ -59,27 +71,31 @@ def percent(share: float) -> str:
     return f"{share:.0%}"
 
 
-def pair_line(number: int, pair: PointPair, handle: Point, selected: bool) -> Text:
-    """`▸1 64,70→76,70 12.0`: where the handle is now, its target, the distance in pixels."""
+def pair_line(number: int, pair: PointPair, handle: Point, selected: bool, flat: bool = False) -> Text:
+    """`▸1 64,70→76,70 12.0`: where the handle is now, `~` if that is a flat patch, its target, the distance in pixels, or
+    `off` of a disabled pair."""
     mark = "▸" if selected else " "
-    start = f"{mark}{number} {handle[0]:.0f},{handle[1]:.0f}"
+    start = f"{mark}{number} {handle[0]:.0f},{handle[1]:.0f}{'~' if flat else ''}"
+    style = " ".join(word for word, holds in (("bold", selected), ("dim", not pair.enabled)) if holds)
     if pair.target is None:
-        return Text(f"{start}→target?", style="bold" if selected else "")
-    left = PointPair(handle=handle, target=pair.target).distance or 0.0
-    line = f"{start}→{pair.target[0]:.0f},{pair.target[1]:.0f} {left:.1f}"
-    return Text(line, style="bold" if selected else "")
+        return Text(f"{start}→target?", style=style)
+    left = f"{distance(handle, pair.target):.1f}" if pair.enabled else "off"
+    return Text(f"{start}→{pair.target[0]:.0f},{pair.target[1]:.0f} {left}", style=style)
 
 
-def pair_list(edit: Edit, handles: Sequence[Point], selected: int | None) -> Text:
-    """All pairs, a line each; `handles` are where they are now."""
+def pair_list(edit: Edit, handles: Sequence[Point], selected: int | None, flat: Collection[int] = frozenset()) -> Text:
+    """All pairs, a line each; `handles` are where they are now, `flat` the pairs whose handles are on flat patches."""
     if not edit.pairs:
-        return Text("no points yet: Enter places a handle, Enter again its target", style="dim")
-    lines = (pair_line(i + 1, p, h, i == selected) for i, (p, h) in enumerate(zip(edit.pairs, handles, strict=True)))
+        return Text("no points yet: place\na handle, then its target", style="dim")
+    pairs = enumerate(zip(edit.pairs, handles, strict=True))
+    lines = (pair_line(i + 1, pair, handle, i == selected, i in flat) for i, (pair, handle) in pairs)
     return Text("\n").join(lines)
 
 
 def progress_line(progress: DragProgress) -> Text:
-    """`34/300  12.1 it/s  0:22 left`."""
+    """`34/300  12.1 it/s  0:22 left`; led by hand, `34  12.1 it/s`."""
+    if progress.max_steps is None:
+        return Text(f"{progress.step}  {progress.steps_per_second:.1f} it/s")
     left = (progress.max_steps - progress.step) / max(progress.steps_per_second, 1e-6)
     minutes, seconds = divmod(round(min(left, 5999)), 60)
     return Text(

@@ -106,7 +106,6 @@ def _flag(where: NDArray[np.bool_], code: bytes) -> NDArray[np.uint8]:
     return np.asarray(where[..., None] * np.frombuffer(code, dtype=np.uint8), dtype=np.uint8)
 
 
-@cache
 def _byte_table(texts: tuple[str, ...]) -> NDArray[np.uint8]:
     """`uint8 [n, longest]`: each text's bytes, zeros after them."""
     return np.array(texts, dtype="S").view(np.uint8).reshape(len(texts), -1)
@@ -128,16 +127,23 @@ def _color_codes(keys: NDArray[np.int32], depth: ColorDepth, background: bool) -
     if depth == "none":
         return np.zeros((*keys.shape, 0), dtype=np.uint8)
     keys = np.maximum(keys, 0)
-    if depth == "16":
-        return _byte_table(_SYSTEM_BG if background else _SYSTEM_FG)[keys]
-    if depth == "256":
-        lead = "48;5;" if background else "38;5;"
-        return _byte_table(tuple(lead + number for number in _NUMBERS))[keys]
-    lead = "48;2;" if background else "38;2;"
-    red = _byte_table(tuple(f"{lead}{number};" for number in _NUMBERS))
-    green = _byte_table(tuple(f"{number};" for number in _NUMBERS))
-    blue = _byte_table(_NUMBERS)
+    tables = _color_tables(depth, background)
+    if len(tables) == 1:
+        return tables[0][keys]
+    red, green, blue = tables
     return np.concatenate([red[keys >> 16], green[keys >> 8 & 255], blue[keys & 255]], axis=2)
+
+
+@cache
+def _color_tables(depth: ColorDepth, background: bool) -> tuple[NDArray[np.uint8], ...]:
+    """One table for the palette's indices, or one each for red, green and blue."""
+    if depth == "16":
+        return (_byte_table(_SYSTEM_BG if background else _SYSTEM_FG),)
+    lead = "48" if background else "38"
+    if depth == "256":
+        return (_byte_table(tuple(f"{lead};5;{number}" for number in _NUMBERS)),)
+    red = tuple(f"{lead};2;{number};" for number in _NUMBERS)
+    return _byte_table(red), _byte_table(tuple(f"{number};" for number in _NUMBERS)), _byte_table(_NUMBERS)
 
 
 def _utf8(char: NDArray[np.uint32]) -> NDArray[np.uint8]:

@@ -1,9 +1,10 @@
 """The picture with what lies over it, as terminal cells.
 
-From below: the picture, the tint of the mask, the outline of a shape that is being stretched, dotted lines from handles to targets, the cursor, then the signs ●
-(handle) and ◎ (target) with the pair's number. With colours, tint, lines and cursor are drawn in the preview's
-pixels, so they are exact to half a cell and hide little; signs take whole cells and win over everything, so a handle
-under the cursor can still be read.
+From below: the picture, the tint of the mask, the outline of a shape that is being stretched, dotted lines from
+handles to targets, the cursor, then the signs ● (handle) and ◎ (target) with the pair's number. A disabled pair has
+other, paler signs (o, x) and no line. With colours, tint, lines and cursor are drawn in the preview's pixels, so they
+are exact to half a cell and hide little; signs take whole cells and win over everything, so a handle under the cursor
+can still be read.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from draggan_tui.renderables.cells import BOLD, REVERSE, Cells
 from draggan_tui.renderables.halfblocks import halfblocks, shades
 from draggan_tui.renderables.palette import ColorDepth, dither
 from draggan_tui.renderables.signs import PairMark, Sign, place_signs
-from draggan_tui.renderables.strokes import cross, edge, legible_ground, line_pixels, outline, paint_against, tint
+from draggan_tui.renderables.strokes import cross, edge, legible_ground, line_pixels, outline, paint_against, pale, tint
 from draggan_tui.themes import CanvasColors, Rgb
 
 __all__ = ["Overlay", "PairMark", "compose"]
@@ -29,12 +30,14 @@ class Overlay:
 
     cursor: (column, row) of a preview pixel.
     mask: `[H, W]` of the preview's size, nonzero = may move; none: no tint.
+    quiet: of the mask only the edge is drawn: a picture that moves, or is compared, is to be seen as it is.
     shape: `[H, W]` likewise, nonzero = inside; its outline is drawn.
     """
 
     cursor: tuple[int, int] | None = None
     pairs: tuple[PairMark, ...] = ()
     mask: NDArray[np.generic] | None = None
+    quiet: bool = False
     shape: NDArray[np.generic] | None = None
 
 
@@ -62,12 +65,12 @@ def compose(
     if depth == "none":
         return _compose_shapes(picture, overlay, ink, paper)
 
-    ground = picture if overlay.mask is None else tint(picture, overlay.mask != 0, colors.mask)
+    ground = picture if overlay.mask is None else tint(picture, overlay.mask != 0, colors.mask, edge_only=overlay.quiet)
     pixels = np.array(dither(ground, depth))
     if overlay.shape is not None:
         paint_against(pixels, outline(overlay.shape != 0), colors.cursor)
     for pair in overlay.pairs:
-        if pair.target is not None:
+        if pair.enabled and pair.target is not None:
             paint_against(pixels, line_pixels(pair.handle, pair.target), colors.line)
     if overlay.cursor is not None:
         near, far = cross(overlay.cursor)
@@ -78,6 +81,7 @@ def compose(
 
     for sign in place_signs(overlay.pairs, cells.rows, cells.columns):
         color = colors.handle if sign.is_handle else colors.target
+        color = color if sign.enabled else pale(color)
         both = ground[2 * sign.row : 2 * sign.row + 2, sign.column].mean(axis=0)
         _draw(cells, sign)
         cells.fg[sign.row, sign.column] = color
@@ -90,13 +94,14 @@ def _compose_shapes(picture: NDArray[np.uint8], overlay: Overlay, ink: Rgb, pape
     if overlay.mask is not None:
         inside = (overlay.mask != 0).reshape(cells.rows, 2, cells.columns).any(axis=1)
         rows, columns = np.indices(inside.shape)
-        cells.char[inside & ((columns + 2 * rows) % 4 == 0)] = ord(":")
+        if not overlay.quiet:
+            cells.char[inside & ((columns + 2 * rows) % 4 == 0)] = ord(":")
         cells.char[edge(inside)] = ord(":")
     if overlay.shape is not None:
         for column, row in outline(overlay.shape != 0):
             _put(cells, row // 2, column, "+")
     for pair in overlay.pairs:
-        if pair.target is not None:
+        if pair.enabled and pair.target is not None:
             for column, row in line_pixels(pair.handle, pair.target):
                 _put(cells, row // 2, column, "·")
     if overlay.cursor is not None:
@@ -110,7 +115,8 @@ def _compose_shapes(picture: NDArray[np.uint8], overlay: Overlay, ink: Rgb, pape
 
 
 def _draw(cells: Cells, sign: Sign) -> None:
-    _put(cells, sign.row, sign.column, sign.char, BOLD | REVERSE if sign.selected else BOLD)
+    style = (BOLD if sign.enabled else 0) | (REVERSE if sign.selected else 0)
+    _put(cells, sign.row, sign.column, sign.char, style)
 
 
 def _put(cells: Cells, row: int, column: int, char: str, style: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Which cells the signs of the points take: ● or ◎ where a point is, its number beside it."""
+"""Which cells the signs of the points take: ● or ◎ where a point is, o or x of a disabled pair, its number beside it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 HANDLE, TARGET = "●", "◎"
+# Letters, because they are one cell wide everywhere, and ○ is too like ◎.
+DISABLED_HANDLE, DISABLED_TARGET = "o", "x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,7 @@ class PairMark:
     handle: tuple[int, int]
     target: tuple[int, int] | None = None
     selected: bool = False
+    enabled: bool = True
 
 
 class Sign(NamedTuple):
@@ -27,6 +30,7 @@ class Sign(NamedTuple):
     char: str
     is_handle: bool
     selected: bool
+    enabled: bool
 
 
 def place_signs(pairs: Sequence[PairMark], rows: int, columns: int) -> list[Sign]:
@@ -62,4 +66,6 @@ def _symbols(pairs: Sequence[PairMark], rows: int, columns: int) -> Iterator[tup
                 continue
             if not is_handle and (row, column) == (pair.handle[1] // 2, pair.handle[0]):
                 continue
-            yield Sign(row, column, HANDLE if is_handle else TARGET, is_handle, pair.selected), str(pair.number)
+            handle, target = (HANDLE, TARGET) if pair.enabled else (DISABLED_HANDLE, DISABLED_TARGET)
+            char = handle if is_handle else target
+            yield Sign(row, column, char, is_handle, pair.selected, pair.enabled), str(pair.number)

@@ -41,6 +41,12 @@ def paint_against(picture: NDArray[np.uint8], pixels: Pixels, color: Rgb) -> Non
     picture[rows, columns] = np.where(hidden[:, None], 0 if light > 0.5 else 255, np.array(color)).astype(np.uint8)
 
 
+def pale(color: Rgb) -> Rgb:
+    """Halfway to grey."""
+    red, green, blue = ((channel + 128) // 2 for channel in color)
+    return (red, green, blue)
+
+
 def legible_ground(ground: NDArray[np.floating], color: Rgb, flat: bool = False) -> NDArray[np.uint8]:
     """The ground of a sign, `[3]`: the picture's, as far towards black or white as the sign's colour needs.
 
@@ -67,7 +73,9 @@ def outline(inside: NDArray[np.bool_]) -> Pixels:
     return np.argwhere(edge(np.pad(inside, 1))[1:-1, 1:-1])[:, ::-1]
 
 
-def tint(picture: NDArray[np.uint8], inside: NDArray[np.bool_], color: Rgb) -> NDArray[np.uint8]:
+def tint(
+    picture: NDArray[np.uint8], inside: NDArray[np.bool_], color: Rgb, *, edge_only: bool = False
+) -> NDArray[np.uint8]:
     """A copy of the picture, tinted where `inside` (`[H, W]`): lightly, and more along its edge."""
-    weight = np.where(inside, np.where(edge(inside), _RIM, _TINT), 0).astype(np.float32)[..., None]
+    weight = np.where(inside, np.where(edge(inside), _RIM, 0 if edge_only else _TINT), 0).astype(np.float32)[..., None]
     return np.asarray(picture + weight * (np.array(color, dtype=np.float32) - picture)).astype(np.uint8)

@@ -12,7 +12,10 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from .key_map import KEYS
+from .key_map import KEYS, MOUSE
+from .key_names import keys_shown, with_keys
+
+COUNTS = "how far or how often: 12{right}, 3{undo}, 5{one-step}, 4{larger-brush}, 10{next-seed}"
 
 
 class Question(ModalScreen[str]):
@@ -63,13 +66,17 @@ class Help(ModalScreen[None]):
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        keymap = self.app._keymap  # what the user has changed; Textual offers no public reader
+        table.add_column(width=14)
         for topic, bindings in KEYS.items():
-            table.add_row(Text(topic, style="bold"), "")
+            self._topic(table, topic)
             for binding in bindings:
-                keys = keymap.get(binding.id or "", binding.key)
-                shown = "" if binding.id in keymap else binding.key_display
-                shown = shown or " ".join(self.app.get_key_display(Binding(k.strip(), "")) for k in keys.split(","))
-                table.add_row(Text(f"  {shown}"), Text(binding.description))
-        table.add_row(Text("  1 … 9", style=""), Text("count for the next move: 12l"))
+                table.add_row(Text(keys_shown(self.app, binding)), Text(binding.description))
+        table.add_row(Text("1 … 9"), Text(with_keys(self.app, COUNTS)))
+        self._topic(table, "Mouse")
+        for gesture, what in MOUSE.items():
+            table.add_row(Text(gesture), Text(what))
         return table
+
+    def _topic(self, table: Table, topic: str) -> None:
+        # In the second column, because the first is as narrow as keys are.
+        table.add_row("", Text(topic, style="bold"))

@@ -15,13 +15,7 @@ from textual.widgets.option_list import Option
 
 from draggan_engine.protocol.messages import ModelEntry
 from draggan_tui.renderables.models import is_present, model_lines
-
-
-class _Names(OptionList):
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", show=False),
-        Binding("k", "cursor_up", show=False),
-    ]
+from draggan_tui.widgets.choices import Choices
 
 
 class Models(ModalScreen[str | None]):
@@ -34,7 +28,7 @@ class Models(ModalScreen[str | None]):
     Models Input { margin-top: 1; }
     Models #hint { color: $text-muted; }
     """
-    AUTO_FOCUS = "_Names"
+    AUTO_FOCUS = "Choices"
     # Those that move the focus are done at once, before the next key of a burst is handed to what has it.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", show=False),
@@ -56,7 +50,7 @@ class Models(ModalScreen[str | None]):
         with Vertical() as box:
             box.border_title = "Models"
             box.border_subtitle = Content(f"now {self.present}")
-            yield _Names(compact=True)
+            yield Choices(compact=True)
             yield Input(placeholder="or the path of a checkpoint", compact=True)
             yield Static("Enter chooses   / types a path   Escape leaves", id="hint", markup=False)
 
@@ -66,7 +60,7 @@ class Models(ModalScreen[str | None]):
     def show(self, entries: Sequence[ModelEntry]) -> None:
         """Lists the models that are there, the present one highlighted."""
         self.entries = entries
-        for names in self.query(_Names):  # none yet, if the engine is quicker than the screen
+        for names in self.query(Choices):  # none yet, if the engine is quicker than the screen
             names.clear_options()
             names.add_options([Option(line) for line in model_lines(entries, self.present)])
             here = (index for index, entry in enumerate(entries) if is_present(entry, self.present))

@@ -1,55 +1,61 @@
-"""A session on the screen: shows a workspace, keeps the engine informed, and takes in what it says."""
+"""A session on the screen: keeps the engine informed, takes in what it says, and knows the ways out."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Hashable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.message import Message
-from textual.screen import Screen
-from textual.widgets import Footer
 
 from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.protocol.history import DragPath, DragRecord
 from draggan_engine.protocol.messages import (
     DragEnded,
     DragProgress,
+    DragRead,
     DragStarted,
     Event,
     Exported,
+    Exporting,
     Failed,
+    Lead,
     Loading,
+    Look,
+    MaskLoaded,
+    MaskSaved,
     ModelLoaded,
     ModelsListed,
     Preview,
     Render,
+    Resumed,
     Save,
     Saved,
 )
-from draggan_tui import document
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.renderables.facts import seconds_text
-from draggan_tui.renderables.loading import SPINNER, loading_text, placeholder
-from draggan_tui.renderables.overlay import Overlay, PairMark
+from draggan_tui.renderables.loading import loading_text
 from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.viewport import SCROLL_OFF
 from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.widgets.hint import Hint
 from draggan_tui.widgets.inspector import Inspector
-from draggan_tui.widgets.status import Kind, StatusLine
 from draggan_tui.workspace import Workspace
 
 from .dialogs import Question
+from .mask_files import MaskPrompt
 from .models import Models
+from .stage import ENGINE_GONE, NO_MODEL, StageScreen
 
-NO_MODEL, ENGINE_GONE = "no model", "engine gone"
+NO_ENGINE = "no engine: {restart-engine} restarts it"
 REASONS = {
     "reached": "reached",
     "max_steps": "ended at the most steps",
     "stopped": "stopped",
     "diverged": "diverged; the last finite picture is kept (a smaller step size may help)",
+    "interrupted": "interrupted",
 }
 
 
@@ -73,114 +79,102 @@ class LeaveEditor(Message):
         self.return_code, self.message = return_code, message
 
 
-class SessionScreen(Screen[None]):
-    """Canvas left, inspector right, status and keys below.
-
+class SessionScreen(StageScreen):
+    """
     Args:
         workspace: what is edited.
         engine: its events come as `EngineSaid` and `EngineLost`.
         depth: how many colours the canvas may use.
     """
 
-    DEFAULT_CSS = """
-    SessionScreen { layers: base over; }
-    SessionScreen #work { height: 1fr; margin-bottom: 1; }
-    SessionScreen StatusLine { layer: over; dock: bottom; margin-bottom: 1; }
-    SessionScreen Canvas { width: 1fr; height: 1fr; }
-    """
-
     def __init__(self, workspace: Workspace, engine: EngineClient, depth: ColorDepth) -> None:
-        super().__init__()
-        self.workspace, self.engine, self.depth = workspace, engine, depth
-        self.device = "starting"
+        super().__init__(workspace, depth)
+        self.engine = engine
+        self.given = "" if engine.latent is None else engine.latent.name
         self.folder: str | None = None
-        self.shown: NDArray[np.uint8] | None = None  # the preview, [height, width, 3]
-        self._loading: Loading | None = None
         self._request = 0
-        self._asked_for: tuple[object, ...] | None = None  # what the last requested preview is of
+        self._asked_for: tuple[Hashable, Size] | None = None  # what the last requested picture is of; none: it has come
         self._sent_revision = 0
-        self._frame = 0
+        self._sent: set[int] = set()  # ids of the entries that the engine has been told
+        self._recovered: list[DragRecord] = []  # drags that nobody has been told of
+        self._led: Point | None = None  # where the engine was last told that the hand is
+        self._looked: Size | None = None  # the size that a running drag's pictures were last asked in
 
-    def compose(self) -> ComposeResult:
-        with Horizontal(id="work"):
-            yield Canvas()
-            yield Inspector()
-        yield StatusLine()
-        yield Footer(compact=True, show_command_palette=False)
+    # For the keys ---------------------------------------------------------------------------------------
 
-    def on_mount(self) -> None:
-        self.query_one(Canvas).depth = self.depth
-        self._spinner = self.set_interval(0.1, self._spin)
-        self._spin()
-        self.show_state()
+    def attempt(self, change: Callable[[], object], message: str | None = None) -> bool:
+        """Does it and shows the state, or says why not; whether it was done. A typed count is used up either way."""
+        try:
+            change()
+        except EditError as error:
+            self.say(str(error), "bad")
+            return False
+        finally:
+            self.workspace.count = 0
+        if message is not None:
+            self.say(message)
+        self.sync()
+        return True
 
-    def _spin(self) -> None:
-        """The empty canvas: the model's name, what is being done about it, and a sign of life."""
-        self._frame += 1
-        name = Path(self.workspace.edit.model).name
-        sign = "–" if self.device in (NO_MODEL, ENGINE_GONE) else SPINNER[self._frame % len(SPINNER)]
-        canvas = self.query_one(Canvas)
-        canvas.placeholder(placeholder(sign, name, self._loading, *canvas.size))
+    def go(self, move: Callable[[], object]) -> None:
+        """Moves the cursor; a zoomed view goes along before the cursor is at its edge."""
 
-    # State → screen and engine ------------------------------------------------------------------------
+        def go() -> None:
+            move()
+            self.show_cursor(SCROLL_OFF)
+
+        self.attempt(go)
+
+    def check_engine(self) -> None:
+        """
+        Raises:
+            EditError: there is none.
+        """
+        if not self.engine.alive:
+            raise EditError(NO_ENGINE)
+
+    # State → engine -----------------------------------------------------------------------------------
 
     def sync(self) -> None:
         """Tells the engine what it does not know yet, and shows the state."""
         work = self.workspace
         if work.revision > self._sent_revision:
-            self._sent_revision = work.revision
-            self.engine.send(Save(revision=work.revision, edit=work.edit))
+            self._save()
+        if work.dragging:
+            self._follow_drag()
         if work.info is not None and work.loading is None:
-            grid = self._grid()
-            wanted = (work.edit.source, grid)
-            if wanted != self._asked_for:
-                self._asked_for = wanted
-                self._request += 1
-                self.engine.send(Render(request=self._request, edit=work.edit, width=grid.width, height=grid.height))
+            self._ask()
         self.show_state()
 
-    def show_state(self) -> None:
-        """Shows the document, the cursor and the drag as they are."""
+    def _save(self) -> None:
         work = self.workspace
-        share = None if work.edit.mask is None else work.edit.mask.share
-        given = "" if self.engine.latent is None else self.engine.latent.name
-        self.query_one(Inspector).show_edit(
-            work.edit, self.device, work.cursor, work.handles, work.selected, share, work.brush, work.info, given
-        )
-        modes = (
-            str(work.count or ""),
-            "PEN" if work.pen else "",
-            "" if work.shape is None else work.shape.form.upper(),
-            "DRAG" if work.dragging else "",
-            "*" if work.unsaved else "",
-        )
-        self.query_one(StatusLine).mode = " ".join(mode for mode in modes if mode)
-        if self.shown is not None:
-            self.query_one(Canvas).show(self.shown, self._overlay(), self.workspace.picture)
+        entries = work.history.since(self._sent)
+        self._sent.update(entry.id for entry in entries)
+        self._sent_revision = work.revision
+        self.engine.send(Save(revision=work.revision, entries=entries, at=work.history.at))
 
-    def _overlay(self) -> Overlay:
-        work, grid = self.workspace, self._grid()
-        mask = None if work.edit.mask is None else document.preview_mask(work.edit.mask, grid)
-        marks = tuple(
-            PairMark(
-                number=i + 1,
-                handle=work.pixel(handle, grid),
-                target=None if pair.target is None else work.pixel(pair.target, grid),
-                selected=i == work.selected,
-            )
-            for i, (pair, handle) in enumerate(zip(work.edit.pairs, work.handles, strict=True))
-        )
-        cursor = None if work.cursor is None else work.pixel(work.cursor, grid)
-        area = work.shape_area(grid)
-        shape = None if area is None else document.preview_area(area, grid)
-        return Overlay(cursor=cursor, pairs=marks, mask=mask, shape=shape)
+    def save_again(self) -> None:
+        """All of it: the engine is another one, or has failed to write."""
+        self._sent_revision = 0
+        self._sent.clear()
 
-    def _grid(self) -> Size:
-        return self.query_one(Canvas).preview_size(self.workspace.picture)
+    def _follow_drag(self) -> None:
+        """A running drag learns where the hand is, and how large a picture is wanted."""
+        size, lead = self.preview_size(), self.workspace.lead
+        if size != self._looked:
+            self._looked = size
+            self.engine.send(Look(width=size.width, height=size.height))
+        if lead is not None and lead != self._led:
+            self._led = lead
+            self.engine.send(Lead(target=lead))
 
-    def say(self, message: str, kind: Kind = "plain") -> None:
-        """Shows a message in the status line."""
-        self.query_one(StatusLine).say(message, kind)
+    def _ask(self) -> None:
+        """Requests the picture that is to be seen and not there, if it is not on its way."""
+        edit, size = self.missing(), self.preview_size()
+        if edit is not None and self._asked_for != (edit.source, size):
+            self._asked_for = (edit.source, size)
+            self._request += 1
+            self.engine.send(Render(request=self._request, edit=edit, width=size.width, height=size.height))
 
     # Engine events ------------------------------------------------------------------------------------
 
@@ -188,13 +182,18 @@ class SessionScreen(Screen[None]):
         work = self.workspace
         match message.event:
             case Loading() as event:
-                self._loading = event
-                if self.shown is not None:
+                self.loaded_so_far = event
+                if self.seen is not None:
                     name = Path(work.loading or self.engine.model).name
                     self.say(f"loading {name}: {loading_text(event)}")
             case ModelsListed() as event:
                 if isinstance(self.app.screen, Models):
                     self.app.screen.show(event.models)
+            case (MaskLoaded() | MaskSaved() | Failed(command="load_mask" | "save_mask")) as event:
+                if isinstance(self.app.screen, MaskPrompt):
+                    self.app.screen.answer(event)
+                elif isinstance(event, Failed):  # the user has left it
+                    self.say(event.message, "bad")
             case ModelLoaded() as event:
                 self._model_loaded(event)
             case Preview() as event:
@@ -203,15 +202,26 @@ class SessionScreen(Screen[None]):
                 work.saved = max(work.saved, event.revision)
                 self.folder = event.folder
                 self.show_state()
+            case Exporting() as event:
+                self.say(f"exporting: frame {event.done} of {event.total}")
             case Exported() as event:
-                self.say(f"saved: {self.folder or Path(event.files[0]).parent}", "good")
+                self.say(f"saved: {_where(event.files)}", "good")
+                if work.edit.latent:
+                    self.query_one(Hint).end()
+            case Resumed() as event:
+                new = [entry for entry in event.entries if entry.id not in work.history.entries]
+                self._recovered = [entry.record for entry in new if entry.record is not None]
+                work.adopt(event.entries)
+                self._sent.update(entry.id for entry in event.entries)
+                self.show_state()
+            case DragRead() as event:
+                self.drag_read(event.path)
             case DragStarted() as event:
                 self.query_one(Inspector).begin_drag(event.number)
             case DragProgress() as event:
                 if work.dragging:
-                    work.live = event.handles
-                    self.query_one(Inspector).show_progress(event)
-                    self.show_state()
+                    work.moved = event.handles
+                    self.query_one(Inspector).show_progress(event)  # the handles are shown with the next picture
             case DragEnded() as event:
                 self._drag_ended(event)
             case Failed() as event:
@@ -226,39 +236,60 @@ class SessionScreen(Screen[None]):
             self.post_message(LeaveEditor(error.exit_code, str(error)))
             return
         self.device = event.device
-        self._loading, self._asked_for = None, None
+        self.loaded_so_far, self._asked_for = None, None
         if first and self.folder is not None:
             self.say(f"this session goes on: {self.folder}")
         elif first:
-            self.say("Enter places a handle, then its target; d drags; ? shows all keys")
+            self.say("{place} places a handle, then its target; {drag} drags; {help} shows all keys")
         elif another:
             self._begin_session()
         else:
             self.say("the engine is back")
+        for record in self._recovered:
+            self.say(f"drag {record.number} was cut short; its {record.steps} steps are kept: {{branches}} leads there")
+        self._recovered = []
         self.sync()
 
     def _begin_session(self) -> None:
         earlier = "" if self.folder is None else f"; the earlier session is in {self.folder}"
         self.say(f"now {self.workspace.edit.model}{earlier}")
-        self.folder, self._sent_revision, self.shown = None, 0, None
+        self.folder, self.seen, self.view, self.given = None, None, self.view.fitted(), ""
+        self.save_again()
+        self.pictures.clear()
         self.query_one(Canvas).show(None)
         self.query_one(Inspector).forget_drag()
-        self._spinner.resume()
+        self.spinner.resume()
 
     def _preview(self, event: Preview) -> None:
-        if event.request == self._request or (event.request == 0 and self.workspace.dragging):
-            self._spinner.pause()
-            self.shown = np.frombuffer(event.rgb, np.uint8).reshape(event.height, event.width, 3)
-            self.show_state()
+        picture = np.frombuffer(event.rgb, np.uint8).reshape(event.height, event.width, 3)
+        if event.request == 0 and self.workspace.dragging:
+            self.seen = picture
+        elif event.request == self._request and self._asked_for is not None:
+            self.pictures.put(*self._asked_for, picture)
+            self._asked_for = None
+        else:
+            return
+        self.spinner.pause()
+        self.sync()
+
+    def drag_read(self, path: DragPath) -> None:
+        """The way of a drag has been read."""
+        self.workspace.paths[path.number] = path
+        self.show_state()
 
     def _drag_ended(self, event: DragEnded) -> None:
         record = event.record
-        self.workspace.end_drag(record if record.steps else None)
+        if event.entry is not None:
+            self._sent.add(event.entry.id)
+        self.workspace.end_drag(event.entry)
+        self._led = self._looked = None
         self.sync()
         left = sum(pair.distance for pair in record.pairs) / len(record.pairs)
         self.query_one(Inspector).end_drag(f"{record.steps} steps, {left:.1f} px left")
         if event.problem:
             self.say(event.problem, "bad")
+        elif event.entry is None:
+            self.say(f"{REASONS[record.reason]}: not a step was made")
         else:
             outcome = (
                 f"{REASONS[record.reason]}: {record.steps} steps, {seconds_text(record.seconds)}, {left:.1f} px left"
@@ -292,7 +323,7 @@ class SessionScreen(Screen[None]):
 
     def _end_loading(self) -> None:
         self.workspace.end_loading()
-        self._loading = None
+        self.loaded_so_far = None
 
     async def _answer_lost(self, answer: str | None) -> None:
         if answer == "restart":
@@ -300,7 +331,7 @@ class SessionScreen(Screen[None]):
         elif answer == "leave":
             await self.action_leave()
         else:
-            self.say("no engine: R restarts it", "bad")
+            self.say(NO_ENGINE, "bad")
 
     # Ways on, and out ---------------------------------------------------------------------------------
 
@@ -311,8 +342,7 @@ class SessionScreen(Screen[None]):
         self.device = "starting"
         self.say("starting the engine …")
         await self.engine.start(resume=self.folder)
-        if self.workspace.unsaved:
-            self._sent_revision = 0
+        self.save_again()
         self.sync()
 
     async def change_model(self, spec: str) -> None:
@@ -325,11 +355,11 @@ class SessionScreen(Screen[None]):
             return
         self.say(f"loading {Path(spec).name} …")
         if work.unsaved:
-            self._sent_revision = 0  # once more: it may have failed
+            self.save_again()  # it may have failed
             self.sync()
         if work.unsaved and not await self._saved_soon():
             self._end_loading()
-            self.say("the last changes are not on disk, so the model stays; s saves them", "bad")
+            self.say("the last changes are not on disk, so the model stays; {save} saves them", "bad")
         elif self.engine.alive:
             self.engine.load_model(spec)
         self.show_state()
@@ -353,3 +383,8 @@ class SessionScreen(Screen[None]):
                 break
             await asyncio.sleep(0.05)
         return not self.workspace.unsaved
+
+
+def _where(files: tuple[str, ...]) -> str:
+    """The one file, or the folder of several."""
+    return files[0] if len(files) == 1 else str(Path(files[0]).parent)

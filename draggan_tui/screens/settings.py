@@ -111,5 +111,5 @@ def with_settings(edit: Edit, texts: dict[str, str], info: ModelInfo) -> Edit:
     if settings.layers > info.num_ws:
         raise _FieldError("layers", f"this model has {info.num_ws}")
     if changed.psi != edit.psi:
-        changed = changed.model_copy(update={"given": False, "latent": 0})
+        changed = changed.model_copy(update={"given": False, "latent": 0, "step": None})
     return changed

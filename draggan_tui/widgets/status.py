@@ -10,7 +10,7 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
-Kind = Literal["plain", "good", "bad"]
+Kind = Literal["plain", "good", "warning", "bad"]
 
 
 class StatusLine(Widget):
@@ -19,6 +19,7 @@ class StatusLine(Widget):
     DEFAULT_CSS = """
     StatusLine { height: auto; max-height: 6; padding: 0 1; background: $panel; }
     StatusLine.good { color: $text-success; }
+    StatusLine.warning { color: $text-warning; }
     StatusLine.bad { color: $text-error; text-style: bold; }
     """
 
@@ -28,6 +29,7 @@ class StatusLine(Widget):
     def say(self, message: str, kind: Kind = "plain") -> None:
         """Shows a message until the next one."""
         self.set_class(kind == "good", "good")
+        self.set_class(kind == "warning", "warning")
         self.set_class(kind == "bad", "bad")
         self.message = message
 

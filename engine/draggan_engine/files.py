@@ -1,73 +1,44 @@
 """What is kept on disk: the folder of an editing session and the pictures in it. No torch.
 
+history.jsonl            every change, in the order in which they were made (`Journal`); the editor goes on from it
 session.json             what the user built and what the drags did (`SessionFile`)
 latents.safetensors      ws before and after each drag: `drag-001.before`, `drag-001.after`; the one started from: `given`
 initial.png, final.png   the picture started from and the present one, full resolution
 mask.png                 255 = may move
-drag-001/                final.png and events.jsonl (a line for each step, written while it runs)
+drag-001/                final.png, events.jsonl (a line for each step, written while it runs) and steps.safetensors
 """
 
 from __future__ import annotations
 
 import datetime
 import json
+import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from .images import write_picture
-from .protocol.atomic import atomic_write
-from .protocol.edit import Document, DragSettings, Edit, Mask, PointPair
+from .images import write_mask, write_picture
+from .journal import Journal
+from .protocol.atomic import atomic_write, sync_folder
+from .protocol.claim import Claim
+from .protocol.edit import Edit, Mask
 from .protocol.errors import EditError, InputError, StorageError
-from .protocol.messages import DragRecord
+from .protocol.history import DragPath, Entry, History
 from .protocol.output import check_output
 from .recent import remember
+from .session_file import MASK, ModelReference, Result, SessionFile, read_history, read_session
+from .steps import Steps, read_steps
 
-SCHEMA_VERSION = 1  # of `SessionFile`
+log = logging.getLogger("draggan_engine")
 GIVEN = "given"
-
-
-class ModelReference(Document):
-    """Which model a session was made with; the hash is null until the engine has read the file."""
-
-    name: str
-    sha256: str | None
-    path: str | None = Field(None, description="the absolute path that it was read from")
-
-
-class Result(Document):
-    """The present picture: which file shows it, and the drag that it came from (0: none)."""
-
-    file: str
-    latent: int
-
-
-class SessionFile(Document):
-    """session.json."""
-
-    schema_version: Literal[1] = 1
-    created: datetime.datetime
-    model: ModelReference
-    seed: int
-    psi: float
-    label: int = 0
-    given: bool = False
-    latent: int
-    settings: DragSettings
-    pairs: tuple[PointPair, ...]
-    mask: Literal["mask.png"] | None
-    drags: tuple[DragRecord, ...] = ()
-    result: Result | None = Field(None, description="null until a picture has been written")
 
 
 def new_folder(out: Path | None, model: str, edit: Edit) -> Path:
@@ -93,7 +64,10 @@ def new_folder(out: Path | None, model: str, edit: Edit) -> Path:
 
 def _make(folder: Path) -> Path:
     try:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for path in missing:
+            sync_folder(path.parent)
     except OSError as error:
         raise StorageError(
             f"cannot make the folder {folder}: {error.strerror or error}; choose another with --out"
@@ -128,7 +102,7 @@ class DragFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._events is not None
-        with self._named():
+        with suppress(OSError):  # every line was flushed, and what could not be was said then
             self._events.close()
 
     @contextmanager
@@ -148,7 +122,10 @@ class SessionStore:
     Args:
         model: the name that the user gave, until `know_model` says better.
         out: the folder asked for, or None for the default.
-        resume: a folder that an earlier engine of the same session made.
+        resume: the folder of a session to go on with.
+
+    Raises:
+        InputError: that session cannot be read, or another process works on it.
     """
 
     def __init__(self, model: str, out: Path | None = None, resume: Path | None = None) -> None:
@@ -158,12 +135,13 @@ class SessionStore:
         self._created = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         self._written_mask: Mask | None = None
         self.folder: Path | None = None
-        self.edit: Edit | None = None
+        self.history: History | None = None
         self.result: Result | None = None
-        self.drags: list[DragRecord] = []
+        self._journal: Journal | None = None
+        self._claim: Claim | None = None
         self._latents: dict[str, NDArray[np.float32]] = {}
         self._latents_written = True
-        self._remembered = False
+        self._steps: Steps | None = None  # of the drag that was last asked about
         if resume is not None:
             self._resume(resume)
 
@@ -178,6 +156,8 @@ class SessionStore:
     @property
     def model(self) -> str:
         return self._model.name
+
+    # Latents ------------------------------------------------------------------------------------------
 
     def give(self, latent: NDArray[np.float32]) -> None:
         """Takes `[1, num_ws, w_dim]` to start from into the state; the next write puts it on disk."""
@@ -201,14 +181,17 @@ class SessionStore:
             try:
                 return self._latents[GIVEN]
             except KeyError:
-                raise EditError("this session was given no latent to start from; go on from a seed (n)") from None
+                raise EditError("this session was given no latent to start from; go on from a seed") from None
 
-    def latent(self, number: int) -> NDArray[np.float32]:
-        """What drag `number` ended with, `[1, num_ws, w_dim]`.
+    def latent(self, number: int, step: int | None = None) -> NDArray[np.float32]:
+        """What drag `number` ended with, or had after a step: `[1, num_ws, w_dim]`.
 
         Raises:
             EditError: there is no such drag.
+            InputError: its steps cannot be read.
         """
+        if step is not None:
+            return self.steps(number).latent(step)
         with self._lock:
             try:
                 return self._latents[f"drag-{number:03d}.after"]
@@ -217,54 +200,114 @@ class SessionStore:
                     f"the result of drag {number} is not in this session; undo to an earlier picture"
                 ) from None
 
-    def save(self, edit: Edit) -> Path:
-        """Writes the edit; returns the folder.
+    def steps(self, number: int) -> Steps:
+        """The way of a drag.
 
         Raises:
+            InputError: it was not kept, or cannot be read.
+        """
+        with self._lock:
+            if self._steps is None or self._steps.record.number != number:
+                if self.folder is None:
+                    raise InputError(f"the steps of drag {number} were not kept")
+                self._steps = read_steps(self._drag_path(number))
+            return self._steps
+
+    def path(self, number: int) -> DragPath:
+        """The way of a drag as a person scrubs through it; without any step if it was not kept."""
+        try:
+            return self.steps(number).path
+        except InputError as error:
+            log.warning("%s", error)
+            return DragPath(number=number, steps=(), handles=())
+
+    # Changes ------------------------------------------------------------------------------------------
+
+    @property
+    def edit(self) -> Edit | None:
+        """The present one."""
+        return None if self.history is None else self.history.edit
+
+    def take(self, entries: Iterable[Entry], at: int) -> None:
+        """Into the state, in memory; the next write puts it on disk.
+
+        Raises:
+            EditError: an entry is not of this history.
+        """
+        with self._lock:
+            new = tuple(entries)
+            if self.history is None and new:
+                self.history = History({new[0].id: new[0]}, new[0].id)
+            if self.history is None:
+                raise EditError("history: it has no first entry; start anew")
+            self.history = self.history.adopt(new).go(at)
+
+    def save(self, entries: Iterable[Entry], at: int) -> Path:
+        """Writes what is new; returns the folder.
+
+        Args:
+            entries: those that may be new, parents first.
+            at: the present one.
+
+        Raises:
+            EditError: an entry is not of this history.
             OutputError, StorageError: it cannot be written; the state in memory is the new one.
         """
         with self._lock:
-            self.edit = edit
-            folder = self._ensure_folder(edit)
-            if edit.mask is not None and edit.mask != self._written_mask:
-                with atomic_write(folder / "mask.png") as part:
-                    Image.fromarray(edit.mask.to_array() * np.uint8(255)).save(part, format="PNG")
-                self._written_mask = edit.mask
-            self._write_session(folder, edit)
-            return folder
+            self.take(entries, at)
+            return self.write()
 
-    def next_drag(self) -> int:
-        """The number of the next drag; that of one that a dying engine left half-done is not used again."""
-        with self._lock:
-            number = 1 + max((drag.number for drag in self.drags), default=0)
-            while self.folder is not None and (self.folder / f"drag-{number:03d}").exists():
-                number += 1
-            return number
-
-    def drag_folder(self, number: int, edit: Edit) -> DragFolder:
-        """
-        Raises:
-            OutputError, StorageError: the session's folder cannot be made.
-        """
-        with self._lock:
-            return DragFolder(self._ensure_folder(edit) / f"drag-{number:03d}")
-
-    def keep_drag(self, record: DragRecord, before: NDArray[np.float32], after: NDArray[np.float32]) -> None:
-        """Takes a finished drag into the state, in memory; `write_drags` puts it on disk."""
-        with self._lock:
-            self.drags.append(record)
-            self._latents[f"drag-{record.number:03d}.before"] = before
-            self._latents[f"drag-{record.number:03d}.after"] = after
-            self._latents_written = False
-
-    def write_drags(self, edit: Edit) -> None:
-        """Writes latents and session.json.
+    def write(self) -> Path:
+        """Writes the state: latents and history first, because session.json names them; returns the folder.
 
         Raises:
             OutputError, StorageError: it cannot be written; the state in memory is kept.
         """
         with self._lock:
-            self._write_session(self._ensure_folder(edit), self.edit or edit)
+            edit = self._present()
+            folder = self._ensure_folder()
+            if not self._latents_written:
+                with atomic_write(folder / "latents.safetensors") as part:
+                    part.write_bytes(save(self._latents))
+                self._latents_written = True
+            if self._journal is None:
+                self._journal = Journal(folder)
+            assert self.history is not None
+            self._journal.append(self.history)
+            if edit.mask is not None and edit.mask != self._written_mask:
+                write_mask(folder / MASK, edit.mask)
+                self._written_mask = edit.mask
+            self._write_session(folder, edit)
+            return folder
+
+    # Drags --------------------------------------------------------------------------------------------
+
+    def next_drag(self) -> int:
+        """The number of the next drag; that of one that a dying engine left half-done is not used again."""
+        with self._lock:
+            records = () if self.history is None else self.history.records
+            number = 1 + max((drag.number for drag in records), default=0)
+            while self.folder is not None and self._drag_path(number).exists():
+                number += 1
+            return number
+
+    def drag_folder(self, number: int) -> DragFolder:
+        """
+        Raises:
+            OutputError, StorageError: the session's folder cannot be made.
+        """
+        with self._lock:
+            self._ensure_folder()
+            return DragFolder(self._drag_path(number))
+
+    def keep_drag(self, entry: Entry, before: NDArray[np.float32], after: NDArray[np.float32]) -> None:
+        """Takes what a drag has made into the state, in memory, as the present entry; `write` puts it on disk."""
+        with self._lock:
+            assert entry.record is not None, "a drag has a record"
+            name = f"drag-{entry.record.number:03d}"
+            self._latents[f"{name}.before"], self._latents[f"{name}.after"] = before, after
+            self._latents_written = False
+            self.take((entry,), entry.id)
 
     def write_result(self, edit: Edit, initial: NDArray[np.uint8], final: NDArray[np.uint8]) -> tuple[Path, ...]:
         """Writes initial.png, final.png and session.json; returns the paths.
@@ -277,26 +320,46 @@ class SessionStore:
             OutputError, StorageError: it cannot be written.
         """
         with self._lock:
-            folder = self._ensure_folder(edit)
+            folder = self._ensure_folder()
             for name, rgb in (("initial.png", initial), ("final.png", final)):
                 write_picture(folder / name, rgb, model=self.model, edit=edit)
             self.result = Result(file="final.png", latent=edit.latent)
-            self._write_session(folder, self.edit or edit)
+            self._write_session(folder, self._present())
             return folder / "initial.png", folder / "final.png", folder / "session.json"
 
-    def _ensure_folder(self, edit: Edit) -> Path:
+    def close_soon(self) -> None:
+        """Nobody will change the session any more."""
+        with self._lock:
+            if self._claim is not None:
+                self._claim.end_soon()
+
+    def close(self) -> None:
+        """The session is left in good order."""
+        with self._lock:
+            if self._claim is not None:
+                self._claim.end()
+
+    # --------------------------------------------------------------------------------------------------
+
+    def _present(self) -> Edit:
+        assert self.history is not None, "there is a first entry before anything is written"
+        return self.history.edit
+
+    def _drag_path(self, number: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"drag-{number:03d}"
+
+    def _ensure_folder(self) -> Path:
         if self.folder is None:
-            self.folder = new_folder(self._out, self.model, edit)
-        if not self._remembered:
+            self.folder = new_folder(self._out, self.model, self._present())
+        _make(self.folder)
+        if self._claim is None:
+            self._claim = Claim(self.folder)
             remember(self.folder)
-            self._remembered = True
-        return _make(self.folder)
+        return self.folder
 
     def _write_session(self, folder: Path, edit: Edit) -> None:
-        if not self._latents_written:  # first, because session.json names them
-            with atomic_write(folder / "latents.safetensors") as part:
-                part.write_bytes(save(self._latents))
-            self._latents_written = True
+        assert self.history is not None
         document = SessionFile(
             created=self._created,
             model=self._model,
@@ -305,10 +368,11 @@ class SessionStore:
             label=edit.label,
             given=edit.given,
             latent=edit.latent,
+            step=edit.step,
             settings=edit.settings,
             pairs=edit.pairs,
-            mask=None if edit.mask is None else "mask.png",
-            drags=tuple(self.drags),
+            mask=None if edit.mask is None else MASK,
+            drags=self.history.records,
             result=self.result,
         )
         with atomic_write(folder / "session.json") as part:
@@ -318,9 +382,12 @@ class SessionStore:
         self.folder = folder
         if not (folder / "session.json").exists():
             return
-        document = read_session(folder)
+        document = read_session(folder)  # first: one that cannot be gone on with is left as it is
+        self._claim = Claim(folder)
+        remember(folder)
         self._created, self.result = document.created, document.result
-        self.drags = list(document.drags)
+        self._journal = Journal(folder)
+        self.history = self._journal.read() or read_history(folder, document)
         if (folder / "latents.safetensors").exists():
             try:
                 self._latents = load_file(folder / "latents.safetensors")
@@ -328,29 +395,19 @@ class SessionStore:
                 raise InputError(
                     f"{folder / 'latents.safetensors'}: it cannot be read ({error}); its drags are lost"
                 ) from error
+        self._take_interrupted(folder)
 
-
-def read_session(folder: Path) -> SessionFile:
-    """
-    Raises:
-        InputError: session.json is missing, malformed (the field is named), or of a newer version.
-    """
-    path = folder / "session.json"
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give the folder of a session") from error
-    except ValueError as error:
-        raise InputError(f"{path}: it is not JSON ({error}); restore it or start anew") from error
-    version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise InputError(
-            f"{path}: its schema version is {version}, this draggan-tui reads up to {SCHEMA_VERSION}; update it"
-        )
-    try:
-        return SessionFile.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; mend the field or start anew"
-        ) from error
+    def _take_interrupted(self, folder: Path) -> None:
+        """Drags whose engine died: what was on disk of them becomes a branch."""
+        assert self.history is not None
+        for path in sorted(folder.glob("drag-*/steps.safetensors")):
+            try:
+                steps = read_steps(path.parent)
+                parent = self.history.entries.get(steps.parent)
+                if -steps.record.number in self.history.entries or parent is None or not steps.record.steps:
+                    continue
+                at = self.history.at
+                self.keep_drag(Entry.of_drag(parent, steps.record), steps.before, steps.latent(steps.record.steps))
+                self.history = self.history.go(at)
+            except InputError as error:
+                log.warning("%s", error)

@@ -25,41 +25,55 @@ from PIL import Image
 
 from .checkpoints.library import entries
 from .files import SessionStore
+from .images import read_mask, write_mask
 from .protocol.edit import Edit
-from .protocol.errors import DragganError
+from .protocol.errors import DragganError, EditError, EngineError
 from .protocol.geometry import Size
 from .protocol.messages import (
     HEADER,
     Command,
     DragEnded,
     DragProgress,
+    DragRead,
     DragStarted,
     Event,
     Export,
     Exported,
+    ExportFile,
+    Exporting,
     Failed,
+    Lead,
     ListModels,
     Loading,
+    LoadMask,
     LoadModel,
+    Look,
+    MaskLoaded,
+    MaskSaved,
     ModelLoaded,
     ModelsListed,
     Preview,
     Quit,
+    ReadDrag,
     Render,
+    Resumed,
     Save,
     Saved,
+    SaveMask,
     StartDrag,
     StopDrag,
     body_length,
     decode_command,
+    encode,
 )
 from .queues import Jobs, Outbox, Refresh
+from .steering import Steering
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .checkpoints.catalogue import Model
-    from .drag import DragSession, DragStep
+    from .drag import DragStep
 
 log = logging.getLogger("draggan_engine")
 
@@ -85,8 +99,8 @@ class Engine:
         self.model: Model | None = None
         self.outbox = Outbox(connection)
         self.jobs = Jobs()
-        self._drag: DragSession | None = None
-        self._stop_wanted = False
+        self.steering = Steering()
+        self._closed_in_order = False
         self._shown: tuple[object, ...] | None = None  # the source of the picture in final.png
 
     # Reader thread ------------------------------------------------------------------------------------
@@ -107,7 +121,8 @@ class Engine:
     def leave(self) -> None:
         """Ends the running drag and, when its result is written, the process."""
         self.jobs.close()
-        self._stop_drag()
+        self.steering.stop()
+        self.store.close_soon()
 
     def _receive(self) -> Command | None:
         header = self._exactly(HEADER.size)
@@ -131,31 +146,50 @@ class Engine:
             case Save():
                 self._save(command)
             case StopDrag():
-                self._stop_drag()
+                self.steering.stop()
             case ListModels():
                 with self._reported(command.type):
                     self.outbox.send(ModelsListed(models=entries()))
+            case ReadDrag():
+                self.outbox.send(DragRead(path=self.store.path(command.number)))
+            case LoadMask() | SaveMask():
+                with self._reported(command.type):
+                    self._mask_file(command)
             case Quit():
+                self._closed_in_order = True
                 self.leave()
             case StartDrag():
-                self._stop_wanted = False
+                self.steering.expect(Size(command.width, command.height))
                 self.jobs.put(command)
+            case Look():
+                self.steering.see(Size(command.width, command.height))
+            case Render():
+                self.jobs.put(command)
+                self.steering.wake()
+            case Lead():
+                self.steering.lead(command.target)
             case _:
                 self.jobs.put(command)
 
     def _save(self, command: Save) -> None:
         try:
-            folder = self.store.save(command.edit)
+            folder = self.store.save(command.entries, command.at)
         except DragganError as error:
             self.outbox.send(Failed(command="save", message=str(error), revision=command.revision))
             return
         self.outbox.send(Saved(revision=command.revision, folder=str(folder)))
-        self.jobs.put(Refresh(command.edit))
+        self.jobs.put(Refresh())
 
-    def _stop_drag(self) -> None:
-        self._stop_wanted = True
-        if self._drag is not None:
-            self._drag.stop()
+    def _mask_file(self, command: LoadMask | SaveMask) -> None:
+        path = Path(command.path)
+        if isinstance(command, SaveMask):
+            write_mask(path, command.mask)
+            self.outbox.send(MaskSaved(path=command.path))
+        elif self.model is None:
+            raise EngineError("the model is still loading: its picture's size is that of the mask")
+        else:
+            mask, resized = read_mask(path, self.model.info.size)
+            self.outbox.send(MaskLoaded(path=command.path, mask=mask, resized=resized))
 
     # Main thread --------------------------------------------------------------------------------------
 
@@ -166,6 +200,9 @@ class Engine:
             latent: a file whose latent the session may start from.
         """
         with self._reported("start"):
+            if self.store.history is not None:
+                made = tuple(entry for entry in self.store.history.entries.values() if entry.record is not None)
+                self.outbox.send(Resumed(entries=made))
             self._start(spec, latent)
         while (job := self.jobs.get()) is not None:
             with self._reported("result" if isinstance(job, Refresh) else job.type):
@@ -173,6 +210,8 @@ class Engine:
                     self._load_another(job)
                 elif self.model is not None:  # without one the reader still saves edits; the screen decides when to end
                     self._do(self.model, job)
+        if self._closed_in_order:
+            self.store.close()
         self.outbox.close()
 
     def _start(self, spec: str, latent: Path | None) -> None:
@@ -186,6 +225,7 @@ class Engine:
     def _load_another(self, command: LoadModel) -> None:
         """Beside the present model, which goes when the other one is there; so does its session."""
         model = self._load(command.spec)
+        self.store.close()
         self.store = SessionStore(model.name, None if command.out is None else Path(command.out))
         self._use(model, command.spec)
 
@@ -220,6 +260,7 @@ class Engine:
             )
 
     def _do(self, model: Model, job: Command | Refresh) -> None:
+        from .exporting import export
         from .recording import write_result
 
         match job:
@@ -230,10 +271,21 @@ class Engine:
             case Export():
                 files = write_result(model, self.store, job.edit)
                 self.outbox.send(Exported(files=tuple(map(str, files))))
+            case ExportFile():
+                export(
+                    model,
+                    self.store,
+                    job.edit,
+                    Path(job.path),
+                    markers=job.markers,
+                    progress=lambda done, total: self.outbox.send(Exporting(done=done, total=total)),
+                )
+                self.outbox.send(Exported(files=(job.path,)))
             case Refresh():
-                if self._shown != job.edit.source:
-                    write_result(model, self.store, job.edit)
-                    self._shown = job.edit.source
+                edit = self.store.edit
+                if edit is not None and self._shown != edit.source:
+                    write_result(model, self.store, edit)
+                    self._shown = edit.source
             case _:
                 raise AssertionError(f"{job} is the reader's")
 
@@ -251,32 +303,43 @@ class Engine:
         self.outbox.send(Preview(request=request, width=image.width, height=image.height, rgb=image.tobytes()))
 
     def _run_drag(self, model: Model, command: StartDrag) -> None:
-        from .drag import DragStep
+        from .drag import DragAtRest, DragStep
         from .recording import prepare_drag, record_drag
 
-        session = prepare_drag(model, self.store, command.edit)
-        self._drag = session
-        if self._stop_wanted or self.jobs.closed:
-            session.stop()
+        if self.store.history is None:
+            raise EditError("nothing to drag: place a handle and its target first")
+        parent = self.store.history.present
+        edit = parent.edit
+        if command.max_steps is not None:
+            edit = edit.model_copy(
+                update={"settings": edit.settings.model_copy(update={"max_steps": command.max_steps})}
+            )
+        session = prepare_drag(model, self.store, edit, command.live)
         number = self.store.next_drag()
         self.outbox.send(DragStarted(number=number))
-        began = shown = time.monotonic()
-        rendering = 0.0
-        try:
-            for event in record_drag(model, self.store, command.edit, number, session):
+        began = shown = seen = time.monotonic()
+        rendering, resting = 0.0, False
+        most = edit.settings.max_steps if command.live is None else None
+        with self.steering.of(session):
+            for event in record_drag(model, self.store, parent, number, session, command.live):
                 now = time.monotonic()
-                if not isinstance(event, DragStep):
+                began += (now - seen) * resting  # waiting for the hand is no work
+                seen, resting = now, isinstance(event, DragAtRest)
+                if (asked := self.jobs.take_render()) is not None:
+                    with self._reported(asked.type):
+                        self._send_preview(model, asked.request, asked.edit, Size(asked.width, asked.height))
+                if isinstance(event, DragAtRest):
+                    self._send_picture(model, 0, event.ws, self.steering.look)
+                elif isinstance(event, DragStep):
+                    self.outbox.send(_progress(event, most, event.step / (now - began)))
+                    due = now - shown >= PREVIEW_INTERVAL and rendering <= PREVIEW_SHARE * (now - began)
+                    if due and not self.outbox.holds_preview():
+                        self._send_picture(model, 0, event.ws, self.steering.look)
+                        shown = time.monotonic()
+                        rendering += shown - now
+                else:
                     self._shown = event.edit.source
-                    self.outbox.send(DragEnded(record=event.record, problem=event.problem))
-                    break
-                self.outbox.send(_progress(event, command.edit.settings.max_steps, event.step / (now - began)))
-                due = now - shown >= PREVIEW_INTERVAL and rendering <= PREVIEW_SHARE * (now - began)
-                if due and not self.outbox.holds_preview():
-                    self._send_picture(model, 0, event.ws, Size(command.width, command.height))
-                    shown = time.monotonic()
-                    rendering += shown - now
-        finally:
-            self._drag = None
+                    self.outbox.send(DragEnded(record=event.record, entry=event.entry, problem=event.problem))
 
 
 def paced(
@@ -304,7 +367,7 @@ def _free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _progress(event: DragStep, max_steps: int, rate: float) -> DragProgress:
+def _progress(event: DragStep, max_steps: int | None, rate: float) -> DragProgress:
     return DragProgress(
         step=event.step,
         max_steps=max_steps,
@@ -329,12 +392,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--latent", type=Path, help="file of a latent that the session may start from")
     parser.add_argument("--out", type=Path, help="folder of the session")
-    parser.add_argument("--resume", type=Path, help="folder that an earlier engine of this session made")
+    parser.add_argument("--resume", type=Path, help="folder of a session to go on with")
     args = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
 
     connection = socket.socket(fileno=args.fd)
-    store = SessionStore(Path(args.model).stem, args.out, args.resume)
+    try:
+        store = SessionStore(Path(args.model).stem, args.out, args.resume)
+    except DragganError as error:
+        connection.sendall(encode(Failed(command="start", message=str(error))))
+        sys.exit(error.exit_code)
     engine = Engine(connection, store, args.device)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: engine.leave())

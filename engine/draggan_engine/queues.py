@@ -6,8 +6,7 @@ import socket
 import threading
 from collections import deque
 
-from .protocol.edit import Edit
-from .protocol.messages import LOSSY, Command, Event, Export, Preview, Render, encode
+from .protocol.messages import LOSSY, Command, Event, Export, ExportFile, Preview, Render, encode
 
 
 class Outbox:
@@ -62,10 +61,7 @@ def _overtakes(new: Event, old: Event) -> bool:
 
 
 class Refresh:
-    """Bring final.png up to date with an edit that was saved."""
-
-    def __init__(self, edit: Edit) -> None:
-        self.edit = edit
+    """Bring final.png up to date with what was saved."""
 
 
 class Jobs:
@@ -83,11 +79,19 @@ class Jobs:
             self._waiting.append(job)
             self._change.notify()
 
+    def take_render(self) -> Render | None:
+        """The request for a picture, if one waits: a drag need not be over for it."""
+        with self._change:
+            wanted = next((job for job in self._waiting if isinstance(job, Render)), None)
+            if wanted is not None:
+                self._waiting.remove(wanted)
+            return wanted
+
     def close(self) -> None:
         """No more jobs; of what is there, what is to be written is done first."""
         with self._change:
             self._closed = True
-            self._waiting = deque(job for job in self._waiting if isinstance(job, Export | Refresh))
+            self._waiting = deque(job for job in self._waiting if isinstance(job, Export | ExportFile | Refresh))
             self._change.notify()
 
     def get(self) -> Command | Refresh | None:

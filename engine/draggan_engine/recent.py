@@ -35,4 +35,11 @@ def recent() -> list[Path]:
     except OSError:
         return []
     folders = [Path(line) for line in dict.fromkeys(reversed(lines[-_KEPT:]))]
-    return [folder for folder in folders if (folder / "session.json").is_file()]
+    return [folder for folder in folders if _holds_session(folder)]
+
+
+def _holds_session(folder: Path) -> bool:
+    try:
+        return (folder / "session.json").is_file()
+    except OSError:  # it is closed to this user
+        return False

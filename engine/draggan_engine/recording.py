@@ -5,6 +5,7 @@ The engine process and the headless commands drain the same iterator.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,21 +17,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .checkpoints.catalogue import Model
-from .drag import DragEnd, DragSession, DragStep
-from .files import DragFolder, SessionStore
+from .drag import DragAtRest, DragEnd, DragSession, DragStep
+from .files import SessionStore
 from .images import write_picture
 from .networks.pictures import latent_of_seed, picture
 from .protocol.edit import Edit, check_label
 from .protocol.errors import DragganError
 from .protocol.geometry import distance
-from .protocol.messages import DraggedPair, DragRecord
+from .protocol.history import DraggedPair, DragRecord, Entry, Reason
+from .steps import StepLog
 
 
 @dataclass(frozen=True)
 class DragRecorded:
-    """The last event: what the history keeps, the edit as it stands now, and what could not be written."""
+    """The last event.
+
+    Attributes:
+        entry: what the history has gained; none: not a step was made.
+        edit: as it stands now.
+        problem: what could not be written.
+    """
 
     record: DragRecord
+    entry: Entry | None
     edit: Edit
     problem: str | None
 
@@ -44,7 +53,7 @@ def latent_of(model: Model, store: SessionStore, edit: Edit) -> Tensor:
     if edit.latent == 0 and not edit.given:
         check_label(edit.label, model.info.classes, model.name)
         return latent_of_seed(model.generator, edit.seed, edit.psi, edit.label)
-    stored = store.latent(edit.latent) if edit.latent else store.given_latent()
+    stored = store.latent(edit.latent, edit.step) if edit.latent else store.given_latent()
     return torch.from_numpy(stored.copy()).to(model.generator.device)
 
 
@@ -59,61 +68,84 @@ def write_result(model: Model, store: SessionStore, edit: Edit) -> tuple[Path, .
     Raises:
         OutputError, StorageError: they cannot be written.
     """
-    initial = picture_of(model, store, edit.model_copy(update={"latent": 0}))
+    initial = picture_of(model, store, edit.started_from)
     return store.write_result(edit, initial, initial if edit.latent == 0 else picture_of(model, store, edit))
 
 
-def prepare_drag(model: Model, store: SessionStore, edit: Edit) -> DragSession:
+def prepare_drag(model: Model, store: SessionStore, edit: Edit, live: int | None = None) -> DragSession:
     """
+    Args:
+        live: index of the pair that is led by hand.
+
     Raises:
         EditError: the edit cannot be dragged; the message names the pair, the mask or the setting.
     """
-    pairs = edit.check_drag(model.info.size)
+    pairs = edit.check_drag(model.info.size, live)
     mask = None if edit.mask is None else edit.mask.to_array()
-    return DragSession(model.generator, latent_of(model, store, edit), pairs, mask, edit.settings)
+    led = None if live is None else list(edit.dragged(live)).index(live)
+    return DragSession(model.generator, latent_of(model, store, edit), pairs, mask, edit.settings, led)
 
 
 def record_drag(
-    model: Model, store: SessionStore, edit: Edit, number: int, session: DragSession
-) -> Iterator[DragStep | DragRecorded]:
-    """Runs the drag, writing a line for each step, and at the end its latents, pictures and record.
+    model: Model, store: SessionStore, parent: Entry, number: int, session: DragSession, live: int | None = None
+) -> Iterator[DragStep | DragAtRest | DragRecorded]:
+    """Runs the drag on an entry of the history, writing a line for each step and every few seconds its latents; at the
+    end these, the pictures and the new entry.
 
     A write that fails does not end the drag: its result stays in `store`, and `problem` says what is missing.
     """
+    began = time.monotonic()
     before = session.start.cpu().numpy()
+    steps = StepLog(before, session.rows, session.starts, session.targets)
+
+    def record(event: DragStep | DragEnd, reason: Reason, seconds: float) -> DragRecord:
+        pairs = tuple(
+            DraggedPair(handle=handle, target=target, final=final, distance=distance(final, target))
+            for handle, target, final in zip(session.starts, session.targets, event.handles, strict=True)
+        )
+        edit = parent.edit
+        return DragRecord(
+            number=number, start=edit.latent, start_step=edit.step, seed=edit.seed, psi=edit.psi, label=edit.label, given=edit.given,
+            reason=reason, steps=event.step, seconds=seconds, pairs=pairs, settings=session.settings,
+            masked=edit.mask is not None, live=live,
+        )  # fmt: skip
+
+    store.take((parent,), parent.id)
     problem: str | None = None
     with ExitStack() as stack:
-        folder: DragFolder | None = None
         try:
-            folder = stack.enter_context(store.drag_folder(number, edit))
+            folder = stack.enter_context(store.drag_folder(number))
         except DragganError as error:
             problem = str(error)
         for event in session.steps():
             if isinstance(event, DragEnd):
                 end = event
                 break
-            if folder is not None and problem is None:
+            if isinstance(event, DragStep):
+                steps.take(event.step, event.ws.cpu().numpy(), event.handles, session.targets)
                 try:
-                    folder.line(_line(event))
+                    if problem is None:
+                        folder.line(_line(event))
+                    if problem is None and steps.due:
+                        steps.write(folder.path, parent.id, record(event, "interrupted", time.monotonic() - began))
                 except DragganError as error:
                     problem = str(error)
             yield event
-    record = _record(edit, number, session, end)
-    after = edit.after_drag(number, end.handles)
-    store.keep_drag(record, before, end.ws.cpu().numpy())
+    done = record(end, end.reason, end.seconds)
+    entry = Entry.of_drag(parent, done) if done.steps else None
+    if entry is not None:
+        store.keep_drag(entry, before, end.ws.cpu().numpy())
+    edit = parent.edit if entry is None else entry.edit
     try:
-        store.save(after)
-        store.write_drags(after)
-        write_picture(
-            store.drag_folder(number, edit).path / "final.png",
-            picture(model.generator, end.ws),
-            model=store.model,
-            edit=edit,
-        )
-        write_result(model, store, after)
+        folder = store.drag_folder(number)
+        if entry is not None:
+            steps.write(folder.path, parent.id, done)  # first: what is in there is found again whatever happens next
+        store.write()
+        write_picture(folder.path / "final.png", picture(model.generator, end.ws), model=store.model, edit=parent.edit)
+        write_result(model, store, edit)
     except DragganError as error:
         problem = str(error)
-    yield DragRecorded(record, after, problem)
+    yield DragRecorded(done, entry, edit, problem)
 
 
 def _line(event: DragStep) -> dict[str, object]:
@@ -123,24 +155,3 @@ def _line(event: DragStep) -> dict[str, object]:
         "mean_distance": event.mean_distance,
         "handles": [list(point) for point in event.handles],
     }
-
-
-def _record(edit: Edit, number: int, session: DragSession, end: DragEnd) -> DragRecord:
-    pairs = edit.check_drag(session.picture)
-    return DragRecord(
-        number=number,
-        start=edit.latent,
-        seed=edit.seed,
-        psi=edit.psi,
-        label=edit.label,
-        given=edit.given,
-        reason=end.reason,
-        steps=end.steps,
-        seconds=end.seconds,
-        pairs=tuple(
-            DraggedPair(handle=handle, target=target, final=final, distance=distance(final, target))
-            for (handle, target), final in zip(pairs, end.handles, strict=True)
-        ),
-        settings=edit.settings,
-        masked=edit.mask is not None,
-    )

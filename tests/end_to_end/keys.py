@@ -46,15 +46,20 @@ def place_pair(terminal: Terminal, handle: tuple[float, float], target: tuple[fl
 
 
 def endless_drag(terminal: Terminal) -> None:
-    """Starts a drag that does not end by itself: 100,000 steps, and only the very target would do."""
+    """Starts a drag that does not end by itself."""
+    never_end(terminal)
+    place_pair(terminal, (69, 69), (4, 4))
+    terminal.send("d")
+    terminal.wait_for("it/s")
+
+
+def never_end(terminal: Terminal) -> None:
+    """Settings with which no drag ends by itself: 100,000 steps, and only the very target would do."""
     terminal.send(",")
     terminal.wait_for("Settings of the next drag")
     terminal.send(6 * DOWN + "100000")  # from the step size down to the most steps
     terminal.send(DOWN + "0.0001\r")  # and to the distance at which it stops; handles go by whole pixels
     terminal.wait_for(lambda: "Settings of the next drag" not in terminal.text())
-    place_pair(terminal, (69, 69), (4, 4))
-    terminal.send("d")
-    terminal.wait_for("it/s")
 
 
 def session_folder(folder: Path) -> Path:

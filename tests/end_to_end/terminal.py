@@ -19,7 +19,7 @@ import pyte
 PROGRAM = Path(sys.executable).with_name("draggan-tui")
 RESTORED = b"\x1b[?1049l"  # the alternate screen is left
 PATIENCE = 60.0  # seconds; two busy cores may need so long for torch's import and a drag
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "OMP_NUM_THREADS")
+PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "OMP_NUM_THREADS")
 
 
 def environment(home: Path, colorterm: str = "truecolor") -> dict[str, str]:
@@ -91,6 +91,7 @@ class Terminal:
         )
         self._child.delaybeforesend = None
         self.pid: int = self._child.pid
+        self.fd: int = self._child.child_fd
 
     def __enter__(self) -> Terminal:
         return self
@@ -128,12 +129,12 @@ class Terminal:
 
     def text(self) -> str:
         """The screen, its rows joined by newlines."""
-        self._read(0)
+        self.read(0)
         return "\n".join(self._parse().display)
 
     def backgrounds(self, columns: range, rows: range) -> list[str]:
         """Background colours of those cells, row by row, as rrggbb (or "default")."""
-        self._read(0)
+        self.read(0)
         buffer = self._parse().buffer
         return [buffer[row][column].bg for row in rows for column in columns]
 
@@ -150,7 +151,7 @@ class Terminal:
         deadline = time.monotonic() + timeout
         wanted = repr(condition) if isinstance(condition, str) else "what was waited for"
         while True:
-            self._read(0.02)
+            self.read(0.02)
             if condition in self.text() if isinstance(condition, str) else condition():
                 return
             if time.monotonic() > deadline:
@@ -163,10 +164,10 @@ class Terminal:
             AssertionError: it does not end.
         """
         self.wait_for(lambda: not self._child.isalive(), timeout)
-        self._read(0)
+        self.read(0)
         return self._child.exitstatus if self._child.exitstatus is not None else -self._child.signalstatus
 
-    def _read(self, patience: float) -> None:
+    def read(self, patience: float) -> None:
         """Takes what there is, waiting at most so many seconds for the first of it."""
         try:
             while not self._hung_up and select.select([self._child.child_fd], [], [], patience)[0]:

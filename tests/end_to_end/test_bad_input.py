@@ -65,6 +65,10 @@ BAD = {
     "output that holds a session": (("drag", *PAIR, "--out", "session"), "already holds a session"),
     "folder as picture": (("render", "--out", "session"), "is a folder"),
     "picture in no folder": (("render", "--out", "nowhere/a.png"), "nowhere"),
+    "picture of another kind": (("render", "--out", "a.jpg"), "a.jpg: which file to write is told by its suffix"),
+    "film of another kind": (("drag", *PAIR, "--film", "a.avi"), "give one of .gif, .mp4"),
+    "film in no folder": (("drag", *PAIR, "--film", "nowhere/a.gif"), "there is no folder nowhere"),
+    "markers without a film": (("drag", *PAIR, "--markers"), "give --film"),
     "editor in a pipe": ((), "draggan-tui drag"),
 }  # fmt: skip
 

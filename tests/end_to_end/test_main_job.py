@@ -38,7 +38,7 @@ def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     columns, rows = request.param
     nose = landmarks_of_seed(SEED)["nose_tip"]
     with Terminal("--seed", str(SEED), folder=folder, size=request.param) as terminal:
-        terminal.wait_for("critters-128")
+        terminal.wait_for("device starting")  # and not the picture's place alone
         first_screen = terminal.text()
         open_picture(terminal)
         colours = len(set(terminal.backgrounds(range(columns - 34), range(rows - 2))))
@@ -75,8 +75,8 @@ def test_leaving_restores_the_terminal(job: Job) -> None:
 def test_the_session_is_on_disk(job: Job) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\d-critters-128-seed42", job.folder.name)
     found = {str(path.relative_to(job.folder)) for path in job.folder.rglob("*") if path.is_file()}
-    drag = {"drag-001/final.png", "drag-001/events.jsonl"}
-    assert found == {"session.json", "latents.safetensors", "initial.png", "final.png", *drag}
+    drag = {"drag-001/final.png", "drag-001/events.jsonl", "drag-001/steps.safetensors"}
+    assert found == {"history.jsonl", "session.json", "latents.safetensors", "initial.png", "final.png", *drag}
 
 
 def test_the_nose_is_where_its_target_was(job: Job) -> None:

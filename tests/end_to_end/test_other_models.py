@@ -55,7 +55,7 @@ def test_another_model_is_picked_and_begins_another_session(folder: Path) -> Non
         terminal.wait_for("critters-128  bundled")
         terminal.send("\t/no/where.pkl\r")
         terminal.wait_for("'/no/where.pkl': there is no such model or file")
-        assert "▸1 " in terminal.text() and "class  2 of 0…4" in terminal.text()
+        terminal.wait_for(lambda: "▸1 " in terminal.text() and "class  2 of 0…4" in terminal.text())
 
         # An engine that is started anew loads the present session's model.
         engine = terminal.engine

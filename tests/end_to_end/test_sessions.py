@@ -90,7 +90,7 @@ def changed(folder: Path, **fields: object) -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"schema_version": 2}, "schema version is 2"),
+        ({"schema_version": 99}, "schema version is 99"),
         ({"psi": "much"}, "psi"),
         ({"model": {"name": "gone", "sha256": "0" * 64, "path": "/no/such/gone.pkl"}}, "--model"),
         ({"model": {"name": "gone", "sha256": None}}, "--model"),

@@ -11,11 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from draggan_engine.protocol.edit import Edit
+from draggan_engine.protocol.history import History
 from draggan_engine.protocol.messages import (
     HEADER,
     Command,
+    DragEnded,
     Event,
     Failed,
+    Save,
+    StartDrag,
     body_length,
     decode_event,
     encode,
@@ -37,6 +42,7 @@ class Engine:
                 command, pass_fds=[theirs.fileno()], start_new_session=True, env={**os.environ, "PYTHONPATH": path}
             )
         self.seen: list[Event] = []
+        self.history: History | None = None
 
     def __enter__(self) -> Engine:
         return self
@@ -51,12 +57,24 @@ class Engine:
     def send(self, command: Command) -> None:
         self.socket.sendall(encode(command))
 
+    def save(self, edit: Edit, revision: int = 1) -> None:
+        """Makes it the present edit of the history, and has that written."""
+        self.history = History.of(edit) if self.history is None else self.history.change(edit)
+        entries = tuple(self.history.entries.values())
+        self.send(Save(revision=revision, entries=entries, at=self.history.at))
+
+    def drag(self, edit: Edit, live: int | None = None) -> None:
+        self.save(edit)
+        self.send(StartDrag(width=32, height=32, live=live))
+
     def next(self) -> Event:
         header = self.socket.recv(HEADER.size, socket.MSG_WAITALL)
         if len(header) < HEADER.size:
             raise EOFError
         event = decode_event(self.socket.recv(body_length(header), socket.MSG_WAITALL))
         self.seen.append(event)
+        if isinstance(event, DragEnded) and event.entry is not None and self.history is not None:
+            self.history = self.history.adopt([event.entry]).go(event.entry.id)
         return event
 
     def wait_for(self, kind: type[T], fits: Callable[[T], bool] = lambda _: True) -> T:

@@ -144,7 +144,7 @@ def test_tracking_stays_within_its_square() -> None:
 def test_a_drag_moves_the_handle_and_only_the_first_rows(generator: Generator) -> None:
     steps, end, start = drag(generator)
     assert [event.step for event in steps] == list(range(1, len(steps) + 1))
-    assert end.steps == len(steps)
+    assert end.step == len(steps)
     assert not torch.equal(end.ws[:, :6], start[:, :6])
     assert torch.equal(end.ws[:, 6:], start[:, 6:])
     assert torch.equal(end.ws, steps[-1].ws)
@@ -174,7 +174,7 @@ def test_reasons(generator: Generator) -> None:
     session.stop()
     end = next(events)
     assert isinstance(end, DragEnd)
-    assert (end.reason, end.steps) == ("stopped", 1)
+    assert (end.reason, end.step) == ("stopped", 1)
 
 
 def test_divergence_keeps_the_last_finite_latent(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +186,7 @@ def test_divergence_keeps_the_last_finite_latent(generator: Generator, monkeypat
     end = next(events)
     assert isinstance(first, DragStep)
     assert isinstance(end, DragEnd)
-    assert (end.reason, end.steps, end.handles) == ("diverged", 1, first.handles)
+    assert (end.reason, end.step, end.handles) == ("diverged", 1, first.handles)
     assert torch.equal(end.ws, first.ws)
     assert torch.isfinite(end.ws).all()
 

@@ -15,6 +15,7 @@ from draggan_engine.protocol.geometry import Size
 
 PICTURE = Size(128, 128)
 PAIR = PointPair(handle=(10, 10), target=(20, 10))
+OFF = PointPair(handle=(30, 300), target=(40, 30), enabled=False)
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40)), elements=st.integers(0, 1)))
@@ -36,7 +37,9 @@ def test_mask_with_broken_bits_is_refused() -> None:
     ("edit", "message"),
     [
         (Edit(), "nothing to drag"),
-        (Edit(pairs=(PointPair(handle=(1, 1)),)), "nothing to drag"),
+        (Edit(pairs=(PointPair(handle=(1, 1)),)), "nothing to drag: place a handle"),
+        (Edit(pairs=(OFF, PointPair(handle=(1, 1)))), r"every pair that has a target is disabled; enable one"),
+        (Edit(pairs=(OFF, PointPair(handle=(5, 5), target=(5, 5)))), "every handle is on its target"),
         (Edit(pairs=(PointPair(handle=(5, 5), target=(5, 5)),)), "every handle is on its target"),
         (Edit(pairs=(PAIR, PointPair(handle=(128, 5), target=(5, 5)))), r"pair 2: its handle \(128, 5\) is outside"),
         (Edit(pairs=(PointPair(handle=(5, 5), target=(5, -1)),)), r"its target \(5, -1\) is outside"),
@@ -57,7 +60,26 @@ def test_a_settled_handle_beside_a_moving_one_is_held_where_it_is() -> None:
     assert Edit(pairs=(PAIR, settled)).check_drag(PICTURE) == (((10, 10), (20, 10)), ((5, 5), (5, 5)))
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"psi": 0.5}, {"label": 1}, {"given": True}, {"latent": 1}])
+def test_a_disabled_pair_is_left_out() -> None:
+    edit = Edit(pairs=(OFF, PAIR, PointPair(handle=(1, 2))))
+    assert edit.active == {1: ((10, 10), (20, 10))}
+    assert edit.check_drag(PICTURE) == (((10, 10), (20, 10)),)
+    after = edit.after_drag(1, [((20, 10), (19, 10))])
+    assert after.pairs == (OFF, PointPair(handle=(19, 10), target=(20, 10)), PointPair(handle=(1, 2)))
+
+
+def test_the_pair_that_is_led_by_hand_is_dragged_from_its_handle() -> None:
+    edit = Edit(pairs=(PAIR, PointPair(handle=(1, 2)), OFF))
+    assert edit.dragged(1) == {0: ((10, 10), (20, 10)), 1: ((1, 2), (1, 2))}
+    assert edit.dragged(0) == {0: ((10, 10), (10, 10))}
+    assert Edit(pairs=(PointPair(handle=(1, 2)),)).check_drag(PICTURE, 0) == (((1, 2), (1, 2)),)
+    after = edit.after_drag(4, [((20, 10), (19, 10)), ((7, 8), (6, 8))], 1)
+    assert after.pairs == (PAIR.model_copy(update={"handle": (19, 10)}), PointPair(handle=(6, 8), target=(7, 8)), OFF)
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"psi": 0.5}, {"label": 1}, {"given": True}, {"latent": 1}, {"step": 2}]
+)
 def test_what_decides_the_picture(change: dict[str, object]) -> None:
     edit = Edit()
     assert edit.model_copy(update=change).source != edit.source
@@ -77,7 +99,7 @@ def test_classes_that_a_model_does_not_have(label: int, classes: int, message: s
 
 def test_after_a_drag_the_handles_stand_where_they_arrived() -> None:
     waiting = PointPair(handle=(1, 2))
-    edit = Edit(pairs=(PAIR, waiting, PAIR)).after_drag(3, [(19, 10), (20, 11)])
+    edit = Edit(pairs=(PAIR, waiting, PAIR)).after_drag(3, [((20, 10), (19, 10)), ((20, 10), (20, 11))])
     assert [pair.handle for pair in edit.pairs] == [(19, 10), (1, 2), (20, 11)]
     assert [pair.target for pair in edit.pairs] == [(20, 10), None, (20, 10)]
     assert edit.latent == 3

@@ -46,7 +46,7 @@ def run(model: Model, pairs: list[tuple[Point, Point]], mask: np.ndarray | None 
     session = DragSession(model.generator, latent_of_seed(model.generator, 0, 1.0), pairs, mask, changed)
     *steps, end = session.steps()
     assert isinstance(end, DragEnd)
-    assert len(steps) == end.steps
+    assert len(steps) == end.step
     assert all(isinstance(step, DragStep) and np.isfinite(step.loss) for step in steps)
     return end
 

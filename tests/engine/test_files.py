@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from draggan_engine.files import SessionStore, new_folder, read_session
-from draggan_engine.images import read_mask, write_picture
+from draggan_engine.files import SessionStore, new_folder
+from draggan_engine.images import read_mask, write_mask, write_picture
 from draggan_engine.protocol.atomic import atomic_write
 from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.protocol.errors import EditError, InputError, OutputError, StorageError
 from draggan_engine.protocol.geometry import Size
-from draggan_engine.protocol.messages import DraggedPair, DragRecord
+from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry
 from draggan_engine.protocol.output import check_output, next_output
+from draggan_engine.session_file import read_session
 
 MASK = Mask.from_array(np.eye(16, dtype=np.uint8))
 EDIT = Edit(model="toy", seed=7, pairs=(PointPair(handle=(1, 2), target=(3, 4)),), mask=MASK)
+FIRST = Entry(id=0, edit=EDIT)
 WS = np.arange(12, dtype=np.float32).reshape(1, 4, 3)
 
 
@@ -38,11 +42,12 @@ def _in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_session_can_be_taken_up_again(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
     store.know_model("toy", "ab" * 32, Path("/models/toy.pkl"))
-    store.save(EDIT)
-    store.keep_drag(record(1), WS, WS + 1)
-    after = EDIT.after_drag(1, [(3, 3)])
-    store.save(after)
-    store.write_drags(after)
+    store.save((FIRST,), 0)
+    dragged = Entry.of_drag(FIRST, record(1))
+    store.keep_drag(dragged, WS, WS + 1)
+    store.write()
+    store.close()
+    after = dragged.edit
     again = SessionStore("toy", resume=tmp_path / "s")
     assert again.next_drag() == 2
     assert np.array_equal(again.latent(1), WS + 1)
@@ -76,7 +81,8 @@ def test_a_session_that_starts_from_a_latent_that_was_given(tmp_path: Path) -> N
     with pytest.raises(EditError, match="no latent"):
         store.given_latent()
     store.give(WS)
-    store.save(edit)
+    store.save((Entry(id=0, edit=edit),), 0)
+    store.close()
     again = SessionStore("toy", resume=tmp_path / "s")
     assert again.has_given and np.array_equal(again.given_latent(), WS)
     document = read_session(tmp_path / "s")
@@ -85,8 +91,9 @@ def test_a_session_that_starts_from_a_latent_that_was_given(tmp_path: Path) -> N
 
 def test_a_session_file_from_before_there_were_classes(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
-    store.keep_drag(record(1), WS, WS)
-    store.save(EDIT)
+    store.take((FIRST,), 0)
+    store.keep_drag(Entry.of_drag(FIRST, record(1)), WS, WS)
+    store.write()
     path = tmp_path / "s" / "session.json"
     older = json.loads(path.read_text())
     for part in (older, older["drags"][0]):
@@ -96,10 +103,23 @@ def test_a_session_file_from_before_there_were_classes(tmp_path: Path) -> None:
     assert (document.label, document.given, document.drags) == (0, False, (record(1),))
 
 
+def test_pairs_that_are_disabled_stay_so_and_older_files_have_none(tmp_path: Path) -> None:
+    pair = EDIT.pairs[0].model_copy(update={"enabled": False})
+    edit = EDIT.model_copy(update={"pairs": (pair, *EDIT.pairs)})
+    SessionStore("toy", tmp_path / "s").save((Entry(id=0, edit=edit),), 0)
+    assert read_session(tmp_path / "s").pairs == (pair, *EDIT.pairs)
+    path = tmp_path / "s" / "session.json"
+    older = json.loads(path.read_text())
+    for stored in older["pairs"]:
+        del stored["enabled"]
+    path.write_text(json.dumps(older))
+    assert read_session(tmp_path / "s").pairs == (*EDIT.pairs, *EDIT.pairs)
+
+
 def test_further_sessions_go_next_to_the_first(tmp_path: Path) -> None:
     out = tmp_path / "s"
     assert next_output(out) == out
-    SessionStore("toy", out).save(EDIT)
+    SessionStore("toy", out).save((FIRST,), 0)
     assert next_output(out) == tmp_path / "s-2"
     (tmp_path / "s-2").mkdir()
     assert next_output(out) == tmp_path / "s-3"
@@ -112,9 +132,9 @@ def test_an_output_path_that_cannot_be_a_new_session(tmp_path: Path) -> None:
         check_output(tmp_path / "file")
     with pytest.raises(OutputError, match=r"file is a file"):
         check_output(tmp_path / "file" / "below")
-    SessionStore("toy", tmp_path / "s").save(EDIT)
+    SessionStore("toy", tmp_path / "s").save((FIRST,), 0)
     with pytest.raises(OutputError, match="already holds a session"):
-        SessionStore("toy", tmp_path / "s").save(EDIT)
+        SessionStore("toy", tmp_path / "s").save((FIRST,), 0)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
@@ -129,25 +149,57 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_is_acknowledged_is_on_the_disk_with_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut a file is there if it was synced, and so was, after it got its name, the folder that it is in."""
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    folder = tmp_path / "new" / "s"
+    SessionStore("toy", folder).save((FIRST,), 0)
+    assert synced[:2] == [tmp_path / "new", tmp_path] or synced[:2] == [tmp_path, tmp_path / "new"]
+    kept = [path.suffix if path.suffix == ".part" else path.name for path in synced[2:]]
+    assert kept == ["history.jsonl", "s", ".part", "s", ".part", "s"]  # the mask, and session.json
+    with atomic_write(folder / "f") as part:
+        part.write_text("x")
+    assert synced[-2:] == [part, folder]
+
+
+def test_file_systems_that_cannot_sync_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(number: int, descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").is_dir():
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", lambda descriptor: unknown(errno.EINVAL, descriptor))
+    SessionStore("toy", tmp_path / "s").save((FIRST,), 0)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: unknown(errno.EIO, descriptor))
+    with pytest.raises(StorageError, match="Input/output error"):
+        SessionStore("toy", tmp_path / "s2").save((FIRST,), 0)
+
+
 def test_a_failed_save_keeps_the_state_and_the_next_makes_up_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = SessionStore("toy", tmp_path / "s")
-    store.save(EDIT)
-    store.keep_drag(record(1), WS, WS + 1)
+    store.save((FIRST,), 0)
+    store.keep_drag(Entry.of_drag(FIRST, record(1)), WS, WS + 1)
     with monkeypatch.context() as full:
         full.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         with pytest.raises(StorageError, match=r"latents\.safetensors: .*No space left"):
-            store.write_drags(EDIT)
+            store.write()
     assert read_session(tmp_path / "s").drags == ()
     assert np.array_equal(store.latent(1), WS + 1)
-    store.write_drags(EDIT)
+    store.write()
     assert read_session(tmp_path / "s").drags == (record(1),)
 
 
 def test_the_folder_of_a_drag_that_was_never_finished_is_left_alone(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
-    store.save(EDIT)
+    store.save((FIRST,), 0)
     assert store.next_drag() == 1
     (tmp_path / "s" / "drag-001").mkdir()
     assert store.next_drag() == 2
@@ -155,7 +207,8 @@ def test_the_folder_of_a_drag_that_was_never_finished_is_left_alone(tmp_path: Pa
 
 def test_events_are_lines_written_while_they_come(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
-    with store.drag_folder(1, EDIT) as folder:
+    store.take((FIRST,), 0)
+    with store.drag_folder(1) as folder:
         folder.line({"step": 1, "loss": 0.5})
         assert json.loads((folder.path / "events.jsonl").read_text()) == {"step": 1, "loss": 0.5}
 
@@ -168,6 +221,24 @@ def test_pictures_say_that_they_are_generated(tmp_path: Path) -> None:
         assert (image.info["Software"], image.info["Model"], image.info["Seed"]) == ("draggan-tui", "toy", "7")
         assert "digitalsourcetype/trainedAlgorithmicMedia" in image.info["XML:com.adobe.xmp"]
         assert "Class" not in image.info
+
+
+def test_webp_pictures_are_lossless_and_say_the_same(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (33, 47, 3), np.uint8)
+    write_picture(tmp_path / "p.WebP", noise, model="toy", edit=EDIT)
+    with Image.open(tmp_path / "p.WebP") as image:
+        assert image.format == "WEBP"
+        assert (np.asarray(image.convert("RGB")) == noise).all()
+        assert b"digitalsourcetype/trainedAlgorithmicMedia" in image.info["xmp"]
+        texts = image.getexif()
+        assert (texts[0x0131], texts[0x010E]) == ("draggan-tui", "Software: draggan-tui; Model: toy; Seed: 7")
+
+
+def test_pictures_of_other_kinds_are_refused(tmp_path: Path) -> None:
+    for name in ("p.jpg", "p"):
+        with pytest.raises(OutputError, match=r"suffix; give one of \.png, \.webp"):
+            write_picture(tmp_path / name, np.zeros((4, 5, 3), np.uint8), model="toy", edit=EDIT)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_pictures_say_where_they_start(tmp_path: Path) -> None:
@@ -197,6 +268,25 @@ def test_masks_from_files(tmp_path: Path) -> None:
     path.write_bytes(b"no picture")
     with pytest.raises(EditError, match="cannot be read as a picture"):
         read_mask(path, Size(16, 16))
+    with pytest.raises(EditError, match=r"none.png: it cannot be read as a picture \(No such file or directory\)"):
+        read_mask(tmp_path / "none.png", Size(16, 16))
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):  # a pipe would be waited for
+        with pytest.raises(EditError, match="it is no file"):
+            read_mask(path, Size(16, 16))
+
+
+def test_masks_to_files(tmp_path: Path) -> None:
+    path = tmp_path / "m.png"
+    path.write_text("what was there")
+    write_mask(path, MASK)
+    with Image.open(path) as image:
+        assert (image.format, image.mode, image.size) == ("PNG", "L", (16, 16))
+        assert np.array_equal(np.asarray(image), np.eye(16) * 255)
+    assert read_mask(path, Size(16, 16)) == (MASK, False)
+    with pytest.raises(StorageError, match=r"none/m\.png: it could not be written"):
+        write_mask(tmp_path / "none" / "m.png", MASK)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m.png"]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +298,7 @@ def test_masks_from_files(tmp_path: Path) -> None:
     ],
 )
 def test_a_session_file_that_does_not_fit_is_named(tmp_path: Path, change: dict[str, object], message: str) -> None:
-    SessionStore("toy", tmp_path / "s").save(EDIT)
+    SessionStore("toy", tmp_path / "s").save((FIRST,), 0)
     path = tmp_path / "s" / "session.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(InputError, match=message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import struct
 import zipfile
 from collections import OrderedDict
@@ -11,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from safetensors.torch import save as save_tensors
 
-from draggan_engine.checkpoints.latents import read_latent
-from draggan_engine.protocol.errors import CheckpointError
+from draggan_engine.checkpoints.latents import read_latent, write_latent
+from draggan_engine.protocol.errors import CheckpointError, OutputError, StorageError
+from draggan_engine.protocol.output import LATENTS
 from tests.engine.contained import flaw
 
 ROWS, WIDTH = 8, 16
@@ -166,3 +168,65 @@ def test_the_same_latent_twice_is_one(tmp_path: Path) -> None:
     latent = torch.from_numpy(WS)
     torch.save([latent, {"w": latent}], tmp_path / "w")
     assert np.array_equal(read_latent(tmp_path / "w", ROWS, WIDTH), WS)
+
+
+@pytest.mark.parametrize("suffix", LATENTS)
+def test_what_is_written_is_read_again_to_the_bit(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"w{suffix}"
+    write_latent(path, WS)
+    assert read_latent(path, ROWS, WIDTH).tobytes() == WS.tobytes()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_other_tools_read_what_is_written(tmp_path: Path) -> None:
+    for suffix in LATENTS:
+        write_latent(tmp_path / f"w{suffix}", WS)
+    found = (np.load(tmp_path / "w.npy"), np.load(tmp_path / "w.npz")["w"], load_file(tmp_path / "w.safetensors")["w"])
+    assert all(array.dtype == np.float32 and array.shape == (1, ROWS, WIDTH) for array in found)
+    assert all(np.array_equal(array, WS) for array in found)
+
+
+def test_latents_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"give one of \.npy, \.npz, \.safetensors"):
+        write_latent(tmp_path / "w.pt", WS)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        for suffix in LATENTS:
+            with pytest.raises(StorageError, match="could not be written"):
+                write_latent(tmp_path / f"w{suffix}", WS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["npz", "safetensors"])
+def test_one_of_several_is_chosen_by_its_name(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"latents.{kind}"
+    stored = {"drag-001.before": WS, "drag-001.after": WS + 1, "other": np.zeros((2, 3), np.float32)}
+    if kind == "npz":
+        np.savez(path, **stored)
+    else:
+        save_file(stored, path)
+    message = refusal(path)
+    assert "holds 2 latents" in message and f"latents.{kind}#drag-001." in message and "drag-001.after" in message
+    for name in ("drag-001.before", "drag-001.after"):
+        assert np.array_equal(read_latent(Path(f"{path}#{name}"), ROWS, WIDTH), stored[name])
+    assert "#drag-002.after: the file holds none of that name; there are drag-001" in refusal(
+        Path(f"{path}#drag-002.after")
+    )
+    assert "the file holds [2, 3]" in refusal(Path(f"{path}#other"))
+
+
+def test_one_of_several_in_a_pickle_is_chosen_by_its_number(tmp_path: Path) -> None:
+    torch.save([torch.from_numpy(WS), torch.from_numpy(WS + 1)], tmp_path / "w.pt")
+    assert "there are 1, 2" in refusal(tmp_path / "w.pt")
+    assert np.array_equal(read_latent(tmp_path / "w.pt#2", ROWS, WIDTH), WS + 1)
+
+
+def test_a_file_that_is_called_so_is_meant_first(tmp_path: Path) -> None:
+    for name, array in (("w.npy", WS), ("w.npy#1", WS + 1)):
+        with (tmp_path / name).open("wb") as file:
+            np.save(file, array)
+    assert np.array_equal(read_latent(tmp_path / "w.npy#1", ROWS, WIDTH), WS + 1)
+    assert "w.npz#1: there is no such file" in refusal(tmp_path / "w.npz#1")

@@ -8,26 +8,34 @@ import pytest
 
 from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.protocol.errors import EngineError
+from draggan_engine.protocol.history import DraggedPair, DragPath, DragRecord, Entry
 from draggan_engine.protocol.messages import (
     HEADER,
     MAX_MESSAGE,
     Command,
     DragEnded,
-    DraggedPair,
     DragProgress,
-    DragRecord,
+    DragRead,
     Event,
     Export,
     Failed,
+    Lead,
     ListModels,
     Loading,
+    LoadMask,
     LoadModel,
+    Look,
+    MaskLoaded,
+    MaskSaved,
     ModelEntry,
     ModelsListed,
     Preview,
     Quit,
+    ReadDrag,
     Render,
+    Resumed,
     Save,
+    SaveMask,
     StartDrag,
     StopDrag,
     body_length,
@@ -37,24 +45,31 @@ from draggan_engine.protocol.messages import (
 )
 
 EDIT = Edit(
-    pairs=(PointPair(handle=(1.5, 2), target=(3, 4)), PointPair(handle=(5, 6))),
+    pairs=(PointPair(handle=(1.5, 2), target=(3, 4)), PointPair(handle=(5, 6), enabled=False)),
     mask=Mask.from_array(np.eye(16, dtype=np.uint8)),
 )
 RECORD = DragRecord(
     number=1, start=0, seed=3, psi=0.7, reason="reached", steps=5, seconds=0.5,
     pairs=(DraggedPair(handle=(0, 0), target=(1, 1), final=(1, 0), distance=1),), settings=DragSettings(), masked=False,
 )  # fmt: skip
+DRAGGED = Entry(id=-1, parent=0, edit=EDIT, record=RECORD)
 
 
 @pytest.mark.parametrize(
     "command",
     [
         Render(request=1, edit=EDIT, width=40, height=40),
-        Save(revision=2, edit=EDIT),
+        Save(revision=2, entries=(Entry(id=0, edit=EDIT), DRAGGED), at=-1),
         Export(edit=EDIT),
-        StartDrag(edit=EDIT, width=9, height=9),
+        StartDrag(width=9, height=9, max_steps=1, live=0),
+        Look(width=9, height=9),
+        Lead(target=(1.5, 2)),
+        Lead(target=None),
+        ReadDrag(number=2),
         StopDrag(),
         ListModels(),
+        LoadMask(path="a.png"),
+        SaveMask(path="a.png", mask=Mask.from_array(np.eye(9, dtype=np.uint8))),
         LoadModel(spec="a/b.pkl", out="s-2"),
         Quit(),
     ],
@@ -71,9 +86,13 @@ def test_commands_arrive_as_they_left(command: Command) -> None:
     [
         Preview(request=0, width=1, height=2, rgb=bytes(range(6))),
         DragProgress(step=1, max_steps=2, loss=0.5, mean_distance=3, handles=((1, 2),), steps_per_second=9),
-        DragEnded(record=RECORD, problem="disk full"),
+        DragEnded(record=RECORD, entry=DRAGGED, problem="disk full"),
+        DragRead(path=DragPath(number=1, steps=(0, 2), handles=(((1.5, 2),), ((2, 2),)))),
+        Resumed(entries=(DRAGGED,)),
         Failed(command="save", message="no", revision=4),
         Loading(what="reading", done=1, total=2),
+        MaskLoaded(path="a.png", mask=Mask.from_array(np.eye(9, dtype=np.uint8)), resized=True),
+        MaskSaved(path="a.png"),
         ModelsListed(models=(ModelEntry(name="a", origin="own", path="/a.pkl", bytes=9),)),
     ],
     ids=lambda event: event.type,
@@ -88,7 +107,7 @@ def test_events_arrive_as_they_left(event: Event) -> None:
         (b"\xc1", "malformed"),
         (b"", "malformed"),
         (msgpack.packb({"type": "reboot"}), "malformed"),
-        (msgpack.packb({"type": "save", "revision": 1, "edit": {"seed": -1}}), r"edit\.seed"),
+        (msgpack.packb({"type": "export", "edit": {"seed": -1}}), r"edit\.seed"),
         (msgpack.packb({"type": "render", "request": 1, "edit": {}, "width": 0, "height": 1}), "width"),
         (msgpack.packb({"type": "quit", "force": True}), "force"),
     ],

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
-from draggan_engine.files import SessionStore, read_session
 from draggan_engine.protocol.edit import Edit, PointPair
+from draggan_engine.protocol.history import Entry
 from draggan_engine.protocol.messages import (
     HEADER,
     DragEnded,
@@ -27,14 +28,13 @@ from draggan_engine.protocol.messages import (
     Preview,
     Quit,
     Render,
-    Save,
     Saved,
-    StartDrag,
     StopDrag,
     body_length,
     decode_event,
 )
 from draggan_engine.queues import Outbox
+from draggan_engine.session_file import read_session
 from tests.engine.client import Engine
 
 EDIT = Edit(pairs=(PointPair(handle=(64, 70), target=(74, 70)),))
@@ -54,7 +54,7 @@ def endless(edit: Edit) -> Edit:
 
 def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     # Edits are on disk and acknowledged before the model is there.
-    engine.send(Save(revision=1, edit=EDIT))
+    engine.save(EDIT)
     saved = engine.wait_for(Saved)
     assert saved.revision == 1
     assert not any(isinstance(event, ModelLoaded) for event in engine.seen)
@@ -66,26 +66,26 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     preview = engine.wait_for(Preview)
     assert (preview.request, preview.width, preview.height, len(preview.rgb)) == (1, 40, 40, 40 * 40 * 3)
 
-    engine.send(StartDrag(edit=edit, width=40, height=40))
+    engine.drag(edit)
     assert engine.wait_for(DragStarted).number == 1
     record = engine.wait_for(DragEnded).record
     lines = (tmp_path / "s" / "drag-001" / "events.jsonl").read_text().splitlines()
     assert len(lines) == record.steps > 0
-    after = edit.after_drag(1, [pair.final for pair in record.pairs])
+    after = Entry.of_drag(Entry(id=0, edit=edit), record).edit
     document = read_session(tmp_path / "s")
     assert (document.latent, document.pairs, document.drags) == (1, after.pairs, (record,))
     assert document.model.sha256 == info.sha256
 
     # A second drag goes on from there, under its own number.
     further = after.model_copy(update={"pairs": (PointPair(handle=after.pairs[0].handle, target=(60, 60)),)})
-    engine.send(StartDrag(edit=further, width=40, height=40))
+    engine.drag(further)
     second = engine.wait_for(DragEnded).record
     assert (second.number, second.start) == (2, 1)
-    store = SessionStore("x", resume=tmp_path / "s")
-    assert not np.array_equal(store.latent(1), store.latent(2))
+    latents = load_file(tmp_path / "s/latents.safetensors")
+    assert not np.array_equal(latents["drag-001.after"], latents["drag-002.after"])
 
     # Undo of both: the present picture is the first one again.
-    engine.send(Save(revision=9, edit=edit))
+    engine.save(edit, revision=9)
     engine.send(Export(edit=edit))
     files = engine.wait_for(Exported).files
     assert (tmp_path / "s" / "final.png").read_bytes() == (tmp_path / "s" / "initial.png").read_bytes()
@@ -96,7 +96,7 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
 
 def test_a_drag_is_stopped(engine: Engine) -> None:
     info = engine.wait_for(ModelLoaded).info
-    engine.send(StartDrag(edit=endless(EDIT.model_copy(update={"settings": info.settings})), width=40, height=40))
+    engine.drag(endless(EDIT.model_copy(update={"settings": info.settings})))
     engine.wait_for(DragProgress, lambda event: event.step >= 3)
     engine.send(StopDrag())
     record = engine.wait_for(DragEnded).record
@@ -106,7 +106,7 @@ def test_a_drag_is_stopped(engine: Engine) -> None:
 
 def test_a_client_that_vanishes_ends_the_drag_and_the_process(engine: Engine, tmp_path: Path) -> None:
     info = engine.wait_for(ModelLoaded).info
-    engine.send(StartDrag(edit=endless(EDIT.model_copy(update={"settings": info.settings})), width=40, height=40))
+    engine.drag(endless(EDIT.model_copy(update={"settings": info.settings})))
     engine.wait_for(DragProgress, lambda event: event.step >= 2)
     engine.socket.close()
     assert engine.process.wait(30) == 0
@@ -119,11 +119,10 @@ def test_a_client_that_vanishes_ends_the_drag_and_the_process(engine: Engine, tm
 def test_after_kill_another_process_goes_on(engine: Engine, tmp_path: Path) -> None:
     info = engine.wait_for(ModelLoaded).info
     edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 3})})
-    engine.send(Save(revision=1, edit=edit))
-    engine.send(StartDrag(edit=edit, width=40, height=40))
+    engine.drag(edit)
     record = engine.wait_for(DragEnded).record
-    after = edit.after_drag(1, [pair.final for pair in record.pairs])
-    engine.send(StartDrag(edit=endless(after), width=40, height=40))
+    after = Entry.of_drag(Entry(id=0, edit=edit), record).edit
+    engine.drag(endless(after))
     engine.wait_for(DragProgress, lambda event: event.step >= 2)
     os.kill(engine.process.pid, signal.SIGKILL)
     began = time.monotonic()
@@ -142,19 +141,21 @@ def test_after_kill_another_process_goes_on(engine: Engine, tmp_path: Path) -> N
 
 def test_what_cannot_be_done_is_said(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "s").write_text("a file in the way")
-    engine.send(Save(revision=1, edit=EDIT))
+    engine.save(EDIT)
     failed = engine.wait_for(Failed)
     assert failed.command == "save"
     assert str(tmp_path / "s") in failed.message
     info = engine.wait_for(ModelLoaded).info
     edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 2})})
-    engine.send(StartDrag(edit=edit, width=40, height=40))
+    engine.drag(edit)
+    assert engine.wait_for(Failed).command == "save"
     ended = engine.wait_for(DragEnded)
     assert ended.problem is not None
     assert str(tmp_path / "s") in ended.problem
-    engine.send(Render(request=3, edit=edit.after_drag(1, [(70, 70)]), width=40, height=40))
+    engine.send(Render(request=3, edit=edit.after_drag(1, [((74, 70), (70, 70))]), width=40, height=40))
     assert engine.wait_for(Preview, lambda event: event.request == 3)  # the result itself is kept
-    engine.send(StartDrag(edit=Edit(settings=info.settings), width=40, height=40))
+    engine.drag(Edit(settings=info.settings))
+    assert engine.wait_for(Failed).command == "save"
     assert "nothing to drag" in engine.wait_for(Failed).message
 
 
@@ -163,7 +164,7 @@ def test_a_model_that_cannot_be_opened_is_said_and_edits_are_kept(tmp_path: Path
         failed = engine.wait_for(Failed)
         assert failed.command == "start"
         assert "none.pkl" in failed.message
-        engine.send(Save(revision=1, edit=EDIT))
+        engine.save(EDIT)
         assert engine.wait_for(Saved).revision == 1
         engine.socket.close()
         assert engine.process.wait(30) == 0

@@ -15,20 +15,25 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from draggan_engine import process
-from draggan_engine.files import SessionStore, read_session
+from draggan_engine.files import SessionStore
 from draggan_engine.networks.generator import Generator
 from draggan_engine.process import paced
-from draggan_engine.protocol.edit import Edit, PointPair
+from draggan_engine.protocol.edit import Edit, Mask, PointPair
+from draggan_engine.protocol.history import Entry
 from draggan_engine.protocol.messages import (
     HEADER,
     DragEnded,
+    DragProgress,
     Event,
     Export,
     Exported,
     Failed,
     ListModels,
     Loading,
+    LoadMask,
     LoadModel,
+    MaskLoaded,
+    MaskSaved,
     ModelLoaded,
     ModelsListed,
     Preview,
@@ -36,11 +41,14 @@ from draggan_engine.protocol.messages import (
     Render,
     Save,
     Saved,
+    SaveMask,
     StartDrag,
+    StopDrag,
     body_length,
     decode_event,
     encode,
 )
+from draggan_engine.session_file import read_session
 from tests.engine.client import Engine
 from tests.tiny import NUM_WS, W_DIM, save_tiny
 
@@ -64,15 +72,18 @@ def show(engine: Engine, edit: Edit, request: int) -> bytes:
     return engine.wait_for(Preview, lambda event: event.request == request).rgb
 
 
+def written(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".open"}
+
+
 def test_another_model_begins_another_session(engine: Engine, tmp_path: Path) -> None:
     first = engine.wait_for(ModelLoaded)
     loading = [event for event in engine.seen if isinstance(event, Loading)]
     assert loading and loading[-1] == Loading(what="building", done=1, total=1)
     edit = edit_for(first)
-    engine.send(Save(revision=1, edit=edit))
-    engine.send(StartDrag(edit=edit, width=32, height=32))
+    engine.drag(edit)
     engine.wait_for(DragEnded)
-    before = {path: path.read_bytes() for path in (tmp_path / "s").rglob("*") if path.is_file()}
+    before = written(tmp_path / "s")
 
     other = save_tiny(tmp_path / "other.safetensors")
     seen = len(engine.seen)
@@ -84,15 +95,17 @@ def test_another_model_begins_another_session(engine: Engine, tmp_path: Path) ->
 
     edit = edit_for(loaded)
     show(engine, edit, 7)
-    engine.send(Save(revision=1, edit=edit))
+    engine.history = None
+    engine.save(edit)
     assert engine.wait_for(Saved).folder == str(tmp_path / "s-2")
-    engine.send(StartDrag(edit=edit, width=32, height=32))
+    engine.drag(edit)
     assert engine.wait_for(DragEnded).record.number == 1  # a new count
     engine.send(Quit())
     assert engine.process.wait(30) == 0
     document = read_session(tmp_path / "s-2")
     assert (document.model.name, document.model.sha256) == ("other", loaded.info.sha256)
-    assert {path: path.read_bytes() for path in (tmp_path / "s").rglob("*") if path.is_file()} == before
+    assert written(tmp_path / "s") == before
+    assert not (tmp_path / "s/.open").exists() and not (tmp_path / "s-2/.open").exists()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no model at all"])
@@ -100,9 +113,9 @@ def test_a_model_that_cannot_be_had_leaves_the_present_one(
     engine: Engine, tmp_path: Path, content: bytes | None
 ) -> None:
     edit = edit_for(engine.wait_for(ModelLoaded))
-    engine.send(StartDrag(edit=edit, width=32, height=32))
+    engine.drag(edit)
     record = engine.wait_for(DragEnded).record
-    after = edit.after_drag(1, [pair.final for pair in record.pairs])
+    after = Entry.of_drag(Entry(id=0, edit=edit), record).edit
     picture = show(engine, after, 1)
     path = tmp_path / "bad.pkl"
     if content is not None:
@@ -112,7 +125,7 @@ def test_a_model_that_cannot_be_had_leaves_the_present_one(
     assert failed.command == "load_model"
     assert str(path) in failed.message
     assert show(engine, after, 2) == picture
-    engine.send(Save(revision=5, edit=edit))
+    engine.save(edit, revision=5)
     assert engine.wait_for(Saved).folder == str(tmp_path / "s")
     assert not (tmp_path / "s-2").exists()
 
@@ -153,7 +166,8 @@ def test_the_memory_of_the_earlier_model_is_given_back(tmp_path: Path) -> None:
     earlier = weakref.ref(engine.model.generator)
     edit = edit_for(loaded)
     for command, answer in (
-        (StartDrag(edit=edit, width=32, height=32), DragEnded),
+        (Save(revision=1, entries=(Entry(id=0, edit=edit),), at=0), Saved),
+        (StartDrag(width=32, height=32), DragEnded),
         (Render(request=1, edit=edit, width=32, height=32), Preview),
         (Export(edit=edit), Exported),
     ):
@@ -177,7 +191,7 @@ def test_classes(tmp_path: Path) -> None:
         assert loaded.info.classes == 5
         edit = edit_for(loaded, label=3)
         assert show(engine, edit, 1) == show(engine, edit, 2) != show(engine, edit.model_copy(update={"label": 2}), 3)
-        engine.send(StartDrag(edit=edit, width=32, height=32))
+        engine.drag(edit)
         assert engine.wait_for(DragEnded).record.label == 3
         engine.send(Render(request=9, edit=edit.model_copy(update={"label": 5}), width=32, height=32))
         assert "--class 5: classes has the classes 0 to 4" in engine.wait_for(Failed).message
@@ -197,7 +211,7 @@ def test_a_latent_that_was_given(tmp_path: Path) -> None:
         given = show(engine, edit, 1)
         assert given == show(engine, edit.model_copy(update={"seed": 9, "psi": 0.1}), 2)
         assert given != show(engine, edit.model_copy(update={"given": False}), 3)
-        engine.send(StartDrag(edit=edit, width=32, height=32))
+        engine.drag(edit)
         record = engine.wait_for(DragEnded).record
         assert (record.given, record.start) == (True, 0)
     stored = load_file(tmp_path / "s/latents.safetensors")
@@ -235,3 +249,37 @@ def test_what_is_told_of_loading() -> None:
     assert done[0] == 1 and done[-1] == 100
     assert 10 <= len(done) <= 12
     assert sent[-2:] == [Loading(what="building", done=0, total=1), Loading(what="building", done=1, total=1)]
+
+
+def test_masks_from_and_to_files(engine: Engine, tmp_path: Path) -> None:
+    """Also while a drag runs: they wait for no torch, but for the picture's size."""
+    engine.send(LoadMask(path="none.png"))
+    failed = engine.wait_for(Failed)
+    assert (failed.command, "the model is still loading" in failed.message) == ("load_mask", True)
+    loaded = engine.wait_for(ModelLoaded)
+    settings = loaded.info.settings.model_copy(update={"max_steps": 100_000, "step_size": 1e-6})
+    engine.drag(edit_for(loaded, settings=settings))
+    engine.wait_for(DragProgress)
+
+    mask = Mask.from_array(np.triu(np.ones((32, 32), np.uint8)))
+    path = str(tmp_path / "mask.png")
+    engine.send(SaveMask(path=path, mask=mask))
+    assert engine.wait_for(MaskSaved).path == path
+    engine.send(LoadMask(path=path))
+    assert engine.wait_for(MaskLoaded) == MaskLoaded(path=path, mask=mask, resized=False)
+    Image.open(path).resize((64, 64), Image.Resampling.NEAREST).save(path)
+    engine.send(LoadMask(path=path))
+    assert engine.wait_for(MaskLoaded) == MaskLoaded(path=path, mask=mask, resized=True)
+
+    Image.new("L", (32, 16), 255).save(path)
+    for command, says in (
+        (LoadMask(path=path), f"mask {path}: it is 32×16 pixels, the picture 32×32"),
+        (SaveMask(path=str(tmp_path / "none" / "x.png"), mask=mask), f"{tmp_path}/none/x.png: it could not be written"),
+    ):
+        engine.send(command)
+        failed = engine.wait_for(Failed)
+        assert failed.command == command.type
+        assert failed.message.startswith(says)
+    assert not any(isinstance(event, DragEnded) for event in engine.seen)
+    engine.send(StopDrag())
+    engine.wait_for(DragEnded)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from draggan_tui import app as app_module
-from draggan_tui.app import DragganApp, Options
-from draggan_tui.themes import load
-from tests.ui.editing import FakeEngine
+from draggan_tui.app import DragganApp
+from tests.ui.editing import FakeEngine, editor
 
 
 @pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch) -> DragganApp:
+def fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Editors are made with an engine that is a record of what it was told."""
     monkeypatch.setattr(app_module, "EngineClient", FakeEngine)
-    options = Options(model="toy", seed=5, psi=None, label=0, latent=None, device="auto", out=None, theme=load("dark"))
-    return DragganApp(options)
+
+
+@pytest.fixture
+def app(fake_engine: None) -> DragganApp:  # noqa: ARG001 (a fixture)
+    return editor()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from textual.pilot import Pilot
 
-from draggan_engine.protocol.edit import DragSettings
+from draggan_engine.protocol.edit import DragSettings, Edit
+from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry, History
 from draggan_engine.protocol.messages import (
     Command,
     DragEnded,
-    DraggedPair,
-    DragRecord,
     Event,
     LoadModel,
     ModelInfo,
@@ -23,7 +24,8 @@ from draggan_engine.protocol.messages import (
     Save,
     Saved,
 )
-from draggan_tui.app import DragganApp
+from draggan_tui.app import DragganApp, Options
+from draggan_tui.themes import load
 from draggan_tui.widgets.status import StatusLine
 
 Kind = TypeVar("Kind", bound=Command)
@@ -46,9 +48,10 @@ class FakeEngine:
         on_event: Callable[[Event], object],
         on_lost: Callable[[], object],
     ) -> None:
-        self.say, self.lose = on_event, on_lost
+        self._on_event, self.lose = on_event, on_lost
         self.model, self.out, self.latent = model, out, latent
         self.sent: list[Command] = []
+        self.history: History | None = None  # what it was told of it
         self.alive = False
         self.acknowledges = True
         self.resumed: list[str | None] = []
@@ -57,8 +60,18 @@ class FakeEngine:
         self.alive = True
         self.resumed.append(resume)
 
+    def say(self, event: Event) -> None:
+        if isinstance(event, DragEnded) and event.entry is not None and self.history is not None:
+            self.history = self.history.adopt([event.entry]).go(event.entry.id)
+        self._on_event(event)
+
     def send(self, command: Command) -> None:
         self.sent.append(command)
+        if isinstance(command, Save):
+            if command.entries and command.entries[0].parent is None:
+                self.history = History({0: command.entries[0]}, 0)
+            assert self.history is not None, "it was told of the first entry"
+            self.history = self.history.adopt(command.entries).go(command.at)
         if isinstance(command, Save) and self.acknowledges and self.alive:
             self.say(Saved(revision=command.revision, folder="draggan-out/x"))
 
@@ -68,16 +81,34 @@ class FakeEngine:
     async def close(self) -> None:
         self.alive = False
 
+    @property
+    def edit(self) -> Edit:
+        """The present one, as far as the engine knows."""
+        assert self.history is not None
+        return self.history.edit
+
     def last(self, kind: type[Kind]) -> Kind:
         return next(command for command in reversed(self.sent) if isinstance(command, kind))
 
 
-async def ready(app: DragganApp, pilot: Pilot[None], info: ModelInfo = INFO) -> FakeEngine:
+def editor(theme: str = "dark", keymap: Mapping[str, str] | None = None) -> DragganApp:
+    """An editor with that look and those keys of the user's; for tests that use `fake_engine`."""
+    options = Options(
+        model="toy", seed=5, psi=None, label=0, latent=None, device="auto", out=None, theme=load(theme), keymap=keymap or {}
+    )  # fmt: skip
+    return DragganApp(options)
+
+
+async def ready(
+    app: DragganApp, pilot: Pilot[None], info: ModelInfo = INFO, rgb: NDArray[np.uint8] | None = None
+) -> FakeEngine:
+    """The model is there, and its first picture: `uint8 [H, W, 3]`, black unless given."""
     engine: FakeEngine = app.engine  # type: ignore[assignment]
     engine.say(ModelLoaded(spec="toy", info=info, device="cpu"))
     await pilot.pause()
-    request = engine.last(Render)
-    engine.say(Preview(request=request.request, width=44, height=44, rgb=bytes(44 * 44 * 3)))
+    picture = np.zeros((44, 44, 3), np.uint8) if rgb is None else rgb
+    height, width, _ = picture.shape
+    engine.say(Preview(request=engine.last(Render).request, width=width, height=height, rgb=picture.tobytes()))
     await pilot.pause()
     return engine
 
@@ -87,14 +118,23 @@ def status(app: DragganApp) -> str:
 
 
 def ended(app: DragganApp, reason: str = "reached") -> DragEnded:
-    edit = app.editor.workspace.edit
-    pairs = tuple(DraggedPair(handle=p.handle, target=p.target, final=p.target, distance=0.5) for p in edit.pairs)
-    return DragEnded(
-        record=DragRecord(
-            number=1, start=0, seed=5, psi=0.7, reason=reason, steps=3, seconds=1, pairs=pairs, settings=edit.settings, masked=False
-        )
+    """What the engine says of a drag on the present entry that has arrived."""
+    parent = app.editor.workspace.history.present
+    edit = parent.edit
+    pairs = tuple(DraggedPair(handle=h, target=t, final=t, distance=0.5) for h, t in edit.active.values())
+    number = 1 + len(app.editor.workspace.history.records)
+    record = DragRecord(
+        number=number, start=edit.latent, seed=5, psi=0.7, reason=reason, steps=3, seconds=1, pairs=pairs, settings=edit.settings, masked=False
     )  # fmt: skip
+    return DragEnded(record=record, entry=Entry.of_drag(parent, record))
 
 
 async def place_pair(pilot: Pilot[None]) -> None:
     await pilot.press("enter", "4", "l", "enter")
+
+
+def shown(app: DragganApp) -> NDArray[np.uint8]:
+    """The picture on the screen, as the engine sent it."""
+    picture = app.editor.picture()
+    assert picture is not None
+    return picture

@@ -11,7 +11,7 @@ from draggan_engine.protocol.messages import LoadModel
 from draggan_tui.app import DragganApp
 from tests.ui.editing import ready
 
-CHARACTERS = {"slash": "/", "comma": ","}
+CHARACTERS = {"slash": "/", "comma": ",", "space": " "}
 
 
 def burst(app: DragganApp, *keys: str) -> None:

@@ -15,10 +15,14 @@ from textual.selection import SELECT_ALL
 from textual.widgets import Static
 
 from draggan_engine.protocol.geometry import Size
+from draggan_tui.renderables import strip as strip_module
+from draggan_tui.renderables.cells import Cells
+from draggan_tui.renderables.halfblocks import encode
 from draggan_tui.renderables.overlay import Overlay, PairMark
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.renderables.strip import CellStrip
 from draggan_tui.themes import load
+from draggan_tui.viewport import Viewport
 from draggan_tui.widgets.canvas import Canvas
 
 Picture = NDArray[np.uint8]
@@ -51,7 +55,7 @@ class CanvasApp(App[None]):
     def __init__(self, over: bool = False) -> None:
         super().__init__()
         self.over = over
-        self.pressed: list[tuple[int, int]] = []
+        self.mouse: list[tuple[object, ...]] = []
         self.resized = 0
 
     def compose(self) -> ComposeResult:
@@ -65,7 +69,23 @@ class CanvasApp(App[None]):
         return self.screen_stack[0].query_one(Canvas)
 
     def on_canvas_pressed(self, event: Canvas.Pressed) -> None:
-        self.pressed.append(event.pixel)
+        self.mouse.append(("pressed", event.button, event.point))
+
+    def on_canvas_dragged(self, event: Canvas.Dragged) -> None:
+        self.mouse.append(("dragged", event.point))
+
+    def on_canvas_released(self, event: Canvas.Released) -> None:
+        self.mouse.append(("released", event.point))
+
+    def on_canvas_dropped(self, event: Canvas.Dropped) -> None:
+        self.mouse.append(("dropped", event.point))
+
+    def on_canvas_wheel(self, event: Canvas.Wheel) -> None:
+        self.mouse.append(("wheel", event.step, event.point))
+
+    @property
+    def pressed(self) -> list[object]:
+        return [event[2] for event in self.mouse if event[0] == "pressed"]
 
     def on_canvas_resized(self) -> None:
         self.resized += 1
@@ -118,7 +138,7 @@ class Regions(list[Region]):
 async def test_the_picture_stands_in_the_middle() -> None:
     app = CanvasApp()
     async with app.run_test(size=(10, 4)) as pilot:
-        assert app.canvas.preview_size(Size(4, 4)) == Size(8, 8)
+        assert Viewport(Size(4, 4), app.canvas.room).grid == Size(8, 8)
         app.canvas.show(halves(8, 8))
         await pilot.pause()
         screen = terminal(app)
@@ -204,6 +224,28 @@ async def test_only_what_changed_is_repainted(monkeypatch: pytest.MonkeyPatch) -
         assert regions == [Region(0, 0, 4, 1), Region(0, 15, 40, 2)]
 
 
+async def test_a_new_picture_is_encoded_once_not_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(40, 12)) as pilot:
+        app.canvas.show(halves(24, 24))  # letterboxed: the borders do not change
+        await pilot.pause()
+        regions = Regions().watch(app.canvas, monkeypatch)
+        app.canvas.show(halves(24, 24)[::-1].copy())
+        assert regions == [Region(0, 0, 40, 12)]
+        again: list[Cells] = []
+
+        def encode_again(cells: Cells, depth: ColorDepth) -> list[str]:
+            again.append(cells)
+            return encode(cells, depth)
+
+        monkeypatch.setattr(strip_module, "encode", encode_again)
+        compositor = app.screen._compositor
+        compositor.update_widgets({app.canvas})
+        update: Any = compositor.render_update(screen_stack=[])
+        assert "48;2;255;0;0" in update.render_segments(app.console)
+        assert again == []
+
+
 async def test_a_partial_repaint_leaves_what_a_full_one_would() -> None:
     app = CanvasApp()
     async with app.run_test(size=(20, 6)) as pilot:
@@ -244,7 +286,7 @@ async def test_tiny_sizes(size: tuple[int, int], depth: ColorDepth) -> None:
     app = CanvasApp()
     async with app.run_test(size=size) as pilot:
         for picture in (halves(64, 48), halves(48, 96)):
-            width, height = app.canvas.preview_size(Size(picture.shape[1], picture.shape[0]))
+            width, height = Viewport(Size(picture.shape[1], picture.shape[0]), app.canvas.room).grid
             pairs = (PairMark(1, (0, 0), (width - 1, height - 1)), PairMark(12, (width // 2, 1), selected=True))
             app.canvas.depth = depth
             app.canvas.show(picture, Overlay((0, 0), pairs, np.ones((height, width), dtype=np.uint8)))
@@ -390,7 +432,12 @@ async def press(pilot: Pilot[None], x: float, y: float, button: int = 1) -> None
     await pilot.pause()
 
 
-async def test_presses_are_told_in_preview_pixels() -> None:
+async def turn(pilot: Pilot[None], x: float, y: float, kind: type[events.MouseEvent]) -> None:
+    pilot.app.screen._forward_event(kind(None, x, y, 0, 0, 0, False, False, False, x, y))
+    await pilot.pause()
+
+
+async def test_presses_are_told_in_picture_pixels() -> None:
     app = CanvasApp()
     async with app.run_test(size=(12, 4)) as pilot:
         app.canvas.show(halves(8, 8))  # columns 2 … 9
@@ -409,18 +456,120 @@ async def test_other_buttons_and_places_tell_nothing() -> None:
         await press(pilot, 5, 2)
         app.canvas.show(halves(8, 8))
         await pilot.pause()
-        for x, y, button in ((5, 2, 3), (1.9, 2, 1), (10, 2, 1)):
+        for x, y, button in ((5, 2, 2), (1.9, 2, 1), (10, 2, 1)):
             await press(pilot, x, y, button)
         await pilot.pause()
-        assert app.pressed == []
+        assert app.mouse == []
 
 
 async def test_a_preview_whose_aspect_is_off_by_a_rounding_is_shown_as_its_picture() -> None:
     picture = Size(100, 37)
     app = CanvasApp()
     async with app.run_test(size=(50, 20)):
-        grid = app.canvas.preview_size(picture)
-        assert grid != app.canvas.preview_size(Size(10, 4))
-        mask = np.ones((grid.height, grid.width), np.bool_)
-        app.canvas.show(np.zeros((4, 10, 3), np.uint8), Overlay(mask=mask), picture)
-        assert app.canvas.preview_size(picture) == grid
+        view = Viewport(picture, app.canvas.room)
+        assert view.grid != Viewport(Size(10, 4), app.canvas.room).grid
+        mask = np.ones((view.grid.height, view.grid.width), np.bool_)
+        app.canvas.show(np.zeros((4, 10, 3), np.uint8), Overlay(mask=mask), view)
+
+
+async def test_a_drag_goes_on_outside_until_the_button_is_let_go() -> None:
+    app = CanvasApp(over=True)
+    async with app.run_test(size=(12, 4)) as pilot:
+        app.canvas.show(halves(8, 8))  # columns 2 … 9
+        await pilot.pause()
+        await pilot.hover(Canvas, offset=(9, 0))
+        assert app.mouse == [], "no button is down"
+        await pilot.mouse_down(Canvas, offset=(9, 3))
+        await pilot.hover(Canvas, offset=(8, 0))
+        await pilot.hover(Canvas, offset=(8, 0))
+        await pilot.hover("#over", offset=(0, 0))
+        await pilot.hover(Canvas, offset=(11, 3))
+        await pilot.mouse_up(Canvas, offset=(0, 0))
+        await pilot.hover(Canvas, offset=(4, 3))
+        assert app.mouse == [
+            ("pressed", 1, (7, 6)),
+            ("dragged", (6, 0)),
+            ("dragged", (1, 2)),
+            ("dragged", (7, 6)),
+            ("dragged", (0, 0)),  # Textual's pilot moves there first
+            ("released", (0, 0)),
+        ]
+        assert app.mouse_captured is None
+
+
+async def test_a_screen_that_opens_takes_the_mouse_away() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(12, 4)) as pilot:
+        app.canvas.show(halves(8, 8))
+        await pilot.pause()
+        await pilot.mouse_down(Canvas, offset=(4, 1))
+        await app.push_screen(Dialog())
+        await pilot.pause()
+        await pilot.mouse_up(offset=(4, 1))
+        assert app.mouse == [("pressed", 1, (2, 2)), ("dropped", (2, 2))]
+
+
+async def test_the_wheel_and_the_right_button() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(12, 4)) as pilot:
+        await turn(pilot, 3, 1, events.MouseScrollUp)
+        app.canvas.show(halves(8, 8))
+        await pilot.pause()
+        await turn(pilot, 3, 1.5, events.MouseScrollUp)
+        await turn(pilot, 0, 3, events.MouseScrollDown)
+        await press(pilot, 4, 0, button=3)
+        await pilot.hover(Canvas, offset=(9, 3))
+        assert app.mouse == [("wheel", 1, (1, 3)), ("wheel", -1, (0, 6)), ("pressed", 3, (2, 0))]
+
+
+# Zoomed -----------------------------------------------------------------------------------------------
+
+
+async def test_eight_to_one_shows_the_right_pixels_of_the_picture() -> None:
+    picture = np.arange(32 * 32 * 3, dtype=np.uint32).reshape(32, 32, 3).astype(np.uint8)
+    app = CanvasApp()
+    async with app.run_test(size=(40, 12)) as pilot:
+        view = Viewport(Size(32, 32), app.canvas.room, 8.0, (60, 100))
+        app.canvas.show(picture, Overlay(pairs=(PairMark(1, (3, 2)),)), view)
+        await pilot.pause()
+        screen = terminal(app)
+        for row in range(12):
+            for column in range(40):
+                char, fg, bg = colors(screen, row, column)
+                above, below = ((100 + 2 * row + half) // 8 for half in (0, 1))
+                if char in "▀ ":
+                    assert bg == bytes(picture[below, (60 + column) // 8]).hex()
+                if char == "▀":
+                    assert fg == bytes(picture[above, (60 + column) // 8]).hex()
+        assert screen.display[1][3:5] == "●1"
+        await press(pilot, 0, 0)
+        assert app.pressed == [view.point((60, 100))]
+
+
+async def test_a_zoomed_picture_is_sharp_only_when_all_of_it_is_there() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(8, 4)) as pilot:
+        for source, colours in ((halves(4, 4), 2), (halves(2, 2), 8)):
+            app.canvas.show(source, None, Viewport(Size(4, 4), app.canvas.room, 4.0, (0, 4)))
+            await pilot.pause()
+            screen = terminal(app)
+            column = [colors(screen, row, 0)[1:] for row in range(4)]
+            assert len({color for cell in column for color in cell if color}) == colours
+
+
+async def test_a_pan_repaints_and_a_resize_keeps_the_middle() -> None:
+    app = CanvasApp()
+    async with app.run_test(size=(20, 10)) as pilot:
+        picture = halves(32, 32)
+        view = Viewport(Size(32, 32), app.canvas.room, 8.0, (0, 100))
+        app.canvas.show(picture, None, view)
+        await pilot.pause()
+        assert colors(terminal(app), 0, 0)[2] == "ff0000"
+        app.canvas.show(picture, None, view.centred((3, 24)))
+        await pilot.pause()
+        assert colors(terminal(app), 0, 0)[2] == "0000ff"
+        app.canvas.show(picture, Overlay(cursor=(3, 3)), view.centred((3, 15.5)))
+        await pilot.resize_terminal(20, 4)
+        await pilot.pause()
+        screen = terminal(app)
+        assert [colors(screen, row, 0)[2] for row in range(4)] == ["ff0000"] * 2 + ["0000ff"] * 2

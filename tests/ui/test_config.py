@@ -85,10 +85,12 @@ def test_without_a_file_there_are_the_defaults(folder: Path) -> None:
 
 
 def test_a_file(folder: Path) -> None:
-    written(folder, '[editor]\ntheme = "moss"\ncolor = "256"\n[keys]\nundo = "U, ctrl+/"\nsave = "."\none-step = "z"\n')
+    written(
+        folder, '[editor]\ntheme = "moss"\ncolor = "256"\n[keys]\nundo = "f9, ctrl+/"\nsave = "."\none-step = "Z"\n'
+    )
     file = read()
     assert (file.config.editor.theme, file.config.editor.color, file.config.editor.device) == ("moss", "256", "auto")
-    assert keymap(file) == {"undo": "U,ctrl+slash", "save": "full_stop", "one-step": "z"}
+    assert keymap(file) == {"undo": "f9,ctrl+slash", "save": "full_stop", "one-step": "Z"}
 
 
 def test_keys_can_be_swapped_and_named_as_they_are(folder: Path) -> None:
@@ -126,7 +128,7 @@ def test_a_themes_path_is_relative_to_the_file(folder: Path) -> None:
         ("keys = { save = 'S', undoo = 'U' }\n", "keys.undoo (line 1): it is unknown"),
         ("keys.save = 'S'\nkeys.undoo = 'U'\n", "keys.undoo (line 2): it is unknown"),
         ("[keys]\nundo = 'd'\n", "keys.undo (line 2): d is the key of drag too; give one of the two another"),
-        ("[keys]\nundo = 'U'\nsave = 'S,U'\n", "keys.save (line 3): U is the key of undo too"),
+        ("[keys]\nundo = 'f9'\nsave = 'S,f9'\n", "keys.save (line 3): f9 is the key of undo too"),
         ("[keys]\nundo = '.'\n", "keys.undo (line 2): full_stop is the key of one-step too"),
         ("[keys]\nundo = '5'\n", "keys.undo (line 2): 5 is the key of count-5 too"),
         ("[keys]\nundo = 'esc'\n", "keys.undo (line 2): 'esc' is no key; write it as z, Z, ctrl+r"),
@@ -218,12 +220,12 @@ def test_path(folder: Path) -> None:
 
 
 def test_show(folder: Path) -> None:
-    written(folder, '[editor]\ntheme = "light"\n[keys]\nundo = "U"\n')
+    written(folder, '[editor]\ntheme = "light"\n[keys]\nundo = "f9"\n')
     status, stdout, stderr = run("show")
     shown = tomllib.loads(stdout)
     assert (status, stderr) == (0, "")
     assert shown["editor"] == {"theme": "light", "color": "auto", "model": "critters-128", "device": "auto"}
-    assert shown["keys"] == {**default_keys(), "undo": "U"}
+    assert shown["keys"] == {**default_keys(), "undo": "f9"}
 
 
 def test_show_of_a_bad_file(folder: Path) -> None:
@@ -236,9 +238,9 @@ def test_show_of_a_bad_file(folder: Path) -> None:
 
 def test_edit_makes_a_template_and_checks_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = folder / "config.toml"
-    monkeypatch.setenv("EDITOR", editor_script(folder, 'echo \'undo = "U"\' >> "$1"'))
+    monkeypatch.setenv("EDITOR", editor_script(folder, 'echo \'undo = "f9"\' >> "$1"'))
     assert run("edit") == (0, f"{path}: in order\n", "")
-    assert path.read_text(encoding="utf-8") == template() + 'undo = "U"\n'
+    assert path.read_text(encoding="utf-8") == template() + 'undo = "f9"\n'
     status, _, stderr = run("edit")  # now it is there twice
     assert status == 2
     assert f"draggan-tui: {path}: it is not TOML: Cannot overwrite a value (at line" in stderr
@@ -288,10 +290,10 @@ def started(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str,
 def test_the_configuration_gives_defaults_and_options_come_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, _, (options,) = started(monkeypatch)
     assert (status, options.model, options.device, options.theme.name) == (0, "critters-128", "auto", "dark")
-    written(folder, "[editor]\ntheme = 'moss'\nmodel = 'ffhq'\ndevice = 'cpu'\ncolor = '16'\n[keys]\nundo = 'U'\n")
+    written(folder, "[editor]\ntheme = 'moss'\nmodel = 'ffhq'\ndevice = 'cpu'\ncolor = '16'\n[keys]\nundo = 'f9'\n")
     _, _, (options,) = started(monkeypatch)
     assert (options.model, options.device, options.theme.name) == ("ffhq", "cpu", "moss")
-    assert options.keymap == {"undo": "U"}
+    assert options.keymap == {"undo": "f9"}
     assert cli.os.environ["TEXTUAL_COLOR_SYSTEM"] == "standard"
     _, _, (options,) = started(monkeypatch, "--model", "cars", "--theme", "light", "--device", "cuda", "--color", "256")
     assert (options.model, options.device, options.theme.name) == ("cars", "cuda", "light")

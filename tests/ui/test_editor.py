@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from textual.widgets import Input, Static
 
@@ -14,8 +15,8 @@ from draggan_engine.protocol.messages import (
     Exported,
     Failed,
     ModelLoaded,
+    Preview,
     Render,
-    Save,
     Saved,
     StartDrag,
     StopDrag,
@@ -26,7 +27,7 @@ from draggan_tui.screens.editor import EditorScreen
 from draggan_tui.screens.settings import Settings
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status import StatusLine
-from tests.ui.editing import INFO, ended, place_pair, ready, status
+from tests.ui.editing import INFO, ended, place_pair, ready, shown, status
 
 
 async def test_the_first_frame_waits_for_nobody(app: DragganApp) -> None:
@@ -49,7 +50,7 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
         assert pair.distance == pytest.approx(3.5 * 128 / 44 + 0.5, abs=1)
         await pilot.press("d")
         start = engine.last(StartDrag)
-        assert (start.edit, start.width, start.height) == (app.editor.workspace.edit, 44, 44)
+        assert (engine.edit, start.width, start.height) == (app.editor.workspace.edit, 42, 42)
         engine.say(DragStarted(number=1))
         engine.say(
             DragProgress(
@@ -57,7 +58,7 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
             )
         )
         await pilot.pause()
-        assert app.editor.workspace.handles == ((66.0, 63.0),)
+        assert [pair.handle for pair in app.editor.workspace.drawn.pairs] == [(66.0, 63.0)]
         assert "1/300  4.0 it/s  1:15 left" in str(app.screen.query_one("#rate", Static).render())
         await pilot.press("d")
         assert isinstance(engine.sent[-1], StopDrag)
@@ -65,12 +66,20 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
         await pilot.pause()
         assert "drag 1 stopped: 3 steps" in status(app)
         assert app.editor.workspace.edit.latent == 1
-        assert engine.last(Save).edit.latent == 1
-        assert engine.last(Render).edit.latent == 1
+        assert engine.edit.latent == 1
+        request = engine.last(Render)
+        assert request.edit.latent == 1
+        dragged = np.full((42, 42, 3), 9, np.uint8)
+        engine.say(Preview(request=request.request, width=42, height=42, rgb=dragged.tobytes()))
+        await pilot.pause()
+        assert np.array_equal(shown(app), dragged)
+        # Both pictures are there now: undo and redo show them without asking again.
         await pilot.press("u")
-        assert engine.last(Render).edit.latent == 0
+        assert app.editor.workspace.edit.latent == 0
+        assert not shown(app).any()
         await pilot.press("ctrl+r")
-        assert engine.last(Render).edit.latent == 1
+        assert np.array_equal(shown(app), dragged)
+        assert engine.last(Render) is request
 
 
 async def test_one_step_is_a_drag_of_one_step(app: DragganApp) -> None:
@@ -78,7 +87,7 @@ async def test_one_step_is_a_drag_of_one_step(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("full_stop")
-        assert engine.last(StartDrag).edit.settings.max_steps == 1
+        assert engine.last(StartDrag).max_steps == 1
         assert app.editor.workspace.edit.settings.max_steps == 300
 
 
@@ -87,7 +96,7 @@ async def test_saving_says_where(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         await pilot.press("s")
         assert isinstance(engine.sent[-1], Export)
-        engine.say(Exported(files=("draggan-out/x/final.png",)))
+        engine.say(Exported(files=("draggan-out/x/initial.png", "draggan-out/x/final.png")))
         await pilot.pause()
         assert status(app) == "saved: draggan-out/x"
 
@@ -117,7 +126,7 @@ async def test_settings_are_checked_and_are_one_change(app: DragganApp) -> None:
 
 
 async def test_help_lists_every_binding_and_closes(app: DragganApp) -> None:
-    async with app.run_test(size=(100, 60)) as pilot:
+    async with app.run_test(size=(100, 110)) as pilot:
         await ready(app, pilot)
         await pilot.press("question_mark")
         assert isinstance(app.screen, Help)
@@ -184,7 +193,7 @@ async def test_a_lost_engine_is_said_and_restarted_with_the_session(app: Draggan
         await pilot.press("m", "R")
         await pilot.pause()
         assert engine.resumed == [None, "draggan-out/x"]
-        assert engine.last(Save).edit == app.editor.workspace.edit
+        assert engine.edit == app.editor.workspace.edit
         engine.say(ModelLoaded(spec="toy", info=INFO, device="cpu"))
         await pilot.pause()
         assert app.editor.workspace.edit.pairs == edit.pairs
@@ -218,6 +227,43 @@ async def test_a_crash_goes_to_the_log_not_to_the_terminal(
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
+async def test_counts_by_key(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        work = app.editor.workspace
+        await pilot.press("1", "0", "n", "3", "N", "4", "]", "2", "[")
+        assert (work.edit.seed, work.brush.size) == (12, 3)
+        await pilot.press("2", "u")
+        assert work.edit.seed == 5
+        await pilot.press("2", "ctrl+r")
+        assert work.edit.seed == 12
+        for _ in range(3):
+            await place_pair(pilot)
+        await pilot.press("2", "tab")
+        assert work.selected == 1
+        await pilot.press("2", "x")
+        assert (len(work.edit.pairs), status(app)) == (1, "2 pairs deleted")
+        await pilot.press("x")
+        assert (len(work.edit.pairs), status(app)) == (0, "pair deleted")
+        await pilot.press("u", "1", "2", "full_stop")
+        start = engine.last(StartDrag)
+        assert start.max_steps == 12
+        assert work.edit.settings.max_steps == 300
+
+
+@pytest.mark.parametrize(("keys", "closes"), [(["question_mark"], "q"), (["comma"], "escape"), (["d", "d"], "")])
+async def test_whatever_comes_next_uses_the_count_up(app: DragganApp, keys: list[str], closes: str) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await place_pair(pilot)
+        *first, last = keys
+        await pilot.press(*first, "3", last)
+        assert app.editor.workspace.count == 0
+        assert app.editor.query_one(StatusLine).mode.strip("* DRAG") == ""
+        await pilot.press(*([closes] if closes else []))
+        assert app.screen is app.editor
+
+
 async def test_a_typed_count_serves_one_key(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
@@ -236,7 +282,7 @@ async def test_a_drag_of_no_steps_leaves_no_trace_in_the_history(app: DragganApp
         await pilot.press("d")
         before = app.editor.workspace.history
         none = ended(app, "stopped")
-        engine.say(none.model_copy(update={"record": none.record.model_copy(update={"steps": 0})}))
+        engine.say(none.model_copy(update={"record": none.record.model_copy(update={"steps": 0}), "entry": None}))
         await pilot.pause()
         assert app.editor.workspace.history is before
         assert not app.editor.workspace.dragging
@@ -246,10 +292,15 @@ async def test_a_drag_of_no_steps_leaves_no_trace_in_the_history(app: DragganApp
 async def test_any_size_and_a_resize_ask_for_a_fitting_preview(app: DragganApp, size: tuple[int, int]) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
-        assert (engine.last(Render).width, engine.last(Render).height) == (44, 44)
+        assert (engine.last(Render).width, engine.last(Render).height) == (42, 42)
         await pilot.resize_terminal(*size)
         await pilot.pause()
-        assert engine.last(Render).height <= max(2 * size[1], 2)
+        wanted = app.editor.preview_size()
+        assert wanted.height <= max(2 * size[1], 2)
+        # What is there in a larger size is not asked for again.
+        assert (
+            (engine.last(Render).height == 42) if wanted.height <= 42 else (engine.last(Render).height == wanted.height)
+        )
         await place_pair(pilot)
         assert app.export_screenshot()
 
@@ -309,17 +360,17 @@ async def test_a_shape_is_outlined_painted_and_erased(app: DragganApp) -> None:
         assert shape.sum() == 7 * 5
         await pilot.press("enter")
         assert status(app) == "shape painted"
-        assert engine.last(Save).edit.mask is not None
+        assert engine.edit.mask is not None
         assert app.editor._overlay().mask.sum() == 7 * 5  # type: ignore[union-attr]
         assert app.editor._overlay().shape is None
-        assert (work.edit.pairs, len(work.history.past), line.mode) == ((), 1, "")
+        assert (work.edit.pairs, len(work.history.behind), line.mode) == ((), 2, "")
         await pilot.press("v", "v", "2", "h", "2", "k")
         assert status(app) == "ellipse: move, Enter sets, Backspace erases; v: none"
         await pilot.press("backspace")
         assert status(app) == "shape erased"
         assert 0 < app.editor._overlay().mask.sum() < 7 * 5  # type: ignore[union-attr]
         await pilot.press("u", "v", "escape")
-        assert (work.shape, len(work.history.past)) == (None, 1)
+        assert (work.shape, len(work.history.behind)) == (None, 2)
         await pilot.press("backspace")
         assert status(app) == "there is no shape: v starts one at the cursor"
         await pilot.press("v", "v", "v")
@@ -355,7 +406,7 @@ async def test_the_mask_grows_and_shrinks(app: DragganApp) -> None:
         await pilot.press("2", "less_than_sign")
         assert status(app) == "mask shrunk"
         assert app.editor._overlay().mask.any(axis=0).sum() == 3  # type: ignore[union-attr]
-        assert len(work.history.past) == 3
+        assert len(work.history.behind) == 4
         await pilot.press("9", "less_than_sign")
         assert status(app) == "nothing would be left of the mask: c clears it"
         await pilot.press("c", "u", "u", "u", "u")

@@ -39,6 +39,17 @@ def test_a_models_family_and_its_class() -> None:
     assert len(edit_facts(Edit(), "cpu", None, None, Brush(), INFO).plain.splitlines()) == 7
 
 
+def test_the_colour_under_the_cursor_and_the_zoom() -> None:
+    text = edit_facts(Edit(), "cpu", (1023, 1023), None, Brush(), None, "", (10, 160, 255), "3:16")
+    line = text.split("\n")[5]
+    assert line.plain == "colour    #0aa0ff   zoom 3:16"
+    assert len(line.plain) <= 29, "as wide as the inspector is inside"
+    assert [span.style for span in line.spans] == ["dim", "on #0aa0ff"]
+    assert line.plain[line.spans[1].start : line.spans[1].end] == "  "
+    text = edit_facts(Edit(), "cpu", (1, 1), None, Brush(), color=(0, 0, 0))
+    assert text.plain.splitlines()[5] == "colour    #000000"
+
+
 @pytest.mark.parametrize(("latent", "text"), [(0, "from pivot.pt"), (2, "drag 2, from pivot.pt")])
 def test_a_latent_that_was_given(latent: int, text: str) -> None:
     edit = Edit(given=True, latent=latent)
@@ -103,9 +114,18 @@ def test_pairs_show_where_the_handle_is_now() -> None:
     assert "no points yet" in pair_list(Edit(), [], None).plain
 
 
+def test_disabled_pairs_and_flat_patches() -> None:
+    edit = Edit(pairs=(PointPair(handle=(10, 20), target=(13, 24), enabled=False), PointPair(handle=(5, 6))))
+    lines = pair_list(edit, [(10, 20), (5, 6)], 0, {0, 1})
+    assert lines.plain.splitlines() == ["▸1 10,20~→13,24 off", " 2 5,6~→target?"]
+    assert "bold dim" in [span.style for span in lines.spans]
+
+
 def test_progress() -> None:
     progress = DragProgress(step=34, max_steps=300, loss=0.1, mean_distance=1, handles=(), steps_per_second=12.06)
     assert progress_line(progress).plain == "34/300  12.1 it/s  0:22 left"
+    by_hand = progress.model_copy(update={"max_steps": None})
+    assert progress_line(by_hand).plain == "34  12.1 it/s"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.84, "0.8 s"), (12.4, "12 s"), (187, "3:07 min")])

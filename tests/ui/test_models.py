@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
+from draggan_engine.protocol.history import History
 from draggan_engine.protocol.messages import (
     Failed,
     ListModels,
@@ -23,6 +22,7 @@ from draggan_engine.protocol.messages import (
     StartDrag,
 )
 from draggan_tui.app import DragganApp
+from draggan_tui.timeline import Place
 from draggan_tui.widgets.canvas import Canvas
 from tests.ui.editing import INFO, FakeEngine, ended, place_pair, ready, status
 
@@ -110,7 +110,7 @@ async def test_another_model_is_another_session(app: DragganApp) -> None:
         await pilot.pause()
         work = app.editor.workspace
         assert (work.edit.model, work.edit.seed, work.edit.psi, work.edit.settings.r1) == ("ffhq", 6, 0.5, 7)
-        assert (work.edit.pairs, work.edit.mask, work.history.past, work.cursor) == ((), None, (), (31.5, 15.5))
+        assert (work.edit.pairs, work.edit.mask, len(work.history.entries), work.cursor) == ((), None, 1, (31.5, 15.5))
         assert (work.revision, work.unsaved, app.editor.folder) == (0, False, None)
         assert status(app) == "now ffhq; the earlier session is in draggan-out/x"
         assert "ffhq" in app.screen.query_one(Canvas).render().plain  # until its picture is there
@@ -118,12 +118,12 @@ async def test_another_model_is_another_session(app: DragganApp) -> None:
         assert (request.edit, request.width, request.height) == (work.edit, 48, 24)
         engine.say(Preview(request=request.request, width=48, height=24, rgb=bytes(48 * 24 * 3)))
         await pilot.pause()
-        assert app.editor.shown is not None
+        assert app.editor.seen is not None
         await place_pair(pilot)
         save = engine.last(Save)
-        assert (save.revision, save.edit.model, len(save.edit.pairs)) == (2, "ffhq", 1)
+        assert (save.revision, engine.edit.model, len(engine.edit.pairs)) == (2, "ffhq", 1)
         await pilot.press("d")
-        assert engine.last(StartDrag).edit.model == "ffhq"
+        assert engine.sent[-1] is engine.last(StartDrag)
         # The engine goes; the one that comes takes up this session, not the earlier one.
         engine.say(ended(app))
         await pilot.pause()
@@ -163,7 +163,7 @@ async def test_a_model_that_cannot_be_had_changes_nothing(app: DragganApp) -> No
         assert status(app).startswith("nothing to drag")
         await pilot.press("ctrl+r", "d")
         assert app.editor.workspace.dragging
-        assert engine.last(Save).edit == before.present
+        assert engine.edit == before.edit
 
 
 async def test_while_a_model_loads_only_the_cursor_moves(app: DragganApp) -> None:
@@ -320,7 +320,7 @@ async def test_a_class_that_the_model_does_not_have_ends_the_editor(
     app: DragganApp, classes: int, message: str
 ) -> None:
     work = app.editor.workspace
-    work.history = type(work.history)(work.edit.model_copy(update={"label": 12}))
+    work.where = Place(History.of(work.edit.model_copy(update={"label": 12})))
     async with app.run_test(size=(80, 24)) as pilot:
         info = INFO.model_copy(update={"classes": classes})
         app.engine.say(ModelLoaded(spec="toy", info=info, device="cpu"))  # type: ignore[attr-defined]
@@ -334,9 +334,9 @@ async def test_a_class_that_the_model_does_not_have_ends_the_editor(
 async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: DragganApp, keys: tuple[str, ...]) -> None:
     keys = tuple("full_stop" if key == "." else key for key in keys)
     work = app.editor.workspace
-    work.history = type(work.history)(work.edit.model_copy(update={"given": True}))
+    work.where = Place(History.of(work.edit.model_copy(update={"given": True})))
     async with app.run_test(size=(80, 24)) as pilot:
-        app.engine.latent = Path("found/pivot.pt")
+        app.editor.given = "pivot.pt"
         engine = await ready(app, pilot, CLASSES)
         facts = app.screen.query_one("#facts", Static)
         assert engine.last(Render).edit.given
@@ -346,4 +346,4 @@ async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: Draggan
         assert not engine.last(Render).edit.given
         assert "pivot" not in str(facts.render())
         await pilot.press("u")
-        assert engine.last(Render).edit.given
+        assert app.editor.workspace.edit.given

@@ -20,7 +20,7 @@ from draggan_tui.renderables.overlay import Overlay, PairMark, compose
 from draggan_tui.renderables.palette import ColorDepth, PaletteDepth, dither, luma, nearest, palette
 from draggan_tui.renderables.signs import place_signs
 from draggan_tui.renderables.strip import CellStrip, segments
-from draggan_tui.renderables.strokes import legible_ground, line_pixels
+from draggan_tui.renderables.strokes import legible_ground, line_pixels, pale
 from draggan_tui.themes import CanvasColors, bundled, load
 
 Picture = NDArray[np.uint8]
@@ -177,6 +177,23 @@ def test_signs_over_a_picture() -> None:
     # The dotted line: every other pixel, as long as it is clear of both ends.
     assert cells.fg[1, 3].tolist() == list(COLORS.line)
     assert cells.bg[0, 2].tolist() == cells.bg[1, 3].tolist() == list(BLACK)
+
+
+def test_a_disabled_pair_has_other_signs_paler_and_no_line() -> None:
+    pairs = (PairMark(1, (1, 0), (8, 0)), PairMark(2, (1, 2), (8, 2), enabled=False))
+    for depth in ("truecolor", "none"):
+        overlay = Overlay(pairs=(*pairs, PairMark(3, (1, 4), (8, 4), selected=True, enabled=False)))
+        cells = compose(flat(10, 6, BLACK), overlay, depth, COLORS)
+        rows = [row.replace("▀", " ") for row in text(cells)]
+        assert [row.replace("·", " ") for row in rows] == [" ●1     ◎1", " o2     x2", " o3     x3"]
+        assert [bool(cells.style[row, 1] & BOLD) for row in range(3)] == [True, False, False]
+        assert [bool(cells.style[row, 1] & REVERSE) for row in range(3)] == [False, False, True]
+        if depth == "none":
+            assert ["·" in row for row in rows] == [True, False, False]
+        else:
+            assert tuple(cells.fg[0, 1]) == COLORS.handle
+            assert tuple(cells.fg[1, 1]) == pale(COLORS.handle) and tuple(cells.fg[1, 8]) == pale(COLORS.target)
+            assert cells.fg[1, 3:8].max() == 0 < cells.fg[0, 3:8].max(), "the line"
 
 
 def test_a_number_goes_left_at_the_right_border_and_nowhere_where_there_is_no_room() -> None:
@@ -359,3 +376,15 @@ def test_without_colours_a_strip_is_few_segments_in_ink_on_paper() -> None:
     assert [type(part) for part in made] == [Segment] and len(made[0].text) == 6
     assert str(made[0].style) == "#010203 on #040506"
     assert "38;2;1;2;3" in CellStrip(cells, "none").render(Console(color_system="truecolor", force_terminal=True))
+
+
+@pytest.mark.parametrize("depth", ["truecolor", "none"])
+def test_while_a_picture_moves_only_the_masks_edge_is_drawn(depth: ColorDepth) -> None:
+    picture = np.full((12, 12, 3), 128, np.uint8)
+    mask = np.zeros((12, 12), np.bool_)
+    mask[2:10, 2:10] = True
+    plain, quiet = (compose(picture, Overlay(mask=mask, quiet=quiet), depth, CanvasColors()) for quiet in (False, True))
+    bare = compose(picture, Overlay(), depth, CanvasColors())
+    assert plain.changed(bare)[2:4, 3:9].any()
+    assert not quiet.changed(bare)[2:4, 3:9].any()
+    assert quiet.changed(bare)[1, 2:10].any()

@@ -1,4 +1,5 @@
-"""Latents that other tools have stored: the pivot of a PTI-tuned generator, the result of an inversion, a drag's end."""
+"""Latents in files: those that other tools have stored, such as the pivot of a PTI-tuned generator or the result of an
+inversion, and those that are exported here."""
 
 from __future__ import annotations
 
@@ -12,9 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
+from safetensors.numpy import save
 from torch import Tensor
 
+from ..protocol.atomic import atomic_write
 from ..protocol.errors import CheckpointError
+from ..protocol.output import LATENTS, check_file
 from .foreign import PICKLE, ZIP, read_root
 from .reading import mapped, opened, printable
 from .stand_ins import ArrayRecord
@@ -27,10 +31,31 @@ _NPZ_TYPES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack in 
 _WAYS = "give a latent of [num_ws, w_dim] or [w_dim] as .pt, .npy, .npz or .safetensors"
 
 
+def write_latent(path: Path, ws: NDArray[np.float32]) -> None:
+    """One latent in a file that `read_latent`, and other tools, read; the path's suffix tells which kind.
+
+    Args:
+        ws: `[1, num_ws, w_dim]`; in an archive it is called `w`.
+
+    Raises:
+        OutputError: a suffix that is none of `LATENTS`.
+        StorageError: it cannot be written.
+    """
+    suffix = check_file(path, LATENTS)
+    with atomic_write(path) as part, part.open("wb") as file:
+        if suffix == ".npy":
+            np.save(file, ws)
+        elif suffix == ".npz":
+            np.savez(file, w=ws)
+        else:
+            file.write(save({"w": ws}))
+
+
 def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
     """The one latent in a file; the kind of file is told by its content.
 
     Args:
+        path: of the file; `FILE#NAME` chooses one of several.
         num_ws, w_dim: what the model needs.
 
     Returns:
@@ -39,22 +64,38 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
     Raises:
         CheckpointError: no such file, no latent in it or several that fit, or numbers that are not finite.
     """
-    found = [array for array in _arrays(path) if array.dtype.kind in "fiu"]
-    fitting = [rows for array in found if (rows := _rows(array, num_ws, w_dim)) is not None]
+    file, name = _chosen(path)
+    found = {key: array for key, array in _arrays(file).items() if array.dtype.kind in "fiu"}
+    if name and name not in found:
+        raise CheckpointError(f"{path}: the file holds none of that name; there are {_listed(found)}")
+    asked = {name: found[name]} if name else found
+    fitting = {key: rows for key, array in asked.items() if (rows := _rows(array, num_ws, w_dim)) is not None}
     if len(fitting) > 1:
         raise CheckpointError(
-            f"{path}: it holds {len(fitting)} latents that this model could take; give a file with one"
+            f"{path}: it holds {len(fitting)} latents that this model could take; "
+            f"choose one, as in {path.name}#{printable(next(iter(fitting)), 100)}; there are {_listed(fitting)}"
         )
     if not fitting:
-        shapes = printable(", ".join(str(list(array.shape)) for array in found[:5]), 200) or "nothing"
+        shapes = printable(", ".join(str(list(array.shape)) for array in list(asked.values())[:5]), 200) or "nothing"
         raise CheckpointError(
             f"{path}: a latent of this model is [{num_ws}, {w_dim}], and the file holds {shapes}; {_WAYS}"
         )
+    (rows,) = fitting.values()
     with np.errstate(over="ignore"):  # it becomes infinite, and is refused
-        latent = fitting[0].astype(np.float32)[None]
+        latent = rows.astype(np.float32)[None]
     if not np.isfinite(latent).all():
         raise CheckpointError(f"{path}: its latent has numbers that are not finite; get the file again")
     return latent
+
+
+def _chosen(path: Path) -> tuple[Path, str]:
+    """The file, and which of its latents is meant; "" where that is not said."""
+    file, _, name = str(path).rpartition("#")
+    return (Path(file), name) if Path(file).is_file() and not path.exists() else (path, "")
+
+
+def _listed(arrays: dict[str, NDArray[np.generic]]) -> str:
+    return printable(", ".join(arrays), 200) or "none"
 
 
 def _rows(array: NDArray[np.generic], num_ws: int, w_dim: int) -> NDArray[np.generic] | None:
@@ -65,23 +106,24 @@ def _rows(array: NDArray[np.generic], num_ws: int, w_dim: int) -> NDArray[np.gen
     return None if rows.shape != (num_ws, w_dim) else rows
 
 
-def _arrays(path: Path) -> list[NDArray[np.generic]]:
+def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    """By name, as far as the file has names, else by number."""
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such file; {_WAYS}")
     with opened(path) as file:
         head = file.read(9)
     try:
         if head.startswith(_NPY):
-            return [_npy(mapped(path))]
+            return {"1": _npy(mapped(path))}
         if head.startswith(ZIP) and (arrays := _npz(path)):
             return arrays
         if head[8:] == b"{":
             with safe_open(path, framework="pt") as stored:
-                return [_array(stored.get_tensor(key)) for key in stored.keys()]  # noqa: SIM118 (not a dictionary)
+                return {key: _array(stored.get_tensor(key)) for key in stored.keys()}  # noqa: SIM118 (not a dictionary)
     except Exception as error:  # hostile or broken headers can fail in any way
         raise CheckpointError(f"{path}: it cannot be read ({printable(str(error), 200)}); {_WAYS}") from error
     if head[:2] in PICKLE or head.startswith(ZIP):
-        return list(_inside(read_root(path), _DEPTH, set()))
+        return {str(i): array for i, array in enumerate(_inside(read_root(path), _DEPTH, set()), 1)}
     raise CheckpointError(f"{path}: it is no file of a latent; {_WAYS}")
 
 
@@ -103,14 +145,14 @@ def _npy(data: memoryview) -> NDArray[np.generic]:
     return np.ndarray(shape, dtype, data, stream.tell(), order="F" if fortran else "C")
 
 
-def _npz(path: Path) -> list[NDArray[np.generic]]:
+def _npz(path: Path) -> dict[str, NDArray[np.generic]]:
     """The arrays of numpy's archive; none where it is another's, or unpacks to more than latents do."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         numpys = all(entry.filename.endswith(".npy") and entry.compress_type in _NPZ_TYPES for entry in entries)
         if not numpys or sum(entry.file_size for entry in entries) > _LARGEST:
-            return []
-        return [_npy(memoryview(_unpacked(archive, entry))) for entry in entries]
+            return {}
+        return {entry.filename.removesuffix(".npy"): _npy(memoryview(_unpacked(archive, entry))) for entry in entries}
 
 
 def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:

@@ -1,7 +1,9 @@
-"""The one way in which a file comes to be: written whole beside its place, then renamed into it."""
+"""The one way in which a file comes to be: written whole beside its place, then renamed into it. When that is done, a
+power cut does not undo it."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -31,6 +33,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         part.chmod(mode)  # what the user's umask gives: some libraries make a new file in its place, of their own mode
         part.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise StorageError(
             f"{path}: it could not be written ({error.strerror or error}); free some space or choose another folder"
@@ -38,3 +41,19 @@ def atomic_write(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Puts on the disk which files there are in a folder: a new one's name is no part of the file.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that know nothing of the kind
+            raise
+    finally:
+        os.close(descriptor)

@@ -27,7 +27,7 @@ FinitePoint = tuple[
 class Document(BaseModel):
     """Base of everything that is stored or sent: frozen, no unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
 
 
 class DragSettings(Document):
@@ -68,10 +68,12 @@ class DragSettings(Document):
 
 
 class PointPair(Document):
-    """A handle and where its content shall go; no target yet while it is being placed."""
+    """A handle and where its content shall go; no target yet while it is being placed. A drag leaves out what is not
+    enabled."""
 
     handle: FinitePoint
     target: FinitePoint | None = None
+    enabled: bool = True
 
     @property
     def distance(self) -> float | None:
@@ -128,6 +130,7 @@ class Edit(Document):
     latent: Annotated[int, Field(ge=0)] = Field(
         0, description="0: the picture to start from; n: what drag n ended with"
     )
+    step: Annotated[int, Field(ge=1)] | None = Field(None, description="of drag `latent`: after that step, not its end")
     pairs: tuple[PointPair, ...] = ()
     mask: Mask | None = None
     settings: DragSettings = DragSettings()
@@ -135,46 +138,71 @@ class Edit(Document):
     @property
     def source(self) -> tuple[object, ...]:
         """What decides the picture: two edits of one session with the same source show the same."""
-        return (self.seed, self.psi, self.label, self.given, self.latent)
+        return (self.seed, self.psi, self.label, self.given, self.latent, self.step)
 
-    def check_drag(self, picture: Size) -> tuple[tuple[Point, Point], ...]:
-        """The (handle, target) pairs of a drag. One whose handle is on its target is held where it is.
+    @property
+    def started_from(self) -> Edit:
+        """The same with the picture that all its drags began with."""
+        return self.model_copy(update={"latent": 0, "step": None})
+
+    @property
+    def active(self) -> dict[int, tuple[Point, Point]]:
+        """Handle and target, by index, of the pairs that a drag moves: those that are enabled and have a target."""
+        return {
+            index: (pair.handle, pair.target)
+            for index, pair in enumerate(self.pairs)
+            if pair.enabled and pair.target is not None
+        }
+
+    def dragged(self, live: int | None = None) -> dict[int, tuple[Point, Point]]:
+        """The active pairs, and the one that is led by hand, whose target begins on its handle."""
+        if live is None:
+            return self.active
+        handle = self.pairs[live].handle
+        return dict(sorted({**self.active, live: (handle, handle)}.items()))
+
+    def check_drag(self, picture: Size, live: int | None = None) -> tuple[tuple[Point, Point], ...]:
+        """The (handle, target) pairs of a drag, those of `dragged`. One whose handle is on its target is held where it is.
 
         Args:
             picture: size of the picture.
+            live: index of the pair that is led by hand, if one is.
 
         Raises:
             EditError: nothing to drag, a point outside the picture, every handle on its target, a mask
                 of another size or one that lets nothing move.
         """
-        pairs: list[tuple[Point, Point]] = []
-        for number, pair in enumerate(self.pairs, start=1):
-            for what, point in (("handle", pair.handle), ("target", pair.target)):
-                if point is not None and not contains(point, picture):
+        for index, points in self.dragged(live).items():
+            for what, point in zip(("handle", "target"), points, strict=True):
+                if not contains(point, picture):
                     x, y = point
                     raise EditError(
-                        f"pair {number}: its {what} ({x:g}, {y:g}) is outside the picture; "
+                        f"pair {index + 1}: its {what} ({x:g}, {y:g}) is outside the picture; "
                         f"x goes from 0 to {picture.width - 1}, y from 0 to {picture.height - 1}"
                     )
-            if pair.target is not None:
-                pairs.append((pair.handle, pair.target))
+        pairs = tuple(self.dragged(live).values())
+        if not pairs and any(pair.target is not None for pair in self.pairs):
+            raise EditError("nothing to drag: every pair that has a target is disabled; enable one")
         if not pairs:
             raise EditError("nothing to drag: place a handle and its target first")
-        if all(handle == target for handle, target in pairs):
+        if live is None and all(handle == target for handle, target in pairs):
             raise EditError("nothing to drag: every handle is on its target; move one of them")
         if self.mask is not None:
             check_mask(self.mask.to_array(), picture)
-        return tuple(pairs)
+        return pairs
 
-    def after_drag(self, number: int, arrived: Sequence[Point]) -> Edit:
+    def after_drag(self, number: int, arrived: Sequence[tuple[Point, Point]], live: int | None = None) -> Edit:
         """This edit with the result of drag `number` as its picture and the handles where they arrived.
 
         Args:
-            arrived: one point for each pair that has a target, in their order.
+            arrived: (target, where the handle is) of each pair that was dragged, in their order. The target of the one
+                that was led by hand is where the hand left it.
+            live: index of that one.
         """
-        points = iter(arrived)
-        moved = tuple(p if p.target is None else PointPair(handle=next(points), target=p.target) for p in self.pairs)
-        return self.model_copy(update={"latent": number, "pairs": moved})
+        pairs = list(self.pairs)
+        for index, (target, handle) in zip(self.dragged(live), arrived, strict=True):
+            pairs[index] = pairs[index].model_copy(update={"handle": handle, "target": target})
+        return self.model_copy(update={"latent": number, "step": None, "pairs": tuple(pairs)})
 
 
 def check_label(label: int, classes: int, model: str) -> None:

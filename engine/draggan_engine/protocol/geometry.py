@@ -66,9 +66,28 @@ def fit_preview(picture: Size, columns: int, rows: int) -> Size:
     """
     height = max(2 * rows, 2)
     width = max(columns, 1)
-    scale = min(width / picture.width, height / picture.height)
-    fitted = max(2, round(picture.height * scale / 2) * 2)
-    return Size(max(1, min(width, round(picture.width * scale))), min(fitted, height))
+    fitted = scaled_preview(picture, min(width / picture.width, height / picture.height))
+    return Size(min(fitted.width, width), min(fitted.height, height))
+
+
+def scaled_preview(picture: Size, scale: float) -> Size:
+    """The preview of `scale` preview pixels to a picture pixel; its height is even, and it is at least 1 × 2."""
+    return Size(max(1, round(picture.width * scale)), max(2, round(picture.height * scale / 2) * 2))
+
+
+def convert_box(box: tuple[int, int, int, int], source: Size, target: Size) -> tuple[float, float, float, float]:
+    """The same part of the picture on another grid, to the fraction.
+
+    Args:
+        box: left, top, right, bottom: edges of pixels, not their centres, so that (0, 0, *source) is the whole picture.
+    """
+    left, top, right, bottom = box
+    return (
+        left * target.width / source.width,
+        top * target.height / source.height,
+        right * target.width / source.width,
+        bottom * target.height / source.height,
+    )
 
 
 def pixel_box(pixel: tuple[int, int], grid: Size, picture: Size) -> tuple[int, int, int, int]:

@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 import msgpack
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from .edit import Document, DragSettings, Edit, FinitePoint
+from .edit import Document, DragSettings, Edit, FinitePoint, Mask
 from .errors import EngineError
 from .geometry import Size
+from .history import DragPath, DragRecord, Entry
 
-Reason = Literal["reached", "max_steps", "stopped", "diverged"]
 MAX_MESSAGE = 64 * 1024 * 1024
 HEADER = struct.Struct(">I")
 
@@ -65,32 +65,6 @@ class ModelEntry(Document):
         return self.path if self.origin == "cached" else self.name
 
 
-class DraggedPair(Document):
-    """A pair after a drag: where it started, where it should go, where it arrived."""
-
-    handle: FinitePoint
-    target: FinitePoint
-    final: FinitePoint
-    distance: float = Field(description="pixels left between final and target")
-
-
-class DragRecord(Document):
-    """One finished drag, as the session's history keeps it."""
-
-    number: int = Field(ge=1, description="also the id of the latent it ended with")
-    start: int = Field(ge=0, description="id of the latent it started from")
-    seed: int
-    psi: float
-    label: int = 0
-    given: bool = False
-    reason: Reason
-    steps: int
-    seconds: float
-    pairs: tuple[DraggedPair, ...]
-    settings: DragSettings
-    masked: bool
-
-
 # Commands --------------------------------------------------------------------------------------------
 
 
@@ -100,16 +74,17 @@ class Render(Document):
     type: Literal["render"] = "render"
     request: int
     edit: Edit
-    width: int = Field(ge=1, le=4096, description="preview pixels wanted; the answer may have another size")
-    height: int = Field(ge=1, le=4096)
+    width: int = Field(ge=1, le=8192, description="preview pixels wanted; the answer may have another size")
+    height: int = Field(ge=1, le=8192)
 
 
 class Save(Document):
-    """Write the edit to the session's folder; answered by `Saved`."""
+    """Write what is new in the history to the session's folder; answered by `Saved`."""
 
     type: Literal["save"] = "save"
     revision: int
-    edit: Edit
+    entries: tuple[Entry, ...] = Field(description="those that the engine may not know, parents first")
+    at: int = Field(description="id of the present entry")
 
 
 class Export(Document):
@@ -119,13 +94,39 @@ class Export(Document):
     edit: Edit
 
 
+class ExportFile(Document):
+    """Write a picture, a latent or a film to a path, by its suffix; answered by `Exporting`s and `Exported`."""
+
+    type: Literal["export_file"] = "export_file"
+    edit: Edit
+    path: str
+    markers: bool = False
+
+
 class StartDrag(Document):
-    """Drag; answered by `DragStarted`, `DragProgress` and `Preview`s, and `DragEnded`."""
+    """Drag the present entry of the history, which has been saved; answered by `DragStarted`, `DragProgress` and
+    `Preview`s, and `DragEnded`."""
 
     type: Literal["start_drag"] = "start_drag"
-    edit: Edit
-    width: int = Field(ge=1, le=4096, description="size of the previews on the way")
-    height: int = Field(ge=1, le=4096)
+    width: int = Field(ge=1, le=8192, description="size of the previews on the way")
+    height: int = Field(ge=1, le=8192)
+    max_steps: int | None = Field(None, ge=1, description="other than the edit's own")
+    live: int | None = Field(None, ge=0, description="index of the pair that is led by hand, from its handle on")
+
+
+class Look(Document):
+    """The size of a drag's previews from now on."""
+
+    type: Literal["look"] = "look"
+    width: int = Field(ge=1, le=8192)
+    height: int = Field(ge=1, le=8192)
+
+
+class Lead(Document):
+    """The target of the pair that is led by hand moves; none: the hand lets go, and the drag ends when it is at rest."""
+
+    type: Literal["lead"] = "lead"
+    target: FinitePoint | None
 
 
 class StopDrag(Document):
@@ -134,10 +135,32 @@ class StopDrag(Document):
     type: Literal["stop_drag"] = "stop_drag"
 
 
+class ReadDrag(Document):
+    """What is kept of the way of a drag? Answered by `DragRead`."""
+
+    type: Literal["read_drag"] = "read_drag"
+    number: int
+
+
 class ListModels(Document):
     """Which models can be given by name? Answered by `ModelsListed`."""
 
     type: Literal["list_models"] = "list_models"
+
+
+class LoadMask(Document):
+    """Read a mask from a picture file; answered by `MaskLoaded`."""
+
+    type: Literal["load_mask"] = "load_mask"
+    path: str
+
+
+class SaveMask(Document):
+    """Write a mask as a PNG, in the place of a file of that name; answered by `MaskSaved`."""
+
+    type: Literal["save_mask"] = "save_mask"
+    path: str
+    mask: Mask
 
 
 class LoadModel(Document):
@@ -155,7 +178,22 @@ class Quit(Document):
     type: Literal["quit"] = "quit"
 
 
-Command = Render | Save | Export | StartDrag | StopDrag | ListModels | LoadModel | Quit
+Command = (
+    Render
+    | Save
+    | Export
+    | ExportFile
+    | StartDrag
+    | Look
+    | Lead
+    | StopDrag
+    | ReadDrag
+    | ListModels
+    | LoadMask
+    | SaveMask
+    | LoadModel
+    | Quit
+)
 
 # Events ----------------------------------------------------------------------------------------------
 
@@ -172,6 +210,20 @@ class Loading(Document):
 class ModelsListed(Document):
     type: Literal["models_listed"] = "models_listed"
     models: tuple[ModelEntry, ...]
+
+
+class MaskLoaded(Document):
+    """A mask of the picture's size; `resized`: the file's was another."""
+
+    type: Literal["mask_loaded"] = "mask_loaded"
+    path: str
+    mask: Mask
+    resized: bool
+
+
+class MaskSaved(Document):
+    type: Literal["mask_saved"] = "mask_saved"
+    path: str
 
 
 class ModelLoaded(Document):
@@ -199,6 +251,14 @@ class Saved(Document):
     folder: str
 
 
+class Exporting(Document):
+    """How many frames of a film are done, and of how many."""
+
+    type: Literal["exporting"] = "exporting"
+    done: int
+    total: int
+
+
 class Exported(Document):
     type: Literal["exported"] = "exported"
     files: tuple[str, ...]
@@ -210,11 +270,11 @@ class DragStarted(Document):
 
 
 class DragProgress(Document):
-    """After a step: `handles` in the order of the pairs that have a target."""
+    """After a step: `handles` in the order of the pairs that are dragged (`Edit.dragged`)."""
 
     type: Literal["drag_progress"] = "drag_progress"
     step: int
-    max_steps: int
+    max_steps: int | None = Field(description="none: the hand that leads it says when it ends")
     loss: float | None
     mean_distance: float
     handles: tuple[FinitePoint, ...]
@@ -222,11 +282,27 @@ class DragProgress(Document):
 
 
 class DragEnded(Document):
-    """`problem`: what could not be written, in one line; the result itself is kept in the engine."""
+    """`entry`: what the history has gained; none: not a step was made. `problem`: what could not be written, in one
+    line; the result itself is kept in the engine."""
 
     type: Literal["drag_ended"] = "drag_ended"
     record: DragRecord
+    entry: Entry | None
     problem: str | None = None
+
+
+class DragRead(Document):
+    """`path` has no steps where they were not kept."""
+
+    type: Literal["drag_read"] = "drag_read"
+    path: DragPath
+
+
+class Resumed(Document):
+    """An engine that goes on with a session: entries that its drags have made, which the client may not know."""
+
+    type: Literal["resumed"] = "resumed"
+    entries: tuple[Entry, ...]
 
 
 class Failed(Document):
@@ -239,9 +315,23 @@ class Failed(Document):
 
 
 Event = (
-    Loading | ModelsListed | ModelLoaded | Preview | Saved | Exported | DragStarted | DragProgress | DragEnded | Failed
+    Loading
+    | ModelsListed
+    | MaskLoaded
+    | MaskSaved
+    | Resumed
+    | ModelLoaded
+    | Preview
+    | Saved
+    | Exporting
+    | Exported
+    | DragStarted
+    | DragProgress
+    | DragEnded
+    | DragRead
+    | Failed
 )
-LOSSY: tuple[type[BaseModel], ...] = (Loading, DragProgress, Preview)
+LOSSY: tuple[type[BaseModel], ...] = (Loading, Exporting, DragProgress, Preview)
 
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="type")])
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])

@@ -1,10 +1,15 @@
-"""Where a new session may be written, and where the next one."""
+"""Where a new session may be written, and where the next one; which files can be exported."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from .errors import OutputError
+
+# The kinds of files that there are, told by their suffix.
+PICTURES = (".png", ".webp")
+FILMS = (".gif", ".mp4")
+LATENTS = (".npy", ".npz", ".safetensors")
 
 
 def check_output(out: Path) -> None:
@@ -27,3 +32,19 @@ def next_output(out: Path) -> Path:
     while (path := out.with_name(f"{out.name}-{number}")).exists():
         number += 1
     return path
+
+
+def check_file(path: Path, suffixes: tuple[str, ...]) -> str:
+    """Whether a file of one of these kinds can be written there; returns its suffix, in lower case.
+
+    Raises:
+        OutputError: it has another suffix, is a folder, or is in no folder.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path}: it is a folder; give the name of a file")
+    suffix = path.suffix.lower()
+    if suffix not in suffixes:
+        raise OutputError(f"{path}: which file to write is told by its suffix; give one of {', '.join(suffixes)}")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
+    return suffix

@@ -1,0 +1,46 @@
+"""What is in the hand: a point of a pair that goes where the cursor goes, until it is dropped or put back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from draggan_engine.protocol.edit import Edit
+from draggan_engine.protocol.errors import EditError
+from draggan_engine.protocol.geometry import Point, Size
+
+from .document import Part, hold_point, move_point
+
+
+@dataclass(frozen=True)
+class Grab:
+    """A pair's handle or its target."""
+
+    pair: int
+    part: Part
+
+    def __str__(self) -> str:
+        return f"{self.part} {self.pair + 1}"
+
+    def origin(self, edit: Edit) -> Point:
+        """Where the point is that is grabbed, or would be.
+
+        Raises:
+            EditError: the pair has no target yet.
+        """
+        pair = edit.pairs[self.pair]
+        point = pair.handle if self.part == "handle" else pair.target
+        if point is None:
+            raise EditError(f"pair {self.pair + 1} has no target yet: {{place}} sets it")
+        return point
+
+    def held(self, edit: Edit, cursor: Point) -> Edit:
+        """The edit as it is to be shown meanwhile."""
+        return hold_point(edit, self.pair, self.part, cursor)
+
+    def dropped(self, edit: Edit, cursor: Point, picture: Size) -> Edit:
+        """The edit with the point where the cursor is.
+
+        Raises:
+            EditError: that is on the pair's other point.
+        """
+        return move_point(edit, self.pair, self.part, cursor, picture)

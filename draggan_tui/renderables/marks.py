@@ -1,0 +1,41 @@
+"""What of a workspace lies over the picture, as a viewport shows it."""
+
+from __future__ import annotations
+
+from draggan_engine.protocol.geometry import Point
+from draggan_tui import document
+from draggan_tui.renderables.overlay import Overlay, PairMark
+from draggan_tui.viewport import Viewport
+from draggan_tui.workspace import Workspace
+
+
+def overlay_of(work: Workspace, view: Viewport, *, comparing: bool = False) -> Overlay:
+    """Points, mask, shape and cursor, in pixels of the view's window; what the mouse is making included.
+
+    Raises:
+        EditError: the model is still loading.
+    """
+    edit, grid, window = work.drawn, view.grid, view.window
+
+    def pixel(point: Point) -> tuple[int, int]:
+        column, row = view.pixel(point)
+        return (column - window.left, row - window.top)
+
+    marks = tuple(
+        PairMark(
+            number=i + 1,
+            handle=pixel(pair.handle),
+            target=None if pair.target is None else pixel(pair.target),
+            selected=i == work.selected,
+            enabled=pair.enabled,
+        )
+        for i, pair in enumerate(edit.pairs)
+    )
+    area = work.shape_area(grid)
+    return Overlay(
+        cursor=None if work.cursor is None else pixel(work.cursor),
+        pairs=marks,
+        mask=None if edit.mask is None else document.preview_mask(edit.mask, grid, window),
+        quiet=work.dragging or comparing,
+        shape=None if area is None else document.preview_area(area, grid, window),
+    )

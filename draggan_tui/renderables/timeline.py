@@ -1,0 +1,108 @@
+"""The history as one line: `╺·┝1━━━━━◆────┥··` with what is behind one bold and what is ahead dim.
+
+A drag is as long as its steps; edits between drags are dots, a long row of them three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from draggan_tui.timeline import Paths, Place, way
+
+HERE, BEGIN = "◆", "╺"
+_SHORTEST, _DOTS = 4, 3
+_LINE = 12  # cells that the line needs beside a label
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A drag, or edits one after the other.
+
+    Attributes:
+        length: steps of the drag, or how many edits.
+        done: how many of these lie behind one.
+        drag: its number; none: edits.
+    """
+
+    length: int
+    done: int
+    drag: int | None = None
+
+
+def stretches(place: Place, paths: Paths) -> tuple[Stretch, ...]:
+    """The present line of the history, from behind its first entry to where redo ends."""
+    line = place.history.line
+    here = len(place.history.behind) - 1
+    found: list[Stretch] = []
+    for i, entry in enumerate(line[1:], start=1):
+        done = i <= here
+        if (record := way(place.history, entry)) is not None:
+            steps, number = record.steps if entry.record else entry.edit.step or 1, record.number
+            inner = place.inner if i == here else None
+            found.append(Stretch(steps, steps * done if inner is None else paths[number].steps[inner], number))
+        elif found and found[-1].drag is None:
+            found[-1] = Stretch(found[-1].length + 1, found[-1].done + done)
+        else:
+            found.append(Stretch(1, int(done)))
+    return tuple(found)
+
+
+def timeline(stretches: Sequence[Stretch], width: int, label: str = "") -> Text:
+    """One row of `width` cells: the line on the left, the label on the right, where it fits."""
+    if width < len(label) + _LINE:
+        label = ""
+    room = max(width - len(label) - 1 if label else width, 1)
+    lengths = _lengths(stretches, room - 1)
+    signs, here = [BEGIN], 0
+    for stretch, length in zip(stretches, lengths, strict=True):
+        if stretch.done:
+            here = len(signs) - 1 + max(length * stretch.done // stretch.length, 1)
+        signs.extend(_signs(stretch, length))
+    line = Text().append("".join(signs[: here + 1]), style="bold")
+    line.append("".join(signs[here + 1 :]), style="dim")
+    line.plain = line.plain[:here] + HERE + line.plain[here + 1 :]
+    if len(line) > room:
+        line = _window(line, here, room)
+    line.truncate(room, pad=True)
+    return line + Text(f" {label}" if label else "")
+
+
+def _lengths(stretches: Sequence[Stretch], room: int) -> list[int]:
+    """Cells for each stretch: all drags on one scale, as large as fits, none shorter than it can be drawn."""
+    room -= sum(min(stretch.length, _DOTS) for stretch in stretches if stretch.drag is None)
+    drags = [stretch.length for stretch in stretches if stretch.drag is not None]
+    scale = 1.0
+    while drags:
+        scale = min(room / sum(drags), 1.0)
+        long = [steps for steps in drags if steps * scale >= _SHORTEST]
+        if len(long) == len(drags):
+            break
+        room -= _SHORTEST * (len(drags) - len(long))
+        drags = long
+    return [
+        min(stretch.length, _DOTS) if stretch.drag is None else max(int(stretch.length * scale), _SHORTEST)
+        for stretch in stretches
+    ]
+
+
+def _signs(stretch: Stretch, length: int) -> str:
+    if stretch.drag is None:
+        return "·" * length
+    number = str(stretch.drag)
+    return f"┝{(number if len(number) <= length - 2 else '').ljust(length - 2, '━')}┥"
+
+
+def _window(line: Text, here: int, room: int) -> Text:
+    """The part round the present place, with `…` where something is left out."""
+    first = min(max(here - room // 2, 0), len(line) - room)
+    part = line[first : first + room]
+    signs = list(part.plain)
+    if first > 0 and here != first:
+        signs[0] = "…"
+    if first + room < len(line) and here != first + room - 1:
+        signs[-1] = "…"
+    part.plain = "".join(signs)
+    return part

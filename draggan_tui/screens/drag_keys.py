@@ -1,0 +1,79 @@
+"""Keys that start, lead and stop a drag, and set its numbers."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from draggan_engine.protocol.edit import Edit
+from draggan_engine.protocol.messages import Lead, StartDrag, StopDrag
+
+from .session import SessionScreen
+from .settings import Settings
+
+
+class _Size(TypedDict):
+    width: int
+    height: int
+
+
+class DragKeys(SessionScreen):
+    """Drags, by themselves and by hand."""
+
+    def action_drag(self) -> None:
+        if self.workspace.dragging:
+            self.attempt(lambda: self.engine.send(StopDrag()), "stopping …")
+        else:
+            self._start_drag(None)
+
+    def action_one_step(self) -> None:
+        """A drag of one step, or of as many as the count says."""
+        self._start_drag(self.workspace.count or 1)
+
+    def _start_drag(self, max_steps: int | None) -> None:
+        def start() -> None:
+            self.check_engine()
+            self.workspace.begin_drag()
+            self._send_drag(StartDrag(**self._looking(), max_steps=max_steps))
+
+        self.attempt(start, "dragging: {drag} stops")
+
+    def action_lead(self) -> None:
+        """Takes the selected handle in hand, or lets it go."""
+        if self.workspace.lead is not None:
+            self.let_go()
+            return
+
+        def start() -> None:
+            self.check_engine()
+            led = self.workspace.begin_leading()
+            self._send_drag(StartDrag(**self._looking(), live=led))
+
+        self.attempt(start, "the picture follows the cursor: {lead} lets go, {drag} stops")
+
+    def let_go(self) -> None:
+        self.sync()
+        self.workspace.let_go()
+        self.engine.send(Lead(target=None))
+        self.say("let go: the drag ends when it is at rest; {drag} stops it")
+        self.show_state()
+
+    def _looking(self) -> _Size:
+        self._looked = size = self.preview_size()
+        return {"width": size.width, "height": size.height}
+
+    def _send_drag(self, command: StartDrag) -> None:
+        """The engine drags the entry that it was told last, so that goes first."""
+        self._save()
+        self.engine.send(command)
+
+    def action_toggle_space(self) -> None:
+        self.attempt(self.workspace.toggle_space)
+
+    async def action_settings(self) -> None:
+        work = self.workspace
+        if self.attempt(work.at_rest) and work.info is not None:
+            await self.app.push_screen(Settings(work.edit, work.info), self._settings_chosen)
+
+    def _settings_chosen(self, edit: Edit | None) -> None:
+        if edit is not None:
+            self.attempt(lambda: self.workspace.change(edit), "settings taken")

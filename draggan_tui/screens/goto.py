@@ -1,0 +1,73 @@
+"""A line over the status line for a place of the picture, typed."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label
+
+from draggan_engine.protocol.errors import EditError
+from draggan_engine.protocol.geometry import Point, Size, contains
+
+_NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+))"
+_PLACE = re.compile(rf"{_NUMBER}(?:\s*,\s*|\s+){_NUMBER}", re.ASCII)
+
+
+class Goto(ModalScreen[Point | None]):
+    """Returns the point, or None.
+
+    Args:
+        cursor: what relative coordinates start from.
+        picture: size of the picture.
+    """
+
+    DEFAULT_CSS = """
+    Goto { background: transparent; }
+    Goto #line { dock: bottom; height: 1; margin-bottom: 1; padding: 0 1; background: $panel; }
+    Goto Label { width: auto; }
+    Goto Input, Goto Input:focus { width: 1fr; min-width: 12; background: $panel; }
+    Goto #problem { color: $text-error; text-style: bold; max-width: 75%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
+
+    def __init__(self, cursor: Point, picture: Size) -> None:
+        super().__init__()
+        self.cursor, self.picture = cursor, picture
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="line"):
+            yield Label(":")
+            yield Input(placeholder="x,y or +3,-2", compact=True)
+            yield Label("", id="problem", markup=False)
+
+    def on_input_changed(self) -> None:
+        self.query_one("#problem", Label).update("")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Closes with the point, or says what is wrong and stays."""
+        try:
+            self.dismiss(read_place(event.value, self.cursor, self.picture))
+        except EditError as error:
+            self.query_one("#problem", Label).update(str(error))
+
+
+def read_place(text: str, cursor: Point, picture: Size) -> Point:
+    """`12,30.5` or `12 30.5`; a coordinate with a sign counts from the cursor: `+3,-2`, `-4,30`.
+
+    Raises:
+        EditError: it is no place, or one outside the picture.
+    """
+    match = _PLACE.fullmatch(text.strip())
+    if match is None:
+        raise EditError("two numbers: x,y, or from the cursor: +3,-2")
+    x, y = (
+        float(typed) + (start if typed[0] in "+-" else 0) for typed, start in zip(match.groups(), cursor, strict=True)
+    )
+    if not contains((x, y), picture):
+        raise EditError(f"outside: x 0 to {picture.width - 1}, y 0 to {picture.height - 1}")
+    return (x, y)

@@ -1,0 +1,120 @@
+"""Keys that lead through the history, and compare what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from draggan_engine.protocol.history import DragPath
+from draggan_engine.protocol.messages import ReadDrag
+from draggan_tui.engine_client import EngineClient
+from draggan_tui.renderables.changes import branch_text, change_text
+from draggan_tui.renderables.compare import Comparison
+from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.workspace import Workspace
+
+from .branches import Branches, Chosen
+from .session import SessionScreen
+
+SHOWS: dict[Comparison, str] = {
+    "after": "the picture as it is",
+    "before": "before",
+    "split": "left of the cursor before, right of it after",
+    "difference": "what has changed, three times as strong",
+}
+
+
+class HistoryKeys(SessionScreen):
+    """Undo and redo, scrubbing, branches, before and after."""
+
+    def __init__(self, workspace: Workspace, engine: EngineClient, depth: ColorDepth) -> None:
+        super().__init__(workspace, engine, depth)
+        self._awaited: set[int] = set()  # drags whose ways are being read
+        self._waiting: list[Callable[[], object]] = []  # what is done then
+
+    def action_undo(self) -> None:
+        self._travel(self.workspace.undo, "undone")
+
+    def action_redo(self) -> None:
+        self._travel(self.workspace.redo, "redone")
+
+    def _travel(self, move: Callable[[], object], done: str) -> None:
+        """Along the line of the history; says what that has changed."""
+        before = self.workspace.history
+        if self.attempt(move):
+            after = self.workspace.history
+            longer, shorter = sorted((before, after), key=lambda history: len(history.behind), reverse=True)
+            passed = longer.behind[len(shorter.behind) :]
+            what = change_text(longer, passed[0]) if len(passed) == 1 else f"{len(passed)} changes"
+            self.say(f"{done}: {what}" if passed else "")
+
+    def action_skip(self, direction: int) -> None:
+        self.attempt(lambda: self.workspace.skip(direction), "")
+
+    def action_scrub(self, direction: int) -> None:
+        """A step back or on; the ways of the drags are read first, if need be."""
+        work, count = self.workspace, self.workspace.count
+
+        def scrub() -> None:
+            work.count = count
+            self.attempt(lambda: work.scrub(direction), "")
+
+        if not self.attempt(work.at_rest):
+            return
+        unread = set(work.unread())
+        if not unread or not self.engine.alive:
+            scrub()
+            return
+        self._waiting.append(scrub)
+        for number in sorted(unread - self._awaited):
+            self._awaited.add(number)
+            self.engine.send(ReadDrag(number=number))
+
+    def drag_read(self, path: DragPath) -> None:
+        super().drag_read(path)
+        self._awaited.discard(path.number)
+        if not self._awaited:
+            self._do_what_waits()
+
+    def on_engine_lost(self) -> None:
+        self._awaited.clear()
+        self._waiting.clear()
+
+    def _do_what_waits(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for action in waiting:
+            action()
+
+    # Comparing ----------------------------------------------------------------------------------------
+
+    def action_compare(self, shows: Comparison) -> None:
+        """That comparison, or if it is the present one, the picture as it is."""
+
+        def compare() -> None:
+            self.workspace.need_picture()
+            self.comparison = "after" if self.comparison == shows else shows
+
+        if self.attempt(compare):
+            self.say(SHOWS[self.comparison] + self._compared())
+
+    def _compared(self) -> str:
+        reference, history = self.workspace.reference, self.workspace.history
+        if self.comparison == "after" or reference is None:
+            return ""
+        return f" (against {branch_text(history, history.entries[reference])})"
+
+    async def action_branches(self) -> None:
+        if self.attempt(self.workspace.at_rest):
+            await self.app.push_screen(Branches(self.workspace.history, self.workspace.reference), self._branch_chosen)
+
+    def _branch_chosen(self, chosen: Chosen | None) -> None:
+        work = self.workspace
+        if chosen is None:
+            return
+        if not chosen.compare and chosen.id is not None:
+            id = chosen.id
+            self.attempt(lambda: work.go(id), "")
+        else:
+            work.compare_with(chosen.id)
+            self.comparison = "split"
+            self.say(SHOWS[self.comparison] + self._compared())
+            self.sync()

@@ -1,0 +1,39 @@
+"""The keys in force, as people read them: the editor's own, or what the user's configuration has made of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from textual.app import App
+from textual.binding import Binding
+
+from .key_map import KEYS
+
+_BINDINGS = {binding.id: binding for bindings in KEYS.values() for binding in bindings}
+_WORDS = {"enter": "Enter", "tab": "Tab", "space": "Space", "escape": "Escape", "backspace": "Backspace"}
+_NAMED = re.compile(r"\{([a-z0-9-]+)\}")
+
+
+def keys_shown(app: App[Any], binding: Binding) -> str:
+    """All keys of a binding, as help lists them: `← h`."""
+    changed = _changed(app, binding)
+    if changed is None and binding.key_display:
+        return binding.key_display
+    keys = (changed or binding.key).split(",")
+    return " ".join(app.get_key_display(Binding(key.strip(), "")) for key in keys)
+
+
+def with_keys(app: App[Any], text: str) -> str:
+    """A message with the first key of each binding that it names: `{drag} drags` is `d drags`."""
+    return _NAMED.sub(lambda name: _first_key(app, name[1]) if name[1] in _BINDINGS else name[0], text)
+
+
+def _first_key(app: App[Any], name: str) -> str:
+    binding = _BINDINGS[name]
+    key = (_changed(app, binding) or binding.key).split(",")[0].strip()
+    return _WORDS.get(key) or app.get_key_display(Binding(key, ""))
+
+
+def _changed(app: App[Any], binding: Binding) -> str | None:
+    return app._keymap.get(binding.id or "")  # Textual offers no public reader

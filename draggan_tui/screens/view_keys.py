@@ -1,0 +1,91 @@
+"""Where the cursor is and what is shown, by keys and by mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from draggan_engine.protocol.geometry import Point
+from draggan_tui.engine_client import EngineClient
+from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.workspace import Workspace
+
+from .goto import Goto
+from .pointer import Pointer
+from .session import SessionScreen
+
+
+class ViewKeys(SessionScreen):
+    """Moving, zooming, and the mouse."""
+
+    def __init__(self, workspace: Workspace, engine: EngineClient, depth: ColorDepth) -> None:
+        super().__init__(workspace, engine, depth)
+        self.pointer = Pointer(workspace)
+
+    def action_count(self, digit: int) -> None:
+        self.workspace.type_digit(digit)
+        self.show_state()
+
+    def action_move(self, dx: int, dy: int) -> None:
+        self.go(lambda: self.workspace.move(dx, dy, self.grid()))
+
+    def action_edge(self, x: int, y: int) -> None:
+        self.go(lambda: self.workspace.to_edge(x, y, self.grid()))
+
+    async def action_goto(self) -> None:
+        work = self.workspace
+        if self.attempt(lambda: work.picture) and work.cursor is not None:
+            await self.app.push_screen(Goto(work.cursor, work.picture), self._place_typed)
+
+    def _place_typed(self, point: Point | None) -> None:
+        if point is not None:
+            self.go(lambda: self.workspace.move_to(point))
+
+    def action_zoom(self, step: int) -> None:
+        self._zoom(step * (self.workspace.count or 1), self.workspace.cursor or (0, 0))
+
+    def on_canvas_wheel(self, event: Canvas.Wheel) -> None:
+        self._zoom(event.step, event.point)
+
+    def _zoom(self, steps: int, point: Point) -> None:
+        """About a point; the cursor comes along where it would be lost."""
+
+        def zoom() -> None:
+            self.view = self.show_cursor().zoomed(steps, point)
+            if (cursor := self.workspace.cursor) is not None:
+                self.workspace.move_to(self.view.nearest_shown(cursor))
+
+        self.attempt(zoom)
+
+    def action_fit(self) -> None:
+        def fit() -> None:
+            self.view = self.show_cursor().fitted()
+
+        self.attempt(fit)
+
+    def on_canvas_pressed(self, event: Canvas.Pressed) -> None:
+        def press() -> None:
+            if event.button == 1:
+                self.pointer.press(event.point, self.view)
+            elif self.pointer.delete(event.point, self.view):
+                self.say("pair deleted")
+
+        self._by_mouse(press)
+
+    def on_canvas_dragged(self, event: Canvas.Dragged) -> None:
+        if self.pointer.busy:
+            self._by_mouse(lambda: self.pointer.drag(event.point, self.view))
+
+    def on_canvas_released(self, event: Canvas.Released) -> None:
+        def release() -> None:
+            if done := self.pointer.release(event.point, self.view):
+                self.say(done)
+
+        self._by_mouse(release)
+
+    def on_canvas_dropped(self) -> None:
+        self._by_mouse(self.pointer.drop)
+
+    def _by_mouse(self, change: Callable[[], object]) -> None:
+        if not self.attempt(change):
+            self.show_state()  # what the button had begun is gone

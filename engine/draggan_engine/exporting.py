@@ -1,0 +1,85 @@
+"""What a session can be asked for as a file: a picture, a latent, or the way that led to a picture as a film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .checkpoints.catalogue import Model
+from .checkpoints.latents import write_latent
+from .files import SessionStore
+from .films import pick, write_film
+from .images import write_picture
+from .markers import draw_markers
+from .networks.pictures import picture
+from .protocol.edit import Edit
+from .protocol.errors import EditError
+from .protocol.geometry import Point
+from .protocol.output import FILMS, LATENTS, PICTURES, check_file
+from .recording import latent_of, picture_of
+
+MOST_FRAMES = 150  # of a film: six seconds
+
+Progress = Callable[[int, int], object]
+"""Told how many frames are done, and of how many."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A frame to be: its latent `[1, num_ws, w_dim]`, and the (handle, target) pairs in its picture."""
+
+    ws: NDArray[np.float32]
+    pairs: tuple[tuple[Point, Point], ...]
+
+
+def export(model: Model, store: SessionStore, edit: Edit, path: Path, *, markers: bool, progress: Progress) -> None:
+    """Writes the edit's picture, its latent, or the film of the drags that led to it; the suffix tells which.
+
+    Args:
+        markers: handles and targets are drawn into pictures and films.
+
+    Raises:
+        OutputError: a suffix that there is not, or a path that cannot be written to.
+        EditError: a film of no drag.
+        InputError: the steps of a drag were not kept.
+        StorageError: it cannot be written.
+    """
+    suffix = check_file(path, (*PICTURES, *FILMS, *LATENTS))
+    if suffix in LATENTS:
+        write_latent(path, latent_of(model, store, edit).cpu().numpy())
+    elif suffix in PICTURES:
+        rgb = picture_of(model, store, edit)
+        pairs = [(pair.handle, pair.target or pair.handle) for pair in edit.pairs]
+        write_picture(path, draw_markers(rgb, pairs) if markers else rgb, model=model.name, edit=edit)
+    else:
+        moments = _way(store, edit)
+        chosen = [moments[i] for i in pick(len(moments), MOST_FRAMES)]
+        write_film(path, _frames(model, chosen, markers, progress), model=model.name, edit=edit)
+
+
+def _way(store: SessionStore, edit: Edit) -> Sequence[Moment]:
+    """Every kept step of the drags that led to the edit's picture, from the first of them on."""
+    moments: list[Moment] = []
+    number, last = edit.latent, edit.step
+    while number:
+        steps = store.steps(number)
+        kept = steps.steps if last is None else steps.steps[steps.steps <= last]
+        way = [Moment(steps.latent(int(step)), steps.pairs(i)) for i, step in enumerate(kept)]
+        number, last = steps.record.start, steps.record.start_step
+        moments[:0] = way[1:] if number else way  # the drag before ends with the picture that this one begins with
+    if not moments:
+        raise EditError("no drag has led to this picture, so there is nothing to film; drag first, or save a PNG")
+    return moments
+
+
+def _frames(model: Model, moments: Sequence[Moment], markers: bool, progress: Progress) -> Iterator[NDArray[np.uint8]]:
+    for done, moment in enumerate(moments):
+        progress(done, len(moments))
+        rgb = picture(model.generator, torch.from_numpy(moment.ws).to(model.generator.device))
+        yield draw_markers(rgb, moment.pairs) if markers else rgb
+    progress(len(moments), len(moments))

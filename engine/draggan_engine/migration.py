@@ -1,0 +1,54 @@
+"""Sessions that an earlier draggan-tui has written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .protocol.edit import Edit, Mask, PointPair
+from .protocol.history import DragRecord, Entry, History
+
+VERSION = 2  # of session.json, as it is written now
+
+
+def migrate(raw: dict[str, Any]) -> dict[str, Any]:
+    """The fields of session.json of any earlier version as they would be written now.
+
+    Version 1 kept no history: `history_of` makes one.
+    """
+    if raw.get("schema_version") == 1:
+        return {**raw, "schema_version": VERSION}
+    return raw
+
+
+def history_of(edit: Edit, drags: Sequence[DragRecord], mask: Mask | None) -> History:
+    """The history of a session that kept none: its drags, each on the result of the one that it started from, and the
+    edit that it was left with.
+
+    Args:
+        mask: the present one; what was painted at the time of a masked drag is not known.
+    """
+    history: History | None = None
+    for record in sorted(drags, key=lambda record: record.number):
+        before = edit.model_copy(
+            update={
+                "seed": record.seed,
+                "psi": record.psi,
+                "label": record.label,
+                "given": record.given,
+                "latent": record.start,
+                "step": record.start_step,
+                "pairs": tuple(PointPair(handle=pair.handle, target=pair.target) for pair in record.pairs),
+                "mask": mask if record.masked else None,
+                "settings": record.settings,
+            }
+        )
+        history = History.of(before) if history is None else _on(history, record.start).change(before)
+        entry = Entry.of_drag(history.present, record)
+        history = history.adopt([entry]).go(entry.id)
+    return History.of(edit) if history is None else _on(history, edit.latent).change(edit)
+
+
+def _on(history: History, drag: int) -> History:
+    """At the result of a drag, or at the first entry if it is not there (0: no drag)."""
+    return history.go(-drag if -drag in history.entries else 0)

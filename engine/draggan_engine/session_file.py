@@ -1,0 +1,104 @@
+"""session.json: what a session is about, for people and other programs. The editor itself goes on from the history."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import Field, ValidationError
+
+from .journal import Journal
+from .migration import VERSION, history_of, migrate
+from .protocol.edit import Document, DragSettings, Edit, Mask, PointPair
+from .protocol.errors import InputError
+from .protocol.history import DragRecord, History
+
+NAME = "session.json"
+MASK = "mask.png"
+
+
+class ModelReference(Document):
+    """Which model a session was made with; the hash is null until the engine has read the file."""
+
+    name: str
+    sha256: str | None
+    path: str | None = Field(None, description="the absolute path that it was read from")
+
+
+class Result(Document):
+    """The present picture: which file shows it, and the drag that it came from (0: none)."""
+
+    file: str
+    latent: int
+
+
+class SessionFile(Document):
+    """session.json."""
+
+    schema_version: Literal[2] = 2
+    created: datetime.datetime
+    model: ModelReference
+    seed: int
+    psi: float
+    label: int = 0
+    given: bool = False
+    latent: int
+    step: int | None = Field(None, description="of drag `latent`: after that step, not its end")
+    settings: DragSettings
+    pairs: tuple[PointPair, ...]
+    mask: Literal["mask.png"] | None
+    drags: tuple[DragRecord, ...] = ()
+    result: Result | None = Field(None, description="null until a picture has been written")
+
+
+def read_session(folder: Path) -> SessionFile:
+    """
+    Raises:
+        InputError: session.json is missing, malformed (the field is named), or of a newer version.
+    """
+    path = folder / NAME
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; give the folder of a session") from error
+    except ValueError as error:
+        raise InputError(f"{path}: it is not JSON ({error}); restore it or start anew") from error
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise InputError(f"{path}: its schema version is {version}, this draggan-tui reads up to {VERSION}; update it")
+    try:
+        return SessionFile.model_validate(migrate(raw) if isinstance(raw, dict) else raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; mend the field or start anew"
+        ) from error
+
+
+def read_history(folder: Path, session: SessionFile) -> History:
+    """Everything that was acknowledged in a session, and where in it one stood.
+
+    Raises:
+        InputError: a file of it cannot be read.
+    """
+    found = Journal(folder).read()
+    if found is not None:
+        return found
+    mask = _read_mask(folder / session.mask) if session.mask is not None else None
+    edit = Edit(
+        model=session.model.name, seed=session.seed, psi=session.psi, label=session.label, given=session.given,
+        latent=session.latent, step=session.step, pairs=session.pairs, mask=mask, settings=session.settings,
+    )  # fmt: skip
+    return history_of(edit, session.drags, mask)
+
+
+def _read_mask(path: Path) -> Mask:
+    try:
+        with Image.open(path) as image:
+            return Mask.from_array((np.asarray(image.convert("L")) >= 128).astype(np.uint8))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: the mask cannot be read; restore it, or start anew") from error

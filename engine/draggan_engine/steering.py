@@ -1,0 +1,77 @@
+"""What the client wants of the running drag, or of the one that is about to begin."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .protocol.geometry import Point, Size
+
+if TYPE_CHECKING:
+    from .drag import DragSession
+
+
+class Steering:
+    """Safe to use from two threads: one tells, the other runs the drag.
+
+    Attributes:
+        look: the size of the drag's previews.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._drag: DragSession | None = None
+        self._stop = self._let_go = False
+        self._hand: Point | None = None
+        self.look = Size(1, 1)
+
+    def expect(self, look: Size) -> None:
+        """A drag is about to begin; what was wanted of the last one is done with."""
+        with self._lock:
+            self._stop, self._let_go, self._hand, self.look = False, False, None, look
+
+    def see(self, look: Size) -> None:
+        """The previews are to have another size."""
+        self.look = look
+        self.wake()
+
+    def lead(self, target: Point | None) -> None:
+        """The hand moves, or (None) lets go."""
+        with self._lock:
+            self._hand, self._let_go = target or self._hand, target is None
+            self._tell()
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stop = True
+            self._tell()
+
+    def wake(self) -> None:
+        """There is something else to do: a drag that waits for the hand looks up."""
+        with self._lock:
+            if self._drag is not None:
+                self._drag.wake()
+
+    @contextmanager
+    def of(self, drag: DragSession) -> Iterator[None]:
+        """Within, that drag is the running one; it learns at once what is wanted already."""
+        with self._lock:
+            self._drag = drag
+            self._tell()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._drag = None
+
+    def _tell(self) -> None:
+        if self._drag is None:
+            return
+        if self._hand is not None:
+            self._drag.lead(self._hand)
+        if self._let_go:
+            self._drag.lead(None)
+        if self._stop:
+            self._drag.stop()

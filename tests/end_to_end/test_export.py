@@ -1,0 +1,110 @@
+"""What leaves the program: films of a drag, pictures of both kinds, latents that are taken up again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from draggan_engine import exporting
+from draggan_engine.markers import HANDLE, TARGET
+from tests.end_to_end.commands import files_under, run_here
+from tests.end_to_end.nose_check import load
+
+PAIR = ("--pair", "67,71:79,71")
+DRAG = ("drag", *PAIR, "--json", "--steps", "12", "--out", "s")
+
+
+def mp4(path: Path) -> list[NDArray[np.uint8]]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    return float(np.abs(a.astype(int) - b).mean())
+
+
+def near(rgb: NDArray[np.uint8], color: tuple[int, int, int]) -> NDArray[np.intp]:
+    """(x, y) of the middle of the pixels that are about of this colour."""
+    rows, columns = np.nonzero((np.abs(rgb.astype(int) - color) < 60).all(axis=2))
+    return np.array([columns.mean(), rows.mean()]).round().astype(int)
+
+
+def test_an_mp4_of_a_drag_goes_from_its_first_picture_to_its_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, stdout, stderr = run_here(monkeypatch, *DRAG, "--film", "d.mp4", folder=tmp_path)
+    assert (status, stderr) == (0, "")
+    report = json.loads(stdout)
+    assert report["files"][-1] == "d.mp4"
+    frames = mp4(tmp_path / "d.mp4")
+    assert len(frames) == 1 + report["steps"] + 36
+    first, last = load(tmp_path / "s/initial.png"), load(tmp_path / "s/final.png")
+    assert difference(frames[0], first) < 3 < difference(frames[0], last)
+    assert difference(frames[-1], last) < 3
+
+
+def test_a_gif_of_a_drag_with_its_markers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = (*DRAG[:2], "67,71:90,71", *DRAG[3:], "--film", "d.gif", "--markers")
+    status, stdout, stderr = run_here(monkeypatch, *arguments, folder=tmp_path)
+    assert (status, stderr) == (0, "")
+    final = json.loads(stdout)["pairs"][0]["final"]
+    with Image.open(tmp_path / "d.gif") as film:
+        assert film.n_frames == 13
+        first = np.asarray(film.convert("RGB"))
+        film.seek(12)
+        last = np.asarray(film.convert("RGB"))
+    assert near(first, HANDLE).tolist() == [67, 71]
+    assert near(last, HANDLE).tolist() == [round(value) for value in final]
+    assert near(first, TARGET).tolist() == near(last, TARGET).tolist() == [90, 71]
+
+
+def test_a_long_drag_has_no_more_frames_than_can_be_drawn_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "MOST_FRAMES", 5)
+    status, _, _ = run_here(monkeypatch, *DRAG, "--film", "d.gif", folder=tmp_path)
+    assert status == 0
+    with Image.open(tmp_path / "d.gif") as film:
+        assert film.n_frames == 5
+        film.seek(4)
+        assert difference(np.asarray(film.convert("RGB")), load(tmp_path / "s/final.png")) < 4
+
+
+def test_a_film_that_cannot_be_written_costs_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "films").mkdir()
+
+    def gone(*_: int) -> list[int]:
+        (tmp_path / "films").rmdir()
+        return [0]
+
+    monkeypatch.setattr(exporting, "pick", gone)
+    arguments = (*DRAG, "--film", "films/d.mp4")
+    status, stdout, stderr = run_here(monkeypatch, *arguments, folder=tmp_path)
+    assert status == 1
+    assert stderr.startswith("draggan-tui: films/d.mp4: there is no folder") and stderr.count("\n") == 1
+    assert json.loads(stdout)["steps"] == 12
+    assert "films/d.mp4" not in json.loads(stdout)["files"]
+    assert "s/final.png" in files_under(tmp_path)
+
+
+def test_render_writes_webp_with_the_same_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.png", "a.webp"):
+        assert run_here(monkeypatch, "render", "--out", name, folder=tmp_path) == (0, "", "")
+    assert (load(tmp_path / "a.png") == load(tmp_path / "a.webp")).all()
+    with Image.open(tmp_path / "a.webp") as image:
+        assert image.format == "WEBP"
+
+
+def test_the_latents_of_a_session_are_taken_up_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_here(monkeypatch, *DRAG, folder=tmp_path)[0] == 0
+    render = ("render", "--out", "a.png", "--latent")
+    status, _, stderr = run_here(monkeypatch, *render, "s/latents.safetensors", folder=tmp_path)
+    assert status == 2 and "latents.safetensors#drag-001." in stderr
+    for name, same in (("before", "initial"), ("after", "final")):
+        latent = f"s/latents.safetensors#drag-001.{name}"
+        assert run_here(monkeypatch, *render, latent, folder=tmp_path) == (0, "", "")
+        assert (load(tmp_path / "a.png") == load(tmp_path / f"s/{same}.png")).all()

@@ -1,0 +1,336 @@
+"""kill -9 at random moments: what was acknowledged is in the session, and the next start offers to go on."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from draggan_engine.protocol.claim import NAME
+from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
+from draggan_engine.protocol.history import History
+from draggan_engine.protocol.messages import DragEnded, ModelLoaded, Quit, Resumed, Save, Saved, StartDrag
+from draggan_engine.session_file import read_history, read_session
+from draggan_tui.renderables.facts import pair_list, percent
+from tests.end_to_end.keys import LOADED, endless_drag, place_pair, session_folder
+from tests.end_to_end.terminal import Terminal, alive
+from tests.engine.client import Engine
+from tests.tiny import save_tiny
+
+MOMENTS = 20
+DRAGS = 6  # of them in engines that load a model, which takes a second or two, as does the first drag
+
+
+SETTINGS = DragSettings.for_height(32, "b16").model_copy(update={"max_steps": 2})
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save_tiny(tmp_path / "tiny.safetensors")
+
+
+# The engine ---------------------------------------------------------------------------------------------
+
+
+class Client:
+    """Edits as the editor does, and keeps book of what the engine has acknowledged."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.revision = 0
+        self.history = History.of(Edit(model="tiny", seed=3, settings=SETTINGS))
+        self.sent: dict[int, History] = {}
+        self.acknowledged: tuple[int, History] | None = None
+        self.saves = self.drags = 0
+
+    def live(self, engine: Engine, *, dragging: bool) -> None:
+        """Until the engine is killed, at a random moment after its first answer."""
+        try:
+            self.save(engine)
+            if dragging:
+                self.take(engine.wait_for(Resumed) if self.acknowledged else None)
+                engine.wait_for(ModelLoaded)
+            else:
+                self.take(engine.wait_for(Saved))
+            killer = threading.Timer(self.chance.uniform(*((0.3, 2.5) if dragging else (0, 0.3))), engine.process.kill)
+            killer.start()
+            while True:
+                self.act()
+                self.save(engine)
+                if dragging and self.history.edit.active and self.chance.random() < 0.5:
+                    engine.send(StartDrag(width=8, height=8))
+                    self.take(engine.wait_for(DragEnded, self.note))
+                elif self.chance.random() < 0.7:
+                    self.take(engine.wait_for(Saved))
+        except (EOFError, OSError):
+            pass
+        for event in engine.seen:
+            self.note(event)
+
+    def note(self, event: object) -> bool:
+        """Also events that were on their way when it died count."""
+        if isinstance(event, Saved) and event.revision in self.sent:
+            self.acknowledge(event.revision, self.sent[event.revision])
+        return True
+
+    def take(self, event: object) -> None:
+        self.note(event)
+        if isinstance(event, Resumed):
+            self.history = self.history.adopt(event.entries)
+        if isinstance(event, DragEnded) and event.entry is not None:
+            assert event.problem is None
+            self.history = self.history.adopt([event.entry]).go(event.entry.id)
+            self.drags += 1
+            self.revision += 1
+            self.acknowledge(self.revision, self.history)
+
+    def acknowledge(self, revision: int, history: History) -> None:
+        if self.acknowledged is None or revision > self.acknowledged[0]:
+            self.acknowledged = revision, history
+            self.saves += 1
+
+    def act(self) -> None:
+        point = (self.chance.uniform(0, 31), self.chance.uniform(0, 31))
+        edit, kind = self.history.edit, self.chance.randrange(6)
+        if kind == 0:
+            self.history = self.history.undo()
+        elif kind == 1:
+            self.history = self.history.redo()
+        elif kind == 2:
+            noise = np.random.default_rng(self.revision).integers(0, 2, (32, 32), np.uint8)
+            self.change(edit.model_copy(update={"mask": Mask.from_array(noise)}))
+        else:
+            target = (self.chance.uniform(0, 31), self.chance.uniform(0, 31))
+            pairs = (*edit.pairs[-2:], PointPair(handle=point, target=target))
+            self.change(edit.model_copy(update={"pairs": pairs}))
+
+    def change(self, edit: Edit) -> None:
+        self.history = self.history.change(edit)
+
+    def save(self, engine: Engine) -> None:
+        self.revision += 1
+        self.sent[self.revision] = self.history
+        entries = tuple(self.history.entries.values())
+        engine.send(Save(revision=self.revision, entries=entries, at=self.history.at))
+
+    def check(self, found: History) -> None:
+        """All that was acknowledged is there, and one stands where one stood then or later."""
+        assert self.acknowledged is not None
+        revision, history = self.acknowledged
+        assert history.entries.items() <= found.entries.items()
+        later = [sent.at for number, sent in self.sent.items() if number >= revision]
+        drags = [id for id in found.entries if id < 0 and id not in history.entries]
+        assert found.at in (history.at, *later, *drags)
+
+
+def test_an_engine_that_is_killed_has_written_what_it_acknowledged(model: Path, tmp_path: Path) -> None:
+    folder, client = tmp_path / "s", Client(random.Random(20))
+    for moment in range(MOMENTS):
+        dragging = moment >= MOMENTS - DRAGS
+        spec = str(model if dragging else tmp_path / "none.safetensors")  # saving needs no model
+        where = ("--resume", str(folder)) if moment else ("--out", str(folder))
+        with Engine("--model", spec, "--device", "cpu", *where) as engine:
+            client.live(engine, dragging=dragging)
+        found = read_history(folder, read_session(folder))
+        client.check(found)
+        if moment % 2:  # the next is another editor, which knows what is on the disk and no more
+            client.history = found
+    assert client.saves > 3 * MOMENTS and client.drags > DRAGS
+
+    with Engine("--model", str(model), "--device", "cpu", "--resume", str(folder)) as engine:
+        client.take(engine.wait_for(Resumed))
+        client.save(engine)
+        engine.wait_for(Saved)
+        engine.send(Quit())
+        assert engine.process.wait(30) == 0
+    assert read_history(folder, read_session(folder)).entries == client.history.entries
+    assert not (folder / NAME).exists()
+
+
+# The editor ---------------------------------------------------------------------------------------------
+
+KEYS = ("\r", "\r", "\r", "\t", "x", "u", "u", "\x12", " ", " ", "]", ".", "3l", "4j", "H", "K", "5h", "L")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the screen shows of an edit."""
+
+    pairs: tuple[str, ...]
+    mask: str
+    latent: int
+
+
+def facts(edit: Edit) -> Facts:
+    listed = pair_list(edit, [pair.handle for pair in edit.pairs], None).plain.splitlines() if edit.pairs else []
+    mask = "none" if edit.mask is None else f"{percent(edit.mask.share)} may move"
+    return Facts(tuple(line.strip() for line in listed), mask, edit.latent)
+
+
+def saved_facts(terminal: Terminal) -> Facts | None:
+    """What the screen shows, if it is a whole frame that says that all is saved, and no drag runs."""
+    size = len(terminal.raw)
+    terminal.read(0.03)
+    text = terminal.text()
+    if len(terminal.raw) != size or "DRAG" in text or re.search(r"\* *$", text.splitlines()[-2]):
+        return None
+    listed = re.findall(r"▏ [▸ ](\d+ -?\d+,-?\d+)~?(→\S+(?: [\d.]+| off)?) *$", text, re.MULTILINE)
+    mask = re.search(r"▏ mask +(.*?) *$", text, re.MULTILINE)
+    latent = re.search(r"after drag (\d+)", text)
+    assert mask is not None, text
+    return Facts(tuple("".join(pair) for pair in listed), mask[1], int(latent[1]) if latent else 0)
+
+
+def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, tmp_path: Path) -> None:
+    """Three sessions in turn, so that the next editors start while one is at work."""
+    chance = random.Random(20)
+    folders = [tmp_path / name for name in "abc"]
+    seen: dict[Path, list[Facts]] = {folder: [] for folder in folders}
+    waiting: deque[tuple[Path, Terminal]] = deque()
+
+    def start(moment: int) -> None:
+        folder = folders[moment % len(folders)]
+        arguments = ("open", str(folder)) if moment >= len(folders) else ("--model", str(model), "--out", str(folder))
+        waiting.append((folder, Terminal(*arguments, folder=tmp_path, size=(80, 30))))
+
+    for moment, _ in enumerate(folders):  # before any is killed, or they would be offered that one
+        start(moment)
+    for moment in range(MOMENTS):
+        folder, terminal = waiting.popleft()
+        with terminal:
+            terminal.wait_for(LOADED if moment < len(folders) else "this session goes on")
+            engine = terminal.engine
+            shown: Facts | None = None
+            terminal.send("\r4l\r")
+            for _ in range(chance.randrange(2, 25)):
+                terminal.send(chance.choice(KEYS))
+                if chance.random() < 0.4 and (shown := saved_facts(terminal)) is not None:
+                    seen[folder].append(shown)
+            if moment % 2:  # at the very moment at which all of it is shown as saved
+                terminal.wait_for(lambda terminal=terminal: saved_facts(terminal) is not None)
+                shown = saved_facts(terminal)
+            else:
+                time.sleep(chance.uniform(0, 0.05))
+                shown = None
+            terminal.signal(signal.SIGKILL)
+            terminal.wait_for(lambda engine=engine: not alive(engine))
+        history = read_history(folder, read_session(folder))
+        if shown is not None:
+            seen[folder].append(shown)
+            assert facts(history.edit) == shown
+        assert set(seen[folder]) <= {facts(entry.edit) for entry in history.entries.values()}
+        if moment + len(folders) < MOMENTS:
+            start(moment + len(folders))
+    # Every second moment waits until all is saved; of the others a slow machine shows few.
+    assert sum(len(set(found)) for found in seen.values()) >= MOMENTS // 4
+    assert sum(len(read_history(folder, read_session(folder)).records) for folder in folders) > 3
+
+
+# The next start -----------------------------------------------------------------------------------------
+
+
+def test_the_next_start_offers_to_go_on(tmp_path: Path) -> None:
+    with Terminal("--seed", "42", folder=tmp_path) as first:
+        first.wait_for(LOADED)
+        first.send(" ")
+        first.wait_for("may move")
+        place_pair(first, (40, 40), (60, 40))
+        first.wait_for(lambda: saved_facts(first) is not None)
+        shown = saved_facts(first)
+        with Terminal("--seed", "42", folder=tmp_path) as second:  # while that one is open nothing is offered
+            second.wait_for(LOADED)
+            assert b"go on with it" not in second.raw
+            second.send("q")
+            assert second.wait() == 0
+        first.signal(signal.SIGKILL)
+
+        with Terminal("--seed", "42", folder=tmp_path) as third:  # at once: the killed one's engine may still be there
+            third.wait_for("go on with it")
+            third.send("y")
+            third.wait_for("this session goes on")
+            third.wait_for(lambda: saved_facts(third) == shown)
+            third.send("u")  # the target
+            third.wait_for("→target?")
+            third.send("uu")  # the handle, and the mask
+            third.wait_for("no points yet")
+            third.wait_for("mask   none")
+            third.send("9\x12")
+            third.wait_for(lambda: saved_facts(third) == shown)
+            third.send("q")
+            assert third.wait() == 0
+        assert not (session_folder(tmp_path) / NAME).exists()
+
+        with Terminal("--seed", "42", folder=tmp_path) as fourth:  # that one was closed
+            fourth.wait_for(LOADED)
+            assert b"go on with it" not in fourth.raw
+            fourth.send("\r")
+            fourth.wait_for("→target?")
+            fourth.wait_for(lambda: saved_facts(fourth) is not None)
+            fourth.signal(signal.SIGKILL)
+
+
+def test_who_does_not_want_to_go_on_is_asked_once(model: Path, tmp_path: Path) -> None:
+    arguments = ("--model", str(model), "--seed", "5")
+    with Terminal(*arguments, folder=tmp_path) as first:
+        first.wait_for(LOADED)
+        place_pair(first, (4, 4), (20, 20))
+        first.wait_for(lambda: saved_facts(first) is not None)
+        first.signal(signal.SIGKILL)
+    kept = session_folder(tmp_path)
+    before = read_history(kept, read_session(kept))
+    with Terminal(*arguments, folder=tmp_path) as second:
+        second.wait_for("go on with it")
+        second.send("n")
+        second.wait_for(LOADED)
+        assert "no points yet" in second.text()
+        second.send("q")
+        assert second.wait() == 0
+    with Terminal(*arguments, folder=tmp_path) as third:
+        third.wait_for(LOADED)
+        assert b"go on with it" not in third.raw
+        third.send("q")
+        assert third.wait() == 0
+    assert read_history(kept, read_session(kept)) == before
+
+
+def test_a_drag_whose_editor_was_killed_is_written_and_offered(tmp_path: Path) -> None:
+    with Terminal("--seed", "42", folder=tmp_path) as first:
+        first.wait_for(LOADED)
+        endless_drag(first)
+        engine = first.engine
+        first.signal(signal.SIGKILL)
+        with Terminal(folder=tmp_path) as second:
+            second.wait_for("go on with it")
+            second.send("y")
+            second.wait_for("after drag 1")
+            second.send("q")
+            assert second.wait() == 0
+        assert not alive(engine)
+    folder = session_folder(tmp_path)
+    (record,) = read_history(folder, read_session(folder)).records
+    assert record.reason == "stopped" and record.steps > 0
+
+
+def test_a_session_that_is_open_is_not_opened_again(model: Path, tmp_path: Path) -> None:
+    with Terminal("--model", str(model), "--out", "s", folder=tmp_path) as first:
+        first.wait_for(LOADED)
+        first.send("\r")
+        first.wait_for(lambda: (tmp_path / "s" / "session.json").exists())
+        with Terminal("open", "s", folder=tmp_path, size=(200, 24)) as second:
+            assert second.wait() == 2
+            said = [line.strip() for line in second.text().splitlines() if line.strip()]
+            assert said == ["draggan-tui: s: this session is open in another editor; close that one first"]
+        os.kill(first.pid, signal.SIGKILL)
+        with Terminal("open", "s", folder=tmp_path) as third:
+            third.wait_for("this session goes on")
+            third.send("q")
+            assert third.wait() == 0

@@ -1,0 +1,55 @@
+"""What is a flat patch, and what is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.networks.pictures import latent_of_seed, picture
+from draggan_engine.protocol.geometry import Size
+from draggan_tui.texture import is_flat, texture
+from tests.ui.calibrate_flat import points_of
+
+PICTURE = Size(128, 128)
+
+
+def grey(values: np.ndarray) -> np.ndarray:
+    return np.repeat(np.clip(values, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def test_one_colour_and_even_shading_are_flat_edges_and_spots_are_not() -> None:
+    rows, columns = np.indices((64, 64))
+    assert texture(grey(np.full((64, 64), 90)), (60, 60), 10, PICTURE) < 1e-9
+    assert is_flat(grey(columns + 2 * rows), (60, 60), 10, PICTURE)
+    edge = grey(np.where(columns < 30, 90, 110))
+    assert not is_flat(edge, (60, 60), 10, PICTURE)
+    assert is_flat(edge, (100, 60), 10, PICTURE)
+    spot = grey(np.full((64, 64), 90))
+    spot[30, 30] = (255, 90, 90)
+    assert not is_flat(spot, (61, 61), 10, PICTURE)
+    assert is_flat(spot, (61, 80), 10, PICTURE)
+
+
+@pytest.mark.parametrize("point", [(0, 0), (127, 127), (0, 127), (127, 60)])
+def test_at_the_borders(point: tuple[float, float]) -> None:
+    picture = grey(np.indices((44, 44)).sum(axis=0) % 2 * 255)
+    assert not is_flat(picture, point, 1, PICTURE)
+    assert is_flat(grey(np.zeros((44, 44))), point, 300, PICTURE)
+
+
+def test_the_bundled_models_landmarks_and_backdrops() -> None:
+    """A few of the seeds that `calibrate_flat.py` measures."""
+    model = load_model("critters-128", "cpu")
+    backdrop = 0
+    for seed in (0, 7, 39):
+        whole = Image.fromarray(picture(model.generator, latent_of_seed(model.generator, seed, 1.0)))
+        preview = np.asarray(whole.resize((44, 44), Image.Resampling.BOX))
+        found = {
+            name: [is_flat(preview, point, model.info.settings.r2, model.info.size) for point in points]
+            for name, points in points_of(seed).items()
+        }
+        assert not any(found["eyes, nose, mouth"] + found["ear tips"])
+        backdrop += sum(found["backdrop"])
+    assert backdrop >= 27, "of 30; the others have an ear in their square"

@@ -1,0 +1,347 @@
+"""The history as a line and in words, two pictures in one, and the pictures that are kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from rich.cells import cell_len
+
+from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
+from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.protocol.history import DraggedPair, DragPath, DragRecord, Entry, History
+from draggan_tui.pictures import Pictures
+from draggan_tui.renderables.changes import branch_text, change_text, place_text
+from draggan_tui.renderables.compare import GAIN, Comparison, compared
+from draggan_tui.renderables.timeline import HERE, Stretch, stretches, timeline
+from draggan_tui.timeline import Place
+
+PAIR = PointPair(handle=(10, 10), target=(20, 10))
+START = Edit(seed=42, pairs=(PAIR,))
+
+
+def dragged(history: History, steps: int, live: int | None = None) -> History:
+    """With a drag of that many steps on the present entry."""
+    parent = history.present
+    points: tuple[Point, Point] = (20, 10), (19, 10)
+    pairs = (DraggedPair(handle=parent.edit.pairs[0].handle, target=points[0], final=points[1], distance=1),)
+    record = DragRecord(
+        number=len(history.records) + 1, start=parent.edit.latent, seed=42, psi=1, reason="reached", steps=steps, seconds=1, pairs=pairs,
+        settings=DragSettings(), masked=False, live=live,
+    )  # fmt: skip
+    return history.adopt([Entry.of_drag(parent, record)]).go(-record.number)
+
+
+def changed(history: History, **fields: object) -> History:
+    return history.change(history.edit.model_copy(update=fields))
+
+
+def path(number: int, *steps: int) -> DragPath:
+    return DragPath(number=number, steps=steps, handles=tuple(((10.0 + i, 10.0),) for i in range(len(steps))))
+
+
+def line(place: Place, width: int, *paths: DragPath, label: str = "") -> str:
+    return timeline(stretches(place, {path.number: path for path in paths}), width, label).plain
+
+
+# The line -----------------------------------------------------------------------------------------------
+
+
+def test_no_history() -> None:
+    assert line(Place(History.of(START)), 6) == "◆     "
+
+
+def test_a_way_there_and_back() -> None:
+    history = dragged(changed(History.of(START), psi=0.5), 8)
+    end = changed(changed(history, seed=1), seed=2)
+    seen = []
+    for _ in range(6):
+        seen.append(line(Place(end), 16))
+        end = end.undo()
+    assert seen == [
+        "╺·┝1━━━━━┥·◆    ",
+        "╺·┝1━━━━━┥◆·    ",
+        "╺·┝1━━━━━◆··    ",
+        "╺◆┝1━━━━━┥··    ",
+        "◆·┝1━━━━━┥··    ",
+        "◆·┝1━━━━━┥··    ",
+    ]
+
+
+def test_what_is_behind_is_bold_and_what_is_ahead_dim() -> None:
+    place = Place(dragged(changed(History.of(START), psi=0.5), 6).undo())
+    text = timeline(stretches(place, {}), 20)
+    assert text.plain.startswith("╺◆┝1━━━┥")
+    assert (text.style, [(span.start, span.end, span.style) for span in text.spans]) == (
+        "",
+        [(0, 2, "bold"), (2, 8, "dim")],
+    )
+
+
+def test_within_a_drag() -> None:
+    history = changed(dragged(History.of(START), 8), seed=1).undo()
+    way = path(1, *range(9))
+    assert [line(Place(history, inner), 12, way) for inner in (1, 2, 4, 7)] == [
+        "╺◆1━━━━━┥·  ",
+        "╺┝◆━━━━━┥·  ",
+        "╺┝1━◆━━━┥·  ",
+        "╺┝1━━━━◆┥·  ",
+    ]
+
+
+def test_a_drag_of_which_few_steps_were_kept_is_as_long_from_within() -> None:
+    history = dragged(History.of(START), 8)
+    assert line(Place(history, 1), 12, path(1, 0, 4, 8)) == "╺┝1━◆━━━┥   "
+    assert line(Place(history), 12, path(1, 0, 4, 8)) == "╺┝1━━━━━◆   "
+
+
+def test_within_a_long_drag_the_end_is_not_reached_before_the_end() -> None:
+    history = dragged(History.of(START), 1000)
+    way = path(1, *range(1001))
+    assert line(Place(history, 999), 11, way) == "╺┝1━━━━━━◆┥"
+    assert line(Place(history), 11, way) == "╺┝1━━━━━━━◆"
+
+
+def test_drags_share_the_room_by_their_steps_and_the_shortest_can_be_seen() -> None:
+    history = dragged(dragged(dragged(History.of(START), 90), 30), 1)
+    assert [line(Place(history), width) for width in (40, 20, 13)] == [
+        "╺┝1━━━━━━━━━━━━━━━━━━━━━━━┥┝2━━━━━┥┝3━◆ ",
+        "╺┝1━━━━━━━━┥┝2━┥┝3━◆",
+        "╺┝1━┥┝2━┥┝3━◆",
+    ]
+
+
+def test_a_row_of_edits_is_three_dots() -> None:
+    history = History.of(START)
+    for seed in range(9):
+        history = changed(history, seed=seed)
+    assert line(Place(history), 6) == "╺··◆  "
+    assert line(Place(history.undo()), 6) == "╺·◆·  "
+    assert line(Place(history.go(1)), 6) == "╺◆··  "
+
+
+@pytest.mark.parametrize(
+    ("at", "width", "expected"),
+    [
+        (0, 13, "◆┝1━┥┝2━┥┝3━…"),
+        (-4, 13, "…━┥┝4━◆┝5━┥┝…"),
+        (-8, 13, "…┝6━┥┝7━┥┝8━◆"),
+        (-4, 3, "…◆…"),
+        (-4, 2, "…◆"),
+        (0, 2, "◆…"),
+        (-4, 1, "◆"),
+    ],
+)
+def test_a_long_history_is_cropped_round_where_one_is(at: int, width: int, expected: str) -> None:
+    history = History.of(START)
+    for _ in range(8):
+        history = dragged(history, 100)
+    assert line(Place(history.go(at)), width) == expected
+
+
+def test_a_number_that_does_not_fit_is_left_out() -> None:
+    assert timeline([Stretch(1, 1, 12), Stretch(1, 0, 345)], 10).plain == "╺┝12◆┝━━┥ "
+    assert timeline([Stretch(5, 0, 345)], 10).plain == "◆┝345┥    "
+
+
+def test_the_label_is_on_the_right_and_goes_first() -> None:
+    history = changed(History.of(START), seed=1)
+    assert line(Place(history), 22, label="3 branches") == "╺◆          3 branches"
+    assert line(Place(history), 21, label="3 branches") == "╺◆" + " " * 19
+
+
+def every_stretch() -> st.SearchStrategy[list[Stretch]]:
+    """A line, and one place on it: what is before it is done."""
+    lengths = st.lists(st.tuples(st.integers(1, 2000), st.booleans()), max_size=40)
+
+    def place(kinds: list[tuple[int, bool]], where: float) -> list[Stretch]:
+        here, drags, found = where * len(kinds), 0, []
+        for i, (length, drag) in enumerate(kinds):
+            drags += drag
+            done = min(max(int((here - i) * length), 0), length)
+            found.append(Stretch(length, done, drags if drag else None))
+        return found
+
+    return st.builds(place, lengths, st.floats(0, 1))
+
+
+@given(every_stretch(), st.integers(1, 120), st.sampled_from(["", "3 branches", "drag 12 140/300"]))
+def test_it_is_as_wide_as_it_may_be_and_says_where_one_is(line: list[Stretch], width: int, label: str) -> None:
+    text = timeline(line, width, label)
+    assert cell_len(text.plain) == len(text.plain) == width
+    assert text.plain.count(HERE) == 1
+    if width >= len(label) + 12:
+        assert text.plain.endswith(label)
+    assert all(0 <= span.start <= span.end <= width for span in text.spans)
+
+
+# In words -----------------------------------------------------------------------------------------------
+
+
+def test_changes_in_words() -> None:
+    other = PointPair(handle=(1, 2), target=(3, 4))
+    mask = Mask.from_array(np.ones((8, 8), np.uint8))
+    history = History.of(START)
+    said = [change_text(history, history.present)]
+    for fields in (
+        {"pairs": (PAIR, other)},
+        {"pairs": (PAIR, other.model_copy(update={"enabled": False}))},
+        {"pairs": (other, PAIR)},
+        {"pairs": (PAIR,)},
+        {"mask": mask},
+        {"mask": None},
+        {"psi": 0.5},
+        {"settings": DragSettings(r1=5)},
+        {"seed": 43},
+        {"label": 2},
+        {"given": True},
+        {"given": False},
+    ):
+        history = changed(history, **fields)
+        said.append(change_text(history, history.present))
+    assert said == [
+        "seed 42", "pair 2", "pair 2", "pairs", "a pair deleted", "mask", "no mask", "settings", "settings", "seed 43",
+        "seed 43, class 2", "a given latent", "seed 43, class 2",
+    ]  # fmt: skip
+
+
+def test_drags_in_words() -> None:
+    history = dragged(dragged(History.of(START), 1), 24, live=0)
+    assert change_text(history, history.entries[-1]) == "drag 1, 1 step"
+    assert change_text(history, history.entries[-2]) == "drag 2 by hand, 24 steps"
+    back = history.change(history.edit.model_copy(update={"latent": 0}))
+    assert change_text(back, back.present) == "seed 42", "the same seed again, without its drags"
+
+
+def test_a_branch_from_within_a_drag_says_from_where() -> None:
+    history = dragged(History.of(START), 9)
+    history = Place(history, 2).landed({1: path(1, 0, 3, 6, 9)})
+    assert change_text(history, history.present) == "from step 6 of drag 1"
+    assert branch_text(history, history.present) == "from step 6 of drag 1; no drag"
+    further = changed(history, psi=0.5)
+    assert change_text(further, further.present) == "settings"
+    assert branch_text(further, further.present) == "settings; no drag"
+
+
+def test_branches_in_words() -> None:
+    history = dragged(History.of(START), 9)
+    assert branch_text(history, history.present) == "drag 1, 9 steps"
+    twice = dragged(changed(history, pairs=(PAIR,)), 3)
+    assert branch_text(twice, twice.present) == "drag 2, 3 steps; drags 1, 2"
+    other = changed(twice.go(0), seed=7)
+    assert branch_text(other, other.present) == "seed 7; no drag"
+    after = changed(twice.go(-1), psi=0.5)
+    assert branch_text(after, after.present) == "settings; drag 1"
+
+
+def test_the_place_in_words() -> None:
+    history = dragged(History.of(START), 9)
+    assert place_text(Place(history), {}) == ""
+    assert place_text(Place(history, 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
+    branched = changed(history.go(0), seed=7)
+    assert place_text(Place(branched), {}) == "2 branches"
+    assert place_text(Place(branched.go(-1), 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
+
+
+# Two pictures in one ------------------------------------------------------------------------------------
+
+
+def flat(width: int, height: int, value: int) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), value, np.uint8)
+
+
+BEFORE, AFTER = flat(8, 4, 10), flat(8, 4, 200)
+
+
+def test_one_of_the_two() -> None:
+    assert compared(BEFORE, AFTER, "after") is AFTER
+    assert np.array_equal(compared(BEFORE, AFTER, "before"), BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("at", "row"),
+    [
+        (0.0, [200] * 8),
+        (0.04, [200] * 8),
+        (0.125, [10, 255, *[200] * 6]),
+        (0.5, [10] * 4 + [255] + [200] * 3),
+        (0.9, [10] * 7 + [255]),
+        (1.0, [10] * 8),
+        (-3.0, [200] * 8),
+        (7.0, [10] * 8),
+    ],
+)
+def test_the_split_is_where_it_is_asked(at: float, row: list[int]) -> None:
+    split = compared(BEFORE, AFTER, "split", at)
+    assert split[0, :, 0].tolist() == row
+    assert split[1, :, 0].tolist() == [0 if value == 255 else value for value in row], "the line is dashed"
+    assert (BEFORE == 10).all(), "neither is written on"
+    assert (AFTER == 200).all()
+
+
+def test_the_line_of_the_split_is_as_wide_as_a_pixel_of_the_screen() -> None:
+    split = compared(flat(12, 8, 10), flat(12, 8, 200), "split", 0.5, cell=3)
+    assert [row[:, 0].tolist() for row in split[[0, 2, 3, 5, 6]]] == [
+        [10] * 6 + [value] * 3 + [200] * 3 for value in (255, 255, 0, 0, 255)
+    ]
+
+
+def test_the_difference_is_strong_and_black_where_nothing_has_changed() -> None:
+    before, after = flat(3, 2, 100), flat(3, 2, 100)
+    after[0, 0], after[0, 1], after[0, 2] = (104, 100, 97), (0, 255, 100), (99, 100, 255)
+    difference = compared(before, after, "difference")
+    assert difference.dtype == np.uint8
+    assert difference[0].tolist() == [[4 * GAIN, 0, 3 * GAIN], [255, 255, 0], [GAIN, 0, 255]]
+    assert not difference[1].any()
+    assert np.array_equal(compared(after, before, "difference"), difference)
+
+
+@pytest.mark.parametrize("shows", ["before", "split", "difference"])
+@pytest.mark.parametrize("size", [(4, 2), (16, 8), (3, 5), (1, 1)])
+def test_of_another_size(shows: Comparison, size: tuple[int, int]) -> None:
+    result = compared(flat(*size, 190), AFTER, shows, 1.0)
+    assert (result.shape, result.dtype) == (AFTER.shape, np.uint8)
+    assert (result == (10 * GAIN if shows == "difference" else 190)).all()
+
+
+# The pictures that are kept -----------------------------------------------------------------------------
+
+
+def test_a_picture_serves_every_size_up_to_its_own() -> None:
+    pictures = Pictures()
+    pictures.put("a", Size(40, 40), AFTER)
+    assert pictures.get("a", Size(40, 40)) is AFTER
+    assert pictures.get("a", Size(1, 2)) is AFTER
+    assert pictures.get("a") is AFTER
+    assert pictures.get("a", Size(41, 40)) is None
+    assert pictures.get("a", Size(40, 41)) is None
+    assert pictures.get("b") is None
+    pictures.put("a", Size(80, 80), BEFORE)
+    assert pictures.get("a", Size(80, 80)) is BEFORE
+    assert pictures.get("a", Size(40, 40)) is BEFORE, "the larger one is the one that stays"
+
+
+def test_those_that_were_not_seen_for_the_longest_go() -> None:
+    size = Size(8, 4)
+    pictures = Pictures(room=3 * AFTER.nbytes)
+    for name in "abc":
+        pictures.put(name, size, AFTER)
+    assert pictures.get("a", size) is not None
+    pictures.put("d", size, AFTER)
+    assert [name for name in "abcd" if pictures.get(name, size) is not None] == ["a", "c", "d"]
+    pictures.put("d", size, BEFORE)  # in its own place
+    assert [name for name in "abcd" if pictures.get(name, size) is not None] == ["a", "c", "d"]
+    pictures.clear()
+    assert pictures.get("d", size) is None
+    for name in "abc":
+        pictures.put(name, size, AFTER)
+    assert pictures.get("a", size) is not None, "what was cleared takes no room"
+
+
+def test_both_of_a_comparison_stay_however_large_they_are() -> None:
+    pictures = Pictures(room=1)
+    for name in "abc":
+        pictures.put(name, Size(8, 4), AFTER)
+    assert [name for name in "abc" if pictures.get(name) is not None] == ["b", "c"]
