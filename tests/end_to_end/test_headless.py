@@ -98,11 +98,11 @@ def test_ctrl_c_writes_what_was_reached(tmp_path: Path) -> None:
 
 
 def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from draggan_engine.drag import session
+    from draggan_engine.drag import stepper
 
     losses = iter([1, 1, 1, float("inf")])
-    supervise = session.supervision_loss
-    monkeypatch.setattr(session, "supervision_loss", lambda *arguments: supervise(*arguments) * next(losses))
+    supervise = stepper.supervision_loss
+    monkeypatch.setattr(stepper, "supervision_loss", lambda *arguments: supervise(*arguments) * next(losses))
     status, stdout, _ = run_here(monkeypatch, "drag", "--pair", FAR, "--out", "out", "--json", folder=tmp_path)
     report = json.loads(stdout)
     assert (status, report["reason"], report["steps"]) == (3, "diverged", 3)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from draggan_engine.drag import DragEnd, DragSession, DragStep
-from draggan_engine.drag.sampling import disc, sample, square
+from draggan_engine.drag.sampling import sample, sample_windows, square
 from draggan_engine.drag.supervision import mask_loss, motion_loss, shift_towards
 from draggan_engine.drag.tracking import track
 from draggan_engine.networks.config import StyleGAN2Config
@@ -46,12 +48,16 @@ def resized(features: Tensor) -> Tensor:
     return torch.nn.functional.interpolate(features, size=(32, 32), mode="bilinear", align_corners=False)
 
 
+def there_are(pairs: int) -> Tensor:
+    return torch.ones(1, pairs, dtype=torch.bool)
+
+
 def test_sampling_is_the_resized_map_at_its_pixels() -> None:
     torch.manual_seed(1)
     features = torch.randn(1, 5, 16, 16)
     points = torch.tensor([[3.0, 4.0], [0.0, 31.0], [17.0, 9.0]])
     expected = resized(features)[0, :, points[:, 1].long(), points[:, 0].long()].t()
-    assert torch.allclose(sample(features, points, PICTURE), expected, atol=1e-5)
+    assert torch.allclose(sample(features, points[None], PICTURE)[0], expected, atol=1e-5)
 
 
 def test_sampling_between_and_beyond_the_pixels_is_grid_samples() -> None:
@@ -60,16 +66,35 @@ def test_sampling_between_and_beyond_the_pixels_is_grid_samples() -> None:
     points = torch.rand(50, 2) * 40 - 4
     grid = ((points + 0.5) * 2 / 32 - 1)[None, None]
     expected = torch.nn.functional.grid_sample(features, grid, padding_mode="border", align_corners=False)[0, :, 0].t()
-    ours = sample(features, points, PICTURE)
+    ours = sample(features, points[None], PICTURE)[0]
     assert torch.allclose(ours, expected, atol=1e-5)
     (gradient,) = torch.autograd.grad(ours.square().sum(), features)
     (reference,) = torch.autograd.grad(expected.square().sum(), features)
     assert torch.allclose(gradient, reference, atol=1e-4)
 
 
+@given(
+    st.sampled_from([(8, 8), (16, 16), (32, 32), (16, 8), (64, 64)]),
+    st.tuples(st.floats(-12, 36), st.floats(-12, 36)),
+    st.integers(1, 13),
+)
+def test_windows_are_the_points_one_by_one(grid: tuple[int, int], corner: Point, side: int) -> None:
+    torch.manual_seed(6)
+    picture = Size(32 * grid[1] // grid[0], 32)
+    features = torch.randn(2, 3, *grid, dtype=torch.float64, requires_grad=True)
+    first = torch.tensor([[corner, (3.5, 4.25)], [(0.0, 0.0), corner]], dtype=torch.float64)
+    steps = torch.arange(side, dtype=torch.float64)
+    points = first[:, :, None, None] + torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=2)
+    ours, expected = sample_windows(features, first, side, picture), sample(features, points, picture)
+    assert torch.allclose(ours, expected, atol=1e-12)
+    (gradient,) = torch.autograd.grad(ours.square().sum(), features)
+    (reference,) = torch.autograd.grad(expected.square().sum(), features)
+    assert torch.allclose(gradient, reference, atol=1e-10)
+
+
 def test_neighbourhoods() -> None:
-    assert len(disc(3, torch.device("cpu"))) == sum(x * x + y * y < 9 for x in range(-3, 4) for y in range(-3, 4))
-    assert len(square(12, torch.device("cpu"))) == 23 * 23
+    assert square(12, torch.device("cpu")).shape == (23, 23, 2)
+    assert square(2.5, torch.device("cpu"))[0, -1].tolist() == [2, -2]
 
 
 def test_shift_has_length_min_one_distance() -> None:
@@ -81,23 +106,23 @@ def test_shift_has_length_min_one_distance() -> None:
 def test_motion_loss_is_eq_1_with_means() -> None:
     torch.manual_seed(2)
     features = torch.randn(1, 4, 32, 32)
-    handles, targets = torch.tensor([[10.0, 12.0], [20.0, 20.0]]), torch.tensor([[15.0, 12.0], [20.0, 10.0]])
-    offsets = disc(3, torch.device("cpu"))
+    handles, targets = torch.tensor([[[10.0, 12.0], [20.0, 20.0]]]), torch.tensor([[[15.0, 12.0], [20.0, 10.0]]])
+    offsets = [(x, y) for x in range(-3, 4) for y in range(-3, 4) if x * x + y * y < 9]
     expected = 0.0
     for (x, y), (dx, dy) in (((10, 12), (1, 0)), ((20, 20), (0, -1))):
         terms = [
             (features[0, :, y + int(oy) + dy, x + int(ox) + dx] - features[0, :, y + int(oy), x + int(ox)]).abs().mean()
-            for ox, oy in offsets.tolist()
+            for ox, oy in offsets
         ]
         expected += float(sum(terms) / len(terms))
-    assert float(motion_loss(features, handles, targets, offsets, PICTURE)) == pytest.approx(expected, rel=1e-5)
+    assert float(motion_loss(features, handles, targets, there_are(2), 3, PICTURE)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_no_gradient_through_the_features_at_the_handle() -> None:
     """Only F(q + d) is pulled: a pixel that no q + d touches has no gradient although q does."""
     features = torch.randn(1, 2, 32, 32, requires_grad=True)
-    loss = motion_loss(features, torch.tensor([[8.0, 8.0]]), torch.tensor([[20.0, 8.0]]), torch.zeros(1, 2), PICTURE)
-    loss.backward()
+    handle, target = torch.tensor([[[8.0, 8.0]]]), torch.tensor([[[20.0, 8.0]]])
+    motion_loss(features, handle, target, there_are(1), 1, PICTURE).sum().backward()
     touched = features.grad.abs().sum(dim=1)[0] > 1e-9
     assert touched[8, 9]
     assert not touched[8, 8]
@@ -105,13 +130,11 @@ def test_no_gradient_through_the_features_at_the_handle() -> None:
 
 def test_pixels_outside_the_picture_do_not_count() -> None:
     features = torch.randn(1, 3, 32, 32)
-    target = torch.tensor([[10.0, 0.0]])
-    offsets = disc(3, torch.device("cpu"))
-    inside = offsets[(offsets >= 0).all(dim=1)]
-    corner = torch.zeros(1, 2)
-    assert torch.allclose(
-        motion_loss(features, corner, target, offsets, PICTURE), motion_loss(features, corner, target, inside, PICTURE)
-    )
+    inside = [(x, y) for x in range(3) for y in range(3) if x * x + y * y < 9]
+    terms = [(features[0, :, y, x + 1] - features[0, :, y, x]).abs().mean() for x, y in inside]
+    corner, target = torch.zeros(1, 1, 2), torch.tensor([[[10.0, 0.0]]])
+    loss = motion_loss(features, corner, target, there_are(1), 3, PICTURE)
+    assert float(loss) == pytest.approx(float(sum(terms) / len(terms)), rel=1e-5)
 
 
 def test_mask_loss_is_the_mean_change_where_nothing_may_move() -> None:
@@ -119,16 +142,16 @@ def test_mask_loss_is_the_mean_change_where_nothing_may_move() -> None:
     now, start = torch.randn(1, 4, 16, 16), torch.randn(1, 4, 16, 16)
     fixed = (torch.rand(32, 32) > 0.5).float()
     expected = ((resized(now) - resized(start)).abs() * fixed).mean()
-    assert torch.allclose(mask_loss(now, start, fixed), expected, atol=1e-6)
+    assert torch.allclose(mask_loss(now, start, fixed[None])[0], expected, atol=1e-6)
 
 
 def test_tracking_finds_content_that_has_moved() -> None:
     torch.manual_seed(4)
     before = torch.randn(1, 8, 32, 32)
     after = torch.roll(before, shifts=(2, -3), dims=(2, 3))  # 2 down, 3 left
-    handles = torch.tensor([[15.0, 15.0], [20.0, 9.0]])
+    handles = torch.tensor([[[15.0, 15.0], [20.0, 9.0]]])
     for norm in ("l1", "l2"):
-        found = track(after, sample(before, handles, PICTURE), handles, square(6, handles.device), 6, norm, PICTURE)
+        found = track(after, sample(before, handles, PICTURE), handles, 6, norm, PICTURE)
         assert torch.equal(found, handles + torch.tensor([-3.0, 2.0]))
 
 
@@ -136,8 +159,8 @@ def test_tracking_stays_within_its_square() -> None:
     torch.manual_seed(5)
     before = torch.randn(1, 8, 32, 32)
     after = torch.roll(before, shifts=6, dims=3)
-    handle = torch.tensor([[15.0, 15.0]])
-    found = track(after, sample(before, handle, PICTURE), handle, square(6, handle.device), 6, "l1", PICTURE)
+    handle = torch.tensor([[[15.0, 15.0]]])
+    found = track(after, sample(before, handle, PICTURE), handle, 6, "l1", PICTURE)
     assert (found - handle).abs().max() < 6
 
 
@@ -181,8 +204,8 @@ def test_divergence_keeps_the_last_finite_latent(generator: Generator, monkeypat
     session = DragSession(generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (25, 25))], None, SETTINGS)
     events = session.steps()
     first = next(events)
-    forward = session._features
-    monkeypatch.setattr(session, "_features", lambda ws: forward(ws) * float("nan"))
+    forward = session._stepper._forward
+    monkeypatch.setattr(session._stepper, "_forward", lambda: forward() * float("nan"))
     end = next(events)
     assert isinstance(first, DragStep)
     assert isinstance(end, DragEnd)

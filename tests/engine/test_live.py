@@ -12,8 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from draggan_engine.drag import DragAtRest, DragEnd, DragSession, DragStep
-from draggan_engine.drag import session as session_module
+from draggan_engine.drag import DragAtRest, DragEnd, DragSession, DragStep, stepper
 from draggan_engine.files import SessionStore
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
@@ -74,13 +73,13 @@ def until_rest(events: Events) -> list[DragStep]:
 def targets(monkeypatch: pytest.MonkeyPatch) -> list[list[list[float]]]:
     """Where each step has aimed."""
     seen: list[list[list[float]]] = []
-    loss = session_module.supervision_loss
+    loss = stepper.supervision_loss
 
     def watched(now: Tensor, start: Tensor, handles: Tensor, aims: Tensor, *rest: object) -> Tensor:
-        seen.append(aims.tolist())
+        seen.append(aims[0].tolist())
         return loss(now, start, handles, aims, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(session_module, "supervision_loss", watched)
+    monkeypatch.setattr(stepper, "supervision_loss", watched)
     return seen
 
 

@@ -18,13 +18,13 @@ def sample(features: Tensor, points: Tensor, picture: Size) -> Tensor:
     """Bilinear values.
 
     Args:
-        features: `[1, C, h, w]`.
-        points: `[..., 2]` (x, y) in picture pixels; beyond the border the border's value counts.
+        features: `[N, C, h, w]`.
+        points: `[N, ..., 2]` (x, y) in picture pixels, those of each map; beyond the border the border's value counts.
 
     Returns:
-        `[..., C]`.
+        `[N, ..., C]`.
     """
-    height, width = features.shape[2:]
+    count, _, height, width = features.shape
     x = rescale(points[..., 0], picture.width, width).clamp(0, width - 1)
     y = rescale(points[..., 1], picture.height, height).clamp(0, height - 1)
     left, top = x.floor(), y.floor()
@@ -34,22 +34,52 @@ def sample(features: Tensor, points: Tensor, picture: Size) -> Tensor:
     weights = torch.stack([1 - to_bottom, to_bottom])[:, None] * torch.stack([1 - to_right, to_right])
     # Plain indexing rather than grid_sample: that adds its gradient up in any order on CUDA, so that the same drag
     # would not end the same twice, and MPS has had no border padding for it.
-    corners = features[0].flatten(1)[:, rows[:, None] * width + columns]  # [C, 2, 2, ...]
+    maps = torch.arange(count, device=features.device).view(-1, *[1] * (points.dim() - 2))
+    pixels = (maps * height + rows[:, None]) * width + columns
+    corners = features.transpose(0, 1).flatten(1)[:, pixels]  # [C, 2, 2, N, ...]
     return (corners * weights.to(features.dtype)).sum(dim=(1, 2)).movedim(0, -1)
 
 
-def disc(radius: float, device: torch.device) -> Tensor:
-    """Ω1: the integer offsets nearer than `radius` to the origin, `[K, 2]`."""
-    offsets = square(radius, device)
-    return offsets[offsets.square().sum(dim=1) < radius**2]
+def sample_windows(features: Tensor, first: Tensor, side: int, picture: Size) -> Tensor:
+    """`sample` on square grids of points a pixel apart, far cheaper than point by point: the few features under a
+    window are taken once, and interpolated along one axis after the other.
+
+    Args:
+        features: `[N, C, h, w]`.
+        first: `[N, P, 2]`, each window's first point, top left, in picture pixels; windows may reach beyond the border.
+        side: points along either axis.
+
+    Returns:
+        `[N, P, side, side, C]`, rows before columns.
+    """
+    count, channels, height, width = features.shape
+    columns, to_columns = _hats(first[..., 0], side, picture.width, width)
+    rows, to_rows = _hats(first[..., 1], side, picture.height, height)
+    maps = torch.arange(count, device=features.device)[:, None, None, None]
+    pixels = (maps * height + rows[..., :, None]) * width + columns[..., None, :]
+    under = features.permute(0, 2, 3, 1).reshape(-1, channels)[pixels]  # [N, P, i, j, C]
+    halfway = to_rows.to(features.dtype) @ under.flatten(3)  # [N, P, side, j·C]
+    windows: Tensor = to_columns.to(features.dtype)[:, :, None] @ halfway.view(*halfway.shape[:3], -1, channels)
+    return windows
+
+
+def _hats(first: Tensor, side: int, picture: int, grid: int) -> tuple[Tensor, Tensor]:
+    """Along one axis: which features lie under each window, `[N, P, i]`, and the weight of each for each of the
+    window's points, `[N, P, side, i]`. Linear interpolation is a sum of hats."""
+    steps = torch.arange(side, dtype=first.dtype, device=first.device)
+    at = rescale(first[..., None] + steps, picture, grid).clamp(0, grid - 1)
+    reach = min(math.ceil((side - 1) * grid / picture) + 2, grid)
+    start = at[..., :1].floor().clamp(0, grid - reach)
+    under = start + torch.arange(reach, dtype=first.dtype, device=first.device)
+    return under.long(), (1 - (at[..., None] - under[..., None, :]).abs()).clamp_min(0)
 
 
 def square(half: float, device: torch.device) -> Tensor:
-    """Ω2: the integer offsets with |x| < `half` and |y| < `half`, `[K, 2]`, row by row."""
+    """The integer offsets with |x| < `half` and |y| < `half`, `[side, side, 2]`."""
     reach = math.ceil(half) - 1
     axis = torch.arange(-reach, reach + 1, dtype=torch.float32, device=device)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
-    return torch.stack([x.flatten(), y.flatten()], dim=1)
+    return torch.stack([x, y], dim=2)
 
 
 def on_picture(points: Tensor, picture: Size) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,14 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from draggan_engine.networks.generator import Generator
-from draggan_engine.protocol.edit import DragSettings, check_mask
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Point, Size, distance
+from draggan_engine.protocol.edit import DragSettings
+from draggan_engine.protocol.geometry import Point, distance
 from draggan_engine.protocol.history import Reason
 
-from .sampling import disc, sample, square
-from .supervision import fixed_area, supervision_loss
-from .tracking import track
+from .stepper import Start, Stepper
 
 
 @dataclass(frozen=True)
@@ -62,10 +58,7 @@ class DragEnd:
 
 
 class DragSession:
-    """Drags handles of a picture to their targets (the paper's loop, one forward pass a step).
-
-    The features of a latent serve its tracking and then its supervision. The optimised variable is an
-    offset on the first `layers` rows of `ws`: one for each row in W+, a common one in W.
+    """Drags handles of a picture to their targets (the paper's loop).
 
     Args:
         generator: in eval mode, its parameters without gradient.
@@ -89,33 +82,24 @@ class DragSession:
         settings: DragSettings,
         live: int | None = None,
     ) -> None:
-        height, width = generator.size
-        self.picture = Size(width, height)
-        if not pairs:
-            raise EditError("nothing to drag: place a handle and its target first")
-        if settings.feature_block not in generator.synthesis.block_names:
-            names = ", ".join(generator.synthesis.block_names)
-            raise EditError(f"feature block {settings.feature_block!r}: this model has {names}; choose one of them")
-        if mask is not None:
-            check_mask(mask, self.picture)
-        self.generator, self.settings = generator, settings
-        device = generator.device
-        self.start = ws.detach().to(device).clone()
+        self._stepper = Stepper(generator, settings, [Start(ws, pairs, mask)])
+        self.settings = settings
         self.starts: tuple[Point, ...] = tuple(handle for handle, _ in pairs)
         self.targets: tuple[Point, ...] = tuple(target for _, target in pairs)
-        self.fixed = fixed_area(None if mask is None else torch.from_numpy(mask.copy()).to(device))
-        self.supervised = disc(settings.r1, device)
-        # Half a pixel more, because a handle between pixels is searched from its nearest one.
-        self.searched = square(settings.r2 + 0.5, device)
         self._live = live
         self._change = threading.Condition()  # guards what other threads may set: the next ones
         self._stop, self._held, self._woken = False, live is not None, False
         self._led: Point | None = None
 
     @property
+    def start(self) -> Tensor:
+        """The latent that it starts from, `[1, num_ws, w_dim]`, on the generator's device."""
+        return self._stepper.start
+
+    @property
     def rows(self) -> int:
         """How many rows of ws, from the first, the drag moves."""
-        return min(self.settings.layers, self.start.shape[1])
+        return self._stepper.rows
 
     def stop(self) -> None:
         """Ends the drag before its next step; may be called from another thread."""
@@ -142,68 +126,33 @@ class DragSession:
         """Yields a `DragStep` after each step, a `DragAtRest` whenever only the hand can make it go on, and a `DragEnd` at
         last."""
         began = time.monotonic()
-        device = self.generator.device
-        rows = 1 if self.settings.space == "w" else self.rows
-        offset = torch.zeros(1, rows, self.start.shape[2], device=device, requires_grad=True)
-        optimiser = torch.optim.Adam([offset], lr=self.settings.step_size)
+        stepper = self._stepper
         stop_within = self.settings.stop_within(len(self.targets))
-
-        ws, handles, targets = self.start, _tensor(self.starts, device), _tensor(self.targets, device)
-        features = self._features(self._latent(offset))
-        first = features.detach()
-        references = sample(first, handles, self.picture)
         step = last_led = 0
         while True:
             if self._follow_hand():
-                targets, last_led = _tensor(self.targets, device), step
+                last_led = step
             reason: Reason | None = None
-            if bool(((handles - targets).norm(dim=1) <= stop_within).all()):
+            if bool((stepper.distances() <= stop_within).all()):
                 reason = "reached"
             elif step - last_led == self.settings.max_steps:
                 reason = "max_steps"
             if reason is not None and self._held and not self._stop:
-                yield DragAtRest(ws.clone())
+                yield DragAtRest(stepper.ws.clone())
                 self._wait_for_hand()
                 continue
             if reason is None and self._stop:
                 reason = "stopped"
             if reason is not None:
                 break
-            loss = supervision_loss(
-                features,
-                first,
-                handles,
-                targets,
-                self.supervised,
-                self.fixed,
-                self.settings.mask_weight,
-                self.picture,
-            )
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            value = float(loss.detach())
-            moved = self._latent(offset)
-            features = self._features(moved)
-            if not (
-                math.isfinite(value) and bool(torch.isfinite(moved).all()) and bool(torch.isfinite(features).all())
-            ):
+            loss, finite = stepper.step()
+            if not bool(finite):
                 reason = "diverged"
                 break
             step += 1
-            ws = moved.detach()
-            handles = track(
-                features.detach(),
-                references,
-                handles,
-                self.searched,
-                self.settings.r2,
-                self.settings.tracking_norm,
-                self.picture,
-            )
-            points = _points(handles)
-            yield DragStep(step, value, points, self._mean_distance(points), ws.clone())
-        yield DragEnd(reason, step, time.monotonic() - began, _points(handles), ws.clone())
+            points = _points(stepper.handles)
+            yield DragStep(step, float(loss), points, self._mean_distance(points), stepper.ws.clone())
+        yield DragEnd(reason, step, time.monotonic() - began, _points(stepper.handles), stepper.ws.clone())
 
     def _follow_hand(self) -> bool:
         """Takes the target to where the hand is; whether it has moved."""
@@ -214,6 +163,7 @@ class DragSession:
         targets = list(self.targets)
         targets[self._live] = led
         self.targets = tuple(targets)
+        self._stepper.targets[0, self._live] = torch.tensor(led)
         return True
 
     def _wait_for_hand(self) -> None:
@@ -223,21 +173,9 @@ class DragSession:
                 self._change.wait(0.5)
             self._woken = False
 
-    def _latent(self, offset: Tensor) -> Tensor:
-        moved = self.start[:, : self.rows] + offset
-        return torch.cat([moved, self.start[:, self.rows :]], dim=1)
-
-    def _features(self, ws: Tensor) -> Tensor:
-        name = self.settings.feature_block
-        return self.generator.synthesis(ws, features=(name,)).features[name]  # type: ignore[no-any-return]
-
     def _mean_distance(self, handles: tuple[Point, ...]) -> float:
         return sum(distance(p, t) for p, t in zip(handles, self.targets, strict=True)) / len(handles)
 
 
-def _points(tensor: Tensor) -> tuple[Point, ...]:
-    return tuple((float(x), float(y)) for x, y in tensor.tolist())
-
-
-def _tensor(points: tuple[Point, ...], device: torch.device) -> Tensor:
-    return torch.tensor(points, dtype=torch.float32, device=device)
+def _points(handles: Tensor) -> tuple[Point, ...]:
+    return tuple((float(x), float(y)) for x, y in handles[0].tolist())

@@ -8,30 +8,29 @@ from torch import Tensor
 from draggan_engine.protocol.edit import Norm
 from draggan_engine.protocol.geometry import Size
 
-from .sampling import on_picture, sample
+from .sampling import on_picture, sample_windows, square
 
 
 @torch.no_grad()
-def track(
-    features: Tensor, references: Tensor, handles: Tensor, offsets: Tensor, reach: float, norm: Norm, picture: Size
-) -> Tensor:
+def track(features: Tensor, references: Tensor, handles: Tensor, reach: float, norm: Norm, picture: Size) -> Tensor:
     """p_i ← argmin over the pixels of Ω2(p_i, r2) of ‖F'(q) − f_i‖.
 
     Args:
-        features: F' of the new latent, `[1, C, h, w]`.
-        references: f_i, `[P, C]`: the features at the handles when the drag began.
-        handles: `[P, 2]` in picture pixels; may lie between pixels.
-        offsets: `[K, 2]` integer offsets that hold Ω2 round a handle's nearest pixel.
+        features: F' of the new latents, `[N, C, h, w]`.
+        references: f_i, `[N, P, C]`: the features at the handles when the drag began.
+        handles: `[N, P, 2]` in picture pixels; may lie between pixels.
         reach: r2.
         norm: "l1" (the paper) or "l2" (the released code) over channels.
 
     Returns:
-        `[P, 2]`, pixel centres. A handle with no pixel of the picture in reach stays.
+        `[N, P, 2]`, pixel centres. A handle with no pixel of the picture in reach stays.
     """
-    candidates = handles.round()[:, None] + offsets  # [P, K, 2]
-    difference = sample(features, candidates, picture) - references[:, None]
-    cost = difference.abs().sum(dim=2) if norm == "l1" else difference.square().sum(dim=2)
-    near = ((candidates - handles[:, None]).abs() < reach).all(dim=2) & on_picture(candidates, picture)
-    cost = torch.where(near, cost, torch.inf)
-    best = candidates[torch.arange(len(handles), device=handles.device), cost.argmin(dim=1)]
-    return torch.where(near.any(dim=1, keepdim=True), best, handles)
+    # Half a pixel more, because a handle between pixels is searched from its nearest one.
+    area = square(reach + 0.5, features.device)
+    candidates = handles.round()[:, :, None, None] + area  # [N, P, side, side, 2]
+    near = ((candidates - handles[:, :, None, None]).abs() < reach).all(dim=4) & on_picture(candidates, picture)
+    difference = sample_windows(features, candidates[:, :, 0, 0], len(area), picture) - references[:, :, None, None]
+    cost = difference.abs().sum(dim=4) if norm == "l1" else difference.square().sum(dim=4)
+    nearest = torch.where(near, cost, torch.inf).flatten(2).argmin(dim=2)
+    best = candidates.flatten(2, 3).gather(2, nearest[..., None, None].expand(-1, -1, 1, 2))[:, :, 0]
+    return torch.where(near.flatten(2).any(dim=2)[..., None], best, handles)

@@ -1,0 +1,177 @@
+"""The paper's loop as arithmetic: N drags of one generator, each a step further at every call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from draggan_engine.networks.generator import Generator
+from draggan_engine.protocol.edit import DragSettings, check_mask
+from draggan_engine.protocol.errors import EditError
+from draggan_engine.protocol.geometry import Point, Size
+
+from .sampling import sample
+from .supervision import fixed_area, supervision_loss
+from .tracking import track
+
+BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # Adam, as published; torch's defaults
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a drag begins.
+
+    Attributes:
+        ws: `[1, num_ws, w_dim]`.
+        pairs: (handle, target) in picture pixels, at least one.
+        mask: `uint8 [H, W]`, 1 = may move; None = everything may.
+    """
+
+    ws: Tensor
+    pairs: Sequence[tuple[Point, Point]]
+    mask: NDArray[np.uint8] | None = None
+
+
+class Tracking(Protocol):
+    """How the handles are found again after a step. One serves one `Stepper`."""
+
+    def follow(self, handles: Tensor, ws: Tensor, features: Tensor) -> Tensor:
+        """The handles `[N, P, 2]` in the pictures of `ws` `[N, num_ws, w_dim]`, whose feature maps are `features`."""
+
+    def keep(self, which: Tensor) -> None:
+        """Goes on with a part of the drags; `which` bool `[N]`."""
+
+
+class FeatureTracking:
+    """The paper's (eq. 2): the nearest features round each handle to those with which it began."""
+
+    def __init__(self, first: Tensor, handles: Tensor, settings: DragSettings, picture: Size) -> None:
+        self.references = sample(first, handles, picture)
+        self.settings, self.picture = settings, picture
+
+    def follow(self, handles: Tensor, ws: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
+        reach, norm = self.settings.r2, self.settings.tracking_norm
+        return track(features, self.references, handles, reach, norm, self.picture)
+
+    def keep(self, which: Tensor) -> None:
+        self.references = self.references[which]
+
+
+class Stepper:
+    """N drags that advance together; none of them notices the others.
+
+    The features of a latent serve its tracking and then its supervision: one forward pass a step. The optimised
+    variable of each is an offset on the first `layers` rows of its ws: one for each row in W+, a common one in W.
+
+    Args:
+        generator: in eval mode, its parameters without gradient.
+        settings: the paper's numbers, the same for all.
+        starts: at least one.
+
+    Attributes:
+        start: `[N, num_ws, w_dim]`; `ws`: the present latents, without gradient.
+        handles, targets: `[N, P, 2]` in picture pixels, filled up with zeros where `there_is` `[N, P]` is not set.
+        tracking: the paper's, unless another takes its place before the first step.
+
+    Raises:
+        EditError: no pairs, a feature block that the model does not have, or a mask that does not fit.
+    """
+
+    def __init__(self, generator: Generator, settings: DragSettings, starts: Sequence[Start]) -> None:
+        height, width = generator.size
+        self.picture = Size(width, height)
+        if not all(start.pairs for start in starts):
+            raise EditError("nothing to drag: place a handle and its target first")
+        if settings.feature_block not in generator.synthesis.block_names:
+            names = ", ".join(generator.synthesis.block_names)
+            raise EditError(f"feature block {settings.feature_block!r}: this model has {names}; choose one of them")
+        for start in starts:
+            if start.mask is not None:
+                check_mask(start.mask, self.picture)
+        self.generator, self.settings = generator, settings
+        device = generator.device
+        self.start = torch.cat([start.ws.detach().to(device) for start in starts]).clone()
+        most = max(len(start.pairs) for start in starts)
+        points = np.zeros((len(starts), most, 2, 2), dtype=np.float32)
+        for row, start in zip(points, starts, strict=True):
+            row[: len(start.pairs)] = start.pairs
+        self.handles, self.targets = torch.from_numpy(points).to(device).unbind(dim=2)
+        counts = torch.tensor([len(start.pairs) for start in starts])
+        self.there_is = (torch.arange(most) < counts[:, None]).to(device)
+        everything = np.ones((height, width), dtype=np.uint8)
+        masks = np.stack([everything if start.mask is None else start.mask for start in starts])
+        self.fixed = fixed_area(torch.from_numpy(masks).to(device))
+        self.rows = min(settings.layers, self.start.shape[1])
+        self.offset = torch.zeros(len(starts), 1 if settings.space == "w" else self.rows, self.start.shape[2])
+        self.offset = self.offset.to(device).requires_grad_()
+        self.momentum, self.square = torch.zeros_like(self.offset), torch.zeros_like(self.offset)
+        self.count = 0
+        self.ws = self.start
+        self.features = self._forward()
+        self.first = self.features.detach()
+        self.tracking: Tracking = FeatureTracking(self.first, self.handles, settings, self.picture)
+
+    def distances(self) -> Tensor:
+        """`[N, P]`, in picture pixels; 0 where there is no pair."""
+        left: Tensor = (self.handles - self.targets).norm(dim=2) * self.there_is
+        return left
+
+    def step(self) -> tuple[Tensor, Tensor]:
+        """Supervises, then tracks.
+
+        Returns:
+            eq. 1 before the step, `[N]`, and whether a drag has stayed finite, bool `[N]`. One that has not keeps
+            the latent and the handles that it had; there is no going on with it.
+        """
+        loss = supervision_loss(
+            self.features, self.first, self.handles, self.targets, self.there_is, self.settings.r1, self.fixed,
+            self.settings.mask_weight, self.picture,
+        )  # fmt: skip
+        (gradient,) = torch.autograd.grad(loss.sum(), self.offset)
+        before = self.offset.detach().clone()
+        self._descend(gradient)
+        self.features = self._forward()
+        moved = self._latents().detach()
+        finite = torch.isfinite(loss) & _all_finite(moved) & _all_finite(self.features.detach())
+        found = self.tracking.follow(self.handles, moved, self.features.detach())
+        ended = ~finite[:, None, None]
+        self.ws = torch.where(ended, self.ws, moved)
+        self.handles = torch.where(ended, self.handles, found)
+        with torch.no_grad():
+            self.offset.copy_(torch.where(ended, before, self.offset))
+        return loss.detach(), finite
+
+    def keep(self, which: Tensor) -> None:
+        """Goes on with a part of the drags; `which` bool `[N]`."""
+        for name in ("start", "ws", "handles", "targets", "there_is", "momentum", "square", "first"):
+            setattr(self, name, getattr(self, name)[which])
+        self.fixed = None if self.fixed is None else self.fixed[which]
+        self.offset = self.offset.detach()[which].requires_grad_()
+        self.tracking.keep(which)
+        self.features = self._forward()
+
+    @torch.no_grad()
+    def _descend(self, gradient: Tensor) -> None:
+        """One step of Adam (Kingma and Ba 2015)."""
+        self.count += 1
+        self.momentum.lerp_(gradient, 1 - BETA1)
+        self.square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+        scale = self.square.sqrt().div_((1 - BETA2**self.count) ** 0.5).add_(EPS)
+        self.offset.addcdiv_(self.momentum, scale, value=-self.settings.step_size / (1 - BETA1**self.count))
+
+    def _latents(self) -> Tensor:
+        return torch.cat([self.start[:, : self.rows] + self.offset, self.start[:, self.rows :]], dim=1)
+
+    def _forward(self) -> Tensor:
+        name = self.settings.feature_block
+        return self.generator.synthesis(self._latents(), features=(name,)).features[name]  # type: ignore[no-any-return]
+
+
+def _all_finite(tensor: Tensor) -> Tensor:
+    return torch.isfinite(tensor).flatten(1).all(dim=1)
