@@ -9,12 +9,12 @@ and each seed has known landmarks.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from .landmarks import LANDMARKS, SIDES, Array, Ellipsoids, Landmarks, find
 
 RESOLUTION = 128
 Z_DIM = 32
@@ -57,19 +57,6 @@ NUMBERS: dict[str, tuple[str, float, float]] = {
 assert len(NUMBERS) == Z_DIM
 
 HEAD_CENTRE = np.array([0.0, 0.02, 0.0])
-# Which side is which is said from the viewer's side: "left" is left in the picture.
-LANDMARKS = (
-    "nose_tip",
-    "eye_left",
-    "eye_right",
-    "ear_tip_left",
-    "ear_tip_right",
-    "mouth_left",
-    "mouth_right",
-    "mouth_top",
-    "mouth_bottom",
-    "chin",
-)
 
 
 @dataclass(frozen=True)
@@ -85,7 +72,7 @@ class Scene:
         stripe: `[N, K, 5]` amplitude, phase and a direction, for fur.
         light: `[N, 3]` unit vector towards the light.
         sky, ground: `[N, 3]` backdrop colours at the top and the bottom.
-        landmarks: `[N, L, 2]` projected, in the order of `LANDMARKS`, picture plane.
+        landmarks: the 68, in the order of `LANDMARKS`.
     """
 
     centre: Array
@@ -97,7 +84,13 @@ class Scene:
     light: Array
     sky: Array
     ground: Array
-    landmarks: Array
+    landmarks: Landmarks
+
+    def some(self, which: slice) -> Scene:
+        """A part of the animals."""
+        chosen = {f.name: getattr(self, f.name)[which] for f in fields(self) if f.name != "landmarks"}
+        marks = Landmarks(self.landmarks.points[which], self.landmarks.visible[which])
+        return Scene(**chosen, landmarks=marks)
 
 
 def numbers_of(z: Array) -> dict[str, Array]:
@@ -138,7 +131,7 @@ class _Builder:
 
     def __init__(self, n: int, head: Array) -> None:
         self.n, self.head = n, head
-        self.parts: list[tuple[Array, Array, Array, Array, float, Array]] = []
+        self.parts: dict[str, tuple[Array, Array, Array, Array, float, Array]] = {}
 
     def place(self, local: Array) -> Array:
         """Head frame → picture plane and depth, `[N, 3]`."""
@@ -147,6 +140,7 @@ class _Builder:
 
     def add(
         self,
+        name: str,
         local: Array,
         radii: Array,
         colour: Array,
@@ -156,19 +150,25 @@ class _Builder:
         stripe: Array | None = None,
     ) -> None:
         axes = self.head if turn is None else self.head @ turn
-        self._put(self.place(local), axes, radii, colour, gloss, stripe)
+        self._put(name, self.place(local), axes, radii, colour, gloss, stripe)
 
-    def add_body(self, centre: Array, radii: Array, colour: Array, stripe: Array) -> None:
-        self._put(centre, np.broadcast_to(np.eye(3), (self.n, 3, 3)), radii, colour, 0.0, stripe)
+    def add_body(self, name: str, centre: Array, radii: Array, colour: Array, stripe: Array) -> None:
+        self._put(name, centre, np.broadcast_to(np.eye(3), (self.n, 3, 3)), radii, colour, 0.0, stripe)
 
-    def _put(self, centre: Array, axes: Array, radii: Array, colour: Array, gloss: float, stripe: Array | None) -> None:
-        self.parts.append((centre, axes, radii, colour, gloss, np.zeros((self.n, 5)) if stripe is None else stripe))
+    def _put(
+        self, name: str, centre: Array, axes: Array, radii: Array, colour: Array, gloss: float, stripe: Array | None
+    ) -> None:
+        self.parts[name] = centre, axes, radii, colour, gloss, np.zeros((self.n, 5)) if stripe is None else stripe
 
 
 def build_scene(z: Array) -> Scene:
     """The animals of latents `z` `[N, Z_DIM]`."""
-    p = numbers_of(z)
-    n = len(z)
+    return scene_of(numbers_of(z))
+
+
+def scene_of(p: Mapping[str, Array]) -> Scene:
+    """The animals with those numbers, each `[N]`: all of `NUMBERS`, whatever their law."""
+    n = len(p["yaw"])
     head = _rotation(p["yaw"], p["pitch"], p["roll"])
     b = _Builder(n, head)
     fur = _hsv(p["fur_hue"], p["fur_saturation"], p["fur_value"])
@@ -178,18 +178,16 @@ def build_scene(z: Array) -> Scene:
     hx, hy = p["head_width"], p["head_height"]
     hz = 0.5 * (hx + hy) * 0.92
 
-    b.add_body(_vector(0, -1.02, -0.10, n), _vector(0.44, 0.52, 0.34, n), fur * 0.92, across)
-    b.add(_vector(0, 0, 0, n), np.stack([hx, hy, hz], -1), fur, stripe=across)
-    ears = _add_ears(b, p, hx, hy, fur)
-    eyes = _add_eyes(b, p, hx, hy, hz)
-    mouth = _add_muzzle(b, p, hy, hz, pale, dark)
+    b.add_body("body", _vector(0, -1.02, -0.10, n), _vector(0.44, 0.52, 0.34, n), fur * 0.92, across)
+    b.add("head", _vector(0, 0, 0, n), np.stack([hx, hy, hz], -1), fur, stripe=across)
+    _add_ears(b, p, hx, hy, fur)
+    gaze = _add_eyes(b, p, hx, hy, hz)
+    _add_muzzle(b, p, hy, hz, pale, dark)
 
-    points = np.stack(
-        [mouth["nose_tip"], *eyes, *ears, mouth["left"], mouth["right"], mouth["top"], mouth["bottom"], mouth["chin"]],
-        axis=1,
-    )
     light = _vector(p["light_x"], p["light_y"], 0.85, n)
-    centre, axes, radii, colour, stripe = (np.stack([part[i] for part in b.parts], axis=1) for i in (0, 1, 2, 3, 5))
+    centre, axes, radii, colour, stripe = (
+        np.stack([part[i] for part in b.parts.values()], axis=1) for i in (0, 1, 2, 3, 5)
+    )
     a = axes @ (axes / radii[:, :, None, :] ** 2).transpose(0, 1, 3, 2)
     quadric = np.stack([a[..., 0, 0], a[..., 0, 1], a[..., 0, 2], a[..., 1, 1], a[..., 1, 2], a[..., 2, 2]], -1)
     return Scene(
@@ -197,52 +195,54 @@ def build_scene(z: Array) -> Scene:
         quadric=quadric,
         extent=np.sqrt(np.sum((axes[..., :2, :] * radii[:, :, None, :]) ** 2, axis=-1)),
         colour=colour,
-        gloss=np.broadcast_to(np.array([part[4] for part in b.parts]), (n, len(b.parts))).copy(),
+        gloss=np.broadcast_to(np.array([part[4] for part in b.parts.values()]), (n, len(b.parts))).copy(),
         stripe=stripe,
         light=light / np.linalg.norm(light, axis=1, keepdims=True),
         sky=_hsv(p["sky_hue"], 0.28, p["sky_value"]),
         ground=_hsv(p["ground_hue"], 0.35, p["sky_value"] * 0.75),
-        landmarks=points[..., :2],
+        landmarks=find(Ellipsoids(tuple(b.parts), centre, axes, radii), gaze),
     )
 
 
-def _add_ears(b: _Builder, p: dict[str, Array], hx: Array, hy: Array, fur: Array) -> list[Array]:
+def _add_ears(b: _Builder, p: Mapping[str, Array], hx: Array, hy: Array, fur: Array) -> None:
     inner = _hsv(0.97 + p["ear_hue"], 0.38, 0.90)
     length, width = p["ear_length"], p["ear_width"]
-    tips = []
-    for side in (-1.0, 1.0):
+    for name, side in zip(SIDES, (-1.0, 1.0), strict=True):
         angle = side * (p["ear_spread"] * 0.75 + p["ear_tilt"])
         root = _vector(side * hx * np.sin(p["ear_spread"]) * 0.92, hy * np.cos(p["ear_spread"]) * 0.92, -0.02, b.n)
         up = _vector(np.sin(angle), np.cos(angle), 0, b.n)
         turn = _rotation(np.zeros(b.n), np.zeros(b.n), -angle)
         middle = root + up * (length * 0.70)[:, None]
-        b.add(middle, _vector(width, length, 0.07, b.n), fur * 0.95, turn=turn)
-        b.add(middle + _vector(0, 0, 0.035, b.n), _vector(width * 0.60, length * 0.72, 0.055, b.n), inner, turn=turn)
-        tips.append(b.place(middle + up * length[:, None]))
-    return tips
+        b.add(f"ear_{name}", middle, _vector(width, length, 0.07, b.n), fur * 0.95, turn=turn)
+        b.add(
+            f"ear_hollow_{name}",
+            middle + _vector(0, 0, 0.035, b.n),
+            _vector(width * 0.60, length * 0.72, 0.055, b.n),
+            inner,
+            turn=turn,
+        )
 
 
-def _add_eyes(b: _Builder, p: dict[str, Array], hx: Array, hy: Array, hz: Array) -> list[Array]:
+def _add_eyes(b: _Builder, p: Mapping[str, Array], hx: Array, hy: Array, hz: Array) -> Array:
+    """Gives where they look, `[N, 3]`, unit."""
     size, height = p["eye_size"], p["eye_height"]
     white = np.broadcast_to(np.array([0.97, 0.96, 0.94]), (b.n, 3))
     iris = _hsv(p["iris_hue"], 0.72, 0.78)
     black = np.broadcast_to(np.array([0.03, 0.03, 0.05]), (b.n, 3))
     gaze = _vector(p["gaze_x"], p["gaze_y"], 1.0, b.n)
     gaze /= np.linalg.norm(gaze, axis=1, keepdims=True)
-    centres = []
-    for side in (-1.0, 1.0):
+    for name, side in zip(SIDES, (-1.0, 1.0), strict=True):
         x = side * np.sin(p["eye_spacing"]) * np.cos(height) * hx
         local = _vector(x, np.sin(height) * hy, np.cos(p["eye_spacing"]) * np.cos(height) * hz * 0.93, b.n)
         s = size[:, None]
-        b.add(local, s * np.array([1.0, 1.0, 0.80]), white, gloss=0.15)
+        b.add(f"eye_{name}", local, s * np.array([1.0, 1.0, 0.80]), white, gloss=0.15)
         # A sphere that pokes out of the eyeball shows as a disc: the iris, then the pupil.
-        b.add(local + gaze * s * 0.45, np.repeat(s * 0.66, 3, axis=1), iris, gloss=0.25)
-        b.add(local + gaze * s * 0.80, np.repeat(s * 0.36, 3, axis=1), black, gloss=0.9)
-        centres.append(b.place(local + gaze * s * 1.02))
-    return centres
+        b.add(f"iris_{name}", local + gaze * s * 0.45, np.repeat(s * 0.66, 3, axis=1), iris, gloss=0.25)
+        b.add(f"pupil_{name}", local + gaze * s * 0.80, np.repeat(s * 0.36, 3, axis=1), black, gloss=0.9)
+    return gaze
 
 
-def _add_muzzle(b: _Builder, p: dict[str, Array], hy: Array, hz: Array, pale: Array, dark: Array) -> dict[str, Array]:
+def _add_muzzle(b: _Builder, p: Mapping[str, Array], hy: Array, hz: Array, pale: Array, dark: Array) -> None:
     n = b.n
     length, width, nose, gape = p["muzzle_length"], p["muzzle_width"], p["nose_size"], p["mouth_open"]
     front = hz * 0.86
@@ -254,44 +254,40 @@ def _add_muzzle(b: _Builder, p: dict[str, Array], hy: Array, hz: Array, pale: Ar
     broad = width * p["mouth_width"] * 0.95
 
     b.add(
+        "jaw",
         _vector(0, middle - half * 0.95 - 0.035, front * 0.93, n),
         _vector(width * 0.92, 0.085 + half * 0.35, length * 0.95, n),
         pale * 0.93,
     )
     b.add(
+        "mouth",
         _vector(0, middle, front, n),
         np.stack([broad, half, length * 1.02], -1),
         dark * 0.4 + np.array([0.14, 0.02, 0.03]),
     )
     tongue = np.array([0.86, 0.30, 0.36])
     b.add(
+        "tongue",
         _vector(0, middle - half * 0.62, front, n),
         np.stack([broad * 0.55, half * 0.62, length * 1.06], -1),
         np.broadcast_to(tongue, (n, 3)),
         gloss=0.2,
     )
-    for side in (-1.0, 1.0):
+    for name, side in zip(SIDES, (-1.0, 1.0), strict=True):
         b.add(
+            f"lobe_{name}",
             _vector(side * width * 0.48, top, front, n),
             np.stack([width * 0.72, np.full(n, lobe), length * 1.0], -1),
             pale,
         )
     tip = _vector(0, top + lobe * 0.72, front + length * 0.80, n)
     b.add(
+        "nose",
         tip,
         nose[:, None] * np.array([1.0, 0.76, 0.70]),
         np.broadcast_to(np.array([0.13, 0.08, 0.09]), (n, 3)) + dark * 0.15,
         gloss=0.7,
     )
-    depth = front + length * 0.55
-    return {
-        "nose_tip": b.place(tip + _vector(0, 0, nose * 0.70, n)),
-        "left": b.place(_vector(-broad * 0.92, middle, depth, n)),
-        "right": b.place(_vector(broad * 0.92, middle, depth, n)),
-        "top": b.place(_vector(0, lips, front + length, n)),
-        "bottom": b.place(_vector(0, middle - half, front + length * 0.9, n)),
-        "chin": b.place(_vector(0, middle - half * 1.3 - 0.11, front + length * 0.3, n)),
-    }
 
 
 def latent_of_seed(seed: int) -> Array:
@@ -315,5 +311,5 @@ def landmarks_of_seed(seed: int) -> dict[str, tuple[float, float]]:
         For each name of `LANDMARKS`, (x, y) in pixels of the 128×128 picture, origin at the centre of the
         top-left pixel. "left" is left in the picture. Points that are hidden are given all the same.
     """
-    points = to_pixels(build_scene(latent_of_seed(seed)).landmarks[0])
+    points = to_pixels(build_scene(latent_of_seed(seed)).landmarks.points[0])
     return {name: (float(x), float(y)) for name, (x, y) in zip(LANDMARKS, points, strict=True)}

@@ -25,9 +25,10 @@ from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.stylegan2 import ToRGB
 
+from .landmarks import LANDMARKS
 from .muon import Muon
 from .render import render
-from .scene import LANDMARKS, RESOLUTION, Z_DIM, Scene, build_scene, latent_of_seed
+from .scene import RESOLUTION, Z_DIM, Scene, build_scene, latent_of_seed
 
 CONFIG = StyleGAN2Config(
     resolution=RESOLUTION, z_dim=Z_DIM, w_dim=256, mapping_layers=4, channels=pyramid_channels(RESOLUTION, 2048, 96)
@@ -60,10 +61,10 @@ DEFAULT_STAGES = "32:96000:0.02:0.004,64:48000:0.012:0.002,128:88000:0.008:0.002
 
 def part_weights(scene: Scene, resolution: int, extra: float = 3.0) -> Tensor:
     """`[N, 1, H, W]`: 1, and 1 + `extra` in discs round eyes, nose and mouth."""
-    at = {name: scene.landmarks[:, i] for i, name in enumerate(LANDMARKS)}
+    at = {name: scene.landmarks.points[:, i] for i, name in enumerate(LANDMARKS)}
     mouth = (at["mouth_left"] + at["mouth_right"] + at["mouth_top"] + at["mouth_bottom"]) / 4
     axis = (np.arange(resolution) + 0.5) * 2 / resolution - 1
-    inside = np.zeros((len(scene.landmarks), resolution, resolution), dtype=bool)
+    inside = np.zeros((len(scene.centre), resolution, resolution), dtype=bool)
     for centre, radius in ((at["eye_left"], 0.17), (at["eye_right"], 0.17), (at["nose_tip"], 0.13), (mouth, 0.22)):
         dx = axis[None, None, :] - centre[:, 0, None, None]
         dy = -axis[None, :, None] - centre[:, 1, None, None]
