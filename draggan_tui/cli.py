@@ -53,6 +53,15 @@ class Color(StrEnum):
     none = "none"
 
 
+class Evaluation(StrEnum):
+    landmarks = "landmarks"
+    paired = "paired"
+    ablation = "ablation"
+    tracking = "tracking"
+    mask = "mask"
+    all = "all"
+
+
 class Space(StrEnum):
     w_plus = "w+"
     w = "w"
@@ -318,3 +327,31 @@ def drag(
             space=None if space is None else space.value, step_size=lr, film=film, markers=markers, device=device, out=out,
         )  # fmt: skip
         raise typer.Exit(run_drag(request, as_json=json))
+
+
+@app.command("eval")
+def eval_(
+    what: Annotated[
+        Evaluation,
+        typer.Argument(
+            metavar="WHAT",
+            help="landmarks, paired, ablation, tracking, mask, or all; without known landmarks: paired, tracking.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for rows, pictures and report; a run is continued.")],
+    n: Annotated[int, typer.Option("--n", min=1, max=100_000, help="Cases of each experiment.")] = 100,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="no edit, drag, no tracking, optical flow, RAFT; may be given many times. Default: all there are.",
+        ),
+    ] = None,
+    model: Model = DEFAULT_MODEL,
+    device: Device = "auto",
+) -> None:
+    """Measures the editing as the paper does: rows while it runs, a report at the end."""
+    with friendly():
+        from draggan_tui.evaluation import evaluate
+
+        evaluate(what.value, n=n, methods=methods, model=model, device=device, out=out)

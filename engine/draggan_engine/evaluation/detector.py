@@ -1,0 +1,141 @@
+"""Finds the 68 landmarks of a critter in a picture: a small network of ours, shipped with its weights.
+
+What dlib's detector is to the paper's table 1. Its pooled features also serve as the space in which sets of
+pictures are compared (a Fréchet distance, as FID is one in Inception's features).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from draggan_engine.critters.landmarks import LANDMARKS
+
+SIZE = 128
+"""Height and width of the pictures that the network sees."""
+FEATURES = 128
+"""Components of the pooled features."""
+WEIGHTS = Path(__file__).parent / "weights" / "detector.safetensors"
+
+
+def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False), nn.BatchNorm2d(channels_out), nn.SiLU()
+    )
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv0, self.conv1 = _conv(channels, channels), _conv(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.conv1(self.conv0(x))
+        return y
+
+
+class Detector(nn.Module):
+    """An hourglass whose heat maps (64×64, one a landmark) give their centre of mass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        count = len(LANDMARKS)
+        self.down64 = _conv(3, 24, 2)
+        self.down32 = nn.Sequential(_conv(24, 48, 2), _Residual(48))
+        self.down16 = nn.Sequential(_conv(48, 96, 2), _Residual(96))
+        self.down8 = nn.Sequential(_conv(96, FEATURES, 2), _Residual(FEATURES), _Residual(FEATURES))
+        self.up16 = nn.Conv2d(FEATURES, 96, 1)
+        self.at16 = _Residual(96)
+        self.up32 = nn.Conv2d(96, 48, 1)
+        self.at32 = _Residual(48)
+        self.up64 = nn.Conv2d(48, 24, 1)
+        self.at64 = _conv(24, 32)
+        self.heat = nn.Conv2d(32, count, 1)
+        self.seen = nn.Sequential(nn.Linear(FEATURES + 2 * count, 128), nn.SiLU(), nn.Linear(128, count))
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """
+        Args:
+            pictures: `[N, 3, 128, 128]` in −1…1.
+
+        Returns:
+            points `[N, 68, 2]` in pixels, visibility logits `[N, 68]`, features `[N, FEATURES]`.
+        """
+        x64 = self.down64(pictures)
+        x32 = self.down32(x64)
+        x16 = self.down16(x32)
+        x8 = self.down8(x16)
+        features = x8.mean(dim=(2, 3))
+        y = self.at16(x16 + _twice(self.up16(x8)))
+        y = self.at32(x32 + _twice(self.up32(y)))
+        y = self.at64(x64 + _twice(self.up64(y)))
+        points = centre_of_mass(self.heat(y).float())
+        seen = self.seen(torch.cat([features, points.flatten(1).to(features.dtype) / SIZE - 0.5], dim=1))
+        return points, seen.float(), features.float()
+
+
+def _twice(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def centre_of_mass(heat: Tensor) -> Tensor:
+    """Softmax over each map, then the mean place: `[N, L, h, w]` → `[N, L, 2]` (x, y) in pixels of the 128 × 128 picture."""
+    height, width = heat.shape[2:]
+    weight = heat.flatten(2).softmax(dim=2).view_as(heat)
+    x = (torch.arange(width, device=heat.device) + 0.5) * (SIZE / width) - 0.5
+    y = (torch.arange(height, device=heat.device) + 0.5) * (SIZE / height) - 0.5
+    return torch.stack([(weight.sum(dim=2) * x).sum(dim=2), (weight.sum(dim=3) * y).sum(dim=2)], dim=2)
+
+
+@dataclass(frozen=True)
+class Detected:
+    """In N pictures.
+
+    Attributes:
+        points: `[N, 68, 2]` (x, y) in pixels of the pictures, in the order of `LANDMARKS`.
+        visible: `[N, 68]` bool.
+        features: `[N, FEATURES]`.
+    """
+
+    points: NDArray[np.float32]
+    visible: NDArray[np.bool_]
+    features: NDArray[np.float32]
+
+
+@cache
+def _shipped() -> Detector:
+    network = Detector()
+    network.load_state_dict({name: tensor.float() for name, tensor in load_file(WEIGHTS).items()})
+    return network.eval().requires_grad_(False)
+
+
+@torch.inference_mode()
+def detect(pictures: Tensor, network: Detector | None = None, batch: int = 32) -> Detected:
+    """Finds the landmarks of critters.
+
+    Args:
+        pictures: `[N, 3, H, H]` in −1…1, square, of any size.
+        network: None: the shipped one.
+    """
+    network = _shipped() if network is None else network
+    scale = pictures.shape[3] / SIZE
+    small = pictures if scale == 1 else F.interpolate(pictures, size=(SIZE, SIZE), mode="area")
+    found = [network(small[i : i + batch].cpu()) for i in range(0, len(small), batch)]
+    points, seen, features = (torch.cat(part) for part in zip(*found, strict=True))
+    # Pixel centres are integers: the place 0.5 px left of the first one is the border, whatever the size.
+    return Detected(((points + 0.5) * scale - 0.5).numpy(), (seen > 0).numpy(), features.numpy())
+
+
+def mean_error(found: NDArray[np.float32], true: NDArray[np.float64], visible: NDArray[np.bool_]) -> float:
+    """Mean distance in pixels over the visible points."""
+    error = np.linalg.norm(found - true, axis=2)[visible]
+    return float(error.mean()) if len(error) else math.nan

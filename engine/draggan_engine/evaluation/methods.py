@@ -1,0 +1,215 @@
+"""The methods that are compared. A method is a name and a function from cases and settings to results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from draggan_engine.drag.sampling import sample
+from draggan_engine.drag.stepper import Start, Stepper, Tracking
+from draggan_engine.drag.tracking import track
+from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.pictures import to_uint8
+from draggan_engine.protocol.edit import DragSettings
+from draggan_engine.protocol.errors import InputError
+
+from . import flow as flows
+
+SETTLED = 50
+"""A drag whose mean distance has not become smaller for so many steps has settled: it ends."""
+SMALLER = 0.1  # px
+
+
+@dataclass(frozen=True)
+class Result:
+    """Of one edit.
+
+    Attributes:
+        ws: `[1, num_ws, w_dim]`.
+        handles: `[P, 2]`: where the method believes them to be.
+        seconds: its share of the time that its chunk took.
+        reached: whether the method believes that it has arrived; None where it does not look.
+    """
+
+    ws: Tensor
+    handles: Tensor
+    steps: int
+    seconds: float
+    reached: bool | None
+
+
+Watch = Callable[[int, Tensor, Tensor, Tensor], None]
+"""Told, at the start and after each step: the step, which cases go on (`[M]` indices), their ws, their handles."""
+Run = Callable[[Generator, Sequence[Start], DragSettings, Watch | None], list[Result]]
+
+
+def no_edit(generator: Generator, starts: Sequence[Start], settings: DragSettings, watch: Watch | None) -> list[Result]:  # noqa: ARG001
+    """What is there before."""
+    return [Result(start.ws, torch.tensor([p for p, _ in start.pairs]), 0, 0.0, None) for start in starts]
+
+
+def advance(stepper: Stepper, watch: Watch | None = None, *, knows: bool = True) -> list[Result]:
+    """Drags together until each has arrived, settled, diverged, or made the most steps that the settings allow.
+
+    Args:
+        knows: whether the handles are followed, so that a drag can know that it has arrived, or settled.
+    """
+    settings, count = stepper.settings, len(stepper.ws)
+    results: dict[int, Result] = {}
+    within = torch.tensor([settings.stop_within(int(pairs)) for pairs in stepper.there_is.sum(dim=1)])
+    alive = torch.arange(count)
+    best, best_at, spent = torch.full((count,), torch.inf), torch.zeros(count, dtype=torch.long), torch.zeros(count)
+    finite = torch.ones(count, dtype=torch.bool)
+    step = 0
+    if watch is not None:
+        watch(0, alive, stepper.ws, stepper.handles)
+    while True:
+        left = stepper.distances().cpu()
+        mean = left.sum(dim=1) / stepper.there_is.sum(dim=1).cpu()
+        arrived = (left <= within[alive, None]).all(dim=1) & knows
+        smaller = mean < best[alive] - SMALLER
+        best[alive] = torch.where(smaller, mean, best[alive])
+        best_at[alive] = torch.where(smaller, step, best_at[alive])
+        settled = (step - best_at[alive] >= SETTLED) & knows
+        ended = arrived | settled | ~finite | (step == settings.max_steps)
+        for i in torch.nonzero(ended)[:, 0].tolist():
+            case = int(alive[i])
+            handles = stepper.handles[i][stepper.there_is[i]].cpu()
+            reached = bool(arrived[i]) if knows else None
+            results[case] = Result(stepper.ws[i : i + 1].cpu(), handles, step, float(spent[case]), reached)
+        if bool(ended.all()):
+            return [results[case] for case in range(count)]
+        if bool(ended.any()):
+            stepper.keep(~ended.to(stepper.ws.device))
+            alive = alive[~ended]
+        began = time.perf_counter()
+        _, finite = stepper.step()
+        finite = finite.cpu()
+        spent[alive] += (time.perf_counter() - began) / len(alive)
+        step += 1
+        if watch is not None:
+            watch(step, alive, stepper.ws, stepper.handles)
+
+
+def drag(generator: Generator, starts: Sequence[Start], settings: DragSettings, watch: Watch | None) -> list[Result]:
+    """The paper's."""
+    return advance(Stepper(generator, settings, starts), watch)
+
+
+class Untracked:
+    """The handles stay where they began."""
+
+    def follow(self, handles: Tensor, ws: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
+        return handles
+
+    def keep(self, which: Tensor) -> None: ...
+
+
+def no_tracking(
+    generator: Generator, starts: Sequence[Start], settings: DragSettings, watch: Watch | None
+) -> list[Result]:
+    """Supervision alone; it makes all the steps that the settings allow, for it cannot know that it has arrived."""
+    stepper = Stepper(generator, settings, starts)
+    stepper.tracking = Untracked()
+    return advance(stepper, watch, knows=False)
+
+
+class FlowTracking:
+    """The handles go along with the optical flow from each picture to the next."""
+
+    def __init__(self, stepper: Stepper, flow: flows.Flow) -> None:
+        self.generator, self.flow = stepper.generator, flow
+        self.last = self._pictures(stepper.ws)
+
+    def follow(self, handles: Tensor, ws: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
+        now = self._pictures(ws)
+        points = handles.cpu().numpy()
+        moves = [flows.at(self.flow(a, b), p) for a, b, p in zip(self.last, now, points, strict=True)]
+        self.last = now
+        return handles + torch.from_numpy(np.stack(moves)).to(handles)
+
+    def keep(self, which: Tensor) -> None:
+        self.last = [picture for picture, kept in zip(self.last, which.tolist(), strict=True) if kept]
+
+    @torch.no_grad()
+    def _pictures(self, ws: Tensor) -> list[flows.Picture]:
+        return [to_uint8(image[None]) for image in self.generator.synthesis(ws).image]
+
+
+def by_flow(flow: Callable[[], flows.Flow]) -> Run:
+    """The drag with its handles followed by optical flow."""
+
+    def run(generator: Generator, starts: Sequence[Start], settings: DragSettings, watch: Watch | None) -> list[Result]:
+        stepper = Stepper(generator, settings, starts)
+        stepper.tracking = FlowTracking(stepper, flow())
+        return advance(stepper, watch)
+
+    return run
+
+
+class BlockTracking:
+    """The paper's tracking on the features of another block than supervision's."""
+
+    def __init__(self, stepper: Stepper, block: str) -> None:
+        self.stepper, self.block = stepper, block
+        self.references = sample(self._features(stepper.ws), stepper.handles, stepper.picture)
+
+    def follow(self, handles: Tensor, ws: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
+        settings = self.stepper.settings
+        return track(
+            self._features(ws), self.references, handles, settings.r2, settings.tracking_norm, self.stepper.picture
+        )
+
+    def keep(self, which: Tensor) -> None:
+        self.references = self.references[which]
+
+    @torch.no_grad()
+    def _features(self, ws: Tensor) -> Tensor:
+        found: Tensor = self.stepper.generator.synthesis(ws, features=(self.block,)).features[self.block]
+        return found
+
+
+def tracking_on(block: str) -> Run:
+    """The drag with tracking on another block; for the ablations."""
+
+    def run(generator: Generator, starts: Sequence[Start], settings: DragSettings, watch: Watch | None) -> list[Result]:
+        stepper = Stepper(generator, settings, starts)
+        tracking: Tracking = BlockTracking(stepper, block)
+        stepper.tracking = tracking
+        return advance(stepper, watch)
+
+    return run
+
+
+METHODS: Mapping[str, Run] = {
+    "no edit": no_edit,
+    "drag": drag,
+    "no tracking": no_tracking,
+    "optical flow": by_flow(flows.dis),
+    "RAFT": by_flow(flows.raft),
+}
+
+
+def available(names: Sequence[str] | None) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The methods that were asked for (all, if none were) and those that cannot be had, with the reason.
+
+    Raises:
+        InputError: one that was asked for is unknown, or cannot be had.
+    """
+    reasons = {}
+    for name, check in (("optical flow", flows.dis), ("RAFT", flows.raft)):
+        try:
+            check()
+        except InputError as error:
+            reasons[name] = str(error)
+    for name in names or ():
+        if name not in METHODS:
+            raise InputError(f"--methods: there is no {name!r}; choose from {', '.join(METHODS)}")
+        if name in reasons:
+            raise InputError(f"--methods: {reasons[name]}")
+    return tuple(name for name in names or METHODS if name not in reasons), reasons

@@ -1,0 +1,387 @@
+"""A run's folder, told in Markdown: a table for each experiment, plots, and contact sheets. No torch."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from draggan_engine.protocol.atomic import atomic_write
+from draggan_engine.protocol.edit import DragSettings
+from draggan_engine.protocol.errors import StorageError
+
+from .plots import MISSING, Band, Panel, available, band_of, plot_bars, plot_curves, plot_settings
+from .rows import OWN, Experiment, Request, Row, read_pictures, read_request, read_rows, shown
+from .sheets import Sheet, landmark_sheets, mask_sheets, paired_sheets
+from .statistics import NONE, RESAMPLES, compared, frechet_distance, held, mean_in, ratio_in, values_in
+
+NO_EDIT, DRAG = "no edit", "drag"
+QUOTED = (10, 30, 100, 300)
+"""Steps at which the tracking's error is quoted."""
+_FRECHET = "Fréchet distance"
+_COST = ("seconds", "steps")
+_COSTS = "Seconds and steps of an edit: mean (median)."
+_LABELS = {
+    "space": "space",
+    "step_size": "step size",
+    "mask_weight": "λ",
+    "r1": "r1",
+    "r2": "r2",
+    "layers": "layers",
+    "feature_block": "feature block",
+    "tracking_norm": "tracking norm",
+    "max_steps": "most steps",
+    "stop_distance": "stopping distance",
+}
+
+
+def write_report(folder: Path, out: Path, command: str, date: str) -> None:
+    """
+    Args:
+        folder: the run's, finished or not.
+        out: the Markdown file, in a folder that is there; its pictures go into a folder beside it, `NAME-pictures`.
+        command: by which the run can be had again.
+
+    Raises:
+        InputError: the folder holds no run, or its pictures are missing.
+        StorageError: a file cannot be written.
+    """
+    run = _Run(read_request(folder), read_rows(folder), folder, out.parent / f"{out.stem}-pictures")
+    blocks = _header(run, command, date)
+    for write in (_landmarks, _paired, _ablation, _mask, _tracking):
+        blocks += write(run)
+    with atomic_write(out) as part:
+        part.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class _Run:
+    request: Request
+    all_rows: Sequence[Row]
+    folder: Path
+    pictures: Path
+
+    def rows(self, experiment: Experiment) -> list[Row]:
+        return [row for row in self.all_rows if row.experiment == experiment]
+
+    def methods(self, rows: Sequence[Row]) -> list[str]:
+        """Those that there are, in the order in which they were asked for."""
+        found = dict.fromkeys(row.method for row in rows)
+        return [m for m in self.request.methods if m in found] + [m for m in found if m not in self.request.methods]
+
+    def shown(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows of the method whose pictures are shown: the drag, or what there is."""
+        edits = [method for method in self.methods(rows) if method != NO_EDIT]
+        method = DRAG if DRAG in edits else next(iter(edits), None)
+        return [row for row in rows if row.method == method]
+
+    @cached_property
+    def _features(self) -> dict[tuple[str, int], tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """The detector's, before and after, `[F]` each, of each place in each chunk."""
+        found: dict[tuple[str, int], tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+        for chunk in dict.fromkeys(row.chunk for row in self.all_rows if row.experiment in ("landmarks", "ablation")):
+            pictures = read_pictures(self.folder, chunk)
+            if pictures.features_before is not None and pictures.features_after is not None:
+                pairs = zip(pictures.features_before, pictures.features_after, strict=True)
+                found |= {(chunk, i): pair for i, pair in enumerate(pairs) if np.isfinite(pair).all()}
+        return found
+
+    def moved(self, rows: Sequence[Row]) -> tuple[float, int] | None:
+        """The Fréchet distance between the rows' edited and unedited pictures, and their number."""
+        pairs = [self._features[key] for row in rows if (key := (row.chunk, row.index)) in self._features]
+        if len(pairs) < 2:
+            return None
+        before, after = (np.stack(each) for each in zip(*pairs, strict=True))
+        return frechet_distance(before, after), len(pairs)
+
+    def halves(self, rows: Sequence[Row]) -> tuple[float, int, int] | None:
+        """The Fréchet distance between the unedited pictures of even and of odd cases, and how many of each there are;
+        of one method and group, because the pictures of another are the same ones under other numbers."""
+        parts: dict[tuple[str, str], list[list[NDArray[np.float32]]]] = {}
+        for row in rows:
+            if (key := (row.chunk, row.index)) in self._features:
+                part = parts.setdefault((row.method, row.group), [[], []])
+                part[row.case % 2].append(self._features[key][0])
+        even, odd = max(parts.values(), key=lambda part: len(part[0]) + len(part[1]), default=([], []))
+        if min(len(even), len(odd)) < 2:
+            return None
+        return frechet_distance(np.stack(even), np.stack(odd)), len(even), len(odd)
+
+    def plot(self, name: str, words: str, png: bytes | None) -> list[str]:
+        return [] if png is None else [self._picture(name, words, png)]
+
+    def sheets(self, sheets: Iterable[Sheet]) -> list[str]:
+        links = []
+        for sheet in sheets:
+            png = io.BytesIO()
+            sheet.image.save(png, format="PNG", optimize=True)
+            links.append(self._picture(sheet.name, sheet.words, png.getvalue()))
+        return links
+
+    def _picture(self, name: str, words: str, png: bytes) -> str:
+        """Writes it into the report's folder of pictures; returns the Markdown that shows it."""
+        path = self.pictures / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.png"
+        try:
+            self.pictures.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"{self.pictures}: it cannot be made ({error.strerror}); choose another place for the report"
+            ) from error
+        with atomic_write(path) as part:
+            part.write_bytes(png)
+        return f"![{words}]({quote(f'{self.pictures.name}/{path.name}')})"
+
+
+def _where(rows: Iterable[Row], method: str, group: str) -> list[Row]:
+    return [row for row in rows if (row.method, row.group) == (method, group)]
+
+
+def _header(run: _Run, command: str, date: str) -> list[str]:
+    request = run.request
+    own = request.settings.model_dump(exclude_none=True)
+    shown = {name: f"{value:g}" if isinstance(value, float) else value for name, value in own.items()}
+    settings = ", ".join(f"{_LABELS[name]} {value}" for name, value in shown.items())
+    blocks = [
+        f"# Evaluation of {request.model}",
+        f"`{command}`, {date}\n"
+        f"Model: {request.model}, sha256 {request.sha256[:12]}. Cases asked for: {request.n} of each kind.\n"
+        f"Settings: {settings}.",
+        f"Square brackets hold 95 % intervals (percentile bootstrap over the cases, {RESAMPLES} resamples); n is the "
+        "number of cases.",
+    ]
+    if not run.all_rows:
+        blocks.append("No case is done yet.")
+    elif not available():
+        blocks.append(MISSING)
+    return blocks
+
+
+def _landmarks(run: _Run) -> list[str]:
+    rows = run.rows("landmarks")
+    if not rows:
+        return []
+    groups = in_order(row.group for row in rows)
+    methods = run.methods(rows)
+    cells = {(method, group): _where(rows, method, group) for method in methods for group in groups}
+    lines = []
+    for method in methods:
+        own = [row for row in rows if row.method == method]
+        parts = [cells[method, group] for group in groups]
+        reached = " / ".join(mean_in(part, "reached").percent() for part in parts)
+        n = " / ".join(str(len(values_in(part, "md"))) for part in parts)
+        lines.append([method, *map(_md_and_share, parts), reached, n, _frechet(run.moved(own)), *_costs(own)])
+    header = ["method", *(f"MD, {group}" for group in groups), "reached, %", "n", _FRECHET, *_COST]
+    panels = [
+        Panel(group, "MD, px", tuple(methods), tuple(mean_in(cells[method, group], "md") for method in methods))
+        for group in groups
+    ]
+    return [
+        "## Landmarks",
+        "Landmarks of one picture are dragged to where another has them. MD: mean distance from the landmarks that the "
+        "detector finds afterwards to their targets, in px of a picture 128 px high; then its share of the same cases' "
+        "distance before. Reached: drags that ended because their handles had arrived. What stands with slashes is of "
+        f"{' / '.join(groups)}. {_COSTS}",
+        table(header, lines),
+        *_versus(cells, groups),
+        _about_frechet(run, rows),
+        *run.plot("landmarks", "MD by method", plot_bars(panels)),
+        *run.sheets(landmark_sheets(run.folder, run.shown(rows))),
+    ]
+
+
+def _md_and_share(rows: Sequence[Row]) -> str:
+    share = ratio_in(rows, "md", "md_start").percent()
+    return mean_in(rows, "md").text() + ("" if share == NONE else f", {share} %")
+
+
+def _versus(cells: Mapping[tuple[str, str], Sequence[Row]], groups: Sequence[str]) -> list[str]:
+    """The drag against each other method."""
+    methods = dict.fromkeys(method for method, _ in cells)
+    others = [method for method in methods if method not in (DRAG, NO_EDIT)]
+    if DRAG not in methods or not others:
+        return []
+    lines = []
+    for other in others:
+        ratios = [compared(cells[DRAG, group], cells[other, group], "md") for group in groups]
+        lines.append([other, *(ratio.percents() for ratio in ratios), " / ".join(str(ratio.n) for ratio in ratios)])
+    header = ["method", *groups, "n"]
+    return ["The drag's MD in % of another method's, on the same cases:", table(header, lines)]
+
+
+def _about_frechet(run: _Run, rows: Sequence[Row]) -> str:
+    text = (
+        "Fréchet distance: squared, between Gaussians fitted to the landmark detector's features of the edited pictures "
+        "and to those of the same cases' unedited ones. It is not the FID, whose features are another network's. It is "
+        "larger with fewer pictures: compare it at the same n."
+    )
+    halves = run.halves(rows)
+    if halves is None:
+        return text
+    return (
+        f"{text} For scale: unedited pictures of even and of odd cases (n {halves[1]} and {halves[2]}) are "
+        f"{_significant(halves[0])} apart."
+    )
+
+
+def _paired(run: _Run) -> list[str]:
+    rows = run.rows("paired")
+    if not rows:
+        return []
+    groups = in_order(row.group for row in rows)
+    blocks = [
+        "## Paired reconstruction",
+        "A picture is dragged to another one of nearly the same latent, by points whose way is known. MSE of −1…1, "
+        f"SSIM (1: the same), distance in a network's features. {_COSTS}",
+    ]
+    for group in groups:
+        lines = []
+        for method in run.methods(rows):
+            own = _where(rows, method, group)
+            mse, ssim, features, lpips = (mean_in(own, name) for name in ("mse", "ssim", "features", "lpips"))
+            cells = [mse.times(100).text(), ssim.text(3), features.text(3), lpips.times(10).text(), str(mse.n)]
+            lines.append([method, *cells, *_costs(own)])
+        blocks += [f"### {group}", table(["method", "MSE ×10²", "SSIM", "features", "LPIPS ×10", "n", *_COST], lines)]
+    return [*blocks, *run.sheets(paired_sheets(run.folder, run.shown(rows)))]
+
+
+def _ablation(run: _Run) -> list[str]:
+    rows = run.shown(run.rows("ablation"))
+    if not rows:
+        return []
+    blocks = ["## Ablations", f"One setting is changed at a time; the model's own value is in bold. {_COSTS}"]
+    panels = []
+    for setting in dict.fromkeys(row.group.partition(": ")[0] for row in rows if row.group != OWN):
+        default = own_value(run.request.settings, setting)
+        # λ has cases of its own, with a mask.
+        common = [row for row in rows if row.group == OWN and setting != _LABELS["mask_weight"]]
+        own = [(row.group.partition(": ")[2], row) for row in rows if row.group.startswith(f"{setting}: ")]
+        own += [(default, row) for row in common]
+        chosen = in_order(value for value, _ in own)
+        parts = [[row for shown, row in own if shown == value] for value in chosen]
+        blocks += [f"### {setting}", _ablation_table(run, setting, chosen, default, parts)]
+        for name, unit in (("md", "MD, px"), ("change_outside", "change outside the mask")):
+            means = tuple(mean_in(part, name) for part in parts)
+            if any(mean.n for mean in means):
+                at = chosen.index(default) if default in chosen else None
+                panels.append(Panel(setting, unit, tuple(chosen), means, at))
+    return blocks + run.plot("ablations", "MD by setting", plot_settings(panels) if panels else None)
+
+
+def _ablation_table(
+    run: _Run, setting: str, chosen: Sequence[str], default: str, parts: Sequence[Sequence[Row]]
+) -> str:
+    lines = []
+    for value, part in zip(chosen, parts, strict=True):
+        md, share, reached = mean_in(part, "md"), ratio_in(part, "md", "md_start"), mean_in(part, "reached")
+        changes = [mean_in(part, name).text() for name in ("change_outside", "change_inside")]
+        name = f"**{value} (default)**" if value == default else value
+        cells = [md.text(), share.percents(), *changes, reached.percent(), str(md.n), _frechet(run.moved(part))]
+        lines.append([name, *cells, *_costs(part)])
+    header = [setting, "MD", "% of no edit", "change outside", "change inside", "reached, %", "n", _FRECHET, *_COST]
+    return table(header, lines)
+
+
+def _mask(run: _Run) -> list[str]:
+    shown = run.shown(run.rows("mask"))
+    if not shown:
+        return []
+    groups = sorted({row.group for row in shown})  # "with mask", "without"
+    parts = {group: [row for row in shown if row.group == group] for group in groups}
+    lines = []
+    for group, part in parts.items():
+        means = [mean_in(part, name) for name in ("change_inside", "change_outside", "md")]
+        share = ratio_in(part, "md", "md_start").percents()
+        lines.append([group, *(mean.text() for mean in means), share, str(means[1].n)])
+    versus = []
+    if len(groups) == 2:
+        ratio = compared(parts[groups[0]], parts[groups[1]], "change_outside")
+        versus = [
+            f"Outside the mask a picture changes {ratio.percents()} % as much {groups[0]} as {groups[1]} (n {ratio.n})."
+        ]
+    return [
+        "## Mask",
+        "The same drags with and without a mask. Change: mean difference from the picture before, in levels of 0…255.",
+        table(["drag", "change inside", "change outside", "MD, px", "% of no edit", "n"], lines),
+        *versus,
+        *run.sheets(mask_sheets(run.folder, shown)),
+    ]
+
+
+def _tracking(run: _Run) -> list[str]:
+    rows = run.rows("tracking")
+    if not rows:
+        return []
+    blocks = [
+        "## Tracking",
+        "Distance of the tracked handle from where its landmark is, in px of a picture 128 px high. At each step a drag "
+        "that has ended counts with its last error.",
+    ]
+    panels: dict[str, dict[str, Band]] = {}
+    for group in in_order(row.group for row in rows):
+        lines = []
+        for method in run.methods(rows):
+            own = _where(rows, method, group)
+            curves = [row.curve for row in own if row.curve]
+            quoted = np.mean([held(curve, QUOTED) for curve in curves], axis=0) if curves else ()
+            means = [mean_in(own, name) for name in ("error_mean", "error_end")]
+            at = [f"{error:.2f}" for error in quoted] or [NONE] * len(QUOTED)
+            lines.append([method, *(mean.text() for mean in means), *at, str(max(means[0].n, len(curves)))])
+            if curves:
+                panels.setdefault(group, {})[method] = band_of(curves)
+        header = ["method", "mean", "at the end", *(f"step {step}" for step in QUOTED), "n"]
+        blocks += [f"### {group}", table(header, [line for line in lines if line[-1] != "0"])]
+    return blocks + (run.plot("tracking", "Error by step", plot_curves(panels, "error, px")) if panels else [])
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Each once: by the number that it begins with (a block's after its `b`) if all have one, else as they came."""
+    found = list(dict.fromkeys(names))
+    try:
+        return sorted(found, key=lambda name: float(name.split()[0].removeprefix("b")))
+    except (ValueError, IndexError):
+        return found
+
+
+def own_value(settings: DragSettings, setting: str) -> str:
+    """What the model has for a setting, as groups are called by it. A feature block serves supervision and tracking alike."""
+    label = "feature block" if setting.endswith("block") else setting
+    return next((shown(getattr(settings, name)) for name, text in _LABELS.items() if text == label), "")
+
+
+def _costs(rows: Sequence[Row]) -> list[str]:
+    cells = []
+    for name, digits in (("seconds", 2), ("steps", 0)):
+        found = values_in(rows, name)
+        cells.append(f"{np.mean(found):.{digits}f} ({np.median(found):.{digits}f})" if found else NONE)
+    return cells
+
+
+def _frechet(found: tuple[float, int] | None) -> str:
+    return NONE if found is None else f"{_significant(found[0])} (n {found[1]})"
+
+
+def _significant(distance: float) -> str:
+    """Three figures, at most four decimals: the features' unit is the network's own."""
+    return f"{distance:.{min(max(2 - math.floor(math.log10(distance)), 0), 4)}f}" if distance >= 5e-5 else "0"
+
+
+def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Markdown, its columns as wide as in plain text they need to be: the first to the left, figures to the right.
+    Columns that hold nothing are left out."""
+    columns = list(zip(header, *lines, strict=True))
+    kept = [column for column in columns if any(cell.replace(" / ", "").strip(NONE) for cell in column[1:])]
+    padded = []
+    for i, column in enumerate([column.replace("|", "\\|") for column in each] for each in kept):
+        width = max(3, *map(len, column))
+        rule = "-" * width if i == 0 else "-" * (width - 1) + ":"
+        cells = [cell.ljust(width) if i == 0 else cell.rjust(width) for cell in column]
+        padded.append([cells[0], rule, *cells[1:]])
+    return "\n".join(f"| {' | '.join(line)} |" for line in zip(*padded, strict=True))

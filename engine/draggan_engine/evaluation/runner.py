@@ -1,0 +1,118 @@
+"""Runs what is left of an evaluation, chunk by chunk, in as many processes as serve the model."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+
+from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.checkpoints.devices import ALL_THREADS, threads_for
+
+from .experiments import Task, run_task, tasks
+from .rows import Pictures, Row, RunFolder
+
+
+@dataclass(frozen=True)
+class Progress:
+    """After each chunk.
+
+    Attributes:
+        done, total: chunks, those of earlier runs included.
+        left: seconds, roughly.
+        now: the chunk that has just been written; none at the beginning.
+    """
+
+    done: int
+    total: int
+    left: float | None
+    now: str | None
+
+
+def run(folder: RunFolder, model: Model, spec: str, device: str) -> Generator[Progress, None, None]:
+    """Runs the chunks that are not there yet.
+
+    Args:
+        spec, device: what the model was loaded from and on, for further processes.
+
+    Raises:
+        DragganError: a case cannot be made, or a chunk not be written.
+    """
+    everything = list(tasks(folder.request, model.info))
+    todo = [task for task in everything if task.chunk not in folder.done]
+    began, done = time.monotonic(), 0.0
+    total = sum(map(_cost, todo))
+    yield Progress(len(everything) - len(todo), len(everything), None, None)
+    jobs = ALL_THREADS if model.generator.device.type == "cpu" and threads_for(model.info.parameters) == 1 else 1
+    finished = _alone(model, todo) if jobs == 1 else _together(spec, device, todo, jobs)
+    for task, (rows, pictures) in finished:
+        folder.add(rows, pictures)
+        done += _cost(task)
+        left = (time.monotonic() - began) * (total / done - 1)
+        yield Progress(len(folder.done), len(everything), left, task.chunk)
+
+
+def _cost(task: Task) -> float:
+    """Of a chunk beside the others, roughly."""
+    if task.method == "no edit":
+        return 0.05
+    points = {"68 points": 4.0, "32 points": 2.5}.get(task.group, 1.0)
+    return task.size * points * (3.0 if task.method in ("no tracking", "optical flow") else 1.0)
+
+
+Finished = Iterator[tuple[Task, tuple[list[Row], Pictures]]]
+
+
+def _alone(model: Model, todo: Sequence[Task]) -> Finished:
+    for task in todo:
+        yield task, run_task(model, task)
+
+
+def _together(spec: str, device: str, todo: Sequence[Task], jobs: int) -> Finished:
+    """In processes of one thread each: two of those do more than one of two, for a small model."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(spec, device))
+    try:
+        rest = iter(todo)
+        running: dict[Future[tuple[list[Row], Pictures]], Task] = {}
+        for task in itertools.islice(rest, 2 * jobs):
+            running[pool.submit(_work, task)] = task
+        while running:
+            ready, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ready:
+                task = running.pop(future)
+                if (following := next(rest, None)) is not None:
+                    running[pool.submit(_work, following)] = following
+                yield task, future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list((pool._processes or {}).values()):  # a chunk may take a minute: what runs is given up
+            process.terminate()
+
+
+_model: Model
+
+
+def _begin(spec: str, device: str) -> None:
+    global _model
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asked
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _model = load_model(spec, device)
+
+
+def _end_with_parent() -> None:
+    """A process that was killed ends none of those that it started."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _work(task: Task) -> tuple[list[Row], Pictures]:
+    return run_task(_model, task)

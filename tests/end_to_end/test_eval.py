@@ -1,0 +1,90 @@
+"""`draggan-tui eval`, as a user runs it: progress, a report, what it refuses, and a kill in the middle."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.terminal import PROGRAM, alive, children, environment
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
+SHORT = ("eval", "landmarks", "--n", "1", "--methods", "no edit", "--methods", "drag", "--out", "run")
+
+
+def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *arguments], cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=200
+    )
+
+
+def told(path: Path) -> list[dict[str, object]]:
+    """The rows without their times, in one order."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        row["values"].pop("seconds", None)
+    return sorted(rows, key=lambda row: (row["chunk"], row["index"]))
+
+
+def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
+    first = subprocess.Popen(
+        [PROGRAM, *SHORT], cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.PIPE, text=True
+    )
+    assert first.stderr is not None
+    assert first.stderr.readline().startswith("draggan-tui: left out: RAFT") or first.stderr.readline()
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run/rows.jsonl").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    workers = [pid for pid in children(first.pid) if alive(pid)]
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    first.stderr.close()
+    deadline = time.monotonic() + 30
+    while any(map(alive, workers)):  # none of them outlives it
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    kept = told(tmp_path / "run/rows.jsonl")
+
+    second = command(*SHORT, folder=tmp_path)
+    assert second.returncode == 0, second.stderr
+    assert second.stdout == "run/report.md\n"
+    assert "6/6 landmarks/" in second.stderr and "left" in second.stderr
+    rows = told(tmp_path / "run/rows.jsonl")
+    assert len(rows) == 6 and all(row in rows for row in kept)
+    report = (tmp_path / "run/report.md").read_text()
+    assert "`draggan-tui eval landmarks --n 1 --methods 'no edit' --methods drag" in report
+    assert "| drag" in report and "68 points" in report
+
+    whole = command(*SHORT[:-1], "other", folder=tmp_path)
+    assert whole.returncode == 0
+    assert told(tmp_path / "other/rows.jsonl") == rows
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("mask",), "mask: it needs pictures whose landmarks are known, and of 'sg2_flat_32' nobody knows them"),
+        (("paired", "--methods", "magic"), "--methods: there is no 'magic'"),
+    ],
+)
+def test_what_cannot_be_is_said(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = command("eval", *arguments, "--model", str(FIXTURES / "sg2_flat_32.pkl"), "--out", "run", folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"draggan-tui: {said}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_without_a_scene_runs_what_it_can(tmp_path: Path) -> None:
+    model = str(FIXTURES / "sg2_flat_32.pkl")
+    done = command("eval", "all", "--n", "1", "--methods", "drag", "--model", model, "--out", "run", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "sg2_flat_32: nobody knows the landmarks of its pictures, so only paired and tracking can be run" in done.stderr
+    )
+    report = (tmp_path / "run/report.md").read_text()
+    assert "## Paired reconstruction" in report and "## Tracking" in report and "## Landmarks" not in report

@@ -1,0 +1,65 @@
+"""The landmark detector: the error of the shipped weights, its geometry, and a training that learns."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from draggan_engine.critters.landmarks import LANDMARKS
+from draggan_engine.critters.render import render
+from draggan_engine.critters.scene import build_scene, to_pixels
+from draggan_engine.evaluation.detector import WEIGHTS, centre_of_mass, detect, mean_error
+from draggan_engine.evaluation.train_detector import augment, held_out, train, truth
+
+
+def test_the_shipped_weights_are_small_and_as_good_as_they_say() -> None:
+    """Errors in px at 128 over visible points: held-out renders, and the generator's pictures of the same seeds."""
+    assert WEIGHTS.stat().st_size < 4_000_000
+    errors = held_out(None)
+    print(errors)
+    assert errors["renders_px"] < 0.5  # 0.38 when they were made; asked for are 0.7 and 1
+    assert errors["generated_px"] < 0.55
+    assert errors["visibility"] > 0.97
+
+
+def test_it_finds_them_in_pictures_of_any_size() -> None:
+    scene = build_scene(np.random.default_rng(5).standard_normal((8, 32)))
+    for size in (64, 256):
+        found = detect(torch.from_numpy(render(scene, size, 2)))
+        points = to_pixels(scene.landmarks.points, size)
+        assert mean_error(found.points, points, scene.landmarks.visible) * 128 / size < 1.2, size
+
+
+def test_the_centre_of_mass_is_in_the_pictures_pixels() -> None:
+    heat = torch.full((1, 2, 64, 64), -100.0)
+    heat[0, 0, 10, 20] = 0.0
+    heat[0, 1, 0, 0] = heat[0, 1, 0, 1] = 0.0
+    assert torch.allclose(centre_of_mass(heat)[0], torch.tensor([[40.5, 20.5], [1.5, 0.5]]))
+
+
+def test_points_go_along_with_the_picture() -> None:
+    """A dot at each of eight points is where augmentation says that it is."""
+    rng = np.random.default_rng(0)
+    places = torch.tensor([[64.0, 64.0], [40.0, 80.0], [90.0, 50.0], [70.0, 100.0]])
+    pictures = torch.full((4, 3, 128, 128), -1.0)
+    for picture, (x, y) in zip(pictures, places.long().tolist(), strict=True):
+        picture[:, y - 1 : y + 2, x - 1 : x + 2] = 1.0
+    turned, points = augment(pictures, places[:, None], rng)
+    for picture, (x, y) in zip(turned, points[:, 0].tolist(), strict=True):
+        bright = (picture.mean(dim=0) - picture.mean(dim=0).median()).clamp_min(0.4) - 0.4
+        rows, columns = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
+        assert abs(float((bright * columns).sum() / bright.sum()) - x) < 0.5
+        assert abs(float((bright * rows).sum() / bright.sum()) - y) < 0.5
+
+
+def test_training_learns() -> None:
+    losses = [loss for _, loss in train(steps=30, batch=4, seed=1)]
+    assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:3])
+
+
+def test_truth_is_the_scenes() -> None:
+    scene = build_scene(np.random.default_rng(1).standard_normal((2, 32)))
+    points, visible = truth(scene)
+    assert points.shape == (2, len(LANDMARKS), 2) and visible.dtype == torch.bool
+    perfect = mean_error(points.numpy(), to_pixels(scene.landmarks.points, 128), scene.landmarks.visible)
+    assert perfect < 1e-4

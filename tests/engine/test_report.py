@@ -1,0 +1,477 @@
+"""Reports of made-up runs: tables to the letter, intervals, the Fréchet distance of known Gaussians, sheets, plots."""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from draggan_engine.evaluation import report, statistics
+from draggan_engine.evaluation.plots import MISSING, Panel, band_of, plot_bars, plot_curves, plot_settings
+from draggan_engine.evaluation.report import in_order, own_value, table, write_report
+from draggan_engine.evaluation.rows import EXPERIMENTS, OWN, Experiment, Pictures, Request, Row, RunFolder
+from draggan_engine.evaluation.sheets import (
+    CAPTION,
+    CELL,
+    GAP,
+    TITLE,
+    Shot,
+    best_median_worst,
+    contact_sheet,
+    mask_sheets,
+    middle,
+    worst_first,
+)
+from draggan_engine.evaluation.statistics import (
+    Mean,
+    compared,
+    frechet_distance,
+    held,
+    mean_in,
+    mean_of,
+    ratio_of,
+)
+from draggan_engine.markers import HANDLE, LINE, TARGET
+from draggan_engine.protocol.edit import DragSettings
+from draggan_engine.protocol.errors import InputError
+
+SETTINGS = DragSettings(r1=1.5, r2=6, step_size=0.05, feature_block="b32")
+METHODS = ("no edit", "drag", "no tracking")
+Curve = tuple[tuple[int, float], ...]
+
+
+class Made:
+    """A run's folder, filled group by group."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "run"
+        request = Request(
+            experiments=EXPERIMENTS, methods=METHODS, n=4, model="critters-128", sha256="0123456789abcdef" * 4,
+            settings=SETTINGS,
+        )  # fmt: skip
+        self.folder = RunFolder(self.path, request)
+
+    def add(
+        self,
+        experiment: Experiment,
+        group: str,
+        method: str,
+        figures: Sequence[dict[str, float]],
+        curves: Sequence[Curve] | None = None,
+        features: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    ) -> None:
+        """A case for each of `figures`; its pictures are grey, of level 10 × case before and of 10 × case + 5 after."""
+        count = len(figures)
+        where = {"chunk": f"{experiment}/{group}/{method}/0", "size": count, "experiment": experiment, "group": group}
+        rows = [
+            Row(**where, index=i, method=method, case=i, values=values, curve=curves[i] if curves else ())
+            for i, values in enumerate(figures)
+        ]
+        grey = np.arange(count, dtype=np.uint8)[:, None, None, None] * np.full((1, 128, 128, 3), 10, np.uint8)
+        points = np.full((count, 1, 2), 20, np.float32)
+        goal = grey if experiment == "paired" else None
+        before, after = features or (None, None)
+        self.folder.add(rows, Pictures(grey, grey + np.uint8(5), points, points + 60, goal, before, after))
+
+    def report(self) -> str:
+        out = self.path.parent / "report.md"
+        write_report(self.path, out, "draggan-tui eval all --n 4", "2025-03-01")
+        return out.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    return Made(tmp_path)
+
+
+def rows_of(figures: Sequence[dict[str, float]], group: str = "1 point") -> list[Row]:
+    where = {"chunk": "a", "size": len(figures), "experiment": "landmarks", "group": group, "method": "drag"}
+    return [Row(**where, index=i, case=i, values=values) for i, values in enumerate(figures)]
+
+
+def gaussian(mean: Sequence[float], root: NDArray[np.float64], count: int, seed: int) -> NDArray[np.float64]:
+    """A sample `[count, D]` whose mean and covariance (root @ root.T) are those to the last digit."""
+    x = np.random.default_rng(seed).normal(size=(count, len(mean)))
+    x -= x.mean(axis=0)
+    x = x @ np.linalg.inv(np.linalg.cholesky(x.T @ x / (count - 1))).T
+    return x @ root.T + np.array(mean)
+
+
+# Means
+
+
+def test_the_interval_lies_round_the_mean_and_is_the_same_each_time() -> None:
+    values = np.random.default_rng(1).gamma(2, 3, 40).tolist()
+    mean = mean_of(values)
+    assert mean.mean == pytest.approx(np.mean(values)) and mean.n == 40
+    assert mean.low < mean.mean < mean.high
+    error = np.std(values, ddof=1) / math.sqrt(40)
+    assert mean.high - mean.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    statistics._draws.cache_clear()
+    assert mean_of(values) == mean
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(2)
+    intervals = [mean_of(rng.normal(5, 2, 60).tolist()) for _ in range(300)]
+    covered = np.mean([mean.low <= 5 <= mean.high for mean in intervals])
+    assert 0.90 <= covered <= 0.98
+
+
+def test_few_cases() -> None:
+    assert mean_of([]).n == 0 and mean_of([]).text() == "–"
+    assert mean_of([2.5]).text() == "2.50"
+    assert mean_of([2.5, 2.5]).text(1) == "2.5 [2.5, 2.5]"
+    assert ratio_of([], []).percents() == "–" and ratio_of([1], [4]).percents() == "25"
+
+
+def test_a_ratio_draws_both_values_of_a_case_together() -> None:
+    to = np.random.default_rng(3).gamma(2, 3, 30)
+    ratio = ratio_of((to * 0.25).tolist(), to.tolist())
+    assert (ratio.mean, ratio.low, ratio.high) == pytest.approx((0.25, 0.25, 0.25))
+    apart = ratio_of((to[::-1] * 0.25).tolist(), to.tolist())
+    assert apart.mean == pytest.approx(0.25) and apart.high - apart.low > 0.05
+    assert ratio_of([1.0, 2.0], [0.0, 0.0]).percent() == "–"
+    with pytest.raises(ValueError, match="paired"):
+        ratio_of([1.0], [1.0, 2.0])
+
+
+def test_methods_are_compared_on_the_cases_that_both_have() -> None:
+    ours, theirs = rows_of([{"md": 1}, {"md": 3}, {"md": 50}]), rows_of([{"md": 4}, {"md": 4}, {}])
+    ratio = compared(ours, theirs, "md")
+    assert (ratio.mean, ratio.n) == (0.5, 2)
+    assert mean_in(theirs, "md").n == 2
+
+
+def test_a_curve_holds_its_last_value() -> None:
+    curve = [(1, 4.0), (5, 2.0), (20, 1.0)]
+    assert held(curve, (0, 1, 4, 5, 19, 20, 300)).tolist() == [4, 4, 4, 2, 2, 1, 1]
+
+
+# The Fréchet distance
+
+
+def test_commuting_gaussians() -> None:
+    a = gaussian([0, 0, 0], np.diag([1.0, 2.0, 3.0]), 40, 0)
+    b = gaussian([1, 0, -2], np.diag([2.0, 2.0, 0.5]), 70, 1)
+    assert frechet_distance(a, b) == pytest.approx(1 + 4 + 1 + 0 + 2.5**2)
+    assert frechet_distance(b, a) == pytest.approx(frechet_distance(a, b))
+
+
+@pytest.mark.parametrize("length", [2, 50], ids=["N > F", "N < F"])
+def test_gaussians_that_do_not_commute(length: int) -> None:
+    root_a, root_b = np.array([[2.0, 0.0], [1.0, 0.5]]), np.array([[0.3, 0.0], [-1.0, 1.5]])
+    a, b = gaussian([0, 0], root_a, 6, 0), gaussian([3, 4], root_b, 9, 1)
+    plane = np.linalg.qr(np.random.default_rng(2).normal(size=(length, 2)))[0]  # [F, 2]: distances stay
+    cov_a, cov_b = root_a @ root_a.T, root_b @ root_b.T
+    # Of 2 × 2 matrices: (tr M^½)² = tr M + 2 (det M)^½.
+    common = math.sqrt(np.trace(cov_a @ cov_b) + 2 * math.sqrt(np.linalg.det(cov_a) * np.linalg.det(cov_b)))
+    expected = 25 + np.trace(cov_a) + np.trace(cov_b) - 2 * common
+    assert frechet_distance(a @ plane.T, b @ plane.T) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("count", [2, 10, 300])
+def test_a_set_is_no_way_from_itself(count: int) -> None:
+    a = np.random.default_rng(0).normal(3, 2, (count, 64)).astype(np.float32)
+    assert 0 <= frechet_distance(a, a) < 1e-9
+    assert 0 <= frechet_distance(a, a[::-1]) < 1e-9
+    assert frechet_distance(a, a + 1) == pytest.approx(64, rel=1e-4)
+
+
+def test_sets_that_have_no_distance() -> None:
+    with pytest.raises(ValueError, match="two sets"):
+        frechet_distance(np.zeros((1, 4)), np.zeros((5, 4)))
+    with pytest.raises(ValueError, match="same length"):
+        frechet_distance(np.zeros((5, 3)), np.zeros((5, 4)))
+
+
+# Tables
+
+
+def test_a_table_is_aligned_and_has_no_empty_columns() -> None:
+    assert table(["method", "MD", "LPIPS", "n"], [["a|b", "2.00", "–", "3"], ["drag", "–", "– / –", "12"]]) == (
+        "| method |   MD |   n |\n"
+        "| ------ | ---: | --: |\n"
+        "| a\\|b   | 2.00 |   3 |\n"
+        "| drag   |    – |  12 |"
+    )  # fmt: skip
+
+
+def test_order_is_by_number_where_there_are_numbers() -> None:
+    assert in_order(["68 points", "1 point", "5 points", "1 point"]) == ["1 point", "5 points", "68 points"]
+    assert in_order(["b128", "b32", "b64"]) == ["b32", "b64", "b128"]
+    assert in_order(["w+", "w"]) == ["w+", "w"]
+
+
+def test_which_value_is_the_models_own() -> None:
+    own = SETTINGS.model_copy(update={"mask_weight": 5 / 3})
+    for setting, value in (
+        ("r1", "1.5"), ("λ", "1.66667"), ("step size", "0.05"), ("layers", "6"), ("space", "w+"), ("tracking norm", "l1"),
+        ("supervision and tracking block", "b32"), ("tracking block", "b32"),
+    ):  # fmt: skip
+        assert own_value(own, setting) == value
+
+
+def test_landmarks(made: Made) -> None:
+    before = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
+    costs = [
+        {"steps": 10, "seconds": 1},
+        {"steps": 20, "seconds": 1},
+        {"steps": 30, "seconds": 1},
+        {"steps": 100, "seconds": 5},
+    ]
+    for group, factor in (("5 points", 2), ("1 point", 1)):
+        made.add("landmarks", group, "no edit", [{"md": 10.0 * factor}] * 4, features=(before, before))
+        drag = [{"md": 2, "md_start": 10 * factor, "reached": float(i > 0), **cost} for i, cost in enumerate(costs)]
+        made.add("landmarks", group, "drag", drag, features=(before, before + 1))
+        made.add("landmarks", group, "no tracking", [{"md": 8, "md_start": 10 * factor, "reached": 0}] * 3 + [{}])
+    text = made.report()
+    assert (
+        "| method      |             MD, 1 point |            MD, 5 points | reached, % |     n | Fréchet distance |     seconds |   steps |\n"
+        "| ----------- | ----------------------: | ----------------------: | ---------: | ----: | ---------------: | ----------: | ------: |\n"
+        "| no edit     |    10.00 [10.00, 10.00] |    20.00 [20.00, 20.00] |      – / – | 4 / 4 |          0 (n 8) |           – |       – |\n"
+        "| drag        | 2.00 [2.00, 2.00], 20 % | 2.00 [2.00, 2.00], 10 % |    75 / 75 | 4 / 4 |       8.00 (n 8) | 2.00 (1.00) | 40 (25) |\n"
+        "| no tracking | 8.00 [8.00, 8.00], 80 % | 8.00 [8.00, 8.00], 40 % |      0 / 0 | 3 / 3 |                – |           – |       – |\n"
+    ) in text
+    assert (
+        "| method      |     1 point |    5 points |     n |\n"
+        "| ----------- | ----------: | ----------: | ----: |\n"
+        "| no tracking | 25 [25, 25] | 25 [25, 25] | 3 / 3 |\n"
+    ) in text
+    halves = frechet_distance(before[::2], before[1::2])
+    assert f"(n 2 and 2) are {halves:#.3g} apart." in text
+    for name in ("landmarks-1-point", "landmarks-5-points", "landmarks-worst"):
+        assert f"](report-pictures/{name}.png)" in text
+        assert (made.path.parent / "report-pictures" / f"{name}.png").is_file()
+
+
+def test_the_header(made: Made) -> None:
+    text = made.report()
+    assert text.startswith(
+        "# Evaluation of critters-128\n\n"
+        "`draggan-tui eval all --n 4`, 2025-03-01\n"
+        "Model: critters-128, sha256 0123456789ab. Cases asked for: 4 of each kind.\n"
+        "Settings: space w+, step size 0.05, λ 20, r1 1.5, r2 6, layers 6, feature block b32, most steps 300, tracking norm l1.\n"
+    )
+    assert text.endswith("No case is done yet.\n")
+    assert "##" not in text[2:]
+    assert not (made.path.parent / "report-pictures").exists()
+
+
+def test_paired(made: Made) -> None:
+    figures = {"mse": 0.0125, "ssim": 0.9, "features": 0.5, "seconds": 2, "steps": 100}
+    made.add("paired", "32 points", "drag", [figures] * 3)
+    made.add("paired", "32 points", "no edit", [{"mse": 0.05, "ssim": 0.25, "features": 1.5}] * 2)
+    text = made.report()
+    assert (
+        "| method  |          MSE ×10² |                 SSIM |             features |   n |     seconds |     steps |\n"
+        "| ------- | ----------------: | -------------------: | -------------------: | --: | ----------: | --------: |\n"
+        "| no edit | 5.00 [5.00, 5.00] | 0.250 [0.250, 0.250] | 1.500 [1.500, 1.500] |   2 |           – |         – |\n"
+        "| drag    | 1.25 [1.25, 1.25] | 0.900 [0.900, 0.900] | 0.500 [0.500, 0.500] |   3 | 2.00 (2.00) | 100 (100) |\n"
+    ) in text
+    assert "Landmarks" not in text and "## Tracking" not in text
+    made.add("paired", "32 points", "no tracking", [{"mse": 0.02, "lpips": 0.05}])
+    assert "| LPIPS ×10 |" in made.report()
+    with Image.open(made.path.parent / "report-pictures" / "paired-32-points.png") as sheet:
+        assert sheet.width == 1 * (3 * CELL + GAP) + GAP  # one case across: before, after, goal
+
+
+def test_ablations(made: Made) -> None:
+    figures = {"md": 3, "md_start": 12, "seconds": 1, "steps": 50, "reached": 1}
+    masked = {**figures, "change_outside": 2, "change_inside": 20}
+    features = np.arange(6, dtype=np.float32).reshape(2, 3), np.arange(6, dtype=np.float32).reshape(2, 3) + 2
+    for group in ("r1: 3", OWN):
+        made.add("ablation", group, "drag", [figures] * 2, features=features)
+    made.add("ablation", "λ: 20", "drag", [masked] * 2)
+    made.add("ablation", "tracking block: b64", "drag", [{**figures, "md": 6}] * 2)
+    text = made.report()
+    assert (
+        "### r1\n\n"
+        "| r1                |                MD | % of no edit | reached, % |   n | Fréchet distance |     seconds |   steps |\n"
+        "| ----------------- | ----------------: | -----------: | ---------: | --: | ---------------: | ----------: | ------: |\n"
+        "| **1.5 (default)** | 3.00 [3.00, 3.00] |  25 [25, 25] |        100 |   2 |       12.0 (n 2) | 1.00 (1.00) | 50 (50) |\n"
+        "| 3                 | 3.00 [3.00, 3.00] |  25 [25, 25] |        100 |   2 |       12.0 (n 2) | 1.00 (1.00) | 50 (50) |\n"
+    ) in text
+    assert "| **20 (default)** | 3.00 [3.00, 3.00] |  25 [25, 25] | 2.00 [2.00, 2.00] | 20.00 [20.00, 20.00] |" in text
+    tracked = text.split("### tracking block\n\n")[1].splitlines()
+    assert tracked[2].startswith("| **b32 (default)** | 3.00 [3.00, 3.00] |  25 [25, 25] |")
+    assert tracked[3].startswith("| b64               | 6.00 [6.00, 6.00] |  50 [50, 50] |")
+
+
+def test_ablations_without_figures(made: Made) -> None:
+    made.add("ablation", "r1: 3", "drag", [{"steps": 5}] * 2)
+    text = made.report()
+    assert "| r1  |   n | steps |" in text
+    assert "](report-pictures/" not in text
+
+
+def test_mask(made: Made) -> None:
+    figures = {"change_inside": 20, "md": 3, "md_start": 12}
+    made.add("mask", "without", "drag", [{**figures, "change_outside": 8}] * 4)
+    made.add("mask", "with mask", "drag", [{**figures, "change_outside": 2}] * 4)
+    text = made.report()
+    assert (
+        "| drag      |        change inside |    change outside |            MD, px | % of no edit |   n |\n"
+        "| --------- | -------------------: | ----------------: | ----------------: | -----------: | --: |\n"
+        "| with mask | 20.00 [20.00, 20.00] | 2.00 [2.00, 2.00] | 3.00 [3.00, 3.00] |  25 [25, 25] |   4 |\n"
+        "| without   | 20.00 [20.00, 20.00] | 8.00 [8.00, 8.00] | 3.00 [3.00, 3.00] |  25 [25, 25] |   4 |\n"
+    ) in text
+    assert "Outside the mask a picture changes 25 [25, 25] % as much with mask as without (n 4)." in text
+
+
+def test_tracking(made: Made) -> None:
+    curves: list[Curve] = [((0, 1.0), (10, 3.0), (20, 5.0)), ((0, 1.0), (100, 9.0))]
+    made.add("tracking", "1 point", "drag", [{"error_mean": 3, "error_end": 5}] * 2, curves)
+    text = made.report()
+    assert (
+        "| method |              mean |        at the end | step 10 | step 30 | step 100 | step 300 |   n |\n"
+        "| ------ | ----------------: | ----------------: | ------: | ------: | -------: | -------: | --: |\n"
+        "| drag   | 3.00 [3.00, 3.00] | 5.00 [5.00, 5.00] |    2.00 |    3.00 |     7.00 |     7.00 |   2 |\n"
+    ) in text
+
+
+def test_a_folder_without_a_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"run\.json"):
+        write_report(tmp_path, tmp_path / "report.md", "", "")
+
+
+# Sheets
+
+
+def test_which_cases_are_shown() -> None:
+    rows = rows_of([{"md": float(md)} for md in (7, 3, 9, 1, 5, 2, 8, 4, 6)])
+    bands = {name: [row.values["md"] for row in band] for name, band in best_median_worst(rows, "md", 2)}
+    assert bands == {"best": [1, 2], "median": [4, 5], "worst": [8, 9]}
+    assert [row.values["md"] for row in worst_first(rows, "md", 3)] == [9, 8, 7]
+    assert [row.values["md"] for row in middle(rows, "md", 3)] == [4, 5, 6]
+    odd = {name: [row.values["md"] for row in band] for name, band in best_median_worst(rows, "md", 1)}
+    assert odd == {"best": [1], "median": [5], "worst": [9]}
+
+
+@pytest.mark.parametrize(
+    ("count", "names"), [(0, []), (1, ["best"]), (2, ["best", "worst"]), (3, ["best", "median", "worst"])]
+)
+def test_few_cases_are_shown_once(count: int, names: list[str]) -> None:
+    rows = [*rows_of([{"md": float(i)} for i in range(count)]), *rows_of([{}])]
+    bands = best_median_worst(rows, "md")
+    assert [name for name, _ in bands] == names
+    shown = [row.values["md"] for _, band in bands for row in band]
+    assert sorted(shown) == list(range(count))
+
+
+def shot(level: int, height: int = 128) -> Shot:
+    grey = np.full((height, height, 3), level, np.uint8)
+    handle = np.array([[0.25 * height, 0.5 * height], [np.nan, np.nan]], np.float32)
+    target = handle + np.array([0.5 * height, 0.25 * height], np.float32)
+    return Shot(grey, grey + np.uint8(50), None, handle, target, f"case {level}")
+
+
+def test_a_sheet_has_its_cases_in_order() -> None:
+    sheet = contact_sheet([("best", [shot(level) for level in range(10, 60, 10)]), ("", [shot(100)])])
+    across = 4  # of five: two pictures each
+    assert sheet.size == (across * (2 * CELL + GAP) + GAP, 2 * GAP + TITLE + 3 * (CELL + CAPTION))
+    pixels = np.asarray(sheet)
+
+    def corner(column: int, line: int, title: int = TITLE) -> list[int]:
+        x, y = GAP + column * (2 * CELL + GAP) + 2, GAP + title + line * (CELL + CAPTION) + 2
+        return [int(pixels[y, x, 0]), int(pixels[y, x + CELL, 0])]
+
+    assert [corner(i, 0) for i in range(4)] == [[10, 60], [20, 70], [30, 80], [40, 90]]
+    assert corner(0, 1) == [50, 100]
+    assert corner(1, 1) == [255, 255]
+    assert corner(0, 2) == [100, 150]
+
+
+@pytest.mark.parametrize("height", [32, 64, 128, 256])
+def test_markers_lie_on_their_points(height: int) -> None:
+    pixels = np.asarray(contact_sheet([("", [shot(100, height)])]))[GAP : GAP + CELL, GAP : GAP + CELL].astype(int)
+    handle, target = (32 + 64 / height - 0.5, 64 + 64 / height - 0.5), (96 + 64 / height - 0.5, 96 + 64 / height - 0.5)
+
+    def centre(color: tuple[int, int, int]) -> tuple[float, float]:
+        y, x = np.nonzero(np.abs(pixels - color).sum(axis=2) < 40)
+        return float(x.mean()), float(y.mean())
+
+    assert centre(HANDLE) == pytest.approx(handle, abs=0.6)
+    assert centre(TARGET) == pytest.approx(target, abs=0.6)
+    assert (np.abs(pixels - LINE).sum(axis=2) < 250).any()
+    away = (pixels == 100).all(axis=2)
+    assert away[:50].all() and away[:, 110:].all() and away[100:, :60].all()  # the rest is the picture's
+
+
+def test_after_is_left_alone() -> None:
+    pixels = np.asarray(contact_sheet([("", [shot(100)])]))
+    assert (pixels[GAP : GAP + CELL, GAP + CELL : GAP + 2 * CELL] == 150).all()
+
+
+def test_the_mask_is_shown_on_the_same_cases(made: Made) -> None:
+    with_mask = [{"change_outside": float(change)} for change in (1, 9, 2, 8)]
+    without = [{"change_outside": float(change)} for change in (50, 10, 40, 20, 30)]
+    made.add("mask", "with mask", "drag", with_mask)
+    made.add("mask", "without", "drag", without)
+    (sheet,) = mask_sheets(made.path, report.read_rows(made.path), count=2)
+    pixels = np.asarray(sheet.image)
+    tops = (GAP + TITLE, GAP + 2 * TITLE + CELL + CAPTION)
+    for top in tops:  # those in the middle of 10, 20, 40, 50; the picture's level is 10 × case
+        assert [int(pixels[top + 2, GAP + i * (2 * CELL + GAP) + 2, 0]) for i in range(2)] == [30, 20]
+
+
+# Plots
+
+MEANS = (Mean(2, 1.5, 2.5, 9), Mean(4, 4, 4, 9), Mean(3, math.nan, math.nan, 1), Mean(math.nan, math.nan, math.nan, 0))
+
+
+def size_of(png: bytes | None) -> tuple[int, int]:
+    assert png is not None
+    assert 2_000 < len(png) <= 100_000
+    with Image.open(io.BytesIO(png)) as image:
+        assert image.format == "PNG"
+        return image.size
+
+
+def test_plots_are_small_pictures() -> None:
+    pytest.importorskip("matplotlib")
+    panels = [Panel(name, "MD, px", ("2", "4", "6", "8"), MEANS, 1) for name in ("r1", "λ", "space", "r2")]
+    width, height = size_of(plot_bars(panels[:3]))
+    assert width > height
+    wide, high = size_of(plot_settings(panels))
+    assert size_of(plot_settings(panels[:3]))[0] == wide and size_of(plot_settings(panels[:3]))[1] < high
+    size_of(plot_settings(panels * 3))
+    size_of(plot_curves({"1 point": {"drag": band_of([[(0, 1.0), (10, 2.0)], [(0, 2.0)]])}}, "error, px"))
+
+
+def test_a_mean_curve_has_every_step_of_any() -> None:
+    band = band_of([[(0, 1.0), (10, 3.0)], [(0, 3.0), (4, 5.0)]])
+    assert band.steps.tolist() == [0, 4, 10]
+    assert band.mean.tolist() == [2, 3, 4]
+
+
+def test_a_report_without_matplotlib(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.add("landmarks", "1 point", "drag", [{"md": 2, "md_start": 8}] * 3)
+    made.add("ablation", "r1: 1.5", "drag", [{"md": 2, "md_start": 8}] * 3)
+    made.add("tracking", "1 point", "drag", [{"error_mean": 1}] * 2, [((0, 1.0),)] * 2)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    text = made.report()
+    assert MISSING in text
+    assert "| drag   | 2.00 [2.00, 2.00], 25 % |" in text
+    pictures = sorted(path.name for path in (made.path.parent / "report-pictures").iterdir())
+    assert pictures == ["landmarks-1-point.png", "landmarks-worst.png"]
+    assert text.count("](report-pictures/") == 2
+
+
+def test_a_report_with_matplotlib(made: Made) -> None:
+    pytest.importorskip("matplotlib")
+    made.add("landmarks", "1 point", "drag", [{"md": 2, "md_start": 8}] * 3)
+    made.add("ablation", "r1: 1.5", "drag", [{"md": 2, "md_start": 8}] * 3)
+    made.add("tracking", "1 point", "drag", [{"error_mean": 1}] * 2, [((0, 1.0), (5, 2.0))] * 2)
+    text = made.report()
+    assert MISSING not in text
+    for name in ("landmarks", "ablations", "tracking"):
+        assert f"](report-pictures/{name}.png)" in text
+        size_of((made.path.parent / "report-pictures" / f"{name}.png").read_bytes())
