@@ -9,16 +9,16 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from .dialog import Dialog
 from .key_map import KEYS, MOUSE
 from .key_names import keys_shown, with_keys
 
 COUNTS = "how far or how often: 12{right}, 3{undo}, 5{one-step}, 4{larger-brush}, 10{next-seed}"
 
 
-class Question(ModalScreen[str]):
+class Question(Dialog[str]):
     """A question with one key for each answer; the result is the answer's name, "" for Escape."""
 
     DEFAULT_CSS = """
@@ -51,7 +51,7 @@ class Question(ModalScreen[str]):
         self.dismiss(name)
 
 
-class Help(ModalScreen[None]):
+class Help(Dialog[None]):
     """The keys by topic, as they are bound now."""
 
     DEFAULT_CSS = """
