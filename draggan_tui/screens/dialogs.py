@@ -12,7 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from .dialog import Dialog
-from .key_map import KEYS, MOUSE
+from .key_map import KEYS, MOUSE, what
 from .key_names import keys_shown, with_keys
 
 COUNTS = "how far or how often: 12{right}, 3{undo}, 5{one-step}, 4{larger-brush}, 10{next-seed}"
@@ -70,11 +70,11 @@ class Help(Dialog[None]):
         for topic, bindings in KEYS.items():
             self._topic(table, topic)
             for binding in bindings:
-                table.add_row(Text(keys_shown(self.app, binding)), Text(binding.description))
+                table.add_row(Text(keys_shown(self.app, binding)), Text(what(binding)))
         table.add_row(Text("1 … 9"), Text(with_keys(self.app, COUNTS)))
         self._topic(table, "Mouse")
-        for gesture, what in MOUSE.items():
-            table.add_row(Text(gesture), Text(what))
+        for gesture, does in MOUSE.items():
+            table.add_row(Text(gesture), Text(does))
         return table
 
     def _topic(self, table: Table, topic: str) -> None:

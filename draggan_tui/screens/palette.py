@@ -18,7 +18,7 @@ from draggan_tui import themes
 from draggan_tui.widgets.line import Line
 
 from .dialog import Dialog
-from .key_map import KEYS
+from .key_map import KEYS, what
 from .key_names import keys_shown
 
 KEYS_WIDTH = 11
@@ -37,11 +37,13 @@ class Command:
         """How well it answers to what was typed, 0 the best; None if some word of that is neither in its name nor in
         its topic."""
         name, words = self.what.lower(), typed.lower().split()
-        if name.startswith(" ".join(words)):
+        if name.partition(":")[0] == " ".join(words):
             return 0
-        if all(f" {word}" in f" {name}" for word in words):
+        if name.startswith(" ".join(words)):
             return 1
-        return 2 if all(word in f"{name} {self.topic.lower()}" for word in words) else None
+        if all(f" {word}" in f" {name}" for word in words):
+            return 2
+        return 3 if all(word in f"{name} {self.topic.lower()}" for word in words) else None
 
     def line(self) -> Content:
         """One row: the keys, what they do, and dimmed the topic."""
@@ -52,7 +54,7 @@ def commands(app: App[Any]) -> Iterator[Command]:
     """What the editor's keys do, in the order in which help lists them; then the themes."""
     for topic, bindings in KEYS.items():
         for binding in bindings:
-            yield Command(topic.partition(" (")[0], binding.description, keys_shown(app, binding), binding.action)
+            yield Command(topic.partition(" (")[0], what(binding), keys_shown(app, binding), binding.action)
     for name in themes.available():
         yield Command("Look", f"theme {name}", "", f"theme({name!r})")
 
