@@ -114,7 +114,9 @@ Theme = Annotated[
 Colors = Annotated[
     Color | None,
     typer.Option(
-        "--color", help="How many colours to use; auto asks the terminal. Default: the configuration's, else auto."
+        "--color",
+        metavar="COLOURS",
+        help="auto, truecolor, 256, 16, none; auto asks the terminal. Default: the configuration's, else auto.",
     ),
 ]
 
@@ -316,8 +318,8 @@ def drag(
 ) -> None:
     """Drags points without the editor, and writes pictures, latents and events.
 
-    Exit status: 0 reached or ended at the most steps, 2 bad input, 3 diverged, 130 Ctrl-C (what was reached is
-    written), 1 anything else.
+    Exit status: 0 reached or ended at the most steps, 2 bad input, 3 diverged,
+    130 Ctrl-C (what was reached is written), 1 anything else.
     """
     with friendly():
         from draggan_tui.headless import DragRequest, run_drag

@@ -227,7 +227,7 @@ def _quoted(value: str) -> str:
 
 def template() -> str:
     """A file that says everything and changes nothing: all that is in it are comments and the tables' names."""
-    from draggan_tui.screens.key_map import KEYS
+    from draggan_tui.screens.key_map import KEYS, what
 
     defaults = EditorDefaults()
     says = {
@@ -243,7 +243,7 @@ def template() -> str:
     lines += ["", "[keys]", '# One key, or several: "x,delete". A key can do one thing only.']
     for topic, bindings in KEYS.items():
         lines += ["", f"# {topic}"]
-        lines += [f"#{binding.id} = {_quoted(binding.key)}  # {binding.description}" for binding in bindings]
+        lines += [f"#{binding.id} = {_quoted(binding.key)}  # {what(binding)}" for binding in bindings]
     return "\n".join([*lines, ""])
 
 

@@ -11,7 +11,7 @@ def change_text(history: History, entry: Entry) -> str:
     """What made an entry of its parent: `drag 2, 24 steps`, `pair 1`, `mask`, `seed 43`."""
     if entry.record is not None:
         by_hand = " by hand" if entry.record.live is not None else ""
-        return f"drag {entry.record.number}{by_hand}, {_counted(entry.record.steps, 'step')}"
+        return f"drag {entry.record.number}{by_hand}, {counted(entry.record.steps, 'step')}"
     if entry.parent is None:
         return _start(entry.edit)
     before, after = history.entries[entry.parent].edit, entry.edit
@@ -72,5 +72,6 @@ def place_text(place: Place, paths: Paths) -> str:
     return f"{tips} branches" if tips > 1 else ""
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """`1 step`, `3 steps`."""
     return f"{count} {what}{'' if count == 1 else 's'}"

@@ -8,13 +8,14 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from draggan_engine.protocol.history import History
 from draggan_tui.renderables.changes import branch_text
 from draggan_tui.widgets.choices import Choices
+
+from .dialog import Dialog
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Chosen:
     compare: bool
 
 
-class Branches(ModalScreen[Chosen | None]):
+class Branches(Dialog[Chosen | None]):
     """Where the branches end, the newest first."""
 
     DEFAULT_CSS = """

@@ -9,16 +9,16 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from .key_map import KEYS, MOUSE
+from .dialog import Dialog
+from .key_map import KEYS, MOUSE, what
 from .key_names import keys_shown, with_keys
 
 COUNTS = "how far or how often: 12{right}, 3{undo}, 5{one-step}, 4{larger-brush}, 10{next-seed}"
 
 
-class Question(ModalScreen[str]):
+class Question(Dialog[str]):
     """A question with one key for each answer; the result is the answer's name, "" for Escape."""
 
     DEFAULT_CSS = """
@@ -51,7 +51,7 @@ class Question(ModalScreen[str]):
         self.dismiss(name)
 
 
-class Help(ModalScreen[None]):
+class Help(Dialog[None]):
     """The keys by topic, as they are bound now."""
 
     DEFAULT_CSS = """
@@ -70,11 +70,11 @@ class Help(ModalScreen[None]):
         for topic, bindings in KEYS.items():
             self._topic(table, topic)
             for binding in bindings:
-                table.add_row(Text(keys_shown(self.app, binding)), Text(binding.description))
+                table.add_row(Text(keys_shown(self.app, binding)), Text(what(binding)))
         table.add_row(Text("1 … 9"), Text(with_keys(self.app, COUNTS)))
         self._topic(table, "Mouse")
-        for gesture, what in MOUSE.items():
-            table.add_row(Text(gesture), Text(what))
+        for gesture, does in MOUSE.items():
+            table.add_row(Text(gesture), Text(does))
         return table
 
     def _topic(self, table: Table, topic: str) -> None:

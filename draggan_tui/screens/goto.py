@@ -8,17 +8,19 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.screen import ModalScreen
-from textual.widgets import Input, Label
+from textual.widgets import Label
 
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size, contains
+from draggan_tui.widgets.line import Line
+
+from .dialog import Dialog
 
 _NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+))"
 _PLACE = re.compile(rf"{_NUMBER}(?:\s*,\s*|\s+){_NUMBER}", re.ASCII)
 
 
-class Goto(ModalScreen[Point | None]):
+class Goto(Dialog[Point | None]):
     """Returns the point, or None.
 
     Args:
@@ -30,7 +32,7 @@ class Goto(ModalScreen[Point | None]):
     Goto { background: transparent; }
     Goto #line { dock: bottom; height: 1; margin-bottom: 1; padding: 0 1; background: $panel; }
     Goto Label { width: auto; }
-    Goto Input, Goto Input:focus { width: 1fr; min-width: 12; background: $panel; }
+    Goto Line, Goto Line:focus { width: 1fr; min-width: 12; background: $panel; }
     Goto #problem { color: $text-error; text-style: bold; max-width: 75%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
@@ -42,18 +44,21 @@ class Goto(ModalScreen[Point | None]):
     def compose(self) -> ComposeResult:
         with Horizontal(id="line"):
             yield Label(":")
-            yield Input(placeholder="x,y or +3,-2", compact=True)
+            yield Line({"enter": self._go}, "x,y or +3,-2")
             yield Label("", id="problem", markup=False)
 
-    def on_input_changed(self) -> None:
-        self.query_one("#problem", Label).update("")
+    def on_mount(self) -> None:
+        self.watch(self.query_one(Line), "value", lambda: self._refuse(""))
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def _refuse(self, problem: str) -> None:
+        self.query_one("#problem", Label).update(problem)
+
+    def _go(self) -> None:
         """Closes with the point, or says what is wrong and stays."""
         try:
-            self.dismiss(read_place(event.value, self.cursor, self.picture))
+            self.dismiss(read_place(self.query_one(Line).value, self.cursor, self.picture))
         except EditError as error:
-            self.query_one("#problem", Label).update(str(error))
+            self._refuse(str(error))
 
 
 def read_place(text: str, cursor: Point, picture: Size) -> Point:

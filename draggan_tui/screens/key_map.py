@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.binding import Binding, BindingType
 
-# Topic → (binding, what the help says). The footer shows those with `show`.
+# Topic → bindings. The footer shows those with `show`, by their descriptions; help and the palette say more, see `what`.
 KEYS: dict[str, tuple[Binding, ...]] = {
     "Move": (
         Binding("left,h", "move(-1,0)", "left", show=False, id="left"),
@@ -29,7 +29,13 @@ KEYS: dict[str, tuple[Binding, ...]] = {
         Binding("colon", "goto", "to typed coordinates: 64,70 or +3,-2", show=False, id="goto", key_display=":"),
     ),
     "Points": (
-        Binding("enter", "place", "place", id="place"),
+        Binding(
+            "enter",
+            "place",
+            "place",
+            id="place",
+            tooltip="place a handle, then its target; sets the shape, drops what is grabbed",
+        ),
         Binding("t", "retarget", "selected pair's target here", show=False, id="retarget"),
         Binding("tab", "select(1)", "next pair", show=False, id="next-pair"),
         Binding("shift+tab", "select(-1)", "previous pair", show=False, id="previous-pair"),
@@ -52,26 +58,28 @@ KEYS: dict[str, tuple[Binding, ...]] = {
         ),
     ),
     "Mask (where the picture may move)": (
-        Binding("m", "pen", "mask", id="pen"),
+        Binding("m", "pen", "mask", id="pen", tooltip="mask: pen down or up; what it passes may move"),
         Binding("space", "toggle_cell", "toggle under the brush", show=False, id="toggle-cell"),
         Binding("left_square_bracket", "brush(-1)", "smaller brush", show=False, id="smaller-brush", key_display="["),
         Binding("right_square_bracket", "brush(1)", "larger brush", show=False, id="larger-brush", key_display="]"),
         Binding("b", "reshape_brush", "square or round brush", show=False, id="brush-shape"),
         Binding("v", "shape", "a rectangle from here; again: an ellipse, none", show=False, id="shape"),
         Binding("backspace", "erase_shape", "erase the shape", show=False, id="erase-shape"),
-        Binding("greater_than_sign", "grow_mask(1)", "grow", show=False, id="grow-mask", key_display=">"),
-        Binding("less_than_sign", "grow_mask(-1)", "shrink", show=False, id="shrink-mask", key_display="<"),
-        Binding("i", "invert_mask", "invert", show=False, id="invert-mask"),
-        Binding("c", "clear_mask", "clear", show=False, id="clear-mask"),
-        Binding("f", "load_mask", "load from a file", show=False, id="load-mask"),
-        Binding("F", "save_mask", "save to a PNG", show=False, id="save-mask"),
+        Binding("greater_than_sign", "grow_mask(1)", "grow the mask", show=False, id="grow-mask", key_display=">"),
+        Binding("less_than_sign", "grow_mask(-1)", "shrink the mask", show=False, id="shrink-mask", key_display="<"),
+        Binding("i", "invert_mask", "invert the mask", show=False, id="invert-mask"),
+        Binding("c", "clear_mask", "clear the mask: everything may move", show=False, id="clear-mask"),
+        Binding("f", "load_mask", "load the mask from a file", show=False, id="load-mask"),
+        Binding("F", "save_mask", "save the mask to a PNG", show=False, id="save-mask"),
     ),
     "Drag": (
-        Binding("d", "drag", "drag", id="drag"),
+        Binding("d", "drag", "drag", id="drag", tooltip="drag: start it, or stop it"),
         Binding("D", "lead", "live: the picture follows the cursor; D lets go", show=False, id="lead"),
         Binding("full_stop", "one_step", "one step", show=False, id="one-step", key_display="."),
-        Binding("w", "toggle_space", "W / W+", show=False, id="toggle-space"),
-        Binding("comma", "settings", "settings", id="settings", key_display=","),
+        Binding("w", "toggle_space", "latent space: W or W+", show=False, id="toggle-space"),
+        Binding(
+            "comma", "settings", "settings", id="settings", key_display=",", tooltip="settings of the next drag, and ψ"
+        ),
     ),
     "History": (
         Binding("u", "undo", "undo", id="undo"),
@@ -121,7 +129,7 @@ KEYS: dict[str, tuple[Binding, ...]] = {
         Binding("C", "reclass(1)", "next class", show=False, id="next-class"),
         Binding("V", "reclass(-1)", "previous class", show=False, id="previous-class"),
         Binding("M", "models", "another model", show=False, id="models"),
-        Binding("s", "save", "save", id="save"),
+        Binding("s", "save", "save", id="save", tooltip="save: the picture too, in full resolution"),
         Binding("E", "export", "export: picture, film, latent", show=False, id="export"),
         Binding("R", "restart_engine", "restart the engine", show=False, id="restart-engine"),
         Binding(
@@ -145,3 +153,8 @@ MOUSE = {
 COUNTS = tuple(Binding(str(digit), f"count({digit})", show=False, id=f"count-{digit}") for digit in range(10))
 
 BINDINGS: list[BindingType] = [*(binding for topic in KEYS.values() for binding in topic), *COUNTS]
+
+
+def what(binding: Binding) -> str:
+    """What a key does, for help and palette; its description where the footer needs no shorter one."""
+    return binding.tooltip or binding.description

@@ -8,6 +8,7 @@ from pathlib import Path
 from draggan_engine.protocol.messages import Failed, LoadMask, MaskLoaded, MaskSaved, SaveMask
 from draggan_tui.engine_client import EngineClient
 
+from .key_names import with_keys
 from .path_prompt import PathPrompt
 
 
@@ -31,7 +32,7 @@ class MaskPrompt(PathPrompt[MaskLoaded | MaskSaved]):
 
     def chosen(self, path: Path) -> None:
         if not self._engine.alive:
-            self.refuse("no engine: Escape, then R restarts it")
+            self.refuse(with_keys(self.app, "no engine: Escape, then {restart-engine} restarts it"))
             return
         self._asked = str(path)
         self._engine.send(self._command(self._asked))

@@ -63,7 +63,7 @@ class MaskKeys(SessionScreen):
     async def action_save_mask(self) -> None:
         mask = self.workspace.edit.mask
         if mask is None:
-            self.say("no mask to save: paint one first (m, or Space)", "bad")
+            self.say("no mask to save: paint one first ({pen}, or {toggle-cell})", "bad")
             return
         prompt = MaskPrompt("Save the mask as", self.engine, lambda path: SaveMask(path=path, mask=mask), (".png",))
         await self.app.push_screen(prompt, self._mask_saved)

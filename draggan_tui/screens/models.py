@@ -9,23 +9,25 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from draggan_engine.protocol.messages import ModelEntry
 from draggan_tui.renderables.models import is_present, model_lines
 from draggan_tui.widgets.choices import Choices
+from draggan_tui.widgets.line import Line
+
+from .dialog import Dialog
 
 
-class Models(ModalScreen[str | None]):
+class Models(Dialog[str | None]):
     """Returns a model's name or path, or None."""
 
     DEFAULT_CSS = """
     Models { align: center middle; }
     Models > Vertical { width: 66; max-width: 96%; height: auto; max-height: 94%; padding: 0 2; background: $surface; border: round $primary; }
     Models OptionList { height: auto; max-height: 14; background: $surface; }
-    Models Input { margin-top: 1; }
+    Models Line { margin-top: 1; }
     Models #hint { color: $text-muted; }
     """
     AUTO_FOCUS = "Choices"
@@ -51,7 +53,7 @@ class Models(ModalScreen[str | None]):
             box.border_title = "Models"
             box.border_subtitle = Content(f"now {self.present}")
             yield Choices(compact=True)
-            yield Input(placeholder="or the path of a checkpoint", compact=True)
+            yield Line({"enter": self._open_path}, "or the path of a checkpoint")
             yield Static("Enter chooses   / types a path   Escape leaves", id="hint", markup=False)
 
     def on_mount(self) -> None:
@@ -68,14 +70,14 @@ class Models(ModalScreen[str | None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 (Textual's)
         """In the field a slash is a letter."""
-        return action != "type" or (bool(self.query(Input)) and not isinstance(self.focused, Input))
+        return action != "type" or (bool(self.query(Line)) and not isinstance(self.focused, Line))
 
     def action_type(self) -> None:
-        self.set_focus(self.query_one(Input))
+        self.set_focus(self.query_one(Line))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self.entries[event.option_index].spec)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.value.strip():
-            self.dismiss(event.value.strip())
+    def _open_path(self) -> None:
+        if path := self.query_one(Line).value.strip():
+            self.dismiss(path)

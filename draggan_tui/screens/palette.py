@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -11,14 +11,14 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Key
-from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from draggan_tui import themes
+from draggan_tui.widgets.line import Line
 
-from .key_map import KEYS
+from .dialog import Dialog
+from .key_map import KEYS, what
 from .key_names import keys_shown
 
 KEYS_WIDTH = 11
@@ -37,11 +37,13 @@ class Command:
         """How well it answers to what was typed, 0 the best; None if some word of that is neither in its name nor in
         its topic."""
         name, words = self.what.lower(), typed.lower().split()
-        if name.startswith(" ".join(words)):
+        if name.partition(":")[0] == " ".join(words):
             return 0
-        if all(f" {word}" in f" {name}" for word in words):
+        if name.startswith(" ".join(words)):
             return 1
-        return 2 if all(word in f"{name} {self.topic.lower()}" for word in words) else None
+        if all(f" {word}" in f" {name}" for word in words):
+            return 2
+        return 3 if all(word in f"{name} {self.topic.lower()}" for word in words) else None
 
     def line(self) -> Content:
         """One row: the keys, what they do, and dimmed the topic."""
@@ -52,7 +54,7 @@ def commands(app: App[Any]) -> Iterator[Command]:
     """What the editor's keys do, in the order in which help lists them; then the themes."""
     for topic, bindings in KEYS.items():
         for binding in bindings:
-            yield Command(topic.partition(" (")[0], binding.description, keys_shown(app, binding), binding.action)
+            yield Command(topic.partition(" (")[0], what(binding), keys_shown(app, binding), binding.action)
     for name in themes.available():
         yield Command("Look", f"theme {name}", "", f"theme({name!r})")
 
@@ -63,22 +65,7 @@ def search(typed: str, among: Sequence[Command]) -> list[Command]:
     return [command for _, command in sorted(ranked, key=itemgetter(0))]
 
 
-class _Field(Input):
-    """Keys come in bursts over a slow line, and Enter and the arrows would be looked up as bindings after the letters that
-    follow them: so they are done at once, in their turn."""
-
-    def __init__(self, at_once: Mapping[str, Callable[[], object]]) -> None:
-        super().__init__(placeholder="undo, larger brush, theme …", compact=True)
-        self._at_once = at_once
-
-    def on_key(self, event: Key) -> None:
-        if event.key in self._at_once:
-            event.stop()
-            event.prevent_default()
-            self._at_once[event.key]()
-
-
-class Palette(ModalScreen[str | None]):
+class Palette(Dialog[str | None]):
     """Returns the action that was chosen, or None.
 
     Not Textual's own palette: that one searches beside the keys, so that an Enter which was typed ahead may meet the
@@ -90,7 +77,7 @@ class Palette(ModalScreen[str | None]):
     Palette > Vertical { margin-top: 1; width: 72; max-width: 96%; height: auto; max-height: 94%; padding: 0 2; background: $surface; border: round $primary; }
     Palette OptionList { height: auto; max-height: 16; margin-top: 1; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
     """
-    AUTO_FOCUS = "Input"
+    AUTO_FOCUS = "Line"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
 
     def compose(self) -> ComposeResult:
@@ -105,12 +92,12 @@ class Palette(ModalScreen[str | None]):
         with Vertical() as box:
             box.border_title = "Commands"
             box.border_subtitle = "Enter does it   Escape leaves"
-            yield _Field({**moves, "enter": self._choose})
+            yield Line({**moves, "enter": self._choose}, "undo, larger brush, theme …")
             yield names
 
     def on_mount(self) -> None:
         self._all = list(commands(self.app))
-        self.watch(self.query_one(Input), "value", self._list)
+        self.watch(self.query_one(Line), "value", self._list)
 
     def _list(self, typed: str) -> None:
         self._found = search(typed, self._all)

@@ -10,11 +10,11 @@ from typing import ClassVar, TypeVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.events import Key
-from textual.message import Message
-from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
+from draggan_tui.widgets.line import Line
+
+from .dialog import Dialog
 from .dialogs import Question
 
 NAMES_SHOWN = 12
@@ -43,28 +43,7 @@ def complete(text: str) -> tuple[str, list[str]]:
     return (folder + slash + common, names) if names else (text, [])
 
 
-class _PathInput(Input):
-    class Completed(Message):
-        """Posted when Tab has done what it can.
-
-        names: what the path can go on with.
-        """
-
-        def __init__(self, names: Sequence[str]) -> None:
-            super().__init__()
-            self.names = names
-
-    def on_key(self, event: Key) -> None:
-        # Here and not by a binding: in a burst of keys, Tab completes what was typed before it.
-        if event.key == "tab":
-            event.stop()
-            event.prevent_default()
-            self.value, names = complete(self.value)
-            self.cursor_position = len(self.value)
-            self.post_message(self.Completed(names))
-
-
-class PathPrompt(ModalScreen[Result | None]):
+class PathPrompt(Dialog[Result | None]):
     """A line to type a path into; what is done with it is said by `chosen`. Escape gives None.
 
     Relative paths are relative to where the editor was started; `~` is the home.
@@ -104,22 +83,25 @@ class PathPrompt(ModalScreen[Result | None]):
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = self._title
-            yield _PathInput(compact=True)
+            yield Line({"tab": self._complete, "enter": self._take})
             yield from self.about()
             yield Static("", id="names", markup=False)
             yield Static("", id="problem", markup=False)
             yield Static("Enter takes it   Tab completes   Escape leaves", id="hint", markup=False)
 
-    def on_input_changed(self) -> None:
-        self.refuse("")
+    def on_mount(self) -> None:
+        self.watch(self.query_one(Line), "value", lambda: self.refuse(""))
 
-    def on__path_input_completed(self, event: _PathInput.Completed) -> None:
-        shown = event.names[:NAMES_SHOWN] if len(event.names) > 1 else []
-        more = f"  … {len(event.names) - len(shown)} more" if len(event.names) > NAMES_SHOWN else ""
+    def _complete(self) -> None:
+        line = self.query_one(Line)
+        line.value, names = complete(line.value)
+        line.cursor_position = len(line.value)
+        shown = names[:NAMES_SHOWN] if len(names) > 1 else []
+        more = f"  … {len(names) - len(shown)} more" if len(names) > NAMES_SHOWN else ""
         self.query_one("#names", Static).update("  ".join(shown) + more)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        text = event.value.strip()
+    def _take(self) -> None:
+        text = self.query_one(Line).value.strip()
         try:
             path = Path(text).expanduser()
         except RuntimeError:

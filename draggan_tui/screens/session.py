@@ -35,6 +35,7 @@ from draggan_engine.protocol.messages import (
     Saved,
 )
 from draggan_tui.engine_client import EngineClient
+from draggan_tui.renderables.changes import counted
 from draggan_tui.renderables.facts import seconds_text
 from draggan_tui.renderables.loading import loading_text
 from draggan_tui.renderables.palette import ColorDepth
@@ -246,7 +247,9 @@ class SessionScreen(StageScreen):
         else:
             self.say("the engine is back")
         for record in self._recovered:
-            self.say(f"drag {record.number} was cut short; its {record.steps} steps are kept: {{branches}} leads there")
+            self.say(
+                f"drag {record.number} was cut short, and is kept up to step {record.steps}: {{branches}} leads there"
+            )
         self._recovered = []
         self.sync()
 
@@ -285,15 +288,14 @@ class SessionScreen(StageScreen):
         self._led = self._looked = None
         self.sync()
         left = sum(pair.distance for pair in record.pairs) / len(record.pairs)
-        self.query_one(Inspector).end_drag(f"{record.steps} steps, {left:.1f} px left")
+        steps = counted(record.steps, "step")
+        self.query_one(Inspector).end_drag(f"{steps}, {left:.1f} px left")
         if event.problem:
             self.say(event.problem, "bad")
         elif event.entry is None:
             self.say(f"{REASONS[record.reason]}: not a step was made")
         else:
-            outcome = (
-                f"{REASONS[record.reason]}: {record.steps} steps, {seconds_text(record.seconds)}, {left:.1f} px left"
-            )
+            outcome = f"{REASONS[record.reason]}: {steps}, {seconds_text(record.seconds)}, {left:.1f} px left"
             self.say(f"drag {record.number} {outcome}", "good" if record.reason == "reached" else "plain")
 
     def _failed(self, event: Failed) -> None:

@@ -8,11 +8,13 @@ from pydantic import ValidationError
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.messages import ModelInfo
+from draggan_tui.widgets.line import Line
+
+from .dialog import Dialog
 
 # Field of the edit or of its settings → what it is called here.
 FIELDS = {
@@ -29,7 +31,7 @@ FIELDS = {
 }
 
 
-class Settings(ModalScreen[Edit | None]):
+class Settings(Dialog[Edit | None]):
     """Returns the changed edit, or None."""
 
     DEFAULT_CSS = """
@@ -37,14 +39,14 @@ class Settings(ModalScreen[Edit | None]):
     Settings > VerticalScroll { width: 66; max-width: 96%; height: auto; max-height: 94%; padding: 0 2; background: $surface; border: round $primary; }
     Settings Horizontal { height: 1; }
     Settings .name { width: 29; }
-    Settings Input { width: 1fr; }
-    Settings Input.-invalid { color: $text-error; }
+    Settings Line { width: 1fr; }
+    Settings Line.-invalid { color: $text-error; }
     Settings #problem { color: $text-error; height: auto; }
     Settings #hint { color: $text-muted; }
     """
     AUTO_FOCUS = "#step_size"
-    # Keys come in bursts over a slow line. Those that move the focus are done at once, before the next key is handed
-    # to the field that has it; Enter waits in the field's queue behind what was typed there.
+    # Keys come in bursts over a slow line: those that move the focus are done at once, before the next key is handed
+    # to the field that has it.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", show=False),
         Binding("down,tab", "app.focus_next", show=False, priority=True),
@@ -61,7 +63,7 @@ class Settings(ModalScreen[Edit | None]):
             for name, label in FIELDS.items():
                 with Horizontal():
                     yield Static(label, classes="name")
-                    yield Input(self._value(name), id=name, compact=True, select_on_focus=True)
+                    yield Line({"enter": self._apply}, value=self._value(name), id=name)
             yield Static("", id="problem", markup=False)
             yield Static(
                 "Enter applies   Escape leaves   blocks: " + " ".join(self.info.blocks), id="hint", markup=False
@@ -73,16 +75,16 @@ class Settings(ModalScreen[Edit | None]):
             return ""
         return f"{value:g}" if isinstance(value, float) else str(value)
 
-    def on_input_submitted(self) -> None:
+    def _apply(self) -> None:
         """Closes with the new edit, or says which field is wrong and stays."""
-        texts = {name: self.query_one(f"#{name}", Input).value.strip() for name in FIELDS}
+        texts = {name: self.query_one(f"#{name}", Line).value.strip() for name in FIELDS}
         try:
             edit = with_settings(self.edit, texts, self.info)
         except _FieldError as error:
-            for field in self.query(Input):
+            for field in self.query(Line):
                 field.set_class(field.id == error.field, "-invalid")
             self.query_one("#problem", Static).update(f"{FIELDS.get(error.field, error.field)}: {error}")
-            self.query_one(f"#{error.field}", Input).focus()
+            self.query_one(f"#{error.field}", Line).focus()
             return
         self.dismiss(edit)
 

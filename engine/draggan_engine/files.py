@@ -278,6 +278,10 @@ class SessionStore:
                 write_mask(folder / MASK, edit.mask)
                 self._written_mask = edit.mask
             self._write_session(folder, edit)
+            if edit.mask is None:  # no session.json names it any more
+                self._written_mask = None
+                with suppress(OSError):
+                    (folder / MASK).unlink(missing_ok=True)
             return folder
 
     # Drags --------------------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ class Terminal:
         size: tuple[int, int] = (80, 24),
         colorterm: str = "truecolor",
         largest_file: int | None = None,
+        no_color: bool = False,
     ) -> None:
         columns, rows = size
         self.folder = folder
@@ -79,6 +80,8 @@ class Terminal:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
 
         variables = environment(folder / "home", colorterm)
+        if no_color:
+            variables["NO_COLOR"] = "1"
         if largest_file is not None:
             variables["PYTHONDONTWRITEBYTECODE"] = "1"  # or it is cut short, and every later run stumbles over it
         self._child = pexpect.spawn(
@@ -108,6 +111,12 @@ class Terminal:
 
     def send(self, keys: str) -> None:
         self._child.send(keys)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """The window is another size, and the program is told so."""
+        self.read(0)
+        self._parse().resize(rows, columns)
+        self._child.setwinsize(rows, columns)
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)

@@ -27,7 +27,7 @@ from tests.engine.client import Engine
 from tests.tiny import save_tiny
 
 MOMENTS = 20
-DRAGS = 6  # of them in engines that load a model, which takes a second or two, as does the first drag
+DRAGS = 6  # of them in engines that load a model and drag
 
 
 SETTINGS = DragSettings.for_height(32, "b16").model_copy(update={"max_steps": 2})
@@ -61,14 +61,17 @@ class Client:
                 engine.wait_for(ModelLoaded)
             else:
                 self.take(engine.wait_for(Saved))
-            killer = threading.Timer(self.chance.uniform(*((0.3, 2.5) if dragging else (0, 0.3))), engine.process.kill)
-            killer.start()
+            killer = threading.Timer(self.chance.uniform(0, 1.5 if dragging else 0.3), engine.process.kill)
+            if not dragging:
+                killer.start()
             while True:
                 self.act()
                 self.save(engine)
                 if dragging and self.history.edit.active and self.chance.random() < 0.5:
                     engine.send(StartDrag(width=8, height=8))
                     self.take(engine.wait_for(DragEnded, self.note))
+                    if killer.ident is None:  # the first drag takes as long as the machine has else to do
+                        killer.start()
                 elif self.chance.random() < 0.7:
                     self.take(engine.wait_for(Saved))
         except (EOFError, OSError):
@@ -144,7 +147,7 @@ def test_an_engine_that_is_killed_has_written_what_it_acknowledged(model: Path, 
         client.check(found)
         if moment % 2:  # the next is another editor, which knows what is on the disk and no more
             client.history = found
-    assert client.saves > 3 * MOMENTS and client.drags > DRAGS
+    assert client.saves > 3 * MOMENTS and client.drags >= DRAGS
 
     with Engine("--model", str(model), "--device", "cpu", "--resume", str(folder)) as engine:
         client.take(engine.wait_for(Resumed))

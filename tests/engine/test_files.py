@@ -58,6 +58,20 @@ def test_a_session_can_be_taken_up_again(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(Image.open(tmp_path / "s" / "mask.png")) // 255, MASK.to_array())
 
 
+def test_the_masks_picture_is_there_while_there_is_a_mask(tmp_path: Path) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    entries = [FIRST]
+    for mask in (None, MASK, None):
+        edit = EDIT.model_copy(update={"mask": mask})
+        entries.append(Entry(id=len(entries), parent=len(entries) - 1, edit=edit))
+    for at, there in ((0, True), (1, False), (2, True), (3, False), (0, True)):
+        store.save(entries, at)
+        entries = []
+        assert (tmp_path / "s" / "mask.png").exists() == there
+        document = read_session(tmp_path / "s")
+        assert (document.mask is not None) == there
+
+
 def test_nothing_is_written_before_the_first_change(tmp_path: Path) -> None:
     SessionStore("toy")
     assert list(tmp_path.iterdir()) == []

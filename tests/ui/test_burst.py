@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import pytest
 from textual.events import Key
+from textual.widgets import Label
 
-from draggan_engine.protocol.messages import LoadModel
+from draggan_engine.protocol.messages import ExportFile, LoadModel, ModelEntry
 from draggan_tui.app import DragganApp
+from draggan_tui.screens.goto import Goto
+from draggan_tui.screens.models import Models
 from tests.ui.editing import ready
 
 CHARACTERS = {"slash": "/", "comma": ",", "space": " "}
@@ -48,3 +53,49 @@ async def test_settings_typed_ahead(app: DragganApp) -> None:
         assert app.screen is app.editor
         burst(app, "comma", "escape", "4", "l", "enter")
         await until(app, lambda: len(app.editor.workspace.edit.pairs) == 1)
+        assert app.editor.workspace.edit.pairs[0].handle[0] > 63.5, "4l went to the editor, not into the field"
+
+
+async def test_coordinates_typed_ahead_and_what_comes_after_them(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        burst(app, "colon", "6", "4", "comma", "7", "enter", "enter", "2", "l", "enter")
+        await until(app, lambda: any(pair.target is not None for pair in app.editor.workspace.edit.pairs))
+        assert app.editor.workspace.edit.pairs[0].handle == (64, 7)
+        assert app.screen is app.editor
+        burst(app, "colon", "x", "enter")
+        await until(app, lambda: isinstance(app.screen, Goto))
+        for _ in range(3):
+            await pilot.pause()
+        assert str(app.screen.query_one("#problem", Label).render()).startswith("two numbers")
+
+
+async def test_an_answer_typed_ahead(app: DragganApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"")
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        burst(app, "E", "a", "full_stop", *"png", "enter", "y")
+        await until(app, lambda: isinstance(engine.sent[-1], ExportFile))
+        await pilot.pause()
+        assert app.screen is app.editor
+
+
+@pytest.mark.parametrize("last", ["enter", "escape"])
+@pytest.mark.parametrize(
+    "keys", [("colon", "1", "comma", "2"), "Ea", "fa", ("comma",), "M", "B", ("ctrl+p",), ("question_mark",)]
+)
+async def test_a_dialog_is_closed_once(app: DragganApp, keys: Sequence[str], last: str) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press(*keys)
+        await pilot.pause()
+        if isinstance(app.screen, Models):
+            app.screen.show([ModelEntry(name="cars", origin="own", path="/m/cars.pkl", bytes=9)])
+        opened = app.screen
+        burst(app, last, last)
+        for _ in range(4):
+            await pilot.pause()
+        assert app.screen_stack[1] is app.editor
+        assert app.screen in (opened, app.editor)
+        assert engine.alive

@@ -351,6 +351,6 @@ async def test_help_shows_the_keys_as_they_are(remapped: DragganApp) -> None:
         table = remapped.screen._table()
         keys, says = ([str(cell) for cell in column.cells] for column in table.columns)
         shown = dict(zip(says, keys, strict=True))
-        assert shown["drag"].split() == ["u"]
+        assert shown["drag: start it, or stop it"].split() == ["u"]
         assert shown["smaller brush"].split() == ["-"]
         assert shown["larger brush"].split() == ["]"]

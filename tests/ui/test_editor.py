@@ -241,6 +241,8 @@ async def test_counts_by_key(app: DragganApp) -> None:
             await place_pair(pilot)
         await pilot.press("2", "tab")
         assert work.selected == 1
+        await pilot.press("shift+tab", "2", "shift+tab")
+        assert work.selected == 1
         await pilot.press("2", "x")
         assert (len(work.edit.pairs), status(app)) == (1, "2 pairs deleted")
         await pilot.press("x")

@@ -12,7 +12,7 @@ from draggan_engine.protocol.messages import StartDrag
 from draggan_tui import themes
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.dialogs import Help
-from draggan_tui.screens.key_map import KEYS
+from draggan_tui.screens.key_map import KEYS, what
 from draggan_tui.screens.palette import KEYS_WIDTH, Command, Palette, search
 from draggan_tui.screens.settings import Settings
 from draggan_tui.themes import load
@@ -49,12 +49,17 @@ async def test_every_action_of_the_editor_is_there_with_its_key_then_the_themes(
         listed = await opened(app, pilot)
         named = [binding for bindings in KEYS.values() for binding in bindings]
         assert [what.split("  ")[0] for _, what in listed] == [
-            *(binding.description for binding in named),
+            *(what(binding) for binding in named),
             *(f"theme {name}" for name in themes.available()),
         ]
         keys = {what.split("  ")[0]: key for key, what in listed}
-        assert (keys["undo"], keys["drag"], keys["larger brush"], keys["left"]) == ("u", "g f5", "]", "← h")
-        assert all(keys[binding.description] for binding in named)
+        assert (keys["undo"], keys["drag: start it, or stop it"], keys["larger brush"], keys["left"]) == (
+            "u",
+            "g f5",
+            "]",
+            "← h",
+        )
+        assert all(keys[what(binding)] for binding in named)
 
 
 async def test_what_is_chosen_is_done_and_escape_does_nothing() -> None:
@@ -104,7 +109,7 @@ async def test_words_of_name_and_topic_find_it_and_where_nothing_is_found_enter_
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        assert await opened(app, pilot, *"mask", "space", *"inv") == [("i", "invert  Mask")]
+        assert await opened(app, pilot, *"mask", "space", *"inv") == [("i", "invert the mask  Mask")]
         await pilot.press("enter")
         await pilot.pause()
         assert "no mask to invert" in status(app)
@@ -120,20 +125,29 @@ async def test_words_of_name_and_topic_find_it_and_where_nothing_is_found_enter_
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        ("", ["undo", "next pair", "invert", "a pair's end"]),
-        ("  ", ["undo", "next pair", "invert", "a pair's end"]),
+        ("", ["undo", "next pair", "invert", "a pair's end", "save the mask", "save: all of it"]),
+        ("  ", ["undo", "next pair", "invert", "a pair's end", "save the mask", "save: all of it"]),
         ("UND", ["undo"]),
+        ("save", ["save: all of it", "save the mask"]),
+        ("save t", ["save the mask", "save: all of it"]),
         ("pair", ["next pair", "a pair's end"]),
         ("a pair", ["a pair's end", "next pair"]),
         ("pair a", ["a pair's end", "next pair"]),
-        ("mask", ["invert"]),
+        ("mask", ["save the mask", "invert"]),
         ("inv mask", ["invert"]),
-        ("e", ["a pair's end", "undo", "next pair", "invert"]),
+        ("e", ["a pair's end", "undo", "next pair", "invert", "save the mask", "save: all of it"]),
         ("mask undo", []),
     ],
 )
 def test_the_best_comes_first(typed: str, found: list[str]) -> None:
-    names = {"undo": "Session", "next pair": "Points", "invert": "Mask", "a pair's end": "Points"}
+    names = {
+        "undo": "Session",
+        "next pair": "Points",
+        "invert": "Mask",
+        "a pair's end": "Points",
+        "save the mask": "Mask",
+        "save: all of it": "Session",
+    }
     among = [Command(topic, what, "", "") for what, topic in names.items()]
     assert [command.what for command in search(typed, among)] == found
 

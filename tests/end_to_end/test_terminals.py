@@ -1,0 +1,73 @@
+"""Terminals as people have them: 80×24, few colours or none, a window that changes its size while a drag runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from draggan_engine.critters import landmarks_of_seed
+from tests.end_to_end.keys import LOADED, endless_drag, open_picture, place_pair, read_session
+from tests.end_to_end.terminal import Terminal
+
+NOSE = landmarks_of_seed(42)["nose_tip"]
+INSPECTOR = 32  # columns, its border included
+HELP_ROWS = ("Move", "← h", "to typed coordinates")
+
+
+@pytest.mark.parametrize("colors", ["truecolor", "256", "NO_COLOR"])
+def test_an_edit_in_80_columns_and_24_rows(tmp_path: Path, colors: str) -> None:
+    options = () if colors == "NO_COLOR" else ("--color", colors)
+    with Terminal(*options, folder=tmp_path, size=(80, 24), no_color=colors == "NO_COLOR") as terminal:
+        terminal.wait_for(LOADED)
+        place_pair(terminal, NOSE, (NOSE[0] + 12, NOSE[1]))
+        assert "●1" in terminal.text() and "◎1" in terminal.text(), "shape and number, whatever the colours"
+        terminal.send("vHHKK")
+        terminal.wait_for("RECTANGLE")
+        terminal.send("\r")
+        terminal.wait_for("may move")
+        terminal.send("?")
+        terminal.wait_for(lambda: all(text in terminal.text() for text in HELP_ROWS))
+        terminal.send("q5.")
+        terminal.wait_for("5 steps")
+        terminal.send("u")
+        terminal.wait_for("undone: drag 1, 5 steps")
+        assert re.fullmatch(r"q quit .* \? help *", terminal.text().splitlines()[23])
+        terminal.send("q")
+        assert terminal.wait() == 0
+        rgb = re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", terminal.raw)
+        indexed = re.search(rb"[34]8;5;\d+", terminal.raw)
+        assert bool(indexed) == (colors == "256")
+        assert bool(rgb) == (colors != "256")
+        assert all(len(set(triple)) == 1 for triple in rgb) == (colors != "truecolor")
+
+
+def test_the_window_changes_its_size_during_a_drag(tmp_path: Path) -> None:
+    with Terminal(folder=tmp_path, size=(80, 24)) as terminal:
+        open_picture(terminal)
+        endless_drag(terminal)
+        for columns, rows in ((160, 48), (50, 12), (30, 8), (100, 30)):
+            terminal.resize(columns, rows)
+            step = _step(tmp_path)
+            terminal.wait_for(lambda step=step: _step(tmp_path) > step + 5)
+            if columns >= 50:  # with less the inspector leaves no room for a picture
+                shown = terminal.backgrounds(range(columns // 4), range(rows // 2))
+                assert len(set(shown)) > 10, f"there is a picture in {columns}×{rows}"
+            terminal.wait_for(lambda: terminal.text().splitlines()[-1].startswith("q quit"))
+        terminal.wait_for("it/s")
+        assert {line.index("▏") for line in terminal.text().splitlines() if "▏" in line} == {100 - INSPECTOR}
+        terminal.send("d")
+        terminal.wait_for("stopped: ")
+        terminal.send("u")
+        terminal.wait_for("undone: drag 1")
+        terminal.send("q")
+        assert terminal.wait() == 0
+    (drag,) = read_session(tmp_path)["drags"]
+    assert drag["reason"] == "stopped"
+
+
+def _step(folder: Path) -> int:
+    """How many steps of the first drag are on disk."""
+    (events,) = folder.glob("draggan-out/*/drag-001/events.jsonl")
+    return events.read_text().count("\n")
