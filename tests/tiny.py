@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from draggan_engine.checkpoints.native import save_native
 from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import GeneratorPart
@@ -20,3 +22,10 @@ def save_tiny(path: Path, classes: int = 0) -> Path:
     )
     save_native(path, GeneratorPart.of(Generator(config)), None, NativeInfo(name=path.stem, psi=0.7))
     return path
+
+
+def random_generator() -> Generator:
+    """Of 32×32 pixels; the same one every time."""
+    torch.manual_seed(0)
+    config = StyleGAN2Config(resolution=32, z_dim=16, w_dim=16, mapping_layers=2, channels=(16, 16, 16, 16))
+    return Generator(config).eval().requires_grad_(False)

@@ -13,12 +13,12 @@ from draggan_engine.drag import DragEnd, DragSession, DragStep
 from draggan_engine.drag.sampling import sample, sample_windows, square
 from draggan_engine.drag.supervision import mask_loss, motion_loss, shift_towards
 from draggan_engine.drag.tracking import track
-from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size
+from tests.tiny import random_generator
 
 PICTURE = Size(32, 32)
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_steps=8)
@@ -26,9 +26,7 @@ SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_ste
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    torch.manual_seed(0)
-    config = StyleGAN2Config(resolution=32, z_dim=16, w_dim=16, mapping_layers=2, channels=(16, 16, 16, 16))
-    return Generator(config).eval().requires_grad_(False)
+    return random_generator()
 
 
 def drag(

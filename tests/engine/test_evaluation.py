@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import sys
 import types
 from pathlib import Path
@@ -18,10 +19,12 @@ from draggan_engine.critters.landmarks import LANDMARKS
 from draggan_engine.evaluation import metrics
 from draggan_engine.evaluation.cases import FIVE, head_mask, landmark_cases, paired_cases, tracking_cases
 from draggan_engine.evaluation.experiments import run_task, tasks
+from draggan_engine.evaluation.flow import dis
 from draggan_engine.evaluation.metrics import change, feature_distance, features_of, mse, ssim
 from draggan_engine.evaluation.rows import OWN, Experiment, Request, Row, RunFolder, read_pictures, read_rows
 from draggan_engine.evaluation.runner import run
-from draggan_engine.protocol.errors import InputError
+from draggan_engine.networks.pictures import picture
+from draggan_engine.protocol.errors import EngineError, InputError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 METHODS = ("no edit", "drag", "no tracking", "optical flow")
@@ -61,9 +64,9 @@ def test_handles_and_targets_are_the_seeds_landmarks(critters: Model) -> None:
             assert points != 68 or 40 < len(case.names) < 68  # what one of both hides is left out
             distances = [np.hypot(a - c, b - d) for (a, b), (c, d) in case.start.pairs]
             assert np.mean(distances) >= 4
-    seed = int(np.random.default_rng([1, 0]).integers(1000, 2**31, 2)[0])
-    first = next(landmark_cases(critters, 1))
-    assert first.start.pairs[0][0] == pytest.approx(landmarks_of_seed(seed)["nose_tip"])
+    seeds = [int(np.random.default_rng([1, number]).integers(1000, 2**31, 2)[0]) for number in range(4)]
+    handle = next(landmark_cases(critters, 1)).start.pairs[0][0]  # of the first that is far enough from its target
+    assert any(landmarks_of_seed(seed)["nose_tip"] == pytest.approx(handle) for seed in seeds)
 
 
 def test_a_case_is_a_function_of_its_number(critters: Model, foreign: Model) -> None:
@@ -89,14 +92,19 @@ def test_paired_pictures_differ_in_shape_alone(critters: Model) -> None:
         with torch.no_grad():
             before, goal = (critters.generator.synthesis(ws).image for ws in (case.start.ws, case.goal))
         corner = (before - goal)[..., 110:, :10].abs().mean()  # the backdrop
-        assert float(corner) < 0.05 < float((before - goal).abs().mean())
+        assert float(corner) < 0.3 * float((before - goal).abs().mean())
 
 
 def test_paired_points_of_a_foreign_model_are_where_the_flow_says(foreign: Model) -> None:
     case = next(paired_cases(foreign))
     assert len(case.start.pairs) == 32
+    assert case.goal is not None
+    before, after = (picture(foreign.generator, ws) for ws in (case.start.ws, case.goal))
+    flow = dis()(before, after)
+    length = np.linalg.norm(flow, axis=2)
     for (a, b), (c, d) in case.start.pairs:
-        assert 0 <= a <= 31 and 0 <= b <= 31 and np.hypot(a - c, b - d) > 0.5
+        assert (c - a, d - b) == pytest.approx(tuple(flow[int(b), int(a)]), abs=1e-5)
+        assert length[int(b), int(a)] > np.median(length)
 
 
 # Figures ------------------------------------------------------------------------------------------------
@@ -246,6 +254,18 @@ def test_a_run_that_was_cut_off_goes_on_and_gives_the_same_rows(critters: Model,
     for chunk in whole.done:
         a, b = read_pictures(whole.folder, chunk), read_pictures(cut.folder, chunk)
         assert np.array_equal(a.after, b.after) and np.array_equal(a.handles, b.handles, equal_nan=True)
+
+
+def test_a_process_that_is_ended_is_no_traceback(critters: Model, tmp_path: Path) -> None:
+    steps = run(
+        RunFolder(tmp_path, request(critters, ("landmarks",), n=16, methods=("drag",))), critters, "critters-128", "cpu"
+    )
+    next(steps)
+    next(steps)
+    for process in multiprocessing.active_children():
+        process.kill()
+    with pytest.raises(EngineError, match="run the command again to go on"):
+        list(steps)
 
 
 def test_another_run_is_not_mixed_in(critters: Model, tmp_path: Path) -> None:

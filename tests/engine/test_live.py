@@ -14,7 +14,6 @@ from torch import Tensor
 
 from draggan_engine.drag import DragAtRest, DragEnd, DragSession, DragStep, stepper
 from draggan_engine.files import SessionStore
-from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.process import Engine as Threads
@@ -37,7 +36,7 @@ from draggan_engine.protocol.messages import (
 )
 from draggan_engine.session_file import read_history, read_session
 from tests.engine.client import Engine
-from tests.tiny import save_tiny
+from tests.tiny import random_generator, save_tiny
 
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_steps=4, stop_distance=0.5)
 HANDLE = (10.0, 10.0)
@@ -46,9 +45,7 @@ Events = Iterator[DragStep | DragAtRest | DragEnd]
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    torch.manual_seed(0)
-    config = StyleGAN2Config(resolution=32, z_dim=16, w_dim=16, mapping_layers=2, channels=(16, 16, 16, 16))
-    return Generator(config).eval().requires_grad_(False)
+    return random_generator()
 
 
 def led(

@@ -16,20 +16,18 @@ from draggan_engine.drag.stepper import Start, Stepper
 from draggan_engine.evaluation import flow as flows
 from draggan_engine.evaluation import methods
 from draggan_engine.evaluation.methods import METHODS, advance, available, tracking_on
-from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.errors import InputError
+from tests.tiny import random_generator
 
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_steps=6)
 
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    torch.manual_seed(0)
-    config = StyleGAN2Config(resolution=32, z_dim=16, w_dim=16, mapping_layers=2, channels=(16, 16, 16, 16))
-    return Generator(config).eval().requires_grad_(False)
+    return random_generator()
 
 
 @pytest.fixture

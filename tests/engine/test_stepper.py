@@ -8,19 +8,17 @@ import torch
 
 from draggan_engine.drag import stepper
 from draggan_engine.drag.stepper import Start, Stepper
-from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.protocol.edit import DragSettings
+from tests.tiny import random_generator
 
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02)
 
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    torch.manual_seed(0)
-    config = StyleGAN2Config(resolution=32, z_dim=16, w_dim=16, mapping_layers=2, channels=(16, 16, 16, 16))
-    return Generator(config).eval().requires_grad_(False)
+    return random_generator()
 
 
 @pytest.fixture

@@ -161,28 +161,24 @@ def _paired_flow(model: Model, number: int) -> Case:
     rng = np.random.default_rng([2, number])
     generator = model.generator
     ws = _latent(model, int(rng.integers(1000, 2**31)))
-    for _ in range(100):
-        change = torch.from_numpy(rng.standard_normal((1, 1, ws.shape[2])).astype(np.float32)).to(ws)
-        goal = ws + CHANGE * _spread(model) * change
-        before, after = picture(generator, ws), picture(generator, goal)
-        there, back = flows.dis()(before, after), flows.dis()(after, before)
-        height, width = before.shape[:2]
-        y, x = np.mgrid[0:height, 0:width]
-        grid = np.stack([x, y], axis=-1).astype(np.float32)
-        # A point whose way there and back ends elsewhere has been mistaken.
-        right = np.linalg.norm(there + flows.at(back, grid + there), axis=2) < 1
-        right &= ((grid + there >= 0) & (grid + there <= (width - 1, height - 1))).all(axis=2)
-        moved = np.flatnonzero(right & (np.linalg.norm(there, axis=2) > 0.5))
-        if len(moved) >= POINTS:
-            chosen = rng.choice(moved, POINTS, replace=False)
-            handles = grid.reshape(-1, 2)[chosen]
-            targets = handles + there.reshape(-1, 2)[chosen]
-            return Case(
-                number, Start(ws, [(_point(a), _point(b)) for a, b in zip(handles, targets, strict=True)]), (), goal
-            )
-    raise InputError(
-        f"paired: the pictures of {model.name!r} do not move with their latent, so that no points can be found"
-    )
+    change = torch.from_numpy(rng.standard_normal((1, 1, ws.shape[2])).astype(np.float32)).to(ws)
+    goal = ws + CHANGE * _spread(model) * change
+    before, after = picture(generator, ws), picture(generator, goal)
+    there, back = flows.dis()(before, after), flows.dis()(after, before)
+    height, width = before.shape[:2]
+    y, x = np.mgrid[0:height, 0:width]
+    grid = np.stack([x, y], axis=-1).astype(np.float32)
+    # A point whose way there and back ends elsewhere has been mistaken.
+    mistaken = np.linalg.norm(there + flows.at(back, grid + there), axis=2) > 1
+    mistaken |= ((grid + there < 0) | (grid + there > (width - 1, height - 1))).any(axis=2)
+    length = np.where(mistaken, -1, np.linalg.norm(there, axis=2)).ravel()
+    # Of those that are right the quarter that has gone farthest: the backdrop stays where it is.
+    farthest = np.argsort(-length, kind="stable")[: max(POINTS, (length >= 0).sum() // 4)]
+    chosen = np.sort(rng.choice(farthest, POINTS, replace=False))
+    handles = grid.reshape(-1, 2)[chosen]
+    targets = handles + there.reshape(-1, 2)[chosen]
+    pairs = [(_point(a), _point(b)) for a, b in zip(handles, targets, strict=True)]
+    return Case(number, Start(ws, pairs), (), goal)
 
 
 def _corner_cases(model: Model) -> Iterator[Case]:

@@ -20,6 +20,10 @@ Flow = Callable[[Picture, Picture], NDArray[np.float32]]
 `float32 [H, W, 2]` (x, y) in pixels."""
 
 
+SMALLEST = 128
+"""Px: smaller pictures are enlarged before optical flow looks at them."""
+
+
 @cache
 def dis() -> Flow:
     """OpenCV's DIS (Kroeger et al. 2016), which needs no weights.
@@ -34,9 +38,16 @@ def dis() -> Flow:
     finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def flow(before: Picture, after: Picture) -> NDArray[np.float32]:
-        grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (before, after)]
-        found = finder.calc(grey[0], grey[1], np.zeros((*before.shape[:2], 2), np.float32))
-        return np.asarray(found, np.float32)
+        height, width = before.shape[:2]
+        # Its patches have eight pixels a side: a small picture has too few of them.
+        scale = max(1, -(-SMALLEST // min(height, width)))
+        size = (width * scale, height * scale)
+        grey = [
+            cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_CUBIC)
+            for picture in (before, after)
+        ]
+        found = finder.calc(grey[0], grey[1], np.zeros((*grey[0].shape, 2), np.float32))
+        return np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_AREA) / scale, np.float32)
 
     return flow
 

@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.checkpoints.devices import ALL_THREADS, threads_for
+from draggan_engine.protocol.errors import EngineError
 
 from .experiments import Task, run_task, tasks
 from .rows import Pictures, Row, RunFolder
@@ -42,7 +44,7 @@ def run(folder: RunFolder, model: Model, spec: str, device: str) -> Generator[Pr
         spec, device: what the model was loaded from and on, for further processes.
 
     Raises:
-        DragganError: a case cannot be made, or a chunk not be written.
+        DragganError: a case cannot be made, a chunk not be written, or a process was ended.
     """
     everything = list(tasks(folder.request, model.info))
     todo = [task for task in everything if task.chunk not in folder.done]
@@ -90,10 +92,15 @@ def _together(spec: str, device: str, todo: Sequence[Task], jobs: int) -> Finish
                 if (following := next(rest, None)) is not None:
                     running[pool.submit(_work, following)] = following
                 yield task, future.result()
+    except BrokenProcessPool as error:
+        raise EngineError(
+            "a process of the evaluation was ended, perhaps for want of memory; run the command again to go on"
+        ) from error
     finally:
+        workers = list((pool._processes or {}).values())  # after the shutdown it knows them no more
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in list((pool._processes or {}).values()):  # a chunk may take a minute: what runs is given up
-            process.terminate()
+        for worker in workers:  # a chunk may take a minute: what runs is given up
+            worker.terminate()
 
 
 _model: Model
