@@ -94,7 +94,7 @@ def drag_here(model: Model, seed: int, settings: DragSettings, mask: Picture | N
     *_, end = session.steps()
     assert isinstance(end, DragEnd)
     pixels = pictures.picture(model.generator, ws), pictures.picture(model.generator, end.ws)
-    return Outcome(seed, handle, target, end.reason, end.steps, end.seconds, *pixels)
+    return Outcome(seed, handle, target, end.reason, end.step, end.seconds, *pixels)
 
 
 # Reports --------------------------------------------------------------------------------------------------
