@@ -66,7 +66,7 @@ class Kernel(NamedTuple):
     """What a modulated convolution needs of its weight; worth keeping where the weight stays as it is.
 
     Attributes:
-        weight: `[O, I, k, k]`, k odd, in the type that the convolution is computed in.
+        weight: `[O, I, k, k]`, k odd, in the type that the convolution is computed in; `[I, O, k, k]` of an up layer.
         energy: Σ over the kernel of its squares, `[O, I]`, for the demodulation; None = no demodulation.
     """
 
@@ -74,11 +74,13 @@ class Kernel(NamedTuple):
     energy: Tensor | None
 
 
-def kernel_of(weight: Tensor, dtype: torch.dtype, *, demodulate: bool = True) -> Kernel:
+def kernel_of(weight: Tensor, dtype: torch.dtype, *, up: bool = False, demodulate: bool = True) -> Kernel:
     """The kernel for inputs of that type, from the stored weight `[O, I, k, k]`."""
     if dtype == torch.float16 and demodulate:  # neither the kernel nor the style may leave float16's range
         weight = weight / (weight.abs().amax(dim=(1, 2, 3), keepdim=True) * math.sqrt(weight[0].numel()))
-    return Kernel(weight.to(dtype), weight.square().sum(dim=(2, 3)) if demodulate else None)
+    energy = weight.square().sum(dim=(2, 3)) if demodulate else None
+    # In the order in which it is read: the transposed convolution would copy it at each use, forwards and backwards.
+    return Kernel(weight.to(dtype).transpose(0, 1).contiguous() if up else weight.to(dtype), energy)
 
 
 def modulated_conv(
@@ -105,7 +107,7 @@ def modulated_conv(
         style = style / style.abs().amax(dim=1, keepdim=True)
     y = x * style[:, :, None, None].to(x.dtype)
     if up_kernel is not None:
-        y = F.conv_transpose2d(y, kernel.weight.transpose(0, 1), stride=2)
+        y = F.conv_transpose2d(y, kernel.weight, stride=2)
         y = fir(F.pad(y, padding or (1, 1, 1, 1)), up_kernel, (0, 0), gain=4.0)
     elif padding is None:
         y = F.conv2d(y, kernel.weight, padding=kernel.weight.shape[2] // 2)

@@ -70,7 +70,7 @@ class Layer(nn.Module):
 
     def constants(self, dtype: torch.dtype) -> LayerConstants:
         """What `forward` needs for inputs of that type; worth keeping where the weights stay as they are."""
-        return LayerConstants(kernel_of(self.weight, dtype), (self.noise_const * self.noise_strength).to(dtype))
+        return LayerConstants(kernel_of(self.weight, dtype, up=self.up), (self.noise_const * self.noise_strength).to(dtype))
 
     def forward(
         self,

@@ -7,7 +7,6 @@ blocks so small that the window fills them. Blocks are computed in windows from 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -17,6 +16,9 @@ PASS = 45
 """Each convolution of a window also costs a pass over the weights: as much as so many pixels' arithmetic. Measured
 at 512 channels, float32, CPU: a 3×3 convolution with its gradient takes (43 + pixels)·85 µs, the up layer's takes
 (55 + pixels)·109 µs on one core."""
+
+MANY = 48
+"""So many windows do not pay, or finding out takes longer than what they save: the time goes with their square."""
 
 
 class Box(NamedTuple):
@@ -121,16 +123,22 @@ def cost(box: Box, shape: BlockShape) -> int:
 
 
 def merged(boxes: Sequence[Box], price: Callable[[Box], int]) -> tuple[Box, ...]:
-    """Fewer boxes that hold all of them: two become one wherever that is not dearer."""
-    left = list(dict.fromkeys(boxes))
-    while True:
-        for a, b in itertools.combinations(left, 2):
-            both = a.union(b)
-            if price(both) <= price(a) + price(b):
-                left = [box for box in left if not both.contains(box)] + [both]
+    """Fewer boxes that hold all of them: one after the other joins the first with which it is not dearer together, and
+    what has been joined is tried again."""
+    waiting = list(dict.fromkeys(boxes))
+    done: list[tuple[Box, int]] = []
+    while waiting:
+        box = waiting.pop()
+        own = price(box)
+        for i, (other, its) in enumerate(done):
+            both = box.union(other)
+            if price(both) <= own + its:
+                del done[i]
+                waiting.append(both)
                 break
         else:
-            return tuple(left)
+            done.append((box, own))
+    return tuple(box for box, _ in done)
 
 
 def chain(boxes: Sequence[Box], shapes: Sequence[BlockShape]) -> tuple[Level, ...]:
@@ -157,8 +165,10 @@ def plan(boxes: Sequence[Box], shapes: Sequence[BlockShape]) -> tuple[Level, ...
 
     Returns:
         The windows of the highest blocks, as in `chain`; the blocks below them are to be computed whole. Empty:
-        computing everything whole is no dearer.
+        computing everything whole is no dearer, or the boxes are `MANY`.
     """
+    if len(boxes) >= MANY:
+        return ()
     levels = chain(boxes, shapes)
     gains = [
         cost(whole(shape.size), shape) - sum(cost(box, shape) for box in level.boxes)
