@@ -18,6 +18,7 @@ from draggan_engine.networks.config import StyleGAN2Config, StyleGAN3Config
 from draggan_engine.networks.features import FeatureWindows, LocalMaps, WholeMaps, feature_source
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
+from draggan_engine.networks.stylegan2 import Layer
 from draggan_engine.networks.windows import BlockShape, Box, chain, cost, merged, needed, plan, whole
 from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.geometry import Point, Size
@@ -59,7 +60,7 @@ def patches(features: FeatureWindows) -> list[Tensor]:
 def check(dtype: torch.dtype, resolution: int, width: int, wanted: list[Box], depth: int, limit: float) -> None:
     made = generator(resolution, width, dtype)
     name = f"b{resolution}"
-    source = LocalMaps(made.synthesis, name)
+    source = LocalMaps(made.synthesis, name, made.num_ws)
     ws = torch.randn(2, made.num_ws, 8, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
     levels = chain(wanted, source.shapes[len(source.shapes) - depth :])
     ours = source.computed(ws, levels)
@@ -106,13 +107,25 @@ def test_corners(corner: tuple[int, int]) -> None:
     check(torch.float64, 64, 4, [box, Box(28, 30, 33, 35)], 4, 1e-10)
 
 
+@pytest.mark.parametrize("boxes", [None, [Box(20, 20, 30, 30)]])
+def test_no_gradient_where_nothing_moves(boxes: list[Box] | None) -> None:
+    made = generator(64)
+    ws = torch.randn(1, made.num_ws, 8, dtype=torch.float64).requires_grad_()
+    gradients = []
+    for moving in (made.num_ws, 6):
+        features = LocalMaps(made.synthesis, "b64", moving)(ws, boxes)
+        gradients += torch.autograd.grad(features.pixels.square().sum(), ws)
+    assert torch.equal(gradients[1][:, :6], gradients[0][:, :6])
+    assert bool((gradients[0][:, 6:9] != 0).any(dim=2).all()) and not gradients[1][:, 6:].any()
+
+
 def test_levels_made_for_float16() -> None:
     """Computed in it, given in float32."""
     made = Generator(
         StyleGAN2Config(resolution=32, z_dim=8, w_dim=8, mapping_layers=1, channels=(8, 8, 8, 8), num_fp16_res=2)
     ).requires_grad_(False)
     made.synthesis.use_fp16 = True
-    source, ws = LocalMaps(made.synthesis, "b32"), torch.randn(1, made.num_ws, 8)
+    source, ws = LocalMaps(made.synthesis, "b32", made.num_ws), torch.randn(1, made.num_ws, 8)
     ours = source.computed(ws, chain([Box(9, 12, 17, 20)], source.shapes[-2:]))
     assert ours.pixels.dtype == torch.float32
     theirs = made.synthesis(ws, features=("b32",)).features["b32"][:, :, 12:20, 9:17]
@@ -220,6 +233,18 @@ def test_so_are_the_bundled_models(pairs: list[tuple[Point, Point]]) -> None:
     assert check_drag(model.generator.double(), Start(ws, pairs), changed) > 10
 
 
+def test_a_step_computes_nothing_from_the_weights_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = generator(64, dtype=torch.float32)
+    starts = [
+        Start(latent_of_seed(made, 0, 1.0), PAIRS),
+        Start(latent_of_seed(made, 0, 1.0), PAIRS, np.eye(64, dtype=np.uint8)),
+    ]
+    steppers = [Stepper(made, SETTINGS, [start]) for start in starts]
+    monkeypatch.setattr(Layer, "constants", None)
+    for stepper in steppers:
+        stepper.step()
+
+
 def test_a_mask_looks_at_the_whole_map() -> None:
     made = generator(64, dtype=torch.float32)
     mask = np.ones((64, 64), np.uint8)
@@ -254,7 +279,7 @@ def test_stylegan3_has_whole_maps() -> None:
         )
     )
     name = made.synthesis.block_names[1]
-    source = feature_source(made.synthesis, name, 1.0)
+    source = feature_source(made.synthesis, name, 6)
     ws = torch.randn(1, made.num_ws, 8)
     expected = made.synthesis(ws, features=(name,)).features[name]
     features = source(ws, [Box(1, 1, 3, 3)])

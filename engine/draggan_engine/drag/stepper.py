@@ -122,7 +122,7 @@ class Stepper:
         self.momentum, self.square = torch.zeros_like(self.offset), torch.zeros_like(self.offset)
         self.count = 0
         self.ws = self.start
-        self.source = feature_source(generator.synthesis, settings.feature_block, width / height)
+        self.source = feature_source(generator.synthesis, settings.feature_block, self.rows)
         self.features = self._forward(settings.r2)
         self.first = self.features.map.detach() if self.holds else None
         self.tracking: Tracking = FeatureTracking(self.features, self.handles, settings, self.picture)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from draggan_engine.protocol.geometry import Size
 
-from .stylegan2 import Block, StyleGAN2Synthesis
+from .stylegan2 import Block, Fixed, StyleGAN2Synthesis
 from .synthesis import Synthesis
 from .windows import Box, Level, plan, whole
 
@@ -86,7 +86,8 @@ class LocalMaps(FeatureSource):
     """Of StyleGAN2: the highest blocks only in windows, from where that saves arithmetic; exactly what they are in the
     whole map, and with the same gradient."""
 
-    def __init__(self, synthesis: StyleGAN2Synthesis, name: str) -> None:
+    def __init__(self, synthesis: StyleGAN2Synthesis, name: str, moving: int) -> None:
+        """For ws whose first `moving` rows change; there is no gradient with respect to the others."""
         self.synthesis, self.name = synthesis, name
         self.names = synthesis.block_names[: synthesis.block_names.index(name) + 1]
         self.dtypes = [synthesis.dtype_of(resolution) for resolution in synthesis.resolutions[: len(self.names)]]
@@ -96,7 +97,7 @@ class LocalMaps(FeatureSource):
         self.grid = Size(width, height)
         with torch.no_grad():
             constants = [block.constants(dtype) for block, dtype in zip(self.blocks, self.dtypes, strict=True)]
-        self.constants = dict(zip(self.names, constants, strict=True))
+        self.fixed = Fixed(moving, dict(zip(self.names, constants, strict=True)))
 
     def __call__(self, ws: Tensor, boxes: Sequence[Box] | None = None) -> FeatureWindows:
         return self.computed(ws, () if boxes is None else plan(boxes, self.shapes))
@@ -104,31 +105,28 @@ class LocalMaps(FeatureSource):
     def computed(self, ws: Tensor, levels: Sequence[Level]) -> FeatureWindows:
         """With those windows of the highest blocks (`windows.chain`), the blocks below whole."""
         base = self.names[-1 - len(levels)]
-        x = self.synthesis(ws, features=(base,), constants=self.constants).features[base]
+        x = self.synthesis(ws, features=(base,), fixed=self.fixed).features[base]
         if not levels:
             return FeatureWindows.of(x)
+        rows = self.fixed.rows_of(ws)
         patches, places = [x], [Box(0, 0, x.shape[3], x.shape[2])]
         for i, level in enumerate(levels, start=len(self.names) - len(levels)):
-            block, dtype, constants = self.blocks[i], self.dtypes[i], self.constants[self.names[i]]
-            rows = ws[:, 2 * i - 1 :]
+            block, dtype, constants = self.blocks[i], self.dtypes[i], self.fixed.constants[self.names[i]]
             patches = [
-                block.window(patches[source], places[source], box, rows, dtype, constants)
+                block.window(patches[source], places[source], box, rows[2 * i - 1 :], dtype, constants)
                 for box, source in zip(level.boxes, level.sources, strict=True)
             ]
             places = list(level.boxes)
         return FeatureWindows([patch.to(ws.dtype) for patch in patches], places, self.grid)
 
 
-def feature_source(synthesis: Synthesis, name: str, aspect: float) -> FeatureSource:
-    """For drags on that block.
-
-    Args:
-        aspect: width of the picture over its height.
-    """
+def feature_source(synthesis: Synthesis, name: str, moving: int) -> FeatureSource:
+    """For drags on that block that move the first `moving` rows of ws; there need be no gradient with respect to the
+    others."""
     if isinstance(synthesis, StyleGAN2Synthesis):
-        return LocalMaps(synthesis, name)
+        return LocalMaps(synthesis, name, moving)
     height = synthesis.feature_height(name)
-    return WholeMaps(synthesis, name, Size(round(height * aspect), height))
+    return WholeMaps(synthesis, name, Size(height, height))  # StyleGAN3's pictures are square
 
 
 def _block(synthesis: StyleGAN2Synthesis, name: str) -> Block:

@@ -35,6 +35,22 @@ class BlockConstants(NamedTuple):
     conv1: LayerConstants
 
 
+class Fixed(NamedTuple):
+    """What stays as it is while the features of one ws after another are computed.
+
+    Attributes:
+        moving: so many rows of ws, from the first, change; no gradient is computed for the others.
+        constants: what the blocks of that name compute from their weights alone.
+    """
+
+    moving: int
+    constants: Mapping[str, BlockConstants]
+
+    def rows_of(self, ws: Tensor) -> list[Tensor]:
+        """Each `[N, w_dim]`."""
+        return [row if i < self.moving else row.detach() for i, row in enumerate(ws.unbind(dim=1))]
+
+
 class Part(NamedTuple):
     """A window of a layer's map: its input is only what `cut` says; `box` is the window."""
 
@@ -70,7 +86,9 @@ class Layer(nn.Module):
 
     def constants(self, dtype: torch.dtype) -> LayerConstants:
         """What `forward` needs for inputs of that type; worth keeping where the weights stay as they are."""
-        return LayerConstants(kernel_of(self.weight, dtype, up=self.up), (self.noise_const * self.noise_strength).to(dtype))
+        return LayerConstants(
+            kernel_of(self.weight, dtype, up=self.up), (self.noise_const * self.noise_strength).to(dtype)
+        )
 
     def forward(
         self,
@@ -149,29 +167,35 @@ class Block(nn.Module):
     def features(
         self,
         x: Tensor | None,
-        ws: Tensor,
+        rows: Sequence[Tensor],
         noise_mode: NoiseMode,
         dtype: torch.dtype,
         constants: BlockConstants | None = None,
     ) -> Tensor:
-        """The block's feature map, computed in `dtype`; `ws` are its own rows (one for b4, two for the others,
-        toRGB's beyond them)."""
+        """The block's feature map, computed in `dtype`; `rows` are its own of ws, `[N, w_dim]` (one for b4, two for the
+        others, toRGB's beyond them)."""
         of_conv0, of_conv1 = constants or (None, None)
         if x is None:
-            y = self.const.unsqueeze(0).expand(len(ws), -1, -1, -1)
-            return self.conv1(y.to(dtype), ws[:, 0], noise_mode, of_conv1)  # type: ignore[no-any-return]
-        y = self.conv0(x.to(dtype), ws[:, 0], noise_mode, of_conv0)
-        return self.conv1(y, ws[:, 1], noise_mode, of_conv1)  # type: ignore[no-any-return]
+            y = self.const.unsqueeze(0).expand(len(rows[0]), -1, -1, -1)
+            return self.conv1(y.to(dtype), rows[0], noise_mode, of_conv1)  # type: ignore[no-any-return]
+        y = self.conv0(x.to(dtype), rows[0], noise_mode, of_conv0)
+        return self.conv1(y, rows[1], noise_mode, of_conv1)  # type: ignore[no-any-return]
 
     def window(
-        self, x: Tensor, at: Box, box: Box, ws: Tensor, dtype: torch.dtype, constants: BlockConstants | None = None
+        self,
+        x: Tensor,
+        at: Box,
+        box: Box,
+        rows: Sequence[Tensor],
+        dtype: torch.dtype,
+        constants: BlockConstants | None = None,
     ) -> Tensor:
         """A window of `features`, with the stored noise; not of b4.
 
         Args:
             x: a part of the map of the block below, `at` that place; at least what `box` needs.
             box: the window.
-            ws: as for `features`.
+            rows: as for `features`.
 
         Returns:
             `[N, channels, height and width of box]`.
@@ -182,8 +206,8 @@ class Block(nn.Module):
         middle = conv1.cut.source
         conv0 = Part(up_cut(middle, Size(size.width // 2, size.height // 2)), middle)
         y = _crop(x, conv0.cut.source.moved(-at.left, -at.top)).to(dtype)
-        y = self.conv0(y, ws[:, 0], "const", of_conv0, conv0)
-        return self.conv1(y, ws[:, 1], "const", of_conv1, conv1)  # type: ignore[no-any-return]
+        y = self.conv0(y, rows[0], "const", of_conv0, conv0)
+        return self.conv1(y, rows[1], "const", of_conv1, conv1)  # type: ignore[no-any-return]
 
     def picture(self, below: Tensor | None, x: Tensor, w: Tensor) -> Tensor:
         """The picture so far: that of the block below, upsampled, plus this block's toRGB."""
@@ -221,13 +245,11 @@ class StyleGAN2Synthesis(Synthesis):
         noise_mode: NoiseMode = "const",
         features: Sequence[str] = (),
         image: int | None = None,
-        constants: Mapping[str, BlockConstants] | None = None,
+        fixed: Fixed | None = None,
     ) -> SynthesisResult:
-        """As for every family.
-
-        Args:
-            constants: what blocks of that name gave as theirs, while the weights have stayed as they were.
-        """
+        """As for every family; `fixed`: what need not be computed each time."""
+        fixed = fixed or Fixed(ws.shape[1], {})
+        rows = fixed.rows_of(ws)
         height = self.wanted(features, image)
         last = max([height, *map(self.feature_height, features)])
         maps: dict[str, Tensor] = {}
@@ -239,10 +261,10 @@ class StyleGAN2Synthesis(Synthesis):
                 break
             block = self.get_submodule(name)
             assert isinstance(block, Block)
-            x = block.features(x, ws[:, row:], noise_mode, self.dtype_of(resolution), (constants or {}).get(name))
+            x = block.features(x, rows[row:], noise_mode, self.dtype_of(resolution), fixed.constants.get(name))
             row += 1 if block.first else 2
             if resolution <= height:
-                picture = block.picture(picture, x, ws[:, row])
+                picture = block.picture(picture, x, rows[row])
             if name in features:
                 maps[name] = x.to(block.conv1.weight.dtype)
         return SynthesisResult(picture, maps)
