@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from draggan_engine.drag import DragEnd, DragSession, DragStep
 from draggan_engine.drag.sampling import sample, sample_windows, square
 from draggan_engine.drag.supervision import mask_loss, motion_loss, shift_towards
 from draggan_engine.drag.tracking import track
+from draggan_engine.networks.features import FeatureWindows
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.protocol.edit import DragSettings
@@ -202,8 +205,12 @@ def test_divergence_keeps_the_last_finite_latent(generator: Generator, monkeypat
     session = DragSession(generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (25, 25))], None, SETTINGS)
     events = session.steps()
     first = next(events)
-    forward = session._stepper._forward
-    monkeypatch.setattr(session._stepper, "_forward", lambda: forward() * float("nan"))
+    source = session._stepper.source
+
+    def broken(ws: Tensor, boxes: object) -> FeatureWindows:  # noqa: ARG001
+        return FeatureWindows.of(source(ws).map * float("nan"))
+
+    monkeypatch.setattr(session._stepper, "source", Mock(side_effect=broken, grid=source.grid))
     end = next(events)
     assert isinstance(first, DragStep)
     assert isinstance(end, DragEnd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,12 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from draggan_engine.networks.features import FeatureWindows, feature_source
 from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.windows import Box
 from draggan_engine.protocol.edit import DragSettings, check_mask
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size
 
-from .sampling import sample
+from .sampling import box_under, sample_windows
 from .supervision import fixed_area, supervision_loss
 from .tracking import track
 
@@ -39,10 +42,17 @@ class Start:
 
 
 class Tracking(Protocol):
-    """How the handles are found again after a step. One serves one `Stepper`."""
+    """How the handles are found again after a step. One serves one `Stepper`.
 
-    def follow(self, handles: Tensor, ws: Tensor, features: Tensor) -> Tensor:
-        """The handles `[N, P, 2]` in the pictures of `ws` `[N, num_ws, w_dim]`, whose feature maps are `features`."""
+    Attributes:
+        reach: how far from where it is, in picture pixels along either axis, a handle can be found.
+    """
+
+    reach: float
+
+    def follow(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:
+        """The handles `[N, P, 2]` in the pictures of `ws` `[N, num_ws, w_dim]`, whose features, as far as the `reach`
+        goes and supervision needs them there, are `features`."""
 
     def keep(self, which: Tensor) -> None:
         """Goes on with a part of the drags; `which` bool `[N]`."""
@@ -51,13 +61,12 @@ class Tracking(Protocol):
 class FeatureTracking:
     """The paper's (eq. 2): the nearest features round each handle to those with which it began."""
 
-    def __init__(self, first: Tensor, handles: Tensor, settings: DragSettings, picture: Size) -> None:
-        self.references = sample(first, handles, picture)
-        self.settings, self.picture = settings, picture
+    def __init__(self, first: FeatureWindows, handles: Tensor, settings: DragSettings, picture: Size) -> None:
+        self.references = sample_windows(first, handles, 1, picture)[:, :, 0, 0].detach()
+        self.reach, self.norm, self.picture = settings.r2, settings.tracking_norm, picture
 
-    def follow(self, handles: Tensor, ws: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
-        reach, norm = self.settings.r2, self.settings.tracking_norm
-        return track(features, self.references, handles, reach, norm, self.picture)
+    def follow(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
+        return track(features, self.references, handles, self.reach, self.norm, self.picture)
 
     def keep(self, which: Tensor) -> None:
         self.references = self.references[which]
@@ -108,14 +117,20 @@ class Stepper:
         masks = np.stack([everything if start.mask is None else start.mask for start in starts])
         self.fixed = fixed_area(torch.from_numpy(masks).to(device))
         self.rows = min(settings.layers, self.start.shape[1])
-        self.offset = torch.zeros(len(starts), 1 if settings.space == "w" else self.rows, self.start.shape[2])
-        self.offset = self.offset.to(device).requires_grad_()
+        moved = self.start[:, : 1 if settings.space == "w" else self.rows]
+        self.offset = torch.zeros_like(moved).requires_grad_()
         self.momentum, self.square = torch.zeros_like(self.offset), torch.zeros_like(self.offset)
         self.count = 0
         self.ws = self.start
-        self.features = self._forward()
-        self.first = self.features.detach()
-        self.tracking: Tracking = FeatureTracking(self.first, self.handles, settings, self.picture)
+        self.source = feature_source(generator.synthesis, settings.feature_block, self.rows)
+        self.features = self._forward(settings.r2)
+        self.first = self.features.map.detach() if self.holds else None
+        self.tracking: Tracking = FeatureTracking(self.features, self.handles, settings, self.picture)
+
+    @property
+    def holds(self) -> bool:
+        """Whether a mask holds a part of some picture: the second term of eq. 1 looks at all features."""
+        return self.fixed is not None and self.settings.mask_weight > 0
 
     def distances(self) -> Tensor:
         """`[N, P]`, in picture pixels; 0 where there is no pair."""
@@ -136,10 +151,10 @@ class Stepper:
         (gradient,) = torch.autograd.grad(loss.sum(), self.offset)
         before = self.offset.detach().clone()
         self._descend(gradient)
-        self.features = self._forward()
+        self.features = self._forward(self.tracking.reach)
         moved = self._latents().detach()
-        finite = torch.isfinite(loss) & _all_finite(moved) & _all_finite(self.features.detach())
-        found = self.tracking.follow(self.handles, moved, self.features.detach())
+        finite = torch.isfinite(loss) & _all_finite(moved) & _all_finite(self.features.pixels.detach())
+        found = self.tracking.follow(self.handles, moved, self.features)
         ended = ~finite[:, None, None]
         self.ws = torch.where(ended, self.ws, moved)
         self.handles = torch.where(ended, self.handles, found)
@@ -149,12 +164,13 @@ class Stepper:
 
     def keep(self, which: Tensor) -> None:
         """Goes on with a part of the drags; `which` bool `[N]`."""
-        for name in ("start", "ws", "handles", "targets", "there_is", "momentum", "square", "first"):
+        for name in ("start", "ws", "handles", "targets", "there_is", "momentum", "square"):
             setattr(self, name, getattr(self, name)[which])
+        self.first = None if self.first is None else self.first[which]
         self.fixed = None if self.fixed is None else self.fixed[which]
         self.offset = self.offset.detach()[which].requires_grad_()
         self.tracking.keep(which)
-        self.features = self._forward()
+        self.features = self._forward(0)
 
     @torch.no_grad()
     def _descend(self, gradient: Tensor) -> None:
@@ -168,9 +184,19 @@ class Stepper:
     def _latents(self) -> Tensor:
         return torch.cat([self.start[:, : self.rows] + self.offset, self.start[:, self.rows :]], dim=1)
 
-    def _forward(self) -> Tensor:
-        name = self.settings.feature_block
-        return self.generator.synthesis(self._latents(), features=(name,)).features[name]  # type: ignore[no-any-return]
+    def _forward(self, reach: float) -> FeatureWindows:
+        """The features of the present latents: all, if a mask looks at them, else those that tracking round the
+        handles within that reach, and supervision round where it finds them, look at."""
+        return self.source(self._latents(), None if self.holds else self._boxes(reach))
+
+    def _boxes(self, reach: float) -> list[Box] | None:
+        """Of the feature map, as far from each handle as the next step may look; None: anywhere."""
+        if not math.isfinite(reach):
+            return None
+        # Tracking's square, and supervision's disc, shifted by up to a pixel, round any point of it.
+        reach = reach + math.ceil(self.settings.r1)
+        handles = self.handles[self.there_is].tolist()
+        return [box_under((x, y), reach, self.picture, self.source.grid) for x, y in handles]
 
 
 def _all_finite(tensor: Tensor) -> Tensor:

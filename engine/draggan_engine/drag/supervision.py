@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from draggan_engine.networks.features import FeatureWindows
 from draggan_engine.protocol.geometry import Size
 
 from .sampling import on_picture, sample_windows, square
@@ -24,7 +25,12 @@ def shift_towards(handles: Tensor, targets: Tensor) -> Tensor:
 
 
 def motion_loss(
-    features: Tensor, handles: Tensor, targets: Tensor, there_is: Tensor, radius: float, picture: Size
+    features: Tensor | FeatureWindows,
+    handles: Tensor,
+    targets: Tensor,
+    there_is: Tensor,
+    radius: float,
+    picture: Size,
 ) -> Tensor:
     """First term of eq. 1: Σ_i mean over Ω1(p_i) of |F(q) − F(q + d_i)|, no gradient through F(q).
 
@@ -32,7 +38,7 @@ def motion_loss(
     Pixels outside the picture do not count.
 
     Args:
-        features: `[N, C, h, w]`, one for each drag.
+        features: `[N, C, h, w]`, one for each drag, or windows of them that hold Ω1 and a pixel more.
         handles, targets: `[N, P, 2]` in picture pixels.
         there_is: `[N, P]` bool: which of the pairs there are (drags with fewer than P are filled up).
         radius: r1.
@@ -40,13 +46,14 @@ def motion_loss(
     Returns:
         `[N]`.
     """
-    area = square(radius, features.device)  # holds Ω1
+    area = square(radius, handles.device)  # holds Ω1
     first, side = handles + area[0, 0], len(area)
     shift = shift_towards(handles, targets)
-    still = sample_windows(features.detach(), first, side, picture)
-    difference = (
-        (sample_windows(features, first + shift, side, picture) - still).abs().mean(dim=4)
-    )  # [N, P, side, side]
+    known = features if isinstance(features, FeatureWindows) else FeatureWindows.of(features)
+    with torch.no_grad():
+        still = sample_windows(known, first, side, picture)
+    moved = sample_windows(known, first + shift, side, picture)
+    difference = (moved - still).abs().mean(dim=4)  # [N, P, side, side]
     inside = area.square().sum(dim=2) < radius**2
     counts = (on_picture(handles[:, :, None, None] + area, picture) & inside).to(difference.dtype)
     patches = (difference * counts).sum(dim=(2, 3)) / counts.sum(dim=(2, 3)).clamp_min(1)
@@ -67,8 +74,8 @@ def mask_loss(features: Tensor, start: Tensor, fixed: Tensor) -> Tensor:
 
 
 def supervision_loss(
-    features: Tensor,
-    start: Tensor,
+    features: FeatureWindows,
+    start: Tensor | None,
     handles: Tensor,
     targets: Tensor,
     there_is: Tensor,
@@ -77,10 +84,10 @@ def supervision_loss(
     mask_weight: float,
     picture: Size,
 ) -> Tensor:
-    """Eq. 1 as a whole, of each of N drags; `fixed` None = no mask. `[N]`."""
+    """Eq. 1 as a whole, of each of N drags; `fixed` None = no mask, and then there need be no `start`. `[N]`."""
     loss = motion_loss(features, handles, targets, there_is, radius, picture)
-    if fixed is not None and mask_weight > 0:
-        loss = loss + mask_weight * mask_loss(features, start, fixed)
+    if fixed is not None and start is not None:
+        loss = loss + mask_weight * mask_loss(features.map, start, fixed)
     return loss
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from draggan_engine.networks.features import FeatureWindows
 from draggan_engine.protocol.edit import Norm
 from draggan_engine.protocol.geometry import Size
 
@@ -12,11 +13,18 @@ from .sampling import on_picture, sample_windows, square
 
 
 @torch.no_grad()
-def track(features: Tensor, references: Tensor, handles: Tensor, reach: float, norm: Norm, picture: Size) -> Tensor:
+def track(
+    features: Tensor | FeatureWindows,
+    references: Tensor,
+    handles: Tensor,
+    reach: float,
+    norm: Norm,
+    picture: Size,
+) -> Tensor:
     """p_i ← argmin over the pixels of Ω2(p_i, r2) of ‖F'(q) − f_i‖.
 
     Args:
-        features: F' of the new latents, `[N, C, h, w]`.
+        features: F' of the new latents, `[N, C, h, w]`, or windows of it that hold Ω2.
         references: f_i, `[N, P, C]`: the features at the handles when the drag began.
         handles: `[N, P, 2]` in picture pixels; may lie between pixels.
         reach: r2.
@@ -26,7 +34,7 @@ def track(features: Tensor, references: Tensor, handles: Tensor, reach: float, n
         `[N, P, 2]`, pixel centres. A handle with no pixel of the picture in reach stays.
     """
     # Half a pixel more, because a handle between pixels is searched from its nearest one.
-    area = square(reach + 0.5, features.device)
+    area = square(reach + 0.5, handles.device)
     candidates = handles.round()[:, :, None, None] + area  # [N, P, side, side, 2]
     near = ((candidates - handles[:, :, None, None]).abs() < reach).all(dim=4) & on_picture(candidates, picture)
     difference = sample_windows(features, candidates[:, :, 0, 0], len(area), picture) - references[:, :, None, None]

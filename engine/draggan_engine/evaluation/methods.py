@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor
 from draggan_engine.drag.sampling import sample
 from draggan_engine.drag.stepper import Start, Stepper, Tracking
 from draggan_engine.drag.tracking import track
+from draggan_engine.networks.features import FeatureWindows
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import to_uint8
 from draggan_engine.protocol.edit import DragSettings
@@ -104,7 +106,9 @@ def drag(generator: Generator, starts: Sequence[Start], settings: DragSettings, 
 class Untracked:
     """The handles stay where they began."""
 
-    def follow(self, handles: Tensor, ws: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
+    reach = 0.0
+
+    def follow(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
         return handles
 
     def keep(self, which: Tensor) -> None: ...
@@ -122,11 +126,13 @@ def no_tracking(
 class FlowTracking:
     """The handles go along with the optical flow from each picture to the next."""
 
+    reach = math.inf
+
     def __init__(self, stepper: Stepper, flow: flows.Flow) -> None:
         self.generator, self.flow = stepper.generator, flow
         self.last = self._pictures(stepper.ws)
 
-    def follow(self, handles: Tensor, ws: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
+    def follow(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
         now = self._pictures(ws)
         points = handles.cpu().numpy()
         moves = [flows.at(self.flow(a, b), p) for a, b, p in zip(self.last, now, points, strict=True)]
@@ -156,10 +162,10 @@ class BlockTracking:
     """The paper's tracking on the features of another block than supervision's."""
 
     def __init__(self, stepper: Stepper, block: str) -> None:
-        self.stepper, self.block = stepper, block
+        self.stepper, self.block, self.reach = stepper, block, stepper.settings.r2
         self.references = sample(self._features(stepper.ws), stepper.handles, stepper.picture)
 
-    def follow(self, handles: Tensor, ws: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
+    def follow(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
         settings = self.stepper.settings
         return track(
             self._features(ws), self.references, handles, settings.r2, settings.tracking_norm, self.stepper.picture

@@ -7,6 +7,7 @@ published StyleGAN2 networks, so that their weights give their pictures.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -47,7 +48,8 @@ def fir(x: Tensor, kernel: Tensor, padding: tuple[int, int], gain: float = 1.0, 
     """
     before, after = padding
     channels = x.shape[1]
-    x = F.pad(x, (before, after, before, after))
+    if before or after:
+        x = F.pad(x, (before, after, before, after))
     weight = (kernel * gain).to(x.dtype).expand(channels, 1, *kernel.shape)
     return F.conv2d(x, weight, stride=stride, groups=channels)
 
@@ -60,8 +62,34 @@ def upsample2(x: Tensor, kernel: Tensor) -> Tensor:
     return fir(spread.reshape(n, c, 2 * h, 2 * w), kernel, (2, 1), gain=4.0)
 
 
+class Kernel(NamedTuple):
+    """What a modulated convolution needs of its weight; worth keeping where the weight stays as it is.
+
+    Attributes:
+        weight: `[O, I, k, k]`, k odd, in the type that the convolution is computed in; `[I, O, k, k]` of an up layer.
+        energy: Σ over the kernel of its squares, `[O, I]`, for the demodulation; None = no demodulation.
+    """
+
+    weight: Tensor
+    energy: Tensor | None
+
+
+def kernel_of(weight: Tensor, dtype: torch.dtype, *, up: bool = False, demodulate: bool = True) -> Kernel:
+    """The kernel for inputs of that type, from the stored weight `[O, I, k, k]`."""
+    if dtype == torch.float16 and demodulate:  # neither the kernel nor the style may leave float16's range
+        weight = weight / (weight.abs().amax(dim=(1, 2, 3), keepdim=True) * math.sqrt(weight[0].numel()))
+    energy = weight.square().sum(dim=(2, 3)) if demodulate else None
+    # In the order in which it is read: the transposed convolution would copy it at each use, forwards and backwards.
+    return Kernel(weight.to(dtype).transpose(0, 1).contiguous() if up else weight.to(dtype), energy)
+
+
 def modulated_conv(
-    x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool = True, up_kernel: Tensor | None = None
+    x: Tensor,
+    kernel: Kernel,
+    style: Tensor,
+    *,
+    up_kernel: Tensor | None = None,
+    padding: tuple[int, int, int, int] | None = None,
 ) -> Tensor:
     """Convolution with the kernel W·s of each sample (StyleGAN2, section 2.2).
 
@@ -69,25 +97,24 @@ def modulated_conv(
     numbers, one plain convolution for the whole batch, and no gradient through a per-sample kernel.
 
     Args:
-        x: `[N, I, H, W]`, float32 or float16; the result has the same type.
-        weight: `[O, I, k, k]`, k odd, float32.
-        style: `[N, I]`, float32.
-        demodulate: divide each output channel by √(Σ(W·s)² + 1e-8).
+        x: `[N, I, H, W]`, of the kernel's type; the result has the same.
+        kernel: with its energy, each output channel is divided by √(Σ(W·s)² + 1e-8).
+        style: `[N, I]`, of the stored weight's type.
         up_kernel: the FIR kernel of an up layer (the result is then twice as large), else None.
+        padding: where x is a part of a map, that of `windows.Cut`.
     """
-    if x.dtype == torch.float16 and demodulate:  # neither the kernel nor the style may leave float16's range
-        weight = weight / (weight.abs().amax(dim=(1, 2, 3), keepdim=True) * math.sqrt(weight[0].numel()))
+    if x.dtype == torch.float16 and kernel.energy is not None:
         style = style / style.abs().amax(dim=1, keepdim=True)
     y = x * style[:, :, None, None].to(x.dtype)
-    weight, full = weight.to(x.dtype), weight
-    if up_kernel is None:
-        y = F.conv2d(y, weight, padding=weight.shape[2] // 2)
+    if up_kernel is not None:
+        y = F.conv_transpose2d(y, kernel.weight, stride=2)
+        y = fir(F.pad(y, padding or (1, 1, 1, 1)), up_kernel, (0, 0), gain=4.0)
+    elif padding is None:
+        y = F.conv2d(y, kernel.weight, padding=kernel.weight.shape[2] // 2)
     else:
-        y = F.conv_transpose2d(y, weight.transpose(0, 1), stride=2)
-        y = fir(y, up_kernel, (1, 1), gain=4.0)
-    if demodulate:
-        energy = full.square().sum(dim=(2, 3))  # [O, I]
-        y = y * torch.rsqrt(style.square() @ energy.t() + EPS)[:, :, None, None].to(y.dtype)
+        y = F.conv2d(F.pad(y, padding), kernel.weight)
+    if kernel.energy is not None:
+        y = y * torch.rsqrt(style.square() @ kernel.energy.t() + EPS)[:, :, None, None].to(y.dtype)
     return y
 
 

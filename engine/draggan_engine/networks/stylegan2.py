@@ -7,14 +7,55 @@ Wherever a height is asked for, the width follows from `b4.const` (StyleGAN-Huma
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from draggan_engine.protocol.geometry import Size
+
 from .config import StyleGAN2Config
-from .ops import Dense, lrelu, modulated_conv, normal, resample_kernel, upsample2
+from .ops import Dense, Kernel, kernel_of, lrelu, modulated_conv, normal, resample_kernel, upsample2
 from .synthesis import NoiseMode, Synthesis, SynthesisResult
+from .windows import BlockShape, Box, Cut, conv_cut, up_cut
+
+
+class LayerConstants(NamedTuple):
+    """What a layer computes from its weights alone: its kernel, and noise × strength `[H, W]`."""
+
+    kernel: Kernel
+    noise: Tensor
+
+
+class BlockConstants(NamedTuple):
+    """Those of a block's layers; b4 has no conv0."""
+
+    conv0: LayerConstants | None
+    conv1: LayerConstants
+
+
+class Fixed(NamedTuple):
+    """What stays as it is while the features of one ws after another are computed.
+
+    Attributes:
+        moving: so many rows of ws, from the first, change; no gradient is computed for the others.
+        constants: what the blocks of that name compute from their weights alone.
+    """
+
+    moving: int
+    constants: Mapping[str, BlockConstants]
+
+    def rows_of(self, ws: Tensor) -> list[Tensor]:
+        """Each `[N, w_dim]`."""
+        return [row if i < self.moving else row.detach() for i, row in enumerate(ws.unbind(dim=1))]
+
+
+class Part(NamedTuple):
+    """A window of a layer's map: its input is only what `cut` says; `box` is the window."""
+
+    cut: Cut
+    box: Box
 
 
 class Layer(nn.Module):
@@ -43,10 +84,31 @@ class Layer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels_out))
         self.register_buffer("resample_filter", resample_kernel())
 
-    def forward(self, x: Tensor, w: Tensor, noise_mode: NoiseMode) -> Tensor:
-        y = modulated_conv(x, self.weight, self.affine(w), up_kernel=self.resample_filter if self.up else None)
+    def constants(self, dtype: torch.dtype) -> LayerConstants:
+        """What `forward` needs for inputs of that type; worth keeping where the weights stay as they are."""
+        return LayerConstants(
+            kernel_of(self.weight, dtype, up=self.up), (self.noise_const * self.noise_strength).to(dtype)
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        w: Tensor,
+        noise_mode: NoiseMode,
+        constants: LayerConstants | None = None,
+        part: Part | None = None,
+    ) -> Tensor:
+        """The layer's map `[N, O, H, W]`, or a part of it (not with fresh noise)."""
+        constants = constants or self.constants(x.dtype)
+        y = modulated_conv(
+            x,
+            constants.kernel,
+            self.affine(w),
+            up_kernel=self.resample_filter if self.up else None,
+            padding=None if part is None else part.cut.padding,
+        )
         if noise_mode == "const":
-            y = y + (self.noise_const * self.noise_strength).to(y.dtype)
+            y = y + (constants.noise if part is None else _crop(constants.noise, part.box))
         elif noise_mode == "random":
             noise = torch.randn(len(y), 1, *y.shape[2:], device=y.device) * self.noise_strength
             y = y + noise.to(y.dtype)
@@ -65,10 +127,10 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(img_channels))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Float32, whatever `x` is."""
-        y = modulated_conv(x, self.weight, self.affine(w) * self.scale, demodulate=False)
+        """Of the weights' type, whatever `x` is."""
+        y = modulated_conv(x, kernel_of(self.weight, x.dtype, demodulate=False), self.affine(w) * self.scale)
         y = y + self.bias[:, None, None].to(y.dtype)
-        return (y if self.clamp is None else y.clamp(-self.clamp, self.clamp)).float()
+        return (y if self.clamp is None else y.clamp(-self.clamp, self.clamp)).to(self.weight.dtype)
 
 
 class Block(nn.Module):
@@ -92,14 +154,60 @@ class Block(nn.Module):
         self.torgb = ToRGB(channels, config.img_channels, config.w_dim, clamp)
         self.register_buffer("resample_filter", resample_kernel())
 
-    def features(self, x: Tensor | None, ws: Tensor, noise_mode: NoiseMode, dtype: torch.dtype) -> Tensor:
-        """The block's feature map, computed in `dtype`; `ws` are its own rows (one for b4, two for the others,
-        toRGB's beyond them)."""
+    @property
+    def shape(self) -> BlockShape:
+        """Its map's; not for b4, which has no block below."""
+        height, width = self.conv1.noise_const.shape
+        return BlockShape(Size(width, height), self.conv0.weight.shape[1], len(self.conv1.weight))
+
+    def constants(self, dtype: torch.dtype) -> BlockConstants:
+        """What `features` and `window` compute from the weights alone."""
+        return BlockConstants(None if self.first else self.conv0.constants(dtype), self.conv1.constants(dtype))
+
+    def features(
+        self,
+        x: Tensor | None,
+        rows: Sequence[Tensor],
+        noise_mode: NoiseMode,
+        dtype: torch.dtype,
+        constants: BlockConstants | None = None,
+    ) -> Tensor:
+        """The block's feature map, computed in `dtype`; `rows` are its own of ws, `[N, w_dim]` (one for b4, two for the
+        others, toRGB's beyond them)."""
+        of_conv0, of_conv1 = constants or (None, None)
         if x is None:
-            y = self.const.unsqueeze(0).expand(len(ws), -1, -1, -1)
-            return self.conv1(y.to(dtype), ws[:, 0], noise_mode)  # type: ignore[no-any-return]
-        y = self.conv0(x.to(dtype), ws[:, 0], noise_mode)
-        return self.conv1(y, ws[:, 1], noise_mode)  # type: ignore[no-any-return]
+            y = self.const.unsqueeze(0).expand(len(rows[0]), -1, -1, -1)
+            return self.conv1(y.to(dtype), rows[0], noise_mode, of_conv1)  # type: ignore[no-any-return]
+        y = self.conv0(x.to(dtype), rows[0], noise_mode, of_conv0)
+        return self.conv1(y, rows[1], noise_mode, of_conv1)  # type: ignore[no-any-return]
+
+    def window(
+        self,
+        x: Tensor,
+        at: Box,
+        box: Box,
+        rows: Sequence[Tensor],
+        dtype: torch.dtype,
+        constants: BlockConstants | None = None,
+    ) -> Tensor:
+        """A window of `features`, with the stored noise; not of b4.
+
+        Args:
+            x: a part of the map of the block below, `at` that place; at least what `box` needs.
+            box: the window.
+            rows: as for `features`.
+
+        Returns:
+            `[N, channels, height and width of box]`.
+        """
+        of_conv0, of_conv1 = constants or (None, None)
+        size = self.shape.size
+        conv1 = Part(conv_cut(box, size), box)
+        middle = conv1.cut.source
+        conv0 = Part(up_cut(middle, Size(size.width // 2, size.height // 2)), middle)
+        y = _crop(x, conv0.cut.source.moved(-at.left, -at.top)).to(dtype)
+        y = self.conv0(y, rows[0], "const", of_conv0, conv0)
+        return self.conv1(y, rows[1], "const", of_conv1, conv1)  # type: ignore[no-any-return]
 
     def picture(self, below: Tensor | None, x: Tensor, w: Tensor) -> Tensor:
         """The picture so far: that of the block below, upsampled, plus this block's toRGB."""
@@ -123,9 +231,25 @@ class StyleGAN2Synthesis(Synthesis):
     def feature_height(self, name: str) -> int:
         return self.resolutions[self.block_names.index(name)]
 
+    def dtype_of(self, resolution: int) -> torch.dtype:
+        """In which the block of that height is computed."""
+        half = self.use_fp16 and resolution in self.fp16_resolutions
+        block = self.get_submodule(f"b{resolution}")
+        assert isinstance(block, Block)
+        return torch.float16 if half else block.conv1.weight.dtype
+
     def forward(
-        self, ws: Tensor, *, noise_mode: NoiseMode = "const", features: Sequence[str] = (), image: int | None = None
+        self,
+        ws: Tensor,
+        *,
+        noise_mode: NoiseMode = "const",
+        features: Sequence[str] = (),
+        image: int | None = None,
+        fixed: Fixed | None = None,
     ) -> SynthesisResult:
+        """As for every family; `fixed`: what need not be computed each time."""
+        fixed = fixed or Fixed(ws.shape[1], {})
+        rows = fixed.rows_of(ws)
         height = self.wanted(features, image)
         last = max([height, *map(self.feature_height, features)])
         maps: dict[str, Tensor] = {}
@@ -137,14 +261,17 @@ class StyleGAN2Synthesis(Synthesis):
                 break
             block = self.get_submodule(name)
             assert isinstance(block, Block)
-            half = self.use_fp16 and resolution in self.fp16_resolutions
-            x = block.features(x, ws[:, row:], noise_mode, torch.float16 if half else torch.float32)
+            x = block.features(x, rows[row:], noise_mode, self.dtype_of(resolution), fixed.constants.get(name))
             row += 1 if block.first else 2
             if resolution <= height:
-                picture = block.picture(picture, x, ws[:, row])
+                picture = block.picture(picture, x, rows[row])
             if name in features:
-                maps[name] = x.float()
+                maps[name] = x.to(block.conv1.weight.dtype)
         return SynthesisResult(picture, maps)
+
+
+def _crop(x: Tensor, box: Box) -> Tensor:
+    return x[..., box.top : box.bottom, box.left : box.right]
 
 
 def _row_names(resolutions: Sequence[int]) -> tuple[str, ...]:
