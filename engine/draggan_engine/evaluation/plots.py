@@ -116,10 +116,7 @@ def plot_settings(panels: Sequence[Panel]) -> bytes | None:
             joined = "-" if panel.labels[0].removeprefix("b")[:1].isdigit() else "none"  # words have no order
             ax.errorbar(places, values, error, color=COLORS[0], capsize=3, marker="o", mfc="white", linestyle=joined)
             if panel.default is not None:
-                ax.plot(
-                    panel.default, values[panel.default], "o", color=COLORS[1], markersize=8, zorder=3, label="default"
-                )
-                ax.legend(fontsize=8, frameon=False, loc="lower right")
+                ax.plot(panel.default, values[panel.default], "o", color=COLORS[1], markersize=8, zorder=3)
             ax.set(title=panel.title, ylabel=panel.unit, xticks=places, xticklabels=panel.labels)
             ax.margins(x=0.12, y=0.1)
             ax.set_ylim(bottom=0)

@@ -272,7 +272,9 @@ def _ablation(run: _Run) -> list[str]:
             if any(mean.n for mean in means):
                 at = chosen.index(default) if default in chosen else None
                 panels.append(Panel(setting, unit, tuple(chosen), means, at))
-    return blocks + run.plot("ablations", "MD by setting", plot_settings(panels) if panels else None)
+    return blocks + run.plot(
+        "ablations", "MD by setting; filled: the model's own value", plot_settings(panels) if panels else None
+    )
 
 
 def _ablation_table(
