@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 import typer
 from typer.core import TyperGroup, TyperOption
 
-from draggan_tui import DEFAULT_MODEL, __version__, cli_config, cli_models, completion
+from draggan_tui import DEFAULT_MODEL, __version__, cli_bench, cli_config, cli_models, completion
 from draggan_tui.friendly import friendly
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ app = typer.Typer(
 
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_config.app, name="config")
+app.add_typer(cli_bench.app, name="bench")
 
 
 class Color(StrEnum):
