@@ -19,6 +19,7 @@ import pyte
 from PIL import Image
 
 from docs.terminal_picture import draw
+from draggan_tui.benchmarks.pseudo_terminal import FRAME_ENDS, SYNCHRONIZED
 from draggan_tui.themes import load
 from tests.end_to_end.keys import open_picture
 from tests.end_to_end.terminal import Terminal
@@ -27,8 +28,6 @@ SIZE = (100, 32)  # columns and rows
 RATE = 10  # looks a second
 BETWEEN_KEYS = 0.09  # seconds, at the speed of a hand
 KEY = re.compile(r"\x1b\[[\d;]*[A-Za-z~]|.", re.DOTALL)
-SYNCHRONIZED = "\x1b[?2026;2$y"  # what a terminal answers that wants to be told where a frame ends
-FRAME_ENDS = b"\x1b[?2026l"
 
 
 @dataclass(frozen=True)

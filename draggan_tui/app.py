@@ -1,4 +1,8 @@
-"""The application: its look, its screen, its engine, and how it ends."""
+"""The application: its look, its screen, its engine, and how it ends.
+
+Its first frame says what is being opened. What the editor needs, numpy and pydantic and its own screens, takes as long to
+import as Textual, and is imported behind that frame.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +11,26 @@ import os
 import signal
 import sys
 import termios
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from textual.app import App
-from textual.events import Key
+from textual.app import App, ComposeResult
+from textual.events import Event, Key
 
 from draggan_engine.protocol.claim import forget
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.history import History
 from draggan_tui import paths
-from draggan_tui.engine_client import EngineClient
-from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.screens.dialogs import Question
-from draggan_tui.screens.editor import EditorScreen
-from draggan_tui.screens.session import EngineLost, EngineSaid, LeaveEditor
-from draggan_tui.themes import EditorTheme
-from draggan_tui.workspace import TakenUp, Workspace
+from draggan_tui.widgets.opening import Opening
+
+if TYPE_CHECKING:
+    from draggan_tui.engine_client import EngineClient
+    from draggan_tui.engine_process import EngineProcess
+    from draggan_tui.renderables.palette import ColorDepth
+    from draggan_tui.screens.editor import EditorScreen
+    from draggan_tui.screens.session import LeaveEditor
+    from draggan_tui.themes import EditorTheme
+    from draggan_tui.workspace import TakenUp
 
 
 @dataclass(frozen=True)
@@ -42,24 +48,46 @@ class Options:
     taken_up: TakenUp | None = None
     offered: TakenUp | None = None  # one that was not closed: to go on with, if the user wants to
     keymap: Mapping[str, str] = field(default_factory=dict)  # what the user has changed: id → "key,key"
+    engine: EngineProcess | None = None  # one that runs already, for the session that is opened
 
 
 class DragganApp(App[None]):
-    """The editor. `return_code` says how it ended: 0, or 128 + the signal."""
+    """The editor. `return_code` says how it ended: 0, or 128 + the signal.
+
+    Args:
+        opened: called when the editor is there.
+
+    Attributes:
+        editor, engine: there from then on.
+    """
 
     TITLE = "draggan-tui"
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(self, options: Options) -> None:
+    editor: EditorScreen
+    engine: EngineClient
+
+    def __init__(self, options: Options, opened: Callable[[], object] = lambda: None) -> None:
         super().__init__()
-        self.editor_theme, self.user_keys = options.theme, options.keymap
         self.options = options
-        self._open(options.taken_up)
+        self._opened = opened
+        self._typed: list[Key] | None = []  # keys that came before the editor; none: it is there
         self._leaving = False
         self.farewell: str | None = None  # what to say on the terminal when the screen is gone
 
+    def compose(self) -> ComposeResult:
+        earlier = self.options.taken_up
+        yield Opening(Path(self.options.model if earlier is None else earlier.model).name)
+
     def _open(self, earlier: TakenUp | None) -> None:
         """The editor of an earlier session, or of a new one."""
+        from draggan_engine.protocol.edit import Edit
+        from draggan_engine.protocol.history import History
+        from draggan_tui.engine_client import EngineClient
+        from draggan_tui.screens.editor import EditorScreen
+        from draggan_tui.screens.session import EngineLost, EngineSaid
+        from draggan_tui.workspace import Workspace
+
         options = self.options
         self.engine = EngineClient(
             options.model if earlier is None else earlier.model,
@@ -86,20 +114,31 @@ class DragganApp(App[None]):
         return depths.get(self.console.color_system, "none")
 
     async def on_mount(self) -> None:
-        theme = self.editor_theme.to_textual()
+        theme = self.options.theme.to_textual()
         self.register_theme(theme)
         self.theme = theme.name
-        self.set_keymap(self.user_keys)
+        self.set_keymap(self.options.keymap)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _: self._signalled(loop, number))
+        self.call_after_refresh(self._begin)
+
+    async def _begin(self) -> None:
+        """Opens the editor, or asks first whether to go on with a session that was not closed."""
+        from draggan_tui.screens.dialogs import Question
+
+        self._open(self.options.taken_up)
         offered = self.options.offered
         if offered is None:
-            await self._begin()
+            await self._start(self.options.engine)
         else:
             text = f"The session in {offered.folder} was not closed. Nothing that was saved is lost."
             answers = {"y": ("on", "go on with it"), "n": ("new", "begin a new one")}
             await self.push_screen(Question(text, answers), self._answer_offer)
+        typed, self._typed = self._typed or [], None
+        for key in typed:
+            await self.on_event(key)
+        self._opened()
 
     async def _answer_offer(self, answer: str | None) -> None:
         offered = self.options.offered
@@ -108,11 +147,17 @@ class DragganApp(App[None]):
             self._open(offered)
         else:
             forget(offered.folder)
-        await self._begin()
+        await self._start(None)
 
-    async def _begin(self) -> None:
+    async def _start(self, running: EngineProcess | None) -> None:
         await self.push_screen(self.editor)
-        await self.engine.start(resume=self.editor.folder)
+        await self.engine.start(resume=self.editor.folder, running=running)
+
+    async def on_event(self, event: Event) -> None:
+        if self._typed is not None and isinstance(event, Key):
+            self._typed.append(event)
+        else:
+            await super().on_event(event)
 
     def _signalled(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
         # A plain handler, because it also runs while the loop is stuck in a write to a terminal that is gone.
@@ -148,7 +193,8 @@ class DragganApp(App[None]):
         if self._leaving:
             return
         self._leaving = True
-        self.editor.say("finishing …")
-        await self.engine.close()
+        if self._typed is None:
+            self.editor.say("finishing …")
+            await self.engine.close()
         self.farewell = message
         self.exit(return_code=return_code)

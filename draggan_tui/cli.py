@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 import typer
 from typer.core import TyperGroup, TyperOption
 
-from draggan_tui import DEFAULT_MODEL, __version__, cli_config, cli_models, completion
+from draggan_tui import DEFAULT_MODEL, __version__, cli_bench, cli_config, cli_models, completion
 from draggan_tui.friendly import friendly
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ app = typer.Typer(
 
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_config.app, name="config")
+app.add_typer(cli_bench.app, name="bench")
 
 
 class Color(StrEnum):
@@ -156,11 +157,15 @@ def editor(
         if out is not None:
             check_output(out)
         setup = _setup(model, device, theme, color)
-        from draggan_tui.app import Options
-        from draggan_tui.sessions import unclosed
+        from draggan_tui.engine_process import start_engine
+        from draggan_tui.taking_up import unclosed
 
         offered = unclosed()
-        _run(Options(seed=seed, psi=psi, label=label, latent=latent, out=out, offered=offered, **setup))
+        # Before the screen is imported: the engine has more to import.
+        engine = None if offered else start_engine(setup["model"], setup["device"], out=out, latent=latent)
+        from draggan_tui.app import Options
+
+        _run(Options(seed=seed, psi=psi, label=label, latent=latent, out=out, offered=offered, engine=engine, **setup))
 
 
 def _refuse_options(context: typer.Context) -> None:
@@ -208,15 +213,18 @@ def _setup(model: str | None, device: str | None, theme: str | None, color: Colo
 def _run(options: Options) -> None:
     from draggan_tui.app import DragganApp
 
-    application = DragganApp(options)
-    # While the garbage collector looks through everything, 0.1 s, no key is answered. A drag made it do so every three
-    # seconds; so it does a tenth as often, and leaves out what is there from the beginning.
-    gc.freeze()
-    gc.set_threshold(700, 10, 100)
+    application = DragganApp(options, _collect_seldom)
     application.run()
     if application.farewell is not None:
         typer.echo(f"draggan-tui: {application.farewell}", err=True)
     raise typer.Exit(application.return_code or 0)
+
+
+def _collect_seldom() -> None:
+    """While the garbage collector looks through everything, 0.1 s, no key is answered. A drag made it do so every three
+    seconds; so it does a tenth as often, and leaves out what is there from the beginning."""
+    gc.freeze()
+    gc.set_threshold(700, 10, 100)
 
 
 def _need_terminal() -> None:
@@ -257,13 +265,15 @@ def open_(
     """Goes on with an earlier session."""
     with friendly():
         _need_terminal()
-        from draggan_tui.sessions import take_up
+        from draggan_tui.engine_process import start_engine
+        from draggan_tui.taking_up import take_up
 
         earlier = take_up(folder, model)
         setup = _setup(earlier.model, device, theme, color)
+        engine = start_engine(earlier.model, setup["device"], resume=str(folder))
         from draggan_tui.app import Options
 
-        _run(Options(seed=0, psi=None, label=0, latent=None, out=None, taken_up=earlier, **setup))
+        _run(Options(seed=0, psi=None, label=0, latent=None, out=None, taken_up=earlier, engine=engine, **setup))
 
 
 @app.command()

@@ -158,6 +158,8 @@ def keymap(file: ConfigFile) -> dict[str, str]:
     Raises:
         ConfigError: an unknown id, something that is no key, or one key for two things.
     """
+    if not file.config.keys:
+        return {}
     defaults = default_keys()
     changed: dict[str, str] = {}
     for name, keys in file.config.keys.items():

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from draggan_engine.protocol.messages import (
 )
 from draggan_engine.protocol.output import next_output
 
-from . import paths
+from .engine_process import EngineProcess, start_engine
 
 # A step of a large model on a CPU takes seconds, and its end is written after it.
 FAREWELL = 30.0
@@ -67,32 +65,17 @@ class EngineClient:
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
-    async def start(self, resume: str | None = None) -> None:
+    async def start(self, resume: str | None = None, running: EngineProcess | None = None) -> None:
         """Starts the process; commands may be sent as soon as this returns, long before torch is loaded.
 
         Args:
             resume: the folder of a session that an earlier process began.
+            running: one that has been started already, for the same session.
         """
         self._next = None
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "draggan_engine.process", "--fd", str(theirs.fileno())]
-        command += ["--model", self.model, "--device", self.device]
-        if self.latent is not None:
-            command += ["--latent", str(self.latent)]
-        if resume is not None:
-            command += ["--resume", resume]
-        elif self.out is not None:
-            command += ["--out", str(self.out)]
-        with theirs, paths.open_log() as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        reader, self._writer = await asyncio.open_connection(sock=ours)
+        engine = running or start_engine(self.model, self.device, out=self.out, latent=self.latent, resume=resume)
+        self._process = engine.process
+        reader, self._writer = await asyncio.open_connection(sock=engine.connection)
         self._reading = asyncio.create_task(self._read(reader))
 
     def send(self, command: Command) -> None:

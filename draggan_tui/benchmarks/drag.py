@@ -10,7 +10,9 @@ import torch
 from draggan_engine.benchmarks.drag import Case, Measured, measure
 from draggan_engine.checkpoints.devices import resolve_device
 from draggan_engine.protocol.edit import Precision
+from draggan_engine.protocol.errors import InputError
 
+SIZES = (32, 64, 128, 256, 512, 1024)
 HEADER = (
     f"{'picture':<16} {'pairs':>5} {'mask':<4} {'precision':<9} {'plain ms':>9} {'ours ms':>8} {'ratio':>7} "
     f"{'floor ms':>9} {'× floor':>7} {'plain MB':>9} {'ours MB':>8} {'apart px':>8}"
@@ -35,8 +37,11 @@ def bench_drag(
         steps: of each drag that count.
 
     Raises:
-        DragganError: a model or the device cannot be used.
+        DragganError: a model, a size or the device cannot be used.
     """
+    for size in sizes:
+        if size not in SIZES:
+            raise InputError(f"--size {size}: StyleGAN2 has {', '.join(map(str, SIZES))}; choose one of them")
     where = str(resolve_device(device))
     print(f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}; medians of {steps} steps, in turn")
     print(

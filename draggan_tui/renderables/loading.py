@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from draggan_engine.protocol.messages import Loading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from draggan_engine.protocol.messages import Loading
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 BAR_WIDTH = 24

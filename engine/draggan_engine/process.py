@@ -228,6 +228,7 @@ class Engine:
         self.store.close()
         self.store = SessionStore(model.name, None if command.out is None else Path(command.out))
         self._use(model, command.spec)
+        _free_memory()
 
     def _load(self, spec: str) -> Model:
         from .checkpoints.catalogue import load_model  # torch takes seconds; the reader is at work meanwhile
@@ -237,7 +238,6 @@ class Engine:
     def _use(self, model: Model, spec: str) -> None:
         self.store.know_model(model.name, model.sha256, model.path)
         self.model, self._shown = model, None
-        _free_memory()
         self.outbox.send(ModelLoaded(spec=spec, info=model.info, device=str(model.generator.device)))
 
     @contextmanager
@@ -260,7 +260,6 @@ class Engine:
             )
 
     def _do(self, model: Model, job: Command | Refresh) -> None:
-        from .exporting import export
         from .recording import write_result
 
         match job:
@@ -272,6 +271,8 @@ class Engine:
                 files = write_result(model, self.store, job.edit)
                 self.outbox.send(Exported(files=tuple(map(str, files))))
             case ExportFile():
+                from .exporting import export  # and with it the films' codecs
+
                 export(
                     model,
                     self.store,

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from draggan_tui.benchmarks.processes import environment
 from draggan_tui.cli import app
-from tests.end_to_end.terminal import PROGRAM, environment
+from tests.end_to_end.terminal import PROGRAM
 
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

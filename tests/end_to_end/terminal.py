@@ -5,53 +5,21 @@ from __future__ import annotations
 import os
 import re
 import resource
-import select
-import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
-import pexpect
 import pyte
+
+from draggan_tui.benchmarks.processes import environment
+from draggan_tui.benchmarks.pseudo_terminal import PATIENCE, PseudoTerminal
 
 PROGRAM = Path(sys.executable).with_name("draggan-tui")
 RESTORED = b"\x1b[?1049l"  # the alternate screen is left
-PATIENCE = 60.0  # seconds; two busy cores may need so long for torch's import and a drag
-PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "OMP_NUM_THREADS")
 
 
-def environment(home: Path, colorterm: str = "truecolor") -> dict[str, str]:
-    """What the program sees: nothing of the user's own folders and settings."""
-    folders = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CONFIG", "CACHE", "DATA", "STATE")}
-    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return {**kept, **folders, "HOME": str(home), "LANG": "C.UTF-8", "TERM": "xterm-256color", "COLORTERM": colorterm}
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs (one that only waits to be reaped does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def children(pid: int) -> list[int]:
-    """The processes that `pid` started."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue
-            if int(stat.rpartition(")")[2].split()[1]) == pid:
-                found.append(int(entry.name))
-    return found
-
-
-class Terminal:
+class Terminal(PseudoTerminal):
     """`draggan-tui` with these arguments, in `folder`; a context manager that leaves no process behind.
 
     Bytes are read as they come and parsed only when somebody looks, because pyte is slower than the program.
@@ -68,73 +36,25 @@ class Terminal:
     ) -> None:
         columns, rows = size
         self.folder = folder
-        self.raw = bytearray()
         self._parsed = 0
-        self._hung_up = False
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
-        self._processes: set[int] = set()
-
-        def limit() -> None:
-            if largest_file is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
-
         variables = environment(folder / "home", colorterm)
         if no_color:
             variables["NO_COLOR"] = "1"
         if largest_file is not None:
             variables["PYTHONDONTWRITEBYTECODE"] = "1"  # or it is cut short, and every later run stumbles over it
-        self._child = pexpect.spawn(
-            str(PROGRAM),
-            list(arguments),
-            cwd=str(folder),
-            env=variables,
-            dimensions=(rows, columns),
-            preexec_fn=limit,
-        )
-        self._child.delaybeforesend = None
-        self.pid: int = self._child.pid
-        self.fd: int = self._child.child_fd
-
-    def __enter__(self) -> Terminal:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for pid in {self.pid, *children(self.pid), *self._processes}:
-            if alive(pid):
-                os.kill(pid, signal.SIGKILL)
-        self._child.close(force=True)
-
-    # What is done to it -------------------------------------------------------------------------------
-
-    def send(self, keys: str) -> None:
-        self._child.send(keys)
-
-    def resize(self, columns: int, rows: int) -> None:
-        """The window is another size, and the program is told so."""
-        self.read(0)
-        self._parse().resize(rows, columns)
-        self._child.setwinsize(rows, columns)
+        super().__init__([str(PROGRAM), *arguments], folder=folder, variables=variables, size=size)
+        if largest_file is not None:
+            resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    def hang_up(self) -> None:
-        """Closes our end, as a lost connection does."""
-        self._child.ptyproc.fileobj.close()
-        self._hung_up = True
-
-    @property
-    def engine(self) -> int:
-        """The engine's process id."""
-        running = [pid for pid in children(self.pid) if alive(pid)]
-        assert len(running) == 1, f"one engine expected, there are {len(running)}"
-        self._processes.update(running)
-        return running[0]
-
-    # What is seen of it -------------------------------------------------------------------------------
+    def resize(self, columns: int, rows: int) -> None:
+        self.read(0)
+        self._parse().resize(rows, columns)
+        super().resize(columns, rows)
 
     def text(self) -> str:
         """The screen, its rows joined by newlines."""
@@ -172,18 +92,15 @@ class Terminal:
         Raises:
             AssertionError: it does not end.
         """
-        self.wait_for(lambda: not self._child.isalive(), timeout)
+        self.wait_for(lambda: self.status is not None, timeout)
         self.read(0)
-        return self._child.exitstatus if self._child.exitstatus is not None else -self._child.signalstatus
+        assert self.status is not None
+        return self.status
 
     def read(self, patience: float) -> None:
         """Takes what there is, waiting at most so many seconds for the first of it."""
-        try:
-            while not self._hung_up and select.select([self._child.child_fd], [], [], patience)[0]:
-                self.raw += os.read(self._child.child_fd, 1 << 16)
-                patience = 0
-        except OSError:
-            pass  # the program has closed its end
+        while self.piece(patience):
+            patience = 0
         time.sleep(patience)
 
     def _parse(self) -> pyte.Screen:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.terminal import PROGRAM, alive, children, environment
+from draggan_tui.benchmarks.processes import alive, children, environment
+from tests.end_to_end.terminal import PROGRAM
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 SHORT = ("eval", "landmarks", "--n", "1", "--methods", "no edit", "--methods", "drag", "--out", "run")

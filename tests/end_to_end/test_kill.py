@@ -20,9 +20,10 @@ from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.protocol.history import History
 from draggan_engine.protocol.messages import DragEnded, ModelLoaded, Quit, Resumed, Save, Saved, StartDrag
 from draggan_engine.session_file import read_history, read_session
+from draggan_tui.benchmarks.processes import alive
 from draggan_tui.renderables.facts import pair_list, percent
 from tests.end_to_end.keys import LOADED, endless_drag, place_pair, session_folder
-from tests.end_to_end.terminal import Terminal, alive
+from tests.end_to_end.terminal import Terminal
 from tests.engine.client import Engine
 from tests.tiny import save_tiny
 

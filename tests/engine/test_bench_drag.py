@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from typer.testing import CliRunner
 
 from draggan_engine.benchmarks.drag import PARTS, Case, measure
-from draggan_tui.benchmarks.drag import HEADER, bench_drag, row
+from draggan_tui.benchmarks.drag import HEADER, row
+from draggan_tui.cli import app
 
 
 def test_a_case_of_the_bundled_model() -> None:
@@ -21,8 +23,27 @@ def test_a_case_of_the_bundled_model() -> None:
     assert "steps/s: synthesis " in parts
 
 
-def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    bench_drag([], [32], [1], [True], ["bfloat16"], 1, "cpu")
-    text = capsys.readouterr().out
-    assert "random 32 px         1 yes  bfloat16 " in text
-    assert HEADER in text
+def test_what_is_printed() -> None:
+    arguments = (
+        "bench",
+        "drag",
+        "--size",
+        "32",
+        "--mask",
+        "--precision",
+        "bfloat16",
+        "--steps",
+        "1",
+        "--device",
+        "cpu",
+    )
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert HEADER in result.output
+    assert "random 32 px         1 yes  bfloat16 " in result.output
+
+
+def test_a_size_that_there_is_not() -> None:
+    result = CliRunner().invoke(app, ("bench", "drag", "--size", "100"))
+    assert result.exit_code == 2
+    assert "--size 100: StyleGAN2 has 32, 64," in result.output

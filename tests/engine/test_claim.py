@@ -21,7 +21,7 @@ from draggan_engine.protocol.errors import OutputError
 from draggan_engine.protocol.history import Entry
 from draggan_engine.protocol.messages import Failed, Quit, Saved
 from draggan_engine.recent import recent
-from draggan_tui.sessions import take_up, unclosed
+from draggan_tui.taking_up import take_up, unclosed
 from tests.engine.client import Engine
 
 EDIT = Edit(pairs=(PointPair(handle=(64, 70), target=(74, 70)),))

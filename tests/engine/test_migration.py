@@ -20,7 +20,7 @@ from draggan_engine.journal import NAME
 from draggan_engine.protocol.errors import InputError
 from draggan_engine.recording import picture_of
 from draggan_engine.session_file import read_history, read_session
-from draggan_tui.sessions import take_up
+from draggan_tui.taking_up import take_up
 from draggan_tui.workspace import Workspace
 from tests.tiny import save_tiny
 

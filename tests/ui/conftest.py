@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from draggan_tui import app as app_module
+from draggan_tui import engine_client
 from draggan_tui.app import DragganApp
 from tests.ui.editing import FakeEngine, editor
 
@@ -12,7 +12,7 @@ from tests.ui.editing import FakeEngine, editor
 @pytest.fixture
 def fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Editors are made with an engine that is a record of what it was told."""
-    monkeypatch.setattr(app_module, "EngineClient", FakeEngine)
+    monkeypatch.setattr(engine_client, "EngineClient", FakeEngine)
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ class FakeEngine:
         self.acknowledges = True
         self.resumed: list[str | None] = []
 
-    async def start(self, resume: str | None = None) -> None:
+    async def start(self, resume: str | None = None, running: object = None) -> None:  # noqa: ARG002
         self.alive = True
         self.resumed.append(resume)
 
@@ -99,10 +99,17 @@ def editor(theme: str = "dark", keymap: Mapping[str, str] | None = None) -> Drag
     return DragganApp(options)
 
 
+async def editor_opens(app: DragganApp, pilot: Pilot[None]) -> None:
+    """The editor is there: it comes after a first frame."""
+    while app.screen is not getattr(app, "editor", None):
+        await pilot.pause()
+
+
 async def ready(
     app: DragganApp, pilot: Pilot[None], info: ModelInfo = INFO, rgb: NDArray[np.uint8] | None = None
 ) -> FakeEngine:
     """The model is there, and its first picture: `uint8 [H, W, 3]`, black unless given."""
+    await editor_opens(app, pilot)
     engine: FakeEngine = app.engine  # type: ignore[assignment]
     engine.say(ModelLoaded(spec="toy", info=info, device="cpu"))
     await pilot.pause()

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from draggan_engine.protocol.errors import ConfigError, StorageError
 from draggan_engine.protocol.messages import StartDrag
 from draggan_tui import app as app_module
-from draggan_tui import cli
+from draggan_tui import cli, engine_client, engine_process
 from draggan_tui.app import DragganApp, Options
 from draggan_tui.config import (
     Config,
@@ -274,12 +274,13 @@ def started(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str,
     class NoScreen:
         farewell, return_code = None, 0
 
-        def __init__(self, options: Options) -> None:
+        def __init__(self, options: Options, _opened: object) -> None:
             opened.append(options)
 
         def run(self) -> None: ...
 
     monkeypatch.setattr(app_module, "DragganApp", NoScreen)
+    monkeypatch.setattr(engine_process, "start_engine", lambda *told, **_: told)
     monkeypatch.setattr(cli, "_need_terminal", lambda: None)
     for name in ("NO_COLOR", "TEXTUAL_COLOR_SYSTEM"):  # set, so that they are put back
         monkeypatch.setenv(name, "")
@@ -293,6 +294,7 @@ def test_the_configuration_gives_defaults_and_options_come_first(folder: Path, m
     written(folder, "[editor]\ntheme = 'moss'\nmodel = 'ffhq'\ndevice = 'cpu'\ncolor = '16'\n[keys]\nundo = 'f9'\n")
     _, _, (options,) = started(monkeypatch)
     assert (options.model, options.device, options.theme.name) == ("ffhq", "cpu", "moss")
+    assert options.engine == ("ffhq", "cpu"), "it runs already, for the same model and on the same device"
     assert options.keymap == {"undo": "f9"}
     assert cli.os.environ["TEXTUAL_COLOR_SYSTEM"] == "standard"
     _, _, (options,) = started(monkeypatch, "--model", "cars", "--theme", "light", "--device", "cuda", "--color", "256")
@@ -310,7 +312,7 @@ def test_a_bad_configuration_opens_no_screen(folder: Path, monkeypatch: pytest.M
 
 @pytest.fixture
 def remapped(monkeypatch: pytest.MonkeyPatch) -> DragganApp:
-    monkeypatch.setattr(app_module, "EngineClient", FakeEngine)
+    monkeypatch.setattr(engine_client, "EngineClient", FakeEngine)
     options = Options(
         model="toy", seed=5, psi=None, label=0, latent=None, device="auto", out=None, theme=load("dark"),
         keymap={"drag": "u", "undo": "z,ctrl+slash", "left": "a", "smaller-brush": "minus"},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
 import pytest
+from textual.events import Key
 from textual.widgets import Input, Static
 
 from draggan_engine.protocol.messages import (
@@ -27,11 +29,13 @@ from draggan_tui.screens.editor import EditorScreen
 from draggan_tui.screens.settings import Settings
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status import StatusLine
-from tests.ui.editing import INFO, ended, place_pair, ready, shown, status
+from draggan_tui.workspace import Workspace
+from tests.ui.editing import INFO, editor_opens, ended, place_pair, ready, shown, status
 
 
-async def test_the_first_frame_waits_for_nobody(app: DragganApp) -> None:
+async def test_the_editor_waits_for_nobody(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(app, pilot)
         assert isinstance(app.screen, EditorScreen)
         assert "toy" in app.export_screenshot()
         await pilot.press(
@@ -39,6 +43,24 @@ async def test_the_first_frame_waits_for_nobody(app: DragganApp) -> None:
         )
         assert app.editor.workspace.edit.pairs == ()
         assert not app.engine.sent  # type: ignore[attr-defined]
+
+
+async def test_the_first_frame_names_the_model_and_keys_typed_over_it_are_the_editors(app: DragganApp) -> None:
+    seen: list[str] = []
+    begin = app._begin
+
+    async def watched() -> None:
+        seen.append(app.export_screenshot())
+        app.post_message(Key("question_mark", "?"))
+        await asyncio.sleep(0.05)  # it has come to the app
+        await begin()
+
+    app._begin = watched  # type: ignore[method-assign]
+    async with app.run_test(size=(80, 24)) as pilot:
+        while not isinstance(app.screen, Help):
+            await pilot.pause()
+        assert app.screen_stack[-2] is app.editor
+    assert "toy" in seen[0]
 
 
 async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
@@ -203,6 +225,7 @@ async def test_a_lost_engine_is_said_and_restarted_with_the_session(app: Draggan
 
 async def test_a_model_that_cannot_be_opened(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(app, pilot)
         app.engine.say(Failed(command="start", message="none.pkl: there is no such file"))  # type: ignore[attr-defined]
         await pilot.pause()
         await pilot.pause()
@@ -214,7 +237,7 @@ async def test_a_crash_goes_to_the_log_not_to_the_terminal(
     app: DragganApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(app.editor.workspace, "type_digit", lambda _: 1 / 0)
+    monkeypatch.setattr(Workspace, "type_digit", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # the test driver hands it on
         async with app.run_test(size=(80, 24)) as pilot:
             await ready(app, pilot)

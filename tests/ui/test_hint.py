@@ -12,7 +12,7 @@ from draggan_tui import paths
 from draggan_tui.app import DragganApp
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.hint import Hint, next_step
-from tests.ui.editing import editor, ended, ready
+from tests.ui.editing import editor, editor_opens, ended, ready
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
@@ -55,6 +55,7 @@ def test_the_next_step(edit: Edit, dragging: bool, says: str) -> None:
 async def test_the_first_minute(state: Path) -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(app, pilot)
         assert shown(app) is None  # nothing can be done yet
         engine = await ready(app, pilot)
         first = "move with ← ↓ ↑ → to what you want to drag, a nose perhaps, then Enter"

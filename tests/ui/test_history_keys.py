@@ -27,7 +27,7 @@ from draggan_tui.screens.dialogs import Question
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status import StatusLine
 from draggan_tui.widgets.timeline import Timeline
-from tests.ui.editing import FakeEngine, editor, ended, place_pair, ready, shown, status
+from tests.ui.editing import FakeEngine, editor, editor_opens, ended, place_pair, ready, shown, status
 
 SIZE = (80, 24)
 
@@ -426,6 +426,7 @@ async def test_a_running_drag_is_compared_with_a_picture_that_must_be_fetched(ap
 
 async def test_without_a_model_there_is_nothing_to_compare(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
+        await editor_opens(app, pilot)
         await pilot.press("o")
         assert (status(app), mode(app)) == ("the model is still loading", "")
 

@@ -24,7 +24,7 @@ from draggan_engine.protocol.messages import (
 from draggan_tui.app import DragganApp
 from draggan_tui.timeline import Place
 from draggan_tui.widgets.canvas import Canvas
-from tests.ui.editing import INFO, FakeEngine, ended, place_pair, ready, status
+from tests.ui.editing import INFO, FakeEngine, editor_opens, ended, place_pair, ready, status
 
 ENTRIES = (
     ModelEntry(name="toy", origin="bundled", path="/b/toy.safetensors", bytes=4_409_308),
@@ -269,6 +269,7 @@ async def test_an_engine_that_dies_while_it_loads_leaves_the_session(app: Dragga
 
 async def test_what_the_engine_reads_is_said(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(app, pilot)
         engine: FakeEngine = app.engine  # type: ignore[assignment]
         engine.say(Loading(what="reading", done=120_000_000, total=364_000_000))
         await pilot.pause(0.2)
@@ -319,9 +320,10 @@ async def test_no_classes(app: DragganApp) -> None:
 async def test_a_class_that_the_model_does_not_have_ends_the_editor(
     app: DragganApp, classes: int, message: str
 ) -> None:
-    work = app.editor.workspace
-    work.where = Place(History.of(work.edit.model_copy(update={"label": 12})))
     async with app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(app, pilot)
+        work = app.editor.workspace
+        work.where = Place(History.of(work.edit.model_copy(update={"label": 12})))
         info = INFO.model_copy(update={"classes": classes})
         app.engine.say(ModelLoaded(spec="toy", info=info, device="cpu"))  # type: ignore[attr-defined]
         await pilot.pause()
@@ -333,9 +335,10 @@ async def test_a_class_that_the_model_does_not_have_ends_the_editor(
 @pytest.mark.parametrize("keys", [("n",), ("N",), ("C",), ("comma", "up", *"0.5", "enter")])
 async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: DragganApp, keys: tuple[str, ...]) -> None:
     keys = tuple("full_stop" if key == "." else key for key in keys)
-    work = app.editor.workspace
-    work.where = Place(History.of(work.edit.model_copy(update={"given": True})))
     async with app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(app, pilot)
+        work = app.editor.workspace
+        work.where = Place(History.of(work.edit.model_copy(update={"given": True})))
         app.editor.given = "pivot.pt"
         engine = await ready(app, pilot, CLASSES)
         facts = app.screen.query_one("#facts", Static)

@@ -108,8 +108,11 @@ async def still(pilot: Pilot[None]) -> None:
     "scene", [points, drag, history, settings, export, models, help_], ids=lambda scene: scene.__name__.strip("_")
 )
 def test_screens(
-    snap_compare: Callable[..., bool], scene: Callable[[Pilot[None]], Awaitable[None]], theme: str
+    snap_compare: Callable[..., bool],
+    scene: Callable[[Pilot[None]], Awaitable[None]],
+    theme: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    app = editor(theme)
-    app.editor.depth = "truecolor"  # whatever the terminal is in which the tests run
-    assert snap_compare(app, terminal_size=(80, 24), run_before=scene)
+    # Whatever the terminal is in which the tests run.
+    monkeypatch.setattr(DragganApp, "_depth", lambda _: "truecolor")
+    assert snap_compare(editor(theme), terminal_size=(80, 24), run_before=scene)

@@ -10,7 +10,8 @@ DragganError                 anything that a user may see; exit code 1
 │   └── OutputError          an output path that cannot become a folder or a file
 ├── DownloadError            a file could not be had from the network, or is not the one it should be
 ├── StorageError             a write failed: full disk, no permission
-└── EngineError              the engine process is gone or broke
+├── EngineError              the engine process is gone or broke
+└── BenchmarkError           a program that is measured does not do what it should
 """
 
 from __future__ import annotations
@@ -59,4 +60,8 @@ class StorageError(DragganError):
 
 
 class EngineError(DragganError):
+    pass
+
+
+class BenchmarkError(DragganError):
     pass

@@ -1,0 +1,44 @@
+"""The editor, on a terminal of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from draggan_tui import DEFAULT_MODEL
+
+from .processes import environment
+from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
+
+PROGRAM = (sys.executable, "-m", "draggan_tui")
+SEED = "42"
+SIZE = (192, 64)
+"""Columns and rows: beside the inspector the bundled model's square picture gets 124×124 pixels, as many as 160×96 has."""
+
+PAIR = ((64, 64), (6, 6))  # handle and target, in picture pixels: no drag arrives there
+TYPED_PAIR = "".join(f":{x},{y}\r\r" for x, y in PAIR)
+
+_HALF_BLOCK = "▀".encode()
+_CELLS = 1000  # half-blocks that are no ornament
+
+
+def open_editor(folder: Path, *arguments: str) -> PseudoTerminal:
+    """
+    Args:
+        folder: an empty one, for all its files, the user's settings among them.
+        arguments: besides the model and the seed.
+    """
+    command = [*PROGRAM, "--model", DEFAULT_MODEL, "--seed", SEED, *arguments]
+    terminal = PseudoTerminal(command, folder=folder, variables=environment(folder / "home"), size=SIZE)
+    terminal.send(SYNCHRONIZED)
+    return terminal
+
+
+def until_picture(terminal: PseudoTerminal) -> float:
+    """Waits for the first picture; returns when it has come, as `time.perf_counter` tells it."""
+    return terminal.until(shows_picture, "the first picture")
+
+
+def shows_picture(output: bytes | bytearray) -> bool:
+    """Whether there is a picture in it, at least a good part of one."""
+    return output.count(_HALF_BLOCK) >= _CELLS

@@ -1,0 +1,76 @@
+"""Going on with an earlier session. Like `headless`, it calls the engine directly.
+
+To look whether there is one that was not closed is a part of every start, and costs it no import that is not light.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from draggan_engine.protocol.claim import ended_badly, is_ending, is_open
+from draggan_engine.protocol.errors import CheckpointError, InputError, OutputError
+from draggan_engine.recent import recent
+
+if TYPE_CHECKING:
+    from draggan_engine.session_file import ModelReference
+    from draggan_tui.workspace import TakenUp
+
+PATIENCE = 10.0  # seconds; an engine whose editor was killed may have a drag to write
+
+
+def take_up(folder: Path, model: str | None) -> TakenUp:
+    """What a session was left with.
+
+    Args:
+        model: a name or path, if the user says where it is.
+
+    Raises:
+        InputError: no session, one that cannot be read, or one that is open in another editor.
+        CheckpointError: its model is not on this machine.
+    """
+    from draggan_engine.session_file import read_history, read_session
+    from draggan_tui.workspace import TakenUp
+
+    _outlast_engine(folder)
+    session = read_session(folder)
+    if is_open(folder):
+        raise OutputError(f"{folder}: this session is open in another editor; close that one first")
+    return TakenUp(read_history(folder, session), folder, model or _model(session.model, folder))
+
+
+def unclosed() -> TakenUp | None:
+    """The last session that was not closed, if there is one that can be gone on with: its editor or its engine was
+    killed, or the power went."""
+    for folder in recent()[:5]:
+        _outlast_engine(folder)
+        if ended_badly(folder):
+            try:
+                return take_up(folder, None)
+            except InputError:
+                continue
+    return None
+
+
+def _outlast_engine(folder: Path) -> None:
+    """Lets an engine whose editor is gone write what it still has to, and end."""
+    deadline = time.monotonic() + PATIENCE
+    while is_ending(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _model(model: ModelReference, folder: Path) -> str:
+    """The file where it was, one of its name, or the converted copy of a file that is gone."""
+    from draggan_engine.checkpoints import library
+
+    if model.path is not None and Path(model.path).is_file():
+        return model.path
+    named = library.own_models() | library.bundled_models()
+    if model.name in named:
+        return str(named[model.name])
+    if model.sha256 is not None and (copy := library.cached_copy(model.sha256)).is_file():
+        return str(copy)
+    raise CheckpointError(
+        f"{folder}: its model {model.name} is not at {model.path or 'a known place'} any more; say where it is with --model"
+    )

@@ -1,0 +1,18 @@
+"""What is there before the editor is."""
+
+from __future__ import annotations
+
+from textual.widgets import Static
+
+from draggan_tui.renderables.loading import SPINNER
+
+
+class Opening(Static):
+    """The model's name, where the editor's canvas will have it."""
+
+    DEFAULT_CSS = """
+    Opening { width: 1fr; height: 1fr; margin: 0 32 3 0; content-align: center middle; text-align: center; }
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{SPINNER[0]} {name}", markup=False)
