@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,15 +103,16 @@ def measure(case: Case, steps: int) -> Measured:
         bandwidths.append(_bandwidth(case.device))
         apart = max(apart, float((ours.handles[0].cpu() - torch.tensor(plain.handles)).abs().max()))
     spent = spent[WARM_UP:]
-    with FlopCounterMode(display=False) as counter, _KernelBytes() as kernels:
-        ours.step()
+    counted = _in_float64(case)  # where all convolutions are torch's own
+    with FlopCounterMode(display=False) as counter, _Kernels() as kernels:
+        counted.step()
     return Measured(
         case=case,
         seconds=statistics.median(a for a, _ in spent),
         plain_seconds=statistics.median(b for _, b in spent),
         ratio=statistics.median(b / a for a, b in spent),
         floor=counter.get_total_flops() / statistics.median(rates),
-        passage=kernels.total / statistics.median(bandwidths),
+        passage=kernels.total * DTYPES[case.precision].itemsize / statistics.median(bandwidths),
         parts=_parts(ours, steps),
         peak=_in_a_process_of_its_own(case, plain=False),
         plain_peak=_in_a_process_of_its_own(case, plain=True),
@@ -145,6 +146,12 @@ def _prepared(case: Case) -> tuple[Generator, DragSettings, Start]:
     return generator, settings, Start(latent_of_seed(generator, 0, 0.7), pairs, mask)
 
 
+def _in_float64(case: Case) -> Stepper:
+    generator, settings, start = _prepared(case)
+    settings = settings.model_copy(update={"precision": "float32"})  # that of the weights
+    return Stepper(generator.double(), settings, [replace(start, ws=start.ws.double())])
+
+
 def _timed(step: Callable[[], object], device: str) -> float:
     began = time.perf_counter()
     step()
@@ -165,8 +172,8 @@ def _bandwidth(device: str) -> float:
     return a.nbytes / _timed(a.sum, device)
 
 
-class _KernelBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of the convolutions' kernels, each once for each direction."""
+class _Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the numbers in the convolutions' kernels, each once for each direction."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -182,7 +189,7 @@ class _KernelBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func in (aten.convolution.default, aten.convolution_backward.default):
             back = func is aten.convolution_backward.default
             kernel = args[2 if back else 1]
-            self.sizes[back, kernel.data_ptr()] = kernel.nbytes
+            self.sizes[back, kernel.data_ptr()] = kernel.numel()
         return func(*args, **(kwargs or {}))
 
 

@@ -96,7 +96,8 @@ class LocalMaps(FeatureSource):
         self.dtypes = [precision or synthesis.dtype_of(block.resolution) for block in self.blocks]
         self.moving = moving
         with torch.no_grad():
-            self.constants = [block.constants(dtype) for block, dtype in zip(self.blocks, self.dtypes, strict=True)]
+            constants = [block.constants(dtype) for block, dtype in zip(self.blocks, self.dtypes, strict=True)]
+            self.constants = [each.packed() for each in constants]
         self.shapes = [block.shape for block in self.blocks[1:]]
         height, width = self.blocks[-1].conv1.noise_const.shape
         self.grid = Size(width, height)

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .packed import PackedKernel, convolve, convolve_transposed
+
 SQRT2 = math.sqrt(2.0)
 EPS = 1e-8
 
@@ -68,10 +70,12 @@ class Kernel(NamedTuple):
     Attributes:
         weight: `[O, I, k, k]`, k odd, in the type that the convolution is computed in; `[I, O, k, k]` of an up layer.
         energy: Σ over the kernel of its squares, `[O, I]`, for the demodulation; None = no demodulation.
+        packed: the weight once more, where that is quicker; then there is no gradient for the weight.
     """
 
     weight: Tensor
     energy: Tensor | None
+    packed: PackedKernel | None = None
 
 
 def kernel_of(weight: Tensor, dtype: torch.dtype, *, up: bool = False, demodulate: bool = True) -> Kernel:
@@ -107,12 +111,18 @@ def modulated_conv(
         style = style / style.abs().amax(dim=1, keepdim=True)
     y = x * style[:, :, None, None].to(x.dtype)
     if up_kernel is not None:
-        y = F.conv_transpose2d(y, kernel.weight, stride=2)
+        if kernel.packed is not None:
+            y = convolve_transposed(y, kernel.packed)
+        else:
+            y = F.conv_transpose2d(y, kernel.weight, stride=2)
         y = fir(F.pad(y, padding or (1, 1, 1, 1)), up_kernel, (0, 0), gain=4.0)
-    elif padding is None:
-        y = F.conv2d(y, kernel.weight, padding=kernel.weight.shape[2] // 2)
     else:
-        y = F.conv2d(F.pad(y, padding), kernel.weight)
+        border = kernel.weight.shape[2] // 2 if padding is None else 0
+        y = y if padding is None else F.pad(y, padding)
+        if kernel.packed is not None:
+            y = convolve(y, kernel.packed, border)
+        else:
+            y = F.conv2d(y, kernel.weight, padding=border)
     if kernel.energy is not None:
         y = y * torch.rsqrt(style.square() @ kernel.energy.t() + EPS)[:, :, None, None].to(y.dtype)
     return y

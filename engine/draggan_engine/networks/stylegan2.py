@@ -17,6 +17,7 @@ from draggan_engine.protocol.geometry import Size
 
 from .config import StyleGAN2Config
 from .ops import Dense, Kernel, kernel_of, lrelu, modulated_conv, normal, resample_kernel, upsample2
+from .packed import PackedKernel
 from .synthesis import NoiseMode, Synthesis, SynthesisResult
 from .windows import BlockShape, Box, Cut, conv_cut, up_cut
 
@@ -27,12 +28,23 @@ class LayerConstants(NamedTuple):
     kernel: Kernel
     noise: Tensor
 
+    def packed(self, stride: int) -> LayerConstants:
+        """With the kernel in the order in which a CPU reads it, if it is one."""
+        weight = self.kernel.weight
+        if not PackedKernel.serves(weight):
+            return self
+        return self._replace(kernel=self.kernel._replace(packed=PackedKernel(weight, stride)))
+
 
 class BlockConstants(NamedTuple):
     """Those of a block's layers; b4 has no conv0."""
 
     conv0: LayerConstants | None
     conv1: LayerConstants
+
+    def packed(self) -> BlockConstants:
+        """For many passes without a gradient for the weights."""
+        return BlockConstants(None if self.conv0 is None else self.conv0.packed(2), self.conv1.packed(1))
 
 
 class Part(NamedTuple):
