@@ -1,15 +1,20 @@
-"""Prints what the parity tests measured, after every run that had them (also under xdist and without -s)."""
+"""What holds for all tests, and a table of what the parity tests measured after every run that had them (also under xdist
+and without -s)."""
 
 from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
 
 import draggan_engine  # noqa: F401  (first: it says how torch's threads wait)
 from draggan_tui import paths
 
 PARITY = "parity"
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -28,6 +28,7 @@ FIELDS = {
     "max_steps": "most steps",
     "stop_distance": "stop at, px (empty: 1 or 2)",
     "tracking_norm": "tracking norm, l1 or l2",
+    "precision": "float32 or bfloat16",
 }
 
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from draggan_engine.drag import DragEnd, DragSession, DragStep
 from draggan_engine.drag.sampling import sample, sample_windows, square
-from draggan_engine.drag.supervision import mask_loss, motion_loss, shift_towards
+from draggan_engine.drag.supervision import AveragedMask, ExactMask, motion_loss, shift_towards
 from draggan_engine.drag.tracking import track
-from draggan_engine.networks.features import FeatureWindows
+from draggan_engine.networks.features import FeatureWindows, LocalMaps
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.protocol.edit import DragSettings
@@ -138,12 +138,41 @@ def test_pixels_outside_the_picture_do_not_count() -> None:
     assert float(loss) == pytest.approx(float(sum(terms) / len(terms)), rel=1e-5)
 
 
-def test_mask_loss_is_the_mean_change_where_nothing_may_move() -> None:
+@pytest.mark.parametrize("ratio", [1, 2, 2.5])
+def test_the_exact_mask_term_is_the_mean_change_where_nothing_may_move(ratio: float) -> None:
     torch.manual_seed(3)
-    now, start = torch.randn(1, 4, 16, 16), torch.randn(1, 4, 16, 16)
-    fixed = (torch.rand(32, 32) > 0.5).float()
-    expected = ((resized(now) - resized(start)).abs() * fixed).mean()
-    assert torch.allclose(mask_loss(now, start, fixed[None])[0], expected, atol=1e-6)
+    now, start = torch.randn(2, 19, 16, 12), torch.randn(2, 19, 16, 12)
+    size = (int(16 * ratio), int(12 * ratio))
+    fixed = (torch.rand(2, *size) > 0.5).float()
+    now.requires_grad_()
+    change = torch.nn.functional.interpolate(now - start, size=size, mode="bilinear", align_corners=False)
+    expected = (change.abs() * fixed[:, None]).mean(dim=(1, 2, 3))
+    ours = ExactMask(start, fixed)(now)
+    assert torch.allclose(ours, expected, rtol=1e-5)
+    (theirs,), (gradient,) = (torch.autograd.grad(loss.sum(), now) for loss in (expected, ours))
+    assert torch.allclose(gradient, theirs, rtol=0, atol=1e-8)
+
+
+@given(st.integers(0, 2**16), st.sampled_from([(16, 16), (24, 16), (37, 41)]), st.integers(1, 8))
+def test_the_averaged_mask_term_is_never_less_than_the_exact_one(seed: int, size: tuple[int, int], step: int) -> None:
+    """And the same where the change has one sign."""
+    noise = torch.Generator().manual_seed(seed)
+    start, change = (torch.randn(2, 3, 8, 8, generator=noise, dtype=torch.float64) for _ in range(2))
+    fixed = (torch.rand(2, *size, generator=noise) > 0.3).float()
+    fixed[:, : size[0] // step] = 1
+    averaged, exact = AveragedMask(start, fixed), ExactMask(start, fixed)
+    assert bool((averaged(start + change) >= exact(start + change) - 1e-12).all())
+    assert torch.allclose(averaged(start + change.abs()), exact(start + change.abs()), rtol=1e-12)
+
+
+def test_a_mask_term_goes_on_with_a_part_of_the_drags() -> None:
+    start, now, fixed = torch.randn(3, 2, 4, 4), torch.randn(3, 2, 4, 4), (torch.rand(3, 8, 8) > 0.5).float()
+    for kind in (AveragedMask, ExactMask):
+        term = kind(start, fixed)
+        before = term(now)
+        which = torch.tensor([True, False, True])
+        term.keep(which)
+        assert torch.equal(term(now[which]), before[which])
 
 
 def test_tracking_finds_content_that_has_moved() -> None:
@@ -239,14 +268,15 @@ def test_a_mask_holds_the_rest(generator: Generator) -> None:
 
 def test_one_forward_pass_a_step(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
-    forward = type(generator.synthesis).forward
+    forward = LocalMaps.__call__
 
-    def counted(self: torch.nn.Module, *args: object, **kwargs: object) -> object:
+    def counted(self: LocalMaps, *args: object) -> FeatureWindows:
         nonlocal calls
         calls += 1
-        return forward(self, *args, **kwargs)
+        return forward(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(type(generator.synthesis), "forward", counted)
+    monkeypatch.setattr(LocalMaps, "__call__", counted)
+    monkeypatch.setattr(type(generator.synthesis), "forward", None)  # there is no other
     steps, _, _ = drag(generator)
     assert calls == len(steps) + 1
 

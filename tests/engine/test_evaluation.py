@@ -20,6 +20,7 @@ from draggan_engine.evaluation import metrics
 from draggan_engine.evaluation.cases import FIVE, head_mask, landmark_cases, paired_cases, tracking_cases
 from draggan_engine.evaluation.experiments import run_task, tasks
 from draggan_engine.evaluation.flow import dis
+from draggan_engine.evaluation.methods import Drag
 from draggan_engine.evaluation.metrics import change, feature_distance, features_of, mse, ssim
 from draggan_engine.evaluation.rows import OWN, Experiment, Request, Row, RunFolder, read_pictures, read_rows
 from draggan_engine.evaluation.runner import run
@@ -202,10 +203,12 @@ def test_the_ablations_depart_from_the_models_own(critters: Model) -> None:
     base = found[OWN].settings
     assert found["r1: 16"].settings == base.model_copy(update={"r1": 16.0})
     assert found["space: w+"].settings == base.model_copy(update={"space": "w+"})
-    assert found["tracking block: b64"].settings == base and found["tracking block: b64"].tracking_block == "b64"
+    assert found["tracking block: b64"].settings == base and found["tracking block: b64"].variant == Drag(
+        tracking_block="b64"
+    )
     assert found["supervision and tracking block: b64"].settings.feature_block == "b64"
     assert f"r1: {base.r1:g}" not in found and f"λ: {base.mask_weight:g}" in found  # that one has masks
-    assert len({(t.settings, t.tracking_block, t.group[0] == "λ") for t in found.values()}) == len(found)
+    assert len({(t.settings, t.variant, t.group[0] == "λ") for t in found.values()}) == len(found)
 
 
 def test_a_checkpoint_without_a_scene(foreign: Model) -> None:

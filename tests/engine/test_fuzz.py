@@ -28,7 +28,7 @@ from tests.engine.specimens import FIXTURES, specimens
 
 CASES = 40_000
 HEADS = (b"", b"\x80\x02", b"\x80\x04", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"\x20\0\0\0\0\0\0\0{")
-quickly = settings(max_examples=20, deadline=None, derandomize=True, database=None)
+quickly = settings(max_examples=20, derandomize=True, database=None)
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning"),  # in archives that are damaged here
     pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning"),  # in pickles, likewise

@@ -75,7 +75,7 @@ def written(folder: Path, portions: list[list[Act]]) -> list[tuple[int, History]
     return moments
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(acts, max_size=5), max_size=8))
 def test_any_history_is_read_back(portions: list[list[Act]]) -> None:
     with a_folder() as folder:
@@ -83,7 +83,7 @@ def test_any_history_is_read_back(portions: list[list[Act]]) -> None:
         assert Journal(folder).read() == history  # entries, the present one, and where redo leads
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.lists(acts, max_size=4), max_size=4), st.lists(st.lists(acts, max_size=4), max_size=4))
 def test_it_goes_on_in_another_process(before: list[list[Act]], after: list[list[Act]]) -> None:
     with a_folder() as folder:
@@ -97,7 +97,7 @@ def test_it_goes_on_in_another_process(before: list[list[Act]], after: list[list
         assert Journal(folder).read() == history
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.lists(acts, min_size=1, max_size=3), min_size=1, max_size=3))
 def test_cut_at_any_byte_it_holds_every_append_that_was_complete(portions: list[list[Act]]) -> None:
     with a_folder() as folder:
@@ -118,7 +118,7 @@ def test_cut_at_any_byte_it_holds_every_append_that_was_complete(portions: list[
                 assert found.at == complete[-1].at or cut > moments[len(complete) - 1][0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.lists(acts, min_size=1, max_size=3), min_size=2, max_size=4), st.data())
 def test_what_is_before_a_damaged_line_is_kept_and_the_file_put_aside(
     portions: list[list[Act]], data: st.DataObject

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from draggan_engine.drag import DragAtRest, DragEnd, DragSession, DragStep, stepper
 from draggan_engine.files import SessionStore
+from draggan_engine.networks.features import FeatureWindows
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.process import Engine as Threads
@@ -72,9 +73,9 @@ def targets(monkeypatch: pytest.MonkeyPatch) -> list[list[list[float]]]:
     seen: list[list[list[float]]] = []
     loss = stepper.supervision_loss
 
-    def watched(now: Tensor, start: Tensor, handles: Tensor, aims: Tensor, *rest: object) -> Tensor:
+    def watched(now: FeatureWindows, handles: Tensor, aims: Tensor, *rest: object) -> Tensor:
         seen.append(aims[0].tolist())
-        return loss(now, start, handles, aims, *rest)  # type: ignore[arg-type]
+        return loss(now, handles, aims, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(stepper, "supervision_loss", watched)
     return seen

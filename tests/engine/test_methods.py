@@ -15,7 +15,7 @@ from draggan_engine.drag import DragEnd, DragSession
 from draggan_engine.drag.stepper import Start, Stepper
 from draggan_engine.evaluation import flow as flows
 from draggan_engine.evaluation import methods
-from draggan_engine.evaluation.methods import METHODS, advance, available, tracking_on
+from draggan_engine.evaluation.methods import METHODS, Drag, advance, available
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.protocol.edit import DragSettings
@@ -96,8 +96,8 @@ def test_the_watch_sees_every_step_of_those_that_go_on(generator: Generator, sta
 
 
 def test_tracking_on_the_same_block_is_the_drag(generator: Generator, starts: list[Start]) -> None:
-    same = tracking_on("b16")(generator, starts, SETTINGS, None)
-    other = tracking_on("b32")(generator, starts, SETTINGS, None)
+    same = Drag(tracking_block="b16")(generator, starts, SETTINGS, None)
+    other = Drag(tracking_block="b32")(generator, starts, SETTINGS, None)
     plain = METHODS["drag"](generator, starts, SETTINGS, None)
     assert all(torch.equal(a.ws, b.ws) for a, b in zip(same, plain, strict=True))
     assert any(not torch.equal(a.handles, b.handles) for a, b in zip(other, plain, strict=True))

@@ -258,7 +258,8 @@ def test_the_header(made: Made) -> None:
         "# Evaluation of critters-128\n\n"
         "`draggan-tui eval all --n 4`, 2025-03-01\n"
         "Model: critters-128, sha256 0123456789ab. Cases asked for: 4 of each kind.\n"
-        "Settings: space w+, step size 0.05, λ 20, r1 1.5, r2 6, layers 6, feature block b32, most steps 300, tracking norm l1.\n"
+        "Settings: space w+, step size 0.05, λ 20, r1 1.5, r2 6, layers 6, feature block b32, most steps 300, tracking norm l1, "
+        "precision float32.\n"
     )
     assert text.endswith("No case is done yet.\n")
     assert "##" not in text[2:]
@@ -291,6 +292,7 @@ def test_ablations(made: Made) -> None:
         made.add("ablation", group, "drag", [figures] * 2, features=features)
     made.add("ablation", "λ: 20", "drag", [masked] * 2)
     made.add("ablation", "tracking block: b64", "drag", [{**figures, "md": 6}] * 2)
+    made.add("ablation", "precision: bfloat16", "drag", [{**figures, "md": 6}] * 2)
     text = made.report()
     assert (
         "### r1\n\n"
@@ -300,6 +302,7 @@ def test_ablations(made: Made) -> None:
         "| 3                 | 3.00 [3.00, 3.00] |  25 [25, 25] |        100 |   2 |       12.0 (n 2) | 1.00 (1.00) | 50 (50) |\n"
     ) in text
     assert "| **20 (default)** | 3.00 [3.00, 3.00] |  25 [25, 25] | 2.00 [2.00, 2.00] | 20.00 [20.00, 20.00] |" in text
+    assert "| **float32 (default)** | 3.00 [3.00, 3.00] |  25 [25, 25] |" in text
     tracked = text.split("### tracking block\n\n")[1].splitlines()
     assert tracked[2].startswith("| **b32 (default)** | 3.00 [3.00, 3.00] |  25 [25, 25] |")
     assert tracked[3].startswith("| b64               | 6.00 [6.00, 6.00] |  50 [50, 50] |")
@@ -316,13 +319,16 @@ def test_mask(made: Made) -> None:
     figures = {"change_inside": 20, "md": 3, "md_start": 12}
     made.add("mask", "without", "drag", [{**figures, "change_outside": 8}] * 4)
     made.add("mask", "with mask", "drag", [{**figures, "change_outside": 2}] * 4)
+    made.add("mask", "with mask, exact term", "drag", [{**figures, "change_outside": 4}] * 4)
     text = made.report()
     assert (
-        "| drag      |        change inside |    change outside |            MD, px | % of no edit |   n |\n"
-        "| --------- | -------------------: | ----------------: | ----------------: | -----------: | --: |\n"
-        "| with mask | 20.00 [20.00, 20.00] | 2.00 [2.00, 2.00] | 3.00 [3.00, 3.00] |  25 [25, 25] |   4 |\n"
-        "| without   | 20.00 [20.00, 20.00] | 8.00 [8.00, 8.00] | 3.00 [3.00, 3.00] |  25 [25, 25] |   4 |\n"
+        "| drag                  |        change inside |    change outside |            MD, px | % of no edit |   n |\n"
+        "| --------------------- | -------------------: | ----------------: | ----------------: | -----------: | --: |\n"
+        "| with mask             | 20.00 [20.00, 20.00] | 2.00 [2.00, 2.00] | 3.00 [3.00, 3.00] |  25 [25, 25] |   4 |\n"
+        "| with mask, exact term | 20.00 [20.00, 20.00] | 4.00 [4.00, 4.00] | 3.00 [3.00, 3.00] |  25 [25, 25] |   4 |\n"
+        "| without               | 20.00 [20.00, 20.00] | 8.00 [8.00, 8.00] | 3.00 [3.00, 3.00] |  25 [25, 25] |   4 |\n"
     ) in text
+    assert "changes 50 [50, 50] % as much with mask, exact term as without (n 4)." in text
     assert "Outside the mask a picture changes 25 [25, 25] % as much with mask as without (n 4)." in text
 
 

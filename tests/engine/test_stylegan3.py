@@ -223,7 +223,6 @@ def buildable(arguments: dict[str, object]) -> StyleGAN3Config:
 
 
 @given(configs)
-@settings(deadline=None)
 def test_layers_fit(arguments: dict[str, object]) -> None:
     config = buildable(arguments)
     layers = config.layers
@@ -240,7 +239,7 @@ def test_layers_fit(arguments: dict[str, object]) -> None:
 
 
 @given(configs, st.integers(0, 14), st.integers(1, 40))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_filtered_lrelu_is_its_definition(arguments: dict[str, object], i: int, seed: int) -> None:
     config = buildable(arguments | {"resolution": min(32, arguments["resolution"])})
     i = min(i, config.num_layers)

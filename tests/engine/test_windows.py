@@ -88,14 +88,14 @@ def cases(draw: st.DrawFn) -> tuple[int, int, list[Box], int]:
 
 
 @given(cases())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_windows_are_the_whole_maps_and_so_is_their_gradient(case: tuple[int, int, list[Box], int]) -> None:
     resolution, width, wanted, depth = case
     check(torch.float64, resolution, width, wanted, depth, 1e-5)
 
 
 @given(cases())
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_in_float32_too(case: tuple[int, int, list[Box], int]) -> None:
     resolution, width, wanted, depth = case
     check(torch.float32, resolution, width, wanted, depth, 1e-4)
@@ -138,7 +138,6 @@ SHAPES = [BlockShape(Size(2**i, 2**i), 2 ** (11 - i), 2 ** (10 - i)) for i in ra
 
 
 @given(st.lists(boxes_of(Size(128, 128)), min_size=1, max_size=6))
-@settings(deadline=None)
 def test_a_plan_holds_what_is_wanted_and_is_never_dearer_than_the_whole(wanted: list[Box]) -> None:
     levels = plan(wanted, SHAPES)
     windowed = SHAPES[len(SHAPES) - len(levels) :]
@@ -285,3 +284,19 @@ def test_stylegan3_has_whole_maps() -> None:
     features = source(ws, [Box(1, 1, 3, 3)])
     assert torch.equal(features.map, expected)
     assert features.grid == source.grid
+
+
+def test_bfloat16_features_are_nearly_those_of_float32() -> None:
+    made = generator(64, dtype=torch.float32)
+    ws = torch.randn(1, made.num_ws, 8, generator=torch.Generator().manual_seed(2))
+    found: dict[torch.dtype | None, tuple[Tensor, Tensor]] = {}
+    for precision in (None, torch.bfloat16):
+        source = LocalMaps(made.synthesis, "b64", 6, precision)
+        leaf = ws.clone().requires_grad_()
+        features = source(leaf, [Box(20, 20, 28, 30)])
+        assert features.boxes != (whole(source.grid),)
+        assert features.pixels.dtype == torch.float32
+        (gradient,) = torch.autograd.grad(features.pixels.square().sum(), leaf)
+        found[precision] = features.pixels.detach(), gradient
+    for ours, theirs in zip(found[torch.bfloat16], found[None], strict=True):
+        assert 0 < relative(ours, theirs) < 0.05

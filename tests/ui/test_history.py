@@ -384,7 +384,7 @@ class Editing(RuleBasedStateMachine):
 
 
 TestEditing = Editing.TestCase
-TestEditing.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+TestEditing.settings = settings(max_examples=150, stateful_step_count=50)
 
 
 # Within a drag ------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.profiler import record_function
 
 from draggan_engine.networks.features import FeatureWindows, feature_source
 from draggan_engine.networks.generator import Generator
@@ -20,9 +21,10 @@ from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size
 
 from .sampling import box_under, sample_windows
-from .supervision import fixed_area, supervision_loss
+from .supervision import AveragedMask, MaskTerm, fixed_area, supervision_loss
 from .tracking import track
 
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # Adam, as published; torch's defaults
 
 
@@ -75,24 +77,34 @@ class FeatureTracking:
 class Stepper:
     """N drags that advance together; none of them notices the others.
 
-    The features of a latent serve its tracking and then its supervision: one forward pass a step. The optimised
+    The features of a latent serve its tracking and then its supervision: one forward pass a step. torch's profiler finds
+    a step's parts by name (loss, backward, optimiser, synthesis, tracking). The optimised
     variable of each is an offset on the first `layers` rows of its ws: one for each row in W+, a common one in W.
 
     Args:
         generator: in eval mode, its parameters without gradient.
         settings: the paper's numbers, the same for all.
         starts: at least one.
+        mask_term: makes the second term of eq. 1 from F_0 `[N, C, h, w]` and 1 − M `[N, H, W]`.
 
     Attributes:
         start: `[N, num_ws, w_dim]`; `ws`: the present latents, without gradient.
         handles, targets: `[N, P, 2]` in picture pixels, filled up with zeros where `there_is` `[N, P]` is not set.
         tracking: the paper's, unless another takes its place before the first step.
+        holds: whether a mask holds a part of some picture: the second term of eq. 1 looks at all features.
 
     Raises:
         EditError: no pairs, a feature block that the model does not have, or a mask that does not fit.
     """
 
-    def __init__(self, generator: Generator, settings: DragSettings, starts: Sequence[Start]) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        settings: DragSettings,
+        starts: Sequence[Start],
+        *,
+        mask_term: Callable[[Tensor, Tensor], MaskTerm] = AveragedMask,
+    ) -> None:
         height, width = generator.size
         self.picture = Size(width, height)
         if not all(start.pairs for start in starts):
@@ -107,30 +119,29 @@ class Stepper:
         device = generator.device
         self.start = torch.cat([start.ws.detach().to(device) for start in starts]).clone()
         most = max(len(start.pairs) for start in starts)
-        points = np.zeros((len(starts), most, 2, 2), dtype=np.float32)
+        points = np.zeros((len(starts), most, 2, 2))
         for row, start in zip(points, starts, strict=True):
             row[: len(start.pairs)] = start.pairs
-        self.handles, self.targets = torch.from_numpy(points).to(device).unbind(dim=2)
+        self.handles, self.targets = torch.from_numpy(points).to(self.start).unbind(dim=2)
         counts = torch.tensor([len(start.pairs) for start in starts])
         self.there_is = (torch.arange(most) < counts[:, None]).to(device)
         everything = np.ones((height, width), dtype=np.uint8)
         masks = np.stack([everything if start.mask is None else start.mask for start in starts])
-        self.fixed = fixed_area(torch.from_numpy(masks).to(device))
+        fixed = fixed_area(torch.from_numpy(masks).to(device)) if settings.mask_weight > 0 else None
+        self.holds = fixed is not None
         self.rows = min(settings.layers, self.start.shape[1])
         moved = self.start[:, : 1 if settings.space == "w" else self.rows]
         self.offset = torch.zeros_like(moved).requires_grad_()
         self.momentum, self.square = torch.zeros_like(self.offset), torch.zeros_like(self.offset)
         self.count = 0
         self.ws = self.start
-        self.source = feature_source(generator.synthesis, settings.feature_block, self.rows)
+        self._places = self._read_handles()
+        self.source = feature_source(
+            generator.synthesis, settings.feature_block, self.rows, PRECISIONS[settings.precision]
+        )
         self.features = self._forward(settings.r2)
-        self.first = self.features.map.detach() if self.holds else None
+        self.mask_term = None if fixed is None else mask_term(self.features.map.detach(), fixed)
         self.tracking: Tracking = FeatureTracking(self.features, self.handles, settings, self.picture)
-
-    @property
-    def holds(self) -> bool:
-        """Whether a mask holds a part of some picture: the second term of eq. 1 looks at all features."""
-        return self.fixed is not None and self.settings.mask_weight > 0
 
     def distances(self) -> Tensor:
         """`[N, P]`, in picture pixels; 0 where there is no pair."""
@@ -144,32 +155,39 @@ class Stepper:
             eq. 1 before the step, `[N]`, and whether a drag has stayed finite, bool `[N]`. One that has not keeps
             the latent and the handles that it had; there is no going on with it.
         """
-        loss = supervision_loss(
-            self.features, self.first, self.handles, self.targets, self.there_is, self.settings.r1, self.fixed,
-            self.settings.mask_weight, self.picture,
-        )  # fmt: skip
-        (gradient,) = torch.autograd.grad(loss.sum(), self.offset)
+        with record_function("loss"):
+            loss = supervision_loss(
+                self.features, self.handles, self.targets, self.there_is, self.settings.r1, self.mask_term,
+                self.settings.mask_weight, self.picture,
+            )  # fmt: skip
+        with record_function("backward"):
+            (gradient,) = torch.autograd.grad(loss.sum(), self.offset)
         before = self.offset.detach().clone()
-        self._descend(gradient)
-        self.features = self._forward(self.tracking.reach)
+        with record_function("optimiser"):
+            self._descend(gradient)
+        with record_function("synthesis"):
+            self.features = self._forward(self.tracking.reach)
         moved = self._latents().detach()
         finite = torch.isfinite(loss) & _all_finite(moved) & _all_finite(self.features.pixels.detach())
-        found = self.tracking.follow(self.handles, moved, self.features)
+        with record_function("tracking"):
+            found = self.tracking.follow(self.handles, moved, self.features)
         ended = ~finite[:, None, None]
         self.ws = torch.where(ended, self.ws, moved)
         self.handles = torch.where(ended, self.handles, found)
         with torch.no_grad():
             self.offset.copy_(torch.where(ended, before, self.offset))
+        self._places = self._read_handles()
         return loss.detach(), finite
 
     def keep(self, which: Tensor) -> None:
         """Goes on with a part of the drags; `which` bool `[N]`."""
         for name in ("start", "ws", "handles", "targets", "there_is", "momentum", "square"):
             setattr(self, name, getattr(self, name)[which])
-        self.first = None if self.first is None else self.first[which]
-        self.fixed = None if self.fixed is None else self.fixed[which]
+        if self.mask_term is not None:
+            self.mask_term.keep(which)
         self.offset = self.offset.detach()[which].requires_grad_()
         self.tracking.keep(which)
+        self._places = self._read_handles()
         self.features = self._forward(0)
 
     @torch.no_grad()
@@ -189,14 +207,21 @@ class Stepper:
         handles within that reach, and supervision round where it finds them, look at."""
         return self.source(self._latents(), None if self.holds else self._boxes(reach))
 
+    def _read_handles(self) -> list[tuple[float, float]]:
+        """Of all drags. Waits for the device; so it is called when a step is done, and not within one."""
+        return [
+            (x, y)
+            for (x, y, there_is) in torch.cat([self.handles, self.there_is[..., None]], dim=2).flatten(0, 1).tolist()
+            if there_is
+        ]
+
     def _boxes(self, reach: float) -> list[Box] | None:
         """Of the feature map, as far from each handle as the next step may look; None: anywhere."""
         if not math.isfinite(reach):
             return None
         # Tracking's square, and supervision's disc, shifted by up to a pixel, round any point of it.
         reach = reach + math.ceil(self.settings.r1)
-        handles = self.handles[self.there_is].tolist()
-        return [box_under((x, y), reach, self.picture, self.source.grid) for x, y in handles]
+        return [box_under(place, reach, self.picture, self.source.grid) for place in self._places]
 
 
 def _all_finite(tensor: Tensor) -> Tensor:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from draggan_engine.networks.features import FeatureWindows
 from draggan_engine.protocol.geometry import Size
@@ -60,35 +63,83 @@ def motion_loss(
     return (patches * there_is).sum(dim=1)
 
 
-def mask_loss(features: Tensor, start: Tensor, fixed: Tensor) -> Tensor:
-    """Second term of eq. 1 without its λ: mean of |F − F_0|·(1 − M) over all elements at picture resolution; `[N]`.
+class MaskTerm(Protocol):
+    """Second term of eq. 1 without its λ: how much has changed where nothing may move. One serves one `Stepper`."""
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """`[N]`, of the whole maps `[N, C, h, w]`."""
+
+    def keep(self, which: Tensor) -> None:
+        """Goes on with a part of the drags; `which` bool `[N]`."""
+
+
+class AveragedMask:
+    """The term at the features' resolution: mean of |F − F_0|·m, m being 1 − M averaged down as F is resized up.
+
+    A deviation from the paper, which resizes F: the two are the same wherever F − F_0 has one sign in the features
+    between which a pixel lies, and elsewhere this one is the larger. It needs no map of the picture's size.
 
     Args:
-        features: F, `[N, C, h, w]`.
-        start: F_0, the same shape.
+        first: F_0, `[N, C, h, w]`.
         fixed: 1 − M, float `[N, H, W]`.
     """
-    height, width = fixed.shape[1:]
-    change = F.interpolate(features - start, size=(height, width), mode="bilinear", align_corners=False)
-    return (change.abs() * fixed[:, None]).mean(dim=(1, 2, 3))
+
+    def __init__(self, first: Tensor, fixed: Tensor) -> None:
+        self.first = first
+        probe = torch.zeros_like(first[:, :1], requires_grad=True)
+        (weights,) = torch.autograd.grad(_resized(probe, fixed), probe, fixed[:, None].to(first.dtype))
+        self.weights = weights / (first.shape[1] * fixed[0].numel())
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return ((features - self.first).abs() * self.weights).sum(dim=(1, 2, 3))
+
+    def keep(self, which: Tensor) -> None:
+        self.first, self.weights = self.first[which], self.weights[which]
+
+
+class ExactMask:
+    """The term as the paper has it: mean of |F − F_0|·(1 − M) over all elements at the picture's resolution.
+
+    Args:
+        first: F_0, `[N, C, h, w]`.
+        fixed: 1 − M, float `[N, H, W]`.
+    """
+
+    CHANNELS = 8  # that are resized at a time: no map of the picture's size ever has them all
+
+    def __init__(self, first: Tensor, fixed: Tensor) -> None:
+        self.first, self.fixed = first, fixed.to(first.dtype)
+
+    def __call__(self, features: Tensor) -> Tensor:
+        change = features - self.first
+        parts = [checkpoint(self._sum, part, use_reentrant=False) for part in torch.split(change, self.CHANNELS, dim=1)]
+        return torch.stack(parts).sum(dim=0) / (change.shape[1] * self.fixed[0].numel())
+
+    def _sum(self, change: Tensor) -> Tensor:
+        return (_resized(change, self.fixed).abs() * self.fixed[:, None]).sum(dim=(1, 2, 3))
+
+    def keep(self, which: Tensor) -> None:
+        self.first, self.fixed = self.first[which], self.fixed[which]
+
+
+def _resized(features: Tensor, like: Tensor) -> Tensor:
+    """F at the pixels of pictures `[N, H, W]`."""
+    return F.interpolate(features, size=like.shape[1:], mode="bilinear", align_corners=False)
 
 
 def supervision_loss(
     features: FeatureWindows,
-    start: Tensor | None,
     handles: Tensor,
     targets: Tensor,
     there_is: Tensor,
     radius: float,
-    fixed: Tensor | None,
+    mask_term: MaskTerm | None,
     mask_weight: float,
     picture: Size,
 ) -> Tensor:
-    """Eq. 1 as a whole, of each of N drags; `fixed` None = no mask, and then there need be no `start`. `[N]`."""
+    """Eq. 1 as a whole, of each of N drags; no `mask_term`: everything may move. `[N]`."""
     loss = motion_loss(features, handles, targets, there_is, radius, picture)
-    if fixed is not None and start is not None:
-        loss = loss + mask_weight * mask_loss(features.map, start, fixed)
-    return loss
+    return loss if mask_term is None else loss + mask_weight * mask_term(features.map)
 
 
 def fixed_area(masks: Tensor) -> Tensor | None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from draggan_engine.checkpoints.catalogue import Model
 from draggan_engine.critters.landmarks import LANDMARKS
 from draggan_engine.drag.stepper import Start
+from draggan_engine.drag.supervision import ExactMask
 from draggan_engine.networks.pictures import to_uint8
 from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.messages import ModelInfo
@@ -22,7 +23,7 @@ from draggan_engine.protocol.messages import ModelInfo
 from . import flow as flows
 from .cases import Case, landmark_cases, paired_cases, tracking_cases
 from .detector import Detected, detect
-from .methods import METHODS, Result, Run, tracking_on
+from .methods import METHODS, Drag, Result
 from .metrics import change, feature_distance, features_of, lpips, mse, ssim
 from .rows import OWN, THUMBNAIL, Experiment, Pictures, Request, Row, shown
 
@@ -34,7 +35,7 @@ MOMENTS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 125, 150, 
 
 @dataclass(frozen=True)
 class Task:
-    """A chunk of cases on which one method is to be run."""
+    """A chunk of cases on which one method is to be run; `variant`: in its place, if it is the drag."""
 
     experiment: Experiment
     group: str
@@ -42,7 +43,7 @@ class Task:
     first: int
     size: int
     settings: DragSettings
-    tracking_block: str | None = None
+    variant: Drag | None = None
 
     @property
     def chunk(self) -> str:
@@ -53,20 +54,20 @@ def tasks(request: Request, info: ModelInfo) -> Iterator[Task]:
     """All chunks of a run, in the order in which they are best done: of each experiment every method early."""
     base = request.settings
     for experiment in request.experiments:
-        for group, settings, block in _groups(experiment, base, info):
+        for group, settings, variant in _groups(experiment, base, info):
             size = CHUNK.get(group, 16)
             methods = request.methods if experiment in ("landmarks", "paired", "tracking") else ("drag",)
             for first in range(0, request.n, size):
                 for method in methods:
                     if experiment == "tracking" and method == "no edit":
                         continue
-                    yield Task(experiment, group, method, first, min(size, request.n - first), settings, block)
+                    yield Task(experiment, group, method, first, min(size, request.n - first), settings, variant)
 
 
 def _groups(
     experiment: Experiment, base: DragSettings, info: ModelInfo
-) -> Iterator[tuple[str, DragSettings, str | None]]:
-    """Name of the group, its settings, and the block for tracking if that is another one."""
+) -> Iterator[tuple[str, DragSettings, Drag | None]]:
+    """Name of the group, its settings, and the drag's variant if it is one."""
     if experiment == "landmarks":
         for group in POINTS:
             yield group, base, None
@@ -76,12 +77,13 @@ def _groups(
         yield "1 point", base, None
     elif experiment == "mask":
         yield "with mask", base, None
+        yield "with mask, exact term", base, Drag(mask_term=ExactMask)
         yield "without", base, None
     else:
         yield from _ablations(base, info)
 
 
-def _ablations(base: DragSettings, info: ModelInfo) -> Iterator[tuple[str, DragSettings, str | None]]:
+def _ablations(base: DragSettings, info: ModelInfo) -> Iterator[tuple[str, DragSettings, Drag | None]]:
     """One setting after the other departs from the model's own (paper, tables 3 and 4)."""
     near = info.blocks[-4:]
     r1, r2, step = base.r1, base.r2, base.step_size
@@ -91,6 +93,7 @@ def _ablations(base: DragSettings, info: ModelInfo) -> Iterator[tuple[str, DragS
         "r2": ("r2", _around(r2, (0.5, 1, 1.5, 2))),
         "λ": ("mask_weight", _around(base.mask_weight, (0.1, 0.4, 1, 2, 4))),
         "tracking norm": ("tracking_norm", ("l1", "l2")),
+        "precision": ("precision", ("float32", "bfloat16")),
         "layers": ("layers", sorted({2, 4, 6, 8, info.num_ws} & set(range(1, info.num_ws + 1)))),
         "space": ("space", ("w+", "w")),
         "step size": ("step_size", [float(f"{step * factor:.3g}") for factor in (0.4, 1, 2, 4)]),
@@ -102,7 +105,7 @@ def _ablations(base: DragSettings, info: ModelInfo) -> Iterator[tuple[str, DragS
                 yield f"{name}: {shown(value)}", base.model_copy(update={field: value}), None
     for block in near:
         if block != base.feature_block:
-            yield f"tracking block: {block}", base, block
+            yield f"tracking block: {block}", base, Drag(tracking_block=block)
 
 
 def _around(value: float, factors: Sequence[float]) -> list[float]:
@@ -116,7 +119,7 @@ def run_task(model: Model, task: Task) -> tuple[list[Row], Pictures]:
     """
     cases = _cases(model, task)
     starts = [case.start for case in cases]
-    run: Run = METHODS[task.method] if task.tracking_block is None else tracking_on(task.tracking_block)
+    run = task.variant or METHODS[task.method]
     before = _images(model, [start.ws for start in starts])
     curves: list[list[tuple[int, float]]]
     if task.experiment == "tracking":

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from draggan_engine.drag.sampling import sample
 from draggan_engine.drag.stepper import Start, Stepper, Tracking
+from draggan_engine.drag.supervision import AveragedMask, MaskTerm
 from draggan_engine.drag.tracking import track
 from draggan_engine.networks.features import FeatureWindows
 from draggan_engine.networks.generator import Generator
@@ -98,11 +99,6 @@ def advance(stepper: Stepper, watch: Watch | None = None, *, knows: bool = True)
             watch(step, alive, stepper.ws, stepper.handles)
 
 
-def drag(generator: Generator, starts: Sequence[Start], settings: DragSettings, watch: Watch | None) -> list[Result]:
-    """The paper's."""
-    return advance(Stepper(generator, settings, starts), watch)
-
-
 class Untracked:
     """The handles stay where they began."""
 
@@ -180,21 +176,31 @@ class BlockTracking:
         return found
 
 
-def tracking_on(block: str) -> Run:
-    """The drag with tracking on another block; for the ablations."""
+@dataclass(frozen=True)
+class Drag:
+    """The paper's method, or, for the ablations, a variant of it.
 
-    def run(generator: Generator, starts: Sequence[Start], settings: DragSettings, watch: Watch | None) -> list[Result]:
-        stepper = Stepper(generator, settings, starts)
-        tracking: Tracking = BlockTracking(stepper, block)
-        stepper.tracking = tracking
+    Attributes:
+        tracking_block: whose features serve tracking; None: the block that serves supervision.
+        mask_term: as for the `Stepper`.
+    """
+
+    tracking_block: str | None = None
+    mask_term: Callable[[Tensor, Tensor], MaskTerm] = AveragedMask
+
+    def __call__(
+        self, generator: Generator, starts: Sequence[Start], settings: DragSettings, watch: Watch | None
+    ) -> list[Result]:
+        stepper = Stepper(generator, settings, starts, mask_term=self.mask_term)
+        if self.tracking_block is not None:
+            tracking: Tracking = BlockTracking(stepper, self.tracking_block)
+            stepper.tracking = tracking
         return advance(stepper, watch)
-
-    return run
 
 
 METHODS: Mapping[str, Run] = {
     "no edit": no_edit,
-    "drag": drag,
+    "drag": Drag(),
     "no tracking": no_tracking,
     "optical flow": by_flow(flows.dis),
     "RAFT": by_flow(flows.raft),

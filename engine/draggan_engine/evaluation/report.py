@@ -38,6 +38,7 @@ _LABELS = {
     "layers": "layers",
     "feature_block": "feature block",
     "tracking_norm": "tracking norm",
+    "precision": "precision",
     "max_steps": "most steps",
     "stop_distance": "stopping distance",
 }
@@ -295,7 +296,7 @@ def _mask(run: _Run) -> list[str]:
     shown = run.shown(run.rows("mask"))
     if not shown:
         return []
-    groups = sorted({row.group for row in shown})  # "with mask", "without"
+    groups = sorted({row.group for row in shown})  # "with mask", "with mask, exact term", "without"
     parts = {group: [row for row in shown if row.group == group] for group in groups}
     lines = []
     for group, part in parts.items():
@@ -303,14 +304,15 @@ def _mask(run: _Run) -> list[str]:
         share = ratio_in(part, "md", "md_start").percents()
         lines.append([group, *(mean.text() for mean in means), share, str(means[1].n)])
     versus = []
-    if len(groups) == 2:
-        ratio = compared(parts[groups[0]], parts[groups[1]], "change_outside")
-        versus = [
-            f"Outside the mask a picture changes {ratio.percents()} % as much {groups[0]} as {groups[1]} (n {ratio.n})."
-        ]
+    for group in groups[:-1]:
+        ratio = compared(parts[group], parts[groups[-1]], "change_outside")
+        versus.append(
+            f"Outside the mask a picture changes {ratio.percents()} % as much {group} as {groups[-1]} (n {ratio.n})."
+        )
     return [
         "## Mask",
-        "The same drags with and without a mask. Change: mean difference from the picture before, in levels of 0…255.",
+        "The same drags with and without a mask, with the second term of eq. 1 at the features' resolution and, as the "
+        "paper has it (exact), at the picture's. Change: mean difference from the picture before, in levels of 0…255.",
         table(["drag", "change inside", "change outside", "MD, px", "% of no edit", "n"], lines),
         *versus,
         *run.sheets(mask_sheets(run.folder, shown)),

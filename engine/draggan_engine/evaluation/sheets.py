@@ -83,7 +83,7 @@ def paired_sheets(folder: Path, rows: Sequence[Row]) -> Iterator[Sheet]:
 def mask_sheets(folder: Path, rows: Sequence[Row], count: int = 4) -> Iterator[Sheet]:
     """Of one method: the same cases in each group, typical ones of the last by what changed outside the mask."""
     rows = [row for row in rows if "change_outside" in row.values]
-    groups = sorted({row.group for row in rows})  # "with mask", "without"
+    groups = sorted({row.group for row in rows})  # "with mask", "with mask, exact term", "without"
     if not groups:
         return
     of_case = {group: {row.case: row for row in rows if row.group == group} for group in groups}

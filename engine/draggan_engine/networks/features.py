@@ -11,7 +11,7 @@ from torch import Tensor
 
 from draggan_engine.protocol.geometry import Size
 
-from .stylegan2 import Block, Fixed, StyleGAN2Synthesis
+from .stylegan2 import Block, StyleGAN2Synthesis
 from .synthesis import Synthesis
 from .windows import Box, Level, plan, whole
 
@@ -86,47 +86,60 @@ class LocalMaps(FeatureSource):
     """Of StyleGAN2: the highest blocks only in windows, from where that saves arithmetic; exactly what they are in the
     whole map, and with the same gradient."""
 
-    def __init__(self, synthesis: StyleGAN2Synthesis, name: str, moving: int) -> None:
-        """For ws whose first `moving` rows change; there is no gradient with respect to the others."""
-        self.synthesis, self.name = synthesis, name
-        self.names = synthesis.block_names[: synthesis.block_names.index(name) + 1]
-        self.dtypes = [synthesis.dtype_of(resolution) for resolution in synthesis.resolutions[: len(self.names)]]
-        self.blocks = [_block(synthesis, name) for name in self.names]
+    def __init__(
+        self, synthesis: StyleGAN2Synthesis, name: str, moving: int, precision: torch.dtype | None = None
+    ) -> None:
+        """For ws whose first `moving` rows change; there is no gradient with respect to the others. Every block is
+        computed in that precision, None: as for pictures."""
+        names = synthesis.block_names[: synthesis.block_names.index(name) + 1]
+        self.blocks = [_block(synthesis, name) for name in names]
+        self.dtypes = [precision or synthesis.dtype_of(block.resolution) for block in self.blocks]
+        self.moving = moving
+        with torch.no_grad():
+            self.constants = [block.constants(dtype) for block, dtype in zip(self.blocks, self.dtypes, strict=True)]
         self.shapes = [block.shape for block in self.blocks[1:]]
         height, width = self.blocks[-1].conv1.noise_const.shape
         self.grid = Size(width, height)
-        with torch.no_grad():
-            constants = [block.constants(dtype) for block, dtype in zip(self.blocks, self.dtypes, strict=True)]
-        self.fixed = Fixed(moving, dict(zip(self.names, constants, strict=True)))
 
     def __call__(self, ws: Tensor, boxes: Sequence[Box] | None = None) -> FeatureWindows:
         return self.computed(ws, () if boxes is None else plan(boxes, self.shapes))
 
     def computed(self, ws: Tensor, levels: Sequence[Level]) -> FeatureWindows:
         """With those windows of the highest blocks (`windows.chain`), the blocks below whole."""
-        base = self.names[-1 - len(levels)]
-        x = self.synthesis(ws, features=(base,), fixed=self.fixed).features[base]
-        if not levels:
-            return FeatureWindows.of(x)
-        rows = self.fixed.rows_of(ws)
+        rows = [row if i < self.moving else row.detach() for i, row in enumerate(ws.unbind(dim=1))]
+        below = len(self.blocks) - len(levels)
+        x: Tensor | None = None
+        for i in range(below):
+            x = self.blocks[i].features(x, rows[_row(i) :], "const", self.dtypes[i], self.constants[i])
+        assert x is not None  # no windows of the first block
         patches, places = [x], [Box(0, 0, x.shape[3], x.shape[2])]
-        for i, level in enumerate(levels, start=len(self.names) - len(levels)):
-            block, dtype, constants = self.blocks[i], self.dtypes[i], self.fixed.constants[self.names[i]]
+        for i, level in enumerate(levels, start=below):
             patches = [
-                block.window(patches[source], places[source], box, rows[2 * i - 1 :], dtype, constants)
+                self.blocks[i].window(
+                    patches[source], places[source], box, rows[_row(i) :], self.dtypes[i], self.constants[i]
+                )
                 for box, source in zip(level.boxes, level.sources, strict=True)
             ]
             places = list(level.boxes)
         return FeatureWindows([patch.to(ws.dtype) for patch in patches], places, self.grid)
 
 
-def feature_source(synthesis: Synthesis, name: str, moving: int) -> FeatureSource:
+def feature_source(synthesis: Synthesis, name: str, moving: int, precision: torch.dtype | None = None) -> FeatureSource:
     """For drags on that block that move the first `moving` rows of ws; there need be no gradient with respect to the
-    others."""
+    others.
+
+    Args:
+        precision: to compute in; None: as for pictures. StyleGAN3 heeds none.
+    """
     if isinstance(synthesis, StyleGAN2Synthesis):
-        return LocalMaps(synthesis, name, moving)
+        return LocalMaps(synthesis, name, moving, precision)
     height = synthesis.feature_height(name)
     return WholeMaps(synthesis, name, Size(height, height))  # StyleGAN3's pictures are square
+
+
+def _row(block: int) -> int:
+    """The first of the block's rows of ws."""
+    return max(2 * block - 1, 0)
 
 
 def _block(synthesis: StyleGAN2Synthesis, name: str) -> Block:

@@ -7,7 +7,7 @@ Wherever a height is asked for, the width follows from `b4.const` (StyleGAN-Huma
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -33,22 +33,6 @@ class BlockConstants(NamedTuple):
 
     conv0: LayerConstants | None
     conv1: LayerConstants
-
-
-class Fixed(NamedTuple):
-    """What stays as it is while the features of one ws after another are computed.
-
-    Attributes:
-        moving: so many rows of ws, from the first, change; no gradient is computed for the others.
-        constants: what the blocks of that name compute from their weights alone.
-    """
-
-    moving: int
-    constants: Mapping[str, BlockConstants]
-
-    def rows_of(self, ws: Tensor) -> list[Tensor]:
-        """Each `[N, w_dim]`."""
-        return [row if i < self.moving else row.detach() for i, row in enumerate(ws.unbind(dim=1))]
 
 
 class Part(NamedTuple):
@@ -245,11 +229,8 @@ class StyleGAN2Synthesis(Synthesis):
         noise_mode: NoiseMode = "const",
         features: Sequence[str] = (),
         image: int | None = None,
-        fixed: Fixed | None = None,
     ) -> SynthesisResult:
-        """As for every family; `fixed`: what need not be computed each time."""
-        fixed = fixed or Fixed(ws.shape[1], {})
-        rows = fixed.rows_of(ws)
+        rows = ws.unbind(dim=1)
         height = self.wanted(features, image)
         last = max([height, *map(self.feature_height, features)])
         maps: dict[str, Tensor] = {}
@@ -261,7 +242,7 @@ class StyleGAN2Synthesis(Synthesis):
                 break
             block = self.get_submodule(name)
             assert isinstance(block, Block)
-            x = block.features(x, rows[row:], noise_mode, self.dtype_of(resolution), fixed.constants.get(name))
+            x = block.features(x, rows[row:], noise_mode, self.dtype_of(resolution))
             row += 1 if block.first else 2
             if resolution <= height:
                 picture = block.picture(picture, x, rows[row])

@@ -18,6 +18,7 @@ from .geometry import Point, Size, contains, distance
 
 Space = Literal["w+", "w"]
 Norm = Literal["l1", "l2"]
+Precision = Literal["float32", "bfloat16"]
 FinitePoint = tuple[
     Annotated[float, Field(allow_inf_nan=False)],
     Annotated[float, Field(allow_inf_nan=False)],
@@ -52,6 +53,9 @@ class DragSettings(Document):
         None, description="d, px; none: 1 with at most five points, else 2"
     )
     tracking_norm: Norm = Field("l1", description="norm of eq. 2 over channels")
+    precision: Precision = Field(
+        "float32", description="of the features; float32: as pictures are computed. StyleGAN3 has that only"
+    )
 
     @classmethod
     def for_height(cls, height: int, feature_block: str) -> DragSettings:

@@ -1,0 +1,68 @@
+"""`draggan-tui bench drag`: what a drag's step takes, beside the plain drag's and beside what its arithmetic must take."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+
+from draggan_engine.benchmarks.drag import Case, Measured, measure
+from draggan_engine.checkpoints.devices import resolve_device
+from draggan_engine.protocol.edit import Precision
+from draggan_engine.protocol.errors import InputError
+
+SIZES = (32, 64, 128, 256, 512, 1024)
+HEADER = (
+    f"{'picture':<16} {'pairs':>5} {'mask':<4} {'precision':<9} {'plain ms':>9} {'ours ms':>8} {'ratio':>7} "
+    f"{'floor ms':>9} {'× floor':>7} {'plain MB':>9} {'ours MB':>8} {'apart px':>8}"
+)
+
+
+def bench_drag(
+    models: Sequence[str],
+    sizes: Sequence[int],
+    pairs: Sequence[int],
+    masks: Sequence[bool],
+    precisions: Sequence[Precision],
+    steps: int,
+    device: str,
+) -> None:
+    """Measures each case, and prints it.
+
+    Args:
+        models: names or paths; and `sizes`: heights of networks with random weights.
+        pairs: how many handles.
+        masks: without and with.
+        steps: of each drag that count.
+
+    Raises:
+        DragganError: a model, a size or the device cannot be used.
+    """
+    for size in sizes:
+        if size not in SIZES:
+            raise InputError(f"--size {size}: StyleGAN2 has {', '.join(map(str, SIZES))}; choose one of them")
+    where = str(resolve_device(device))
+    print(f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}; medians of {steps} steps, in turn")
+    print(
+        "ratio: of the plain drag's step to ours. floor: the step's arithmetic at the rate of a large matrix product."
+    )
+    print("MB: at most, above the weights. apart: the handles from the plain drag's.")
+    print(HEADER, flush=True)
+    pictures: list[str | int] = [*models, *sizes]
+    for name, count, masked, precision in itertools.product(pictures, pairs, masks, precisions):
+        print(row(measure(Case(name, count, masked, precision, where), steps)), flush=True)
+
+
+def row(measured: Measured) -> str:
+    """Two lines: the figures, and where a step's time goes."""
+    case = measured.case
+    apart = "" if measured.apart is None else f"{measured.apart:.1f}"
+    parts = ", ".join(f"{name} {share:.0%}" for name, share in measured.parts.items())
+    return (
+        f"{case.name:<16} {case.pairs:>5} {'yes' if case.masked else 'no':<4} {case.precision:<9} "
+        f"{measured.plain_seconds * 1e3:>9.1f} {measured.seconds * 1e3:>8.1f} {measured.ratio:>6.1f}× "
+        f"{measured.floor * 1e3:>9.1f} {measured.seconds / measured.floor:>6.1f}× "
+        f"{measured.plain_peak / 1e6:>9.0f} {measured.peak / 1e6:>8.0f} {apart:>8}\n"
+        f"{'':16} {1 / measured.seconds:.1f} steps/s: {parts}"
+    )

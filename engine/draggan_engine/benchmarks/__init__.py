@@ -1,0 +1,1 @@
+"""What a drag costs, beside the same drag done plainly."""

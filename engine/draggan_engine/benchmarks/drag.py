@@ -1,0 +1,184 @@
+"""Seconds and memory of a drag's step, beside the plain drag's, in turn within one run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.autograd.profiler_legacy import profile  # torch.profiler's writes to the terminal
+from torch.utils.flop_counter import FlopCounterMode
+
+from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.drag.stepper import Start, Stepper
+from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
+from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.pictures import latent_of_seed
+from draggan_engine.protocol.edit import DragSettings, Precision
+
+from .plain import PlainDrag
+
+DTYPES: Mapping[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PARTS = ("synthesis", "loss", "backward", "optimiser", "tracking")
+CHANNEL_BASE = 32768  # of the published 512 and 1024 px configurations
+WARM_UP = 2
+MEMORY_STEPS = 3
+PROC_STATUS = Path("/proc/self/status")
+SQUARE = 2048  # side of the matrices whose product measures the machine's rate
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is dragged.
+
+    Attributes:
+        model: a model's name or path; or a height in pixels, of a StyleGAN2 with random weights.
+        pairs: how many.
+        masked: whether a mask holds all but a disc round the middle.
+        precision: the product's; the plain drag is in float32.
+    """
+
+    model: str | int
+    pairs: int
+    masked: bool
+    precision: Precision
+    device: str
+
+    @property
+    def name(self) -> str:
+        return self.model if isinstance(self.model, str) else f"random {self.model} px"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of one case; times are medians, in seconds a step.
+
+    Attributes:
+        ratio: of the plain drag's step to ours: the median of those that were measured one after the other.
+        floor: the step's arithmetic at the rate of a large matrix product of the same precision.
+        parts: shares of the step's time, by name of `PARTS`.
+        peak, plain_peak: bytes above the weights and what runs them.
+        apart: how far the handles were at most from the plain drag's, in pixels; None: with a mask the two differ in
+            the second term.
+    """
+
+    case: Case
+    seconds: float
+    plain_seconds: float
+    ratio: float
+    floor: float
+    parts: Mapping[str, float]
+    peak: int
+    plain_peak: int
+    apart: float | None
+
+
+def measure(case: Case, steps: int) -> Measured:
+    """
+    Raises:
+        DragganError: the model cannot be loaded.
+    """
+    generator, settings, start = _prepared(case)
+    ours = Stepper(generator, settings, [start])
+    plain = PlainDrag(_prepared(case)[0], settings, start)
+    spent, rates, apart = [], [], 0.0
+    for _ in range(WARM_UP + steps):
+        spent.append((_timed(ours.step, case.device), _timed(plain.step, case.device)))
+        rates.append(_rate(DTYPES[case.precision], case.device))
+        apart = max(apart, float((ours.handles[0].cpu() - torch.tensor(plain.handles)).abs().max()))
+    spent = spent[WARM_UP:]
+    with FlopCounterMode(display=False) as counter:
+        ours.step()
+    return Measured(
+        case=case,
+        seconds=statistics.median(a for a, _ in spent),
+        plain_seconds=statistics.median(b for _, b in spent),
+        ratio=statistics.median(b / a for a, b in spent),
+        floor=counter.get_total_flops() / statistics.median(rates),
+        parts=_parts(ours, steps),
+        peak=_in_a_process_of_its_own(case, plain=False),
+        plain_peak=_in_a_process_of_its_own(case, plain=True),
+        apart=None if case.masked else apart,
+    )
+
+
+def _prepared(case: Case) -> tuple[Generator, DragSettings, Start]:
+    if isinstance(case.model, int):
+        torch.manual_seed(0)
+        channels = pyramid_channels(case.model, CHANNEL_BASE, 512)
+        config = StyleGAN2Config(resolution=case.model, channels=channels)
+        generator = Generator(config).eval().requires_grad_(False).to(case.device)
+        settings = DragSettings.for_height(case.model, f"b{min(case.model, 128)}")
+    else:
+        model = load_model(case.model, case.device)
+        generator, settings = model.generator, model.info.settings
+    height, width = generator.size
+    across = min(case.pairs, 5)
+    down = -(-case.pairs // across)
+    settings = settings.model_copy(update={"precision": case.precision})
+    handles = [(width * (i % across + 0.5) / across, height * (i // across + 0.5) / down) for i in range(case.pairs)]
+    mask = None
+    if case.masked:
+        rows, columns = np.ogrid[:height, :width]
+        inside = (rows / height - 0.5) ** 2 + (columns / width - 0.5) ** 2 < 0.3**2
+        mask = inside.astype(np.uint8)
+    pairs = [((x, y), (x + width / 8, y + height / 10)) for x, y in handles]
+    return generator, settings, Start(latent_of_seed(generator, 0, 0.7), pairs, mask)
+
+
+def _timed(step: Callable[[], object], device: str) -> float:
+    began = time.perf_counter()
+    step()
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def _rate(dtype: torch.dtype, device: str) -> float:
+    """Operations a second of a large matrix product (a multiply-add is two)."""
+    a = torch.ones(SQUARE, SQUARE, dtype=dtype, device=device)
+    return 2 * SQUARE**3 / _timed(lambda: a @ a, device)
+
+
+def _parts(stepper: Stepper, steps: int) -> dict[str, float]:
+    with profile() as profiled:  # type: ignore[no-untyped-call]
+        for _ in range(steps):
+            stepper.step()
+    totals = {event.key: event.cpu_time_total for event in profiled.key_averages() if event.key in PARTS}
+    return {name: totals[name] / sum(totals.values()) for name in PARTS}
+
+
+def _in_a_process_of_its_own(case: Case, *, plain: bool) -> int:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(peak, case, plain).result()
+
+
+def peak(case: Case, plain: bool) -> int:
+    """Bytes that a few steps take, at most, beside the weights and what runs them; to be measured in a process that does
+    nothing else.
+
+    Args:
+        plain: of the plain drag.
+    """
+    generator, settings, start = _prepared(case)
+    before = _peak_so_far(case.device)
+    drag = PlainDrag(generator, settings, start) if plain else Stepper(generator, settings, [start])
+    for _ in range(MEMORY_STEPS):
+        drag.step()
+    return _peak_so_far(case.device) - before
+
+
+def _peak_so_far(device: str) -> int:
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    if PROC_STATUS.is_file():  # Linux's getrusage would begin with the peak of the process that started this one
+        lines = dict(line.split(":", 1) for line in PROC_STATUS.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS: in bytes

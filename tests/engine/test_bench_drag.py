@@ -1,0 +1,49 @@
+"""`bench drag` measures what it says: both drags, in both kinds of memory, and the arithmetic of a step."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from draggan_engine.benchmarks.drag import PARTS, Case, measure
+from draggan_tui.benchmarks.drag import HEADER, row
+from draggan_tui.cli import app
+
+
+def test_a_case_of_the_bundled_model() -> None:
+    measured = measure(Case("critters-128", 2, masked=False, precision="float32", device="cpu"), steps=3)
+    assert measured.ratio > 0 and measured.seconds > 0 and measured.plain_seconds > 0
+    assert 0 < measured.floor < measured.seconds
+    assert set(measured.parts) == set(PARTS) and sum(measured.parts.values()) == pytest.approx(1)
+    assert all(share > 0 for share in measured.parts.values())
+    assert measured.plain_peak > 2**20  # at least a map of all channels at the picture's size: 64 × 128 × 128 float32
+    assert measured.apart is not None and measured.apart <= 1
+    figures, parts = row(measured).splitlines()
+    assert figures.startswith("critters-128         2 no   float32  ") and len(figures) == len(HEADER)
+    assert "steps/s: synthesis " in parts
+
+
+def test_what_is_printed() -> None:
+    arguments = (
+        "bench",
+        "drag",
+        "--size",
+        "32",
+        "--mask",
+        "--precision",
+        "bfloat16",
+        "--steps",
+        "1",
+        "--device",
+        "cpu",
+    )
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert HEADER in result.output
+    assert "random 32 px         1 yes  bfloat16 " in result.output
+
+
+def test_a_size_that_there_is_not() -> None:
+    result = CliRunner().invoke(app, ("bench", "drag", "--size", "100"))
+    assert result.exit_code == 2
+    assert "--size 100: StyleGAN2 has 32, 64," in result.output
