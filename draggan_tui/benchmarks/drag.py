@@ -15,7 +15,7 @@ from draggan_engine.protocol.errors import InputError
 SIZES = (32, 64, 128, 256, 512, 1024)
 HEADER = (
     f"{'picture':<16} {'pairs':>5} {'mask':<4} {'precision':<9} {'plain ms':>9} {'ours ms':>8} {'ratio':>7} "
-    f"{'floor ms':>9} {'× floor':>7} {'plain MB':>9} {'ours MB':>8} {'apart px':>8}"
+    f"{'floor ms':>9} {'× floor':>7} {'+ kernels':>9} {'plain MB':>9} {'ours MB':>8} {'apart px':>8}"
 )
 
 
@@ -43,10 +43,11 @@ def bench_drag(
         if size not in SIZES:
             raise InputError(f"--size {size}: StyleGAN2 has {', '.join(map(str, SIZES))}; choose one of them")
     where = str(resolve_device(device))
-    print(f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}; medians of {steps} steps, in turn")
+    print(f"{where}, torch {torch.__version__}; medians of {steps} steps, in turn")
     print(
         "ratio: of the plain drag's step to ours. floor: the step's arithmetic at the rate of a large matrix product."
     )
+    print("+ kernels: ours to the floor and the time to read its kernels, once forwards and once backwards.")
     print("MB: at most, above the weights. apart: the handles from the plain drag's.")
     print(HEADER, flush=True)
     pictures: list[str | int] = [*models, *sizes]
@@ -63,6 +64,7 @@ def row(measured: Measured) -> str:
         f"{case.name:<16} {case.pairs:>5} {'yes' if case.masked else 'no':<4} {case.precision:<9} "
         f"{measured.plain_seconds * 1e3:>9.1f} {measured.seconds * 1e3:>8.1f} {measured.ratio:>6.1f}× "
         f"{measured.floor * 1e3:>9.1f} {measured.seconds / measured.floor:>6.1f}× "
+        f"{measured.seconds / (measured.floor + measured.passage):>8.1f}× "
         f"{measured.plain_peak / 1e6:>9.0f} {measured.peak / 1e6:>8.0f} {apart:>8}\n"
-        f"{'':16} {1 / measured.seconds:.1f} steps/s: {parts}"
+        f"{'':16} {1 / measured.seconds:.1f} steps/s, threads: {measured.threads}; {parts}"
     )

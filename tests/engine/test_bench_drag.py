@@ -20,7 +20,7 @@ def test_a_case_of_the_bundled_model() -> None:
     assert measured.apart is not None and measured.apart <= 1
     figures, parts = row(measured).splitlines()
     assert figures.startswith("critters-128         2 no   float32  ") and len(figures) == len(HEADER)
-    assert "steps/s: synthesis " in parts
+    assert "steps/s, threads: 1; synthesis " in parts
 
 
 def test_what_is_printed() -> None:

@@ -10,13 +10,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch.autograd.profiler_legacy import profile  # torch.profiler's writes to the terminal
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.devices import settle_threads
 from draggan_engine.drag.stepper import Start, Stepper
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.generator import Generator
@@ -25,6 +28,7 @@ from draggan_engine.protocol.edit import DragSettings, Precision
 
 from .plain import PlainDrag
 
+aten = torch.ops.aten
 DTYPES: Mapping[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PARTS = ("synthesis", "loss", "backward", "optimiser", "tracking")
 CHANNEL_BASE = 32768  # of the published 512 and 1024 px configurations
@@ -63,6 +67,8 @@ class Measured:
     Attributes:
         ratio: of the plain drag's step to ours: the median of those that were measured one after the other.
         floor: the step's arithmetic at the rate of a large matrix product of the same precision.
+        passage: to read the kernels that it uses once forwards and once backwards, at the rate of a large sum. Where
+            windows are small, that takes as long as the arithmetic.
         parts: shares of the step's time, by name of `PARTS`.
         peak, plain_peak: bytes above the weights and what runs them.
         apart: how far the handles were at most from the plain drag's, in pixels; None: with a mask the two differ in
@@ -74,10 +80,12 @@ class Measured:
     plain_seconds: float
     ratio: float
     floor: float
+    passage: float
     parts: Mapping[str, float]
     peak: int
     plain_peak: int
     apart: float | None
+    threads: int
 
 
 def measure(case: Case, steps: int) -> Measured:
@@ -88,13 +96,14 @@ def measure(case: Case, steps: int) -> Measured:
     generator, settings, start = _prepared(case)
     ours = Stepper(generator, settings, [start])
     plain = PlainDrag(_prepared(case)[0], settings, start)
-    spent, rates, apart = [], [], 0.0
+    spent, rates, bandwidths, apart = [], [], [], 0.0
     for _ in range(WARM_UP + steps):
         spent.append((_timed(ours.step, case.device), _timed(plain.step, case.device)))
         rates.append(_rate(DTYPES[case.precision], case.device))
+        bandwidths.append(_bandwidth(case.device))
         apart = max(apart, float((ours.handles[0].cpu() - torch.tensor(plain.handles)).abs().max()))
     spent = spent[WARM_UP:]
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter, _KernelBytes() as kernels:
         ours.step()
     return Measured(
         case=case,
@@ -102,10 +111,12 @@ def measure(case: Case, steps: int) -> Measured:
         plain_seconds=statistics.median(b for _, b in spent),
         ratio=statistics.median(b / a for a, b in spent),
         floor=counter.get_total_flops() / statistics.median(rates),
+        passage=kernels.total / statistics.median(bandwidths),
         parts=_parts(ours, steps),
         peak=_in_a_process_of_its_own(case, plain=False),
         plain_peak=_in_a_process_of_its_own(case, plain=True),
         apart=None if case.masked else apart,
+        threads=torch.get_num_threads(),
     )
 
 
@@ -115,6 +126,7 @@ def _prepared(case: Case) -> tuple[Generator, DragSettings, Start]:
         channels = pyramid_channels(case.model, CHANNEL_BASE, 512)
         config = StyleGAN2Config(resolution=case.model, channels=channels)
         generator = Generator(config).eval().requires_grad_(False).to(case.device)
+        settle_threads(generator.device, sum(parameter.numel() for parameter in generator.parameters()))
         settings = DragSettings.for_height(case.model, f"b{min(case.model, 128)}")
     else:
         model = load_model(case.model, case.device)
@@ -145,6 +157,33 @@ def _rate(dtype: torch.dtype, device: str) -> float:
     """Operations a second of a large matrix product (a multiply-add is two)."""
     a = torch.ones(SQUARE, SQUARE, dtype=dtype, device=device)
     return 2 * SQUARE**3 / _timed(lambda: a @ a, device)
+
+
+def _bandwidth(device: str) -> float:
+    """Bytes a second of a large sum."""
+    a = torch.ones(SQUARE * SQUARE * 16, device=device)
+    return a.nbytes / _timed(a.sum, device)
+
+
+class _KernelBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of the convolutions' kernels, each once for each direction."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.sizes: dict[tuple[bool, int], int] = {}
+
+    @property
+    def total(self) -> int:
+        return sum(self.sizes.values())
+
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
+        if func in (aten.convolution.default, aten.convolution_backward.default):
+            back = func is aten.convolution_backward.default
+            kernel = args[2 if back else 1]
+            self.sizes[back, kernel.data_ptr()] = kernel.nbytes
+        return func(*args, **(kwargs or {}))
 
 
 def _parts(stepper: Stepper, steps: int) -> dict[str, float]:

@@ -18,7 +18,7 @@ from ..protocol.edit import DragSettings
 from ..protocol.errors import CheckpointError, StorageError
 from ..protocol.messages import ModelInfo
 from . import native, nvidia, rosinality, tensorflow
-from .devices import resolve_device, threads_for
+from .devices import resolve_device, settle_threads
 from .foreign import PICKLE, ZIP, read_root
 from .known import licence_of
 from .library import cached_copy, find
@@ -81,8 +81,7 @@ def load_model(spec: str, device: str = "auto", progress: Progress = quiet) -> M
         _remember(parts, info, path, sha256)
     progress("building", 1, 1)
     model = Model(path, generator, _describe(generator, parts, info, path, sha256))
-    if place.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(threads_for(model.info.parameters))
+    settle_threads(place, model.info.parameters)
     return model
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from ..protocol.errors import DeviceError
@@ -34,6 +36,13 @@ def resolve_device(name: str) -> torch.device:
 # OMP_NUM_THREADS). The published StyleGAN2s have 23 M and more.
 SMALL_MODEL = 4_000_000
 ALL_THREADS = torch.get_num_threads()  # before any model has asked for fewer: torch's own choice
+
+
+def settle_threads(place: torch.device, parameters: int) -> None:
+    """On a CPU, makes torch use as many threads as serve a model of that size best, unless OMP_NUM_THREADS says how
+    many."""
+    if place.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads_for(parameters))
 
 
 def threads_for(parameters: int) -> int:
