@@ -113,11 +113,14 @@ class DragganApp(App[None]):
         depths: dict[str | None, ColorDepth] = {"truecolor": "truecolor", "256": "256", "standard": "16"}
         return depths.get(self.console.color_system, "none")
 
-    async def on_mount(self) -> None:
+    def on_load(self) -> None:
+        # Before there is a screen, whose styles would have to be found anew.
         theme = self.options.theme.to_textual()
         self.register_theme(theme)
         self.theme = theme.name
         self.set_keymap(self.options.keymap)
+
+    def on_mount(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _: self._signalled(loop, number))

@@ -148,6 +148,7 @@ def editor(
 ) -> None:
     """Opens the editor."""
     if context.invoked_subcommand is not None:
+        gc.enable()
         _refuse_options(context)
         return
     with friendly():
@@ -225,6 +226,7 @@ def _collect_seldom() -> None:
     seconds; so it does a tenth as often, and leaves out what is there from the beginning."""
     gc.freeze()
     gc.set_threshold(700, 10, 100)
+    gc.enable()
 
 
 def _need_terminal() -> None:

@@ -10,7 +10,7 @@ from draggan_tui import DEFAULT_MODEL
 from .processes import environment
 from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
 
-PROGRAM = (sys.executable, "-m", "draggan_tui")
+PROGRAM = (sys.executable, "-c", "from draggan_tui.__main__ import main; main()")  # as the installed script does
 SEED = "42"
 SIZE = (192, 64)
 """Columns and rows: beside the inspector the bundled model's square picture gets 124×124 pixels, as many as 160×96 has."""

@@ -33,6 +33,7 @@ from draggan_engine.protocol.messages import (
     Resumed,
     Save,
     Saved,
+    Shown,
 )
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.renderables.changes import counted
@@ -267,6 +268,7 @@ class SessionScreen(StageScreen):
         picture = np.frombuffer(event.rgb, np.uint8).reshape(event.height, event.width, 3)
         if event.request == 0 and self.workspace.dragging:
             self.seen = picture
+            self.call_after_refresh(lambda: self.engine.send(Shown()))
         elif event.request == self._request and self._asked_for is not None:
             self.pictures.put(*self._asked_for, picture)
             self._asked_for = None

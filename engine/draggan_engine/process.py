@@ -60,6 +60,7 @@ from .protocol.messages import (
     Save,
     Saved,
     SaveMask,
+    Shown,
     StartDrag,
     StopDrag,
     body_length,
@@ -77,8 +78,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("draggan_engine")
 
-# Pictures for the screen may take so much of a drag's time, and come at most so often.
-PREVIEW_SHARE = 0.25
+# Pictures for the screen may take so much of a drag's time, which slows it by a sixth, and come at most so often.
+PREVIEW_SHARE = 1 / 7
 PREVIEW_INTERVAL = 1 / 15
 LOADING_INTERVAL = 0.1
 
@@ -163,6 +164,8 @@ class Engine:
                 self.jobs.put(command)
             case Look():
                 self.steering.see(Size(command.width, command.height))
+            case Shown():
+                self.steering.unseen = False
             case Render():
                 self.jobs.put(command)
                 self.steering.wake()
@@ -303,6 +306,10 @@ class Engine:
             image = image.resize((wanted.width, wanted.height), Image.Resampling.BOX)
         self.outbox.send(Preview(request=request, width=image.width, height=image.height, rgb=image.tobytes()))
 
+    def _send_drags_picture(self, model: Model, ws: Tensor) -> None:
+        self.steering.unseen = True
+        self._send_picture(model, 0, ws, self.steering.look)
+
     def _run_drag(self, model: Model, command: StartDrag) -> None:
         from .drag import DragAtRest, DragStep
         from .recording import prepare_drag, record_drag
@@ -330,14 +337,14 @@ class Engine:
                     with self._reported(asked.type):
                         self._send_preview(model, asked.request, asked.edit, Size(asked.width, asked.height))
                 if isinstance(event, DragAtRest):
-                    self._send_picture(model, 0, event.ws, self.steering.look)
+                    self._send_drags_picture(model, event.ws)
                 elif isinstance(event, DragStep):
                     self.outbox.send(_progress(event, most, event.step / (now - began)))
                     due = now - shown >= PREVIEW_INTERVAL and rendering <= PREVIEW_SHARE * (now - began)
-                    if due and not self.outbox.holds_preview():
-                        self._send_picture(model, 0, event.ws, self.steering.look)
-                        shown = time.monotonic()
-                        rendering += shown - now
+                    if due and not self.steering.unseen:
+                        self._send_drags_picture(model, event.ws)
+                        shown = now
+                        rendering += time.monotonic() - now
                 else:
                     self._shown = event.edit.source
                     self.outbox.send(DragEnded(record=event.record, entry=event.entry, problem=event.problem))

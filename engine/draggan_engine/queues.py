@@ -29,11 +29,6 @@ class Outbox:
             self._waiting.append(event)
             self._change.notify()
 
-    def holds_preview(self) -> bool:
-        """Whether the line is slower than the pictures."""
-        with self._change:
-            return any(isinstance(event, Preview) for event in self._waiting)
-
     def close(self, timeout: float = 5.0) -> None:
         """Sends what is left, within `timeout` seconds."""
         with self._change:

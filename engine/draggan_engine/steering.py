@@ -18,6 +18,7 @@ class Steering:
 
     Attributes:
         look: the size of the drag's previews.
+        unseen: whether one of them has been sent and is not yet on the screen.
     """
 
     def __init__(self) -> None:
@@ -26,11 +27,12 @@ class Steering:
         self._stop = self._let_go = False
         self._hand: Point | None = None
         self.look = Size(1, 1)
+        self.unseen = False
 
     def expect(self, look: Size) -> None:
         """A drag is about to begin; what was wanted of the last one is done with."""
         with self._lock:
-            self._stop, self._let_go, self._hand, self.look = False, False, None, look
+            self._stop, self._let_go, self._hand, self.look, self.unseen = False, False, None, look, False
 
     def see(self, look: Size) -> None:
         """The previews are to have another size."""

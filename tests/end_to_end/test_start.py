@@ -18,7 +18,7 @@ from tests.end_to_end.terminal import Terminal
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(draggan_tui.__path__, "draggan_tui.")
-    if not module.name.endswith(("__main__", ".headless", ".evaluation"))
+    if not module.name.endswith(("__main__", ".headless", ".evaluation", ".benchmarks.drag"))
 )
 
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -19,7 +20,9 @@ from draggan_engine.protocol.messages import (
     DragEnded,
     Event,
     Failed,
+    Preview,
     Save,
+    Shown,
     StartDrag,
     body_length,
     decode_event,
@@ -30,9 +33,14 @@ T = TypeVar("T")
 
 
 class Engine:
-    """The process with these arguments; a context manager that leaves none behind."""
+    """The process with these arguments; a context manager that leaves none behind.
+
+    Attributes:
+        watches: whether a drag's pictures are acknowledged, as by a screen that shows each.
+    """
 
     def __init__(self, *arguments: str) -> None:
+        self.watches = True
         self.socket, theirs = socket.socketpair()
         self.socket.settimeout(120)
         command = [sys.executable, "-m", "draggan_engine.process", "--fd", str(theirs.fileno()), *arguments]
@@ -73,6 +81,9 @@ class Engine:
             raise EOFError
         event = decode_event(self.socket.recv(body_length(header), socket.MSG_WAITALL))
         self.seen.append(event)
+        if self.watches and isinstance(event, Preview) and event.request == 0:
+            with suppress(OSError):  # it may be gone
+                self.send(Shown())
         if isinstance(event, DragEnded) and event.entry is not None and self.history is not None:
             self.history = self.history.adopt([event.entry]).go(event.entry.id)
         return event

@@ -12,7 +12,7 @@ from textual.widgets import Input, Label, Static
 
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Size
-from draggan_engine.protocol.messages import DragProgress, DragStarted, ModelLoaded, Preview, Render, StartDrag
+from draggan_engine.protocol.messages import DragProgress, DragStarted, ModelLoaded, Preview, Render, Shown, StartDrag
 from draggan_tui.app import DragganApp
 from draggan_tui.renderables.loupe import loupe, loupe_view
 from draggan_tui.renderables.palette import ColorDepth, palette
@@ -179,6 +179,18 @@ async def test_placing_and_painting_at_eight_to_one(app: DragganApp) -> None:
         assert len(work.history.behind) - 1 == 3
         await pilot.press("z")
         assert app.editor._overlay().mask.shape == (42, 42)  # type: ignore[union-attr]
+
+
+async def test_a_drags_picture_is_acknowledged_when_it_has_been_painted(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        for number in (1, 2):
+            engine.say(Preview(request=0, width=128, height=128, rgb=picture(128, 128).tobytes()))
+            while sum(isinstance(command, Shown) for command in engine.sent) < number:
+                await pilot.pause()
+            assert sum(isinstance(command, Shown) for command in engine.sent) == number
 
 
 async def test_zoom_and_pan_during_a_drag(app: DragganApp) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,7 +23,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """
     if path.exists() and not path.is_file():
         raise StorageError(f"{path}: it is no file that could be replaced; give another path")
-    part = path.parent / f".{secrets.token_hex(8)}.part"
+    part = path.parent / f".{os.urandom(8).hex()}.part"
     try:
         part.touch(exist_ok=False)
         mode = part.stat().st_mode

@@ -122,6 +122,12 @@ class Look(Document):
     height: int = Field(ge=1, le=8192)
 
 
+class Shown(Document):
+    """A picture of the running drag is on the screen; the next may come."""
+
+    type: Literal["shown"] = "shown"
+
+
 class Lead(Document):
     """The target of the pair that is led by hand moves; none: the hand lets go, and the drag ends when it is at rest."""
 
@@ -185,6 +191,7 @@ Command = (
     | ExportFile
     | StartDrag
     | Look
+    | Shown
     | Lead
     | StopDrag
     | ReadDrag
@@ -236,7 +243,8 @@ class ModelLoaded(Document):
 
 
 class Preview(Document):
-    """A picture for the screen. `request` is 0 for those of a running drag."""
+    """A picture for the screen. `request` is 0 for those of a running drag, of which the next comes after `Shown`, or when
+    the drag is at rest."""
 
     type: Literal["preview"] = "preview"
     request: int
