@@ -63,6 +63,7 @@ def test_features_and_their_gradient_do_not_notice(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(packed, "AVAILABLE", False)
     sources.append(LocalMaps(made.synthesis, "b32", 6))
     assert [source.constants[1].conv1.kernel.packed is None for source in sources] == [False, True]
+    assert LocalMaps(made.synthesis, "b32", 6, entire=True).constants[1].conv1.kernel.packed is None
     for boxes in (None, [Box(3, 4, 9, 12)]):
         found = []
         for source in sources:

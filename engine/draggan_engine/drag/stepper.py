@@ -137,7 +137,7 @@ class Stepper:
         self.ws = self.start
         self._places = self._read_handles()
         self.source = feature_source(
-            generator.synthesis, settings.feature_block, self.rows, PRECISIONS[settings.precision]
+            generator.synthesis, settings.feature_block, self.rows, PRECISIONS[settings.precision], entire=self.holds
         )
         self.features = self._forward(settings.r2)
         self.mask_term = None if fixed is None else mask_term(self.features.map.detach(), fixed)

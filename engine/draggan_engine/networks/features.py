@@ -87,17 +87,23 @@ class LocalMaps(FeatureSource):
     whole map, and with the same gradient."""
 
     def __init__(
-        self, synthesis: StyleGAN2Synthesis, name: str, moving: int, precision: torch.dtype | None = None
+        self,
+        synthesis: StyleGAN2Synthesis,
+        name: str,
+        moving: int,
+        precision: torch.dtype | None = None,
+        entire: bool = False,
     ) -> None:
         """For ws whose first `moving` rows change; there is no gradient with respect to the others. Every block is
-        computed in that precision, None: as for pictures."""
+        computed in that precision, None: as for pictures. `entire`: whole maps will be asked for each time."""
         names = synthesis.block_names[: synthesis.block_names.index(name) + 1]
         self.blocks = [_block(synthesis, name) for name in names]
         self.dtypes = [precision or synthesis.dtype_of(block.resolution) for block in self.blocks]
         self.moving = moving
         with torch.no_grad():
             constants = [block.constants(dtype) for block, dtype in zip(self.blocks, self.dtypes, strict=True)]
-            self.constants = [each.packed() for each in constants]
+            # Whole maps gain a tenth by it, for a third more memory.
+            self.constants = constants if entire else [each.packed() for each in constants]
         self.shapes = [block.shape for block in self.blocks[1:]]
         height, width = self.blocks[-1].conv1.noise_const.shape
         self.grid = Size(width, height)
@@ -125,15 +131,18 @@ class LocalMaps(FeatureSource):
         return FeatureWindows([patch.to(ws.dtype) for patch in patches], places, self.grid)
 
 
-def feature_source(synthesis: Synthesis, name: str, moving: int, precision: torch.dtype | None = None) -> FeatureSource:
+def feature_source(
+    synthesis: Synthesis, name: str, moving: int, precision: torch.dtype | None = None, entire: bool = False
+) -> FeatureSource:
     """For drags on that block that move the first `moving` rows of ws; there need be no gradient with respect to the
     others.
 
     Args:
         precision: to compute in; None: as for pictures. StyleGAN3 heeds none.
+        entire: whole maps will be asked for each time.
     """
     if isinstance(synthesis, StyleGAN2Synthesis):
-        return LocalMaps(synthesis, name, moving, precision)
+        return LocalMaps(synthesis, name, moving, precision, entire)
     height = synthesis.feature_height(name)
     return WholeMaps(synthesis, name, Size(height, height))  # StyleGAN3's pictures are square
 
