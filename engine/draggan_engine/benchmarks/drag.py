@@ -67,8 +67,7 @@ class Measured:
     Attributes:
         ratio: of the plain drag's step to ours: the median of those that were measured one after the other.
         floor: the step's arithmetic at the rate of a large matrix product of the same precision.
-        passage: to read the kernels that it uses once forwards and once backwards, at the rate of a large sum. Where
-            windows are small, that takes as long as the arithmetic.
+        passage: to read the kernels that it uses once forwards and once backwards, at the rate of a large sum.
         parts: shares of the step's time, by name of `PARTS`.
         peak, plain_peak: bytes above the weights and what runs them.
         apart: how far the handles were at most from the plain drag's, in pixels; None: with a mask the two differ in

@@ -1,7 +1,7 @@
 """Convolutions on a CPU whose kernels stay in oneDNN's own order.
 
-torch brings a kernel into that order at each convolution, forwards and backwards; for windows of a few pixels that takes
-about as long as the arithmetic. A kernel that stays as it is can be brought into it once.
+torch brings a kernel into that order at each convolution, forwards and backwards; for windows of a few pixels that is a
+good part of the time. A kernel that stays as it is can be brought into it once.
 """
 
 from __future__ import annotations
