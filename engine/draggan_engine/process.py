@@ -71,10 +71,11 @@ from .queues import Jobs, Outbox, Refresh
 from .steering import Steering
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
+    from numpy.typing import NDArray
 
     from .checkpoints.catalogue import Model
-    from .drag import DragStep
+    from .drag import DragSession, DragStep
 
 log = logging.getLogger("draggan_engine")
 
@@ -294,21 +295,22 @@ class Engine:
                 raise AssertionError(f"{job} is the reader's")
 
     def _send_preview(self, model: Model, request: int, edit: Edit, wanted: Size) -> None:
+        from .networks.pictures import picture
         from .recording import latent_of
 
-        self._send_picture(model, request, latent_of(model, self.store, edit), wanted)
+        rgb = picture(model.generator, latent_of(model, self.store, edit), at_least=wanted)
+        self._send_picture(request, rgb, wanted)
 
-    def _send_picture(self, model: Model, request: int, ws: Tensor, wanted: Size) -> None:
-        from .networks.pictures import picture
-
-        image = Image.fromarray(picture(model.generator, ws, at_least=wanted))
+    def _send_picture(self, request: int, rgb: NDArray[np.uint8], wanted: Size) -> None:
+        image = Image.fromarray(rgb)
         if image.width > wanted.width or image.height > wanted.height:
             image = image.resize((wanted.width, wanted.height), Image.Resampling.BOX)
         self.outbox.send(Preview(request=request, width=image.width, height=image.height, rgb=image.tobytes()))
 
-    def _send_drags_picture(self, model: Model, ws: Tensor) -> None:
+    def _send_drags_picture(self, session: DragSession) -> None:
         self.steering.unseen = True
-        self._send_picture(model, 0, ws, self.steering.look)
+        look = self.steering.look
+        self._send_picture(0, session.picture(look), look)
 
     def _run_drag(self, model: Model, command: StartDrag) -> None:
         from .drag import DragAtRest, DragStep
@@ -337,12 +339,12 @@ class Engine:
                     with self._reported(asked.type):
                         self._send_preview(model, asked.request, asked.edit, Size(asked.width, asked.height))
                 if isinstance(event, DragAtRest):
-                    self._send_drags_picture(model, event.ws)
+                    self._send_drags_picture(session)
                 elif isinstance(event, DragStep):
                     self.outbox.send(_progress(event, most, event.step / (now - began)))
                     due = now - shown >= PREVIEW_INTERVAL and rendering <= PREVIEW_SHARE * (now - began)
                     if due and not self.steering.unseen:
-                        self._send_drags_picture(model, event.ws)
+                        self._send_drags_picture(session)
                         shown = now
                         rendering += time.monotonic() - now
                 else:

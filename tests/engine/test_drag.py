@@ -17,7 +17,7 @@ from draggan_engine.drag.supervision import AveragedMask, ExactMask, motion_loss
 from draggan_engine.drag.tracking import track
 from draggan_engine.networks.features import FeatureWindows, LocalMaps
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import latent_of_seed
+from draggan_engine.networks.pictures import latent_of_seed, picture
 from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size
@@ -279,6 +279,17 @@ def test_one_forward_pass_a_step(generator: Generator, monkeypatch: pytest.Monke
     monkeypatch.setattr(type(generator.synthesis), "forward", None)  # there is no other
     steps, _, _ = drag(generator)
     assert calls == len(steps) + 1
+
+
+@pytest.mark.parametrize("block", ["b4", "b8", "b16", "b32"])
+def test_the_drags_picture_is_its_latents_at_each_step(generator: Generator, block: str) -> None:
+    session = DragSession(
+        generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (16, 14))], None,
+        SETTINGS.model_copy(update={"feature_block": block, "max_steps": 2}),
+    )  # fmt: skip
+    for event in session.steps():
+        ours = session.picture(Size(16, 16)).astype(int)
+        assert abs(ours - picture(generator, event.ws, Size(16, 16))).max() <= 1  # a rounding
 
 
 def test_what_does_not_fit_the_model_is_refused(generator: Generator) -> None:

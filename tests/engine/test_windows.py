@@ -300,3 +300,29 @@ def test_bfloat16_features_are_nearly_those_of_float32() -> None:
         found[precision] = features.pixels.detach(), gradient
     for ours, theirs in zip(found[torch.bfloat16], found[None], strict=True):
         assert 0 < relative(ours, theirs) < 0.05
+
+
+@given(st.data())
+@settings(max_examples=40)
+def test_a_picture_goes_on_from_whatever_the_features_took(data: st.DataObject) -> None:
+    """Below, at and above the block of the features; of the last ws."""
+    made = generator(64, data.draw(st.integers(1, 6)))
+    source = LocalMaps(made.synthesis, data.draw(st.sampled_from(made.synthesis.block_names)), 6)
+    for seed in (0, 1):
+        ws = torch.randn(1, made.num_ws, 8, generator=torch.Generator().manual_seed(seed)).double().requires_grad_()
+        source(ws, data.draw(st.none() | st.lists(boxes_of(source.grid), min_size=1, max_size=3)))
+        for height in made.synthesis.picture_heights:
+            picture = source.picture(height)
+            assert not picture.requires_grad
+            assert relative(picture, made.synthesis(ws, image=height).image.detach()) < 1e-10
+
+
+def test_a_picture_beside_bfloat16_features() -> None:
+    """Only the maps are rounded, not the picture."""
+    made = generator(64, dtype=torch.float32)
+    ws = torch.randn(1, made.num_ws, 8, generator=torch.Generator().manual_seed(2))
+    source = LocalMaps(made.synthesis, "b32", 6, torch.bfloat16)
+    source(ws, None)
+    picture, exact = source.picture(64), made.synthesis(ws, image=64).image
+    assert picture.dtype == torch.float32
+    assert 0 < relative(picture, exact) < 0.01

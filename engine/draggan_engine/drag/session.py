@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.pictures import preview_height, to_uint8
 from draggan_engine.protocol.edit import DragSettings
-from draggan_engine.protocol.geometry import Point, distance
+from draggan_engine.protocol.geometry import Point, Size, distance
 from draggan_engine.protocol.history import Reason
 
 from .stepper import Start, Stepper
@@ -42,8 +43,6 @@ class DragStep:
 @dataclass(frozen=True)
 class DragAtRest:
     """A drag that is led by hand has nothing to do until the hand moves on or lets go."""
-
-    ws: Tensor
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,12 @@ class DragSession:
         """How many rows of ws, from the first, the drag moves."""
         return self._stepper.rows
 
+    def picture(self, at_least: Size) -> NDArray[np.uint8]:
+        """The present latent's, `uint8 [H, W, 3]`, no smaller than that unless the full picture is. For the thread that
+        runs the drag: the step's features are half of it."""
+        stepper = self._stepper
+        return to_uint8(stepper.source.picture(preview_height(stepper.generator, at_least)))
+
     def stop(self) -> None:
         """Ends the drag before its next step; may be called from another thread."""
         with self._change:
@@ -138,7 +143,7 @@ class DragSession:
             elif step - last_led == self.settings.max_steps:
                 reason = "max_steps"
             if reason is not None and self._held and not self._stop:
-                yield DragAtRest(stepper.ws.clone())
+                yield DragAtRest()
                 self._wait_for_hand()
                 continue
             if reason is None and self._stop:

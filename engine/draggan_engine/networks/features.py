@@ -11,7 +11,7 @@ from torch import Tensor
 
 from draggan_engine.protocol.geometry import Size
 
-from .stylegan2 import Block, StyleGAN2Synthesis
+from .stylegan2 import Block, BlockConstants, StyleGAN2Synthesis
 from .synthesis import Synthesis
 from .windows import Box, Level, plan, whole
 
@@ -71,6 +71,14 @@ class FeatureSource(ABC):
         """The features of `ws` `[N, num_ws, w_dim]`: at least what lies in the boxes (at least one; in pixels of the
         block's map), None = everywhere."""
 
+    @abstractmethod
+    def picture(self, height: int) -> Tensor:
+        """The picture `[N, C, height, w]` of the ws whose features were asked for last; no gradient.
+
+        Args:
+            height: one of the network's `picture_heights`.
+        """
+
 
 class WholeMaps(FeatureSource):
     """Of any family: the whole map each time."""
@@ -79,7 +87,14 @@ class WholeMaps(FeatureSource):
         self.synthesis, self.name, self.grid = synthesis, name, grid
 
     def __call__(self, ws: Tensor, boxes: Sequence[Box] | None = None) -> FeatureWindows:  # noqa: ARG002
+        self._ws = ws.detach()
         return FeatureWindows.of(self.synthesis(ws, features=(self.name,)).features[self.name])
+
+    @torch.no_grad()
+    def picture(self, height: int) -> Tensor:
+        image: Tensor | None = self.synthesis(self._ws, image=height).image
+        assert image is not None  # it was asked for
+        return image
 
 
 class LocalMaps(FeatureSource):
@@ -96,16 +111,18 @@ class LocalMaps(FeatureSource):
     ) -> None:
         """For ws whose first `moving` rows change; there is no gradient with respect to the others. Every block is
         computed in that precision, None: as for pictures. `entire`: whole maps will be asked for each time."""
-        names = synthesis.block_names[: synthesis.block_names.index(name) + 1]
-        self.blocks = [_block(synthesis, name) for name in names]
-        self.dtypes = [precision or synthesis.dtype_of(block.resolution) for block in self.blocks]
-        self.moving = moving
-        with torch.no_grad():
-            constants = [block.constants(dtype) for block, dtype in zip(self.blocks, self.dtypes, strict=True)]
-            # Whole maps gain a tenth by it, for a third more memory.
-            self.constants = constants if entire else [each.packed() for each in constants]
-        self.shapes = [block.shape for block in self.blocks[1:]]
-        height, width = self.blocks[-1].conv1.noise_const.shape
+        self.synthesis, self.moving = synthesis, moving
+        self.depth = synthesis.block_names.index(name) + 1
+        self.blocks = [_block(synthesis, name) for name in synthesis.block_names]
+        self.dtypes = [synthesis.dtype_of(block.resolution) for block in self.blocks]
+        if precision is not None:
+            self.dtypes[: self.depth] = [precision] * self.depth
+        self.constants: list[BlockConstants] = []  # of the lowest blocks; of those above the features, from a picture on
+        self._know(self.depth)
+        if not entire:  # whole maps gain a tenth by it, for a third more memory
+            self.constants = [each.packed() for each in self.constants]
+        self.shapes = [block.shape for block in self.blocks[1 : self.depth]]
+        height, width = self.blocks[self.depth - 1].conv1.noise_const.shape
         self.grid = Size(width, height)
 
     def __call__(self, ws: Tensor, boxes: Sequence[Box] | None = None) -> FeatureWindows:
@@ -114,11 +131,14 @@ class LocalMaps(FeatureSource):
     def computed(self, ws: Tensor, levels: Sequence[Level]) -> FeatureWindows:
         """With those windows of the highest blocks (`windows.chain`), the blocks below whole."""
         rows = [row if i < self.moving else row.detach() for i, row in enumerate(ws.unbind(dim=1))]
-        below = len(self.blocks) - len(levels)
+        below = self.depth - len(levels)
         x: Tensor | None = None
+        maps = []
         for i in range(below):
-            x = self.blocks[i].features(x, rows[_row(i) :], "const", self.dtypes[i], self.constants[i])
+            x = self._whole(i, x, rows)
+            maps.append(x.detach())
         assert x is not None  # no windows of the first block
+        self._ws, self._maps = ws.detach(), maps
         patches, places = [x], [Box(0, 0, x.shape[3], x.shape[2])]
         for i, level in enumerate(levels, start=below):
             patches = [
@@ -129,6 +149,31 @@ class LocalMaps(FeatureSource):
             ]
             places = list(level.boxes)
         return FeatureWindows([patch.to(ws.dtype) for patch in patches], places, self.grid)
+
+    @torch.no_grad()
+    def picture(self, height: int) -> Tensor:
+        """Goes on from the maps that the features took whole."""
+        rows = self._ws.unbind(dim=1)
+        x: Tensor | None = None
+        picture: Tensor | None = None
+        for i, block in enumerate(self.blocks):
+            if block.resolution > height:
+                break
+            self._know(i + 1)
+            x = self._maps[i] if i < len(self._maps) else self._whole(i, x, rows)
+            picture = block.picture(picture, x.to(self.synthesis.dtype_of(block.resolution)), rows[_row(i + 1)])
+        assert picture is not None  # each block has one
+        return picture
+
+    @torch.no_grad()
+    def _know(self, count: int) -> None:
+        """What so many of the lowest blocks compute from their weights alone."""
+        for i in range(len(self.constants), count):
+            self.constants.append(self.blocks[i].constants(self.dtypes[i]))
+
+    def _whole(self, i: int, x: Tensor | None, rows: Sequence[Tensor]) -> Tensor:
+        """The map of a block, from that of the block below."""
+        return self.blocks[i].features(x, rows[_row(i) :], "const", self.dtypes[i], self.constants[i])
 
 
 def feature_source(

@@ -38,6 +38,13 @@ def to_uint8(image: Tensor) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
 
 
+def preview_height(generator: Generator, at_least: Size) -> int:
+    """Of the smallest block's picture that is enough for a preview of so many pixels."""
+    height, width = generator.size
+    needed = max(at_least.height, at_least.width * height / width, PREVIEW_FLOOR)
+    return next((r for r in generator.synthesis.picture_heights if r >= needed), height)
+
+
 @torch.no_grad()
 def picture(generator: Generator, ws: Tensor, at_least: Size | None = None) -> NDArray[np.uint8]:
     """`uint8 [H, W, 3]`: the full-resolution picture, or the smallest block's that is enough for a preview.
@@ -46,10 +53,6 @@ def picture(generator: Generator, ws: Tensor, at_least: Size | None = None) -> N
         ws: `[1, num_ws, w_dim]`.
         at_least: preview pixels wanted; None = full resolution.
     """
-    height = generator.size[0]
-    if at_least is not None:
-        per_height = generator.size[1] / height
-        needed = max(at_least.height, at_least.width / per_height, PREVIEW_FLOOR)
-        height = next((r for r in generator.synthesis.picture_heights if r >= needed), height)
+    height = generator.size[0] if at_least is None else preview_height(generator, at_least)
     image = generator.synthesis(ws, image=height).image
     return to_uint8(image)

@@ -165,9 +165,9 @@ def plan(boxes: Sequence[Box], shapes: Sequence[BlockShape]) -> tuple[Level, ...
 
     Returns:
         The windows of the highest blocks, as in `chain`; the blocks below them are to be computed whole. Empty:
-        computing everything whole is no dearer, or the boxes are `MANY`.
+        computing everything whole is no dearer, or the boxes are `MANY`, or no block may.
     """
-    if len(boxes) >= MANY:
+    if not shapes or len(boxes) >= MANY:
         return ()
     levels = chain(boxes, shapes)
     gains = [
