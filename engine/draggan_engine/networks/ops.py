@@ -38,30 +38,33 @@ def lrelu(x: Tensor, clamp: float | None = None, gain: float = SQRT2) -> Tensor:
     return y if clamp is None else y.clamp(-clamp * gain / SQRT2, clamp * gain / SQRT2)
 
 
-def fir(x: Tensor, kernel: Tensor, padding: tuple[int, int], gain: float = 1.0, stride: int = 1) -> Tensor:
+def fir(x: Tensor, kernel: Tensor, padding: tuple[int, int], stride: int = 1) -> Tensor:
     """Filters each channel on its own.
 
     Args:
         x: `[N, C, H, W]`.
         kernel: `[k, k]`, symmetric.
         padding: zeros before and after, on both axes.
-        gain: factor on the result.
         stride: keep every stride-th pixel.
     """
     before, after = padding
     channels = x.shape[1]
     if before or after:
         x = F.pad(x, (before, after, before, after))
-    weight = (kernel * gain).to(x.dtype).expand(channels, 1, *kernel.shape)
+    weight = kernel.to(x.dtype).expand(channels, 1, *kernel.shape)
     return F.conv2d(x, weight, stride=stride, groups=channels)
 
 
 def upsample2(x: Tensor, kernel: Tensor) -> Tensor:
-    """Twice the height and width: zero insertion, then the FIR filter; symmetric about pixel centres."""
+    """Twice the height and width: zero insertion, then the 4×4 FIR filter; symmetric about pixel centres.
+
+    Of the 16 products four are not with an inserted zero. Which four depends on whether row and column are odd, so each
+    pair of neighbours gives two results per axis: the odd one left of its middle and the even one right of it.
+    """
     n, c, h, w = x.shape
-    spread = x.new_zeros(n, c, h, 2, w, 2)
-    spread[:, :, :, 0, :, 0] = x
-    return fir(spread.reshape(n, c, 2 * h, 2 * w), kernel, (2, 1), gain=4.0)
+    phases = (4 * kernel).to(x.dtype).reshape(2, 2, 2, 2).permute(1, 3, 0, 2).flip(0, 1)
+    y = F.conv2d(x.reshape(n * c, 1, h, w), phases.reshape(4, 1, 2, 2), padding=1)
+    return F.pixel_shuffle(y, 2)[:, 0, 1:-1, 1:-1].reshape(n, c, 2 * h, 2 * w)
 
 
 class Kernel(NamedTuple):
@@ -91,20 +94,25 @@ def modulated_conv(
     x: Tensor,
     kernel: Kernel,
     style: Tensor,
+    bias: Tensor,
     *,
+    gain: float = 1.0,
     up_kernel: Tensor | None = None,
     padding: tuple[int, int, int, int] | None = None,
 ) -> Tensor:
-    """Convolution with the kernel W·s of each sample (StyleGAN2, section 2.2).
+    """Convolution with the kernel W·s of each sample (StyleGAN2, section 2.2), plus the bias.
 
     Computed as "scale the input by s, convolve with the constant W, scale the output": the same
     numbers, one plain convolution for the whole batch, and no gradient through a per-sample kernel.
+    All constant factors go into that last scale: each is a pass over the map less.
 
     Args:
         x: `[N, I, H, W]`, of the kernel's type; the result has the same.
         kernel: with its energy, each output channel is divided by √(Σ(W·s)² + 1e-8).
         style: `[N, I]`, of the stored weight's type.
-        up_kernel: the FIR kernel of an up layer (the result is then twice as large), else None.
+        bias: `[O, 1, 1]`, of the kernel's type.
+        gain: factor on the convolution, not on the bias; 1 without demodulation.
+        up_kernel: the FIR kernel of an up layer (the result is then twice as large), else None; an up layer demodulates.
         padding: where x is a part of a map, that of `windows.Cut`.
     """
     if x.dtype == torch.float16 and kernel.energy is not None:
@@ -115,7 +123,7 @@ def modulated_conv(
             y = convolve_transposed(y, kernel.packed)
         else:
             y = F.conv_transpose2d(y, kernel.weight, stride=2)
-        y = fir(F.pad(y, padding or (1, 1, 1, 1)), up_kernel, (0, 0), gain=4.0)
+        y = fir(F.pad(y, padding or (1, 1, 1, 1)), up_kernel, (0, 0))
     else:
         border = kernel.weight.shape[2] // 2 if padding is None else 0
         y = y if padding is None else F.pad(y, padding)
@@ -123,9 +131,10 @@ def modulated_conv(
             y = convolve(y, kernel.packed, border)
         else:
             y = F.conv2d(y, kernel.weight, padding=border)
-    if kernel.energy is not None:
-        y = y * torch.rsqrt(style.square() @ kernel.energy.t() + EPS)[:, :, None, None].to(y.dtype)
-    return y
+    if kernel.energy is None:
+        return y + bias
+    scale = torch.rsqrt(style.square() @ kernel.energy.t() + EPS) * (gain if up_kernel is None else 4 * gain)
+    return torch.addcmul(bias, y, scale[:, :, None, None].to(y.dtype))
 
 
 class Dense(nn.Module):
@@ -155,5 +164,5 @@ class Dense(nn.Module):
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.linear(x, self.weight * self.gain, self.bias * self.lr_multiplier)
+        y = torch.addmm(self.bias, x, self.weight.t(), beta=self.lr_multiplier, alpha=self.gain)
         return lrelu(y) if self.activation == "lrelu" else y

@@ -11,21 +11,24 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from draggan_engine.protocol.geometry import Size
 
 from .config import StyleGAN2Config
-from .ops import Dense, Kernel, kernel_of, lrelu, modulated_conv, normal, resample_kernel, upsample2
+from .ops import SQRT2, Dense, Kernel, kernel_of, modulated_conv, normal, resample_kernel, upsample2
 from .packed import PackedKernel
 from .synthesis import NoiseMode, Synthesis, SynthesisResult
 from .windows import BlockShape, Box, Cut, conv_cut, up_cut
 
 
 class LayerConstants(NamedTuple):
-    """What a layer computes from its weights alone: its kernel, and noise × strength `[H, W]`."""
+    """What a layer computes from its weights alone: its kernel, bias `[O, 1, 1]` and noise × strength `[H, W]`, both times
+    the gain of the leaky ReLU, before which they are added."""
 
     kernel: Kernel
+    bias: Tensor
     noise: Tensor
 
     def packed(self, stride: int) -> LayerConstants:
@@ -83,7 +86,9 @@ class Layer(nn.Module):
     def constants(self, dtype: torch.dtype) -> LayerConstants:
         """What `forward` needs for inputs of that type; worth keeping where the weights stay as they are."""
         return LayerConstants(
-            kernel_of(self.weight, dtype, up=self.up), (self.noise_const * self.noise_strength).to(dtype)
+            kernel=kernel_of(self.weight, dtype, up=self.up),
+            bias=(self.bias[:, None, None] * SQRT2).to(dtype),
+            noise=(self.noise_const * (self.noise_strength * SQRT2)).to(dtype),
         )
 
     def forward(
@@ -100,15 +105,18 @@ class Layer(nn.Module):
             x,
             constants.kernel,
             self.affine(w),
+            constants.bias,
+            gain=SQRT2,
             up_kernel=self.resample_filter if self.up else None,
             padding=None if part is None else part.cut.padding,
         )
         if noise_mode == "const":
             y = y + (constants.noise if part is None else _crop(constants.noise, part.box))
         elif noise_mode == "random":
-            noise = torch.randn(len(y), 1, *y.shape[2:], device=y.device) * self.noise_strength
+            noise = torch.randn(len(y), 1, *y.shape[2:], device=y.device) * (self.noise_strength * SQRT2)
             y = y + noise.to(y.dtype)
-        return lrelu(y + self.bias[:, None, None].to(y.dtype), self.clamp)
+        y = F.leaky_relu(y, 0.2)
+        return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
 
 
 class ToRGB(nn.Module):
@@ -124,8 +132,8 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Of the weights' type, whatever `x` is."""
-        y = modulated_conv(x, kernel_of(self.weight, x.dtype, demodulate=False), self.affine(w) * self.scale)
-        y = y + self.bias[:, None, None].to(y.dtype)
+        kernel = kernel_of(self.weight, x.dtype, demodulate=False)
+        y = modulated_conv(x, kernel, self.affine(w) * self.scale, self.bias[:, None, None].to(x.dtype))
         return (y if self.clamp is None else y.clamp(-self.clamp, self.clamp)).to(self.weight.dtype)
 
 
