@@ -154,7 +154,7 @@ def _half_layer(layer: Layer, x: Tensor, w: Tensor) -> Tensor:
     weight = weight * (style / style.abs().max())[:, :, None, None]
     weight = (weight * torch.rsqrt(weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8)).half()
     if layer.up:
-        y = fir(_half_transposed(x, weight).float(), 4 * layer.resample_filter, (1, 1)).half()
+        y = fir(_half_transposed(x, weight).float(), 4 * layer.resample_filter, 1).half()
     else:
         y = F.conv2d(x.float(), weight.float(), padding=1).half()
     y = (y.float() + layer.noise_const * layer.noise_strength).half()

@@ -42,9 +42,9 @@ class Conv(nn.Module):
         if not self.down:
             x = F.conv2d(x, weight, padding=kernel // 2)
         elif kernel == 1:
-            x = F.conv2d(fir(x, self.resample_filter, (1, 1), stride=2), weight)
+            x = F.conv2d(fir(x, self.resample_filter, 1, stride=2), weight)
         else:
-            x = F.conv2d(fir(x, self.resample_filter, (2, 2)), weight, stride=2)
+            x = F.conv2d(fir(x, self.resample_filter, 2), weight, stride=2)
         if self.bias is None:
             return x * gain
         return lrelu(x + self.bias[:, None, None], self.clamp, SQRT2 * gain)

@@ -38,21 +38,18 @@ def lrelu(x: Tensor, clamp: float | None = None, gain: float = SQRT2) -> Tensor:
     return y if clamp is None else y.clamp(-clamp * gain / SQRT2, clamp * gain / SQRT2)
 
 
-def fir(x: Tensor, kernel: Tensor, padding: tuple[int, int], stride: int = 1) -> Tensor:
+def fir(x: Tensor, kernel: Tensor, padding: int, stride: int = 1) -> Tensor:
     """Filters each channel on its own.
 
     Args:
         x: `[N, C, H, W]`.
         kernel: `[k, k]`, symmetric.
-        padding: zeros before and after, on both axes.
+        padding: zeros on each side.
         stride: keep every stride-th pixel.
     """
-    before, after = padding
     channels = x.shape[1]
-    if before or after:
-        x = F.pad(x, (before, after, before, after))
     weight = kernel.to(x.dtype).expand(channels, 1, *kernel.shape)
-    return F.conv2d(x, weight, stride=stride, groups=channels)
+    return F.conv2d(x, weight, stride=stride, padding=padding, groups=channels)
 
 
 def upsample2(x: Tensor, kernel: Tensor) -> Tensor:
@@ -123,7 +120,7 @@ def modulated_conv(
             y = convolve_transposed(y, kernel.packed)
         else:
             y = F.conv_transpose2d(y, kernel.weight, stride=2)
-        y = fir(F.pad(y, padding or (1, 1, 1, 1)), up_kernel, (0, 0))
+        y = fir(y, up_kernel, 1) if padding is None else fir(F.pad(y, padding), up_kernel, 0)
     else:
         border = kernel.weight.shape[2] // 2 if padding is None else 0
         y = y if padding is None else F.pad(y, padding)

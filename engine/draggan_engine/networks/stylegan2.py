@@ -24,12 +24,12 @@ from .windows import BlockShape, Box, Cut, conv_cut, up_cut
 
 
 class LayerConstants(NamedTuple):
-    """What a layer computes from its weights alone: its kernel, bias `[O, 1, 1]` and noise × strength `[H, W]`, both times
-    the gain of the leaky ReLU, before which they are added."""
+    """What a layer computes from its weights alone: its kernel, bias `[O, 1, 1]` and noise × strength `[H, W]` (None: the
+    layer is known to have none), both times the gain of the leaky ReLU, before which they are added."""
 
     kernel: Kernel
     bias: Tensor
-    noise: Tensor
+    noise: Tensor | None
 
     def packed(self, stride: int) -> LayerConstants:
         """With the kernel in the order in which a CPU reads it, if it is one."""
@@ -85,10 +85,13 @@ class Layer(nn.Module):
 
     def constants(self, dtype: torch.dtype) -> LayerConstants:
         """What `forward` needs for inputs of that type; worth keeping where the weights stay as they are."""
+        strength = self.noise_strength
+        # Asking an accelerator would wait for it.
+        silent = not strength.requires_grad and strength.device.type == "cpu" and not bool(strength)
         return LayerConstants(
             kernel=kernel_of(self.weight, dtype, up=self.up),
             bias=(self.bias[:, None, None] * SQRT2).to(dtype),
-            noise=(self.noise_const * (self.noise_strength * SQRT2)).to(dtype),
+            noise=None if silent else (self.noise_const * (strength * SQRT2)).to(dtype),
         )
 
     def forward(
@@ -110,12 +113,12 @@ class Layer(nn.Module):
             up_kernel=self.resample_filter if self.up else None,
             padding=None if part is None else part.cut.padding,
         )
-        if noise_mode == "const":
-            y = y + (constants.noise if part is None else _crop(constants.noise, part.box))
+        if noise_mode == "const" and constants.noise is not None:
+            y.add_(constants.noise if part is None else _crop(constants.noise, part.box))
         elif noise_mode == "random":
             noise = torch.randn(len(y), 1, *y.shape[2:], device=y.device) * (self.noise_strength * SQRT2)
-            y = y + noise.to(y.dtype)
-        y = F.leaky_relu(y, 0.2)
+            y.add_(noise.to(y.dtype))
+        F.leaky_relu(y, 0.2, inplace=True)  # no gradient needs what either of the two has overwritten
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
 
 
@@ -181,7 +184,8 @@ class Block(nn.Module):
         of_conv0, of_conv1 = constants or (None, None)
         if x is None:
             y = self.const.unsqueeze(0).expand(len(rows[0]), -1, -1, -1)
-            return self.conv1(y.to(dtype), rows[0], noise_mode, of_conv1)  # type: ignore[no-any-return]
+            y = y.to(dtype, memory_format=torch.channels_last)  # all later maps follow; convolutions are quicker so
+            return self.conv1(y, rows[0], noise_mode, of_conv1)  # type: ignore[no-any-return]
         y = self.conv0(x.to(dtype), rows[0], noise_mode, of_conv0)
         return self.conv1(y, rows[1], noise_mode, of_conv1)  # type: ignore[no-any-return]
 
