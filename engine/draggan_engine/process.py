@@ -21,8 +21,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from .checkpoints.library import entries
 from .files import SessionStore
 from .images import read_mask, write_mask
@@ -33,7 +31,6 @@ from .protocol.messages import (
     HEADER,
     Command,
     DragEnded,
-    DragProgress,
     DragRead,
     DragStarted,
     Event,
@@ -52,7 +49,6 @@ from .protocol.messages import (
     MaskSaved,
     ModelLoaded,
     ModelsListed,
-    Preview,
     Quit,
     ReadDrag,
     Render,
@@ -69,19 +65,13 @@ from .protocol.messages import (
 )
 from .queues import Jobs, Outbox, Refresh
 from .steering import Steering
+from .telling import DragTeller, preview
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from .checkpoints.catalogue import Model
-    from .drag import DragSession, DragStep
 
 log = logging.getLogger("draggan_engine")
 
-# Pictures for the screen may take so much of a drag's time, which slows it by a sixth, and come at most so often.
-PREVIEW_SHARE = 1 / 7
-PREVIEW_INTERVAL = 1 / 15
 LOADING_INTERVAL = 0.1
 
 
@@ -299,18 +289,7 @@ class Engine:
         from .recording import latent_of
 
         rgb = picture(model.generator, latent_of(model, self.store, edit), at_least=wanted)
-        self._send_picture(request, rgb, wanted)
-
-    def _send_picture(self, request: int, rgb: NDArray[np.uint8], wanted: Size) -> None:
-        image = Image.fromarray(rgb)
-        if image.width > wanted.width or image.height > wanted.height:
-            image = image.resize((wanted.width, wanted.height), Image.Resampling.BOX)
-        self.outbox.send(Preview(request=request, width=image.width, height=image.height, rgb=image.tobytes()))
-
-    def _send_drags_picture(self, session: DragSession) -> None:
-        self.steering.unseen = True
-        look = self.steering.look
-        self._send_picture(0, session.picture(look), look)
+        self.outbox.send(preview(request, rgb, wanted))
 
     def _run_drag(self, model: Model, command: StartDrag) -> None:
         from .drag import DragAtRest, DragStep
@@ -327,26 +306,18 @@ class Engine:
         session = prepare_drag(model, self.store, edit, command.live)
         number = self.store.next_drag()
         self.outbox.send(DragStarted(number=number))
-        began = shown = seen = time.monotonic()
-        rendering, resting = 0.0, False
-        most = edit.settings.max_steps if command.live is None else None
+        teller = DragTeller(
+            self.outbox, self.steering, session, edit.settings.max_steps if command.live is None else None
+        )
         with self.steering.of(session):
             for event in record_drag(model, self.store, parent, number, session, command.live):
-                now = time.monotonic()
-                began += (now - seen) * resting  # waiting for the hand is no work
-                seen, resting = now, isinstance(event, DragAtRest)
                 if (asked := self.jobs.take_render()) is not None:
                     with self._reported(asked.type):
                         self._send_preview(model, asked.request, asked.edit, Size(asked.width, asked.height))
-                if isinstance(event, DragAtRest):
-                    self._send_drags_picture(session)
-                elif isinstance(event, DragStep):
-                    self.outbox.send(_progress(event, most, event.step / (now - began)))
-                    due = now - shown >= PREVIEW_INTERVAL and rendering <= PREVIEW_SHARE * (now - began)
-                    if due and not self.steering.unseen:
-                        self._send_drags_picture(session)
-                        shown = now
-                        rendering += time.monotonic() - now
+                if isinstance(event, DragStep):
+                    teller.step(event)
+                elif isinstance(event, DragAtRest):
+                    teller.rest()
                 else:
                     self._shown = event.edit.source
                     self.outbox.send(DragEnded(record=event.record, entry=event.entry, problem=event.problem))
@@ -375,17 +346,6 @@ def _free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _progress(event: DragStep, max_steps: int | None, rate: float) -> DragProgress:
-    return DragProgress(
-        step=event.step,
-        max_steps=max_steps,
-        loss=event.loss,
-        mean_distance=event.mean_distance,
-        handles=event.handles,
-        steps_per_second=rate,
-    )
 
 
 def _short(error: Exception) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from torch import Tensor
 
 from draggan_engine.drag import DragAtRest, DragEnd, DragSession, DragStep, stepper

@@ -1,0 +1,87 @@
+"""How a running drag is told to the client: progress and pictures, as often as a person notices and the drag can bear."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from .protocol.messages import DragProgress, Preview
+from .queues import Outbox
+from .steering import Steering
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .drag import DragSession, DragStep
+    from .protocol.geometry import Size
+
+# Pictures may take so much of a drag's time, which slows it by a seventh, and come at most so often (seconds).
+PREVIEW_SHARE = 1 / 8
+PREVIEW_INTERVAL = 1 / 15
+PROGRESS_INTERVAL = 1 / 30  # waking the client for each of 100 steps a second costs a drag a twentieth
+
+
+def preview(request: int, rgb: NDArray[np.uint8], wanted: Size) -> Preview:
+    """A picture `uint8 [H, W, 3]` for the screen, no larger than it wants."""
+    image = Image.fromarray(rgb)
+    if image.width > wanted.width or image.height > wanted.height:
+        image = image.resize((wanted.width, wanted.height), Image.Resampling.BOX)
+    return Preview(request=request, width=image.width, height=image.height, rgb=image.tobytes())
+
+
+class DragTeller:
+    """Of one drag; for the thread that runs it.
+
+    Args:
+        max_steps: that it may take; None: it is led by hand.
+    """
+
+    def __init__(self, outbox: Outbox, steering: Steering, session: DragSession, max_steps: int | None) -> None:
+        self._outbox, self._steering, self._session, self._max_steps = outbox, steering, session, max_steps
+        self._began = self._seen = self._shown = time.monotonic()
+        self._resting, self._rendering, self._told = False, 0.0, 0.0
+        self._untold: DragProgress | None = None
+
+    def step(self, event: DragStep) -> None:
+        """A step is done: says so and shows it, if it is time for that. A picture comes with its handles."""
+        now = self._now(resting=False)
+        self._untold = DragProgress(
+            step=event.step,
+            max_steps=self._max_steps,
+            loss=event.loss,
+            mean_distance=event.mean_distance,
+            handles=event.handles,
+            steps_per_second=event.step / (now - self._began),
+        )
+        affordable = self._rendering <= PREVIEW_SHARE * (now - self._began)
+        due = now - self._shown >= PREVIEW_INTERVAL and affordable and not self._steering.unseen
+        if due or now - self._told >= PROGRESS_INTERVAL:
+            self._tell(now)
+        if due:
+            self._show()
+            self._shown = now
+            self._rendering += time.monotonic() - now
+
+    def rest(self) -> None:
+        """The drag waits for the hand: nothing that has happened is left out."""
+        self._tell(self._now(resting=True))
+        self._show()
+
+    def _now(self, resting: bool) -> float:
+        now = time.monotonic()
+        self._began += (now - self._seen) * self._resting  # waiting for the hand is no work
+        self._seen, self._resting = now, resting
+        return now
+
+    def _tell(self, now: float) -> None:
+        if self._untold is not None:
+            self._outbox.send(self._untold)
+            self._told, self._untold = now, None
+
+    def _show(self) -> None:
+        self._steering.unseen = True
+        look = self._steering.look
+        self._outbox.send(preview(0, self._session.picture(look), look))

@@ -1,0 +1,115 @@
+"""What the client is told of a drag: enough, and no more than the drag can bear."""
+
+from __future__ import annotations
+
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import torch
+
+from draggan_engine import telling
+from draggan_engine.drag import DragStep
+from draggan_engine.protocol.geometry import Size
+from draggan_engine.protocol.messages import DragProgress, Event, Preview
+from draggan_engine.steering import Steering
+from draggan_engine.telling import PREVIEW_INTERVAL, PREVIEW_SHARE, PROGRESS_INTERVAL, DragTeller, preview
+
+
+class Drag:
+    """A teller, its clock, and what it has said."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, picture_seconds: float = 0.0) -> None:
+        self.now = 100.0
+        self.said: list[Event] = []
+        self.steering = Steering()
+        monkeypatch.setattr(telling.time, "monotonic", lambda: self.now)
+
+        def picture(at_least: Size) -> np.ndarray:
+            self.now += picture_seconds
+            return np.zeros((at_least.height, at_least.width, 3), np.uint8)
+
+        self.teller = DragTeller(Mock(send=self.said.append), self.steering, Mock(picture=picture), 9)
+        self.count = 0
+
+    def steps(self, count: int, seconds: float, *, seen: bool = True) -> None:
+        for _ in range(count):
+            self.now += seconds
+            self.count += 1
+            self.steering.unseen = self.steering.unseen and not seen
+            self.teller.step(DragStep(self.count, 1.0, ((1.0, 2.0),), 3.0, torch.zeros(1)))
+
+    def told(self) -> list[int]:
+        return [event.step for event in self.said if isinstance(event, DragProgress)]
+
+    def shown(self) -> int:
+        return sum(isinstance(event, Preview) for event in self.said)
+
+
+def test_slow_steps_are_all_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    drag = Drag(monkeypatch)
+    drag.steps(8, 1.01 * PROGRESS_INTERVAL)
+    assert drag.told() == list(range(1, 9))
+
+
+def test_quick_steps_are_told_now_and_then_and_the_last_one_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    drag = Drag(monkeypatch)
+    drag.steps(99, PROGRESS_INTERVAL / 3.01)
+    assert drag.told()[0] == 1
+    assert len(drag.told()) < 40
+    assert drag.told()[-1] != 99
+    drag.teller.rest()
+    assert drag.told()[-1] == 99
+    drag.teller.rest()
+    assert drag.told().count(99) == 1
+
+
+def test_a_picture_comes_with_its_handles(monkeypatch: pytest.MonkeyPatch) -> None:
+    drag = Drag(monkeypatch)
+    for _ in range(50):
+        before = len(drag.said)
+        drag.steps(1, 0.01)
+        new = drag.said[before:]
+        if any(isinstance(event, Preview) for event in new):
+            assert [type(event) for event in new] == [DragProgress, Preview]
+            assert drag.told()[-1] == drag.count
+    assert drag.shown() > 3
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.05, 0.4])
+def test_pictures_take_no_more_than_their_share(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    drag = Drag(monkeypatch, seconds)
+    began = drag.now
+    drag.steps(2000, 0.01)
+    spent = drag.now - began
+    assert drag.shown() * seconds <= PREVIEW_SHARE * spent + seconds
+    assert drag.shown() <= spent / PREVIEW_INTERVAL
+    assert drag.shown() > 0.8 * min(PREVIEW_SHARE / seconds, 1 / PREVIEW_INTERVAL) * spent - 2
+
+
+def test_no_picture_before_the_last_one_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    drag = Drag(monkeypatch)
+    drag.steps(200, 0.01, seen=False)
+    assert drag.shown() == 1
+    drag.steps(20, 0.01)
+    assert drag.shown() > 1
+
+
+def test_time_at_rest_does_not_slow_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    drag = Drag(monkeypatch)
+    drag.steps(10, 0.1)
+    drag.teller.rest()
+    drag.now += 1000
+    drag.steps(10, 0.1)
+    rates = [event.steps_per_second for event in drag.said if isinstance(event, DragProgress)]
+    assert rates[0] == pytest.approx(10)
+    # The step that ended the rest began in it: the hand's time is not the drag's.
+    assert rates[-1] == pytest.approx(10, rel=0.1)
+
+
+def test_a_preview_is_no_larger_than_the_screen_wants() -> None:
+    rgb = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    assert preview(3, rgb, Size(8, 8)).rgb == rgb.tobytes()
+    small = preview(3, rgb, Size(4, 4))
+    assert (small.request, small.width, small.height, len(small.rgb)) == (3, 4, 4, 48)
+    assert preview(3, rgb, Size(100, 50)).width == 8
