@@ -204,7 +204,7 @@ def check_drag(made: Generator, start: Start, changed: DragSettings) -> float:
     theirs.source = WholeMaps(made.synthesis, changed.feature_block, theirs.source.grid)
     gone = 0.0
     for _ in range(50):
-        before = ours.handles
+        before = ours.handles.clone()
         loss, finite = ours.step()
         reference, _ = theirs.step()
         assert bool(finite.all())

@@ -20,6 +20,7 @@ from draggan_engine.protocol.edit import DragSettings, check_mask
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size
 
+from .graph import recorded
 from .sampling import box_under, sample_windows
 from .supervision import AveragedMask, MaskTerm, fixed_area, supervision_loss
 from .tracking import track
@@ -74,10 +75,20 @@ class FeatureTracking:
         self.references = self.references[which]
 
 
+@dataclass(frozen=True)
+class _Replay:
+    """A recorded step, and where it leaves what `step` returns."""
+
+    once: Callable[[], None]
+    loss: Tensor
+    finite: Tensor
+
+
 class Stepper:
     """N drags that advance together; none of them notices the others.
 
-    The features of a latent serve its tracking and then its supervision: one forward pass a step. torch's profiler finds
+    The features of a latent serve its tracking and then its supervision: one forward pass a step. (On CUDA two, in a
+    recorded step; it is still much the quicker.) torch's profiler finds
     a step's parts by name (loss, backward, optimiser, synthesis, tracking). The optimised
     variable of each is an offset on the first `layers` rows of its ws: one for each row in W+, a common one in W.
 
@@ -88,10 +99,12 @@ class Stepper:
         mask_term: makes the second term of eq. 1 from F_0 `[N, C, h, w]` and 1 − M `[N, H, W]`.
 
     Attributes:
-        start: `[N, num_ws, w_dim]`; `ws`: the present latents, without gradient.
-        handles, targets: `[N, P, 2]` in picture pixels, filled up with zeros where `there_is` `[N, P]` is not set.
+        start: `[N, num_ws, w_dim]`; `ws`: the present latents, without gradient; a step changes them in place.
+        handles, targets: `[N, P, 2]` in picture pixels, filled up with zeros where `there_is` `[N, P]` is not set; a step
+            changes the handles in place.
         tracking: the paper's, unless another takes its place before the first step.
         holds: whether a mask holds a part of some picture: the second term of eq. 1 looks at all features.
+        entire: whether feature maps are computed whole.
 
     Raises:
         EditError: no pairs, a feature block that the model does not have, or a mask that does not fit.
@@ -132,16 +145,20 @@ class Stepper:
         self.rows = min(settings.layers, self.start.shape[1])
         moved = self.start[:, : 1 if settings.space == "w" else self.rows]
         self.offset = torch.zeros_like(moved).requires_grad_()
-        self.momentum, self.square = torch.zeros_like(self.offset), torch.zeros_like(self.offset)
-        self.count = 0
-        self.ws = self.start
+        self.momentum, self.square = torch.zeros_like(moved), torch.zeros_like(moved)
+        self.count = torch.zeros((), dtype=torch.float64, device=device if device.type != "mps" else "cpu")
+        self.ws = self.start.clone()
+        # Windows spare arithmetic, of which a GPU has enough, and no launch; and they move, which a recorded step may not.
+        self.entire = self.holds or device.type == "cuda"
         self._places = self._read_handles()
         self.source = feature_source(
-            generator.synthesis, settings.feature_block, self.rows, PRECISIONS[settings.precision], entire=self.holds
+            generator.synthesis, settings.feature_block, self.rows, PRECISIONS[settings.precision], entire=self.entire
         )
         self.features = self._forward(settings.r2)
         self.mask_term = None if fixed is None else mask_term(self.features.map.detach(), fixed)
         self.tracking: Tracking = FeatureTracking(self.features, self.handles, settings, self.picture)
+        self._replay: _Replay | None = None
+        self._is_recorded = False  # or has been found impossible to record
 
     def distances(self) -> Tensor:
         """`[N, P]`, in picture pixels; 0 where there is no pair."""
@@ -155,9 +172,42 @@ class Stepper:
             eq. 1 before the step, `[N]`, and whether a drag has stayed finite, bool `[N]`. One that has not keeps
             the latent and the handles that it had; there is no going on with it.
         """
+        if self.offset.is_cuda and not self._is_recorded:
+            self._replay, self._is_recorded = self._record(), True
+        if self._replay is not None:
+            self._replay.once()
+            return self._replay.loss.clone(), self._replay.finite.clone()
+        loss, before = self._supervise(self.features)
+        with record_function("synthesis"):
+            self.features = self._forward(self.tracking.reach)
+        finite = self._track(self.features, loss, before)
+        self._places = self._read_handles()
+        return loss, finite
+
+    def step_alone(self, loss: Tensor, finite: Tensor) -> None:
+        """`step`, into these `[N]`, as a graph can hold it: all in place, whole maps, and what the last step has computed
+        is computed again."""
+        now, before = self._supervise(self.source(self._latents()))
+        with torch.no_grad():
+            features = self.source(self._latents())
+        finite.copy_(self._track(features, now, before))
+        loss.copy_(now)
+
+    def _record(self) -> _Replay | None:
+        """None: there is no graph of what this drag does."""
+        if not isinstance(self.tracking, FeatureTracking) or not isinstance(self.mask_term, AveragedMask | None):
+            return None
+        loss = torch.zeros_like(self.ws[:, 0, 0])
+        finite = torch.zeros_like(loss, dtype=torch.bool)
+        state = [self.offset, self.momentum, self.square, self.count, self.ws, self.handles]
+        once = recorded(lambda: self.step_alone(loss, finite), state, [self.momentum, loss])
+        return None if once is None else _Replay(once, loss, finite)
+
+    def _supervise(self, features: FeatureWindows) -> tuple[Tensor, Tensor]:
+        """Moves the offsets one step down eq. 1. Returns it, `[N]`, and the offsets that they were."""
         with record_function("loss"):
             loss = supervision_loss(
-                self.features, self.handles, self.targets, self.there_is, self.settings.r1, self.mask_term,
+                features, self.handles, self.targets, self.there_is, self.settings.r1, self.mask_term,
                 self.settings.mask_weight, self.picture,
             )  # fmt: skip
         with record_function("backward"):
@@ -165,19 +215,21 @@ class Stepper:
         before = self.offset.detach().clone()
         with record_function("optimiser"):
             self._descend(gradient)
-        with record_function("synthesis"):
-            self.features = self._forward(self.tracking.reach)
-        moved = self._latents().detach()
-        finite = torch.isfinite(loss) & _all_finite(moved) & _all_finite(self.features.pixels.detach())
+        return loss.detach(), before
+
+    @torch.no_grad()
+    def _track(self, features: FeatureWindows, loss: Tensor, before: Tensor) -> Tensor:
+        """Finds the handles again in the features of the present offsets. Returns which drags have stayed finite, `[N]`;
+        the others get back what they had."""
+        moved = self._latents()
+        finite = torch.isfinite(loss) & _all_finite(moved) & _all_finite(features.pixels)
         with record_function("tracking"):
-            found = self.tracking.follow(self.handles, moved, self.features)
+            found = self.tracking.follow(self.handles, moved, features)
         ended = ~finite[:, None, None]
-        self.ws = torch.where(ended, self.ws, moved)
-        self.handles = torch.where(ended, self.handles, found)
-        with torch.no_grad():
-            self.offset.copy_(torch.where(ended, before, self.offset))
-        self._places = self._read_handles()
-        return loss.detach(), finite
+        self.ws.copy_(torch.where(ended, self.ws, moved))
+        self.handles.copy_(torch.where(ended, self.handles, found))
+        self.offset.copy_(torch.where(ended, before, self.offset))
+        return finite
 
     def keep(self, which: Tensor) -> None:
         """Goes on with a part of the drags; `which` bool `[N]`."""
@@ -187,6 +239,7 @@ class Stepper:
             self.mask_term.keep(which)
         self.offset = self.offset.detach()[which].requires_grad_()
         self.tracking.keep(which)
+        self._replay, self._is_recorded = None, False  # it was of the shapes that were
         self._places = self._read_handles()
         self.features = self._forward(0)
 
@@ -196,8 +249,8 @@ class Stepper:
         self.count += 1
         self.momentum.lerp_(gradient, 1 - BETA1)
         self.square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-        scale = self.square.sqrt().div_((1 - BETA2**self.count) ** 0.5).add_(EPS)
-        self.offset.addcdiv_(self.momentum, scale, value=-self.settings.step_size / (1 - BETA1**self.count))
+        scale = self.square.sqrt().div_((1 - BETA2**self.count).sqrt()).add_(EPS).mul_(1 - BETA1**self.count)
+        self.offset.addcdiv_(self.momentum, scale, value=-self.settings.step_size)
 
     def _latents(self) -> Tensor:
         return torch.cat([self.start[:, : self.rows] + self.offset, self.start[:, self.rows :]], dim=1)
@@ -205,7 +258,7 @@ class Stepper:
     def _forward(self, reach: float) -> FeatureWindows:
         """The features of the present latents: all, if a mask looks at them, else those that tracking round the
         handles within that reach, and supervision round where it finds them, look at."""
-        return self.source(self._latents(), None if self.holds else self._boxes(reach))
+        return self.source(self._latents(), None if self.entire else self._boxes(reach))
 
     def _read_handles(self) -> list[tuple[float, float]]:
         """Of all drags. Waits for the device; so it is called when a step is done, and not within one."""

@@ -70,7 +70,7 @@ def advance(stepper: Stepper, watch: Watch | None = None, *, knows: bool = True)
     finite = torch.ones(count, dtype=torch.bool)
     step = 0
     if watch is not None:
-        watch(0, alive, stepper.ws, stepper.handles)
+        watch(0, alive, stepper.ws.clone(), stepper.handles.clone())
     while True:
         left = stepper.distances().cpu()
         mean = left.sum(dim=1) / stepper.there_is.sum(dim=1).cpu()
@@ -96,7 +96,7 @@ def advance(stepper: Stepper, watch: Watch | None = None, *, knows: bool = True)
         spent[alive] += (time.perf_counter() - began) / len(alive)
         step += 1
         if watch is not None:
-            watch(step, alive, stepper.ws, stepper.handles)
+            watch(step, alive, stepper.ws.clone(), stepper.handles.clone())
 
 
 class Untracked:
