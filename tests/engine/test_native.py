@@ -52,7 +52,7 @@ def picture(generator: Generator) -> torch.Tensor:
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "toy.safetensors"
     network = make_discriminator()
-    discriminator = DiscriminatorPart(network.config, dict(network.state_dict()))
+    discriminator = DiscriminatorPart.of(network)
     info = NativeInfo(name="toy", psi=0.9, settings=SETTINGS)
     save_native(path, GeneratorPart.of(make_generator()), discriminator, info)
     return path

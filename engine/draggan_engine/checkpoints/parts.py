@@ -55,6 +55,11 @@ class DiscriminatorPart:
     config: DiscriminatorConfig
     state: dict[str, Tensor]
 
+    @classmethod
+    def of(cls, network: Discriminator) -> DiscriminatorPart:
+        """Of a network that is there."""
+        return cls(network.config, dict(network.state_dict()))
+
     def build(self, path: Path, device: torch.device) -> Discriminator:
         """As `GeneratorPart.build`."""
         with torch.device("meta"):

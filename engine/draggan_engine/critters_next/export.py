@@ -1,0 +1,53 @@
+"""Makes the bundled model's file out of a training run: `python -m draggan_engine.critters_next.export --state DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from pathlib import Path
+
+import torch
+
+from draggan_engine.checkpoints.native import save_native
+from draggan_engine.checkpoints.native_header import NativeInfo
+from draggan_engine.checkpoints.parts import DiscriminatorPart, GeneratorPart
+from draggan_engine.critters.export import SETTINGS, unit_spread
+from draggan_engine.networks.generator import Generator
+
+from .figures import HELD_OUT, pictures_of
+from .presets import PRESETS
+from .train import STATE
+from .trainer import Trainer
+
+LICENCE = "Apache-2.0, as draggan-tui itself"
+ALIKE = 1 / 255  # of the range of a picture: what half the numbers' length may change
+
+
+def storage_type(generator: Generator) -> torch.dtype:
+    """float16, if no pixel of the held-out pictures changes by more than a level by it; else float32."""
+    halved = copy.deepcopy(generator).half().float()
+    seen, changed = (pictures_of(some, HELD_OUT, generator.config.resolution) for some in (generator, halved))
+    change = float((changed - seen).abs().max()) / 2
+    return torch.float16 if change <= ALIKE else torch.float32
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters_next.export", description=__doc__)
+    parser.add_argument("--preset", choices=PRESETS, required=True)
+    parser.add_argument("--state", type=Path, default=Path("training"), help="folder of the run")
+    parser.add_argument("--out", type=Path, required=True, help="the model file")
+    args = parser.parse_args(arguments)
+    trainer = Trainer(PRESETS[args.preset], seed=0)
+    trainer.load(args.state / STATE)
+    generator = trainer.ema
+    unit_spread(generator)
+    out: Path = args.out
+    info = NativeInfo(name=trainer.preset.name, psi=1.0, settings=SETTINGS, licence=LICENCE)
+    judge = DiscriminatorPart.of(trainer.discriminator) if trainer.has_judged else None
+    dtype = storage_type(generator)
+    save_native(out, GeneratorPart.of(generator), judge, info, dtype)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {dtype}")
+
+
+if __name__ == "__main__":
+    main()

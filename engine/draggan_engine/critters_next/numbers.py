@@ -1,0 +1,59 @@
+"""A latent z, read as an animal's numbers: each a fixed, continuous function of one component of the normalised z."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .species import SPECIES, TRAITS
+
+Array = NDArray[np.float64]
+
+# name: (law, a, b). "normal": a + b·n with |n| cut at 2.2; "uniform": from a to b; "share": likewise, and a and b are
+# ends that nothing may pass.
+NUMBERS: dict[str, tuple[str, float, float]] = {
+    "yaw": ("normal", 0.0, 0.28),
+    "pitch": ("normal", 0.0, 0.16),
+    "roll": ("normal", 0.0, 0.04),
+    **dict.fromkeys(SPECIES, ("normal", 0.0, 1.0)),
+    "ear_tilt_left": ("uniform", -1.0, 1.0),
+    "ear_tilt_right": ("uniform", -1.0, 1.0),
+    "gaze_x": ("normal", 0.0, 0.20),
+    "gaze_y": ("normal", 0.0, 0.12),
+    "lid_open": ("share", 0.0, 1.0),
+    "lid_difference": ("normal", 0.0, 0.12),
+    "lid_low": ("share", 0.0, 1.0),
+    "mouth_open": ("share", 0.0, 1.0),
+    "smile": ("uniform", -0.25, 1.0),
+    "tongue_out": ("share", 0.0, 1.0),
+    **dict.fromkeys(TRAITS, ("uniform", -1.0, 1.0)),
+    "fur_tone": ("share", 0.0, 1.0),
+    "fur_value": ("uniform", -1.0, 1.0),
+    "fur_hue": ("share", 0.0, 1.0),
+    "fancy_hue": ("share", 0.0, 1.0),
+    "iris_hue": ("share", 0.0, 1.0),
+    "nose_hue": ("share", 0.0, 1.0),
+    "sky_hue": ("share", 0.0, 1.0),
+    "sky_value": ("share", 0.0, 1.0),
+    "glow_light": ("share", 0.0, 1.0),
+    "light_x": ("normal", -0.40, 0.25),
+    "light_y": ("normal", 0.65, 0.18),
+}
+Z_DIM = len(NUMBERS)
+
+
+def numbers_of(z: Array) -> dict[str, Array]:
+    """The animals' numbers, each `[N]`, from latents `z` `[N, Z_DIM]` of any scale."""
+    z = z / np.sqrt(np.mean(z**2, axis=1, keepdims=True) + 1e-8)
+    cdf = 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))
+    out: dict[str, Array] = {}
+    for i, (name, (law, a, b)) in enumerate(NUMBERS.items()):
+        out[name] = a + b * np.clip(z[:, i], -2.2, 2.2) if law == "normal" else a + (b - a) * cdf[:, i]
+    return out
+
+
+def latent_of_seed(seed: int) -> Array:
+    """z `[1, Z_DIM]` of a seed, as the generator draws it."""
+    return np.random.RandomState(seed).randn(1, Z_DIM)

@@ -1,0 +1,101 @@
+"""What is trained: networks, and the stages in which they grow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, pyramid_channels
+
+from .numbers import Z_DIM
+
+
+@dataclass(frozen=True)
+class Stage:
+    """So many pictures at one resolution. Both step sizes fall linearly to 8 % within it.
+
+    Attributes:
+        muon_lr, adam_lr: of the generator's kernels, and of the rest.
+        adversarial: weight of the discriminator's judgement beside the distillation; 0: it is not asked.
+    """
+
+    resolution: int
+    images: int
+    muon_lr: float
+    adam_lr: float
+    adversarial: float = 0.0
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model and how it is trained.
+
+    Attributes:
+        name: of the model.
+        batch: pictures a step, of all workers.
+        workers: processes, of one thread each on a CPU: with so small networks two threads of one process are no quicker
+            than one.
+        ema: of the weights' average, a step.
+    """
+
+    name: str
+    generator: StyleGAN2Config
+    discriminator: DiscriminatorConfig
+    batch: int
+    workers: int
+    ema: float
+    stages: tuple[Stage, ...]
+
+    @property
+    def resolution(self) -> int:
+        return self.generator.resolution
+
+
+def _generator(resolution: int, channel_base: int, channel_max: int) -> StyleGAN2Config:
+    return StyleGAN2Config(
+        resolution=resolution,
+        z_dim=Z_DIM,
+        w_dim=256,
+        mapping_layers=4,
+        channels=pyramid_channels(resolution, channel_base, channel_max),
+    )
+
+
+def _discriminator(resolution: int, channel_base: int, channel_max: int) -> DiscriminatorConfig:
+    return DiscriminatorConfig(
+        resolution=resolution, channels=pyramid_channels(resolution, channel_base, channel_max), mapping_layers=0
+    )
+
+
+PRESETS: Mapping[str, Preset] = {
+    "cpu": Preset(
+        name="critters-128",
+        generator=_generator(128, 2048, 96),
+        discriminator=_discriminator(128, 2048, 96),
+        batch=16,
+        workers=2,
+        ema=0.995,
+        stages=(
+            Stage(32, 160_000, 0.02, 0.004),
+            Stage(64, 120_000, 0.012, 0.002),
+            Stage(128, 400_000, 0.008, 0.002),
+            Stage(128, 80_000, 0.003, 0.0005, adversarial=0.01),
+        ),
+    ),
+    "gpu": Preset(
+        name="critters-256",
+        generator=_generator(256, 16384, 256),
+        discriminator=_discriminator(256, 12288, 256),
+        batch=32,
+        workers=1,
+        ema=0.998,
+        stages=(
+            Stage(32, 64_000, 0.02, 0.004),
+            Stage(64, 64_000, 0.012, 0.002),
+            Stage(128, 64_000, 0.008, 0.002),
+            Stage(256, 64_000, 0.006, 0.002),
+            Stage(256, 32_000, 0.003, 0.0005, adversarial=0.01),
+        ),
+    ),
+}
+"""`cpu`: hours on two cores. `gpu`: one run of nine minutes on a data-centre GPU, and more that go on from it."""

@@ -1,0 +1,99 @@
+"""Teaches the bundled model the critters: `python -m draggan_engine.critters_next.train --preset cpu --state DIR`.
+
+Interrupting it is safe: the same command goes on where it was. Needs numba (extra `train`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import time
+from pathlib import Path
+
+import torch
+import torch.distributed
+from torch.multiprocessing.spawn import spawn
+
+from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.devices import resolve_device
+
+from .figures import errors, sample_sheet
+from .presets import PRESETS
+from .trainer import Trainer
+
+STATE = "state.pt"
+SAY_EVERY = 25  # steps
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters_next.train", description=__doc__)
+    parser.add_argument("--preset", choices=PRESETS, required=True)
+    parser.add_argument("--state", type=Path, default=Path("training"), help="folder of the run; resumed if it has one")
+    parser.add_argument("--go-on-from", type=Path, help="model file, whose weights are the first ones of this run")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights and the data")
+    parser.add_argument("--save-every", type=int, default=1000, help="steps between saved states")
+    args = parser.parse_args(arguments)
+    args.state.mkdir(parents=True, exist_ok=True)
+    workers = PRESETS[args.preset].workers
+    if workers == 1:
+        _run(0, args)
+    else:
+        os.environ["NUMBA_NUM_THREADS"] = "1"  # of each worker, which draws its own scenes
+        spawn(_work, (workers, _free_port(), args), workers)  # type: ignore[no-untyped-call]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _work(worker: int, workers: int, port: int, args: argparse.Namespace) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", world_size=workers, rank=worker)
+    _run(worker, args)
+    torch.distributed.destroy_process_group()
+
+
+def _run(worker: int, args: argparse.Namespace) -> None:
+    preset = PRESETS[args.preset]
+    trainer = Trainer(preset, args.seed, resolve_device(args.device), worker, preset.workers)
+    if (args.state / STATE).exists():
+        trainer.load(args.state / STATE)
+    elif args.go_on_from is not None:
+        model = load_model(str(args.go_on_from), args.device)
+        trainer.go_on_from(model.generator, model.load_discriminator())
+    if worker > 0:
+        for _ in trainer.steps():
+            pass
+        return
+    began, first = time.monotonic(), trainer.step
+    smooth = 0.0
+    for now in trainer.steps():
+        smooth = now.distillation if smooth == 0 else 0.98 * smooth + 0.02 * now.distillation
+        last = trainer.step == trainer.total_steps
+        if trainer.step % SAY_EVERY == 0 or last:
+            rate = (trainer.step - first) / (time.monotonic() - began)
+            left = (trainer.total_steps - trainer.step) / rate / 60
+            line = (
+                f"{now.stage.resolution} px, {trainer.step * preset.batch:,} pictures seen, loss {smooth:.4f}"
+                f"{f', adversarial {now.adversarial:.2f}' if now.stage.adversarial else ''}, "
+                f"{rate * preset.batch:.0f} pictures/s, {left:.0f} min left at that rate"
+            )
+            print(f"\r{line}\x1b[K", end="", flush=True)
+        if trainer.step % args.save_every == 0 or last:
+            trainer.save(args.state / STATE)
+            found = errors(trainer.ema, now.stage.resolution)
+            sample_sheet(trainer.ema, now.stage.resolution, args.state / "samples.png")
+            print(
+                f"\nheld out at {now.stage.resolution} px after {trainer.step * preset.batch:,} pictures: error "
+                f"{found.whole:.4f}, in the parts {found.parts:.4f}, Fréchet distance {found.frechet:.3f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

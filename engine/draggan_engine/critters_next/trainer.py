@@ -1,0 +1,206 @@
+"""One training run of a generator, and of a discriminator beside it.
+
+Distillation first: the latent z *is* the scene, so G(z) is compared with the drawn picture of z. It is far cheaper than
+adversarial training from nothing, cannot collapse, and gives every seed known landmarks. Then a discriminator sharpens
+what a mean of errors leaves pale; the distillation goes on beside it, so that seeds keep their scenes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed
+from torch import Tensor, nn
+
+from draggan_engine.critters.muon import Muon
+from draggan_engine.networks.discriminator import Discriminator
+from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.stylegan2 import ToRGB
+from draggan_engine.protocol.atomic import atomic_write
+
+from .losses import discriminator_loss, distillation_loss, generator_loss, gradient_penalty
+from .presets import Preset, Stage
+from .teaching import Lesson, lessons
+
+MIXED = 0.5  # share of the judged pictures whose upper rows come from another latent (style mixing)
+R1_EVERY, R1_WEIGHT = 16, 1.0  # steps between two penalties; weight of each step's share
+DISCRIMINATOR_LR = 0.002
+
+
+class Progress(NamedTuple):
+    """After a step; the losses are its own."""
+
+    stage: Stage
+    distillation: float
+    adversarial: float
+
+
+class Trainer:
+    """Learns from step to step; `save` and `load` carry it over a restart, as if there had been none.
+
+    Args:
+        seed: of the first weights and of all data.
+        device: of the networks; scenes are drawn on the CPU.
+        worker, workers: which of how many processes of a `torch.distributed` group this is. Each learns from its part of
+            every batch, and all have the same weights.
+    """
+
+    def __init__(
+        self, preset: Preset, seed: int, device: torch.device | str = "cpu", worker: int = 0, workers: int = 1
+    ) -> None:
+        torch.manual_seed(seed)
+        self.preset, self.seed, self.device = preset, seed, torch.device(device)
+        self.worker, self.workers = worker, workers
+        self.stages = preset.stages
+        self.generator = Generator(preset.generator).to(self.device)
+        self.discriminator = Discriminator(preset.discriminator).to(self.device)
+        for module in self.generator.modules():
+            if isinstance(module, ToRGB):
+                nn.init.zeros_(module.weight)  # so that growing changes no picture
+        self.ema = copy.deepcopy(self.generator).requires_grad_(False)
+        self.step = 0
+        self.muon, self.adam = self._optimisers()
+        self.adam_of_discriminator = torch.optim.Adam(self.discriminator.parameters(), DISCRIMINATOR_LR, (0.0, 0.99))
+
+    def go_on_from(self, generator: nn.Module, discriminator: nn.Module | None) -> None:
+        """Starts with the weights of networks that were trained before: only the stages of the full resolution are left."""
+        self.stages = tuple(stage for stage in self.preset.stages if stage.resolution == self.preset.resolution)
+        self.generator.load_state_dict(generator.state_dict())
+        self.ema.load_state_dict(generator.state_dict())
+        if discriminator is not None:
+            self.discriminator.load_state_dict(discriminator.state_dict())
+
+    def stage_at(self, step: int) -> tuple[Stage, float] | None:
+        """The stage and how far it has come (0 … 1), or None at the end."""
+        for stage in self.stages:
+            length = stage.images // self.preset.batch
+            if step < length:
+                return stage, step / length
+            step -= length
+        return None
+
+    @property
+    def has_judged(self) -> bool:
+        """Whether the discriminator has learned anything."""
+        judging = next((i for i, stage in enumerate(self.stages) if stage.adversarial), len(self.stages))
+        return self.step > sum(stage.images // self.preset.batch for stage in self.stages[:judging])
+
+    @property
+    def total_steps(self) -> int:
+        return sum(stage.images // self.preset.batch for stage in self.stages)
+
+    def steps(self) -> Iterator[Progress]:
+        """Trains to the end."""
+        ahead = [
+            (step, now[0].resolution) for step in range(self.step, self.total_steps) if (now := self.stage_at(step))
+        ]
+        for drawn in lessons((self.seed, self.worker), self.preset.batch // self.workers, ahead):
+            now = self.stage_at(self.step)
+            assert now is not None  # there is a lesson for it
+            yield self._learn(now[0], now[1], Lesson(*(part.to(self.device) for part in drawn)))
+
+    def _learn(self, stage: Stage, done: float, drawn: Lesson) -> Progress:
+        ws = self.generator.mapping(drawn.z)
+        pictures = self.generator.synthesis(ws, image=stage.resolution).image
+        assert pictures is not None
+        loss = distillation_loss(pictures, drawn.pictures, drawn.weight)
+        distilled, judged = loss.detach(), loss.new_zeros(())
+        if stage.adversarial:
+            fakes = torch.cat([pictures, self._mixed(ws, stage)])
+            self._judge_better(drawn.pictures, fakes.detach())
+            self.discriminator.requires_grad_(False)
+            adversarial = generator_loss(self.discriminator(fakes))
+            self.discriminator.requires_grad_(True)
+            loss, judged = loss + stage.adversarial * adversarial, adversarial.detach()
+        self.generator.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._agree(self.generator)
+        fall = 1 - 0.92 * done
+        for group in self.adam.param_groups:
+            group["lr"] = stage.adam_lr * fall * group["scale"]
+        self.adam.step()
+        self.muon.step(stage.muon_lr * fall)
+        with torch.no_grad():
+            for average, p in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
+                average.lerp_(p, 1 - self.preset.ema)
+        self.step += 1
+        return Progress(stage, float(distilled), float(judged))
+
+    def _mixed(self, ws: Tensor, stage: Stage) -> Tensor:
+        """Pictures of no scene: their upper rows are another one's."""
+        count = round(len(ws) * MIXED)
+        random = torch.Generator().manual_seed((self.seed * 1_000_003 + self.step) * self.workers + self.worker)
+        cuts = torch.randint(1, ws.shape[1], (count, 1, 1), generator=random).to(ws.device)
+        rows = torch.arange(ws.shape[1], device=ws.device)[None, :, None]
+        mixed = torch.where(rows < cuts, ws[:count], ws.roll(1, dims=0)[:count])
+        image: Tensor | None = self.generator.synthesis(mixed, image=stage.resolution).image
+        assert image is not None
+        return image
+
+    def _judge_better(self, real: Tensor, fakes: Tensor) -> None:
+        loss = discriminator_loss(self.discriminator(real), self.discriminator(fakes))
+        if self.step % R1_EVERY == 0:
+            loss = loss + R1_EVERY * R1_WEIGHT / 2 * gradient_penalty(self.discriminator, real)
+        self.adam_of_discriminator.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._agree(self.discriminator)
+        self.adam_of_discriminator.step()
+
+    def _agree(self, network: nn.Module) -> None:
+        """Every worker gets the mean of all gradients."""
+        if self.workers == 1:
+            return
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        joined = torch.cat([gradient.flatten() for gradient in gradients])
+        torch.distributed.all_reduce(joined)
+        joined /= self.workers
+        for gradient, mean in zip(
+            gradients, torch.split(joined, [gradient.numel() for gradient in gradients]), strict=True
+        ):
+            gradient.copy_(mean.view_as(gradient))
+
+    def _optimisers(self) -> tuple[Muon, torch.optim.Adam]:
+        matrices: list[tuple[Tensor, float]] = []
+        rest: list[dict[str, Any]] = []
+        for name, p in self.generator.named_parameters():
+            scale = 1 / self.preset.generator.mapping_lr_multiplier if name.startswith("mapping.") else 1.0
+            if name.endswith("noise_strength"):
+                p.requires_grad_(False)  # the critters have no noise
+            elif name.endswith("weight") and "torgb.weight" not in name:
+                matrices.append((p, scale))
+            else:
+                rest.append({"params": [p], "scale": scale})
+        return Muon(matrices), torch.optim.Adam(rest, lr=1.0, betas=(0.9, 0.99), fused=True)
+
+    def save(self, path: Path) -> None:
+        """
+        Raises:
+            StorageError: it cannot be written.
+        """
+        state = {
+            "step": self.step,
+            "stages": len(self.stages),
+            "generator": self.generator.state_dict(),
+            "ema": self.ema.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "muon": self.muon.buffers,
+            "adam": self.adam.state_dict(),
+            "adam_of_discriminator": self.adam_of_discriminator.state_dict(),
+        }
+        with atomic_write(path) as part:
+            torch.save(state, part)
+
+    def load(self, path: Path) -> None:
+        """Of the same preset and seed."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.step, self.stages = state["step"], self.preset.stages[-state["stages"] :]
+        self.generator.load_state_dict(state["generator"])
+        self.ema.load_state_dict(state["ema"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        self.muon.buffers = state["muon"]
+        self.adam.load_state_dict(state["adam"])
+        self.adam_of_discriminator.load_state_dict(state["adam_of_discriminator"])

@@ -1,0 +1,166 @@
+"""The bundled model's world: continuous, seeded, of four species, with lids, teeth and independent parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from draggan_engine.critters_next.anatomy import anatomy_of
+from draggan_engine.critters_next.landmarks import LANDMARKS
+from draggan_engine.critters_next.render import render
+from draggan_engine.critters_next.scene import (
+    MARKS,
+    NUMBERS,
+    Z_DIM,
+    Scene,
+    build_scene,
+    latent_of_seed,
+    numbers_of,
+    scene_of,
+    to_pixels,
+)
+from draggan_engine.critters_next.shading import PARTS
+from draggan_engine.critters_next.species import SPECIES, shares, traits_of
+
+FACING = dict.fromkeys(("yaw", "pitch", "roll", "gaze_x", "gaze_y"), 0.0)
+
+
+def animal(species: str, **changes: float) -> Scene:
+    """One of average numbers, which looks at the viewer."""
+    return scene_of(numbers(species, **changes))
+
+
+def numbers(species: str, **changes: float) -> dict[str, np.ndarray]:
+    kind = {name: 2.0 if name == species else 0.0 for name in SPECIES}
+    average = numbers_of(np.zeros((1, Z_DIM)))
+    return {name: np.array([{**FACING, **kind, **changes}.get(name, float(v[0]))]) for name, v in average.items()}
+
+
+def point(scene: Scene, name: str) -> np.ndarray:
+    return scene.landmarks.points[0, LANDMARKS.index(name)]
+
+
+def test_one_component_of_z_is_one_number() -> None:
+    assert len(NUMBERS) == Z_DIM <= 64
+    z = np.random.default_rng(0).standard_normal((2, Z_DIM))
+    z[1] = z[0]
+    z[1, 7], z[1, 8] = z[0, 8], z[0, 7]  # the same length
+    before, after = (numbers_of(z[i : i + 1]) for i in range(2))
+    assert [name for name in NUMBERS if before[name] != after[name]] == list(NUMBERS)[7:9]
+
+
+def test_a_seed_is_one_picture() -> None:
+    once, again = (render(build_scene(latent_of_seed(7)), 64, 2) for _ in range(2))
+    assert np.array_equal(once, again)
+    assert np.abs(once - render(build_scene(latent_of_seed(8)), 64, 2)).mean() > 0.05
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.integers(0, Z_DIM - 1))
+def test_a_small_step_changes_the_picture_little(seed: int, component: int) -> None:
+    """Along every component, over a path: a jump would be a step in which much more changes than in a hundredth of σ."""
+    z = np.repeat(latent_of_seed(seed), 2, axis=0)
+    z[1, component] += 0.01
+    scene = build_scene(z)
+    one, other = render(scene, 128, 2)
+    assert np.abs(one - other).mean() < 0.012
+    # No point runs off, but for a rim that leaves one part for the next.
+    moved = np.linalg.norm(scene.landmarks.points[0] - scene.landmarks.points[1], axis=1)
+    assert np.median(moved) < 0.005
+
+
+def test_most_animals_are_of_one_species_and_all_occur() -> None:
+    share = shares(numbers_of(np.random.default_rng(1).standard_normal((2000, Z_DIM))))
+    assert np.allclose(share.sum(axis=1), 1)
+    assert (share.max(axis=1) > 0.9).mean() > 0.65
+    assert (share.max(axis=1) < 0.7).mean() > 0.03
+    assert np.bincount(share.argmax(axis=1), minlength=4).min() > 400
+
+
+def test_the_species_differ() -> None:
+    cat, bear, fox, rabbit = (traits_of(numbers(name)) for name in SPECIES)
+    assert rabbit["ear_length"] > fox["ear_length"] > cat["ear_length"] > 1.5 * bear["ear_length"]
+    assert min(cat["ear_point"], fox["ear_point"]) > 0.5
+    assert bear["ear_point"] < 0.05
+    assert fox["muzzle_length"] > 1.5 * bear["muzzle_length"] > 1.5 * cat["muzzle_length"]
+    assert cat["slit"] > 0.8 > fox["slit"] > rabbit["slit"]
+    assert cat["stripes"] > 0.5 > max(bear["stripes"], fox["stripes"], rabbit["stripes"])
+    assert fox["mask"] > 0.9 > bear["mask"]
+    assert bear["patches"] > 0.5 > rabbit["patches"]
+    assert rabbit["spots"] > 0.5 > fox["spots"]
+    pictures = render(scene_of({k: np.concatenate([numbers(s)[k] for s in SPECIES]) for k in NUMBERS}), 64, 2)
+    for i in range(4):
+        for j in range(i):
+            assert np.abs(pictures[i] - pictures[j]).mean() > 0.05
+
+
+@pytest.mark.parametrize("species", SPECIES)
+def test_parts_move_on_their_own(species: str) -> None:
+    """Of a number, the landmarks of its part move; those of the others stay."""
+    plain = animal(species)
+    for change, moved, still in (
+        ({"ear_tilt_left": 0.9}, "ear_tip_left", "ear_tip_right"),
+        ({"ear_tilt_right": 0.9}, "ear_tip_right", "ear_tip_left"),
+        ({"ear_length": 0.9}, "ear_tip_left", "nose_tip"),
+        ({"smile": 1.0}, "mouth_left", "mouth_top"),
+        ({"mouth_open": 0.9}, "mouth_bottom", "mouth_top"),
+        ({"mouth_width": 0.9}, "mouth_right", "nose_tip"),
+        ({"nose_height": 0.9}, "nose_tip", "mouth_left"),
+        ({"lid_open": 0.1}, "eyelid_left_1", "nose_tip"),
+        ({"gaze_x": 0.3}, "eye_left", "eyelid_left_0"),
+        ({"eye_size": 0.9}, "eyelid_right_1", "nose_tip"),
+    ):
+        changed = animal(species, **change)
+        assert np.linalg.norm(point(changed, moved) - point(plain, moved)) > 0.01, (change, moved)
+        assert np.linalg.norm(point(changed, still) - point(plain, still)) < 0.005, (change, still)
+
+
+def _tooth_pixels(scene: Scene) -> int:
+    picture = render(scene, 256, 2)[0]
+    top, bottom, left, right = (point(scene, f"mouth_{name}") for name in ("top", "bottom", "left", "right"))
+    first, last = (round(float(to_pixels(p, 256)[0])) for p in (left, right))
+    high, low = (round(float(to_pixels(p, 256)[1])) for p in (top, bottom))
+    region = picture[:, high : low + 3, first:last]
+    dark_furred = region.min(axis=0) > 0.55  # near white, on an animal whose muzzle is not
+    return int(dark_furred.sum())
+
+
+@pytest.mark.parametrize("species", ["cat", "fox", "rabbit"])
+def test_an_open_mouth_shows_teeth_and_tongue(species: str) -> None:
+    look = {"fur_tone": 0.0, "mask": -1.0, "tongue_out": 0.0}
+    wide = animal(species, mouth_open=0.95, **look)
+    with_teeth, without = (
+        _tooth_pixels(scene_of(numbers(species, mouth_open=0.95, **look) | {"tooth_length": np.array([length])}))
+        for length in (1.0, -2.5)
+    )
+    assert with_teeth > without + 8
+    assert wide.landmarks.visible[0, LANDMARKS.index("tongue")]
+    assert not animal(species, mouth_open=0.1).landmarks.visible[0, LANDMARKS.index("tongue")]
+
+
+def test_the_scene_names_its_parts_and_marks_as_the_drawing_does() -> None:
+    p = numbers("cat")
+    names = anatomy_of(p, traits_of(p)).parts.names
+    assert len(names) == PARTS
+    assert names[0] == "body"
+    assert names[4:6] == ("ear_left", "ear_right")
+    assert [names[k] for k in (6, 9, 16)] == ["eye_left", "eye_right", "nose"]
+    assert names[12:16] == ("snout", "lobe_left", "lobe_right", "jaw")
+    assert build_scene(latent_of_seed(0)).marks.shape == (1, len(MARKS))
+
+
+def test_extreme_animals_are_drawn_whole() -> None:
+    """All numbers at one of their ends: no hole, nothing that is not a colour."""
+    rng = np.random.default_rng(3)
+    ends = {}
+    for name, (law, a, b) in NUMBERS.items():
+        low, high = (a - 2.2 * b, a + 2.2 * b) if law == "normal" else (a, b)
+        ends[name] = np.where(rng.random(60) < 0.5, low, high)
+    scene = scene_of(ends)
+    pictures = render(scene, 64, 2)
+    assert np.isfinite(pictures).all()
+    assert np.abs(pictures).max() <= 1
+    assert np.isfinite(scene.landmarks.points).all()
+    assert np.abs(scene.landmarks.points).max() < 1.25

@@ -1,0 +1,173 @@
+"""The bundled model's training: it learns, it can be resumed and gone on from, and its file is what it learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.critters_next import export, train
+from draggan_engine.critters_next.export import storage_type
+from draggan_engine.critters_next.figures import errors, pictures_of
+from draggan_engine.critters_next.losses import discriminator_loss, generator_loss, gradient_penalty
+from draggan_engine.critters_next.numbers import Z_DIM, latent_of_seed
+from draggan_engine.critters_next.presets import PRESETS, Preset, Stage
+from draggan_engine.critters_next.teaching import lesson, lessons
+from draggan_engine.critters_next.trainer import Progress, Trainer
+from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
+from draggan_engine.networks.discriminator import Discriminator
+from draggan_engine.networks.generator import Generator
+
+TOY = Preset(
+    name="toy",
+    generator=StyleGAN2Config(resolution=16, z_dim=Z_DIM, w_dim=64, mapping_layers=2, channels=(48, 48, 48)),
+    discriminator=DiscriminatorConfig(resolution=16, channels=(32, 32, 32), mapping_layers=0),
+    batch=8,
+    workers=1,
+    ema=0.9,
+    stages=(
+        Stage(8, 480, 0.02, 0.004),
+        Stage(16, 160, 0.01, 0.002),
+        Stage(16, 160, 0.003, 0.0005, adversarial=0.01),
+    ),
+)
+
+
+def run(trainer: Trainer, steps: int | None = None) -> list[Progress]:
+    seen = []
+    for progress in trainer.steps():
+        seen.append(progress)
+        if len(seen) == steps:
+            break
+    return seen
+
+
+def weights(trainer: Trainer) -> dict[str, Tensor]:
+    return trainer.ema.state_dict() | {f"D.{k}": v for k, v in trainer.discriminator.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def whole() -> tuple[Trainer, list[Progress]]:
+    trainer = Trainer(TOY, seed=1)
+    return trainer, run(trainer)
+
+
+def test_training_learns(whole: tuple[Trainer, list[Progress]]) -> None:
+    trainer, seen = whole
+    assert len(seen) == trainer.total_steps == trainer.step == 100
+    loss = [progress.distillation for progress in seen]
+    assert np.mean(loss[50:60]) < 0.8 * np.mean(loss[:5])
+    assert errors(trainer.ema, 16).whole < 0.8 * errors(Trainer(TOY, seed=1).ema, 16).whole
+
+
+def test_the_discriminator_is_asked_in_its_stage_only(whole: tuple[Trainer, list[Progress]]) -> None:
+    assert [progress.adversarial > 0 for progress in whole[1]] == [False] * 80 + [True] * 20
+    assert whole[0].has_judged
+    trainer = Trainer(TOY, seed=1)
+    before = [p.clone() for p in trainer.discriminator.parameters()]
+    run(trainer, 3)
+    assert not trainer.has_judged
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.discriminator.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("after", [30, 90])
+def test_a_resumed_run_is_the_same_run(tmp_path: Path, whole: tuple[Trainer, list[Progress]], after: int) -> None:
+    first = Trainer(TOY, seed=1)
+    run(first, after)
+    first.save(tmp_path / "state.pt")
+    second = Trainer(TOY, seed=1)
+    second.load(tmp_path / "state.pt")
+    run(second)
+    ours, theirs = weights(second), weights(whole[0])
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_another_run_goes_on_from_its_weights(tmp_path: Path, whole: tuple[Trainer, list[Progress]]) -> None:
+    trainer = Trainer(TOY, seed=2)
+    trainer.go_on_from(whole[0].ema, whole[0].discriminator)
+    assert trainer.total_steps == 40, "the full resolution's stages"
+    assert errors(trainer.ema, 16).whole == errors(whole[0].ema, 16).whole
+    run(trainer, 2)
+    trainer.save(tmp_path / "state.pt")
+    again = Trainer(TOY, seed=2)
+    again.load(tmp_path / "state.pt")
+    assert (again.step, again.total_steps) == (2, 40)
+
+
+def test_growing_changes_no_picture() -> None:
+    """Before its first step, a larger stage shows the smaller one's picture, upsampled."""
+    trainer = Trainer(TOY, seed=1)
+    run(trainer, 5)
+    ws = trainer.generator.mapping(torch.from_numpy(latent_of_seed(3).astype(np.float32)))
+    synthesis = trainer.generator.synthesis
+    small, large = synthesis(ws, image=8).image, synthesis(ws, image=16).image
+    assert torch.allclose(synthesis.get_submodule("b16").picture(small, torch.zeros(1, 48, 16, 16), ws[:, 5]), large)
+
+
+def test_lessons_are_those_of_their_steps() -> None:
+    drawn = list(lessons((3,), 2, [(5, 8), (6, 8), (7, 16)]))
+    assert [tuple(some.pictures.shape) for some in drawn] == [(2, 3, 8, 8), (2, 3, 8, 8), (2, 3, 16, 16)]
+    again = lesson((3,), 6, 2, 8)
+    assert all(torch.equal(a, b) for a, b in zip(drawn[1], again, strict=True))
+    assert not torch.equal(drawn[0].z, drawn[1].z)
+    assert list(lessons((3,), 2, [])) == []
+
+
+def test_the_penalty_is_the_squared_gradient() -> None:
+    torch.manual_seed(0)
+    discriminator = Discriminator(TOY.discriminator).double()
+    pictures = torch.randn(4, 3, 16, 16, dtype=torch.float64)
+    penalty = float(gradient_penalty(discriminator, pictures).detach())
+    step, total = 1e-6, 0.0
+    direction = torch.randn_like(pictures)
+    total = float(
+        (discriminator(pictures + step * direction) - discriminator(pictures - step * direction)).sum().detach()
+    ) / (2 * step)
+    leaf = pictures.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(leaf).sum(), leaf)
+    assert total == pytest.approx(float((gradient * direction).sum()), rel=1e-5)
+    assert penalty == pytest.approx(float(gradient.square().sum()) / 4)
+
+
+def test_the_adversarial_losses() -> None:
+    sure = torch.tensor([[9.0], [9.0]])
+    assert float(generator_loss(sure)) < 0.001 < float(generator_loss(-sure))
+    assert float(discriminator_loss(sure, -sure)) < 0.001 < float(discriminator_loss(-sure, sure))
+
+
+def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Train, train on, export, load."""
+    monkeypatch.setitem(PRESETS, "cpu", TOY)  # type: ignore[index]
+    monkeypatch.setattr(export, "SETTINGS", export.SETTINGS.model_copy(update={"feature_block": "b8"}))
+    state = tmp_path / "run"
+    train.main(["--preset", "cpu", "--state", str(state), "--save-every", "60", "--device", "cpu"])
+    said = capsys.readouterr().out
+    assert "8 px, 200 pictures seen" in said
+    assert "held out at 16 px after 800 pictures: error 0." in said
+    assert (state / "samples.png").stat().st_size > 1000
+    toy = tmp_path / "toy.safetensors"
+    export.main(["--preset", "cpu", "--state", str(state), "--out", str(toy)])
+    train.main(["--preset", "cpu", "--state", str(tmp_path / "more"), "--go-on-from", str(toy), "--device", "cpu"])
+    assert "held out at 16 px after 320 pictures" in capsys.readouterr().out
+    model = load_model(str(toy), "cpu")
+    trainer = Trainer(TOY, seed=0)
+    trainer.load(state / "state.pt")
+    seeds = range(4)
+    change = (pictures_of(model.generator, seeds, 16) - pictures_of(trainer.ema, seeds, 16)).abs().max()
+    assert float(change) < 2.5 / 255
+    assert model.load_discriminator() is not None
+
+
+def test_half_the_length_only_where_nobody_sees_it() -> None:
+    trainer = Trainer(TOY, seed=1)
+    run(trainer, 40)
+    assert storage_type(trainer.ema) in (torch.float16, torch.float32)
+    loud = Generator(TOY.generator).requires_grad_(False)
+    for name, parameter in loud.named_parameters():
+        if name.endswith("torgb.weight"):
+            parameter.mul_(1000)
+    assert storage_type(loud) == torch.float32

@@ -1,0 +1,76 @@
+"""Two processes train as one."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed
+from torch import Tensor
+from torch.multiprocessing.spawn import spawn
+
+from draggan_engine.critters_next import teaching
+from draggan_engine.critters_next.numbers import Z_DIM
+from draggan_engine.critters_next.presets import Preset, Stage
+from draggan_engine.critters_next.teaching import Lesson
+from draggan_engine.critters_next.trainer import Trainer
+from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
+
+TOY = Preset(
+    name="toy",
+    generator=StyleGAN2Config(resolution=8, z_dim=Z_DIM, w_dim=32, mapping_layers=2, channels=(32, 32)),
+    discriminator=DiscriminatorConfig(resolution=8, channels=(16, 16), mapping_layers=0, mbstd_group_size=1),
+    batch=8,
+    workers=2,
+    ema=0.9,
+    stages=(Stage(8, 16, 0.01, 0.002), Stage(8, 8, 0.003, 0.0005, adversarial=0.01)),
+)
+
+
+def lesson(seed: tuple[int, ...], step: int, count: int, resolution: int) -> Lesson:
+    """Noise of the worker's own: scenes would have to be compiled in each process."""
+    rng = np.random.default_rng([*seed, step])
+
+    def random(*shape: int) -> Tensor:
+        return torch.from_numpy(rng.standard_normal(shape).astype(np.float32))
+
+    size = (resolution, resolution)
+    return Lesson(random(count, Z_DIM), random(count, 3, *size).tanh(), random(count, 1, *size).abs() + 1)
+
+
+def work(worker: int, port: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", world_size=2, rank=worker)
+    teaching.lesson = lesson
+    trainer = Trainer(TOY, seed=3, worker=worker, workers=2)
+    for _ in trainer.steps():
+        if trainer.step == 1:
+            torch.save(trainer.generator.state_dict(), folder / f"first{worker}.pt")
+    trainer.save(folder / f"{worker}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_workers_have_the_same_weights_and_learn_from_both_halves(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    spawn(work, (port, tmp_path), 2)
+    a, b = (torch.load(tmp_path / f"{worker}.pt", weights_only=True) for worker in (0, 1))
+    assert a["step"] == b["step"] == 3
+    for part in ("ema", "generator", "discriminator"):
+        assert all(torch.equal(a[part][name], b[part][name]) for name in a[part])
+    # One step of one worker that sees both halves is the same step, but for rounding.
+    alone = Trainer(TOY, seed=3)
+    halves = [lesson((3, worker), 0, 4, 8) for worker in (0, 1)]
+    both = Lesson(*(torch.cat(parts) for parts in zip(*halves, strict=True)))
+    start = {name: tensor.clone() for name, tensor in alone.generator.state_dict().items()}
+    weight = [half.weight / half.weight.mean() for half in halves]  # the mean is over a worker's own pictures
+    alone._learn(TOY.stages[0], 0.0, both._replace(weight=torch.cat(weight)))
+    first = torch.load(tmp_path / "first0.pt", weights_only=True)
+    for name, tensor in alone.generator.state_dict().items():
+        if name.endswith("torgb.weight"):  # they begin with zeros, so the first step moves nothing behind them
+            moved = tensor - start[name]
+            assert float(moved.norm()) > 0
+            assert float((first[name] - tensor).norm() / moved.norm()) < 0.05, name
