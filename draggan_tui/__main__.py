@@ -1,11 +1,14 @@
 """`draggan-tui` and `python -m draggan_tui`."""
 
 import gc
+import os
 
 
 def main() -> None:
     # Imports make no garbage; to look for it all the time took a fifth of the editor's start.
     gc.disable()
+    # Else pydantic looks through all installed packages for plugins, here and in the engine.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from draggan_tui.cli import app
 
     app(prog_name="draggan-tui")
