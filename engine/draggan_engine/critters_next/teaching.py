@@ -28,7 +28,7 @@ def lesson(seed: tuple[int, ...], step: int, count: int, resolution: int) -> Les
     """That of one step: data never repeats, and a resumed run goes on with the same."""
     z = np.random.default_rng([*seed, step]).standard_normal((count, Z_DIM))
     scene = build_scene(z)
-    pictures = render(scene, resolution, 2 if resolution >= 128 else 4)
+    pictures = render(scene, resolution)
     return Lesson(torch.from_numpy(z.astype(np.float32)), torch.from_numpy(pictures), part_weights(scene, resolution))
 
 

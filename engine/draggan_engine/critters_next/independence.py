@@ -1,0 +1,113 @@
+"""Whether parts move on their own: `python -m draggan_engine.critters_next.independence --model FILE --out DIR` drags a mouth
+corner, an ear tip, the nose and an eyelid of ten seeds each, without a mask, and writes contact sheets."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.drag import DragEnd, DragSession, DragStep
+from draggan_engine.markers import draw_markers
+from draggan_engine.networks.pictures import latent_of_seed, picture
+from draggan_engine.protocol.geometry import Point, distance
+
+from .scene import landmarks_of_seed
+
+SEEDS = range(10)
+CELL = 160
+"""Height and width of a picture on a sheet, px."""
+NEAR = 0.16
+"""What counts as at the part: so much of the picture's height round handle and target."""
+PARTS: Mapping[str, tuple[str, Point]] = {
+    "mouth corner": ("mouth_left", (-0.035, -0.035)),
+    "ear tip": ("ear_tip_left", (-0.07, 0.03)),
+    "nose": ("nose_tip", (0.05, -0.03)),
+    "eyelid": ("eyelid_left_1", (0.0, 0.04)),
+}
+"""The landmark that is dragged, and where to: (right, down) in shares of the picture's height."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One drag.
+
+    Attributes:
+        pictures: `uint8 [H, W, 3]`, before, halfway, after.
+        left: from the handle to its target at the end, px.
+        steps: how many it took.
+        near, elsewhere: mean change of the pixels at the part and of all others, levels (0 … 255).
+    """
+
+    pictures: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
+    left: float
+    steps: int
+    near: float
+    elsewhere: float
+
+
+def move(model: Model, seed: int, part: str) -> Moved:
+    """Drags a part of a seed's picture, with the model's own settings."""
+    height = model.info.height
+    name, (right, down) = PARTS[part]
+    x, y = landmarks_of_seed(seed, height)[name]
+    target = (min(max(x + right * height, 0.0), height - 1.0), min(max(y + down * height, 0.0), height - 1.0))
+    generator, start = model.generator, latent_of_seed(model.generator, seed, 1.0)
+    session = DragSession(generator, start, [((x, y), target)], None, model.info.settings)
+    latents = [start]
+    for event in session.steps():
+        if isinstance(event, DragStep):
+            latents.append(event.ws)
+        elif isinstance(event, DragEnd):
+            end = event
+    before, halfway, after = (picture(generator, ws) for ws in (start, latents[len(latents) // 2], end.ws))
+    change = np.abs(after.astype(float) - before).mean(axis=2)
+    rows, columns = np.mgrid[:height, :height]
+    spots = [np.hypot(columns - px, rows - py) < NEAR * height for px, py in ((x, y), target)]
+    near = spots[0] | spots[1]
+    shown = draw_markers(before, [((x, y), target)])
+    return Moved(
+        (shown, halfway, after), distance(end.handles[0], target), end.step, float(change[near].mean()), float(change[~near].mean())
+    )  # fmt: skip
+
+
+def sheet(moved: Sequence[Moved]) -> Image.Image:
+    """A column for each drag: before, halfway, after."""
+    image = Image.new("RGB", (CELL * len(moved), CELL * 3))
+    for column, one in enumerate(moved):
+        for row, rgb in enumerate(one.pictures):
+            cell = Image.fromarray(rgb).resize((CELL, CELL), Image.Resampling.LANCZOS)
+            image.paste(cell, (column * CELL, row * CELL))
+    return image
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters_next.independence", description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the sheets")
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args(arguments)
+    args.out.mkdir(parents=True, exist_ok=True)
+    model = load_model(args.model, args.device)
+    for part in PARTS:
+        moved = [move(model, seed, part) for seed in SEEDS]
+        path = args.out / f"{part.replace(' ', '-')}.png"
+        sheet(moved).save(path)
+        left, near, elsewhere = (
+            float(np.mean([getattr(one, name) for one in moved])) for name in ("left", "near", "elsewhere")
+        )
+        print(
+            f"{part}: {left:.1f} px left after {np.mean([one.steps for one in moved]):.0f} steps; change at the part "
+            f"{near:.1f} levels, elsewhere {elsewhere:.1f}; {path}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

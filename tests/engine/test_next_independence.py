@@ -1,0 +1,52 @@
+"""The sheets that show whether parts move on their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.native import save_native
+from draggan_engine.checkpoints.native_header import NativeInfo
+from draggan_engine.checkpoints.parts import GeneratorPart
+from draggan_engine.critters_next import independence
+from draggan_engine.critters_next.independence import CELL, PARTS, move
+from draggan_engine.critters_next.landmarks import LANDMARKS
+from draggan_engine.protocol.edit import DragSettings
+from tests.tiny import random_generator
+
+SETTINGS = DragSettings(feature_block="b16", r1=3, r2=4, step_size=0.02, max_steps=4)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "noise.safetensors"
+    save_native(path, GeneratorPart.of(random_generator()), None, NativeInfo(name="noise", psi=1.0, settings=SETTINGS))
+    return path
+
+
+def test_parts_are_landmarks_and_move_within_reach() -> None:
+    assert all(name in LANDMARKS and 0 < np.hypot(*way) < 0.1 for name, way in PARTS.values())
+
+
+def test_what_a_drag_changes_is_counted_at_the_part_and_elsewhere(model: Path) -> None:
+    moved = move(load_model(str(model), "cpu"), 1, "nose")
+    assert moved.steps > 0
+    change = np.abs(moved.pictures[2].astype(float) - moved.pictures[1]).mean()
+    assert change > 0 and moved.near > 0 and moved.elsewhere > 0
+    assert 0 <= moved.left < 8
+
+
+def test_a_sheet_for_each_part(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(independence, "SEEDS", range(2))
+    independence.main(["--model", str(model), "--out", str(tmp_path / "sheets"), "--device", "cpu"])
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in said] == list(PARTS)
+    for name in ("mouth-corner", "ear-tip", "nose", "eyelid"):
+        with Image.open(tmp_path / "sheets" / f"{name}.png") as image:
+            assert image.size == (2 * CELL, 3 * CELL)
