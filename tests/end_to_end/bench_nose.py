@@ -65,7 +65,7 @@ class Outcome:
 
 def request(seed: int) -> tuple[Point, Point]:
     """Handle and target of a seed."""
-    x, y = landmarks_of_seed(seed)["nose_tip"]
+    x, y = landmarks_of_seed(seed, 128)["nose_tip"]
     angle = seed % 8 * math.pi / 4
     return (x, y), (x + LENGTH * math.cos(angle), y + LENGTH * math.sin(angle))
 
@@ -178,7 +178,7 @@ def outline_mask(seed: int) -> Picture:
         full = np.linalg.inv(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
         # The outline of an ellipsoid, seen along z: the upper left part of A⁻¹; pixels are 1/64 of the plane's unit.
         outline = np.linalg.inv(full[:2, :2] * 64**2)
-        middle = to_pixels(centre[None, :2])[0]
+        middle = to_pixels(centre[:2], 128)
         offset = np.stack([x - middle[0], middle[1] - y], axis=-1)
         radius = np.sqrt(np.einsum("...i,ij,...j", offset, outline, offset))
         distance = np.linalg.norm(offset, axis=-1)

@@ -17,7 +17,7 @@ from tests.end_to_end.commands import files_under, run, run_here, start
 from tests.end_to_end.nose_check import load
 from tests.end_to_end.terminal import Terminal
 
-X, Y = landmarks_of_seed(42)["nose_tip"]
+X, Y = landmarks_of_seed(42, 128)["nose_tip"]
 PAIR = f"{X:.2f},{Y:.2f}:{X + 8:.2f},{Y:.2f}"
 FAR = f"{X:.2f},{Y:.2f}:4,4"
 SESSION = {"session.json", "latents.safetensors", "initial.png", "final.png"}

@@ -36,7 +36,7 @@ class Job:
 def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     folder = tmp_path_factory.mktemp("job")
     columns, rows = request.param
-    nose = landmarks_of_seed(SEED)["nose_tip"]
+    nose = landmarks_of_seed(SEED, 128)["nose_tip"]
     with Terminal("--seed", str(SEED), folder=folder, size=request.param) as terminal:
         terminal.wait_for("device starting")  # and not the picture's place alone
         first_screen = terminal.text()

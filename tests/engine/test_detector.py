@@ -7,7 +7,7 @@ import torch
 
 from draggan_engine.critters.landmarks import LANDMARKS
 from draggan_engine.critters.render import render
-from draggan_engine.critters.scene import build_scene, to_pixels
+from draggan_engine.critters.scene import Z_DIM, build_scene, to_pixels
 from draggan_engine.evaluation.detector import WEIGHTS, centre_of_mass, detect, mean_error
 from draggan_engine.evaluation.train_detector import augment, held_out, train, truth
 
@@ -23,7 +23,7 @@ def test_the_shipped_weights_are_small_and_as_good_as_they_say() -> None:
 
 
 def test_it_finds_them_in_pictures_of_any_size() -> None:
-    scene = build_scene(np.random.default_rng(5).standard_normal((8, 32)))
+    scene = build_scene(np.random.default_rng(5).standard_normal((8, Z_DIM)))
     for size in (64, 256):
         found = detect(torch.from_numpy(render(scene, size, 2)))
         points = to_pixels(scene.landmarks.points, size)
@@ -58,7 +58,7 @@ def test_training_learns() -> None:
 
 
 def test_truth_is_the_scenes() -> None:
-    scene = build_scene(np.random.default_rng(1).standard_normal((2, 32)))
+    scene = build_scene(np.random.default_rng(1).standard_normal((2, Z_DIM)))
     points, visible = truth(scene)
     assert points.shape == (2, len(LANDMARKS), 2) and visible.dtype == torch.bool
     perfect = mean_error(points.numpy(), to_pixels(scene.landmarks.points, 128), scene.landmarks.visible)

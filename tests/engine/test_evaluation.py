@@ -67,7 +67,7 @@ def test_handles_and_targets_are_the_seeds_landmarks(critters: Model) -> None:
             assert np.mean(distances) >= 4
     seeds = [int(np.random.default_rng([1, number]).integers(1000, 2**31, 2)[0]) for number in range(4)]
     handle = next(landmark_cases(critters, 1)).start.pairs[0][0]  # of the first that is far enough from its target
-    assert any(landmarks_of_seed(seed)["nose_tip"] == pytest.approx(handle) for seed in seeds)
+    assert any(landmarks_of_seed(seed, 128)["nose_tip"] == pytest.approx(handle) for seed in seeds)
 
 
 def test_a_case_is_a_function_of_its_number(critters: Model, foreign: Model) -> None:

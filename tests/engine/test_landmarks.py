@@ -23,7 +23,7 @@ def scene() -> Scene:
 
 
 def at(scene: Scene, name: str) -> np.ndarray:
-    return to_pixels(scene.landmarks.points[:, LANDMARKS.index(name)])
+    return to_pixels(scene.landmarks.points[:, LANDMARKS.index(name)], 128)
 
 
 def straight(**changes: float) -> Scene:
@@ -41,7 +41,7 @@ def test_there_are_68_of_all_parts() -> None:
 
 def test_they_are_on_the_picture_and_on_their_sides() -> None:
     for seed in range(50):
-        marks = landmarks_of_seed(seed)
+        marks = landmarks_of_seed(seed, 128)
         assert tuple(marks) == LANDMARKS
         assert all(-8 < x < 136 and -8 < y < 136 for x, y in marks.values())
         for part in ("eye", "ear_tip", "mouth", "muzzle", "nose"):
@@ -52,7 +52,7 @@ def test_they_are_on_the_picture_and_on_their_sides() -> None:
 
 
 def test_they_need_numpy_only() -> None:
-    code = "import sys; from draggan_engine.critters import landmarks_of_seed; landmarks_of_seed(1); assert not {'torch', 'numba'} & set(sys.modules)"
+    code = "import sys; from draggan_engine.critters import landmarks_of_seed; landmarks_of_seed(1, 128); assert not {'torch', 'numba'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2] / "engine")
 
 

@@ -171,3 +171,14 @@ def test_half_the_length_only_where_nobody_sees_it() -> None:
         if name.endswith("torgb.weight"):
             parameter.mul_(1000)
     assert storage_type(loud) == torch.float32
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_presets_files_are_small(name: str) -> None:
+    """At most 15 MB each, at two bytes a number; all that is there is of the preset's resolution."""
+    preset = PRESETS[name]
+    with torch.device("meta"):
+        networks = Generator(preset.generator), Discriminator(preset.discriminator)
+    assert all(sum(p.numel() for p in network.parameters()) * 2 < 15e6 for network in networks)
+    assert preset.stages[-1].resolution == preset.resolution == preset.discriminator.resolution
+    assert preset.batch % preset.workers == 0

@@ -23,7 +23,7 @@ EARS = ("ear_tip_left", "ear_tip_right")
 def points_of(seed: int) -> dict[str, list[Point]]:
     """Landmarks, and ten random points of the backdrop: at the upper left and right, where head and body do not come, and
     more than 20 px from the tips of the ears."""
-    landmarks = landmarks_of_seed(seed)
+    landmarks = landmarks_of_seed(seed, 128)
     random = np.random.RandomState(seed)
     backdrop: list[Point] = []
     while len(backdrop) < 10:

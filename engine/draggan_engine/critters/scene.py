@@ -295,21 +295,21 @@ def latent_of_seed(seed: int) -> Array:
     return np.random.RandomState(seed).randn(1, Z_DIM)
 
 
-def to_pixels(points: Array, resolution: int = RESOLUTION) -> Array:
+def to_pixels(points: Array, resolution: int) -> Array:
     """Picture plane `[..., 2]` → pixels, origin at the centre of the top-left pixel."""
     scale = resolution / 2
     return np.stack([(points[..., 0] + 1) * scale - 0.5, (1 - points[..., 1]) * scale - 0.5], axis=-1)
 
 
-def landmarks_of_seed(seed: int) -> dict[str, tuple[float, float]]:
+def landmarks_of_seed(seed: int, resolution: int) -> dict[str, tuple[float, float]]:
     """The true projected landmarks of the bundled model's picture of a seed, at ψ = 1.
 
     Args:
         seed: 0 … 2³² − 1.
+        resolution: width and height of the picture, px.
 
     Returns:
-        For each name of `LANDMARKS`, (x, y) in pixels of the 128×128 picture, origin at the centre of the
-        top-left pixel. "left" is left in the picture. Points that are hidden are given all the same.
+        For each name of `LANDMARKS`, (x, y) in pixels, origin at the centre of the top-left pixel. "left" is left in the picture. Points that are hidden are given all the same.
     """
-    points = to_pixels(build_scene(latent_of_seed(seed)).landmarks.points[0])
+    points = to_pixels(build_scene(latent_of_seed(seed)).landmarks.points[0], resolution)
     return {name: (float(x), float(y)) for name, (x, y) in zip(LANDMARKS, points, strict=True)}

@@ -59,8 +59,10 @@ def _work(worker: int, workers: int, port: int, args: argparse.Namespace) -> Non
 
 
 def _run(worker: int, args: argparse.Namespace) -> None:
-    preset = PRESETS[args.preset]
-    trainer = Trainer(preset, args.seed, resolve_device(args.device), worker, preset.workers)
+    preset, device = PRESETS[args.preset], resolve_device(args.device)
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32
+    trainer = Trainer(preset, args.seed, device, worker, preset.workers)
     if (args.state / STATE).exists():
         trainer.load(args.state / STATE)
     elif args.go_on_from is not None:
