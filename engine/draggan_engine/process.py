@@ -319,6 +319,7 @@ class Engine:
                 elif isinstance(event, DragAtRest):
                     teller.rest()
                 else:
+                    teller.end()
                     self._shown = event.edit.source
                     self.outbox.send(DragEnded(record=event.record, entry=event.entry, problem=event.problem))
 

@@ -70,6 +70,10 @@ class DragTeller:
         self._tell(self._now(resting=True))
         self._show()
 
+    def end(self) -> None:
+        """The drag is over: its last step has not been told, perhaps."""
+        self._tell(time.monotonic())
+
     def _now(self, resting: bool) -> float:
         now = time.monotonic()
         self._began += (now - self._seen) * self._resting  # waiting for the hand is no work

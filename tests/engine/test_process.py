@@ -103,6 +103,8 @@ def test_a_drag_is_stopped(engine: Engine) -> None:
     record = engine.wait_for(DragEnded).record
     assert record.reason == "stopped"
     assert 3 <= record.steps < 1000
+    told = [event.step for event in engine.seen if isinstance(event, DragProgress)]
+    assert told[-1] == record.steps, "the last step is never left out"
 
 
 def test_a_drags_pictures_wait_until_the_last_one_is_on_the_screen(engine: Engine) -> None:

@@ -64,6 +64,14 @@ def test_quick_steps_are_told_now_and_then_and_the_last_one_at_rest(monkeypatch:
     assert drag.told().count(99) == 1
 
 
+def test_the_last_step_is_told_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    drag = Drag(monkeypatch)
+    drag.steps(5, PROGRESS_INTERVAL / 10)
+    drag.teller.end()
+    drag.teller.end()
+    assert drag.told() == [1, 5]
+
+
 def test_a_picture_comes_with_its_handles(monkeypatch: pytest.MonkeyPatch) -> None:
     drag = Drag(monkeypatch)
     for _ in range(50):
