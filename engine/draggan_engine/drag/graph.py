@@ -1,5 +1,4 @@
-"""On CUDA a drag's step is recorded once and replayed: its some thousand kernels are launched as one, and none waits for
-the host."""
+"""On CUDA a drag's step is recorded once and replayed: its kernels are launched as one, and none waits for the host."""
 
 from __future__ import annotations
 

@@ -87,10 +87,9 @@ class _Replay:
 class Stepper:
     """N drags that advance together; none of them notices the others.
 
-    The features of a latent serve its tracking and then its supervision: one forward pass a step. (On CUDA two, in a
-    recorded step; it is still much the quicker.) torch's profiler finds
-    a step's parts by name (loss, backward, optimiser, synthesis, tracking). The optimised
-    variable of each is an offset on the first `layers` rows of its ws: one for each row in W+, a common one in W.
+    The features of a latent serve its tracking and then its supervision: one forward pass a step (two in a step that is
+    recorded, on CUDA). torch's profiler finds a step's parts by name (loss, backward, optimiser, synthesis, tracking). The
+    optimised variable of each is an offset on the first `layers` rows of its ws: one for each row in W+, a common one in W.
 
     Args:
         generator: in eval mode, its parameters without gradient.
