@@ -10,22 +10,16 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from draggan_engine.protocol.errors import ConfigError, StorageError, ThemeError
 from draggan_tui import DEFAULT_MODEL, paths, themes
-from draggan_tui.tables import FORBID, UNKNOWN, Check, checked, wrong
 
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise wrong("text", "it should be a string of at least 1 character")
-    return value
-
-
-Text = Annotated[str, Check(_text)]
+Text = Annotated[str, StringConstraints(min_length=1)]
 
 _MODIFIERS = {"alt", "ctrl", "hyper", "meta", "shift", "super"}
 _EXAMPLES = "write it as z, Z, ctrl+r, f5, left, space, escape, comma, question_mark, …"
@@ -33,11 +27,12 @@ _EXAMPLES = "write it as z, Z, ctrl+r, f5, left, space, escape, comma, question_
 _ALWAYS_QUITS = "ctrl+q"
 
 
-@dataclass(frozen=True)
-class EditorDefaults:
-    """What the editor does without an option on the command line."""
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    __pydantic_config__: ClassVar = FORBID
+
+class EditorDefaults(_Table):
+    """What the editor does without an option on the command line."""
 
     theme: Text = "dark"
     color: Literal["auto", "truecolor", "256", "16", "none"] = "auto"
@@ -45,14 +40,11 @@ class EditorDefaults:
     device: Text = "auto"
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(_Table):
     """What the file may say."""
 
-    __pydantic_config__: ClassVar = FORBID
-
     editor: EditorDefaults = EditorDefaults()
-    keys: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -97,24 +89,20 @@ def _parse(path: Path, text: str) -> Config:
         last = max(1, len(text.splitlines()))
         reason = str(error).replace("at end of document", f"at line {last}, the end of the file")
         raise ConfigError(f"{path}: it is not TOML: {reason}") from error
-    if not table:
-        return Config()
-    from pydantic import ValidationError
-
     try:
-        return checked(Config, table)
+        return Config.model_validate(table)
     except ValidationError as error:
-        problems = "; ".join(_explain(text, item["loc"], item["type"], item["msg"]) for item in error.errors())
-        raise ConfigError(f"{path}: {problems}") from error
+        wrong = "; ".join(_explain(text, item["loc"], item["type"], item["msg"]) for item in error.errors())
+        raise ConfigError(f"{path}: {wrong}") from error
 
 
 def _explain(text: str, loc: tuple[Any, ...], kind: str, message: str) -> str:
     names = [str(part) for part in loc]
     line = line_of(text, names[0], names[1]) if len(names) > 1 else line_of(text, "", names[0])
     where = f"{'.'.join(names)}{_at(line)}"
-    if kind == UNKNOWN:
+    if kind == "extra_forbidden":
         known = EditorDefaults if len(names) > 1 else Config
-        return f"{where} is unknown; there are {', '.join(field.name for field in fields(known))}"
+        return f"{where} is unknown; there are {', '.join(known.model_fields)}"
     return f"{where}: {message[:1].lower()}{message[1:]}"
 
 
@@ -230,7 +218,7 @@ def _check_once(file: ConfigFile, keys: Mapping[str, str], changed: Iterable[str
 
 def to_toml(config: Config, keys: Mapping[str, str]) -> str:
     """A configuration in full, with the keys as they are bound."""
-    editor = [f"{name} = {_quoted(value)}" for name, value in asdict(config.editor).items()]
+    editor = [f"{name} = {_quoted(value)}" for name, value in config.editor]
     return "\n".join(["[editor]", *editor, "", "[keys]", *(f"{name} = {_quoted(keys[name])}" for name in keys), ""])
 
 
@@ -252,7 +240,7 @@ def template() -> str:
     }
     lines = ["# draggan-tui. Take the # away from a line to change it; options on the command line come first.", ""]
     lines += ["[editor]"]
-    for name, value in asdict(defaults).items():
+    for name, value in defaults:
         lines += [f"# {says[name]}", f"#{name} = {_quoted(value)}"]
     lines += ["", "[keys]", '# One key, or several: "x,delete". A key can do one thing only.']
     for topic, bindings in KEYS.items():

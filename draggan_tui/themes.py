@@ -1,17 +1,18 @@
-"""Themes: one TOML file each. What a file may say is what the tables here say; anything else is an error that names it."""
+"""Themes: one TOML file each. What a file may say is what the models here say; anything else is an error that names it."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 from draggan_engine.protocol.errors import ThemeError
 from draggan_tui import paths
-from draggan_tui.tables import FORBID, UNKNOWN, Check, checked, wrong
 
 if TYPE_CHECKING:
     from textual.theme import Theme
@@ -24,7 +25,7 @@ _HEX = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 
 def _hex(value: object) -> str:
     if not isinstance(value, str) or not _HEX.fullmatch(value):
-        raise wrong("color", "{value} is not a colour; write it as #rrggbb", value=repr(value))
+        raise PydanticCustomError("color", "{value} is not a colour; write it as #rrggbb", {"value": repr(value)})
     return value
 
 
@@ -38,16 +39,17 @@ def _rgb(value: object) -> Rgb:
     return (red, green, blue)
 
 
-Hex = Annotated[str, Check(_hex)]
-Color = Annotated[Rgb, Check(_rgb)]
+Hex = Annotated[str, BeforeValidator(_hex)]
+Color = Annotated[Rgb, BeforeValidator(_rgb)]
 
 
-@dataclass(frozen=True)
-class CanvasColors:
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CanvasColors(_Table):
     """Colours of what lies over the picture, and around it; RGB, 0 … 255. In Textual they are the theme's variables
     `$canvas-handle`, `$canvas-target`, …"""
-
-    __pydantic_config__: ClassVar = FORBID
 
     handle: Color = (255, 92, 216)
     target: Color = (60, 255, 106)
@@ -57,27 +59,18 @@ class CanvasColors:
     letterbox: Color = (12, 13, 17)
 
     def to_variables(self) -> dict[str, str]:
-        return {_PREFIX + name: "#{:02x}{:02x}{:02x}".format(*color) for name, color in asdict(self).items()}
+        return {_PREFIX + name: "#{:02x}{:02x}{:02x}".format(*color) for name, color in self}
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> CanvasColors:
         """The colours that a theme's variables give; the defaults for those that it does not have."""
-        return cls.of({name.removeprefix(_PREFIX): color for name, color in variables.items() if name in _VARIABLES})
-
-    @classmethod
-    def of(cls, colors: Mapping[str, str]) -> CanvasColors:
-        """Those colours, #rrggbb by name; the defaults for others."""
-        return cls(**{name: _rgb(color) for name, color in colors.items()})
+        return cls.model_validate(
+            {name: variables[_PREFIX + name] for name in cls.model_fields if _PREFIX + name in variables}
+        )
 
 
-_VARIABLES = {_PREFIX + field.name for field in fields(CanvasColors)}
-
-
-@dataclass(frozen=True)
-class EditorTheme:
+class EditorTheme(_Table):
     """One look of the editor."""
-
-    __pydantic_config__: ClassVar = FORBID
 
     name: str
     dark: bool
@@ -97,8 +90,7 @@ class EditorTheme:
         """Textual's theme of that name."""
         from textual.theme import Theme
 
-        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "canvas"}
-        return Theme(**own, variables=self.canvas.to_variables())
+        return Theme(**self.model_dump(exclude={"canvas"}), variables=self.canvas.to_variables())
 
 
 def _folder() -> Path:
@@ -152,22 +144,18 @@ def _read(path: Path) -> EditorTheme:
         raise ThemeError(f"theme {path}: it is not UTF-8 text; save it as such") from error
     except tomllib.TOMLDecodeError as error:
         raise ThemeError(f"theme {path}: it is not TOML: {error}") from error
-    if path.parent == _folder():  # what comes with the editor has been checked
-        return EditorTheme(**{**table, "canvas": CanvasColors.of(table.get("canvas", {}))})
-    from pydantic import ValidationError
-
     try:
-        return checked(EditorTheme, table)
+        return EditorTheme.model_validate(table)
     except ValidationError as error:
-        problems = "; ".join(_explain(item["loc"], item["type"], item["msg"]) for item in error.errors())
-        raise ThemeError(f"theme {path}: {problems}") from error
+        wrong = "; ".join(_explain(item["loc"], item["type"], item["msg"]) for item in error.errors())
+        raise ThemeError(f"theme {path}: {wrong}") from error
 
 
 def _explain(loc: tuple[Any, ...], kind: str, message: str) -> str:
     key = ".".join(str(part) for part in loc)
-    if kind == UNKNOWN:
+    if kind == "extra_forbidden":
         table = CanvasColors if loc[0] == "canvas" else EditorTheme
-        return f"{key} is an unknown key; there are {', '.join(field.name for field in fields(table))}"
+        return f"{key} is an unknown key; there are {', '.join(table.model_fields)}"
     if kind == "missing":
         return f"{key} is missing"
     return f"{key}: {message}"

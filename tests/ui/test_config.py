@@ -21,7 +21,6 @@ from draggan_tui.app import DragganApp, Options
 from draggan_tui.config import (
     Config,
     ConfigFile,
-    EditorDefaults,
     config_path,
     create,
     default_keys,
@@ -118,7 +117,7 @@ def test_a_themes_path_is_relative_to_the_file(folder: Path) -> None:
             "[editor]\ncolor = 256\n",
             "editor.color (line 2): input should be 'auto', 'truecolor', '256', '16' or 'none'",
         ),
-        ("[editor]\nmodel = ''\n", "editor.model (line 2): it should be a string of at least 1 character"),
+        ("[editor]\nmodel = ''\n", "editor.model (line 2): string should have at least 1 character"),
         ("editor = 3\n", "editor (line 1): "),
         (
             "[editor]\ntheme = 'solar'\n",
@@ -193,7 +192,7 @@ def test_the_template_changes_nothing_and_offers_everything(folder: Path) -> Non
 
 
 def test_what_is_shown_can_be_read(folder: Path) -> None:
-    config = Config(EditorDefaults(model='a"b\\c\x7f\n.pkl'))
+    config = Config.model_validate({"editor": {"model": 'a"b\\c\x7f\n.pkl'}})
     path = written(folder, to_toml(config, default_keys()))
     file = read()
     assert (file.config.editor, keymap(file)) == (config.editor, default_keys())

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,6 @@ import pytest
 from textual.app import App
 
 from draggan_engine.protocol.errors import ThemeError
-from draggan_tui import themes
 from draggan_tui.themes import CanvasColors, available, bundled, load
 
 GOOD = """
@@ -61,20 +59,6 @@ def test_the_themes_that_come_with_the_editor() -> None:
     assert bundled() == ["contrast", "dark", "dusk", "light", "moss", "paper"]
     assert [load(name).name for name in bundled()] == bundled()
     assert [name for name in bundled() if not load(name).dark] == ["light", "paper"]
-
-
-def test_they_would_pass_the_check_that_is_made_of_others(tmp_path: Path) -> None:
-    for name in bundled():
-        text = (Path(themes.__file__).parents[1] / "themes" / f"{name}.toml").read_text(encoding="utf-8")
-        assert load(written(tmp_path, text)) == load(name)
-
-
-def test_a_start_without_anything_of_the_users_needs_no_pydantic(tmp_path: Path) -> None:
-    code = (
-        "import sys; from draggan_tui import app, cli, config, themes; config.theme_of(config.read()).to_textual(); "
-        "assert 'pydantic' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)})
 
 
 @pytest.mark.parametrize("name", bundled())
