@@ -43,10 +43,12 @@ class DragTeller:
         self._outbox, self._steering, self._session, self._max_steps = outbox, steering, session, max_steps
         self._began = self._seen = self._shown = time.monotonic()
         self._resting, self._rendering, self._told = False, 0.0, 0.0
+        self._uncounted = 0  # steps that ended a rest: how long they took is not known
         self._untold: DragProgress | None = None
 
     def step(self, event: DragStep) -> None:
         """A step is done: says so and shows it, if it is time for that. A picture comes with its handles."""
+        self._uncounted += self._resting
         now = self._now(resting=False)
         self._untold = DragProgress(
             step=event.step,
@@ -54,7 +56,7 @@ class DragTeller:
             loss=event.loss,
             mean_distance=event.mean_distance,
             handles=event.handles,
-            steps_per_second=event.step / (now - self._began),
+            steps_per_second=(event.step - self._uncounted) / (now - self._began),
         )
         affordable = self._rendering <= PREVIEW_SHARE * (now - self._began)
         due = now - self._shown >= PREVIEW_INTERVAL and affordable and not self._steering.unseen

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from draggan_engine.drag import stepper as stepping
 from draggan_engine.drag.graph import recorded
-from draggan_engine.drag.stepper import Start, Stepper
+from draggan_engine.drag.stepper import RECORD_AFTER, Start, Stepper
 from draggan_engine.drag.supervision import AveragedMask, ExactMask
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
@@ -38,7 +39,7 @@ def starts(generator: Generator, mask: np.ndarray | None = None) -> list[Start]:
 
 def replaying(stepper: Stepper) -> Stepper:
     """As on CUDA, but for the recording."""
-    stepper.entire, stepper._is_recorded = True, True
+    stepper.entire = True
     loss = torch.zeros(len(stepper.ws))
     finite = torch.zeros(len(stepper.ws), dtype=torch.bool)
     stepper._replay = stepping._Replay(lambda: stepper.step_alone(loss, finite), loss, finite)
@@ -73,16 +74,63 @@ def test_a_diverged_drag_keeps_what_it_had_and_the_other_goes_on(generator: Gene
     assert not torch.equal(stepper.ws[0], before[0])
 
 
-def test_with_fewer_drags_it_is_recorded_again(generator: Generator) -> None:
-    stepper = replaying(Stepper(generator, SETTINGS, starts(generator)))
+def same(step: Callable[[], None], state: Sequence[Tensor]) -> Callable[[], None]:  # noqa: ARG001
+    """As `recorded`, but for the recording."""
+    return step
+
+
+def test_after_some_steps_it_is_recorded_and_with_fewer_drags_again(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Mock(side_effect=same)
+    monkeypatch.setattr(stepping, "recorded", record)
+    ours, theirs = (Stepper(generator, SETTINGS, starts(generator)) for _ in range(2))
+    assert not ours.records
+    ours.records = ours.entire = True
+    for step in range(RECORD_AFTER + 3):
+        ours.step()
+        theirs.step()
+        assert record.call_count == (step >= RECORD_AFTER)
+    assert torch.equal(ours.handles[ours.there_is], theirs.handles[theirs.there_is])
+    assert torch.allclose(ours.ws, theirs.ws, atol=2e-3)
+    for stepper in (ours, theirs):
+        stepper.keep(torch.tensor([True, False]))
+    for _ in range(RECORD_AFTER + 1):
+        ours.step()
+        theirs.step()
+    assert record.call_count == 2
+    assert torch.allclose(ours.ws, theirs.ws, atol=5e-3)
+
+
+def test_where_it_cannot_be_recorded_steps_go_on(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Mock(return_value=None)
+    monkeypatch.setattr(stepping, "recorded", record)
+    ours, theirs = (Stepper(generator, SETTINGS, starts(generator)) for _ in range(2))
+    ours.records = True
+    for _ in range(RECORD_AFTER + 3):
+        ours.step()
+        theirs.step()
+    record.assert_called_once()
+    assert torch.equal(ours.ws, theirs.ws)
+
+
+def test_no_graph_of_the_offset_is_alive_when_a_step_is_recorded(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be of another stream, and end the recording."""
+    stepper = Stepper(generator, SETTINGS, starts(generator))
     stepper.step()
-    stepper.keep(torch.tensor([True, False]))
-    assert stepper._replay is None and not stepper._is_recorded
+
+    def record(step: Callable[[], None], state: Sequence[Tensor]) -> None:  # noqa: ARG001
+        assert stepper.features.pixels.grad_fn is None
+
+    monkeypatch.setattr(stepping, "recorded", record)
+    assert stepper._record() is None
+    assert stepper.features.pixels.grad_fn is not None
 
 
 def test_what_no_graph_can_hold_is_not_recorded(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = Mock(return_value=lambda: None)
-    monkeypatch.setattr(stepping, "recorded", record)
+    monkeypatch.setattr(stepping, "recorded", same)
     stepper = Stepper(generator, SETTINGS, starts(generator))
     assert stepper._record() is not None
     stepper.tracking = Mock(reach=1.0)
@@ -98,8 +146,9 @@ class Cuda:
     """Records by remembering the function; `wrong` changes what a replay does, `failing` refuses to record."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, wrong: bool = False, failing: bool = False) -> None:
-        self.value, self.result = torch.zeros(3), torch.zeros(3)
+        self.value, self.result = torch.zeros(3), torch.zeros(3)  # both are the state
         self.wrong, self.failing, self.calls = wrong, failing, 0
+        monkeypatch.setattr(torch.cuda, "device", lambda _: contextlib.nullcontext())
         monkeypatch.setattr(torch.cuda, "Stream", Mock())
         monkeypatch.setattr(torch.cuda, "current_stream", Mock())
         monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
@@ -113,7 +162,7 @@ class Cuda:
 
     def replay(self) -> None:
         self.step()
-        self.result += 5 * self.wrong
+        self.result += 5 * self.wrong  # half of the state alone
 
     @contextlib.contextmanager
     def capture(self, _graph: object) -> Iterator[None]:
@@ -122,7 +171,7 @@ class Cuda:
         yield
 
     def record(self) -> Callable[[], None] | None:
-        return recorded(self.step, [self.value], [self.result])
+        return recorded(self.step, [self.value, self.result])
 
 
 def test_a_recording_starts_from_the_state_that_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,6 +188,6 @@ def test_a_recording_starts_from_the_state_that_was(monkeypatch: pytest.MonkeyPa
 def test_no_recording(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str) -> None:
     cuda = Cuda(monkeypatch, wrong=how == "wrong", failing=how == "failing")
     assert cuda.record() is None
-    assert cuda.value.tolist() == [0, 0, 0]
+    assert cuda.value.tolist() == cuda.result.tolist() == [0, 0, 0]
     assert "kernel by kernel" in caplog.text
     assert (": operation not permitted" in caplog.text) == (how == "failing")

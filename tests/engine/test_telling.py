@@ -110,9 +110,18 @@ def test_time_at_rest_does_not_slow_the_rate(monkeypatch: pytest.MonkeyPatch) ->
     drag.now += 1000
     drag.steps(10, 0.1)
     rates = [event.steps_per_second for event in drag.said if isinstance(event, DragProgress)]
-    assert rates[0] == pytest.approx(10)
-    # The step that ended the rest began in it: the hand's time is not the drag's.
-    assert rates[-1] == pytest.approx(10, rel=0.1)
+    assert rates == pytest.approx([10] * 20)
+
+
+def test_steps_that_each_end_a_rest_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    drag = Drag(monkeypatch)
+    drag.steps(4, 0.1)
+    for _ in range(50):
+        drag.teller.rest()
+        drag.steps(1, 1.0)
+    assert [event.steps_per_second for event in drag.said if isinstance(event, DragProgress)] == pytest.approx(
+        [10] * 54
+    )
 
 
 def test_a_preview_is_no_larger_than_the_screen_wants() -> None:

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.checkpoints.devices import settle_threads
-from draggan_engine.drag.stepper import Start, Stepper
+from draggan_engine.drag.stepper import RECORD_AFTER, Start, Stepper
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
@@ -96,12 +96,13 @@ def measure(case: Case, steps: int) -> Measured:
     ours = Stepper(generator, settings, [start])
     plain = PlainDrag(_prepared(case)[0], settings, start)
     spent, rates, bandwidths, apart = [], [], [], 0.0
-    for _ in range(WARM_UP + steps):
+    warm_up = RECORD_AFTER + 1 if ours.records else WARM_UP
+    for _ in range(warm_up + steps):
         spent.append((_timed(ours.step, case.device), _timed(plain.step, case.device)))
         rates.append(_rate(DTYPES[case.precision], case.device))
         bandwidths.append(_bandwidth(case.device))
         apart = max(apart, float((ours.handles[0].cpu() - torch.tensor(plain.handles)).abs().max()))
-    spent = spent[WARM_UP:]
+    spent = spent[warm_up:]
     counted = _in_float64(case)  # where all convolutions are torch's own
     with FlopCounterMode(display=False) as counter, _Kernels() as kernels:
         counted.step()
@@ -112,7 +113,7 @@ def measure(case: Case, steps: int) -> Measured:
         ratio=statistics.median(b / a for a, b in spent),
         floor=counter.get_total_flops() / statistics.median(rates),
         passage=kernels.total * DTYPES[case.precision].itemsize / statistics.median(bandwidths),
-        parts=_parts(ours, steps),
+        parts=_parts(Stepper(generator, settings, [start]), steps),
         peak=_in_a_process_of_its_own(case, plain=False),
         plain_peak=_in_a_process_of_its_own(case, plain=True),
         apart=None if case.masked else apart,
@@ -193,6 +194,8 @@ class _Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _parts(stepper: Stepper, steps: int) -> dict[str, float]:
+    stepper.records = False
+    stepper.step()
     with profile() as profiled:  # type: ignore[no-untyped-call]
         for _ in range(steps):
             stepper.step()

@@ -13,6 +13,7 @@ from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import DiscriminatorPart, GeneratorPart
 from draggan_engine.critters.export import SETTINGS, unit_spread
 from draggan_engine.networks.generator import Generator
+from draggan_engine.protocol.edit import DragSettings
 
 from .figures import HELD_OUT, pictures_of
 from .presets import PRESETS
@@ -31,6 +32,13 @@ def storage_type(generator: Generator) -> torch.dtype:
     return torch.float16 if change <= ALIKE else torch.float32
 
 
+def settings_for(resolution: int) -> DragSettings:
+    """Those that were chosen at 128 px, whose lengths are pixels, and whose features are a quarter as high."""
+    scale = resolution / 128
+    changes = {"feature_block": f"b{resolution // 4}", "r1": SETTINGS.r1 * scale, "r2": SETTINGS.r2 * scale}
+    return SETTINGS.model_copy(update=changes)
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters_next.export", description=__doc__)
     parser.add_argument("--preset", choices=PRESETS, required=True)
@@ -42,7 +50,9 @@ def main(arguments: list[str] | None = None) -> None:
     generator = trainer.ema
     unit_spread(generator)
     out: Path = args.out
-    info = NativeInfo(name=trainer.preset.name, psi=1.0, settings=SETTINGS, licence=LICENCE)
+    info = NativeInfo(
+        name=trainer.preset.name, psi=1.0, settings=settings_for(trainer.preset.resolution), licence=LICENCE
+    )
     judge = DiscriminatorPart.of(trainer.discriminator) if trainer.has_judged else None
     dtype = storage_type(generator)
     save_native(out, GeneratorPart.of(generator), judge, info, dtype)

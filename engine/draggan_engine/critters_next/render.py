@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import numba
 import numpy as np
@@ -156,6 +157,9 @@ def _draw_one(boxes, strokes, whiskers, solids, paint, sub, out):  # type: ignor
                     out[0, i, j], out[1, i, j], out[2, i, j] = red * share, green * share, blue * share
 
 
+_ALONE = threading.Lock()  # some of numba's threading layers end the process when two threads use them at once
+
+
 @numba.njit(parallel=True, fastmath=True, error_model="numpy")
 def _draw(  # type: ignore[no-untyped-def]
     boxes, strokes, whiskers, centre, quadric, offset, cut, frame, apart, head, gaze, opening, marks, colours, light, sub, out
@@ -171,11 +175,12 @@ def render(scene: Scene, resolution: int, supersampling: int = 2) -> NDArray[np.
     """Pictures `[N, 3, resolution, resolution]`, float32 in [−1, 1]."""
     out = np.empty((len(scene.centre), 3, resolution, resolution), dtype=np.float32)
     middle, ends = scene.centre[..., :2], scene.whiskers[..., :2]
-    _draw(
-        _boxes(middle - scene.extent, middle + scene.extent), _boxes(ends.min(axis=2) - BENT, ends.max(axis=2) + BENT),
-        scene.whiskers, scene.centre, scene.quadric, scene.offset, scene.cut, scene.frame, scene.apart, scene.head,
-        scene.gaze, scene.opening, scene.marks, scene.colours, scene.light, supersampling, out,
-    )  # fmt: skip
+    with _ALONE:
+        _draw(
+            _boxes(middle - scene.extent, middle + scene.extent), _boxes(ends.min(axis=2) - BENT, ends.max(axis=2) + BENT),
+            scene.whiskers, scene.centre, scene.quadric, scene.offset, scene.cut, scene.frame, scene.apart, scene.head,
+            scene.gaze, scene.opening, scene.marks, scene.colours, scene.light, supersampling, out,
+        )  # fmt: skip
     return out * 2 - 1
 
 

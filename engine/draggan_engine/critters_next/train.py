@@ -31,12 +31,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--preset", choices=PRESETS, required=True)
     parser.add_argument("--state", type=Path, default=Path("training"), help="folder of the run; resumed if it has one")
     parser.add_argument("--go-on-from", type=Path, help="model file, whose weights are the first ones of this run")
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", help="default: auto; cpu for a preset of several processes")
     parser.add_argument("--seed", type=int, default=0, help="of the first weights and the data")
     parser.add_argument("--save-every", type=int, default=1000, help="steps between saved states")
     args = parser.parse_args(arguments)
     args.state.mkdir(parents=True, exist_ok=True)
     workers = PRESETS[args.preset].workers
+    args.device = args.device or ("auto" if workers == 1 else "cpu")
     if workers == 1:
         _run(0, args)
     else:

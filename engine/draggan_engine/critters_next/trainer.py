@@ -16,6 +16,7 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
+from draggan_engine.critters.export import last_layer, scale_w
 from draggan_engine.critters.muon import Muon
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
@@ -63,16 +64,25 @@ class Trainer:
                 nn.init.zeros_(module.weight)  # so that growing changes no picture
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.step = 0
+        self.has_judged = False  # whether the discriminator has learned anything
         self.muon, self.adam = self._optimisers()
         self.adam_of_discriminator = torch.optim.Adam(self.discriminator.parameters(), DISCRIMINATOR_LR, (0.0, 0.99))
 
     def go_on_from(self, generator: nn.Module, discriminator: nn.Module | None) -> None:
-        """Starts with the weights of networks that were trained before: only the stages of the full resolution are left."""
+        """Starts with the weights of networks that were trained before: only the stages of the full resolution are left.
+
+        W gets back the spread that it has when training starts (an exported file's is 1): steps are of fixed sizes.
+        """
         self.stages = tuple(stage for stage in self.preset.stages if stage.resolution == self.preset.resolution)
         self.generator.load_state_dict(generator.state_dict())
         self.ema.load_state_dict(generator.state_dict())
         if discriminator is not None:
             self.discriminator.load_state_dict(discriminator.state_dict())
+            self.has_judged = True
+        with torch.no_grad():
+            for network in (self.generator, self.ema):
+                weight = last_layer(network).weight
+                scale_w(network, 1 / self.preset.generator.mapping_lr_multiplier / float(weight.std()))
 
     def stage_at(self, step: int) -> tuple[Stage, float] | None:
         """The stage and how far it has come (0 … 1), or None at the end."""
@@ -82,12 +92,6 @@ class Trainer:
                 return stage, step / length
             step -= length
         return None
-
-    @property
-    def has_judged(self) -> bool:
-        """Whether the discriminator has learned anything."""
-        judging = next((i for i, stage in enumerate(self.stages) if stage.adversarial), len(self.stages))
-        return self.step > sum(stage.images // self.preset.batch for stage in self.stages[:judging])
 
     @property
     def total_steps(self) -> int:
@@ -142,6 +146,7 @@ class Trainer:
         return image
 
     def _judge_better(self, real: Tensor, fakes: Tensor) -> None:
+        self.has_judged = True
         loss = discriminator_loss(self.discriminator(real), self.discriminator(fakes))
         if self.step % R1_EVERY == 0:
             loss = loss + R1_EVERY * R1_WEIGHT / 2 * gradient_penalty(self.discriminator, real)
@@ -184,6 +189,7 @@ class Trainer:
         state = {
             "step": self.step,
             "stages": len(self.stages),
+            "has_judged": self.has_judged,
             "generator": self.generator.state_dict(),
             "ema": self.ema.state_dict(),
             "discriminator": self.discriminator.state_dict(),
@@ -198,6 +204,7 @@ class Trainer:
         """Of the same preset and seed."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.step, self.stages = state["step"], self.preset.stages[-state["stages"] :]
+        self.has_judged = state["has_judged"]
         self.generator.load_state_dict(state["generator"])
         self.ema.load_state_dict(state["ema"])
         self.discriminator.load_state_dict(state["discriminator"])

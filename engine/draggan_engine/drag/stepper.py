@@ -26,6 +26,7 @@ from .supervision import AveragedMask, MaskTerm, fixed_area, supervision_loss
 from .tracking import track
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+RECORD_AFTER = 10  # steps of the same shapes; a recording takes as long as some eight
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # Adam, as published; torch's defaults
 
 
@@ -104,6 +105,7 @@ class Stepper:
         tracking: the paper's, unless another takes its place before the first step.
         holds: whether a mask holds a part of some picture: the second term of eq. 1 looks at all features.
         entire: whether feature maps are computed whole.
+        records: whether steps are to be recorded, where that can be (on CUDA); then the profiler finds no parts.
 
     Raises:
         EditError: no pairs, a feature block that the model does not have, or a mask that does not fit.
@@ -156,8 +158,9 @@ class Stepper:
         self.features = self._forward(settings.r2)
         self.mask_term = None if fixed is None else mask_term(self.features.map.detach(), fixed)
         self.tracking: Tracking = FeatureTracking(self.features, self.handles, settings, self.picture)
+        self.records = device.type == "cuda"
         self._replay: _Replay | None = None
-        self._is_recorded = False  # or has been found impossible to record
+        self._alike = 0  # steps since the shapes have changed
 
     def distances(self) -> Tensor:
         """`[N, P]`, in picture pixels; 0 where there is no pair."""
@@ -171,8 +174,9 @@ class Stepper:
             eq. 1 before the step, `[N]`, and whether a drag has stayed finite, bool `[N]`. One that has not keeps
             the latent and the handles that it had; there is no going on with it.
         """
-        if self.offset.is_cuda and not self._is_recorded:
-            self._replay, self._is_recorded = self._record(), True
+        if self.records and self._alike == RECORD_AFTER:
+            self._replay = self._record()
+        self._alike += 1
         if self._replay is not None:
             self._replay.once()
             return self._replay.loss.clone(), self._replay.finite.clone()
@@ -185,7 +189,7 @@ class Stepper:
 
     def step_alone(self, loss: Tensor, finite: Tensor) -> None:
         """`step`, into these `[N]`, as a graph can hold it: all in place, whole maps, and what the last step has computed
-        is computed again."""
+        is computed again. The source's picture is afterwards that of the recording, and with it of each replay."""
         now, before = self._supervise(self.source(self._latents()))
         with torch.no_grad():
             features = self.source(self._latents())
@@ -198,9 +202,14 @@ class Stepper:
             return None
         loss = torch.zeros_like(self.ws[:, 0, 0])
         finite = torch.zeros_like(loss, dtype=torch.bool)
-        state = [self.offset, self.momentum, self.square, self.count, self.ws, self.handles]
-        once = recorded(lambda: self.step_alone(loss, finite), state, [self.momentum, loss])
-        return None if once is None else _Replay(once, loss, finite)
+        with torch.no_grad():
+            self.features = self._forward(self.tracking.reach)  # the graph of the others was made on another stream
+        state = [self.offset, self.momentum, self.square, self.count, self.ws, self.handles, loss]
+        once = recorded(lambda: self.step_alone(loss, finite), state)
+        if once is None:
+            self.features = self._forward(self.tracking.reach)
+            return None
+        return _Replay(once, loss, finite)
 
     def _supervise(self, features: FeatureWindows) -> tuple[Tensor, Tensor]:
         """Moves the offsets one step down eq. 1. Returns it, `[N]`, and the offsets that they were."""
@@ -238,7 +247,7 @@ class Stepper:
             self.mask_term.keep(which)
         self.offset = self.offset.detach()[which].requires_grad_()
         self.tracking.keep(which)
-        self._replay, self._is_recorded = None, False  # it was of the shapes that were
+        self._replay, self._alike = None, 0
         self._places = self._read_handles()
         self.features = self._forward(0)
 

@@ -117,9 +117,8 @@ class LocalMaps(FeatureSource):
         self.dtypes = [synthesis.dtype_of(block.resolution) for block in self.blocks]
         if precision is not None:
             self.dtypes[: self.depth] = [precision] * self.depth
-        self.constants: list[
-            BlockConstants
-        ] = []  # of the lowest blocks; of those above the features, from a picture on
+        # Of the lowest blocks; of those above the features only from a picture on.
+        self.constants: list[BlockConstants] = []
         self._know(self.depth)
         if not entire:  # whole maps gain a tenth by it, for a third more memory
             self.constants = [each.packed() for each in self.constants]

@@ -184,7 +184,7 @@ class Block(nn.Module):
         of_conv0, of_conv1 = constants or (None, None)
         if x is None:
             y = self.const.unsqueeze(0).expand(len(rows[0]), -1, -1, -1)
-            y = y.to(dtype, memory_format=torch.channels_last)  # all later maps follow; convolutions are quicker so
+            y = y.to(dtype, memory_format=torch.channels_last)  # all later maps follow; a CPU is quicker so
             return self.conv1(y, rows[0], noise_mode, of_conv1)  # type: ignore[no-any-return]
         y = self.conv0(x.to(dtype), rows[0], noise_mode, of_conv0)
         return self.conv1(y, rows[1], noise_mode, of_conv1)  # type: ignore[no-any-return]
