@@ -7,13 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.native import save_native
+from draggan_engine.checkpoints.native_header import NativeInfo
+from draggan_engine.checkpoints.parts import GeneratorPart
 from draggan_engine.critters.export import last_layer
-from draggan_engine.critters_next import export, train
+from draggan_engine.critters_next import card, export, train
 from draggan_engine.critters_next.export import settings_for, storage_type
-from draggan_engine.critters_next.figures import errors, pictures_of
+from draggan_engine.critters_next.figures import errors, interpolations, pictures_of
 from draggan_engine.critters_next.losses import discriminator_loss, generator_loss, gradient_penalty
 from draggan_engine.critters_next.numbers import Z_DIM, latent_of_seed
 from draggan_engine.critters_next.presets import PRESETS, Preset, Stage
@@ -187,3 +191,24 @@ def test_a_presets_files_are_small(name: str) -> None:
 def test_settings_grow_with_the_picture() -> None:
     assert settings_for(128) == export.SETTINGS
     assert (settings_for(256).feature_block, settings_for(256).r1, settings_for(256).r2) == ("b64", 16, 20)
+
+
+def test_the_card(tmp_path: Path, whole: tuple[Trainer, list[Progress]], capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "toy.safetensors"
+    info = NativeInfo(name="toy", psi=1.0, settings=settings_for(16).model_copy(update={"feature_block": "b8"}))
+    save_native(path, GeneratorPart.of(whole[0].ema), None, info)
+    card.main(["--model", str(path), "--out", str(tmp_path / "card")])
+    said = capsys.readouterr().out
+    found = errors(whole[0].ema, 16)
+    assert f"64 held-out scenes: error {found.whole:.4f}, in the parts {found.parts:.4f}" in said
+    for name, size in (("side-by-side", (128, 96)), ("samples", (128, 128)), ("interpolations", (128, 96))):
+        with Image.open(tmp_path / "card" / f"{name}.png") as image:
+            assert image.size == size
+
+
+def test_an_interpolation_begins_and_ends_with_its_seeds(whole: tuple[Trainer, list[Progress]]) -> None:
+    first, second = interpolations(whole[0].ema, 16, (3, 5, 9))
+    ends = pictures_of(whole[0].ema, (3, 5, 9), 16)
+    for row, left, right in ((first, ends[0], ends[1]), (second, ends[1], ends[2])):
+        assert torch.allclose(row[0], left, atol=1e-5) and torch.allclose(row[-1], right, atol=1e-5)
+        assert not torch.allclose(row[4], left, atol=1e-2)

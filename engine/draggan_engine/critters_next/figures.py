@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.pictures import to_uint8
 
 from .losses import part_weights
 from .numbers import latent_of_seed
@@ -20,6 +22,7 @@ from .scene import Scene, build_scene
 
 HELD_OUT = range(64)  # seeds as the product counts them; training never draws from that stream
 AT_ONCE = 16
+COLUMNS = 8  # pictures in a row of a sheet
 
 
 class Errors(NamedTuple):
@@ -62,13 +65,33 @@ def errors(generator: Generator, resolution: int, seeds: Sequence[int] = HELD_OU
     return Errors(float(error.mean()), float(error[inside].mean()), apart)
 
 
-def sample_sheet(generator: Generator, resolution: int, path: Path, seeds: range = range(32), columns: int = 8) -> None:
+def sample_sheet(generator: Generator, resolution: int, path: Path, seeds: Sequence[int] = range(32)) -> None:
     """Rows of scenes and, below each, the generator's pictures."""
-    truth = render(scenes_of(seeds), resolution, 4)
-    made = pictures_of(generator, seeds, resolution).numpy()
-    sheet = Image.new("RGB", (columns * resolution, 2 * len(seeds) // columns * resolution))
-    for i in range(len(seeds)):
-        for row, source in ((0, truth), (1, made)):
-            pixels = np.clip((source[i].transpose(1, 2, 0) + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
-            sheet.paste(Image.fromarray(pixels), (i % columns * resolution, (i // columns * 2 + row) * resolution))
-    sheet.save(path)
+    truth = torch.from_numpy(render(scenes_of(seeds), resolution, 4))
+    made = pictures_of(generator, seeds, resolution)
+    rows = [row for pair in zip(torch.split(truth, COLUMNS), torch.split(made, COLUMNS), strict=True) for row in pair]
+    sheet(rows).save(path)
+
+
+@torch.no_grad()
+def interpolations(generator: Generator, resolution: int, seeds: Sequence[int], steps: int = COLUMNS) -> list[Tensor]:
+    """A row `[steps, 3, H, H]` from each seed to the next, straight in W."""
+    z = torch.from_numpy(np.concatenate([latent_of_seed(seed) for seed in seeds]).astype(np.float32))
+    ws = generator.mapping(z.to(generator.device))
+    share = torch.linspace(0, 1, steps, device=ws.device)[:, None, None]
+    rows = []
+    for first, last in itertools.pairwise(ws):
+        image = generator.synthesis(first.lerp(last, share), image=resolution).image
+        assert image is not None
+        rows.append(image.cpu())
+    return rows
+
+
+def sheet(rows: Sequence[Tensor]) -> Image.Image:
+    """Rows of pictures `[N, 3, H, H]` in [−1, 1]."""
+    size, columns = rows[0].shape[3], max(map(len, rows))
+    image = Image.new("RGB", (columns * size, len(rows) * size))
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            image.paste(Image.fromarray(to_uint8(picture[None])), (x * size, y * size))
+    return image

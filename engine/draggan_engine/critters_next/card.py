@@ -1,0 +1,43 @@
+"""What a model card says and shows: `python -m draggan_engine.critters_next.card --model FILE --out DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+
+from draggan_engine.checkpoints.catalogue import load_model
+
+from .figures import COLUMNS, HELD_OUT, errors, interpolations, pictures_of, sample_sheet, sheet
+
+SIDE_BY_SIDE = range(24)
+ENDS = range(100, 107)  # seeds between which is interpolated
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters_next.card", description=__doc__)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the sheets")
+    args = parser.parse_args(arguments)
+    args.out.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    generator = load_model(str(args.model), "cpu").generator
+    loaded = time.monotonic() - began
+    size = generator.config.resolution
+    parameters = sum(parameter.numel() for parameter in generator.parameters())
+    print(f"{parameters / 1e6:.2f} M parameters, {args.model.stat().st_size / 1e6:.1f} MB, loaded in {loaded:.2f} s")
+    for name, seeds in (("24 held-out scenes", SIDE_BY_SIDE), ("64 held-out scenes", HELD_OUT)):
+        found = errors(generator, size, seeds)
+        print(
+            f"{name}: error {found.whole:.4f}, in the parts {found.parts:.4f}, Fréchet distance {found.frechet:.3f}",
+            flush=True,
+        )
+    sample_sheet(generator, size, args.out / "side-by-side.png", SIDE_BY_SIDE)
+    sheet(torch.split(pictures_of(generator, HELD_OUT, size), COLUMNS)).save(args.out / "samples.png")
+    sheet(interpolations(generator, size, ENDS)).save(args.out / "interpolations.png")
+
+
+if __name__ == "__main__":
+    main()
