@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from draggan_engine.checkpoints.native import save_native
 from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import GeneratorPart
 from draggan_engine.critters.export import last_layer
-from draggan_engine.critters_next import card, export, train
+from draggan_engine.critters_next import card, export, independence, train
 from draggan_engine.critters_next.export import settings_for, storage_type
 from draggan_engine.critters_next.figures import errors, interpolations, pictures_of
 from draggan_engine.critters_next.losses import discriminator_loss, generator_loss, gradient_penalty
@@ -212,3 +213,33 @@ def test_an_interpolation_begins_and_ends_with_its_seeds(whole: tuple[Trainer, l
     for row, left, right in ((first, ends[0], ends[1]), (second, ends[1], ends[2])):
         assert torch.allclose(row[0], left, atol=1e-5) and torch.allclose(row[-1], right, atol=1e-5)
         assert not torch.allclose(row[4], left, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "words"),
+    [
+        (card.main, ["--model", "nothing", "--out", "out"], "there is no such model"),
+        (independence.main, ["--model", "nothing", "--out", "out"], "there is no such model"),
+        (export.main, ["--preset", "cpu", "--state", "nothing", "--out", "out"], "there is no such file"),
+        (train.main, ["--preset", "cpu", "--state", "out", "--go-on-from", "nothing"], "there is no such model"),
+        (
+            train.main,
+            ["--preset", "gpu", "--state", "out", "--go-on-from", "critters-128"],
+            "not that of the preset gpu",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_said_and_leaves_nothing(
+    command: Callable[[list[str]], None],
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        command(arguments)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from draggan_engine.critters_next.losses import distillation_loss
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.stylegan2 import ToRGB
@@ -70,16 +71,6 @@ def part_weights(scene: Scene, resolution: int, extra: float = 3.0) -> Tensor:
         dy = -axis[None, :, None] - centre[:, 1, None, None]
         inside |= dx**2 + dy**2 < radius**2
     return torch.from_numpy(1 + extra * inside.astype(np.float32))[:, None]
-
-
-def distillation_loss(picture: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    """Weighted L1 + L2 + L1 of horizontal and vertical differences; scalar."""
-    weight = weight / weight.mean()
-    error = picture - truth
-    loss = (weight * (error.abs() + error.square())).mean()
-    for dim in (2, 3):
-        loss = loss + (weight.narrow(dim, 1, weight.shape[dim] - 1) * error.diff(dim=dim).abs()).mean()
-    return loss
 
 
 class Trainer:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.protocol.errors import DragganError
 
 from .figures import COLUMNS, HELD_OUT, errors, interpolations, pictures_of, sample_sheet, sheet
 
@@ -21,10 +22,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of the sheets")
     args = parser.parse_args(arguments)
-    args.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    generator = load_model(str(args.model), "cpu").generator
+    try:
+        generator = load_model(str(args.model), "cpu").generator
+    except DragganError as error:
+        parser.error(str(error))
     loaded = time.monotonic() - began
+    args.out.mkdir(parents=True, exist_ok=True)
     size = generator.config.resolution
     parameters = sum(parameter.numel() for parameter in generator.parameters())
     print(f"{parameters / 1e6:.2f} M parameters, {args.model.stat().st_size / 1e6:.1f} MB, loaded in {loaded:.2f} s")

@@ -45,6 +45,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--state", type=Path, default=Path("training"), help="folder of the run")
     parser.add_argument("--out", type=Path, required=True, help="the model file")
     args = parser.parse_args(arguments)
+    if not (args.state / STATE).is_file():
+        parser.error(f"{args.state / STATE}: there is no such file; give the folder of a training run")
     trainer = Trainer(PRESETS[args.preset], seed=0)
     trainer.load(args.state / STATE)
     generator = trainer.ema

@@ -16,6 +16,7 @@ from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.drag import DragEnd, DragSession, DragStep
 from draggan_engine.markers import draw_markers
 from draggan_engine.networks.pictures import latent_of_seed, picture
+from draggan_engine.protocol.errors import DragganError
 from draggan_engine.protocol.geometry import Point, distance
 
 from .scene import landmarks_of_seed
@@ -93,8 +94,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the sheets")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args(arguments)
+    try:
+        model = load_model(args.model, args.device)
+    except DragganError as error:
+        parser.error(str(error))
     args.out.mkdir(parents=True, exist_ok=True)
-    model = load_model(args.model, args.device)
     for part in PARTS:
         moved = [move(model, seed, part) for seed in SEEDS]
         path = args.out / f"{part.replace(' ', '-')}.png"

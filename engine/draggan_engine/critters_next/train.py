@@ -17,6 +17,7 @@ from torch.multiprocessing.spawn import spawn
 
 from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.checkpoints.devices import resolve_device
+from draggan_engine.protocol.errors import DragganError
 
 from .figures import errors, sample_sheet
 from .presets import PRESETS
@@ -35,6 +36,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first weights and the data")
     parser.add_argument("--save-every", type=int, default=1000, help="steps between saved states")
     args = parser.parse_args(arguments)
+    if args.go_on_from is not None:  # here: a worker's error would come with a traceback
+        try:
+            config = load_model(str(args.go_on_from), "cpu").generator.config
+        except DragganError as error:
+            parser.error(str(error))
+        if config != PRESETS[args.preset].generator:
+            parser.error(
+                f"{args.go_on_from}: its network is not that of the preset {args.preset}; choose another of the two"
+            )
     args.state.mkdir(parents=True, exist_ok=True)
     workers = PRESETS[args.preset].workers
     args.device = args.device or ("auto" if workers == 1 else "cpu")
