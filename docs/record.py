@@ -41,15 +41,15 @@ class Step:
 
 
 HOME, PAGE_UP = "\x1b[H", "\x1b[5~"
-# The picture is 58×58 half-cells here; the nose of seed 42 is at (30, 32) of them, the head about (7, 2) to (51, 44).
+# The picture is 58×58 half-cells here; the nose of seed 42 is at (31, 36) of them, the head with its ears in the ellipse from (5, 0) to (51, 46).
 SCRIPT = (
     Step(pause=0.8),
-    Step("2l3j", 0.3),
+    Step("3l7j", 0.3),
     Step("\r", 0.6),
-    Step(f"{HOME}{PAGE_UP}7l2j", 0.2),
+    Step(f"{HOME}{PAGE_UP}5l", 0.2),
     Step("vv", 0.4),
-    Step("LLLLL4l", 0.1),
-    Step("JJJJJ2j", 0.4),
+    Step("LLLLL6l", 0.1),
+    Step("JJJJJ6j", 0.4),
     Step("\r", 0.8),
     Step("\t", 0.5),
     Step("D", 0.6),

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from nose_check import error, find, load
 from numpy.typing import NDArray
@@ -31,7 +32,8 @@ from PIL import Image, ImageDraw
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.critters import landmarks_of_seed
-from draggan_engine.critters.scene import build_scene, latent_of_seed, to_pixels
+from draggan_engine.critters.render import nearest
+from draggan_engine.critters.scene import build_scene, latent_of_seed
 from draggan_engine.drag import DragEnd, DragSession
 from draggan_engine.networks import pictures
 from draggan_engine.protocol.edit import DragSettings
@@ -41,7 +43,7 @@ Point = tuple[float, float]
 
 LENGTH = 10.0
 MOST_STEPS = 200
-MASK_MARGIN = 4.0  # pixels that a person would leave round the head
+MASK_MARGIN = 4  # pixels that a person would leave round the head
 MAY_REMAIN = 1 / 3
 
 
@@ -171,19 +173,10 @@ def _change(outcome: Outcome, where: NDArray[np.bool_]) -> float:
 def outline_mask(seed: int) -> Picture:
     """`uint8 [128, 128]`: 1 on everything but the body, and `MASK_MARGIN` pixels round it."""
     scene = build_scene(latent_of_seed(seed))
-    mask = np.zeros((128, 128), np.uint8)
-    y, x = np.mgrid[:128, :128]
-    for centre, quadric in zip(scene.centre[0, 1:], scene.quadric[0, 1:], strict=True):  # the body comes first
-        xx, xy, xz, yy, yz, zz = quadric
-        full = np.linalg.inv(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
-        # The outline of an ellipsoid, seen along z: the upper left part of A⁻¹; pixels are 1/64 of the plane's unit.
-        outline = np.linalg.inv(full[:2, :2] * 64**2)
-        middle = to_pixels(centre[:2], 128)
-        offset = np.stack([x - middle[0], middle[1] - y], axis=-1)
-        radius = np.sqrt(np.einsum("...i,ij,...j", offset, outline, offset))
-        distance = np.linalg.norm(offset, axis=-1)
-        mask |= (distance <= distance / np.maximum(radius, 1e-9) + MASK_MARGIN).astype(np.uint8)
-    return mask
+    across, up = np.meshgrid((np.arange(128) + 0.5) / 64 - 1, 1 - (np.arange(128) + 0.5) / 64)
+    seen = nearest(scene, np.stack([across, up], axis=-1).reshape(1, -1, 2))[0].reshape(128, 128)
+    head = (seen > 0).astype(np.uint8)  # the body is the first of the parts
+    return cv2.dilate(head, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * MASK_MARGIN + 1,) * 2))
 
 
 def ellipse_mask(seed: int) -> Picture:

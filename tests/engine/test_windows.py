@@ -229,7 +229,7 @@ def test_so_are_the_bundled_models(pairs: list[tuple[Point, Point]]) -> None:
     model = load_model("critters-128", "cpu")
     ws = latent_of_seed(model.generator, 3, 1.0).double()
     changed = model.info.settings.model_copy(update={"step_size": 0.02})
-    assert check_drag(model.generator.double(), Start(ws, pairs), changed) > 10
+    assert check_drag(model.generator.double(), Start(ws, pairs), changed) > 5
 
 
 def test_a_step_computes_nothing_from_the_weights_alone(monkeypatch: pytest.MonkeyPatch) -> None:

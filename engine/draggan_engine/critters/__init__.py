@@ -1,4 +1,4 @@
-"""The bundled model's world: heads of toy animals with a known geometry."""
+"""The bundled model's world: heads of four kinds of toy animals with a known geometry."""
 
 from .scene import landmarks_of_seed
 

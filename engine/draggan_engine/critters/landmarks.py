@@ -1,100 +1,29 @@
 """The 68 landmarks of an animal: named points of its surface, where the picture shows them, and whether it does.
 
 Numpy only. All but the head's outline are points of the animal itself, which move with its head: rims, where one
-part comes out of the others, and the tips of parts. The outline is what the viewer sees as such, as in the
-annotations of faces: it slides over the head as the head turns.
+part comes out of the others, the lids' edges, the lips, and the tips of parts. The outline is what the viewer sees as
+such, as in the annotations of faces: it slides over the head as the head turns.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from .anatomy import FACE, HEAD_CENTRE, MUZZLE, SIDES, SKULL, Anatomy
+from .mouth import lower_lip, upper_lip
+from .parts import Array
 
-SIDES = ("left", "right")  # in the picture, from the viewer's side
-HIDDEN_BY = 0.03
-"""How much nearer to the viewer (picture plane units) another surface has to be to hide a point: less is the rounding
-of a rim, where both surfaces meet."""
-
-
-@dataclass(frozen=True)
-class Ellipsoids:
-    """The K parts of N animals.
-
-    Attributes:
-        names: of the parts, K.
-        centre: `[N, K, 3]`.
-        axes: `[N, K, 3, 3]`, the axes' directions are its columns.
-        radii: `[N, K, 3]`.
-    """
-
-    names: tuple[str, ...]
-    centre: Array
-    axes: Array
-    radii: Array
-
-    def local(self, part: str, points: Array) -> Array:
-        """World → a part's own frame, in which it is the unit sphere; `[N, 3]`."""
-        k = self.names.index(part)
-        turned = np.einsum("nij,ni->nj", self.axes[:, k], points - self.centre[:, k])
-        scaled: Array = turned / self.radii[:, k]
-        return scaled
-
-    def world(self, part: str, direction: Array) -> Array:
-        """The point of a part's surface that is `direction` `[N, 3]`, unit, in its own frame; `[N, 3]`."""
-        k = self.names.index(part)
-        point: Array = self.centre[:, k] + np.einsum("nij,nj->ni", self.axes[:, k], direction * self.radii[:, k])
-        return point
-
-    def surface(self, part: str, around: float, away: Array | float) -> Array:
-        """By angles: `away` from the part's front (radians), in the direction `around` (degrees; 0 right, 90 up)."""
-        away = np.broadcast_to(away, len(self.centre))
-        across = math.radians(around)
-        return self.world(
-            part, np.stack([np.sin(away) * math.cos(across), np.sin(away) * math.sin(across), np.cos(away)], axis=-1)
-        )
-
-    def rim(self, part: str, around: float, others: Sequence[str]) -> Array:
-        """Where a part's surface, followed from its front in a direction, enters one of the others, or else turns away
-        from the front."""
-        near, far = np.zeros(len(self.centre)), np.full(len(self.centre), math.pi / 2)
-        for _ in range(20):
-            middle = (near + far) / 2
-            point = self.surface(part, around, middle)
-            inside = np.any([np.sum(self.local(other, point) ** 2, axis=-1) < 1 for other in others], axis=0)
-            near, far = np.where(inside, near, middle), np.where(inside, middle, far)
-        return self.surface(part, around, near)
-
-    def silhouette(self, part: str, around: float) -> Array:
-        """The point of a part that lies farthest in a direction of the picture."""
-        k = self.names.index(part)
-        across = math.radians(around)
-        shape = self.axes[:, k] * self.radii[:, k, None, :]
-        shape = shape @ shape.transpose(0, 2, 1)
-        along = shape @ np.array([math.cos(across), math.sin(across), 0.0])
-        length = np.sqrt(along[:, 0] * math.cos(across) + along[:, 1] * math.sin(across))
-        point: Array = self.centre[:, k] + along / length[:, None]
-        return point
-
-    def hides(self, part: str, points: Array) -> NDArray[np.bool_]:
-        """`[N]`: whether a part stands between the viewer and the points."""
-        k = self.names.index(part)
-        inverse = self.axes[:, k] / self.radii[:, k, None, :]
-        quadric = inverse @ inverse.transpose(0, 2, 1)
-        d = points - self.centre[:, k]
-        # Along the line of sight the quadric is a z² + 2 b z + c = 0, z counted from the part's centre.
-        a = quadric[:, 2, 2]
-        b = quadric[:, 0, 2] * d[:, 0] + quadric[:, 1, 2] * d[:, 1]
-        c = quadric[:, 0, 0] * d[:, 0] ** 2 + 2 * quadric[:, 0, 1] * d[:, 0] * d[:, 1] + quadric[:, 1, 1] * d[:, 1] ** 2
-        under = b**2 - a * (c - 1)
-        front = (np.sqrt(np.maximum(under, 0)) - b) / a
-        hidden: NDArray[np.bool_] = (under > 0) & (front > d[:, 2] + HIDDEN_BY)
-        return hidden
+HOLLOW = 0.66
+"""Size of an ear's hollow, of the ear's own."""
+ON_RIM, ON_SURFACE = 0.03, 0.004
+"""Margins of `Landmark`: less is the rounding of a rim, where two surfaces meet."""
+TONGUE = 0.45
+"""Where the tongue's landmark is between the lips, from the lower one."""
 
 
 @dataclass(frozen=True)
@@ -110,84 +39,191 @@ class Landmarks:
     visible: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class _Landmark:
-    """How one is found: from the parts and the gaze; which parts do not hide it."""
+@dataclass(frozen=True, kw_only=True)
+class Landmark:
+    """One of them.
 
-    find: Callable[[Ellipsoids, Array], Array]
+    Attributes:
+        with_it: parts that do not hide it.
+        shown: whether it is there to be seen, `[N]`; None: always.
+    """
+
     with_it: tuple[str, ...] = ()
+    shown: Callable[[Anatomy], NDArray[np.bool_]] | None = None
+
+    @property
+    def margin(self) -> float:
+        """How much nearer to the viewer (picture plane units) another surface has to be to hide it."""
+        return ON_RIM
 
 
-def _rim(part: str, around: float, others: tuple[str, ...], with_it: tuple[str, ...] = ()) -> _Landmark:
-    return _Landmark(lambda parts, _: parts.rim(part, around, others), with_it)
+@dataclass(frozen=True, kw_only=True)
+class Rim(Landmark):
+    """Where a part's surface, followed from `start` (radians above its front, `[N]`), meets one of the others."""
+
+    part: str
+    around: float  # degrees; 0 right, 90 up
+    others: tuple[str, ...]
+    start: Callable[[Anatomy], Array] | None = None
 
 
-def _surface(part: str, around: float, away: float, with_it: tuple[str, ...] = ()) -> _Landmark:
-    return _Landmark(lambda parts, _: parts.surface(part, around, math.radians(away)), with_it)
+@dataclass(frozen=True, kw_only=True)
+class Surface(Landmark):
+    """Where a part's surface is in a direction `[N, 3]` of its own frame."""
+
+    part: str
+    direction: Callable[[Anatomy], Array]
+
+    @property
+    def margin(self) -> float:
+        return ON_SURFACE
 
 
-def _outline(around: float) -> _Landmark:
-    return _Landmark(lambda parts, _: parts.silhouette("head", around), ("head",))
+@dataclass(frozen=True, kw_only=True)
+class OnFace(Landmark):
+    """Where the face is at x and y, each `[N]`, of the head's frame."""
+
+    at: Callable[[Anatomy], tuple[Array, Array]]
 
 
-def _cleft(parts: Ellipsoids, _: Array) -> Array:
-    """Where the lobes of the muzzle meet below the nose: on the left one, in the head's middle plane."""
-    left, right = (parts.names.index(lobe) for lobe in _LOBES)
-    half = np.linalg.norm(parts.centre[:, right] - parts.centre[:, left], axis=1) / 2
-    x = half / parts.radii[:, left, 0]
-    y = np.full(len(x), -0.35)
-    return parts.world("lobe_left", np.stack([x, y, np.sqrt(np.maximum(1 - x**2 - y**2, 0))], axis=-1))
+@dataclass(frozen=True, kw_only=True)
+class Outline(Landmark):
+    """What the viewer sees as the head's end, in a direction of the picture (degrees)."""
+
+    around: float
 
 
-_LOBES = ("lobe_left", "lobe_right")
+def _towards(part: str, around: float, away: float, with_it: tuple[str, ...] = ()) -> Landmark:
+    """By angles, degrees: `away` from the part's front, in the direction `around`."""
+    a, b = math.radians(around), math.radians(away)
+    direction = np.array([math.sin(b) * math.cos(a), math.sin(b) * math.sin(a), math.cos(b)])
+    return Surface(
+        with_it=with_it, part=part, direction=lambda animal: np.broadcast_to(direction, (len(animal.head), 3))
+    )
+
+
+def _iris(side: str, across: float) -> Landmark:
+    """On the eyeball, `across` iris radii to the right of where it looks; hidden where a lid covers it."""
+    which = SIDES.index(side)
+
+    def direction(animal: Anatomy) -> Array:
+        x = across * animal.iris[:, None]
+        seen: Array = animal.gaze[:, which, 0] * x + animal.gaze[:, which, 2] * np.sqrt(1 - x**2)
+        return seen
+
+    return Surface(with_it=(f"eye_{side}",), part=f"eye_{side}", direction=direction)
+
+
+def _eyelid(side: str, around: float) -> Landmark:
+    """Where the eye's opening ends, followed from its middle."""
+    which = SIDES.index(side)
+    own = f"eye_{side}", f"lid_{side}", f"under_{side}"
+    others = (*own[1:], *FACE, "nose")
+    return Rim(
+        with_it=own, part=own[0], around=around, others=others,
+        start=lambda animal: animal.opening[:, which].mean(axis=1),
+    )  # fmt: skip
+
+
+def _lips(t: float, share: float, shown: Callable[[Anatomy], NDArray[np.bool_]] | None = None) -> Landmark:
+    """At `t` half widths of the mouth from the middle, and a `share` of the gape below the upper lip."""
+
+    def at(animal: Anatomy) -> tuple[Array, Array]:
+        half, middle, smile, gape = animal.mouth.T
+        out = np.full_like(half, abs(t))
+        upper = upper_lip(out, middle, smile)
+        return t * half, upper + share * (lower_lip(out, middle, smile, gape) - upper)
+
+    return OnFace(shown=shown, at=at)
+
+
+def _cleft(animal: Anatomy) -> tuple[Array, Array]:
+    """Half-way from the nose to the mouth, where the lobes of the muzzle meet."""
+    k = animal.parts.names.index("nose")
+    away = animal.parts.centre[:, k] - HEAD_CENTRE
+    bottom = np.sum(animal.head[:, :, 1] * away, axis=1) - 0.8 * animal.parts.radii[:, k, 1]
+    return np.zeros(len(bottom)), (bottom + animal.mouth[:, 1]) / 2
+
+
 _EAR = (("inner_low", 10), ("inner_high", 50), ("outer_high", 130), ("outer_low", 170))  # of the left one
-_MOUTH = ("right", "upper_right", "top", "upper_left", "left", "lower_left", "bottom", "lower_right")
+# In half widths from the middle, and from the upper lip (0) to the lower one (1).
+_MOUTH = {
+    "right": (1, 0), "upper_right": (0.75, 0), "top": (0, 0), "upper_left": (-0.75, 0), "left": (-1, 0),
+    "lower_left": (-0.6, 1), "bottom": (0, 1), "lower_right": (0.6, 1),
+}  # fmt: skip
 
 
-def _all() -> dict[str, _Landmark]:
-    found = {f"outline_{i:02d}": _outline(i * 22.5) for i in range(16)}
+def _all() -> dict[str, Landmark]:
+    found: dict[str, Landmark] = {f"outline_{i:02d}": Outline(with_it=SKULL, around=i * 22.5) for i in range(16)}
+    hollow = math.degrees(math.asin(HOLLOW))
     for side in SIDES:
-        ear, hollow = own = (f"ear_{side}", f"ear_hollow_{side}")
-        found[f"ear_tip_{side}"] = _surface(ear, 90, 90, own)
+        ear = f"ear_{side}"
+        found[f"ear_tip_{side}"] = _towards(ear, 90, 90, (ear,))
         for name, around in _EAR:
-            found[f"ear_{name}_{side}"] = _surface(ear, around if side == "left" else 180 - around, 90, own)
-        found[f"{hollow}_tip"] = _rim(hollow, 90, (ear,), (hollow,))
-        found[f"{hollow}_base"] = _rim(hollow, 270, (ear, "head"), (hollow,))
+            found[f"ear_{name}_{side}"] = _towards(ear, around if side == "left" else 180 - around, 90, (ear,))
+        found[f"ear_hollow_{side}_tip"] = _towards(ear, 90, hollow, (ear,))
+        # Where the head hides the hollow's lower end. An ear's middle may be in the head: the search starts above it.
+        found[f"ear_hollow_{side}_base"] = Rim(
+            with_it=(ear,), part=ear, around=270, others=SKULL,
+            start=lambda animal: np.full(len(animal.head), math.pi / 2 - math.asin(HOLLOW)),
+        )  # fmt: skip
     for side in SIDES:
-        # To the eye these are one thing: none of them hides a landmark of another.
-        white, iris, pupil = eye = (f"eye_{side}", f"iris_{side}", f"pupil_{side}")
-        found[white] = _Landmark(lambda parts, gaze, pupil=pupil: parts.world(pupil, gaze), eye)  # type: ignore[misc]
+        found[f"eye_{side}"] = _iris(side, 0)
         for i in range(6):
-            found[f"eyelid_{side}_{i}"] = _rim(white, i * 60, ("head", *_LOBES, "nose"), eye)
-        found[f"{iris}_left"], found[f"{iris}_right"] = (_rim(iris, around, (white,), eye) for around in (180, 0))
-    found["nose_tip"] = _surface("nose", 0, 0)
+            found[f"eyelid_{side}_{i}"] = _eyelid(side, i * 60)
+        found[f"iris_{side}_left"], found[f"iris_{side}_right"] = _iris(side, -1), _iris(side, 1)
+    found["nose_tip"] = _towards("nose", 0, 0)
     for name, around in (("right", 0), ("top", 90), ("left", 180), ("bottom", 270)):
-        found[f"nose_{name}"] = _rim("nose", around, _LOBES)
+        found[f"nose_{name}"] = Rim(part="nose", around=around, others=MUZZLE)
     for side, around in (("left", 180), ("right", 0)):
-        found[f"muzzle_{side}"] = _rim(f"lobe_{side}", around, ("head",))
-        found[f"lip_{side}"] = _rim(f"lobe_{side}", 270, ("mouth", "jaw"))
-    found["cleft"] = _Landmark(_cleft)
-    for i, name in enumerate(_MOUTH):
-        found[f"mouth_{name}"] = _rim("mouth", i * 45, ("jaw", "head", *_LOBES), ("mouth", "tongue"))
-    found["tongue"] = _surface("tongue", 0, 0, ("mouth", "tongue"))
-    found["chin"] = _surface("jaw", 270, 60)
+        found[f"muzzle_{side}"] = Rim(part=f"lobe_{side}", around=around, others=(*SKULL, "snout"))
+        found[f"lip_{side}"] = _lips(-0.45 if side == "left" else 0.45, 0)
+    found["cleft"] = OnFace(at=_cleft)
+    for name, (t, share) in _MOUTH.items():
+        found[f"mouth_{name}"] = _lips(t, share)
+    found["tongue"] = _lips(0, 1 - TONGUE, lambda animal: animal.mouth[:, 3] > 0.03)
+    found["chin"] = _towards("jaw", 270, 60)
     return found
 
 
-_LANDMARKS = _all()
-LANDMARKS = tuple(_LANDMARKS)
+PLAN = _all()
+LANDMARKS = tuple(PLAN)
 assert len(LANDMARKS) == 68
 
 
-def find(parts: Ellipsoids, gaze: Array) -> Landmarks:
-    """The landmarks of animals; `gaze` `[N, 3]` is where their eyes look, unit, in the head's frame."""
-    points = np.stack([landmark.find(parts, gaze) for landmark in _LANDMARKS.values()], axis=1)
-    hidden = np.stack(
-        [
-            np.any([parts.hides(part, points[:, i]) for part in parts.names if part not in landmark.with_it], axis=0)
-            for i, landmark in enumerate(_LANDMARKS.values())
-        ],
-        axis=1,
+def _places(animal: Anatomy) -> Array:
+    """`[N, 68, 3]`, kind by kind: all of a kind at once."""
+    parts, n = animal.parts, len(animal.head)
+    index = {name: k for k, name in enumerate(parts.names)}
+    points = np.zeros((n, len(PLAN), 3))
+    kinds = {kind: [i for i, mark in enumerate(PLAN.values()) if isinstance(mark, kind)] for kind in (Rim, Surface)}
+    rims = [mark for mark in PLAN.values() if isinstance(mark, Rim)]
+    points[:, kinds[Rim]] = parts.rims(
+        [index[rim.part] for rim in rims],
+        np.radians([rim.around for rim in rims]),
+        np.array([[name in rim.others for name in parts.names] for rim in rims]),
+        np.stack([np.zeros(n) if rim.start is None else rim.start(animal) for rim in rims], axis=1),
     )
+    surfaces = [mark for mark in PLAN.values() if isinstance(mark, Surface)]
+    points[:, kinds[Surface]] = parts.world(
+        [index[mark.part] for mark in surfaces], np.stack([mark.direction(animal) for mark in surfaces], axis=1)
+    )
+    on_face = {i: mark.at(animal) for i, mark in enumerate(PLAN.values()) if isinstance(mark, OnFace)}
+    x, y = (np.stack([place[j] for place in on_face.values()], axis=1) for j in (0, 1))
+    points[:, list(on_face)] = animal.on_face(x, y)
+    outline = {i: mark.around for i, mark in enumerate(PLAN.values()) if isinstance(mark, Outline)}
+    points[:, list(outline)] = parts.outline([index[name] for name in SKULL], np.radians(list(outline.values())))
+    return points
+
+
+def find(animal: Anatomy) -> Landmarks:
+    """The landmarks of animals."""
+    points = _places(animal)
+    may_hide = np.array([[name not in mark.with_it for name in animal.parts.names] for mark in PLAN.values()])
+    margin = np.array([mark.margin for mark in PLAN.values()])
+    hidden = np.any(animal.parts.hides(points, margin) & may_hide, axis=-1)
+    for i, mark in enumerate(PLAN.values()):
+        if mark.shown is not None:
+            hidden[:, i] |= ~mark.shown(animal)
     flat = points[..., :2]
     return Landmarks(flat, ~hidden & (np.abs(flat) < 1).all(axis=2))

@@ -1,81 +1,201 @@
-"""Draws scenes: one ray for each sub-pixel, closed-form ray–ellipsoid hits, the nearest wins. Needs numba (extra `train`)."""
+"""Draws scenes: one ray for each sub-pixel, closed-form hits, the nearest wins. Needs numba (extra `train`)."""
 
 from __future__ import annotations
 
 import math
+import threading
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from .markings import compiled
+from .parts import Array
 from .scene import Scene
+from .shading import EARS, LIDS, SMOOTH, backdrop, light_on, shade, whisker
+
+TILE = 8  # px
+NOTHING = -1e9
+BENT = 0.05
+"""By how much a whisker may leave the box of its ends."""
+PAIRED, CUT = EARS, LIDS
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
-def _draw(centre, quadric, extent, colour, gloss, stripe, light, sky, ground, size, sub, out):  # type: ignore[no-untyped-def]
-    count, parts = centre.shape[0], centre.shape[1]
-    fine = size * sub
-    step = 2.0 / fine
+@compiled
+def front(x: float, y: float, k: int, centre: Array, quadric: Array, offset: Array, cut: Array) -> tuple[float, int]:
+    """Depth of an animal's part k on the line of sight at x, y, or `NOTHING`; and the surface that is seen: −1 and 1
+    are its ellipsoids, 0 is the plane that cuts it."""
+    axx, axy, axz = quadric[k, 0], quadric[k, 1], quadric[k, 2]
+    ayy, ayz, azz = quadric[k, 3], quadric[k, 4], quadric[k, 5]
+    near, far, side = -NOTHING, NOTHING, -1
+    for sign in range(-1, 2 if k in PAIRED else 0, 2):
+        dx, dy = x - centre[k, 0] - sign * offset[k, 0], y - centre[k, 1] - sign * offset[k, 1]
+        b = axz * dx + ayz * dy
+        under = b * b - azz * (axx * dx * dx + 2.0 * axy * dx * dy + ayy * dy * dy - 1.0)
+        if under < 0.0:
+            return NOTHING, side
+        root = math.sqrt(under)
+        middle = sign * offset[k, 2]
+        reach = middle + (root - b) / azz
+        if reach < near:
+            near, side = reach, sign
+        far = max(far, middle - (root + b) / azz)
+    if k in CUT:
+        left = cut[k, 3] - cut[k, 0] * (x - centre[k, 0]) - cut[k, 1] * (y - centre[k, 1])
+        slope = cut[k, 2]
+        if slope > 1e-9:
+            if left / slope < near:
+                near, side = left / slope, 0
+        elif slope < -1e-9:
+            far = max(far, left / slope)
+        elif left < 0.0:
+            return NOTHING, side
+    if near < far:
+        return NOTHING, side
+    return centre[k, 2] + near, side
+
+
+@compiled
+def _crossing(boxes: Array, left: float, right: float, bottom: float, top: float, found: NDArray[np.int64]) -> int:
+    """Which boxes `[count, 4]` (left, right, bottom, top) meet a tile: their numbers go to `found`; gives how many."""
+    count = 0
+    for k in range(len(boxes)):
+        if left < boxes[k, 1] and right > boxes[k, 0] and bottom < boxes[k, 3] and top > boxes[k, 2]:
+            found[count] = k
+            count += 1
+    return count
+
+
+@compiled
+def _look(x, y, s, near, active, depth, sides, boxes, solids):  # type: ignore[no-untyped-def]
+    """Fills row `s` of `depth` and `sides` for the `near` active parts on a line of sight; gives which of them is seen,
+    or −1."""
+    centre, quadric, offset, cut = solids
+    best, hit = NOTHING, -1
+    for i in range(near):
+        k = active[i]
+        z, side = NOTHING, 0
+        if boxes[k, 0] < x < boxes[k, 1] and boxes[k, 2] < y < boxes[k, 3]:
+            z, side = front(x, y, k, centre, quadric, offset, cut)
+        depth[s, i], sides[s, i] = z, side
+        if z > best:
+            best, hit = z, i
+    return hit
+
+
+@compiled
+def _rays(left, top, step, group, near, active, hairs, strokes, depth, sides, boxes, whiskers, solids, paint):  # type: ignore[no-untyped-def]
+    """Sum of RGB over `group`² rays, `step` apart, whose corner is at left, top. Where they all see one part that bears
+    nothing fine, its light is worked out once, in their middle."""
+    colours, marks = paint[6], paint[5]
+    same, first, side = True, -1, 0
+    for s in range(group * group):
+        hit = _look(
+            left + ((s & 1) + 0.5) * step, top - ((s >> 1) + 0.5) * step, s, near, active, depth, sides, boxes, solids
+        )
+        seen = sides[s, hit] if hit >= 0 else 0
+        if s == 0:
+            first, side = hit, seen
+        same &= hit == first and seen == side
+        depth[s, near] = hit
+    once = same and (first < 0 or SMOOTH[active[first]] == 1)
+    r = g = b = red = green = blue = 0.0
+    if once:
+        x, y = left + 0.5 * group * step, top - 0.5 * group * step
+        r, g, b = backdrop(x, y, colours)
+        if first >= 0:
+            hit = _look(x, y, 4, near, active, depth, sides, boxes, solids)
+            if hit >= 0:
+                r, g, b = shade(x, y, 4, hit, near, active, depth, sides, solids, paint)
+    for s in range(group * group):
+        x, y = left + ((s & 1) + 0.5) * step, top - ((s >> 1) + 0.5) * step
+        hit = int(depth[s, near])
+        if not once:
+            if hit >= 0:
+                r, g, b = shade(x, y, s, hit, near, active, depth, sides, solids, paint)
+            else:
+                r, g, b = backdrop(x, y, colours)
+        z = depth[s, hit] if hit >= 0 else NOTHING
+        fr, fg, fb = r, g, b
+        for w in range(hairs):
+            fr, fg, fb = whisker(x, y, z, strokes[w], whiskers, fr, fg, fb, marks, colours)
+        red, green, blue = red + min(1.0, fr), green + min(1.0, fg), blue + min(1.0, fb)
+    return red, green, blue
+
+
+@compiled
+def _draw_one(boxes, strokes, whiskers, solids, paint, sub, out):  # type: ignore[no-untyped-def]
+    """One picture, tile by tile: few parts can be seen in one."""
+    size, parts = out.shape[1], len(boxes)
+    pixel = 2.0 / size
+    group = 2 - sub % 2
     share = 1.0 / (sub * sub)
-    for n in numba.prange(count):
-        lx, ly, lz = light[n, 0], light[n, 1], light[n, 2]
-        # Half-way vector between the light and the viewer (0, 0, 1).
-        hz = lz + 1.0
-        norm = math.sqrt(lx * lx + ly * ly + hz * hz)
-        hx, hy, hz = lx / norm, ly / norm, hz / norm
-        for row in range(fine):
-            y = 1.0 - (row + 0.5) * step
-            blend = 0.5 * (y + 1.0)
-            for col in range(fine):
-                x = (col + 0.5) * step - 1.0
-                best, hit = -1e9, -1
-                for k in range(parts):
-                    dx, dy = x - centre[n, k, 0], y - centre[n, k, 1]
-                    if abs(dx) > extent[n, k, 0] or abs(dy) > extent[n, k, 1]:
+    active, hairy = np.empty(parts, dtype=np.int64), np.empty(len(strokes), dtype=np.int64)
+    # A row a ray, the fifth for the middle of four; behind the depths of the active parts, which of them is seen.
+    depth, sides = np.empty((5, parts + 1)), np.empty((5, parts), dtype=np.int64)
+    for top in range(0, size, TILE):
+        for left in range(0, size, TILE):
+            x0, y1 = left * pixel - 1.0, 1.0 - top * pixel
+            x1, y0 = x0 + TILE * pixel, y1 - TILE * pixel
+            near = _crossing(boxes, x0, x1, y0, y1, active)
+            hairs = _crossing(strokes, x0, x1, y0, y1, hairy)
+            for i in range(top, min(top + TILE, size)):
+                for j in range(left, min(left + TILE, size)):
+                    x, y = j * pixel - 1.0, 1.0 - i * pixel
+                    if near + hairs == 0:
+                        r, g, b = backdrop(x + 0.5 * pixel, y - 0.5 * pixel, paint[6])
+                        out[0, i, j], out[1, i, j], out[2, i, j] = r, g, b
                         continue
-                    axx, axy, axz = quadric[n, k, 0], quadric[n, k, 1], quadric[n, k, 2]
-                    ayy, ayz, azz = quadric[n, k, 3], quadric[n, k, 4], quadric[n, k, 5]
-                    b = axz * dx + ayz * dy
-                    c = axx * dx * dx + 2.0 * axy * dx * dy + ayy * dy * dy - 1.0
-                    under = b * b - azz * c
-                    if under < 0.0:
-                        continue
-                    z = centre[n, k, 2] + (math.sqrt(under) - b) / azz
-                    if z > best:
-                        best, hit = z, k
-                r = ground[n, 0] + (sky[n, 0] - ground[n, 0]) * blend
-                g = ground[n, 1] + (sky[n, 1] - ground[n, 1]) * blend
-                bl = ground[n, 2] + (sky[n, 2] - ground[n, 2]) * blend
-                if hit >= 0:
-                    k = hit
-                    dx, dy, dz = x - centre[n, k, 0], y - centre[n, k, 1], best - centre[n, k, 2]
-                    nx = quadric[n, k, 0] * dx + quadric[n, k, 1] * dy + quadric[n, k, 2] * dz
-                    ny = quadric[n, k, 1] * dx + quadric[n, k, 3] * dy + quadric[n, k, 4] * dz
-                    nz = quadric[n, k, 2] * dx + quadric[n, k, 4] * dy + quadric[n, k, 5] * dz
-                    norm = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
-                    nx, ny, nz = nx * norm, ny * norm, nz * norm
-                    shade = 0.42 + 0.62 * max(0.0, nx * lx + ny * ly + nz * lz)
-                    shade *= 0.62 + 0.38 * math.sqrt(max(nz, 0.0))
-                    if stripe[n, k, 0] > 0.0:
-                        wave = stripe[n, k, 2] * dx + stripe[n, k, 3] * dy + stripe[n, k, 4] * dz
-                        shade *= 1.0 + stripe[n, k, 0] * math.sin(wave + stripe[n, k, 1])
-                    shine = 0.0
-                    if gloss[n, k] > 0.0:
-                        shine = gloss[n, k] * max(0.0, nx * hx + ny * hy + nz * hz) ** 24
-                    r = min(1.0, colour[n, k, 0] * shade + shine)
-                    g = min(1.0, colour[n, k, 1] * shade + shine)
-                    bl = min(1.0, colour[n, k, 2] * shade + shine)
-                i, j = row // sub, col // sub
-                out[n, 0, i, j] += r * share
-                out[n, 1, i, j] += g * share
-                out[n, 2, i, j] += bl * share
+                    red = green = blue = 0.0
+                    for row in range(0, sub, group):
+                        for col in range(0, sub, group):
+                            r, g, b = _rays(
+                                x + col * pixel / sub, y - row * pixel / sub, pixel / sub, group,
+                                near, active, hairs, hairy, depth, sides, boxes, whiskers, solids, paint,
+                            )  # fmt: skip
+                            red, green, blue = red + r, green + g, blue + b
+                    out[0, i, j], out[1, i, j], out[2, i, j] = red * share, green * share, blue * share
+
+
+_ALONE = threading.Lock()  # some of numba's threading layers end the process when two threads use them at once
+
+
+@numba.njit(parallel=True, fastmath=True, error_model="numpy")
+def _draw(  # type: ignore[no-untyped-def]
+    boxes, strokes, whiskers, centre, quadric, offset, cut, frame, apart, head, gaze, opening, marks, colours, light, sub, out
+):  # fmt: skip
+    for n in numba.prange(len(centre)):
+        solids = centre[n], quadric[n], offset[n], cut[n]
+        rays = light_on(quadric[n], light[n])
+        paint = frame[n], apart[n], head[n], gaze[n], opening[n], marks[n], colours[n], light[n], rays
+        _draw_one(boxes[n], strokes[n], whiskers[n], solids, paint, sub, out[n])
 
 
 def render(scene: Scene, resolution: int, supersampling: int = 2) -> NDArray[np.float32]:
     """Pictures `[N, 3, resolution, resolution]`, float32 in [−1, 1]."""
-    out = np.zeros((len(scene.centre), 3, resolution, resolution), dtype=np.float32)
-    _draw(
-        scene.centre, scene.quadric, scene.extent, scene.colour, scene.gloss, scene.stripe,
-        scene.light, scene.sky, scene.ground, resolution, supersampling, out,
-    )  # fmt: skip
+    out = np.empty((len(scene.centre), 3, resolution, resolution), dtype=np.float32)
+    middle, ends = scene.centre[..., :2], scene.whiskers[..., :2]
+    with _ALONE:
+        _draw(
+            _boxes(middle - scene.extent, middle + scene.extent), _boxes(ends.min(axis=2) - BENT, ends.max(axis=2) + BENT),
+            scene.whiskers, scene.centre, scene.quadric, scene.offset, scene.cut, scene.frame, scene.apart, scene.head,
+            scene.gaze, scene.opening, scene.marks, scene.colours, scene.light, supersampling, out,
+        )  # fmt: skip
     return out * 2 - 1
+
+
+def _boxes(low: Array, high: Array) -> Array:
+    """`[N, count, 2]` corners → `[N, count, 4]`: left, right, bottom, top."""
+    return np.stack([low[..., 0], high[..., 0], low[..., 1], high[..., 1]], axis=-1)
+
+
+def nearest(scene: Scene, points: Array) -> NDArray[np.int64]:
+    """Which part is seen at places `[N, L, 2]` of the picture plane: `[N, L]`, −1 is the backdrop."""
+    seen = np.full(points.shape[:2], -1)
+    for n, places in enumerate(points):
+        one = scene.centre[n], scene.quadric[n], scene.offset[n], scene.cut[n]
+        for i, (x, y) in enumerate(places):
+            depths = [front(x, y, k, *one)[0] for k in range(scene.centre.shape[1])]
+            if max(depths) > NOTHING:
+                seen[n, i] = int(np.argmax(depths))
+    return seen

@@ -15,8 +15,10 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.catalogue import Model
 from draggan_engine.checkpoints.library import bundled_models
-from draggan_engine.critters.landmarks import LANDMARKS, SIDES
+from draggan_engine.critters.anatomy import SIDES
+from draggan_engine.critters.landmarks import LANDMARKS
 from draggan_engine.critters.scene import NUMBERS, Z_DIM, build_scene, latent_of_seed, to_pixels
+from draggan_engine.critters.species import MARKINGS, SPECIES
 from draggan_engine.drag.stepper import Start
 from draggan_engine.networks.pictures import latent_of_seed as latent_in
 from draggan_engine.networks.pictures import picture
@@ -35,8 +37,11 @@ POINTS = 32  # of the paired reconstruction
 CHANGE = (
     0.5  # of the paired reconstruction: σ of what is added to the shape's components of z, or to w in its own spread
 )
+COLOURS = ("hue", "tone", "value", "light")
 SHAPE = [
-    i for i, name in enumerate(NUMBERS) if not any(w in name for w in ("hue", "value", "saturation", "light", "stripe"))
+    i
+    for i, name in enumerate(NUMBERS)
+    if name not in (*SPECIES, *MARKINGS) and not any(word in name for word in COLOURS)
 ]
 
 

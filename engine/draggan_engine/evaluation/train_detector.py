@@ -22,7 +22,7 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.checkpoints.devices import ALL_THREADS
-from draggan_engine.critters.export import NAME
+from draggan_engine.critters.presets import PRESETS
 from draggan_engine.critters.render import render
 from draggan_engine.critters.scene import NUMBERS, Z_DIM, Scene, build_scene, latent_of_seed, scene_of, to_pixels
 from draggan_engine.networks.generator import Generator
@@ -30,8 +30,9 @@ from draggan_engine.protocol.atomic import atomic_write
 
 from .detector import SIZE, WEIGHTS, Detector, detect, mean_error
 
+GENERATOR = PRESETS["cpu"].name
 WIDER = 0.2
-"""By how much of its range a number may lie beyond either end."""
+"""By how much of its range a number may lie beyond either end, unless its law forbids it."""
 AT_ONCE = 32  # batches
 HELD_OUT = range(64)  # seeds, as the product counts them; the training's stream is another
 
@@ -41,12 +42,8 @@ def wide_numbers(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
     numbers = {}
     for name, (law, a, b) in NUMBERS.items():
         low, high = (a - 2.2 * b, a + 2.2 * b) if law == "normal" else (a, b)
-        beyond = WIDER * (high - low) if "hue" not in name else 0.0
+        beyond = 0.0 if law == "share" else WIDER * (high - low)
         numbers[name] = rng.uniform(low - beyond, high + beyond, count)
-    for name in ("mouth_open", "stripes"):
-        numbers[name] = np.maximum(numbers[name], 0)
-    for name in ("fur_saturation", "fur_value", "muzzle_light", "sky_value"):
-        numbers[name] = np.clip(numbers[name], 0, 1)
     return numbers
 
 
@@ -104,8 +101,7 @@ def batches(generator: Generator, batch: int, seed: int) -> Iterator[tuple[Tenso
 
 def loss_of(network: Detector, pictures: Tensor, points: Tensor, visible: Tensor) -> Tensor:
     """Smooth L1 in pixels over the visible points, and the cross entropy of visibility."""
-    with torch.autocast("cpu", torch.bfloat16):
-        found, seen, _ = network(pictures)
+    found, seen, _ = network(pictures)
     error = F.smooth_l1_loss(found, points, reduction="none", beta=1.0).sum(dim=2)
     return (error * visible).sum() / visible.sum() + F.binary_cross_entropy_with_logits(seen, visible.float())
 
@@ -113,7 +109,7 @@ def loss_of(network: Detector, pictures: Tensor, points: Tensor, visible: Tensor
 def train(steps: int, batch: int, seed: int, step_size: float = 3e-3) -> Iterator[tuple[Detector, float]]:
     """Yields the network (one and the same) and the loss after each step."""
     torch.manual_seed(seed)
-    generator = load_model(NAME, "cpu").generator
+    generator = load_model(GENERATOR, "cpu").generator
     torch.set_num_threads(ALL_THREADS)  # the generator asked for one; this network is larger
     network = Detector().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(network.parameters(), lr=step_size, weight_decay=1e-4)
@@ -139,7 +135,7 @@ def held_out(network: Detector | None) -> dict[str, float]:
     """
     z = np.concatenate([latent_of_seed(seed) for seed in HELD_OUT])
     scene = build_scene(z)
-    generator = load_model(NAME, "cpu").generator
+    generator = load_model(GENERATOR, "cpu").generator
     drawn = torch.from_numpy(render(scene, SIZE, 4))
     made = generator.synthesis(generator.mapping(torch.from_numpy(z.astype(np.float32))), image=SIZE).image
     points, visible = to_pixels(scene.landmarks.points, SIZE), scene.landmarks.visible

@@ -1,4 +1,4 @@
-"""What a model card says and shows: `python -m draggan_engine.critters_next.card --model FILE --out DIR`."""
+"""What a model card says and shows: `python -m draggan_engine.critters.card --model FILE --out DIR`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENDS = range(100, 107)  # seeds between which is interpolated
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters_next.card", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.card", description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of the sheets")
     args = parser.parse_args(arguments)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draggan_engine.critters_next.anatomy import anatomy_of
-from draggan_engine.critters_next.landmarks import LANDMARKS
-from draggan_engine.critters_next.render import render
-from draggan_engine.critters_next.scene import (
+from draggan_engine.critters.anatomy import anatomy_of
+from draggan_engine.critters.landmarks import LANDMARKS
+from draggan_engine.critters.render import render
+from draggan_engine.critters.scene import (
     MARKS,
     NUMBERS,
     Z_DIM,
@@ -21,8 +21,8 @@ from draggan_engine.critters_next.scene import (
     scene_of,
     to_pixels,
 )
-from draggan_engine.critters_next.shading import PARTS
-from draggan_engine.critters_next.species import SPECIES, shares, traits_of
+from draggan_engine.critters.shading import PARTS
+from draggan_engine.critters.species import SPECIES, shares, traits_of
 
 FACING = dict.fromkeys(("yaw", "pitch", "roll", "gaze_x", "gaze_y"), 0.0)
 
@@ -55,6 +55,18 @@ def test_a_seed_is_one_picture() -> None:
     once, again = (render(build_scene(latent_of_seed(7)), 64, 2) for _ in range(2))
     assert np.array_equal(once, again)
     assert np.abs(once - render(build_scene(latent_of_seed(8)), 64, 2)).mean() > 0.05
+
+
+def test_drawing_does_not_depend_on_the_resolution() -> None:
+    scene = build_scene(np.concatenate([latent_of_seed(seed) for seed in range(3)]))
+    large = render(scene, 128, 2).reshape(3, 3, 32, 4, 32, 4).mean(axis=(3, 5))
+    assert np.abs(large - render(scene, 32, 8)).max() < 1 / 255
+
+
+def test_the_generator_and_the_scene_read_z_alike() -> None:
+    """Both normalise z, so its scale does not matter to either."""
+    z = latent_of_seed(5)
+    assert np.allclose(build_scene(z).landmarks.points, build_scene(3 * z).landmarks.points)
 
 
 @settings(max_examples=30, deadline=None)

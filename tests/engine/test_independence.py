@@ -12,9 +12,9 @@ from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.checkpoints.native import save_native
 from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import GeneratorPart
-from draggan_engine.critters_next import independence
-from draggan_engine.critters_next.independence import CELL, PARTS, move
-from draggan_engine.critters_next.landmarks import LANDMARKS
+from draggan_engine.critters import independence
+from draggan_engine.critters.independence import CELL, PARTS, move
+from draggan_engine.critters.landmarks import LANDMARKS
 from draggan_engine.protocol.edit import DragSettings
 from tests.tiny import random_generator
 

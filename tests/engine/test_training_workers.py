@@ -11,11 +11,11 @@ import torch.distributed
 from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
-from draggan_engine.critters_next import teaching
-from draggan_engine.critters_next.numbers import Z_DIM
-from draggan_engine.critters_next.presets import Preset, Stage
-from draggan_engine.critters_next.teaching import Lesson
-from draggan_engine.critters_next.trainer import Trainer
+from draggan_engine.critters import teaching
+from draggan_engine.critters.numbers import Z_DIM
+from draggan_engine.critters.presets import Preset, Stage
+from draggan_engine.critters.teaching import Lesson
+from draggan_engine.critters.trainer import Trainer
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 
 TOY = Preset(

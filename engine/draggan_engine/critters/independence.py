@@ -1,4 +1,4 @@
-"""Whether parts move on their own: `python -m draggan_engine.critters_next.independence --model FILE --out DIR` drags a mouth
+"""Whether parts move on their own: `python -m draggan_engine.critters.independence --model FILE --out DIR` drags a mouth
 corner, an ear tip, the nose and an eyelid of ten seeds each, without a mask, and writes contact sheets."""
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def sheet(moved: Sequence[Moved]) -> Image.Image:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters_next.independence", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.independence", description=__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of the sheets")
     parser.add_argument("--device", default="auto")

@@ -16,20 +16,27 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
-from draggan_engine.critters.export import last_layer, scale_w
-from draggan_engine.critters.muon import Muon
+from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.stylegan2 import ToRGB
 from draggan_engine.protocol.atomic import atomic_write
 
 from .losses import discriminator_loss, distillation_loss, generator_loss, gradient_penalty
+from .muon import Muon
 from .presets import Preset, Stage
+from .spread import last_layer, scale_w
 from .teaching import Lesson, lessons
 
 MIXED = 0.5  # share of the judged pictures whose upper rows come from another latent (style mixing)
 R1_EVERY, R1_WEIGHT = 16, 1.0  # steps between two penalties; weight of each step's share
 DISCRIMINATOR_LR = 0.002
+
+
+def grows_into(small: StyleGAN2Config, large: StyleGAN2Config) -> bool:
+    """Whether a network is the other one, or all of it but the last blocks."""
+    same = {"resolution": large.resolution, "channels": large.channels}
+    return small.model_copy(update=same) == large and large.channels[: len(small.channels)] == small.channels
 
 
 class Progress(NamedTuple):
@@ -68,15 +75,19 @@ class Trainer:
         self.muon, self.adam = self._optimisers()
         self.adam_of_discriminator = torch.optim.Adam(self.discriminator.parameters(), DISCRIMINATOR_LR, (0.0, 0.99))
 
-    def go_on_from(self, generator: nn.Module, discriminator: nn.Module | None) -> None:
+    def go_on_from(self, generator: Generator, discriminator: Discriminator | None) -> None:
         """Starts with the weights of networks that were trained before: only the stages of the full resolution are left.
 
         W gets back the spread that it has when training starts (an exported file's is 1): steps are of fixed sizes.
+
+        Args:
+            generator: one like the preset's, or one that `grows_into` it: the blocks that it lacks change no picture yet.
+            discriminator: its, which is left out where it is for smaller pictures.
         """
         self.stages = tuple(stage for stage in self.preset.stages if stage.resolution == self.preset.resolution)
-        self.generator.load_state_dict(generator.state_dict())
-        self.ema.load_state_dict(generator.state_dict())
-        if discriminator is not None:
+        self.generator.load_state_dict(self.generator.state_dict() | generator.state_dict())
+        self.ema.load_state_dict(self.generator.state_dict())
+        if discriminator is not None and discriminator.config == self.preset.discriminator:
             self.discriminator.load_state_dict(discriminator.state_dict())
             self.has_judged = True
         with torch.no_grad():
