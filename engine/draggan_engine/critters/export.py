@@ -20,7 +20,7 @@ from .spread import unit_spread
 from .train import STATE
 from .trainer import Trainer
 
-# Chosen from the ablations in docs/evaluation.md. In W+ a drag of several points soon leaves what the model can draw; in
+# Chosen from the ablations in docs/evaluation-first.md. In W+ a drag of several points soon leaves what the model can draw; in
 # W it does not, at no cost in how near it comes. The step fits a w whose components spread by 1 (0.002 is for FFHQ).
 SETTINGS = DragSettings(space="w", feature_block="b32", r1=8, r2=10, step_size=0.02, mask_weight=30, max_steps=300)
 BUNDLED = Path(__file__).parents[1] / "checkpoints" / "bundled"
