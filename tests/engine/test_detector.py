@@ -17,7 +17,7 @@ def test_the_shipped_weights_are_small_and_as_good_as_they_say() -> None:
     assert WEIGHTS.stat().st_size < 4_000_000
     errors = held_out(None)
     print(errors)
-    assert errors["renders_px"] < 0.8  # 0.74 and 0.76 when they were made
+    assert errors["renders_px"] < 0.8  # 0.74 and 0.76 when they were made; 0.7 and 1 are the aims
     assert errors["generated_px"] < 0.85
     assert errors["visibility"] > 0.95
 

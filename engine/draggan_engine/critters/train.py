@@ -52,8 +52,8 @@ def main(arguments: list[str] | None = None) -> None:
             parser.error(str(error))
         if not (isinstance(config, StyleGAN2Config) and grows_into(config, PRESETS[args.preset].generator)):
             parser.error(
-                f"{args.go_on_from}: its network is neither that of the preset {args.preset} nor the beginning of it; choose another of "
-                "the two"
+                f"{args.go_on_from}: its network is neither that of the preset {args.preset} nor the beginning of it; "
+                "choose another of the two"
             )
     args.state.mkdir(parents=True, exist_ok=True)
     workers = PRESETS[args.preset].workers
