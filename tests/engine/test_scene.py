@@ -83,6 +83,18 @@ def test_a_small_step_changes_the_picture_little(seed: int, component: int) -> N
     assert np.median(moved) < 0.005
 
 
+def test_colouring_moves_nothing() -> None:
+    shape, colours = (numbers_of(np.concatenate([latent_of_seed(s) for s in some])) for some in ((1, 2), (3, 4)))
+    own, others, both = scene_of(shape), scene_of(colours), scene_of(shape, colours)
+    assert np.array_equal(own.landmarks.points, both.landmarks.points)
+    assert np.array_equal(own.quadric, both.quadric)
+    assert np.array_equal(others.colours, both.colours)
+    assert np.array_equal(others.light, both.light)
+    marks = [MARKS.index(name) for name in ("stripes", "pale_muzzle", "gape", "whiskers")]
+    assert np.array_equal(both.marks[:, marks[:2]], others.marks[:, marks[:2]])
+    assert np.array_equal(both.marks[:, marks[2:]], own.marks[:, marks[2:]])
+
+
 def test_most_animals_are_of_one_species_and_all_occur() -> None:
     share = shares(numbers_of(np.random.default_rng(1).standard_normal((2000, Z_DIM))))
     assert np.allclose(share.sum(axis=1), 1)

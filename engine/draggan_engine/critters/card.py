@@ -14,6 +14,7 @@ from draggan_engine.protocol.errors import DragganError
 from .figures import COLUMNS, HELD_OUT, errors, interpolations, pictures_of, sample_sheet, sheet
 
 SIDE_BY_SIDE = range(24)
+NEXT = [*HELD_OUT[1:], HELD_OUT[0]]
 ENDS = range(100, 107)  # seeds between which is interpolated
 
 
@@ -32,14 +33,20 @@ def main(arguments: list[str] | None = None) -> None:
     size = generator.config.resolution
     parameters = sum(parameter.numel() for parameter in generator.parameters())
     print(f"{parameters / 1e6:.2f} M parameters, {args.model.stat().st_size / 1e6:.1f} MB, loaded in {loaded:.2f} s")
-    for name, seeds in (("24 held-out scenes", SIDE_BY_SIDE), ("64 held-out scenes", HELD_OUT)):
-        found = errors(generator, size, seeds)
+    for name, seeds, colouring in (
+        ("24 held-out scenes", SIDE_BY_SIDE, SIDE_BY_SIDE),
+        ("64 held-out scenes", HELD_OUT, HELD_OUT),
+        ("the same with the next seeds' colours", HELD_OUT, NEXT),
+    ):
+        found = errors(generator, size, seeds, colouring)
         print(
             f"{name}: error {found.whole:.4f}, in the parts {found.parts:.4f}, Fréchet distance {found.frechet:.3f}",
             flush=True,
         )
     sample_sheet(generator, size, args.out / "side-by-side.png", SIDE_BY_SIDE)
     sheet(torch.split(pictures_of(generator, HELD_OUT, size), COLUMNS)).save(args.out / "samples.png")
+    rows = [pictures_of(generator, range(COLUMNS), size, [seed] * COLUMNS) for seed in range(COLUMNS)]
+    sheet(rows).save(args.out / "recoloured.png")  # a row has the colours of its diagonal's animal
     sheet(interpolations(generator, size, ENDS)).save(args.out / "interpolations.png")
 
 

@@ -16,9 +16,10 @@ from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import to_uint8
 
 from .losses import part_weights
-from .numbers import latent_of_seed
+from .numbers import latent_of_seed, numbers_of
 from .render import render
-from .scene import Scene, build_scene
+from .scene import Scene, scene_of
+from .teaching import recoloured_ws
 
 HELD_OUT = range(64)  # seeds as the product counts them; training never draws from that stream
 AT_ONCE = 16
@@ -35,30 +36,39 @@ class Errors(NamedTuple):
 
 
 @torch.no_grad()
-def pictures_of(generator: Generator, seeds: Sequence[int], resolution: int) -> Tensor:
-    """`[N, 3, H, H]` on the CPU."""
-    z = torch.from_numpy(np.concatenate([latent_of_seed(seed) for seed in seeds]).astype(np.float32))
+def pictures_of(
+    generator: Generator, seeds: Sequence[int], resolution: int, colouring: Sequence[int] | None = None
+) -> Tensor:
+    """`[N, 3, H, H]` on the CPU; `colouring`: other seeds, of the rows that a drag leaves as they are."""
     made = []
-    for some in torch.split(z.to(generator.device), AT_ONCE):
-        image = generator.synthesis(generator.mapping(some), image=resolution).image
+    for z, other in zip(*(torch.split(_latents(some), AT_ONCE) for some in (seeds, colouring or seeds)), strict=True):
+        shaping, rest = (generator.mapping(some.float().to(generator.device)) for some in (z, other))
+        image = generator.synthesis(recoloured_ws(shaping, rest), image=resolution).image
         assert image is not None
         made.append(image.cpu())
     return torch.cat(made)
 
 
-def scenes_of(seeds: Sequence[int]) -> Scene:
+def _latents(seeds: Sequence[int]) -> Tensor:
+    """`[N, Z_DIM]`, float64."""
+    return torch.from_numpy(np.concatenate([latent_of_seed(seed) for seed in seeds]))
+
+
+def scenes_of(seeds: Sequence[int], colouring: Sequence[int] | None = None) -> Scene:
     """The scenes that those pictures are to show."""
-    return build_scene(np.concatenate([latent_of_seed(seed) for seed in seeds]))
+    return scene_of(*(numbers_of(_latents(some).numpy()) for some in (seeds, colouring or seeds)))
 
 
-def errors(generator: Generator, resolution: int, seeds: Sequence[int] = HELD_OUT) -> Errors:
+def errors(
+    generator: Generator, resolution: int, seeds: Sequence[int] = HELD_OUT, colouring: Sequence[int] | None = None
+) -> Errors:
     """On held-out scenes, drawn with 4×4 samples a pixel."""
     from draggan_engine.evaluation.detector import detect
     from draggan_engine.evaluation.statistics import frechet_distance
 
-    scene = scenes_of(seeds)
+    scene = scenes_of(seeds, colouring)
     truth = torch.from_numpy(render(scene, resolution, 4))
-    made = pictures_of(generator, seeds, resolution)
+    made = pictures_of(generator, seeds, resolution, colouring)
     error = (made - truth).abs().mean(dim=1, keepdim=True)
     inside = part_weights(scene, resolution) > 1
     apart = frechet_distance(*(detect(some.clamp(-1, 1)).features for some in (truth, made)))
@@ -76,8 +86,7 @@ def sample_sheet(generator: Generator, resolution: int, path: Path, seeds: Seque
 @torch.no_grad()
 def interpolations(generator: Generator, resolution: int, seeds: Sequence[int], steps: int = COLUMNS) -> list[Tensor]:
     """A row `[steps, 3, H, H]` from each seed to the next, straight in W."""
-    z = torch.from_numpy(np.concatenate([latent_of_seed(seed) for seed in seeds]).astype(np.float32))
-    ws = generator.mapping(z.to(generator.device))
+    ws = generator.mapping(_latents(seeds).float().to(generator.device))
     share = torch.linspace(0, 1, steps, device=ws.device)[:, None, None]
     rows = []
     for first, last in itertools.pairwise(ws):

@@ -32,9 +32,10 @@ __all__ = [
     "to_pixels",
 ]
 
+PATTERNS = (*MARKINGS, "pale_muzzle")
 MARKS = (
     "head_width", "head_height", "eye_x", "eye_y", "eye_size",
-    *MARKINGS, "pale_muzzle", "whiskers",
+    *PATTERNS, "whiskers",
     "mouth_half", "mouth_middle", "mouth_rise", "mouth_depth", "gape", "fangs", "incisors", "tooth_length", "tongue_out",
     "iris_size", "pupil_size", "slit",
 )  # fmt: skip
@@ -90,12 +91,16 @@ def build_scene(z: Array) -> Scene:
     return scene_of(numbers_of(z))
 
 
-def scene_of(p: Mapping[str, Array]) -> Scene:
-    """The animals with those numbers, each `[N]`: all of `NUMBERS`, whatever their law."""
-    traits = traits_of(p)
+def scene_of(p: Mapping[str, Array], colouring: Mapping[str, Array] | None = None) -> Scene:
+    """The animals with those numbers, each `[N]`: all of `NUMBERS`, whatever their law.
+
+    `colouring`: the numbers of others, whose colours, markings and light they have, and the backdrops.
+    """
+    q = p if colouring is None else colouring
+    traits, coloured = traits_of(p), traits_of(q)
     animal = anatomy_of(p, traits)
     parts = animal.parts
-    light = np.stack([p["light_x"], p["light_y"], np.full(len(p["yaw"]), 0.85)], axis=-1)
+    light = np.stack([q["light_x"], q["light_y"], np.full(len(q["yaw"]), 0.85)], axis=-1)
     shape = parts.axes * parts.radii[:, :, None, :]
     offset = shape[..., 0] * parts.apart[..., None]
     return Scene(
@@ -109,9 +114,9 @@ def scene_of(p: Mapping[str, Array]) -> Scene:
         head=animal.head,
         gaze=animal.gaze,
         opening=animal.opening,
-        marks=_marks(p, traits, animal),
+        marks=_marks(p, traits | {name: coloured[name] for name in PATTERNS}, animal),
         whiskers=animal.whiskers,
-        colours=colours_of(p, traits),
+        colours=colours_of(q, coloured),
         light=light / np.linalg.norm(light, axis=1, keepdims=True),
         landmarks=find(animal),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.ops import Dense
@@ -17,26 +18,29 @@ def last_layer(generator: Generator) -> Dense:
 
 
 @torch.no_grad()
-def scale_w(generator: Generator, factor: float) -> None:
-    """Makes all w that factor larger; no picture changes.
+def scale_w(generator: Generator, factors: Tensor) -> None:
+    """Makes the components of all w larger by those factors `[w_dim]`, > 0; no picture changes.
 
     The last mapping layer is positively homogeneous (leaky ReLU), so scaling its weight and bias scales w, and each
     style layer takes it back.
     """
     last = last_layer(generator)
-    last.weight.mul_(factor)
-    last.bias.mul_(factor)
-    generator.mapping.w_avg.mul_(factor)
+    last.weight.mul_(factors[:, None])
+    last.bias.mul_(factors)
+    generator.mapping.w_avg.mul_(factors)
     for name, module in generator.synthesis.named_modules():
         if name.endswith("affine"):
             assert isinstance(module, Dense)
-            module.weight.div_(factor)
+            module.weight.div_(factors)
 
 
 @torch.no_grad()
 def unit_spread(generator: Generator, samples: int = 10_000) -> None:
-    """Scales W so that its components have a standard deviation of 1, and sets `w_avg`; no picture changes. A drag's step
-    size then means the same for every training run."""
+    """Scales W so that each component has a standard deviation of 1, and sets `w_avg`; no picture changes.
+
+    A drag takes steps of about the same size along all components: where they spread unequally, it soon moves the narrow
+    ones out of what the generator was ever taught.
+    """
     z = torch.from_numpy(np.random.RandomState(0).randn(samples, generator.config.z_dim).astype(np.float32))
-    scale_w(generator, 1 / float(generator.mapping(z)[:, 0].std(dim=0).mean()))
+    scale_w(generator, 1 / generator.mapping(z)[:, 0].std(dim=0))
     generator.mapping.w_avg.copy_(generator.mapping(z)[:, 0].mean(dim=0))

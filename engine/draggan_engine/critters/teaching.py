@@ -11,25 +11,47 @@ import torch
 from torch import Tensor
 
 from .losses import part_weights
-from .numbers import Z_DIM
+from .numbers import Z_DIM, numbers_of
 from .render import render
-from .scene import build_scene
+from .scene import scene_of
+
+SHAPING_ROWS = 6
+"""Of ws, from the first: those that a drag moves (`DragSettings.layers`). They are taught to decide shapes alone, so that a
+drag changes no colours: in half of the pictures the other rows, with the colours, are another animal's."""
+FIRST_RECOLOURED = 32
+"""The smallest height, px, of pictures that have more rows than those."""
+
+
+def recoloured_ws(shaping: Tensor, colouring: Tensor) -> Tensor:
+    """The first rows of some ws with the other rows of others; all `[N, num_ws, w_dim]`."""
+    return torch.cat([shaping[:, :SHAPING_ROWS], colouring[:, SHAPING_ROWS:]], dim=1)
 
 
 class Lesson(NamedTuple):
-    """`z` `[N, Z_DIM]`, its pictures `[N, 3, H, H]` in [−1, 1], and how much their pixels count, `[N, 1, H, H]`."""
+    """What to draw.
+
+    Attributes:
+        z: `[N, Z_DIM]`, of the shapes and the first `SHAPING_ROWS` rows.
+        colouring: `[N, Z_DIM]`, z of the colours and the other rows; `z` itself in half of the pictures or more.
+        pictures: `[N, 3, H, H]` in [−1, 1].
+        weight: `[N, 1, H, H]`, how much their pixels count.
+    """
 
     z: Tensor
+    colouring: Tensor
     pictures: Tensor
     weight: Tensor
 
 
 def lesson(seed: tuple[int, ...], step: int, count: int, resolution: int) -> Lesson:
     """That of one step: data never repeats, and a resumed run goes on with the same."""
-    z = np.random.default_rng([*seed, step]).standard_normal((count, Z_DIM))
-    scene = build_scene(z)
-    pictures = render(scene, resolution)
-    return Lesson(torch.from_numpy(z.astype(np.float32)), torch.from_numpy(pictures), part_weights(scene, resolution))
+    z, colouring = np.random.default_rng([*seed, step]).standard_normal((2, count, Z_DIM))
+    recolour = count // 2 if resolution >= FIRST_RECOLOURED else 0
+    colouring[recolour:] = z[recolour:]
+    scene = scene_of(numbers_of(z), numbers_of(colouring))
+    z, colouring = z.astype(np.float32), colouring.astype(np.float32)
+    pictures = torch.from_numpy(render(scene, resolution))
+    return Lesson(torch.from_numpy(z), torch.from_numpy(colouring), pictures, part_weights(scene, resolution))
 
 
 def lessons(seed: tuple[int, ...], count: int, steps: Sequence[tuple[int, int]]) -> Iterator[Lesson]:

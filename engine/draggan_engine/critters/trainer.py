@@ -26,9 +26,12 @@ from .losses import discriminator_loss, distillation_loss, generator_loss, gradi
 from .muon import Muon
 from .presets import Preset, Stage
 from .spread import last_layer, scale_w
-from .teaching import Lesson, lessons
+from .teaching import Lesson, lessons, recoloured_ws
 
 MIXED = 0.5  # share of the judged pictures whose upper rows come from another latent (style mixing)
+# Of w's spread, at first: noise on every row falls as the step sizes do. What it does not drown the mapping says clearly, and
+# along all other directions the pictures learn not to change, so that a drag finds none there that no animal has.
+JITTER = 0.12
 R1_EVERY, R1_WEIGHT = 16, 1.0  # steps between two penalties; weight of each step's share
 DISCRIMINATOR_LR = 0.002
 
@@ -93,7 +96,8 @@ class Trainer:
         with torch.no_grad():
             for network in (self.generator, self.ema):
                 weight = last_layer(network).weight
-                scale_w(network, 1 / self.preset.generator.mapping_lr_multiplier / float(weight.std()))
+                factor = 1 / self.preset.generator.mapping_lr_multiplier / weight.std()
+                scale_w(network, factor.expand(len(weight)))
 
     def stage_at(self, step: int) -> tuple[Stage, float] | None:
         """The stage and how far it has come (0 … 1), or None at the end."""
@@ -119,7 +123,10 @@ class Trainer:
             yield self._learn(now[0], now[1], Lesson(*(part.to(self.device) for part in drawn)))
 
     def _learn(self, stage: Stage, done: float, drawn: Lesson) -> Progress:
-        ws = self.generator.mapping(drawn.z)
+        ws = recoloured_ws(self.generator.mapping(drawn.z), self.generator.mapping(drawn.colouring))
+        fall = 1 - 0.92 * done
+        noise = torch.randn(ws.shape, generator=self._random()).to(ws.device)
+        ws = ws + JITTER * fall * ws.detach().std(dim=(0, 1)) * noise
         pictures = self.generator.synthesis(ws, image=stage.resolution).image
         assert pictures is not None
         loss = distillation_loss(pictures, drawn.pictures, drawn.weight)
@@ -134,7 +141,6 @@ class Trainer:
         self.generator.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._agree(self.generator)
-        fall = 1 - 0.92 * done
         for group in self.adam.param_groups:
             group["lr"] = stage.adam_lr * fall * group["scale"]
         self.adam.step()
@@ -148,13 +154,16 @@ class Trainer:
     def _mixed(self, ws: Tensor, stage: Stage) -> Tensor:
         """Pictures of no scene: their upper rows are another one's."""
         count = round(len(ws) * MIXED)
-        random = torch.Generator().manual_seed((self.seed * 1_000_003 + self.step) * self.workers + self.worker)
-        cuts = torch.randint(1, ws.shape[1], (count, 1, 1), generator=random).to(ws.device)
+        cuts = torch.randint(1, ws.shape[1], (count, 1, 1), generator=self._random()).to(ws.device)
         rows = torch.arange(ws.shape[1], device=ws.device)[None, :, None]
         mixed = torch.where(rows < cuts, ws[:count], ws.roll(1, dims=0)[:count])
         image: Tensor | None = self.generator.synthesis(mixed, image=stage.resolution).image
         assert image is not None
         return image
+
+    def _random(self) -> torch.Generator:
+        """This step's, so that a resumed run goes on with the same."""
+        return torch.Generator().manual_seed((self.seed * 1_000_003 + self.step) * self.workers + self.worker)
 
     def _judge_better(self, real: Tensor, fakes: Tensor) -> None:
         self.has_judged = True
