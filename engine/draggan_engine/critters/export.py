@@ -16,7 +16,7 @@ from draggan_engine.protocol.edit import DragSettings
 
 from .figures import HELD_OUT, pictures_of
 from .presets import PRESETS
-from .spread import unit_spread
+from .spread import stretched
 from .train import STATE
 from .trainer import Trainer
 
@@ -53,8 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"{args.state / STATE}: there is no such file; give the folder of a training run")
     trainer = Trainer(PRESETS[args.preset], seed=0)
     trainer.load(args.state / STATE)
-    generator = trainer.ema
-    unit_spread(generator)
+    generator = stretched(trainer.ema)
     out: Path = args.out or BUNDLED / f"{trainer.preset.name}.safetensors"
     info = NativeInfo(
         name=trainer.preset.name, psi=1.0, settings=settings_for(trainer.preset.resolution), licence=LICENCE

@@ -22,6 +22,7 @@ from draggan_engine.protocol.errors import DragganError
 
 from .figures import errors, sample_sheet
 from .presets import PRESETS
+from .spread import unstretched
 from .trainer import Trainer, grows_into
 
 STATE = "state.pt"
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     if args.go_on_from is not None:  # here: a worker's error would come with a traceback
         try:
             config = load_model(str(args.go_on_from), "cpu").generator.config
+            config = config.model_copy(update={"mapping_layers": config.mapping_layers - 1})  # the exported file's own
         except DragganError as error:
             parser.error(str(error))
         if not (isinstance(config, StyleGAN2Config) and grows_into(config, PRESETS[args.preset].generator)):
@@ -88,8 +90,8 @@ def _run(worker: int, args: argparse.Namespace) -> None:
     if (args.state / STATE).exists():
         trainer.load(args.state / STATE)
     elif args.go_on_from is not None:
-        model = load_model(str(args.go_on_from), args.device)
-        trainer.go_on_from(model.generator, model.load_discriminator())
+        model = load_model(str(args.go_on_from), "cpu")
+        trainer.go_on_from(unstretched(model.generator), model.load_discriminator())
     if worker > 0:
         for _ in trainer.steps():
             pass

@@ -81,7 +81,7 @@ class Trainer:
     def go_on_from(self, generator: Generator, discriminator: Discriminator | None) -> None:
         """Starts with the weights of networks that were trained before: only the stages of the full resolution are left.
 
-        W gets back the spread that it has when training starts (an exported file's is 1): steps are of fixed sizes.
+        W gets back the spread that it has when training starts: steps are of fixed sizes.
 
         Args:
             generator: one like the preset's, or one that `grows_into` it: the blocks that it lacks change no picture yet.
@@ -96,8 +96,7 @@ class Trainer:
         with torch.no_grad():
             for network in (self.generator, self.ema):
                 weight = last_layer(network).weight
-                factor = 1 / self.preset.generator.mapping_lr_multiplier / weight.std()
-                scale_w(network, factor.expand(len(weight)))
+                scale_w(network, 1 / self.preset.generator.mapping_lr_multiplier / float(weight.std()))
 
     def stage_at(self, step: int) -> tuple[Stage, float] | None:
         """The stage and how far it has come (0 … 1), or None at the end."""
