@@ -6,4 +6,5 @@ import os
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 __version__ = "0.1.0"
-DEFAULT_MODEL = "critters-128"
+DEFAULT_MODEL = "auto"
+"""The bundled model that suits the machine; the engine decides."""

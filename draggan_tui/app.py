@@ -21,6 +21,7 @@ from textual.events import Event, Key
 
 from draggan_engine.protocol.claim import forget
 from draggan_tui import paths
+from draggan_tui.renderables.loading import model_label
 from draggan_tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class DragganApp(App[None]):
 
     def compose(self) -> ComposeResult:
         earlier = self.options.taken_up
-        yield Opening(Path(self.options.model if earlier is None else earlier.model).name)
+        yield Opening(model_label(self.options.model if earlier is None else earlier.model))
 
     def _open(self, earlier: TakenUp | None) -> None:
         """The editor of an earlier session, or of a new one."""

@@ -71,7 +71,8 @@ class Space(StrEnum):
 Model = Annotated[
     str,
     typer.Option(
-        help="A model's name (see `draggan-tui models list`), or the path of a StyleGAN checkpoint.",
+        help="A model's name (see `draggan-tui models list`), the path of a StyleGAN checkpoint, or auto: the bundled model "
+        "that suits the machine.",
         autocompletion=completion.models,
     ),
 ]

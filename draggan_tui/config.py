@@ -235,7 +235,7 @@ def template() -> str:
     says = {
         "theme": f"{', '.join(themes.bundled())}, the name of one in themes/ beside this file, or a path",
         "color": "auto, truecolor, 256, 16 or none",
-        "model": "a name (draggan-tui models list) or a full path",
+        "model": "auto (the bundled one that suits the machine), a name (draggan-tui models list) or a full path",
         "device": "auto, cpu, cuda, cuda:1, mps",
     }
     lines = ["# draggan-tui. Take the # away from a line to change it; options on the command line come first.", ""]

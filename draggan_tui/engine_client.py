@@ -90,8 +90,11 @@ class EngineClient:
         self.send(self._next)
 
     def _follow(self, event: Event) -> None:
-        if isinstance(event, ModelLoaded) and self._next is not None:
-            self.model, self.latent = self._next.spec, None
+        if not isinstance(event, ModelLoaded):
+            return
+        self.model = event.spec
+        if self._next is not None:
+            self.latent = None
             self.out = None if self._next.out is None else Path(self._next.out)
             self._next = None
 

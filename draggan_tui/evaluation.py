@@ -43,13 +43,13 @@ def evaluate(what: str, *, n: int, methods: Sequence[str] | None, model: str, de
     for reason in left_out.values():
         _say(f"left out: {reason}")
     folder = RunFolder(out, request)
-    with closing(run(folder, loaded, model, device)) as progress:
+    with closing(run(folder, loaded, device)) as progress:
         if sys.stderr.isatty():
             _with_bar(progress)
         else:
             _with_lines(progress)
     report = out / "report.md"
-    write_report(out, report, _command(what, n, methods, model, device, out), time.strftime("%Y-%m-%d"))
+    write_report(out, report, _command(what, n, methods, loaded.spec, device, out), time.strftime("%Y-%m-%d"))
     print(report)
 
 

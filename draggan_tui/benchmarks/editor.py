@@ -13,9 +13,9 @@ from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
 PROGRAM = (sys.executable, "-c", "from draggan_tui.__main__ import main; main()")  # as the installed script does
 SEED = "42"
 SIZE = (192, 64)
-"""Columns and rows: beside the inspector the bundled model's square picture gets 124×124 pixels, as many as 160×96 has."""
+"""Columns and rows: beside the inspector a square picture gets 124×124 pixels, as many as 160×96 has."""
 
-PAIR = ((64, 64), (6, 6))  # handle and target, in picture pixels: no drag arrives there
+PAIR = ((128, 128), (12, 12))  # handle and target, in picture pixels: no drag arrives there
 TYPED_PAIR = "".join(f":{x},{y}\r\r" for x, y in PAIR)
 
 _HALF_BLOCK = "▀".encode()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from draggan_tui import DEFAULT_MODEL
+from draggan_tui.renderables.loading import model_label
 
 from .editor import SIZE, open_editor, until_picture
 from .figures import median_ratio, spread, verdict
@@ -77,7 +78,7 @@ def start_empty() -> float:
 
 
 def start_editor() -> Start:
-    model, inspector = DEFAULT_MODEL.encode(), b"cursor"
+    model, inspector = model_label(DEFAULT_MODEL).encode(), b"cursor"
     with tempfile.TemporaryDirectory() as folder, open_editor(Path(folder)) as terminal:
         frame = terminal.until(lambda output: is_painted(output, model), "the first frame")
         editor = terminal.until(lambda output: is_painted(output, inspector), "the editor")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from draggan_tui import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from draggan_engine.protocol.messages import Loading
@@ -10,6 +13,11 @@ if TYPE_CHECKING:
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 BAR_WIDTH = 24
 _UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
+
+
+def model_label(spec: str) -> str:
+    """What a model that was asked for by name or path is called until it is there."""
+    return "critters" if spec == DEFAULT_MODEL else Path(spec).name
 
 
 def size_text(count: int) -> str:

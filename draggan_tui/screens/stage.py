@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
@@ -15,7 +13,7 @@ from draggan_engine.protocol.messages import Loading
 from draggan_tui.pictures import Picture, Pictures
 from draggan_tui.renderables.changes import place_text
 from draggan_tui.renderables.compare import Comparison, compared
-from draggan_tui.renderables.loading import SPINNER, placeholder
+from draggan_tui.renderables.loading import SPINNER, model_label, placeholder
 from draggan_tui.renderables.marks import overlay_of
 from draggan_tui.renderables.overlay import Overlay
 from draggan_tui.renderables.palette import ColorDepth
@@ -87,7 +85,7 @@ class StageScreen(Screen[None]):
     def _spin(self) -> None:
         """The empty canvas: the model's name, what is being done about it, and a sign of life."""
         self._frame += 1
-        name = Path(self.workspace.edit.model).name
+        name = model_label(self.workspace.edit.model)
         sign = "–" if self.device in (NO_MODEL, ENGINE_GONE) else SPINNER[self._frame % len(SPINNER)]
         canvas = self.query_one(Canvas)
         canvas.placeholder(placeholder(sign, name, self.loaded_so_far, *canvas.size))

@@ -214,14 +214,14 @@ class Engine:
             from .checkpoints.latents import read_latent
 
             self.store.give(read_latent(latent, model.info.num_ws, model.info.w_dim))
-        self._use(model, spec)
+        self._use(model)
 
     def _load_another(self, command: LoadModel) -> None:
         """Beside the present model, which goes when the other one is there; so does its session."""
         model = self._load(command.spec)
         self.store.close()
         self.store = SessionStore(model.name, None if command.out is None else Path(command.out))
-        self._use(model, command.spec)
+        self._use(model)
         _free_memory()
 
     def _load(self, spec: str) -> Model:
@@ -229,10 +229,10 @@ class Engine:
 
         return load_model(spec, self.device, paced(self.outbox.send))
 
-    def _use(self, model: Model, spec: str) -> None:
+    def _use(self, model: Model) -> None:
         self.store.know_model(model.name, model.sha256, model.path)
         self.model, self._shown = model, None
-        self.outbox.send(ModelLoaded(spec=spec, info=model.info, device=str(model.generator.device)))
+        self.outbox.send(ModelLoaded(spec=model.spec, info=model.info, device=str(model.generator.device)))
 
     @contextmanager
     def _reported(self, command: str) -> Iterator[None]:

@@ -7,7 +7,8 @@
     python tests/end_to_end/bench_nose.py --sweep            # block, radii and step size against each other, 40 seeds
 
 Seed s: its nose tip by 10 px towards s·45°, at most 200 steps, ψ = 1. The error is the distance between the target
-and where the 15×15 surround of the nose is found again in the final picture (`nose_check`).
+and where the 15×15 surround of the nose is found again in the final picture (`nose_check`). Pixels are those of a picture
+of 128.
 """
 
 from __future__ import annotations
@@ -62,25 +63,25 @@ class Outcome:
 
     @property
     def error(self) -> float:
-        return error(self.before, self.after, self.handle, self.target)
+        return error(self.before, self.after, self.handle, self.target) * 128 / len(self.before)
 
 
-def request(seed: int) -> tuple[Point, Point]:
-    """Handle and target of a seed."""
-    x, y = landmarks_of_seed(seed, 128)["nose_tip"]
-    angle = seed % 8 * math.pi / 4
-    return (x, y), (x + LENGTH * math.cos(angle), y + LENGTH * math.sin(angle))
+def request(seed: int, size: int) -> tuple[Point, Point]:
+    """Handle and target of a seed, in a picture of that height."""
+    x, y = landmarks_of_seed(seed, size)["nose_tip"]
+    angle, length = seed % 8 * math.pi / 4, LENGTH * size / 128
+    return (x, y), (x + length * math.cos(angle), y + length * math.sin(angle))
 
 
 # Dragging -------------------------------------------------------------------------------------------------
 
 
-def drag_as_process(seed: int, folder: Path) -> Outcome:
-    handle, target = request(seed)
+def drag_as_process(model: Model, seed: int, folder: Path) -> Outcome:
+    handle, target = request(seed, model.info.height)
     pair = "{:.4f},{:.4f}:{:.4f},{:.4f}".format(*handle, *target)
     out = folder / str(seed)
     command = [str(Path(sys.executable).with_name("draggan-tui")), "drag", "--json", "--seed", str(seed)]
-    command += ["--psi", "1", "--pair", pair, "--steps", str(MOST_STEPS), "--out", str(out)]
+    command += ["--model", model.spec, "--psi", "1", "--pair", pair, "--steps", str(MOST_STEPS), "--out", str(out)]
     result = subprocess.run(command, capture_output=True, encoding="utf-8")
     if result.returncode not in (0, 3):
         raise SystemExit(f"seed {seed}: exit {result.returncode}: {result.stderr}")
@@ -90,7 +91,7 @@ def drag_as_process(seed: int, folder: Path) -> Outcome:
 
 
 def drag_here(model: Model, seed: int, settings: DragSettings, mask: Picture | None = None) -> Outcome:
-    handle, target = request(seed)
+    handle, target = request(seed, model.info.height)
     ws = pictures.latent_of_seed(model.generator, seed, 1.0)
     session = DragSession(model.generator, ws, [(handle, target)], mask, settings)
     *_, end = session.steps()
@@ -149,7 +150,7 @@ def compare_masks(model: Model, seeds: Sequence[int], settings: DragSettings) ->
         outcomes: list[Outcome] = []
         shares = []
         for seed in seeds:
-            mask = mask_of(seed)
+            mask = mask_of(seed, model.info.height)
             shares.append(mask.mean())
             for masked in (False, True):
                 outcome = drag_here(model, seed, settings, mask if masked else None)
@@ -170,20 +171,22 @@ def _change(outcome: Outcome, where: NDArray[np.bool_]) -> float:
 # Masks from the scene's geometry --------------------------------------------------------------------------
 
 
-def outline_mask(seed: int) -> Picture:
-    """`uint8 [128, 128]`: 1 on everything but the body, and `MASK_MARGIN` pixels round it."""
+def outline_mask(seed: int, size: int) -> Picture:
+    """`uint8 [size, size]`: 1 on everything but the body, and `MASK_MARGIN` pixels round it."""
     scene = build_scene(latent_of_seed(seed))
-    across, up = np.meshgrid((np.arange(128) + 0.5) / 64 - 1, 1 - (np.arange(128) + 0.5) / 64)
-    seen = nearest(scene, np.stack([across, up], axis=-1).reshape(1, -1, 2))[0].reshape(128, 128)
+    axis = (np.arange(size) + 0.5) * 2 / size - 1
+    across, up = np.meshgrid(axis, -axis)
+    seen = nearest(scene, np.stack([across, up], axis=-1).reshape(1, -1, 2))[0].reshape(size, size)
     head = (seen > 0).astype(np.uint8)  # the body is the first of the parts
-    return cv2.dilate(head, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * MASK_MARGIN + 1,) * 2))
+    margin = MASK_MARGIN * size // 128
+    return cv2.dilate(head, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1,) * 2))
 
 
-def ellipse_mask(seed: int) -> Picture:
-    """`uint8 [128, 128]`: the smallest ellipse of their box's shape that covers head and ears, a rough hand's mask."""
-    outline = outline_mask(seed)
+def ellipse_mask(seed: int, size: int) -> Picture:
+    """`uint8 [size, size]`: the smallest ellipse of their box's shape that covers head and ears, a rough hand's mask."""
+    outline = outline_mask(seed, size)
     rows, columns = np.nonzero(outline)
-    y, x = np.mgrid[:128, :128]
+    y, x = np.mgrid[:size, :size]
     across = (x - (columns.min() + columns.max()) / 2) / ((np.ptp(columns) + 1) / 2)
     down = (y - (rows.min() + rows.max()) / 2) / ((np.ptp(rows) + 1) / 2)
     radius = np.hypot(across, down)
@@ -193,9 +196,10 @@ def ellipse_mask(seed: int) -> Picture:
 # Contact sheet --------------------------------------------------------------------------------------------
 
 
-def contact_sheet(outcomes: Sequence[Outcome], path: Path, columns: int = 5, scale: int = 2) -> None:
+def contact_sheet(outcomes: Sequence[Outcome], path: Path, columns: int = 5) -> None:
     """Before and after side by side: handle ○, target +, and in the second picture ○ where the nose was found."""
-    size = 128 * scale
+    size = 256
+    scale = size / len(outcomes[0].before)
     rows = math.ceil(len(outcomes) / columns)
     sheet = Image.new("RGB", (columns * (2 * size + 12), rows * (size + 18)), "white")
     draw = ImageDraw.Draw(sheet)
@@ -210,7 +214,7 @@ def contact_sheet(outcomes: Sequence[Outcome], path: Path, columns: int = 5, sca
     print(f"sheet: {path}")
 
 
-def _mark(draw: ImageDraw.ImageDraw, ring: Point, cross: Point, corner: tuple[int, int], scale: int) -> None:
+def _mark(draw: ImageDraw.ImageDraw, ring: Point, cross: Point, corner: tuple[int, int], scale: float) -> None:
     x, y = (corner[i] + (ring[i] + 0.5) * scale for i in (0, 1))
     draw.ellipse((x - 6, y - 6, x + 6, y + 6), outline=(255, 0, 255), width=2)
     x, y = (corner[i] + (cross[i] + 0.5) * scale for i in (0, 1))
@@ -228,7 +232,7 @@ def _list(kind: Callable[[str], str | float]) -> Callable[[str], list[str | floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, help="how many, from 0; default 20, of a sweep 40")
-    parser.add_argument("--model", default="critters-128", help="for everything but the processes")
+    parser.add_argument("--model", default="auto")
     parser.add_argument("--in-process", action="store_true")
     parser.add_argument("--sheet", type=Path, metavar="FILE.png")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, without processes")
@@ -241,10 +245,9 @@ def main() -> None:
     args = parser.parse_args()
     seeds = range(args.seeds or (40 if args.sweep else 20))
 
-    if args.sweep or args.mask or args.in_process:
-        model = load_model(args.model)
-        chosen = dict(text.split("=", 1) for text in args.set)
-        settings = DragSettings.model_validate({**model.info.settings.model_dump(), "max_steps": MOST_STEPS, **chosen})
+    model = load_model(args.model)
+    chosen = dict(text.split("=", 1) for text in args.set)
+    settings = DragSettings.model_validate({**model.info.settings.model_dump(), "max_steps": MOST_STEPS, **chosen})
     if args.sweep:
         grid = {"feature_block": args.blocks, "r1": args.r1, "r2": args.r2, "step_size": args.step_sizes}
         sweep(model, seeds, grid)
@@ -256,7 +259,7 @@ def main() -> None:
         if args.in_process:
             outcomes = show_each(drag_here(model, seed, settings) for seed in seeds)
         else:
-            outcomes = show_each(drag_as_process(seed, Path(folder)) for seed in seeds)
+            outcomes = show_each(drag_as_process(model, seed, Path(folder)) for seed in seeds)
     print(summary(outcomes))
     if args.sheet:
         contact_sheet(outcomes, args.sheet)

@@ -48,7 +48,7 @@ def place_pair(terminal: Terminal, handle: tuple[float, float], target: tuple[fl
 def endless_drag(terminal: Terminal) -> None:
     """Starts a drag that does not end by itself."""
     never_end(terminal)
-    place_pair(terminal, (69, 69), (4, 4))
+    place_pair(terminal, (138, 138), (8, 8))
     terminal.send("d")
     terminal.wait_for("it/s")
 

@@ -10,8 +10,9 @@ from PIL import Image
 
 Point = tuple[float, float]
 
-HALF = 7  # the template is 15×15
-REACH = 20  # pixels, each way
+# Shares of the picture's height.
+HALF = 7 / 128  # the template is 15×15 at 128 px
+REACH = 20 / 128  # each way
 
 
 def load(path: Path) -> NDArray[np.uint8]:
@@ -23,15 +24,16 @@ def load(path: Path) -> NDArray[np.uint8]:
 def find(before: NDArray[np.uint8], after: NDArray[np.uint8], point: Point) -> Point:
     """What lies round `point` in `before`: where it lies in `after`, within `REACH` of the same place.
 
-    The least mean absolute difference of the 15×15 surroundings wins.
+    The least mean absolute difference of the surroundings wins.
     """
     height, width, _ = before.shape
+    half, reach = round(HALF * height), round(REACH * height)
     x, y = (round(value) for value in point)
-    template = _window(before, x, y).astype(np.int32)
-    columns = range(max(x - REACH, HALF), min(x + REACH, width - 1 - HALF) + 1)
-    rows = range(max(y - REACH, HALF), min(y + REACH, height - 1 - HALF) + 1)
+    template = _window(before, x, y, half).astype(np.int32)
+    columns = range(max(x - reach, half), min(x + reach, width - 1 - half) + 1)
+    rows = range(max(y - reach, half), min(y + reach, height - 1 - half) + 1)
     places = [(column, row) for row in rows for column in columns]
-    best = min(places, key=lambda place: np.abs(_window(after, *place) - template).sum())
+    best = min(places, key=lambda place: np.abs(_window(after, *place, half) - template).sum())
     # The template stood on a whole pixel; what it was cut off goes along.
     return (best[0] + point[0] - x, best[1] + point[1] - y)
 
@@ -42,5 +44,5 @@ def error(before: NDArray[np.uint8], after: NDArray[np.uint8], handle: Point, ta
     return float(np.hypot(found[0] - target[0], found[1] - target[1]))
 
 
-def _window(rgb: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
-    return rgb[y - HALF : y + HALF + 1, x - HALF : x + HALF + 1]
+def _window(rgb: NDArray[np.uint8], x: int, y: int, half: int) -> NDArray[np.uint8]:
+    return rgb[y - half : y + half + 1, x - half : x + half + 1]

@@ -46,7 +46,7 @@ BAD = {
     "model that is none": (("drag", *PAIR, "--model", "notes.txt"), "not a model"),
     "hostile model": (("drag", *PAIR, "--model", "hostile.pkl"), "mkdir"),
     "folder as model": (("render", "--out", "a.png", "--model", "session"), "session"),
-    "handle outside": (("drag", "--pair", "200,70:72,70"), "handle (200, 70) is outside"),
+    "handle outside": (("drag", "--pair", "300,70:72,70"), "handle (300, 70) is outside"),
     "target outside": (("drag", "--pair", "64,70:64,-5"), "target (64, -5) is outside"),
     "handle on target": (("drag", "--pair", "64,70:64,70"), "on its target"),
     "malformed pair": (("drag", "--pair", "64,70-72,70"), "X,Y:X,Y"),

@@ -91,7 +91,7 @@ def test_no_process_stays(tmp_path: Path) -> None:
 
 
 def test_a_drag_that_ends_early_is_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drag_pace, "PAIR", ((64, 64), (64.5, 64)))  # reached from the beginning
+    monkeypatch.setattr(drag_pace, "PAIR", ((128, 128), (128.5, 128)))  # reached from the beginning
     with pytest.raises(BenchmarkError):
         drag_headless(tmp_path, 20)
 

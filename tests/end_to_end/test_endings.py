@@ -15,8 +15,8 @@ from draggan_tui.benchmarks.processes import alive
 from tests.end_to_end.keys import endless_drag, open_picture, place_pair, read_session, session_folder
 from tests.end_to_end.terminal import RESTORED, Terminal
 
-NOSE = landmarks_of_seed(42, 128)["nose_tip"]
-TARGET = (NOSE[0] + 12, NOSE[1])
+NOSE = landmarks_of_seed(42, 256)["nose_tip"]
+TARGET = (NOSE[0] + 24, NOSE[1])
 FAREWELL = 20.0  # seconds from a signal until both processes are gone
 
 

@@ -16,7 +16,7 @@ from draggan_engine.markers import HANDLE, TARGET
 from tests.end_to_end.commands import files_under, run_here
 from tests.end_to_end.nose_check import load
 
-PAIR = ("--pair", "67,71:79,71")
+PAIR = ("--pair", "134,142:158,142")
 DRAG = ("drag", *PAIR, "--json", "--steps", "12", "--out", "s")
 
 
@@ -50,7 +50,7 @@ def test_an_mp4_of_a_drag_goes_from_its_first_picture_to_its_last(
 
 
 def test_a_gif_of_a_drag_with_its_markers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = (*DRAG[:2], "67,71:90,71", *DRAG[3:], "--film", "d.gif", "--markers")
+    arguments = (*DRAG[:2], "134,142:180,142", *DRAG[3:], "--film", "d.gif", "--markers")
     status, stdout, stderr = run_here(monkeypatch, *arguments, folder=tmp_path)
     assert (status, stderr) == (0, "")
     final = json.loads(stdout)["pairs"][0]["final"]
@@ -59,9 +59,9 @@ def test_a_gif_of_a_drag_with_its_markers(tmp_path: Path, monkeypatch: pytest.Mo
         first = np.asarray(film.convert("RGB"))
         film.seek(12)
         last = np.asarray(film.convert("RGB"))
-    assert near(first, HANDLE).tolist() == [67, 71]
+    assert near(first, HANDLE).tolist() == [134, 142]
     assert near(last, HANDLE).tolist() == [round(value) for value in final]
-    assert near(first, TARGET).tolist() == near(last, TARGET).tolist() == [90, 71]
+    assert near(first, TARGET).tolist() == near(last, TARGET).tolist() == [180, 142]
 
 
 def test_a_long_drag_has_no_more_frames_than_can_be_drawn_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,8 @@ from tests.end_to_end.commands import files_under, run, run_here, start
 from tests.end_to_end.nose_check import load
 from tests.end_to_end.terminal import Terminal
 
-X, Y = landmarks_of_seed(42, 128)["nose_tip"]
-PAIR = f"{X:.2f},{Y:.2f}:{X + 8:.2f},{Y:.2f}"
+X, Y = landmarks_of_seed(42, 256)["nose_tip"]
+PAIR = f"{X:.2f},{Y:.2f}:{X + 16:.2f},{Y:.2f}"
 FAR = f"{X:.2f},{Y:.2f}:4,4"
 SESSION = {"session.json", "latents.safetensors", "initial.png", "final.png"}
 DRAG = {"drag-001/final.png", "drag-001/events.jsonl"}
@@ -28,8 +28,8 @@ DRAG = {"drag-001/final.png", "drag-001/events.jsonl"}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the drag of `dragged` ran: it holds its mask, of twice the picture's size, and its session "out"."""
     folder = tmp_path_factory.mktemp("headless")
-    mask = np.zeros((256, 256), np.uint8)
-    mask[40:200, 30:220] = 255
+    mask = np.zeros((512, 512), np.uint8)
+    mask[80:400, 60:440] = 255
     Image.fromarray(mask).save(folder / "mask.png")
     return folder
 
@@ -49,7 +49,7 @@ def test_json_is_one_object_that_says_how_it_went(dragged: subprocess.CompletedP
     (pair,) = report["pairs"]
     assert list(pair) == ["handle", "target", "final", "distance"]
     assert pair["handle"] == pytest.approx([X, Y], abs=0.01)
-    assert pair["target"] == pytest.approx([X + 8, Y], abs=0.01)
+    assert pair["target"] == pytest.approx([X + 16, Y], abs=0.01)
     assert pair["distance"] == pytest.approx(np.hypot(*np.subtract(pair["final"], pair["target"])))
     assert (report["reason"] == "reached") == (pair["distance"] <= 1)
 
@@ -63,9 +63,9 @@ def test_json_names_the_files_and_they_are_there(dragged: subprocess.CompletedPr
 def test_a_mask_of_the_same_ratio_is_resized_and_that_is_said(
     dragged: subprocess.CompletedProcess[str], folder: Path
 ) -> None:
-    assert dragged.stderr == "draggan-tui: mask.png was resized to 128×128\n"
+    assert dragged.stderr == "draggan-tui: mask.png was resized to 256×256\n"
     with Image.open(folder / "out/mask.png") as mask:
-        assert mask.size == (128, 128)
+        assert mask.size == (256, 256)
         assert set(np.unique(np.asarray(mask))) == {0, 255}
     assert json.loads((folder / "out/session.json").read_text())["drags"][0]["masked"] is True
 
@@ -126,7 +126,7 @@ def test_without_out_the_folder_says_day_model_and_seed(tmp_path: Path, monkeypa
         status, stdout, _ = run_here(monkeypatch, *arguments, folder=tmp_path)
         assert status == 0 and stdout.startswith("max_steps: 2 steps, ")
     first, second = sorted((tmp_path / "draggan-out").iterdir())
-    assert first.name.endswith("-critters-128-seed7")
+    assert first.name.endswith("-critters-256-seed7")
     assert second.name == first.name + "-2"
 
 

@@ -36,13 +36,13 @@ class Job:
 def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     folder = tmp_path_factory.mktemp("job")
     columns, rows = request.param
-    nose = landmarks_of_seed(SEED, 128)["nose_tip"]
+    nose = landmarks_of_seed(SEED, 256)["nose_tip"]
     with Terminal("--seed", str(SEED), folder=folder, size=request.param) as terminal:
         terminal.wait_for("device starting")  # and not the picture's place alone
         first_screen = terminal.text()
         open_picture(terminal)
         colours = len(set(terminal.backgrounds(range(columns - 34), range(rows - 2))))
-        place_pair(terminal, nose, (nose[0] + 12, nose[1]))
+        place_pair(terminal, nose, (nose[0] + 24, nose[1]))
         terminal.send("d")
         terminal.wait_for("drag 1 reached")
         terminal.send("u")
@@ -60,7 +60,7 @@ def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def test_the_first_frame_does_not_wait_for_the_engine(job: Job) -> None:
     assert re.search(r"device\s+starting", job.first_screen)
-    assert re.search(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] critters-128", job.first_screen)
+    assert re.search(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] critters", job.first_screen)
 
 
 def test_the_picture_is_shown(job: Job) -> None:
@@ -73,7 +73,7 @@ def test_leaving_restores_the_terminal(job: Job) -> None:
 
 
 def test_the_session_is_on_disk(job: Job) -> None:
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d-critters-128-seed42", job.folder.name)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-critters-256-seed42", job.folder.name)
     found = {str(path.relative_to(job.folder)) for path in job.folder.rglob("*") if path.is_file()}
     drag = {"drag-001/final.png", "drag-001/events.jsonl", "drag-001/steps.safetensors"}
     assert found == {"history.jsonl", "session.json", "latents.safetensors", "initial.png", "final.png", *drag}
@@ -84,7 +84,7 @@ def test_the_nose_is_where_its_target_was(job: Job) -> None:
     (pair,) = drag["pairs"]
     assert drag["reason"] == "reached"
     away = error(load(job.folder / "initial.png"), load(job.folder / "final.png"), pair["handle"], pair["target"])
-    assert away <= 4, f"the nose is {away:.1f} px from its target"
+    assert away <= 8, f"the nose is {away:.1f} px from its target"
 
 
 def test_every_step_of_the_drag_has_a_line(job: Job) -> None:
@@ -106,10 +106,10 @@ def test_undo_takes_the_drag_back_and_redo_brings_it_again(job: Job) -> None:
 def test_pictures_say_that_they_are_generated(job: Job, name: str) -> None:
     with Image.open(job.folder / name) as image:
         image.load()
-        assert image.size == (128, 128)
+        assert image.size == (256, 256)
         assert (image.text["Software"], image.text["Model"], image.text["Seed"]) == (
             "draggan-tui",
-            "critters-128",
+            "critters-256",
             "42",
         )
         assert "digitalsourcetype/trainedAlgorithmicMedia" in image.text["XML:com.adobe.xmp"]

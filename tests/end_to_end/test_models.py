@@ -54,12 +54,12 @@ def pictures(spec: str) -> torch.Tensor:
 def test_list(here: Run) -> None:
     status, out, _ = here("models", "list")
     assert status == 0
-    assert "critters-128  bundled" in out
+    assert "critters-128  bundled" in out and "critters-256  bundled" in out
     for part in ("sg2ada-ffhq-1024", "StyleGAN3-r", "1024×1024", "382 MB", "https://github.com/NVlabs/stylegan2"):
         assert part in out
     status, out, _ = here("models", "list", "--json")
     listed = json.loads(out)
-    assert [model["name"] for model in listed["here"]] == ["critters-128"]
+    assert [model["name"] for model in listed["here"]] == ["critters-128", "critters-256"]
     assert len(listed["known"]) > 20
 
 

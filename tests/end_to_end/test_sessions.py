@@ -42,7 +42,7 @@ def test_the_last_sessions_are_listed(left: Path, monkeypatch: pytest.MonkeyPatc
     status, out, _ = run_here(monkeypatch, "sessions", folder=left)
     assert status == 0
     lines = out.splitlines()
-    assert lines[0] == "critters-128  seed 7, 1 drag, 1 pair"
+    assert lines[0] == "critters-256  seed 7, 1 drag, 1 pair"
     assert lines[2] == f"draggan-tui open {left / 'b'}"
     assert f"draggan-tui open {left / 'a'}" in lines
     listed = json.loads(run_here(monkeypatch, "sessions", "--json", folder=left)[1])
@@ -111,7 +111,7 @@ def test_without_a_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_session_of_an_earlier_version_finds_its_model_by_name(folder: Path) -> None:
-    changed(folder, model={"name": "critters-128", "sha256": None})
+    changed(folder, model={"name": "critters-256", "sha256": None})
     with Terminal("open", "a", folder=folder) as terminal:
         terminal.wait_for("after drag 1")
         terminal.send("q")

@@ -11,7 +11,7 @@ from draggan_engine.critters import landmarks_of_seed
 from tests.end_to_end.keys import LOADED, endless_drag, open_picture, place_pair, read_session
 from tests.end_to_end.terminal import Terminal
 
-NOSE = landmarks_of_seed(42, 128)["nose_tip"]
+NOSE = landmarks_of_seed(42, 256)["nose_tip"]
 INSPECTOR = 32  # columns, its border included
 HELP_ROWS = ("Move", "← h", "to typed coordinates")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from draggan_engine.checkpoints import library
+from draggan_engine.checkpoints import default, library
 from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.checkpoints.devices import ALL_THREADS, devices, resolve_device, threads_for
 from draggan_engine.checkpoints.library import bundled_models
@@ -144,6 +144,26 @@ def test_devices() -> None:
         with pytest.raises(DeviceError, match="cpu") as caught:
             resolve_device(name)
         assert repr(name) in str(caught.value)
+
+
+def test_auto_is_the_better_bundled_model_where_it_is_quick_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model("auto", "cpu")
+    assert (model.name, model.spec) == ("critters-256", "critters-256")
+    assert 0 < default.step_seconds(model.generator, model.info.settings.feature_block) < 10
+    assert not any(parameter.requires_grad for parameter in model.generator.parameters())
+
+    busy_at_first = iter([0.3, 0.2])
+    monkeypatch.setattr(default, "step_seconds", lambda *_: next(busy_at_first))
+    assert load_model("auto", "cpu").name == "critters-256"
+    monkeypatch.setattr(default, "step_seconds", lambda *_: 0.3)
+    assert load_model("auto", "cpu").spec == "critters-128"
+    assert load_model("critters-256", "cpu").name == "critters-256", "who asks for it gets it"
+    assert default.is_quick(load_model("critters-256", "cpu").generator.to("meta"), "b64"), "accelerators are"
+
+
+def test_nobodys_own_model_is_called_auto() -> None:
+    with pytest.raises(CheckpointError, match="another with --name"):
+        library.own_path("auto")
 
 
 def test_a_small_model_gets_one_thread_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,11 +237,11 @@ def told(rows: list[Row]) -> dict[tuple[str, int], Row]:
 def test_a_run_that_was_cut_off_goes_on_and_gives_the_same_rows(critters: Model, tmp_path: Path) -> None:
     asked = request(critters, ("landmarks", "tracking"), n=18, methods=("no edit", "drag"))
     whole = RunFolder(tmp_path / "whole", asked)
-    last = list(run(whole, critters, "critters-128", "cpu"))[-1]
+    last = list(run(whole, critters, "cpu"))[-1]
     assert (last.done, last.total) == (len(whole.done),) * 2 == (16, 16)
 
     cut = RunFolder(tmp_path / "cut", asked)
-    steps = run(cut, critters, "critters-128", "cpu")
+    steps = run(cut, critters, "cpu")
     for _ in range(6):
         next(steps)
     steps.close()
@@ -250,7 +250,7 @@ def test_a_run_that_was_cut_off_goes_on_and_gives_the_same_rows(critters: Model,
     again = RunFolder(tmp_path / "cut", asked)
     assert 3 <= len(again.done) < 6 and len(read_rows(again.folder)) < 18 * 6
     kept = (tmp_path / "cut/rows.jsonl").read_text()
-    done = [step.now for step in run(again, critters, "critters-128", "cpu") if step.now]
+    done = [step.now for step in run(again, critters, "cpu") if step.now]
     assert (tmp_path / "cut/rows.jsonl").read_text().startswith(kept)
     assert len(done) == 16 - len({row.chunk for row in map(Row.model_validate_json, kept.splitlines())})
     assert told(read_rows(cut.folder)) == told(read_rows(whole.folder))
@@ -260,9 +260,7 @@ def test_a_run_that_was_cut_off_goes_on_and_gives_the_same_rows(critters: Model,
 
 
 def test_a_process_that_is_ended_is_no_traceback(critters: Model, tmp_path: Path) -> None:
-    steps = run(
-        RunFolder(tmp_path, request(critters, ("landmarks",), n=16, methods=("drag",))), critters, "critters-128", "cpu"
-    )
+    steps = run(RunFolder(tmp_path, request(critters, ("landmarks",), n=16, methods=("drag",))), critters, "cpu")
     next(steps)
     next(steps)
     for process in multiprocessing.active_children():

@@ -58,12 +58,12 @@ def made(folder: Path) -> Path:
         (["--theme", "d"], ["dark", "dusk"]),
         (["--device", "c"], ["cpu", "cuda"]),
         (["--color", "t"], ["truecolor"]),
-        (["--model", "critt"], ["critters-128"]),
-        (["render", "--model", "critt"], ["critters-128"]),
+        (["--model", "critt"], ["critters-128", "critters-256"]),
+        (["render", "--model", "critt"], ["critters-128", "critters-256"]),
         (["drag", "--device", "m"], ["mps"]),
         (["open", "x", "--theme", "mo"], ["moss"]),
-        (["models", "info", "critt"], ["critters-128"]),
-        (["models", "convert", "critt"], ["critters-128"]),
+        (["models", "info", "critt"], ["critters-128", "critters-256"]),
+        (["models", "convert", "critt"], ["critters-128", "critters-256"]),
         (["models", "pull", "sg3-r-afhqv2"], ["sg3-r-afhqv2-512"]),
         (["models", "p"], ["pull"]),
         (["--model", "./no-such"], []),  # then the shell looks for files
@@ -130,7 +130,7 @@ def test_models_are_those_of_this_machine(tmp_path: Path, monkeypatch: pytest.Mo
     library.make_own_folder()
     for name in ("cats.pkl", "cars.safetensors", "notes.txt"):
         (library.own_folder() / name).touch()
-    assert completion.models("c") == ["critters-128", "cars", "cats"]
+    assert completion.models("c") == ["critters-128", "critters-256", "cars", "cats"]
     assert completion.models("ca") == ["cars", "cats"]
     assert completion.models("n") == []
 

@@ -224,7 +224,7 @@ def test_show(folder: Path) -> None:
     status, stdout, stderr = run("show")
     shown = tomllib.loads(stdout)
     assert (status, stderr) == (0, "")
-    assert shown["editor"] == {"theme": "light", "color": "auto", "model": "critters-128", "device": "auto"}
+    assert shown["editor"] == {"theme": "light", "color": "auto", "model": "auto", "device": "auto"}
     assert shown["keys"] == {**default_keys(), "undo": "f9"}
 
 
@@ -290,7 +290,7 @@ def started(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str,
 
 def test_the_configuration_gives_defaults_and_options_come_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, _, (options,) = started(monkeypatch)
-    assert (status, options.model, options.device, options.theme.name) == (0, "critters-128", "auto", "dark")
+    assert (status, options.model, options.device, options.theme.name) == (0, "auto", "auto", "dark")
     written(folder, "[editor]\ntheme = 'moss'\nmodel = 'ffhq'\ndevice = 'cpu'\ncolor = '16'\n[keys]\nundo = 'f9'\n")
     _, _, (options,) = started(monkeypatch)
     assert (options.model, options.device, options.theme.name) == ("ffhq", "cpu", "moss")

@@ -18,10 +18,11 @@ from ..protocol.edit import DragSettings
 from ..protocol.errors import CheckpointError, StorageError
 from ..protocol.messages import ModelInfo
 from . import native, nvidia, rosinality, tensorflow
+from .default import LARGER, SMALLER, is_quick
 from .devices import resolve_device, settle_threads
 from .foreign import PICKLE, ZIP, read_root
 from .known import licence_of
-from .library import cached_copy, find
+from .library import AUTO, cached_copy, find
 from .native_header import NativeInfo, Source
 from .parts import FAMILIES, ModelParts
 from .reading import Progress, opened, printable, quiet, sha256_of
@@ -34,8 +35,13 @@ _OPENS = "give a StyleGAN2 or StyleGAN3 file (NVIDIA's .pkl, TensorFlow's .pkl, 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A generator in evaluation mode (float32, no gradients, on its device), and what the screen shows of it."""
+    """A generator in evaluation mode (float32, no gradients, on its device), and what the screen shows of it.
 
+    Attributes:
+        spec: name or path that loads the same model again.
+    """
+
+    spec: str
     path: Path
     generator: Generator
     info: ModelInfo
@@ -62,7 +68,8 @@ class Model:
 def load_model(spec: str, device: str = "auto", progress: Progress = quiet) -> Model:
     """
     Args:
-        spec: name of a bundled model or of one of the user's, or a path. Formats are told apart by content.
+        spec: name of a bundled model or of one of the user's, or a path, whose format is told by its content; or "auto": the
+            better one of the bundled models, or the quicker one on a CPU where a step of the better one takes too long.
         device: see `resolve_device`. On a CPU this also sets torch's threads to what serves the model, unless
             OMP_NUM_THREADS says how many.
         progress: told what is being done.
@@ -71,6 +78,14 @@ def load_model(spec: str, device: str = "auto", progress: Progress = quiet) -> M
         CheckpointError: no such model, or its file cannot be used.
         DeviceError: the device is not there, or too small.
     """
+    if spec != AUTO:
+        return _load(spec, device, progress)
+    model = _load(LARGER, device, progress)
+    return model if is_quick(model.generator, model.info.settings.feature_block) else _load(SMALLER, device, progress)
+
+
+def _load(spec: str, device: str, progress: Progress) -> Model:
+    """As `load_model`, of one that has been decided on."""
     place = resolve_device(device)
     path = find(spec)
     sha256 = sha256_of(path, progress)
@@ -80,7 +95,7 @@ def load_model(spec: str, device: str = "auto", progress: Progress = quiet) -> M
     if not _is_native(path):
         _remember(parts, info, path, sha256)
     progress("building", 1, 1)
-    model = Model(path, generator, _describe(generator, parts, info, path, sha256))
+    model = Model(spec, path, generator, _describe(generator, parts, info, path, sha256))
     settle_threads(place, model.info.parameters)
     return model
 

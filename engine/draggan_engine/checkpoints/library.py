@@ -15,6 +15,8 @@ from .native_header import read_info
 from .reading import printable
 
 APP = "draggan-tui"
+AUTO = "auto"
+"""Asks for the bundled model that suits the machine."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SUFFIXES = (".safetensors", ".pkl", ".pt", ".pth")
 
@@ -135,6 +137,8 @@ def _check_name(name: str) -> None:
             f"{name!r}: not a name for a model; give one with --name, of letters, digits, '.', '_' and '-', at most 100, "
             "a letter or digit first"
         )
+    if name == AUTO:
+        raise CheckpointError(f"{AUTO} stands for the bundled model that suits the machine; give another with --name")
 
 
 def _check_free(name: str, path: Path | None) -> None:

@@ -46,13 +46,14 @@ def settings_for(resolution: int) -> DragSettings:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.export", description=__doc__)
     parser.add_argument("--preset", choices=PRESETS, required=True)
-    parser.add_argument("--state", type=Path, default=Path("training"), help="folder of the run")
+    parser.add_argument("--state", type=Path, default=Path("training"), help="folder of the run, or one state of its")
     parser.add_argument("--out", type=Path, help="the model file; default: the bundled one of that name")
     args = parser.parse_args(arguments)
-    if not (args.state / STATE).is_file():
-        parser.error(f"{args.state / STATE}: there is no such file; give the folder of a training run")
+    state: Path = args.state / STATE if args.state.is_dir() else args.state
+    if not state.is_file():
+        parser.error(f"{state}: there is no such file; give the folder of a training run")
     trainer = Trainer(PRESETS[args.preset], seed=0)
-    trainer.load(args.state / STATE)
+    trainer.load(state)
     generator = stretched(trainer.ema)
     out: Path = args.out or BUNDLED / f"{trainer.preset.name}.safetensors"
     info = NativeInfo(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,9 @@ SHAPING_ROWS = 6
 drag changes no colours: in half of the pictures the other rows, with the colours, are another animal's."""
 FIRST_RECOLOURED = 32
 """The smallest height, px, of pictures that have more rows than those."""
+DECK, LOOKS = 48, 3
+"""So many lessons are learned in turn, and so many times, before new ones are drawn: drawing a picture at 256 px takes a CPU half
+as long as learning from it."""
 
 
 def recoloured_ws(shaping: Tensor, colouring: Tensor) -> Tensor:
@@ -43,9 +48,9 @@ class Lesson(NamedTuple):
     weight: Tensor
 
 
-def lesson(seed: tuple[int, ...], step: int, count: int, resolution: int) -> Lesson:
-    """That of one step: data never repeats, and a resumed run goes on with the same."""
-    z, colouring = np.random.default_rng([*seed, step]).standard_normal((2, count, Z_DIM))
+def lesson(seed: tuple[int, ...], number: int, count: int, resolution: int) -> Lesson:
+    """That of a number: a resumed run goes on with the same."""
+    z, colouring = np.random.default_rng([*seed, number]).standard_normal((2, count, Z_DIM))
     recolour = count // 2 if resolution >= FIRST_RECOLOURED else 0
     colouring[recolour:] = z[recolour:]
     scene = scene_of(numbers_of(z), numbers_of(colouring))
@@ -54,12 +59,27 @@ def lesson(seed: tuple[int, ...], step: int, count: int, resolution: int) -> Les
     return Lesson(torch.from_numpy(z), torch.from_numpy(colouring), pictures, part_weights(scene, resolution))
 
 
+def lesson_at(step: int) -> int:
+    """Number of the lesson that a step learns from."""
+    return step // (DECK * LOOKS) * DECK + step % DECK
+
+
 def lessons(seed: tuple[int, ...], count: int, steps: Sequence[tuple[int, int]]) -> Iterator[Lesson]:
-    """Those of (step, resolution), one drawn ahead in another thread."""
+    """Those of (step, resolution), drawn one ahead in another thread, and kept until they have been learned `LOOKS` times."""
+    deck: OrderedDict[tuple[int, int], Future[Lesson]] = OrderedDict()
     with ThreadPoolExecutor(max_workers=1) as pool:
-        ahead = [pool.submit(lesson, seed, step, count, resolution) for step, resolution in steps[:1]]
-        for step, resolution in steps[1:]:
-            ahead.append(pool.submit(lesson, seed, step, count, resolution))
-            yield ahead.pop(0).result()
-        if ahead:
-            yield ahead.pop().result()
+
+        def ask(step: int, resolution: int) -> Future[Lesson]:
+            wanted = (lesson_at(step), resolution)
+            if wanted not in deck:
+                deck[wanted] = pool.submit(lesson, seed, wanted[0], count, resolution)
+                if len(deck) > DECK + 1:
+                    deck.popitem(last=False)
+            return deck[wanted]
+
+        for now, ahead in itertools.pairwise([*steps, None]):
+            assert now is not None
+            drawn = ask(*now)
+            if ahead is not None:
+                ask(*ahead)
+            yield drawn.result()

@@ -21,9 +21,10 @@ from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.protocol.errors import DragganError
 
 from .figures import errors, sample_sheet
+from .growth import grows_into
 from .presets import PRESETS
 from .spread import unstretched
-from .trainer import Trainer, grows_into
+from .trainer import Trainer
 
 STATE = "state.pt"
 SAY_EVERY = 25  # steps
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
             parser.error(str(error))
         if not (isinstance(config, StyleGAN2Config) and grows_into(config, PRESETS[args.preset].generator)):
             parser.error(
-                f"{args.go_on_from}: its network is neither that of the preset {args.preset} nor the beginning of it; "
+                f"{args.go_on_from}: its network is neither that of the preset {args.preset} nor a part of it; "
                 "choose another of the two"
             )
     args.state.mkdir(parents=True, exist_ok=True)
@@ -110,7 +111,9 @@ def _run(worker: int, args: argparse.Namespace) -> None:
                 f"{rate * preset.batch:.0f} pictures/s, {left:.0f} min left at that rate"
             )
             print(f"\r{line}\x1b[K", end="", flush=True)
-        if trainer.step % args.save_every == 0 or last:
+        if finished := trainer.finished_stages:  # kept: the next stage may be one too many
+            trainer.save(args.state / f"stage-{finished}.pt")
+        if trainer.step % args.save_every == 0 or finished:
             trainer.save(args.state / STATE)
             found = errors(trainer.ema, now.stage.resolution)
             sample_sheet(trainer.ema, now.stage.resolution, args.state / "samples.png")

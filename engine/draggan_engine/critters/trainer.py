@@ -16,12 +16,12 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
-from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.stylegan2 import ToRGB
 from draggan_engine.protocol.atomic import atomic_write
 
+from .growth import plant
 from .losses import discriminator_loss, distillation_loss, generator_loss, gradient_penalty
 from .muon import Muon
 from .presets import Preset, Stage
@@ -34,12 +34,6 @@ MIXED = 0.5  # share of the judged pictures whose upper rows come from another l
 JITTER = 0.12
 R1_EVERY, R1_WEIGHT = 16, 1.0  # steps between two penalties; weight of each step's share
 DISCRIMINATOR_LR = 0.002
-
-
-def grows_into(small: StyleGAN2Config, large: StyleGAN2Config) -> bool:
-    """Whether a network is the other one, or all of it but the last blocks."""
-    same = {"resolution": large.resolution, "channels": large.channels}
-    return small.model_copy(update=same) == large and large.channels[: len(small.channels)] == small.channels
 
 
 class Progress(NamedTuple):
@@ -79,16 +73,17 @@ class Trainer:
         self.adam_of_discriminator = torch.optim.Adam(self.discriminator.parameters(), DISCRIMINATOR_LR, (0.0, 0.99))
 
     def go_on_from(self, generator: Generator, discriminator: Discriminator | None) -> None:
-        """Starts with the weights of networks that were trained before: only the stages of the full resolution are left.
+        """Starts with the weights of networks that were trained before: the stages of smaller pictures are left out.
 
         W gets back the spread that it has when training starts: steps are of fixed sizes.
 
         Args:
-            generator: one like the preset's, or one that `grows_into` it: the blocks that it lacks change no picture yet.
-            discriminator: its, which is left out where it is for smaller pictures.
+            generator: one that `grows_into` the preset's.
+            discriminator: its, which is left out where it is not like the preset's.
         """
-        self.stages = tuple(stage for stage in self.preset.stages if stage.resolution == self.preset.resolution)
-        self.generator.load_state_dict(self.generator.state_dict() | generator.state_dict())
+        known = generator.config.resolution
+        self.stages = tuple(stage for stage in self.preset.stages if stage.resolution >= known)
+        plant(generator, self.generator)
         self.ema.load_state_dict(self.generator.state_dict())
         if discriminator is not None and discriminator.config == self.preset.discriminator:
             self.discriminator.load_state_dict(discriminator.state_dict())
@@ -106,6 +101,15 @@ class Trainer:
                 return stage, step / length
             step -= length
         return None
+
+    @property
+    def finished_stages(self) -> int:
+        """How many of the preset's stages have been gone through or left out, if a stage ends here; else 0."""
+        now = self.stage_at(self.step)
+        if now is not None and now[1] > 0:
+            return 0
+        left = 0 if now is None else len(self.stages) - self.stages.index(now[0])
+        return len(self.preset.stages) - left
 
     @property
     def total_steps(self) -> int:

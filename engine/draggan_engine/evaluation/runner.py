@@ -37,11 +37,11 @@ class Progress:
     now: str | None
 
 
-def run(folder: RunFolder, model: Model, spec: str, device: str) -> Generator[Progress, None, None]:
+def run(folder: RunFolder, model: Model, device: str) -> Generator[Progress, None, None]:
     """Runs the chunks that are not there yet.
 
     Args:
-        spec, device: what the model was loaded from and on, for further processes.
+        device: what the model was loaded on, for further processes.
 
     Raises:
         DragganError: a case cannot be made, a chunk not be written, or a process was ended.
@@ -52,7 +52,7 @@ def run(folder: RunFolder, model: Model, spec: str, device: str) -> Generator[Pr
     total = sum(map(_cost, todo))
     yield Progress(len(everything) - len(todo), len(everything), None, None)
     jobs = ALL_THREADS if model.generator.device.type == "cpu" and threads_for(model.info.parameters) == 1 else 1
-    finished = _alone(model, todo) if jobs == 1 else _together(spec, device, todo, jobs)
+    finished = _alone(model, todo) if jobs == 1 else _together(model.spec, device, todo, jobs)
     for task, (rows, pictures) in finished:
         folder.add(rows, pictures)
         done += _cost(task)

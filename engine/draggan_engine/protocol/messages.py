@@ -234,7 +234,7 @@ class MaskSaved(Document):
 
 
 class ModelLoaded(Document):
-    """`spec` is what was asked for, at the start or by `LoadModel`."""
+    """`spec` is the name or path that loads the same model again."""
 
     type: Literal["model_loaded"] = "model_loaded"
     spec: str
