@@ -7,4 +7,6 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 __version__ = "0.1.0"
 DEFAULT_MODEL = "auto"
-"""The bundled model that suits the machine; the engine decides."""
+"""Of the editor: the bundled model that suits the machine; the engine decides."""
+SCRIPT_MODEL = "critters-256"
+"""Of commands without a screen: pixels named in a script mean the same on every machine."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 import typer
 from typer.core import TyperGroup, TyperOption
 
-from draggan_tui import DEFAULT_MODEL, __version__, cli_bench, cli_config, cli_models, completion
+from draggan_tui import SCRIPT_MODEL, __version__, cli_bench, cli_config, cli_models, completion
 from draggan_tui.friendly import friendly
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ class Space(StrEnum):
 Model = Annotated[
     str,
     typer.Option(
-        help="A model's name (see `draggan-tui models list`), the path of a StyleGAN checkpoint, or auto: the bundled model "
-        "that suits the machine.",
+        help="A model's name (see `draggan-tui models list`), or the path of a StyleGAN checkpoint.",
         autocompletion=completion.models,
     ),
 ]
@@ -93,7 +92,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", autoc
 ModelOrConfigured = Annotated[
     str | None,
     typer.Option(
-        help="A model's name, or a checkpoint's path; default: the configuration's, else the bundled one.",
+        help="A model's name, or a checkpoint's path; default: the configuration's, else auto, the bundled one that suits the machine.",
         autocompletion=completion.models,
     ),
 ]
@@ -292,7 +291,7 @@ def sessions(json: Annotated[bool, typer.Option("--json", help="Print one JSON a
 def render(
     out: Annotated[Path, typer.Option(help="The picture to write: .png, or .webp (lossless).")],
     seed: Seed = 42,
-    model: Model = DEFAULT_MODEL,
+    model: Model = SCRIPT_MODEL,
     psi: Psi = None,
     label: Label = 0,
     latent: Latent = None,
@@ -311,7 +310,7 @@ def drag(
         list[str], typer.Option(metavar="X,Y:X,Y", help="Handle and target in pixels; may be given many times.")
     ],
     seed: Seed = 42,
-    model: Model = DEFAULT_MODEL,
+    model: Model = SCRIPT_MODEL,
     psi: Psi = None,
     label: Label = 0,
     latent: Latent = None,
@@ -362,7 +361,7 @@ def eval_(
             help="no edit, drag, no tracking, optical flow, RAFT; may be given many times. Default: all there are.",
         ),
     ] = None,
-    model: Model = DEFAULT_MODEL,
+    model: Model = SCRIPT_MODEL,
     device: Device = "auto",
 ) -> None:
     """Measures the editing as the paper does: rows while it runs, a report at the end."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from draggan_engine.protocol.errors import BenchmarkError
-from draggan_tui import DEFAULT_MODEL
+from draggan_tui import SCRIPT_MODEL
 
 from .editor import PAIR, PROGRAM, SEED, TYPED_PAIR, open_editor, shows_picture, until_picture
 from .processes import environment, peak_memory
@@ -84,7 +84,7 @@ def drag_headless(folder: Path, steps: int) -> Dragged:
         BenchmarkError: the drag does not come to its last step.
     """
     (x, y), (to_x, to_y) = PAIR
-    command = [*PROGRAM, "drag", "--json", "--model", DEFAULT_MODEL, "--seed", SEED, "--steps", str(steps)]
+    command = [*PROGRAM, "drag", "--json", "--model", SCRIPT_MODEL, "--seed", SEED, "--steps", str(steps)]
     command += ["--pair", f"{x},{y}:{to_x},{to_y}", "--out", str(folder / "session")]
     process = subprocess.Popen(
         command, cwd=folder, env=environment(folder / "home"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from draggan_tui import DEFAULT_MODEL
+from draggan_tui import SCRIPT_MODEL
 
 from .processes import environment
 from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
@@ -22,13 +22,13 @@ _HALF_BLOCK = "▀".encode()
 _CELLS = 1000  # half-blocks that are no ornament
 
 
-def open_editor(folder: Path, *arguments: str) -> PseudoTerminal:
+def open_editor(folder: Path, *arguments: str, model: str = SCRIPT_MODEL) -> PseudoTerminal:
     """
     Args:
         folder: an empty one, for all its files, the user's settings among them.
         arguments: besides the model and the seed.
     """
-    command = [*PROGRAM, "--model", DEFAULT_MODEL, "--seed", SEED, *arguments]
+    command = [*PROGRAM, "--model", model, "--seed", SEED, *arguments]
     terminal = PseudoTerminal(command, folder=folder, variables=environment(folder / "home"), size=SIZE)
     terminal.send(SYNCHRONIZED)
     return terminal

@@ -79,7 +79,7 @@ def start_empty() -> float:
 
 def start_editor() -> Start:
     model, inspector = model_label(DEFAULT_MODEL).encode(), b"cursor"
-    with tempfile.TemporaryDirectory() as folder, open_editor(Path(folder)) as terminal:
+    with tempfile.TemporaryDirectory() as folder, open_editor(Path(folder), model=DEFAULT_MODEL) as terminal:
         frame = terminal.until(lambda output: is_painted(output, model), "the first frame")
         editor = terminal.until(lambda output: is_painted(output, inspector), "the editor")
         picture, begun = until_picture(terminal), terminal.started

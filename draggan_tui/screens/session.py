@@ -38,7 +38,7 @@ from draggan_engine.protocol.messages import (
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.renderables.changes import counted
 from draggan_tui.renderables.facts import seconds_text
-from draggan_tui.renderables.loading import loading_text
+from draggan_tui.renderables.loading import loading_text, model_label
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.viewport import SCROLL_OFF
 from draggan_tui.widgets.canvas import Canvas
@@ -186,7 +186,7 @@ class SessionScreen(StageScreen):
             case Loading() as event:
                 self.loaded_so_far = event
                 if self.seen is not None:
-                    name = Path(work.loading or self.engine.model).name
+                    name = model_label(work.loading or self.engine.model)
                     self.say(f"loading {name}: {loading_text(event)}")
             case ModelsListed() as event:
                 if isinstance(self.app.screen, Models):
@@ -357,7 +357,7 @@ class SessionScreen(StageScreen):
         except EditError as error:
             self.say(str(error), "bad")
             return
-        self.say(f"loading {Path(spec).name} …")
+        self.say(f"loading {model_label(spec)} …")
         if work.unsaved:
             self.save_again()  # it may have failed
             self.sync()

@@ -232,7 +232,7 @@ def _list(kind: Callable[[str], str | float]) -> Callable[[str], list[str | floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, help="how many, from 0; default 20, of a sweep 40")
-    parser.add_argument("--model", default="auto")
+    parser.add_argument("--model", default="critters-256")
     parser.add_argument("--in-process", action="store_true")
     parser.add_argument("--sheet", type=Path, metavar="FILE.png")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, without processes")

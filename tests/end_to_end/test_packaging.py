@@ -30,7 +30,8 @@ def test_two_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
 
 def test_weights_and_themes_are_in_it(wheel: zipfile.ZipFile) -> None:
     sizes = {info.filename: info.file_size for info in wheel.infolist()}
-    assert 0 < sizes["draggan_engine/checkpoints/bundled/critters-128.safetensors"] <= 16_000_000
+    for name in ("critters-128", "critters-256"):
+        assert 0 < sizes[f"draggan_engine/checkpoints/bundled/{name}.safetensors"] <= 16_000_000
     assert {
         f"draggan_tui/_themes/{name}.toml" for name in ("dark", "dusk", "moss", "light", "paper", "contrast")
     } <= set(sizes)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import GeneratorPart
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.synthesis import SynthesisResult
 from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.errors import CheckpointError, DeviceError
 
@@ -152,13 +155,25 @@ def test_auto_is_the_better_bundled_model_where_it_is_quick_enough(monkeypatch: 
     assert 0 < default.step_seconds(model.generator, model.info.settings.feature_block) < 10
     assert not any(parameter.requires_grad for parameter in model.generator.parameters())
 
-    busy_at_first = iter([0.3, 0.2])
-    monkeypatch.setattr(default, "step_seconds", lambda *_: next(busy_at_first))
+    slow_at_first = iter([0.3, 0.2])
+    monkeypatch.setattr(default, "step_seconds", lambda *_: next(slow_at_first))
     assert load_model("auto", "cpu").name == "critters-256"
     monkeypatch.setattr(default, "step_seconds", lambda *_: 0.3)
     assert load_model("auto", "cpu").spec == "critters-128"
     assert load_model("critters-256", "cpu").name == "critters-256", "who asks for it gets it"
     assert default.is_quick(load_model("critters-256", "cpu").generator.to("meta"), "b64"), "accelerators are"
+
+
+def test_what_others_take_of_the_machine_does_not_choose_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = load_model("critters-128", "cpu").generator
+    synthesis = generator.synthesis.forward
+
+    def interrupted(*arguments: Any, **named: Any) -> SynthesisResult:
+        time.sleep(0.3)
+        return synthesis(*arguments, **named)
+
+    monkeypatch.setattr(generator.synthesis, "forward", interrupted)
+    assert default.is_quick(generator, "b32")
 
 
 def test_nobodys_own_model_is_called_auto() -> None:

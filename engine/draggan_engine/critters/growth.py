@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
 
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.stylegan2 import ToRGB
 
 
 def grows_into(small: StyleGAN2Config, large: StyleGAN2Config) -> bool:
@@ -27,26 +25,17 @@ def grows_into(small: StyleGAN2Config, large: StyleGAN2Config) -> bool:
 def plant(small: Generator, large: Generator) -> None:
     """Gives `large` the weights of a network that `grows_into` it: its pictures become the small one's, magnified.
 
-    What is added keeps its random first weights, but nothing that was there listens to it yet (weights of zero, which
-    have gradients), and the toRGB layers of added blocks say nothing.
+    What is added keeps its random first weights, but nothing that was there listens to it yet: weights of zero, which
+    have gradients.
+
+    Args:
+        large: fresh, its toRGB weights zero, so that added blocks say nothing.
     """
-    theirs, state = small.state_dict(), large.state_dict()
-    for name, module in large.named_modules():
-        if not isinstance(module, ToRGB):
-            continue
-        weight = state[f"{name}.weight"]
-        weight.zero_()
-        if f"{name}.weight" in theirs:  # its input is divided by √channels
-            theirs[f"{name}.weight"] = theirs[f"{name}.weight"] * math.sqrt(
-                weight.shape[1] / theirs[f"{name}.weight"].shape[1]
-            )
-    for name, old in theirs.items():
-        _put(old, state[name])
-
-
-def _put(old: Tensor, new: Tensor) -> None:
-    """`old` into the corner of `new`; the outputs that it has listen to no further input."""
-    corner = tuple(slice(length) for length in old.shape)
-    if new.ndim >= 2 and new.shape[1] > old.shape[1]:
-        new[: len(old), old.shape[1] :] = 0
-    new[corner] = old
+    state = large.state_dict()
+    for name, old in small.state_dict().items():
+        new = state[name]
+        if name.endswith("torgb.weight"):  # its input is divided by √channels
+            old = old * math.sqrt(new.shape[1] / old.shape[1])
+        if new.ndim >= 2:
+            new[: len(old), old.shape[1] :] = 0
+        new[tuple(slice(length) for length in old.shape)] = old

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -66,20 +65,13 @@ def lesson_at(step: int) -> int:
 
 def lessons(seed: tuple[int, ...], count: int, steps: Sequence[tuple[int, int]]) -> Iterator[Lesson]:
     """Those of (step, resolution), drawn one ahead in another thread, and kept until they have been learned `LOOKS` times."""
+    wanted = [(lesson_at(step), resolution) for step, resolution in steps]
     deck: OrderedDict[tuple[int, int], Future[Lesson]] = OrderedDict()
     with ThreadPoolExecutor(max_workers=1) as pool:
-
-        def ask(step: int, resolution: int) -> Future[Lesson]:
-            wanted = (lesson_at(step), resolution)
-            if wanted not in deck:
-                deck[wanted] = pool.submit(lesson, seed, wanted[0], count, resolution)
-                if len(deck) > DECK + 1:
-                    deck.popitem(last=False)
-            return deck[wanted]
-
-        for now, ahead in itertools.pairwise([*steps, None]):
-            assert now is not None
-            drawn = ask(*now)
-            if ahead is not None:
-                ask(*ahead)
-            yield drawn.result()
+        for i, now in enumerate(wanted):
+            for number, resolution in wanted[i : i + 2]:
+                if (number, resolution) not in deck:
+                    deck[number, resolution] = pool.submit(lesson, seed, number, count, resolution)
+            while len(deck) > DECK + 1:
+                deck.popitem(last=False)
+            yield deck[now].result()
