@@ -292,6 +292,7 @@ class Engine:
         self.outbox.send(preview(request, rgb, wanted))
 
     def _run_drag(self, model: Model, command: StartDrag) -> None:
+        from .checkpoints.devices import has_idle_core
         from .drag import DragAtRest, DragStep
         from .recording import prepare_drag, record_drag
 
@@ -307,9 +308,13 @@ class Engine:
         number = self.store.next_drag()
         self.outbox.send(DragStarted(number=number))
         teller = DragTeller(
-            self.outbox, self.steering, session, edit.settings.max_steps if command.live is None else None
+            self.outbox,
+            self.steering,
+            session,
+            edit.settings.max_steps if command.live is None else None,
+            beside=has_idle_core(model.generator.device),
         )
-        with self.steering.of(session):
+        with teller, self.steering.of(session):
             for event in record_drag(model, self.store, parent, number, session, command.live):
                 if (asked := self.jobs.take_render()) is not None:
                     with self._reported(asked.type):

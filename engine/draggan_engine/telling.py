@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from PIL import Image
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from .drag import DragSession, DragStep
     from .protocol.geometry import Size
 
-# Pictures may take so much of a drag's time, which slows it by a seventh, and come at most so often (seconds).
+# Pictures may take so much of a drag's time, which slows it by a seventh, where no core is idle; and come at most so often
+# (seconds).
 PREVIEW_SHARE = 1 / 8
 PREVIEW_INTERVAL = 1 / 15
 PROGRESS_INTERVAL = 1 / 30  # waking the client for each of 100 steps a second costs a drag a twentieth
@@ -33,18 +36,32 @@ def preview(request: int, rgb: NDArray[np.uint8], wanted: Size) -> Preview:
 
 
 class DragTeller:
-    """Of one drag; for the thread that runs it.
+    """Of one drag; for the thread that runs it. A context manager: afterwards nothing more is said.
 
     Args:
         max_steps: that it may take; None: it is led by hand.
+        beside: whether a core is idle: pictures are then drawn while the drag goes on.
     """
 
-    def __init__(self, outbox: Outbox, steering: Steering, session: DragSession, max_steps: int | None) -> None:
+    def __init__(
+        self, outbox: Outbox, steering: Steering, session: DragSession, max_steps: int | None, *, beside: bool
+    ) -> None:
         self._outbox, self._steering, self._session, self._max_steps = outbox, steering, session, max_steps
+        self._painter = ThreadPoolExecutor(1, "painter") if beside else None
+        self._painting: Future[None] | None = None
         self._began = self._seen = self._shown = time.monotonic()
         self._resting, self._rendering, self._told = False, 0.0, 0.0
         self._uncounted = 0  # steps that ended a rest: how long they took is not known
         self._untold: DragProgress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._painter is not None:
+            self._painter.shutdown()
 
     def step(self, event: DragStep) -> None:
         """A step is done: says so and shows it, if it is time for that. A picture comes with its handles."""
@@ -58,22 +75,22 @@ class DragTeller:
             handles=event.handles,
             steps_per_second=(event.step - self._uncounted) / (now - self._began),
         )
+        if self._painting is not None and not self._painting.done():
+            return
         affordable = self._rendering <= PREVIEW_SHARE * (now - self._began)
-        due = now - self._shown >= PREVIEW_INTERVAL and affordable and not self._steering.unseen
-        if due or now - self._told >= PROGRESS_INTERVAL:
+        if now - self._shown >= PREVIEW_INTERVAL and affordable and not self._steering.unseen:
+            self._show(now)
+        elif now - self._told >= PROGRESS_INTERVAL:
             self._tell(now)
-        if due:
-            self._show()
-            self._shown = now
-            self._rendering += time.monotonic() - now
 
     def rest(self) -> None:
         """The drag waits for the hand: nothing that has happened is left out."""
-        self._tell(self._now(resting=True))
-        self._show()
+        now = self._now(resting=True)
+        self._show(now)
 
     def end(self) -> None:
         """The drag is over: its last step has not been told, perhaps."""
+        self._await_painter()
         self._tell(time.monotonic())
 
     def _now(self, resting: bool) -> float:
@@ -87,7 +104,32 @@ class DragTeller:
             self._outbox.send(self._untold)
             self._told, self._untold = now, None
 
-    def _show(self) -> None:
+    def _show(self, now: float) -> None:
+        """Says what is to be said with the picture, not before: handles and picture move together."""
+        self._await_painter()
+        look, untold = self._steering.look, self._untold
+        draw = self._session.still(look)
+
+        def paint() -> None:
+            picture = preview(0, draw(), look)
+            if untold is not None:
+                self._outbox.send(untold)
+            self._outbox.send(picture)
+
         self._steering.unseen = True
-        look = self._steering.look
-        self._outbox.send(preview(0, self._session.picture(look), look))
+        self._untold = None
+        self._told = self._shown = now
+        if self._painter is None:
+            paint()
+            self._rendering += time.monotonic() - now
+        else:
+            self._painting = self._painter.submit(paint)
+
+    def _await_painter(self) -> None:
+        """
+        Raises:
+            Exception: whatever it has met.
+        """
+        if self._painting is not None:
+            self._painting.result()
+            self._painting = None

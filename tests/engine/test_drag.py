@@ -288,7 +288,7 @@ def test_the_drags_picture_is_its_latents_at_each_step(generator: Generator, blo
         SETTINGS.model_copy(update={"feature_block": block, "max_steps": 2}),
     )  # fmt: skip
     for event in session.steps():
-        ours = session.picture(Size(16, 16)).astype(int)
+        ours = session.still(Size(16, 16))().astype(int)
         assert abs(ours - picture(generator, event.ws, Size(16, 16))).max() <= 1  # a rounding
 
 

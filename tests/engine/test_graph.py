@@ -59,7 +59,7 @@ def test_a_step_alone_is_the_step(generator: Generator, space: str, mask: np.nda
         assert torch.allclose(loss, expected, rtol=1e-4)
         assert torch.equal(ours.handles[ours.there_is], theirs.handles[theirs.there_is])
         assert torch.allclose(ours.ws, theirs.ws, atol=1e-4)
-        assert torch.allclose(ours.source.picture(32), generator.synthesis(ours.ws).image, atol=1e-3)
+        assert torch.allclose(ours.source.still()(32), generator.synthesis(ours.ws).image, atol=1e-3)
     assert places == [(stepper.ws.data_ptr(), stepper.handles.data_ptr()) for stepper in (ours, theirs)]
 
 

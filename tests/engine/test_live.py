@@ -231,9 +231,8 @@ def begin(engine: Engine, steps: int = 4) -> Edit:
 def test_a_live_drag_is_one_entry(engine: Engine, tmp_path: Path) -> None:
     edit = begin(engine)
     engine.send(Lead(target=(25, 10)))
-    progress = engine.wait_for(DragProgress)
+    progress = engine.wait_for(DragProgress, lambda event: event.step == 4)
     assert (len(progress.handles), progress.max_steps) == (1, None)
-    engine.wait_for(DragProgress, lambda event: event.step == 4)
     engine.wait_for(Preview)
     engine.send(Lead(target=(10, 25)))
     engine.wait_for(DragProgress, lambda event: event.step == 8)

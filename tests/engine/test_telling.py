@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from unittest.mock import Mock
 
 import numpy as np
@@ -19,17 +21,31 @@ from draggan_engine.telling import PREVIEW_INTERVAL, PREVIEW_SHARE, PROGRESS_INT
 class Drag:
     """A teller, its clock, and what it has said."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, picture_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        picture_seconds: float = 0.0,
+        *,
+        painted: threading.Event | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        """`painted`: pictures are drawn beside the drag and done when that is set; `error`: what becomes of them then."""
         self.now = 100.0
         self.said: list[Event] = []
         self.steering = Steering()
         monkeypatch.setattr(telling.time, "monotonic", lambda: self.now)
 
         def picture(at_least: Size) -> np.ndarray:
+            if painted is not None:
+                painted.wait(10)
             self.now += picture_seconds
+            if error is not None:
+                raise error
             return np.zeros((at_least.height, at_least.width, 3), np.uint8)
 
-        self.teller = DragTeller(Mock(send=self.said.append), self.steering, Mock(picture=picture), 9)
+        session = Mock(still=lambda at_least: lambda: picture(at_least))
+        outbox = Mock(send=self.said.append)
+        self.teller = DragTeller(outbox, self.steering, session, 9, beside=painted is not None)
         self.count = 0
 
     def steps(self, count: int, seconds: float, *, seen: bool = True) -> None:
@@ -93,6 +109,40 @@ def test_pictures_take_no_more_than_their_share(monkeypatch: pytest.MonkeyPatch,
     assert drag.shown() * seconds <= PREVIEW_SHARE * spent + seconds
     assert drag.shown() <= spent / PREVIEW_INTERVAL
     assert drag.shown() > 0.8 * min(PREVIEW_SHARE / seconds, 1 / PREVIEW_INTERVAL) * spent - 2
+
+
+def test_a_picture_beside_the_drag_comes_with_its_handles_and_nothing_overtakes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    painted = threading.Event()
+    drag = Drag(monkeypatch, painted=painted)
+    with drag.teller:
+        drag.steps(5, 1.01 * PREVIEW_INTERVAL)
+        assert drag.said == [], "the first step is being drawn"
+        painted.set()
+        drag.teller.end()
+    assert [type(event) for event in drag.said] == [DragProgress, Preview, DragProgress]
+    assert drag.told() == [1, 5]
+
+
+def test_pictures_beside_the_drag_need_no_share_of_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    painted = threading.Event()
+    painted.set()
+    drag = Drag(monkeypatch, 10.0, painted=painted)
+    with drag.teller:
+        for _ in range(200):
+            drag.steps(1, 1.01 * PREVIEW_INTERVAL)
+            time.sleep(0.001)
+    assert drag.shown() > 50, "with their share there would be one in 80 s"
+
+
+def test_a_picture_that_cannot_be_drawn_ends_the_drag(monkeypatch: pytest.MonkeyPatch) -> None:
+    painted = threading.Event()
+    painted.set()
+    drag = Drag(monkeypatch, painted=painted, error=MemoryError("all gone"))
+    with drag.teller, pytest.raises(MemoryError, match="all gone"):
+        drag.steps(1, 1.0)
+        drag.teller.end()
 
 
 def test_no_picture_before_the_last_one_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -312,7 +312,7 @@ def test_a_picture_goes_on_from_whatever_the_features_took(data: st.DataObject) 
         ws = torch.randn(1, made.num_ws, 8, generator=torch.Generator().manual_seed(seed)).double().requires_grad_()
         source(ws, data.draw(st.none() | st.lists(boxes_of(source.grid), min_size=1, max_size=3)))
         for height in made.synthesis.picture_heights:
-            picture = source.picture(height)
+            picture = source.still()(height)
             assert not picture.requires_grad
             assert relative(picture, made.synthesis(ws, image=height).image.detach()) < 1e-10
 
@@ -323,6 +323,6 @@ def test_a_picture_beside_bfloat16_features() -> None:
     ws = torch.randn(1, made.num_ws, 8, generator=torch.Generator().manual_seed(2))
     source = LocalMaps(made.synthesis, "b32", 6, torch.bfloat16)
     source(ws, None)
-    picture, exact = source.picture(64), made.synthesis(ws, image=64).image
+    picture, exact = source.still()(64), made.synthesis(ws, image=64).image
     assert picture.dtype == torch.float32
     assert 0 < relative(picture, exact) < 0.01

@@ -48,3 +48,8 @@ def settle_threads(place: torch.device, parameters: int) -> None:
 def threads_for(parameters: int) -> int:
     """How many threads serve a model best on a CPU: layers of a small one are done before threads have met."""
     return 1 if parameters < SMALL_MODEL else ALL_THREADS
+
+
+def has_idle_core(place: torch.device) -> bool:
+    """Whether torch has been told to use fewer threads on the CPU than there are cores."""
+    return place.type == "cpu" and torch.get_num_threads() < ALL_THREADS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,11 +100,13 @@ class DragSession:
         """How many rows of ws, from the first, the drag moves."""
         return self._stepper.rows
 
-    def picture(self, at_least: Size) -> NDArray[np.uint8]:
-        """The present latent's, `uint8 [H, W, 3]`, no smaller than that unless the full picture is. For the thread that
-        runs the drag: the step's features are half of it."""
+    def still(self, at_least: Size) -> Callable[[], NDArray[np.uint8]]:
+        """What draws the present latent's picture, `uint8 [H, W, 3]`, no smaller than that unless the full picture is: the
+        step's features are half of it. To be asked for by the thread that runs the drag; on a CPU another thread may draw
+        while the drag goes on."""
         stepper = self._stepper
-        return to_uint8(stepper.source.picture(preview_height(stepper.generator, at_least)))
+        draw, height = stepper.source.still(), preview_height(stepper.generator, at_least)
+        return lambda: to_uint8(draw(height))
 
     def stop(self) -> None:
         """Ends the drag before its next step; may be called from another thread."""

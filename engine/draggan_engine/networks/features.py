@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
@@ -72,12 +72,9 @@ class FeatureSource(ABC):
         block's map), None = everywhere."""
 
     @abstractmethod
-    def picture(self, height: int) -> Tensor:
-        """The picture `[N, C, height, w]` of the ws whose features were asked for last; no gradient.
-
-        Args:
-            height: one of the network's `picture_heights`.
-        """
+    def still(self) -> Callable[[int], Tensor]:
+        """What draws the ws whose features were asked for last: from one of the network's `picture_heights` to the picture
+        `[N, C, height, w]`, without gradient. On a CPU also later, in another thread."""
 
 
 class WholeMaps(FeatureSource):
@@ -90,11 +87,16 @@ class WholeMaps(FeatureSource):
         self._ws = ws.detach()
         return FeatureWindows.of(self.synthesis(ws, features=(self.name,)).features[self.name])
 
-    @torch.no_grad()
-    def picture(self, height: int) -> Tensor:
-        image: Tensor | None = self.synthesis(self._ws, image=height).image
-        assert image is not None  # it was asked for
-        return image
+    def still(self) -> Callable[[int], Tensor]:
+        ws = self._ws
+
+        @torch.no_grad()
+        def draw(height: int) -> Tensor:
+            image: Tensor | None = self.synthesis(ws, image=height).image
+            assert image is not None  # it was asked for
+            return image
+
+        return draw
 
 
 class LocalMaps(FeatureSource):
@@ -151,20 +153,24 @@ class LocalMaps(FeatureSource):
             places = list(level.boxes)
         return FeatureWindows([patch.to(ws.dtype) for patch in patches], places, self.grid)
 
-    @torch.no_grad()
-    def picture(self, height: int) -> Tensor:
-        """Goes on from the maps that the features took whole."""
-        rows = self._ws.unbind(dim=1)
-        x: Tensor | None = None
-        picture: Tensor | None = None
-        for i, block in enumerate(self.blocks):
-            if block.resolution > height:
-                break
-            self._know(i + 1)
-            x = self._maps[i] if i < len(self._maps) else self._whole(i, x, rows)
-            picture = block.picture(picture, x.to(self.synthesis.dtype_of(block.resolution)), rows[_row(i + 1)])
-        assert picture is not None  # each block has one
-        return picture
+    def still(self) -> Callable[[int], Tensor]:
+        rows, maps = self._ws.unbind(dim=1), self._maps
+
+        @torch.no_grad()
+        def draw(height: int) -> Tensor:
+            """Goes on from the maps that the features took whole."""
+            x: Tensor | None = None
+            picture: Tensor | None = None
+            for i, block in enumerate(self.blocks):
+                if block.resolution > height:
+                    break
+                self._know(i + 1)
+                x = maps[i] if i < len(maps) else self._whole(i, x, rows)
+                picture = block.picture(picture, x.to(self.synthesis.dtype_of(block.resolution)), rows[_row(i + 1)])
+            assert picture is not None  # each block has one
+            return picture
+
+        return draw
 
     @torch.no_grad()
     def _know(self, count: int) -> None:
