@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import MutableMapping
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 from typer.core import TyperGroup, TyperOption
+from typer.main import get_group
 
 from draggan_tui import SCRIPT_MODEL, __version__, cli_bench, cli_config, cli_models, completion
 from draggan_tui.friendly import friendly
@@ -22,8 +25,28 @@ if TYPE_CHECKING:
     from draggan_tui.themes import EditorTheme
 
 
-class Commands(TyperGroup):
-    """In the help, the options with which typer sets up completion stand by themselves, not among the editor's."""
+commands = typer.Typer()
+commands.add_typer(cli_models.app, name="models")
+commands.add_typer(cli_config.app, name="config")
+commands.add_typer(cli_bench.app, name="bench")
+
+
+@cache
+def _made_commands() -> MutableMapping[str, Any]:
+    return get_group(commands).commands
+
+
+class Editor(TyperGroup):
+    """The editor, and the commands beside it, of which typer knows nothing until it asks: to read all their options takes it
+    8 ms. In the help, the options with which it sets up completion stand by themselves, not among the editor's."""
+
+    @property
+    def commands(self) -> MutableMapping[str, Any]:
+        return _made_commands()
+
+    @commands.setter
+    def commands(self, given: object) -> None:
+        """typer gives those of `app`: none."""
 
     def get_params(self, ctx: Any) -> list[Any]:  # of a click that typer keeps to itself
         params = super().get_params(ctx)
@@ -34,16 +57,11 @@ class Commands(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Commands,
+    cls=Editor,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Drag points of a GAN image to where you want them. Without a command: the editor.",
 )
-
-
-app.add_typer(cli_models.app, name="models")
-app.add_typer(cli_config.app, name="config")
-app.add_typer(cli_bench.app, name="bench")
 
 
 class Color(StrEnum):
@@ -251,7 +269,7 @@ def _set_color(color: Color) -> None:
         os.environ["TEXTUAL_COLOR_SYSTEM"] = "standard" if color is Color.c16 else color.value
 
 
-@app.command("open")
+@commands.command("open")
 def open_(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="The folder of a session.", autocompletion=completion.sessions)
@@ -278,7 +296,7 @@ def open_(
         _run(Options(seed=0, psi=None, label=0, latent=None, out=None, taken_up=earlier, engine=engine, **setup))
 
 
-@app.command()
+@commands.command()
 def sessions(json: Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout.")] = False) -> None:
     """Lists the last sessions, the newest first."""
     with friendly():
@@ -287,7 +305,7 @@ def sessions(json: Annotated[bool, typer.Option("--json", help="Print one JSON a
         list_sessions(as_json=json)
 
 
-@app.command()
+@commands.command()
 def render(
     out: Annotated[Path, typer.Option(help="The picture to write: .png, or .webp (lossless).")],
     seed: Seed = 42,
@@ -304,7 +322,7 @@ def render(
         render_picture(out, seed=seed, model=model, psi=psi, label=label, latent=latent, device=device)
 
 
-@app.command()
+@commands.command()
 def drag(
     pair: Annotated[
         list[str], typer.Option(metavar="X,Y:X,Y", help="Handle and target in pixels; may be given many times.")
@@ -343,7 +361,7 @@ def drag(
         raise typer.Exit(run_drag(request, as_json=json))
 
 
-@app.command("eval")
+@commands.command("eval")
 def eval_(
     what: Annotated[
         Evaluation,
