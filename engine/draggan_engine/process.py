@@ -292,7 +292,7 @@ class Engine:
         self.outbox.send(preview(request, rgb, wanted))
 
     def _run_drag(self, model: Model, command: StartDrag) -> None:
-        from .checkpoints.devices import has_idle_core
+        from .checkpoints.devices import draws_beside
         from .drag import DragAtRest, DragStep
         from .recording import prepare_drag, record_drag
 
@@ -312,7 +312,7 @@ class Engine:
             self.steering,
             session,
             edit.settings.max_steps if command.live is None else None,
-            beside=has_idle_core(model.generator.device),
+            beside=draws_beside(model.generator.device),
         )
         with teller, self.steering.of(session):
             for event in record_drag(model, self.store, parent, number, session, command.live):

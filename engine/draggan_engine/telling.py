@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from .drag import DragSession, DragStep
     from .protocol.geometry import Size
 
-# Pictures may take so much of a drag's time, which slows it by a seventh, where no core is idle; and come at most so often
-# (seconds).
+# Where pictures hold a drag up, they may take so much of its time, which slows it by a seventh; and they come at most so
+# often (seconds).
 PREVIEW_SHARE = 1 / 8
 PREVIEW_INTERVAL = 1 / 15
 PROGRESS_INTERVAL = 1 / 30  # waking the client for each of 100 steps a second costs a drag a twentieth
@@ -40,7 +40,7 @@ class DragTeller:
 
     Args:
         max_steps: that it may take; None: it is led by hand.
-        beside: whether a core is idle: pictures are then drawn while the drag goes on.
+        beside: whether pictures can be drawn while the drag goes on.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ import torch
 
 from draggan_engine.checkpoints import default, library
 from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.checkpoints.devices import ALL_THREADS, devices, has_idle_core, resolve_device, threads_for
+from draggan_engine.checkpoints.devices import ALL_THREADS, devices, draws_beside, resolve_device, threads_for
 from draggan_engine.checkpoints.library import bundled_models
 from draggan_engine.checkpoints.native import save_native
 from draggan_engine.checkpoints.native_header import NativeInfo
@@ -188,8 +188,9 @@ def test_a_small_model_gets_one_thread_unless_the_user_says_otherwise(monkeypatc
         torch.set_num_threads(2)
         load_model("critters-128", "cpu")
         assert torch.get_num_threads() == 1
-        assert has_idle_core(torch.device("cpu")) == (ALL_THREADS > 1)
-        assert not has_idle_core(torch.device("meta"))
+        assert draws_beside(torch.device("cpu")) == (ALL_THREADS > 1)
+        assert draws_beside(torch.device("cuda"))
+        assert not draws_beside(torch.device("mps"))
         torch.set_num_threads(2)
         monkeypatch.setenv("OMP_NUM_THREADS", "2")
         load_model("critters-128", "cpu")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from draggan_engine.drag import stepper as stepping
-from draggan_engine.drag.graph import recorded
+from draggan_engine.drag.graph import aside, recorded
 from draggan_engine.drag.stepper import RECORD_AFTER, Start, Stepper
 from draggan_engine.drag.supervision import AveragedMask, ExactMask
 from draggan_engine.networks.generator import Generator
@@ -165,7 +165,8 @@ class Cuda:
         self.result += 5 * self.wrong  # half of the state alone
 
     @contextlib.contextmanager
-    def capture(self, _graph: object) -> Iterator[None]:
+    def capture(self, _graph: object, *, capture_error_mode: str) -> Iterator[None]:
+        assert capture_error_mode == "thread_local", "another thread may draw"
         if self.failing:
             raise RuntimeError("operation not permitted when stream is capturing")
         yield
@@ -191,3 +192,32 @@ def test_no_recording(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCapture
     assert cuda.value.tolist() == cuda.result.tolist() == [0, 0, 0]
     assert "kernel by kernel" in caplog.text
     assert (": operation not permitted" in caplog.text) == (how == "failing")
+
+
+def test_on_a_stream_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it waits for is what had been launched when it was asked for."""
+    said: list[str] = []
+
+    @contextlib.contextmanager
+    def using(what: str) -> Iterator[None]:
+        said.append(what)
+        yield
+        said.append(f"not {what}")
+
+    event = Mock(record=lambda stream: said.append(f"recorded on {stream}"))
+    side = Mock(wait_event=lambda waited: said.append("waits") if waited is event else None)
+    monkeypatch.setattr(torch.cuda, "Event", lambda: event)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: side)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"that of {device}")
+    monkeypatch.setattr(torch.cuda, "device", lambda device: using(str(device)))
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: using("the side" if stream is side else "another"))
+    work = aside(torch.device("cuda:1"), lambda: said.append("works"))
+    assert said == ["recorded on that of cuda:1"]
+    work()
+    assert said[1:] == ["cuda:1", "waits", "the side", "works", "not the side", "not cuda:1"]
+
+
+def test_on_a_cpu_it_is_the_work_itself() -> None:
+    def work() -> None: ...
+
+    assert aside(torch.device("cpu"), work) is work

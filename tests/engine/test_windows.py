@@ -317,6 +317,20 @@ def test_a_picture_goes_on_from_whatever_the_features_took(data: st.DataObject) 
             assert relative(picture, made.synthesis(ws, image=height).image.detach()) < 1e-10
 
 
+@pytest.mark.parametrize("local", [True, False])
+def test_a_picture_is_of_its_moment(local: bool) -> None:
+    """Whatever becomes of what the features left: a recorded step writes over it."""
+    made = generator(64)
+    source = LocalMaps(made.synthesis, "b32", 6) if local else WholeMaps(made.synthesis, "b32", Size(32, 32))
+    ws = torch.randn(1, made.num_ws, 8, generator=torch.Generator().manual_seed(2)).double()
+    expected = made.synthesis(ws, image=64).image
+    source(ws)
+    still = source.still()
+    for left in (source._ws, *(source._maps if isinstance(source, LocalMaps) else [])):
+        left.zero_()
+    assert relative(still(64), expected) < 1e-10
+
+
 def test_a_picture_beside_bfloat16_features() -> None:
     """Only the maps are rounded, not the picture."""
     made = generator(64, dtype=torch.float32)

@@ -50,6 +50,7 @@ def threads_for(parameters: int) -> int:
     return 1 if parameters < SMALL_MODEL else ALL_THREADS
 
 
-def has_idle_core(place: torch.device) -> bool:
-    """Whether torch has been told to use fewer threads on the CPU than there are cores."""
-    return place.type == "cpu" and torch.get_num_threads() < ALL_THREADS
+def draws_beside(place: torch.device) -> bool:
+    """Whether pictures can be drawn there while a drag goes on, without holding it up: on a CPU of whose cores torch has been
+    told to leave some idle, and on CUDA, which has streams."""
+    return place.type == "cuda" or (place.type == "cpu" and torch.get_num_threads() < ALL_THREADS)

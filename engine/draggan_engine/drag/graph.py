@@ -1,13 +1,16 @@
-"""On CUDA a drag's step is recorded once and replayed: its kernels are launched as one, and none waits for the host."""
+"""On CUDA a drag's step is recorded once and replayed: its kernels are launched as one, and none waits for the host. What is
+shown of it is drawn on another stream."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+T = TypeVar("T")
 log = logging.getLogger("draggan_engine")
 
 WARM_UP = 2  # steps before the recording, in which libraries choose their kernels
@@ -49,8 +52,12 @@ def recorded(step: Callable[[], None], state: Sequence[Tensor]) -> Callable[[], 
             expected = done(step)
             graph = torch.cuda.CUDAGraph()
             restart()
-            # The outer one, because a recording that fails leaves its own stream in use.
-            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph), torch.enable_grad():
+            # The outer one, because a recording that fails leaves its own stream in use. Other threads may go on drawing.
+            with (
+                torch.cuda.stream(torch.cuda.current_stream()),
+                torch.cuda.graph(graph, capture_error_mode="thread_local"),
+                torch.enable_grad(),
+            ):
                 step()
             seen = done(graph.replay)
         except RuntimeError as error:
@@ -66,3 +73,25 @@ def recorded(step: Callable[[], None], state: Sequence[Tensor]) -> Callable[[], 
 
 def _alike(before: Tensor, seen: Tensor, expected: Tensor) -> bool:
     return bool((seen - expected).norm() <= ALIKE * (expected - before).norm())
+
+
+def aside(device: torch.device, work: Callable[[], T]) -> Callable[[], T]:
+    """The same work for any thread. On CUDA it gets a stream of its own: it begins when all is done that has been launched by
+    now, and nothing that is launched later waits for it.
+
+    Args:
+        work: what it takes from the device is its own, and there before now; it ends by waiting for its result.
+    """
+    if device.type != "cuda":
+        return work
+    ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    ready.record(torch.cuda.current_stream(device))
+
+    def done() -> T:
+        with torch.cuda.device(device):
+            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            side.wait_event(ready)
+            with torch.cuda.stream(side):
+                return work()
+
+    return done

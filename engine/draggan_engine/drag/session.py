@@ -18,6 +18,7 @@ from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.geometry import Point, Size, distance
 from draggan_engine.protocol.history import Reason
 
+from .graph import aside
 from .stepper import Start, Stepper
 
 
@@ -102,11 +103,11 @@ class DragSession:
 
     def still(self, at_least: Size) -> Callable[[], NDArray[np.uint8]]:
         """What draws the present latent's picture, `uint8 [H, W, 3]`, no smaller than that unless the full picture is: the
-        step's features are half of it. To be asked for by the thread that runs the drag; on a CPU another thread may draw
-        while the drag goes on."""
+        step's features are half of it. To be asked for by the thread that runs the drag; another may draw, while the drag
+        goes on."""
         stepper = self._stepper
         draw, height = stepper.source.still(), preview_height(stepper.generator, at_least)
-        return lambda: to_uint8(draw(height))
+        return aside(stepper.generator.device, lambda: to_uint8(draw(height)))
 
     def stop(self) -> None:
         """Ends the drag before its next step; may be called from another thread."""

@@ -74,7 +74,8 @@ class FeatureSource(ABC):
     @abstractmethod
     def still(self) -> Callable[[int], Tensor]:
         """What draws the ws whose features were asked for last: from one of the network's `picture_heights` to the picture
-        `[N, C, height, w]`, without gradient. On a CPU also later, in another thread."""
+        `[N, C, height, w]`, without gradient. Also later, and in another thread: it has copies, for a recorded step writes
+        over what the one before has left."""
 
 
 class WholeMaps(FeatureSource):
@@ -88,7 +89,7 @@ class WholeMaps(FeatureSource):
         return FeatureWindows.of(self.synthesis(ws, features=(self.name,)).features[self.name])
 
     def still(self) -> Callable[[int], Tensor]:
-        ws = self._ws
+        ws = self._ws.clone()
 
         @torch.no_grad()
         def draw(height: int) -> Tensor:
@@ -154,7 +155,7 @@ class LocalMaps(FeatureSource):
         return FeatureWindows([patch.to(ws.dtype) for patch in patches], places, self.grid)
 
     def still(self) -> Callable[[int], Tensor]:
-        rows, maps = self._ws.unbind(dim=1), self._maps
+        rows, maps = self._ws.clone().unbind(dim=1), [x.clone() for x in self._maps]
 
         @torch.no_grad()
         def draw(height: int) -> Tensor:
