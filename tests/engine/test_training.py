@@ -17,7 +17,7 @@ from draggan_engine.checkpoints.native import save_native
 from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import GeneratorPart
 from draggan_engine.critters import card, export, independence, teaching, train
-from draggan_engine.critters.export import settings_for, storage_type
+from draggan_engine.critters.export import settings_for, shortened
 from draggan_engine.critters.figures import errors, interpolations, pictures_of
 from draggan_engine.critters.growth import grows_into
 from draggan_engine.critters.losses import discriminator_loss, generator_loss, gradient_penalty
@@ -318,11 +318,24 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
 
 def test_half_the_length_only_where_nobody_sees_it() -> None:
     generator = Generator(TOY.generator).requires_grad_(False)
-    for factor, expected in ((0.01, torch.float16), (1e5, torch.float32)):
-        for name, parameter in generator.named_parameters():
-            if name.endswith("torgb.weight"):
-                parameter.mul_(factor)
-        assert storage_type(generator) == expected
+    state = generator.state_dict()
+
+    def short() -> set[str]:
+        return {name for name, tensor in shortened(generator).items() if tensor.dtype == torch.float16}
+
+    def scale(part: str, factor: float) -> None:
+        for name, tensor in state.items():
+            if name.endswith(part):
+                tensor.mul_(factor)
+
+    scale("torgb.weight", 0.01)
+    assert short() == set(state)
+    scale("mapping.fc1.weight", 1e6)  # beyond float16's range, as a stretched W may be
+    scale("mapping.fc1.bias", 1e6)
+    scale("affine.weight", 1e-6)
+    assert short() == {name for name, tensor in state.items() if tensor.ndim == 4}
+    scale("torgb.weight", 1e7)
+    assert short() == set()
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -25,13 +25,13 @@ def save_native(
     generator: GeneratorPart,
     discriminator: DiscriminatorPart | None,
     info: NativeInfo,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = torch.float32,
 ) -> None:
     """Writes a model file; whole or not at all.
 
     Args:
         path: the file; one that is there is replaced.
-        dtype: number type of the stored tensors: float32, float16 or bfloat16.
+        dtype: number type of the stored tensors: float32, float16 or bfloat16; None: each tensor's own, which is one of these.
 
     Raises:
         StorageError: it cannot be written.
@@ -56,9 +56,9 @@ def save_native(
             ) from error
 
 
-def _stored(tensor: Tensor, dtype: torch.dtype, seen: set[int]) -> Tensor:
+def _stored(tensor: Tensor, dtype: torch.dtype | None, seen: set[int]) -> Tensor:
     """The tensor as it is written; a copy only where it has no memory of its own in that form."""
-    tensor = tensor.detach().to("cpu", dtype).contiguous()
+    tensor = tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
     if tensor.untyped_storage().nbytes() != tensor.nbytes or tensor.data_ptr() in seen:
         tensor = tensor.clone()
     seen.add(tensor.data_ptr())
