@@ -51,8 +51,8 @@ class Outbox:
 
 
 def _overtakes(new: Event, old: Event) -> bool:
-    """A drag's preview does not replace the answer to a request."""
-    return not (isinstance(new, Preview) and isinstance(old, Preview) and new.request < old.request)
+    """A drag's preview does not replace the answer to a request, nor that one the preview, which is waited for too."""
+    return not (isinstance(new, Preview) and isinstance(old, Preview)) or (new.request == 0) == (old.request == 0)
 
 
 class Refresh:

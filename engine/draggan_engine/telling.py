@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .drag import DragSession, DragStep
     from .protocol.geometry import Size
 
+log = logging.getLogger("draggan_engine")
 # Where pictures hold a drag up, they may take so much of its time, which slows it by a seventh; and they come at most so
 # often (seconds).
 PREVIEW_SHARE = 1 / 8
@@ -51,6 +53,7 @@ class DragTeller:
         self._painting: Future[None] | None = None
         self._began = self._seen = self._shown = time.monotonic()
         self._resting, self._rendering, self._told = False, 0.0, 0.0
+        self._blind = False  # a picture could not be drawn
         self._uncounted = 0  # steps that ended a rest: how long they took is not known
         self._untold: DragProgress | None = None
 
@@ -78,8 +81,10 @@ class DragTeller:
         if self._painting is not None and not self._painting.done():
             return
         affordable = self._rendering <= PREVIEW_SHARE * (now - self._began)
-        if now - self._shown >= PREVIEW_INTERVAL and affordable and not self._steering.unseen:
+        if now - self._shown >= PREVIEW_INTERVAL and affordable and not self._steering.unseen and not self._blind:
             self._show(now)
+            if self._painter is None:
+                self._rendering += time.monotonic() - now
         elif now - self._told >= PROGRESS_INTERVAL:
             self._tell(now)
 
@@ -111,25 +116,26 @@ class DragTeller:
         draw = self._session.still(look)
 
         def paint() -> None:
-            picture = preview(0, draw(), look)
+            picture = None
+            try:
+                picture = preview(0, draw(), look)
+            except (MemoryError, RuntimeError):  # a drag is worth more than to be seen
+                log.exception("a drag goes on without pictures")
+                self._blind, self._steering.unseen = True, False
             if untold is not None:
                 self._outbox.send(untold)
-            self._outbox.send(picture)
+            if picture is not None:
+                self._outbox.send(picture)
 
         self._steering.unseen = True
         self._untold = None
         self._told = self._shown = now
         if self._painter is None:
             paint()
-            self._rendering += time.monotonic() - now
         else:
             self._painting = self._painter.submit(paint)
 
     def _await_painter(self) -> None:
-        """
-        Raises:
-            Exception: whatever it has met.
-        """
         if self._painting is not None:
             self._painting.result()
             self._painting = None

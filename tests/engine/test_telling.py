@@ -136,13 +136,27 @@ def test_pictures_beside_the_drag_need_no_share_of_its_time(monkeypatch: pytest.
     assert drag.shown() > 50, "with their share there would be one in 80 s"
 
 
-def test_a_picture_that_cannot_be_drawn_ends_the_drag(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_drag_goes_on_without_pictures(monkeypatch: pytest.MonkeyPatch, beside: bool) -> None:
     painted = threading.Event()
     painted.set()
-    drag = Drag(monkeypatch, painted=painted, error=MemoryError("all gone"))
-    with drag.teller, pytest.raises(MemoryError, match="all gone"):
-        drag.steps(1, 1.0)
+    drag = Drag(monkeypatch, painted=painted if beside else None, error=MemoryError("all gone"))
+    with drag.teller:
+        drag.steps(20, 1.0)
         drag.teller.end()
+    assert drag.shown() == 0
+    assert drag.told()[-1] == 20
+    assert not drag.steering.unseen
+
+
+def test_pictures_at_rest_take_nothing_of_the_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    drag = Drag(monkeypatch, 0.2)
+    for _ in range(30):
+        drag.steps(1, 0.3)
+        drag.teller.rest()
+    shown = drag.shown()
+    drag.steps(40, 0.3)
+    assert drag.shown() > shown + 4
 
 
 def test_no_picture_before_the_last_one_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -88,10 +89,16 @@ def aside(device: torch.device, work: Callable[[], T]) -> Callable[[], T]:
     ready.record(torch.cuda.current_stream(device))
 
     def done() -> T:
-        with torch.cuda.device(device):
-            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            side.wait_event(ready)
-            with torch.cuda.stream(side):
-                return work()
+        side = _side(device)
+        side.wait_event(ready)
+        with torch.cuda.stream(side):  # and its device
+            return work()
 
     return done
+
+
+@cache
+def _side(device: torch.device) -> torch.cuda.Stream:
+    """One for good, for memory is kept by stream; of another priority than steps are recorded on: torch hands out few streams
+    of each in turn, and this must never be that one."""
+    return torch.cuda.Stream(device, priority=-1)  # type: ignore[no-untyped-call]
