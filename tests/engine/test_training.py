@@ -112,6 +112,15 @@ def test_another_run_goes_on_from_its_weights(tmp_path: Path, whole: tuple[Train
     assert (again.step, again.total_steps) == (2, 40)
 
 
+def test_a_wider_network_goes_through_all_stages() -> None:
+    narrow = Generator(TOY.generator.model_copy(update={"channels": (32, 48, 32)})).requires_grad_(False)
+    trainer = Trainer(TOY, seed=1)
+    trainer.go_on_from(narrow, None)
+    assert trainer.stages == TOY.stages
+    before, after = (pictures_of(network, range(2), 16) for network in (narrow, trainer.ema))
+    assert torch.allclose(before, after, atol=1e-5)
+
+
 def test_a_larger_network_goes_on_from_a_smaller_one() -> None:
     """Its picture is the smaller one's, upsampled, until it has learned more; what it has more of learns too."""
     smaller = TOY.generator.model_copy(update={"resolution": 8, "channels": (48, 32)})
@@ -124,7 +133,7 @@ def test_a_larger_network_goes_on_from_a_smaller_one() -> None:
     trainer = Trainer(TOY, seed=1)
     trainer.go_on_from(generator, discriminator)
     assert not trainer.has_judged
-    assert trainer.stages == TOY.stages, "none of them is for smaller pictures"
+    assert trainer.stages == TOY.stages, "what is new has to learn them all"
     small, large = (pictures_of(network, range(2), size) for network, size in ((generator, 8), (trainer.ema, 16)))
     block = trainer.generator.synthesis.get_submodule("b16")
     ws = torch.zeros(2, TOY.generator.w_dim)
@@ -195,9 +204,9 @@ def test_another_w_changes_no_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    # The card says 0.0242, 0.0750, 0.0257 and 0.0262, 0.0841, 0.0278 for the seeds 0–63.
+    # The card says 0.0242, 0.0750, 0.0257 and 0.0250, 0.0781, 0.0263 for the seeds 0–63.
     ("name", "whole", "parts", "recoloured"),
-    [("critters-128", 0.028, 0.083, 0.031), ("critters-256", 0.030, 0.092, 0.033)],
+    [("critters-128", 0.028, 0.083, 0.031), ("critters-256", 0.027, 0.083, 0.032)],
 )
 def test_the_shipped_models_draw_the_scenes(name: str, whole: float, parts: float, recoloured: float) -> None:
     """The model card's figures, on a smaller sample."""

@@ -84,14 +84,14 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "cpu-256": Preset(
         name="critters-256",
-        generator=_generator(256, 4096, 96),
+        generator=_generator(256, 4096, 192),
         discriminator=_discriminator(256, 2048, 96),
         batch=16,
         workers=2,
         ema=0.995,
         stages=(
-            Stage(128, 80_000, 0.006, 0.002),
-            Stage(256, 100_000, 0.006, 0.002),
+            Stage(128, 44_000, 0.008, 0.002),
+            Stage(256, 72_000, 0.0035, 0.0015),
             Stage(256, 20_000, 0.003, 0.0005, adversarial=0.01),
         ),
     ),

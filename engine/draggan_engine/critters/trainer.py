@@ -73,7 +73,9 @@ class Trainer:
         self.adam_of_discriminator = torch.optim.Adam(self.discriminator.parameters(), DISCRIMINATOR_LR, (0.0, 0.99))
 
     def go_on_from(self, generator: Generator, discriminator: Discriminator | None) -> None:
-        """Starts with the weights of networks that were trained before: the stages of smaller pictures are left out.
+        """Starts with the weights of networks that were trained before.
+
+        Where the generator is like the preset's, the stages of smaller pictures are left out: they would teach it nothing new.
 
         W gets back the spread that it has when training starts: steps are of fixed sizes.
 
@@ -81,8 +83,8 @@ class Trainer:
             generator: one that `grows_into` the preset's.
             discriminator: its, which is left out where it is not like the preset's.
         """
-        known = generator.config.resolution
-        self.stages = tuple(stage for stage in self.preset.stages if stage.resolution >= known)
+        if generator.config == self.preset.generator:
+            self.stages = tuple(stage for stage in self.preset.stages if stage.resolution == self.preset.resolution)
         plant(generator, self.generator)
         self.ema.load_state_dict(self.generator.state_dict())
         if discriminator is not None and discriminator.config == self.preset.discriminator:
