@@ -241,10 +241,10 @@ def test_lessons_are_drawn_once_and_learned_again(monkeypatch: pytest.MonkeyPatc
         return lesson(seed, number, count, resolution)
 
     monkeypatch.setattr(teaching, "lesson", draw)
-    monkeypatch.setattr(teaching, "DECK", 3)
     monkeypatch.setattr(teaching, "LOOKS", 2)
+    monkeypatch.setattr(teaching, "APART", 3)
     drawn = list(lessons((3,), 1, [(step, 4) for step in range(13)]))
-    order = [0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5, 6]
+    order = [0, 0, 1, 1, 2, 2, 3, 0, 4, 1, 5, 2, 6]
     assert asked == list(range(7))
     assert all(torch.equal(some.z, lesson((3,), number, 1, 4).z) for some, number in zip(drawn, order, strict=True))
     resumed = list(lessons((3,), 1, [(step, 4) for step in range(4, 13)]))

@@ -21,7 +21,7 @@ PARTS = (
 )
 
 
-def part_weights(scene: Scene, resolution: int, extra: float = 8.0) -> Tensor:
+def part_weights(scene: Scene, resolution: int, extra: float = 12.0) -> Tensor:
     """`[N, 1, H, W]`: 1, and 1 + `extra` in discs round eyes, nose and mouth."""
     axis = (np.arange(resolution) + 0.5) * 2 / resolution - 1
     inside = np.zeros((len(scene.landmarks.points), resolution, resolution), dtype=bool)

@@ -21,9 +21,9 @@ SHAPING_ROWS = 6
 drag changes no colours: in half of the pictures the other rows, with the colours, are another animal's."""
 FIRST_RECOLOURED = 32
 """The smallest height, px, of pictures that have more rows than those."""
-DECK, LOOKS = 48, 3
-"""So many lessons are learned in turn, and so many times, before new ones are drawn: drawing a picture at 256 px takes a CPU half
-as long as learning from it."""
+LOOKS, APART = 6, 16
+"""A lesson is learned so many times, with so many newer ones begun in between: drawing a picture at 256 px takes a CPU half as long
+as learning from it, and a GPU learns from several while one is drawn."""
 
 
 def recoloured_ws(shaping: Tensor, colouring: Tensor) -> Tensor:
@@ -59,19 +59,22 @@ def lesson(seed: tuple[int, ...], number: int, count: int, resolution: int) -> L
 
 
 def lesson_at(step: int) -> int:
-    """Number of the lesson that a step learns from."""
-    return step // (DECK * LOOKS) * DECK + step % DECK
+    """Number of the lesson that a step learns from: each `LOOKS`-th is a new one."""
+    newest, look = divmod(step, LOOKS)
+    known = newest - look * APART
+    return known if known >= 0 else newest
 
 
 def lessons(seed: tuple[int, ...], count: int, steps: Sequence[tuple[int, int]]) -> Iterator[Lesson]:
-    """Those of (step, resolution), drawn one ahead in another thread, and kept until they have been learned `LOOKS` times."""
+    """Those of (step, resolution), drawn in another thread while others are learned, and kept until they have been learned
+    `LOOKS` times."""
     wanted = [(lesson_at(step), resolution) for step, resolution in steps]
-    deck: OrderedDict[tuple[int, int], Future[Lesson]] = OrderedDict()
+    drawn: OrderedDict[tuple[int, int], Future[Lesson]] = OrderedDict()
     with ThreadPoolExecutor(max_workers=1) as pool:
         for i, now in enumerate(wanted):
-            for number, resolution in wanted[i : i + 2]:
-                if (number, resolution) not in deck:
-                    deck[number, resolution] = pool.submit(lesson, seed, number, count, resolution)
-            while len(deck) > DECK + 1:
-                deck.popitem(last=False)
-            yield deck[now].result()
+            for number, resolution in wanted[i : i + 2 * LOOKS]:
+                if (number, resolution) not in drawn:
+                    drawn[number, resolution] = pool.submit(lesson, seed, number, count, resolution)
+            while len(drawn) > LOOKS * APART + 2:
+                drawn.popitem(last=False)
+            yield drawn[now].result()
