@@ -27,7 +27,7 @@ from draggan_engine.critters.presets import PRESETS, Preset, Stage
 from draggan_engine.critters.render import render
 from draggan_engine.critters.scene import build_scene
 from draggan_engine.critters.spread import last_layer, scale_w, stretched, unstretched
-from draggan_engine.critters.teaching import SHAPING_ROWS, Lesson, lesson, lessons
+from draggan_engine.critters.teaching import SHAPING_ROWS, Lesson, lesson, lesson_at, lessons
 from draggan_engine.critters.trainer import JITTER, Progress, Trainer
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 from draggan_engine.networks.discriminator import Discriminator
@@ -227,7 +227,7 @@ def test_the_shipped_models_ws_have_no_narrow_direction(name: str) -> None:
 def test_lessons_are_those_of_their_steps() -> None:
     drawn = list(lessons((3,), 2, [(5, 8), (6, 8), (7, 16)]))
     assert [tuple(some.pictures.shape) for some in drawn] == [(2, 3, 8, 8), (2, 3, 8, 8), (2, 3, 16, 16)]
-    again = lesson((3,), 6, 2, 8)
+    again = lesson((3,), lesson_at(6), 2, 8)
     assert all(torch.equal(a, b) for a, b in zip(drawn[1], again, strict=True))
     assert not torch.equal(drawn[0].z, drawn[1].z)
     assert list(lessons((3,), 2, [])) == []
@@ -244,8 +244,8 @@ def test_lessons_are_drawn_once_and_learned_again(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(teaching, "LOOKS", 2)
     monkeypatch.setattr(teaching, "APART", 3)
     drawn = list(lessons((3,), 1, [(step, 4) for step in range(13)]))
-    order = [0, 0, 1, 1, 2, 2, 3, 0, 4, 1, 5, 2, 6]
-    assert asked == list(range(7))
+    order = [3, 0, 4, 1, 5, 2, 6, 3, 7, 4, 8, 5, 9]
+    assert asked == [3, 0, 4, 1, 5, 2, 6, 7, 8, 9]
     assert all(torch.equal(some.z, lesson((3,), number, 1, 4).z) for some, number in zip(drawn, order, strict=True))
     resumed = list(lessons((3,), 1, [(step, 4) for step in range(4, 13)]))
     assert all(torch.equal(a.z, b.z) for a, b in zip(drawn[4:], resumed, strict=True))

@@ -60,9 +60,8 @@ def lesson(seed: tuple[int, ...], number: int, count: int, resolution: int) -> L
 
 def lesson_at(step: int) -> int:
     """Number of the lesson that a step learns from: each `LOOKS`-th is a new one."""
-    newest, look = divmod(step, LOOKS)
-    known = newest - look * APART
-    return known if known >= 0 else newest
+    newer, look = divmod(step, LOOKS)
+    return newer + (LOOKS - 1 - look) * APART
 
 
 def lessons(seed: tuple[int, ...], count: int, steps: Sequence[tuple[int, int]]) -> Iterator[Lesson]:
@@ -75,6 +74,7 @@ def lessons(seed: tuple[int, ...], count: int, steps: Sequence[tuple[int, int]])
             for number, resolution in wanted[i : i + 2 * LOOKS]:
                 if (number, resolution) not in drawn:
                     drawn[number, resolution] = pool.submit(lesson, seed, number, count, resolution)
-            while len(drawn) > LOOKS * APART + 2:
+                drawn.move_to_end((number, resolution))
+            while len(drawn) > LOOKS * (APART + 2):  # a lesson comes again after LOOKS * APART steps
                 drawn.popitem(last=False)
             yield drawn[now].result()
