@@ -22,7 +22,8 @@ def test_an_edit_in_80_columns_and_24_rows(tmp_path: Path, colors: str) -> None:
     with Terminal(*options, folder=tmp_path, size=(80, 24), no_color=colors == "NO_COLOR") as terminal:
         terminal.wait_for(LOADED)
         place_pair(terminal, NOSE, (NOSE[0] + 12, NOSE[1]))
-        assert "●1" in terminal.text() and "◎1" in terminal.text(), "shape and number, whatever the colours"
+        # Shape and number, whatever the colours; the picture may come after what says that all is loaded.
+        terminal.wait_for(lambda: "●1" in terminal.text() and "◎1" in terminal.text())
         terminal.send("vHHKK")
         terminal.wait_for("RECTANGLE")
         terminal.send("\r")
