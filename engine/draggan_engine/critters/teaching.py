@@ -21,9 +21,10 @@ SHAPING_ROWS = 6
 drag changes no colours: in half of the pictures the other rows, with the colours, are another animal's."""
 FIRST_RECOLOURED = 32
 """The smallest height, px, of pictures that have more rows than those."""
-LOOKS, APART = 6, 16
-"""A lesson is learned so many times, with so many newer ones begun in between: drawing a picture at 256 px takes a CPU half as long
-as learning from it, and a GPU learns from several while one is drawn."""
+LOOKS, APART = 2, 16
+"""A lesson is learned so many times, with so many newer ones begun in between: drawing a picture at 256 px takes a CPU a third as
+long as learning from it. More looks teach the lessons' own pictures: with six, 4,000 steps of 16 pictures left faces that had been
+seen 7 % nearer to the drawings than the model before, and new ones no nearer."""
 
 
 def recoloured_ws(shaping: Tensor, colouring: Tensor) -> Tensor:
