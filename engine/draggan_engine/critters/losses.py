@@ -19,10 +19,11 @@ PARTS = (
     (("nose_tip",), 0.13),
     (("mouth_left", "mouth_right", "mouth_top", "mouth_bottom"), 0.22),
 )
+EXTRA = 12.0
 
 
-def part_weights(scene: Scene, resolution: int, extra: float = 12.0) -> Tensor:
-    """`[N, 1, H, W]`: 1, and 1 + `extra` in discs round eyes, nose and mouth."""
+def part_weights(scene: Scene, resolution: int) -> Tensor:
+    """`[N, 1, H, W]`: 1, and 1 + `EXTRA` in discs round eyes, nose and mouth."""
     axis = (np.arange(resolution) + 0.5) * 2 / resolution - 1
     inside = np.zeros((len(scene.landmarks.points), resolution, resolution), dtype=bool)
     for names, radius in PARTS:
@@ -30,7 +31,7 @@ def part_weights(scene: Scene, resolution: int, extra: float = 12.0) -> Tensor:
         dx = axis[None, None, :] - centre[:, 0, None, None]
         dy = -axis[None, :, None] - centre[:, 1, None, None]
         inside |= dx**2 + dy**2 < radius**2
-    return torch.from_numpy(1 + extra * inside.astype(np.float32))[:, None]
+    return torch.from_numpy(1 + EXTRA * inside.astype(np.float32))[:, None]
 
 
 def distillation_loss(picture: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
