@@ -16,7 +16,7 @@ from draggan_engine.critters import teaching
 from draggan_engine.critters import trainer as training
 from draggan_engine.critters.numbers import Z_DIM
 from draggan_engine.critters.presets import Preset, Stage
-from draggan_engine.critters.teaching import Lesson
+from draggan_engine.critters.teaching import Lesson, lesson_at
 from draggan_engine.critters.trainer import Trainer
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 
@@ -69,7 +69,7 @@ def test_two_workers_have_the_same_weights_and_learn_from_both_halves(
     # What one worker would have that sees both halves.
     monkeypatch.setattr(training, "JITTER", 0.0)
     alone = Trainer(TOY, seed=3)
-    halves = [lesson((3, worker), 0, 4, 8) for worker in (0, 1)]
+    halves = [lesson((3, worker), lesson_at(0), 4, 8) for worker in (0, 1)]
     weight = [half.weight / half.weight.mean() for half in halves]  # the mean is over a worker's own pictures
     both = Lesson(*(torch.cat(parts) for parts in zip(*halves, strict=True)))
     alone._learn(TOY.stages[0], 0.0, both._replace(weight=torch.cat(weight)))
