@@ -55,11 +55,12 @@ def motion_loss(
     known = features if isinstance(features, FeatureWindows) else FeatureWindows.of(features)
     with torch.no_grad():
         still = sample_windows(known, first, side, picture)
-    moved = sample_windows(known, first + shift, side, picture)
-    difference = (moved - still).abs().mean(dim=4)  # [N, P, side, side]
+    # In place, and no mean over the channels, whose gradient would be divided at each: of many points these are large.
+    difference = sample_windows(known, first + shift, side, picture).sub_(still).abs().sum(dim=4)  # [N, P, side, side]
     inside = area.square().sum(dim=2) < radius**2
     counts = (on_picture(handles[:, :, None, None] + area, picture) & inside).to(difference.dtype)
-    patches = (difference * counts).sum(dim=(2, 3)) / counts.sum(dim=(2, 3)).clamp_min(1)
+    elements = counts.sum(dim=(2, 3)).clamp_min(1) * still.shape[4]
+    patches = (difference * counts).sum(dim=(2, 3)) / elements
     return (patches * there_is).sum(dim=1)
 
 

@@ -37,8 +37,9 @@ def track(
     area = square(reach + 0.5, handles.device)
     candidates = handles.round()[:, :, None, None] + area  # [N, P, side, side, 2]
     near = ((candidates - handles[:, :, None, None]).abs() < reach).all(dim=4) & on_picture(candidates, picture)
-    difference = sample_windows(features, candidates[:, :, 0, 0], len(area), picture) - references[:, :, None, None]
-    cost = difference.abs().sum(dim=4) if norm == "l1" else difference.square().sum(dim=4)
+    difference = sample_windows(features, candidates[:, :, 0, 0], len(area), picture).sub_(references[:, :, None, None])
+    # In place: of many points these are by far the largest tensors of a step.
+    cost = (difference.abs_() if norm == "l1" else difference.square_()).sum(dim=4)
     nearest = torch.where(near, cost, torch.inf).flatten(2).argmin(dim=2)
     best = candidates.flatten(2, 3).gather(2, nearest[..., None, None].expand(-1, -1, 1, 2))[:, :, 0]
     return torch.where(near.flatten(2).any(dim=2)[..., None], best, handles)
