@@ -20,7 +20,9 @@ from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 
 SOURCE = "raise SystemExit('code of a checkpoint must never run')\n"
-_IDLE = ("family", "resolution", "mapping_layers", "mapping_lr_multiplier", "const_size", "channels")
+_IDLE = (
+    "family", "resolution", "mapping_layers", "mapping_features", "mapping_lr_multiplier", "const_size", "channels",
+)  # fmt: skip
 
 
 class Persistent:
@@ -62,7 +64,7 @@ def generator_object(network: Generator) -> Persistent:
         "w_dim": config.w_dim,
         "img_resolution": config.resolution,
         "img_channels": config.img_channels,
-        "mapping_kwargs": {"num_layers": config.mapping_layers},
+        "mapping_kwargs": {"num_layers": config.mapping_layers, "layer_features": config.mapping_features},
     }
     synthesis = {k: v for k, v in config.model_dump().items() if k not in _IDLE and k not in arguments}
     if isinstance(config, StyleGAN3Config):

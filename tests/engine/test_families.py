@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.checkpoints.shapes import stylegan2_part
 from draggan_engine.drag import DragEnd, DragSession, DragStep
 from draggan_engine.networks.config import StyleGAN2Config, StyleGAN3Config, pyramid_channels
 from draggan_engine.networks.generator import Generator
@@ -39,6 +40,23 @@ def stylegan3(*, radial: bool, resolution: int = 64) -> Generator:
         conv_kernel=1 if radial else 3, use_radial_filters=radial,
     )  # fmt: skip
     return Generator(config)
+
+
+def test_hidden_mapping_layers_of_another_width(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = StyleGAN2Config(
+        resolution=16, z_dim=12, w_dim=16, mapping_layers=3, mapping_features=20, channels=(8, 8, 8)
+    )
+    network = Generator(config)
+    assert [tuple(network.mapping.get_submodule(f"fc{i}").weight.shape) for i in range(3)] == [
+        (20, 12), (20, 20), (16, 20),
+    ]  # fmt: skip
+    model = load_model(str(write(tmp_path / "model.pkl", network)), "cpu")
+    ws = latent_of_seed(network, 0, 1.0)
+    assert np.array_equal(latent_of_seed(model.generator, 0, 1.0), ws)
+    tensors = {key: tensor for key, tensor in network.state_dict().items() if "resample_filter" not in key}
+    told = {"mapping_lr_multiplier": config.mapping_lr_multiplier}
+    assert stylegan2_part(tensors, told, "file").config == config, "the shapes tell it too"
 
 
 def run(model: Model, pairs: list[tuple[Point, Point]], mask: np.ndarray | None = None, **settings: object) -> DragEnd:

@@ -31,11 +31,11 @@ _DISCRIMINATOR_ARGS = (
 _STYLEGAN3_ARGS = tuple(
     name
     for name in StyleGAN3Config.model_fields
-    if name not in ("family", "resolution", "mapping_layers", "mapping_lr_multiplier")
+    if name not in ("family", "resolution", "mapping_layers", "mapping_features", "mapping_lr_multiplier")
 )
 # Arguments that change no picture, or whose effect is in the tensors.
 _IDLE = (
-    "num_layers", "w_avg_beta", "embed_features", "layer_features", "cmap_dim", "square", "resample_filter",
+    "num_layers", "w_avg_beta", "embed_features", "cmap_dim", "square", "resample_filter",
     "freeze_layers", "channels_last", "fp16_channels_last", "fused_modconv_default", "magnitude_ema_beta",
 )  # fmt: skip
 # Arguments of which one value is built.
@@ -143,7 +143,7 @@ def _discriminator(root: object, layout: _Layout, path: Path) -> DiscriminatorPa
         "mapping_layers": 0 if mapping is None else _count_layers(mapping),
     }
     for rest in (args, mapping_args, epilogue_args):
-        _settle(rest, _FIXED | {"architecture": "resnet", "lr_multiplier": 0.01}, where)
+        _settle(rest, _FIXED | {"architecture": "resnet", "lr_multiplier": 0.01, "layer_features": None}, where)
     return DiscriminatorPart(validated(DiscriminatorConfig, values, where), _tensors(record, path))
 
 
@@ -202,6 +202,7 @@ def _mapped(args: dict[str, object], mapping_args: dict[str, object], mapping: P
     return {
         **_taken(args, ("z_dim", "w_dim")),
         "mapping_layers": _count_layers(mapping),
+        "mapping_features": mapping_args.pop("layer_features", None),
         "mapping_lr_multiplier": mapping_args.pop("lr_multiplier", 0.01),
     }
 

@@ -30,15 +30,17 @@ def stylegan2_part(state: Mapping[str, Tensor], told: Mapping[str, object], wher
     """
     kernels = {int(match[1]): tensor for key, tensor in state.items() if (match := _BLOCK.fullmatch(key))}
     const = _of_rank(state, "synthesis.b4.const", 3, where)
-    dense = _of_rank(state, "mapping.fc0.weight", 2, where)
+    layers = sum(_MAPPING.fullmatch(key) is not None for key in state)
+    first, last = (_of_rank(state, f"mapping.fc{i}.weight", 2, where) for i in (0, max(layers - 1, 0)))
     values = {
         "resolution": max(kernels, default=0),
         "channels": tuple(_channels(kernels[resolution]) for resolution in sorted(kernels)),
         "img_channels": len(_of_rank(state, "synthesis.b4.torgb.weight", 4, where)),
         "const_size": (const.shape[1], const.shape[2]),
-        "w_dim": dense.shape[0],
-        "z_dim": dense.shape[1],
-        "mapping_layers": sum(_MAPPING.fullmatch(key) is not None for key in state),
+        "w_dim": last.shape[0],
+        "z_dim": first.shape[1],
+        "mapping_layers": layers,
+        "mapping_features": None if len(first) == len(last) else len(first),
         **told,
     }
     config = validated(StyleGAN2Config, values, where)

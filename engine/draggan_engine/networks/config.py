@@ -72,7 +72,15 @@ class _Mapped(_Network):
     z_dim: Annotated[int, Field(gt=0, le=8192)] = 512
     w_dim: Annotated[int, Field(gt=0, le=8192)] = 512
     mapping_layers: Annotated[int, Field(ge=1, le=64)] = 8
+    mapping_features: Annotated[
+        int | None, Field(gt=0, le=8192, description="of all layers but the last; null = w_dim")
+    ] = None
     mapping_lr_multiplier: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
+
+    @property
+    def mapping_widths(self) -> tuple[int, ...]:
+        """How many features each layer of the mapping gives, the first layer's first."""
+        return (self.mapping_features or self.w_dim,) * (self.mapping_layers - 1) + (self.w_dim,)
 
 
 class StyleGAN2Config(_Pyramid, _Mapped):

@@ -31,10 +31,10 @@ class Mapping(nn.Module):
         if config.c_dim:
             self.embed = Dense(config.c_dim, config.w_dim)
             width += config.w_dim
-        for i in range(self.num_layers):
-            layer = Dense(width, config.w_dim, lr_multiplier=config.mapping_lr_multiplier, activation="lrelu")
+        for i, features in enumerate(config.mapping_widths):
+            layer = Dense(width, features, lr_multiplier=config.mapping_lr_multiplier, activation="lrelu")
             self.add_module(f"fc{i}", layer)
-            width = config.w_dim
+            width = features
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def forward(self, z: Tensor, c: Tensor | None = None, *, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
