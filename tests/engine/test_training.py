@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,19 +17,21 @@ from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.checkpoints.native import save_native
 from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import GeneratorPart
-from draggan_engine.critters import card, export, independence, teaching, train
+from draggan_engine.critters import card, close_ups, export, independence, teaching, train
+from draggan_engine.critters import trainer as training
 from draggan_engine.critters.export import settings_for, shortened
 from draggan_engine.critters.figures import errors, interpolations, pictures_of
-from draggan_engine.critters.growth import grows_into
+from draggan_engine.critters.growth import grows_into, mapping_layer, plant
 from draggan_engine.critters.losses import discriminator_loss, generator_loss, gradient_penalty
 from draggan_engine.critters.muon import orthogonalise
 from draggan_engine.critters.numbers import Z_DIM, latent_of_seed
 from draggan_engine.critters.presets import PRESETS, Preset, Stage
+from draggan_engine.critters.reading import read
 from draggan_engine.critters.render import render
 from draggan_engine.critters.scene import build_scene
-from draggan_engine.critters.spread import last_layer, scale_w, stretched, unstretched
+from draggan_engine.critters.spread import even, some_w, some_z, stretched, unstretched
 from draggan_engine.critters.teaching import SHAPING_ROWS, Lesson, lesson, lesson_at, lessons
-from draggan_engine.critters.trainer import JITTER, Progress, Trainer
+from draggan_engine.critters.trainer import JITTER, MEANS_OF, Progress, Trainer
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
@@ -104,7 +107,7 @@ def test_another_run_goes_on_from_its_weights(tmp_path: Path, whole: tuple[Train
     assert trainer.total_steps == 40, "the full resolution's stages"
     assert errors(trainer.ema, 16).whole == pytest.approx(errors(whole[0].ema, 16).whole, rel=1e-4)
     assert trainer.has_judged
-    assert float(last_layer(trainer.generator).weight.detach().std()) == pytest.approx(100, rel=1e-3)
+    assert some_w(trainer.generator).std(dim=0).detach().numpy() == pytest.approx(math.sqrt(2), rel=1e-3)
     run(trainer, 2)
     trainer.save(tmp_path / "state.pt")
     again = Trainer(TOY, seed=2)
@@ -149,6 +152,56 @@ def test_a_larger_network_goes_on_from_a_smaller_one() -> None:
     assert all(weights[name][where].all() for name, where in added.items())
 
 
+def test_a_mapping_of_more_features_goes_on_from_one_of_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same pictures, before anything is learned; the features that are new read the scene."""
+    asked: list[tuple[int, ...]] = []
+    monkeypatch.setattr(training, "read", lambda _mapping, known, _seed: asked.append(tuple(known)))
+    more = TOY.generator.model_copy(update={"mapping_layers": 3, "mapping_features": 96})
+    assert grows_into(TOY.generator, more)
+    assert not grows_into(more, TOY.generator)
+    assert not grows_into(TOY.generator, more.model_copy(update={"mapping_layers": 4}))
+    assert not grows_into(TOY.generator, more.model_copy(update={"mapping_features": 48}))
+    torch.manual_seed(0)
+    small = Generator(TOY.generator).requires_grad_(False)
+    trainer = Trainer(replace(TOY, generator=more), seed=1)
+    trainer.go_on_from(small, None)
+    before, after = (pictures_of(network, range(3), 16) for network in (small, trainer.ema))
+    assert torch.allclose(before, after, atol=1e-4 * float(before.abs().max()))
+    assert asked == [(64, 64)]
+    trainer.go_on_from(trainer.ema, None)
+    assert asked == [(64, 64)], "nothing is new"
+    run(trainer, 1)
+    listened_to = mapping_layer(trainer.generator.mapping, 2).weight[:, 64:] != 0
+    assert float(listened_to.float().mean()) > 0.9
+
+
+def test_a_mapping_reads_the_scene() -> None:
+    torch.manual_seed(0)
+    small = Generator(TOY.generator).requires_grad_(False)
+    large = Generator(TOY.generator.model_copy(update={"mapping_layers": 3, "mapping_features": 256}))
+    plant(small, large)
+    known = [mapping_layer(large.mapping, i).weight[:64].clone() for i in range(2)]
+    assert read(large.mapping, (64, 64), 3, steps=120) < 0.75, "1 knows the mean alone"
+    assert all(torch.equal(known[i], mapping_layer(large.mapping, i).weight[:64]) for i in range(2))
+
+
+def test_a_step_keeps_the_means_of_dense_layers() -> None:
+    trainer = Trainer(TOY, seed=1)
+    z = some_z(trainer.generator, MEANS_OF)
+    z = z / z.square().mean(dim=1, keepdim=True).sqrt()
+    first = mapping_layer(trainer.generator.mapping, 0)
+
+    def linear() -> Tensor:
+        return z @ first.weight.detach().t() * first.gain + first.bias.detach() * first.lr_multiplier
+
+    for p in trainer.generator.parameters():
+        p.grad = torch.randn_like(p)
+    before = linear()
+    trainer._step_weights(0.01)
+    assert (linear() - before).abs().mean() > 0.003
+    assert torch.allclose(linear().mean(dim=0), before.mean(dim=0), atol=1e-5)
+
+
 def test_growing_changes_no_picture() -> None:
     """Before its first step, a larger stage shows the smaller one's picture, upsampled."""
     trainer = Trainer(TOY, seed=1)
@@ -175,9 +228,11 @@ def narrowest(generator: Generator) -> float:
     return float(torch.linalg.eigvalsh(torch.cov(w.T))[0]) ** 0.5
 
 
-def test_another_w_changes_no_picture() -> None:
+@pytest.mark.parametrize("features", [None, 80])
+def test_another_w_changes_no_picture(features: int | None) -> None:
     torch.manual_seed(0)
-    generator = Generator(TOY.generator).requires_grad_(False)
+    config = TOY.generator.model_copy(update={"mapping_features": features})
+    generator = Generator(config).requires_grad_(False)
     z = torch.randn(4, Z_DIM)
     mapped = generator.mapping(z)
     before = generator.synthesis(mapped).image
@@ -198,8 +253,10 @@ def test_another_w_changes_no_picture() -> None:
     assert again.config == generator.config
     assert torch.allclose(before, again.synthesis(again.mapping(z)).image, atol=close)
 
-    scale_w(again, 7.0)
-    assert torch.allclose(again.mapping(z), 7 * mapped, atol=1e-4)
+    even(again)
+    assert some_w(again).std(dim=0).numpy() == pytest.approx(math.sqrt(2), rel=1e-3)
+    styles = again.synthesis.get_submodule("b8.conv1.affine")(some_w(again))
+    assert float(styles.square().mean()) == pytest.approx(1, rel=1e-3)
     assert torch.allclose(before, again.synthesis(again.mapping(z)).image, atol=close)
 
 
@@ -225,10 +282,10 @@ def test_the_shipped_models_ws_have_no_narrow_direction(name: str) -> None:
 
 
 def test_lessons_are_those_of_their_steps() -> None:
-    drawn = list(lessons((3,), 2, [(5, 8), (6, 8), (7, 16)]))
+    drawn = list(lessons((3,), 2, [(5, 8, False), (6, 8, False), (7, 16, False)]))
     assert [tuple(some.pictures.shape) for some in drawn] == [(2, 3, 8, 8), (2, 3, 8, 8), (2, 3, 16, 16)]
     again = lesson((3,), lesson_at(6), 2, 8)
-    assert all(torch.equal(a, b) for a, b in zip(drawn[1], again, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(drawn[1][:4], again[:4], strict=True))
     assert not torch.equal(drawn[0].z, drawn[1].z)
     assert list(lessons((3,), 2, [])) == []
 
@@ -236,19 +293,53 @@ def test_lessons_are_those_of_their_steps() -> None:
 def test_lessons_are_drawn_once_and_learned_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def draw(seed: tuple[int, ...], number: int, count: int, resolution: int) -> Lesson:
+    def draw(seed: tuple[int, ...], number: int, count: int, resolution: int, close_up: bool) -> Lesson:
         asked.append(number)
-        return lesson(seed, number, count, resolution)
+        return lesson(seed, number, count, resolution, close_up)
 
     monkeypatch.setattr(teaching, "lesson", draw)
     monkeypatch.setattr(teaching, "LOOKS", 2)
     monkeypatch.setattr(teaching, "APART", 3)
-    drawn = list(lessons((3,), 1, [(step, 4) for step in range(13)]))
+    drawn = list(lessons((3,), 1, [(step, 4, False) for step in range(13)]))
     order = [3, 0, 4, 1, 5, 2, 6, 3, 7, 4, 8, 5, 9]
     assert asked == [3, 0, 4, 1, 5, 2, 6, 7, 8, 9]
     assert all(torch.equal(some.z, lesson((3,), number, 1, 4).z) for some, number in zip(drawn, order, strict=True))
-    resumed = list(lessons((3,), 1, [(step, 4) for step in range(4, 13)]))
+    resumed = list(lessons((3,), 1, [(step, 4, False) for step in range(4, 13)]))
     assert all(torch.equal(a.z, b.z) for a, b in zip(drawn[4:], resumed, strict=True))
+
+
+def test_close_ups_are_windows_of_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = lesson((3,), 5, 10, 64, close_up=True)
+    assert drawn.corners is not None
+    assert drawn.pictures.shape == (10, 3, *close_ups.size_of(64)) == (10, 3, 26, 30)
+    whole = lesson((3,), 5, 10, 64)
+    assert torch.equal(drawn.z, whole.z)
+    window = close_ups.cut(whole.pictures, drawn.corners, (26, 30))
+    assert (drawn.pictures - window).abs().mean() < 1e-3  # other tiles: rays between four pixels share a light
+    faces = drawn.weight.amin(dim=(1, 2, 3)) == 1
+    assert int(faces.sum()) == 7
+    assert (drawn.weight[faces] > 1).sum() == (whole.weight[faces] > 1).sum(), "all parts are in"
+    assert drawn.weight[~faces].amin() == close_ups.WORTH
+
+    monkeypatch.setattr(close_ups, "PRECISION", torch.float32)
+    config = TOY.generator.model_copy(update={"resolution": 128, "channels": (8,) * 6})
+    generator = Generator(config).requires_grad_(False)
+    ws = generator.mapping(drawn.z)
+    picture = generator.synthesis(ws).image
+    corners = drawn.corners * 2
+    corners[0], corners[1] = (0, 0), (128 - 52, 128 - 60)
+    window = close_ups.cut(picture, corners, (52, 60))
+    apart = (close_ups.pictures_in(generator.synthesis, ws, corners) - window).abs()
+    assert apart[:, :, 1:-1, 1:-1].max() < 0.02 * picture.std()
+    assert apart.mean() < 1e-3 * picture.std()
+
+
+def test_close_ups_teach() -> None:
+    config = TOY.generator.model_copy(update={"resolution": 64, "channels": (48, 48, 48, 24, 16)})
+    stage = Stage(64, 320, 0.02, 0.004, close_ups=True)
+    trainer, drawn = Trainer(replace(TOY, generator=config), seed=1), lesson((3,), 5, 8, 64, close_up=True)
+    loss = [trainer._learn(stage, 0.0, drawn).distillation for _ in range(30)]
+    assert np.mean(loss[-4:]) < 0.9 * loss[0]
 
 
 def test_in_half_of_a_lesson_the_colours_are_anothers() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from draggan_engine.networks.discriminator import Discriminator
@@ -22,25 +23,35 @@ PARTS = (
 EXTRA = 12.0
 
 
+def part_centres(scene: Scene) -> NDArray[np.float64]:
+    """`[N, len(PARTS), 2]`, picture plane."""
+    found: NDArray[np.float64] = np.stack(
+        [scene.landmarks.points[:, [LANDMARKS.index(name) for name in names]].mean(axis=1) for names, _ in PARTS],
+        axis=1,
+    )
+    return found
+
+
 def part_weights(scene: Scene, resolution: int) -> Tensor:
     """`[N, 1, H, W]`: 1, and 1 + `EXTRA` in discs round eyes, nose and mouth."""
     axis = (np.arange(resolution) + 0.5) * 2 / resolution - 1
     inside = np.zeros((len(scene.landmarks.points), resolution, resolution), dtype=bool)
-    for names, radius in PARTS:
-        centre = scene.landmarks.points[:, [LANDMARKS.index(name) for name in names]].mean(axis=1)
+    for centre, (_, radius) in zip(part_centres(scene).transpose(1, 0, 2), PARTS, strict=True):
         dx = axis[None, None, :] - centre[:, 0, None, None]
         dy = -axis[None, :, None] - centre[:, 1, None, None]
         inside |= dx**2 + dy**2 < radius**2
     return torch.from_numpy(1 + EXTRA * inside.astype(np.float32))[:, None]
 
 
-def distillation_loss(picture: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    """Weighted L1 + L2 + L1 of horizontal and vertical differences; scalar."""
+def distillation_loss(
+    picture: Tensor, truth: Tensor, weight: Tensor, squares: float = 1.0, edges: float = 1.0
+) -> Tensor:
+    """Weighted L1 + `squares`·L2 + `edges`·L1 of horizontal and vertical differences; scalar."""
     weight = weight / weight.mean()
     error = picture - truth
-    loss = (weight * (error.abs() + error.square())).mean()
+    loss = (weight * (error.abs() + squares * error.square())).mean()
     for dim in (2, 3):
-        loss = loss + (weight.narrow(dim, 1, weight.shape[dim] - 1) * error.diff(dim=dim).abs()).mean()
+        loss = loss + edges * (weight.narrow(dim, 1, weight.shape[dim] - 1) * error.diff(dim=dim).abs()).mean()
     return loss
 
 

@@ -124,24 +124,24 @@ def _rays(left, top, step, group, near, active, hairs, strokes, depth, sides, bo
 
 
 @compiled
-def _draw_one(boxes, strokes, whiskers, solids, paint, sub, out):  # type: ignore[no-untyped-def]
-    """One picture, tile by tile: few parts can be seen in one."""
-    size, parts = out.shape[1], len(boxes)
+def _draw_one(boxes, strokes, whiskers, solids, paint, sub, size, corner, out):  # type: ignore[no-untyped-def]
+    """A window of one picture, tile by tile: few parts can be seen in one."""
+    parts, height, width = len(boxes), out.shape[1], out.shape[2]
     pixel = 2.0 / size
     group = 2 - sub % 2
     share = 1.0 / (sub * sub)
     active, hairy = np.empty(parts, dtype=np.int64), np.empty(len(strokes), dtype=np.int64)
     # A row a ray, the fifth for the middle of four; behind the depths of the active parts, which of them is seen.
     depth, sides = np.empty((5, parts + 1)), np.empty((5, parts), dtype=np.int64)
-    for top in range(0, size, TILE):
-        for left in range(0, size, TILE):
-            x0, y1 = left * pixel - 1.0, 1.0 - top * pixel
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            x0, y1 = (corner[1] + left) * pixel - 1.0, 1.0 - (corner[0] + top) * pixel
             x1, y0 = x0 + TILE * pixel, y1 - TILE * pixel
             near = _crossing(boxes, x0, x1, y0, y1, active)
             hairs = _crossing(strokes, x0, x1, y0, y1, hairy)
-            for i in range(top, min(top + TILE, size)):
-                for j in range(left, min(left + TILE, size)):
-                    x, y = j * pixel - 1.0, 1.0 - i * pixel
+            for i in range(top, min(top + TILE, height)):
+                for j in range(left, min(left + TILE, width)):
+                    x, y = (corner[1] + j) * pixel - 1.0, 1.0 - (corner[0] + i) * pixel
                     if near + hairs == 0:
                         r, g, b = backdrop(x + 0.5 * pixel, y - 0.5 * pixel, paint[6])
                         out[0, i, j], out[1, i, j], out[2, i, j] = r, g, b
@@ -162,24 +162,33 @@ _ALONE = threading.Lock()  # some of numba's threading layers end the process wh
 
 @numba.njit(parallel=True, fastmath=True, error_model="numpy")
 def _draw(  # type: ignore[no-untyped-def]
-    boxes, strokes, whiskers, centre, quadric, offset, cut, frame, apart, head, gaze, opening, marks, colours, light, sub, out
+    boxes, strokes, whiskers, centre, quadric, offset, cut, frame, apart, head, gaze, opening, marks, colours, light, sub, size,
+    corners, out,
 ):  # fmt: skip
     for n in numba.prange(len(centre)):
         solids = centre[n], quadric[n], offset[n], cut[n]
         rays = light_on(quadric[n], light[n])
         paint = frame[n], apart[n], head[n], gaze[n], opening[n], marks[n], colours[n], light[n], rays
-        _draw_one(boxes[n], strokes[n], whiskers[n], solids, paint, sub, out[n])
+        _draw_one(boxes[n], strokes[n], whiskers[n], solids, paint, sub, size, corners[n], out[n])
 
 
 def render(scene: Scene, resolution: int, supersampling: int = 2) -> NDArray[np.float32]:
     """Pictures `[N, 3, resolution, resolution]`, float32 in [−1, 1]."""
-    out = np.empty((len(scene.centre), 3, resolution, resolution), dtype=np.float32)
+    corners = np.zeros((len(scene.centre), 2), dtype=np.int64)
+    return render_windows(scene, resolution, corners, (resolution, resolution), supersampling)
+
+
+def render_windows(
+    scene: Scene, resolution: int, corners: NDArray[np.int64], size: tuple[int, int], supersampling: int = 2
+) -> NDArray[np.float32]:
+    """Windows `[N, 3, height, width]` of those pictures, with their top left pixels (y, x) at `corners` `[N, 2]`."""
+    out = np.empty((len(scene.centre), 3, *size), dtype=np.float32)
     middle, ends = scene.centre[..., :2], scene.whiskers[..., :2]
     with _ALONE:
         _draw(
             _boxes(middle - scene.extent, middle + scene.extent), _boxes(ends.min(axis=2) - BENT, ends.max(axis=2) + BENT),
             scene.whiskers, scene.centre, scene.quadric, scene.offset, scene.cut, scene.frame, scene.apart, scene.head,
-            scene.gaze, scene.opening, scene.marks, scene.colours, scene.light, supersampling, out,
+            scene.gaze, scene.opening, scene.marks, scene.colours, scene.light, supersampling, resolution, corners, out,
         )  # fmt: skip
     return out * 2 - 1
 

@@ -27,6 +27,7 @@ __all__ = [
     "build_scene",
     "landmarks_of_seed",
     "latent_of_seed",
+    "marks_of",
     "numbers_of",
     "scene_of",
     "to_pixels",
@@ -114,7 +115,7 @@ def scene_of(p: Mapping[str, Array], colouring: Mapping[str, Array] | None = Non
         head=animal.head,
         gaze=animal.gaze,
         opening=animal.opening,
-        marks=_marks(p, traits | {name: coloured[name] for name in PATTERNS}, animal),
+        marks=marks_of(p, traits | {name: coloured[name] for name in PATTERNS}, animal),
         whiskers=animal.whiskers,
         colours=colours_of(q, coloured),
         light=light / np.linalg.norm(light, axis=1, keepdims=True),
@@ -122,8 +123,8 @@ def scene_of(p: Mapping[str, Array], colouring: Mapping[str, Array] | None = Non
     )
 
 
-def _marks(p: Mapping[str, Array], traits: Mapping[str, Array], animal: Anatomy) -> Array:
-    """`[N, len(MARKS)]`."""
+def marks_of(p: Mapping[str, Array], traits: Mapping[str, Array], animal: Anatomy) -> Array:
+    """`[N, len(MARKS)]`, of the animals' numbers, traits and anatomy."""
     parts = animal.parts
     eye = parts.centre[:, parts.names.index("eye_right")] - parts.centre[:, parts.names.index("head")]
     local = np.einsum("nji,nj->ni", animal.head, eye)

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.ops import SQRT2, Dense
+from draggan_engine.networks.stylegan2 import Layer, ToRGB
 
 SAMPLES = 20_000
 WIDEST = 1000.0  # times as wide; what is narrower still stays a little narrow, or rounding would be widened
@@ -31,19 +33,41 @@ def style_layers(generator: Generator) -> Iterator[Dense]:
             yield module
 
 
-@torch.no_grad()
-def scale_w(generator: Generator, factor: float) -> None:
-    """Makes all w that factor larger; no picture changes.
+def some_w(generator: Generator) -> Tensor:
+    """W of the same `SAMPLES` latents each time, `[SAMPLES, w_dim]`."""
+    w: Tensor = generator.mapping(some_z(generator))[:, 0]
+    return w
 
-    The last mapping layer is positively homogeneous (leaky ReLU), so scaling its weight and bias scales w, and each
-    style layer takes it back.
+
+def some_z(generator: Generator, count: int = SAMPLES) -> Tensor:
+    """`[count, z_dim]`, standard normal."""
+    z = np.random.RandomState(0).randn(count, generator.config.z_dim).astype(np.float32)
+    return torch.from_numpy(z).to(generator.device)
+
+
+@torch.no_grad()
+def even(generator: Generator) -> None:
+    """Gives every component of w the spread that it has when training starts, √2, and the styles of every layer a root mean
+    square of 1; no picture changes.
+
+    Steps are of fixed sizes, and what has grown in one training after another hardly notices them any more. The last mapping
+    layer is positively homogeneous (leaky ReLU): its rows are scaled, and the style layers take it back. A demodulated
+    convolution does not notice how large its styles are; for toRGB the kernel takes it back.
     """
-    last = last_layer(generator)
-    last.weight.mul_(factor)
+    last, w = last_layer(generator), some_w(generator)
+    factor = SQRT2 / w.std(dim=0)
+    w = w * factor
+    last.weight.mul_(factor[:, None])
     last.bias.mul_(factor)
-    generator.mapping.w_avg.mul_(factor)
-    for style in style_layers(generator):
-        style.weight.div_(factor)
+    generator.mapping.w_avg.copy_(w.mean(dim=0))
+    for module in generator.synthesis.modules():
+        if isinstance(module, Layer | ToRGB):
+            module.affine.weight.div_(factor)
+            size = module.affine(w).square().mean().sqrt()
+            module.affine.weight.div_(size)
+            module.affine.bias.div_(size)
+            if isinstance(module, ToRGB):
+                module.weight.mul_(size)
 
 
 @torch.no_grad()
@@ -58,8 +82,7 @@ def stretched(generator: Generator) -> Generator:
     One mapping layer more does it, and the style layers take it back. It is a leaky ReLU as the others, but its bias lifts
     every w to where that is linear.
     """
-    z = torch.from_numpy(np.random.RandomState(0).randn(SAMPLES, generator.config.z_dim).astype(np.float32))
-    w = generator.mapping(z)[:, 0].double()
+    w = some_w(generator).double()
     unit = 1 / w.std(dim=0)
     variances, directions = torch.linalg.eigh(torch.cov((w * unit).T))
     widen = variances.clamp(WIDEST**-2, 1).rsqrt()
@@ -69,13 +92,18 @@ def stretched(generator: Generator) -> Generator:
 
     config = generator.config.model_copy(update={"mapping_layers": generator.config.mapping_layers + 1})
     result = Generator(config).requires_grad_(False)
-    result.load_state_dict(result.state_dict() | generator.state_dict())
+    state = result.state_dict() | generator.state_dict()
+    for name in _last_parameters(generator):  # what was w may be fewer features than other hidden layers have
+        rows = config.mapping_widths[-2] - config.w_dim
+        state[name] = F.pad(state[name], (0, 0) * (state[name].ndim - 1) + (0, rows))
+    result.load_state_dict(state)
     last = last_layer(result)
-    last.weight.copy_(matrix / (SQRT2 * last.gain))
+    last.weight.zero_()
+    last.weight[:, : config.w_dim] = matrix / (SQRT2 * last.gain)
     last.bias.copy_(offset / (SQRT2 * last.lr_multiplier))
     back = torch.linalg.inv(matrix)
-    _turn_styles(result, back, -back @ offset)
-    result.mapping.w_avg.copy_(result.mapping(z)[:, 0].mean(dim=0))
+    turn_styles(result, back, -back @ offset)
+    result.mapping.w_avg.copy_(some_w(result).mean(dim=0))
     return result
 
 
@@ -83,19 +111,26 @@ def stretched(generator: Generator) -> Generator:
 def unstretched(generator: Generator) -> Generator:
     """What `stretched` was given: the same pictures without its last mapping layer."""
     last = last_layer(generator)
-    matrix = last.weight.double() * (SQRT2 * last.gain)
+    matrix = last.weight[:, : generator.config.w_dim].double() * (SQRT2 * last.gain)
     offset = last.bias.double() * (SQRT2 * last.lr_multiplier)
     config = generator.config.model_copy(update={"mapping_layers": generator.config.mapping_layers - 1})
     result = Generator(config).requires_grad_(False)
-    state = generator.state_dict()
-    result.load_state_dict({name: state[name] for name in result.state_dict()})
-    _turn_styles(result, matrix, offset)
+    state = {name: generator.state_dict()[name] for name in result.state_dict()}
+    for name in _last_parameters(result):
+        state[name] = state[name][: config.w_dim]
+    result.load_state_dict(state)
+    turn_styles(result, matrix, offset)
     result.mapping.w_avg.copy_(torch.linalg.solve(matrix, generator.mapping.w_avg.double() - offset))
     return result
 
 
-def _turn_styles(generator: Generator, matrix: Tensor, offset: Tensor) -> None:
-    """Its style layers, for w, get those for v, where w = matrix · v + offset."""
+def _last_parameters(generator: Generator) -> tuple[str, str]:
+    layer = f"mapping.fc{generator.config.mapping_layers - 1}"
+    return f"{layer}.weight", f"{layer}.bias"
+
+
+def turn_styles(generator: Generator, matrix: Tensor, offset: Tensor) -> None:
+    """Its style layers, for w, get those for v, where w = matrix · v + offset; no picture changes."""
     for style in style_layers(generator):
         weight = style.weight.double()
         style.bias.add_(weight @ offset * (style.gain / style.lr_multiplier))

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import close_ups
+from .close_ups import Corners
 from .losses import part_weights
 from .numbers import Z_DIM, numbers_of
-from .render import render
+from .render import render, render_windows
 from .scene import scene_of
 
 SHAPING_ROWS = 6
@@ -46,17 +48,30 @@ class Lesson(NamedTuple):
     colouring: Tensor
     pictures: Tensor
     weight: Tensor
+    corners: Corners | None = None
+
+    def to(self, device: torch.device) -> Lesson:
+        z, colouring, pictures, weight = (part.to(device) for part in self[:4])
+        return Lesson(z, colouring, pictures, weight, self.corners)
 
 
-def lesson(seed: tuple[int, ...], number: int, count: int, resolution: int) -> Lesson:
-    """That of a number: a resumed run goes on with the same."""
-    z, colouring = np.random.default_rng([*seed, number]).standard_normal((2, count, Z_DIM))
+def lesson(seed: tuple[int, ...], number: int, count: int, resolution: int, close_up: bool = False) -> Lesson:
+    """That of a number: a resumed run goes on with the same. `close_up`: of windows of the pictures."""
+    rng = np.random.default_rng([*seed, number])
+    z, colouring = rng.standard_normal((2, count, Z_DIM))
     recolour = count // 2 if resolution >= FIRST_RECOLOURED else 0
     colouring[recolour:] = z[recolour:]
     scene = scene_of(numbers_of(z), numbers_of(colouring))
-    z, colouring = z.astype(np.float32), colouring.astype(np.float32)
-    pictures = torch.from_numpy(render(scene, resolution))
-    return Lesson(torch.from_numpy(z), torch.from_numpy(colouring), pictures, part_weights(scene, resolution))
+    of_shapes, of_colours = (torch.from_numpy(some.astype(np.float32)) for some in (z, colouring))
+    weight = part_weights(scene, resolution)
+    if not close_up:
+        return Lesson(of_shapes, of_colours, torch.from_numpy(render(scene, resolution)), weight)
+    corners, anywhere = close_ups.choose(scene, resolution, rng)
+    size = close_ups.size_of(resolution)
+    weight = close_ups.cut(weight, corners, size)
+    weight[anywhere] = weight[anywhere].clamp_min(close_ups.WORTH)
+    pictures = torch.from_numpy(render_windows(scene, resolution, corners, size))
+    return Lesson(of_shapes, of_colours, pictures, weight, corners)
 
 
 def lesson_at(step: int) -> int:
@@ -65,17 +80,18 @@ def lesson_at(step: int) -> int:
     return newer + (LOOKS - 1 - look) * APART
 
 
-def lessons(seed: tuple[int, ...], count: int, steps: Sequence[tuple[int, int]]) -> Iterator[Lesson]:
-    """Those of (step, resolution), drawn in another thread while others are learned, and kept until they have been learned
-    `LOOKS` times."""
-    wanted = [(lesson_at(step), resolution) for step, resolution in steps]
-    drawn: OrderedDict[tuple[int, int], Future[Lesson]] = OrderedDict()
+def lessons(seed: tuple[int, ...], count: int, steps: Sequence[tuple[int, int, bool]]) -> Iterator[Lesson]:
+    """Those of (step, resolution, close-up), drawn in another thread while others are learned, and kept until they have been
+    learned `LOOKS` times."""
+    wanted = [(lesson_at(step), resolution, close_up) for step, resolution, close_up in steps]
+    drawn: OrderedDict[tuple[int, int, bool], Future[Lesson]] = OrderedDict()
     with ThreadPoolExecutor(max_workers=1) as pool:
         for i, now in enumerate(wanted):
-            for number, resolution in wanted[i : i + 2 * LOOKS]:
-                if (number, resolution) not in drawn:
-                    drawn[number, resolution] = pool.submit(lesson, seed, number, count, resolution)
-                drawn.move_to_end((number, resolution))
+            for one in wanted[i : i + 2 * LOOKS]:
+                if one not in drawn:
+                    number, resolution, close_up = one
+                    drawn[one] = pool.submit(lesson, seed, number, count, resolution, close_up)
+                drawn.move_to_end(one)
             while len(drawn) > LOOKS * (APART + 2):  # a lesson comes again after LOOKS * APART steps
                 drawn.popitem(last=False)
             yield drawn[now].result()

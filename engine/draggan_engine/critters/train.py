@@ -92,6 +92,10 @@ def _run(worker: int, args: argparse.Namespace) -> None:
         trainer.load(args.state / STATE)
     elif args.go_on_from is not None:
         model = load_model(str(args.go_on_from), "cpu")
+        if worker == 0:
+            print(
+                f"going on from {args.go_on_from}; new features of the mapping, if any, learn to read first", flush=True
+            )
         trainer.go_on_from(unstretched(model.generator), model.load_discriminator())
     if worker > 0:
         for _ in trainer.steps():

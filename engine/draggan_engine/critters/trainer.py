@@ -18,14 +18,17 @@ from torch import Tensor, nn
 
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.ops import Dense
 from draggan_engine.networks.stylegan2 import ToRGB
 from draggan_engine.protocol.atomic import atomic_write
 
-from .growth import plant
+from . import close_ups
+from .growth import mapping_layer, plant
 from .losses import discriminator_loss, distillation_loss, generator_loss, gradient_penalty
 from .muon import Muon
 from .presets import Preset, Stage
-from .spread import last_layer, scale_w
+from .reading import read
+from .spread import even, some_z, style_layers
 from .teaching import Lesson, lessons, recoloured_ws
 
 MIXED = 0.5  # share of the judged pictures whose upper rows come from another latent (style mixing)
@@ -34,6 +37,9 @@ MIXED = 0.5  # share of the judged pictures whose upper rows come from another l
 JITTER = 0.12
 R1_EVERY, R1_WEIGHT = 16, 1.0  # steps between two penalties; weight of each step's share
 DISCRIMINATOR_LR = 0.002
+STYLES_AGAIN = 0.2
+"""Steps of the style layers of a network that goes on from another: what they have learned is small beside their biases."""
+MEANS_OF = 256  # latents
 
 
 class Progress(NamedTuple):
@@ -69,6 +75,7 @@ class Trainer:
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.step = 0
         self.has_judged = False  # whether the discriminator has learned anything
+        self.styles = 1.0
         self.muon, self.adam = self._optimisers()
         self.adam_of_discriminator = torch.optim.Adam(self.discriminator.parameters(), DISCRIMINATOR_LR, (0.0, 0.99))
 
@@ -77,7 +84,7 @@ class Trainer:
 
         Where the generator is like the preset's, the stages of smaller pictures are left out: they would teach it nothing new.
 
-        W gets back the spread that it has when training starts: steps are of fixed sizes.
+        Where its mapping has fewer features, the new ones learn to read the scene first, which takes a CPU a quarter of an hour.
 
         Args:
             generator: one that `grows_into` the preset's.
@@ -86,14 +93,15 @@ class Trainer:
         if generator.config == self.preset.generator:
             self.stages = tuple(stage for stage in self.preset.stages if stage.resolution == self.preset.resolution)
         plant(generator, self.generator)
+        if generator.config.mapping_widths != self.preset.generator.mapping_widths:
+            read(self.generator.mapping, generator.config.mapping_widths, self.seed)
+        even(self.generator)
         self.ema.load_state_dict(self.generator.state_dict())
+        self.styles = STYLES_AGAIN
+        self.muon, self.adam = self._optimisers()
         if discriminator is not None and discriminator.config == self.preset.discriminator:
             self.discriminator.load_state_dict(discriminator.state_dict())
             self.has_judged = True
-        with torch.no_grad():
-            for network in (self.generator, self.ema):
-                weight = last_layer(network).weight
-                scale_w(network, 1 / self.preset.generator.mapping_lr_multiplier / float(weight.std()))
 
     def stage_at(self, step: int) -> tuple[Stage, float] | None:
         """The stage and how far it has come (0 … 1), or None at the end."""
@@ -120,21 +128,28 @@ class Trainer:
     def steps(self) -> Iterator[Progress]:
         """Trains to the end."""
         ahead = [
-            (step, now[0].resolution) for step in range(self.step, self.total_steps) if (now := self.stage_at(step))
+            (step, now[0].resolution, now[0].close_ups)
+            for step in range(self.step, self.total_steps)
+            if (now := self.stage_at(step))
         ]
         for drawn in lessons((self.seed, self.worker), self.preset.batch // self.workers, ahead):
             now = self.stage_at(self.step)
             assert now is not None  # there is a lesson for it
-            yield self._learn(now[0], now[1], Lesson(*(part.to(self.device) for part in drawn)))
+            yield self._learn(now[0], now[1], drawn.to(self.device))
 
     def _learn(self, stage: Stage, done: float, drawn: Lesson) -> Progress:
         ws = recoloured_ws(self.generator.mapping(drawn.z), self.generator.mapping(drawn.colouring))
         fall = 1 - 0.92 * done
         noise = torch.randn(ws.shape, generator=self._random()).to(ws.device)
-        ws = ws + JITTER * fall * ws.detach().std(dim=(0, 1)) * noise
-        pictures = self.generator.synthesis(ws, image=stage.resolution).image
-        assert pictures is not None
-        loss = distillation_loss(pictures, drawn.pictures, drawn.weight)
+        jitter = close_ups.JITTER if stage.close_ups else JITTER
+        ws = ws + jitter * fall * ws.detach().std(dim=(0, 1)) * noise
+        if drawn.corners is None:
+            pictures = self.generator.synthesis(ws, image=stage.resolution).image
+            assert pictures is not None
+            loss = distillation_loss(pictures, drawn.pictures, drawn.weight)
+        else:
+            pictures = close_ups.pictures_in(self.generator.synthesis, ws, drawn.corners)
+            loss = distillation_loss(pictures, drawn.pictures, drawn.weight, close_ups.SQUARES, close_ups.EDGES)
         distilled, judged = loss.detach(), loss.new_zeros(())
         if stage.adversarial:
             fakes = torch.cat([pictures, self._mixed(ws, stage)])
@@ -149,12 +164,29 @@ class Trainer:
         for group in self.adam.param_groups:
             group["lr"] = stage.adam_lr * fall * group["scale"]
         self.adam.step()
-        self.muon.step(stage.muon_lr * fall)
+        self._step_weights(stage.muon_lr * fall)
         with torch.no_grad():
             for average, p in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
                 average.lerp_(p, 1 - self.preset.ema)
         self.step += 1
         return Progress(stage, float(distilled), float(judged))
+
+    @torch.no_grad()
+    def _step_weights(self, lr: float) -> None:
+        """Muon's step, after which each dense layer gives the same mean as before: its inputs lie far from zero on the mean,
+        and else a step would move little but that."""
+        x = some_z(self.generator, MEANS_OF)
+        x = x / x.square().mean(dim=1, keepdim=True).sqrt()
+        layers: list[tuple[Dense, Tensor]] = []
+        for i in range(self.preset.generator.mapping_layers):
+            layer = mapping_layer(self.generator.mapping, i)
+            layers.append((layer, x.mean(dim=0)))
+            x = layer(x)
+        layers += [(layer, x.mean(dim=0)) for layer in style_layers(self.generator)]
+        before = [layer.weight.clone() for layer, _ in layers]
+        self.muon.step(lr)
+        for (layer, mean), weight in zip(layers, before, strict=True):
+            layer.bias.sub_((layer.weight - weight) @ mean, alpha=layer.gain / layer.lr_multiplier)
 
     def _mixed(self, ws: Tensor, stage: Stage) -> Tensor:
         """Pictures of no scene: their upper rows are another one's."""
@@ -198,6 +230,8 @@ class Trainer:
         rest: list[dict[str, Any]] = []
         for name, p in self.generator.named_parameters():
             scale = 1 / self.preset.generator.mapping_lr_multiplier if name.startswith("mapping.") else 1.0
+            if name.endswith("affine.weight"):
+                scale = self.styles
             if name.endswith("noise_strength"):
                 p.requires_grad_(False)  # the critters have no noise
             elif name.endswith("weight") and "torgb.weight" not in name:
@@ -215,6 +249,7 @@ class Trainer:
             "step": self.step,
             "stages": len(self.stages),
             "has_judged": self.has_judged,
+            "styles": self.styles,
             "generator": self.generator.state_dict(),
             "ema": self.ema.state_dict(),
             "discriminator": self.discriminator.state_dict(),
@@ -229,7 +264,8 @@ class Trainer:
         """Of the same preset and seed."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.step, self.stages = state["step"], self.preset.stages[-state["stages"] :]
-        self.has_judged = state["has_judged"]
+        self.has_judged, self.styles = state["has_judged"], state["styles"]
+        self.muon, self.adam = self._optimisers()
         self.generator.load_state_dict(state["generator"])
         self.ema.load_state_dict(state["ema"])
         self.discriminator.load_state_dict(state["discriminator"])

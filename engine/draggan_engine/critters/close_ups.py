@@ -1,0 +1,78 @@
+"""Windows of pictures, most of them round a face: what is small in a picture is learned from a fifth of its pixels, in a third of the
+time."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from draggan_engine.networks.stylegan2 import Block
+from draggan_engine.networks.synthesis import Synthesis
+
+from .losses import PARTS, part_centres
+from .scene import Scene, to_pixels
+
+CELL = 32  # a window's corners lie on a grid of so many lines, the pixels of the last map that is computed whole
+CELLS = (13, 15)  # high and wide: the largest face's eyes, nose and mouth fit in
+ELSEWHERE, WORTH = 0.3, 4.0
+"""So many of the windows lie anywhere, and each of their pixels is worth so much, or else all but the faces would be forgotten."""
+MARGIN = 3  # cells of a map, round a window, that its convolutions may want of the map below
+PRECISION = torch.bfloat16  # of the blocks from 16 px on: a CPU takes half the time
+SQUARES, EDGES = 0.0, 0.7  # of the loss
+JITTER = 0.02  # of w's spread, at first: a network that goes on from another has its w
+
+Corners = NDArray[np.int64]
+
+
+def size_of(resolution: int) -> tuple[int, int]:
+    """Height and width of windows of pictures of that resolution, px."""
+    return (CELLS[0] * resolution // CELL, CELLS[1] * resolution // CELL)
+
+
+def choose(scene: Scene, resolution: int, rng: np.random.Generator) -> tuple[Corners, NDArray[np.bool_]]:
+    """The windows' top left corners `[N, 2]` (y, x), px, and which of them are anywhere `[N]`."""
+    centres, radii = part_centres(scene), np.array([radius for _, radius in PARTS])[:, None]
+    middle = ((centres - radii).min(axis=1) + (centres + radii).max(axis=1)) / 2
+    most = CELL - np.array(CELLS)
+    corner = to_pixels(middle, CELL)[:, ::-1] + 0.5 - np.array(CELLS) / 2
+    count = len(corner)
+    anywhere = rng.permutation(count) < round(count * ELSEWHERE)
+    cells = np.where(anywhere[:, None], rng.integers(0, most + 1, (count, 2)), np.clip(np.round(corner), 0, most))
+    return cells.astype(np.int64) * (resolution // CELL), anywhere
+
+
+def cut(maps: Tensor, corners: Corners, size: tuple[int, int]) -> Tensor:
+    """Of each of `[N, C, H, W]` a window, `[N, C, height, width]`."""
+    height, width = size
+    windows = [one[:, y : y + height, x : x + width] for one, (y, x) in zip(maps, corners.tolist(), strict=True)]
+    return torch.stack(windows)
+
+
+def pictures_in(synthesis: Synthesis, ws: Tensor, corners: Corners) -> Tensor:
+    """The windows of the full pictures of `ws` `[N, num_ws, w_dim]`: blocks above `CELL` px are computed there alone."""
+    rows, row = ws.unbind(dim=1), 0
+    x: Tensor | None = None
+    picture: Tensor | None = None
+    resolution = synthesis.picture_heights[-1]
+    at = np.zeros_like(corners)  # of x and picture, px of their whole maps
+    for height in synthesis.picture_heights:
+        block = synthesis.get_submodule(f"b{height}")
+        assert isinstance(block, Block)
+        if height > CELL:
+            assert x is not None
+            assert picture is not None
+            below = height // 2
+            margin = MARGIN if below == CELL else 2
+            high, wide = size_of(below)
+            size = (high + 2 * margin, wide + 2 * margin)
+            inside = np.clip(corners * below // resolution - margin, 0, below - np.array(size))
+            x, picture = (cut(some, inside - at, size) for some in (x, picture))
+            x = x.contiguous(memory_format=torch.channels_last)
+            at = inside * 2
+        x = block.features(x, rows[row:], "const", PRECISION if height >= 16 else ws.dtype)
+        row += 1 if block.first else 2
+        picture = block.picture(picture, x, rows[row])
+    assert picture is not None
+    return cut(picture, corners - at, size_of(resolution))
