@@ -30,11 +30,11 @@ ALIKE = 1 / 255  # of the range of a picture: what half the numbers' length may 
 
 def shortened(generator: Generator) -> dict[str, Tensor]:
     """Its state, with as much in float16 as leaves no pixel of the held-out pictures more than a level off: everything, or the
-    convolutions' kernels, which are most of it (a stretched W's style layers need all their digits), or nothing."""
+    largest of the convolutions' kernels, which are most of it (a stretched W's style layers need all their digits)."""
     state = generator.state_dict()
-    kernels = {name for name, tensor in state.items() if tensor.ndim == 4}
+    kernels = sorted((name for name in state if state[name].ndim == 4), key=lambda name: state[name].numel())
     seen = pictures_of(generator, HELD_OUT, generator.config.resolution)
-    for names in (state.keys(), kernels):
+    for names in (list(state), *(kernels[smallest:] for smallest in range(len(kernels)))):
         short = {name: tensor.half() if name in names else tensor for name, tensor in state.items()}
         rounded = Generator(generator.config).requires_grad_(False)
         rounded.load_state_dict(short)
