@@ -110,7 +110,7 @@ PRESETS: Mapping[str, Preset] = {
         batch=48,
         workers=2,
         ema=0.99,
-        stages=(Stage(256, 96_000, 0.002, 0.0005, close_ups=True),),
+        stages=(Stage(256, 77_000, 0.002, 0.0005, close_ups=True),),
     ),
     "gpu": Preset(
         name="critters-256",
