@@ -33,8 +33,8 @@ def resolve_device(name: str) -> torch.device:
 
 # A drag of critters-128 (1 M parameters), 200 steps on two idle cores: 1.2 s with one thread, 2.6 s with two that
 # sleep while they wait; with one of the cores busy 0.9 s against 1.1 s for 60 steps (`draggan-tui drag --json` under
-# OMP_NUM_THREADS). The published StyleGAN2s have 23 M and more.
-SMALL_MODEL = 4_000_000
+# OMP_NUM_THREADS). critters-256 has 4.8 M; the published StyleGAN2s have 23 M and more.
+SMALL_MODEL = 8_000_000
 ALL_THREADS = torch.get_num_threads()  # before any model has asked for fewer: torch's own choice
 
 
