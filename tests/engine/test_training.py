@@ -21,7 +21,7 @@ from draggan_engine.critters import card, close_ups, export, independence, teach
 from draggan_engine.critters import trainer as training
 from draggan_engine.critters.export import settings_for, shortened
 from draggan_engine.critters.figures import errors, interpolations, pictures_of
-from draggan_engine.critters.growth import grows_into, mapping_layer, plant
+from draggan_engine.critters.growth import grows_into, plant
 from draggan_engine.critters.losses import discriminator_loss, generator_loss, gradient_penalty
 from draggan_engine.critters.muon import orthogonalise
 from draggan_engine.critters.numbers import Z_DIM, latent_of_seed
@@ -29,7 +29,7 @@ from draggan_engine.critters.presets import PRESETS, Preset, Stage
 from draggan_engine.critters.reading import read
 from draggan_engine.critters.render import render
 from draggan_engine.critters.scene import build_scene
-from draggan_engine.critters.spread import even, some_w, some_z, stretched, unstretched
+from draggan_engine.critters.spread import even, mapping_layer, some_w, some_z, stretched, unstretched
 from draggan_engine.critters.teaching import SHAPING_ROWS, Lesson, lesson, lesson_at, lessons
 from draggan_engine.critters.trainer import JITTER, MEANS_OF, Progress, Trainer
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config

@@ -8,10 +8,10 @@ import torch
 
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.mapping import Mapping
-from draggan_engine.networks.ops import SQRT2, Dense
+from draggan_engine.networks.mapping import normalised
+from draggan_engine.networks.ops import SQRT2
 
-from .spread import LIFT, some_z, turn_styles
+from .spread import LIFT, mapping_layer, some_z, turn_styles
 
 
 def grows_into(small: StyleGAN2Config, large: StyleGAN2Config) -> bool:
@@ -63,8 +63,7 @@ def plant(small: Generator, large: Generator) -> None:
 def _plant_mapping(small: Generator, large: Generator) -> None:
     """The small one's features come first in each layer, with a spread of 1, and new ones listen to them too. The last layer
     passes on what was w, lifted to where a leaky ReLU is linear, and the style layers take that back."""
-    z = some_z(small)
-    x = z / z.square().mean(dim=1, keepdim=True).sqrt()
+    x = normalised(some_z(small))
     spread = torch.ones(x.shape[1])  # of each of a layer's inputs
     for i in range(small.config.mapping_layers):
         old, new = mapping_layer(small.mapping, i), mapping_layer(large.mapping, i)
@@ -82,9 +81,3 @@ def _plant_mapping(small: Generator, large: Generator) -> None:
     last.weight[:, :w_dim] = torch.eye(w_dim) / last.gain
     last.bias.fill_(lift / last.lr_multiplier)
     turn_styles(large, torch.diag(spread.double()) / SQRT2, -spread.double() * lift)
-
-
-def mapping_layer(mapping: Mapping, number: int) -> Dense:
-    layer = mapping.get_submodule(f"fc{number}")
-    assert isinstance(layer, Dense)
-    return layer

@@ -11,16 +11,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.networks.mapping import Mapping
+from draggan_engine.networks.mapping import Mapping, normalised
 from draggan_engine.networks.ops import Dense
 
 from .anatomy import anatomy_of
-from .growth import mapping_layer
 from .muon import Muon
 from .numbers import numbers_of
 from .palette import colours_of
 from .scene import marks_of
 from .species import traits_of
+from .spread import mapping_layer
 
 STEPS = 9_600
 LATENTS = 1024  # a step
@@ -64,7 +64,7 @@ def read(mapping: Mapping, known: Sequence[int], seed: int, steps: int = STEPS) 
 
     def error(count: int) -> Tensor:
         z, numbers = latents(count)
-        x = z / z.square().mean(dim=1, keepdim=True).sqrt()
+        x = normalised(z)
         for layer in hidden:
             x = layer(x)
         return F.mse_loss(head(x), (numbers - middle)[:, told] / spread[told])

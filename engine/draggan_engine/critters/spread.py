@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.mapping import Mapping
 from draggan_engine.networks.ops import SQRT2, Dense
 from draggan_engine.networks.stylegan2 import Layer, ToRGB
 
@@ -18,11 +19,16 @@ WIDEST = 1000.0  # times as wide; what is narrower still stays a little narrow, 
 LIFT = 2.0  # times the farthest that a sample lies from the mean
 
 
+def mapping_layer(mapping: Mapping, number: int) -> Dense:
+    """The first is 0."""
+    layer = mapping.get_submodule(f"fc{number}")
+    assert isinstance(layer, Dense)
+    return layer
+
+
 def last_layer(generator: Generator) -> Dense:
     """Of the mapping: it makes w."""
-    last = generator.mapping.get_submodule(f"fc{generator.config.mapping_layers - 1}")
-    assert isinstance(last, Dense)
-    return last
+    return mapping_layer(generator.mapping, generator.config.mapping_layers - 1)
 
 
 def style_layers(generator: Generator) -> Iterator[Dense]:

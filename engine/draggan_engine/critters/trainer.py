@@ -18,17 +18,18 @@ from torch import Tensor, nn
 
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.mapping import normalised
 from draggan_engine.networks.ops import Dense
 from draggan_engine.networks.stylegan2 import ToRGB
 from draggan_engine.protocol.atomic import atomic_write
 
 from . import close_ups
-from .growth import mapping_layer, plant
+from .growth import plant
 from .losses import discriminator_loss, distillation_loss, generator_loss, gradient_penalty
 from .muon import Muon
 from .presets import Preset, Stage
 from .reading import read
-from .spread import even, some_z, style_layers
+from .spread import even, mapping_layer, some_z, style_layers
 from .teaching import Lesson, lessons, recoloured_ws
 
 MIXED = 0.5  # share of the judged pictures whose upper rows come from another latent (style mixing)
@@ -92,10 +93,12 @@ class Trainer:
         """
         if generator.config == self.preset.generator:
             self.stages = tuple(stage for stage in self.preset.stages if stage.resolution == self.preset.resolution)
+        self.generator.cpu()  # where a model file's network is
         plant(generator, self.generator)
         if generator.config.mapping_widths != self.preset.generator.mapping_widths:
             read(self.generator.mapping, generator.config.mapping_widths, self.seed)
         even(self.generator)
+        self.generator.to(self.device)
         self.ema.load_state_dict(self.generator.state_dict())
         self.styles = STYLES_AGAIN
         self.muon, self.adam = self._optimisers()
@@ -175,8 +178,7 @@ class Trainer:
     def _step_weights(self, lr: float) -> None:
         """Muon's step, after which each dense layer gives the same mean as before: its inputs lie far from zero on the mean,
         and else a step would move little but that."""
-        x = some_z(self.generator, MEANS_OF)
-        x = x / x.square().mean(dim=1, keepdim=True).sqrt()
+        x = normalised(some_z(self.generator, MEANS_OF))
         layers: list[tuple[Dense, Tensor]] = []
         for i in range(self.preset.generator.mapping_layers):
             layer = mapping_layer(self.generator.mapping, i)

@@ -56,10 +56,10 @@ class Mapping(nn.Module):
         return ws
 
     def _w(self, z: Tensor, c: Tensor | None) -> Tensor:
-        x = _normalised(z)
+        x = normalised(z)
         if self.c_dim:
             label = torch.zeros(len(z), self.c_dim, dtype=z.dtype, device=z.device) if c is None else c
-            x = torch.cat([x, _normalised(self.embed(label))], dim=1)
+            x = torch.cat([x, normalised(self.embed(label))], dim=1)
         for i in range(self.num_layers):
             x = self.get_submodule(f"fc{i}")(x)
         return x
@@ -76,6 +76,6 @@ class Mapping(nn.Module):
         return self.w_avg
 
 
-def _normalised(x: Tensor) -> Tensor:
+def normalised(x: Tensor) -> Tensor:
     """Each row divided by its root mean square."""
     return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPS)
