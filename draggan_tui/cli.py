@@ -370,7 +370,12 @@ def eval_(
             help="landmarks, paired, ablation, tracking, mask, or all; without known landmarks: paired, tracking.",
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for rows, pictures and report; a run is continued.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Folder for rows, pictures and report; a run is continued, also with other methods."
+        ),
+    ],
     n: Annotated[int, typer.Option("--n", min=1, max=100_000, help="Cases of each experiment.")] = 100,
     methods: Annotated[
         list[str] | None,

@@ -18,7 +18,7 @@ from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.evaluation.cases import check_scene, has_scene
 from draggan_engine.evaluation.methods import available
 from draggan_engine.evaluation.report import write_report
-from draggan_engine.evaluation.rows import EXPERIMENTS, Experiment, Request, RunFolder
+from draggan_engine.evaluation.rows import EXPERIMENTS, Experiment, Request, RunFolder, read_request
 from draggan_engine.evaluation.runner import Progress, run
 
 SCENELESS: tuple[Experiment, ...] = ("paired", "tracking")
@@ -49,7 +49,8 @@ def evaluate(what: str, *, n: int, methods: Sequence[str] | None, model: str, de
         else:
             _with_lines(progress)
     report = out / "report.md"
-    write_report(out, report, _command(what, n, methods, loaded.spec, device, out), time.strftime("%Y-%m-%d"))
+    named = methods and read_request(out).methods  # those of earlier times included
+    write_report(out, report, _command(what, n, named, loaded.spec, device, out), time.strftime("%Y-%m-%d"))
     print(report)
 
 
@@ -101,7 +102,7 @@ def _with_bar(steps: Iterator[Progress]) -> None:
 def _with_lines(steps: Iterator[Progress]) -> None:
     for step in steps:
         if step.now is not None:
-            _say(f"{step.done}/{step.total} {step.now}, {_left(step)}")
+            _say(f"{step.done}/{step.total} {step.now}" + (f", {left}" if (left := _left(step)) else ""))
 
 
 def _left(step: Progress) -> str:

@@ -64,6 +64,10 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     whole = command(*SHORT[:-1], "other", folder=tmp_path)
     assert whole.returncode == 0
     assert told(tmp_path / "other/rows.jsonl") == rows
+    chunks = [line for line in whole.stderr.splitlines() if "/6 " in line]
+    drags = [index for index, line in enumerate(chunks) if "/drag/" in line]
+    assert len(chunks) == 6  # how long it takes is told from the first drag on: before, only the start has been timed
+    assert [" left" in line for line in chunks] == [index >= drags[0] for index in range(6)]
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,22 @@ import torch.nn.functional as F
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.landmarks import LANDMARKS
-from draggan_engine.evaluation import metrics
+from draggan_engine.evaluation import metrics, runner
 from draggan_engine.evaluation.cases import FIVE, head_mask, landmark_cases, paired_cases, tracking_cases
 from draggan_engine.evaluation.experiments import run_task, tasks
 from draggan_engine.evaluation.flow import dis
 from draggan_engine.evaluation.methods import Drag
 from draggan_engine.evaluation.metrics import change, feature_distance, features_of, mse, ssim
-from draggan_engine.evaluation.rows import OWN, Experiment, Request, Row, RunFolder, read_pictures, read_rows
+from draggan_engine.evaluation.rows import (
+    OWN,
+    Experiment,
+    Request,
+    Row,
+    RunFolder,
+    read_pictures,
+    read_request,
+    read_rows,
+)
 from draggan_engine.evaluation.runner import run
 from draggan_engine.networks.pictures import picture
 from draggan_engine.protocol.errors import EngineError, InputError
@@ -259,7 +268,23 @@ def test_a_run_that_was_cut_off_goes_on_and_gives_the_same_rows(critters: Model,
         assert np.array_equal(a.after, b.after) and np.array_equal(a.handles, b.handles, equal_nan=True)
 
 
-def test_a_process_that_is_ended_is_no_traceback(critters: Model, tmp_path: Path) -> None:
+def test_a_run_goes_on_with_other_methods(critters: Model, tmp_path: Path) -> None:
+    def chunks(*methods: str) -> set[str | None]:
+        asked = request(critters, ("landmarks",), n=1, methods=methods)
+        return {step.now for step in run(RunFolder(tmp_path, asked), critters, "cpu")} - {None}
+
+    groups = ("1 point", "5 points", "68 points")
+    assert chunks("no edit") == {f"landmarks/{group}/no edit/00000" for group in groups}
+    assert chunks("drag") == {f"landmarks/{group}/drag/00000" for group in groups}
+    assert chunks("drag", "no edit") == set()
+    assert read_request(tmp_path).methods == ("no edit", "drag")
+    assert {row.method for row in read_rows(tmp_path)} == {"no edit", "drag"}
+
+
+def test_a_process_that_is_ended_is_no_traceback(
+    critters: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "ALL_THREADS", 2)  # of one core no more than one process is made
     steps = run(RunFolder(tmp_path, request(critters, ("landmarks",), n=16, methods=("drag",))), critters, "cpu")
     next(steps)
     next(steps)
@@ -271,7 +296,7 @@ def test_a_process_that_is_ended_is_no_traceback(critters: Model, tmp_path: Path
 
 def test_another_run_is_not_mixed_in(critters: Model, tmp_path: Path) -> None:
     RunFolder(tmp_path / "run", request(critters, ("landmarks",)))
-    with pytest.raises(InputError, match="it holds a run with other cases, methods, model or settings"):
+    with pytest.raises(InputError, match="it holds a run with other cases, model or settings"):
         RunFolder(tmp_path / "run", request(critters, ("landmarks",), n=3))
     (tmp_path / "run/run.json").write_text("{}")
     with pytest.raises(InputError, match="no run of `draggan-tui eval`"):

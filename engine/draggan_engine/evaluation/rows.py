@@ -1,7 +1,7 @@
 """What a run of the evaluation leaves on the disk, while it runs: rows, pictures, and what was asked for.
 
 ```
-DIR/run.json         what was asked for; another run is not continued in the same folder
+DIR/run.json         what was asked for; of the same cases more methods may be, those of others are another run
 DIR/rows.jsonl       a line for each case, appended chunk by chunk
 DIR/pictures/*.npz   the pictures of each chunk, small, and the features of some
 ```
@@ -91,7 +91,8 @@ def shown(value: object) -> str:
 
 
 class RunFolder:
-    """The folder of a run, new or continued.
+    """The folder of a run, new or continued, perhaps with other methods: `run.json` names those of all times, and
+    `request` those of this one.
 
     Raises:
         InputError: the folder holds another run, or its files are not those of a run.
@@ -104,14 +105,14 @@ class RunFolder:
             (folder / "pictures").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"{folder}: it cannot be made ({error.strerror}); choose another folder") from error
+        methods = request.methods
         if (folder / "run.json").exists():
-            if read_request(folder) != request:
-                raise InputError(
-                    f"{folder}: it holds a run with other cases, methods, model or settings; give another folder"
-                )
-        else:
-            with atomic_write(folder / "run.json") as part:
-                part.write_text(request.model_dump_json(indent=1) + "\n")
+            before = read_request(folder)
+            if before != request.model_copy(update={"methods": before.methods}):
+                raise InputError(f"{folder}: it holds a run with other cases, model or settings; give another folder")
+            methods = tuple(dict.fromkeys((*before.methods, *methods)))
+        with atomic_write(folder / "run.json") as part:
+            part.write_text(request.model_copy(update={"methods": methods}).model_dump_json(indent=1) + "\n")
         rows, broken = _read(folder / "rows.jsonl")
         if broken:  # the end of a run that was killed
             with atomic_write(folder / "rows.jsonl") as part:

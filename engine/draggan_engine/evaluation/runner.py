@@ -27,7 +27,7 @@ class Progress:
 
     Attributes:
         done, total: chunks, those of earlier runs included.
-        left: seconds, roughly.
+        left: seconds, roughly; none before a drag has been timed.
         now: the chunk that has just been written; none at the beginning.
     """
 
@@ -48,7 +48,7 @@ def run(folder: RunFolder, model: Model, device: str) -> Generator[Progress, Non
     """
     everything = list(tasks(folder.request, model.info))
     todo = [task for task in everything if task.chunk not in folder.done]
-    began, done = time.monotonic(), 0.0
+    began, done, timed = time.monotonic(), 0.0, False
     total = sum(map(_cost, todo))
     yield Progress(len(everything) - len(todo), len(everything), None, None)
     jobs = ALL_THREADS if model.generator.device.type == "cpu" and threads_for(model.info.parameters) == 1 else 1
@@ -56,7 +56,8 @@ def run(folder: RunFolder, model: Model, device: str) -> Generator[Progress, Non
     for task, (rows, pictures) in finished:
         folder.add(rows, pictures)
         done += _cost(task)
-        left = (time.monotonic() - began) * (total / done - 1)
+        timed = timed or task.method != "no edit"  # what those take is mostly the start
+        left = (time.monotonic() - began) * (total / done - 1) if timed else None
         yield Progress(len(folder.done), len(everything), left, task.chunk)
 
 
