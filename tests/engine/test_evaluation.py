@@ -271,7 +271,9 @@ def test_a_run_that_was_cut_off_goes_on_and_gives_the_same_rows(critters: Model,
 def test_a_run_goes_on_with_other_methods(critters: Model, tmp_path: Path) -> None:
     def chunks(*methods: str) -> set[str | None]:
         asked = request(critters, ("landmarks",), n=1, methods=methods)
-        return {step.now for step in run(RunFolder(tmp_path, asked), critters, "cpu")} - {None}
+        steps = list(run(RunFolder(tmp_path, asked), critters, "cpu"))
+        assert steps[-1].done == steps[-1].total == 3 * len(methods)  # of what was asked for
+        return {step.now for step in steps} - {None}
 
     groups = ("1 point", "5 points", "68 points")
     assert chunks("no edit") == {f"landmarks/{group}/no edit/00000" for group in groups}

@@ -26,7 +26,7 @@ class Progress:
     """After each chunk.
 
     Attributes:
-        done, total: chunks, those of earlier runs included.
+        done, total: chunks of what was asked for, those of earlier runs included.
         left: seconds, roughly; none before a drag has been timed.
         now: the chunk that has just been written; none at the beginning.
     """
@@ -58,7 +58,7 @@ def run(folder: RunFolder, model: Model, device: str) -> Generator[Progress, Non
         done += _cost(task)
         timed = timed or task.method != "no edit"  # what those take is mostly the start
         left = (time.monotonic() - began) * (total / done - 1) if timed else None
-        yield Progress(len(folder.done), len(everything), left, task.chunk)
+        yield Progress(sum(other.chunk in folder.done for other in everything), len(everything), left, task.chunk)
 
 
 CASE = {
