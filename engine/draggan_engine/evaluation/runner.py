@@ -77,7 +77,7 @@ def _cost(task: Task) -> float:
     if task.method == "no edit":
         return 1.0
     case = CASE.get(task.group, FIVE_POINTS)  # as the ablations have
-    others = 6.0 if case == 1.0 else 2.0  # a drag of one point arrives early; without its tracking, none does
+    others = 6.0 if case == 1.0 else 2.0  # a drag of one point arrives early; the others late, or never
     return task.size * case * (1.0 if task.method == "drag" else others)
 
 
