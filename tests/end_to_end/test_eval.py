@@ -61,6 +61,10 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     assert "`draggan-tui eval landmarks --n 1 --methods 'no edit' --methods drag" in report
     assert "| drag" in report and "68 points" in report
 
+    fewer = command("eval", "landmarks", "--n", "1", "--methods", "drag", "--out", "run", folder=tmp_path)
+    assert fewer.returncode == 0, fewer.stderr
+    assert "--methods 'no edit' --methods drag" in (tmp_path / "run/report.md").read_text()  # what the folder holds
+
     whole = command(*SHORT[:-1], "other", folder=tmp_path)
     assert whole.returncode == 0
     assert told(tmp_path / "other/rows.jsonl") == rows

@@ -50,15 +50,16 @@ def run(folder: RunFolder, model: Model, device: str) -> Generator[Progress, Non
     todo = [task for task in everything if task.chunk not in folder.done]
     began, done, timed = time.monotonic(), 0.0, False
     total = sum(map(_cost, todo))
-    yield Progress(len(everything) - len(todo), len(everything), None, None)
+    earlier = len(everything) - len(todo)
+    yield Progress(earlier, len(everything), None, None)
     jobs = ALL_THREADS if model.generator.device.type == "cpu" and threads_for(model.info.parameters) == 1 else 1
     finished = _alone(model, todo) if jobs == 1 else _together(model.spec, device, todo, jobs)
-    for task, (rows, pictures) in finished:
+    for number, (task, (rows, pictures)) in enumerate(finished, earlier + 1):
         folder.add(rows, pictures)
         done += _cost(task)
         timed = timed or task.method != "no edit"  # what those take is mostly the start
         left = (time.monotonic() - began) * (total / done - 1) if timed else None
-        yield Progress(sum(other.chunk in folder.done for other in everything), len(everything), left, task.chunk)
+        yield Progress(number, len(everything), left, task.chunk)
 
 
 CASE = {
