@@ -35,26 +35,38 @@ class DragSettings(Document):
     """The numbers of one drag. Defaults: the paper's at 512 pixels; a model's own come from `for_height`
     or from its file."""
 
-    space: Space = Field("w+", description="latent space: a w of its own for each layer, or one for all")
-    step_size: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = Field(2e-3, description="Adam step on w")
-    mask_weight: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = Field(20.0, description="λ of eq. 1")
+    space: Space = Field("w+", title="latent space", description="w+: each layer has a w of its own; w: all share one")
+    step_size: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = Field(
+        2e-3, title="step size", description="of the optimiser (Adam), on w"
+    )
+    mask_weight: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = Field(
+        20.0, title="mask weight λ", description="how strongly a drag keeps what lies outside the mask (eq. 1)"
+    )
     r1: Annotated[float, Field(ge=1, le=256, allow_inf_nan=False)] = Field(
-        3.0, description="radius of Ω1, supervision, px"
+        3.0, title="radius r1", description="px: the region round a handle that is pulled (motion supervision)"
     )
     r2: Annotated[float, Field(ge=1, le=256, allow_inf_nan=False)] = Field(
-        12.0, description="half side of Ω2, tracking, px"
+        12.0, title="radius r2", description="px: how far from a handle it is searched for (point tracking)"
     )
-    layers: Annotated[int, Field(ge=1, le=64)] = Field(6, description="optimise the w of the first so many layers")
+    layers: Annotated[int, Field(ge=1, le=64)] = Field(
+        6, title="layers", description="how many layers a drag changes, counted from the first"
+    )
     feature_block: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,32}$")] = Field(
-        "b128", description="block whose features lead"
+        "b128", title="feature block", description="the block whose features guide a drag"
     )
-    max_steps: Annotated[int, Field(ge=1, le=100_000)] = Field(300, description="most steps of one drag")
+    max_steps: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        300, title="step limit", description="a drag ends after this many steps"
+    )
     stop_distance: Annotated[float, Field(gt=0, le=64, allow_inf_nan=False)] | None = Field(
-        None, description="d, px; none: 1 with at most five points, else 2"
+        None,
+        title="stop distance",
+        description="px: a drag ends when every handle is this close to its target; empty: 1, or 2 with more than five",
     )
-    tracking_norm: Norm = Field("l1", description="norm of eq. 2 over channels")
+    tracking_norm: Norm = Field(
+        "l1", title="tracking norm", description="how point tracking measures the distance of features (eq. 2)"
+    )
     precision: Precision = Field(
-        "float32", description="of the features; float32: as pictures are computed. StyleGAN3 has that only"
+        "float32", title="precision", description="of the features in a drag; StyleGAN3 has float32 only"
     )
 
     @classmethod
@@ -128,7 +140,9 @@ class Edit(Document):
 
     model: str = "critters-128"
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
-    psi: Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)] = 1.0
+    psi: Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)] = Field(
+        1.0, title="truncation ψ", description="towards 0, images are closer to the average; a new ψ starts a new image"
+    )
     label: Annotated[int, Field(ge=0, le=65535)] = Field(0, description="the class, of a class-conditional model")
     given: bool = Field(False, description="start from the latent that the user gave, not from the seed")
     latent: Annotated[int, Field(ge=0)] = Field(
