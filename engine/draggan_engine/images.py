@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from .protocol.atomic import atomic_write
 from .protocol.edit import Edit, Mask
@@ -61,33 +62,71 @@ def write_picture(path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit)
 
 
 def read_mask(path: Path, picture: Size) -> tuple[Mask, bool]:
-    """A mask file: bright = may move. Returns the mask and whether it was resized to the picture.
+    """Read a mask file: what is at least half bright may move. Returns the mask and whether it was resized to the image.
+
+    Half of what the file can hold: 128 of 8 bits, 32768 of 16, 0.5 of floats. What is transparent may not move, and a
+    photograph's orientation is applied.
 
     Raises:
-        EditError: not a picture, of another aspect ratio, or all zero.
+        EditError: not an image, too large a one, of another aspect ratio, or all zero.
     """
-    if path.exists() and not path.is_file():
-        raise EditError(f"mask {path}: it is no file; give a PNG of the picture's size")  # a pipe would wait for ever
-    try:
-        with Image.open(path) as image:
-            grey = image.convert("L")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise EditError(
-            f"mask {path}: it cannot be read as a picture ({why}); give a PNG of the picture's size"
-        ) from error
+    grey = _read_grey(path)
     resized = grey.size != (picture.width, picture.height)
     if resized and grey.width * picture.height != grey.height * picture.width:
         raise EditError(
-            f"mask {path}: it is {grey.width}×{grey.height} pixels, the picture {picture.width}×{picture.height}; "
+            f"mask {path}: it is {grey.width}×{grey.height} pixels, the image {picture.width}×{picture.height}; "
             "give one of the same size or the same aspect ratio"
         )
     if resized:
         grey = grey.resize((picture.width, picture.height), Image.Resampling.BOX)
     array = (np.asarray(grey) >= 128).astype(np.uint8)
     if not array.any():
-        raise EditError(f"mask {path}: it is all zero, so nothing may move; paint white where the picture may move")
+        raise EditError(f"mask {path}: it is all zero, so nothing may move; paint white where the image may move")
     return Mask.from_array(array), resized
+
+
+def _read_grey(path: Path) -> Image.Image:
+    """The file's brightness in 8 bits (mode L), black where it is transparent.
+
+    Raises:
+        EditError: it is not an image, or too large a one.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise EditError(f"mask {path}: it is not a file; give a PNG of the image's size")  # a pipe would never end
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return _to_grey(ImageOps.exif_transpose(image))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise EditError(
+            f"mask {path}: it has more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; "
+            "give a PNG of the image's size"
+        ) from error
+    except UnidentifiedImageError as error:
+        raise EditError(f"mask {path}: it is not an image file; give a PNG of the image's size") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise EditError(
+            f"mask {path}: it cannot be read as an image ({why}); give a PNG of the image's size"
+        ) from error
+
+
+def _to_grey(image: Image.Image) -> Image.Image:
+    """
+    Raises:
+        ValueError: the image's numbers have no range of their own, or it cannot be decoded.
+    """
+    if image.mode == "F" or image.mode.startswith("I"):
+        brightest = 1.0 if image.mode == "F" else 65535.0
+        values = np.asarray(image, np.float64)
+        if not ((values >= 0) & (values <= brightest)).all():  # nor is NaN
+            raise ValueError(f"its values are not between 0 and {brightest:g}")
+        return Image.fromarray((values / brightest * 255 + 0.5).astype(np.uint8))
+    if image.has_transparency_data:
+        visible = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", visible.size, "black"), visible)
+    return image.convert("L")
 
 
 def write_mask(path: Path, mask: Mask) -> None:

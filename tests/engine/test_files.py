@@ -280,9 +280,9 @@ def test_masks_from_files(tmp_path: Path) -> None:
         with pytest.raises(EditError, match=message):
             read_mask(path, Size(16, 16))
     path.write_bytes(b"no picture")
-    with pytest.raises(EditError, match="cannot be read as a picture"):
+    with pytest.raises(EditError, match="it is not an image file"):
         read_mask(path, Size(16, 16))
-    with pytest.raises(EditError, match=r"none.png: it cannot be read as a picture \(No such file or directory\)"):
+    with pytest.raises(EditError, match=r"none.png: it cannot be read as an image \(No such file or directory\)"):
         read_mask(tmp_path / "none.png", Size(16, 16))
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):  # a pipe would be waited for

@@ -273,7 +273,7 @@ def test_masks_from_and_to_files(engine: Engine, tmp_path: Path) -> None:
 
     Image.new("L", (32, 16), 255).save(path)
     for command, says in (
-        (LoadMask(path=path), f"mask {path}: it is 32×16 pixels, the picture 32×32"),
+        (LoadMask(path=path), f"mask {path}: it is 32×16 pixels, the image 32×32"),
         (SaveMask(path=str(tmp_path / "none" / "x.png"), mask=mask), f"{tmp_path}/none/x.png: it could not be written"),
     ):
         engine.send(command)
