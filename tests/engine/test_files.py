@@ -286,7 +286,7 @@ def test_masks_from_files(tmp_path: Path) -> None:
         read_mask(tmp_path / "none.png", Size(16, 16))
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):  # a pipe would be waited for
-        with pytest.raises(EditError, match="it is no file"):
+        with pytest.raises(EditError, match="it is not a file"):
             read_mask(path, Size(16, 16))
 
 
