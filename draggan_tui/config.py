@@ -264,5 +264,5 @@ def create(path: Path) -> bool:
             return False
         raise StorageError(f"{path}: {path.parent} is not a folder; move it away") from None
     except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror}); check the folder") from error
+        raise StorageError.of(path, error) from error
     return True

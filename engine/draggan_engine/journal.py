@@ -95,9 +95,7 @@ class Journal:
             if created:
                 sync_folder(self.path.parent)
         except OSError as error:
-            raise StorageError(
-                f"{self.path}: it could not be written ({error.strerror or error}); free some space"
-            ) from error
+            raise StorageError.of(self.path, error) from error
 
 
 class _Tree:

@@ -126,9 +126,7 @@ def make_own_folder() -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(
-            f"cannot make the folder {folder}: {error.strerror or error}; check its permissions"
-        ) from error
+        raise StorageError.of(folder, error) from error
 
 
 def _check_name(name: str) -> None:

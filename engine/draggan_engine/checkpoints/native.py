@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..protocol.atomic import atomic_write
-from ..protocol.errors import CheckpointError, StorageError
+from ..protocol.errors import CheckpointError
 from .native_header import FORMAT, FORMAT_VERSION, NativeConfig, NativeInfo, checked, entry
 from .parts import DiscriminatorPart, GeneratorPart, ModelParts
 from .reading import printable
@@ -51,9 +53,13 @@ def save_native(
         try:
             save_file(tensors, part, metadata)
         except SafetensorError as error:
-            raise StorageError(
-                f"{path}: it could not be written ({error}); free some space or choose another folder"
-            ) from error
+            raise _os_error(error) from error
+
+
+def _os_error(error: SafetensorError) -> OSError:
+    """The system's error behind one of the safetensors library, which keeps its number in the text only."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(str(error)) if number is None else OSError(int(number[1]), os.strerror(int(number[1])))
 
 
 def _stored(tensor: Tensor, dtype: torch.dtype | None, seen: set[int]) -> Tensor:

@@ -166,6 +166,5 @@ def storage(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            f"{path}: it could not be written ({error.strerror or error}); free some space or choose another folder, and "
-            "run the same command again: what has come so far is kept"
+            f"{StorageError.of(path, error)}, and run the same command again: what has come so far is kept"
         ) from error

@@ -133,9 +133,7 @@ class _Run:
         try:
             self.pictures.mkdir(exist_ok=True)
         except OSError as error:
-            raise StorageError(
-                f"{self.pictures}: it cannot be made ({error.strerror}); choose another place for the report"
-            ) from error
+            raise StorageError.of(self.pictures, error) from error
         with atomic_write(path) as part:
             part.write_bytes(png)
         return f"![{words}]({quote(f'{self.pictures.name}/{path.name}')})"

@@ -104,7 +104,7 @@ class RunFolder:
         try:
             (folder / "pictures").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageError(f"{folder}: it cannot be made ({error.strerror}); choose another folder") from error
+            raise StorageError.of(folder / "pictures", error) from error
         methods = request.methods
         if (folder / "run.json").exists():
             before = read_request(folder)
@@ -135,9 +135,7 @@ class RunFolder:
                 lines.flush()
                 os.fsync(lines.fileno())
         except OSError as error:
-            raise StorageError(
-                f"{self.folder / 'rows.jsonl'}: it could not be written ({error.strerror}); free some space"
-            ) from error
+            raise StorageError.of(self.folder / "rows.jsonl", error) from error
         self.done.add(chunk)
 
 

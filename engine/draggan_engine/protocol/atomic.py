@@ -21,10 +21,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: the file cannot be written (also for an `OSError` of the block).
     """
-    if path.exists() and not path.is_file():
-        raise StorageError(f"{path}: it is no file that could be replaced; give another path")
     part = path.parent / f".{os.urandom(8).hex()}.part"
     try:
+        if path.exists() and not path.is_file():
+            raise StorageError(f"{path}: it is no file that could be replaced; give another path")
         part.touch(exist_ok=False)
         mode = part.stat().st_mode
         yield part
@@ -34,9 +34,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         part.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise StorageError(
-            f"{path}: it could not be written ({error.strerror or error}); free some space or choose another folder"
-        ) from error
+        raise StorageError.of(path, error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

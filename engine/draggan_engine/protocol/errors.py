@@ -16,6 +16,9 @@ DragganError                 anything that a user may see; exit code 1
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 
 class DragganError(Exception):
     """Base of all; `str(error)` is one line for the user."""
@@ -56,7 +59,10 @@ class DownloadError(DragganError):
 
 
 class StorageError(DragganError):
-    pass
+    @classmethod
+    def of(cls, path: Path, error: OSError) -> StorageError:
+        """The error for a file or directory that could not be written."""
+        return cls(f"{path}: it could not be written ({error.strerror or error}); {storage_advice(error)}")
 
 
 class EngineError(DragganError):
@@ -65,3 +71,23 @@ class EngineError(DragganError):
 
 class BenchmarkError(DragganError):
     pass
+
+
+_ADVICE = {
+    (errno.ENOSPC, errno.EDQUOT): "free some space or choose another directory",
+    (errno.EFBIG,): "raise the limit on the size of files (ulimit -f) or choose another directory",
+    (errno.EACCES, errno.EPERM, errno.EROFS): "choose a directory that you may write to",
+    (errno.ENOENT,): "its directory is not there: make it, or choose another",
+    (errno.ENOTDIR, errno.EISDIR, errno.EEXIST): "something else has that name: choose another",
+    (errno.ENAMETOOLONG,): "choose a shorter name",
+    (errno.EMFILE, errno.ENFILE): "close other programs or raise the limit on open files (ulimit -n)",
+    (errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO): "check the disk or choose another directory",
+}
+
+
+def storage_advice(error: OSError) -> str:
+    """What a person can do about a write that failed."""
+    for numbers, advice in _ADVICE.items():
+        if error.errno in numbers:
+            return advice
+    return "choose another directory"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shlex
+import shutil
+import tempfile
 from pathlib import Path
 
-from .errors import OutputError
+from .errors import OutputError, StorageError
 
 # The kinds of files that there are, told by their suffix.
 PICTURES = (".png", ".webp")
@@ -12,26 +17,74 @@ FILMS = (".gif", ".mp4")
 LATENTS = (".npy", ".npz", ".safetensors")
 
 
+LEAST_SPACE = 1 << 20  # bytes; less than a drag of a large model writes
+
+
 def check_output(out: Path) -> None:
+    """Check that a new session can be written to the directory of `--out`.
+
+    Raises:
+        OutputError: the path is or passes through a file, or a session is there.
+        StorageError: the directory cannot be made or written to.
+    """
+    check_new(out)
+    check_writable(out)
+
+
+def check_new(out: Path) -> None:
     """
     Raises:
-        OutputError: the path cannot become the folder of a new session.
+        OutputError: the path is or passes through a file, or a session is there.
     """
     for path in (out, *out.parents):
-        if path.exists() and not path.is_dir():
-            raise OutputError(f"--out {out}: {path} is a file; give a folder")
-    if (out / "session.json").exists():
-        raise OutputError(f"--out {out}: it already holds a session; give another folder, or remove that one")
+        if _exists(path) and not path.is_dir():
+            raise OutputError(f"--out {out}: {path} is a file; give a directory")
+    if _exists(out / "session.json"):
+        raise OutputError(
+            f"--out {out}: it already holds a session; draggan-tui open {shlex.quote(str(out))} goes on with it, "
+            "or give another directory"
+        )
+
+
+def check_writable(directory: Path) -> None:
+    """Check that a directory, which need not exist, can be made and written to. Nothing of it is left behind.
+
+    Raises:
+        StorageError: it cannot, or next to no space is left there.
+    """
+    missing: list[str] = []
+    try:
+        existing = directory.absolute()
+        while not _exists(existing):
+            missing.append(existing.name)
+            existing = existing.parent
+        with tempfile.TemporaryDirectory(prefix=".draggan-", dir=existing) as trial:
+            for name in missing:
+                Path(trial, name).mkdir(exist_ok=True)
+            Path(trial, ".file").write_bytes(bytes(4096))
+            space = shutil.disk_usage(trial)
+    except OSError as error:
+        raise StorageError.of(directory, error) from error
+    if space.total and space.free < LEAST_SPACE:  # some network file systems say 0 of 0
+        raise StorageError.of(directory, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
 
 def next_output(out: Path) -> Path:
-    """For a further session: DIR itself while it holds none, then the first of DIR-2, DIR-3 … that is not there."""
-    if not (out / "session.json").exists():
+    """The directory for a further session: DIR while no session is in it, then the first of DIR-2, DIR-3 … that is free."""
+    if not _exists(out / "session.json"):
         return out
     number = 2
-    while (path := out.with_name(f"{out.name}-{number}")).exists():
+    while _exists(path := out.with_name(f"{out.name}-{number}")):
         number += 1
     return path
+
+
+def _exists(path: Path) -> bool:
+    """`Path.exists`, which fails where a name is too long or a directory may not be searched."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def check_file(path: Path, suffixes: tuple[str, ...]) -> str:

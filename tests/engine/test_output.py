@@ -1,0 +1,105 @@
+"""Where a session may be written: what is refused, what is tried beforehand, and what each failure advises."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from draggan_engine.journal import Journal
+from draggan_engine.protocol.atomic import atomic_write
+from draggan_engine.protocol.edit import Edit
+from draggan_engine.protocol.errors import OutputError, StorageError, storage_advice
+from draggan_engine.protocol.history import History
+from draggan_engine.protocol.output import check_output, check_writable
+
+READ_ONLY = Path("/sys/draggan")  # where not even root may make a directory
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("needs to mount a file system")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_place_that_serves_is_left_as_it_was(tmp_path: Path) -> None:
+    check_output(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    check_output(tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["file"]
+
+
+def test_a_session_that_is_there_is_named_with_the_command_that_opens_it(tmp_path: Path) -> None:
+    out = tmp_path / "my session"
+    out.mkdir()
+    (out / "session.json").touch()
+    with pytest.raises(OutputError, match=rf"already holds a session; draggan-tui open '{out}' goes on with it"):
+        check_output(out)
+
+
+def test_a_read_only_place_is_refused() -> None:
+    with pytest.raises(StorageError, match=rf"^{READ_ONLY}: .*; choose a directory that you may write to$"):
+        check_writable(READ_ONLY)
+
+
+def test_a_full_place_is_refused(small_disk: Path) -> None:
+    check_writable(small_disk / "s")
+    (small_disk / "large").write_bytes(bytes(1_500_000))  # what is left would hold a small file
+    with pytest.raises(StorageError, match=r"No space left on device\); free some space"):
+        check_writable(small_disk / "s")
+    assert [path.name for path in small_disk.iterdir()] == ["large"]
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    for out in (tmp_path / ("n" * 300), tmp_path / ("n" * 300) / "s", tmp_path / "s" / ("n" * 300)):
+        with pytest.raises(StorageError, match=r"File name too long\); choose a shorter name"):
+            check_output(out)
+        with pytest.raises(StorageError, match=r"choose a shorter name|make it"), atomic_write(out):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EDQUOT, "free some space"),
+        (errno.EFBIG, "ulimit -f"),
+        (errno.EACCES, "that you may write to"),
+        (errno.EPERM, "that you may write to"),
+        (errno.EROFS, "that you may write to"),
+        (errno.ENAMETOOLONG, "a shorter name"),
+        (errno.ENOTDIR, "choose another"),
+        (errno.EIO, "check the disk"),
+        (errno.EMFILE, "open files"),
+        (errno.ENOTCONN, "choose another directory"),
+    ],
+)
+def test_space_is_advised_only_where_it_is_short(number: int, advice: str) -> None:
+    text = storage_advice(OSError(number, os.strerror(number)))
+    assert advice in text
+    assert ("space" in text) == (number in (errno.ENOSPC, errno.EDQUOT))
+
+
+def test_every_writer_gives_that_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    expected = r"could not be written \(Read-only file system\); choose a directory that you may write to"
+    with pytest.raises(StorageError, match=expected):
+        Journal(tmp_path).append(History.of(Edit(model="toy")))
+    with pytest.raises(StorageError, match=expected), atomic_write(tmp_path / "f") as part:
+        part.touch()
