@@ -110,6 +110,8 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
     edit = _edit(request, pairs, model)
     store = _store(model, edit, request.out, request.latent)
     session = prepare_drag(model, store, edit)
+    if session.notice is not None:
+        print(f"draggan-tui: {session.notice}", file=sys.stderr)
     interactive = sys.stderr.isatty() and not as_json
     events = record_drag(model, store, Entry(id=0, edit=edit), store.next_drag(), session)
     with _interruptible(session) as interrupted:
@@ -254,6 +256,7 @@ def _report(
                     "reason": record.reason,
                     "steps": record.steps,
                     "seconds": round(record.seconds, 3),
+                    "precision": record.settings.precision,
                     "pairs": pairs,
                     "files": files,
                 }

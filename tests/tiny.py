@@ -11,16 +11,17 @@ from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import GeneratorPart
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.generator import Generator
+from draggan_engine.protocol.edit import DragSettings
 
 NUM_WS, W_DIM = 8, 4
 
 
-def save_tiny(path: Path, classes: int = 0) -> Path:
+def save_tiny(path: Path, classes: int = 0, settings: DragSettings | None = None) -> Path:
     """A model of 32×32 pixels, called as the file is."""
     config = StyleGAN2Config(
         resolution=32, z_dim=4, c_dim=classes, w_dim=W_DIM, mapping_layers=1, channels=pyramid_channels(32, 32, 4)
     )
-    save_native(path, GeneratorPart.of(Generator(config)), None, NativeInfo(name=path.stem, psi=0.7))
+    save_native(path, GeneratorPart.of(Generator(config)), None, NativeInfo(name=path.stem, psi=0.7, settings=settings))
     return path
 
 

@@ -9,6 +9,7 @@ import torch
 
 from draggan_engine.benchmarks.drag import Case, Measured, measure
 from draggan_engine.checkpoints.devices import resolve_device
+from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_engine.protocol.edit import Precision
 from draggan_engine.protocol.errors import InputError
 
@@ -51,6 +52,9 @@ def bench_drag(
     print("MB: at most, above the weights. apart: the handles from the plain drag's.")
     print(HEADER, flush=True)
     pictures: list[str | int] = [*models, *sizes]
+    if "bfloat16" in precisions and not supports_bfloat16(torch.device(where)):
+        print(f"bfloat16 is skipped: {where} has no instructions for it")
+        precisions = [precision for precision in precisions if precision != "bfloat16"]
     for name, count, masked, precision in itertools.product(pictures, pairs, masks, precisions):
         print(row(measure(Case(name, count, masked, precision, where), steps)), flush=True)
 

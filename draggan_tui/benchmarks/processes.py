@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 
 PROC = Path("/proc")
-PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "OMP_NUM_THREADS")
+PASSED_ON = (
+    "PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
+)  # fmt: skip
 
 
 def environment(home: Path, colorterm: str = "truecolor") -> dict[str, str]:

@@ -220,6 +220,8 @@ class SessionScreen(StageScreen):
                 self.drag_read(event.path)
             case DragStarted() as event:
                 self.query_one(Inspector).begin_drag(event.number)
+                if event.notice is not None:
+                    self.say(event.notice)
             case DragProgress() as event:
                 if work.dragging:
                     work.moved = event.handles

@@ -306,7 +306,7 @@ class Engine:
             )
         session = prepare_drag(model, self.store, edit, command.live)
         number = self.store.next_drag()
-        self.outbox.send(DragStarted(number=number))
+        self.outbox.send(DragStarted(number=number, precision=session.settings.precision, notice=session.notice))
         teller = DragTeller(
             self.outbox,
             self.steering,

@@ -42,10 +42,11 @@ def dragged(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_json_is_one_object_that_says_how_it_went(dragged: subprocess.CompletedProcess[str]) -> None:
     assert dragged.returncode == 0
     report = json.loads(dragged.stdout)
-    assert list(report) == ["reason", "steps", "seconds", "pairs", "files"]
+    assert list(report) == ["reason", "steps", "seconds", "precision", "pairs", "files"]
     assert report["reason"] in ("reached", "max_steps")
     assert isinstance(report["steps"], int) and 0 < report["steps"] <= 300
     assert report["seconds"] > 0
+    assert report["precision"] == "float32"
     (pair,) = report["pairs"]
     assert list(pair) == ["handle", "target", "final", "distance"]
     assert pair["handle"] == pytest.approx([X, Y], abs=0.01)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from draggan_engine.benchmarks.drag import PARTS, Case, measure
+from draggan_engine.networks.bfloat16 import supports_bfloat16
+from draggan_tui.benchmarks import drag as bench
 from draggan_tui.benchmarks.drag import HEADER, row
 from draggan_tui.cli import app
 
@@ -23,24 +26,28 @@ def test_a_case_of_the_bundled_model() -> None:
     assert "steps/s, threads: 1; synthesis " in parts
 
 
+ONE_STEP = ("bench", "drag", "--size", "32", "--mask", "--steps", "1", "--device", "cpu")
+
+
 def test_what_is_printed() -> None:
-    arguments = (
-        "bench",
-        "drag",
-        "--size",
-        "32",
-        "--mask",
-        "--precision",
-        "bfloat16",
-        "--steps",
-        "1",
-        "--device",
-        "cpu",
-    )
-    result = CliRunner().invoke(app, arguments)
+    precision = "bfloat16" if supports_bfloat16(torch.device("cpu")) else "float32"
+    result = CliRunner().invoke(app, (*ONE_STEP, "--precision", precision))
     assert result.exit_code == 0, result.output
     assert HEADER in result.output
-    assert "random 32 px         1 yes  bfloat16 " in result.output
+    assert f"random 32 px         1 yes  {precision:<8} " in result.output
+
+
+def test_the_bfloat16_row_is_skipped_with_its_reason_where_the_processor_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured: list[Case] = []
+    monkeypatch.setattr(bench, "supports_bfloat16", lambda _: False)
+    monkeypatch.setattr(bench, "measure", lambda case, _: measured.append(case))
+    monkeypatch.setattr(bench, "row", lambda _: "")
+    result = CliRunner().invoke(app, (*ONE_STEP, "--precision", "float32", "--precision", "bfloat16"))
+    assert result.exit_code == 0, result.output
+    assert "bfloat16 is skipped: cpu has no instructions for it" in result.output
+    assert [case.precision for case in measured] == ["float32"]
 
 
 def test_a_size_that_there_is_not() -> None:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from draggan_engine.networks import packed
+from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.features import LocalMaps
 from draggan_engine.networks.generator import Generator
@@ -30,6 +31,8 @@ def gradient(y: Tensor, x: Tensor) -> Tensor:
 def test_as_torch_convolves(
     channels: tuple[int, int], size: tuple[int, int, int], dtype: torch.dtype, limit: float
 ) -> None:
+    if dtype == torch.bfloat16 and not supports_bfloat16(torch.device("cpu")):
+        pytest.skip("this processor has no bfloat16, and oneDNN no kernels for it")
     torch.manual_seed(0)
     weight = (torch.randn(*channels, 3, 3) / 48).to(dtype)
     assert PackedKernel.serves(weight)
@@ -53,6 +56,14 @@ def test_what_they_do_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not PackedKernel.serves(weight.double()) and PackedKernel.serves(weight)
     monkeypatch.setattr(packed, "AVAILABLE", False)
     assert not PackedKernel.serves(weight)
+
+
+def test_bfloat16_kernels_are_packed_only_where_the_processor_has_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = torch.randn(256, 256, 3, 3)
+    for has_bfloat16 in (True, False):
+        monkeypatch.setattr(packed, "supports_bfloat16", lambda _: has_bfloat16)  # noqa: B023
+        assert PackedKernel.serves(weight.bfloat16()) == has_bfloat16
+        assert PackedKernel.serves(weight)
 
 
 def test_features_and_their_gradient_do_not_notice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,16 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
         assert engine.last(Render) is request
 
 
+async def test_a_drag_that_cannot_use_its_precision_says_so(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        engine.say(DragStarted(number=1, notice="no bfloat16 here, so this drag uses float32"))
+        await pilot.pause()
+        assert status(app) == "no bfloat16 here, so this drag uses float32"
+
+
 async def test_one_step_is_a_drag_of_one_step(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)

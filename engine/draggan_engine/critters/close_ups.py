@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_engine.networks.stylegan2 import Block
 from draggan_engine.networks.synthesis import Synthesis
 
@@ -19,7 +20,7 @@ CELLS = (13, 15)  # high and wide: the largest face's eyes, nose and mouth fit i
 ELSEWHERE, WORTH = 0.3, 4.0
 """So many of the windows lie anywhere, and each of their pixels is worth so much, or else all but the faces would be forgotten."""
 MARGIN = 3  # cells of a map, round a window, that its convolutions may want of the map below
-PRECISION = torch.bfloat16  # of the blocks from 16 px on: a CPU takes half the time
+PRECISION = torch.bfloat16  # of the blocks from 16 px on: a CPU that has it takes half the time
 SQUARES, EDGES = 0.0, 0.7  # of the loss
 JITTER = 0.02  # of w's spread, at first: a network that goes on from another has its w
 
@@ -53,6 +54,7 @@ def cut(maps: Tensor, corners: Corners, size: tuple[int, int]) -> Tensor:
 def pictures_in(synthesis: Synthesis, ws: Tensor, corners: Corners) -> Tensor:
     """The windows of the full pictures of `ws` `[N, num_ws, w_dim]`: blocks above `CELL` px are computed there alone."""
     rows, row = ws.unbind(dim=1), 0
+    precision = PRECISION if supports_bfloat16(ws.device) else ws.dtype
     x: Tensor | None = None
     picture: Tensor | None = None
     resolution = synthesis.picture_heights[-1]
@@ -71,7 +73,7 @@ def pictures_in(synthesis: Synthesis, ws: Tensor, corners: Corners) -> Tensor:
             x, picture = (cut(some, inside - at, size) for some in (x, picture))
             x = x.contiguous(memory_format=torch.channels_last)
             at = inside * 2
-        x = block.features(x, rows[row:], "const", PRECISION if height >= 16 else ws.dtype)
+        x = block.features(x, rows[row:], "const", precision if height >= 16 else ws.dtype)
         row += 1 if block.first else 2
         picture = block.picture(picture, x, rows[row])
     assert picture is not None

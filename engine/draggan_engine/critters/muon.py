@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from draggan_engine.networks.bfloat16 import supports_bfloat16
+
 # Coefficients of the quintic Newton–Schulz iteration, as published with Muon.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 
@@ -39,8 +41,8 @@ def _wide(x: Tensor, iterations: int) -> Tensor:
 
 
 def _square(x: Tensor, iterations: int) -> Tensor:
-    """As published, in bfloat16: the iteration corrects its own roundings."""
-    y = x.bfloat16()
+    """As published, in bfloat16 where the device has it: the iteration corrects its own roundings."""
+    y = x.bfloat16() if supports_bfloat16(x.device) else x
     for _ in range(iterations):
         gram = y @ y.t()
         y = _A * y + (_B * gram + _C * gram @ gram) @ y

@@ -19,7 +19,7 @@ from draggan_engine.protocol.geometry import Point, Size, distance
 from draggan_engine.protocol.history import Reason
 
 from .graph import aside
-from .stepper import Start, Stepper
+from .stepper import Start, Stepper, why_not_bfloat16
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,10 @@ class DragSession:
         live: which of the pairs is led by hand: `lead` moves its target, and the drag does not end before the hand
             lets go; `max_steps` then counts from the last move.
 
+    Attributes:
+        settings: with the precision that is used.
+        notice: why that is not the precision that was set, for people; None: it is.
+
     Raises:
         EditError: no pairs, a feature block that the model does not have, or a mask that does not fit.
     """
@@ -83,7 +87,10 @@ class DragSession:
         live: int | None = None,
     ) -> None:
         self._stepper = Stepper(generator, settings, [Start(ws, pairs, mask)])
-        self.settings = settings
+        self.settings = self._stepper.settings  # with the precision that is used
+        self.notice: str | None = None
+        if self.settings.precision != settings.precision:
+            self.notice = f"{why_not_bfloat16(generator)}, so this drag uses float32"
         self.starts: tuple[Point, ...] = tuple(handle for handle, _ in pairs)
         self.targets: tuple[Point, ...] = tuple(target for _, target in pairs)
         self._live = live

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.profiler import record_function
 
+from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_engine.networks.features import FeatureWindows, feature_source
 from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.stylegan2 import StyleGAN2Synthesis
 from draggan_engine.networks.windows import Box
 from draggan_engine.protocol.edit import DragSettings, check_mask
 from draggan_engine.protocol.errors import EditError
@@ -28,6 +30,16 @@ from .tracking import track
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 RECORD_AFTER = 10  # steps of the same shapes; a recording takes as long as some eight
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # Adam, as published; torch's defaults
+
+
+def why_not_bfloat16(generator: Generator) -> str | None:
+    """Return why a drag of the generator uses float32 whatever its settings say; None: it can use bfloat16."""
+    if not isinstance(generator.synthesis, StyleGAN2Synthesis):
+        return "StyleGAN3 is dragged in float32 only"
+    if not supports_bfloat16(generator.device):
+        place = "this processor" if generator.device.type == "cpu" else f"the device {generator.device}"
+        return f"{place} has no instructions for bfloat16"
+    return None
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,7 @@ class Stepper:
         mask_term: makes the second term of eq. 1 from F_0 `[N, C, h, w]` and 1 − M `[N, H, W]`.
 
     Attributes:
+        settings: as given, but with the precision that is used; see `why_not_bfloat16`.
         start: `[N, num_ws, w_dim]`; `ws`: the present latents, without gradient; a step changes them in place.
         handles, targets: `[N, P, 2]` in picture pixels, filled up with zeros where `there_is` `[N, P]` is not set; a step
             changes the handles in place.
@@ -129,6 +142,8 @@ class Stepper:
         for start in starts:
             if start.mask is not None:
                 check_mask(start.mask, self.picture)
+        if settings.precision == "bfloat16" and why_not_bfloat16(generator) is not None:
+            settings = settings.model_copy(update={"precision": "float32"})
         self.generator, self.settings = generator, settings
         device = generator.device
         self.start = torch.cat([start.ws.detach().to(device) for start in starts]).clone()

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .bfloat16 import supports_bfloat16
+
 _OPS = torch.ops.mkldnn
 AVAILABLE = torch._C._has_mkldnn and all(
     hasattr(_OPS, name)
@@ -55,7 +57,7 @@ class PackedKernel:
         return (
             AVAILABLE
             and weight.device.type == "cpu"
-            and weight.dtype in (torch.float32, torch.bfloat16)
+            and _has_kernels(weight.dtype)
             and min(channels) >= 256
             and all(count % 64 == 0 for count in channels)
         )
@@ -75,6 +77,11 @@ class PackedKernel:
             x, self.up, None, [padding, padding], [0, 0], stride, [1, 1], 1, "none", [], ""
         )
         return y
+
+
+def _has_kernels(dtype: torch.dtype) -> bool:
+    """oneDNN refuses to pack bfloat16 kernels for a processor without AVX-512."""
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and supports_bfloat16(torch.device("cpu")))
 
 
 class _Convolution(torch.autograd.Function):

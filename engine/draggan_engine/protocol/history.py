@@ -42,7 +42,7 @@ class DragRecord(Document):
     steps: int
     seconds: float
     pairs: tuple[DraggedPair, ...]
-    settings: DragSettings
+    settings: DragSettings = Field(description="as the drag used them: `precision` may differ from the edit's")
     masked: bool
     live: int | None = Field(None, ge=0, description="index of the pair whose target followed the hand")
 

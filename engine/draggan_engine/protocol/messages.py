@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgpack
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from .edit import Document, DragSettings, Edit, FinitePoint, Mask
+from .edit import Document, DragSettings, Edit, FinitePoint, Mask, Precision
 from .errors import EngineError
 from .geometry import Size
 from .history import DragPath, DragRecord, Entry
@@ -273,8 +273,12 @@ class Exported(Document):
 
 
 class DragStarted(Document):
+    """`precision` is the one that the drag uses; `notice` says why that is not the one in its settings."""
+
     type: Literal["drag_started"] = "drag_started"
     number: int
+    precision: Precision = "float32"
+    notice: str | None = None
 
 
 class DragProgress(Document):
