@@ -15,7 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.drag.stepper import why_not_bfloat16
 from draggan_engine.evaluation.cases import check_scene, has_scene
+from draggan_engine.evaluation.experiments import BFLOAT16
 from draggan_engine.evaluation.methods import available
 from draggan_engine.evaluation.report import write_report
 from draggan_engine.evaluation.rows import EXPERIMENTS, Experiment, Request, RunFolder, read_request
@@ -42,6 +44,8 @@ def evaluate(what: str, *, n: int, methods: Sequence[str] | None, model: str, de
     )  # fmt: skip
     for reason in left_out.values():
         _say(f"left out: {reason}")
+    if "ablation" in request.experiments and (obstacle := why_not_bfloat16(loaded.generator)) is not None:
+        _say(f"left out: {BFLOAT16}: {obstacle}")
     folder = RunFolder(out, request)
     with closing(run(folder, loaded, device)) as progress:
         if sys.stderr.isatty():

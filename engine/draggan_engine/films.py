@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .checkpoints.cpu_quota import usable_processors
 from .images import SOURCE_TYPE, origin
 from .protocol.atomic import atomic_write
 from .protocol.edit import Edit
@@ -76,6 +77,7 @@ def _write_mp4(part: Path, frames: Iterator[NDArray[np.uint8]], fps: int, commen
         stream.height, stream.width, _ = first.shape
         stream.pix_fmt = "yuv420p"
         coding = stream.codec_context
+        coding.thread_count = usable_processors()  # its own choice is one and a half for each that the machine has
         coding.color_primaries = coding.color_trc = coding.colorspace = _BT709
         coding.color_range = _LIMITED
         for rgb in chain((first,), frames):

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.landmarks import LANDMARKS
+from draggan_engine.drag import stepper
 from draggan_engine.evaluation import metrics, runner
 from draggan_engine.evaluation.cases import FIVE, head_mask, landmark_cases, paired_cases, tracking_cases
 from draggan_engine.evaluation.experiments import run_task, tasks
@@ -218,6 +219,19 @@ def test_the_ablations_depart_from_the_models_own(critters: Model) -> None:
     assert found["supervision and tracking block: b64"].settings.feature_block == "b64"
     assert f"r1: {base.r1:g}" not in found and f"λ: {base.mask_weight:g}" in found  # that one has masks
     assert len({(t.settings, t.variant, t.group[0] == "λ") for t in found.values()}) == len(found)
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_a_run_leaves_bfloat16_out_where_it_would_be_float32(
+    critters: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, supported: bool
+) -> None:
+    monkeypatch.setattr(stepper, "supports_bfloat16", lambda _: supported)
+    steps = run(RunFolder(tmp_path, request(critters, ("ablation",), n=1, methods=("drag",))), critters, "cpu")
+    first = next(steps)
+    steps.close()
+    groups = {task.group for task in tasks(request(critters, ("ablation",), n=1), critters.info)}
+    assert "precision: bfloat16" in groups
+    assert first.total == len(groups) - (not supported)
 
 
 def test_a_checkpoint_without_a_scene(foreign: Model) -> None:

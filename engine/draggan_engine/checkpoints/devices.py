@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import torch
 
 from ..protocol.errors import DeviceError
+from .cpu_quota import usable_processors
 
 
 def devices() -> tuple[str, ...]:
@@ -35,7 +37,20 @@ def resolve_device(name: str) -> torch.device:
 # sleep while they wait; with one of the cores busy 0.9 s against 1.1 s for 60 steps (`draggan-tui drag --json` under
 # OMP_NUM_THREADS). critters-256 has 4.8 M; the published StyleGAN2s have 23 M and more.
 SMALL_MODEL = 8_000_000
-ALL_THREADS = torch.get_num_threads()  # before any model has asked for fewer: torch's own choice
+
+
+def all_threads(root: Path = Path("/")) -> int:
+    """Return how many threads torch may use at most: its own choice, within what the container grants, unless
+    OMP_NUM_THREADS says how many.
+
+    Args:
+        root: see `usable_processors`.
+    """
+    return TORCH_THREADS if "OMP_NUM_THREADS" in os.environ else min(TORCH_THREADS, usable_processors(root))
+
+
+TORCH_THREADS = torch.get_num_threads()  # before any model has asked for fewer
+ALL_THREADS = all_threads()
 
 
 def settle_threads(place: torch.device, parameters: int) -> None:

@@ -30,6 +30,7 @@ from .rows import OWN, THUMBNAIL, Experiment, Pictures, Request, Row, shown
 POINTS = {"1 point": 1, "5 points": 5, "68 points": 68}
 PAIRED_STEPS = 100  # the paper's
 CHUNK = {"68 points": 8, "32 points": 8}  # cases that advance together; 16 of the others
+BFLOAT16 = "precision: bfloat16"  # the group of an ablation that not every device can run
 MOMENTS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 125, 150, 200, 250, 300)
 
 

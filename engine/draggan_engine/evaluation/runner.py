@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.checkpoints.devices import ALL_THREADS, threads_for
+from draggan_engine.drag.stepper import why_not_bfloat16
 from draggan_engine.protocol.errors import EngineError
 
-from .experiments import Task, run_task, tasks
+from .experiments import BFLOAT16, Task, run_task, tasks
 from .rows import Pictures, Row, RunFolder
 
 
@@ -46,7 +47,8 @@ def run(folder: RunFolder, model: Model, device: str) -> Generator[Progress, Non
     Raises:
         DragganError: a case cannot be made, a chunk not be written, or a process was ended.
     """
-    everything = list(tasks(folder.request, model.info))
+    can_bfloat16 = why_not_bfloat16(model.generator) is None
+    everything = [task for task in tasks(folder.request, model.info) if can_bfloat16 or task.group != BFLOAT16]
     todo = [task for task in everything if task.chunk not in folder.done]
     began, done, timed = time.monotonic(), 0.0, False
     total = sum(map(_cost, todo))
