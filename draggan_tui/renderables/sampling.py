@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from draggan_engine.protocol.geometry import Point, Size, convert, convert_box, nearest_pixel
+from draggan_engine.protocol.resampling import area_means
 from draggan_tui.themes import Rgb
 from draggan_tui.viewport import Viewport
 
@@ -30,14 +31,15 @@ def sample(picture: NDArray[np.uint8], view: Viewport) -> NDArray[np.uint8]:
         rows = (2 * np.arange(window.top, window.bottom) + 1) * source.height // (2 * grid.height)
         return picture[rows[:, None], columns]
     box = convert_box((window.left, window.top, window.right, window.bottom), grid, source)
-    shrinks = grid.width <= source.width and grid.height <= source.height
-    method = Image.Resampling.BOX if shrinks else Image.Resampling.LANCZOS
     # Only what the window needs goes to Pillow, which copies all that it is given.
     reach = _REACH * (1 + source.width // grid.width + source.height // grid.height)
     left, top = max(int(box[0]) - reach, 0), max(int(box[1]) - reach, 0)
     part = np.ascontiguousarray(picture[top : int(box[3]) + reach + 1, left : int(box[2]) + reach + 1])
     inside = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-    return np.asarray(Image.fromarray(part).resize((window.width, window.height), method, box=inside))
+    if grid.width <= source.width and grid.height <= source.height:
+        return area_means(part, Size(window.width, window.height), inside)
+    size = (window.width, window.height)
+    return np.asarray(Image.fromarray(part).resize(size, Image.Resampling.LANCZOS, box=inside))
 
 
 def color_at(rgb: NDArray[np.uint8], picture: Size, point: Point) -> Rgb:

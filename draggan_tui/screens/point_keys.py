@@ -60,7 +60,7 @@ class PointKeys(SessionScreen):
     def warn_if_flat(self, further: str = "") -> None:
         """Says so if the selected handle is on a flat patch; the inspector marks it as long as it is there."""
         work = self.workspace
-        picture = self.pictures.get(work.edit.source, self.preview_size())
+        picture = self.pictures.get(work.edit.source)
         if picture is None or work.selected is None:
             return
         handle = work.edit.pairs[work.selected].handle

@@ -36,6 +36,7 @@ from draggan_engine.protocol.messages import (
     Shown,
 )
 from draggan_tui.engine_client import EngineClient
+from draggan_tui.pictures import Picture
 from draggan_tui.renderables.changes import counted
 from draggan_tui.renderables.facts import seconds_text
 from draggan_tui.renderables.loading import loading_text, model_label
@@ -95,7 +96,7 @@ class SessionScreen(StageScreen):
         self.given = "" if engine.latent is None else engine.latent.name
         self.folder: str | None = None
         self._request = 0
-        self._asked_for: tuple[Hashable, Size] | None = None  # what the last requested picture is of; none: it has come
+        self._asked_for: Hashable = None  # what the last requested picture is of; none: it has come
         self._sent_revision = 0
         self._sent: set[int] = set()  # ids of the entries that the engine has been told
         self._recovered: list[DragRecord] = []  # drags that nobody has been told of
@@ -172,11 +173,11 @@ class SessionScreen(StageScreen):
 
     def _ask(self) -> None:
         """Requests the picture that is to be seen and not there, if it is not on its way."""
-        edit, size = self.missing(), self.preview_size()
-        if edit is not None and self._asked_for != (edit.source, size):
-            self._asked_for = (edit.source, size)
+        edit = self.missing()
+        if edit is not None and self._asked_for != edit.source:
+            self._asked_for = edit.source
             self._request += 1
-            self.engine.send(Render(request=self._request, edit=edit, width=size.width, height=size.height))
+            self.engine.send(Render(request=self._request, edit=edit))
 
     # Engine events ------------------------------------------------------------------------------------
 
@@ -267,12 +268,12 @@ class SessionScreen(StageScreen):
         self.spinner.resume()
 
     def _preview(self, event: Preview) -> None:
-        picture = np.frombuffer(event.rgb, np.uint8).reshape(event.height, event.width, 3)
+        picture = _image(event)
         if event.request == 0 and self.workspace.dragging:
             self.seen = picture
             self.call_after_refresh(lambda: self.engine.send(Shown()))
         elif event.request == self._request and self._asked_for is not None:
-            self.pictures.put(*self._asked_for, picture)
+            self.pictures.put(self._asked_for, picture)
             self._asked_for = None
         else:
             return
@@ -288,6 +289,8 @@ class SessionScreen(StageScreen):
         record = event.record
         if event.entry is not None:
             self._sent.add(event.entry.id)
+            if event.image is not None:
+                self.pictures.put(event.entry.edit.source, _image(event.image))
         self.workspace.end_drag(event.entry)
         self._led = self._looked = None
         self.sync()
@@ -389,6 +392,10 @@ class SessionScreen(StageScreen):
                 break
             await asyncio.sleep(0.05)
         return not self.workspace.unsaved
+
+
+def _image(preview: Preview) -> Picture:
+    return np.frombuffer(preview.rgb, np.uint8).reshape(preview.height, preview.width, 3)
 
 
 def _where(files: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from draggan_engine.protocol.geometry import Point, Size
 from draggan_engine.protocol.messages import Loading
 from draggan_tui.pictures import Picture, Pictures
 from draggan_tui.renderables.changes import place_text
-from draggan_tui.renderables.compare import Comparison, compared
+from draggan_tui.renderables.compare import ComparedImages, Comparison
 from draggan_tui.renderables.loading import SPINNER, model_label, placeholder
 from draggan_tui.renderables.marks import overlay_of
 from draggan_tui.renderables.overlay import Overlay
@@ -136,25 +136,24 @@ class StageScreen(Screen[None]):
 
     # Pictures -----------------------------------------------------------------------------------------
 
-    def picture(self) -> Picture | None:
-        """What is to be seen, if need be smaller than that; or the last that was while it is not there."""
+    def picture(self) -> Picture | ComparedImages | None:
+        """Return what is to be seen, or the last image that was while that is not there."""
         work = self.workspace
         if work.info is None:
             return None
         if not work.dragging and (present := self.pictures.get(work.edit.source)) is not None:
             self.seen = present
         before = None if self.comparison == "after" else self.pictures.get(work.before.source)
-        if self.seen is None or before is None:
+        if self.seen is None or before is None or before.shape != self.seen.shape:  # a smaller one is no match
             return self.seen
-        x = 0.0 if work.cursor is None else (work.cursor[0] + 0.5) / work.picture.width
-        cell = max(round(self.seen.shape[1] / self.grid().width), 1)
-        return compared(before, self.seen, self.comparison, x, cell)
+        split = 0.0 if work.cursor is None else (work.cursor[0] + 0.5) / work.picture.width
+        return ComparedImages(before, self.seen, self.comparison, split)
 
     def missing(self) -> Edit | None:
         """An edit whose picture is to be seen and not there; none: all are. A running drag sends its own."""
-        work, size = self.workspace, self.preview_size()
+        work = self.workspace
         wanted = (*(() if work.dragging else (work.edit,)), *(() if self.comparison == "after" else (work.before,)))
-        return next((edit for edit in wanted if self.pictures.get(edit.source, size) is None), None)
+        return next((edit for edit in wanted if self.pictures.get(edit.source) is None), None)
 
     # The view -----------------------------------------------------------------------------------------
 
@@ -180,6 +179,9 @@ class StageScreen(Screen[None]):
         return self.show_cursor().grid
 
     def preview_size(self) -> Size:
-        """The size of the previews that the view needs: the engine has none larger than the picture."""
+        """Return how many pixels of a running drag's image can be told apart: all of them beside another image or in
+        the loupe."""
         grid, picture = self.grid(), self.workspace.picture
+        if self.comparison != "after" or any(loupe.region.area for loupe in self.query(Loupe)):
+            return picture
         return Size(min(grid.width, picture.width), min(grid.height, picture.height))

@@ -16,6 +16,7 @@ from textual.reactive import reactive
 
 from draggan_engine.protocol.geometry import Point, Size
 from draggan_tui.renderables.cells import Cells
+from draggan_tui.renderables.compare import ComparedImages
 from draggan_tui.renderables.overlay import Overlay, compose
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.renderables.sampling import sample
@@ -103,7 +104,7 @@ class Canvas(CellWidget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._text = ""
-        self._picture: NDArray[np.uint8] | None = None
+        self._picture: NDArray[np.uint8] | ComparedImages | None = None
         self._view = Viewport(Size(1, 1), Size(1, 2))
         self._sampled: NDArray[np.uint8] | None = None  # the picture's window
         self._sampled_for: Viewport | None = None
@@ -120,11 +121,17 @@ class Canvas(CellWidget):
         """How many screen pixels (half-cells) there are."""
         return Size(self.size.width, 2 * self.size.height)
 
-    def show(self, rgb: NDArray[np.uint8] | None, overlay: Overlay | None = None, view: Viewport | None = None) -> None:
+    def show(
+        self,
+        rgb: NDArray[np.uint8] | ComparedImages | None,
+        overlay: Overlay | None = None,
+        view: Viewport | None = None,
+    ) -> None:
         """Shows a picture and what lies over it.
 
         Args:
-            rgb: `uint8 [H, W, 3]`, the whole picture at any size, not to be changed afterwards. None: the placeholder.
+            rgb: `uint8 [H, W, 3]`, the whole picture at any size, or two, not to be changed afterwards. None: the
+                placeholder.
             overlay: in pixels of the view's window.
             view: which window of the picture; None: all of it, as large as it fits.
 
@@ -135,7 +142,8 @@ class Canvas(CellWidget):
             self._picture, self._sampled_for = rgb, None
         self._overlay = overlay or Overlay()
         if rgb is not None:
-            self._view = view or Viewport(Size(rgb.shape[1], rgb.shape[0]), self.room)
+            shape = rgb.after.shape if isinstance(rgb, ComparedImages) else rgb.shape
+            self._view = view or Viewport(Size(shape[1], shape[0]), self.room)
         self._update()
 
     def placeholder(self, text: str) -> None:
@@ -190,7 +198,9 @@ class Canvas(CellWidget):
             return None
         view = self._view.resized(self.room)
         if self._sampled is None or self._sampled_for != view:
-            self._sampled, self._sampled_for = sample(self._picture, view), view
+            shown = self._picture
+            self._sampled = shown.sampled(view) if isinstance(shown, ComparedImages) else sample(shown, view)
+            self._sampled_for = view
         # After a resize the overlay's pixels are those of another window, until the next `show`.
         overlay = self._overlay if self._view == view else Overlay()
         paper, ink = self.colors[2:]

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from .image_cache import ImageCache
 from .images import write_mask, write_picture
 from .journal import Journal
 from .protocol.atomic import atomic_write, sync_folder
@@ -137,6 +138,7 @@ class SessionStore:
         self.folder: Path | None = None
         self.history: History | None = None
         self.result: Result | None = None
+        self.images = ImageCache()  # by `Edit.source`; for the thread that computes
         self._journal: Journal | None = None
         self._claim: Claim | None = None
         self._latents: dict[str, NDArray[np.float32]] = {}

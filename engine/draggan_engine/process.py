@@ -49,6 +49,7 @@ from .protocol.messages import (
     MaskSaved,
     ModelLoaded,
     ModelsListed,
+    Preview,
     Quit,
     ReadDrag,
     Render,
@@ -69,6 +70,7 @@ from .telling import DragTeller, preview
 
 if TYPE_CHECKING:
     from .checkpoints.catalogue import Model
+    from .networks.preview_fidelity import PreviewHeights
 
 log = logging.getLogger("draggan_engine")
 
@@ -93,6 +95,7 @@ class Engine:
         self.jobs = Jobs()
         self.steering = Steering()
         self._closed_in_order = False
+        self._heights: PreviewHeights | None = None  # of the model's images that may be shown; None: not measured yet
         self._shown: tuple[object, ...] | None = None  # the source of the picture in final.png
 
     # Reader thread ------------------------------------------------------------------------------------
@@ -231,7 +234,7 @@ class Engine:
 
     def _use(self, model: Model) -> None:
         self.store.know_model(model.name, model.sha256, model.path)
-        self.model, self._shown = model, None
+        self.model, self._heights, self._shown = model, None, None
         self.outbox.send(ModelLoaded(spec=model.spec, info=model.info, device=str(model.generator.device)))
 
     @contextmanager
@@ -258,7 +261,8 @@ class Engine:
 
         match job:
             case Render():
-                self._send_preview(model, job.request, job.edit, Size(job.width, job.height))
+                self._send_preview(model, job)
+                self._preview_heights(model)  # the user is looking at the first image now, and waits for nothing
             case StartDrag():
                 self._run_drag(model, job)
             case Export():
@@ -284,12 +288,19 @@ class Engine:
             case _:
                 raise AssertionError(f"{job} is the reader's")
 
-    def _send_preview(self, model: Model, request: int, edit: Edit, wanted: Size) -> None:
-        from .networks.pictures import picture
-        from .recording import latent_of
+    def _send_preview(self, model: Model, command: Render) -> None:
+        from .recording import picture_of
 
-        rgb = picture(model.generator, latent_of(model, self.store, edit), at_least=wanted)
-        self.outbox.send(preview(request, rgb, wanted))
+        self.outbox.send(preview(command.request, picture_of(model, self.store, command.edit)))
+
+    def _preview_heights(self, model: Model) -> PreviewHeights:
+        """Measured once for each model."""
+        from .networks.preview_fidelity import measure_preview_heights
+
+        if self._heights is None:
+            self._heights = measure_preview_heights(model.generator)
+            log.info("heights of images like the full one: %s", self._heights)
+        return self._heights
 
     def _run_drag(self, model: Model, command: StartDrag) -> None:
         from .checkpoints.devices import draws_beside
@@ -312,13 +323,14 @@ class Engine:
             self.steering,
             session,
             edit.settings.max_steps if command.live is None else None,
+            self._preview_heights(model),
             beside=draws_beside(model.generator.device),
         )
         with teller, self.steering.of(session):
             for event in record_drag(model, self.store, parent, number, session, command.live):
                 if (asked := self.jobs.take_render()) is not None:
                     with self._reported(asked.type):
-                        self._send_preview(model, asked.request, asked.edit, Size(asked.width, asked.height))
+                        self._send_preview(model, asked)
                 if isinstance(event, DragStep):
                     teller.step(event)
                 elif isinstance(event, DragAtRest):
@@ -326,7 +338,22 @@ class Engine:
                 else:
                     teller.end()
                     self._shown = event.edit.source
-                    self.outbox.send(DragEnded(record=event.record, entry=event.entry, problem=event.problem))
+                    self.outbox.send(
+                        DragEnded(
+                            record=event.record, entry=event.entry, image=self._result_image(model, event.edit),
+                            problem=event.problem,
+                        )
+                    )  # fmt: skip
+
+    def _result_image(self, model: Model, edit: Edit) -> Preview | None:
+        """Of a drag: the first image after it is the true one."""
+        from .recording import picture_of
+
+        try:
+            return preview(0, picture_of(model, self.store, edit))
+        except (MemoryError, RuntimeError):  # the client asks for it again, and hears why not
+            log.exception("a drag's result is not shown")
+            return None
 
 
 def paced(

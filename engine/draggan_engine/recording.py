@@ -58,8 +58,8 @@ def latent_of(model: Model, store: SessionStore, edit: Edit) -> Tensor:
 
 
 def picture_of(model: Model, store: SessionStore, edit: Edit) -> NDArray[np.uint8]:
-    """The edit's picture at full resolution, `uint8 [H, W, 3]`."""
-    return picture(model.generator, latent_of(model, store, edit))
+    """Return the edit's image at full resolution, `uint8 [H, W, 3]`; not to be changed."""
+    return store.images.get(edit.source, lambda: picture(model.generator, latent_of(model, store, edit)))
 
 
 def write_result(model: Model, store: SessionStore, edit: Edit) -> tuple[Path, ...]:
@@ -68,8 +68,7 @@ def write_result(model: Model, store: SessionStore, edit: Edit) -> tuple[Path, .
     Raises:
         OutputError, StorageError: they cannot be written.
     """
-    initial = picture_of(model, store, edit.started_from)
-    return store.write_result(edit, initial, initial if edit.latent == 0 else picture_of(model, store, edit))
+    return store.write_result(edit, picture_of(model, store, edit.started_from), picture_of(model, store, edit))
 
 
 def prepare_drag(model: Model, store: SessionStore, edit: Edit, live: int | None = None) -> DragSession:
@@ -141,7 +140,7 @@ def record_drag(
         if entry is not None:
             steps.write(folder.path, parent.id, done)  # first: what is in there is found again whatever happens next
         store.write()
-        write_picture(folder.path / "final.png", picture(model.generator, end.ws), model=store.model, edit=parent.edit)
+        write_picture(folder.path / "final.png", picture_of(model, store, edit), model=store.model, edit=parent.edit)
         write_result(model, store, edit)
     except DragganError as error:
         problem = str(error)

@@ -17,7 +17,7 @@ class Steering:
     """Safe to use from two threads: one tells, the other runs the drag.
 
     Attributes:
-        look: the size of the drag's previews.
+        look: how many pixels of the whole image the view shows.
         unseen: whether one of them has been sent and is not yet on the screen.
     """
 
@@ -35,9 +35,8 @@ class Steering:
             self._stop, self._let_go, self._hand, self.look, self.unseen = False, False, None, look, False
 
     def see(self, look: Size) -> None:
-        """The previews are to have another size."""
+        """The view has another size."""
         self.look = look
-        self.wake()
 
     def lead(self, target: Point | None) -> None:
         """The hand moves, or (None) lets go."""

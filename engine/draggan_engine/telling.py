@@ -8,8 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from PIL import Image
-
 from .protocol.messages import DragProgress, Preview
 from .queues import Outbox
 from .steering import Steering
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .drag import DragSession, DragStep
-    from .protocol.geometry import Size
+    from .networks.preview_fidelity import PreviewHeights
 
 log = logging.getLogger("draggan_engine")
 # Where pictures hold a drag up, they may take so much of its time, which slows it by a seventh; and they come at most so
@@ -29,12 +27,10 @@ PREVIEW_INTERVAL = 1 / 15
 PROGRESS_INTERVAL = 1 / 30  # waking the client for each of 100 steps a second costs a drag a twentieth
 
 
-def preview(request: int, rgb: NDArray[np.uint8], wanted: Size) -> Preview:
-    """A picture `uint8 [H, W, 3]` for the screen, no larger than it wants."""
-    image = Image.fromarray(rgb)
-    if image.width > wanted.width or image.height > wanted.height:
-        image = image.resize((wanted.width, wanted.height), Image.Resampling.BOX)
-    return Preview(request=request, width=image.width, height=image.height, rgb=image.tobytes())
+def preview(request: int, rgb: NDArray[np.uint8]) -> Preview:
+    """Return the message that carries an image `uint8 [H, W, 3]`."""
+    height, width, _ = rgb.shape
+    return Preview(request=request, width=width, height=height, rgb=rgb.tobytes())
 
 
 class DragTeller:
@@ -42,18 +38,28 @@ class DragTeller:
 
     Args:
         max_steps: that it may take; None: it is led by hand.
+        heights: in which its images may be shown.
         beside: whether pictures can be drawn while the drag goes on.
     """
 
     def __init__(
-        self, outbox: Outbox, steering: Steering, session: DragSession, max_steps: int | None, *, beside: bool
+        self,
+        outbox: Outbox,
+        steering: Steering,
+        session: DragSession,
+        max_steps: int | None,
+        heights: PreviewHeights,
+        *,
+        beside: bool,
     ) -> None:
         self._outbox, self._steering, self._session, self._max_steps = outbox, steering, session, max_steps
+        self._heights = heights
         self._painter = ThreadPoolExecutor(1, "painter") if beside else None
         self._painting: Future[None] | None = None
         self._began = self._seen = self._shown = time.monotonic()
         self._resting, self._rendering, self._told = False, 0.0, 0.0
         self._blind = False  # a picture could not be drawn
+        self._complete = False  # the last step's full image is on its way, or has been
         self._uncounted = 0  # steps that ended a rest: how long they took is not known
         self._untold: DragProgress | None = None
 
@@ -69,6 +75,7 @@ class DragTeller:
     def step(self, event: DragStep) -> None:
         """A step is done: says so and shows it, if it is time for that. A picture comes with its handles."""
         self._uncounted += self._resting
+        self._complete = False
         now = self._now(resting=False)
         self._untold = DragProgress(
             step=event.step,
@@ -82,16 +89,17 @@ class DragTeller:
             return
         affordable = self._rendering <= PREVIEW_SHARE * (now - self._began)
         if now - self._shown >= PREVIEW_INTERVAL and affordable and not self._steering.unseen and not self._blind:
-            self._show(now)
+            self._show(now, self._heights.cheapest(self._steering.look))
             if self._painter is None:
                 self._rendering += time.monotonic() - now
         elif now - self._told >= PROGRESS_INTERVAL:
             self._tell(now)
 
     def rest(self) -> None:
-        """The drag waits for the hand: nothing that has happened is left out."""
+        """The drag waits for the hand: nothing that has happened is left out, and there is time for the full image."""
         now = self._now(resting=True)
-        self._show(now)
+        if not self._complete:
+            self._show(now, self._heights.size.height)
 
     def end(self) -> None:
         """The drag is over: its last step has not been told, perhaps."""
@@ -109,16 +117,16 @@ class DragTeller:
             self._outbox.send(self._untold)
             self._told, self._untold = now, None
 
-    def _show(self, now: float) -> None:
+    def _show(self, now: float, height: int) -> None:
         """Says what is to be said with the picture, not before: handles and picture move together."""
         self._await_painter()
-        look, untold = self._steering.look, self._untold
-        draw = self._session.still(look)
+        untold = self._untold
+        draw = self._session.still(height)
 
         def paint() -> None:
             picture = None
             try:
-                picture = preview(0, draw(), look)
+                picture = preview(0, draw())
             except (MemoryError, RuntimeError):  # a drag is worth more than to be seen
                 log.exception("a drag goes on without pictures")
                 self._blind, self._steering.unseen = True, False
@@ -129,6 +137,7 @@ class DragTeller:
 
         self._steering.unseen = True
         self._untold = None
+        self._complete = height == self._heights.size.height
         self._told = self._shown = now
         if self._painter is None:
             paint()

@@ -76,7 +76,10 @@ class Engine:
         self.send(StartDrag(width=32, height=32, live=live))
 
     def next(self) -> Event:
-        header = self.socket.recv(HEADER.size, socket.MSG_WAITALL)
+        try:
+            header = self.socket.recv(HEADER.size, socket.MSG_WAITALL)
+        except ConnectionResetError:  # it was killed before it had read everything
+            raise EOFError from None
         if len(header) < HEADER.size:
             raise EOFError
         event = decode_event(self.socket.recv(body_length(header), socket.MSG_WAITALL))

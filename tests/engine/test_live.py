@@ -274,15 +274,12 @@ def test_where_the_hand_went_before_the_drag_began_counts(engine: Engine) -> Non
     assert engine.wait_for(DragEnded).entry is None, "the next one knows nothing of that hand"
 
 
-def test_another_size_is_seen_also_at_rest(engine: Engine) -> None:
+def test_at_rest_the_image_is_the_full_one_whatever_the_view(engine: Engine) -> None:
     begin(engine)
-    for width in (16, 9):
-        engine.send(Look(width=width, height=8))
-        preview = engine.wait_for(Preview)
-        assert (preview.request, preview.width, preview.height) == (0, width, 8)
+    engine.send(Look(width=9, height=8))
     engine.send(Lead(target=(25, 10)))
     engine.wait_for(DragProgress, lambda event: event.step == 4)
-    assert engine.wait_for(Preview).width == 9
+    assert engine.wait_for(Preview).width == 32
     engine.send(StopDrag())
     engine.wait_for(DragEnded)
 
@@ -290,11 +287,11 @@ def test_another_size_is_seen_also_at_rest(engine: Engine) -> None:
 def test_another_picture_is_answered_while_a_drag_runs_or_rests(engine: Engine) -> None:
     edit = begin(engine, steps=100_000)
     other = edit.model_copy(update={"seed": 7})
-    engine.send(Render(request=3, edit=other, width=32, height=32))
+    engine.send(Render(request=3, edit=other))
     resting = engine.wait_for(Preview, lambda event: event.request == 3)
     engine.send(Lead(target=(31, 31)))
     engine.wait_for(DragProgress)
-    engine.send(Render(request=4, edit=other, width=32, height=32))
+    engine.send(Render(request=4, edit=other))
     running = engine.wait_for(Preview, lambda event: event.request == 4)
     assert running.rgb == resting.rgb
     assert not any(isinstance(event, DragEnded) for event in engine.seen)

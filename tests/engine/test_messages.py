@@ -59,7 +59,7 @@ DRAGGED = Entry(id=-1, parent=0, edit=EDIT, record=RECORD)
 @pytest.mark.parametrize(
     "command",
     [
-        Render(request=1, edit=EDIT, width=40, height=40),
+        Render(request=1, edit=EDIT),
         Save(revision=2, entries=(Entry(id=0, edit=EDIT), DRAGGED), at=-1),
         Export(edit=EDIT),
         StartDrag(width=9, height=9, max_steps=1, live=0),

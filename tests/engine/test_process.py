@@ -63,9 +63,9 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     info = engine.wait_for(ModelLoaded).info
     edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 40})})
 
-    engine.send(Render(request=1, edit=edit, width=40, height=40))
+    engine.send(Render(request=1, edit=edit))
     preview = engine.wait_for(Preview)
-    assert (preview.request, preview.width, preview.height, len(preview.rgb)) == (1, 40, 40, 40 * 40 * 3)
+    assert (preview.request, preview.width, preview.height, len(preview.rgb)) == (1, 128, 128, 128 * 128 * 3)
 
     engine.drag(edit)
     assert engine.wait_for(DragStarted).number == 1
@@ -148,7 +148,7 @@ def test_after_kill_another_process_goes_on(engine: Engine, tmp_path: Path) -> N
 
     with Engine("--model", "critters-128", "--device", "cpu", "--resume", str(tmp_path / "s")) as second:
         second.wait_for(ModelLoaded)
-        second.send(Render(request=5, edit=after, width=40, height=40))
+        second.send(Render(request=5, edit=after))
         assert second.wait_for(Preview).request == 5
         second.send(Quit())
         assert second.process.wait(30) == 0
@@ -167,7 +167,7 @@ def test_what_cannot_be_done_is_said(engine: Engine, tmp_path: Path) -> None:
     ended = engine.wait_for(DragEnded)
     assert ended.problem is not None
     assert str(tmp_path / "s") in ended.problem
-    engine.send(Render(request=3, edit=edit.after_drag(1, [((74, 70), (70, 70))]), width=40, height=40))
+    engine.send(Render(request=3, edit=edit.after_drag(1, [((74, 70), (70, 70))])))
     assert engine.wait_for(Preview, lambda event: event.request == 3)  # the result itself is kept
     engine.drag(Edit(settings=info.settings))
     assert engine.wait_for(Failed).command == "save"

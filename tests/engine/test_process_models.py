@@ -68,7 +68,7 @@ def edit_for(loaded: ModelLoaded, **update: object) -> Edit:
 
 
 def show(engine: Engine, edit: Edit, request: int) -> bytes:
-    engine.send(Render(request=request, edit=edit, width=32, height=32))
+    engine.send(Render(request=request, edit=edit))
     return engine.wait_for(Preview, lambda event: event.request == request).rgb
 
 
@@ -168,7 +168,7 @@ def test_the_memory_of_the_earlier_model_is_given_back(tmp_path: Path) -> None:
     for command, answer in (
         (Save(revision=1, entries=(Entry(id=0, edit=edit),), at=0), Saved),
         (StartDrag(width=32, height=32), DragEnded),
-        (Render(request=1, edit=edit, width=32, height=32), Preview),
+        (Render(request=1, edit=edit), Preview),
         (Export(edit=edit), Exported),
     ):
         ours.sendall(encode(command))
@@ -193,7 +193,7 @@ def test_classes(tmp_path: Path) -> None:
         assert show(engine, edit, 1) == show(engine, edit, 2) != show(engine, edit.model_copy(update={"label": 2}), 3)
         engine.drag(edit)
         assert engine.wait_for(DragEnded).record.label == 3
-        engine.send(Render(request=9, edit=edit.model_copy(update={"label": 5}), width=32, height=32))
+        engine.send(Render(request=9, edit=edit.model_copy(update={"label": 5})))
         assert "--class 5: classes has the classes 0 to 4" in engine.wait_for(Failed).message
     assert read_session(tmp_path / "s").label == 3
     with Image.open(tmp_path / "s/initial.png") as image:

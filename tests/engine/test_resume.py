@@ -66,10 +66,10 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
         assert entry.record.steps == on_disk.steps[-1] > 0
         assert entry.edit.pairs[0].handle == on_disk.pairs(-1)[0][0]
         engine.wait_for(ModelLoaded)
-        engine.send(Render(request=1, edit=entry.edit, width=32, height=32))
-        engine.send(Render(request=2, edit=edit, width=32, height=32))
+        engine.send(Render(request=1, edit=entry.edit))
+        engine.send(Render(request=2, edit=edit))
         shown = engine.wait_for(Preview, lambda preview: preview.request == 2)
-        engine.send(Render(request=3, edit=entry.edit, width=32, height=32))
+        engine.send(Render(request=3, edit=entry.edit))
         assert engine.wait_for(Preview).rgb != shown.rgb
         engine.send(ReadDrag(number=1))
         assert engine.wait_for(DragRead).path == on_disk.path

@@ -12,10 +12,11 @@ import torch
 
 from draggan_engine import telling
 from draggan_engine.drag import DragStep
+from draggan_engine.networks.preview_fidelity import PreviewHeights
 from draggan_engine.protocol.geometry import Size
 from draggan_engine.protocol.messages import DragProgress, Event, Preview
 from draggan_engine.steering import Steering
-from draggan_engine.telling import PREVIEW_INTERVAL, PREVIEW_SHARE, PROGRESS_INTERVAL, DragTeller, preview
+from draggan_engine.telling import PREVIEW_INTERVAL, PREVIEW_SHARE, PROGRESS_INTERVAL, DragTeller
 
 
 class Drag:
@@ -28,6 +29,7 @@ class Drag:
         *,
         painted: threading.Event | None = None,
         error: Exception | None = None,
+        heights: PreviewHeights = PreviewHeights(Size(8, 8)),  # noqa: B008 (frozen)
     ) -> None:
         """`painted`: pictures are drawn beside the drag and done when that is set; `error`: what becomes of them then."""
         self.now = 100.0
@@ -35,17 +37,17 @@ class Drag:
         self.steering = Steering()
         monkeypatch.setattr(telling.time, "monotonic", lambda: self.now)
 
-        def picture(at_least: Size) -> np.ndarray:
+        def picture(height: int) -> np.ndarray:
             if painted is not None:
                 painted.wait(10)
             self.now += picture_seconds
             if error is not None:
                 raise error
-            return np.zeros((at_least.height, at_least.width, 3), np.uint8)
+            return np.zeros((height, height, 3), np.uint8)
 
-        session = Mock(still=lambda at_least: lambda: picture(at_least))
+        session = Mock(still=lambda height: lambda: picture(height))
         outbox = Mock(send=self.said.append)
-        self.teller = DragTeller(outbox, self.steering, session, 9, beside=painted is not None)
+        self.teller = DragTeller(outbox, self.steering, session, 9, heights, beside=painted is not None)
         self.count = 0
 
     def steps(self, count: int, seconds: float, *, seen: bool = True) -> None:
@@ -188,9 +190,24 @@ def test_steps_that_each_end_a_rest_are_not_counted(monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_a_preview_is_no_larger_than_the_screen_wants() -> None:
-    rgb = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
-    assert preview(3, rgb, Size(8, 8)).rgb == rgb.tobytes()
-    small = preview(3, rgb, Size(4, 4))
-    assert (small.request, small.width, small.height, len(small.rgb)) == (3, 4, 4, 48)
-    assert preview(3, rgb, Size(100, 50)).width == 8
+def test_a_drag_is_shown_by_images_like_the_full_one_and_at_rest_by_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    drag = Drag(monkeypatch, heights=PreviewHeights(Size(64, 64), close=(16, 32)))
+    for view in (Size(8, 8), Size(32, 20), Size(33, 8)):
+        drag.steering.look = view
+        drag.steps(1, 1.0)
+    drag.steering.look = Size(8, 8)
+    drag.steps(1, 1.0)
+    drag.teller.rest()
+    drag.teller.rest()
+    heights = [event.height for event in drag.said if isinstance(event, Preview)]
+    assert heights == [16, 32, 64, 16, 64], "the one at rest is drawn once"
+
+
+def test_what_is_on_the_screen_is_not_drawn_again_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    drag = Drag(monkeypatch)
+    drag.steps(1, 1.0)
+    drag.teller.rest()
+    assert drag.shown() == 1
+    drag.steps(1, 0.0)
+    drag.teller.rest()
+    assert drag.shown() == 2

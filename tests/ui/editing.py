@@ -25,6 +25,7 @@ from draggan_engine.protocol.messages import (
     Saved,
 )
 from draggan_tui.app import DragganApp, Options
+from draggan_tui.renderables.compare import ComparedImages
 from draggan_tui.themes import load
 from draggan_tui.widgets.status import StatusLine
 
@@ -113,7 +114,7 @@ async def ready(
     engine: FakeEngine = app.engine  # type: ignore[assignment]
     engine.say(ModelLoaded(spec="toy", info=info, device="cpu"))
     await pilot.pause()
-    picture = np.zeros((44, 44, 3), np.uint8) if rgb is None else rgb
+    picture = np.zeros((info.height, info.width, 3), np.uint8) if rgb is None else rgb
     height, width, _ = picture.shape
     engine.say(Preview(request=engine.last(Render).request, width=width, height=height, rgb=picture.tobytes()))
     await pilot.pause()
@@ -141,7 +142,7 @@ async def place_pair(pilot: Pilot[None]) -> None:
 
 
 def shown(app: DragganApp) -> NDArray[np.uint8]:
-    """The picture on the screen, as the engine sent it."""
+    """The picture on the screen, as the engine sent it; of two that are compared, what the screen shows of both."""
     picture = app.editor.picture()
     assert picture is not None
-    return picture
+    return picture.sampled(app.editor.show_cursor()) if isinstance(picture, ComparedImages) else picture

@@ -15,6 +15,7 @@ from draggan_engine.protocol.messages import (
     DragProgress,
     DragRead,
     DragStarted,
+    Look,
     Preview,
     ReadDrag,
     Render,
@@ -52,8 +53,7 @@ def sent(engine: FakeEngine, kind: type[Command]) -> list[Command]:
 async def answer(engine: FakeEngine, pilot: Pilot[None], value: int) -> Render:
     """The last picture that was asked for comes: all of that value."""
     asked = engine.last(Render)
-    rgb = bytes([value]) * (asked.width * asked.height * 3)
-    engine.say(Preview(request=asked.request, width=asked.width, height=asked.height, rgb=rgb))
+    engine.say(Preview(request=asked.request, width=128, height=128, rgb=bytes([value]) * (128 * 128 * 3)))
     await pilot.pause()
     return asked
 
@@ -136,14 +136,12 @@ async def test_the_picture_of_each_step_is_asked_for_once(app: DragganApp) -> No
         assert app.editor.workspace.drawn.pairs[0].handle == (65, 60), "where the handle was then"
 
 
-async def test_another_size_shows_what_there_is_until_it_comes(app: DragganApp) -> None:
+async def test_zooming_asks_for_nothing(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await after_a_drag(app, pilot)
-        await pilot.press("3", "plus", "u")
-        assert (shown(app) == 0).all(), "the picture before the drag, if only small"
-        assert engine.last(Render).edit.latent == 0
-        await answer(engine, pilot, 1)
-        assert (shown(app) == 1).all()
+        asked = len(sent(engine, Render))
+        await pilot.press("3", "plus", "u", "9", "plus", "z", "o")
+        assert len(sent(engine, Render)) == asked
 
 
 async def test_a_change_within_a_drag_begins_a_branch(app: DragganApp) -> None:
@@ -371,17 +369,19 @@ async def test_before_split_and_difference(app: DragganApp) -> None:
         assert (mode(app), len(sent(engine, Render))) == ("", asked), "both pictures were there"
 
 
-async def test_before_is_asked_for_in_the_size_that_is_seen(app: DragganApp) -> None:
+async def test_a_drags_result_comes_with_its_end(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        engine = await after_a_drag(app, pilot)
-        await pilot.press("2", "plus")
-        await answer(engine, pilot, 100)
-        await pilot.press("o")
-        assert shown(app).max() == 0, "the small one at once"
-        asked = engine.last(Render)
-        assert (asked.edit.latent, asked.width) == (0, app.editor.preview_size().width)
-        await answer(engine, pilot, 3)
-        assert (shown(app) == 3).all()
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        asked = len(sent(engine, Render))
+        image = Preview(request=0, width=128, height=128, rgb=bytes([31]) * (128 * 128 * 3))
+        engine.say(ended(app).model_copy(update={"image": image}))
+        await pilot.pause()
+        assert (shown(app) == 31).all()
+        assert len(sent(engine, Render)) == asked, "it need not be asked for"
+        await pilot.press("u", "ctrl+r")
+        assert (shown(app) == 31).all()
 
 
 async def test_comparing_while_a_drag_runs(app: DragganApp) -> None:
@@ -390,7 +390,12 @@ async def test_comparing_while_a_drag_runs(app: DragganApp) -> None:
         await place_pair(pilot)
         await pilot.press("d", "vertical_line")
         engine.say(DragStarted(number=1))
-        engine.say(Preview(request=0, width=42, height=42, rgb=bytes([77]) * (42 * 42 * 3)))
+        view = engine.last(Look)
+        assert (view.width, view.height) == (128, 128), "what is compared is the full image"
+        engine.say(Preview(request=0, width=42, height=42, rgb=bytes([5]) * (42 * 42 * 3)))
+        await pilot.pause()
+        assert (shown(app) == 5).all(), "a smaller image is compared with nothing"
+        engine.say(Preview(request=0, width=128, height=128, rgb=bytes([77]) * (128 * 128 * 3)))
         await pilot.pause()
         assert mode(app) == "SPLIT DRAG"
         assert (shown(app)[:, 0] == 0).all()

@@ -14,9 +14,10 @@ from draggan_engine.protocol.geometry import Point, Size
 from draggan_engine.protocol.history import DraggedPair, DragPath, DragRecord, Entry, History
 from draggan_tui.pictures import Pictures
 from draggan_tui.renderables.changes import branch_text, change_text, place_text
-from draggan_tui.renderables.compare import GAIN, Comparison, compared
+from draggan_tui.renderables.compare import GAIN, ComparedImages, compared
 from draggan_tui.renderables.timeline import HERE, Stretch, stretches, timeline
 from draggan_tui.timeline import Place
+from draggan_tui.viewport import Viewport
 
 PAIR = PointPair(handle=(10, 10), target=(20, 10))
 START = Edit(seed=42, pairs=(PAIR,))
@@ -261,31 +262,40 @@ def test_one_of_the_two() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "row"),
+    ("column", "row"),
     [
-        (0.0, [200] * 8),
-        (0.04, [200] * 8),
-        (0.125, [10, 255, *[200] * 6]),
-        (0.5, [10] * 4 + [255] + [200] * 3),
-        (0.9, [10] * 7 + [255]),
-        (1.0, [10] * 8),
-        (-3.0, [200] * 8),
-        (7.0, [10] * 8),
+        (-3, [200] * 8),
+        (0, [200] * 8),
+        (1, [10, 255, *[200] * 6]),
+        (4, [10] * 4 + [255] + [200] * 3),
+        (7, [10] * 7 + [255]),
+        (8, [10] * 8),
+        (50, [10] * 8),
     ],
 )
-def test_the_split_is_where_it_is_asked(at: float, row: list[int]) -> None:
-    split = compared(BEFORE, AFTER, "split", at)
+def test_the_split_is_where_it_is_asked(column: int, row: list[int]) -> None:
+    split = compared(BEFORE, AFTER, "split", column)
     assert split[0, :, 0].tolist() == row
     assert split[1, :, 0].tolist() == [0 if value == 255 else value for value in row], "the line is dashed"
     assert (BEFORE == 10).all(), "neither is written on"
     assert (AFTER == 200).all()
 
 
-def test_the_line_of_the_split_is_as_wide_as_a_pixel_of_the_screen() -> None:
-    split = compared(flat(12, 8, 10), flat(12, 8, 200), "split", 0.5, cell=3)
-    assert [row[:, 0].tolist() for row in split[[0, 2, 3, 5, 6]]] == [
-        [10] * 6 + [value] * 3 + [200] * 3 for value in (255, 255, 0, 0, 255)
-    ]
+@pytest.mark.parametrize("scale", [None, 3 / 8, 1, 8])
+def test_the_line_of_the_split_is_as_wide_as_a_pixel_of_the_screen_at_every_zoom(scale: float | None) -> None:
+    view = Viewport(Size(256, 256), Size(43, 44), scale).centred((128.0, 128.0))
+    split = ComparedImages(flat(256, 256, 10), flat(256, 256, 200), "split", 0.5).sampled(view)
+    middle = round(view.grid.width / 2) - view.window.left
+    assert split[0, :, 0].tolist() == [10] * middle + [255] + [200] * (view.window.width - middle - 1)
+
+
+def test_the_difference_is_that_of_what_the_screen_shows() -> None:
+    """Noise that no cell shows is no difference."""
+    noise = np.indices((8, 8)).sum(axis=0)[..., None] % 2 * 20
+    before, after = np.broadcast_to(100 + noise, (8, 8, 3)), np.broadcast_to(120 - noise, (8, 8, 3))
+    images = ComparedImages(before.astype(np.uint8), after.astype(np.uint8), "difference", 0.0)
+    assert not images.sampled(Viewport(Size(8, 8), Size(4, 4))).any()
+    assert images.sampled(Viewport(Size(8, 8), Size(8, 8))).all()
 
 
 def test_the_difference_is_strong_and_black_where_nothing_has_changed() -> None:
@@ -298,50 +308,36 @@ def test_the_difference_is_strong_and_black_where_nothing_has_changed() -> None:
     assert np.array_equal(compared(after, before, "difference"), difference)
 
 
-@pytest.mark.parametrize("shows", ["before", "split", "difference"])
-@pytest.mark.parametrize("size", [(4, 2), (16, 8), (3, 5), (1, 1)])
-def test_of_another_size(shows: Comparison, size: tuple[int, int]) -> None:
-    result = compared(flat(*size, 190), AFTER, shows, 1.0)
-    assert (result.shape, result.dtype) == (AFTER.shape, np.uint8)
-    assert (result == (10 * GAIN if shows == "difference" else 190)).all()
+# The images that are kept -------------------------------------------------------------------------------
 
 
-# The pictures that are kept -----------------------------------------------------------------------------
-
-
-def test_a_picture_serves_every_size_up_to_its_own() -> None:
+def test_an_image_is_kept_by_what_it_is_of() -> None:
     pictures = Pictures()
-    pictures.put("a", Size(40, 40), AFTER)
-    assert pictures.get("a", Size(40, 40)) is AFTER
-    assert pictures.get("a", Size(1, 2)) is AFTER
+    pictures.put("a", AFTER)
     assert pictures.get("a") is AFTER
-    assert pictures.get("a", Size(41, 40)) is None
-    assert pictures.get("a", Size(40, 41)) is None
     assert pictures.get("b") is None
-    pictures.put("a", Size(80, 80), BEFORE)
-    assert pictures.get("a", Size(80, 80)) is BEFORE
-    assert pictures.get("a", Size(40, 40)) is BEFORE, "the larger one is the one that stays"
+    pictures.put("a", BEFORE)
+    assert pictures.get("a") is BEFORE, "in the place of the older one"
 
 
 def test_those_that_were_not_seen_for_the_longest_go() -> None:
-    size = Size(8, 4)
     pictures = Pictures(room=3 * AFTER.nbytes)
     for name in "abc":
-        pictures.put(name, size, AFTER)
-    assert pictures.get("a", size) is not None
-    pictures.put("d", size, AFTER)
-    assert [name for name in "abcd" if pictures.get(name, size) is not None] == ["a", "c", "d"]
-    pictures.put("d", size, BEFORE)  # in its own place
-    assert [name for name in "abcd" if pictures.get(name, size) is not None] == ["a", "c", "d"]
+        pictures.put(name, AFTER)
+    assert pictures.get("a") is not None
+    pictures.put("d", AFTER)
+    assert [name for name in "abcd" if pictures.get(name) is not None] == ["a", "c", "d"]
+    pictures.put("d", BEFORE)  # in its own place
+    assert [name for name in "abcd" if pictures.get(name) is not None] == ["a", "c", "d"]
     pictures.clear()
-    assert pictures.get("d", size) is None
+    assert pictures.get("d") is None
     for name in "abc":
-        pictures.put(name, size, AFTER)
-    assert pictures.get("a", size) is not None, "what was cleared takes no room"
+        pictures.put(name, AFTER)
+    assert pictures.get("a") is not None, "what was cleared takes no room"
 
 
 def test_both_of_a_comparison_stay_however_large_they_are() -> None:
     pictures = Pictures(room=1)
     for name in "abc":
-        pictures.put(name, Size(8, 4), AFTER)
+        pictures.put(name, AFTER)
     assert [name for name in "abc" if pictures.get(name) is not None] == ["b", "c"]

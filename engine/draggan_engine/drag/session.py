@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import preview_height, to_uint8
+from draggan_engine.networks.pictures import to_uint8
 from draggan_engine.protocol.edit import DragSettings
-from draggan_engine.protocol.geometry import Point, Size, distance
+from draggan_engine.protocol.geometry import Point, distance
 from draggan_engine.protocol.history import Reason
 
 from .graph import aside
@@ -108,12 +108,15 @@ class DragSession:
         """How many rows of ws, from the first, the drag moves."""
         return self._stepper.rows
 
-    def still(self, at_least: Size) -> Callable[[], NDArray[np.uint8]]:
-        """What draws the present latent's picture, `uint8 [H, W, 3]`, no smaller than that unless the full picture is: the
-        step's features are half of it. To be asked for by the thread that runs the drag; another may draw, while the drag
-        goes on."""
+    def still(self, height: int) -> Callable[[], NDArray[np.uint8]]:
+        """Return a function that draws the present latent's image, `uint8 [height, W, 3]`; the step's features are half
+        of it. To be called by the thread that runs the drag; another may draw, while the drag goes on.
+
+        Args:
+            height: one of the network's `picture_heights`.
+        """
         stepper = self._stepper
-        draw, height = stepper.source.still(), preview_height(stepper.generator, at_least)
+        draw = stepper.source.still()
         return aside(stepper.generator.device, lambda: to_uint8(draw(height)))
 
     def stop(self) -> None:

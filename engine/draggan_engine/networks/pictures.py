@@ -7,12 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.protocol.geometry import Size
-
 from .generator import Generator
-
-# Terminal previews need no more than this block's picture, and no block below it is near the final one.
-PREVIEW_FLOOR = 128
 
 
 @torch.no_grad()
@@ -38,21 +33,12 @@ def to_uint8(image: Tensor) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
 
 
-def preview_height(generator: Generator, at_least: Size) -> int:
-    """Of the smallest block's picture that is enough for a preview of so many pixels."""
-    height, width = generator.size
-    needed = max(at_least.height, at_least.width * height / width, PREVIEW_FLOOR)
-    return next((r for r in generator.synthesis.picture_heights if r >= needed), height)
-
-
 @torch.no_grad()
-def picture(generator: Generator, ws: Tensor, at_least: Size | None = None) -> NDArray[np.uint8]:
-    """`uint8 [H, W, 3]`: the full-resolution picture, or the smallest block's that is enough for a preview.
+def picture(generator: Generator, ws: Tensor, height: int | None = None) -> NDArray[np.uint8]:
+    """Return the image of `ws` `[1, num_ws, w_dim]`, `uint8 [H, W, 3]`.
 
     Args:
-        ws: `[1, num_ws, w_dim]`.
-        at_least: preview pixels wanted; None = full resolution.
+        height: one of the network's `picture_heights`; None = full resolution. A smaller image may look different: see
+            `preview_fidelity`.
     """
-    height = generator.size[0] if at_least is None else preview_height(generator, at_least)
-    image = generator.synthesis(ws, image=height).image
-    return to_uint8(image)
+    return to_uint8(generator.synthesis(ws, image=height).image)

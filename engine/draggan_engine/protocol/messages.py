@@ -69,13 +69,11 @@ class ModelEntry(Document):
 
 
 class Render(Document):
-    """Show the picture of an edit; answered by `Preview` with the same `request`."""
+    """Show the full-resolution image of an edit; answered by `Preview` with the same `request`."""
 
     type: Literal["render"] = "render"
     request: int
     edit: Edit
-    width: int = Field(ge=1, le=8192, description="preview pixels wanted; the answer may have another size")
-    height: int = Field(ge=1, le=8192)
 
 
 class Save(Document):
@@ -108,14 +106,14 @@ class StartDrag(Document):
     `Preview`s, and `DragEnded`."""
 
     type: Literal["start_drag"] = "start_drag"
-    width: int = Field(ge=1, le=8192, description="size of the previews on the way")
+    width: int = Field(ge=1, le=8192, description="of the view, as in `Look`")
     height: int = Field(ge=1, le=8192)
     max_steps: int | None = Field(None, ge=1, description="other than the edit's own")
     live: int | None = Field(None, ge=0, description="index of the pair that is led by hand, from its handle on")
 
 
 class Look(Document):
-    """The size of a drag's previews from now on."""
+    """How many pixels a running drag's image has in the view: a smaller image may stand in where nobody can tell."""
 
     type: Literal["look"] = "look"
     width: int = Field(ge=1, le=8192)
@@ -243,8 +241,8 @@ class ModelLoaded(Document):
 
 
 class Preview(Document):
-    """A picture for the screen. `request` is 0 for those of a running drag, of which the next comes after `Shown`, or when
-    the drag is at rest."""
+    """An image for the screen. `request` is 0 for those of a running drag, of which the next comes after `Shown`, or when
+    the drag is at rest; only these may be smaller than the full image."""
 
     type: Literal["preview"] = "preview"
     request: int
@@ -294,12 +292,13 @@ class DragProgress(Document):
 
 
 class DragEnded(Document):
-    """`entry`: what the history has gained; none: not a step was made. `problem`: what could not be written, in one
-    line; the result itself is kept in the engine."""
+    """`entry`: what the history has gained; none: not a step was made. `image`: the entry's full image; none: it could
+    not be drawn. `problem`: what could not be written, in one line; the result itself is kept in the engine."""
 
     type: Literal["drag_ended"] = "drag_ended"
     record: DragRecord
     entry: Entry | None
+    image: Preview | None = None
     problem: str | None = None
 
 
