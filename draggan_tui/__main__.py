@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 
 
 def main() -> None:
@@ -9,9 +10,15 @@ def main() -> None:
     gc.disable()
     # Else pydantic looks through all installed packages for plugins, here and in the engine.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from draggan_tui.cli import app
+    try:
+        from draggan_tui.startup import prepare_process
 
-    app(prog_name="draggan-tui")
+        prepare_process()
+        from draggan_tui.cli import app
+
+        app(prog_name="draggan-tui")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -15,8 +16,10 @@ import typer
 from typer.core import TyperGroup, TyperOption
 from typer.main import get_group
 
+from draggan_engine.protocol.errors import StorageError
 from draggan_tui import SCRIPT_MODEL, __version__, cli_bench, cli_config, cli_models, completion
-from draggan_tui.friendly import friendly
+from draggan_tui.cli_paths import path_parser
+from draggan_tui.friendly import explain, friendly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +50,18 @@ class Editor(TyperGroup):
     @commands.setter
     def commands(self, given: object) -> None:
         """typer gives those of `app`: none."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command; what it could not print counts as its failure, unless it has failed already."""
+        try:
+            try:
+                return super().main(*args, **options)
+            except SystemExit as end:
+                with suppress(*((StorageError, SystemExit) if end.code else ())):
+                    sys.stdout.flush()
+                raise
+        except Exception as error:
+            sys.exit(explain(error))
 
     def get_params(self, ctx: Any) -> list[Any]:  # of a click that typer keeps to itself
         params = super().get_params(ctx)
@@ -102,6 +117,7 @@ Latent = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
+        parser=path_parser("--latent"),
         help="A stored latent to start from instead of the seed's; FILE#NAME is one of several in a file.",
     ),
 ]
@@ -156,7 +172,12 @@ def editor(
     latent: Latent = None,
     device: DeviceOrConfigured = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the session; default: draggan-out/<date>-<model>-seed<N>.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            parser=path_parser("--out"),
+            help="Folder of the session; default: draggan-out/<date>-<model>-seed<N>.",
+        ),
     ] = None,
     theme: Theme = None,
     color: Colors = None,
@@ -272,7 +293,13 @@ def _set_color(color: Color) -> None:
 @commands.command("open")
 def open_(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The folder of a session.", autocompletion=completion.sessions)
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            parser=path_parser("DIR"),
+            help="The folder of a session.",
+            autocompletion=completion.sessions,
+        ),
     ],
     model: Annotated[
         str | None,
@@ -307,7 +334,12 @@ def sessions(json: Annotated[bool, typer.Option("--json", help="Print one JSON a
 
 @commands.command()
 def render(
-    out: Annotated[Path, typer.Option(help="The picture to write: .png, or .webp (lossless).")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", parser=path_parser("--out"), help="The picture to write: .png, or .webp (lossless)."
+        ),
+    ],
     seed: Seed = 42,
     model: Model = SCRIPT_MODEL,
     psi: Psi = None,
@@ -332,17 +364,28 @@ def drag(
     psi: Psi = None,
     label: Label = 0,
     latent: Latent = None,
-    mask: Annotated[Path | None, typer.Option(help="A picture, white where the image may move.")] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", parser=path_parser("--mask"), help="An image, white where the picture may move."),
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Most steps; default: the model's own.")] = None,
     space: Annotated[Space | None, typer.Option(help="Latent space; default: w+.")] = None,
     lr: Annotated[float | None, typer.Option(help="Step size; default: the model's own.")] = None,
     film: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the drag as a film: .mp4, or .gif.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", parser=path_parser("--film"), help="Also write the drag as a film: .mp4, or .gif."
+        ),
     ] = None,
     markers: Annotated[bool, typer.Option("--markers", help="Draw handles and targets into the film.")] = False,
     device: Device = "auto",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the files; default: draggan-out/<date>-<model>-seed<N>.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            parser=path_parser("--out"),
+            help="Folder for the files; default: draggan-out/<date>-<model>-seed<N>.",
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
@@ -373,7 +416,9 @@ def eval_(
     out: Annotated[
         Path,
         typer.Option(
-            metavar="DIR", help="Folder for rows, pictures and report; a run is continued, also with other methods."
+            metavar="DIR",
+            parser=path_parser("--out"),
+            help="Folder for rows, pictures and report; a run is continued, also with other methods.",
         ),
     ],
     n: Annotated[int, typer.Option("--n", min=1, max=100_000, help="Cases of each experiment.")] = 100,

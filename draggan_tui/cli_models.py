@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from draggan_tui import completion
+from draggan_tui.cli_paths import path_parser
 from draggan_tui.friendly import friendly
 
 app = typer.Typer(no_args_is_help=True, help="Models: list, look into, convert, import, download.")
@@ -42,7 +43,9 @@ def info(model: Spec, json: Json = False) -> None:
 @app.command()
 def convert(
     model: Spec,
-    out: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", parser=path_parser("--out"), help="The .safetensors file to write.")
+    ],
     name: Annotated[str | None, typer.Option(help="What the model is called; default: the file's name.")] = None,
 ) -> None:
     """Writes a model as a .safetensors file: the same pictures, quicker to open, no pickle."""
@@ -54,7 +57,7 @@ def convert(
 
 @app.command("import")
 def import_(
-    model: Annotated[Path, typer.Argument(metavar="PATH", help="The checkpoint.")],
+    model: Annotated[Path, typer.Argument(metavar="PATH", parser=path_parser("PATH"), help="The checkpoint.")],
     name: Annotated[str | None, typer.Option(help="What --model will take; default: the file's name.")] = None,
 ) -> None:
     """Converts a checkpoint into your own models; afterwards `--model NAME` opens it."""

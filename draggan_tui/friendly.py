@@ -11,20 +11,25 @@ import typer
 @contextmanager
 def friendly() -> Iterator[None]:
     """An error becomes one line on stderr and its exit code; a traceback goes to the log file."""
-    from draggan_engine.protocol.errors import DragganError
-
     try:
         yield
-    except DragganError as error:
-        # A file's name may hold anything, the terminal's own commands too.
-        message = "".join(sign if sign.isprintable() else "?" for sign in str(error))
-        typer.echo(f"draggan-tui: {message}", err=True)
-        raise typer.Exit(error.exit_code) from error
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
+        raise typer.Exit(explain(error)) from error
+
+
+def explain(error: Exception) -> int:
+    """Say in one line on stderr what went wrong; a traceback goes to the log file. Returns the exit status."""
+    from draggan_engine.protocol.errors import DragganError
+
+    if isinstance(error, DragganError):
+        message, status = str(error), error.exit_code
+    else:
         from draggan_tui import paths
 
-        where = paths.log_traceback()
-        typer.echo(f"draggan-tui: unexpected {type(error).__name__}: {error}; details in {where}", err=True)
-        raise typer.Exit(1) from error
+        message, status = f"unexpected {type(error).__name__}: {error}; details in {paths.log_traceback()}", 1
+    # A file's name may hold anything, the terminal's own commands too.
+    printable = "".join(sign if sign.isprintable() else "?" for sign in message)
+    typer.echo(f"draggan-tui: {printable}", err=True)
+    return status
