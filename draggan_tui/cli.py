@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import sys
 from collections.abc import MutableMapping
@@ -96,9 +97,19 @@ class Evaluation(StrEnum):
     all = "all"
 
 
-class Space(StrEnum):
-    w_plus = "w+"
-    w = "w"
+def _setting_help(text: str) -> str:
+    """The help of a setting of a drag, whose range `DragSettings` has as well: to import it takes too long for the help."""
+    return f"{text}; default: the model's own."
+
+
+def _finite(value: float | None) -> float | None:
+    """
+    Raises:
+        BadParameter: it is not a number (nan), which no range refuses.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a number")
+    return value
 
 
 Model = Annotated[
@@ -109,7 +120,10 @@ Model = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Which picture to start from.")]
-Psi = Annotated[float | None, typer.Option(min=-2, max=2, help="Truncation ψ; default: the model's own.")]
+Psi = Annotated[
+    float | None,
+    typer.Option(min=-2, max=2, callback=_finite, help="Truncation ψ; default: the model's own."),
+]
 Label = Annotated[
     int, typer.Option("--class", metavar="N", min=0, max=65535, help="The class, of a class-conditional model.")
 ]
@@ -368,9 +382,47 @@ def drag(
         Path | None,
         typer.Option(metavar="FILE", parser=path_parser("--mask"), help="An image, white where the picture may move."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Most steps; default: the model's own.")] = None,
-    space: Annotated[Space | None, typer.Option(help="Latent space; default: w+.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Step size; default: the model's own.")] = None,
+    steps: Annotated[str | None, typer.Option(metavar="N", help=_setting_help("Most steps, 1 to 100,000"))] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(metavar="w+|w", help=_setting_help("Latent space: a w for each layer (w+), or one for all (w)")),
+    ] = None,
+    lr: Annotated[str | None, typer.Option(metavar="N", help=_setting_help("Step size, above 0 to 10"))] = None,
+    mask_weight: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N", help=_setting_help("λ: how strongly what lies outside the mask is kept, 0 to 1,000,000")
+        ),
+    ] = None,
+    r1: Annotated[
+        str | None,
+        typer.Option(metavar="N", help=_setting_help("Radius of what is moved with a handle, pixels, 1 to 256")),
+    ] = None,
+    r2: Annotated[
+        str | None,
+        typer.Option(metavar="N", help=_setting_help("How far around a handle it is looked for, pixels, 1 to 256")),
+    ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(metavar="N", help=_setting_help("How many layers, from the first, the drag moves, 1 to 64")),
+    ] = None,
+    block: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=_setting_help("Block whose features lead; `models info` names them")),
+    ] = None,
+    stop: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N", help=_setting_help("Distance from the target that counts as reached, pixels, above 0 to 64")
+        ),
+    ] = None,
+    norm: Annotated[
+        str | None, typer.Option(metavar="l1|l2", help=_setting_help("How features are compared to find a handle"))
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="float32|bfloat16", help=_setting_help("Precision of the features")),
+    ] = None,
     film: Annotated[
         Path | None,
         typer.Option(
@@ -397,9 +449,14 @@ def drag(
     with friendly():
         from draggan_tui.headless import DragRequest, run_drag
 
+        typed = {
+            "space": space, "step_size": lr, "mask_weight": mask_weight, "r1": r1, "r2": r2, "layers": layers,
+            "feature_block": block, "max_steps": steps, "stop_distance": stop, "tracking_norm": norm, "precision": precision,
+        }  # fmt: skip
         request = DragRequest(
-            pairs=tuple(pair), seed=seed, model=model, psi=psi, label=label, latent=latent, mask=mask, steps=steps,
-            space=None if space is None else space.value, step_size=lr, film=film, markers=markers, device=device, out=out,
+            pairs=tuple(pair), seed=seed, model=model, psi=psi, label=label, latent=latent, mask=mask,
+            settings={name: text for name, text in typed.items() if text is not None},
+            film=film, markers=markers, device=device, out=out,
         )  # fmt: skip
         raise typer.Exit(run_drag(request, as_json=json))
 

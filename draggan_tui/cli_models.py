@@ -84,4 +84,4 @@ def pull(
     with friendly():
         from draggan_tui.models import pull_model
 
-        raise typer.Exit(pull_model(source, sha256, name))
+        pull_model(source, sha256, name)

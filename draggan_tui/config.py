@@ -72,14 +72,23 @@ def read(path: Path | None = None) -> ConfigFile:
     """
     path = config_path() if path is None else path
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        text = ""
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin files with a byte order mark
     except OSError as error:
+        if not _is_there(path):
+            return ConfigFile(path, "", Config())
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); check what is there") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: it is not UTF-8 text; save it as such") from error
     return ConfigFile(path, text, _parse(path, text))
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file, as far as this user may look: an unreadable home directory has none."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 def _parse(path: Path, text: str) -> Config:
@@ -137,8 +146,8 @@ def theme_of(file: ConfigFile) -> themes.EditorTheme:
         ConfigError: no such theme, or one that cannot be used.
     """
     name = file.config.editor.theme
-    if themes.is_path(name):
-        name = str(file.path.parent / Path(name).expanduser())
+    if themes.is_path(name) and not name.startswith("~"):
+        name = str(file.path.parent / name)
     try:
         return themes.load(name)
     except ThemeError as error:

@@ -22,6 +22,7 @@ from draggan_engine.evaluation.methods import available
 from draggan_engine.evaluation.report import write_report
 from draggan_engine.evaluation.rows import EXPERIMENTS, Experiment, Request, RunFolder, read_request
 from draggan_engine.evaluation.runner import Progress, run
+from draggan_engine.protocol.output import check_writable
 
 SCENELESS: tuple[Experiment, ...] = ("paired", "tracking")
 
@@ -37,6 +38,7 @@ def evaluate(what: str, *, n: int, methods: Sequence[str] | None, model: str, de
         DragganError: the model, the methods or the folder cannot be used.
     """
     chosen, left_out = available(methods)
+    check_writable(out)
     loaded = load_model(model, device)
     request = Request(
         experiments=_experiments(what, loaded), methods=chosen, n=n, model=loaded.name, sha256=loaded.sha256,

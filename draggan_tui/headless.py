@@ -9,7 +9,7 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -29,22 +28,33 @@ from draggan_engine.drag import DragAtRest, DragSession, DragStep
 from draggan_engine.exporting import export
 from draggan_engine.files import SessionStore
 from draggan_engine.images import read_mask, write_picture
-from draggan_engine.protocol.edit import DragSettings, Edit, PointPair, check_label
-from draggan_engine.protocol.errors import DragganError, EditError
+from draggan_engine.protocol.edit import Edit, PointPair, check_label
+from draggan_engine.protocol.errors import DragganError, EditError, StorageError
 from draggan_engine.protocol.geometry import Size, fit_preview
 from draggan_engine.protocol.history import Entry
-from draggan_engine.protocol.output import FILMS, PICTURES, check_file, check_output
+from draggan_engine.protocol.output import FILMS, PICTURES, check_file, check_output, check_writable
+from draggan_engine.protocol.setting_fields import SettingField, setting_fields
 from draggan_engine.recording import DragRecorded, picture_of, prepare_drag, record_drag
 
 DIVERGED = 3
-FLAGS = {"max_steps": "--steps", "space": "--space", "step_size": "--lr", "psi": "--psi", "seed": "--seed"}
+FLAGS = {
+    "space": "--space", "step_size": "--lr", "mask_weight": "--mask-weight", "r1": "--r1", "r2": "--r2", "layers": "--layers",
+    "feature_block": "--block", "max_steps": "--steps", "stop_distance": "--stop", "tracking_norm": "--norm",
+    "precision": "--precision",
+}  # fmt: skip
+"""The option of `drag` for each field of `DragSettings`."""
+DEFAULT_OUT = Path("draggan-out")
 _NUMBER = r"\s*(-?\d{1,9}(?:\.\d*)?)\s*"
 _PAIR = re.compile(f"{_NUMBER},{_NUMBER}:{_NUMBER},{_NUMBER}")
 
 
 @dataclass(frozen=True)
 class DragRequest:
-    """What `draggan-tui drag` was asked; None stands for the model's own default."""
+    """What `draggan-tui drag` was asked; None stands for the model's own default.
+
+    Attributes:
+        settings: what was typed for fields of `DragSettings`; the model's own stands for the others.
+    """
 
     pairs: tuple[str, ...]
     seed: int
@@ -53,9 +63,7 @@ class DragRequest:
     label: int
     latent: Path | None
     mask: Path | None
-    steps: int | None
-    space: str | None
-    step_size: float | None
+    settings: Mapping[str, str]
     film: Path | None
     markers: bool
     device: str
@@ -100,22 +108,22 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
         DragganError: something in the request cannot be used; nothing has been written.
     """
     pairs = tuple(parse_pair(text) for text in request.pairs)
-    if request.out is not None:
-        check_output(request.out)
-    if request.film is not None:
-        check_file(request.film, FILMS)
-    elif request.markers:
-        raise EditError("--markers: they are drawn into a film; give --film FILE too")
+    _read_settings(request.settings, setting_fields())
+    _check_outputs(request)
     model = load_model(request.model, request.device)
     edit = _edit(request, pairs, model)
     store = _store(model, edit, request.out, request.latent)
     session = prepare_drag(model, store, edit)
     if session.notice is not None:
         print(f"draggan-tui: {session.notice}", file=sys.stderr)
+    before = picture_of(model, store, edit)
+    earlier_files = set() if request.out is None else _files_in(request.out)
+    entry = Entry(id=0, edit=edit)
+    store.save((entry,), entry.id)  # from here on, a drag that is killed can be opened
+    store.write_result(edit, before, before)
     interactive = sys.stderr.isatty() and not as_json
-    events = record_drag(model, store, Entry(id=0, edit=edit), store.next_drag(), session)
-    with _interruptible(session) as interrupted:
-        end = _drain(events, edit, interactive)
+    with _stopped_by_signals(session) as signals:
+        end = _drain(record_drag(model, store, entry, store.next_drag(), session), edit, interactive)
     store.close()
     problems = [end.problem] if end.problem else []
     film = request.film
@@ -127,14 +135,39 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
             film = None
     for problem in problems:
         print(f"draggan-tui: {problem}", file=sys.stderr)
-    before = picture_of(model, store, edit)
+    files = [] if store.folder is None else sorted(path for path, *_ in _files_in(store.folder) - earlier_files)
     after = picture_of(model, store, end.edit)
-    _report(end, store, before, after, film, as_json)
-    if interrupted():
-        return 130
+    try:
+        _report(end, store.folder, before, after, files if film is None else [*files, film], film, as_json)
+    except (StorageError, SystemExit):
+        if not signals:  # a terminal that was closed takes no report
+            raise
+    if signals:
+        return 128 + signals[0]
     if problems:
         return 1
     return DIVERGED if end.record.reason == "diverged" else 0
+
+
+def _check_outputs(request: DragRequest) -> None:
+    """
+    Raises:
+        DragganError: the session or the film could not be written.
+    """
+    if request.out is None:
+        check_writable(DEFAULT_OUT)
+    else:
+        check_output(request.out)
+    if request.film is not None:
+        check_file(request.film, FILMS)
+    elif request.markers:
+        raise EditError("--markers: they are drawn into a film; give --film FILE too")
+
+
+def _files_in(folder: Path) -> set[tuple[Path, int, int]]:
+    """The files of a session's directory, each with what changes when it is written again."""
+    paths = [path for pattern in ("[!.]*", "[!.]*/*") for path in folder.glob(pattern) if path.is_file()]
+    return {(path, stat.st_ino, stat.st_mtime_ns) for path in paths for stat in [path.stat()]}
 
 
 def _write_film(path: Path, model: Model, store: SessionStore, edit: Edit, *, markers: bool, interactive: bool) -> None:
@@ -165,45 +198,61 @@ def _store(model: Model, edit: Edit, out: Path | None, latent: Path | None) -> S
 
 
 def _edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model) -> Edit:
-    asked = {"max_steps": request.steps, "space": request.space, "step_size": request.step_size}
-    given = {name: value for name, value in asked.items() if value is not None}
+    """
+    Raises:
+        EditError: a setting that the model does not have, or the mask cannot be used.
+    """
     mask = None
     if request.mask is not None:
         mask, resized = read_mask(request.mask, model.info.size)
         if resized:
             print(f"draggan-tui: {request.mask} was resized to {mask.width}×{mask.height}", file=sys.stderr)
-    try:
-        return Edit(
-            model=model.name,
-            seed=request.seed,
-            psi=model.info.psi if request.psi is None else request.psi,
-            label=request.label,
-            given=request.latent is not None,
-            pairs=pairs,
-            mask=mask,
-            settings=DragSettings.model_validate({**model.info.settings.model_dump(), **given}),
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][-1])
-        raise EditError(f"{FLAGS.get(field, field)}: {first['msg']}") from error
+    settings = _read_settings(request.settings, setting_fields(model.info))
+    return Edit(
+        model=model.name,
+        seed=request.seed,
+        psi=model.info.psi if request.psi is None else request.psi,
+        label=request.label,
+        given=request.latent is not None,
+        pairs=pairs,
+        mask=mask,
+        settings=model.info.settings.model_copy(update=settings),
+    )
+
+
+def _read_settings(texts: Mapping[str, str], fields: Mapping[str, SettingField]) -> dict[str, object]:
+    """The values of what was typed, by field.
+
+    Raises:
+        EditError: it is no value of its field.
+    """
+    values: dict[str, object] = {}
+    for name, text in texts.items():
+        try:
+            values[name] = fields[name].read(text)
+        except EditError as error:
+            raise EditError(f"{FLAGS[name]} {text!r}: must be {fields[name].requirement}") from error
+    return values
 
 
 @contextmanager
-def _interruptible(session: DragSession) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C ends the drag after the running step; gives a function that says whether it was pressed."""
-    pressed = False
+def _stopped_by_signals(session: DragSession) -> Iterator[Sequence[int]]:
+    """Let Ctrl-C, SIGTERM and SIGHUP end the drag after the running step; yields the numbers of those that came."""
+    received: list[int] = []
 
-    def stop(*_: object) -> None:
-        nonlocal pressed
-        pressed = True
+    def stop(number: int, _: object) -> None:
+        received.append(number)
         session.stop()
 
-    previous = signal.signal(signal.SIGINT, stop)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    listened = [number for number, handler in handlers.items() if handler is not signal.SIG_IGN]
+    for number in listened:
+        signal.signal(number, stop)
     try:
-        yield lambda: pressed
+        yield received
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number in listened:
+            signal.signal(number, handlers[number])
 
 
 def _drain(events: Iterator[DragStep | DragAtRest | DragRecorded], edit: Edit, interactive: bool) -> DragRecorded:
@@ -226,26 +275,14 @@ def _drain(events: Iterator[DragStep | DragAtRest | DragRecorded], edit: Edit, i
 
 def _report(
     end: DragRecorded,
-    store: SessionStore,
+    folder: Path | None,
     before: NDArray[np.uint8],
     after: NDArray[np.uint8],
+    files: Sequence[Path],
     film: Path | None,
     as_json: bool,
 ) -> None:
     record = end.record
-    folder = store.folder
-    names = (
-        "session.json",
-        "latents.safetensors",
-        "initial.png",
-        "final.png",
-        "mask.png",
-        f"drag-{record.number:03d}/final.png",
-        f"drag-{record.number:03d}/events.jsonl",
-    )
-    files = [] if folder is None else [str(folder / name) for name in names if (folder / name).exists()]
-    if film is not None:
-        files.append(str(film))
     if as_json:
         pairs = [
             {"handle": p.handle, "target": p.target, "final": p.final, "distance": p.distance} for p in record.pairs
@@ -258,7 +295,7 @@ def _report(
                     "seconds": round(record.seconds, 3),
                     "precision": record.settings.precision,
                     "pairs": pairs,
-                    "files": files,
+                    "files": [str(path) for path in files],
                 }
             )
         )

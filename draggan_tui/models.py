@@ -21,6 +21,7 @@ from draggan_engine.checkpoints.known import KnownModel, known_model, known_mode
 from draggan_engine.checkpoints.reading import Progress as Tell
 from draggan_engine.protocol.errors import CheckpointError, OutputError
 from draggan_engine.protocol.messages import ModelInfo
+from draggan_engine.protocol.output import check_file, check_writable
 from draggan_tui.renderables.loading import size_text
 
 RECORDED = "checksums.json"
@@ -127,13 +128,10 @@ def facts(info: ModelInfo, path: Path, discriminator: str, feature_height: int) 
 def convert_model(spec: str, out: Path, name: str | None) -> None:
     """
     Raises:
-        OutputError: the path is taken, in no folder, or not a .safetensors file's.
+        OutputError: the path is taken, in no directory, or not a .safetensors file's.
         DragganError: the model cannot be read, or the file not written.
     """
-    if out.is_dir() or out.suffix != ".safetensors":
-        raise OutputError(f"--out {out}: give the name of a .safetensors file to write")
-    if not out.parent.is_dir():
-        raise OutputError(f"--out {out}: there is no folder {out.parent}; make it first")
+    check_file(out, (".safetensors",))
     if out.exists():
         raise OutputError(f"--out {out}: there is a file already; give another name, or remove it")
     _convert(spec, out, name or out.stem)
@@ -149,6 +147,7 @@ def import_model(path: Path, name: str | None) -> None:
     out = library.own_path(name)
     library.find(str(path))
     library.make_own_folder()
+    check_writable(out.parent)
     _convert(str(path), out, name)
     print(f"draggan-tui --model {name}")
 
@@ -163,8 +162,8 @@ def _convert(spec: str, out: Path, name: str) -> None:
     print(f"{out}: {size_text(out.stat().st_size)}")
 
 
-def pull_model(source: str, sha256: str | None, name: str | None) -> int:
-    """Downloads a model; returns the exit status: 0, or 130 after Ctrl-C.
+def pull_model(source: str, sha256: str | None, name: str | None) -> None:
+    """Download a model; what an interrupted download has fetched is kept.
 
     Raises:
         CheckpointError: no such name, or the name is taken.
@@ -181,6 +180,7 @@ def pull_model(source: str, sha256: str | None, name: str | None) -> int:
     suffix = Path(file).suffix if Path(file).suffix in library.SUFFIXES else ".pkl"
     target = library.pulled_path(name, suffix)
     library.make_own_folder()
+    check_writable(target.parent)
     if known is not None:
         Console(stderr=True).print(Text(f"{known.shows}, {known.home}\nlicence: {known.licence}"), soft_wrap=True)
     from draggan_engine.checkpoints.catalogue import check
@@ -195,12 +195,11 @@ def pull_model(source: str, sha256: str | None, name: str | None) -> int:
                 check=check,
                 progress=lambda there, total: tell("downloading", there, total or 0),
             )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         print("draggan-tui: stopped; what has come is kept, and the same command goes on from there", file=sys.stderr)
-        return 130
+        raise
     compared = "as known" if done.compared else "recorded now, compared from now on"
     print(f"{target}: {size_text(done.size)}\nsha256 {done.sha256} ({compared})\ndraggan-tui --model {name}")
-    return 0
 
 
 def _address(source: str, known: KnownModel | None) -> str:

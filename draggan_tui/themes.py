@@ -128,7 +128,10 @@ def load(name_or_path: str) -> EditorTheme:
         ThemeError: no such theme or file, not TOML, an unknown or missing key, a bad colour.
     """
     if is_path(name_or_path):
-        return _read(Path(name_or_path).expanduser())
+        try:
+            return _read(Path(name_or_path).expanduser())
+        except RuntimeError as error:
+            raise ThemeError(f"theme {name_or_path}: there is no such home directory; give the whole path") from error
     themes = _by_name()
     if name_or_path not in themes:
         raise ThemeError(f"theme {name_or_path!r}: there is none of that name; there are {', '.join(sorted(themes))}")
@@ -137,7 +140,7 @@ def load(name_or_path: str) -> EditorTheme:
 
 def _read(path: Path) -> EditorTheme:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ThemeError(f"theme {path}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:

@@ -16,7 +16,7 @@ from .checkpoints.cpu_quota import usable_processors
 from .images import SOURCE_TYPE, origin
 from .protocol.atomic import atomic_write
 from .protocol.edit import Edit
-from .protocol.output import FILMS, check_file
+from .protocol.output import FILMS, check_suffix
 
 FPS = 24
 HOLD = 1.5  # seconds that the last frame stays
@@ -49,7 +49,7 @@ def write_film(
         OutputError: a suffix that is none of `FILMS`.
         StorageError: it cannot be written.
     """
-    suffix = check_file(path, FILMS)
+    suffix = check_suffix(path, FILMS)
     born = "; ".join(f"{name}: {value}" for name, value in origin(model, edit).items())
     comment = f"Generated, not filmed: {SOURCE_TYPE}; {born}"
     with atomic_write(path) as part:

@@ -13,7 +13,7 @@ from .protocol.atomic import atomic_write
 from .protocol.edit import Edit, Mask
 from .protocol.errors import EditError
 from .protocol.geometry import Size
-from .protocol.output import PICTURES, check_file
+from .protocol.output import PICTURES, check_suffix
 
 SOFTWARE = "draggan-tui"
 # IPTC Photo Metadata: digital source type of pictures made by a trained algorithm.
@@ -45,7 +45,7 @@ def write_picture(path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit)
         OutputError: a suffix that is none of `PICTURES`.
         StorageError: it cannot be written.
     """
-    suffix = check_file(path, PICTURES)
+    suffix = check_suffix(path, PICTURES)
     said = origin(model, edit)
     with atomic_write(path) as part:
         if suffix == ".png":

@@ -85,7 +85,10 @@ def test_a_film_that_cannot_be_written_costs_nothing_else(tmp_path: Path, monkey
     arguments = (*DRAG, "--film", "films/d.mp4")
     status, stdout, stderr = run_here(monkeypatch, *arguments, folder=tmp_path)
     assert status == 1
-    assert stderr.startswith("draggan-tui: films/d.mp4: there is no folder") and stderr.count("\n") == 1
+    assert (
+        stderr.startswith("draggan-tui: films/d.mp4: it could not be written (No such file or directory)")
+        and stderr.count("\n") == 1
+    )
     assert json.loads(stdout)["steps"] == 12
     assert "films/d.mp4" not in json.loads(stdout)["files"]
     assert "s/final.png" in files_under(tmp_path)

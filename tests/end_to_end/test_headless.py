@@ -20,8 +20,8 @@ from tests.end_to_end.terminal import Terminal
 X, Y = landmarks_of_seed(42, 256)["nose_tip"]
 PAIR = f"{X:.2f},{Y:.2f}:{X + 16:.2f},{Y:.2f}"
 FAR = f"{X:.2f},{Y:.2f}:4,4"
-SESSION = {"session.json", "latents.safetensors", "initial.png", "final.png"}
-DRAG = {"drag-001/final.png", "drag-001/events.jsonl"}
+SESSION = {"session.json", "history.jsonl", "latents.safetensors", "initial.png", "final.png"}
+DRAG = {"drag-001/final.png", "drag-001/events.jsonl", "drag-001/steps.safetensors"}
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,7 @@ def test_nothing_is_written_over(here: Run, tmp_path: Path) -> None:
     assert (tmp_path / "m.safetensors").read_text() == "a thesis"
     os.mkfifo(tmp_path / "pipe.png")
     status, _, problem = here("render", "--out", "pipe.png")
-    assert status != 0 and "no file that could be replaced" in problem
+    assert status == 2 and "not a file that could be replaced" in problem
     assert (tmp_path / "pipe.png").is_fifo()
 
 
@@ -140,10 +140,10 @@ def test_an_imported_model_goes_by_its_name(here: Run, tmp_path: Path) -> None:
         (("import", str(MODEL), "--name", ""), "sg2ada_cond_32"),
         (("import", str(MODEL), "--name", "critters-128"), "already"),
         (("import", __file__, "--name", "x"), "not a model file"),
-        (("convert", str(MODEL), "--out", "no/such/folder.safetensors"), "no folder"),
-        (("convert", str(MODEL), "--out", "."), ".safetensors file"),
-        (("convert", str(MODEL), "--out", "/dev/null"), ".safetensors file"),
-        (("convert", str(MODEL), "--out", "m.pkl"), ".safetensors file"),
+        (("convert", str(MODEL), "--out", "no/such/folder.safetensors"), "no directory"),
+        (("convert", str(MODEL), "--out", "."), "is a directory"),
+        (("convert", str(MODEL), "--out", "/dev/null"), "one of .safetensors"),
+        (("convert", str(MODEL), "--out", "m.pkl"), "one of .safetensors"),
         (("import", str(MODEL), "--name", "sg2ada-ffhq-1024"), "public checkpoint"),
         (("info", "sg2ada-ffhq-1024"), "models pull sg2ada-ffhq-1024"),
         (("pull", "critters-128"), "on this machine already"),

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..protocol.atomic import atomic_write
 from ..protocol.errors import CheckpointError
-from ..protocol.output import LATENTS, check_file
+from ..protocol.output import LATENTS, check_suffix
 from .foreign import PICKLE, ZIP, read_root
 from .reading import mapped, opened, printable
 from .stand_ins import ArrayRecord
@@ -41,7 +41,7 @@ def write_latent(path: Path, ws: NDArray[np.float32]) -> None:
         OutputError: a suffix that is none of `LATENTS`.
         StorageError: it cannot be written.
     """
-    suffix = check_file(path, LATENTS)
+    suffix = check_suffix(path, LATENTS)
     with atomic_write(path) as part, part.open("wb") as file:
         if suffix == ".npy":
             np.save(file, ws)

@@ -112,11 +112,13 @@ class RunFolder:
                 raise InputError(f"{folder}: it holds a run with other cases, model or settings; give another folder")
             methods = tuple(dict.fromkeys((*before.methods, *methods)))
         with atomic_write(folder / "run.json") as part:
-            part.write_text(request.model_copy(update={"methods": methods}).model_dump_json(indent=1) + "\n")
+            part.write_text(
+                request.model_copy(update={"methods": methods}).model_dump_json(indent=1) + "\n", encoding="utf-8"
+            )
         rows, broken = _read(folder / "rows.jsonl")
         if broken:  # the end of a run that was killed
             with atomic_write(folder / "rows.jsonl") as part:
-                part.write_text("".join(map(_line, rows)))
+                part.write_text("".join(map(_line, rows)), encoding="utf-8")
         self.done = {row.chunk for row in rows}
 
     def add(self, rows: Sequence[Row], pictures: Pictures) -> None:
@@ -130,7 +132,7 @@ class RunFolder:
         with atomic_write(_pictures_path(self.folder, chunk)) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
         try:
-            with (self.folder / "rows.jsonl").open("a") as lines:
+            with (self.folder / "rows.jsonl").open("a", encoding="utf-8") as lines:
                 lines.write("".join(map(_line, rows)))
                 lines.flush()
                 os.fsync(lines.fileno())
@@ -172,7 +174,7 @@ def read_pictures(folder: Path, chunk: str) -> Pictures:
 def _read(path: Path) -> tuple[list[Row], bool]:
     """The rows of whole chunks, and whether there was anything else."""
     rows, broken = [], False
-    for line in path.read_text().splitlines(keepends=True) if path.exists() else ():
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else ():
         try:
             rows.append(Row.model_validate_json(line))
         except ValidationError:

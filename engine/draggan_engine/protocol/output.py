@@ -88,16 +88,33 @@ def _exists(path: Path) -> bool:
 
 
 def check_file(path: Path, suffixes: tuple[str, ...]) -> str:
-    """Whether a file of one of these kinds can be written there; returns its suffix, in lower case.
+    """Check that a file of one of these kinds can be written, by trying; return its suffix, in lower case.
 
     Raises:
-        OutputError: it has another suffix, is a folder, or is in no folder.
+        OutputError: it has another suffix, is something other than a file, or its directory does not exist.
+        StorageError: its directory cannot be written to.
     """
-    if path.is_dir():
-        raise OutputError(f"{path}: it is a folder; give the name of a file")
+    try:
+        if path.is_dir():
+            raise OutputError(f"{path}: it is a directory; give the name of a file")
+        suffix = check_suffix(path, suffixes)
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{path}: it is not a file that could be replaced; give another name")
+        if not path.parent.is_dir():
+            raise OutputError(f"{path}: there is no directory {path.parent}; make it first")
+    except OSError as error:
+        raise StorageError.of(path, error) from error
+    check_writable(path.parent)
+    return suffix
+
+
+def check_suffix(path: Path, suffixes: tuple[str, ...]) -> str:
+    """Return the file's suffix, in lower case, which says what kind of file it is.
+
+    Raises:
+        OutputError: it is none of these.
+    """
     suffix = path.suffix.lower()
     if suffix not in suffixes:
-        raise OutputError(f"{path}: which file to write is told by its suffix; give one of {', '.join(suffixes)}")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {path.parent}; make it first")
+        raise OutputError(f"{path}: what to write is decided by its suffix; give one of {', '.join(suffixes)}")
     return suffix
