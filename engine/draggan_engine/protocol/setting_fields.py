@@ -128,8 +128,8 @@ def _may_be_empty(info: FieldInfo) -> bool:
     return NoneType in get_args(info.annotation)
 
 
-def _bounds(info: FieldInfo) -> tuple[float | None, float | None, float | None]:
-    """The least value, the one that it must be above, and the greatest."""
+def _bounds(info: FieldInfo) -> tuple[Any, Any, Any]:
+    """The least value, the one that it must be above, and the greatest; numbers, or None."""
     metadata = list(info.metadata)
     for part in get_args(info.annotation):  # of an optional field
         metadata += [constraint for extra in get_args(part)[1:] for constraint in getattr(extra, "metadata", [extra])]
