@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from draggan_engine.session_file import ModelReference
     from draggan_tui.workspace import TakenUp
 
-PATIENCE = 10.0  # seconds; an engine whose editor was killed may have a drag to write
+PATIENCE = 60.0  # seconds; an engine whose editor was killed may have a drag to write
 
 
 def take_up(folder: Path, model: str | None) -> TakenUp:

@@ -21,7 +21,7 @@ from draggan_engine.protocol.errors import BenchmarkError
 
 from .processes import alive, children
 
-PATIENCE = 60.0  # seconds; two busy cores may need so long for torch's import and a drag
+PATIENCE = 300.0  # seconds; one slow, busy core may need a minute for torch's import and a drag
 PIECE = 1 << 16
 SYNCHRONIZED = "\x1b[?2026;2$y"
 """What a terminal answers that wants to be told where frames end (DEC mode 2026)."""

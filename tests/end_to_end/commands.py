@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from draggan_tui.benchmarks.processes import environment
 from draggan_tui.cli import app
 from tests.end_to_end.terminal import PROGRAM
+from tests.patience import PATIENCE
 
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -23,7 +24,7 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=200,
+        timeout=PATIENCE,
     )
 
 

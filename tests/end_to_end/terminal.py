@@ -13,7 +13,8 @@ from pathlib import Path
 import pyte
 
 from draggan_tui.benchmarks.processes import environment
-from draggan_tui.benchmarks.pseudo_terminal import PATIENCE, PseudoTerminal
+from draggan_tui.benchmarks.pseudo_terminal import PseudoTerminal
+from tests.patience import PATIENCE
 
 PROGRAM = Path(sys.executable).with_name("draggan-tui")
 RESTORED = b"\x1b[?1049l"  # the alternate screen is left

@@ -113,7 +113,7 @@ def test_a_theme_with_an_unknown_key(tmp_path: Path) -> None:
 
 def test_the_editor_ends_when_its_model_cannot_be_used(folder: Path) -> None:
     with Terminal("--model", "hostile.pkl", folder=folder, size=(200, 24)) as terminal:
-        assert terminal.wait(60) == 2
+        assert terminal.wait() == 2
         assert "draggan-tui: hostile.pkl: " in terminal.text()
         assert RESTORED in terminal.raw
     assert not (folder / "canary").exists()

@@ -12,6 +12,7 @@ import pytest
 
 from draggan_tui.benchmarks.processes import alive, children, environment
 from tests.end_to_end.terminal import PROGRAM
+from tests.patience import PATIENCE
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 SHORT = ("eval", "landmarks", "--n", "1", "--methods", "no edit", "--methods", "drag", "--out", "run")
@@ -19,7 +20,7 @@ SHORT = ("eval", "landmarks", "--n", "1", "--methods", "no edit", "--methods", "
 
 def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PROGRAM, *arguments], cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=200
+        [PROGRAM, *arguments], cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=PATIENCE
     )
 
 
@@ -37,7 +38,7 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     )
     assert first.stderr is not None
     assert first.stderr.readline().startswith("draggan-tui: left out: RAFT") or first.stderr.readline()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not (tmp_path / "run/rows.jsonl").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -45,7 +46,7 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     first.send_signal(signal.SIGKILL)
     first.wait()
     first.stderr.close()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while any(map(alive, workers)):  # none of them outlives it
         assert time.monotonic() < deadline
         time.sleep(0.05)

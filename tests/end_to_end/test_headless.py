@@ -16,6 +16,7 @@ from draggan_engine.critters import landmarks_of_seed
 from tests.end_to_end.commands import files_under, run, run_here, start
 from tests.end_to_end.nose_check import load
 from tests.end_to_end.terminal import Terminal
+from tests.patience import PATIENCE
 
 X, Y = landmarks_of_seed(42, 256)["nose_tip"]
 PAIR = f"{X:.2f},{Y:.2f}:{X + 16:.2f},{Y:.2f}"
@@ -82,12 +83,12 @@ def test_ctrl_c_writes_what_was_reached(tmp_path: Path) -> None:
     process = start("drag", "--pair", FAR, "--steps", "100000", "--out", "out", "--json", folder=tmp_path)
     try:
         lines = tmp_path / "out/drag-001/events.jsonl"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not (lines.exists() and lines.read_text().count("\n") >= 3):
             assert time.monotonic() < deadline, "the drag did not begin"
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert process.returncode == 130

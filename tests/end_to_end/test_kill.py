@@ -25,6 +25,7 @@ from draggan_tui.renderables.facts import pair_list, percent
 from tests.end_to_end.keys import LOADED, endless_drag, place_pair, session_folder
 from tests.end_to_end.terminal import Terminal
 from tests.engine.client import Engine
+from tests.patience import PATIENCE
 from tests.tiny import save_tiny
 
 MOMENTS = 20
@@ -63,11 +64,12 @@ class Client:
             else:
                 self.take(engine.wait_for(Saved))
             killer = threading.Timer(self.chance.uniform(0, 1.5 if dragging else 0.3), engine.process.kill)
-            if not dragging:
-                killer.start()
+            enough = self.saves + self.chance.randrange(3, 12)  # however long the machine takes for them
             while True:
                 self.act()
                 self.save(engine)
+                if not dragging and self.saves >= enough and killer.ident is None:
+                    killer.start()
                 if dragging and self.history.edit.active and self.chance.random() < 0.5:
                     engine.send(StartDrag(width=8, height=8))
                     self.take(engine.wait_for(DragEnded, self.note))
@@ -155,7 +157,7 @@ def test_an_engine_that_is_killed_has_written_what_it_acknowledged(model: Path, 
         client.save(engine)
         engine.wait_for(Saved)
         engine.send(Quit())
-        assert engine.process.wait(30) == 0
+        assert engine.process.wait(PATIENCE) == 0
     assert read_history(folder, read_session(folder)).entries == client.history.entries
     assert not (folder / NAME).exists()
 

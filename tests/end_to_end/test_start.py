@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pkgutil
 import re
 import subprocess
@@ -22,16 +21,19 @@ MODULES = sorted(
 )
 
 
+HEAVY = {"torch", "textual", "numpy", "PIL", "av", "httpx", "safetensors"}
+
+
 def heavy(statement: str) -> set[str]:
-    """Which of torch and textual a fresh interpreter has loaded after a statement."""
-    report = "import sys; print(*({'torch', 'textual'} & set(sys.modules)))"
+    """Which of the heavy modules a fresh interpreter has loaded after a statement."""
+    report = f"import sys; print(*({HEAVY} & set(sys.modules)))"
     code = f"try:\n    {statement}\nexcept SystemExit as end:\n    assert not end.code\n{report}"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     return set(result.stdout.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("drag", "--help"), ("render", "--help")])
-def test_help_and_version_load_neither_torch_nor_textual(arguments: tuple[str, ...]) -> None:
+def test_help_and_version_load_nothing_that_takes_long(arguments: tuple[str, ...]) -> None:
     statement = f"import sys; sys.argv[1:] = {list(arguments)}; from draggan_tui.__main__ import main; main()"
     assert heavy(statement) == set()
 
@@ -39,7 +41,8 @@ def test_help_and_version_load_neither_torch_nor_textual(arguments: tuple[str, .
 def test_what_the_first_frame_needs_is_free_of_torch() -> None:
     # All of the screen's side in one interpreter: app, screens, widgets, client, and the protocol behind them.
     assert "draggan_tui.app" in MODULES and "draggan_tui.screens.editor" in MODULES
-    assert heavy(f"import {', '.join(MODULES)}") == {"textual"}
+    loaded = heavy(f"import {', '.join(MODULES)}")
+    assert "textual" in loaded and "torch" not in loaded
 
 
 def test_the_headless_commands_do_load_torch() -> None:
@@ -56,16 +59,6 @@ def test_help_names_the_commands_and_the_keys_options(tmp_path: Path) -> None:
 def test_version_is_that_of_the_package(tmp_path: Path) -> None:
     result = run("--version", folder=tmp_path)
     assert (result.returncode, result.stdout) == (0, f"draggan-tui {draggan_tui.__version__}\n")
-
-
-def test_help_takes_less_than_three_tenths_of_a_second(tmp_path: Path) -> None:
-    def user_seconds() -> float:
-        before = os.times().children_user
-        run("--help", folder=tmp_path)
-        return os.times().children_user - before
-
-    user_seconds()  # the first one may have bytecode to write
-    assert min(user_seconds() for _ in range(3)) < 0.3
 
 
 @pytest.mark.parametrize("color", ["truecolor", "256", "16", "none"])

@@ -28,6 +28,7 @@ from draggan_engine.protocol.messages import (
     decode_event,
     encode,
 )
+from tests.patience import PATIENCE
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class Engine:
     def __init__(self, *arguments: str) -> None:
         self.watches = True
         self.socket, theirs = socket.socketpair()
-        self.socket.settimeout(120)
+        self.socket.settimeout(PATIENCE)
         command = [sys.executable, "-m", "draggan_engine.process", "--fd", str(theirs.fileno()), *arguments]
         path = os.pathsep.join([str(Path(__file__).parents[2] / "engine"), os.environ.get("PYTHONPATH", "")])
         with theirs:

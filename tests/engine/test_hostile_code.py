@@ -39,6 +39,7 @@ from tests.engine.assembler import (
 )
 from tests.engine.contained import CANARY, Reader
 from tests.engine.specimens import FOLDER
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 COMMAND = f"touch {CANARY}"
@@ -210,7 +211,7 @@ def test_the_commands_say_one_line(tmp_path: Path) -> None:
             cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
     for file, process in running.items():
-        out, problem = process.communicate(timeout=60)
+        out, problem = process.communicate(timeout=PATIENCE)
         assert process.returncode == 2, problem
         assert out == ""
         assert problem.startswith(f"draggan-tui: {file}: ")

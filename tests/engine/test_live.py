@@ -36,6 +36,7 @@ from draggan_engine.protocol.messages import (
 )
 from draggan_engine.session_file import read_history, read_session
 from tests.engine.client import Engine
+from tests.patience import PATIENCE
 from tests.tiny import random_generator, save_tiny
 
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_steps=4, stop_distance=0.5)
@@ -176,20 +177,20 @@ def in_a_thread(events: Events) -> tuple[threading.Thread, queue.Queue[object]]:
 def test_from_another_thread_it_is_led_woken_and_stopped_while_it_rests(generator: Generator) -> None:
     session, events = led(generator)
     thread, seen = in_a_thread(events)
-    assert isinstance(seen.get(timeout=30), DragAtRest)
+    assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
     with pytest.raises(queue.Empty):
         seen.get(timeout=0.7)  # at rest it says nothing
     session.wake()
-    assert isinstance(seen.get(timeout=30), DragAtRest)
+    assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
     session.lead((25, 10))
     for _ in range(4):
-        assert isinstance(seen.get(timeout=30), DragStep)
-    assert isinstance(seen.get(timeout=30), DragAtRest)
+        assert isinstance(seen.get(timeout=PATIENCE), DragStep)
+    assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
     session.stop()
-    end = seen.get(timeout=30)
+    end = seen.get(timeout=PATIENCE)
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step) == ("max_steps", 4), "it had come to rest by itself"
-    thread.join(timeout=30)
+    thread.join(timeout=PATIENCE)
     assert not thread.is_alive()
 
 
@@ -254,7 +255,7 @@ def test_a_live_drag_is_one_entry(engine: Engine, tmp_path: Path) -> None:
     history = read_history(folder, read_session(folder))
     assert (len(history.entries), history.at, history.present) == (2, -1, ended.entry)
     engine.send(Quit())
-    assert engine.process.wait(30) == 0
+    assert engine.process.wait(PATIENCE) == 0
 
 
 def test_where_the_hand_went_before_the_drag_began_counts(engine: Engine) -> None:
@@ -306,7 +307,7 @@ def test_a_client_that_vanishes_while_it_rests_ends_the_process(engine: Engine, 
         engine.send(Lead(target=(25, 10)))
         engine.wait_for(DragProgress, lambda event: event.step == 4)
     engine.socket.close()
-    assert engine.process.wait(30) == 0
+    assert engine.process.wait(PATIENCE) == 0
     folder = tmp_path / "s"
     assert len(read_history(folder, read_session(folder)).entries) == 1 + moved
 
@@ -314,7 +315,7 @@ def test_a_client_that_vanishes_while_it_rests_ends_the_process(engine: Engine, 
 def test_the_engine_is_told_to_stop_by_a_signal_while_it_rests(engine: Engine) -> None:
     begin(engine)
     engine.process.terminate()
-    assert engine.process.wait(30) == 0
+    assert engine.process.wait(PATIENCE) == 0
 
 
 def test_a_hand_that_is_late_does_no_harm(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ from draggan_engine.protocol.messages import (
 )
 from draggan_engine.session_file import read_session
 from tests.engine.client import Engine
+from tests.patience import PATIENCE
 from tests.tiny import NUM_WS, W_DIM, save_tiny
 
 PAIRS = (PointPair(handle=(10, 10), target=(20, 10)),)
@@ -101,7 +102,7 @@ def test_another_model_begins_another_session(engine: Engine, tmp_path: Path) ->
     engine.drag(edit)
     assert engine.wait_for(DragEnded).record.number == 1  # a new count
     engine.send(Quit())
-    assert engine.process.wait(30) == 0
+    assert engine.process.wait(PATIENCE) == 0
     document = read_session(tmp_path / "s-2")
     assert (document.model.name, document.model.sha256) == ("other", loaded.info.sha256)
     assert written(tmp_path / "s") == before
@@ -179,7 +180,7 @@ def test_the_memory_of_the_earlier_model_is_given_back(tmp_path: Path) -> None:
     wait_for(ModelLoaded)
     assert earlier() is None
     ours.close()
-    main.join(30)
+    main.join(PATIENCE)
     assert not main.is_alive()
     theirs.close()
 

@@ -35,6 +35,7 @@ from draggan_engine.protocol.messages import (
 from draggan_engine.recording import DragRecorded, picture_of, prepare_drag, record_drag
 from draggan_engine.session_file import read_history, read_session
 from tests.engine.client import Engine
+from tests.patience import PATIENCE
 from tests.tiny import save_tiny
 
 PAIR = PointPair(handle=(10, 10), target=(20, 12))
@@ -80,7 +81,7 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
         assert engine.wait_for(DragStarted).number == 2
         assert engine.wait_for(DragEnded).record.start == 1
         engine.send(Quit())
-        assert engine.process.wait(30) == 0
+        assert engine.process.wait(PATIENCE) == 0
     history = read_history(folder, read_session(folder))
     assert [record.reason for record in history.records] == ["interrupted", "max_steps"]
     assert history.at == -2 and not ended_badly(folder)

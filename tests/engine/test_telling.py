@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from unittest.mock import Mock
 
 import numpy as np
@@ -17,6 +16,7 @@ from draggan_engine.protocol.geometry import Size
 from draggan_engine.protocol.messages import DragProgress, Event, Preview
 from draggan_engine.steering import Steering
 from draggan_engine.telling import PREVIEW_INTERVAL, PREVIEW_SHARE, PROGRESS_INTERVAL, DragTeller
+from tests.patience import PATIENCE
 
 
 class Drag:
@@ -39,7 +39,7 @@ class Drag:
 
         def picture(height: int) -> np.ndarray:
             if painted is not None:
-                painted.wait(10)
+                painted.wait(PATIENCE)
             self.now += picture_seconds
             if error is not None:
                 raise error
@@ -56,6 +56,10 @@ class Drag:
             self.count += 1
             self.steering.unseen = self.steering.unseen and not seen
             self.teller.step(DragStep(self.count, 1.0, ((1.0, 2.0),), 3.0, torch.zeros(1)))
+
+    def await_painter(self) -> None:
+        if self.teller._painting is not None:
+            self.teller._painting.result(PATIENCE)
 
     def told(self) -> list[int]:
         return [event.step for event in self.said if isinstance(event, DragProgress)]
@@ -134,7 +138,7 @@ def test_pictures_beside_the_drag_need_no_share_of_its_time(monkeypatch: pytest.
     with drag.teller:
         for _ in range(200):
             drag.steps(1, 1.01 * PREVIEW_INTERVAL)
-            time.sleep(0.001)
+            drag.await_painter()
     assert drag.shown() > 50, "with their share there would be one in 80 s"
 
 

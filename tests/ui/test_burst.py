@@ -14,6 +14,7 @@ from draggan_engine.protocol.messages import ExportFile, LoadModel, ModelEntry
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.goto import Goto
 from draggan_tui.screens.models import Models
+from tests.patience import PATIENCE
 from tests.ui.editing import ready
 
 CHARACTERS = {"slash": "/", "comma": ",", "space": " "}
@@ -25,19 +26,17 @@ def burst(app: DragganApp, *keys: str) -> None:
         app.post_message(Key(key, CHARACTERS.get(key, key if len(key) == 1 else None)))
 
 
-async def until(app: DragganApp, done: Callable[[], bool]) -> None:
-    for _ in range(100):
-        if done():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(app.screen)
+async def until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not done():
+            await asyncio.sleep(0.01)
 
 
 async def test_a_path_typed_ahead(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         burst(app, "M", "slash", *"dir", "slash", *"mt", "enter")
-        await until(app, lambda: isinstance(engine.sent[-1], LoadModel))
+        await until(lambda: isinstance(engine.sent[-1], LoadModel))
         assert engine.last(LoadModel).spec == "dir/mt"
         assert app.editor.workspace.edit.pairs == ()
         await pilot.pause()
@@ -48,11 +47,11 @@ async def test_settings_typed_ahead(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         burst(app, "comma", "tab", "7", "enter")
-        await until(app, lambda: app.editor.workspace.edit.settings.mask_weight == 7)
+        await until(lambda: app.editor.workspace.edit.settings.mask_weight == 7)
         await pilot.pause()
         assert app.screen is app.editor
         burst(app, "comma", "escape", "4", "l", "enter")
-        await until(app, lambda: len(app.editor.workspace.edit.pairs) == 1)
+        await until(lambda: len(app.editor.workspace.edit.pairs) == 1)
         assert app.editor.workspace.edit.pairs[0].handle[0] > 63.5, "4l went to the editor, not into the field"
 
 
@@ -60,11 +59,11 @@ async def test_coordinates_typed_ahead_and_what_comes_after_them(app: DragganApp
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         burst(app, "colon", "6", "4", "comma", "7", "enter", "enter", "2", "l", "enter")
-        await until(app, lambda: any(pair.target is not None for pair in app.editor.workspace.edit.pairs))
+        await until(lambda: any(pair.target is not None for pair in app.editor.workspace.edit.pairs))
         assert app.editor.workspace.edit.pairs[0].handle == (64, 7)
         assert app.screen is app.editor
         burst(app, "colon", "x", "enter")
-        await until(app, lambda: isinstance(app.screen, Goto))
+        await until(lambda: isinstance(app.screen, Goto))
         for _ in range(3):
             await pilot.pause()
         assert str(app.screen.query_one("#problem", Label).render()).startswith("two numbers")
@@ -76,7 +75,7 @@ async def test_an_answer_typed_ahead(app: DragganApp, tmp_path: Path, monkeypatc
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         burst(app, "E", "a", "full_stop", *"png", "enter", "y")
-        await until(app, lambda: isinstance(engine.sent[-1], ExportFile))
+        await until(lambda: isinstance(engine.sent[-1], ExportFile))
         await pilot.pause()
         assert app.screen is app.editor
 
