@@ -27,6 +27,7 @@ _BLOCKS |= {
         "▛": (0, 1, 2), "▜": (0, 1, 3), "▙": (0, 2, 3), "▟": (1, 2, 3),
     }.items()
 }  # fmt: skip
+_SHADES = {"░": 1, "▒": 2, "▓": 3}  # quarters of the cell's pixels that are inked
 # Which ways a line goes from the middle of its cell: left, right, up, down; capitals are heavy.
 _LINES = {
     "─": "lr", "│": "ud", "╭": "rd", "╮": "ld", "╰": "ru", "╯": "lu", "┌": "rd", "┐": "ld", "└": "ru", "┘": "lu",
@@ -60,11 +61,18 @@ def _tile(sign: str, ink: str, paper: str, bold: bool) -> Image.Image:
     for left, top, right, bottom in _BLOCKS.get(sign, ()):
         box = (round(left * width), round(top * height), round(right * width) - 1, round(bottom * height) - 1)
         pen.rectangle(box, f"#{ink}")
+    if sign in _SHADES:
+        pen.point([(x, y) for x in range(width) for y in range(height) if _rank(x, y) < _SHADES[sign]], f"#{ink}")
     for way in _LINES.get(sign, ""):
         pen.rectangle(_arm(way), f"#{ink}")
-    if sign not in _BLOCKS and sign not in _LINES and sign != " ":
+    if sign not in _BLOCKS and sign not in _LINES and sign not in _SHADES and sign != " ":
         pen.text((0, height * 0.78), sign, f"#{ink}", _font(bold), anchor="ls")
     return tile
+
+
+def _rank(x: int, y: int) -> int:
+    """When a pixel is inked as a shade grows darker, 0 … 3: a pattern of 2×2."""
+    return ((0, 2), (3, 1))[y % 2][x % 2]
 
 
 def _arm(way: str) -> tuple[int, int, int, int]:

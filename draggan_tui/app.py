@@ -11,25 +11,29 @@ import os
 import signal
 import sys
 import termios
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import COLOR_SYSTEMS
 from textual.app import App, ComposeResult
 from textual.events import Event, Key
+from textual.filter import LineFilter
 
 from draggan_engine.protocol.claim import forget
 from draggan_tui import paths
 from draggan_tui.renderables.loading import model_label
+from draggan_tui.renderables.palette_filter import PaletteFilter
+from draggan_tui.terminal_answers import ANSWER_TIME, ColorsAnswered
+from draggan_tui.terminal_colors import ColorDepth, ColorGuess
 from draggan_tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
     from draggan_tui.engine_client import EngineClient
     from draggan_tui.engine_process import EngineProcess
-    from draggan_tui.renderables.palette import ColorDepth
     from draggan_tui.screens.editor import EditorScreen
-    from draggan_tui.screens.session import LeaveEditor
+    from draggan_tui.screens.session import LeaveEditor, ThemeChosen
     from draggan_tui.themes import EditorTheme
     from draggan_tui.workspace import TakenUp
 
@@ -49,6 +53,7 @@ class Options:
     taken_up: TakenUp | None = None
     offered: TakenUp | None = None  # one that was not closed: to go on with, if the user wants to
     keymap: Mapping[str, str] = field(default_factory=dict)  # what the user has changed: id → "key,key"
+    color_guess: ColorGuess | None = None  # the terminal is to say more; none: the user has said how many
     engine: EngineProcess | None = None  # one that runs already, for the session that is opened
 
 
@@ -107,6 +112,8 @@ class DragganApp(App[None]):
         if earlier is not None:
             self.editor.folder = str(earlier.folder)
 
+    # Colours ------------------------------------------------------------------------------------------
+
     def _depth(self) -> ColorDepth:
         """How many colours the terminal takes."""
         if self.no_color:
@@ -114,11 +121,41 @@ class DragganApp(App[None]):
         depths: dict[str | None, ColorDepth] = {"truecolor": "truecolor", "256": "256", "standard": "16"}
         return depths.get(self.console.color_system, "none")
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters, depth = super().get_line_filters(), self._depth()
+        return [*filters, PaletteFilter(depth)] if depth in ("256", "16") else filters
+
+    def on_theme_chosen(self, event: ThemeChosen) -> None:
+        self._use_theme(event.theme)
+
+    def _use_theme(self, theme: EditorTheme) -> None:
+        self._editor_theme = theme
+        textual_theme = theme.to_textual(self._depth())
+        self.register_theme(textual_theme)
+        self.set_reactive(App.theme, textual_theme.name)
+        self.mutate_reactive(App.theme)  # also where a theme of that name is in use, and looks otherwise
+
+    def on_colors_answered(self, event: ColorsAnswered) -> None:
+        guess = self.options.color_guess
+        if guess is None:
+            return
+        depth = "truecolor" if event.truecolor else guess.depth
+        if depth != self._depth():
+            self.console._color_system = COLOR_SYSTEMS["standard" if depth == "16" else depth]
+            self._use_theme(self._editor_theme)
+            if self._typed is None:
+                self.editor.use_depth(depth)
+
+    def _mention_few_colors(self) -> None:
+        """Say once that the terminal seems to have few colours, and how to get more."""
+        if self._depth() == "16":
+            self.editor.say("16 colours: the terminal did not say that it has more; --color 256 or truecolor if it has")
+
+    # Beginning and end --------------------------------------------------------------------------------
+
     def on_load(self) -> None:
         # Before there is a screen, whose styles would have to be found anew.
-        theme = self.options.theme.to_textual()
-        self.register_theme(theme)
-        self.theme = theme.name
+        self._use_theme(self.options.theme)
         self.set_keymap(self.options.keymap)
 
     def on_mount(self) -> None:
@@ -155,6 +192,8 @@ class DragganApp(App[None]):
 
     async def _start(self, running: EngineProcess | None) -> None:
         await self.push_screen(self.editor)
+        if (guess := self.options.color_guess) is not None:
+            self.set_timer(ANSWER_TIME if guess.worth_asking else 0, self._mention_few_colors)
         await self.engine.start(resume=self.editor.folder, running=running)
 
     async def on_event(self, event: Event) -> None:

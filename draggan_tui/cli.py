@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from draggan_tui.app import Options
+    from draggan_tui.terminal_colors import ColorGuess
     from draggan_tui.themes import EditorTheme
 
 
@@ -243,6 +244,7 @@ class _Setup(TypedDict):
     device: str
     theme: EditorTheme
     keymap: Mapping[str, str]
+    color_guess: ColorGuess | None
 
 
 def _setup(model: str | None, device: str | None, theme: str | None, color: Color | None) -> _Setup:
@@ -255,12 +257,13 @@ def _setup(model: str | None, device: str | None, theme: str | None, color: Colo
 
     file = config.read()
     defaults = file.config.editor
-    _set_color(Color(defaults.color) if color is None else color)
+    color_guess = _set_color(Color(defaults.color) if color is None else color)
     return {
         "model": defaults.model if model is None else model,
         "device": defaults.device if device is None else device,
         "theme": config.theme_of(file) if theme is None else themes.load(theme),
         "keymap": config.keymap(file),
+        "color_guess": color_guess,
     }
 
 
@@ -295,13 +298,30 @@ def _need_terminal() -> None:
         )
 
 
-def _set_color(color: Color) -> None:
-    # Textual reads these when it is imported.
+def _set_color(color: Color) -> ColorGuess | None:
+    """Say how many colours to use, in the variables that Textual reads when it is imported.
+
+    Returns:
+        A guess, where the terminal is to have the last word.
+    """
+    from draggan_tui.terminal_colors import guess_colors
+
     if color is Color.none:
         os.environ["NO_COLOR"] = "1"
-    elif color is not Color.auto:
-        os.environ.pop("NO_COLOR", None)
-        os.environ["TEXTUAL_COLOR_SYSTEM"] = "standard" if color is Color.c16 else color.value
+        return None
+    if color is Color.auto:
+        if "NO_COLOR" in os.environ:
+            return None
+        guess = guess_colors(os.environ)
+        os.environ["TEXTUAL_COLOR_SYSTEM"] = _textual_name(guess.depth)
+        return guess
+    os.environ.pop("NO_COLOR", None)
+    os.environ["TEXTUAL_COLOR_SYSTEM"] = _textual_name(color.value)
+    return None
+
+
+def _textual_name(depth: str) -> str:
+    return "standard" if depth == "16" else depth
 
 
 @commands.command("open")

@@ -8,16 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from draggan_engine.protocol.errors import ThemeError
 from draggan_tui import paths
+from draggan_tui.terminal_colors import ColorDepth
+from draggan_tui.xterm_palette import FIRST_FIXED, nearest_number, xterm_colors
+from draggan_tui.xterm_palette import Rgb as Rgb
 
 if TYPE_CHECKING:
     from textual.theme import Theme
-
-Rgb = tuple[int, int, int]
 
 _PREFIX = "canvas-"
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
@@ -37,6 +38,17 @@ def _rgb(value: object) -> Rgb:
         digits = "".join(2 * digit for digit in digits)
     red, green, blue = bytes.fromhex(digits)
     return (red, green, blue)
+
+
+def _hex_of(color: Rgb) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
+def _palette_number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not FIRST_FIXED <= value <= 255:
+        problem = "{value} is not one of the terminal's fixed colours; write its number, 16 to 255"
+        raise PydanticCustomError("color", problem, {"value": repr(value)})
+    return value
 
 
 Hex = Annotated[str, BeforeValidator(_hex)]
@@ -59,7 +71,7 @@ class CanvasColors(_Table):
     letterbox: Color = (12, 13, 17)
 
     def to_variables(self) -> dict[str, str]:
-        return {_PREFIX + name: "#{:02x}{:02x}{:02x}".format(*color) for name, color in self}
+        return {_PREFIX + name: _hex_of(color) for name, color in self}
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> CanvasColors:
@@ -67,6 +79,36 @@ class CanvasColors(_Table):
         return cls.model_validate(
             {name: variables[_PREFIX + name] for name in cls.model_fields if _PREFIX + name in variables}
         )
+
+
+Number = Annotated[int, BeforeValidator(_palette_number)]
+
+
+class CanvasNumbers(_Table):
+    """`CanvasColors` on a terminal with 256 colours: numbers of its palette."""
+
+    handle: Number | None = None
+    target: Number | None = None
+    line: Number | None = None
+    cursor: Number | None = None
+    mask: Number | None = None
+    letterbox: Number | None = None
+
+
+class PaletteNumbers(_Table):
+    """A theme's colours on a terminal with 256 colours; for those left out, the nearest is taken."""
+
+    primary: Number | None = None
+    secondary: Number | None = None
+    accent: Number | None = None
+    foreground: Number | None = None
+    background: Number | None = None
+    surface: Number | None = None
+    panel: Number | None = None
+    warning: Number | None = None
+    error: Number | None = None
+    success: Number | None = None
+    canvas: CanvasNumbers = CanvasNumbers()
 
 
 class EditorTheme(_Table):
@@ -86,11 +128,27 @@ class EditorTheme(_Table):
     success: Hex
     canvas: CanvasColors = CanvasColors()
 
-    def to_textual(self) -> Theme:
-        """Textual's theme of that name."""
+    colors_256: PaletteNumbers = Field(default=PaletteNumbers(), alias="colors-256")
+
+    def to_textual(self, depth: ColorDepth = "truecolor") -> Theme:
+        """Textual's theme of that name, for a terminal with so many colours."""
         from textual.theme import Theme
 
-        return Theme(**self.model_dump(exclude={"canvas"}), variables=self.canvas.to_variables())
+        theme = self.in_256_colors() if depth == "256" else self
+        return Theme(**theme.model_dump(exclude={"canvas", "colors_256"}), variables=theme.canvas.to_variables())
+
+    def in_256_colors(self) -> EditorTheme:
+        """The theme with each colour replaced by one of the terminal's 256."""
+        numbers = self.colors_256
+        widgets = {
+            name: _hex_of(_in_256(_rgb(getattr(self, name)), number)) for name, number in numbers if name != "canvas"
+        }
+        canvas = {name: _in_256(getattr(self.canvas, name), number) for name, number in numbers.canvas}
+        return self.model_copy(update={**widgets, "canvas": CanvasColors(**canvas)})
+
+
+def _in_256(color: Rgb, number: int | None) -> Rgb:
+    return xterm_colors()[nearest_number(color, "256") if number is None else number]
 
 
 def _folder() -> Path:
@@ -154,11 +212,19 @@ def _read(path: Path) -> EditorTheme:
         raise ThemeError(f"theme {path}: {wrong}") from error
 
 
+_TABLES: dict[tuple[str, ...], type[_Table]] = {
+    ("canvas",): CanvasColors,
+    ("colors-256",): PaletteNumbers,
+    ("colors-256", "canvas"): CanvasNumbers,
+}
+
+
 def _explain(loc: tuple[Any, ...], kind: str, message: str) -> str:
     key = ".".join(str(part) for part in loc)
     if kind == "extra_forbidden":
-        table = CanvasColors if loc[0] == "canvas" else EditorTheme
-        return f"{key} is an unknown key; there are {', '.join(table.model_fields)}"
+        table = _TABLES.get(tuple(map(str, loc[:-1])), EditorTheme)
+        names = (field.alias or name for name, field in table.model_fields.items())
+        return f"{key} is an unknown key; there are {', '.join(names)}"
     if kind == "missing":
         return f"{key} is missing"
     return f"{key}: {message}"

@@ -1,6 +1,6 @@
 """A picture as terminal cells, and cells as the bytes a terminal takes.
 
-A cell shows two pixels: "▀" in the upper one's colour, on the lower one's. Without colours a cell shows one of five
+A cell shows two pixels: "▀" in the upper one's colour, on the lower one's. With 16 colours or none it shows one of five
 shades. `encode` is the hot path: whole frames at a time, no Python loop over cells.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_tui.renderables.cells import BOLD, REVERSE, UNDERLINE, UPPER_HALF, Cells
-from draggan_tui.renderables.palette import ColorDepth, luma, nearest
+from draggan_tui.renderables.palette import ColorDepth, luma, nearest, shade_of
 from draggan_tui.themes import Rgb
 
 RAMP = np.array([ord(char) for char in " ░▒▓█"], dtype=np.uint32)
@@ -42,6 +42,17 @@ def shades(picture: NDArray[np.uint8], ink: Rgb, paper: Rgb) -> Cells:
         amount = 1 - amount
     cells.char[:] = RAMP[np.clip(amount * len(RAMP), 0, len(RAMP) - 1).astype(np.intp)]
     return cells
+
+
+def colored_shades(picture: NDArray[np.uint8]) -> Cells:
+    """Cells for `uint8 [H, W, 3]`, H even, in the 16 colours: a shade of one on another, in whole cells.
+
+    A terminal's own shades are finer than half-cells, and in so few colours that is worth more than a sharper edge.
+    """
+    height, width, _ = picture.shape
+    mean = picture.reshape(height // 2, 2, width, 3).mean(axis=1).astype(np.uint8)
+    dark, light, quarters = shade_of(mean)
+    return Cells(RAMP[quarters], light, dark, np.zeros(quarters.shape, dtype=np.uint8))
 
 
 def encode(cells: Cells, depth: ColorDepth) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_tui.renderables.cells import BOLD, REVERSE, Cells
-from draggan_tui.renderables.halfblocks import halfblocks, shades
+from draggan_tui.renderables.halfblocks import RAMP, colored_shades, halfblocks, shades
 from draggan_tui.renderables.palette import ColorDepth, dither
 from draggan_tui.renderables.signs import PairMark, Sign, place_signs
 from draggan_tui.renderables.strokes import cross, edge, legible_ground, line_pixels, outline, paint_against, pale, tint
@@ -66,7 +66,26 @@ def compose(
         return _compose_shapes(picture, overlay, ink, paper)
 
     ground = picture if overlay.mask is None else tint(picture, overlay.mask != 0, colors.mask, edge_only=overlay.quiet)
-    pixels = np.array(dither(ground, depth))
+    pixels = np.array(dither(ground) if depth == "256" else ground)
+    _paint_marks(pixels, overlay, colors)
+    if depth == "16":
+        cells = _shades_with_marks(ground, pixels)
+    else:
+        cells = halfblocks(pixels)
+        cells = Cells(cells.char, cells.fg.copy(), cells.bg.copy(), cells.style)
+
+    for sign in place_signs(overlay.pairs, cells.rows, cells.columns):
+        color = colors.handle if sign.is_handle else colors.target
+        color = color if sign.enabled else pale(color)
+        both = ground[2 * sign.row : 2 * sign.row + 2, sign.column].mean(axis=0)
+        _draw(cells, sign)
+        cells.fg[sign.row, sign.column] = color
+        cells.bg[sign.row, sign.column] = legible_ground(both, color, flat=depth == "16")
+    return cells
+
+
+def _paint_marks(pixels: NDArray[np.uint8], overlay: Overlay, colors: CanvasColors) -> None:
+    """Paints what is drawn in pixels: the shape, the lines of the pairs, the cursor."""
     if overlay.shape is not None:
         paint_against(pixels, outline(overlay.shape != 0), colors.cursor)
     for pair in overlay.pairs:
@@ -76,16 +95,17 @@ def compose(
         near, far = cross(overlay.cursor)
         paint_against(pixels, near, colors.cursor)
         paint_against(pixels, far, (0, 0, 0))
-    cells = halfblocks(pixels)
-    cells = Cells(cells.char, cells.fg.copy(), cells.bg.copy(), cells.style)
 
-    for sign in place_signs(overlay.pairs, cells.rows, cells.columns):
-        color = colors.handle if sign.is_handle else colors.target
-        color = color if sign.enabled else pale(color)
-        both = ground[2 * sign.row : 2 * sign.row + 2, sign.column].mean(axis=0)
-        _draw(cells, sign)
-        cells.fg[sign.row, sign.column] = color
-        cells.bg[sign.row, sign.column] = legible_ground(both, color, flat=depth == "16")
+
+def _shades_with_marks(ground: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> Cells:
+    """Cells in the 16 colours: shades, and two pixels where a mark is painted over the ground."""
+    cells = colored_shades(ground)
+    painted = (pixels != ground).any(axis=2)
+    mostly_light = np.isin(cells.char, RAMP[2:])[..., None]
+    plain = np.where(mostly_light, cells.fg, cells.bg).repeat(2, axis=0)
+    marks = halfblocks(np.where(painted[..., None], pixels, plain))
+    marked = painted.reshape(cells.rows, 2, cells.columns).any(axis=1)
+    cells.char[marked], cells.fg[marked], cells.bg[marked] = marks.char[marked], marks.fg[marked], marks.bg[marked]
     return cells
 
 

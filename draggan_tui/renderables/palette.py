@@ -1,94 +1,185 @@
-"""Colours on terminals that have fewer than 2²⁴ of them, and how well two colours are told apart.
+"""Pictures on terminals that have fewer than 2²⁴ colours, and how well two colours are told apart.
 
-A picture in few colours is dithered: each colour becomes four palette colours, laid out in a 2×2 pattern, whose
-mean is near it. Without that, most of a photo falls on the greys. The pattern is fixed to the pixels, so a still
-part of the picture stays still from frame to frame.
+A colour that the palette lacks is mixed of two that it has, in quarters. With 256 colours the mix is a pattern of 2×2
+pixels, fixed to the pixels, so a still part of the image stays still from frame to frame; with 16 it is a shade ░▒▓ of
+one colour on the other. A mix costs how far its mean is from the colour wanted, in OKLab, and a share of the variance
+within the pattern: two colours far apart have the right mean too, but look like confetti.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
-from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-ColorDepth = Literal["truecolor", "256", "16", "none"]
-PaletteDepth = Literal["256", "16"]
+from draggan_tui.terminal_colors import ColorDepth as ColorDepth
+from draggan_tui.xterm_palette import PaletteDepth as PaletteDepth
+from draggan_tui.xterm_palette import nearest_number, palette_numbers, xterm_colors
 
-_LEVELS = 32  # of each channel in a lookup table: a colour is looked up by its upper five bits
+QUARTERS = 4
+_BITS = 6  # of each channel that colours are looked up by; fewer, and greys of the palette fall together
+_BINS = 1 << _BITS
+_BLOCK = 16  # colours looked for at a time: what they need stays in the processor's cache
 _PATTERN = np.array([[0, 2], [3, 1]], dtype=np.uint8)
-_CARRY = 0.75  # of the error so far that the next colour of a pattern makes good; 1 is noisier
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-# A pattern's colours are chosen in YCbCr with more weight on lightness: next to each other, another hue disturbs less
-# than another lightness.
-_METRIC = np.array([1.6 * _LUMA, [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]], dtype=np.float32).T
-
-# xterm's defaults; a user's own theme may differ, so on such a terminal the hues are only roughly right.
-_ANSI = [
-    *[(0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229)],
-    *[(127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255), (255, 0, 255), (0, 255, 255)],
-    (255, 255, 255),
-]
+_TO_CONES = np.array(
+    [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]],
+    dtype=np.float32,
+)  # fmt: skip
+_TO_LAB = np.array(
+    [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099], [0.0259040371, 0.7827717662, -0.8086757660]],
+    dtype=np.float32,
+)  # fmt: skip
 
 
-class _Tables(NamedTuple):
-    nearest: NDArray[np.uint8]  # [32, 32, 32]: the palette's index of a colour
-    mixed: NDArray[np.uint8]  # [4, 32, 32, 32]: the four indices of its pattern, from dark to light
+@dataclass(frozen=True)
+class _MixCosts:
+    """variance: how much of the pattern's variance counts, more of that in hue and chroma by `hue`.
+    vivid: what the chroma of the two colours costs. widest: the greatest distance between two."""
+
+    variance: float
+    hue: float
+    vivid: float
+    widest: float
+
+
+# Chosen by eye on critters and on ramps; docs/performance.md has the figures.
+_COSTS: dict[PaletteDepth, _MixCosts] = {
+    "256": _MixCosts(variance=0.25, hue=2, vivid=0, widest=0.18),
+    "16": _MixCosts(variance=0.04, hue=1, vivid=0.35, widest=2),
+}
+
+
+def linear_light(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Amounts of light, 0 … 1, of `uint8 […, 3]` in sRGB."""
+    return np.asarray(_linear_levels()[rgb])
+
+
+@cache
+def _linear_levels() -> NDArray[np.float32]:
+    levels = np.arange(256, dtype=np.float32) / 255
+    return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def oklab(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """OKLab of amounts of light, `[…, 3]`."""
+    return np.asarray(np.cbrt(light @ _TO_CONES.T) @ _TO_LAB.T)
 
 
 @cache
 def palette(depth: PaletteDepth) -> NDArray[np.uint8]:
     """`uint8 [n, 3]`: the RGB of each colour number. For "256", 0 … 15 (which users change) are listed but never used."""
-    if depth == "16":
-        return np.array(_ANSI, dtype=np.uint8)
-    levels = np.array([0, 95, 135, 175, 215, 255], dtype=np.uint8)
-    cube = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
-    greys = np.repeat(np.arange(8, 248, 10, dtype=np.uint8), 3).reshape(-1, 3)
-    return np.concatenate([np.array(_ANSI, dtype=np.uint8), cube, greys])
+    return np.array(xterm_colors()[: palette_numbers(depth).stop], dtype=np.uint8)
+
+
+class _Mixes:
+    """The best mix for each colour, found when it is first asked for: an image has a few hundred of 2¹⁸.
+
+    Attributes:
+        dark, light: `uint8 [m]`, the two colour numbers of each mix.
+        quarters: `uint8 [m]`, how many of four pixels are `light`.
+    """
+
+    def __init__(self, depth: PaletteDepth) -> None:
+        costs, numbers = _COSTS[depth], np.array(palette_numbers(depth))
+        numbers = numbers[np.argsort(luma(palette(depth)[numbers]), kind="stable")]
+        light = linear_light(palette(depth)[numbers])
+        lab = oklab(light)
+        vivid = np.hypot(lab[:, 1], lab[:, 2])
+        first, second = np.triu_indices(len(numbers), 1)
+        apart = ((lab[first] - lab[second]) ** 2) @ np.array([1, costs.hue, costs.hue], dtype=np.float32)
+        close = apart < costs.widest**2
+        first, second, apart = first[close], second[close], apart[close]
+        alone = np.arange(len(numbers))
+        one = np.concatenate([alone, *[first] * (QUARTERS - 1)])
+        other = np.concatenate([alone, *[second] * (QUARTERS - 1)])
+        quarters = np.repeat(np.arange(QUARTERS), [len(alone), *[len(first)] * (QUARTERS - 1)])
+        share = (quarters / QUARTERS).astype(np.float32)[:, None]
+        mean = oklab(light[one] * (1 - share) + light[other] * share)
+        distance = np.concatenate([np.zeros(len(alone)), *[apart] * (QUARTERS - 1)])[:, None]
+        extra = costs.variance * share * (1 - share) * distance
+        extra += costs.vivid * ((1 - share) * vivid[one, None] ** 2 + share * vivid[other, None] ** 2)
+        self.dark, self.light = numbers[one].astype(np.uint8), numbers[other].astype(np.uint8)
+        self.quarters = quarters.astype(np.uint8)
+        self._means = np.ascontiguousarray(mean.T)
+        self._offsets = ((mean**2).sum(axis=1) + extra[:, 0]).astype(np.float32)
+        self._best = np.full(_BINS**3, -1, dtype=np.int32)
+
+    def best(self, rgb: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Which mix stands for each pixel of `uint8 […, 3]`."""
+        bins = _bins(rgb)
+        mixes = self._best[bins]
+        if (mixes < 0).any():
+            new = np.unique(bins[mixes < 0])
+            self._best[new] = self._search(oklab(linear_light(_bin_colors(new))))
+            mixes = self._best[bins]
+        return np.asarray(mixes)
+
+    def _search(self, colors: NDArray[np.float32]) -> NDArray[np.intp]:
+        # |x − m|² is |x|² − 2 x·m + |m|², and its first term does not change which m is nearest. No matrix product: the
+        # threads that numpy would share it out to cost more than they save, on a busy machine fifty times as much.
+        best = np.empty(len(colors), dtype=np.intp)
+        for start in range(0, len(colors), _BLOCK):
+            light, green_red, blue_yellow = -2 * colors[start : start + _BLOCK].T[..., None]
+            cost = self._offsets + light * self._means[0]
+            cost += green_red * self._means[1]
+            cost += blue_yellow * self._means[2]
+            best[start : start + _BLOCK] = cost.argmin(axis=1)
+        return best
 
 
 @cache
-def _tables(depth: PaletteDepth) -> _Tables:
-    first = 16 if depth == "256" else 0
-    colors = palette(depth)[first:].astype(np.float32)
-    axis = np.linspace(0, 255, _LEVELS, dtype=np.float32)
-    wanted = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
-    error = np.zeros_like(wanted)
-    picks = []
-    for _ in range(4):
-        pick = _closest((wanted + _CARRY * error) @ _METRIC, colors @ _METRIC)
-        error += wanted - colors[pick]
-        picks.append(pick)
-    chosen = np.stack(picks)
-    by_luma = np.argsort(luma(colors[chosen]), axis=0, kind="stable")
-    mixed = np.take_along_axis(chosen, by_luma, axis=0) + first
-    nearest = _closest(wanted, colors) + first
-    cube = (_LEVELS,) * 3
-    return _Tables(nearest.astype(np.uint8).reshape(cube), mixed.astype(np.uint8).reshape(4, *cube))
+def _mixes(depth: PaletteDepth) -> _Mixes:
+    return _Mixes(depth)
 
 
-def _closest(points: NDArray[np.float32], choices: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Which of the choices `[m, 3]` each point `[n, 3]` is nearest to: `[n]`."""
-    # |x − c|² is |x|² + (x, 1)·(−2c, |c|²), and its first term does not change which c is nearest.
-    form = np.concatenate([-2 * choices, (choices**2).sum(axis=1, keepdims=True)], axis=1)
-    return np.asarray((np.pad(points, ((0, 0), (0, 1)), constant_values=1) @ form.T).argmin(axis=1))
+def _bins(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:
+    red, green, blue = np.moveaxis(rgb >> (8 - _BITS), -1, 0).astype(np.int32)
+    return np.asarray((red << 2 * _BITS) | (green << _BITS) | blue)
+
+
+def _bin_colors(bins: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """The colour that stands for all of a bin; black and white stand for themselves."""
+    channels = np.stack([bins >> 2 * _BITS, bins >> _BITS & (_BINS - 1), bins & (_BINS - 1)], axis=-1)
+    return np.rint(channels * (255 / (_BINS - 1))).astype(np.uint8)
+
+
+@cache
+def _nearest_table(depth: PaletteDepth) -> NDArray[np.int16]:  # noqa: ARG001 (a table for each)
+    return np.full(_BINS**3, -1, dtype=np.int16)
 
 
 def nearest(rgb: NDArray[np.uint8], depth: PaletteDepth) -> NDArray[np.uint8]:
-    """The number of the nearest palette colour (Euclidean in RGB, so hues stay) of each pixel of `uint8 […, 3]`."""
-    bins = rgb >> 3
-    return np.asarray(_tables(depth).nearest[bins[..., 0], bins[..., 1], bins[..., 2]])
+    """The number of the palette colour that stands for each pixel of `uint8 […, 3]`; for few different ones."""
+    table, bins = _nearest_table(depth), _bins(rgb)
+    numbers = table[bins]
+    if (numbers < 0).any():
+        new = np.unique(bins[numbers < 0])
+        table[new] = [nearest_number(tuple(color), depth) for color in _bin_colors(new).tolist()]
+        numbers = table[bins]
+    return numbers.astype(np.uint8)
 
 
-def dither(picture: NDArray[np.uint8], depth: ColorDepth) -> NDArray[np.uint8]:
-    """The picture in the palette's colours, `uint8 [H, W, 3]` to the same; unchanged where there is no palette."""
-    if depth not in ("256", "16"):
-        return picture
+def dither(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture in the 256 colours, `uint8 [H, W, 3]` to the same."""
+    mixes = _mixes("256")
+    best = mixes.best(picture)
     rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
-    bins = picture >> 3
-    pattern = _PATTERN[rows % 2, columns % 2]
-    return np.asarray(palette(depth)[_tables(depth).mixed[pattern, bins[..., 0], bins[..., 1], bins[..., 2]]])
+    is_light = _PATTERN[rows % 2, columns % 2] >= QUARTERS - mixes.quarters[best]
+    return np.asarray(palette("256")[np.where(is_light, mixes.light[best], mixes.dark[best])])
+
+
+def shade_of(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Each pixel of `uint8 [H, W, 3]` as a shade of the 16 colours.
+
+    Returns:
+        The two colours, `uint8 [H, W, 3]` each, the darker one first; and how many quarters are of the other, `uint8 [H, W]`.
+    """
+    mixes = _mixes("16")
+    best = mixes.best(picture)
+    return palette("16")[mixes.dark[best]], palette("16")[mixes.light[best]], mixes.quarters[best]
 
 
 def luma(rgb: NDArray[np.generic]) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ from textual.strip import Strip
 from draggan_tui.renderables.cells import BOLD, REVERSE, UNDERLINE, Cells
 from draggan_tui.renderables.halfblocks import encode
 from draggan_tui.renderables.palette import ColorDepth, nearest
+from draggan_tui.renderables.palette_filter import PaletteFilter
 
 
 class CellStrip(Strip):
@@ -78,8 +79,8 @@ class CellStrip(Strip):
         return [self.crop(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
     def apply_filter(self, filter: LineFilter, background: TextualColor) -> Strip:
-        # These two would change nothing: colours are no ANSI names (or are meant to be), and nothing is dim.
-        if isinstance(filter, ANSIToTruecolor | DimFilter):
+        # These would change nothing: colours are no ANSI names (or are meant to be), nothing is dim.
+        if isinstance(filter, ANSIToTruecolor | DimFilter | PaletteFilter):
             return self
         return super().apply_filter(filter, background)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textual.app import App
 from textual.events import Key
 
 from draggan_engine.protocol.errors import EditError, ThemeError
@@ -22,7 +21,7 @@ from .mask_keys import MaskKeys
 from .models import Models
 from .palette import Palette
 from .point_keys import PointKeys
-from .session import NO_ENGINE
+from .session import NO_ENGINE, ThemeChosen
 from .view_keys import ViewKeys
 
 
@@ -140,11 +139,9 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
     def action_theme(self, name: str) -> None:
         """Another look, for this run."""
         try:
-            theme = themes.load(name).to_textual()
+            theme = themes.load(name)
         except ThemeError as error:
             self.say(str(error), "bad")
             return
-        self.app.register_theme(theme)
-        self.app.set_reactive(App.theme, theme.name)
-        self.app.mutate_reactive(App.theme)  # also where a theme of that name is in use, and looks otherwise
+        self.post_message(ThemeChosen(theme))
         self.say(f"theme {name}, for this run; draggan-tui config edit keeps one")

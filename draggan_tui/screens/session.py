@@ -41,6 +41,7 @@ from draggan_tui.renderables.changes import counted
 from draggan_tui.renderables.facts import seconds_text
 from draggan_tui.renderables.loading import loading_text, model_label
 from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.themes import EditorTheme
 from draggan_tui.viewport import SCROLL_OFF
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.hint import Hint
@@ -80,6 +81,14 @@ class LeaveEditor(Message):
     def __init__(self, return_code: int = 0, message: str | None = None) -> None:
         super().__init__()
         self.return_code, self.message = return_code, message
+
+
+class ThemeChosen(Message):
+    """Posted when the user has chosen another look, for this run."""
+
+    def __init__(self, theme: EditorTheme) -> None:
+        super().__init__()
+        self.theme = theme
 
 
 class SessionScreen(StageScreen):

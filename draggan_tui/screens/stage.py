@@ -21,9 +21,9 @@ from draggan_tui.renderables.sampling import color_at
 from draggan_tui.renderables.timeline import stretches
 from draggan_tui.viewport import Viewport
 from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.widgets.cell_widget import CellWidget
 from draggan_tui.widgets.hint import Hint, next_step
 from draggan_tui.widgets.inspector import Inspector
-from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.status import Kind, StatusLine
 from draggan_tui.widgets.timeline import Timeline
 from draggan_tui.workspace import Workspace
@@ -77,10 +77,16 @@ class StageScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.query_one(Canvas).depth = self.query_one(Loupe).depth = self.depth
+        self.use_depth(self.depth)
         self.spinner = self.set_interval(0.1, self._spin)
         self._spin()
         self.show_state()
+
+    def use_depth(self, depth: ColorDepth) -> None:
+        """Draw in so many colours: the terminal may say late what it has."""
+        self.depth = depth
+        for widget in self.query(CellWidget):
+            widget.depth = depth
 
     def _spin(self) -> None:
         """The empty canvas: the model's name, what is being done about it, and a sign of life."""

@@ -12,13 +12,11 @@ from textual.color import Color
 from textual.content import Content
 from textual.geometry import Region
 from textual.message import Message
-from textual.reactive import reactive
 
 from draggan_engine.protocol.geometry import Point, Size
 from draggan_tui.renderables.cells import Cells
 from draggan_tui.renderables.compare import ComparedImages
 from draggan_tui.renderables.overlay import Overlay, compose
-from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.renderables.sampling import sample
 from draggan_tui.themes import CanvasColors
 from draggan_tui.viewport import Viewport
@@ -45,9 +43,6 @@ class Canvas(CellWidget):
         text-align: center;
     }
     """
-
-    depth: reactive[ColorDepth] = reactive[ColorDepth]("truecolor", repaint=False)
-    """How many colours the terminal takes."""
 
     class _Mouse(Message):
         """
@@ -216,9 +211,6 @@ class Canvas(CellWidget):
         if self._composed_for != self._look:
             self._recompose()
         return self._cells
-
-    def cell_depth(self) -> ColorDepth:
-        return self.depth
 
     # Events -------------------------------------------------------------------------------------------
 

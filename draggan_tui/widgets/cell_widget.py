@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from textual.geometry import Region
+from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -19,16 +20,15 @@ class CellWidget(Widget):
 
     ALLOW_SELECT = False
 
+    depth: reactive[ColorDepth] = reactive[ColorDepth]("truecolor", repaint=False)
+    """How many colours the terminal takes."""
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.strips: list[CellStrip | None] = []  # one a row of the cells; none: not made since it changed
 
     def cells(self) -> Cells | None:
         """What is to be seen, `strips` as many as its rows; none: what `render` gives."""
-        raise NotImplementedError
-
-    def cell_depth(self) -> ColorDepth:
-        """How many colours the terminal takes."""
         raise NotImplementedError
 
     def render_line(self, y: int) -> Strip:
@@ -50,7 +50,7 @@ class CellWidget(Widget):
 
     def _content_strips(self, rows: range) -> list[Strip] | None:
         """Those rows, made where they are not; None where there are no cells."""
-        cells, depth = self.cells(), self.cell_depth()
+        cells, depth = self.cells(), self.depth
         if cells is None or rows.stop > cells.rows:
             return None
         missing = [row for row in rows if self.strips[row] is None]

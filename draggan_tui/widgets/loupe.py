@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from draggan_engine.protocol.geometry import Point, Size
 from draggan_tui.renderables.cells import Cells
 from draggan_tui.renderables.loupe import loupe
-from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.themes import CanvasColors
 
 from .cell_widget import CellWidget
@@ -21,7 +20,6 @@ class Loupe(CellWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.depth: ColorDepth = "truecolor"
         self._shown: tuple[NDArray[np.uint8], Size, Point] | None = None
         self._cells: Cells | None = None
 
@@ -40,6 +38,9 @@ class Loupe(CellWidget):
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _: self._forget())
 
+    def watch_depth(self) -> None:
+        self._forget()
+
     def on_resize(self) -> None:
         self._forget()
 
@@ -54,6 +55,3 @@ class Loupe(CellWidget):
             self._cells = loupe(*self._shown, *self.size, self.depth, colors, ink=ink.rgb, paper=paper.rgb)
             self.strips = [None] * self._cells.rows
         return self._cells
-
-    def cell_depth(self) -> ColorDepth:
-        return self.depth

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from math import dist
 from pathlib import Path
 
 import pytest
 from textual.app import App
 
 from draggan_engine.protocol.errors import ThemeError
-from draggan_tui.themes import CanvasColors, available, bundled, load
+from draggan_tui.themes import CanvasColors, PaletteNumbers, available, bundled, load
+from draggan_tui.xterm_palette import chroma, oklab, xterm_colors
 
 GOOD = """
 name = "mine"
@@ -71,6 +73,44 @@ def test_what_is_written_can_be_read(name: str) -> None:
     assert contrast(theme.foreground, theme.panel) >= 7
 
 
+@pytest.mark.parametrize("name", bundled())
+def test_in_256_colours_what_is_written_can_be_read_and_grounds_are_no_other_hue(name: str) -> None:
+    plain, theme = load(name), load(name).in_256_colors()
+    numbered = {"#{:02x}{:02x}{:02x}".format(*color) for color in xterm_colors()[16:]}
+    for key in PaletteNumbers.model_fields:
+        if key != "canvas":
+            assert getattr(theme, key) in numbered, key
+    assert set(theme.canvas.to_variables().values()) <= numbered
+    for ground in (theme.background, theme.surface, theme.panel):
+        assert contrast(theme.foreground, ground) >= 7
+        for color in (theme.primary, theme.accent, theme.warning, theme.error, theme.success):
+            assert contrast(color, ground) >= 3.7, (color, ground)
+    for key in ("background", "surface", "panel"):
+        shown, wanted = (oklab(to_rgb(getattr(each, key))) for each in (theme, plain))
+        assert dist(shown, wanted) < 0.08, key
+        assert chroma(shown) < chroma(wanted) + 0.05, key
+
+
+def to_rgb(color: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(color[1:])
+    return (red, green, blue)
+
+
+def test_numbers_for_256_colours(tmp_path: Path) -> None:
+    numbers = "[colors-256]\nprimary = 33\n[colors-256.canvas]\nhandle = 200\n"
+    theme = load(written(tmp_path, GOOD + numbers))
+    textual = theme.to_textual("256")
+    assert (textual.name, textual.primary) == ("mine", "#0087ff")
+    assert textual.variables["canvas-handle"] == "#ff00d7"
+    assert textual.surface == "#626262", "the nearest, where there is no number"
+    assert theme.to_textual().primary == theme.to_textual("16").primary == "#111111"
+
+
+def test_a_theme_without_numbers_keeps_its_greys(tmp_path: Path) -> None:
+    theme = load(written(tmp_path, GOOD.replace("#555555", "#20222b").replace("#666666", "#f5f2ea"))).in_256_colors()
+    assert (theme.background, theme.surface) == ("#262626", "#eeeeee")
+
+
 def test_a_file(tmp_path: Path) -> None:
     theme = load(written(tmp_path, GOOD))
     assert theme.canvas.handle == (255, 0, 255)
@@ -93,6 +133,15 @@ def test_a_file(tmp_path: Path) -> None:
         ("dark = true", 'dark = "maybe"', "dark: "),
         ('primary = "#111111"', 'primary = "#111111', "at line 4"),
         ("[canvas]", "[canvas", "at line 14"),
+        ("[canvas]", "[colors-265]", "colors-265 is an unknown key; there are name, dark"),
+        ("[canvas]", "[colors-256]", "colors-256.handle is an unknown key; there are primary, secondary"),
+        ("[canvas]", "[colors-256]\nprimary = 9\n[canvas]", "colors-256.primary: 9 is not one of the terminal's fixed"),
+        ("[canvas]", "[colors-256]\nprimary = true\n[canvas]", "write its number, 16 to 255"),
+        (
+            "[canvas]",
+            "[colors-256.canvas]\nhandel = 20\n[canvas]",
+            "handel is an unknown key; there are handle, target",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, says: str) -> None:

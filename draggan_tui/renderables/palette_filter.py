@@ -1,0 +1,53 @@
+"""The widgets' colours on terminals that have 256 or 16 of them.
+
+Rich would take the nearest in RGB, by which dark greys become navy and a cream ground pink; and Textual blends colours of
+its own from a theme's, so every colour has to be looked at, not only the theme's.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color as TextualColor
+from textual.filter import LineFilter
+
+from draggan_tui.xterm_palette import PaletteDepth, Rgb, legible_number, nearest_ground, nearest_number
+
+
+class PaletteFilter(LineFilter):
+    """Replaces RGB by numbered colours."""
+
+    def __init__(self, depth: PaletteDepth) -> None:
+        super().__init__()
+        self.depth = depth
+
+    def apply(self, segments: list[Segment], background: TextualColor) -> list[Segment]:  # noqa: ARG002 (Textual's)
+        return [
+            Segment(text, None if style is None else _in_palette(style, self.depth), None)
+            for text, style, _ in segments
+        ]
+
+
+@lru_cache(maxsize=4096)
+def _in_palette(style: Style, depth: PaletteDepth) -> Style:
+    ground = _rgb(style.bgcolor)
+    ground_number = None if ground is None else nearest_ground(ground, depth)
+    ink = _rgb(style.color)
+    if ink is None:
+        ink_number = None
+    elif depth == "256" or ground_number is None:
+        ink_number = nearest_number(ink, depth)
+    else:
+        ink_number = legible_number(ink, ground_number)
+    numbers = (ink_number, ground_number)
+    return style + Style.from_color(*(None if number is None else Color.from_ansi(number) for number in numbers))
+
+
+def _rgb(color: Color | None) -> Rgb | None:
+    if color is None or color.triplet is None:
+        return None
+    red, green, blue = color.triplet
+    return (red, green, blue)

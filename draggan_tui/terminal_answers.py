@@ -1,0 +1,108 @@
+"""What the terminal answers to the question about its colours, taken out of what is typed.
+
+An answer may come late, slowly, between keys, or never. None of its bytes may be read as keys (`?` opens the help, `c`
+clears the mask), and no key may be lost. So answers are taken out where keys are parsed, and nothing waits for them.
+
+This leans on private parts of Textual 8.2: that the parser is a generator which asks for one character at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from textual import constants
+from textual._parser import ParseEOF, ParseError, ParseTimeout, Peek1, Read1, TokenCallback
+from textual._time import get_time
+from textual._xterm_parser import XTermParser
+from textual.message import Message
+
+from draggan_tui.terminal_colors import keeps_rgb
+
+ANSWER_GAP = 1.0  # seconds that may pass within an answer, on a line that dribbles
+ANSWER_TIME = 3.0  # seconds after the question in which a lone Escape may be the first byte of an answer
+_LONGEST_ANSWER = 256
+_ESCAPE = "\x1b"
+_ENDS = ("\x1b\\", "\x07", "\x18")
+
+
+class ColorsAnswered(Message):
+    """Posted when the terminal has said all that it will about its colours."""
+
+    def __init__(self, truecolor: bool) -> None:
+        super().__init__()
+        self.truecolor = truecolor
+
+
+class AnswerParser(XTermParser):
+    """Textual's parser, which makes one `ColorsAnswered` of the answers to `terminal_colors.QUESTION`."""
+
+    def __init__(self, debug: bool = False) -> None:
+        self._truecolor = False
+        self._answer_deadline = 0.0
+        super().__init__(debug)
+
+    def expect_answer(self) -> None:
+        """Be ready for an answer: the question is about to be written."""
+        self._truecolor = False
+        self._answer_deadline = get_time() + ANSWER_TIME
+
+    def parse(self, token_callback: TokenCallback[Message]) -> Generator[Read1 | Peek1, str, None]:
+        keys = super().parse(token_callback)
+        awaited = next(keys)
+        try:
+            while True:
+                try:
+                    character = yield awaited
+                except ParseError as pause_or_end:
+                    awaited = keys.throw(pause_or_end)
+                    continue
+                sequence, is_over = character, False
+                while sequence == _ESCAPE and not is_over:
+                    sequence, is_over = yield from self._read_sequence()
+                    if self._take_answer(sequence, token_callback):
+                        sequence = ""
+                    elif sequence == "\x1b\x1b":
+                        awaited = keys.send(_ESCAPE)
+                        sequence = _ESCAPE
+                for character in sequence:
+                    awaited = keys.send(character)
+                if is_over and awaited.timeout is not None:  # that much time has passed already
+                    awaited = keys.throw(ParseTimeout())
+        except StopIteration:
+            return
+
+    def _read_sequence(self) -> Generator[Read1, str, tuple[str, bool]]:
+        """Read on after an Escape for as long as it may be an answer.
+
+        Returns:
+            The sequence, and whether a pause or the end of the input has cut it off.
+        """
+        sequence = _ESCAPE
+        while _is_incomplete(sequence):
+            is_answer = len(sequence) > 2 or get_time() < self._answer_deadline
+            try:
+                sequence += yield Read1(ANSWER_GAP if is_answer else constants.ESCAPE_DELAY)
+            except (ParseTimeout, ParseEOF):
+                return sequence, True
+        return sequence, False
+
+    def _take_answer(self, sequence: str, token_callback: TokenCallback[Message]) -> bool:
+        """Whether it was an answer. What a pause has cut off is not to be typed either."""
+        if sequence.startswith("\x1bP") and len(sequence) > 2:
+            self._truecolor |= keeps_rgb(sequence[2:])
+            return True
+        if not sequence.startswith("\x1b[?") or sequence[-1] not in "?0123456789;c":
+            return False
+        if sequence.endswith("c"):
+            self._answer_deadline = 0.0
+            token_callback(ColorsAnswered(self._truecolor))
+        return True
+
+
+def _is_incomplete(sequence: str) -> bool:
+    """Whether it may be the beginning of `ESC P … ESC \\` or of `ESC [ ? … c`."""
+    if len(sequence) < 3:
+        return sequence in ("\x1b", "\x1bP", "\x1b[")
+    if sequence.startswith("\x1bP"):
+        return not sequence.endswith(_ENDS) and len(sequence) < _LONGEST_ANSWER
+    return sequence.startswith("\x1b[?") and sequence[-1] in "?0123456789;"

@@ -1,0 +1,121 @@
+"""The 256 numbered colours of a terminal, and which of them is nearest to a colour; for a few colours, without numpy.
+
+Distances are Euclidean in OKLab (Björn Ottosson, 2020), where equal steps look equally large. A colour that is more
+vivid than the one it stands for costs extra, so that greys stay grey.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from math import dist, hypot
+from typing import Literal
+
+PaletteDepth = Literal["256", "16"]
+Rgb = tuple[int, int, int]
+Lab = tuple[float, float, float]
+
+VIVID_COST = 4.0
+"""How much more chroma weighs where a colour has too much of it."""
+GREY = 0.05
+"""Chroma below which a colour is taken for a grey where there are only 16."""
+_ANOTHER_KIND = 100.0  # more than any other cost
+_BLACK_GROUND = 0.45  # lightness up to which a grey ground is black
+_LEGIBLE = 3.0  # contrast from which a text is read on its ground
+
+# xterm's defaults; a user's own theme may differ, so on such a terminal the hues are only roughly right.
+_SYSTEM: list[Rgb] = [
+    *[(0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229)],
+    *[(127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255), (255, 0, 255), (0, 255, 255)],
+    (255, 255, 255),
+]
+_LEVELS = (0, 95, 135, 175, 215, 255)
+FIRST_FIXED = 16
+"""The colours from this number on are the same on every terminal; those before it, users change."""
+
+
+@cache
+def xterm_colors() -> tuple[Rgb, ...]:
+    """The RGB of each number, 0 … 255."""
+    cube = [(red, green, blue) for red in _LEVELS for green in _LEVELS for blue in _LEVELS]
+    return (*_SYSTEM, *cube, *((grey, grey, grey) for grey in range(8, 248, 10)))
+
+
+def palette_numbers(depth: PaletteDepth) -> range:
+    """Which numbers are used: of 256 the fixed ones."""
+    return range(FIRST_FIXED, 256) if depth == "256" else range(FIRST_FIXED)
+
+
+def oklab(rgb: Rgb) -> Lab:
+    """Lightness 0 … 1, and how green-red and blue-yellow a colour of 0 … 255 is."""
+    red, green, blue = (_linear(channel / 255) for channel in rgb)
+    long = (0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue) ** (1 / 3)
+    middle = (0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue) ** (1 / 3)
+    short = (0.0883024619 * red + 0.2817188376 * green + 0.6299787005 * blue) ** (1 / 3)
+    return (
+        0.2104542553 * long + 0.7936177850 * middle - 0.0040720468 * short,
+        1.9779984951 * long - 2.4285922050 * middle + 0.4505937099 * short,
+        0.0259040371 * long + 0.7827717662 * middle - 0.8086757660 * short,
+    )
+
+
+def _linear(channel: float) -> float:
+    return channel / 12.92 if channel <= 0.04045 else float(((channel + 0.055) / 1.055) ** 2.4)
+
+
+def chroma(lab: Lab) -> float:
+    """How far a colour is from grey; about 0.3 for the purest."""
+    return hypot(lab[1], lab[2])
+
+
+@cache
+def _choices(depth: PaletteDepth) -> tuple[tuple[int, Lab], ...]:
+    return tuple((number, oklab(xterm_colors()[number])) for number in palette_numbers(depth))
+
+
+@lru_cache(maxsize=4096)
+def nearest_number(rgb: Rgb, depth: PaletteDepth) -> int:
+    """The number of the colour that stands best for another. Of 16 it is one of the same hue, or a grey for a grey."""
+    lab = oklab(rgb)
+    cost = _cost_of_16 if depth == "16" else _cost_of_256
+    return min(_choices(depth), key=lambda choice: cost(lab, choice[1]))[0]
+
+
+def _cost_of_256(lab: Lab, choice: Lab) -> float:
+    return dist(lab, choice) ** 2 + VIVID_COST * max(chroma(choice) - chroma(lab), 0) ** 2
+
+
+def _cost_of_16(lab: Lab, choice: Lab) -> float:
+    lightness = (lab[0] - choice[0]) ** 2
+    if (chroma(lab) < GREY) != (chroma(choice) < GREY):
+        return lightness + _ANOTHER_KIND
+    if chroma(lab) < GREY:
+        return lightness
+    along = (lab[1] * choice[1] + lab[2] * choice[2]) / (chroma(lab) * chroma(choice))
+    return lightness + 0.5 * (1 - along)
+
+
+def nearest_ground(rgb: Rgb, depth: PaletteDepth) -> int:
+    """The number of the colour that stands best for a ground. Of 16, dark greys are black: the next one is too light."""
+    lab = oklab(rgb)
+    if depth == "16" and chroma(lab) < GREY and lab[0] < _BLACK_GROUND:
+        return 0
+    return nearest_number(rgb, depth)
+
+
+def legible_number(rgb: Rgb, ground: int) -> int:
+    """The one of the 16 that stands best for the colour of a text on that ground, or black or white if it were not read."""
+    number = nearest_number(rgb, "16")
+    if _contrast(number, ground) >= _LEGIBLE:
+        return number
+    return max((0, 15), key=lambda pole: _contrast(pole, ground))
+
+
+def _contrast(number: int, other: int) -> float:
+    """WCAG's contrast ratio of two numbered colours, 1 … 21."""
+    dark, light = sorted(_luminance(xterm_colors()[each]) for each in (number, other))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(rgb: Rgb) -> float:
+    red, green, blue = (_linear(channel / 255) for channel in rgb)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
