@@ -175,7 +175,7 @@ async def test_the_placeholder_until_there_is_a_picture(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ("depth", "codes"),
-    [("truecolor", "38;2;255;0;0;48;2;0;0;255m▀"), ("256", "38;5;196;48;5;21m▀"), ("16", "95;41m░")],
+    [("truecolor", "38;2;255;0;0;48;2;0;0;255m▀"), ("256", "38;5;196;48;5;21m▀"), ("16", "35;40m░")],
 )
 async def test_depths(depth: ColorDepth, codes: str) -> None:
     app = CanvasApp()
