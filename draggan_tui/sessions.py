@@ -43,7 +43,7 @@ def list_sessions(*, as_json: bool) -> None:
 
 def _facts(folder: Path, session: SessionFile) -> dict[str, object]:
     changed = int(_changed(folder).timestamp())
-    return {"model": session.model.name, "seed": session.seed, "drags": len(session.drags), "changed": changed}
+    return {"model": session.model.name, "seed": session.seed, "drags": session.drag_count, "changed": changed}
 
 
 def _changed(folder: Path) -> datetime.datetime:
@@ -53,7 +53,7 @@ def _changed(folder: Path) -> datetime.datetime:
 
 def _show(console: Console, folder: Path, session: SessionFile) -> None:
     start = "a given latent" if session.given else f"seed {session.seed}"
-    made = f"{_counted(len(session.drags), 'drag')}, {_counted(len(session.pairs), 'pair')}"
+    made = f"{_counted(session.drag_count, 'drag')}, {_counted(len(session.pairs), 'pair')}"
     text = Text.assemble(
         (session.model.name, "bold"), f"  {start}, {made}\n",
         (f"{_changed(folder):%Y-%m-%d %H:%M}\n", "dim"), f"draggan-tui open {folder}",

@@ -1,11 +1,14 @@
-"""What is kept on disk: the folder of an editing session and the pictures in it. No torch.
+"""What is kept on disk: the directory of an editing session and the pictures in it. No torch.
 
 history.jsonl            every change, in the order in which they were made (`Journal`); the editor goes on from it
-session.json             what the user built and what the drags did (`SessionFile`)
-latents.safetensors      ws before and after each drag: `drag-001.before`, `drag-001.after`; the one started from: `given`
+session.json             what the user built (`SessionFile`)
+latents.safetensors      a given latent that the session starts from
 initial.png, final.png   the picture started from and the present one, full resolution
 mask.png                 255 = may move
-drag-001/                final.png, events.jsonl (a line for each step, written while it runs) and steps.safetensors
+drag-001/                drag.json (what it did: `DragRecord`), final.png, latents.safetensors (ws before and after), events.jsonl
+                         (a line for each step, written while it runs) and steps.safetensors
+
+Whatever grows with the number of drags is appended to or has a file for each drag; what is written anew does not grow.
 """
 
 from __future__ import annotations
@@ -13,67 +16,40 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 
 from .image_cache import ImageCache
 from .images import write_mask, write_picture
 from .journal import Journal
-from .protocol.atomic import atomic_write, sync_folder
+from .protocol.atomic import atomic_write
 from .protocol.claim import Claim
 from .protocol.edit import Edit, Mask
-from .protocol.errors import EditError, InputError, StorageError
-from .protocol.history import DragPath, Entry, History
+from .protocol.errors import DragganError, EditError, InputError, StorageError
+from .protocol.history import DragPath, DragRecord, Entry, History
 from .protocol.output import check_output
 from .recent import remember
+from .session_directory import begin_directory, copy_drags, drag_directory, make_directory
 from .session_file import MASK, ModelReference, Result, SessionFile, read_history, read_session
-from .steps import Steps, read_steps
+from .session_latents import GIVEN, SessionLatents
+from .steps import StepLog, Steps, read_steps
 
 log = logging.getLogger("draggan_engine")
-GIVEN = "given"
 
 
-def new_folder(out: Path | None, model: str, edit: Edit) -> Path:
-    """Makes the folder of a new session: `out`, or `draggan-out/<date>-<model>-seed<N>` (`-given` for a latent that was
-    given) with a number where taken.
-
-    Raises:
-        OutputError: the path is a file, or holds a session already.
-        StorageError: it cannot be made.
-    """
-    if out is not None:
-        check_output(out)
-        return _make(out)
+def session_name(model: str, edit: Edit) -> str:
+    """What the directory of a new session is called: `<date>-<model>-seed<N>`, or `-given` for a given latent."""
     start = GIVEN if edit.given else f"seed{edit.seed}"
-    name = model.replace("/", "_")  # a file may call itself anything
-    base = Path("draggan-out") / f"{datetime.date.today().isoformat()}-{name}-{start}"
-    for number in range(1, 10_000):
-        folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
-        if not folder.exists():
-            return _make(folder)
-    raise StorageError(f"cannot make {base}: 9999 sessions of that name exist; give another folder with --out")
-
-
-def _make(folder: Path) -> Path:
-    try:
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in missing:
-            sync_folder(path.parent)
-    except OSError as error:
-        raise StorageError(
-            f"cannot make the folder {folder}: {error.strerror or error}; choose another with --out"
-        ) from error
-    return folder
+    return f"{datetime.date.today().isoformat()}-{model.replace('/', '_')}-{start}"  # a file may call itself anything
 
 
 class DragFolder:
@@ -84,7 +60,7 @@ class DragFolder:
         self._events: IO[str] | None = None
 
     def __enter__(self) -> DragFolder:
-        _make(self.path)
+        make_directory(self.path)
         with self._named():
             self._events = (self.path / "events.jsonl").open("w", encoding="utf-8")
         return self
@@ -111,8 +87,17 @@ class DragFolder:
         try:
             yield
         except OSError as error:
-            path = self.path / "events.jsonl"
-            raise StorageError(f"cannot write {path}: {error.strerror or error}; free some space") from error
+            raise StorageError.of(self.path / "events.jsonl", error) from error
+
+
+@dataclass(frozen=True)
+class UnwrittenDrag:
+    """What is not on disk yet of a drag that is over: what it did, the entry that was dragged, and its steps, if they are
+    to be written."""
+
+    record: DragRecord
+    parent: int
+    steps: StepLog | None
 
 
 class SessionStore:
@@ -141,8 +126,8 @@ class SessionStore:
         self.images = ImageCache()  # by `Edit.source`; for the thread that computes
         self._journal: Journal | None = None
         self._claim: Claim | None = None
-        self._latents: dict[str, NDArray[np.float32]] = {}
-        self._latents_written = True
+        self._latents = SessionLatents()
+        self._unwritten_drags: dict[int, UnwrittenDrag] = {}
         self._steps: Steps | None = None  # of the drag that was last asked about
         if resume is not None:
             self._resume(resume)
@@ -164,14 +149,13 @@ class SessionStore:
     def give(self, latent: NDArray[np.float32]) -> None:
         """Takes `[1, num_ws, w_dim]` to start from into the state; the next write puts it on disk."""
         with self._lock:
-            self._latents[GIVEN] = latent
-            self._latents_written = False
+            self._latents.give(latent)
 
     @property
     def has_given(self) -> bool:
         """Whether there is a latent to start from, from `give` or from a session that was taken up."""
         with self._lock:
-            return GIVEN in self._latents
+            return self._latents.given is not None
 
     def given_latent(self) -> NDArray[np.float32]:
         """The latent to start from, `[1, num_ws, w_dim]`.
@@ -180,27 +164,24 @@ class SessionStore:
             EditError: there is none.
         """
         with self._lock:
-            try:
-                return self._latents[GIVEN]
-            except KeyError:
-                raise EditError("this session was given no latent to start from; go on from a seed") from None
+            if self._latents.given is None:
+                raise EditError("this session was given no latent to start from; go on from a seed")
+            return self._latents.given
 
     def latent(self, number: int, step: int | None = None) -> NDArray[np.float32]:
         """What drag `number` ended with, or had after a step: `[1, num_ws, w_dim]`.
 
         Raises:
             EditError: there is no such drag.
-            InputError: its steps cannot be read.
+            InputError: its file cannot be read.
         """
         if step is not None:
             return self.steps(number).latent(step)
         with self._lock:
-            try:
-                return self._latents[f"drag-{number:03d}.after"]
-            except KeyError:
-                raise EditError(
-                    f"the result of drag {number} is not in this session; undo to an earlier picture"
-                ) from None
+            latent = self._latents.after(number, self.folder)
+            if latent is None:
+                raise EditError(f"the result of drag {number} is not in this session; undo to an earlier picture")
+            return latent
 
     def steps(self, number: int) -> Steps:
         """The way of a drag.
@@ -268,10 +249,7 @@ class SessionStore:
         with self._lock:
             edit = self._present()
             folder = self._ensure_folder()
-            if not self._latents_written:
-                with atomic_write(folder / "latents.safetensors") as part:
-                    part.write_bytes(save(self._latents))
-                self._latents_written = True
+            self._latents.write(folder)
             if self._journal is None:
                 self._journal = Journal(folder)
             assert self.history is not None
@@ -284,7 +262,56 @@ class SessionStore:
                 self._written_mask = None
                 with suppress(OSError):
                     (folder / MASK).unlink(missing_ok=True)
+            self.write_drags()  # last: the steps may be large, and the session opens without them
             return folder
+
+    def write_drags(self) -> None:
+        """Write what the drags that are over did, and their steps.
+
+        Raises:
+            OutputError, StorageError: a file cannot be written; it and those after it stay to be written.
+        """
+        with self._lock:
+            for number, drag in tuple(self._unwritten_drags.items()):
+                self._ensure_folder()
+                directory = self._drag_path(number)
+                make_directory(directory)
+                if drag.steps is not None:
+                    drag.steps.write(directory, drag.parent, drag.record)
+                with atomic_write(directory / "drag.json") as part:
+                    part.write_text(drag.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+                del self._unwritten_drags[number]
+
+    def move(self, directory: Path) -> None:
+        """Go on in another directory, with all that this session holds. The present one is left as it is.
+
+        Raises:
+            OutputError, StorageError: the session cannot be written there; it stays where it is.
+        """
+        with self._lock:
+            check_output(directory)
+            if self.history is None:  # nothing has been made yet
+                self._out = directory
+                return
+            here = self.folder, self._claim, self._journal, self._written_mask
+            is_new = not directory.exists()
+            self.folder, self._claim = begin_directory(directory, "")
+            self._journal = self._written_mask = None
+            self._latents.leave_directory()
+            try:
+                if here[0] is not None:
+                    copy_drags(here[0], directory)
+                self.write()
+            except DragganError:
+                self._claim.end()
+                if is_new:
+                    shutil.rmtree(directory, ignore_errors=True)
+                self.folder, self._claim, self._journal, self._written_mask = here
+                self._latents.leave_directory()
+                raise
+            remember(directory)
+            if here[1] is not None:
+                here[1].end()
 
     # Drags --------------------------------------------------------------------------------------------
 
@@ -306,13 +333,22 @@ class SessionStore:
             self._ensure_folder()
             return DragFolder(self._drag_path(number))
 
-    def keep_drag(self, entry: Entry, before: NDArray[np.float32], after: NDArray[np.float32]) -> None:
-        """Takes what a drag has made into the state, in memory, as the present entry; `write` puts it on disk."""
+    def keep_drag(
+        self,
+        entry: Entry,
+        before: NDArray[np.float32],
+        after: NDArray[np.float32],
+        steps: StepLog | None = None,
+    ) -> None:
+        """Takes what a drag has made into the state, in memory, as the present entry; `write` puts it on disk.
+
+        Args:
+            steps: its way, where that is not on disk already.
+        """
         with self._lock:
-            assert entry.record is not None, "a drag has a record"
-            name = f"drag-{entry.record.number:03d}"
-            self._latents[f"{name}.before"], self._latents[f"{name}.after"] = before, after
-            self._latents_written = False
+            assert entry.record is not None and entry.parent is not None, "a drag has a record and a parent"
+            self._latents.keep(entry.record.number, before, after)
+            self._unwritten_drags[entry.record.number] = UnwrittenDrag(entry.record, entry.parent, steps)
             self.take((entry,), entry.id)
 
     def write_result(self, edit: Edit, initial: NDArray[np.uint8], final: NDArray[np.uint8]) -> tuple[Path, ...]:
@@ -353,13 +389,15 @@ class SessionStore:
 
     def _drag_path(self, number: int) -> Path:
         assert self.folder is not None
-        return self.folder / f"drag-{number:03d}"
+        return self.folder / drag_directory(number)
 
     def _ensure_folder(self) -> Path:
         if self.folder is None:
-            self.folder = new_folder(self._out, self.model, self._present())
-        _make(self.folder)
-        if self._claim is None:
+            name = session_name(self.model, self._present())
+            self.folder, self._claim = begin_directory(self._out, name)
+            remember(self.folder)
+        make_directory(self.folder)
+        if self._claim is None:  # it was taken up before anything was written
             self._claim = Claim(self.folder)
             remember(self.folder)
         return self.folder
@@ -378,7 +416,7 @@ class SessionStore:
             settings=edit.settings,
             pairs=edit.pairs,
             mask=None if edit.mask is None else MASK,
-            drags=self.history.records,
+            drag_count=len(self.history.records),
             result=self.result,
         )
         with atomic_write(folder / "session.json") as part:
@@ -394,19 +432,16 @@ class SessionStore:
         self._created, self.result = document.created, document.result
         self._journal = Journal(folder)
         self.history = self._journal.read() or read_history(folder, document)
-        if (folder / "latents.safetensors").exists():
-            try:
-                self._latents = load_file(folder / "latents.safetensors")
-            except (OSError, SafetensorError) as error:
-                raise InputError(
-                    f"{folder / 'latents.safetensors'}: it cannot be read ({error}); its drags are lost"
-                ) from error
+        self._latents.read(folder)
         self._take_interrupted(folder)
 
     def _take_interrupted(self, folder: Path) -> None:
         """Drags whose engine died: what was on disk of them becomes a branch."""
         assert self.history is not None
+        finished = {drag_directory(record.number) for record in self.history.records}
         for path in sorted(folder.glob("drag-*/steps.safetensors")):
+            if path.parent.name in finished:
+                continue
             try:
                 steps = read_steps(path.parent)
                 parent = self.history.entries.get(steps.parent)

@@ -8,16 +8,18 @@ from typing import Any
 from .protocol.edit import Edit, Mask, PointPair
 from .protocol.history import DragRecord, Entry, History
 
-VERSION = 2  # of session.json, as it is written now
+VERSION = 3  # of session.json, as it is written now
 
 
 def migrate(raw: dict[str, Any]) -> dict[str, Any]:
     """The fields of session.json of any earlier version as they would be written now.
 
-    Version 1 kept no history: `history_of` makes one.
+    Version 1 kept no history: `history_of` makes one. Until version 2 what the drags did was in session.json, and their
+    latents were in one file, which `SessionLatents` reads.
     """
-    if raw.get("schema_version") == 1:
-        return {**raw, "schema_version": VERSION}
+    version, drags = raw.get("schema_version"), raw.get("drags")
+    if version in (1, 2):
+        return {**raw, "schema_version": VERSION, "drag_count": len(drags) if isinstance(drags, list) else 0}
     return raw
 
 

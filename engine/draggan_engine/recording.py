@@ -133,12 +133,11 @@ def record_drag(
     done = record(end, end.reason, end.seconds)
     entry = Entry.of_drag(parent, done) if done.steps else None
     if entry is not None:
-        store.keep_drag(entry, before, end.ws.cpu().numpy())
+        store.keep_drag(entry, before, end.ws.cpu().numpy(), steps)
     edit = parent.edit if entry is None else entry.edit
     try:
         folder = store.drag_folder(number)
-        if entry is not None:
-            steps.write(folder.path, parent.id, done)  # first: what is in there is found again whatever happens next
+        store.write_drags()  # first: what is in there is found again whatever happens next
         store.write()
         write_picture(folder.path / "final.png", picture_of(model, store, edit), model=store.model, edit=parent.edit)
         write_result(model, store, edit)

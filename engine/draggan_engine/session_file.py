@@ -39,7 +39,7 @@ class Result(Document):
 class SessionFile(Document):
     """session.json."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     created: datetime.datetime
     model: ModelReference
     seed: int
@@ -51,7 +51,10 @@ class SessionFile(Document):
     settings: DragSettings
     pairs: tuple[PointPair, ...]
     mask: Literal["mask.png"] | None
-    drags: tuple[DragRecord, ...] = ()
+    drag_count: int = 0
+    drags: tuple[DragRecord, ...] = Field(
+        (), exclude=True, description="of a session of version 1 or 2; since then each has a file of its own"
+    )
     result: Result | None = Field(None, description="null until a picture has been written")
 
 

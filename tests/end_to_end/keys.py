@@ -69,7 +69,14 @@ def session_folder(folder: Path) -> Path:
 
 
 def read_session(folder: Path) -> dict[str, Any]:
-    return json.loads((session_folder(folder) / "session.json").read_text())
+    """The one session that lies under `folder`, with what its drags did."""
+    return session_with_drags(session_folder(folder))
+
+
+def session_with_drags(session: Path) -> dict[str, Any]:
+    """session.json, and as `drags` what each drag did."""
+    drags = [json.loads(path.read_text()) for path in sorted(session.glob("drag-*/drag.json"))]
+    return {**json.loads((session / "session.json").read_text()), "drags": drags}
 
 
 def _moves(count: int, back: str, forth: str) -> str:

@@ -124,7 +124,7 @@ def test_the_editor_ends_when_its_model_cannot_be_used(folder: Path) -> None:
 def test_the_editor_refuses_an_output_that_is_taken(folder: Path, out: str) -> None:
     with Terminal("--out", out, folder=folder, size=(200, 24)) as terminal:
         assert terminal.wait(20) == 2
-        assert f"draggan-tui: --out {out}: " in terminal.text()
+        assert f"draggan-tui: {out}: " in terminal.text()
 
 
 def _assert_one_line(stderr: str, expected: str) -> None:

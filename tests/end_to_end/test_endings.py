@@ -71,7 +71,7 @@ def _assert_stopped_drag_is_on_disk(folder: Path) -> None:
     assert drag["reason"] == "stopped" and drag["steps"] > 0
     session = session_folder(folder)
     assert len((session / "drag-001/events.jsonl").read_text().splitlines()) == drag["steps"]
-    for name in ("latents.safetensors", "final.png", "drag-001/final.png"):
+    for name in ("drag-001/latents.safetensors", "final.png", "drag-001/final.png"):
         assert (session / name).stat().st_size > 0
 
 
@@ -177,6 +177,6 @@ def test_a_full_disk_is_said_and_what_a_drag_made_can_be_saved_later(tmp_path: P
         assert terminal.wait() == 0
     session = session_folder(tmp_path)
     assert read_session(tmp_path)["latent"] == 1
-    for name in ("latents.safetensors", "initial.png", "final.png"):
+    for name in ("drag-001/steps.safetensors", "initial.png", "final.png"):
         assert (session / name).stat().st_size > 8192
     assert not list(session.rglob("*.part"))

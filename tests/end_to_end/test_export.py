@@ -105,9 +105,10 @@ def test_render_writes_webp_with_the_same_pixels(tmp_path: Path, monkeypatch: py
 def test_the_latents_of_a_session_are_taken_up_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_here(monkeypatch, *DRAG, folder=tmp_path)[0] == 0
     render = ("render", "--out", "a.png", "--latent")
-    status, _, stderr = run_here(monkeypatch, *render, "s/latents.safetensors", folder=tmp_path)
-    assert status == 2 and "latents.safetensors#drag-001." in stderr
-    for name, same in (("before", "initial"), ("after", "final")):
-        latent = f"s/latents.safetensors#drag-001.{name}"
-        assert run_here(monkeypatch, *render, latent, folder=tmp_path) == (0, "", "")
-        assert (load(tmp_path / "a.png") == load(tmp_path / f"s/{same}.png")).all()
+    for unnamed in ("s", "s/latents.safetensors", "s#drag-002.after"):
+        status, _, stderr = run_here(monkeypatch, *render, unnamed, folder=tmp_path)
+        assert status == 2 and "as in s#drag-001.after" in stderr
+    for of_drag_1 in ("s#drag-001.", "s/latents.safetensors#drag-001.", "s/drag-001/latents.safetensors#"):
+        for name, same in (("before", "initial"), ("after", "final")):
+            assert run_here(monkeypatch, *render, of_drag_1 + name, folder=tmp_path) == (0, "", "")
+            assert (load(tmp_path / "a.png") == load(tmp_path / f"s/{same}.png")).all()

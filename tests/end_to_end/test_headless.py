@@ -69,7 +69,7 @@ def test_a_mask_of_the_same_ratio_is_resized_and_that_is_said(
     with Image.open(folder / "out/mask.png") as mask:
         assert mask.size == (256, 256)
         assert set(np.unique(np.asarray(mask))) == {0, 255}
-    assert json.loads((folder / "out/session.json").read_text())["drags"][0]["masked"] is True
+    assert json.loads((folder / "out/drag-001/drag.json").read_text())["masked"] is True
 
 
 def test_the_same_request_gives_the_same_picture(dragged: subprocess.CompletedProcess[str], folder: Path) -> None:

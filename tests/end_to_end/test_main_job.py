@@ -75,8 +75,9 @@ def test_leaving_restores_the_terminal(job: Job) -> None:
 def test_the_session_is_on_disk(job: Job) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\d-critters-256-seed42", job.folder.name)
     found = {str(path.relative_to(job.folder)) for path in job.folder.rglob("*") if path.is_file()}
-    drag = {"drag-001/final.png", "drag-001/events.jsonl", "drag-001/steps.safetensors"}
-    assert found == {"history.jsonl", "session.json", "latents.safetensors", "initial.png", "final.png", *drag}
+    names = ("drag.json", "final.png", "events.jsonl", "latents.safetensors", "steps.safetensors")
+    drag = {f"drag-001/{name}" for name in names}
+    assert found == {"history.jsonl", "session.json", "initial.png", "final.png", *drag}
 
 
 def test_the_nose_is_where_its_target_was(job: Job) -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.end_to_end.commands import run_here
+from tests.end_to_end.keys import session_with_drags
 from tests.end_to_end.terminal import Terminal
 
 PAIR = ("--pair", "67,71:75,71")
@@ -58,8 +59,7 @@ def test_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def session(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "a" / "session.json").read_text())
-    return found
+    return session_with_drags(folder / "a")
 
 
 def test_a_session_goes_on(folder: Path) -> None:

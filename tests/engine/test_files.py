@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from draggan_engine.files import SessionStore, new_folder
+from draggan_engine.files import SessionStore, session_name
 from draggan_engine.images import read_mask, write_mask, write_picture
 from draggan_engine.protocol.atomic import atomic_write
+from draggan_engine.protocol.claim import is_open
 from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.protocol.errors import EditError, InputError, OutputError, StorageError
 from draggan_engine.protocol.geometry import Size
 from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry
 from draggan_engine.protocol.output import check_output, next_output
-from draggan_engine.session_file import read_session
+from draggan_engine.session_file import read_history, read_session
+from draggan_engine.steps import StepLog
 
 MASK = Mask.from_array(np.eye(16, dtype=np.uint8))
 EDIT = Edit(model="toy", seed=7, pairs=(PointPair(handle=(1, 2), target=(3, 4)),), mask=MASK)
@@ -54,7 +56,8 @@ def test_a_session_can_be_taken_up_again(tmp_path: Path) -> None:
     document = read_session(tmp_path / "s")
     assert document.model.sha256 == "ab" * 32
     assert (document.seed, document.latent, document.pairs) == (7, 1, after.pairs)
-    assert document.drags == (record(1),)
+    assert document.drag_count == 1
+    assert json.loads((tmp_path / "s/drag-001/drag.json").read_text()) == record(1).model_dump(mode="json")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "s" / "mask.png")) // 255, MASK.to_array())
 
 
@@ -77,20 +80,21 @@ def test_nothing_is_written_before_the_first_change(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_default_folders_never_collide() -> None:
-    first, second = new_folder(None, "toy", EDIT), new_folder(None, "toy", EDIT)
-    assert first.parent == Path("draggan-out")
-    assert first.name.endswith("-toy-seed7")
-    assert second.name == f"{first.name}-2"
+def test_what_a_default_directory_is_called() -> None:
+    first, second = SessionStore("toy"), SessionStore("toy")
+    directories = [store.save((FIRST,), 0) for store in (first, second)]
+    assert directories[0].parent == Path("draggan-out")
+    assert directories[0].name.endswith("-toy-seed7")
+    assert directories[1].name == f"{directories[0].name}-2"
 
 
 def test_no_name_of_a_model_leads_elsewhere() -> None:
-    assert new_folder(None, "../../up", EDIT).name.endswith("-.._.._up-seed7")
+    assert session_name("../../up", EDIT).endswith("-.._.._up-seed7")
 
 
 def test_a_session_that_starts_from_a_latent_that_was_given(tmp_path: Path) -> None:
     edit = EDIT.model_copy(update={"given": True, "label": 3})
-    assert new_folder(None, "toy", edit).name.endswith("-toy-given")
+    assert session_name("toy", edit).endswith("-toy-given")
     store = SessionStore("toy", tmp_path / "s")
     with pytest.raises(EditError, match="no latent"):
         store.given_latent()
@@ -109,12 +113,12 @@ def test_a_session_file_from_before_there_were_classes(tmp_path: Path) -> None:
     store.keep_drag(Entry.of_drag(FIRST, record(1)), WS, WS)
     store.write()
     path = tmp_path / "s" / "session.json"
-    older = json.loads(path.read_text())
+    older = {**json.loads(path.read_text()), "schema_version": 2, "drags": [record(1).model_dump(mode="json")]}
     for part in (older, older["drags"][0]):
         del part["label"], part["given"]
     path.write_text(json.dumps(older))
     document = read_session(tmp_path / "s")
-    assert (document.label, document.given, document.drags) == (0, False, (record(1),))
+    assert (document.label, document.given, document.drags, document.drag_count) == (0, False, (record(1),), 1)
 
 
 def test_pairs_that_are_disabled_stay_so_and_older_files_have_none(tmp_path: Path) -> None:
@@ -205,10 +209,10 @@ def test_a_failed_save_keeps_the_state_and_the_next_makes_up_for_it(
         full.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         with pytest.raises(StorageError, match=r"latents\.safetensors: .*No space left"):
             store.write()
-    assert read_session(tmp_path / "s").drags == ()
+    assert read_session(tmp_path / "s").drag_count == 0
     assert np.array_equal(store.latent(1), WS + 1)
     store.write()
-    assert read_session(tmp_path / "s").drags == (record(1),)
+    assert read_session(tmp_path / "s").drag_count == 1
 
 
 def test_the_folder_of_a_drag_that_was_never_finished_is_left_alone(tmp_path: Path) -> None:
@@ -320,3 +324,111 @@ def test_a_session_file_that_does_not_fit_is_named(tmp_path: Path, change: dict[
     path.write_text("{")
     with pytest.raises(InputError, match="not JSON"):
         read_session(tmp_path / "s")
+
+
+def test_saving_a_drag_costs_the_same_however_many_came_before(tmp_path: Path) -> None:
+    """Counted in what is written: the bytes of new files, and how far the others grew."""
+    store = SessionStore("toy", tmp_path / "s")
+    store.save((FIRST,), 0)
+    costs, entry = [], FIRST
+    for number in range(1, 41):
+        before = {path: path.stat() for path in (tmp_path / "s").rglob("*") if path.is_file()}
+        entry = Entry.of_drag(entry, record(number))
+        store.keep_drag(entry, WS, WS + number)
+        store.write()
+        written = 0
+        for path in (tmp_path / "s").rglob("*"):
+            if path.is_file():
+                was, now = before.get(path), path.stat()
+                rewritten = was is None or was.st_ino != now.st_ino
+                written += now.st_size - (0 if was is None or rewritten else was.st_size)
+                assert rewritten or now.st_size == was.st_size or path.name == "history.jsonl"
+        costs.append(written)
+    assert max(costs) - min(costs) < 100  # digits
+    assert [np.array_equal(store.latent(number), WS + number) for number in (1, 20, 40)] == 3 * [True]
+
+
+def test_the_file_of_a_drags_latents_that_is_damaged_is_named(tmp_path: Path) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    store.save((FIRST,), 0)
+    store.keep_drag(Entry.of_drag(FIRST, record(1)), WS, WS + 1)
+    store.write()
+    store.close()
+    (tmp_path / "s/drag-001/latents.safetensors").write_bytes(b"no latents")
+    again = SessionStore("toy", resume=tmp_path / "s")
+    with pytest.raises(InputError, match=r"drag-001/latents\.safetensors: it cannot be read .* earlier image"):
+        again.latent(1)
+
+
+# Where a session goes ---------------------------------------------------------------------------------------
+
+
+def test_a_session_moves_with_all_that_it_has(tmp_path: Path) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    store.give(WS)
+    store.save((FIRST,), 0)
+    dragged = Entry.of_drag(FIRST, record(1))
+    with store.drag_folder(1) as folder:
+        folder.line({"step": 1})
+    store.keep_drag(dragged, WS, WS + 1)
+    store.write()
+    second = Entry.of_drag(dragged, record(2))
+    store.keep_drag(second, WS, WS + 2)  # not written yet
+
+    store.move(tmp_path / "elsewhere" / "t")
+    assert store.folder == tmp_path / "elsewhere" / "t" and is_open(store.folder) and not is_open(tmp_path / "s")
+    assert read_history(store.folder, read_session(store.folder)) == store.history
+    store.close()
+    again = SessionStore("toy", resume=tmp_path / "elsewhere" / "t")
+    assert np.array_equal(again.given_latent(), WS)
+    assert [np.array_equal(again.latent(number), WS + number) for number in (1, 2)] == [True, True]
+    names = {path.name for path in (tmp_path / "elsewhere/t/drag-001").iterdir()}
+    assert names == {"drag.json", "events.jsonl", "latents.safetensors"}
+    again.close()
+    left_behind = SessionStore("toy", resume=tmp_path / "s")  # as it was
+    assert left_behind.history is not None and left_behind.history.at == -1
+
+
+def test_a_move_to_a_place_that_does_not_serve_changes_nothing(tmp_path: Path) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    store.save((FIRST,), 0)
+    SessionStore("toy", tmp_path / "other").save((FIRST,), 0)
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "other", tmp_path / "file" / "t", Path("/sys/draggan"), tmp_path / ("n" * 300)):
+        with pytest.raises((OutputError, StorageError)):
+            store.move(place)
+        assert store.folder == tmp_path / "s"
+    later = store.history.change(EDIT.model_copy(update={"seed": 8})) if store.history else None
+    assert later is not None
+    store.save(later.since([0]), later.at)
+    assert read_history(tmp_path / "s", read_session(tmp_path / "s")) == later
+
+
+def test_a_full_disk_is_left_for_another_with_the_steps_of_the_drag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    store.save((FIRST,), 0)
+    steps = StepLog(WS, 2, [(1, 2)], [(3, 4)])
+    steps.take(1, WS + 1, [(3, 3)], [(3, 4)])
+    store.keep_drag(Entry.of_drag(FIRST, record(1)), WS, WS + 1, steps)
+    replace = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if target.is_relative_to(tmp_path / "s"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(StorageError, match="free some space"):
+        store.write()
+    store.move(tmp_path / "t")
+    assert store.steps(1).steps.tolist() == [0, 1]
+    assert read_history(tmp_path / "t", read_session(tmp_path / "t")) == store.history
+
+
+def test_before_anything_is_made_a_move_writes_nothing(tmp_path: Path) -> None:
+    store = SessionStore("toy")
+    store.move(tmp_path / "t")
+    assert list(tmp_path.iterdir()) == []
+    assert store.save((FIRST,), 0) == tmp_path / "t"

@@ -73,7 +73,7 @@ def test_it_can_be_gone_on_with_and_is_written_as_the_present_version(folder: Pa
     store.save(later.since(before.entries), later.at)
     store.close()
     written = json.loads((folder / "session.json").read_text())
-    assert (written["schema_version"], len(written["drags"])) == (2, 3)
+    assert (written["schema_version"], written["drag_count"]) == (3, 3)
     assert read_history(folder, read_session(folder)) == later
     assert (folder / "latents.safetensors").read_bytes() == latents
 
@@ -121,7 +121,7 @@ def test_a_session_without_drags(folder: Path) -> None:
 
 
 def test_a_newer_version_is_refused_and_not_touched(folder: Path) -> None:
-    changed(folder, schema_version=3)
+    changed(folder, schema_version=4)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     for attempt in (
         lambda: read_session(folder),
@@ -129,7 +129,7 @@ def test_a_newer_version_is_refused_and_not_touched(folder: Path) -> None:
         lambda: SessionStore("x", resume=folder),
     ):
         with pytest.raises(
-            InputError, match="its schema version is 3, this draggan-tui reads up to 2; update it"
+            InputError, match="its schema version is 4, this draggan-tui reads up to 3; update it"
         ) as caught:
             attempt()
         assert "\n" not in str(caught.value)

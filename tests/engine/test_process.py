@@ -35,7 +35,7 @@ from draggan_engine.protocol.messages import (
     decode_event,
 )
 from draggan_engine.queues import Outbox
-from draggan_engine.session_file import read_session
+from draggan_engine.session_file import read_history, read_session
 from tests.engine.client import Engine
 from tests.patience import PATIENCE
 
@@ -75,7 +75,8 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     assert len(lines) == record.steps > 0
     after = Entry.of_drag(Entry(id=0, edit=edit), record).edit
     document = read_session(tmp_path / "s")
-    assert (document.latent, document.pairs, document.drags) == (1, after.pairs, (record,))
+    assert (document.latent, document.pairs, document.drag_count) == (1, after.pairs, 1)
+    assert read_history(tmp_path / "s", document).records == (record,)
     assert document.model.sha256 == info.sha256
 
     # A second drag goes on from there, under its own number.
@@ -83,8 +84,9 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     engine.drag(further)
     second = engine.wait_for(DragEnded).record
     assert (second.number, second.start) == (2, 1)
-    latents = load_file(tmp_path / "s/latents.safetensors")
-    assert not np.array_equal(latents["drag-001.after"], latents["drag-002.after"])
+    latents = [load_file(tmp_path / f"s/drag-00{number}/latents.safetensors") for number in (1, 2)]
+    assert not np.array_equal(latents[0]["after"], latents[1]["after"])
+    assert np.array_equal(latents[0]["after"], latents[1]["before"])
 
     # Undo of both: the present picture is the first one again.
     engine.save(edit, revision=9)
@@ -127,7 +129,7 @@ def test_a_client_that_vanishes_ends_the_drag_and_the_process(engine: Engine, tm
     engine.socket.close()
     assert engine.process.wait(PATIENCE) == 0
     document = read_session(tmp_path / "s")
-    assert document.drags[0].reason == "stopped"
+    assert read_history(tmp_path / "s", document).records[0].reason == "stopped"
     assert document.latent == 1
     assert (tmp_path / "s" / "drag-001" / "final.png").exists()
 

@@ -215,8 +215,8 @@ def test_a_latent_that_was_given(tmp_path: Path) -> None:
         engine.drag(edit)
         record = engine.wait_for(DragEnded).record
         assert (record.given, record.start) == (True, 0)
-    stored = load_file(tmp_path / "s/latents.safetensors")
-    assert np.array_equal(stored["given"], ws[None]) and np.array_equal(stored["drag-001.before"], ws[None])
+    assert np.array_equal(load_file(tmp_path / "s/latents.safetensors")["given"], ws[None])
+    assert np.array_equal(load_file(tmp_path / "s/drag-001/latents.safetensors")["before"], ws[None])
     assert read_session(tmp_path / "s").given
 
     # Taken up again it does not need the file any more.

@@ -4,6 +4,7 @@ inversion, and those that are exported here."""
 from __future__ import annotations
 
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from .stand_ins import ArrayRecord
 
 _NPY = b"\x93NUMPY"
 _DEPTH = 3
+_OF_SESSION = "latents.safetensors"
+_DRAG = re.compile(r"drag-\d{3,}")
 _LARGEST = 64 << 20  # bytes of an archive's arrays
 _LONGEST_HEADER = 1 << 16
 _NPZ_TYPES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack in one go
@@ -55,7 +58,7 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
     """The one latent in a file; the kind of file is told by its content.
 
     Args:
-        path: of the file; `FILE#NAME` chooses one of several.
+        path: of the file; `FILE#NAME` chooses one of several, also of a session: `DIR#drag-002.after`.
         num_ws, w_dim: what the model needs.
 
     Returns:
@@ -89,9 +92,29 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
 
 
 def _chosen(path: Path) -> tuple[Path, str]:
-    """The file, and which of its latents is meant; "" where that is not said."""
-    file, _, name = str(path).rpartition("#")
-    return (Path(file), name) if Path(file).is_file() and not path.exists() else (path, "")
+    """The file, and which of its latents is meant; "" where that is not said.
+
+    Raises:
+        CheckpointError: it is a session, without the latent that is meant.
+    """
+    base, _, name = str(path).rpartition("#")
+    file, name = (Path(base), name) if base and not path.exists() else (path, "")
+    session = file.parent if file.name == _OF_SESSION else file
+    if (session / "session.json").is_file():
+        return _chosen_in_session(session, name)
+    return (file, name) if file.is_file() else (path, "")
+
+
+def _chosen_in_session(session: Path, name: str) -> tuple[Path, str]:
+    """Each drag has a file of its own, with its latents `before` and `after`. They can be named as they were when all were
+    in one file: `DIR#drag-002.after`, or `DIR/latents.safetensors#drag-002.after`."""
+    drag, _, moment = name.partition(".")
+    if _DRAG.fullmatch(drag) and (session / drag / _OF_SESSION).is_file():
+        return session / drag / _OF_SESSION, moment
+    if (session / _OF_SESSION).is_file():
+        return session / _OF_SESSION, name
+    there_is = f"it has no latent {name}" if name else "it is a session"
+    raise CheckpointError(f"{session}: {there_is}; choose one of its latents, as in {session}#drag-001.after")
 
 
 def _listed(arrays: dict[str, NDArray[np.generic]]) -> str:

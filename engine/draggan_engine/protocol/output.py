@@ -21,7 +21,7 @@ LEAST_SPACE = 1 << 20  # bytes; less than a drag of a large model writes
 
 
 def check_output(out: Path) -> None:
-    """Check that a new session can be written to the directory of `--out`.
+    """Check that a new session can be written to a directory that a user chose.
 
     Raises:
         OutputError: the path is or passes through a file, or a session is there.
@@ -38,10 +38,10 @@ def check_new(out: Path) -> None:
     """
     for path in (out, *out.parents):
         if _exists(path) and not path.is_dir():
-            raise OutputError(f"--out {out}: {path} is a file; give a directory")
+            raise OutputError(f"{out}: {path} is a file; give a directory")
     if _exists(out / "session.json"):
         raise OutputError(
-            f"--out {out}: it already holds a session; draggan-tui open {shlex.quote(str(out))} goes on with it, "
+            f"{out}: it already holds a session; draggan-tui open {shlex.quote(str(out))} goes on with it, "
             "or give another directory"
         )
 

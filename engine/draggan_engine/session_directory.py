@@ -1,0 +1,104 @@
+"""The directory of a session: how a new one is chosen, made and claimed, and how one is copied."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from .protocol.atomic import atomic_write, sync_folder
+from .protocol.claim import Claim
+from .protocol.errors import OutputError, StorageError
+from .protocol.output import check_new
+
+log = logging.getLogger("draggan_engine")
+
+DEFAULT = Path("draggan-out")
+MOST = 9999  # sessions of one name
+
+
+def drag_directory(number: int) -> str:
+    """The name of a drag's directory in that of its session."""
+    return f"drag-{number:03d}"
+
+
+def begin_directory(out: Path | None, name: str) -> tuple[Path, Claim]:
+    """Make the directory of a new session and claim it, so that of several processes each has its own.
+
+    Args:
+        out: the directory that the user chose, which may exist if it holds no session.
+        name: of the directory in `draggan-out/` otherwise; a number is added where the name is taken.
+
+    Raises:
+        OutputError: `out` is or passes through a file, or a session is or is being written there.
+        StorageError: the directory cannot be made.
+    """
+    if out is not None:
+        return out, _claim_chosen(out)
+    for directory in _numbered(DEFAULT / name):
+        if make_directory(directory):  # else it was there, or another process was quicker
+            return directory, Claim(directory)
+    raise StorageError(f"{DEFAULT / name}: {MOST} sessions have that name; choose another directory with --out")
+
+
+def _claim_chosen(out: Path) -> Claim:
+    check_new(out)
+    make_directory(out)
+    try:
+        ours = Claim(out)
+    except OutputError:
+        raise OutputError(
+            f"{out}: another draggan-tui is writing a session there; give another directory"
+        ) from None
+    try:
+        check_new(out)  # another process may have written a session and ended since
+    except OutputError:
+        ours.end()
+        raise
+    return ours
+
+
+def _numbered(first: Path) -> Iterator[Path]:
+    yield first
+    for number in range(2, MOST + 1):
+        yield first.with_name(f"{first.name}-{number}")
+
+
+def make_directory(directory: Path) -> bool:
+    """Make a directory and its parents; whether it was this call that made it.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    try:
+        missing = [path for path in directory.parents if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            sync_folder(path.parent)
+        directory.mkdir()
+        sync_folder(directory.parent)
+    except FileExistsError as error:
+        if directory.is_dir():
+            return False
+        raise StorageError.of(directory, error) from error
+    except OSError as error:
+        raise StorageError.of(directory, error) from error
+    return True
+
+
+def copy_drags(source: Path, target: Path) -> None:
+    """Copy what a session keeps of its drags, and its images. What cannot be read is left out: its disk may be gone.
+
+    Raises:
+        StorageError: a file cannot be written.
+    """
+    for path in (*source.glob("drag-*/[!.]*"), source / "initial.png", source / "final.png"):
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            log.warning("%s was not copied: %s", path, error)
+            continue
+        copied = target / path.relative_to(source)
+        make_directory(copied.parent)
+        with atomic_write(copied) as part:
+            part.write_bytes(content)
