@@ -80,6 +80,7 @@ class DragganApp(App[None]):
         self._typed: list[Key] | None = []  # keys that came before the editor; none: it is there
         self._leaving = False
         self.farewell: str | None = None  # what to say on the terminal when the screen is gone
+        self.saved_session: Path | None = None  # directory of the session that was changed, to be named then
 
     def compose(self) -> ComposeResult:
         earlier = self.options.taken_up
@@ -239,5 +240,6 @@ class DragganApp(App[None]):
         if self._typed is None:
             self.editor.say("finishing …")
             await self.engine.close()
+            self.saved_session = self.editor.saved_session
         self.farewell = message
         self.exit(return_code=return_code)

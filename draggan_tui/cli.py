@@ -274,6 +274,10 @@ def _run(options: Options) -> None:
     application.run()
     if application.farewell is not None:
         typer.echo(f"draggan-tui: {application.farewell}", err=True)
+    if application.saved_session is not None:
+        from draggan_tui.paths import open_command
+
+        typer.echo(f"saved; to go on: {open_command(application.saved_session)}", err=True)
     raise typer.Exit(application.return_code or 0)
 
 
@@ -327,14 +331,14 @@ def _textual_name(depth: str) -> str:
 @commands.command("open")
 def open_(
     folder: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="DIR",
+            metavar="[DIR]",
             parser=path_parser("DIR"),
-            help="The folder of a session.",
+            help="The directory of a session; default: the last one.",
             autocompletion=completion.sessions,
         ),
-    ],
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="Where its model is now; default: where it was.", autocompletion=completion.models),
@@ -347,8 +351,10 @@ def open_(
     with friendly():
         _need_terminal()
         from draggan_tui.engine_process import start_engine
-        from draggan_tui.taking_up import take_up
+        from draggan_tui.taking_up import last_session, take_up
 
+        if folder is None:
+            folder = last_session()
         earlier = take_up(folder, model)
         setup = _setup(earlier.model, device, theme, color)
         engine = start_engine(earlier.model, setup["device"], resume=str(folder))
@@ -358,12 +364,15 @@ def open_(
 
 
 @commands.command()
-def sessions(json: Annotated[bool, typer.Option("--json", help="Print one JSON array on stdout.")] = False) -> None:
-    """Lists the last sessions, the newest first."""
+def sessions(
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many to list.")] = 10,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON list of objects on stdout.")] = False,
+) -> None:
+    """Lists the last sessions, the newest first, each with the command that opens it."""
     with friendly():
         from draggan_tui.sessions import list_sessions
 
-        list_sessions(as_json=json)
+        list_sessions(limit, as_json=json)
 
 
 @commands.command()

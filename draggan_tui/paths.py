@@ -1,8 +1,9 @@
-"""Where the program keeps what is not the user's work (XDG folders)."""
+"""Where the program keeps what is not the user's work (XDG directories), and how a path is shown to be copied."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -54,3 +55,19 @@ def log_traceback() -> str:
     with open_log() as log:
         log.write(traceback.format_exc().encode())
         return log.name
+
+
+def short_path(path: Path) -> str:
+    """The path from here where that is shorter than from the root."""
+    try:
+        candidates = (str(path.absolute()), os.path.relpath(path))
+    except OSError:  # the present directory has been removed
+        return str(path)
+    shortest = min(candidates, key=len)
+    return f"./{shortest}" if shortest.startswith("-") else shortest
+
+
+def open_command(session: Path) -> str:
+    """What to type to go on with a session, in one line without control characters."""
+    command = f"draggan-tui open {shlex.quote(short_path(session))}"
+    return "".join(sign if sign.isprintable() or "\udc80" <= sign <= "\udcff" else "?" for sign in command)

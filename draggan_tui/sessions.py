@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import datetime
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image
@@ -16,29 +20,28 @@ from draggan_engine.protocol.errors import InputError
 from draggan_engine.protocol.geometry import Size, fit_preview
 from draggan_engine.recent import recent
 from draggan_engine.session_file import SessionFile, read_session
+from draggan_tui.paths import open_command
 
-SHOWN = 10
 THUMBNAIL = (16, 8)  # columns and rows
 
 
-def list_sessions(*, as_json: bool) -> None:
-    """Prints the last sessions, the newest first."""
-    found = []
-    for folder in recent():
-        try:
-            found.append((folder, read_session(folder)))
-        except InputError:
-            continue
-        if len(found) == SHOWN:
-            break
+def list_sessions(limit: int, *, as_json: bool) -> None:
+    """Print the last sessions, the newest first."""
+    sessions = list(islice(_readable_sessions(), limit))
     if as_json:
-        print(json.dumps([{"folder": str(folder), **_facts(folder, session)} for folder, session in found]))
-        return
-    console = Console()
-    if not found:
-        console.print("no sessions yet: draggan-tui --seed 42 begins one")
-    for folder, session in found:
-        _show(console, folder, session)
+        print(json.dumps([{"folder": str(directory), **_facts(directory, session)} for directory, session in sessions]))
+    elif not sessions:
+        print("no sessions yet: draggan-tui --seed 42 begins one", file=sys.stderr)
+    else:
+        console = Console()
+        for directory, session in sessions:
+            _show(console, directory, session)
+
+
+def _readable_sessions() -> Iterator[tuple[Path, SessionFile]]:
+    for directory in recent():
+        with suppress(InputError):
+            yield directory, read_session(directory)
 
 
 def _facts(folder: Path, session: SessionFile) -> dict[str, object]:
@@ -51,22 +54,25 @@ def _changed(folder: Path) -> datetime.datetime:
     return datetime.datetime.fromtimestamp((folder / "session.json").stat().st_mtime).astimezone()
 
 
-def _show(console: Console, folder: Path, session: SessionFile) -> None:
+def _show(console: Console, directory: Path, session: SessionFile) -> None:
     start = "a given latent" if session.given else f"seed {session.seed}"
     made = f"{_counted(session.drag_count, 'drag')}, {_counted(len(session.pairs), 'pair')}"
-    text = Text.assemble(
-        (session.model.name, "bold"), f"  {start}, {made}\n",
-        (f"{_changed(folder):%Y-%m-%d %H:%M}\n", "dim"), f"draggan-tui open {folder}",
-    )  # fmt: skip
-    if not console.is_terminal:
-        console.print(text, soft_wrap=True)
-        return
-    row = Table.grid(padding=(0, 2))
-    row.add_column(width=THUMBNAIL[0])
-    row.add_column(overflow="fold")
-    row.add_row(_thumbnail(folder) or "", text)
-    console.print(row)
-    console.print()
+    changed = f"{_changed(directory):%Y-%m-%d %H:%M}"
+    if console.is_terminal:
+        row = Table.grid(padding=(0, 2))
+        row.add_column(width=THUMBNAIL[0])
+        row.add_column()
+        text = Text.assemble((session.model.name, "bold"), f"\n{start}\n{made}\n", (changed, "dim"))
+        row.add_row(_thumbnail(directory) or "", text)
+        console.print(row)
+        _print_line(console, open_command(directory) + "\n")
+    else:
+        _print_line(console, f"{session.model.name}  {start}, {made}  {changed}\n{open_command(directory)}")
+
+
+def _print_line(console: Console, text: str) -> None:
+    """As it is: a line that the terminal wraps is copied as one, a line that Rich wraps is not."""
+    console.file.write(f"{text}\n")
 
 
 def _counted(count: int, what: str) -> str:

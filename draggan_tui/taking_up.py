@@ -6,12 +6,14 @@ To look whether there is one that was not closed is a part of every start, and c
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from draggan_engine.protocol.claim import ended_badly, is_ending, is_open
 from draggan_engine.protocol.errors import CheckpointError, InputError, OutputError
 from draggan_engine.recent import recent
+from draggan_tui.paths import short_path
 
 if TYPE_CHECKING:
     from draggan_engine.session_file import ModelReference
@@ -38,6 +40,21 @@ def take_up(folder: Path, model: str | None) -> TakenUp:
     if is_open(folder):
         raise OutputError(f"{folder}: this session is open in another editor; close that one first")
     return TakenUp(read_history(folder, session), folder, model or _model(session.model, folder))
+
+
+def last_session() -> Path:
+    """The directory of the session that was written to last.
+
+    Raises:
+        InputError: there is none.
+    """
+    from draggan_engine.session_file import read_session
+
+    for directory in recent():
+        with suppress(InputError):
+            read_session(directory)
+            return Path(short_path(directory))
+    raise InputError("there is no session to open yet: draggan-tui --seed 42 begins one")
 
 
 def unclosed() -> TakenUp | None:

@@ -104,6 +104,7 @@ class SessionScreen(StageScreen):
         self.engine = engine
         self.given = "" if engine.latent is None else engine.latent.name
         self.folder: str | None = None
+        self.saved_session: Path | None = None  # where the changes of this run have been written last
         self._request = 0
         self._asked_for: Hashable = None  # what the last requested picture is of; none: it has come
         self._sent_revision = 0
@@ -213,6 +214,7 @@ class SessionScreen(StageScreen):
             case Saved() as event:
                 work.saved = max(work.saved, event.revision)
                 self.folder = event.folder
+                self.saved_session = Path(event.folder)
                 self.show_state()
             case Exporting() as event:
                 self.say(f"exporting: frame {event.done} of {event.total}")

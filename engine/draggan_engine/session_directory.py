@@ -47,9 +47,7 @@ def _claim_chosen(out: Path) -> Claim:
     try:
         ours = Claim(out)
     except OutputError:
-        raise OutputError(
-            f"{out}: another draggan-tui is writing a session there; give another directory"
-        ) from None
+        raise OutputError(f"{out}: another draggan-tui is writing a session there; give another directory") from None
     try:
         check_new(out)  # another process may have written a session and ended since
     except OutputError:

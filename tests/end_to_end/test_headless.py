@@ -21,8 +21,10 @@ from tests.patience import PATIENCE
 X, Y = landmarks_of_seed(42, 256)["nose_tip"]
 PAIR = f"{X:.2f},{Y:.2f}:{X + 16:.2f},{Y:.2f}"
 FAR = f"{X:.2f},{Y:.2f}:4,4"
-SESSION = {"session.json", "history.jsonl", "latents.safetensors", "initial.png", "final.png"}
-DRAG = {"drag-001/final.png", "drag-001/events.jsonl", "drag-001/steps.safetensors"}
+SESSION = {"session.json", "history.jsonl", "initial.png", "final.png"}
+DRAG = {
+    f"drag-001/{name}" for name in ("drag.json", "final.png", "events.jsonl", "latents.safetensors", "steps.safetensors")
+}
 
 
 @pytest.fixture(scope="module")

@@ -43,19 +43,52 @@ def test_the_last_sessions_are_listed(left: Path, monkeypatch: pytest.MonkeyPatc
     status, out, _ = run_here(monkeypatch, "sessions", folder=left)
     assert status == 0
     lines = out.splitlines()
-    assert lines[0] == "critters-256  seed 7, 1 drag, 1 pair"
-    assert lines[2] == f"draggan-tui open {left / 'b'}"
-    assert f"draggan-tui open {left / 'a'}" in lines
+    assert lines[0].startswith("critters-256  seed 7, 1 drag, 1 pair  ")
+    assert [line for line in lines if "open" in line] == ["draggan-tui open b", "draggan-tui open a"]
     listed = json.loads(run_here(monkeypatch, "sessions", "--json", folder=left)[1])
     assert [Path(session["folder"]).name for session in listed] == ["b", "a"]
+    listed = json.loads(run_here(monkeypatch, "sessions", "--json", "--limit", "1", folder=left)[1])
+    assert [(session["seed"], session["drags"]) for session in listed] == [(7, 1)]
     shutil.rmtree(left / "b")
-    assert f"{left / 'b'}" not in run_here(monkeypatch, "sessions", folder=left)[1]
+    assert "open b" not in run_here(monkeypatch, "sessions", folder=left)[1]
 
 
 def test_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    status, out, _ = run_here(monkeypatch, "sessions", folder=tmp_path)
-    assert (status, out.count("\n")) == (0, 1)
-    assert "no sessions yet" in out
+    status, out, problem = run_here(monkeypatch, "sessions", folder=tmp_path)
+    assert (status, out, problem.count("\n")) == (0, "", 1)
+    assert "no sessions yet" in problem
+    assert run_here(monkeypatch, "sessions", "--json", folder=tmp_path)[1] == "[]\n"
+
+
+def test_what_opens_a_session_is_one_line_in_a_narrow_terminal_too(folder: Path) -> None:
+    """What was written is looked at, not the screen: a line that the terminal wraps is copied as one."""
+    long = folder / ("a long name " * 5).strip()
+    (folder / "a").rename(long)
+    (folder / "home/state/draggan-tui/sessions").write_text(f"{long}\n")
+    with Terminal("sessions", folder=folder, size=(40, 24)) as terminal:
+        assert terminal.wait() == 0
+        lines = bytes(terminal.raw).decode().splitlines()
+    assert f"draggan-tui open '{long.name}'" in lines
+
+
+def test_the_last_one_opens_by_itself_and_quitting_says_how_to_go_on(folder: Path) -> None:
+    (folder / "home/state/draggan-tui/sessions").unlink()
+    with Terminal("open", folder=folder) as terminal:
+        assert terminal.wait() == 2
+        assert "no session to open yet" in terminal.text()
+    with Terminal("--model", "critters-128", "--out", "my s", folder=folder, size=(40, 24)) as terminal:
+        terminal.wait_for("Enter places a handle")
+        terminal.send("\r")
+        terminal.wait_for(lambda: (folder / "my s/session.json").exists())
+        terminal.send("q")
+        assert terminal.wait() == 0
+        after = bytes(terminal.raw).decode().rpartition("\x1b[?1049l")[2]
+    assert "saved; to go on: draggan-tui open 'my s'\r\n" in after
+    with Terminal("open", folder=folder) as terminal:
+        terminal.wait_for(": my s")
+        terminal.send("q")
+        assert terminal.wait() == 0
+        assert "to go on" not in bytes(terminal.raw).decode().rpartition("\x1b[?1049l")[2]  # nothing was made
 
 
 def session(folder: Path) -> dict[str, Any]:

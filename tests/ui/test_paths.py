@@ -24,3 +24,23 @@ def test_no_log_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     assert paths.log_traceback() == "/dev/null"
+
+
+def test_a_path_is_shown_from_here_where_that_is_shorter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a")
+    assert paths.short_path(tmp_path / "a" / "b") == "b"
+    assert paths.short_path(tmp_path / "c") == "../c"
+    assert paths.short_path(Path("/s")) == "/s"
+    assert paths.short_path(Path("-s")) == "./-s"
+    gone = tmp_path / "a" / "b"
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert paths.short_path(tmp_path) == str(tmp_path)
+
+
+def test_the_command_that_opens_a_session_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert paths.open_command(tmp_path / "s") == "draggan-tui open s"
+    assert paths.open_command(tmp_path / "my s") == "draggan-tui open 'my s'"
+    assert "\n" not in paths.open_command(tmp_path / "a\nb") and "\x1b" not in paths.open_command(Path("\x1b[31m"))
