@@ -23,7 +23,8 @@ PAIR = f"{X:.2f},{Y:.2f}:{X + 16:.2f},{Y:.2f}"
 FAR = f"{X:.2f},{Y:.2f}:4,4"
 SESSION = {"session.json", "history.jsonl", "initial.png", "final.png"}
 DRAG = {
-    f"drag-001/{name}" for name in ("drag.json", "final.png", "events.jsonl", "latents.safetensors", "steps.safetensors")
+    f"drag-001/{name}"
+    for name in ("drag.json", "final.png", "events.jsonl", "latents.safetensors", "steps.safetensors")
 }
 
 
