@@ -24,6 +24,7 @@ from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.cell_widget import CellWidget
 from draggan_tui.widgets.hint import Hint, next_step
 from draggan_tui.widgets.inspector import Inspector
+from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.status import Kind, StatusLine
 from draggan_tui.widgets.timeline import Timeline
 from draggan_tui.workspace import Workspace
