@@ -27,6 +27,7 @@ from draggan_tui.renderables.loading import model_label
 from draggan_tui.renderables.palette_filter import PaletteFilter
 from draggan_tui.terminal_answers import ANSWER_TIME, ColorsAnswered
 from draggan_tui.terminal_colors import ColorDepth, ColorGuess
+from draggan_tui.terminal_driver import TerminalDriver
 from draggan_tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class DragganApp(App[None]):
     engine: EngineClient
 
     def __init__(self, options: Options, opened: Callable[[], object] = lambda: None) -> None:
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         self.options = options
         self._opened = opened
         self._typed: list[Key] | None = []  # keys that came before the editor; none: it is there
@@ -155,14 +156,15 @@ class DragganApp(App[None]):
     # Beginning and end --------------------------------------------------------------------------------
 
     def on_load(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, _: self._signalled(loop, number))
         # Before there is a screen, whose styles would have to be found anew.
         self._use_theme(self.options.theme)
         self.set_keymap(self.options.keymap)
 
     def on_mount(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda number, _: self._signalled(loop, number))
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self.call_after_refresh(self._begin)
 
     async def _begin(self) -> None:
@@ -174,8 +176,13 @@ class DragganApp(App[None]):
         if offered is None:
             await self._start(self.options.engine)
         else:
-            text = f"The session in {offered.folder} was not closed. Nothing that was saved is lost."
-            answers = {"y": ("on", "go on with it"), "n": ("new", "begin a new one")}
+            text = f"The session in {offered.folder} was not closed. Everything that was saved is still there."
+            answers = {
+                "y": ("on", "go on with it"),
+                "n": ("new", "begin a new one"),
+                "escape": ("later", "begin a new one and ask again next time"),
+                "q": ("leave", "quit and ask again next time"),
+            }
             await self.push_screen(Question(text, answers), self._answer_offer)
         typed, self._typed = self._typed or [], None
         for key in typed:
@@ -185,11 +192,19 @@ class DragganApp(App[None]):
     async def _answer_offer(self, answer: str | None) -> None:
         offered = self.options.offered
         assert offered is not None, "it was asked about"
+        if answer == "leave" or answer is None:
+            await self.leave(0)
+            return
         if answer == "on":
             self._open(offered)
-        else:
+        elif answer == "new":
             forget(offered.folder)
         await self._start(None)
+
+    @property
+    def _editing(self) -> bool:
+        """Whether the editor has been opened: before that there is nothing to lose."""
+        return self._typed is None and self.editor.is_running
 
     async def _start(self, running: EngineProcess | None) -> None:
         await self.push_screen(self.editor)
@@ -227,7 +242,21 @@ class DragganApp(App[None]):
 
     async def action_quit(self) -> None:
         # Textual binds this to Ctrl-q in every screen; it must not pass by what is unsaved.
-        await self.editor.action_leave()
+        if self._editing:
+            await self.editor.action_leave()
+        else:
+            await self.leave(0)
+
+    def action_suspend_process(self) -> None:
+        # The whole group, as a terminal does it: `make run` stops too.
+        if isinstance(self._driver, TerminalDriver):
+            os.killpg(os.getpgrp(), signal.SIGTSTP)
+
+    def action_redraw(self) -> None:
+        """Paint everything, also over what another program has written."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.clear()
+        self.screen.refresh(layout=True)
 
     async def on_leave_editor(self, event: LeaveEditor) -> None:
         await self.leave(event.return_code, event.message)
@@ -237,7 +266,7 @@ class DragganApp(App[None]):
         if self._leaving:
             return
         self._leaving = True
-        if self._typed is None:
+        if self._editing:
             self.editor.say("finishing …")
             await self.engine.close()
             self.saved_session = self.editor.saved_session

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from draggan_tui.themes import EditorTheme
 
 
+SSH_ESCAPE_DELAY = 500
+"""Milliseconds to wait for the rest of an escape sequence over SSH: a packet that is lost once comes so much later."""
+
 commands = typer.Typer()
 commands.add_typer(cli_models.app, name="models")
 commands.add_typer(cli_config.app, name="config")
@@ -258,6 +261,8 @@ def _setup(model: str | None, device: str | None, theme: str | None, color: Colo
     file = config.read()
     defaults = file.config.editor
     color_guess = _set_color(Color(defaults.color) if color is None else color)
+    _set_escape_delay(defaults.escape_delay)
+    _use_own_size()
     return {
         "model": defaults.model if model is None else model,
         "device": defaults.device if device is None else device,
@@ -292,13 +297,18 @@ def _collect_seldom() -> None:
 def _need_terminal() -> None:
     """
     Raises:
-        InputError: the editor would draw into a pipe.
+        InputError: the editor would draw into a pipe, or on a terminal without a cursor.
     """
     from draggan_engine.protocol.errors import InputError
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError(
             "the editor needs a terminal; in scripts and pipes use: draggan-tui drag --seed 42 --pair X,Y:X,Y"
+        )
+    if (terminal := os.environ.get("TERM", "")) in ("", "dumb", "unknown"):
+        raise InputError(
+            f"the editor cannot be drawn here: TERM is {terminal or 'not set'}; if this terminal has colours and a cursor, "
+            "set it (TERM=xterm-256color draggan-tui), else use: draggan-tui drag --seed 42 --pair X,Y:X,Y"
         )
 
 
@@ -326,6 +336,20 @@ def _set_color(color: Color) -> ColorGuess | None:
 
 def _textual_name(depth: str) -> str:
     return "standard" if depth == "16" else depth
+
+
+def _set_escape_delay(milliseconds: int) -> None:
+    # Textual reads it when it is imported.
+    if milliseconds:
+        os.environ["ESCDELAY"] = str(milliseconds)
+    elif any(name in os.environ for name in ("SSH_CONNECTION", "SSH_TTY")):
+        os.environ.setdefault("ESCDELAY", str(SSH_ESCAPE_DELAY))
+
+
+def _use_own_size() -> None:
+    """Forget an exported COLUMNS and LINES (docker, JupyterLab): they are the size that some other terminal once had."""
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
 
 
 @commands.command("open")

@@ -27,11 +27,11 @@ def path() -> None:
 def show() -> None:
     """Prints the configuration as it is used, with all defaults, as TOML."""
     with friendly():
-        from draggan_tui.config import default_keys, keymap, read, theme_of, to_toml
+        from draggan_tui.config import keymap, keys_in_force, read, theme_of, to_toml
 
         file = read()
         theme_of(file)
-        typer.echo(to_toml(file.config, {**default_keys(), **keymap(file)}), nl=False)
+        typer.echo(to_toml(file.config, keys_in_force(keymap(file))), nl=False)
 
 
 @app.command()

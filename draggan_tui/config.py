@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from draggan_engine.protocol.errors import ConfigError, StorageError, ThemeError
 from draggan_tui import DEFAULT_MODEL, paths, themes
@@ -25,6 +25,8 @@ _MODIFIERS = {"alt", "ctrl", "hyper", "meta", "shift", "super"}
 _EXAMPLES = "write it as z, Z, ctrl+r, f5, left, space, escape, comma, question_mark, …"
 # Textual ends the application with it from every screen, before the editor's own keys are looked at.
 _ALWAYS_QUITS = "ctrl+q"
+# Bindings that came later: a configuration that had given their keys to something else stays right.
+_YIELDING = {"image-only", "interrupt", "redraw", "side-panel", "suspend"}
 
 
 class _Table(BaseModel):
@@ -38,6 +40,7 @@ class EditorDefaults(_Table):
     color: Literal["auto", "truecolor", "256", "16", "none"] = "auto"
     model: Text = DEFAULT_MODEL
     device: Text = "auto"
+    escape_delay: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 
 class Config(_Table):
@@ -161,6 +164,14 @@ def default_keys() -> dict[str, str]:
     return {binding.id or "": binding.key for bindings in (*KEYS.values(), COUNTS) for binding in bindings}
 
 
+def keys_in_force(keymap: Mapping[str, str]) -> dict[str, str]:
+    """All keys, as `default_keys` gives them, with those that a configuration has changed or taken away."""
+    taken = {key for keys in keymap.values() for key in keys.split(",")}
+    free = {name: [key for key in keys.split(",") if key not in taken] for name, keys in default_keys().items()}
+    keys = {name: keymap.get(name) or ",".join(free[name]) for name in free}
+    return {name: key for name, key in keys.items() if key}
+
+
 def keymap(file: ConfigFile) -> dict[str, str]:
     """The keys that the configuration changes, as Textual takes them: id → "key,key".
 
@@ -213,13 +224,13 @@ def _key_names() -> set[str]:
     return (keys | set(KEY_NAME_REPLACEMENTS.values())) - {"return", "ctrl-at"}  # which no terminal sends
 
 
-def _check_once(file: ConfigFile, keys: Mapping[str, str], changed: Iterable[str]) -> None:
+def _check_once(file: ConfigFile, keys: Mapping[str, str], changed: Mapping[str, str]) -> None:
     owners: dict[str, str] = {}
     # The user's come last, so that the message is about an entry of the file.
     for name in sorted(keys, key=list(changed).__contains__):
         for key in keys[name].split(","):
             other = owners.setdefault(key, name)
-            if other != name:
+            if other != name and (other not in _YIELDING or other in changed):
                 raise file.error(
                     "keys", name, f"{key} is the key of {other} too; give one of the two another, under [keys]"
                 )
@@ -231,7 +242,7 @@ def to_toml(config: Config, keys: Mapping[str, str]) -> str:
     return "\n".join(["[editor]", *editor, "", "[keys]", *(f"{name} = {_quoted(keys[name])}" for name in keys), ""])
 
 
-def _quoted(value: str) -> str:
+def _quoted(value: str | int) -> str:
     # JSON's strings are TOML's, but for one sign.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
@@ -246,6 +257,7 @@ def template() -> str:
         "color": "auto, truecolor, 256, 16 or none",
         "model": "auto (the bundled one that suits the machine), a name (draggan-tui models list) or a full path",
         "device": "auto, cpu, cuda, cuda:1, mps",
+        "escape_delay": "how long Escape waits for the rest of a key's sequence, in milliseconds; 0: 100, over SSH 500",
     }
     lines = ["# draggan-tui. Take the # away from a line to change it; options on the command line come first.", ""]
     lines += ["[editor]"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from textual.await_complete import AwaitComplete
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 Result = TypeVar("Result")
@@ -12,6 +13,12 @@ Result = TypeVar("Result")
 
 class Dialog(ModalScreen[Result]):
     """Closes once: over a slow line two Enters come together, and both mean this one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "dismiss", show=False, id="interrupt"),
+        Binding("ctrl+l", "app.redraw", show=False, id="redraw"),
+        Binding("ctrl+z", "app.suspend_process", show=False, id="suspend"),
+    ]
 
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         """Nothing if it is closed: Textual would close what is below, the editor too, and nothing would be left."""

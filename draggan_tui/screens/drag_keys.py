@@ -21,9 +21,19 @@ class DragKeys(SessionScreen):
 
     def action_drag(self) -> None:
         if self.workspace.dragging:
-            self.attempt(lambda: self.engine.send(StopDrag()), "stopping …")
+            self._stop_drag()
         else:
             self._start_drag(None)
+
+    async def action_interrupt(self) -> None:
+        """Ctrl-C stops the drag, or at rest quits."""
+        if self.workspace.dragging:
+            self._stop_drag()
+        else:
+            await self.action_leave()
+
+    def _stop_drag(self) -> None:
+        self.attempt(lambda: self.engine.send(StopDrag()), "stopping …")
 
     def action_one_step(self) -> None:
         """A drag of one step, or of as many as the count says."""

@@ -136,7 +136,10 @@ KEYS: dict[str, tuple[Binding, ...]] = {
             "semicolon,ctrl+p", "palette", "all commands, and themes", show=False, id="palette", key_display="; ^p"
         ),
         Binding("question_mark", "help", "help", id="help", key_display="?"),
-        Binding("q,ctrl+q,ctrl+c", "leave", "quit", id="quit", key_display="q"),
+        Binding("ctrl+l", "app.redraw", "redraw the screen", show=False, id="redraw", key_display="^l"),
+        Binding("ctrl+z", "app.suspend_process", "suspend: fg comes back", show=False, id="suspend", key_display="^z"),
+        Binding("ctrl+c", "interrupt", "stop the drag; at rest, quit", show=False, id="interrupt", key_display="^c"),
+        Binding("q,ctrl+q", "leave", "quit", id="quit", key_display="q"),
     ),
 }
 

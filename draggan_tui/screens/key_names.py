@@ -18,10 +18,13 @@ _NAMED = re.compile(r"\{([a-z0-9-]+)\}")
 def keys_shown(app: App[Any], binding: Binding) -> str:
     """All keys of a binding, as help lists them: `← h`."""
     changed = _changed(app, binding)
-    if changed is None and binding.key_display:
-        return binding.key_display
-    keys = (changed or binding.key).split(",")
-    return " ".join(app.get_key_display(Binding(key.strip(), "")) for key in keys)
+    keys = [key.strip() for key in (changed or binding.key).split(",")]
+    if changed is None:
+        free = [key for key in keys if not _has_other_use(app, key)]
+        if free == keys and binding.key_display:
+            return binding.key_display
+        keys = free
+    return " ".join(app.get_key_display(Binding(key, "")) for key in keys)
 
 
 def with_keys(app: App[Any], text: str) -> str:
@@ -33,6 +36,11 @@ def _first_key(app: App[Any], name: str) -> str:
     binding = _BINDINGS[name]
     key = (_changed(app, binding) or binding.key).split(",")[0].strip()
     return _WORDS.get(key) or app.get_key_display(Binding(key, ""))
+
+
+def _has_other_use(app: App[Any], key: str) -> bool:
+    """Whether the user has given a key of our own to something else."""
+    return any(key in keys.split(",") for keys in app._keymap.values())
 
 
 def _changed(app: App[Any], binding: Binding) -> str | None:

@@ -7,7 +7,7 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyte
@@ -21,7 +21,7 @@ RESTORED = b"\x1b[?1049l"  # the alternate screen is left
 
 
 class Terminal(PseudoTerminal):
-    """`draggan-tui` with these arguments, in `folder`; a context manager that leaves no process behind.
+    """`draggan-tui` (or another command) with these arguments, in `folder`; a context manager that leaves no process behind.
 
     Bytes are read as they come and parsed only when somebody looks, because pyte is slower than the program.
     """
@@ -34,18 +34,20 @@ class Terminal(PseudoTerminal):
         colorterm: str = "truecolor",
         largest_file: int | None = None,
         no_color: bool = False,
+        command: Sequence[str] = (str(PROGRAM),),
+        exported: Mapping[str, str] | None = None,
     ) -> None:
         columns, rows = size
         self.folder = folder
         self._parsed = 0
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
-        variables = environment(folder / "home", colorterm)
+        variables = {**environment(folder / "home", colorterm), **(exported or {})}
         if no_color:
             variables["NO_COLOR"] = "1"
         if largest_file is not None:
             variables["PYTHONDONTWRITEBYTECODE"] = "1"  # or it is cut short, and every later run stumbles over it
-        super().__init__([str(PROGRAM), *arguments], folder=folder, variables=variables, size=size)
+        super().__init__([*command, *arguments], folder=folder, variables=variables, size=size)
         if largest_file is not None:
             resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
 
@@ -61,6 +63,11 @@ class Terminal(PseudoTerminal):
         """The screen, its rows joined by newlines."""
         self.read(0)
         return "\n".join(self._parse().display)
+
+    def wipe(self) -> None:
+        """Forgets what was on the screen: what is there from now on has been painted since."""
+        self.read(0)
+        self._parse().reset()
 
     def backgrounds(self, columns: range, rows: range) -> list[str]:
         """Background colours of those cells, row by row, as rrggbb (or "default")."""

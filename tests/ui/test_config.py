@@ -140,6 +140,7 @@ def test_a_themes_path_is_relative_to_the_file(folder: Path) -> None:
         ("[keys]\nundo = 'shift+z'\n", "terminals do not send 'shift+z'; a capital letter is 'Z'"),
         ("[keys]\nundo = ''\n", "keys.undo (line 2): a key is empty"),
         ("[keys]\nundo = 'z,,y'\n", "keys.undo (line 2): a key is empty"),
+        ("[editor]\nescape_delay = -1\n", "editor.escape_delay (line 2): input should be greater than or equal to 0"),
         ("[keys]\nundo = 'ctrl+q'\n", "keys.undo (line 2): ctrl+q always quits; take another key"),
     ],
 )
@@ -224,8 +225,20 @@ def test_show(folder: Path) -> None:
     status, stdout, stderr = run("show")
     shown = tomllib.loads(stdout)
     assert (status, stderr) == (0, "")
-    assert shown["editor"] == {"theme": "light", "color": "auto", "model": "auto", "device": "auto"}
+    assert shown["editor"] == {"theme": "light", "color": "auto", "model": "auto", "device": "auto", "escape_delay": 0}
     assert shown["keys"] == {**default_keys(), "undo": "f9"}
+
+
+def test_keys_that_came_later_yield_to_those_of_an_older_configuration(folder: Path) -> None:
+    written(folder, "[keys]\nundo = 'ctrl+z'\nquit = 'q,ctrl+q,ctrl+c'\n")
+    status, stdout, stderr = run("show")
+    assert (status, stderr) == (0, "")
+    keys = tomllib.loads(stdout)["keys"]
+    assert keys["undo"] == "ctrl+z" and keys["redraw"] == "ctrl+l"
+    assert {"suspend", "interrupt"}.isdisjoint(keys)
+    written(folder, stdout)  # what is shown can be used
+    assert run("show")[:2] == (0, stdout)
+    assert "ctrl+z is the key of" in wrong(folder, "[keys]\nundo = 'ctrl+z'\nsuspend = 'ctrl+z'\n")
 
 
 def test_show_of_a_bad_file(folder: Path) -> None:

@@ -43,7 +43,7 @@ def command_colors(app: DragganApp, name: str) -> tuple[str, str]:
 
 
 async def test_every_action_of_the_editor_is_there_with_its_key_then_the_themes() -> None:
-    app = editor(keymap={"drag": "g,f5"})
+    app = editor(keymap={"drag": "f4,f5"})
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         listed = await opened(app, pilot)
@@ -55,7 +55,7 @@ async def test_every_action_of_the_editor_is_there_with_its_key_then_the_themes(
         keys = {what.split("  ")[0]: key for key, what in listed}
         assert (keys["undo"], keys["drag: start it, or stop it"], keys["larger brush"], keys["left"]) == (
             "u",
-            "g f5",
+            "f4 f5",
             "]",
             "← h",
         )

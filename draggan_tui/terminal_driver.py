@@ -1,0 +1,133 @@
+"""The editor's end of the terminal: Textual's driver, changed where shells, slow lines and containers need it otherwise.
+
+This is the one module that leans on private parts of Textual's driver and parser.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import select
+import signal
+import termios
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from textual._time import get_time
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+ESCAPE = "\x1b"
+INTRODUCERS = "[O"
+"""What follows Escape in the sequences of keys and of the mouse."""
+PACE = 0.1  # seconds between two looks at whether the driver is to stop
+
+
+class EscapeParser(XTermParser):
+    """Wait for the rest of a sequence only after what may begin one.
+
+    A slow line may deliver `ESC` and `[D` apart, so the wait after Escape has to be long; a letter that follows Escape is
+    a key of its own, and must not wait with it.
+    """
+
+    def __init__(self, debug: bool = False) -> None:
+        super().__init__(debug)
+        self._since_escape = ""
+
+    @property
+    def patience(self) -> float:
+        """Seconds until the present sequence is given up, or until the next look at the driver."""
+        return PACE if self._timeout_time is None else min(PACE, max(self._timeout_time - get_time(), 0))
+
+    def feed(self, data: str) -> Iterable[Message]:
+        if self._timeout_time is not None and (self._since_escape + data)[1:2] not in INTRODUCERS:
+            self._timeout_time = 0
+            yield from self.tick()
+        self._since_escape = (self._since_escape + data)[-64:]
+        self._since_escape = self._since_escape[max(self._since_escape.rfind(ESCAPE), 0) :]
+        yield from super().feed(data)
+
+
+class TerminalDriver(LinuxDriver):
+    """Textual's driver, but:
+
+    - the size is the terminal's own, whatever COLUMNS and LINES say;
+    - to suspend stops the process only where a shell can continue it, and never in the middle of a write;
+    - a SIGSTOP that ends leaves no second pair of threads behind, and everything is painted again;
+    - bytes that are not UTF-8 are no error, and a terminal that is gone is a hangup.
+    """
+
+    def __init__(
+        self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._loop.add_signal_handler(signal.SIGTSTP, self.suspend)
+        self._loop.add_signal_handler(signal.SIGCONT, self._enter_again)
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        with suppress(OSError):
+            columns, rows = os.get_terminal_size(self.fileno)
+            if columns and rows:
+                return columns, rows
+        return 80, 24
+
+    # Stopping and continuing ------------------------------------------------------------------------------
+
+    def suspend(self) -> None:
+        """Give the terminal back and stop until the shell continues the process in the foreground."""
+        self.suspend_application_mode()
+        self._loop.remove_signal_handler(signal.SIGCONT)
+        self._loop.remove_signal_handler(signal.SIGTSTP)
+        # By the default action: the kernel leaves it out where no shell could continue the process.
+        signal.raise_signal(signal.SIGTSTP)
+        self._loop.add_signal_handler(signal.SIGTSTP, self.suspend)
+        self._loop.add_signal_handler(signal.SIGCONT, self._enter_again)
+        self._take_terminal()
+
+    def _enter_again(self) -> None:
+        """Continued after a SIGSTOP, which no process can prepare for: the shell has used the terminal since."""
+        self.suspend_application_mode()
+        self._take_terminal()
+
+    def _take_terminal(self) -> None:
+        with suppress(termios.error):  # it is gone
+            # Changes nothing, but stops the process again if the shell has continued it in the background.
+            termios.tcsetattr(self.fileno, termios.TCSANOW, termios.tcgetattr(self.fileno))
+        self._must_signal_resume = True  # the app then paints everything
+        self.resume_application_mode()
+
+    def clear(self) -> None:
+        """Empty the screen, whatever another program has written or set there."""
+        self.write("\x1b[r\x1b[m\x1b[2J\x1b[?25l")
+        self._disable_line_wrap()
+        self._enable_mouse_support()
+
+    # Input ------------------------------------------------------------------------------------------------
+
+    def run_input_thread(self) -> None:
+        parser = EscapeParser(self._debug)
+        decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+        while not self.exit_event.is_set():
+            if select.select([self.fileno], [], [], parser.patience)[0]:
+                if not (data := self._read()):
+                    os.kill(os.getpid(), signal.SIGHUP)
+                    return
+                self._process(parser.feed(decode(data)))
+            self._process(parser.tick())
+        with suppress(EOFError):
+            self._process(parser.feed(""))
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self.fileno, 4096)
+        except OSError:
+            return b""
+
+    def _process(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self.process_message(message)

@@ -1,0 +1,86 @@
+"""The question at the start, whether to go on with a session that was not closed: each way out of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from draggan_engine.protocol.claim import ended_badly, forget
+from tests.end_to_end.keys import LOADED, session_folder
+from tests.end_to_end.terminal import RESTORED, Terminal
+from tests.tiny import save_tiny
+
+QUESTION = "was not closed"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A directory in which an editor was killed."""
+    save_tiny(tmp_path / "tiny.safetensors")
+    with start(tmp_path) as killed:
+        killed.wait_for(LOADED)
+        killed.send("\r")
+        killed.wait_for("target?")
+        killed.wait_for(lambda: list(tmp_path.glob("draggan-out/*/session.json")))
+        killed.signal(signal.SIGKILL)
+        killed.wait_for(lambda: killed.status is not None)
+    yield tmp_path
+
+
+def start(folder: Path) -> Terminal:
+    return Terminal("--model", "tiny.safetensors", folder=folder)
+
+
+def assert_left(terminal: Terminal, status: int, folder: Path) -> None:
+    """The terminal is as it was, nothing but a farewell is on it, and the session is offered again."""
+    assert terminal.wait() == status
+    assert RESTORED in terminal.raw
+    assert b"Traceback" not in terminal.raw and b"Error" not in terminal.raw
+    assert ended_badly(session_folder(folder))
+
+
+def test_the_question_can_be_left_and_is_asked_again(folder: Path) -> None:
+    for key in ("q", "\x03", "\x11"):
+        with start(folder) as terminal:
+            terminal.wait_for(QUESTION)
+            terminal.send(key)
+            assert_left(terminal, 0, folder)
+    for number, status in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+        with start(folder) as terminal:
+            terminal.wait_for(QUESTION)
+            terminal.signal(number)
+            assert_left(terminal, status, folder)
+
+
+def test_escape_begins_a_new_session_and_keeps_the_question_for_the_next_start(folder: Path) -> None:
+    with start(folder) as terminal:
+        terminal.wait_for(QUESTION)
+        terminal.wait_for("ask again next time")
+        terminal.send("\x1b")
+        terminal.wait_for(LOADED)
+        terminal.send("q")
+        assert_left(terminal, 0, folder)
+    with start(folder) as terminal:
+        terminal.wait_for(QUESTION)
+        terminal.send("y")
+        terminal.wait_for("target?")
+        terminal.send("q")
+        assert terminal.wait() == 0
+    assert not ended_badly(session_folder(folder))
+
+
+@pytest.mark.parametrize("awaited", [b"\x1b[?1049h", b"tiny"])
+def test_a_signal_while_the_editor_opens(folder: Path, awaited: bytes) -> None:
+    with start(folder) as terminal:
+        terminal.wait_for(lambda: awaited in terminal.raw)
+        terminal.signal(signal.SIGTERM)
+        assert_left(terminal, 143, folder)
+    forget(session_folder(folder))  # so that there is nothing to ask
+    with start(folder) as terminal:
+        terminal.wait_for(lambda: awaited in terminal.raw)
+        terminal.signal(signal.SIGTERM)
+        assert terminal.wait() == 143
+        assert RESTORED in terminal.raw and b"Traceback" not in terminal.raw

@@ -1,0 +1,125 @@
+"""What the terminal is: its size, what it can do, and keys whose bytes come in pieces."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+
+import pytest
+
+from draggan_tui.terminal_driver import EscapeParser
+from tests.end_to_end.keys import LOADED
+from tests.end_to_end.terminal import Terminal
+from tests.tiny import save_tiny
+
+OVER_SSH = {"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
+DRIBBLE = 0.12  # seconds between two pieces, as over a slow line
+SEQUENCES = {"left": "\x1b[D", "insert": "\x1b[2~", "shift+left": "\x1b[1;2D", "end": "\x1bOF"}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save_tiny(tmp_path / "tiny.safetensors")
+
+
+def width(terminal: Terminal) -> int:
+    """How many columns are painted: the last row's keys end with help, at the right."""
+    return max(len(line.rstrip()) for line in terminal.text().splitlines())
+
+
+def test_the_terminals_own_size_counts_not_an_exported_one(model: Path, tmp_path: Path) -> None:
+    exported = {"COLUMNS": "80", "LINES": "24"}
+    with Terminal("--model", str(model), folder=tmp_path, size=(120, 40), exported=exported) as terminal:
+        terminal.wait_for(LOADED)
+        terminal.wait_for(lambda: "? help" in terminal.text().splitlines()[39])
+        for columns, rows in ((150, 45), (100, 30)):
+            terminal.resize(columns, rows)
+            terminal.wipe()
+            terminal.wait_for(lambda rows=rows: "? help" in terminal.text().splitlines()[rows - 1])
+            assert 80 < width(terminal) <= columns
+        terminal.send("q")
+        assert terminal.wait() == 0
+
+
+@pytest.mark.parametrize("name", ["dumb", "unknown", ""])
+@pytest.mark.parametrize("command", [(), ("open", ".")])
+def test_a_terminal_without_a_cursor_is_refused_in_one_line(
+    tmp_path: Path, name: str, command: tuple[str, ...]
+) -> None:
+    with Terminal(*command, folder=tmp_path, size=(300, 24), exported={"TERM": name}) as terminal:
+        assert terminal.wait() == 2
+        (line,) = terminal.text().split("\n")[0:1]
+        assert line.startswith(f"draggan-tui: the editor cannot be drawn here: TERM is {name or 'not set'}")
+        assert terminal.raw.count(b"\n") == 1 and b"\x1b" not in terminal.raw
+
+
+def dribble(terminal: Terminal, keys: str) -> None:
+    for piece in keys:
+        terminal.send(piece)
+        time.sleep(DRIBBLE)  # what is tested is this pace
+
+
+@pytest.mark.parametrize("sequence", ["\x1b[D", "\x1b[1;2D"])
+def test_over_ssh_an_arrow_whose_bytes_come_in_pieces_is_an_arrow(model: Path, tmp_path: Path, sequence: str) -> None:
+    with Terminal("--model", str(model), folder=tmp_path, exported=OVER_SSH) as terminal:
+        terminal.wait_for(LOADED)
+        terminal.send("\r")  # a pair that Escape would delete, and D would take in hand
+        terminal.wait_for("target?")
+        x, y = terminal.cursor()
+        dribble(terminal, sequence)
+        terminal.wait_for(lambda: terminal.cursor()[0] < x)
+        assert terminal.cursor()[1] == y
+        assert "target?" in terminal.text() and "LEAD" not in terminal.text()
+        terminal.send("\x1b")
+        terminal.wait_for(lambda: "target?" not in terminal.text())  # by itself it is Escape, if later
+
+
+def test_the_wait_after_escape_can_be_configured(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "home" / "config" / "draggan-tui"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text("[editor]\nescape_delay = 1500\n")
+    with Terminal("--model", str(model), folder=tmp_path) as terminal:
+        terminal.wait_for(LOADED)
+        x, _ = terminal.cursor()
+        terminal.send("\x1b")
+        time.sleep(1)  # less than was configured, and more than any default
+        terminal.send("[D")
+        terminal.wait_for(lambda: terminal.cursor()[0] < x)
+
+
+# The parser ---------------------------------------------------------------------------------------------
+
+
+def keys_of(pieces: list[str]) -> list[str]:
+    """The keys that a parser makes of pieces that come one after the other, none of them too late."""
+    parser = EscapeParser()
+    return [event.key for piece in pieces for event in parser.feed(piece)]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("key", SEQUENCES)
+def test_a_sequence_is_one_key_wherever_it_is_cut(key: str) -> None:
+    sequence = SEQUENCES[key]
+    for count in range(len(sequence)):
+        for cuts in itertools.combinations(range(1, len(sequence)), count):
+            pieces = [sequence[start:end] for start, end in itertools.pairwise([0, *cuts, len(sequence)])]
+            assert keys_of(pieces) == [key]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "keys"),
+    [
+        (["\x1b", "j"], ["escape", "j"]),
+        (["\x1b", "jj", "\x1b", "\x1b[D"], ["escape", "j", "j", "escape", "left"]),
+        (["\x1bj", "k"], ["alt+j", "k"]),  # together they are Alt and j
+        (["a\x1b", "\r"], ["a", "escape", "enter"]),
+    ],
+)
+def test_what_cannot_go_on_with_a_sequence_does_not_wait(pieces: list[str], keys: list[str]) -> None:
+    assert keys_of(pieces) == keys
+
+
+def test_the_mouse_in_pieces_is_the_mouse() -> None:
+    parser = EscapeParser()
+    events = [event for piece in "\x1b[<0;12;7M" for event in parser.feed(piece)]
+    assert [type(event).__name__ for event in events] == ["MouseDown"]
