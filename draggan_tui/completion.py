@@ -35,7 +35,10 @@ def sessions(incomplete: str) -> list[str]:
     """The last sessions, wherever they are, then those in the folder that is being typed."""
     from draggan_engine.recent import recent
 
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # it was deleted
+        return []
     last = (folder.relative_to(here) if folder.is_relative_to(here) else folder for folder in recent())
     typed = Path(incomplete if incomplete.endswith("/") else Path(incomplete).parent)
     there = sorted(path.parent for path in typed.glob("*/session.json"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
@@ -12,11 +13,25 @@ import typer
 def friendly() -> Iterator[None]:
     """An error becomes one line on stderr and its exit code; a traceback goes to the log file."""
     try:
+        _check_working_directory()
         yield
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
         raise typer.Exit(explain(error)) from error
+
+
+def _check_working_directory() -> None:
+    """
+    Raises:
+        InputError: it was deleted, so that no relative path means anything, and torch cannot be loaded.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        from draggan_engine.protocol.errors import InputError
+
+        raise InputError("the working directory was deleted; change to another one (cd)") from error
 
 
 def explain(error: Exception) -> int:

@@ -37,6 +37,7 @@ from .protocol.edit import Edit, Mask
 from .protocol.errors import DragganError, EditError, InputError, StorageError
 from .protocol.history import DragPath, DragRecord, Entry, History
 from .protocol.output import check_output
+from .protocol.utf8_path import is_utf8
 from .recent import remember
 from .session_directory import begin_directory, copy_drags, drag_directory, make_directory
 from .session_file import MASK, ModelReference, Result, SessionFile, read_history, read_session
@@ -138,7 +139,8 @@ class SessionStore:
             path: the file that it was read from.
         """
         with self._lock:
-            self._model = ModelReference(name=name, sha256=sha256, path=str(path.resolve()))
+            resolved = path.resolve()
+            self._model = ModelReference(name=name, sha256=sha256, path=str(resolved) if is_utf8(resolved) else None)
 
     @property
     def model(self) -> str:

@@ -25,6 +25,7 @@ from .protocol.atomic import atomic_write
 from .protocol.errors import InputError
 from .protocol.geometry import Point
 from .protocol.history import DragPath, DragRecord
+from .protocol.utf8_path import utf8_path
 
 NAME = "steps.safetensors"
 MOST = 1000  # steps that are kept; of a longer drag every second, fourth, …
@@ -140,7 +141,7 @@ def read_steps(folder: Path) -> Steps:
     if not path.is_file():
         raise InputError(f"{path}: the steps of this drag were not kept")
     try:
-        with safe_open(path, "np") as file:
+        with utf8_path(path) as readable, safe_open(readable, "np") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in ("ws", "before", "handles", "targets", "steps")}
         return Steps(

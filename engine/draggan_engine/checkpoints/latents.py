@@ -20,6 +20,7 @@ from torch import Tensor
 from ..protocol.atomic import atomic_write
 from ..protocol.errors import CheckpointError
 from ..protocol.output import LATENTS, check_suffix
+from ..protocol.utf8_path import utf8_path
 from .foreign import PICKLE, ZIP, read_root
 from .reading import mapped, opened, printable
 from .stand_ins import ArrayRecord
@@ -95,14 +96,17 @@ def _chosen(path: Path) -> tuple[Path, str]:
     """The file, and which of its latents is meant; "" where that is not said.
 
     Raises:
-        CheckpointError: it is a session, without the latent that is meant.
+        CheckpointError: it is a session, without the latent that is meant, or nothing that can be looked at.
     """
     base, _, name = str(path).rpartition("#")
-    file, name = (Path(base), name) if base and not path.exists() else (path, "")
-    session = file.parent if file.name == _OF_SESSION else file
-    if (session / "session.json").is_file():
-        return _chosen_in_session(session, name)
-    return (file, name) if file.is_file() else (path, "")
+    try:
+        file, name = (Path(base), name) if base and not path.exists() else (path, "")
+        session = file.parent if file.name == _OF_SESSION else file
+        if (session / "session.json").is_file():
+            return _chosen_in_session(session, name)
+        return (file, name) if file.is_file() else (path, "")
+    except OSError as error:  # a name that is too long, a directory that may not be searched
+        raise CheckpointError(f"{path}: it cannot be read ({error.strerror}); {_WAYS}") from error
 
 
 def _chosen_in_session(session: Path, name: str) -> tuple[Path, str]:
@@ -141,7 +145,7 @@ def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
         if head.startswith(ZIP) and (arrays := _npz(path)):
             return arrays
         if head[8:] == b"{":
-            with safe_open(path, framework="pt") as stored:
+            with utf8_path(path) as readable, safe_open(readable, framework="pt") as stored:
                 return {key: _array(stored.get_tensor(key)) for key in stored.keys()}  # noqa: SIM118 (not a dictionary)
     except Exception as error:  # hostile or broken headers can fail in any way
         raise CheckpointError(f"{path}: it cannot be read ({printable(str(error), 200)}); {_WAYS}") from error

@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor
 
 from ..protocol.atomic import atomic_write
 from ..protocol.errors import CheckpointError
+from ..protocol.utf8_path import is_utf8
 from .native_header import FORMAT, FORMAT_VERSION, NativeConfig, NativeInfo, checked, entry
 from .parts import DiscriminatorPart, GeneratorPart, ModelParts
 from .reading import printable
@@ -51,7 +52,10 @@ def save_native(
         tensors |= {_DISCRIMINATOR + key: _stored(tensor, dtype, seen) for key, tensor in discriminator.state.items()}
     with atomic_write(path) as part:
         try:
-            save_file(tensors, part, metadata)
+            if is_utf8(part):
+                save_file(tensors, part, metadata)
+            else:
+                part.write_bytes(save(tensors, metadata))
         except SafetensorError as error:
             raise _os_error(error) from error
 

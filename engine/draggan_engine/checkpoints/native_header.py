@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from ..networks.config import DiscriminatorConfig, GeneratorConfig
 from ..protocol.edit import Document, DragSettings
 from ..protocol.errors import CheckpointError
+from ..protocol.utf8_path import utf8_path
 from .reading import opened, printable
 
 FORMAT = "draggan-tui"
@@ -71,7 +72,7 @@ def read_info(path: Path) -> NativeInfo:
 def checked(path: Path, framework: Literal["np", "pt"] = "np") -> Iterator[Any]:
     """The open file, its format and version checked."""
     try:
-        with opened(path), safe_open(path, framework=framework) as file:
+        with opened(path), utf8_path(path) as readable, safe_open(readable, framework=framework) as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise CheckpointError(

@@ -60,7 +60,7 @@ def write_report(folder: Path, out: Path, command: str, date: str) -> None:
     for write in (_landmarks, _paired, _ablation, _mask, _tracking):
         blocks += write(run)
     with atomic_write(out) as part:
-        part.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
+        part.write_text("\n\n".join(blocks) + "\n", encoding="utf-8", errors="surrogateescape")
 
 
 @dataclass(frozen=True)

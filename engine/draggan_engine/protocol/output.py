@@ -55,7 +55,7 @@ def check_writable(directory: Path) -> None:
     missing: list[str] = []
     try:
         existing = directory.absolute()
-        while not _exists(existing):
+        while not os.path.lexists(existing):
             missing.append(existing.name)
             existing = existing.parent
         with tempfile.TemporaryDirectory(prefix=".draggan-", dir=existing) as trial:
