@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich_pixels import HalfcellRenderer, Pixels
 
+from draggan_engine import session_directory
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.checkpoints.latents import read_latent
 from draggan_engine.drag import DragAtRest, DragSession, DragStep
@@ -43,7 +44,6 @@ FLAGS = {
     "precision": "--precision",
 }  # fmt: skip
 """The option of `drag` for each field of `DragSettings`."""
-DEFAULT_OUT = Path("draggan-out")
 _NUMBER = r"\s*(-?\d{1,9}(?:\.\d*)?)\s*"
 _PAIR = re.compile(f"{_NUMBER},{_NUMBER}:{_NUMBER},{_NUMBER}")
 
@@ -155,7 +155,7 @@ def _check_outputs(request: DragRequest) -> None:
         DragganError: the session or the film could not be written.
     """
     if request.out is None:
-        check_writable(DEFAULT_OUT)
+        check_writable(session_directory.DEFAULT)
     else:
         check_output(request.out)
     if request.film is not None:
@@ -304,7 +304,8 @@ def _report(
     if console.is_terminal:
         _side_by_side(console, before, after)
     left = sum(p.distance for p in record.pairs) / len(record.pairs)
-    console.print(f"{record.reason}: {record.steps} steps, {record.seconds:.1f} s, {left:.1f} px left", highlight=False)
+    steps = "1 step" if record.steps == 1 else f"{record.steps} steps"
+    console.print(f"{record.reason}: {steps}, {record.seconds:.1f} s, {left:.1f} px left", highlight=False)
     if folder is not None:
         console.print(f"files: {folder}", highlight=False, soft_wrap=True)
     if film is not None:

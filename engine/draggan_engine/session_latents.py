@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save
 
 from .protocol.atomic import atomic_write
 from .protocol.errors import InputError
+from .protocol.utf8_path import utf8_path
 from .session_directory import drag_directory, make_directory
 
 NAME = "latents.safetensors"
@@ -92,7 +93,8 @@ class SessionLatents:
 
 def _load(path: Path) -> dict[str, Latent]:
     try:
-        latents: dict[str, Latent] = load_file(path)
+        with utf8_path(path) as readable:
+            latents: dict[str, Latent] = load_file(readable)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: it cannot be read ({error}); restore it, or undo to an earlier image") from error
     return latents
