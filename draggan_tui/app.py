@@ -31,6 +31,9 @@ from draggan_tui.terminal_driver import TerminalDriver
 from draggan_tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
+    from textual.actions import ActionParseResult
+    from textual.dom import DOMNode
+
     from draggan_tui.engine_client import EngineClient
     from draggan_tui.engine_process import EngineProcess
     from draggan_tui.screens.editor import EditorScreen
@@ -239,6 +242,16 @@ class DragganApp(App[None]):
             # Typed ahead: it went to the editor before what has opened over it was there, and belongs to that.
             event.prevent_default()
             await self.on_event(Key(event.key, event.character))
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        if default_namespace is not None and default_namespace is getattr(self, "editor", None):
+            self.editor.begin_command()
+        return await super().run_action(action, default_namespace, namespaces)
 
     async def action_quit(self) -> None:
         # Textual binds this to Ctrl-q in every screen; it must not pass by what is unsaved.

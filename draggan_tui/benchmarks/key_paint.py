@@ -17,7 +17,7 @@ from draggan_engine.protocol.errors import BenchmarkError
 
 from .pseudo_terminal import PseudoTerminal
 
-READ_OUT = re.compile(rb"\d+\.\d, \d+\.\d")
+READ_OUT = re.compile(rb"\d+\.\d +\d+\.\d")
 AROUND = "ljhk"
 PAUSES = (0.02, 0.06)  # seconds between a paint and the next key, at random: not in step with the drag's frames
 

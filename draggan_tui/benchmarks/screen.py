@@ -54,7 +54,7 @@ def _show_keys(count: int) -> None:
         print(f"from a key to its paint, {count} keys, {columns}×{rows} cells")
         resting = _show_paints("at rest", paints(terminal, count), AT_REST)
         terminal.send(f"{TYPED_PAIR}9999.")
-        terminal.until(lambda output: b"it/s" in output[-100_000:], "the drag's first step")
+        terminal.until(lambda output: b"steps/s" in output[-100_000:], "the drag's first step")
         dragging = _show_paints("during a drag", paints(terminal, count), DRAGGING)
     print(f"  ratio of the p95s: {dragging / resting:.2f}", flush=True)
 

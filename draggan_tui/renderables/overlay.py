@@ -18,10 +18,23 @@ from draggan_tui.renderables.cells import BOLD, REVERSE, Cells
 from draggan_tui.renderables.halfblocks import RAMP, colored_shades, halfblocks, shades
 from draggan_tui.renderables.palette import ColorDepth, dither
 from draggan_tui.renderables.signs import PairMark, Sign, place_signs
-from draggan_tui.renderables.strokes import cross, edge, legible_ground, line_pixels, outline, paint_against, pale, tint
+from draggan_tui.renderables.strokes import (
+    cross,
+    edge,
+    legible_ground,
+    line_pixels,
+    outline,
+    paint,
+    paint_against,
+    pale,
+    tint,
+    visible_color,
+)
 from draggan_tui.themes import CanvasColors, Rgb
 
 __all__ = ["Overlay", "PairMark", "compose"]
+
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,9 +105,8 @@ def _paint_marks(pixels: NDArray[np.uint8], overlay: Overlay, colors: CanvasColo
         if pair.enabled and pair.target is not None:
             paint_against(pixels, line_pixels(pair.handle, pair.target), colors.line)
     if overlay.cursor is not None:
-        near, far = cross(overlay.cursor)
-        paint_against(pixels, near, colors.cursor)
-        paint_against(pixels, far, (0, 0, 0))
+        arms = cross(overlay.cursor)
+        paint(pixels, arms, visible_color(pixels, arms, (colors.cursor, BLACK, WHITE)))
 
 
 def _shades_with_marks(ground: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> Cells:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,10 +23,32 @@ def line_pixels(start: tuple[int, int], end: tuple[int, int]) -> Pixels:
     return np.asarray(np.rint(np.array(start) + way * (np.array(end) - np.array(start))).astype(np.intp))
 
 
-def cross(center: tuple[int, int]) -> tuple[Pixels, Pixels]:
-    """The pixels one and two away from `center` in the four directions, each `[4, 2]` (column, row)."""
+def cross(center: tuple[int, int]) -> Pixels:
+    """The pixels one and two away from `center` in the four directions, `[8, 2]` (column, row)."""
     arms = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
-    return np.array(center) + arms, np.array(center) + 2 * arms
+    return np.asarray(np.array(center) + np.concatenate([arms, 2 * arms]))
+
+
+def visible_color(picture: NDArray[np.uint8], pixels: Pixels, colors: Sequence[Rgb]) -> Rgb:
+    """The colour that stands out best, in lightness, from the ground under most of the pixels.
+
+    Args:
+        picture: `uint8 [H, W, 3]`.
+        pixels: `[n, 2]` (column, row); those outside are left out.
+        colors: the first is taken wherever it stands out enough.
+    """
+    columns, rows = _inside(picture, pixels)
+    if not len(columns):
+        return colors[0]
+    ground = luma(picture[rows, columns])
+    contrasts = [float(np.median(np.abs(ground - luma(np.array(color))))) for color in colors]
+    return colors[0] if contrasts[0] >= _APART else colors[int(np.argmax(contrasts))]
+
+
+def paint(picture: NDArray[np.uint8], pixels: Pixels, color: Rgb) -> None:
+    """Paints pixels of `uint8 [H, W, 3]`; those outside are left out."""
+    columns, rows = _inside(picture, pixels)
+    picture[rows, columns] = color
 
 
 def paint_against(picture: NDArray[np.uint8], pixels: Pixels, color: Rgb) -> None:
@@ -32,13 +56,18 @@ def paint_against(picture: NDArray[np.uint8], pixels: Pixels, color: Rgb) -> Non
 
     Pixels outside are left out.
     """
-    height, width, _ = picture.shape
-    columns, rows = pixels[:, 0], pixels[:, 1]
-    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    columns, rows = columns[inside], rows[inside]
+    columns, rows = _inside(picture, pixels)
     light = luma(np.array(color))
     hidden = np.abs(luma(picture[rows, columns]) - light) < _APART
     picture[rows, columns] = np.where(hidden[:, None], 0 if light > 0.5 else 255, np.array(color)).astype(np.uint8)
+
+
+def _inside(picture: NDArray[np.uint8], pixels: Pixels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Columns and rows of the pixels that are in the picture."""
+    height, width, _ = picture.shape
+    columns, rows = pixels[:, 0], pixels[:, 1]
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    return columns[inside], rows[inside]
 
 
 def pale(color: Rgb) -> Rgb:

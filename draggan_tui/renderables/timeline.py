@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.text import Text
+from textual.content import Content
 
 from draggan_tui.timeline import Paths, Place, way
+
+from .facts import ACCENT, MUTED
 
 HERE, BEGIN = "◆", "╺"
 _SHORTEST, _DOTS = 4, 3
@@ -50,7 +52,7 @@ def stretches(place: Place, paths: Paths) -> tuple[Stretch, ...]:
     return tuple(found)
 
 
-def timeline(stretches: Sequence[Stretch], width: int, label: str = "") -> Text:
+def timeline(stretches: Sequence[Stretch], width: int, label: str = "") -> Content:
     """One row of `width` cells: the line on the left, the label on the right, where it fits."""
     if width < len(label) + _LINE:
         label = ""
@@ -61,13 +63,16 @@ def timeline(stretches: Sequence[Stretch], width: int, label: str = "") -> Text:
         if stretch.done:
             here = len(signs) - 1 + max(length * stretch.done // stretch.length, 1)
         signs.extend(_signs(stretch, length))
-    line = Text().append("".join(signs[: here + 1]), style="bold")
-    line.append("".join(signs[here + 1 :]), style="dim")
-    line.plain = line.plain[:here] + HERE + line.plain[here + 1 :]
-    if len(line) > room:
-        line = _window(line, here, room)
-    line.truncate(room, pad=True)
-    return line + Text(f" {label}" if label else "")
+    signs[here] = HERE
+    if len(signs) > room:
+        signs, here = _window(signs, here, room)
+    ahead = "".join(signs[here + 1 :]).ljust(room - here - 1)
+    return Content.assemble(
+        ("".join(signs[:here]), "bold"),
+        (HERE, f"bold {ACCENT}"),
+        (ahead, MUTED),
+        (f" {label}" if label else "", MUTED),
+    )
 
 
 def _lengths(stretches: Sequence[Stretch], room: int) -> list[int]:
@@ -95,14 +100,12 @@ def _signs(stretch: Stretch, length: int) -> str:
     return f"┝{(number if len(number) <= length - 2 else '').ljust(length - 2, '━')}┥"
 
 
-def _window(line: Text, here: int, room: int) -> Text:
-    """The part round the present place, with `…` where something is left out."""
-    first = min(max(here - room // 2, 0), len(line) - room)
-    part = line[first : first + room]
-    signs = list(part.plain)
+def _window(signs: list[str], here: int, room: int) -> tuple[list[str], int]:
+    """The part round the present place, with `…` where something is left out, and the present place in it."""
+    first = min(max(here - room // 2, 0), len(signs) - room)
+    part = signs[first : first + room]
     if first > 0 and here != first:
-        signs[0] = "…"
-    if first + room < len(line) and here != first + room - 1:
-        signs[-1] = "…"
-    part.plain = "".join(signs)
-    return part
+        part[0] = "…"
+    if first + room < len(signs) and here != first + room - 1:
+        part[-1] = "…"
+    return part, here - first

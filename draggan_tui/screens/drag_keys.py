@@ -45,7 +45,7 @@ class DragKeys(SessionScreen):
             self.workspace.begin_drag()
             self._send_drag(StartDrag(**self._looking(), max_steps=max_steps))
 
-        self.attempt(start, "dragging: {drag} stops")
+        self.attempt(start)
 
     def action_lead(self) -> None:
         """Takes the selected handle in hand, or lets it go."""
@@ -58,13 +58,13 @@ class DragKeys(SessionScreen):
             led = self.workspace.begin_leading()
             self._send_drag(StartDrag(**self._looking(), live=led))
 
-        self.attempt(start, "the picture follows the cursor: {lead} lets go, {drag} stops")
+        self.attempt(start, "move the cursor: the image follows it")
 
     def let_go(self) -> None:
         self.sync()
         self.workspace.let_go()
         self.engine.send(Lead(target=None))
-        self.say("let go: the drag ends when it is at rest; {drag} stops it")
+        self.say("let go: the drag ends when the handle is at rest")
         self.show_state()
 
     def _looking(self) -> _Size:
@@ -86,4 +86,4 @@ class DragKeys(SessionScreen):
 
     def _settings_chosen(self, edit: Edit | None) -> None:
         if edit is not None:
-            self.attempt(lambda: self.workspace.change(edit), "settings taken")
+            self.attempt(lambda: self.workspace.change(edit), "settings changed")

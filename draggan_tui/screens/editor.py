@@ -9,7 +9,6 @@ from draggan_engine.protocol.messages import Export, ExportFile, ListModels
 from draggan_tui import themes
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.widgets.hint import Hint
 from draggan_tui.workspace import Workspace
 
 from .dialogs import Help
@@ -59,10 +58,9 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
         def place() -> None:
             waiting = self.workspace.place()
             number = (self.workspace.selected or 0) + 1
-            then = f"handle {number}: move to its target, {{place}}"
-            self.say(then if waiting else f"pair {number} is set: {{drag}} drags")
+            self.say(f"handle {number} is set: move to its target" if waiting else f"pair {number} is set")
             if waiting:
-                self.warn_if_flat(", {place} sets its target")
+                self.warn_if_flat()
 
         self.attempt(place)
 
@@ -74,7 +72,7 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
         if self.pointer.busy:
             self.pointer.drop()
         elif not self.workspace.cancel():
-            self.query_one(Hint).end()
+            self.end_hints()
         self.say("" if grab is None else f"{grab} is back where it was")
         self.sync()
 
@@ -99,7 +97,7 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
 
     def _model_chosen(self, spec: str | None) -> None:
         if spec == self.engine.model:
-            self.say(f"{spec} is the present model")
+            self.say(f"{spec} is open already")
         elif spec is not None:
             self.run_worker(self.change_model(spec))
 
@@ -144,4 +142,4 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
             self.say(str(error), "bad")
             return
         self.post_message(ThemeChosen(theme))
-        self.say(f"theme {name}, for this run; draggan-tui config edit keeps one")
+        self.say(f"theme {name} for this session; draggan-tui config edit keeps it for good")

@@ -16,10 +16,10 @@ from .branches import Branches, Chosen
 from .session import SessionScreen
 
 SHOWS: dict[Comparison, str] = {
-    "after": "the picture as it is",
-    "before": "before",
-    "split": "left of the cursor before, right of it after",
-    "difference": "what has changed, three times as strong",
+    "after": "the image as it is now",
+    "before": "the image before",
+    "split": "before is left of the cursor, after right of it",
+    "difference": "the difference, amplified three times",
 }
 
 

@@ -26,6 +26,8 @@ KEYS: dict[str, tuple[Binding, ...]] = {
         ),
         Binding("minus", "zoom(-1)", "zoom out", show=False, id="zoom-out", key_display="-"),
         Binding("z", "fit", "zoom to the whole picture", show=False, id="zoom-fit"),
+        Binding("p", "side_panel", "hide or show the panels beside the image", show=False, id="side-panel"),
+        Binding("P", "image_only", "hide or show all but the image", show=False, id="image-only"),
         Binding("colon", "goto", "to typed coordinates: 64,70 or +3,-2", show=False, id="goto", key_display=":"),
     ),
     "Points": (

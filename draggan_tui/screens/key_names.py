@@ -11,7 +11,7 @@ from textual.binding import Binding
 from .key_map import KEYS
 
 _BINDINGS = {binding.id: binding for bindings in KEYS.values() for binding in bindings}
-_WORDS = {"enter": "Enter", "tab": "Tab", "space": "Space", "escape": "Escape", "backspace": "Backspace"}
+_WORDS = {"enter": "Enter", "tab": "Tab", "space": "Space", "escape": "Esc", "backspace": "Backspace"}
 _NAMED = re.compile(r"\{([a-z0-9-]+)\}")
 
 

@@ -13,7 +13,7 @@ class MaskKeys(SessionScreen):
     """Painting, shapes, growing, files."""
 
     def action_pen(self) -> None:
-        down = "pen down: what the cursor passes may move; {pen} lifts it"
+        down = "pen down: what the cursor passes may move"
         self.attempt(lambda: self.workspace.toggle_pen(self.grid()), "pen up" if self.workspace.pen else down)
 
     def action_toggle_cell(self) -> None:
@@ -28,9 +28,7 @@ class MaskKeys(SessionScreen):
     def action_shape(self) -> None:
         if self.attempt(self.workspace.next_shape):
             shape = self.workspace.shape
-            more = "ellipse" if shape is not None and shape.form == "rectangle" else "none"
-            keys = f"move, {{place}} sets, {{erase-shape}} erases; {{shape}}: {more}"
-            self.say("no shape" if shape is None else f"{shape.form}: {keys}")
+            self.say("no shape" if shape is None else f"{shape.form}: it reaches from here to the cursor")
 
     def action_erase_shape(self) -> None:
         self.finish_shape(False)

@@ -12,14 +12,15 @@ class PointKeys(SessionScreen):
     """Selecting, moving, copying, disabling, deleting."""
 
     def action_retarget(self) -> None:
-        self.attempt(self.workspace.retarget, "new target: {drag} drags")
+        if self.attempt(self.workspace.retarget):
+            self.say(f"pair {(self.workspace.selected or 0) + 1} has a new target")
 
     def action_grab(self, part: Part) -> None:
         """Takes a point of the selected pair into the hand; a second time leaves it where it is."""
         if self.workspace.grab is not None:
             self.drop()
         elif self.attempt(lambda: self.workspace.take(part)):
-            self.say(f"{self.workspace.grab} is grabbed: move, {{place}} drops it, {{cancel}} puts it back")
+            self.say(f"{self.workspace.grab} is grabbed: it moves with the cursor")
 
     def drop(self) -> None:
         def drop() -> None:
@@ -44,7 +45,7 @@ class PointKeys(SessionScreen):
             number = (self.workspace.selected or 0) + 1
             self.workspace.duplicate(self.grid())
             copy = len(self.workspace.edit.pairs)
-            self.say(f"pair {copy} is a copy of pair {number}: {{grab}} grabs its handle, {{grab-target}} its target")
+            self.say(f"pair {copy} is a copy of pair {number}")
             self.warn_if_flat()
 
         self.attempt(duplicate)
@@ -57,7 +58,7 @@ class PointKeys(SessionScreen):
 
         self.attempt(toggle)
 
-    def warn_if_flat(self, further: str = "") -> None:
+    def warn_if_flat(self) -> None:
         """Says so if the selected handle is on a flat patch; the inspector marks it as long as it is there."""
         work = self.workspace
         picture = self.pictures.get(work.edit.source)
@@ -67,7 +68,7 @@ class PointKeys(SessionScreen):
         if is_flat(picture, handle, work.edit.settings.r2, work.picture):
             self.flat.add(self.flat_key(handle))
             number = work.selected + 1
-            self.say(f"handle {number} is on a flat patch and may drift: {{grab}} moves it{further}", "warning")
+            self.say(f"handle {number} is on a flat patch and may drift", "warning")
 
     def action_select(self, step: int) -> None:
         self.go(lambda: self.workspace.select(step))

@@ -69,7 +69,7 @@ class Pointer:
                 point, work.edit, partial(self._move, index, part, point), f"{part} {index + 1} is moved"
             )
         else:
-            done = f"pair {len(work.edit.pairs) + 1} is set: {{drag}} drags"
+            done = f"pair {len(work.edit.pairs) + 1} is set"
             self._gesture = _Gesture(point, work.edit, partial(self._connect, point), done)
 
     def drag(self, point: Point, view: Viewport) -> None:

@@ -38,13 +38,12 @@ from draggan_engine.protocol.messages import (
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.pictures import Picture
 from draggan_tui.renderables.changes import counted
-from draggan_tui.renderables.facts import seconds_text
+from draggan_tui.renderables.drag_outcome import outcome_text, reason_text
 from draggan_tui.renderables.loading import loading_text, model_label
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.themes import EditorTheme
 from draggan_tui.viewport import SCROLL_OFF
 from draggan_tui.widgets.canvas import Canvas
-from draggan_tui.widgets.hint import Hint
 from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.workspace import Workspace
 
@@ -54,13 +53,6 @@ from .models import Models
 from .stage import ENGINE_GONE, NO_MODEL, StageScreen
 
 NO_ENGINE = "no engine: {restart-engine} restarts it"
-REASONS = {
-    "reached": "reached",
-    "max_steps": "ended at the most steps",
-    "stopped": "stopped",
-    "diverged": "diverged; the last finite picture is kept (a smaller step size may help)",
-    "interrupted": "interrupted",
-}
 
 
 class EngineSaid(Message):
@@ -219,9 +211,9 @@ class SessionScreen(StageScreen):
             case Exporting() as event:
                 self.say(f"exporting: frame {event.done} of {event.total}")
             case Exported() as event:
-                self.say(f"saved: {_where(event.files)}", "good")
+                self.say(f"saved to {_where(event.files)}", "good")
                 if work.edit.latent:
-                    self.query_one(Hint).end()
+                    self.end_hints()
             case Resumed() as event:
                 new = [entry for entry in event.entries if entry.id not in work.history.entries]
                 self._recovered = [entry.record for entry in new if entry.record is not None]
@@ -231,7 +223,7 @@ class SessionScreen(StageScreen):
             case DragRead() as event:
                 self.drag_read(event.path)
             case DragStarted() as event:
-                self.query_one(Inspector).begin_drag(event.number)
+                self._drag_started(event.number)
                 if event.notice is not None:
                     self.say(event.notice)
             case DragProgress() as event:
@@ -254,23 +246,22 @@ class SessionScreen(StageScreen):
         self.device = event.device
         self.loaded_so_far, self._asked_for = None, None
         if first and self.folder is not None:
-            self.say(f"this session goes on: {self.folder}")
-        elif first:
-            self.say("{place} places a handle, then its target; {drag} drags; {help} shows all keys")
+            self.say(f"opened the session in {self.folder}")
         elif another:
             self._begin_session()
-        else:
-            self.say("the engine is back")
+        elif not first:
+            self.say("the engine is running again")
         for record in self._recovered:
             self.say(
-                f"drag {record.number} was cut short, and is kept up to step {record.steps}: {{branches}} leads there"
+                f"drag {record.number} was interrupted; the {counted(record.steps, 'step')} that it made are a branch: "
+                "{branches} lists the branches"
             )
         self._recovered = []
         self.sync()
 
     def _begin_session(self) -> None:
-        earlier = "" if self.folder is None else f"; the earlier session is in {self.folder}"
-        self.say(f"now {self.workspace.edit.model}{earlier}")
+        earlier = "" if self.folder is None else f"; the earlier session is saved in {self.folder}"
+        self.say(f"opened {self.workspace.edit.model}{earlier}")
         self.folder, self.seen, self.view, self.given = None, None, self.view.fitted(), ""
         self.save_again()
         self.pictures.clear()
@@ -296,6 +287,11 @@ class SessionScreen(StageScreen):
         self.workspace.paths[path.number] = path
         self.show_state()
 
+    def _drag_started(self, number: int) -> None:
+        work = self.workspace
+        stop_distance = work.edit.settings.stop_within(len(work.edit.dragged(work.led)))
+        self.query_one(Inspector).begin_drag(number, stop_distance, live=work.led is not None)
+
     def _drag_ended(self, event: DragEnded) -> None:
         record = event.record
         if event.entry is not None:
@@ -306,15 +302,11 @@ class SessionScreen(StageScreen):
         self._led = self._looked = None
         self.sync()
         left = sum(pair.distance for pair in record.pairs) / len(record.pairs)
-        steps = counted(record.steps, "step")
-        self.query_one(Inspector).end_drag(f"{steps}, {left:.1f} px left")
+        self.query_one(Inspector).end_drag(reason_text(record), f"{left:.1f} px left")
         if event.problem:
             self.say(event.problem, "bad")
-        elif event.entry is None:
-            self.say(f"{REASONS[record.reason]}: not a step was made")
         else:
-            outcome = f"{REASONS[record.reason]}: {steps}, {seconds_text(record.seconds)}, {left:.1f} px left"
-            self.say(f"drag {record.number} {outcome}", "good" if record.reason == "reached" else "plain")
+            self.say(outcome_text(record, left), "good" if record.reason == "reached" else "plain")
 
     def _failed(self, event: Failed) -> None:
         if event.command == "start_drag":
@@ -379,7 +371,7 @@ class SessionScreen(StageScreen):
             self.sync()
         if work.unsaved and not await self._saved_soon():
             self._end_loading()
-            self.say("the last changes are not on disk, so the model stays; {save} saves them", "bad")
+            self.say("the model stays, because the last changes are not on disk yet: {save} saves them", "bad")
         elif self.engine.alive:
             self.engine.load_model(spec)
         self.show_state()

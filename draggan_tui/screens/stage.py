@@ -1,20 +1,27 @@
-"""What is to be seen of a session: canvas and timeline left, inspector right, status and keys below."""
+"""What is to be seen of a session: canvas and timeline left, panels right, status line and key line below."""
 
 from __future__ import annotations
 
+from math import ceil
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import Footer
+from textual.widgets import Static
 
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.geometry import Point, Size
 from draggan_engine.protocol.messages import Loading
+from draggan_tui import paths
 from draggan_tui.pictures import Picture, Pictures
+from draggan_tui.renderables.brief import brief_facts
 from draggan_tui.renderables.changes import place_text
 from draggan_tui.renderables.compare import ComparedImages, Comparison
+from draggan_tui.renderables.facts import cursor_facts, session_facts
 from draggan_tui.renderables.loading import SPINNER, model_label, placeholder
 from draggan_tui.renderables.marks import overlay_of
+from draggan_tui.renderables.next_step import next_step
 from draggan_tui.renderables.overlay import Overlay
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.renderables.sampling import color_at
@@ -22,16 +29,21 @@ from draggan_tui.renderables.timeline import stretches
 from draggan_tui.viewport import Viewport
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.cell_widget import CellWidget
-from draggan_tui.widgets.hint import Hint, next_step
+from draggan_tui.widgets.companion import Companion, companion_width
 from draggan_tui.widgets.inspector import Inspector
-from draggan_tui.widgets.loupe import Loupe
+from draggan_tui.widgets.key_line import KeyLine
+from draggan_tui.widgets.lines import Lines
 from draggan_tui.widgets.status import Kind, StatusLine
 from draggan_tui.widgets.timeline import Timeline
 from draggan_tui.workspace import Workspace
 
+from .key_hints import key_hints
 from .key_names import with_keys
 
 NO_MODEL, ENGINE_GONE = "no model", "engine gone"
+SIDE_PANEL, LINES_BELOW = 32, 3
+"""Columns of the side panel; rows of timeline, status line and key line."""
+TOO_SMALL = "The terminal is too small:\nat least 30×10 is needed."
 
 
 class StageScreen(Screen[None]):
@@ -46,12 +58,31 @@ class StageScreen(Screen[None]):
         given: name of the file of the latent that may be started from.
     """
 
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (30, "-narrow"), (60, "-normal"), (160, "-wide")]  # noqa: RUF012 (Textual's)
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (10, "-low"), (20, "-high")]  # noqa: RUF012
     DEFAULT_CSS = """
     StageScreen { layers: base over; }
     StageScreen #main { height: 1fr; margin-bottom: 1; }
-    StageScreen #work { height: 1fr; }
     StageScreen #left { width: 1fr; height: 1fr; }
+    StageScreen #brief { height: 2; padding: 0 1; background: $surface; }
     StageScreen StatusLine { layer: over; dock: bottom; margin-bottom: 1; }
+    StageScreen #too-small { height: 1fr; content-align: center middle; text-align: center; }
+    StageScreen #brief, StageScreen Companion, StageScreen #too-small { display: none; }
+
+    StageScreen.-wide Companion { display: block; }
+    StageScreen.-wide Inspector #loupe.visible { display: none; }
+    StageScreen.-narrow Inspector { display: none; }
+    StageScreen.-narrow.-high #brief { display: block; }
+
+    StageScreen.no-panels Inspector, StageScreen.no-panels Companion { display: none; }
+    StageScreen.image-only Inspector, StageScreen.image-only Companion, StageScreen.image-only #brief,
+    StageScreen.image-only Timeline, StageScreen.image-only KeyLine, StageScreen.image-only StatusLine { display: none; }
+    StageScreen.image-only #main, StageScreen.image-only StatusLine { margin-bottom: 0; }
+    StageScreen.image-only StatusLine.speaking { display: block; }
+
+    StageScreen.-tiny #main, StageScreen.-flat #main, StageScreen.-tiny StatusLine, StageScreen.-flat StatusLine,
+    StageScreen.-tiny KeyLine, StageScreen.-flat KeyLine { display: none; }
+    StageScreen.-tiny #too-small, StageScreen.-flat #too-small { display: block; }
     """
 
     def __init__(self, workspace: Workspace, depth: ColorDepth) -> None:
@@ -65,17 +96,19 @@ class StageScreen(Screen[None]):
         self.seen: Picture | None = None  # the last one that was to be seen: a drag's, or the present edit's
         self.loaded_so_far: Loading | None = None
         self._frame = 0
+        self._hints_open = paths.is_first_use()
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="main"):
-            with Horizontal(id="work"):
-                with Vertical(id="left"):
-                    yield Canvas()
-                    yield Timeline()
-                yield Inspector()
-            yield Hint()
+        with Horizontal(id="main"):
+            with Vertical(id="left"):
+                yield Canvas()
+                yield Lines(id="brief")
+                yield Timeline()
+            yield Companion()
+            yield Inspector()
+        yield Static(TOO_SMALL, id="too-small", markup=False)
         yield StatusLine()
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.use_depth(self.depth)
@@ -89,6 +122,16 @@ class StageScreen(Screen[None]):
         for widget in self.query(CellWidget):
             widget.depth = depth
 
+    def on_resize(self, event: Resize) -> None:
+        self._fit_companion(event.size.width, event.size.height)
+
+    def _fit_companion(self, columns: int, rows: int) -> None:
+        """The canvas gets as many columns as the image needs, the companion what is left."""
+        info = self.workspace.info
+        aspect = 1.0 if info is None else info.width / info.height
+        image_columns = ceil(2 * max(rows - LINES_BELOW, 1) * aspect)
+        self.query_one(Companion).styles.width = companion_width(columns, image_columns, SIDE_PANEL)
+
     def _spin(self) -> None:
         """The empty canvas: the model's name, what is being done about it, and a sign of life."""
         self._frame += 1
@@ -101,29 +144,72 @@ class StageScreen(Screen[None]):
         """Shows a message in the status line; keys that it names, as `{drag}`, are those in force."""
         self.query_one(StatusLine).say(with_keys(self.app, message), kind)
 
+    def begin_command(self) -> None:
+        """The user does something: what the status line said until now has been read."""
+        self.query_one(StatusLine).clear()
+
+    def end_hints(self) -> None:
+        """No hints any more: neither now nor the next time."""
+        if self._hints_open:
+            self._hints_open = False
+            paths.end_first_use()
+            self.query_one(StatusLine).next_step = ""
+
     # The state ----------------------------------------------------------------------------------------
+
+    @property
+    def engine_alive(self) -> bool:
+        """Whether there is an engine, or one is starting."""
+        return self.device not in (NO_MODEL, ENGINE_GONE)
 
     def show_state(self) -> None:
         """Shows the document, the cursor and the drag as they are."""
-        work, edit = self.workspace, self.workspace.drawn
-        inspector, picture = self.query_one(Inspector), self.picture()
-        share = None if edit.mask is None else edit.mask.share
-        color = None if self.seen is None or work.cursor is None else color_at(self.seen, work.picture, work.cursor)
-        handles = tuple(pair.handle for pair in edit.pairs)
-        inspector.show_edit(
-            edit, self.device, work.cursor, handles, work.selected, share, work.brush, work.info, self.given,
-            color, self.view.ratio, [i for i, handle in enumerate(handles) if self.flat_key(handle) in self.flat],
-        )  # fmt: skip
-        if self.seen is None or work.selected is None:
-            inspector.hide_handle()
-        else:
-            inspector.show_handle(work.selected + 1, handles[work.selected], self.seen, work.picture)
-        self.query_one(StatusLine).mode = " ".join(mode for mode in self._modes() if mode)
-        if work.info is not None:
-            self.query_one(Hint).say(with_keys(self.app, next_step(work.edit, work.dragging)))
+        work, picture = self.workspace, self.picture()
+        self._show_panels()
+        status = self.query_one(StatusLine)
+        status.mode = " ".join(mode for mode in self._modes() if mode)
+        if self._hints_open and work.info is not None:
+            status.next_step = with_keys(self.app, next_step(work.edit, work.dragging))
+        self.query_one(KeyLine).hints = key_hints(self.app, work, self.engine_alive)
         self.query_one(Timeline).show(stretches(work.where, work.paths), place_text(work.where, work.paths))
         if picture is not None:
             self.query_one(Canvas).show(picture, self._overlay(), self.view)
+
+    def _show_panels(self) -> None:
+        work, edit = self.workspace, self.workspace.drawn
+        image = None if work.info is None else work.info.size
+        color = None if self.seen is None or work.cursor is None else color_at(self.seen, work.picture, work.cursor)
+        share = None if edit.mask is None else edit.mask.share
+        flat = {i for i, pair in enumerate(edit.pairs) if self.flat_key(pair.handle) in self.flat}
+        inspector = self.query_one(Inspector)
+        inspector.show_facts(
+            session_facts(edit, self.device, work.info, self.given),
+            cursor_facts(work.cursor, image, color, self.view.ratio, share, work.brush),
+        )
+        inspector.show_pairs(edit, work.selected, flat, with_keys(self.app, "{place}"))
+        self.query_one("#brief", Lines).update(brief_facts(edit, work.selected, work.cursor, image, color))
+        self._show_companion(edit)
+
+    def _show_companion(self, edit: Edit) -> None:
+        """The image before, and the loupe, which is in the side panel where there is no companion."""
+        work, companion, inspector = self.workspace, self.query_one(Companion), self.query_one(Inspector)
+        if self.seen is None or work.selected is None:
+            companion.hide_handle()
+            inspector.hide_handle()
+        else:
+            handle = edit.pairs[work.selected].handle
+            title = f"handle {work.selected + 1}  {handle[0]:.2f}  {handle[1]:.2f}"
+            for panel in (companion, inspector):
+                panel.show_handle(title, handle, self.seen, work.picture)
+        if work.info is not None:
+            self._fit_companion(*self.size)
+            before = self.pictures.get(work.before.source) if self._compares_beside() else None
+            companion.show_before(before, work.picture)
+
+    def _compares_beside(self) -> bool:
+        """Whether the companion shows the image before."""
+        work = self.workspace
+        return self.query_one(Companion).display and (work.dragging or work.before.source != work.edit.source)
 
     def flat_key(self, handle: Point) -> tuple[object, ...]:
         """A place in a picture: what is found there holds until the handle or the picture is another."""
@@ -132,12 +218,12 @@ class StageScreen(Screen[None]):
     def _modes(self) -> tuple[str, ...]:
         work = self.workspace
         return (
-            str(work.count or ""),
             "PEN" if work.pen else "",
             "" if work.shape is None else work.shape.form.upper(),
             "" if self.comparison == "after" else self.comparison.upper(),
             "" if work.grab is None else "GRAB",
-            "LEAD" if work.lead is not None else "DRAG" if work.dragging else "",
+            "LIVE" if work.lead is not None else "DRAG" if work.dragging else "",
+            str(work.count or ""),
             "*" if work.unsaved else "",
         )
 
@@ -159,7 +245,10 @@ class StageScreen(Screen[None]):
     def missing(self) -> Edit | None:
         """An edit whose picture is to be seen and not there; none: all are. A running drag sends its own."""
         work = self.workspace
-        wanted = (*(() if work.dragging else (work.edit,)), *(() if self.comparison == "after" else (work.before,)))
+        wanted = (
+            *(() if work.dragging else (work.edit,)),
+            *(() if self.comparison == "after" and not self._compares_beside() else (work.before,)),
+        )
         return next((edit for edit in wanted if self.pictures.get(edit.source) is None), None)
 
     # The view -----------------------------------------------------------------------------------------

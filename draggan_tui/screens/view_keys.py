@@ -45,6 +45,7 @@ class ViewKeys(SessionScreen):
         self._zoom(step * (self.workspace.count or 1), self.workspace.cursor or (0, 0))
 
     def on_canvas_wheel(self, event: Canvas.Wheel) -> None:
+        self.begin_command()
         self._zoom(event.step, event.point)
 
     def _zoom(self, steps: int, point: Point) -> None:
@@ -63,7 +64,20 @@ class ViewKeys(SessionScreen):
 
         self.attempt(fit)
 
+    def action_side_panel(self) -> None:
+        """Hides the panels beside the image, or shows them."""
+        if self.has_class("-narrow"):
+            self.say("the side panel needs a terminal of at least 60 columns")
+        else:
+            self.toggle_class("no-panels")
+
+    def action_image_only(self) -> None:
+        """Hides everything but the image, or shows it again."""
+        self.toggle_class("image-only")
+
     def on_canvas_pressed(self, event: Canvas.Pressed) -> None:
+        self.begin_command()
+
         def press() -> None:
             if event.button == 1:
                 self.pointer.press(event.point, self.view)

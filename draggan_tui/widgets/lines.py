@@ -20,7 +20,7 @@ class Lines(Static):
 
 
 def _style(content: VisualType) -> object:
-    return getattr(content, "style", "")  # a Text's own, which its == does not look at
+    return getattr(content, "spans", None)  # which a Content's == does not look at
 
 
 def _count(content: VisualType) -> int:

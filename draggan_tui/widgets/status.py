@@ -1,4 +1,4 @@
-"""The line above the keys: what just happened, what is wrong, and what is being typed."""
+"""The line above the keys: what just happened, what is wrong, or what a newcomer does next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ Kind = Literal["plain", "good", "warning", "bad"]
 
 
 class StatusLine(Widget):
-    """A message on the left, count and mode on the right: one row, or over the canvas as many as a problem's text needs."""
+    """A message, or while there is none the next step, on the left; mode and count on the right. One row, or over the
+    canvas as many as a problem's text needs."""
 
     DEFAULT_CSS = """
     StatusLine { height: auto; max-height: 6; padding: 0 1; background: $panel; }
@@ -24,14 +25,21 @@ class StatusLine(Widget):
     """
 
     message: reactive[str] = reactive("", layout=True)
+    next_step: reactive[str] = reactive("")
     mode: reactive[str] = reactive("")
 
     def say(self, message: str, kind: Kind = "plain") -> None:
-        """Shows a message until the next one."""
+        """Shows a message until the next one, or until it is cleared."""
         self.set_class(kind == "good", "good")
         self.set_class(kind == "warning", "warning")
         self.set_class(kind == "bad", "bad")
+        self.set_class(bool(message), "speaking")
         self.message = message
+
+    def clear(self) -> None:
+        """What was said has been read."""
+        if self.message:
+            self.say("")
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 (Textual's)
         return len(self._lines(width))
@@ -42,9 +50,10 @@ class StatusLine(Widget):
     def _lines(self, width: int) -> list[Text]:
         """The mode stands in the first; only a problem gets more than one."""
         room = max(width - len(self.mode) - 1, 1)
-        first, *rest = textwrap.wrap(self.message, room) or [""]
+        text = self.message or self.next_step
+        first, *rest = textwrap.wrap(text, room) or [""]
         if rest and not self.has_class("bad"):
-            first, rest = self.message, []
+            first, rest = text, []
         line = Text(first)
         line.truncate(room, overflow="ellipsis", pad=True)
         return [line + Text(" " + self.mode, style="bold"), *map(Text, rest)]

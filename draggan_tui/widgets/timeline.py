@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
+from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
@@ -15,7 +15,7 @@ class Timeline(Widget):
     """Says where in the history one is; decides nothing."""
 
     DEFAULT_CSS = """
-    Timeline { height: 1; padding: 0 1; color: $primary; }
+    Timeline { height: 1; padding: 0 1; }
     """
 
     stretches: reactive[tuple[Stretch, ...]] = reactive(())
@@ -25,5 +25,5 @@ class Timeline(Widget):
         """What there is of the history on the present line, and in words where one is."""
         self.stretches, self.label = tuple(stretches), label
 
-    def render(self) -> Text:
+    def render(self) -> Content:
         return timeline(self.stretches, self.content_size.width, self.label)

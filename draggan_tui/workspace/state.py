@@ -179,7 +179,7 @@ class State:
         if self.grab is not None:
             raise EditError(f"{self.grab} is grabbed: {{place}} drops it, {{cancel}} puts it back")
         if self.lead is not None:
-            raise EditError("a handle is led by hand: {lead} lets it go")
+            raise EditError("a live drag is running: {lead} lets the handle go")
 
     def _model(self) -> ModelInfo:
         if self.info is None:

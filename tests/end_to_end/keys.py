@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.end_to_end.terminal import Terminal
 
-LOADED = "Enter places a handle, then its target"
+LOADED = "Enter place"
 DOWN = "\x1b[B"
 
 
@@ -39,10 +39,10 @@ def _step(terminal: Terminal) -> tuple[float, float]:
 def place_pair(terminal: Terminal, handle: tuple[float, float], target: tuple[float, float]) -> None:
     steer(terminal, *handle)
     terminal.send("\r")
-    terminal.wait_for("→target?")
+    terminal.wait_for("target?")
     steer(terminal, *target)
     terminal.send("\r")
-    terminal.wait_for(lambda: "→target?" not in terminal.text())
+    terminal.wait_for(lambda: "target?" not in terminal.text())
 
 
 def endless_drag(terminal: Terminal) -> None:
@@ -50,7 +50,7 @@ def endless_drag(terminal: Terminal) -> None:
     never_end(terminal)
     place_pair(terminal, (138, 138), (8, 8))
     terminal.send("d")
-    terminal.wait_for("it/s")
+    terminal.wait_for("steps/s")
 
 
 def never_end(terminal: Terminal) -> None:

@@ -118,6 +118,6 @@ class Terminal(PseudoTerminal):
 
     @staticmethod
     def _cursor(text: str) -> tuple[float, float]:
-        match = re.search(r"cursor\s+(-?[\d.]+), (-?[\d.]+)", text)
+        match = re.search(r"cursor +(-?[\d.]+) +(-?[\d.]+)", text)
         assert match, f"there is no cursor read-out:\n{text}"
         return float(match[1]), float(match[2])

@@ -23,7 +23,7 @@ def test_a_signal_between_drags_saves_and_restores(tmp_path: Path, number: int, 
     with Terminal(folder=tmp_path) as terminal:
         open_picture(terminal)
         terminal.send("\r")
-        terminal.wait_for("→target?")
+        terminal.wait_for("target?")
         engine = terminal.engine
         terminal.signal(number)
         assert terminal.wait() == status
@@ -90,12 +90,12 @@ def test_a_killed_engine_is_offered_again_and_nothing_is_lost(tmp_path: Path) ->
         terminal.wait_for("[r] restart it")
 
         terminal.send("r")
-        terminal.wait_for("device cpu")
+        terminal.wait_for("device  cpu")
         assert terminal.engine != engine
         assert "may move" in terminal.text() and "▸1 " in terminal.text()
         seen = len(terminal.raw)
         terminal.send("d")
-        terminal.wait_for(lambda: b"it/s" in terminal.raw[seen:])
+        terminal.wait_for(lambda: b"steps/s" in terminal.raw[seen:])
         terminal.send("d")
         terminal.wait_for("drag 2 stopped")  # what the killed one had written is left alone
 
@@ -114,7 +114,7 @@ def test_a_killed_engine_takes_no_finished_drag_with_it(tmp_path: Path) -> None:
         os.kill(terminal.engine, signal.SIGKILL)
         terminal.wait_for("[r] restart it")
         terminal.send("r")
-        terminal.wait_for("device cpu")
+        terminal.wait_for("device  cpu")
         # The next drag goes on from the first one's picture.
         terminal.send("J\rK\r.")
         terminal.wait_for(lambda: len(read_session(tmp_path)["drags"]) == 2)
@@ -135,7 +135,7 @@ def test_looking_at_pictures_leaves_nothing_behind(tmp_path: Path) -> None:
     with Terminal(folder=tmp_path) as terminal:
         open_picture(terminal)
         terminal.send("n")
-        terminal.wait_for("seed   43")
+        terminal.wait_for("seed  43")
         terminal.send("q")
         assert terminal.wait() == 0
         assert not (tmp_path / "draggan-out").exists()
@@ -172,7 +172,7 @@ def test_a_full_disk_is_said_and_what_a_drag_made_can_be_saved_later(tmp_path: P
 
         resource.prlimit(terminal.engine, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         terminal.send("s")
-        terminal.wait_for("saved: ")
+        terminal.wait_for("saved to ")
         terminal.send("q")
         assert terminal.wait() == 0
     session = session_folder(tmp_path)

@@ -21,7 +21,8 @@ from draggan_engine.protocol.history import History
 from draggan_engine.protocol.messages import DragEnded, ModelLoaded, Quit, Resumed, Save, Saved, StartDrag
 from draggan_engine.session_file import read_history, read_session
 from draggan_tui.benchmarks.processes import alive
-from draggan_tui.renderables.facts import pair_list, percent
+from draggan_tui.renderables.facts import percent
+from draggan_tui.renderables.pair_table import pair_table
 from tests.end_to_end.keys import LOADED, endless_drag, place_pair, session_folder
 from tests.end_to_end.terminal import Terminal
 from tests.engine.client import Engine
@@ -177,9 +178,9 @@ class Facts:
 
 
 def facts(edit: Edit) -> Facts:
-    listed = pair_list(edit, [pair.handle for pair in edit.pairs], None).plain.splitlines() if edit.pairs else []
+    rows = pair_table(edit, None, (), "Enter").plain.splitlines() if edit.pairs else []
     mask = "none" if edit.mask is None else f"{percent(edit.mask.share)} may move"
-    return Facts(tuple(line.strip() for line in listed), mask, edit.latent)
+    return Facts(tuple(" ".join(row.split()) for row in rows), mask, edit.latent)
 
 
 def saved_facts(terminal: Terminal) -> Facts | None:
@@ -189,11 +190,12 @@ def saved_facts(terminal: Terminal) -> Facts | None:
     text = terminal.text()
     if len(terminal.raw) != size or "DRAG" in text or re.search(r"\* *$", text.splitlines()[-2]):
         return None
-    listed = re.findall(r"▏ [▸ ](\d+ -?\d+,-?\d+)~?(→\S+(?: [\d.]+| off)?) *$", text, re.MULTILINE)
-    mask = re.search(r"▏ mask +(.*?) *$", text, re.MULTILINE)
+    panel = "\n".join(line[48:] for line in text.splitlines()[:-2])
+    rows = re.findall(r"^ [▸ ](\d+ +-?\d+ +-?\d+)[~ ] +(\S.*?) *$", panel, re.MULTILINE)
+    mask = re.search(r"^ +mask +(.*?) *$", panel, re.MULTILINE)
     latent = re.search(r"after drag (\d+)", text)
     assert mask is not None, text
-    return Facts(tuple("".join(pair) for pair in listed), mask[1], int(latent[1]) if latent else 0)
+    return Facts(tuple(" ".join(" ".join(row).split()) for row in rows), mask[1], int(latent[1]) if latent else 0)
 
 
 def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, 
     for moment in range(MOMENTS):
         folder, terminal = waiting.popleft()
         with terminal:
-            terminal.wait_for(LOADED if moment < len(folders) else "this session goes on")
+            terminal.wait_for(LOADED if moment < len(folders) else "opened the session in")
             engine = terminal.engine
             shown: Facts | None = None
             terminal.send("\r4l\r")
@@ -262,13 +264,13 @@ def test_the_next_start_offers_to_go_on(tmp_path: Path) -> None:
         with Terminal("--seed", "42", folder=tmp_path) as third:  # at once: the killed one's engine may still be there
             third.wait_for("go on with it")
             third.send("y")
-            third.wait_for("this session goes on")
+            third.wait_for("opened the session in")
             third.wait_for(lambda: saved_facts(third) == shown)
             third.send("u")  # the target
-            third.wait_for("→target?")
+            third.wait_for("target?")
             third.send("uu")  # the handle, and the mask
             third.wait_for("no points yet")
-            third.wait_for("mask   none")
+            third.wait_for("mask  none")
             third.send("9\x12")
             third.wait_for(lambda: saved_facts(third) == shown)
             third.send("q")
@@ -279,7 +281,7 @@ def test_the_next_start_offers_to_go_on(tmp_path: Path) -> None:
             fourth.wait_for(LOADED)
             assert b"go on with it" not in fourth.raw
             fourth.send("\r")
-            fourth.wait_for("→target?")
+            fourth.wait_for("target?")
             fourth.wait_for(lambda: saved_facts(fourth) is not None)
             fourth.signal(signal.SIGKILL)
 
@@ -297,7 +299,7 @@ def test_who_does_not_want_to_go_on_is_asked_once(model: Path, tmp_path: Path) -
         second.wait_for("go on with it")
         second.send("n")
         second.wait_for(LOADED)
-        assert "no points yet" in second.text()
+        assert "Move to what you want to move" in second.text()
         second.send("q")
         assert second.wait() == 0
     with Terminal(*arguments, folder=tmp_path) as third:
@@ -337,6 +339,6 @@ def test_a_session_that_is_open_is_not_opened_again(model: Path, tmp_path: Path)
             assert said == ["draggan-tui: s: this session is open in another editor; close that one first"]
         os.kill(first.pid, signal.SIGKILL)
         with Terminal("open", "s", folder=tmp_path) as third:
-            third.wait_for("this session goes on")
+            third.wait_for("opened the session in")
             third.send("q")
             assert third.wait() == 0

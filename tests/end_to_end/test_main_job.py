@@ -38,7 +38,7 @@ def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     columns, rows = request.param
     nose = landmarks_of_seed(SEED, 256)["nose_tip"]
     with Terminal("--seed", str(SEED), folder=folder, size=request.param) as terminal:
-        terminal.wait_for("device starting")  # and not the picture's place alone
+        terminal.wait_for("device  starting")  # and not the picture's place alone
         first_screen = terminal.text()
         open_picture(terminal)
         colours = len(set(terminal.backgrounds(range(columns - 34), range(rows - 2))))
@@ -51,7 +51,7 @@ def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         terminal.send("\x12")  # ctrl+r
         terminal.wait_for(lambda: read_session(folder)["latent"] == 1)
         terminal.send("s")
-        terminal.wait_for("saved: ")
+        terminal.wait_for("saved to ")
         redone = read_session(folder)
         terminal.send("q")
         status = terminal.wait()

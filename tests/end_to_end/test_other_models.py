@@ -43,7 +43,7 @@ def test_another_model_is_picked_and_begins_another_session(folder: Path) -> Non
         terminal.send("M")
         terminal.wait_for("critters-128  bundled")
         terminal.send("/kinds.safetensors\r")
-        terminal.wait_for("now kinds; the earlier session is in s")
+        terminal.wait_for("opened kinds; the earlier session is saved in s")
         terminal.wait_for("class  0 of 0…4")
         assert "▸1 " not in terminal.text()
         terminal.send("2C")
@@ -63,9 +63,9 @@ def test_another_model_is_picked_and_begins_another_session(folder: Path) -> Non
         os.kill(engine, signal.SIGKILL)
         terminal.wait_for("[r] restart it")
         terminal.send("r")
-        terminal.wait_for("the engine is back")
+        terminal.wait_for("the engine is running again")
         terminal.send("s")
-        terminal.wait_for("saved: s-2")
+        terminal.wait_for("saved to s-2")
         terminal.send("q")
         assert terminal.wait() == 0
         assert RESTORED in terminal.raw and not alive(engine)
@@ -89,7 +89,7 @@ def test_an_engine_that_dies_before_the_new_session_is_on_disk(folder: Path) -> 
         os.kill(terminal.engine, signal.SIGKILL)
         terminal.wait_for("[r] restart it")
         terminal.send("r")
-        terminal.wait_for("the engine is back")
+        terminal.wait_for("the engine is running again")
         terminal.send("\rl\r")
         terminal.wait_for("▸1 ")
         terminal.send("q")
@@ -100,14 +100,14 @@ def test_an_engine_that_dies_before_the_new_session_is_on_disk(folder: Path) -> 
 
 def test_the_editor_starts_from_a_latent(folder: Path) -> None:
     with Terminal("--model", "plain.safetensors", "--latent", "pivot.npy", "--out", "s", folder=folder) as terminal:
-        terminal.wait_for("seed   from pivot.npy")
+        terminal.wait_for("seed  from pivot.npy")
         terminal.wait_for(LOADED)
         terminal.send("n")
-        terminal.wait_for("seed   43")
+        terminal.wait_for("seed  43")
         terminal.send("u")
-        terminal.wait_for("seed   from pivot.npy")
+        terminal.wait_for("seed  from pivot.npy")
         terminal.send("s")
-        terminal.wait_for("saved: s")
+        terminal.wait_for("saved to s")
         terminal.send("q")
         assert terminal.wait() == 0
     assert read(folder / "s/session.json")["given"] is True

@@ -1,59 +1,75 @@
-"""The inspector's words, to the letter."""
+"""The side panel's words, to the letter."""
 
 from __future__ import annotations
 
 import pytest
 
 from draggan_engine.protocol.edit import Edit, PointPair
-from draggan_engine.protocol.messages import DragProgress, Loading, ModelEntry
+from draggan_engine.protocol.geometry import Size
+from draggan_engine.protocol.history import DragRecord
+from draggan_engine.protocol.messages import Loading, ModelEntry
 from draggan_tui.document import Brush
-from draggan_tui.renderables.facts import edit_facts, pair_list, percent, progress_line, seconds_text
+from draggan_tui.renderables.brief import brief_facts
+from draggan_tui.renderables.drag_outcome import outcome_text, reason_text
+from draggan_tui.renderables.facts import cursor_facts, percent, seconds_text, session_facts
 from draggan_tui.renderables.loading import loading_text, placeholder, size_text
 from draggan_tui.renderables.models import model_lines
+from draggan_tui.renderables.pair_table import WIDTH, pair_header, pair_table
 from tests.ui.editing import INFO
 
+IMAGE = Size(128, 128)
 
-def test_the_edit_line_by_line() -> None:
+
+def test_the_session_line_by_line() -> None:
     edit = Edit(model="toy", seed=7, psi=0.7, latent=2)
-    assert edit_facts(edit, "cpu", (63.5, 8), 0.354, Brush(3)).plain.splitlines() == [
-        "model  toy",
-        "device cpu",
-        "seed   7  after drag 2",
-        "ψ      0.7   space W+",
-        "cursor 63.5, 8.0",
-        "mask   35% may move",
-        "brush  3",
+    assert session_facts(edit, "cpu").plain.splitlines() == [
+        " model  toy",
+        "device  cpu",
+        "  seed  7 · after drag 2",
+        "     ψ  0.70 · space W+",
     ]
-    assert edit_facts(Edit(), "starting", None, None, Brush()).plain.splitlines()[4:] == [
-        "cursor –",
-        "mask   none",
-        "brush  1",
-    ]
-    assert edit_facts(Edit(), "cpu", None, None, Brush(3, round=True)).plain.splitlines()[-1] == "brush  3 round"
-
-
-def test_a_models_family_and_its_class() -> None:
     info = INFO.model_copy(update={"classes": 10, "family": "StyleGAN3-r"})
-    lines = edit_facts(Edit(label=3), "cuda:0", None, None, Brush(), info).plain.splitlines()
-    assert lines[1:5] == ["device cuda:0   StyleGAN3-r", "seed   42", "class  3 of 0…9", "ψ      1   space W+"]
-    assert len(edit_facts(Edit(), "cpu", None, None, Brush(), INFO).plain.splitlines()) == 7
+    assert session_facts(Edit(label=3), "cuda:0", info).plain.splitlines()[1:4] == [
+        "device  cuda:0 · StyleGAN3-r",
+        "  seed  42",
+        " class  3 of 0…9",
+    ]
 
 
-def test_the_colour_under_the_cursor_and_the_zoom() -> None:
-    text = edit_facts(Edit(), "cpu", (1023, 1023), None, Brush(), None, "", (10, 160, 255), "3:16")
-    line = text.split("\n")[5]
-    assert line.plain == "colour    #0aa0ff   zoom 3:16"
-    assert len(line.plain) <= 29, "as wide as the inspector is inside"
-    assert [span.style for span in line.spans] == ["dim", "on #0aa0ff"]
-    assert line.plain[line.spans[1].start : line.spans[1].end] == "  "
-    text = edit_facts(Edit(), "cpu", (1, 1), None, Brush(), color=(0, 0, 0))
-    assert text.plain.splitlines()[5] == "colour    #000000"
+def test_the_cursor_line_by_line() -> None:
+    assert cursor_facts((63.5, 8), IMAGE, (10, 160, 255), "3:16", 0.354, Brush(3, round=True)).plain.splitlines() == [
+        "cursor   63.5    8.0",
+        "colour     #0aa0ff",
+        "  zoom  3:16",
+        "  mask  35% may move",
+        " brush  3 round",
+    ]
+    assert cursor_facts(None, None, None, "", None, Brush()).plain.splitlines() == [
+        "cursor  –",
+        "colour  –",
+        "  zoom  whole image",
+        "  mask  none",
+        " brush  1 square",
+    ]
+
+
+def test_the_cursor_keeps_its_columns_over_the_whole_image() -> None:
+    widths = {
+        len(cursor_facts(point, Size(1024, 512), None, "", None, Brush()).plain.splitlines()[0])
+        for point in ((0.0, 0.0), (99.9, 511.0), (1023.0, 9.5))
+    }
+    assert widths == {len("cursor  1023.0   511.0")}
+
+
+def test_the_swatch_has_the_colour_under_the_cursor() -> None:
+    line = cursor_facts((1, 1), IMAGE, (10, 160, 255), "", None, Brush()).split("\n")[1]
+    assert [line.plain[span.start : span.end] for span in line.spans if span.style == "on #0aa0ff"] == ["  "]
 
 
 @pytest.mark.parametrize(("latent", "text"), [(0, "from pivot.pt"), (2, "drag 2, from pivot.pt")])
 def test_a_latent_that_was_given(latent: int, text: str) -> None:
     edit = Edit(given=True, latent=latent)
-    assert edit_facts(edit, "cpu", None, None, Brush(), None, "pivot.pt").plain.splitlines()[2] == f"seed   {text}"
+    assert session_facts(edit, "cpu", None, "pivot.pt").plain.splitlines()[2] == f"  seed  {text}"
 
 
 @pytest.mark.parametrize(
@@ -105,27 +121,97 @@ def test_percent(share: float, text: str) -> None:
     assert percent(share) == text
 
 
-def test_pairs_show_where_the_handle_is_now() -> None:
-    edit = Edit(pairs=(PointPair(handle=(10, 20), target=(13, 24)), PointPair(handle=(5, 6))))
-    assert pair_list(edit, [(11, 22), (5, 6)], 0).plain.splitlines() == [
-        "▸1 11,22→13,24 2.8",
-        " 2 5,6→target?",
+PAIRS = (
+    PointPair(handle=(131, 128), target=(158, 142)),
+    PointPair(handle=(90, 60), target=(90, 60)),
+    PointPair(handle=(40, 41)),
+    PointPair(handle=(8, 9), target=(8, 19), enabled=False),
+)
+
+
+def test_the_pairs_in_columns() -> None:
+    edit = Edit(pairs=PAIRS)
+    assert [pair_header(edit).plain, *pair_table(edit, 0, {1}, "Enter").plain.splitlines()] == [
+        "    handle     target     left",
+        "▸1 131 128    158 142     30.4",
+        " 2  90  60~       pin      0.0",
+        " 3  40  41    target?         ",
+        " 4   8   9      8  19      off",
     ]
-    assert "no points yet" in pair_list(Edit(), [], None).plain
 
 
-def test_disabled_pairs_and_flat_patches() -> None:
-    edit = Edit(pairs=(PointPair(handle=(10, 20), target=(13, 24), enabled=False), PointPair(handle=(5, 6))))
-    lines = pair_list(edit, [(10, 20), (5, 6)], 0, {0, 1})
-    assert lines.plain.splitlines() == ["▸1 10,20~→13,24 off", " 2 5,6~→target?"]
-    assert "bold dim" in [span.style for span in lines.spans]
+def test_wide_numbers_keep_their_columns() -> None:
+    edit = Edit(pairs=(PointPair(handle=(3, 4), target=(1023, 7)), *(11 * PAIRS[:1])))
+    header, first, second, *_ = [pair_header(edit).plain, *pair_table(edit, None, {1}, "Enter").plain.splitlines()]
+    assert [header, first, second] == [
+        "       handle     target  left",
+        "  1    3    4  1023    7  1020",
+        "  2  131  128~  158  142  30.4",
+    ]
+    assert len(header) == WIDTH
 
 
-def test_progress() -> None:
-    progress = DragProgress(step=34, max_steps=300, loss=0.1, mean_distance=1, handles=(), steps_per_second=12.06)
-    assert progress_line(progress).plain == "34/300  12.1 it/s  0:22 left"
-    by_hand = progress.model_copy(update={"max_steps": None})
-    assert progress_line(by_hand).plain == "34  12.1 it/s"
+def test_the_selected_row_is_in_the_accent_and_a_disabled_one_is_muted() -> None:
+    table = pair_table(Edit(pairs=PAIRS), 1, (), "Enter").split("\n")
+    assert [[span.style for span in row.spans] for row in table] == [
+        [],
+        ["bold $text-accent"],
+        [],
+        ["$foreground-muted"],
+    ]
+
+
+def test_without_pairs_it_says_what_to_do_first() -> None:
+    assert pair_header(Edit()).plain == ""
+    text = pair_table(Edit(), None, (), "F2").plain
+    assert text == "Move to what you want to move,\nthen press F2."
+    assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_two_rows_for_narrow_terminals() -> None:
+    edit = Edit(pairs=PAIRS)
+    assert brief_facts(edit, 0, (63.5, 8), IMAGE, (10, 160, 255)).plain.splitlines() == [
+        "cursor   63.5    8.0     #0aa0ff",
+        "pair 1 of 4  131 128 → 158 142  30.4",
+    ]
+    assert brief_facts(edit, 2, None, None, None).plain.splitlines()[1] == "pair 3 of 4  40 41 → target?"
+    assert brief_facts(Edit(), None, None, None, None).plain.splitlines()[1] == "no pairs"
+
+
+def drag_record(reason: str, steps: int, pairs: int = 1) -> DragRecord:
+    return DragRecord.model_validate(
+        {
+            "number": 3, "start": 0, "seed": 5, "psi": 1, "reason": reason, "steps": steps, "seconds": 0.42,
+            "pairs": pairs * [{"handle": (1, 1), "target": (5, 5), "final": (4, 4), "distance": 1.4}],
+            "settings": {"max_steps": 300, "feature_block": "b8"}, "masked": False,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("record", "panel", "status"),
+    [
+        (drag_record("reached", 24), "reached", "drag 3 reached its target: 24 steps, 0.4 s, 1.4 px left"),
+        (drag_record("reached", 24, 2), "reached", "drag 3 reached its targets: 24 steps, 0.4 s, 1.4 px left"),
+        (drag_record("max_steps", 1), "done", "drag 3: 1 step, 0.4 s, 1.4 px left"),
+        (
+            drag_record("max_steps", 300),
+            "at the step limit",
+            "drag 3 ended at the step limit: 300 steps, 0.4 s, 1.4 px left",
+        ),
+        (drag_record("stopped", 2), "stopped", "drag 3 stopped: 2 steps, 0.4 s, 1.4 px left"),
+        (drag_record("stopped", 0), "stopped", "drag 3 ended before its first step"),
+        (
+            drag_record("diverged", 7),
+            "diverged",
+            "drag 3 diverged after 7 steps: a smaller step size ({settings}) may help",
+        ),
+        (drag_record("interrupted", 2), "interrupted", "drag 3 was interrupted: 2 steps, 0.4 s, 1.4 px left"),
+    ],
+)
+def test_how_a_drag_ended(record: DragRecord, panel: str, status: str) -> None:
+    assert reason_text(record) == panel
+    assert outcome_text(record, 1.4) == status
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.84, "0.8 s"), (12.4, "12 s"), (187, "3:07 min")])

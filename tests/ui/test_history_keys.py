@@ -169,7 +169,7 @@ async def test_a_pair_is_drawn_with_the_mouse_within_a_drag(app: DragganApp) -> 
         assert len(app.editor.workspace.drawn.pairs) == 2
         await pilot.mouse_up(Canvas, offset=(20, 5))
         await pilot.pause()
-        assert status(app) == "pair 2 is set: d drags"
+        assert status(app) == "pair 2 is set"
         assert (len(app.editor.workspace.edit.pairs), app.editor.workspace.edit.step) == (2, 5)
 
 
@@ -314,14 +314,14 @@ async def test_branches_are_listed_gone_to_and_compared_with(app: DragganApp) ->
         await pilot.press("k", "c")
         await pilot.pause()
         assert app.editor.workspace.reference == 3
-        assert status(app) == "left of the cursor before, right of it after (against settings; no drag)"
+        assert status(app) == "before is left of the cursor, after right of it (against settings; no drag)"
         assert (mode(app), place(app)) == ("SPLIT", (-1, None))
         await pilot.press("B")
         assert options(app) == ["  settings; no drag   (compared with)", "▸ drag 1, 8 steps"]
         await pilot.press("o")
         await pilot.pause()
         assert app.editor.workspace.reference is None
-        assert status(app) == "left of the cursor before, right of it after"
+        assert status(app) == "before is left of the cursor, after right of it"
         await pilot.press("B", "escape")
         assert (app.screen, place(app)) == (app.editor, (-1, None))
 
@@ -350,9 +350,9 @@ async def test_before_split_and_difference(app: DragganApp) -> None:
         engine = await after_a_drag(app, pilot)
         asked = len(sent(engine, Render))
         await pilot.press("o")
-        assert (mode(app), status(app), shown(app).max()) == ("BEFORE", "before", 0)
+        assert (mode(app), status(app), shown(app).max()) == ("BEFORE", "the image before", 0)
         await pilot.press("o")
-        assert (mode(app), status(app), shown(app).min()) == ("", "the picture as it is", 100)
+        assert (mode(app), status(app), shown(app).min()) == ("", "the image as it is now", 100)
         await pilot.press("percent_sign")
         assert (mode(app), np.unique(shown(app)).tolist()) == ("DIFFERENCE", [255])
         await pilot.press("vertical_line")

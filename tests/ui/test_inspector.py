@@ -1,14 +1,15 @@
-"""The panel beside the canvas: what it draws again, and when."""
+"""The side panel: what it draws again, and when."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from rich.text import Text
 from textual.app import App, ComposeResult
-from textual.widgets import ProgressBar, Sparkline, Static
+from textual.content import Content
+from textual.widgets import Static
 
+from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.messages import DragProgress
 from draggan_tui.widgets import inspector as inspector_module
 from draggan_tui.widgets.inspector import Inspector
@@ -26,8 +27,8 @@ def progress(step: int) -> DragProgress:
     )
 
 
-def shown(app: PanelApp, name: str) -> str:
-    return str(app.query_one(f"#{name}", Static).render())
+def drag(app: PanelApp) -> list[str]:
+    return str(app.query_one("#drag", Static).render()).splitlines()
 
 
 async def test_steps_are_drawn_ten_times_a_second_and_none_is_missing_in_the_end(
@@ -38,25 +39,35 @@ async def test_steps_are_drawn_ten_times_a_second_and_none_is_missing_in_the_end
     app = PanelApp()
     async with app.run_test(size=(40, 30)):
         panel = app.query_one(Inspector)
-        panel.begin_drag(3)
+        panel.begin_drag(3, 1.0, live=False)
+        assert [line.rstrip() for line in drag(app)] == [
+            "drag 3",
+            30 * "─",
+            "",
+            "    loss       –",
+            "distance       –",
+        ]
         panel.show_progress(progress(1))
-        assert "1/300" in shown(app, "rate")
+        assert "1/300" in drag(app)[0]
         now += 0.05
         panel.show_progress(progress(2))
-        assert ("1/300" in shown(app, "rate"), app.query_one("#bar", ProgressBar).progress) == (True, 1)
+        assert "1/300" in drag(app)[0]
         now += 0.06
         panel.show_progress(progress(3))
-        assert "3/300" in shown(app, "rate")
+        assert "3/300" in drag(app)[0]
         panel.show_progress(progress(4))
-        panel.end_drag("4 steps, 6.0 px left")
-        assert (shown(app, "drag-title"), shown(app, "rate")) == ("drag 3", "4 steps, 6.0 px left")
-        assert (shown(app, "loss-label"), shown(app, "distance-label")) == ("loss 0.2500", "mean distance 6.0 px")
-        assert app.query_one("#distance", Sparkline).data == [9.0, 8.0, 7.0, 6.0]
-        panel.begin_drag(4)
-        assert app.query_one("#distance", Sparkline).data == []
-        assert (shown(app, "loss-label"), shown(app, "distance-label")) == ("loss", "mean distance")
+        panel.end_drag("stopped", "6.0 px left")
+        assert drag(app) == [
+            "drag 3                   4/300",
+            "━━━━━━━━━━━───────────────────",
+            "stopped            6.0 px left",
+            "    loss  0.2500 █▃▂▁",
+            "distance     6.0 █▆▃▁",
+        ]
+        panel.begin_drag(4, 1.0, live=False)
+        assert drag(app)[4].rstrip() == "distance       –"
         panel.show_progress(progress(5))  # at once, though the last drag was drawn just now
-        assert "5/300" in shown(app, "rate")
+        assert "5/300" in drag(app)[0]
 
 
 async def test_lines_are_drawn_when_they_change_and_laid_out_when_their_number_does(
@@ -65,7 +76,7 @@ async def test_lines_are_drawn_when_they_change_and_laid_out_when_their_number_d
     app = PanelApp()
     async with app.run_test(size=(40, 30)):
         lines = app.query_one("#facts", Lines)
-        lines.update(Text("cursor 63.5\nmask"))
+        lines.update(Content("cursor 63.5\nmask"))
         asked: list[bool] = []
 
         def refresh(*_: Any, layout: bool = False, **__: Any) -> Lines:
@@ -73,12 +84,37 @@ async def test_lines_are_drawn_when_they_change_and_laid_out_when_their_number_d
             return lines
 
         monkeypatch.setattr(lines, "refresh", refresh)
-        lines.update(Text("cursor 63.5\nmask"))
+        lines.update(Content("cursor 63.5\nmask"))
         assert asked == []
-        lines.update(Text("cursor 64.0\nmask"))
-        lines.update(Text("cursor 64.0\nmask", style="bold"))
+        lines.update(Content("cursor 64.0\nmask"))
+        lines.update(Content.styled("cursor 64.0\nmask", "bold"))
         assert asked == [False, False]
-        lines.update(Text("cursor 104.0\nmask"))
-        lines.update(Text("cursor 104.0\nmask\nbrush"))
+        lines.update(Content("cursor 104.0\nmask"))
+        lines.update(Content("cursor 104.0\nmask\nbrush"))
         assert asked == [False, False, False, True]
         assert str(lines.content) == "cursor 104.0\nmask\nbrush"
+
+
+async def test_the_selected_pair_is_scrolled_to() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(40, 24)) as pilot:
+        panel = app.query_one(Inspector)
+        edit = Edit(pairs=tuple(PointPair(handle=(i, i), target=(i, 9)) for i in range(40)))
+        for selected in (0, 39, 20, 0):
+            panel.show_pairs(edit, selected, (), "Enter")
+            await pilot.pause()
+            rows, pairs = app.query_one("#pair-list", Lines).region, app.query_one("#pairs").region
+            assert pairs.y <= rows.y + selected < pairs.bottom, selected
+
+
+async def test_a_low_panel_leaves_the_facts_of_the_session_out() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(40, 16)) as pilot:
+        panel = app.query_one(Inspector)
+        panel.begin_drag(1, 1.0, live=False)
+        await pilot.pause()
+        assert not app.query_one("#session-facts").region
+        assert app.query_one("#drag").region.bottom <= panel.region.bottom
+        await pilot.resize_terminal(40, 24)
+        await pilot.pause()
+        assert app.query_one("#session-facts").region

@@ -79,20 +79,21 @@ async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp)
         start = engine.last(StartDrag)
         assert (start.live, start.max_steps, start.width) == (0, None, 42)
         assert leads(engine) == [handle], "the cursor is on the handle that it leads"
-        assert (cursor(app), mode(app)) == (handle, "LEAD")
-        assert status(app) == "the picture follows the cursor: D lets go, d stops"
+        assert (cursor(app), mode(app)) == (handle, "LIVE")
+        assert status(app) == "move the cursor: the image follows it"
 
         await pilot.press("l", "1", "2", "l", "j")
         assert len(leads(engine)) == 4, "one for each key, not for each cell"
         assert leads(engine)[-1] == cursor(app) == work.drawn.pairs[0].target
         await say_progress(engine, pilot, (70.0, 64.0))
         assert work.drawn.pairs[0].handle == (70, 64)
-        assert str(app.screen.query_one("#rate", Static).render()) == "1  4.0 it/s"
+        lines = str(app.screen.query_one("#drag", Static).render()).splitlines()
+        assert [line.split() for line in lines[:3]] == [["drag", "1", "·", "live", "1"], [30 * "─"], ["4.0", "steps/s"]]
         target = cursor(app)
         await pilot.press("enter")
         assert leads(engine)[-2:] == [target, None]
         assert mode(app) == "DRAG"
-        assert status(app) == "let go: the drag ends when it is at rest; d stops it"
+        assert status(app) == "let go: the drag ends when the handle is at rest"
         await pilot.press("9", "h")
         assert leads(engine)[-1] is None, "the cursor is free again"
         assert work.drawn.pairs[0].target == target
@@ -100,7 +101,7 @@ async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp)
         engine.say(live_end(app, target, (80, 66)))
         await pilot.pause()
         assert (mode(app), work.lead) == ("", None)
-        assert status(app).startswith("drag 1 reached: 12 steps")
+        assert status(app).startswith("drag 1 reached its target: 12 steps")
         pair = work.edit.pairs[0]
         assert (pair.handle, pair.target, work.edit.latent) == ((80, 66), target, 1)
         entries = len(work.history.entries)
@@ -169,7 +170,7 @@ async def test_while_a_handle_is_led_nothing_else_changes(app: DragganApp) -> No
             await pilot.press(key)
             assert status(app) == "a drag is running: d stops it", key
         await pilot.press("tab")
-        assert status(app) == "a handle is led by hand: D lets it go"
+        assert status(app) == "a live drag is running: D lets the handle go"
         assert (app.editor.workspace.history, len(leads(engine))) == (history, known)
         assert app.screen is app.editor
 
@@ -212,7 +213,7 @@ async def test_the_mouse_leads_too(app: DragganApp) -> None:
         await pilot.pause()
         assert len(set(places)) == 3
         assert leads(engine)[-3:] == places
-        assert (mode(app), len(app.editor.workspace.edit.pairs)) == ("LEAD", 1)
+        assert (mode(app), len(app.editor.workspace.edit.pairs)) == ("LIVE", 1)
 
 
 async def test_the_pen_is_lifted(app: DragganApp) -> None:
@@ -221,7 +222,7 @@ async def test_the_pen_is_lifted(app: DragganApp) -> None:
         await place_pair(pilot)
         await pilot.press("m", "D", "5", "l")
         share = app.editor.workspace.edit.mask
-        assert (mode(app), share) == ("LEAD", engine.edit.mask)
+        assert (mode(app), share) == ("LIVE", engine.edit.mask)
         await pilot.press("5", "l")
         assert app.editor.workspace.edit.mask == share
 

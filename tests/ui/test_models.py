@@ -65,7 +65,7 @@ async def test_the_list_says_what_there_is(app: DragganApp) -> None:
         assert names.highlighted == 0
         await pilot.press("enter")
         assert app.screen is app.editor
-        assert (status(app), asked(engine)) == ("toy is the present model", [])
+        assert (status(app), asked(engine)) == ("toy is open already", [])
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ async def test_another_model_is_another_session(app: DragganApp) -> None:
         assert (work.edit.model, work.edit.seed, work.edit.psi, work.edit.settings.r1) == ("ffhq", 6, 0.5, 7)
         assert (work.edit.pairs, work.edit.mask, len(work.history.entries), work.cursor) == ((), None, 1, (31.5, 15.5))
         assert (work.revision, work.unsaved, app.editor.folder) == (0, False, None)
-        assert status(app) == "now ffhq; the earlier session is in draggan-out/x"
+        assert status(app) == "opened ffhq; the earlier session is saved in draggan-out/x"
         assert "ffhq" in app.screen.query_one(Canvas).render().plain  # until its picture is there
         request = engine.last(Render)
         assert request.edit == work.edit
@@ -133,7 +133,7 @@ async def test_another_model_is_another_session(app: DragganApp) -> None:
         await pilot.press("r")
         engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
         await pilot.pause()
-        assert status(app) == "the engine is back"
+        assert status(app) == "the engine is running again"
         assert app.editor.workspace.edit.latent == 1
 
 
@@ -143,7 +143,7 @@ async def test_without_anything_saved_no_folder_is_named(app: DragganApp) -> Non
         await pick(pilot, engine, "j", "enter")
         engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
         await pilot.pause()
-        assert status(app) == "now ffhq"
+        assert status(app) == "opened ffhq"
 
 
 async def test_a_model_that_cannot_be_had_changes_nothing(app: DragganApp) -> None:
@@ -225,7 +225,7 @@ async def test_what_cannot_be_written_keeps_the_model(app: DragganApp) -> None:
         await place_pair(pilot)
         await pick(pilot, engine, "j", "enter")
         await pilot.pause(1.5)
-        assert status(app) == "the last changes are not on disk, so the model stays; s saves them"
+        assert status(app) == "the model stays, because the last changes are not on disk yet: s saves them"
         assert asked(engine) == []
         engine.acknowledges = True
         await pilot.press("s")
@@ -291,8 +291,8 @@ async def test_what_the_engine_reads_is_said(app: DragganApp) -> None:
 async def test_classes(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot, CLASSES)
-        facts = app.screen.query_one("#facts", Static)
-        assert "class  0 of 0…9" in str(facts.render())
+        facts = app.screen.query_one("#session-facts", Static)
+        assert " class  0 of 0…9" in str(facts.render())
         await pilot.press("C")
         assert engine.last(Render).edit.label == 1
         await pilot.press("5", "C")
@@ -342,9 +342,9 @@ async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: Draggan
         work.where = Place(History.of(work.edit.model_copy(update={"given": True})))
         app.editor.given = "pivot.pt"
         engine = await ready(app, pilot, CLASSES)
-        facts = app.screen.query_one("#facts", Static)
+        facts = app.screen.query_one("#session-facts", Static)
         assert engine.last(Render).edit.given
-        assert "seed   from pivot.pt" in str(facts.render())
+        assert "  seed  from pivot.pt" in str(facts.render())
         await pilot.press(*keys)
         await pilot.pause()
         assert not engine.last(Render).edit.given

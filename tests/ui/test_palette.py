@@ -177,7 +177,7 @@ async def test_a_theme_is_worn_at_once(name: str) -> None:
         await pilot.pause()
         assert app.current_theme.primary == load(name).primary
         assert app.editor.query_one(Canvas).styles.background.rgb == load(name).canvas.letterbox
-        assert status(app).startswith(f"theme {name}, for this run")
+        assert status(app).startswith(f"theme {name} for this session")
 
 
 async def test_the_users_theme_is_worn_though_it_is_called_like_the_one_in_use(

@@ -294,7 +294,7 @@ async def test_a_pair_by_mouse(app: DragganApp, size: tuple[int, int]) -> None:
         assert (mark.handle, mark.target) == ((30 - left, 20 - top), (38 - left, 14 - top))
         await pilot.mouse_up(Canvas, offset=(40, 7))
         await pilot.pause()
-        assert status(app) == "pair 1 is set: d drags"
+        assert status(app) == "pair 1 is set"
         assert engine.edit.pairs == work.edit.pairs
         await drag(pilot, (40, 7), (41, 9), (40, 9))
         assert status(app) == "target 1 is moved"

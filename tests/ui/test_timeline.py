@@ -75,10 +75,11 @@ def test_what_is_behind_is_bold_and_what_is_ahead_dim() -> None:
     place = Place(dragged(changed(History.of(START), psi=0.5), 6).undo())
     text = timeline(stretches(place, {}), 20)
     assert text.plain.startswith("╺◆┝1━━━┥")
-    assert (text.style, [(span.start, span.end, span.style) for span in text.spans]) == (
-        "",
-        [(0, 2, "bold"), (2, 8, "dim")],
-    )
+    assert [(span.start, span.end, span.style) for span in text.spans][:3] == [
+        (0, 1, "bold"),
+        (1, 2, "bold $text-accent"),
+        (2, 20, "$foreground-muted"),
+    ]
 
 
 def test_within_a_drag() -> None:

@@ -1,0 +1,43 @@
+"""How a drag ended, in words."""
+
+from __future__ import annotations
+
+from draggan_engine.protocol.history import DragRecord
+
+from .changes import counted
+from .facts import seconds_text
+
+
+def reason_text(record: DragRecord) -> str:
+    """Why it ended, for the side panel."""
+    if record.reason != "max_steps":
+        return record.reason
+    return "at the step limit" if _used_all_steps(record) else "done"
+
+
+def outcome_text(record: DragRecord, left: float) -> str:
+    """`drag 3: 1 step, 0.4 s, 12.3 px left`, with the reason where the numbers do not tell it.
+
+    Args:
+        left: the mean distance to the targets, in pixels.
+    """
+    drag = f"drag {record.number}"
+    if not record.steps:
+        return f"{drag} ended before its first step"
+    numbers = f"{counted(record.steps, 'step')}, {seconds_text(record.seconds)}, {left:.1f} px left"
+    match record.reason:
+        case "reached":
+            return f"{drag} reached its target{'' if len(record.pairs) == 1 else 's'}: {numbers}"
+        case "max_steps":
+            return f"{drag} ended at the step limit: {numbers}" if _used_all_steps(record) else f"{drag}: {numbers}"
+        case "stopped":
+            return f"{drag} stopped: {numbers}"
+        case "diverged":
+            return f"{drag} diverged after {counted(record.steps, 'step')}: a smaller step size ({{settings}}) may help"
+        case "interrupted":
+            return f"{drag} was interrupted: {numbers}"
+
+
+def _used_all_steps(record: DragRecord) -> bool:
+    """Whether it made as many steps as the settings allow, and not only as many as a key asked for."""
+    return record.steps >= record.settings.max_steps

@@ -1,0 +1,30 @@
+"""The last row: the keys that do something now."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.events import Click
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from draggan_tui.renderables.key_line import KeyHint, key_line, placed_hints
+
+
+class KeyLine(Widget):
+    """A click on a hint does what its key does."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    KeyLine { dock: bottom; height: 1; padding: 0 1; background: $surface; }
+    """
+
+    hints: reactive[tuple[KeyHint, ...]] = reactive[tuple[KeyHint, ...]](())
+
+    def render(self) -> Content:
+        return key_line(self.hints, self.content_size.width)
+
+    async def on_click(self, event: Click) -> None:
+        column = event.x - self.gutter.left
+        for start, hint in placed_hints(self.hints, self.content_size.width):
+            if start <= column < start + hint.width and hint.action:
+                await self.screen.run_action(hint.action)

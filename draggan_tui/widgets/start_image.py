@@ -1,0 +1,45 @@
+"""The whole image that the present one is compared with."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from draggan_engine.protocol.geometry import Size
+from draggan_tui.renderables.cells import Cells
+from draggan_tui.renderables.overlay import Overlay, compose
+from draggan_tui.renderables.sampling import sample
+from draggan_tui.themes import CanvasColors, Rgb
+from draggan_tui.viewport import Viewport
+
+from .still_image import StillImage
+
+
+class StartImage(StillImage):
+    """Shows the last image that it was given, as large as it fits, in the middle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rgb: NDArray[np.uint8] | None = None
+        self._image = Size(1, 1)
+
+    def show(self, rgb: NDArray[np.uint8], image: Size) -> None:
+        """
+        Args:
+            rgb: `uint8 [H, W, 3]`, the whole image at any size, not to be changed afterwards.
+            image: its full size.
+        """
+        if rgb is not self._rgb:
+            self._rgb, self._image = rgb, image
+            self.forget()
+
+    def compose_cells(self, colors: CanvasColors, ink: Rgb, paper: Rgb) -> Cells | None:
+        if self._rgb is None:
+            return None
+        columns, rows = self.size
+        view = Viewport(self._image, Size(columns, 2 * rows))
+        cells = Cells.blank(rows, columns, ink, paper)
+        left, top = view.corner
+        image = compose(sample(self._rgb, view), Overlay(), self.depth, colors, ink=ink, paper=paper)
+        cells.paste(image, top // 2, left)
+        return cells
