@@ -33,6 +33,7 @@ from draggan_tui.widgets.companion import Companion, companion_width
 from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.widgets.key_line import KeyLine
 from draggan_tui.widgets.lines import Lines
+from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.status import Kind, StatusLine
 from draggan_tui.widgets.timeline import Timeline
 from draggan_tui.workspace import Workspace
