@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from torch import Tensor
 
 from draggan_engine.drag import DragAtRest, DragEnd, DragSession, DragStep, stepper
@@ -242,6 +243,9 @@ def test_a_live_drag_is_one_entry(engine: Engine, tmp_path: Path) -> None:
     ended = engine.wait_for(DragEnded)
     assert ended.entry is not None
     assert ended.problem is None
+    assert ended.image is not None
+    with Image.open(tmp_path / "s" / "final.png") as final:
+        assert ended.image.rgb == final.tobytes(), "the first image after the drag is the one that is kept"
     record = ended.record
     assert (record.live, record.steps, record.reason, len(record.pairs)) == (1, 8, "max_steps", 1)
     assert (record.pairs[0].handle, record.pairs[0].target) == (HANDLE, (10, 25))
