@@ -27,7 +27,7 @@ from draggan_tui.renderables.loading import model_label
 from draggan_tui.renderables.palette_filter import PaletteFilter
 from draggan_tui.terminal_answers import ANSWER_TIME, ColorsAnswered
 from draggan_tui.terminal_colors import ColorDepth, ColorGuess
-from draggan_tui.terminal_driver import TerminalDriver
+from draggan_tui.terminal_driver import AskingDriver, TerminalDriver
 from draggan_tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class DragganApp(App[None]):
     engine: EngineClient
 
     def __init__(self, options: Options, opened: Callable[[], object] = lambda: None) -> None:
-        super().__init__(driver_class=TerminalDriver)
+        guess = options.color_guess
+        super().__init__(driver_class=AskingDriver if guess is not None and guess.worth_asking else TerminalDriver)
         self.options = options
         self._opened = opened
         self._typed: list[Key] | None = []  # keys that came before the editor; none: it is there

@@ -15,20 +15,22 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from textual._time import get_time
-from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
+
+from draggan_tui.terminal_answers import AnswerParser
+from draggan_tui.terminal_colors import QUESTION
 
 if TYPE_CHECKING:
     from textual.app import App
 
 ESCAPE = "\x1b"
-INTRODUCERS = "[O"
-"""What follows Escape in the sequences of keys and of the mouse."""
+INTRODUCERS = "[OP\\"
+"""What follows Escape in the sequences of keys and of the mouse, and in what the terminal answers."""
 PACE = 0.1  # seconds between two looks at whether the driver is to stop
 
 
-class EscapeParser(XTermParser):
+class EscapeParser(AnswerParser):
     """Wait for the rest of a sequence only after what may begin one.
 
     A slow line may deliver `ESC` and `[D` apart, so the wait after Escape has to be long; a letter that follows Escape is
@@ -61,6 +63,8 @@ class TerminalDriver(LinuxDriver):
     - a SIGSTOP that ends leaves no second pair of threads behind, and everything is painted again;
     - bytes that are not UTF-8 are no error, and a terminal that is gone is a hangup.
     """
+
+    asks_colors = False
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
@@ -111,6 +115,8 @@ class TerminalDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         parser = EscapeParser(self._debug)
+        if self.asks_colors:
+            parser.expect_answer()
         decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         while not self.exit_event.is_set():
             if select.select([self.fileno], [], [], parser.patience)[0]:
@@ -131,3 +137,14 @@ class TerminalDriver(LinuxDriver):
     def _process(self, messages: Iterable[Message]) -> None:
         for message in messages:
             self.process_message(message)
+
+
+class AskingDriver(TerminalDriver):
+    """Also asks how many colours the terminal takes: at the start, and after a stop, when it may be another terminal."""
+
+    asks_colors = True
+
+    def start_application_mode(self) -> None:
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self.write(QUESTION)
+        self.flush()

@@ -1,0 +1,151 @@
+"""The editor asks a terminal for its colours: one that answers, one that dribbles, one that is silent, tmux and screen."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from draggan_tui.terminal_answers import ANSWER_TIME
+from draggan_tui.terminal_colors import QUESTION
+from tests.end_to_end.terminal import PROGRAM, Terminal
+
+ASKED = QUESTION.encode()
+YES = "\x1bP1$r0;48:2::1:2:3m\x1b\\\x1b[?62;22;52c"
+NO = "\x1bP1$r0;40m\x1b\\\x1b[?62;22;52c"
+FEW = "16 colours: the terminal did not say that it has more; --color 256 or truecolor if it has"
+
+
+def asking(folder: Path, *arguments: str, term: str = "xterm-256color", width: int = 80) -> Terminal:
+    """The editor on a terminal that SSH leads to: there is no COLORTERM."""
+    return Terminal(*arguments, folder=folder, colorterm="", size=(width, 24), exported={"TERM": term})
+
+
+def until_asked(terminal: Terminal) -> None:
+    terminal.wait_for(lambda: ASKED in terminal.raw)
+
+
+def drawn(terminal: Terminal) -> bytes:
+    """What was written, without the question."""
+    terminal.read(0)
+    return bytes(terminal.raw).replace(ASKED, b"")
+
+
+def in_truecolor(output: bytes) -> bool:
+    return re.search(rb"[34]8;2;\d", output) is not None
+
+
+def until_loaded(terminal: Terminal) -> tuple[float, float]:
+    """Where the cursor is once the image is there."""
+    terminal.wait_for(lambda: re.search(r"cursor\s+[\d.]+", terminal.text()) and "colour" in terminal.text())
+    return terminal.cursor()
+
+
+def test_a_terminal_that_answers_gets_truecolor_and_keys_typed_meanwhile_arrive(tmp_path: Path) -> None:
+    with asking(tmp_path) as terminal:
+        until_asked(terminal)
+        terminal.send(";qz" + YES + "xv")  # the list of all commands, and a word to look for
+        terminal.wait_for("qzxv")
+        terminal.wait_for(lambda: in_truecolor(drawn(terminal)))
+        painted_before = len(drawn(terminal))
+        terminal.send("\x1b")
+        terminal.wait_for(lambda: "qzxv" not in terminal.text())
+        until_loaded(terminal)
+        assert b"8;5;" not in drawn(terminal)[painted_before:], "widgets and image alike"
+        assert "$qm" not in terminal.text()
+        terminal.send("q")
+        assert terminal.wait() == 0
+
+
+def test_a_silent_terminal_keeps_256_colours_and_may_still_answer_late_and_slowly(tmp_path: Path) -> None:
+    with asking(tmp_path) as terminal:
+        until_asked(terminal)
+        start = time.monotonic()
+        until_loaded(terminal)
+        terminal.wait_for(lambda: time.monotonic() > start + ANSWER_TIME + 0.5)
+        assert b"8;5;" in drawn(terminal) and not in_truecolor(drawn(terminal))
+        assert "16 colours" not in terminal.text()
+        assert "$qm" not in terminal.text()
+        place = terminal.cursor()
+        for byte in YES:
+            terminal.send(byte)
+            terminal.read(0.01)
+        terminal.wait_for(lambda: in_truecolor(drawn(terminal)))
+        terminal.send("j")
+        terminal.wait_for(lambda: terminal.cursor()[1] > place[1])
+        assert terminal.cursor()[0] == place[0], "no byte of the answer was a key"
+        terminal.send("q")
+        assert terminal.wait() == 0
+
+
+def test_few_colours_are_mentioned_once_with_the_way_to_more(tmp_path: Path) -> None:
+    with asking(tmp_path, term="xterm", width=120) as terminal:
+        until_asked(terminal)
+        terminal.send(NO)
+        terminal.wait_for(FEW)
+        output = drawn(terminal)
+        assert not in_truecolor(output) and b"8;5;" not in output
+        terminal.send("l?")
+        terminal.wait_for(lambda: FEW not in terminal.text())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exported"),
+    [
+        (("--color", "256"), {"COLORTERM": ""}),
+        ((), {"COLORTERM": "truecolor"}),
+        ((), {"NO_COLOR": "1", "COLORTERM": ""}),
+        ((), {"TERM": "alacritty", "COLORTERM": ""}),
+        ((), {"TERM": "linux", "COLORTERM": ""}),
+    ],
+    ids=["told", "colorterm", "no color", "name", "console"],
+)
+def test_nobody_is_asked_who_need_not_be(tmp_path: Path, arguments: tuple[str, ...], exported: dict[str, str]) -> None:
+    with Terminal(*arguments, folder=tmp_path, exported=exported) as terminal:
+        terminal.wait_for("critters")
+        terminal.wait_for("cursor")
+        assert b"$qm" not in terminal.raw
+        if exported.get("TERM") == "alacritty":
+            assert in_truecolor(bytes(terminal.raw)) and b"8;5;" not in terminal.raw
+
+
+def test_the_configuration_and_the_option_are_not_mentioned_as_few(tmp_path: Path) -> None:
+    with Terminal("--color", "16", folder=tmp_path, size=(120, 24)) as terminal:
+        until_loaded(terminal)
+        terminal.rest(1)
+        assert "16 colours:" not in terminal.text()
+
+
+@contextmanager
+def inside(multiplexer: str, folder: Path) -> Iterator[Terminal]:
+    """The editor in a multiplexer, which is gone afterwards."""
+    if shutil.which(multiplexer) is None:
+        pytest.skip(f"{multiplexer} is not installed")
+    (folder / "sockets").mkdir(mode=0o700)
+    exported = {"TMUX_TMPDIR": str(folder / "sockets"), "SCREENDIR": str(folder / "sockets"), "TERM": "xterm-256color"}
+    start = {"tmux": ("tmux", "-f", "/dev/null", "new-session"), "screen": ("screen", "-c", "/dev/null")}[multiplexer]
+    end = {"tmux": ("tmux", "kill-server"), "screen": ("screen", "-X", "quit")}[multiplexer]
+    with Terminal(folder=folder, colorterm="", command=(*start, str(PROGRAM)), exported=exported) as terminal:
+        try:
+            yield terminal
+        finally:
+            subprocess.run(end, env={"PATH": "/usr/bin:/bin", **exported}, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("multiplexer", ["tmux", "screen"])
+def test_in_a_multiplexer_there_are_256_colours_and_no_stray_bytes(tmp_path: Path, multiplexer: str) -> None:
+    with inside(multiplexer, tmp_path) as terminal:
+        column, _ = until_loaded(terminal)
+        terminal.send("l")
+        terminal.wait_for(lambda: terminal.cursor()[0] > column)
+        assert b"$qm" not in terminal.raw
+        output = bytes(terminal.raw)
+        assert b"48;5;" in output and not in_truecolor(output)
+        terminal.send("q")
+        terminal.wait_for(lambda: terminal.status is not None)

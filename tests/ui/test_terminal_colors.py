@@ -1,0 +1,149 @@
+"""How many colours a terminal has: by its name, and by what it answers, whole, in pieces, late, between keys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import pytest
+from textual import constants
+from textual.events import Key, Paste
+from textual.message import Message
+
+from draggan_tui import terminal_answers
+from draggan_tui.terminal_answers import AnswerParser, ColorsAnswered
+from draggan_tui.terminal_colors import ColorGuess, guess_colors, keeps_rgb
+from draggan_tui.terminal_driver import EscapeParser
+
+DA1 = "\x1b[?62;22;52c"
+YES = "\x1bP1$r0;48:2::1:2:3m\x1b\\"
+NO = "\x1bP1$r0;48;5;16m\x1b\\"
+PARSERS = [AnswerParser, EscapeParser]
+
+
+@pytest.mark.parametrize(
+    ("variables", "depth", "worth_asking"),
+    [
+        ("TERM=xterm-256color COLORTERM=truecolor", "truecolor", False),
+        ("TERM=xterm COLORTERM=24bit", "truecolor", False),
+        ("TERM=xterm-256color", "256", True),
+        ("TERM=xterm-256color COLORTERM=yes", "256", True),
+        ("TERM=xterm-256color TERM_PROGRAM=Apple_Terminal", "256", False),
+        ("TERM=xterm", "16", True),
+        ("TERM=rxvt-unicode-256color", "256", True),
+        ("TERM=alacritty", "truecolor", False),
+        ("TERM=alacritty-direct", "truecolor", False),
+        ("TERM=foot", "truecolor", False),
+        ("TERM=foot-extra", "truecolor", False),
+        ("TERM=wezterm", "truecolor", False),
+        ("TERM=xterm-ghostty", "truecolor", False),
+        ("TERM=xterm-kitty", "truecolor", False),
+        ("TERM=xterm-direct", "truecolor", False),
+        ("TERM=tmux", "256", True),
+        ("TERM=tmux-256color", "256", True),
+        ("TERM=screen TMUX=/tmp/tmux-0/default,1,0", "256", True),
+        ("TERM=screen", "16", False),
+        ("TERM=screen.xterm-256color", "256", False),
+        # It garbles RGB, and COLORTERM is that of the terminal in which it was started.
+        ("TERM=screen-256color COLORTERM=truecolor", "256", False),
+        ("TERM=linux", "16", False),
+        ("TERM=vt220", "16", False),
+        ("", "16", False),
+    ],
+)
+def test_what_the_environment_says(variables: str, depth: str, worth_asking: bool) -> None:
+    environment = dict(variable.split("=", 1) for variable in variables.split())
+    assert guess_colors(environment) == ColorGuess(depth, worth_asking)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("answer", ["1$r0;48:2::1:2:3m", "1$r48:2:1:2:3m", "1$r0;48;2;1;2;3m", "1$r0;1;48:2:0:1:2:3m"])
+def test_rgb_that_comes_back(answer: str) -> None:
+    assert keeps_rgb(answer)
+
+
+@pytest.mark.parametrize("answer", ["0$r", "1$r0m", "1$r0;48;5;16m", "1$r0;40m", "1$r48;2;1;2;30m", "1+r524742=8", ""])
+def test_other_answers(answer: str) -> None:
+    assert not keeps_rgb(answer)
+
+
+def read(parser: AnswerParser, *pieces: str) -> tuple[list[str], list[bool]]:
+    """The keys and the answers in pieces of input, which come one after the other."""
+    messages: list[Message] = []
+    for piece in pieces:
+        messages += parser.feed(piece)
+    return _sorted(messages)
+
+
+def _sorted(messages: Iterable[Message]) -> tuple[list[str], list[bool]]:
+    messages = list(messages)
+    keys = [message.key for message in messages if isinstance(message, Key)]
+    return keys, [message.truecolor for message in messages if isinstance(message, ColorsAnswered)]
+
+
+@pytest.mark.parametrize("kind", PARSERS)
+@pytest.mark.parametrize(
+    ("sent", "keys", "answers"),
+    [
+        (YES + DA1, [], [True]),
+        (NO + DA1, [], [False]),
+        (DA1, [], [False]),
+        ("j" + YES + "k" + DA1 + "l", ["j", "k", "l"], [True]),
+        (YES + "\x1b[A" + DA1 + "\x1b[B", ["up", "down"], [True]),
+        ("\x1bP1$r0;48;2;1;2;3m\x07" + DA1, [], [True]),
+        ("\x1bOP" + YES + DA1, ["f1"], [True]),
+    ],
+)
+@pytest.mark.parametrize("dribbles", [False, True])
+def test_answers_are_taken_out_of_what_is_typed(
+    kind: type[AnswerParser], sent: str, keys: list[str], answers: list[bool], dribbles: bool
+) -> None:
+    parser = kind()
+    parser.expect_answer()
+    assert read(parser, *(sent if dribbles else [sent])) == (keys, answers)
+
+
+@pytest.mark.parametrize("kind", PARSERS)
+def test_an_answer_is_no_key_however_late(kind: type[AnswerParser]) -> None:
+    parser = kind()
+    assert read(parser, "j", YES[:9], YES[9:], DA1[:5], DA1[5:], "k") == (["j", "k"], [True])
+
+
+@pytest.mark.parametrize("kind", PARSERS)
+def test_what_is_no_answer_is_read_as_before(kind: type[AnswerParser]) -> None:
+    parser = kind()
+    messages = list(parser.feed("\x1b[?2026;2$y\x1b[200~a\x1b[201~\x1b[<0;3;4M\x1b[1;5Cq"))
+    assert [type(message).__name__ for message in messages] == [
+        "TerminalSupportsSynchronizedOutput", "Paste", "MouseDown", "Key", "Key",
+    ]  # fmt: skip
+    assert [message.text for message in messages if isinstance(message, Paste)] == ["a"]
+
+
+@pytest.mark.parametrize("kind", PARSERS)
+def test_escape_is_escape_after_its_delay_and_after_the_answer(kind: type[AnswerParser]) -> None:
+    parser = kind()
+    parser.expect_answer()
+    assert read(parser, YES + DA1, "\x1b") == ([], [True])
+    time.sleep(constants.ESCAPE_DELAY)
+    assert _sorted(parser.tick()) == (["escape"], [])
+    assert read(parser, "\x1b\x1b[A") == (["escape", "up"], [])
+    assert read(parser, "j") == (["j"], [])
+
+
+def test_escape_waits_while_an_answer_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal_answers, "ANSWER_GAP", 0.3)
+    parser = AnswerParser()
+    parser.expect_answer()
+    assert read(parser, "\x1b") == ([], [])
+    time.sleep(constants.ESCAPE_DELAY)
+    assert _sorted(parser.tick()) == ([], [])
+    time.sleep(0.3)
+    assert _sorted(parser.tick()) == (["escape"], [])
+
+
+def test_an_answer_that_breaks_off_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal_answers, "ANSWER_GAP", 0.01)
+    parser = AnswerParser()
+    assert read(parser, DA1[:6]) == ([], [])
+    time.sleep(0.02)
+    assert _sorted(parser.tick()) == ([], [])
+    assert read(parser, "j") == (["j"], [])
