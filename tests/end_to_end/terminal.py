@@ -23,6 +23,9 @@ RESTORED = b"\x1b[?1049l"  # the alternate screen is left
 class Terminal(PseudoTerminal):
     """`draggan-tui` (or another command) with these arguments, in `folder`; a context manager that leaves no process behind.
 
+    Its model is critters-256 unless an argument says otherwise: which one the editor would choose by itself depends on how
+    fast the machine is.
+
     Bytes are read as they come and parsed only when somebody looks, because pyte is slower than the program.
     """
 
@@ -39,6 +42,7 @@ class Terminal(PseudoTerminal):
     ) -> None:
         columns, rows = size
         self.folder = folder
+        _configure_model(folder / "home")
         self._parsed = 0
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
@@ -121,3 +125,10 @@ class Terminal(PseudoTerminal):
         match = re.search(r"cursor +(-?[\d.]+) +(-?[\d.]+)", text)
         assert match, f"there is no cursor read-out:\n{text}"
         return float(match[1]), float(match[2])
+
+
+def _configure_model(home: Path) -> None:
+    path = home / "config" / "draggan-tui" / "config.toml"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('[editor]\nmodel = "critters-256"\n')
