@@ -213,7 +213,10 @@ class DragganApp(App[None]):
     async def _start(self, running: EngineProcess | None) -> None:
         await self.push_screen(self.editor)
         if (guess := self.options.color_guess) is not None:
-            self.set_timer(ANSWER_TIME if guess.worth_asking else 0, self._mention_few_colors)
+            if guess.worth_asking:
+                self.set_timer(ANSWER_TIME, self._mention_few_colors)
+            else:  # not a timer of no time, by which Textual divides when it stops it
+                self.call_later(self._mention_few_colors)
         await self.engine.start(resume=self.editor.folder, running=running)
 
     async def on_event(self, event: Event) -> None:
