@@ -8,17 +8,22 @@ from .changes import counted
 from .facts import seconds_text
 
 
-def reason_text(record: DragRecord) -> str:
-    """Why it ended, for the side panel."""
+def reason_text(record: DragRecord, step_limit: int) -> str:
+    """Why it ended, for the side panel.
+
+    Args:
+        step_limit: of the settings; a key may have asked for fewer steps.
+    """
     if record.reason != "max_steps":
         return record.reason
-    return "at the step limit" if _used_all_steps(record) else "done"
+    return "at the step limit" if record.steps >= step_limit else "done"
 
 
-def outcome_text(record: DragRecord, left: float) -> str:
+def outcome_text(record: DragRecord, step_limit: int, left: float) -> str:
     """`drag 3: 1 step, 0.4 s, 12.3 px left`, with the reason where the numbers do not tell it.
 
     Args:
+        step_limit: of the settings; a key may have asked for fewer steps.
         left: the mean distance to the targets, in pixels.
     """
     drag = f"drag {record.number}"
@@ -29,15 +34,10 @@ def outcome_text(record: DragRecord, left: float) -> str:
         case "reached":
             return f"{drag} reached its target{'' if len(record.pairs) == 1 else 's'}: {numbers}"
         case "max_steps":
-            return f"{drag} ended at the step limit: {numbers}" if _used_all_steps(record) else f"{drag}: {numbers}"
+            return f"{drag} ended at the step limit: {numbers}" if record.steps >= step_limit else f"{drag}: {numbers}"
         case "stopped":
             return f"{drag} stopped: {numbers}"
         case "diverged":
             return f"{drag} diverged after {counted(record.steps, 'step')}: a smaller step size ({{settings}}) may help"
         case "interrupted":
             return f"{drag} was interrupted: {numbers}"
-
-
-def _used_all_steps(record: DragRecord) -> bool:
-    """Whether it made as many steps as the settings allow, and not only as many as a key asked for."""
-    return record.steps >= record.settings.max_steps

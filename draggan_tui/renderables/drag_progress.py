@@ -79,14 +79,20 @@ def remaining_seconds(
     return left / steps_per_second
 
 
-def completed_share(curves: DragCurves) -> float:
-    """0 … 1: of the way from the first distance to the stop distance, or of the steps, whichever is further."""
-    if curves.last is None or curves.live:
+def covered_share(curves: DragCurves) -> float:
+    """0 … 1: how much of the way from the first distance to the stop distance is behind."""
+    if not curves.distances or curves.live:
         return 0.0
     way = curves.distances[0] - curves.stop_distance
     covered = (curves.distances[0] - curves.distances[-1]) / way if way > 0 else 0.0
-    used = curves.last.step / curves.last.max_steps if curves.last.max_steps else 0.0
-    return min(max(covered, used, 0.0), 1.0)
+    return min(max(covered, 0.0), 1.0)
+
+
+def completed_share(curves: DragCurves) -> float:
+    """0 … 1: the covered share, or that of the steps, which may end the drag sooner."""
+    if curves.last is None or curves.live or not curves.last.max_steps:
+        return covered_share(curves)
+    return max(covered_share(curves), min(curves.last.step / curves.last.max_steps, 1.0))
 
 
 def drag_lines(curves: DragCurves, outcome: tuple[str, str] | None = None) -> Content:
@@ -103,7 +109,7 @@ def drag_lines(curves: DragCurves, outcome: tuple[str, str] | None = None) -> Co
     return Content("\n").join(
         [
             Content.styled(_apart(f"drag {curves.number}{' · live' if curves.live else ''}", steps), MUTED),
-            bar(completed_share(curves)),
+            bar(completed_share(curves) if outcome is None else covered_share(curves)),
             Content(_apart(*outcome) if outcome is not None else _apart(rate, _time_left(curves))),
             _curve("loss", loss, curves.losses),
             _curve("distance", distance, curves.distances),

@@ -22,8 +22,8 @@ HINTS: dict[Mode, tuple[tuple[str, str], ...]] = {
     "live": (("place", "let go"), ("drag", "stop"), ("left down up right", "move the target")),
     "dragging": (("drag", "stop"), ("before", "before/after"), ("zoom-in zoom-out", "zoom"), ("quit", "quit")),
     "shape": (
-        ("place", "paint"), ("erase-shape", "erase"), ("left down up right", "stretch"), ("shape", "another shape"),
-        ("cancel", "leave"),
+        ("place", "paint"), ("erase-shape", "erase"), ("cancel", "leave"), ("left down up right", "stretch"),
+        ("shape", "next shape"),
     ),
     "grabbed": (
         ("place", "drop"), ("cancel", "put back"), ("left down up right", "move"),

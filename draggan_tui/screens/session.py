@@ -301,12 +301,13 @@ class SessionScreen(StageScreen):
         self.workspace.end_drag(event.entry)
         self._led = self._looked = None
         self.sync()
+        step_limit = self.workspace.edit.settings.max_steps
         left = sum(pair.distance for pair in record.pairs) / len(record.pairs)
-        self.query_one(Inspector).end_drag(reason_text(record), f"{left:.1f} px left")
+        self.query_one(Inspector).end_drag(reason_text(record, step_limit), f"{left:.1f} px left")
         if event.problem:
             self.say(event.problem, "bad")
         else:
-            self.say(outcome_text(record, left), "good" if record.reason == "reached" else "plain")
+            self.say(outcome_text(record, step_limit, left), "good" if record.reason == "reached" else "plain")
 
     def _failed(self, event: Failed) -> None:
         if event.command == "start_drag":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 from numpy.typing import NDArray
 from textual.app import ComposeResult
@@ -22,10 +24,12 @@ class Companion(Vertical):
 
     DEFAULT_CSS = """
     Companion { width: 34; padding: 0 1; background: $background; }
-    Companion > Vertical { height: 1fr; }
+    Companion > Vertical { height: auto; }
+    Companion #enlarged { height: 1fr; }
     Companion #enlarged { margin-top: 1; }
     Companion .title { color: $text-muted; }
-    Companion StartImage, Companion Loupe { width: 1fr; height: 1fr; display: none; }
+    Companion StartImage { width: 1fr; height: auto; display: none; }
+    Companion Loupe { width: 1fr; height: 1fr; display: none; }
     Companion .filled StartImage, Companion .filled Loupe { display: block; }
     """
 
@@ -41,7 +45,10 @@ class Companion(Vertical):
         """The image that the present one is compared with; none: there is no other."""
         self._title("#before", NO_DRAG if rgb is None else "before", filled=rgb is not None)
         if rgb is not None:
-            self.query_one(StartImage).show(rgb, image)
+            start_image = self.query_one(StartImage)
+            rows = ceil(self.content_size.width * image.height / image.width / 2)
+            start_image.styles.height = min(rows, self.size.height // 2)
+            start_image.show(rgb, image)
 
     def show_handle(self, title: str, handle: Point, rgb: NDArray[np.uint8], image: Size) -> None:
         """The selected handle in the loupe; the other arguments are those of `Loupe.show`."""

@@ -82,6 +82,11 @@ def test_a_running_drag() -> None:
     assert drag_lines(curves([5, 6])).plain.splitlines()[2] == "10.0 steps/s            – left"
 
 
+def test_a_drag_that_is_over_shows_how_far_it_came() -> None:
+    lines = drag_lines(curves([11, 6], max_steps=2), ("done", "6.0 px left")).plain.splitlines()
+    assert lines[1:3] == ["━" * 15 + "─" * 15, "done               6.0 px left"]
+
+
 def test_a_live_drag_has_no_end_to_wait_for() -> None:
     lines = drag_lines(curves([5, 4], None, live=True)).plain.splitlines()
     assert lines[:3] == ["drag 2 · live                2", WIDTH * "─", "10.0 steps/s".ljust(WIDTH)]

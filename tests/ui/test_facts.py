@@ -183,7 +183,7 @@ def drag_record(reason: str, steps: int, pairs: int = 1) -> DragRecord:
         {
             "number": 3, "start": 0, "seed": 5, "psi": 1, "reason": reason, "steps": steps, "seconds": 0.42,
             "pairs": pairs * [{"handle": (1, 1), "target": (5, 5), "final": (4, 4), "distance": 1.4}],
-            "settings": {"max_steps": 300, "feature_block": "b8"}, "masked": False,
+            "settings": {"feature_block": "b8"}, "masked": False,
         }
     )  # fmt: skip
 
@@ -210,8 +210,8 @@ def drag_record(reason: str, steps: int, pairs: int = 1) -> DragRecord:
     ],
 )
 def test_how_a_drag_ended(record: DragRecord, panel: str, status: str) -> None:
-    assert reason_text(record) == panel
-    assert outcome_text(record, 1.4) == status
+    assert reason_text(record, 300) == panel
+    assert outcome_text(record, 300, 1.4) == status
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.84, "0.8 s"), (12.4, "12 s"), (187, "3:07 min")])
