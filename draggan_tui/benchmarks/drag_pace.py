@@ -62,7 +62,7 @@ def drag_in_editor(folder: Path, steps: int) -> Watched:
         terminal.send(f"\x1b{TYPED_PAIR}")  # Escape: no hints
         terminal.rest(1.0)
         terminal.send(f"{steps}.")
-        frames = _picture_frames(terminal, b"most steps")
+        frames = _picture_frames(terminal, f" {steps} steps, ".encode())
         screen, engine = peak_memory(terminal.pid), peak_memory(terminal.engine)
     record = json.loads(max(out.glob("drag-*/drag.json")).read_text())
     return Watched(
