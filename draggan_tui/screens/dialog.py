@@ -14,6 +14,10 @@ Result = TypeVar("Result")
 class Dialog(ModalScreen[Result]):
     """Closes once: over a slow line two Enters come together, and both mean this one."""
 
+    DEFAULT_CSS = """
+    Dialog { align: center middle; }
+    """
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "dismiss", show=False, id="interrupt"),
         Binding("ctrl+l", "app.redraw", show=False, id="redraw"),

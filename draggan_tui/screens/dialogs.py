@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rich.table import Table
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal
+from textual.content import Content
 from textual.widgets import Static
+
+from draggan_tui.renderables.help_page import HelpTopic, help_page, matching_topics
+from draggan_tui.widgets.dialog_box import DialogBox
+from draggan_tui.widgets.line import Line
 
 from .dialog import Dialog
 from .key_map import KEYS, MOUSE, what
@@ -21,11 +24,6 @@ COUNTS = "how far or how often: 12{right}, 3{undo}, 5{one-step}, 4{larger-brush}
 class Question(Dialog[str]):
     """A question with one key for each answer; the result is the answer's name, "" for Escape."""
 
-    DEFAULT_CSS = """
-    Question { align: center middle; }
-    Question > Vertical { width: 64; max-width: 90%; height: auto; padding: 1 2; background: $surface; border: round $primary; }
-    Question .answers { margin-top: 1; text-style: bold; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "answer('')", show=False)]
 
     def __init__(self, text: str, answers: dict[str, tuple[str, str]]) -> None:
@@ -38,10 +36,14 @@ class Question(Dialog[str]):
         self.text, self.answers = text, answers
 
     def compose(self) -> ComposeResult:
-        with Vertical():
+        answers = [("Esc" if key == "escape" else key, says) for key, (_, says) in self.answers.items()]
+        key_width = max(len(key) for key, _ in answers)
+        closes = [] if "escape" in self.answers else [("Esc", "closes")]
+        with DialogBox("Question", closes or answers[-1:]):
             yield Static(self.text, markup=False)
-            choices = "   ".join(f"[{key}] {label}" for key, (_, label) in self.answers.items())
-            yield Static(choices, classes="answers", markup=False)
+            yield Static("")
+            for key, says in answers:
+                yield Static(Content.assemble((key.rjust(key_width), "bold $accent"), f"  {says}"))
 
     def on_mount(self) -> None:
         for key, (name, label) in self.answers.items():
@@ -52,31 +54,61 @@ class Question(Dialog[str]):
 
 
 class Help(Dialog[None]):
-    """The keys by topic, as they are bound now."""
+    """The keys by topic, as they are bound now; what is typed after a slash chooses from them."""
 
     DEFAULT_CSS = """
-    Help { align: center middle; }
-    Help > VerticalScroll { width: 72; max-width: 96%; height: auto; max-height: 94%; padding: 0 2; background: $surface; border: round $primary; }
+    Help DialogBox { width: 132; max-width: 96%; height: 94%; }
+    Help.-narrow DialogBox { max-width: 100%; height: 100%; }
+    Help Horizontal { display: none; height: 1; }
+    Help .slash { width: 2; color: $accent; text-style: bold; }
+    Help Line { width: 1fr; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "dismiss", show=False)]
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (60, "-normal")]  # noqa: RUF012
+    AUTO_FOCUS = "DialogBox"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q,enter", "dismiss", show=False),
+        Binding("j", "scroll(1)", show=False),
+        Binding("k", "scroll(-1)", show=False),
+        Binding("slash", "filter", show=False, priority=True),
+    ]
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll():
-            yield Static(self._table())
+        hints = [("/", "filters"), ("j k PgDn PgUp", "scroll"), ("Esc", "closes")]
+        with DialogBox("Help", hints, can_focus=True) as box:
+            scrolls = {"down": box.action_scroll_down, "up": box.action_scroll_up}
+            pages = {"pagedown": box.action_page_down, "pageup": box.action_page_up}
+            with Horizontal(classes="head"):
+                yield Static("/", classes="slash")
+                yield Line({**scrolls, **pages, "enter": box.focus}, "a key, or the beginning of a word")
+            yield Static(id="page")
 
-    def _table(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        table.add_column(width=14)
-        for topic, bindings in KEYS.items():
-            self._topic(table, topic)
-            for binding in bindings:
-                table.add_row(Text(keys_shown(self.app, binding)), Text(what(binding)))
-        table.add_row(Text("1 … 9"), Text(with_keys(self.app, COUNTS)))
-        self._topic(table, "Mouse")
-        for gesture, does in MOUSE.items():
-            table.add_row(Text(gesture), Text(does))
-        return table
+    def on_mount(self) -> None:
+        self.watch(self.query_one(Line), "value", self._show, init=False)
 
-    def _topic(self, table: Table, topic: str) -> None:
-        # In the second column, because the first is as narrow as keys are.
-        table.add_row("", Text(topic, style="bold"))
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show)
+
+    def _show(self) -> None:
+        topics = matching_topics(self.topics(), self.query_one(Line).value)
+        width = self.query_one(DialogBox).scrollable_content_region.width
+        self.query_one("#page", Static).update(help_page(topics, width))
+
+    def topics(self) -> list[HelpTopic]:
+        """All there is to know of the keys and the mouse."""
+        topics = [
+            HelpTopic(title, tuple((keys_shown(self.app, binding), what(binding)) for binding in bindings))
+            for title, bindings in KEYS.items()
+        ]
+        counts = HelpTopic("Counts", (("1 … 9", with_keys(self.app, COUNTS)),))
+        return [*topics, counts, HelpTopic("Mouse", tuple(MOUSE.items()))]
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one(DialogBox).scroll_relative(y=lines, animate=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 (Textual's)
+        """In the field a slash is a letter."""
+        return action != "filter" or not isinstance(self.focused, Line)
+
+    def action_filter(self) -> None:
+        self.query_one(Horizontal).display = True
+        self.set_focus(self.query_one(Line))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -15,13 +15,20 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from draggan_tui import themes
+from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.line import Line
 
 from .dialog import Dialog
 from .key_map import KEYS, what
 from .key_names import keys_shown
 
-KEYS_WIDTH = 11
+# The ids of those that come first while nothing is typed.
+FIRST = (
+    "drag", "place", "undo", "redo", "save", "export", "models", "settings", "help", "pen", "lead", "grab",
+    "next-seed", "branches", "before", "goto", "clear-mask", "zoom-fit",
+)  # fmt: skip
+LAST_TOPIC = "Move"  # a key does it sooner
+GAP = 2
 
 
 @dataclass(frozen=True)
@@ -45,18 +52,26 @@ class Command:
             return 2
         return 3 if all(word in f"{name} {self.topic.lower()}" for word in words) else None
 
-    def line(self) -> Content:
+    def line(self, keys_width: int) -> Content:
         """One row: the keys, what they do, and dimmed the topic."""
-        return Content.assemble(self.keys.ljust(KEYS_WIDTH), self.what, (f"  {self.topic}", "dim not bold"))
+        keys = (self.keys.ljust(keys_width + GAP), "bold")
+        return Content.assemble(keys, self.what, (f"  {self.topic}", "dim not bold"))
 
 
-def commands(app: App[Any]) -> Iterator[Command]:
-    """What the editor's keys do, in the order in which help lists them; then the themes."""
-    for topic, bindings in KEYS.items():
-        for binding in bindings:
-            yield Command(topic.partition(" (")[0], what(binding), keys_shown(app, binding), binding.action)
-    for name in themes.available():
-        yield Command("Look", f"theme {name}", "", f"theme({name!r})")
+def commands(app: App[Any]) -> list[Command]:
+    """What the editor's keys do: what is needed most, then the rest in the order in which help lists it, the themes, and
+    last the moves of the cursor."""
+    topics = {binding.id: topic for topic, bindings in KEYS.items() for binding in bindings}
+    every = {binding.id: binding for bindings in KEYS.values() for binding in bindings}
+    last = [id for id, topic in topics.items() if topic == LAST_TOPIC]
+    between = [id for id in every if id not in FIRST and id not in last]
+
+    def command(id: str | None) -> Command:
+        binding = every[id]
+        return Command(topics[id].partition(" (")[0], what(binding), keys_shown(app, binding), binding.action)
+
+    named = [Command("Look", f"theme {name}", "", f"theme({name!r})") for name in themes.available()]
+    return [*map(command, (*FIRST, *between)), *named, *map(command, last)]
 
 
 def search(typed: str, among: Sequence[Command]) -> list[Command]:
@@ -74,9 +89,12 @@ class Palette(Dialog[str | None]):
 
     DEFAULT_CSS = """
     Palette { align: center top; }
-    Palette > Vertical { margin-top: 1; width: 72; max-width: 96%; height: auto; max-height: 94%; padding: 0 2; background: $surface; border: round $primary; }
-    Palette OptionList { height: auto; max-height: 16; margin-top: 1; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
+    Palette Vertical { height: auto; }
+    Palette Line { margin-bottom: 1; }
+    Palette.-short Line { margin-bottom: 0; }
+    Palette OptionList { max-height: 20; }
     """
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (16, "-normal")]  # noqa: RUF012
     AUTO_FOCUS = "Line"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
 
@@ -89,26 +107,26 @@ class Palette(Dialog[str | None]):
             "pagedown": names.action_page_down,
             "pageup": names.action_page_up,
         }
-        with Vertical() as box:
-            box.border_title = "Commands"
-            box.border_subtitle = "Enter does it   Escape leaves"
-            yield Line({**moves, "enter": self._choose}, "undo, larger brush, theme …")
+        with DialogBox("Commands", [("Enter", "does it"), ("↑ ↓", "choose"), ("Esc", "closes")]):
+            with Vertical(classes="head"):
+                yield Line({**moves, "enter": self._choose}, "undo, larger brush, theme …")
             yield names
 
     def on_mount(self) -> None:
-        self._all = list(commands(self.app))
+        self._all = commands(self.app)
+        self._keys_width = max(len(command.keys) for command in self._all)
         self.watch(self.query_one(Line), "value", self._list)
 
     def _list(self, typed: str) -> None:
-        self._found = search(typed, self._all)
+        self._commands = search(typed, self._all)
         names = self.query_one(OptionList)
         names.clear_options()
-        names.add_options([Option(command.line()) for command in self._found])
-        names.highlighted = 0 if self._found else None
+        names.add_options([Option(command.line(self._keys_width)) for command in self._commands])
+        names.highlighted = 0 if self._commands else None
 
     def _choose(self) -> None:
-        if self._found:
-            self.dismiss(self._found[self.query_one(OptionList).highlighted or 0].action)
+        if self._commands:
+            self.dismiss(self._commands[self.query_one(OptionList).highlighted or 0].action)
 
     def on_option_list_option_selected(self) -> None:
         self._choose()

@@ -363,9 +363,7 @@ async def test_help_shows_the_keys_as_they_are(remapped: DragganApp) -> None:
         await ready(remapped, pilot)
         await pilot.press("question_mark")
         assert isinstance(remapped.screen, Help)
-        table = remapped.screen._table()
-        keys, says = ([str(cell) for cell in column.cells] for column in table.columns)
-        shown = dict(zip(says, keys, strict=True))
+        shown = {does: keys for topic in remapped.screen.topics() for keys, does in topic.rows}
         assert shown["drag: start it, or stop it"].split() == ["u"]
         assert shown["smaller brush"].split() == ["-"]
         assert shown["larger brush"].split() == ["]"]

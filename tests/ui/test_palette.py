@@ -13,7 +13,7 @@ from draggan_tui import themes
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.dialogs import Help
 from draggan_tui.screens.key_map import KEYS, what
-from draggan_tui.screens.palette import KEYS_WIDTH, Command, Palette, search
+from draggan_tui.screens.palette import FIRST, GAP, Command, Palette, search
 from draggan_tui.screens.settings import Settings
 from draggan_tui.themes import load
 from draggan_tui.widgets.canvas import Canvas
@@ -29,29 +29,39 @@ async def opened(app: DragganApp, pilot: Pilot[None], *typed: str) -> list[tuple
     await pilot.press("ctrl+p", *typed)
     assert isinstance(app.screen, Palette)
     lines = [str(option.prompt) for option in app.screen.query_one(OptionList).options]
-    return [(line[:KEYS_WIDTH].strip(), line[KEYS_WIDTH:]) for line in lines]
+    width = keys_width(app)
+    return [(line[:width].strip(), line[width:]) for line in lines]
+
+
+def keys_width(app: DragganApp) -> int:
+    """Where what a command does begins."""
+    assert isinstance(app.screen, Palette)
+    return max(len(command.keys) for command in app.screen._all) + GAP
 
 
 def command_colors(app: DragganApp, name: str) -> tuple[str, str]:
     """The colours of a listed command's key, and of what is behind it."""
     (row,) = (row for row in app.screen._compositor.render_strips() if f"{name}  Picture" in row.text)
-    start = row.text.index(name) - KEYS_WIDTH
+    start = row.text.index(name) - keys_width(app)
     (segment,) = row.crop(start, start + 1)
     style = segment.style
     assert style and style.color and style.color.triplet and style.bgcolor and style.bgcolor.triplet
     return style.color.triplet.hex, style.bgcolor.triplet.hex
 
 
-async def test_every_action_of_the_editor_is_there_with_its_key_then_the_themes() -> None:
+async def test_every_action_of_the_editor_is_there_with_its_key_the_useful_ones_first_and_moves_last() -> None:
     app = editor(keymap={"drag": "f4,f5"})
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         listed = await opened(app, pilot)
         named = [binding for bindings in KEYS.values() for binding in bindings]
-        assert [what.split("  ")[0] for _, what in listed] == [
-            *(what(binding) for binding in named),
-            *(f"theme {name}" for name in themes.available()),
-        ]
+        does = [what.split("  ")[0] for _, what in listed]
+        assert sorted(does) == sorted(
+            [*(what(binding) for binding in named), *(f"theme {name}" for name in themes.available())]
+        )
+        ids = {what(binding): binding.id for binding in named}
+        assert [ids[text] for text in does[: len(FIRST)]] == list(FIRST)
+        assert does[-len(KEYS["Move"]) :] == [what(binding) for binding in KEYS["Move"]]
         keys = {what.split("  ")[0]: key for key, what in listed}
         assert (keys["undo"], keys["drag: start it, or stop it"], keys["larger brush"], keys["left"]) == (
             "u",
@@ -78,7 +88,7 @@ async def test_what_is_chosen_is_done_and_escape_does_nothing() -> None:
         await pilot.press("semicolon", *"redo", "enter")
         await pilot.pause()
         await pilot.press("semicolon", *"drag", "enter")
-        await until(app, lambda: isinstance(engine.sent[-1], StartDrag))
+        await until(lambda: isinstance(engine.sent[-1], StartDrag))
 
 
 async def test_another_of_those_listed_by_arrow_and_by_mouse() -> None:
@@ -159,12 +169,12 @@ async def test_a_command_typed_ahead() -> None:
         for seed in range(6, 26):
             # What comes after Enter changes nothing.
             burst(app, "semicolon", *"next", "space", *"seed", "enter", *"abc")
-            await until(app, lambda seed=seed: app.editor.workspace.edit.seed == seed)
+            await until(lambda seed=seed: app.editor.workspace.edit.seed == seed)
             await pilot.pause()
             assert app.screen is app.editor
         assert app.editor.workspace.edit.pairs == ()
         burst(app, "3", "ctrl+p", *"settings", "enter")
-        await until(app, lambda: isinstance(app.screen, Settings))
+        await until(lambda: isinstance(app.screen, Settings))
 
 
 @pytest.mark.parametrize("name", ["moss", "paper"])

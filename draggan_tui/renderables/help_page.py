@@ -1,0 +1,76 @@
+"""The keys by topic, as text in one or two columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from textwrap import wrap
+
+from textual.content import Content
+
+TWO_COLUMNS_FROM = 100
+GAP = 3
+
+
+@dataclass(frozen=True)
+class HelpTopic:
+    """A heading, and below it the keys, separated by blanks, with what they do."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+
+
+def matching_topics(topics: Sequence[HelpTopic], typed: str) -> list[HelpTopic]:
+    """The rows of the key that was typed; if it is no key, those in which every typed word begins a word of what they do
+    or of their topic's title."""
+    words = typed.lower().split()
+
+    def has_key(_: HelpTopic, row: tuple[str, str]) -> bool:
+        return typed.strip() in row[0].split()
+
+    def has_words(topic: HelpTopic, row: tuple[str, str]) -> bool:
+        spoken = f" {row[1]} {topic.title}".lower().replace("(", "")
+        return all(f" {word}" in spoken for word in words)
+
+    return _with_rows(topics, has_key) or _with_rows(topics, has_words)
+
+
+def _with_rows(topics: Sequence[HelpTopic], matches: Callable[[HelpTopic, tuple[str, str]], bool]) -> list[HelpTopic]:
+    kept = [HelpTopic(topic.title, tuple(row for row in topic.rows if matches(topic, row))) for topic in topics]
+    return [topic for topic in kept if topic.rows]
+
+
+def help_page(topics: Sequence[HelpTopic], width: int) -> Content:
+    """The topics below each other; from `TWO_COLUMNS_FROM` cells on, in two columns of about the same height."""
+    if not topics:
+        return Content.styled("nothing matches", "$text-muted")
+    columns, column_width = [list(topics)], width
+    if width >= TWO_COLUMNS_FROM:
+        columns, column_width = _halves(topics), (width - GAP) // 2
+    key_width = min(max(len(keys) for topic in topics for keys, _ in topic.rows), column_width // 3)
+    texts = [_column_lines(column, key_width, column_width) for column in columns]
+    lines = [
+        Content("").join([line.pad_right(column_width + GAP - len(line)) for line in row[:-1]] + [row[-1]])
+        for row in zip_longest(*texts, fillvalue=Content(""))
+    ]
+    return Content("\n").join(lines)
+
+
+def _halves(topics: Sequence[HelpTopic]) -> list[list[HelpTopic]]:
+    """The topics in their order, cut where the longer half is shortest."""
+    heights = [len(topic.rows) + 2 for topic in topics]
+    cut = min(range(len(topics) + 1), key=lambda cut: max(sum(heights[:cut]), sum(heights[cut:])))
+    return [list(topics[:cut]), list(topics[cut:])]
+
+
+def _column_lines(topics: Sequence[HelpTopic], key_width: int, width: int) -> list[Content]:
+    lines: list[Content] = []
+    for topic in topics:
+        if lines:
+            lines.append(Content(""))
+        lines.append(Content.styled(topic.title, "bold"))
+        for keys, does in topic.rows:
+            texts = zip_longest(wrap(keys, key_width), wrap(does, width - key_width - 2), fillvalue="")
+            lines += [Content.assemble((key.ljust(key_width), "bold $accent"), f"  {text}") for key, text in texts]
+    return lines
