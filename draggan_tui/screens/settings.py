@@ -1,50 +1,49 @@
-"""The numbers of the next drag, each checked, applied together as one change."""
+"""The settings of the next drag, each checked, applied together as one change."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import ValidationError
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from draggan_engine.protocol.edit import Edit
+from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.messages import ModelInfo
+from draggan_engine.protocol.setting_fields import LISTED_CHOICES, SettingField, setting_fields, value_text
+from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.line import Line
 
 from .dialog import Dialog
-
-# Field of the edit or of its settings → what it is called here.
-FIELDS = {
-    "psi": "ψ truncation (new picture)",
-    "step_size": "step size (Adam, on w)",
-    "mask_weight": "λ, weight of the mask",
-    "r1": "r1 supervision, px",
-    "r2": "r2 tracking, px",
-    "layers": "layers optimised",
-    "feature_block": "feature block",
-    "max_steps": "most steps",
-    "stop_distance": "stop at, px (empty: 1 or 2)",
-    "tracking_norm": "tracking norm, l1 or l2",
-    "precision": "float32 or bfloat16",
-}
 
 
 class Settings(Dialog[Edit | None]):
     """Returns the changed edit, or None."""
 
     DEFAULT_CSS = """
-    Settings { align: center middle; }
-    Settings > VerticalScroll { width: 66; max-width: 96%; height: auto; max-height: 94%; padding: 0 2; background: $surface; border: round $primary; }
-    Settings Horizontal { height: 1; }
-    Settings .name { width: 29; }
-    Settings Line { width: 1fr; }
+    Settings .row { height: 1; }
+    Settings .row:focus-within .label { color: $accent; text-style: bold; }
+    Settings .label { width: 15; padding-right: 2; text-align: right; color: $text-muted; }
+    Settings Line { width: 12; margin-right: 2; }
     Settings Line.-invalid { color: $text-error; }
-    Settings #problem { color: $text-error; height: auto; }
-    Settings #hint { color: $text-muted; }
+    Settings .value { width: 14; }
+    Settings .default { width: 11; }
+    Settings .range { width: 1fr; }
+    Settings .foot { height: auto; }
+    Settings .foot Static { height: auto; }
+    Settings #description { min-height: 2; margin-top: 1; }
+    Settings.-narrow .default, Settings.-narrow .range { display: none; }
+    Settings.-narrow #header { display: none; }
+    Settings.-narrow Line { width: 1fr; margin-right: 0; }
+    Settings.-narrow #description { margin-top: 0; max-height: 4; }
+    Settings.-narrow #problem { display: none; }
+    Settings.-narrow.-refused #problem { display: block; }
+    Settings.-narrow.-refused #description { display: none; }
     """
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (64, "-normal")]  # noqa: RUF012
     AUTO_FOCUS = "#step_size"
     # Keys come in bursts over a slow line: those that move the focus are done at once, before the next key is handed
     # to the field that has it.
@@ -56,63 +55,102 @@ class Settings(Dialog[Edit | None]):
 
     def __init__(self, edit: Edit, info: ModelInfo) -> None:
         super().__init__()
-        self.edit, self.info = edit, info
+        self.edit, self.fields = edit, setting_fields(info)
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(can_focus=False) as box:
-            box.border_title = "Settings of the next drag"
-            for name, label in FIELDS.items():
-                with Horizontal():
-                    yield Static(label, classes="name")
-                    yield Line({"enter": self._apply}, value=self._value(name), id=name)
-            yield Static("", id="problem", markup=False)
-            yield Static(
-                "Enter applies   Escape leaves   blocks: " + " ".join(self.info.blocks), id="hint", markup=False
-            )
+        hints = [("Enter", "applies"), ("Ctrl-R", "resets one"), ("Ctrl-T", "resets all"), ("Esc", "closes")]
+        keys = {"enter": self._apply, "ctrl+r": self._reset_focused, "ctrl+t": self._reset_all}
+        with DialogBox("Settings of the next drag", hints):
+            with Horizontal(id="header", classes="row head muted"):
+                for words, column in (("", "label"), ("value", "value"), ("default", "default"), ("range", "range")):
+                    yield Static(words, classes=column)
+            for name, field in self.fields.items():
+                with Horizontal(classes="row"):
+                    yield Static(field.label, classes="label")
+                    yield Line(keys, value=self._present_text(name), id=name)
+                    yield Static(field.default_text or "–", classes="default muted", markup=False)
+                    yield Static(field.range_text, classes="range muted", markup=False)
+            with Vertical(classes="foot"):
+                yield Static("", id="description", classes="muted", markup=False)
+                yield Static("", id="problem", markup=False)
 
-    def _value(self, name: str) -> str:
-        value = self.edit.psi if name == "psi" else getattr(self.edit.settings, name)
-        if value is None:
-            return ""
-        return f"{value:g}" if isinstance(value, float) else str(value)
+    def on_descendant_focus(self) -> None:
+        self._describe()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._describe)
+
+    def _describe(self) -> None:
+        """Says what the field that has the focus is for; where there are no columns, also its default and range."""
+        if self.focused is None:  # it has been closed
+            return
+        field = self._focused_field()
+        narrow = f"default {field.default_text or 'empty'} (Ctrl-R), {field.range_text}\n"
+        choices = f": {', '.join(field.choices)}" if len(field.choices) > LISTED_CHOICES else ""
+        text = (narrow if self.has_class("-narrow") else "") + field.description + choices
+        self.query_one("#description", Static).update(text)
+        self._show_focused()
+
+    def _show_focused(self) -> None:
+        """Scrolls to the field that has the focus, once there is as much text below the fields as there is to be."""
+        if self.focused is not None:
+            self.call_after_refresh(self.focused.scroll_visible, animate=False)
+
+    def _focused_field(self) -> SettingField:
+        assert self.focused is not None, "one of the fields always has it"
+        return self.fields[self.focused.id or ""]
+
+    def _line(self, name: str) -> Line:
+        return self.query_one(f"#{name}", Line)
+
+    def _present_text(self, name: str) -> str:
+        return value_text(self.edit.psi if name == "psi" else getattr(self.edit.settings, name))
+
+    def _reset_focused(self) -> None:
+        self._reset(self._focused_field())
+
+    def _reset_all(self) -> None:
+        for field in self.fields.values():
+            self._reset(field)
+
+    def _reset(self, field: SettingField) -> None:
+        line = self._line(field.name)
+        line.value = field.default_text
+        line.cursor_position = len(line.value)
 
     def _apply(self) -> None:
         """Closes with the new edit, or says which field is wrong and stays."""
-        texts = {name: self.query_one(f"#{name}", Line).value.strip() for name in FIELDS}
-        try:
-            edit = with_settings(self.edit, texts, self.info)
-        except _FieldError as error:
-            for field in self.query(Line):
-                field.set_class(field.id == error.field, "-invalid")
-            self.query_one("#problem", Static).update(f"{FIELDS.get(error.field, error.field)}: {error}")
-            self.query_one(f"#{error.field}", Line).focus()
-            return
-        self.dismiss(edit)
+        values = {}
+        for name, field in self.fields.items():
+            try:
+                values[name] = field.read(self._line(name).value)
+            except EditError as error:
+                self._refuse(name, str(error))
+                return
+        self.dismiss(with_settings(self.edit, values))
+
+    def _refuse(self, wrong: str, problem: str) -> None:
+        self._line(wrong).add_class("-invalid")
+        self.add_class("-refused")
+        self.query_one("#problem", Static).update(problem)
+        self._line(wrong).focus()
+        self._show_focused()
+
+    def on_input_changed(self) -> None:
+        """What was wrong may be right now."""
+        self.query(Line).remove_class("-invalid")
+        self.remove_class("-refused")
+        self.query_one("#problem", Static).update("")
 
 
-class _FieldError(ValueError):
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(problem)
-        self.field = field
+def with_settings(edit: Edit, values: Mapping[str, object]) -> Edit:
+    """The edit with other settings. A new ψ is a new image, so what drags had made is left behind.
 
-
-def with_settings(edit: Edit, texts: dict[str, str], info: ModelInfo) -> Edit:
-    """The edit with the fields as typed. A new ψ is a new picture, so what drags had made is left behind.
-
-    Raises:
-        ValueError: with `field`, the name of the one that is wrong.
+    Args:
+        values: every setting and ψ by its name, as `SettingField.read` gives it.
     """
-    values: dict[str, object] = {name: text or None for name, text in texts.items() if name != "psi"}
-    try:
-        settings = type(edit.settings).model_validate({**edit.settings.model_dump(), **values})
-        changed = Edit.model_validate({**edit.model_dump(), "psi": texts["psi"], "settings": settings.model_dump()})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise _FieldError(str(first["loc"][-1]), first["msg"]) from error
-    if settings.feature_block not in info.blocks:
-        raise _FieldError("feature_block", f"this model has {', '.join(info.blocks)}")
-    if settings.layers > info.num_ws:
-        raise _FieldError("layers", f"this model has {info.num_ws}")
+    settings = edit.settings.model_copy(update={name: value for name, value in values.items() if name != "psi"})
+    changed = edit.model_copy(update={"psi": values["psi"], "settings": settings})
     if changed.psi != edit.psi:
         changed = changed.model_copy(update={"given": False, "latent": 0, "step": None})
     return changed

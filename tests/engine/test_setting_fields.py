@@ -71,3 +71,9 @@ def test_other_values_are_refused_in_plain_words(name: str, text: str, message: 
     with pytest.raises(EditError) as refusal:
         setting_fields(INFO)[name].read(text)
     assert str(refusal.value) == message
+
+
+def test_of_many_choices_the_range_names_the_first_and_the_last() -> None:
+    many = INFO.model_copy(update={"blocks": ("b4", "b8", "b16", "b32", "b64")})
+    field = setting_fields(many)["feature_block"]
+    assert (field.range_text, field.requirement) == ("b4 … b64", "b4, b8, b16, b32 or b64")

@@ -143,11 +143,11 @@ async def test_settings_are_checked_and_are_one_change(app: DragganApp) -> None:
         screen.query_one("#r1", Input).value = "zero"
         screen.query_one("#feature_block", Input).value = "b16"
         await pilot.press("enter")
-        assert "r1 supervision, px:" in str(screen.query_one("#problem", Static).render())
+        assert "radius r1: must be a number from 1 to 256" in str(screen.query_one("#problem", Static).render())
         screen.query_one("#r1", Input).value = "5"
         screen.query_one("#feature_block", Input).value = "b999"
         await pilot.press("enter")
-        assert "b4, b8, b16" in str(screen.query_one("#problem", Static).render())
+        assert "feature block: must be b4, b8 or b16" in str(screen.query_one("#problem", Static).render())
         screen.query_one("#feature_block", Input).value = "b16"
         screen.query_one("#psi", Input).value = "0.5"
         await pilot.press("enter")

@@ -60,7 +60,7 @@ class DragSettings(Document):
     stop_distance: Annotated[float, Field(gt=0, le=64, allow_inf_nan=False)] | None = Field(
         None,
         title="stop distance",
-        description="px: a drag ends when every handle is this close to its target; empty: 1, or 2 with more than five",
+        description="px: a drag ends when all handles are this close; empty: 1, or 2 with more than five pairs",
     )
     tracking_norm: Norm = Field(
         "l1", title="tracking norm", description="how point tracking measures the distance of features (eq. 2)"

@@ -17,6 +17,9 @@ from .edit import Document, DragSettings, Edit
 from .errors import EditError
 from .messages import ModelInfo
 
+LISTED_CHOICES = 4
+"""How many choices a range lists; of more it names the first and the last."""
+
 
 @dataclass(frozen=True)
 class SettingField:
@@ -109,7 +112,7 @@ def _setting_field(name: str, document: type[Document]) -> SettingField:
 
 
 def _one_of(field: SettingField, choices: tuple[str, ...]) -> SettingField:
-    listed = ", ".join(choices)
+    listed = ", ".join(choices) if len(choices) <= LISTED_CHOICES else f"{choices[0]} … {choices[-1]}"
     first, last = ", ".join(choices[:-1]), choices[-1]
     return replace(field, choices=choices, range_text=listed, requirement=f"{first} or {last}" if first else last)
 
