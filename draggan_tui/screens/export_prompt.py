@@ -8,42 +8,71 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.widgets import Static
 
+from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.output import FILMS, LATENTS, PICTURES
 
 from .path_prompt import PathPrompt
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExportChoice:
     """A file to be written, with handles and targets drawn into it or without."""
 
     path: Path
     markers: bool
 
 
-class ExportPrompt(PathPrompt[Wanted]):
-    """Returns what is wanted, or None."""
+class ExportPrompt(PathPrompt[ExportChoice]):
+    """Returns what to write, or None.
+
+    Args:
+        edit: what is exported.
+        directory: that of the session, beside which a file is suggested; none: nothing has been saved yet.
+    """
 
     # Terminals send few keys that a line of text does not take.
     BINDINGS: ClassVar[list[BindingType]] = [Binding("shift+tab", "markers", show=False, priority=True)]
 
-    def __init__(self) -> None:
-        super().__init__("Export", (*PICTURES, *FILMS, *LATENTS))
-        self._markers = False
+    def __init__(self, edit: Edit, directory: str | None) -> None:
+        suggestion = str(suggested_path(edit, Path() if directory is None else Path(directory).parent))
+        super().__init__("Export", "exports", (*PICTURES, *FILMS, *LATENTS), suggestion)
+        self._edit, self._markers = edit, False
 
     def about(self) -> ComposeResult:
-        for endings, what in ((PICTURES, "the picture"), (FILMS, "the drags that led to it"), (LATENTS, "its latent")):
-            yield Static(f"{' '.join(endings):<26}{what}", markup=False)
-        yield Static(self._markers_text(), id="markers", markup=False)
+        yield Static("")
+        for what, endings in (("image", PICTURES), ("video", FILMS), ("latent", LATENTS)):
+            yield Static(f"{what:>6}  {' '.join(endings)}", classes="muted", markup=False)
+        yield Static("")
+        yield Static(self._markers_text(), id="markers")
 
-    def _markers_text(self) -> str:
-        return f"{'with' if self._markers else 'without':<8}handles and targets drawn in: Shift-Tab changes it"
+    def _markers_text(self) -> Content:
+        box = "[x]" if self._markers else "[ ]"
+        return Content.assemble(("Shift-Tab", "bold $accent"), f" {box} handles and targets")
 
     def action_markers(self) -> None:
         self._markers = not self._markers
         self.query_one("#markers", Static).update(self._markers_text())
 
+    def problem_of(self, path: Path) -> str:
+        if path.suffix.lower() in FILMS and not self._edit.latent:
+            return f"{path.name}: no drag has led to this image, so there is no video; name a .png"
+        return super().problem_of(path)
+
     def chosen(self, path: Path) -> None:
-        self.dismiss(Wanted(path.absolute(), self._markers))
+        self.dismiss(ExportChoice(path.absolute(), self._markers))
+
+
+def suggested_path(edit: Edit, directory: Path) -> Path:
+    """A PNG in the directory that is not there yet: `critters-256-seed42.png`, `critters-256-seed42-drag3-2.png`; relative
+    to where the editor was started, if it is below that."""
+    directory = directory.absolute()
+    directory = directory.relative_to(Path.cwd()) if directory.is_relative_to(Path.cwd()) else directory
+    drag = f"-drag{edit.latent}" if edit.latent else ""
+    stem = f"{Path(edit.model).name}-seed{edit.seed}{drag}"
+    path, number = directory / f"{stem}.png", 2
+    while path.exists():
+        path, number = directory / f"{stem}-{number}.png", number + 1
+    return path

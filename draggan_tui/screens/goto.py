@@ -1,4 +1,4 @@
-"""A line over the status line for a place of the picture, typed."""
+"""Asks for a place in the image, as coordinates."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.widgets import Label
+from textual.widgets import Static
 
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size, contains
+from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.line import Line
 
 from .dialog import Dialog
@@ -29,11 +29,8 @@ class Goto(Dialog[Point | None]):
     """
 
     DEFAULT_CSS = """
-    Goto { background: transparent; }
-    Goto #line { dock: bottom; height: 1; margin-bottom: 1; padding: 0 1; background: $panel; }
-    Goto Label { width: auto; }
-    Goto Line, Goto Line:focus { width: 1fr; min-width: 12; background: $panel; }
-    Goto #problem { color: $text-error; text-style: bold; max-width: 75%; }
+    Goto { background: transparent; align: left bottom; }
+    Goto DialogBox { width: 48; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
 
@@ -42,16 +39,16 @@ class Goto(Dialog[Point | None]):
         self.cursor, self.picture = cursor, picture
 
     def compose(self) -> ComposeResult:
-        with Horizontal(id="line"):
-            yield Label(":")
-            yield Line({"enter": self._go}, "x,y or +3,-2")
-            yield Label("", id="problem", markup=False)
+        with DialogBox("Move the cursor to", [("Enter", "moves"), ("Esc", "closes")]):
+            yield Line({"enter": self._go}, "x,y or from here +3,-2")
+            yield Static("", id="problem", markup=False)
 
     def on_mount(self) -> None:
         self.watch(self.query_one(Line), "value", lambda: self._refuse(""))
 
     def _refuse(self, problem: str) -> None:
-        self.query_one("#problem", Label).update(problem)
+        self.query_one("#problem", Static).update(problem)
+        self.query_one("#problem", Static).display = bool(problem)
 
     def _go(self) -> None:
         """Closes with the point, or says what is wrong and stays."""
@@ -69,10 +66,10 @@ def read_place(text: str, cursor: Point, picture: Size) -> Point:
     """
     match = _PLACE.fullmatch(text.strip())
     if match is None:
-        raise EditError("two numbers: x,y, or from the cursor: +3,-2")
+        raise EditError("must be two numbers: x,y, or from here +3,-2")
     x, y = (
         float(typed) + (start if typed[0] in "+-" else 0) for typed, start in zip(match.groups(), cursor, strict=True)
     )
     if not contains((x, y), picture):
-        raise EditError(f"outside: x 0 to {picture.width - 1}, y 0 to {picture.height - 1}")
+        raise EditError(f"outside the image: x goes from 0 to {picture.width - 1}, y from 0 to {picture.height - 1}")
     return (x, y)

@@ -16,23 +16,25 @@ class MaskPrompt(PathPrompt[MaskLoaded | MaskSaved]):
     """Returns what the engine has answered, or None.
 
     Args:
+        enter: what Enter does.
         command: what is asked of the engine, given the path.
     """
 
     def __init__(
         self,
         title: str,
+        enter: str,
         engine: EngineClient,
         command: Callable[[str], LoadMask | SaveMask],
         endings: Sequence[str] = (),
     ) -> None:
-        super().__init__(title, endings)
+        super().__init__(title, enter, endings)
         self._engine, self._command = engine, command
         self._asked: str | None = None
 
     def chosen(self, path: Path) -> None:
         if not self._engine.alive:
-            self.refuse(with_keys(self.app, "no engine: Escape, then {restart-engine} restarts it"))
+            self.refuse(with_keys(self.app, "no engine: Esc closes this, then {restart-engine} restarts it"))
             return
         self._asked = str(path)
         self._engine.send(self._command(self._asked))

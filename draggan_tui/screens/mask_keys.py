@@ -49,7 +49,7 @@ class MaskKeys(SessionScreen):
 
     async def action_load_mask(self) -> None:
         if self.attempt(self.workspace.at_rest):
-            prompt = MaskPrompt("Load a mask: bright may move", self.engine, lambda path: LoadMask(path=path))
+            prompt = MaskPrompt("Load a mask (bright may move)", "loads", self.engine, lambda path: LoadMask(path=path))
             await self.app.push_screen(prompt, self._mask_loaded)
 
     def _mask_loaded(self, event: MaskLoaded | MaskSaved | None) -> None:
@@ -63,7 +63,9 @@ class MaskKeys(SessionScreen):
         if mask is None:
             self.say("no mask to save: paint one first ({pen}, or {toggle-cell})", "bad")
             return
-        prompt = MaskPrompt("Save the mask as", self.engine, lambda path: SaveMask(path=path, mask=mask), (".png",))
+        prompt = MaskPrompt(
+            "Save the mask", "saves", self.engine, lambda path: SaveMask(path=path, mask=mask), (".png",)
+        )
         await self.app.push_screen(prompt, self._mask_saved)
 
     def _mask_saved(self, event: MaskLoaded | MaskSaved | None) -> None:

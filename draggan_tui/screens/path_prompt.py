@@ -12,6 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from draggan_engine.protocol.errors import StorageError
+from draggan_engine.protocol.output import check_writable
+from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.line import Line
 
 from .dialog import Dialog
@@ -23,49 +26,50 @@ Result = TypeVar("Result")
 
 
 def complete(text: str) -> tuple[str, list[str]]:
-    """What can be added to a path without choosing, and the names that it then can go on with; folders end in "/".
+    """What can be added to a path without choosing, and the names that it can then go on with; directories end in "/".
 
-    Hidden files come only where a dot asks for them.
+    Hidden files come only where a dot asks for them; names that no terminal can show are left out.
     """
-    folder, slash, start = text.rpartition("/")
+    directory, slash, start = text.rpartition("/")
     if text == "~" or start == "..":
         return f"{text}/", []
     try:
-        with os.scandir(Path(folder + slash).expanduser()) as found:
+        with os.scandir(Path(directory + slash).expanduser()) as entries:
             names = sorted(
                 entry.name + ("/" if entry.is_dir() else "")
-                for entry in found
-                if entry.name.startswith(start) and (start or not entry.name.startswith("."))
+                for entry in entries
+                if entry.name.startswith(start)
+                and (start or not entry.name.startswith("."))
+                and entry.name.isprintable()
             )
     except (OSError, RuntimeError, ValueError):
         return text, []
     common = os.path.commonprefix(names)  # noqa: RUF071 (of characters)
-    return (folder + slash + common, names) if names else (text, [])
+    return (directory + slash + common, names) if names else (text, [])
 
 
 class PathPrompt(Dialog[Result | None]):
-    """A line to type a path into; what is done with it is said by `chosen`. Escape gives None.
+    """A line to type a path into; what is done with it is decided by `chosen`. Escape gives None.
 
-    Relative paths are relative to where the editor was started; `~` is the home.
+    Relative paths are relative to where the editor was started; `~` is the home directory.
 
     Args:
         title: what the path is for.
-        endings: of the name of a file to write; one without gets the first, and an existing file is asked about. None:
-            the file is to be read.
+        enter: what Enter does: `loads`.
+        endings: of the name of a file to write; one without gets the first, and before an existing file is replaced the
+            user is asked. None: the file is to be read.
+        suggestion: what stands in the line at first; the first letter that is typed replaces it.
     """
 
     DEFAULT_CSS = """
-    PathPrompt { align: center middle; }
-    PathPrompt > Vertical { width: 66; max-width: 96%; height: auto; padding: 0 2; background: $surface; border: round $primary; }
-    PathPrompt #problem { color: $text-error; height: auto; }
-    PathPrompt #names { color: $text-muted; height: auto; max-height: 6; }
-    PathPrompt #hint { color: $text-muted; }
+    PathPrompt DialogBox Vertical { height: auto; }
+    PathPrompt #names { height: auto; max-height: 6; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
 
-    def __init__(self, title: str, endings: Sequence[str] = ()) -> None:
+    def __init__(self, title: str, enter: str, endings: Sequence[str] = (), suggestion: str = "") -> None:
         super().__init__()
-        self._title, self.endings = title, endings
+        self._title, self._enter, self.endings, self._suggestion = title, enter, endings, suggestion
 
     def chosen(self, path: Path) -> None:
         """A path was given: dismiss the prompt with a result, or `refuse` the path, now or later."""
@@ -75,19 +79,30 @@ class PathPrompt(Dialog[Result | None]):
         """What stands below the line."""
         yield from ()
 
+    def problem_of(self, path: Path) -> str:
+        """What keeps a file of this name from being written, beside its place; empty: nothing."""
+        if path.suffix.lower() not in self.endings:
+            return f"{path.name}: the name must end in {' or '.join(self.endings)}"
+        return ""
+
     def refuse(self, problem: str) -> None:
-        """Says what is wrong with the path, in one line, and stays."""
-        self.query_one("#names", Static).update("")
-        self.query_one("#problem", Static).update(problem)
+        """Says what is wrong with the path and stays."""
+        self._answer("", problem)
+
+    def _answer(self, names: str, problem: str) -> None:
+        for id, text in (("#names", names), ("#problem", problem)):
+            static = self.query_one(id, Static)
+            static.update(text)
+            static.display = bool(text)
 
     def compose(self) -> ComposeResult:
-        with Vertical() as box:
-            box.border_title = self._title
-            yield Line({"tab": self._complete, "enter": self._take})
+        with DialogBox(self._title, [("Enter", self._enter), ("Tab", "completes"), ("Esc", "closes")]):
+            with Vertical(classes="head"):
+                yield Line({"tab": self._complete, "enter": self._take}, "path of a file", value=self._suggestion)
             yield from self.about()
-            yield Static("", id="names", markup=False)
-            yield Static("", id="problem", markup=False)
-            yield Static("Enter takes it   Tab completes   Escape leaves", id="hint", markup=False)
+            with Vertical(classes="foot"):
+                yield Static("", id="names", classes="muted", markup=False)
+                yield Static("", id="problem", markup=False)
 
     def on_mount(self) -> None:
         self.watch(self.query_one(Line), "value", lambda: self.refuse(""))
@@ -98,31 +113,39 @@ class PathPrompt(Dialog[Result | None]):
         line.cursor_position = len(line.value)
         shown = names[:NAMES_SHOWN] if len(names) > 1 else []
         more = f"  … {len(names) - len(shown)} more" if len(names) > NAMES_SHOWN else ""
-        self.query_one("#names", Static).update("  ".join(shown) + more)
+        self._answer("  ".join(shown) + more, "")
 
     def _take(self) -> None:
         text = self.query_one(Line).value.strip()
         try:
             path = Path(text).expanduser()
+            if text and self.endings:
+                self._write_to(path, text.endswith("/"))
+            elif text:
+                self.chosen(path)
+        except StorageError as error:
+            self.refuse(str(error))
         except RuntimeError:
             self.refuse(f"{text}: there is no such user; give another path")
-            return
-        if text and self.endings:
-            self._to_write(path, text.endswith("/"))
-        elif text:
-            self.chosen(path)
+        except OSError as error:
+            self.refuse(f"{path.name}: {(error.strerror or str(error)).lower()}; give another path")
 
-    def _to_write(self, path: Path, folder: bool) -> None:
-        if folder or path.is_dir():
-            self.refuse(f"{path} is a folder: name a file in it")
+    def _write_to(self, path: Path, is_directory: bool) -> None:
+        if is_directory or path.is_dir():
+            self.refuse(f"{path} is a directory: add the name of a file")
             return
         path = path if path.suffix else path.with_name(path.name + self.endings[0])
-        if path.suffix.lower() not in self.endings:
-            self.refuse(f"{path.name}: the name must end in {' or '.join(self.endings)}")
-        elif path.exists():
+        directory = path.parent
+        if problem := self.problem_of(path):
+            self.refuse(problem)
+            return
+        if not directory.is_dir():
+            self.refuse(f"there is no directory {directory}: create it first, or choose another")
+            return
+        check_writable(directory)
+        if path.exists():
             answers = {"y": ("replace", "replace it"), "n": ("", "keep it")}
-            self.app.push_screen(
-                Question(f"{path} is there already.", answers), lambda answer: self.chosen(path) if answer else None
-            )
+            question = Question(f"{path} already exists.", answers)
+            self.app.push_screen(question, lambda answer: self.chosen(path) if answer else None)
         else:
             self.chosen(path)

@@ -98,7 +98,7 @@ async def test_keys_typed_ahead_are_completed_in_their_order(app: DragganApp) ->
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         burst(app, "f", "m", "a", "tab", "s", "tab", "d", "tab", "x", "enter")
-        await until(app, lambda: isinstance(engine.sent[-1], LoadMask))
+        await until(lambda: isinstance(engine.sent[-1], LoadMask))
         assert engine.last(LoadMask).path == "masks/deep/x"
 
 
@@ -145,7 +145,7 @@ async def test_what_cannot_be_loaded_is_said_and_the_prompt_stays(app: DragganAp
         assert text(app, "#problem") == "~nobody-is-called-so/x: there is no such user; give another path"
         engine.alive = False
         await asked(app, pilot, "head.png", engine)
-        assert text(app, "#problem") == "no engine: Escape, then R restarts it"
+        assert text(app, "#problem") == "no engine: Esc closes this, then R restarts it"
         await pilot.press("escape")
         assert app.screen is app.editor
         assert app.editor.workspace.edit.mask is None
@@ -207,7 +207,7 @@ async def test_a_file_that_is_there_is_asked_about(app: DragganApp) -> None:
         await pilot.press("space", "F")
         await asked(app, pilot, "head", engine)
         assert isinstance(app.screen, Question)
-        assert app.screen.text == "head.png is there already."
+        assert app.screen.text == "head.png already exists."
         await pilot.press("n")
         assert isinstance(app.screen, MaskPrompt)
         assert not any(isinstance(command, SaveMask) for command in engine.sent)
@@ -218,10 +218,10 @@ async def test_a_file_that_is_there_is_asked_about(app: DragganApp) -> None:
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("masks", "masks is a folder: name a file in it"),
-        ("masks/", "masks is a folder: name a file in it"),
-        ("new/", "new is a folder: name a file in it"),
-        ("~", "is a folder: name a file in it"),
+        ("masks", "masks is a directory: add the name of a file"),
+        ("masks/", "masks is a directory: add the name of a file"),
+        ("new/", "new is a directory: add the name of a file"),
+        ("~", "is a directory: add the name of a file"),
         ("mask.jpg", "mask.jpg: the name must end in .png"),
     ],
 )

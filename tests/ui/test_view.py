@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual import events
 from textual.pilot import Pilot
-from textual.widgets import Input, Label, Static
+from textual.widgets import Input, Static
 
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Size
@@ -23,7 +23,6 @@ from draggan_tui.viewport import Viewport
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.widgets.loupe import Loupe
-from draggan_tui.widgets.status import StatusLine
 from tests.ui.editing import INFO, place_pair, ready, status
 
 SIZES = [(80, 24), (160, 50)]
@@ -283,13 +282,12 @@ async def test_a_bad_place_is_said_and_escape_leaves(app: DragganApp) -> None:
         before = app.editor.workspace.cursor
         await pilot.press("colon", *"3;4", "enter")
         assert isinstance(app.screen, Goto)
-        problem = app.screen.query_one("#problem", Label)
-        assert str(problem.render()) == "two numbers: x,y, or from the cursor: +3,-2"
-        assert app.screen.query_one("#line").region == app.editor.query_one(StatusLine).region, "it stands over that"
+        problem = app.screen.query_one("#problem", Static)
+        assert str(problem.render()) == "must be two numbers: x,y, or from here +3,-2"
         await pilot.press(*(["backspace"] * 2), *",999")
         assert str(problem.render()) == ""
         await pilot.press("enter")
-        assert str(problem.render()) == "outside: x 0 to 127, y 0 to 127"
+        assert str(problem.render()) == "outside the image: x goes from 0 to 127, y from 0 to 127"
         assert app.screen.query_one(Input).value == "3,999"
         await pilot.press("escape")
         assert (app.screen, app.editor.workspace.cursor) == (app.editor, before)
@@ -319,7 +317,7 @@ def test_what_is_no_place(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["64,0", "0,32", "-11,0", "0 +99"])
 def test_places_outside(text: str) -> None:
-    with pytest.raises(EditError, match="outside: x 0 to 63, y 0 to 31"):
+    with pytest.raises(EditError, match="outside the image: x goes from 0 to 63, y from 0 to 31"):
         read_place(text, (10, 20), Size(64, 32))
 
 
