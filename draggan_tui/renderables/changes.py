@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.history import Entry, History
 from draggan_tui.timeline import Paths, Place, way
 
 
 def change_text(history: History, entry: Entry) -> str:
-    """What made an entry of its parent: `drag 2, 24 steps`, `pair 1`, `mask`, `seed 43`."""
+    """What made an entry of its parent: `drag 2, 24 steps`, `pair 1`, `mask changed`, `seed 43`."""
     if entry.record is not None:
-        by_hand = " by hand" if entry.record.live is not None else ""
-        return f"drag {entry.record.number}{by_hand}, {counted(entry.record.steps, 'step')}"
+        live = "live " if entry.record.live is not None else ""
+        return f"{live}drag {entry.record.number}, {counted(entry.record.steps, 'step')}"
     if entry.parent is None:
         return _start(entry.edit)
     before, after = history.entries[entry.parent].edit, entry.edit
@@ -22,8 +24,8 @@ def change_text(history: History, entry: Entry) -> str:
     if after.pairs != before.pairs:
         return _pairs_text(before, after)
     if after.mask != before.mask:
-        return "no mask" if after.mask is None else "mask"
-    return "settings"
+        return "mask cleared" if after.mask is None else "mask changed"
+    return "settings changed"
 
 
 def _origin(edit: Edit) -> tuple[object, ...]:
@@ -32,33 +34,46 @@ def _origin(edit: Edit) -> tuple[object, ...]:
 
 def _pairs_text(before: Edit, after: Edit) -> str:
     if len(after.pairs) < len(before.pairs):
-        return "a pair deleted"
+        return "pair deleted"
     changed = [i + 1 for i, pair in enumerate(after.pairs) if i >= len(before.pairs) or pair != before.pairs[i]]
-    return f"pair {changed[0]}" if len(changed) == 1 else "pairs"
+    return f"pair {changed[0]}" if len(changed) == 1 else "several pairs"
 
 
 def _start(edit: Edit) -> str:
-    return "a given latent" if edit.given else f"seed {edit.seed}" + (f", class {edit.label}" if edit.label else "")
+    return "latent from a file" if edit.given else f"seed {edit.seed}" + (f", class {edit.label}" if edit.label else "")
 
 
 def branch_text(history: History, tip: Entry) -> str:
-    """A branch by what it ends with, by its drags, and where in one it begins: `pair 2; drags 1, 3`,
-    `drag 2, 88 steps; from step 58 of drag 1`."""
-    drags: list[str] = []
-    begun: Entry | None = None  # where, within a drag, the branch begins
+    """A branch in one line: `pair 2, after drags 1 and 3`, `drag 2, 88 steps, from step 58 of drag 1`."""
+    return ", ".join(branch_parts(history, tip))
+
+
+def branch_parts(history: History, tip: Entry) -> list[str]:
+    """A branch by what it ends with, by the drags before that, and by where in a drag it begins."""
+    drags: list[int] = []
+    beginning: Entry | None = None  # where, within a drag, the branch begins
     entry = tip
     while entry.parent is not None:
         if entry.record is not None:
-            drags.insert(0, str(entry.record.number))
-        elif begun is None and way(history, entry) is not None:
-            begun = entry
+            drags.insert(0, entry.record.number)
+        elif beginning is None and way(history, entry) is not None:
+            beginning = entry
         entry = history.entries[entry.parent]
+    earlier = drags if tip.record is None else drags[:-1]
     parts = [change_text(history, tip)]
-    if tip.record is None or len(drags) > 1:
-        parts.append(f"drag{'' if len(drags) == 1 else 's'} {', '.join(drags)}" if drags else "no drag")
-    if begun is not None and begun is not tip:
-        parts.append(change_text(history, begun))
-    return "; ".join(parts)
+    if earlier:
+        parts.append(f"after drag{'' if len(earlier) == 1 else 's'} {_listed(earlier)}")
+    elif tip.record is None and beginning is None:
+        parts.append("before any drag")
+    if beginning is not None and beginning is not tip:
+        parts.append(change_text(history, beginning))
+    return parts
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """`1`, `1 and 2`, `1, 2 and 3`."""
+    *others, last = map(str, numbers)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def place_text(place: Place, paths: Paths) -> str:

@@ -10,7 +10,7 @@ from draggan_engine.protocol.messages import ModelEntry
 
 from .loading import size_text
 
-NAME_WIDTH = 32
+LEAST_NAME_WIDTH = 12
 
 
 def is_present(entry: ModelEntry, spec: str) -> bool:
@@ -18,23 +18,24 @@ def is_present(entry: ModelEntry, spec: str) -> bool:
     return spec in (entry.name, entry.path)
 
 
-def model_lines(entries: Sequence[ModelEntry], present: str) -> list[Text]:
-    """`● critters-128  bundled  4.4 MB`, a line each, in columns; the dot is the present model's.
+def model_lines(entries: Sequence[ModelEntry], present: str, width: int) -> list[Text]:
+    """`● critters-128  bundled  4.4 MB`, a line each, in columns; the dot is the present model's. Long names are cut.
 
     Args:
         present: the name or path that it was loaded by.
+        width: in cells.
     """
-    names = [_shortened(entry.name) for entry in entries]
-    width = max(map(len, names), default=0)
-    origins = max((len(entry.origin) for entry in entries), default=0)
+    origin_width = max((len(entry.origin) for entry in entries), default=0)
+    longest = max((len(entry.name) for entry in entries), default=0)
+    name_width = min(longest, max(width - len("●   ") - origin_width - len("  999 MB "), LEAST_NAME_WIDTH))
     return [
         Text.assemble(
-            f"{'●' if is_present(entry, present) else ' '} {name:<{width}}  ",
-            (f"{entry.origin:<{origins}}  {size_text(entry.bytes):>7}", "dim"),
+            f"{'●' if is_present(entry, present) else ' '} {_shortened(entry.name, name_width):<{name_width}}  ",
+            (f"{entry.origin:<{origin_width}}  {size_text(entry.bytes):>6}", "dim"),
         )
-        for entry, name in zip(entries, names, strict=True)
+        for entry in entries
     ]
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}…"
+def _shortened(name: str, width: int) -> str:
+    return name if len(name) <= width else f"{name[: width - 1]}…"

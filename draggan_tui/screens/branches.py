@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from draggan_engine.protocol.history import History
-from draggan_tui.renderables.changes import branch_text
+from draggan_engine.protocol.edit import Edit
+from draggan_engine.protocol.history import Entry, History
+from draggan_tui.pictures import Picture, Pictures
+from draggan_tui.renderables.branch_option import BranchOption, thumbnail
+from draggan_tui.renderables.cells import Cells
+from draggan_tui.renderables.changes import branch_parts
+from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.themes import CanvasColors
 from draggan_tui.widgets.choices import Choices
+from draggan_tui.widgets.dialog_box import DialogBox
 
 from .dialog import Dialog
+
+NARROWEST, LOWEST = 60, 20
+"""The smallest terminal, in cells, in which thumbnails leave enough room for words."""
+SMALL_ROWS, LARGE_ROWS, LARGE_FROM = 4, 6, 40
 
 
 @dataclass(frozen=True)
@@ -27,13 +38,20 @@ class Chosen:
 
 
 class Branches(Dialog[Chosen | None]):
-    """Where the branches end, the newest first."""
+    """Where the branches end, the newest first, with a small image of each where there is room.
 
+    Args:
+        reference: id of the entry that is compared with.
+        images: those that are there already; the others come by `show_image`.
+        depth: how many colours the terminal takes.
+    """
+
+    # Four rows of bare accent would outshine the images.
     DEFAULT_CSS = """
-    Branches { align: center middle; }
-    Branches > Vertical { width: 66; max-width: 96%; height: auto; max-height: 90%; padding: 0 1; background: $surface; border: round $primary; }
-    Branches OptionList { height: auto; max-height: 16; background: $surface; }
-    Branches #hint { color: $text-muted; }
+    Branches OptionList > .option-list--option-highlighted, Branches OptionList:focus > .option-list--option-highlighted {
+        background: $accent 25%;
+        color: $foreground;
+    }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", show=False),
@@ -41,27 +59,78 @@ class Branches(Dialog[Chosen | None]):
         Binding("o", "compare_with_start", show=False),
     ]
 
-    def __init__(self, history: History, reference: int | None) -> None:
+    def __init__(self, history: History, reference: int | None, images: Pictures, depth: ColorDepth) -> None:
         super().__init__()
-        self.history, self.reference = history, reference
+        self.history, self.reference, self.depth = history, reference, depth
+        self._tips = tuple(reversed(history.tips))
+        sources = {tip.edit.source for tip in self._tips}
+        self._images: dict[Hashable, Picture] = {
+            source: image for source in sources if (image := images.get(source)) is not None
+        }
+        self._thumbnails: dict[Hashable, Cells] = {}
 
     def compose(self) -> ComposeResult:
-        with Vertical() as box:
-            box.border_title = "Branches"
-            yield Choices(
-                *(Option(self._text(tip.id), str(tip.id)) for tip in reversed(self.history.tips)), compact=True
-            )
-            yield Static("Enter goes there   c compares with it   o with the start   Escape leaves", id="hint")
-
-    def _text(self, tip: int) -> str:
-        here = "▸ " if tip == self.history.line[-1].id else "  "
-        compared = "   (compared with)" if tip == self.reference else ""
-        return here + branch_text(self.history, self.history.entries[tip]) + compared
+        hints = [("Enter", "goes there"), ("c", "compares"), ("o", "with the start"), ("Esc", "closes")]
+        with DialogBox("Branches", hints):
+            yield Choices(*(Option("", str(tip.id)) for tip in self._tips), compact=True)
 
     def on_mount(self) -> None:
+        self._show_tips()
         options = self.query_one(Choices)
         options.highlighted = options.get_option_index(str(self.history.line[-1].id))
         options.focus()
+
+    def on_resize(self) -> None:
+        self._thumbnails.clear()
+        self._show_tips()
+
+    # Images ---------------------------------------------------------------------------------------------
+
+    @property
+    def thumbnail_rows(self) -> int:
+        """How high they are in this terminal; 0: there is no room for any."""
+        columns, rows = self.app.size
+        if columns < NARROWEST or rows < LOWEST:
+            return 0
+        return SMALL_ROWS if rows < LARGE_FROM else LARGE_ROWS
+
+    def missing_image(self) -> Edit | None:
+        """The next edit whose image is to be shown and is not here; None: all are."""
+        if not self.thumbnail_rows:
+            return None
+        return next((tip.edit for tip in self._tips if tip.edit.source not in self._images), None)
+
+    def show_image(self, source: Hashable, image: Picture) -> None:
+        """Shows the image of the branches that end with it."""
+        self._images[source] = image
+        self._show_tips(source)
+
+    def _show_tips(self, source: Hashable = None) -> None:
+        """Shows all branches, or those that end with an image, as they are now."""
+        for options in self.query(Choices):  # none yet, if an image is quicker than the screen
+            for index, tip in enumerate(self._tips):
+                if source is None or tip.edit.source == source:
+                    options.replace_option_prompt_at_index(index, self._prompt(tip))
+
+    def _prompt(self, tip: Entry) -> str | BranchOption:
+        here = "▸ " if tip.id == self.history.line[-1].id else "  "
+        parts = branch_parts(self.history, tip)
+        if tip.id == self.reference:
+            parts.append("compared with")
+        if not self.thumbnail_rows:
+            return here + ", ".join(parts)
+        lines = [here + parts[0], *(f"  {part}" for part in parts[1:])]
+        return BranchOption(lines, self.thumbnail_rows, self._thumbnail(tip.edit.source), self.depth)
+
+    def _thumbnail(self, source: Hashable) -> Cells | None:
+        if source in self._images and source not in self._thumbnails:
+            paper, ink = self.query_one(Choices).colors[2:]
+            colors = CanvasColors.from_variables(self.app.theme_variables)
+            image, rows = self._images[source], self.thumbnail_rows
+            self._thumbnails[source] = thumbnail(image, rows, self.depth, colors, ink.rgb, paper.rgb)
+        return self._thumbnails.get(source)
+
+    # Choosing -------------------------------------------------------------------------------------------
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(Chosen(int(event.option_id or 0), compare=False))

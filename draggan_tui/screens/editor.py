@@ -5,15 +5,17 @@ from __future__ import annotations
 from textual.events import Key
 
 from draggan_engine.protocol.errors import EditError, ThemeError
-from draggan_engine.protocol.messages import Export, ExportFile, ListModels
+from draggan_engine.protocol.messages import Export, ExportFile, ListModels, ModelEntry
 from draggan_tui import themes
 from draggan_tui.engine_client import EngineClient
+from draggan_tui.renderables.loading import model_label
+from draggan_tui.renderables.models import is_present
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.workspace import Workspace
 
 from .dialogs import Help
 from .drag_keys import DragKeys
-from .export_prompt import ExportPrompt, Wanted
+from .export_prompt import ExportChoice, ExportPrompt
 from .history_keys import HistoryKeys
 from .key_map import BINDINGS
 from .mask_keys import MaskKeys
@@ -93,13 +95,19 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
 
         if self.attempt(check):
             self.engine.send(ListModels())
-            await self.app.push_screen(Models(self.engine.model), self._model_chosen)
+            dialog = Models(self.engine.model, self.workspace.edit.model, self._load_typed)
+            await self.app.push_screen(dialog, self._model_chosen)
 
-    def _model_chosen(self, spec: str | None) -> None:
-        if spec == self.engine.model:
-            self.say(f"{spec} is open already")
-        elif spec is not None:
-            self.run_worker(self.change_model(spec))
+    def _load_typed(self, spec: str) -> None:
+        self.run_worker(self.change_model(spec, model_label(spec)))
+
+    def _model_chosen(self, entry: ModelEntry | None) -> None:
+        if entry is None:
+            return
+        if is_present(entry, self.engine.model):
+            self.say(f"{entry.name} is open already")
+        else:
+            self.run_worker(self.change_model(entry.spec, entry.name))
 
     def action_save(self) -> None:
         def save() -> None:
@@ -116,13 +124,13 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
             self.check_engine()
 
         if self.attempt(check):
-            await self.app.push_screen(ExportPrompt(), self._export_chosen)
+            await self.app.push_screen(ExportPrompt(self.workspace.edit, self.folder), self._export_chosen)
 
-    def _export_chosen(self, wanted: Wanted | None) -> None:
-        if wanted is not None:
-            edit, path = self.workspace.edit, str(wanted.path)
-            self.engine.send(ExportFile(edit=edit, path=path, markers=wanted.markers))
-            self.say(f"exporting {wanted.path.name} …")
+    def _export_chosen(self, choice: ExportChoice | None) -> None:
+        if choice is not None:
+            edit, path = self.workspace.edit, str(choice.path)
+            self.engine.send(ExportFile(edit=edit, path=path, markers=choice.markers))
+            self.say(f"exporting {choice.path.name} …")
 
     def action_help(self) -> None:
         self.attempt(lambda: self.app.push_screen(Help()))

@@ -104,7 +104,10 @@ class HistoryKeys(SessionScreen):
 
     async def action_branches(self) -> None:
         if self.attempt(self.workspace.at_rest):
-            await self.app.push_screen(Branches(self.workspace.history, self.workspace.reference), self._branch_chosen)
+            work = self.workspace
+            dialog = Branches(work.history, work.reference, self.pictures, self.depth)
+            await self.app.push_screen(dialog, self._branch_chosen)
+            self.sync()
 
     def _branch_chosen(self, chosen: Chosen | None) -> None:
         work = self.workspace

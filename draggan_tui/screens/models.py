@@ -1,34 +1,42 @@
-"""Which model to go on with: one of a list, or a path."""
+"""Which model to go on with: one from a list, or a path."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from draggan_engine.protocol.messages import ModelEntry
+from draggan_tui.renderables.loading import model_label
 from draggan_tui.renderables.models import is_present, model_lines
 from draggan_tui.widgets.choices import Choices
+from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.line import Line
 
 from .dialog import Dialog
 
 
-class Models(Dialog[str | None]):
-    """Returns a model's name or path, or None."""
+class Models(Dialog[ModelEntry | None]):
+    """Returns the model that was chosen from the list, or None. What is typed goes to `load`, and the dialog stays until it
+    is closed because that model has come, or until `refuse` says why not.
+
+    Args:
+        present: name or path of the model in use.
+        name: what it is called.
+        load: starts loading what was typed.
+    """
 
     DEFAULT_CSS = """
-    Models { align: center middle; }
-    Models > Vertical { width: 66; max-width: 96%; height: auto; max-height: 94%; padding: 0 2; background: $surface; border: round $primary; }
-    Models OptionList { height: auto; max-height: 14; background: $surface; }
-    Models Line { margin-top: 1; }
-    Models #hint { color: $text-muted; }
+    Models Vertical { height: auto; }
+    Models #typed { height: 1; margin-top: 1; }
+    Models .slash { width: 2; color: $accent; text-style: bold; }
+    Models Line { width: 1fr; }
     """
     AUTO_FOCUS = "Choices"
     # Those that move the focus are done at once, before the next key of a burst is handed to what has it.
@@ -39,34 +47,45 @@ class Models(Dialog[str | None]):
         Binding("shift+tab", "app.focus_previous", show=False, priority=True),
     ]
 
-    def __init__(self, present: str) -> None:
-        """
-        Args:
-            present: name or path of the model in use.
-        """
+    def __init__(self, present: str, name: str, load: Callable[[str], object]) -> None:
         super().__init__()
-        self.present = present
+        self.present, self._name, self._load = present, name, load
+        self.awaited_spec: str | None = None
         self.entries: Sequence[ModelEntry] = ()
 
     def compose(self) -> ComposeResult:
-        with Vertical() as box:
-            box.border_title = "Models"
-            box.border_subtitle = Content(f"now {self.present}")
+        hints = [("Enter", "opens"), ("/", "types a path"), ("Esc", "closes")]
+        with DialogBox(f"Models · now {self._name}", hints):
             yield Choices(compact=True)
-            yield Line({"enter": self._open_path}, "or the path of a checkpoint")
-            yield Static("Enter chooses   / types a path   Escape leaves", id="hint", markup=False)
+            with Vertical(classes="foot"):
+                with Horizontal(id="typed"):
+                    yield Static("/", classes="slash")
+                    yield Line({"enter": self._open_path}, "name, or path of a checkpoint")
+                yield Static("", id="problem", markup=False)
 
     def on_mount(self) -> None:
         self.show(self.entries)
+        self.watch(self.query_one(Line), "value", lambda: self.refuse(""))
 
     def show(self, entries: Sequence[ModelEntry]) -> None:
         """Lists the models that are there, the present one highlighted."""
         self.entries = entries
         for names in self.query(Choices):  # none yet, if the engine is quicker than the screen
             names.clear_options()
-            names.add_options([Option(line) for line in model_lines(entries, self.present)])
+            lines = model_lines(entries, self.present, names.scrollable_content_region.width)
+            names.add_options([Option(line) for line in lines])
             here = (index for index, entry in enumerate(entries) if is_present(entry, self.present))
             names.highlighted = next(here, 0) if entries else None
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        """Lists the models in the width that there is now."""
+        names = self.query_one(Choices)
+        highlighted = names.highlighted
+        self.show(self.entries)
+        names.highlighted = highlighted
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 (Textual's)
         """In the field a slash is a letter."""
@@ -76,8 +95,25 @@ class Models(Dialog[str | None]):
         self.set_focus(self.query_one(Line))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self.entries[event.option_index].spec)
+        self.dismiss(self.entries[event.option_index])
+
+    def refuse(self, problem: str) -> None:
+        """Says why the model that was typed cannot be opened, and stays."""
+        self.awaited_spec = None
+        self._tell(problem, "$text-error")
+
+    def show_loading(self, progress: str) -> None:
+        """How far what was typed has been loaded."""
+        self._tell(progress, "$foreground")
+
+    def _tell(self, text: str, color: str) -> None:
+        problem = self.query_one("#problem", Static)
+        problem.update(Content.styled(text, color))
+        problem.display = bool(text)
 
     def _open_path(self) -> None:
-        if path := self.query_one(Line).value.strip():
-            self.dismiss(path)
+        spec = self.query_one(Line).value.strip()
+        if spec and self.awaited_spec is None:
+            self.awaited_spec = spec
+            self.show_loading(f"loading {model_label(spec)} …")
+            self._load(spec)

@@ -39,7 +39,7 @@ from draggan_tui.engine_client import EngineClient
 from draggan_tui.pictures import Picture
 from draggan_tui.renderables.changes import counted
 from draggan_tui.renderables.drag_outcome import outcome_text, reason_text
-from draggan_tui.renderables.loading import loading_text, model_label
+from draggan_tui.renderables.loading import loading_text
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.themes import EditorTheme
 from draggan_tui.viewport import SCROLL_OFF
@@ -47,7 +47,9 @@ from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.workspace import Workspace
 
+from .branches import Branches
 from .dialogs import Question
+from .key_names import with_keys
 from .mask_files import MaskPrompt
 from .models import Models
 from .stage import ENGINE_GONE, NO_MODEL, StageScreen
@@ -176,6 +178,8 @@ class SessionScreen(StageScreen):
     def _ask(self) -> None:
         """Requests the picture that is to be seen and not there, if it is not on its way."""
         edit = self.missing()
+        if edit is None and isinstance(self.app.screen, Branches):
+            edit = self.app.screen.missing_image()
         if edit is not None and self._asked_for != edit.source:
             self._asked_for = edit.source
             self._request += 1
@@ -189,8 +193,10 @@ class SessionScreen(StageScreen):
             case Loading() as event:
                 self.loaded_so_far = event
                 if self.seen is not None:
-                    name = model_label(work.loading or self.engine.model)
-                    self.say(f"loading {name}: {loading_text(event)}")
+                    progress = f"loading {work.loading or work.edit.model}: {loading_text(event)}"
+                    self.say(progress)
+                    if isinstance(self.app.screen, Models) and self.app.screen.awaited_spec:
+                        self.app.screen.show_loading(progress)
             case ModelsListed() as event:
                 if isinstance(self.app.screen, Models):
                     self.app.screen.show(event.models)
@@ -249,6 +255,8 @@ class SessionScreen(StageScreen):
             self.say(f"opened the session in {self.folder}")
         elif another:
             self._begin_session()
+            if isinstance(self.app.screen, Models):
+                self.app.screen.dismiss(None)
         elif not first:
             self.say("the engine is running again")
         for record in self._recovered:
@@ -276,6 +284,8 @@ class SessionScreen(StageScreen):
             self.call_after_refresh(lambda: self.engine.send(Shown()))
         elif event.request == self._request and self._asked_for is not None:
             self.pictures.put(self._asked_for, picture)
+            if isinstance(self.app.screen, Branches):
+                self.app.screen.show_image(self._asked_for, picture)
             self._asked_for = None
         else:
             return
@@ -315,6 +325,8 @@ class SessionScreen(StageScreen):
         elif event.command == "load_model":
             self._end_loading()
             self.sync()
+            self._refuse_model(event.message)
+            return
         elif event.command == "start":
             self.device = NO_MODEL
             if self.workspace.info is None:  # nothing to edit, and nothing to lose
@@ -328,11 +340,19 @@ class SessionScreen(StageScreen):
         self.workspace.end_drag(None)
         self._end_loading()
         self.device = ENGINE_GONE
-        self.say("the engine has ended unexpectedly", "bad")
+        self._refuse_model("the engine has ended unexpectedly")
         self.show_state()
         text = "The engine has ended unexpectedly. Points, mask and the last finished picture are kept."
         answers = {"r": ("restart", "restart it"), "q": ("leave", "quit"), "escape": ("", "go on without")}
         self.app.push_screen(Question(text, answers), self._answer_lost)
+
+    def _refuse_model(self, problem: str) -> None:
+        """Says why another model cannot be opened, where it was asked for."""
+        if isinstance(self.app.screen, Models) and self.app.screen.awaited_spec:
+            self.app.screen.refuse(problem)
+            self.say("")
+        else:
+            self.say(problem, "bad")
 
     def _end_loading(self) -> None:
         self.workspace.end_loading()
@@ -358,21 +378,27 @@ class SessionScreen(StageScreen):
         self.save_again()
         self.sync()
 
-    async def change_model(self, spec: str) -> None:
-        """Asks the engine for another model, once all of this session is on disk."""
+    async def change_model(self, spec: str, name: str) -> None:
+        """Asks the engine for another model, once all of this session is on disk.
+
+        Args:
+            spec: its name or path.
+            name: what it is called.
+        """
         work = self.workspace
         try:
-            work.begin_loading(spec)
+            work.begin_loading(name)
         except EditError as error:
-            self.say(str(error), "bad")
+            self._refuse_model(with_keys(self.app, str(error)))
             return
-        self.say(f"loading {model_label(spec)} …")
+        self.say(f"loading {name} …")
         if work.unsaved:
             self.save_again()  # it may have failed
             self.sync()
         if work.unsaved and not await self._saved_soon():
             self._end_loading()
-            self.say("the model stays, because the last changes are not on disk yet: {save} saves them", "bad")
+            text = "the model stays, because the last changes are not on disk yet: {save} saves them"
+            self._refuse_model(with_keys(self.app, text))
         elif self.engine.alive:
             self.engine.load_model(spec)
         self.show_state()

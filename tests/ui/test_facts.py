@@ -109,11 +109,15 @@ def test_models_in_columns() -> None:
         ModelEntry(name="a" * 40, origin="own", path="/m/a.pkl", bytes=364_000_000),
         ModelEntry(name="b", origin="bundled", path="/m/b.safetensors", bytes=4_409_308),
     ]
-    assert [line.plain for line in model_lines(entries, "/m/b.safetensors")] == [
-        f"  {'a' * 31}…  own       364 MB",
-        f"● b{' ' * 31}  bundled   4.4 MB",
+    assert [line.plain for line in model_lines(entries, "/m/b.safetensors", 68)] == [
+        f"  {'a' * 40}  own      364 MB",
+        f"● b{' ' * 39}  bundled  4.4 MB",
     ]
-    assert model_lines([], "b") == []
+    assert [line.plain for line in model_lines(entries, "b", 36)] == [
+        "  aaaaaaaaaaaaaaa…  own      364 MB",
+        "● b                 bundled  4.4 MB",
+    ]
+    assert model_lines([], "b", 36) == []
 
 
 @pytest.mark.parametrize(("share", "text"), [(0, "0%"), (0.004, "<1%"), (0.5, "50%"), (0.999, ">99%"), (1, "100%")])

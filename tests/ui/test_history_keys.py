@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rich.console import Console
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
@@ -23,8 +24,11 @@ from draggan_engine.protocol.messages import (
     StartDrag,
 )
 from draggan_tui.app import DragganApp
+from draggan_tui.renderables.branch_option import BranchOption, thumbnail
+from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.screens.branches import Branches
 from draggan_tui.screens.dialogs import Question
+from draggan_tui.themes import CanvasColors
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status import StatusLine
 from draggan_tui.widgets.timeline import Timeline
@@ -293,37 +297,76 @@ async def test_while_a_drag_runs_one_stays(app: DragganApp) -> None:
 
 
 def options(app: DragganApp) -> list[str]:
+    """The lines of each branch, without its image."""
     assert isinstance(app.screen, Branches)
-    found = app.screen.query_one(OptionList)
-    return [str(found.get_option_at_index(i).prompt) for i in range(found.option_count)]
+    prompts = [option.prompt for option in app.screen.query_one(OptionList).options]
+    return [" / ".join(prompt.lines) if isinstance(prompt, BranchOption) else str(prompt) for prompt in prompts]
 
 
 async def test_branches_are_listed_gone_to_and_compared_with(app: DragganApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=(40, 12)) as pilot:
         engine = await after_a_drag(app, pilot)
         await pilot.press("u", "w")
         await pilot.press("B")
-        assert options(app) == ["▸ settings; no drag", "  drag 1, 8 steps"]
+        assert options(app) == ["▸ settings changed, before any drag", "  drag 1, 8 steps"]
         await pilot.press("j", "enter")
         await pilot.pause()
         assert (app.screen, place(app)) == (app.editor, (-1, None))
         assert (shown(app) == 100).all()
         assert engine.last(Save).at == -1
         await pilot.press("B")
-        assert options(app) == ["  settings; no drag", "▸ drag 1, 8 steps"]
+        assert options(app) == ["  settings changed, before any drag", "▸ drag 1, 8 steps"]
         await pilot.press("k", "c")
         await pilot.pause()
         assert app.editor.workspace.reference == 3
-        assert status(app) == "before is left of the cursor, after right of it (against settings; no drag)"
+        assert status(app).endswith("(against settings changed, before any drag)")
         assert (mode(app), place(app)) == ("SPLIT", (-1, None))
         await pilot.press("B")
-        assert options(app) == ["  settings; no drag   (compared with)", "▸ drag 1, 8 steps"]
+        assert options(app) == ["  settings changed, before any drag, compared with", "▸ drag 1, 8 steps"]
         await pilot.press("o")
         await pilot.pause()
         assert app.editor.workspace.reference is None
-        assert status(app) == "before is left of the cursor, after right of it"
+        assert not status(app).endswith(")")
         await pilot.press("B", "escape")
         assert (app.screen, place(app)) == (app.editor, (-1, None))
+
+
+async def test_branches_show_their_images_and_fetch_one_at_a_time_those_that_are_not_there(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await after_a_drag(app, pilot)
+        for _ in range(2):
+            await pilot.press("u", "n")
+        app.editor.pictures.clear()
+        await answer(engine, pilot, 7)  # of the seed that is to be seen
+        before = len(sent(engine, Render))
+        await pilot.press("B")
+        await pilot.pause()
+        screen = app.screen
+        assert isinstance(screen, Branches)
+        assert options(app)[0] == "▸ seed 6 /   before any drag"
+        assert (len(sent(engine, Render)) - before, screen.missing_image() is not None) == (1, True)
+        await answer(engine, pilot, 200)
+        prompts = [option.prompt for option in screen.query_one(OptionList).options]
+        assert all(isinstance(prompt, BranchOption) and prompt.cells is not None for prompt in prompts)
+        assert (len(sent(engine, Render)) - before, screen.missing_image()) == (1, None)
+        await pilot.resize_terminal(40, 12)
+        await pilot.pause()
+        assert options(app)[0] == "▸ seed 6, before any drag"
+
+
+@pytest.mark.parametrize("depth", ["truecolor", "256", "16", "none"])
+def test_a_thumbnail_stands_before_the_words_of_its_branch(depth: ColorDepth) -> None:
+    image = np.zeros((32, 64, 3), np.uint8)
+    image[:, 32:] = 255
+    cells = thumbnail(image, 4, depth, CanvasColors(), (255, 255, 255), (0, 0, 0))
+    assert (cells.rows, cells.columns) == (4, 8)
+    console = Console(width=24, color_system=None)
+    option = BranchOption(["▸ drag 1, 8 steps, and more", "  after drag 3"], 4, cells, depth)
+    lines = [line[8:].rstrip() for line in "".join(segment.text for segment in console.render(option)).splitlines()]
+    assert lines == ["  ▸ drag 1, 8 s…", "    after drag 3", "", ""]
+    waiting = BranchOption(["  seed 6"], 4, None, depth)
+    text = "".join(segment.text for segment in console.render(waiting))
+    assert text.splitlines()[0].rstrip() == f"{' ' * 12}seed 6"
 
 
 async def test_the_picture_of_another_branch_is_fetched_to_compare(app: DragganApp) -> None:
@@ -445,7 +488,7 @@ async def test_it_is_all_there_without_colour(monkeypatch: pytest.MonkeyPatch) -
         await pilot.press("u", "w", "B")
         await pilot.pause()
         text = app.export_screenshot()
-        for words in ("settings;&#160;no&#160;drag", "drag&#160;1,&#160;8&#160;steps", "Enter&#160;goes&#160;there"):
+        for words in ("settings&#160;changed", "drag&#160;1,&#160;8&#160;steps", "goes&#160;there"):
             assert words in text
         await pilot.press("escape", "vertical_line")
         text = app.export_screenshot()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import OptionList, Static
+from textual.widgets import Input, OptionList, Static
 
 from draggan_engine.protocol.history import History
 from draggan_engine.protocol.messages import (
@@ -24,6 +24,7 @@ from draggan_engine.protocol.messages import (
 from draggan_tui.app import DragganApp
 from draggan_tui.timeline import Place
 from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.widgets.dialog_box import DialogBox
 from tests.ui.editing import INFO, FakeEngine, editor_opens, ended, place_pair, ready, status
 
 ENTRIES = (
@@ -48,6 +49,11 @@ async def pick(pilot: Pilot[None], engine: FakeEngine, *keys: str) -> None:
     await pilot.pause()
 
 
+def problem(app: DragganApp) -> str:
+    """What the picker says below its field."""
+    return str(app.screen.query_one("#problem", Static).render())
+
+
 def asked(engine: FakeEngine) -> list[str]:
     return [command.spec for command in engine.sent if isinstance(command, LoadModel)]
 
@@ -58,9 +64,9 @@ async def test_the_list_says_what_there_is(app: DragganApp) -> None:
         await pick(pilot, engine)
         names = app.screen.query_one(OptionList)
         assert [str(option.prompt).rstrip() for option in names.options] == [
-            "● toy   bundled   4.4 MB",
-            "  ffhq  own       364 MB",
-            "  cars  own        35 kB",
+            "● toy   bundled  4.4 MB",
+            "  ffhq  own      364 MB",
+            "  cars  own       35 kB",
         ]
         assert names.highlighted == 0
         await pilot.press("enter")
@@ -84,8 +90,10 @@ async def test_choosing(app: DragganApp, keys: tuple[str, ...], spec: str) -> No
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pick(pilot, engine, *keys)
-        assert app.screen is app.editor
         assert asked(engine) == [spec]
+        engine.say(ModelLoaded(spec=spec, info=OTHER, device="cpu"))
+        await pilot.pause()
+        assert app.screen is app.editor
 
 
 @pytest.mark.parametrize("keys", [("escape",), ("j", "slash", "x", "escape"), ("slash", "enter", "escape")])
@@ -97,6 +105,41 @@ async def test_escape_leaves_all_as_it_is(app: DragganApp, keys: tuple[str, ...]
         assert asked(engine) == []
         await pilot.press("enter")
         assert len(app.editor.workspace.edit.pairs) == 1
+
+
+async def test_while_a_typed_model_loads_the_picker_says_so_and_takes_no_other(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine, "slash", *"bad", "enter", "enter")
+        assert asked(engine) == ["bad"]
+        assert problem(app) == "loading bad …"
+        engine.say(Loading(what="reading", done=120_000_000, total=364_000_000))
+        await pilot.pause()
+        assert problem(app) == status(app) == "loading bad: reading 120/364 MB"
+        engine.say(Failed(command="load_model", message="bad: it is empty"))
+        await pilot.pause()
+        assert problem(app) == "bad: it is empty"
+        await pilot.press("x", "enter")
+        assert asked(engine) == ["bad", "badx"]
+
+
+async def test_a_model_is_named_by_its_name_not_its_path(app: DragganApp) -> None:
+    copy = ModelEntry(name="ffhq", origin="cached", format="nvidia", path="/c/0123abcd.safetensors", bytes=9)
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("M")
+        assert str(app.screen.query_one(DialogBox).border_title) == "Models · now toy"
+        engine.say(ModelsListed(models=(copy,)))
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert (asked(engine), status(app)) == (["/c/0123abcd.safetensors"], "loading ffhq …")
+        engine.say(Failed(command="load_model", message="it is empty"))
+        await pilot.pause()
+        assert status(app) == "it is empty"
+        await pilot.press("M", "slash", "slash", *"c", "slash", *"cars", "full_stop", *"pkl", "enter")
+        await pilot.pause()
+        assert problem(app) == "loading cars …"
 
 
 async def test_another_model_is_another_session(app: DragganApp) -> None:
@@ -157,7 +200,10 @@ async def test_a_model_that_cannot_be_had_changes_nothing(app: DragganApp) -> No
         renders = [command for command in engine.sent if isinstance(command, Render)]
         engine.say(Failed(command="load_model", message="'x': there is no such model or file"))
         await pilot.pause()
-        assert status(app) == "'x': there is no such model or file"
+        assert problem(app) == "'x': there is no such model or file"
+        assert app.screen.query_one(Input).value == "x", "it can be mended"
+        await pilot.press("escape")
+        assert app.screen is app.editor
         assert app.editor.workspace.history is before
         assert engine.last(Render).request == renders[-1].request + 1
         await pilot.press("u", "d")
@@ -333,7 +379,7 @@ async def test_a_class_that_the_model_does_not_have_ends_the_editor(
     assert (app.return_code, app.farewell) == (2, message)
 
 
-@pytest.mark.parametrize("keys", [("n",), ("N",), ("C",), ("comma", "up", *"0.5", "enter")])
+@pytest.mark.parametrize("keys", [("n",), ("N",), ("C",), ("comma", "up", "up", *"0.5", "enter")])
 async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: DragganApp, keys: tuple[str, ...]) -> None:
     keys = tuple("full_stop" if key == "." else key for key in keys)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -204,15 +204,15 @@ def test_changes_in_words() -> None:
         history = changed(history, **fields)
         said.append(change_text(history, history.present))
     assert said == [
-        "seed 42", "pair 2", "pair 2", "pairs", "a pair deleted", "mask", "no mask", "settings", "settings", "seed 43",
-        "seed 43, class 2", "a given latent", "seed 43, class 2",
+        "seed 42", "pair 2", "pair 2", "several pairs", "pair deleted", "mask changed", "mask cleared", "settings changed", "settings changed", "seed 43",
+        "seed 43, class 2", "latent from a file", "seed 43, class 2",
     ]  # fmt: skip
 
 
 def test_drags_in_words() -> None:
     history = dragged(dragged(History.of(START), 1), 24, live=0)
     assert change_text(history, history.entries[-1]) == "drag 1, 1 step"
-    assert change_text(history, history.entries[-2]) == "drag 2 by hand, 24 steps"
+    assert change_text(history, history.entries[-2]) == "live drag 2, 24 steps"
     back = history.change(history.edit.model_copy(update={"latent": 0}))
     assert change_text(back, back.present) == "seed 42", "the same seed again, without its drags"
 
@@ -221,21 +221,23 @@ def test_a_branch_from_within_a_drag_says_from_where() -> None:
     history = dragged(History.of(START), 9)
     history = Place(history, 2).landed({1: path(1, 0, 3, 6, 9)})
     assert change_text(history, history.present) == "from step 6 of drag 1"
-    assert branch_text(history, history.present) == "from step 6 of drag 1; no drag"
+    assert branch_text(history, history.present) == "from step 6 of drag 1"
     further = changed(history, psi=0.5)
-    assert change_text(further, further.present) == "settings"
-    assert branch_text(further, further.present) == "settings; no drag"
+    assert change_text(further, further.present) == "settings changed"
+    assert branch_text(further, further.present) == "settings changed"
 
 
 def test_branches_in_words() -> None:
     history = dragged(History.of(START), 9)
     assert branch_text(history, history.present) == "drag 1, 9 steps"
     twice = dragged(changed(history, pairs=(PAIR,)), 3)
-    assert branch_text(twice, twice.present) == "drag 2, 3 steps; drags 1, 2"
+    assert branch_text(twice, twice.present) == "drag 2, 3 steps, after drag 1"
     other = changed(twice.go(0), seed=7)
-    assert branch_text(other, other.present) == "seed 7; no drag"
+    assert branch_text(other, other.present) == "seed 7, before any drag"
     after = changed(twice.go(-1), psi=0.5)
-    assert branch_text(after, after.present) == "settings; drag 1"
+    third = changed(dragged(twice, 5), psi=0.5)
+    assert branch_text(third, third.present) == "settings changed, after drags 1, 2 and 3"
+    assert branch_text(after, after.present) == "settings changed, after drag 1"
 
 
 def test_the_place_in_words() -> None:
