@@ -1,7 +1,7 @@
 """The 256 numbered colours of a terminal, and which of them is nearest to a colour; for a few colours, without numpy.
 
-Distances are Euclidean in OKLab (Björn Ottosson, 2020), where equal steps look equally large. A colour that is more
-vivid than the one it stands for costs extra, so that greys stay grey.
+Distances are Euclidean in OKLab (Björn Ottosson, 2020), where equal steps look equally large. What stands for a grey, or
+nearly one, costs extra where it is more vivid, so that greys stay grey.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ Rgb = tuple[int, int, int]
 Lab = tuple[float, float, float]
 
 VIVID_COST = 4.0
-"""How much more chroma weighs where a colour has too much of it."""
+"""How much more chroma weighs where what stands for a grey has too much of it."""
 GREY = 0.05
-"""Chroma below which a colour is taken for a grey where there are only 16."""
+"""Chroma below which a colour is taken for a grey."""
 _ANOTHER_KIND = 100.0  # more than any other cost
 _BLACK_GROUND = 0.45  # lightness up to which a grey ground is black
 _LEGIBLE = 3.0  # contrast from which a text is read on its ground
@@ -81,7 +81,8 @@ def nearest_number(rgb: Rgb, depth: PaletteDepth) -> int:
 
 
 def _cost_of_256(lab: Lab, choice: Lab) -> float:
-    return dist(lab, choice) ** 2 + VIVID_COST * max(chroma(choice) - chroma(lab), 0) ** 2
+    vivid = max(chroma(choice) - chroma(lab), 0) if chroma(lab) < GREY else 0
+    return dist(lab, choice) ** 2 + VIVID_COST * vivid**2
 
 
 def _cost_of_16(lab: Lab, choice: Lab) -> float:

@@ -80,6 +80,8 @@ def compose(
 
     ground = picture if overlay.mask is None else tint(picture, overlay.mask != 0, colors.mask, edge_only=overlay.quiet)
     pixels = np.array(dither(ground) if depth == "256" else ground)
+    if depth == "16" and overlay.mask is not None:
+        pixels[edge(overlay.mask != 0)] = colors.mask  # a tint would be lost among so few colours
     _paint_marks(pixels, overlay, colors)
     if depth == "16":
         cells = _shades_with_marks(ground, pixels)
