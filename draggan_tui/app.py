@@ -24,7 +24,7 @@ from textual.filter import LineFilter
 from draggan_engine.protocol.claim import forget
 from draggan_tui import paths
 from draggan_tui.renderables.loading import model_label
-from draggan_tui.renderables.palette_filter import PaletteFilter
+from draggan_tui.renderables.palette_filter import palette_filter
 from draggan_tui.terminal_answers import ANSWER_TIME, ColorsAnswered
 from draggan_tui.terminal_colors import ColorDepth, ColorGuess
 from draggan_tui.terminal_driver import AskingDriver, TerminalDriver
@@ -129,7 +129,7 @@ class DragganApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters, depth = super().get_line_filters(), self._depth()
-        return [*filters, PaletteFilter(depth)] if depth in ("256", "16") else filters
+        return [*filters, palette_filter(depth)] if depth in ("256", "16") else filters
 
     def on_theme_chosen(self, event: ThemeChosen) -> None:
         self._use_theme(event.theme)

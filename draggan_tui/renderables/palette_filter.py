@@ -6,7 +6,7 @@ its own from a theme's, so every colour has to be looked at, not only the theme'
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from rich.color import Color
 from rich.segment import Segment
@@ -18,7 +18,7 @@ from draggan_tui.xterm_palette import PaletteDepth, Rgb, legible_number, nearest
 
 
 class PaletteFilter(LineFilter):
-    """Replaces RGB by numbered colours."""
+    """Replaces RGB by numbered colours. Textual keeps what a filter has made, so there is one for each depth."""
 
     def __init__(self, depth: PaletteDepth) -> None:
         super().__init__()
@@ -29,6 +29,11 @@ class PaletteFilter(LineFilter):
             Segment(text, None if style is None else _in_palette(style, self.depth), None)
             for text, style, _ in segments
         ]
+
+
+@cache
+def palette_filter(depth: PaletteDepth) -> PaletteFilter:
+    return PaletteFilter(depth)
 
 
 @lru_cache(maxsize=4096)
