@@ -90,8 +90,6 @@ class DragTeller:
         affordable = self._rendering <= PREVIEW_SHARE * (now - self._began)
         if now - self._shown >= PREVIEW_INTERVAL and affordable and not self._steering.unseen and not self._blind:
             self._show(now, self._heights.cheapest(self._steering.look))
-            if self._painter is None:
-                self._rendering += time.monotonic() - now
         elif now - self._told >= PROGRESS_INTERVAL:
             self._tell(now)
 
@@ -120,10 +118,11 @@ class DragTeller:
     def _show(self, now: float, height: int) -> None:
         """Says what is to be said with the picture, not before: handles and picture move together."""
         self._await_painter()
-        untold = self._untold
+        untold, resting = self._untold, self._resting
         draw = self._session.still(height)
 
         def paint() -> None:
+            began, worked = time.monotonic(), time.thread_time()
             picture = None
             try:
                 picture = preview(0, draw())
@@ -134,6 +133,8 @@ class DragTeller:
                 self._outbox.send(untold)
             if picture is not None:
                 self._outbox.send(picture)
+            if not resting:
+                self._rendering += self._held_up(time.monotonic() - began, time.thread_time() - worked)
 
         self._steering.unseen = True
         self._untold = None
@@ -143,6 +144,16 @@ class DragTeller:
             paint()
         else:
             self._painting = self._painter.submit(paint)
+
+    def _held_up(self, seconds: float, work: float) -> float:
+        """Return how long an image has held the drag up. Drawn beside it, not at all while a core is idle; a painter that
+        had to wait for one has taken as much from the others, of whom the drag is one.
+
+        Args:
+            seconds: that the image took.
+            work: seconds of these in which the thread was computing.
+        """
+        return seconds if self._painter is None else max(min(work, seconds - work), 0)
 
     def _await_painter(self) -> None:
         if self._painting is not None:

@@ -142,6 +142,22 @@ def test_pictures_beside_the_drag_need_no_share_of_its_time(monkeypatch: pytest.
     assert drag.shown() > 50, "with their share there would be one in 80 s"
 
 
+@pytest.mark.parametrize(("busy", "least", "most"), [(0.0, 100, 130), (0.5, 25, 35), (0.8, 25, 35)])
+def test_pictures_beside_a_drag_keep_to_their_share_where_no_core_is_idle(
+    monkeypatch: pytest.MonkeyPatch, busy: float, least: int, most: int
+) -> None:
+    """Each takes a tenth of a second of work; `busy` is the part of the time in which the painter waits for a core."""
+    painted = threading.Event()
+    painted.set()
+    drag = Drag(monkeypatch, 0.1 / (1 - busy), painted=painted)
+    monkeypatch.setattr(telling.time, "thread_time", lambda: (1 - busy) * drag.now)
+    with drag.teller:
+        while drag.now < 125:
+            drag.steps(1, 0.1)
+            drag.teller._await_painter()
+    assert least < drag.shown() < most
+
+
 @pytest.mark.parametrize("beside", [True, False])
 def test_a_drag_goes_on_without_pictures(monkeypatch: pytest.MonkeyPatch, beside: bool) -> None:
     painted = threading.Event()
