@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +11,9 @@ import pytest
 from PIL import Image
 
 from draggan_engine.critters import landmarks_of_seed
-from tests.end_to_end.commands import files_under, run, run_here, start
+from tests.end_to_end.commands import files_under, run, run_here
 from tests.end_to_end.nose_check import load
 from tests.end_to_end.terminal import Terminal
-from tests.patience import PATIENCE
 
 X, Y = landmarks_of_seed(42, 256)["nose_tip"]
 PAIR = f"{X:.2f},{Y:.2f}:{X + 16:.2f},{Y:.2f}"
@@ -80,26 +77,6 @@ def test_the_same_request_gives_the_same_picture(dragged: subprocess.CompletedPr
     again = json.loads(run(*arguments, folder=folder).stdout)
     assert again["steps"] == json.loads(dragged.stdout)["steps"]
     assert (load(folder / "again/final.png") == load(folder / "out/final.png")).all()
-
-
-def test_ctrl_c_writes_what_was_reached(tmp_path: Path) -> None:
-    process = start("drag", "--pair", FAR, "--steps", "100000", "--out", "out", "--json", folder=tmp_path)
-    try:
-        lines = tmp_path / "out/drag-001/events.jsonl"
-        deadline = time.monotonic() + PATIENCE
-        while not (lines.exists() and lines.read_text().count("\n") >= 3):
-            assert time.monotonic() < deadline, "the drag did not begin"
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert stderr == ""
-    report = json.loads(stdout)
-    assert report["reason"] == "stopped" and report["steps"] >= 3
-    assert lines.read_text().count("\n") == report["steps"]
-    assert {Path(name).relative_to("out").as_posix() for name in report["files"]} == SESSION | DRAG
 
 
 def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

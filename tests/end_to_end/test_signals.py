@@ -1,0 +1,194 @@
+"""Commands that are ended from outside: by Ctrl-C, SIGTERM (Slurm), SIGHUP (a closed terminal) and kill -9."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from draggan_engine.files import SessionStore
+from draggan_engine.session_file import read_history, read_session
+from tests.end_to_end.commands import files_under, start
+from tests.end_to_end.nose_check import load
+from tests.end_to_end.terminal import Terminal
+from tests.patience import PATIENCE
+
+STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+ENDLESS = ("drag", "--model", "critters-128", "--pair", "64,70:4,4", "--steps", "100000", "--out", "out")
+FILES = {
+    "session.json", "history.jsonl", "initial.png", "final.png", "drag-001/drag.json", "drag-001/final.png",
+    "drag-001/events.jsonl", "drag-001/steps.safetensors", "drag-001/latents.safetensors",
+}  # fmt: skip
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def steps_made(folder: Path) -> int:
+    """How many steps the drag has written."""
+    lines = folder / "out/drag-001/events.jsonl"
+    return lines.read_text().count("\n") if lines.exists() else 0
+
+
+def handles(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler of its own for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
+    return caught is not None and bool(int(caught[1], 16) & 1 << (number - 1))
+
+
+@pytest.fixture
+def ended() -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes to be ended whatever happens."""
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("number", STATUS)
+def test_a_drag_keeps_what_it_has(number: signal.Signals, tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
+    process = start(*ENDLESS, "--json", folder=tmp_path)
+    ended.append(process)
+    wait_until(lambda: steps_made(tmp_path) >= 3, process)
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, stderr) == (STATUS[number], "")
+    report = json.loads(stdout)
+    assert report["reason"] == "stopped" and report["steps"] == steps_made(tmp_path) >= 3
+    assert {Path(name).relative_to("out").as_posix() for name in report["files"]} == FILES
+    assert read_history(tmp_path / "out", read_session(tmp_path / "out")).present.record is not None
+    assert not (tmp_path / "out/.open").exists()  # nothing to take up: it ended in good order
+
+
+def test_a_drag_whose_terminal_is_closed_keeps_what_it_has(tmp_path: Path) -> None:
+    with Terminal(*ENDLESS, folder=tmp_path) as terminal:
+        terminal.wait_for(lambda: steps_made(tmp_path) >= 3)
+        terminal.hang_up()
+        wait_until(lambda: terminal.status is not None)
+        assert terminal.status == 129
+    history = read_history(tmp_path / "out", read_session(tmp_path / "out"))
+    assert [record.reason for record in history.records] == ["stopped"]
+    assert (load(tmp_path / "out/final.png") != load(tmp_path / "out/initial.png")).any()
+
+
+def test_nohup_lets_a_drag_go_on(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does it: the child inherits it
+    try:
+        process = start(*ENDLESS, "--json", folder=tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    ended.append(process)
+    wait_until(lambda: steps_made(tmp_path) >= 3, process)
+    process.send_signal(signal.SIGHUP)
+    before = steps_made(tmp_path)
+    wait_until(lambda: steps_made(tmp_path) > before + 3, process)
+
+
+def test_a_drag_that_is_killed_can_be_gone_on_with(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
+    process = start(*ENDLESS, folder=tmp_path)
+    ended.append(process)
+    wait_until((tmp_path / "out/drag-001/steps.safetensors").exists, process)  # it is written every two seconds
+    process.kill()
+    process.wait()
+    made = steps_made(tmp_path)
+    with Terminal("open", "out", folder=tmp_path, size=(100, 40)) as terminal:
+        terminal.wait_for("drag 1 was interrupted")
+        terminal.send("q")
+        assert terminal.wait(PATIENCE) == 0
+    store = SessionStore("critters-128", resume=tmp_path / "out")
+    assert store.history is not None and store.history.at == 0  # the image that it began with; what it did is a branch
+    record = store.history.entries[-1].record
+    assert record is not None and record.reason == "interrupted" and 0 < record.steps <= made
+    store.close()
+
+
+def test_a_drag_that_is_killed_at_once_leaves_a_session(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
+    process = start(*ENDLESS, folder=tmp_path)
+    ended.append(process)
+    wait_until(lambda: steps_made(tmp_path) >= 1, process)
+    process.kill()
+    process.wait()
+    store = SessionStore("critters-128", resume=tmp_path / "out")
+    assert store.edit is not None and store.edit.pairs[0].target == (4, 4)
+    assert len(np.unique(load(tmp_path / "out/initial.png"))) > 50
+    store.close()
+
+
+COMMANDS = {
+    "render": ("render", "--out", "a.png"),
+    "eval": ("eval", "tracking", "--n", "1000", "--out", "run", "--model", "critters-128"),
+    "bench drag": ("bench", "drag", "--steps", "100000", "--size", "64"),
+    "bench start": ("bench", "start", "--rounds", "1000"),
+    "models convert": ("models", "convert", "critters-256", "--out", "m.safetensors"),
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_other_commands_end_without_a_trace(
+    command: str, number: signal.Signals, tmp_path: Path, ended: list[subprocess.Popen[str]]
+) -> None:
+    process = start(*COMMANDS[command], folder=tmp_path)
+    ended.append(process)
+    wait_until(lambda: handles(process.pid, number), process)
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, stdout, stderr) == (STATUS[number], "", "")
+    assert files_under(tmp_path) == set()
+
+
+def test_an_evaluation_in_its_middle(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
+    process = start(*COMMANDS["eval"], "--methods", "drag", folder=tmp_path)
+    ended.append(process)
+    wait_until((tmp_path / "run/run.json").exists, process)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 143
+    assert "Traceback" not in stderr and "unexpected" not in stderr
+    assert not [name for name in files_under(tmp_path) if name.endswith(".part")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_download_keeps_what_has_come(
+    number: signal.Signals, tmp_path: Path, ended: list[subprocess.Popen[str]]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sent = threading.Event()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + bytes(2_000_000))
+                sent.set()
+                with suppress(ConnectionResetError):
+                    connection.recv(1)  # until the client has gone
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/m.pkl"
+        process = start("models", "pull", url, folder=tmp_path)
+        ended.append(process)
+        wait_until(sent.is_set, process)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+        thread.join(PATIENCE)
+    assert (process.returncode, stdout) == (STATUS[number], "")
+    assert stderr == "draggan-tui: stopped; what has come is kept, and the same command goes on from there\n"
