@@ -4,6 +4,7 @@ and without -s)."""
 from __future__ import annotations
 
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -15,6 +16,15 @@ PARITY = "parity"
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_reach_the_programs_under_test() -> None:
+    """What a shell starts in the background, or nohup starts, ignores some signals, and so does all that it starts. A
+    handler that does nothing is not passed on."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 from draggan_tui.benchmarks.processes import environment
 from draggan_tui.cli import app
 from tests.end_to_end.terminal import PROGRAM
-from tests.patience import PATIENCE
 
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -24,7 +23,6 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=PATIENCE,
     )
 
 

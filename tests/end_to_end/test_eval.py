@@ -15,13 +15,24 @@ from tests.end_to_end.terminal import PROGRAM
 from tests.patience import PATIENCE
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
-SHORT = ("eval", "landmarks", "--n", "1", "--methods", "no edit", "--methods", "drag", "--out", "run")
+SHORT = (
+    "eval",
+    "landmarks",
+    "--n",
+    "1",
+    "--methods",
+    "no edit",
+    "--methods",
+    "drag",
+    "--model",
+    "critters-128",
+    "--out",
+    "run",
+)
 
 
 def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, *arguments], cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=PATIENCE
-    )
+    return subprocess.run([PROGRAM, *arguments], cwd=folder, env=environment(folder), capture_output=True, text=True)
 
 
 def told(path: Path) -> list[dict[str, object]]:
@@ -62,7 +73,8 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     assert "`draggan-tui eval landmarks --n 1 --methods 'no edit' --methods drag" in report
     assert "| drag" in report and "68 points" in report
 
-    fewer = command("eval", "landmarks", "--n", "1", "--methods", "drag", "--out", "run", folder=tmp_path)
+    model = ("--model", "critters-128")
+    fewer = command("eval", "landmarks", "--n", "1", "--methods", "drag", *model, "--out", "run", folder=tmp_path)
     assert fewer.returncode == 0, fewer.stderr
     assert "--methods 'no edit' --methods drag" in (tmp_path / "run/report.md").read_text()  # what the folder holds
 
