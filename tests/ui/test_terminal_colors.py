@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 import pytest
+import textual._parser
 from textual import constants
 from textual.events import Key, Paste
 from textual.message import Message
 
 from draggan_tui import terminal_answers
-from draggan_tui.terminal_answers import AnswerParser, ColorsAnswered
+from draggan_tui.terminal_answers import ANSWER_GAP, AnswerParser, ColorsAnswered
 from draggan_tui.terminal_colors import ColorGuess, guess_colors, keeps_rgb
 from draggan_tui.terminal_driver import EscapeParser
 
@@ -118,32 +118,44 @@ def test_what_is_no_answer_is_read_as_before(kind: type[AnswerParser]) -> None:
     assert [message.text for message in messages if isinstance(message, Paste)] == ["a"]
 
 
+class Clock:
+    """The parsers' clock, which goes on when a test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        for module in (textual._parser, terminal_answers):
+            monkeypatch.setattr(module, "get_time", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
 @pytest.mark.parametrize("kind", PARSERS)
-def test_escape_is_escape_after_its_delay_and_after_the_answer(kind: type[AnswerParser]) -> None:
+def test_escape_is_escape_after_its_delay_and_after_the_answer(kind: type[AnswerParser], clock: Clock) -> None:
     parser = kind()
     parser.expect_answer()
     assert read(parser, YES + DA1, "\x1b") == ([], [True])
-    time.sleep(constants.ESCAPE_DELAY)
+    clock.now += constants.ESCAPE_DELAY
     assert _sorted(parser.tick()) == (["escape"], [])
     assert read(parser, "\x1b\x1b[A") == (["escape", "up"], [])
     assert read(parser, "j") == (["j"], [])
 
 
-def test_escape_waits_while_an_answer_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terminal_answers, "ANSWER_GAP", 0.3)
+def test_escape_waits_while_an_answer_is_expected(clock: Clock) -> None:
     parser = AnswerParser()
     parser.expect_answer()
     assert read(parser, "\x1b") == ([], [])
-    time.sleep(constants.ESCAPE_DELAY)
+    clock.now += constants.ESCAPE_DELAY
     assert _sorted(parser.tick()) == ([], [])
-    time.sleep(0.3)
+    clock.now += ANSWER_GAP
     assert _sorted(parser.tick()) == (["escape"], [])
 
 
-def test_an_answer_that_breaks_off_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terminal_answers, "ANSWER_GAP", 0.01)
+def test_an_answer_that_breaks_off_is_no_key(clock: Clock) -> None:
     parser = AnswerParser()
     assert read(parser, DA1[:6]) == ([], [])
-    time.sleep(0.02)
+    clock.now += ANSWER_GAP
     assert _sorted(parser.tick()) == ([], [])
     assert read(parser, "j") == (["j"], [])
