@@ -55,7 +55,7 @@ def test_the_window_changes_its_size_during_a_drag(tmp_path: Path) -> None:
             if rows < 10:
                 terminal.wait_for("too small")
             else:
-                corner = range(columns // 4), range(rows // 2)
+                corner = range(columns // 4, columns // 2), range(rows // 2)
                 terminal.wait_for(lambda corner=corner: len(set(terminal.backgrounds(*corner))) > 10)
                 terminal.wait_for(lambda: terminal.text().splitlines()[-1].startswith(" d stop"))
         terminal.wait_for("steps/s")

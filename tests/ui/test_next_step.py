@@ -16,7 +16,7 @@ from tests.ui.editing import editor, editor_opens, ended, ready
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
-FIRST = "Move with {left} {down} {up} {right} to what you want to move, a nose perhaps, then press {place}"
+FIRST = "Press {place} on what you want to move, a nose perhaps; {left} {down} {up} {right} go there"
 HANDLE, PAIR = PointPair(handle=(3, 4)), PointPair(handle=(3, 4), target=(9, 4))
 
 
@@ -39,11 +39,11 @@ def shown(app: DragganApp) -> str:
     ("edit", "dragging", "says"),
     [
         (Edit(), False, FIRST),
-        (Edit(pairs=(HANDLE,)), False, "Now move to where it should go, then press {place}"),
-        (Edit(pairs=(PAIR, HANDLE)), False, "Now move to where it should go, then press {place}"),
+        (Edit(pairs=(HANDLE,)), False, "Now press {place} where it should go"),
+        (Edit(pairs=(PAIR, HANDLE)), False, "Now press {place} where it should go"),
         (Edit(pairs=(PAIR,)), False, "Press {drag} to drag it there"),
-        (Edit(pairs=(PAIR,)), True, "The image moves. {drag} stops it"),
-        (Edit(pairs=(PAIR,), latent=1), True, "The image moves. {drag} stops it"),
+        (Edit(pairs=(PAIR,)), True, "Press {drag} to stop"),
+        (Edit(pairs=(PAIR,), latent=1), True, "Press {drag} to stop"),
         (Edit(latent=1), False, "{save} saves, {undo} takes it back, {help} lists all keys; {cancel} ends these hints"),
     ],
 )
@@ -62,7 +62,7 @@ async def test_the_first_minute(state: Path) -> None:
         await pilot.pause()
         assert shown(app).startswith("handle 1 is "), "what has happened comes first"
         await pilot.press("4", "l")
-        assert shown(app) == "Now move to where it should go, then press Enter"
+        assert shown(app) == "Now press Enter where it should go"
         await pilot.press("enter")
         await pilot.pause()
         assert shown(app) == "pair 1 is set"
@@ -72,7 +72,7 @@ async def test_the_first_minute(state: Path) -> None:
         await pilot.press("d")
         engine.say(DragStarted(number=1))
         await pilot.pause()
-        assert shown(app) == "The image moves. d stops it"
+        assert shown(app) == "Press d to stop"
         engine.say(ended(app))
         await pilot.pause()
         assert shown(app) == "drag 1 reached its target: 3 steps, 1.0 s, 0.5 px left"
@@ -101,7 +101,7 @@ async def test_escape_ends_them_when_there_is_nothing_else_to_leave() -> None:
         for doing in (["enter"], ["v"], ["m"], ["4"]):
             await pilot.press(*doing, "escape")
             await pilot.pause()
-            assert shown(app).startswith("Move with"), doing
+            assert shown(app).startswith("Press Enter on"), doing
             assert app.editor.workspace.edit.pairs == ()
         await pilot.press("escape")
         await pilot.pause()
@@ -127,7 +127,7 @@ async def test_nowhere_to_note_it_is_no_obstacle(tmp_path: Path, monkeypatch: py
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        assert shown(app).startswith("Move with")
+        assert shown(app).startswith("Press Enter on")
         await pilot.press("escape")
         await pilot.pause()
         assert shown(app) == ""

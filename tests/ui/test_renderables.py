@@ -32,7 +32,7 @@ from draggan_tui.renderables.palette import (
 )
 from draggan_tui.renderables.signs import place_signs
 from draggan_tui.renderables.strip import CellStrip, segments
-from draggan_tui.renderables.strokes import legible_ground, line_pixels, pale
+from draggan_tui.renderables.strokes import cross, legible_ground, line_pixels, pale
 from draggan_tui.themes import CanvasColors, bundled, load
 from draggan_tui.xterm_palette import nearest_number
 
@@ -313,6 +313,19 @@ def test_the_cursor_is_exact_to_half_a_cell_and_leaves_its_pixel() -> None:
         [0, 0, 1, 0, 0],
         [0, 0, 0, 0, 0],
     ]
+
+
+@pytest.mark.parametrize("depth", ["truecolor", "256", "16"])
+@pytest.mark.parametrize("dark_columns", range(9))
+def test_the_cursor_has_one_colour_whatever_is_below(depth: ColorDepth, dark_columns: int) -> None:
+    ground = flat(8, 8, (250, 240, 200))
+    ground[:, :dark_columns] = (20, 25, 30)
+    cells = compose(ground, Overlay(cursor=(4, 4)), depth, COLORS)
+    pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(8, 8, 3)
+    arms = cross((4, 4))
+    (color,) = {tuple(pixels[row, column].tolist()) for column, row in arms}
+    contrast = np.abs(luma(np.array(color)) - luma(ground[arms[:, 1], arms[:, 0]]))
+    assert (contrast >= 0.34).sum() >= 4, "it is seen on most of its ground"
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(bundled()))
