@@ -220,6 +220,8 @@ class DragganApp(App[None]):
         await self.engine.start(resume=self.editor.folder, running=running)
 
     async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key) and not self.screen_stack:
+            return  # it was typed while the app ended
         if self._typed is not None and isinstance(event, Key):
             self._typed.append(event)
         else:

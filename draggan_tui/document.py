@@ -30,19 +30,14 @@ class Brush:
 
 
 def place(edit: Edit, point: Point, picture: Size) -> tuple[Edit, int]:
-    """Puts a target for the pair that still needs one, or else a new handle.
+    """Put a target for the pair that still needs one, which on its handle makes it a pin, or else a new handle.
 
     Returns:
-        the edit and the index of the pair.
-
-    Raises:
-        EditError: the target would be on its handle.
+        The edit and the index of the pair.
     """
     point = clamp(point, picture)
     for index, pair in enumerate(edit.pairs):
         if pair.target is None:
-            if pair.handle == point:
-                raise EditError("the target is on its handle: move the cursor first")
             return _with_pair(edit, index, {"target": point}), index
     return edit.model_copy(update={"pairs": (*edit.pairs, PointPair(handle=point))}), len(edit.pairs)
 
@@ -59,6 +54,11 @@ def move_point(edit: Edit, index: int, part: Part, point: Point, picture: Size) 
         other = "target" if part == "handle" else "handle"
         raise EditError(f"the {part} is on its {other}: move it elsewhere")
     return edit
+
+
+def retarget(edit: Edit, index: int, point: Point, picture: Size) -> Edit:
+    """Put a pair's target elsewhere; on its handle it makes the pair a pin."""
+    return hold_point(edit, index, "target", clamp(point, picture))
 
 
 def hold_point(edit: Edit, index: int, part: Part, point: Point) -> Edit:

@@ -29,13 +29,14 @@ from draggan_engine.drag import DragAtRest, DragSession, DragStep
 from draggan_engine.exporting import export
 from draggan_engine.files import SessionStore
 from draggan_engine.images import read_mask, write_picture
-from draggan_engine.protocol.edit import Edit, PointPair, check_label
+from draggan_engine.protocol.edit import ONLY_PINS, Edit, PointPair, check_label
 from draggan_engine.protocol.errors import DragganError, EditError, StorageError
 from draggan_engine.protocol.geometry import Size, fit_preview
 from draggan_engine.protocol.history import Entry
 from draggan_engine.protocol.output import FILMS, PICTURES, check_file, check_output, check_writable
 from draggan_engine.protocol.setting_fields import SettingField, setting_fields
 from draggan_engine.recording import DragRecorded, picture_of, prepare_drag, record_drag
+from draggan_tui.mask_reach import conflict_text, mask_conflicts
 
 DIVERGED = 3
 FLAGS = {
@@ -71,17 +72,15 @@ class DragRequest:
 
 
 def parse_pair(text: str) -> PointPair:
-    """`"64,70:76,70"` → handle (64, 70), target (76, 70).
+    """`"64,70:76,70"` → handle (64, 70), target (76, 70); with two equal points, a pin.
 
     Raises:
-        EditError: not of that form, or the handle is on its target.
+        EditError: not of that form.
     """
     match = _PAIR.fullmatch(text)
     if match is None:
         raise EditError(f"--pair {text!r}: write it as X,Y:X,Y, handle then target, in pixels, e.g. --pair 64,70:76,70")
     a, b, c, d = map(float, match.groups())
-    if (a, b) == (c, d):
-        raise EditError(f"--pair {text!r}: the handle is on its target; move one of them")
     return PointPair(handle=(a, b), target=(c, d))
 
 
@@ -108,14 +107,16 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
         DragganError: something in the request cannot be used; nothing has been written.
     """
     pairs = tuple(parse_pair(text) for text in request.pairs)
+    if all(pair.is_pin for pair in pairs):
+        raise EditError(ONLY_PINS)
     _read_settings(request.settings, setting_fields())
     _check_outputs(request)
     model = load_model(request.model, request.device)
     edit = _edit(request, pairs, model)
     store = _store(model, edit, request.out, request.latent)
     session = prepare_drag(model, store, edit)
-    if session.notice is not None:
-        print(f"draggan-tui: {session.notice}", file=sys.stderr)
+    for notice in _notices(edit, model.info.size, session.notice):
+        print(f"draggan-tui: {notice}", file=sys.stderr)
     before = picture_of(model, store, edit)
     earlier_files = set() if request.out is None else _files_in(request.out)
     entry = Entry(id=0, edit=edit)
@@ -147,6 +148,13 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
     if problems:
         return 1
     return DIVERGED if end.record.reason == "diverged" else 0
+
+
+def _notices(edit: Edit, image: Size, notice: str | None) -> list[str]:
+    """What to say before a drag: of the device, of pins, of points that the mask keeps where they are."""
+    pins = [f"pair {i + 1} is a pin: it holds its place" for i, pair in enumerate(edit.pairs) if pair.is_pin]
+    conflict = conflict_text(mask_conflicts(edit, image))
+    return [*([] if notice is None else [notice]), *pins, *([conflict] if conflict else [])]
 
 
 def _check_outputs(request: DragRequest) -> None:

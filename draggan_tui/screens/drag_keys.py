@@ -44,6 +44,7 @@ class DragKeys(SessionScreen):
             self.check_engine()
             self.workspace.begin_drag()
             self._send_drag(StartDrag(**self._looking(), max_steps=max_steps))
+            self.say_or_warn("")
 
         self.attempt(start)
 
@@ -77,7 +78,9 @@ class DragKeys(SessionScreen):
         self.engine.send(command)
 
     def action_toggle_space(self) -> None:
-        self.attempt(self.workspace.toggle_space)
+        if self.attempt(self.workspace.toggle_space):
+            w_plus = self.workspace.edit.settings.space == "w+"
+            self.say("W+: every layer moves by itself" if w_plus else "W: all layers move together")
 
     async def action_settings(self) -> None:
         work = self.workspace

@@ -59,10 +59,11 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
 
         def place() -> None:
             waiting = self.workspace.place()
-            number = (self.workspace.selected or 0) + 1
-            self.say(f"handle {number} is set: move to its target" if waiting else f"pair {number} is set")
             if waiting:
-                self.warn_if_flat()
+                self.say(f"handle {self.selected_number} is set: move to its target")
+            else:
+                self.say_target("is set")
+            self.warn_about_pair(flat=waiting)
 
         self.attempt(place)
 
@@ -70,22 +71,24 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
         if self.workspace.lead is not None:
             self.let_go()
             return
-        grab = self.workspace.grab
         if self.pointer.busy:
             self.pointer.drop()
-        elif not self.workspace.cancel():
+        elif cancelled := self.workspace.cancel():
+            self.say(cancelled)
+        else:
             self.end_hints()
-        self.say("" if grab is None else f"{grab} is back where it was")
         self.sync()
 
     def on_canvas_resized(self) -> None:
         self.sync()
 
     def action_reseed(self, step: int) -> None:
-        self.attempt(lambda: self.workspace.reseed(step))
+        if self.attempt(lambda: self.workspace.reseed(step)):
+            self.say(f"seed {self.workspace.edit.seed}")
 
     def action_reclass(self, step: int) -> None:
-        self.attempt(lambda: self.workspace.reclass(step))
+        if self.attempt(lambda: self.workspace.reclass(step)):
+            self.say(f"class {self.workspace.edit.label}")
 
     async def action_models(self) -> None:
         def check() -> None:

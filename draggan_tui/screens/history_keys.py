@@ -7,7 +7,7 @@ from collections.abc import Callable
 from draggan_engine.protocol.history import DragPath
 from draggan_engine.protocol.messages import ReadDrag
 from draggan_tui.engine_client import EngineClient
-from draggan_tui.renderables.changes import branch_text, change_text
+from draggan_tui.renderables.changes import branch_text, change_text, place_text
 from draggan_tui.renderables.compare import Comparison
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.workspace import Workspace
@@ -48,7 +48,16 @@ class HistoryKeys(SessionScreen):
             self.say(f"{done}: {what}" if passed else "")
 
     def action_skip(self, direction: int) -> None:
-        self.attempt(lambda: self.workspace.skip(direction), "")
+        if self.attempt(lambda: self.workspace.skip(direction)):
+            self._say_place()
+
+    def _say_place(self) -> None:
+        """Say where in the history the editor is now."""
+        work = self.workspace
+        if work.where.inner is None:
+            self.say(f"now at {change_text(work.history, work.history.present)}")
+        else:
+            self.say(f"now within {place_text(work.where, work.paths)}")
 
     def action_scrub(self, direction: int) -> None:
         """A step back or on; the ways of the drags are read first, if need be."""
@@ -56,7 +65,8 @@ class HistoryKeys(SessionScreen):
 
         def scrub() -> None:
             work.count = count
-            self.attempt(lambda: work.scrub(direction), "")
+            if self.attempt(lambda: work.scrub(direction)):
+                self._say_place()
 
         if not self.attempt(work.at_rest):
             return
@@ -115,7 +125,8 @@ class HistoryKeys(SessionScreen):
             return
         if not chosen.compare and chosen.id is not None:
             id = chosen.id
-            self.attempt(lambda: work.go(id), "")
+            if self.attempt(lambda: work.go(id)):
+                self._say_place()
         else:
             work.compare_with(chosen.id)
             self.comparison = "split"

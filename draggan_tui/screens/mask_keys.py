@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from draggan_engine.protocol.messages import LoadMask, MaskLoaded, MaskSaved, SaveMask
 from draggan_tui.renderables.facts import percent
+from draggan_tui.workspace import MAX_BRUSH
 
 from .mask_files import MaskPrompt
 from .session import SessionScreen
@@ -13,17 +14,38 @@ class MaskKeys(SessionScreen):
     """Painting, shapes, growing, files."""
 
     def action_pen(self) -> None:
-        down = "pen down: what the cursor passes may move"
-        self.attempt(lambda: self.workspace.toggle_pen(self.grid()), "pen up" if self.workspace.pen else down)
+        if self.attempt(lambda: self.workspace.toggle_pen(self.grid())):
+            if self.workspace.pen:
+                self.say("pen down: what the cursor passes may move")
+            else:
+                self._say_mask("pen up")
+
+    def _say_mask(self, done: str = "") -> None:
+        """Say what was done to the mask, how much may move now, and which points it keeps from moving."""
+        mask = self.workspace.edit.mask
+        share = (
+            "there is no mask, so everything may move"
+            if mask is None
+            else f"{percent(mask.share)} of the image may move"
+        )
+        self.say_or_warn(f"{done}: {share}" if done else share)
 
     def action_toggle_cell(self) -> None:
-        self.attempt(lambda: self.workspace.paint(None, self.grid()))
+        if self.attempt(lambda: self.workspace.paint(None, self.grid())):
+            self._say_mask()
 
     def action_brush(self, step: int) -> None:
-        self.attempt(lambda: self.workspace.resize_brush(step))
+        if self.attempt(lambda: self.workspace.resize_brush(step)):
+            self._say_brush()
 
     def action_reshape_brush(self) -> None:
-        self.attempt(self.workspace.reshape_brush)
+        if self.attempt(self.workspace.reshape_brush):
+            self._say_brush()
+
+    def _say_brush(self) -> None:
+        brush = self.workspace.brush
+        limit = {1: ", the smallest", MAX_BRUSH: ", the largest"}.get(brush.size, "")
+        self.say(f"brush {brush.size}, {'round' if brush.round else 'square'}{limit}")
 
     def action_shape(self) -> None:
         if self.attempt(self.workspace.next_shape):
@@ -35,17 +57,19 @@ class MaskKeys(SessionScreen):
 
     def finish_shape(self, value: bool) -> None:
         if self.attempt(lambda: self.workspace.finish_shape(value, self.grid())):
-            done = "shape painted" if value else "shape erased"
-            self.say(done if self.workspace.edit.mask is not None else "no mask is left: everything may move")
+            self._say_mask("shape painted" if value else "shape erased")
 
     def action_grow_mask(self, step: int) -> None:
-        self.attempt(lambda: self.workspace.grow_mask(step, self.grid()), "mask grown" if step > 0 else "mask shrunk")
+        if self.attempt(lambda: self.workspace.grow_mask(step, self.grid())):
+            self._say_mask("mask grown" if step > 0 else "mask shrunk")
 
     def action_invert_mask(self) -> None:
-        self.attempt(self.workspace.invert_mask, "mask inverted")
+        if self.attempt(self.workspace.invert_mask):
+            self._say_mask("mask inverted")
 
     def action_clear_mask(self) -> None:
-        self.attempt(self.workspace.clear_mask, "no mask: everything may move")
+        if self.attempt(self.workspace.clear_mask):
+            self._say_mask()
 
     async def action_load_mask(self) -> None:
         if self.attempt(self.workspace.at_rest):
@@ -55,8 +79,8 @@ class MaskKeys(SessionScreen):
     def _mask_loaded(self, event: MaskLoaded | MaskSaved | None) -> None:
         if isinstance(event, MaskLoaded):
             size = f", resized to {event.mask.width}×{event.mask.height}" if event.resized else ""
-            share = percent(event.mask.share)
-            self.attempt(lambda: self.workspace.use_mask(event.mask), f"mask loaded{size}: {share} may move")
+            if self.attempt(lambda: self.workspace.use_mask(event.mask)):
+                self._say_mask(f"mask loaded{size}")
 
     async def action_save_mask(self) -> None:
         mask = self.workspace.edit.mask

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from draggan_tui.document import Part
+from draggan_tui.mask_reach import conflict_text, mask_conflicts
 from draggan_tui.texture import is_flat
 
 from .session import SessionScreen
@@ -12,8 +13,24 @@ class PointKeys(SessionScreen):
     """Selecting, moving, copying, disabling, deleting."""
 
     def action_retarget(self) -> None:
-        if self.attempt(self.workspace.retarget):
-            self.say(f"pair {(self.workspace.selected or 0) + 1} has a new target")
+        def retarget() -> None:
+            self.workspace.retarget()
+            self.say_target("has a new target")
+            self.warn_about_pair(flat=False)
+
+        self.attempt(retarget)
+
+    @property
+    def selected_number(self) -> int:
+        """Of the selected pair, as people count."""
+        return (self.workspace.selected or 0) + 1
+
+    def say_target(self, done: str) -> None:
+        """Say what was done to the selected pair, or that it is a pin now."""
+        is_pin = self.workspace.edit.pairs[self.selected_number - 1].is_pin
+        self.say(
+            f"pair {self.selected_number} {'is a pin: it holds its place while other pairs move' if is_pin else done}"
+        )
 
     def action_grab(self, part: Part) -> None:
         """Takes a point of the selected pair into the hand; a second time leaves it where it is."""
@@ -26,8 +43,7 @@ class PointKeys(SessionScreen):
         def drop() -> None:
             grab = self.workspace.drop()
             self.say(f"{grab} is dropped")
-            if grab.part == "handle":
-                self.warn_if_flat()
+            self.warn_about_pair(flat=grab.part == "handle")
 
         self.attempt(drop)
 
@@ -35,46 +51,58 @@ class PointKeys(SessionScreen):
         def nudge() -> None:
             self.workspace.nudge(dx, dy)
             if self.workspace.grab is None:
-                self.say("handle nudged")
-                self.warn_if_flat()
+                x, y = self.workspace.edit.pairs[self.selected_number - 1].handle
+                self.say(f"handle {self.selected_number} is at {x:.1f}, {y:.1f}")
+                self.warn_about_pair()
 
         self.attempt(nudge)
 
     def action_duplicate(self) -> None:
         def duplicate() -> None:
-            number = (self.workspace.selected or 0) + 1
+            original = self.selected_number
             self.workspace.duplicate(self.grid())
-            copy = len(self.workspace.edit.pairs)
-            self.say(f"pair {copy} is a copy of pair {number}")
-            self.warn_if_flat()
+            self.say(f"pair {self.selected_number} is a copy of pair {original}")
+            self.warn_about_pair()
 
         self.attempt(duplicate)
 
     def action_toggle_pair(self) -> None:
         def toggle() -> None:
             enabled = self.workspace.toggle_pair()
-            number = (self.workspace.selected or 0) + 1
-            self.say(f"pair {number} is enabled" if enabled else f"pair {number} is disabled: drags leave it out")
+            does = "is enabled" if enabled else "is disabled: drags leave it out"
+            self.say(f"pair {self.selected_number} {does}")
+            self.warn_about_pair(flat=False)
 
         self.attempt(toggle)
 
-    def warn_if_flat(self) -> None:
-        """Says so if the selected handle is on a flat patch; the inspector marks it as long as it is there."""
+    def warn_about_pair(self, *, flat: bool = True) -> None:
+        """Say so if the mask keeps the selected pair from arriving, or if its handle is on a flat patch; the side panel marks
+        the latter for as long as it is there.
+
+        Args:
+            flat: whether the handle is new where it is.
+        """
         work = self.workspace
-        picture = self.pictures.get(work.edit.source)
-        if picture is None or work.selected is None:
+        image = self.pictures.get(work.edit.source)
+        if work.selected is None:
             return
         handle = work.edit.pairs[work.selected].handle
-        if is_flat(picture, handle, work.edit.settings.r2, work.picture):
+        if flat and image is not None and is_flat(image, handle, work.edit.settings.r2, work.picture):
             self.flat.add(self.flat_key(handle))
-            number = work.selected + 1
-            self.say(f"handle {number} is on a flat patch and may drift", "warning")
+            self.say(f"handle {self.selected_number} is on a flat patch and may drift", "warning")
+        conflicts = mask_conflicts(work.edit, work.picture)
+        if work.selected in conflicts:
+            self.say(conflict_text({work.selected: conflicts[work.selected]}), "warning")
 
     def action_select(self, step: int) -> None:
-        self.go(lambda: self.workspace.select(step))
+        def select() -> None:
+            self.workspace.select(step)
+            self.say(f"pair {self.selected_number} of {len(self.workspace.edit.pairs)} is selected")
+
+        self.go(select)
 
     def action_delete(self) -> None:
-        before = len(self.workspace.edit.pairs)
+        first, before = self.selected_number, len(self.workspace.edit.pairs)
         if self.attempt(self.workspace.delete):
-            gone = before - len(self.workspace.edit.pairs)
-            self.say("pair deleted" if gone == 1 else f"{gone} pairs deleted")
+            deleted = before - len(self.workspace.edit.pairs)
+            self.say(f"pair {first} is deleted" if deleted == 1 else f"{deleted} pairs are deleted")

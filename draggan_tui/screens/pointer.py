@@ -94,15 +94,15 @@ class Pointer:
             work.selected = pairs
         return gesture.done if gesture is not None and gesture.edit != work.edit else ""
 
-    def delete(self, point: Point, view: Viewport) -> bool:
-        """Deletes the pair that has a point there; whether there is one."""
+    def delete(self, point: Point, view: Viewport) -> int | None:
+        """Delete the pair that has a point there; return its index, or None if there is none."""
         near = point_near(self.work, point, view)
         if near is None:
-            return False
+            return None
         self.drop()
         self.work.selected = near[0]
         self.work.delete()
-        return True
+        return near[0]
 
     def drop(self) -> None:
         """What the button has begun is left."""

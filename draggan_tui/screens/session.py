@@ -36,6 +36,7 @@ from draggan_engine.protocol.messages import (
     Shown,
 )
 from draggan_tui.engine_client import EngineClient
+from draggan_tui.mask_reach import conflict_text, mask_conflicts
 from draggan_tui.pictures import Picture
 from draggan_tui.renderables.changes import counted
 from draggan_tui.renderables.drag_outcome import outcome_text, reason_text
@@ -131,6 +132,15 @@ class SessionScreen(StageScreen):
             self.show_cursor(SCROLL_OFF)
 
         self.attempt(go)
+
+    def say_or_warn(self, message: str) -> None:
+        """Say what a command did, and which points the mask now keeps from moving or from arriving."""
+        work = self.workspace
+        conflict = conflict_text(mask_conflicts(work.edit, work.picture))
+        if conflict:
+            self.say(f"{message}; {conflict}" if message else conflict, "warning")
+        else:
+            self.say(message)
 
     def check_engine(self) -> None:
         """

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from draggan_engine.protocol.geometry import Point
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.viewport import SCALES
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.workspace import Workspace
 
@@ -55,12 +56,18 @@ class ViewKeys(SessionScreen):
             self.view = self.show_cursor().zoomed(steps, point)
             if (cursor := self.workspace.cursor) is not None:
                 self.workspace.move_to(self.view.nearest_shown(cursor))
+            self._say_zoom()
 
         self.attempt(zoom)
+
+    def _say_zoom(self) -> None:
+        limit = ", the largest" if self.view.scale == SCALES[-1] else ""
+        self.say(f"zoom {self.view.ratio}{limit}" if self.view.ratio else "the whole image is shown")
 
     def action_fit(self) -> None:
         def fit() -> None:
             self.view = self.show_cursor().fitted()
+            self._say_zoom()
 
         self.attempt(fit)
 
@@ -81,8 +88,8 @@ class ViewKeys(SessionScreen):
         def press() -> None:
             if event.button == 1:
                 self.pointer.press(event.point, self.view)
-            elif self.pointer.delete(event.point, self.view):
-                self.say("pair deleted")
+            elif (deleted := self.pointer.delete(event.point, self.view)) is not None:
+                self.say(f"pair {deleted + 1} is deleted")
 
         self._by_mouse(press)
 
@@ -93,7 +100,7 @@ class ViewKeys(SessionScreen):
     def on_canvas_released(self, event: Canvas.Released) -> None:
         def release() -> None:
             if done := self.pointer.release(event.point, self.view):
-                self.say(done)
+                self.say_or_warn(done)
 
         self._by_mouse(release)
 

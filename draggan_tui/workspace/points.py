@@ -29,7 +29,7 @@ class PointTools(State):
     def retarget(self) -> None:
         """The selected pair's target to the cursor."""
         self.at_rest()
-        self.change(document.move_point(self.edit, self._selected(), "target", self._cursor(), self.picture))
+        self.change(document.retarget(self.edit, self._selected(), self._cursor(), self.picture))
 
     def take(self, part: Part) -> None:
         """Grabs a point of the selected pair: the cursor goes there, and then the point goes where the cursor goes."""
@@ -79,9 +79,10 @@ class PointTools(State):
         """The next pair, as often as the count says, and the cursor on its handle."""
         self._check_hands_free()
         times = self._take_count()
-        if self.edit.pairs:
-            self.selected = ((-1 if self.selected is None else self.selected) + step * times) % len(self.edit.pairs)
-            self.cursor = self.drawn.pairs[self.selected].handle
+        if not self.edit.pairs:
+            raise EditError("there is no pair to select: {place} places a handle")
+        self.selected = ((-1 if self.selected is None else self.selected) + step * times) % len(self.edit.pairs)
+        self.cursor = self.drawn.pairs[self.selected].handle
 
     def delete(self) -> None:
         """The selected pair goes, and those after it up to the count: one change."""
@@ -91,19 +92,19 @@ class PointTools(State):
             edit = document.remove(edit, first)
         self.change(edit)
 
-    def cancel(self) -> bool:
-        """Puts back what is grabbed, or leaves the shape; or else forgets the count, lifts the pen, drops a handle that waits
-        for its target. Whether there was anything of that."""
-        if self.grab is not None:
-            self.cursor, self.grab, self.count = self.grab.origin(self.edit), None, 0
-            return True
-        if self.shape is not None:
+    def cancel(self) -> str:
+        """Put back what is grabbed, or leave the shape, or else forget the count, lift the pen and drop a handle that waits
+        for its target; return what that was, in words, or nothing if there was nothing to cancel."""
+        if (grab := self.grab) is not None:
+            self.cursor, self.grab, self.count = grab.origin(self.edit), None, 0
+            return f"{grab} is back where it was"
+        if (shape := self.shape) is not None:
             self.shape, self.count = None, 0
-            return True
-        found = bool(self.count or self.pen)
+            return f"no {shape.form} is painted"
+        cancelled = "pen up" if self.pen else "no count" if self.count else ""
         self.count, self.pen = 0, False
         waiting = next((i for i, pair in enumerate(self.edit.pairs) if pair.target is None), None)
         if waiting is not None and not self.dragging and self.loading is None:
             self.change(document.remove(self.edit, waiting))
-            return True
-        return found
+            return f"handle {waiting + 1} is deleted"
+        return cancelled

@@ -179,7 +179,8 @@ async def test_help_lists_every_binding_and_closes(app: DragganApp) -> None:
 async def test_every_binding_has_an_id_and_an_action() -> None:
     for binding in EditorScreen.BINDINGS:
         assert binding.id
-        assert hasattr(EditorScreen, f"action_{binding.action.split('(')[0]}")
+        namespace, _, action = binding.action.partition("(")[0].rpartition(".")
+        assert hasattr(DragganApp if namespace == "app" else EditorScreen, f"action_{action}")
     ids = [binding.id for binding in EditorScreen.BINDINGS]
     assert len(ids) == len(set(ids))
 
@@ -278,9 +279,9 @@ async def test_counts_by_key(app: DragganApp) -> None:
         await pilot.press("shift+tab", "2", "shift+tab")
         assert work.selected == 1
         await pilot.press("2", "x")
-        assert (len(work.edit.pairs), status(app)) == (1, "2 pairs deleted")
+        assert (len(work.edit.pairs), status(app)) == (1, "2 pairs are deleted")
         await pilot.press("x")
-        assert (len(work.edit.pairs), status(app)) == (0, "pair deleted")
+        assert (len(work.edit.pairs), status(app)) == (0, "pair 1 is deleted")
         await pilot.press("u", "1", "2", "full_stop")
         start = engine.last(StartDrag)
         assert start.max_steps == 12
@@ -391,7 +392,7 @@ async def test_a_shape_is_outlined_painted_and_erased(app: DragganApp) -> None:
         assert shape is not None
         assert shape.sum() == 7 * 5
         await pilot.press("enter")
-        assert status(app) == "shape painted"
+        assert status(app) == "shape painted: 2% of the image may move"
         assert engine.edit.mask is not None
         assert app.editor._overlay().mask.sum() == 7 * 5  # type: ignore[union-attr]
         assert app.editor._overlay().shape is None
@@ -400,7 +401,7 @@ async def test_a_shape_is_outlined_painted_and_erased(app: DragganApp) -> None:
         assert status(app) == "ellipse: it reaches from here to the cursor"
         await pilot.press("2", "h", "2", "k")
         await pilot.press("backspace")
-        assert status(app) == "shape erased"
+        assert status(app) == "shape erased: 2% of the image may move"
         assert 0 < app.editor._overlay().mask.sum() < 7 * 5  # type: ignore[union-attr]
         await pilot.press("u", "v", "escape")
         assert (work.shape, len(work.history.behind)) == (None, 2)
@@ -409,7 +410,7 @@ async def test_a_shape_is_outlined_painted_and_erased(app: DragganApp) -> None:
         await pilot.press("v", "v", "v")
         assert status(app) == "no shape"
         await pilot.press("2", "l", "2", "j", "v", "6", "h", "4", "k", "backspace")
-        assert status(app) == "no mask is left: everything may move"
+        assert status(app) == "shape erased: there is no mask, so everything may move"
         await pilot.press("enter")
         assert len(work.edit.pairs) == 1
 
@@ -432,12 +433,12 @@ async def test_the_mask_grows_and_shrinks(app: DragganApp) -> None:
         await pilot.press("greater_than_sign")
         assert "no mask to grow" in status(app)
         await pilot.press("space", "3", "greater_than_sign")
-        assert status(app) == "mask grown"
+        assert status(app) == "mask grown: 2% of the image may move"
         cells = app.editor._overlay().mask
         assert cells is not None
         assert cells.any(axis=0).sum() == cells.any(axis=1).sum() == 7
         await pilot.press("2", "less_than_sign")
-        assert status(app) == "mask shrunk"
+        assert status(app) == "mask shrunk: <1% of the image may move"
         assert app.editor._overlay().mask.any(axis=0).sum() == 3  # type: ignore[union-attr]
         assert len(work.history.behind) == 4
         await pilot.press("9", "less_than_sign")

@@ -116,7 +116,7 @@ async def test_loading_is_one_entry(app: DragganApp) -> None:
         engine.say(MaskLoaded(path=path, mask=HALF, resized=False))
         await pilot.pause()
         assert app.screen is app.editor
-        assert status(app) == "mask loaded: 50% may move"
+        assert status(app) == "mask loaded: 50% of the image may move"
         assert app.editor.workspace.edit.mask == HALF
         assert engine.edit.mask == HALF
         assert len(app.editor.workspace.history.behind) == 3
@@ -126,7 +126,7 @@ async def test_loading_is_one_entry(app: DragganApp) -> None:
         await asked(app, pilot, "x.png", engine)
         engine.say(MaskLoaded(path="x.png", mask=HALF, resized=True))
         await pilot.pause()
-        assert status(app) == "mask loaded, resized to 128×128: 50% may move"
+        assert status(app) == "mask loaded, resized to 128×128: 50% of the image may move"
 
 
 async def test_what_cannot_be_loaded_is_said_and_the_prompt_stays(app: DragganApp) -> None:

@@ -83,9 +83,12 @@ class DragSettings(Document):
         return 1.0 if points <= 5 else 2.0
 
 
+ONLY_PINS = "nothing to drag: every handle is on its target, so that it holds its place; give one of them another target"
+
+
 class PointPair(Document):
-    """A handle and where its content shall go; no target yet while it is being placed. A drag leaves out what is not
-    enabled."""
+    """A handle and where its content is to go; no target yet while it is being placed. With its target on its handle it is
+    a pin. A drag leaves out what is not enabled."""
 
     handle: FinitePoint
     target: FinitePoint | None = None
@@ -95,6 +98,11 @@ class PointPair(Document):
     def distance(self) -> float | None:
         """Pixels from handle to target."""
         return None if self.target is None else distance(self.handle, self.target)
+
+    @property
+    def is_pin(self) -> bool:
+        """Whether it holds its place while other pairs move: its target is where its handle is."""
+        return self.handle == self.target
 
 
 class Mask(Document):
@@ -204,7 +212,7 @@ class Edit(Document):
         if not pairs:
             raise EditError("nothing to drag: place a handle and its target first")
         if live is None and all(handle == target for handle, target in pairs):
-            raise EditError("nothing to drag: every handle is on its target; move one of them")
+            raise EditError(ONLY_PINS)
         if self.mask is not None:
             check_mask(self.mask.to_array(), picture)
         return pairs

@@ -1,0 +1,54 @@
+"""Which points a mask keeps where they are, or out of reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil, floor
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from draggan_engine.protocol.edit import Edit
+from draggan_engine.protocol.geometry import Point, Size, nearest_pixel
+
+BlockedPoint = Literal["handle", "target"]
+
+
+def mask_conflicts(edit: Edit, image: Size) -> dict[int, BlockedPoint]:
+    """Return the pairs, by index, that cannot arrive with the present mask, and the point of each that is to blame.
+
+    A handle is blocked outside the mask: its content may not move. A target is blocked if nothing may move in the whole disc
+    of radius r1 round it, which is what a drag would have to change there. Pins and disabled pairs are left out: they are
+    not to move.
+    """
+    if edit.mask is None:
+        return {}
+    mask = edit.mask.to_array()
+    conflicts: dict[int, BlockedPoint] = {}
+    for index, pair in enumerate(edit.pairs):
+        if pair.is_pin or not pair.enabled:
+            continue
+        column, row = nearest_pixel(pair.handle, image)
+        if not mask[row, column]:
+            conflicts[index] = "handle"
+        elif pair.target is not None and not _may_move_near(mask, pair.target, edit.settings.r1):
+            conflicts[index] = "target"
+    return conflicts
+
+
+def conflict_text(conflicts: Mapping[int, BlockedPoint]) -> str:
+    """`handle 1, target 3: outside the mask, where nothing may move`; nothing if there are none."""
+    points = [f"{part} {index + 1}" for index, part in conflicts.items()]
+    if not points:
+        return ""
+    return f"{' and '.join(points)} {'is' if len(points) == 1 else 'are'} outside the mask, where nothing may move"
+
+
+def _may_move_near(mask: NDArray[np.uint8], point: Point, radius: float) -> bool:
+    """Whether a pixel of the mask is within `radius` of a point."""
+    height, width = mask.shape
+    columns = np.arange(max(ceil(point[0] - radius), 0), min(floor(point[0] + radius), width - 1) + 1)
+    rows = np.arange(max(ceil(point[1] - radius), 0), min(floor(point[1] + radius), height - 1) + 1)
+    near = (columns - point[0]) ** 2 + (rows[:, None] - point[1]) ** 2 <= radius**2
+    return bool(mask[np.ix_(rows, columns)][near].any())

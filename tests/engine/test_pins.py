@@ -1,0 +1,40 @@
+"""A pin, a pair with its target on its handle, holds its place while another pair moves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.critters import landmarks_of_seed
+from draggan_engine.drag import DragEnd, DragSession
+from draggan_engine.networks.pictures import latent_of_seed, picture
+from draggan_engine.protocol.geometry import Point, distance
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_model("critters-128", "cpu")
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_pin_holds_its_place_while_another_pair_moves(model: Model, seed: int) -> None:
+    landmarks = landmarks_of_seed(seed, 128)
+    nose, ear = (tuple(map(float, landmarks[name])) for name in ("nose_tip", "ear_tip_left"))
+    pair = (nose, (nose[0] + 12, nose[1]))
+    start = latent_of_seed(model.generator, seed, 1.0)
+    x, y = round(ear[0]), round(ear[1])
+    patch = np.s_[max(y - 6, 0) : y + 7, max(x - 6, 0) : x + 7]
+
+    def end_and_change(*pairs: tuple[Point, Point]) -> tuple[DragEnd, float]:
+        """How a drag ends, and how much has changed round the ear, in levels of 255."""
+        *_, end = DragSession(model.generator, start, pairs, None, model.info.settings).steps()
+        assert isinstance(end, DragEnd)
+        before, after = (picture(model.generator, ws)[patch].astype(float) for ws in (start, end.ws))
+        return end, float(np.abs(after - before).mean())
+
+    _, moved = end_and_change(pair)
+    end, held = end_and_change(pair, (ear, ear))
+    assert end.reason == "reached"
+    assert distance(end.handles[0], pair[1]) <= 1 and distance(end.handles[1], ear) <= 1
+    assert held < moved / 2
