@@ -176,7 +176,7 @@ def grow_mask(edit: Edit, steps: int, preview: Size, picture: Size) -> Edit:
         raise EditError("no mask to grow or shrink: paint one first ({pen}, or {toggle-cell})")
     area = _mask_area(edit, picture)
     if area.all():
-        raise EditError("the mask covers the whole picture: it has no edge to move")
+        raise EditError("the mask covers the whole image: it has no edge to move")
     radius = max(round(abs(steps) * picture.width / preview.width), 1)
     area = grow(area, radius) if steps > 0 else shrink(area, radius)
     if not area.any():
@@ -193,7 +193,7 @@ def invert_mask(edit: Edit) -> Edit:
         raise EditError("no mask to invert: paint one first ({pen}, or {toggle-cell})")
     inverted = (1 - edit.mask.to_array()).astype(np.uint8)
     if not inverted.any():
-        raise EditError("the mask covers the whole picture: inverted, nothing could move")
+        raise EditError("the mask covers the whole image: inverted, nothing could move")
     return edit.model_copy(update={"mask": Mask.from_array(inverted)})
 
 

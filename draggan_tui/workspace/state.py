@@ -170,7 +170,7 @@ class State:
         """
         self._model()
         if self.loading is not None:
-            raise EditError("a model is loading: wait for it")
+            raise EditError("a model is loading: wait until it is open")
         if self.dragging:
             raise EditError("a drag is running: {drag} stops it")
         self._check_hands_free()

@@ -16,7 +16,7 @@ class TravelTools(State):
         """As many changes back as the count says, or as there are."""
         self.at_rest()
         if self.history.present.parent is None:
-            raise EditError("nothing to undo")
+            raise EditError("there is nothing to undo")
         history = self.history
         for _ in range(self._take_count()):
             history = history.undo()
@@ -27,7 +27,7 @@ class TravelTools(State):
         self.at_rest()
         history, inside = self.history, self.where.inner is not None
         if not inside and history.at not in history.onward:
-            raise EditError("nothing to redo")
+            raise EditError("there is nothing to redo")
         for _ in range(self._take_count() - inside):
             history = history.redo()
         self._travel(Place(history), keep=False)

@@ -336,7 +336,7 @@ class Editing(RuleBasedStateMachine):
             work.undo()
             seen.append(work.edit)
         assert work.edit == loaded().edit
-        with pytest.raises(EditError, match="nothing to undo"):
+        with pytest.raises(EditError, match="there is nothing to undo"):
             work.undo()
         for edit in reversed(seen[:-1]):
             work.redo()
@@ -344,7 +344,7 @@ class Editing(RuleBasedStateMachine):
         assert work.history.at == at
         while work.history.at != line[-1].id:
             work.redo()
-        with pytest.raises(EditError, match="nothing to redo"):
+        with pytest.raises(EditError, match="there is nothing to redo"):
             work.redo()
         assert (work.history.entries, work.history.line) == (entries, line)
         work.go(at)

@@ -241,7 +241,7 @@ async def test_while_a_model_loads_only_the_cursor_moves(app: DragganApp) -> Non
             "M",
         ):
             await pilot.press(key)
-            assert status(app) == "a model is loading: wait for it", key
+            assert status(app) == "a model is loading: wait until it is open", key
         await pilot.press("escape", "comma", "4", "l", "J")
         assert app.screen is app.editor
         assert work.history is before

@@ -59,7 +59,7 @@ async def said(app: DragganApp, pilot: Pilot[None], keys: str) -> str:
         ("enter left_parenthesis", "now at seed 5"),
         ("enter u", "undone: pair 1"),
         ("enter u ctrl+r", "redone: pair 1"),
-        ("u", "nothing to undo"),
+        ("u", "there is nothing to undo"),
     ],
 )
 async def test_what_a_key_says(app: DragganApp, keys: str, message: str) -> None:

@@ -113,7 +113,7 @@ def test_a_count_repeats_what_comes_next(work: Workspace) -> None:
     assert [pair.target for pair in work.edit.pairs] == [(15, 10), (35, 10), (55, 10), None]
     counted(99, work.redo)  # as many as there are
     assert len(work.edit.pairs) == 4
-    with pytest.raises(EditError, match="nothing to redo"):
+    with pytest.raises(EditError, match="there is nothing to redo"):
         work.redo()
     counted(9999, work.undo)
     assert work.edit == start
@@ -387,7 +387,7 @@ def test_masks_that_cannot_grow_or_shrink(work: Workspace) -> None:
     work.grow_mask(1, GRID)
     assert mask_of(work).all()
     for step in (1, -1):
-        with pytest.raises(EditError, match="covers the whole picture"):
+        with pytest.raises(EditError, match="covers the whole image"):
             work.grow_mask(step, GRID)
 
 

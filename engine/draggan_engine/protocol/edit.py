@@ -83,7 +83,9 @@ class DragSettings(Document):
         return 1.0 if points <= 5 else 2.0
 
 
-ONLY_PINS = "nothing to drag: every handle is on its target, so that it holds its place; give one of them another target"
+ONLY_PINS = (
+    "nothing to drag: every handle is on its target, so that it holds its place; give one of them another target"
+)
 
 
 class PointPair(Document):
