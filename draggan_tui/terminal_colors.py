@@ -9,6 +9,7 @@ they are there, no other answer follows.
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -25,6 +26,7 @@ _TRUECOLOR_NAME = re.compile(
 _256_COLOR_NAME = re.compile(r".*256|tmux")
 # GNU screen hands a DCS on to the terminal around it, which would print it; on the others the question has no use.
 _NEVER_ASKED = re.compile(r"(screen|linux|ansi|cons25|cygwin|dumb|eterm|sun|vt\d|$)")
+_TMUX_PATIENCE = 0.5  # seconds; it takes about 5 ms
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,29 @@ class ColorGuess:
 
 
 def guess_colors(environment: Mapping[str, str]) -> ColorGuess:
-    """Guess from TERM, COLORTERM and TMUX."""
+    """Guess from TERM, COLORTERM and TMUX; tmux, which would not answer the question, says what its client has."""
     name = environment.get("TERM", "").lower()
     in_tmux = bool(environment.get("TMUX"))
     # In GNU screen COLORTERM is what it was outside, and screen 4 garbles RGB.
     in_screen = name.startswith("screen") and not in_tmux
     if environment.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit") and not in_screen:
         return ColorGuess("truecolor", False)
-    if _TRUECOLOR_NAME.match(name):
+    if _TRUECOLOR_NAME.match(name) or (in_tmux and _tmux_passes_rgb(environment)):
         return ColorGuess("truecolor", False)
     depth: ColorDepth = "256" if in_tmux or _256_COLOR_NAME.match(name) else "16"
     is_apple = environment.get("TERM_PROGRAM") == "Apple_Terminal"  # prints what it does not understand
     return ColorGuess(depth, not is_apple and (in_tmux or not _NEVER_ASKED.match(name)))
+
+
+def _tmux_passes_rgb(environment: Mapping[str, str]) -> bool:
+    try:
+        features = subprocess.run(
+            ["tmux", "display-message", "-p", "#{client_termfeatures}"],
+            env=dict(environment), capture_output=True, timeout=_TMUX_PATIENCE, check=False,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return False  # not on this machine, or not the one that TMUX is about
+    return b"RGB" in features.strip().split(b",")
 
 
 def keeps_rgb(answer: str) -> bool:

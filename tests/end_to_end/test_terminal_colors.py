@@ -123,13 +123,15 @@ def test_the_configuration_and_the_option_are_not_mentioned_as_few(tmp_path: Pat
 
 
 @contextmanager
-def inside(multiplexer: str, folder: Path) -> Iterator[Terminal]:
+def inside(multiplexer: str, folder: Path, configuration: str = "") -> Iterator[Terminal]:
     """The editor in a multiplexer, which is gone afterwards."""
     if shutil.which(multiplexer) is None:
         pytest.skip(f"{multiplexer} is not installed")
     (folder / "sockets").mkdir(mode=0o700)
     exported = {"TMUX_TMPDIR": str(folder / "sockets"), "SCREENDIR": str(folder / "sockets"), "TERM": "xterm-256color"}
-    start = {"tmux": ("tmux", "-f", "/dev/null", "new-session"), "screen": ("screen", "-c", "/dev/null")}[multiplexer]
+    (folder / "configuration").write_text(configuration)
+    file = str(folder / "configuration")
+    start = {"tmux": ("tmux", "-f", file, "new-session"), "screen": ("screen", "-c", file)}[multiplexer]
     end = {"tmux": ("tmux", "kill-server"), "screen": ("screen", "-X", "quit")}[multiplexer]
     with Terminal(folder=folder, colorterm="", command=(*start, str(PROGRAM)), exported=exported) as terminal:
         try:
@@ -147,5 +149,14 @@ def test_in_a_multiplexer_there_are_256_colours_and_no_stray_bytes(tmp_path: Pat
         assert b"$qm" not in terminal.raw
         output = bytes(terminal.raw)
         assert b"48;5;" in output and not in_truecolor(output)
+        terminal.send("q")
+        terminal.wait_for(lambda: terminal.status is not None)
+
+
+def test_tmux_says_that_its_terminal_has_truecolor(tmp_path: Path) -> None:
+    with inside("tmux", tmp_path, "set -as terminal-features ',xterm-256color:RGB'") as terminal:
+        until_loaded(terminal)
+        output = bytes(terminal.raw)
+        assert in_truecolor(output) and b"48;5;" not in output
         terminal.send("q")
         terminal.wait_for(lambda: terminal.status is not None)

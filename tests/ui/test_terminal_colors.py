@@ -41,7 +41,7 @@ PARSERS = [AnswerParser, EscapeParser]
         ("TERM=xterm-direct", "truecolor", False),
         ("TERM=tmux", "256", True),
         ("TERM=tmux-256color", "256", True),
-        ("TERM=screen TMUX=/tmp/tmux-0/default,1,0", "256", True),
+        ("TERM=screen TMUX=/nonexistent/socket,1,0", "256", True),
         ("TERM=screen", "16", False),
         ("TERM=screen.xterm-256color", "256", False),
         # It garbles RGB, and COLORTERM is that of the terminal in which it was started.
