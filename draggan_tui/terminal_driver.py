@@ -146,5 +146,6 @@ class AskingDriver(TerminalDriver):
 
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call]
-        self.write(QUESTION)
-        self.flush()
+        if self._writer_thread is not None:  # else the terminal is gone
+            self.write(QUESTION)
+            self.flush()

@@ -45,7 +45,7 @@ class _MixCosts:
     widest: float
 
 
-# Chosen by eye on critters and on ramps; docs/performance.md has the figures.
+# Chosen by eye on critters and on ramps; docs/colours.md has the figures.
 _COSTS: dict[PaletteDepth, _MixCosts] = {
     "256": _MixCosts(variance=0.25, hue=2, vivid=0, widest=0.18),
     "16": _MixCosts(variance=0.04, hue=1, vivid=0.35, widest=2),

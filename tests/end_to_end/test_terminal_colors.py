@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -80,6 +81,21 @@ def test_a_silent_terminal_keeps_256_colours_and_may_still_answer_late_and_slowl
         terminal.send("j")
         terminal.wait_for(lambda: terminal.cursor()[1] > place[1])
         assert terminal.cursor()[0] == place[0], "no byte of the answer was a key"
+        terminal.send("q")
+        assert terminal.wait() == 0
+
+
+def test_after_a_stop_the_terminal_may_be_another_one_and_is_asked_again(tmp_path: Path) -> None:
+    with asking(tmp_path) as terminal:
+        until_asked(terminal)
+        terminal.send(NO)
+        until_loaded(terminal)
+        assert not in_truecolor(drawn(terminal))
+        terminal.signal(signal.SIGSTOP)
+        terminal.signal(signal.SIGCONT)
+        terminal.wait_for(lambda: terminal.raw.count(ASKED) == 2)
+        terminal.send(YES)
+        terminal.wait_for(lambda: in_truecolor(drawn(terminal)))
         terminal.send("q")
         assert terminal.wait() == 0
 
