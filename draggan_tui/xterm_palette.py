@@ -45,17 +45,25 @@ def palette_numbers(depth: PaletteDepth) -> range:
     return range(FIRST_FIXED, 256) if depth == "256" else range(FIRST_FIXED)
 
 
+LIGHT_TO_CONES = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+"""From amounts of red, green and blue light; what comes out is raised to the power of 1/3."""
+CONES_TO_LAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+
+
 def oklab(rgb: Rgb) -> Lab:
     """Lightness 0 … 1, and how green-red and blue-yellow a colour of 0 … 255 is."""
     red, green, blue = (_linear(channel / 255) for channel in rgb)
-    long = (0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue) ** (1 / 3)
-    middle = (0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue) ** (1 / 3)
-    short = (0.0883024619 * red + 0.2817188376 * green + 0.6299787005 * blue) ** (1 / 3)
-    return (
-        0.2104542553 * long + 0.7936177850 * middle - 0.0040720468 * short,
-        1.9779984951 * long - 2.4285922050 * middle + 0.4505937099 * short,
-        0.0259040371 * long + 0.7827717662 * middle - 0.8086757660 * short,
-    )
+    long, middle, short = ((r * red + g * green + b * blue) ** (1 / 3) for r, g, b in LIGHT_TO_CONES)
+    lightness, green_red, blue_yellow = (l * long + m * middle + s * short for l, m, s in CONES_TO_LAB)  # noqa: E741
+    return (lightness, green_red, blue_yellow)
 
 
 def _linear(channel: float) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from draggan_tui.terminal_colors import ColorDepth as ColorDepth
 from draggan_tui.xterm_palette import PaletteDepth as PaletteDepth
-from draggan_tui.xterm_palette import nearest_number, palette_numbers, xterm_colors
+from draggan_tui.xterm_palette import CONES_TO_LAB, LIGHT_TO_CONES, nearest_number, palette_numbers, xterm_colors
 
 QUARTERS = 4
 _BITS = 6  # of each channel that colours are looked up by; fewer, and greys of the palette fall together
@@ -24,14 +24,7 @@ _BINS = 1 << _BITS
 _BLOCK = 16  # colours looked for at a time: what they need stays in the processor's cache
 _PATTERN = np.array([[0, 2], [3, 1]], dtype=np.uint8)
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_TO_CONES = np.array(
-    [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]],
-    dtype=np.float32,
-)  # fmt: skip
-_TO_LAB = np.array(
-    [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099], [0.0259040371, 0.7827717662, -0.8086757660]],
-    dtype=np.float32,
-)  # fmt: skip
+_TO_CONES, _TO_LAB = (np.array(matrix, dtype=np.float32) for matrix in (LIGHT_TO_CONES, CONES_TO_LAB))
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class _MixCosts:
     widest: float
 
 
-# Chosen by eye on critters and on ramps; docs/colours.md has the figures.
+# Chosen by eye on critters; docs/colours.md has the figures.
 _COSTS: dict[PaletteDepth, _MixCosts] = {
     "256": _MixCosts(variance=0.25, hue=2, vivid=0, widest=0.18),
     "16": _MixCosts(variance=0.04, hue=1, vivid=0.35, widest=2),
