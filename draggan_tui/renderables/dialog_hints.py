@@ -13,9 +13,11 @@ def dialog_hints(hints: Sequence[tuple[str, str]], width: int) -> Content:
     """`Enter applies · Tab completes · Esc closes`; where there is no room, without those before the last.
 
     Args:
-        hints: key and what it does, the most important first; the last one, how to get out, always stays.
+        hints: key and what it does, the most important first; the last one, how to get out, always stays. None: empty.
         width: in cells.
     """
+    if not hints:
+        return Content("")
     *others, last = hints
     while others and len(SEPARATOR.join(f"{key} {does}" for key, does in (*others, last))) > width:
         others.pop()

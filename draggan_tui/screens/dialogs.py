@@ -38,8 +38,7 @@ class Question(Dialog[str]):
     def compose(self) -> ComposeResult:
         answers = [("Esc" if key == "escape" else key, says) for key, (_, says) in self.answers.items()]
         key_width = max(len(key) for key, _ in answers)
-        closes = [] if "escape" in self.answers else [("Esc", "closes")]
-        with DialogBox("Question", closes or answers[-1:]):
+        with DialogBox("Question", [] if "escape" in self.answers else [("Esc", "closes")]):
             yield Static(self.text, markup=False)
             yield Static("")
             for key, says in answers:

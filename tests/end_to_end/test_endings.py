@@ -87,7 +87,7 @@ def test_a_killed_engine_is_offered_again_and_nothing_is_lost(tmp_path: Path) ->
 
         os.kill(engine, signal.SIGKILL)
         terminal.wait_for(lambda: b"ended unexpectedly" in terminal.raw[seen:])
-        terminal.wait_for("[r] restart it")
+        terminal.wait_for("r  restart it")
 
         terminal.send("r")
         terminal.wait_for("device  cpu")
@@ -112,7 +112,7 @@ def test_a_killed_engine_takes_no_finished_drag_with_it(tmp_path: Path) -> None:
         terminal.send("d")
         terminal.wait_for(lambda: "drag 1 reached" in terminal.text() or "drag 1 ended" in terminal.text())
         os.kill(terminal.engine, signal.SIGKILL)
-        terminal.wait_for("[r] restart it")
+        terminal.wait_for("r  restart it")
         terminal.send("r")
         terminal.wait_for("device  cpu")
         # The next drag goes on from the first one's picture.

@@ -56,12 +56,14 @@ def test_another_model_is_picked_and_begins_another_session(folder: Path) -> Non
         terminal.wait_for("critters-128  bundled")
         terminal.send("\t/no/where.pkl\r")
         terminal.wait_for("'/no/where.pkl': there is no such model or file")
+        assert "Models" in terminal.text(), "the picker stays"
+        terminal.send("\x1b")
         terminal.wait_for(lambda: "▸1 " in terminal.text() and "class  2 of 0…4" in terminal.text())
 
         # An engine that is started anew loads the present session's model.
         engine = terminal.engine
         os.kill(engine, signal.SIGKILL)
-        terminal.wait_for("[r] restart it")
+        terminal.wait_for("r  restart it")
         terminal.send("r")
         terminal.wait_for("the engine is running again")
         terminal.send("s")
@@ -87,7 +89,7 @@ def test_an_engine_that_dies_before_the_new_session_is_on_disk(folder: Path) -> 
         terminal.send("/kinds.safetensors\r")
         terminal.wait_for("class  0 of 0…4")
         os.kill(terminal.engine, signal.SIGKILL)
-        terminal.wait_for("[r] restart it")
+        terminal.wait_for("r  restart it")
         terminal.send("r")
         terminal.wait_for("the engine is running again")
         terminal.send("\rl\r")

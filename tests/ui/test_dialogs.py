@@ -57,6 +57,10 @@ def test_the_hints_of_a_dialog_drop_all_but_the_way_out(width: int, says: str) -
     assert dialog_hints(HINTS, width).plain == says
 
 
+def test_no_hints_are_no_text() -> None:
+    assert dialog_hints([], 40).plain == ""
+
+
 @pytest.mark.parametrize(
     ("typed", "keys"),
     [
@@ -220,6 +224,18 @@ async def test_a_question_takes_the_keys_that_it_shows_and_escape() -> None:
             assert all(words in shown for words in ("y  go on with it", "n  begin a new one", "Esc closes"))
             await pilot.press(key)
         assert results == ["go", "new", ""]
+
+
+async def test_what_escape_does_is_said_once() -> None:
+    app = editor()
+    answers = {"r": ("restart", "restart it"), "escape": ("", "go on without")}
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await app.push_screen(Question("The engine has ended.", answers))
+        await pilot.pause()
+        shown = "\n".join(screen_lines(app))
+        assert "  r  restart it" in shown and "Esc  go on without" in shown
+        assert hints(app) == ""
 
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (160, 48)])
