@@ -18,7 +18,7 @@ from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.protocol.edit import DragSettings, Edit, PointPair
 from draggan_engine.protocol.messages import DragEnded, DragStarted, ModelLoaded
-from draggan_engine.session_file import read_session
+from draggan_engine.session_file import read_history, read_session
 from tests.engine.client import Engine
 from tests.tiny import random_generator, save_tiny
 
@@ -101,7 +101,8 @@ def test_event_and_session_name_the_precision_that_was_used(tmp_path: Path, monk
         assert (started.precision, started.notice) == ("float32", WHY)
         assert engine.wait_for(DragEnded).record.settings.precision == "float32"
     document = read_session(tmp_path / "s")
-    assert document.drags[0].settings.precision == "float32"
+    (record,) = read_history(tmp_path / "s", document).records
+    assert record.settings.precision == "float32"
     assert document.settings.precision == "bfloat16", "what is set stays"
 
 
