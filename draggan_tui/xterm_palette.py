@@ -1,7 +1,7 @@
 """The 256 numbered colours of a terminal, and which of them is nearest to a colour; for a few colours, without numpy.
 
-Distances are Euclidean in OKLab (Björn Ottosson, 2020), where equal steps look equally large. What stands for a grey, or
-nearly one, costs extra where it is more vivid, so that greys stay grey.
+Colours are compared in OKLab (Björn Ottosson, 2020), where equal steps look equally large. Hue and chroma weigh more than
+lightness, and what stands for a grey, or nearly one, costs extra where it is more vivid, so that greys stay grey.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ PaletteDepth = Literal["256", "16"]
 Rgb = tuple[int, int, int]
 Lab = tuple[float, float, float]
 
+HUE_COST = 3.0
+"""How much more hue and chroma weigh than lightness: a ground that turns green is worse than one a little too light."""
 VIVID_COST = 4.0
 """How much more chroma weighs where what stands for a grey has too much of it."""
 GREY = 0.05
 """Chroma below which a colour is taken for a grey."""
 _ANOTHER_KIND = 100.0  # more than any other cost
-_BLACK_GROUND = 0.45  # lightness up to which a grey ground is black
+_PALE = 0.08  # chroma below which a ground is grey where there are only 16 colours
+_LIGHT_GREYS = (7, 8, 15)
+_BLACK_GROUND = 0.45  # lightness below which a grey ground is black: the next grey is too light
 _LEGIBLE = 3.0  # contrast from which a text is read on its ground
 
 # xterm's defaults; a user's own theme may differ, so on such a terminal the hues are only roughly right.
@@ -90,7 +94,8 @@ def nearest_number(rgb: Rgb, depth: PaletteDepth) -> int:
 
 def _cost_of_256(lab: Lab, choice: Lab) -> float:
     vivid = max(chroma(choice) - chroma(lab), 0) if chroma(lab) < GREY else 0
-    return dist(lab, choice) ** 2 + VIVID_COST * vivid**2
+    another_hue = dist(lab[1:], choice[1:])
+    return (lab[0] - choice[0]) ** 2 + HUE_COST * another_hue**2 + VIVID_COST * vivid**2
 
 
 def _cost_of_16(lab: Lab, choice: Lab) -> float:
@@ -104,11 +109,13 @@ def _cost_of_16(lab: Lab, choice: Lab) -> float:
 
 
 def nearest_ground(rgb: Rgb, depth: PaletteDepth) -> int:
-    """The number of the colour that stands best for a ground. Of 16, dark greys are black: the next one is too light."""
+    """The number of the colour that stands best for a ground. Of 16, pale colours are greys and dark greys are black."""
     lab = oklab(rgb)
-    if depth == "16" and chroma(lab) < GREY and lab[0] < _BLACK_GROUND:
+    if depth == "256" or chroma(lab) >= _PALE:
+        return nearest_number(rgb, depth)
+    if lab[0] < _BLACK_GROUND:
         return 0
-    return nearest_number(rgb, depth)
+    return min(_LIGHT_GREYS, key=lambda number: abs(oklab(xterm_colors()[number])[0] - lab[0]))
 
 
 def legible_number(rgb: Rgb, ground: int) -> int:

@@ -26,6 +26,9 @@ def shown(style: str, depth: PaletteDepth) -> str:
         ("#7aa7f0 on #121318", "color(111) on color(233)", "color(12) on color(0)"),
         # A cream ground, which Rich makes yellow or pink.
         ("#2b2a24 on #f3ead3", "color(235) on color(255)", "color(0) on color(7)"),
+        # What Textual blends of two creams: it does not turn into mint.
+        ("#000000 on #e7e7bf", "color(16) on color(187)", "color(0) on color(7)"),
+        ("#000000 on #efefc7", "color(16) on color(230)", "color(0) on color(7)"),
         # Green would not be read on white: it gives way.
         ("#00cd00 on #ffffff", "color(40) on color(231)", "color(0) on color(15)"),
         ("bold #ff0000", "bold color(196)", "bold color(9)"),
