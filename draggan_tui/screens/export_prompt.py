@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.output import FILMS, LATENTS, PICTURES
+from draggan_tui.paths import short_path
 
 from .path_prompt import PathPrompt
 
@@ -66,10 +67,8 @@ class ExportPrompt(PathPrompt[ExportChoice]):
 
 
 def suggested_path(edit: Edit, directory: Path) -> Path:
-    """A PNG in the directory that is not there yet: `critters-256-seed42.png`, `critters-256-seed42-drag3-2.png`; relative
-    to where the editor was started, if it is below that."""
-    directory = directory.absolute()
-    directory = directory.relative_to(Path.cwd()) if directory.is_relative_to(Path.cwd()) else directory
+    """A PNG in the directory that is not there yet: `critters-256-seed42.png`, `critters-256-seed42-drag3-2.png`."""
+    directory = Path(short_path(directory))
     drag = f"-drag{edit.latent}" if edit.latent else ""
     stem = f"{Path(edit.model).name}-seed{edit.seed}{drag}"
     path, number = directory / f"{stem}.png", 2

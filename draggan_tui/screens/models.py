@@ -113,7 +113,12 @@ class Models(Dialog[ModelEntry | None]):
 
     def _open_path(self) -> None:
         spec = self.query_one(Line).value.strip()
-        if spec and self.awaited_spec is None:
-            self.awaited_spec = spec
-            self.show_loading(f"loading {model_label(spec)} …")
-            self._load(spec)
+        if not spec or self.awaited_spec is not None:
+            return
+        names = {name for entry in self.entries if is_present(entry, self.present) for name in (entry.name, entry.path)}
+        if spec in {self.present, *names}:
+            self.refuse(f"{self._name} is open already")
+            return
+        self.awaited_spec = spec
+        self.show_loading(f"loading {model_label(spec)} …")
+        self._load(spec)

@@ -37,6 +37,7 @@ from draggan_engine.protocol.messages import (
 )
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.mask_reach import conflict_text, mask_conflicts
+from draggan_tui.paths import short_path
 from draggan_tui.pictures import Picture
 from draggan_tui.renderables.changes import counted
 from draggan_tui.renderables.drag_outcome import outcome_text, reason_text
@@ -439,5 +440,5 @@ def _image(preview: Preview) -> Picture:
 
 
 def _where(files: tuple[str, ...]) -> str:
-    """The one file, or the folder of several."""
-    return files[0] if len(files) == 1 else str(Path(files[0]).parent)
+    """The one file, or the directory of several, from where the editor was started."""
+    return short_path(Path(files[0]) if len(files) == 1 else Path(files[0]).parent)

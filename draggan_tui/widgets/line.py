@@ -13,7 +13,7 @@ class Line(Input):
     their turn. Keys that come when that has closed the dialog belong to what is below.
 
     Args:
-        at_once: key → what it does, besides Escape, which leaves.
+        at_once: key → what it does, besides Escape and Ctrl-C, which close the dialog, whatever is selected.
         placeholder: stands there while it is empty.
     """
 
@@ -26,7 +26,8 @@ class Line(Input):
         id: str | None = None,
     ) -> None:
         super().__init__(value, placeholder, id=id, compact=True)
-        self._at_once = {"escape": lambda: self.screen.dismiss(None), **at_once}
+        close = {key: lambda: self.screen.dismiss(None) for key in ("escape", "ctrl+c")}
+        self._at_once = {**close, **at_once}
 
     def on_key(self, event: Key) -> None:
         if self.app.screen is not self.screen:

@@ -255,3 +255,13 @@ async def test_every_dialog_fits_the_terminal_names_itself_and_closes_with_escap
             assert box.border_title and hints(app).endswith("Esc closes"), key
             await pilot.press("escape")
             assert app.screen is app.editor, key
+
+
+@pytest.mark.parametrize("key", ["question_mark", "semicolon", "comma", "E", "M", "B", "colon", "f"])
+async def test_ctrl_c_closes_a_dialog_even_where_text_is_selected(key: str) -> None:
+    app = editor()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press(key, "ctrl+c")
+        await pilot.pause()
+        assert app.screen is app.editor

@@ -123,6 +123,16 @@ async def test_while_a_typed_model_loads_the_picker_says_so_and_takes_no_other(a
         assert asked(engine) == ["bad", "badx"]
 
 
+@pytest.mark.parametrize("typed", ["toy", "/b/toy.safetensors"])
+async def test_the_present_model_typed_is_not_loaded_again(app: DragganApp, typed: str) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine, "slash")
+        app.screen.query_one(Input).value = typed
+        await pilot.press("enter")
+        assert (problem(app), asked(engine)) == ("toy is open already", [])
+
+
 async def test_a_model_is_named_by_its_name_not_its_path(app: DragganApp) -> None:
     copy = ModelEntry(name="ffhq", origin="cached", format="nvidia", path="/c/0123abcd.safetensors", bytes=9)
     async with app.run_test(size=(80, 24)) as pilot:
