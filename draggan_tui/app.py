@@ -55,6 +55,7 @@ class Options:
     out: Path | None
     theme: EditorTheme
     taken_up: TakenUp | None = None
+    directory_problem: str = ""  # why the session could not be written in its directory
     offered: TakenUp | None = None  # one that was not closed: to go on with, if the user wants to
     keymap: Mapping[str, str] = field(default_factory=dict)  # what the user has changed: id → "key,key"
     color_guess: ColorGuess | None = None  # the terminal is to say more; none: the user has said how many
@@ -117,6 +118,8 @@ class DragganApp(App[None]):
         self.editor = EditorScreen(workspace, self.engine, self._depth())
         if earlier is not None:
             self.editor.folder = str(earlier.folder)
+        if earlier is options.taken_up:
+            self.editor.directory_problem = options.directory_problem
 
     # Colours ------------------------------------------------------------------------------------------
 

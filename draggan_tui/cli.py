@@ -209,7 +209,7 @@ def editor(
         _refuse_options(context)
         return
     with friendly():
-        from draggan_engine.protocol.output import check_output
+        from draggan_engine.protocol.output import DEFAULT_OUT, check_output
 
         _need_terminal()
         if out is not None:
@@ -223,7 +223,25 @@ def editor(
         engine = None if offered else start_engine(setup["model"], setup["device"], out=out, latent=latent)
         from draggan_tui.app import Options
 
-        _run(Options(seed=seed, psi=psi, label=label, latent=latent, out=out, offered=offered, engine=engine, **setup))
+        problem = "" if out is not None else _directory_problem(DEFAULT_OUT)
+        _run(
+            Options(
+                seed=seed, psi=psi, label=label, latent=latent, out=out, offered=offered, engine=engine,
+                directory_problem=problem, **setup,
+            )
+        )  # fmt: skip
+
+
+def _directory_problem(directory: Path) -> str:
+    """Why a session could not be written there; the editor then asks for another directory. Empty: it can be written."""
+    from draggan_engine.protocol.errors import StorageError
+    from draggan_engine.protocol.output import check_writable
+
+    try:
+        check_writable(directory)
+    except StorageError as error:
+        return str(error)
+    return ""
 
 
 def _refuse_options(context: typer.Context) -> None:
@@ -384,7 +402,12 @@ def open_(
         engine = start_engine(earlier.model, setup["device"], resume=str(folder))
         from draggan_tui.app import Options
 
-        _run(Options(seed=0, psi=None, label=0, latent=None, out=None, taken_up=earlier, engine=engine, **setup))
+        _run(
+            Options(
+                seed=0, psi=None, label=0, latent=None, out=None, taken_up=earlier, engine=engine,
+                directory_problem=_directory_problem(folder), **setup,
+            )
+        )  # fmt: skip
 
 
 @commands.command()

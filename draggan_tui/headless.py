@@ -33,7 +33,7 @@ from draggan_engine.protocol.edit import ONLY_PINS, Edit, PointPair, check_label
 from draggan_engine.protocol.errors import DragganError, EditError, StorageError
 from draggan_engine.protocol.geometry import Size, fit_preview
 from draggan_engine.protocol.history import Entry
-from draggan_engine.protocol.output import FILMS, PICTURES, check_file, check_output, check_writable
+from draggan_engine.protocol.output import DEFAULT_OUT, FILMS, PICTURES, check_file, check_output, check_writable
 from draggan_engine.protocol.setting_fields import SettingField, setting_fields
 from draggan_engine.recording import DragRecorded, picture_of, prepare_drag, record_drag
 from draggan_tui.mask_reach import conflict_text, mask_conflicts

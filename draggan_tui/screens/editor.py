@@ -115,6 +115,7 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
     def action_save(self) -> None:
         def save() -> None:
             self.check_engine()
+            self.stays_in_directory = False
             self.workspace.keep()
             self.sync()
             self.engine.send(Export(edit=self.workspace.edit))

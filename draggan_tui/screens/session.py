@@ -33,8 +33,10 @@ from draggan_engine.protocol.messages import (
     Resumed,
     Save,
     Saved,
+    SessionMoved,
     Shown,
 )
+from draggan_engine.protocol.output import DEFAULT_OUT, session_name
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.mask_reach import conflict_text, mask_conflicts
 from draggan_tui.paths import short_path
@@ -51,6 +53,7 @@ from draggan_tui.workspace import Workspace
 
 from .branches import Branches
 from .dialogs import Question
+from .directory_prompt import DirectoryPrompt, suggested_directory
 from .key_names import with_keys
 from .mask_files import MaskPrompt
 from .models import Models
@@ -101,6 +104,8 @@ class SessionScreen(StageScreen):
         self.given = "" if engine.latent is None else engine.latent.name
         self.folder: str | None = None
         self.saved_session: Path | None = None  # where the changes of this run have been written last
+        self.directory_problem = ""  # why the session cannot be written where it is
+        self.stays_in_directory = False  # all the same: the user has declined to choose another
         self._request = 0
         self._asked_for: Hashable = None  # what the last requested picture is of; none: it has come
         self._sent_revision = 0
@@ -224,7 +229,15 @@ class SessionScreen(StageScreen):
                 work.saved = max(work.saved, event.revision)
                 self.folder = event.folder
                 self.saved_session = Path(event.folder)
+                self.directory_problem, self.stays_in_directory = "", False
                 self.show_state()
+            case (SessionMoved() | Failed(command="move_session")) as event:
+                if isinstance(self.app.screen, DirectoryPrompt):
+                    self.app.screen.answer(event)
+                elif isinstance(event, SessionMoved):  # the user has left the prompt
+                    self._directory_chosen(event.path)
+                else:
+                    self.say(event.message, "bad")
             case Exporting() as event:
                 self.say(f"exporting: frame {event.done} of {event.total}")
             case Exported() as event:
@@ -277,6 +290,8 @@ class SessionScreen(StageScreen):
             )
         self._recovered = []
         self.sync()
+        if first and self.directory_problem:
+            self.offer_directory()
 
     def _begin_session(self) -> None:
         earlier = "" if self.folder is None else f"; the earlier session is saved in {self.folder}"
@@ -330,7 +345,32 @@ class SessionScreen(StageScreen):
         else:
             self.say(outcome_text(record, step_limit, left), "good" if record.reason == "reached" else "plain")
 
+    def offer_directory(self) -> None:
+        """Let the user choose where to save a session that cannot be written where it is."""
+        if self.app.screen is self and not self.workspace.dragging:
+            edit = self.workspace.edit
+            new = self.engine.out or DEFAULT_OUT / session_name(edit.model, edit)
+            current = new if self.folder is None else Path(self.folder)
+            prompt = DirectoryPrompt(self.engine, self.directory_problem, suggested_directory(current))
+            self.app.push_screen(prompt, self._directory_chosen)
+
+    def _directory_chosen(self, directory: str | None) -> None:
+        if directory is None:
+            self.stays_in_directory = True
+            self.say(self.directory_problem, "bad")
+            return
+        self.directory_problem, self.stays_in_directory = "", False
+        self.engine.out = Path(directory)
+        self.folder = None if self.folder is None else directory
+        self.save_again()
+        self.say(f"this session is saved in {short_path(Path(directory))} from now on", "good")
+        self.sync()
+
     def _failed(self, event: Failed) -> None:
+        if event.command == "save":
+            self.directory_problem = event.message
+            if not self.stays_in_directory:
+                self.offer_directory()
         if event.command == "start_drag":
             self.workspace.end_drag(None)
         elif event.command == "load_model":
@@ -418,6 +458,8 @@ class SessionScreen(StageScreen):
         if self.workspace.unsaved and not await self._saved_soon():
             text = "The last changes are not on disk."
             answers = {"y": ("leave", "quit and lose them"), "n": ("", "stay")}
+            if self.directory_problem and self.engine.alive:
+                answers["d"] = ("directory", "save in another directory")
             self.app.push_screen(Question(text, answers), self._answer_leave)
         else:
             self.post_message(LeaveEditor())
@@ -425,6 +467,8 @@ class SessionScreen(StageScreen):
     def _answer_leave(self, answer: str | None) -> None:
         if answer == "leave":
             self.post_message(LeaveEditor())
+        elif answer == "directory":
+            self.offer_directory()
 
     async def _saved_soon(self) -> bool:
         """Whether the engine acknowledges what it was last sent, within a second."""

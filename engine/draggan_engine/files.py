@@ -36,21 +36,15 @@ from .protocol.claim import Claim
 from .protocol.edit import Edit, Mask
 from .protocol.errors import DragganError, EditError, InputError, StorageError
 from .protocol.history import DragPath, DragRecord, Entry, History
-from .protocol.output import check_output
+from .protocol.output import check_output, session_name
 from .protocol.utf8_path import is_utf8
 from .recent import remember
 from .session_directory import begin_directory, copy_drags, drag_directory, make_directory
 from .session_file import MASK, ModelReference, Result, SessionFile, read_history, read_session
-from .session_latents import GIVEN, SessionLatents
+from .session_latents import SessionLatents
 from .steps import StepLog, Steps, read_steps
 
 log = logging.getLogger("draggan_engine")
-
-
-def session_name(model: str, edit: Edit) -> str:
-    """What the directory of a new session is called: `<date>-<model>-seed<N>`, or `-given` for a given latent."""
-    start = GIVEN if edit.given else f"seed{edit.seed}"
-    return f"{datetime.date.today().isoformat()}-{model.replace('/', '_')}-{start}"  # a file may call itself anything
 
 
 class DragFolder:

@@ -49,6 +49,7 @@ from .protocol.messages import (
     MaskSaved,
     ModelLoaded,
     ModelsListed,
+    MoveSession,
     Preview,
     Quit,
     ReadDrag,
@@ -57,6 +58,7 @@ from .protocol.messages import (
     Save,
     Saved,
     SaveMask,
+    SessionMoved,
     Shown,
     StartDrag,
     StopDrag,
@@ -150,6 +152,11 @@ class Engine:
             case LoadMask() | SaveMask():
                 with self._reported(command.type):
                     self._mask_file(command)
+            case MoveSession():
+                with self._reported(command.type):
+                    self.store.move(Path(command.path))
+                    self.outbox.send(SessionMoved(path=command.path))
+                    self.jobs.put(Refresh())  # the images that could not be written
             case Quit():
                 self._closed_in_order = True
                 self.leave()

@@ -9,11 +9,10 @@ from pathlib import Path
 from .protocol.atomic import atomic_write, sync_folder
 from .protocol.claim import Claim
 from .protocol.errors import OutputError, StorageError
-from .protocol.output import check_new
+from .protocol.output import DEFAULT_OUT, check_new
 
 log = logging.getLogger("draggan_engine")
 
-DEFAULT = Path("draggan-out")
 MOST = 9999  # sessions of one name
 
 
@@ -35,10 +34,10 @@ def begin_directory(out: Path | None, name: str) -> tuple[Path, Claim]:
     """
     if out is not None:
         return out, _claim_chosen(out)
-    for directory in _numbered(DEFAULT / name):
+    for directory in _numbered(DEFAULT_OUT / name):
         if make_directory(directory):  # else it was there, or another process was quicker
             return directory, Claim(directory)
-    raise StorageError(f"{DEFAULT / name}: {MOST} sessions have that name; choose another directory with --out")
+    raise StorageError(f"{DEFAULT_OUT / name}: {MOST} sessions have that name; choose another directory with --out")
 
 
 def _claim_chosen(out: Path) -> Claim:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from draggan_engine.files import SessionStore, session_name
+from draggan_engine.files import SessionStore
 from draggan_engine.images import read_mask, write_mask, write_picture
 from draggan_engine.protocol.atomic import atomic_write
 from draggan_engine.protocol.claim import is_open
@@ -19,7 +19,7 @@ from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.protocol.errors import EditError, InputError, OutputError, StorageError
 from draggan_engine.protocol.geometry import Size
 from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry
-from draggan_engine.protocol.output import check_output, next_output
+from draggan_engine.protocol.output import check_output, next_output, session_name
 from draggan_engine.session_file import read_history, read_session
 from draggan_engine.steps import StepLog
 

@@ -25,6 +25,7 @@ from draggan_engine.protocol.messages import (
 )
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.dialogs import Help, Question
+from draggan_tui.screens.directory_prompt import DirectoryPrompt
 from draggan_tui.screens.editor import EditorScreen
 from draggan_tui.screens.settings import Settings
 from draggan_tui.widgets.canvas import Canvas
@@ -192,6 +193,8 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
         await place_pair(pilot)
         engine.say(Failed(command="save", message="/full/session.json: it could not be written", revision=2))
         await pilot.pause()
+        assert isinstance(app.screen, DirectoryPrompt)
+        await pilot.press("escape")
         assert "/full/session.json" in status(app)
         assert app.editor.workspace.edit.pairs
         await pilot.press("q")

@@ -176,6 +176,14 @@ class LoadModel(Document):
     out: str | None = Field(None, description="folder of the new session; none: the default one")
 
 
+class MoveSession(Document):
+    """Go on in another directory, with all that the session holds; answered by `SessionMoved`, or by `Failed`, and then it
+    stays where it is."""
+
+    type: Literal["move_session"] = "move_session"
+    path: str
+
+
 class Quit(Document):
     """End the running drag, write it, and exit."""
 
@@ -197,6 +205,7 @@ Command = (
     | LoadMask
     | SaveMask
     | LoadModel
+    | MoveSession
     | Quit
 )
 
@@ -255,6 +264,11 @@ class Saved(Document):
     type: Literal["saved"] = "saved"
     revision: int
     folder: str
+
+
+class SessionMoved(Document):
+    type: Literal["session_moved"] = "session_moved"
+    path: str
 
 
 class Exporting(Document):
@@ -334,6 +348,7 @@ Event = (
     | ModelLoaded
     | Preview
     | Saved
+    | SessionMoved
     | Exporting
     | Exported
     | DragStarted

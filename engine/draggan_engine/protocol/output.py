@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import errno
 import os
 import shlex
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import OutputError, StorageError
+
+if TYPE_CHECKING:
+    from .edit import Edit
 
 # The kinds of files that there are, told by their suffix.
 PICTURES = (".png", ".webp")
@@ -17,7 +22,14 @@ FILMS = (".gif", ".mp4")
 LATENTS = (".npy", ".npz", ".safetensors")
 
 
+DEFAULT_OUT = Path("draggan-out")  # where sessions go for which no directory was chosen
 LEAST_SPACE = 1 << 20  # bytes; less than a drag of a large model writes
+
+
+def session_name(model: str, edit: Edit) -> str:
+    """The name of a new session's directory: `<date>-<model>-seed<N>`, or `-given` for a latent that was given."""
+    start = "given" if edit.given else f"seed{edit.seed}"
+    return f"{datetime.date.today().isoformat()}-{model.replace('/', '_')}-{start}"  # a file may call itself anything
 
 
 def check_output(out: Path) -> None:

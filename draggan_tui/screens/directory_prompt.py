@@ -1,0 +1,64 @@
+"""Asks where to save a session that cannot be written where it is, and stays until the engine has moved it there."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from draggan_engine.protocol.errors import InputError, StorageError
+from draggan_engine.protocol.messages import Failed, MoveSession, SessionMoved
+from draggan_engine.protocol.output import DEFAULT_OUT, check_output, next_output
+from draggan_tui.engine_client import EngineClient
+from draggan_tui.paths import short_path
+
+from .key_names import with_keys
+from .path_prompt import PathPrompt
+
+
+def suggested_directory(current: Path) -> str:
+    """A directory of the same name in another place, which can be written to; empty where there is none."""
+    places = [DEFAULT_OUT.absolute(), Path("~").expanduser() / DEFAULT_OUT, Path(tempfile.gettempdir()) / DEFAULT_OUT]
+    for place in places:
+        if place in current.absolute().parents:
+            continue
+        directory = next_output(place / current.name)
+        with suppress(InputError, StorageError):
+            check_output(directory)
+            return short_path(directory)
+    return ""
+
+
+class DirectoryPrompt(PathPrompt[str]):
+    """Returns the directory that the session has moved to, or None if it stays where it is.
+
+    Args:
+        engine: moves the session.
+        problem: why the session cannot be written where it is.
+        suggestion: another directory.
+    """
+
+    def __init__(self, engine: EngineClient, problem: str, suggestion: str) -> None:
+        super().__init__("Save in another directory", "saves there", suggestion=suggestion)
+        self._engine, self._problem = engine, problem
+        self._target: str | None = None
+
+    def about(self) -> ComposeResult:
+        yield Static(f"This session cannot be saved: {self._problem}", markup=False)
+
+    def chosen(self, path: Path) -> None:
+        if not self._engine.alive:
+            self.refuse(with_keys(self.app, "no engine: Escape, then {restart-engine} restarts it"))
+            return
+        self._target = str(path.absolute())
+        self._engine.send(MoveSession(path=self._target))
+
+    def answer(self, event: SessionMoved | Failed) -> None:
+        """The engine has moved the session, or could not."""
+        if isinstance(event, Failed):
+            self.refuse(event.message)
+        elif event.path == self._target:
+            self.dismiss(event.path)

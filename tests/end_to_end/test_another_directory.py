@@ -1,0 +1,134 @@
+"""A session whose place cannot be written: that is said as soon as it is known, and another directory takes all of it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from draggan_engine.protocol.claim import is_open
+from draggan_engine.session_file import read_history, read_session
+from tests.end_to_end.keys import LOADED, place_pair
+from tests.end_to_end.terminal import Terminal
+from tests.tiny import save_tiny
+
+CANNOT = "This session cannot be saved"
+CLEAR = "\x15"  # Ctrl-U: what is suggested
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save_tiny(tmp_path / "tiny.safetensors")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("needs to mount a file system")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def choose(terminal: Terminal, directory: str) -> None:
+    terminal.wait_for(CANNOT)
+    terminal.send(f"{CLEAR}{directory}\r")
+    terminal.wait_for(lambda: CANNOT not in terminal.text())
+
+
+def quit_saved(terminal: Terminal, directory: str) -> None:
+    terminal.send("q")
+    assert terminal.wait() == 0
+    assert f"draggan-tui open {directory}\r\n".encode() in terminal.raw
+
+
+def test_a_place_that_cannot_be_written_is_said_at_the_start(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "draggan-out").write_text("a file where sessions should go\n")
+    with Terminal("--model", str(model), folder=tmp_path) as terminal:
+        terminal.wait_for(CANNOT)
+        terminal.send(f"{CLEAR}tiny.safetensors/s\r")  # no better
+        terminal.wait_for("is a file")
+        choose(terminal, "s")
+        assert not (tmp_path / "s").exists()  # nothing has been made yet
+        place_pair(terminal, (4, 4), (20, 20))
+        terminal.wait_for(lambda: (tmp_path / "s" / "session.json").exists())
+        quit_saved(terminal, "s")
+    assert len(read_session(tmp_path / "s").pairs) == 1
+
+
+def test_a_chosen_place_that_cannot_be_written_ends_the_start(model: Path, tmp_path: Path) -> None:
+    with Terminal("--model", str(model), "--out", "/sys/draggan", folder=tmp_path, size=(120, 24)) as terminal:
+        assert terminal.wait() == 1
+        assert "draggan-tui: /sys/draggan: it could not be written" in terminal.text()
+        assert "choose a directory that you may write to" in terminal.text()
+
+
+def test_a_session_on_a_disk_that_has_become_full_goes_on_elsewhere(model: Path, disk: Path, tmp_path: Path) -> None:
+    with Terminal("--model", str(model), "--out", "disk/s", folder=tmp_path) as terminal:
+        terminal.wait_for(LOADED)
+        place_pair(terminal, (4, 4), (20, 20))
+        terminal.send(".")
+        terminal.wait_for(lambda: (disk / "s/drag-001/final.png").exists())
+        terminal.wait_for(lambda: read_session(disk / "s").drag_count == 1)
+        with suppress(OSError), (disk / "large").open("wb") as file:
+            while True:
+                file.write(bytes(4096))
+                file.flush()
+        terminal.send("40j\r10l\r")
+        terminal.wait_for(CANNOT)
+        assert "No space left" in terminal.text()
+        choose(terminal, "elsewhere")
+        terminal.wait_for(lambda: len(read_session(tmp_path / "elsewhere").pairs) == 2)
+        assert is_open(tmp_path / "elsewhere") and not is_open(disk / "s")
+        terminal.send("u")
+        terminal.wait_for("→target?")
+        quit_saved(terminal, "elsewhere")
+    history = read_history(tmp_path / "elsewhere", read_session(tmp_path / "elsewhere"))
+    assert [record.number for record in history.records] == [1]
+    names = {path.name for path in (tmp_path / "elsewhere/drag-001").iterdir()}
+    assert names == {"drag.json", "events.jsonl", "final.png", "latents.safetensors", "steps.safetensors"}
+
+
+def test_who_stays_is_asked_again_by_saving_and_by_quitting(model: Path, tmp_path: Path) -> None:
+    with Terminal("--model", str(model), "--out", "taken/session", folder=tmp_path) as terminal:
+        terminal.wait_for(LOADED)
+        (tmp_path / "taken").write_text("a file\n")
+        terminal.send("\r")
+        terminal.wait_for(CANNOT)
+        assert "taken is a file" in terminal.text()
+        terminal.send("\x1b")
+        terminal.wait_for(lambda: CANNOT not in terminal.text())
+        terminal.send("s")
+        terminal.wait_for(CANNOT)
+        terminal.send("\x1b")
+        terminal.wait_for(lambda: CANNOT not in terminal.text())
+        terminal.send("q")
+        terminal.wait_for("not on disk")
+        terminal.send("d")
+        choose(terminal, "s")
+        terminal.wait_for(lambda: (tmp_path / "s" / "session.json").exists())
+        quit_saved(terminal, "s")
+
+
+def test_a_session_that_may_only_be_read_opens_and_says_so(model: Path, disk: Path, tmp_path: Path) -> None:
+    with Terminal("--model", str(model), "--out", "disk/s", folder=tmp_path) as terminal:
+        terminal.wait_for(LOADED)
+        place_pair(terminal, (4, 4), (20, 20))
+        terminal.wait_for(lambda: (disk / "s" / "session.json").exists())
+        terminal.send("q")
+        assert terminal.wait() == 0
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    with Terminal("open", "disk/s", folder=tmp_path) as terminal:
+        terminal.wait_for(CANNOT)
+        assert "Read-only file system" in terminal.text()
+        choose(terminal, "copy")
+        terminal.wait_for("20,20")
+        quit_saved(terminal, "copy")
+    assert read_history(tmp_path / "copy", read_session(tmp_path / "copy")) == read_history(
+        disk / "s", read_session(disk / "s")
+    )
