@@ -22,7 +22,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich_pixels import HalfcellRenderer, Pixels
 
-from draggan_engine import session_directory
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.checkpoints.latents import read_latent
 from draggan_engine.drag import DragAtRest, DragSession, DragStep
@@ -163,7 +162,7 @@ def _check_outputs(request: DragRequest) -> None:
         DragganError: the session or the film could not be written.
     """
     if request.out is None:
-        check_writable(session_directory.DEFAULT)
+        check_writable(DEFAULT_OUT)
     else:
         check_output(request.out)
     if request.film is not None:

@@ -24,8 +24,9 @@ def steer(terminal: Terminal, x: float, y: float) -> None:
     pixel = (now[0] - corner[0], now[1] - corner[1])
     across, down = round((x - now[0]) / pixel[0]), round((y - now[1]) / pixel[1])
     expected = (now[0] + across * pixel[0], now[1] + down * pixel[1])
+    near = pixel[0] / 2 + 0.1 * max(abs(across), abs(down))  # the read-out has one decimal
     terminal.send(_moves(across, "h", "l") + _moves(down, "k", "j"))
-    terminal.wait_for(lambda: max(abs(a - b) for a, b in zip(terminal.cursor(), expected, strict=True)) < pixel[0] / 2)
+    terminal.wait_for(lambda: max(abs(a - b) for a, b in zip(terminal.cursor(), expected, strict=True)) < near)
 
 
 def _step(terminal: Terminal) -> tuple[float, float]:
