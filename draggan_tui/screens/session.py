@@ -361,7 +361,8 @@ class SessionScreen(StageScreen):
             return
         self.directory_problem, self.stays_in_directory = "", False
         self.engine.out = Path(directory)
-        self.folder = None if self.folder is None else directory
+        if self.folder is not None:
+            self.folder, self.saved_session = directory, Path(directory)
         self.save_again()
         self.say(f"this session is saved in {short_path(Path(directory))} from now on", "good")
         self.sync()

@@ -17,7 +17,7 @@ from tests.end_to_end.terminal import Terminal
 from tests.tiny import save_tiny
 
 CANNOT = "This session cannot be saved"
-CLEAR = "\x15"  # Ctrl-U: what is suggested
+CLEAR = "\x15"  # Ctrl-U
 
 
 @pytest.fixture
@@ -37,13 +37,13 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def words(terminal: Terminal) -> str:
-    """What the dialog says, without its frame and its line ends."""
-    return " ".join(re.findall(r"[^\s│▀]+", terminal.text()))
+    """What the dialog says, without its frame, and without spaces: long paths are folded anywhere."""
+    return "".join(re.findall(r"[^\s│▀]+", terminal.text()))
 
 
 def choose(terminal: Terminal, directory: str) -> None:
     terminal.wait_for(CANNOT)
-    terminal.send(f"{CLEAR}{directory}\r")
+    terminal.send(f"{directory}\r")  # the first letter replaces what is suggested
     terminal.wait_for(lambda: CANNOT not in terminal.text())
 
 
@@ -57,8 +57,10 @@ def test_a_place_that_cannot_be_written_is_said_at_the_start(model: Path, tmp_pa
     (tmp_path / "draggan-out").write_text("a file where sessions should go\n")
     with Terminal("--model", str(model), folder=tmp_path) as terminal:
         terminal.wait_for(CANNOT)
-        terminal.send(f"{CLEAR}tiny.safetensors/s\r")  # no better
-        terminal.wait_for(lambda: "tiny.safetensors is a file" in words(terminal))
+        terminal.send("tiny.safetensors/s\r")  # no better
+        terminal.wait_for(lambda: "tiny.safetensorsisafile" in words(terminal))
+        terminal.send(CLEAR)
+        terminal.wait_for("path of a file")  # what stands there while the line is empty
         choose(terminal, "s")
         assert not (tmp_path / "s").exists()  # nothing has been made yet
         place_pair(terminal, (4, 4), (20, 20))
@@ -87,12 +89,12 @@ def test_a_session_on_a_disk_that_has_become_full_goes_on_elsewhere(model: Path,
                 file.flush()
         terminal.send("40j\r10l\r")
         terminal.wait_for(CANNOT)
-        assert "No space left on device); free some space" in words(terminal)
+        assert "Nospaceleftondevice);freesomespace" in words(terminal)
         choose(terminal, "elsewhere")
         terminal.wait_for(lambda: len(read_session(tmp_path / "elsewhere").pairs) == 2)
         assert is_open(tmp_path / "elsewhere") and not is_open(disk / "s")
         terminal.send("u")
-        terminal.wait_for("→target?")
+        terminal.wait_for("target?")
         quit_saved(terminal, "elsewhere")
     history = read_history(tmp_path / "elsewhere", read_session(tmp_path / "elsewhere"))
     assert [record.number for record in history.records] == [1]
@@ -106,7 +108,7 @@ def test_who_stays_is_asked_again_by_saving_and_by_quitting(model: Path, tmp_pat
         (tmp_path / "taken").write_text("a file\n")
         terminal.send("\r")
         terminal.wait_for(CANNOT)
-        assert "taken is a file" in words(terminal)
+        assert "takenisafile" in words(terminal)
         terminal.send("\x1b")
         terminal.wait_for(lambda: CANNOT not in terminal.text())
         terminal.send("s")
@@ -131,9 +133,9 @@ def test_a_session_that_may_only_be_read_opens_and_says_so(model: Path, disk: Pa
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     with Terminal("open", "disk/s", folder=tmp_path) as terminal:
         terminal.wait_for(CANNOT)
-        assert "Read-only file system" in words(terminal)
+        assert "Read-onlyfilesystem" in words(terminal)
         choose(terminal, "copy")
-        terminal.wait_for("20,20")
+        terminal.wait_for(lambda: (tmp_path / "copy" / "session.json").exists())
         quit_saved(terminal, "copy")
     assert read_history(tmp_path / "copy", read_session(tmp_path / "copy")) == read_history(
         disk / "s", read_session(disk / "s")
