@@ -145,7 +145,7 @@ def test_an_impossible_folder_is_said_and_the_edit_is_kept(tmp_path: Path) -> No
     with Terminal("--out", "taken/session", folder=tmp_path) as terminal:
         open_picture(terminal)
         (tmp_path / "taken").write_text("a file\n")
-        place_pair(terminal, NOSE, TARGET)
+        terminal.send("\r")
         terminal.wait_for("taken is a file")
         terminal.send("\x1b")
         terminal.wait_for(lambda: "cannot be saved" not in terminal.text())
@@ -167,7 +167,7 @@ def test_a_full_disk_is_said_and_what_a_drag_made_can_be_saved_later(tmp_path: P
         place_pair(terminal, NOSE, TARGET)
         terminal.send("d")
         terminal.wait_for("cannot be saved")
-        terminal.wait_for("steps.safetensors")
+        terminal.wait_for("File too large")
         terminal.send("\x1b")
         terminal.wait_for(lambda: "cannot be saved" not in terminal.text())
         terminal.send("q")
