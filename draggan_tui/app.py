@@ -85,6 +85,7 @@ class DragganApp(App[None]):
         self._opened = opened
         self._typed: list[Key] | None = []  # keys that came before the editor; none: it is there
         self._leaving = False
+        self._opening = asyncio.Lock()  # held while a screen is being put up, which must not be taken away in the midst
         self.farewell: str | None = None  # what to say on the terminal when the screen is gone
         self.saved_session: Path | None = None  # directory of the session that was changed, to be named then
 
@@ -176,25 +177,30 @@ class DragganApp(App[None]):
 
     async def _begin(self) -> None:
         """Opens the editor, or asks first whether to go on with a session that was not closed."""
-        from draggan_tui.screens.dialogs import Question
-
-        self._open(self.options.taken_up)
-        offered = self.options.offered
-        if offered is None:
-            await self._start(self.options.engine)
-        else:
-            text = f"The session in {offered.folder} was not closed. Everything that was saved is still there."
-            answers = {
-                "y": ("on", "go on with it"),
-                "n": ("new", "begin a new one"),
-                "escape": ("later", "begin a new one and ask again next time"),
-                "q": ("leave", "quit and ask again next time"),
-            }
-            await self.push_screen(Question(text, answers), self._answer_offer)
+        async with self._opening:
+            if self._leaving:
+                return
+            self._open(self.options.taken_up)
+            if self.options.offered is None:
+                await self._start(self.options.engine)
+            else:
+                await self._ask_about(self.options.offered)
         typed, self._typed = self._typed or [], None
         for key in typed:
             await self.on_event(key)
         self._opened()
+
+    async def _ask_about(self, offered: TakenUp) -> None:
+        from draggan_tui.screens.dialogs import Question
+
+        text = f"The session in {offered.folder} was not closed. Everything that was saved is still there."
+        answers = {
+            "y": ("on", "go on with it"),
+            "n": ("new", "begin a new one"),
+            "escape": ("later", "begin a new one and ask again next time"),
+            "q": ("leave", "quit and ask again next time"),
+        }
+        await self.push_screen(Question(text, answers), self._answer_offer)
 
     async def _answer_offer(self, answer: str | None) -> None:
         offered = self.options.offered
@@ -206,7 +212,9 @@ class DragganApp(App[None]):
             self._open(offered)
         elif answer == "new":
             forget(offered.folder)
-        await self._start(None)
+        async with self._opening:
+            if not self._leaving:
+                await self._start(None)
 
     @property
     def _editing(self) -> bool:
@@ -223,11 +231,9 @@ class DragganApp(App[None]):
         await self.engine.start(resume=self.editor.folder, running=running)
 
     async def on_event(self, event: Event) -> None:
-        if isinstance(event, Key) and not self.screen_stack:
-            return  # it was typed while the app ended
         if self._typed is not None and isinstance(event, Key):
             self._typed.append(event)
-        else:
+        elif self.screen_stack or not isinstance(event, Key):  # without a screen the app is ending
             await super().on_event(event)
 
     def _signalled(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
@@ -288,6 +294,8 @@ class DragganApp(App[None]):
         if self._leaving:
             return
         self._leaving = True
+        async with self._opening:
+            pass
         if self._editing:
             self.editor.say("finishing …")
             await self.engine.close()

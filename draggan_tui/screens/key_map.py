@@ -36,7 +36,7 @@ KEYS: dict[str, tuple[Binding, ...]] = {
             "place",
             "place",
             id="place",
-            tooltip="place a handle, then its target; sets the shape, drops what is grabbed",
+            tooltip="handle, then its target (same spot: a pin); sets the shape, drops the grab",
         ),
         Binding("t", "retarget", "selected pair's target here", show=False, id="retarget"),
         Binding("tab", "select(1)", "next pair", show=False, id="next-pair"),
