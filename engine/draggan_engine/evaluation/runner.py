@@ -11,6 +11,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
@@ -99,8 +100,9 @@ def _together(spec: str, device: str, todo: Sequence[Task], jobs: int) -> Finish
     try:
         rest = iter(todo)
         running: dict[Future[tuple[list[Row], Pictures]], Task] = {}
-        for task in itertools.islice(rest, 2 * jobs):
-            running[pool.submit(_work, task)] = task
+        with _undisturbed_start():
+            for task in itertools.islice(rest, 2 * jobs):
+                running[pool.submit(_work, task)] = task
         while running:
             ready, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ready:
@@ -117,6 +119,29 @@ def _together(spec: str, device: str, todo: Sequence[Task], jobs: int) -> Finish
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in workers:  # a chunk may take a minute: what runs is given up
             worker.terminate()
+
+
+@contextmanager
+def _undisturbed_start() -> Iterator[None]:
+    """Let signals wait while processes are started: one whose start is broken off would print a traceback. Ctrl-C, which
+    the terminal sends to them as well, they ignore from the beginning."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in handlers.items():
+        if number == signal.SIGINT:
+            signal.signal(number, signal.SIG_IGN)
+        elif handler is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: waiting.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for received in waiting:
+        signal.raise_signal(received)
 
 
 _model: Model
