@@ -170,8 +170,15 @@ def available() -> list[str]:
 
 def _by_name() -> dict[str, Path]:
     # The user's come last: one that has the name of a bundled theme takes its place.
-    folders = (_folder(), paths.config_folder() / "themes")
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    return {path.stem: path for path in (*_files(_folder()), *_files(paths.config_folder() / "themes"))}
+
+
+def _files(folder: Path) -> list[Path]:
+    """The themes in a directory; none where it is not there, or may not be looked at."""
+    try:
+        return sorted(folder.glob("*.toml"))
+    except OSError:
+        return []
 
 
 def is_path(name_or_path: str) -> bool:

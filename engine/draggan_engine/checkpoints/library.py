@@ -68,6 +68,8 @@ def find(spec: str) -> Path:
     Raises:
         CheckpointError: it is not.
     """
+    if not spec:
+        raise CheckpointError(f"the model's name is empty; {_remedy(spec)}")
     named = own_models() | bundled_models()
     if spec in named:
         return named[spec]
