@@ -159,7 +159,7 @@ class DragganApp(App[None]):
     def _mention_few_colors(self) -> None:
         """Say once that the terminal seems to have few colours, and how to get more."""
         if self._depth() == "16":
-            self.editor.say("16 colours: the terminal did not say that it has more; --color 256 or truecolor if it has")
+            self.editor.say("16 colours, as far as the terminal says; --color 256 or truecolor for more")
 
     # Beginning and end --------------------------------------------------------------------------------
 

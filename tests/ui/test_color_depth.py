@@ -19,7 +19,7 @@ from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.status import StatusLine
 from tests.ui.editing import editor, ready, status
 
-FEW = "16 colours: the terminal did not say that it has more; --color 256 or truecolor if it has"
+FEW = "16 colours, as far as the terminal says; --color 256 or truecolor for more"
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
