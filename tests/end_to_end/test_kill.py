@@ -224,6 +224,8 @@ def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, 
                 if chance.random() < 0.4 and (shown := saved_facts(terminal)) is not None:
                     seen[folder].append(shown)
             if moment % 2:  # at the very moment at which all of it is shown as saved
+                terminal.send("7")  # a count: when it is shown, all keys before it have been handled
+                terminal.wait_for(lambda terminal=terminal: re.search(r"7 *$", terminal.text().splitlines()[-2]))
                 terminal.wait_for(lambda terminal=terminal: saved_facts(terminal) is not None)
                 shown = saved_facts(terminal)
             else:
@@ -269,7 +271,7 @@ def test_the_next_start_offers_to_go_on(tmp_path: Path) -> None:
             third.send("u")  # the target
             third.wait_for("target?")
             third.send("uu")  # the handle, and the mask
-            third.wait_for("no points yet")
+            third.wait_for("Move to what you want to move")
             third.wait_for("mask  none")
             third.send("9\x12")
             third.wait_for(lambda: saved_facts(third) == shown)

@@ -77,7 +77,7 @@ def test_the_last_one_opens_by_itself_and_quitting_says_how_to_go_on(folder: Pat
         assert terminal.wait() == 2
         assert "no session to open yet" in terminal.text()
     with Terminal("--model", "critters-128", "--out", "my s", folder=folder, size=(40, 24)) as terminal:
-        terminal.wait_for("Enter places a handle")
+        terminal.wait_for("Enter place")
         terminal.send("\r")
         terminal.wait_for(lambda: (folder / "my s/session.json").exists())
         terminal.send("q")
@@ -85,7 +85,7 @@ def test_the_last_one_opens_by_itself_and_quitting_says_how_to_go_on(folder: Pat
         after = bytes(terminal.raw).decode().rpartition("\x1b[?1049l")[2]
     assert "saved; to go on: draggan-tui open 'my s'\r\n" in after
     with Terminal("open", folder=folder) as terminal:
-        terminal.wait_for(": my s")
+        terminal.wait_for("opened the session in my s")
         terminal.send("q")
         assert terminal.wait() == 0
         assert "to go on" not in bytes(terminal.raw).decode().rpartition("\x1b[?1049l")[2]  # nothing was made
