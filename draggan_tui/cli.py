@@ -81,6 +81,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Drag points of a GAN image to where you want them. Without a command: the editor.",
+    epilog="Results go to stdout, logs and errors to stderr. Exit status: 0 done, 1 failed, 2 bad input, 130, 143 or 129 ended "
+    "by Ctrl-C, SIGTERM or SIGHUP, 141 nobody reads stdout any more; more in docs/commands.md.",
 )
 
 
@@ -519,8 +521,9 @@ def drag(
 ) -> None:
     """Drags points without the editor, and writes pictures, latents and events.
 
-    Exit status: 0 reached or ended at the most steps, 2 bad input, 3 diverged,
-    130 Ctrl-C (what was reached is written), 1 anything else.
+    Exit status: 0 reached or ended at the step limit, 1 something could not be written or failed,
+    2 bad input, 3 diverged. Ctrl-C (130), SIGTERM (143) and SIGHUP (129) end the drag after the running step
+    and write what it has reached.
     """
     with friendly():
         from draggan_tui.headless import DragRequest, run_drag

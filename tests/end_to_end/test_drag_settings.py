@@ -1,0 +1,69 @@
+"""The settings of a drag on the command line: each reaches the drag, and its help says its range."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from draggan_engine.protocol.setting_fields import setting_fields
+from draggan_tui.headless import FLAGS
+from tests.end_to_end.commands import run_here
+from tests.tiny import save_tiny
+
+DRAG = ("drag", "--model", "tiny.safetensors", "--pair", "10,10:20,10", "--out", "out", "--json")
+TYPED = {
+    "space": "w", "step_size": "0.01", "mask_weight": "7", "r1": "2.5", "r2": "9", "layers": "3", "feature_block": "b16",
+    "max_steps": "2", "stop_distance": "0.5", "tracking_norm": "l2", "precision": "float32",
+}  # fmt: skip
+MASKS = Path(__file__).parents[1] / "fixtures/masks"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_tiny(tmp_path / "tiny.safetensors")
+    return tmp_path
+
+
+def test_every_setting_of_the_editor_reaches_the_drag(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert TYPED.keys() == FLAGS.keys() == setting_fields().keys() - {"psi"}
+    options = [part for name, text in TYPED.items() for part in (FLAGS[name], text)]
+    status, stdout, stderr = run_here(monkeypatch, *DRAG, *options, folder=folder)
+    assert (status, stderr) == (0, "")
+    assert json.loads(stdout)["steps"] == 2
+    used = json.loads((folder / "out/session.json").read_text())["settings"]
+    assert used == {name: setting_fields()[name].read(text) for name, text in TYPED.items()}
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_a_value_out_of_range_is_named_with_the_range(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, stdout, stderr = run_here(monkeypatch, *DRAG, FLAGS[name], "-1", folder=folder)
+    assert (status, stdout) == (2, "")
+    assert stderr.startswith(f"draggan-tui: {FLAGS[name]} '-1': must be ") and stderr.count("\n") == 1
+    assert not (folder / "out").exists()
+
+
+def test_a_layer_that_the_model_does_not_have(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, _, stderr = run_here(monkeypatch, *DRAG, "--layers", "64", folder=folder)
+    assert (status, stderr) == (2, "draggan-tui: --layers '64': must be a whole number from 1 to 8\n")
+
+
+def test_the_help_says_every_range(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    _, stdout, _ = run_here(monkeypatch, "drag", "--help", folder=folder)
+    lines = {flag: next(line for line in stdout.splitlines() if f" {flag} " in line) for flag in FLAGS.values()}
+    for name, flag in FLAGS.items():
+        field = setting_fields()[name]
+        values = field.choices or ([] if name == "feature_block" else [field.range_text.removesuffix(", or empty")])
+        assert all(value in lines[flag] for value in values), (values, lines[flag])
+        assert "default: the model's own" in lines[flag]
+
+
+def test_a_handle_outside_the_mask_gets_a_warning(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Image.open(MASKS / "elsewhere.png") as image:
+        image.resize((32, 32)).save(folder / "elsewhere.png")
+    arguments = (*DRAG, "--mask", "elsewhere.png", "--steps", "1")
+    status, _, stderr = run_here(monkeypatch, *arguments, folder=folder)
+    assert (status, stderr) == (0, "draggan-tui: handle 1 is outside the mask, where nothing may move\n")
