@@ -48,7 +48,8 @@ class Branches(Dialog[Chosen | None]):
 
     # Four rows of bare accent would outshine the images.
     DEFAULT_CSS = """
-    Branches OptionList > .option-list--option-highlighted, Branches OptionList:focus > .option-list--option-highlighted {
+    Branches DialogBox OptionList > .option-list--option-highlighted,
+    Branches DialogBox OptionList:focus > .option-list--option-highlighted {
         background: $accent 25%;
         color: $foreground;
     }
