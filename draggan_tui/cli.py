@@ -138,7 +138,8 @@ Latent = Annotated[
     typer.Option(
         metavar="FILE",
         parser=path_parser("--latent"),
-        help="A stored latent to start from instead of the seed's; FILE#NAME is one of several in a file.",
+        help="A stored latent to start from instead of the seed's; FILE#NAME is one of several in a file, "
+        "DIR#drag-002.after what a session's second drag ended with.",
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", autocompletion=completion.devices)]

@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 ROUNDS = 30
 PROGRAM = """
 import sys
+import time
 from pathlib import Path
 from draggan_engine.files import SessionStore
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.errors import OutputError
 from draggan_engine.protocol.history import Entry
 
-for line in sys.stdin:  # a round: the directory, or none for the default one
-    store = SessionStore("toy", Path(line.strip()) if line.strip() else None)
+for line in sys.stdin:  # a round: when it starts, and the directory, or none for the default one
+    start, _, out = line.strip().partition(" ")
+    store = SessionStore("toy", Path(out) if out else None)
+    while time.monotonic() < float(start):
+        pass
     try:
         print(store.save((Entry(id=0, edit=Edit(model="toy", seed=7)),), 0), flush=True)
     except OutputError as error:
@@ -27,7 +32,7 @@ for line in sys.stdin:  # a round: the directory, or none for the default one
 
 
 def race(folder: Path, out: str) -> list[tuple[str, str]]:
-    """What two processes answer in each round. They wait for the same line, and are given it at once."""
+    """What two processes answer in each round, which they begin at the same moment of the machine's clock."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).parents[2] / "engine"),
@@ -39,9 +44,9 @@ def race(folder: Path, out: str) -> list[tuple[str, str]]:
     answers = []
     with first, second:
         for number in range(ROUNDS):
+            start = time.monotonic() + 0.03
             for process in (first, second):
-                process.stdin.write(f"{out.format(number)}\n")
-            for process in (first, second):
+                process.stdin.write(f"{start} {out.format(number)}\n")
                 process.stdin.flush()
             answers.append((first.stdout.readline().strip(), second.stdout.readline().strip()))
         for process in (first, second):
