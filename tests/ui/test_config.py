@@ -285,7 +285,7 @@ def started(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str,
     opened: list[Options] = []
 
     class NoScreen:
-        farewell, return_code = None, 0
+        farewell, saved_session, return_code = None, None, 0
 
         def __init__(self, options: Options, _opened: object) -> None:
             opened.append(options)
