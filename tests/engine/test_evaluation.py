@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
+import signal
 import sys
 import types
+from concurrent.futures import Future
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -308,6 +312,32 @@ def test_a_process_that_is_ended_is_no_traceback(
         process.kill()
     with pytest.raises(EngineError, match="run the command again to go on"):
         list(steps)
+
+
+def test_a_signal_waits_until_the_processes_have_been_started(critters: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the half-started process would print a traceback."""
+    started: list[object] = []
+
+    def submit(_work: object, task: object) -> Future[object]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        started.append(task)
+        return Future()
+
+    def leave(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "ProcessPoolExecutor", lambda *_, **__: Mock(submit=submit, _processes={}))
+    previous = signal.signal(signal.SIGTERM, leave)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            next(
+                runner._together(
+                    "critters-128", "cpu", list(tasks(request(critters, ("landmarks",)), critters.info)), 2
+                )
+            )
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert len(started) == 4
 
 
 def test_another_run_is_not_mixed_in(critters: Model, tmp_path: Path) -> None:
