@@ -19,22 +19,9 @@ def open_picture(terminal: Terminal) -> None:
 
 
 def steer(terminal: Terminal, x: float, y: float) -> None:
-    """Brings the cursor as near to (x, y), in picture pixels, as the preview's grid allows; by keys with counts."""
-    corner, now = _step(terminal), _step(terminal)  # the first may start between two preview pixels
-    pixel = (now[0] - corner[0], now[1] - corner[1])
-    across, down = round((x - now[0]) / pixel[0]), round((y - now[1]) / pixel[1])
-    expected = (now[0] + across * pixel[0], now[1] + down * pixel[1])
-    near = pixel[0] / 2 + 0.1 * max(abs(across), abs(down))  # the read-out has one decimal
-    terminal.send(_moves(across, "h", "l") + _moves(down, "k", "j"))
-    terminal.wait_for(lambda: max(abs(a - b) for a, b in zip(terminal.cursor(), expected, strict=True)) < near)
-
-
-def _step(terminal: Terminal) -> tuple[float, float]:
-    """The cursor, after one key to the right and one down."""
-    start = terminal.cursor()
-    terminal.send("lj")
-    terminal.wait_for(lambda: all(a > b for a, b in zip(terminal.cursor(), start, strict=True)))
-    return terminal.cursor()
+    """Brings the cursor to (x, y), in picture pixels, as a person who types coordinates."""
+    terminal.send(f":{x:.2f},{y:.2f}\r")
+    terminal.wait_for(lambda: max(abs(a - b) for a, b in zip(terminal.cursor(), (x, y), strict=True)) < 0.06)
 
 
 def place_pair(terminal: Terminal, handle: tuple[float, float], target: tuple[float, float]) -> None:
@@ -78,7 +65,3 @@ def session_with_drags(session: Path) -> dict[str, Any]:
     """session.json, and as `drags` what each drag did."""
     drags = [json.loads(path.read_text()) for path in sorted(session.glob("drag-*/drag.json"))]
     return {**json.loads((session / "session.json").read_text()), "drags": drags}
-
-
-def _moves(count: int, back: str, forth: str) -> str:
-    return f"{abs(count)}{forth if count > 0 else back}" if count else ""
