@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import ceil, floor
 from typing import Literal
 
@@ -15,7 +16,8 @@ from draggan_engine.protocol.geometry import Point, Size, nearest_pixel
 BlockedPoint = Literal["handle", "target"]
 
 
-def mask_conflicts(edit: Edit, image: Size) -> dict[int, BlockedPoint]:
+@lru_cache(maxsize=2)  # looked at with each key, while edits change with few
+def mask_conflicts(edit: Edit, image: Size) -> Mapping[int, BlockedPoint]:
     """Return the pairs, by index, that cannot arrive with the present mask, and the point of each that is to blame.
 
     A handle is blocked outside the mask: its content may not move. A target is blocked if nothing may move in the whole disc

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from textual.content import Content
 
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.geometry import Point, distance
+from draggan_tui.mask_reach import BlockedPoint
 
 from .facts import ACCENT, MUTED
 
 WIDTH = 30
-_TARGET = 10  # columns of a target, and of the space before it
+_TARGET = 11  # columns of a target, its mark, and the space before it
 
 
 def pair_header(edit: Edit) -> Content:
@@ -20,22 +21,25 @@ def pair_header(edit: Edit) -> Content:
     if not edit.pairs:
         return Content("")
     number, digits = _widths(edit)
-    return Content.styled(_row(" " * (number + 1), f"{'handle':>{2 * digits + 1}}", " ", "target", "left"), MUTED)
+    return Content.styled(_row(" " * (number + 1), f"{'handle':>{2 * digits + 1}} ", "target ", "left"), MUTED)
 
 
-def pair_table(edit: Edit, selected: int | None, flat: Collection[int], place_key: str) -> Content:
+def pair_table(
+    edit: Edit, selected: int | None, flat: Collection[int], blocked: Mapping[int, BlockedPoint], place_key: str
+) -> Content:
     """A row for each pair, or what to do first.
 
     Args:
         edit: with the handles where they are now.
         selected: index of the selected pair.
-        flat: indices of the pairs whose handles are on flat patches.
+        flat: indices of the pairs whose handles are on flat patches: `~`.
+        blocked: the pairs, by index, that the mask keeps from arriving, and the point that it blocks: `!`.
         place_key: the key that places a point.
     """
     if not edit.pairs:
         return Content.styled(f"Move to what you want to move,\nthen press {place_key}.", MUTED)
     return Content("\n").join(
-        _pair_row(index, edit, index == selected, index in flat) for index in range(len(edit.pairs))
+        _pair_row(index, edit, index == selected, index in flat, blocked.get(index)) for index in range(len(edit.pairs))
     )
 
 
@@ -48,21 +52,24 @@ def handle_and_target(pair: PointPair) -> tuple[str, str]:
     return "pin" if pair.target == pair.handle else _point(pair.target, 0), left
 
 
-def _pair_row(index: int, edit: Edit, selected: bool, flat: bool) -> Content:
+def _pair_row(index: int, edit: Edit, selected: bool, flat: bool, blocked: BlockedPoint | None) -> Content:
     number_width, digits = _widths(edit)
     pair = edit.pairs[index]
     target, left = handle_and_target(pair)
     if pair.target is not None and target != "pin":
         target = _point(pair.target, digits)
     number = f"{'▸' if selected else ' '}{index + 1:>{number_width}}"
-    row = _row(number, _point(pair.handle, digits), "~" if flat else " ", target, left)
+    handle_mark = "!" if blocked == "handle" else "~" if flat else " "
+    target_mark = "!" if blocked == "target" else " "
+    row = _row(number, _point(pair.handle, digits) + handle_mark, target + target_mark, left)
     if selected:
         return Content.styled(row, f"bold {ACCENT}" if pair.enabled else ACCENT)
     return Content(row) if pair.enabled else Content.styled(row, MUTED)
 
 
-def _row(number: str, handle: str, mark: str, target: str, left: str) -> str:
-    start = f"{number} {handle}{mark}{target:>{_TARGET}}"
+def _row(number: str, handle: str, target: str, left: str) -> str:
+    """Handle and target end with the column of their marks."""
+    start = f"{number} {handle}{target:>{_TARGET}}"
     return f"{start}{left:>{WIDTH - len(start)}}"
 
 

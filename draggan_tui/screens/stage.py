@@ -14,6 +14,7 @@ from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.geometry import Point, Size
 from draggan_engine.protocol.messages import Loading
 from draggan_tui import paths
+from draggan_tui.mask_reach import mask_conflicts
 from draggan_tui.pictures import Picture, Pictures
 from draggan_tui.renderables.brief import brief_facts
 from draggan_tui.renderables.changes import place_text
@@ -187,7 +188,8 @@ class StageScreen(Screen[None]):
             session_facts(edit, self.device, work.info, self.given),
             cursor_facts(work.cursor, image, color, self.view.ratio, share, work.brush),
         )
-        inspector.show_pairs(edit, work.selected, flat, with_keys(self.app, "{place}"))
+        blocked = {} if image is None else mask_conflicts(work.edit, image)
+        inspector.show_pairs(edit, work.selected, flat, blocked, with_keys(self.app, "{place}"))
         self.query_one("#brief", Lines).update(brief_facts(edit, work.selected, work.cursor, image, color))
         self._show_companion(edit)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from time import monotonic
 
 import numpy as np
@@ -15,6 +15,7 @@ from textual.events import Resize
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.geometry import Point, Size
 from draggan_engine.protocol.messages import DragProgress
+from draggan_tui.mask_reach import BlockedPoint
 from draggan_tui.renderables.drag_progress import DragCurves, drag_lines
 from draggan_tui.renderables.pair_table import pair_header, pair_table
 from draggan_tui.widgets.lines import Lines
@@ -62,10 +63,17 @@ class Inspector(Vertical):
         self.query_one("#session-facts", Lines).update(session)
         self.query_one("#facts", Lines).update(cursor)
 
-    def show_pairs(self, edit: Edit, selected: int | None, flat: Collection[int], place_key: str) -> None:
+    def show_pairs(
+        self,
+        edit: Edit,
+        selected: int | None,
+        flat: Collection[int],
+        blocked: Mapping[int, BlockedPoint],
+        place_key: str,
+    ) -> None:
         """The arguments are those of `pair_table`; the selected row is scrolled to."""
         self.query_one("#pair-header", Lines).update(pair_header(edit))
-        self.query_one("#pair-list", Lines).update(pair_table(edit, selected, flat, place_key))
+        self.query_one("#pair-list", Lines).update(pair_table(edit, selected, flat, blocked, place_key))
         if selected is not None:
             pairs = self.query_one("#pairs", VerticalScroll)
             top, rows = int(pairs.scroll_target_y), max(pairs.size.height, 1)

@@ -16,10 +16,10 @@ from .cursor import CursorTools
 from .drags import DragTools
 from .mask import MAX_BRUSH, MaskTools
 from .points import PointTools
-from .state import Shape, TakenUp
+from .state import STILL_LOADING, Shape, TakenUp
 from .travel import TravelTools
 
-__all__ = ["MAX_BRUSH", "Shape", "TakenUp", "Workspace"]
+__all__ = ["MAX_BRUSH", "STILL_LOADING", "Shape", "TakenUp", "Workspace"]
 
 
 class Workspace(CursorTools, PointTools, MaskTools, TravelTools, DragTools):

@@ -15,6 +15,8 @@ from draggan_tui.document import Brush
 from draggan_tui.grab import Grab
 from draggan_tui.timeline import Place
 
+STILL_LOADING = "the model is still loading"
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -183,7 +185,7 @@ class State:
 
     def _model(self) -> ModelInfo:
         if self.info is None:
-            raise EditError("the model is still loading")
+            raise EditError(STILL_LOADING)
         return self.info
 
     def _cursor(self) -> Point:

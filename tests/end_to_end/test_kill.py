@@ -178,7 +178,7 @@ class Facts:
 
 
 def facts(edit: Edit) -> Facts:
-    rows = pair_table(edit, None, (), "Enter").plain.splitlines() if edit.pairs else []
+    rows = pair_table(edit, None, (), {}, "Enter").plain.splitlines() if edit.pairs else []
     mask = "none" if edit.mask is None else f"{percent(edit.mask.share)} may move"
     return Facts(tuple(" ".join(row.split()) for row in rows), mask, edit.latent)
 

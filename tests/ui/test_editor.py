@@ -373,6 +373,18 @@ async def test_a_long_problem_is_shown_whole(app: DragganApp) -> None:
         assert (line.region.height, line.region.bottom) == (1, 23)
 
 
+async def test_a_long_warning_is_shown_whole(app: DragganApp) -> None:
+    async with app.run_test(size=(60, 24)) as pilot:
+        await ready(app, pilot)
+        line = app.editor.query_one(StatusLine)
+        app.editor.say("brush 3, round; handle 1 is outside the mask, where nothing may move", "warning")
+        await pilot.pause()
+        assert [strip.text.rstrip() for strip in line.render_lines(line.size.region)] == [
+            " brush 3, round; handle 1 is outside the mask, where",
+            " nothing may move",
+        ]
+
+
 async def test_the_brushs_shape(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)

@@ -135,7 +135,7 @@ PAIRS = (
 
 def test_the_pairs_in_columns() -> None:
     edit = Edit(pairs=PAIRS)
-    assert [pair_header(edit).plain, *pair_table(edit, 0, {1}, "Enter").plain.splitlines()] == [
+    assert [pair_header(edit).plain, *pair_table(edit, 0, {1}, {}, "Enter").plain.splitlines()] == [
         "    handle     target     left",
         "▸1 131 128    158 142     30.4",
         " 2  90  60~       pin      0.0",
@@ -144,9 +144,17 @@ def test_the_pairs_in_columns() -> None:
     ]
 
 
+def test_points_that_the_mask_blocks_are_marked() -> None:
+    table = pair_table(Edit(pairs=PAIRS), None, {0, 1}, {0: "target", 1: "handle"}, "Enter")
+    assert table.plain.splitlines()[:2] == [
+        " 1 131 128~   158 142!    30.4",
+        " 2  90  60!       pin      0.0",
+    ]
+
+
 def test_wide_numbers_keep_their_columns() -> None:
     edit = Edit(pairs=(PointPair(handle=(3, 4), target=(1023, 7)), *(11 * PAIRS[:1])))
-    header, first, second, *_ = [pair_header(edit).plain, *pair_table(edit, None, {1}, "Enter").plain.splitlines()]
+    header, first, second, *_ = [pair_header(edit).plain, *pair_table(edit, None, {1}, {}, "Enter").plain.splitlines()]
     assert [header, first, second] == [
         "       handle     target  left",
         "  1    3    4  1023    7  1020",
@@ -156,7 +164,7 @@ def test_wide_numbers_keep_their_columns() -> None:
 
 
 def test_the_selected_row_is_in_the_accent_and_a_disabled_one_is_muted() -> None:
-    table = pair_table(Edit(pairs=PAIRS), 1, (), "Enter").split("\n")
+    table = pair_table(Edit(pairs=PAIRS), 1, (), {}, "Enter").split("\n")
     assert [[span.style for span in row.spans] for row in table] == [
         [],
         ["bold $text-accent"],
@@ -167,7 +175,7 @@ def test_the_selected_row_is_in_the_accent_and_a_disabled_one_is_muted() -> None
 
 def test_without_pairs_it_says_what_to_do_first() -> None:
     assert pair_header(Edit()).plain == ""
-    text = pair_table(Edit(), None, (), "F2").plain
+    text = pair_table(Edit(), None, (), {}, "F2").plain
     assert text == "Move to what you want to move,\nthen press F2."
     assert max(map(len, text.splitlines())) <= WIDTH
 

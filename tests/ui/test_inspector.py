@@ -101,7 +101,7 @@ async def test_the_selected_pair_is_scrolled_to() -> None:
         panel = app.query_one(Inspector)
         edit = Edit(pairs=tuple(PointPair(handle=(i, i), target=(i, 9)) for i in range(40)))
         for selected in (0, 39, 20, 0):
-            panel.show_pairs(edit, selected, (), "Enter")
+            panel.show_pairs(edit, selected, (), {}, "Enter")
             await pilot.pause()
             rows, pairs = app.query_one("#pair-list", Lines).region, app.query_one("#pairs").region
             assert pairs.y <= rows.y + selected < pairs.bottom, selected

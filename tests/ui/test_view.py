@@ -229,6 +229,8 @@ async def test_before_the_model_is_there_nothing_zooms(app: DragganApp) -> None:
             await pilot.press(key)
             assert status(app) == "the model is still loading"
         assert app.screen is app.editor
+        await ready(app, pilot)
+        assert status(app) == ""  # it would no longer be true
 
 
 # Wheel ------------------------------------------------------------------------------------------------
