@@ -9,8 +9,9 @@ from textual.widgets import Input
 
 
 class Line(Input):
-    """Enter and Escape, and what else would be looked up as a binding after the letters that follow it, are done at once, in
-    their turn. Keys that come when that has closed the dialog belong to what is below.
+    """Every key is done in its turn, before the letters that follow it: Enter and Escape, and also what Textual would look
+    up as a binding only later (Ctrl-U, Backspace, the arrows). Keys that come when one of them has closed the dialog
+    belong to what is below.
 
     Args:
         at_once: key → what it does, besides Escape and Ctrl-C, which close the dialog, whatever is selected.
@@ -29,12 +30,14 @@ class Line(Input):
         close = {key: lambda: self.screen.dismiss(None) for key in ("escape", "ctrl+c")}
         self._at_once = {**close, **at_once}
 
-    def on_key(self, event: Key) -> None:
+    async def on_key(self, event: Key) -> None:
         if self.app.screen is not self.screen:
-            event.stop()
-            event.prevent_default()
             self.app.post_message(Key(event.key, event.character))
         elif event.key in self._at_once:
-            event.stop()
-            event.prevent_default()
             self._at_once[event.key]()
+        elif (active := self.screen.active_bindings.get(event.key)) and active.node is self:
+            await self.run_action(active.binding.action)
+        else:
+            return
+        event.stop()
+        event.prevent_default()

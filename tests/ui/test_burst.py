@@ -67,6 +67,24 @@ async def test_coordinates_typed_ahead_and_what_comes_after_them(app: DragganApp
         assert str(app.screen.query_one("#problem", Static).render()).startswith("must be two numbers")
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        (*"99", "ctrl+u", *"64,7"),
+        (*"649", "backspace", *",7"),
+        (*"64,9", "ctrl+w", *"7"),
+        (*"4,7", "home", *"6"),
+        (*"64", "left", "left", "delete", "6", "end", *",7"),
+    ],
+)
+async def test_a_line_is_edited_in_the_order_of_the_keys(app: DragganApp, keys: tuple[str, ...]) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        burst(app, "colon", *("comma" if key == "," else key for key in keys), "enter", "enter")
+        await until(lambda: bool(app.editor.workspace.edit.pairs))
+        assert app.editor.workspace.edit.pairs[0].handle == (64, 7)
+
+
 async def test_an_answer_typed_ahead(app: DragganApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.png").write_bytes(b"")
