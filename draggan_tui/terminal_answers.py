@@ -8,6 +8,7 @@ This leans on private parts of Textual 8.2: that the parser is a generator which
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 
 from textual import constants
@@ -23,6 +24,7 @@ ANSWER_TIME = 3.0  # seconds after the question in which a lone Escape may be th
 _LONGEST_ANSWER = 256
 _ESCAPE = "\x1b"
 _ENDS = ("\x1b\\", "\x07", "\x18")
+_ANSWER_START = re.compile(r"\x1bP(?:[01](?:[$+](?:r.*)?)?)?", re.DOTALL)  # other keys after Escape and P are typed
 
 
 class ColorsAnswered(Message):
@@ -88,7 +90,7 @@ class AnswerParser(XTermParser):
 
     def _take_answer(self, sequence: str, token_callback: TokenCallback[Message]) -> bool:
         """Whether it was an answer. What a pause has cut off is not to be typed either."""
-        if sequence.startswith("\x1bP") and len(sequence) > 2:
+        if len(sequence) > 2 and _ANSWER_START.fullmatch(sequence):
             self._truecolor |= keeps_rgb(sequence[2:])
             return True
         if not sequence.startswith("\x1b[?") or sequence[-1] not in "?0123456789;c":
@@ -104,5 +106,9 @@ def _is_incomplete(sequence: str) -> bool:
     if len(sequence) < 3:
         return sequence in ("\x1b", "\x1bP", "\x1b[")
     if sequence.startswith("\x1bP"):
-        return not sequence.endswith(_ENDS) and len(sequence) < _LONGEST_ANSWER
+        return (
+            _ANSWER_START.fullmatch(sequence) is not None
+            and not sequence.endswith(_ENDS)
+            and len(sequence) < _LONGEST_ANSWER
+        )
     return sequence.startswith("\x1b[?") and sequence[-1] in "?0123456789;"

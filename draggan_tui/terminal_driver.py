@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import select
 import signal
 import termios
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from textual._time import get_time
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Key
 from textual.message import Message
 
 from draggan_tui.terminal_answers import AnswerParser
@@ -27,19 +30,22 @@ if TYPE_CHECKING:
 ESCAPE = "\x1b"
 INTRODUCERS = "[OP\\"
 """What follows Escape in the sequences of keys and of the mouse, and in what the terminal answers."""
+_BEGINNING = re.compile(r"\x1b(\[(M.{0,2}|[0-?]*[ -/]*)|O[0-9;]*|P([01]([$+](r.*)?)?)?|\\)?", re.DOTALL)
+"""What may go on: the beginning of such a sequence."""
 PACE = 0.1  # seconds between two looks at whether the driver is to stop
 
 
 class EscapeParser(AnswerParser):
-    """Wait for the rest of a sequence only after what may begin one.
+    """Wait for the rest of a sequence only as long as what has come may begin one.
 
     A slow line may deliver `ESC` and `[D` apart, so the wait after Escape has to be long; a letter that follows Escape is
-    a key of its own, and must not wait with it.
+    a key of its own, and must not wait with it. What came apart and makes no sequence is Escape and keys, not Alt.
     """
 
     def __init__(self, debug: bool = False) -> None:
         super().__init__(debug)
         self._since_escape = ""
+        self._came_apart = False
 
     @property
     def patience(self) -> float:
@@ -48,11 +54,25 @@ class EscapeParser(AnswerParser):
 
     def feed(self, data: str) -> Iterable[Message]:
         if self._timeout_time is not None and (self._since_escape + data)[1:2] not in INTRODUCERS:
-            self._timeout_time = 0
-            yield from self.tick()
+            yield from self._give_up()
+        self._came_apart = self._timeout_time is not None and (self._came_apart or self._since_escape == ESCAPE)
         self._since_escape = (self._since_escape + data)[-64:]
         self._since_escape = self._since_escape[max(self._since_escape.rfind(ESCAPE), 0) :]
         yield from super().feed(data)
+        if self._timeout_time is not None and not _BEGINNING.fullmatch(self._since_escape):
+            yield from self._give_up()
+
+    def tick(self) -> Iterable[Message]:
+        messages = list(super().tick())
+        if messages and self._came_apart and len(self._since_escape) > 1:
+            typed = self._since_escape[1:]
+            messages = [Key("escape", ESCAPE), *chain.from_iterable(map(self._sequence_to_key_events, typed))]
+        yield from messages
+
+    def _give_up(self) -> Iterable[Message]:
+        """What is pending has no more to wait for."""
+        self._timeout_time = 0
+        yield from self.tick()
 
 
 class TerminalDriver(LinuxDriver):

@@ -7,7 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+import textual._parser
+from textual import constants
 
+from draggan_tui import terminal_answers
 from draggan_tui.terminal_driver import EscapeParser
 from tests.end_to_end.keys import LOADED
 from tests.end_to_end.terminal import Terminal
@@ -113,10 +116,30 @@ def test_a_sequence_is_one_key_wherever_it_is_cut(key: str) -> None:
         (["\x1b", "jj", "\x1b", "\x1b[D"], ["escape", "j", "j", "escape", "left"]),
         (["\x1bj", "k"], ["alt+j", "k"]),  # together they are Alt and j
         (["a\x1b", "\r"], ["a", "escape", "enter"]),
+        (["\x1b", "P", "l", "j"], ["escape", "P", "l", "j"]),
+        (["\x1b", "Pll"], ["escape", "P", "l", "l"]),
+        (["\x1bPl", "j"], ["alt+shift+p", "l", "j"]),
+        (["\x1b", "O", "h"], ["escape", "O", "h"]),
+        (["\x1b", "[", "l", "j"], ["escape", "left_square_bracket", "l", "j"]),
+        (["\x1b", "P", "1", "l"], ["escape", "P", "1", "l"]),
     ],
 )
 def test_what_cannot_go_on_with_a_sequence_does_not_wait(pieces: list[str], keys: list[str]) -> None:
     assert keys_of(pieces) == keys
+
+
+@pytest.mark.parametrize(("letter", "key"), [("P", "P"), ("O", "O"), ("[", "left_square_bracket")])
+def test_what_might_go_on_and_does_not_is_escape_and_a_key(
+    letter: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    for module in (textual._parser, terminal_answers):
+        monkeypatch.setattr(module, "get_time", lambda: now)
+    parser = EscapeParser()
+    assert [*parser.feed("\x1b"), *parser.feed(letter)] == []
+    now += constants.ESCAPE_DELAY
+    keys = [event.key for event in parser.tick()]  # type: ignore[attr-defined]
+    assert keys == ["escape", key]
 
 
 def test_the_mouse_in_pieces_is_the_mouse() -> None:
