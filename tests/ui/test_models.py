@@ -266,6 +266,7 @@ async def test_what_is_not_on_disk_is_written_first(app: DragganApp) -> None:
         await place_pair(pilot)
         revision = app.editor.workspace.revision
         engine.say(Failed(command="save", message="full", revision=revision))
+        await pilot.press("escape")  # the prompt for another directory
         await pick(pilot, engine, "j", "enter")
         assert engine.last(Save).revision == revision  # once more
         assert asked(engine) == []

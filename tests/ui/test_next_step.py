@@ -99,7 +99,7 @@ async def test_escape_ends_them_when_there_is_nothing_else_to_leave() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         for doing in (["enter"], ["v"], ["m"], ["4"]):
-            await pilot.press(*doing, "escape")
+            await pilot.press(*doing, "escape", "l")  # moving clears what Escape has said
             await pilot.pause()
             assert shown(app).startswith("Press Enter on"), doing
             assert app.editor.workspace.edit.pairs == ()
