@@ -176,7 +176,7 @@ class SessionStore:
         with self._lock:
             latent = self._latents.after(number, self.folder)
             if latent is None:
-                raise EditError(f"the result of drag {number} is not in this session; undo to an earlier picture")
+                raise EditError(f"the result of drag {number} is not in this session; undo to an earlier image")
             return latent
 
     def steps(self, number: int) -> Steps:
@@ -290,6 +290,7 @@ class SessionStore:
                 self._out = directory
                 return
             here = self.folder, self._claim, self._journal, self._written_mask
+            unwritten_drags = dict(self._unwritten_drags)
             is_new = not directory.exists()
             self.folder, self._claim = begin_directory(directory, "")
             self._journal = self._written_mask = None
@@ -303,6 +304,7 @@ class SessionStore:
                 if is_new:
                     shutil.rmtree(directory, ignore_errors=True)
                 self.folder, self._claim, self._journal, self._written_mask = here
+                self._unwritten_drags = unwritten_drags
                 self._latents.leave_directory()
                 raise
             remember(directory)

@@ -190,7 +190,7 @@ class Engine:
             write_mask(path, command.mask)
             self.outbox.send(MaskSaved(path=command.path))
         elif self.model is None:
-            raise EngineError("the model is still loading: its picture's size is that of the mask")
+            raise EngineError("the model is still loading: the mask has the size of its images")
         else:
             mask, resized = read_mask(path, self.model.info.size)
             self.outbox.send(MaskLoaded(path=command.path, mask=mask, resized=resized))
@@ -301,7 +301,7 @@ class Engine:
         self.outbox.send(preview(command.request, picture_of(model, self.store, command.edit)))
 
     def _preview_heights(self, model: Model) -> PreviewHeights:
-        """Measured once for each model."""
+        """Return the heights in which a drag of the model may be shown; they are measured once."""
         from .networks.preview_fidelity import measure_preview_heights
 
         if self._heights is None:
@@ -344,16 +344,14 @@ class Engine:
                     teller.rest()
                 else:
                     teller.end()
-                    self._shown = event.edit.source
+                    self._shown = None if event.problem else event.edit.source
+                    image = self._result_image(model, event.edit)
                     self.outbox.send(
-                        DragEnded(
-                            record=event.record, entry=event.entry, image=self._result_image(model, event.edit),
-                            problem=event.problem,
-                        )
-                    )  # fmt: skip
+                        DragEnded(record=event.record, entry=event.entry, image=image, problem=event.problem)
+                    )
 
     def _result_image(self, model: Model, edit: Edit) -> Preview | None:
-        """Of a drag: the first image after it is the true one."""
+        """Return the image that a drag ended with at full resolution, for the screen; None if it cannot be drawn."""
         from .recording import picture_of
 
         try:

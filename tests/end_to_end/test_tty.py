@@ -73,7 +73,7 @@ def test_over_ssh_an_arrow_whose_bytes_come_in_pieces_is_an_arrow(model: Path, t
         dribble(terminal, sequence)
         terminal.wait_for(lambda: terminal.cursor()[0] < x)
         assert terminal.cursor()[1] == y
-        assert "target?" in terminal.text() and "LEAD" not in terminal.text()
+        assert "target?" in terminal.text() and "LIVE" not in terminal.text()
         terminal.send("\x1b")
         terminal.wait_for(lambda: "target?" not in terminal.text())  # by itself it is Escape, if later
 

@@ -427,6 +427,33 @@ def test_a_full_disk_is_left_for_another_with_the_steps_of_the_drag(
     assert read_history(tmp_path / "t", read_session(tmp_path / "t")) == store.history
 
 
+def test_a_move_that_fails_loses_no_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    store.save((FIRST,), 0)
+    parent = FIRST
+    for number in (1, 2):
+        steps = StepLog(WS, 2, [(1, 2)], [(3, 4)])
+        steps.take(1, WS + number, [(3, 3)], [(3, 4)])
+        dragged = Entry.of_drag(parent, record(number))
+        store.keep_drag(dragged, WS, WS + number, steps)
+        parent = dragged
+    replace = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if target == tmp_path / "t" / "drag-002" / "drag.json":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(StorageError, match="free some space"):
+        store.move(tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+    store.write()
+    for number in (1, 2):
+        assert store.steps(number).steps.tolist() == [0, 1]
+        assert (tmp_path / "s" / f"drag-00{number}" / "drag.json").exists()
+
+
 def test_before_anything_is_made_a_move_writes_nothing(tmp_path: Path) -> None:
     store = SessionStore("toy")
     store.move(tmp_path / "t")
