@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from draggan_tui.themes import EditorTheme
     from draggan_tui.workspace import TakenUp
 
+FEW_COLORS = "16 colours, as far as the terminal says; --color 256 or truecolor for more"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -58,7 +60,7 @@ class Options:
     directory_problem: str = ""  # why the session could not be written in its directory
     offered: TakenUp | None = None  # one that was not closed: to go on with, if the user wants to
     keymap: Mapping[str, str] = field(default_factory=dict)  # what the user has changed: id → "key,key"
-    color_guess: ColorGuess | None = None  # the terminal is to say more; none: the user has said how many
+    color_guess: ColorGuess | None = None  # from the environment; None if the user chose how many colours
     engine: EngineProcess | None = None  # one that runs already, for the session that is opened
 
 
@@ -85,7 +87,7 @@ class DragganApp(App[None]):
         self._opened = opened
         self._typed: list[Key] | None = []  # keys that came before the editor; none: it is there
         self._leaving = False
-        self._opening = asyncio.Lock()  # held while a screen is being put up, which must not be taken away in the midst
+        self._opening = asyncio.Lock()  # held while a screen is being pushed, which the end must not interrupt
         self.farewell: str | None = None  # what to say on the terminal when the screen is gone
         self.saved_session: Path | None = None  # directory of the session that was changed, to be named then
 
@@ -155,11 +157,12 @@ class DragganApp(App[None]):
             self._use_theme(self._editor_theme)
             if self._typed is None:
                 self.editor.use_depth(depth)
+                self.editor.withdraw(FEW_COLORS)
 
     def _mention_few_colors(self) -> None:
         """Say once that the terminal seems to have few colours, and how to get more."""
         if self._depth() == "16":
-            self.editor.say("16 colours, as far as the terminal says; --color 256 or truecolor for more")
+            self.editor.say(FEW_COLORS)
 
     # Beginning and end --------------------------------------------------------------------------------
 

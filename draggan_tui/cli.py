@@ -125,7 +125,7 @@ Model = Annotated[
         autocompletion=completion.models,
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Which picture to start from.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Which image to start from.")]
 Psi = Annotated[
     float | None,
     typer.Option(min=-2, max=2, callback=_finite, help="Truncation ψ; default: the model's own."),
@@ -197,7 +197,7 @@ def editor(
         typer.Option(
             metavar="DIR",
             parser=path_parser("--out"),
-            help="Folder of the session; default: draggan-out/<date>-<model>-seed<N>.",
+            help="Directory of the session; default: draggan-out/<date>-<model>-seed<N>.",
         ),
     ] = None,
     theme: Theme = None,
@@ -430,7 +430,7 @@ def render(
     out: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", parser=path_parser("--out"), help="The picture to write: .png, or .webp (lossless)."
+            metavar="FILE", parser=path_parser("--out"), help="The image to write: .png, or .webp (lossless)."
         ),
     ],
     seed: Seed = 42,
@@ -440,7 +440,7 @@ def render(
     latent: Latent = None,
     device: Device = "auto",
 ) -> None:
-    """Writes the full-resolution picture of a seed."""
+    """Writes the full-resolution image of a seed."""
     with friendly():
         from draggan_tui.headless import render_picture
 
@@ -459,7 +459,9 @@ def drag(
     latent: Latent = None,
     mask: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", parser=path_parser("--mask"), help="An image, white where the picture may move."),
+        typer.Option(
+            metavar="FILE", parser=path_parser("--mask"), help="An image file, white where the image may move."
+        ),
     ] = None,
     steps: Annotated[str | None, typer.Option(metavar="N", help=_setting_help("Most steps, 1 to 100,000"))] = None,
     space: Annotated[
@@ -505,22 +507,22 @@ def drag(
     film: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", parser=path_parser("--film"), help="Also write the drag as a film: .mp4, or .gif."
+            metavar="FILE", parser=path_parser("--film"), help="Also write the drag as a video: .mp4, or .gif."
         ),
     ] = None,
-    markers: Annotated[bool, typer.Option("--markers", help="Draw handles and targets into the film.")] = False,
+    markers: Annotated[bool, typer.Option("--markers", help="Draw handles and targets into the video.")] = False,
     device: Device = "auto",
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
             parser=path_parser("--out"),
-            help="Folder for the files; default: draggan-out/<date>-<model>-seed<N>.",
+            help="Directory for the files; default: draggan-out/<date>-<model>-seed<N>.",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Drags points without the editor, and writes pictures, latents and events.
+    """Drags points without the editor, and writes images, latents and events.
 
     Exit status: 0 reached or ended at the step limit, 1 something could not be written or failed,
     2 bad input, 3 diverged. Ctrl-C (130), SIGTERM (143) and SIGHUP (129) end the drag after the running step
@@ -555,7 +557,7 @@ def eval_(
         typer.Option(
             metavar="DIR",
             parser=path_parser("--out"),
-            help="Folder for rows, pictures and report; a run is continued, also with other methods.",
+            help="Directory for rows, images and report; a run is continued, also with other methods.",
         ),
     ],
     n: Annotated[int, typer.Option("--n", min=1, max=100_000, help="Cases of each experiment.")] = 100,

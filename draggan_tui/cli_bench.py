@@ -37,7 +37,7 @@ def screen(
 
 @app.command()
 def start(rounds: Rounds = 10) -> None:
-    """How soon the first frame and the first picture are there, beside an empty Textual app."""
+    """How soon the first frame and the first image are there, beside an empty Textual app."""
     with friendly():
         from draggan_tui.benchmarks.start import bench_start
 

@@ -48,7 +48,7 @@ def convert(
     ],
     name: Annotated[str | None, typer.Option(help="What the model is called; default: the file's name.")] = None,
 ) -> None:
-    """Writes a model as a .safetensors file: the same pictures, quicker to open, no pickle."""
+    """Writes a model as a .safetensors file: the same images, quicker to open, no pickle."""
     with friendly():
         from draggan_tui.models import convert_model
 

@@ -25,7 +25,7 @@ _MODIFIERS = {"alt", "ctrl", "hyper", "meta", "shift", "super"}
 _EXAMPLES = "write it as z, Z, ctrl+r, f5, left, space, escape, comma, question_mark, …"
 # Textual ends the application with it from every screen, before the editor's own keys are looked at.
 _ALWAYS_QUITS = "ctrl+q"
-# Bindings that came later: a configuration that had given their keys to something else stays right.
+# Bindings that came later: a configuration that has given their keys to something else stays valid.
 _YIELDING = {"image-only", "interrupt", "redraw", "side-panel", "suspend"}
 
 
@@ -283,7 +283,7 @@ def create(path: Path) -> bool:
     except FileExistsError:
         if path.parent.is_dir():
             return False
-        raise StorageError(f"{path}: {path.parent} is not a folder; move it away") from None
+        raise StorageError(f"{path}: {path.parent} is not a directory; move it away") from None
     except OSError as error:
         raise StorageError.of(path, error) from error
     return True

@@ -68,7 +68,7 @@ def _experiments(what: str, model: Model) -> tuple[Experiment, ...]:
     if what == "all":
         if has_scene(model):
             return EXPERIMENTS
-        _say(f"{model.name}: nobody knows the landmarks of its pictures, so only {' and '.join(SCENELESS)} can be run")
+        _say(f"{model.name}: nobody knows the landmarks of its images, so only {' and '.join(SCENELESS)} can be run")
         return SCENELESS
     experiment = cast(Experiment, what)
     if experiment not in SCENELESS:

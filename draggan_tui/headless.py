@@ -168,7 +168,7 @@ def _check_outputs(request: DragRequest) -> None:
     if request.film is not None:
         check_file(request.film, FILMS)
     elif request.markers:
-        raise EditError("--markers: they are drawn into a film; give --film FILE too")
+        raise EditError("--markers: they are drawn into a video; give --film FILE too")
 
 
 def _files_in(folder: Path) -> set[tuple[Path, int, int]]:
@@ -183,7 +183,7 @@ def _write_film(path: Path, model: Model, store: SessionStore, edit: Edit, *, ma
         DragganError: not a step was made, or it cannot be written.
     """
     with Progress(console=Console(stderr=True), disable=not interactive, transient=True) as bar:
-        task = bar.add_task("film")
+        task = bar.add_task("video")
         export(
             model, store, edit, path, markers=markers, progress=lambda done, total: bar.update(task, completed=done, total=total)
         )  # fmt: skip
@@ -316,7 +316,7 @@ def _report(
     if folder is not None:
         console.print(f"files: {folder}", highlight=False, soft_wrap=True)
     if film is not None:
-        console.print(f"film: {film}", highlight=False, soft_wrap=True)
+        console.print(f"video: {film}", highlight=False, soft_wrap=True)
 
 
 def _side_by_side(console: Console, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> None:

@@ -111,7 +111,7 @@ def facts(info: ModelInfo, path: Path, discriminator: str, feature_height: int) 
         ("sha256", info.sha256),
         ("licence", info.licence or "not known; ask its publisher"),
         ("family", info.family),
-        ("picture", f"{info.width}×{info.height}"),
+        ("image", f"{info.width}×{info.height}"),
         ("classes", str(info.classes) if info.classes else "none (unconditional)"),
         ("z, w", f"{info.z_dim}, {info.w_dim}; {info.mapping_layers} mapping layers, {info.num_ws} rows of ws"),
         ("generator", f"{info.parameters:,} parameters; blocks {' '.join(info.blocks)}"),

@@ -111,7 +111,7 @@ def _exit_by_signal(number: int, _: object) -> NoReturn:
 
 
 def _prepare_home() -> None:
-    """Without a home directory, the folders of configuration, cache and state are ones that nobody can make, not `./~`."""
+    """Without a home directory, let those of configuration, cache and state be ones that cannot be made, and not in `./~`."""
     if not Path(os.environ.get("HOME", "")).is_absolute():
         os.environ.pop("HOME", None)
     try:

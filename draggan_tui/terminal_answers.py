@@ -2,7 +2,6 @@
 
 An answer may come late, slowly, between keys, or never. None of its bytes may be read as keys (`?` opens the help, `c`
 clears the mask), and no key may be lost. So answers are taken out where keys are parsed, and nothing waits for them.
-Without a question that is still open, `ESC P` and what follows are keys.
 
 This leans on private parts of Textual 8.2: that the parser is a generator which asks for one character at a time.
 """
@@ -41,13 +40,12 @@ class AnswerParser(XTermParser):
 
     def __init__(self, debug: bool = False) -> None:
         self._truecolor = False
-        self._expects_answer = False
         self._answer_deadline = 0.0
         super().__init__(debug)
 
     def expect_answer(self) -> None:
         """Be ready for an answer: the question is about to be written."""
-        self._truecolor, self._expects_answer = False, True
+        self._truecolor = False
         self._answer_deadline = get_time() + ANSWER_TIME
 
     def parse(self, token_callback: TokenCallback[Message]) -> Generator[Read1 | Peek1, str, None]:
@@ -61,7 +59,7 @@ class AnswerParser(XTermParser):
                     awaited = keys.throw(pause_or_end)
                     continue
                 sequence, is_over = character, False
-                while sequence == _ESCAPE and self._expects_answer and not is_over:
+                while sequence == _ESCAPE and not is_over:
                     sequence, is_over = yield from self._read_sequence()
                     if self._take_answer(sequence, token_callback):
                         sequence = ""
@@ -83,22 +81,22 @@ class AnswerParser(XTermParser):
         """
         sequence = _ESCAPE
         while _is_incomplete(sequence):
-            may_be_answer = len(sequence) > 2 or get_time() < self._answer_deadline
+            is_answer = len(sequence) > 2 or get_time() < self._answer_deadline
             try:
-                sequence += yield Read1(ANSWER_GAP if may_be_answer else constants.ESCAPE_DELAY)
+                sequence += yield Read1(ANSWER_GAP if is_answer else constants.ESCAPE_DELAY)
             except (ParseTimeout, ParseEOF):
                 return sequence, True
         return sequence, False
 
     def _take_answer(self, sequence: str, token_callback: TokenCallback[Message]) -> bool:
-        """Whether it was an answer. What a pause has cut off is not to be typed either."""
+        """Whether it was an answer. One that a pause has cut off is not passed on as keys either."""
         if len(sequence) > 2 and _ANSWER_START.fullmatch(sequence):
             self._truecolor |= keeps_rgb(sequence[2:])
             return True
         if not sequence.startswith("\x1b[?") or sequence[-1] not in "?0123456789;c":
             return False
         if sequence.endswith("c"):
-            self._expects_answer = False
+            self._answer_deadline = 0.0
             token_callback(ColorsAnswered(self._truecolor))
         return True
 

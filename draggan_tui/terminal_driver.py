@@ -1,6 +1,6 @@
 """The editor's end of the terminal: Textual's driver, changed where shells, slow lines and containers need it otherwise.
 
-This is the one module that leans on private parts of Textual's driver and parser.
+With `terminal_answers`, this is the only module that leans on private parts of Textual's driver and parser.
 """
 
 from __future__ import annotations

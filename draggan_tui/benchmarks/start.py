@@ -59,7 +59,7 @@ def bench_start(rounds: int) -> None:
     print(f"  ratio of the first frames: {ratio:.2f}")
     print(verdict(f"≤ {FIRST_FRAME} ×", ratio <= FIRST_FRAME))
     print(spread("the editor", [1e3 * start.editor for start in editor], "ms"))
-    print(spread("first picture", [1e3 * seconds for seconds in pictures], "ms"))
+    print(spread("first image", [1e3 * seconds for seconds in pictures], "ms"))
     print(verdict(f"≤ {FIRST_PICTURE} s", statistics.median(pictures) <= FIRST_PICTURE))
     screen, engine = max(start.screen for start in editor), max(start.engine for start in editor)
     print(f"  peak memory: screen {screen:.0f} MB, engine {engine:.0f} MB")

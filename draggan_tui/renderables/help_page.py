@@ -30,8 +30,8 @@ def matching_topics(topics: Sequence[HelpTopic], typed: str) -> list[HelpTopic]:
         return typed.strip() in row[0].split()
 
     def has_words(topic: HelpTopic, row: tuple[str, str]) -> bool:
-        spoken = f" {row[1]} {topic.title}".lower().replace("(", "")
-        return all(f" {word}" in spoken for word in words)
+        text = f" {row[1]} {topic.title}".lower().replace("(", "")
+        return all(f" {word}" in text for word in words)
 
     return _with_rows(topics, has_key) or _with_rows(topics, has_words)
 

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 BAR_WIDTH = 24
-_CHECKPOINT_ENDINGS = (".pkl", ".pt", ".pth", ".safetensors")
+_CHECKPOINT_SUFFIXES = (".pkl", ".pt", ".pth", ".safetensors")
 _UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
 
 
 def model_label(spec: str) -> str:
-    """What a model is called that was asked for by name or path: as the engine will call it, without directory and ending."""
+    """Return what a name or path of a model is shown as until the engine names the model: without directory and suffix."""
     if spec == DEFAULT_MODEL:
         return "critters"
     path = Path(spec)
-    return path.stem if path.suffix.lower() in _CHECKPOINT_ENDINGS else path.name
+    return path.stem if path.suffix.lower() in _CHECKPOINT_SUFFIXES else path.name
 
 
 def size_text(count: int) -> str:

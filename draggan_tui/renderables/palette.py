@@ -2,7 +2,7 @@
 
 A colour that the palette lacks is mixed of two that it has, in quarters. With 256 colours the mix is a pattern of 2×2
 pixels, fixed to the pixels, so a still part of the image stays still from frame to frame; with 16 it is a shade ░▒▓ of
-one colour on the other. A mix costs how far its mean is from the colour wanted, in OKLab, and a share of the variance
+one colour on the other. A mix costs how far its mean is from the image's colour, in OKLab, and a share of the variance
 within the pattern: two colours far apart have the right mean too, but look like confetti.
 """
 
@@ -111,8 +111,8 @@ class _Mixes:
         return np.asarray(mixes)
 
     def _search(self, colors: NDArray[np.float32]) -> NDArray[np.intp]:
-        # |x − m|² is |x|² − 2 x·m + |m|², and its first term does not change which m is nearest. No matrix product: the
-        # threads that numpy would share it out to cost more than they save, on a busy machine fifty times as much.
+        # |x − m|² is |x|² − 2 x·m + |m|², and its first term does not change which m is nearest. No matrix product:
+        # the threads among which numpy would divide it cost more than they save, above all on a busy machine.
         best = np.empty(len(colors), dtype=np.intp)
         for start in range(0, len(colors), _BLOCK):
             light, green_red, blue_yellow = -2 * colors[start : start + _BLOCK].T[..., None]

@@ -16,7 +16,7 @@ from draggan_tui.engine_client import EngineClient
 from draggan_tui.paths import short_path
 
 from .key_names import with_keys
-from .path_prompt import PathPrompt
+from .path_prompt import NO_ENGINE, PathPrompt
 
 
 def suggested_directory(current: Path) -> str:
@@ -41,6 +41,8 @@ class DirectoryPrompt(PathPrompt[str]):
         suggestion: another directory.
     """
 
+    PLACEHOLDER = "path of a directory"
+
     def __init__(self, engine: EngineClient, problem: str, suggestion: str) -> None:
         super().__init__("Save in another directory", "saves there", suggestion=suggestion)
         self._engine, self._problem = engine, problem
@@ -51,7 +53,7 @@ class DirectoryPrompt(PathPrompt[str]):
 
     def chosen(self, path: Path) -> None:
         if not self._engine.alive:
-            self.refuse(with_keys(self.app, "no engine: Escape, then {restart-engine} restarts it"))
+            self.refuse(with_keys(self.app, NO_ENGINE))
             return
         self._target = str(path.absolute())
         self._engine.send(MoveSession(path=self._target))

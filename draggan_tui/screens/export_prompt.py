@@ -67,7 +67,7 @@ class ExportPrompt(PathPrompt[ExportChoice]):
 
 
 def suggested_path(edit: Edit, directory: Path) -> Path:
-    """A PNG in the directory that is not there yet: `critters-256-seed42.png`, `critters-256-seed42-drag3-2.png`."""
+    """Return the path of a PNG in the directory that does not exist yet: `critters-256-seed42.png`, `critters-256-seed42-drag3-2.png`."""
     directory = Path(short_path(directory))
     drag = f"-drag{edit.latent}" if edit.latent else ""
     stem = f"{Path(edit.model).name}-seed{edit.seed}{drag}"

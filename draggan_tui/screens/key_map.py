@@ -25,7 +25,7 @@ KEYS: dict[str, tuple[Binding, ...]] = {
             "plus,equals_sign", "zoom(1)", "zoom in; 3+ by three steps", show=False, id="zoom-in", key_display="+ ="
         ),
         Binding("minus", "zoom(-1)", "zoom out", show=False, id="zoom-out", key_display="-"),
-        Binding("z", "fit", "zoom to the whole picture", show=False, id="zoom-fit"),
+        Binding("z", "fit", "zoom to the whole image", show=False, id="zoom-fit"),
         Binding("p", "side_panel", "hide or show the panels beside the image", show=False, id="side-panel"),
         Binding("P", "image_only", "hide or show all but the image", show=False, id="image-only"),
         Binding("colon", "goto", "to typed coordinates: 64,70 or +3,-2", show=False, id="goto", key_display=":"),
@@ -59,7 +59,7 @@ KEYS: dict[str, tuple[Binding, ...]] = {
             id="cancel",
         ),
     ),
-    "Mask (where the picture may move)": (
+    "Mask (where the image may move)": (
         Binding("m", "pen", "mask", id="pen", tooltip="mask: pen down or up; what it passes may move"),
         Binding("space", "toggle_cell", "toggle under the brush", show=False, id="toggle-cell"),
         Binding("left_square_bracket", "brush(-1)", "smaller brush", show=False, id="smaller-brush", key_display="["),
@@ -76,7 +76,7 @@ KEYS: dict[str, tuple[Binding, ...]] = {
     ),
     "Drag": (
         Binding("d", "drag", "drag", id="drag", tooltip="drag: start it, or stop it"),
-        Binding("D", "lead", "live: the picture follows the cursor; D lets go", show=False, id="lead"),
+        Binding("D", "lead", "live: the image follows the cursor; D lets go", show=False, id="lead"),
         Binding("full_stop", "one_step", "one step", show=False, id="one-step", key_display="."),
         Binding("w", "toggle_space", "latent space: W or W+", show=False, id="toggle-space"),
         Binding(
@@ -125,14 +125,14 @@ KEYS: dict[str, tuple[Binding, ...]] = {
             "percent_sign", "compare('difference')", "the difference", show=False, id="difference", key_display="%"
         ),
     ),
-    "Picture and session": (
+    "Image and session": (
         Binding("n", "reseed(1)", "next seed", id="next-seed"),
         Binding("N", "reseed(-1)", "previous seed", show=False, id="previous-seed"),
         Binding("C", "reclass(1)", "next class", show=False, id="next-class"),
         Binding("V", "reclass(-1)", "previous class", show=False, id="previous-class"),
         Binding("M", "models", "another model", show=False, id="models"),
-        Binding("s", "save", "save", id="save", tooltip="save: the picture too, in full resolution"),
-        Binding("E", "export", "export: picture, film, latent", show=False, id="export"),
+        Binding("s", "save", "save", id="save", tooltip="save: the image too, in full resolution"),
+        Binding("E", "export", "export: image, video, latent", show=False, id="export"),
         Binding("R", "restart_engine", "restart the engine", show=False, id="restart-engine"),
         Binding(
             "semicolon,ctrl+p", "palette", "all commands, and themes", show=False, id="palette", key_display="; ^p"

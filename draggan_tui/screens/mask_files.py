@@ -9,7 +9,7 @@ from draggan_engine.protocol.messages import Failed, LoadMask, MaskLoaded, MaskS
 from draggan_tui.engine_client import EngineClient
 
 from .key_names import with_keys
-from .path_prompt import PathPrompt
+from .path_prompt import NO_ENGINE, PathPrompt
 
 
 class MaskPrompt(PathPrompt[MaskLoaded | MaskSaved]):
@@ -34,7 +34,7 @@ class MaskPrompt(PathPrompt[MaskLoaded | MaskSaved]):
 
     def chosen(self, path: Path) -> None:
         if not self._engine.alive:
-            self.refuse(with_keys(self.app, "no engine: Esc closes this, then {restart-engine} restarts it"))
+            self.refuse(with_keys(self.app, NO_ENGINE))
             return
         self._asked = str(path)
         self._engine.send(self._command(self._asked))

@@ -62,16 +62,16 @@ def commands(app: App[Any]) -> list[Command]:
     """What the editor's keys do: what is needed most, then the rest in the order in which help lists it, the themes, and
     last the moves of the cursor."""
     topics = {binding.id: topic for topic, bindings in KEYS.items() for binding in bindings}
-    every = {binding.id: binding for bindings in KEYS.values() for binding in bindings}
+    bindings_by_id = {binding.id: binding for bindings in KEYS.values() for binding in bindings}
     last = [id for id, topic in topics.items() if topic == LAST_TOPIC]
-    between = [id for id in every if id not in FIRST and id not in last]
+    between = [id for id in bindings_by_id if id not in FIRST and id not in last]
 
     def command(id: str | None) -> Command:
-        binding = every[id]
+        binding = bindings_by_id[id]
         return Command(topics[id].partition(" (")[0], what(binding), keys_shown(app, binding), binding.action)
 
-    named = [Command("Look", f"theme {name}", "", f"theme({name!r})") for name in themes.available()]
-    return [*map(command, (*FIRST, *between)), *named, *map(command, last)]
+    theme_commands = [Command("Look", f"theme {name}", "", f"theme({name!r})") for name in themes.available()]
+    return [*map(command, (*FIRST, *between)), *theme_commands, *map(command, last)]
 
 
 def search(typed: str, among: Sequence[Command]) -> list[Command]:

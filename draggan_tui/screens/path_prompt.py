@@ -21,6 +21,7 @@ from .dialog import Dialog
 from .dialogs import Question
 
 NAMES_SHOWN = 12
+NO_ENGINE = "no engine: Esc closes this, then {restart-engine} restarts it"
 
 Result = TypeVar("Result")
 
@@ -66,6 +67,7 @@ class PathPrompt(Dialog[Result | None]):
     PathPrompt #names { height: auto; max-height: 6; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
+    PLACEHOLDER = "path of a file"
 
     def __init__(self, title: str, enter: str, endings: Sequence[str] = (), suggestion: str = "") -> None:
         super().__init__()
@@ -98,7 +100,7 @@ class PathPrompt(Dialog[Result | None]):
     def compose(self) -> ComposeResult:
         with DialogBox(self._title, [("Enter", self._enter), ("Tab", "completes"), ("Esc", "closes")]):
             with Vertical(classes="head"):
-                yield Line({"tab": self._complete, "enter": self._take}, "path of a file", value=self._suggestion)
+                yield Line({"tab": self._complete, "enter": self._take}, self.PLACEHOLDER, value=self._suggestion)
             yield from self.about()
             with Vertical(classes="foot"):
                 yield Static("", id="names", classes="muted", markup=False)

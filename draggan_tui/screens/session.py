@@ -352,8 +352,8 @@ class SessionScreen(StageScreen):
         """Let the user choose where to save a session that cannot be written where it is."""
         if self.app.screen is self and not self.workspace.dragging:
             edit = self.workspace.edit
-            new = self.engine.out or DEFAULT_OUT / session_name(edit.model, edit)
-            current = new if self.folder is None else Path(self.folder)
+            default = self.engine.out or DEFAULT_OUT / session_name(edit.model, edit)
+            current = default if self.folder is None else Path(self.folder)
             prompt = DirectoryPrompt(self.engine, self.directory_problem, suggested_directory(current))
             self.app.push_screen(prompt, self._directory_chosen)
 
@@ -397,7 +397,7 @@ class SessionScreen(StageScreen):
         self.device = ENGINE_GONE
         self._refuse_model("the engine has ended unexpectedly")
         self.show_state()
-        text = "The engine has ended unexpectedly. Points, mask and the last finished picture are kept."
+        text = "The engine has ended unexpectedly. Points, mask and the last finished image are kept."
         answers = {"r": ("restart", "restart it"), "q": ("leave", "quit"), "escape": ("", "go on without")}
         self.app.push_screen(Question(text, answers), self._answer_lost)
 

@@ -146,8 +146,13 @@ class StageScreen(Screen[None]):
         """Shows a message in the status line; keys that it names, as `{drag}`, are those in force."""
         self.query_one(StatusLine).say(with_keys(self.app, message), kind)
 
+    def withdraw(self, message: str) -> None:
+        """Remove a message that is not true any more, if it is still in the status line."""
+        if self.query_one(StatusLine).message == message:
+            self.query_one(StatusLine).clear()
+
     def begin_command(self) -> None:
-        """The user does something: what the status line said until now has been read."""
+        """Clear the status line: the user does something, so its message has been read."""
         self.query_one(StatusLine).clear()
 
     def end_hints(self) -> None:
@@ -248,11 +253,11 @@ class StageScreen(Screen[None]):
     def missing(self) -> Edit | None:
         """An edit whose picture is to be seen and not there; none: all are. A running drag sends its own."""
         work = self.workspace
-        wanted = (
+        shown_edits = (
             *(() if work.dragging else (work.edit,)),
             *(() if self.comparison == "after" and not self._compares_beside() else (work.before,)),
         )
-        return next((edit for edit in wanted if self.pictures.get(edit.source) is None), None)
+        return next((edit for edit in shown_edits if self.pictures.get(edit.source) is None), None)
 
     # The view -----------------------------------------------------------------------------------------
 

@@ -25,8 +25,7 @@ class Companion(Vertical):
     DEFAULT_CSS = """
     Companion { width: 34; padding: 0 1; background: $background; }
     Companion > Vertical { height: auto; }
-    Companion #enlarged { height: 1fr; }
-    Companion #enlarged { margin-top: 1; }
+    Companion #enlarged { height: 1fr; margin-top: 1; }
     Companion .title { color: $text-muted; }
     Companion StartImage { width: 1fr; height: auto; display: none; }
     Companion Loupe { width: 1fr; height: 1fr; display: none; }

@@ -37,7 +37,7 @@ class StatusLine(Widget):
         self.message = message
 
     def clear(self) -> None:
-        """What was said has been read."""
+        """Remove the message: it has been read."""
         if self.message:
             self.say("")
 

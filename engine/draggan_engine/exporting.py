@@ -73,7 +73,7 @@ def _way(store: SessionStore, edit: Edit) -> Sequence[Moment]:
         number, last = steps.record.start, steps.record.start_step
         moments[:0] = way[1:] if number else way  # the drag before ends with the picture that this one begins with
     if not moments:
-        raise EditError("no drag has led to this picture, so there is nothing to film; drag first, or save a PNG")
+        raise EditError("no drag has led to this image, so there is no video of one; drag first, or save a PNG")
     return moments
 
 

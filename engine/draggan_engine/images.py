@@ -86,7 +86,7 @@ def read_mask(path: Path, picture: Size) -> tuple[Mask, bool]:
 
 
 def _read_grey(path: Path) -> Image.Image:
-    """The file's brightness in 8 bits (mode L), black where it is transparent.
+    """Read a file and return its brightness; see `_to_grey`.
 
     Raises:
         EditError: it is not an image, or too large a one.
@@ -113,9 +113,10 @@ def _read_grey(path: Path) -> Image.Image:
 
 
 def _to_grey(image: Image.Image) -> Image.Image:
-    """
+    """Return an image's brightness in 8 bits (mode L), black where it is transparent.
+
     Raises:
-        ValueError: the image's numbers have no range of their own, or it cannot be decoded.
+        ValueError: its values are outside the range of its kind, or it cannot be decoded.
     """
     if image.mode == "F" or image.mode.startswith("I"):
         brightest = 1.0 if image.mode == "F" else 65535.0

@@ -46,7 +46,9 @@ class Journal:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise InputError(f"{self.path}: it cannot be read ({error.strerror or error}); check the folder") from error
+            raise InputError(
+                f"{self.path}: it cannot be read ({error.strerror or error}); check the directory"
+            ) from error
         tree = self._tree = _Tree()
         self._whole, self._damaged = 0, b""
         while (end := content.find(b"\n", self._whole)) >= 0:

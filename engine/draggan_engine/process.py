@@ -399,8 +399,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--latent", type=Path, help="file of a latent that the session may start from")
-    parser.add_argument("--out", type=Path, help="folder of the session")
-    parser.add_argument("--resume", type=Path, help="folder of a session to go on with")
+    parser.add_argument("--out", type=Path, help="directory of the session")
+    parser.add_argument("--resume", type=Path, help="directory of a session to go on with")
     args = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
 

@@ -44,15 +44,15 @@ def _claim_chosen(out: Path) -> Claim:
     check_new(out)
     make_directory(out)
     try:
-        ours = Claim(out)
+        claim = Claim(out)
     except OutputError:
         raise OutputError(f"{out}: another draggan-tui is writing a session there; give another directory") from None
     try:
         check_new(out)  # another process may have written a session and ended since
     except OutputError:
-        ours.end()
+        claim.end()
         raise
-    return ours
+    return claim
 
 
 def _numbered(first: Path) -> Iterator[Path]:

@@ -67,7 +67,7 @@ def read_session(folder: Path) -> SessionFile:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give the folder of a session") from error
+        raise InputError(f"{path}: {error.strerror or error}; give the directory of a session") from error
     except ValueError as error:
         raise InputError(f"{path}: it is not JSON ({error}); restore it or start anew") from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None

@@ -146,12 +146,12 @@ class DragTeller:
             self._painting = self._painter.submit(paint)
 
     def _held_up(self, seconds: float, work: float) -> float:
-        """Return how long an image has held the drag up. Drawn beside it, not at all while a core is idle; a painter that
-        had to wait for one has taken as much from the others, of whom the drag is one.
+        """Return how long an image has held the drag up. An image that is drawn beside the drag does not while a core is
+        idle; a painter that had to wait for a core has taken as much time from the other threads, the drag's among them.
 
         Args:
-            seconds: that the image took.
-            work: seconds of these in which the thread was computing.
+            seconds: how long the image took.
+            work: for how many of them the thread was computing.
         """
         return seconds if self._painter is None else max(min(work, seconds - work), 0)
 

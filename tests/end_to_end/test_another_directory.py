@@ -60,7 +60,7 @@ def test_a_place_that_cannot_be_written_is_said_at_the_start(model: Path, tmp_pa
         terminal.send("tiny.safetensors/s\r")  # no better
         terminal.wait_for(lambda: "tiny.safetensorsisafile" in words(terminal))
         terminal.send(CLEAR)
-        terminal.wait_for("path of a file")  # what stands there while the line is empty
+        terminal.wait_for("path of a directory")  # what stands there while the line is empty
         choose(terminal, "s")
         assert not (tmp_path / "s").exists()  # nothing has been made yet
         place_pair(terminal, (4, 4), (20, 20))

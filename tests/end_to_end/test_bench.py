@@ -118,9 +118,9 @@ def test_bench_start(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
     found = {
         name: float(re.search(rf"{name}\s+p50{NUMBER}", result.stdout)[1])  # type: ignore[index]
-        for name in ("empty Textual app", "first frame", "the editor", "first picture")
+        for name in ("empty Textual app", "first frame", "the editor", "first image")
     }
-    assert 0 < found["first frame"] < found["the editor"] < found["first picture"]
+    assert 0 < found["first frame"] < found["the editor"] < found["first image"]
     assert found["empty Textual app"] > 0
     ratio = float(re.search(rf"ratio of the first frames:{NUMBER}", result.stdout)[1])  # type: ignore[index]
     assert ratio == pytest.approx(found["first frame"] / found["empty Textual app"], abs=0.01)

@@ -90,7 +90,7 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("mask",), "mask: it needs pictures whose landmarks are known, and of 'sg2_flat_32' nobody knows them"),
+        (("mask",), "mask: it needs images whose landmarks are known, and of 'sg2_flat_32' nobody knows them"),
         (("paired", "--methods", "magic"), "--methods: there is no 'magic'"),
     ],
 )
@@ -106,7 +106,7 @@ def test_a_checkpoint_without_a_scene_runs_what_it_can(tmp_path: Path) -> None:
     done = command("eval", "all", "--n", "1", "--methods", "drag", "--model", model, "--out", "run", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (
-        "sg2_flat_32: nobody knows the landmarks of its pictures, so only paired and tracking can be run" in done.stderr
+        "sg2_flat_32: nobody knows the landmarks of its images, so only paired and tracking can be run" in done.stderr
     )
     report = (tmp_path / "run/report.md").read_text()
     assert "## Paired reconstruction" in report and "## Tracking" in report and "## Landmarks" not in report

@@ -108,7 +108,7 @@ def test_nothing_is_written_over(here: Run, tmp_path: Path) -> None:
     assert (tmp_path / "m.safetensors").read_text() == "a thesis"
     os.mkfifo(tmp_path / "pipe.png")
     status, _, problem = here("render", "--out", "pipe.png")
-    assert status == 2 and "not a file that could be replaced" in problem
+    assert status == 2 and "not a file that can be replaced" in problem
     assert (tmp_path / "pipe.png").is_fifo()
 
 

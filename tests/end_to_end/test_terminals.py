@@ -13,7 +13,7 @@ from tests.end_to_end.terminal import Terminal
 
 NOSE = landmarks_of_seed(42, 256)["nose_tip"]
 SIDE_PANEL = 32  # columns
-HELP_ROWS = ("Move", "← h", "zoom to the whole picture")
+HELP_ROWS = ("Move", "← h", "zoom to the whole image")
 
 
 @pytest.mark.parametrize("colors", ["truecolor", "256", "NO_COLOR"])

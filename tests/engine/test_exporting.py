@@ -120,7 +120,7 @@ def test_what_cannot_be_exported(model: Model, session: tuple[SessionStore, Entr
     store, one, two = session
     with pytest.raises(OutputError, match=r"give one of \.png, \.webp, \.gif"):
         export(model, store, one.edit, tmp_path / "a.jpg", markers=False, progress=quiet)
-    with pytest.raises(EditError, match="no drag has led to this picture"):
+    with pytest.raises(EditError, match="no drag has led to this image"):
         export(model, store, one.edit.started_from, tmp_path / "a.gif", markers=False, progress=quiet)
     (tmp_path / "s/drag-001/steps.safetensors").unlink()
     fresh = SessionStore("tiny", resume=copied(tmp_path))

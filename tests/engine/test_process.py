@@ -25,10 +25,12 @@ from draggan_engine.protocol.messages import (
     Exported,
     Failed,
     ModelLoaded,
+    MoveSession,
     Preview,
     Quit,
     Render,
     Saved,
+    SessionMoved,
     Shown,
     StopDrag,
     body_length,
@@ -96,6 +98,23 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     assert str(tmp_path / "s" / "final.png") in files
     engine.send(Quit())
     assert engine.process.wait(PATIENCE) == 0
+
+
+def test_an_image_that_could_not_be_written_is_written_where_the_session_moves(engine: Engine, tmp_path: Path) -> None:
+    info = engine.wait_for(ModelLoaded).info
+    final = tmp_path / "s" / "final.png"
+    engine.save(EDIT)
+    engine.send(Export(edit=EDIT))
+    engine.wait_for(Exported)
+    final.unlink()
+    final.mkdir()  # which no file can replace
+    engine.drag(EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 1})}))
+    assert str(final) in str(engine.wait_for(DragEnded).problem)
+    engine.send(MoveSession(path=str(tmp_path / "t")))
+    engine.wait_for(SessionMoved)
+    engine.send(Quit())
+    assert engine.process.wait(PATIENCE) == 0
+    assert (tmp_path / "t" / "final.png").read_bytes() == (tmp_path / "t" / "drag-001" / "final.png").read_bytes()
 
 
 def test_a_drag_is_stopped(engine: Engine) -> None:

@@ -94,6 +94,15 @@ async def test_few_colours_are_mentioned_unless_they_were_asked_for(app: object,
         assert kinds_of_color(app) <= {ColorType.EIGHT_BIT, ColorType.STANDARD}
 
 
+async def test_a_late_answer_takes_back_that_there_are_few_colours() -> None:
+    app = on_terminal("16", worth_asking=False)
+    async with app.run_test() as pilot:
+        await ready(app, pilot)
+        assert status(app) == FEW
+        await answer(app, pilot, truecolor=True)
+        assert status(app) != FEW
+
+
 async def test_an_answer_changes_nothing_that_the_user_has_said() -> None:
     app = on_terminal("256", told=True)
     async with app.run_test() as pilot:

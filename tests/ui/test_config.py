@@ -204,7 +204,7 @@ def test_the_template_is_never_written_over_a_file(folder: Path) -> None:
     path = written(folder, "")
     assert not create(path)
     assert path.read_text(encoding="utf-8") == ""
-    with pytest.raises(StorageError, match="is not a folder"):
+    with pytest.raises(StorageError, match="is not a directory"):
         create(path / "config.toml")
 
 

@@ -418,5 +418,5 @@ async def test_the_help_names_the_mouse_and_the_view(app: DragganApp) -> None:
         await ready(app, pilot)
         await pilot.press("question_mark")
         shown = app.export_screenshot()
-        for word in ("View", "the&#160;whole&#160;picture", "Mouse", "deletes&#160;the&#160;point&#x27;s&#160;pair"):
+        for word in ("View", "the&#160;whole&#160;image", "Mouse", "deletes&#160;the&#160;point&#x27;s&#160;pair"):
             assert word in shown

@@ -105,7 +105,6 @@ def test_answers_are_taken_out_of_what_is_typed(
 @pytest.mark.parametrize("kind", PARSERS)
 def test_an_answer_is_no_key_however_late(kind: type[AnswerParser]) -> None:
     parser = kind()
-    parser.expect_answer()
     assert read(parser, "j", YES[:9], YES[9:], DA1[:5], DA1[5:], "k") == (["j", "k"], [True])
 
 
@@ -144,21 +143,6 @@ def test_escape_is_escape_after_its_delay_and_after_the_answer(kind: type[Answer
     assert read(parser, "j") == (["j"], [])
 
 
-@pytest.mark.parametrize("kind", PARSERS)
-@pytest.mark.parametrize("is_answered", [False, True])
-def test_without_an_open_question_escape_and_p_swallow_no_keys(
-    kind: type[AnswerParser], is_answered: bool, clock: Clock
-) -> None:
-    parser = kind()
-    if is_answered:
-        parser.expect_answer()
-        assert read(parser, YES + DA1) == ([], [True])
-    assert read(parser, "\x1b", "P", "h", "j") == ([], [])
-    clock.now += constants.ESCAPE_DELAY
-    keys, answers = _sorted(parser.tick())
-    assert keys[-2:] == ["h", "j"] and answers == []
-
-
 def test_escape_waits_while_an_answer_is_expected(clock: Clock) -> None:
     parser = AnswerParser()
     parser.expect_answer()
@@ -171,7 +155,6 @@ def test_escape_waits_while_an_answer_is_expected(clock: Clock) -> None:
 
 def test_an_answer_that_breaks_off_is_no_key(clock: Clock) -> None:
     parser = AnswerParser()
-    parser.expect_answer()
     assert read(parser, DA1[:6]) == ([], [])
     clock.now += ANSWER_GAP
     assert _sorted(parser.tick()) == ([], [])

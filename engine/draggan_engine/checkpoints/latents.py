@@ -27,7 +27,7 @@ from .stand_ins import ArrayRecord
 
 _NPY = b"\x93NUMPY"
 _DEPTH = 3
-_OF_SESSION = "latents.safetensors"
+_SESSION_LATENTS = "latents.safetensors"
 _DRAG = re.compile(r"drag-\d{3,}")
 _LARGEST = 64 << 20  # bytes of an archive's arrays
 _LONGEST_HEADER = 1 << 16
@@ -93,15 +93,15 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
 
 
 def _chosen(path: Path) -> tuple[Path, str]:
-    """The file, and which of its latents is meant; "" where that is not said.
+    """Return the file and the name of the latent in it; the name is empty where the path has none.
 
     Raises:
-        CheckpointError: it is a session, without the latent that is meant, or nothing that can be looked at.
+        CheckpointError: the path is a session that has no such latent, or cannot be examined.
     """
     base, _, name = str(path).rpartition("#")
     try:
         file, name = (Path(base), name) if base and not path.exists() else (path, "")
-        session = file.parent if file.name == _OF_SESSION else file
+        session = file.parent if file.name == _SESSION_LATENTS else file
         if (session / "session.json").is_file():
             return _chosen_in_session(session, name)
         return (file, name) if file.is_file() else (path, "")
@@ -113,12 +113,12 @@ def _chosen_in_session(session: Path, name: str) -> tuple[Path, str]:
     """Each drag has a file of its own, with its latents `before` and `after`. They can be named as they were when all were
     in one file: `DIR#drag-002.after`, or `DIR/latents.safetensors#drag-002.after`."""
     drag, _, moment = name.partition(".")
-    if _DRAG.fullmatch(drag) and (session / drag / _OF_SESSION).is_file():
-        return session / drag / _OF_SESSION, moment
-    if (session / _OF_SESSION).is_file():
-        return session / _OF_SESSION, name
-    there_is = f"it has no latent {name}" if name else "it is a session"
-    raise CheckpointError(f"{session}: {there_is}; choose one of its latents, as in {session}#drag-001.after")
+    if _DRAG.fullmatch(drag) and (session / drag / _SESSION_LATENTS).is_file():
+        return session / drag / _SESSION_LATENTS, moment
+    if (session / _SESSION_LATENTS).is_file():
+        return session / _SESSION_LATENTS, name
+    problem = f"it has no latent {name}" if name else "it is a session"
+    raise CheckpointError(f"{session}: {problem}; choose one of its latents, as in {session}#drag-001.after")
 
 
 def _listed(arrays: dict[str, NDArray[np.generic]]) -> str:

@@ -20,7 +20,7 @@ CELLS = (13, 15)  # high and wide: the largest face's eyes, nose and mouth fit i
 ELSEWHERE, WORTH = 0.3, 4.0
 """So many of the windows lie anywhere, and each of their pixels is worth so much, or else all but the faces would be forgotten."""
 MARGIN = 3  # cells of a map, round a window, that its convolutions may want of the map below
-PRECISION = torch.bfloat16  # of the blocks from 16 px on: a CPU that has it takes half the time
+PRECISION = torch.bfloat16  # of the blocks from 16 px on, where the device has it
 SQUARES, EDGES = 0.0, 0.7  # of the loss
 JITTER = 0.02  # of w's spread, at first: a network that goes on from another has its w
 

@@ -70,8 +70,8 @@ class DragSession:
             lets go; `max_steps` then counts from the last move.
 
     Attributes:
-        settings: with the precision that is used.
-        notice: why that is not the precision that was set, for people; None: it is.
+        settings: with the precision that the drag uses.
+        notice: for people, why that is another one than was set; None if it is the same.
 
     Raises:
         EditError: no pairs, a feature block that the model does not have, or a mask that does not fit.

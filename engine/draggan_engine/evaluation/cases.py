@@ -69,7 +69,7 @@ def check_scene(model: Model, what: str) -> None:
     """
     if not has_scene(model):
         raise InputError(
-            f"{what}: it needs pictures whose landmarks are known, and of {model.name!r} nobody knows them; "
+            f"{what}: it needs images whose landmarks are known, and of {model.name!r} nobody knows them; "
             "run paired and tracking, or use the bundled model"
         )
 

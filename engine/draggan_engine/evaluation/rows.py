@@ -109,7 +109,9 @@ class RunFolder:
         if (folder / "run.json").exists():
             before = read_request(folder)
             if before != request.model_copy(update={"methods": before.methods}):
-                raise InputError(f"{folder}: it holds a run with other cases, model or settings; give another folder")
+                raise InputError(
+                    f"{folder}: it holds a run with other cases, model or settings; give another directory"
+                )
             methods = tuple(dict.fromkeys((*before.methods, *methods)))
         with atomic_write(folder / "run.json") as part:
             part.write_text(
@@ -150,7 +152,7 @@ def read_request(folder: Path) -> Request:
     try:
         return Request.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise InputError(f"{path}: no run of `draggan-tui eval`; give the folder of one") from error
+        raise InputError(f"{path}: no run of `draggan-tui eval`; give the directory of one") from error
 
 
 def read_rows(folder: Path) -> list[Row]:
@@ -168,7 +170,7 @@ def read_pictures(folder: Path, chunk: str) -> Pictures:
         with np.load(path, allow_pickle=False) as file:
             return Pictures(**{name: file[name] for name in file.files})
     except (OSError, EOFError, ValueError, TypeError, BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: the pictures of a chunk cannot be read; run it again in another folder") from error
+        raise InputError(f"{path}: the images of a chunk cannot be read; run it again in another directory") from error
 
 
 def _read(path: Path) -> tuple[list[Row], bool]:

@@ -24,7 +24,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     part = path.parent / f".{os.urandom(8).hex()}.part"
     try:
         if path.exists() and not path.is_file():
-            raise StorageError(f"{path}: it is no file that could be replaced; give another path")
+            raise StorageError(f"{path}: it is not a file that can be replaced; give another path")
         part.touch(exist_ok=False)
         mode = part.stat().st_mode
         yield part

@@ -205,7 +205,7 @@ class Edit(Document):
                 if not contains(point, picture):
                     x, y = point
                     raise EditError(
-                        f"pair {index + 1}: its {what} ({x:g}, {y:g}) is outside the picture; "
+                        f"pair {index + 1}: its {what} ({x:g}, {y:g}) is outside the image; "
                         f"x goes from 0 to {picture.width - 1}, y from 0 to {picture.height - 1}"
                     )
         pairs = tuple(self.dragged(live).values())
@@ -257,8 +257,8 @@ def check_mask(mask: NDArray[np.uint8], picture: Size) -> None:
     """
     if mask.shape != (picture.height, picture.width):
         raise EditError(
-            f"mask: it is {mask.shape[1]}×{mask.shape[0]} pixels, the picture {picture.width}×{picture.height}; "
-            "give one of the picture's size"
+            f"mask: it is {mask.shape[1]}×{mask.shape[0]} pixels, the image {picture.width}×{picture.height}; "
+            "give one of the image's size"
         )
     if not mask.any():
-        raise EditError("mask: it is all zero, so nothing may move; paint where the picture may move, or clear it")
+        raise EditError("mask: it is all zero, so nothing may move; paint where the image may move, or clear it")

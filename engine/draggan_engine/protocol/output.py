@@ -111,7 +111,7 @@ def check_file(path: Path, suffixes: tuple[str, ...]) -> str:
             raise OutputError(f"{path}: it is a directory; give the name of a file")
         suffix = check_suffix(path, suffixes)
         if path.exists() and not path.is_file():
-            raise OutputError(f"{path}: it is not a file that could be replaced; give another name")
+            raise OutputError(f"{path}: it is not a file that can be replaced; give another name")
         if not path.parent.is_dir():
             raise OutputError(f"{path}: there is no directory {path.parent}; make it first")
     except OSError as error:
