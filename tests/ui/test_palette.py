@@ -41,7 +41,7 @@ def keys_width(app: DragganApp) -> int:
 
 def command_colors(app: DragganApp, name: str) -> tuple[str, str]:
     """The colours of a listed command's key, and of what is behind it."""
-    (row,) = (row for row in app.screen._compositor.render_strips() if f"{name}  Picture" in row.text)
+    (row,) = (row for row in app.screen._compositor.render_strips() if f"{name}  Image" in row.text)
     start = row.text.index(name) - keys_width(app)
     (segment,) = row.crop(start, start + 1)
     style = segment.style
