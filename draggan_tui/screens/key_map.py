@@ -135,12 +135,12 @@ KEYS: dict[str, tuple[Binding, ...]] = {
         Binding("E", "export", "export: image, video, latent", show=False, id="export"),
         Binding("R", "restart_engine", "restart the engine", show=False, id="restart-engine"),
         Binding(
-            "semicolon,ctrl+p", "palette", "all commands, and themes", show=False, id="palette", key_display="; ^p"
+            "semicolon,ctrl+p", "palette", "all commands, and themes", show=False, id="palette", key_display="; Ctrl-P"
         ),
         Binding("question_mark", "help", "help", id="help", key_display="?"),
-        Binding("ctrl+l", "app.redraw", "redraw the screen", show=False, id="redraw", key_display="^l"),
-        Binding("ctrl+z", "app.suspend_process", "suspend: fg comes back", show=False, id="suspend", key_display="^z"),
-        Binding("ctrl+c", "interrupt", "stop the drag; at rest, quit", show=False, id="interrupt", key_display="^c"),
+        Binding("ctrl+l", "app.redraw", "redraw the screen", show=False, id="redraw"),
+        Binding("ctrl+z", "app.suspend_process", "suspend: fg comes back", show=False, id="suspend"),
+        Binding("ctrl+c", "interrupt", "stop the drag; at rest, quit", show=False, id="interrupt"),
         Binding("q,ctrl+q", "leave", "quit", id="quit", key_display="q"),
     ),
 }

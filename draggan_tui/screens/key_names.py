@@ -7,12 +7,29 @@ from typing import Any
 
 from textual.app import App
 from textual.binding import Binding
+from textual.keys import format_key
 
 from .key_map import KEYS
 
 _BINDINGS = {binding.id: binding for bindings in KEYS.values() for binding in bindings}
-_WORDS = {"enter": "Enter", "tab": "Tab", "space": "Space", "escape": "Esc", "backspace": "Backspace"}
+_WORDS = {
+    "enter": "Enter", "tab": "Tab", "space": "Space", "escape": "Esc", "backspace": "Backspace", "delete": "Del",
+    "insert": "Ins", "home": "Home", "end": "End", "pageup": "PgUp", "pagedown": "PgDn",
+}  # fmt: skip
 _NAMED = re.compile(r"\{([a-z0-9-]+)\}")
+
+
+def key_name(key: str) -> str:
+    """A key as people read it: `Ctrl-R`, `Shift-Tab`, `PgDn`, `←`, `]`.
+
+    Args:
+        key: as Textual names it.
+    """
+    *modifiers, last = key.split("+")
+    name = _WORDS.get(last) or format_key(last)
+    is_letter = len(last) == 1 and bool(modifiers)
+    is_function_key = re.fullmatch(r"f\d+", last) is not None
+    return "-".join([*map(str.capitalize, modifiers), name.upper() if is_letter or is_function_key else name])
 
 
 def keys_shown(app: App[Any], binding: Binding) -> str:
@@ -24,7 +41,7 @@ def keys_shown(app: App[Any], binding: Binding) -> str:
         if free == keys and binding.key_display:
             return binding.key_display
         keys = free
-    return " ".join(app.get_key_display(Binding(key, "")) for key in keys)
+    return " ".join(map(key_name, keys))
 
 
 def with_keys(app: App[Any], text: str) -> str:
@@ -35,7 +52,7 @@ def with_keys(app: App[Any], text: str) -> str:
 def _first_key(app: App[Any], name: str) -> str:
     binding = _BINDINGS[name]
     key = (_changed(app, binding) or binding.key).split(",")[0].strip()
-    return _WORDS.get(key) or app.get_key_display(Binding(key, ""))
+    return key_name(key)
 
 
 def _has_other_use(app: App[Any], key: str) -> bool:

@@ -133,7 +133,7 @@ async def test_help_scrolls_filters_and_closes() -> None:
         await pilot.pause()
         assert text(app, "#page") == "nothing matches"
         await pilot.press("backspace", "d", "o")
-        assert text(app, "#page").splitlines()[:2] == ["History", "f9  undo"]
+        assert text(app, "#page").splitlines()[:2] == ["History", "F9  undo"]
         await pilot.press("enter", "q")
         assert app.screen is app.editor
 

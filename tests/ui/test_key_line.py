@@ -100,8 +100,8 @@ async def test_the_keys_are_the_users_own() -> None:
         await ready(app, pilot)
         await pilot.press("f2", "4", "l", "f2")
         await pilot.pause()
-        assert shown(app).startswith(" f2 place  x drag  u undo")
-        assert shown(app).endswith(" f1 help ")
+        assert shown(app).startswith(" F2 place  x drag  u undo")
+        assert shown(app).endswith(" F1 help ")
 
 
 async def click(app: DragganApp, pilot: Pilot[None], words: str) -> None:

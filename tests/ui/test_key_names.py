@@ -13,7 +13,8 @@ import draggan_tui
 from draggan_engine.protocol.messages import DragStarted
 from draggan_tui.app import DragganApp
 from draggan_tui.config import default_keys
-from draggan_tui.screens.key_names import with_keys
+from draggan_tui.screens.key_map import KEYS
+from draggan_tui.screens.key_names import key_name, keys_shown, with_keys
 from tests.ui.editing import editor, ready, status
 
 KEYMAP = {
@@ -28,8 +29,8 @@ pytestmark = pytest.mark.usefixtures("fake_engine")
     ("keymap", "text", "says"),
     [
         ({}, "{place}, {next-pair}, {toggle-cell}, {cancel}, {erase-shape}", "Enter, Tab, Space, Esc, Backspace"),
-        ({}, "{drag} {redo} {larger-brush} {right} {quit} {help}", "d ^r ] → q ?"),
-        (KEYMAP, "{drag} {place} {toggle-cell} {next-pair} {help} {undo}", "g ^/ - ) f1 u"),
+        ({}, "{drag} {redo} {larger-brush} {right} {quit} {help}", "d Ctrl-R ] → q ?"),
+        (KEYMAP, "{drag} {place} {toggle-cell} {next-pair} {help} {undo}", "g Ctrl-/ - ) F1 u"),
         ({}, "{} {no-such} {Drag} {{", "{} {no-such} {Drag} {{"),
     ],
 )
@@ -37,6 +38,29 @@ async def test_a_binding_becomes_its_first_key(keymap: dict[str, str], text: str
     app = editor(keymap=keymap)
     async with app.run_test(size=(80, 24)):
         assert with_keys(app, text) == says
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("enter", "Enter"), ("pageup", "PgUp"), ("pagedown", "PgDn"), ("home", "Home"), ("delete", "Del"),
+        ("ctrl+r", "Ctrl-R"), ("shift+tab", "Shift-Tab"), ("shift+left", "Shift-←"), ("alt+shift+p", "Alt-Shift-P"),
+        ("ctrl+slash", "Ctrl-/"), ("f5", "F5"), ("f", "f"), ("D", "D"), ("right_square_bracket", "]"),
+    ],
+)  # fmt: skip
+def test_a_key_has_one_name(key: str, name: str) -> None:
+    assert key_name(key) == name
+
+
+async def test_help_palette_and_messages_name_keys_alike(app: DragganApp) -> None:
+    """As dialogs write them: Ctrl-R, PgDn, Enter."""
+    async with app.run_test(size=(80, 24)):
+        bindings = [binding for topic in KEYS.values() for binding in topic]
+        shown = {key for binding in bindings for key in keys_shown(app, binding).split()}
+        assert {"Ctrl-R", "Shift-Tab", "PgDn", "PgUp", "Home", "Enter", "Esc", "Space", "Shift-←", "←"} <= shown
+        assert not {name for name in shown if "^" in name or (len(name) > 1 and name[0].islower())}
+        for binding in bindings:
+            assert keys_shown(app, binding).split()[0] == with_keys(app, f"{{{binding.id}}}")
 
 
 async def test_what_the_editor_says_names_the_users_keys() -> None:
@@ -48,7 +72,7 @@ async def test_what_the_editor_says_names_the_users_keys() -> None:
             await pilot.press(*keys)
             return status(app)
 
-        assert await says("x") == "no pair is selected: ^/ places one, ) selects"
+        assert await says("x") == "no pair is selected: Ctrl-/ places one, ) selects"
         assert await says("i") == "no mask to invert: paint one first (z, or -)"
         await pilot.press("ctrl+slash", "l", "ctrl+slash", "g")
         engine.say(DragStarted(number=1))
@@ -56,7 +80,7 @@ async def test_what_the_editor_says_names_the_users_keys() -> None:
         assert await says("x") == "a drag is running: g stops it"
         engine.alive = False
         app.editor.workspace.end_drag(None)
-        assert await says("f5") == "no engine: f2 restarts it"
+        assert await says("f5") == "no engine: F2 restarts it"
 
 
 async def test_and_the_editors_own_where_they_are_unchanged(app: DragganApp) -> None:

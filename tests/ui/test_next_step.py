@@ -114,11 +114,11 @@ async def test_they_name_the_users_keys_and_saving_early_does_not_end_them() -> 
     app = editor(keymap={"place": "f2", "left": "a", "drag": "f5", "save": "w", "toggle-space": "f6"})
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
-        assert shown(app) == FIRST.format(left="a", down="↓", up="↑", right="→", place="f2")
+        assert shown(app) == FIRST.format(left="a", down="↓", up="↑", right="→", place="F2")
         engine.say(Exported(files=("draggan-out/x/final.png",)))
         await pilot.press("f2", "l", "f2", "l")
         await pilot.pause()
-        assert shown(app) == "Press f5 to drag it there"
+        assert shown(app) == "Press F5 to drag it there"
 
 
 async def test_nowhere_to_note_it_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

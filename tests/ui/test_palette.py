@@ -65,7 +65,7 @@ async def test_every_action_of_the_editor_is_there_with_its_key_the_useful_ones_
         keys = {what.split("  ")[0]: key for key, what in listed}
         assert (keys["undo"], keys["drag: start it, or stop it"], keys["larger brush"], keys["left"]) == (
             "u",
-            "f4 f5",
+            "F4 F5",
             "]",
             "← h",
         )
