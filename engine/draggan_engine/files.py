@@ -303,6 +303,9 @@ class SessionStore:
                 self._claim.end()
                 if is_new:
                     shutil.rmtree(directory, ignore_errors=True)
+                else:  # a second attempt must not find half a session there
+                    with suppress(OSError):
+                        (directory / "session.json").unlink(missing_ok=True)
                 self.folder, self._claim, self._journal, self._written_mask = here
                 self._unwritten_drags = unwritten_drags
                 self._latents.leave_directory()

@@ -427,7 +427,12 @@ def test_a_full_disk_is_left_for_another_with_the_steps_of_the_drag(
     assert read_history(tmp_path / "t", read_session(tmp_path / "t")) == store.history
 
 
-def test_a_move_that_fails_loses_no_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_move_that_fails_loses_no_steps_and_can_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
+) -> None:
+    if exists:
+        (tmp_path / "t").mkdir()
     store = SessionStore("toy", tmp_path / "s")
     store.save((FIRST,), 0)
     parent = FIRST
@@ -444,14 +449,17 @@ def test_a_move_that_fails_loses_no_steps(tmp_path: Path, monkeypatch: pytest.Mo
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return replace(path, target)
 
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(StorageError, match="free some space"):
-        store.move(tmp_path / "t")
-    assert not (tmp_path / "t").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(StorageError, match="free some space"):
+            store.move(tmp_path / "t")
+    assert (tmp_path / "t").exists() == exists
     store.write()
     for number in (1, 2):
         assert store.steps(number).steps.tolist() == [0, 1]
         assert (tmp_path / "s" / f"drag-00{number}" / "drag.json").exists()
+    store.move(tmp_path / "t")
+    assert read_history(tmp_path / "t", read_session(tmp_path / "t")) == store.history
 
 
 def test_before_anything_is_made_a_move_writes_nothing(tmp_path: Path) -> None:
