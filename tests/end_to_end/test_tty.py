@@ -81,7 +81,7 @@ def test_over_ssh_an_arrow_whose_bytes_come_in_pieces_is_an_arrow(model: Path, t
 def test_the_wait_after_escape_can_be_configured(model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "home" / "config" / "draggan-tui"
     folder.mkdir(parents=True)
-    (folder / "config.toml").write_text("[editor]\nescape_delay = 1500\n")
+    (folder / "config.toml").write_text("[editor]\nescape_delay = 10000\n")
     with Terminal("--model", str(model), folder=tmp_path) as terminal:
         terminal.wait_for(LOADED)
         x, _ = terminal.cursor()
