@@ -8,11 +8,13 @@ from draggan_engine.protocol.edit import Edit
 def next_step(edit: Edit, dragging: bool) -> str:
     """A sentence for the status line; keys are named by their bindings."""
     if dragging:
-        return "Press {drag} to stop"
+        return "The handle moves to its target, and the image with it"
     if edit.latent:
         return "{save} saves, {undo} takes it back, {help} lists all keys; {cancel} ends these hints"
     if not edit.pairs:
         return "Press {place} on what you want to move, a nose perhaps; {left} {down} {up} {right} go there"
     if any(pair.target is None for pair in edit.pairs):
         return "Now press {place} where it should go"
+    if all(pair.is_pin or not pair.enabled for pair in edit.pairs):
+        return "Press {place} on what you want to move, and again where it should go"
     return "Press {drag} to drag it there"

@@ -55,9 +55,9 @@ class HistoryKeys(SessionScreen):
         """Say where in the history the editor is now."""
         work = self.workspace
         if work.where.inner is None:
-            self.say(f"now at {change_text(work.history, work.history.present)}")
+            self.say(f"now at: {change_text(work.history, work.history.present)}")
         else:
-            self.say(f"now within {place_text(work.where, work.paths)}")
+            self.say(f"now within: {place_text(work.where, work.paths)}")
 
     def action_scrub(self, direction: int) -> None:
         """A step back or on; the ways of the drags are read first, if need be."""

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("fake_engine")
 
 FIRST = "Press {place} on what you want to move, a nose perhaps; {left} {down} {up} {right} go there"
 HANDLE, PAIR = PointPair(handle=(3, 4)), PointPair(handle=(3, 4), target=(9, 4))
+PIN = PointPair(handle=(3, 4), target=(3, 4))
 
 
 @pytest.fixture
@@ -42,8 +43,10 @@ def shown(app: DragganApp) -> str:
         (Edit(pairs=(HANDLE,)), False, "Now press {place} where it should go"),
         (Edit(pairs=(PAIR, HANDLE)), False, "Now press {place} where it should go"),
         (Edit(pairs=(PAIR,)), False, "Press {drag} to drag it there"),
-        (Edit(pairs=(PAIR,)), True, "Press {drag} to stop"),
-        (Edit(pairs=(PAIR,), latent=1), True, "Press {drag} to stop"),
+        (Edit(pairs=(PIN,)), False, "Press {place} on what you want to move, and again where it should go"),
+        (Edit(pairs=(PIN, PAIR)), False, "Press {drag} to drag it there"),
+        (Edit(pairs=(PAIR,)), True, "The handle moves to its target, and the image with it"),
+        (Edit(pairs=(PAIR,), latent=1), True, "The handle moves to its target, and the image with it"),
         (Edit(latent=1), False, "{save} saves, {undo} takes it back, {help} lists all keys; {cancel} ends these hints"),
     ],
 )
@@ -72,7 +75,7 @@ async def test_the_first_minute(state: Path) -> None:
         await pilot.press("d")
         engine.say(DragStarted(number=1))
         await pilot.pause()
-        assert shown(app) == "Press d to stop"
+        assert shown(app) == "The handle moves to its target, and the image with it"
         engine.say(ended(app))
         await pilot.pause()
         assert shown(app) == "drag 1 reached its target: 3 steps, 1.0 s, 0.5 px left"

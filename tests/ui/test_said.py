@@ -55,8 +55,8 @@ async def said(app: DragganApp, pilot: Pilot[None], keys: str) -> str:
         ("enter 4 l enter t", "pair 1 has a new target"),
         ("enter 4 l enter O", "handle 1 is at 64.5, 63.5"),
         ("enter 4 l enter x", "pair 1 is deleted"),
-        ("enter 4 l enter left_parenthesis", "now at pair 1"),
-        ("enter left_parenthesis", "now at seed 5"),
+        ("enter 4 l enter left_parenthesis", "now at: pair 1"),
+        ("enter left_parenthesis", "now at: seed 5"),
         ("enter u", "undone: pair 1"),
         ("enter u ctrl+r", "redone: pair 1"),
         ("u", "there is nothing to undo"),
@@ -77,8 +77,8 @@ async def test_where_in_a_drag_one_is(app: DragganApp) -> None:
         handles = tuple(pair.final for pair in end.record.pairs)
         engine.say(DragRead(path=DragPath(number=1, steps=(0, 2, 3), handles=(handles,) * 3)))
         await pilot.pause()
-        assert await said(app, pilot, "left_parenthesis") == "now within drag 1 2/3"
-        assert await said(app, pilot, "right_parenthesis") == "now at drag 1, 3 steps"
+        assert await said(app, pilot, "left_parenthesis") == "now within: drag 1 2/3"
+        assert await said(app, pilot, "right_parenthesis") == "now at: drag 1, 3 steps"
 
 
 # Pins, and what a mask keeps from moving ----------------------------------------------------------------
