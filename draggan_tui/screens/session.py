@@ -49,7 +49,6 @@ from draggan_tui.themes import EditorTheme
 from draggan_tui.viewport import SCROLL_OFF
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector
-from draggan_tui.widgets.status import StatusLine
 from draggan_tui.workspace import STILL_LOADING, Workspace
 
 from .branches import Branches
@@ -274,8 +273,7 @@ class SessionScreen(StageScreen):
         except EditError as error:  # nothing to edit, and nothing to lose
             self.post_message(LeaveEditor(error.exit_code, str(error)))
             return
-        if self.query_one(StatusLine).message == STILL_LOADING:  # a key that came too early has been told so
-            self.say("")
+        self.withdraw(STILL_LOADING)
         self.device = event.device
         self.loaded_so_far, self._asked_for = None, None
         if first and self.folder is not None:
