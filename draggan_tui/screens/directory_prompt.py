@@ -55,12 +55,15 @@ class DirectoryPrompt(PathPrompt[str]):
         if not self._engine.alive:
             self.refuse(with_keys(self.app, NO_ENGINE))
             return
+        if self._target is not None:  # Enter came twice: the engine has not answered yet
+            return
         self._target = str(path.absolute())
         self._engine.send(MoveSession(path=self._target))
 
     def answer(self, event: SessionMoved | Failed) -> None:
         """The engine has moved the session, or could not."""
         if isinstance(event, Failed):
+            self._target = None
             self.refuse(event.message)
         elif event.path == self._target:
             self.dismiss(event.path)

@@ -17,9 +17,11 @@ from draggan_engine.protocol.messages import (
     Exported,
     Failed,
     ModelLoaded,
+    MoveSession,
     Preview,
     Render,
     Saved,
+    SessionMoved,
     StartDrag,
     StopDrag,
 )
@@ -184,6 +186,23 @@ async def test_every_binding_has_an_id_and_an_action() -> None:
         assert hasattr(DragganApp if namespace == "app" else EditorScreen, f"action_{action}")
     ids = [binding.id for binding in EditorScreen.BINDINGS]
     assert len(ids) == len(set(ids))
+
+
+async def test_a_session_is_moved_once_however_often_enter_is_pressed(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        engine.say(Failed(command="save", message="/full: it could not be written", revision=2))
+        await pilot.pause()
+        await pilot.press("t", "enter", "enter")
+        assert [type(command) for command in engine.sent].count(MoveSession) == 1
+        engine.say(Failed(command="move_session", message="/t: it could not be written"))
+        await pilot.pause()
+        await pilot.press("enter")
+        assert [type(command) for command in engine.sent].count(MoveSession) == 2
+        engine.say(SessionMoved(path=engine.last(MoveSession).path))
+        await pilot.pause()
+        assert app.screen is app.editor
 
 
 async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) -> None:
