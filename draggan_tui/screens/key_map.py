@@ -112,17 +112,22 @@ KEYS: dict[str, tuple[Binding, ...]] = {
             key_display="}",
         ),
         Binding("B", "branches", "branches: go to one, compare with one", show=False, id="branches"),
-        Binding("o", "compare('before')", "before / after", show=False, id="before"),
+        Binding("o", "compare('before')", "compare: the image before, or after", show=False, id="before"),
         Binding(
             "vertical_line",
             "compare('split')",
-            "before left of the cursor, after right",
+            "compare: before left of the cursor, after right",
             show=False,
             id="split",
             key_display="|",
         ),
         Binding(
-            "percent_sign", "compare('difference')", "the difference", show=False, id="difference", key_display="%"
+            "percent_sign",
+            "compare('difference')",
+            "compare: the difference",
+            show=False,
+            id="difference",
+            key_display="%",
         ),
     ),
     "Image and session": (

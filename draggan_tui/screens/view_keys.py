@@ -81,6 +81,8 @@ class ViewKeys(SessionScreen):
     def action_image_only(self) -> None:
         """Hides everything but the image, or shows it again."""
         self.toggle_class("image-only")
+        if self.has_class("image-only"):
+            self.say("only the image is shown: {image-only} shows the rest again")
 
     def on_canvas_pressed(self, event: Canvas.Pressed) -> None:
         self.begin_command()

@@ -195,7 +195,7 @@ class State:
 
     def _selected(self) -> int:
         if self.selected is None:
-            raise EditError("no pair is selected: {place} places one, {next-pair} selects")
+            raise EditError("there is no pair: {place} places a handle")
         return self.selected
 
     def _take_count(self) -> int:

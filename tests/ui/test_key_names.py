@@ -72,7 +72,7 @@ async def test_what_the_editor_says_names_the_users_keys() -> None:
             await pilot.press(*keys)
             return status(app)
 
-        assert await says("x") == "no pair is selected: Ctrl-/ places one, ) selects"
+        assert await says("x") == "there is no pair: Ctrl-/ places a handle"
         assert await says("i") == "no mask to invert: paint one first (z, or -)"
         await pilot.press("ctrl+slash", "l", "ctrl+slash", "g")
         engine.say(DragStarted(number=1))
@@ -87,7 +87,7 @@ async def test_and_the_editors_own_where_they_are_unchanged(app: DragganApp) -> 
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await pilot.press("x")
-        assert status(app) == "no pair is selected: Enter places one, Tab selects"
+        assert status(app) == "there is no pair: Enter places a handle"
 
 
 def test_messages_name_bindings_that_there_are() -> None:

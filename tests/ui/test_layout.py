@@ -110,12 +110,16 @@ async def test_shift_p_leaves_only_the_image_and_messages(app: DragganApp) -> No
         await ready(app, pilot)
         await pilot.press("P")
         await pilot.pause()
+        assert parts(app) == {"canvas", "status"}
+        assert status(app) == "only the image is shown: P shows the rest again"
+        await pilot.press("l")
+        await pilot.pause()
         assert parts(app) == {"canvas"}
         assert app.editor.query_one(Canvas).size == (80, 24)
         await pilot.press("x")
         await pilot.pause()
         assert parts(app) == {"canvas", "status"}
-        assert status(app) == "no pair is selected: Enter places one, Tab selects"
+        assert status(app) == "there is no pair: Enter places a handle"
         assert app.editor.query_one(StatusLine).region.bottom == 24
         await pilot.press("l")
         await pilot.pause()
@@ -173,7 +177,7 @@ async def test_a_message_lives_until_the_next_command(app: DragganApp) -> None:
         await ready(app, pilot)
         await pilot.press("x")
         message = status(app)
-        assert message.startswith("no pair is selected")
+        assert message.startswith("there is no pair")
         await pilot.press("f12", "a")
         assert status(app) == message, "these keys do nothing"
         await pilot.press("l")

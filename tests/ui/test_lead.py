@@ -150,7 +150,7 @@ async def test_what_can_be_led(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("D")
-        assert status(app) == "no pair is selected: Enter places one, Tab selects"
+        assert status(app) == "there is no pair: Enter places a handle"
         await pilot.press("enter", "5", "l", "D")  # a handle that has no target yet
         assert engine.last(StartDrag).live == 0
         engine.say(live_end(app, (70, 70), (69, 70)))

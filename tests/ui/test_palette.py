@@ -106,6 +106,13 @@ async def test_another_of_those_listed_by_arrow_and_by_mouse() -> None:
         assert app.screen is app.editor
 
 
+async def test_compare_finds_every_way_to_compare() -> None:
+    app = editor()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        assert {key for key, _ in await opened(app, pilot, *"compare")} == {"o", "|", "%", "B"}
+
+
 async def test_a_count_is_for_the_command() -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -175,7 +175,7 @@ def test_with_something_in_the_hand_nothing_else_can_be_done(work: Workspace) ->
 
 def test_what_cannot_be_grabbed(work: Workspace) -> None:
     work.delete()
-    with pytest.raises(EditError, match="no pair is selected"):
+    with pytest.raises(EditError, match="there is no pair"):
         work.take("handle")
     with pytest.raises(EditError, match="nothing is grabbed"):
         work.drop()
@@ -313,7 +313,7 @@ async def test_nudging_by_key(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await pilot.press("Y")
-        assert status(app) == "no pair is selected: Enter places one, Tab selects"
+        assert status(app) == "there is no pair: Enter places a handle"
         await place_pair(pilot)
         work = app.editor.workspace
         x, y = work.edit.pairs[0].handle

@@ -179,7 +179,7 @@ def test_selecting_deleting_retargeting(work: Workspace) -> None:
     assert [pair.handle for pair in work.edit.pairs] == [(10, 10)]
     work.delete()
     assert work.selected is None
-    with pytest.raises(EditError, match="no pair is selected"):
+    with pytest.raises(EditError, match="there is no pair"):
         work.delete()
 
 
