@@ -199,7 +199,7 @@ def load(name_or_path: str) -> EditorTheme:
             raise ThemeError(f"theme {name_or_path}: there is no such home directory; give the whole path") from error
     themes = _by_name()
     if name_or_path not in themes:
-        raise ThemeError(f"theme {name_or_path!r}: there is none of that name; there are {', '.join(sorted(themes))}")
+        raise ThemeError(f"no theme is called {name_or_path!r}; choose from: {', '.join(sorted(themes))}")
     return _read(themes[name_or_path])
 
 

@@ -121,7 +121,7 @@ def test_a_themes_path_is_relative_to_the_file(folder: Path) -> None:
         ("editor = 3\n", "editor (line 1): "),
         (
             "[editor]\ntheme = 'solar'\n",
-            "editor.theme (line 2): theme 'solar': there is none of that name; there are c",
+            "editor.theme (line 2): no theme is called 'solar'; choose from: contrast, ",
         ),
         ("[keys]\nundo = 3\n", "keys.undo (line 2): input should be a valid string"),
         ("[keys]\nsave = 'S'\nundoo = 'U'\n", "keys.undoo (line 3): it is unknown; there are left, down"),

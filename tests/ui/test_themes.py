@@ -156,7 +156,7 @@ def test_the_users_own_are_found_by_name(own_themes: Path) -> None:
     written(own_themes, GOOD)
     assert available() == sorted([*bundled(), "mine"])
     assert load("mine").primary == "#111111"
-    with pytest.raises(ThemeError, match="there are contrast, dark, dusk, light, mine, moss, paper"):
+    with pytest.raises(ThemeError, match="choose from: contrast, dark, dusk, light, mine, moss, paper"):
         load("theirs")
 
 
@@ -174,7 +174,7 @@ def test_what_is_wrong_with_the_users_own_names_its_file(own_themes: Path) -> No
 
 def test_not_there(tmp_path: Path) -> None:
     with pytest.raises(
-        ThemeError, match="'solarized': there is none of that name; there are contrast, dark, dusk, light, moss, paper"
+        ThemeError, match="no theme is called 'solarized'; choose from: contrast, dark, dusk, light, moss, paper"
     ):
         load("solarized")
     with pytest.raises(ThemeError, match="No such file"):
