@@ -14,8 +14,8 @@ Kind = Literal["plain", "good", "warning", "bad"]
 
 
 class StatusLine(Widget):
-    """A message, or while there is none the next step, on the left; mode and count on the right. One row, or over the
-    canvas as many as the text of a problem or a warning needs."""
+    """A message, or while there is none the next step, on the left; mode and count on the right. One row, or
+    as many as a message needs: it may end with a path."""
 
     DEFAULT_CSS = """
     StatusLine { height: auto; max-height: 6; padding: 0 1; background: $panel; }
@@ -48,12 +48,9 @@ class StatusLine(Widget):
         return Text("\n").join(self._lines(self.content_size.width))
 
     def _lines(self, width: int) -> list[Text]:
-        """The mode stands in the first; only a problem or a warning gets more than one."""
+        """The mode stands in the first; only a message gets more than one."""
         room = max(width - len(self.mode) - 1, 1)
-        text = self.message or self.next_step
-        first, *rest = textwrap.wrap(text, room) or [""]
-        if rest and not (self.has_class("bad") or self.has_class("warning")):
-            first, rest = text, []
+        first, *rest = textwrap.wrap(self.message, room) or [self.next_step]
         line = Text(first)
         line.truncate(room, overflow="ellipsis", pad=True)
         return [line + Text(" " + self.mode, style="bold"), *map(Text, rest)]

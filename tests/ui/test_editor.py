@@ -31,7 +31,7 @@ from draggan_tui.screens.directory_prompt import DirectoryPrompt
 from draggan_tui.screens.editor import EditorScreen
 from draggan_tui.screens.settings import Settings
 from draggan_tui.widgets.canvas import Canvas
-from draggan_tui.widgets.status import StatusLine
+from draggan_tui.widgets.status import Kind, StatusLine
 from draggan_tui.workspace import Workspace
 from tests.ui.editing import INFO, editor_opens, ended, place_pair, ready, shown, status
 
@@ -392,11 +392,12 @@ async def test_a_long_problem_is_shown_whole(app: DragganApp) -> None:
         assert (line.region.height, line.region.bottom) == (1, 23)
 
 
-async def test_a_long_warning_is_shown_whole(app: DragganApp) -> None:
+@pytest.mark.parametrize("kind", ["plain", "good", "warning"])
+async def test_a_long_message_is_shown_whole(app: DragganApp, kind: Kind) -> None:
     async with app.run_test(size=(60, 24)) as pilot:
         await ready(app, pilot)
         line = app.editor.query_one(StatusLine)
-        app.editor.say("brush 3, round; handle 1 is outside the mask, where nothing may move", "warning")
+        app.editor.say("brush 3, round; handle 1 is outside the mask, where nothing may move", kind)
         await pilot.pause()
         assert [strip.text.rstrip() for strip in line.render_lines(line.size.region)] == [
             " brush 3, round; handle 1 is outside the mask, where",
