@@ -77,7 +77,9 @@ def _useless(work: Workspace) -> set[str]:
     """What cannot be done yet."""
     nothing_to_undo = {"undo"} if work.history.present.parent is None else set()
     nothing_to_compare = set() if work.edit.latent else {"before"}
-    return nothing_to_undo | nothing_to_compare | (set() if work.edit.pairs else _NEED_A_PAIR)
+    is_movable = any(pair.enabled and not pair.is_pin for pair in work.edit.pairs)
+    nothing_to_drag = set() if is_movable else {"drag", "one-step"}
+    return nothing_to_undo | nothing_to_compare | nothing_to_drag | (set() if work.edit.pairs else _NEED_A_PAIR)
 
 
 def _hint(app: App[Any], ids: str, words: str) -> KeyHint:

@@ -93,6 +93,15 @@ async def test_what_keys_do_in_each_mode(app: DragganApp) -> None:
         assert shown(app)[1:].startswith("R restart the engine  u undo  q quit")
 
 
+async def test_a_drag_is_not_offered_where_nothing_would_move(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        for keys, is_offered in ((["enter", "enter"], False), (["8", "l", "t"], True), (["e"], False), (["e"], True)):
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert ("d drag" in shown(app)) == is_offered, keys
+
+
 @pytest.mark.usefixtures("fake_engine")
 async def test_the_keys_are_the_users_own() -> None:
     app = editor(keymap={"place": "f2", "help": "f1", "drag": "x", "delete": "d"})
