@@ -102,7 +102,7 @@ def drag_lines(curves: DragCurves, outcome: tuple[str, str] | None = None) -> Co
         outcome: of a drag that is over: why it ended, and what is left.
     """
     last = curves.last
-    steps = "" if last is None else f"{last.step}" if last.max_steps is None else f"{last.step}/{last.max_steps}"
+    steps = "" if last is None else _steps(last)
     loss = f"{curves.losses[-1]:.4f}" if curves.losses else "–"
     distance = f"{curves.distances[-1]:.1f}" if curves.distances else "–"
     rate = "" if last is None else f"{last.steps_per_second:.1f} steps/s"
@@ -115,6 +115,14 @@ def drag_lines(curves: DragCurves, outcome: tuple[str, str] | None = None) -> Co
             _curve("distance", distance, curves.distances),
         ]
     )
+
+
+def progress_text(curves: DragCurves) -> str:
+    """One line where there is no room for more: `34/300  12.4 px to go  0:04 left`."""
+    if curves.last is None:
+        return ""
+    parts = (_steps(curves.last), f"{curves.distances[-1]:.1f} px to go", _time_left(curves))
+    return "  ".join(part for part in parts if part)
 
 
 def bar(share: float, width: int = WIDTH) -> Content:
@@ -133,6 +141,10 @@ def sparkline(values: Sequence[float], width: int) -> str:
     low, high = means.min(), means.max()
     levels = np.rint((means - low) / (high - low) * 7) if high > low else np.zeros(len(means))
     return "".join(_BLOCKS[int(level)] for level in levels)
+
+
+def _steps(progress: DragProgress) -> str:
+    return f"{progress.step}" if progress.max_steps is None else f"{progress.step}/{progress.max_steps}"
 
 
 def _time_left(curves: DragCurves) -> str:

@@ -301,7 +301,6 @@ class SessionScreen(StageScreen):
         self.save_again()
         self.pictures.clear()
         self.query_one(Canvas).show(None)
-        self.query_one(Inspector).forget_drag()
         self.spinner.resume()
 
     def _preview(self, event: Preview) -> None:

@@ -175,12 +175,20 @@ class StageScreen(Screen[None]):
         self._show_panels()
         status = self.query_one(StatusLine)
         status.mode = " ".join(mode for mode in self._modes() if mode)
-        if self._hints_open and work.info is not None:
-            status.next_step = with_keys(self.app, next_step(work.edit, work.dragging))
+        status.next_step = self._idle_text()
         self.query_one(KeyLine).hints = key_hints(self.app, work, self.engine_alive)
         self.query_one(Timeline).show(stretches(work.where, work.paths), place_text(work.where, work.paths))
         if picture is not None:
             self.query_one(Canvas).show(picture, self._overlay(), self.view)
+
+    def _idle_text(self) -> str:
+        """What the status line says while there is no message: a drag's progress where no panel shows it, or a hint."""
+        work, inspector = self.workspace, self.query_one(Inspector)
+        if work.dragging and not inspector.display:
+            return inspector.progress_text
+        if self._hints_open and work.info is not None:
+            return with_keys(self.app, next_step(work.edit, work.dragging))
+        return ""
 
     def _show_panels(self) -> None:
         work, edit = self.workspace, self.workspace.drawn
@@ -194,6 +202,7 @@ class StageScreen(Screen[None]):
             cursor_facts(work.cursor, image, color, self.view.ratio, share, work.brush),
         )
         blocked = {} if image is None else mask_conflicts(work.edit, image)
+        inspector.show_drag_of(None if work.dragging else edit.latent)
         inspector.show_pairs(edit, work.selected, flat, blocked, with_keys(self.app, "{place}"))
         self.query_one("#brief", Lines).update(brief_facts(edit, work.selected, work.cursor, image, color))
         self._show_companion(edit)

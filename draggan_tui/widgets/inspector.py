@@ -16,7 +16,7 @@ from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.geometry import Point, Size
 from draggan_engine.protocol.messages import DragProgress
 from draggan_tui.mask_reach import BlockedPoint
-from draggan_tui.renderables.drag_progress import DragCurves, drag_lines
+from draggan_tui.renderables.drag_progress import DragCurves, drag_lines, progress_text
 from draggan_tui.renderables.pair_table import pair_header, pair_table
 from draggan_tui.widgets.lines import Lines
 from draggan_tui.widgets.loupe import Loupe
@@ -96,7 +96,6 @@ class Inspector(Vertical):
     def begin_drag(self, number: int, stop_distance: float, live: bool) -> None:
         """A drag has begun: empty curves."""
         self._curves = DragCurves(number, stop_distance, live)
-        self.query_one("#drag").add_class("visible")
         self._draw_drag()
         self._drawn = 0.0
 
@@ -110,9 +109,14 @@ class Inspector(Vertical):
         """The drag is over; its curves stay until the next."""
         self._draw_drag((reason, left))
 
-    def forget_drag(self) -> None:
-        """The curves of the last drag go."""
-        self.query_one("#drag").remove_class("visible")
+    def show_drag_of(self, number: int | None) -> None:
+        """Show the curves if they are those of that drag; None: the running one's."""
+        self.query_one("#drag").set_class(number is None or number == self._curves.number > 0, "visible")
+
+    @property
+    def progress_text(self) -> str:
+        """How far the drag is, in one line."""
+        return progress_text(self._curves)
 
     def _draw_drag(self, outcome: tuple[str, str] | None = None) -> None:
         self._drawn = monotonic()

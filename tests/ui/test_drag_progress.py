@@ -13,6 +13,7 @@ from draggan_tui.renderables.drag_progress import (
     bar,
     completed_share,
     drag_lines,
+    progress_text,
     remaining_seconds,
     sparkline,
 )
@@ -80,6 +81,12 @@ def test_a_running_drag() -> None:
         "distance    18.0 █▆▃▁",
     ]
     assert drag_lines(curves([5, 6])).plain.splitlines()[2] == "10.0 steps/s            – left"
+
+
+def test_one_line_says_how_far_it_is() -> None:
+    assert progress_text(curves([21, 20, 19, 18])) == "4/300  18.0 px to go  0:02 left"
+    assert progress_text(curves([5, 4], None, live=True)) == "2  4.0 px to go"
+    assert progress_text(DragCurves(1)) == ""
 
 
 def test_a_drag_that_is_over_shows_how_far_it_came() -> None:

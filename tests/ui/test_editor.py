@@ -100,11 +100,15 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
         await pilot.pause()
         assert np.array_equal(shown(app), dragged)
         # Both pictures are there now: undo and redo show them without asking again.
+        panel = app.screen.query_one("#drag", Static)
+        assert panel.display
         await pilot.press("u")
         assert app.editor.workspace.edit.latent == 0
         assert not shown(app).any()
+        assert not panel.display  # it is about an image that is not to be seen now
         await pilot.press("ctrl+r")
         assert np.array_equal(shown(app), dragged)
+        assert panel.display
         assert engine.last(Render) is request
 
 

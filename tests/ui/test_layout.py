@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from draggan_engine.protocol.messages import Preview, Render
+from draggan_engine.protocol.messages import DragProgress, DragStarted, Preview, Render
 from draggan_tui.app import DragganApp
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.companion import NO_DRAG, NO_HANDLE, Companion, companion_width
@@ -35,6 +35,24 @@ async def resize(pilot: Pilot[None], columns: int, rows: int) -> None:
     await pilot.resize_terminal(columns, rows)
     await pilot.pause()
     await pilot.pause()
+
+
+async def test_without_a_side_panel_the_status_line_tells_how_far_a_drag_is(app: DragganApp) -> None:
+    async with app.run_test(size=(59, 20)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        engine.say(DragStarted(number=1))
+        engine.say(
+            DragProgress(step=1, max_steps=300, loss=0.5, mean_distance=9, handles=((66.0, 63.0),), steps_per_second=4)
+        )
+        engine.say(Preview(request=0, width=1, height=1, rgb=bytes(3)))
+        await pilot.pause()
+        line = app.editor.query_one(StatusLine)
+        assert (line.message, line.next_step) == ("", "1/300  9.0 px to go  – left")
+        engine.say(ended(app))
+        await pilot.pause()
+        assert line.next_step == ""
 
 
 SIZES = [

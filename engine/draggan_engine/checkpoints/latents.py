@@ -71,7 +71,9 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
     file, name = _chosen(path)
     found = {key: array for key, array in _arrays(file).items() if array.dtype.kind in "fiu"}
     if name and name not in found:
-        raise CheckpointError(f"{path}: the file holds none of that name; there are {_listed(found)}")
+        raise CheckpointError(
+            f"{path}: it holds no latent called {printable(name, 100)}; choose from: {_listed(found)}"
+        )
     asked = {name: found[name]} if name else found
     fitting = {key: rows for key, array in asked.items() if (rows := _rows(array, num_ws, w_dim)) is not None}
     if len(fitting) > 1:

@@ -77,7 +77,7 @@ _ADVICE = {
     (errno.ENOSPC, errno.EDQUOT): "free some space or choose another directory",
     (errno.EFBIG,): "raise the limit on the size of files (ulimit -f) or choose another directory",
     (errno.EACCES, errno.EPERM, errno.EROFS): "choose a directory that you may write to",
-    (errno.ENOENT,): "its directory is not there: make it, or choose another",
+    (errno.ENOENT,): "its directory is not there, or takes no new files: make it, or choose another",
     (errno.ENOTDIR, errno.EISDIR, errno.EEXIST): "something else has that name: choose another",
     (errno.ENAMETOOLONG,): "choose a shorter name",
     (errno.EMFILE, errno.ENFILE): "close other programs or raise the limit on open files (ulimit -n)",
