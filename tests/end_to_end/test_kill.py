@@ -191,11 +191,15 @@ def saved_facts(terminal: Terminal) -> Facts | None:
     if len(terminal.raw) != size or "DRAG" in text or re.search(r"\* *$", text.splitlines()[-2]):
         return None
     panel = "\n".join(line[48:] for line in text.splitlines()[:-2])
-    rows = re.findall(r"^ [▸ ](\d+ +-?\d+ +-?\d+)[~ ] +(\S.*?) *$", panel, re.MULTILINE)
+    rows = re.findall(r"^ [▸ ](\d+ +-?\d+ +-?\d+)[~! ] +(\S.*?) *$", panel, re.MULTILINE)
     mask = re.search(r"^ +mask +(.*?) *$", panel, re.MULTILINE)
     latent = re.search(r"after drag (\d+)", text)
     assert mask is not None, text
-    return Facts(tuple(" ".join(" ".join(row).split()) for row in rows), mask[1], int(latent[1]) if latent else 0)
+    return Facts(
+        tuple(" ".join(" ".join(row).replace("!", "").split()) for row in rows),
+        mask[1],
+        int(latent[1]) if latent else 0,
+    )
 
 
 def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, tmp_path: Path) -> None:
