@@ -11,12 +11,15 @@ def main() -> None:
     # Else pydantic looks through all installed packages for plugins, here and in the engine.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
-        from draggan_tui.startup import prepare_process
+        from draggan_tui import startup
 
-        prepare_process()
-        from draggan_tui.cli import app
+        startup.prepare_process()
+        try:
+            from draggan_tui.cli import app
 
-        app(prog_name="draggan-tui")
+            app(prog_name="draggan-tui")
+        finally:
+            startup.end_of_process()
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -13,6 +13,7 @@ from typing import NoReturn
 from draggan_engine.protocol.errors import StorageError
 
 _ENCODING_ERRORS = "draggan-tui"
+EXIT_AGAIN = 5.0  # seconds, in which a command cleans up
 _BROKEN_PIPE = 128 + signal.SIGPIPE  # the status of a program that the signal ended
 
 
@@ -107,7 +108,15 @@ def _end_on_signals() -> None:
 
 
 def _exit_by_signal(number: int, _: object) -> NoReturn:
+    """Raise the exit, and again after a while: raised in a destructor, or in what C code calls back, it would be lost."""
+    signal.signal(signal.SIGALRM, lambda *_: _exit_by_signal(number, None))
+    signal.setitimer(signal.ITIMER_REAL, EXIT_AGAIN)
     raise SystemExit(128 + number)
+
+
+def end_of_process() -> None:
+    """The exit has arrived: what Python does from here on is not to be disturbed."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _prepare_home() -> None:

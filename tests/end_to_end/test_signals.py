@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -152,6 +153,27 @@ def test_other_commands_end_without_a_trace(
     stdout, stderr = process.communicate(timeout=PATIENCE)
     assert (process.returncode, stdout, stderr) == (STATUS[number], "", "")
     assert files_under(tmp_path) == set()
+
+
+def test_an_exit_that_a_destructor_swallows_comes_again(tmp_path: Path) -> None:
+    program = """
+import os, signal, time
+from draggan_tui import startup
+
+class Doomed:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)  # where the signal is handled
+
+startup.EXIT_AGAIN = 0.1
+startup.prepare_process()
+del (doomed := [Doomed()])[0]
+print("swallowed", flush=True)
+for _ in range(600):
+    time.sleep(0.1)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (STATUS[signal.SIGTERM], "swallowed\n")
 
 
 def test_an_evaluation_in_its_middle(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
