@@ -212,7 +212,7 @@ def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, 
     def start(moment: int) -> None:
         folder = folders[moment % len(folders)]
         arguments = ("open", str(folder)) if moment >= len(folders) else ("--model", str(model), "--out", str(folder))
-        waiting.append((folder, Terminal(*arguments, folder=tmp_path, size=(80, 30))))
+        waiting.append((folder, Terminal(*arguments, folder=tmp_path, size=(80, 60))))  # room for all pairs
 
     for moment, _ in enumerate(folders):  # before any is killed, or they would be offered that one
         start(moment)
