@@ -21,7 +21,7 @@ from textual.app import App, ComposeResult
 from textual.events import Event, Key
 from textual.filter import LineFilter
 
-from draggan_engine.protocol.claim import forget
+from draggan_engine.storage.session_lock import forget
 from draggan_tui import paths
 from draggan_tui.renderables.loading import model_label
 from draggan_tui.renderables.palette_filter import palette_filter

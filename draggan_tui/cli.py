@@ -212,7 +212,7 @@ def editor(
         _refuse_options(context)
         return
     with friendly():
-        from draggan_engine.protocol.output import DEFAULT_OUT, check_output
+        from draggan_engine.storage.output_paths import DEFAULT_OUT, check_output
 
         _need_terminal()
         if out is not None:
@@ -238,7 +238,7 @@ def editor(
 def _directory_problem(directory: Path) -> str:
     """Why a session could not be written there; the editor then asks for another directory. Empty: it can be written."""
     from draggan_engine.protocol.errors import StorageError
-    from draggan_engine.protocol.output import check_writable
+    from draggan_engine.storage.output_paths import check_writable
 
     try:
         check_writable(directory)

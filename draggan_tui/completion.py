@@ -33,7 +33,7 @@ def devices(incomplete: str) -> list[str]:
 
 def sessions(incomplete: str) -> list[str]:
     """The last sessions, wherever they are, then those in the folder that is being typed."""
-    from draggan_engine.recent import recent
+    from draggan_engine.storage.recent_sessions import recent
 
     try:
         here = Path.cwd()

@@ -20,7 +20,7 @@ from draggan_engine.protocol.messages import (
     decode_event,
     encode,
 )
-from draggan_engine.protocol.output import next_output
+from draggan_engine.storage.output_paths import next_output
 
 from .engine_process import EngineProcess, start_engine
 

@@ -22,7 +22,7 @@ from draggan_engine.evaluation.methods import available
 from draggan_engine.evaluation.report import write_report
 from draggan_engine.evaluation.rows import EXPERIMENTS, Experiment, Request, RunFolder, read_request
 from draggan_engine.evaluation.runner import Progress, run
-from draggan_engine.protocol.output import check_writable
+from draggan_engine.storage.output_paths import check_writable
 
 SCENELESS: tuple[Experiment, ...] = ("paired", "tracking")
 

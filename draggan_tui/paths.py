@@ -11,8 +11,8 @@ from typing import IO
 
 import platformdirs
 
-from draggan_engine.protocol.atomic import atomic_write
 from draggan_engine.protocol.errors import StorageError
+from draggan_engine.storage.atomic import atomic_write
 
 APP = "draggan-tui"
 

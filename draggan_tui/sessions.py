@@ -18,8 +18,8 @@ from rich_pixels import HalfcellRenderer, Pixels
 
 from draggan_engine.protocol.errors import InputError
 from draggan_engine.protocol.geometry import Size, fit_preview
-from draggan_engine.recent import recent
-from draggan_engine.session_file import SessionFile, read_session
+from draggan_engine.storage.recent_sessions import recent
+from draggan_engine.storage.session_manifest import SessionFile, read_session
 from draggan_tui.paths import open_command
 
 THUMBNAIL = (16, 8)  # columns and rows

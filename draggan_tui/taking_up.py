@@ -10,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from draggan_engine.protocol.claim import ended_badly, is_ending, is_open
 from draggan_engine.protocol.errors import CheckpointError, InputError, OutputError
-from draggan_engine.recent import recent
+from draggan_engine.storage.recent_sessions import recent
+from draggan_engine.storage.session_lock import ended_badly, is_ending, is_open
 from draggan_tui.paths import short_path
 
 if TYPE_CHECKING:
-    from draggan_engine.session_file import ModelReference
+    from draggan_engine.storage.session_manifest import ModelReference
     from draggan_tui.workspace import TakenUp
 
 PATIENCE = 60.0  # seconds; an engine whose editor was killed may have a drag to write
@@ -32,7 +32,7 @@ def take_up(folder: Path, model: str | None) -> TakenUp:
         InputError: no session, one that cannot be read, or one that is open in another editor.
         CheckpointError: its model is not on this machine.
     """
-    from draggan_engine.session_file import read_history, read_session
+    from draggan_engine.storage.session_manifest import read_history, read_session
     from draggan_tui.workspace import TakenUp
 
     _outlast_engine(folder)
@@ -48,7 +48,7 @@ def last_session() -> Path:
     Raises:
         InputError: there is none.
     """
-    from draggan_engine.session_file import read_session
+    from draggan_engine.storage.session_manifest import read_session
 
     for directory in recent():
         with suppress(InputError):

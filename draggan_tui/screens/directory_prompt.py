@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from draggan_engine.protocol.errors import InputError, StorageError
 from draggan_engine.protocol.messages import Failed, MoveSession, SessionMoved
-from draggan_engine.protocol.output import DEFAULT_OUT, check_output, next_output
+from draggan_engine.storage.output_paths import DEFAULT_OUT, check_output, next_output
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.paths import short_path
 

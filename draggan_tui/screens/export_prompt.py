@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.output import FILMS, LATENTS, PICTURES
+from draggan_engine.storage.output_paths import FILMS, LATENTS, PICTURES
 from draggan_tui.paths import short_path
 
 from .path_prompt import PathPrompt

@@ -36,7 +36,7 @@ from draggan_engine.protocol.messages import (
     SessionMoved,
     Shown,
 )
-from draggan_engine.protocol.output import DEFAULT_OUT, session_name
+from draggan_engine.storage.output_paths import DEFAULT_OUT, session_name
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.mask_reach import conflict_text, mask_conflicts
 from draggan_tui.paths import short_path

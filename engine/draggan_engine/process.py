@@ -21,9 +21,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from draggan_engine.storage.image_io import read_mask, write_mask
+from draggan_engine.storage.session_store import SessionStore
+
 from .checkpoints.library import entries
-from .files import SessionStore
-from .images import read_mask, write_mask
 from .protocol.edit import Edit
 from .protocol.errors import DragganError, EditError, EngineError
 from .protocol.geometry import Size

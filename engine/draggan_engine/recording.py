@@ -16,16 +16,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from draggan_engine.storage.image_io import write_picture
+from draggan_engine.storage.session_store import SessionStore
+from draggan_engine.storage.trajectory import StepLog
+
 from .checkpoints.catalogue import Model
 from .drag import DragAtRest, DragEnd, DragSession, DragStep
-from .files import SessionStore
-from .images import write_picture
 from .networks.pictures import latent_of_seed, picture
 from .protocol.edit import Edit, check_label
 from .protocol.errors import DragganError
 from .protocol.geometry import distance
 from .protocol.history import DraggedPair, DragRecord, Entry, Reason
-from .steps import StepLog
 
 
 @dataclass(frozen=True)

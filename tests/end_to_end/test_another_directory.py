@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.protocol.claim import is_open
-from draggan_engine.session_file import read_history, read_session
+from draggan_engine.storage.session_lock import is_open
+from draggan_engine.storage.session_manifest import read_history, read_session
 from tests.end_to_end.keys import LOADED, place_pair
 from tests.end_to_end.terminal import Terminal
 from tests.tiny import save_tiny

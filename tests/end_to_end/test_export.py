@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from draggan_engine import exporting
-from draggan_engine.markers import HANDLE, TARGET
+from draggan_engine.storage.markers import HANDLE, TARGET
 from tests.end_to_end.commands import files_under, run_here
 from tests.end_to_end.nose_check import load
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from draggan_engine.protocol.claim import NAME
 from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.protocol.history import History
 from draggan_engine.protocol.messages import DragEnded, ModelLoaded, Quit, Resumed, Save, Saved, StartDrag
-from draggan_engine.session_file import read_history, read_session
+from draggan_engine.storage.session_lock import NAME
+from draggan_engine.storage.session_manifest import read_history, read_session
 from draggan_tui.benchmarks.processes import alive
 from draggan_tui.renderables.facts import percent
 from draggan_tui.renderables.pair_table import pair_table

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.protocol.claim import ended_badly, forget
+from draggan_engine.storage.session_lock import ended_badly, forget
 from tests.end_to_end.keys import LOADED, session_folder
 from tests.end_to_end.terminal import RESTORED, Terminal
 from tests.tiny import save_tiny

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from draggan_engine.files import SessionStore
-from draggan_engine.session_file import read_history, read_session
+from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_store import SessionStore
 from tests.end_to_end.commands import files_under, start
 from tests.end_to_end.nose_check import load
 from tests.end_to_end.terminal import Terminal

@@ -18,7 +18,7 @@ from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.protocol.edit import DragSettings, Edit, PointPair
 from draggan_engine.protocol.messages import DragEnded, DragStarted, ModelLoaded
-from draggan_engine.session_file import read_history, read_session
+from draggan_engine.storage.session_manifest import read_history, read_session
 from tests.engine.client import Engine
 from tests.tiny import random_generator, save_tiny
 

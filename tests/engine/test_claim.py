@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.files import SessionStore
-from draggan_engine.protocol import claim
-from draggan_engine.protocol.claim import NAME, Claim, ended_badly, forget, is_ending, is_open
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.errors import OutputError
 from draggan_engine.protocol.history import Entry
 from draggan_engine.protocol.messages import Failed, Quit, Saved
-from draggan_engine.recent import recent
+from draggan_engine.storage import session_lock
+from draggan_engine.storage.recent_sessions import recent
+from draggan_engine.storage.session_lock import NAME, Claim, ended_badly, forget, is_ending, is_open
+from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.taking_up import take_up, unclosed
 from tests.engine.client import Engine
 from tests.patience import PATIENCE
@@ -142,7 +142,7 @@ def test_where_there_are_no_locks_a_session_is_none_the_worse(tmp_path: Path, mo
     def unknown(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(claim.fcntl, "flock", unknown)
+    monkeypatch.setattr(session_lock.fcntl, "flock", unknown)
     store = SessionStore("toy", tmp_path / "s")
     store.save((Entry(id=0, edit=Edit(model="toy")),), 0)
     assert not is_open(tmp_path / "s")

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from draggan_engine.files import SessionStore
-from draggan_engine.images import read_mask, write_mask, write_picture
-from draggan_engine.protocol.atomic import atomic_write
-from draggan_engine.protocol.claim import is_open
 from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.protocol.errors import EditError, InputError, OutputError, StorageError
 from draggan_engine.protocol.geometry import Size
 from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry
-from draggan_engine.protocol.output import check_output, next_output, session_name
-from draggan_engine.session_file import read_history, read_session
-from draggan_engine.steps import StepLog
+from draggan_engine.storage.atomic import atomic_write
+from draggan_engine.storage.image_io import read_mask, write_mask, write_picture
+from draggan_engine.storage.output_paths import check_output, next_output, session_name
+from draggan_engine.storage.session_lock import is_open
+from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_store import SessionStore
+from draggan_engine.storage.trajectory import StepLog
 
 MASK = Mask.from_array(np.eye(16, dtype=np.uint8))
 EDIT = Edit(model="toy", seed=7, pairs=(PointPair(handle=(1, 2), target=(3, 4)),), mask=MASK)

@@ -17,7 +17,7 @@ from safetensors.torch import save as save_tensors
 
 from draggan_engine.checkpoints.latents import read_latent, write_latent
 from draggan_engine.protocol.errors import CheckpointError, OutputError, StorageError
-from draggan_engine.protocol.output import LATENTS
+from draggan_engine.storage.output_paths import LATENTS
 from tests.engine.contained import flaw
 
 ROWS, WIDTH = 8, 16

@@ -13,7 +13,6 @@ from PIL import Image
 from torch import Tensor
 
 from draggan_engine.drag import DragAtRest, DragEnd, DragSession, DragStep, stepper
-from draggan_engine.files import SessionStore
 from draggan_engine.networks.features import FeatureWindows
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
@@ -35,7 +34,8 @@ from draggan_engine.protocol.messages import (
     StartDrag,
     StopDrag,
 )
-from draggan_engine.session_file import read_history, read_session
+from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_store import SessionStore
 from tests.engine.client import Engine
 from tests.patience import PATIENCE
 from tests.tiny import random_generator, save_tiny

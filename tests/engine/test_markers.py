@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from draggan_engine.markers import DARK, HANDLE, LINE, TARGET, draw_markers
 from draggan_engine.protocol.geometry import Point
+from draggan_engine.storage.markers import DARK, HANDLE, LINE, TARGET, draw_markers
 from draggan_tui.themes import CanvasColors
 
 GREY = np.full((128, 128, 3), 128, np.uint8)

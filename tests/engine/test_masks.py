@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from draggan_engine.images import read_mask
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Size
+from draggan_engine.storage.image_io import read_mask
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/masks"
 LEFT = np.zeros((8, 16), np.uint8)  # the left quarter may move

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.files import SessionStore
-from draggan_engine.journal import NAME
 from draggan_engine.protocol.errors import InputError
 from draggan_engine.recording import picture_of
-from draggan_engine.session_file import read_history, read_session
+from draggan_engine.storage.journal import NAME
+from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.taking_up import take_up
 from draggan_tui.workspace import Workspace
 from tests.tiny import save_tiny

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.journal import Journal
-from draggan_engine.protocol.atomic import atomic_write
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.errors import OutputError, StorageError, storage_advice
 from draggan_engine.protocol.history import History
-from draggan_engine.protocol.output import check_output, check_writable
+from draggan_engine.storage.atomic import atomic_write
+from draggan_engine.storage.journal import Journal
+from draggan_engine.storage.output_paths import check_output, check_writable
 
 READ_ONLY = Path("/sys/draggan")  # where not even root may make a directory
 

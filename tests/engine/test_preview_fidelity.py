@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.image_cache import KEPT, ImageCache
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.preview_fidelity import (
@@ -18,6 +17,7 @@ from draggan_engine.networks.preview_fidelity import (
 )
 from draggan_engine.protocol.geometry import Size
 from draggan_engine.protocol.resampling import area_means
+from draggan_engine.storage.image_cache import KEPT, ImageCache
 from tests.tiny import random_generator
 
 

@@ -37,7 +37,7 @@ from draggan_engine.protocol.messages import (
     decode_event,
 )
 from draggan_engine.queues import Outbox
-from draggan_engine.session_file import read_history, read_session
+from draggan_engine.storage.session_manifest import read_history, read_session
 from tests.engine.client import Engine
 from tests.patience import PATIENCE
 

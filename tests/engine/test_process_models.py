@@ -15,7 +15,6 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from draggan_engine import process
-from draggan_engine.files import SessionStore
 from draggan_engine.networks.generator import Generator
 from draggan_engine.process import paced
 from draggan_engine.protocol.edit import Edit, Mask, PointPair
@@ -48,7 +47,8 @@ from draggan_engine.protocol.messages import (
     decode_event,
     encode,
 )
-from draggan_engine.session_file import read_session
+from draggan_engine.storage.session_manifest import read_session
+from draggan_engine.storage.session_store import SessionStore
 from tests.engine.client import Engine
 from tests.patience import PATIENCE
 from tests.tiny import NUM_WS, W_DIM, save_tiny

@@ -10,11 +10,11 @@ import pytest
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.drag import DragStep
-from draggan_engine.files import SessionStore, read_session
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.history import Entry
 from draggan_engine.recording import DragRecorded, prepare_drag, record_drag
+from draggan_engine.storage.session_store import SessionStore, read_session
 from tests.tiny import save_tiny
 
 PAIR = PointPair(handle=(10, 10), target=(20, 12))

@@ -38,9 +38,9 @@ from draggan_engine.evaluation.statistics import (
     mean_of,
     ratio_of,
 )
-from draggan_engine.markers import HANDLE, LINE, TARGET
 from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.errors import InputError
+from draggan_engine.storage.markers import HANDLE, LINE, TARGET
 
 SETTINGS = DragSettings(r1=1.5, r2=6, step_size=0.05, feature_block="b32")
 METHODS = ("no edit", "drag", "no tracking")

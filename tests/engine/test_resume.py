@@ -10,11 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from draggan_engine import steps
 from draggan_engine.checkpoints.catalogue import Model, load_model
-from draggan_engine.files import SessionStore
-from draggan_engine.images import write_picture
-from draggan_engine.protocol.claim import ended_badly
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.errors import InputError
 from draggan_engine.protocol.history import Entry
@@ -33,7 +29,11 @@ from draggan_engine.protocol.messages import (
     StartDrag,
 )
 from draggan_engine.recording import DragRecorded, picture_of, prepare_drag, record_drag
-from draggan_engine.session_file import read_history, read_session
+from draggan_engine.storage import trajectory
+from draggan_engine.storage.image_io import write_picture
+from draggan_engine.storage.session_lock import ended_badly
+from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_store import SessionStore
 from tests.engine.client import Engine
 from tests.patience import PATIENCE
 from tests.tiny import save_tiny
@@ -53,11 +53,11 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
         endless = info.settings.model_copy(update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3})
         edit = Edit(model=info.name, seed=3, settings=endless, pairs=(PAIR,))
         engine.drag(edit)
-        engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / steps.NAME).exists())
+        engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / trajectory.NAME).exists())
         engine.process.kill()
         engine.process.wait()
     assert ended_badly(folder)
-    on_disk = steps.read_steps(folder / "drag-001")
+    on_disk = trajectory.read_steps(folder / "drag-001")
     assert read_history(folder, read_session(folder)).edit == edit  # which is what was acknowledged
 
     with Engine("--model", spec, "--device", "cpu", "--resume", str(folder)) as engine:
@@ -95,7 +95,7 @@ def test_an_interrupted_drag_that_nobody_touches_is_found_every_time(spec: str, 
         engine.save(Edit(model=info.name, seed=3, settings=endless, pairs=(PAIR,)))
         engine.wait_for(Saved)
         engine.send(StartDrag(width=32, height=32))
-        engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / steps.NAME).exists())
+        engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / trajectory.NAME).exists())
     for _ in range(2):
         store = SessionStore("tiny", resume=folder)
         assert store.history is not None and [record.reason for record in store.history.records] == ["interrupted"]
@@ -123,8 +123,8 @@ def killed_at_each_write(
 ) -> Iterator[tuple[Path, DragRecorded | None]]:
     """Drags again and again, each time in a new session that is killed at a later write; its folder, and the end of the
     drag if it came to that."""
-    patch.setattr(steps, "INTERVAL", 0.0)
-    patch.setattr(steps, "SHARE", 1e9)
+    patch.setattr(trajectory, "INTERVAL", 0.0)
+    patch.setattr(trajectory, "SHARE", 1e9)
     sync, parent = os.fsync, parent_of(model)
     for last in count():
         session = folder / f"s{last}"
@@ -160,7 +160,7 @@ def test_killed_at_any_write_the_session_opens_and_has_what_was_acknowledged(
     outcomes = []
     for session, end in killed_at_each_write(model, tmp_path, monkeypatch):
         assert ended_badly(session)
-        written = (session / "drag-001" / steps.NAME).exists()
+        written = (session / "drag-001" / trajectory.NAME).exists()
         store = SessionStore(model.name, resume=session)
         assert store.history is not None and store.history.entries[0] == parent
         entry = store.history.entries.get(-1)

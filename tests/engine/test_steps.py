@@ -8,15 +8,15 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from draggan_engine import steps
 from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.drag import DragStep
-from draggan_engine.files import SessionStore
 from draggan_engine.protocol.edit import DragSettings, Edit, PointPair
 from draggan_engine.protocol.errors import InputError
 from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry
 from draggan_engine.recording import prepare_drag, record_drag
-from draggan_engine.steps import MOST, NAME, StepLog, read_steps
+from draggan_engine.storage import trajectory
+from draggan_engine.storage.session_store import SessionStore
+from draggan_engine.storage.trajectory import MOST, NAME, StepLog, read_steps
 from tests.tiny import save_tiny
 
 HANDLE, TARGET = (1.0, 2.0), (3.0, 4.0)
@@ -34,7 +34,7 @@ def latent(step: int) -> np.ndarray:
     return ws
 
 
-def logged(folder: Path, count: int) -> steps.Steps:
+def logged(folder: Path, count: int) -> trajectory.Steps:
     log = StepLog(BEFORE, 4, [HANDLE], [TARGET])
     for step in range(1, count + 1):
         log.take(step, latent(step), [(step, step / 3)], [(9, step)])

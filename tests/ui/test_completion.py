@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine import recent
 from draggan_engine.checkpoints import known, library
+from draggan_engine.storage import recent_sessions
 from draggan_tui import completion, themes
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     folder = made(tmp_path / "draggan-out" / "one")
-    recent.remember(folder)
+    recent_sessions.remember(folder)
     return folder
 
 
@@ -144,7 +144,7 @@ def test_sessions_are_the_last_ones_and_those_of_the_folder_that_is_typed(sessio
     other, beside = made(tmp_path / "kept" / "two"), made(tmp_path / "three")
     (tmp_path / "kept" / "no-session").mkdir()
     elsewhere = made(tmp_path.parent / f"{tmp_path.name}-elsewhere")
-    recent.remember(elsewhere)
+    recent_sessions.remember(elsewhere)
     here = str(session.relative_to(tmp_path))
     assert completion.sessions("") == [str(elsewhere), here, beside.name]
     assert completion.sessions("dr") == [here]

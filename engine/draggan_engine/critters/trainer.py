@@ -21,7 +21,7 @@ from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.mapping import normalised
 from draggan_engine.networks.ops import Dense
 from draggan_engine.networks.stylegan2 import ToRGB
-from draggan_engine.protocol.atomic import atomic_write
+from draggan_engine.storage.atomic import atomic_write
 
 from . import close_ups
 from .growth import plant

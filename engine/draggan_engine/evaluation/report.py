@@ -14,9 +14,9 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_engine.protocol.atomic import atomic_write
 from draggan_engine.protocol.edit import DragSettings
 from draggan_engine.protocol.errors import StorageError
+from draggan_engine.storage.atomic import atomic_write
 
 from .plots import MISSING, Band, Panel, available, band_of, plot_bars, plot_curves, plot_settings
 from .rows import OWN, Experiment, Request, Row, read_pictures, read_request, read_rows, shown

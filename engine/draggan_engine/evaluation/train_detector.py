@@ -26,7 +26,7 @@ from draggan_engine.critters.presets import PRESETS
 from draggan_engine.critters.render import render
 from draggan_engine.critters.scene import NUMBERS, Z_DIM, Scene, build_scene, latent_of_seed, scene_of, to_pixels
 from draggan_engine.networks.generator import Generator
-from draggan_engine.protocol.atomic import atomic_write
+from draggan_engine.storage.atomic import atomic_write
 
 from .detector import SIZE, WEIGHTS, Detector, detect, mean_error
 

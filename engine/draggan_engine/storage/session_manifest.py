@@ -11,11 +11,12 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, ValidationError
 
+from draggan_engine.protocol.edit import Document, DragSettings, Edit, Mask, PointPair
+from draggan_engine.protocol.errors import InputError
+from draggan_engine.protocol.history import DragRecord, History
+
 from .journal import Journal
-from .migration import VERSION, history_of, migrate
-from .protocol.edit import Document, DragSettings, Edit, Mask, PointPair
-from .protocol.errors import InputError
-from .protocol.history import DragRecord, History
+from .migrations import VERSION, history_of, migrate
 
 NAME = "session.json"
 MASK = "mask.png"

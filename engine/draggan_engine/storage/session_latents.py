@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from .protocol.atomic import atomic_write
-from .protocol.errors import InputError
-from .protocol.utf8_path import utf8_path
+from draggan_engine.protocol.errors import InputError
+
+from .atomic import atomic_write
 from .session_directory import drag_directory, make_directory
+from .utf8_path import utf8_path
 
 NAME = "latents.safetensors"
 GIVEN = "given"

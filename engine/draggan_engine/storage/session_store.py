@@ -28,21 +28,22 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from draggan_engine.protocol.edit import Edit, Mask
+from draggan_engine.protocol.errors import DragganError, EditError, InputError, StorageError
+from draggan_engine.protocol.history import DragPath, DragRecord, Entry, History
+
+from .atomic import atomic_write
 from .image_cache import ImageCache
-from .images import write_mask, write_picture
+from .image_io import write_mask, write_picture
 from .journal import Journal
-from .protocol.atomic import atomic_write
-from .protocol.claim import Claim
-from .protocol.edit import Edit, Mask
-from .protocol.errors import DragganError, EditError, InputError, StorageError
-from .protocol.history import DragPath, DragRecord, Entry, History
-from .protocol.output import check_output, session_name
-from .protocol.utf8_path import is_utf8
-from .recent import remember
+from .output_paths import check_output, session_name
+from .recent_sessions import remember
 from .session_directory import begin_directory, copy_drags, drag_directory, make_directory
-from .session_file import MASK, ModelReference, Result, SessionFile, read_history, read_session
 from .session_latents import SessionLatents
-from .steps import StepLog, Steps, read_steps
+from .session_lock import Claim
+from .session_manifest import MASK, ModelReference, Result, SessionFile, read_history, read_session
+from .trajectory import StepLog, Steps, read_steps
+from .utf8_path import is_utf8
 
 log = logging.getLogger("draggan_engine")
 

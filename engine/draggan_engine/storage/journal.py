@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .protocol.atomic import atomic_write, sync_folder
-from .protocol.edit import Edit
-from .protocol.errors import InputError, StorageError
-from .protocol.history import DragRecord, Entry, History
+from draggan_engine.protocol.edit import Edit
+from draggan_engine.protocol.errors import InputError, StorageError
+from draggan_engine.protocol.history import DragRecord, Entry, History
+
+from .atomic import atomic_write, sync_folder
 
 NAME = "history.jsonl"
 

@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from .protocol.atomic import atomic_write
-from .protocol.errors import InputError
-from .protocol.geometry import Point
-from .protocol.history import DragPath, DragRecord
-from .protocol.utf8_path import utf8_path
+from draggan_engine.protocol.errors import InputError
+from draggan_engine.protocol.geometry import Point
+from draggan_engine.protocol.history import DragPath, DragRecord
+
+from .atomic import atomic_write
+from .utf8_path import utf8_path
 
 NAME = "steps.safetensors"
 MOST = 1000  # steps that are kept; of a longer drag every second, fourth, …

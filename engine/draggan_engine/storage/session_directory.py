@@ -6,10 +6,11 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from .protocol.atomic import atomic_write, sync_folder
-from .protocol.claim import Claim
-from .protocol.errors import OutputError, StorageError
-from .protocol.output import DEFAULT_OUT, check_new
+from draggan_engine.protocol.errors import OutputError, StorageError
+
+from .atomic import atomic_write, sync_folder
+from .output_paths import DEFAULT_OUT, check_new
+from .session_lock import Claim
 
 log = logging.getLogger("draggan_engine")
 

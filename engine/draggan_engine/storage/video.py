@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .checkpoints.cpu_quota import usable_processors
-from .images import SOURCE_TYPE, origin
-from .protocol.atomic import atomic_write
-from .protocol.edit import Edit
-from .protocol.output import FILMS, check_suffix
+from draggan_engine.checkpoints.cpu_quota import usable_processors
+from draggan_engine.protocol.edit import Edit
+
+from .atomic import atomic_write
+from .image_io import SOURCE_TYPE, origin
+from .output_paths import FILMS, check_suffix
 
 FPS = 24
 HOLD = 1.5  # seconds that the last frame stays

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from .protocol.atomic import atomic_write
-from .protocol.edit import Edit, Mask
-from .protocol.errors import EditError
-from .protocol.geometry import Size
-from .protocol.output import PICTURES, check_suffix
+from draggan_engine.protocol.edit import Edit, Mask
+from draggan_engine.protocol.errors import EditError
+from draggan_engine.protocol.geometry import Size
+
+from .atomic import atomic_write
+from .output_paths import PICTURES, check_suffix
 
 SOFTWARE = "draggan-tui"
 # IPTC Photo Metadata: digital source type of pictures made by a trained algorithm.

@@ -1,0 +1,1 @@
+"""Sessions, images, videos and latents on disk. Torch is not imported here."""
