@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from draggan_engine.protocol.errors import EngineError
-from draggan_engine.protocol.messages import (
+from draggan_engine.server.messages import (
     HEADER,
     Command,
     Event,

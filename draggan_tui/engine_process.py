@@ -32,7 +32,7 @@ def start_engine(
         resume: the folder of a session that an earlier process began; then `out` does not count.
     """
     ours, theirs = socket.socketpair()
-    command = [sys.executable, "-m", "draggan_engine.process", "--fd", str(theirs.fileno())]
+    command = [sys.executable, "-m", "draggan_engine.server.server", "--fd", str(theirs.fileno())]
     command += ["--model", model, "--device", device]
     if latent is not None:
         command += ["--latent", str(latent)]

@@ -24,7 +24,11 @@ FIRST_PICTURE = 3.0  # seconds
 NEEDS = {
     "the first frame": ("draggan_tui.cli", "draggan_tui.config", "draggan_tui.taking_up", "draggan_tui.app"),
     "the editor": ("draggan_tui.app", "draggan_tui.engine_client", "draggan_tui.screens.editor"),
-    "the engine": ("draggan_engine.process", "draggan_engine.checkpoints.catalogue", "draggan_engine.recording"),
+    "the engine": (
+        "draggan_engine.server.server",
+        "draggan_engine.checkpoints.catalogue",
+        "draggan_engine.server.drag_runner",
+    ),
 }
 LARGEST = 6
 

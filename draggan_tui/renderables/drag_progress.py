@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from textual.content import Content
 
-from draggan_engine.protocol.messages import DragProgress
+from draggan_engine.server.messages import DragProgress
 
 from .facts import ACCENT, MUTED
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from draggan_tui import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from draggan_engine.protocol.messages import Loading
+    from draggan_engine.server.messages import Loading
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 BAR_WIDTH = 24

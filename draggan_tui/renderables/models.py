@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from draggan_engine.protocol.messages import ModelEntry
+from draggan_engine.server.messages import ModelEntry
 
 from .loading import size_text
 

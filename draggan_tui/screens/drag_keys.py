@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.messages import Lead, StartDrag, StopDrag
+from draggan_engine.server.messages import Lead, StartDrag, StopDrag
 
 from .session import SessionScreen
 from .settings import Settings

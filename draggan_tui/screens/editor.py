@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.events import Key
 
 from draggan_engine.protocol.errors import EditError, ThemeError
-from draggan_engine.protocol.messages import Export, ExportFile, ListModels, ModelEntry
+from draggan_engine.server.messages import Export, ExportFile, ListModels, ModelEntry
 from draggan_tui import themes
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.renderables.loading import model_label

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from draggan_engine.protocol.messages import Failed, LoadMask, MaskLoaded, MaskSaved, SaveMask
+from draggan_engine.server.messages import Failed, LoadMask, MaskLoaded, MaskSaved, SaveMask
 from draggan_tui.engine_client import EngineClient
 
 from .key_names import with_keys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draggan_engine.protocol.messages import LoadMask, MaskLoaded, MaskSaved, SaveMask
+from draggan_engine.server.messages import LoadMask, MaskLoaded, MaskSaved, SaveMask
 from draggan_tui.renderables.facts import percent
 from draggan_tui.workspace import MAX_BRUSH
 

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from draggan_engine.protocol.messages import ModelEntry
+from draggan_engine.server.messages import ModelEntry
 from draggan_tui.renderables.loading import model_label
 from draggan_tui.renderables.models import is_present, model_lines
 from draggan_tui.widgets.choices import Choices

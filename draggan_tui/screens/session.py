@@ -12,7 +12,7 @@ from textual.message import Message
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size
 from draggan_engine.protocol.history import DragPath, DragRecord
-from draggan_engine.protocol.messages import (
+from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,
     DragRead,

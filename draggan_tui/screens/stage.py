@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.geometry import Point, Size
-from draggan_engine.protocol.messages import Loading
+from draggan_engine.server.messages import Loading
 from draggan_tui import paths
 from draggan_tui.mask_reach import mask_conflicts
 from draggan_tui.pictures import Picture, Pictures

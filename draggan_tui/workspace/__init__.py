@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from draggan_engine.protocol.edit import Edit, check_label
 from draggan_engine.protocol.history import History
-from draggan_engine.protocol.messages import ModelInfo
+from draggan_engine.server.messages import ModelInfo
 from draggan_tui.timeline import Place
 
 from .cursor import CursorTools

@@ -9,7 +9,7 @@ from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Point, Size, convert, nearest_pixel
 from draggan_engine.protocol.history import DragPath, History
-from draggan_engine.protocol.messages import ModelInfo
+from draggan_engine.server.messages import ModelInfo
 from draggan_tui.areas import Form
 from draggan_tui.document import Brush
 from draggan_tui.grab import Grab

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from draggan_engine import exporting
+from draggan_engine.server import export
 from draggan_engine.storage.markers import HANDLE, TARGET
 from tests.end_to_end.commands import files_under, run_here
 from tests.end_to_end.nose_check import load
@@ -65,7 +65,7 @@ def test_a_gif_of_a_drag_with_its_markers(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_long_drag_has_no_more_frames_than_can_be_drawn_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "MOST_FRAMES", 5)
+    monkeypatch.setattr(export, "MOST_FRAMES", 5)
     status, _, _ = run_here(monkeypatch, *DRAG, "--film", "d.gif", folder=tmp_path)
     assert status == 0
     with Image.open(tmp_path / "d.gif") as film:
@@ -81,7 +81,7 @@ def test_a_film_that_cannot_be_written_costs_nothing_else(tmp_path: Path, monkey
         (tmp_path / "films").rmdir()
         return [0]
 
-    monkeypatch.setattr(exporting, "pick", gone)
+    monkeypatch.setattr(export, "pick", gone)
     arguments = (*DRAG, "--film", "films/d.mp4")
     status, stdout, stderr = run_here(monkeypatch, *arguments, folder=tmp_path)
     assert status == 1

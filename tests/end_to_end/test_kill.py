@@ -17,7 +17,7 @@ import pytest
 
 from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.protocol.history import History
-from draggan_engine.protocol.messages import DragEnded, ModelLoaded, Quit, Resumed, Save, Saved, StartDrag
+from draggan_engine.server.messages import DragEnded, ModelLoaded, Quit, Resumed, Save, Saved, StartDrag
 from draggan_engine.storage.session_lock import NAME
 from draggan_engine.storage.session_manifest import read_history, read_session
 from draggan_tui.benchmarks.processes import alive

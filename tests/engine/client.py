@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.history import History
-from draggan_engine.protocol.messages import (
+from draggan_engine.server.messages import (
     HEADER,
     Command,
     DragEnded,
@@ -44,7 +44,7 @@ class Engine:
         self.watches = True
         self.socket, theirs = socket.socketpair()
         self.socket.settimeout(PATIENCE)
-        command = [sys.executable, "-m", "draggan_engine.process", "--fd", str(theirs.fileno()), *arguments]
+        command = [sys.executable, "-m", "draggan_engine.server.server", "--fd", str(theirs.fileno()), *arguments]
         path = os.pathsep.join([str(Path(__file__).parents[2] / "engine"), os.environ.get("PYTHONPATH", "")])
         with theirs:
             self.process = subprocess.Popen(

@@ -17,7 +17,7 @@ from draggan_engine.networks.config import StyleGAN3Config
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.protocol.edit import DragSettings, Edit, PointPair
-from draggan_engine.protocol.messages import DragEnded, DragStarted, ModelLoaded
+from draggan_engine.server.messages import DragEnded, DragStarted, ModelLoaded
 from draggan_engine.storage.session_manifest import read_history, read_session
 from tests.engine.client import Engine
 from tests.tiny import random_generator, save_tiny

@@ -16,7 +16,7 @@ import pytest
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.errors import OutputError
 from draggan_engine.protocol.history import Entry
-from draggan_engine.protocol.messages import Failed, Quit, Saved
+from draggan_engine.server.messages import Failed, Quit, Saved
 from draggan_engine.storage import session_lock
 from draggan_engine.storage.recent_sessions import recent
 from draggan_engine.storage.session_lock import NAME, Claim, ended_badly, forget, is_ending, is_open

@@ -16,10 +16,9 @@ from draggan_engine.drag import DragAtRest, DragEnd, DragSession, DragStep, step
 from draggan_engine.networks.features import FeatureWindows
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
-from draggan_engine.process import Engine as Threads
 from draggan_engine.protocol.edit import DragSettings, Edit, PointPair
 from draggan_engine.protocol.geometry import Point
-from draggan_engine.protocol.messages import (
+from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,
     DragRead,
@@ -34,6 +33,7 @@ from draggan_engine.protocol.messages import (
     StartDrag,
     StopDrag,
 )
+from draggan_engine.server.server import Engine as Threads
 from draggan_engine.storage.session_manifest import read_history, read_session
 from draggan_engine.storage.session_store import SessionStore
 from tests.engine.client import Engine

@@ -9,7 +9,7 @@ import pytest
 from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.protocol.errors import EngineError
 from draggan_engine.protocol.history import DraggedPair, DragPath, DragRecord, Entry
-from draggan_engine.protocol.messages import (
+from draggan_engine.server.messages import (
     HEADER,
     MAX_MESSAGE,
     Command,

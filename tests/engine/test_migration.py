@@ -16,7 +16,7 @@ from PIL import Image
 
 from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.protocol.errors import InputError
-from draggan_engine.recording import picture_of
+from draggan_engine.server.drag_runner import picture_of
 from draggan_engine.storage.journal import NAME
 from draggan_engine.storage.session_manifest import read_history, read_session
 from draggan_engine.storage.session_store import SessionStore

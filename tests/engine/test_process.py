@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.history import Entry
-from draggan_engine.protocol.messages import (
+from draggan_engine.server.messages import (
     HEADER,
     DragEnded,
     DragProgress,
@@ -36,7 +36,7 @@ from draggan_engine.protocol.messages import (
     body_length,
     decode_event,
 )
-from draggan_engine.queues import Outbox
+from draggan_engine.server.queues import Outbox
 from draggan_engine.storage.session_manifest import read_history, read_session
 from tests.engine.client import Engine
 from tests.patience import PATIENCE

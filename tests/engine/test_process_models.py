@@ -14,12 +14,11 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from draggan_engine import process
 from draggan_engine.networks.generator import Generator
-from draggan_engine.process import paced
 from draggan_engine.protocol.edit import Edit, Mask, PointPair
 from draggan_engine.protocol.history import Entry
-from draggan_engine.protocol.messages import (
+from draggan_engine.server import server
+from draggan_engine.server.messages import (
     HEADER,
     DragEnded,
     DragProgress,
@@ -47,6 +46,7 @@ from draggan_engine.protocol.messages import (
     decode_event,
     encode,
 )
+from draggan_engine.server.server import paced
 from draggan_engine.storage.session_manifest import read_session
 from draggan_engine.storage.session_store import SessionStore
 from tests.engine.client import Engine
@@ -149,7 +149,7 @@ def test_the_models_that_there_are_while_one_is_loading(engine: Engine) -> None:
 def test_the_memory_of_the_earlier_model_is_given_back(tmp_path: Path) -> None:
     first, other = (save_tiny(tmp_path / f"{name}.safetensors") for name in ("first", "other"))
     ours, theirs = socket.socketpair()
-    engine = process.Engine(theirs, SessionStore("first", tmp_path / "s"), "cpu")
+    engine = server.Engine(theirs, SessionStore("first", tmp_path / "s"), "cpu")
     threading.Thread(target=engine.read, daemon=True).start()
     main = threading.Thread(target=engine.run, args=(str(first),))
     main.start()

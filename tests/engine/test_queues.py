@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from draggan_engine.protocol.messages import Preview
-from draggan_engine.queues import _overtakes
+from draggan_engine.server.messages import Preview
+from draggan_engine.server.queues import _overtakes
 
 
 def picture(request: int) -> Preview:

@@ -13,7 +13,7 @@ from draggan_engine.drag import DragStep
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.history import Entry
-from draggan_engine.recording import DragRecorded, prepare_drag, record_drag
+from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
 from draggan_engine.storage.session_store import SessionStore, read_session
 from tests.tiny import save_tiny
 

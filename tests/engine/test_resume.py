@@ -14,7 +14,8 @@ from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.errors import InputError
 from draggan_engine.protocol.history import Entry
-from draggan_engine.protocol.messages import (
+from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag
+from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,
     DragRead,
@@ -28,7 +29,6 @@ from draggan_engine.protocol.messages import (
     Saved,
     StartDrag,
 )
-from draggan_engine.recording import DragRecorded, picture_of, prepare_drag, record_drag
 from draggan_engine.storage import trajectory
 from draggan_engine.storage.image_io import write_picture
 from draggan_engine.storage.session_lock import ended_badly

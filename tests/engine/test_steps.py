@@ -13,7 +13,7 @@ from draggan_engine.drag import DragStep
 from draggan_engine.protocol.edit import DragSettings, Edit, PointPair
 from draggan_engine.protocol.errors import InputError
 from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry
-from draggan_engine.recording import prepare_drag, record_drag
+from draggan_engine.server.drag_runner import prepare_drag, record_drag
 from draggan_engine.storage import trajectory
 from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.trajectory import MOST, NAME, StepLog, read_steps

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from draggan_engine import telling
 from draggan_engine.drag import DragStep
 from draggan_engine.networks.preview_fidelity import PreviewHeights
 from draggan_engine.protocol.geometry import Size
-from draggan_engine.protocol.messages import DragProgress, Event, Preview
-from draggan_engine.steering import Steering
-from draggan_engine.telling import PREVIEW_INTERVAL, PREVIEW_SHARE, PROGRESS_INTERVAL, DragTeller
+from draggan_engine.server import drag_reporter
+from draggan_engine.server.drag_control import Steering
+from draggan_engine.server.drag_reporter import PREVIEW_INTERVAL, PREVIEW_SHARE, PROGRESS_INTERVAL, DragTeller
+from draggan_engine.server.messages import DragProgress, Event, Preview
 from tests.patience import PATIENCE
 
 
@@ -35,7 +35,7 @@ class Drag:
         self.now = 100.0
         self.said: list[Event] = []
         self.steering = Steering()
-        monkeypatch.setattr(telling.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(drag_reporter.time, "monotonic", lambda: self.now)
 
         def picture(height: int) -> np.ndarray:
             if painted is not None:
@@ -150,7 +150,7 @@ def test_pictures_beside_a_drag_keep_to_their_share_where_no_core_is_idle(
     painted = threading.Event()
     painted.set()
     drag = Drag(monkeypatch, 0.1 / (1 - busy), painted=painted)
-    monkeypatch.setattr(telling.time, "thread_time", lambda: (1 - busy) * drag.now)
+    monkeypatch.setattr(drag_reporter.time, "thread_time", lambda: (1 - busy) * drag.now)
     with drag.teller:
         while drag.now < 125:
             drag.steps(1, 0.1)

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from draggan_engine.protocol.edit import DragSettings, Edit
 from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry, History
-from draggan_engine.protocol.messages import (
+from draggan_engine.server.messages import (
     Command,
     DragEnded,
     Event,

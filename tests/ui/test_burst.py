@@ -10,7 +10,7 @@ import pytest
 from textual.events import Key
 from textual.widgets import Static
 
-from draggan_engine.protocol.messages import ExportFile, LoadModel, ModelEntry
+from draggan_engine.server.messages import ExportFile, LoadModel, ModelEntry
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.goto import Goto
 from draggan_tui.screens.models import Models

@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingsMap
 from typer.testing import CliRunner
 
 from draggan_engine.protocol.errors import ConfigError, StorageError
-from draggan_engine.protocol.messages import StartDrag
+from draggan_engine.server.messages import StartDrag
 from draggan_tui import app as app_module
 from draggan_tui import cli, engine_client, engine_process
 from draggan_tui.app import DragganApp, Options

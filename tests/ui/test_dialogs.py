@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from draggan_engine.protocol.messages import ModelEntry, ModelsListed
+from draggan_engine.server.messages import ModelEntry, ModelsListed
 from draggan_tui.app import DragganApp
 from draggan_tui.renderables.dialog_hints import dialog_hints
 from draggan_tui.renderables.help_page import HelpTopic, help_page, matching_topics

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draggan_engine.protocol.messages import DragProgress
+from draggan_engine.server.messages import DragProgress
 from draggan_tui.renderables.drag_progress import (
     WIDTH,
     DragCurves,

@@ -10,7 +10,7 @@ import pytest
 from textual.events import Key
 from textual.widgets import Input, Static
 
-from draggan_engine.protocol.messages import (
+from draggan_engine.server.messages import (
     DragProgress,
     DragStarted,
     Export,

@@ -10,7 +10,7 @@ from textual.binding import Binding
 from textual.pilot import Pilot
 
 from draggan_engine.protocol.history import DragPath
-from draggan_engine.protocol.messages import DragRead
+from draggan_engine.server.messages import DragRead
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.key_map import COUNTS, KEYS
 from tests.ui.editing import INFO, FakeEngine, ended, place_pair, ready, status

@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from draggan_engine.protocol.messages import Exported, ExportFile, Exporting, Failed
+from draggan_engine.server.messages import Exported, ExportFile, Exporting, Failed
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.dialogs import Question
 from draggan_tui.screens.export_prompt import ExportPrompt

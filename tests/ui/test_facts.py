@@ -7,7 +7,7 @@ import pytest
 from draggan_engine.protocol.edit import Edit, PointPair
 from draggan_engine.protocol.geometry import Size
 from draggan_engine.protocol.history import DragRecord
-from draggan_engine.protocol.messages import Loading, ModelEntry
+from draggan_engine.server.messages import Loading, ModelEntry
 from draggan_tui.document import Brush
 from draggan_tui.renderables.brief import brief_facts
 from draggan_tui.renderables.drag_outcome import outcome_text, reason_text

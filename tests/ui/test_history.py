@@ -16,7 +16,7 @@ from draggan_engine.protocol.edit import DragSettings, Edit, Mask
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Size, clamp, contains
 from draggan_engine.protocol.history import DraggedPair, DragPath, DragRecord, Entry, History
-from draggan_engine.protocol.messages import ModelInfo
+from draggan_engine.server.messages import ModelInfo
 from draggan_tui.document import Part
 from draggan_tui.timeline import way
 from draggan_tui.workspace import Workspace

@@ -10,7 +10,7 @@ from textual.widgets import OptionList
 
 from draggan_engine.protocol.geometry import convert
 from draggan_engine.protocol.history import DragPath, Entry
-from draggan_engine.protocol.messages import (
+from draggan_engine.server.messages import (
     Command,
     DragEnded,
     DragProgress,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.pilot import Pilot
 
-from draggan_engine.protocol.messages import DragStarted, StopDrag
+from draggan_engine.server.messages import DragStarted, StopDrag
 from draggan_tui.app import DragganApp
 from draggan_tui.config import default_keys
 from draggan_tui.renderables.key_line import KeyHint, key_line, placed_hints

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import draggan_tui
-from draggan_engine.protocol.messages import DragStarted
+from draggan_engine.server.messages import DragStarted
 from draggan_tui.app import DragganApp
 from draggan_tui.config import default_keys
 from draggan_tui.screens.key_map import KEYS

@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from draggan_engine.protocol.messages import DragProgress, DragStarted, Preview, Render
+from draggan_engine.server.messages import DragProgress, DragStarted, Preview, Render
 from draggan_tui.app import DragganApp
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.companion import NO_DRAG, NO_HANDLE, Companion, companion_width

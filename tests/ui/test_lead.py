@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from draggan_engine.protocol.geometry import Point
 from draggan_engine.protocol.history import DraggedPair, Entry
-from draggan_engine.protocol.messages import (
+from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,
     DragStarted,

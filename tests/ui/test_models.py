@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
 from draggan_engine.protocol.history import History
-from draggan_engine.protocol.messages import (
+from draggan_engine.server.messages import (
     Failed,
     ListModels,
     Loading,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from draggan_engine.protocol.edit import Edit, PointPair
-from draggan_engine.protocol.messages import DragStarted, Exported
+from draggan_engine.server.messages import DragStarted, Exported
 from draggan_tui import paths
 from draggan_tui.app import DragganApp
 from draggan_tui.renderables.next_step import next_step

@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
-from draggan_engine.protocol.messages import StartDrag
+from draggan_engine.server.messages import StartDrag
 from draggan_tui import themes
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.dialogs import Help

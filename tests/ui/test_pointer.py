@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from draggan_engine.protocol.edit import Edit
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Size
-from draggan_engine.protocol.messages import Save
+from draggan_engine.server.messages import Save
 from draggan_tui.app import DragganApp
 from draggan_tui.document import Brush, brush, stroke
 from draggan_tui.screens.dialogs import Help

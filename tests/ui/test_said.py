@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 
 from draggan_engine.protocol.history import DragPath
-from draggan_engine.protocol.messages import DragRead
+from draggan_engine.server.messages import DragRead
 from draggan_tui.app import DragganApp
 from draggan_tui.widgets.status import StatusLine
 from tests.ui.editing import INFO, ended, ready, status

@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Size
-from draggan_engine.protocol.messages import DragProgress, DragStarted, ModelLoaded, Preview, Render, Shown, StartDrag
+from draggan_engine.server.messages import DragProgress, DragStarted, ModelLoaded, Preview, Render, Shown, StartDrag
 from draggan_tui.app import DragganApp
 from draggan_tui.renderables.loupe import loupe, loupe_view
 from draggan_tui.renderables.palette import ColorDepth, palette

@@ -13,7 +13,7 @@ from draggan_engine.protocol.edit import DragSettings, Edit
 from draggan_engine.protocol.errors import EditError
 from draggan_engine.protocol.geometry import Size
 from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry, History
-from draggan_engine.protocol.messages import ModelInfo
+from draggan_engine.server.messages import ModelInfo
 from draggan_tui.areas import Area, draw, grow
 from draggan_tui.document import Brush, brush, preview_mask
 from draggan_tui.workspace import MAX_BRUSH, Shape, Workspace

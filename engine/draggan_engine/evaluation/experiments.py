@@ -18,7 +18,7 @@ from draggan_engine.drag.stepper import Start
 from draggan_engine.drag.supervision import ExactMask
 from draggan_engine.networks.pictures import to_uint8
 from draggan_engine.protocol.edit import DragSettings
-from draggan_engine.protocol.messages import ModelInfo
+from draggan_engine.server.messages import ModelInfo
 
 from . import flow as flows
 from .cases import Case, landmark_cases, paired_cases, tracking_cases

@@ -13,9 +13,10 @@ from annotated_types import Ge, Gt, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from draggan_engine.server.messages import ModelInfo
+
 from .edit import Document, DragSettings, Edit
 from .errors import EditError
-from .messages import ModelInfo
 
 LISTED_CHOICES = 4
 """How many choices a range lists; of more it names the first and the last."""

@@ -8,16 +8,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from .protocol.messages import DragProgress, Preview
+from .drag_control import Steering
+from .messages import DragProgress, Preview
 from .queues import Outbox
-from .steering import Steering
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .drag import DragSession, DragStep
-    from .networks.preview_fidelity import PreviewHeights
+    from draggan_engine.drag import DragSession, DragStep
+    from draggan_engine.networks.preview_fidelity import PreviewHeights
 
 log = logging.getLogger("draggan_engine")
 # Where pictures hold a drag up, they may take so much of its time, which slows it by a seventh; and they come at most so

@@ -10,19 +10,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from draggan_engine.checkpoints.catalogue import Model
+from draggan_engine.checkpoints.latents import write_latent
+from draggan_engine.networks.pictures import picture
+from draggan_engine.protocol.edit import Edit
+from draggan_engine.protocol.errors import EditError
+from draggan_engine.protocol.geometry import Point
 from draggan_engine.storage.image_io import write_picture
 from draggan_engine.storage.markers import draw_markers
 from draggan_engine.storage.output_paths import FILMS, LATENTS, PICTURES, check_file
 from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.video import pick, write_film
 
-from .checkpoints.catalogue import Model
-from .checkpoints.latents import write_latent
-from .networks.pictures import picture
-from .protocol.edit import Edit
-from .protocol.errors import EditError
-from .protocol.geometry import Point
-from .recording import latent_of, picture_of
+from .drag_runner import latent_of, picture_of
 
 MOST_FRAMES = 150  # of a film: six seconds
 

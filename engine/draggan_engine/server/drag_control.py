@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .protocol.geometry import Point, Size
+from draggan_engine.protocol.geometry import Point, Size
 
 if TYPE_CHECKING:
-    from .drag import DragSession
+    from draggan_engine.drag import DragSession
 
 
 class Steering:

@@ -21,14 +21,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from draggan_engine.checkpoints.library import entries
+from draggan_engine.protocol.edit import Edit
+from draggan_engine.protocol.errors import DragganError, EditError, EngineError
+from draggan_engine.protocol.geometry import Size
 from draggan_engine.storage.image_io import read_mask, write_mask
 from draggan_engine.storage.session_store import SessionStore
 
-from .checkpoints.library import entries
-from .protocol.edit import Edit
-from .protocol.errors import DragganError, EditError, EngineError
-from .protocol.geometry import Size
-from .protocol.messages import (
+from .drag_control import Steering
+from .drag_reporter import DragTeller, preview
+from .messages import (
     HEADER,
     Command,
     DragEnded,
@@ -68,12 +70,10 @@ from .protocol.messages import (
     encode,
 )
 from .queues import Jobs, Outbox, Refresh
-from .steering import Steering
-from .telling import DragTeller, preview
 
 if TYPE_CHECKING:
-    from .checkpoints.catalogue import Model
-    from .networks.preview_fidelity import PreviewHeights
+    from draggan_engine.checkpoints.catalogue import Model
+    from draggan_engine.networks.preview_fidelity import PreviewHeights
 
 log = logging.getLogger("draggan_engine")
 
@@ -222,7 +222,7 @@ class Engine:
     def _start(self, spec: str, latent: Path | None) -> None:
         model = self._load(spec)
         if latent is not None and not self.store.has_given:
-            from .checkpoints.latents import read_latent
+            from draggan_engine.checkpoints.latents import read_latent
 
             self.store.give(read_latent(latent, model.info.num_ws, model.info.w_dim))
         self._use(model)
@@ -236,7 +236,9 @@ class Engine:
         _free_memory()
 
     def _load(self, spec: str) -> Model:
-        from .checkpoints.catalogue import load_model  # torch takes seconds; the reader is at work meanwhile
+        from draggan_engine.checkpoints.catalogue import (
+            load_model,  # torch takes seconds; the reader is at work meanwhile
+        )
 
         return load_model(spec, self.device, paced(self.outbox.send))
 
@@ -265,7 +267,7 @@ class Engine:
             )
 
     def _do(self, model: Model, job: Command | Refresh) -> None:
-        from .recording import write_result
+        from .drag_runner import write_result
 
         match job:
             case Render():
@@ -277,7 +279,7 @@ class Engine:
                 files = write_result(model, self.store, job.edit)
                 self.outbox.send(Exported(files=tuple(map(str, files))))
             case ExportFile():
-                from .exporting import export  # and with it the films' codecs
+                from .export import export  # and with it the films' codecs
 
                 export(
                     model,
@@ -297,13 +299,13 @@ class Engine:
                 raise AssertionError(f"{job} is the reader's")
 
     def _send_preview(self, model: Model, command: Render) -> None:
-        from .recording import picture_of
+        from .drag_runner import picture_of
 
         self.outbox.send(preview(command.request, picture_of(model, self.store, command.edit)))
 
     def _preview_heights(self, model: Model) -> PreviewHeights:
         """Return the heights in which a drag of the model may be shown; they are measured once."""
-        from .networks.preview_fidelity import measure_preview_heights
+        from draggan_engine.networks.preview_fidelity import measure_preview_heights
 
         if self._heights is None:
             self._heights = measure_preview_heights(model.generator)
@@ -311,9 +313,10 @@ class Engine:
         return self._heights
 
     def _run_drag(self, model: Model, command: StartDrag) -> None:
-        from .checkpoints.devices import draws_beside
-        from .drag import DragAtRest, DragStep
-        from .recording import prepare_drag, record_drag
+        from draggan_engine.checkpoints.devices import draws_beside
+        from draggan_engine.drag import DragAtRest, DragStep
+
+        from .drag_runner import prepare_drag, record_drag
 
         if self.store.history is None:
             raise EditError("nothing to drag: place a handle and its target first")
@@ -353,7 +356,7 @@ class Engine:
 
     def _result_image(self, model: Model, edit: Edit) -> Preview | None:
         """Return the image that a drag ended with at full resolution, for the screen; None if it cannot be drawn."""
-        from .recording import picture_of
+        from .drag_runner import picture_of
 
         try:
             return preview(0, picture_of(model, self.store, edit))
@@ -395,7 +398,9 @@ def _short(error: Exception) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m draggan_engine.process", description="Started by the editor.")
+    parser = argparse.ArgumentParser(
+        prog="python -m draggan_engine.server.server", description="Started by the editor."
+    )
     parser.add_argument("--fd", type=int, required=True, help="an open socket to the client")
     parser.add_argument("--model", required=True)
     parser.add_argument("--device", default="auto")

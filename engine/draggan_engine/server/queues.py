@@ -6,7 +6,7 @@ import socket
 import threading
 from collections import deque
 
-from .protocol.messages import LOSSY, Command, Event, Export, ExportFile, Preview, Render, encode
+from .messages import LOSSY, Command, Event, Export, ExportFile, Preview, Render, encode
 
 
 class Outbox:
