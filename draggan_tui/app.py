@@ -97,8 +97,8 @@ class DragganApp(App[None]):
 
     def _open(self, earlier: TakenUp | None) -> None:
         """The editor of an earlier session, or of a new one."""
-        from draggan_engine.protocol.edit import Edit
-        from draggan_engine.protocol.history import History
+        from draggan_engine.core.edit import Edit
+        from draggan_engine.core.history import History
         from draggan_tui.engine_client import EngineClient
         from draggan_tui.screens.editor import EditorScreen
         from draggan_tui.screens.session import EngineLost, EngineSaid

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_engine.protocol.geometry import Size, pixel_box
+from draggan_engine.core.geometry import Size, pixel_box
 
 Area = NDArray[np.bool_]
 Box = tuple[int, int, int, int]

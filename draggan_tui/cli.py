@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 from typer.main import get_group
 
-from draggan_engine.protocol.errors import StorageError
+from draggan_engine.core.errors import StorageError
 from draggan_tui import SCRIPT_MODEL, __version__, cli_bench, cli_config, cli_models, completion
 from draggan_tui.cli_paths import path_parser
 from draggan_tui.friendly import explain, friendly
@@ -237,7 +237,7 @@ def editor(
 
 def _directory_problem(directory: Path) -> str:
     """Why a session could not be written there; the editor then asks for another directory. Empty: it can be written."""
-    from draggan_engine.protocol.errors import StorageError
+    from draggan_engine.core.errors import StorageError
     from draggan_engine.storage.output_paths import check_writable
 
     try:
@@ -320,7 +320,7 @@ def _need_terminal() -> None:
     Raises:
         InputError: the editor would draw into a pipe, or on a terminal without a cursor.
     """
-    from draggan_engine.protocol.errors import InputError
+    from draggan_engine.core.errors import InputError
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError(

@@ -54,7 +54,7 @@ def _open_editor(path: Path) -> None:
     Raises:
         InputError: there is no such editor, or it failed.
     """
-    from draggan_engine.protocol.errors import InputError
+    from draggan_engine.core.errors import InputError
 
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:

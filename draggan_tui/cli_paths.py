@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from draggan_engine.protocol.errors import InputError
+from draggan_engine.core.errors import InputError
 
 
 def path_parser(option: str) -> Callable[[str], Path]:

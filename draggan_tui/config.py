@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from draggan_engine.protocol.errors import ConfigError, StorageError, ThemeError
+from draggan_engine.core.errors import ConfigError, StorageError, ThemeError
 from draggan_tui import DEFAULT_MODEL, paths, themes
 
 Text = Annotated[str, StringConstraints(min_length=1)]

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from draggan_engine.protocol.edit import Edit, Mask, PointPair
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Point, Size, clamp, convert, nearest_pixel, pixel_box
+from draggan_engine.core.edit import Edit, Mask, PointPair
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Point, Size, clamp, convert, nearest_pixel, pixel_box
 
 from .areas import Area, Box, Form, cells_box, draw, grow, shrink
 from .viewport import Window

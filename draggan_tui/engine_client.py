@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from draggan_engine.protocol.errors import EngineError
+from draggan_engine.core.errors import EngineError
 from draggan_engine.server.messages import (
     HEADER,
     Command,

@@ -29,14 +29,14 @@ def _check_working_directory() -> None:
     try:
         Path.cwd()
     except OSError as error:
-        from draggan_engine.protocol.errors import InputError
+        from draggan_engine.core.errors import InputError
 
         raise InputError("the working directory was deleted; change to another one (cd)") from error
 
 
 def explain(error: Exception) -> int:
     """Say in one line on stderr what went wrong; a traceback goes to the log file. Returns the exit status."""
-    from draggan_engine.protocol.errors import DragganError
+    from draggan_engine.core.errors import DragganError
 
     if isinstance(error, DragganError):
         message, status = str(error), error.exit_code

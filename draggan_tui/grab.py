@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Point, Size
 
 from .document import Part, hold_point, move_point
 

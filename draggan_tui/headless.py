@@ -24,12 +24,12 @@ from rich_pixels import HalfcellRenderer, Pixels
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.checkpoints.latents import read_latent
+from draggan_engine.core.edit import ONLY_PINS, Edit, PointPair, check_label
+from draggan_engine.core.errors import DragganError, EditError, StorageError
+from draggan_engine.core.geometry import Size, fit_preview
+from draggan_engine.core.history import Entry
+from draggan_engine.core.setting_fields import SettingField, setting_fields
 from draggan_engine.drag import DragAtRest, DragSession, DragStep
-from draggan_engine.protocol.edit import ONLY_PINS, Edit, PointPair, check_label
-from draggan_engine.protocol.errors import DragganError, EditError, StorageError
-from draggan_engine.protocol.geometry import Size, fit_preview
-from draggan_engine.protocol.history import Entry
-from draggan_engine.protocol.setting_fields import SettingField, setting_fields
 from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag
 from draggan_engine.server.export import export
 from draggan_engine.storage.image_io import read_mask, write_picture

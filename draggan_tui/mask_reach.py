@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.geometry import Point, Size, nearest_pixel
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.geometry import Point, Size, nearest_pixel
 
 BlockedPoint = Literal["handle", "target"]
 

@@ -19,7 +19,7 @@ from draggan_engine.checkpoints import library
 from draggan_engine.checkpoints.download import download
 from draggan_engine.checkpoints.known import KnownModel, known_model, known_models
 from draggan_engine.checkpoints.reading import Progress as Tell
-from draggan_engine.protocol.errors import CheckpointError, OutputError
+from draggan_engine.core.errors import CheckpointError, OutputError
 from draggan_engine.server.messages import ModelInfo
 from draggan_engine.storage.output_paths import check_file, check_writable
 from draggan_tui.renderables.loading import size_text

@@ -11,7 +11,7 @@ from typing import IO
 
 import platformdirs
 
-from draggan_engine.protocol.errors import StorageError
+from draggan_engine.core.errors import StorageError
 from draggan_engine.storage.atomic import atomic_write
 
 APP = "draggan-tui"

@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 from rich_pixels import HalfcellRenderer, Pixels
 
-from draggan_engine.protocol.errors import InputError
-from draggan_engine.protocol.geometry import Size, fit_preview
+from draggan_engine.core.errors import InputError
+from draggan_engine.core.geometry import Size, fit_preview
 from draggan_engine.storage.recent_sessions import recent
 from draggan_engine.storage.session_manifest import SessionFile, read_session
 from draggan_tui.paths import open_command

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from draggan_engine.protocol.errors import StorageError
+from draggan_engine.core.errors import StorageError
 
 _ENCODING_ERRORS = "draggan-tui"
 EXIT_AGAIN = 5.0  # seconds, in which a command cleans up

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from draggan_engine.protocol.errors import CheckpointError, InputError, OutputError
+from draggan_engine.core.errors import CheckpointError, InputError, OutputError
 from draggan_engine.storage.recent_sessions import recent
 from draggan_engine.storage.session_lock import ended_badly, is_ending, is_open
 from draggan_tui.paths import short_path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from draggan_engine.protocol.errors import ThemeError
+from draggan_engine.core.errors import ThemeError
 from draggan_tui import paths
 from draggan_tui.terminal_colors import ColorDepth
 from draggan_tui.xterm_palette import FIRST_FIXED, nearest_number, xterm_colors

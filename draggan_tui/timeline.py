@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.history import DragPath, DragRecord, Entry, History, between
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.history import DragPath, DragRecord, Entry, History, between
 
 Paths = Mapping[int, DragPath]
 """By the number of the drag; only those that have been read."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
-from draggan_engine.protocol.geometry import Point, Size, convert, fit_preview, nearest_pixel, scaled_preview
+from draggan_engine.core.geometry import Point, Size, convert, fit_preview, nearest_pixel, scaled_preview
 
 SCALES = (1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 """Screen pixels to a picture pixel."""

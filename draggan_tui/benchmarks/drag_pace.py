@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from draggan_engine.protocol.errors import BenchmarkError
+from draggan_engine.core.errors import BenchmarkError
 from draggan_tui import SCRIPT_MODEL
 
 from .editor import PAIR, PROGRAM, SEED, TYPED_PAIR, open_editor, shows_picture, until_picture

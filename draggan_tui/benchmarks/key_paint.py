@@ -13,7 +13,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from draggan_engine.protocol.errors import BenchmarkError
+from draggan_engine.core.errors import BenchmarkError
 
 from .pseudo_terminal import PseudoTerminal
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from draggan_engine.protocol.errors import BenchmarkError
+from draggan_engine.core.errors import BenchmarkError
 
 from .processes import alive, children
 

@@ -12,7 +12,7 @@ from rich.measure import Measurement
 from rich.segment import Segment
 from rich.style import Style
 
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.geometry import Size
 from draggan_tui.themes import CanvasColors, Rgb
 from draggan_tui.viewport import Viewport
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.geometry import Point, Size
 from draggan_tui.themes import Rgb
 
 from .facts import ACCENT, MUTED, coordinates, swatch

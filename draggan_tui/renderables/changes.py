@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.history import Entry, History
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.history import Entry, History
 from draggan_tui.timeline import Paths, Place, way
 
 

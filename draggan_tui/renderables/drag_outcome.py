@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draggan_engine.protocol.history import DragRecord
+from draggan_engine.core.history import DragRecord
 
 from .changes import counted
 from .facts import seconds_text

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from textual.content import Content
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.geometry import Point, Size
 from draggan_engine.server.messages import ModelInfo
 from draggan_tui.document import Brush
 from draggan_tui.themes import Rgb

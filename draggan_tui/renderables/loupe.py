@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.core.geometry import Point, Size
 from draggan_tui.renderables.cells import Cells
 from draggan_tui.renderables.overlay import Overlay, compose
 from draggan_tui.renderables.palette import ColorDepth

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draggan_engine.protocol.geometry import Point
+from draggan_engine.core.geometry import Point
 from draggan_tui import document
 from draggan_tui.renderables.overlay import Overlay, PairMark
 from draggan_tui.viewport import Viewport

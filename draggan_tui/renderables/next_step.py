@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draggan_engine.protocol.edit import Edit
+from draggan_engine.core.edit import Edit
 
 
 def next_step(edit: Edit, dragging: bool) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 
 from textual.content import Content
 
-from draggan_engine.protocol.edit import Edit, PointPair
-from draggan_engine.protocol.geometry import Point, distance
+from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.geometry import Point, distance
 from draggan_tui.mask_reach import BlockedPoint
 
 from .facts import ACCENT, MUTED

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from draggan_engine.protocol.geometry import Point, Size, convert, convert_box, nearest_pixel
-from draggan_engine.protocol.resampling import area_means
+from draggan_engine.core.geometry import Point, Size, convert, convert_box, nearest_pixel
+from draggan_engine.core.resampling import area_means
 from draggan_tui.themes import Rgb
 from draggan_tui.viewport import Viewport
 

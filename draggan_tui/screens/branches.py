@@ -11,8 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.history import Entry, History
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.history import Entry, History
 from draggan_tui.pictures import Picture, Pictures
 from draggan_tui.renderables.branch_option import BranchOption, thumbnail
 from draggan_tui.renderables.cells import Cells

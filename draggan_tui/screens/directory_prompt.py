@@ -9,7 +9,7 @@ from pathlib import Path
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from draggan_engine.protocol.errors import InputError, StorageError
+from draggan_engine.core.errors import InputError, StorageError
 from draggan_engine.server.messages import Failed, MoveSession, SessionMoved
 from draggan_engine.storage.output_paths import DEFAULT_OUT, check_output, next_output
 from draggan_tui.engine_client import EngineClient

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from draggan_engine.protocol.edit import Edit
+from draggan_engine.core.edit import Edit
 from draggan_engine.server.messages import Lead, StartDrag, StopDrag
 
 from .session import SessionScreen

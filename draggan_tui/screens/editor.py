@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.events import Key
 
-from draggan_engine.protocol.errors import EditError, ThemeError
+from draggan_engine.core.errors import EditError, ThemeError
 from draggan_engine.server.messages import Export, ExportFile, ListModels, ModelEntry
 from draggan_tui import themes
 from draggan_tui.engine_client import EngineClient

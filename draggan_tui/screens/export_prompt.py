@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from draggan_engine.protocol.edit import Edit
+from draggan_engine.core.edit import Edit
 from draggan_engine.storage.output_paths import FILMS, LATENTS, PICTURES
 from draggan_tui.paths import short_path
 

@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Point, Size, contains
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Point, Size, contains
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.line import Line
 

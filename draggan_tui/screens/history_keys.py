@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from draggan_engine.protocol.history import DragPath
+from draggan_engine.core.history import DragPath
 from draggan_engine.server.messages import ReadDrag
 from draggan_tui.engine_client import EngineClient
 from draggan_tui.renderables.changes import branch_text, change_text, place_text

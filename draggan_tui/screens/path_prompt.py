@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from draggan_engine.protocol.errors import StorageError
+from draggan_engine.core.errors import StorageError
 from draggan_engine.storage.output_paths import check_writable
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.line import Line

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Point
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Point
 from draggan_tui import document
 from draggan_tui.document import Part
 from draggan_tui.viewport import Viewport

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from textual.message import Message
 
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Point, Size
-from draggan_engine.protocol.history import DragPath, DragRecord
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Point, Size
+from draggan_engine.core.history import DragPath, DragRecord
 from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,

@@ -10,9 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.setting_fields import LISTED_CHOICES, SettingField, setting_fields, value_text
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.setting_fields import LISTED_CHOICES, SettingField, setting_fields, value_text
 from draggan_engine.server.messages import ModelInfo
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.line import Line

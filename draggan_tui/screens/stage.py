@@ -10,8 +10,8 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.geometry import Point, Size
 from draggan_engine.server.messages import Loading
 from draggan_tui import paths
 from draggan_tui.mask_reach import mask_conflicts

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.geometry import Region
 from textual.message import Message
 
-from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.core.geometry import Point, Size
 from draggan_tui.renderables.cells import Cells
 from draggan_tui.renderables.compare import ComparedImages
 from draggan_tui.renderables.overlay import Overlay, compose

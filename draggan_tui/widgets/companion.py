@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.core.geometry import Point, Size
 from draggan_tui.widgets.lines import Lines
 from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.start_image import StartImage

@@ -12,8 +12,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.geometry import Point, Size
 from draggan_engine.server.messages import DragProgress
 from draggan_tui.mask_reach import BlockedPoint
 from draggan_tui.renderables.drag_progress import DragCurves, drag_lines, progress_text

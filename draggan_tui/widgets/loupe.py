@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.core.geometry import Point, Size
 from draggan_tui.renderables.cells import Cells
 from draggan_tui.renderables.loupe import loupe
 from draggan_tui.themes import CanvasColors, Rgb

@@ -7,8 +7,8 @@ The screen calls them, then shows the state and tells the engine what is new.
 
 from __future__ import annotations
 
-from draggan_engine.protocol.edit import Edit, check_label
-from draggan_engine.protocol.history import History
+from draggan_engine.core.edit import Edit, check_label
+from draggan_engine.core.history import History
 from draggan_engine.server.messages import ModelInfo
 from draggan_tui.timeline import Place
 

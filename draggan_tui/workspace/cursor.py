@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draggan_engine.protocol.geometry import Point, Size, convert
+from draggan_engine.core.geometry import Point, Size, convert
 from draggan_tui import document
 
 from .state import State

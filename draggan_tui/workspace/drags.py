@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import distance
-from draggan_engine.protocol.history import Entry
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import distance
+from draggan_engine.core.history import Entry
 from draggan_tui.timeline import Place
 
 from .state import State

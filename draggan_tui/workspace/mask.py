@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from draggan_engine.protocol.edit import Mask
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.edit import Mask
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Size
 from draggan_tui import document
 from draggan_tui.areas import Area
 

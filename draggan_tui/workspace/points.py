@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Size, clamp
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Size, clamp
 from draggan_tui import document
 from draggan_tui.document import Part
 from draggan_tui.grab import Grab

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Point, Size, convert, nearest_pixel
-from draggan_engine.protocol.history import DragPath, History
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Point, Size, convert, nearest_pixel
+from draggan_engine.core.history import DragPath, History
 from draggan_engine.server.messages import ModelInfo
 from draggan_tui.areas import Form
 from draggan_tui.document import Brush

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draggan_engine.protocol.errors import EditError
+from draggan_engine.core.errors import EditError
 from draggan_tui import document
 from draggan_tui.timeline import Place, nearest_drag, unread
 

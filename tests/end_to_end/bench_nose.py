@@ -32,12 +32,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.core.edit import DragSettings
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.render import nearest
 from draggan_engine.critters.scene import build_scene, latent_of_seed
 from draggan_engine.drag import DragEnd, DragSession
 from draggan_engine.networks import pictures
-from draggan_engine.protocol.edit import DragSettings
 
 Picture = NDArray[np.uint8]
 Point = tuple[float, float]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.protocol.errors import BenchmarkError
+from draggan_engine.core.errors import BenchmarkError
 from draggan_tui.benchmarks import drag_pace, frame_cost, screen
 from draggan_tui.benchmarks.drag_pace import drag_headless
 from draggan_tui.benchmarks.figures import median_ratio, percentile, verdict

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
-from draggan_engine.protocol.history import History
+from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
+from draggan_engine.core.history import History
 from draggan_engine.server.messages import DragEnded, ModelLoaded, Quit, Resumed, Save, Saved, StartDrag
 from draggan_engine.storage.session_lock import NAME
 from draggan_engine.storage.session_manifest import read_history, read_session

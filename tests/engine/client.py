@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.history import History
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.history import History
 from draggan_engine.server.messages import (
     HEADER,
     Command,

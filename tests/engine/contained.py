@@ -22,7 +22,7 @@ import torch
 
 from draggan_engine.checkpoints import catalogue
 from draggan_engine.checkpoints.latents import read_latent
-from draggan_engine.protocol.errors import CheckpointError
+from draggan_engine.core.errors import CheckpointError
 from tests.patience import PATIENCE
 
 SECONDS = 60.0  # of a slow processor, for all that is done with a file; a usual one takes less than a second

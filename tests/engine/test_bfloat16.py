@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.drag import DragEnd, DragSession, stepper
 from draggan_engine.networks.config import StyleGAN3Config
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
-from draggan_engine.protocol.edit import DragSettings, Edit, PointPair
 from draggan_engine.server.messages import DragEnded, DragStarted, ModelLoaded
 from draggan_engine.storage.session_manifest import read_history, read_session
 from tests.engine.client import Engine

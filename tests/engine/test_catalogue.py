@@ -18,11 +18,11 @@ from draggan_engine.checkpoints.library import bundled_models
 from draggan_engine.checkpoints.native import save_native
 from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import GeneratorPart
+from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.errors import CheckpointError, DeviceError
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.synthesis import SynthesisResult
-from draggan_engine.protocol.edit import DragSettings
-from draggan_engine.protocol.errors import CheckpointError, DeviceError
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 

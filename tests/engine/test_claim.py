@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.protocol.edit import Edit, PointPair
-from draggan_engine.protocol.errors import OutputError
-from draggan_engine.protocol.history import Entry
+from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.errors import OutputError
+from draggan_engine.core.history import Entry
 from draggan_engine.server.messages import Failed, Quit, Saved
 from draggan_engine.storage import session_lock
 from draggan_engine.storage.recent_sessions import recent

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from draggan_engine.checkpoints import devices
-from draggan_engine.checkpoints.cpu_quota import usable_processors
+from draggan_engine.core.cpu_quota import usable_processors
 
 
 @pytest.fixture(autouse=True)

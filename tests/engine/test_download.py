@@ -25,7 +25,7 @@ import pytest
 
 from draggan_engine.checkpoints import transfer as module
 from draggan_engine.checkpoints.download import Downloaded, download
-from draggan_engine.protocol.errors import DownloadError, DragganError, InputError, StorageError
+from draggan_engine.core.errors import DownloadError, DragganError, InputError, StorageError
 from tests.patience import PATIENCE
 
 MIB = 1 << 20

@@ -11,6 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Point, Size
 from draggan_engine.drag import DragEnd, DragSession, DragStep
 from draggan_engine.drag.sampling import sample, sample_windows, square
 from draggan_engine.drag.supervision import AveragedMask, ExactMask, motion_loss, shift_towards
@@ -18,9 +21,6 @@ from draggan_engine.drag.tracking import track
 from draggan_engine.networks.features import FeatureWindows, LocalMaps
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed, picture
-from draggan_engine.protocol.edit import DragSettings
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Point, Size
 from tests.tiny import random_generator
 
 PICTURE = Size(32, 32)

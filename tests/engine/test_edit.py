@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
-from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair, check_label
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair, check_label
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Size
 
 PICTURE = Size(128, 128)
 PAIR = PointPair(handle=(10, 10), target=(20, 10))

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.core.errors import EngineError, InputError
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.landmarks import LANDMARKS
 from draggan_engine.drag import stepper
@@ -39,7 +40,6 @@ from draggan_engine.evaluation.rows import (
 )
 from draggan_engine.evaluation.runner import run
 from draggan_engine.networks.pictures import picture
-from draggan_engine.protocol.errors import EngineError, InputError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 METHODS = ("no edit", "drag", "no tracking", "optical flow")

@@ -11,9 +11,9 @@ from PIL import Image, ImageSequence
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.checkpoints.latents import read_latent
-from draggan_engine.protocol.edit import Edit, PointPair
-from draggan_engine.protocol.errors import EditError, InputError, OutputError
-from draggan_engine.protocol.history import Entry, between
+from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.errors import EditError, InputError, OutputError
+from draggan_engine.core.history import Entry, between
 from draggan_engine.server.drag_runner import DragRecorded, latent_of, picture_of, prepare_drag, record_drag
 from draggan_engine.server.export import MOST_FRAMES, export
 from draggan_engine.storage.session_store import SessionStore

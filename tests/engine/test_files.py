@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
-from draggan_engine.protocol.errors import EditError, InputError, OutputError, StorageError
-from draggan_engine.protocol.geometry import Size
-from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry
+from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
+from draggan_engine.core.errors import EditError, InputError, OutputError, StorageError
+from draggan_engine.core.geometry import Size
+from draggan_engine.core.history import DraggedPair, DragRecord, Entry
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.image_io import read_mask, write_mask, write_picture
 from draggan_engine.storage.output_paths import check_output, next_output, session_name

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.errors import OutputError, StorageError
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.errors import OutputError, StorageError
 from draggan_engine.storage.image_io import write_picture
 from draggan_engine.storage.output_paths import FILMS
 from draggan_engine.storage.video import FPS, HOLD, pick, write_film

@@ -8,16 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest import approx
 
-from draggan_engine.protocol.geometry import (
-    Size,
-    clamp,
-    contains,
-    convert,
-    fit_preview,
-    nearest_pixel,
-    pixel_box,
-    rescale,
-)
+from draggan_engine.core.geometry import Size, clamp, contains, convert, fit_preview, nearest_pixel, pixel_box, rescale
 
 sizes = st.builds(Size, st.integers(1, 2048), st.integers(1, 2048))
 coordinates = st.floats(-10, 3000, allow_nan=False)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from draggan_engine.core.edit import DragSettings
 from draggan_engine.drag import graph
 from draggan_engine.drag import stepper as stepping
 from draggan_engine.drag.graph import aside, recorded
@@ -18,7 +19,6 @@ from draggan_engine.drag.stepper import RECORD_AFTER, Start, Stepper
 from draggan_engine.drag.supervision import AveragedMask, ExactMask
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
-from draggan_engine.protocol.edit import DragSettings
 from tests.tiny import random_generator
 
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_steps=8)

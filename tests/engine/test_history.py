@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draggan_engine.protocol.edit import DragSettings, Edit, PointPair
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Point
-from draggan_engine.protocol.history import DraggedPair, DragPath, DragRecord, Entry, History, between
+from draggan_engine.core.edit import DragSettings, Edit, PointPair
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Point
+from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry, History, between
 
 PAIR = PointPair(handle=(10, 10), target=(20, 10))
 OFF = PointPair(handle=(1, 1), target=(2, 2), enabled=False)

@@ -13,7 +13,7 @@ from torch import Tensor
 from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.checkpoints.foreign import read_root
 from draggan_engine.checkpoints.stand_ins import ArrayRecord, PersistentObject
-from draggan_engine.protocol.errors import CheckpointError
+from draggan_engine.core.errors import CheckpointError
 from tests.engine.assembler import (
     PROTO,
     STOP,

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from draggan_engine.checkpoints.foreign import read_root
-from draggan_engine.protocol.errors import CheckpointError
+from draggan_engine.core.errors import CheckpointError
 from tests.engine.assembler import (
     PROTO,
     STOP,

@@ -15,9 +15,9 @@ import torch
 
 from draggan_engine.checkpoints.catalogue import convert, load_model
 from draggan_engine.checkpoints.library import cached_copy
+from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, StyleGAN3Config
 from draggan_engine.networks.generator import Generator
-from draggan_engine.protocol.errors import CheckpointError
 from tests.engine.assembler import (
     PROTO,
     STOP,

@@ -12,10 +12,10 @@ from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.checkpoints.native import save_native
 from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import GeneratorPart
+from draggan_engine.core.edit import DragSettings
 from draggan_engine.critters import independence
 from draggan_engine.critters.independence import CELL, PARTS, move
 from draggan_engine.critters.landmarks import LANDMARKS
-from draggan_engine.protocol.edit import DragSettings
 from tests.tiny import random_generator
 
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=4, step_size=0.02, max_steps=4)

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
-from draggan_engine.protocol.errors import InputError, StorageError
-from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry, History
+from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
+from draggan_engine.core.errors import InputError, StorageError
+from draggan_engine.core.history import DraggedPair, DragRecord, Entry, History
 from draggan_engine.storage.journal import NAME, Journal
 
 Act = Callable[[History], History]

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 from torch import Tensor
 
+from draggan_engine.core.edit import DragSettings, Edit, PointPair
+from draggan_engine.core.geometry import Point
 from draggan_engine.drag import DragAtRest, DragEnd, DragSession, DragStep, stepper
 from draggan_engine.networks.features import FeatureWindows
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
-from draggan_engine.protocol.edit import DragSettings, Edit, PointPair
-from draggan_engine.protocol.geometry import Point
 from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from draggan_engine.protocol.geometry import Point
+from draggan_engine.core.geometry import Point
 from draggan_engine.storage.markers import DARK, HANDLE, LINE, TARGET, draw_markers
 from draggan_tui.themes import CanvasColors
 

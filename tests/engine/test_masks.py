@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Size
 from draggan_engine.storage.image_io import read_mask
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/masks"

@@ -6,9 +6,9 @@ import msgpack
 import numpy as np
 import pytest
 
-from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
-from draggan_engine.protocol.errors import EngineError
-from draggan_engine.protocol.history import DraggedPair, DragPath, DragRecord, Entry
+from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
+from draggan_engine.core.errors import EngineError
+from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry
 from draggan_engine.server.messages import (
     HEADER,
     MAX_MESSAGE,

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.protocol.errors import InputError
+from draggan_engine.core.errors import InputError
 from draggan_engine.server.drag_runner import picture_of
 from draggan_engine.storage.journal import NAME
 from draggan_engine.storage.session_manifest import read_history, read_session

@@ -14,11 +14,11 @@ from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.checkpoints.native import save_native
 from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import DiscriminatorPart, GeneratorPart
+from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.errors import CheckpointError, StorageError
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
-from draggan_engine.protocol.edit import DragSettings
-from draggan_engine.protocol.errors import CheckpointError, StorageError
 from draggan_engine.storage.atomic import atomic_write
 
 SETTINGS = DragSettings(r1=2, r2=5, layers=3, feature_block="b8")

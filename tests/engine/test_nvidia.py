@@ -13,8 +13,8 @@ from draggan_engine.checkpoints import nvidia
 from draggan_engine.checkpoints.foreign import read_root
 from draggan_engine.checkpoints.parts import DiscriminatorPart, GeneratorPart
 from draggan_engine.checkpoints.stand_ins import PersistentObject
+from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.generator import Generator
-from draggan_engine.protocol.errors import CheckpointError
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 PATH = Path("model.pkl")

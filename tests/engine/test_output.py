@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.errors import OutputError, StorageError, storage_advice
-from draggan_engine.protocol.history import History
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.errors import OutputError, StorageError, storage_advice
+from draggan_engine.core.history import History
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.journal import Journal
 from draggan_engine.storage.output_paths import check_output, check_writable

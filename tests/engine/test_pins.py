@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.core.geometry import Point, distance
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.drag import DragEnd, DragSession
 from draggan_engine.networks.pictures import latent_of_seed, picture
-from draggan_engine.protocol.geometry import Point, distance
 
 
 @pytest.fixture(scope="module")

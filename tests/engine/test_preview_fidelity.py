@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.core.geometry import Size
+from draggan_engine.core.resampling import area_means
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.preview_fidelity import (
@@ -15,8 +17,6 @@ from draggan_engine.networks.preview_fidelity import (
     mean_difference,
     measure_preview_heights,
 )
-from draggan_engine.protocol.geometry import Size
-from draggan_engine.protocol.resampling import area_means
 from draggan_engine.storage.image_cache import KEPT, ImageCache
 from tests.tiny import random_generator
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from draggan_engine.protocol.edit import Edit, PointPair
-from draggan_engine.protocol.history import Entry
+from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.history import Entry
 from draggan_engine.server.messages import (
     HEADER,
     DragEnded,

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+from draggan_engine.core.edit import Edit, Mask, PointPair
+from draggan_engine.core.history import Entry
 from draggan_engine.networks.generator import Generator
-from draggan_engine.protocol.edit import Edit, Mask, PointPair
-from draggan_engine.protocol.history import Entry
 from draggan_engine.server import server
 from draggan_engine.server.messages import (
     HEADER,

@@ -13,6 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.errors import InputError
 from draggan_engine.evaluation import report, statistics
 from draggan_engine.evaluation.plots import MISSING, Panel, band_of, plot_bars, plot_curves, plot_settings
 from draggan_engine.evaluation.report import in_order, own_value, table, write_report
@@ -38,8 +40,6 @@ from draggan_engine.evaluation.statistics import (
     mean_of,
     ratio_of,
 )
-from draggan_engine.protocol.edit import DragSettings
-from draggan_engine.protocol.errors import InputError
 from draggan_engine.storage.markers import HANDLE, LINE, TARGET
 
 SETTINGS = DragSettings(r1=1.5, r2=6, step_size=0.05, feature_block="b32")

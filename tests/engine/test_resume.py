@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
-from draggan_engine.protocol.edit import Edit, PointPair
-from draggan_engine.protocol.errors import InputError
-from draggan_engine.protocol.history import Entry
+from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.errors import InputError
+from draggan_engine.core.history import Entry
 from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag
 from draggan_engine.server.messages import (
     DragEnded,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from draggan_engine.protocol.edit import DragSettings
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.setting_fields import setting_fields, value_text
+from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.setting_fields import setting_fields, value_text
 from tests.ui.editing import INFO
 
 

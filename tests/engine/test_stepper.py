@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from draggan_engine.core.edit import DragSettings
 from draggan_engine.drag import stepper
 from draggan_engine.drag.stepper import Start, Stepper
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
-from draggan_engine.protocol.edit import DragSettings
 from tests.tiny import random_generator
 
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02)

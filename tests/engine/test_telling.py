@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from draggan_engine.core.geometry import Size
 from draggan_engine.drag import DragStep
 from draggan_engine.networks.preview_fidelity import PreviewHeights
-from draggan_engine.protocol.geometry import Size
 from draggan_engine.server import drag_reporter
 from draggan_engine.server.drag_control import Steering
 from draggan_engine.server.drag_reporter import PREVIEW_INTERVAL, PREVIEW_SHARE, PROGRESS_INTERVAL, DragTeller

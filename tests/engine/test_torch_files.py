@@ -18,7 +18,7 @@ from torch import Tensor
 from draggan_engine.checkpoints import torch_storage
 from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.checkpoints.foreign import read_root
-from draggan_engine.protocol.errors import CheckpointError
+from draggan_engine.core.errors import CheckpointError
 from tests.engine.nvidia_files import write_pti
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "checkpoints"

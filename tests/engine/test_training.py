@@ -17,6 +17,7 @@ from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.checkpoints.native import save_native
 from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import GeneratorPart
+from draggan_engine.core.edit import DragSettings
 from draggan_engine.critters import card, close_ups, export, independence, teaching, train
 from draggan_engine.critters import trainer as training
 from draggan_engine.critters.export import settings_for, shortened
@@ -35,7 +36,6 @@ from draggan_engine.critters.trainer import JITTER, MEANS_OF, Progress, Trainer
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
-from draggan_engine.protocol.edit import DragSettings
 
 TOY = Preset(
     name="toy",

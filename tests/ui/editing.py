@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.pilot import Pilot
 
-from draggan_engine.protocol.edit import DragSettings, Edit
-from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry, History
+from draggan_engine.core.edit import DragSettings, Edit
+from draggan_engine.core.history import DraggedPair, DragRecord, Entry, History
 from draggan_engine.server.messages import (
     Command,
     DragEnded,

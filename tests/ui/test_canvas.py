@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.selection import SELECT_ALL
 from textual.widgets import Static
 
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.geometry import Size
 from draggan_tui.renderables import strip as strip_module
 from draggan_tui.renderables.cells import Cells
 from draggan_tui.renderables.halfblocks import encode

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from textual.binding import Binding, BindingsMap
 from typer.testing import CliRunner
 
-from draggan_engine.protocol.errors import ConfigError, StorageError
+from draggan_engine.core.errors import ConfigError, StorageError
 from draggan_engine.server.messages import StartDrag
 from draggan_tui import app as app_module
 from draggan_tui import cli, engine_client, engine_process

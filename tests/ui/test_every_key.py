@@ -9,7 +9,7 @@ import pytest
 from textual.binding import Binding
 from textual.pilot import Pilot
 
-from draggan_engine.protocol.history import DragPath
+from draggan_engine.core.history import DragPath
 from draggan_engine.server.messages import DragRead
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.key_map import COUNTS, KEYS

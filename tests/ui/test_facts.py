@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from draggan_engine.protocol.edit import Edit, PointPair
-from draggan_engine.protocol.geometry import Size
-from draggan_engine.protocol.history import DragRecord
+from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.geometry import Size
+from draggan_engine.core.history import DragRecord
 from draggan_engine.server.messages import Loading, ModelEntry
 from draggan_tui.document import Brush
 from draggan_tui.renderables.brief import brief_facts

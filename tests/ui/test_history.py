@@ -12,10 +12,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from draggan_engine.protocol.edit import DragSettings, Edit, Mask
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Size, clamp, contains
-from draggan_engine.protocol.history import DraggedPair, DragPath, DragRecord, Entry, History
+from draggan_engine.core.edit import DragSettings, Edit, Mask
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Size, clamp, contains
+from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry, History
 from draggan_engine.server.messages import ModelInfo
 from draggan_tui.document import Part
 from draggan_tui.timeline import way

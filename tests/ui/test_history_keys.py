@@ -8,8 +8,8 @@ from rich.console import Console
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
-from draggan_engine.protocol.geometry import convert
-from draggan_engine.protocol.history import DragPath, Entry
+from draggan_engine.core.geometry import convert
+from draggan_engine.core.history import DragPath, Entry
 from draggan_engine.server.messages import (
     Command,
     DragEnded,

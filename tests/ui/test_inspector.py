@@ -9,7 +9,7 @@ from textual.app import App, ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
-from draggan_engine.protocol.edit import Edit, PointPair
+from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.server.messages import DragProgress
 from draggan_tui.widgets import inspector as inspector_module
 from draggan_tui.widgets.inspector import Inspector

@@ -6,8 +6,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from draggan_engine.protocol.geometry import Point
-from draggan_engine.protocol.history import DraggedPair, Entry
+from draggan_engine.core.geometry import Point
+from draggan_engine.core.history import DraggedPair, Entry
 from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.geometry import Size
 from draggan_tui.renderables.marks import overlay_of
 from draggan_tui.renderables.overlay import PairMark
 from draggan_tui.viewport import Viewport

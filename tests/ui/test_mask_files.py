@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from draggan_engine.protocol.edit import Mask
+from draggan_engine.core.edit import Mask
 from draggan_engine.server.messages import Failed, LoadMask, MaskLoaded, MaskSaved, SaveMask
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.dialogs import Question

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
-from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
+from draggan_engine.core.geometry import Point, Size
 from draggan_tui.mask_reach import BlockedPoint, conflict_text, mask_conflicts
 
 IMAGE = Size(40, 30)

@@ -6,7 +6,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
-from draggan_engine.protocol.history import History
+from draggan_engine.core.history import History
 from draggan_engine.server.messages import (
     Failed,
     ListModels,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.protocol.edit import Edit, PointPair
+from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.server.messages import DragStarted, Exported
 from draggan_tui import paths
 from draggan_tui.app import DragganApp

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from textual import events
 from textual.pilot import Pilot
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Size
 from draggan_engine.server.messages import Save
 from draggan_tui.app import DragganApp
 from draggan_tui.document import Brush, brush, stroke

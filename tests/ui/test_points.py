@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from draggan_engine.protocol.edit import Edit, PointPair
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Point, Size, clamp, distance
+from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Point, Size, clamp, distance
 from draggan_engine.server.messages import DragProgress, Save
 from draggan_tui.app import DragganApp
 from draggan_tui.document import SAME_PLACE, Part, duplicate, move_point, toggle_pair

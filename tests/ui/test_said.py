@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 
-from draggan_engine.protocol.history import DragPath
+from draggan_engine.core.history import DragPath
 from draggan_engine.server.messages import DragRead
 from draggan_tui.app import DragganApp
 from draggan_tui.widgets.status import StatusLine

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.app import App
 
-from draggan_engine.protocol.errors import ThemeError
+from draggan_engine.core.errors import ThemeError
 from draggan_tui.themes import CanvasColors, PaletteNumbers, available, bundled, load
 from draggan_tui.xterm_palette import chroma, oklab, xterm_colors
 

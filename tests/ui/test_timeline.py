@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rich.cells import cell_len
 
-from draggan_engine.protocol.edit import DragSettings, Edit, Mask, PointPair
-from draggan_engine.protocol.geometry import Point, Size
-from draggan_engine.protocol.history import DraggedPair, DragPath, DragRecord, Entry, History
+from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
+from draggan_engine.core.geometry import Point, Size
+from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry, History
 from draggan_tui.pictures import Pictures
 from draggan_tui.renderables.changes import branch_text, change_text, place_text
 from draggan_tui.renderables.compare import GAIN, ComparedImages, compared

@@ -10,8 +10,8 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Size
 from draggan_engine.server.messages import DragProgress, DragStarted, ModelLoaded, Preview, Render, Shown, StartDrag
 from draggan_tui.app import DragganApp
 from draggan_tui.renderables.loupe import loupe, loupe_view

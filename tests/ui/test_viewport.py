@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from draggan_engine.protocol.edit import Mask
-from draggan_engine.protocol.geometry import Point, Size, fit_preview
+from draggan_engine.core.edit import Mask
+from draggan_engine.core.geometry import Point, Size, fit_preview
 from draggan_tui.areas import draw
 from draggan_tui.document import preview_area, preview_mask
 from draggan_tui.renderables.sampling import color_at, sample

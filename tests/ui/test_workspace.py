@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draggan_engine.protocol.edit import DragSettings, Edit
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Size
-from draggan_engine.protocol.history import DraggedPair, DragRecord, Entry, History
+from draggan_engine.core.edit import DragSettings, Edit
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Size
+from draggan_engine.core.history import DraggedPair, DragRecord, Entry, History
 from draggan_engine.server.messages import ModelInfo
 from draggan_tui.areas import Area, draw, grow
 from draggan_tui.document import Brush, brush, preview_mask

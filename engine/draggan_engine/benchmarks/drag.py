@@ -20,11 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.checkpoints.devices import settle_threads
+from draggan_engine.core.edit import DragSettings, Precision
 from draggan_engine.drag.stepper import RECORD_AFTER, Start, Stepper
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import latent_of_seed
-from draggan_engine.protocol.edit import DragSettings, Precision
 
 from .plain import PlainDrag
 

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.geometry import Point
 from draggan_engine.drag.stepper import Start
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.synthesis import SynthesisResult
-from draggan_engine.protocol.edit import DragSettings
-from draggan_engine.protocol.geometry import Point
 
 
 class PlainDrag:

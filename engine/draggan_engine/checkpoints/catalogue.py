@@ -11,13 +11,13 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
+from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.errors import CheckpointError, StorageError
 from draggan_engine.server.messages import ModelInfo
 
 from ..networks.config import StyleGAN3Config
 from ..networks.discriminator import Discriminator
 from ..networks.generator import Generator
-from ..protocol.edit import DragSettings
-from ..protocol.errors import CheckpointError, StorageError
 from . import native, nvidia, rosinality, tensorflow
 from .default import LARGER, SMALLER, is_quick
 from .devices import resolve_device, settle_threads

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from ..protocol.errors import DeviceError
-from .cpu_quota import usable_processors
+from draggan_engine.core.cpu_quota import usable_processors
+from draggan_engine.core.errors import DeviceError
 
 
 def devices() -> tuple[str, ...]:

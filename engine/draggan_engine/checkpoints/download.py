@@ -23,9 +23,9 @@ from pathlib import Path
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from draggan_engine.core.errors import DownloadError, InputError, StorageError
 from draggan_engine.storage.atomic import atomic_write
 
-from ..protocol.errors import DownloadError, InputError, StorageError
 from .part_file import OtherSum, locked_part, storage
 from .transfer import Progress, fetch, open_client
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..protocol.errors import CheckpointError
+from draggan_engine.core.errors import CheckpointError
+
 from .pickle_machine import RestrictedUnpickler
 from .reading import ByteStream, mapped
 from .stand_ins import (

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import platformdirs
 
+from draggan_engine.core.errors import CheckpointError, StorageError
 from draggan_engine.server.messages import ModelEntry
 
-from ..protocol.errors import CheckpointError, StorageError
 from .known import known_model
 from .native_header import read_info
 from .reading import printable

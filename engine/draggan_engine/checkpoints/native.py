@@ -12,10 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import save, save_file
 from torch import Tensor
 
+from draggan_engine.core.errors import CheckpointError
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.utf8_path import is_utf8
 
-from ..protocol.errors import CheckpointError
 from .native_header import FORMAT, FORMAT_VERSION, NativeConfig, NativeInfo, checked, entry
 from .parts import DiscriminatorPart, GeneratorPart, ModelParts
 from .reading import printable

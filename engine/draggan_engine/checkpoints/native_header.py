@@ -16,11 +16,11 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
+from draggan_engine.core.edit import Document, DragSettings
+from draggan_engine.core.errors import CheckpointError
 from draggan_engine.storage.utf8_path import utf8_path
 
 from ..networks.config import DiscriminatorConfig, GeneratorConfig
-from ..protocol.edit import Document, DragSettings
-from ..protocol.errors import CheckpointError
 from .reading import opened, printable
 
 FORMAT = "draggan-tui"

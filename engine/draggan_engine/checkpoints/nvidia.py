@@ -14,8 +14,9 @@ from typing import cast
 
 from torch import Tensor
 
+from draggan_engine.core.errors import CheckpointError
+
 from ..networks.config import DiscriminatorConfig, StyleGAN2Config, StyleGAN3Config, pyramid_channels
-from ..protocol.errors import CheckpointError
 from .parts import DiscriminatorPart, GeneratorPart, ModelParts, validated
 from .reading import printable
 from .stand_ins import PersistentObject

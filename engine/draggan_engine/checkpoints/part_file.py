@@ -12,9 +12,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from draggan_engine.core.errors import DownloadError, StorageError
 from draggan_engine.storage.atomic import atomic_write
-
-from ..protocol.errors import DownloadError, StorageError
 
 CHUNK = 1 << 20  # bytes held in memory before they go to the disk
 

@@ -11,10 +11,11 @@ import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
+from draggan_engine.core.errors import CheckpointError, DeviceError
+
 from ..networks.config import DiscriminatorConfig, GeneratorConfig
 from ..networks.discriminator import Discriminator
 from ..networks.generator import Generator
-from ..protocol.errors import CheckpointError, DeviceError
 from .reading import printable
 
 FAMILIES = {"stylegan2": "StyleGAN2", "stylegan3": "StyleGAN3"}

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-from ..protocol.errors import CheckpointError
+from draggan_engine.core.errors import CheckpointError
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and of how much."""

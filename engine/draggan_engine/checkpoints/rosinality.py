@@ -11,7 +11,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..protocol.errors import CheckpointError
+from draggan_engine.core.errors import CheckpointError
+
 from .parts import ModelParts
 from .reading import printable
 from .shapes import stylegan2_part

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from draggan_engine.core.errors import CheckpointError
+
 from ..networks.config import StyleGAN2Config
 from ..networks.ops import resample_kernel
-from ..protocol.errors import CheckpointError
 from .parts import GeneratorPart, validated
 
 _BLOCK = re.compile(r"synthesis\.b([0-9]{1,4})\.conv1\.weight")

@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..protocol.errors import CheckpointError
+from draggan_engine.core.errors import CheckpointError
+
 from .parts import ModelParts
 from .reading import printable
 from .shapes import stylegan2_part

@@ -11,8 +11,8 @@ from torch import Tensor
 from draggan_engine.checkpoints.native import save_native
 from draggan_engine.checkpoints.native_header import NativeInfo
 from draggan_engine.checkpoints.parts import DiscriminatorPart, GeneratorPart
+from draggan_engine.core.edit import DragSettings
 from draggan_engine.networks.generator import Generator
-from draggan_engine.protocol.edit import DragSettings
 
 from .figures import HELD_OUT, pictures_of
 from .presets import PRESETS

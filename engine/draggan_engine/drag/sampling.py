@@ -11,9 +11,9 @@ import math
 import torch
 from torch import Tensor
 
+from draggan_engine.core.geometry import Point, Size, rescale
 from draggan_engine.networks.features import FeatureWindows
 from draggan_engine.networks.windows import Box
-from draggan_engine.protocol.geometry import Point, Size, rescale
 
 ROUNDING = 1e-2  # px
 

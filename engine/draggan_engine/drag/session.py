@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.geometry import Point, distance
+from draggan_engine.core.history import Reason
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import to_uint8
-from draggan_engine.protocol.edit import DragSettings
-from draggan_engine.protocol.geometry import Point, distance
-from draggan_engine.protocol.history import Reason
 
 from .graph import aside
 from .stepper import Start, Stepper, why_not_bfloat16

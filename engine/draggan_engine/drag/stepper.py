@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.profiler import record_function
 
+from draggan_engine.core.edit import DragSettings, check_mask
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Point, Size
 from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_engine.networks.features import FeatureWindows, feature_source
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.stylegan2 import StyleGAN2Synthesis
 from draggan_engine.networks.windows import Box
-from draggan_engine.protocol.edit import DragSettings, check_mask
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Point, Size
 
 from .graph import recorded
 from .sampling import box_under, sample_windows

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from draggan_engine.core.geometry import Size
 from draggan_engine.networks.features import FeatureWindows
-from draggan_engine.protocol.geometry import Size
 
 from .sampling import on_picture, sample_windows, square
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from draggan_engine.core.edit import Norm
+from draggan_engine.core.geometry import Size
 from draggan_engine.networks.features import FeatureWindows
-from draggan_engine.protocol.edit import Norm
-from draggan_engine.protocol.geometry import Size
 
 from .sampling import on_picture, sample_windows, square
 

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.catalogue import Model
 from draggan_engine.checkpoints.library import bundled_models
+from draggan_engine.core.errors import InputError
+from draggan_engine.core.geometry import Point
 from draggan_engine.critters.anatomy import SIDES
 from draggan_engine.critters.landmarks import LANDMARKS
 from draggan_engine.critters.scene import NUMBERS, Z_DIM, build_scene, latent_of_seed, to_pixels
@@ -22,8 +24,6 @@ from draggan_engine.critters.species import MARKINGS, SPECIES
 from draggan_engine.drag.stepper import Start
 from draggan_engine.networks.pictures import latent_of_seed as latent_in
 from draggan_engine.networks.pictures import picture
-from draggan_engine.protocol.errors import InputError
-from draggan_engine.protocol.geometry import Point
 
 from . import flow as flows
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from draggan_engine.protocol.errors import InputError
+from draggan_engine.core.errors import InputError
 
 Picture = NDArray[np.uint8]
 Flow = Callable[[Picture, Picture], NDArray[np.float32]]

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.errors import InputError
 from draggan_engine.drag.sampling import sample
 from draggan_engine.drag.stepper import Start, Stepper, Tracking
 from draggan_engine.drag.supervision import AveragedMask, MaskTerm
@@ -18,8 +20,6 @@ from draggan_engine.drag.tracking import track
 from draggan_engine.networks.features import FeatureWindows
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.pictures import to_uint8
-from draggan_engine.protocol.edit import DragSettings
-from draggan_engine.protocol.errors import InputError
 
 from . import flow as flows
 

@@ -14,8 +14,8 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_engine.protocol.edit import DragSettings
-from draggan_engine.protocol.errors import StorageError
+from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.errors import StorageError
 from draggan_engine.storage.atomic import atomic_write
 
 from .plots import MISSING, Band, Panel, available, band_of, plot_bars, plot_curves, plot_settings

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from draggan_engine.protocol.edit import Document, DragSettings
-from draggan_engine.protocol.errors import InputError, StorageError
+from draggan_engine.core.edit import Document, DragSettings
+from draggan_engine.core.errors import InputError, StorageError
 from draggan_engine.storage.atomic import atomic_write
 
 Experiment = Literal["landmarks", "paired", "ablation", "tracking", "mask"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from draggan_engine.protocol.geometry import Point, Size, convert
+from draggan_engine.core.geometry import Point, Size, convert
 from draggan_engine.storage.markers import DARK, HANDLE, LINE, TARGET
 
 from .rows import Row, read_pictures

@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.geometry import Size
 
 from .stylegan2 import Block, BlockConstants, StyleGAN2Synthesis
 from .synthesis import Synthesis

@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_engine.protocol.geometry import Size
-from draggan_engine.protocol.resampling import area_means
+from draggan_engine.core.geometry import Size
+from draggan_engine.core.resampling import area_means
 
 from .generator import Generator
 from .pictures import latent_of_seed, picture

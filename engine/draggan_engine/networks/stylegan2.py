@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.geometry import Size
 
 from .config import StyleGAN2Config
 from .ops import SQRT2, Dense, Kernel, kernel_of, modulated_conv, normal, resample_kernel, upsample2

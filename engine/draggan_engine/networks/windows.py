@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.geometry import Size
 
 PASS = 45
 """Each convolution of a window also costs a pass over the weights: as much as so many pixels' arithmetic. Measured

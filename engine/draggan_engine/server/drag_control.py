@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from draggan_engine.protocol.geometry import Point, Size
+from draggan_engine.core.geometry import Point, Size
 
 if TYPE_CHECKING:
     from draggan_engine.drag import DragSession

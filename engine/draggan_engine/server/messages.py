@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 import msgpack
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from draggan_engine.protocol.edit import Document, DragSettings, Edit, FinitePoint, Mask, Precision
-from draggan_engine.protocol.errors import EngineError
-from draggan_engine.protocol.geometry import Size
-from draggan_engine.protocol.history import DragPath, DragRecord, Entry
+from draggan_engine.core.edit import Document, DragSettings, Edit, FinitePoint, Mask, Precision
+from draggan_engine.core.errors import EngineError
+from draggan_engine.core.geometry import Size
+from draggan_engine.core.history import DragPath, DragRecord, Entry
 
 MAX_MESSAGE = 64 * 1024 * 1024
 HEADER = struct.Struct(">I")

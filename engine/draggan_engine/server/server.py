@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from draggan_engine.checkpoints.library import entries
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.errors import DragganError, EditError, EngineError
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.errors import DragganError, EditError, EngineError
+from draggan_engine.core.geometry import Size
 from draggan_engine.storage.image_io import read_mask, write_mask
 from draggan_engine.storage.session_store import SessionStore
 

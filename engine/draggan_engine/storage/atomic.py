@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from draggan_engine.protocol.errors import StorageError
+from draggan_engine.core.errors import StorageError
 
 
 @contextmanager

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from draggan_engine.protocol.edit import Edit, Mask
-from draggan_engine.protocol.errors import EditError
-from draggan_engine.protocol.geometry import Size
+from draggan_engine.core.edit import Edit, Mask
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Size
 
 from .atomic import atomic_write
 from .output_paths import PICTURES, check_suffix

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.errors import InputError, StorageError
-from draggan_engine.protocol.history import DragRecord, Entry, History
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.errors import InputError, StorageError
+from draggan_engine.core.history import DragRecord, Entry, History
 
 from .atomic import atomic_write, sync_folder
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from draggan_engine.protocol.geometry import Point, Size, rescale
+from draggan_engine.core.geometry import Point, Size, rescale
 
 # As the editor's themes have them, unless they say otherwise.
 HANDLE = (255, 92, 216)

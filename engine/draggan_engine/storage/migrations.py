@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from draggan_engine.protocol.edit import Edit, Mask, PointPair
-from draggan_engine.protocol.history import DragRecord, Entry, History
+from draggan_engine.core.edit import Edit, Mask, PointPair
+from draggan_engine.core.history import DragRecord, Entry, History
 
 VERSION = 3  # of session.json, as it is written now
 

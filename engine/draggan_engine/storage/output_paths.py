@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from draggan_engine.protocol.errors import OutputError, StorageError
+from draggan_engine.core.errors import OutputError, StorageError
 
 if TYPE_CHECKING:
-    from draggan_engine.protocol.edit import Edit
+    from draggan_engine.core.edit import Edit
 
 # The kinds of files that there are, told by their suffix.
 PICTURES = (".png", ".webp")

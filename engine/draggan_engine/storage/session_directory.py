@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from draggan_engine.protocol.errors import OutputError, StorageError
+from draggan_engine.core.errors import OutputError, StorageError
 
 from .atomic import atomic_write, sync_folder
 from .output_paths import DEFAULT_OUT, check_new

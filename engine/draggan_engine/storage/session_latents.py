@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from draggan_engine.protocol.errors import InputError
+from draggan_engine.core.errors import InputError
 
 from .atomic import atomic_write
 from .session_directory import drag_directory, make_directory

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from draggan_engine.protocol.errors import OutputError
+from draggan_engine.core.errors import OutputError
 
 NAME = ".open"
 _LEAVING = b"leaving"

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, ValidationError
 
-from draggan_engine.protocol.edit import Document, DragSettings, Edit, Mask, PointPair
-from draggan_engine.protocol.errors import InputError
-from draggan_engine.protocol.history import DragRecord, History
+from draggan_engine.core.edit import Document, DragSettings, Edit, Mask, PointPair
+from draggan_engine.core.errors import InputError
+from draggan_engine.core.history import DragRecord, History
 
 from .journal import Journal
 from .migrations import VERSION, history_of, migrate

@@ -28,9 +28,9 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_engine.protocol.edit import Edit, Mask
-from draggan_engine.protocol.errors import DragganError, EditError, InputError, StorageError
-from draggan_engine.protocol.history import DragPath, DragRecord, Entry, History
+from draggan_engine.core.edit import Edit, Mask
+from draggan_engine.core.errors import DragganError, EditError, InputError, StorageError
+from draggan_engine.core.history import DragPath, DragRecord, Entry, History
 
 from .atomic import atomic_write
 from .image_cache import ImageCache

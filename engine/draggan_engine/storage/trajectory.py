@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from draggan_engine.protocol.errors import InputError
-from draggan_engine.protocol.geometry import Point
-from draggan_engine.protocol.history import DragPath, DragRecord
+from draggan_engine.core.errors import InputError
+from draggan_engine.core.geometry import Point
+from draggan_engine.core.history import DragPath, DragRecord
 
 from .atomic import atomic_write
 from .utf8_path import utf8_path

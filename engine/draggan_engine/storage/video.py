@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from draggan_engine.checkpoints.cpu_quota import usable_processors
-from draggan_engine.protocol.edit import Edit
+from draggan_engine.core.cpu_quota import usable_processors
+from draggan_engine.core.edit import Edit
 
 from .atomic import atomic_write
 from .image_io import SOURCE_TYPE, origin
