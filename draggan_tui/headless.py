@@ -29,7 +29,7 @@ from draggan_engine.core.errors import DragganError, EditError, StorageError
 from draggan_engine.core.geometry import Size, fit_preview
 from draggan_engine.core.history import Entry
 from draggan_engine.core.setting_fields import SettingField, setting_fields
-from draggan_engine.drag import DragAtRest, DragSession, DragStep
+from draggan_engine.dragging import DragAtRest, DragSession, DragStep
 from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag
 from draggan_engine.server.export import export
 from draggan_engine.storage.image_io import read_mask, write_picture

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import torch
 
-from draggan_engine.benchmarks.drag import Case, Measured, measure
-from draggan_engine.checkpoints.devices import resolve_device
+from draggan_engine.benchmarks.step_cost import Case, Measured, measure
 from draggan_engine.core.edit import Precision
 from draggan_engine.core.errors import InputError
 from draggan_engine.networks.bfloat16 import supports_bfloat16
+from draggan_engine.networks.devices import resolve_device
 
 SIZES = (32, 64, 128, 256, 512, 1024)
 HEADER = (

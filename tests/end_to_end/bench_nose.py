@@ -36,8 +36,8 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.render import nearest
 from draggan_engine.critters.scene import build_scene, latent_of_seed
-from draggan_engine.drag import DragEnd, DragSession
-from draggan_engine.networks import pictures
+from draggan_engine.dragging import DragEnd, DragSession
+from draggan_engine.networks import generate
 
 Picture = NDArray[np.uint8]
 Point = tuple[float, float]
@@ -92,11 +92,11 @@ def drag_as_process(model: Model, seed: int, folder: Path) -> Outcome:
 
 def drag_here(model: Model, seed: int, settings: DragSettings, mask: Picture | None = None) -> Outcome:
     handle, target = request(seed, model.info.height)
-    ws = pictures.latent_of_seed(model.generator, seed, 1.0)
+    ws = generate.latent_of_seed(model.generator, seed, 1.0)
     session = DragSession(model.generator, ws, [(handle, target)], mask, settings)
     *_, end = session.steps()
     assert isinstance(end, DragEnd)
-    pixels = pictures.picture(model.generator, ws), pictures.picture(model.generator, end.ws)
+    pixels = generate.picture(model.generator, ws), generate.picture(model.generator, end.ws)
     return Outcome(seed, handle, target, end.reason, end.step, end.seconds, *pixels)
 
 

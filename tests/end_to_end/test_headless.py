@@ -80,11 +80,11 @@ def test_the_same_request_gives_the_same_picture(dragged: subprocess.CompletedPr
 
 
 def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from draggan_engine.drag import stepper
+    from draggan_engine.dragging import optimizer
 
     losses = iter([1, 1, 1, float("inf")])
-    supervise = stepper.supervision_loss
-    monkeypatch.setattr(stepper, "supervision_loss", lambda *arguments: supervise(*arguments) * next(losses))
+    supervise = optimizer.supervision_loss
+    monkeypatch.setattr(optimizer, "supervision_loss", lambda *arguments: supervise(*arguments) * next(losses))
     status, stdout, _ = run_here(monkeypatch, "drag", "--pair", FAR, "--out", "out", "--json", folder=tmp_path)
     report = json.loads(stdout)
     assert (status, report["reason"], report["steps"]) == (3, "diverged", 3)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from draggan_engine.benchmarks.drag import PARTS, Case, measure
+from draggan_engine.benchmarks.step_cost import PARTS, Case, measure
 from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_tui.benchmarks import drag as bench
 from draggan_tui.benchmarks.drag import HEADER, row

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
-from draggan_engine.drag import DragEnd, DragSession, stepper
+from draggan_engine.dragging import DragEnd, DragSession, optimizer
 from draggan_engine.networks.config import StyleGAN3Config
+from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.server.messages import DragEnded, DragStarted, ModelLoaded
 from draggan_engine.storage.session_manifest import read_history, read_session
 from tests.engine.client import Engine
@@ -63,7 +63,7 @@ def test_emulated_bfloat16_counts_as_none(monkeypatch: pytest.MonkeyPatch, instr
 
 def test_a_drag_falls_back_to_float32_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = random_generator()
-    monkeypatch.setattr(stepper, "supports_bfloat16", lambda _: False)
+    monkeypatch.setattr(optimizer, "supports_bfloat16", lambda _: False)
     drag = session(generator, SETTINGS)
     assert (drag.settings.precision, drag.notice) == ("float32", WHY)
     expected = end_of(session(generator, SETTINGS.model_copy(update={"precision": "float32"})))
@@ -71,13 +71,13 @@ def test_a_drag_falls_back_to_float32_and_says_so(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_drag_uses_bfloat16_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stepper, "supports_bfloat16", lambda _: True)
+    monkeypatch.setattr(optimizer, "supports_bfloat16", lambda _: True)
     drag = session(random_generator(), SETTINGS)
     assert (drag.settings.precision, drag.notice) == ("bfloat16", None)
 
 
 def test_stylegan3_is_dragged_in_float32_whatever_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stepper, "supports_bfloat16", lambda _: True)
+    monkeypatch.setattr(optimizer, "supports_bfloat16", lambda _: True)
     config = StyleGAN3Config(
         resolution=32, z_dim=8, w_dim=8, mapping_layers=1, num_layers=4, channel_base=256, channel_max=8
     )

@@ -13,7 +13,6 @@ import torch
 
 from draggan_engine.checkpoints import default, library
 from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.checkpoints.devices import ALL_THREADS, devices, draws_beside, resolve_device, threads_for
 from draggan_engine.checkpoints.library import bundled_models
 from draggan_engine.checkpoints.native import save_native
 from draggan_engine.checkpoints.native_header import NativeInfo
@@ -21,6 +20,7 @@ from draggan_engine.checkpoints.parts import GeneratorPart
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, DeviceError
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
+from draggan_engine.networks.devices import ALL_THREADS, devices, draws_beside, resolve_device, threads_for
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.synthesis import SynthesisResult
 

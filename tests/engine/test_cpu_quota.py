@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.checkpoints import devices
 from draggan_engine.core.cpu_quota import usable_processors
+from draggan_engine.networks import devices
 
 
 @pytest.fixture(autouse=True)

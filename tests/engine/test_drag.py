@@ -14,13 +14,13 @@ from torch import Tensor
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size
-from draggan_engine.drag import DragEnd, DragSession, DragStep
-from draggan_engine.drag.sampling import sample, sample_windows, square
-from draggan_engine.drag.supervision import AveragedMask, ExactMask, motion_loss, shift_towards
-from draggan_engine.drag.tracking import track
-from draggan_engine.networks.features import FeatureWindows, LocalMaps
+from draggan_engine.dragging import DragEnd, DragSession, DragStep
+from draggan_engine.dragging.feature_sampling import sample, sample_windows, square
+from draggan_engine.dragging.feature_sources import FeatureWindows, LocalMaps
+from draggan_engine.dragging.motion_supervision import AveragedMask, ExactMask, motion_loss, shift_towards
+from draggan_engine.dragging.point_tracking import track
+from draggan_engine.networks.generate import latent_of_seed, picture
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import latent_of_seed, picture
 from tests.tiny import random_generator
 
 PICTURE = Size(32, 32)

@@ -21,7 +21,7 @@ from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.core.errors import EngineError, InputError
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.landmarks import LANDMARKS
-from draggan_engine.drag import stepper
+from draggan_engine.dragging import optimizer
 from draggan_engine.evaluation import metrics, runner
 from draggan_engine.evaluation.cases import FIVE, head_mask, landmark_cases, paired_cases, tracking_cases
 from draggan_engine.evaluation.experiments import run_task, tasks
@@ -39,7 +39,7 @@ from draggan_engine.evaluation.rows import (
     read_rows,
 )
 from draggan_engine.evaluation.runner import run
-from draggan_engine.networks.pictures import picture
+from draggan_engine.networks.generate import picture
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 METHODS = ("no edit", "drag", "no tracking", "optical flow")
@@ -229,7 +229,7 @@ def test_the_ablations_depart_from_the_models_own(critters: Model) -> None:
 def test_a_run_leaves_bfloat16_out_where_it_would_be_float32(
     critters: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, supported: bool
 ) -> None:
-    monkeypatch.setattr(stepper, "supports_bfloat16", lambda _: supported)
+    monkeypatch.setattr(optimizer, "supports_bfloat16", lambda _: supported)
     steps = run(RunFolder(tmp_path, request(critters, ("ablation",), n=1, methods=("drag",))), critters, "cpu")
     first = next(steps)
     steps.close()

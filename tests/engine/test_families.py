@@ -14,10 +14,10 @@ from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.checkpoints.shapes import stylegan2_part
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point, Size, convert
-from draggan_engine.drag import DragEnd, DragSession, DragStep
+from draggan_engine.dragging import DragEnd, DragSession, DragStep
 from draggan_engine.networks.config import StyleGAN2Config, StyleGAN3Config, pyramid_channels
+from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import latent_of_seed
 from tests.engine.nvidia_files import write
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "checkpoints"

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings
-from draggan_engine.drag import graph
-from draggan_engine.drag import stepper as stepping
-from draggan_engine.drag.graph import aside, recorded
-from draggan_engine.drag.stepper import RECORD_AFTER, Start, Stepper
-from draggan_engine.drag.supervision import AveragedMask, ExactMask
+from draggan_engine.dragging import cuda_graph
+from draggan_engine.dragging import optimizer as stepping
+from draggan_engine.dragging.cuda_graph import aside, recorded
+from draggan_engine.dragging.motion_supervision import AveragedMask, ExactMask
+from draggan_engine.dragging.optimizer import RECORD_AFTER, Start, Stepper
+from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import latent_of_seed
 from tests.tiny import random_generator
 
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_steps=8)
@@ -210,13 +210,13 @@ def test_on_a_stream_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "Event", lambda: event)
     monkeypatch.setattr(torch.cuda, "Stream", lambda _, priority: side if priority < 0 else None)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"that of {device}")
-    graph._side.cache_clear()
+    cuda_graph._side.cache_clear()
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: using("the side" if stream is side else "another"))
     work = aside(torch.device("cuda:1"), lambda: said.append("works"))
     assert said == ["recorded on that of cuda:1"]
     work()
     assert said[1:] == ["waits", "the side", "works", "not the side"]
-    graph._side.cache_clear()
+    cuda_graph._side.cache_clear()
 
 
 def test_on_a_cpu_it_is_the_work_itself() -> None:

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.geometry import Point
-from draggan_engine.drag import DragAtRest, DragEnd, DragSession, DragStep, stepper
-from draggan_engine.networks.features import FeatureWindows
+from draggan_engine.dragging import DragAtRest, DragEnd, DragSession, DragStep, optimizer
+from draggan_engine.dragging.feature_sources import FeatureWindows
+from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,
@@ -71,13 +71,13 @@ def until_rest(events: Events) -> list[DragStep]:
 def targets(monkeypatch: pytest.MonkeyPatch) -> list[list[list[float]]]:
     """Where each step has aimed."""
     seen: list[list[list[float]]] = []
-    loss = stepper.supervision_loss
+    loss = optimizer.supervision_loss
 
     def watched(now: FeatureWindows, handles: Tensor, aims: Tensor, *rest: object) -> Tensor:
         seen.append(aims[0].tolist())
         return loss(now, handles, aims, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(stepper, "supervision_loss", watched)
+    monkeypatch.setattr(optimizer, "supervision_loss", watched)
     return seen
 
 

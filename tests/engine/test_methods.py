@@ -13,13 +13,13 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
-from draggan_engine.drag import DragEnd, DragSession
-from draggan_engine.drag.stepper import Start, Stepper
+from draggan_engine.dragging import DragEnd, DragSession
+from draggan_engine.dragging.optimizer import Start, Stepper
 from draggan_engine.evaluation import flow as flows
 from draggan_engine.evaluation import methods
 from draggan_engine.evaluation.methods import METHODS, Drag, advance, available
+from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import latent_of_seed
 from tests.tiny import random_generator
 
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_steps=6)

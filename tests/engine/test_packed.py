@@ -7,16 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from draggan_engine.networks import packed
+from draggan_engine.dragging.feature_sources import LocalMaps
+from draggan_engine.networks import mkldnn_conv
 from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_engine.networks.config import StyleGAN2Config
-from draggan_engine.networks.features import LocalMaps
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.packed import PackedKernel, convolve, convolve_transposed
+from draggan_engine.networks.mkldnn_conv import PackedKernel, convolve, convolve_transposed
 from draggan_engine.networks.windows import Box
 from tests.engine.references import relative
 
-pytestmark = pytest.mark.skipif(not packed.AVAILABLE, reason="this torch has no such operations")
+pytestmark = pytest.mark.skipif(not mkldnn_conv.AVAILABLE, reason="this torch has no such operations")
 
 
 def gradient(y: Tensor, x: Tensor) -> Tensor:
@@ -54,14 +54,14 @@ def test_what_they_do_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not PackedKernel.serves(torch.randn(*shape, 3, 3))
     weight = torch.randn(256, 256, 3, 3)
     assert not PackedKernel.serves(weight.double()) and PackedKernel.serves(weight)
-    monkeypatch.setattr(packed, "AVAILABLE", False)
+    monkeypatch.setattr(mkldnn_conv, "AVAILABLE", False)
     assert not PackedKernel.serves(weight)
 
 
 def test_bfloat16_kernels_are_packed_only_where_the_processor_has_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     weight = torch.randn(256, 256, 3, 3)
     for has_bfloat16 in (True, False):
-        monkeypatch.setattr(packed, "supports_bfloat16", lambda _: has_bfloat16)  # noqa: B023
+        monkeypatch.setattr(mkldnn_conv, "supports_bfloat16", lambda _: has_bfloat16)  # noqa: B023
         assert PackedKernel.serves(weight.bfloat16()) == has_bfloat16
         assert PackedKernel.serves(weight)
 
@@ -71,7 +71,7 @@ def test_features_and_their_gradient_do_not_notice(monkeypatch: pytest.MonkeyPat
     config = StyleGAN2Config(resolution=32, z_dim=8, w_dim=8, mapping_layers=1, channels=(256, 256, 256, 256))
     made = Generator(config).eval().requires_grad_(False)
     sources = [LocalMaps(made.synthesis, "b32", 6)]
-    monkeypatch.setattr(packed, "AVAILABLE", False)
+    monkeypatch.setattr(mkldnn_conv, "AVAILABLE", False)
     sources.append(LocalMaps(made.synthesis, "b32", 6))
     assert [source.constants[1].conv1.kernel.packed is None for source in sources] == [False, True]
     assert LocalMaps(made.synthesis, "b32", 6, entire=True).constants[1].conv1.kernel.packed is None

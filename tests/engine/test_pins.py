@@ -8,8 +8,8 @@ import pytest
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.core.geometry import Point, distance
 from draggan_engine.critters import landmarks_of_seed
-from draggan_engine.drag import DragEnd, DragSession
-from draggan_engine.networks.pictures import latent_of_seed, picture
+from draggan_engine.dragging import DragEnd, DragSession
+from draggan_engine.networks.generate import latent_of_seed, picture
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.benchmarks.plain import PlainDrag
 from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point
-from draggan_engine.drag.stepper import Start, Stepper
-from draggan_engine.drag.supervision import ExactMask
+from draggan_engine.dragging.motion_supervision import ExactMask
+from draggan_engine.dragging.optimizer import Start, Stepper
+from draggan_engine.dragging.reference_drag import PlainDrag
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
 

@@ -12,7 +12,7 @@ from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.history import Entry
-from draggan_engine.drag import DragStep
+from draggan_engine.dragging import DragStep
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
 from draggan_engine.storage.session_store import SessionStore, read_session
 from tests.tiny import save_tiny

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from draggan_engine.core.edit import DragSettings
-from draggan_engine.drag import stepper
-from draggan_engine.drag.stepper import Start, Stepper
+from draggan_engine.dragging import optimizer
+from draggan_engine.dragging.optimizer import Start, Stepper
+from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import latent_of_seed
 from tests.tiny import random_generator
 
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02)
@@ -70,13 +70,13 @@ def test_one_that_breaks_keeps_what_it_had_and_disturbs_no_other(
     together.step()
     alone.step()
     before = together.ws[0].clone(), together.handles[0].clone()
-    loss = stepper.supervision_loss
+    loss = optimizer.supervision_loss
 
     def broken(*arguments: object) -> torch.Tensor:
         return loss(*arguments) * torch.tensor([float("nan"), 1])  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(stepper, "supervision_loss", broken)
+        patch.setattr(optimizer, "supervision_loss", broken)
         _, finite = together.step()
     alone.step()
     assert finite.tolist() == [False, True]

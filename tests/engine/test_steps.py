@@ -12,7 +12,7 @@ from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.history import DraggedPair, DragRecord, Entry
-from draggan_engine.drag import DragStep
+from draggan_engine.dragging import DragStep
 from draggan_engine.server.drag_runner import prepare_drag, record_drag
 from draggan_engine.storage import trajectory
 from draggan_engine.storage.session_store import SessionStore

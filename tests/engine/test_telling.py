@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from draggan_engine.core.geometry import Size
-from draggan_engine.drag import DragStep
+from draggan_engine.dragging import DragStep
 from draggan_engine.networks.preview_fidelity import PreviewHeights
 from draggan_engine.server import drag_reporter
 from draggan_engine.server.drag_control import Steering

@@ -14,12 +14,12 @@ from torch import Tensor
 from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point, Size
-from draggan_engine.drag.sampling import box_under, sample, sample_windows
-from draggan_engine.drag.stepper import Start, Stepper
+from draggan_engine.dragging.feature_sampling import box_under, sample, sample_windows
+from draggan_engine.dragging.feature_sources import FeatureWindows, LocalMaps, WholeMaps, feature_source
+from draggan_engine.dragging.optimizer import Start, Stepper
 from draggan_engine.networks.config import StyleGAN2Config, StyleGAN3Config
-from draggan_engine.networks.features import FeatureWindows, LocalMaps, WholeMaps, feature_source
+from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import latent_of_seed
 from draggan_engine.networks.stylegan2 import Layer
 from draggan_engine.networks.windows import BlockShape, Box, chain, cost, merged, needed, plan, whole
 from tests.engine.references import relative

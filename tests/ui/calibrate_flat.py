@@ -10,7 +10,7 @@ from PIL import Image
 from draggan_engine.checkpoints.catalogue import load_model
 from draggan_engine.core.geometry import Point
 from draggan_engine.critters import landmarks_of_seed
-from draggan_engine.networks.pictures import latent_of_seed, picture
+from draggan_engine.networks.generate import latent_of_seed, picture
 from draggan_tui.texture import FLAT, texture
 
 SEEDS = range(40)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, StorageError
+from draggan_engine.networks.devices import resolve_device, settle_threads
 from draggan_engine.server.messages import ModelInfo
 
 from ..networks.config import StyleGAN3Config
@@ -20,7 +21,6 @@ from ..networks.discriminator import Discriminator
 from ..networks.generator import Generator
 from . import native, nvidia, rosinality, tensorflow
 from .default import LARGER, SMALLER, is_quick
-from .devices import resolve_device, settle_threads
 from .foreign import PICKLE, ZIP, read_root
 from .known import licence_of
 from .library import AUTO, cached_copy, find

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import to_uint8
 
 from .losses import part_weights
 from .numbers import latent_of_seed, numbers_of

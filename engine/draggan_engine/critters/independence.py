@@ -15,8 +15,8 @@ from PIL import Image
 from draggan_engine.checkpoints.catalogue import Model, load_model
 from draggan_engine.core.errors import DragganError
 from draggan_engine.core.geometry import Point, distance
-from draggan_engine.drag import DragEnd, DragSession, DragStep
-from draggan_engine.networks.pictures import latent_of_seed, picture
+from draggan_engine.dragging import DragEnd, DragSession, DragStep
+from draggan_engine.networks.generate import latent_of_seed, picture
 from draggan_engine.storage.markers import draw_markers
 
 from .scene import landmarks_of_seed

@@ -16,9 +16,9 @@ import torch.distributed
 from torch.multiprocessing.spawn import spawn
 
 from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.checkpoints.devices import resolve_device
 from draggan_engine.core.errors import DragganError
 from draggan_engine.networks.config import StyleGAN2Config
+from draggan_engine.networks.devices import resolve_device
 
 from .figures import errors, sample_sheet
 from .growth import grows_into

@@ -21,9 +21,9 @@ from draggan_engine.critters.anatomy import SIDES
 from draggan_engine.critters.landmarks import LANDMARKS
 from draggan_engine.critters.scene import NUMBERS, Z_DIM, build_scene, latent_of_seed, to_pixels
 from draggan_engine.critters.species import MARKINGS, SPECIES
-from draggan_engine.drag.stepper import Start
-from draggan_engine.networks.pictures import latent_of_seed as latent_in
-from draggan_engine.networks.pictures import picture
+from draggan_engine.dragging.optimizer import Start
+from draggan_engine.networks.generate import latent_of_seed as latent_in
+from draggan_engine.networks.generate import picture
 
 from . import flow as flows
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from draggan_engine.checkpoints.catalogue import Model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.critters.landmarks import LANDMARKS
-from draggan_engine.drag.stepper import Start
-from draggan_engine.drag.supervision import ExactMask
-from draggan_engine.networks.pictures import to_uint8
+from draggan_engine.dragging.motion_supervision import ExactMask
+from draggan_engine.dragging.optimizer import Start
+from draggan_engine.networks.generate import to_uint8
 from draggan_engine.server.messages import ModelInfo
 
 from . import flow as flows

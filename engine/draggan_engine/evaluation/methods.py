@@ -13,13 +13,13 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
-from draggan_engine.drag.sampling import sample
-from draggan_engine.drag.stepper import Start, Stepper, Tracking
-from draggan_engine.drag.supervision import AveragedMask, MaskTerm
-from draggan_engine.drag.tracking import track
-from draggan_engine.networks.features import FeatureWindows
+from draggan_engine.dragging.feature_sampling import sample
+from draggan_engine.dragging.feature_sources import FeatureWindows
+from draggan_engine.dragging.motion_supervision import AveragedMask, MaskTerm
+from draggan_engine.dragging.optimizer import Start, Stepper, Tracking
+from draggan_engine.dragging.point_tracking import track
+from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import to_uint8
 
 from . import flow as flows
 

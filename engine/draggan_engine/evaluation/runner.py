@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from draggan_engine.checkpoints.catalogue import Model, load_model
-from draggan_engine.checkpoints.devices import ALL_THREADS, threads_for
 from draggan_engine.core.errors import EngineError
-from draggan_engine.drag.stepper import why_not_bfloat16
+from draggan_engine.dragging.optimizer import why_not_bfloat16
+from draggan_engine.networks.devices import ALL_THREADS, threads_for
 
 from .experiments import BFLOAT16, Task, run_task, tasks
 from .rows import Pictures, Row, RunFolder

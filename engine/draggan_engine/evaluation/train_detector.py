@@ -21,10 +21,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.checkpoints.devices import ALL_THREADS
 from draggan_engine.critters.presets import PRESETS
 from draggan_engine.critters.render import render
 from draggan_engine.critters.scene import NUMBERS, Z_DIM, Scene, build_scene, latent_of_seed, scene_of, to_pixels
+from draggan_engine.networks.devices import ALL_THREADS
 from draggan_engine.networks.generator import Generator
 from draggan_engine.storage.atomic import atomic_write
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .packed import PackedKernel, convolve, convolve_transposed
+from .mkldnn_conv import PackedKernel, convolve, convolve_transposed
 
 SQRT2 = math.sqrt(2.0)
 EPS = 1e-8

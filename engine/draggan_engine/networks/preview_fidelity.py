@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.resampling import area_means
 
+from .generate import latent_of_seed, picture
 from .generator import Generator
-from .pictures import latent_of_seed, picture
 
 CLOSE = 1.5
 """Levels of 255 by which a smaller image may differ from the full one, on average over pixels and channels."""

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from draggan_engine.core.geometry import Size
 
 from .config import StyleGAN2Config
+from .mkldnn_conv import PackedKernel
 from .ops import SQRT2, Dense, Kernel, kernel_of, modulated_conv, normal, resample_kernel, upsample2
-from .packed import PackedKernel
 from .synthesis import NoiseMode, Synthesis, SynthesisResult
 from .windows import BlockShape, Box, Cut, conv_cut, up_cut
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from draggan_engine.core.geometry import Point, Size
 
 if TYPE_CHECKING:
-    from draggan_engine.drag import DragSession
+    from draggan_engine.dragging import DragSession
 
 
 class Steering:

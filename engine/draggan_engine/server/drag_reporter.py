@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from draggan_engine.drag import DragSession, DragStep
+    from draggan_engine.dragging import DragSession, DragStep
     from draggan_engine.networks.preview_fidelity import PreviewHeights
 
 log = logging.getLogger("draggan_engine")

@@ -21,8 +21,8 @@ from draggan_engine.core.edit import Edit, check_label
 from draggan_engine.core.errors import DragganError
 from draggan_engine.core.geometry import distance
 from draggan_engine.core.history import DraggedPair, DragRecord, Entry, Reason
-from draggan_engine.drag import DragAtRest, DragEnd, DragSession, DragStep
-from draggan_engine.networks.pictures import latent_of_seed, picture
+from draggan_engine.dragging import DragAtRest, DragEnd, DragSession, DragStep
+from draggan_engine.networks.generate import latent_of_seed, picture
 from draggan_engine.storage.image_io import write_picture
 from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.trajectory import StepLog

@@ -15,7 +15,7 @@ from draggan_engine.checkpoints.latents import write_latent
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
-from draggan_engine.networks.pictures import picture
+from draggan_engine.networks.generate import picture
 from draggan_engine.storage.image_io import write_picture
 from draggan_engine.storage.markers import draw_markers
 from draggan_engine.storage.output_paths import FILMS, LATENTS, PICTURES, check_file

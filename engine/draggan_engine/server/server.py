@@ -313,8 +313,8 @@ class Engine:
         return self._heights
 
     def _run_drag(self, model: Model, command: StartDrag) -> None:
-        from draggan_engine.checkpoints.devices import draws_beside
-        from draggan_engine.drag import DragAtRest, DragStep
+        from draggan_engine.dragging import DragAtRest, DragStep
+        from draggan_engine.networks.devices import draws_beside
 
         from .drag_runner import prepare_drag, record_drag
 

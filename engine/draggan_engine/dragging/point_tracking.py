@@ -7,9 +7,9 @@ from torch import Tensor
 
 from draggan_engine.core.edit import Norm
 from draggan_engine.core.geometry import Size
-from draggan_engine.networks.features import FeatureWindows
+from draggan_engine.dragging.feature_sources import FeatureWindows
 
-from .sampling import on_picture, sample_windows, square
+from .feature_sampling import on_picture, sample_windows, square
 
 
 @torch.no_grad()

@@ -16,16 +16,16 @@ from torch.profiler import record_function
 from draggan_engine.core.edit import DragSettings, check_mask
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size
+from draggan_engine.dragging.feature_sources import FeatureWindows, feature_source
 from draggan_engine.networks.bfloat16 import supports_bfloat16
-from draggan_engine.networks.features import FeatureWindows, feature_source
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.stylegan2 import StyleGAN2Synthesis
 from draggan_engine.networks.windows import Box
 
-from .graph import recorded
-from .sampling import box_under, sample_windows
-from .supervision import AveragedMask, MaskTerm, fixed_area, supervision_loss
-from .tracking import track
+from .cuda_graph import recorded
+from .feature_sampling import box_under, sample_windows
+from .motion_supervision import AveragedMask, MaskTerm, fixed_area, supervision_loss
+from .point_tracking import track
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 RECORD_AFTER = 10  # steps of the same shapes; a recording takes as long as some eight

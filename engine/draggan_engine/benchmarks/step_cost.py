@@ -19,14 +19,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.checkpoints.devices import settle_threads
 from draggan_engine.core.edit import DragSettings, Precision
-from draggan_engine.drag.stepper import RECORD_AFTER, Start, Stepper
+from draggan_engine.dragging.optimizer import RECORD_AFTER, Start, Stepper
+from draggan_engine.dragging.reference_drag import PlainDrag
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
+from draggan_engine.networks.devices import settle_threads
+from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import latent_of_seed
-
-from .plain import PlainDrag
 
 aten = torch.ops.aten
 DTYPES: Mapping[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point
-from draggan_engine.drag.stepper import Start
+from draggan_engine.dragging.optimizer import Start
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.synthesis import SynthesisResult
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from draggan_engine.core.geometry import Point, Size, rescale
-from draggan_engine.networks.features import FeatureWindows
+from draggan_engine.dragging.feature_sources import FeatureWindows
 from draggan_engine.networks.windows import Box
 
 ROUNDING = 1e-2  # px

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from draggan_engine.core.geometry import Size
-
-from .stylegan2 import Block, BlockConstants, StyleGAN2Synthesis
-from .synthesis import Synthesis
-from .windows import Box, Level, plan, whole
+from draggan_engine.networks.stylegan2 import Block, BlockConstants, StyleGAN2Synthesis
+from draggan_engine.networks.synthesis import Synthesis
+from draggan_engine.networks.windows import Box, Level, plan, whole
 
 
 class FeatureWindows:

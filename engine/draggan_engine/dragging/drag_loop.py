@@ -15,11 +15,11 @@ from torch import Tensor
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point, distance
 from draggan_engine.core.history import Reason
+from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.pictures import to_uint8
 
-from .graph import aside
-from .stepper import Start, Stepper, why_not_bfloat16
+from .cuda_graph import aside
+from .optimizer import Start, Stepper, why_not_bfloat16
 
 
 @dataclass(frozen=True)

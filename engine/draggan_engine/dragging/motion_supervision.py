@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from draggan_engine.core.geometry import Size
-from draggan_engine.networks.features import FeatureWindows
+from draggan_engine.dragging.feature_sources import FeatureWindows
 
-from .sampling import on_picture, sample_windows, square
+from .feature_sampling import on_picture, sample_windows, square
 
 
 def shift_towards(handles: Tensor, targets: Tensor) -> Tensor:
