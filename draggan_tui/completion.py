@@ -8,16 +8,16 @@ from pathlib import Path
 
 def models(incomplete: str) -> list[str]:
     """The models on this machine; the shell's own completion finds files where none begins so."""
-    from draggan_engine.checkpoints import library
+    from draggan_engine.checkpoints import registry
 
-    return _beginning(incomplete, (entry.name for entry in library.entries()))
+    return _beginning(incomplete, (entry.name for entry in registry.entries()))
 
 
 def known_models(incomplete: str) -> list[str]:
     """The public models that `models pull` knows."""
-    from draggan_engine.checkpoints import known
+    from draggan_engine.checkpoints import model_zoo
 
-    return _beginning(incomplete, (model.name for model in known.known_models()))
+    return _beginning(incomplete, (model.name for model in model_zoo.known_models()))
 
 
 def themes(incomplete: str) -> list[str]:

@@ -22,8 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich_pixels import HalfcellRenderer, Pixels
 
-from draggan_engine.checkpoints.catalogue import Model, load_model
-from draggan_engine.checkpoints.latents import read_latent
+from draggan_engine.checkpoints.latent_files import read_latent
+from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import ONLY_PINS, Edit, PointPair, check_label
 from draggan_engine.core.errors import DragganError, EditError, StorageError
 from draggan_engine.core.geometry import Size, fit_preview

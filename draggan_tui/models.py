@@ -15,10 +15,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 from rich.text import Text
 
-from draggan_engine.checkpoints import library
-from draggan_engine.checkpoints.download import download
-from draggan_engine.checkpoints.known import KnownModel, known_model, known_models
-from draggan_engine.checkpoints.reading import Progress as Tell
+from draggan_engine.checkpoints import registry
+from draggan_engine.checkpoints.download.download_file import download
+from draggan_engine.checkpoints.file_io import Progress as Tell
+from draggan_engine.checkpoints.model_zoo import KnownModel, known_model, known_models
 from draggan_engine.core.errors import CheckpointError, OutputError
 from draggan_engine.server.messages import ModelInfo
 from draggan_engine.storage.output_paths import check_file, check_writable
@@ -29,7 +29,7 @@ RECORDED = "checksums.json"
 
 def list_models(*, as_json: bool) -> None:
     """Prints the models on this machine and the table of known ones."""
-    entries = library.entries()
+    entries = registry.entries()
     if as_json:
         known = [model.model_dump(exclude_none=True) for model in known_models()]
         print(json.dumps({"here": [entry.model_dump() for entry in entries], "known": known}))
@@ -76,7 +76,7 @@ def show_info(spec: str, *, as_json: bool) -> None:
     Raises:
         CheckpointError: it cannot be used.
     """
-    from draggan_engine.checkpoints.catalogue import load_model
+    from draggan_engine.checkpoints.loader import load_model
 
     with _progress() as tell:
         model = load_model(spec, "cpu", tell)
@@ -144,16 +144,16 @@ def import_model(path: Path, name: str | None) -> None:
         StorageError: it cannot be written.
     """
     name = name or path.stem
-    out = library.own_path(name)
-    library.find(str(path))
-    library.make_own_folder()
+    out = registry.own_path(name)
+    registry.find(str(path))
+    registry.make_own_folder()
     check_writable(out.parent)
     _convert(str(path), out, name)
     print(f"draggan-tui --model {name}")
 
 
 def _convert(spec: str, out: Path, name: str) -> None:
-    from draggan_engine.checkpoints.catalogue import convert
+    from draggan_engine.checkpoints.loader import convert
 
     with _progress() as tell:
         problem = convert(spec, out, name, tell)
@@ -177,13 +177,13 @@ def pull_model(source: str, sha256: str | None, name: str | None) -> None:
     name = name or (Path(file).stem if known is None else known.name)
     if (other := known_model(name)) is not None and other != known:
         raise CheckpointError(f"{name} is the name of a public checkpoint; give another with --name")
-    suffix = Path(file).suffix if Path(file).suffix in library.SUFFIXES else ".pkl"
-    target = library.pulled_path(name, suffix)
-    library.make_own_folder()
+    suffix = Path(file).suffix if Path(file).suffix in registry.SUFFIXES else ".pkl"
+    target = registry.pulled_path(name, suffix)
+    registry.make_own_folder()
     check_writable(target.parent)
     if known is not None:
         Console(stderr=True).print(Text(f"{known.shows}, {known.home}\nlicence: {known.licence}"), soft_wrap=True)
-    from draggan_engine.checkpoints.catalogue import check
+    from draggan_engine.checkpoints.loader import check
 
     try:
         with _progress() as tell:
@@ -191,7 +191,7 @@ def pull_model(source: str, sha256: str | None, name: str | None) -> None:
                 url,
                 target,
                 sha256=sha256 or (known.sha256 if known else None),
-                recorded=library.own_folder() / RECORDED,
+                recorded=registry.own_folder() / RECORDED,
                 check=check,
                 progress=lambda there, total: tell("downloading", there, total or 0),
             )
@@ -211,7 +211,7 @@ def _address(source: str, known: KnownModel | None) -> str:
         )
     if "://" in source:
         return source
-    if source in library.own_models() or source in library.bundled_models():
+    if source in registry.own_models() or source in registry.bundled_models():
         raise CheckpointError(f"{source}: it is on this machine already: draggan-tui --model {source}")
     raise CheckpointError(f"{source!r}: no known model has that name; see draggan-tui models list, or give a URL")
 

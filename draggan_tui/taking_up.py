@@ -79,14 +79,14 @@ def _outlast_engine(folder: Path) -> None:
 
 def _model(model: ModelReference, folder: Path) -> str:
     """The file where it was, one of its name, or the converted copy of a file that is gone."""
-    from draggan_engine.checkpoints import library
+    from draggan_engine.checkpoints import registry
 
     if model.path is not None and Path(model.path).is_file():
         return model.path
-    named = library.own_models() | library.bundled_models()
+    named = registry.own_models() | registry.bundled_models()
     if model.name in named:
         return str(named[model.name])
-    if model.sha256 is not None and (copy := library.cached_copy(model.sha256)).is_file():
+    if model.sha256 is not None and (copy := registry.cached_copy(model.sha256)).is_file():
         return str(copy)
     raise CheckpointError(
         f"{folder}: its model {model.name} is not at {model.path or 'a known place'} any more; say where it is with --model"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from draggan_engine.checkpoints.native import save_native
-from draggan_engine.checkpoints.native_header import NativeInfo
-from draggan_engine.checkpoints.parts import GeneratorPart
+from draggan_engine.checkpoints.formats.native import save_native
+from draggan_engine.checkpoints.formats.native_header import NativeInfo
+from draggan_engine.checkpoints.model_parts import GeneratorPart
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.generator import Generator

@@ -26,7 +26,7 @@ NEEDS = {
     "the editor": ("draggan_tui.app", "draggan_tui.engine_client", "draggan_tui.screens.editor"),
     "the engine": (
         "draggan_engine.server.server",
-        "draggan_engine.checkpoints.catalogue",
+        "draggan_engine.checkpoints.loader",
         "draggan_engine.server.drag_runner",
     ),
 }

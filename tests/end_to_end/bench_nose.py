@@ -31,7 +31,7 @@ from nose_check import error, find, load
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.render import nearest

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from draggan_engine.checkpoints.library import bundled_models
+from draggan_engine.checkpoints.registry import bundled_models
 from tests.end_to_end.commands import files_under, run, run_here
 from tests.end_to_end.terminal import RESTORED, Terminal
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from tests.end_to_end.commands import run, run_here
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"

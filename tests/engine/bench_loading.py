@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from draggan_engine.checkpoints.catalogue import convert
+from draggan_engine.checkpoints.loader import convert
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator

@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 
-from draggan_engine.checkpoints import catalogue
-from draggan_engine.checkpoints.latents import read_latent
+from draggan_engine.checkpoints import loader
+from draggan_engine.checkpoints.latent_files import read_latent
 from draggan_engine.core.errors import CheckpointError
 from tests.patience import PATIENCE
 
@@ -116,7 +116,7 @@ def _serve(connection: Connection, folder: Path) -> None:
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-    catalogue._remember = lambda *_: None  # thousands of copies would fill the disk
+    loader._remember = lambda *_: None  # thousands of copies would fill the disk
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _limit_addresses()
     run: list[str] = []
@@ -146,11 +146,11 @@ def attempt(path: Path, thoroughly: bool) -> tuple[str, str]:
     with warnings.catch_warnings(record=True) as warned:  # a user would see them beside the one line
         warnings.simplefilter("always")
         try:
-            catalogue.load_model(str(path), "cpu").load_discriminator()
+            loader.load_model(str(path), "cpu").load_discriminator()
             if thoroughly:
                 copy = path.with_name("copy.safetensors")
-                catalogue.convert(str(path), copy, "copy")
-                catalogue.load_model(str(copy), "cpu")
+                loader.convert(str(path), copy, "copy")
+                loader.load_model(str(copy), "cpu")
         except CheckpointError as error:
             said, problem = str(error).removeprefix(f"{path}: "), flaw(str(error), path)
         except BaseException as error:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save
 
-from draggan_engine.checkpoints.catalogue import convert, load_model
+from draggan_engine.checkpoints.loader import convert, load_model
 from tests.engine.nvidia_files import generator_object, persistence
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "checkpoints"

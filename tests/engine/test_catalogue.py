@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from draggan_engine.checkpoints import default, library
-from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.checkpoints.library import bundled_models
-from draggan_engine.checkpoints.native import save_native
-from draggan_engine.checkpoints.native_header import NativeInfo
-from draggan_engine.checkpoints.parts import GeneratorPart
+from draggan_engine.checkpoints import default_model, registry
+from draggan_engine.checkpoints.formats.native import save_native
+from draggan_engine.checkpoints.formats.native_header import NativeInfo
+from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.checkpoints.model_parts import GeneratorPart
+from draggan_engine.checkpoints.registry import bundled_models
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, DeviceError
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
@@ -77,7 +77,7 @@ def test_content_counts_and_not_the_name(tmp_path: Path) -> None:
 
 
 def test_bundled_models_go_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "bundled_models", lambda: {"toy-8": save(tmp_path / "toy-8.safetensors")})
+    monkeypatch.setattr(registry, "bundled_models", lambda: {"toy-8": save(tmp_path / "toy-8.safetensors")})
     assert load_model("toy-8", "cpu").info.psi == 1
     assert "toy-9" in refusal("toy-9")
 
@@ -150,20 +150,20 @@ def test_devices() -> None:
 
 
 def test_auto_is_the_better_bundled_model_where_it_is_quick_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(default, "PATIENCE", 1e9)
+    monkeypatch.setattr(default_model, "PATIENCE", 1e9)
     model = load_model("auto", "cpu")
     assert (model.name, model.spec) == ("critters-256", "critters-256")
-    assert default.step_seconds(model.generator, model.info.settings.feature_block) > 0
+    assert default_model.step_seconds(model.generator, model.info.settings.feature_block) > 0
     assert not any(parameter.requires_grad for parameter in model.generator.parameters())
 
-    monkeypatch.setattr(default, "PATIENCE", 0.25)
+    monkeypatch.setattr(default_model, "PATIENCE", 0.25)
     slow_at_first = iter([0.3, 0.2])
-    monkeypatch.setattr(default, "step_seconds", lambda *_: next(slow_at_first))
+    monkeypatch.setattr(default_model, "step_seconds", lambda *_: next(slow_at_first))
     assert load_model("auto", "cpu").name == "critters-256"
-    monkeypatch.setattr(default, "step_seconds", lambda *_: 0.3)
+    monkeypatch.setattr(default_model, "step_seconds", lambda *_: 0.3)
     assert load_model("auto", "cpu").spec == "critters-128"
     assert load_model("critters-256", "cpu").name == "critters-256", "who asks for it gets it"
-    assert default.is_quick(load_model("critters-256", "cpu").generator.to("meta"), "b64"), "accelerators are"
+    assert default_model.is_quick(load_model("critters-256", "cpu").generator.to("meta"), "b64"), "accelerators are"
 
 
 def test_what_others_take_of_the_machine_does_not_choose_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,14 +174,14 @@ def test_what_others_take_of_the_machine_does_not_choose_the_model(monkeypatch: 
         time.sleep(2.1)
         return synthesis(*arguments, **named)
 
-    monkeypatch.setattr(default, "PATIENCE", 2.0)
+    monkeypatch.setattr(default_model, "PATIENCE", 2.0)
     monkeypatch.setattr(generator.synthesis, "forward", interrupted)
-    assert default.is_quick(generator, "b32")
+    assert default_model.is_quick(generator, "b32")
 
 
 def test_nobodys_own_model_is_called_auto() -> None:
     with pytest.raises(CheckpointError, match="another with --name"):
-        library.own_path("auto")
+        registry.own_path("auto")
 
 
 def test_a_small_model_gets_one_thread_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from draggan_engine.checkpoints import transfer as module
-from draggan_engine.checkpoints.download import Downloaded, download
+from draggan_engine.checkpoints.download import http_download as module
+from draggan_engine.checkpoints.download.download_file import Downloaded, download
 from draggan_engine.core.errors import DownloadError, DragganError, InputError, StorageError
 from tests.patience import PATIENCE
 
@@ -453,7 +453,7 @@ def test_a_damaged_part_is_found_out(site: Site, place: Place) -> None:
 def test_after_kill_9_only_the_rest_is_transferred(site: Site, place: Place) -> None:
     site.hold_after = 2 * MIB + 65536 * 3
     program = (
-        "import sys; from pathlib import Path; from draggan_engine.checkpoints.download import download\n"
+        "import sys; from pathlib import Path; from draggan_engine.checkpoints.download.download_file import download\n"
         "url, target, recorded = sys.argv[1:]\n"
         "download(url, Path(target), recorded=Path(recorded), check=lambda path: None, progress=lambda done, total: None)\n"
     )

@@ -17,7 +17,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import EngineError, InputError
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.landmarks import LANDMARKS

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from draggan_engine.checkpoints.catalogue import Model, load_model
-from draggan_engine.checkpoints.latents import read_latent
+from draggan_engine.checkpoints.latent_files import read_latent
+from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import EditError, InputError, OutputError
 from draggan_engine.core.history import Entry, between

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from draggan_engine.checkpoints.catalogue import Model, load_model
-from draggan_engine.checkpoints.shapes import stylegan2_part
+from draggan_engine.checkpoints.formats.infer_config import stylegan2_part
+from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point, Size, convert
 from draggan_engine.dragging import DragEnd, DragSession, DragStep

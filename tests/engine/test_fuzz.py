@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draggan_engine.checkpoints import catalogue
+from draggan_engine.checkpoints import loader
 from tests.engine.assembler import PROTO, STOP
 from tests.engine.contained import Outcome, Reader, attempt, summary
 from tests.engine.mutations import INSTRUCTIONS, mutated
@@ -39,7 +39,7 @@ pytestmark = [
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """For the files. No converted copies are kept: thousands would fill the disk."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalogue, "_remember", lambda *_: None)
+        patch.setattr(loader, "_remember", lambda *_: None)
         yield tmp_path_factory.mktemp("fuzz")
 
 

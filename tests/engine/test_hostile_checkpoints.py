@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.checkpoints.foreign import read_root
-from draggan_engine.checkpoints.stand_ins import ArrayRecord, PersistentObject
+from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord, PersistentObject
+from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root
 from draggan_engine.core.errors import CheckpointError
 from tests.engine.assembler import (
     PROTO,

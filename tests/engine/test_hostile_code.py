@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.checkpoints.foreign import read_root
+from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root
 from draggan_engine.core.errors import CheckpointError
 from tests.engine.assembler import (
     PROTO,

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from draggan_engine.checkpoints.catalogue import convert, load_model
-from draggan_engine.checkpoints.library import cached_copy
+from draggan_engine.checkpoints.loader import convert, load_model
+from draggan_engine.checkpoints.registry import cached_copy
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, StyleGAN3Config
 from draggan_engine.networks.generator import Generator

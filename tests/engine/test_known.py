@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from draggan_engine.checkpoints.known import KnownModel, known_model, known_models, licence_of
+from draggan_engine.checkpoints.model_zoo import KnownModel, known_model, known_models, licence_of
 
 ROW = {
     "name": "a-1",

@@ -15,7 +15,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import save as save_tensors
 
-from draggan_engine.checkpoints.latents import read_latent, write_latent
+from draggan_engine.checkpoints.latent_files import read_latent, write_latent
 from draggan_engine.core.errors import CheckpointError, OutputError, StorageError
 from draggan_engine.storage.output_paths import LATENTS
 from tests.engine.contained import flaw

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.errors import InputError
 from draggan_engine.server.drag_runner import picture_of
 from draggan_engine.storage.journal import NAME

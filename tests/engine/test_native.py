@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.checkpoints.native import save_native
-from draggan_engine.checkpoints.native_header import NativeInfo
-from draggan_engine.checkpoints.parts import DiscriminatorPart, GeneratorPart
+from draggan_engine.checkpoints.formats.native import save_native
+from draggan_engine.checkpoints.formats.native_header import NativeInfo
+from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, StorageError
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config

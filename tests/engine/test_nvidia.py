@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from draggan_engine.checkpoints import nvidia
-from draggan_engine.checkpoints.foreign import read_root
-from draggan_engine.checkpoints.parts import DiscriminatorPart, GeneratorPart
-from draggan_engine.checkpoints.stand_ins import PersistentObject
+from draggan_engine.checkpoints.formats import nvidia
+from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart
+from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject
+from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.generator import Generator
 

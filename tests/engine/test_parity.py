@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.networks.ops import fir, lrelu
 from draggan_engine.networks.stylegan2 import Block, Layer
 from tests.engine.references import FOLDER, LIMIT, Record, compare, reference, tensor

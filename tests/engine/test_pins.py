@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.geometry import Point, distance
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.dragging import DragEnd, DragSession

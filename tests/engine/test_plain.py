@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point
 from draggan_engine.dragging.motion_supervision import ExactMask

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.resampling import area_means
 from draggan_engine.networks.config import StyleGAN2Config

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.history import Entry

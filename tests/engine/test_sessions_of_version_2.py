@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.history import History
 from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag, write_result
 from draggan_engine.storage.session_manifest import read_history, read_session

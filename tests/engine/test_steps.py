@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.history import DraggedPair, DragRecord, Entry

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.networks import stylegan3
 from draggan_engine.networks.config import StyleGAN3Config
 from draggan_engine.networks.stylegan3 import FilteredLrelu, Layer, StyleGAN3Synthesis, resampling, visible

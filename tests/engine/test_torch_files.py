@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from draggan_engine.checkpoints import torch_storage
-from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.checkpoints.foreign import read_root
+from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.checkpoints.unpickling import torch_storage
+from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root
 from draggan_engine.core.errors import CheckpointError
 from tests.engine.nvidia_files import write_pti
 

@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from draggan_engine.checkpoints.catalogue import load_model
-from draggan_engine.checkpoints.native import save_native
-from draggan_engine.checkpoints.native_header import NativeInfo
-from draggan_engine.checkpoints.parts import GeneratorPart
+from draggan_engine.checkpoints.formats.native import save_native
+from draggan_engine.checkpoints.formats.native_header import NativeInfo
+from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.checkpoints.model_parts import GeneratorPart
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.critters import card, close_ups, export, independence, teaching, train
 from draggan_engine.critters import trainer as training

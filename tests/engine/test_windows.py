@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.dragging.feature_sampling import box_under, sample, sample_windows

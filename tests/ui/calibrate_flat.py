@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 from PIL import Image
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.geometry import Point
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.networks.generate import latent_of_seed, picture

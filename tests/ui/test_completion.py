@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.checkpoints import known, library
+from draggan_engine.checkpoints import model_zoo, registry
 from draggan_engine.storage import recent_sessions
 from draggan_tui import completion, themes
 
@@ -127,16 +127,16 @@ def test_it_loads_neither_torch_nor_textual(tmp_path: Path, words: str) -> None:
 
 def test_models_are_those_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    library.make_own_folder()
+    registry.make_own_folder()
     for name in ("cats.pkl", "cars.safetensors", "notes.txt"):
-        (library.own_folder() / name).touch()
+        (registry.own_folder() / name).touch()
     assert completion.models("c") == ["critters-128", "critters-256", "cars", "cats"]
     assert completion.models("ca") == ["cars", "cats"]
     assert completion.models("n") == []
 
 
 def test_known_models_and_themes() -> None:
-    assert completion.known_models("") == [model.name for model in known.known_models()]
+    assert completion.known_models("") == [model.name for model in model_zoo.known_models()]
     assert completion.themes("") == themes.available()
 
 

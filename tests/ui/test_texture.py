@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.geometry import Size
 from draggan_engine.networks.generate import latent_of_seed, picture
 from draggan_tui.texture import is_flat, texture

@@ -18,7 +18,7 @@ from torch.autograd.profiler_legacy import profile  # torch.profiler's writes to
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.edit import DragSettings, Precision
 from draggan_engine.dragging.optimizer import RECORD_AFTER, Start, Stepper
 from draggan_engine.dragging.reference_drag import PlainDrag

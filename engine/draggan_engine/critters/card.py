@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.errors import DragganError
 
 from .figures import COLUMNS, HELD_OUT, errors, interpolations, pictures_of, sample_sheet, sheet

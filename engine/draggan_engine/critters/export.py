@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from draggan_engine.checkpoints.native import save_native
-from draggan_engine.checkpoints.native_header import NativeInfo
-from draggan_engine.checkpoints.parts import DiscriminatorPart, GeneratorPart
+from draggan_engine.checkpoints.formats.native import save_native
+from draggan_engine.checkpoints.formats.native_header import NativeInfo
+from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.networks.generator import Generator
 

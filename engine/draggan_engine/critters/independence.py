@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import DragganError
 from draggan_engine.core.geometry import Point, distance
 from draggan_engine.dragging import DragEnd, DragSession, DragStep

@@ -15,7 +15,7 @@ import torch
 import torch.distributed
 from torch.multiprocessing.spawn import spawn
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.errors import DragganError
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.devices import resolve_device

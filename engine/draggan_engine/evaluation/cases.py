@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
 
-from draggan_engine.checkpoints.catalogue import Model
-from draggan_engine.checkpoints.library import bundled_models
+from draggan_engine.checkpoints.loader import Model
+from draggan_engine.checkpoints.registry import bundled_models
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.geometry import Point
 from draggan_engine.critters.anatomy import SIDES

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.checkpoints.catalogue import Model
+from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.critters.landmarks import LANDMARKS
 from draggan_engine.dragging.motion_supervision import ExactMask

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.checkpoints.catalogue import Model
+from draggan_engine.checkpoints.loader import Model
 
 from .cases import has_scene
 from .detector import detect

@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from draggan_engine.checkpoints.catalogue import Model, load_model
+from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import EngineError
 from draggan_engine.dragging.optimizer import why_not_bfloat16
 from draggan_engine.networks.devices import ALL_THREADS, threads_for

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from draggan_engine.checkpoints.catalogue import load_model
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.critters.presets import PRESETS
 from draggan_engine.critters.render import render
 from draggan_engine.critters.scene import NUMBERS, Z_DIM, Scene, build_scene, latent_of_seed, scene_of, to_pixels

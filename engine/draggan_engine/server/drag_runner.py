@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.checkpoints.catalogue import Model
+from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import Edit, check_label
 from draggan_engine.core.errors import DragganError
 from draggan_engine.core.geometry import distance

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from draggan_engine.checkpoints.catalogue import Model
-from draggan_engine.checkpoints.latents import write_latent
+from draggan_engine.checkpoints.latent_files import write_latent
+from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from draggan_engine.checkpoints.library import entries
+from draggan_engine.checkpoints.registry import entries
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import DragganError, EditError, EngineError
 from draggan_engine.core.geometry import Size
@@ -72,7 +72,7 @@ from .messages import (
 from .queues import Jobs, Outbox, Refresh
 
 if TYPE_CHECKING:
-    from draggan_engine.checkpoints.catalogue import Model
+    from draggan_engine.checkpoints.loader import Model
     from draggan_engine.networks.preview_fidelity import PreviewHeights
 
 log = logging.getLogger("draggan_engine")
@@ -222,7 +222,7 @@ class Engine:
     def _start(self, spec: str, latent: Path | None) -> None:
         model = self._load(spec)
         if latent is not None and not self.store.has_given:
-            from draggan_engine.checkpoints.latents import read_latent
+            from draggan_engine.checkpoints.latent_files import read_latent
 
             self.store.give(read_latent(latent, model.info.num_ws, model.info.w_dim))
         self._use(model)
@@ -236,9 +236,7 @@ class Engine:
         _free_memory()
 
     def _load(self, spec: str) -> Model:
-        from draggan_engine.checkpoints.catalogue import (
-            load_model,  # torch takes seconds; the reader is at work meanwhile
-        )
+        from draggan_engine.checkpoints.loader import load_model
 
         return load_model(spec, self.device, paced(self.outbox.send))
 

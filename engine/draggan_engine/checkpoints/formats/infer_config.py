@@ -8,11 +8,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from draggan_engine.checkpoints.model_parts import GeneratorPart, validated
 from draggan_engine.core.errors import CheckpointError
-
-from ..networks.config import StyleGAN2Config
-from ..networks.ops import resample_kernel
-from .parts import GeneratorPart, validated
+from draggan_engine.networks.config import StyleGAN2Config
+from draggan_engine.networks.ops import resample_kernel
 
 _BLOCK = re.compile(r"synthesis\.b([0-9]{1,4})\.conv1\.weight")
 _MAPPING = re.compile(r"mapping\.fc[0-9]{1,2}\.weight")

@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from draggan_engine.checkpoints.file_io import printable
+from draggan_engine.checkpoints.model_parts import ModelParts
+from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord, Record
 from draggan_engine.core.errors import CheckpointError
 
-from .parts import ModelParts
-from .reading import printable
-from .shapes import stylegan2_part
-from .stand_ins import ArrayRecord, Record
+from .infer_config import stylegan2_part
 
 _OLDEST = 4
 # Arguments of which one value is built, where the file has them.

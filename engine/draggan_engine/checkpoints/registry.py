@@ -8,12 +8,12 @@ from pathlib import Path
 
 import platformdirs
 
+from draggan_engine.checkpoints.formats.native_header import read_info
 from draggan_engine.core.errors import CheckpointError, StorageError
 from draggan_engine.server.messages import ModelEntry
 
-from .known import known_model
-from .native_header import read_info
-from .reading import printable
+from .file_io import printable
+from .model_zoo import known_model
 
 APP = "draggan-tui"
 AUTO = "auto"

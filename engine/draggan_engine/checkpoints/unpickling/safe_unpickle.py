@@ -11,11 +11,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from draggan_engine.checkpoints.file_io import ByteStream, mapped
 from draggan_engine.core.errors import CheckpointError
 
-from .pickle_machine import RestrictedUnpickler
-from .reading import ByteStream, mapped
-from .stand_ins import (
+from .pickle_stubs import (
     ArrayRecord,
     Budget,
     DtypeRecord,
@@ -30,6 +29,7 @@ from .stand_ins import (
     numpy_scalar,
     rebuild_tensor,
 )
+from .restricted_unpickler import RestrictedUnpickler
 from .torch_storage import MAGIC, STORAGE_TYPES, load_storage, read_legacy, read_zip
 
 ZIP = b"PK\x03\x04"

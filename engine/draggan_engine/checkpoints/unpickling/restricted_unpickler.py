@@ -12,8 +12,9 @@ import pickle
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from .reading import ByteStream, printable
-from .stand_ins import Budget, Buildable, Function, Ordered, Refused, check_plain
+from draggan_engine.checkpoints.file_io import ByteStream, printable
+
+from .pickle_stubs import Budget, Buildable, Function, Ordered, Refused, check_plain
 
 _INSTRUCTIONS = (
     "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1",

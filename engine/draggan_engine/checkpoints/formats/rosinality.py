@@ -11,11 +11,11 @@ from pathlib import Path
 
 from torch import Tensor
 
+from draggan_engine.checkpoints.file_io import printable
+from draggan_engine.checkpoints.model_parts import ModelParts
 from draggan_engine.core.errors import CheckpointError
 
-from .parts import ModelParts
-from .reading import printable
-from .shapes import stylegan2_part
+from .infer_config import stylegan2_part
 
 _INSIDE = {
     "conv.weight": "weight",

@@ -12,13 +12,13 @@ from safetensors import SafetensorError
 from safetensors.torch import save, save_file
 from torch import Tensor
 
+from draggan_engine.checkpoints.file_io import printable
+from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart, ModelParts
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.utf8_path import is_utf8
 
 from .native_header import FORMAT, FORMAT_VERSION, NativeConfig, NativeInfo, checked, entry
-from .parts import DiscriminatorPart, GeneratorPart, ModelParts
-from .reading import printable
 
 _GENERATOR, _DISCRIMINATOR = "G_ema.", "D."
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)

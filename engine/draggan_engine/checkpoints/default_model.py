@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from ..networks.generator import Generator
+from draggan_engine.networks.generator import Generator
 
 LARGER, SMALLER = "critters-256", "critters-128"
 PATIENCE = 0.25  # seconds a step

@@ -14,12 +14,11 @@ from typing import cast
 
 from torch import Tensor
 
+from draggan_engine.checkpoints.file_io import printable
+from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart, ModelParts, validated
+from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject
 from draggan_engine.core.errors import CheckpointError
-
-from ..networks.config import DiscriminatorConfig, StyleGAN2Config, StyleGAN3Config, pyramid_channels
-from .parts import DiscriminatorPart, GeneratorPart, ModelParts, validated
-from .reading import printable
-from .stand_ins import PersistentObject
+from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, StyleGAN3Config, pyramid_channels
 
 OPENS = "this version opens StyleGAN2 and StyleGAN3 files"
 _MAX_DEPTH = 8

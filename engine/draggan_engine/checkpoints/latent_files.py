@@ -17,14 +17,14 @@ from safetensors import safe_open
 from safetensors.numpy import save
 from torch import Tensor
 
+from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord
+from draggan_engine.checkpoints.unpickling.safe_unpickle import PICKLE, ZIP, read_root
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.output_paths import LATENTS, check_suffix
 from draggan_engine.storage.utf8_path import utf8_path
 
-from .foreign import PICKLE, ZIP, read_root
-from .reading import mapped, opened, printable
-from .stand_ins import ArrayRecord
+from .file_io import mapped, opened, printable
 
 _NPY = b"\x93NUMPY"
 _DEPTH = 3

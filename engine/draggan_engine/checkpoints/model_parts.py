@@ -12,11 +12,11 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from draggan_engine.core.errors import CheckpointError, DeviceError
+from draggan_engine.networks.config import DiscriminatorConfig, GeneratorConfig
+from draggan_engine.networks.discriminator import Discriminator
+from draggan_engine.networks.generator import Generator
 
-from ..networks.config import DiscriminatorConfig, GeneratorConfig
-from ..networks.discriminator import Discriminator
-from ..networks.generator import Generator
-from .reading import printable
+from .file_io import printable
 
 FAMILIES = {"stylegan2": "StyleGAN2", "stylegan3": "StyleGAN3"}
 _SHARED = 1 << 20  # bytes that a model may save by tensors that are the same

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import torch
 
-from .pickle_machine import RestrictedUnpickler
-from .reading import ByteStream
-from .stand_ins import Budget, Refused, Storage, check_extents
+from draggan_engine.checkpoints.file_io import ByteStream
+
+from .pickle_stubs import Budget, Refused, Storage, check_extents
+from .restricted_unpickler import RestrictedUnpickler
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .reading import printable
+from draggan_engine.checkpoints.file_io import printable
 
 # A model file has some tens of thousands of instructions. Each costs time, and most make an object: a byte each, these
 # would take 200 times the file's size in memory.

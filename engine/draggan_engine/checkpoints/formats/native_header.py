@@ -16,12 +16,11 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
+from draggan_engine.checkpoints.file_io import opened, printable
 from draggan_engine.core.edit import Document, DragSettings
 from draggan_engine.core.errors import CheckpointError
+from draggan_engine.networks.config import DiscriminatorConfig, GeneratorConfig
 from draggan_engine.storage.utf8_path import utf8_path
-
-from ..networks.config import DiscriminatorConfig, GeneratorConfig
-from .reading import opened, printable
 
 FORMAT = "draggan-tui"
 FORMAT_VERSION = 1

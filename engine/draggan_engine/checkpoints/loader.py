@@ -11,22 +11,22 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
+from draggan_engine.checkpoints.formats.native_header import NativeInfo, Source
+from draggan_engine.checkpoints.unpickling.safe_unpickle import PICKLE, ZIP, read_root
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, StorageError
+from draggan_engine.networks.config import StyleGAN3Config
 from draggan_engine.networks.devices import resolve_device, settle_threads
+from draggan_engine.networks.discriminator import Discriminator
+from draggan_engine.networks.generator import Generator
 from draggan_engine.server.messages import ModelInfo
 
-from ..networks.config import StyleGAN3Config
-from ..networks.discriminator import Discriminator
-from ..networks.generator import Generator
-from . import native, nvidia, rosinality, tensorflow
-from .default import LARGER, SMALLER, is_quick
-from .foreign import PICKLE, ZIP, read_root
-from .known import licence_of
-from .library import AUTO, cached_copy, find
-from .native_header import NativeInfo, Source
-from .parts import FAMILIES, ModelParts
-from .reading import Progress, opened, printable, quiet, sha256_of
+from .default_model import LARGER, SMALLER, is_quick
+from .file_io import Progress, opened, printable, quiet, sha256_of
+from .formats import native, nvidia, rosinality, tensorflow
+from .model_parts import FAMILIES, ModelParts
+from .model_zoo import licence_of
+from .registry import AUTO, cached_copy, find
 
 log = logging.getLogger("draggan_engine")
 USER_PSI = 0.7

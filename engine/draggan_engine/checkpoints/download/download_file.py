@@ -26,8 +26,8 @@ from pydantic import TypeAdapter, ValidationError
 from draggan_engine.core.errors import DownloadError, InputError, StorageError
 from draggan_engine.storage.atomic import atomic_write
 
-from .part_file import OtherSum, locked_part, storage
-from .transfer import Progress, fetch, open_client
+from .http_download import Progress, fetch, open_client
+from .partial_download import OtherSum, locked_part, storage
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SUMS = TypeAdapter(dict[str, str])

@@ -13,7 +13,7 @@ import httpx
 
 from draggan_engine.core.errors import DownloadError
 
-from .part_file import CHUNK, Entity, Part
+from .partial_download import CHUNK, Entity, Part
 
 PAUSES = (0.5, 1.0, 2.0)  # seconds before each further try that follows one without progress; after the last, an error
 REDIRECTS = 10

@@ -1,0 +1,1 @@
+"""Readers of the checkpoint formats, one module each."""
