@@ -34,8 +34,8 @@ from PIL import Image, ImageDraw
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.critters import landmarks_of_seed
-from draggan_engine.critters.render import nearest
-from draggan_engine.critters.scene import build_scene, latent_of_seed
+from draggan_engine.critters.scene.render import nearest
+from draggan_engine.critters.scene.scene import build_scene, latent_of_seed
 from draggan_engine.dragging import DragEnd, DragSession
 from draggan_engine.networks import generate
 

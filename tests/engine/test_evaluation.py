@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import EngineError, InputError
 from draggan_engine.critters import landmarks_of_seed
-from draggan_engine.critters.landmarks import LANDMARKS
+from draggan_engine.critters.scene.landmarks import LANDMARKS
 from draggan_engine.dragging import optimizer
 from draggan_engine.evaluation import metrics, runner
 from draggan_engine.evaluation.cases import FIVE, head_mask, landmark_cases, paired_cases, tracking_cases

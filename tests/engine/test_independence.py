@@ -13,9 +13,9 @@ from draggan_engine.checkpoints.formats.native_header import NativeInfo
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.checkpoints.model_parts import GeneratorPart
 from draggan_engine.core.edit import DragSettings
-from draggan_engine.critters import independence
-from draggan_engine.critters.independence import CELL, PARTS, move
-from draggan_engine.critters.landmarks import LANDMARKS
+from draggan_engine.critters.scene.landmarks import LANDMARKS
+from draggan_engine.critters.training import disentanglement
+from draggan_engine.critters.training.disentanglement import CELL, PARTS, move
 from tests.tiny import random_generator
 
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=4, step_size=0.02, max_steps=4)
@@ -53,8 +53,8 @@ def test_what_the_shipped_models_are_dragged_by_moves_shapes_and_no_colours(name
 def test_a_sheet_for_each_part(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(independence, "SEEDS", range(2))
-    independence.main(["--model", str(model), "--out", str(tmp_path / "sheets"), "--device", "cpu"])
+    monkeypatch.setattr(disentanglement, "SEEDS", range(2))
+    disentanglement.main(["--model", str(model), "--out", str(tmp_path / "sheets"), "--device", "cpu"])
     said = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in said] == list(PARTS)
     for name in ("mouth-corner", "ear-tip", "nose", "eyelid"):

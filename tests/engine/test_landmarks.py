@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draggan_engine.critters import landmarks_of_seed
-from draggan_engine.critters.anatomy import anatomy_of
-from draggan_engine.critters.landmarks import LANDMARKS
-from draggan_engine.critters.parts import Parts
-from draggan_engine.critters.render import nearest
-from draggan_engine.critters.scene import (
+from draggan_engine.critters.scene.anatomy import anatomy_of
+from draggan_engine.critters.scene.ellipsoids import Parts
+from draggan_engine.critters.scene.landmarks import LANDMARKS
+from draggan_engine.critters.scene.render import nearest
+from draggan_engine.critters.scene.scene import (
     Z_DIM,
     Scene,
     build_scene,
@@ -25,7 +25,7 @@ from draggan_engine.critters.scene import (
     scene_of,
     to_pixels,
 )
-from draggan_engine.critters.species import traits_of
+from draggan_engine.critters.scene.species import traits_of
 
 
 @pytest.fixture(scope="module")

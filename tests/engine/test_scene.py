@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draggan_engine.critters.anatomy import anatomy_of
-from draggan_engine.critters.landmarks import LANDMARKS
-from draggan_engine.critters.render import render
-from draggan_engine.critters.scene import (
+from draggan_engine.critters.scene.anatomy import anatomy_of
+from draggan_engine.critters.scene.landmarks import LANDMARKS
+from draggan_engine.critters.scene.render import render
+from draggan_engine.critters.scene.scene import (
     MARKS,
     NUMBERS,
     Z_DIM,
@@ -21,8 +21,8 @@ from draggan_engine.critters.scene import (
     scene_of,
     to_pixels,
 )
-from draggan_engine.critters.shading import PARTS
-from draggan_engine.critters.species import SPECIES, shares, traits_of
+from draggan_engine.critters.scene.shading import PARTS
+from draggan_engine.critters.scene.species import SPECIES, shares, traits_of
 
 FACING = dict.fromkeys(("yaw", "pitch", "roll", "gaze_x", "gaze_y"), 0.0)
 

@@ -18,21 +18,21 @@ from draggan_engine.checkpoints.formats.native_header import NativeInfo
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.checkpoints.model_parts import GeneratorPart
 from draggan_engine.core.edit import DragSettings
-from draggan_engine.critters import card, close_ups, export, independence, teaching, train
-from draggan_engine.critters import trainer as training
-from draggan_engine.critters.export import settings_for, shortened
-from draggan_engine.critters.figures import errors, interpolations, pictures_of
-from draggan_engine.critters.growth import grows_into, plant
-from draggan_engine.critters.losses import discriminator_loss, generator_loss, gradient_penalty
-from draggan_engine.critters.muon import orthogonalise
-from draggan_engine.critters.numbers import Z_DIM, latent_of_seed
-from draggan_engine.critters.presets import PRESETS, Preset, Stage
-from draggan_engine.critters.reading import read
-from draggan_engine.critters.render import render
-from draggan_engine.critters.scene import build_scene
-from draggan_engine.critters.spread import even, mapping_layer, some_w, some_z, stretched, unstretched
-from draggan_engine.critters.teaching import SHAPING_ROWS, Lesson, lesson, lesson_at, lessons
-from draggan_engine.critters.trainer import JITTER, MEANS_OF, Progress, Trainer
+from draggan_engine.critters.scene.animal_parameters import Z_DIM, latent_of_seed
+from draggan_engine.critters.scene.render import render
+from draggan_engine.critters.scene.scene import build_scene
+from draggan_engine.critters.training import disentanglement, export, face_crops, model_card, train, training_data
+from draggan_engine.critters.training import trainer as training
+from draggan_engine.critters.training.export import settings_for, shortened
+from draggan_engine.critters.training.losses import discriminator_loss, generator_loss, gradient_penalty
+from draggan_engine.critters.training.mapping_pretraining import read
+from draggan_engine.critters.training.metrics import errors, interpolations, pictures_of
+from draggan_engine.critters.training.muon import orthogonalise
+from draggan_engine.critters.training.presets import PRESETS, Preset, Stage
+from draggan_engine.critters.training.progressive_growing import grows_into, plant
+from draggan_engine.critters.training.trainer import JITTER, MEANS_OF, Progress, Trainer
+from draggan_engine.critters.training.training_data import SHAPING_ROWS, Lesson, lesson, lesson_at, lessons
+from draggan_engine.critters.training.w_whitening import even, mapping_layer, some_w, some_z, stretched, unstretched
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
@@ -297,9 +297,9 @@ def test_lessons_are_drawn_once_and_learned_again(monkeypatch: pytest.MonkeyPatc
         asked.append(number)
         return lesson(seed, number, count, resolution, close_up)
 
-    monkeypatch.setattr(teaching, "lesson", draw)
-    monkeypatch.setattr(teaching, "LOOKS", 2)
-    monkeypatch.setattr(teaching, "APART", 3)
+    monkeypatch.setattr(training_data, "lesson", draw)
+    monkeypatch.setattr(training_data, "LOOKS", 2)
+    monkeypatch.setattr(training_data, "APART", 3)
     drawn = list(lessons((3,), 1, [(step, 4, False) for step in range(13)]))
     order = [3, 0, 4, 1, 5, 2, 6, 3, 7, 4, 8, 5, 9]
     assert asked == [3, 0, 4, 1, 5, 2, 6, 7, 8, 9]
@@ -311,25 +311,25 @@ def test_lessons_are_drawn_once_and_learned_again(monkeypatch: pytest.MonkeyPatc
 def test_close_ups_are_windows_of_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = lesson((3,), 5, 10, 64, close_up=True)
     assert drawn.corners is not None
-    assert drawn.pictures.shape == (10, 3, *close_ups.size_of(64)) == (10, 3, 26, 30)
+    assert drawn.pictures.shape == (10, 3, *face_crops.size_of(64)) == (10, 3, 26, 30)
     whole = lesson((3,), 5, 10, 64)
     assert torch.equal(drawn.z, whole.z)
-    window = close_ups.cut(whole.pictures, drawn.corners, (26, 30))
+    window = face_crops.cut(whole.pictures, drawn.corners, (26, 30))
     assert (drawn.pictures - window).abs().mean() < 1e-3  # other tiles: rays between four pixels share a light
     faces = drawn.weight.amin(dim=(1, 2, 3)) == 1
     assert int(faces.sum()) == 7
     assert (drawn.weight[faces] > 1).sum() == (whole.weight[faces] > 1).sum(), "all parts are in"
-    assert drawn.weight[~faces].amin() == close_ups.WORTH
+    assert drawn.weight[~faces].amin() == face_crops.WORTH
 
-    monkeypatch.setattr(close_ups, "PRECISION", torch.float32)
+    monkeypatch.setattr(face_crops, "PRECISION", torch.float32)
     config = TOY.generator.model_copy(update={"resolution": 128, "channels": (8,) * 6})
     generator = Generator(config).requires_grad_(False)
     ws = generator.mapping(drawn.z)
     picture = generator.synthesis(ws).image
     corners = drawn.corners * 2
     corners[0], corners[1] = (0, 0), (128 - 52, 128 - 60)
-    window = close_ups.cut(picture, corners, (52, 60))
-    apart = (close_ups.pictures_in(generator.synthesis, ws, corners) - window).abs()
+    window = face_crops.cut(picture, corners, (52, 60))
+    apart = (face_crops.pictures_in(generator.synthesis, ws, corners) - window).abs()
     assert apart[:, :, 1:-1, 1:-1].max() < 0.02 * picture.std()
     assert apart.mean() < 1e-3 * picture.std()
 
@@ -458,7 +458,7 @@ def test_the_card(tmp_path: Path, whole: tuple[Trainer, list[Progress]], capsys:
     path = tmp_path / "toy.safetensors"
     info = NativeInfo(name="toy", psi=1.0, settings=settings_for(16).model_copy(update={"feature_block": "b8"}))
     save_native(path, GeneratorPart.of(whole[0].ema), None, info)
-    card.main(["--model", str(path), "--out", str(tmp_path / "card")])
+    model_card.main(["--model", str(path), "--out", str(tmp_path / "card")])
     said = capsys.readouterr().out
     found = errors(whole[0].ema, 16)
     assert f"64 held-out scenes: error {found.whole:.4f}, in the parts {found.parts:.4f}" in said
@@ -483,8 +483,8 @@ def test_an_interpolation_begins_and_ends_with_its_seeds(whole: tuple[Trainer, l
 @pytest.mark.parametrize(
     ("command", "arguments", "words"),
     [
-        (card.main, ["--model", "nothing", "--out", "out"], "there is no such model"),
-        (independence.main, ["--model", "nothing", "--out", "out"], "there is no such model"),
+        (model_card.main, ["--model", "nothing", "--out", "out"], "there is no such model"),
+        (disentanglement.main, ["--model", "nothing", "--out", "out"], "there is no such model"),
         (export.main, ["--preset", "cpu", "--state", "nothing", "--out", "out"], "there is no such file"),
         (train.main, ["--preset", "cpu", "--state", "out", "--go-on-from", "nothing"], "there is no such model"),
         (

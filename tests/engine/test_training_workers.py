@@ -12,12 +12,12 @@ import torch.distributed
 from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
-from draggan_engine.critters import teaching
-from draggan_engine.critters import trainer as training
-from draggan_engine.critters.numbers import Z_DIM
-from draggan_engine.critters.presets import Preset, Stage
-from draggan_engine.critters.teaching import Lesson, lesson_at
-from draggan_engine.critters.trainer import Trainer
+from draggan_engine.critters.scene.animal_parameters import Z_DIM
+from draggan_engine.critters.training import trainer as training
+from draggan_engine.critters.training import training_data
+from draggan_engine.critters.training.presets import Preset, Stage
+from draggan_engine.critters.training.trainer import Trainer
+from draggan_engine.critters.training.training_data import Lesson, lesson_at
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 
 TOY = Preset(
@@ -46,7 +46,7 @@ def lesson(seed: tuple[int, ...], step: int, count: int, resolution: int, close_
 def work(worker: int, port: int, folder: Path) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", world_size=2, rank=worker)
-    teaching.lesson, training.JITTER = lesson, 0.0  # each worker has noise of its own
+    training_data.lesson, training.JITTER = lesson, 0.0  # each worker has noise of its own
     trainer = Trainer(TOY, seed=3, worker=worker, workers=2)
     for _ in trainer.steps():
         if trainer.step == 1:

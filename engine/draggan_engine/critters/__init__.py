@@ -1,5 +1,5 @@
 """The bundled model's world: heads of four kinds of toy animals with a known geometry."""
 
-from .scene import landmarks_of_seed
+from draggan_engine.critters.scene.scene import landmarks_of_seed
 
 __all__ = ["landmarks_of_seed"]

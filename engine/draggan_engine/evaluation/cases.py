@@ -17,10 +17,10 @@ from draggan_engine.checkpoints.loader import Model
 from draggan_engine.checkpoints.registry import bundled_models
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.geometry import Point
-from draggan_engine.critters.anatomy import SIDES
-from draggan_engine.critters.landmarks import LANDMARKS
-from draggan_engine.critters.scene import NUMBERS, Z_DIM, build_scene, latent_of_seed, to_pixels
-from draggan_engine.critters.species import MARKINGS, SPECIES
+from draggan_engine.critters.scene.anatomy import SIDES
+from draggan_engine.critters.scene.landmarks import LANDMARKS
+from draggan_engine.critters.scene.scene import NUMBERS, Z_DIM, build_scene, latent_of_seed, to_pixels
+from draggan_engine.critters.scene.species import MARKINGS, SPECIES
 from draggan_engine.dragging.optimizer import Start
 from draggan_engine.networks.generate import latent_of_seed as latent_in
 from draggan_engine.networks.generate import picture

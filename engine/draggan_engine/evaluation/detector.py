@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from draggan_engine.critters.landmarks import LANDMARKS
+from draggan_engine.critters.scene.landmarks import LANDMARKS
 
 SIZE = 128
 """Height and width of the pictures that the network sees."""

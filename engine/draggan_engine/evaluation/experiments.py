@@ -14,7 +14,7 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import DragSettings
-from draggan_engine.critters.landmarks import LANDMARKS
+from draggan_engine.critters.scene.landmarks import LANDMARKS
 from draggan_engine.dragging.motion_supervision import ExactMask
 from draggan_engine.dragging.optimizer import Start
 from draggan_engine.networks.generate import to_uint8

@@ -12,14 +12,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from draggan_engine.critters.scene.animal_parameters import latent_of_seed, numbers_of
+from draggan_engine.critters.scene.render import render
+from draggan_engine.critters.scene.scene import Scene, scene_of
 from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
 
 from .losses import part_weights
-from .numbers import latent_of_seed, numbers_of
-from .render import render
-from .scene import Scene, scene_of
-from .teaching import recoloured_ws
+from .training_data import recoloured_ws
 
 HELD_OUT = range(64)  # seeds as the product counts them; training never draws from that stream
 AT_ONCE = 16

@@ -1,4 +1,4 @@
-"""Whether parts move on their own: `python -m draggan_engine.critters.independence --model FILE --out DIR` drags a mouth
+"""Whether parts move on their own: `python -m draggan_engine.critters.training.disentanglement --model FILE --out DIR` drags a mouth
 corner, an ear tip, the nose and an eyelid of ten seeds each, without a mask, and writes contact sheets."""
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from PIL import Image
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import DragganError
 from draggan_engine.core.geometry import Point, distance
+from draggan_engine.critters.scene.scene import landmarks_of_seed
 from draggan_engine.dragging import DragEnd, DragSession, DragStep
 from draggan_engine.networks.generate import latent_of_seed, picture
 from draggan_engine.storage.markers import draw_markers
-
-from .scene import landmarks_of_seed
 
 SEEDS = range(10)
 CELL = 160
@@ -89,7 +88,9 @@ def sheet(moved: Sequence[Moved]) -> Image.Image:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.independence", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m draggan_engine.critters.training.disentanglement", description=__doc__
+    )
     parser.add_argument("--model", required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of the sheets")
     parser.add_argument("--device", default="auto")

@@ -8,10 +8,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from draggan_engine.critters.scene.landmarks import LANDMARKS
+from draggan_engine.critters.scene.scene import Scene
 from draggan_engine.networks.discriminator import Discriminator
-
-from .landmarks import LANDMARKS
-from .scene import Scene
 
 # Round these (the mean of the landmarks) within so much (picture plane units) a whole-picture mean sees too little.
 PARTS = (

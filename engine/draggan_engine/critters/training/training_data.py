@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import close_ups
-from .close_ups import Corners
+from draggan_engine.critters.scene.animal_parameters import Z_DIM, numbers_of
+from draggan_engine.critters.scene.render import render, render_windows
+from draggan_engine.critters.scene.scene import scene_of
+
+from . import face_crops
+from .face_crops import Corners
 from .losses import part_weights
-from .numbers import Z_DIM, numbers_of
-from .render import render, render_windows
-from .scene import scene_of
 
 SHAPING_ROWS = 6
 """Of ws, from the first: those that a drag moves (`DragSettings.layers`). They are taught to decide shapes alone, so that a
@@ -66,10 +67,10 @@ def lesson(seed: tuple[int, ...], number: int, count: int, resolution: int, clos
     weight = part_weights(scene, resolution)
     if not close_up:
         return Lesson(of_shapes, of_colours, torch.from_numpy(render(scene, resolution)), weight)
-    corners, anywhere = close_ups.choose(scene, resolution, rng)
-    size = close_ups.size_of(resolution)
-    weight = close_ups.cut(weight, corners, size)
-    weight[anywhere] = weight[anywhere].clamp_min(close_ups.WORTH)
+    corners, anywhere = face_crops.choose(scene, resolution, rng)
+    size = face_crops.size_of(resolution)
+    weight = face_crops.cut(weight, corners, size)
+    weight[anywhere] = weight[anywhere].clamp_min(face_crops.WORTH)
     pictures = torch.from_numpy(render_windows(scene, resolution, corners, size))
     return Lesson(of_shapes, of_colours, pictures, weight, corners)
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from .ellipsoids import Array
 from .markings import RGB, blend, body, compiled, ear, ease, eye, face, mouth, nose
 from .palette import SLOTS
-from .parts import Array
 from .scene import MARKS
 
 # The parts in the order in which `anatomy_of` adds them.

@@ -23,14 +23,14 @@ from draggan_engine.networks.ops import Dense
 from draggan_engine.networks.stylegan2 import ToRGB
 from draggan_engine.storage.atomic import atomic_write
 
-from . import close_ups
-from .growth import plant
+from . import face_crops
 from .losses import discriminator_loss, distillation_loss, generator_loss, gradient_penalty
+from .mapping_pretraining import read
 from .muon import Muon
 from .presets import Preset, Stage
-from .reading import read
-from .spread import even, mapping_layer, some_z, style_layers
-from .teaching import Lesson, lessons, recoloured_ws
+from .progressive_growing import plant
+from .training_data import Lesson, lessons, recoloured_ws
+from .w_whitening import even, mapping_layer, some_z, style_layers
 
 MIXED = 0.5  # share of the judged pictures whose upper rows come from another latent (style mixing)
 # Of w's spread, at first: noise on every row falls as the step sizes do. What it does not drown the mapping says clearly, and
@@ -144,15 +144,15 @@ class Trainer:
         ws = recoloured_ws(self.generator.mapping(drawn.z), self.generator.mapping(drawn.colouring))
         fall = 1 - 0.92 * done
         noise = torch.randn(ws.shape, generator=self._random()).to(ws.device)
-        jitter = close_ups.JITTER if stage.close_ups else JITTER
+        jitter = face_crops.JITTER if stage.close_ups else JITTER
         ws = ws + jitter * fall * ws.detach().std(dim=(0, 1)) * noise
         if drawn.corners is None:
             pictures = self.generator.synthesis(ws, image=stage.resolution).image
             assert pictures is not None
             loss = distillation_loss(pictures, drawn.pictures, drawn.weight)
         else:
-            pictures = close_ups.pictures_in(self.generator.synthesis, ws, drawn.corners)
-            loss = distillation_loss(pictures, drawn.pictures, drawn.weight, close_ups.SQUARES, close_ups.EDGES)
+            pictures = face_crops.pictures_in(self.generator.synthesis, ws, drawn.corners)
+            loss = distillation_loss(pictures, drawn.pictures, drawn.weight, face_crops.SQUARES, face_crops.EDGES)
         distilled, judged = loss.detach(), loss.new_zeros(())
         if stage.adversarial:
             fakes = torch.cat([pictures, self._mixed(ws, stage)])

@@ -8,12 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from draggan_engine.critters.scene.scene import Scene, to_pixels
 from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_engine.networks.stylegan2 import Block
 from draggan_engine.networks.synthesis import Synthesis
 
 from .losses import PARTS, part_centres
-from .scene import Scene, to_pixels
 
 CELL = 32  # a window's corners lie on a grid of so many lines, the pixels of the last map that is computed whole
 CELLS = (13, 15)  # high and wide: the largest face's eyes, nose and mouth fit in

@@ -1,4 +1,4 @@
-"""Makes the bundled model's file out of a training run: `python -m draggan_engine.critters.export --preset cpu --state DIR`."""
+"""Makes the bundled model's file out of a training run: `python -m draggan_engine.critters.training.export --preset cpu --state DIR`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorP
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.networks.generator import Generator
 
-from .figures import HELD_OUT, pictures_of
+from .metrics import HELD_OUT, pictures_of
 from .presets import PRESETS
-from .spread import stretched
 from .train import STATE
 from .trainer import Trainer
+from .w_whitening import stretched
 
 # Chosen from the ablations in docs/evaluation-first.md. In W+ a drag of several points soon leaves what the model can draw; in
 # W it does not, at no cost in how near it comes. The step fits a w whose components spread by 1 (0.002 is for FFHQ).
@@ -52,7 +52,7 @@ def settings_for(resolution: int) -> DragSettings:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.export", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.training.export", description=__doc__)
     parser.add_argument("--preset", choices=PRESETS, required=True)
     parser.add_argument("--state", type=Path, default=Path("training"), help="folder of the run, or one state of its")
     parser.add_argument("--out", type=Path, help="the model file; default: the bundled one of that name")

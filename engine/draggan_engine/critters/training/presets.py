@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from draggan_engine.critters.scene.animal_parameters import Z_DIM
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, pyramid_channels
-
-from .numbers import Z_DIM
 
 
 @dataclass(frozen=True)

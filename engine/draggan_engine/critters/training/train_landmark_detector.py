@@ -1,4 +1,4 @@
-"""Teaches the landmark detector: `python -m draggan_engine.evaluation.train_detector --out FILE`. Needs numba (extra `train`).
+"""Teaches the landmark detector: `python -m draggan_engine.critters.training.train_landmark_detector --out FILE`. Needs numba (extra `train`).
 
 Half of each batch is drawn from scenes whose numbers range wider than the bundled model's (a drag may lead beyond
 them), half is made by the bundled generator, whose seeds have known landmarks. Both are turned, shifted, scaled and
@@ -21,14 +21,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from draggan_engine.checkpoints.loader import load_model
-from draggan_engine.critters.presets import PRESETS
-from draggan_engine.critters.render import render
-from draggan_engine.critters.scene import NUMBERS, Z_DIM, Scene, build_scene, latent_of_seed, scene_of, to_pixels
+from draggan_engine.critters.scene.render import render
+from draggan_engine.critters.scene.scene import NUMBERS, Z_DIM, Scene, build_scene, latent_of_seed, scene_of, to_pixels
+from draggan_engine.critters.training.presets import PRESETS
+from draggan_engine.evaluation.detector import SIZE, WEIGHTS, Detector, detect, mean_error
 from draggan_engine.networks.devices import ALL_THREADS
 from draggan_engine.networks.generator import Generator
 from draggan_engine.storage.atomic import atomic_write
-
-from .detector import SIZE, WEIGHTS, Detector, detect, mean_error
 
 GENERATOR = PRESETS["cpu"].name
 WIDER = 0.2
@@ -148,7 +147,9 @@ def held_out(network: Detector | None) -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m draggan_engine.evaluation.train_detector", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m draggan_engine.critters.training.train_landmark_detector", description=__doc__
+    )
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=16)

@@ -11,10 +11,10 @@ from typing import cast
 
 import numba
 
+from .ellipsoids import Array
 from .landmarks import HOLLOW
 from .mouth import lower_lip, upper_lip
 from .palette import SLOTS
-from .parts import Array
 from .scene import MARKS
 
 FUR, PALE, DARK, INNER, NOSE, IRIS, MOUTH, TONGUE = (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .ellipsoids import Array, Builder, Parts, rotation, vector
 from .mouth import FULL
-from .parts import Array, Builder, Parts, rotation, vector
 
 SIDES = ("left", "right")  # in the picture, from the viewer's side
 HEAD_CENTRE = np.array([0.0, -0.12, 0.0])

@@ -1,4 +1,4 @@
-"""What a model card says and shows: `python -m draggan_engine.critters.card --model FILE --out DIR`."""
+"""What a model card says and shows: `python -m draggan_engine.critters.training.model_card --model FILE --out DIR`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.errors import DragganError
 
-from .figures import COLUMNS, HELD_OUT, errors, interpolations, pictures_of, sample_sheet, sheet
+from .metrics import COLUMNS, HELD_OUT, errors, interpolations, pictures_of, sample_sheet, sheet
 
 SIDE_BY_SIDE = range(24)
 NEXT = [*HELD_OUT[1:], HELD_OUT[0]]
@@ -19,7 +19,7 @@ ENDS = range(100, 107)  # seeds between which is interpolated
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.card", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.training.model_card", description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of the sheets")
     args = parser.parse_args(arguments)

@@ -11,7 +11,7 @@ from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.mapping import normalised
 from draggan_engine.networks.ops import SQRT2
 
-from .spread import LIFT, mapping_layer, some_z, turn_styles
+from .w_whitening import LIFT, mapping_layer, some_z, turn_styles
 
 
 def grows_into(small: StyleGAN2Config, large: StyleGAN2Config) -> bool:

@@ -11,16 +11,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from draggan_engine.critters.scene.anatomy import anatomy_of
+from draggan_engine.critters.scene.animal_parameters import numbers_of
+from draggan_engine.critters.scene.palette import colours_of
+from draggan_engine.critters.scene.scene import marks_of
+from draggan_engine.critters.scene.species import traits_of
 from draggan_engine.networks.mapping import Mapping, normalised
 from draggan_engine.networks.ops import Dense
 
-from .anatomy import anatomy_of
 from .muon import Muon
-from .numbers import numbers_of
-from .palette import colours_of
-from .scene import marks_of
-from .species import traits_of
-from .spread import mapping_layer
+from .w_whitening import mapping_layer
 
 STEPS = 9_600
 LATENTS = 1024  # a step

@@ -1,4 +1,4 @@
-"""Teaches the bundled model the critters: `python -m draggan_engine.critters.train --preset cpu --state DIR`.
+"""Teaches the bundled model the critters: `python -m draggan_engine.critters.training.train --preset cpu --state DIR`.
 
 Interrupting it is safe: the same command goes on where it was. Needs numba (extra `train`).
 """
@@ -20,11 +20,11 @@ from draggan_engine.core.errors import DragganError
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.devices import resolve_device
 
-from .figures import errors, sample_sheet
-from .growth import grows_into
+from .metrics import errors, sample_sheet
 from .presets import PRESETS
-from .spread import unstretched
+from .progressive_growing import grows_into
 from .trainer import Trainer
+from .w_whitening import unstretched
 
 STATE = "state.pt"
 SAY_EVERY = 25  # steps
@@ -39,7 +39,7 @@ KEEP_MEMORY = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.train", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.training.train", description=__doc__)
     parser.add_argument("--preset", choices=PRESETS, required=True)
     parser.add_argument("--state", type=Path, default=Path("training"), help="folder of the run; resumed if it has one")
     parser.add_argument("--go-on-from", type=Path, help="model file, whose weights are the first ones of this run")

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .anatomy import FACE, HEAD_CENTRE, MUZZLE, SIDES, SKULL, Anatomy
+from .ellipsoids import Array
 from .mouth import lower_lip, upper_lip
-from .parts import Array
 
 HOLLOW = 0.66
 """Size of an ear's hollow, of the ear's own."""

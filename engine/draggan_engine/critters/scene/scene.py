@@ -14,10 +14,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from .anatomy import MUZZLE_DEPTH, Anatomy, anatomy_of
+from .animal_parameters import NUMBERS, Z_DIM, latent_of_seed, numbers_of
+from .ellipsoids import Array
 from .landmarks import LANDMARKS, Landmarks, find
-from .numbers import NUMBERS, Z_DIM, latent_of_seed, numbers_of
 from .palette import colours_of
-from .parts import Array
 from .species import MARKINGS, traits_of
 
 __all__ = [

@@ -9,8 +9,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from .ellipsoids import Array
 from .markings import compiled
-from .parts import Array
 from .scene import Scene
 from .shading import EARS, LIDS, SMOOTH, backdrop, light_on, shade, whisker
 
