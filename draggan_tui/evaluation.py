@@ -20,7 +20,7 @@ from draggan_engine.evaluation.cases import check_scene, has_scene
 from draggan_engine.evaluation.experiments import BFLOAT16
 from draggan_engine.evaluation.methods import available
 from draggan_engine.evaluation.report import write_report
-from draggan_engine.evaluation.rows import EXPERIMENTS, Experiment, Request, RunFolder, read_request
+from draggan_engine.evaluation.run_directory import EXPERIMENTS, Experiment, Request, RunFolder, read_request
 from draggan_engine.evaluation.runner import Progress, run
 from draggan_engine.storage.output_paths import check_writable
 

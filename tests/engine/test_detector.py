@@ -9,7 +9,7 @@ from draggan_engine.critters.scene.landmarks import LANDMARKS
 from draggan_engine.critters.scene.render import render
 from draggan_engine.critters.scene.scene import Z_DIM, build_scene, to_pixels
 from draggan_engine.critters.training.train_landmark_detector import augment, held_out, train, truth
-from draggan_engine.evaluation.detector import WEIGHTS, centre_of_mass, detect, mean_error
+from draggan_engine.evaluation.landmark_detector import WEIGHTS, centre_of_mass, detect, mean_error
 
 
 def test_the_shipped_weights_are_small_and_as_good_as_they_say() -> None:

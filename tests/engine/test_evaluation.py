@@ -23,12 +23,12 @@ from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.scene.landmarks import LANDMARKS
 from draggan_engine.dragging import optimizer
 from draggan_engine.evaluation import metrics, runner
+from draggan_engine.evaluation.baselines.optical_flow import dis
 from draggan_engine.evaluation.cases import FIVE, head_mask, landmark_cases, paired_cases, tracking_cases
 from draggan_engine.evaluation.experiments import run_task, tasks
-from draggan_engine.evaluation.flow import dis
 from draggan_engine.evaluation.methods import Drag
 from draggan_engine.evaluation.metrics import change, feature_distance, features_of, mse, ssim
-from draggan_engine.evaluation.rows import (
+from draggan_engine.evaluation.run_directory import (
     OWN,
     Experiment,
     Request,

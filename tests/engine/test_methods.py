@@ -15,8 +15,8 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
 from draggan_engine.dragging import DragEnd, DragSession
 from draggan_engine.dragging.optimizer import Start, Stepper
-from draggan_engine.evaluation import flow as flows
 from draggan_engine.evaluation import methods
+from draggan_engine.evaluation.baselines import optical_flow as flows
 from draggan_engine.evaluation.methods import METHODS, Drag, advance, available
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator

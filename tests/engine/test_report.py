@@ -16,10 +16,7 @@ from PIL import Image
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
 from draggan_engine.evaluation import report, statistics
-from draggan_engine.evaluation.plots import MISSING, Panel, band_of, plot_bars, plot_curves, plot_settings
-from draggan_engine.evaluation.report import in_order, own_value, table, write_report
-from draggan_engine.evaluation.rows import EXPERIMENTS, OWN, Experiment, Pictures, Request, Row, RunFolder
-from draggan_engine.evaluation.sheets import (
+from draggan_engine.evaluation.contact_sheets import (
     CAPTION,
     CELL,
     GAP,
@@ -31,6 +28,9 @@ from draggan_engine.evaluation.sheets import (
     middle,
     worst_first,
 )
+from draggan_engine.evaluation.plots import MISSING, Panel, band_of, plot_bars, plot_curves, plot_settings
+from draggan_engine.evaluation.report import in_order, own_value, table, write_report
+from draggan_engine.evaluation.run_directory import EXPERIMENTS, OWN, Experiment, Pictures, Request, Row, RunFolder
 from draggan_engine.evaluation.statistics import (
     Mean,
     compared,

@@ -25,7 +25,7 @@ from draggan_engine.dragging.optimizer import Start
 from draggan_engine.networks.generate import latent_of_seed as latent_in
 from draggan_engine.networks.generate import picture
 
-from . import flow as flows
+from .baselines import optical_flow as flows
 
 NEAREST = 4.0
 """Px at 128: pairs of seeds whose landmarks lie nearer together are left out; there is nothing to measure."""

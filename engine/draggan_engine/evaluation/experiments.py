@@ -20,12 +20,12 @@ from draggan_engine.dragging.optimizer import Start
 from draggan_engine.networks.generate import to_uint8
 from draggan_engine.server.messages import ModelInfo
 
-from . import flow as flows
+from .baselines import optical_flow as flows
 from .cases import Case, landmark_cases, paired_cases, tracking_cases
-from .detector import Detected, detect
+from .landmark_detector import Detected, detect
 from .methods import METHODS, Drag, Result
 from .metrics import change, feature_distance, features_of, lpips, mse, ssim
-from .rows import OWN, THUMBNAIL, Experiment, Pictures, Request, Row, shown
+from .run_directory import OWN, THUMBNAIL, Experiment, Pictures, Request, Row, shown
 
 POINTS = {"1 point": 1, "5 points": 5, "68 points": 68}
 PAIRED_STEPS = 100  # the paper's

@@ -21,7 +21,7 @@ from draggan_engine.dragging.point_tracking import track
 from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
 
-from . import flow as flows
+from .baselines import optical_flow as flows
 
 SETTLED = 50
 """A drag whose mean distance has not become smaller for so many steps has settled: it ends."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from draggan_engine.checkpoints.loader import Model
 
 from .cases import has_scene
-from .detector import detect
+from .landmark_detector import detect
 
 log = logging.getLogger("draggan_engine")
 

@@ -18,9 +18,9 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import StorageError
 from draggan_engine.storage.atomic import atomic_write
 
+from .contact_sheets import Sheet, landmark_sheets, mask_sheets, paired_sheets
 from .plots import MISSING, Band, Panel, available, band_of, plot_bars, plot_curves, plot_settings
-from .rows import OWN, Experiment, Request, Row, read_pictures, read_request, read_rows, shown
-from .sheets import Sheet, landmark_sheets, mask_sheets, paired_sheets
+from .run_directory import OWN, Experiment, Request, Row, read_pictures, read_request, read_rows, shown
 from .statistics import NONE, RESAMPLES, compared, frechet_distance, held, mean_in, ratio_in, values_in
 
 NO_EDIT, DRAG = "no edit", "drag"

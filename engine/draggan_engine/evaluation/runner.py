@@ -20,7 +20,7 @@ from draggan_engine.dragging.optimizer import why_not_bfloat16
 from draggan_engine.networks.devices import ALL_THREADS, threads_for
 
 from .experiments import BFLOAT16, Task, run_task, tasks
-from .rows import Pictures, Row, RunFolder
+from .run_directory import Pictures, Row, RunFolder
 
 
 @dataclass(frozen=True)

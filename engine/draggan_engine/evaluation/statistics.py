@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .rows import Row
+from .run_directory import Row
 
 NONE = "–"
 """What stands for a figure that is not there."""

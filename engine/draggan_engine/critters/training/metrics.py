@@ -63,7 +63,7 @@ def errors(
     generator: Generator, resolution: int, seeds: Sequence[int] = HELD_OUT, colouring: Sequence[int] | None = None
 ) -> Errors:
     """On held-out scenes, drawn with 4×4 samples a pixel."""
-    from draggan_engine.evaluation.detector import detect
+    from draggan_engine.evaluation.landmark_detector import detect
     from draggan_engine.evaluation.statistics import frechet_distance
 
     scene = scenes_of(seeds, colouring)

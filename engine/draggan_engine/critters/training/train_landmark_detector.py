@@ -24,7 +24,7 @@ from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.critters.scene.render import render
 from draggan_engine.critters.scene.scene import NUMBERS, Z_DIM, Scene, build_scene, latent_of_seed, scene_of, to_pixels
 from draggan_engine.critters.training.presets import PRESETS
-from draggan_engine.evaluation.detector import SIZE, WEIGHTS, Detector, detect, mean_error
+from draggan_engine.evaluation.landmark_detector import SIZE, WEIGHTS, Detector, detect, mean_error
 from draggan_engine.networks.devices import ALL_THREADS
 from draggan_engine.networks.generator import Generator
 from draggan_engine.storage.atomic import atomic_write

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from draggan_engine.core.geometry import Point, Size, convert
 from draggan_engine.storage.markers import DARK, HANDLE, LINE, TARGET
 
-from .rows import Row, read_pictures
+from .run_directory import Row, read_pictures
 
 CELL = 128
 """Height and width of a picture on a sheet."""
