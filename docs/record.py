@@ -20,7 +20,7 @@ from PIL import Image
 
 from docs.terminal_picture import draw
 from draggan_tui.benchmarks.pseudo_terminal import FRAME_ENDS, SYNCHRONIZED
-from draggan_tui.themes import load
+from draggan_tui.config.themes import load
 from tests.end_to_end.keys import open_picture
 from tests.end_to_end.terminal import Terminal
 

@@ -22,23 +22,23 @@ from textual.events import Event, Key
 from textual.filter import LineFilter
 
 from draggan_engine.storage.session_lock import forget
-from draggan_tui import paths
+from draggan_tui.config import paths
 from draggan_tui.renderables.loading import model_label
 from draggan_tui.renderables.palette_filter import palette_filter
-from draggan_tui.terminal_answers import ANSWER_TIME, ColorsAnswered
-from draggan_tui.terminal_colors import ColorDepth, ColorGuess
-from draggan_tui.terminal_driver import AskingDriver, TerminalDriver
+from draggan_tui.terminal.answers import ANSWER_TIME, ColorsAnswered
+from draggan_tui.terminal.colors import ColorDepth, ColorGuess
+from draggan_tui.terminal.driver import AskingDriver, TerminalDriver
 from draggan_tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
     from textual.actions import ActionParseResult
     from textual.dom import DOMNode
 
-    from draggan_tui.engine_client import EngineClient
-    from draggan_tui.engine_process import EngineProcess
+    from draggan_tui.client.engine_client import EngineClient
+    from draggan_tui.client.engine_process import EngineProcess
+    from draggan_tui.config.themes import EditorTheme
     from draggan_tui.screens.editor import EditorScreen
     from draggan_tui.screens.session import LeaveEditor, ThemeChosen
-    from draggan_tui.themes import EditorTheme
     from draggan_tui.workspace import TakenUp
 
 FEW_COLORS = "16 colours, as far as the terminal says; --color 256 or truecolor for more"
@@ -99,7 +99,7 @@ class DragganApp(App[None]):
         """The editor of an earlier session, or of a new one."""
         from draggan_engine.core.edit import Edit
         from draggan_engine.core.history import History
-        from draggan_tui.engine_client import EngineClient
+        from draggan_tui.client.engine_client import EngineClient
         from draggan_tui.screens.editor import EditorScreen
         from draggan_tui.screens.session import EngineLost, EngineSaid
         from draggan_tui.workspace import Workspace

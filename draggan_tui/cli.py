@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from draggan_tui.app import Options
-    from draggan_tui.terminal_colors import ColorGuess
-    from draggan_tui.themes import EditorTheme
+    from draggan_tui.config.themes import EditorTheme
+    from draggan_tui.terminal.colors import ColorGuess
 
 
 SSH_ESCAPE_DELAY = 500
@@ -218,7 +218,7 @@ def editor(
         if out is not None:
             check_output(out)
         setup = _setup(model, device, theme, color)
-        from draggan_tui.engine_process import start_engine
+        from draggan_tui.client.engine_process import start_engine
         from draggan_tui.taking_up import unclosed
 
         offered = unclosed()
@@ -277,9 +277,9 @@ def _setup(model: str | None, device: str | None, theme: str | None, color: Colo
     Raises:
         ConfigError, ThemeError: the configuration or the theme cannot be used.
     """
-    from draggan_tui import config, themes
+    from draggan_tui.config import settings_file, themes
 
-    file = config.read()
+    file = settings_file.read()
     defaults = file.config.editor
     color_guess = _set_color(Color(defaults.color) if color is None else color)
     _set_escape_delay(defaults.escape_delay)
@@ -287,8 +287,8 @@ def _setup(model: str | None, device: str | None, theme: str | None, color: Colo
     return {
         "model": defaults.model if model is None else model,
         "device": defaults.device if device is None else device,
-        "theme": config.theme_of(file) if theme is None else themes.load(theme),
-        "keymap": config.keymap(file),
+        "theme": settings_file.theme_of(file) if theme is None else themes.load(theme),
+        "keymap": settings_file.keymap(file),
         "color_guess": color_guess,
     }
 
@@ -301,7 +301,7 @@ def _run(options: Options) -> None:
     if application.farewell is not None:
         typer.echo(f"draggan-tui: {application.farewell}", err=True)
     if application.saved_session is not None:
-        from draggan_tui.paths import open_command
+        from draggan_tui.config.paths import open_command
 
         typer.echo(f"saved; to go on: {open_command(application.saved_session)}", err=True)
     raise typer.Exit(application.return_code or 0)
@@ -339,7 +339,7 @@ def _set_color(color: Color) -> ColorGuess | None:
     Returns:
         A guess, where the terminal is to have the last word.
     """
-    from draggan_tui.terminal_colors import guess_colors
+    from draggan_tui.terminal.colors import guess_colors
 
     if color is Color.none:
         os.environ["NO_COLOR"] = "1"
@@ -395,7 +395,7 @@ def open_(
     """Goes on with an earlier session."""
     with friendly():
         _need_terminal()
-        from draggan_tui.engine_process import start_engine
+        from draggan_tui.client.engine_process import start_engine
         from draggan_tui.taking_up import last_session, take_up
 
         if folder is None:

@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="Configuration: where it is, what i
 def path() -> None:
     """Prints the path of the configuration file, which need not exist."""
     with friendly():
-        from draggan_tui.config import config_path
+        from draggan_tui.config.settings_file import config_path
 
         typer.echo(config_path())
 
@@ -27,7 +27,7 @@ def path() -> None:
 def show() -> None:
     """Prints the configuration as it is used, with all defaults, as TOML."""
     with friendly():
-        from draggan_tui.config import keymap, keys_in_force, read, theme_of, to_toml
+        from draggan_tui.config.settings_file import keymap, keys_in_force, read, theme_of, to_toml
 
         file = read()
         theme_of(file)
@@ -38,7 +38,7 @@ def show() -> None:
 def edit() -> None:
     """Opens the configuration in $VISUAL or $EDITOR (else vi), then checks it. The first time it makes one."""
     with friendly():
-        from draggan_tui.config import config_path, create, keymap, read, theme_of
+        from draggan_tui.config.settings_file import config_path, create, keymap, read, theme_of
 
         path = config_path()
         create(path)

@@ -21,7 +21,7 @@ def known_models(incomplete: str) -> list[str]:
 
 
 def themes(incomplete: str) -> list[str]:
-    from draggan_tui.themes import available
+    from draggan_tui.config.themes import available
 
     return _beginning(incomplete, available())
 

@@ -41,7 +41,7 @@ def explain(error: Exception) -> int:
     if isinstance(error, DragganError):
         message, status = str(error), error.exit_code
     else:
-        from draggan_tui import paths
+        from draggan_tui.config import paths
 
         message, status = f"unexpected {type(error).__name__}: {error}; details in {paths.log_traceback()}", 1
     # A file's name may hold anything, the terminal's own commands too.

@@ -20,7 +20,7 @@ from draggan_engine.core.errors import InputError
 from draggan_engine.core.geometry import Size, fit_preview
 from draggan_engine.storage.recent_sessions import recent
 from draggan_engine.storage.session_manifest import SessionFile, read_session
-from draggan_tui.paths import open_command
+from draggan_tui.config.paths import open_command
 
 THUMBNAIL = (16, 8)  # columns and rows
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from draggan_engine.core.errors import CheckpointError, InputError, OutputError
 from draggan_engine.storage.recent_sessions import recent
 from draggan_engine.storage.session_lock import ended_badly, is_ending, is_open
-from draggan_tui.paths import short_path
+from draggan_tui.config.paths import short_path
 
 if TYPE_CHECKING:
     from draggan_engine.storage.session_manifest import ModelReference

@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 import draggan_engine  # noqa: F401  (first: it says how torch's threads wait)
-from draggan_tui import paths
+from draggan_tui.config import paths
 
 PARITY = "parity"
 

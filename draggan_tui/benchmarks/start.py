@@ -22,8 +22,13 @@ EMPTY = "from textual.app import App\nclass Empty(App): pass\nEmpty().run()"
 FIRST_FRAME = 1.5  # times that of the empty app
 FIRST_PICTURE = 3.0  # seconds
 NEEDS = {
-    "the first frame": ("draggan_tui.cli", "draggan_tui.config", "draggan_tui.taking_up", "draggan_tui.app"),
-    "the editor": ("draggan_tui.app", "draggan_tui.engine_client", "draggan_tui.screens.editor"),
+    "the first frame": (
+        "draggan_tui.cli",
+        "draggan_tui.config.settings_file",
+        "draggan_tui.taking_up",
+        "draggan_tui.app",
+    ),
+    "the editor": ("draggan_tui.app", "draggan_tui.client.engine_client", "draggan_tui.screens.editor"),
     "the engine": (
         "draggan_engine.server.server",
         "draggan_engine.checkpoints.loader",

@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from draggan_engine.core.geometry import Size
-from draggan_tui.themes import CanvasColors, Rgb
+from draggan_tui.config.themes import CanvasColors, Rgb
 from draggan_tui.viewport import Viewport
 
 from .cells import Cells

@@ -6,7 +6,7 @@ from textual.content import Content
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
-from draggan_tui.themes import Rgb
+from draggan_tui.config.themes import Rgb
 
 from .facts import ACCENT, MUTED, coordinates, swatch
 from .pair_table import handle_and_target

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_engine.core.geometry import Point, Size
+from draggan_tui.config.themes import CanvasColors, Rgb
 from draggan_tui.renderables.cells import Cells
 from draggan_tui.renderables.overlay import Overlay, compose
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.renderables.sampling import sample
-from draggan_tui.themes import CanvasColors, Rgb
 from draggan_tui.viewport import Viewport
 
 SCALE, MOST = 4.0, 8.0

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from draggan_tui.config.themes import CanvasColors, Rgb
 from draggan_tui.renderables.cells import BOLD, REVERSE, Cells
 from draggan_tui.renderables.halfblocks import RAMP, colored_shades, halfblocks, shades
 from draggan_tui.renderables.palette import ColorDepth, dither
@@ -30,7 +31,6 @@ from draggan_tui.renderables.strokes import (
     tint,
     visible_color,
 )
-from draggan_tui.themes import CanvasColors, Rgb
 
 __all__ = ["Overlay", "PairMark", "compose"]
 

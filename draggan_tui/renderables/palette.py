@@ -14,9 +14,15 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_tui.terminal_colors import ColorDepth as ColorDepth
-from draggan_tui.xterm_palette import CONES_TO_LAB, LIGHT_TO_CONES, nearest_number, palette_numbers, xterm_colors
-from draggan_tui.xterm_palette import PaletteDepth as PaletteDepth
+from draggan_tui.terminal.colors import ColorDepth as ColorDepth
+from draggan_tui.terminal.xterm_palette import (
+    CONES_TO_LAB,
+    LIGHT_TO_CONES,
+    nearest_number,
+    palette_numbers,
+    xterm_colors,
+)
+from draggan_tui.terminal.xterm_palette import PaletteDepth as PaletteDepth
 
 QUARTERS = 4
 _BITS = 6  # of each channel that colours are looked up by; fewer, and greys of the palette fall together

@@ -14,7 +14,7 @@ from rich.style import Style
 from textual.color import Color as TextualColor
 from textual.filter import LineFilter
 
-from draggan_tui.xterm_palette import PaletteDepth, Rgb, legible_number, nearest_ground, nearest_number
+from draggan_tui.terminal.xterm_palette import PaletteDepth, Rgb, legible_number, nearest_ground, nearest_number
 
 
 class PaletteFilter(LineFilter):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from draggan_engine.core.geometry import Point, Size, convert, convert_box, nearest_pixel
 from draggan_engine.core.resampling import area_means
-from draggan_tui.themes import Rgb
+from draggan_tui.config.themes import Rgb
 from draggan_tui.viewport import Viewport
 
 DISTINCT = 3

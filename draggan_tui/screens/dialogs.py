@@ -10,12 +10,12 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
+from draggan_tui.keymap import KEYS, MOUSE, what
 from draggan_tui.renderables.help_page import HelpTopic, help_page, matching_topics
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.line import Line
 
 from .dialog import Dialog
-from .key_map import KEYS, MOUSE, what
 from .key_names import keys_shown, with_keys
 
 COUNTS = "how far or how often: 12{right}, 3{undo}, 5{one-step}, 4{larger-brush}, 10{next-seed}"

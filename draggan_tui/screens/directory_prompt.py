@@ -12,8 +12,8 @@ from textual.widgets import Static
 from draggan_engine.core.errors import InputError, StorageError
 from draggan_engine.server.messages import Failed, MoveSession, SessionMoved
 from draggan_engine.storage.output_paths import DEFAULT_OUT, check_output, next_output
-from draggan_tui.engine_client import EngineClient
-from draggan_tui.paths import short_path
+from draggan_tui.client.engine_client import EngineClient
+from draggan_tui.config.paths import short_path
 
 from .key_names import with_keys
 from .path_prompt import NO_ENGINE, PathPrompt

@@ -6,8 +6,9 @@ from textual.events import Key
 
 from draggan_engine.core.errors import EditError, ThemeError
 from draggan_engine.server.messages import Export, ExportFile, ListModels, ModelEntry
-from draggan_tui import themes
-from draggan_tui.engine_client import EngineClient
+from draggan_tui.client.engine_client import EngineClient
+from draggan_tui.config import themes
+from draggan_tui.keymap import BINDINGS
 from draggan_tui.renderables.loading import model_label
 from draggan_tui.renderables.models import is_present
 from draggan_tui.renderables.palette import ColorDepth
@@ -17,7 +18,6 @@ from .dialogs import Help
 from .drag_keys import DragKeys
 from .export_prompt import ExportChoice, ExportPrompt
 from .history_keys import HistoryKeys
-from .key_map import BINDINGS
 from .mask_keys import MaskKeys
 from .models import Models
 from .palette import Palette

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.storage.output_paths import FILMS, LATENTS, PICTURES
-from draggan_tui.paths import short_path
+from draggan_tui.config.paths import short_path
 
 from .path_prompt import PathPrompt
 

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from textual.app import App
 
+from draggan_tui.keymap import KEYS
 from draggan_tui.renderables.key_line import KeyHint
 from draggan_tui.workspace import Workspace
 
-from .key_map import KEYS
 from .key_names import with_keys
 
 Mode = Literal["loading", "no engine", "live", "dragging", "shape", "grabbed", "pen", "unfinished pair", "idle"]

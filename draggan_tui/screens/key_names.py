@@ -9,7 +9,7 @@ from textual.app import App
 from textual.binding import Binding
 from textual.keys import format_key
 
-from .key_map import KEYS
+from draggan_tui.keymap import KEYS
 
 _BINDINGS = {binding.id: binding for bindings in KEYS.values() for binding in bindings}
 _WORDS = {

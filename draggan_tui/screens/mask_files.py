@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from draggan_engine.server.messages import Failed, LoadMask, MaskLoaded, MaskSaved, SaveMask
-from draggan_tui.engine_client import EngineClient
+from draggan_tui.client.engine_client import EngineClient
 
 from .key_names import with_keys
 from .path_prompt import NO_ENGINE, PathPrompt

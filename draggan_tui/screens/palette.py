@@ -14,12 +14,12 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from draggan_tui import themes
+from draggan_tui.config import themes
+from draggan_tui.keymap import KEYS, what
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.line import Line
 
 from .dialog import Dialog
-from .key_map import KEYS, what
 from .key_names import keys_shown
 
 # The ids of those that come first while nothing is typed.

@@ -37,15 +37,15 @@ from draggan_engine.server.messages import (
     Shown,
 )
 from draggan_engine.storage.output_paths import DEFAULT_OUT, session_name
-from draggan_tui.engine_client import EngineClient
+from draggan_tui.client.engine_client import EngineClient
+from draggan_tui.config.paths import short_path
+from draggan_tui.config.themes import EditorTheme
 from draggan_tui.mask_reach import conflict_text, mask_conflicts
-from draggan_tui.paths import short_path
 from draggan_tui.pictures import Picture
 from draggan_tui.renderables.changes import counted
 from draggan_tui.renderables.drag_outcome import outcome_text, reason_text
 from draggan_tui.renderables.loading import loading_text
 from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.themes import EditorTheme
 from draggan_tui.viewport import SCROLL_OFF
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector

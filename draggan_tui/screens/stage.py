@@ -13,7 +13,7 @@ from textual.widgets import Static
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.server.messages import Loading
-from draggan_tui import paths
+from draggan_tui.config import paths
 from draggan_tui.mask_reach import mask_conflicts
 from draggan_tui.pictures import Picture, Pictures
 from draggan_tui.renderables.brief import brief_facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from draggan_engine.core.geometry import Point
-from draggan_tui.engine_client import EngineClient
+from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.viewport import SCALES
 from draggan_tui.widgets.canvas import Canvas

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_engine.core.geometry import Point, Size
+from draggan_tui.config.themes import CanvasColors, Rgb
 from draggan_tui.renderables.cells import Cells
 from draggan_tui.renderables.loupe import loupe
-from draggan_tui.themes import CanvasColors, Rgb
 
 from .still_image import StillImage
 

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_engine.core.geometry import Size
+from draggan_tui.config.themes import CanvasColors, Rgb
 from draggan_tui.renderables.cells import Cells
 from draggan_tui.renderables.overlay import Overlay, compose
 from draggan_tui.renderables.sampling import sample
-from draggan_tui.themes import CanvasColors, Rgb
 from draggan_tui.viewport import Viewport
 
 from .still_image import StillImage

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from draggan_tui.config.themes import CanvasColors, Rgb
 from draggan_tui.renderables.cells import Cells
-from draggan_tui.themes import CanvasColors, Rgb
 
 from .cell_widget import CellWidget
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from draggan_tui.terminal_answers import ANSWER_TIME
-from draggan_tui.terminal_colors import QUESTION
+from draggan_tui.terminal.answers import ANSWER_TIME
+from draggan_tui.terminal.colors import QUESTION
 from tests.end_to_end.terminal import PROGRAM, Terminal
 
 ASKED = QUESTION.encode()

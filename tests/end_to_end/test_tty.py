@@ -11,8 +11,8 @@ import pytest
 import textual._parser
 from textual import constants
 
-from draggan_tui import terminal_answers
-from draggan_tui.terminal_driver import EscapeParser
+from draggan_tui.terminal import answers
+from draggan_tui.terminal.driver import EscapeParser
 from tests.end_to_end.keys import LOADED
 from tests.end_to_end.terminal import Terminal
 from tests.tiny import save_tiny
@@ -144,7 +144,7 @@ def test_what_might_go_on_and_does_not_is_escape_and_a_key(
     letter: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    for module in (textual._parser, terminal_answers):
+    for module in (textual._parser, answers):
         monkeypatch.setattr(module, "get_time", lambda: now)
     parser = EscapeParser()
     assert [*parser.feed("\x1b"), *parser.feed(letter)] == []

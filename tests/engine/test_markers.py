@@ -7,7 +7,7 @@ import pytest
 
 from draggan_engine.core.geometry import Point
 from draggan_engine.storage.markers import DARK, HANDLE, LINE, TARGET, draw_markers
-from draggan_tui.themes import CanvasColors
+from draggan_tui.config.themes import CanvasColors
 
 GREY = np.full((128, 128, 3), 128, np.uint8)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from draggan_tui import engine_client
 from draggan_tui.app import DragganApp
+from draggan_tui.client import engine_client
 from tests.ui.editing import FakeEngine, editor
 
 

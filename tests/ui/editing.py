@@ -25,8 +25,8 @@ from draggan_engine.server.messages import (
     Saved,
 )
 from draggan_tui.app import DragganApp, Options
+from draggan_tui.config.themes import load
 from draggan_tui.renderables.compare import ComparedImages
-from draggan_tui.themes import load
 from draggan_tui.widgets.status import StatusLine
 
 Kind = TypeVar("Kind", bound=Command)

@@ -10,10 +10,10 @@ from rich.console import COLOR_SYSTEMS
 from textual.pilot import Pilot
 
 from draggan_tui.app import DragganApp
+from draggan_tui.config.themes import load
 from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.terminal_answers import ColorsAnswered
-from draggan_tui.terminal_colors import ColorGuess
-from draggan_tui.themes import load
+from draggan_tui.terminal.answers import ColorsAnswered
+from draggan_tui.terminal.colors import ColorGuess
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.status import StatusLine

@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 from draggan_engine.core.errors import ConfigError, StorageError
 from draggan_engine.server.messages import StartDrag
 from draggan_tui import app as app_module
-from draggan_tui import cli, engine_client, engine_process
+from draggan_tui import cli
 from draggan_tui.app import DragganApp, Options
-from draggan_tui.config import (
+from draggan_tui.client import engine_client, engine_process
+from draggan_tui.config.settings_file import (
     Config,
     ConfigFile,
     config_path,
@@ -31,8 +32,8 @@ from draggan_tui.config import (
     theme_of,
     to_toml,
 )
+from draggan_tui.config.themes import load
 from draggan_tui.screens.dialogs import Help
-from draggan_tui.themes import load
 from tests.ui.editing import FakeEngine, place_pair, ready
 
 THEME = Path(__file__).parents[2] / "themes" / "moss.toml"

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from draggan_engine.core.history import DragPath
 from draggan_engine.server.messages import DragRead
 from draggan_tui.app import DragganApp
-from draggan_tui.screens.key_map import COUNTS, KEYS
+from draggan_tui.keymap import COUNTS, KEYS
 from tests.ui.editing import INFO, FakeEngine, ended, place_pair, ready, status
 
 # What some keys need besides.

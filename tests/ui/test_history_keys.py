@@ -24,11 +24,11 @@ from draggan_engine.server.messages import (
     StartDrag,
 )
 from draggan_tui.app import DragganApp
+from draggan_tui.config.themes import CanvasColors
 from draggan_tui.renderables.branch_option import BranchOption, thumbnail
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.screens.branches import Branches
 from draggan_tui.screens.dialogs import Question
-from draggan_tui.themes import CanvasColors
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status import StatusLine
 from draggan_tui.widgets.timeline import Timeline

@@ -8,7 +8,7 @@ from rich.style import Style
 from textual.color import Color
 
 from draggan_tui.renderables.palette_filter import PaletteFilter
-from draggan_tui.xterm_palette import PaletteDepth, legible_number, nearest_number, oklab, xterm_colors
+from draggan_tui.terminal.xterm_palette import PaletteDepth, legible_number, nearest_number, oklab, xterm_colors
 
 
 def shown(style: str, depth: PaletteDepth) -> str:

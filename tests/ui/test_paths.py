@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from draggan_tui import paths
+from draggan_tui.config import paths
 
 
 def test_tracebacks_are_appended_to_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from docs import record
 from docs.record import KEY, SCRIPT, SIZE, Look, common_palette, frames, write_gif
 from docs.terminal_picture import CELL, INK, PAPER, draw
-from draggan_tui.themes import load
+from draggan_tui.config.themes import load
 
 WIDTH, HEIGHT = CELL
 RED, BLUE = "\x1b[38;2;255;0;0m", "\x1b[48;2;0;0;255m"

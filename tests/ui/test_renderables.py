@@ -17,6 +17,7 @@ from textual.color import Color
 from textual.filter import ANSIToTruecolor, Monochrome, NoColor
 from textual.strip import Strip
 
+from draggan_tui.config.themes import CanvasColors, bundled, load
 from draggan_tui.renderables.cells import BOLD, REVERSE, UNDERLINE, Cells
 from draggan_tui.renderables.halfblocks import colored_shades, encode, halfblocks, shades
 from draggan_tui.renderables.overlay import Overlay, PairMark, compose
@@ -33,8 +34,7 @@ from draggan_tui.renderables.palette import (
 from draggan_tui.renderables.signs import place_signs
 from draggan_tui.renderables.strip import CellStrip, segments
 from draggan_tui.renderables.strokes import cross, legible_ground, line_pixels, pale
-from draggan_tui.themes import CanvasColors, bundled, load
-from draggan_tui.xterm_palette import nearest_number
+from draggan_tui.terminal.xterm_palette import nearest_number
 
 Picture = NDArray[np.uint8]
 DOCS = Path(__file__).parents[2] / "docs"

@@ -10,10 +10,10 @@ from textual import constants
 from textual.events import Key, Paste
 from textual.message import Message
 
-from draggan_tui import terminal_answers
-from draggan_tui.terminal_answers import ANSWER_GAP, AnswerParser, ColorsAnswered
-from draggan_tui.terminal_colors import ColorGuess, guess_colors, keeps_rgb
-from draggan_tui.terminal_driver import EscapeParser
+from draggan_tui.terminal import answers as terminal_answers
+from draggan_tui.terminal.answers import ANSWER_GAP, AnswerParser, ColorsAnswered
+from draggan_tui.terminal.colors import ColorGuess, guess_colors, keeps_rgb
+from draggan_tui.terminal.driver import EscapeParser
 
 DA1 = "\x1b[?62;22;52c"
 YES = "\x1bP1$r0;48:2::1:2:3m\x1b\\"

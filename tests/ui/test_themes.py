@@ -9,8 +9,8 @@ import pytest
 from textual.app import App
 
 from draggan_engine.core.errors import ThemeError
-from draggan_tui.themes import CanvasColors, PaletteNumbers, available, bundled, load
-from draggan_tui.xterm_palette import chroma, oklab, xterm_colors
+from draggan_tui.config.themes import CanvasColors, PaletteNumbers, available, bundled, load
+from draggan_tui.terminal.xterm_palette import chroma, oklab, xterm_colors
 
 GOOD = """
 name = "mine"
@@ -201,5 +201,5 @@ async def test_textual_takes_it(name: str) -> None:
 
 
 def test_reading_themes_loads_no_textual() -> None:
-    code = "import sys, draggan_tui.themes as t; t.load('dark'); assert 'textual' not in sys.modules, 'textual'"
+    code = "import sys, draggan_tui.config.themes as t; t.load('dark'); assert 'textual' not in sys.modules, 'textual'"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})

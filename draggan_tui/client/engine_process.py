@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from draggan_tui import paths
+from draggan_tui.config import paths
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from draggan_engine.core.errors import ThemeError
-from draggan_tui import paths
-from draggan_tui.terminal_colors import ColorDepth
-from draggan_tui.xterm_palette import FIRST_FIXED, nearest_number, xterm_colors
-from draggan_tui.xterm_palette import Rgb as Rgb
+from draggan_tui.config import paths
+from draggan_tui.terminal.colors import ColorDepth
+from draggan_tui.terminal.xterm_palette import FIRST_FIXED, nearest_number, xterm_colors
+from draggan_tui.terminal.xterm_palette import Rgb as Rgb
 
 if TYPE_CHECKING:
     from textual.theme import Theme

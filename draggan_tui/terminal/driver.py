@@ -21,8 +21,8 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key
 from textual.message import Message
 
-from draggan_tui.terminal_answers import AnswerParser
-from draggan_tui.terminal_colors import QUESTION
+from draggan_tui.terminal.answers import AnswerParser
+from draggan_tui.terminal.colors import QUESTION
 
 if TYPE_CHECKING:
     from textual.app import App

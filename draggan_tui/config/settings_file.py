@@ -17,7 +17,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from draggan_engine.core.errors import ConfigError, StorageError, ThemeError
-from draggan_tui import DEFAULT_MODEL, paths, themes
+from draggan_tui import DEFAULT_MODEL
+from draggan_tui.config import paths, themes
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -159,7 +160,7 @@ def theme_of(file: ConfigFile) -> themes.EditorTheme:
 
 def default_keys() -> dict[str, str]:
     """The editor's own keys: id → "key" or "key,key"."""
-    from draggan_tui.screens.key_map import COUNTS, KEYS
+    from draggan_tui.keymap import COUNTS, KEYS
 
     return {binding.id or "": binding.key for bindings in (*KEYS.values(), COUNTS) for binding in bindings}
 
@@ -249,7 +250,7 @@ def _quoted(value: str | int) -> str:
 
 def template() -> str:
     """A file that says everything and changes nothing: all that is in it are comments and the tables' names."""
-    from draggan_tui.screens.key_map import KEYS, what
+    from draggan_tui.keymap import KEYS, what
 
     defaults = EditorDefaults()
     says = {

@@ -1,0 +1,1 @@
+"""The settings file, the program's own directories, and themes."""

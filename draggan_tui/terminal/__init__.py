@@ -1,0 +1,1 @@
+"""What the terminal can do, and the driver that talks to it."""
