@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from draggan_tui.client.engine_client import EngineClient
     from draggan_tui.client.engine_process import EngineProcess
     from draggan_tui.config.themes import EditorTheme
+    from draggan_tui.editor import TakenUp
     from draggan_tui.screens.editor import EditorScreen
     from draggan_tui.screens.session import LeaveEditor, ThemeChosen
-    from draggan_tui.workspace import TakenUp
 
 FEW_COLORS = "16 colours, as far as the terminal says; --color 256 or truecolor for more"
 
@@ -100,9 +100,9 @@ class DragganApp(App[None]):
         from draggan_engine.core.edit import Edit
         from draggan_engine.core.history import History
         from draggan_tui.client.engine_client import EngineClient
+        from draggan_tui.editor import Workspace
         from draggan_tui.screens.editor import EditorScreen
         from draggan_tui.screens.session import EngineLost, EngineSaid
-        from draggan_tui.workspace import Workspace
 
         options = self.options
         self.engine = EngineClient(

@@ -35,7 +35,7 @@ from draggan_engine.server.export import export
 from draggan_engine.storage.image_io import read_mask, write_picture
 from draggan_engine.storage.output_paths import DEFAULT_OUT, FILMS, PICTURES, check_file, check_output, check_writable
 from draggan_engine.storage.session_store import SessionStore
-from draggan_tui.mask_reach import conflict_text, mask_conflicts
+from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
 
 DIVERGED = 3
 FLAGS = {

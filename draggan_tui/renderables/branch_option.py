@@ -14,7 +14,7 @@ from rich.style import Style
 
 from draggan_engine.core.geometry import Size
 from draggan_tui.config.themes import CanvasColors, Rgb
-from draggan_tui.viewport import Viewport
+from draggan_tui.editor.viewport import Viewport
 
 from .cells import Cells
 from .overlay import Overlay, compose

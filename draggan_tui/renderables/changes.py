@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import Entry, History
-from draggan_tui.timeline import Paths, Place, way
+from draggan_tui.editor.history_cursor import Paths, Place, way
 
 
 def change_text(history: History, entry: Entry) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_tui.viewport import Viewport
+from draggan_tui.editor.viewport import Viewport
 
 from .sampling import sample
 

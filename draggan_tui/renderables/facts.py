@@ -10,7 +10,7 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.server.messages import ModelInfo
 from draggan_tui.config.themes import Rgb
-from draggan_tui.document import Brush
+from draggan_tui.editor.edit_ops import Brush
 
 LABEL, MUTED, ACCENT = 6, "$foreground-muted", "$text-accent"
 """Columns that a label takes, and the styles of labels and of what is selected."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from draggan_engine.core.geometry import Point
-from draggan_tui import document
+from draggan_tui.editor import Workspace, edit_ops
+from draggan_tui.editor.viewport import Viewport
 from draggan_tui.renderables.overlay import Overlay, PairMark
-from draggan_tui.viewport import Viewport
-from draggan_tui.workspace import Workspace
 
 
 def overlay_of(work: Workspace, view: Viewport, *, comparing: bool = False) -> Overlay:
@@ -35,7 +34,7 @@ def overlay_of(work: Workspace, view: Viewport, *, comparing: bool = False) -> O
     return Overlay(
         cursor=None if work.cursor is None else pixel(work.cursor),
         pairs=marks,
-        mask=None if edit.mask is None else document.preview_mask(edit.mask, grid, window),
+        mask=None if edit.mask is None else edit_ops.preview_mask(edit.mask, grid, window),
         quiet=work.dragging or comparing,
-        shape=None if area is None else document.preview_area(area, grid, window),
+        shape=None if area is None else edit_ops.preview_area(area, grid, window),
     )

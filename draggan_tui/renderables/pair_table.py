@@ -8,7 +8,7 @@ from textual.content import Content
 
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.geometry import Point, distance
-from draggan_tui.mask_reach import BlockedPoint
+from draggan_tui.editor.mask_reach import BlockedPoint
 
 from .facts import ACCENT, MUTED
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from draggan_tui.timeline import Paths, Place, way
+from draggan_tui.editor.history_cursor import Paths, Place, way
 
 from .facts import ACCENT, MUTED
 

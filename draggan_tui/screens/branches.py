@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import Entry, History
 from draggan_tui.config.themes import CanvasColors
-from draggan_tui.pictures import Picture, Pictures
+from draggan_tui.editor.preview_cache import Picture, Pictures
 from draggan_tui.renderables.branch_option import BranchOption, thumbnail
 from draggan_tui.renderables.cells import Cells
 from draggan_tui.renderables.changes import branch_parts

@@ -8,11 +8,11 @@ from draggan_engine.core.errors import EditError, ThemeError
 from draggan_engine.server.messages import Export, ExportFile, ListModels, ModelEntry
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config import themes
+from draggan_tui.editor import Workspace
 from draggan_tui.keymap import BINDINGS
 from draggan_tui.renderables.loading import model_label
 from draggan_tui.renderables.models import is_present
 from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.workspace import Workspace
 
 from .dialogs import Help
 from .drag_keys import DragKeys

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from draggan_engine.core.history import DragPath
 from draggan_engine.server.messages import ReadDrag
 from draggan_tui.client.engine_client import EngineClient
+from draggan_tui.editor import Workspace
 from draggan_tui.renderables.changes import branch_text, change_text, place_text
 from draggan_tui.renderables.compare import Comparison
 from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.workspace import Workspace
 
 from .branches import Branches, Chosen
 from .session import SessionScreen

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from textual.app import App
 
+from draggan_tui.editor import Workspace
 from draggan_tui.keymap import KEYS
 from draggan_tui.renderables.key_line import KeyHint
-from draggan_tui.workspace import Workspace
 
 from .key_names import with_keys
 

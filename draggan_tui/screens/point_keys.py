@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from draggan_tui.document import Part
-from draggan_tui.mask_reach import conflict_text, mask_conflicts
-from draggan_tui.texture import is_flat
+from draggan_tui.editor.edit_ops import Part
+from draggan_tui.editor.flatness import is_flat
+from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
 
 from .session import SessionScreen
 

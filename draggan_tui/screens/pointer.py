@@ -9,10 +9,9 @@ from functools import partial
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
-from draggan_tui import document
-from draggan_tui.document import Part
-from draggan_tui.viewport import Viewport
-from draggan_tui.workspace import Workspace
+from draggan_tui.editor import Workspace, edit_ops
+from draggan_tui.editor.edit_ops import Part
+from draggan_tui.editor.viewport import Viewport
 
 
 @dataclass
@@ -126,7 +125,7 @@ class Pointer:
         work = self.work
         assert work.cursor is not None, "pressed on a picture"
         way = _way(work.cursor, point, view)
-        work.sketch(document.stroke(work.drawn, way, work.brush, view.grid, view.picture))
+        work.sketch(edit_ops.stroke(work.drawn, way, work.brush, view.grid, view.picture))
         work.move_to(point)
 
     def _stretch(self, start: Point, point: Point, _view: Viewport) -> None:
@@ -138,12 +137,12 @@ class Pointer:
         """As far as the mouse has moved, so that the point does not jump to it."""
         place = getattr(self.work.edit.pairs[index], part)
         to = (place[0] + point[0] - start[0], place[1] + point[1] - start[1])
-        edit = document.move_point(self.work.edit, index, part, to, view.picture)
+        edit = edit_ops.move_point(self.work.edit, index, part, to, view.picture)
         self.work.sketch(edit)
         self.work.move_to(getattr(edit.pairs[index], part))
 
     def _connect(self, start: Point, point: Point, view: Viewport) -> None:
-        self.work.sketch(document.add_pair(self.work.edit, start, point, view.picture))
+        self.work.sketch(edit_ops.add_pair(self.work.edit, start, point, view.picture))
         self.work.move_to(point)
 
 

@@ -40,16 +40,16 @@ from draggan_engine.storage.output_paths import DEFAULT_OUT, session_name
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config.paths import short_path
 from draggan_tui.config.themes import EditorTheme
-from draggan_tui.mask_reach import conflict_text, mask_conflicts
-from draggan_tui.pictures import Picture
+from draggan_tui.editor import STILL_LOADING, Workspace
+from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
+from draggan_tui.editor.preview_cache import Picture
+from draggan_tui.editor.viewport import SCROLL_OFF
 from draggan_tui.renderables.changes import counted
 from draggan_tui.renderables.drag_outcome import outcome_text, reason_text
 from draggan_tui.renderables.loading import loading_text
 from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.viewport import SCROLL_OFF
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector
-from draggan_tui.workspace import STILL_LOADING, Workspace
 
 from .branches import Branches
 from .dialogs import Question

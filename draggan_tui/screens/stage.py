@@ -14,8 +14,10 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.server.messages import Loading
 from draggan_tui.config import paths
-from draggan_tui.mask_reach import mask_conflicts
-from draggan_tui.pictures import Picture, Pictures
+from draggan_tui.editor import Workspace
+from draggan_tui.editor.mask_reach import mask_conflicts
+from draggan_tui.editor.preview_cache import Picture, Pictures
+from draggan_tui.editor.viewport import Viewport
 from draggan_tui.renderables.brief import brief_facts
 from draggan_tui.renderables.changes import place_text
 from draggan_tui.renderables.compare import ComparedImages, Comparison
@@ -27,7 +29,6 @@ from draggan_tui.renderables.overlay import Overlay
 from draggan_tui.renderables.palette import ColorDepth
 from draggan_tui.renderables.sampling import color_at
 from draggan_tui.renderables.timeline import stretches
-from draggan_tui.viewport import Viewport
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.cell_widget import CellWidget
 from draggan_tui.widgets.companion import Companion, companion_width
@@ -37,7 +38,6 @@ from draggan_tui.widgets.lines import Lines
 from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.status import Kind, StatusLine
 from draggan_tui.widgets.timeline import Timeline
-from draggan_tui.workspace import Workspace
 
 from .key_hints import key_hints
 from .key_names import with_keys

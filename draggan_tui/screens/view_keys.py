@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from draggan_engine.core.geometry import Point
 from draggan_tui.client.engine_client import EngineClient
+from draggan_tui.editor import Workspace
+from draggan_tui.editor.viewport import SCALES
 from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.viewport import SCALES
 from draggan_tui.widgets.canvas import Canvas
-from draggan_tui.workspace import Workspace
 
 from .goto import Goto
 from .pointer import Pointer

@@ -11,7 +11,7 @@ from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.geometry import Point
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.networks.generate import latent_of_seed, picture
-from draggan_tui.texture import FLAT, texture
+from draggan_tui.editor.flatness import FLAT, texture
 
 SEEDS = range(40)
 PREVIEWS = (44, 96, 128)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from draggan_engine.core.geometry import Size, pixel_box
-from draggan_tui.areas import Area, Box, Form, cells_box, draw, grow, shrink
+from draggan_tui.editor.mask_regions import Area, Box, Form, cells_box, draw, grow, shrink
 
 PICTURE = Size(40, 30)
 FORMS: list[Form] = ["rectangle", "ellipse"]

@@ -8,7 +8,7 @@ from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DragRecord
 from draggan_engine.server.messages import Loading, ModelEntry
-from draggan_tui.document import Brush
+from draggan_tui.editor.edit_ops import Brush
 from draggan_tui.renderables.brief import brief_facts
 from draggan_tui.renderables.drag_outcome import outcome_text, reason_text
 from draggan_tui.renderables.facts import cursor_facts, percent, seconds_text, session_facts

@@ -17,9 +17,9 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size, clamp, contains
 from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry, History
 from draggan_engine.server.messages import ModelInfo
-from draggan_tui.document import Part
-from draggan_tui.timeline import way
-from draggan_tui.workspace import Workspace
+from draggan_tui.editor import Workspace
+from draggan_tui.editor.edit_ops import Part
+from draggan_tui.editor.history_cursor import way
 
 PICTURE = Size(64, 48)
 INFO = ModelInfo(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from draggan_engine.core.geometry import Size
+from draggan_tui.editor.viewport import Viewport
 from draggan_tui.renderables.marks import overlay_of
 from draggan_tui.renderables.overlay import PairMark
-from draggan_tui.viewport import Viewport
 from tests.ui.test_history import PICTURE, loaded
 
 ROOM = Size(64, 48)

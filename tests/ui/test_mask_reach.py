@@ -7,7 +7,7 @@ import pytest
 
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.geometry import Point, Size
-from draggan_tui.mask_reach import BlockedPoint, conflict_text, mask_conflicts
+from draggan_tui.editor.mask_reach import BlockedPoint, conflict_text, mask_conflicts
 
 IMAGE = Size(40, 30)
 SETTINGS = DragSettings(r1=3)

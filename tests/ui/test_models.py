@@ -22,7 +22,7 @@ from draggan_engine.server.messages import (
     StartDrag,
 )
 from draggan_tui.app import DragganApp
-from draggan_tui.timeline import Place
+from draggan_tui.editor.history_cursor import Place
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.dialog_box import DialogBox
 from tests.ui.editing import INFO, FakeEngine, editor_opens, ended, place_pair, ready, status

@@ -14,12 +14,12 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
 from draggan_engine.server.messages import Save
 from draggan_tui.app import DragganApp
-from draggan_tui.document import Brush, brush, stroke
+from draggan_tui.editor import Workspace
+from draggan_tui.editor.edit_ops import Brush, brush, stroke
+from draggan_tui.editor.viewport import Viewport
 from draggan_tui.screens.dialogs import Help
 from draggan_tui.screens.pointer import Pointer, point_near
-from draggan_tui.viewport import Viewport
 from draggan_tui.widgets.canvas import Canvas
-from draggan_tui.workspace import Workspace
 from tests.ui.editing import ready, status
 from tests.ui.test_workspace import loaded, mask_of, set_pair
 

@@ -16,11 +16,11 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size, clamp, distance
 from draggan_engine.server.messages import DragProgress, Save
 from draggan_tui.app import DragganApp
-from draggan_tui.document import SAME_PLACE, Part, duplicate, move_point, toggle_pair
-from draggan_tui.grab import Grab
+from draggan_tui.editor import Workspace
+from draggan_tui.editor.edit_ops import SAME_PLACE, Part, duplicate, move_point, toggle_pair
+from draggan_tui.editor.grab import Grab
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status import StatusLine
-from draggan_tui.workspace import Workspace
 from tests.ui.editing import ended, place_pair, ready, status
 from tests.ui.test_workspace import GRID, loaded, set_pair
 

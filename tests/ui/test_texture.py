@@ -9,7 +9,7 @@ from PIL import Image
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.geometry import Size
 from draggan_engine.networks.generate import latent_of_seed, picture
-from draggan_tui.texture import is_flat, texture
+from draggan_tui.editor.flatness import is_flat, texture
 from tests.ui.calibrate_flat import points_of
 
 PICTURE = Size(128, 128)

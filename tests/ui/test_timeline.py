@@ -12,12 +12,12 @@ from rich.cells import cell_len
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry, History
-from draggan_tui.pictures import Pictures
+from draggan_tui.editor.history_cursor import Place
+from draggan_tui.editor.preview_cache import Pictures
+from draggan_tui.editor.viewport import Viewport
 from draggan_tui.renderables.changes import branch_text, change_text, place_text
 from draggan_tui.renderables.compare import GAIN, ComparedImages, compared
 from draggan_tui.renderables.timeline import HERE, Stretch, stretches, timeline
-from draggan_tui.timeline import Place
-from draggan_tui.viewport import Viewport
 
 PAIR = PointPair(handle=(10, 10), target=(20, 10))
 START = Edit(seed=42, pairs=(PAIR,))

@@ -10,10 +10,10 @@ from PIL import Image
 
 from draggan_engine.core.edit import Mask
 from draggan_engine.core.geometry import Point, Size, fit_preview
-from draggan_tui.areas import draw
-from draggan_tui.document import preview_area, preview_mask
+from draggan_tui.editor.edit_ops import preview_area, preview_mask
+from draggan_tui.editor.mask_regions import draw
+from draggan_tui.editor.viewport import SCALES, Viewport, Window
 from draggan_tui.renderables.sampling import color_at, sample
-from draggan_tui.viewport import SCALES, Viewport, Window
 
 PICTURE = Size(128, 128)
 ROOM = Size(46, 44)

@@ -14,9 +14,9 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DraggedPair, DragRecord, Entry, History
 from draggan_engine.server.messages import ModelInfo
-from draggan_tui.areas import Area, draw, grow
-from draggan_tui.document import Brush, brush, preview_mask
-from draggan_tui.workspace import MAX_BRUSH, Shape, Workspace
+from draggan_tui.editor import MAX_BRUSH, Shape, Workspace
+from draggan_tui.editor.edit_ops import Brush, brush, preview_mask
+from draggan_tui.editor.mask_regions import Area, draw, grow
 
 GRID = Size(32, 32)
 INFO = ModelInfo(

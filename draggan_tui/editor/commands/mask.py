@@ -7,10 +7,9 @@ from dataclasses import replace
 from draggan_engine.core.edit import Mask
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
-from draggan_tui import document
-from draggan_tui.areas import Area
-
-from .state import Shape, State
+from draggan_tui.editor import edit_ops
+from draggan_tui.editor.mask_regions import Area
+from draggan_tui.editor.state import Shape, State
 
 MAX_BRUSH = 32
 
@@ -27,7 +26,7 @@ class MaskTools(State):
     def paint(self, value: bool | None, grid: Size) -> None:
         """Sets, erases or (None) toggles what the brush covers at the cursor."""
         self.at_rest()
-        self.change(document.brush(self.edit, self._cursor(), self.brush, grid, self.picture, paint=value))
+        self.change(edit_ops.brush(self.edit, self._cursor(), self.brush, grid, self.picture, paint=value))
 
     def resize_brush(self, step: int) -> None:
         size = self.brush.size + step * self._take_count()
@@ -49,25 +48,25 @@ class MaskTools(State):
         """What the shape covers of the picture, if there is one."""
         if self.shape is None:
             return None
-        return document.shape_area(self.shape.form, self.shape.start, self._cursor(), grid, self.picture)
+        return edit_ops.shape_area(self.shape.form, self.shape.start, self._cursor(), grid, self.picture)
 
     def finish_shape(self, value: bool, grid: Size) -> None:
         """Sets or erases what the shape covers, and leaves it."""
         self.at_rest()
         if (area := self.shape_area(grid)) is None:
             raise EditError("there is no shape: {shape} starts one at the cursor")
-        change = document.paint_area if value else document.erase_area
+        change = edit_ops.paint_area if value else edit_ops.erase_area
         self.change(change(self.edit, area, self.picture))
         self.shape = None
 
     def grow_mask(self, step: int, grid: Size) -> None:
         """The mask's edge by a preview pixel out (1) or in (-1), times the count."""
         self.at_rest()
-        self.change(document.grow_mask(self.edit, step * self._take_count(), grid, self.picture))
+        self.change(edit_ops.grow_mask(self.edit, step * self._take_count(), grid, self.picture))
 
     def invert_mask(self) -> None:
         self.at_rest()
-        self.change(document.invert_mask(self.edit))
+        self.change(edit_ops.invert_mask(self.edit))
 
     def use_mask(self, mask: Mask) -> None:
         """A mask of the picture's size in the place of the present one."""
@@ -76,4 +75,4 @@ class MaskTools(State):
 
     def clear_mask(self) -> None:
         self.at_rest()
-        self.change(document.clear_mask(self.edit))
+        self.change(edit_ops.clear_mask(self.edit))

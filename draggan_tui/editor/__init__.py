@@ -10,14 +10,14 @@ from __future__ import annotations
 from draggan_engine.core.edit import Edit, check_label
 from draggan_engine.core.history import History
 from draggan_engine.server.messages import ModelInfo
-from draggan_tui.timeline import Place
+from draggan_tui.editor.commands.cursor import CursorTools
+from draggan_tui.editor.commands.drag import DragTools
+from draggan_tui.editor.commands.mask import MAX_BRUSH, MaskTools
+from draggan_tui.editor.commands.navigation import TravelTools
+from draggan_tui.editor.commands.points import PointTools
+from draggan_tui.editor.history_cursor import Place
 
-from .cursor import CursorTools
-from .drags import DragTools
-from .mask import MAX_BRUSH, MaskTools
-from .points import PointTools
 from .state import STILL_LOADING, Shape, TakenUp
-from .travel import TravelTools
 
 __all__ = ["MAX_BRUSH", "STILL_LOADING", "Shape", "TakenUp", "Workspace"]
 

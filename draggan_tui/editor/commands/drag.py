@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import distance
 from draggan_engine.core.history import Entry
-from draggan_tui.timeline import Place
-
-from .state import State
+from draggan_tui.editor.history_cursor import Place
+from draggan_tui.editor.state import State
 
 
 class DragTools(State):

@@ -12,7 +12,7 @@ from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size, clamp, convert, nearest_pixel, pixel_box
 
-from .areas import Area, Box, Form, cells_box, draw, grow, shrink
+from .mask_regions import Area, Box, Form, cells_box, draw, grow, shrink
 from .viewport import Window
 
 Part = Literal["handle", "target"]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from draggan_engine.core.errors import EditError
-from draggan_tui import document
-from draggan_tui.timeline import Place, nearest_drag, unread
-
-from .state import State
+from draggan_tui.editor import edit_ops
+from draggan_tui.editor.history_cursor import Place, nearest_drag, unread
+from draggan_tui.editor.state import State
 
 
 class TravelTools(State):
@@ -69,7 +68,7 @@ class TravelTools(State):
     def reseed(self, step: int) -> None:
         """The picture of a seed further on or back."""
         self.at_rest()
-        self.change(document.reseed(self.edit, step * self._take_count()), keep=False)
+        self.change(edit_ops.reseed(self.edit, step * self._take_count()), keep=False)
 
     def reclass(self, step: int) -> None:
         """The picture of a class further on or back."""
@@ -77,8 +76,8 @@ class TravelTools(State):
         model, times = self._model(), self._take_count()
         if not model.classes:
             raise EditError(f"{model.name} has no classes")
-        self.change(document.reclass(self.edit, step * times, model.classes), keep=False)
+        self.change(edit_ops.reclass(self.edit, step * times, model.classes), keep=False)
 
     def toggle_space(self) -> None:
         self.at_rest()
-        self.change(document.toggle_space(self.edit))
+        self.change(edit_ops.toggle_space(self.edit))

@@ -8,7 +8,7 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size
 
-from .document import Part, hold_point, move_point
+from .edit_ops import Part, hold_point, move_point
 
 
 @dataclass(frozen=True)

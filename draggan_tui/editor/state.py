@@ -10,10 +10,10 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size, convert, nearest_pixel
 from draggan_engine.core.history import DragPath, History
 from draggan_engine.server.messages import ModelInfo
-from draggan_tui.areas import Form
-from draggan_tui.document import Brush
-from draggan_tui.grab import Grab
-from draggan_tui.timeline import Place
+from draggan_tui.editor.edit_ops import Brush
+from draggan_tui.editor.grab import Grab
+from draggan_tui.editor.history_cursor import Place
+from draggan_tui.editor.mask_regions import Form
 
 STILL_LOADING = "the model is still loading"
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size, clamp
-from draggan_tui import document
-from draggan_tui.document import Part
-from draggan_tui.grab import Grab
-
-from .state import State
+from draggan_tui.editor import edit_ops
+from draggan_tui.editor.edit_ops import Part
+from draggan_tui.editor.grab import Grab
+from draggan_tui.editor.state import State
 
 # How far a copy of a pair is from it, so that both can be seen: the first in preview pixels, and never less than the
 # second in picture pixels.
@@ -21,7 +20,7 @@ class PointTools(State):
     def place(self) -> bool:
         """A handle at the cursor, or the target of one that waits; returns whether a target is now awaited."""
         self.at_rest()
-        edit, index = document.place(self.edit, self._cursor(), self.picture)
+        edit, index = edit_ops.place(self.edit, self._cursor(), self.picture)
         self.selected = index
         self.change(edit)
         return edit.pairs[index].target is None
@@ -29,7 +28,7 @@ class PointTools(State):
     def retarget(self) -> None:
         """The selected pair's target to the cursor."""
         self.at_rest()
-        self.change(document.retarget(self.edit, self._selected(), self._cursor(), self.picture))
+        self.change(edit_ops.retarget(self.edit, self._selected(), self._cursor(), self.picture))
 
     def take(self, part: Part) -> None:
         """Grabs a point of the selected pair: the cursor goes there, and then the point goes where the cursor goes."""
@@ -54,7 +53,7 @@ class PointTools(State):
             index = self._selected()
             x, y = self.edit.pairs[index].handle
             point = (x + dx * times, y + dy * times)
-            self.change(document.move_point(self.edit, index, "handle", point, self.picture))
+            self.change(edit_ops.move_point(self.edit, index, "handle", point, self.picture))
             self.cursor = self.edit.pairs[index].handle
         else:
             x, y = self._cursor()
@@ -64,7 +63,7 @@ class PointTools(State):
         """A copy of the selected pair beside it, which is then the selected one."""
         self.at_rest()
         step = max(COPY_CELLS * self.picture.width / grid.width, COPY_PIXELS)
-        self.change(document.duplicate(self.edit, self._selected(), step, self.picture))
+        self.change(edit_ops.duplicate(self.edit, self._selected(), step, self.picture))
         self.selected = len(self.edit.pairs) - 1
         self.cursor = self.edit.pairs[-1].handle
 
@@ -72,7 +71,7 @@ class PointTools(State):
         """Disables the selected pair, so that drags leave it out, or enables it; returns whether it is enabled now."""
         self.at_rest()
         index = self._selected()
-        self.change(document.toggle_pair(self.edit, index))
+        self.change(edit_ops.toggle_pair(self.edit, index))
         return self.edit.pairs[index].enabled
 
     def select(self, step: int) -> None:
@@ -89,7 +88,7 @@ class PointTools(State):
         self.at_rest()
         first, edit = self._selected(), self.edit
         for _ in self.edit.pairs[first : first + self._take_count()]:
-            edit = document.remove(edit, first)
+            edit = edit_ops.remove(edit, first)
         self.change(edit)
 
     def cancel(self) -> str:
@@ -105,6 +104,6 @@ class PointTools(State):
         self.count, self.pen = 0, False
         waiting = next((i for i, pair in enumerate(self.edit.pairs) if pair.target is None), None)
         if waiting is not None and not self.dragging and self.loading is None:
-            self.change(document.remove(self.edit, waiting))
+            self.change(edit_ops.remove(self.edit, waiting))
             return f"handle {waiting + 1} is deleted"
         return cancelled
