@@ -23,8 +23,8 @@ from textual.filter import LineFilter
 
 from draggan_engine.storage.session_lock import forget
 from draggan_tui.config import paths
-from draggan_tui.renderables.loading import model_label
-from draggan_tui.renderables.palette_filter import palette_filter
+from draggan_tui.rendering.loading_text import model_label
+from draggan_tui.rendering.palette_filter import palette_filter
 from draggan_tui.terminal.answers import ANSWER_TIME, ColorsAnswered
 from draggan_tui.terminal.colors import ColorDepth, ColorGuess
 from draggan_tui.terminal.driver import AskingDriver, TerminalDriver

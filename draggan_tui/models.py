@@ -22,7 +22,7 @@ from draggan_engine.checkpoints.model_zoo import KnownModel, known_model, known_
 from draggan_engine.core.errors import CheckpointError, OutputError
 from draggan_engine.server.messages import ModelInfo
 from draggan_engine.storage.output_paths import check_file, check_writable
-from draggan_tui.renderables.loading import size_text
+from draggan_tui.rendering.loading_text import size_text
 
 RECORDED = "checksums.json"
 

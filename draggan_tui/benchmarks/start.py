@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from draggan_tui import DEFAULT_MODEL
-from draggan_tui.renderables.loading import model_label
+from draggan_tui.rendering.loading_text import model_label
 
 from .editor import SIZE, open_editor, until_picture
 from .figures import median_ratio, spread, verdict

@@ -15,10 +15,10 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import Entry, History
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.preview_cache import Picture, Pictures
-from draggan_tui.renderables.branch_option import BranchOption, thumbnail
-from draggan_tui.renderables.cells import Cells
-from draggan_tui.renderables.changes import branch_parts
-from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.rendering.branch_option import BranchOption, thumbnail
+from draggan_tui.rendering.cells import Cells
+from draggan_tui.rendering.history_text import branch_parts
+from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.widgets.choices import Choices
 from draggan_tui.widgets.dialog_box import DialogBox
 

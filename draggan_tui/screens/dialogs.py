@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from draggan_tui.keymap import KEYS, MOUSE, what
-from draggan_tui.renderables.help_page import HelpTopic, help_page, matching_topics
+from draggan_tui.rendering.help_page import HelpTopic, help_page, matching_topics
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.line import Line
 

@@ -10,9 +10,9 @@ from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config import themes
 from draggan_tui.editor import Workspace
 from draggan_tui.keymap import BINDINGS
-from draggan_tui.renderables.loading import model_label
-from draggan_tui.renderables.models import is_present
-from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.rendering.loading_text import model_label
+from draggan_tui.rendering.model_list_text import is_present
+from draggan_tui.rendering.palette import ColorDepth
 
 from .dialogs import Help
 from .drag_keys import DragKeys

@@ -9,7 +9,7 @@ from textual.app import App
 
 from draggan_tui.editor import Workspace
 from draggan_tui.keymap import KEYS
-from draggan_tui.renderables.key_line import KeyHint
+from draggan_tui.rendering.key_line import KeyHint
 
 from .key_names import with_keys
 

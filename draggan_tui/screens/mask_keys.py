@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from draggan_engine.server.messages import LoadMask, MaskLoaded, MaskSaved, SaveMask
 from draggan_tui.editor import MAX_BRUSH
-from draggan_tui.renderables.facts import percent
+from draggan_tui.rendering.inspector_text import percent
 
 from .mask_files import MaskPrompt
 from .session import SessionScreen

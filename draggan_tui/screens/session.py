@@ -44,10 +44,10 @@ from draggan_tui.editor import STILL_LOADING, Workspace
 from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
 from draggan_tui.editor.preview_cache import Picture
 from draggan_tui.editor.viewport import SCROLL_OFF
-from draggan_tui.renderables.changes import counted
-from draggan_tui.renderables.drag_outcome import outcome_text, reason_text
-from draggan_tui.renderables.loading import loading_text
-from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
+from draggan_tui.rendering.history_text import counted
+from draggan_tui.rendering.loading_text import loading_text
+from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector
 

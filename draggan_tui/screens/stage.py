@@ -18,17 +18,17 @@ from draggan_tui.editor import Workspace
 from draggan_tui.editor.mask_reach import mask_conflicts
 from draggan_tui.editor.preview_cache import Picture, Pictures
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.renderables.brief import brief_facts
-from draggan_tui.renderables.changes import place_text
-from draggan_tui.renderables.compare import ComparedImages, Comparison
-from draggan_tui.renderables.facts import cursor_facts, session_facts
-from draggan_tui.renderables.loading import SPINNER, model_label, placeholder
-from draggan_tui.renderables.marks import overlay_of
-from draggan_tui.renderables.next_step import next_step
-from draggan_tui.renderables.overlay import Overlay
-from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.renderables.sampling import color_at
-from draggan_tui.renderables.timeline import stretches
+from draggan_tui.rendering.compare import ComparedImages, Comparison
+from draggan_tui.rendering.edit_overlay import overlay_of
+from draggan_tui.rendering.history_text import place_text
+from draggan_tui.rendering.inspector_text import cursor_facts, session_facts
+from draggan_tui.rendering.loading_text import SPINNER, model_label, placeholder
+from draggan_tui.rendering.narrow_panel_text import brief_facts
+from draggan_tui.rendering.next_step import next_step
+from draggan_tui.rendering.overlay import Overlay
+from draggan_tui.rendering.palette import ColorDepth
+from draggan_tui.rendering.sampling import color_at
+from draggan_tui.rendering.timeline import stretches
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.cell_widget import CellWidget
 from draggan_tui.widgets.companion import Companion, companion_width

@@ -8,7 +8,7 @@ from draggan_engine.core.geometry import Point
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.editor import Workspace
 from draggan_tui.editor.viewport import SCALES
-from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.widgets.canvas import Canvas
 
 from .goto import Goto

@@ -16,10 +16,10 @@ from textual.message import Message
 from draggan_engine.core.geometry import Point, Size
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.renderables.cells import Cells
-from draggan_tui.renderables.compare import ComparedImages
-from draggan_tui.renderables.overlay import Overlay, compose
-from draggan_tui.renderables.sampling import sample
+from draggan_tui.rendering.cells import Cells
+from draggan_tui.rendering.compare import ComparedImages
+from draggan_tui.rendering.overlay import Overlay, compose
+from draggan_tui.rendering.sampling import sample
 
 from .cell_widget import CellWidget
 

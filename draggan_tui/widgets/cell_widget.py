@@ -9,10 +9,10 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from draggan_tui.renderables.cells import Cells
-from draggan_tui.renderables.halfblocks import encode
-from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.renderables.strip import CellStrip
+from draggan_tui.rendering.cells import Cells
+from draggan_tui.rendering.halfblocks import encode
+from draggan_tui.rendering.palette import ColorDepth
+from draggan_tui.rendering.strip import CellStrip
 
 
 class CellWidget(Widget):

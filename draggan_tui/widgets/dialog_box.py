@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.containers import VerticalScroll
 
-from draggan_tui.renderables.dialog_hints import dialog_hints
+from draggan_tui.rendering.dialog_hints import dialog_hints
 
 BORDER_CORNERS = 6  # cells of a border that its text leaves free
 

@@ -16,8 +16,8 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.server.messages import DragProgress
 from draggan_tui.editor.mask_reach import BlockedPoint
-from draggan_tui.renderables.drag_progress import DragCurves, drag_lines, progress_text
-from draggan_tui.renderables.pair_table import pair_header, pair_table
+from draggan_tui.rendering.drag_progress import DragCurves, drag_lines, progress_text
+from draggan_tui.rendering.pair_table import pair_header, pair_table
 from draggan_tui.widgets.lines import Lines
 from draggan_tui.widgets.loupe import Loupe
 

@@ -7,7 +7,7 @@ from textual.events import Click
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from draggan_tui.renderables.key_line import KeyHint, key_line, placed_hints
+from draggan_tui.rendering.key_line import KeyHint, key_line, placed_hints
 
 
 class KeyLine(Widget):

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from draggan_engine.core.geometry import Point, Size
 from draggan_tui.config.themes import CanvasColors, Rgb
-from draggan_tui.renderables.cells import Cells
-from draggan_tui.renderables.loupe import loupe
+from draggan_tui.rendering.cells import Cells
+from draggan_tui.rendering.loupe import loupe
 
 from .still_image import StillImage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.widgets import Static
 
-from draggan_tui.renderables.loading import SPINNER
+from draggan_tui.rendering.loading_text import SPINNER
 
 
 class Opening(Static):

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from draggan_engine.core.geometry import Size
 from draggan_tui.config.themes import CanvasColors, Rgb
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.renderables.cells import Cells
-from draggan_tui.renderables.overlay import Overlay, compose
-from draggan_tui.renderables.sampling import sample
+from draggan_tui.rendering.cells import Cells
+from draggan_tui.rendering.overlay import Overlay, compose
+from draggan_tui.rendering.sampling import sample
 
 from .still_image import StillImage
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from draggan_tui.config.themes import CanvasColors, Rgb
-from draggan_tui.renderables.cells import Cells
+from draggan_tui.rendering.cells import Cells
 
 from .cell_widget import CellWidget
 

@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from draggan_tui.renderables.timeline import Stretch, timeline
+from draggan_tui.rendering.timeline import Stretch, timeline
 
 
 class Timeline(Widget):

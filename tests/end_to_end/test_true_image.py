@@ -13,7 +13,7 @@ from PIL import Image
 
 from draggan_engine.core.geometry import Point, Size, convert, fit_preview
 from draggan_engine.critters import landmarks_of_seed
-from draggan_tui.renderables.compare import GAIN
+from draggan_tui.rendering.compare import GAIN
 from tests.end_to_end.keys import open_picture, place_pair, read_session, session_folder
 from tests.end_to_end.terminal import Terminal
 

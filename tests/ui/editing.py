@@ -26,7 +26,7 @@ from draggan_engine.server.messages import (
 )
 from draggan_tui.app import DragganApp, Options
 from draggan_tui.config.themes import load
-from draggan_tui.renderables.compare import ComparedImages
+from draggan_tui.rendering.compare import ComparedImages
 from draggan_tui.widgets.status import StatusLine
 
 Kind = TypeVar("Kind", bound=Command)

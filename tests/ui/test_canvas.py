@@ -17,12 +17,12 @@ from textual.widgets import Static
 from draggan_engine.core.geometry import Size
 from draggan_tui.config.themes import load
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.renderables import strip as strip_module
-from draggan_tui.renderables.cells import Cells
-from draggan_tui.renderables.halfblocks import encode
-from draggan_tui.renderables.overlay import Overlay, PairMark
-from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.renderables.strip import CellStrip
+from draggan_tui.rendering import strip as strip_module
+from draggan_tui.rendering.cells import Cells
+from draggan_tui.rendering.halfblocks import encode
+from draggan_tui.rendering.overlay import Overlay, PairMark
+from draggan_tui.rendering.palette import ColorDepth
+from draggan_tui.rendering.strip import CellStrip
 from draggan_tui.widgets.canvas import Canvas
 
 Picture = NDArray[np.uint8]

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from draggan_tui.app import DragganApp
 from draggan_tui.config.themes import load
-from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.terminal.answers import ColorsAnswered
 from draggan_tui.terminal.colors import ColorGuess
 from draggan_tui.widgets.canvas import Canvas

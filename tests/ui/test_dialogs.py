@@ -9,8 +9,8 @@ from textual.widgets import Input, Static
 
 from draggan_engine.server.messages import ModelEntry, ModelsListed
 from draggan_tui.app import DragganApp
-from draggan_tui.renderables.dialog_hints import dialog_hints
-from draggan_tui.renderables.help_page import HelpTopic, help_page, matching_topics
+from draggan_tui.rendering.dialog_hints import dialog_hints
+from draggan_tui.rendering.help_page import HelpTopic, help_page, matching_topics
 from draggan_tui.screens.dialog import Dialog
 from draggan_tui.screens.dialogs import Question
 from draggan_tui.screens.settings import Settings

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draggan_engine.server.messages import DragProgress
-from draggan_tui.renderables.drag_progress import (
+from draggan_tui.rendering.drag_progress import (
     WIDTH,
     DragCurves,
     bar,

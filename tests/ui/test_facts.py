@@ -9,12 +9,12 @@ from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DragRecord
 from draggan_engine.server.messages import Loading, ModelEntry
 from draggan_tui.editor.edit_ops import Brush
-from draggan_tui.renderables.brief import brief_facts
-from draggan_tui.renderables.drag_outcome import outcome_text, reason_text
-from draggan_tui.renderables.facts import cursor_facts, percent, seconds_text, session_facts
-from draggan_tui.renderables.loading import loading_text, placeholder, size_text
-from draggan_tui.renderables.models import model_lines
-from draggan_tui.renderables.pair_table import WIDTH, pair_header, pair_table
+from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
+from draggan_tui.rendering.inspector_text import cursor_facts, percent, seconds_text, session_facts
+from draggan_tui.rendering.loading_text import loading_text, placeholder, size_text
+from draggan_tui.rendering.model_list_text import model_lines
+from draggan_tui.rendering.narrow_panel_text import brief_facts
+from draggan_tui.rendering.pair_table import WIDTH, pair_header, pair_table
 from tests.ui.editing import INFO
 
 IMAGE = Size(128, 128)

@@ -25,8 +25,8 @@ from draggan_engine.server.messages import (
 )
 from draggan_tui.app import DragganApp
 from draggan_tui.config.themes import CanvasColors
-from draggan_tui.renderables.branch_option import BranchOption, thumbnail
-from draggan_tui.renderables.palette import ColorDepth
+from draggan_tui.rendering.branch_option import BranchOption, thumbnail
+from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.screens.branches import Branches
 from draggan_tui.screens.dialogs import Question
 from draggan_tui.widgets.canvas import Canvas

@@ -6,8 +6,8 @@ import numpy as np
 
 from draggan_engine.core.geometry import Size
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.renderables.marks import overlay_of
-from draggan_tui.renderables.overlay import PairMark
+from draggan_tui.rendering.edit_overlay import overlay_of
+from draggan_tui.rendering.overlay import PairMark
 from tests.ui.test_history import PICTURE, loaded
 
 ROOM = Size(64, 48)

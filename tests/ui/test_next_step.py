@@ -10,7 +10,7 @@ from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.server.messages import DragStarted, Exported
 from draggan_tui.app import DragganApp
 from draggan_tui.config import paths
-from draggan_tui.renderables.next_step import next_step
+from draggan_tui.rendering.next_step import next_step
 from draggan_tui.widgets.status import StatusLine
 from tests.ui.editing import editor, editor_opens, ended, ready
 

@@ -7,7 +7,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
-from draggan_tui.renderables.palette_filter import PaletteFilter
+from draggan_tui.rendering.palette_filter import PaletteFilter
 from draggan_tui.terminal.xterm_palette import PaletteDepth, legible_number, nearest_number, oklab, xterm_colors
 
 

@@ -18,22 +18,13 @@ from textual.filter import ANSIToTruecolor, Monochrome, NoColor
 from textual.strip import Strip
 
 from draggan_tui.config.themes import CanvasColors, bundled, load
-from draggan_tui.renderables.cells import BOLD, REVERSE, UNDERLINE, Cells
-from draggan_tui.renderables.halfblocks import colored_shades, encode, halfblocks, shades
-from draggan_tui.renderables.overlay import Overlay, PairMark, compose
-from draggan_tui.renderables.palette import (
-    ColorDepth,
-    PaletteDepth,
-    dither,
-    linear_light,
-    luma,
-    nearest,
-    oklab,
-    palette,
-)
-from draggan_tui.renderables.signs import place_signs
-from draggan_tui.renderables.strip import CellStrip, segments
-from draggan_tui.renderables.strokes import cross, legible_ground, line_pixels, pale
+from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, Cells
+from draggan_tui.rendering.glyphs import place_signs
+from draggan_tui.rendering.halfblocks import colored_shades, encode, halfblocks, shades
+from draggan_tui.rendering.line_drawing import cross, legible_ground, line_pixels, pale
+from draggan_tui.rendering.overlay import Overlay, PairMark, compose
+from draggan_tui.rendering.palette import ColorDepth, PaletteDepth, dither, linear_light, luma, nearest, oklab, palette
+from draggan_tui.rendering.strip import CellStrip, segments
 from draggan_tui.terminal.xterm_palette import nearest_number
 
 Picture = NDArray[np.uint8]

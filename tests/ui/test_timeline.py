@@ -15,9 +15,9 @@ from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry
 from draggan_tui.editor.history_cursor import Place
 from draggan_tui.editor.preview_cache import Pictures
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.renderables.changes import branch_text, change_text, place_text
-from draggan_tui.renderables.compare import GAIN, ComparedImages, compared
-from draggan_tui.renderables.timeline import HERE, Stretch, stretches, timeline
+from draggan_tui.rendering.compare import GAIN, ComparedImages, compared
+from draggan_tui.rendering.history_text import branch_text, change_text, place_text
+from draggan_tui.rendering.timeline import HERE, Stretch, stretches, timeline
 
 PAIR = PointPair(handle=(10, 10), target=(20, 10))
 START = Edit(seed=42, pairs=(PAIR,))

@@ -16,9 +16,9 @@ from draggan_engine.server.messages import DragProgress, DragStarted, ModelLoade
 from draggan_tui.app import DragganApp
 from draggan_tui.config.themes import CanvasColors, load
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.renderables.loupe import loupe, loupe_view
-from draggan_tui.renderables.palette import ColorDepth, palette
-from draggan_tui.renderables.strip import CellStrip
+from draggan_tui.rendering.loupe import loupe, loupe_view
+from draggan_tui.rendering.palette import ColorDepth, palette
+from draggan_tui.rendering.strip import CellStrip
 from draggan_tui.screens.goto import Goto, read_place
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector

@@ -13,7 +13,7 @@ from draggan_engine.core.geometry import Point, Size, fit_preview
 from draggan_tui.editor.edit_ops import preview_area, preview_mask
 from draggan_tui.editor.mask_regions import draw
 from draggan_tui.editor.viewport import SCALES, Viewport, Window
-from draggan_tui.renderables.sampling import color_at, sample
+from draggan_tui.rendering.sampling import color_at, sample
 
 PICTURE = Size(128, 128)
 ROOM = Size(46, 44)

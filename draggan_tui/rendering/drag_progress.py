@@ -10,7 +10,7 @@ from textual.content import Content
 
 from draggan_engine.server.messages import DragProgress
 
-from .facts import ACCENT, MUTED
+from .inspector_text import ACCENT, MUTED
 
 WIDTH = 30
 RECENT = 20

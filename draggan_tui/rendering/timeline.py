@@ -12,7 +12,7 @@ from textual.content import Content
 
 from draggan_tui.editor.history_cursor import Paths, Place, way
 
-from .facts import ACCENT, MUTED
+from .inspector_text import ACCENT, MUTED
 
 HERE, BEGIN = "◆", "╺"
 _SHORTEST, _DOTS = 4, 3

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_tui.config.themes import CanvasColors, Rgb
-from draggan_tui.renderables.cells import BOLD, REVERSE, Cells
-from draggan_tui.renderables.halfblocks import RAMP, colored_shades, halfblocks, shades
-from draggan_tui.renderables.palette import ColorDepth, dither
-from draggan_tui.renderables.signs import PairMark, Sign, place_signs
-from draggan_tui.renderables.strokes import (
+from draggan_tui.rendering.cells import BOLD, REVERSE, Cells
+from draggan_tui.rendering.glyphs import PairMark, Sign, place_signs
+from draggan_tui.rendering.halfblocks import RAMP, colored_shades, halfblocks, shades
+from draggan_tui.rendering.line_drawing import (
     cross,
     edge,
     legible_ground,
@@ -31,6 +30,7 @@ from draggan_tui.renderables.strokes import (
     tint,
     visible_color,
 )
+from draggan_tui.rendering.palette import ColorDepth, dither
 
 __all__ = ["Overlay", "PairMark", "compose"]
 

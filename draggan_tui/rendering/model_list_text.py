@@ -8,7 +8,7 @@ from rich.text import Text
 
 from draggan_engine.server.messages import ModelEntry
 
-from .loading import size_text
+from .loading_text import size_text
 
 LEAST_NAME_WIDTH = 12
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_tui.config.themes import Rgb
-from draggan_tui.renderables.palette import luma
+from draggan_tui.rendering.palette import luma
 
 Pixels = NDArray[np.intp]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from textual.content import Content
 
-from .facts import ACCENT
+from .inspector_text import ACCENT
 
 _GAP = 2
 

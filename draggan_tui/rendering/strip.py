@@ -22,10 +22,10 @@ from textual.color import Color as TextualColor
 from textual.filter import ANSIToTruecolor, DimFilter, LineFilter
 from textual.strip import Strip
 
-from draggan_tui.renderables.cells import BOLD, REVERSE, UNDERLINE, Cells
-from draggan_tui.renderables.halfblocks import encode
-from draggan_tui.renderables.palette import ColorDepth, nearest
-from draggan_tui.renderables.palette_filter import PaletteFilter
+from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, Cells
+from draggan_tui.rendering.halfblocks import encode
+from draggan_tui.rendering.palette import ColorDepth, nearest
+from draggan_tui.rendering.palette_filter import PaletteFilter
 
 
 class CellStrip(Strip):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from draggan_engine.core.geometry import Point
 from draggan_tui.editor import Workspace, edit_ops
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.renderables.overlay import Overlay, PairMark
+from draggan_tui.rendering.overlay import Overlay, PairMark
 
 
 def overlay_of(work: Workspace, view: Viewport, *, comparing: bool = False) -> Overlay:

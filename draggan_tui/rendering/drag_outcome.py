@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from draggan_engine.core.history import DragRecord
 
-from .changes import counted
-from .facts import seconds_text
+from .history_text import counted
+from .inspector_text import seconds_text
 
 
 def reason_text(record: DragRecord, step_limit: int) -> str:

@@ -8,7 +8,7 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
 from draggan_tui.config.themes import Rgb
 
-from .facts import ACCENT, MUTED, coordinates, swatch
+from .inspector_text import ACCENT, MUTED, coordinates, swatch
 from .pair_table import handle_and_target
 
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from draggan_engine.core.geometry import Point, Size
 from draggan_tui.config.themes import CanvasColors, Rgb
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.renderables.cells import Cells
-from draggan_tui.renderables.overlay import Overlay, compose
-from draggan_tui.renderables.palette import ColorDepth
-from draggan_tui.renderables.sampling import sample
+from draggan_tui.rendering.cells import Cells
+from draggan_tui.rendering.overlay import Overlay, compose
+from draggan_tui.rendering.palette import ColorDepth
+from draggan_tui.rendering.sampling import sample
 
 SCALE, MOST = 4.0, 8.0
 """Screen pixels to a pixel of the full-resolution picture, and at most to one of the picture that is there."""

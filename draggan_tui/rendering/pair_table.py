@@ -10,7 +10,7 @@ from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.geometry import Point, distance
 from draggan_tui.editor.mask_reach import BlockedPoint
 
-from .facts import ACCENT, MUTED
+from .inspector_text import ACCENT, MUTED
 
 WIDTH = 30
 _TARGET = 11  # columns of a target, its mark, and the space before it
