@@ -28,7 +28,7 @@ from draggan_tui.rendering.palette_filter import palette_filter
 from draggan_tui.terminal.answers import ANSWER_TIME, ColorsAnswered
 from draggan_tui.terminal.colors import ColorDepth, ColorGuess
 from draggan_tui.terminal.driver import AskingDriver, TerminalDriver
-from draggan_tui.widgets.opening import Opening
+from draggan_tui.widgets.splash import Opening
 
 if TYPE_CHECKING:
     from textual.actions import ActionParseResult
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from draggan_tui.config.themes import EditorTheme
     from draggan_tui.editor import TakenUp
     from draggan_tui.screens.editor import EditorScreen
-    from draggan_tui.screens.session import LeaveEditor, ThemeChosen
+    from draggan_tui.screens.editor_session import LeaveEditor, ThemeChosen
 
 FEW_COLORS = "16 colours, as far as the terminal says; --color 256 or truecolor for more"
 
@@ -102,7 +102,7 @@ class DragganApp(App[None]):
         from draggan_tui.client.engine_client import EngineClient
         from draggan_tui.editor import Workspace
         from draggan_tui.screens.editor import EditorScreen
-        from draggan_tui.screens.session import EngineLost, EngineSaid
+        from draggan_tui.screens.editor_session import EngineLost, EngineSaid
 
         options = self.options
         self.engine = EngineClient(

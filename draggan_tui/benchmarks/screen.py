@@ -10,9 +10,9 @@ from pathlib import Path
 
 from .drag_pace import Dragged, Watched, drag_headless, drag_in_editor
 from .editor import SIZE, TYPED_PAIR, open_editor, until_picture
-from .figures import median_ratio, percentile, spread, verdict
 from .frame_cost import SIZES, frame_costs
 from .key_paint import Paint, paints
+from .statistics import median_ratio, percentile, spread, verdict
 
 AT_REST, DRAGGING = 30.0, 60.0  # ms, p95 of a key's paint
 FRAME_RATE = 10.0

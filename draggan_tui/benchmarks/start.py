@@ -13,10 +13,10 @@ from draggan_tui import DEFAULT_MODEL
 from draggan_tui.rendering.loading_text import model_label
 
 from .editor import SIZE, open_editor, until_picture
-from .figures import median_ratio, spread, verdict
 from .imports import import_times
 from .processes import environment, peak_memory
 from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
+from .statistics import median_ratio, spread, verdict
 
 EMPTY = "from textual.app import App\nclass Empty(App): pass\nEmpty().run()"
 FIRST_FRAME = 1.5  # times that of the empty app

@@ -13,7 +13,7 @@ from textual.widgets import Static
 from draggan_tui.keymap import KEYS, MOUSE, what
 from draggan_tui.rendering.help_page import HelpTopic, help_page, matching_topics
 from draggan_tui.widgets.dialog_box import DialogBox
-from draggan_tui.widgets.line import Line
+from draggan_tui.widgets.text_input import Line
 
 from .dialog import Dialog
 from .key_names import keys_shown, with_keys

@@ -7,8 +7,8 @@ from typing import TypedDict
 from draggan_engine.core.edit import Edit
 from draggan_engine.server.messages import Lead, StartDrag, StopDrag
 
-from .session import SessionScreen
-from .settings import Settings
+from .editor_session import SessionScreen
+from .settings_dialog import Settings
 
 
 class _Size(TypedDict):

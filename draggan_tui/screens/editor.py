@@ -14,15 +14,15 @@ from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.model_list_text import is_present
 from draggan_tui.rendering.palette import ColorDepth
 
+from .command_palette import Palette
 from .dialogs import Help
 from .drag_keys import DragKeys
+from .editor_session import NO_ENGINE, ThemeChosen
 from .export_prompt import ExportChoice, ExportPrompt
 from .history_keys import HistoryKeys
 from .mask_keys import MaskKeys
-from .models import Models
-from .palette import Palette
+from .model_list import Models
 from .point_keys import PointKeys
-from .session import NO_ENGINE, ThemeChosen
 from .view_keys import ViewKeys
 
 

@@ -12,8 +12,8 @@ from draggan_tui.rendering.compare import Comparison
 from draggan_tui.rendering.history_text import branch_text, change_text, place_text
 from draggan_tui.rendering.palette import ColorDepth
 
-from .branches import Branches, Chosen
-from .session import SessionScreen
+from .branch_list import Branches, Chosen
+from .editor_session import SessionScreen
 
 SHOWS: dict[Comparison, str] = {
     "after": "the image as it is now",

@@ -6,8 +6,8 @@ from draggan_engine.server.messages import LoadMask, MaskLoaded, MaskSaved, Save
 from draggan_tui.editor import MAX_BRUSH
 from draggan_tui.rendering.inspector_text import percent
 
-from .mask_files import MaskPrompt
-from .session import SessionScreen
+from .editor_session import SessionScreen
+from .mask_prompt import MaskPrompt
 
 
 class MaskKeys(SessionScreen):

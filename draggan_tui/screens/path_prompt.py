@@ -15,7 +15,7 @@ from textual.widgets import Static
 from draggan_engine.core.errors import StorageError
 from draggan_engine.storage.output_paths import check_writable
 from draggan_tui.widgets.dialog_box import DialogBox
-from draggan_tui.widgets.line import Line
+from draggan_tui.widgets.text_input import Line
 
 from .dialog import Dialog
 from .dialogs import Question

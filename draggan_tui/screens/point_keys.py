@@ -6,7 +6,7 @@ from draggan_tui.editor.edit_ops import Part
 from draggan_tui.editor.flatness import is_flat
 from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
 
-from .session import SessionScreen
+from .editor_session import SessionScreen
 
 
 class PointKeys(SessionScreen):

@@ -11,9 +11,9 @@ from draggan_tui.editor.viewport import SCALES
 from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.widgets.canvas import Canvas
 
-from .goto import Goto
+from .editor_session import SessionScreen
+from .goto_prompt import Goto
 from .pointer import Pointer
-from .session import SessionScreen
 
 
 class ViewKeys(SessionScreen):

@@ -10,9 +10,9 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from draggan_engine.core.geometry import Point, Size
-from draggan_tui.widgets.lines import Lines
 from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.start_image import StartImage
+from draggan_tui.widgets.text_panel import Lines
 
 NARROWEST, WIDEST = 34, 62
 """Columns, one of margin on each side included."""

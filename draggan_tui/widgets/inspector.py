@@ -18,8 +18,8 @@ from draggan_engine.server.messages import DragProgress
 from draggan_tui.editor.mask_reach import BlockedPoint
 from draggan_tui.rendering.drag_progress import DragCurves, drag_lines, progress_text
 from draggan_tui.rendering.pair_table import pair_header, pair_table
-from draggan_tui.widgets.lines import Lines
 from draggan_tui.widgets.loupe import Loupe
+from draggan_tui.widgets.text_panel import Lines
 
 PACE = 0.1  # seconds
 LOUPE_ROWS, SESSION_ROWS = 32, 20

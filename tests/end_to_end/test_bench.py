@@ -12,11 +12,11 @@ import pytest
 from draggan_engine.core.errors import BenchmarkError
 from draggan_tui.benchmarks import drag_pace, frame_cost, screen
 from draggan_tui.benchmarks.drag_pace import drag_headless
-from draggan_tui.benchmarks.figures import median_ratio, percentile, verdict
 from draggan_tui.benchmarks.imports import LIBRARY, by_package
 from draggan_tui.benchmarks.processes import alive, children, environment
 from draggan_tui.benchmarks.pseudo_terminal import PseudoTerminal
 from draggan_tui.benchmarks.start import is_painted
+from draggan_tui.benchmarks.statistics import median_ratio, percentile, verdict
 from tests.end_to_end.commands import run, run_here
 from tests.patience import PATIENCE
 

@@ -27,7 +27,7 @@ from draggan_engine.server.messages import (
 from draggan_tui.app import DragganApp, Options
 from draggan_tui.config.themes import load
 from draggan_tui.rendering.compare import ComparedImages
-from draggan_tui.widgets.status import StatusLine
+from draggan_tui.widgets.status_line import StatusLine
 
 Kind = TypeVar("Kind", bound=Command)
 

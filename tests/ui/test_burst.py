@@ -12,8 +12,8 @@ from textual.widgets import Static
 
 from draggan_engine.server.messages import ExportFile, LoadModel, ModelEntry
 from draggan_tui.app import DragganApp
-from draggan_tui.screens.goto import Goto
-from draggan_tui.screens.models import Models
+from draggan_tui.screens.goto_prompt import Goto
+from draggan_tui.screens.model_list import Models
 from tests.patience import PATIENCE
 from tests.ui.editing import ready
 

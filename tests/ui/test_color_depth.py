@@ -16,7 +16,7 @@ from draggan_tui.terminal.answers import ColorsAnswered
 from draggan_tui.terminal.colors import ColorGuess
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.loupe import Loupe
-from draggan_tui.widgets.status import StatusLine
+from draggan_tui.widgets.status_line import StatusLine
 from tests.ui.editing import editor, ready, status
 
 FEW = "16 colours, as far as the terminal says; --color 256 or truecolor for more"

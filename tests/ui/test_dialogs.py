@@ -13,7 +13,7 @@ from draggan_tui.rendering.dialog_hints import dialog_hints
 from draggan_tui.rendering.help_page import HelpTopic, help_page, matching_topics
 from draggan_tui.screens.dialog import Dialog
 from draggan_tui.screens.dialogs import Question
-from draggan_tui.screens.settings import Settings
+from draggan_tui.screens.settings_dialog import Settings
 from draggan_tui.widgets.dialog_box import DialogBox
 from tests.ui.editing import INFO, editor, place_pair, ready
 from tests.ui.test_burst import burst, until

@@ -30,9 +30,9 @@ from draggan_tui.editor import Workspace
 from draggan_tui.screens.dialogs import Help, Question
 from draggan_tui.screens.directory_prompt import DirectoryPrompt
 from draggan_tui.screens.editor import EditorScreen
-from draggan_tui.screens.settings import Settings
+from draggan_tui.screens.settings_dialog import Settings
 from draggan_tui.widgets.canvas import Canvas
-from draggan_tui.widgets.status import Kind, StatusLine
+from draggan_tui.widgets.status_line import Kind, StatusLine
 from tests.ui.editing import INFO, editor_opens, ended, place_pair, ready, shown, status
 
 

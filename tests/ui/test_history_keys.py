@@ -27,10 +27,10 @@ from draggan_tui.app import DragganApp
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.rendering.branch_option import BranchOption, thumbnail
 from draggan_tui.rendering.palette import ColorDepth
-from draggan_tui.screens.branches import Branches
+from draggan_tui.screens.branch_list import Branches
 from draggan_tui.screens.dialogs import Question
 from draggan_tui.widgets.canvas import Canvas
-from draggan_tui.widgets.status import StatusLine
+from draggan_tui.widgets.status_line import StatusLine
 from draggan_tui.widgets.timeline import Timeline
 from tests.ui.editing import FakeEngine, editor, editor_opens, ended, place_pair, ready, shown, status
 

@@ -13,7 +13,7 @@ from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.server.messages import DragProgress
 from draggan_tui.widgets import inspector as inspector_module
 from draggan_tui.widgets.inspector import Inspector
-from draggan_tui.widgets.lines import Lines
+from draggan_tui.widgets.text_panel import Lines
 
 
 class PanelApp(App[None]):

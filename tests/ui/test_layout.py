@@ -15,7 +15,7 @@ from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.widgets.key_line import KeyLine
 from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.start_image import StartImage
-from draggan_tui.widgets.status import StatusLine
+from draggan_tui.widgets.status_line import StatusLine
 from draggan_tui.widgets.timeline import Timeline
 from tests.ui.editing import ended, place_pair, ready, status
 

@@ -23,7 +23,7 @@ from draggan_engine.server.messages import (
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.dialogs import Question
 from draggan_tui.widgets.canvas import Canvas
-from draggan_tui.widgets.status import StatusLine
+from draggan_tui.widgets.status_line import StatusLine
 from tests.ui.editing import FakeEngine, ended, place_pair, ready, shown, status
 
 SIZE = (80, 24)

@@ -13,7 +13,7 @@ from draggan_engine.core.edit import Mask
 from draggan_engine.server.messages import Failed, LoadMask, MaskLoaded, MaskSaved, SaveMask
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.dialogs import Question
-from draggan_tui.screens.mask_files import MaskPrompt
+from draggan_tui.screens.mask_prompt import MaskPrompt
 from draggan_tui.screens.path_prompt import complete
 from tests.ui.editing import FakeEngine, place_pair, ready, status
 from tests.ui.test_burst import burst, until

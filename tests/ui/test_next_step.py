@@ -11,7 +11,7 @@ from draggan_engine.server.messages import DragStarted, Exported
 from draggan_tui.app import DragganApp
 from draggan_tui.config import paths
 from draggan_tui.rendering.next_step import next_step
-from draggan_tui.widgets.status import StatusLine
+from draggan_tui.widgets.status_line import StatusLine
 from tests.ui.editing import editor, editor_opens, ended, ready
 
 pytestmark = pytest.mark.usefixtures("fake_engine")

@@ -13,9 +13,9 @@ from draggan_tui.app import DragganApp
 from draggan_tui.config import themes
 from draggan_tui.config.themes import load
 from draggan_tui.keymap import KEYS, what
+from draggan_tui.screens.command_palette import FIRST, GAP, Command, Palette, search
 from draggan_tui.screens.dialogs import Help
-from draggan_tui.screens.palette import FIRST, GAP, Command, Palette, search
-from draggan_tui.screens.settings import Settings
+from draggan_tui.screens.settings_dialog import Settings
 from draggan_tui.widgets.canvas import Canvas
 from tests.ui.editing import editor, place_pair, ready, status
 from tests.ui.test_burst import burst, until

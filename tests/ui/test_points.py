@@ -20,7 +20,7 @@ from draggan_tui.editor import Workspace
 from draggan_tui.editor.edit_ops import SAME_PLACE, Part, duplicate, move_point, toggle_pair
 from draggan_tui.editor.grab import Grab
 from draggan_tui.widgets.canvas import Canvas
-from draggan_tui.widgets.status import StatusLine
+from draggan_tui.widgets.status_line import StatusLine
 from tests.ui.editing import ended, place_pair, ready, status
 from tests.ui.test_workspace import GRID, loaded, set_pair
 

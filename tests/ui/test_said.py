@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from draggan_engine.core.history import DragPath
 from draggan_engine.server.messages import DragRead
 from draggan_tui.app import DragganApp
-from draggan_tui.widgets.status import StatusLine
+from draggan_tui.widgets.status_line import StatusLine
 from tests.ui.editing import INFO, ended, ready, status
 
 ROUGH = np.random.RandomState(0).randint(0, 255, (44, 44, 3), np.uint8)  # no patch of it is flat

@@ -19,7 +19,7 @@ from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.loupe import loupe, loupe_view
 from draggan_tui.rendering.palette import ColorDepth, palette
 from draggan_tui.rendering.strip import CellStrip
-from draggan_tui.screens.goto import Goto, read_place
+from draggan_tui.screens.goto_prompt import Goto, read_place
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.widgets.loupe import Loupe

@@ -51,13 +51,13 @@ from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector
 
-from .branches import Branches
+from .branch_list import Branches
 from .dialogs import Question
 from .directory_prompt import DirectoryPrompt, suggested_directory
+from .editor_layout import ENGINE_GONE, NO_MODEL, StageScreen
 from .key_names import with_keys
-from .mask_files import MaskPrompt
-from .models import Models
-from .stage import ENGINE_GONE, NO_MODEL, StageScreen
+from .mask_prompt import MaskPrompt
+from .model_list import Models
 
 NO_ENGINE = "no engine: {restart-engine} restarts it"
 

@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 from draggan_tui.config import themes
 from draggan_tui.keymap import KEYS, what
 from draggan_tui.widgets.dialog_box import DialogBox
-from draggan_tui.widgets.line import Line
+from draggan_tui.widgets.text_input import Line
 
 from .dialog import Dialog
 from .key_names import keys_shown

@@ -34,9 +34,9 @@ from draggan_tui.widgets.cell_widget import CellWidget
 from draggan_tui.widgets.companion import Companion, companion_width
 from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.widgets.key_line import KeyLine
-from draggan_tui.widgets.lines import Lines
 from draggan_tui.widgets.loupe import Loupe
-from draggan_tui.widgets.status import Kind, StatusLine
+from draggan_tui.widgets.status_line import Kind, StatusLine
+from draggan_tui.widgets.text_panel import Lines
 from draggan_tui.widgets.timeline import Timeline
 
 from .key_hints import key_hints

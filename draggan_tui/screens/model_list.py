@@ -15,9 +15,9 @@ from textual.widgets.option_list import Option
 from draggan_engine.server.messages import ModelEntry
 from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.model_list_text import is_present, model_lines
-from draggan_tui.widgets.choices import Choices
 from draggan_tui.widgets.dialog_box import DialogBox
-from draggan_tui.widgets.line import Line
+from draggan_tui.widgets.option_list import Choices
+from draggan_tui.widgets.text_input import Line
 
 from .dialog import Dialog
 

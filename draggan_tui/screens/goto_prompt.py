@@ -12,7 +12,7 @@ from textual.widgets import Static
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size, contains
 from draggan_tui.widgets.dialog_box import DialogBox
-from draggan_tui.widgets.line import Line
+from draggan_tui.widgets.text_input import Line
 
 from .dialog import Dialog
 

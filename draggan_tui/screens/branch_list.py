@@ -19,8 +19,8 @@ from draggan_tui.rendering.branch_option import BranchOption, thumbnail
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.history_text import branch_parts
 from draggan_tui.rendering.palette import ColorDepth
-from draggan_tui.widgets.choices import Choices
 from draggan_tui.widgets.dialog_box import DialogBox
+from draggan_tui.widgets.option_list import Choices
 
 from .dialog import Dialog
 

@@ -15,7 +15,7 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.setting_fields import LISTED_CHOICES, SettingField, setting_fields, value_text
 from draggan_engine.server.messages import ModelInfo
 from draggan_tui.widgets.dialog_box import DialogBox
-from draggan_tui.widgets.line import Line
+from draggan_tui.widgets.text_input import Line
 
 from .dialog import Dialog
 
