@@ -11,11 +11,11 @@ def main() -> None:
     # Else pydantic looks through all installed packages for plugins, here and in the engine.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
-        from draggan_tui import startup
+        from draggan_tui.cli import startup
 
         startup.prepare_process()
         try:
-            from draggan_tui.cli import app
+            from draggan_tui.cli.main import app
 
             app(prog_name="draggan-tui")
         finally:

@@ -23,9 +23,9 @@ FIRST_FRAME = 1.5  # times that of the empty app
 FIRST_PICTURE = 3.0  # seconds
 NEEDS = {
     "the first frame": (
-        "draggan_tui.cli",
+        "draggan_tui.cli.main",
         "draggan_tui.config.settings_file",
-        "draggan_tui.taking_up",
+        "draggan_tui.cli.resume",
         "draggan_tui.app",
     ),
     "the editor": ("draggan_tui.app", "draggan_tui.client.engine_client", "draggan_tui.screens.editor"),

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from draggan_tui.benchmarks.processes import environment
-from draggan_tui.cli import app
+from draggan_tui.cli.main import app
 from tests.end_to_end.terminal import PROGRAM
 
 

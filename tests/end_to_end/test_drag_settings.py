@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from draggan_engine.core.setting_fields import setting_fields
-from draggan_tui.headless import FLAGS
+from draggan_tui.cli.headless import FLAGS
 from tests.end_to_end.commands import run_here
 from tests.tiny import save_tiny
 

@@ -10,7 +10,7 @@ from draggan_engine.benchmarks.step_cost import PARTS, Case, measure
 from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_tui.benchmarks import drag as bench
 from draggan_tui.benchmarks.drag import HEADER, row
-from draggan_tui.cli import app
+from draggan_tui.cli.main import app
 
 
 def test_a_case_of_the_bundled_model() -> None:

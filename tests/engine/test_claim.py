@@ -21,7 +21,7 @@ from draggan_engine.storage import session_lock
 from draggan_engine.storage.recent_sessions import recent
 from draggan_engine.storage.session_lock import NAME, Claim, ended_badly, forget, is_ending, is_open
 from draggan_engine.storage.session_store import SessionStore
-from draggan_tui.taking_up import take_up, unclosed
+from draggan_tui.cli.resume import take_up, unclosed
 from tests.engine.client import Engine
 from tests.patience import PATIENCE
 

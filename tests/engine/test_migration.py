@@ -20,8 +20,8 @@ from draggan_engine.server.drag_runner import picture_of
 from draggan_engine.storage.journal import NAME
 from draggan_engine.storage.session_manifest import read_history, read_session
 from draggan_engine.storage.session_store import SessionStore
+from draggan_tui.cli.resume import take_up
 from draggan_tui.editor import Workspace
-from draggan_tui.taking_up import take_up
 from tests.tiny import save_tiny
 
 LEFT = Path(__file__).parents[1] / "fixtures" / "session-1"

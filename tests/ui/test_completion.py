@@ -12,7 +12,7 @@ import pytest
 
 from draggan_engine.checkpoints import model_zoo, registry
 from draggan_engine.storage import recent_sessions
-from draggan_tui import completion
+from draggan_tui.cli import completion
 from draggan_tui.config import themes
 
 ROOT = Path(__file__).parents[2]

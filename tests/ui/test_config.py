@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from draggan_engine.core.errors import ConfigError, StorageError
 from draggan_engine.server.messages import StartDrag
 from draggan_tui import app as app_module
-from draggan_tui import cli
 from draggan_tui.app import DragganApp, Options
+from draggan_tui.cli import main
 from draggan_tui.client import engine_client, engine_process
 from draggan_tui.config.settings_file import (
     Config,
@@ -213,7 +213,7 @@ def test_the_template_is_never_written_over_a_file(folder: Path) -> None:
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(cli.app, ["config", *arguments])
+    result = CliRunner().invoke(main.app, ["config", *arguments])
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -295,10 +295,10 @@ def started(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str,
 
     monkeypatch.setattr(app_module, "DragganApp", NoScreen)
     monkeypatch.setattr(engine_process, "start_engine", lambda *told, **_: told)
-    monkeypatch.setattr(cli, "_need_terminal", lambda: None)
+    monkeypatch.setattr(main, "_need_terminal", lambda: None)
     for name in ("NO_COLOR", "TEXTUAL_COLOR_SYSTEM"):  # set, so that they are put back
         monkeypatch.setenv(name, "")
-    result = CliRunner().invoke(cli.app, [*arguments])
+    result = CliRunner().invoke(main.app, [*arguments])
     return result.exit_code, result.stderr, opened
 
 
@@ -310,10 +310,10 @@ def test_the_configuration_gives_defaults_and_options_come_first(folder: Path, m
     assert (options.model, options.device, options.theme.name) == ("ffhq", "cpu", "moss")
     assert options.engine == ("ffhq", "cpu"), "it runs already, for the same model and on the same device"
     assert options.keymap == {"undo": "f9"}
-    assert cli.os.environ["TEXTUAL_COLOR_SYSTEM"] == "standard"
+    assert main.os.environ["TEXTUAL_COLOR_SYSTEM"] == "standard"
     _, _, (options,) = started(monkeypatch, "--model", "cars", "--theme", "light", "--device", "cuda", "--color", "256")
     assert (options.model, options.device, options.theme.name) == ("cars", "cuda", "light")
-    assert cli.os.environ["TEXTUAL_COLOR_SYSTEM"] == "256"
+    assert main.os.environ["TEXTUAL_COLOR_SYSTEM"] == "256"
 
 
 def test_a_bad_configuration_opens_no_screen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

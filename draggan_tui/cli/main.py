@@ -18,9 +18,10 @@ from typer.core import TyperGroup, TyperOption
 from typer.main import get_group
 
 from draggan_engine.core.errors import StorageError
-from draggan_tui import SCRIPT_MODEL, __version__, cli_bench, cli_config, cli_models, completion
-from draggan_tui.cli_paths import path_parser
-from draggan_tui.friendly import explain, friendly
+from draggan_tui import SCRIPT_MODEL, __version__
+from draggan_tui.cli import bench, completion, config, models
+from draggan_tui.cli.errors import explain, friendly
+from draggan_tui.cli.path_option import path_parser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +35,9 @@ SSH_ESCAPE_DELAY = 500
 """Milliseconds to wait for the rest of an escape sequence over SSH: a packet that is lost once comes so much later."""
 
 commands = typer.Typer()
-commands.add_typer(cli_models.app, name="models")
-commands.add_typer(cli_config.app, name="config")
-commands.add_typer(cli_bench.app, name="bench")
+commands.add_typer(models.app, name="models")
+commands.add_typer(config.app, name="config")
+commands.add_typer(bench.app, name="bench")
 
 
 @cache
@@ -218,8 +219,8 @@ def editor(
         if out is not None:
             check_output(out)
         setup = _setup(model, device, theme, color)
+        from draggan_tui.cli.resume import unclosed
         from draggan_tui.client.engine_process import start_engine
-        from draggan_tui.taking_up import unclosed
 
         offered = unclosed()
         # Before the screen is imported: the engine has more to import.
@@ -395,8 +396,8 @@ def open_(
     """Goes on with an earlier session."""
     with friendly():
         _need_terminal()
+        from draggan_tui.cli.resume import last_session, take_up
         from draggan_tui.client.engine_process import start_engine
-        from draggan_tui.taking_up import last_session, take_up
 
         if folder is None:
             folder = last_session()
@@ -420,7 +421,7 @@ def sessions(
 ) -> None:
     """Lists the last sessions, the newest first, each with the command that opens it."""
     with friendly():
-        from draggan_tui.sessions import list_sessions
+        from draggan_tui.cli.sessions import list_sessions
 
         list_sessions(limit, as_json=json)
 
@@ -442,7 +443,7 @@ def render(
 ) -> None:
     """Writes the full-resolution image of a seed."""
     with friendly():
-        from draggan_tui.headless import render_picture
+        from draggan_tui.cli.headless import render_picture
 
         render_picture(out, seed=seed, model=model, psi=psi, label=label, latent=latent, device=device)
 
@@ -529,7 +530,7 @@ def drag(
     and write what it has reached.
     """
     with friendly():
-        from draggan_tui.headless import DragRequest, run_drag
+        from draggan_tui.cli.headless import DragRequest, run_drag
 
         typed = {
             "space": space, "step_size": lr, "mask_weight": mask_weight, "r1": r1, "r2": r2, "layers": layers,
@@ -573,6 +574,6 @@ def eval_(
 ) -> None:
     """Measures the editing as the paper does: rows while it runs, a report at the end."""
     with friendly():
-        from draggan_tui.evaluation import evaluate
+        from draggan_tui.cli.evaluation import evaluate
 
         evaluate(what.value, n=n, methods=methods, model=model, device=device, out=out)

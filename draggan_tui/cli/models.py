@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from draggan_tui import completion
-from draggan_tui.cli_paths import path_parser
-from draggan_tui.friendly import friendly
+from draggan_tui.cli import completion
+from draggan_tui.cli.errors import friendly
+from draggan_tui.cli.path_option import path_parser
 
 app = typer.Typer(no_args_is_help=True, help="Models: list, look into, convert, import, download.")
 
@@ -26,7 +26,7 @@ Spec = Annotated[
 def list_(json: Json = False) -> None:
     """Lists the models on this machine, and well-known public ones."""
     with friendly():
-        from draggan_tui.models import list_models
+        from draggan_tui.cli.model_commands import list_models
 
         list_models(as_json=json)
 
@@ -35,7 +35,7 @@ def list_(json: Json = False) -> None:
 def info(model: Spec, json: Json = False) -> None:
     """Shows what a model is, and what a drag on it will use."""
     with friendly():
-        from draggan_tui.models import show_info
+        from draggan_tui.cli.model_commands import show_info
 
         show_info(model, as_json=json)
 
@@ -50,7 +50,7 @@ def convert(
 ) -> None:
     """Writes a model as a .safetensors file: the same images, quicker to open, no pickle."""
     with friendly():
-        from draggan_tui.models import convert_model
+        from draggan_tui.cli.model_commands import convert_model
 
         convert_model(model, out, name)
 
@@ -62,7 +62,7 @@ def import_(
 ) -> None:
     """Converts a checkpoint into your own models; afterwards `--model NAME` opens it."""
     with friendly():
-        from draggan_tui.models import import_model
+        from draggan_tui.cli.model_commands import import_model
 
         import_model(model, name)
 
@@ -82,6 +82,6 @@ def pull(
 ) -> None:
     """Downloads a checkpoint into your own models; goes on where an earlier try broke off."""
     with friendly():
-        from draggan_tui.models import pull_model
+        from draggan_tui.cli.model_commands import pull_model
 
         pull_model(source, sha256, name)

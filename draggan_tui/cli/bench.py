@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from draggan_tui import completion
-from draggan_tui.friendly import friendly
+from draggan_tui.cli import completion
+from draggan_tui.cli.errors import friendly
 
 app = typer.Typer(
     no_args_is_help=True, help="Benchmarks: how fast it is on this machine, beside what it is compared with."

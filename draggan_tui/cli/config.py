@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from draggan_tui.friendly import friendly
+from draggan_tui.cli.errors import friendly
 
 app = typer.Typer(no_args_is_help=True, help="Configuration: where it is, what it says, change it.")
 
