@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from draggan_tui.client.engine_client import EngineClient
     from draggan_tui.client.engine_process import EngineProcess
     from draggan_tui.config.themes import EditorTheme
-    from draggan_tui.editor import TakenUp
+    from draggan_tui.editor.state import TakenUp
     from draggan_tui.screens.editor import EditorScreen
     from draggan_tui.screens.editor_session import LeaveEditor, ThemeChosen
 
@@ -100,7 +100,7 @@ class DragganApp(App[None]):
         from draggan_engine.core.edit import Edit
         from draggan_engine.core.history import History
         from draggan_tui.client.engine_client import EngineClient
-        from draggan_tui.editor import Workspace
+        from draggan_tui.editor.workspace import Workspace
         from draggan_tui.screens.editor import EditorScreen
         from draggan_tui.screens.editor_session import EngineLost, EngineSaid
 

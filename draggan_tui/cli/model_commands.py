@@ -20,7 +20,7 @@ from draggan_engine.checkpoints.download.download_file import download
 from draggan_engine.checkpoints.file_io import Progress as Tell
 from draggan_engine.checkpoints.model_zoo import KnownModel, known_model, known_models
 from draggan_engine.core.errors import CheckpointError, OutputError
-from draggan_engine.server.messages import ModelInfo
+from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.storage.output_paths import check_file, check_writable
 from draggan_tui.rendering.loading_text import size_text
 

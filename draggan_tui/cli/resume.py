@@ -17,7 +17,7 @@ from draggan_tui.config.paths import short_path
 
 if TYPE_CHECKING:
     from draggan_engine.storage.session_manifest import ModelReference
-    from draggan_tui.editor import TakenUp
+    from draggan_tui.editor.state import TakenUp
 
 PATIENCE = 60.0  # seconds; an engine whose editor was killed may have a drag to write
 
@@ -33,7 +33,7 @@ def take_up(folder: Path, model: str | None) -> TakenUp:
         CheckpointError: its model is not on this machine.
     """
     from draggan_engine.storage.session_manifest import read_history, read_session
-    from draggan_tui.editor import TakenUp
+    from draggan_tui.editor.state import TakenUp
 
     _outlast_engine(folder)
     session = read_session(folder)

@@ -9,17 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from draggan_engine.core.errors import EngineError
-from draggan_engine.server.messages import (
-    HEADER,
-    Command,
-    Event,
-    LoadModel,
-    ModelLoaded,
-    Quit,
-    body_length,
-    decode_event,
-    encode,
-)
+from draggan_engine.server.codec import HEADER, body_length, decode_event, encode
+from draggan_engine.server.messages import Command, Event, LoadModel, ModelLoaded, Quit
 from draggan_engine.storage.output_paths import next_output
 
 from .engine_process import EngineProcess, start_engine

@@ -153,7 +153,7 @@ def _in_256(color: Rgb, number: int | None) -> Rgb:
 
 def _folder() -> Path:
     """Where the themes are: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     installed = package / "_themes"
     return installed if installed.is_dir() else package.parent / "themes"
 

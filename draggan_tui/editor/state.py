@@ -9,7 +9,7 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size, convert, nearest_pixel
 from draggan_engine.core.history import DragPath, History
-from draggan_engine.server.messages import ModelInfo
+from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.editor.edit_ops import Brush
 from draggan_tui.editor.grab import Grab
 from draggan_tui.editor.history_cursor import Place

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from draggan_engine.core.geometry import Point
-from draggan_tui.editor import Workspace, edit_ops
+from draggan_tui.editor import edit_ops
 from draggan_tui.editor.viewport import Viewport
+from draggan_tui.editor.workspace import Workspace
 from draggan_tui.rendering.overlay import Overlay, PairMark
 
 

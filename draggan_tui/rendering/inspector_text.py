@@ -8,7 +8,7 @@ from textual.content import Content
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
-from draggan_engine.server.messages import ModelInfo
+from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.config.themes import Rgb
 from draggan_tui.editor.edit_ops import Brush
 

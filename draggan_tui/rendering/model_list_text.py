@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from draggan_engine.server.messages import ModelEntry
+from draggan_engine.core.model_info import ModelEntry
 
 from .loading_text import size_text
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from textual.events import Key
 
 from draggan_engine.core.errors import EditError, ThemeError
-from draggan_engine.server.messages import Export, ExportFile, ListModels, ModelEntry
+from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.server.messages import Export, ExportFile, ListModels
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config import themes
-from draggan_tui.editor import Workspace
+from draggan_tui.editor.workspace import Workspace
 from draggan_tui.keymap import BINDINGS
 from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.model_list_text import is_present

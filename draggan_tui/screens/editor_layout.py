@@ -14,10 +14,10 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.server.messages import Loading
 from draggan_tui.config import paths
-from draggan_tui.editor import Workspace
 from draggan_tui.editor.mask_reach import mask_conflicts
 from draggan_tui.editor.preview_cache import Picture, Pictures
 from draggan_tui.editor.viewport import Viewport
+from draggan_tui.editor.workspace import Workspace
 from draggan_tui.rendering.compare import ComparedImages, Comparison
 from draggan_tui.rendering.edit_overlay import overlay_of
 from draggan_tui.rendering.history_text import place_text

@@ -40,10 +40,11 @@ from draggan_engine.storage.output_paths import DEFAULT_OUT, session_name
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config.paths import short_path
 from draggan_tui.config.themes import EditorTheme
-from draggan_tui.editor import STILL_LOADING, Workspace
 from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
 from draggan_tui.editor.preview_cache import Picture
+from draggan_tui.editor.state import STILL_LOADING
 from draggan_tui.editor.viewport import SCROLL_OFF
+from draggan_tui.editor.workspace import Workspace
 from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
 from draggan_tui.rendering.history_text import counted
 from draggan_tui.rendering.loading_text import loading_text

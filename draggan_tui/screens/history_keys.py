@@ -7,7 +7,7 @@ from collections.abc import Callable
 from draggan_engine.core.history import DragPath
 from draggan_engine.server.messages import ReadDrag
 from draggan_tui.client.engine_client import EngineClient
-from draggan_tui.editor import Workspace
+from draggan_tui.editor.workspace import Workspace
 from draggan_tui.rendering.compare import Comparison
 from draggan_tui.rendering.history_text import branch_text, change_text, place_text
 from draggan_tui.rendering.palette import ColorDepth

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from textual.app import App
 
-from draggan_tui.editor import Workspace
+from draggan_tui.editor.workspace import Workspace
 from draggan_tui.keymap import KEYS
 from draggan_tui.rendering.key_line import KeyHint
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from draggan_engine.server.messages import LoadMask, MaskLoaded, MaskSaved, SaveMask
-from draggan_tui.editor import MAX_BRUSH
+from draggan_tui.editor.commands.mask import MAX_BRUSH
 from draggan_tui.rendering.inspector_text import percent
 
 from .editor_session import SessionScreen

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from draggan_engine.server.messages import ModelEntry
+from draggan_engine.core.model_info import ModelEntry
 from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.model_list_text import is_present, model_lines
 from draggan_tui.widgets.dialog_box import DialogBox

@@ -9,9 +9,10 @@ from functools import partial
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
-from draggan_tui.editor import Workspace, edit_ops
+from draggan_tui.editor import edit_ops
 from draggan_tui.editor.edit_ops import Part
 from draggan_tui.editor.viewport import Viewport
+from draggan_tui.editor.workspace import Workspace
 
 
 @dataclass

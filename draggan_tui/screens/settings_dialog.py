@@ -12,8 +12,8 @@ from textual.widgets import Static
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
+from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.core.setting_fields import LISTED_CHOICES, SettingField, setting_fields, value_text
-from draggan_engine.server.messages import ModelInfo
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.text_input import Line
 

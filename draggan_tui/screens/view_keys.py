@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from draggan_engine.core.geometry import Point
 from draggan_tui.client.engine_client import EngineClient
-from draggan_tui.editor import Workspace
 from draggan_tui.editor.viewport import SCALES
+from draggan_tui.editor.workspace import Workspace
 from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.widgets.canvas import Canvas
 

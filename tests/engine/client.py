@@ -14,20 +14,8 @@ from typing import TypeVar
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import History
-from draggan_engine.server.messages import (
-    HEADER,
-    Command,
-    DragEnded,
-    Event,
-    Failed,
-    Preview,
-    Save,
-    Shown,
-    StartDrag,
-    body_length,
-    decode_event,
-    encode,
-)
+from draggan_engine.server.codec import HEADER, body_length, decode_event, encode
+from draggan_engine.server.messages import Command, DragEnded, Event, Failed, Preview, Save, Shown, StartDrag
 from tests.patience import PATIENCE
 
 T = TypeVar("T")

@@ -9,9 +9,9 @@ import pytest
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import EngineError
 from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry
+from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.server.codec import HEADER, MAX_MESSAGE, body_length, decode_command, decode_event, encode
 from draggan_engine.server.messages import (
-    HEADER,
-    MAX_MESSAGE,
     Command,
     DragEnded,
     DragProgress,
@@ -27,7 +27,6 @@ from draggan_engine.server.messages import (
     Look,
     MaskLoaded,
     MaskSaved,
-    ModelEntry,
     ModelsListed,
     Preview,
     Quit,
@@ -39,10 +38,6 @@ from draggan_engine.server.messages import (
     Shown,
     StartDrag,
     StopDrag,
-    body_length,
-    decode_command,
-    decode_event,
-    encode,
 )
 
 EDIT = Edit(

@@ -21,7 +21,7 @@ from draggan_engine.storage.journal import NAME
 from draggan_engine.storage.session_manifest import read_history, read_session
 from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli.resume import take_up
-from draggan_tui.editor import Workspace
+from draggan_tui.editor.workspace import Workspace
 from tests.tiny import save_tiny
 
 LEFT = Path(__file__).parents[1] / "fixtures" / "session-1"

@@ -15,8 +15,8 @@ from safetensors.numpy import load_file
 
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.history import Entry
+from draggan_engine.server.codec import HEADER, body_length, decode_event
 from draggan_engine.server.messages import (
-    HEADER,
     DragEnded,
     DragProgress,
     DragStarted,
@@ -33,10 +33,8 @@ from draggan_engine.server.messages import (
     SessionMoved,
     Shown,
     StopDrag,
-    body_length,
-    decode_event,
 )
-from draggan_engine.server.queues import Outbox
+from draggan_engine.server.outbox import Outbox
 from draggan_engine.storage.session_manifest import read_history, read_session
 from tests.engine.client import Engine
 from tests.patience import PATIENCE

@@ -18,8 +18,8 @@ from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.history import Entry
 from draggan_engine.networks.generator import Generator
 from draggan_engine.server import server
+from draggan_engine.server.codec import HEADER, body_length, decode_event, encode
 from draggan_engine.server.messages import (
-    HEADER,
     DragEnded,
     DragProgress,
     Event,
@@ -42,9 +42,6 @@ from draggan_engine.server.messages import (
     SaveMask,
     StartDrag,
     StopDrag,
-    body_length,
-    decode_event,
-    encode,
 )
 from draggan_engine.server.server import paced
 from draggan_engine.storage.session_manifest import read_session

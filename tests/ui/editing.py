@@ -12,12 +12,12 @@ from textual.pilot import Pilot
 
 from draggan_engine.core.edit import DragSettings, Edit
 from draggan_engine.core.history import DraggedPair, DragRecord, Entry, History
+from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.server.messages import (
     Command,
     DragEnded,
     Event,
     LoadModel,
-    ModelInfo,
     ModelLoaded,
     Preview,
     Render,

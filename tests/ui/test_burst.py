@@ -10,7 +10,8 @@ import pytest
 from textual.events import Key
 from textual.widgets import Static
 
-from draggan_engine.server.messages import ExportFile, LoadModel, ModelEntry
+from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.server.messages import ExportFile, LoadModel
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.goto_prompt import Goto
 from draggan_tui.screens.model_list import Models

@@ -7,7 +7,8 @@ from textual.content import Content
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from draggan_engine.server.messages import ModelEntry, ModelsListed
+from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.server.messages import ModelsListed
 from draggan_tui.app import DragganApp
 from draggan_tui.rendering.dialog_hints import dialog_hints
 from draggan_tui.rendering.help_page import HelpTopic, help_page, matching_topics

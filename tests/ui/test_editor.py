@@ -26,7 +26,7 @@ from draggan_engine.server.messages import (
     StopDrag,
 )
 from draggan_tui.app import DragganApp
-from draggan_tui.editor import Workspace
+from draggan_tui.editor.workspace import Workspace
 from draggan_tui.screens.dialogs import Help, Question
 from draggan_tui.screens.directory_prompt import DirectoryPrompt
 from draggan_tui.screens.editor import EditorScreen

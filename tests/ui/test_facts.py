@@ -7,7 +7,8 @@ import pytest
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DragRecord
-from draggan_engine.server.messages import Loading, ModelEntry
+from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.server.messages import Loading
 from draggan_tui.editor.edit_ops import Brush
 from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
 from draggan_tui.rendering.inspector_text import cursor_facts, percent, seconds_text, session_facts

@@ -16,10 +16,10 @@ from draggan_engine.core.edit import DragSettings, Edit, Mask
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size, clamp, contains
 from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry, History
-from draggan_engine.server.messages import ModelInfo
-from draggan_tui.editor import Workspace
+from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.editor.edit_ops import Part
 from draggan_tui.editor.history_cursor import way
+from draggan_tui.editor.workspace import Workspace
 
 PICTURE = Size(64, 48)
 INFO = ModelInfo(

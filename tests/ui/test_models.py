@@ -7,12 +7,12 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
 from draggan_engine.core.history import History
+from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.messages import (
     Failed,
     ListModels,
     Loading,
     LoadModel,
-    ModelEntry,
     ModelLoaded,
     ModelsListed,
     Preview,

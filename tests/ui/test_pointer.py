@@ -14,9 +14,9 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
 from draggan_engine.server.messages import Save
 from draggan_tui.app import DragganApp
-from draggan_tui.editor import Workspace
 from draggan_tui.editor.edit_ops import Brush, brush, stroke
 from draggan_tui.editor.viewport import Viewport
+from draggan_tui.editor.workspace import Workspace
 from draggan_tui.screens.dialogs import Help
 from draggan_tui.screens.pointer import Pointer, point_near
 from draggan_tui.widgets.canvas import Canvas

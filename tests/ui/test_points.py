@@ -16,9 +16,9 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size, clamp, distance
 from draggan_engine.server.messages import DragProgress, Save
 from draggan_tui.app import DragganApp
-from draggan_tui.editor import Workspace
 from draggan_tui.editor.edit_ops import SAME_PLACE, Part, duplicate, move_point, toggle_pair
 from draggan_tui.editor.grab import Grab
+from draggan_tui.editor.workspace import Workspace
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status_line import StatusLine
 from tests.ui.editing import ended, place_pair, ready, status

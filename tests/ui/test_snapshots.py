@@ -9,7 +9,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from draggan_engine.server.messages import DragProgress, DragStarted, ModelEntry, ModelsListed, Preview, Render
+from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.server.messages import DragProgress, DragStarted, ModelsListed, Preview, Render
 from draggan_tui.app import DragganApp
 from tests.ui.editing import FakeEngine, editor, ended, ready
 

@@ -13,10 +13,12 @@ from draggan_engine.core.edit import DragSettings, Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DraggedPair, DragRecord, Entry, History
-from draggan_engine.server.messages import ModelInfo
-from draggan_tui.editor import MAX_BRUSH, Shape, Workspace
+from draggan_engine.core.model_info import ModelInfo
+from draggan_tui.editor.commands.mask import MAX_BRUSH
 from draggan_tui.editor.edit_ops import Brush, brush, preview_mask
 from draggan_tui.editor.mask_regions import Area, draw, grow
+from draggan_tui.editor.state import Shape
+from draggan_tui.editor.workspace import Workspace
 
 GRID = Size(32, 32)
 INFO = ModelInfo(

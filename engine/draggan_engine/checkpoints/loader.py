@@ -15,11 +15,11 @@ from draggan_engine.checkpoints.formats.native_header import NativeInfo, Source
 from draggan_engine.checkpoints.unpickling.safe_unpickle import PICKLE, ZIP, read_root
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, StorageError
+from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.networks.config import StyleGAN3Config
 from draggan_engine.networks.devices import resolve_device, settle_threads
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
-from draggan_engine.server.messages import ModelInfo
 
 from .default_model import LARGER, SMALLER, is_quick
 from .file_io import Progress, opened, printable, quiet, sha256_of

@@ -69,7 +69,7 @@ class KnownModel(BaseModel):
 @cache
 def known_models() -> tuple[KnownModel, ...]:
     """The whole table, in its own order."""
-    text = (resources.files(__package__) / "known.toml").read_text(encoding="utf-8")
+    text = (resources.files(__package__) / "model_zoo.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
     licences = table["licences"]
     return tuple(KnownModel(**{**row, "licence": licences[row["licence"]]}) for row in table["models"])

@@ -10,7 +10,7 @@ import platformdirs
 
 from draggan_engine.checkpoints.formats.native_header import read_info
 from draggan_engine.core.errors import CheckpointError, StorageError
-from draggan_engine.server.messages import ModelEntry
+from draggan_engine.core.model_info import ModelEntry
 
 from .file_io import printable
 from .model_zoo import known_model

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from draggan_engine.server.messages import ModelInfo
+from draggan_engine.core.model_info import ModelInfo
 
 from .edit import Document, DragSettings, Edit
 from .errors import EditError

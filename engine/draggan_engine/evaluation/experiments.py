@@ -14,11 +14,11 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.critters.scene.landmarks import LANDMARKS
 from draggan_engine.dragging.motion_supervision import ExactMask
 from draggan_engine.dragging.optimizer import Start
 from draggan_engine.networks.generate import to_uint8
-from draggan_engine.server.messages import ModelInfo
 
 from .baselines import optical_flow as flows
 from .cases import Case, landmark_cases, paired_cases, tracking_cases

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from .drag_control import Steering
 from .messages import DragProgress, Preview
-from .queues import Outbox
+from .outbox import Outbox
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,69 +1,17 @@
-"""Commands that the screen sends, events that the engine sends, and how both become bytes.
+"""The commands that a client sends to the engine, and the events that the engine sends back.
 
-On the wire a message is a 4-byte big-endian length and that many bytes of msgpack: the message's fields
-with its `type`. Events of the classes in `LOSSY` may be dropped when a newer one of the same class is
-there; all others arrive, in order.
+Events of the classes in `LOSSY` may be dropped when a newer one of the same class is waiting. All others arrive, in order.
 """
 
 from __future__ import annotations
 
-import struct
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-import msgpack
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field
 
-from draggan_engine.core.edit import Document, DragSettings, Edit, FinitePoint, Mask, Precision
-from draggan_engine.core.errors import EngineError
-from draggan_engine.core.geometry import Size
+from draggan_engine.core.edit import Document, Edit, FinitePoint, Mask, Precision
 from draggan_engine.core.history import DragPath, DragRecord, Entry
-
-MAX_MESSAGE = 64 * 1024 * 1024
-HEADER = struct.Struct(">I")
-
-
-class ModelInfo(Document):
-    """What a model is, as the screen shows it and the session file keeps it."""
-
-    name: str
-    sha256: str
-    family: str = Field(description="StyleGAN2, StyleGAN3-t or StyleGAN3-r")
-    format: str = Field(description="the kind of file that it came in")
-    licence: str | None = Field(None, description="a note, where the file is a known one")
-    width: int
-    height: int
-    num_ws: int
-    z_dim: int
-    w_dim: int
-    classes: int = Field(0, description="of a class-conditional model; 0 = unconditional")
-    mapping_layers: int
-    blocks: tuple[str, ...] = Field(description="names of the feature blocks, lowest resolution first")
-    rows: tuple[str, ...] = Field(description="what each row of ws styles; the drag optimises the first so many")
-    parameters: int
-    psi: float = Field(description="the truncation it is shown with by default")
-    settings: DragSettings = Field(description="what a drag on it uses by default")
-
-    @property
-    def size(self) -> Size:
-        return Size(self.width, self.height)
-
-
-class ModelEntry(Document):
-    """A model file on this machine."""
-
-    name: str
-    origin: Literal["bundled", "own", "cached"] = Field(
-        description="own: imported or pulled by the user; cached: the converted copy of a file that was opened"
-    )
-    format: str | None = Field(None, description="of the file that a cached one is a copy of")
-    path: str
-    bytes: int
-
-    @property
-    def spec(self) -> str:
-        """What opens it: the name, or the path of a copy, whose name may be another's too."""
-        return self.path if self.origin == "cached" else self.name
-
+from draggan_engine.core.model_info import ModelEntry, ModelInfo
 
 # Commands --------------------------------------------------------------------------------------------
 
@@ -358,52 +306,3 @@ Event = (
     | Failed
 )
 LOSSY: tuple[type[BaseModel], ...] = (Loading, Exporting, DragProgress, Preview)
-
-_COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="type")])
-_EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
-
-
-def encode(message: Command | Event) -> bytes:
-    """Length and body."""
-    body: bytes = msgpack.packb(message.model_dump(), use_bin_type=True)
-    return HEADER.pack(len(body)) + body
-
-
-def body_length(header: bytes) -> int:
-    """
-    Raises:
-        EngineError: longer than any message may be.
-    """
-    length: int = HEADER.unpack(header)[0]
-    if length > MAX_MESSAGE:
-        raise EngineError(f"a message of {length} bytes came in; at most {MAX_MESSAGE} are allowed")
-    return length
-
-
-def _decode(body: bytes, kind: TypeAdapter[Any]) -> Any:
-    try:
-        return kind.validate_python(msgpack.unpackb(body, raw=False))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise EngineError(f"a malformed message came in: {field}: {first['msg']}") from error
-    except (ValueError, msgpack.UnpackException) as error:
-        raise EngineError(f"a malformed message came in: {error}") from error
-
-
-def decode_command(body: bytes) -> Command:
-    """
-    Raises:
-        EngineError: not a command; the message names the field.
-    """
-    command: Command = _decode(body, _COMMANDS)
-    return command
-
-
-def decode_event(body: bytes) -> Event:
-    """
-    Raises:
-        EngineError: not an event; the message names the field.
-    """
-    event: Event = _decode(body, _EVENTS)
-    return event

@@ -28,10 +28,11 @@ from draggan_engine.core.geometry import Size
 from draggan_engine.storage.image_io import read_mask, write_mask
 from draggan_engine.storage.session_store import SessionStore
 
+from .codec import HEADER, body_length, decode_command, encode
 from .drag_control import Steering
 from .drag_reporter import DragTeller, preview
+from .job_queue import JobQueue, Refresh
 from .messages import (
-    HEADER,
     Command,
     DragEnded,
     DragRead,
@@ -65,11 +66,8 @@ from .messages import (
     Shown,
     StartDrag,
     StopDrag,
-    body_length,
-    decode_command,
-    encode,
 )
-from .queues import Jobs, Outbox, Refresh
+from .outbox import Outbox
 
 if TYPE_CHECKING:
     from draggan_engine.checkpoints.loader import Model
@@ -95,7 +93,7 @@ class Engine:
         self.device = device
         self.model: Model | None = None
         self.outbox = Outbox(connection)
-        self.jobs = Jobs()
+        self.jobs = JobQueue()
         self.steering = Steering()
         self._closed_in_order = False
         self._heights: PreviewHeights | None = None  # of the model's images that may be shown; None: not measured yet
