@@ -21,8 +21,8 @@ from PIL import Image
 from docs.terminal_picture import draw
 from draggan_tui.benchmarks.pseudo_terminal import FRAME_ENDS, SYNCHRONIZED
 from draggan_tui.config.themes import load
-from tests.end_to_end.keys import open_picture
-from tests.end_to_end.terminal import Terminal
+from tests.support.keys import open_picture
+from tests.support.terminal import Terminal
 
 SIZE = (100, 32)  # columns and rows
 RATE = 10  # looks a second

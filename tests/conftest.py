@@ -53,7 +53,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for start in range(0, len(cells), 3):
             terminalreporter.write_line("  " + "  ".join(cells[start : start + 3]).rstrip())
     terminalreporter.write_line(
-        "~ the reference computed this in float16: the limit is float16's (tests/engine/test_parity.py)"
+        "~ the reference computed this in float16: the limit is float16's (tests/engine/networks/test_parity.py)"
     )
 
 

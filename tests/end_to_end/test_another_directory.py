@@ -12,9 +12,9 @@ import pytest
 
 from draggan_engine.storage.session_lock import is_open
 from draggan_engine.storage.session_manifest import read_history, read_session
-from tests.end_to_end.keys import LOADED, place_pair
-from tests.end_to_end.terminal import Terminal
-from tests.tiny import save_tiny
+from tests.support.keys import LOADED, place_pair
+from tests.support.terminal import Terminal
+from tests.support.tiny_models import save_tiny
 
 CANNOT = "This session cannot be saved"
 CLEAR = "\x15"  # Ctrl-U

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from draggan_engine.checkpoints.registry import bundled_models
-from tests.end_to_end.commands import files_under, run, run_here
-from tests.end_to_end.terminal import RESTORED, Terminal
+from tests.support.commands import files_under, run, run_here
+from tests.support.terminal import RESTORED, Terminal
 
 PAIR = ("--pair", "64,70:72,70")
 

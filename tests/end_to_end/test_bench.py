@@ -17,8 +17,8 @@ from draggan_tui.benchmarks.processes import alive, children, environment
 from draggan_tui.benchmarks.pseudo_terminal import PseudoTerminal
 from draggan_tui.benchmarks.start import is_painted
 from draggan_tui.benchmarks.statistics import median_ratio, percentile, verdict
-from tests.end_to_end.commands import run, run_here
-from tests.patience import PATIENCE
+from tests.support.commands import run, run_here
+from tests.support.patience import PATIENCE
 
 SIZE = (20, 64)
 NUMBER = r"\s+([\d.]+)"

@@ -10,15 +10,16 @@ from PIL import Image
 
 from draggan_engine.core.setting_fields import setting_fields
 from draggan_tui.cli.headless import FLAGS
-from tests.end_to_end.commands import run_here
-from tests.tiny import save_tiny
+from tests.support.commands import run_here
+from tests.support.paths import FIXTURES
+from tests.support.tiny_models import save_tiny
 
 DRAG = ("drag", "--model", "tiny.safetensors", "--pair", "10,10:20,10", "--out", "out", "--json")
 TYPED = {
     "space": "w", "step_size": "0.01", "mask_weight": "7", "r1": "2.5", "r2": "9", "layers": "3", "feature_block": "b16",
     "max_steps": "2", "stop_distance": "0.5", "tracking_norm": "l2", "precision": "float32",
 }  # fmt: skip
-MASKS = Path(__file__).parents[1] / "fixtures/masks"
+MASKS = FIXTURES / "masks"
 
 
 @pytest.fixture

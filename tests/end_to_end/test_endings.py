@@ -11,8 +11,8 @@ import pytest
 
 from draggan_engine.critters import landmarks_of_seed
 from draggan_tui.benchmarks.processes import alive
-from tests.end_to_end.keys import endless_drag, open_picture, place_pair, read_session, session_folder
-from tests.end_to_end.terminal import RESTORED, Terminal
+from tests.support.keys import endless_drag, open_picture, place_pair, read_session, session_folder
+from tests.support.terminal import RESTORED, Terminal
 
 NOSE = landmarks_of_seed(42, 256)["nose_tip"]
 TARGET = (NOSE[0] + 24, NOSE[1])

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from draggan_tui.benchmarks.processes import alive, children, environment
-from tests.end_to_end.terminal import PROGRAM
-from tests.patience import PATIENCE
+from tests.support.paths import FIXTURES
+from tests.support.patience import PATIENCE
+from tests.support.terminal import PROGRAM
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
+CHECKPOINTS = FIXTURES / "checkpoints"
 SHORT = (
     "eval",
     "landmarks",
@@ -95,14 +96,14 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_said(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    done = command("eval", *arguments, "--model", str(FIXTURES / "sg2_flat_32.pkl"), "--out", "run", folder=tmp_path)
+    done = command("eval", *arguments, "--model", str(CHECKPOINTS / "sg2_flat_32.pkl"), "--out", "run", folder=tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"draggan-tui: {said}")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_checkpoint_without_a_scene_runs_what_it_can(tmp_path: Path) -> None:
-    model = str(FIXTURES / "sg2_flat_32.pkl")
+    model = str(CHECKPOINTS / "sg2_flat_32.pkl")
     done = command("eval", "all", "--n", "1", "--methods", "drag", "--model", model, "--out", "run", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (

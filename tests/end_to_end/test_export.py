@@ -13,8 +13,8 @@ from PIL import Image
 
 from draggan_engine.server import export
 from draggan_engine.storage.markers import HANDLE, TARGET
-from tests.end_to_end.commands import files_under, run_here
 from tests.end_to_end.nose_check import load
+from tests.support.commands import files_under, run_here
 
 PAIR = ("--pair", "134,142:158,142")
 DRAG = ("drag", *PAIR, "--json", "--steps", "12", "--out", "s")

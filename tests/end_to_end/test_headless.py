@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from draggan_engine.critters import landmarks_of_seed
-from tests.end_to_end.commands import files_under, run, run_here
 from tests.end_to_end.nose_check import load
-from tests.end_to_end.terminal import Terminal
+from tests.support.commands import files_under, run, run_here
+from tests.support.terminal import Terminal
 
 X, Y = landmarks_of_seed(42, 256)["nose_tip"]
 PAIR = f"{X:.2f},{Y:.2f}:{X + 16:.2f},{Y:.2f}"

@@ -23,11 +23,11 @@ from draggan_engine.storage.session_manifest import read_history, read_session
 from draggan_tui.benchmarks.processes import alive
 from draggan_tui.rendering.inspector_text import percent
 from draggan_tui.rendering.pair_table import pair_table
-from tests.end_to_end.keys import LOADED, endless_drag, place_pair, session_folder
-from tests.end_to_end.terminal import Terminal
-from tests.engine.client import Engine
-from tests.patience import PATIENCE
-from tests.tiny import save_tiny
+from tests.support.engine_client import Engine
+from tests.support.keys import LOADED, endless_drag, place_pair, session_folder
+from tests.support.patience import PATIENCE
+from tests.support.terminal import Terminal
+from tests.support.tiny_models import save_tiny
 
 MOMENTS = 20
 DRAGS = 6  # of them in engines that load a model and drag

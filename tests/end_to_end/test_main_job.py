@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from draggan_engine.critters import landmarks_of_seed
-from tests.end_to_end.keys import open_picture, place_pair, read_session, session_folder
 from tests.end_to_end.nose_check import error, load
-from tests.end_to_end.terminal import RESTORED, Terminal
+from tests.support.keys import open_picture, place_pair, read_session, session_folder
+from tests.support.terminal import RESTORED, Terminal
 
 SEED = 42
 

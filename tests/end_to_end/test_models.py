@@ -15,11 +15,12 @@ import pytest
 import torch
 
 from draggan_engine.checkpoints.loader import load_model
-from tests.end_to_end.commands import run, run_here
+from tests.support.commands import run, run_here
+from tests.support.paths import FIXTURES
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
-MODEL = FIXTURES / "sg2ada_cond_32.pkl"
-ALL = sorted(path for path in FIXTURES.iterdir() if path.suffix in (".pkl", ".pt"))
+CHECKPOINTS = FIXTURES / "checkpoints"
+MODEL = CHECKPOINTS / "sg2ada_cond_32.pkl"
+ALL = sorted(path for path in CHECKPOINTS.iterdir() if path.suffix in (".pkl", ".pt"))
 UMASK = os.umask(0)
 os.umask(UMASK)
 Run = Callable[..., tuple[int, str, str]]

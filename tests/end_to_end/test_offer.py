@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from draggan_engine.storage.session_lock import ended_badly, forget
-from tests.end_to_end.keys import LOADED, session_folder
-from tests.end_to_end.terminal import RESTORED, Terminal
-from tests.tiny import save_tiny
+from tests.support.keys import LOADED, session_folder
+from tests.support.terminal import RESTORED, Terminal
+from tests.support.tiny_models import save_tiny
 
 QUESTION = "was not closed"
 

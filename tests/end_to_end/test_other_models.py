@@ -13,10 +13,10 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from draggan_tui.benchmarks.processes import alive
-from tests.end_to_end.commands import files_under, run_here
-from tests.end_to_end.keys import LOADED
-from tests.end_to_end.terminal import RESTORED, Terminal
-from tests.tiny import NUM_WS, W_DIM, save_tiny
+from tests.support.commands import files_under, run_here
+from tests.support.keys import LOADED
+from tests.support.terminal import RESTORED, Terminal
+from tests.support.tiny_models import NUM_WS, W_DIM, save_tiny
 
 PAIR = ("--pair", "10,10:20,10", "--steps", "2")
 PIVOT = np.random.RandomState(1).randn(NUM_WS, W_DIM).astype(np.float32)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.end_to_end.commands import run_here
-from tests.tiny import save_tiny
+from tests.support.commands import run_here
+from tests.support.tiny_models import save_tiny
 
 PAIR, PIN = ("--pair", "8,8:16,8"), ("--pair", "24,24:24,24")
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.end_to_end.commands import run_here
-from tests.end_to_end.keys import session_with_drags
-from tests.end_to_end.terminal import Terminal
+from tests.support.commands import run_here
+from tests.support.keys import session_with_drags
+from tests.support.terminal import Terminal
 
 PAIR = ("--pair", "67,71:75,71")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from draggan_tui.benchmarks.processes import PROC, children
-from tests.end_to_end.keys import LOADED, endless_drag
-from tests.end_to_end.terminal import PROGRAM, RESTORED, Terminal
-from tests.tiny import save_tiny
+from tests.support.keys import LOADED, endless_drag
+from tests.support.terminal import PROGRAM, RESTORED, Terminal
+from tests.support.tiny_models import save_tiny
 
 CTRL_C, CTRL_L, CTRL_Z = "\x03", "\x0c", "\x1a"
 SHELL = ("bash", "--norc", "--noprofile", "-b", "-i")  # -b: it says at once what its jobs do

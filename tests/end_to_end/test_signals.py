@@ -19,10 +19,10 @@ import pytest
 
 from draggan_engine.storage.session_manifest import read_history, read_session
 from draggan_engine.storage.session_store import SessionStore
-from tests.end_to_end.commands import files_under, start
 from tests.end_to_end.nose_check import load
-from tests.end_to_end.terminal import Terminal
-from tests.patience import PATIENCE
+from tests.support.commands import files_under, start
+from tests.support.patience import PATIENCE
+from tests.support.terminal import Terminal
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 ENDLESS = ("drag", "--model", "critters-128", "--pair", "64,70:4,4", "--steps", "100000", "--out", "out")

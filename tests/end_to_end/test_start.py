@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import draggan_tui
-from tests.end_to_end.commands import run
-from tests.end_to_end.terminal import Terminal
+from tests.support.commands import run
+from tests.support.terminal import Terminal
 
 MODULES = sorted(
     module.name

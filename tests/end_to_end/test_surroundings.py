@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 from draggan_tui.benchmarks.processes import environment
-from tests.end_to_end.commands import files_under, run_here
-from tests.end_to_end.terminal import PROGRAM
-from tests.patience import PATIENCE
-from tests.tiny import save_tiny
+from tests.support.commands import files_under, run_here
+from tests.support.patience import PATIENCE
+from tests.support.terminal import PROGRAM
+from tests.support.tiny_models import save_tiny
 
 DRAG = ("drag", "--pair", "10,10:20,10", "--steps", "1", "--model", "tiny.safetensors")
 RENDER = ("render", "--model", "tiny.safetensors", "--out", "a.png")

@@ -15,7 +15,7 @@ import pytest
 
 from draggan_tui.terminal.answers import ANSWER_TIME
 from draggan_tui.terminal.colors import QUESTION
-from tests.end_to_end.terminal import PROGRAM, Terminal
+from tests.support.terminal import PROGRAM, Terminal
 
 ASKED = QUESTION.encode()
 YES = "\x1bP1$r0;48:2::1:2:3m\x1b\\\x1b[?62;22;52c"

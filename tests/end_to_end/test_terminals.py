@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from draggan_engine.critters import landmarks_of_seed
-from tests.end_to_end.keys import LOADED, endless_drag, open_picture, place_pair, read_session
-from tests.end_to_end.terminal import Terminal
+from tests.support.keys import LOADED, endless_drag, open_picture, place_pair, read_session
+from tests.support.terminal import Terminal
 
 NOSE = landmarks_of_seed(42, 256)["nose_tip"]
 SIDE_PANEL = 32  # columns

@@ -14,8 +14,8 @@ from PIL import Image
 from draggan_engine.core.geometry import Point, Size, convert, fit_preview
 from draggan_engine.critters import landmarks_of_seed
 from draggan_tui.rendering.compare import GAIN
-from tests.end_to_end.keys import open_picture, place_pair, read_session, session_folder
-from tests.end_to_end.terminal import Terminal
+from tests.support.keys import open_picture, place_pair, read_session, session_folder
+from tests.support.terminal import Terminal
 
 TOLERANCE = 2  # of 255
 NOTHING = -1000  # for a half-cell that shows a character, or no colour

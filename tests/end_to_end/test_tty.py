@@ -13,9 +13,9 @@ from textual import constants
 
 from draggan_tui.terminal import answers
 from draggan_tui.terminal.driver import EscapeParser
-from tests.end_to_end.keys import LOADED
-from tests.end_to_end.terminal import Terminal
-from tests.tiny import save_tiny
+from tests.support.keys import LOADED
+from tests.support.terminal import Terminal
+from tests.support.tiny_models import save_tiny
 
 OVER_SSH = {"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
 DRIBBLE = 0.12  # seconds between two pieces, as over a slow line

@@ -23,7 +23,7 @@ from draggan_engine.checkpoints.loader import convert
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
-from tests.engine.nvidia_files import write, write_pti
+from tests.support.nvidia_files import write, write_pti
 
 # VmHWM, not getrusage: that one begins with what the parent had.
 _LOAD = """

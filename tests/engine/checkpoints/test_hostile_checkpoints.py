@@ -1,0 +1,283 @@
+"""Files that want to run something, to take the machine down, or that are broken: an error, and nothing else."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord, PersistentObject
+from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root
+from draggan_engine.core.errors import CheckpointError
+from tests.support.paths import FIXTURES
+from tests.support.pickle_assembler import (
+    PROTO,
+    STOP,
+    array,
+    call,
+    data,
+    group,
+    mapping,
+    module,
+    name,
+    number,
+    storage,
+    tensor,
+    text,
+)
+
+FOLDER = FIXTURES / "checkpoints"
+GOOD = (FOLDER / "sg2ada_64_clamp.pkl").read_bytes()
+
+
+def read(folder: Path, body: bytes) -> object:
+    path = folder / "model.pkl"
+    path.write_bytes(PROTO + body + STOP)
+    return read_root(path)
+
+
+def refusal(folder: Path, body: bytes) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        read(folder, body)
+    message = str(caught.value)
+    assert "model.pkl" in message
+    assert "\n" not in message
+    assert len(message) < 500
+    return message
+
+
+# Code ---------------------------------------------------------------------------------------------------------------
+
+
+class Canary:
+    """A pickle of this calls `function(argument)` when an ordinary unpickler reads it."""
+
+    def __init__(self, function: Callable[..., object], argument: str) -> None:
+        self.reduced = (function, (argument,))
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return self.reduced
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Path:
+    return tmp_path / "canary"
+
+
+def shell(canary: Path) -> bytes:
+    return call(name("os", "system"), text(f"touch {canary}"))
+
+
+def test_the_canary_sings_in_an_ordinary_unpickler(canary: Path) -> None:
+    pickle.loads(PROTO + shell(canary) + STOP)
+    assert canary.exists()
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize("function", [eval, exec, open, __import__, pickle.loads])
+def test_a_reduce_is_not_run(protocol: int, function: Callable[..., object], tmp_path: Path, canary: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps({"G_ema": Canary(function, f"open({str(canary)!r}, 'w')")}, protocol))
+    with pytest.raises(CheckpointError) as caught:
+        read_root(path)
+    assert not canary.exists()
+    if protocol >= 2:
+        assert function.__name__ in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("module_name", "attribute"),
+    [
+        ("os", "system"), ("posix", "system"), ("builtins", "eval"), ("__builtin__", "eval"), ("builtins", "getattr"),
+        ("subprocess", "Popen"), ("torch", "load"), ("torch._utils", "_rebuild_device_tensor_from_numpy"), ("numpy", "load"),
+        ("collections", "OrderedDict.__class__"), ("torch.storage", "_load_from_bytes.__globals__"), ("", ""),
+        ("dnnlib.tflib.network", "Net"), ("pickle", "loads"), ("functools", "partial"), ("os\n\x1b[2J", "system"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_not_known_is_named_and_refused(module_name: str, attribute: str, tmp_path: Path) -> None:
+    message = refusal(tmp_path, name(module_name, attribute))
+    assert "".join(sign if sign.isprintable() else "?" for sign in f"{module_name}.{attribute}") in message
+    assert message.isprintable()
+
+
+def test_a_class_is_not_made(tmp_path: Path, canary: Path) -> None:
+    assert "io.FileIO" in refusal(tmp_path, name("io", "FileIO") + group(text(str(canary)), text("w")) + b"\x81")
+    assert not canary.exists()
+
+
+def test_module_source_is_dropped(tmp_path: Path, canary: Path) -> None:
+    record = read(tmp_path, module(source=f"open({str(canary)!r}, 'w')"))
+    assert isinstance(record, PersistentObject)
+    assert "module_src" not in record.state
+    assert not canary.exists()
+
+
+def test_module_source_of_a_whole_model_is_not_run(tmp_path: Path, canary: Path) -> None:
+    source = text(f"open({str(canary)!r}, 'w')")
+    key, empty = b"\x8c\nmodule_src\x94", b"\x8c\x00"
+    planted = bytearray(GOOD.replace(key + empty, key + source, 1))
+    (frame,) = struct.unpack_from("<Q", planted, 3)
+    struct.pack_into("<Q", planted, 3, frame + len(source) - len(empty))
+    path = tmp_path / "model.pkl"
+    path.write_bytes(planted)
+    assert load_model(str(path), "cpu").info.num_ws == 10
+    assert not canary.exists()
+
+
+def test_a_storage_is_not_unpickled_freely(tmp_path: Path, canary: Path) -> None:
+    assert "os.system" in refusal(tmp_path, tensor(PROTO + shell(canary) + STOP))
+    assert "os.system" in refusal(tmp_path, tensor(storage(kind=shell(canary))))
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        name("builtins", "set") + mapping(call=b"N") + b"b",  # BUILD of a function of ours
+        name("torch", "FloatStorage") + mapping(itemsize=number(0)) + b"b",
+        module() + mapping(state=b"N") + b"b",
+        module() + b"N" + mapping(class_name=text("x")) + b"\x86b",
+        b"}" + mapping(clear=b"N") + b"b",
+        tensor(storage()) + group(b"N", b"N") + b"b",
+        call(module()),  # REDUCE of what is no function
+        call(name("torch", "FloatStorage"), number(2**40)),
+        tensor(storage()) + group() + b"\x81",
+        tensor(storage()) + number(0) + number(0) + b"s",  # item assignment to what is no dictionary
+        tensor(storage()) + b"Nb",
+    ],
+)
+def test_nothing_but_plain_data_can_be_changed(body: bytes, tmp_path: Path) -> None:
+    refusal(tmp_path, body)
+
+
+@pytest.mark.parametrize("codec", ["zlib", "bz2", "hex", "rot13", "idna", "utf-8", "unicode_escape", "os.system"])
+def test_codecs_are_not_looked_up(codec: str, tmp_path: Path) -> None:
+    encode = name("_codecs", "encode")
+    assert codec in refusal(tmp_path, call(encode, text("aa"), text(codec)))
+    assert read(tmp_path, call(encode, text("\xff\x00"), text("latin1"))) == b"\xff\x00"
+
+
+# Plain data ---------------------------------------------------------------------------------------------------------
+
+
+def test_plain_values_sets_and_numbers(tmp_path: Path) -> None:
+    dtype = call(name("numpy", "dtype"), text("f8"), b"\x89", b"\x88")
+    state = group(number(3), text(">"), b"N", b"N", b"N", number(-1), number(-1), number(0))
+    scalar = call(name("numpy.core.multiarray", "scalar"), dtype + state + b"b", data(struct.pack(">d", 1.5)))
+    items = call(name("__builtin__", "set"), b"](" + number(1) + text("a") + b"e")
+    easy = name("dnnlib.util", "EasyDict") + b")\x81" + text("key") + b"\x88s"
+    assert read(tmp_path, group(scalar, items, easy)) == (1.5, {1, "a"}, {"key": True})
+
+
+def test_arrays(tmp_path: Path) -> None:
+    record = read(tmp_path, array("i4", (2, 1), data(struct.pack("<2i", 7, -7))))
+    assert isinstance(record, ArrayRecord)
+    assert record.array.tolist() == [[7], [-7]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        array("O8", (1,), b"](" + number(1) + b"e"),
+        array("f4", (1,), b"](" + number(1) + b"e"),
+        array("f4", (2**39, 2), data(b"")),
+        array("f4", (2**62, 2**62, 0), data(b"")),
+        array("f4", (-1,), data(bytes(4))),
+        array("f4", (2,), data(bytes(4))),
+        array("V8", (1,), data(bytes(8))),
+        array("f4,O", (1,), data(bytes(12))),
+    ],
+)
+def test_impossible_arrays(body: bytes, tmp_path: Path) -> None:
+    refusal(tmp_path, body)
+
+
+def test_tensors_share_a_storage(tmp_path: Path) -> None:
+    values = storage(struct.pack("<6f", *range(6)), numel=6)
+    loaded = call(name("torch.storage", "_load_from_bytes"), data(values)) + b"\x94"
+    rebuild = name("torch._utils", "_rebuild_tensor_v2")
+    first = call(rebuild, loaded, number(0), group(number(2), number(2)), group(number(1), number(2)), b"\x89", b"N")
+    second = call(rebuild, b"h\x00", number(4), group(number(2)), group(number(1)), b"\x89", b"N")
+    found = read(tmp_path, group(first, call(name("torch._utils", "_rebuild_parameter"), second, b"\x89", b"N")))
+    assert isinstance(found, tuple)
+    assert [t.tolist() for t in found] == [[[0, 2], [1, 3]], [4, 5]]
+
+
+def test_a_storage_can_be_a_view(tmp_path: Path) -> None:
+    raw = storage(struct.pack("<4f", *range(4)), view=group(text("1"), number(1), number(2)))
+    found = read(tmp_path, tensor(raw, size=(2,)))
+    assert isinstance(found, Tensor)
+    assert found.tolist() == [1, 2]
+    assert "outside" in refusal(tmp_path, tensor(storage(view=group(text("1"), number(3), number(2)))))
+    assert "outside" in refusal(tmp_path, tensor(raw, size=(3,)))
+
+
+# Memory -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        storage(numel=2**38),
+        storage(numel=2**38, count=4),
+        storage(count=2**38),
+        storage(numel=-4),
+        storage(bytes(12)),
+        storage(bytes(20)),
+        storage()[:-20],
+        b"",
+    ],
+)
+def test_a_storage_holds_exactly_its_numbers(raw: bytes, tmp_path: Path) -> None:
+    refusal(tmp_path, tensor(raw))
+
+
+@pytest.mark.parametrize(
+    ("offset", "size", "stride"),
+    [
+        (0, (5,), (1,)), (1, (4,), (1,)), (4, (), ()), (-1, (1,), (1,)), (0, (2,), (4,)), (0, (2, 2), (3, 1)), (0, (4,), (-1,)),
+        (0, (2**40,), (0,)), (0, (2**62, 2**62), (2**62, 0)), (0, (1,) * 9, (1,) * 9), (0, (2, 2), (1,)), (2**62, (1,), (1,)),
+    ],
+)  # fmt: skip
+def test_a_tensor_stays_inside_its_storage(
+    offset: int, size: tuple[int, ...], stride: tuple[int, ...], tmp_path: Path
+) -> None:
+    refusal(tmp_path, tensor(storage(), offset, size, stride))
+
+
+def test_a_small_file_cannot_have_its_data_copied_many_times(tmp_path: Path) -> None:
+    raw = data(storage(bytes(400_000), numel=100_000))
+    big = call(name("torch.storage", "_load_from_bytes"), raw) + b"\x940"
+    rebuild = name("torch._utils", "_rebuild_tensor_v2")
+    whole = call(rebuild, b"h\x00", number(0), group(number(100_000)), group(number(1)), b"\x89", b"N")
+    body = big + b"](" + whole * 5000 + b"e"
+    assert "more data than it holds" in refusal(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        b"B\xff\xff\xff\x7f",
+        b"\x8e" + struct.pack("<Q", 2**60),
+        b"r\xff\xff\xff\xff",
+        b"\x95" + struct.pack("<Q", 2**60),
+    ],
+)
+def test_a_length_is_not_believed(instruction: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(PROTO + b"N" + instruction)
+    with pytest.raises(CheckpointError):
+        read_root(path)
+
+
+def test_deep_nesting(tmp_path: Path) -> None:
+    deep = b")" + b"\x85" * 200_000
+    assert isinstance(read(tmp_path, deep), tuple)
+    refusal(tmp_path, b"}" + deep + b"Ns")  # as a key it would overflow the C stack
+    refusal(tmp_path, b"\x8f(" + deep + b"\x90")
+    refusal(tmp_path, call(name("builtins", "set"), b"](" + deep + b"e"))

@@ -1,0 +1,209 @@
+"""The containers of torch.save, today's and the older one, with dictionaries, tensors and whole modules in them."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.checkpoints.unpickling import torch_storage
+from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root
+from draggan_engine.core.errors import CheckpointError
+from tests.support.nvidia_files import write_pti
+from tests.support.paths import FIXTURES
+
+FOLDER = FIXTURES / "checkpoints"
+ROSINALITY = FOLDER / "rosinality_converted_32.pt"
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        load_model(str(path), "cpu")
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert message.isprintable()
+    return message
+
+
+def repacked(path: Path, change: dict[str, bytes | None], compression: int = zipfile.ZIP_STORED) -> Path:
+    """The rosinality file with some entries changed or, where None, gone."""
+    with zipfile.ZipFile(ROSINALITY) as old, zipfile.ZipFile(path, "w", compression) as new:
+        for entry in old.infolist():
+            name = entry.filename.partition("/")[2]
+            content = change.get(name, old.read(entry))
+            if content is not None:
+                new.writestr(f"model/{name}", content)
+        for name in change.keys() - {entry.filename.partition("/")[2] for entry in old.infolist()}:
+            new.writestr(name, change[name] or b"")
+    return path
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_every_kind_of_tensor(new: bool, tmp_path: Path) -> None:
+    base = torch.arange(24, dtype=torch.float32)
+    whole: dict[str, Any] = OrderedDict(
+        view=base[4:16].reshape(3, 4).t(),
+        same=base,
+        half=base.half(),
+        brain=base.bfloat16(),
+        scalar=torch.tensor(3.5),
+        empty=torch.empty(0, 5),
+        flags=torch.tensor([True, False]),
+        parameter=torch.nn.Parameter(base.double()),
+    )
+    torch.save(whole, tmp_path / "f", _use_new_zipfile_serialization=new)
+    found = read_root(tmp_path / "f")
+    assert isinstance(found, dict)
+    for name, tensor in whole.items():
+        assert isinstance(found[name], Tensor)
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name], tensor.detach()), name
+
+
+def test_the_older_container_holds_the_same_model(tmp_path: Path) -> None:
+    path = tmp_path / "old.pt"
+    torch.save(torch.load(ROSINALITY, weights_only=True), path, _use_new_zipfile_serialization=False)
+    old, new = load_model(str(path), "cpu").generator, load_model(str(ROSINALITY), "cpu").generator
+    assert all(torch.equal(a, b) for a, b in zip(old.state_dict().values(), new.state_dict().values(), strict=True))
+
+
+def test_what_is_read_is_not_copied(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1 << 20)}, tmp_path / "f")
+    root = read_root(tmp_path / "f")
+    assert isinstance(root, dict)
+    root["a"][0] = 7  # the memory is ours, the file stays as it is
+    again = read_root(tmp_path / "f")
+    assert isinstance(again, dict)
+    assert again["a"][0] == 0
+
+
+# PTI ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_generator_tuned_by_pti(tmp_path: Path) -> None:
+    same = load_model(str(FOLDER / "sg2ada_32.pkl"), "cpu")
+    model = load_model(str(write_pti(tmp_path / "model_ABC.pt", same.generator)), "cpu")
+    ws = torch.from_numpy(np.random.RandomState(0).randn(1, 8, 64).astype(np.float32))
+    assert torch.equal(model.generator.synthesis(ws).image, same.generator.synthesis(ws).image)
+    assert "whole network" in model.info.format
+    assert model.load_discriminator() is None
+
+
+# Zips that are not what they seem -----------------------------------------------------------------------------------
+
+
+def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
+    assert "is compressed" in refusal(repacked(tmp_path / "f", {}, zipfile.ZIP_DEFLATED))
+    bomb = repacked(tmp_path / "bomb", {"data/0": bytes(200 << 20)}, zipfile.ZIP_DEFLATED)
+    assert bomb.stat().st_size < 2 << 20
+    assert "is compressed" in refusal(bomb)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"data.pkl": None}, "without the one data.pkl"),
+        ({"other/data.pkl": b"N."}, "without the one data.pkl"),
+        ({"data/3": None}, "does not have"),
+        ({"data/3": b"short"}, "in 5 bytes"),
+        ({"byteorder": b"big"}, "byte order"),
+        ({"data.pkl": b"\x80\x02cos\nsystem\n."}, "os.system"),
+        ({"data.pkl": b"\x80\x02}."}, "no generator"),
+        ({"data.pkl": b""}, "damaged or cut short"),
+    ],
+)
+def test_archives_that_are_refused(change: dict[str, bytes | None], named: str, tmp_path: Path) -> None:
+    assert named in refusal(repacked(tmp_path / "f", change))
+
+
+def test_entries_stay_inside_the_archive(tmp_path: Path) -> None:
+    content = bytearray(ROSINALITY.read_bytes())
+    start = struct.unpack_from("<I", content, len(content) - 22 + 16)[0]
+    first = content.index(b"PK\x01\x02", start)
+    struct.pack_into("<I", content, first + 42, 0xFFFFFFF0)
+    (tmp_path / "f").write_bytes(content)
+    refusal(tmp_path / "f")
+
+
+def test_a_list_of_contents_that_no_model_needs(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(100_000):
+            archive.writestr(f"model/data/{number:060}", b"")
+    (tmp_path / "f").write_bytes(packed.getvalue())
+    assert "list of contents" in refusal(tmp_path / "f")
+
+
+def test_the_size_of_a_list_of_contents_is_looked_up_where_it_is_taken_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A locator can point elsewhere than to the record before it, which is the one that Python reads."""
+    content = (FOLDER / "rosinality_trained_16.pt").read_bytes()
+    end = content[-22:]
+    entries, size, start = struct.unpack("<HII", end[10:20])
+    real = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, entries, entries, size, start + 56)
+    shown = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 0, 0, 0, 0)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, start, 1)
+    at_most = end[:12] + struct.pack("<II", 0xFFFFFFFF, 0xFFFFFFFF) + end[20:]
+    path = tmp_path / "model.pt"
+    path.write_bytes(content[:start] + shown + content[start : start + size] + real + locator + at_most)
+    assert read_root(path)
+    monkeypatch.setattr(torch_storage, "_MAX_DIRECTORY", size - 1)
+    with pytest.raises(CheckpointError, match="list of contents"):
+        read_root(path)
+
+
+def test_the_same_name_twice(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(tmp_path / "f", "w") as archive:
+        archive.writestr("model/data.pkl", b"\x80\x02N.")
+        archive.writestr("model/data.pkl", b"\x80\x02cos\nsystem\n.")
+    assert "twice" in refusal(tmp_path / "f")
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_code_in_torch_files_is_not_run(new: bool, tmp_path: Path) -> None:
+    class Canary:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return exec, (f"open({str(tmp_path / 'canary')!r}, 'w')",)
+
+    torch.save({"g_ema": Canary()}, tmp_path / "f", _use_new_zipfile_serialization=new)
+    assert "exec" in refusal(tmp_path / "f")
+    assert not (tmp_path / "canary").exists()
+
+
+def legacy(body: bytes, keys: list[str], storages: bytes) -> bytes:
+    head = b"".join(pickle.dumps(v, 2) for v in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
+    return head + b"\x80\x02" + body + b"." + pickle.dumps(keys, 2) + storages
+
+
+def reference(key: bytes = b"0", numel: int = 4) -> bytes:
+    text = b"X\x07\0\0\0storage" + b"ctorch\nFloatStorage\n" + b"X\x01\0\0\0" + key + b"X\x03\0\0\0cpu"
+    return b"(" + text + b"J" + struct.pack("<i", numel) + b"NtQ"
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (legacy(reference(), ["0"], struct.pack("<q", 4) + bytes(12)), "in 12 bytes"),
+        (legacy(reference(), ["0"], struct.pack("<q", 2**40) + bytes(16)), "elements"),
+        (legacy(reference(numel=2**30), ["0"], struct.pack("<q", 2**30) + bytes(16)), "in 16 bytes"),
+        (legacy(reference(), ["0"], struct.pack("<q", 4) + bytes(20)), "nothing uses"),
+        (legacy(reference(), ["1"], struct.pack("<q", 4) + bytes(16)), "other storages"),
+        (legacy(reference(), ["0", "0"], b""), "other storages"),
+        (legacy(reference() + reference(numel=5) + b"\x86", ["0"], b""), "two ways"),
+        (legacy(b"N", [], b""), "no generator"),
+    ],
+)
+def test_older_containers_that_are_refused(content: bytes, named: str, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(content)
+    assert named in refusal(tmp_path / "f")

@@ -1,0 +1,196 @@
+"""The 68 landmarks: named points of the animal, where the picture shows them, known to be hidden where they are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from draggan_engine.critters import landmarks_of_seed
+from draggan_engine.critters.scene.anatomy import anatomy_of
+from draggan_engine.critters.scene.ellipsoids import Parts
+from draggan_engine.critters.scene.landmarks import LANDMARKS
+from draggan_engine.critters.scene.render import nearest
+from draggan_engine.critters.scene.scene import (
+    Z_DIM,
+    Scene,
+    build_scene,
+    latent_of_seed,
+    numbers_of,
+    scene_of,
+    to_pixels,
+)
+from draggan_engine.critters.scene.species import traits_of
+from tests.support.paths import ROOT
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return build_scene(np.concatenate([latent_of_seed(seed) for seed in range(50)]))
+
+
+def at(scene: Scene, name: str) -> np.ndarray:
+    return to_pixels(scene.landmarks.points[:, LANDMARKS.index(name)], 128)
+
+
+def straight(**changes: float) -> Scene:
+    """An animal of average numbers that looks at the viewer."""
+    numbers = numbers_of(np.zeros((1, Z_DIM)) + 1e-12)
+    looking = dict.fromkeys(("yaw", "pitch", "roll", "gaze_x", "gaze_y", "bear", "fox", "rabbit"), 0.0) | {"cat": 1.5}
+    return scene_of({name: np.array([{**looking, **changes}.get(name, float(v[0]))]) for name, v in numbers.items()})
+
+
+def test_there_are_68_of_all_parts() -> None:
+    assert len(set(LANDMARKS)) == 68
+    for part, count in (("outline", 16), ("ear", 14), ("eye", 14), ("iris", 4), ("nose", 5), ("mouth", 8), ("lip", 2)):
+        assert sum(name.startswith(part) for name in LANDMARKS) == count, part
+
+
+def test_they_are_on_the_picture_and_on_their_sides() -> None:
+    for seed in range(50):
+        marks = landmarks_of_seed(seed, 128)
+        assert tuple(marks) == LANDMARKS
+        assert all(-8 < x < 136 and -8 < y < 136 for x, y in marks.values())
+        for part in ("eye", "ear_tip", "mouth", "muzzle", "nose"):
+            assert marks[f"{part}_left"][0] < marks[f"{part}_right"][0], part
+        heights = [marks[name][1] for name in ("ear_tip_left", "eye_left", "nose_tip", "mouth_top", "mouth_bottom")]
+        assert heights == sorted(heights)
+        assert marks["mouth_bottom"][1] < marks["chin"][1]
+
+
+def test_they_need_numpy_only() -> None:
+    code = "import sys; from draggan_engine.critters import landmarks_of_seed; landmarks_of_seed(1, 128); assert not {'torch', 'numba'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT / "engine")
+
+
+def test_the_nose_is_drawn_where_the_landmark_says(scene: Scene) -> None:
+    seen = nearest(scene, scene.landmarks.points[:, [LANDMARKS.index("nose_tip")]])
+    assert (seen == scene_names().index("nose")).all()
+
+
+def scene_names() -> tuple[str, ...]:
+    numbers = numbers_of(np.zeros((1, Z_DIM)))
+    return anatomy_of(numbers, traits_of(numbers)).parts.names
+
+
+def test_what_is_visible_is_what_the_renderer_draws_there() -> None:
+    """The nearest part at a visible landmark is one of its own, at a hidden one it is another. Points on a rim are left
+    out that the drawing's own rounding may give to either side: those whose neighbours at 0.01 see other parts."""
+    scene = build_scene(np.concatenate([latent_of_seed(seed) for seed in range(40)]))
+    names = scene_names()
+    own = {
+        "eye_left": {"eye_left"}, "eye_right": {"eye_right"}, "iris_left_right": {"eye_left"}, "iris_right_left": {"eye_right"},
+        "ear_tip_left": {"ear_left"}, "ear_hollow_right_tip": {"ear_right"}, "nose_tip": {"nose"},
+        "mouth_top": {"lobe_left", "lobe_right", "snout", "jaw"}, "mouth_bottom": {"lobe_left", "lobe_right", "jaw"},
+        "cleft": {"lobe_left", "lobe_right", "snout"}, "tongue": {"jaw", "lobe_left", "lobe_right"},
+    }  # fmt: skip
+    eyes = ("eye_left", "eye_right", "iris_left_right", "iris_right_left")
+    around = 0.01 * np.array([(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)])
+    checked = 0
+    for name, parts in own.items():
+        i = LANDMARKS.index(name)
+        places = scene.landmarks.points[:, i, None] + around
+        for seen, visible in zip(nearest(scene, places), scene.landmarks.visible[:, i], strict=True):
+            there = {names[k] in parts for k in seen}
+            if len(there) == 1 and (visible or name in eyes):
+                assert there == {visible}, name
+                checked += 1
+    assert checked > 200
+
+
+def test_an_eyes_rim_is_where_the_drawn_eye_ends() -> None:
+    """Inwards of it there is the eye, outwards a lid or fur."""
+    names = scene_names()
+    for lid_open in (0.15, 0.4, 0.8):
+        scene = straight(lid_open=lid_open)
+        rim = np.stack([scene.landmarks.points[0, LANDMARKS.index(f"eyelid_left_{i}")] for i in range(6)])
+        centre = rim.mean(axis=0)
+        way = (rim - centre) / np.linalg.norm(rim - centre, axis=1, keepdims=True)
+        inner, outer = (nearest(scene, (rim + step * way)[None])[0] for step in (-0.02, 0.02))
+        # The corners taper to a point, where the lids meet.
+        assert [names[k] for k in inner[[1, 2, 4, 5]]] == ["eye_left"] * 4
+        assert "eye_left" not in [names[k] for k in outer]
+
+
+def test_a_lid_moves_the_rim_and_covers_the_iris() -> None:
+    scenes = [straight(lid_open=x) for x in (0.0, 0.2, 0.5, 1.0)]
+    upper, lower, iris = (LANDMARKS.index(name) for name in ("eyelid_left_1", "eyelid_left_5", "eye_left"))
+    heights = [scene.landmarks.points[0, upper, 1] - scene.landmarks.points[0, lower, 1] for scene in scenes]
+    assert 0 < heights[0] < heights[1] < heights[2] < heights[3]
+    assert heights[0] < 0.06
+    assert heights[3] > 0.15
+    assert [bool(scene.landmarks.visible[0, iris]) for scene in scenes] == [False, True, True, True]
+    around = np.stack(np.meshgrid(np.linspace(-0.2, 0.2, 41), np.linspace(-0.2, 0.2, 41)), axis=-1).reshape(-1, 2)
+    eye = scene_names().index("eye_left")
+    drawn = [(nearest(scene, scene.landmarks.points[:, [iris]] + around) == eye).sum() for scene in scenes]
+    assert 0 < drawn[0] < drawn[1] < drawn[2] < drawn[3]
+    apart = straight(lid_open=0.3, lid_difference=0.2).landmarks.points[0]
+    left, right = (
+        apart[LANDMARKS.index(f"eyelid_{side}_1"), 1] - apart[LANDMARKS.index(f"eyelid_{side}_5"), 1]
+        for side in ("left", "right")
+    )
+    assert left < right - 0.01
+
+
+def test_a_mirrored_animal_has_mirrored_landmarks() -> None:
+    left, right = straight(yaw=0.4).landmarks, straight(yaw=-0.4).landmarks
+    mirrored = {name: name.replace("left", "@").replace("right", "left").replace("@", "right") for name in LANDMARKS}
+    for name in (
+        "eye_left",
+        "ear_tip_right",
+        "muzzle_left",
+        "mouth_right",
+        "nose_left",
+        "lip_right",
+        "ear_outer_low_left",
+    ):
+        a, b = LANDMARKS.index(name), LANDMARKS.index(mirrored[name])
+        assert np.allclose(left.points[0, a] * (-1, 1), right.points[0, b], atol=1e-6), name
+        assert left.visible[0, a] == right.visible[0, b], name
+
+
+def test_what_a_turned_head_hides_is_known_to_be_hidden() -> None:
+    turned = straight(yaw=0.7).landmarks  # to the right: the muzzle's far side is behind it
+    front = straight().landmarks
+    seen = dict(zip(LANDMARKS, turned.visible[0], strict=True))
+    assert front.visible[0, LANDMARKS.index("muzzle_right")] and not seen["muzzle_right"]
+    assert seen["muzzle_left"] and seen["nose_tip"] and seen["eye_left"]
+
+
+def test_most_are_visible(scene: Scene) -> None:
+    assert 55 < scene.landmarks.visible.sum(axis=1).mean() < 68
+    assert scene.landmarks.visible.mean(axis=0).min() > 0.4
+
+
+UNIT = st.floats(-1.5, 1.5)
+
+
+def leaf(apart: float) -> Parts:
+    """One part, upright: two ellipsoids of radii 0.9, 0.5, 0.7, `apart` x radii to either side."""
+    uncut = np.array([[[0.0, 0.0, 0.0, 1.0]]])
+    radii = np.array([[[0.9, 0.5, 0.7]]])
+    return Parts(("leaf",), np.zeros((1, 1, 3)), np.eye(3)[None, None], radii, np.array([[apart]]), uncut)
+
+
+@given(st.tuples(UNIT, UNIT, UNIT), st.floats(0, 0.7))
+def test_a_hidden_point_has_the_part_before_it_or_round_it(point: tuple[float, float, float], apart: float) -> None:
+    x, y, z = point
+    flat = (abs(x) / 0.9 + apart) ** 2 + (y / 0.5) ** 2
+    front = 0.7 * np.sqrt(max(1 - flat, 0))
+    within = flat + (z / 0.7) ** 2
+    near = min(abs(flat - 1), abs(front - z - 0.03), abs(within - 0.9))
+    if near > 1e-6:
+        expected = (flat < 1 and front > z + 0.03) or within < 0.9
+        assert bool(leaf(apart).hides(np.array([[point]]), np.array([0.03]))[0, 0, 0]) == expected
+
+
+@given(st.floats(0, 2 * np.pi))
+def test_the_outline_is_the_silhouettes_end(around: float) -> None:
+    x, y, z = leaf(0.0).outline([0], np.array([around]))[0, 0]
+    assert (x / 0.9) ** 2 + (y / 0.5) ** 2 == pytest.approx(1)
+    assert np.hypot(x, y) * np.array([np.cos(around), np.sin(around)]) == pytest.approx(np.array([x, y]))
+    assert z == pytest.approx(0)

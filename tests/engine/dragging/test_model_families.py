@@ -1,0 +1,183 @@
+"""A drag on every family: it runs and ends with a reason, and what it moves in the features is at the same place in
+the picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from draggan_engine.checkpoints.formats.infer_config import stylegan2_part
+from draggan_engine.checkpoints.loader import Model, load_model
+from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.geometry import Point, Size, convert
+from draggan_engine.dragging import DragEnd, DragSession, DragStep
+from draggan_engine.networks.config import StyleGAN2Config, StyleGAN3Config, pyramid_channels
+from draggan_engine.networks.generate import latent_of_seed
+from draggan_engine.networks.generator import Generator
+from tests.support.nvidia_files import write
+from tests.support.paths import FIXTURES
+
+FOLDER = FIXTURES / "checkpoints"
+FIXTURES = sorted(path for path in FOLDER.iterdir() if path.suffix in (".pkl", ".pt"))
+
+
+def stylegan2(resolution: int, width: int = 4) -> Generator:
+    torch.manual_seed(0)
+    channels = pyramid_channels(resolution, max(resolution * 2, 64), 8)
+    config = StyleGAN2Config(
+        resolution=resolution, z_dim=16, w_dim=16, mapping_layers=2, channels=channels, const_size=(4, width)
+    )
+    return Generator(config)
+
+
+def stylegan3(*, radial: bool, resolution: int = 64) -> Generator:
+    torch.manual_seed(0)
+    config = StyleGAN3Config(
+        resolution=resolution, z_dim=16, w_dim=16, num_layers=6, channel_base=1024, channel_max=24,
+        conv_kernel=1 if radial else 3, use_radial_filters=radial,
+    )  # fmt: skip
+    return Generator(config)
+
+
+def test_hidden_mapping_layers_of_another_width(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = StyleGAN2Config(
+        resolution=16, z_dim=12, w_dim=16, mapping_layers=3, mapping_features=20, channels=(8, 8, 8)
+    )
+    network = Generator(config)
+    assert [tuple(network.mapping.get_submodule(f"fc{i}").weight.shape) for i in range(3)] == [
+        (20, 12), (20, 20), (16, 20),
+    ]  # fmt: skip
+    model = load_model(str(write(tmp_path / "model.pkl", network)), "cpu")
+    ws = latent_of_seed(network, 0, 1.0)
+    assert np.array_equal(latent_of_seed(model.generator, 0, 1.0), ws)
+    tensors = {key: tensor for key, tensor in network.state_dict().items() if "resample_filter" not in key}
+    told = {"mapping_lr_multiplier": config.mapping_lr_multiplier}
+    assert stylegan2_part(tensors, told, "file").config == config, "the shapes tell it too"
+
+
+def run(model: Model, pairs: list[tuple[Point, Point]], mask: np.ndarray | None = None, **settings: object) -> DragEnd:
+    changed = DragSettings.model_validate({**model.info.settings.model_dump(), **settings})
+    session = DragSession(model.generator, latent_of_seed(model.generator, 0, 1.0), pairs, mask, changed)
+    *steps, end = session.steps()
+    assert isinstance(end, DragEnd)
+    assert len(steps) == end.step
+    assert all(isinstance(step, DragStep) and np.isfinite(step.loss) for step in steps)
+    return end
+
+
+def check_drag(model: Model, steps: int = 4) -> None:
+    width, height = model.info.size
+    pairs = [
+        ((width * 0.25, height * 0.4), (width * 0.25 + 3, height * 0.4)),
+        ((width * 0.7, height * 0.6), (width * 0.7, height * 0.6 - 2)),
+    ]
+    mask = np.zeros((height, width), np.uint8)
+    mask[height // 4 :, :] = 1
+    for space in ("w+", "w"):
+        end = run(model, pairs, mask, max_steps=steps, step_size=0.02, space=space)
+        assert end.reason in ("reached", "max_steps")
+        start = latent_of_seed(model.generator, 0, 1.0)
+        moved = (end.ws != start).any(dim=2)[0]
+        assert moved.any()  # of a new StyleGAN3, the input hears nothing of w
+        assert not moved[model.info.settings.layers :].any()
+
+
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+def test_a_drag_on_every_fixture(path: Path) -> None:
+    check_drag(load_model(str(path), "cpu"))
+
+
+@pytest.mark.parametrize("resolution", [16, 256, 2048])
+def test_a_drag_at_any_resolution(resolution: int, tmp_path: Path) -> None:
+    model = load_model(str(write(tmp_path / "m.pkl", stylegan2(resolution))), "cpu")
+    assert model.info.size == (resolution, resolution)
+    assert model.info.settings.feature_block == f"b{min(resolution // 2, 128)}"
+    check_drag(model, steps=4 if resolution < 1024 else 1)
+
+
+@pytest.mark.parametrize("radial", [False, True])
+@pytest.mark.parametrize("resolution", [16, 256])
+def test_a_drag_on_stylegan3_at_any_resolution(radial: bool, resolution: int, tmp_path: Path) -> None:
+    model = load_model(str(write(tmp_path / "m.pkl", stylegan3(radial=radial, resolution=resolution))), "cpu")
+    assert model.info.family == ("StyleGAN3-r" if radial else "StyleGAN3-t")
+    assert model.generator.synthesis.feature_height(model.info.settings.feature_block) == (
+        128 if resolution > 16 else 16
+    )
+    check_drag(model)
+
+
+# The same place in the picture and in the features ------------------------------------------------------------------
+
+
+def centre_of(change: Tensor) -> Point:
+    """Where a map `[1, C, h, w]` of changes has its centre of mass, in its own pixels."""
+    weight = change[0].abs().sum(dim=0)
+    y, x = (torch.arange(n, dtype=weight.dtype) for n in weight.shape)
+    total = weight.sum()
+    return float((weight.sum(dim=0) * x).sum() / total), float((weight.sum(dim=1) * y).sum() / total)
+
+
+@pytest.mark.parametrize("width", [4, 2, 7])
+@pytest.mark.parametrize("block", ["b16", "b32"])
+@pytest.mark.parametrize("place", [(0.1, 0.2), (0.5, 0.5), (0.8, 0.3), (0.7, 0.9)])
+def test_a_spot_of_noise_is_at_one_place(width: int, block: str, place: tuple[float, float]) -> None:
+    """StyleGAN-Human's pictures are twice as high as wide; others may have any width."""
+    generator = stylegan2(64, width).eval().requires_grad_(False)
+    height, picture_width = generator.size
+    assert (height, picture_width) == (64, 16 * width)
+    layer = generator.synthesis.get_submodule(block).get_submodule("conv1")
+    layer.get_parameter("noise_strength").fill_(1)
+    ws = latent_of_seed(generator, 0, 1.0)
+    before = generator.synthesis(ws, features=[block], image=64)
+    noise = layer.get_buffer("noise_const")
+    row, column = int(place[0] * noise.shape[0]), int(place[1] * noise.shape[1])
+    noise[row, column] += 0.1
+    after = generator.synthesis(ws, features=[block], image=64)
+    assert after.image is not None
+    assert before.image is not None
+    change = (after.features[block] - before.features[block])[0].abs().sum(dim=0)
+    assert change.nonzero().tolist() == [[row, column]]
+    there = convert((column, row), Size(noise.shape[1], noise.shape[0]), Size(picture_width, height))
+    assert centre_of(after.image - before.image) == pytest.approx(there, abs=0.75 * height / noise.shape[0])
+
+
+@pytest.mark.parametrize("radial", [False, True])
+@pytest.mark.parametrize("way", [(6.0, 0.0), (-4.0, 5.0)])
+def test_a_drag_of_stylegan3_moves_what_was_grabbed(radial: bool, way: Point, tmp_path: Path) -> None:
+    """Its first row of ws is made to move the whole picture and to do nothing else: a drag then has to move it by as
+    many pixels as the handle, which it only does if the cropped features are where the picture is."""
+    generator = stylegan3(radial=radial)
+    affine = generator.synthesis.get_submodule("input.affine")
+    with torch.no_grad():
+        affine.get_parameter("weight").zero_()
+        affine.get_parameter("weight")[2, 0] = affine.get_parameter("weight")[3, 1] = 4.0
+        affine.get_parameter("bias").copy_(torch.tensor([1.0, 0, 0, 0]))
+    model = load_model(str(write(tmp_path / "m.pkl", generator)), "cpu")
+    assert model.info.size == (64, 64)
+    handle = (30.0, 33.0)
+    target = (handle[0] + way[0], handle[1] + way[1])
+    end = run(model, [(handle, target)], layers=1, step_size=0.01, max_steps=200, r1=6, r2=8)
+    assert end.reason == "reached"
+    start, stop = latent_of_seed(model.generator, 0, 1.0), end.ws
+    moved = (model.generator.synthesis.get_submodule("input.affine")(stop[:, 0] - start[:, 0])[0] - affine.bias)[2:]
+    assert (moved * 64).tolist() == pytest.approx(way, abs=1.5)
+    first, last = (model.generator.synthesis(ws).image for ws in (start, stop))
+    assert first is not None
+    assert last is not None
+    errors = {
+        (dx, dy): float((last[0, :, 16 + dy : 48 + dy, 16 + dx : 48 + dx] - first[0, :, 16:48, 16:48]).square().mean())
+        for dx in range(-10, 11)
+        for dy in range(-10, 11)
+    }
+    assert min(errors, key=errors.__getitem__) == pytest.approx(way, abs=1.5)
+
+
+def test_the_settings_of_a_tall_model_fit_its_height(tmp_path: Path) -> None:
+    model = load_model(str(write(tmp_path / "m.pkl", stylegan2(1024, 2))), "cpu")
+    assert model.info.size == (512, 1024)
+    assert (model.info.settings.r1, model.info.settings.feature_block) == (6.0, "b128")

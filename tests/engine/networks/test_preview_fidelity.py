@@ -1,0 +1,80 @@
+"""Which of a model's smaller images may stand in for its full one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.core.geometry import Size
+from draggan_engine.core.resampling import area_means
+from draggan_engine.networks.config import StyleGAN2Config
+from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.preview_fidelity import (
+    COMPARED_HEIGHT,
+    PreviewHeights,
+    mean_difference,
+    measure_preview_heights,
+)
+from draggan_engine.storage.image_cache import KEPT, ImageCache
+from tests.support.tiny_models import random_generator
+
+
+def with_faint_details(strength: float) -> Generator:
+    """A generator of 64×64 pixels whose highest block adds to the image below so many times what it does otherwise."""
+    torch.manual_seed(0)
+    config = StyleGAN2Config(resolution=64, z_dim=16, w_dim=16, mapping_layers=2, channels=(16, 16, 16, 16, 8))
+    generator = Generator(config).eval().requires_grad_(False)
+    generator.synthesis.get_submodule("b64").torgb.weight.mul_(strength)  # type: ignore[operator, union-attr]
+    return generator
+
+
+@pytest.mark.parametrize("name", ["critters-256", "critters-128"])
+def test_the_bundled_models_are_shown_by_their_full_images_only(name: str) -> None:
+    assert measure_preview_heights(load_model(name, "cpu").generator).close == ()
+
+
+def test_a_smaller_image_that_looks_different_is_rejected() -> None:
+    heights = measure_preview_heights(random_generator())
+    assert heights == PreviewHeights(Size(32, 32))
+    assert heights.cheapest(Size(1, 2)) == 32
+
+
+def test_a_smaller_image_that_looks_like_the_full_one_is_accepted() -> None:
+    heights = measure_preview_heights(with_faint_details(0.0))
+    assert heights.close[-1:] == (32,)
+    assert 16 not in heights.close, "what lies below one that looks different is not looked at"
+    assert [heights.cheapest(Size(*view)) for view in ((20, 20), (32, 32), (33, 20), (20, 34))] == [32, 32, 64, 64]
+
+
+def test_the_limit_is_between_faint_and_strong_details() -> None:
+    close = [bool(measure_preview_heights(with_faint_details(strength)).close) for strength in (0.0, 0.003, 0.3, 1.0)]
+    assert close == [True, True, False, False]
+
+
+def test_the_cheapest_image_that_serves_a_view() -> None:
+    heights = PreviewHeights(Size(512, 1024), close=(128, 256, 512))
+    assert [heights.cheapest(Size(*view)) for view in ((64, 128), (65, 128), (20, 130), (96, 192), (97, 192))] == [
+        128, 256, 256, 256, 1024
+    ]  # fmt: skip
+    assert COMPARED_HEIGHT == 192, "larger views are not vouched for"
+
+
+def test_the_difference_is_that_of_what_a_terminal_shows() -> None:
+    full = np.random.default_rng(0).integers(0, 255, (256, 128, 3), dtype=np.uint8)
+    assert mean_difference(area_means(full, Size(64, 128)), full) == 0
+    brighter = np.minimum(area_means(full, Size(64, 128)) + np.uint8(2), 255).astype(np.uint8)
+    assert mean_difference(brighter, full) == pytest.approx(2, abs=0.1)
+
+
+def test_images_are_drawn_once_and_the_last_few_are_kept() -> None:
+    cache, drawn = ImageCache(), []
+
+    def draw(name: int) -> np.ndarray:
+        drawn.append(name)
+        return np.zeros((2, 2, 3), np.uint8)
+
+    for name in (*range(KEPT), 0, KEPT, 0, 1):
+        cache.get(name, lambda name=name: draw(name))  # type: ignore[misc]
+    assert drawn == [*range(KEPT), KEPT, 1]

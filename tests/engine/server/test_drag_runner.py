@@ -1,0 +1,59 @@
+"""What a recorded drag does and leaves behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from draggan_engine.checkpoints.loader import Model, load_model
+from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.history import Entry
+from draggan_engine.dragging import DragStep
+from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
+from draggan_engine.storage.session_store import SessionStore, read_session
+from tests.support.tiny_models import save_tiny
+
+PAIR = PointPair(handle=(10, 10), target=(20, 12))
+OTHER = PointPair(handle=(24, 20), target=(5, 28))
+OFF = OTHER.model_copy(update={"enabled": False})
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    return load_model(str(save_tiny(tmp_path / "tiny.safetensors")), "cpu")
+
+
+def dragged(
+    model: Model, folder: Path, pairs: tuple[PointPair, ...]
+) -> tuple[list[DragStep], DragRecorded, SessionStore]:
+    settings = model.info.settings.model_copy(update={"max_steps": 4, "step_size": 0.05})
+    edit = Edit(model=model.name, seed=3, psi=1, settings=settings, pairs=pairs)
+    store = SessionStore(model.name, folder)
+    *steps, end = record_drag(model, store, Entry(id=0, edit=edit), 1, prepare_drag(model, store, edit))
+    assert isinstance(end, DragRecorded)
+    return [step for step in steps if isinstance(step, DragStep)], end, store
+
+
+def test_a_disabled_pair_is_not_dragged(model: Model, tmp_path: Path) -> None:
+    """The drag is, to the bit, that without it; with it enabled the drag is another."""
+    steps, end, store = dragged(model, tmp_path / "off", (OFF, PAIR))
+    alone, end_alone, store_alone = dragged(model, tmp_path / "alone", (PAIR,))
+    assert [step.handles for step in steps] == [step.handles for step in alone]
+    assert np.array_equal(store.latent(1), store_alone.latent(1))
+    assert end.record.pairs == end_alone.record.pairs
+    _, _, store_both = dragged(model, tmp_path / "both", (OTHER, PAIR))
+    assert not np.array_equal(store_both.latent(1), store.latent(1))
+
+    assert end.edit.pairs == (OFF, end_alone.edit.pairs[0])
+    assert read_session(tmp_path / "off").pairs == end.edit.pairs
+    lines = (tmp_path / "off" / "drag-001" / "events.jsonl").read_text().splitlines()
+    assert [len(json.loads(line)["handles"]) for line in lines] == [1] * len(steps)
+
+
+def test_with_all_pairs_disabled_there_is_nothing_to_drag(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(EditError, match="every pair that has a target is disabled"):
+        dragged(model, tmp_path / "s", (OFF,))

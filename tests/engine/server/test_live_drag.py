@@ -1,0 +1,333 @@
+"""A drag that is led by hand: it follows, rests, goes on, and ends when it is let go."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from torch import Tensor
+
+from draggan_engine.core.edit import DragSettings, Edit, PointPair
+from draggan_engine.core.geometry import Point
+from draggan_engine.dragging import DragAtRest, DragEnd, DragSession, DragStep, optimizer
+from draggan_engine.dragging.feature_sources import FeatureWindows
+from draggan_engine.networks.generate import latent_of_seed
+from draggan_engine.networks.generator import Generator
+from draggan_engine.server.messages import (
+    DragEnded,
+    DragProgress,
+    DragRead,
+    DragStarted,
+    Lead,
+    Look,
+    ModelLoaded,
+    Preview,
+    Quit,
+    ReadDrag,
+    Render,
+    StartDrag,
+    StopDrag,
+)
+from draggan_engine.server.server import Engine as Threads
+from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_store import SessionStore
+from tests.support.engine_client import Engine
+from tests.support.patience import PATIENCE
+from tests.support.tiny_models import random_generator, save_tiny
+
+SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_steps=4, stop_distance=0.5)
+HANDLE = (10.0, 10.0)
+Events = Iterator[DragStep | DragAtRest | DragEnd]
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    return random_generator()
+
+
+def led(
+    generator: Generator, settings: DragSettings = SETTINGS, others: tuple[tuple[Point, Point], ...] = ()
+) -> tuple[DragSession, Events]:
+    """Its last pair is led, from its handle on."""
+    pairs = [*others, (HANDLE, HANDLE)]
+    session = DragSession(generator, latent_of_seed(generator, 1, 1.0), pairs, None, settings, live=len(others))
+    return session, session.steps()
+
+
+def until_rest(events: Events) -> list[DragStep]:
+    steps: list[DragStep] = []
+    while isinstance(event := next(events), DragStep):
+        steps.append(event)
+    assert isinstance(event, DragAtRest)
+    return steps
+
+
+@pytest.fixture
+def targets(monkeypatch: pytest.MonkeyPatch) -> list[list[list[float]]]:
+    """Where each step has aimed."""
+    seen: list[list[list[float]]] = []
+    loss = optimizer.supervision_loss
+
+    def watched(now: FeatureWindows, handles: Tensor, aims: Tensor, *rest: object) -> Tensor:
+        seen.append(aims[0].tolist())
+        return loss(now, handles, aims, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(optimizer, "supervision_loss", watched)
+    return seen
+
+
+# The session --------------------------------------------------------------------------------------------
+
+
+def test_it_rests_follows_rests_and_ends_when_let_go(generator: Generator, targets: list[list[list[float]]]) -> None:
+    session, events = led(generator)
+    assert until_rest(events) == [], "the hand has not moved"
+    session.lead((25, 10))
+    first = until_rest(events)
+    assert [step.step for step in first] == [1, 2, 3, 4], "as many as max_steps says"
+    session.lead((10, 25))
+    second = until_rest(events)
+    assert [step.step for step in second] == [5, 6, 7, 8], "counted from the last move"
+    assert targets == [[[25, 10]]] * 4 + [[[10, 25]]] * 4
+    session.lead(None)
+    end = next(events)
+    assert isinstance(end, DragEnd)
+    assert (end.reason, end.step, end.handles) == ("max_steps", 8, second[-1].handles)
+    assert session.targets == ((10, 25),)
+    assert next(events, None) is None
+
+
+def test_it_follows_a_hand_that_moves_while_it_runs(generator: Generator, targets: list[list[list[float]]]) -> None:
+    session, events = led(generator)
+    until_rest(events)
+    for x in range(12, 22):
+        session.lead((x - 0.5, 10))  # overtaken before the next step
+        session.lead((x, 10))
+        step = next(events)
+        assert isinstance(step, DragStep)
+        handle = step.handles[0]
+        assert step.mean_distance == pytest.approx(((handle[0] - x) ** 2 + (handle[1] - 10) ** 2) ** 0.5, abs=1e-4)
+    assert targets == [[[x, 10]] for x in range(12, 22)]
+    session.lead((21, 10))  # where it is: no move
+    assert len(until_rest(events)) == 3
+
+
+def test_it_rests_when_it_has_arrived(generator: Generator) -> None:
+    session, events = led(generator, SETTINGS.model_copy(update={"stop_distance": 6.0, "max_steps": 100}))
+    until_rest(events)
+    session.lead((14, 10))
+    assert until_rest(events) == [], "within the stopping distance"
+    session.lead(None)
+    end = next(events)
+    assert isinstance(end, DragEnd)
+    assert (end.reason, end.step) == ("reached", 0)
+
+
+def test_let_go_while_it_runs_it_ends_at_rest(generator: Generator) -> None:
+    session, events = led(generator)
+    until_rest(events)
+    session.lead((25, 10))
+    next(events)
+    session.lead(None)
+    *steps, end = events
+    assert isinstance(end, DragEnd)
+    assert (len(steps), end.reason, end.step) == (3, "max_steps", 4)
+
+
+def test_let_go_at_once_it_ends_without_a_step(generator: Generator) -> None:
+    session, events = led(generator)
+    session.lead(None)
+    (end,) = events
+    assert isinstance(end, DragEnd)
+    assert (end.reason, end.step) == ("reached", 0)
+
+
+def test_the_other_pairs_keep_their_targets(generator: Generator, targets: list[list[list[float]]]) -> None:
+    session, events = led(generator, others=(((20, 20), (26, 26)),))
+    steps = until_rest(events)
+    assert len(steps) == 4, "they are dragged before the hand has moved"
+    session.lead((12, 12))
+    until_rest(events)
+    assert targets == [[[26, 26], [10, 10]]] * 4 + [[[26, 26], [12, 12]]] * 4
+
+
+def test_a_drag_that_nobody_leads_does_not_listen(generator: Generator, targets: list[list[list[float]]]) -> None:
+    session = DragSession(generator, latent_of_seed(generator, 1, 1.0), [(HANDLE, (25, 10))], None, SETTINGS)
+    session.lead((1, 1))
+    assert not any(isinstance(event, DragAtRest) for event in session.steps())
+    assert targets == [[[25, 10]]] * 4
+
+
+def in_a_thread(events: Events) -> tuple[threading.Thread, queue.Queue[object]]:
+    seen: queue.Queue[object] = queue.Queue()
+
+    def drain() -> None:
+        for event in events:
+            seen.put(event)
+
+    thread = threading.Thread(target=drain, daemon=True)
+    thread.start()
+    return thread, seen
+
+
+def test_from_another_thread_it_is_led_woken_and_stopped_while_it_rests(generator: Generator) -> None:
+    session, events = led(generator)
+    thread, seen = in_a_thread(events)
+    assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
+    with pytest.raises(queue.Empty):
+        seen.get(timeout=0.7)  # at rest it says nothing
+    session.wake()
+    assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
+    session.lead((25, 10))
+    for _ in range(4):
+        assert isinstance(seen.get(timeout=PATIENCE), DragStep)
+    assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
+    session.stop()
+    end = seen.get(timeout=PATIENCE)
+    assert isinstance(end, DragEnd)
+    assert (end.reason, end.step) == ("max_steps", 4), "it had come to rest by itself"
+    thread.join(timeout=PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_stopped_while_it_runs(generator: Generator) -> None:
+    session, events = led(generator)
+    until_rest(events)
+    session.lead((25, 10))
+    next(events)
+    session.stop()
+    end = next(events)
+    assert isinstance(end, DragEnd)
+    assert (end.reason, end.step) == ("stopped", 1)
+
+
+# The process --------------------------------------------------------------------------------------------
+
+PAIRS = (PointPair(handle=(20, 20), target=(22, 20), enabled=False), PointPair(handle=HANDLE))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    tiny = save_tiny(tmp_path / "tiny.safetensors")
+    with Engine("--model", str(tiny), "--device", "cpu", "--out", str(tmp_path / "s")) as started:
+        yield started
+
+
+def begin(engine: Engine, steps: int = 4) -> Edit:
+    """The second pair, which has no target, is led; it rests, and its picture is there."""
+    info = engine.wait_for(ModelLoaded).info
+    settings = info.settings.model_copy(update={"max_steps": steps, "step_size": 0.02, "stop_distance": 0.5})
+    edit = Edit(model="tiny", psi=1, settings=settings, pairs=PAIRS)
+    engine.drag(edit, live=1)
+    engine.wait_for(DragStarted)
+    preview = engine.wait_for(Preview)
+    assert (preview.request, preview.width, preview.height) == (0, 32, 32)
+    return edit
+
+
+def test_a_live_drag_is_one_entry(engine: Engine, tmp_path: Path) -> None:
+    edit = begin(engine)
+    engine.send(Lead(target=(25, 10)))
+    progress = engine.wait_for(DragProgress, lambda event: event.step == 4)
+    assert (len(progress.handles), progress.max_steps) == (1, None)
+    engine.wait_for(Preview)
+    engine.send(Lead(target=(10, 25)))
+    engine.wait_for(DragProgress, lambda event: event.step == 8)
+    engine.wait_for(Preview)
+    engine.send(Lead(target=None))
+    ended = engine.wait_for(DragEnded)
+    assert ended.entry is not None
+    assert ended.problem is None
+    assert ended.image is not None
+    with Image.open(tmp_path / "s" / "final.png") as final:
+        assert ended.image.rgb == final.tobytes(), "the first image after the drag is the one that is kept"
+    record = ended.record
+    assert (record.live, record.steps, record.reason, len(record.pairs)) == (1, 8, "max_steps", 1)
+    assert (record.pairs[0].handle, record.pairs[0].target) == (HANDLE, (10, 25))
+    assert ended.entry.edit.pairs == (PAIRS[0], PointPair(handle=record.pairs[0].final, target=(10, 25)))
+    assert (ended.entry.parent, ended.entry.edit.latent, ended.entry.edit.psi) == (0, 1, edit.psi)
+
+    engine.send(ReadDrag(number=1))
+    path = engine.wait_for(DragRead).path
+    assert path.steps == tuple(range(9))
+    folder = tmp_path / "s"
+    history = read_history(folder, read_session(folder))
+    assert (len(history.entries), history.at, history.present) == (2, -1, ended.entry)
+    engine.send(Quit())
+    assert engine.process.wait(PATIENCE) == 0
+
+
+def test_where_the_hand_went_before_the_drag_began_counts(engine: Engine) -> None:
+    """The engine may still be busy: here, loading."""
+    edit = Edit(model="tiny", psi=1, pairs=PAIRS, settings=DragSettings(feature_block="b16", max_steps=2))
+    engine.drag(edit, live=1)
+    for x in (12, 18, 25):
+        engine.send(Lead(target=(x, 10)))
+    engine.send(Lead(target=None))
+    record = engine.wait_for(DragEnded).record
+    assert (record.pairs[0].target, record.steps) == ((25, 10), 2)
+
+    engine.send(StartDrag(width=32, height=32, live=1))
+    engine.wait_for(DragStarted)
+    engine.wait_for(Preview)
+    engine.send(Lead(target=None))
+    assert engine.wait_for(DragEnded).entry is None, "the next one knows nothing of that hand"
+
+
+def test_at_rest_the_image_is_the_full_one_whatever_the_view(engine: Engine) -> None:
+    begin(engine)
+    engine.send(Look(width=9, height=8))
+    engine.send(Lead(target=(25, 10)))
+    engine.wait_for(DragProgress, lambda event: event.step == 4)
+    assert engine.wait_for(Preview).width == 32
+    engine.send(StopDrag())
+    engine.wait_for(DragEnded)
+
+
+def test_another_picture_is_answered_while_a_drag_runs_or_rests(engine: Engine) -> None:
+    edit = begin(engine, steps=100_000)
+    other = edit.model_copy(update={"seed": 7})
+    engine.send(Render(request=3, edit=other))
+    resting = engine.wait_for(Preview, lambda event: event.request == 3)
+    engine.send(Lead(target=(31, 31)))
+    engine.wait_for(DragProgress)
+    engine.send(Render(request=4, edit=other))
+    running = engine.wait_for(Preview, lambda event: event.request == 4)
+    assert running.rgb == resting.rgb
+    assert not any(isinstance(event, DragEnded) for event in engine.seen)
+    engine.send(StopDrag())
+    assert engine.wait_for(DragEnded).record.reason == "stopped"
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_client_that_vanishes_while_it_rests_ends_the_process(engine: Engine, tmp_path: Path, moved: bool) -> None:
+    begin(engine)
+    if moved:
+        engine.send(Lead(target=(25, 10)))
+        engine.wait_for(DragProgress, lambda event: event.step == 4)
+    engine.socket.close()
+    assert engine.process.wait(PATIENCE) == 0
+    folder = tmp_path / "s"
+    assert len(read_history(folder, read_session(folder)).entries) == 1 + moved
+
+
+def test_the_engine_is_told_to_stop_by_a_signal_while_it_rests(engine: Engine) -> None:
+    begin(engine)
+    engine.process.terminate()
+    assert engine.process.wait(PATIENCE) == 0
+
+
+def test_a_hand_that_is_late_does_no_harm(tmp_path: Path) -> None:
+    """Commands for a drag come when there is none."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        threads = Threads(theirs, SessionStore("tiny", tmp_path / "s"), "cpu")
+        for command in (Lead(target=(1, 1)), Lead(target=None), StopDrag(), Look(width=3, height=3)):
+            threads._take(command)
+        assert not threads.jobs.closed
+        threads.outbox.close()

@@ -1,0 +1,231 @@
+"""The engine as a real process: commands in, events out, and nothing lost when either side goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.history import Entry
+from draggan_engine.server.codec import HEADER, body_length, decode_event
+from draggan_engine.server.messages import (
+    DragEnded,
+    DragProgress,
+    DragStarted,
+    Event,
+    Export,
+    Exported,
+    Failed,
+    ModelLoaded,
+    MoveSession,
+    Preview,
+    Quit,
+    Render,
+    Saved,
+    SessionMoved,
+    Shown,
+    StopDrag,
+)
+from draggan_engine.server.outbox import Outbox
+from draggan_engine.storage.session_manifest import read_history, read_session
+from tests.support.engine_client import Engine
+from tests.support.patience import PATIENCE
+
+EDIT = Edit(pairs=(PointPair(handle=(64, 70), target=(74, 70)),))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with Engine("--model", "critters-128", "--device", "cpu", "--out", str(tmp_path / "s")) as started:
+        yield started
+
+
+def endless(edit: Edit) -> Edit:
+    """A drag that cannot arrive soon: tiny steps, many of them."""
+    settings = edit.settings.model_copy(update={"feature_block": "b64", "step_size": 1e-6, "max_steps": 100_000})
+    return edit.model_copy(update={"settings": settings})
+
+
+def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
+    # Edits are on disk and acknowledged before the model is there.
+    engine.save(EDIT)
+    saved = engine.wait_for(Saved)
+    assert saved.revision == 1
+    assert not any(isinstance(event, ModelLoaded) for event in engine.seen)
+    assert read_session(tmp_path / "s").pairs == EDIT.pairs
+    info = engine.wait_for(ModelLoaded).info
+    edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 40})})
+
+    engine.send(Render(request=1, edit=edit))
+    preview = engine.wait_for(Preview)
+    assert (preview.request, preview.width, preview.height, len(preview.rgb)) == (1, 128, 128, 128 * 128 * 3)
+
+    engine.drag(edit)
+    assert engine.wait_for(DragStarted).number == 1
+    record = engine.wait_for(DragEnded).record
+    lines = (tmp_path / "s" / "drag-001" / "events.jsonl").read_text().splitlines()
+    assert len(lines) == record.steps > 0
+    after = Entry.of_drag(Entry(id=0, edit=edit), record).edit
+    document = read_session(tmp_path / "s")
+    assert (document.latent, document.pairs, document.drag_count) == (1, after.pairs, 1)
+    assert read_history(tmp_path / "s", document).records == (record,)
+    assert document.model.sha256 == info.sha256
+
+    # A second drag goes on from there, under its own number.
+    further = after.model_copy(update={"pairs": (PointPair(handle=after.pairs[0].handle, target=(60, 60)),)})
+    engine.drag(further)
+    second = engine.wait_for(DragEnded).record
+    assert (second.number, second.start) == (2, 1)
+    latents = [load_file(tmp_path / f"s/drag-00{number}/latents.safetensors") for number in (1, 2)]
+    assert not np.array_equal(latents[0]["after"], latents[1]["after"])
+    assert np.array_equal(latents[0]["after"], latents[1]["before"])
+
+    # Undo of both: the present picture is the first one again.
+    engine.save(edit, revision=9)
+    engine.send(Export(edit=edit))
+    files = engine.wait_for(Exported).files
+    assert (tmp_path / "s" / "final.png").read_bytes() == (tmp_path / "s" / "initial.png").read_bytes()
+    assert str(tmp_path / "s" / "final.png") in files
+    engine.send(Quit())
+    assert engine.process.wait(PATIENCE) == 0
+
+
+def test_an_image_that_could_not_be_written_is_written_where_the_session_moves(engine: Engine, tmp_path: Path) -> None:
+    info = engine.wait_for(ModelLoaded).info
+    final = tmp_path / "s" / "final.png"
+    engine.save(EDIT)
+    engine.send(Export(edit=EDIT))
+    engine.wait_for(Exported)
+    final.unlink()
+    final.mkdir()  # which no file can replace
+    engine.drag(EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 1})}))
+    assert str(final) in str(engine.wait_for(DragEnded).problem)
+    engine.send(MoveSession(path=str(tmp_path / "t")))
+    engine.wait_for(SessionMoved)
+    engine.send(Quit())
+    assert engine.process.wait(PATIENCE) == 0
+    assert (tmp_path / "t" / "final.png").read_bytes() == (tmp_path / "t" / "drag-001" / "final.png").read_bytes()
+
+
+def test_a_drag_is_stopped(engine: Engine) -> None:
+    info = engine.wait_for(ModelLoaded).info
+    engine.drag(endless(EDIT.model_copy(update={"settings": info.settings})))
+    engine.wait_for(DragProgress, lambda event: event.step >= 3)
+    engine.send(StopDrag())
+    record = engine.wait_for(DragEnded).record
+    assert record.reason == "stopped"
+    assert 3 <= record.steps < 1000
+    told = [event.step for event in engine.seen if isinstance(event, DragProgress)]
+    assert told[-1] == record.steps, "the last step is never left out"
+
+
+def test_a_drags_pictures_wait_until_the_last_one_is_on_the_screen(engine: Engine) -> None:
+    engine.watches = False
+    info = engine.wait_for(ModelLoaded).info
+    engine.drag(endless(EDIT.model_copy(update={"settings": info.settings})))
+    engine.wait_for(Preview)
+    later = time.monotonic() + 1
+    engine.wait_for(DragProgress, lambda _: time.monotonic() > later)
+    assert sum(isinstance(event, Preview) for event in engine.seen) == 1
+    engine.send(Shown())
+    engine.wait_for(Preview)
+
+
+def test_a_client_that_vanishes_ends_the_drag_and_the_process(engine: Engine, tmp_path: Path) -> None:
+    info = engine.wait_for(ModelLoaded).info
+    engine.drag(endless(EDIT.model_copy(update={"settings": info.settings})))
+    engine.wait_for(DragProgress, lambda event: event.step >= 2)
+    engine.socket.close()
+    assert engine.process.wait(PATIENCE) == 0
+    document = read_session(tmp_path / "s")
+    assert read_history(tmp_path / "s", document).records[0].reason == "stopped"
+    assert document.latent == 1
+    assert (tmp_path / "s" / "drag-001" / "final.png").exists()
+
+
+def test_after_kill_another_process_goes_on(engine: Engine, tmp_path: Path) -> None:
+    info = engine.wait_for(ModelLoaded).info
+    edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 3})})
+    engine.drag(edit)
+    record = engine.wait_for(DragEnded).record
+    after = Entry.of_drag(Entry(id=0, edit=edit), record).edit
+    engine.drag(endless(after))
+    engine.wait_for(DragProgress, lambda event: event.step >= 2)
+    os.kill(engine.process.pid, signal.SIGKILL)
+    with pytest.raises(EOFError):
+        while True:
+            engine.next()
+
+    with Engine("--model", "critters-128", "--device", "cpu", "--resume", str(tmp_path / "s")) as second:
+        second.wait_for(ModelLoaded)
+        second.send(Render(request=5, edit=after))
+        assert second.wait_for(Preview).request == 5
+        second.send(Quit())
+        assert second.process.wait(PATIENCE) == 0
+
+
+def test_what_cannot_be_done_is_said(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("a file in the way")
+    engine.save(EDIT)
+    failed = engine.wait_for(Failed)
+    assert failed.command == "save"
+    assert str(tmp_path / "s") in failed.message
+    info = engine.wait_for(ModelLoaded).info
+    edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 2})})
+    engine.drag(edit)
+    assert engine.wait_for(Failed).command == "save"
+    ended = engine.wait_for(DragEnded)
+    assert ended.problem is not None
+    assert str(tmp_path / "s") in ended.problem
+    engine.send(Render(request=3, edit=edit.after_drag(1, [((74, 70), (70, 70))])))
+    assert engine.wait_for(Preview, lambda event: event.request == 3)  # the result itself is kept
+    engine.drag(Edit(settings=info.settings))
+    assert engine.wait_for(Failed).command == "save"
+    assert "nothing to drag" in engine.wait_for(Failed).message
+
+
+def test_a_model_that_cannot_be_opened_is_said_and_edits_are_kept(tmp_path: Path) -> None:
+    with Engine("--model", str(tmp_path / "none.pkl"), "--device", "cpu", "--out", str(tmp_path / "s")) as engine:
+        failed = engine.wait_for(Failed)
+        assert failed.command == "start"
+        assert "none.pkl" in failed.message
+        engine.save(EDIT)
+        assert engine.wait_for(Saved).revision == 1
+        engine.socket.close()
+        assert engine.process.wait(PATIENCE) == 0
+
+
+def test_a_slow_reader_gets_the_newest_progress_and_every_result() -> None:
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    outbox = Outbox(theirs)
+    block = bytes(60_000)
+    for step in range(1, 200):
+        outbox.send(
+            DragProgress(step=step, max_steps=200, loss=0.0, mean_distance=0.0, handles=(), steps_per_second=1.0)
+        )
+        outbox.send(Preview(request=0, width=100, height=200, rgb=block))
+        if step % 50 == 0:
+            outbox.send(Saved(revision=step, folder="x"))
+    received: list[Event] = []
+    while not (
+        received
+        and isinstance(received[-1], Preview)
+        and any(isinstance(e, DragProgress) and e.step == 199 for e in received)
+    ):
+        header = ours.recv(HEADER.size, socket.MSG_WAITALL)
+        received.append(decode_event(ours.recv(body_length(header), socket.MSG_WAITALL)))
+    outbox.close()
+    steps = [event.step for event in received if isinstance(event, DragProgress)]
+    assert steps == sorted(steps)
+    assert len(steps) < 20
+    assert [event.revision for event in received if isinstance(event, Saved)] == [50, 100, 150]

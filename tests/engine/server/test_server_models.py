@@ -1,0 +1,283 @@
+"""The engine process and its models: loading, another one in place of the first, classes, a latent that was given."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import threading
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file, save_file
+
+from draggan_engine.core.edit import Edit, Mask, PointPair
+from draggan_engine.core.history import Entry
+from draggan_engine.networks.generator import Generator
+from draggan_engine.server import server
+from draggan_engine.server.codec import HEADER, body_length, decode_event, encode
+from draggan_engine.server.messages import (
+    DragEnded,
+    DragProgress,
+    Event,
+    Export,
+    Exported,
+    Failed,
+    ListModels,
+    Loading,
+    LoadMask,
+    LoadModel,
+    MaskLoaded,
+    MaskSaved,
+    ModelLoaded,
+    ModelsListed,
+    Preview,
+    Quit,
+    Render,
+    Save,
+    Saved,
+    SaveMask,
+    StartDrag,
+    StopDrag,
+)
+from draggan_engine.server.server import paced
+from draggan_engine.storage.session_manifest import read_session
+from draggan_engine.storage.session_store import SessionStore
+from tests.support.engine_client import Engine
+from tests.support.patience import PATIENCE
+from tests.support.tiny_models import NUM_WS, W_DIM, save_tiny
+
+PAIRS = (PointPair(handle=(10, 10), target=(20, 10)),)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    first = save_tiny(tmp_path / "first.safetensors")
+    with Engine("--model", str(first), "--device", "cpu", "--out", str(tmp_path / "s")) as started:
+        yield started
+
+
+def edit_for(loaded: ModelLoaded, **update: object) -> Edit:
+    settings = loaded.info.settings.model_copy(update={"max_steps": 2})
+    return Edit(model=loaded.info.name, psi=loaded.info.psi, settings=settings, pairs=PAIRS).model_copy(update=update)
+
+
+def show(engine: Engine, edit: Edit, request: int) -> bytes:
+    engine.send(Render(request=request, edit=edit))
+    return engine.wait_for(Preview, lambda event: event.request == request).rgb
+
+
+def written(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".open"}
+
+
+def test_another_model_begins_another_session(engine: Engine, tmp_path: Path) -> None:
+    first = engine.wait_for(ModelLoaded)
+    loading = [event for event in engine.seen if isinstance(event, Loading)]
+    assert loading and loading[-1] == Loading(what="building", done=1, total=1)
+    edit = edit_for(first)
+    engine.drag(edit)
+    engine.wait_for(DragEnded)
+    before = written(tmp_path / "s")
+
+    other = save_tiny(tmp_path / "other.safetensors")
+    seen = len(engine.seen)
+    engine.send(LoadModel(spec=str(other), out=str(tmp_path / "s-2")))
+    loaded = engine.wait_for(ModelLoaded)
+    assert (loaded.spec, loaded.info.name) == (str(other), "other")
+    assert any(isinstance(event, Loading) for event in engine.seen[seen:])
+    assert not (tmp_path / "s-2").exists()  # nothing has been made yet
+
+    edit = edit_for(loaded)
+    show(engine, edit, 7)
+    engine.history = None
+    engine.save(edit)
+    assert engine.wait_for(Saved).folder == str(tmp_path / "s-2")
+    engine.drag(edit)
+    assert engine.wait_for(DragEnded).record.number == 1  # a new count
+    engine.send(Quit())
+    assert engine.process.wait(PATIENCE) == 0
+    document = read_session(tmp_path / "s-2")
+    assert (document.model.name, document.model.sha256) == ("other", loaded.info.sha256)
+    assert written(tmp_path / "s") == before
+    assert not (tmp_path / "s/.open").exists() and not (tmp_path / "s-2/.open").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no model at all"])
+def test_a_model_that_cannot_be_had_leaves_the_present_one(
+    engine: Engine, tmp_path: Path, content: bytes | None
+) -> None:
+    edit = edit_for(engine.wait_for(ModelLoaded))
+    engine.drag(edit)
+    record = engine.wait_for(DragEnded).record
+    after = Entry.of_drag(Entry(id=0, edit=edit), record).edit
+    picture = show(engine, after, 1)
+    path = tmp_path / "bad.pkl"
+    if content is not None:
+        path.write_bytes(content)
+    engine.send(LoadModel(spec=str(path), out=str(tmp_path / "s-2")))
+    failed = engine.wait_for(Failed)
+    assert failed.command == "load_model"
+    assert str(path) in failed.message
+    assert show(engine, after, 2) == picture
+    engine.save(edit, revision=5)
+    assert engine.wait_for(Saved).folder == str(tmp_path / "s")
+    assert not (tmp_path / "s-2").exists()
+
+
+def test_without_a_model_another_can_be_loaded(tmp_path: Path) -> None:
+    other = save_tiny(tmp_path / "other.safetensors")
+    with Engine("--model", str(tmp_path / "none.pkl"), "--device", "cpu", "--out", str(tmp_path / "s")) as engine:
+        assert engine.wait_for(Failed).command == "start"
+        engine.send(LoadModel(spec=str(other)))
+        assert show(engine, edit_for(engine.wait_for(ModelLoaded)), 1)
+
+
+def test_the_models_that_there_are_while_one_is_loading(engine: Engine) -> None:
+    engine.send(ListModels())
+    entries = engine.wait_for(ModelsListed).models
+    assert not any(isinstance(event, ModelLoaded) for event in engine.seen)
+    assert ("critters-128", "bundled") in [(entry.name, entry.origin) for entry in entries]
+
+
+def test_the_memory_of_the_earlier_model_is_given_back(tmp_path: Path) -> None:
+    first, other = (save_tiny(tmp_path / f"{name}.safetensors") for name in ("first", "other"))
+    ours, theirs = socket.socketpair()
+    engine = server.Engine(theirs, SessionStore("first", tmp_path / "s"), "cpu")
+    threading.Thread(target=engine.read, daemon=True).start()
+    main = threading.Thread(target=engine.run, args=(str(first),))
+    main.start()
+
+    def wait_for(kind: type[Event]) -> Event:
+        while True:
+            header = ours.recv(HEADER.size, socket.MSG_WAITALL)
+            event = decode_event(ours.recv(body_length(header), socket.MSG_WAITALL))
+            assert not isinstance(event, Failed)
+            if isinstance(event, kind):
+                return event
+
+    loaded = wait_for(ModelLoaded)
+    assert isinstance(loaded, ModelLoaded) and engine.model is not None
+    earlier = weakref.ref(engine.model.generator)
+    edit = edit_for(loaded)
+    for command, answer in (
+        (Save(revision=1, entries=(Entry(id=0, edit=edit),), at=0), Saved),
+        (StartDrag(width=32, height=32), DragEnded),
+        (Render(request=1, edit=edit), Preview),
+        (Export(edit=edit), Exported),
+    ):
+        ours.sendall(encode(command))
+        wait_for(answer)
+    gc.collect()
+    assert isinstance(earlier(), Generator)
+    ours.sendall(encode(LoadModel(spec=str(other), out=str(tmp_path / "s-2"))))
+    wait_for(ModelLoaded)
+    assert earlier() is None
+    ours.close()
+    main.join(PATIENCE)
+    assert not main.is_alive()
+    theirs.close()
+
+
+def test_classes(tmp_path: Path) -> None:
+    path = save_tiny(tmp_path / "classes.safetensors", classes=5)
+    with Engine("--model", str(path), "--device", "cpu", "--out", str(tmp_path / "s")) as engine:
+        loaded = engine.wait_for(ModelLoaded)
+        assert loaded.info.classes == 5
+        edit = edit_for(loaded, label=3)
+        assert show(engine, edit, 1) == show(engine, edit, 2) != show(engine, edit.model_copy(update={"label": 2}), 3)
+        engine.drag(edit)
+        assert engine.wait_for(DragEnded).record.label == 3
+        engine.send(Render(request=9, edit=edit.model_copy(update={"label": 5})))
+        assert "--class 5: classes has the classes 0 to 4" in engine.wait_for(Failed).message
+    assert read_session(tmp_path / "s").label == 3
+    with Image.open(tmp_path / "s/initial.png") as image:
+        image.load()
+        assert image.text["Class"] == "3"
+
+
+def test_a_latent_that_was_given(tmp_path: Path) -> None:
+    model = save_tiny(tmp_path / "m.safetensors")
+    ws = np.random.RandomState(1).randn(NUM_WS, W_DIM).astype(np.float32)
+    np.save(tmp_path / "pivot.npy", ws)
+    arguments = ("--model", str(model), "--device", "cpu", "--latent", str(tmp_path / "pivot.npy"))
+    with Engine(*arguments, "--out", str(tmp_path / "s")) as engine:
+        edit = edit_for(engine.wait_for(ModelLoaded), given=True)
+        given = show(engine, edit, 1)
+        assert given == show(engine, edit.model_copy(update={"seed": 9, "psi": 0.1}), 2)
+        assert given != show(engine, edit.model_copy(update={"given": False}), 3)
+        engine.drag(edit)
+        record = engine.wait_for(DragEnded).record
+        assert (record.given, record.start) == (True, 0)
+    assert np.array_equal(load_file(tmp_path / "s/latents.safetensors")["given"], ws[None])
+    assert np.array_equal(load_file(tmp_path / "s/drag-001/latents.safetensors")["before"], ws[None])
+    assert read_session(tmp_path / "s").given
+
+    # Taken up again it does not need the file any more.
+    (tmp_path / "pivot.npy").unlink()
+    with Engine(*arguments, "--resume", str(tmp_path / "s")) as engine:
+        engine.wait_for(ModelLoaded)
+        assert show(engine, edit, 1) == given
+
+
+def test_a_latent_that_does_not_fit(tmp_path: Path) -> None:
+    model = save_tiny(tmp_path / "m.safetensors")
+    save_file({"w": np.zeros((3, 5), np.float32)}, tmp_path / "pivot.safetensors")
+    latent = str(tmp_path / "pivot.safetensors")
+    with Engine("--model", str(model), "--device", "cpu", "--latent", latent) as engine:
+        failed = engine.wait_for(Failed)
+        assert failed.command == "start"
+        assert all(part in failed.message for part in (latent, "[8, 4]", "[3, 5]"))
+
+
+def test_what_is_told_of_loading() -> None:
+    now = 0.0
+    sent: list[Event] = []
+    tell = paced(sent.append, lambda: now)
+    for done in range(1, 101):
+        now += 0.01
+        tell("reading", done, 100)
+    now += 0.01
+    tell("building", 0, 1)
+    tell("building", 1, 1)
+    done = [event.done for event in sent if isinstance(event, Loading) and event.what == "reading"]
+    assert done[0] == 1 and done[-1] == 100
+    assert 10 <= len(done) <= 12
+    assert sent[-2:] == [Loading(what="building", done=0, total=1), Loading(what="building", done=1, total=1)]
+
+
+def test_masks_from_and_to_files(engine: Engine, tmp_path: Path) -> None:
+    """Also while a drag runs: they wait for no torch, but for the picture's size."""
+    engine.send(LoadMask(path="none.png"))
+    failed = engine.wait_for(Failed)
+    assert (failed.command, "the model is still loading" in failed.message) == ("load_mask", True)
+    loaded = engine.wait_for(ModelLoaded)
+    settings = loaded.info.settings.model_copy(update={"max_steps": 100_000, "step_size": 1e-6})
+    engine.drag(edit_for(loaded, settings=settings))
+    engine.wait_for(DragProgress)
+
+    mask = Mask.from_array(np.triu(np.ones((32, 32), np.uint8)))
+    path = str(tmp_path / "mask.png")
+    engine.send(SaveMask(path=path, mask=mask))
+    assert engine.wait_for(MaskSaved).path == path
+    engine.send(LoadMask(path=path))
+    assert engine.wait_for(MaskLoaded) == MaskLoaded(path=path, mask=mask, resized=False)
+    Image.open(path).resize((64, 64), Image.Resampling.NEAREST).save(path)
+    engine.send(LoadMask(path=path))
+    assert engine.wait_for(MaskLoaded) == MaskLoaded(path=path, mask=mask, resized=True)
+
+    Image.new("L", (32, 16), 255).save(path)
+    for command, says in (
+        (LoadMask(path=path), f"mask {path}: it is 32×16 pixels, the image 32×32"),
+        (SaveMask(path=str(tmp_path / "none" / "x.png"), mask=mask), f"{tmp_path}/none/x.png: it could not be written"),
+    ):
+        engine.send(command)
+        failed = engine.wait_for(Failed)
+        assert failed.command == command.type
+        assert failed.message.startswith(says)
+    assert not any(isinstance(event, DragEnded) for event in engine.seen)
+    engine.send(StopDrag())
+    engine.wait_for(DragEnded)

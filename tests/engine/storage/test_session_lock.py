@@ -1,0 +1,189 @@
+"""Whose a session is: one process at a time, and after a kill anybody's."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.errors import OutputError
+from draggan_engine.core.history import Entry
+from draggan_engine.server.messages import Failed, Quit, Saved
+from draggan_engine.storage import session_lock
+from draggan_engine.storage.recent_sessions import recent
+from draggan_engine.storage.session_lock import NAME, Claim, ended_badly, forget, is_ending, is_open
+from draggan_engine.storage.session_store import SessionStore
+from draggan_tui.cli.resume import take_up, unclosed
+from tests.support.engine_client import Engine
+from tests.support.paths import ROOT
+from tests.support.patience import PATIENCE
+
+EDIT = Edit(pairs=(PointPair(handle=(64, 70), target=(74, 70)),))
+NO_MODEL = ("--model", "critters-128", "--device", "cpu")
+
+
+@pytest.fixture(autouse=True)
+def _own_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def engine(folder: Path, *, resume: bool = False) -> Engine:
+    return Engine(*NO_MODEL, "--resume" if resume else "--out", str(folder))
+
+
+def test_a_session_is_one_processs_until_that_is_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    with engine(folder) as first:
+        first.save(EDIT)
+        first.wait_for(Saved)
+        assert is_open(folder) and not ended_badly(folder) and not is_ending(folder)
+        assert unclosed() is None
+        with pytest.raises(OutputError, match="open in another editor; close that one first"):
+            take_up(folder, None)
+        # Two editors that come at the same time: the engine of the second says so, and ends.
+        with engine(folder, resume=True) as second:
+            failed = second.wait_for(Failed)
+            assert failed.command == "start" and "open in another editor" in failed.message
+            assert "\n" not in failed.message
+            assert second.process.wait(PATIENCE) == 2
+        first.save(EDIT.model_copy(update={"seed": 1}), revision=2)
+        assert first.wait_for(Saved).revision == 2
+        first.process.kill()
+        first.process.wait()
+    assert not is_open(folder) and ended_badly(folder)
+    offered = unclosed()
+    assert offered is not None and offered.folder == folder and offered.history.edit.seed == 1
+    with engine(folder, resume=True) as third:
+        third.save(EDIT)
+        third.wait_for(Saved)
+        third.send(Quit())
+        assert third.process.wait(PATIENCE) == 0
+    assert not (folder / NAME).exists() and unclosed() is None
+
+
+def test_an_engine_whose_editor_is_gone_is_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    with engine(folder) as left:
+        left.save(EDIT)
+        left.wait_for(Saved)
+        left.process.send_signal(signal.SIGSTOP)
+        left.socket.close()
+        assert is_open(folder) and not ended_badly(folder)
+        left.process.send_signal(signal.SIGCONT)
+        deadline = time.monotonic() + PATIENCE
+        while not (is_ending(folder) or ended_badly(folder)):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        offered = unclosed()
+        assert offered is not None and offered.folder == folder
+        assert left.process.wait(PATIENCE) == 0
+
+
+def test_what_was_left_behind_can_be_forgotten(tmp_path: Path) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    store.save((Entry(id=0, edit=Edit(model="critters-128")),), 0)
+    (tmp_path / "s" / NAME).rename(tmp_path / "s" / "held")  # its lock goes along
+    (tmp_path / "s" / NAME).touch()
+    assert ended_badly(tmp_path / "s")
+    forget(tmp_path / "s")
+    forget(tmp_path / "s")
+    assert not ended_badly(tmp_path / "s") and unclosed() is None
+
+
+def test_to_ask_makes_no_file(tmp_path: Path) -> None:
+    assert not is_open(tmp_path) and not ended_badly(tmp_path) and not is_ending(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_are_closed_to_one_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SessionStore("toy", tmp_path / "s").save((Entry(id=0, edit=Edit(model="critters-128")),), 0)
+    assert [path.name for path in recent()] == ["s"]
+
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", closed)
+    monkeypatch.setattr(os, "stat", closed)
+    assert recent() == [] and unclosed() is None and not ended_badly(tmp_path / "s")
+
+
+def test_several_may_ask_at_once(tmp_path: Path) -> None:
+    (tmp_path / NAME).touch()
+    with (tmp_path / NAME).open() as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert not is_open(tmp_path)
+
+
+def test_a_file_that_its_owner_removes_meanwhile_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the opening of the file and its lock the owner ends, and takes the file away."""
+    first = Claim(tmp_path)
+    lock, owners = fcntl.flock, [first]
+
+    def late(descriptor: int, operation: int) -> None:
+        while owners:
+            owners.pop().end()
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    second = Claim(tmp_path)
+    assert (tmp_path / NAME).exists() and is_open(tmp_path)
+    second.end()
+    assert not (tmp_path / NAME).exists()
+
+
+def test_where_there_are_no_locks_a_session_is_none_the_worse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(session_lock.fcntl, "flock", unknown)
+    store = SessionStore("toy", tmp_path / "s")
+    store.save((Entry(id=0, edit=Edit(model="toy")),), 0)
+    assert not is_open(tmp_path / "s")
+    again = SessionStore("toy", resume=tmp_path / "s")
+    again.close()
+    assert not (tmp_path / "s" / NAME).exists()
+
+
+def test_where_no_file_can_be_made_a_session_is_none_the_worse(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    held = Claim(tmp_path)
+    held.end_soon()
+    held.end()
+    assert not is_open(tmp_path) and not is_ending(tmp_path)
+    gone = Claim(tmp_path / "none")
+    gone.end()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become nobody")
+def test_a_folder_that_may_only_be_read(tmp_path: Path) -> None:
+    SessionStore("toy", tmp_path / "s").save((Entry(id=0, edit=Edit(model="toy")),), 0)
+    (tmp_path / "s" / NAME).unlink()
+    code = """
+import os, sys
+from pathlib import Path
+from draggan_engine.files import SessionStore
+from draggan_engine.protocol.claim import ended_badly, is_open
+from draggan_engine.protocol.errors import StorageError
+os.setuid(65534)
+folder = Path(".")
+assert not is_open(folder) and not ended_badly(folder)
+store = SessionStore("toy", resume=folder)
+try:
+    later = store.history.change(store.edit.model_copy(update={"seed": 1}))
+    store.save(later.since(store.history.entries), later.at)
+    raise SystemExit("it should have failed")
+except StorageError as error:
+    assert "history.jsonl: it could not be written (Permission denied)" in str(error), error
+store.close()
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "engine")}
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "s", env=environment, capture_output=True)
+    assert result.returncode == 0, result.stderr.decode()

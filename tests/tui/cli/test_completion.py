@@ -1,0 +1,155 @@
+"""What the shells offer after Tab: the protocol that they speak with the program, and the names that come back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from draggan_engine.checkpoints import model_zoo, registry
+from draggan_engine.storage import recent_sessions
+from draggan_tui.cli import completion
+from draggan_tui.config import themes
+from tests.support.paths import ROOT
+
+
+def program(folder: Path, *, code: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """The program as a shell calls it, or Python code in its place."""
+    command = [sys.executable, *(["-c", code] if code else ["-m", "draggan_tui"])]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "engine")])
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, "PYTHONPATH": path, **variables}, capture_output=True, encoding="utf-8"
+    )
+
+
+def offered(folder: Path, *words: str) -> list[str]:
+    """What bash is told; the last word is the one that is being typed."""
+    words = ("draggan-tui", *words)
+    result = program(
+        folder, _DRAGGAN_TUI_COMPLETE="complete_bash", COMP_WORDS=" ".join(words), COMP_CWORD=str(len(words) - 1)
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout.split()
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a session, in the working directory's draggan-out/, and on the list of the last ones."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    folder = made(tmp_path / "draggan-out" / "one")
+    recent_sessions.remember(folder)
+    return folder
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "session.json").touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "offers"),
+    [
+        (["--theme", "d"], ["dark", "dusk"]),
+        (["--device", "c"], ["cpu", "cuda"]),
+        (["--color", "t"], ["truecolor"]),
+        (["--model", "critt"], ["critters-128", "critters-256"]),
+        (["render", "--model", "critt"], ["critters-128", "critters-256"]),
+        (["drag", "--device", "m"], ["mps"]),
+        (["open", "x", "--theme", "mo"], ["moss"]),
+        (["models", "info", "critt"], ["critters-128", "critters-256"]),
+        (["models", "convert", "critt"], ["critters-128", "critters-256"]),
+        (["models", "pull", "sg3-r-afhqv2"], ["sg3-r-afhqv2-512"]),
+        (["models", "p"], ["pull"]),
+        (["--model", "./no-such"], []),  # then the shell looks for files
+        (["se"], ["sessions"]),
+    ],
+)
+def test_bash_is_told(tmp_path: Path, words: list[str], offers: list[str]) -> None:
+    assert offered(tmp_path, *words) == offers
+
+
+def test_bash_is_told_the_sessions(session: Path, tmp_path: Path) -> None:
+    assert offered(tmp_path, "open", "dr") == [str(session.relative_to(tmp_path))]
+
+
+def test_zsh_and_fish_are_told_too(tmp_path: Path) -> None:
+    typed = {"_TYPER_COMPLETE_ARGS": "draggan-tui --theme d"}
+    zsh = program(tmp_path, _DRAGGAN_TUI_COMPLETE="complete_zsh", **typed)
+    assert '"dark"\n"dusk"' in zsh.stdout
+    action = {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    fish = program(tmp_path, _DRAGGAN_TUI_COMPLETE="complete_fish", **typed, **action)
+    assert fish.stdout.split() == ["dark", "dusk"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_each_shell(tmp_path: Path, shell: str) -> None:
+    result = program(tmp_path, _DRAGGAN_TUI_COMPLETE=f"source_{shell}")
+    assert result.returncode == 0
+    assert f"_DRAGGAN_TUI_COMPLETE=complete_{shell}" in result.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def test_in_bash(tmp_path: Path) -> None:
+    script = program(tmp_path, _DRAGGAN_TUI_COMPLETE="source_bash").stdout
+    launcher = tmp_path / "draggan-tui"
+    launcher.write_text(f'#!/bin/sh\nexec {sys.executable} -m draggan_tui "$@"\n')
+    launcher.chmod(0o755)
+    code = (
+        f"COMP_WORDS=(draggan-tui --theme d) COMP_CWORD=2; _draggan_tui_completion {launcher}; echo ${{COMPREPLY[@]}}"
+    )
+    path = os.pathsep.join([str(ROOT), str(ROOT / "engine")])
+    result = subprocess.run(
+        ["bash", "--norc", "-c", f"{script}\n{code}"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    assert (result.stdout, result.stderr) == ("dark dusk\n", "")
+
+
+@pytest.mark.parametrize("words", ["--model c", "--theme d", "open d", "models pull sg"])
+def test_it_loads_neither_torch_nor_textual(tmp_path: Path, words: str) -> None:
+    code = "import sys; from draggan_tui.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
+    code += "print(*{'torch', 'textual'} & set(sys.modules), file=sys.stderr)"
+    count = str(len(words.split()))
+    result = program(
+        tmp_path, code=code, _DRAGGAN_TUI_COMPLETE="complete_bash", COMP_WORDS=f"draggan-tui {words}", COMP_CWORD=count
+    )
+    assert result.stderr.split() == []
+
+
+# Names ------------------------------------------------------------------------------------------------
+
+
+def test_models_are_those_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    registry.make_own_folder()
+    for name in ("cats.pkl", "cars.safetensors", "notes.txt"):
+        (registry.own_folder() / name).touch()
+    assert completion.models("c") == ["critters-128", "critters-256", "cars", "cats"]
+    assert completion.models("ca") == ["cars", "cats"]
+    assert completion.models("n") == []
+
+
+def test_known_models_and_themes() -> None:
+    assert completion.known_models("") == [model.name for model in model_zoo.known_models()]
+    assert completion.themes("") == themes.available()
+
+
+def test_sessions_are_the_last_ones_and_those_of_the_folder_that_is_typed(session: Path, tmp_path: Path) -> None:
+    other, beside = made(tmp_path / "kept" / "two"), made(tmp_path / "three")
+    (tmp_path / "kept" / "no-session").mkdir()
+    elsewhere = made(tmp_path.parent / f"{tmp_path.name}-elsewhere")
+    recent_sessions.remember(elsewhere)
+    here = str(session.relative_to(tmp_path))
+    assert completion.sessions("") == [str(elsewhere), here, beside.name]
+    assert completion.sessions("dr") == [here]
+    assert completion.sessions("th") == ["three"]
+    assert completion.sessions("kept/") == ["kept/two"]
+    assert completion.sessions("kept/t") == ["kept/two"]
+    assert completion.sessions(f"{tmp_path}/kept/") == [str(other)]
+    assert completion.sessions("no/such") == []

@@ -1,0 +1,232 @@
+"""The side panel's words, to the letter."""
+
+from __future__ import annotations
+
+import pytest
+
+from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.geometry import Size
+from draggan_engine.core.history import DragRecord
+from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.server.messages import Loading
+from draggan_tui.editor.edit_ops import Brush
+from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
+from draggan_tui.rendering.inspector_text import cursor_facts, percent, seconds_text, session_facts
+from draggan_tui.rendering.loading_text import loading_text, placeholder, size_text
+from draggan_tui.rendering.model_list_text import model_lines
+from draggan_tui.rendering.narrow_panel_text import brief_facts
+from draggan_tui.rendering.pair_table import WIDTH, pair_header, pair_table
+from tests.support.editing import INFO
+
+IMAGE = Size(128, 128)
+
+
+def test_the_session_line_by_line() -> None:
+    edit = Edit(model="toy", seed=7, psi=0.7, latent=2)
+    assert session_facts(edit, "cpu").plain.splitlines() == [
+        " model  toy",
+        "device  cpu",
+        "  seed  7 · after drag 2",
+        "     ψ  0.70 · space W+",
+    ]
+    info = INFO.model_copy(update={"classes": 10, "family": "StyleGAN3-r"})
+    assert session_facts(Edit(label=3), "cuda:0", info).plain.splitlines()[1:4] == [
+        "device  cuda:0 · StyleGAN3-r",
+        "  seed  42",
+        " class  3 of 0…9",
+    ]
+
+
+def test_the_cursor_line_by_line() -> None:
+    assert cursor_facts((63.5, 8), IMAGE, (10, 160, 255), "3:16", 0.354, Brush(3, round=True)).plain.splitlines() == [
+        "cursor   63.5    8.0",
+        "colour     #0aa0ff",
+        "  zoom  3:16",
+        "  mask  35% may move",
+        " brush  3 round",
+    ]
+    assert cursor_facts(None, None, None, "", None, Brush()).plain.splitlines() == [
+        "cursor  –",
+        "colour  –",
+        "  zoom  whole image",
+        "  mask  none",
+        " brush  1 square",
+    ]
+
+
+def test_the_cursor_keeps_its_columns_over_the_whole_image() -> None:
+    widths = {
+        len(cursor_facts(point, Size(1024, 512), None, "", None, Brush()).plain.splitlines()[0])
+        for point in ((0.0, 0.0), (99.9, 511.0), (1023.0, 9.5))
+    }
+    assert widths == {len("cursor  1023.0   511.0")}
+
+
+def test_the_swatch_has_the_colour_under_the_cursor() -> None:
+    line = cursor_facts((1, 1), IMAGE, (10, 160, 255), "", None, Brush()).split("\n")[1]
+    assert [line.plain[span.start : span.end] for span in line.spans if span.style == "on #0aa0ff"] == ["  "]
+
+
+@pytest.mark.parametrize(("latent", "text"), [(0, "from pivot.pt"), (2, "drag 2, from pivot.pt")])
+def test_a_latent_that_was_given(latent: int, text: str) -> None:
+    edit = Edit(given=True, latent=latent)
+    assert session_facts(edit, "cpu", None, "pivot.pt").plain.splitlines()[2] == f"  seed  {text}"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (35_400, "35 kB"), (4_409_308, "4.4 MB"), (1_234_567_890, "1.2 GB")],
+)
+def test_sizes(count: int, text: str) -> None:
+    assert size_text(count) == text
+
+
+@pytest.mark.parametrize(
+    ("what", "done", "total", "text"),
+    [
+        ("reading", 120_000_000, 364_000_000, "reading 120/364 MB"),
+        ("reading", 0, 4_409_308, "reading 0.0/4.4 MB"),
+        ("reading", 800, 900, "reading 800/900 B"),
+        ("building", 0, 1, "building"),
+    ],
+)
+def test_what_is_said_while_a_model_loads(what: str, done: int, total: int, text: str) -> None:
+    assert loading_text(Loading(what=what, done=done, total=total)) == text
+
+
+def test_the_empty_canvas() -> None:
+    reading = Loading(what="reading", done=120_000_000, total=364_000_000)
+    assert placeholder("⠋", "ffhq", None, 44, 20) == "⠋ ffhq"
+    assert placeholder("⠋", "ffhq", reading, 44, 20) == "⠋ ffhq  reading 120/364 MB\n━━━━━━━─────────────────"
+    for columns, rows in ((20, 20), (44, 2)):
+        assert placeholder("⠋", "ffhq", reading, columns, rows) == "⠋ ffhq  reading 120/364 MB"
+    done = Loading(what="reading", done=7, total=7)
+    assert placeholder("⠋", "m", done, 44, 20).splitlines()[1] == 24 * "━"
+    assert placeholder("⠋", "m", Loading(what="building", done=0, total=1), 44, 20) == "⠋ m  building"
+
+
+def test_models_in_columns() -> None:
+    entries = [
+        ModelEntry(name="a" * 40, origin="own", path="/m/a.pkl", bytes=364_000_000),
+        ModelEntry(name="b", origin="bundled", path="/m/b.safetensors", bytes=4_409_308),
+    ]
+    assert [line.plain for line in model_lines(entries, "/m/b.safetensors", 68)] == [
+        f"  {'a' * 40}  own      364 MB",
+        f"● b{' ' * 39}  bundled  4.4 MB",
+    ]
+    assert [line.plain for line in model_lines(entries, "b", 36)] == [
+        "  aaaaaaaaaaaaaaa…  own      364 MB",
+        "● b                 bundled  4.4 MB",
+    ]
+    assert model_lines([], "b", 36) == []
+
+
+@pytest.mark.parametrize(("share", "text"), [(0, "0%"), (0.004, "<1%"), (0.5, "50%"), (0.999, ">99%"), (1, "100%")])
+def test_percent(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+PAIRS = (
+    PointPair(handle=(131, 128), target=(158, 142)),
+    PointPair(handle=(90, 60), target=(90, 60)),
+    PointPair(handle=(40, 41)),
+    PointPair(handle=(8, 9), target=(8, 19), enabled=False),
+)
+
+
+def test_the_pairs_in_columns() -> None:
+    edit = Edit(pairs=PAIRS)
+    assert [pair_header(edit).plain, *pair_table(edit, 0, {1}, {}, "Enter").plain.splitlines()] == [
+        "    handle     target     left",
+        "▸1 131 128    158 142     30.4",
+        " 2  90  60~       pin      0.0",
+        " 3  40  41    target?         ",
+        " 4   8   9      8  19      off",
+    ]
+
+
+def test_points_that_the_mask_blocks_are_marked() -> None:
+    table = pair_table(Edit(pairs=PAIRS), None, {0, 1}, {0: "target", 1: "handle"}, "Enter")
+    assert table.plain.splitlines()[:2] == [
+        " 1 131 128~   158 142!    30.4",
+        " 2  90  60!       pin      0.0",
+    ]
+
+
+def test_wide_numbers_keep_their_columns() -> None:
+    edit = Edit(pairs=(PointPair(handle=(3, 4), target=(1023, 7)), *(11 * PAIRS[:1])))
+    header, first, second, *_ = [pair_header(edit).plain, *pair_table(edit, None, {1}, {}, "Enter").plain.splitlines()]
+    assert [header, first, second] == [
+        "       handle     target  left",
+        "  1    3    4  1023    7  1020",
+        "  2  131  128~  158  142  30.4",
+    ]
+    assert len(header) == WIDTH
+
+
+def test_the_selected_row_is_in_the_accent_and_a_disabled_one_is_muted() -> None:
+    table = pair_table(Edit(pairs=PAIRS), 1, (), {}, "Enter").split("\n")
+    assert [[span.style for span in row.spans] for row in table] == [
+        [],
+        ["bold $text-accent"],
+        [],
+        ["$foreground-muted"],
+    ]
+
+
+def test_without_pairs_it_says_what_to_do_first() -> None:
+    assert pair_header(Edit()).plain == ""
+    text = pair_table(Edit(), None, (), {}, "F2").plain
+    assert text == "Move to what you want to move,\nthen press F2."
+    assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_two_rows_for_narrow_terminals() -> None:
+    edit = Edit(pairs=PAIRS)
+    assert brief_facts(edit, 0, (63.5, 8), IMAGE, (10, 160, 255)).plain.splitlines() == [
+        "cursor   63.5    8.0     #0aa0ff",
+        "pair 1 of 4  131 128 → 158 142  30.4",
+    ]
+    assert brief_facts(edit, 2, None, None, None).plain.splitlines()[1] == "pair 3 of 4  40 41 → target?"
+    assert brief_facts(Edit(), None, None, None, None).plain.splitlines()[1] == "no pairs"
+
+
+def drag_record(reason: str, steps: int, pairs: int = 1) -> DragRecord:
+    return DragRecord.model_validate(
+        {
+            "number": 3, "start": 0, "seed": 5, "psi": 1, "reason": reason, "steps": steps, "seconds": 0.42,
+            "pairs": pairs * [{"handle": (1, 1), "target": (5, 5), "final": (4, 4), "distance": 1.4}],
+            "settings": {"feature_block": "b8"}, "masked": False,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("record", "panel", "status"),
+    [
+        (drag_record("reached", 24), "reached", "drag 3 reached its target: 24 steps, 0.4 s, 1.4 px left"),
+        (drag_record("reached", 24, 2), "reached", "drag 3 reached its targets: 24 steps, 0.4 s, 1.4 px left"),
+        (drag_record("max_steps", 1), "done", "drag 3: 1 step, 0.4 s, 1.4 px left"),
+        (
+            drag_record("max_steps", 300),
+            "at the step limit",
+            "drag 3 ended at the step limit: 300 steps, 0.4 s, 1.4 px left",
+        ),
+        (drag_record("stopped", 2), "stopped", "drag 3 stopped: 2 steps, 0.4 s, 1.4 px left"),
+        (drag_record("stopped", 0), "stopped", "drag 3 ended before its first step"),
+        (
+            drag_record("diverged", 7),
+            "diverged",
+            "drag 3 diverged after 7 steps: a smaller step size ({settings}) may help",
+        ),
+        (drag_record("interrupted", 2), "interrupted", "drag 3 was interrupted: 2 steps, 0.4 s, 1.4 px left"),
+    ],
+)
+def test_how_a_drag_ended(record: DragRecord, panel: str, status: str) -> None:
+    assert reason_text(record, 300) == panel
+    assert outcome_text(record, 300, 1.4) == status
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.84, "0.8 s"), (12.4, "12 s"), (187, "3:07 min")])
+def test_seconds(seconds: float, text: str) -> None:
+    assert seconds_text(seconds) == text

@@ -1,0 +1,133 @@
+"""The key line: the keys that do something now."""
+
+from __future__ import annotations
+
+import pytest
+from textual.pilot import Pilot
+
+from draggan_engine.server.messages import DragStarted, StopDrag
+from draggan_tui.app import DragganApp
+from draggan_tui.config.settings_file import default_keys
+from draggan_tui.rendering.key_line import KeyHint, key_line, placed_hints
+from draggan_tui.screens.dialogs import Help
+from draggan_tui.screens.key_hints import HINTS
+from draggan_tui.widgets.key_line import KeyLine
+from tests.support.editing import FakeEngine, editor, editor_opens, ended, place_pair, ready
+
+HELP = KeyHint("?", "help")
+LINE = (KeyHint("Enter", "place"), KeyHint("d", "drag"), KeyHint("m", "mask"), HELP)
+
+
+def shown(app: DragganApp) -> str:
+    """The last row as it is drawn."""
+    line = app.editor.query_one(KeyLine)
+    assert line.region.bottom == app.size.height
+    return app.screen._compositor.render_strips()[line.region.y].text
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (40, "Enter place  d drag  m mask       ? help"),
+        (35, "Enter place  d drag  m mask  ? help"),
+        (34, "Enter place  d drag         ? help"),
+        (20, "Enter place   ? help"),
+        (18, "            ? help"),
+        (4, "? help"),
+    ],
+)
+def test_hints_at_the_end_go_first_and_help_never(width: int, text: str) -> None:
+    assert key_line(LINE, width).plain == text
+
+
+def test_keys_are_in_the_accent_and_words_are_not() -> None:
+    line = key_line(LINE, 40)
+    assert [line.plain[span.start : span.end] for span in line.spans] == ["Enter", "d", "m", "?"]
+    assert {str(span.style) for span in line.spans} == {"bold $text-accent"}
+
+
+def test_hints_are_placed_where_they_are_drawn() -> None:
+    text = key_line(LINE, 60).plain
+    for column, hint in placed_hints(LINE, 60):
+        assert text[column : column + hint.width] == f"{hint.keys} {hint.words}"
+    assert placed_hints((), 60) == []
+
+
+def test_every_hint_is_of_a_binding() -> None:
+    assert {id for hints in HINTS.values() for ids, _ in hints for id in ids.split()} <= set(default_keys())
+
+
+async def test_what_keys_do_in_each_mode(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(app, pilot)
+        await pilot.pause()
+        assert shown(app).split() == ["q", "quit", "?", "help"]
+        engine = await ready(app, pilot)
+        assert shown(app) == " Enter place  m mask  n next seed  s save  q quit  , settings  E export  ? help "
+        for keys, text in (
+            (["enter"], "Enter set the target  Esc remove it  ← ↓ ↑ → move  : coordinates"),
+            (["4", "l", "enter"], "Enter place  d drag  u undo  m mask  n next seed  s save  q quit"),
+            (["g"], "Enter drop  Esc put back  ← ↓ ↑ → move  Y U I O by a pixel"),
+            (["escape", "v"], "Enter paint  Backspace erase  Esc leave  ← ↓ ↑ → stretch  v next shape"),
+            (["escape", "m"], "m lift the pen  ← ↓ ↑ → paint  Space toggle  [ ] size  b shape  u undo"),
+            (["m", "d"], "d stop  o before/after  + - zoom  q quit"),
+        ):
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert shown(app)[1:].startswith(text), keys
+            assert shown(app).endswith(" ? help ")
+        engine.say(DragStarted(number=1))
+        engine.say(ended(app))
+        await pilot.pause()
+        await pilot.press("D")
+        await pilot.pause()
+        assert shown(app)[1:].startswith("Enter let go  d stop  ← ↓ ↑ → move the target")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert shown(app)[1:].startswith("d stop"), "let go, it drags on"
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        await pilot.press("escape")
+        await pilot.pause()
+        assert shown(app)[1:].startswith("R restart the engine  u undo  q quit")
+
+
+async def test_a_drag_is_not_offered_where_nothing_would_move(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        for keys, is_offered in ((["enter", "enter"], False), (["8", "l", "t"], True), (["e"], False), (["e"], True)):
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert ("d drag" in shown(app)) == is_offered, keys
+
+
+@pytest.mark.usefixtures("fake_engine")
+async def test_the_keys_are_the_users_own() -> None:
+    app = editor(keymap={"place": "f2", "help": "f1", "drag": "x", "delete": "d"})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("f2", "4", "l", "f2")
+        await pilot.pause()
+        assert shown(app).startswith(" F2 place  x drag  u undo")
+        assert shown(app).endswith(" F1 help ")
+
+
+async def click(app: DragganApp, pilot: Pilot[None], words: str) -> None:
+    await pilot.click(KeyLine, offset=(shown(app).index(words), 0))
+    await pilot.pause()
+
+
+async def test_a_click_on_a_hint_does_what_its_key_does(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine: FakeEngine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.pause()
+        await click(app, pilot, "drag")
+        assert app.editor.workspace.dragging
+        await click(app, pilot, "stop")
+        assert isinstance(engine.sent[-1], StopDrag)
+        await pilot.click(KeyLine, offset=(70, 0))
+        assert app.screen is app.editor, "between the hints is nothing"
+        await click(app, pilot, "? help")
+        assert isinstance(app.screen, Help)

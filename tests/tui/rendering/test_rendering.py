@@ -1,0 +1,477 @@
+from __future__ import annotations
+
+import numpy as np
+import pyte
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.segment import Segment
+from textual._ansi_theme import MONOKAI
+from textual.color import Color
+from textual.filter import ANSIToTruecolor, Monochrome, NoColor
+from textual.strip import Strip
+
+from draggan_tui.config.themes import CanvasColors, bundled, load
+from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, Cells
+from draggan_tui.rendering.glyphs import place_signs
+from draggan_tui.rendering.halfblocks import colored_shades, encode, halfblocks, shades
+from draggan_tui.rendering.line_drawing import cross, legible_ground, line_pixels, pale
+from draggan_tui.rendering.overlay import Overlay, PairMark, compose
+from draggan_tui.rendering.palette import ColorDepth, PaletteDepth, dither, linear_light, luma, nearest, oklab, palette
+from draggan_tui.rendering.strip import CellStrip, segments
+from draggan_tui.terminal.xterm_palette import nearest_number
+from tests.support.paths import ROOT
+
+Picture = NDArray[np.uint8]
+DOCS = ROOT / "docs"
+
+RED, GREEN, BLUE, BLACK, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255)
+COLORS = CanvasColors()
+DEPTHS: list[ColorDepth] = ["truecolor", "256", "16", "none"]
+
+
+def picture(*rows: list[tuple[int, int, int]]) -> Picture:
+    return np.array(rows, dtype=np.uint8)
+
+
+def flat(width: int, height: int, color: tuple[int, int, int]) -> Picture:
+    return np.full((height, width, 3), color, dtype=np.uint8)
+
+
+def text(cells: Cells) -> list[str]:
+    return ["".join(map(chr, row)) for row in cells.char.tolist()]
+
+
+def pictures() -> st.SearchStrategy[Picture]:
+    shape = st.tuples(st.integers(1, 5).map(lambda n: 2 * n), st.integers(1, 12), st.just(3))
+    return shape.flatmap(lambda s: arrays(np.uint8, s, elements=st.sampled_from([0, 7, 95, 128, 135, 255])))
+
+
+# Bytes ------------------------------------------------------------------------------------------------
+
+
+def test_two_pixels_make_one_cell() -> None:
+    cells = halfblocks(picture([RED], [BLUE]))
+    assert encode(cells, "truecolor") == ["\x1b[38;2;255;0;0;48;2;0;0;255m▀\x1b[0m"]
+    assert encode(cells, "256") == ["\x1b[38;5;196;48;5;21m▀\x1b[0m"]
+    assert encode(cells, "16") == ["\x1b[91;44m▀\x1b[0m"]
+    assert encode(cells, "none") == ["▀\x1b[0m"]
+
+
+def test_what_a_cell_shares_with_the_one_before_is_not_sent_again() -> None:
+    cells = halfblocks(picture([RED, RED, GREEN, GREEN], [BLUE, BLUE, BLUE, WHITE]))
+    assert encode(cells, "truecolor") == [
+        "\x1b[38;2;255;0;0;48;2;0;0;255m▀▀\x1b[38;2;0;255;0m▀\x1b[48;2;255;255;255m▀\x1b[0m"
+    ]
+
+
+def test_a_cell_of_one_colour_is_a_space_and_keeps_the_ink() -> None:
+    cells = halfblocks(picture([RED, GREEN, RED], [BLUE, GREEN, BLUE]))
+    assert encode(cells, "truecolor") == [
+        "\x1b[38;2;255;0;0;48;2;0;0;255m▀\x1b[48;2;0;255;0m \x1b[48;2;0;0;255m▀\x1b[0m"
+    ]
+    assert encode(halfblocks(flat(3, 2, RED)), "truecolor") == ["\x1b[48;2;255;0;0m   \x1b[0m"]
+
+
+def test_a_style_starts_from_the_default_and_ends() -> None:
+    cells = Cells.blank(1, 4, RED, BLACK)
+    cells.char[0] = [ord(char) for char in "aéb●"]
+    cells.style[0] = [0, BOLD | REVERSE, UNDERLINE, 0]
+    assert encode(cells, "truecolor") == [
+        "\x1b[38;2;255;0;0;48;2;0;0;0ma"
+        "\x1b[0;1;7;38;2;255;0;0;48;2;0;0;0mé"
+        "\x1b[0;4;38;2;255;0;0;48;2;0;0;0mb"
+        "\x1b[0;38;2;255;0;0;48;2;0;0;0m●\x1b[0m"
+    ]
+    assert encode(cells, "none") == ["a\x1b[0;1;7mé\x1b[0;4mb\x1b[0m●\x1b[0m"]
+
+
+def test_styled_spaces_keep_their_ink() -> None:
+    cells = Cells.blank(1, 2, RED, BLACK)
+    cells.style[0, 1] = REVERSE
+    assert encode(cells, "truecolor") == ["\x1b[48;2;0;0;0m \x1b[0;7;38;2;255;0;0;48;2;0;0;0m \x1b[0m"]
+
+
+def test_no_rows_and_no_columns() -> None:
+    assert encode(Cells.blank(0, 3, RED, BLACK), "truecolor") == []
+    assert encode(Cells.blank(2, 0, RED, BLACK), "truecolor") == ["\x1b[0m", "\x1b[0m"]
+
+
+@given(pictures())
+def test_a_terminal_shows_the_picture(pixels: Picture) -> None:
+    height, width, _ = pixels.shape
+    screen = pyte.Screen(width, height // 2)
+    pyte.Stream(screen).feed("\r\n".join(encode(halfblocks(pixels), "truecolor")))
+    shown = np.zeros_like(pixels)
+    for row in range(height // 2):
+        for column in range(width):
+            char = screen.buffer[row][column]
+            shown[2 * row + 1, column] = list(bytes.fromhex(char.bg))
+            shown[2 * row, column] = list(bytes.fromhex(char.fg if char.data == "▀" else char.bg))
+    assert (shown == pixels).all()
+
+
+@given(pictures(), st.sampled_from(DEPTHS))
+def test_a_row_is_the_same_alone(pixels: Picture, depth: ColorDepth) -> None:
+    cells = halfblocks(pixels)
+    assert encode(cells, depth) == [encode(cells.take(slice(row, row + 1)), depth)[0] for row in range(cells.rows)]
+
+
+def test_shades_stretch_the_contrast_towards_the_ink() -> None:
+    ramp = np.linspace(100, 150, 10).astype(np.uint8)
+    pixels = np.broadcast_to(ramp[None, :, None], (2, 10, 3)).copy()
+    assert text(shades(pixels, WHITE, BLACK)) == ["  ░░▒▒▓▓██"]
+    assert text(shades(pixels, BLACK, WHITE)) == ["██▓▓▒▒░░  "]
+    assert len(set(text(shades(flat(3, 2, RED), WHITE, BLACK))[0])) == 1
+
+
+# Palettes ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("depth", ["256", "16"])
+def test_a_palette_colour_is_nearest_to_itself(depth: PaletteDepth) -> None:
+    colors = palette(depth)[16 if depth == "256" else 0 :]
+    found = palette(depth)[nearest(colors, depth)].astype(int)
+    # Two of them may share their upper five bits, as the greys of 128 and 135 do.
+    assert np.abs(found - colors).max() <= 10
+
+
+def test_of_256_colours_the_sixteen_that_users_change_are_not_used() -> None:
+    every = np.arange(0, 256, 25, dtype=np.uint8)
+    cube = np.stack(np.meshgrid(every, every, every), axis=-1).reshape(1, -1, 3)
+    assert nearest(cube, "256").min() >= 16
+    assert palette("256").shape == (256, 3)
+    assert palette("256")[16:][[0, 215, 216, 239]].tolist() == [[0] * 3, [255] * 3, [8] * 3, [238] * 3]
+
+
+def test_a_colour_between_two_of_the_palette_is_mixed_of_them() -> None:
+    between = flat(8, 8, (195, 155, 155))
+    mixed = dither(between)
+    plain = palette("256")[nearest(between, "256")]
+    assert len(np.unique(mixed.reshape(-1, 3), axis=0)) == 2
+    assert blurred_error(mixed, between) < 0.5 * blurred_error(plain, between)
+
+
+def test_dithering_leaves_palette_colours_alone() -> None:
+    for color in palette("256")[16:].tolist():
+        # Two greys of the palette may be nearer to each other than colours are looked up.
+        assert np.abs(dither(flat(4, 4, color)).astype(int) - color).max() <= 10, color
+
+
+def blurred_error(shown: Picture, image: Picture) -> float:
+    """Mean distance in OKLab of two images, each blurred by 2×2 pixels (of light, as an eye does it)."""
+    means = []
+    for pixels in (shown, image):
+        light = linear_light(pixels.astype(np.uint8))
+        means.append(oklab((light[1:, 1:] + light[1:, :-1] + light[:-1, 1:] + light[:-1, :-1]) / 4))
+    return float(np.linalg.norm(means[0] - means[1], axis=-1).mean())
+
+
+def critter(number: int, size: int) -> Picture:
+    """One of the sample images in docs/, as the canvas would show it."""
+    sheet = Image.open(DOCS / "critters-samples.jpg").convert("RGB")
+    side = sheet.width // 8
+    box = (number % 8 * side, number // 8 * side, (number % 8 + 1) * side, (number // 8 + 1) * side)
+    return np.asarray(sheet.crop(box).resize((size, size), Image.Resampling.BOX))
+
+
+@pytest.mark.parametrize("size", [42, 96])
+def test_dithered_images_are_near_the_image_and_calm(size: int) -> None:
+    """Four colours chosen one after the other, which came before, were 0.0175 and 0.0166 from the image (docs/colours.md)."""
+    images = [critter(number, size) for number in range(0, 64, 9)]
+    shown = [dither(image) for image in images]
+    plain = [palette("256")[nearest(image, "256")] for image in images]
+    error = np.mean([blurred_error(*pair) for pair in zip(shown, images, strict=True)])
+    plain_error = np.mean([blurred_error(*pair) for pair in zip(plain, images, strict=True)])
+    assert error < 0.0163
+    assert error < 2 / 3 * plain_error
+
+
+@given(st.tuples(*[st.integers(0, 255)] * 3))
+def test_two_colours_at_most_are_mixed_and_they_are_close(color: tuple[int, int, int]) -> None:
+    colors = np.unique(dither(flat(4, 4, color)).reshape(-1, 3), axis=0)
+    assert len(colors) <= 2
+    lab = oklab(linear_light(colors))
+    assert np.linalg.norm(lab[0] - lab[-1]) <= 0.18
+
+
+@given(st.integers(0, 255))
+def test_greys_stay_grey(level: int) -> None:
+    """Also nearly grey ones, as dark themes have them."""
+    for color in ((level,) * 3, (level, level, min(level + 9, 255))):
+        for number in (nearest(flat(1, 1, color), "256")[0, 0], nearest_number(color, "16")):
+            assert len(set(palette("256")[number].tolist())) == 1, color
+
+
+def test_16_colours_show_shades_and_hues_only_where_they_are_vivid() -> None:
+    def shown(color: tuple[int, int, int]) -> tuple[str, list[int], list[int]]:
+        cells = colored_shades(flat(2, 2, color))
+        return text(cells)[0], *(nearest(side, "16")[0].tolist() for side in (cells.bg, cells.fg))
+
+    assert shown(BLACK)[:2] == ("  ", [0, 0])
+    assert shown((127, 127, 127))[:2] == ("  ", [8, 8])
+    assert shown((100, 100, 100)) == ("▓▓", [0, 0], [8, 8])
+    assert shown((185, 185, 185)) == ("▒▒", [8, 8], [7, 7])
+    assert shown((156, 154, 158)) == ("░░", [8, 8], [7, 7])
+    _, below, above = shown((235, 40, 40))
+    assert {9, 1} & {*below, *above}
+
+
+def test_in_16_colours_marks_are_drawn_to_half_a_cell_over_shades() -> None:
+    cells = compose(flat(5, 6, (100, 100, 100)), Overlay(cursor=(2, 2)), "16", COLORS)
+    assert text(cells) == ["▓▓▀▓▓", "▀▀▀▀▀", "▓▓▀▓▓"]
+    pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 5, 3)
+    assert pixels[2, 1].tolist() == list(COLORS.cursor) and pixels[3, 1].tolist() == [127] * 3
+
+
+# Overlay ----------------------------------------------------------------------------------------------
+
+
+def test_signs_over_a_picture() -> None:
+    pairs = (PairMark(1, (1, 0), (6, 5)), PairMark(12, (4, 3), selected=True))
+    cells = compose(flat(8, 6, BLACK), Overlay(pairs=pairs), "truecolor", COLORS)
+    assert text(cells) == ["▀●1▀▀▀▀▀", "▀▀▀▀●12▀", "▀▀▀▀▀▀◎1"]
+    assert cells.fg[0, 1].tolist() == list(COLORS.handle)
+    assert cells.fg[2, 6].tolist() == list(COLORS.target)
+    assert cells.style[0].tolist() == [0, BOLD, BOLD, 0, 0, 0, 0, 0]
+    assert (cells.style[1, 4:7] == BOLD | REVERSE).all()
+    # The dotted line: every other pixel, as long as it is clear of both ends.
+    assert cells.fg[1, 3].tolist() == list(COLORS.line)
+    assert cells.bg[0, 2].tolist() == cells.bg[1, 3].tolist() == list(BLACK)
+
+
+def test_a_disabled_pair_has_other_signs_paler_and_no_line() -> None:
+    pairs = (PairMark(1, (1, 0), (8, 0)), PairMark(2, (1, 2), (8, 2), enabled=False))
+    for depth in ("truecolor", "none"):
+        overlay = Overlay(pairs=(*pairs, PairMark(3, (1, 4), (8, 4), selected=True, enabled=False)))
+        cells = compose(flat(10, 6, BLACK), overlay, depth, COLORS)
+        rows = [row.replace("▀", " ") for row in text(cells)]
+        assert [row.replace("·", " ") for row in rows] == [" ●1     ◎1", " o2     x2", " o3     x3"]
+        assert [bool(cells.style[row, 1] & BOLD) for row in range(3)] == [True, False, False]
+        assert [bool(cells.style[row, 1] & REVERSE) for row in range(3)] == [False, False, True]
+        if depth == "none":
+            assert ["·" in row for row in rows] == [True, False, False]
+        else:
+            assert tuple(cells.fg[0, 1]) == COLORS.handle
+            assert tuple(cells.fg[1, 1]) == pale(COLORS.handle) and tuple(cells.fg[1, 8]) == pale(COLORS.target)
+            assert cells.fg[1, 3:8].max() == 0 < cells.fg[0, 3:8].max(), "the line"
+
+
+def test_a_number_goes_left_at_the_right_border_and_nowhere_where_there_is_no_room() -> None:
+    def shown(width: int, *pairs: PairMark) -> str:
+        return text(compose(flat(width, 2, BLACK), Overlay(pairs=pairs), "none", COLORS))[0]
+
+    assert shown(4, PairMark(1, (3, 0))) == "  1●"
+    assert shown(1, PairMark(1, (0, 1))) == "●"
+    assert shown(2, PairMark(10, (0, 1))) == "● "
+    assert shown(4, PairMark(1, (1, 0)), PairMark(2, (2, 0))) == "1●●2"
+
+
+def test_a_handle_on_its_target_hides_it_and_what_is_outside_is_left_out() -> None:
+    pairs = (PairMark(1, (0, 0), (0, 1)), PairMark(2, (-1, 0), (4, 900)))
+    assert text(compose(flat(4, 2, BLACK), Overlay((99, -7), pairs), "none", COLORS)) == ["●1  "]
+
+
+@given(
+    st.integers(1, 12),
+    st.integers(1, 6),
+    st.lists(st.tuples(st.integers(1, 120), *[st.integers(-2, 13)] * 4, st.booleans()), max_size=8),
+)
+def test_every_point_inside_has_its_symbol(columns: int, rows: int, points: list[tuple[int, ...]]) -> None:
+    pairs = [PairMark(n, (a, b), (c, d), bool(selected)) for n, a, b, c, d, selected in points]
+    last = {(sign.row, sign.column): sign for sign in place_signs(pairs, rows, columns)}
+    assert all(0 <= row < rows and 0 <= column < columns for row, column in last)
+    for pair in pairs:
+        column, row = pair.handle
+        if 0 <= column < columns and 0 <= row < 2 * rows:
+            assert last[row // 2, column].char in "●◎"
+
+
+def test_the_cursor_is_exact_to_half_a_cell_and_leaves_its_pixel() -> None:
+    cells = compose(flat(5, 6, (90, 90, 90)), Overlay(cursor=(2, 2)), "truecolor", COLORS)
+    pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 5, 3)
+    changed = (pixels != 90).any(axis=2)
+    assert changed.astype(int).tolist() == [
+        [0, 0, 1, 0, 0],
+        [0, 0, 1, 0, 0],
+        [1, 1, 0, 1, 1],
+        [0, 0, 1, 0, 0],
+        [0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 0],
+    ]
+
+
+@pytest.mark.parametrize("depth", ["truecolor", "256", "16"])
+@pytest.mark.parametrize("dark_columns", range(9))
+def test_the_cursor_has_one_colour_whatever_is_below(depth: ColorDepth, dark_columns: int) -> None:
+    ground = flat(8, 8, (250, 240, 200))
+    ground[:, :dark_columns] = (20, 25, 30)
+    cells = compose(ground, Overlay(cursor=(4, 4)), depth, COLORS)
+    pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(8, 8, 3)
+    arms = cross((4, 4))
+    (color,) = {tuple(pixels[row, column].tolist()) for column, row in arms}
+    contrast = np.abs(luma(np.array(color)) - luma(ground[arms[:, 1], arms[:, 0]]))
+    assert (contrast >= 0.34).sum() >= 4, "it is seen on most of its ground"
+
+
+@given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(bundled()))
+def test_the_cursor_and_lines_are_seen_on_every_ground(ground: tuple[int, int, int], theme: str) -> None:
+    overlay = Overlay((2, 2), (PairMark(1, (0, 5), (11, 5)),))
+    cells = compose(flat(12, 6, ground), overlay, "truecolor", load(theme).canvas)
+    pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 12, 3)
+    apart = np.abs(luma(pixels) - luma(np.array(ground)))
+    assert apart[2, 1] >= 0.34
+    assert apart[5, 4] >= 0.34
+
+
+@given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(bundled()))
+def test_signs_can_be_read_on_every_ground(ground: tuple[int, int, int], theme: str) -> None:
+    colors = load(theme).canvas
+    for color in (colors.handle, colors.target):
+        below = legible_ground(np.array(ground, dtype=np.float64), color)
+        assert abs(luma(below) - luma(np.array(color))) >= 0.34
+
+
+def test_a_handle_under_the_cursor_is_read() -> None:
+    overlay = Overlay((3, 2), (PairMark(7, (3, 2)),))
+    assert text(compose(flat(8, 6, BLACK), overlay, "truecolor", COLORS))[1] == "▀▀▀●7▀▀▀"
+    assert text(compose(flat(8, 6, BLACK), overlay, "none", COLORS))[1] == "  [●7   "
+
+
+def test_without_colours_the_cursor_says_which_half() -> None:
+    for row, char in ((2, "▀"), (3, "▄")):
+        cells = compose(flat(5, 6, BLACK), Overlay(cursor=(2, row)), "none", COLORS)
+        assert text(cells) == ["     ", f" [{char}] ", "     "]
+
+
+def test_the_mask_tints_what_may_move_and_marks_its_edge() -> None:
+    mask = np.zeros((6, 6), dtype=np.uint8)
+    mask[:, 2:] = 1
+    cells = compose(flat(6, 6, BLACK), Overlay(mask=mask), "truecolor", COLORS)
+    light = luma(cells.fg)[1]
+    assert light[0] == light[1] == 0 and light[2] > light[3] > 0 and light[3] == light[5]
+    assert text(compose(flat(6, 6, BLACK), Overlay(mask=mask), "none", COLORS)) == ["  : : ", "  :   ", "  : : "]
+
+
+def test_in_16_colours_the_masks_edge_is_drawn() -> None:
+    mask = np.zeros((6, 6), dtype=np.uint8)
+    mask[:, 2:] = 1
+    cells = compose(flat(6, 6, (100, 100, 100)), Overlay(mask=mask), "16", COLORS)
+    pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 6, 3)
+    is_edge = (pixels == np.array(COLORS.mask)).all(axis=2)
+    assert is_edge[:, 2].all() and not is_edge[:, [0, 1, 3, 4, 5]].any()
+
+
+def test_a_mask_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="size"):
+        compose(flat(6, 6, BLACK), Overlay(mask=np.ones((4, 6), dtype=np.uint8)), "truecolor", COLORS)
+
+
+def test_a_shape_is_an_outline_at_the_border_too() -> None:
+    shape = np.zeros((6, 6), dtype=np.uint8)
+    shape[2:, :4] = 1
+    cells = compose(flat(6, 6, BLACK), Overlay(shape=shape), "truecolor", COLORS)
+    lit = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 6, 3).any(axis=2)
+    expected = shape.astype(bool)
+    expected[3:5, 1:3] = False
+    assert np.array_equal(lit, expected)
+    assert text(compose(flat(6, 6, BLACK), Overlay(shape=shape), "none", COLORS)) == ["      ", "++++  ", "++++  "]
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_the_picture_is_not_written_to(depth: ColorDepth) -> None:
+    pixels = flat(8, 6, (10, 200, 30))
+    pixels.setflags(write=False)
+    mask = np.ones((6, 8), dtype=np.uint8)
+    compose(pixels, Overlay((1, 1), (PairMark(1, (2, 2), (7, 5)),), mask), depth, COLORS)
+
+
+def test_in_16_colours_handles_and_targets_keep_their_hues() -> None:
+    for theme in bundled():
+        colors = load(theme).canvas
+        found = nearest(np.array([colors.handle, colors.target], dtype=np.uint8), "16").tolist()
+        assert found[0] in (5, 13) and found[1] in (2, 10)
+
+
+def test_a_line_leaves_out_its_ends() -> None:
+    assert line_pixels((0, 0), (6, 3)).tolist() == [[2, 1], [4, 2]]
+    assert line_pixels((3, 3), (3, 3)).tolist() == []
+    assert line_pixels((0, 0), (1, 1)).tolist() == []
+
+
+# Strips -----------------------------------------------------------------------------------------------
+
+
+def strip_of(depth: ColorDepth = "truecolor") -> CellStrip:
+    cells = halfblocks(picture([RED, RED, GREEN, BLUE], [BLUE, BLUE, BLUE, WHITE]))
+    return CellStrip(cells, depth, encode(cells, depth)[0])
+
+
+def test_a_strip_makes_segments_when_asked() -> None:
+    strip = strip_of()
+    assert (strip.cell_length, strip.cell_count, bool(strip)) == (4, 4, True)
+    assert strip.text == "▀▀▀▀"
+    assert [segment.text for segment in strip] == ["▀▀", "▀", "▀"]
+    style = next(iter(strip)).style
+    assert style is not None and str(style) == "#ff0000 on #0000ff"
+
+
+@pytest.mark.parametrize("depth", ["truecolor", "256", "16"])
+def test_segments_render_to_the_same_screen(depth: ColorDepth) -> None:
+    strip = strip_of(depth)
+    system = {"truecolor": "truecolor", "256": "256", "16": "standard"}[depth]
+    console = Console(color_system=system, force_terminal=True, _environ={})  # type: ignore[arg-type]
+    screens = []
+    for sent in (strip.render(console), Strip(list(strip), 4).render(console)):
+        screen = pyte.Screen(4, 1)
+        pyte.Stream(screen).feed(sent)
+        screens.append([(char.data, char.fg, char.bg) for char in (screen.buffer[0][column] for column in range(4))])
+    assert screens[0] == screens[1]
+
+
+def test_crop_and_divide_keep_cells_and_their_bytes() -> None:
+    strip, console = strip_of(), Console()
+    assert strip.crop(0, 4) is strip and strip.crop(0) is strip
+    assert strip.crop(3, 9).render(console) == "\x1b[38;2;0;0;255;48;2;255;255;255m▀\x1b[0m"
+    assert (strip.crop(3, 2).cell_length, bool(strip.crop(3, 2)), strip.crop(3, 2).text) == (0, False, "")
+    left, middle, right = strip.divide([1, 3, 4])
+    assert [part.cell_length for part in (left, middle, right)] == [1, 2, 1]
+    assert Strip.join([left, middle, right]).text == "▀▀▀▀"
+    assert Strip.join([left, middle, right])._segments != []
+    assert strip.divide([4]) == [strip]
+
+
+def test_filters() -> None:
+    strip, ground = strip_of(), Color(0, 0, 0)
+    assert strip.apply_filter(ANSIToTruecolor(MONOKAI), ground) is strip
+    grey = strip.apply_filter(Monochrome(), ground)
+    for segment in grey:
+        assert segment.style is not None
+        for color in (segment.style.color, segment.style.bgcolor):
+            assert color is not None and color.triplet is not None and len(set(color.triplet)) == 1
+    bare = strip.apply_filter(NoColor(), ground)
+    assert "\x1b[38" not in bare.render(Console())
+
+
+def test_without_colours_a_strip_is_few_segments_in_ink_on_paper() -> None:
+    cells = shades(flat(6, 2, RED), (1, 2, 3), (4, 5, 6))
+    made = segments(cells, "none")
+    assert [type(part) for part in made] == [Segment] and len(made[0].text) == 6
+    assert str(made[0].style) == "#010203 on #040506"
+    assert "38;2;1;2;3" in CellStrip(cells, "none").render(Console(color_system="truecolor", force_terminal=True))
+
+
+@pytest.mark.parametrize("depth", ["truecolor", "none"])
+def test_while_a_picture_moves_only_the_masks_edge_is_drawn(depth: ColorDepth) -> None:
+    picture = np.full((12, 12, 3), 128, np.uint8)
+    mask = np.zeros((12, 12), np.bool_)
+    mask[2:10, 2:10] = True
+    plain, quiet = (compose(picture, Overlay(mask=mask, quiet=quiet), depth, CanvasColors()) for quiet in (False, True))
+    bare = compose(picture, Overlay(), depth, CanvasColors())
+    assert plain.changed(bare)[2:4, 3:9].any()
+    assert not quiet.changed(bare)[2:4, 3:9].any()
+    assert quiet.changed(bare)[1, 2:10].any()

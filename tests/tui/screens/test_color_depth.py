@@ -1,0 +1,111 @@
+"""The app draws in as many colours as the terminal turns out to have: widgets, image and theme."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.color import ColorType
+from rich.console import COLOR_SYSTEMS
+from textual.pilot import Pilot
+
+from draggan_tui.app import DragganApp
+from draggan_tui.config.themes import load
+from draggan_tui.rendering.palette import ColorDepth
+from draggan_tui.terminal.answers import ColorsAnswered
+from draggan_tui.terminal.colors import ColorGuess
+from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.widgets.loupe import Loupe
+from draggan_tui.widgets.status_line import StatusLine
+from tests.support.editing import editor, ready, status
+
+FEW = "16 colours, as far as the terminal says; --color 256 or truecolor for more"
+
+pytestmark = pytest.mark.usefixtures("fake_engine")
+
+
+def on_terminal(depth: ColorDepth, worth_asking: bool = True, told: bool = False) -> DragganApp:
+    """The editor on a terminal that seems to have so many colours, or has been told to have."""
+    app = editor()
+    app.options = replace(app.options, color_guess=None if told else ColorGuess(depth, worth_asking))
+    app.console._color_system = COLOR_SYSTEMS["standard" if depth == "16" else depth]
+    app.no_color = False
+    return app
+
+
+def kinds_of_color(app: DragganApp) -> set[ColorType]:
+    """What the status line's colours are numbers of, or whether they are RGB."""
+    segments = app.editor.query_one(StatusLine).render_lines(app.editor.query_one(StatusLine).size.region)[0]
+    styles = [segment.style for segment in segments if segment.style is not None]
+    return {color.type for style in styles for color in (style.color, style.bgcolor) if color is not None}
+
+
+async def answer(app: DragganApp, pilot: Pilot[None], truecolor: bool) -> None:
+    app.post_message(ColorsAnswered(truecolor))
+    await pilot.pause()
+    await pilot.pause()
+
+
+async def test_an_answer_brings_truecolor_to_widgets_images_and_theme_and_the_next_takes_it_back() -> None:
+    app = on_terminal("256")
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(app, pilot)
+        plain, numbered = load("dark"), load("dark").in_256_colors()
+        assert kinds_of_color(app) == {ColorType.EIGHT_BIT}
+        for truecolor, depth, theme in (
+            (True, "truecolor", plain),
+            (False, "256", numbered),
+            (True, "truecolor", plain),
+        ):
+            await answer(app, pilot, truecolor)
+            assert app.console.color_system == depth
+            assert {app.editor.query_one(kind).depth for kind in (Canvas, Loupe)} == {depth}
+            assert app.theme_variables["primary"].lower() == theme.primary
+            assert kinds_of_color(app) == {ColorType.TRUECOLOR if truecolor else ColorType.EIGHT_BIT}
+        assert status(app) != FEW
+
+
+async def test_another_theme_comes_in_as_many_colours() -> None:
+    app = on_terminal("256")
+    async with app.run_test() as pilot:
+        await ready(app, pilot)
+        app.editor.action_theme("paper")
+        await pilot.pause()
+        assert app.theme_variables["background"].lower() == load("paper").in_256_colors().background
+        await answer(app, pilot, truecolor=True)
+        assert app.theme_variables["background"].lower() == load("paper").background
+
+
+@pytest.mark.parametrize(
+    ("app", "mentioned"),
+    [
+        (lambda: on_terminal("16", worth_asking=False), True),
+        (lambda: on_terminal("256", worth_asking=False), False),
+        (lambda: on_terminal("16", told=True), False),
+    ],
+    ids=["guessed", "enough", "told"],
+)
+async def test_few_colours_are_mentioned_unless_they_were_asked_for(app: object, mentioned: bool) -> None:
+    app = app()  # type: ignore[operator]
+    assert isinstance(app, DragganApp)
+    async with app.run_test() as pilot:
+        await ready(app, pilot)
+        assert (status(app) == FEW) == mentioned
+        assert kinds_of_color(app) <= {ColorType.EIGHT_BIT, ColorType.STANDARD}
+
+
+async def test_a_late_answer_takes_back_that_there_are_few_colours() -> None:
+    app = on_terminal("16", worth_asking=False)
+    async with app.run_test() as pilot:
+        await ready(app, pilot)
+        assert status(app) == FEW
+        await answer(app, pilot, truecolor=True)
+        assert status(app) != FEW
+
+
+async def test_an_answer_changes_nothing_that_the_user_has_said() -> None:
+    app = on_terminal("256", told=True)
+    async with app.run_test() as pilot:
+        await ready(app, pilot)
+        await answer(app, pilot, truecolor=True)
+        assert app.console.color_system == "256"

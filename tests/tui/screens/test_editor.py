@@ -1,0 +1,498 @@
+"""The editor's keys, pressed in Textual's own driver; the engine is a record of what it was told."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+from textual.events import Key
+from textual.widgets import Input, Static
+
+from draggan_engine.server.messages import (
+    DragProgress,
+    DragStarted,
+    Export,
+    Exported,
+    Failed,
+    ModelLoaded,
+    MoveSession,
+    Preview,
+    Render,
+    Saved,
+    SessionMoved,
+    StartDrag,
+    StopDrag,
+)
+from draggan_tui.app import DragganApp
+from draggan_tui.editor.workspace import Workspace
+from draggan_tui.screens.dialogs import Help, Question
+from draggan_tui.screens.directory_prompt import DirectoryPrompt
+from draggan_tui.screens.editor import EditorScreen
+from draggan_tui.screens.settings_dialog import Settings
+from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.widgets.status_line import Kind, StatusLine
+from tests.support.editing import INFO, editor_opens, ended, place_pair, ready, shown, status
+
+
+async def test_the_editor_waits_for_nobody(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(app, pilot)
+        assert isinstance(app.screen, EditorScreen)
+        assert "toy" in app.export_screenshot()
+        await pilot.press(
+            "enter", "d", "u", "m", "space", "comma", "n", "s", "x", "t", "i", "c", "w", "l", "tab", "full_stop"
+        )
+        assert app.editor.workspace.edit.pairs == ()
+        assert not app.engine.sent  # type: ignore[attr-defined]
+
+
+async def test_the_first_frame_names_the_model_and_keys_typed_over_it_are_the_editors(app: DragganApp) -> None:
+    seen: list[str] = []
+    begin = app._begin
+
+    async def watched() -> None:
+        seen.append(app.export_screenshot())
+        app.post_message(Key("question_mark", "?"))
+        await asyncio.sleep(0.05)  # it has come to the app
+        await begin()
+
+    app._begin = watched  # type: ignore[method-assign]
+    async with app.run_test(size=(80, 24)) as pilot:
+        while not isinstance(app.screen, Help):
+            await pilot.pause()
+        assert app.screen_stack[-2] is app.editor
+    assert "toy" in seen[0]
+
+
+async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        pair = app.editor.workspace.edit.pairs[0]
+        assert pair.target is not None
+        assert pair.distance == pytest.approx(3.5 * 128 / 44 + 0.5, abs=1)
+        await pilot.press("d")
+        start = engine.last(StartDrag)
+        assert (engine.edit, start.width, start.height) == (app.editor.workspace.edit, 42, 42)
+        engine.say(DragStarted(number=1))
+        engine.say(
+            DragProgress(
+                step=1, max_steps=300, loss=0.5, mean_distance=9.0, handles=((66.0, 63.0),), steps_per_second=4.0
+            )
+        )
+        await pilot.pause()
+        assert [pair.handle for pair in app.editor.workspace.drawn.pairs] == [(66.0, 63.0)]
+        lines = str(app.screen.query_one("#drag", Static).render()).splitlines()
+        assert [line.split() for line in lines[0:3:2]] == [["drag", "1", "1/300"], ["4.0", "steps/s", "–", "left"]]
+        await pilot.press("d")
+        assert isinstance(engine.sent[-1], StopDrag)
+        engine.say(ended(app, "stopped"))
+        await pilot.pause()
+        assert "drag 1 stopped: 3 steps" in status(app)
+        assert app.editor.workspace.edit.latent == 1
+        assert engine.edit.latent == 1
+        request = engine.last(Render)
+        assert request.edit.latent == 1
+        dragged = np.full((42, 42, 3), 9, np.uint8)
+        engine.say(Preview(request=request.request, width=42, height=42, rgb=dragged.tobytes()))
+        await pilot.pause()
+        assert np.array_equal(shown(app), dragged)
+        # Both pictures are there now: undo and redo show them without asking again.
+        panel = app.screen.query_one("#drag", Static)
+        assert panel.display
+        await pilot.press("u")
+        assert app.editor.workspace.edit.latent == 0
+        assert not shown(app).any()
+        assert not panel.display  # it is about an image that is not to be seen now
+        await pilot.press("ctrl+r")
+        assert np.array_equal(shown(app), dragged)
+        assert panel.display
+        assert engine.last(Render) is request
+
+
+async def test_a_drag_that_cannot_use_its_precision_says_so(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        engine.say(DragStarted(number=1, notice="no bfloat16 here, so this drag uses float32"))
+        await pilot.pause()
+        assert status(app) == "no bfloat16 here, so this drag uses float32"
+
+
+async def test_one_step_is_a_drag_of_one_step(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("full_stop")
+        assert engine.last(StartDrag).max_steps == 1
+        assert app.editor.workspace.edit.settings.max_steps == 300
+
+
+async def test_saving_says_where(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("s")
+        assert isinstance(engine.sent[-1], Export)
+        engine.say(Exported(files=("draggan-out/x/initial.png", "draggan-out/x/final.png")))
+        await pilot.pause()
+        assert status(app) == "saved to draggan-out/x"
+
+
+async def test_settings_are_checked_and_are_one_change(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("comma")
+        screen = app.screen
+        assert isinstance(screen, Settings)
+        screen.query_one("#r1", Input).value = "zero"
+        screen.query_one("#feature_block", Input).value = "b16"
+        await pilot.press("enter")
+        assert "radius r1: must be a number from 1 to 256" in str(screen.query_one("#problem", Static).render())
+        screen.query_one("#r1", Input).value = "5"
+        screen.query_one("#feature_block", Input).value = "b999"
+        await pilot.press("enter")
+        assert "feature block: must be b4, b8 or b16" in str(screen.query_one("#problem", Static).render())
+        screen.query_one("#feature_block", Input).value = "b16"
+        screen.query_one("#psi", Input).value = "0.5"
+        await pilot.press("enter")
+        edit = app.editor.workspace.edit
+        assert (edit.settings.r1, edit.settings.feature_block, edit.psi) == (5, "b16", 0.5)
+        assert engine.last(Render).edit.psi == 0.5
+        await pilot.press("u")
+        assert (app.editor.workspace.edit.settings, app.editor.workspace.edit.psi) == (INFO.settings, 0.7)
+
+
+async def test_help_lists_every_binding_and_closes(app: DragganApp) -> None:
+    async with app.run_test(size=(100, 110)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, Help)
+        shown = app.export_screenshot()
+        for word in (
+            "undo",
+            "one&#160;step",
+            "smaller&#160;brush",
+            "previous&#160;pair",
+            "restart&#160;the&#160;engine",
+        ):
+            assert word in shown
+        await pilot.press("escape")
+        assert app.screen is app.editor
+
+
+async def test_every_binding_has_an_id_and_an_action() -> None:
+    for binding in EditorScreen.BINDINGS:
+        assert binding.id
+        namespace, _, action = binding.action.partition("(")[0].rpartition(".")
+        assert hasattr(DragganApp if namespace == "app" else EditorScreen, f"action_{action}")
+    ids = [binding.id for binding in EditorScreen.BINDINGS]
+    assert len(ids) == len(set(ids))
+
+
+async def test_a_session_is_moved_once_however_often_enter_is_pressed(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        engine.say(Failed(command="save", message="/full: it could not be written", revision=2))
+        await pilot.pause()
+        await pilot.press("t", "enter", "enter")
+        assert [type(command) for command in engine.sent].count(MoveSession) == 1
+        engine.say(Failed(command="move_session", message="/t: it could not be written"))
+        await pilot.pause()
+        await pilot.press("enter")
+        assert [type(command) for command in engine.sent].count(MoveSession) == 2
+        engine.say(SessionMoved(path=engine.last(MoveSession).path))
+        await pilot.pause()
+        assert app.screen is app.editor
+
+
+async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        engine.acknowledges = False
+        await place_pair(pilot)
+        engine.say(Failed(command="save", message="/full/session.json: it could not be written", revision=2))
+        await pilot.pause()
+        assert isinstance(app.screen, DirectoryPrompt)
+        await pilot.press("escape")
+        assert "/full/session.json" in status(app)
+        assert app.editor.workspace.edit.pairs
+        await pilot.press("q")
+        await pilot.pause(1.5)
+        assert isinstance(app.screen, Question)
+        await pilot.press("n")
+        assert app.screen is app.editor
+        await pilot.press("ctrl+q")  # Textual's own way out asks too
+        await pilot.pause(1.5)
+        assert isinstance(app.screen, Question)
+        await pilot.press("escape")
+        engine.say(Saved(revision=app.editor.workspace.revision, folder="x"))
+        await pilot.press("q")
+        await pilot.pause()
+        assert not app.is_running
+    assert app.return_code == 0
+
+
+async def test_a_lost_engine_is_said_and_restarted_with_the_session(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        edit = app.editor.workspace.edit
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        assert isinstance(app.screen, Question)
+        await pilot.press("escape")
+        await pilot.press("d", "m")
+        assert engine.sent.count(engine.last(StartDrag)) == 1
+        assert app.editor.workspace.edit.pairs == edit.pairs
+        await pilot.press("m", "R")
+        await pilot.pause()
+        assert engine.resumed == [None, "draggan-out/x"]
+        assert engine.edit == app.editor.workspace.edit
+        engine.say(ModelLoaded(spec="toy", info=INFO, device="cpu"))
+        await pilot.pause()
+        assert app.editor.workspace.edit.pairs == edit.pairs
+        await pilot.press("d")
+        assert app.editor.workspace.dragging
+
+
+async def test_a_model_that_cannot_be_opened(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(app, pilot)
+        app.engine.say(Failed(command="start", message="none.pkl: there is no such file"))  # type: ignore[attr-defined]
+        await pilot.pause()
+        await pilot.pause()
+        assert not app.is_running
+    assert (app.return_code, app.farewell) == (2, "none.pkl: there is no such file")
+
+
+async def test_a_crash_goes_to_the_log_not_to_the_terminal(
+    app: DragganApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(Workspace, "type_digit", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # the test driver hands it on
+        async with app.run_test(size=(80, 24)) as pilot:
+            await ready(app, pilot)
+            await pilot.press("1")
+    (log,) = tmp_path.rglob("engine.log")
+    assert "ZeroDivisionError" in log.read_text()
+    assert app.farewell is not None
+    assert str(log) in app.farewell
+    assert app.return_code == 1
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+async def test_counts_by_key(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        work = app.editor.workspace
+        await pilot.press("1", "0", "n", "3", "N", "4", "]", "2", "[")
+        assert (work.edit.seed, work.brush.size) == (12, 3)
+        await pilot.press("2", "u")
+        assert work.edit.seed == 5
+        await pilot.press("2", "ctrl+r")
+        assert work.edit.seed == 12
+        for _ in range(3):
+            await place_pair(pilot)
+        await pilot.press("2", "tab")
+        assert work.selected == 1
+        await pilot.press("shift+tab", "2", "shift+tab")
+        assert work.selected == 1
+        await pilot.press("2", "x")
+        assert (len(work.edit.pairs), status(app)) == (1, "2 pairs are deleted")
+        await pilot.press("x")
+        assert (len(work.edit.pairs), status(app)) == (0, "pair 1 is deleted")
+        await pilot.press("u", "1", "2", "full_stop")
+        start = engine.last(StartDrag)
+        assert start.max_steps == 12
+        assert work.edit.settings.max_steps == 300
+
+
+@pytest.mark.parametrize(("keys", "closes"), [(["question_mark"], "q"), (["comma"], "escape"), (["d", "d"], "")])
+async def test_whatever_comes_next_uses_the_count_up(app: DragganApp, keys: list[str], closes: str) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await place_pair(pilot)
+        *first, last = keys
+        await pilot.press(*first, "3", last)
+        assert app.editor.workspace.count == 0
+        assert app.editor.query_one(StatusLine).mode.strip("* DRAG") == ""
+        await pilot.press(*([closes] if closes else []))
+        assert app.screen is app.editor
+
+
+async def test_a_typed_count_serves_one_key(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("3", "i")
+        assert app.editor.workspace.count == 0
+        await pilot.press("1", "2")
+        assert app.editor.workspace.count == 12
+        await pilot.press("l")
+        assert app.editor.workspace.count == 0
+
+
+async def test_a_drag_of_no_steps_leaves_no_trace_in_the_history(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        before = app.editor.workspace.history
+        none = ended(app, "stopped")
+        engine.say(none.model_copy(update={"record": none.record.model_copy(update={"steps": 0}), "entry": None}))
+        await pilot.pause()
+        assert app.editor.workspace.history is before
+        assert not app.editor.workspace.dragging
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12), (20, 6)])
+async def test_the_image_fits_any_size_and_a_resize_asks_for_nothing(app: DragganApp, size: tuple[int, int]) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.resize_terminal(*size)
+        await pilot.pause()
+        assert app.editor.preview_size().height <= max(2 * size[1], 2)
+        assert sum(isinstance(command, Render) for command in engine.sent) == 1, "the image serves every size"
+        await place_pair(pilot)
+        assert app.export_screenshot()
+
+
+async def test_a_restart_takes_up_no_folder_that_this_session_has_not_written(app: DragganApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        engine.out, engine.acknowledges = tmp_path, False  # a folder that was asked for and refused
+        await place_pair(pilot)
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        await pilot.press("r")
+        await pilot.pause()
+        assert engine.resumed == [None, None]
+
+
+async def test_a_long_problem_is_shown_whole(app: DragganApp) -> None:
+    problem = (
+        "/a/path/that/is/long/model.pkl: it is not a whole file (EOFError); it is damaged or cut short: get it again"
+    )
+    async with app.run_test(size=(60, 24)) as pilot:
+        engine = await ready(app, pilot)
+        canvas, line = app.editor.query_one(Canvas), app.editor.query_one(StatusLine)
+        before = canvas.region
+        engine.say(Failed(command="load_model", message=problem))
+        await pilot.pause()
+        assert (line.region.height, line.region.bottom) == (2, 23)
+        assert [strip.text.rstrip() for strip in line.render_lines(line.size.region)] == [
+            " /a/path/that/is/long/model.pkl: it is not a whole file",
+            " (EOFError); it is damaged or cut short: get it again",
+        ]
+        assert canvas.region == before  # it stands over the picture, which does not move
+        await pilot.press("escape")
+        assert (line.region.height, line.region.bottom) == (1, 23)
+
+
+@pytest.mark.parametrize("kind", ["plain", "good", "warning"])
+async def test_a_long_message_is_shown_whole(app: DragganApp, kind: Kind) -> None:
+    async with app.run_test(size=(60, 24)) as pilot:
+        await ready(app, pilot)
+        line = app.editor.query_one(StatusLine)
+        app.editor.say("brush 3, round; handle 1 is outside the mask, where nothing may move", kind)
+        await pilot.pause()
+        assert [strip.text.rstrip() for strip in line.render_lines(line.size.region)] == [
+            " brush 3, round; handle 1 is outside the mask, where",
+            " nothing may move",
+        ]
+
+
+async def test_the_brushs_shape(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        facts = app.screen.query_one("#facts", Static)
+        await pilot.press("right_square_bracket", "right_square_bracket", "b")
+        assert str(facts.render()).endswith("brush  3 round")
+        await pilot.press("b")
+        assert str(facts.render()).endswith("brush  3 square")
+
+
+async def test_a_shape_is_outlined_painted_and_erased(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        work, line = app.editor.workspace, app.editor.query_one(StatusLine)
+        await pilot.press("v")
+        assert status(app) == "rectangle: it reaches from here to the cursor"
+        await pilot.press("6", "l", "4", "j")
+        assert line.mode.split() == ["RECTANGLE"]
+        shape = app.editor._overlay().shape
+        assert shape is not None
+        assert shape.sum() == 7 * 5
+        await pilot.press("enter")
+        assert status(app) == "shape painted: 2% of the image may move"
+        assert engine.edit.mask is not None
+        assert app.editor._overlay().mask.sum() == 7 * 5  # type: ignore[union-attr]
+        assert app.editor._overlay().shape is None
+        assert (work.edit.pairs, len(work.history.behind), line.mode) == ((), 2, "")
+        await pilot.press("v", "v")
+        assert status(app) == "ellipse: it reaches from here to the cursor"
+        await pilot.press("2", "h", "2", "k")
+        await pilot.press("backspace")
+        assert status(app) == "shape erased: 2% of the image may move"
+        assert 0 < app.editor._overlay().mask.sum() < 7 * 5  # type: ignore[union-attr]
+        await pilot.press("u", "v", "escape")
+        assert (work.shape, len(work.history.behind)) == (None, 2)
+        await pilot.press("backspace")
+        assert status(app) == "there is no shape: v starts one at the cursor"
+        await pilot.press("v", "v", "v")
+        assert status(app) == "no shape"
+        await pilot.press("2", "l", "2", "j", "v", "6", "h", "4", "k", "backspace")
+        assert status(app) == "shape erased: there is no mask, so everything may move"
+        await pilot.press("enter")
+        assert len(work.edit.pairs) == 1
+
+
+async def test_a_shape_follows_the_mouse(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("home", "pageup", "v")
+        await pilot.click(Canvas, offset=(app.editor.query_one(Canvas).size.width // 2, 3))
+        shape = app.editor._overlay().shape
+        assert shape is not None
+        assert shape[0, 0]
+        assert shape.any(axis=1).sum() == 7
+
+
+async def test_the_mask_grows_and_shrinks(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        work = app.editor.workspace
+        await pilot.press("greater_than_sign")
+        assert "no mask to grow" in status(app)
+        await pilot.press("space", "3", "greater_than_sign")
+        assert status(app) == "mask grown: 2% of the image may move"
+        cells = app.editor._overlay().mask
+        assert cells is not None
+        assert cells.any(axis=0).sum() == cells.any(axis=1).sum() == 7
+        await pilot.press("2", "less_than_sign")
+        assert status(app) == "mask shrunk: <1% of the image may move"
+        assert app.editor._overlay().mask.any(axis=0).sum() == 3  # type: ignore[union-attr]
+        assert len(work.history.behind) == 4
+        await pilot.press("9", "less_than_sign")
+        assert status(app) == "nothing would be left of the mask: c clears it"
+        await pilot.press("c", "u", "u", "u", "u")
+        assert work.edit.mask is None
+
+
+async def test_a_drag_locks_the_mask_tools(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("space", "d")
+        before = app.editor.workspace.history
+        for key in ("v", "backspace", "greater_than_sign", "less_than_sign"):
+            await pilot.press(key)
+            assert status(app) == "a drag is running: d stops it"
+        assert app.editor.workspace.history is before

@@ -1,0 +1,140 @@
+"""Exporting from the editor: what is asked of the engine, and what is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from draggan_engine.server.messages import Exported, ExportFile, Exporting, Failed
+from draggan_tui.app import DragganApp
+from draggan_tui.screens.dialogs import Question
+from draggan_tui.screens.export_prompt import ExportPrompt
+from tests.support.editing import FakeEngine, ended, place_pair, ready, status
+
+
+@pytest.fixture(autouse=True)
+def _in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def text(app: DragganApp, selector: str) -> str:
+    return str(app.screen.query_one(selector, Static).render())
+
+
+async def dragged(app: DragganApp, pilot: Pilot[None], engine: FakeEngine) -> None:
+    """A drag has led to the present image."""
+    await pilot.press("d")
+    engine.say(ended(app))
+    await pilot.pause()
+
+
+async def test_enter_on_the_suggested_name_exports_beside_the_session(app: DragganApp, tmp_path: Path) -> None:
+    (tmp_path / "draggan-out").mkdir()
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("E", "enter")
+        assert engine.last(ExportFile).path == str(tmp_path / "toy-seed5.png"), "no session yet: where it was started"
+        await place_pair(pilot)
+        await dragged(app, pilot, engine)
+        (tmp_path / "draggan-out" / "toy-seed5-drag1.png").touch()
+        await pilot.press("E")
+        assert app.screen.query_one(Input).value == "draggan-out/toy-seed5-drag1-2.png"
+        await pilot.press("enter")
+        assert app.screen is app.editor
+        assert engine.last(ExportFile).path == str(tmp_path / "draggan-out" / "toy-seed5-drag1-2.png")
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("none/a.png", "there is no directory none: create it first, or choose another"),
+        ("file/a.png", "there is no directory file: create it first, or choose another"),
+        (f"{'x' * 300}.png", "file name too long; give another path"),
+        ("~nobody-is-called-so/a.png", "there is no such user; give another path"),
+        ("/proc/a.png", "/proc"),
+    ],
+)
+async def test_a_bad_place_is_named_and_the_prompt_stays(
+    app: DragganApp, tmp_path: Path, place: str, says: str
+) -> None:
+    (tmp_path / "file").touch()
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("E")
+        app.screen.query_one(Input).value = place
+        await pilot.press("enter")
+        assert says in text(app, "#problem")
+        assert app.screen.query_one(Input).value == place
+        assert not any(isinstance(command, ExportFile) for command in engine.sent)
+
+
+@pytest.mark.parametrize("ending", [".png", ".webp", ".gif", ".mp4", ".npy", ".npz", ".safetensors"])
+async def test_each_ending_is_asked_of_the_engine(app: DragganApp, tmp_path: Path, ending: str) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await dragged(app, pilot, engine)
+        await pilot.press("E", *"nose", "full_stop", *ending[1:], "enter")
+        assert app.screen is app.editor
+        asked = engine.last(ExportFile)
+        assert (asked.path, asked.markers) == (str(tmp_path / f"nose{ending}"), False)
+        assert asked.edit == app.editor.workspace.edit
+        assert status(app) == f"exporting nose{ending} …"
+        engine.say(Exporting(done=3, total=9))
+        await pilot.pause()
+        assert status(app) == "exporting: frame 3 of 9"
+        engine.say(Exported(files=(asked.path,)))
+        await pilot.pause()
+        assert status(app) == f"saved to nose{ending}"
+        assert app.editor.folder == "draggan-out/x", "it is not the session's"
+
+
+async def test_markers_are_drawn_if_wanted(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("E")
+        assert text(app, "#markers") == "Shift-Tab [ ] handles and targets"
+        await pilot.press(*"a", "shift+tab")
+        assert text(app, "#markers") == "Shift-Tab [x] handles and targets"
+        await pilot.press("enter")
+        assert engine.last(ExportFile).markers
+        assert engine.last(ExportFile).path.endswith("/a.png"), "a picture, if nothing else is said"
+
+
+async def test_what_is_there_is_asked_about_and_other_endings_are_refused(app: DragganApp, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("mine")
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("E", *"a", "full_stop", *"jpg", "enter")
+        assert isinstance(app.screen, ExportPrompt)
+        assert "must end in .png or .webp" in str(app.screen.query_one("#problem").render())  # type: ignore[attr-defined]
+        await pilot.press("backspace", "backspace", "backspace", *"png", "enter")
+        assert isinstance(app.screen, Question)
+        await pilot.press("n")
+        assert isinstance(app.screen, ExportPrompt)
+        assert not any(isinstance(command, ExportFile) for command in engine.sent)
+        await pilot.press("enter", "y")
+        assert engine.last(ExportFile).path == str(tmp_path / "a.png")
+
+
+async def test_what_goes_wrong_is_said(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("E", *"a", "full_stop", *"gif", "enter")
+        assert text(app, "#problem") == "a.gif: no drag has led to this image, so there is no video; name a .png"
+        await pilot.press("backspace", "backspace", "backspace", *"png", "enter")
+        engine.say(Failed(command="export_file", message="a.png: the disk is full"))
+        await pilot.pause()
+        assert status(app) == "a.png: the disk is full"
+        await place_pair(pilot)
+        await pilot.press("d", "E")
+        assert app.screen is app.editor
+        assert status(app) == "a drag is running: d stops it"
+        app.editor.workspace.end_drag(None)
+        engine.alive = False
+        await pilot.press("E")
+        assert app.screen is app.editor
+        assert status(app) == "no engine: R restarts it"

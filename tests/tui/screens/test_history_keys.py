@@ -1,0 +1,497 @@
+"""Keys that go through the history and compare what is in it, in an editor whose engine is a record."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rich.console import Console
+from textual.pilot import Pilot
+from textual.widgets import OptionList
+
+from draggan_engine.core.geometry import convert
+from draggan_engine.core.history import DragPath, Entry
+from draggan_engine.server.messages import (
+    Command,
+    DragEnded,
+    DragProgress,
+    DragRead,
+    DragStarted,
+    Look,
+    Preview,
+    ReadDrag,
+    Render,
+    Save,
+    StartDrag,
+)
+from draggan_tui.app import DragganApp
+from draggan_tui.config.themes import CanvasColors
+from draggan_tui.rendering.branch_option import BranchOption, thumbnail
+from draggan_tui.rendering.palette import ColorDepth
+from draggan_tui.screens.branch_list import Branches
+from draggan_tui.screens.dialogs import Question
+from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.widgets.status_line import StatusLine
+from draggan_tui.widgets.timeline import Timeline
+from tests.support.editing import FakeEngine, editor, editor_opens, ended, place_pair, ready, shown, status
+
+SIZE = (80, 24)
+
+
+def timeline(app: DragganApp) -> str:
+    return app.editor.query_one(Timeline).render().plain.rstrip()
+
+
+def place(app: DragganApp) -> tuple[int, int | None]:
+    work = app.editor.workspace
+    return work.history.at, work.where.inner
+
+
+def mode(app: DragganApp) -> str:
+    return app.editor.query_one(StatusLine).mode
+
+
+def sent(engine: FakeEngine, kind: type[Command]) -> list[Command]:
+    return [command for command in engine.sent if isinstance(command, kind)]
+
+
+async def answer(engine: FakeEngine, pilot: Pilot[None], value: int) -> Render:
+    """The last picture that was asked for comes: all of that value."""
+    asked = engine.last(Render)
+    engine.say(Preview(request=asked.request, width=128, height=128, rgb=bytes([value]) * (128 * 128 * 3)))
+    await pilot.pause()
+    return asked
+
+
+async def drag(app: DragganApp, engine: FakeEngine, pilot: Pilot[None], value: int, steps: int = 8) -> None:
+    """A drag on what is there, of so many steps; its picture is of that value."""
+    await pilot.press("d")
+    engine.say(DragStarted(number=1 + len(app.editor.workspace.history.records)))
+    event, parent = ended(app), app.editor.workspace.history.present
+    record = event.record.model_copy(update={"steps": steps})
+    engine.say(DragEnded(record=record, entry=Entry.of_drag(parent, record)))
+    await pilot.pause()
+    assert (await answer(engine, pilot, value)).edit.latent == record.number
+
+
+def way(number: int, steps: int) -> DragRead:
+    """All of them were kept; the handle goes a pixel at each."""
+    handles = tuple(((60.0 + i, 60.0),) for i in range(steps + 1))
+    return DragRead(path=DragPath(number=number, steps=tuple(range(steps + 1)), handles=handles))
+
+
+async def after_a_drag(app: DragganApp, pilot: Pilot[None], *, read: bool = True) -> FakeEngine:
+    """A pair and a drag of eight steps: entries 0, 1, 2, -1; the pictures are black and 100."""
+    engine = await ready(app, pilot)
+    await place_pair(pilot)
+    await drag(app, engine, pilot, 100)
+    if read:
+        await pilot.press("left_parenthesis")
+        engine.say(way(1, 8))
+        await pilot.pause()
+        await pilot.press("right_parenthesis")
+    return engine
+
+
+# Going through it ---------------------------------------------------------------------------------------
+
+
+async def test_the_way_of_a_drag_is_read_once_and_then_gone(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await after_a_drag(app, pilot, read=False)
+        assert timeline(app) == "╺··┝1━━━━━◆"
+        await pilot.press("left_parenthesis", "3", "left_parenthesis")
+        assert place(app) == (-1, None)
+        assert sent(engine, ReadDrag) == [ReadDrag(number=1)]
+        engine.say(way(1, 8))
+        await pilot.pause()
+        assert (place(app), mode(app)) == ((-1, 4), ""), "both presses, with the count"
+        assert timeline(app).startswith("╺··┝1━◆━━━┥  ")
+        assert timeline(app).endswith("  drag 1 4/8")
+        await pilot.press("2", "right_parenthesis")
+        assert place(app) == (-1, 6)
+        await pilot.press("9", "left_parenthesis")
+        assert (place(app), timeline(app)) == ((0, None), "◆··┝1━━━━━┥")
+        await pilot.press("left_parenthesis")
+        assert status(app) == "this is where the history begins"
+        await pilot.press("2", "0", "right_parenthesis", "right_parenthesis")
+        assert status(app) == "this is the end of the history"
+        assert len(sent(engine, ReadDrag)) == 1
+
+
+async def test_the_picture_of_each_step_is_asked_for_once(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await after_a_drag(app, pilot)
+        pictures = [int(shown(app)[0, 0, 0])]
+        for step in (7, 6, 5):
+            await pilot.press("left_parenthesis")
+            if step == 7:  # it was asked for when the way was read, and has not come
+                assert engine.last(Render).edit.step == 7
+            asked = await answer(engine, pilot, step)
+            assert (asked.edit.latent, asked.edit.step) == (1, step)
+            pictures.append(int(shown(app)[0, 0, 0]))
+        assert pictures == [100, 7, 6, 5]
+        asked_so_far = len(sent(engine, Render))
+        for expected in (6, 7, 100):
+            await pilot.press("right_parenthesis")
+            assert (shown(app) == expected).all()
+        await pilot.press("3", "left_parenthesis")
+        assert (shown(app) == 5).all()
+        assert len(sent(engine, Render)) == asked_so_far
+        assert app.editor.workspace.drawn.pairs[0].handle == (65, 60), "where the handle was then"
+
+
+async def test_zooming_asks_for_nothing(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await after_a_drag(app, pilot)
+        asked = len(sent(engine, Render))
+        await pilot.press("3", "plus", "u", "9", "plus", "z", "o")
+        assert len(sent(engine, Render)) == asked
+
+
+async def test_a_change_within_a_drag_begins_a_branch(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await after_a_drag(app, pilot)
+        await pilot.press("5", "left_parenthesis", "w")
+        saved = engine.last(Save)
+        assert [(entry.id, entry.parent, entry.edit.step) for entry in saved.entries] == [(3, 2, 3), (4, 3, 3)]
+        assert saved.at == 4
+        assert engine.edit == app.editor.workspace.edit
+        assert timeline(app).startswith("╺··┝1━┥◆ "), "the steps to where it began are its own too"
+        assert timeline(app).endswith(" 2 branches")
+        await pilot.press("u", "u")
+        assert place(app) == (2, None)
+        await pilot.press("9", "ctrl+r")
+        assert place(app) == (4, None)
+
+
+async def test_a_pair_is_drawn_with_the_mouse_within_a_drag(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await after_a_drag(app, pilot)
+        await pilot.press("3", "left_parenthesis")
+        await pilot.mouse_down(Canvas, offset=(16, 3))
+        await pilot.hover(Canvas, offset=(20, 5))
+        assert len(app.editor.workspace.drawn.pairs) == 2
+        await pilot.mouse_up(Canvas, offset=(20, 5))
+        await pilot.pause()
+        assert status(app) == "pair 2 is set"
+        assert (len(app.editor.workspace.edit.pairs), app.editor.workspace.edit.step) == (2, 5)
+
+
+async def test_a_drag_from_within_a_drag(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await after_a_drag(app, pilot)
+        await pilot.press("3", "left_parenthesis", "d")
+        assert isinstance(engine.sent[-1], StartDrag)
+        assert (engine.edit.latent, engine.edit.step) == (1, 5)
+        engine.say(ended(app))
+        await pilot.pause()
+        record = app.editor.workspace.history.records[-1]
+        assert (record.number, app.editor.workspace.edit.latent, app.editor.workspace.edit.step) == (2, 2, None)
+
+
+async def test_counts_of_undo_and_redo(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await after_a_drag(app, pilot)
+        await pilot.press("w", "w", "3", "u")
+        assert (place(app), timeline(app)) == ((2, None), "╺·◆┝1━━━━━┥··")
+        await pilot.press("2", "ctrl+r")
+        assert place(app) == (3, None)
+        await pilot.press("9", "9", "u", "u")
+        assert (place(app), status(app)) == ((0, None), "there is nothing to undo")
+        await pilot.press("9", "9", "ctrl+r", "ctrl+r")
+        assert (place(app), status(app)) == ((4, None), "there is nothing to redo")
+        await pilot.press("5", "left_parenthesis")
+        assert place(app) == (-1, 5)
+        await pilot.press("2", "ctrl+r")
+        assert place(app) == (3, None), "to the drag's end, and one on"
+
+
+async def test_from_drag_to_drag(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await after_a_drag(app, pilot)
+        await pilot.press("4", "l", "t")
+        await drag(app, engine, pilot, 200)
+        for where in (3, -1, 2):  # where the second began, the end of the first, where that began
+            await pilot.press("left_curly_bracket")
+            assert place(app) == (where, None)
+        await pilot.press("left_curly_bracket")
+        assert (place(app), status(app)) == ((2, None), "there is no drag further back")
+        await pilot.press("3", "right_curly_bracket")
+        assert place(app) == (-2, None)
+        assert (shown(app) == 200).all()
+        assert sent(engine, ReadDrag) == [ReadDrag(number=1)], "the ends of drags are known"
+        await pilot.press("right_curly_bracket")
+        assert status(app) == "there is no drag further on"
+
+
+async def test_back_from_a_branch_into_the_drag_that_it_began_in(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await after_a_drag(app, pilot)
+        await pilot.press("5", "left_parenthesis", "w", "u")
+        assert (place(app), app.editor.workspace.edit.step) == ((3, None), 3)
+        await pilot.press("left_parenthesis")
+        assert (place(app), app.editor.workspace.edit.step) == ((3, 2), 2)
+        await pilot.press("2", "left_parenthesis")
+        assert place(app) == (2, None)
+        await pilot.press("3", "right_parenthesis")
+        assert place(app) == (3, None), "and on along the branch"
+        await pilot.press("right_parenthesis")
+        assert place(app) == (4, None)
+
+
+async def test_undo_and_redo_say_what(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await after_a_drag(app, pilot)
+        for keys, said in (
+            (("u",), "undone: drag 1, 8 steps"),
+            (("u",), "undone: pair 1"),
+            (("2", "ctrl+r"), "redone: 2 changes"),
+        ):
+            await pilot.press(*keys)
+            assert status(app) == said
+
+
+async def test_an_engine_that_goes_while_a_drag_is_read(app: DragganApp) -> None:
+    """What is known is gone through; afterwards it is read again."""
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await after_a_drag(app, pilot, read=False)
+        await pilot.press("left_parenthesis")
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        assert isinstance(app.screen, Question)
+        await pilot.press("escape", "left_parenthesis")
+        assert place(app) == (2, None), "the drag as a whole"
+        await pilot.press("ctrl+r", "R")
+        await pilot.pause()
+        await pilot.press("left_parenthesis")
+        assert sent(engine, ReadDrag) == [ReadDrag(number=1)] * 2
+        engine.say(way(1, 8))
+        await pilot.pause()
+        assert place(app) == (-1, 7)
+
+
+async def test_a_drag_whose_way_was_not_kept_is_one_step(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await after_a_drag(app, pilot, read=False)
+        await pilot.press("left_parenthesis")
+        engine.say(DragRead(path=DragPath(number=1, steps=(), handles=())))
+        await pilot.pause()
+        assert place(app) == (2, None)
+        await pilot.press("right_parenthesis")
+        assert place(app) == (-1, None)
+
+
+async def test_while_a_drag_runs_one_stays(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await after_a_drag(app, pilot, read=False)
+        await pilot.press("4", "l", "t", "d")
+        for key in ("left_parenthesis", "left_curly_bracket", "u", "B"):
+            await pilot.press(key)
+            assert status(app) == "a drag is running: d stops it"
+        assert app.screen is app.editor
+        assert sent(engine, ReadDrag) == []
+
+
+# Branches -----------------------------------------------------------------------------------------------
+
+
+def options(app: DragganApp) -> list[str]:
+    """The lines of each branch, without its image."""
+    assert isinstance(app.screen, Branches)
+    prompts = [option.prompt for option in app.screen.query_one(OptionList).options]
+    return [" / ".join(prompt.lines) if isinstance(prompt, BranchOption) else str(prompt) for prompt in prompts]
+
+
+async def test_branches_are_listed_gone_to_and_compared_with(app: DragganApp) -> None:
+    async with app.run_test(size=(40, 12)) as pilot:
+        engine = await after_a_drag(app, pilot)
+        await pilot.press("u", "w")
+        await pilot.press("B")
+        assert options(app) == ["▸ settings changed, before any drag", "  drag 1, 8 steps"]
+        await pilot.press("j", "enter")
+        await pilot.pause()
+        assert (app.screen, place(app)) == (app.editor, (-1, None))
+        assert (shown(app) == 100).all()
+        assert engine.last(Save).at == -1
+        await pilot.press("B")
+        assert options(app) == ["  settings changed, before any drag", "▸ drag 1, 8 steps"]
+        await pilot.press("k", "c")
+        await pilot.pause()
+        assert app.editor.workspace.reference == 3
+        assert status(app).endswith("(against settings changed, before any drag)")
+        assert (mode(app), place(app)) == ("SPLIT", (-1, None))
+        await pilot.press("B")
+        assert options(app) == ["  settings changed, before any drag, compared with", "▸ drag 1, 8 steps"]
+        await pilot.press("o")
+        await pilot.pause()
+        assert app.editor.workspace.reference is None
+        assert not status(app).endswith(")")
+        await pilot.press("B", "escape")
+        assert (app.screen, place(app)) == (app.editor, (-1, None))
+
+
+async def test_branches_show_their_images_and_fetch_one_at_a_time_those_that_are_not_there(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await after_a_drag(app, pilot)
+        for _ in range(2):
+            await pilot.press("u", "n")
+        app.editor.pictures.clear()
+        await answer(engine, pilot, 7)  # of the seed that is to be seen
+        before = len(sent(engine, Render))
+        await pilot.press("B")
+        await pilot.pause()
+        screen = app.screen
+        assert isinstance(screen, Branches)
+        assert options(app)[0] == "▸ seed 6 /   before any drag"
+        assert (len(sent(engine, Render)) - before, screen.missing_image() is not None) == (1, True)
+        await answer(engine, pilot, 200)
+        prompts = [option.prompt for option in screen.query_one(OptionList).options]
+        assert all(isinstance(prompt, BranchOption) and prompt.cells is not None for prompt in prompts)
+        assert (len(sent(engine, Render)) - before, screen.missing_image()) == (1, None)
+        await pilot.resize_terminal(40, 12)
+        await pilot.pause()
+        assert options(app)[0] == "▸ seed 6, before any drag"
+
+
+@pytest.mark.parametrize("depth", ["truecolor", "256", "16", "none"])
+def test_a_thumbnail_stands_before_the_words_of_its_branch(depth: ColorDepth) -> None:
+    image = np.zeros((32, 64, 3), np.uint8)
+    image[:, 32:] = 255
+    cells = thumbnail(image, 4, depth, CanvasColors(), (255, 255, 255), (0, 0, 0))
+    assert (cells.rows, cells.columns) == (4, 8)
+    console = Console(width=24, color_system=None)
+    option = BranchOption(["▸ drag 1, 8 steps, and more", "  after drag 3"], 4, cells, depth)
+    lines = [line[8:].rstrip() for line in "".join(segment.text for segment in console.render(option)).splitlines()]
+    assert lines == ["  ▸ drag 1, 8 s…", "    after drag 3", "", ""]
+    waiting = BranchOption(["  seed 6"], 4, None, depth)
+    text = "".join(segment.text for segment in console.render(waiting))
+    assert text.splitlines()[0].rstrip() == f"{' ' * 12}seed 6"
+
+
+async def test_the_picture_of_another_branch_is_fetched_to_compare(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await after_a_drag(app, pilot)
+        await pilot.press("u", "n")  # the seed's picture has not come when one leaves it again
+        await pilot.press("B", "j", "enter")
+        await pilot.pause()
+        assert place(app) == (-1, None)
+        await pilot.press("B", "k", "c")
+        await pilot.pause()
+        assert engine.last(Render).edit.seed == 6
+        assert (shown(app) == 100).all(), "what there is, as long as there is nothing to compare"
+        await answer(engine, pilot, 50)
+        assert set(np.unique(shown(app)[:, :3])) == {50}
+        assert set(np.unique(shown(app)[:, -3:])) == {100}
+
+
+# Before and after ---------------------------------------------------------------------------------------
+
+
+async def test_before_split_and_difference(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await after_a_drag(app, pilot)
+        asked = len(sent(engine, Render))
+        await pilot.press("o")
+        assert (mode(app), status(app), shown(app).max()) == ("BEFORE", "the image before", 0)
+        await pilot.press("o")
+        assert (mode(app), status(app), shown(app).min()) == ("", "the image as it is now", 100)
+        await pilot.press("percent_sign")
+        assert (mode(app), np.unique(shown(app)).tolist()) == ("DIFFERENCE", [255])
+        await pilot.press("vertical_line")
+        assert mode(app) == "SPLIT"
+        for keys in (("4", "h"), ("home",), ("9", "l")):
+            await pilot.press(*keys)
+            cursor, picture = app.editor.workspace.cursor, shown(app)
+            assert cursor is not None
+            column = convert(cursor, app.editor.workspace.picture, app.editor.grid())[0]
+            edge = round(column + 0.5)
+            assert (picture[:, :edge] == 0).all()
+            assert (picture[:, edge + 1 :] == 100).all()
+        await pilot.press("vertical_line")
+        assert (mode(app), len(sent(engine, Render))) == ("", asked), "both pictures were there"
+
+
+async def test_a_drags_result_comes_with_its_end(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        asked = len(sent(engine, Render))
+        image = Preview(request=0, width=128, height=128, rgb=bytes([31]) * (128 * 128 * 3))
+        engine.say(ended(app).model_copy(update={"image": image}))
+        await pilot.pause()
+        assert (shown(app) == 31).all()
+        assert len(sent(engine, Render)) == asked, "it need not be asked for"
+        await pilot.press("u", "ctrl+r")
+        assert (shown(app) == 31).all()
+
+
+async def test_comparing_while_a_drag_runs(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d", "vertical_line")
+        engine.say(DragStarted(number=1))
+        view = engine.last(Look)
+        assert (view.width, view.height) == (128, 128), "what is compared is the full image"
+        engine.say(Preview(request=0, width=42, height=42, rgb=bytes([5]) * (42 * 42 * 3)))
+        await pilot.pause()
+        assert (shown(app) == 5).all(), "a smaller image is compared with nothing"
+        engine.say(Preview(request=0, width=128, height=128, rgb=bytes([77]) * (128 * 128 * 3)))
+        await pilot.pause()
+        assert mode(app) == "SPLIT DRAG"
+        assert (shown(app)[:, 0] == 0).all()
+        assert (shown(app)[:, -1] == 77).all()
+        await pilot.press("end")
+        assert (shown(app)[:, 38] == 0).all(), "the split follows the cursor"
+        await pilot.press("percent_sign")
+        assert (shown(app) == 231).all()
+        engine.say(
+            DragProgress(step=1, max_steps=9, loss=1, mean_distance=1, handles=((66.0, 63.0),), steps_per_second=1)
+        )
+        await pilot.pause()
+        assert app.editor.workspace.drawn.pairs[0].handle == (66, 63)
+
+
+async def test_a_running_drag_is_compared_with_a_picture_that_must_be_fetched(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("n")
+        await answer(engine, pilot, 9)
+        await pilot.press("u", "d")
+        app.editor.workspace.compare_with(3)
+        app.editor.pictures.clear()
+        asked = len(sent(engine, Render))
+        await pilot.press("o")
+        assert len(sent(engine, Render)) == asked + 1
+        assert (await answer(engine, pilot, 9)).edit.seed == 6
+        assert (shown(app) == 9).all()
+        await pilot.press("o", "l")
+        assert len(sent(engine, Render)) == asked + 1, "the drag's own pictures come by themselves"
+
+
+async def test_without_a_model_there_is_nothing_to_compare(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await editor_opens(app, pilot)
+        await pilot.press("o")
+        assert (status(app), mode(app)) == ("the model is still loading", "")
+
+
+@pytest.mark.usefixtures("fake_engine")
+async def test_it_is_all_there_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = editor()
+    async with app.run_test(size=SIZE) as pilot:
+        await after_a_drag(app, pilot)
+        await pilot.press("u", "w", "B")
+        await pilot.pause()
+        text = app.export_screenshot()
+        for words in ("settings&#160;changed", "drag&#160;1,&#160;8&#160;steps", "goes&#160;there"):
+            assert words in text
+        await pilot.press("escape", "vertical_line")
+        text = app.export_screenshot()
+        assert "SPLIT" in text
+        assert "2&#160;branches" in text
+        assert "◆" in text

@@ -1,0 +1,208 @@
+"""What is on the screen at which size, and what the keys `p` and `P` hide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from draggan_engine.server.messages import DragProgress, DragStarted, Preview, Render
+from draggan_tui.app import DragganApp
+from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.widgets.companion import NO_DRAG, NO_HANDLE, Companion, companion_width
+from draggan_tui.widgets.inspector import Inspector
+from draggan_tui.widgets.key_line import KeyLine
+from draggan_tui.widgets.loupe import Loupe
+from draggan_tui.widgets.start_image import StartImage
+from draggan_tui.widgets.status_line import StatusLine
+from draggan_tui.widgets.timeline import Timeline
+from tests.support.editing import ended, place_pair, ready, status
+
+PARTS = {
+    "canvas": Canvas, "brief": "#brief", "timeline": Timeline, "companion": Companion, "side panel": Inspector,
+    "status": StatusLine, "keys": KeyLine, "sentence": "#too-small",
+}  # fmt: skip
+ALWAYS = {"canvas", "timeline", "status", "keys"}
+
+
+def parts(app: DragganApp) -> set[str]:
+    """What has a place on the screen."""
+    return {name for name, selector in PARTS.items() if app.editor.query_one(selector).region.area}  # type: ignore[call-overload]
+
+
+async def resize(pilot: Pilot[None], columns: int, rows: int) -> None:
+    await pilot.resize_terminal(columns, rows)
+    await pilot.pause()
+    await pilot.pause()
+
+
+async def test_without_a_side_panel_the_status_line_tells_how_far_a_drag_is(app: DragganApp) -> None:
+    async with app.run_test(size=(59, 20)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        engine.say(DragStarted(number=1))
+        engine.say(
+            DragProgress(step=1, max_steps=300, loss=0.5, mean_distance=9, handles=((66.0, 63.0),), steps_per_second=4)
+        )
+        engine.say(Preview(request=0, width=1, height=1, rgb=bytes(3)))
+        await pilot.pause()
+        line = app.editor.query_one(StatusLine)
+        assert (line.message, line.next_step) == ("", "1/300  9.0 px to go  – left")
+        engine.say(ended(app))
+        await pilot.pause()
+        assert line.next_step == ""
+
+
+SIZES = [
+    (29, 24, {"sentence"}),
+    (80, 9, {"sentence"}),
+    (30, 10, ALWAYS),
+    (40, 12, ALWAYS),
+    (40, 24, ALWAYS | {"brief"}),
+    (59, 20, ALWAYS | {"brief"}),
+    (60, 20, ALWAYS | {"side panel"}),
+    (80, 24, ALWAYS | {"side panel"}),
+    (120, 40, ALWAYS | {"side panel"}),
+    (159, 48, ALWAYS | {"side panel"}),
+    (160, 48, ALWAYS | {"side panel", "companion"}),
+    (200, 60, ALWAYS | {"side panel", "companion"}),
+]
+
+
+@pytest.mark.parametrize(("columns", "rows", "expected"), SIZES)
+async def test_what_is_shown_at_each_size(app: DragganApp, columns: int, rows: int, expected: set[str]) -> None:
+    async with app.run_test(size=(columns, rows)) as pilot:
+        await ready(app, pilot)
+        await pilot.pause()
+        assert parts(app) == expected
+
+
+async def test_a_resize_in_any_direction_gives_what_a_start_at_that_size_gives(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await place_pair(pilot)
+        for columns, rows, expected in (*SIZES, *reversed(SIZES), SIZES[0], SIZES[-1], SIZES[4]):
+            await resize(pilot, columns, rows)
+            assert parts(app) == expected, (columns, rows)
+            if "canvas" in expected:
+                assert app.editor.view.room == app.editor.query_one(Canvas).room
+
+
+async def test_too_small_says_what_is_needed_and_quits_as_ever(app: DragganApp) -> None:
+    async with app.run_test(size=(29, 9)) as pilot:
+        await ready(app, pilot)
+        assert "at least 30×10" in str(app.editor.query_one("#too-small", Static).render())
+        await pilot.press("q")
+        await pilot.pause()
+        assert not app.is_running
+    assert app.return_code == 0
+
+
+async def test_p_hides_the_panels_and_brings_them_back(app: DragganApp) -> None:
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(app, pilot)
+        width = app.editor.query_one(Canvas).size.width
+        await pilot.press("p")
+        await pilot.pause()
+        assert parts(app) == ALWAYS
+        assert app.editor.query_one(Canvas).size.width == 160
+        await pilot.press("p")
+        await pilot.pause()
+        assert parts(app) == ALWAYS | {"side panel", "companion"}
+        assert app.editor.query_one(Canvas).size.width == width
+
+
+async def test_p_says_so_where_there_is_no_room(app: DragganApp) -> None:
+    async with app.run_test(size=(50, 20)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("p")
+        assert status(app) == "the side panel needs a terminal of at least 60 columns"
+        await resize(pilot, 80, 24)
+        assert "side panel" in parts(app), "it was not hidden"
+
+
+async def test_shift_p_leaves_only_the_image_and_messages(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("P")
+        await pilot.pause()
+        assert parts(app) == {"canvas", "status"}
+        assert status(app) == "only the image is shown: P shows the rest again"
+        await pilot.press("l")
+        await pilot.pause()
+        assert parts(app) == {"canvas"}
+        assert app.editor.query_one(Canvas).size == (80, 24)
+        await pilot.press("x")
+        await pilot.pause()
+        assert parts(app) == {"canvas", "status"}
+        assert status(app) == "there is no pair: Enter places a handle"
+        assert app.editor.query_one(StatusLine).region.bottom == 24
+        await pilot.press("l")
+        await pilot.pause()
+        assert parts(app) == {"canvas"}
+        await pilot.press("P")
+        await pilot.pause()
+        assert parts(app) == ALWAYS | {"side panel"}
+
+
+# Wide -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "image_columns", "width"), [(160, 90, 38), (160, 120, 34), (200, 114, 54), (300, 114, 62)]
+)
+def test_the_companion_takes_what_the_image_leaves(columns: int, image_columns: int, width: int) -> None:
+    assert companion_width(columns, image_columns, 32) == width
+
+
+async def test_the_companion_shows_before_and_the_handle(app: DragganApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DragganApp, "_depth", lambda _: "truecolor")
+    async with app.run_test(size=(160, 48)) as pilot:
+        engine = await ready(app, pilot, rgb=np.full((128, 128, 3), 50, np.uint8))
+        companion = app.editor.query_one(Companion)
+        titles = [str(title.render()) for title in companion.query(".title").results(Static)]
+        assert titles == [NO_DRAG, NO_HANDLE]
+        await place_pair(pilot)
+        await pilot.pause()
+        loupe, start_image = companion.query_one(Loupe), companion.query_one(StartImage)
+        assert loupe.size.height > 20 and not start_image.region
+        assert not app.editor.query_one("Inspector Loupe").region, "not twice"
+        await pilot.press("d")
+        engine.say(ended(app))
+        await pilot.pause()
+        request = engine.last(Render).request
+        rgb = np.full((128, 128, 3), 200, np.uint8)
+        engine.say(Preview(request=request, width=128, height=128, rgb=rgb.tobytes()))
+        await pilot.pause()
+        await pilot.pause()
+        titles = [str(title.render()) for title in companion.query(".title").results(Static)]
+        assert titles[0] == "before" and titles[1].startswith("handle 1  ")
+        cells = start_image.cells()
+        assert cells is not None and (cells.fg == 50).all(), "the image that the drag started from"
+        assert start_image.size.height == start_image.size.width // 2, "no higher than the image"
+        await pilot.press("u")
+        await pilot.pause()
+        assert not start_image.region, "there is no other image than the present one"
+
+
+# Messages ---------------------------------------------------------------------------------------------
+
+
+async def test_a_message_lives_until_the_next_command(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("x")
+        message = status(app)
+        assert message.startswith("there is no pair")
+        await pilot.press("f12", "a")
+        assert status(app) == message, "these keys do nothing"
+        await pilot.press("l")
+        assert status(app) == ""
+        await pilot.press("x")
+        await pilot.click(Canvas, offset=(20, 10))
+        assert status(app) == "", "the mouse gives commands too"
+        await pilot.press("x")
+        await pilot.press("4")
+        assert (status(app), app.editor.query_one(StatusLine).mode) == ("", "4")

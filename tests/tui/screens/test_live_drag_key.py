@@ -1,0 +1,255 @@
+"""The drag that is led by hand, at the keys: `D`."""
+
+from __future__ import annotations
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from draggan_engine.core.geometry import Point
+from draggan_engine.core.history import DraggedPair, Entry
+from draggan_engine.server.messages import (
+    DragEnded,
+    DragProgress,
+    DragStarted,
+    Failed,
+    Lead,
+    Look,
+    Preview,
+    Save,
+    StartDrag,
+    StopDrag,
+)
+from draggan_tui.app import DragganApp
+from draggan_tui.screens.dialogs import Question
+from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.widgets.status_line import StatusLine
+from tests.support.editing import FakeEngine, ended, place_pair, ready, shown, status
+
+SIZE = (80, 24)
+
+
+def mode(app: DragganApp) -> str:
+    return app.editor.query_one(StatusLine).mode
+
+
+def leads(engine: FakeEngine) -> list[Point | None]:
+    return [command.target for command in engine.sent if isinstance(command, Lead)]
+
+
+def cursor(app: DragganApp) -> Point:
+    found = app.editor.workspace.cursor
+    assert found is not None
+    return found
+
+
+async def led(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
+    """The first pair is in the hand."""
+    engine = await ready(app, pilot)
+    await place_pair(pilot)
+    await pilot.press("D")
+    engine.say(DragStarted(number=1))
+    await pilot.pause()
+    return engine
+
+
+async def say_progress(engine: FakeEngine, pilot: Pilot[None], handle: Point, step: int = 1) -> None:
+    engine.say(
+        DragProgress(step=step, max_steps=None, loss=0.5, mean_distance=2, handles=(handle,), steps_per_second=4)
+    )
+    await pilot.pause()
+
+
+def live_end(app: DragganApp, target: Point, final: Point, steps: int = 12) -> DragEnded:
+    """The end of a drag whose first pair was led to `target`."""
+    parent, event = app.editor.workspace.history.present, ended(app)
+    handle = parent.edit.pairs[0].handle
+    pair = DraggedPair(handle=handle, target=target, final=final, distance=1)
+    record = event.record.model_copy(update={"live": 0, "steps": steps, "pairs": (pair,)})
+    return DragEnded(record=record, entry=Entry.of_drag(parent, record))
+
+
+async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await led(app, pilot)
+        work = app.editor.workspace
+        before = work.edit
+        handle = before.pairs[0].handle
+        assert [type(command) for command in engine.sent[-3:]] == [Save, StartDrag, Lead]
+        start = engine.last(StartDrag)
+        assert (start.live, start.max_steps, start.width) == (0, None, 42)
+        assert leads(engine) == [handle], "the cursor is on the handle that it leads"
+        assert (cursor(app), mode(app)) == (handle, "LIVE")
+        assert status(app) == "move the cursor: the image follows it"
+
+        await pilot.press("l", "1", "2", "l", "j")
+        assert len(leads(engine)) == 4, "one for each key, not for each cell"
+        assert leads(engine)[-1] == cursor(app) == work.drawn.pairs[0].target
+        await say_progress(engine, pilot, (70.0, 64.0))
+        assert work.drawn.pairs[0].handle == (70, 64)
+        lines = str(app.screen.query_one("#drag", Static).render()).splitlines()
+        assert [line.split() for line in lines[:3]] == [["drag", "1", "·", "live", "1"], [30 * "─"], ["4.0", "steps/s"]]
+        target = cursor(app)
+        await pilot.press("enter")
+        assert leads(engine)[-2:] == [target, None]
+        assert mode(app) == "DRAG"
+        assert status(app) == "let go: the drag ends when the handle is at rest"
+        await pilot.press("9", "h")
+        assert leads(engine)[-1] is None, "the cursor is free again"
+        assert work.drawn.pairs[0].target == target
+
+        engine.say(live_end(app, target, (80, 66)))
+        await pilot.pause()
+        assert (mode(app), work.lead) == ("", None)
+        assert status(app).startswith("drag 1 reached its target: 12 steps")
+        pair = work.edit.pairs[0]
+        assert (pair.handle, pair.target, work.edit.latent) == ((80, 66), target, 1)
+        entries = len(work.history.entries)
+        await pilot.press("u")
+        assert work.edit == before
+        await pilot.press("ctrl+r")
+        assert (work.edit.latent, len(work.history.entries)) == (1, entries)
+
+
+@pytest.mark.parametrize("key", ["enter", "D", "escape"])
+async def test_keys_that_let_go(app: DragganApp, key: str) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await led(app, pilot)
+        await pilot.press("5", "k", key)
+        assert leads(engine)[-2:] == [cursor(app), None]
+        assert (mode(app), app.editor.workspace.dragging) == ("DRAG", True)
+        assert len(app.editor.workspace.edit.pairs) == 1
+        await pilot.press("D")
+        assert status(app) == "a drag is running: d stops it"
+        assert len([command for command in engine.sent if isinstance(command, StartDrag)]) == 1
+
+
+async def test_d_stops_it_at_once(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await led(app, pilot)
+        await pilot.press("l", "d")
+        assert isinstance(engine.sent[-1], StopDrag)
+        engine.say(live_end(app, cursor(app), (66, 64)))
+        await pilot.pause()
+        assert (mode(app), app.editor.workspace.edit.latent) == ("", 1)
+
+
+async def test_a_hand_that_did_not_move_leaves_nothing(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await led(app, pilot)
+        before = app.editor.workspace.history
+        await pilot.press("D")
+        record = live_end(app, cursor(app), cursor(app)).record.model_copy(update={"steps": 0})
+        engine.say(DragEnded(record=record, entry=None))
+        await pilot.pause()
+        assert app.editor.workspace.history is before
+        assert mode(app) == ""
+
+
+async def test_what_can_be_led(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("D")
+        assert status(app) == "there is no pair: Enter places a handle"
+        await pilot.press("enter", "5", "l", "D")  # a handle that has no target yet
+        assert engine.last(StartDrag).live == 0
+        engine.say(live_end(app, (70, 70), (69, 70)))
+        await pilot.pause()
+        pair = app.editor.workspace.edit.pairs[0]
+        assert (pair.handle, pair.target) == ((69, 70), (70, 70))
+        await pilot.press("e", "D")  # a disabled one
+        assert app.editor.workspace.lead == (69, 70)
+        assert leads(engine)[-1] == (69, 70)
+
+
+async def test_while_a_handle_is_led_nothing_else_changes(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await led(app, pilot)
+        history, known = app.editor.workspace.history, len(leads(engine))
+        for key in ("u", "n", "x", "t", "space", "c", "w", "g", "Y", "left_parenthesis", "B", "M"):
+            await pilot.press(key)
+            assert status(app) == "a drag is running: d stops it", key
+        await pilot.press("tab")
+        assert status(app) == "a live drag is running: D lets the handle go"
+        assert (app.editor.workspace.history, len(leads(engine))) == (history, known)
+        assert app.screen is app.editor
+
+
+async def test_zoom_and_pan_while_it_is_led(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await led(app, pilot)
+        known = len(leads(engine))
+        await pilot.press("3", "plus")
+        looks = [command for command in engine.sent if isinstance(command, Look)]
+        assert (len(looks), looks[-1].width, len(leads(engine))) == (1, app.editor.preview_size().width, known)
+        size = app.editor.preview_size()
+        engine.say(
+            Preview(request=0, width=size.width, height=size.height, rgb=bytes([9]) * (size.width * size.height * 3))
+        )
+        await pilot.pause()
+        assert shown(app).shape == (size.height, size.width, 3)
+        origin = app.editor.view.origin
+        await pilot.press("end", "pagedown")
+        assert app.editor.view.origin != origin, "the view goes along"
+        corner = cursor(app)
+        assert leads(engine)[-1] == corner == pytest.approx((127, 127), abs=0.5)
+        await pilot.press("z")
+        assert engine.last(Look).width == 42
+        assert leads(engine)[-1] == corner
+        await pilot.press("colon", *"30,40", "enter")
+        await pilot.pause()
+        assert leads(engine)[-1] == cursor(app) == (30, 40), "typed places lead too"
+
+
+async def test_the_mouse_leads_too(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await led(app, pilot)
+        await pilot.mouse_down(Canvas, offset=(20, 5))
+        places = [cursor(app)]
+        for offset in ((22, 6), (24, 7)):
+            await pilot.hover(Canvas, offset=offset)
+            places.append(cursor(app))
+        await pilot.mouse_up(Canvas, offset=(24, 7))
+        await pilot.pause()
+        assert len(set(places)) == 3
+        assert leads(engine)[-3:] == places
+        assert (mode(app), len(app.editor.workspace.edit.pairs)) == ("LIVE", 1)
+
+
+async def test_the_pen_is_lifted(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("m", "D", "5", "l")
+        share = app.editor.workspace.edit.mask
+        assert (mode(app), share) == ("LIVE", engine.edit.mask)
+        await pilot.press("5", "l")
+        assert app.editor.workspace.edit.mask == share
+
+
+async def test_a_drag_that_cannot_begin_is_over(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await led(app, pilot)
+        engine.say(Failed(command="start_drag", message="out of memory"))
+        await pilot.pause()
+        assert (mode(app), status(app)) == ("", "out of memory")
+        known = len(leads(engine))
+        await pilot.press("l")
+        assert len(leads(engine)) == known
+        await pilot.press("D", "j")
+        assert leads(engine)[-1] == cursor(app)
+
+
+async def test_an_engine_that_goes_takes_the_hand_off(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await led(app, pilot)
+        await pilot.press("9", "l")
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        assert isinstance(app.screen, Question)
+        await pilot.press("escape")
+        assert (mode(app), app.editor.workspace.lead) == ("", None)
+        await pilot.press("D")
+        assert status(app) == "no engine: R restarts it"
+        assert app.editor.workspace.drawn == app.editor.workspace.edit

@@ -1,0 +1,234 @@
+"""Masks from and to files, and the prompt that asks for their paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from draggan_engine.core.edit import Mask
+from draggan_engine.server.messages import Failed, LoadMask, MaskLoaded, MaskSaved, SaveMask
+from draggan_tui.app import DragganApp
+from draggan_tui.screens.dialogs import Question
+from draggan_tui.screens.mask_prompt import MaskPrompt
+from draggan_tui.screens.path_prompt import complete
+from tests.support.editing import FakeEngine, place_pair, ready, status
+from tests.tui.screens.test_burst import burst, until
+
+HALF = Mask.from_array(np.repeat(np.arange(128) < 64, 128).reshape(128, 128).astype(np.uint8))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the editor is started."""
+    for name in ("head.png", "head-2.png", "mask ears.png", ".hidden.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "masks" / "deep").mkdir(parents=True)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "mine.png").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+def text(app: DragganApp, selector: str) -> str:
+    return str(app.screen.query_one(selector, Static).render())
+
+
+async def asked(app: DragganApp, pilot: Pilot[None], path: str, engine: FakeEngine) -> FakeEngine:
+    """The prompt with a path in it, after Enter."""
+    app.screen.query_one(Input).value = path
+    await pilot.press("enter")
+    await pilot.pause()
+    return engine
+
+
+# Completion -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed", "names"),
+    [
+        ("", "", ["head-2.png", "head.png", "home/", "mask ears.png", "masks/"]),
+        ("he", "head", ["head-2.png", "head.png"]),
+        ("head.", "head.png", ["head.png"]),
+        ("mask", "mask", ["mask ears.png", "masks/"]),
+        ("masks", "masks/", ["masks/"]),
+        ("masks/", "masks/deep/", ["deep/"]),
+        (".", ".hidden.png", [".hidden.png"]),
+        ("./ma", "./mask", ["mask ears.png", "masks/"]),
+        ("masks/..", "masks/../", []),
+        ("~", "~/", []),
+        ("~/m", "~/mine.png", ["mine.png"]),
+        ("none", "none", []),
+        ("none/", "none/", []),
+        ("head.png/x", "head.png/x", []),
+        ("~nobody-is-called-so/x", "~nobody-is-called-so/x", []),
+    ],
+)
+def test_completion(typed: str, completed: str, names: list[str]) -> None:
+    assert complete(typed) == (completed, names)
+
+
+def test_completion_of_an_absolute_path(folder: Path) -> None:
+    assert complete(f"{folder}/masks/d") == (f"{folder}/masks/deep/", ["deep/"])
+
+
+async def test_tab_completes_and_lists(app: DragganApp, folder: Path) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("f", "h", "tab")
+        assert app.screen.query_one(Input).value == "h"
+        assert text(app, "#names") == "head-2.png  head.png  home/"
+        await pilot.press("e", "tab", "full_stop")
+        assert text(app, "#names") == ""
+        await pilot.press("tab", "enter")
+        assert engine.last(LoadMask).path == "head.png"
+        for number in range(20):
+            (folder / f"z{number:02}").touch()
+        app.screen.query_one(Input).value = "z"
+        await pilot.press("tab")
+        assert text(app, "#names").endswith("z11  … 8 more")
+
+
+async def test_keys_typed_ahead_are_completed_in_their_order(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        burst(app, "f", "m", "a", "tab", "s", "tab", "d", "tab", "x", "enter")
+        await until(lambda: isinstance(engine.sent[-1], LoadMask))
+        assert engine.last(LoadMask).path == "masks/deep/x"
+
+
+# Loading ----------------------------------------------------------------------------------------------
+
+
+async def test_loading_is_one_entry(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("space", "f")
+        assert isinstance(app.screen, MaskPrompt)
+        await asked(app, pilot, "~/mine.png", engine)
+        path = engine.last(LoadMask).path
+        assert path == str(Path.home() / "mine.png")
+        engine.say(MaskLoaded(path=path, mask=HALF, resized=False))
+        await pilot.pause()
+        assert app.screen is app.editor
+        assert status(app) == "mask loaded: 50% of the image may move"
+        assert app.editor.workspace.edit.mask == HALF
+        assert engine.edit.mask == HALF
+        assert len(app.editor.workspace.history.behind) == 3
+        await pilot.press("u")
+        assert app.editor.workspace.edit.mask not in (HALF, None)
+        await pilot.press("f")
+        await asked(app, pilot, "x.png", engine)
+        engine.say(MaskLoaded(path="x.png", mask=HALF, resized=True))
+        await pilot.pause()
+        assert status(app) == "mask loaded, resized to 128×128: 50% of the image may move"
+
+
+async def test_what_cannot_be_loaded_is_said_and_the_prompt_stays(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("f", "enter")
+        assert engine.sent.count(LoadMask(path="")) == 0
+        await asked(app, pilot, "head.png", engine)
+        engine.say(Failed(command="load_mask", message="mask head.png: it is all zero"))
+        await pilot.pause()
+        assert isinstance(app.screen, MaskPrompt)
+        assert text(app, "#problem") == "mask head.png: it is all zero"
+        await pilot.press("x")
+        assert text(app, "#problem") == ""
+        await asked(app, pilot, "~nobody-is-called-so/x", engine)
+        assert text(app, "#problem") == "~nobody-is-called-so/x: there is no such user; give another path"
+        engine.alive = False
+        await asked(app, pilot, "head.png", engine)
+        assert text(app, "#problem") == "no engine: Esc closes this, then R restarts it"
+        await pilot.press("escape")
+        assert app.screen is app.editor
+        assert app.editor.workspace.edit.mask is None
+
+
+async def test_an_answer_that_nobody_waits_for(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("f")
+        await asked(app, pilot, "a.png", engine)
+        await pilot.press("escape", "f")
+        await asked(app, pilot, "b.png", engine)
+        engine.say(MaskLoaded(path="a.png", mask=HALF, resized=False))
+        await pilot.pause()
+        assert isinstance(app.screen, MaskPrompt)
+        await pilot.press("escape")
+        engine.say(MaskLoaded(path="b.png", mask=HALF, resized=False))
+        engine.say(Failed(command="load_mask", message="mask c.png: it cannot be read"))
+        await pilot.pause()
+        assert app.editor.workspace.edit.mask is None
+        assert status(app) == "mask c.png: it cannot be read"
+
+
+async def test_no_mask_is_loaded_during_a_drag(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d", "f")
+        assert app.screen is app.editor
+        assert status(app) == "a drag is running: d stops it"
+
+
+# Saving -----------------------------------------------------------------------------------------------
+
+
+async def test_saving(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("F")
+        assert status(app) == "no mask to save: paint one first (m, or Space)"
+        await pilot.press("space", "F")
+        await asked(app, pilot, "masks/new", engine)
+        assert engine.last(SaveMask) == SaveMask(path="masks/new.png", mask=app.editor.workspace.edit.mask)
+        assert isinstance(app.screen, MaskPrompt)
+        engine.say(Failed(command="save_mask", message="masks/new.png: it could not be written"))
+        await pilot.pause()
+        assert text(app, "#problem") == "masks/new.png: it could not be written"
+        await pilot.press("enter")
+        engine.say(MaskSaved(path="masks/new.png"))
+        await pilot.pause()
+        assert app.screen is app.editor
+        assert status(app) == "mask saved: masks/new.png"
+        assert len(app.editor.workspace.history.behind) == 2
+
+
+async def test_a_file_that_is_there_is_asked_about(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("space", "F")
+        await asked(app, pilot, "head", engine)
+        assert isinstance(app.screen, Question)
+        assert app.screen.text == "head.png already exists."
+        await pilot.press("n")
+        assert isinstance(app.screen, MaskPrompt)
+        assert not any(isinstance(command, SaveMask) for command in engine.sent)
+        await pilot.press("enter", "y")
+        assert engine.last(SaveMask).path == "head.png"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("masks", "masks is a directory: add the name of a file"),
+        ("masks/", "masks is a directory: add the name of a file"),
+        ("new/", "new is a directory: add the name of a file"),
+        ("~", "is a directory: add the name of a file"),
+        ("mask.jpg", "mask.jpg: the name must end in .png"),
+    ],
+)
+async def test_where_no_mask_can_be_written(app: DragganApp, path: str, says: str) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("space", "F")
+        await asked(app, pilot, path, engine)
+        assert text(app, "#problem").endswith(says)
+        assert not any(isinstance(command, SaveMask) for command in engine.sent)

@@ -1,0 +1,410 @@
+"""Another model from inside the editor, classes, and a latent that was given."""
+
+from __future__ import annotations
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, OptionList, Static
+
+from draggan_engine.core.history import History
+from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.server.messages import (
+    Failed,
+    ListModels,
+    Loading,
+    LoadModel,
+    ModelLoaded,
+    ModelsListed,
+    Preview,
+    Render,
+    Save,
+    Saved,
+    StartDrag,
+)
+from draggan_tui.app import DragganApp
+from draggan_tui.editor.history_cursor import Place
+from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.widgets.dialog_box import DialogBox
+from tests.support.editing import INFO, FakeEngine, editor_opens, ended, place_pair, ready, status
+
+ENTRIES = (
+    ModelEntry(name="toy", origin="bundled", path="/b/toy.safetensors", bytes=4_409_308),
+    ModelEntry(name="ffhq", origin="own", path="/m/ffhq.pkl", bytes=364_000_000),
+    ModelEntry(name="cars", origin="own", path="/m/cars.pkl", bytes=35_000),
+)
+OTHER = INFO.model_copy(
+    update={"name": "ffhq", "width": 64, "height": 32, "psi": 0.5, "classes": 3,
+            "settings": INFO.settings.model_copy(update={"r1": 7})}
+)  # fmt: skip
+CLASSES = INFO.model_copy(update={"classes": 10})
+
+
+async def pick(pilot: Pilot[None], engine: FakeEngine, *keys: str) -> None:
+    """Opens the picker, lists the models, and presses the keys."""
+    await pilot.press("M")
+    assert isinstance(engine.sent[-1], ListModels)
+    engine.say(ModelsListed(models=ENTRIES))
+    await pilot.pause()
+    await pilot.press(*keys)
+    await pilot.pause()
+
+
+def problem(app: DragganApp) -> str:
+    """What the picker says below its field."""
+    return str(app.screen.query_one("#problem", Static).render())
+
+
+def asked(engine: FakeEngine) -> list[str]:
+    return [command.spec for command in engine.sent if isinstance(command, LoadModel)]
+
+
+async def test_the_list_says_what_there_is(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine)
+        names = app.screen.query_one(OptionList)
+        assert [str(option.prompt).rstrip() for option in names.options] == [
+            "● toy   bundled  4.4 MB",
+            "  ffhq  own      364 MB",
+            "  cars  own       35 kB",
+        ]
+        assert names.highlighted == 0
+        await pilot.press("enter")
+        assert app.screen is app.editor
+        assert (status(app), asked(engine)) == ("toy is open already", [])
+
+
+@pytest.mark.parametrize(
+    ("keys", "spec"),
+    [
+        (("down", "enter"), "ffhq"),
+        (("j", "j", "enter"), "cars"),
+        (("j", "j", "k", "enter"), "ffhq"),
+        (("slash", *"jk", "slash", *"m.pkl", "enter"), "jk/m.pkl"),
+        (("tab", *"cars", "enter"), "cars"),
+        (("slash", "slash", "x", "tab", "j", "enter"), "ffhq"),
+    ],
+)
+async def test_choosing(app: DragganApp, keys: tuple[str, ...], spec: str) -> None:
+    keys = tuple("full_stop" if key == "." else key for key in keys)
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine, *keys)
+        assert asked(engine) == [spec]
+        engine.say(ModelLoaded(spec=spec, info=OTHER, device="cpu"))
+        await pilot.pause()
+        assert app.screen is app.editor
+
+
+@pytest.mark.parametrize("keys", [("escape",), ("j", "slash", "x", "escape"), ("slash", "enter", "escape")])
+async def test_escape_leaves_all_as_it_is(app: DragganApp, keys: tuple[str, ...]) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine, *keys)
+        assert app.screen is app.editor
+        assert asked(engine) == []
+        await pilot.press("enter")
+        assert len(app.editor.workspace.edit.pairs) == 1
+
+
+async def test_while_a_typed_model_loads_the_picker_says_so_and_takes_no_other(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine, "slash", *"bad", "enter", "enter")
+        assert asked(engine) == ["bad"]
+        assert problem(app) == "loading bad …"
+        engine.say(Loading(what="reading", done=120_000_000, total=364_000_000))
+        await pilot.pause()
+        assert problem(app) == status(app) == "loading bad: reading 120/364 MB"
+        engine.say(Failed(command="load_model", message="bad: it is empty"))
+        await pilot.pause()
+        assert problem(app) == "bad: it is empty"
+        await pilot.press("x", "enter")
+        assert asked(engine) == ["bad", "badx"]
+
+
+@pytest.mark.parametrize("typed", ["toy", "/b/toy.safetensors"])
+async def test_the_present_model_typed_is_not_loaded_again(app: DragganApp, typed: str) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine, "slash")
+        app.screen.query_one(Input).value = typed
+        await pilot.press("enter")
+        assert (problem(app), asked(engine)) == ("toy is open already", [])
+
+
+async def test_a_model_is_named_by_its_name_not_its_path(app: DragganApp) -> None:
+    copy = ModelEntry(name="ffhq", origin="cached", format="nvidia", path="/c/0123abcd.safetensors", bytes=9)
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("M")
+        assert str(app.screen.query_one(DialogBox).border_title) == "Models · now toy"
+        engine.say(ModelsListed(models=(copy,)))
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert (asked(engine), status(app)) == (["/c/0123abcd.safetensors"], "loading ffhq …")
+        engine.say(Failed(command="load_model", message="it is empty"))
+        await pilot.pause()
+        assert status(app) == "it is empty"
+        await pilot.press("M", "slash", "slash", *"c", "slash", *"cars", "full_stop", *"pkl", "enter")
+        await pilot.pause()
+        assert problem(app) == "loading cars …"
+
+
+async def test_another_model_is_another_session(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("space", "n")
+        assert not app.editor.workspace.unsaved
+        await pick(pilot, engine, "j", "enter")
+        engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
+        await pilot.pause()
+        work = app.editor.workspace
+        assert (work.edit.model, work.edit.seed, work.edit.psi, work.edit.settings.r1) == ("ffhq", 6, 0.5, 7)
+        assert (work.edit.pairs, work.edit.mask, len(work.history.entries), work.cursor) == ((), None, 1, (31.5, 15.5))
+        assert (work.revision, work.unsaved, app.editor.folder) == (0, False, None)
+        assert status(app) == "opened ffhq; the earlier session is saved in draggan-out/x"
+        assert "ffhq" in app.screen.query_one(Canvas).render().plain  # until its picture is there
+        request = engine.last(Render)
+        assert request.edit == work.edit
+        engine.say(Preview(request=request.request, width=48, height=24, rgb=bytes(48 * 24 * 3)))
+        await pilot.pause()
+        assert app.editor.seen is not None
+        await place_pair(pilot)
+        save = engine.last(Save)
+        assert (save.revision, engine.edit.model, len(engine.edit.pairs)) == (2, "ffhq", 1)
+        await pilot.press("d")
+        assert engine.sent[-1] is engine.last(StartDrag)
+        # The engine goes; the one that comes takes up this session, not the earlier one.
+        engine.say(ended(app))
+        await pilot.pause()
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        await pilot.press("r")
+        engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
+        await pilot.pause()
+        assert status(app) == "the engine is running again"
+        assert app.editor.workspace.edit.latent == 1
+
+
+async def test_without_anything_saved_no_folder_is_named(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine, "j", "enter")
+        engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
+        await pilot.pause()
+        assert status(app) == "opened ffhq"
+
+
+async def test_a_model_that_cannot_be_had_changes_nothing(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        before = app.editor.workspace.history
+        await pick(pilot, engine, "slash", "x", "enter")
+        app.editor.pictures.clear()
+        await pilot.resize_terminal(100, 30)  # no image is asked for while the model may change
+        renders = [command for command in engine.sent if isinstance(command, Render)]
+        engine.say(Failed(command="load_model", message="'x': there is no such model or file"))
+        await pilot.pause()
+        assert problem(app) == "'x': there is no such model or file"
+        assert app.screen.query_one(Input).value == "x", "it can be mended"
+        await pilot.press("escape")
+        assert app.screen is app.editor
+        assert app.editor.workspace.history is before
+        assert engine.last(Render).request == renders[-1].request + 1
+        await pilot.press("u", "d")
+        assert status(app).startswith("nothing to drag")
+        await pilot.press("ctrl+r", "d")
+        assert app.editor.workspace.dragging
+        assert engine.edit == before.edit
+
+
+async def test_while_a_model_loads_only_the_cursor_moves(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("l", "enter", "m")  # a handle that waits for its target, and the pen down
+        await pick(pilot, engine, "j", "enter")
+        work = app.editor.workspace
+        before, cursor, sent = work.history, work.cursor, len(engine.sent)
+        for key in (
+            "enter",
+            "t",
+            "x",
+            "m",
+            "space",
+            "i",
+            "c",
+            "d",
+            "full_stop",
+            "w",
+            "n",
+            "N",
+            "C",
+            "V",
+            "u",
+            "s",
+            "M",
+        ):
+            await pilot.press(key)
+            assert status(app) == "a model is loading: wait until it is open", key
+        await pilot.press("escape", "comma", "4", "l", "J")
+        assert app.screen is app.editor
+        assert work.history is before
+        assert work.cursor != cursor
+        assert len(engine.sent) == sent
+
+
+async def test_what_is_not_on_disk_is_written_first(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        engine.acknowledges = False
+        await place_pair(pilot)
+        revision = app.editor.workspace.revision
+        engine.say(Failed(command="save", message="full", revision=revision))
+        await pilot.press("escape")  # the prompt for another directory
+        await pick(pilot, engine, "j", "enter")
+        assert engine.last(Save).revision == revision  # once more
+        assert asked(engine) == []
+        engine.say(Saved(revision=revision, folder="draggan-out/x"))
+        await pilot.pause(0.2)
+        assert asked(engine) == ["ffhq"]
+
+
+async def test_what_cannot_be_written_keeps_the_model(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        engine.acknowledges = False
+        await place_pair(pilot)
+        await pick(pilot, engine, "j", "enter")
+        await pilot.pause(1.5)
+        assert status(app) == "the model stays, because the last changes are not on disk yet: s saves them"
+        assert asked(engine) == []
+        engine.acknowledges = True
+        await pilot.press("s")
+        await pilot.pause()
+        assert not app.editor.workspace.unsaved
+
+
+async def test_no_other_model_during_a_drag_or_without_an_engine(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("M")
+        assert status(app) == "the model is still loading"
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d", "M")
+        assert app.screen is app.editor
+        assert status(app) == "a drag is running: d stops it"
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        await pilot.press("escape", "M")
+        assert status(app) == "no engine: R restarts it"
+        await pilot.press("R", "M")
+        assert status(app) == "the engine is starting"
+
+
+async def test_an_engine_that_dies_while_it_loads_leaves_the_session(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        edit = app.editor.workspace.edit
+        await pick(pilot, engine, "j", "enter")
+        engine.alive = False
+        engine.lose()
+        await pilot.pause()
+        await pilot.press("r")
+        engine.say(ModelLoaded(spec="toy", info=INFO, device="cpu"))
+        await pilot.pause()
+        assert (app.editor.workspace.edit, engine.resumed[-1]) == (edit, "draggan-out/x")
+        await pilot.press("d")
+        assert app.editor.workspace.dragging
+
+
+async def test_what_the_engine_reads_is_said(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(app, pilot)
+        engine: FakeEngine = app.engine  # type: ignore[assignment]
+        engine.say(Loading(what="reading", done=120_000_000, total=364_000_000))
+        await pilot.pause(0.2)
+        line, bar = app.screen.query_one(Canvas).render().plain.splitlines()
+        assert line[1:] == " toy  reading 120/364 MB"
+        assert bar == "━━━━━━━─────────────────"
+        engine.say(Loading(what="building", done=0, total=1))
+        await pilot.pause(0.2)
+        assert app.screen.query_one(Canvas).render().plain[1:] == " toy  building"
+        await ready(app, pilot)
+        await pick(pilot, engine, "j", "enter")
+        assert status(app) == "loading ffhq …"
+        engine.say(Loading(what="reading", done=120_000_000, total=364_000_000))
+        await pilot.pause()
+        assert status(app) == "loading ffhq: reading 120/364 MB"
+
+
+async def test_classes(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot, CLASSES)
+        facts = app.screen.query_one("#session-facts", Static)
+        assert " class  0 of 0…9" in str(facts.render())
+        await pilot.press("C")
+        assert engine.last(Render).edit.label == 1
+        await pilot.press("5", "C")
+        assert engine.last(Render).edit.label == 6
+        await pilot.press("V", "8", "V")
+        assert engine.last(Render).edit.label == 7
+        assert "class  7 of 0…9" in str(facts.render())
+        assert not any(isinstance(command, Save) for command in engine.sent)  # looking is no change
+        await pilot.press("u")
+        assert app.editor.workspace.edit.label == 5
+
+
+async def test_no_classes(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        for key in "CV":
+            await pilot.press("3", key)
+            assert status(app) == "toy has no classes"
+            assert (app.editor.workspace.edit.label, app.editor.workspace.count) == (0, 0)
+
+
+@pytest.mark.parametrize(("classes", "message"), [
+    (0, "--class 12: toy has no classes; leave it out"),
+    (10, "--class 12: toy has the classes 0 to 9; give one of them"),
+])  # fmt: skip
+async def test_a_class_that_the_model_does_not_have_ends_the_editor(
+    app: DragganApp, classes: int, message: str
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(app, pilot)
+        work = app.editor.workspace
+        work.where = Place(History.of(work.edit.model_copy(update={"label": 12})))
+        info = INFO.model_copy(update={"classes": classes})
+        app.engine.say(ModelLoaded(spec="toy", info=info, device="cpu"))  # type: ignore[attr-defined]
+        await pilot.pause()
+        await pilot.pause()
+        assert not app.is_running
+    assert (app.return_code, app.farewell) == (2, message)
+
+
+@pytest.mark.parametrize("keys", [("n",), ("N",), ("C",), ("comma", "up", "up", *"0.5", "enter")])
+async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: DragganApp, keys: tuple[str, ...]) -> None:
+    keys = tuple("full_stop" if key == "." else key for key in keys)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await editor_opens(app, pilot)
+        work = app.editor.workspace
+        work.where = Place(History.of(work.edit.model_copy(update={"given": True})))
+        app.editor.given = "pivot.pt"
+        engine = await ready(app, pilot, CLASSES)
+        facts = app.screen.query_one("#session-facts", Static)
+        assert engine.last(Render).edit.given
+        assert "  seed  from pivot.pt" in str(facts.render())
+        await pilot.press(*keys)
+        await pilot.pause()
+        assert not engine.last(Render).edit.given
+        assert "pivot" not in str(facts.render())
+        await pilot.press("u")
+        assert app.editor.workspace.edit.given

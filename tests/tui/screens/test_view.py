@@ -1,0 +1,456 @@
+"""Zoom, pan, typed places, readout and loupe, in the editor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from textual import events
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Size
+from draggan_engine.server.messages import DragProgress, DragStarted, ModelLoaded, Preview, Render, Shown, StartDrag
+from draggan_tui.app import DragganApp
+from draggan_tui.config.themes import CanvasColors, load
+from draggan_tui.editor.viewport import Viewport
+from draggan_tui.rendering.loupe import loupe, loupe_view
+from draggan_tui.rendering.palette import ColorDepth, palette
+from draggan_tui.rendering.strip import CellStrip
+from draggan_tui.screens.goto_prompt import Goto, read_place
+from draggan_tui.widgets.canvas import Canvas
+from draggan_tui.widgets.inspector import Inspector
+from draggan_tui.widgets.loupe import Loupe
+from tests.support.editing import INFO, place_pair, ready, status
+
+SIZES = [(80, 24), (160, 50)]
+
+
+def picture(width: int, height: int) -> np.ndarray:
+    """Each pixel says where it is."""
+    rows, columns = np.indices((height, width))
+    return np.stack([columns, rows, np.full_like(rows, 7)], axis=-1).astype(np.uint8)
+
+
+def facts(app: DragganApp, row: int) -> str:
+    return str(app.editor.query_one("#facts", Static).render()).splitlines()[row]
+
+
+def cursor_cell(app: DragganApp) -> tuple[int, int]:
+    """Where the cursor is in the window."""
+    cursor = app.editor._overlay().cursor
+    assert cursor is not None
+    return cursor
+
+
+# Keys -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_zooming_by_keys_keeps_the_cursor_at_its_place(app: DragganApp, size: tuple[int, int]) -> None:
+    async with app.run_test(size=size) as pilot:
+        await ready(app, pilot)
+        canvas = app.editor.query_one(Canvas)
+        cursor = app.editor.workspace.cursor
+        assert cursor is not None
+        fit, place = app.editor.view.grid, app.editor.view.place(cursor)
+        ratios = []
+        for key in ("plus", "equals_sign", "3", "plus", "9", "9", "plus"):
+            await pilot.press(key)
+            ratios.append(app.editor.view.ratio)
+            view = app.editor.view
+            assert view.place(cursor) == place
+            assert (view.room, app.editor.workspace.cursor) == (canvas.room, cursor)
+        assert ratios[-1] == "8:1"
+        assert app.editor.view.grid == Size(1024, 1024)
+        await pilot.press("minus")
+        assert app.editor.view.ratio == "6:1"
+        await pilot.press("2", "minus")
+        assert app.editor.view.ratio == "3:1"
+        await pilot.press("z")
+        assert (app.editor.view.ratio, app.editor.view.grid) == ("", fit)
+        assert app.editor.view.place(cursor) == place
+        await pilot.press("minus")
+        assert app.editor.view.ratio == ""
+        assert app.editor.workspace.revision == 0
+        assert app.editor.preview_size() == fit
+
+
+async def test_zooming_in_and_out_shows_the_same_cells_again_and_asks_for_nothing(app: DragganApp) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot, rgb=noise)
+        canvas = app.editor.query_one(Canvas)
+        before = canvas.cells()
+        assert before is not None
+        await pilot.press("4", "plus", "4", "0", "l", "L", "end", "pagedown", "9", "plus", "z", *"HHHHHH", *"KKKKKK")
+        await pilot.press("colon", *"63.5,63.5", "enter")
+        after = canvas.cells()
+        assert after is not None
+        assert not after.changed(before).any()
+        assert sum(isinstance(command, Render) for command in engine.sent) == 1
+
+
+async def test_eight_to_one_moves_by_an_eighth_of_a_pixel_and_the_view_goes_along(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        work = app.editor.workspace
+        await pilot.press("9", "9", "plus")
+        assert work.cursor == (63.5, 63.5)
+        await pilot.press("l")
+        assert work.cursor == (63.5625, 63.5), "the first step goes to the middle of a screen pixel"
+        await pilot.press("l")
+        assert work.cursor == (63.6875, 63.5)
+        origin, width = app.editor.view.origin, app.editor.view.window.width
+        across = cursor_cell(app)[0]
+        await pilot.press(*str(width - 6 - across), "l")
+        assert app.editor.view.origin == origin
+        assert cursor_cell(app)[0] == width - 6
+        await pilot.press("l")
+        assert app.editor.view.origin == (origin[0] + 1, origin[1])
+        assert cursor_cell(app)[0] == width - 6
+        await pilot.press("end", "pageup")
+        assert app.editor.view.origin == (1024 - width, 0)
+        assert cursor_cell(app) == (width - 1, 0)
+        assert work.cursor == (127.4375, -0.4375)
+        await pilot.press("home", "pagedown")
+        assert (app.editor.view.origin[0], app.editor.view.window.bottom) == (0, 1024)
+
+
+@pytest.mark.parametrize("size", [*SIZES, (30, 8), (33, 3)])
+async def test_the_cursor_is_always_in_view(app: DragganApp, size: tuple[int, int]) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        keys = ["5", "plus", "L", "4", "J", "minus", "end", "6", "plus", "pageup", "K", "2", "minus", "home"]
+        for key in keys:
+            await pilot.press(key)
+            column, row = cursor_cell(app)
+            window = app.editor.view.window
+            assert 0 <= column < window.width and 0 <= row < window.height
+        await pilot.resize_terminal(*size)
+        await pilot.pause()
+        column, row = cursor_cell(app)
+        window = app.editor.view.window
+        assert 0 <= column < window.width and 0 <= row < window.height
+        assert app.editor.view.room == app.editor.query_one(Canvas).room
+        assert app.export_screenshot()
+
+
+async def test_a_selected_point_far_off_comes_to_the_middle(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("9", "9", "plus", "home", "pageup")
+        assert app.editor.view.origin == (0, 0)
+        await pilot.press("tab")
+        view = app.editor.view
+        assert cursor_cell(app) == (view.window.width // 2, view.window.height // 2)
+        pair = app.editor._overlay().pairs[0]
+        assert pair.handle == cursor_cell(app), "the sign is where the cursor is"
+        assert pair.target is not None
+        assert pair.target[0] - pair.handle[0] == pytest.approx(8 * 3.5 * 128 / 42, abs=2)
+
+
+async def test_placing_and_painting_at_eight_to_one(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        work = app.editor.workspace
+        await pilot.press("9", "9", "plus", "l", "j", "enter")
+        assert work.edit.pairs[0].handle == (63.5625, 63.5625)
+        await pilot.press("space")
+        assert work.edit.mask is not None
+        assert np.argwhere(work.edit.mask.to_array()).tolist() == [[64, 64]], "one pixel of the picture"
+        shown = app.editor._overlay().mask
+        window = app.editor.view.window
+        assert shown is not None
+        assert shown.shape == (window.height, window.width)
+        assert shown.sum() == 64
+        await pilot.press("m", "1", "6", "l", "m")
+        assert np.argwhere(work.edit.mask.to_array()).tolist() == [[64, 64], [64, 65], [64, 66]]
+        assert len(work.history.behind) - 1 == 3
+        await pilot.press("z")
+        assert app.editor._overlay().mask.shape == (42, 42)  # type: ignore[union-attr]
+
+
+async def test_a_drags_picture_is_acknowledged_when_it_has_been_painted(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        for number in (1, 2):
+            engine.say(Preview(request=0, width=128, height=128, rgb=picture(128, 128).tobytes()))
+            while sum(isinstance(command, Shown) for command in engine.sent) < number:
+                await pilot.pause()
+            assert sum(isinstance(command, Shown) for command in engine.sent) == number
+
+
+async def test_zoom_and_pan_during_a_drag(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("4", "plus", "d")
+        start = engine.last(StartDrag)
+        assert (start.width, start.height) == (128, 128)
+        engine.say(DragStarted(number=1))
+        progress = DragProgress(
+            step=1, max_steps=300, loss=0.5, mean_distance=9.0, handles=((66.0, 63.0),), steps_per_second=4.0
+        )
+        engine.say(progress)
+        engine.say(Preview(request=0, width=128, height=128, rgb=picture(128, 128).tobytes()))
+        await pilot.press("3", "plus", "5", "h", "J")
+        engine.say(progress.model_copy(update={"step": 2, "handles": ((67.0, 63.0),)}))
+        await pilot.pause()
+        view, marks = app.editor.view, app.editor._overlay().pairs
+        assert view.ratio == "3:1"
+        column, row = view.pixel((67.0, 63.0))
+        assert marks[0].handle == (column - view.origin[0], row - view.origin[1])
+        assert app.editor.workspace.dragging
+        assert facts(app, 2) == "  zoom  3:1"
+
+
+async def test_another_model_begins_with_the_whole_picture(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pilot.press("5", "plus")
+        app.editor.workspace.begin_loading("other")
+        engine.say(ModelLoaded(spec="other", info=INFO.model_copy(update={"width": 64}), device="cpu"))
+        await pilot.pause()
+        rgb = bytes(64 * 128 * 3)
+        engine.say(Preview(request=engine.last(Render).request, width=64, height=128, rgb=rgb))
+        await pilot.pause()
+        assert (app.editor.view.ratio, app.editor.view.picture) == ("", Size(64, 128))
+
+
+async def test_before_the_model_is_there_nothing_zooms(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        for key in ("plus", "minus", "z", "colon"):
+            await pilot.press(key)
+            assert status(app) == "the model is still loading"
+        assert app.screen is app.editor
+        await ready(app, pilot)
+        assert status(app) == ""  # it would no longer be true
+
+
+# Wheel ------------------------------------------------------------------------------------------------
+
+
+async def turn(pilot: Pilot[None], x: int, y: int, kind: type[events.MouseEvent] = events.MouseScrollUp) -> None:
+    pilot.app.screen._forward_event(kind(None, x, y, 0, 0, 0, False, False, False, x, y))
+    await pilot.pause()
+    await pilot.pause()
+
+
+async def test_the_wheel_zooms_about_the_pointer_and_the_cursor_comes_along(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        work = app.editor.workspace
+        for ratio in ("3:8", "1:2", "3:4", "1:1", "3:2", "2:1", "3:1", "4:1", "6:1", "8:1", "8:1"):
+            (left, top), (column, row) = app.editor.view.corner, app.editor.view.origin
+            under = app.editor.view.point((20 - left + column, 20 - top + row))
+            await turn(pilot, 20, 10)
+            view = app.editor.view
+            assert view.ratio == ratio
+            assert max(abs(place - 20) for place in view.place(under)) <= 1
+            assert work.cursor is not None
+            assert view.nearest_shown(work.cursor) == work.cursor, "it is in view"
+        assert work.cursor != (63.5, 63.5)
+        for _ in range(12):
+            await turn(pilot, 20, 10, events.MouseScrollDown)
+        assert (app.editor.view.ratio, work.revision) == ("", 0)
+
+
+# Typed places -----------------------------------------------------------------------------------------
+
+
+async def test_a_typed_place_is_gone_to(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        work = app.editor.workspace
+        await pilot.press("9", "9", "plus", "colon", *"12.25,100", "enter")
+        assert (app.screen, work.cursor) == (app.editor, (12.25, 100.0))
+        assert facts(app, 0) == "cursor   12.2  100.0"
+        assert cursor_cell(app) == (app.editor.view.window.width // 2, app.editor.view.window.height // 2)
+        await pilot.press("2", "colon", "plus", *"3 -2.5", "enter")
+        assert (work.cursor, work.count) == ((15.25, 97.5), 0)
+        await pilot.press("enter")
+        assert work.edit.pairs[0].handle == (15.25, 97.5)
+
+
+async def test_a_bad_place_is_said_and_escape_leaves(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        before = app.editor.workspace.cursor
+        await pilot.press("colon", *"3;4", "enter")
+        assert isinstance(app.screen, Goto)
+        problem = app.screen.query_one("#problem", Static)
+        assert str(problem.render()) == "must be two numbers: x,y, or from here +3,-2"
+        await pilot.press(*(["backspace"] * 2), *",999")
+        assert str(problem.render()) == ""
+        await pilot.press("enter")
+        assert str(problem.render()) == "outside the image: x goes from 0 to 127, y from 0 to 127"
+        assert app.screen.query_one(Input).value == "3,999"
+        await pilot.press("escape")
+        assert (app.screen, app.editor.workspace.cursor) == (app.editor, before)
+
+
+@pytest.mark.parametrize(
+    ("text", "point"),
+    [
+        ("1,2", (1, 2)),
+        (" 12.5   30 ", (12.5, 30)),
+        ("3. , .5", (3, 0.5)),
+        ("+3,-2", (13, 18)),
+        ("-2.5 7", (7.5, 7)),
+        ("+0,+0", (10, 20)),
+        ("63.5,-20.5", (63.5, -0.5)),
+    ],
+)
+def test_places_as_they_are_typed(text: str, point: tuple[float, float]) -> None:
+    assert read_place(text, (10, 20), Size(64, 32)) == point
+
+
+@pytest.mark.parametrize("text", ["", "7", "1,2,3", "a,b", "nan,1", "1e1,2", "1,,2", "--1,2", "1;2", "٣,٤", "1_0,2"])
+def test_what_is_no_place(text: str) -> None:
+    with pytest.raises(EditError, match="two numbers"):
+        read_place(text, (10, 20), Size(64, 32))
+
+
+@pytest.mark.parametrize("text", ["64,0", "0,32", "-11,0", "0 +99"])
+def test_places_outside(text: str) -> None:
+    with pytest.raises(EditError, match="outside the image: x goes from 0 to 63, y from 0 to 31"):
+        read_place(text, (10, 20), Size(64, 32))
+
+
+@given(st.floats(0, 63), st.floats(0, 31))
+def test_any_place_can_be_typed(x: float, y: float) -> None:
+    assert read_place(f"{x:.6f},{y:.6f}", (0, 0), Size(64, 32)) == pytest.approx((x, y), abs=1e-6)
+
+
+# Readout ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_readout(app: DragganApp, size: tuple[int, int]) -> None:
+    async with app.run_test(size=size) as pilot:
+        await ready(app, pilot, rgb=picture(128, 128))
+        assert [facts(app, row) for row in (1, 2)] == ["colour     #3f3f07", "  zoom  whole image"]
+        await pilot.press("9", "plus")
+        assert [facts(app, row) for row in (1, 2)] == ["colour     #3f3f07", f"  zoom  {app.editor.view.ratio}"]
+        await pilot.press("colon", *"20,30", "enter")
+        assert [facts(app, row) for row in (0, 1)] == ["cursor   20.0   30.0", "colour     #141e07"]
+
+
+async def test_all_is_to_be_seen_in_24_rows(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot, INFO.model_copy(update={"classes": 10}))
+        await place_pair(pilot)
+        await pilot.press("plus", "d")
+        engine.say(DragStarted(number=1))
+        await pilot.pause()
+        inspector = app.editor.query_one(Inspector)
+        assert inspector.query_one("#pairs").region.height >= 3
+        assert inspector.query_one("#drag").region.bottom <= inspector.region.bottom
+        assert inspector.query_one("#pairs").region.y > inspector.query_one("#facts").region.bottom - 1
+        assert not inspector.query_one(Loupe).region
+        assert "zoom" in app.export_screenshot()
+
+
+# Loupe ------------------------------------------------------------------------------------------------
+
+
+async def test_the_loupe_shows_the_selected_handle_where_there_is_room(app: DragganApp) -> None:
+    async with app.run_test(size=(120, 50)) as pilot:
+        engine = await ready(app, pilot, rgb=picture(94, 94))
+        lens, title = app.editor.query_one("Inspector Loupe", Loupe), app.editor.query_one("#loupe-title", Static)
+        assert not lens.region
+        await pilot.press("colon", *"20.25,30", "enter", "enter")
+        assert lens.size == (30, 8)
+        assert str(title.render()) == "handle 1  20.25  30.00"
+        middle = lens.render_line(4)
+        await pilot.press("2", "0", "l")
+        assert str(title.render()) == "handle 1  20.25  30.00", "it does not follow the cursor"
+        assert lens.render_line(4) is not None and list(lens.render_line(4)) == list(middle)
+        await pilot.press("enter", "tab")
+        assert str(title.render()) == "handle 1  20.25  30.00"
+        await pilot.press("d")
+        engine.say(DragStarted(number=1))
+        engine.say(
+            DragProgress(
+                step=1, max_steps=9, loss=0.5, mean_distance=9.0, handles=((66.0, 63.0),), steps_per_second=4.0
+            )
+        )
+        rgb = picture(94, 94)
+        engine.say(Preview(request=0, width=94, height=94, rgb=rgb.tobytes()))
+        await pilot.pause()
+        assert str(title.render()) == "handle 1  66.00  63.00", "where it is now"
+        assert list(lens.render_line(4)) != list(middle)
+        await pilot.resize_terminal(120, 24)
+        await pilot.pause()
+        assert not lens.region
+        await pilot.resize_terminal(120, 50)
+        await pilot.pause()
+        assert lens.region
+
+
+async def test_the_loupe_takes_the_themes_colours(app: DragganApp) -> None:
+    async with app.run_test(size=(120, 50)) as pilot:
+        await ready(app, pilot)
+        await place_pair(pilot)
+        lens = app.editor.query_one("Inspector Loupe", Loupe)
+        for name in ("contrast", "paper"):
+            theme = load(name)
+            app.register_theme(theme.to_textual())
+            app.theme = name
+            await pilot.pause()
+            await pilot.pause()
+            strip = lens.render_line(4)
+            assert isinstance(strip, CellStrip)
+            assert tuple(strip._cells.fg[0, 14].tolist()) == theme.canvas.cursor
+        assert lens.depth == app.editor.query_one(Canvas).depth
+
+
+def test_the_loupes_scale() -> None:
+    room = Size(28, 16)
+    assert loupe_view(Size(128, 128), Size(128, 128), (64, 64), room).scale == 4
+    assert loupe_view(Size(128, 128), Size(92, 92), (64, 64), room).scale == 4
+    coarse = loupe_view(Size(1024, 1024), Size(96, 96), (512, 512), room)
+    assert coarse.scale == 0.75, "eight screen pixels to one of the picture that is there"
+    assert loupe_view(Size(4, 2), Size(4, 2), (0, 0), room).window == (0, 0, 16, 8)
+    assert loupe_view(Size(128, 128), Size(128, 128), (0, 127), room).origin == (0, 512 - 16)
+
+
+@pytest.mark.parametrize("depth", ["truecolor", "256", "16"])
+def test_the_loupe_pixel_by_pixel(depth: ColorDepth) -> None:
+    rgb = picture(128, 128)
+    cells = loupe(rgb, Size(128, 128), (64, 64), 28, 8, depth, CanvasColors(), ink=(255, 255, 255), paper=(0, 0, 0))
+    pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(16, 28, 3)
+    left, top = 4 * 64 + 1 - 14, 4 * 64 + 1 - 8
+    cross = {(12, 8), (13, 8), (15, 8), (16, 8), (14, 6), (14, 7), (14, 9), (14, 10)}
+    for row in range(16):
+        for column in range(28):
+            is_cross = (column, row) in cross
+            if depth == "truecolor":
+                seen = tuple(pixels[row, column].tolist()) == ((left + column) // 4, (top + row) // 4, 7)
+                assert seen != is_cross
+            else:
+                assert (pixels[row, column] == palette(depth)).all(axis=1).any() or is_cross
+
+
+def test_the_loupe_without_colours() -> None:
+    rgb = np.zeros((8, 8, 3), np.uint8)
+    rgb[:, 4:] = 255
+    cells = loupe(rgb, Size(8, 8), (3, 4), 12, 3, "none", CanvasColors(), ink=(255, 255, 255), paper=(0, 0, 0))
+    assert ["".join(map(chr, row)) for row in cells.char] == ["         ███", "     [▄] ███", "         ███"]
+    tiny = loupe(rgb[:2, :2], Size(2, 2), (0, 0), 12, 6, "none", CanvasColors(), ink=(255, 255, 255), paper=(0, 0, 0))
+    shown = ["".join(map(chr, row)).rstrip() for row in tiny.char]
+    assert len(shown) == 6 and shown[0] == "" and "[" in "".join(shown)
+
+
+async def test_the_view_is_that_of_the_canvas(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        canvas = app.editor.query_one(Canvas)
+        await pilot.press("6", "plus")
+        assert canvas._view == app.editor.view == Viewport(Size(128, 128), canvas.room, 2.0, app.editor.view.origin)
