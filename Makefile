@@ -21,7 +21,7 @@ check: .venv/installed-test
 	$(BIN)/lint-imports
 
 docs: .venv/installed-test
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "draggan-tui needs Python 3.11 or newer; say make PYTHON=python3.12")'
