@@ -12,7 +12,9 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
+from draggan_engine.checkpoints.stand_ins import MAX_DIMENSIONS, MAX_INSTRUCTIONS, MAX_KEY
 from draggan_tui import __version__
+from tests.engine import contained, test_fuzz
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -93,3 +95,15 @@ def test_test_modules_that_a_page_names_exist(name: str) -> None:
     modules = re.findall(r"`(test_\w+)`", (ROOT / name).read_text(encoding="utf-8"))
     assert modules
     assert [module for module in modules if not list((ROOT / "tests").rglob(f"{module}.py"))] == []
+
+
+def test_the_limits_in_the_security_page_are_those_of_the_code() -> None:
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    for words in (
+        f"at most {MAX_INSTRUCTIONS:,} pickle instructions",
+        f"arrays of at most {MAX_DIMENSIONS} dimensions",
+        f"keys of at most {MAX_KEY} characters",
+        f"it may take {contained.MEMORY / 1e6:.0f} MB and {contained.SECONDS:.0f} seconds for a file at most",
+        f"runs {test_fuzz.CASES:,}",
+    ):
+        assert words in page, words
