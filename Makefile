@@ -1,11 +1,11 @@
-# make run, make test, make check: each sets up .venv first, once.
+# make run, make test, make check, make docs: each sets up .venv first, once.
 
 PYTHON ?= python3
 # A tested build; a CPU-only box may take a smaller one: make run TORCH="torch==2.13.0 --index-url …/whl/cpu"
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 
-.PHONY: run test check
+.PHONY: run test check docs
 .DELETE_ON_ERROR:
 
 run: .venv/installed
@@ -20,6 +20,9 @@ check: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: .venv/installed-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "draggan-tui needs Python 3.11 or newer; say make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
@@ -28,5 +31,5 @@ check: .venv/installed-test
 	@touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
 	@touch $@

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from draggan_engine.core.geometry import Point, Size, convert, nearest_pixel
 
 # Between landmarks and backdrop of the bundled model, seeds 0 to 39, previews of 44, 96 and 128 pixels: 0 of 1080
-# landmarks are flat, and 1158 of 1200 points of the backdrop (most of the others have an ear in their square). Measured by `python tests/ui/calibrate_flat.py`.
+# landmarks are flat, and 1158 of 1200 points of the backdrop (most of the others have an ear in their square). Measured by `python scripts/calibrate_flatness.py`.
 FLAT = 0.01
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from draggan_engine.server import export
 from draggan_engine.storage.markers import HANDLE, TARGET
-from tests.end_to_end.nose_check import load
+from scripts.template_search import load_rgb
 from tests.support.commands import files_under, run_here
 
 PAIR = ("--pair", "134,142:158,142")
@@ -44,7 +44,7 @@ def test_an_mp4_of_a_drag_goes_from_its_first_picture_to_its_last(
     assert report["files"][-1] == "d.mp4"
     frames = mp4(tmp_path / "d.mp4")
     assert len(frames) == 1 + report["steps"] + 36
-    first, last = load(tmp_path / "s/initial.png"), load(tmp_path / "s/final.png")
+    first, last = load_rgb(tmp_path / "s/initial.png"), load_rgb(tmp_path / "s/final.png")
     assert difference(frames[0], first) < 3 < difference(frames[0], last)
     assert difference(frames[-1], last) < 3
 
@@ -71,7 +71,7 @@ def test_a_long_drag_has_no_more_frames_than_can_be_drawn_soon(tmp_path: Path, m
     with Image.open(tmp_path / "d.gif") as film:
         assert film.n_frames == 5
         film.seek(4)
-        assert difference(np.asarray(film.convert("RGB")), load(tmp_path / "s/final.png")) < 4
+        assert difference(np.asarray(film.convert("RGB")), load_rgb(tmp_path / "s/final.png")) < 4
 
 
 def test_a_film_that_cannot_be_written_costs_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_a_film_that_cannot_be_written_costs_nothing_else(tmp_path: Path, monkey
 def test_render_writes_webp_with_the_same_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.png", "a.webp"):
         assert run_here(monkeypatch, "render", "--out", name, folder=tmp_path) == (0, "", "")
-    assert (load(tmp_path / "a.png") == load(tmp_path / "a.webp")).all()
+    assert (load_rgb(tmp_path / "a.png") == load_rgb(tmp_path / "a.webp")).all()
     with Image.open(tmp_path / "a.webp") as image:
         assert image.format == "WEBP"
 
@@ -111,4 +111,4 @@ def test_the_latents_of_a_session_are_taken_up_by_name(tmp_path: Path, monkeypat
     for of_drag_1 in ("s#drag-001.", "s/latents.safetensors#drag-001.", "s/drag-001/latents.safetensors#"):
         for name, same in (("before", "initial"), ("after", "final")):
             assert run_here(monkeypatch, *render, of_drag_1 + name, folder=tmp_path) == (0, "", "")
-            assert (load(tmp_path / "a.png") == load(tmp_path / f"s/{same}.png")).all()
+            assert (load_rgb(tmp_path / "a.png") == load_rgb(tmp_path / f"s/{same}.png")).all()

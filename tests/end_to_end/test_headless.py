@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from draggan_engine.critters import landmarks_of_seed
-from tests.end_to_end.nose_check import load
+from scripts.template_search import load_rgb
 from tests.support.commands import files_under, run, run_here
 from tests.support.terminal import Terminal
 
@@ -76,7 +76,7 @@ def test_the_same_request_gives_the_same_picture(dragged: subprocess.CompletedPr
     arguments = ("drag", "--seed", "42", "--pair", PAIR, "--mask", "mask.png", "--out", "again", "--json")
     again = json.loads(run(*arguments, folder=folder).stdout)
     assert again["steps"] == json.loads(dragged.stdout)["steps"]
-    assert (load(folder / "again/final.png") == load(folder / "out/final.png")).all()
+    assert (load_rgb(folder / "again/final.png") == load_rgb(folder / "out/final.png")).all()
 
 
 def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(tmp_path: Path, m
     status, stdout, _ = run_here(monkeypatch, "drag", "--pair", FAR, "--out", "out", "--json", folder=tmp_path)
     report = json.loads(stdout)
     assert (status, report["reason"], report["steps"]) == (3, "diverged", 3)
-    assert len(np.unique(load(tmp_path / "out/final.png"))) > 50
+    assert len(np.unique(load_rgb(tmp_path / "out/final.png"))) > 50
 
 
 @pytest.mark.usefixtures("dragged")

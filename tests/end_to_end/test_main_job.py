@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from draggan_engine.critters import landmarks_of_seed
-from tests.end_to_end.nose_check import error, load
+from scripts.template_search import drag_error, load_rgb
 from tests.support.keys import open_picture, place_pair, read_session, session_folder
 from tests.support.terminal import RESTORED, Terminal
 
@@ -84,7 +84,9 @@ def test_the_nose_is_where_its_target_was(job: Job) -> None:
     (drag,) = job.redone["drags"]
     (pair,) = drag["pairs"]
     assert drag["reason"] == "reached"
-    away = error(load(job.folder / "initial.png"), load(job.folder / "final.png"), pair["handle"], pair["target"])
+    away = drag_error(
+        load_rgb(job.folder / "initial.png"), load_rgb(job.folder / "final.png"), pair["handle"], pair["target"]
+    )
     assert away <= 8, f"the nose is {away:.1f} px from its target"
 
 
@@ -100,7 +102,7 @@ def test_undo_takes_the_drag_back_and_redo_brings_it_again(job: Job) -> None:
     assert job.redone["latent"] == 1 and after["handle"] == dragged["final"]
     assert job.redone["result"] == {"file": "final.png", "latent": 1}
     # The picture of the session is that of its drag again.
-    assert (load(job.folder / "final.png") == load(job.folder / "drag-001/final.png")).all()
+    assert (load_rgb(job.folder / "final.png") == load_rgb(job.folder / "drag-001/final.png")).all()
 
 
 @pytest.mark.parametrize("name", ["initial.png", "final.png", "drag-001/final.png"])

@@ -19,7 +19,7 @@ import pytest
 
 from draggan_engine.storage.session_manifest import read_history, read_session
 from draggan_engine.storage.session_store import SessionStore
-from tests.end_to_end.nose_check import load
+from scripts.template_search import load_rgb
 from tests.support.commands import files_under, start
 from tests.support.patience import PATIENCE
 from tests.support.terminal import Terminal
@@ -86,7 +86,7 @@ def test_a_drag_whose_terminal_is_closed_keeps_what_it_has(tmp_path: Path) -> No
         assert terminal.status == 129
     history = read_history(tmp_path / "out", read_session(tmp_path / "out"))
     assert [record.reason for record in history.records] == ["stopped"]
-    assert (load(tmp_path / "out/final.png") != load(tmp_path / "out/initial.png")).any()
+    assert (load_rgb(tmp_path / "out/final.png") != load_rgb(tmp_path / "out/initial.png")).any()
 
 
 def test_nohup_lets_a_drag_go_on(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
@@ -128,7 +128,7 @@ def test_a_drag_that_is_killed_at_once_leaves_a_session(tmp_path: Path, ended: l
     process.wait()
     store = SessionStore("critters-128", resume=tmp_path / "out")
     assert store.edit is not None and store.edit.pairs[0].target == (4, 4)
-    assert len(np.unique(load(tmp_path / "out/initial.png"))) > 50
+    assert len(np.unique(load_rgb(tmp_path / "out/initial.png"))) > 50
     store.close()
 
 

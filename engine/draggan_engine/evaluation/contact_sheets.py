@@ -1,4 +1,4 @@
-"""Contact sheets: cases side by side, each as its picture before, with handles and targets, beside that after."""
+"""Contact sheets: cases side by side, each as the image before, with handles and targets, next to the image after."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A picture with a name for its file and words for those who do not see it."""
+    """An image, the name of its file, and its text alternative."""
 
     name: str
     words: str
@@ -90,7 +90,7 @@ def mask_sheets(folder: Path, rows: Sequence[Row], count: int = 4) -> Iterator[S
     shared = [row for case, row in of_case[groups[-1]].items() if all(case in of_case[group] for group in groups)]
     cases = [row.case for row in middle(shared, "change_outside", count)]
     bands = [(group, [of_case[group][case] for case in cases]) for group in groups]
-    words = f"The same cases, {' and '.join(groups)}"
+    words = f"The same cases: {'; '.join(groups)}"
     yield from _sheet(
         folder, "mask", words, bands, lambda row: f"case {row.case}: outside {row.values['change_outside']:.1f}"
     )

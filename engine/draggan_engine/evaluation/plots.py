@@ -1,4 +1,4 @@
-"""Plots of a run, as PNG files' bytes. matplotlib is an optional extra: without it there is None, and no plot."""
+"""Plots of a run as PNG bytes. matplotlib is an optional extra; without it each function returns None."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .statistics import Mean, held, mean_curve
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MISSING = "Plots are left out: matplotlib is not installed (`pip install 'draggan-tui[eval]'`)."
+MISSING = "Plots are left out because matplotlib is not installed (`pip install 'draggan-tui[eval]'`)."
 
 # Okabe and Ito's colours, which all kinds of sight tell apart, without the yellow, which white paper swallows; line
 # styles too, for those who print.

@@ -1,4 +1,4 @@
-"""A run's folder, told in Markdown: a table for each experiment, plots, and contact sheets. No torch."""
+"""Write an evaluation run as a Markdown report: a table for each experiment, plots and contact sheets. No torch."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from .statistics import NONE, RESAMPLES, compared, frechet_distance, held, mean_
 
 NO_EDIT, DRAG = "no edit", "drag"
 QUOTED = (10, 30, 100, 300)
-"""Steps at which the tracking's error is quoted."""
+"""Steps at which the tracking error is quoted."""
 _FRECHET = "Fréchet distance"
 _COST = ("seconds", "steps")
-_COSTS = "Seconds and steps of an edit: mean (median)."
+_COSTS = "Seconds and steps per edit: mean (median)."
 _LABELS = {
     "space": "space",
     "step_size": "step size",
@@ -39,23 +39,24 @@ _LABELS = {
     "feature_block": "feature block",
     "tracking_norm": "tracking norm",
     "precision": "precision",
-    "max_steps": "most steps",
-    "stop_distance": "stopping distance",
+    "max_steps": "step limit",
+    "stop_distance": "stop distance",
 }
 
 
 def write_report(folder: Path, out: Path, command: str, date: str) -> None:
-    """
+    """Write the report of a run, which need not be finished.
+
     Args:
-        folder: the run's, finished or not.
-        out: the Markdown file, in a folder that is there; its pictures go into a folder beside it, `NAME-pictures`.
-        command: by which the run can be had again.
+        folder: directory of the run.
+        out: Markdown file in an existing directory; the report's images go into `NAME-images` beside it.
+        command: the command line that repeats the run.
 
     Raises:
-        InputError: the folder holds no run, or its pictures are missing.
+        InputError: the directory holds no run, or the run's images are missing.
         StorageError: a file cannot be written.
     """
-    run = _Run(read_request(folder), read_rows(folder), folder, out.parent / f"{out.stem}-pictures")
+    run = _Run(read_request(folder), read_rows(folder), folder, out.parent / f"{out.stem}-images")
     blocks = _header(run, command, date)
     for write in (_landmarks, _paired, _ablation, _mask, _tracking):
         blocks += write(run)
@@ -68,25 +69,25 @@ class _Run:
     request: Request
     all_rows: Sequence[Row]
     folder: Path
-    pictures: Path
+    images: Path
 
     def rows(self, experiment: Experiment) -> list[Row]:
         return [row for row in self.all_rows if row.experiment == experiment]
 
     def methods(self, rows: Sequence[Row]) -> list[str]:
-        """Those that there are, in the order in which they were asked for."""
+        """Return the methods of some rows, in the order in which they were requested."""
         found = dict.fromkeys(row.method for row in rows)
         return [m for m in self.request.methods if m in found] + [m for m in found if m not in self.request.methods]
 
     def shown(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows of the method whose pictures are shown: the drag, or what there is."""
+        """Return the rows of the method whose images are shown: the drag, or else the first other edit."""
         edits = [method for method in self.methods(rows) if method != NO_EDIT]
         method = DRAG if DRAG in edits else next(iter(edits), None)
         return [row for row in rows if row.method == method]
 
     @cached_property
     def _features(self) -> dict[tuple[str, int], tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """The detector's, before and after, `[F]` each, of each place in each chunk."""
+        """The detector's features `[F]` before and after each edit, by chunk and index within it."""
         found: dict[tuple[str, int], tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
         for chunk in dict.fromkeys(row.chunk for row in self.all_rows if row.experiment in ("landmarks", "ablation")):
             pictures = read_pictures(self.folder, chunk)
@@ -96,7 +97,7 @@ class _Run:
         return found
 
     def moved(self, rows: Sequence[Row]) -> tuple[float, int] | None:
-        """The Fréchet distance between the rows' edited and unedited pictures, and their number."""
+        """Return the Fréchet distance between the rows' edited and unedited images, and the number of rows."""
         pairs = [self._features[key] for row in rows if (key := (row.chunk, row.index)) in self._features]
         if len(pairs) < 2:
             return None
@@ -104,8 +105,10 @@ class _Run:
         return frechet_distance(before, after), len(pairs)
 
     def halves(self, rows: Sequence[Row]) -> tuple[float, int, int] | None:
-        """The Fréchet distance between the unedited pictures of even and of odd cases, and how many of each there are;
-        of one method and group, because the pictures of another are the same ones under other numbers."""
+        """Return the Fréchet distance between the unedited images of even and of odd cases, and the number of each.
+
+        Only one method and group counts, because the others start from the same images.
+        """
         parts: dict[tuple[str, str], list[list[NDArray[np.float32]]]] = {}
         for row in rows:
             if (key := (row.chunk, row.index)) in self._features:
@@ -117,26 +120,26 @@ class _Run:
         return frechet_distance(np.stack(even), np.stack(odd)), len(even), len(odd)
 
     def plot(self, name: str, words: str, png: bytes | None) -> list[str]:
-        return [] if png is None else [self._picture(name, words, png)]
+        return [] if png is None else [self._image(name, words, png)]
 
     def sheets(self, sheets: Iterable[Sheet]) -> list[str]:
         links = []
         for sheet in sheets:
             png = io.BytesIO()
             sheet.image.save(png, format="PNG", optimize=True)
-            links.append(self._picture(sheet.name, sheet.words, png.getvalue()))
+            links.append(self._image(sheet.name, sheet.words, png.getvalue()))
         return links
 
-    def _picture(self, name: str, words: str, png: bytes) -> str:
-        """Writes it into the report's folder of pictures; returns the Markdown that shows it."""
-        path = self.pictures / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.png"
+    def _image(self, name: str, words: str, png: bytes) -> str:
+        """Write an image into the report's image directory and return the Markdown that shows it."""
+        path = self.images / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.png"
         try:
-            self.pictures.mkdir(exist_ok=True)
+            self.images.mkdir(exist_ok=True)
         except OSError as error:
-            raise StorageError.of(self.pictures, error) from error
+            raise StorageError.of(self.images, error) from error
         with atomic_write(path) as part:
             part.write_bytes(png)
-        return f"![{words}]({quote(f'{self.pictures.name}/{path.name}')})"
+        return f"![{words}]({quote(f'{self.images.name}/{path.name}')})"
 
 
 def _where(rows: Iterable[Row], method: str, group: str) -> list[Row]:
@@ -151,13 +154,13 @@ def _header(run: _Run, command: str, date: str) -> list[str]:
     blocks = [
         f"# Evaluation of {request.model}",
         f"`{command}`, {date}\n"
-        f"Model: {request.model}, sha256 {request.sha256[:12]}. Cases asked for: {request.n} of each kind.\n"
+        f"Model: {request.model}, SHA-256 {request.sha256[:12]}. Cases requested: {request.n} of each kind.\n"
         f"Settings: {settings}.",
-        f"Square brackets hold 95 % intervals (percentile bootstrap over the cases, {RESAMPLES} resamples); n is the "
-        "number of cases.",
+        f"Square brackets give 95 % confidence intervals (percentile bootstrap over the cases, {RESAMPLES} resamples); "
+        "n is the number of cases.",
     ]
     if not run.all_rows:
-        blocks.append("No case is done yet.")
+        blocks.append("No case has finished yet.")
     elif not available():
         blocks.append(MISSING)
     return blocks
@@ -184,9 +187,10 @@ def _landmarks(run: _Run) -> list[str]:
     ]
     return [
         "## Landmarks",
-        "Landmarks of one picture are dragged to where another has them. MD: mean distance from the landmarks that the "
-        "detector finds afterwards to their targets, in px of a picture 128 px high; then its share of the same cases' "
-        "distance before. Reached: drags that ended because their handles had arrived. What stands with slashes is of "
+        "Landmarks of one image are dragged to where another image has them. MD is the mean distance between the targets "
+        "and the landmarks that the detector finds after the edit, in pixels of an image 128 px high. The percentage "
+        "after it is its share of the distance before the edit, over the same cases. Reached: the share of drags that "
+        "ended because their handles had arrived. Values separated by slashes are for "
         f"{' / '.join(groups)}. {_COSTS}",
         table(header, lines),
         *_versus(cells, groups),
@@ -202,7 +206,7 @@ def _md_and_share(rows: Sequence[Row]) -> str:
 
 
 def _versus(cells: Mapping[tuple[str, str], Sequence[Row]], groups: Sequence[str]) -> list[str]:
-    """The drag against each other method."""
+    """Compare the drag with each other method."""
     methods = dict.fromkeys(method for method, _ in cells)
     others = [method for method in methods if method not in (DRAG, NO_EDIT)]
     if DRAG not in methods or not others:
@@ -212,20 +216,20 @@ def _versus(cells: Mapping[tuple[str, str], Sequence[Row]], groups: Sequence[str
         ratios = [compared(cells[DRAG, group], cells[other, group], "md") for group in groups]
         lines.append([other, *(ratio.percents() for ratio in ratios), " / ".join(str(ratio.n) for ratio in ratios)])
     header = ["method", *groups, "n"]
-    return ["The drag's MD in % of another method's, on the same cases:", table(header, lines)]
+    return ["MD of the drag as a percentage of another method's MD, on the same cases:", table(header, lines)]
 
 
 def _about_frechet(run: _Run, rows: Sequence[Row]) -> str:
     text = (
-        "Fréchet distance: squared, between Gaussians fitted to the landmark detector's features of the edited pictures "
-        "and to those of the same cases' unedited ones. It is not the FID, whose features are another network's. It is "
-        "larger with fewer pictures: compare it at the same n."
+        "Fréchet distance: the squared distance between two Gaussians, one fitted to the landmark detector's features of "
+        "the edited images, the other to those of the same cases' unedited images. It is not the FID, which uses another "
+        "network's features. It is larger for fewer images, so compare it only at the same n."
     )
     halves = run.halves(rows)
     if halves is None:
         return text
     return (
-        f"{text} For scale: unedited pictures of even and of odd cases (n {halves[1]} and {halves[2]}) are "
+        f"{text} For scale: the unedited images of even and of odd cases (n {halves[1]} and {halves[2]}) are "
         f"{_significant(halves[0])} apart."
     )
 
@@ -237,8 +241,9 @@ def _paired(run: _Run) -> list[str]:
     groups = in_order(row.group for row in rows)
     blocks = [
         "## Paired reconstruction",
-        "A picture is dragged to another one of nearly the same latent, by points whose way is known. MSE of −1…1, "
-        f"SSIM (1: the same), distance in a network's features. {_COSTS}",
+        "An image is dragged towards another image with a nearby latent, by points whose displacement is known. MSE is "
+        "measured on a scale of −1 to 1; SSIM is 1 for identical images; features: distance in a network's features. "
+        f"{_COSTS}",
     ]
     for group in groups:
         lines = []
@@ -272,7 +277,7 @@ def _ablation(run: _Run) -> list[str]:
                 at = chosen.index(default) if default in chosen else None
                 panels.append(Panel(setting, unit, tuple(chosen), means, at))
     return blocks + run.plot(
-        "ablations", "MD by setting; filled: the model's own value", plot_settings(panels) if panels else None
+        "ablations", "MD by setting; filled markers: the model's own value", plot_settings(panels) if panels else None
     )
 
 
@@ -301,18 +306,18 @@ def _mask(run: _Run) -> list[str]:
         means = [mean_in(part, name) for name in ("change_inside", "change_outside", "md")]
         share = ratio_in(part, "md", "md_start").percents()
         lines.append([group, *(mean.text() for mean in means), share, str(means[1].n)])
-    versus = []
-    for group in groups[:-1]:
-        ratio = compared(parts[group], parts[groups[-1]], "change_outside")
-        versus.append(
-            f"Outside the mask a picture changes {ratio.percents()} % as much {group} as {groups[-1]} (n {ratio.n})."
-        )
+    ratios = []
+    if (unmasked := groups[-1]) == "without":
+        for group in groups[:-1]:
+            ratio = compared(parts[group], parts[unmasked], "change_outside")
+            ratios.append(f"{ratio.percents()} % {group} (n {ratio.n})")
     return [
         "## Mask",
-        "The same drags with and without a mask, with the second term of eq. 1 at the features' resolution and, as the "
-        "paper has it (exact), at the picture's. Change: mean difference from the picture before, in levels of 0…255.",
+        "The same drags with and without a mask. With a mask, the second term of eq. 1 is computed at the features' "
+        "resolution or, as in the paper (exact term), at the image's. Change: mean absolute difference from the image "
+        "before the drag, in levels of 0…255.",
         table(["drag", "change inside", "change outside", "MD, px", "% of no edit", "n"], lines),
-        *versus,
+        *([f"Change outside the mask, relative to the drags without one: {'; '.join(ratios)}."] if ratios else []),
         *run.sheets(mask_sheets(run.folder, shown)),
     ]
 
@@ -323,8 +328,8 @@ def _tracking(run: _Run) -> list[str]:
         return []
     blocks = [
         "## Tracking",
-        "Distance of the tracked handle from where its landmark is, in px of a picture 128 px high. At each step a drag "
-        "that has ended counts with its last error.",
+        "Distance between the tracked handle and its landmark, in pixels of an image 128 px high. A drag that has ended "
+        "counts at every later step with its last error.",
     ]
     panels: dict[str, dict[str, Band]] = {}
     for group in in_order(row.group for row in rows):
@@ -344,7 +349,7 @@ def _tracking(run: _Run) -> list[str]:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Each once: by the number that it begins with (a block's after its `b`) if all have one, else as they came."""
+    """Return each name once: sorted by leading number (of a block: after its `b`) if all have one, else in the given order."""
     found = list(dict.fromkeys(names))
     try:
         return sorted(found, key=lambda name: float(name.split()[0].removeprefix("b")))
@@ -353,7 +358,7 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def own_value(settings: DragSettings, setting: str) -> str:
-    """What the model has for a setting, as groups are called by it. A feature block serves supervision and tracking alike."""
+    """Return the model's own value of a setting as group names print it. A feature block serves supervision and tracking."""
     label = "feature block" if setting.endswith("block") else setting
     return next((shown(getattr(settings, name)) for name, text in _LABELS.items() if text == label), "")
 
@@ -371,13 +376,15 @@ def _frechet(found: tuple[float, int] | None) -> str:
 
 
 def _significant(distance: float) -> str:
-    """Three figures, at most four decimals: the features' unit is the network's own."""
+    """Print a distance with three significant digits and at most four decimals."""
     return f"{distance:.{min(max(2 - math.floor(math.log10(distance)), 0), 4)}f}" if distance >= 5e-5 else "0"
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Markdown, its columns as wide as in plain text they need to be: the first to the left, figures to the right.
-    Columns that hold nothing are left out."""
+    """Return a Markdown table that is aligned as plain text: the first column to the left, figures to the right.
+
+    Columns without any value are left out.
+    """
     columns = list(zip(header, *lines, strict=True))
     kept = [column for column in columns if any(cell.replace(" / ", "").strip(NONE) for cell in column[1:])]
     padded = []

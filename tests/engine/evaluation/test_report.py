@@ -248,8 +248,8 @@ def test_landmarks(made: Made) -> None:
     halves = frechet_distance(before[::2], before[1::2])
     assert f"(n 2 and 2) are {halves:#.3g} apart." in text
     for name in ("landmarks-1-point", "landmarks-5-points", "landmarks-worst"):
-        assert f"](report-pictures/{name}.png)" in text
-        assert (made.path.parent / "report-pictures" / f"{name}.png").is_file()
+        assert f"](report-images/{name}.png)" in text
+        assert (made.path.parent / "report-images" / f"{name}.png").is_file()
 
 
 def test_the_header(made: Made) -> None:
@@ -257,13 +257,13 @@ def test_the_header(made: Made) -> None:
     assert text.startswith(
         "# Evaluation of critters-128\n\n"
         "`draggan-tui eval all --n 4`, 2025-03-01\n"
-        "Model: critters-128, sha256 0123456789ab. Cases asked for: 4 of each kind.\n"
-        "Settings: space w+, step size 0.05, λ 20, r1 1.5, r2 6, layers 6, feature block b32, most steps 300, tracking norm l1, "
+        "Model: critters-128, SHA-256 0123456789ab. Cases requested: 4 of each kind.\n"
+        "Settings: space w+, step size 0.05, λ 20, r1 1.5, r2 6, layers 6, feature block b32, step limit 300, tracking norm l1, "
         "precision float32.\n"
     )
-    assert text.endswith("No case is done yet.\n")
+    assert text.endswith("No case has finished yet.\n")
     assert "##" not in text[2:]
-    assert not (made.path.parent / "report-pictures").exists()
+    assert not (made.path.parent / "report-images").exists()
 
 
 def test_paired(made: Made) -> None:
@@ -280,7 +280,7 @@ def test_paired(made: Made) -> None:
     assert "Landmarks" not in text and "## Tracking" not in text
     made.add("paired", "32 points", "no tracking", [{"mse": 0.02, "lpips": 0.05}])
     assert "| LPIPS ×10 |" in made.report()
-    with Image.open(made.path.parent / "report-pictures" / "paired-32-points.png") as sheet:
+    with Image.open(made.path.parent / "report-images" / "paired-32-points.png") as sheet:
         assert sheet.width == 1 * (3 * CELL + GAP) + GAP  # one case across: before, after, goal
 
 
@@ -312,7 +312,7 @@ def test_ablations_without_figures(made: Made) -> None:
     made.add("ablation", "r1: 3", "drag", [{"steps": 5}] * 2)
     text = made.report()
     assert "| r1  |   n | steps |" in text
-    assert "](report-pictures/" not in text
+    assert "](report-images/" not in text
 
 
 def test_mask(made: Made) -> None:
@@ -328,8 +328,10 @@ def test_mask(made: Made) -> None:
         "| with mask, exact term | 20.00 [20.00, 20.00] | 4.00 [4.00, 4.00] | 3.00 [3.00, 3.00] |  25 [25, 25] |   4 |\n"
         "| without               | 20.00 [20.00, 20.00] | 8.00 [8.00, 8.00] | 3.00 [3.00, 3.00] |  25 [25, 25] |   4 |\n"
     ) in text
-    assert "changes 50 [50, 50] % as much with mask, exact term as without (n 4)." in text
-    assert "Outside the mask a picture changes 25 [25, 25] % as much with mask as without (n 4)." in text
+    assert (
+        "Change outside the mask, relative to the drags without one: 25 [25, 25] % with mask (n 4); "
+        "50 [50, 50] % with mask, exact term (n 4)."
+    ) in text
 
 
 def test_tracking(made: Made) -> None:
@@ -466,9 +468,9 @@ def test_a_report_without_matplotlib(made: Made, monkeypatch: pytest.MonkeyPatch
     text = made.report()
     assert MISSING in text
     assert "| drag   | 2.00 [2.00, 2.00], 25 % |" in text
-    pictures = sorted(path.name for path in (made.path.parent / "report-pictures").iterdir())
+    pictures = sorted(path.name for path in (made.path.parent / "report-images").iterdir())
     assert pictures == ["landmarks-1-point.png", "landmarks-worst.png"]
-    assert text.count("](report-pictures/") == 2
+    assert text.count("](report-images/") == 2
 
 
 def test_a_report_with_matplotlib(made: Made) -> None:
@@ -479,5 +481,5 @@ def test_a_report_with_matplotlib(made: Made) -> None:
     text = made.report()
     assert MISSING not in text
     for name in ("landmarks", "ablations", "tracking"):
-        assert f"](report-pictures/{name}.png)" in text
-        size_of((made.path.parent / "report-pictures" / f"{name}.png").read_bytes())
+        assert f"](report-images/{name}.png)" in text
+        size_of((made.path.parent / "report-images" / f"{name}.png").read_bytes())

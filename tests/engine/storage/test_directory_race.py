@@ -16,10 +16,10 @@ PROGRAM = """
 import sys
 import time
 from pathlib import Path
-from draggan_engine.files import SessionStore
-from draggan_engine.protocol.edit import Edit
-from draggan_engine.protocol.errors import OutputError
-from draggan_engine.protocol.history import Entry
+from draggan_engine.storage.session_store import SessionStore
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.errors import OutputError
+from draggan_engine.core.history import Entry
 
 for line in sys.stdin:  # a round: when it starts, and the directory, or none for the default one
     start, _, out = line.strip().partition(" ")

@@ -185,10 +185,10 @@ def test_what_a_full_disk_took_half_of_is_written_over(tmp_path: Path) -> None:
 import resource, signal, sys
 from pathlib import Path
 import numpy as np
-from draggan_engine.journal import NAME, Journal
-from draggan_engine.protocol.edit import Edit, Mask
-from draggan_engine.protocol.errors import StorageError
-from draggan_engine.protocol.history import History
+from draggan_engine.storage.journal import NAME, Journal
+from draggan_engine.core.edit import Edit, Mask
+from draggan_engine.core.errors import StorageError
+from draggan_engine.core.history import History
 folder = Path(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 journal, first = Journal(folder), History.of(Edit())

@@ -169,9 +169,9 @@ def test_a_folder_that_may_only_be_read(tmp_path: Path) -> None:
     code = """
 import os, sys
 from pathlib import Path
-from draggan_engine.files import SessionStore
-from draggan_engine.protocol.claim import ended_badly, is_open
-from draggan_engine.protocol.errors import StorageError
+from draggan_engine.storage.session_store import SessionStore
+from draggan_engine.storage.session_lock import ended_badly, is_open
+from draggan_engine.core.errors import StorageError
 os.setuid(65534)
 folder = Path(".")
 assert not is_open(folder) and not ended_badly(folder)

@@ -10,7 +10,7 @@ from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.geometry import Size
 from draggan_engine.networks.generate import latent_of_seed, picture
 from draggan_tui.editor.flatness import is_flat, texture
-from tests.ui.calibrate_flat import points_of
+from scripts.calibrate_flatness import points_of_seed
 
 PICTURE = Size(128, 128)
 
@@ -40,7 +40,7 @@ def test_at_the_borders(point: tuple[float, float]) -> None:
 
 
 def test_the_bundled_models_landmarks_and_backdrops() -> None:
-    """A few of the seeds that `calibrate_flat.py` measures."""
+    """A few of the seeds that `scripts/calibrate_flatness.py` measures."""
     model = load_model("critters-128", "cpu")
     backdrop = 0
     for seed in (0, 7, 39):
@@ -48,7 +48,7 @@ def test_the_bundled_models_landmarks_and_backdrops() -> None:
         preview = np.asarray(whole.resize((44, 44), Image.Resampling.BOX))
         found = {
             name: [is_flat(preview, point, model.info.settings.r2, model.info.size) for point in points]
-            for name, points in points_of(seed).items()
+            for name, points in points_of_seed(seed).items()
         }
         assert not any(found["eyes, nose, mouth"] + found["ear tips"])
         backdrop += sum(found["backdrop"])

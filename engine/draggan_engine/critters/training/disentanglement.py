@@ -1,5 +1,8 @@
-"""Whether parts move on their own: `python -m draggan_engine.critters.training.disentanglement --model FILE --out DIR` drags a mouth
-corner, an ear tip, the nose and an eyelid of ten seeds each, without a mask, and writes contact sheets."""
+"""Measure whether the parts of an animal move independently of each other.
+
+`python -m draggan_engine.critters.training.disentanglement --model FILE --out DIR` drags a mouth corner, an ear tip, the nose and an
+eyelid of ten seeds each, without a mask, prints how much the image changes there and elsewhere, and writes contact sheets.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m draggan_engine.critters.training.disentanglement", description=__doc__
     )
     parser.add_argument("--model", required=True)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the sheets")
+    parser.add_argument("--out", type=Path, required=True, help="directory for the sheets")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args(arguments)
     try:

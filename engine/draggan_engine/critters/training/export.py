@@ -20,8 +20,8 @@ from .train import STATE
 from .trainer import Trainer
 from .w_whitening import stretched
 
-# Chosen from the ablations in docs/evaluation-first.md. In W+ a drag of several points soon leaves what the model can draw; in
-# W it does not, at no cost in how near it comes. The step fits a w whose components spread by 1 (0.002 is for FFHQ).
+# Chosen by the ablations in docs/evaluation-history.md. The step size suits a w whose components have a standard deviation
+# of 1; the paper's 0.002 is for FFHQ.
 SETTINGS = DragSettings(space="w", feature_block="b32", r1=8, r2=10, step_size=0.02, mask_weight=30, max_steps=300)
 BUNDLED = Path(__file__).parents[2] / "checkpoints" / "bundled"
 LICENCE = "Apache-2.0, as draggan-tui itself"

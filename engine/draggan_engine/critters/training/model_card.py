@@ -1,4 +1,7 @@
-"""What a model card says and shows: `python -m draggan_engine.critters.training.model_card --model FILE --out DIR`."""
+"""Measure a critters model and write the sheets of its model card.
+
+Run `python -m draggan_engine.critters.training.model_card --model FILE --out DIR`.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from .metrics import COLUMNS, HELD_OUT, errors, interpolations, pictures_of, sam
 
 SIDE_BY_SIDE = range(24)
 NEXT = [*HELD_OUT[1:], HELD_OUT[0]]
-ENDS = range(100, 107)  # seeds between which is interpolated
+ENDS = range(100, 107)  # seeds to interpolate between
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.training.model_card", description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the sheets")
+    parser.add_argument("--out", type=Path, required=True, help="directory for the sheets")
     args = parser.parse_args(arguments)
     began = time.monotonic()
     try:
@@ -36,17 +39,17 @@ def main(arguments: list[str] | None = None) -> None:
     for name, seeds, colouring in (
         ("24 held-out scenes", SIDE_BY_SIDE, SIDE_BY_SIDE),
         ("64 held-out scenes", HELD_OUT, HELD_OUT),
-        ("the same with the next seeds' colours", HELD_OUT, NEXT),
+        ("the same 64 with the colours of the next seed", HELD_OUT, NEXT),
     ):
         found = errors(generator, size, seeds, colouring)
         print(
-            f"{name}: error {found.whole:.4f}, in the parts {found.parts:.4f}, Fréchet distance {found.frechet:.3f}",
+            f"{name}: error {found.whole:.4f}, around eyes, nose and mouth {found.parts:.4f}, Fréchet distance {found.frechet:.3f}",
             flush=True,
         )
     sample_sheet(generator, size, args.out / "side-by-side.png", SIDE_BY_SIDE)
     sheet(torch.split(pictures_of(generator, HELD_OUT, size), COLUMNS)).save(args.out / "samples.png")
     rows = [pictures_of(generator, range(COLUMNS), size, [seed] * COLUMNS) for seed in range(COLUMNS)]
-    sheet(rows).save(args.out / "recoloured.png")  # a row has the colours of its diagonal's animal
+    sheet(rows).save(args.out / "recoloured.png")  # each row has the colours of the animal on its diagonal
     sheet(interpolations(generator, size, ENDS)).save(args.out / "interpolations.png")
 
 
