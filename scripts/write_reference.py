@@ -22,7 +22,6 @@ from draggan_engine.checkpoints.formats.native_header import read_info
 from draggan_engine.checkpoints.loader import USER_PSI
 from draggan_engine.checkpoints.model_zoo import KnownModel, known_models
 from draggan_engine.checkpoints.registry import bundled_models
-from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.setting_fields import setting_fields, value_text
 from draggan_tui.cli.headless import FLAGS
 from draggan_tui.cli.main import app
@@ -70,18 +69,23 @@ def configuration_defaults() -> str:
 
 
 def settings_table() -> str:
-    """Return every setting of a drag and ψ: its range, the paper's default and the bundled models' own values."""
-    bundled = {name: read_info(path) for name, path in bundled_models().items()}
+    """Return every setting of a drag and ψ: its option on the command line, what it does, and its range."""
+    rows = [
+        (field.label, f"`{_option(name)}`", field.description, field.range_text)
+        for name, field in setting_fields().items()
+    ]
+    return _table(("Setting", "Option of `drag`", "What it does", "Range"), rows)
+
+
+def default_settings() -> str:
+    """Return the value that every setting has by default, and in each bundled model."""
+    models = [read_info(path) for path in bundled_models().values()]
     rows = []
     for name, field in setting_fields().items():
-        of_models = []
-        for info in bundled.values():
-            settings = info.settings or DragSettings()
-            of_models.append(_value(info.psi if name == "psi" else getattr(settings, name)))
-        default = _value(USER_PSI if name == "psi" else field.default)
-        option = "--psi" if name == "psi" else FLAGS[name]
-        rows.append((field.label, f"`{option}`", field.range_text, default, *of_models, field.description))
-    return _table(("Setting", "Option of `drag`", "Range", "Default", *bundled, "What it does"), rows)
+        values = [USER_PSI if name == "psi" else field.default]
+        values += [model.psi if name == "psi" else getattr(model.settings, name) for model in models]
+        rows.append((field.label, *(value_text(value) or "empty" for value in values)))
+    return _table(("Setting", "Default", *(f"`{model.name}`" for model in models)), rows)
 
 
 def public_models() -> str:
@@ -108,6 +112,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "mouse": mouse_table,
     "configuration": configuration_defaults,
     "settings": settings_table,
+    "default settings": default_settings,
     "public models": public_models,
     "help": command_help,
 }
@@ -133,8 +138,8 @@ def _escaped(text: str) -> str:
     return text
 
 
-def _value(value: object) -> str:
-    return value_text(value) or "empty"
+def _option(setting: str) -> str:
+    return "--psi" if setting == "psi" else FLAGS[setting]
 
 
 def _megabytes(model: KnownModel) -> str:

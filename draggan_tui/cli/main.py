@@ -83,7 +83,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Drag points of a GAN image to where you want them. Without a command: the editor.",
     epilog="Results go to stdout, logs and errors to stderr. Exit status: 0 done, 1 failed, 2 bad input, 130, 143 or 129 ended "
-    "by Ctrl-C, SIGTERM or SIGHUP, 141 nobody reads stdout any more; more in docs/commands.md.",
+    "by Ctrl-C, SIGTERM or SIGHUP, 141 nobody reads stdout any more; more in docs/scripting.md.",
 )
 
 

@@ -92,14 +92,7 @@ async def test_and_the_editors_own_where_they_are_unchanged(app: DragganApp) -> 
 
 def test_messages_name_bindings_that_there_are() -> None:
     package = Path(draggan_tui.__file__).parent
-    files = [
-        package / "document.py",
-        package / "grab.py",
-        *package.glob("renderables/*.py"),
-        *package.glob("workspace/*.py"),
-        *package.glob("screens/*.py"),
-        *package.glob("widgets/*.py"),
-    ]
+    files = [path for room in ("editor", "rendering", "screens", "widgets") for path in package.glob(f"{room}/**/*.py")]
     named = {
         name
         for file in files
