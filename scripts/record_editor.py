@@ -13,7 +13,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +23,13 @@ from PIL import Image
 from draggan_tui.benchmarks.processes import environment
 from draggan_tui.benchmarks.pseudo_terminal import FRAME_ENDS, SYNCHRONIZED, PseudoTerminal
 from draggan_tui.config.themes import load
+from scripts.screen_reader import ScreenReader, shows_image, shows_text
 from scripts.terminal_image import draw_screen
 
 PROGRAM = Path(sys.executable).with_name("draggan-tui")
 SCREEN_SIZE = (100, 32)  # columns and rows
 SAMPLES_PER_SECOND = 10
 SECONDS_BETWEEN_KEYS = 0.09  # as fast as a person types
-TIMEOUT = 300.0  # seconds; a slow machine may need a minute to import torch
-READY_TEXT = "Enter place"  # shown once the model is loaded
 KEY = re.compile(r"\x1b\[[\d;]*[A-Za-z~]|.", re.DOTALL)
 
 
@@ -95,9 +94,6 @@ class TerminalSampler:
     def __init__(self, terminal: PseudoTerminal) -> None:
         self.samples: list[Sample] = []
         self._terminal = terminal
-        self._screen = pyte.Screen(*SCREEN_SIZE)
-        self._stream = pyte.ByteStream(self._screen)
-        self._parsed_bytes = 0
 
     def sample(self, byte_count: int) -> None:
         self.samples.append(Sample(time.monotonic(), byte_count))
@@ -110,33 +106,6 @@ class TerminalSampler:
             if not self.samples or time.monotonic() - self.samples[-1].time >= 1 / SAMPLES_PER_SECOND:
                 self.sample(self._terminal.raw.rfind(FRAME_ENDS) + len(FRAME_ENDS))
 
-    def read_until(self, condition: Callable[[pyte.Screen], bool], description: str) -> None:
-        """Read, without taking samples, until the screen meets a condition.
-
-        Raises:
-            SystemExit: it does not do so in `TIMEOUT` seconds.
-        """
-        self._read_until(condition, description, self._terminal.rest)
-
-    def watch_until(self, condition: Callable[[pyte.Screen], bool], description: str) -> None:
-        """Like `read_until`, and take samples meanwhile."""
-        self._read_until(condition, description, self.watch)
-
-    def _read_until(
-        self, condition: Callable[[pyte.Screen], bool], description: str, read_for: Callable[[float], None]
-    ) -> None:
-        deadline = time.monotonic() + TIMEOUT
-        while not condition(self._parse_screen()):
-            if time.monotonic() > deadline:
-                screen_text = "\n".join(self._screen.display)
-                raise SystemExit(f"{description} did not appear in {TIMEOUT:g} s. The screen shows:\n{screen_text}")
-            read_for(1 / SAMPLES_PER_SECOND)
-
-    def _parse_screen(self) -> pyte.Screen:
-        self._stream.feed(bytes(self._terminal.raw[self._parsed_bytes :]))
-        self._parsed_bytes = len(self._terminal.raw)
-        return self._screen
-
 
 def record(script: Sequence[Step], directory: Path) -> Recording:
     """Start the editor in a directory, type the script, and return what the editor wrote."""
@@ -146,29 +115,19 @@ def record(script: Sequence[Step], directory: Path) -> Recording:
     variables = environment(directory / "home")
     with PseudoTerminal(command, folder=directory, variables=variables, size=SCREEN_SIZE) as terminal:
         sampler = TerminalSampler(terminal)
+        reader = ScreenReader(terminal, SCREEN_SIZE)
         terminal.send(SYNCHRONIZED)
-        sampler.read_until(shows_image, "The image")
+        reader.wait_for(shows_image, "The image")
         for step in script:
             for key in KEY.findall(step.keys):
                 terminal.send(key)
                 sampler.watch(SECONDS_BETWEEN_KEYS)
             if step.wait_for is not None:
-                sampler.watch_until(shows_text(step.wait_for), repr(step.wait_for))
+                reader.wait_for(shows_text(step.wait_for), repr(step.wait_for), sampler.watch)
             sampler.watch(step.pause)
             still = sampler.samples[-1] if step.still else still
         sampler.sample(len(terminal.raw))
         return Recording(bytes(terminal.raw), sampler.samples, still or sampler.samples[-1])
-
-
-def shows_text(text: str) -> Callable[[pyte.Screen], bool]:
-    """Return a condition that is true while the screen shows this text within one row."""
-    return lambda screen: any(text in row for row in screen.display)
-
-
-def shows_image(screen: pyte.Screen) -> bool:
-    """Return whether the model is loaded and its image is drawn: its corner has many colours."""
-    corner_colors = {screen.buffer[row][column].bg for row in range(20) for column in range(40)}
-    return shows_text(READY_TEXT)(screen) and len(corner_colors) > 50
 
 
 def mark_hints_as_read(directory: Path) -> None:
