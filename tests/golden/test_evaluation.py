@@ -1,0 +1,66 @@
+"""Directories of evaluation runs of an earlier version: their report is made again, and a run that was killed is continued."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.golden.user import GOLDEN, User
+
+RUNS = {  # directory: model, cases
+    "short": ("golden-stylegan2", "2"),
+    "finished": ("critters-128", "1"),
+}
+
+
+def evaluate(user: User, name: str) -> None:
+    model, cases = RUNS[name]
+    user.run("eval", "all", "--n", cases, "--methods", "no edit", "--methods", "drag", "--model", model, "--device", "cpu", "--out", name)  # fmt: skip
+
+
+def copy_run(user: User, name: str) -> Path:
+    user.install_models()
+    return Path(shutil.copytree(GOLDEN / "evaluation" / name, user.directory / name))
+
+
+def figures_of(report: str) -> list[list[str]]:
+    """The numbers in each row of the report's tables, without the head of each table."""
+    lines = report.splitlines()
+    rows = [line for line, following in zip(lines, [*lines[1:], ""], strict=True) if not following.startswith("| --")]
+    return [re.findall(r"\d+(?:\.\d+)?", row) for row in rows if row.startswith("|") and not row.startswith("| --")]
+
+
+def places_of(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """What the rows are about, in one order, and which values they have."""
+    fields = ("chunk", "size", "index", "experiment", "group", "method", "case")
+    return sorted((*(row[field] for field in fields), sorted(row["values"])) for row in rows)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_report_of_a_finished_run_is_made_again(user: User, name: str) -> None:
+    run = copy_run(user, name)
+    rows, report = (run / "rows.jsonl").read_bytes(), (run / "report.md").read_text()
+    (run / "report.md").unlink()
+    evaluate(user, name)
+    assert (run / "rows.jsonl").read_bytes() == rows  # nothing was computed
+    figures = figures_of((run / "report.md").read_text())
+    assert figures == figures_of(report) and len(figures) >= 3
+
+
+def test_a_run_that_was_killed_is_continued(user: User) -> None:
+    run = copy_run(user, "short")
+    lines = (run / "rows.jsonl").read_text().splitlines(keepends=True)
+    last = json.loads(lines[-1])
+    assert last["size"] == 2
+    (run / "rows.jsonl").write_text("".join(lines[:-1]) + lines[-1][:40])  # the chunk is not whole
+    (run / "report.md").unlink()
+    evaluate(user, "short")
+    continued = (run / "rows.jsonl").read_text().splitlines(keepends=True)
+    assert continued[: len(lines) - 2] == lines[:-2]
+    assert places_of(list(map(json.loads, continued))) == places_of(list(map(json.loads, lines)))
+    assert (run / "report.md").exists()
