@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -44,6 +45,22 @@ def test_every_shell_block_runs(project: Path) -> None:
     for block in blocks:
         run_block(block, project)
     assert (project / "nose.mp4").is_file()
+
+
+def test_the_first_drag_works_as_described(tmp_path: Path) -> None:
+    typed = re.findall(r"`(:[^`]+)` and `Enter`", PAGE)
+    assert len(typed) == 2
+    with Terminal("--seed", "42", folder=tmp_path) as terminal:
+        terminal.wait_for(LOADED)
+        for coordinates, position, pair in zip(typed, ((134, 142), (158, 142)), ("target?", "24.0"), strict=True):
+            terminal.send(f"{coordinates}\r")
+            terminal.wait_for(lambda position=position: terminal.cursor() == position)
+            terminal.send("\r")
+            terminal.wait_for(pair)
+        terminal.send("d")
+        terminal.wait_for("drag 1 reached")
+        terminal.send("q")
+        assert terminal.wait() == 0
 
 
 def run_block(block: str, directory: Path) -> None:
