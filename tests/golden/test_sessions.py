@@ -121,6 +121,25 @@ def test_a_session_opens_is_undone_redone_and_continued(user: User, name: str) -
         assert terminal.wait() == 0
 
 
+def test_redo_leads_where_the_history_says(user: User) -> None:
+    """The revision that was open has two children; `onward` in the last line names the second."""
+    user.install_models()
+    session = user.directory / "session"
+    shutil.copytree(SESSIONS["latent"], session)
+    lines = (session / "history.jsonl").read_text().splitlines(keepends=True)
+    while "onward" not in lines[-1]:  # as the file was before it was continued
+        lines.pop()
+    (session / "history.jsonl").write_text("".join(lines))
+    with Terminal("open", "session", "--device", "cpu", folder=user.directory) as terminal:
+        wait_until_loaded(terminal)
+        save(terminal, session)
+        revision = move(terminal, session, REDO)
+        assert (revision["at"], revision["latent"]) == (-3, 3)
+        assert revision["pairs"] == [{"handle": [24.0, 20.0], "target": [31.0, 31.0], "enabled": True}]
+        terminal.send("q")
+        assert terminal.wait() == 0
+
+
 def test_sessions_are_listed_from_the_list_of_recent_ones(user: User) -> None:
     lines = (GOLDEN / "user" / "state" / "sessions").read_text()
     (user.state / "sessions").write_text(lines.replace("/home/ada/pictures", str(user.directory)))
