@@ -7,7 +7,6 @@ import importlib.util
 import re
 import tomllib
 from pathlib import Path
-from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -16,9 +15,8 @@ from draggan_engine.checkpoints.unpickling.pickle_stubs import MAX_DIMENSIONS, M
 from draggan_tui import __version__
 from tests.engine.checkpoints import test_damaged_files
 from tests.support import contained_reader
+from tests.support.markdown import PAGES, ROOT, links
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 IMAGES = sorted(path for path in (ROOT / "docs").rglob("*") if path.suffix in (".gif", ".jpg", ".png", ".svg", ".webp"))
 
 
@@ -28,8 +26,8 @@ def page_ids(page: Path) -> str:
 
 def linked_files(page: Path) -> set[Path]:
     """Return the local files that a page links to or shows."""
-    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-    return {(page.parent / unquote(target)).resolve() for target in targets if "://" not in target}
+    targets = [link.partition("#")[0] for link in links(page.read_text(encoding="utf-8")) if "://" not in link]
+    return {(page.parent / target).resolve() for target in targets if target}
 
 
 def citation() -> dict[str, object]:
@@ -42,11 +40,6 @@ def released_versions() -> dict[str, str]:
     """Return the date of each version in the changelog, newest first."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     return dict(re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)$", text, flags=re.MULTILINE))
-
-
-@pytest.mark.parametrize("page", PAGES, ids=page_ids)
-def test_linked_files_and_images_exist(page: Path) -> None:
-    assert [path for path in linked_files(page) if not path.exists()] == []
 
 
 def test_every_image_in_docs_is_shown_on_a_page() -> None:
