@@ -8,48 +8,38 @@ from textual.content import Content
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
-from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.config.themes import Rgb
-from draggan_tui.editor.edit_ops import Brush
+
+from .inspector_state import InspectorState
 
 LABEL, MUTED, ACCENT = 6, "$foreground-muted", "$text-accent"
 """Columns that a label takes, and the styles of labels and of what is selected."""
 
 
-def session_facts(edit: Edit, device: str, info: ModelInfo | None = None, latent_name: str = "") -> Content:
-    """Model, device and family, seed, class (if the model has any), ψ and latent space.
-
-    Args:
-        latent_name: name of the file of the latent that the session started from.
-    """
+def session_facts(state: InspectorState) -> Content:
+    """Return the rows of model, device and family, seed, class (if the model has any), ψ and latent space."""
+    edit, info = state.edit, state.model_info
     classes = 0 if info is None else info.classes
     return _rows(
         [
             ("model", edit.model),
-            ("device", device if info is None else f"{device} · {info.family}"),
-            ("seed", _start(edit, latent_name)),
+            ("device", state.device if info is None else f"{state.device} · {info.family}"),
+            ("seed", _start(edit, state.latent_name)),
             *([("class", f"{edit.label} of 0…{classes - 1}")] if classes else []),
             ("ψ", f"{edit.psi:.2f} · space {edit.settings.space.upper()}"),
         ]
     )
 
 
-def cursor_facts(
-    cursor: Point | None, image: Size | None, color: Rgb | None, zoom: str, mask_share: float | None, brush: Brush
-) -> Content:
-    """Cursor, the colour under it, zoom, mask, brush.
-
-    Args:
-        image: size of the full-resolution image.
-        color: under the cursor; none: there is no image yet.
-        zoom: `3:1`, empty when the whole image is shown.
-    """
+def cursor_facts(state: InspectorState) -> Content:
+    """Return the rows of cursor, the colour under it, zoom, mask and brush."""
+    mask, brush = state.edit.mask, state.brush
     return _rows(
         [
-            ("cursor", "–" if cursor is None or image is None else coordinates(cursor, image)),
-            ("colour", "–" if color is None else swatch(color)),
-            ("zoom", zoom or "whole image"),
-            ("mask", "none" if mask_share is None else f"{percent(mask_share)} may move"),
+            ("cursor", cursor_text(state)),
+            ("colour", "–" if state.cursor_color is None else swatch(state.cursor_color)),
+            ("zoom", state.zoom or "whole image"),
+            ("mask", "none" if mask is None else f"{percent(mask.share)} may move"),
             ("brush", f"{brush.size} {'round' if brush.round else 'square'}"),
         ]
     )
@@ -57,6 +47,13 @@ def cursor_facts(
 
 def _rows(rows: Iterable[tuple[str, str | Content]]) -> Content:
     return Content("\n").join(Content.assemble((f"{label:>{LABEL}}", MUTED), "  ", value) for label, value in rows)
+
+
+def cursor_text(state: InspectorState) -> str:
+    """Return the cursor's coordinates, or a dash while there is no cursor."""
+    if state.cursor is None or state.image_size is None:
+        return "–"
+    return coordinates(state.cursor, state.image_size)
 
 
 def coordinates(point: Point, image: Size) -> str:

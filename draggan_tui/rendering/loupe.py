@@ -1,6 +1,8 @@
-"""A few pixels of the picture round a point, enlarged, as terminal cells."""
+"""The surroundings of a handle, enlarged, as terminal cells."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +15,48 @@ from draggan_tui.rendering.overlay import Overlay, compose
 from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.rendering.sampling import sample
 
-SCALE, MOST = 4.0, 8.0
-"""Screen pixels to a pixel of the full-resolution picture, and at most to one of the picture that is there."""
+SCALE, LARGEST_SCALE = 4.0, 8.0
+"""Screen pixels to a pixel of the full-resolution image, and at most to a pixel of the image that is shown."""
 
 
-def loupe_view(picture: Size, there: Size, point: Point, room: Size) -> Viewport:
-    """The window round a point of a picture of which there is one of another size."""
-    scale = min(SCALE, MOST * there.width / picture.width)
-    return Viewport(picture, room, scale).centred(point)
+@dataclass(frozen=True, eq=False)
+class CloseUp:
+    """A handle and the image that it is on.
+
+    Attributes:
+        image: `uint8 [H, W, 3]`, the whole image at any size; not to be changed afterwards.
+        full_size: size of the full-resolution image.
+        handle: in pixels of the full-resolution image.
+        number: of the handle's pair, from 1.
+    """
+
+    image: NDArray[np.uint8]
+    full_size: Size
+    handle: Point
+    number: int
+
+    @property
+    def title(self) -> str:
+        """`handle 1  20.25  30.00`."""
+        return f"handle {self.number}  {self.handle[0]:.2f}  {self.handle[1]:.2f}"
+
+    def shows_same(self, other: CloseUp) -> bool:
+        """Return whether another close-up looks the same."""
+        return self.image is other.image and (self.full_size, self.handle, self.number) == (
+            other.full_size,
+            other.handle,
+            other.number,
+        )
+
+
+def loupe_view(full_size: Size, image_size: Size, point: Point, room: Size) -> Viewport:
+    """Return the window round a point of the full-resolution image, of which an image of another size is shown."""
+    scale = min(SCALE, LARGEST_SCALE * image_size.width / full_size.width)
+    return Viewport(full_size, room, scale).centred(point)
 
 
 def loupe(
-    rgb: NDArray[np.uint8],
-    picture: Size,
-    point: Point,
+    close_up: CloseUp,
     columns: int,
     rows: int,
     depth: ColorDepth,
@@ -35,16 +65,14 @@ def loupe(
     ink: Rgb,
     paper: Rgb,
 ) -> Cells:
-    """So many cells, with the point in the middle of a cross; at the picture's borders it is not in theirs.
-
-    Args:
-        rgb: `uint8 [H, W, 3]`, the whole picture at any size.
-        picture: its full size.
-    """
-    view = loupe_view(picture, Size(rgb.shape[1], rgb.shape[0]), point, Size(columns, 2 * rows))
-    (column, row), window = view.pixel(point), view.window
+    """Return cells with the handle in a cross, in the middle unless it is near the border of the image."""
+    image = close_up.image
+    view = loupe_view(
+        close_up.full_size, Size(image.shape[1], image.shape[0]), close_up.handle, Size(columns, 2 * rows)
+    )
+    (column, row), window = view.pixel(close_up.handle), view.window
     overlay = Overlay(cursor=(column - window.left, row - window.top))
     cells = Cells.blank(rows, columns, ink, paper)
     left, top = view.corner
-    cells.paste(compose(sample(rgb, view), overlay, depth, colors, ink=ink, paper=paper), top // 2, left)
+    cells.paste(compose(sample(image, view), overlay, depth, colors, ink=ink, paper=paper), top // 2, left)
     return cells

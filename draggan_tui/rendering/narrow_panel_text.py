@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from draggan_engine.core.edit import Edit
-from draggan_engine.core.geometry import Point, Size
-from draggan_tui.config.themes import Rgb
-
-from .inspector_text import ACCENT, MUTED, coordinates, swatch
+from .inspector_state import InspectorState
+from .inspector_text import ACCENT, MUTED, cursor_text, swatch
 from .pair_table import handle_and_target
 
 
-def brief_facts(
-    edit: Edit, selected: int | None, cursor: Point | None, image: Size | None, color: Rgb | None
-) -> Content:
-    """Cursor and colour, and below them the selected pair.
-
-    Args:
-        edit: with the handles where they are now.
-    """
-    place = "–" if cursor is None or image is None else coordinates(cursor, image)
-    first = Content.assemble(("cursor", MUTED), f"  {place}  ", swatch(color) if color is not None else "")
+def brief_facts(state: InspectorState) -> Content:
+    """Return two rows: the cursor and the colour under it; the selected pair."""
+    edit, selected, color = state.edit, state.selected, state.cursor_color
+    first = Content.assemble(("cursor", MUTED), f"  {cursor_text(state)}  ", swatch(color) if color is not None else "")
     if selected is None:
         return Content("\n").join([first, Content.styled("no pairs", MUTED)])
     pair = edit.pairs[selected]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-
 from textual.content import Content
 
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.geometry import Point, distance
-from draggan_tui.editor.mask_reach import BlockedPoint
 
+from .inspector_state import InspectorState
 from .inspector_text import ACCENT, MUTED
 
 WIDTH = 30
@@ -24,23 +22,14 @@ def pair_header(edit: Edit) -> Content:
     return Content.styled(_row(" " * (number + 1), f"{'handle':>{2 * digits + 1}} ", "target ", "left"), MUTED)
 
 
-def pair_table(
-    edit: Edit, selected: int | None, flat: Collection[int], blocked: Mapping[int, BlockedPoint], place_key: str
-) -> Content:
-    """A row for each pair, or what to do first.
+def pair_table(state: InspectorState) -> Content:
+    """Return a row for each pair, or what to do first.
 
-    Args:
-        edit: with the handles where they are now.
-        selected: index of the selected pair.
-        flat: indices of the pairs whose handles are on flat patches: `~`.
-        blocked: the pairs, by index, that the mask keeps from arriving, and the point that it blocks: `!`.
-        place_key: the key that places a point.
+    `~` marks a handle on a flat patch, `!` a point that the mask blocks.
     """
-    if not edit.pairs:
-        return Content.styled(f"Move to what you want to move,\nthen press {place_key}.", MUTED)
-    return Content("\n").join(
-        _pair_row(index, edit, index == selected, index in flat, blocked.get(index)) for index in range(len(edit.pairs))
-    )
+    if not state.edit.pairs:
+        return Content.styled(f"Move to what you want to move,\nthen press {state.place_key}.", MUTED)
+    return Content("\n").join(_pair_row(state, index) for index in range(len(state.edit.pairs)))
 
 
 def handle_and_target(pair: PointPair) -> tuple[str, str]:
@@ -52,14 +41,15 @@ def handle_and_target(pair: PointPair) -> tuple[str, str]:
     return "pin" if pair.target == pair.handle else _point(pair.target, 0), left
 
 
-def _pair_row(index: int, edit: Edit, selected: bool, flat: bool, blocked: BlockedPoint | None) -> Content:
-    number_width, digits = _widths(edit)
-    pair = edit.pairs[index]
+def _pair_row(state: InspectorState, index: int) -> Content:
+    number_width, digits = _widths(state.edit)
+    pair = state.edit.pairs[index]
+    selected, blocked = index == state.selected, state.blocked_points.get(index)
     target, left = handle_and_target(pair)
     if pair.target is not None and target != "pin":
         target = _point(pair.target, digits)
     number = f"{'▸' if selected else ' '}{index + 1:>{number_width}}"
-    handle_mark = "!" if blocked == "handle" else "~" if flat else " "
+    handle_mark = "!" if blocked == "handle" else "~" if index in state.flat_handles else " "
     target_mark = "!" if blocked == "target" else " "
     row = _row(number, _point(pair.handle, digits) + handle_mark, target + target_mark, left)
     if selected:

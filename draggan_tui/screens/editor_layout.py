@@ -21,8 +21,9 @@ from draggan_tui.editor.workspace import Workspace
 from draggan_tui.rendering.compare import ComparedImages, Comparison
 from draggan_tui.rendering.edit_overlay import overlay_of
 from draggan_tui.rendering.history_text import place_text
-from draggan_tui.rendering.inspector_text import cursor_facts, session_facts
+from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.rendering.loading_text import SPINNER, model_label, placeholder
+from draggan_tui.rendering.loupe import CloseUp
 from draggan_tui.rendering.narrow_panel_text import brief_facts
 from draggan_tui.rendering.next_step import next_step
 from draggan_tui.rendering.overlay import Overlay
@@ -190,34 +191,42 @@ class StageScreen(Screen[None]):
             return with_keys(self.app, next_step(work.edit, work.dragging))
         return ""
 
-    def _show_panels(self) -> None:
+    def inspector_state(self) -> InspectorState:
+        """Return what the side panel shows of the edit."""
         work, edit = self.workspace, self.workspace.drawn
-        image = None if work.info is None else work.info.size
-        color = None if self.seen is None or work.cursor is None else color_at(self.seen, work.picture, work.cursor)
-        share = None if edit.mask is None else edit.mask.share
-        flat = {i for i, pair in enumerate(edit.pairs) if self.flat_key(pair.handle) in self.flat}
-        inspector = self.query_one(Inspector)
-        inspector.show_facts(
-            session_facts(edit, self.device, work.info, self.given),
-            cursor_facts(work.cursor, image, color, self.view.ratio, share, work.brush),
-        )
-        blocked = {} if image is None else mask_conflicts(work.edit, image)
-        inspector.show_drag_of(None if work.dragging else edit.latent)
-        inspector.show_pairs(edit, work.selected, flat, blocked, with_keys(self.app, "{place}"))
-        self.query_one("#brief", Lines).update(brief_facts(edit, work.selected, work.cursor, image, color))
-        self._show_companion(edit)
-
-    def _show_companion(self, edit: Edit) -> None:
-        """The image before, and the loupe, which is in the side panel where there is no companion."""
-        work, companion, inspector = self.workspace, self.query_one(Companion), self.query_one(Inspector)
-        if self.seen is None or work.selected is None:
-            companion.hide_handle()
-            inspector.hide_handle()
-        else:
+        image = self.seen
+        color = None if image is None or work.cursor is None else color_at(image, work.picture, work.cursor)
+        close_up = None
+        if image is not None and work.selected is not None:
             handle = edit.pairs[work.selected].handle
-            title = f"handle {work.selected + 1}  {handle[0]:.2f}  {handle[1]:.2f}"
-            for panel in (companion, inspector):
-                panel.show_handle(title, handle, self.seen, work.picture)
+            close_up = CloseUp(image, work.picture, handle, work.selected + 1)
+        return InspectorState(
+            edit=edit,
+            device=self.device,
+            model_info=work.info,
+            latent_name=self.given,
+            cursor=work.cursor,
+            cursor_color=color,
+            zoom=self.view.ratio,
+            brush=work.brush,
+            selected=work.selected,
+            flat_handles={i for i, pair in enumerate(edit.pairs) if self.flat_key(pair.handle) in self.flat},
+            blocked_points={} if work.info is None else mask_conflicts(work.edit, work.info.size),
+            place_key=with_keys(self.app, "{place}"),
+            close_up=close_up,
+            drag_number=None if work.dragging else edit.latent,
+        )
+
+    def _show_panels(self) -> None:
+        state = self.inspector_state()
+        self.query_one(Inspector).show(state)
+        self.query_one("#brief", Lines).update(brief_facts(state))
+        self._show_companion(state.close_up)
+
+    def _show_companion(self, close_up: CloseUp | None) -> None:
+        """Show the image before the drags, and the selected handle enlarged."""
+        work, companion = self.workspace, self.query_one(Companion)
+        companion.show_handle(close_up)
         if work.info is not None:
             self._fit_companion(*self.size)
             before = self.pictures.get(work.before.source) if self._compares_beside() else None

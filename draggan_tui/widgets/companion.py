@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from draggan_engine.core.geometry import Point, Size
+from draggan_engine.core.geometry import Size
+from draggan_tui.rendering.loupe import CloseUp
 from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.start_image import StartImage
 from draggan_tui.widgets.text_panel import Lines
@@ -20,7 +21,7 @@ NO_DRAG, NO_HANDLE = "The image before the first drag\nappears here.", "The sele
 
 
 class Companion(Vertical):
-    """Shows what it is given; decides nothing."""
+    """Shows the image before the drags above, and the selected handle below."""
 
     DEFAULT_CSS = """
     Companion { width: 34; padding: 0 1; background: $background; }
@@ -41,7 +42,12 @@ class Companion(Vertical):
             yield Loupe()
 
     def show_before(self, rgb: NDArray[np.uint8] | None, image: Size) -> None:
-        """The image that the present one is compared with; none: there is no other."""
+        """Show the image that the present one is compared with.
+
+        Args:
+            rgb: `uint8 [H, W, 3]`. None: there is no such image.
+            image: size of the full-resolution image.
+        """
         self._title("#before", NO_DRAG if rgb is None else "before", filled=rgb is not None)
         if rgb is not None:
             start_image = self.query_one(StartImage)
@@ -49,14 +55,11 @@ class Companion(Vertical):
             start_image.styles.height = min(rows, self.size.height // 2)
             start_image.show(rgb, image)
 
-    def show_handle(self, title: str, handle: Point, rgb: NDArray[np.uint8], image: Size) -> None:
-        """The selected handle in the loupe; the other arguments are those of `Loupe.show`."""
-        self._title("#enlarged", title, filled=True)
-        self.query_one(Loupe).show(rgb, image, handle)
-
-    def hide_handle(self) -> None:
-        """None is selected, or there is no image."""
-        self._title("#enlarged", NO_HANDLE, filled=False)
+    def show_handle(self, close_up: CloseUp | None) -> None:
+        """Show the selected handle. None: no handle is selected, or there is no image."""
+        self._title("#enlarged", NO_HANDLE if close_up is None else close_up.title, filled=close_up is not None)
+        if close_up is not None:
+            self.query_one(Loupe).show(close_up)
 
     def _title(self, part: str, title: str, *, filled: bool) -> None:
         self.query_one(part).set_class(filled, "filled")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from time import monotonic
 
-import numpy as np
-from numpy.typing import NDArray
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
 from textual.events import Resize
 
-from draggan_engine.core.edit import Edit
-from draggan_engine.core.geometry import Point, Size
 from draggan_engine.server.messages import DragProgress
-from draggan_tui.editor.mask_reach import BlockedPoint
 from draggan_tui.rendering.drag_progress import DragCurves, drag_lines, progress_text
+from draggan_tui.rendering.inspector_state import InspectorState
+from draggan_tui.rendering.inspector_text import cursor_facts, session_facts
+from draggan_tui.rendering.loupe import CloseUp
 from draggan_tui.rendering.pair_table import pair_header, pair_table
 from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.text_panel import Lines
@@ -27,7 +23,7 @@ LOUPE_ROWS, SESSION_ROWS = 32, 20
 
 
 class Inspector(Vertical):
-    """Shows what it is given; decides nothing."""
+    """Shows an `InspectorState`, and the curves of the newest drag."""
 
     DEFAULT_CSS = """
     Inspector { width: 32; padding: 0 1; background: $surface; }
@@ -59,35 +55,28 @@ class Inspector(Vertical):
             yield Loupe()
         yield Lines(id="drag")
 
-    def show_facts(self, session: Content, cursor: Content) -> None:
-        self.query_one("#session-facts", Lines).update(session)
-        self.query_one("#facts", Lines).update(cursor)
+    def show(self, state: InspectorState) -> None:
+        """Show the edit, and scroll to the selected pair."""
+        self.query_one("#session-facts", Lines).update(session_facts(state))
+        self.query_one("#facts", Lines).update(cursor_facts(state))
+        self.query_one("#pair-header", Lines).update(pair_header(state.edit))
+        self.query_one("#pair-list", Lines).update(pair_table(state))
+        self._scroll_to_pair(state.selected)
+        self._show_close_up(state.close_up)
+        number = state.drag_number
+        self.query_one("#drag").set_class(number is None or number == self._curves.number > 0, "visible")
 
-    def show_pairs(
-        self,
-        edit: Edit,
-        selected: int | None,
-        flat: Collection[int],
-        blocked: Mapping[int, BlockedPoint],
-        place_key: str,
-    ) -> None:
-        """The arguments are those of `pair_table`; the selected row is scrolled to."""
-        self.query_one("#pair-header", Lines).update(pair_header(edit))
-        self.query_one("#pair-list", Lines).update(pair_table(edit, selected, flat, blocked, place_key))
+    def _scroll_to_pair(self, selected: int | None) -> None:
         if selected is not None:
             pairs = self.query_one("#pairs", VerticalScroll)
             top, rows = int(pairs.scroll_target_y), max(pairs.size.height, 1)
             pairs.scroll_to(y=min(max(top, selected + 1 - rows), selected), animate=False)
 
-    def show_handle(self, title: str, handle: Point, rgb: NDArray[np.uint8], image: Size) -> None:
-        """The selected handle in the loupe; the other arguments are those of `Loupe.show`."""
-        self.query_one("#loupe").add_class("visible")
-        self.query_one("#loupe-title", Lines).update(title)
-        self.query_one(Loupe).show(rgb, image, handle)
-
-    def hide_handle(self) -> None:
-        """None is selected, or there is no image."""
-        self.query_one("#loupe").remove_class("visible")
+    def _show_close_up(self, close_up: CloseUp | None) -> None:
+        self.query_one("#loupe").set_class(close_up is not None, "visible")
+        if close_up is not None:
+            self.query_one("#loupe-title", Lines).update(close_up.title)
+            self.query_one(Loupe).show(close_up)
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.height >= LOUPE_ROWS, "roomy")
@@ -108,10 +97,6 @@ class Inspector(Vertical):
     def end_drag(self, reason: str, left: str = "") -> None:
         """The drag is over; its curves stay until the next."""
         self._draw_drag((reason, left))
-
-    def show_drag_of(self, number: int | None) -> None:
-        """Show the curves if they are those of that drag; None: the running one's."""
-        self.query_one("#drag").set_class(number is None or number == self._curves.number > 0, "visible")
 
     @property
     def progress_text(self) -> str:

@@ -21,6 +21,7 @@ from draggan_engine.server.messages import DragEnded, ModelLoaded, Quit, Resumed
 from draggan_engine.storage.session_lock import NAME
 from draggan_engine.storage.session_manifest import read_history, read_session
 from draggan_tui.benchmarks.processes import alive
+from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.rendering.inspector_text import percent
 from draggan_tui.rendering.pair_table import pair_table
 from tests.support.engine_client import Engine
@@ -178,7 +179,7 @@ class Facts:
 
 
 def facts(edit: Edit) -> Facts:
-    rows = pair_table(edit, None, (), {}, "Enter").plain.splitlines() if edit.pairs else []
+    rows = pair_table(InspectorState(edit)).plain.splitlines() if edit.pairs else []
     mask = "none" if edit.mask is None else f"{percent(edit.mask.share)} may move"
     return Facts(tuple(" ".join(row.split()) for row in rows), mask, edit.latent)
 

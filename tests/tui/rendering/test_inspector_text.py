@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from textual.content import Content
 
-from draggan_engine.core.edit import Edit, PointPair
-from draggan_engine.core.geometry import Size
+from draggan_engine.core.edit import Edit, Mask, PointPair
+from draggan_engine.core.geometry import Point
 from draggan_engine.core.history import DragRecord
 from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.messages import Loading
 from draggan_tui.editor.edit_ops import Brush
 from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
+from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.rendering.inspector_text import cursor_facts, percent, seconds_text, session_facts
 from draggan_tui.rendering.loading_text import loading_text, placeholder, size_text
 from draggan_tui.rendering.model_list_text import model_lines
@@ -18,19 +21,21 @@ from draggan_tui.rendering.narrow_panel_text import brief_facts
 from draggan_tui.rendering.pair_table import WIDTH, pair_header, pair_table
 from tests.support.editing import INFO
 
-IMAGE = Size(128, 128)
+
+def text_lines(content: Content) -> list[str]:
+    return content.plain.splitlines()
 
 
 def test_the_session_line_by_line() -> None:
     edit = Edit(model="toy", seed=7, psi=0.7, latent=2)
-    assert session_facts(edit, "cpu").plain.splitlines() == [
+    assert text_lines(session_facts(InspectorState(edit, "cpu"))) == [
         " model  toy",
         "device  cpu",
         "  seed  7 · after drag 2",
         "     ψ  0.70 · space W+",
     ]
     info = INFO.model_copy(update={"classes": 10, "family": "StyleGAN3-r"})
-    assert session_facts(Edit(label=3), "cuda:0", info).plain.splitlines()[1:4] == [
+    assert text_lines(session_facts(InspectorState(Edit(label=3), "cuda:0", info)))[1:4] == [
         "device  cuda:0 · StyleGAN3-r",
         "  seed  42",
         " class  3 of 0…9",
@@ -38,14 +43,22 @@ def test_the_session_line_by_line() -> None:
 
 
 def test_the_cursor_line_by_line() -> None:
-    assert cursor_facts((63.5, 8), IMAGE, (10, 160, 255), "3:16", 0.354, Brush(3, round=True)).plain.splitlines() == [
+    state = InspectorState(
+        Edit(mask=Mask.from_array((np.arange(10_000) < 3540).reshape(100, 100).astype(np.uint8))),
+        model_info=INFO,
+        cursor=(63.5, 8),
+        cursor_color=(10, 160, 255),
+        zoom="3:16",
+        brush=Brush(3, round=True),
+    )
+    assert text_lines(cursor_facts(state)) == [
         "cursor   63.5    8.0",
         "colour     #0aa0ff",
         "  zoom  3:16",
         "  mask  35% may move",
         " brush  3 round",
     ]
-    assert cursor_facts(None, None, None, "", None, Brush()).plain.splitlines() == [
+    assert text_lines(cursor_facts(InspectorState(Edit()))) == [
         "cursor  –",
         "colour  –",
         "  zoom  whole image",
@@ -55,22 +68,22 @@ def test_the_cursor_line_by_line() -> None:
 
 
 def test_the_cursor_keeps_its_columns_over_the_whole_image() -> None:
-    widths = {
-        len(cursor_facts(point, Size(1024, 512), None, "", None, Brush()).plain.splitlines()[0])
-        for point in ((0.0, 0.0), (99.9, 511.0), (1023.0, 9.5))
-    }
+    info = INFO.model_copy(update={"width": 1024, "height": 512})
+    points: list[Point] = [(0.0, 0.0), (99.9, 511.0), (1023.0, 9.5)]
+    states = [InspectorState(Edit(), model_info=info, cursor=point) for point in points]
+    widths = {len(text_lines(cursor_facts(state))[0]) for state in states}
     assert widths == {len("cursor  1023.0   511.0")}
 
 
 def test_the_swatch_has_the_colour_under_the_cursor() -> None:
-    line = cursor_facts((1, 1), IMAGE, (10, 160, 255), "", None, Brush()).split("\n")[1]
+    line = cursor_facts(InspectorState(Edit(), cursor=(1, 1), cursor_color=(10, 160, 255))).split("\n")[1]
     assert [line.plain[span.start : span.end] for span in line.spans if span.style == "on #0aa0ff"] == ["  "]
 
 
 @pytest.mark.parametrize(("latent", "text"), [(0, "from pivot.pt"), (2, "drag 2, from pivot.pt")])
 def test_a_latent_that_was_given(latent: int, text: str) -> None:
     edit = Edit(given=True, latent=latent)
-    assert session_facts(edit, "cpu", None, "pivot.pt").plain.splitlines()[2] == f"  seed  {text}"
+    assert text_lines(session_facts(InspectorState(edit, latent_name="pivot.pt")))[2] == f"  seed  {text}"
 
 
 @pytest.mark.parametrize(
@@ -135,8 +148,8 @@ PAIRS = (
 
 
 def test_the_pairs_in_columns() -> None:
-    edit = Edit(pairs=PAIRS)
-    assert [pair_header(edit).plain, *pair_table(edit, 0, {1}, {}, "Enter").plain.splitlines()] == [
+    state = InspectorState(Edit(pairs=PAIRS), selected=0, flat_handles={1})
+    assert [pair_header(state.edit).plain, *text_lines(pair_table(state))] == [
         "    handle     target     left",
         "▸1 131 128    158 142     30.4",
         " 2  90  60~       pin      0.0",
@@ -146,8 +159,8 @@ def test_the_pairs_in_columns() -> None:
 
 
 def test_points_that_the_mask_blocks_are_marked() -> None:
-    table = pair_table(Edit(pairs=PAIRS), None, {0, 1}, {0: "target", 1: "handle"}, "Enter")
-    assert table.plain.splitlines()[:2] == [
+    state = InspectorState(Edit(pairs=PAIRS), flat_handles={0, 1}, blocked_points={0: "target", 1: "handle"})
+    assert text_lines(pair_table(state))[:2] == [
         " 1 131 128~   158 142!    30.4",
         " 2  90  60!       pin      0.0",
     ]
@@ -155,7 +168,10 @@ def test_points_that_the_mask_blocks_are_marked() -> None:
 
 def test_wide_numbers_keep_their_columns() -> None:
     edit = Edit(pairs=(PointPair(handle=(3, 4), target=(1023, 7)), *(11 * PAIRS[:1])))
-    header, first, second, *_ = [pair_header(edit).plain, *pair_table(edit, None, {1}, {}, "Enter").plain.splitlines()]
+    header, first, second, *_ = [
+        pair_header(edit).plain,
+        *text_lines(pair_table(InspectorState(edit, flat_handles={1}))),
+    ]
     assert [header, first, second] == [
         "       handle     target  left",
         "  1    3    4  1023    7  1020",
@@ -165,7 +181,7 @@ def test_wide_numbers_keep_their_columns() -> None:
 
 
 def test_the_selected_row_is_in_the_accent_and_a_disabled_one_is_muted() -> None:
-    table = pair_table(Edit(pairs=PAIRS), 1, (), {}, "Enter").split("\n")
+    table = pair_table(InspectorState(Edit(pairs=PAIRS), selected=1)).split("\n")
     assert [[span.style for span in row.spans] for row in table] == [
         [],
         ["bold $text-accent"],
@@ -176,19 +192,20 @@ def test_the_selected_row_is_in_the_accent_and_a_disabled_one_is_muted() -> None
 
 def test_without_pairs_it_says_what_to_do_first() -> None:
     assert pair_header(Edit()).plain == ""
-    text = pair_table(Edit(), None, (), {}, "F2").plain
+    text = pair_table(InspectorState(Edit(), place_key="F2")).plain
     assert text == "Move to what you want to move,\nthen press F2."
     assert max(map(len, text.splitlines())) <= WIDTH
 
 
 def test_two_rows_for_narrow_terminals() -> None:
     edit = Edit(pairs=PAIRS)
-    assert brief_facts(edit, 0, (63.5, 8), IMAGE, (10, 160, 255)).plain.splitlines() == [
+    state = InspectorState(edit, model_info=INFO, cursor=(63.5, 8), cursor_color=(10, 160, 255), selected=0)
+    assert text_lines(brief_facts(state)) == [
         "cursor   63.5    8.0     #0aa0ff",
         "pair 1 of 4  131 128 → 158 142  30.4",
     ]
-    assert brief_facts(edit, 2, None, None, None).plain.splitlines()[1] == "pair 3 of 4  40 41 → target?"
-    assert brief_facts(Edit(), None, None, None, None).plain.splitlines()[1] == "no pairs"
+    assert text_lines(brief_facts(InspectorState(edit, selected=2)))[1] == "pair 3 of 4  40 41 → target?"
+    assert text_lines(brief_facts(InspectorState(Edit())))[1] == "no pairs"
 
 
 def drag_record(reason: str, steps: int, pairs: int = 1) -> DragRecord:

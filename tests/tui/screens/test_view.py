@@ -16,7 +16,7 @@ from draggan_engine.server.messages import DragProgress, DragStarted, ModelLoade
 from draggan_tui.app import DragganApp
 from draggan_tui.config.themes import CanvasColors, load
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.rendering.loupe import loupe, loupe_view
+from draggan_tui.rendering.loupe import CloseUp, loupe, loupe_view
 from draggan_tui.rendering.palette import ColorDepth, palette
 from draggan_tui.rendering.strip import CellStrip
 from draggan_tui.screens.goto_prompt import Goto, read_place
@@ -424,7 +424,9 @@ def test_the_loupes_scale() -> None:
 @pytest.mark.parametrize("depth", ["truecolor", "256", "16"])
 def test_the_loupe_pixel_by_pixel(depth: ColorDepth) -> None:
     rgb = picture(128, 128)
-    cells = loupe(rgb, Size(128, 128), (64, 64), 28, 8, depth, CanvasColors(), ink=(255, 255, 255), paper=(0, 0, 0))
+    cells = loupe(
+        CloseUp(rgb, Size(128, 128), (64, 64), 1), 28, 8, depth, CanvasColors(), ink=(255, 255, 255), paper=(0, 0, 0)
+    )
     pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(16, 28, 3)
     left, top = 4 * 64 + 1 - 14, 4 * 64 + 1 - 8
     cross = {(12, 8), (13, 8), (15, 8), (16, 8), (14, 6), (14, 7), (14, 9), (14, 10)}
@@ -441,9 +443,13 @@ def test_the_loupe_pixel_by_pixel(depth: ColorDepth) -> None:
 def test_the_loupe_without_colours() -> None:
     rgb = np.zeros((8, 8, 3), np.uint8)
     rgb[:, 4:] = 255
-    cells = loupe(rgb, Size(8, 8), (3, 4), 12, 3, "none", CanvasColors(), ink=(255, 255, 255), paper=(0, 0, 0))
+    cells = loupe(
+        CloseUp(rgb, Size(8, 8), (3, 4), 1), 12, 3, "none", CanvasColors(), ink=(255, 255, 255), paper=(0, 0, 0)
+    )
     assert ["".join(map(chr, row)) for row in cells.char] == ["         ███", "     [▄] ███", "         ███"]
-    tiny = loupe(rgb[:2, :2], Size(2, 2), (0, 0), 12, 6, "none", CanvasColors(), ink=(255, 255, 255), paper=(0, 0, 0))
+    tiny = loupe(
+        CloseUp(rgb[:2, :2], Size(2, 2), (0, 0), 1), 12, 6, "none", CanvasColors(), ink=(255, 255, 255), paper=(0, 0, 0)
+    )
     shown = ["".join(map(chr, row)).rstrip() for row in tiny.char]
     assert len(shown) == 6 and shown[0] == "" and "[" in "".join(shown)
 

@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.server.messages import DragProgress
+from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.widgets import inspector as inspector_module
 from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.widgets.text_panel import Lines
@@ -101,7 +102,7 @@ async def test_the_selected_pair_is_scrolled_to() -> None:
         panel = app.query_one(Inspector)
         edit = Edit(pairs=tuple(PointPair(handle=(i, i), target=(i, 9)) for i in range(40)))
         for selected in (0, 39, 20, 0):
-            panel.show_pairs(edit, selected, (), {}, "Enter")
+            panel.show(InspectorState(edit, selected=selected))
             await pilot.pause()
             rows, pairs = app.query_one("#pair-list", Lines).region, app.query_one("#pairs").region
             assert pairs.y <= rows.y + selected < pairs.bottom, selected
