@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from draggan_tui.client.engine_client import EngineClient
     from draggan_tui.client.engine_process import EngineProcess
     from draggan_tui.config.themes import EditorTheme
-    from draggan_tui.editor.state import TakenUp
+    from draggan_tui.editor.state import ResumedSession
     from draggan_tui.screens.editor import EditorScreen
     from draggan_tui.screens.editor_session import LeaveEditor, ThemeChosen
 
@@ -56,9 +56,9 @@ class Options:
     device: str
     out: Path | None
     theme: EditorTheme
-    taken_up: TakenUp | None = None
+    taken_up: ResumedSession | None = None
     directory_problem: str = ""  # why the session could not be written in its directory
-    offered: TakenUp | None = None  # one that was not closed: to go on with, if the user wants to
+    offered: ResumedSession | None = None  # one that was not closed: to go on with, if the user wants to
     keymap: Mapping[str, str] = field(default_factory=dict)  # what the user has changed: id → "key,key"
     color_guess: ColorGuess | None = None  # from the environment; None if the user chose how many colours
     engine: EngineProcess | None = None  # one that runs already, for the session that is opened
@@ -95,12 +95,12 @@ class DragganApp(App[None]):
         earlier = self.options.taken_up
         yield Opening(model_label(self.options.model if earlier is None else earlier.model))
 
-    def _open(self, earlier: TakenUp | None) -> None:
+    def _open(self, earlier: ResumedSession | None) -> None:
         """The editor of an earlier session, or of a new one."""
         from draggan_engine.core.edit import Edit
         from draggan_engine.core.history import History
         from draggan_tui.client.engine_client import EngineClient
-        from draggan_tui.editor.workspace import Workspace
+        from draggan_tui.editor.workspace import EditorState
         from draggan_tui.screens.editor import EditorScreen
         from draggan_tui.screens.editor_session import EngineLost, EngineSaid
 
@@ -115,10 +115,10 @@ class DragganApp(App[None]):
         )
         if earlier is None:
             edit = Edit(model=options.model, seed=options.seed, label=options.label, given=options.latent is not None)
-            workspace = Workspace(History.of(edit), options.psi)
+            state = EditorState(History.of(edit), options.psi)
         else:
-            workspace = Workspace(earlier.history, None, taken_up=True)
-        self.editor = EditorScreen(workspace, self.engine, self._depth())
+            state = EditorState(earlier.history, None, taken_up=True)
+        self.editor = EditorScreen(state, self.engine, self._depth())
         if earlier is not None:
             self.editor.folder = str(earlier.folder)
         if earlier is options.taken_up:
@@ -193,7 +193,7 @@ class DragganApp(App[None]):
             await self.on_event(key)
         self._opened()
 
-    async def _ask_about(self, offered: TakenUp) -> None:
+    async def _ask_about(self, offered: ResumedSession) -> None:
         from draggan_tui.screens.dialogs import Question
 
         text = f"The session in {offered.folder} was not closed. Everything that was saved is still there."

@@ -17,12 +17,12 @@ from draggan_tui.config.paths import short_path
 
 if TYPE_CHECKING:
     from draggan_engine.storage.session_manifest import ModelReference
-    from draggan_tui.editor.state import TakenUp
+    from draggan_tui.editor.state import ResumedSession
 
 PATIENCE = 60.0  # seconds; an engine whose editor was killed may have a drag to write
 
 
-def take_up(folder: Path, model: str | None) -> TakenUp:
+def take_up(folder: Path, model: str | None) -> ResumedSession:
     """What a session was left with.
 
     Args:
@@ -33,13 +33,13 @@ def take_up(folder: Path, model: str | None) -> TakenUp:
         CheckpointError: its model is not on this machine.
     """
     from draggan_engine.storage.session_manifest import read_history, read_session
-    from draggan_tui.editor.state import TakenUp
+    from draggan_tui.editor.state import ResumedSession
 
     _outlast_engine(folder)
     session = read_session(folder)
     if is_open(folder):
         raise OutputError(f"{folder}: this session is open in another editor; close that one first")
-    return TakenUp(read_history(folder, session), folder, model or _model(session.model, folder))
+    return ResumedSession(read_history(folder, session), folder, model or _model(session.model, folder))
 
 
 def last_session() -> Path:
@@ -57,7 +57,7 @@ def last_session() -> Path:
     raise InputError("there is no session to open yet: draggan-tui --seed 42 begins one")
 
 
-def unclosed() -> TakenUp | None:
+def unclosed() -> ResumedSession | None:
     """The last session that was not closed, if there is one that can be gone on with: its editor or its engine was
     killed, or the power went."""
     for folder in recent()[:5]:

@@ -8,48 +8,48 @@ from dataclasses import dataclass
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import DragPath, DragRecord, Entry, History, between
 
-Paths = Mapping[int, DragPath]
+Trajectories = Mapping[int, DragPath]
 """By the number of the drag; only those that have been read."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where one is in the history: at its present entry, or within the drag that led there, `inner` kept steps on its
-    way (0 < inner < the last)."""
+class HistoryCursor:
+    """Where one is in the history: at its present entry, or within the drag that led there, `step_index` kept steps on its
+    way (0 < step_index < the last)."""
 
     history: History
-    inner: int | None = None
+    step_index: int | None = None
 
-    def edit(self, paths: Paths) -> Edit:
+    def edit(self, paths: Trajectories) -> Edit:
         """What is seen there."""
         present = self.history.present
-        record = way(self.history, present)
-        if self.inner is None or record is None or present.parent is None:
+        record = drag_leading_to(self.history, present)
+        if self.step_index is None or record is None or present.parent is None:
             return present.edit
-        return between(self.history.entries[present.parent], record, paths[record.number], self.inner)
+        return between(self.history.entries[present.parent], record, paths[record.number], self.step_index)
 
-    def landed(self, paths: Paths) -> History:
+    def landed(self, paths: Trajectories) -> History:
         """The history with this place as its present entry: within a drag, a branch begins there."""
-        if self.inner is None:
+        if self.step_index is None:
             return self.history
         return self.history.change(self.edit(paths), parent=self.history.present.parent)
 
-    def forward(self, paths: Paths) -> Place:
+    def forward(self, paths: Trajectories) -> HistoryCursor:
         """One step, or one entry where there are no steps; the same place at the end."""
         last = last_step(self.history, paths)
-        if self.inner is not None:
-            return Place(self.history, self.inner + 1 if self.inner + 1 < last else None)
+        if self.step_index is not None:
+            return HistoryCursor(self.history, self.step_index + 1 if self.step_index + 1 < last else None)
         history = self.history.redo()
         moved = history.at != self.history.at
-        return Place(history, 1 if moved and last_step(history, paths) > 1 else None)
+        return HistoryCursor(history, 1 if moved and last_step(history, paths) > 1 else None)
 
-    def back(self, paths: Paths) -> Place:
+    def back(self, paths: Trajectories) -> HistoryCursor:
         """One step, or one entry where there are no steps; the same place at the beginning."""
-        inner = last_step(self.history, paths) if self.inner is None else self.inner
-        return Place(self.history, inner - 1) if inner > 1 else Place(self.history.undo())
+        step_index = last_step(self.history, paths) if self.step_index is None else self.step_index
+        return HistoryCursor(self.history, step_index - 1) if step_index > 1 else HistoryCursor(self.history.undo())
 
 
-def way(history: History, entry: Entry) -> DragRecord | None:
+def drag_leading_to(history: History, entry: Entry) -> DragRecord | None:
     """The drag whose steps led to an entry: all of them, or where a branch began within it, the first of them."""
     if entry.record is not None or entry.parent is None or entry.edit.step is None:
         return entry.record
@@ -59,11 +59,11 @@ def way(history: History, entry: Entry) -> DragRecord | None:
     return None if drag is None else drag.record
 
 
-def last_step(history: History, paths: Paths) -> int:
+def last_step(history: History, paths: Trajectories) -> int:
     """The index of the last kept step on the way to the present entry; 0 for what is no drag, or one whose steps were not
     kept."""
     present = history.present
-    record = way(history, present)
+    record = drag_leading_to(history, present)
     if record is None or record.number not in paths:
         return 0
     steps = paths[record.number].steps
@@ -72,22 +72,24 @@ def last_step(history: History, paths: Paths) -> int:
     return max(len(steps) - 1, 0)
 
 
-def unread(history: History, paths: Paths) -> tuple[int, ...]:
+def unread(history: History, paths: Trajectories) -> tuple[int, ...]:
     """The drags on the present line whose ways have not been read."""
-    numbers = dict.fromkeys(record.number for entry in history.line if (record := way(history, entry)) is not None)
+    numbers = dict.fromkeys(
+        record.number for entry in history.line if (record := drag_leading_to(history, entry)) is not None
+    )
     return tuple(number for number in numbers if number not in paths)
 
 
-def nearest_drag(place: Place, direction: int) -> Place:
+def nearest_drag(place: HistoryCursor, direction: int) -> HistoryCursor:
     """The next place on the line (1), or the one before (-1), where a drag begins or ends; the same if there is none."""
     history = place.history
-    if place.inner is not None and direction > 0:
-        return Place(history)
-    ends = {entry.id for entry in history.line if way(history, entry) is not None}
+    if place.step_index is not None and direction > 0:
+        return HistoryCursor(history)
+    ends = {entry.id for entry in history.line if drag_leading_to(history, entry) is not None}
     stops = ends | {history.entries[id].parent for id in ends}
     move = History.redo if direction > 0 else History.undo
     while (further := move(history)).at != history.at:
         history = further
         if history.at in stops:
-            return Place(history)
+            return HistoryCursor(history)
     return place

@@ -62,6 +62,15 @@ def shrink(area: Area, radius: int) -> Area:
     return ~grow(~area, radius)
 
 
+def percent(share: float) -> str:
+    """`<1%`, `35%`, `>99%`: never 0% or 100% for what is neither nothing nor all."""
+    if 0 < share < 0.01:
+        return "<1%"
+    if 0.99 < share < 1:
+        return ">99%"
+    return f"{share:.0%}"
+
+
 def _rows_away(area: Area) -> NDArray[np.int32]:
     """How many rows each pixel is from the nearest one of the area in its column; where there is none, more than any
     radius."""

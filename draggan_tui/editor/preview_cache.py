@@ -10,26 +10,26 @@ from numpy.typing import NDArray
 
 ROOM = 192 << 20  # bytes: 64 images of 1024 × 1024 pixels, a thousand of 256 × 256
 
-Picture = NDArray[np.uint8]
+RgbImage = NDArray[np.uint8]
 """`uint8 [H, W, 3]`."""
 
 
-class Pictures:
+class PreviewCache:
     """The last images, by what they are of; those that were not used for the longest go first."""
 
     def __init__(self, room: int = ROOM) -> None:
         self._room = room
-        self._kept: OrderedDict[Hashable, Picture] = OrderedDict()
+        self._kept: OrderedDict[Hashable, RgbImage] = OrderedDict()
         self._bytes = 0
 
-    def get(self, source: Hashable) -> Picture | None:
+    def get(self, source: Hashable) -> RgbImage | None:
         """Return the image; None if it is not here."""
         if source not in self._kept:
             return None
         self._kept.move_to_end(source)
         return self._kept[source]
 
-    def put(self, source: Hashable, picture: Picture) -> None:
+    def put(self, source: Hashable, picture: RgbImage) -> None:
         """Keep an image, in the place of an older one of the same source."""
         if source in self._kept:
             self._bytes -= self._kept.pop(source).nbytes

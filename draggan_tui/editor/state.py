@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
@@ -12,9 +13,11 @@ from draggan_engine.core.history import DragPath, History
 from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.editor.edit_ops import Brush
 from draggan_tui.editor.grab import Grab
-from draggan_tui.editor.history_cursor import Place
+from draggan_tui.editor.history_cursor import HistoryCursor
 from draggan_tui.editor.mask_regions import Form
 
+Comparison = Literal["after", "before", "split", "difference"]
+"""Which of two images is shown, or what of both."""
 STILL_LOADING = "the model is still loading"
 
 
@@ -27,7 +30,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class TakenUp:
+class ResumedSession:
     """An earlier session to go on with: its history, its folder, and what opens its model."""
 
     history: History
@@ -55,8 +58,8 @@ class State:
     """
 
     def __init__(self, history: History, psi: float | None, *, taken_up: bool = False) -> None:
-        self.where = Place(history)
-        self.paths: dict[int, DragPath] = {}
+        self.history_cursor = HistoryCursor(history)
+        self.trajectories: dict[int, DragPath] = {}
         self._psi, self._taken_up = psi, taken_up
         self._dragged: tuple[int, ...] = ()
         self.info: ModelInfo | None = None
@@ -79,11 +82,11 @@ class State:
 
     @property
     def history(self) -> History:
-        return self.where.history
+        return self.history_cursor.history
 
     @property
     def edit(self) -> Edit:
-        return self.where.edit(self.paths)
+        return self.history_cursor.edit(self.trajectories)
 
     @property
     def drawn(self) -> Edit:
@@ -128,7 +131,7 @@ class State:
     def change(self, edit: Edit, *, keep: bool = True) -> None:
         """Makes an edit the present one: one entry of the history."""
         if edit != self.edit:
-            self._travel(Place(self.where.landed(self.paths).change(edit)), keep=keep)
+            self._travel(HistoryCursor(self.history_cursor.landed(self.trajectories).change(edit)), keep=keep)
 
     def sketch(self, edit: Edit) -> None:
         """What the mouse is making, to be seen; `settle` makes it."""
@@ -149,10 +152,10 @@ class State:
 
     def _land(self) -> None:
         """What is seen within a drag becomes an entry of its own."""
-        self.where = Place(self.where.landed(self.paths))
+        self.history_cursor = HistoryCursor(self.history_cursor.landed(self.trajectories))
 
-    def _travel(self, place: Place, *, keep: bool) -> None:
-        self.where, self.draft = place, None
+    def _travel(self, place: HistoryCursor, *, keep: bool) -> None:
+        self.history_cursor, self.draft = place, None
         count = len(self.edit.pairs)
         self.selected = None if count == 0 else min(self.selected or 0, count - 1)
         if keep or self.revision:

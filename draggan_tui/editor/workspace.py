@@ -15,10 +15,10 @@ from draggan_tui.editor.commands.drag import DragTools
 from draggan_tui.editor.commands.mask import MaskTools
 from draggan_tui.editor.commands.navigation import TravelTools
 from draggan_tui.editor.commands.points import PointTools
-from draggan_tui.editor.history_cursor import Place
+from draggan_tui.editor.history_cursor import HistoryCursor
 
 
-class Workspace(CursorTools, PointTools, MaskTools, TravelTools, DragTools):
+class EditorState(CursorTools, PointTools, MaskTools, TravelTools, DragTools):
     """All of it, for one model after the other."""
 
     def model_loaded(self, info: ModelInfo) -> None:
@@ -40,7 +40,7 @@ class Workspace(CursorTools, PointTools, MaskTools, TravelTools, DragTools):
         self.info, self.loading = info, None
 
     def _begin(self, history: History, info: ModelInfo) -> None:
-        self.where, self.paths, self.reference, self.draft = Place(history), {}, None, None
+        self.history_cursor, self.trajectories, self.reference, self.draft = HistoryCursor(history), {}, None, None
         self.cursor = ((info.width - 1) / 2, (info.height - 1) / 2)
         self.selected, self.count = len(self.edit.pairs) - 1 if self.edit.pairs else None, 0
         self.revision = self.saved = 0

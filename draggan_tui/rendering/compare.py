@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from draggan_tui.editor.state import Comparison
 from draggan_tui.editor.viewport import Viewport
 
 from .sampling import sample
-
-Comparison = Literal["after", "before", "split", "difference"]
 
 GAIN = 3  # of the difference: what is seen at a glance is a change of a few levels
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from draggan_engine.core.history import DragRecord
+from draggan_tui.editor.history_text import counted
 
-from .history_text import counted
 from .inspector_text import seconds_text
 
 

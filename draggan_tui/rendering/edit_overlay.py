@@ -5,11 +5,11 @@ from __future__ import annotations
 from draggan_engine.core.geometry import Point
 from draggan_tui.editor import edit_ops
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.editor.workspace import Workspace
+from draggan_tui.editor.workspace import EditorState
 from draggan_tui.rendering.overlay import Overlay, PairMark
 
 
-def overlay_of(work: Workspace, view: Viewport, *, comparing: bool = False) -> Overlay:
+def overlay_of(work: EditorState, view: Viewport, *, comparing: bool = False) -> Overlay:
     """Points, mask, shape and cursor, in pixels of the view's window; what the mouse is making included.
 
     Raises:

@@ -9,6 +9,7 @@ from textual.content import Content
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
 from draggan_tui.config.themes import Rgb
+from draggan_tui.editor.mask_regions import percent
 
 from .inspector_state import InspectorState
 
@@ -73,15 +74,6 @@ def _start(edit: Edit, latent_name: str) -> str:
     if edit.given:
         return f"drag {edit.latent}, from {latent_name}" if edit.latent else f"from {latent_name}"
     return f"{edit.seed} · after drag {edit.latent}" if edit.latent else str(edit.seed)
-
-
-def percent(share: float) -> str:
-    """`<1%`, `35%`, `>99%`: never 0% or 100% for what is neither nothing nor all."""
-    if 0 < share < 0.01:
-        return "<1%"
-    if 0.99 < share < 1:
-        return ">99%"
-    return f"{share:.0%}"
 
 
 def seconds_text(seconds: float) -> str:

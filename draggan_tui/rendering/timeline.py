@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from draggan_tui.editor.history_cursor import Paths, Place, way
+from draggan_tui.editor.history_cursor import HistoryCursor, Trajectories, drag_leading_to
 
 from .inspector_text import ACCENT, MUTED
 
@@ -34,17 +34,19 @@ class Stretch:
     drag: int | None = None
 
 
-def stretches(place: Place, paths: Paths) -> tuple[Stretch, ...]:
+def stretches(place: HistoryCursor, paths: Trajectories) -> tuple[Stretch, ...]:
     """The present line of the history, from behind its first entry to where redo ends."""
     line = place.history.line
     here = len(place.history.behind) - 1
     found: list[Stretch] = []
     for i, entry in enumerate(line[1:], start=1):
         done = i <= here
-        if (record := way(place.history, entry)) is not None:
+        if (record := drag_leading_to(place.history, entry)) is not None:
             steps, number = record.steps if entry.record else entry.edit.step or 1, record.number
-            inner = place.inner if i == here else None
-            found.append(Stretch(steps, steps * done if inner is None else paths[number].steps[inner], number))
+            step_index = place.step_index if i == here else None
+            found.append(
+                Stretch(steps, steps * done if step_index is None else paths[number].steps[step_index], number)
+            )
         elif found and found[-1].drag is None:
             found[-1] = Stretch(found[-1].length + 1, found[-1].done + done)
         else:

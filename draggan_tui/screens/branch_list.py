@@ -14,10 +14,10 @@ from textual.widgets.option_list import Option
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import Entry, History
 from draggan_tui.config.themes import CanvasColors
-from draggan_tui.editor.preview_cache import Picture, Pictures
+from draggan_tui.editor.history_text import branch_parts
+from draggan_tui.editor.preview_cache import PreviewCache, RgbImage
 from draggan_tui.rendering.branch_option import BranchOption, thumbnail
 from draggan_tui.rendering.cells import Cells
-from draggan_tui.rendering.history_text import branch_parts
 from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.option_list import Choices
@@ -60,12 +60,12 @@ class Branches(Dialog[Chosen | None]):
         Binding("o", "compare_with_start", show=False),
     ]
 
-    def __init__(self, history: History, reference: int | None, images: Pictures, depth: ColorDepth) -> None:
+    def __init__(self, history: History, reference: int | None, images: PreviewCache, depth: ColorDepth) -> None:
         super().__init__()
         self.history, self.reference, self.depth = history, reference, depth
         self._tips = tuple(reversed(history.tips))
         sources = {tip.edit.source for tip in self._tips}
-        self._images: dict[Hashable, Picture] = {
+        self._images: dict[Hashable, RgbImage] = {
             source: image for source in sources if (image := images.get(source)) is not None
         }
         self._thumbnails: dict[Hashable, Cells] = {}
@@ -101,7 +101,7 @@ class Branches(Dialog[Chosen | None]):
             return None
         return next((tip.edit for tip in self._tips if tip.edit.source not in self._images), None)
 
-    def show_image(self, source: Hashable, image: Picture) -> None:
+    def show_image(self, source: Hashable, image: RgbImage) -> None:
         """Shows the image of the branches that end with it."""
         self._images[source] = image
         self._show_tips(source)

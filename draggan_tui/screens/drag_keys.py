@@ -20,14 +20,14 @@ class DragKeys(SessionScreen):
     """Drags, by themselves and by hand."""
 
     def action_drag(self) -> None:
-        if self.workspace.dragging:
+        if self.state.dragging:
             self._stop_drag()
         else:
             self._start_drag(None)
 
     async def action_interrupt(self) -> None:
         """Ctrl-C stops the drag, or at rest quits."""
-        if self.workspace.dragging:
+        if self.state.dragging:
             self._stop_drag()
         else:
             await self.action_leave()
@@ -37,12 +37,12 @@ class DragKeys(SessionScreen):
 
     def action_one_step(self) -> None:
         """A drag of one step, or of as many as the count says."""
-        self._start_drag(self.workspace.count or 1)
+        self._start_drag(self.state.count or 1)
 
     def _start_drag(self, max_steps: int | None) -> None:
         def start() -> None:
             self.check_engine()
-            self.workspace.begin_drag()
+            self.state.begin_drag()
             self._send_drag(StartDrag(**self._looking(), max_steps=max_steps))
             self.say_or_warn("")
 
@@ -50,20 +50,20 @@ class DragKeys(SessionScreen):
 
     def action_lead(self) -> None:
         """Takes the selected handle in hand, or lets it go."""
-        if self.workspace.lead is not None:
+        if self.state.lead is not None:
             self.let_go()
             return
 
         def start() -> None:
             self.check_engine()
-            led = self.workspace.begin_leading()
+            led = self.state.begin_leading()
             self._send_drag(StartDrag(**self._looking(), live=led))
 
         self.attempt(start, "move the cursor: the image follows it")
 
     def let_go(self) -> None:
         self.sync()
-        self.workspace.let_go()
+        self.state.let_go()
         self.engine.send(Lead(target=None))
         self.say("let go: the drag ends when the handle is at rest")
         self.show_state()
@@ -78,15 +78,15 @@ class DragKeys(SessionScreen):
         self.engine.send(command)
 
     def action_toggle_space(self) -> None:
-        if self.attempt(self.workspace.toggle_space):
-            w_plus = self.workspace.edit.settings.space == "w+"
+        if self.attempt(self.state.toggle_space):
+            w_plus = self.state.edit.settings.space == "w+"
             self.say("W+: every layer moves by itself" if w_plus else "W: all layers move together")
 
     async def action_settings(self) -> None:
-        work = self.workspace
+        work = self.state
         if self.attempt(work.at_rest) and work.info is not None:
             await self.app.push_screen(Settings(work.edit, work.info), self._settings_chosen)
 
     def _settings_chosen(self, edit: Edit | None) -> None:
         if edit is not None:
-            self.attempt(lambda: self.workspace.change(edit), "settings changed")
+            self.attempt(lambda: self.state.change(edit), "settings changed")

@@ -9,7 +9,7 @@ from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.messages import Export, ExportFile, ListModels
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config import themes
-from draggan_tui.editor.workspace import Workspace
+from draggan_tui.editor.workspace import EditorState
 from draggan_tui.keymap import BINDINGS
 from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.model_list_text import is_present
@@ -32,8 +32,8 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
 
     BINDINGS = BINDINGS
 
-    def __init__(self, workspace: Workspace, engine: EngineClient, depth: ColorDepth) -> None:
-        super().__init__(workspace, engine, depth)
+    def __init__(self, state: EditorState, engine: EngineClient, depth: ColorDepth) -> None:
+        super().__init__(state, engine, depth)
         self._passed_on: list[Key] = []
 
     def on_key(self, event: Key) -> None:
@@ -48,18 +48,18 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
     def action_place(self) -> None:
         """Enter: lets go of what is led by hand, paints the shape that is being stretched, drops what is grabbed, or else
         places a point."""
-        if self.workspace.lead is not None:
+        if self.state.lead is not None:
             self.let_go()
             return
-        if self.workspace.shape is not None:
+        if self.state.shape is not None:
             self.finish_shape(True)
             return
-        if self.workspace.grab is not None:
+        if self.state.grab is not None:
             self.drop()
             return
 
         def place() -> None:
-            waiting = self.workspace.place()
+            waiting = self.state.place()
             if waiting:
                 self.say(f"handle {self.selected_number} is set: move to its target")
             else:
@@ -69,12 +69,12 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
         self.attempt(place)
 
     def action_cancel(self) -> None:
-        if self.workspace.lead is not None:
+        if self.state.lead is not None:
             self.let_go()
             return
         if self.pointer.busy:
             self.pointer.drop()
-        elif cancelled := self.workspace.cancel():
+        elif cancelled := self.state.cancel():
             self.say(cancelled)
         else:
             self.end_hints()
@@ -84,22 +84,22 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
         self.sync()
 
     def action_reseed(self, step: int) -> None:
-        if self.attempt(lambda: self.workspace.reseed(step)):
-            self.say(f"seed {self.workspace.edit.seed}")
+        if self.attempt(lambda: self.state.reseed(step)):
+            self.say(f"seed {self.state.edit.seed}")
 
     def action_reclass(self, step: int) -> None:
-        if self.attempt(lambda: self.workspace.reclass(step)):
-            self.say(f"class {self.workspace.edit.label}")
+        if self.attempt(lambda: self.state.reclass(step)):
+            self.say(f"class {self.state.edit.label}")
 
     async def action_models(self) -> None:
         def check() -> None:
-            self.workspace.at_rest()
+            self.state.at_rest()
             if not self.engine.alive or self.device == "starting":
                 raise EditError("the engine is starting" if self.engine.alive else NO_ENGINE)
 
         if self.attempt(check):
             self.engine.send(ListModels())
-            dialog = Models(self.engine.model, self.workspace.edit.model, self._load_typed)
+            dialog = Models(self.engine.model, self.state.edit.model, self._load_typed)
             await self.app.push_screen(dialog, self._model_chosen)
 
     def _load_typed(self, spec: str) -> None:
@@ -117,23 +117,23 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
         def save() -> None:
             self.check_engine()
             self.stays_in_directory = False
-            self.workspace.keep()
+            self.state.keep()
             self.sync()
-            self.engine.send(Export(edit=self.workspace.edit))
+            self.engine.send(Export(edit=self.state.edit))
 
         self.attempt(save, "saving …")
 
     async def action_export(self) -> None:
         def check() -> None:
-            self.workspace.at_rest()
+            self.state.at_rest()
             self.check_engine()
 
         if self.attempt(check):
-            await self.app.push_screen(ExportPrompt(self.workspace.edit, self.folder), self._export_chosen)
+            await self.app.push_screen(ExportPrompt(self.state.edit, self.folder), self._export_chosen)
 
     def _export_chosen(self, choice: ExportChoice | None) -> None:
         if choice is not None:
-            edit, path = self.workspace.edit, str(choice.path)
+            edit, path = self.state.edit, str(choice.path)
             self.engine.send(ExportFile(edit=edit, path=path, markers=choice.markers))
             self.say(f"exporting {choice.path.name} …")
 

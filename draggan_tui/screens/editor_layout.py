@@ -14,13 +14,14 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.server.messages import Loading
 from draggan_tui.config import paths
+from draggan_tui.editor.history_text import place_text
 from draggan_tui.editor.mask_reach import mask_conflicts
-from draggan_tui.editor.preview_cache import Picture, Pictures
+from draggan_tui.editor.preview_cache import PreviewCache, RgbImage
+from draggan_tui.editor.state import Comparison
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.editor.workspace import Workspace
-from draggan_tui.rendering.compare import ComparedImages, Comparison
+from draggan_tui.editor.workspace import EditorState
+from draggan_tui.rendering.compare import ComparedImages
 from draggan_tui.rendering.edit_overlay import overlay_of
-from draggan_tui.rendering.history_text import place_text
 from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.rendering.loading_text import SPINNER, model_label, placeholder
 from draggan_tui.rendering.loupe import CloseUp
@@ -52,7 +53,7 @@ TOO_SMALL = "The terminal is too small:\nat least 30×10 is needed."
 class StageScreen(Screen[None]):
     """
     Args:
-        workspace: what is edited.
+        state: what is edited.
         depth: how many colours the canvas may use.
 
     Attributes:
@@ -88,15 +89,15 @@ class StageScreen(Screen[None]):
     StageScreen.-tiny #too-small, StageScreen.-flat #too-small { display: block; }
     """
 
-    def __init__(self, workspace: Workspace, depth: ColorDepth) -> None:
+    def __init__(self, state: EditorState, depth: ColorDepth) -> None:
         super().__init__()
-        self.workspace, self.depth = workspace, depth
+        self.state, self.depth = state, depth
         self.device, self.given = "starting", ""
         self.view = Viewport(Size(1, 1), Size(1, 2))
         self.comparison: Comparison = "after"
-        self.pictures = Pictures()
+        self.pictures = PreviewCache()
         self.flat: set[tuple[object, ...]] = set()  # handles that were found on flat patches, see `flat_key`
-        self.seen: Picture | None = None  # the last one that was to be seen: a drag's, or the present edit's
+        self.seen: RgbImage | None = None  # the last one that was to be seen: a drag's, or the present edit's
         self.loaded_so_far: Loading | None = None
         self._frame = 0
         self._hints_open = paths.is_first_use()
@@ -130,7 +131,7 @@ class StageScreen(Screen[None]):
 
     def _fit_companion(self, columns: int, rows: int) -> None:
         """The canvas gets as many columns as the image needs, the companion what is left."""
-        info = self.workspace.info
+        info = self.state.info
         aspect = 1.0 if info is None else info.width / info.height
         image_columns = ceil(2 * max(rows - LINES_BELOW, 1) * aspect)
         self.query_one(Companion).styles.width = companion_width(columns, image_columns, SIDE_PANEL)
@@ -138,7 +139,7 @@ class StageScreen(Screen[None]):
     def _spin(self) -> None:
         """The empty canvas: the model's name, what is being done about it, and a sign of life."""
         self._frame += 1
-        name = model_label(self.workspace.edit.model)
+        name = model_label(self.state.edit.model)
         sign = "–" if self.device in (NO_MODEL, ENGINE_GONE) else SPINNER[self._frame % len(SPINNER)]
         canvas = self.query_one(Canvas)
         canvas.placeholder(placeholder(sign, name, self.loaded_so_far, *canvas.size))
@@ -172,19 +173,21 @@ class StageScreen(Screen[None]):
 
     def show_state(self) -> None:
         """Shows the document, the cursor and the drag as they are."""
-        work, picture = self.workspace, self.picture()
+        work, picture = self.state, self.picture()
         self._show_panels()
         status = self.query_one(StatusLine)
         status.mode = " ".join(mode for mode in self._modes() if mode)
         status.next_step = self._idle_text()
         self.query_one(KeyLine).hints = key_hints(self.app, work, self.engine_alive)
-        self.query_one(Timeline).show(stretches(work.where, work.paths), place_text(work.where, work.paths))
+        self.query_one(Timeline).show(
+            stretches(work.history_cursor, work.trajectories), place_text(work.history_cursor, work.trajectories)
+        )
         if picture is not None:
             self.query_one(Canvas).show(picture, self._overlay(), self.view)
 
     def _idle_text(self) -> str:
         """What the status line says while there is no message: a drag's progress where no panel shows it, or a hint."""
-        work, inspector = self.workspace, self.query_one(Inspector)
+        work, inspector = self.state, self.query_one(Inspector)
         if work.dragging and not inspector.display:
             return inspector.progress_text
         if self._hints_open and work.info is not None:
@@ -193,7 +196,7 @@ class StageScreen(Screen[None]):
 
     def inspector_state(self) -> InspectorState:
         """Return what the side panel shows of the edit."""
-        work, edit = self.workspace, self.workspace.drawn
+        work, edit = self.state, self.state.drawn
         image = self.seen
         color = None if image is None or work.cursor is None else color_at(image, work.picture, work.cursor)
         close_up = None
@@ -225,7 +228,7 @@ class StageScreen(Screen[None]):
 
     def _show_companion(self, close_up: CloseUp | None) -> None:
         """Show the image before the drags, and the selected handle enlarged."""
-        work, companion = self.workspace, self.query_one(Companion)
+        work, companion = self.state, self.query_one(Companion)
         companion.show_handle(close_up)
         if work.info is not None:
             self._fit_companion(*self.size)
@@ -234,15 +237,15 @@ class StageScreen(Screen[None]):
 
     def _compares_beside(self) -> bool:
         """Whether the companion shows the image before."""
-        work = self.workspace
+        work = self.state
         return self.query_one(Companion).display and (work.dragging or work.before.source != work.edit.source)
 
     def flat_key(self, handle: Point) -> tuple[object, ...]:
         """A place in a picture: what is found there holds until the handle or the picture is another."""
-        return (self.workspace.edit.model, self.workspace.edit.source, handle)
+        return (self.state.edit.model, self.state.edit.source, handle)
 
     def _modes(self) -> tuple[str, ...]:
-        work = self.workspace
+        work = self.state
         return (
             "PEN" if work.pen else "",
             "" if work.shape is None else work.shape.form.upper(),
@@ -255,9 +258,9 @@ class StageScreen(Screen[None]):
 
     # Pictures -----------------------------------------------------------------------------------------
 
-    def picture(self) -> Picture | ComparedImages | None:
+    def picture(self) -> RgbImage | ComparedImages | None:
         """Return what is to be seen, or the last image that was while that is not there."""
-        work = self.workspace
+        work = self.state
         if work.info is None:
             return None
         if not work.dragging and (present := self.pictures.get(work.edit.source)) is not None:
@@ -270,7 +273,7 @@ class StageScreen(Screen[None]):
 
     def missing(self) -> Edit | None:
         """An edit whose picture is to be seen and not there; none: all are. A running drag sends its own."""
-        work = self.workspace
+        work = self.state
         shown_edits = (
             *(() if work.dragging else (work.edit,)),
             *(() if self.comparison == "after" and not self._compares_beside() else (work.before,)),
@@ -280,7 +283,7 @@ class StageScreen(Screen[None]):
     # The view -----------------------------------------------------------------------------------------
 
     def _overlay(self) -> Overlay:
-        return overlay_of(self.workspace, self.show_cursor(), comparing=self.comparison != "after")
+        return overlay_of(self.state, self.show_cursor(), comparing=self.comparison != "after")
 
     def show_cursor(self, margin: int = 0) -> Viewport:
         """Fits the view to the picture, to the room that there is now, and to the cursor, which is always shown.
@@ -291,7 +294,7 @@ class StageScreen(Screen[None]):
         Raises:
             EditError: the model is still loading.
         """
-        picture, cursor, room = self.workspace.picture, self.workspace.cursor, self.query_one(Canvas).room
+        picture, cursor, room = self.state.picture, self.state.cursor, self.query_one(Canvas).room
         view = self.view.resized(room) if self.view.picture == picture else Viewport(picture, room)
         self.view = view if cursor is None else view.following(cursor, margin)
         return self.view
@@ -303,7 +306,7 @@ class StageScreen(Screen[None]):
     def preview_size(self) -> Size:
         """Return how many pixels of a running drag's image can be told apart: all of them beside another image or in
         the loupe."""
-        grid, picture = self.grid(), self.workspace.picture
+        grid, picture = self.grid(), self.state.picture
         if self.comparison != "after" or any(loupe.region.area for loupe in self.query(Loupe)):
             return picture
         return Size(min(grid.width, picture.width), min(grid.height, picture.height))

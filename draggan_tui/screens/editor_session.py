@@ -40,13 +40,13 @@ from draggan_engine.storage.output_paths import DEFAULT_OUT, session_name
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config.paths import short_path
 from draggan_tui.config.themes import EditorTheme
+from draggan_tui.editor.history_text import counted
 from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
-from draggan_tui.editor.preview_cache import Picture
+from draggan_tui.editor.preview_cache import RgbImage
 from draggan_tui.editor.state import STILL_LOADING
 from draggan_tui.editor.viewport import SCROLL_OFF
-from draggan_tui.editor.workspace import Workspace
+from draggan_tui.editor.workspace import EditorState
 from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
-from draggan_tui.rendering.history_text import counted
 from draggan_tui.rendering.loading_text import loading_text
 from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.widgets.canvas import Canvas
@@ -94,13 +94,13 @@ class ThemeChosen(Message):
 class SessionScreen(StageScreen):
     """
     Args:
-        workspace: what is edited.
+        state: what is edited.
         engine: its events come as `EngineSaid` and `EngineLost`.
         depth: how many colours the canvas may use.
     """
 
-    def __init__(self, workspace: Workspace, engine: EngineClient, depth: ColorDepth) -> None:
-        super().__init__(workspace, depth)
+    def __init__(self, state: EditorState, engine: EngineClient, depth: ColorDepth) -> None:
+        super().__init__(state, depth)
         self.engine = engine
         self.given = "" if engine.latent is None else engine.latent.name
         self.folder: str | None = None
@@ -125,7 +125,7 @@ class SessionScreen(StageScreen):
             self.say(str(error), "bad")
             return False
         finally:
-            self.workspace.count = 0
+            self.state.count = 0
         if message is not None:
             self.say(message)
         self.sync()
@@ -142,7 +142,7 @@ class SessionScreen(StageScreen):
 
     def say_or_warn(self, message: str) -> None:
         """Say what a command did, and which points the mask now keeps from moving or from arriving."""
-        work = self.workspace
+        work = self.state
         conflict = conflict_text(mask_conflicts(work.edit, work.picture))
         if conflict:
             self.say(f"{message}; {conflict}" if message else conflict, "warning")
@@ -161,7 +161,7 @@ class SessionScreen(StageScreen):
 
     def sync(self) -> None:
         """Tells the engine what it does not know yet, and shows the state."""
-        work = self.workspace
+        work = self.state
         if work.revision > self._sent_revision:
             self._save()
         if work.dragging:
@@ -171,7 +171,7 @@ class SessionScreen(StageScreen):
         self.show_state()
 
     def _save(self) -> None:
-        work = self.workspace
+        work = self.state
         entries = work.history.since(self._sent)
         self._sent.update(entry.id for entry in entries)
         self._sent_revision = work.revision
@@ -184,7 +184,7 @@ class SessionScreen(StageScreen):
 
     def _follow_drag(self) -> None:
         """A running drag learns where the hand is, and how large a picture is wanted."""
-        size, lead = self.preview_size(), self.workspace.lead
+        size, lead = self.preview_size(), self.state.lead
         if size != self._looked:
             self._looked = size
             self.engine.send(Look(width=size.width, height=size.height))
@@ -205,7 +205,7 @@ class SessionScreen(StageScreen):
     # Engine events ------------------------------------------------------------------------------------
 
     def on_engine_said(self, message: EngineSaid) -> None:
-        work = self.workspace
+        work = self.state
         match message.event:
             case Loading() as event:
                 self.loaded_so_far = event
@@ -267,7 +267,7 @@ class SessionScreen(StageScreen):
                 self._failed(event)
 
     def _model_loaded(self, event: ModelLoaded) -> None:
-        work = self.workspace
+        work = self.state
         first, another = work.info is None, work.loading is not None
         try:
             work.model_loaded(event.info)
@@ -297,7 +297,7 @@ class SessionScreen(StageScreen):
 
     def _begin_session(self) -> None:
         earlier = "" if self.folder is None else f"; the earlier session is saved in {self.folder}"
-        self.say(f"opened {self.workspace.edit.model}{earlier}")
+        self.say(f"opened {self.state.edit.model}{earlier}")
         self.folder, self.seen, self.view, self.given = None, None, self.view.fitted(), ""
         self.save_again()
         self.pictures.clear()
@@ -306,7 +306,7 @@ class SessionScreen(StageScreen):
 
     def _preview(self, event: Preview) -> None:
         picture = _image(event)
-        if event.request == 0 and self.workspace.dragging:
+        if event.request == 0 and self.state.dragging:
             self.seen = picture
             self.call_after_refresh(lambda: self.engine.send(Shown()))
         elif event.request == self._request and self._asked_for is not None:
@@ -321,11 +321,11 @@ class SessionScreen(StageScreen):
 
     def drag_read(self, path: DragPath) -> None:
         """The way of a drag has been read."""
-        self.workspace.paths[path.number] = path
+        self.state.trajectories[path.number] = path
         self.show_state()
 
     def _drag_started(self, number: int) -> None:
-        work = self.workspace
+        work = self.state
         stop_distance = work.edit.settings.stop_within(len(work.edit.dragged(work.led)))
         self.query_one(Inspector).begin_drag(number, stop_distance, live=work.led is not None)
 
@@ -335,10 +335,10 @@ class SessionScreen(StageScreen):
             self._sent.add(event.entry.id)
             if event.image is not None:
                 self.pictures.put(event.entry.edit.source, _image(event.image))
-        self.workspace.end_drag(event.entry)
+        self.state.end_drag(event.entry)
         self._led = self._looked = None
         self.sync()
-        step_limit = self.workspace.edit.settings.max_steps
+        step_limit = self.state.edit.settings.max_steps
         left = sum(pair.distance for pair in record.pairs) / len(record.pairs)
         self.query_one(Inspector).end_drag(reason_text(record, step_limit), f"{left:.1f} px left")
         if event.problem:
@@ -348,8 +348,8 @@ class SessionScreen(StageScreen):
 
     def offer_directory(self) -> None:
         """Let the user choose where to save a session that cannot be written where it is."""
-        if self.app.screen is self and not self.workspace.dragging:
-            edit = self.workspace.edit
+        if self.app.screen is self and not self.state.dragging:
+            edit = self.state.edit
             default = self.engine.out or DEFAULT_OUT / session_name(edit.model, edit)
             current = default if self.folder is None else Path(self.folder)
             prompt = DirectoryPrompt(self.engine, self.directory_problem, suggested_directory(current))
@@ -374,7 +374,7 @@ class SessionScreen(StageScreen):
             if not self.stays_in_directory:
                 self.offer_directory()
         if event.command == "start_drag":
-            self.workspace.end_drag(None)
+            self.state.end_drag(None)
         elif event.command == "load_model":
             self._end_loading()
             self.sync()
@@ -382,15 +382,15 @@ class SessionScreen(StageScreen):
             return
         elif event.command == "start":
             self.device = NO_MODEL
-            if self.workspace.info is None:  # nothing to edit, and nothing to lose
+            if self.state.info is None:  # nothing to edit, and nothing to lose
                 self.post_message(LeaveEditor(2, event.message))
         self.show_state()
         self.say(event.message, "bad")
 
     def on_engine_lost(self) -> None:
-        if self.workspace.dragging:
+        if self.state.dragging:
             self.query_one(Inspector).end_drag("interrupted")
-        self.workspace.end_drag(None)
+        self.state.end_drag(None)
         self._end_loading()
         self.device = ENGINE_GONE
         self._refuse_model("the engine has ended unexpectedly")
@@ -408,7 +408,7 @@ class SessionScreen(StageScreen):
             self.say(problem, "bad")
 
     def _end_loading(self) -> None:
-        self.workspace.end_loading()
+        self.state.end_loading()
         self.loaded_so_far = None
 
     async def _answer_lost(self, answer: str | None) -> None:
@@ -438,7 +438,7 @@ class SessionScreen(StageScreen):
             spec: its name or path.
             name: what it is called.
         """
-        work = self.workspace
+        work = self.state
         try:
             work.begin_loading(name)
         except EditError as error:
@@ -457,7 +457,7 @@ class SessionScreen(StageScreen):
         self.show_state()
 
     async def action_leave(self) -> None:
-        if self.workspace.unsaved and not await self._saved_soon():
+        if self.state.unsaved and not await self._saved_soon():
             text = "The last changes are not on disk."
             answers = {"y": ("leave", "quit and lose them"), "n": ("", "stay")}
             if self.directory_problem and self.engine.alive:
@@ -475,13 +475,13 @@ class SessionScreen(StageScreen):
     async def _saved_soon(self) -> bool:
         """Whether the engine acknowledges what it was last sent, within a second."""
         for _ in range(20):
-            if not self.workspace.unsaved or not self.engine.alive:
+            if not self.state.unsaved or not self.engine.alive:
                 break
             await asyncio.sleep(0.05)
-        return not self.workspace.unsaved
+        return not self.state.unsaved
 
 
-def _image(preview: Preview) -> Picture:
+def _image(preview: Preview) -> RgbImage:
     return np.frombuffer(preview.rgb, np.uint8).reshape(preview.height, preview.width, 3)
 
 

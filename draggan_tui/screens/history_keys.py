@@ -7,9 +7,9 @@ from collections.abc import Callable
 from draggan_engine.core.history import DragPath
 from draggan_engine.server.messages import ReadDrag
 from draggan_tui.client.engine_client import EngineClient
-from draggan_tui.editor.workspace import Workspace
-from draggan_tui.rendering.compare import Comparison
-from draggan_tui.rendering.history_text import branch_text, change_text, place_text
+from draggan_tui.editor.history_text import branch_text, change_text, place_text
+from draggan_tui.editor.state import Comparison
+from draggan_tui.editor.workspace import EditorState
 from draggan_tui.rendering.palette import ColorDepth
 
 from .branch_list import Branches, Chosen
@@ -26,42 +26,42 @@ SHOWS: dict[Comparison, str] = {
 class HistoryKeys(SessionScreen):
     """Undo and redo, scrubbing, branches, before and after."""
 
-    def __init__(self, workspace: Workspace, engine: EngineClient, depth: ColorDepth) -> None:
-        super().__init__(workspace, engine, depth)
+    def __init__(self, state: EditorState, engine: EngineClient, depth: ColorDepth) -> None:
+        super().__init__(state, engine, depth)
         self._awaited: set[int] = set()  # drags whose ways are being read
         self._waiting: list[Callable[[], object]] = []  # what is done then
 
     def action_undo(self) -> None:
-        self._travel(self.workspace.undo, "undone")
+        self._travel(self.state.undo, "undone")
 
     def action_redo(self) -> None:
-        self._travel(self.workspace.redo, "redone")
+        self._travel(self.state.redo, "redone")
 
     def _travel(self, move: Callable[[], object], done: str) -> None:
         """Along the line of the history; says what that has changed."""
-        before = self.workspace.history
+        before = self.state.history
         if self.attempt(move):
-            after = self.workspace.history
+            after = self.state.history
             longer, shorter = sorted((before, after), key=lambda history: len(history.behind), reverse=True)
             passed = longer.behind[len(shorter.behind) :]
             what = change_text(longer, passed[0]) if len(passed) == 1 else f"{len(passed)} changes"
             self.say(f"{done}: {what}" if passed else "")
 
     def action_skip(self, direction: int) -> None:
-        if self.attempt(lambda: self.workspace.skip(direction)):
+        if self.attempt(lambda: self.state.skip(direction)):
             self._say_place()
 
     def _say_place(self) -> None:
         """Say where in the history the editor is now."""
-        work = self.workspace
-        if work.where.inner is None:
+        work = self.state
+        if work.history_cursor.step_index is None:
             self.say(f"now at: {change_text(work.history, work.history.present)}")
         else:
-            self.say(f"now within: {place_text(work.where, work.paths)}")
+            self.say(f"now within: {place_text(work.history_cursor, work.trajectories)}")
 
     def action_scrub(self, direction: int) -> None:
         """A step back or on; the ways of the drags are read first, if need be."""
-        work, count = self.workspace, self.workspace.count
+        work, count = self.state, self.state.count
 
         def scrub() -> None:
             work.count = count
@@ -100,27 +100,27 @@ class HistoryKeys(SessionScreen):
         """That comparison, or if it is the present one, the picture as it is."""
 
         def compare() -> None:
-            self.workspace.need_picture()
+            self.state.need_picture()
             self.comparison = "after" if self.comparison == shows else shows
 
         if self.attempt(compare):
             self.say(SHOWS[self.comparison] + self._compared())
 
     def _compared(self) -> str:
-        reference, history = self.workspace.reference, self.workspace.history
+        reference, history = self.state.reference, self.state.history
         if self.comparison == "after" or reference is None:
             return ""
         return f" (against {branch_text(history, history.entries[reference])})"
 
     async def action_branches(self) -> None:
-        if self.attempt(self.workspace.at_rest):
-            work = self.workspace
+        if self.attempt(self.state.at_rest):
+            work = self.state
             dialog = Branches(work.history, work.reference, self.pictures, self.depth)
             await self.app.push_screen(dialog, self._branch_chosen)
             self.sync()
 
     def _branch_chosen(self, chosen: Chosen | None) -> None:
-        work = self.workspace
+        work = self.state
         if chosen is None:
             return
         if not chosen.compare and chosen.id is not None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from textual.app import App
 
-from draggan_tui.editor.workspace import Workspace
+from draggan_tui.editor.workspace import EditorState
 from draggan_tui.keymap import KEYS
 from draggan_tui.rendering.key_line import KeyHint
 
@@ -48,7 +48,7 @@ _ACTIONS = {binding.id: binding.action for bindings in KEYS.values() for binding
 _NEED_A_PAIR = {"drag", "one-step", "lead", "grab", "delete"}
 
 
-def mode_of(work: Workspace, engine_alive: bool) -> Mode:
+def mode_of(work: EditorState, engine_alive: bool) -> Mode:
     """What is going on, as far as it decides which keys matter."""
     if not engine_alive:
         return "no engine" if work.info is not None else "loading"
@@ -65,7 +65,7 @@ def mode_of(work: Workspace, engine_alive: bool) -> Mode:
     return "unfinished pair" if any(pair.target is None for pair in work.edit.pairs) else "idle"
 
 
-def key_hints(app: App[Any], work: Workspace, engine_alive: bool) -> tuple[KeyHint, ...]:
+def key_hints(app: App[Any], work: EditorState, engine_alive: bool) -> tuple[KeyHint, ...]:
     """The hints of the present mode, with the keys as they are bound; help comes last."""
     mode = mode_of(work, engine_alive)
     useless = _useless(work) if mode == "idle" else set()
@@ -73,7 +73,7 @@ def key_hints(app: App[Any], work: Workspace, engine_alive: bool) -> tuple[KeyHi
     return tuple(_hint(app, ids, words) for ids, words in (*hints, ("help", "help")))
 
 
-def _useless(work: Workspace) -> set[str]:
+def _useless(work: EditorState) -> set[str]:
     """What cannot be done yet."""
     nothing_to_undo = {"undo"} if work.history.present.parent is None else set()
     nothing_to_compare = set() if work.edit.latent else {"before"}

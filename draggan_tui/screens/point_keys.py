@@ -14,7 +14,7 @@ class PointKeys(SessionScreen):
 
     def action_retarget(self) -> None:
         def retarget() -> None:
-            self.workspace.retarget()
+            self.state.retarget()
             self.say_target("has a new target")
             self.warn_about_pair(flat=False)
 
@@ -23,25 +23,25 @@ class PointKeys(SessionScreen):
     @property
     def selected_number(self) -> int:
         """Of the selected pair, as people count."""
-        return (self.workspace.selected or 0) + 1
+        return (self.state.selected or 0) + 1
 
     def say_target(self, done: str) -> None:
         """Say what was done to the selected pair, or that it is a pin now."""
-        is_pin = self.workspace.edit.pairs[self.selected_number - 1].is_pin
+        is_pin = self.state.edit.pairs[self.selected_number - 1].is_pin
         self.say(
             f"pair {self.selected_number} {'is a pin: it holds its place while other pairs move' if is_pin else done}"
         )
 
     def action_grab(self, part: Part) -> None:
         """Takes a point of the selected pair into the hand; a second time leaves it where it is."""
-        if self.workspace.grab is not None:
+        if self.state.grab is not None:
             self.drop()
-        elif self.attempt(lambda: self.workspace.take(part)):
-            self.say(f"{self.workspace.grab} is grabbed: it moves with the cursor")
+        elif self.attempt(lambda: self.state.take(part)):
+            self.say(f"{self.state.grab} is grabbed: it moves with the cursor")
 
     def drop(self) -> None:
         def drop() -> None:
-            grab = self.workspace.drop()
+            grab = self.state.drop()
             self.say(f"{grab} is dropped")
             self.warn_about_pair(flat=grab.part == "handle")
 
@@ -49,9 +49,9 @@ class PointKeys(SessionScreen):
 
     def action_nudge(self, dx: int, dy: int) -> None:
         def nudge() -> None:
-            self.workspace.nudge(dx, dy)
-            if self.workspace.grab is None:
-                x, y = self.workspace.edit.pairs[self.selected_number - 1].handle
+            self.state.nudge(dx, dy)
+            if self.state.grab is None:
+                x, y = self.state.edit.pairs[self.selected_number - 1].handle
                 self.say(f"handle {self.selected_number} is at {x:.1f}, {y:.1f}")
                 self.warn_about_pair()
 
@@ -60,7 +60,7 @@ class PointKeys(SessionScreen):
     def action_duplicate(self) -> None:
         def duplicate() -> None:
             original = self.selected_number
-            self.workspace.duplicate(self.grid())
+            self.state.duplicate(self.grid())
             self.say(f"pair {self.selected_number} is a copy of pair {original}")
             self.warn_about_pair()
 
@@ -68,7 +68,7 @@ class PointKeys(SessionScreen):
 
     def action_toggle_pair(self) -> None:
         def toggle() -> None:
-            enabled = self.workspace.toggle_pair()
+            enabled = self.state.toggle_pair()
             does = "is enabled" if enabled else "is disabled: drags leave it out"
             self.say(f"pair {self.selected_number} {does}")
             self.warn_about_pair(flat=False)
@@ -82,7 +82,7 @@ class PointKeys(SessionScreen):
         Args:
             flat: whether the handle is new where it is.
         """
-        work = self.workspace
+        work = self.state
         image = self.pictures.get(work.edit.source)
         if work.selected is None:
             return
@@ -96,13 +96,13 @@ class PointKeys(SessionScreen):
 
     def action_select(self, step: int) -> None:
         def select() -> None:
-            self.workspace.select(step)
-            self.say(f"pair {self.selected_number} of {len(self.workspace.edit.pairs)} is selected")
+            self.state.select(step)
+            self.say(f"pair {self.selected_number} of {len(self.state.edit.pairs)} is selected")
 
         self.go(select)
 
     def action_delete(self) -> None:
-        first, before = self.selected_number, len(self.workspace.edit.pairs)
-        if self.attempt(self.workspace.delete):
-            deleted = before - len(self.workspace.edit.pairs)
+        first, before = self.selected_number, len(self.state.edit.pairs)
+        if self.attempt(self.state.delete):
+            deleted = before - len(self.state.edit.pairs)
             self.say(f"pair {first} is deleted" if deleted == 1 else f"{deleted} pairs are deleted")

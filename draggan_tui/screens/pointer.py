@@ -12,7 +12,7 @@ from draggan_engine.core.geometry import Point
 from draggan_tui.editor import edit_ops
 from draggan_tui.editor.edit_ops import Part
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.editor.workspace import Workspace
+from draggan_tui.editor.workspace import EditorState
 
 
 @dataclass
@@ -34,12 +34,12 @@ class _Gesture:
 class Pointer:
     """A click moves the cursor. A drag that begins on a point moves that; one that begins elsewhere makes a pair; with
     the pen down it paints; while a shape is stretched it is the shape. Until the button is let go all this is the
-    workspace's draft, and then one change. What is led by hand follows the mouse.
+    state's draft, and then one change. What is led by hand follows the mouse.
 
     Its methods raise `EditError`, and that ends what was begun.
     """
 
-    def __init__(self, work: Workspace) -> None:
+    def __init__(self, work: EditorState) -> None:
         self.work = work
         self._gesture: _Gesture | None = None
 
@@ -147,7 +147,7 @@ class Pointer:
         self.work.move_to(point)
 
 
-def point_near(work: Workspace, point: Point, view: Viewport) -> tuple[int, Part] | None:
+def point_near(work: EditorState, point: Point, view: Viewport) -> tuple[int, Part] | None:
     """The pair and the part of it that is shown within a cell of a point: the nearest, handles before targets."""
     column, row = _cell(point, view)
     found: list[tuple[int, bool, bool, int]] = []

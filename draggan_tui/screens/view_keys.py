@@ -7,7 +7,7 @@ from collections.abc import Callable
 from draggan_engine.core.geometry import Point
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.editor.viewport import SCALES
-from draggan_tui.editor.workspace import Workspace
+from draggan_tui.editor.workspace import EditorState
 from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.widgets.canvas import Canvas
 
@@ -19,31 +19,31 @@ from .pointer import Pointer
 class ViewKeys(SessionScreen):
     """Moving, zooming, and the mouse."""
 
-    def __init__(self, workspace: Workspace, engine: EngineClient, depth: ColorDepth) -> None:
-        super().__init__(workspace, engine, depth)
-        self.pointer = Pointer(workspace)
+    def __init__(self, state: EditorState, engine: EngineClient, depth: ColorDepth) -> None:
+        super().__init__(state, engine, depth)
+        self.pointer = Pointer(state)
 
     def action_count(self, digit: int) -> None:
-        self.workspace.type_digit(digit)
+        self.state.type_digit(digit)
         self.show_state()
 
     def action_move(self, dx: int, dy: int) -> None:
-        self.go(lambda: self.workspace.move(dx, dy, self.grid()))
+        self.go(lambda: self.state.move(dx, dy, self.grid()))
 
     def action_edge(self, x: int, y: int) -> None:
-        self.go(lambda: self.workspace.to_edge(x, y, self.grid()))
+        self.go(lambda: self.state.to_edge(x, y, self.grid()))
 
     async def action_goto(self) -> None:
-        work = self.workspace
+        work = self.state
         if self.attempt(lambda: work.picture) and work.cursor is not None:
             await self.app.push_screen(Goto(work.cursor, work.picture), self._place_typed)
 
     def _place_typed(self, point: Point | None) -> None:
         if point is not None:
-            self.go(lambda: self.workspace.move_to(point))
+            self.go(lambda: self.state.move_to(point))
 
     def action_zoom(self, step: int) -> None:
-        self._zoom(step * (self.workspace.count or 1), self.workspace.cursor or (0, 0))
+        self._zoom(step * (self.state.count or 1), self.state.cursor or (0, 0))
 
     def on_canvas_wheel(self, event: Canvas.Wheel) -> None:
         self.begin_command()
@@ -54,8 +54,8 @@ class ViewKeys(SessionScreen):
 
         def zoom() -> None:
             self.view = self.show_cursor().zoomed(steps, point)
-            if (cursor := self.workspace.cursor) is not None:
-                self.workspace.move_to(self.view.nearest_shown(cursor))
+            if (cursor := self.state.cursor) is not None:
+                self.state.move_to(self.view.nearest_shown(cursor))
             self._say_zoom()
 
         self.attempt(zoom)

@@ -21,8 +21,8 @@ from draggan_engine.server.messages import DragEnded, ModelLoaded, Quit, Resumed
 from draggan_engine.storage.session_lock import NAME
 from draggan_engine.storage.session_manifest import read_history, read_session
 from draggan_tui.benchmarks.processes import alive
+from draggan_tui.editor.mask_regions import percent
 from draggan_tui.rendering.inspector_state import InspectorState
-from draggan_tui.rendering.inspector_text import percent
 from draggan_tui.rendering.pair_table import pair_table
 from tests.support.engine_client import Engine
 from tests.support.keys import LOADED, endless_drag, place_pair, session_folder

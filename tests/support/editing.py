@@ -127,10 +127,10 @@ def status(app: DragganApp) -> str:
 
 def ended(app: DragganApp, reason: str = "reached") -> DragEnded:
     """What the engine says of a drag on the present entry that has arrived."""
-    parent = app.editor.workspace.history.present
+    parent = app.editor.state.history.present
     edit = parent.edit
     pairs = tuple(DraggedPair(handle=h, target=t, final=t, distance=0.5) for h, t in edit.active.values())
-    number = 1 + len(app.editor.workspace.history.records)
+    number = 1 + len(app.editor.state.history.records)
     record = DragRecord(
         number=number, start=edit.latent, seed=5, psi=0.7, reason=reason, steps=3, seconds=1, pairs=pairs, settings=edit.settings, masked=False
     )  # fmt: skip

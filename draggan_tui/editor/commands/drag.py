@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import distance
 from draggan_engine.core.history import Entry
-from draggan_tui.editor.history_cursor import Place
+from draggan_tui.editor.history_cursor import HistoryCursor
 from draggan_tui.editor.state import State
 
 
@@ -48,8 +48,8 @@ class DragTools(State):
         """The drag is over; what it has made, if anything, is the present entry of the history."""
         self.dragging, self.moved, self.led = False, None, None
         if entry is not None:
-            self._travel(Place(self.history.adopt([entry]).go(entry.id)), keep=True)
+            self._travel(HistoryCursor(self.history.adopt([entry]).go(entry.id)), keep=True)
 
     def adopt(self, entries: Iterable[Entry]) -> None:
         """Drags that the engine has kept, and of which it could not tell."""
-        self.where = Place(self.history.adopt(entries), self.where.inner)
+        self.history_cursor = HistoryCursor(self.history.adopt(entries), self.history_cursor.step_index)

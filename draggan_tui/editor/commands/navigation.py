@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from draggan_engine.core.errors import EditError
 from draggan_tui.editor import edit_ops
-from draggan_tui.editor.history_cursor import Place, nearest_drag, unread
+from draggan_tui.editor.history_cursor import HistoryCursor, nearest_drag, unread
 from draggan_tui.editor.state import State
 
 
@@ -19,47 +19,47 @@ class TravelTools(State):
         history = self.history
         for _ in range(self._take_count()):
             history = history.undo()
-        self._travel(Place(history), keep=False)
+        self._travel(HistoryCursor(history), keep=False)
 
     def redo(self) -> None:
         """As many changes forward as the count says, or as there are; from within a drag, first to its end."""
         self.at_rest()
-        history, inside = self.history, self.where.inner is not None
+        history, inside = self.history, self.history_cursor.step_index is not None
         if not inside and history.at not in history.onward:
             raise EditError("there is nothing to redo")
         for _ in range(self._take_count() - inside):
             history = history.redo()
-        self._travel(Place(history), keep=False)
+        self._travel(HistoryCursor(history), keep=False)
 
     def unread(self) -> tuple[int, ...]:
         """The drags whose ways must be read before one can scrub."""
-        return unread(self.history, self.paths)
+        return unread(self.history, self.trajectories)
 
     def scrub(self, direction: int) -> None:
         """A step on or back, times the count: of drags, and of the entries between them."""
         self.at_rest()
-        place, steps = self.where, direction * self._take_count()
+        place, steps = self.history_cursor, direction * self._take_count()
         for _ in range(abs(steps)):
-            place = place.forward(self.paths) if steps > 0 else place.back(self.paths)
+            place = place.forward(self.trajectories) if steps > 0 else place.back(self.trajectories)
         self._arrive(place, "this is the end of the history" if steps > 0 else "this is where the history begins")
 
     def skip(self, direction: int) -> None:
         """On or back to where a drag begins or ends, times the count."""
         self.at_rest()
-        place, drags = self.where, direction * self._take_count()
+        place, drags = self.history_cursor, direction * self._take_count()
         for _ in range(abs(drags)):
             place = nearest_drag(place, drags)
         self._arrive(place, "there is no drag further on" if drags > 0 else "there is no drag further back")
 
-    def _arrive(self, place: Place, otherwise: str) -> None:
-        if place == self.where:
+    def _arrive(self, place: HistoryCursor, otherwise: str) -> None:
+        if place == self.history_cursor:
             raise EditError(otherwise)
         self._travel(place, keep=False)
 
     def go(self, id: int) -> None:
         """To an entry anywhere in the history."""
         self.at_rest()
-        self._travel(Place(self.history.go(id)), keep=False)
+        self._travel(HistoryCursor(self.history.go(id)), keep=False)
 
     def compare_with(self, id: int | None) -> None:
         """Before and after are compared with that entry; None: with what the drags started from."""

@@ -21,7 +21,7 @@ from draggan_engine.storage.journal import NAME
 from draggan_engine.storage.session_manifest import read_history, read_session
 from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli.resume import take_up
-from draggan_tui.editor.workspace import Workspace
+from draggan_tui.editor.workspace import EditorState
 from tests.support.paths import FIXTURES
 from tests.support.tiny_models import save_tiny
 
@@ -88,17 +88,17 @@ def test_it_can_be_gone_on_with_and_is_written_as_the_present_version(folder: Pa
 def test_one_goes_past_drags_whose_steps_were_not_kept(folder: Path) -> None:
     store = SessionStore("tiny", resume=folder)
     assert store.history is not None
-    work = Workspace(store.history, None, taken_up=True)
+    work = EditorState(store.history, None, taken_up=True)
     for number in work.unread():
-        work.paths[number] = store.path(number)
-    places = [work.where]
-    while (place := places[-1].back(work.paths)) != places[-1]:
+        work.trajectories[number] = store.path(number)
+    places = [work.history_cursor]
+    while (place := places[-1].back(work.trajectories)) != places[-1]:
         places.append(place)
     assert [place.history.at for place in places] == [entry.id for entry in reversed(store.history.behind)]
-    assert all(place.inner is None for place in places)
+    assert all(place.step_index is None for place in places)
     for expected in reversed(places[:-1]):
-        place = place.forward(work.paths)
-        assert (place.history.at, place.inner) == (expected.history.at, None)
+        place = place.forward(work.trajectories)
+        assert (place.history.at, place.step_index) == (expected.history.at, None)
     store.close()
 
 

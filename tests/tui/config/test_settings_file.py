@@ -342,7 +342,7 @@ async def test_a_changed_key_works_and_the_old_one_does_not(remapped: DragganApp
         await pilot.press("d")
         assert not any(isinstance(command, StartDrag) for command in engine.sent)
         await pilot.press("z")
-        assert remapped.editor.workspace.edit.pairs == () or remapped.editor.workspace.edit.pairs[0].target is None
+        assert remapped.editor.state.edit.pairs == () or remapped.editor.state.edit.pairs[0].target is None
         await pilot.press("ctrl+r", "u")
         assert isinstance(engine.sent[-1], StartDrag)
 
@@ -351,13 +351,13 @@ async def test_both_old_keys_are_gone_and_the_new_one_acts_once(remapped: Dragga
     async with remapped.run_test(size=(80, 24)) as pilot:
         await ready(remapped, pilot)
         await pilot.press("l")  # from the picture's middle into a cell's
-        start = remapped.editor.workspace.cursor
+        start = remapped.editor.state.cursor
         await pilot.press("left", "h")
-        assert remapped.editor.workspace.cursor == start
+        assert remapped.editor.state.cursor == start
         await pilot.press("a")
-        assert remapped.editor.workspace.cursor != start
+        assert remapped.editor.state.cursor != start
         await pilot.press("l")
-        assert remapped.editor.workspace.cursor == start
+        assert remapped.editor.state.cursor == start
 
 
 async def test_help_shows_the_keys_as_they_are(remapped: DragganApp) -> None:

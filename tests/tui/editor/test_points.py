@@ -18,7 +18,7 @@ from draggan_engine.server.messages import DragProgress, Save
 from draggan_tui.app import DragganApp
 from draggan_tui.editor.edit_ops import SAME_PLACE, Part, duplicate, move_point, toggle_pair
 from draggan_tui.editor.grab import Grab
-from draggan_tui.editor.workspace import Workspace
+from draggan_tui.editor.workspace import EditorState
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status_line import StatusLine
 from tests.support.editing import ended, place_pair, ready, status
@@ -28,7 +28,7 @@ PAIR = PointPair(handle=(40, 50), target=(60, 50))
 
 
 @pytest.fixture
-def work() -> Workspace:
+def work() -> EditorState:
     workspace = loaded()
     set_pair(workspace, (40.0, 50.0), (60.0, 50.0))
     return workspace
@@ -114,7 +114,7 @@ def test_what_a_drag_moves() -> None:
 
 
 @pytest.mark.parametrize("part", ["handle", "target"])
-def test_what_is_grabbed_goes_where_the_cursor_goes_and_is_one_entry(work: Workspace, part: Part) -> None:
+def test_what_is_grabbed_goes_where_the_cursor_goes_and_is_one_entry(work: EditorState, part: Part) -> None:
     before = work.history
     work.take(part)
     assert work.grab == Grab(0, part)
@@ -132,7 +132,7 @@ def test_what_is_grabbed_goes_where_the_cursor_goes_and_is_one_entry(work: Works
     assert work.edit.pairs == (PAIR,)
 
 
-def test_escape_puts_it_back_and_dropping_it_where_it_was_changes_nothing(work: Workspace) -> None:
+def test_escape_puts_it_back_and_dropping_it_where_it_was_changes_nothing(work: EditorState) -> None:
     before = work.history
     work.take("handle")
     work.move(0, 5, GRID)
@@ -147,7 +147,7 @@ def test_escape_puts_it_back_and_dropping_it_where_it_was_changes_nothing(work: 
     ("part", "onto", "says"),
     [("handle", (60.0, 50.0), "the handle is on its target"), ("target", (40.0, 50.0), "the target is on its handle")],
 )
-def test_one_point_is_never_dropped_on_the_other(work: Workspace, part: Part, onto: Point, says: str) -> None:
+def test_one_point_is_never_dropped_on_the_other(work: EditorState, part: Part, onto: Point, says: str) -> None:
     work.take(part)
     work.move_to(onto)
     with pytest.raises(EditError, match=says):
@@ -158,7 +158,7 @@ def test_one_point_is_never_dropped_on_the_other(work: Workspace, part: Part, on
     assert work.grab is None
 
 
-def test_with_something_in_the_hand_nothing_else_can_be_done(work: Workspace) -> None:
+def test_with_something_in_the_hand_nothing_else_can_be_done(work: EditorState) -> None:
     work.paint(True, GRID)
     work.take("handle")
     before = work.history
@@ -173,7 +173,7 @@ def test_with_something_in_the_hand_nothing_else_can_be_done(work: Workspace) ->
     assert (work.history, work.pen, work.shape, work.dragging) == (before, False, None, False)
 
 
-def test_what_cannot_be_grabbed(work: Workspace) -> None:
+def test_what_cannot_be_grabbed(work: EditorState) -> None:
     work.delete()
     with pytest.raises(EditError, match="there is no pair"):
         work.take("handle")
@@ -188,7 +188,7 @@ def test_what_cannot_be_grabbed(work: Workspace) -> None:
     assert work.edit.pairs[0].handle == work.cursor
 
 
-def test_grabbing_lifts_the_pen_and_leaves_the_shape(work: Workspace) -> None:
+def test_grabbing_lifts_the_pen_and_leaves_the_shape(work: EditorState) -> None:
     work.toggle_pen(GRID)
     work.take("handle")
     assert not work.pen
@@ -198,7 +198,7 @@ def test_grabbing_lifts_the_pen_and_leaves_the_shape(work: Workspace) -> None:
     assert work.shape is None
 
 
-def test_nudging_moves_the_handle_by_picture_pixels(work: Workspace) -> None:
+def test_nudging_moves_the_handle_by_picture_pixels(work: EditorState) -> None:
     work.move_to((5, 5))
     work.nudge(1, 0)
     work.type_digit(3)
@@ -212,7 +212,7 @@ def test_nudging_moves_the_handle_by_picture_pixels(work: Workspace) -> None:
     assert work.edit.pairs[0].handle == (41, 47)
 
 
-def test_nudging_what_is_grabbed(work: Workspace) -> None:
+def test_nudging_what_is_grabbed(work: EditorState) -> None:
     before = work.history
     work.take("target")
     work.nudge(0, 1)
@@ -221,7 +221,7 @@ def test_nudging_what_is_grabbed(work: Workspace) -> None:
     assert work.edit.pairs[0].target == (60, 51)
 
 
-def test_a_handle_is_not_nudged_onto_its_target(work: Workspace) -> None:
+def test_a_handle_is_not_nudged_onto_its_target(work: EditorState) -> None:
     work.type_digit(2)
     work.type_digit(0)
     with pytest.raises(EditError, match="the handle is on its target"):
@@ -229,7 +229,7 @@ def test_a_handle_is_not_nudged_onto_its_target(work: Workspace) -> None:
     assert work.edit.pairs == (PAIR,)
 
 
-def test_a_copy_is_selected_and_one_entry(work: Workspace) -> None:
+def test_a_copy_is_selected_and_one_entry(work: EditorState) -> None:
     work.duplicate(GRID)  # its preview pixels are four pixels of the picture
     copy = PointPair(handle=(52, 62), target=(72, 62))
     assert (work.edit.pairs, work.selected, work.cursor) == ((PAIR, copy), 1, (52, 62))
@@ -240,7 +240,7 @@ def test_a_copy_is_selected_and_one_entry(work: Workspace) -> None:
     assert (work.edit.pairs, work.selected) == ((PAIR,), 0)
 
 
-def test_a_disabled_pair_stays_where_it_is_in_a_drag(work: Workspace) -> None:
+def test_a_disabled_pair_stays_where_it_is_in_a_drag(work: EditorState) -> None:
     set_pair(work, (10, 10), (30, 10))
     assert not work.toggle_pair()
     work.begin_drag()
@@ -251,7 +251,7 @@ def test_a_disabled_pair_stays_where_it_is_in_a_drag(work: Workspace) -> None:
     assert work.edit.active.keys() == {0, 1}
 
 
-def test_with_every_pair_disabled_a_drag_says_what_to_do(work: Workspace) -> None:
+def test_with_every_pair_disabled_a_drag_says_what_to_do(work: EditorState) -> None:
     work.toggle_pair()
     with pytest.raises(EditError, match=r"every pair that has a target is disabled; enable one"):
         work.begin_drag()
@@ -265,7 +265,7 @@ async def test_grabbing_a_handle_by_key(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
-        work, line = app.editor.workspace, app.editor.query_one(StatusLine)
+        work, line = app.editor.state, app.editor.query_one(StatusLine)
         pair = work.edit.pairs[0]
         saves = engine.sent.count(engine.last(Save))
         await pilot.press("home", "g")
@@ -292,7 +292,7 @@ async def test_a_target_by_key_and_mouse_and_escape(app: DragganApp) -> None:
         await ready(app, pilot)
         await pilot.press("home", "pageup")
         await place_pair(pilot)
-        work = app.editor.workspace
+        work = app.editor.state
         pair = work.edit.pairs[0]
         await pilot.press("G")
         await pilot.click(Canvas, offset=(app.editor.query_one(Canvas).size.width // 2, 3))
@@ -315,7 +315,7 @@ async def test_nudging_by_key(app: DragganApp) -> None:
         await pilot.press("Y")
         assert status(app) == "there is no pair: Enter places a handle"
         await place_pair(pilot)
-        work = app.editor.workspace
+        work = app.editor.state
         x, y = work.edit.pairs[0].handle
         await pilot.press("Y", "5", "U", "I", "3", "O")
         assert work.edit.pairs[0].handle == (x + 2, y + 4)
@@ -334,7 +334,7 @@ async def test_a_copy_by_key(app: DragganApp) -> None:
         assert (second.handle[0] - first.handle[0], second.handle[1] - first.handle[1]) == (3, 3)
         assert (second.number, second.selected) == (2, True)
         await pilot.press("u")
-        assert len(app.editor.workspace.edit.pairs) == 1
+        assert len(app.editor.state.edit.pairs) == 1
 
 
 async def test_disabling_by_key(app: DragganApp) -> None:
@@ -351,17 +351,17 @@ async def test_disabling_by_key(app: DragganApp) -> None:
         assert status(app) == "pair 2 is enabled"
         await pilot.press("d")
         assert engine.edit.active.keys() == {1}
-        handle = app.editor.workspace.edit.pairs[0].handle
+        handle = app.editor.state.edit.pairs[0].handle
         engine.say(
             DragProgress(
                 step=1, max_steps=9, loss=0.5, mean_distance=9.0, handles=((66.0, 63.0),), steps_per_second=4.0
             )
         )
         await pilot.pause()
-        assert [pair.handle for pair in app.editor.workspace.drawn.pairs] == [handle, (66, 63)]
+        assert [pair.handle for pair in app.editor.state.drawn.pairs] == [handle, (66, 63)]
         engine.say(ended(app))
         await pilot.pause()
-        assert [pair.enabled for pair in app.editor.workspace.edit.pairs] == [False, True]
+        assert [pair.enabled for pair in app.editor.state.edit.pairs] == [False, True]
         await pilot.press("tab", "e")
         assert status(app) == "pair 1 is enabled"
 
@@ -379,7 +379,7 @@ async def half_flat(app: DragganApp, pilot: Pilot[None]) -> None:
 async def test_a_handle_on_a_flat_patch_gets_a_warning_and_a_mark(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await half_flat(app, pilot)
-        line, work = app.editor.query_one(StatusLine), app.editor.workspace
+        line, work = app.editor.query_one(StatusLine), app.editor.state
         await pilot.press("1", "0", "h", "enter")
         assert status(app) == "handle 1 is set: move to its target"
         await pilot.press("2", "j", "enter", "end", "1", "0", "h", "enter")

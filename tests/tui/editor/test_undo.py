@@ -18,8 +18,8 @@ from draggan_engine.core.geometry import Size, clamp, contains
 from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry, History
 from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.editor.edit_ops import Part
-from draggan_tui.editor.history_cursor import way
-from draggan_tui.editor.workspace import Workspace
+from draggan_tui.editor.history_cursor import drag_leading_to
+from draggan_tui.editor.workspace import EditorState
 
 PICTURE = Size(64, 48)
 INFO = ModelInfo(
@@ -33,20 +33,20 @@ SIGNS = st.sampled_from([-1, 1])
 COUNTS = st.integers(1, 4)
 
 
-def loaded() -> Workspace:
-    work = Workspace(History.of(Edit(model="/some/toy.pkl", seed=5)), None)
+def loaded() -> EditorState:
+    work = EditorState(History.of(Edit(model="/some/toy.pkl", seed=5)), None)
     work.model_loaded(INFO)
     return work
 
 
 def drag_of(
-    work: Workspace, steps: tuple[int, ...], live: int | None = None, move: tuple[float, float] = (1, 0)
+    work: EditorState, steps: tuple[int, ...], live: int | None = None, move: tuple[float, float] = (1, 0)
 ) -> tuple[Entry, DragPath]:
     """What a drag on the present entry ends with, and its way: at each of the steps the handles are that much further on."""
     parent = work.history.present
     pairs = parent.edit.dragged(live)
     number = 1 + len(work.history.records)
-    way = [
+    drag_leading_to = [
         tuple(clamp((x + i * move[0], y + i * move[1]), PICTURE) for (x, y), _ in pairs.values())
         for i in range(len(steps))
     ]
@@ -55,16 +55,16 @@ def drag_of(
     assert cursor is not None
     dragged = tuple(
         DraggedPair(handle=handle, target=cursor if i == led else target, final=final, distance=1)
-        for i, ((handle, target), final) in enumerate(zip(pairs.values(), way[-1], strict=True))
+        for i, ((handle, target), final) in enumerate(zip(pairs.values(), drag_leading_to[-1], strict=True))
     )
     record = DragRecord(
         number=number, start=parent.edit.latent, start_step=parent.edit.step, seed=parent.edit.seed, psi=parent.edit.psi, reason="stopped",
         steps=steps[-1], seconds=1, pairs=dragged, settings=parent.edit.settings, masked=False, live=live,
     )  # fmt: skip
-    return Entry.of_drag(parent, record), DragPath(number=number, steps=steps, handles=tuple(way))
+    return Entry.of_drag(parent, record), DragPath(number=number, steps=steps, handles=tuple(drag_leading_to))
 
 
-def with_a_drag() -> Workspace:
+def with_a_drag() -> EditorState:
     """A pair, a drag of eight steps of which 0, 2, 4 and 8 were kept, and a mask."""
     work = loaded()
     for point in ((10.0, 10.0), (20.0, 10.0)):
@@ -73,7 +73,7 @@ def with_a_drag() -> Workspace:
     work.begin_drag()
     entry, path = drag_of(work, (0, 2, 4, 8))
     work.end_drag(entry)
-    work.paths[1] = path
+    work.trajectories[1] = path
     work.paint(True, Size(16, 12))
     return work
 
@@ -82,16 +82,16 @@ class Editing(RuleBasedStateMachine):
     """A person at the keys. What cannot be done must change nothing."""
 
     @initialize(work=st.sampled_from([loaded, with_a_drag]))
-    def begin(self, work: Callable[[], Workspace]) -> None:
+    def begin(self, work: Callable[[], EditorState]) -> None:
         self.work = work()
         self.made: dict[int, Entry] = dict(self.work.history.entries)
 
     def attempt(self, change: Callable[[], object]) -> bool:
-        before = self.work.where
+        before = self.work.history_cursor
         try:
             change()
         except EditError as error:
-            assert self.work.where is before, str(error)
+            assert self.work.history_cursor is before, str(error)
             return False
         finally:
             self.work.count = 0
@@ -126,13 +126,13 @@ class Editing(RuleBasedStateMachine):
     def grabs(self, part: Part, point: tuple[float, float], drops: bool) -> None:
         if not self.attempt(lambda: self.work.take(part)):
             return
-        held = self.work.where
+        held = self.work.history_cursor
         for action in (self.work.undo, lambda: self.work.scrub(1), lambda: self.work.go(0), self.work.place):
             assert not self.attempt(action), "with something in the hand nothing else changes"
         self.work.move_to(point)
         if not (drops and self.attempt(self.work.drop)):
             self.work.cancel()
-            assert self.work.where is held
+            assert self.work.history_cursor is held
         assert self.work.grab is None
 
     @rule(dx=st.integers(-3, 3), dy=st.integers(-3, 3), count=COUNTS)
@@ -268,7 +268,9 @@ class Editing(RuleBasedStateMachine):
         work.end_drag(entry)
         assert (work.history.present, entry.parent) == (entry, parent)
         if read != "not read":
-            work.paths[path.number] = path if read == "read" else DragPath(number=path.number, steps=(), handles=())
+            work.trajectories[path.number] = (
+                path if read == "read" else DragPath(number=path.number, steps=(), handles=())
+            )
 
     # Going through it -----------------------------------------------------------------------------------
 
@@ -278,12 +280,12 @@ class Editing(RuleBasedStateMachine):
         behind = self.work.history.behind
         if self.attempt(self.work.undo):
             assert self.work.history.at == behind[max(len(behind) - 1 - count, 0)].id
-            assert self.work.where.inner is None
+            assert self.work.history_cursor.step_index is None
 
     @rule(count=COUNTS)
     def redoes(self, count: int) -> None:
         line, here = self.work.history.line, len(self.work.history.behind) - 1
-        inside = self.work.where.inner is not None
+        inside = self.work.history_cursor.step_index is not None
         self.work.type_digit(count)
         if self.attempt(self.work.redo):
             assert self.work.history.at == line[min(here + count - inside, len(line) - 1)].id
@@ -297,26 +299,29 @@ class Editing(RuleBasedStateMachine):
         self.attempt(lambda: self.work.scrub(direction))
         assert self.work.history.line == line
 
-    @precondition(lambda self: any(path.steps for path in self.work.paths.values()))
+    @precondition(lambda self: any(path.steps for path in self.work.trajectories.values()))
     @rule(which=st.integers(0, 9), count=COUNTS)
     def goes_into_a_drag(self, which: int, count: int) -> None:
-        read = [number for number, path in self.work.paths.items() if path.steps]
+        read = [number for number, path in self.work.trajectories.items() if path.steps]
         self.work.go(-read[which % len(read)])
         self.work.type_digit(count)
         self.work.scrub(-1)
 
     @rule(direction=SIGNS)
     def scrubs_on_and_back(self, direction: int) -> None:
-        before = self.work.where
+        before = self.work.history_cursor
         if self.attempt(lambda: self.work.scrub(direction)):
             self.work.scrub(-direction)
-            assert (self.work.where.history.at, self.work.where.inner) == (before.history.at, before.inner)
+            assert (self.work.history_cursor.history.at, self.work.history_cursor.step_index) == (
+                before.history.at,
+                before.step_index,
+            )
 
     @rule(direction=SIGNS)
     def skips(self, direction: int) -> None:
         if self.attempt(lambda: self.work.skip(direction)):
             history = self.work.history
-            drags = [entry for entry in history.line if way(history, entry) is not None]
+            drags = [entry for entry in history.line if drag_leading_to(history, entry) is not None]
             assert history.at in {id for entry in drags for id in (entry.id, entry.parent)}
 
     @rule(which=st.floats(0, 1, exclude_max=True))
@@ -330,7 +335,7 @@ class Editing(RuleBasedStateMachine):
     @rule()
     def undoes_all_and_redoes_all(self) -> None:
         work = self.work
-        self.attempt(work.redo) if work.where.inner is not None else None
+        self.attempt(work.redo) if work.history_cursor.step_index is not None else None
         entries, line, at, seen = work.history.entries, work.history.line, work.history.at, [work.edit]
         while work.history.at != 0:
             work.undo()
@@ -391,15 +396,15 @@ TestEditing.settings = settings(max_examples=150, stateful_step_count=50)
 
 
 @pytest.fixture
-def dragged() -> Workspace:
+def dragged() -> EditorState:
     return with_a_drag()
 
 
-def place(work: Workspace) -> tuple[int, int | None]:
-    return work.history.at, work.where.inner
+def place(work: EditorState) -> tuple[int, int | None]:
+    return work.history.at, work.history_cursor.step_index
 
 
-def test_scrubbing_goes_through_the_steps_of_a_drag(dragged: Workspace) -> None:
+def test_scrubbing_goes_through_the_steps_of_a_drag(dragged: EditorState) -> None:
     places = [place(dragged)]
     with pytest.raises(EditError, match="the end of the history"):
         dragged.scrub(1)
@@ -428,7 +433,7 @@ def test_scrubbing_goes_through_the_steps_of_a_drag(dragged: Workspace) -> None:
     assert place(dragged) == (3, None)
 
 
-def test_a_change_within_a_drag_begins_a_branch_there(dragged: Workspace) -> None:
+def test_a_change_within_a_drag_begins_a_branch_there(dragged: EditorState) -> None:
     dragged.type_digit(2)
     dragged.scrub(-1)
     seen = dragged.edit
@@ -453,7 +458,7 @@ def test_a_change_within_a_drag_begins_a_branch_there(dragged: Workspace) -> Non
     assert place(dragged) == (3, None)
 
 
-def test_a_drag_from_within_a_drag_begins_where_that_is_seen(dragged: Workspace) -> None:
+def test_a_drag_from_within_a_drag_begins_where_that_is_seen(dragged: EditorState) -> None:
     dragged.scrub(-1)
     dragged.scrub(-1)
     seen = dragged.edit
@@ -465,7 +470,7 @@ def test_a_drag_from_within_a_drag_begins_where_that_is_seen(dragged: Workspace)
     assert (entry.record.start, entry.record.start_step, dragged.edit.latent, dragged.edit.step) == (1, 4, 2, None)
 
 
-def test_undo_and_redo_from_within_a_drag(dragged: Workspace) -> None:
+def test_undo_and_redo_from_within_a_drag(dragged: EditorState) -> None:
     def inside() -> None:
         dragged.go(-1)
         dragged.scrub(-1)
@@ -482,7 +487,7 @@ def test_undo_and_redo_from_within_a_drag(dragged: Workspace) -> None:
     assert place(dragged) == (3, None)
 
 
-def test_from_drag_to_drag(dragged: Workspace) -> None:
+def test_from_drag_to_drag(dragged: EditorState) -> None:
     dragged.begin_drag()
     entry, path = drag_of(dragged, (0, 1, 2))
     dragged.end_drag(entry)
@@ -504,11 +509,11 @@ def test_from_drag_to_drag(dragged: Workspace) -> None:
     with pytest.raises(EditError, match="no drag further back"):
         dragged.skip(-1)
     assert dragged.unread() == (2,)
-    dragged.paths[2] = path
+    dragged.trajectories[2] = path
     assert dragged.unread() == ()
 
 
-def test_what_before_is(dragged: Workspace) -> None:
+def test_what_before_is(dragged: EditorState) -> None:
     assert (dragged.before.latent, dragged.before.seed) == (0, 5)
     dragged.compare_with(-1)
     assert dragged.before == dragged.history.entries[-1].edit
@@ -516,11 +521,11 @@ def test_what_before_is(dragged: Workspace) -> None:
     assert dragged.before == dragged.edit.started_from
 
 
-def test_drags_that_the_engine_kept_come_as_branches(dragged: Workspace) -> None:
+def test_drags_that_the_engine_kept_come_as_branches(dragged: EditorState) -> None:
     dragged.undo()
     dragged.scrub(-1)
     seen, at = dragged.edit, place(dragged)
-    kept = Workspace(dragged.history.go(3), None, taken_up=True)
+    kept = EditorState(dragged.history.go(3), None, taken_up=True)
     kept.model_loaded(INFO)
     entry, _ = drag_of(kept, (0, 5))
     dragged.adopt([entry])

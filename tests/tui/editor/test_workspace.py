@@ -18,7 +18,7 @@ from draggan_tui.editor.commands.mask import MAX_BRUSH
 from draggan_tui.editor.edit_ops import Brush, brush, preview_mask
 from draggan_tui.editor.mask_regions import Area, draw, grow
 from draggan_tui.editor.state import Shape
-from draggan_tui.editor.workspace import Workspace
+from draggan_tui.editor.workspace import EditorState
 
 GRID = Size(32, 32)
 INFO = ModelInfo(
@@ -28,29 +28,29 @@ INFO = ModelInfo(
 
 
 @pytest.fixture
-def work() -> Workspace:
+def work() -> EditorState:
     return loaded()
 
 
-def loaded(psi: float | None = None) -> Workspace:
-    workspace = Workspace(History.of(Edit(model="/some/toy.pkl", seed=5)), psi)
+def loaded(psi: float | None = None) -> EditorState:
+    workspace = EditorState(History.of(Edit(model="/some/toy.pkl", seed=5)), psi)
     workspace.model_loaded(INFO)
     workspace.move_to((65.5, 65.5))  # the middle of preview pixel (16, 16)
     return workspace
 
 
-def mask_of(work: Workspace) -> Area:
+def mask_of(work: EditorState) -> Area:
     assert work.edit.mask is not None
     return work.edit.mask.to_array().astype(np.bool_)
 
 
-def set_pair(work: Workspace, handle: tuple[float, float], target: tuple[float, float]) -> None:
+def set_pair(work: EditorState, handle: tuple[float, float], target: tuple[float, float]) -> None:
     for point in (handle, target):
         work.move_to(point)
         work.place()
 
 
-def record(work: Workspace, number: int = 1) -> DragRecord:
+def record(work: EditorState, number: int = 1) -> DragRecord:
     pairs = tuple(
         DraggedPair(handle=p.handle, target=p.target, final=(p.target[0] - 1, p.target[1]), distance=1)
         for p in work.edit.pairs
@@ -71,7 +71,7 @@ def test_the_models_defaults_complete_the_edit() -> None:
 
 
 def test_nothing_can_be_edited_before_the_model_is_there() -> None:
-    work = Workspace(Edit(), None)
+    work = EditorState(Edit(), None)
     for action in (
         work.place,
         work.undo,
@@ -84,7 +84,7 @@ def test_nothing_can_be_edited_before_the_model_is_there() -> None:
             action()
 
 
-def test_moves_count_and_stop_at_the_edges(work: Workspace) -> None:
+def test_moves_count_and_stop_at_the_edges(work: EditorState) -> None:
     work.to_edge(-1, 0, GRID)
     assert work.pixel(work.cursor, GRID) == (0, 16)
     work.type_digit(1)
@@ -98,7 +98,7 @@ def test_moves_count_and_stop_at_the_edges(work: Workspace) -> None:
     assert work.revision == 0
 
 
-def test_a_count_repeats_what_comes_next(work: Workspace) -> None:
+def test_a_count_repeats_what_comes_next(work: EditorState) -> None:
     def counted(count: int, change: Callable[[], object]) -> None:
         for digit in str(count):
             work.type_digit(int(digit))
@@ -155,7 +155,7 @@ def test_the_cursor_never_leaves_the_picture(moves: list[tuple[int, int]]) -> No
         assert 0 <= work.cursor[1] <= 127
 
 
-def test_handle_then_target(work: Workspace) -> None:
+def test_handle_then_target(work: EditorState) -> None:
     assert work.place()
     work.move(3, 0, GRID)
     assert not work.place()
@@ -167,7 +167,7 @@ def test_handle_then_target(work: Workspace) -> None:
     assert len(work.edit.pairs) == 1
 
 
-def test_selecting_deleting_retargeting(work: Workspace) -> None:
+def test_selecting_deleting_retargeting(work: EditorState) -> None:
     set_pair(work, (10, 10), (20, 10))
     set_pair(work, (50, 50), (60, 50))
     work.select(1)
@@ -185,7 +185,7 @@ def test_selecting_deleting_retargeting(work: Workspace) -> None:
         work.delete()
 
 
-def test_a_drag_is_one_entry_and_its_undo_brings_the_handles_back(work: Workspace) -> None:
+def test_a_drag_is_one_entry_and_its_undo_brings_the_handles_back(work: EditorState) -> None:
     set_pair(work, (10, 10), (20, 10))
     before = work.edit
     work.begin_drag()
@@ -203,7 +203,7 @@ def test_a_drag_is_one_entry_and_its_undo_brings_the_handles_back(work: Workspac
     assert work.edit.latent == 1
 
 
-def test_a_drag_without_result_changes_nothing(work: Workspace) -> None:
+def test_a_drag_without_result_changes_nothing(work: EditorState) -> None:
     set_pair(work, (10, 10), (20, 10))
     before = work.history
     work.begin_drag()
@@ -212,7 +212,7 @@ def test_a_drag_without_result_changes_nothing(work: Workspace) -> None:
     assert not work.dragging
 
 
-def test_what_cannot_be_dragged_is_refused(work: Workspace) -> None:
+def test_what_cannot_be_dragged_is_refused(work: EditorState) -> None:
     with pytest.raises(EditError, match="nothing to drag"):
         work.begin_drag()
     set_pair(work, (10, 10), (10.5, 10))
@@ -221,7 +221,7 @@ def test_what_cannot_be_dragged_is_refused(work: Workspace) -> None:
     assert not work.dragging
 
 
-def test_the_pen_paints_its_way_as_one_change(work: Workspace) -> None:
+def test_the_pen_paints_its_way_as_one_change(work: EditorState) -> None:
     work.to_edge(-1, 0, GRID)
     work.toggle_pen(GRID)
     entries = len(work.history.behind)
@@ -237,7 +237,7 @@ def test_the_pen_paints_its_way_as_one_change(work: Workspace) -> None:
     assert work.edit.mask is None
 
 
-def test_brush_toggle_invert_clear(work: Workspace) -> None:
+def test_brush_toggle_invert_clear(work: EditorState) -> None:
     work.resize_brush(2)
     work.paint(None, GRID)
     assert work.edit.mask is not None
@@ -270,7 +270,7 @@ def test_a_round_brush_is_within_the_square_one_and_toggles(size: int, point: tu
     assert brush(toggled, point, Brush(size, round=True), grid, picture, paint=None).mask is None
 
 
-def test_a_round_brush_is_a_disc_at_the_pictures_resolution(work: Workspace) -> None:
+def test_a_round_brush_is_a_disc_at_the_pictures_resolution(work: EditorState) -> None:
     work.resize_brush(4)
     work.reshape_brush()
     assert work.brush == Brush(5, round=True)
@@ -282,7 +282,7 @@ def test_a_round_brush_is_a_disc_at_the_pictures_resolution(work: Workspace) -> 
     assert not work.brush.round
 
 
-def test_a_rectangle_and_an_ellipse_from_corner_to_corner(work: Workspace) -> None:
+def test_a_rectangle_and_an_ellipse_from_corner_to_corner(work: EditorState) -> None:
     work.next_shape()
     work.move(4, 2, GRID)
     work.move(-9, 0, GRID)  # beyond where it began
@@ -305,7 +305,7 @@ def test_a_rectangle_and_an_ellipse_from_corner_to_corner(work: Workspace) -> No
     assert np.array_equal(mask_of(work), rectangle)
 
 
-def test_a_shape_that_erases_all_leaves_no_mask(work: Workspace) -> None:
+def test_a_shape_that_erases_all_leaves_no_mask(work: EditorState) -> None:
     work.next_shape()
     with pytest.raises(EditError, match="no mask to erase from"):
         work.finish_shape(False, GRID)
@@ -324,7 +324,7 @@ def test_a_shape_that_erases_all_leaves_no_mask(work: Workspace) -> None:
         work.finish_shape(True, GRID)
 
 
-def test_v_goes_round_and_escape_leaves_the_shape_first(work: Workspace) -> None:
+def test_v_goes_round_and_escape_leaves_the_shape_first(work: EditorState) -> None:
     forms = []
     for _ in range(3):
         work.next_shape()
@@ -338,7 +338,7 @@ def test_v_goes_round_and_escape_leaves_the_shape_first(work: Workspace) -> None
     assert work.edit.pairs == ()
 
 
-def test_pen_and_shape_give_way_to_each_other_and_to_a_drag(work: Workspace) -> None:
+def test_pen_and_shape_give_way_to_each_other_and_to_a_drag(work: EditorState) -> None:
     set_pair(work, (10, 10), (20, 10))
     work.toggle_pen(GRID)
     work.next_shape()
@@ -359,7 +359,7 @@ def test_pen_and_shape_give_way_to_each_other_and_to_a_drag(work: Workspace) -> 
     assert work.shape is None
 
 
-def test_growing_and_shrinking_are_one_change_each(work: Workspace) -> None:
+def test_growing_and_shrinking_are_one_change_each(work: EditorState) -> None:
     work.paint(True, GRID)
     cell = mask_of(work)
     work.type_digit(3)
@@ -376,7 +376,7 @@ def test_growing_and_shrinking_are_one_change_each(work: Workspace) -> None:
         work.undo()
 
 
-def test_masks_that_cannot_grow_or_shrink(work: Workspace) -> None:
+def test_masks_that_cannot_grow_or_shrink(work: EditorState) -> None:
     with pytest.raises(EditError, match="no mask to grow or shrink"):
         work.grow_mask(1, GRID)
     work.paint(True, GRID)
@@ -393,7 +393,7 @@ def test_masks_that_cannot_grow_or_shrink(work: Workspace) -> None:
             work.grow_mask(step, GRID)
 
 
-def test_looking_through_seeds_asks_for_no_folder_until_something_is_made(work: Workspace) -> None:
+def test_looking_through_seeds_asks_for_no_folder_until_something_is_made(work: EditorState) -> None:
     work.reseed(1)
     work.type_digit(3)
     work.reseed(-1)
@@ -409,7 +409,7 @@ def test_looking_through_seeds_asks_for_no_folder_until_something_is_made(work: 
     assert work.unsaved
 
 
-def test_another_seed_leaves_the_drags_behind_and_undo_brings_them_back(work: Workspace) -> None:
+def test_another_seed_leaves_the_drags_behind_and_undo_brings_them_back(work: EditorState) -> None:
     set_pair(work, (10, 10), (20, 10))
     work.begin_drag()
     work.end_drag(Entry.of_drag(work.history.present, record(work)))
@@ -419,7 +419,7 @@ def test_another_seed_leaves_the_drags_behind_and_undo_brings_them_back(work: Wo
     assert work.edit.latent == 1
 
 
-def test_another_class_is_like_another_seed(work: Workspace) -> None:
+def test_another_class_is_like_another_seed(work: EditorState) -> None:
     with pytest.raises(EditError, match="toy has no classes"):
         work.reclass(1)
     work.model_loaded(INFO.model_copy(update={"classes": 10}))
@@ -438,7 +438,7 @@ def test_another_class_is_like_another_seed(work: Workspace) -> None:
 
 
 @pytest.mark.parametrize(("classes", "label"), [(0, 0), (3, 2), (10, 7)])
-def test_another_model_begins_anew(work: Workspace, classes: int, label: int) -> None:
+def test_another_model_begins_anew(work: EditorState, classes: int, label: int) -> None:
     work.model_loaded(INFO.model_copy(update={"classes": 10}))
     work.type_digit(7)
     work.reclass(1)
@@ -456,7 +456,7 @@ def test_another_model_begins_anew(work: Workspace, classes: int, label: int) ->
     work.place()
 
 
-def test_a_model_that_does_not_come_leaves_all_as_it_is(work: Workspace) -> None:
+def test_a_model_that_does_not_come_leaves_all_as_it_is(work: EditorState) -> None:
     work.place()
     before = work.history
     work.begin_loading("other")

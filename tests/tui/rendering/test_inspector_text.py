@@ -12,9 +12,10 @@ from draggan_engine.core.history import DragRecord
 from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.messages import Loading
 from draggan_tui.editor.edit_ops import Brush
+from draggan_tui.editor.mask_regions import percent
 from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
 from draggan_tui.rendering.inspector_state import InspectorState
-from draggan_tui.rendering.inspector_text import cursor_facts, percent, seconds_text, session_facts
+from draggan_tui.rendering.inspector_text import cursor_facts, seconds_text, session_facts
 from draggan_tui.rendering.loading_text import loading_text, placeholder, size_text
 from draggan_tui.rendering.model_list_text import model_lines
 from draggan_tui.rendering.narrow_panel_text import brief_facts

@@ -105,7 +105,7 @@ async def test_escape_ends_them_when_there_is_nothing_else_to_leave() -> None:
             await pilot.press(*doing, "escape", "l")  # moving clears what Escape has said
             await pilot.pause()
             assert shown(app).startswith("Press Enter on"), doing
-            assert app.editor.workspace.edit.pairs == ()
+            assert app.editor.state.edit.pairs == ()
         await pilot.press("escape")
         await pilot.pause()
         assert shown(app) == ""

@@ -12,11 +12,11 @@ from rich.cells import cell_len
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry, History
-from draggan_tui.editor.history_cursor import Place
-from draggan_tui.editor.preview_cache import Pictures
+from draggan_tui.editor.history_cursor import HistoryCursor
+from draggan_tui.editor.history_text import branch_text, change_text, place_text
+from draggan_tui.editor.preview_cache import PreviewCache
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.compare import GAIN, ComparedImages, compared
-from draggan_tui.rendering.history_text import branch_text, change_text, place_text
 from draggan_tui.rendering.timeline import HERE, Stretch, stretches, timeline
 
 PAIR = PointPair(handle=(10, 10), target=(20, 10))
@@ -43,7 +43,7 @@ def path(number: int, *steps: int) -> DragPath:
     return DragPath(number=number, steps=steps, handles=tuple(((10.0 + i, 10.0),) for i in range(len(steps))))
 
 
-def line(place: Place, width: int, *paths: DragPath, label: str = "") -> str:
+def line(place: HistoryCursor, width: int, *paths: DragPath, label: str = "") -> str:
     return timeline(stretches(place, {path.number: path for path in paths}), width, label).plain
 
 
@@ -51,7 +51,7 @@ def line(place: Place, width: int, *paths: DragPath, label: str = "") -> str:
 
 
 def test_no_history() -> None:
-    assert line(Place(History.of(START)), 6) == "◆     "
+    assert line(HistoryCursor(History.of(START)), 6) == "◆     "
 
 
 def test_a_way_there_and_back() -> None:
@@ -59,7 +59,7 @@ def test_a_way_there_and_back() -> None:
     end = changed(changed(history, seed=1), seed=2)
     seen = []
     for _ in range(6):
-        seen.append(line(Place(end), 16))
+        seen.append(line(HistoryCursor(end), 16))
         end = end.undo()
     assert seen == [
         "╺·┝1━━━━━┥·◆    ",
@@ -72,7 +72,7 @@ def test_a_way_there_and_back() -> None:
 
 
 def test_what_is_behind_is_bold_and_what_is_ahead_dim() -> None:
-    place = Place(dragged(changed(History.of(START), psi=0.5), 6).undo())
+    place = HistoryCursor(dragged(changed(History.of(START), psi=0.5), 6).undo())
     text = timeline(stretches(place, {}), 20)
     assert text.plain.startswith("╺◆┝1━━━┥")
     assert [(span.start, span.end, span.style) for span in text.spans][:3] == [
@@ -85,7 +85,7 @@ def test_what_is_behind_is_bold_and_what_is_ahead_dim() -> None:
 def test_within_a_drag() -> None:
     history = changed(dragged(History.of(START), 8), seed=1).undo()
     way = path(1, *range(9))
-    assert [line(Place(history, inner), 12, way) for inner in (1, 2, 4, 7)] == [
+    assert [line(HistoryCursor(history, inner), 12, way) for inner in (1, 2, 4, 7)] == [
         "╺◆1━━━━━┥·  ",
         "╺┝◆━━━━━┥·  ",
         "╺┝1━◆━━━┥·  ",
@@ -95,20 +95,20 @@ def test_within_a_drag() -> None:
 
 def test_a_drag_of_which_few_steps_were_kept_is_as_long_from_within() -> None:
     history = dragged(History.of(START), 8)
-    assert line(Place(history, 1), 12, path(1, 0, 4, 8)) == "╺┝1━◆━━━┥   "
-    assert line(Place(history), 12, path(1, 0, 4, 8)) == "╺┝1━━━━━◆   "
+    assert line(HistoryCursor(history, 1), 12, path(1, 0, 4, 8)) == "╺┝1━◆━━━┥   "
+    assert line(HistoryCursor(history), 12, path(1, 0, 4, 8)) == "╺┝1━━━━━◆   "
 
 
 def test_within_a_long_drag_the_end_is_not_reached_before_the_end() -> None:
     history = dragged(History.of(START), 1000)
     way = path(1, *range(1001))
-    assert line(Place(history, 999), 11, way) == "╺┝1━━━━━━◆┥"
-    assert line(Place(history), 11, way) == "╺┝1━━━━━━━◆"
+    assert line(HistoryCursor(history, 999), 11, way) == "╺┝1━━━━━━◆┥"
+    assert line(HistoryCursor(history), 11, way) == "╺┝1━━━━━━━◆"
 
 
 def test_drags_share_the_room_by_their_steps_and_the_shortest_can_be_seen() -> None:
     history = dragged(dragged(dragged(History.of(START), 90), 30), 1)
-    assert [line(Place(history), width) for width in (40, 20, 13)] == [
+    assert [line(HistoryCursor(history), width) for width in (40, 20, 13)] == [
         "╺┝1━━━━━━━━━━━━━━━━━━━━━━━┥┝2━━━━━┥┝3━◆ ",
         "╺┝1━━━━━━━━┥┝2━┥┝3━◆",
         "╺┝1━┥┝2━┥┝3━◆",
@@ -119,9 +119,9 @@ def test_a_row_of_edits_is_three_dots() -> None:
     history = History.of(START)
     for seed in range(9):
         history = changed(history, seed=seed)
-    assert line(Place(history), 6) == "╺··◆  "
-    assert line(Place(history.undo()), 6) == "╺·◆·  "
-    assert line(Place(history.go(1)), 6) == "╺◆··  "
+    assert line(HistoryCursor(history), 6) == "╺··◆  "
+    assert line(HistoryCursor(history.undo()), 6) == "╺·◆·  "
+    assert line(HistoryCursor(history.go(1)), 6) == "╺◆··  "
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_long_history_is_cropped_round_where_one_is(at: int, width: int, expec
     history = History.of(START)
     for _ in range(8):
         history = dragged(history, 100)
-    assert line(Place(history.go(at)), width) == expected
+    assert line(HistoryCursor(history.go(at)), width) == expected
 
 
 def test_a_number_that_does_not_fit_is_left_out() -> None:
@@ -150,8 +150,8 @@ def test_a_number_that_does_not_fit_is_left_out() -> None:
 
 def test_the_label_is_on_the_right_and_goes_first() -> None:
     history = changed(History.of(START), seed=1)
-    assert line(Place(history), 22, label="3 branches") == "╺◆          3 branches"
-    assert line(Place(history), 21, label="3 branches") == "╺◆" + " " * 19
+    assert line(HistoryCursor(history), 22, label="3 branches") == "╺◆          3 branches"
+    assert line(HistoryCursor(history), 21, label="3 branches") == "╺◆" + " " * 19
 
 
 def every_stretch() -> st.SearchStrategy[list[Stretch]]:
@@ -219,7 +219,7 @@ def test_drags_in_words() -> None:
 
 def test_a_branch_from_within_a_drag_says_from_where() -> None:
     history = dragged(History.of(START), 9)
-    history = Place(history, 2).landed({1: path(1, 0, 3, 6, 9)})
+    history = HistoryCursor(history, 2).landed({1: path(1, 0, 3, 6, 9)})
     assert change_text(history, history.present) == "from step 6 of drag 1"
     assert branch_text(history, history.present) == "from step 6 of drag 1"
     further = changed(history, psi=0.5)
@@ -242,11 +242,11 @@ def test_branches_in_words() -> None:
 
 def test_the_place_in_words() -> None:
     history = dragged(History.of(START), 9)
-    assert place_text(Place(history), {}) == ""
-    assert place_text(Place(history, 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
+    assert place_text(HistoryCursor(history), {}) == ""
+    assert place_text(HistoryCursor(history, 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
     branched = changed(history.go(0), seed=7)
-    assert place_text(Place(branched), {}) == "2 branches"
-    assert place_text(Place(branched.go(-1), 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
+    assert place_text(HistoryCursor(branched), {}) == "2 branches"
+    assert place_text(HistoryCursor(branched.go(-1), 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
 
 
 # Two pictures in one ------------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def test_the_difference_is_strong_and_black_where_nothing_has_changed() -> None:
 
 
 def test_an_image_is_kept_by_what_it_is_of() -> None:
-    pictures = Pictures()
+    pictures = PreviewCache()
     pictures.put("a", AFTER)
     assert pictures.get("a") is AFTER
     assert pictures.get("b") is None
@@ -324,7 +324,7 @@ def test_an_image_is_kept_by_what_it_is_of() -> None:
 
 
 def test_those_that_were_not_seen_for_the_longest_go() -> None:
-    pictures = Pictures(room=3 * AFTER.nbytes)
+    pictures = PreviewCache(room=3 * AFTER.nbytes)
     for name in "abc":
         pictures.put(name, AFTER)
     assert pictures.get("a") is not None
@@ -340,7 +340,7 @@ def test_those_that_were_not_seen_for_the_longest_go() -> None:
 
 
 def test_both_of_a_comparison_stay_however_large_they_are() -> None:
-    pictures = Pictures(room=1)
+    pictures = PreviewCache(room=1)
     for name in "abc":
         pictures.put(name, AFTER)
     assert [name for name in "abc" if pictures.get(name) is not None] == ["b", "c"]

@@ -39,27 +39,27 @@ async def test_a_path_typed_ahead(app: DragganApp) -> None:
         burst(app, "M", "slash", *"dir", "slash", *"mt", "enter")
         await until(lambda: isinstance(engine.sent[-1], LoadModel))
         assert engine.last(LoadModel).spec == "dir/mt"
-        assert app.editor.workspace.edit.pairs == ()
+        assert app.editor.state.edit.pairs == ()
 
 
 async def test_settings_typed_ahead(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         burst(app, "comma", "tab", "7", "enter")
-        await until(lambda: app.editor.workspace.edit.settings.mask_weight == 7)
+        await until(lambda: app.editor.state.edit.settings.mask_weight == 7)
         await pilot.pause()
         assert app.screen is app.editor
         burst(app, "comma", "escape", "4", "l", "enter")
-        await until(lambda: len(app.editor.workspace.edit.pairs) == 1)
-        assert app.editor.workspace.edit.pairs[0].handle[0] > 63.5, "4l went to the editor, not into the field"
+        await until(lambda: len(app.editor.state.edit.pairs) == 1)
+        assert app.editor.state.edit.pairs[0].handle[0] > 63.5, "4l went to the editor, not into the field"
 
 
 async def test_coordinates_typed_ahead_and_what_comes_after_them(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         burst(app, "colon", "6", "4", "comma", "7", "enter", "enter", "2", "l", "enter")
-        await until(lambda: any(pair.target is not None for pair in app.editor.workspace.edit.pairs))
-        assert app.editor.workspace.edit.pairs[0].handle == (64, 7)
+        await until(lambda: any(pair.target is not None for pair in app.editor.state.edit.pairs))
+        assert app.editor.state.edit.pairs[0].handle == (64, 7)
         assert app.screen is app.editor
         burst(app, "colon", "x", "enter")
         await until(lambda: isinstance(app.screen, Goto))
@@ -82,8 +82,8 @@ async def test_a_line_is_edited_in_the_order_of_the_keys(app: DragganApp, keys: 
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         burst(app, "colon", *("comma" if key == "," else key for key in keys), "enter", "enter")
-        await until(lambda: bool(app.editor.workspace.edit.pairs))
-        assert app.editor.workspace.edit.pairs[0].handle == (64, 7)
+        await until(lambda: bool(app.editor.state.edit.pairs))
+        assert app.editor.state.edit.pairs[0].handle == (64, 7)
 
 
 async def test_an_answer_typed_ahead(app: DragganApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,14 +184,14 @@ async def test_settings_are_reset_one_or_all() -> None:
         screen = await opened_settings(app, pilot)
         await pilot.press("1", "down", "2", "down", "3", "enter")
         await pilot.pause()
-        assert app.editor.workspace.edit.settings.r1 == 3
+        assert app.editor.state.edit.settings.r1 == 3
         await pilot.press("comma", "5", "ctrl+r", "enter")
         await pilot.pause()
-        settings = app.editor.workspace.edit.settings
+        settings = app.editor.state.edit.settings
         assert (settings.step_size, settings.mask_weight) == (INFO.settings.step_size, 2)
         await pilot.press("comma", "5", "ctrl+t", "enter")
         await pilot.pause()
-        assert app.editor.workspace.edit.settings == INFO.settings
+        assert app.editor.state.edit.settings == INFO.settings
         assert screen is not app.screen
 
 

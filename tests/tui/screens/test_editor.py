@@ -26,7 +26,7 @@ from draggan_engine.server.messages import (
     StopDrag,
 )
 from draggan_tui.app import DragganApp
-from draggan_tui.editor.workspace import Workspace
+from draggan_tui.editor.workspace import EditorState
 from draggan_tui.screens.dialogs import Help, Question
 from draggan_tui.screens.directory_prompt import DirectoryPrompt
 from draggan_tui.screens.editor import EditorScreen
@@ -44,7 +44,7 @@ async def test_the_editor_waits_for_nobody(app: DragganApp) -> None:
         await pilot.press(
             "enter", "d", "u", "m", "space", "comma", "n", "s", "x", "t", "i", "c", "w", "l", "tab", "full_stop"
         )
-        assert app.editor.workspace.edit.pairs == ()
+        assert app.editor.state.edit.pairs == ()
         assert not app.engine.sent  # type: ignore[attr-defined]
 
 
@@ -70,12 +70,12 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
-        pair = app.editor.workspace.edit.pairs[0]
+        pair = app.editor.state.edit.pairs[0]
         assert pair.target is not None
         assert pair.distance == pytest.approx(3.5 * 128 / 44 + 0.5, abs=1)
         await pilot.press("d")
         start = engine.last(StartDrag)
-        assert (engine.edit, start.width, start.height) == (app.editor.workspace.edit, 42, 42)
+        assert (engine.edit, start.width, start.height) == (app.editor.state.edit, 42, 42)
         engine.say(DragStarted(number=1))
         engine.say(
             DragProgress(
@@ -83,7 +83,7 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
             )
         )
         await pilot.pause()
-        assert [pair.handle for pair in app.editor.workspace.drawn.pairs] == [(66.0, 63.0)]
+        assert [pair.handle for pair in app.editor.state.drawn.pairs] == [(66.0, 63.0)]
         lines = str(app.screen.query_one("#drag", Static).render()).splitlines()
         assert [line.split() for line in lines[0:3:2]] == [["drag", "1", "1/300"], ["4.0", "steps/s", "–", "left"]]
         await pilot.press("d")
@@ -91,7 +91,7 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
         engine.say(ended(app, "stopped"))
         await pilot.pause()
         assert "drag 1 stopped: 3 steps" in status(app)
-        assert app.editor.workspace.edit.latent == 1
+        assert app.editor.state.edit.latent == 1
         assert engine.edit.latent == 1
         request = engine.last(Render)
         assert request.edit.latent == 1
@@ -103,7 +103,7 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
         panel = app.screen.query_one("#drag", Static)
         assert panel.display
         await pilot.press("u")
-        assert app.editor.workspace.edit.latent == 0
+        assert app.editor.state.edit.latent == 0
         assert not shown(app).any()
         assert not panel.display  # it is about an image that is not to be seen now
         await pilot.press("ctrl+r")
@@ -128,7 +128,7 @@ async def test_one_step_is_a_drag_of_one_step(app: DragganApp) -> None:
         await place_pair(pilot)
         await pilot.press("full_stop")
         assert engine.last(StartDrag).max_steps == 1
-        assert app.editor.workspace.edit.settings.max_steps == 300
+        assert app.editor.state.edit.settings.max_steps == 300
 
 
 async def test_saving_says_where(app: DragganApp) -> None:
@@ -158,11 +158,11 @@ async def test_settings_are_checked_and_are_one_change(app: DragganApp) -> None:
         screen.query_one("#feature_block", Input).value = "b16"
         screen.query_one("#psi", Input).value = "0.5"
         await pilot.press("enter")
-        edit = app.editor.workspace.edit
+        edit = app.editor.state.edit
         assert (edit.settings.r1, edit.settings.feature_block, edit.psi) == (5, "b16", 0.5)
         assert engine.last(Render).edit.psi == 0.5
         await pilot.press("u")
-        assert (app.editor.workspace.edit.settings, app.editor.workspace.edit.psi) == (INFO.settings, 0.7)
+        assert (app.editor.state.edit.settings, app.editor.state.edit.psi) == (INFO.settings, 0.7)
 
 
 async def test_help_lists_every_binding_and_closes(app: DragganApp) -> None:
@@ -219,7 +219,7 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
         assert isinstance(app.screen, DirectoryPrompt)
         await pilot.press("escape")
         assert "/full/session.json" in status(app)
-        assert app.editor.workspace.edit.pairs
+        assert app.editor.state.edit.pairs
         await pilot.press("q")
         await pilot.pause(1.5)
         assert isinstance(app.screen, Question)
@@ -229,7 +229,7 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
         await pilot.pause(1.5)
         assert isinstance(app.screen, Question)
         await pilot.press("escape")
-        engine.say(Saved(revision=app.editor.workspace.revision, folder="x"))
+        engine.say(Saved(revision=app.editor.state.revision, folder="x"))
         await pilot.press("q")
         await pilot.pause()
         assert not app.is_running
@@ -241,7 +241,7 @@ async def test_a_lost_engine_is_said_and_restarted_with_the_session(app: Draggan
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("d")
-        edit = app.editor.workspace.edit
+        edit = app.editor.state.edit
         engine.alive = False
         engine.lose()
         await pilot.pause()
@@ -249,16 +249,16 @@ async def test_a_lost_engine_is_said_and_restarted_with_the_session(app: Draggan
         await pilot.press("escape")
         await pilot.press("d", "m")
         assert engine.sent.count(engine.last(StartDrag)) == 1
-        assert app.editor.workspace.edit.pairs == edit.pairs
+        assert app.editor.state.edit.pairs == edit.pairs
         await pilot.press("m", "R")
         await pilot.pause()
         assert engine.resumed == [None, "draggan-out/x"]
-        assert engine.edit == app.editor.workspace.edit
+        assert engine.edit == app.editor.state.edit
         engine.say(ModelLoaded(spec="toy", info=INFO, device="cpu"))
         await pilot.pause()
-        assert app.editor.workspace.edit.pairs == edit.pairs
+        assert app.editor.state.edit.pairs == edit.pairs
         await pilot.press("d")
-        assert app.editor.workspace.dragging
+        assert app.editor.state.dragging
 
 
 async def test_a_model_that_cannot_be_opened(app: DragganApp) -> None:
@@ -275,7 +275,7 @@ async def test_a_crash_goes_to_the_log_not_to_the_terminal(
     app: DragganApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(Workspace, "type_digit", lambda *_: 1 / 0)
+    monkeypatch.setattr(EditorState, "type_digit", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # the test driver hands it on
         async with app.run_test(size=(80, 24)) as pilot:
             await ready(app, pilot)
@@ -291,7 +291,7 @@ async def test_a_crash_goes_to_the_log_not_to_the_terminal(
 async def test_counts_by_key(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
-        work = app.editor.workspace
+        work = app.editor.state
         await pilot.press("1", "0", "n", "3", "N", "4", "]", "2", "[")
         assert (work.edit.seed, work.brush.size) == (12, 3)
         await pilot.press("2", "u")
@@ -321,7 +321,7 @@ async def test_whatever_comes_next_uses_the_count_up(app: DragganApp, keys: list
         await place_pair(pilot)
         *first, last = keys
         await pilot.press(*first, "3", last)
-        assert app.editor.workspace.count == 0
+        assert app.editor.state.count == 0
         assert app.editor.query_one(StatusLine).mode.strip("* DRAG") == ""
         await pilot.press(*([closes] if closes else []))
         assert app.screen is app.editor
@@ -331,11 +331,11 @@ async def test_a_typed_count_serves_one_key(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await pilot.press("3", "i")
-        assert app.editor.workspace.count == 0
+        assert app.editor.state.count == 0
         await pilot.press("1", "2")
-        assert app.editor.workspace.count == 12
+        assert app.editor.state.count == 12
         await pilot.press("l")
-        assert app.editor.workspace.count == 0
+        assert app.editor.state.count == 0
 
 
 async def test_a_drag_of_no_steps_leaves_no_trace_in_the_history(app: DragganApp) -> None:
@@ -343,12 +343,12 @@ async def test_a_drag_of_no_steps_leaves_no_trace_in_the_history(app: DragganApp
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("d")
-        before = app.editor.workspace.history
+        before = app.editor.state.history
         none = ended(app, "stopped")
         engine.say(none.model_copy(update={"record": none.record.model_copy(update={"steps": 0}), "entry": None}))
         await pilot.pause()
-        assert app.editor.workspace.history is before
-        assert not app.editor.workspace.dragging
+        assert app.editor.state.history is before
+        assert not app.editor.state.dragging
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12), (20, 6)])
@@ -422,7 +422,7 @@ async def test_the_brushs_shape(app: DragganApp) -> None:
 async def test_a_shape_is_outlined_painted_and_erased(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
-        work, line = app.editor.workspace, app.editor.query_one(StatusLine)
+        work, line = app.editor.state, app.editor.query_one(StatusLine)
         await pilot.press("v")
         assert status(app) == "rectangle: it reaches from here to the cursor"
         await pilot.press("6", "l", "4", "j")
@@ -468,7 +468,7 @@ async def test_a_shape_follows_the_mouse(app: DragganApp) -> None:
 async def test_the_mask_grows_and_shrinks(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        work = app.editor.workspace
+        work = app.editor.state
         await pilot.press("greater_than_sign")
         assert "no mask to grow" in status(app)
         await pilot.press("space", "3", "greater_than_sign")
@@ -491,8 +491,8 @@ async def test_a_drag_locks_the_mask_tools(app: DragganApp) -> None:
         await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("space", "d")
-        before = app.editor.workspace.history
+        before = app.editor.state.history
         for key in ("v", "backspace", "greater_than_sign", "less_than_sign"):
             await pilot.press(key)
             assert status(app) == "a drag is running: d stops it"
-        assert app.editor.workspace.history is before
+        assert app.editor.state.history is before

@@ -50,16 +50,23 @@ async def prepared(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
 
 def state(app: DragganApp, engine: FakeEngine) -> Iterator[object]:
     """What is to be seen, and what the engine has been told."""
-    work, editor = app.editor.workspace, app.editor
+    work, editor = app.editor.state, app.editor
     yield from (work.edit, work.cursor, work.selected, work.pen, work.brush, work.shape, work.grab, work.count)
-    yield from (work.where.history.at, editor.view, editor.comparison, app.screen, len(engine.sent), engine.alive)
+    yield from (
+        work.history_cursor.history.at,
+        editor.view,
+        editor.comparison,
+        app.screen,
+        len(engine.sent),
+        engine.alive,
+    )
 
 
 @pytest.mark.parametrize("bindings", [*KEYS.values(), COUNTS], ids=[*KEYS, "Counts"])
 async def test_each_does_something(app: DragganApp, bindings: Sequence[Binding]) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await prepared(app, pilot)
-        start = vars(app.editor.workspace).copy()
+        start = vars(app.editor.state).copy()
         view = app.editor.view
         idle = []
         for binding in bindings:
@@ -75,6 +82,6 @@ async def test_each_does_something(app: DragganApp, bindings: Sequence[Binding])
                     idle.append((binding.id, key, status(app)))
                 while app.screen is not app.editor:
                     await pilot.press("escape")
-                vars(app.editor.workspace).update(start)
+                vars(app.editor.state).update(start)
                 app.editor.view, app.editor.comparison = view, "after"
         assert idle == []

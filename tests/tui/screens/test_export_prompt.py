@@ -81,7 +81,7 @@ async def test_each_ending_is_asked_of_the_engine(app: DragganApp, tmp_path: Pat
         assert app.screen is app.editor
         asked = engine.last(ExportFile)
         assert (asked.path, asked.markers) == (str(tmp_path / f"nose{ending}"), False)
-        assert asked.edit == app.editor.workspace.edit
+        assert asked.edit == app.editor.state.edit
         assert status(app) == f"exporting nose{ending} …"
         engine.say(Exporting(done=3, total=9))
         await pilot.pause()
@@ -133,7 +133,7 @@ async def test_what_goes_wrong_is_said(app: DragganApp) -> None:
         await pilot.press("d", "E")
         assert app.screen is app.editor
         assert status(app) == "a drag is running: d stops it"
-        app.editor.workspace.end_drag(None)
+        app.editor.state.end_drag(None)
         engine.alive = False
         await pilot.press("E")
         assert app.screen is app.editor

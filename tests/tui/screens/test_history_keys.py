@@ -42,8 +42,8 @@ def timeline(app: DragganApp) -> str:
 
 
 def place(app: DragganApp) -> tuple[int, int | None]:
-    work = app.editor.workspace
-    return work.history.at, work.where.inner
+    work = app.editor.state
+    return work.history.at, work.history_cursor.step_index
 
 
 def mode(app: DragganApp) -> str:
@@ -65,8 +65,8 @@ async def answer(engine: FakeEngine, pilot: Pilot[None], value: int) -> Render:
 async def drag(app: DragganApp, engine: FakeEngine, pilot: Pilot[None], value: int, steps: int = 8) -> None:
     """A drag on what is there, of so many steps; its picture is of that value."""
     await pilot.press("d")
-    engine.say(DragStarted(number=1 + len(app.editor.workspace.history.records)))
-    event, parent = ended(app), app.editor.workspace.history.present
+    engine.say(DragStarted(number=1 + len(app.editor.state.history.records)))
+    event, parent = ended(app), app.editor.state.history.present
     record = event.record.model_copy(update={"steps": steps})
     engine.say(DragEnded(record=record, entry=Entry.of_drag(parent, record)))
     await pilot.pause()
@@ -137,7 +137,7 @@ async def test_the_picture_of_each_step_is_asked_for_once(app: DragganApp) -> No
         await pilot.press("3", "left_parenthesis")
         assert (shown(app) == 5).all()
         assert len(sent(engine, Render)) == asked_so_far
-        assert app.editor.workspace.drawn.pairs[0].handle == (65, 60), "where the handle was then"
+        assert app.editor.state.drawn.pairs[0].handle == (65, 60), "where the handle was then"
 
 
 async def test_zooming_asks_for_nothing(app: DragganApp) -> None:
@@ -155,7 +155,7 @@ async def test_a_change_within_a_drag_begins_a_branch(app: DragganApp) -> None:
         saved = engine.last(Save)
         assert [(entry.id, entry.parent, entry.edit.step) for entry in saved.entries] == [(3, 2, 3), (4, 3, 3)]
         assert saved.at == 4
-        assert engine.edit == app.editor.workspace.edit
+        assert engine.edit == app.editor.state.edit
         assert timeline(app).startswith("╺··┝1━┥◆ "), "the steps to where it began are its own too"
         assert timeline(app).endswith(" 2 branches")
         await pilot.press("u", "u")
@@ -170,11 +170,11 @@ async def test_a_pair_is_drawn_with_the_mouse_within_a_drag(app: DragganApp) -> 
         await pilot.press("3", "left_parenthesis")
         await pilot.mouse_down(Canvas, offset=(16, 3))
         await pilot.hover(Canvas, offset=(20, 5))
-        assert len(app.editor.workspace.drawn.pairs) == 2
+        assert len(app.editor.state.drawn.pairs) == 2
         await pilot.mouse_up(Canvas, offset=(20, 5))
         await pilot.pause()
         assert status(app) == "pair 2 is set"
-        assert (len(app.editor.workspace.edit.pairs), app.editor.workspace.edit.step) == (2, 5)
+        assert (len(app.editor.state.edit.pairs), app.editor.state.edit.step) == (2, 5)
 
 
 async def test_a_drag_from_within_a_drag(app: DragganApp) -> None:
@@ -185,8 +185,8 @@ async def test_a_drag_from_within_a_drag(app: DragganApp) -> None:
         assert (engine.edit.latent, engine.edit.step) == (1, 5)
         engine.say(ended(app))
         await pilot.pause()
-        record = app.editor.workspace.history.records[-1]
-        assert (record.number, app.editor.workspace.edit.latent, app.editor.workspace.edit.step) == (2, 2, None)
+        record = app.editor.state.history.records[-1]
+        assert (record.number, app.editor.state.edit.latent, app.editor.state.edit.step) == (2, 2, None)
 
 
 async def test_counts_of_undo_and_redo(app: DragganApp) -> None:
@@ -228,9 +228,9 @@ async def test_back_from_a_branch_into_the_drag_that_it_began_in(app: DragganApp
     async with app.run_test(size=SIZE) as pilot:
         await after_a_drag(app, pilot)
         await pilot.press("5", "left_parenthesis", "w", "u")
-        assert (place(app), app.editor.workspace.edit.step) == ((3, None), 3)
+        assert (place(app), app.editor.state.edit.step) == ((3, None), 3)
         await pilot.press("left_parenthesis")
-        assert (place(app), app.editor.workspace.edit.step) == ((3, 2), 2)
+        assert (place(app), app.editor.state.edit.step) == ((3, 2), 2)
         await pilot.press("2", "left_parenthesis")
         assert place(app) == (2, None)
         await pilot.press("3", "right_parenthesis")
@@ -318,14 +318,14 @@ async def test_branches_are_listed_gone_to_and_compared_with(app: DragganApp) ->
         assert options(app) == ["  settings changed, before any drag", "▸ drag 1, 8 steps"]
         await pilot.press("k", "c")
         await pilot.pause()
-        assert app.editor.workspace.reference == 3
+        assert app.editor.state.reference == 3
         assert status(app).endswith("(against settings changed, before any drag)")
         assert (mode(app), place(app)) == ("SPLIT", (-1, None))
         await pilot.press("B")
         assert options(app) == ["  settings changed, before any drag, compared with", "▸ drag 1, 8 steps"]
         await pilot.press("o")
         await pilot.pause()
-        assert app.editor.workspace.reference is None
+        assert app.editor.state.reference is None
         assert not status(app).endswith(")")
         await pilot.press("B", "escape")
         assert (app.screen, place(app)) == (app.editor, (-1, None))
@@ -402,9 +402,9 @@ async def test_before_split_and_difference(app: DragganApp) -> None:
         assert mode(app) == "SPLIT"
         for keys in (("4", "h"), ("home",), ("9", "l")):
             await pilot.press(*keys)
-            cursor, picture = app.editor.workspace.cursor, shown(app)
+            cursor, picture = app.editor.state.cursor, shown(app)
             assert cursor is not None
-            column = convert(cursor, app.editor.workspace.picture, app.editor.grid())[0]
+            column = convert(cursor, app.editor.state.picture, app.editor.grid())[0]
             edge = round(column + 0.5)
             assert (picture[:, :edge] == 0).all()
             assert (picture[:, edge + 1 :] == 100).all()
@@ -451,7 +451,7 @@ async def test_comparing_while_a_drag_runs(app: DragganApp) -> None:
             DragProgress(step=1, max_steps=9, loss=1, mean_distance=1, handles=((66.0, 63.0),), steps_per_second=1)
         )
         await pilot.pause()
-        assert app.editor.workspace.drawn.pairs[0].handle == (66, 63)
+        assert app.editor.state.drawn.pairs[0].handle == (66, 63)
 
 
 async def test_a_running_drag_is_compared_with_a_picture_that_must_be_fetched(app: DragganApp) -> None:
@@ -461,7 +461,7 @@ async def test_a_running_drag_is_compared_with_a_picture_that_must_be_fetched(ap
         await pilot.press("n")
         await answer(engine, pilot, 9)
         await pilot.press("u", "d")
-        app.editor.workspace.compare_with(3)
+        app.editor.state.compare_with(3)
         app.editor.pictures.clear()
         asked = len(sent(engine, Render))
         await pilot.press("o")

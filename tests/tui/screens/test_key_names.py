@@ -79,7 +79,7 @@ async def test_what_the_editor_says_names_the_users_keys() -> None:
         await pilot.pause()
         assert await says("x") == "a drag is running: g stops it"
         engine.alive = False
-        app.editor.workspace.end_drag(None)
+        app.editor.state.end_drag(None)
         assert await says("f5") == "no engine: F2 restarts it"
 
 

@@ -38,7 +38,7 @@ def leads(engine: FakeEngine) -> list[Point | None]:
 
 
 def cursor(app: DragganApp) -> Point:
-    found = app.editor.workspace.cursor
+    found = app.editor.state.cursor
     assert found is not None
     return found
 
@@ -62,7 +62,7 @@ async def say_progress(engine: FakeEngine, pilot: Pilot[None], handle: Point, st
 
 def live_end(app: DragganApp, target: Point, final: Point, steps: int = 12) -> DragEnded:
     """The end of a drag whose first pair was led to `target`."""
-    parent, event = app.editor.workspace.history.present, ended(app)
+    parent, event = app.editor.state.history.present, ended(app)
     handle = parent.edit.pairs[0].handle
     pair = DraggedPair(handle=handle, target=target, final=final, distance=1)
     record = event.record.model_copy(update={"live": 0, "steps": steps, "pairs": (pair,)})
@@ -72,7 +72,7 @@ def live_end(app: DragganApp, target: Point, final: Point, steps: int = 12) -> D
 async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
-        work = app.editor.workspace
+        work = app.editor.state
         before = work.edit
         handle = before.pairs[0].handle
         assert [type(command) for command in engine.sent[-3:]] == [Save, StartDrag, Lead]
@@ -117,8 +117,8 @@ async def test_keys_that_let_go(app: DragganApp, key: str) -> None:
         engine = await led(app, pilot)
         await pilot.press("5", "k", key)
         assert leads(engine)[-2:] == [cursor(app), None]
-        assert (mode(app), app.editor.workspace.dragging) == ("DRAG", True)
-        assert len(app.editor.workspace.edit.pairs) == 1
+        assert (mode(app), app.editor.state.dragging) == ("DRAG", True)
+        assert len(app.editor.state.edit.pairs) == 1
         await pilot.press("D")
         assert status(app) == "a drag is running: d stops it"
         assert len([command for command in engine.sent if isinstance(command, StartDrag)]) == 1
@@ -131,18 +131,18 @@ async def test_d_stops_it_at_once(app: DragganApp) -> None:
         assert isinstance(engine.sent[-1], StopDrag)
         engine.say(live_end(app, cursor(app), (66, 64)))
         await pilot.pause()
-        assert (mode(app), app.editor.workspace.edit.latent) == ("", 1)
+        assert (mode(app), app.editor.state.edit.latent) == ("", 1)
 
 
 async def test_a_hand_that_did_not_move_leaves_nothing(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
-        before = app.editor.workspace.history
+        before = app.editor.state.history
         await pilot.press("D")
         record = live_end(app, cursor(app), cursor(app)).record.model_copy(update={"steps": 0})
         engine.say(DragEnded(record=record, entry=None))
         await pilot.pause()
-        assert app.editor.workspace.history is before
+        assert app.editor.state.history is before
         assert mode(app) == ""
 
 
@@ -155,23 +155,23 @@ async def test_what_can_be_led(app: DragganApp) -> None:
         assert engine.last(StartDrag).live == 0
         engine.say(live_end(app, (70, 70), (69, 70)))
         await pilot.pause()
-        pair = app.editor.workspace.edit.pairs[0]
+        pair = app.editor.state.edit.pairs[0]
         assert (pair.handle, pair.target) == ((69, 70), (70, 70))
         await pilot.press("e", "D")  # a disabled one
-        assert app.editor.workspace.lead == (69, 70)
+        assert app.editor.state.lead == (69, 70)
         assert leads(engine)[-1] == (69, 70)
 
 
 async def test_while_a_handle_is_led_nothing_else_changes(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
-        history, known = app.editor.workspace.history, len(leads(engine))
+        history, known = app.editor.state.history, len(leads(engine))
         for key in ("u", "n", "x", "t", "space", "c", "w", "g", "Y", "left_parenthesis", "B", "M"):
             await pilot.press(key)
             assert status(app) == "a drag is running: d stops it", key
         await pilot.press("tab")
         assert status(app) == "a live drag is running: D lets the handle go"
-        assert (app.editor.workspace.history, len(leads(engine))) == (history, known)
+        assert (app.editor.state.history, len(leads(engine))) == (history, known)
         assert app.screen is app.editor
 
 
@@ -213,7 +213,7 @@ async def test_the_mouse_leads_too(app: DragganApp) -> None:
         await pilot.pause()
         assert len(set(places)) == 3
         assert leads(engine)[-3:] == places
-        assert (mode(app), len(app.editor.workspace.edit.pairs)) == ("LIVE", 1)
+        assert (mode(app), len(app.editor.state.edit.pairs)) == ("LIVE", 1)
 
 
 async def test_the_pen_is_lifted(app: DragganApp) -> None:
@@ -221,10 +221,10 @@ async def test_the_pen_is_lifted(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("m", "D", "5", "l")
-        share = app.editor.workspace.edit.mask
+        share = app.editor.state.edit.mask
         assert (mode(app), share) == ("LIVE", engine.edit.mask)
         await pilot.press("5", "l")
-        assert app.editor.workspace.edit.mask == share
+        assert app.editor.state.edit.mask == share
 
 
 async def test_a_drag_that_cannot_begin_is_over(app: DragganApp) -> None:
@@ -249,7 +249,7 @@ async def test_an_engine_that_goes_takes_the_hand_off(app: DragganApp) -> None:
         await pilot.pause()
         assert isinstance(app.screen, Question)
         await pilot.press("escape")
-        assert (mode(app), app.editor.workspace.lead) == ("", None)
+        assert (mode(app), app.editor.state.lead) == ("", None)
         await pilot.press("D")
         assert status(app) == "no engine: R restarts it"
-        assert app.editor.workspace.drawn == app.editor.workspace.edit
+        assert app.editor.state.drawn == app.editor.state.edit

@@ -117,11 +117,11 @@ async def test_loading_is_one_entry(app: DragganApp) -> None:
         await pilot.pause()
         assert app.screen is app.editor
         assert status(app) == "mask loaded: 50% of the image may move"
-        assert app.editor.workspace.edit.mask == HALF
+        assert app.editor.state.edit.mask == HALF
         assert engine.edit.mask == HALF
-        assert len(app.editor.workspace.history.behind) == 3
+        assert len(app.editor.state.history.behind) == 3
         await pilot.press("u")
-        assert app.editor.workspace.edit.mask not in (HALF, None)
+        assert app.editor.state.edit.mask not in (HALF, None)
         await pilot.press("f")
         await asked(app, pilot, "x.png", engine)
         engine.say(MaskLoaded(path="x.png", mask=HALF, resized=True))
@@ -148,7 +148,7 @@ async def test_what_cannot_be_loaded_is_said_and_the_prompt_stays(app: DragganAp
         assert text(app, "#problem") == "no engine: Esc closes this, then R restarts it"
         await pilot.press("escape")
         assert app.screen is app.editor
-        assert app.editor.workspace.edit.mask is None
+        assert app.editor.state.edit.mask is None
 
 
 async def test_an_answer_that_nobody_waits_for(app: DragganApp) -> None:
@@ -165,7 +165,7 @@ async def test_an_answer_that_nobody_waits_for(app: DragganApp) -> None:
         engine.say(MaskLoaded(path="b.png", mask=HALF, resized=False))
         engine.say(Failed(command="load_mask", message="mask c.png: it cannot be read"))
         await pilot.pause()
-        assert app.editor.workspace.edit.mask is None
+        assert app.editor.state.edit.mask is None
         assert status(app) == "mask c.png: it cannot be read"
 
 
@@ -188,7 +188,7 @@ async def test_saving(app: DragganApp) -> None:
         assert status(app) == "no mask to save: paint one first (m, or Space)"
         await pilot.press("space", "F")
         await asked(app, pilot, "masks/new", engine)
-        assert engine.last(SaveMask) == SaveMask(path="masks/new.png", mask=app.editor.workspace.edit.mask)
+        assert engine.last(SaveMask) == SaveMask(path="masks/new.png", mask=app.editor.state.edit.mask)
         assert isinstance(app.screen, MaskPrompt)
         engine.say(Failed(command="save_mask", message="masks/new.png: it could not be written"))
         await pilot.pause()
@@ -198,7 +198,7 @@ async def test_saving(app: DragganApp) -> None:
         await pilot.pause()
         assert app.screen is app.editor
         assert status(app) == "mask saved: masks/new.png"
-        assert len(app.editor.workspace.history.behind) == 2
+        assert len(app.editor.state.history.behind) == 2
 
 
 async def test_a_file_that_is_there_is_asked_about(app: DragganApp) -> None:

@@ -22,7 +22,7 @@ from draggan_engine.server.messages import (
     StartDrag,
 )
 from draggan_tui.app import DragganApp
-from draggan_tui.editor.history_cursor import Place
+from draggan_tui.editor.history_cursor import HistoryCursor
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.dialog_box import DialogBox
 from tests.support.editing import INFO, FakeEngine, editor_opens, ended, place_pair, ready, status
@@ -104,7 +104,7 @@ async def test_escape_leaves_all_as_it_is(app: DragganApp, keys: tuple[str, ...]
         assert app.screen is app.editor
         assert asked(engine) == []
         await pilot.press("enter")
-        assert len(app.editor.workspace.edit.pairs) == 1
+        assert len(app.editor.state.edit.pairs) == 1
 
 
 async def test_while_a_typed_model_loads_the_picker_says_so_and_takes_no_other(app: DragganApp) -> None:
@@ -157,11 +157,11 @@ async def test_another_model_is_another_session(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("space", "n")
-        assert not app.editor.workspace.unsaved
+        assert not app.editor.state.unsaved
         await pick(pilot, engine, "j", "enter")
         engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
         await pilot.pause()
-        work = app.editor.workspace
+        work = app.editor.state
         assert (work.edit.model, work.edit.seed, work.edit.psi, work.edit.settings.r1) == ("ffhq", 6, 0.5, 7)
         assert (work.edit.pairs, work.edit.mask, len(work.history.entries), work.cursor) == ((), None, 1, (31.5, 15.5))
         assert (work.revision, work.unsaved, app.editor.folder) == (0, False, None)
@@ -187,7 +187,7 @@ async def test_another_model_is_another_session(app: DragganApp) -> None:
         engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
         await pilot.pause()
         assert status(app) == "the engine is running again"
-        assert app.editor.workspace.edit.latent == 1
+        assert app.editor.state.edit.latent == 1
 
 
 async def test_without_anything_saved_no_folder_is_named(app: DragganApp) -> None:
@@ -203,7 +203,7 @@ async def test_a_model_that_cannot_be_had_changes_nothing(app: DragganApp) -> No
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
-        before = app.editor.workspace.history
+        before = app.editor.state.history
         await pick(pilot, engine, "slash", "x", "enter")
         app.editor.pictures.clear()
         await pilot.resize_terminal(100, 30)  # no image is asked for while the model may change
@@ -214,12 +214,12 @@ async def test_a_model_that_cannot_be_had_changes_nothing(app: DragganApp) -> No
         assert app.screen.query_one(Input).value == "x", "it can be mended"
         await pilot.press("escape")
         assert app.screen is app.editor
-        assert app.editor.workspace.history is before
+        assert app.editor.state.history is before
         assert engine.last(Render).request == renders[-1].request + 1
         await pilot.press("u", "d")
         assert status(app).startswith("nothing to drag")
         await pilot.press("ctrl+r", "d")
-        assert app.editor.workspace.dragging
+        assert app.editor.state.dragging
         assert engine.edit == before.edit
 
 
@@ -229,7 +229,7 @@ async def test_while_a_model_loads_only_the_cursor_moves(app: DragganApp) -> Non
         await place_pair(pilot)
         await pilot.press("l", "enter", "m")  # a handle that waits for its target, and the pen down
         await pick(pilot, engine, "j", "enter")
-        work = app.editor.workspace
+        work = app.editor.state
         before, cursor, sent = work.history, work.cursor, len(engine.sent)
         for key in (
             "enter",
@@ -264,7 +264,7 @@ async def test_what_is_not_on_disk_is_written_first(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         engine.acknowledges = False
         await place_pair(pilot)
-        revision = app.editor.workspace.revision
+        revision = app.editor.state.revision
         engine.say(Failed(command="save", message="full", revision=revision))
         await pilot.press("escape")  # the prompt for another directory
         await pick(pilot, engine, "j", "enter")
@@ -287,7 +287,7 @@ async def test_what_cannot_be_written_keeps_the_model(app: DragganApp) -> None:
         engine.acknowledges = True
         await pilot.press("s")
         await pilot.pause()
-        assert not app.editor.workspace.unsaved
+        assert not app.editor.state.unsaved
 
 
 async def test_no_other_model_during_a_drag_or_without_an_engine(app: DragganApp) -> None:
@@ -312,7 +312,7 @@ async def test_an_engine_that_dies_while_it_loads_leaves_the_session(app: Dragga
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
-        edit = app.editor.workspace.edit
+        edit = app.editor.state.edit
         await pick(pilot, engine, "j", "enter")
         engine.alive = False
         engine.lose()
@@ -320,9 +320,9 @@ async def test_an_engine_that_dies_while_it_loads_leaves_the_session(app: Dragga
         await pilot.press("r")
         engine.say(ModelLoaded(spec="toy", info=INFO, device="cpu"))
         await pilot.pause()
-        assert (app.editor.workspace.edit, engine.resumed[-1]) == (edit, "draggan-out/x")
+        assert (app.editor.state.edit, engine.resumed[-1]) == (edit, "draggan-out/x")
         await pilot.press("d")
-        assert app.editor.workspace.dragging
+        assert app.editor.state.dragging
 
 
 async def test_what_the_engine_reads_is_said(app: DragganApp) -> None:
@@ -359,7 +359,7 @@ async def test_classes(app: DragganApp) -> None:
         assert "class  7 of 0…9" in str(facts.render())
         assert not any(isinstance(command, Save) for command in engine.sent)  # looking is no change
         await pilot.press("u")
-        assert app.editor.workspace.edit.label == 5
+        assert app.editor.state.edit.label == 5
 
 
 async def test_no_classes(app: DragganApp) -> None:
@@ -368,7 +368,7 @@ async def test_no_classes(app: DragganApp) -> None:
         for key in "CV":
             await pilot.press("3", key)
             assert status(app) == "toy has no classes"
-            assert (app.editor.workspace.edit.label, app.editor.workspace.count) == (0, 0)
+            assert (app.editor.state.edit.label, app.editor.state.count) == (0, 0)
 
 
 @pytest.mark.parametrize(("classes", "message"), [
@@ -380,8 +380,8 @@ async def test_a_class_that_the_model_does_not_have_ends_the_editor(
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
-        work = app.editor.workspace
-        work.where = Place(History.of(work.edit.model_copy(update={"label": 12})))
+        work = app.editor.state
+        work.history_cursor = HistoryCursor(History.of(work.edit.model_copy(update={"label": 12})))
         info = INFO.model_copy(update={"classes": classes})
         app.engine.say(ModelLoaded(spec="toy", info=info, device="cpu"))  # type: ignore[attr-defined]
         await pilot.pause()
@@ -395,8 +395,8 @@ async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: Draggan
     keys = tuple("full_stop" if key == "." else key for key in keys)
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
-        work = app.editor.workspace
-        work.where = Place(History.of(work.edit.model_copy(update={"given": True})))
+        work = app.editor.state
+        work.history_cursor = HistoryCursor(History.of(work.edit.model_copy(update={"given": True})))
         app.editor.given = "pivot.pt"
         engine = await ready(app, pilot, CLASSES)
         facts = app.screen.query_one("#session-facts", Static)
@@ -407,4 +407,4 @@ async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: Draggan
         assert not engine.last(Render).edit.given
         assert "pivot" not in str(facts.render())
         await pilot.press("u")
-        assert app.editor.workspace.edit.given
+        assert app.editor.state.edit.given

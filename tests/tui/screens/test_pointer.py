@@ -16,7 +16,7 @@ from draggan_engine.server.messages import Save
 from draggan_tui.app import DragganApp
 from draggan_tui.editor.edit_ops import Brush, brush, stroke
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.editor.workspace import Workspace
+from draggan_tui.editor.workspace import EditorState
 from draggan_tui.screens.dialogs import Help
 from draggan_tui.screens.pointer import Pointer, point_near
 from draggan_tui.widgets.canvas import Canvas
@@ -29,11 +29,11 @@ Spot = tuple[int, int]
 
 
 @pytest.fixture
-def work() -> Workspace:
+def work() -> EditorState:
     return loaded()
 
 
-def gesture(work: Workspace, *way: Spot, view: Viewport = VIEW) -> str:
+def gesture(work: EditorState, *way: Spot, view: Viewport = VIEW) -> str:
     """Presses at the first pixel of the grid, moves along the others, lets go at the last."""
     pointer = Pointer(work)
     pointer.press(view.point(way[0]), view)
@@ -45,7 +45,7 @@ def gesture(work: Workspace, *way: Spot, view: Viewport = VIEW) -> str:
 # Without a screen -------------------------------------------------------------------------------------
 
 
-def test_a_click_moves_the_cursor_only(work: Workspace) -> None:
+def test_a_click_moves_the_cursor_only(work: EditorState) -> None:
     before = work.history
     assert gesture(work, (3, 4)) == ""
     assert (work.cursor, work.history, work.draft) == (VIEW.point((3, 4)), before, None)
@@ -53,7 +53,7 @@ def test_a_click_moves_the_cursor_only(work: Workspace) -> None:
     assert work.history is before
 
 
-def test_from_handle_to_target_is_a_pair_and_one_change(work: Workspace) -> None:
+def test_from_handle_to_target_is_a_pair_and_one_change(work: EditorState) -> None:
     assert gesture(work, (3, 4), (9, 5), (20, 9), (12, 7)) == "pair 1 is set"
     (pair,) = work.edit.pairs
     assert (pair.handle, pair.target) == (VIEW.point((3, 4)), VIEW.point((12, 7)))
@@ -65,7 +65,7 @@ def test_from_handle_to_target_is_a_pair_and_one_change(work: Workspace) -> None
     assert work.edit.pairs == ()
 
 
-def test_while_the_button_is_down_nothing_is_changed_yet(work: Workspace) -> None:
+def test_while_the_button_is_down_nothing_is_changed_yet(work: EditorState) -> None:
     pointer = Pointer(work)
     pointer.press(VIEW.point((3, 4)), VIEW)
     pointer.drag(VIEW.point((9, 9)), VIEW)
@@ -79,7 +79,7 @@ def test_while_the_button_is_down_nothing_is_changed_yet(work: Workspace) -> Non
     assert work.edit.pairs == ()
 
 
-def test_points_are_moved_from_within_a_cell_as_far_as_the_mouse(work: Workspace) -> None:
+def test_points_are_moved_from_within_a_cell_as_far_as_the_mouse(work: EditorState) -> None:
     set_pair(work, (20.3, 30.6), (60.5, 30.25))
     column, row = VIEW.pixel((20.3, 30.6))
     assert gesture(work, (column + 1, row - 2), (column + 4, row - 2)) == "handle 1 is moved"
@@ -95,14 +95,14 @@ def test_points_are_moved_from_within_a_cell_as_far_as_the_mouse(work: Workspace
     assert work.edit.pairs[0].handle == pytest.approx((0, 30.6)), "not beyond the picture"
 
 
-def test_moved_at_eight_to_one_it_goes_by_eighths(work: Workspace) -> None:
+def test_moved_at_eight_to_one_it_goes_by_eighths(work: EditorState) -> None:
     set_pair(work, (34, 34), (37.3, 34))
     column, row = FINE.pixel((34, 34))
     gesture(work, (column, row), (column + 3, row + 1), view=FINE)
     assert work.edit.pairs[0].handle == (34.375, 34.125)
 
 
-def test_a_press_on_a_point_selects_its_pair(work: Workspace) -> None:
+def test_a_press_on_a_point_selects_its_pair(work: EditorState) -> None:
     set_pair(work, (20, 20), (60, 20))
     set_pair(work, (20, 90), (60, 90))
     gesture(work, VIEW.pixel((60, 20)))
@@ -110,7 +110,7 @@ def test_a_press_on_a_point_selects_its_pair(work: Workspace) -> None:
     assert work.cursor is not None
 
 
-def test_the_nearest_point_is_taken_and_handles_first(work: Workspace) -> None:
+def test_the_nearest_point_is_taken_and_handles_first(work: EditorState) -> None:
     set_pair(work, (20, 20), (28, 20))
     for column, part in ((4, "handle"), (5, "handle"), (6, "handle"), (7, "target"), (8, "target"), (9, None)):
         near = point_near(work, VIEW.point((column, 5)), VIEW)
@@ -121,7 +121,7 @@ def test_the_nearest_point_is_taken_and_handles_first(work: Workspace) -> None:
     assert point_near(work, (20, 20), VIEW) == (1, "handle"), "the selected one"
 
 
-def test_a_point_cannot_be_dropped_on_its_partner(work: Workspace) -> None:
+def test_a_point_cannot_be_dropped_on_its_partner(work: EditorState) -> None:
     set_pair(work, VIEW.point((5, 6)), VIEW.point((12, 6)))
     before = work.history
     with pytest.raises(EditError, match="is on its"):
@@ -129,7 +129,7 @@ def test_a_point_cannot_be_dropped_on_its_partner(work: Workspace) -> None:
     assert (work.history, work.draft) == (before, None)
 
 
-def test_a_pair_that_waits_for_its_target_goes_on_waiting(work: Workspace) -> None:
+def test_a_pair_that_waits_for_its_target_goes_on_waiting(work: EditorState) -> None:
     work.move_to((20, 20))
     assert work.place()
     gesture(work, (20, 20), (25, 20))
@@ -138,7 +138,7 @@ def test_a_pair_that_waits_for_its_target_goes_on_waiting(work: Workspace) -> No
     assert work.edit.pairs[0].target is None
 
 
-def test_the_pen_paints_one_stroke_without_gaps(work: Workspace) -> None:
+def test_the_pen_paints_one_stroke_without_gaps(work: EditorState) -> None:
     work.toggle_pen(VIEW.grid)
     before = mask_of(work)
     assert gesture(work, (2, 2), (9, 2), (9, 12)) == ""
@@ -153,7 +153,7 @@ def test_the_pen_paints_one_stroke_without_gaps(work: Workspace) -> None:
     assert (mask_of(work) == before).all()
 
 
-def test_the_pen_paints_over_points(work: Workspace) -> None:
+def test_the_pen_paints_over_points(work: EditorState) -> None:
     set_pair(work, (20, 20), (60, 20))
     work.toggle_pen(VIEW.grid)
     gesture(work, VIEW.pixel((20, 20)), (5, 12))
@@ -161,7 +161,7 @@ def test_the_pen_paints_over_points(work: Workspace) -> None:
     assert mask_of(work)[50, 21]
 
 
-def test_a_shape_is_stretched_from_where_the_button_went_down(work: Workspace) -> None:
+def test_a_shape_is_stretched_from_where_the_button_went_down(work: EditorState) -> None:
     work.next_shape()
     before = work.history
     gesture(work, (4, 4))
@@ -176,7 +176,7 @@ def test_a_shape_is_stretched_from_where_the_button_went_down(work: Workspace) -
     assert len(work.history.behind) - 1 == 1
 
 
-def test_another_change_ends_a_gesture(work: Workspace) -> None:
+def test_another_change_ends_a_gesture(work: EditorState) -> None:
     set_pair(work, (20, 20), (60, 20))
     pointer = Pointer(work)
     pointer.press((20, 20), VIEW)
@@ -189,7 +189,7 @@ def test_another_change_ends_a_gesture(work: Workspace) -> None:
     assert not pointer.busy
 
 
-def test_a_running_drag_lets_the_cursor_move_and_nothing_else(work: Workspace) -> None:
+def test_a_running_drag_lets_the_cursor_move_and_nothing_else(work: EditorState) -> None:
     set_pair(work, (20, 20), (60, 20))
     pointer = Pointer(work)
     pointer.press((20, 20), VIEW)
@@ -208,7 +208,7 @@ def test_a_running_drag_lets_the_cursor_move_and_nothing_else(work: Workspace) -
         pointer.delete((60, 20), VIEW)
 
 
-def test_the_right_button_deletes(work: Workspace) -> None:
+def test_the_right_button_deletes(work: EditorState) -> None:
     set_pair(work, (20, 20), (60, 20))
     set_pair(work, (20, 90), (60, 90))
     pointer = Pointer(work)
@@ -283,7 +283,7 @@ async def drag(pilot: Pilot[None], *way: Spot) -> None:
 async def test_a_pair_by_mouse(app: DragganApp, size: tuple[int, int]) -> None:
     async with app.run_test(size=size) as pilot:
         engine = await ready(app, pilot)
-        work = app.editor.workspace
+        work = app.editor.state
         await pilot.mouse_down(Canvas, offset=(30, 10))
         await pilot.hover(Canvas, offset=(38, 7))
         await pilot.pause()
@@ -326,7 +326,7 @@ async def test_half_cells_where_the_terminal_tells_them(app: DragganApp) -> None
         await send(events.MouseMove, 20.1, 5.9)
         await send(events.MouseMove, 20.1, 6.6)
         await send(events.MouseUp, 20.1, 6.6)
-        (pair,) = app.editor.workspace.edit.pairs
+        (pair,) = app.editor.state.edit.pairs
         view = app.editor.view
         assert (view.pixel(pair.handle), view.pixel(pair.target)) == ((10 - left, 11), (20 - left, 13))  # type: ignore[arg-type]
 
@@ -334,7 +334,7 @@ async def test_half_cells_where_the_terminal_tells_them(app: DragganApp) -> None
 async def test_escape_and_other_screens_leave_what_the_button_began(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        work = app.editor.workspace
+        work = app.editor.state
         await pilot.mouse_down(Canvas, offset=(10, 10))
         await pilot.hover(Canvas, offset=(18, 7))
         await pilot.press("escape")
@@ -369,13 +369,13 @@ async def test_what_cannot_be_is_said_and_goes_from_the_screen(app: DragganApp) 
         assert shown == [14, 18], "it could not be on its handle, so it is where it was"
         assert status(app) == "the target is on its handle: move it elsewhere"
         await pilot.mouse_up(Canvas, offset=(10, 10))
-        assert len(app.editor.workspace.history.behind) - 1 == 1
+        assert len(app.editor.state.history.behind) - 1 == 1
 
 
 async def test_painting_by_mouse_and_beyond_the_canvas(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
-        work = app.editor.workspace
+        work = app.editor.state
         await pilot.press("m")
         await pilot.mouse_down(Canvas, offset=(30, 10))
         await pilot.hover(Canvas, offset=(36, 10))
@@ -409,8 +409,8 @@ async def test_dragging_out_of_a_zoomed_window_pans(app: DragganApp) -> None:
         assert app.editor.view.ratio == "3:1", "and the keys go on working"
         await pilot.mouse_up(Canvas, offset=(20, 5))
         await pilot.pause()
-        (pair,) = app.editor.workspace.edit.pairs
-        assert pair.target == app.editor.workspace.cursor
+        (pair,) = app.editor.state.edit.pairs
+        assert pair.target == app.editor.state.cursor
 
 
 async def test_the_help_names_the_mouse_and_the_view(app: DragganApp) -> None:

@@ -53,7 +53,7 @@ async def test_zooming_by_keys_keeps_the_cursor_at_its_place(app: DragganApp, si
     async with app.run_test(size=size) as pilot:
         await ready(app, pilot)
         canvas = app.editor.query_one(Canvas)
-        cursor = app.editor.workspace.cursor
+        cursor = app.editor.state.cursor
         assert cursor is not None
         fit, place = app.editor.view.grid, app.editor.view.place(cursor)
         ratios = []
@@ -62,7 +62,7 @@ async def test_zooming_by_keys_keeps_the_cursor_at_its_place(app: DragganApp, si
             ratios.append(app.editor.view.ratio)
             view = app.editor.view
             assert view.place(cursor) == place
-            assert (view.room, app.editor.workspace.cursor) == (canvas.room, cursor)
+            assert (view.room, app.editor.state.cursor) == (canvas.room, cursor)
         assert ratios[-1] == "8:1"
         assert app.editor.view.grid == Size(1024, 1024)
         await pilot.press("minus")
@@ -74,7 +74,7 @@ async def test_zooming_by_keys_keeps_the_cursor_at_its_place(app: DragganApp, si
         assert app.editor.view.place(cursor) == place
         await pilot.press("minus")
         assert app.editor.view.ratio == ""
-        assert app.editor.workspace.revision == 0
+        assert app.editor.state.revision == 0
         assert app.editor.preview_size() == fit
 
 
@@ -96,7 +96,7 @@ async def test_zooming_in_and_out_shows_the_same_cells_again_and_asks_for_nothin
 async def test_eight_to_one_moves_by_an_eighth_of_a_pixel_and_the_view_goes_along(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        work = app.editor.workspace
+        work = app.editor.state
         await pilot.press("9", "9", "plus")
         assert work.cursor == (63.5, 63.5)
         await pilot.press("l")
@@ -156,7 +156,7 @@ async def test_a_selected_point_far_off_comes_to_the_middle(app: DragganApp) -> 
 async def test_placing_and_painting_at_eight_to_one(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        work = app.editor.workspace
+        work = app.editor.state
         await pilot.press("9", "9", "plus", "l", "j", "enter")
         assert work.edit.pairs[0].handle == (63.5625, 63.5625)
         await pilot.press("space")
@@ -206,7 +206,7 @@ async def test_zoom_and_pan_during_a_drag(app: DragganApp) -> None:
         assert view.ratio == "3:1"
         column, row = view.pixel((67.0, 63.0))
         assert marks[0].handle == (column - view.origin[0], row - view.origin[1])
-        assert app.editor.workspace.dragging
+        assert app.editor.state.dragging
         assert facts(app, 2) == "  zoom  3:1"
 
 
@@ -214,7 +214,7 @@ async def test_another_model_begins_with_the_whole_picture(app: DragganApp) -> N
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("5", "plus")
-        app.editor.workspace.begin_loading("other")
+        app.editor.state.begin_loading("other")
         engine.say(ModelLoaded(spec="other", info=INFO.model_copy(update={"width": 64}), device="cpu"))
         await pilot.pause()
         rgb = bytes(64 * 128 * 3)
@@ -245,7 +245,7 @@ async def turn(pilot: Pilot[None], x: int, y: int, kind: type[events.MouseEvent]
 async def test_the_wheel_zooms_about_the_pointer_and_the_cursor_comes_along(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        work = app.editor.workspace
+        work = app.editor.state
         for ratio in ("3:8", "1:2", "3:4", "1:1", "3:2", "2:1", "3:1", "4:1", "6:1", "8:1", "8:1"):
             (left, top), (column, row) = app.editor.view.corner, app.editor.view.origin
             under = app.editor.view.point((20 - left + column, 20 - top + row))
@@ -267,7 +267,7 @@ async def test_the_wheel_zooms_about_the_pointer_and_the_cursor_comes_along(app:
 async def test_a_typed_place_is_gone_to(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        work = app.editor.workspace
+        work = app.editor.state
         await pilot.press("9", "9", "plus", "colon", *"12.25,100", "enter")
         assert (app.screen, work.cursor) == (app.editor, (12.25, 100.0))
         assert facts(app, 0) == "cursor   12.2  100.0"
@@ -281,7 +281,7 @@ async def test_a_typed_place_is_gone_to(app: DragganApp) -> None:
 async def test_a_bad_place_is_said_and_escape_leaves(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        before = app.editor.workspace.cursor
+        before = app.editor.state.cursor
         await pilot.press("colon", *"3;4", "enter")
         assert isinstance(app.screen, Goto)
         problem = app.screen.query_one("#problem", Static)
@@ -292,7 +292,7 @@ async def test_a_bad_place_is_said_and_escape_leaves(app: DragganApp) -> None:
         assert str(problem.render()) == "outside the image: x goes from 0 to 127, y from 0 to 127"
         assert app.screen.query_one(Input).value == "3,999"
         await pilot.press("escape")
-        assert (app.screen, app.editor.workspace.cursor) == (app.editor, before)
+        assert (app.screen, app.editor.state.cursor) == (app.editor, before)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import Entry, History
-from draggan_tui.editor.history_cursor import Paths, Place, way
+from draggan_tui.editor.history_cursor import HistoryCursor, Trajectories, drag_leading_to
 
 
 def change_text(history: History, entry: Entry) -> str:
@@ -56,7 +56,7 @@ def branch_parts(history: History, tip: Entry) -> list[str]:
     while entry.parent is not None:
         if entry.record is not None:
             drags.insert(0, entry.record.number)
-        elif beginning is None and way(history, entry) is not None:
+        elif beginning is None and drag_leading_to(history, entry) is not None:
             beginning = entry
         entry = history.entries[entry.parent]
     earlier = drags if tip.record is None else drags[:-1]
@@ -76,12 +76,12 @@ def _listed(numbers: Sequence[int]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def place_text(place: Place, paths: Paths) -> str:
+def place_text(place: HistoryCursor, paths: Trajectories) -> str:
     """Where one is, for the end of the timeline: `drag 2 12/24`, `3 branches`."""
     present = place.history.present
-    record = way(place.history, present)
-    if record is not None and (place.inner is not None or present.record is None):
-        step = present.edit.step if place.inner is None else paths[record.number].steps[place.inner]
+    record = drag_leading_to(place.history, present)
+    if record is not None and (place.step_index is not None or present.record is None):
+        step = present.edit.step if place.step_index is None else paths[record.number].steps[place.step_index]
         return f"drag {record.number} {step}/{record.steps}"
     tips = len(place.history.tips)
     return f"{tips} branches" if tips > 1 else ""
