@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from draggan_tui.benchmarks.processes import environment
+from draggan_tui.benchmarks.processes import isolated_environment
 from draggan_tui.benchmarks.pseudo_terminal import PseudoTerminal
 from scripts.call_recorder import recorded_files, recording_variables, set_stage
 from scripts.python_sources import PACKAGES, PROJECT, public_definitions, read_sources
@@ -65,7 +65,7 @@ class Workplace:
         self.directory = directory
         self.records = directory / "records"
         self.records.mkdir()
-        self.variables = environment(directory / "home") | recording_variables(self.records)
+        self.variables = isolated_environment(directory / "home") | recording_variables(self.records)
 
     def begin(self, stage: int) -> None:
         set_stage(self.records, stage)
@@ -84,7 +84,7 @@ class Workplace:
 
     def start_editor(self, *arguments: str) -> PseudoTerminal:
         command = [str(PROGRAM), *arguments]
-        return PseudoTerminal(command, folder=self.directory, variables=self.variables, size=SCREEN_SIZE)
+        return PseudoTerminal(command, directory=self.directory, variables=self.variables, size=SCREEN_SIZE)
 
     def files(self, stage: int) -> list[str]:
         """Return the files of all processes."""

@@ -20,9 +20,9 @@ from pathlib import Path
 import pyte
 from PIL import Image
 
-from draggan_tui.benchmarks.processes import environment
+from draggan_tui.benchmarks.processes import isolated_environment
 from draggan_tui.benchmarks.pseudo_terminal import FRAME_ENDS, SYNCHRONIZED, PseudoTerminal
-from draggan_tui.config.themes import load
+from draggan_tui.config.themes import load_theme
 from scripts.screen_reader import ScreenReader, shows_image, shows_text
 from scripts.terminal_image import draw_screen
 
@@ -112,8 +112,8 @@ def record(script: Sequence[Step], directory: Path) -> Recording:
     mark_hints_as_read(directory)
     still: Sample | None = None
     command = [str(PROGRAM), "--seed", "42", "--model", "critters-256"]
-    variables = environment(directory / "home")
-    with PseudoTerminal(command, folder=directory, variables=variables, size=SCREEN_SIZE) as terminal:
+    variables = isolated_environment(directory / "home")
+    with PseudoTerminal(command, directory=directory, variables=variables, size=SCREEN_SIZE) as terminal:
         sampler = TerminalSampler(terminal)
         reader = ScreenReader(terminal, SCREEN_SIZE)
         terminal.send(SYNCHRONIZED)
@@ -179,7 +179,7 @@ def write_gif(path: Path, timed_images: Sequence[tuple[Image.Image, float]]) -> 
 
 def common_palette(sample_images: Sequence[Image.Image]) -> Image.Image:
     """Return a palette image for these images. It keeps the exact colours of the marks, however small they are."""
-    mark_colors = [value for color in load("dark").canvas.model_dump().values() for value in color]
+    mark_colors = [value for color in load_theme("dark").canvas.model_dump().values() for value in color]
     width, height = sample_images[0].size
     sheet = Image.new("RGB", (width, height * len(sample_images)))
     for index, image in enumerate(sample_images):

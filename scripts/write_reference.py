@@ -25,7 +25,7 @@ from draggan_engine.checkpoints.registry import bundled_models
 from draggan_engine.core.setting_fields import setting_fields, value_text
 from draggan_tui.cli.headless import FLAGS
 from draggan_tui.cli.main import app
-from draggan_tui.config.settings_file import template
+from draggan_tui.config.settings_file import config_template
 from draggan_tui.keymap import KEYS, MOUSE, what
 from draggan_tui.screens.key_names import key_name
 
@@ -64,7 +64,7 @@ def mouse_table() -> str:
 
 def configuration_defaults() -> str:
     """Return the configuration's `[editor]` table with its defaults, as the file's template explains them."""
-    defaults = template().partition("[editor]")[2].partition("[keys]")[0].strip()
+    defaults = config_template().partition("[editor]")[2].partition("[keys]")[0].strip()
     return f"```toml\n[editor]\n{defaults}\n```"
 
 

@@ -14,7 +14,7 @@ from draggan_engine.core.errors import BenchmarkError
 from draggan_tui import SCRIPT_MODEL
 
 from .editor import PAIR, PROGRAM, SEED, TYPED_PAIR, open_editor, shows_picture, until_picture
-from .processes import environment, peak_memory
+from .processes import isolated_environment, peak_memory
 from .pseudo_terminal import Frame, PseudoTerminal
 
 
@@ -46,17 +46,17 @@ class Watched(Dragged):
     screen: float
 
 
-def drag_in_editor(folder: Path, steps: int) -> Watched:
+def drag_in_editor(directory: Path, steps: int) -> Watched:
     """
     Args:
-        folder: an empty one.
+        directory: an empty one.
         steps: of the drag.
 
     Raises:
         BenchmarkError: the drag does not come to its last step.
     """
-    out = folder / "session"
-    with open_editor(folder, "--out", str(out)) as terminal:
+    out = directory / "session"
+    with open_editor(directory, "--out", str(out)) as terminal:
         until_picture(terminal)
         terminal.rest(1.0)
         terminal.send(f"\x1b{TYPED_PAIR}")  # Escape: no hints
@@ -74,10 +74,10 @@ def drag_in_editor(folder: Path, steps: int) -> Watched:
     )
 
 
-def drag_headless(folder: Path, steps: int) -> Dragged:
+def drag_headless(directory: Path, steps: int) -> Dragged:
     """
     Args:
-        folder: an empty one.
+        directory: an empty one.
         steps: of the drag.
 
     Raises:
@@ -85,9 +85,13 @@ def drag_headless(folder: Path, steps: int) -> Dragged:
     """
     (x, y), (to_x, to_y) = PAIR
     command = [*PROGRAM, "drag", "--json", "--model", SCRIPT_MODEL, "--seed", SEED, "--steps", str(steps)]
-    command += ["--pair", f"{x},{y}:{to_x},{to_y}", "--out", str(folder / "session")]
+    command += ["--pair", f"{x},{y}:{to_x},{to_y}", "--out", str(directory / "session")]
     process = subprocess.Popen(
-        command, cwd=folder, env=environment(folder / "home"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        command,
+        cwd=directory,
+        env=isolated_environment(directory / "home"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
     with process.stdout:

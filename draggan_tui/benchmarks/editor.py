@@ -7,7 +7,7 @@ from pathlib import Path
 
 from draggan_tui import SCRIPT_MODEL
 
-from .processes import environment
+from .processes import isolated_environment
 from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
 
 PROGRAM = (sys.executable, "-c", "from draggan_tui.__main__ import main; main()")  # as the installed script does
@@ -22,14 +22,16 @@ _HALF_BLOCK = "▀".encode()
 _CELLS = 1000  # half-blocks that are no ornament
 
 
-def open_editor(folder: Path, *arguments: str, model: str = SCRIPT_MODEL) -> PseudoTerminal:
+def open_editor(directory: Path, *arguments: str, model: str = SCRIPT_MODEL) -> PseudoTerminal:
     """
     Args:
-        folder: an empty one, for all its files, the user's settings among them.
+        directory: an empty one, for all its files, the user's settings among them.
         arguments: besides the model and the seed.
     """
     command = [*PROGRAM, "--model", model, "--seed", SEED, *arguments]
-    terminal = PseudoTerminal(command, folder=folder, variables=environment(folder / "home"), size=SIZE)
+    terminal = PseudoTerminal(
+        command, directory=directory, variables=isolated_environment(directory / "home"), size=SIZE
+    )
     terminal.send(SYNCHRONIZED)
     return terminal
 

@@ -12,14 +12,21 @@ PASSED_ON = (
 )  # fmt: skip
 
 
-def environment(home: Path, colorterm: str = "truecolor") -> dict[str, str]:
-    """What a program sees that shall see nothing of the user's own folders and settings."""
-    folders = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CONFIG", "CACHE", "DATA", "STATE")}
+def isolated_environment(home: Path, colorterm: str = "truecolor") -> dict[str, str]:
+    """What a program sees that shall see nothing of the user's own directories and settings."""
+    directories = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CONFIG", "CACHE", "DATA", "STATE")}
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return {**kept, **folders, "HOME": str(home), "LANG": "C.UTF-8", "TERM": "xterm-256color", "COLORTERM": colorterm}
+    return {
+        **kept,
+        **directories,
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "TERM": "xterm-256color",
+        "COLORTERM": colorterm,
+    }
 
 
-def alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """Whether the process runs (one that only waits to be reaped does not)."""
     try:
         return _stat(pid)[0] not in "ZX"
@@ -27,7 +34,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def children(pid: int) -> list[int]:
+def child_processes(pid: int) -> list[int]:
     """The processes that `pid` started."""
     found = []
     for entry in PROC.iterdir():

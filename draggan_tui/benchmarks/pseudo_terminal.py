@@ -19,7 +19,7 @@ from typing import Self
 
 from draggan_engine.core.errors import BenchmarkError
 
-from .processes import alive, children
+from .processes import child_processes, is_alive
 
 PATIENCE = 300.0  # seconds; one slow, busy core may need a minute for torch's import and a drag
 PIECE = 1 << 16
@@ -51,7 +51,7 @@ class PseudoTerminal:
     """
 
     def __init__(
-        self, command: Sequence[str], *, folder: Path, variables: Mapping[str, str], size: tuple[int, int]
+        self, command: Sequence[str], *, directory: Path, variables: Mapping[str, str], size: tuple[int, int]
     ) -> None:
         columns, rows = size
         self._ours, theirs = pty.openpty()
@@ -60,7 +60,7 @@ class PseudoTerminal:
         self.started = time.perf_counter()
         try:
             self._process = subprocess.Popen(
-                command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=variables,
+                command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=directory, env=variables,
                 start_new_session=True, preexec_fn=_own_terminal,
             )  # fmt: skip
         except BaseException:
@@ -77,8 +77,8 @@ class PseudoTerminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for pid in {*self._known, *children(self.pid)}:
-            if alive(pid):
+        for pid in {*self._known, *child_processes(self.pid)}:
+            if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
         self.hang_up()
         self._process.wait()
@@ -90,7 +90,7 @@ class PseudoTerminal:
         Raises:
             BenchmarkError: there is none, or there are several.
         """
-        running = [pid for pid in children(self.pid) if alive(pid)]
+        running = [pid for pid in child_processes(self.pid) if is_alive(pid)]
         if len(running) != 1:
             raise BenchmarkError(f"one engine was expected, there are {len(running)}; the log may say why")
         self._known.update(running)

@@ -12,7 +12,7 @@ from .drag_pace import Dragged, Watched, drag_headless, drag_in_editor
 from .editor import SIZE, TYPED_PAIR, open_editor, until_picture
 from .frame_cost import SIZES, frame_costs
 from .key_paint import Paint, paints
-from .statistics import median_ratio, percentile, spread, verdict
+from .statistics import median_ratio, percentile, spread_line, target_line
 
 AT_REST, DRAGGING = 30.0, 60.0  # ms, p95 of a key's paint
 FRAME_RATE = 10.0
@@ -47,7 +47,7 @@ def _show_frames(size: tuple[int, int], rounds: int) -> None:
 
 def _show_keys(count: int) -> None:
     columns, rows = SIZE
-    with tempfile.TemporaryDirectory() as folder, open_editor(Path(folder)) as terminal:
+    with tempfile.TemporaryDirectory() as directory, open_editor(Path(directory)) as terminal:
         until_picture(terminal)
         terminal.send("\x1b")  # no hints
         terminal.rest(1.0)
@@ -64,9 +64,9 @@ def _show_paints(name: str, measured: Sequence[Paint], target: float) -> float:
     done = [paint.done for paint in measured]
     p95 = percentile(done, 0.95)
     print(f" {name}, {statistics.mean(paint.bytes for paint in measured) / 1e3:.1f} kB a key")
-    print(spread("first byte", [paint.first for paint in measured], "ms"))
-    print(spread("painted", done, "ms"))
-    print(verdict(f"p95 of painted ≤ {target:.0f} ms", p95 <= target), flush=True)
+    print(spread_line("first byte", [paint.first for paint in measured], "ms"))
+    print(spread_line("painted", done, "ms"))
+    print(target_line(f"p95 of painted ≤ {target:.0f} ms", p95 <= target), flush=True)
     return p95
 
 
@@ -75,18 +75,18 @@ def _show_drags(rounds: int) -> None:
     watched: list[Watched] = []
     headless: list[Dragged] = []
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            watched.append(drag_in_editor(Path(folder), STEPS))
-        with tempfile.TemporaryDirectory() as folder:
-            headless.append(drag_headless(Path(folder), STEPS))
+        with tempfile.TemporaryDirectory() as directory:
+            watched.append(drag_in_editor(Path(directory), STEPS))
+        with tempfile.TemporaryDirectory() as directory:
+            headless.append(drag_headless(Path(directory), STEPS))
         print(f"  {watched[-1].pace:6.1f} steps/s in the editor, {headless[-1].pace:6.1f} without a screen", flush=True)
     slower = median_ratio([drag.pace for drag in headless], [drag.pace for drag in watched])
     rate = statistics.median(drag.frame_rate for drag in watched)
     sent = statistics.median(drag.frame_bytes for drag in watched)
     print(f"  {rate:.1f} frames/s, {sent / 1e3:.0f} kB a frame")
-    print(verdict(f"≥ {FRAME_RATE:.0f} frames/s", rate >= FRAME_RATE))
+    print(target_line(f"≥ {FRAME_RATE:.0f} frames/s", rate >= FRAME_RATE))
     print(f"  a step takes {slower:.2f} × as long as without a screen")
-    print(verdict(f"≤ {SLOWER} ×", slower <= SLOWER))
+    print(target_line(f"≤ {SLOWER} ×", slower <= SLOWER))
     screen, engine = max(drag.screen for drag in watched), max(drag.memory for drag in watched)
     alone = max(drag.memory for drag in headless)
     print(f"  peak memory: screen {screen:.0f} MB, engine {engine:.0f} MB; without a screen {alone:.0f} MB")

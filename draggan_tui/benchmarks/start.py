@@ -14,9 +14,9 @@ from draggan_tui.rendering.loading_text import model_label
 
 from .editor import SIZE, open_editor, until_picture
 from .imports import import_times
-from .processes import environment, peak_memory
+from .processes import isolated_environment, peak_memory
 from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
-from .statistics import median_ratio, spread, verdict
+from .statistics import median_ratio, spread_line, target_line
 
 EMPTY = "from textual.app import App\nclass Empty(App): pass\nEmpty().run()"
 FIRST_FRAME = 1.5  # times that of the empty app
@@ -63,13 +63,13 @@ def bench_start(rounds: int) -> None:
     frames, pictures = [start.frame for start in editor], [start.picture for start in editor]
     ratio = median_ratio(frames, empty)
     print(f"from the start of the process, {rounds} rounds, {SIZE[0]}×{SIZE[1]} cells")
-    print(spread("empty Textual app", [1e3 * seconds for seconds in empty], "ms"))
-    print(spread("first frame", [1e3 * seconds for seconds in frames], "ms"))
+    print(spread_line("empty Textual app", [1e3 * seconds for seconds in empty], "ms"))
+    print(spread_line("first frame", [1e3 * seconds for seconds in frames], "ms"))
     print(f"  ratio of the first frames: {ratio:.2f}")
-    print(verdict(f"≤ {FIRST_FRAME} ×", ratio <= FIRST_FRAME))
-    print(spread("the editor", [1e3 * start.editor for start in editor], "ms"))
-    print(spread("first image", [1e3 * seconds for seconds in pictures], "ms"))
-    print(verdict(f"≤ {FIRST_PICTURE} s", statistics.median(pictures) <= FIRST_PICTURE))
+    print(target_line(f"≤ {FIRST_FRAME} ×", ratio <= FIRST_FRAME))
+    print(spread_line("the editor", [1e3 * start.editor for start in editor], "ms"))
+    print(spread_line("first image", [1e3 * seconds for seconds in pictures], "ms"))
+    print(target_line(f"≤ {FIRST_PICTURE} s", statistics.median(pictures) <= FIRST_PICTURE))
     screen, engine = max(start.screen for start in editor), max(start.engine for start in editor)
     print(f"  peak memory: screen {screen:.0f} MB, engine {engine:.0f} MB")
     for what, modules in NEEDS.items():
@@ -79,16 +79,18 @@ def bench_start(rounds: int) -> None:
 def start_empty() -> float:
     """Seconds to the first frame of an app without anything."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        directory = Path(name)
         command = [sys.executable, "-c", EMPTY]
-        with PseudoTerminal(command, folder=folder, variables=environment(folder / "home"), size=SIZE) as terminal:
+        with PseudoTerminal(
+            command, directory=directory, variables=isolated_environment(directory / "home"), size=SIZE
+        ) as terminal:
             terminal.send(SYNCHRONIZED)
             return terminal.until(lambda output: is_painted(output, b""), "an empty frame") - terminal.started
 
 
 def start_editor() -> Start:
     model, inspector = model_label(DEFAULT_MODEL).encode(), b"cursor"
-    with tempfile.TemporaryDirectory() as folder, open_editor(Path(folder), model=DEFAULT_MODEL) as terminal:
+    with tempfile.TemporaryDirectory() as directory, open_editor(Path(directory), model=DEFAULT_MODEL) as terminal:
         frame = terminal.until(lambda output: is_painted(output, model), "the first frame")
         editor = terminal.until(lambda output: is_painted(output, inspector), "the editor")
         picture, begun = until_picture(terminal), terminal.started

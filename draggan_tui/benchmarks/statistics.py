@@ -15,13 +15,13 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(int(share * len(values)), len(values) - 1)]
 
 
-def spread(name: str, values: Sequence[float], unit: str) -> str:
+def spread_line(name: str, values: Sequence[float], unit: str) -> str:
     """A line: the middle, the bad case and the worst of some values."""
     p50, p95 = statistics.median(values), percentile(values, 0.95)
     return f"  {name:<24} p50 {p50:7.1f}   p95 {p95:7.1f}   max {max(values):7.1f} {unit}"
 
 
-def verdict(target: str, met: bool) -> str:
+def target_line(target: str, met: bool) -> str:
     """A line: what was to be, and whether it is."""
     return f"  target: {target}: {'met' if met else 'MISSED'}"
 

@@ -21,9 +21,9 @@ def known_models(incomplete: str) -> list[str]:
 
 
 def themes(incomplete: str) -> list[str]:
-    from draggan_tui.config.themes import available
+    from draggan_tui.config.themes import theme_names
 
-    return _beginning(incomplete, available())
+    return _beginning(incomplete, theme_names())
 
 
 def devices(incomplete: str) -> list[str]:

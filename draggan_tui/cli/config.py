@@ -27,25 +27,37 @@ def path() -> None:
 def show() -> None:
     """Prints the configuration as it is used, with all defaults, as TOML."""
     with friendly():
-        from draggan_tui.config.settings_file import keymap, keys_in_force, read, theme_of, to_toml
+        from draggan_tui.config.settings_file import (
+            changed_keys,
+            config_to_toml,
+            configured_theme,
+            keys_in_use,
+            read_config,
+        )
 
-        file = read()
-        theme_of(file)
-        typer.echo(to_toml(file.config, keys_in_force(keymap(file))), nl=False)
+        file = read_config()
+        configured_theme(file)
+        typer.echo(config_to_toml(file.config, keys_in_use(changed_keys(file))), nl=False)
 
 
 @app.command()
 def edit() -> None:
     """Opens the configuration in $VISUAL or $EDITOR (else vi), then checks it. The first time it makes one."""
     with friendly():
-        from draggan_tui.config.settings_file import config_path, create, keymap, read, theme_of
+        from draggan_tui.config.settings_file import (
+            changed_keys,
+            config_path,
+            configured_theme,
+            create_config,
+            read_config,
+        )
 
         path = config_path()
-        create(path)
+        create_config(path)
         _open_editor(path)
-        file = read(path)
-        theme_of(file)
-        keymap(file)
+        file = read_config(path)
+        configured_theme(file)
+        changed_keys(file)
         typer.echo(f"{path}: in order")
 
 

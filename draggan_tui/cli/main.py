@@ -280,7 +280,7 @@ def _setup(model: str | None, device: str | None, theme: str | None, color: Colo
     """
     from draggan_tui.config import settings_file, themes
 
-    file = settings_file.read()
+    file = settings_file.read_config()
     defaults = file.config.editor
     color_guess = _set_color(Color(defaults.color) if color is None else color)
     _set_escape_delay(defaults.escape_delay)
@@ -288,8 +288,8 @@ def _setup(model: str | None, device: str | None, theme: str | None, color: Colo
     return {
         "model": defaults.model if model is None else model,
         "device": defaults.device if device is None else device,
-        "theme": settings_file.theme_of(file) if theme is None else themes.load(theme),
-        "keymap": settings_file.keymap(file),
+        "theme": settings_file.configured_theme(file) if theme is None else themes.load_theme(theme),
+        "keymap": settings_file.changed_keys(file),
         "color_guess": color_guess,
     }
 

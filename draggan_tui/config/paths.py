@@ -17,7 +17,7 @@ from draggan_engine.storage.atomic import atomic_write
 APP = "draggan-tui"
 
 
-def config_folder() -> Path:
+def config_directory() -> Path:
     """Where the user's configuration and themes are; it need not exist."""
     return platformdirs.user_config_path(APP)
 

@@ -65,10 +65,10 @@ class ConfigFile:
 
 def config_path() -> Path:
     """Where the file is, or would be."""
-    return paths.config_folder() / "config.toml"
+    return paths.config_directory() / "config.toml"
 
 
-def read(path: Path | None = None) -> ConfigFile:
+def read_config(path: Path | None = None) -> ConfigFile:
     """The user's configuration; the defaults if there is none.
 
     Raises:
@@ -143,17 +143,17 @@ def line_of(text: str, table: str, key: str) -> int | None:
     return next((number for number, line in enumerate(text.splitlines(), 1) if table and inline.match(line)), None)
 
 
-def theme_of(file: ConfigFile) -> themes.EditorTheme:
+def configured_theme(file: ConfigFile) -> themes.EditorTheme:
     """The theme that the configuration names; the path of one is relative to the configuration.
 
     Raises:
         ConfigError: no such theme, or one that cannot be used.
     """
     name = file.config.editor.theme
-    if themes.is_path(name) and not name.startswith("~"):
+    if themes.is_theme_path(name) and not name.startswith("~"):
         name = str(file.path.parent / name)
     try:
-        return themes.load(name)
+        return themes.load_theme(name)
     except ThemeError as error:
         raise file.error("editor", "theme", str(error)) from error
 
@@ -165,15 +165,15 @@ def default_keys() -> dict[str, str]:
     return {binding.id or "": binding.key for bindings in (*KEYS.values(), COUNTS) for binding in bindings}
 
 
-def keys_in_force(keymap: Mapping[str, str]) -> dict[str, str]:
+def keys_in_use(changes: Mapping[str, str]) -> dict[str, str]:
     """All keys, as `default_keys` gives them, with those that a configuration has changed or taken away."""
-    taken = {key for keys in keymap.values() for key in keys.split(",")}
+    taken = {key for keys in changes.values() for key in keys.split(",")}
     free = {name: [key for key in keys.split(",") if key not in taken] for name, keys in default_keys().items()}
-    keys = {name: keymap.get(name) or ",".join(free[name]) for name in free}
+    keys = {name: changes.get(name) or ",".join(free[name]) for name in free}
     return {name: key for name, key in keys.items() if key}
 
 
-def keymap(file: ConfigFile) -> dict[str, str]:
+def changed_keys(file: ConfigFile) -> dict[str, str]:
     """The keys that the configuration changes, as Textual takes them: id → "key,key".
 
     Raises:
@@ -237,7 +237,7 @@ def _check_once(file: ConfigFile, keys: Mapping[str, str], changed: Mapping[str,
                 )
 
 
-def to_toml(config: Config, keys: Mapping[str, str]) -> str:
+def config_to_toml(config: Config, keys: Mapping[str, str]) -> str:
     """A configuration in full, with the keys as they are bound."""
     editor = [f"{name} = {_quoted(value)}" for name, value in config.editor]
     return "\n".join(["[editor]", *editor, "", "[keys]", *(f"{name} = {_quoted(keys[name])}" for name in keys), ""])
@@ -248,13 +248,13 @@ def _quoted(value: str | int) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def template() -> str:
+def config_template() -> str:
     """A file that says everything and changes nothing: all that is in it are comments and the tables' names."""
     from draggan_tui.keymap import KEYS, what
 
     defaults = EditorDefaults()
     says = {
-        "theme": f"{', '.join(themes.bundled())}, the name of one in themes/ beside this file, or a path",
+        "theme": f"{', '.join(themes.bundled_theme_names())}, the name of one in themes/ beside this file, or a path",
         "color": "auto, truecolor, 256, 16 or none",
         "model": "auto (the bundled one that suits the machine), a name (draggan-tui models list) or a full path",
         "device": "auto, cpu, cuda, cuda:1, mps",
@@ -271,7 +271,7 @@ def template() -> str:
     return "\n".join([*lines, ""])
 
 
-def create(path: Path) -> bool:
+def create_config(path: Path) -> bool:
     """Writes the template if there is no such file; whether it did.
 
     Raises:
@@ -280,7 +280,7 @@ def create(path: Path) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(template())
+            file.write(config_template())
     except FileExistsError:
         if path.parent.is_dir():
             return False

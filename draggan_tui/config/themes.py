@@ -51,8 +51,8 @@ def _palette_number(value: object) -> int:
     return value
 
 
-Hex = Annotated[str, BeforeValidator(_hex)]
-Color = Annotated[Rgb, BeforeValidator(_rgb)]
+HexColor = Annotated[str, BeforeValidator(_hex)]
+RgbColor = Annotated[Rgb, BeforeValidator(_rgb)]
 
 
 class _Table(BaseModel):
@@ -63,12 +63,12 @@ class CanvasColors(_Table):
     """Colours of what lies over the picture, and around it; RGB, 0 … 255. In Textual they are the theme's variables
     `$canvas-handle`, `$canvas-target`, …"""
 
-    handle: Color = (255, 92, 216)
-    target: Color = (60, 255, 106)
-    line: Color = (255, 255, 255)
-    cursor: Color = (255, 225, 77)
-    mask: Color = (79, 179, 255)
-    letterbox: Color = (12, 13, 17)
+    handle: RgbColor = (255, 92, 216)
+    target: RgbColor = (60, 255, 106)
+    line: RgbColor = (255, 255, 255)
+    cursor: RgbColor = (255, 225, 77)
+    mask: RgbColor = (79, 179, 255)
+    letterbox: RgbColor = (12, 13, 17)
 
     def to_variables(self) -> dict[str, str]:
         return {_PREFIX + name: _hex_of(color) for name, color in self}
@@ -81,33 +81,33 @@ class CanvasColors(_Table):
         )
 
 
-Number = Annotated[int, BeforeValidator(_palette_number)]
+PaletteNumber = Annotated[int, BeforeValidator(_palette_number)]
 
 
 class CanvasNumbers(_Table):
     """`CanvasColors` on a terminal with 256 colours: numbers of its palette."""
 
-    handle: Number | None = None
-    target: Number | None = None
-    line: Number | None = None
-    cursor: Number | None = None
-    mask: Number | None = None
-    letterbox: Number | None = None
+    handle: PaletteNumber | None = None
+    target: PaletteNumber | None = None
+    line: PaletteNumber | None = None
+    cursor: PaletteNumber | None = None
+    mask: PaletteNumber | None = None
+    letterbox: PaletteNumber | None = None
 
 
 class PaletteNumbers(_Table):
     """A theme's colours on a terminal with 256 colours; for those left out, the nearest is taken."""
 
-    primary: Number | None = None
-    secondary: Number | None = None
-    accent: Number | None = None
-    foreground: Number | None = None
-    background: Number | None = None
-    surface: Number | None = None
-    panel: Number | None = None
-    warning: Number | None = None
-    error: Number | None = None
-    success: Number | None = None
+    primary: PaletteNumber | None = None
+    secondary: PaletteNumber | None = None
+    accent: PaletteNumber | None = None
+    foreground: PaletteNumber | None = None
+    background: PaletteNumber | None = None
+    surface: PaletteNumber | None = None
+    panel: PaletteNumber | None = None
+    warning: PaletteNumber | None = None
+    error: PaletteNumber | None = None
+    success: PaletteNumber | None = None
     canvas: CanvasNumbers = CanvasNumbers()
 
 
@@ -116,16 +116,16 @@ class EditorTheme(_Table):
 
     name: str
     dark: bool
-    primary: Hex
-    secondary: Hex
-    accent: Hex
-    foreground: Hex
-    background: Hex
-    surface: Hex
-    panel: Hex
-    warning: Hex
-    error: Hex
-    success: Hex
+    primary: HexColor
+    secondary: HexColor
+    accent: HexColor
+    foreground: HexColor
+    background: HexColor
+    surface: HexColor
+    panel: HexColor
+    warning: HexColor
+    error: HexColor
+    success: HexColor
     canvas: CanvasColors = CanvasColors()
 
     colors_256: PaletteNumbers = Field(default=PaletteNumbers(), alias="colors-256")
@@ -158,19 +158,19 @@ def _folder() -> Path:
     return installed if installed.is_dir() else package.parent / "themes"
 
 
-def bundled() -> list[str]:
+def bundled_theme_names() -> list[str]:
     """The names of the themes that come with the editor, sorted."""
     return sorted(path.stem for path in _folder().glob("*.toml"))
 
 
-def available() -> list[str]:
+def theme_names() -> list[str]:
     """The names of all themes, sorted: those that come with the editor, and the user's own."""
     return sorted(_by_name())
 
 
 def _by_name() -> dict[str, Path]:
     # The user's come last: one that has the name of a bundled theme takes its place.
-    return {path.stem: path for path in (*_files(_folder()), *_files(paths.config_folder() / "themes"))}
+    return {path.stem: path for path in (*_files(_folder()), *_files(paths.config_directory() / "themes"))}
 
 
 def _files(folder: Path) -> list[Path]:
@@ -181,18 +181,18 @@ def _files(folder: Path) -> list[Path]:
         return []
 
 
-def is_path(name_or_path: str) -> bool:
+def is_theme_path(name_or_path: str) -> bool:
     """Whether it is the path of a theme, not its name."""
     return name_or_path.endswith(".toml") or "/" in name_or_path
 
 
-def load(name_or_path: str) -> EditorTheme:
+def load_theme(name_or_path: str) -> EditorTheme:
     """A theme by name, or from a file: what ends in .toml or has a slash in it is a path.
 
     Raises:
         ThemeError: no such theme or file, not TOML, an unknown or missing key, a bad colour.
     """
-    if is_path(name_or_path):
+    if is_theme_path(name_or_path):
         try:
             return _read(Path(name_or_path).expanduser())
         except RuntimeError as error:

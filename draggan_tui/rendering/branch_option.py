@@ -13,8 +13,9 @@ from rich.segment import Segment
 from rich.style import Style
 
 from draggan_engine.core.geometry import Size
-from draggan_tui.config.themes import CanvasColors, Rgb
+from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
+from draggan_tui.terminal.xterm_palette import Rgb
 
 from .cells import Cells
 from .overlay import Overlay, compose

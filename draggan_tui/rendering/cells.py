@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_tui.config.themes import Rgb
+from draggan_tui.terminal.xterm_palette import Rgb
 
 BOLD, UNDERLINE, REVERSE = 1, 2, 4
 UPPER_HALF = ord("▀")

@@ -11,9 +11,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_tui.config.themes import Rgb
 from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, UPPER_HALF, Cells
 from draggan_tui.rendering.palette import ColorDepth, luma, nearest, shade_of
+from draggan_tui.terminal.xterm_palette import Rgb
 
 RAMP = np.array([ord(char) for char in " ░▒▓█"], dtype=np.uint32)
 _SPACE = ord(" ")

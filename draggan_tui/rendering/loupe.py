@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_engine.core.geometry import Point, Size
-from draggan_tui.config.themes import CanvasColors, Rgb
+from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.overlay import Overlay, compose
 from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.rendering.sampling import sample
+from draggan_tui.terminal.xterm_palette import Rgb
 
 SCALE, LARGEST_SCALE = 4.0, 8.0
 """Screen pixels to a pixel of the full-resolution image, and at most to a pixel of the image that is shown."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_tui.config.themes import CanvasColors, Rgb
+from draggan_tui.config.themes import CanvasColors
 from draggan_tui.rendering.cells import BOLD, REVERSE, Cells
 from draggan_tui.rendering.glyphs import PairMark, Sign, place_signs
 from draggan_tui.rendering.halfblocks import RAMP, colored_shades, halfblocks, shades
@@ -31,6 +31,7 @@ from draggan_tui.rendering.line_drawing import (
     visible_color,
 )
 from draggan_tui.rendering.palette import ColorDepth, dither
+from draggan_tui.terminal.xterm_palette import Rgb
 
 __all__ = ["Overlay", "PairMark", "compose"]
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from draggan_engine.core.geometry import Point, Size, convert, convert_box, nearest_pixel
 from draggan_engine.core.resampling import area_means
-from draggan_tui.config.themes import Rgb
 from draggan_tui.editor.viewport import Viewport
+from draggan_tui.terminal.xterm_palette import Rgb
 
 DISTINCT = 3
 """Screen pixels to a picture pixel from which its pixels are shown as such."""

@@ -70,7 +70,7 @@ def commands(app: App[Any]) -> list[Command]:
         binding = bindings_by_id[id]
         return Command(topics[id].partition(" (")[0], what(binding), keys_shown(app, binding), binding.action)
 
-    theme_commands = [Command("Look", f"theme {name}", "", f"theme({name!r})") for name in themes.available()]
+    theme_commands = [Command("Look", f"theme {name}", "", f"theme({name!r})") for name in themes.theme_names()]
     return [*map(command, (*FIRST, *between)), *theme_commands, *map(command, last)]
 
 

@@ -150,7 +150,7 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
     def action_theme(self, name: str) -> None:
         """Another look, for this run."""
         try:
-            theme = themes.load(name)
+            theme = themes.load_theme(name)
         except ThemeError as error:
             self.say(str(error), "bad")
             return

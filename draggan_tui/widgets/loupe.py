@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from draggan_tui.config.themes import CanvasColors, Rgb
+from draggan_tui.config.themes import CanvasColors
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.loupe import CloseUp, loupe
+from draggan_tui.terminal.xterm_palette import Rgb
 
 from .still_image import StillImage
 

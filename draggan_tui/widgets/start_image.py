@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_engine.core.geometry import Size
-from draggan_tui.config.themes import CanvasColors, Rgb
+from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.overlay import Overlay, compose
 from draggan_tui.rendering.sampling import sample
+from draggan_tui.terminal.xterm_palette import Rgb
 
 from .still_image import StillImage
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from draggan_tui.config.themes import CanvasColors, Rgb
+from draggan_tui.config.themes import CanvasColors
 from draggan_tui.rendering.cells import Cells
+from draggan_tui.terminal.xterm_palette import Rgb
 
 from .cell_widget import CellWidget
 

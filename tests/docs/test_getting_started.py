@@ -50,7 +50,7 @@ def test_every_shell_block_runs(project: Path) -> None:
 def test_the_first_drag_works_as_described(tmp_path: Path) -> None:
     typed = re.findall(r"`(:[^`]+)` and `Enter`", PAGE)
     assert len(typed) == 2
-    with Terminal("--seed", "42", folder=tmp_path) as terminal:
+    with Terminal("--seed", "42", directory=tmp_path) as terminal:
         terminal.wait_for(LOADED)
         for coordinates, position, pair in zip(typed, ((134, 142), (158, 142)), ("target?", "24.0"), strict=True):
             terminal.send(f"{coordinates}\r")
@@ -67,7 +67,7 @@ def run_block(block: str, directory: Path) -> None:
     """Run a block in a shell that ends at the first error; save and quit in each editor that it opens."""
     exported = {**OFFLINE_PIP, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
     opened = 0
-    with Terminal(folder=directory, command=("bash", "-ec", block), exported=exported) as terminal:
+    with Terminal(directory=directory, command=("bash", "-ec", block), exported=exported) as terminal:
         while terminal.status is None:
             terminal.wait_for(lambda: LOADED in terminal.text() or terminal.status is not None)
             if terminal.status is None:

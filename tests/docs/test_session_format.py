@@ -27,7 +27,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.new("L", (32, 32), 255).save(directory / "white.png")
     result = run(
         "drag", "--model", str(model), "--latent", "latent.npy", "--mask", "white.png", "--pair", "8,8:20,20",
-        "--steps", "2", "--out", "session", folder=directory,
+        "--steps", "2", "--out", "session", directory=directory,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     return directory / "session"

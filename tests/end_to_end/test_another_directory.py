@@ -55,7 +55,7 @@ def quit_saved(terminal: Terminal, directory: str) -> None:
 
 def test_a_place_that_cannot_be_written_is_said_at_the_start(model: Path, tmp_path: Path) -> None:
     (tmp_path / "draggan-out").write_text("a file where sessions should go\n")
-    with Terminal("--model", str(model), folder=tmp_path) as terminal:
+    with Terminal("--model", str(model), directory=tmp_path) as terminal:
         terminal.wait_for(CANNOT)
         terminal.send("tiny.safetensors/s\r")  # no better
         terminal.wait_for(lambda: "tiny.safetensorsisafile" in words(terminal))
@@ -70,14 +70,14 @@ def test_a_place_that_cannot_be_written_is_said_at_the_start(model: Path, tmp_pa
 
 
 def test_a_chosen_place_that_cannot_be_written_ends_the_start(model: Path, tmp_path: Path) -> None:
-    with Terminal("--model", str(model), "--out", "/sys/draggan", folder=tmp_path, size=(120, 24)) as terminal:
+    with Terminal("--model", str(model), "--out", "/sys/draggan", directory=tmp_path, size=(120, 24)) as terminal:
         assert terminal.wait() == 1
         assert "draggan-tui: /sys/draggan: it could not be written" in terminal.text()
         assert "choose a directory that you may write to" in terminal.text()
 
 
 def test_a_session_on_a_disk_that_has_become_full_goes_on_elsewhere(model: Path, disk: Path, tmp_path: Path) -> None:
-    with Terminal("--model", str(model), "--out", "disk/s", folder=tmp_path) as terminal:
+    with Terminal("--model", str(model), "--out", "disk/s", directory=tmp_path) as terminal:
         terminal.wait_for(LOADED)
         place_pair(terminal, (4, 4), (20, 20))
         terminal.send(".")
@@ -103,7 +103,7 @@ def test_a_session_on_a_disk_that_has_become_full_goes_on_elsewhere(model: Path,
 
 
 def test_who_stays_is_asked_again_by_saving_and_by_quitting(model: Path, tmp_path: Path) -> None:
-    with Terminal("--model", str(model), "--out", "taken/session", folder=tmp_path) as terminal:
+    with Terminal("--model", str(model), "--out", "taken/session", directory=tmp_path) as terminal:
         terminal.wait_for(LOADED)
         (tmp_path / "taken").write_text("a file\n")
         terminal.send("\r")
@@ -124,14 +124,14 @@ def test_who_stays_is_asked_again_by_saving_and_by_quitting(model: Path, tmp_pat
 
 
 def test_a_session_that_may_only_be_read_opens_and_says_so(model: Path, disk: Path, tmp_path: Path) -> None:
-    with Terminal("--model", str(model), "--out", "disk/s", folder=tmp_path) as terminal:
+    with Terminal("--model", str(model), "--out", "disk/s", directory=tmp_path) as terminal:
         terminal.wait_for(LOADED)
         place_pair(terminal, (4, 4), (20, 20))
         terminal.wait_for(lambda: (disk / "s" / "session.json").exists())
         terminal.send("q")
         assert terminal.wait() == 0
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-    with Terminal("open", "disk/s", folder=tmp_path) as terminal:
+    with Terminal("open", "disk/s", directory=tmp_path) as terminal:
         terminal.wait_for(CANNOT)
         assert "Read-onlyfilesystem" in words(terminal)
         choose(terminal, "copy")

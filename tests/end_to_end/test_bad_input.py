@@ -25,7 +25,7 @@ class Canary:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     """Files that are not what they should be."""
     whole = bundled_models()["critters-128"].read_bytes()
     (tmp_path / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
@@ -74,55 +74,57 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_exit_2(case: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_input_is_one_line_and_exit_2(case: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments, expected = BAD[case]
-    before = files_under(folder)
-    status, stdout, stderr = run_here(monkeypatch, *arguments, folder=folder)
+    before = files_under(directory)
+    status, stdout, stderr = run_here(monkeypatch, *arguments, directory=directory)
     assert (status, stdout) == (2, "")
     _assert_one_line(stderr, expected)
-    assert files_under(folder) == before
+    assert files_under(directory) == before
 
 
-def test_a_hostile_model_in_a_process_of_its_own(folder: Path) -> None:
-    before = files_under(folder)
-    result = run("drag", *PAIR, "--model", "hostile.pkl", "--json", folder=folder)
+def test_a_hostile_model_in_a_process_of_its_own(directory: Path) -> None:
+    before = files_under(directory)
+    result = run("drag", *PAIR, "--model", "hostile.pkl", "--json", directory=directory)
     assert (result.returncode, result.stdout) == (2, "")
     _assert_one_line(result.stderr, "mkdir")
-    assert files_under(folder) == before
+    assert files_under(directory) == before
 
 
 @pytest.mark.parametrize(
     "arguments",
     [("drag",), ("drag", *PAIR, "--steps", "0"), ("drag", *PAIR, "--space", "z"), ("paint",), ("--seed", "-1")],
 )
-def test_a_usage_error_is_2_as_well(folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
-    before = files_under(folder)
-    status, stdout, stderr = run_here(monkeypatch, *arguments, folder=folder)
+def test_a_usage_error_is_2_as_well(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    before = files_under(directory)
+    status, stdout, stderr = run_here(monkeypatch, *arguments, directory=directory)
     assert (status, stdout) == (2, "")
     assert "Traceback" not in stderr
-    assert files_under(folder) == before
+    assert files_under(directory) == before
 
 
 def test_a_theme_with_an_unknown_key(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('name = "mine"\ndark = true\ncolour = "#ffffff"\n')
-    with Terminal("--theme", "mine.toml", folder=tmp_path, size=(200, 24)) as terminal:
+    with Terminal("--theme", "mine.toml", directory=tmp_path, size=(200, 24)) as terminal:
         assert terminal.wait() == 2
         assert "draggan-tui: theme mine.toml:" in terminal.text()
         assert "colour is an unknown key" in terminal.text()
 
 
-def test_the_editor_ends_when_its_model_cannot_be_used(folder: Path) -> None:
-    with Terminal("--model", "hostile.pkl", folder=folder, size=(200, 24)) as terminal:
+def test_the_editor_ends_when_its_model_cannot_be_used(directory: Path) -> None:
+    with Terminal("--model", "hostile.pkl", directory=directory, size=(200, 24)) as terminal:
         assert terminal.wait() == 2
         assert "draggan-tui: hostile.pkl: " in terminal.text()
         assert RESTORED in terminal.raw
-    assert not (folder / "canary").exists()
-    assert not (folder / "draggan-out").exists()
+    assert not (directory / "canary").exists()
+    assert not (directory / "draggan-out").exists()
 
 
 @pytest.mark.parametrize("out", ["notes.txt", "session"])
-def test_the_editor_refuses_an_output_that_is_taken(folder: Path, out: str) -> None:
-    with Terminal("--out", out, folder=folder, size=(200, 24)) as terminal:
+def test_the_editor_refuses_an_output_that_is_taken(directory: Path, out: str) -> None:
+    with Terminal("--out", out, directory=directory, size=(200, 24)) as terminal:
         assert terminal.wait(20) == 2
         assert f"draggan-tui: {out}: " in terminal.text()
 

@@ -13,10 +13,10 @@ from draggan_engine.core.errors import BenchmarkError
 from draggan_tui.benchmarks import drag_pace, frame_cost, screen
 from draggan_tui.benchmarks.drag_pace import drag_headless
 from draggan_tui.benchmarks.imports import LIBRARY, by_package
-from draggan_tui.benchmarks.processes import alive, children, environment
+from draggan_tui.benchmarks.processes import child_processes, is_alive, isolated_environment
 from draggan_tui.benchmarks.pseudo_terminal import PseudoTerminal
 from draggan_tui.benchmarks.start import is_painted
-from draggan_tui.benchmarks.statistics import median_ratio, percentile, verdict
+from draggan_tui.benchmarks.statistics import median_ratio, percentile, target_line
 from tests.support.commands import run, run_here
 from tests.support.patience import PATIENCE
 
@@ -24,16 +24,18 @@ SIZE = (20, 64)
 NUMBER = r"\s+([\d.]+)"
 
 
-def program(folder: Path, code: str) -> PseudoTerminal:
+def program(directory: Path, code: str) -> PseudoTerminal:
     """Python on a terminal of its own."""
-    return PseudoTerminal([sys.executable, "-c", code], folder=folder, variables=environment(folder), size=SIZE)
+    return PseudoTerminal(
+        [sys.executable, "-c", code], directory=directory, variables=isolated_environment(directory), size=SIZE
+    )
 
 
 def test_the_middle_the_bad_case_and_ratios_pair_by_pair() -> None:
     values = [float(n) for n in range(100, 0, -1)]
     assert (percentile(values, 0.5), percentile(values, 0.95), percentile([7.0], 0.95)) == (51, 96, 7)
     assert median_ratio([2, 30, 400], [1, 10, 200]) == 2
-    assert verdict("≤ 3 s", True) != verdict("≤ 3 s", False)
+    assert target_line("≤ 3 s", True) != target_line("≤ 3 s", False)
 
 
 def test_the_times_of_imports_are_added_up_by_package() -> None:
@@ -99,12 +101,12 @@ def test_no_process_stays(tmp_path: Path) -> None:
     code = "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True); print('ok'); time.sleep(60)"
     with program(tmp_path, code) as terminal:
         terminal.until(lambda output: b"ok" in output, "ok")
-        (child,) = children(terminal.pid)
-        assert alive(terminal.pid) and alive(child)
+        (child,) = child_processes(terminal.pid)
+        assert is_alive(terminal.pid) and is_alive(child)
     deadline = time.monotonic() + PATIENCE
-    while alive(child) and time.monotonic() < deadline:
+    while is_alive(child) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not alive(child) and not alive(terminal.pid)
+    assert not is_alive(child) and not is_alive(terminal.pid)
 
 
 def test_a_drag_that_ends_early_is_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +116,7 @@ def test_a_drag_that_ends_early_is_no_measurement(tmp_path: Path, monkeypatch: p
 
 
 def test_bench_start(tmp_path: Path) -> None:
-    result = run("bench", "start", "--rounds", "1", folder=tmp_path)
+    result = run("bench", "start", "--rounds", "1", directory=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     found = {
         name: float(re.search(rf"{name}\s+p50{NUMBER}", result.stdout)[1])  # type: ignore[index]
@@ -135,7 +137,7 @@ def test_bench_start(tmp_path: Path) -> None:
 def test_bench_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screen, "SIZES", ((80, 48),))
     monkeypatch.setattr(screen, "STEPS", 30)
-    status, out, _ = run_here(monkeypatch, "bench", "screen", "--keys", "3", "--rounds", "1", folder=tmp_path)
+    status, out, _ = run_here(monkeypatch, "bench", "screen", "--keys", "3", "--rounds", "1", directory=tmp_path)
     assert status == 0
     costs = [
         re.search(rf"{way.name}{NUMBER} ms{NUMBER} ×{NUMBER} kB", out)  # type: ignore[arg-type]

@@ -23,37 +23,39 @@ MASKS = FIXTURES / "masks"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     save_tiny(tmp_path / "tiny.safetensors")
     return tmp_path
 
 
-def test_every_setting_of_the_editor_reaches_the_drag(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_setting_of_the_editor_reaches_the_drag(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert TYPED.keys() == FLAGS.keys() == setting_fields().keys() - {"psi"}
     options = [part for name, text in TYPED.items() for part in (FLAGS[name], text)]
-    status, stdout, stderr = run_here(monkeypatch, *DRAG, *options, folder=folder)
+    status, stdout, stderr = run_here(monkeypatch, *DRAG, *options, directory=directory)
     assert (status, stderr) == (0, "")
     assert json.loads(stdout)["steps"] == 2
-    used = json.loads((folder / "out/session.json").read_text())["settings"]
+    used = json.loads((directory / "out/session.json").read_text())["settings"]
     assert used == {name: setting_fields()[name].read(text) for name, text in TYPED.items()}
 
 
 @pytest.mark.parametrize("name", FLAGS)
-def test_a_value_out_of_range_is_named_with_the_range(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    status, stdout, stderr = run_here(monkeypatch, *DRAG, FLAGS[name], "-1", folder=folder)
+def test_a_value_out_of_range_is_named_with_the_range(
+    name: str, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, stdout, stderr = run_here(monkeypatch, *DRAG, FLAGS[name], "-1", directory=directory)
     assert (status, stdout) == (2, "")
     assert stderr.startswith(f"draggan-tui: {FLAGS[name]} '-1': must be ") and stderr.count("\n") == 1
-    assert not (folder / "out").exists()
+    assert not (directory / "out").exists()
 
 
-def test_a_layer_that_the_model_does_not_have(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    status, _, stderr = run_here(monkeypatch, *DRAG, "--layers", "64", folder=folder)
+def test_a_layer_that_the_model_does_not_have(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, _, stderr = run_here(monkeypatch, *DRAG, "--layers", "64", directory=directory)
     assert (status, stderr) == (2, "draggan-tui: --layers '64': must be a whole number from 1 to 8\n")
 
 
-def test_the_help_says_every_range(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_help_says_every_range(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "400")
-    _, stdout, _ = run_here(monkeypatch, "drag", "--help", folder=folder)
+    _, stdout, _ = run_here(monkeypatch, "drag", "--help", directory=directory)
     lines = {flag: next(line for line in stdout.splitlines() if f" {flag} " in line) for flag in FLAGS.values()}
     for name, flag in FLAGS.items():
         field = setting_fields()[name]
@@ -62,9 +64,9 @@ def test_the_help_says_every_range(folder: Path, monkeypatch: pytest.MonkeyPatch
         assert "default: the model's own" in lines[flag]
 
 
-def test_a_handle_outside_the_mask_gets_a_warning(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_handle_outside_the_mask_gets_a_warning(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Image.open(MASKS / "elsewhere.png") as image:
-        image.resize((32, 32)).save(folder / "elsewhere.png")
+        image.resize((32, 32)).save(directory / "elsewhere.png")
     arguments = (*DRAG, "--mask", "elsewhere.png", "--steps", "1")
-    status, _, stderr = run_here(monkeypatch, *arguments, folder=folder)
+    status, _, stderr = run_here(monkeypatch, *arguments, directory=directory)
     assert (status, stderr) == (0, "draggan-tui: handle 1 is outside the mask, where nothing may move\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from draggan_tui.benchmarks.processes import alive, children, environment
+from draggan_tui.benchmarks.processes import child_processes, is_alive, isolated_environment
 from tests.support.paths import FIXTURES
 from tests.support.patience import PATIENCE
 from tests.support.terminal import PROGRAM
@@ -32,8 +32,10 @@ SHORT = (
 )
 
 
-def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([PROGRAM, *arguments], cwd=folder, env=environment(folder), capture_output=True, text=True)
+def command(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *arguments], cwd=directory, env=isolated_environment(directory), capture_output=True, text=True
+    )
 
 
 def told(path: Path) -> list[dict[str, object]]:
@@ -46,7 +48,7 @@ def told(path: Path) -> list[dict[str, object]]:
 
 def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     first = subprocess.Popen(
-        [PROGRAM, *SHORT], cwd=tmp_path, env=environment(tmp_path), stderr=subprocess.PIPE, text=True
+        [PROGRAM, *SHORT], cwd=tmp_path, env=isolated_environment(tmp_path), stderr=subprocess.PIPE, text=True
     )
     assert first.stderr is not None
     assert first.stderr.readline().startswith("draggan-tui: left out: RAFT") or first.stderr.readline()
@@ -54,17 +56,17 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     while not (tmp_path / "run/rows.jsonl").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    workers = [pid for pid in children(first.pid) if alive(pid)]
+    workers = [pid for pid in child_processes(first.pid) if is_alive(pid)]
     first.send_signal(signal.SIGKILL)
     first.wait()
     first.stderr.close()
     deadline = time.monotonic() + PATIENCE
-    while any(map(alive, workers)):  # none of them outlives it
+    while any(map(is_alive, workers)):  # none of them outlives it
         assert time.monotonic() < deadline
         time.sleep(0.05)
     kept = told(tmp_path / "run/rows.jsonl")
 
-    second = command(*SHORT, folder=tmp_path)
+    second = command(*SHORT, directory=tmp_path)
     assert second.returncode == 0, second.stderr
     assert second.stdout == "run/report.md\n"
     assert "6/6 landmarks/" in second.stderr and "left" in second.stderr
@@ -75,11 +77,11 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     assert "| drag" in report and "68 points" in report
 
     model = ("--model", "critters-128")
-    fewer = command("eval", "landmarks", "--n", "1", "--methods", "drag", *model, "--out", "run", folder=tmp_path)
+    fewer = command("eval", "landmarks", "--n", "1", "--methods", "drag", *model, "--out", "run", directory=tmp_path)
     assert fewer.returncode == 0, fewer.stderr
-    assert "--methods 'no edit' --methods drag" in (tmp_path / "run/report.md").read_text()  # what the folder holds
+    assert "--methods 'no edit' --methods drag" in (tmp_path / "run/report.md").read_text()  # what the directory holds
 
-    whole = command(*SHORT[:-1], "other", folder=tmp_path)
+    whole = command(*SHORT[:-1], "other", directory=tmp_path)
     assert whole.returncode == 0
     assert told(tmp_path / "other/rows.jsonl") == rows
     chunks = [line for line in whole.stderr.splitlines() if "/6 " in line]
@@ -96,7 +98,9 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_said(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    done = command("eval", *arguments, "--model", str(CHECKPOINTS / "sg2_flat_32.pkl"), "--out", "run", folder=tmp_path)
+    done = command(
+        "eval", *arguments, "--model", str(CHECKPOINTS / "sg2_flat_32.pkl"), "--out", "run", directory=tmp_path
+    )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"draggan-tui: {said}")
     assert not (tmp_path / "run").exists()
@@ -104,7 +108,7 @@ def test_what_cannot_be_is_said(tmp_path: Path, arguments: tuple[str, ...], said
 
 def test_a_checkpoint_without_a_scene_runs_what_it_can(tmp_path: Path) -> None:
     model = str(CHECKPOINTS / "sg2_flat_32.pkl")
-    done = command("eval", "all", "--n", "1", "--methods", "drag", "--model", model, "--out", "run", folder=tmp_path)
+    done = command("eval", "all", "--n", "1", "--methods", "drag", "--model", model, "--out", "run", directory=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (
         "sg2_flat_32: nobody knows the landmarks of its images, so only paired and tracking can be run" in done.stderr

@@ -38,7 +38,7 @@ def near(rgb: NDArray[np.uint8], color: tuple[int, int, int]) -> NDArray[np.intp
 def test_an_mp4_of_a_drag_goes_from_its_first_picture_to_its_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status, stdout, stderr = run_here(monkeypatch, *DRAG, "--film", "d.mp4", folder=tmp_path)
+    status, stdout, stderr = run_here(monkeypatch, *DRAG, "--film", "d.mp4", directory=tmp_path)
     assert (status, stderr) == (0, "")
     report = json.loads(stdout)
     assert report["files"][-1] == "d.mp4"
@@ -51,7 +51,7 @@ def test_an_mp4_of_a_drag_goes_from_its_first_picture_to_its_last(
 
 def test_a_gif_of_a_drag_with_its_markers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (*DRAG[:2], "134,142:180,142", *DRAG[3:], "--film", "d.gif", "--markers")
-    status, stdout, stderr = run_here(monkeypatch, *arguments, folder=tmp_path)
+    status, stdout, stderr = run_here(monkeypatch, *arguments, directory=tmp_path)
     assert (status, stderr) == (0, "")
     final = json.loads(stdout)["pairs"][0]["final"]
     with Image.open(tmp_path / "d.gif") as film:
@@ -66,7 +66,7 @@ def test_a_gif_of_a_drag_with_its_markers(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_long_drag_has_no_more_frames_than_can_be_drawn_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "MOST_FRAMES", 5)
-    status, _, _ = run_here(monkeypatch, *DRAG, "--film", "d.gif", folder=tmp_path)
+    status, _, _ = run_here(monkeypatch, *DRAG, "--film", "d.gif", directory=tmp_path)
     assert status == 0
     with Image.open(tmp_path / "d.gif") as film:
         assert film.n_frames == 5
@@ -83,7 +83,7 @@ def test_a_film_that_cannot_be_written_costs_nothing_else(tmp_path: Path, monkey
 
     monkeypatch.setattr(export, "pick", gone)
     arguments = (*DRAG, "--film", "films/d.mp4")
-    status, stdout, stderr = run_here(monkeypatch, *arguments, folder=tmp_path)
+    status, stdout, stderr = run_here(monkeypatch, *arguments, directory=tmp_path)
     assert status == 1
     assert (
         stderr.startswith("draggan-tui: films/d.mp4: it could not be written (No such file or directory)")
@@ -96,19 +96,19 @@ def test_a_film_that_cannot_be_written_costs_nothing_else(tmp_path: Path, monkey
 
 def test_render_writes_webp_with_the_same_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.png", "a.webp"):
-        assert run_here(monkeypatch, "render", "--out", name, folder=tmp_path) == (0, "", "")
+        assert run_here(monkeypatch, "render", "--out", name, directory=tmp_path) == (0, "", "")
     assert (load_rgb(tmp_path / "a.png") == load_rgb(tmp_path / "a.webp")).all()
     with Image.open(tmp_path / "a.webp") as image:
         assert image.format == "WEBP"
 
 
 def test_the_latents_of_a_session_are_taken_up_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run_here(monkeypatch, *DRAG, folder=tmp_path)[0] == 0
+    assert run_here(monkeypatch, *DRAG, directory=tmp_path)[0] == 0
     render = ("render", "--out", "a.png", "--latent")
     for unnamed in ("s", "s/latents.safetensors", "s#drag-002.after"):
-        status, _, stderr = run_here(monkeypatch, *render, unnamed, folder=tmp_path)
+        status, _, stderr = run_here(monkeypatch, *render, unnamed, directory=tmp_path)
         assert status == 2 and "as in s#drag-001.after" in stderr
     for of_drag_1 in ("s#drag-001.", "s/latents.safetensors#drag-001.", "s/drag-001/latents.safetensors#"):
         for name, same in (("before", "initial"), ("after", "final")):
-            assert run_here(monkeypatch, *render, of_drag_1 + name, folder=tmp_path) == (0, "", "")
+            assert run_here(monkeypatch, *render, of_drag_1 + name, directory=tmp_path) == (0, "", "")
             assert (load_rgb(tmp_path / "a.png") == load_rgb(tmp_path / f"s/{same}.png")).all()

@@ -26,18 +26,20 @@ DRAG = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the drag of `dragged` ran: it holds its mask, of twice the picture's size, and its session "out"."""
-    folder = tmp_path_factory.mktemp("headless")
+    directory = tmp_path_factory.mktemp("headless")
     mask = np.zeros((512, 512), np.uint8)
     mask[80:400, 60:440] = 255
-    Image.fromarray(mask).save(folder / "mask.png")
-    return folder
+    Image.fromarray(mask).save(directory / "mask.png")
+    return directory
 
 
 @pytest.fixture(scope="module")
-def dragged(folder: Path) -> subprocess.CompletedProcess[str]:
-    return run("drag", "--seed", "42", "--pair", PAIR, "--mask", "mask.png", "--out", "out", "--json", folder=folder)
+def dragged(directory: Path) -> subprocess.CompletedProcess[str]:
+    return run(
+        "drag", "--seed", "42", "--pair", PAIR, "--mask", "mask.png", "--out", "out", "--json", directory=directory
+    )
 
 
 def test_json_is_one_object_that_says_how_it_went(dragged: subprocess.CompletedProcess[str]) -> None:
@@ -56,27 +58,27 @@ def test_json_is_one_object_that_says_how_it_went(dragged: subprocess.CompletedP
     assert (report["reason"] == "reached") == (pair["distance"] <= 1)
 
 
-def test_json_names_the_files_and_they_are_there(dragged: subprocess.CompletedProcess[str], folder: Path) -> None:
+def test_json_names_the_files_and_they_are_there(dragged: subprocess.CompletedProcess[str], directory: Path) -> None:
     named = json.loads(dragged.stdout)["files"]
     assert {Path(name).relative_to("out").as_posix() for name in named} == SESSION | DRAG | {"mask.png"}
-    assert all((folder / name).stat().st_size > 0 for name in named)
+    assert all((directory / name).stat().st_size > 0 for name in named)
 
 
 def test_a_mask_of_the_same_ratio_is_resized_and_that_is_said(
-    dragged: subprocess.CompletedProcess[str], folder: Path
+    dragged: subprocess.CompletedProcess[str], directory: Path
 ) -> None:
     assert dragged.stderr == "draggan-tui: mask.png was resized to 256×256\n"
-    with Image.open(folder / "out/mask.png") as mask:
+    with Image.open(directory / "out/mask.png") as mask:
         assert mask.size == (256, 256)
         assert set(np.unique(np.asarray(mask))) == {0, 255}
-    assert json.loads((folder / "out/drag-001/drag.json").read_text())["masked"] is True
+    assert json.loads((directory / "out/drag-001/drag.json").read_text())["masked"] is True
 
 
-def test_the_same_request_gives_the_same_picture(dragged: subprocess.CompletedProcess[str], folder: Path) -> None:
+def test_the_same_request_gives_the_same_picture(dragged: subprocess.CompletedProcess[str], directory: Path) -> None:
     arguments = ("drag", "--seed", "42", "--pair", PAIR, "--mask", "mask.png", "--out", "again", "--json")
-    again = json.loads(run(*arguments, folder=folder).stdout)
+    again = json.loads(run(*arguments, directory=directory).stdout)
     assert again["steps"] == json.loads(dragged.stdout)["steps"]
-    assert (load_rgb(folder / "again/final.png") == load_rgb(folder / "out/final.png")).all()
+    assert (load_rgb(directory / "again/final.png") == load_rgb(directory / "out/final.png")).all()
 
 
 def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +87,7 @@ def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(tmp_path: Path, m
     losses = iter([1, 1, 1, float("inf")])
     supervise = optimizer.supervision_loss
     monkeypatch.setattr(optimizer, "supervision_loss", lambda *arguments: supervise(*arguments) * next(losses))
-    status, stdout, _ = run_here(monkeypatch, "drag", "--pair", FAR, "--out", "out", "--json", folder=tmp_path)
+    status, stdout, _ = run_here(monkeypatch, "drag", "--pair", FAR, "--out", "out", "--json", directory=tmp_path)
     report = json.loads(stdout)
     assert (status, report["reason"], report["steps"]) == (3, "diverged", 3)
     assert len(np.unique(load_rgb(tmp_path / "out/final.png"))) > 50
@@ -93,19 +95,19 @@ def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(tmp_path: Path, m
 
 @pytest.mark.usefixtures("dragged")
 def test_render_writes_the_picture_that_a_drag_starts_from(
-    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status, stdout, stderr = run_here(monkeypatch, "render", "--seed", "42", "--out", "a.png", folder=tmp_path)
+    status, stdout, stderr = run_here(monkeypatch, "render", "--seed", "42", "--out", "a.png", directory=tmp_path)
     assert (status, stdout, stderr) == (0, "", "")
     assert files_under(tmp_path) == {"a.png"}
     # Byte for byte: pixels and metadata.
-    assert (tmp_path / "a.png").read_bytes() == (folder / "out/initial.png").read_bytes()
+    assert (tmp_path / "a.png").read_bytes() == (directory / "out/initial.png").read_bytes()
 
 
 def test_without_out_the_folder_says_day_model_and_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("drag", "--seed", "7", "--pair", "60,60:66,66", "--steps", "2")
     for _ in range(2):
-        status, stdout, _ = run_here(monkeypatch, *arguments, folder=tmp_path)
+        status, stdout, _ = run_here(monkeypatch, *arguments, directory=tmp_path)
         assert status == 0 and stdout.startswith("max_steps: 2 steps, ")
     first, second = sorted((tmp_path / "draggan-out").iterdir())
     assert first.name.endswith("-critters-256-seed7")
@@ -113,7 +115,7 @@ def test_without_out_the_folder_says_day_model_and_seed(tmp_path: Path, monkeypa
 
 
 def test_on_a_terminal_it_shows_before_and_after(tmp_path: Path) -> None:
-    with Terminal("drag", "--pair", PAIR, "--steps", "20", folder=tmp_path, size=(100, 40)) as terminal:
+    with Terminal("drag", "--pair", PAIR, "--steps", "20", directory=tmp_path, size=(100, 40)) as terminal:
         terminal.wait_for("files: draggan-out/")
         assert terminal.wait() == 0
         text = terminal.text()

@@ -20,12 +20,12 @@ from draggan_engine.core.history import History
 from draggan_engine.server.messages import DragEnded, ModelLoaded, Quit, Resumed, Save, Saved, StartDrag
 from draggan_engine.storage.session_lock import NAME
 from draggan_engine.storage.session_manifest import read_history, read_session
-from draggan_tui.benchmarks.processes import alive
+from draggan_tui.benchmarks.processes import is_alive
 from draggan_tui.editor.mask_regions import percent
 from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.rendering.pair_table import pair_table
 from tests.support.engine_client import Engine
-from tests.support.keys import LOADED, endless_drag, place_pair, session_folder
+from tests.support.keys import LOADED, endless_drag, place_pair, session_directory
 from tests.support.patience import PATIENCE
 from tests.support.terminal import Terminal
 from tests.support.tiny_models import save_tiny
@@ -141,27 +141,27 @@ class Client:
 
 
 def test_an_engine_that_is_killed_has_written_what_it_acknowledged(model: Path, tmp_path: Path) -> None:
-    folder, client = tmp_path / "s", Client(random.Random(20))
+    directory, client = tmp_path / "s", Client(random.Random(20))
     for moment in range(MOMENTS):
         dragging = moment >= MOMENTS - DRAGS
         spec = str(model if dragging else tmp_path / "none.safetensors")  # saving needs no model
-        where = ("--resume", str(folder)) if moment else ("--out", str(folder))
+        where = ("--resume", str(directory)) if moment else ("--out", str(directory))
         with Engine("--model", spec, "--device", "cpu", *where) as engine:
             client.live(engine, dragging=dragging)
-        found = read_history(folder, read_session(folder))
+        found = read_history(directory, read_session(directory))
         client.check(found)
         if moment % 2:  # the next is another editor, which knows what is on the disk and no more
             client.history = found
     assert client.saves > 3 * MOMENTS and client.drags >= DRAGS
 
-    with Engine("--model", str(model), "--device", "cpu", "--resume", str(folder)) as engine:
+    with Engine("--model", str(model), "--device", "cpu", "--resume", str(directory)) as engine:
         client.take(engine.wait_for(Resumed))
         client.save(engine)
         engine.wait_for(Saved)
         engine.send(Quit())
         assert engine.process.wait(PATIENCE) == 0
-    assert read_history(folder, read_session(folder)).entries == client.history.entries
-    assert not (folder / NAME).exists()
+    assert read_history(directory, read_session(directory)).entries == client.history.entries
+    assert not (directory / NAME).exists()
 
 
 # The editor ---------------------------------------------------------------------------------------------
@@ -206,28 +206,30 @@ def saved_facts(terminal: Terminal) -> Facts | None:
 def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, tmp_path: Path) -> None:
     """Three sessions in turn, so that the next editors start while one is at work."""
     chance = random.Random(20)
-    folders = [tmp_path / name for name in "abc"]
-    seen: dict[Path, list[Facts]] = {folder: [] for folder in folders}
+    directories = [tmp_path / name for name in "abc"]
+    seen: dict[Path, list[Facts]] = {directory: [] for directory in directories}
     waiting: deque[tuple[Path, Terminal]] = deque()
 
     def start(moment: int) -> None:
-        folder = folders[moment % len(folders)]
-        arguments = ("open", str(folder)) if moment >= len(folders) else ("--model", str(model), "--out", str(folder))
-        waiting.append((folder, Terminal(*arguments, folder=tmp_path, size=(80, 60))))  # room for all pairs
+        directory = directories[moment % len(directories)]
+        arguments = (
+            ("open", str(directory)) if moment >= len(directories) else ("--model", str(model), "--out", str(directory))
+        )
+        waiting.append((directory, Terminal(*arguments, directory=tmp_path, size=(80, 60))))  # room for all pairs
 
-    for moment, _ in enumerate(folders):  # before any is killed, or they would be offered that one
+    for moment, _ in enumerate(directories):  # before any is killed, or they would be offered that one
         start(moment)
     for moment in range(MOMENTS):
-        folder, terminal = waiting.popleft()
+        directory, terminal = waiting.popleft()
         with terminal:
-            terminal.wait_for(LOADED if moment < len(folders) else "opened the session in")
+            terminal.wait_for(LOADED if moment < len(directories) else "opened the session in")
             engine = terminal.engine
             shown: Facts | None = None
             terminal.send("\r4l\r")
             for _ in range(chance.randrange(2, 25)):
                 terminal.send(chance.choice(KEYS))
                 if chance.random() < 0.4 and (shown := saved_facts(terminal)) is not None:
-                    seen[folder].append(shown)
+                    seen[directory].append(shown)
             if moment % 2:  # at the very moment at which all of it is shown as saved
                 terminal.send("7")  # a count: when it is shown, all keys before it have been handled
                 terminal.wait_for(lambda terminal=terminal: re.search(r"7 *$", terminal.text().splitlines()[-2]))
@@ -237,38 +239,40 @@ def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, 
                 time.sleep(chance.uniform(0, 0.05))
                 shown = None
             terminal.signal(signal.SIGKILL)
-            terminal.wait_for(lambda engine=engine: not alive(engine))
-        history = read_history(folder, read_session(folder))
+            terminal.wait_for(lambda engine=engine: not is_alive(engine))
+        history = read_history(directory, read_session(directory))
         if shown is not None:
-            seen[folder].append(shown)
+            seen[directory].append(shown)
             assert facts(history.edit) == shown
-        assert set(seen[folder]) <= {facts(entry.edit) for entry in history.entries.values()}
-        if moment + len(folders) < MOMENTS:
-            start(moment + len(folders))
+        assert set(seen[directory]) <= {facts(entry.edit) for entry in history.entries.values()}
+        if moment + len(directories) < MOMENTS:
+            start(moment + len(directories))
     # Every second moment waits until all is saved; of the others a slow machine shows few.
     assert sum(len(set(found)) for found in seen.values()) >= MOMENTS // 4
-    assert sum(len(read_history(folder, read_session(folder)).records) for folder in folders) > 3
+    assert sum(len(read_history(directory, read_session(directory)).records) for directory in directories) > 3
 
 
 # The next start -----------------------------------------------------------------------------------------
 
 
 def test_the_next_start_offers_to_go_on(tmp_path: Path) -> None:
-    with Terminal("--seed", "42", folder=tmp_path) as first:
+    with Terminal("--seed", "42", directory=tmp_path) as first:
         first.wait_for(LOADED)
         first.send(" ")
         first.wait_for("may move")
         place_pair(first, (40, 40), (60, 40))
         first.wait_for(lambda: saved_facts(first) is not None)
         shown = saved_facts(first)
-        with Terminal("--seed", "42", folder=tmp_path) as second:  # while that one is open nothing is offered
+        with Terminal("--seed", "42", directory=tmp_path) as second:  # while that one is open nothing is offered
             second.wait_for(LOADED)
             assert b"go on with it" not in second.raw
             second.send("q")
             assert second.wait() == 0
         first.signal(signal.SIGKILL)
 
-        with Terminal("--seed", "42", folder=tmp_path) as third:  # at once: the killed one's engine may still be there
+        with Terminal(
+            "--seed", "42", directory=tmp_path
+        ) as third:  # at once: the killed one's engine may still be there
             third.wait_for("go on with it")
             third.send("y")
             third.wait_for("opened the session in")
@@ -282,9 +286,9 @@ def test_the_next_start_offers_to_go_on(tmp_path: Path) -> None:
             third.wait_for(lambda: saved_facts(third) == shown)
             third.send("q")
             assert third.wait() == 0
-        assert not (session_folder(tmp_path) / NAME).exists()
+        assert not (session_directory(tmp_path) / NAME).exists()
 
-        with Terminal("--seed", "42", folder=tmp_path) as fourth:  # that one was closed
+        with Terminal("--seed", "42", directory=tmp_path) as fourth:  # that one was closed
             fourth.wait_for(LOADED)
             assert b"go on with it" not in fourth.raw
             fourth.send("\r")
@@ -295,21 +299,21 @@ def test_the_next_start_offers_to_go_on(tmp_path: Path) -> None:
 
 def test_who_does_not_want_to_go_on_is_asked_once(model: Path, tmp_path: Path) -> None:
     arguments = ("--model", str(model), "--seed", "5")
-    with Terminal(*arguments, folder=tmp_path) as first:
+    with Terminal(*arguments, directory=tmp_path) as first:
         first.wait_for(LOADED)
         place_pair(first, (4, 4), (20, 20))
         first.wait_for(lambda: saved_facts(first) is not None)
         first.signal(signal.SIGKILL)
-    kept = session_folder(tmp_path)
+    kept = session_directory(tmp_path)
     before = read_history(kept, read_session(kept))
-    with Terminal(*arguments, folder=tmp_path) as second:
+    with Terminal(*arguments, directory=tmp_path) as second:
         second.wait_for("go on with it")
         second.send("n")
         second.wait_for(LOADED)
         assert "Move to what you want to move" in second.text()
         second.send("q")
         assert second.wait() == 0
-    with Terminal(*arguments, folder=tmp_path) as third:
+    with Terminal(*arguments, directory=tmp_path) as third:
         third.wait_for(LOADED)
         assert b"go on with it" not in third.raw
         third.send("q")
@@ -318,34 +322,34 @@ def test_who_does_not_want_to_go_on_is_asked_once(model: Path, tmp_path: Path) -
 
 
 def test_a_drag_whose_editor_was_killed_is_written_and_offered(tmp_path: Path) -> None:
-    with Terminal("--seed", "42", folder=tmp_path) as first:
+    with Terminal("--seed", "42", directory=tmp_path) as first:
         first.wait_for(LOADED)
         endless_drag(first)
         engine = first.engine
         first.signal(signal.SIGKILL)
-        with Terminal(folder=tmp_path) as second:
+        with Terminal(directory=tmp_path) as second:
             second.wait_for("go on with it")
             second.send("y")
             second.wait_for("after drag 1")
             second.send("q")
             assert second.wait() == 0
-        assert not alive(engine)
-    folder = session_folder(tmp_path)
-    (record,) = read_history(folder, read_session(folder)).records
+        assert not is_alive(engine)
+    directory = session_directory(tmp_path)
+    (record,) = read_history(directory, read_session(directory)).records
     assert record.reason == "stopped" and record.steps > 0
 
 
 def test_a_session_that_is_open_is_not_opened_again(model: Path, tmp_path: Path) -> None:
-    with Terminal("--model", str(model), "--out", "s", folder=tmp_path) as first:
+    with Terminal("--model", str(model), "--out", "s", directory=tmp_path) as first:
         first.wait_for(LOADED)
         first.send("\r")
         first.wait_for(lambda: (tmp_path / "s" / "session.json").exists())
-        with Terminal("open", "s", folder=tmp_path, size=(200, 24)) as second:
+        with Terminal("open", "s", directory=tmp_path, size=(200, 24)) as second:
             assert second.wait() == 2
             said = [line.strip() for line in second.text().splitlines() if line.strip()]
             assert said == ["draggan-tui: s: this session is open in another editor; close that one first"]
         os.kill(first.pid, signal.SIGKILL)
-        with Terminal("open", "s", folder=tmp_path) as third:
+        with Terminal("open", "s", directory=tmp_path) as third:
             third.wait_for("opened the session in")
             third.send("q")
             assert third.wait() == 0

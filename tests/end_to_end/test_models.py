@@ -28,11 +28,11 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """`draggan-tui models …` in an empty folder: exit status, stdout, stderr."""
+    """`draggan-tui models …` in an empty directory: exit status, stdout, stderr."""
     monkeypatch.setenv("COLUMNS", "120")
 
     def run_it(*arguments: str) -> tuple[int, str, str]:
-        return run_here(monkeypatch, *arguments, folder=tmp_path)
+        return run_here(monkeypatch, *arguments, directory=tmp_path)
 
     return run_it
 
@@ -257,12 +257,12 @@ def test_downloads_that_fail(shelf: Shelf, here: Run) -> None:
 
 def test_the_second_start_reads_the_converted_copy(tmp_path: Path) -> None:
     shutil.copy(MODEL, tmp_path / "m.pkl")
-    assert run("render", "--model", "m.pkl", "--out", "a.png", folder=tmp_path).returncode == 0
+    assert run("render", "--model", "m.pkl", "--out", "a.png", directory=tmp_path).returncode == 0
     (copy,) = (tmp_path / "home").glob("**/*.safetensors")
     assert copy.stem == hashlib.sha256(MODEL.read_bytes()).hexdigest()
-    assert run("render", "--model", "m.pkl", "--out", "b.png", folder=tmp_path).returncode == 0
+    assert run("render", "--model", "m.pkl", "--out", "b.png", directory=tmp_path).returncode == 0
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     copy.write_bytes(copy.read_bytes()[:1000])
-    assert run("render", "--model", "m.pkl", "--out", "c.png", folder=tmp_path).returncode == 0
+    assert run("render", "--model", "m.pkl", "--out", "c.png", directory=tmp_path).returncode == 0
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "c.png").read_bytes()
     assert copy.stat().st_size > 1000

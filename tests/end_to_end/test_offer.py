@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from draggan_engine.storage.session_lock import ended_badly, forget
-from tests.support.keys import LOADED, session_folder
+from tests.support.keys import LOADED, session_directory
 from tests.support.terminal import RESTORED, Terminal
 from tests.support.tiny_models import save_tiny
 
@@ -17,7 +17,7 @@ QUESTION = "was not closed"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def directory(tmp_path: Path) -> Iterator[Path]:
     """A directory in which an editor was killed."""
     save_tiny(tmp_path / "tiny.safetensors")
     with start(tmp_path) as killed:
@@ -30,56 +30,56 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
 
 
-def start(folder: Path) -> Terminal:
-    return Terminal("--model", "tiny.safetensors", folder=folder)
+def start(directory: Path) -> Terminal:
+    return Terminal("--model", "tiny.safetensors", directory=directory)
 
 
-def assert_left(terminal: Terminal, status: int, folder: Path) -> None:
+def assert_left(terminal: Terminal, status: int, directory: Path) -> None:
     """The terminal is as it was, nothing but a farewell is on it, and the session is offered again."""
     assert terminal.wait() == status
     assert RESTORED in terminal.raw
     assert b"Traceback" not in terminal.raw and b"Error" not in terminal.raw
-    assert ended_badly(session_folder(folder))
+    assert ended_badly(session_directory(directory))
 
 
-def test_the_question_can_be_left_and_is_asked_again(folder: Path) -> None:
+def test_the_question_can_be_left_and_is_asked_again(directory: Path) -> None:
     for key in ("q", "\x03", "\x11"):
-        with start(folder) as terminal:
+        with start(directory) as terminal:
             terminal.wait_for(QUESTION)
             terminal.send(key)
-            assert_left(terminal, 0, folder)
+            assert_left(terminal, 0, directory)
     for number, status in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-        with start(folder) as terminal:
+        with start(directory) as terminal:
             terminal.wait_for(QUESTION)
             terminal.signal(number)
-            assert_left(terminal, status, folder)
+            assert_left(terminal, status, directory)
 
 
-def test_escape_begins_a_new_session_and_keeps_the_question_for_the_next_start(folder: Path) -> None:
-    with start(folder) as terminal:
+def test_escape_begins_a_new_session_and_keeps_the_question_for_the_next_start(directory: Path) -> None:
+    with start(directory) as terminal:
         terminal.wait_for(QUESTION)
         terminal.wait_for("ask again next time")
         terminal.send("\x1b")
         terminal.wait_for(LOADED)
         terminal.send("q")
-        assert_left(terminal, 0, folder)
-    with start(folder) as terminal:
+        assert_left(terminal, 0, directory)
+    with start(directory) as terminal:
         terminal.wait_for(QUESTION)
         terminal.send("y")
         terminal.wait_for("target?")
         terminal.send("q")
         assert terminal.wait() == 0
-    assert not ended_badly(session_folder(folder))
+    assert not ended_badly(session_directory(directory))
 
 
 @pytest.mark.parametrize("awaited", [b"\x1b[?1049h", b"tiny"])
-def test_a_signal_while_the_editor_opens(folder: Path, awaited: bytes) -> None:
-    with start(folder) as terminal:
+def test_a_signal_while_the_editor_opens(directory: Path, awaited: bytes) -> None:
+    with start(directory) as terminal:
         terminal.wait_for(lambda: awaited in terminal.raw)
         terminal.signal(signal.SIGTERM)
-        assert_left(terminal, 143, folder)
-    forget(session_folder(folder))  # so that there is nothing to ask
-    with start(folder) as terminal:
+        assert_left(terminal, 143, directory)
+    forget(session_directory(directory))  # so that there is nothing to ask
+    with start(directory) as terminal:
         terminal.wait_for(lambda: awaited in terminal.raw)
         terminal.signal(signal.SIGTERM)
         assert terminal.wait() == 143

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from draggan_tui.benchmarks.processes import alive
+from draggan_tui.benchmarks.processes import is_alive
 from tests.support.commands import files_under, run_here
 from tests.support.keys import LOADED
 from tests.support.terminal import RESTORED, Terminal
@@ -23,7 +23,7 @@ PIVOT = np.random.RandomState(1).randn(NUM_WS, W_DIM).astype(np.float32)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     save_tiny(tmp_path / "plain.safetensors")
     save_tiny(tmp_path / "kinds.safetensors", classes=5)
     np.save(tmp_path / "pivot.npy", PIVOT)
@@ -35,8 +35,8 @@ def read(path: Path) -> dict[str, object]:
     return json.loads(path.read_text())
 
 
-def test_another_model_is_picked_and_begins_another_session(folder: Path) -> None:
-    with Terminal("--model", "plain.safetensors", "--out", "s", folder=folder) as terminal:
+def test_another_model_is_picked_and_begins_another_session(directory: Path) -> None:
+    with Terminal("--model", "plain.safetensors", "--out", "s", directory=directory) as terminal:
         terminal.wait_for(LOADED)
         terminal.send("\rl\r")
         terminal.wait_for("▸1 ")
@@ -70,17 +70,17 @@ def test_another_model_is_picked_and_begins_another_session(folder: Path) -> Non
         terminal.wait_for("saved to s-2")
         terminal.send("q")
         assert terminal.wait() == 0
-        assert RESTORED in terminal.raw and not alive(engine)
-    first, second = read(folder / "s/session.json"), read(folder / "s-2/session.json")
+        assert RESTORED in terminal.raw and not is_alive(engine)
+    first, second = read(directory / "s/session.json"), read(directory / "s-2/session.json")
     assert (first["model"]["name"], len(first["pairs"]), first["label"]) == ("plain", 1, 0)
     assert (second["model"]["name"], len(second["pairs"]), second["label"]) == ("kinds", 1, 2)
-    with Image.open(folder / "s-2/final.png") as image:
+    with Image.open(directory / "s-2/final.png") as image:
         image.load()
         assert (image.text["Model"], image.text["Class"]) == ("kinds", "2")
 
 
-def test_an_engine_that_dies_before_the_new_session_is_on_disk(folder: Path) -> None:
-    with Terminal("--model", "plain.safetensors", "--out", "s", folder=folder) as terminal:
+def test_an_engine_that_dies_before_the_new_session_is_on_disk(directory: Path) -> None:
+    with Terminal("--model", "plain.safetensors", "--out", "s", directory=directory) as terminal:
         terminal.wait_for(LOADED)
         terminal.send("\rl\r")
         terminal.wait_for("▸1 ")
@@ -96,12 +96,14 @@ def test_an_engine_that_dies_before_the_new_session_is_on_disk(folder: Path) -> 
         terminal.wait_for("▸1 ")
         terminal.send("q")
         assert terminal.wait() == 0
-    assert read(folder / "s/session.json")["model"]["name"] == "plain"
-    assert read(folder / "s-2/session.json")["model"]["name"] == "kinds"
+    assert read(directory / "s/session.json")["model"]["name"] == "plain"
+    assert read(directory / "s-2/session.json")["model"]["name"] == "kinds"
 
 
-def test_the_editor_starts_from_a_latent(folder: Path) -> None:
-    with Terminal("--model", "plain.safetensors", "--latent", "pivot.npy", "--out", "s", folder=folder) as terminal:
+def test_the_editor_starts_from_a_latent(directory: Path) -> None:
+    with Terminal(
+        "--model", "plain.safetensors", "--latent", "pivot.npy", "--out", "s", directory=directory
+    ) as terminal:
         terminal.wait_for("seed  from pivot.npy")
         terminal.wait_for(LOADED)
         terminal.send("n")
@@ -112,8 +114,8 @@ def test_the_editor_starts_from_a_latent(folder: Path) -> None:
         terminal.wait_for("saved to s")
         terminal.send("q")
         assert terminal.wait() == 0
-    assert read(folder / "s/session.json")["given"] is True
-    assert np.array_equal(load_file(folder / "s/latents.safetensors")["given"], PIVOT[None])
+    assert read(directory / "s/session.json")["given"] is True
+    assert np.array_equal(load_file(directory / "s/latents.safetensors")["given"], PIVOT[None])
 
 
 @pytest.mark.parametrize(
@@ -126,43 +128,43 @@ def test_the_editor_starts_from_a_latent(folder: Path) -> None:
     ],
 )
 def test_what_does_not_fit_the_model_is_2_everywhere(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], parts: tuple[str, ...]
+    directory: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], parts: tuple[str, ...]
 ) -> None:
-    before = files_under(folder)
+    before = files_under(directory)
     for command in (("drag", *PAIR), ("render", "--out", "a.png")):
-        status, stdout, stderr = run_here(monkeypatch, *command, *arguments, folder=folder)
+        status, stdout, stderr = run_here(monkeypatch, *command, *arguments, directory=directory)
         assert (status, stdout, stderr.count("\n")) == (2, "", 1)
         assert all(part in stderr for part in ("draggan-tui: ", *parts))
-    with Terminal(*arguments, folder=folder, size=(200, 24)) as terminal:
+    with Terminal(*arguments, directory=directory, size=(200, 24)) as terminal:
         assert terminal.wait() == 2
         assert all(part in terminal.text() for part in ("draggan-tui: ", *parts))
-    assert files_under(folder) == before
+    assert files_under(directory) == before
 
 
-def test_classes_without_a_screen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_classes_without_a_screen(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = []
     for label in ("0", "4"):
         arguments = ("render", "--model", "kinds.safetensors", "--class", label, "--out", f"{label}.png")
-        assert run_here(monkeypatch, *arguments, folder=folder) == (0, "", "")
-        with Image.open(folder / f"{label}.png") as image:
+        assert run_here(monkeypatch, *arguments, directory=directory) == (0, "", "")
+        with Image.open(directory / f"{label}.png") as image:
             pictures.append(np.asarray(image))
     assert (pictures[0] != pictures[1]).any()
     arguments = ("drag", *PAIR, "--model", "kinds.safetensors", "--class", "4", "--out", "s", "--json")
-    assert run_here(monkeypatch, *arguments, folder=folder)[0] == 0
-    assert read(folder / "s/session.json")["label"] == read(folder / "s/drag-001/drag.json")["label"] == 4
-    assert (folder / "s/initial.png").read_bytes() == (folder / "4.png").read_bytes()
+    assert run_here(monkeypatch, *arguments, directory=directory)[0] == 0
+    assert read(directory / "s/session.json")["label"] == read(directory / "s/drag-001/drag.json")["label"] == 4
+    assert (directory / "s/initial.png").read_bytes() == (directory / "4.png").read_bytes()
 
 
-def test_a_latent_without_a_screen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_latent_without_a_screen(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("--model", "plain.safetensors", "--latent", "pivot.npy")
-    assert run_here(monkeypatch, "render", *arguments, "--out", "a.png", folder=folder) == (0, "", "")
-    assert run_here(monkeypatch, "drag", *PAIR, *arguments, "--json", folder=folder)[0] == 0
-    (session,) = (folder / "draggan-out").iterdir()
+    assert run_here(monkeypatch, "render", *arguments, "--out", "a.png", directory=directory) == (0, "", "")
+    assert run_here(monkeypatch, "drag", *PAIR, *arguments, "--json", directory=directory)[0] == 0
+    (session,) = (directory / "draggan-out").iterdir()
     assert session.name.endswith("-plain-given")
     assert read(session / "session.json")["given"] is True
     assert np.array_equal(load_file(session / "latents.safetensors")["given"], PIVOT[None])
     assert np.array_equal(load_file(session / "drag-001/latents.safetensors")["before"], PIVOT[None])
-    assert (session / "initial.png").read_bytes() == (folder / "a.png").read_bytes()
-    with Image.open(folder / "a.png") as image:
+    assert (session / "initial.png").read_bytes() == (directory / "a.png").read_bytes()
+    with Image.open(directory / "a.png") as image:
         image.load()
         assert image.text["Latent"] == "given" and "Seed" not in image.text

@@ -18,14 +18,14 @@ PAIR, PIN = ("--pair", "8,8:16,8"), ("--pair", "24,24:24,24")
 def test_a_pin_holds_its_place_while_another_pair_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_tiny(tmp_path / "tiny.safetensors")
     arguments = ("drag", "--model", "tiny.safetensors", "--steps", "2", "--json")
-    status, stdout, stderr = run_here(monkeypatch, *arguments, *PAIR, *PIN, folder=tmp_path)
+    status, stdout, stderr = run_here(monkeypatch, *arguments, *PAIR, *PIN, directory=tmp_path)
     assert (status, stderr) == (0, "draggan-tui: pair 2 is a pin: it holds its place\n")
     pair = json.loads(stdout)["pairs"][1]
     assert pair["handle"] == pair["target"] == [24, 24]
 
 
 def test_only_pins_are_nothing_to_drag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    status, stdout, stderr = run_here(monkeypatch, "drag", "--model", "none.safetensors", *PIN, folder=tmp_path)
+    status, stdout, stderr = run_here(monkeypatch, "drag", "--model", "none.safetensors", *PIN, directory=tmp_path)
     assert (status, stdout) == (2, "")
     assert stderr.startswith("draggan-tui: nothing to drag: every handle is on its target, so that it holds its place")
 
@@ -36,6 +36,6 @@ def test_points_that_the_mask_blocks_are_named(tmp_path: Path, monkeypatch: pyte
     mask[20:, :] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
     arguments = ("drag", "--model", "tiny.safetensors", "--steps", "1", "--mask", "mask.png", "--pair", "8,24:16,4")
-    status, _, stderr = run_here(monkeypatch, *arguments, *PAIR, *PIN, folder=tmp_path)
+    status, _, stderr = run_here(monkeypatch, *arguments, *PAIR, *PIN, directory=tmp_path)
     assert status == 0
     assert "draggan-tui: target 1 and handle 2 are outside the mask, where nothing may move\n" in stderr

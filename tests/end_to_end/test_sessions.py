@@ -20,94 +20,96 @@ PAIR = ("--pair", "67,71:75,71")
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a session "a", left after one drag with a mask."""
-    folder = tmp_path_factory.mktemp("sessions")
+    """A directory with a session "a", left after one drag with a mask."""
+    directory = tmp_path_factory.mktemp("sessions")
     mask = np.zeros((128, 128), np.uint8)
     mask[20:110, 10:120] = 255
-    Image.fromarray(mask).save(folder / "head.png")
+    Image.fromarray(mask).save(directory / "head.png")
     with pytest.MonkeyPatch.context() as patch:
         status, _, problem = run_here(
-            patch, "drag", *PAIR, "--steps", "5", "--mask", "head.png", "--out", "a", folder=folder
+            patch, "drag", *PAIR, "--steps", "5", "--mask", "head.png", "--out", "a", directory=directory
         )
     assert status == 0, problem
-    return folder
+    return directory
 
 
 @pytest.fixture
-def folder(left: Path, tmp_path: Path) -> Path:
+def directory(left: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(left, tmp_path / "work"))
 
 
 def test_the_last_sessions_are_listed(left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_here(monkeypatch, "drag", *PAIR, "--steps", "1", "--seed", "7", "--out", "b", folder=left)
-    status, out, _ = run_here(monkeypatch, "sessions", folder=left)
+    run_here(monkeypatch, "drag", *PAIR, "--steps", "1", "--seed", "7", "--out", "b", directory=left)
+    status, out, _ = run_here(monkeypatch, "sessions", directory=left)
     assert status == 0
     lines = out.splitlines()
     assert lines[0].startswith("critters-256  seed 7, 1 drag, 1 pair  ")
     assert [line for line in lines if "open" in line] == ["draggan-tui open b", "draggan-tui open a"]
-    listed = json.loads(run_here(monkeypatch, "sessions", "--json", folder=left)[1])
+    listed = json.loads(run_here(monkeypatch, "sessions", "--json", directory=left)[1])
     assert [Path(session["folder"]).name for session in listed] == ["b", "a"]
-    listed = json.loads(run_here(monkeypatch, "sessions", "--json", "--limit", "1", folder=left)[1])
+    listed = json.loads(run_here(monkeypatch, "sessions", "--json", "--limit", "1", directory=left)[1])
     assert [(session["seed"], session["drags"]) for session in listed] == [(7, 1)]
     shutil.rmtree(left / "b")
-    assert "open b" not in run_here(monkeypatch, "sessions", folder=left)[1]
+    assert "open b" not in run_here(monkeypatch, "sessions", directory=left)[1]
 
 
 def test_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    status, out, problem = run_here(monkeypatch, "sessions", folder=tmp_path)
+    status, out, problem = run_here(monkeypatch, "sessions", directory=tmp_path)
     assert (status, out, problem.count("\n")) == (0, "", 1)
     assert "no sessions yet" in problem
-    assert run_here(monkeypatch, "sessions", "--json", folder=tmp_path)[1] == "[]\n"
+    assert run_here(monkeypatch, "sessions", "--json", directory=tmp_path)[1] == "[]\n"
 
 
-def test_what_opens_a_session_is_one_line_in_a_narrow_terminal_too(folder: Path) -> None:
+def test_what_opens_a_session_is_one_line_in_a_narrow_terminal_too(directory: Path) -> None:
     """What was written is looked at, not the screen: a line that the terminal wraps is copied as one."""
-    long = folder / ("a long name " * 5).strip()
-    (folder / "a").rename(long)
-    (folder / "home/state/draggan-tui/sessions").write_text(f"{long}\n")
-    with Terminal("sessions", folder=folder, size=(40, 24)) as terminal:
+    long = directory / ("a long name " * 5).strip()
+    (directory / "a").rename(long)
+    (directory / "home/state/draggan-tui/sessions").write_text(f"{long}\n")
+    with Terminal("sessions", directory=directory, size=(40, 24)) as terminal:
         assert terminal.wait() == 0
         lines = bytes(terminal.raw).decode().splitlines()
     assert f"draggan-tui open '{long.name}'" in lines
 
 
-def test_the_last_one_opens_by_itself_and_quitting_says_how_to_go_on(folder: Path) -> None:
-    (folder / "home/state/draggan-tui/sessions").unlink()
-    with Terminal("open", folder=folder) as terminal:
+def test_the_last_one_opens_by_itself_and_quitting_says_how_to_go_on(directory: Path) -> None:
+    (directory / "home/state/draggan-tui/sessions").unlink()
+    with Terminal("open", directory=directory) as terminal:
         assert terminal.wait() == 2
         assert "no session to open yet" in terminal.text()
-    with Terminal("--model", "critters-128", "--out", "my s", folder=folder, size=(40, 24)) as terminal:
+    with Terminal("--model", "critters-128", "--out", "my s", directory=directory, size=(40, 24)) as terminal:
         terminal.wait_for("Enter place")
         terminal.send("\r")
-        terminal.wait_for(lambda: (folder / "my s/session.json").exists())
+        terminal.wait_for(lambda: (directory / "my s/session.json").exists())
         terminal.send("q")
         assert terminal.wait() == 0
         after = bytes(terminal.raw).decode().rpartition("\x1b[?1049l")[2]
     assert "saved; to go on: draggan-tui open 'my s'\r\n" in after
-    with Terminal("open", folder=folder) as terminal:
+    with Terminal("open", directory=directory) as terminal:
         terminal.wait_for("opened the session in my s")
         terminal.send("q")
         assert terminal.wait() == 0
         assert "to go on" not in bytes(terminal.raw).decode().rpartition("\x1b[?1049l")[2]  # nothing was made
 
 
-def session(folder: Path) -> dict[str, Any]:
-    return session_with_drags(folder / "a")
+def session(directory: Path) -> dict[str, Any]:
+    return session_with_drags(directory / "a")
 
 
-def test_a_session_goes_on(folder: Path) -> None:
-    before = session(folder)
-    with Terminal("open", "a", folder=folder) as terminal:
+def test_a_session_goes_on(directory: Path) -> None:
+    before = session(directory)
+    with Terminal("open", "a", directory=directory) as terminal:
         terminal.wait_for("opened the session in a")
         terminal.wait_for("after drag 1")
         assert "60% may move" in terminal.text()
         assert " 75  71" in terminal.text()
         terminal.send("d")
         terminal.wait_for("drag 2")
-        terminal.wait_for(lambda: (folder / "a" / "drag-002" / "final.png").exists() and "DRAG" not in terminal.text())
+        terminal.wait_for(
+            lambda: (directory / "a" / "drag-002" / "final.png").exists() and "DRAG" not in terminal.text()
+        )
         terminal.send("q")
         assert terminal.wait() == 0
-    after = session(folder)
+    after = session(directory)
     assert [drag["number"] for drag in after["drags"]] == [1, 2]
     assert after["drags"][0] == before["drags"][0]
     assert after["drags"][1]["start"] == 1
@@ -115,8 +117,8 @@ def test_a_session_goes_on(folder: Path) -> None:
     assert after["settings"] == before["settings"]
 
 
-def changed(folder: Path, **fields: object) -> None:
-    path = folder / "a" / "session.json"
+def changed(directory: Path, **fields: object) -> None:
+    path = directory / "a" / "session.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
@@ -129,23 +131,23 @@ def changed(folder: Path, **fields: object) -> None:
         ({"model": {"name": "gone", "sha256": None}}, "--model"),
     ],
 )
-def test_sessions_that_cannot_be_opened(fields: dict[str, object], named: str, folder: Path) -> None:
-    changed(folder, **fields)
-    with Terminal("open", "a", folder=folder) as terminal:
+def test_sessions_that_cannot_be_opened(fields: dict[str, object], named: str, directory: Path) -> None:
+    changed(directory, **fields)
+    with Terminal("open", "a", directory=directory) as terminal:
         assert terminal.wait() == 2
         assert named in terminal.text().replace("\n", "")
-    with Terminal("open", "nothing", folder=folder) as terminal:
+    with Terminal("open", "nothing", directory=directory) as terminal:
         assert terminal.wait() == 2
 
 
-def test_without_a_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    status, _, problem = run_here(monkeypatch, "open", "a", folder=folder)
+def test_without_a_terminal(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, _, problem = run_here(monkeypatch, "open", "a", directory=directory)
     assert (status, problem.count("\n")) == (2, 1)
 
 
-def test_a_session_of_an_earlier_version_finds_its_model_by_name(folder: Path) -> None:
-    changed(folder, model={"name": "critters-256", "sha256": None})
-    with Terminal("open", "a", folder=folder) as terminal:
+def test_a_session_of_an_earlier_version_finds_its_model_by_name(directory: Path) -> None:
+    changed(directory, model={"name": "critters-256", "sha256": None})
+    with Terminal("open", "a", directory=directory) as terminal:
         terminal.wait_for("after drag 1")
         terminal.send("q")
         assert terminal.wait() == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from draggan_tui.benchmarks.processes import PROC, children
+from draggan_tui.benchmarks.processes import PROC, child_processes
 from tests.support.keys import LOADED, endless_drag
 from tests.support.terminal import PROGRAM, RESTORED, Terminal
 from tests.support.tiny_models import save_tiny
@@ -24,16 +24,16 @@ def model(tmp_path: Path) -> Path:
     return save_tiny(tmp_path / "tiny.safetensors")
 
 
-def shell(folder: Path, *arguments: str) -> Terminal:
+def shell(directory: Path, *arguments: str) -> Terminal:
     """A shell with job control that has been told to start the editor."""
-    terminal = Terminal(folder=folder, command=SHELL, exported={"PS1": "ready> "})
+    terminal = Terminal(directory=directory, command=SHELL, exported={"PS1": "ready> "})
     terminal.wait_for("ready>")
     terminal.send(shlex.join([str(PROGRAM), *arguments]) + "\n")
     return terminal
 
 
 def editor_of(terminal: Terminal) -> int:
-    (pid,) = children(terminal.pid)
+    (pid,) = child_processes(terminal.pid)
     return pid
 
 
@@ -114,7 +114,7 @@ def test_a_drag_goes_on_while_the_editor_is_suspended(tmp_path: Path) -> None:
 
 
 def test_where_no_shell_could_continue_it_the_editor_does_not_stop(model: Path, tmp_path: Path) -> None:
-    with Terminal("--model", str(model), folder=tmp_path) as terminal:
+    with Terminal("--model", str(model), directory=tmp_path) as terminal:
         terminal.wait_for(LOADED)
         terminal.wipe()
         terminal.send(CTRL_Z)
@@ -124,7 +124,7 @@ def test_where_no_shell_could_continue_it_the_editor_does_not_stop(model: Path, 
 
 
 def test_ctrl_l_paints_over_what_another_program_has_written(model: Path, tmp_path: Path) -> None:
-    with Terminal("--model", str(model), folder=tmp_path) as terminal:
+    with Terminal("--model", str(model), directory=tmp_path) as terminal:
         terminal.wait_for(LOADED)
         terminal.wipe()  # as a program does that clears the screen
         terminal.send(CTRL_L)

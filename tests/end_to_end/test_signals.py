@@ -40,9 +40,9 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str] | N
         time.sleep(0.02)
 
 
-def steps_made(folder: Path) -> int:
+def steps_made(directory: Path) -> int:
     """How many steps the drag has written."""
-    lines = folder / "out/drag-001/events.jsonl"
+    lines = directory / "out/drag-001/events.jsonl"
     return lines.read_text().count("\n") if lines.exists() else 0
 
 
@@ -65,7 +65,7 @@ def ended() -> Iterator[list[subprocess.Popen[str]]]:
 
 @pytest.mark.parametrize("number", STATUS)
 def test_a_drag_keeps_what_it_has(number: signal.Signals, tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
-    process = start(*ENDLESS, "--json", folder=tmp_path)
+    process = start(*ENDLESS, "--json", directory=tmp_path)
     ended.append(process)
     wait_until(lambda: steps_made(tmp_path) >= 3, process)
     process.send_signal(number)
@@ -79,7 +79,7 @@ def test_a_drag_keeps_what_it_has(number: signal.Signals, tmp_path: Path, ended:
 
 
 def test_a_drag_whose_terminal_is_closed_keeps_what_it_has(tmp_path: Path) -> None:
-    with Terminal(*ENDLESS, folder=tmp_path) as terminal:
+    with Terminal(*ENDLESS, directory=tmp_path) as terminal:
         terminal.wait_for(lambda: steps_made(tmp_path) >= 3)
         terminal.hang_up()
         wait_until(lambda: terminal.status is not None)
@@ -92,7 +92,7 @@ def test_a_drag_whose_terminal_is_closed_keeps_what_it_has(tmp_path: Path) -> No
 def test_nohup_lets_a_drag_go_on(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does it: the child inherits it
     try:
-        process = start(*ENDLESS, "--json", folder=tmp_path)
+        process = start(*ENDLESS, "--json", directory=tmp_path)
     finally:
         signal.signal(signal.SIGHUP, previous)
     ended.append(process)
@@ -103,13 +103,13 @@ def test_nohup_lets_a_drag_go_on(tmp_path: Path, ended: list[subprocess.Popen[st
 
 
 def test_a_drag_that_is_killed_can_be_gone_on_with(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
-    process = start(*ENDLESS, folder=tmp_path)
+    process = start(*ENDLESS, directory=tmp_path)
     ended.append(process)
     wait_until((tmp_path / "out/drag-001/steps.safetensors").exists, process)  # it is written every two seconds
     process.kill()
     process.wait()
     made = steps_made(tmp_path)
-    with Terminal("open", "out", folder=tmp_path, size=(100, 40)) as terminal:
+    with Terminal("open", "out", directory=tmp_path, size=(100, 40)) as terminal:
         terminal.wait_for("drag 1 was interrupted")
         terminal.send("q")
         assert terminal.wait(PATIENCE) == 0
@@ -121,7 +121,7 @@ def test_a_drag_that_is_killed_can_be_gone_on_with(tmp_path: Path, ended: list[s
 
 
 def test_a_drag_that_is_killed_at_once_leaves_a_session(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
-    process = start(*ENDLESS, folder=tmp_path)
+    process = start(*ENDLESS, directory=tmp_path)
     ended.append(process)
     wait_until(lambda: steps_made(tmp_path) >= 1, process)
     process.kill()
@@ -146,7 +146,7 @@ COMMANDS = {
 def test_other_commands_end_without_a_trace(
     command: str, number: signal.Signals, tmp_path: Path, ended: list[subprocess.Popen[str]]
 ) -> None:
-    process = start(*COMMANDS[command], folder=tmp_path)
+    process = start(*COMMANDS[command], directory=tmp_path)
     ended.append(process)
     wait_until(lambda: handles(process.pid, number), process)
     process.send_signal(number)
@@ -177,7 +177,7 @@ for _ in range(600):
 
 
 def test_an_evaluation_in_its_middle(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
-    process = start(*COMMANDS["eval"], "--methods", "drag", folder=tmp_path)
+    process = start(*COMMANDS["eval"], "--methods", "drag", directory=tmp_path)
     ended.append(process)
     wait_until((tmp_path / "run/run.json").exists, process)
     process.send_signal(signal.SIGTERM)
@@ -206,7 +206,7 @@ def test_a_download_keeps_what_has_come(
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/m.pkl"
-        process = start("models", "pull", url, folder=tmp_path)
+        process = start("models", "pull", url, directory=tmp_path)
         ended.append(process)
         wait_until(sent.is_set, process)
         process.send_signal(number)

@@ -50,20 +50,20 @@ def test_the_headless_commands_do_load_torch() -> None:
 
 
 def test_help_names_the_commands_and_the_keys_options(tmp_path: Path) -> None:
-    result = run("--help", folder=tmp_path)
+    result = run("--help", directory=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     for word in ("drag", "render", "--seed", "--model", "--theme", "--color", "--version"):
         assert word in result.stdout
 
 
 def test_version_is_that_of_the_package(tmp_path: Path) -> None:
-    result = run("--version", folder=tmp_path)
+    result = run("--version", directory=tmp_path)
     assert (result.returncode, result.stdout) == (0, f"draggan-tui {draggan_tui.__version__}\n")
 
 
 @pytest.mark.parametrize("color", ["truecolor", "256", "16", "none"])
 def test_the_first_frame_has_only_the_colours_that_were_asked_for(tmp_path: Path, color: str) -> None:
-    with Terminal("--color", color, folder=tmp_path) as terminal:
+    with Terminal("--color", color, directory=tmp_path) as terminal:
         terminal.wait_for("critters")
         rgb = re.findall(rb"8;2;(\d+);(\d+);(\d+)", terminal.raw)
         assert (b"8;5;" in terminal.raw) == (color == "256")

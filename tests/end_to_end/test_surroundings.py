@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from draggan_tui.benchmarks.processes import environment
+from draggan_tui.benchmarks.processes import isolated_environment
 from tests.support.commands import files_under, run_here
 from tests.support.patience import PATIENCE
 from tests.support.terminal import PROGRAM
@@ -29,24 +29,24 @@ BROKEN_PIPE = 141
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     save_tiny(tmp_path / "tiny.safetensors")
     return tmp_path
 
 
 def ends(
     *arguments: str | bytes,
-    folder: Path,
+    directory: Path,
     redirection: str = "",
     variables: Mapping[str, str | None] | None = None,
     preparation: Callable[[], object] | None = None,
 ) -> tuple[int, bytes, str]:
     """Run `draggan-tui …`, redirected by bash; returns exit status, stdout and stderr."""
-    changed = {**environment(folder / "home"), **(variables or {})}
+    changed = {**isolated_environment(directory / "home"), **(variables or {})}
     shell = ["bash", "-o", "pipefail", "-c", f'"$0" "$@" {redirection}'] if redirection else []
     result = subprocess.run(
         [*shell, str(PROGRAM), *arguments],
-        cwd=folder,
+        cwd=directory,
         env={name: value for name, value in changed.items() if value is not None},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -78,22 +78,24 @@ LIGHT = {
 
 @pytest.mark.parametrize("redirection", STREAMS)
 @pytest.mark.parametrize("command", LIGHT)
-def test_closed_full_and_broken_streams(command: str, redirection: str, folder: Path) -> None:
-    status, _, stderr = ends(*LIGHT[command], folder=folder, redirection=redirection)
+def test_closed_full_and_broken_streams(command: str, redirection: str, directory: Path) -> None:
+    status, _, stderr = ends(*LIGHT[command], directory=directory, redirection=redirection)
     assert (status, stderr) == STREAMS[redirection]
 
 
 @pytest.mark.parametrize("redirection", ["<&- >&- 2>&-", ">/dev/full", "| head -c 0"])
-def test_a_drag_whose_report_is_lost_has_written_its_files(redirection: str, folder: Path) -> None:
+def test_a_drag_whose_report_is_lost_has_written_its_files(redirection: str, directory: Path) -> None:
     arguments = (*DRAG, "--json", "--out", "out")
-    status, _, stderr = ends(*arguments, folder=folder, redirection=redirection)
+    status, _, stderr = ends(*arguments, directory=directory, redirection=redirection)
     assert (status, stderr) == STREAMS[redirection]
-    assert (folder / "out/drag-001/final.png").is_file()
+    assert (directory / "out/drag-001/final.png").is_file()
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2>&1 | head -c 0"])
-def test_an_error_that_cannot_be_told_keeps_its_status(redirection: str, folder: Path) -> None:
-    status, _, _ = ends("models", "convert", "x", "--out", "none/a.safetensors", folder=folder, redirection=redirection)
+def test_an_error_that_cannot_be_told_keeps_its_status(redirection: str, directory: Path) -> None:
+    status, _, _ = ends(
+        "models", "convert", "x", "--out", "none/a.safetensors", directory=directory, redirection=redirection
+    )
     assert status == 2
 
 
@@ -110,19 +112,19 @@ LOCALES = {
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_help_in_every_locale(locale: str, folder: Path) -> None:
-    status, stdout, stderr = ends("render", "--help", folder=folder, variables=LOCALES[locale])
+def test_help_in_every_locale(locale: str, directory: Path) -> None:
+    status, stdout, stderr = ends("render", "--help", directory=directory, variables=LOCALES[locale])
     assert (status, stderr) == (0, "")
     assert b"Truncation" in stdout
 
 
-def test_a_drag_in_another_locale(folder: Path) -> None:
+def test_a_drag_in_another_locale(directory: Path) -> None:
     arguments = (*DRAG, "--out", "größe", "--mask", "größe.png", "--json")
-    Image.fromarray(np.full((64, 64), 255, np.uint8)).save(folder / "größe.png")
-    status, stdout, stderr = ends(*arguments, folder=folder, variables=LOCALES["C, not coerced"])
+    Image.fromarray(np.full((64, 64), 255, np.uint8)).save(directory / "größe.png")
+    status, stdout, stderr = ends(*arguments, directory=directory, variables=LOCALES["C, not coerced"])
     assert status == 0 and stderr.startswith("draggan-tui: gr") and stderr.count("\n") == 1  # it was resized
     assert json.loads(stdout)["steps"] == 1
-    assert "größe/session.json" in files_under(folder)
+    assert "größe/session.json" in files_under(directory)
 
 
 # Homes ----------------------------------------------------------------------------------------------------
@@ -138,33 +140,33 @@ HOMES = {"missing": None, "empty": "", "relative": "home", "absent": "/proc/none
 
 
 @pytest.mark.parametrize("home", HOMES)
-def test_defaults_without_a_usable_home(home: str, folder: Path) -> None:
-    (folder / "file").touch()
-    (folder / "closed").mkdir(mode=0)
+def test_defaults_without_a_usable_home(home: str, directory: Path) -> None:
+    (directory / "file").touch()
+    (directory / "closed").mkdir(mode=0)
     path = HOMES[home]
-    variables = {name: None for name in environment(folder) if name.startswith("XDG_")}
-    variables |= {"HOME": str(folder / path) if home in ("a file", "closed") else path, "EDITOR": "true"}
+    variables = {name: None for name in isolated_environment(directory) if name.startswith("XDG_")}
+    variables |= {"HOME": str(directory / path) if home in ("a file", "closed") else path, "EDITOR": "true"}
     commands = [("config", "show"), ("models", "list"), ("sessions", "--json"), *([RENDER] if home == "closed" else [])]
     for arguments in commands:
-        status, _, stderr = ends(*arguments, folder=folder, variables=variables, preparation=without_privileges)
+        status, _, stderr = ends(*arguments, directory=directory, variables=variables, preparation=without_privileges)
         assert (status, stderr) == (0, ""), arguments
-    assert not (folder / "~").exists()
+    assert not (directory / "~").exists()
 
 
-def test_a_configuration_that_may_not_be_read_is_named(folder: Path) -> None:
-    path = folder / "home/config/draggan-tui/config.toml"
+def test_a_configuration_that_may_not_be_read_is_named(directory: Path) -> None:
+    path = directory / "home/config/draggan-tui/config.toml"
     path.parent.mkdir(parents=True)
     path.touch(mode=0)
-    status, stdout, stderr = ends("config", "show", folder=folder, preparation=without_privileges)
+    status, stdout, stderr = ends("config", "show", directory=directory, preparation=without_privileges)
     assert (status, stdout) == (2, b"")
     assert stderr == f"draggan-tui: {path}: cannot be read (Permission denied); check what is there\n"
 
 
-def test_a_byte_order_mark_in_the_configuration(folder: Path) -> None:
-    path = folder / "home/config/draggan-tui/config.toml"
+def test_a_byte_order_mark_in_the_configuration(directory: Path) -> None:
+    path = directory / "home/config/draggan-tui/config.toml"
     path.parent.mkdir(parents=True)
     path.write_text('\ufeff[editor]\ntheme = "moss"\n', encoding="utf-8")
-    status, stdout, stderr = ends("config", "show", folder=folder)
+    status, stdout, stderr = ends("config", "show", directory=directory)
     assert (status, stderr) == (0, "") and b'theme = "moss"' in stdout
 
 
@@ -189,55 +191,55 @@ WRITTEN = {"drag --out", "drag --film", "render --out", "render into", "eval --o
 
 
 @pytest.mark.parametrize("option", PATHS)
-def test_a_name_of_300_letters(option: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = files_under(folder)
+def test_a_name_of_300_letters(option: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = files_under(directory)
     arguments = [argument.format(LONG) for argument in PATHS[option]]
-    status, stdout, stderr = run_here(monkeypatch, *arguments, folder=folder)
+    status, stdout, stderr = run_here(monkeypatch, *arguments, directory=directory)
     assert "unexpected" not in stderr
     assert (status, stdout) == (1 if option in WRITTEN else 2, "")  # 1: a place that cannot be written to
     assert stderr.startswith("draggan-tui: ") and stderr.count("\n") == 1
-    assert files_under(folder) == before
+    assert files_under(directory) == before
 
 
 @pytest.mark.parametrize("option", ["--out", "--film", "--mask", "--latent", "--model"])
-def test_an_empty_path(option: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    status, stdout, stderr = run_here(monkeypatch, *DRAG, option, "", folder=folder)
+def test_an_empty_path(option: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, stdout, stderr = run_here(monkeypatch, *DRAG, option, "", directory=directory)
     assert (status, stdout) == (2, "")
     assert stderr.startswith("draggan-tui: ") and "empty" in stderr and stderr.count("\n") == 1
 
 
-def test_a_tilde_after_an_equals_sign(folder: Path) -> None:
-    home = folder / "home"
+def test_a_tilde_after_an_equals_sign(directory: Path) -> None:
+    home = directory / "home"
     home.mkdir()
     save_tiny(home / "m.safetensors")
     Image.fromarray(np.full((32, 32), 255, np.uint8)).save(home / "mask.png")
     first = ("drag", "--pair", "10,10:20,10", "--steps=1", "--model=~/m.safetensors", "--mask=~/mask.png")
-    assert ends(*first, "--out=~/s", "--film=~/f.gif", folder=folder)[0] == 0
+    assert ends(*first, "--out=~/s", "--film=~/f.gif", directory=directory)[0] == 0
     latent = "--latent=~/s#drag-001.after"
-    assert ends("render", "--model=~/m.safetensors", latent, "--out=~/a.png", folder=folder)[::2] == (0, "")
-    assert ends("models", "convert", "~/m.safetensors", "--out=~/c.safetensors", folder=folder)[::2] == (0, "")
+    assert ends("render", "--model=~/m.safetensors", latent, "--out=~/a.png", directory=directory)[::2] == (0, "")
+    assert ends("models", "convert", "~/m.safetensors", "--out=~/c.safetensors", directory=directory)[::2] == (0, "")
     assert {"s", "f.gif", "a.png", "c.safetensors"} <= {path.name for path in home.iterdir()}
-    status, _, stderr = ends("render", "--out=~nobody-of-that-name/a.png", folder=folder)
+    status, _, stderr = ends("render", "--out=~nobody-of-that-name/a.png", directory=directory)
     assert (status, stderr.count("\n")) == (2, 1) and "there is no such home directory" in stderr
 
 
-def test_names_that_are_not_utf_8(folder: Path) -> None:
-    directory = folder / os.fsdecode(b"d\xff")
+def test_names_that_are_not_utf_8(directory: Path) -> None:
+    directory = directory / os.fsdecode(b"d\xff")
     directory.mkdir()
     save_tiny(directory / "m.safetensors")
     Image.fromarray(np.full((32, 32), 255, np.uint8)).save(directory / "mask.png")
     model = ("--model", b"d\xff/m.safetensors")
     first = ("drag", "--pair", "10,10:20,10", "--steps", "1", *model, "--mask", b"d\xff/mask.png", "--out", b"d\xff/s")
-    status, stdout, stderr = ends(*first, "--film", b"d\xff/f.gif", folder=folder)
+    status, stdout, stderr = ends(*first, "--film", b"d\xff/f.gif", directory=directory)
     assert (status, stderr) == (0, "")
     assert b"files: d\xff/s\n" in stdout  # as it is, so that it can be passed on
     latent = ("--latent", b"d\xff/s#drag-001.after")
-    assert ends("render", *model, *latent, "--out", b"d\xff/a.png", folder=folder)[::2] == (0, "")
+    assert ends("render", *model, *latent, "--out", b"d\xff/a.png", directory=directory)[::2] == (0, "")
     convert = ("models", "convert", b"d\xff/m.safetensors", "--out", b"d\xff/c.safetensors")
-    assert ends(*convert, folder=folder)[::2] == (0, "")
-    assert ends("models", "info", b"d\xff/c.safetensors", folder=folder)[::2] == (0, "")
+    assert ends(*convert, directory=directory)[::2] == (0, "")
+    assert ends("models", "info", b"d\xff/c.safetensors", directory=directory)[::2] == (0, "")
     assert {"s", "f.gif", "a.png", "c.safetensors"} <= {path.name for path in directory.iterdir()}
-    status, _, stderr = ends("render", "--model", b"d\xff/none.pkl", "--out", "b.png", folder=folder)
+    status, _, stderr = ends("render", "--model", b"d\xff/none.pkl", "--out", "b.png", directory=directory)
     assert (status, stderr.count("\n")) == (2, 1)
 
 
@@ -246,12 +248,12 @@ def test_names_that_are_not_utf_8(folder: Path) -> None:
     [("config", "show"), ("models", "list"), ("sessions",), (*RENDER[:-1], "/tmp/a.png"), DRAG, ("open", "x")],
 )
 def test_a_working_directory_that_was_deleted(arguments: Sequence[str], tmp_path: Path) -> None:
-    folder = tmp_path / "gone"
-    folder.mkdir()
-    status, stdout, stderr = ends(*arguments, folder=folder, preparation=folder.rmdir)
+    directory = tmp_path / "gone"
+    directory.mkdir()
+    status, stdout, stderr = ends(*arguments, directory=directory, preparation=directory.rmdir)
     assert (status, stdout) == (2, b"")
     assert stderr == "draggan-tui: the working directory was deleted; change to another one (cd)\n"
-    assert ends("--version", folder=tmp_path)[0] == 0
+    assert ends("--version", directory=tmp_path)[0] == 0
 
 
 # Outputs --------------------------------------------------------------------------------------------------
@@ -268,26 +270,26 @@ def test_a_working_directory_that_was_deleted(arguments: Sequence[str], tmp_path
     ],
 )
 def test_a_place_that_cannot_be_written_to_is_named_before_the_model_is_looked_at(
-    arguments: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: Sequence[str], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model is not there, which would be said first if it were loaded first. Not even root may write to /sys."""
     model = () if arguments[0] == "models" else ("--model", "none.pkl")
-    status, stdout, stderr = run_here(monkeypatch, *arguments, *model, folder=folder)
+    status, stdout, stderr = run_here(monkeypatch, *arguments, *model, directory=directory)
     assert (status, stdout) == (1, "")
     assert stderr.startswith("draggan-tui: /sys") and stderr.count("\n") == 1
     assert "choose a directory that you may write to" in stderr
 
 
-def test_the_default_place_is_tried_as_well(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "draggan-out").touch()
+def test_the_default_place_is_tried_as_well(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (directory / "draggan-out").touch()
     arguments = ("drag", "--pair", "1,1:2,2", "--model", "none.pkl")
-    status, stdout, stderr = run_here(monkeypatch, *arguments, folder=folder)
+    status, stdout, stderr = run_here(monkeypatch, *arguments, directory=directory)
     assert (status, stdout, stderr.count("\n")) == (1, "", 1)
     assert stderr.startswith("draggan-tui: draggan-out: it could not be written")
 
 
-def test_a_mask_of_144_megapixels(folder: Path) -> None:
-    Image.new("1", (12_000, 12_000), 1).save(folder / "large.png")
-    status, stdout, stderr = ends(*DRAG, "--mask", "large.png", folder=folder)
+def test_a_mask_of_144_megapixels(directory: Path) -> None:
+    Image.new("1", (12_000, 12_000), 1).save(directory / "large.png")
+    status, stdout, stderr = ends(*DRAG, "--mask", "large.png", directory=directory)
     assert (status, stdout) == (2, b"")
     assert stderr == "draggan-tui: mask large.png: it has more than 89 megapixels; give a PNG of the image's size\n"

@@ -23,9 +23,9 @@ NO = "\x1bP1$r0;40m\x1b\\\x1b[?62;22;52c"
 FEW = "16 colours, as far as the terminal says; --color 256 or truecolor for more"
 
 
-def asking(folder: Path, *arguments: str, term: str = "xterm-256color") -> Terminal:
+def asking(directory: Path, *arguments: str, term: str = "xterm-256color") -> Terminal:
     """The editor on a terminal that SSH leads to: there is no COLORTERM."""
-    return Terminal(*arguments, folder=folder, colorterm="", exported={"TERM": term})
+    return Terminal(*arguments, directory=directory, colorterm="", exported={"TERM": term})
 
 
 def until_asked(terminal: Terminal) -> None:
@@ -123,7 +123,7 @@ def test_few_colours_are_mentioned_once_with_the_way_to_more(tmp_path: Path) -> 
     ids=["told", "colorterm", "no color", "name", "console"],
 )
 def test_nobody_is_asked_who_need_not_be(tmp_path: Path, arguments: tuple[str, ...], exported: dict[str, str]) -> None:
-    with Terminal(*arguments, folder=tmp_path, exported=exported) as terminal:
+    with Terminal(*arguments, directory=tmp_path, exported=exported) as terminal:
         terminal.wait_for("critters")
         terminal.wait_for("cursor")
         assert b"$qm" not in terminal.raw
@@ -132,24 +132,28 @@ def test_nobody_is_asked_who_need_not_be(tmp_path: Path, arguments: tuple[str, .
 
 
 def test_the_configuration_and_the_option_are_not_mentioned_as_few(tmp_path: Path) -> None:
-    with Terminal("--color", "16", folder=tmp_path) as terminal:
+    with Terminal("--color", "16", directory=tmp_path) as terminal:
         until_loaded(terminal)
         terminal.rest(1)
         assert "16 colours" not in terminal.text()
 
 
 @contextmanager
-def inside(multiplexer: str, folder: Path, configuration: str = "") -> Iterator[Terminal]:
+def inside(multiplexer: str, directory: Path, configuration: str = "") -> Iterator[Terminal]:
     """The editor in a multiplexer, which is gone afterwards."""
     if shutil.which(multiplexer) is None:
         pytest.skip(f"{multiplexer} is not installed")
-    (folder / "sockets").mkdir(mode=0o700)
-    exported = {"TMUX_TMPDIR": str(folder / "sockets"), "SCREENDIR": str(folder / "sockets"), "TERM": "xterm-256color"}
-    (folder / "configuration").write_text(configuration)
-    file = str(folder / "configuration")
+    (directory / "sockets").mkdir(mode=0o700)
+    exported = {
+        "TMUX_TMPDIR": str(directory / "sockets"),
+        "SCREENDIR": str(directory / "sockets"),
+        "TERM": "xterm-256color",
+    }
+    (directory / "configuration").write_text(configuration)
+    file = str(directory / "configuration")
     start = {"tmux": ("tmux", "-f", file, "new-session"), "screen": ("screen", "-c", file)}[multiplexer]
     end = {"tmux": ("tmux", "kill-server"), "screen": ("screen", "-X", "quit")}[multiplexer]
-    with Terminal(folder=folder, colorterm="", command=(*start, str(PROGRAM)), exported=exported) as terminal:
+    with Terminal(directory=directory, colorterm="", command=(*start, str(PROGRAM)), exported=exported) as terminal:
         try:
             yield terminal
         finally:

@@ -19,7 +19,7 @@ HELP_ROWS = ("Move", "← h", "zoom to the whole image")
 @pytest.mark.parametrize("colors", ["truecolor", "256", "NO_COLOR"])
 def test_an_edit_in_80_columns_and_24_rows(tmp_path: Path, colors: str) -> None:
     options = () if colors == "NO_COLOR" else ("--color", colors)
-    with Terminal(*options, folder=tmp_path, size=(80, 24), no_color=colors == "NO_COLOR") as terminal:
+    with Terminal(*options, directory=tmp_path, size=(80, 24), no_color=colors == "NO_COLOR") as terminal:
         terminal.wait_for(LOADED)
         place_pair(terminal, NOSE, (NOSE[0] + 12, NOSE[1]))
         # Shape and number, whatever the colours; the picture may come after what says that all is loaded.
@@ -45,7 +45,7 @@ def test_an_edit_in_80_columns_and_24_rows(tmp_path: Path, colors: str) -> None:
 
 
 def test_the_window_changes_its_size_during_a_drag(tmp_path: Path) -> None:
-    with Terminal(folder=tmp_path, size=(80, 24)) as terminal:
+    with Terminal(directory=tmp_path, size=(80, 24)) as terminal:
         open_picture(terminal)
         endless_drag(terminal)
         for columns, rows in ((160, 48), (50, 12), (30, 8), (100, 30)):
@@ -71,7 +71,7 @@ def test_the_window_changes_its_size_during_a_drag(tmp_path: Path) -> None:
     assert drag["reason"] == "stopped"
 
 
-def _step(folder: Path) -> int:
+def _step(directory: Path) -> int:
     """How many steps of the first drag are on disk."""
-    (events,) = folder.glob("draggan-out/*/drag-001/events.jsonl")
+    (events,) = directory.glob("draggan-out/*/drag-001/events.jsonl")
     return events.read_text().count("\n")

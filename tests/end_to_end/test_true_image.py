@@ -14,7 +14,7 @@ from PIL import Image
 from draggan_engine.core.geometry import Point, Size, convert, fit_preview
 from draggan_engine.critters import landmarks_of_seed
 from draggan_tui.rendering.compare import GAIN
-from tests.support.keys import open_picture, place_pair, read_session, session_folder
+from tests.support.keys import open_picture, place_pair, read_session, session_directory
 from tests.support.terminal import Terminal
 
 TOLERANCE = 2  # of 255
@@ -98,22 +98,22 @@ def shown_place(terminal: Terminal, image: Image.Image, covered: Sequence[Point]
     return found[-1]
 
 
-def has_result(folder: Path) -> bool:
+def has_result(directory: Path) -> bool:
     """Whether final.png is that of the first drag."""
-    return (read_session(folder)["result"] or {}).get("latent") == 1
+    return (read_session(directory)["result"] or {}).get("latent") == 1
 
 
 @pytest.mark.parametrize(("model", "side"), [("critters-256", 256), ("critters-128", 128)])
 def test_the_screen_shows_the_models_image(tmp_path: Path, model: str, side: int) -> None:
     nose, scale = landmarks_of_seed(42, side)["nose_tip"], side / 128
     target = (nose[0] + 8 * scale, nose[1])
-    with Terminal("--model", model, folder=tmp_path, size=SIZES[0]) as terminal:
+    with Terminal("--model", model, directory=tmp_path, size=SIZES[0]) as terminal:
         open_picture(terminal)
         place_pair(terminal, nose, target)
         terminal.send(".")
         terminal.wait_for(lambda: has_result(tmp_path))
-        folder = session_folder(tmp_path)
-        before, after = (Image.open(folder / name).convert("RGB") for name in ("initial.png", "final.png"))
+        directory = session_directory(tmp_path)
+        before, after = (Image.open(directory / name).convert("RGB") for name in ("initial.png", "final.png"))
         covered = (nose, target, terminal.cursor())
         for size in SIZES:
             terminal.resize(*size)

@@ -34,7 +34,7 @@ def width(terminal: Terminal) -> int:
 
 def test_the_terminals_own_size_counts_not_an_exported_one(model: Path, tmp_path: Path) -> None:
     exported = {"COLUMNS": "80", "LINES": "24"}
-    with Terminal("--model", str(model), folder=tmp_path, size=(120, 40), exported=exported) as terminal:
+    with Terminal("--model", str(model), directory=tmp_path, size=(120, 40), exported=exported) as terminal:
         terminal.wait_for(LOADED)
         terminal.wait_for(lambda: "? help" in terminal.text().splitlines()[39])
         for columns, rows in ((150, 45), (100, 30)):
@@ -51,7 +51,7 @@ def test_the_terminals_own_size_counts_not_an_exported_one(model: Path, tmp_path
 def test_a_terminal_without_a_cursor_is_refused_in_one_line(
     tmp_path: Path, name: str, command: tuple[str, ...]
 ) -> None:
-    with Terminal(*command, folder=tmp_path, size=(300, 24), exported={"TERM": name}) as terminal:
+    with Terminal(*command, directory=tmp_path, size=(300, 24), exported={"TERM": name}) as terminal:
         assert terminal.wait() == 2
         (line,) = terminal.text().split("\n")[0:1]
         assert line.startswith(f"draggan-tui: the editor cannot be drawn here: TERM is {name or 'not set'}")
@@ -71,9 +71,9 @@ def dribble(terminal: Terminal, keys: str) -> float:
 @pytest.mark.parametrize("sequence", ["\x1b[D", "\x1b[1;2D"])
 def test_over_ssh_an_arrow_whose_bytes_come_in_pieces_is_an_arrow(model: Path, tmp_path: Path, sequence: str) -> None:
     for attempt in range(20):
-        folder = tmp_path / str(attempt)
-        folder.mkdir()
-        with Terminal("--model", str(model), folder=folder, exported=OVER_SSH) as terminal:
+        directory = tmp_path / str(attempt)
+        directory.mkdir()
+        with Terminal("--model", str(model), directory=directory, exported=OVER_SSH) as terminal:
             terminal.wait_for(LOADED)
             terminal.send("\r")  # a pair that Escape would delete, and D would take in hand
             terminal.wait_for("target?")
@@ -90,10 +90,10 @@ def test_over_ssh_an_arrow_whose_bytes_come_in_pieces_is_an_arrow(model: Path, t
 
 
 def test_the_wait_after_escape_can_be_configured(model: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "home" / "config" / "draggan-tui"
-    folder.mkdir(parents=True)
-    (folder / "config.toml").write_text("[editor]\nescape_delay = 10000\n")
-    with Terminal("--model", str(model), folder=tmp_path) as terminal:
+    directory = tmp_path / "home" / "config" / "draggan-tui"
+    directory.mkdir(parents=True)
+    (directory / "config.toml").write_text("[editor]\nescape_delay = 10000\n")
+    with Terminal("--model", str(model), directory=tmp_path) as terminal:
         terminal.wait_for(LOADED)
         x, _ = terminal.cursor()
         terminal.send("\x1b")

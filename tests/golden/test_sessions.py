@@ -91,7 +91,7 @@ def test_a_session_opens_is_undone_redone_and_continued(user: User, name: str) -
     golden, session = SESSIONS[name], user.directory / "session"
     shutil.copytree(golden, session)
     revisions = json.loads((GOLDEN / "sessions" / "revisions.json").read_text())[name]
-    with Terminal("open", "session", "--device", "cpu", folder=user.directory) as terminal:
+    with Terminal("open", "session", "--device", "cpu", directory=user.directory) as terminal:
         wait_until_loaded(terminal)
         save(terminal, session)
         assert revision_of(session) == revisions[0]
@@ -130,7 +130,7 @@ def test_redo_leads_where_the_history_says(user: User) -> None:
     while "onward" not in lines[-1]:  # as the file was before it was continued
         lines.pop()
     (session / "history.jsonl").write_text("".join(lines))
-    with Terminal("open", "session", "--device", "cpu", folder=user.directory) as terminal:
+    with Terminal("open", "session", "--device", "cpu", directory=user.directory) as terminal:
         wait_until_loaded(terminal)
         save(terminal, session)
         revision = move(terminal, session, REDO)

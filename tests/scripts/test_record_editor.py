@@ -9,7 +9,7 @@ import pyte
 import pytest
 from PIL import Image
 
-from draggan_tui.config.themes import load
+from draggan_tui.config.themes import load_theme
 from scripts.record_editor import (
     KEY,
     SCREEN_SIZE,
@@ -86,7 +86,7 @@ def test_a_frame_lasts_until_the_screen_changes() -> None:
 
 
 def test_a_gif_keeps_durations_and_the_exact_colours_of_marks(tmp_path: Path) -> None:
-    handle = load("dark").canvas.handle
+    handle = load_theme("dark").canvas.handle
     noise = np.random.default_rng(1).integers(0, 255, (64, 64, 3), np.uint8)  # more colours than a GIF can hold
     images = [Image.fromarray(noise), Image.fromarray(noise)]
     images[1].putpixel((5, 5), handle)

@@ -9,29 +9,29 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from draggan_tui.benchmarks.processes import environment
+from draggan_tui.benchmarks.processes import isolated_environment
 from draggan_tui.cli.main import app
 from tests.support.terminal import PROGRAM
 
 
-def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """`draggan-tui …` in `folder`, its streams not terminals."""
+def run(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """`draggan-tui …` in `directory`, its streams not terminals."""
     return subprocess.run(
         [str(PROGRAM), *arguments],
-        cwd=folder,
-        env=environment(folder / "home"),
+        cwd=directory,
+        env=isolated_environment(directory / "home"),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
     )
 
 
-def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+def start(*arguments: str, directory: Path) -> subprocess.Popen[str]:
     """The same, not waited for."""
     return subprocess.Popen(
         [str(PROGRAM), *arguments],
-        cwd=folder,
-        env=environment(folder / "home"),
+        cwd=directory,
+        env=isolated_environment(directory / "home"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -39,17 +39,17 @@ def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def run_here(monkeypatch: pytest.MonkeyPatch, *arguments: str, folder: Path) -> tuple[int, str, str]:
+def run_here(monkeypatch: pytest.MonkeyPatch, *arguments: str, directory: Path) -> tuple[int, str, str]:
     """The same in this process, where torch is imported but once: exit status, stdout, stderr."""
-    monkeypatch.chdir(folder)
-    for name, value in environment(folder / "home").items():
+    monkeypatch.chdir(directory)
+    for name, value in isolated_environment(directory / "home").items():
         monkeypatch.setenv(name, value)
     result = CliRunner().invoke(app, list(arguments), prog_name="draggan-tui")
     return result.exit_code, result.stdout, result.stderr
 
 
-def files_under(folder: Path) -> set[str]:
-    """All files and folders, without those of the program's own home."""
-    paths = (Path(parent, name) for parent, folders, files in os.walk(folder) for name in (*folders, *files))
-    names = {str(path.relative_to(folder)) for path in paths}
+def files_under(directory: Path) -> set[str]:
+    """All files and directories, without those of the program's own home."""
+    paths = (Path(parent, name) for parent, directories, files in os.walk(directory) for name in (*directories, *files))
+    names = {str(path.relative_to(directory)) for path in paths}
     return {name for name in names if name != "home" and not name.startswith("home/")}

@@ -25,7 +25,7 @@ from draggan_engine.server.messages import (
     Saved,
 )
 from draggan_tui.app import DragganApp, Options
-from draggan_tui.config.themes import load
+from draggan_tui.config.themes import load_theme
 from draggan_tui.rendering.compare import ComparedImages
 from draggan_tui.widgets.status_line import StatusLine
 
@@ -95,7 +95,7 @@ class FakeEngine:
 def editor(theme: str = "dark", keymap: Mapping[str, str] | None = None) -> DragganApp:
     """An editor with that look and those keys of the user's; for tests that use `fake_engine`."""
     options = Options(
-        model="toy", seed=5, psi=None, label=0, latent=None, device="auto", out=None, theme=load(theme), keymap=keymap or {}
+        model="toy", seed=5, psi=None, label=0, latent=None, device="auto", out=None, theme=load_theme(theme), keymap=keymap or {}
     )  # fmt: skip
     return DragganApp(options)
 

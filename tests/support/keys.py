@@ -50,15 +50,15 @@ def never_end(terminal: Terminal) -> None:
     terminal.wait_for(lambda: "Settings of the next drag" not in terminal.text())
 
 
-def session_folder(folder: Path) -> Path:
-    """The one session that lies under `folder`."""
-    (found,) = (folder / "draggan-out").iterdir()
+def session_directory(directory: Path) -> Path:
+    """The one session that lies under `directory`."""
+    (found,) = (directory / "draggan-out").iterdir()
     return found
 
 
-def read_session(folder: Path) -> dict[str, Any]:
-    """The one session that lies under `folder`, with what its drags did."""
-    return session_with_drags(session_folder(folder))
+def read_session(directory: Path) -> dict[str, Any]:
+    """The one session that lies under `directory`, with what its drags did."""
+    return session_with_drags(session_directory(directory))
 
 
 def session_with_drags(session: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyte
 
-from draggan_tui.benchmarks.processes import environment
+from draggan_tui.benchmarks.processes import isolated_environment
 from draggan_tui.benchmarks.pseudo_terminal import PseudoTerminal
 from tests.support.patience import PATIENCE
 
@@ -21,7 +21,7 @@ RESTORED = b"\x1b[?1049l"  # the alternate screen is left
 
 
 class Terminal(PseudoTerminal):
-    """`draggan-tui` (or another command) with these arguments, in `folder`; a context manager that leaves no process behind.
+    """`draggan-tui` (or another command) with these arguments, in `directory`; a context manager that leaves no process behind.
 
     Its model is critters-256 unless an argument says otherwise: which one the editor would choose by itself depends on how
     fast the machine is.
@@ -32,7 +32,7 @@ class Terminal(PseudoTerminal):
     def __init__(
         self,
         *arguments: str,
-        folder: Path,
+        directory: Path,
         size: tuple[int, int] = (80, 24),
         colorterm: str = "truecolor",
         largest_file: int | None = None,
@@ -41,17 +41,17 @@ class Terminal(PseudoTerminal):
         exported: Mapping[str, str] | None = None,
     ) -> None:
         columns, rows = size
-        self.folder = folder
-        _configure_model(folder / "home")
+        self.directory = directory
+        _configure_model(directory / "home")
         self._parsed = 0
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
-        variables = {**environment(folder / "home", colorterm), **(exported or {})}
+        variables = {**isolated_environment(directory / "home", colorterm), **(exported or {})}
         if no_color:
             variables["NO_COLOR"] = "1"
         if largest_file is not None:
             variables["PYTHONDONTWRITEBYTECODE"] = "1"  # or it is cut short, and every later run stumbles over it
-        super().__init__([*command, *arguments], folder=folder, variables=variables, size=size)
+        super().__init__([*command, *arguments], directory=directory, variables=variables, size=size)
         if largest_file is not None:
             resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
 

@@ -137,7 +137,7 @@ def test_models_are_those_of_this_machine(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_known_models_and_themes() -> None:
     assert completion.known_models("") == [model.name for model in model_zoo.known_models()]
-    assert completion.themes("") == themes.available()
+    assert completion.themes("") == themes.theme_names()
 
 
 def test_sessions_are_the_last_ones_and_those_of_the_folder_that_is_typed(session: Path, tmp_path: Path) -> None:

@@ -22,17 +22,17 @@ from draggan_tui.client import engine_client, engine_process
 from draggan_tui.config.settings_file import (
     Config,
     ConfigFile,
+    changed_keys,
     config_path,
-    create,
+    config_template,
+    config_to_toml,
+    configured_theme,
+    create_config,
     default_keys,
-    keymap,
     line_of,
-    read,
-    template,
-    theme_of,
-    to_toml,
+    read_config,
 )
-from draggan_tui.config.themes import load
+from draggan_tui.config.themes import load_theme
 from draggan_tui.screens.dialogs import Help
 from tests.support.editing import FakeEngine, place_pair, ready
 from tests.support.paths import ROOT
@@ -61,9 +61,9 @@ def wrong(folder: Path, text: str) -> str:
     """What is said about a file, without its path, which comes first."""
     path = written(folder, text)
     with pytest.raises(ConfigError) as caught:
-        file = read()
-        theme_of(file)
-        keymap(file)
+        file = read_config()
+        configured_theme(file)
+        changed_keys(file)
     message = str(caught.value)
     assert message.startswith(str(path)) and "\n" not in message
     return message.removeprefix(str(path)).removeprefix(":").strip()
@@ -82,28 +82,28 @@ def editor_script(folder: Path, body: str) -> str:
 
 def test_without_a_file_there_are_the_defaults(folder: Path) -> None:
     assert config_path() == folder / "config.toml"
-    file = read()
-    assert (file.config, keymap(file), theme_of(file).name) == (Config(), {}, "dark")
+    file = read_config()
+    assert (file.config, changed_keys(file), configured_theme(file).name) == (Config(), {}, "dark")
 
 
 def test_a_file(folder: Path) -> None:
     written(
         folder, '[editor]\ntheme = "moss"\ncolor = "256"\n[keys]\nundo = "f9, ctrl+/"\nsave = "."\none-step = "Z"\n'
     )
-    file = read()
+    file = read_config()
     assert (file.config.editor.theme, file.config.editor.color, file.config.editor.device) == ("moss", "256", "auto")
-    assert keymap(file) == {"undo": "f9,ctrl+slash", "save": "full_stop", "one-step": "Z"}
+    assert changed_keys(file) == {"undo": "f9,ctrl+slash", "save": "full_stop", "one-step": "Z"}
 
 
 def test_keys_can_be_swapped_and_named_as_they_are(folder: Path) -> None:
     written(folder, '[keys]\nundo = "d"\ndrag = "u"\nsave = "s"\nquit = "Q,ctrl+q"\n')
-    assert keymap(read()) == {"undo": "d", "drag": "u", "save": "s", "quit": "Q,ctrl+q"}
+    assert changed_keys(read_config()) == {"undo": "d", "drag": "u", "save": "s", "quit": "Q,ctrl+q"}
 
 
 def test_a_themes_path_is_relative_to_the_file(folder: Path) -> None:
     (folder / "mine.toml").write_bytes(THEME.read_bytes())
     written(folder, '[editor]\ntheme = "mine.toml"\n')
-    assert theme_of(read()) == load("moss")
+    assert configured_theme(read_config()) == load_theme("moss")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ PARTS = st.sampled_from(["ctrl", "shift", "alt", "+", ",", " ", "a", "Z", "é", 
 def test_whatever_is_bound_textual_can_bind(keys: str) -> None:
     file = ConfigFile(Path("config.toml"), "", Config(keys={"undo": keys}))
     try:
-        bound = keymap(file)["undo"]
+        bound = changed_keys(file)["undo"]
     except ConfigError:
         return
     assert set(BindingsMap([Binding(bound, "undo", id="undo")]).key_to_bindings) == set(bound.split(","))
@@ -167,11 +167,11 @@ def test_what_cannot_be_read(folder: Path) -> None:
     path = folder / "config.toml"
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="UTF-8"):
-        read()
+        read_config()
     path.unlink()
     path.mkdir()
     with pytest.raises(ConfigError, match="directory"):
-        read()
+        read_config()
 
 
 def test_a_line_is_looked_for_in_its_own_table() -> None:
@@ -184,30 +184,30 @@ def test_a_line_is_looked_for_in_its_own_table() -> None:
 
 
 def test_the_template_changes_nothing_and_offers_everything(folder: Path) -> None:
-    path = written(folder, template())
-    assert read().config == Config()
+    path = written(folder, config_template())
+    assert read_config().config == Config()
     offered = path.read_text(encoding="utf-8")
     written(folder, re.sub(r"(?m)^#(?=[a-z])", "", offered))
-    file = read()
+    file = read_config()
     assert file.config.editor == Config().editor
     plain = {name: key for name, key in default_keys().items() if not name.startswith("count-")}
-    assert file.config.keys == keymap(file) == plain
+    assert file.config.keys == changed_keys(file) == plain
 
 
 def test_what_is_shown_can_be_read(folder: Path) -> None:
     config = Config.model_validate({"editor": {"model": 'a"b\\c\x7f\n.pkl'}})
-    path = written(folder, to_toml(config, default_keys()))
-    file = read()
-    assert (file.config.editor, keymap(file)) == (config.editor, default_keys())
+    path = written(folder, config_to_toml(config, default_keys()))
+    file = read_config()
+    assert (file.config.editor, changed_keys(file)) == (config.editor, default_keys())
     assert tomllib.loads(path.read_text(encoding="utf-8"))["keys"]["undo"] == "u"
 
 
 def test_the_template_is_never_written_over_a_file(folder: Path) -> None:
     path = written(folder, "")
-    assert not create(path)
+    assert not create_config(path)
     assert path.read_text(encoding="utf-8") == ""
     with pytest.raises(StorageError, match="is not a directory"):
-        create(path / "config.toml")
+        create_config(path / "config.toml")
 
 
 # Commands ---------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ def test_edit_makes_a_template_and_checks_it(folder: Path, monkeypatch: pytest.M
     path = folder / "config.toml"
     monkeypatch.setenv("EDITOR", editor_script(folder, 'echo \'undo = "f9"\' >> "$1"'))
     assert run("edit") == (0, f"{path}: in order\n", "")
-    assert path.read_text(encoding="utf-8") == template() + 'undo = "f9"\n'
+    assert path.read_text(encoding="utf-8") == config_template() + 'undo = "f9"\n'
     status, _, stderr = run("edit")  # now it is there twice
     assert status == 2
     assert f"draggan-tui: {path}: it is not TOML: Cannot overwrite a value (at line" in stderr
@@ -329,7 +329,7 @@ def test_a_bad_configuration_opens_no_screen(folder: Path, monkeypatch: pytest.M
 def remapped(monkeypatch: pytest.MonkeyPatch) -> DragganApp:
     monkeypatch.setattr(engine_client, "EngineClient", FakeEngine)
     options = Options(
-        model="toy", seed=5, psi=None, label=0, latent=None, device="auto", out=None, theme=load("dark"),
+        model="toy", seed=5, psi=None, label=0, latent=None, device="auto", out=None, theme=load_theme("dark"),
         keymap={"drag": "u", "undo": "z,ctrl+slash", "left": "a", "smaller-brush": "minus"},
     )  # fmt: skip
     return DragganApp(options)

@@ -9,7 +9,7 @@ import pytest
 from textual.app import App
 
 from draggan_engine.core.errors import ThemeError
-from draggan_tui.config.themes import CanvasColors, PaletteNumbers, available, bundled, load
+from draggan_tui.config.themes import CanvasColors, PaletteNumbers, bundled_theme_names, load_theme, theme_names
 from draggan_tui.terminal.xterm_palette import chroma, oklab, xterm_colors
 
 GOOD = """
@@ -58,14 +58,14 @@ def own_themes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_themes_that_come_with_the_editor() -> None:
-    assert bundled() == ["contrast", "dark", "dusk", "light", "moss", "paper"]
-    assert [load(name).name for name in bundled()] == bundled()
-    assert [name for name in bundled() if not load(name).dark] == ["light", "paper"]
+    assert bundled_theme_names() == ["contrast", "dark", "dusk", "light", "moss", "paper"]
+    assert [load_theme(name).name for name in bundled_theme_names()] == bundled_theme_names()
+    assert [name for name in bundled_theme_names() if not load_theme(name).dark] == ["light", "paper"]
 
 
-@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("name", bundled_theme_names())
 def test_what_is_written_can_be_read(name: str) -> None:
-    theme = load(name)
+    theme = load_theme(name)
     for ground in (theme.background, theme.surface):
         assert contrast(theme.foreground, ground) >= 7
         for color in (theme.primary, theme.accent, theme.warning, theme.error, theme.success):
@@ -73,9 +73,9 @@ def test_what_is_written_can_be_read(name: str) -> None:
     assert contrast(theme.foreground, theme.panel) >= 7
 
 
-@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("name", bundled_theme_names())
 def test_in_256_colours_what_is_written_can_be_read_and_grounds_are_no_other_hue(name: str) -> None:
-    plain, theme = load(name), load(name).in_256_colors()
+    plain, theme = load_theme(name), load_theme(name).in_256_colors()
     numbered = {"#{:02x}{:02x}{:02x}".format(*color) for color in xterm_colors()[16:]}
     for key in PaletteNumbers.model_fields:
         if key != "canvas":
@@ -98,7 +98,7 @@ def to_rgb(color: str) -> tuple[int, int, int]:
 
 def test_numbers_for_256_colours(tmp_path: Path) -> None:
     numbers = "[colors-256]\nprimary = 33\n[colors-256.canvas]\nhandle = 200\n"
-    theme = load(written(tmp_path, GOOD + numbers))
+    theme = load_theme(written(tmp_path, GOOD + numbers))
     textual = theme.to_textual("256")
     assert (textual.name, textual.primary) == ("mine", "#0087ff")
     assert textual.variables["canvas-handle"] == "#ff00d7"
@@ -107,12 +107,14 @@ def test_numbers_for_256_colours(tmp_path: Path) -> None:
 
 
 def test_a_theme_without_numbers_keeps_its_greys(tmp_path: Path) -> None:
-    theme = load(written(tmp_path, GOOD.replace("#555555", "#20222b").replace("#666666", "#f5f2ea"))).in_256_colors()
+    theme = load_theme(
+        written(tmp_path, GOOD.replace("#555555", "#20222b").replace("#666666", "#f5f2ea"))
+    ).in_256_colors()
     assert (theme.background, theme.surface) == ("#262626", "#eeeeee")
 
 
 def test_a_file(tmp_path: Path) -> None:
-    theme = load(written(tmp_path, GOOD))
+    theme = load_theme(written(tmp_path, GOOD))
     assert theme.canvas.handle == (255, 0, 255)
     assert theme.canvas.target == CanvasColors().target
     textual = theme.to_textual()
@@ -147,28 +149,28 @@ def test_a_file(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, says: str) -> None:
     path = written(tmp_path, GOOD.replace(old, new))
     with pytest.raises(ThemeError) as caught:
-        load(path)
+        load_theme(path)
     assert says in str(caught.value) and path in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_the_users_own_are_found_by_name(own_themes: Path) -> None:
     written(own_themes, GOOD)
-    assert available() == sorted([*bundled(), "mine"])
-    assert load("mine").primary == "#111111"
+    assert theme_names() == sorted([*bundled_theme_names(), "mine"])
+    assert load_theme("mine").primary == "#111111"
     with pytest.raises(ThemeError, match="choose from: contrast, dark, dusk, light, mine, moss, paper"):
-        load("theirs")
+        load_theme("theirs")
 
 
 def test_the_users_own_takes_the_place_of_a_bundled_one(own_themes: Path) -> None:
     (own_themes / "dark.toml").write_text(GOOD, encoding="utf-8")
-    assert (available(), load("dark").primary) == (bundled(), "#111111")
+    assert (theme_names(), load_theme("dark").primary) == (bundled_theme_names(), "#111111")
 
 
 def test_what_is_wrong_with_the_users_own_names_its_file(own_themes: Path) -> None:
     path = written(own_themes, GOOD.replace('primary = "#111111"', ""))
     with pytest.raises(ThemeError) as caught:
-        load("mine")
+        load_theme("mine")
     assert str(caught.value) == f"theme {path}: primary is missing"
 
 
@@ -176,30 +178,30 @@ def test_not_there(tmp_path: Path) -> None:
     with pytest.raises(
         ThemeError, match="no theme is called 'solarized'; choose from: contrast, dark, dusk, light, moss, paper"
     ):
-        load("solarized")
+        load_theme("solarized")
     with pytest.raises(ThemeError, match="No such file"):
-        load(str(tmp_path / "gone.toml"))
+        load_theme(str(tmp_path / "gone.toml"))
     with pytest.raises(ThemeError, match="directory"):
-        load(f"{tmp_path}/")
+        load_theme(f"{tmp_path}/")
 
 
 def test_not_text(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ThemeError, match="UTF-8"):
-        load(str(path))
+        load_theme(str(path))
 
 
-@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("name", bundled_theme_names())
 async def test_textual_takes_it(name: str) -> None:
     app: App[None] = App()
     async with app.run_test() as pilot:
-        app.register_theme(load(name).to_textual())
+        app.register_theme(load_theme(name).to_textual())
         app.theme = name
         await pilot.pause()
         assert app.theme_variables["canvas-letterbox"].startswith("#")
 
 
 def test_reading_themes_loads_no_textual() -> None:
-    code = "import sys, draggan_tui.config.themes as t; t.load('dark'); assert 'textual' not in sys.modules, 'textual'"
+    code = "import sys, draggan_tui.config.themes as t; t.load_theme('dark'); assert 'textual' not in sys.modules, 'textual'"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})

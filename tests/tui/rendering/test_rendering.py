@@ -15,7 +15,7 @@ from textual.color import Color
 from textual.filter import ANSIToTruecolor, Monochrome, NoColor
 from textual.strip import Strip
 
-from draggan_tui.config.themes import CanvasColors, bundled, load
+from draggan_tui.config.themes import CanvasColors, bundled_theme_names, load_theme
 from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, Cells
 from draggan_tui.rendering.glyphs import place_signs
 from draggan_tui.rendering.halfblocks import colored_shades, encode, halfblocks, shades
@@ -318,19 +318,19 @@ def test_the_cursor_has_one_colour_whatever_is_below(depth: ColorDepth, dark_col
     assert (contrast >= 0.34).sum() >= 4, "it is seen on most of its ground"
 
 
-@given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(bundled()))
+@given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(bundled_theme_names()))
 def test_the_cursor_and_lines_are_seen_on_every_ground(ground: tuple[int, int, int], theme: str) -> None:
     overlay = Overlay((2, 2), (PairMark(1, (0, 5), (11, 5)),))
-    cells = compose(flat(12, 6, ground), overlay, "truecolor", load(theme).canvas)
+    cells = compose(flat(12, 6, ground), overlay, "truecolor", load_theme(theme).canvas)
     pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 12, 3)
     apart = np.abs(luma(pixels) - luma(np.array(ground)))
     assert apart[2, 1] >= 0.34
     assert apart[5, 4] >= 0.34
 
 
-@given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(bundled()))
+@given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(bundled_theme_names()))
 def test_signs_can_be_read_on_every_ground(ground: tuple[int, int, int], theme: str) -> None:
-    colors = load(theme).canvas
+    colors = load_theme(theme).canvas
     for color in (colors.handle, colors.target):
         below = legible_ground(np.array(ground, dtype=np.float64), color)
         assert abs(luma(below) - luma(np.array(color))) >= 0.34
@@ -391,8 +391,8 @@ def test_the_picture_is_not_written_to(depth: ColorDepth) -> None:
 
 
 def test_in_16_colours_handles_and_targets_keep_their_hues() -> None:
-    for theme in bundled():
-        colors = load(theme).canvas
+    for theme in bundled_theme_names():
+        colors = load_theme(theme).canvas
         found = nearest(np.array([colors.handle, colors.target], dtype=np.uint8), "16").tolist()
         assert found[0] in (5, 13) and found[1] in (2, 10)
 

@@ -10,7 +10,7 @@ from rich.console import COLOR_SYSTEMS
 from textual.pilot import Pilot
 
 from draggan_tui.app import DragganApp
-from draggan_tui.config.themes import load
+from draggan_tui.config.themes import load_theme
 from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.terminal.answers import ColorsAnswered
 from draggan_tui.terminal.colors import ColorGuess
@@ -50,7 +50,7 @@ async def test_an_answer_brings_truecolor_to_widgets_images_and_theme_and_the_ne
     app = on_terminal("256")
     async with app.run_test(size=(160, 48)) as pilot:
         await ready(app, pilot)
-        plain, numbered = load("dark"), load("dark").in_256_colors()
+        plain, numbered = load_theme("dark"), load_theme("dark").in_256_colors()
         assert kinds_of_color(app) == {ColorType.EIGHT_BIT}
         for truecolor, depth, theme in (
             (True, "truecolor", plain),
@@ -71,9 +71,9 @@ async def test_another_theme_comes_in_as_many_colours() -> None:
         await ready(app, pilot)
         app.editor.action_theme("paper")
         await pilot.pause()
-        assert app.theme_variables["background"].lower() == load("paper").in_256_colors().background
+        assert app.theme_variables["background"].lower() == load_theme("paper").in_256_colors().background
         await answer(app, pilot, truecolor=True)
-        assert app.theme_variables["background"].lower() == load("paper").background
+        assert app.theme_variables["background"].lower() == load_theme("paper").background
 
 
 @pytest.mark.parametrize(

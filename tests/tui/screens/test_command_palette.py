@@ -11,7 +11,7 @@ from textual.widgets import OptionList
 from draggan_engine.server.messages import StartDrag
 from draggan_tui.app import DragganApp
 from draggan_tui.config import themes
-from draggan_tui.config.themes import load
+from draggan_tui.config.themes import load_theme
 from draggan_tui.keymap import KEYS, what
 from draggan_tui.screens.command_palette import FIRST, GAP, Command, Palette, search
 from draggan_tui.screens.dialogs import Help
@@ -57,7 +57,7 @@ async def test_every_action_of_the_editor_is_there_with_its_key_the_useful_ones_
         named = [binding for bindings in KEYS.values() for binding in bindings]
         does = [what.split("  ")[0] for _, what in listed]
         assert sorted(does) == sorted(
-            [*(what(binding) for binding in named), *(f"theme {name}" for name in themes.available())]
+            [*(what(binding) for binding in named), *(f"theme {name}" for name in themes.theme_names())]
         )
         ids = {what(binding): binding.id for binding in named}
         assert [ids[text] for text in does[: len(FIRST)]] == list(FIRST)
@@ -192,8 +192,8 @@ async def test_a_theme_is_worn_at_once(name: str) -> None:
         await opened(app, pilot, *f"{name}")
         await pilot.press("enter")
         await pilot.pause()
-        assert app.current_theme.primary == load(name).primary
-        assert app.editor.query_one(Canvas).styles.background.rgb == load(name).canvas.letterbox
+        assert app.current_theme.primary == load_theme(name).primary
+        assert app.editor.query_one(Canvas).styles.background.rgb == load_theme(name).canvas.letterbox
         assert status(app).startswith(f"theme {name} for this session")
 
 
@@ -204,7 +204,7 @@ async def test_the_users_theme_is_worn_though_it_is_called_like_the_one_in_use(
     folder = tmp_path / "draggan-tui" / "themes"
     folder.mkdir(parents=True)
     text = (Path(themes.__file__).parents[2] / "themes" / "dark.toml").read_text(encoding="utf-8")
-    primary = load("dark").primary
+    primary = load_theme("dark").primary
     (folder / "mine.toml").write_text(text.replace(primary, "#123456"), encoding="utf-8")
     (folder / "broken.toml").write_text("name = 1", encoding="utf-8")
     app = editor()
@@ -220,7 +220,7 @@ async def test_the_users_theme_is_worn_though_it_is_called_like_the_one_in_use(
         assert app.theme_variables["primary"] == "#123456"
 
 
-@pytest.mark.parametrize(("name", "no_color"), [*((name, "") for name in themes.bundled()), ("dark", "1")])
+@pytest.mark.parametrize(("name", "no_color"), [*((name, "") for name in themes.bundled_theme_names()), ("dark", "1")])
 async def test_it_can_be_read_in_every_theme_and_without_colours(
     name: str, no_color: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
 from draggan_engine.server.messages import DragProgress, DragStarted, ModelLoaded, Preview, Render, Shown, StartDrag
 from draggan_tui.app import DragganApp
-from draggan_tui.config.themes import CanvasColors, load
+from draggan_tui.config.themes import CanvasColors, load_theme
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.loupe import CloseUp, loupe, loupe_view
 from draggan_tui.rendering.palette import ColorDepth, palette
@@ -400,7 +400,7 @@ async def test_the_loupe_takes_the_themes_colours(app: DragganApp) -> None:
         await place_pair(pilot)
         lens = app.editor.query_one("Inspector Loupe", Loupe)
         for name in ("contrast", "paper"):
-            theme = load(name)
+            theme = load_theme(name)
             app.register_theme(theme.to_textual())
             app.theme = name
             await pilot.pause()

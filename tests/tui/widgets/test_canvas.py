@@ -15,7 +15,7 @@ from textual.selection import SELECT_ALL
 from textual.widgets import Static
 
 from draggan_engine.core.geometry import Size
-from draggan_tui.config.themes import load
+from draggan_tui.config.themes import load_theme
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering import strip as strip_module
 from draggan_tui.rendering.cells import Cells
@@ -191,7 +191,7 @@ async def test_the_theme_in_use_gives_the_colours() -> None:
     async with app.run_test(size=(10, 2)) as pilot:
         app.canvas.show(np.zeros((4, 4, 3), dtype=np.uint8), Overlay(pairs=(PairMark(1, (0, 0)),)))
         for name in ("contrast", "light"):
-            theme = load(name)
+            theme = load_theme(name)
             app.register_theme(theme.to_textual())
             app.theme = name
             await pilot.pause()
@@ -373,7 +373,7 @@ async def test_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_without_colours_a_light_theme_inks_what_is_dark() -> None:
     app = CanvasApp()
     async with app.run_test(size=(6, 2)) as pilot:
-        app.register_theme(load("light").to_textual())
+        app.register_theme(load_theme("light").to_textual())
         app.theme = "light"
         app.canvas.depth = "none"
         app.canvas.show(halves(6, 4))
