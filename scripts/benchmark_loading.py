@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from draggan_engine.checkpoints.loader import convert
+from draggan_engine.checkpoints.loader import convert_model
 
 # VmHWM and not getrusage, which would begin with the memory of the parent process.
 _LOAD_PROGRAM = """
@@ -66,7 +66,7 @@ def main() -> None:
         first_cost = measure_load(checkpoint)
         print(describe_load("first time", checkpoint, first_cost, first_cost))
         print(describe_load("second time, converted copy", checkpoint, measure_load(checkpoint), first_cost))
-        convert(str(checkpoint), native_file, "model")
+        convert_model(str(checkpoint), native_file, "model")
         native_label = f"draggan-tui file, {native_file.stat().st_size / 1e6:.0f} MB"
         print(describe_load(native_label, native_file, measure_load(native_file), first_cost))
 

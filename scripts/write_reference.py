@@ -18,9 +18,9 @@ from pathlib import Path
 from textual.binding import Binding
 from typer.main import get_group
 
-from draggan_engine.checkpoints.formats.native_header import read_info
-from draggan_engine.checkpoints.loader import USER_PSI
-from draggan_engine.checkpoints.model_zoo import KnownModel, known_models
+from draggan_engine.checkpoints.formats.native_header import read_native_info
+from draggan_engine.checkpoints.loader import DEFAULT_PSI
+from draggan_engine.checkpoints.model_zoo import PublicCheckpoint, public_checkpoints
 from draggan_engine.checkpoints.registry import bundled_models
 from draggan_engine.core.setting_fields import setting_fields, value_text
 from draggan_tui.cli.headless import FLAGS
@@ -79,10 +79,10 @@ def settings_table() -> str:
 
 def default_settings() -> str:
     """Return the value that every setting has by default, and in each bundled model."""
-    models = [read_info(path) for path in bundled_models().values()]
+    models = [read_native_info(path) for path in bundled_models().values()]
     rows = []
     for name, field in setting_fields().items():
-        values = [USER_PSI if name == "psi" else field.default]
+        values = [DEFAULT_PSI if name == "psi" else field.default]
         values += [model.psi if name == "psi" else getattr(model.settings, name) for model in models]
         rows.append((field.label, *(value_text(value) or "empty" for value in values)))
     return _table(("Setting", "Default", *(f"`{model.name}`" for model in models)), rows)
@@ -91,7 +91,7 @@ def default_settings() -> str:
 def public_models() -> str:
     """Return a table of the public checkpoints for each publisher."""
     tables = []
-    for (home, licence), models in groupby(known_models(), key=lambda model: (model.home, model.licence)):
+    for (home, licence), models in groupby(public_checkpoints(), key=lambda model: (model.home, model.licence)):
         rows = [
             (f"`{model.name}`", model.family, f"{model.width}×{model.height}", _megabytes(model), _subject(model))
             for model in models
@@ -142,13 +142,13 @@ def _option(setting: str) -> str:
     return "--psi" if setting == "psi" else FLAGS[setting]
 
 
-def _megabytes(model: KnownModel) -> str:
+def _megabytes(model: PublicCheckpoint) -> str:
     if model.bytes:
         return f"{model.bytes / 1e6:.0f} MB"
     return f"about {model.about_mb} MB" if model.about_mb else ""
 
 
-def _subject(model: KnownModel) -> str:
+def _subject(model: PublicCheckpoint) -> str:
     return model.shows if model.url else f"{model.shows}; to be downloaded from the page by hand"
 
 

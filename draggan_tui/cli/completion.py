@@ -10,14 +10,14 @@ def models(incomplete: str) -> list[str]:
     """The models on this machine; the shell's own completion finds files where none begins so."""
     from draggan_engine.checkpoints import registry
 
-    return _beginning(incomplete, (entry.name for entry in registry.entries()))
+    return _beginning(incomplete, (entry.name for entry in registry.list_models()))
 
 
 def known_models(incomplete: str) -> list[str]:
     """The public models that `models pull` knows."""
     from draggan_engine.checkpoints import model_zoo
 
-    return _beginning(incomplete, (model.name for model in model_zoo.known_models()))
+    return _beginning(incomplete, (model.name for model in model_zoo.public_checkpoints()))
 
 
 def themes(incomplete: str) -> list[str]:

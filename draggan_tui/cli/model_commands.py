@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from draggan_engine.checkpoints import registry
-from draggan_engine.checkpoints.download.download_file import download
-from draggan_engine.checkpoints.file_io import Progress as Tell
-from draggan_engine.checkpoints.model_zoo import KnownModel, known_model, known_models
+from draggan_engine.checkpoints.checkpoint_file import LoadProgress as Tell
+from draggan_engine.checkpoints.download.download_file import download_file
+from draggan_engine.checkpoints.model_zoo import PublicCheckpoint, find_public_checkpoint, public_checkpoints
 from draggan_engine.core.errors import CheckpointError, OutputError
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.storage.output_paths import check_file, check_writable
@@ -29,9 +29,9 @@ RECORDED = "checksums.json"
 
 def list_models(*, as_json: bool) -> None:
     """Prints the models on this machine and the table of known ones."""
-    entries = registry.entries()
+    entries = registry.list_models()
     if as_json:
-        known = [model.model_dump(exclude_none=True) for model in known_models()]
+        known = [model.model_dump(exclude_none=True) for model in public_checkpoints()]
         print(json.dumps({"here": [entry.model_dump() for entry in entries], "known": known}))
         return
     console = _console()
@@ -42,7 +42,7 @@ def list_models(*, as_json: bool) -> None:
         console.print(_heading("\nConverted copies of files that were opened", "draggan-tui --model NAME"))
         console.print(_table([(entry.name, entry.format or "", size_text(entry.bytes)) for entry in copies]))
     console.print(_heading("\nKnown public checkpoints", "draggan-tui models pull NAME"))
-    for (home, licence), group in groupby(known_models(), key=lambda model: (model.home, model.licence)):
+    for (home, licence), group in groupby(public_checkpoints(), key=lambda model: (model.home, model.licence)):
         console.print(Text(f"\n{home}\n{licence}", style="dim"))
         console.print(_table([_known_row(model) for model in group]))
 
@@ -64,7 +64,7 @@ def _table(rows: list[tuple[str, ...]]) -> Table:
     return table
 
 
-def _known_row(model: KnownModel) -> tuple[str, ...]:
+def _known_row(model: PublicCheckpoint) -> tuple[str, ...]:
     size = size_text(model.bytes) if model.bytes else f"~{model.about_mb} MB" if model.about_mb else ""
     by_hand = "" if model.url else "by hand, from its page"
     return model.name, model.family, f"{model.width}×{model.height}", size, f"{model.shows} {by_hand}".strip()
@@ -144,19 +144,19 @@ def import_model(path: Path, name: str | None) -> None:
         StorageError: it cannot be written.
     """
     name = name or path.stem
-    out = registry.own_path(name)
-    registry.find(str(path))
-    registry.make_own_folder()
+    out = registry.new_model_path(name)
+    registry.find_model_file(str(path))
+    registry.create_user_models_directory()
     check_writable(out.parent)
     _convert(str(path), out, name)
     print(f"draggan-tui --model {name}")
 
 
 def _convert(spec: str, out: Path, name: str) -> None:
-    from draggan_engine.checkpoints.loader import convert
+    from draggan_engine.checkpoints.loader import convert_model
 
     with _progress() as tell:
-        problem = convert(spec, out, name, tell)
+        problem = convert_model(spec, out, name, tell)
     if problem is not None:
         Console(stderr=True).print(Text(f"without its discriminator: {problem}"), soft_wrap=True)
     print(f"{out}: {size_text(out.stat().st_size)}")
@@ -171,38 +171,38 @@ def pull_model(source: str, sha256: str | None, name: str | None) -> None:
         DownloadError: it cannot be had, or is no model.
         StorageError: it cannot be written.
     """
-    known = known_model(source)
+    known = find_public_checkpoint(source)
     url = _address(source, known)
     file = Path(unquote(urlsplit(url).path)).name
     name = name or (Path(file).stem if known is None else known.name)
-    if (other := known_model(name)) is not None and other != known:
+    if (other := find_public_checkpoint(name)) is not None and other != known:
         raise CheckpointError(f"{name} is the name of a public checkpoint; give another with --name")
-    suffix = Path(file).suffix if Path(file).suffix in registry.SUFFIXES else ".pkl"
-    target = registry.pulled_path(name, suffix)
-    registry.make_own_folder()
+    suffix = Path(file).suffix if Path(file).suffix in registry.MODEL_SUFFIXES else ".pkl"
+    target = registry.download_path(name, suffix)
+    registry.create_user_models_directory()
     check_writable(target.parent)
     if known is not None:
         Console(stderr=True).print(Text(f"{known.shows}, {known.home}\nlicence: {known.licence}"), soft_wrap=True)
-    from draggan_engine.checkpoints.loader import check
+    from draggan_engine.checkpoints.loader import check_model_file
 
     try:
         with _progress() as tell:
-            done = download(
+            done = download_file(
                 url,
                 target,
                 sha256=sha256 or (known.sha256 if known else None),
-                recorded=registry.own_folder() / RECORDED,
-                check=check,
+                checksums_path=registry.user_models_directory() / RECORDED,
+                check=check_model_file,
                 progress=lambda there, total: tell("downloading", there, total or 0),
             )
     except (KeyboardInterrupt, SystemExit):
         print("draggan-tui: stopped; what has come is kept, and the same command goes on from there", file=sys.stderr)
         raise
-    compared = "as known" if done.compared else "recorded now, compared from now on"
+    compared = "as known" if done.verified else "recorded now, compared from now on"
     print(f"{target}: {size_text(done.size)}\nsha256 {done.sha256} ({compared})\ndraggan-tui --model {name}")
 
 
-def _address(source: str, known: KnownModel | None) -> str:
+def _address(source: str, known: PublicCheckpoint | None) -> str:
     if known is not None and known.url is not None:
         return known.url
     if known is not None:
@@ -211,7 +211,7 @@ def _address(source: str, known: KnownModel | None) -> str:
         )
     if "://" in source:
         return source
-    if source in registry.own_models() or source in registry.bundled_models():
+    if source in registry.user_models() or source in registry.bundled_models():
         raise CheckpointError(f"{source}: it is on this machine already: draggan-tui --model {source}")
     raise CheckpointError(f"{source!r}: no known model has that name; see draggan-tui models list, or give a URL")
 

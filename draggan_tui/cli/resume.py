@@ -83,7 +83,7 @@ def _model(model: ModelReference, folder: Path) -> str:
 
     if model.path is not None and Path(model.path).is_file():
         return model.path
-    named = registry.own_models() | registry.bundled_models()
+    named = registry.user_models() | registry.bundled_models()
     if model.name in named:
         return str(named[model.name])
     if model.sha256 is not None and (copy := registry.cached_copy(model.sha256)).is_file():

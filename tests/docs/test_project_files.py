@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from draggan_engine.checkpoints.unpickling.pickle_stubs import MAX_DIMENSIONS, MAX_INSTRUCTIONS, MAX_KEY
+from draggan_engine.checkpoints.unpickling.pickle_stubs import MAX_DIMENSIONS, MAX_INSTRUCTIONS, MAX_KEY_LENGTH
 from draggan_tui import __version__
 from tests.engine.checkpoints import test_damaged_files
 from tests.support import contained_reader
@@ -96,7 +96,7 @@ def test_the_limits_in_the_security_page_are_those_of_the_code() -> None:
     for words in (
         f"at most {MAX_INSTRUCTIONS:,} pickle instructions",
         f"arrays of at most {MAX_DIMENSIONS} dimensions",
-        f"keys of at most {MAX_KEY} characters",
+        f"keys of at most {MAX_KEY_LENGTH} characters",
         f"it may take {contained_reader.MEMORY / 1e6:.0f} MB and {contained_reader.SECONDS:.0f} seconds for a file at most",
         f"runs {test_damaged_files.CASES:,}",
     ):

@@ -149,7 +149,7 @@ def attempt(path: Path, thoroughly: bool) -> tuple[str, str]:
             loader.load_model(str(path), "cpu").load_discriminator()
             if thoroughly:
                 copy = path.with_name("copy.safetensors")
-                loader.convert(str(path), copy, "copy")
+                loader.convert_model(str(path), copy, "copy")
                 loader.load_model(str(copy), "cpu")
         except CheckpointError as error:
             said, problem = str(error).removeprefix(f"{path}: "), flaw(str(error), path)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save
 
-from draggan_engine.checkpoints.loader import convert, load_model
+from draggan_engine.checkpoints.loader import convert_model, load_model
 from tests.support.nvidia_files import generator_object, persistence
 from tests.support.paths import FIXTURES
 
@@ -28,7 +28,7 @@ def specimens(folder: Path) -> dict[str, bytes]:
     """
     found = {path.name: path.read_bytes() for path in FIXTURES}
     source, native = FOLDER / "sg2_flat_32.pkl", folder / "native"
-    convert(str(source), native, "native")
+    convert_model(str(source), native, "native")
     found["native.safetensors"] = native.read_bytes()
     network = load_model(str(native), "cpu").generator
     dictionary = torch.load(FOLDER / "rosinality_converted_32.pt", weights_only=True)

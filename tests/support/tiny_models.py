@@ -21,7 +21,12 @@ def save_tiny(path: Path, classes: int = 0, settings: DragSettings | None = None
     config = StyleGAN2Config(
         resolution=32, z_dim=4, c_dim=classes, w_dim=W_DIM, mapping_layers=1, channels=pyramid_channels(32, 32, 4)
     )
-    save_native(path, GeneratorPart.of(Generator(config)), None, NativeInfo(name=path.stem, psi=0.7, settings=settings))
+    save_native(
+        path,
+        GeneratorPart.from_network(Generator(config)),
+        None,
+        NativeInfo(name=path.stem, psi=0.7, settings=settings),
+    )
     return path
 
 

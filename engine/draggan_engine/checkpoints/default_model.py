@@ -8,19 +8,19 @@ import torch
 
 from draggan_engine.networks.generator import Generator
 
-LARGER, SMALLER = "critters-256", "critters-128"
-PATIENCE = 0.25  # seconds a step
-TRIES = 2  # the first one is slower
+LARGE_MODEL, SMALL_MODEL = "critters-256", "critters-128"
+MAX_STEP_SECONDS = 0.25  # seconds a step
+TIMING_ATTEMPTS = 2  # the first one is slower
 
 
-def is_quick(generator: Generator, feature_block: str) -> bool:
+def is_quick_enough(generator: Generator, feature_block: str) -> bool:
     """Whether a drag's step takes no longer than `PATIENCE`. Accelerators are not asked: these models are small."""
     if generator.device.type != "cpu":
         return True
-    return any(step_seconds(generator, feature_block) <= PATIENCE for _ in range(TRIES))
+    return any(measure_step_seconds(generator, feature_block) <= MAX_STEP_SECONDS for _ in range(TIMING_ATTEMPTS))
 
 
-def step_seconds(generator: Generator, feature_block: str) -> float:
+def measure_step_seconds(generator: Generator, feature_block: str) -> float:
     """What the bulk of a step takes a CPU: the features that a drag looks at, and their gradient for w.
 
     Time of this thread, which works while the others do: what else runs on the machine at that moment decides nothing.

@@ -18,13 +18,13 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord
-from draggan_engine.checkpoints.unpickling.safe_unpickle import PICKLE, ZIP, read_root
+from draggan_engine.checkpoints.unpickling.safe_unpickle import PICKLE, ZIP, read_root_object
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.output_paths import LATENTS, check_suffix
 from draggan_engine.storage.utf8_path import utf8_path
 
-from .file_io import mapped, opened, printable
+from .checkpoint_file import mapped, opened, printable_text
 
 _NPY = b"\x93NUMPY"
 _DEPTH = 3
@@ -73,17 +73,19 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
     found = {key: array for key, array in _arrays(file).items() if array.dtype.kind in "fiu"}
     if name and name not in found:
         raise CheckpointError(
-            f"{path}: it holds no latent called {printable(name, 100)}; choose from: {_listed(found)}"
+            f"{path}: it holds no latent called {printable_text(name, 100)}; choose from: {_listed(found)}"
         )
     asked = {name: found[name]} if name else found
     fitting = {key: rows for key, array in asked.items() if (rows := _rows(array, num_ws, w_dim)) is not None}
     if len(fitting) > 1:
         raise CheckpointError(
             f"{path}: it holds {len(fitting)} latents that this model could take; "
-            f"choose one, as in {path.name}#{printable(next(iter(fitting)), 100)}; there are {_listed(fitting)}"
+            f"choose one, as in {path.name}#{printable_text(next(iter(fitting)), 100)}; there are {_listed(fitting)}"
         )
     if not fitting:
-        shapes = printable(", ".join(str(list(array.shape)) for array in list(asked.values())[:5]), 200) or "nothing"
+        shapes = (
+            printable_text(", ".join(str(list(array.shape)) for array in list(asked.values())[:5]), 200) or "nothing"
+        )
         raise CheckpointError(
             f"{path}: a latent of this model is [{num_ws}, {w_dim}], and the file holds {shapes}; {_WAYS}"
         )
@@ -125,7 +127,7 @@ def _chosen_in_session(session: Path, name: str) -> tuple[Path, str]:
 
 
 def _listed(arrays: dict[str, NDArray[np.generic]]) -> str:
-    return printable(", ".join(arrays), 200) or "none"
+    return printable_text(", ".join(arrays), 200) or "none"
 
 
 def _rows(array: NDArray[np.generic], num_ws: int, w_dim: int) -> NDArray[np.generic] | None:
@@ -151,9 +153,9 @@ def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
             with utf8_path(path) as readable, safe_open(readable, framework="pt") as stored:
                 return {key: _array(stored.get_tensor(key)) for key in stored.keys()}  # noqa: SIM118 (not a dictionary)
     except Exception as error:  # hostile or broken headers can fail in any way
-        raise CheckpointError(f"{path}: it cannot be read ({printable(str(error), 200)}); {_WAYS}") from error
+        raise CheckpointError(f"{path}: it cannot be read ({printable_text(str(error), 200)}); {_WAYS}") from error
     if head[:2] in PICKLE or head.startswith(ZIP):
-        return {str(i): array for i, array in enumerate(_inside(read_root(path), _DEPTH, set()), 1)}
+        return {str(i): array for i, array in enumerate(_inside(read_root_object(path), _DEPTH, set()), 1)}
     raise CheckpointError(f"{path}: it is no file of a latent; {_WAYS}")
 
 

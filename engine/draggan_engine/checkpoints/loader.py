@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
-from draggan_engine.checkpoints.formats.native_header import NativeInfo, Source
-from draggan_engine.checkpoints.unpickling.safe_unpickle import PICKLE, ZIP, read_root
+from draggan_engine.checkpoints.formats.native_header import NativeInfo, SourceFile
+from draggan_engine.checkpoints.unpickling.safe_unpickle import PICKLE, ZIP, read_root_object
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, StorageError
 from draggan_engine.core.model_info import ModelInfo
@@ -21,15 +21,18 @@ from draggan_engine.networks.devices import resolve_device, settle_threads
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 
-from .default_model import LARGER, SMALLER, is_quick
-from .file_io import Progress, opened, printable, quiet, sha256_of
-from .formats import native, nvidia, rosinality, tensorflow
+from .checkpoint_file import LoadProgress, ignore_progress, opened, printable_text, sha256_of
+from .default_model import LARGE_MODEL, SMALL_MODEL, is_quick_enough
+from .formats.native import read_native, save_native
+from .formats.nvidia import read_nvidia_parts
+from .formats.rosinality import read_rosinality_parts
+from .formats.tensorflow import read_tensorflow_parts
 from .model_parts import FAMILIES, ModelParts
-from .model_zoo import licence_of
-from .registry import AUTO, cached_copy, find
+from .model_zoo import find_licence
+from .registry import AUTO_MODEL, cached_copy, find_model_file
 
 log = logging.getLogger("draggan_engine")
-USER_PSI = 0.7
+DEFAULT_PSI = 0.7
 FEATURE_HEIGHT = 128  # the paper's block: features where the drag looks are no finer
 _OPENS = "give a StyleGAN2 or StyleGAN3 file (NVIDIA's .pkl, TensorFlow's .pkl, rosinality's .pt) or a draggan-tui .safetensors file"
 
@@ -66,7 +69,7 @@ class Model:
         return None if part is None else part.build(self.path, self.generator.device)
 
 
-def load_model(spec: str, device: str = "auto", progress: Progress = quiet) -> Model:
+def load_model(spec: str, device: str = "auto", progress: LoadProgress = ignore_progress) -> Model:
     """
     Args:
         spec: name of a bundled model or of one of the user's, or a path, whose format is told by its content; or "auto": the
@@ -79,16 +82,20 @@ def load_model(spec: str, device: str = "auto", progress: Progress = quiet) -> M
         CheckpointError: no such model, or its file cannot be used.
         DeviceError: the device is not there, or too small.
     """
-    if spec != AUTO:
+    if spec != AUTO_MODEL:
         return _load(spec, device, progress)
-    model = _load(LARGER, device, progress)
-    return model if is_quick(model.generator, model.info.settings.feature_block) else _load(SMALLER, device, progress)
+    model = _load(LARGE_MODEL, device, progress)
+    return (
+        model
+        if is_quick_enough(model.generator, model.info.settings.feature_block)
+        else _load(SMALL_MODEL, device, progress)
+    )
 
 
-def _load(spec: str, device: str, progress: Progress) -> Model:
+def _load(spec: str, device: str, progress: LoadProgress) -> Model:
     """As `load_model`, of one that has been decided on."""
     place = resolve_device(device)
-    path = find(spec)
+    path = find_model_file(spec)
     sha256 = sha256_of(path, progress)
     progress("building", 0, 1)
     parts, info = _read(path, sha256)
@@ -101,7 +108,7 @@ def _load(spec: str, device: str, progress: Progress) -> Model:
     return model
 
 
-def convert(spec: str, out: Path, name: str, progress: Progress = quiet) -> str | None:
+def convert_model(spec: str, out: Path, name: str, progress: LoadProgress = ignore_progress) -> str | None:
     """Writes a model as a draggan-tui file, generator and discriminator in float32.
 
     Args:
@@ -116,25 +123,25 @@ def convert(spec: str, out: Path, name: str, progress: Progress = quiet) -> str 
         CheckpointError: the name cannot be one, or the model cannot be read, or does not fit its own description.
         StorageError: the file cannot be written.
     """
-    path = find(spec)
+    path = find_model_file(spec)
     parts, info = _read(path, sha256_of(path, progress))
     try:
         named = NativeInfo.model_validate({**dict(info), "name": name})
     except ValidationError as error:
         raise CheckpointError(
-            f"{printable(name)!r}: not a name for a model; give one of at most 100 signs that can be shown with --name"
+            f"{printable_text(name)!r}: not a name for a model; give one of at most 100 signs that can be shown with --name"
         ) from error
     parts.generator.build(path, torch.device("meta"))  # whether all tensors are there and fit
     progress("writing", 0, 1)
     return _save(out, parts, named, path)
 
 
-def check(path: Path) -> None:
+def check_model_file(path: Path) -> None:
     """
     Raises:
         CheckpointError: the file is no model that could be loaded.
     """
-    parts = native.read(path)[0] if _is_native(path) else _foreign(path)
+    parts = read_native(path)[0] if _is_native(path) else _foreign(path)
     parts.generator.build(path, torch.device("meta"))
 
 
@@ -147,33 +154,33 @@ def _save(out: Path, parts: ModelParts, info: NativeInfo, path: Path) -> str | N
             discriminator.build(path, torch.device("meta"))
     except CheckpointError as error:
         discriminator, problem = None, str(error)
-    native.save_native(out, parts.generator, discriminator, info)
+    save_native(out, parts.generator, discriminator, info)
     return problem
 
 
 def _read(path: Path, sha256: str) -> tuple[ModelParts, NativeInfo]:
     """The file as it is, or its converted copy, which is quicker to read."""
     if _is_native(path):
-        return native.read(path)
+        return read_native(path)
     copy = cached_copy(sha256)
     if copy.exists():
         try:
-            return native.read(copy)
+            return read_native(copy)
         except CheckpointError as error:
             log.warning("the converted copy of %s is damaged and is made anew (%s)", path.name, type(error).__name__)
             with suppress(OSError):
                 copy.unlink()
     parts = _foreign(path)
-    licence = licence_of(sha256, path.stat().st_size, path.name)
-    source = Source(format=parts.format, sha256=sha256)
-    return parts, NativeInfo(name=_name(path), psi=USER_PSI, source=source, licence=licence)
+    licence = find_licence(sha256, path.stat().st_size, path.name)
+    source = SourceFile(format=parts.format, sha256=sha256)
+    return parts, NativeInfo(name=_name(path), psi=DEFAULT_PSI, source=source, licence=licence)
 
 
 def _foreign(path: Path) -> ModelParts:
     """What is in a file of others."""
-    root = read_root(path)
-    for reader in (nvidia, tensorflow, rosinality):
-        parts: ModelParts | None = reader.parts(root, path)
+    root = read_root_object(path)
+    for read_parts in (read_nvidia_parts, read_tensorflow_parts, read_rosinality_parts):
+        parts = read_parts(root, path)
         if parts is not None:
             return parts
     raise CheckpointError(f"{path}: it holds no generator that this version knows; {_OPENS}")

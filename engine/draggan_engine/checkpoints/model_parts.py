@@ -16,7 +16,7 @@ from draggan_engine.networks.config import DiscriminatorConfig, GeneratorConfig
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 
-from .file_io import printable
+from .checkpoint_file import printable_text
 
 FAMILIES = {"stylegan2": "StyleGAN2", "stylegan3": "StyleGAN3"}
 _SHARED = 1 << 20  # bytes that a model may save by tensors that are the same
@@ -31,7 +31,7 @@ class GeneratorPart:
     state: dict[str, Tensor]
 
     @classmethod
-    def of(cls, network: Generator) -> GeneratorPart:
+    def from_network(cls, network: Generator) -> GeneratorPart:
         """Of a network that is there."""
         return cls(network.config, dict(network.state_dict()))
 
@@ -57,7 +57,7 @@ class DiscriminatorPart:
     state: dict[str, Tensor]
 
     @classmethod
-    def of(cls, network: Discriminator) -> DiscriminatorPart:
+    def from_network(cls, network: Discriminator) -> DiscriminatorPart:
         """Of a network that is there."""
         return cls(network.config, dict(network.state_dict()))
 
@@ -84,7 +84,7 @@ class ModelParts:
     discriminator: Callable[[], DiscriminatorPart | None] = lambda: None
 
 
-def validated(kind: type[_Config], values: Mapping[str, Any], where: str) -> _Config:
+def validate_config(kind: type[_Config], values: Mapping[str, Any], where: str) -> _Config:
     """A configuration of values from a file.
 
     Args:
@@ -104,7 +104,7 @@ def validated(kind: type[_Config], values: Mapping[str, Any], where: str) -> _Co
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "configuration"
-        problem = printable(first["msg"], 200)
+        problem = printable_text(first["msg"], 200)
         raise CheckpointError(f"{where}: {field}: {problem}; the file is damaged or no StyleGAN") from error
 
 
@@ -117,7 +117,7 @@ def _check_numbers(state: dict[str, Tensor], where: str) -> None:
     for key, tensor in state.items():
         if not tensor.is_floating_point():
             raise CheckpointError(
-                f"{where}: {printable(key)} holds {tensor.dtype} numbers, not floats; the file is damaged: get it again"
+                f"{where}: {printable_text(key)} holds {tensor.dtype} numbers, not floats; the file is damaged: get it again"
             )
     once = {tensor.data_ptr(): tensor.nbytes for tensor in state.values()}
     if sum(tensor.nbytes for tensor in state.values()) > 2 * sum(once.values()) + _SHARED:
@@ -132,12 +132,12 @@ def _fill(network: nn.Module, state: dict[str, Tensor], family: str, where: str,
             raise CheckpointError(f"{where}: {key} is missing; the file is incomplete or not a {family}: get it again")
         if state[key].shape != model.shape:
             raise CheckpointError(
-                f"{where}: {key} has the shape {printable(str(list(state[key].shape)))} instead of {list(model.shape)}; "
+                f"{where}: {key} has the shape {printable_text(str(list(state[key].shape)))} instead of {list(model.shape)}; "
                 f"the file is damaged or not a {family}: get it again"
             )
     if extra := sorted(state.keys() - expected.keys()):
         raise CheckpointError(
-            f"{where}: {printable(extra[0])} is not part of a {family}; use a file that holds an unchanged one"
+            f"{where}: {printable_text(extra[0])} is not part of a {family}; use a file that holds an unchanged one"
         )
     try:
         tensors = {

@@ -20,7 +20,7 @@ _Https = Annotated[str, StringConstraints(pattern=r"^https://[^\s/]+\S*$")]
 _Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
-class KnownModel(BaseModel):
+class PublicCheckpoint(BaseModel):
     """One row of the table.
 
     Attributes:
@@ -56,7 +56,7 @@ class KnownModel(BaseModel):
     licence: _Text
 
     @model_validator(mode="after")
-    def _consistent(self) -> KnownModel:
+    def _consistent(self) -> PublicCheckpoint:
         if self.url is not None and self.url.rpartition("/")[2] != self.file:
             raise ValueError("url does not end in file")
         if self.sha256 is not None and self.seen_sha256 is not None:
@@ -67,20 +67,20 @@ class KnownModel(BaseModel):
 
 
 @cache
-def known_models() -> tuple[KnownModel, ...]:
+def public_checkpoints() -> tuple[PublicCheckpoint, ...]:
     """The whole table, in its own order."""
     text = (resources.files(__package__) / "model_zoo.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
     licences = table["licences"]
-    return tuple(KnownModel(**{**row, "licence": licences[row["licence"]]}) for row in table["models"])
+    return tuple(PublicCheckpoint(**{**row, "licence": licences[row["licence"]]}) for row in table["models"])
 
 
-def known_model(name: str) -> KnownModel | None:
+def find_public_checkpoint(name: str) -> PublicCheckpoint | None:
     """The model of that name; None if the table has none."""
-    return next((model for model in known_models() if model.name == name), None)
+    return next((model for model in public_checkpoints() if model.name == name), None)
 
 
-def licence_of(sha256: str | None, size: int, file_name: str) -> str | None:
+def find_licence(sha256: str | None, size: int, file_name: str) -> str | None:
     """What the publisher of a file allows; None if the file is not one of the table.
 
     Args:
@@ -91,7 +91,7 @@ def licence_of(sha256: str | None, size: int, file_name: str) -> str | None:
     A sum that the table has decides. Without one, a file counts as a known one if both its size and its name are that
     one's, unless its sum is known to be another.
     """
-    models = known_models()
+    models = public_checkpoints()
     if sha256 is not None:
         for model in models:
             if sha256 in (model.sha256, model.seen_sha256):

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import platformdirs
 
-from draggan_engine.checkpoints.formats.native_header import read_info
+from draggan_engine.checkpoints.formats.native_header import read_native_info
 from draggan_engine.core.errors import CheckpointError, StorageError
 from draggan_engine.core.model_info import ModelEntry
 
-from .file_io import printable
-from .model_zoo import known_model
+from .checkpoint_file import printable_text
+from .model_zoo import find_public_checkpoint
 
-APP = "draggan-tui"
-AUTO = "auto"
+APP_DIRECTORY = "draggan-tui"
+AUTO_MODEL = "auto"
 """Asks for the bundled model that suits the machine."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-SUFFIXES = (".safetensors", ".pkl", ".pt", ".pth")
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+MODEL_SUFFIXES = (".safetensors", ".pkl", ".pt", ".pth")
 
 
 def bundled_models() -> dict[str, Path]:
@@ -28,29 +28,29 @@ def bundled_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
-def own_folder() -> Path:
+def user_models_directory() -> Path:
     """Where imported and pulled models are; it need not exist."""
-    return platformdirs.user_data_path(APP) / "models"
+    return platformdirs.user_data_path(APP_DIRECTORY) / "models"
 
 
-def own_models() -> dict[str, Path]:
+def user_models() -> dict[str, Path]:
     """Names and files of the models that the user has imported or pulled."""
-    return {path.stem: path for path in _files(own_folder()) if path.suffix in SUFFIXES}
+    return {path.stem: path for path in _files(user_models_directory()) if path.suffix in MODEL_SUFFIXES}
 
 
 def cached_copy(sha256: str) -> Path:
     """Where the converted copy of a file with that hash is, once there is one."""
-    return platformdirs.user_cache_path(APP) / "models" / f"{sha256}.safetensors"
+    return platformdirs.user_cache_path(APP_DIRECTORY) / "models" / f"{sha256}.safetensors"
 
 
-def entries() -> tuple[ModelEntry, ...]:
+def list_models() -> tuple[ModelEntry, ...]:
     """The models on this machine: the bundled ones, the user's own, then copies of files that were opened by path."""
-    own = {name: path for name, path in own_models().items() if name not in bundled_models()}
+    own = {name: path for name, path in user_models().items() if name not in bundled_models()}
     named = [("bundled", bundled_models()), ("own", own)]
     listed = [_entry(name, origin, path) for origin, models in named for name, path in models.items()]
     for path in _files(cached_copy("").parent):
         try:
-            info = read_info(path)
+            info = read_native_info(path)
         except CheckpointError:
             continue
         listed.append(_entry(info.name, "cached", path, info.source.format if info.source else None))
@@ -62,7 +62,7 @@ def _entry(name: str, origin: str, path: Path, format: str | None = None) -> Mod
     return ModelEntry.model_validate(values)
 
 
-def find(spec: str) -> Path:
+def find_model_file(spec: str) -> Path:
     """The file that a user means: a bundled model's name, one of their own, a path, or the name of a file that was
     opened before and has a converted copy. It is there and not empty.
 
@@ -71,17 +71,17 @@ def find(spec: str) -> Path:
     """
     if not spec:
         raise CheckpointError(f"the model's name is empty; {_remedy(spec)}")
-    named = own_models() | bundled_models()
+    named = user_models() | bundled_models()
     if spec in named:
         return named[spec]
     try:
         path = Path(spec).expanduser()
         size = path.stat().st_size
     except (OSError, ValueError, RuntimeError) as error:
-        copies = [entry.path for entry in entries() if entry.origin == "cached" and entry.name == spec]
+        copies = [entry.path for entry in list_models() if entry.origin == "cached" and entry.name == spec]
         if len(copies) == 1:
             return Path(copies[0])
-        raise CheckpointError(f"{printable(spec)!r}: there is no such model or file; {_remedy(spec)}") from error
+        raise CheckpointError(f"{printable_text(spec)!r}: there is no such model or file; {_remedy(spec)}") from error
     if not path.is_file():
         raise CheckpointError(f"{path}: it is not a file; {_remedy(spec)}")
     if size == 0:
@@ -90,12 +90,12 @@ def find(spec: str) -> Path:
 
 
 def _remedy(spec: str) -> str:
-    if known_model(spec) is not None or "://" in spec:
-        return f"to download it: draggan-tui models pull {printable(spec)}"
+    if find_public_checkpoint(spec) is not None or "://" in spec:
+        return f"to download it: draggan-tui models pull {printable_text(spec)}"
     return "give the path of a model file, or a name from: draggan-tui models list"
 
 
-def own_path(name: str) -> Path:
+def new_model_path(name: str) -> Path:
     """Where a new model of that name goes.
 
     Raises:
@@ -103,29 +103,29 @@ def own_path(name: str) -> Path:
     """
     _check_name(name)
     _check_free(name, None)
-    if known_model(name) is not None:
+    if find_public_checkpoint(name) is not None:
         raise CheckpointError(f"{name} is the name of a public checkpoint; give another with --name")
-    return own_folder() / f"{name}.safetensors"
+    return user_models_directory() / f"{name}.safetensors"
 
 
-def pulled_path(name: str, suffix: str) -> Path:
+def download_path(name: str, suffix: str) -> Path:
     """Where a download of that name goes; it may be there from an earlier one.
 
     Raises:
         CheckpointError: the name cannot be one, or is that of another file.
     """
     _check_name(name)
-    path = own_folder() / f"{name}{suffix}"
+    path = user_models_directory() / f"{name}{suffix}"
     _check_free(name, path)
     return path
 
 
-def make_own_folder() -> None:
+def create_user_models_directory() -> None:
     """
     Raises:
         StorageError: it cannot be made.
     """
-    folder = own_folder()
+    folder = user_models_directory()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -133,17 +133,19 @@ def make_own_folder() -> None:
 
 
 def _check_name(name: str) -> None:
-    if not NAME.fullmatch(name):
+    if not MODEL_NAME.fullmatch(name):
         raise CheckpointError(
             f"{name!r}: not a name for a model; give one with --name, of letters, digits, '.', '_' and '-', at most 100, "
             "a letter or digit first"
         )
-    if name == AUTO:
-        raise CheckpointError(f"{AUTO} stands for the bundled model that suits the machine; give another with --name")
+    if name == AUTO_MODEL:
+        raise CheckpointError(
+            f"{AUTO_MODEL} stands for the bundled model that suits the machine; give another with --name"
+        )
 
 
 def _check_free(name: str, path: Path | None) -> None:
-    taken = (own_models() | bundled_models()).get(name)
+    taken = (user_models() | bundled_models()).get(name)
     if taken not in (None, path):
         raise CheckpointError(f"there is a model {name} already ({taken}); give another name with --name, or remove it")
 

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from draggan_engine.checkpoints.registry import entries
+from draggan_engine.checkpoints.registry import list_models
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import DragganError, EditError, EngineError
 from draggan_engine.core.geometry import Size
@@ -145,7 +145,7 @@ class Engine:
                 self.steering.stop()
             case ListModels():
                 with self._reported(command.type):
-                    self.outbox.send(ModelsListed(models=entries()))
+                    self.outbox.send(ModelsListed(models=list_models()))
             case ReadDrag():
                 self.outbox.send(DragRead(path=self.store.path(command.number)))
             case LoadMask() | SaveMask():

@@ -24,7 +24,7 @@ import httpx
 import pytest
 
 from draggan_engine.checkpoints.download import http_download as module
-from draggan_engine.checkpoints.download.download_file import Downloaded, download
+from draggan_engine.checkpoints.download.download_file import DownloadedFile, download_file
 from draggan_engine.core.errors import DownloadError, DragganError, InputError, StorageError
 from tests.support.paths import ROOT
 from tests.support.patience import PATIENCE
@@ -131,7 +131,7 @@ class Handler(BaseHTTPRequestHandler):
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(module, "PAUSES", (0.001, 0.002, 0.003))
+    monkeypatch.setattr(module, "RETRY_DELAYS", (0.001, 0.002, 0.003))
     site = Site()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("This", (Handler,), {"site": site}))
     server.daemon_threads = True
@@ -170,9 +170,9 @@ class Place:
     def progress(self, done: int, total: int | None) -> None:
         self.steps.append((done, total))
 
-    def pull(self, url: str, sha256: str | None = None) -> Downloaded:
-        return download(
-            url, self.target, sha256=sha256, recorded=self.recorded, check=lambda _: None, progress=self.progress
+    def pull(self, url: str, sha256: str | None = None) -> DownloadedFile:
+        return download_file(
+            url, self.target, sha256=sha256, checksums_path=self.recorded, check=lambda _: None, progress=self.progress
         )
 
     def refused(self, url: str, sha256: str | None = None, kind: type[DragganError] = DownloadError) -> str:
@@ -199,7 +199,7 @@ def place(tmp_path: Path) -> Place:
 
 def test_a_file(site: Site, place: Place) -> None:
     got = place.pull(site.url)
-    assert got == Downloaded(place.target, SUM, len(BODY), received=len(BODY), compared=False)
+    assert got == DownloadedFile(place.target, SUM, len(BODY), received_bytes=len(BODY), verified=False)
     assert place.target.read_bytes() == BODY
     assert place.names() == {"file.pkl"}
     assert json.loads(place.recorded.read_text()) == {site.url: SUM}
@@ -211,7 +211,7 @@ def test_a_file(site: Site, place: Place) -> None:
 
 @pytest.mark.parametrize("sha256", [SUM, SUM.upper()])
 def test_a_given_sum(sha256: str, site: Site, place: Place) -> None:
-    assert place.pull(site.url, sha256).compared
+    assert place.pull(site.url, sha256).verified
 
 
 def test_no_content_length(site: Site, place: Place) -> None:
@@ -229,7 +229,7 @@ def test_redirects_are_followed(site: Site, place: Place) -> None:
 def test_a_file_that_is_there_is_not_downloaded_again(site: Site, place: Place) -> None:
     place.pull(site.url)
     again = place.pull(site.url)
-    assert again == Downloaded(place.target, SUM, len(BODY), received=0, compared=True)
+    assert again == DownloadedFile(place.target, SUM, len(BODY), received_bytes=0, verified=True)
     assert len(site.asked) == 1
     assert place.names() == {"file.pkl"}
 
@@ -237,7 +237,7 @@ def test_a_file_that_is_there_is_not_downloaded_again(site: Site, place: Place) 
 def test_a_file_that_is_there_and_has_the_given_sum(site: Site, place: Place) -> None:
     place.target.parent.mkdir()
     place.target.write_bytes(BODY)
-    assert place.pull(site.url, SUM).received == 0
+    assert place.pull(site.url, SUM).received_bytes == 0
     assert site.asked == []
     assert json.loads(place.recorded.read_text()) == {site.url: SUM}
 
@@ -246,7 +246,7 @@ def test_a_file_that_is_there_and_damaged_is_replaced(site: Site, place: Place) 
     place.pull(site.url)
     place.target.write_bytes(b"damaged")
     got = place.pull(site.url)
-    assert (got.received, got.compared) == (len(BODY), True)
+    assert (got.received_bytes, got.verified) == (len(BODY), True)
     assert place.target.read_bytes() == BODY
 
 
@@ -289,7 +289,7 @@ def test_another_sum_than_at_first_use(site: Site, place: Place) -> None:
     assert place.names() == set()
     assert json.loads(place.recorded.read_text()) == {site.url: SUM}
     site.body = BODY
-    assert place.pull(site.url).compared
+    assert place.pull(site.url).verified
 
 
 def test_sums_of_other_addresses_stay(site: Site, place: Place) -> None:
@@ -319,14 +319,14 @@ def test_it_goes_on_after_a_break(site: Site, place: Place) -> None:
     got = place.pull(site.url)
     assert got.sha256 == SUM
     assert site.ranges_asked == [None, f"bytes={MIB + 1000}-"]
-    assert got.received == sum(site.sent) == len(BODY)
+    assert got.received_bytes == sum(site.sent) == len(BODY)
 
 
 def test_a_connection_that_breaks_every_time_but_gets_on(site: Site, place: Place) -> None:
     site.always_breaks = len(BODY) // 12
     got = place.pull(site.url)
     assert got.sha256 == SUM
-    assert got.received == len(BODY)
+    assert got.received_bytes == len(BODY)
     assert len(site.asked) == 13
 
 
@@ -343,7 +343,7 @@ def test_a_break_without_ranges_starts_over(site: Site, place: Place) -> None:
     site.breaks = [MIB]
     got = place.pull(site.url)
     assert got.sha256 == SUM
-    assert got.received == MIB + len(BODY)
+    assert got.received_bytes == MIB + len(BODY)
 
 
 def test_a_server_without_ranges_that_always_breaks(site: Site, place: Place) -> None:
@@ -363,7 +363,7 @@ def test_what_cannot_be_told_apart_is_not_resumed(etag: str | None, site: Site, 
 
 def test_last_modified_serves_where_there_is_no_etag(site: Site, place: Place) -> None:
     site.etag, site.last_modified, site.breaks = None, "Wed, 21 Oct 2015 07:28:00 GMT", [MIB]
-    assert place.pull(site.url).received == len(BODY)
+    assert place.pull(site.url).received_bytes == len(BODY)
     assert site.ranges_asked == [None, f"bytes={MIB}-"]
 
 
@@ -412,7 +412,7 @@ def test_a_later_call_goes_on(site: Site, place: Place) -> None:
     site.always_breaks, site.ranges = None, True
     site.asked.clear()
     got = place.pull(site.url)
-    assert (got.sha256, got.received) == (SUM, len(BODY) - MIB)
+    assert (got.sha256, got.received_bytes) == (SUM, len(BODY) - MIB)
     assert site.ranges_asked == [f"bytes={MIB}-"]
     assert place.steps[-5:] == sorted(place.steps[-5:])
     assert place.names() == {"file.pkl"}
@@ -420,7 +420,7 @@ def test_a_later_call_goes_on(site: Site, place: Place) -> None:
 
 def test_a_part_that_was_whole_already(site: Site, place: Place) -> None:
     place.leave_part(BODY, {"url": site.url, "validator": '"one"', "total": len(BODY)})
-    assert place.pull(site.url, SUM).received == 0
+    assert place.pull(site.url, SUM).received_bytes == 0
     assert site.asked == []
 
 
@@ -440,7 +440,7 @@ def test_a_part_of_which_nothing_is_known_is_not_used(
     if isinstance(entity, dict):
         entity = {**entity, "url": entity["url"] or site.url}
     place.leave_part(b"x" * 1000, entity)
-    assert place.pull(site.url).received == len(BODY)
+    assert place.pull(site.url).received_bytes == len(BODY)
     assert site.ranges_asked == [None]
 
 
@@ -448,15 +448,15 @@ def test_a_damaged_part_is_found_out(site: Site, place: Place) -> None:
     place.leave_part(b"x" * 1000, {"url": site.url, "validator": '"one"', "total": len(BODY)})
     assert SUM in place.refused(site.url, SUM)
     assert place.names() == set()
-    assert place.pull(site.url, SUM).received == len(BODY)
+    assert place.pull(site.url, SUM).received_bytes == len(BODY)
 
 
 def test_after_kill_9_only_the_rest_is_transferred(site: Site, place: Place) -> None:
     site.hold_after = 2 * MIB + 65536 * 3
     program = (
-        "import sys; from pathlib import Path; from draggan_engine.checkpoints.download.download_file import download\n"
+        "import sys; from pathlib import Path; from draggan_engine.checkpoints.download.download_file import download_file\n"
         "url, target, recorded = sys.argv[1:]\n"
-        "download(url, Path(target), recorded=Path(recorded), check=lambda path: None, progress=lambda done, total: None)\n"
+        "download_file(url, Path(target), checksums_path=Path(recorded), check=lambda path: None, progress=lambda done, total: None)\n"
     )
     engine = ROOT / "engine"
     process = subprocess.Popen(
@@ -479,7 +479,7 @@ def test_after_kill_9_only_the_rest_is_transferred(site: Site, place: Place) -> 
     site.go.set()
     got = place.pull(site.url, SUM)
     assert place.target.read_bytes() == BODY
-    assert got.received == site.sent[-1] == len(BODY) - there
+    assert got.received_bytes == site.sent[-1] == len(BODY) - there
     assert site.ranges_asked == [None, f"bytes={there}-"]
 
 
@@ -489,10 +489,10 @@ def test_an_interrupted_call_can_be_resumed(site: Site, place: Place) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        download(site.url, place.target, recorded=place.recorded, check=lambda _: None, progress=stop)
+        download_file(site.url, place.target, checksums_path=place.recorded, check=lambda _: None, progress=stop)
     there = place.part.stat().st_size
     assert there >= MIB
-    assert place.pull(site.url, SUM).received == len(BODY) - there
+    assert place.pull(site.url, SUM).received_bytes == len(BODY) - there
 
 
 def test_a_full_disk_keeps_the_part(site: Site, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -510,7 +510,7 @@ def test_a_full_disk_keeps_the_part(site: Site, place: Place, monkeypatch: pytes
     assert "space" in message
     assert place.part.stat().st_size == MIB
     assert len(site.asked) == 1
-    assert place.pull(site.url, SUM).received == len(BODY) - MIB
+    assert place.pull(site.url, SUM).received_bytes == len(BODY) - MIB
 
 
 def test_a_folder_that_cannot_be_made(site: Site, place: Place) -> None:
@@ -537,7 +537,7 @@ def test_a_part_that_is_a_link_is_not_followed(site: Site, place: Place) -> None
 
 def test_a_second_download_of_the_same_file_is_refused(site: Site, place: Place) -> None:
     site.hold_after = MIB
-    results: list[Downloaded] = []
+    results: list[DownloadedFile] = []
     first = threading.Thread(target=lambda: results.append(place.pull(site.url)))
     first.start()
     while not site.sent or site.sent[0] < MIB:
@@ -566,7 +566,7 @@ def test_a_part_that_its_owner_renames_before_it_is_locked(
         lock(handle, operation)
 
     monkeypatch.setattr(fcntl, "flock", finish_first)
-    assert place.pull(site.url, SUM).received == 0
+    assert place.pull(site.url, SUM).received_bytes == 0
     assert place.target.read_bytes() == BODY
     assert place.names() == {"file.pkl"}
 
@@ -575,9 +575,9 @@ def test_two_files_at_once_are_both_recorded(site: Site, place: Place) -> None:
     urls = [f"{site.url}?{number}" for number in range(6)]
     threads = [
         threading.Thread(
-            target=download,
+            target=download_file,
             args=(url, place.folder / f"{number}.pkl"),
-            kwargs={"recorded": place.recorded, "check": lambda _: None, "progress": place.progress},
+            kwargs={"checksums_path": place.recorded, "check": lambda _: None, "progress": place.progress},
         )
         for number, url in enumerate(urls)
     ]
@@ -627,7 +627,7 @@ def test_a_refusal_keeps_what_came(site: Site, place: Place) -> None:
     site.status = 503
     place.refused(site.url)
     site.status = None
-    assert place.pull(site.url, SUM).received == len(BODY) - 1000
+    assert place.pull(site.url, SUM).received_bytes == len(BODY) - 1000
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "TEXT/HTML; charset=utf-8"])
@@ -654,7 +654,7 @@ def test_an_empty_file(site: Site, place: Place) -> None:
 
 def test_redirects_in_a_circle(site: Site, place: Place) -> None:
     assert "redirects" in place.refused(site.url.replace("/file.pkl", "/circle"))
-    assert len(site.asked) == module.REDIRECTS + 1
+    assert len(site.asked) == module.MAX_REDIRECTS + 1
 
 
 def test_a_redirect_out_of_the_web(site: Site, place: Place) -> None:
@@ -733,7 +733,7 @@ def test_a_file_that_is_of_no_use(site: Site, place: Place) -> None:
         raise InputError("it is no model")
 
     with pytest.raises(DownloadError, match="of no use and was removed: it is no model"):
-        download(site.url, place.target, recorded=place.recorded, check=check, progress=place.progress)
+        download_file(site.url, place.target, checksums_path=place.recorded, check=check, progress=place.progress)
     assert place.names() == set()
     assert not place.recorded.exists()
     place.pull(site.url)
@@ -773,7 +773,7 @@ def test_a_shell_with_wrong_settings(
 
 
 def test_a_server_that_says_nothing(site: Site, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TIMEOUT", httpx.Timeout(0.05))
+    monkeypatch.setattr(module, "HTTP_TIMEOUT", httpx.Timeout(0.05))
     site.hold_after = 0
     assert "in time" in place.refused(site.url)
     assert len(site.asked) == 4

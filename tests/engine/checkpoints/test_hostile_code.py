@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root
+from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root_object
 from draggan_engine.core.errors import CheckpointError
 from tests.support.contained_reader import CANARY, Reader
 from tests.support.paths import ROOT
@@ -165,7 +165,7 @@ def test_a_registered_number_stands_for_nothing(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     Path("model.pkl").write_bytes(pickled(CODE["EXT1"]))
     with pytest.raises(CheckpointError):
-        read_root(Path("model.pkl"))
+        read_root_object(Path("model.pkl"))
     assert not Path(CANARY).exists()
 
 

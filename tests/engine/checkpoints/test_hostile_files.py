@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from draggan_engine.checkpoints.loader import convert, load_model
+from draggan_engine.checkpoints.loader import convert_model, load_model
 from draggan_engine.checkpoints.registry import cached_copy
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, StyleGAN3Config
@@ -323,5 +323,5 @@ def test_what_a_file_says_of_itself_can_be_printed(sign: str, reader: Reader, ti
 @pytest.mark.parametrize("name_", ["", "a\nb", "a\x9b", "a" * 101])
 def test_a_file_gets_no_name_that_it_could_not_be_read_with(name_: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="not a name"):
-        convert(str(FOLDER / "sg2_flat_32.pkl"), tmp_path / "out.safetensors", name_)
+        convert_model(str(FOLDER / "sg2_flat_32.pkl"), tmp_path / "out.safetensors", name_)
     assert not list(tmp_path.iterdir())

@@ -32,7 +32,7 @@ def save(path: Path, resolution: int = 8, settings: DragSettings | None = None, 
     channels = pyramid_channels(resolution, resolution, 2)
     config = StyleGAN2Config(resolution=resolution, z_dim=4, w_dim=4, mapping_layers=1, channels=channels)
     info = NativeInfo(name="mine", psi=psi, settings=settings)
-    save_native(path, GeneratorPart.of(Generator(config)), None, info)
+    save_native(path, GeneratorPart.from_network(Generator(config)), None, info)
     return path
 
 
@@ -151,20 +151,22 @@ def test_devices() -> None:
 
 
 def test_auto_is_the_better_bundled_model_where_it_is_quick_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(default_model, "PATIENCE", 1e9)
+    monkeypatch.setattr(default_model, "MAX_STEP_SECONDS", 1e9)
     model = load_model("auto", "cpu")
     assert (model.name, model.spec) == ("critters-256", "critters-256")
-    assert default_model.step_seconds(model.generator, model.info.settings.feature_block) > 0
+    assert default_model.measure_step_seconds(model.generator, model.info.settings.feature_block) > 0
     assert not any(parameter.requires_grad for parameter in model.generator.parameters())
 
-    monkeypatch.setattr(default_model, "PATIENCE", 0.25)
+    monkeypatch.setattr(default_model, "MAX_STEP_SECONDS", 0.25)
     slow_at_first = iter([0.3, 0.2])
-    monkeypatch.setattr(default_model, "step_seconds", lambda *_: next(slow_at_first))
+    monkeypatch.setattr(default_model, "measure_step_seconds", lambda *_: next(slow_at_first))
     assert load_model("auto", "cpu").name == "critters-256"
-    monkeypatch.setattr(default_model, "step_seconds", lambda *_: 0.3)
+    monkeypatch.setattr(default_model, "measure_step_seconds", lambda *_: 0.3)
     assert load_model("auto", "cpu").spec == "critters-128"
     assert load_model("critters-256", "cpu").name == "critters-256", "who asks for it gets it"
-    assert default_model.is_quick(load_model("critters-256", "cpu").generator.to("meta"), "b64"), "accelerators are"
+    assert default_model.is_quick_enough(load_model("critters-256", "cpu").generator.to("meta"), "b64"), (
+        "accelerators are"
+    )
 
 
 def test_what_others_take_of_the_machine_does_not_choose_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,14 +177,14 @@ def test_what_others_take_of_the_machine_does_not_choose_the_model(monkeypatch: 
         time.sleep(2.1)
         return synthesis(*arguments, **named)
 
-    monkeypatch.setattr(default_model, "PATIENCE", 2.0)
+    monkeypatch.setattr(default_model, "MAX_STEP_SECONDS", 2.0)
     monkeypatch.setattr(generator.synthesis, "forward", interrupted)
-    assert default_model.is_quick(generator, "b32")
+    assert default_model.is_quick_enough(generator, "b32")
 
 
 def test_nobodys_own_model_is_called_auto() -> None:
     with pytest.raises(CheckpointError, match="another with --name"):
-        registry.own_path("auto")
+        registry.new_model_path("auto")
 
 
 def test_a_small_model_gets_one_thread_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

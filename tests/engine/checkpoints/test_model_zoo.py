@@ -7,7 +7,12 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from draggan_engine.checkpoints.model_zoo import KnownModel, known_model, known_models, licence_of
+from draggan_engine.checkpoints.model_zoo import (
+    PublicCheckpoint,
+    find_licence,
+    find_public_checkpoint,
+    public_checkpoints,
+)
 
 ROW = {
     "name": "a-1",
@@ -24,25 +29,25 @@ ROW = {
 
 
 def test_it_is_read_once_and_covers_every_family() -> None:
-    assert known_models() is known_models()
-    assert {model.family for model in known_models()} == {"StyleGAN2", "StyleGAN3-t", "StyleGAN3-r"}
-    assert {model.format for model in known_models()} == {"pytorch-pickle", "tensorflow-pickle"}
+    assert public_checkpoints() is public_checkpoints()
+    assert {model.family for model in public_checkpoints()} == {"StyleGAN2", "StyleGAN3-t", "StyleGAN3-r"}
+    assert {model.format for model in public_checkpoints()} == {"pytorch-pickle", "tensorflow-pickle"}
 
 
 @pytest.mark.parametrize("field", ["name", "url", "sha256", "seen_sha256"])
 def test_no_two_rows_share_what_tells_them_apart(field: str) -> None:
-    values = Counter(value for model in known_models() if (value := getattr(model, field)) is not None)
+    values = Counter(value for model in public_checkpoints() if (value := getattr(model, field)) is not None)
     assert values.most_common(1)[0][1] == 1
 
 
 def test_no_sum_is_both_proved_and_merely_seen() -> None:
-    proved = {model.sha256 for model in known_models()} - {None}
-    assert not proved & {model.seen_sha256 for model in known_models()}
+    proved = {model.sha256 for model in public_checkpoints()} - {None}
+    assert not proved & {model.seen_sha256 for model in public_checkpoints()}
 
 
-@pytest.mark.parametrize("model", known_models(), ids=lambda model: model.name)
-def test_a_row(model: KnownModel) -> None:
-    assert known_model(model.name) is model
+@pytest.mark.parametrize("model", public_checkpoints(), ids=lambda model: model.name)
+def test_a_row(model: PublicCheckpoint) -> None:
+    assert find_public_checkpoint(model.name) is model
     assert model.home.startswith("https://")
     assert model.url is None or model.url.startswith("https://")
     assert len(model.licence) > 10
@@ -56,8 +61,8 @@ def test_a_row(model: KnownModel) -> None:
 
 
 def test_an_unknown_name() -> None:
-    assert known_model("no-such-model") is None
-    assert known_model("SG2ADA-FFHQ-1024") is None
+    assert find_public_checkpoint("no-such-model") is None
+    assert find_public_checkpoint("SG2ADA-FFHQ-1024") is None
 
 
 @pytest.mark.parametrize(
@@ -77,33 +82,33 @@ def test_an_unknown_name() -> None:
     ],
 )
 def test_a_wrong_row_is_refused(wrong: dict[str, object]) -> None:
-    KnownModel.model_validate(ROW)
+    PublicCheckpoint.model_validate(ROW)
     with pytest.raises(ValidationError):
-        KnownModel.model_validate({**ROW, **wrong})
+        PublicCheckpoint.model_validate({**ROW, **wrong})
 
 
 def test_a_row_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
-        known_models()[0].name = "other"  # type: ignore[misc]
+        public_checkpoints()[0].name = "other"  # type: ignore[misc]
 
 
 def test_licence_by_sum() -> None:
-    for model in known_models():
+    for model in public_checkpoints():
         for value in (model.sha256, model.seen_sha256):
             if value is not None:
-                assert licence_of(value, 1, "renamed.pkl") == model.licence
-    assert licence_of("0" * 64, 1, "renamed.pkl") is None
+                assert find_licence(value, 1, "renamed.pkl") == model.licence
+    assert find_licence("0" * 64, 1, "renamed.pkl") is None
 
 
 def test_licence_by_size_and_name() -> None:
-    lions = known_model("sd-lions-512")
+    lions = find_public_checkpoint("sd-lions-512")
     assert lions is not None
     assert lions.bytes is not None
-    assert licence_of(None, lions.bytes, lions.file) == lions.licence
-    assert licence_of(None, lions.bytes + 1, lions.file) is None
-    assert licence_of(None, lions.bytes, "my-own.pkl") is None
-    assert licence_of("0" * 64, lions.bytes, lions.file) is None, "its sum is known, and this is another"
-    dogs = known_model("sd-dogs-1024")
+    assert find_licence(None, lions.bytes, lions.file) == lions.licence
+    assert find_licence(None, lions.bytes + 1, lions.file) is None
+    assert find_licence(None, lions.bytes, "my-own.pkl") is None
+    assert find_licence("0" * 64, lions.bytes, lions.file) is None, "its sum is known, and this is another"
+    dogs = find_public_checkpoint("sd-dogs-1024")
     assert dogs is not None
     assert dogs.bytes is not None
-    assert licence_of("0" * 64, dogs.bytes, dogs.file) == dogs.licence, "only one copy's sum is known"
+    assert find_licence("0" * 64, dogs.bytes, dogs.file) == dogs.licence, "only one copy's sum is known"

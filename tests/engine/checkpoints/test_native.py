@@ -33,7 +33,7 @@ def make_generator(const_size: tuple[int, int] = (4, 4)) -> Generator:
 
 
 def write(path: Path, generator: Generator, dtype: torch.dtype = torch.float32) -> None:
-    save_native(path, GeneratorPart.of(generator), None, NativeInfo(name=path.stem, psi=1), dtype)
+    save_native(path, GeneratorPart.from_network(generator), None, NativeInfo(name=path.stem, psi=1), dtype)
 
 
 def make_discriminator() -> Discriminator:
@@ -52,9 +52,9 @@ def picture(generator: Generator) -> torch.Tensor:
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "toy.safetensors"
     network = make_discriminator()
-    discriminator = DiscriminatorPart.of(network)
+    discriminator = DiscriminatorPart.from_network(network)
     info = NativeInfo(name="toy", psi=0.9, settings=SETTINGS)
-    save_native(path, GeneratorPart.of(make_generator()), discriminator, info)
+    save_native(path, GeneratorPart.from_network(make_generator()), discriminator, info)
     return path
 
 

@@ -12,7 +12,7 @@ import torch
 from draggan_engine.checkpoints.formats import nvidia
 from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart
 from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject
-from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root
+from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root_object
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.generator import Generator
 from tests.support.paths import FIXTURES
@@ -23,7 +23,7 @@ Root = dict[str, Any]
 
 
 def read(name: str) -> Root:
-    root = read_root(FOLDER / f"{name}.pkl")
+    root = read_root_object(FOLDER / f"{name}.pkl")
     assert isinstance(root, dict)
     return root
 
@@ -37,13 +37,13 @@ def module(root: Root, *names: str) -> PersistentObject:
 
 
 def generator_part(root: Root, path: Path = PATH) -> GeneratorPart:
-    parts = nvidia.parts(root, path)
+    parts = nvidia.read_nvidia_parts(root, path)
     assert parts is not None
     return parts.generator
 
 
 def discriminator_part(root: Root, path: Path = PATH) -> DiscriminatorPart | None:
-    parts = nvidia.parts(root, path)
+    parts = nvidia.read_nvidia_parts(root, path)
     assert parts is not None
     return parts.discriminator()
 
@@ -108,7 +108,7 @@ def test_the_average_is_taken_where_there_is_one() -> None:
     assert generator(root).size == (32, 32)
     root["G_ema"] = root["D"]
     assert "Discriminator" in refusal(root)
-    assert nvidia.parts({}, PATH) is None
+    assert nvidia.read_nvidia_parts({}, PATH) is None
 
 
 def test_a_constant_half_as_wide_makes_pictures_half_as_wide() -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.checkpoints.unpickling import torch_storage
-from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root
+from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root_object
 from draggan_engine.core.errors import CheckpointError
 from tests.support.nvidia_files import write_pti
 from tests.support.paths import FIXTURES
@@ -62,7 +62,7 @@ def test_every_kind_of_tensor(new: bool, tmp_path: Path) -> None:
         parameter=torch.nn.Parameter(base.double()),
     )
     torch.save(whole, tmp_path / "f", _use_new_zipfile_serialization=new)
-    found = read_root(tmp_path / "f")
+    found = read_root_object(tmp_path / "f")
     assert isinstance(found, dict)
     for name, tensor in whole.items():
         assert isinstance(found[name], Tensor)
@@ -79,10 +79,10 @@ def test_the_older_container_holds_the_same_model(tmp_path: Path) -> None:
 
 def test_what_is_read_is_not_copied(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1 << 20)}, tmp_path / "f")
-    root = read_root(tmp_path / "f")
+    root = read_root_object(tmp_path / "f")
     assert isinstance(root, dict)
     root["a"][0] = 7  # the memory is ours, the file stays as it is
-    again = read_root(tmp_path / "f")
+    again = read_root_object(tmp_path / "f")
     assert isinstance(again, dict)
     assert again["a"][0] == 0
 
@@ -157,10 +157,10 @@ def test_the_size_of_a_list_of_contents_is_looked_up_where_it_is_taken_from(
     at_most = end[:12] + struct.pack("<II", 0xFFFFFFFF, 0xFFFFFFFF) + end[20:]
     path = tmp_path / "model.pt"
     path.write_bytes(content[:start] + shown + content[start : start + size] + real + locator + at_most)
-    assert read_root(path)
+    assert read_root_object(path)
     monkeypatch.setattr(torch_storage, "_MAX_DIRECTORY", size - 1)
     with pytest.raises(CheckpointError, match="list of contents"):
-        read_root(path)
+        read_root_object(path)
 
 
 def test_the_same_name_twice(tmp_path: Path) -> None:

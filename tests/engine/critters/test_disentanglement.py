@@ -24,7 +24,9 @@ SETTINGS = DragSettings(feature_block="b16", r1=3, r2=4, step_size=0.02, max_ste
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     path = tmp_path / "noise.safetensors"
-    save_native(path, GeneratorPart.of(random_generator()), None, NativeInfo(name="noise", psi=1.0, settings=SETTINGS))
+    save_native(
+        path, GeneratorPart.from_network(random_generator()), None, NativeInfo(name="noise", psi=1.0, settings=SETTINGS)
+    )
     return path
 
 

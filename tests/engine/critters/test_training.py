@@ -457,7 +457,7 @@ def test_settings_grow_with_the_picture() -> None:
 def test_the_card(tmp_path: Path, whole: tuple[Trainer, list[Progress]], capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "toy.safetensors"
     info = NativeInfo(name="toy", psi=1.0, settings=settings_for(16).model_copy(update={"feature_block": "b8"}))
-    save_native(path, GeneratorPart.of(whole[0].ema), None, info)
+    save_native(path, GeneratorPart.from_network(whole[0].ema), None, info)
     model_card.main(["--model", str(path), "--out", str(tmp_path / "card")])
     said = capsys.readouterr().out
     found = errors(whole[0].ema, 16)

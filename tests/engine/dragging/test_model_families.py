@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from draggan_engine.checkpoints.formats.infer_config import stylegan2_part
+from draggan_engine.checkpoints.formats.infer_config import infer_stylegan2_part
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point, Size, convert
@@ -57,7 +57,7 @@ def test_hidden_mapping_layers_of_another_width(tmp_path: Path) -> None:
     assert np.array_equal(latent_of_seed(model.generator, 0, 1.0), ws)
     tensors = {key: tensor for key, tensor in network.state_dict().items() if "resample_filter" not in key}
     told = {"mapping_lr_multiplier": config.mapping_lr_multiplier}
-    assert stylegan2_part(tensors, told, "file").config == config, "the shapes tell it too"
+    assert infer_stylegan2_part(tensors, told, "file").config == config, "the shapes tell it too"
 
 
 def run(model: Model, pairs: list[tuple[Point, Point]], mask: np.ndarray | None = None, **settings: object) -> DragEnd:

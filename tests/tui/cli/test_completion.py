@@ -127,16 +127,16 @@ def test_it_loads_neither_torch_nor_textual(tmp_path: Path, words: str) -> None:
 
 def test_models_are_those_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    registry.make_own_folder()
+    registry.create_user_models_directory()
     for name in ("cats.pkl", "cars.safetensors", "notes.txt"):
-        (registry.own_folder() / name).touch()
+        (registry.user_models_directory() / name).touch()
     assert completion.models("c") == ["critters-128", "critters-256", "cars", "cats"]
     assert completion.models("ca") == ["cars", "cats"]
     assert completion.models("n") == []
 
 
 def test_known_models_and_themes() -> None:
-    assert completion.known_models("") == [model.name for model in model_zoo.known_models()]
+    assert completion.known_models("") == [model.name for model in model_zoo.public_checkpoints()]
     assert completion.themes("") == themes.theme_names()
 
 

@@ -26,41 +26,41 @@ from pydantic import TypeAdapter, ValidationError
 from draggan_engine.core.errors import DownloadError, InputError, StorageError
 from draggan_engine.storage.atomic import atomic_write
 
-from .http_download import Progress, fetch, open_client
-from .partial_download import OtherSum, locked_part, storage
+from .http_download import DownloadProgress, fetch_file, open_http_client
+from .partial_download import ChecksumMismatch, lock_partial_download, report_storage_errors
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SUMS = TypeAdapter(dict[str, str])
 
 
 @dataclass(frozen=True)
-class Downloaded:
+class DownloadedFile:
     """A file that is in its place.
 
     Attributes:
         path: where it is.
         sha256: its sum, lower-case hexadecimal digits.
         size: in bytes.
-        received: bytes that came over the network in this call; 0 if the file was there already.
-        compared: its sum is one that was known before; False: it was taken on trust, and is known from now on.
+        received_bytes: bytes that came over the network in this call; 0 if the file was there already.
+        verified: its sum is one that was known before; False: it was taken on trust, and is known from now on.
     """
 
     path: Path
     sha256: str
     size: int
-    received: int
-    compared: bool
+    received_bytes: int
+    verified: bool
 
 
-def download(
+def download_file(
     url: str,
     target: Path,
     *,
     sha256: str | None = None,
-    recorded: Path,
+    checksums_path: Path,
     check: Callable[[Path], None],
-    progress: Progress,
-) -> Downloaded:
+    progress: DownloadProgress,
+) -> DownloadedFile:
     """Makes `target` the file that is at `url`.
 
     If `target` is there and has the given and the recorded sum, nothing is downloaded. If it has another, it is
@@ -71,7 +71,7 @@ def download(
         url: http or https. Redirects are followed, but never from https to http.
         target: its folder is made if need be.
         sha256: the sum that the file must have, in hexadecimal digits, if it is known.
-        recorded: a JSON file of URLs and the sums that they had when first downloaded; made if need be.
+        checksums_path: a JSON file of URLs and the sums that they had when first downloaded; made if need be.
         check: called with the path of the whole file before it gets its name or its sum is written down; by raising an
             `InputError` it says that the file is of no use, which is then removed.
         progress: called with the bytes there so far and those of the whole file (None: the server does not say), a few
@@ -85,10 +85,10 @@ def download(
     """
     _check_url(url)
     wanted = _checked_sum(sha256)
-    known = {_recorded_sums(recorded).get(url), wanted} - {None}
-    with storage(target):
+    known = {_recorded_sums(checksums_path).get(url), wanted} - {None}
+    with report_storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    with locked_part(target) as part:
+    with lock_partial_download(target) as part:
         there = _sum_of_existing(target)
         if there is not None:
             if not known:
@@ -97,26 +97,26 @@ def download(
                     f"of {url}; move it away or delete it, and run the same command again"
                 )
             if known == {there}:
-                _record(recorded, url, there)
-                return Downloaded(target, there, target.stat().st_size, received=0, compared=True)
+                _record(checksums_path, url, there)
+                return DownloadedFile(target, there, target.stat().st_size, received_bytes=0, verified=True)
         part.load(url)
         if not part.whole:
-            with open_client() as client:
-                fetch(client, url, part, progress)
+            with open_http_client() as client:
+                fetch_file(client, url, part, progress)
         try:
             part.check(url, wanted, None)
             check(part.path)
-            before = _record(recorded, url, part.sha256)
-            part.check(url, before, recorded)
-        except OtherSum as error:
+            before = _record(checksums_path, url, part.sha256)
+            part.check(url, before, checksums_path)
+        except ChecksumMismatch as error:
             part.discard()
             raise DownloadError(str(error)) from None
         except InputError as error:
             part.discard()
             raise DownloadError(f"{url}: what came is of no use and was removed: {error}") from error
-        size, came = part.size, part.received
+        size, came = part.size, part.received_bytes
         part.become(target)
-        return Downloaded(target, part.sha256, size, came, compared=bool(known))
+        return DownloadedFile(target, part.sha256, size, came, verified=bool(known))
 
 
 def _check_url(url: str) -> None:
@@ -136,37 +136,37 @@ def _checked_sum(sha256: str | None) -> str | None:
     return sha256.lower()
 
 
-def _recorded_sums(recorded: Path) -> dict[str, str]:
+def _recorded_sums(checksums_path: Path) -> dict[str, str]:
     """URLs and sums; a file that says nonsense is an error, for to ignore it would be to trust every download anew."""
     try:
-        text = recorded.read_bytes()
+        text = checksums_path.read_bytes()
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise StorageError(
-            f"{recorded}: the recorded checksums cannot be read ({error.strerror}); see to its permissions"
+            f"{checksums_path}: the recorded checksums cannot be read ({error.strerror}); see to its permissions"
         ) from error
     try:
         sums = _SUMS.validate_json(text)
     except ValidationError as error:
         raise DownloadError(
-            f"{recorded}: these are not recorded checksums (a JSON object of URLs and sums); mend or delete the file"
+            f"{checksums_path}: these are not recorded checksums (a JSON object of URLs and sums); mend or delete the file"
         ) from error
     for url, value in sums.items():
         if not _SHA256.fullmatch(value):
-            raise DownloadError(f"{recorded}: {url}: {value!r} is not a SHA-256 sum; mend or delete that entry")
+            raise DownloadError(f"{checksums_path}: {url}: {value!r} is not a SHA-256 sum; mend or delete that entry")
     return sums
 
 
-def _record(recorded: Path, url: str, sha256: str) -> str:
+def _record(checksums_path: Path, url: str, sha256: str) -> str:
     """Writes the sum down if the URL has none yet; the sum that the URL has, then."""
-    with storage(recorded):
-        recorded.parent.mkdir(parents=True, exist_ok=True)
-    with _locked_folder(recorded.parent):
-        sums = _recorded_sums(recorded)
+    with report_storage_errors(checksums_path):
+        checksums_path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked_folder(checksums_path.parent):
+        sums = _recorded_sums(checksums_path)
         if url not in sums:
             sums[url] = sha256
-            with atomic_write(recorded) as file:
+            with atomic_write(checksums_path) as file:
                 file.write_text(json.dumps(sums, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return sums[url]
 

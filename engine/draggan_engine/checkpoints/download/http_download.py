@@ -13,14 +13,18 @@ import httpx
 
 from draggan_engine.core.errors import DownloadError
 
-from .partial_download import CHUNK, Entity, Part
+from .partial_download import CHUNK_BYTES, PartialDownload, RemoteFile
 
-PAUSES = (0.5, 1.0, 2.0)  # seconds before each further try that follows one without progress; after the last, an error
-REDIRECTS = 10
-TIMEOUT = httpx.Timeout(30.0, connect=15.0)  # seconds without a byte
+RETRY_DELAYS = (
+    0.5,
+    1.0,
+    2.0,
+)  # seconds before each further try that follows one without progress; after the last, an error
+MAX_REDIRECTS = 10
+HTTP_TIMEOUT = httpx.Timeout(30.0, connect=15.0)  # seconds without a byte
 _SECONDS_PER_WRITE = 0.25  # a slow line is written, and shown, this often though its chunk is not full
 
-Progress = Callable[[int, int | None], None]
+DownloadProgress = Callable[[int, int | None], None]
 """Told the bytes there so far, and those of the whole file (None: the server does not say)."""
 
 
@@ -28,16 +32,16 @@ class _BrokenOff(Exception):
     """A try ended early; another may go on from there. Its message says how."""
 
 
-def open_client() -> httpx.Client:
+def open_http_client() -> httpx.Client:
     try:
-        return httpx.Client(timeout=TIMEOUT, headers={"User-Agent": "draggan-tui"})
+        return httpx.Client(timeout=HTTP_TIMEOUT, headers={"User-Agent": "draggan-tui"})
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:  # it reads the environment
         raise DownloadError(
             f"the network settings of this shell cannot be used ({error}); see to HTTPS_PROXY, SSL_CERT_FILE and their like"
         ) from error
 
 
-def fetch(client: httpx.Client, url: str, part: Part, progress: Progress) -> None:
+def fetch_file(client: httpx.Client, url: str, part: PartialDownload, progress: DownloadProgress) -> None:
     """Until the part is whole. A try that brought the part further than it ever was gives the next ones a new start."""
     furthest, fruitless = part.size, 0
     while True:
@@ -47,21 +51,21 @@ def fetch(client: httpx.Client, url: str, part: Part, progress: Progress) -> Non
         except _BrokenOff as broken:
             if part.size > furthest:
                 furthest, fruitless = part.size, 0
-            if fruitless == len(PAUSES):
+            if fruitless == len(RETRY_DELAYS):
                 raise DownloadError(
                     f"{url}: the download broke off again and again ({broken}); {_kept(part)}"
                 ) from broken.__cause__
-            time.sleep(PAUSES[fruitless])
+            time.sleep(RETRY_DELAYS[fruitless])
             fruitless += 1
 
 
-def _kept(part: Part) -> str:
+def _kept(part: PartialDownload) -> str:
     if part.size and part.entity is not None and part.entity.validator is not None:
         return f"run the same command again later to go on: {part.size} bytes are kept in {part.path}"
     return "run the same command again later"
 
 
-def _transfer(client: httpx.Client, url: str, part: Part, progress: Progress) -> None:
+def _transfer(client: httpx.Client, url: str, part: PartialDownload, progress: DownloadProgress) -> None:
     """One request and its answer."""
     headers = {"Accept-Encoding": "identity"}  # sizes and ranges must count the bytes of the file itself
     entity = part.entity if part.size else None
@@ -78,7 +82,7 @@ def _transfer(client: httpx.Client, url: str, part: Part, progress: Progress) ->
                 part.append(block)
                 progress(part.size, total)
     except httpx.TransportError as error:
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError) and not part.received:
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError) and not part.received_bytes:
             raise DownloadError(_unreachable(url, error)) from error
         raise _BrokenOff(_plain(error)) from error
     if total is not None and part.size != total:
@@ -93,13 +97,13 @@ def _transfer(client: httpx.Client, url: str, part: Part, progress: Progress) ->
 def _answer(client: httpx.Client, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
     """The answer at the end of all redirects."""
     here = httpx.URL(url)
-    for _ in range(REDIRECTS + 1):
+    for _ in range(MAX_REDIRECTS + 1):
         with client.stream("GET", here, headers=headers) as response:
             if not response.has_redirect_location:
                 yield response
                 return
             here = _next_hop(url, here, response.headers["Location"])
-    raise DownloadError(f"{url}: the server redirects more than {REDIRECTS} times; check the address")
+    raise DownloadError(f"{url}: the server redirects more than {MAX_REDIRECTS} times; check the address")
 
 
 def _next_hop(url: str, here: httpx.URL, location: str) -> httpx.URL:
@@ -124,7 +128,7 @@ def _next_hop(url: str, here: httpx.URL, location: str) -> httpx.URL:
     return there
 
 
-def _refuse_what_is_no_file(url: str, response: httpx.Response, part: Part, *, resuming: bool) -> None:
+def _refuse_what_is_no_file(url: str, response: httpx.Response, part: PartialDownload, *, resuming: bool) -> None:
     """
     Raises:
         DownloadError: the answer is not the file, nor a part of it.
@@ -167,7 +171,7 @@ def _status_text(response: httpx.Response) -> str:
             return f"the server answered with no file ({status}); check the address"
 
 
-def _accept(url: str, response: httpx.Response, part: Part, entity: Entity | None) -> int | None:
+def _accept(url: str, response: httpx.Response, part: PartialDownload, entity: RemoteFile | None) -> int | None:
     """Readies the part for the bytes that follow; the size of the whole file, if the server says it.
 
     Raises:
@@ -175,7 +179,7 @@ def _accept(url: str, response: httpx.Response, part: Part, entity: Entity | Non
     """
     validator = _validator(response.headers)
     if response.status_code == httpx.codes.OK or entity is None:  # the whole file: new, changed, or it knows no ranges
-        whole = Entity(url=url, validator=validator, total=_number(response.headers.get("Content-Length", "")))
+        whole = RemoteFile(url=url, validator=validator, total=_number(response.headers.get("Content-Length", "")))
         part.begin(whole)
         return whole.total
     place = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
@@ -209,7 +213,7 @@ def _chunks(response: httpx.Response) -> Iterator[bytes]:
     try:
         for block in response.iter_raw():
             held += block
-            if len(held) >= CHUNK or time.monotonic() - last >= _SECONDS_PER_WRITE:
+            if len(held) >= CHUNK_BYTES or time.monotonic() - last >= _SECONDS_PER_WRITE:
                 yield bytes(held)
                 held.clear()
                 last = time.monotonic()

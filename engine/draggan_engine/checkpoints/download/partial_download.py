@@ -15,14 +15,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from draggan_engine.core.errors import DownloadError, StorageError
 from draggan_engine.storage.atomic import atomic_write
 
-CHUNK = 1 << 20  # bytes held in memory before they go to the disk
+CHUNK_BYTES = 1 << 20  # bytes held in memory before they go to the disk
 
 
-class OtherSum(Exception):
+class ChecksumMismatch(Exception):
     """The file that came is not the one that was meant; the text says why."""
 
 
-class Entity(BaseModel):
+class RemoteFile(BaseModel):
     """What the bytes of a .part are the beginning of. The server must confirm it before more is added to them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,15 +32,15 @@ class Entity(BaseModel):
     total: int | None  # bytes of the whole
 
 
-class Part:
+class PartialDownload:
     """A locked `<target>.part`, the sum of what is in it, and its sidecar."""
 
     def __init__(self, path: Path, handle: int) -> None:
         self.path = path
         self.sidecar = path.with_name(path.name + ".json")
         self.size = 0
-        self.received = 0
-        self.entity: Entity | None = None
+        self.received_bytes = 0
+        self.entity: RemoteFile | None = None
         self._handle = handle
         self._sum = hashlib.sha256()
 
@@ -55,20 +55,20 @@ class Part:
     def load(self, url: str) -> None:
         """Takes up what an earlier call left, if it can be resumed; otherwise empties the part."""
         entity = self._left_entity()
-        with storage(self.path):
+        with report_storage_errors(self.path):
             size = os.fstat(self._handle).st_size
             fits = entity is not None and entity.url == url and size <= (size if entity.total is None else entity.total)
             if not size or not fits or entity is None or entity.validator is None:
                 os.ftruncate(self._handle, 0)
                 return
-            while block := os.pread(self._handle, CHUNK, self.size):
+            while block := os.pread(self._handle, CHUNK_BYTES, self.size):
                 self._sum.update(block)
                 self.size += len(block)
             self.entity = entity
 
-    def begin(self, entity: Entity | None) -> None:
+    def begin(self, entity: RemoteFile | None) -> None:
         """Empties the part and says what will be in it."""
-        with storage(self.path):
+        with report_storage_errors(self.path):
             os.ftruncate(self._handle, 0)  # first: bytes must never stand beside a sidecar that is not theirs
         self.size, self.entity, self._sum = 0, entity, hashlib.sha256()
         if entity is not None:
@@ -77,12 +77,12 @@ class Part:
 
     def append(self, block: bytes) -> None:
         rest = memoryview(block)
-        with storage(self.path):
+        with report_storage_errors(self.path):
             while rest:
                 written = os.pwrite(self._handle, rest, self.size)
                 self._sum.update(rest[:written])
                 self.size += written
-                self.received += written
+                self.received_bytes += written
                 rest = rest[written:]
 
     def check(self, url: str, wanted: str | None, record: Path | None) -> None:
@@ -96,36 +96,36 @@ class Part:
         if record is not None:
             origin = "at the first download it was"
             remedy = f"try again; if the publisher says that the file was renewed, first delete its entry in {record}"
-        raise OtherSum(
+        raise ChecksumMismatch(
             f"{url}: the file has another checksum and was removed: its SHA-256 is {self.sha256}, {origin} {wanted}; {remedy}"
         )
 
     def become(self, target: Path) -> None:
-        with storage(target):
+        with report_storage_errors(target):
             os.fsync(self._handle)
             self.path.replace(target)
             self.sidecar.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        with storage(self.path):
+        with report_storage_errors(self.path):
             self.path.unlink(missing_ok=True)
             self.sidecar.unlink(missing_ok=True)
 
-    def _left_entity(self) -> Entity | None:
+    def _left_entity(self) -> RemoteFile | None:
         try:
-            return Entity.model_validate_json(self.sidecar.read_bytes())
+            return RemoteFile.model_validate_json(self.sidecar.read_bytes())
         except (OSError, ValidationError):
             return None  # then nobody knows what the bytes are
 
 
 @contextmanager
-def locked_part(target: Path) -> Iterator[Part]:
+def lock_partial_download(target: Path) -> Iterator[PartialDownload]:
     """The part of that target, for this process alone. An empty one is not left behind."""
     path = target.with_name(target.name + ".part")
-    with storage(path):
+    with report_storage_errors(path):
         handle = _lock(path, target)
     try:
-        yield Part(path, handle)
+        yield PartialDownload(path, handle)
     finally:
         with suppress(OSError):
             if os.fstat(handle).st_size == 0 and _is_open(handle, path):
@@ -161,7 +161,7 @@ def _is_open(handle: int, path: Path) -> bool:
 
 
 @contextmanager
-def storage(path: Path) -> Iterator[None]:
+def report_storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

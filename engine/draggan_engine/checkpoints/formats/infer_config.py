@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from draggan_engine.checkpoints.model_parts import GeneratorPart, validated
+from draggan_engine.checkpoints.model_parts import GeneratorPart, validate_config
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.ops import resample_kernel
@@ -17,7 +17,7 @@ _BLOCK = re.compile(r"synthesis\.b([0-9]{1,4})\.conv1\.weight")
 _MAPPING = re.compile(r"mapping\.fc[0-9]{1,2}\.weight")
 
 
-def stylegan2_part(state: Mapping[str, Tensor], told: Mapping[str, object], where: str) -> GeneratorPart:
+def infer_stylegan2_part(state: Mapping[str, Tensor], told: Mapping[str, object], where: str) -> GeneratorPart:
     """
     Args:
         state: tensors under NVIDIA's keys, without the filters, which such files do not vary. Without
@@ -43,7 +43,7 @@ def stylegan2_part(state: Mapping[str, Tensor], told: Mapping[str, object], wher
         "mapping_features": None if len(first) == len(last) else len(first),
         **told,
     }
-    config = validated(StyleGAN2Config, values, where)
+    config = validate_config(StyleGAN2Config, values, where)
     complete = dict(state)
     complete.setdefault("mapping.w_avg", torch.full((config.w_dim,), torch.nan))
     for resolution in config.block_resolutions:

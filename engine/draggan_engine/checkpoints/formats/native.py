@@ -12,13 +12,13 @@ from safetensors import SafetensorError
 from safetensors.torch import save, save_file
 from torch import Tensor
 
-from draggan_engine.checkpoints.file_io import printable
+from draggan_engine.checkpoints.checkpoint_file import printable_text
 from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart, ModelParts
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.utf8_path import is_utf8
 
-from .native_header import FORMAT, FORMAT_VERSION, NativeConfig, NativeInfo, checked, entry
+from .native_header import FORMAT, FORMAT_VERSION, NativeConfig, NativeInfo, open_native, parse_entry
 
 _GENERATOR, _DISCRIMINATOR = "G_ema.", "D."
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -76,21 +76,21 @@ def _stored(tensor: Tensor, dtype: torch.dtype | None, seen: set[int]) -> Tensor
     return tensor
 
 
-def read(path: Path) -> tuple[ModelParts, NativeInfo]:
+def read_native(path: Path) -> tuple[ModelParts, NativeInfo]:
     """The model, its tensors mapped from the file, and what the file says of it.
 
     Raises:
         CheckpointError: not a model file of ours, or a damaged one; it names the field.
     """
-    with checked(path, "pt") as file:
-        config = entry(file, "config", NativeConfig, path)
-        info = entry(file, "info", NativeInfo, path)
+    with open_native(path, "pt") as file:
+        config = parse_entry(file, "config", NativeConfig, path)
+        info = parse_entry(file, "info", NativeInfo, path)
         generator = GeneratorPart(config.generator, _tensors(file, _GENERATOR, path))
 
     def discriminator() -> DiscriminatorPart | None:
         if config.discriminator is None:
             return None
-        with checked(path, "pt") as file:
+        with open_native(path, "pt") as file:
             return DiscriminatorPart(config.discriminator, _tensors(file, _DISCRIMINATOR, path))
 
     return ModelParts("draggan-tui .safetensors", generator, discriminator), info
@@ -100,7 +100,9 @@ def _tensor(file: Any, key: str, path: Path) -> Tensor:
     try:
         tensor: Tensor = file.get_tensor(key)
     except (RuntimeError, TypeError, ValueError) as error:  # a shape or a number type that torch does not have
-        raise CheckpointError(f"{path}: {printable(key)} is no tensor; the file is damaged: get it again") from error
+        raise CheckpointError(
+            f"{path}: {printable_text(key)} is no tensor; the file is damaged: get it again"
+        ) from error
     return tensor
 
 
@@ -108,12 +110,14 @@ def _tensors(file: Any, prefix: str, path: Path) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
     for key in file.keys():  # noqa: SIM118 (not a dictionary)
         if not key.startswith((_GENERATOR, _DISCRIMINATOR)):
-            raise CheckpointError(f"{path}: {printable(key)} is no part of a model; the file is damaged: get it again")
+            raise CheckpointError(
+                f"{path}: {printable_text(key)} is no part of a model; the file is damaged: get it again"
+            )
         if key.startswith(prefix):
             tensor = _tensor(file, key, path)
             if tensor.dtype not in _DTYPES:
                 raise CheckpointError(
-                    f"{path}: {printable(key)} holds {tensor.dtype} numbers, not floats; the file is damaged"
+                    f"{path}: {printable_text(key)} holds {tensor.dtype} numbers, not floats; the file is damaged"
                 )
             state[key.removeprefix(prefix)] = tensor
     return state

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from draggan_engine.checkpoints.file_io import opened, printable
+from draggan_engine.checkpoints.checkpoint_file import opened, printable_text
 from draggan_engine.core.edit import Document, DragSettings
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import DiscriminatorConfig, GeneratorConfig
@@ -41,7 +41,7 @@ def _shown(text: str) -> str:
     return text
 
 
-class Source(Document):
+class SourceFile(Document):
     """The file that a model was converted from."""
 
     format: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_shown)]
@@ -54,22 +54,22 @@ class NativeInfo(Document):
     name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_shown)]
     psi: Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
     settings: DragSettings | None = None
-    source: Source | None = None
+    source: SourceFile | None = None
     licence: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_shown)] | None = None
 
 
-def read_info(path: Path) -> NativeInfo:
+def read_native_info(path: Path) -> NativeInfo:
     """Only what the file says of the model.
 
     Raises:
         CheckpointError: as `read`.
     """
-    with checked(path) as file:
-        return entry(file, "info", NativeInfo, path)
+    with open_native(path) as file:
+        return parse_entry(file, "info", NativeInfo, path)
 
 
 @contextmanager
-def checked(path: Path, framework: Literal["np", "pt"] = "np") -> Iterator[Any]:
+def open_native(path: Path, framework: Literal["np", "pt"] = "np") -> Iterator[Any]:
     """The open file, its format and version checked."""
     try:
         with opened(path), utf8_path(path) as readable, safe_open(readable, framework=framework) as file:
@@ -84,16 +84,16 @@ def checked(path: Path, framework: Literal["np", "pt"] = "np") -> Iterator[Any]:
                 raise CheckpointError(
                     f"{path}: it has format {version}, and this version reads up to {FORMAT_VERSION}; update {FORMAT}"
                     if newer
-                    else f"{path}: format_version: {printable(version)!r} is not a version; the file is damaged: get it again"
+                    else f"{path}: format_version: {printable_text(version)!r} is not a version; the file is damaged: get it again"
                 )
             yield file
     except SafetensorError as error:
         raise CheckpointError(
-            f"{path}: it is not a whole safetensors file ({printable(str(error))}); it is damaged or cut short: get it again"
+            f"{path}: it is not a whole safetensors file ({printable_text(str(error))}); it is damaged or cut short: get it again"
         ) from error
 
 
-def entry(file: Any, name: str, kind: type[_Parsed], path: Path) -> _Parsed:
+def parse_entry(file: Any, name: str, kind: type[_Parsed], path: Path) -> _Parsed:
     text = file.metadata().get(name, "")
     if len(text) > _LONGEST_ENTRY:
         raise CheckpointError(f"{path}: {name}: it is longer than any model's; the file is damaged: get it again")
@@ -101,6 +101,6 @@ def entry(file: Any, name: str, kind: type[_Parsed], path: Path) -> _Parsed:
         return kind.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join([name, *(printable(str(part)) for part in first["loc"])])
-        problem = printable(first["msg"], 200)
+        field = ".".join([name, *(printable_text(str(part)) for part in first["loc"])])
+        problem = printable_text(first["msg"], 200)
         raise CheckpointError(f"{path}: {field}: {problem}; the file is damaged: get it again") from error

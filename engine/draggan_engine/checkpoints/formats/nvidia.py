@@ -14,8 +14,8 @@ from typing import cast
 
 from torch import Tensor
 
-from draggan_engine.checkpoints.file_io import printable
-from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart, ModelParts, validated
+from draggan_engine.checkpoints.checkpoint_file import printable_text
+from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart, ModelParts, validate_config
 from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, StyleGAN3Config, pyramid_channels
@@ -55,7 +55,7 @@ _ADA = _Layout("stylegan2-ada-pytorch", num_fp16_res=0, conv_clamp=None)
 _STYLEGAN3_REPOSITORY = _Layout("stylegan3", num_fp16_res=4, conv_clamp=256)
 
 
-def parts(root: object, path: Path) -> ModelParts | None:
+def read_nvidia_parts(root: object, path: Path) -> ModelParts | None:
     """`G_ema` of the file, or `G` where there is no average, or the network that is the whole file; and `D`.
     None where there is no network of this kind.
 
@@ -67,7 +67,7 @@ def parts(root: object, path: Path) -> ModelParts | None:
         return None
     synthesis, mapping = _module(record, "synthesis"), _module(record, "mapping")
     if synthesis is None or mapping is None:
-        raise CheckpointError(f"{path}: its generator is a {printable(record.class_name)}, no StyleGAN; {OPENS}")
+        raise CheckpointError(f"{path}: its generator is a {printable_text(record.class_name)}, no StyleGAN; {OPENS}")
     kind = "pickle" if isinstance(root, dict) else "torch.save of a whole network"
     if _module(synthesis, "input") is not None:
         return ModelParts(
@@ -100,7 +100,7 @@ def _stylegan2(
     const = state.get("synthesis.b4.const")
     if const is None or const.ndim != 3 or const.shape[1] != 4 or not 1 <= const.shape[2] <= 16:
         raise CheckpointError(f"{where}: synthesis.b4.const is missing or of an unknown shape; {OPENS}")
-    return GeneratorPart(validated(StyleGAN2Config, values | {"const_size": (4, const.shape[2])}, where), state)
+    return GeneratorPart(validate_config(StyleGAN2Config, values | {"const_size": (4, const.shape[2])}, where), state)
 
 
 def _stylegan3(record: PersistentObject, mapping: PersistentObject, path: Path) -> GeneratorPart:
@@ -115,7 +115,7 @@ def _stylegan3(record: PersistentObject, mapping: PersistentObject, path: Path) 
     for key, tensor in state.items():
         if key.endswith("_filter") and not _symmetric(tensor):  # all of NVIDIA's are, and the network counts on it
             raise CheckpointError(f"{where}: {key} is not symmetric; {OPENS}")
-    return GeneratorPart(validated(StyleGAN3Config, values, where), state)
+    return GeneratorPart(validate_config(StyleGAN3Config, values, where), state)
 
 
 def _symmetric(taps: Tensor) -> bool:
@@ -144,7 +144,7 @@ def _discriminator(root: object, layout: _Layout, path: Path) -> DiscriminatorPa
     }
     for rest in (args, mapping_args, epilogue_args):
         _settle(rest, _FIXED | {"architecture": "resnet", "lr_multiplier": 0.01, "layer_features": None}, where)
-    return DiscriminatorPart(validated(DiscriminatorConfig, values, where), _tensors(record, path))
+    return DiscriminatorPart(validate_config(DiscriminatorConfig, values, where), _tensors(record, path))
 
 
 def _generator_record(root: object) -> PersistentObject | None:
@@ -174,7 +174,9 @@ def _count_layers(mapping: PersistentObject) -> int:
 def _arguments(record: PersistentObject, positions: tuple[str, ...], path: Path) -> dict[str, object]:
     """What the network was made with, by name."""
     if len(record.init_args) > len(positions):
-        raise CheckpointError(f"{path}: {printable(record.class_name)} has more arguments than StyleGAN's; {OPENS}")
+        raise CheckpointError(
+            f"{path}: {printable_text(record.class_name)} has more arguments than StyleGAN's; {OPENS}"
+        )
     return dict(zip(positions, record.init_args, strict=False)) | _by_name(record.init_kwargs, "_init_kwargs", path)
 
 
@@ -238,10 +240,10 @@ def _settle(args: Mapping[str, object], fixed: Mapping[str, object], where: str)
         if name == "architecture" and name in fixed:
             kind = fixed[name]
             raise CheckpointError(
-                f"{where}: its architecture is {printable(value)}; {OPENS} whose architecture is {kind}"
+                f"{where}: its architecture is {printable_text(value)}; {OPENS} whose architecture is {kind}"
             )
         if name not in _IDLE:
-            raise CheckpointError(f"{where}: the argument {printable(name)} makes it another network; {OPENS}")
+            raise CheckpointError(f"{where}: the argument {printable_text(name)} makes it another network; {OPENS}")
 
 
 def _tensors(record: PersistentObject, path: Path) -> dict[str, Tensor]:
@@ -253,7 +255,9 @@ def _tensors(record: PersistentObject, path: Path) -> dict[str, Tensor]:
     def walk(module: PersistentObject, prefix: str, depth: int) -> None:
         nonlocal count
         if id(module) in seen or depth > _MAX_DEPTH:  # else a small file could ask for an endless walk
-            raise CheckpointError(f"{path}: {printable(prefix)} holds itself or is shared; the file is no StyleGAN")
+            raise CheckpointError(
+                f"{path}: {printable_text(prefix)} holds itself or is shared; the file is no StyleGAN"
+            )
         seen.add(id(module))
         for kind in ("_parameters", "_buffers", "_modules"):
             members = module.state.get(kind)
@@ -267,7 +271,7 @@ def _tensors(record: PersistentObject, path: Path) -> dict[str, Tensor]:
                     found[f"{prefix}{name}"] = member
                 elif member is not None:
                     raise CheckpointError(
-                        f"{path}: {printable(prefix)}{printable(name)} is of an unknown kind; {OPENS}"
+                        f"{path}: {printable_text(prefix)}{printable_text(name)} is of an unknown kind; {OPENS}"
                     )
 
     walk(record, "", 0)

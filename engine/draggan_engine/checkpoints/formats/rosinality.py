@@ -11,11 +11,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from draggan_engine.checkpoints.file_io import printable
+from draggan_engine.checkpoints.checkpoint_file import printable_text
 from draggan_engine.checkpoints.model_parts import ModelParts
 from draggan_engine.core.errors import CheckpointError
 
-from .infer_config import stylegan2_part
+from .infer_config import infer_stylegan2_part
 
 _INSIDE = {
     "conv.weight": "weight",
@@ -31,7 +31,7 @@ _NOISE = re.compile(r"noises\.noise_([0-9]{1,2})")
 _LAYER = re.compile(r"(conv1|to_rgb1|convs\.[0-9]{1,2}|to_rgbs\.[0-9]{1,2})\.(.+)")
 
 
-def parts(root: object, path: Path) -> ModelParts | None:
+def read_rosinality_parts(root: object, path: Path) -> ModelParts | None:
     """None where the file has no generator of this kind.
 
     Raises:
@@ -44,14 +44,14 @@ def parts(root: object, path: Path) -> ModelParts | None:
     state: dict[str, Tensor] = {}
     for name, tensor in found.items():
         if type(name) is not str or not isinstance(tensor, Tensor):
-            raise CheckpointError(f"{where}: {printable(name)} is no tensor; the file is damaged: get it again")
+            raise CheckpointError(f"{where}: {printable_text(name)} is no tensor; the file is damaged: get it again")
         if not _FILTER.fullmatch(name):
             state[_key(name, where)] = _turned(name, tensor)
     average = root.get("latent_avg")
     if isinstance(average, Tensor):
         state["mapping.w_avg"] = _flat(average)
     kind = "trained" if "g_optim" in root else "converted"
-    return ModelParts(f"rosinality .pt ({kind})", stylegan2_part(state, {}, where))
+    return ModelParts(f"rosinality .pt ({kind})", infer_stylegan2_part(state, {}, where))
 
 
 def _key(name: str, where: str) -> str:
@@ -69,7 +69,7 @@ def _key(name: str, where: str) -> str:
             return f"synthesis.b{4 if not index else 8 << int(index)}.torgb.{inside}"
         return f"{_layer(0 if not index else int(index) + 1)}.{inside}"
     raise CheckpointError(
-        f"{where}: {printable(name)} is not part of a StyleGAN2; use a file that holds an unchanged one"
+        f"{where}: {printable_text(name)} is not part of a StyleGAN2; use a file that holds an unchanged one"
     )
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from draggan_engine.checkpoints.file_io import printable
+from draggan_engine.checkpoints.checkpoint_file import printable_text
 from draggan_engine.checkpoints.model_parts import ModelParts
-from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord, Record
+from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord, ObjectRecord
 from draggan_engine.core.errors import CheckpointError
 
-from .infer_config import stylegan2_part
+from .infer_config import infer_stylegan2_part
 
 _OLDEST = 4
 # Arguments of which one value is built, where the file has them.
@@ -33,14 +33,14 @@ _LAYERS = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "tor
 _KEYS = {"mod_weight": "affine.weight", "mod_bias": "affine.bias"}
 
 
-def parts(root: object, path: Path) -> ModelParts | None:
+def read_tensorflow_parts(root: object, path: Path) -> ModelParts | None:
     """None where the file is no triple of networks.
 
     Raises:
         CheckpointError: an argument that makes it another network, or variables that do not fit.
     """
     match root:
-        case (Record("Network"), Record("Network"), Record("Network") as network):
+        case (ObjectRecord("Network"), ObjectRecord("Network"), ObjectRecord("Network") as network):
             pass
         case _:
             return None
@@ -59,24 +59,24 @@ def parts(root: object, path: Path) -> ModelParts | None:
         state["mapping.w_avg"] = average
     told: dict[str, object] = {name: args[name] for name in ("num_fp16_res", "conv_clamp") if name in args}
     told["mapping_lr_multiplier"] = args.get("mapping_lrmul", 0.01)
-    return ModelParts("TensorFlow pickle (stylegan2)", stylegan2_part(state, told, where))
+    return ModelParts("TensorFlow pickle (stylegan2)", infer_stylegan2_part(state, told, where))
 
 
-def _arguments(network: Record) -> dict[str, object]:
+def _arguments(network: ObjectRecord) -> dict[str, object]:
     """What the network and its components were made with."""
     found = network.state.get("static_kwargs")
     return {key: value for key, value in found.items() if type(key) is str} if isinstance(found, dict) else {}
 
 
-def _component(network: Record, name: str, where: str) -> Record:
+def _component(network: ObjectRecord, name: str, where: str) -> ObjectRecord:
     components = network.state.get("components")
     component = components.get(name) if isinstance(components, dict) else None
-    if not isinstance(component, Record):
+    if not isinstance(component, ObjectRecord):
         raise CheckpointError(f"{where}: it has no {name} network; the file is no StyleGAN2")
     return component
 
 
-def _variables(network: Record, where: str) -> dict[str, Tensor]:
+def _variables(network: ObjectRecord, where: str) -> dict[str, Tensor]:
     """Name → numbers. A variable that is no array of plain numbers is damage, as is one that has another's name or
     array: each may be copied."""
     variables = network.state.get("variables")
@@ -85,7 +85,9 @@ def _variables(network: Record, where: str) -> dict[str, Tensor]:
     for variable in variables if isinstance(variables, list) else ():
         match variable:
             case (str(name), _) if name in found:
-                raise CheckpointError(f"{where}: {printable(name)} is there twice; the file is damaged: get it again")
+                raise CheckpointError(
+                    f"{where}: {printable_text(name)} is there twice; the file is damaged: get it again"
+                )
             case (str(name), ArrayRecord(array=array) as record) if array.dtype.kind == "f" and id(record) not in used:
                 used.add(id(record))
                 whole = array.astype(array.dtype.newbyteorder("="), copy=not array.flags.writeable)
@@ -120,7 +122,9 @@ def _synthesis(variables: Mapping[str, Tensor], where: str) -> dict[str, Tensor]
             number = int(match[1])
             state[f"synthesis.b{2 ** ((number + 5) // 2)}.conv{(number + 1) % 2}.noise_const"] = value[0, 0]
         else:
-            raise CheckpointError(f"{where}: {printable(name)} is not part of a StyleGAN2; use a file that holds one")
+            raise CheckpointError(
+                f"{where}: {printable_text(name)} is not part of a StyleGAN2; use a file that holds one"
+            )
     return state
 
 

@@ -13,22 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.checkpoints.file_io import printable
+from draggan_engine.checkpoints.checkpoint_file import printable_text
 
 # A model file has some tens of thousands of instructions. Each costs time, and most make an object: a byte each, these
 # would take 200 times the file's size in memory.
 MAX_INSTRUCTIONS = 250_000
-MAX_KEY = 1000
+MAX_KEY_LENGTH = 1000
 MAX_DIMENSIONS = 8
-MAX_EXTENT = 2**40
+MAX_DIMENSION_SIZE = 2**40
 _DTYPES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
 
 
-class Refused(Exception):
+class PickleRefusal(Exception):
     """The file asks for something that no model file needs; the text, put after "it", says what."""
 
 
-def check_plain(key: object) -> None:
+def check_key(key: object) -> None:
     """Keys are short strings or bytes, whole numbers and None. Hashing a deep tuple overflows the C stack; to tell long
     equal strings apart, or numbers that were chosen to have the same hash, takes minutes if there are enough of them.
 
@@ -36,18 +36,18 @@ def check_plain(key: object) -> None:
         Refused: something else.
     """
     match key:
-        case str() | bytes() if len(key) <= MAX_KEY:
+        case str() | bytes() if len(key) <= MAX_KEY_LENGTH:
             return
         case int() if 0 <= key < 2**60:  # below 2**61 − 1 each is its own hash
             return
         case None:
             return
         case str() | bytes() | int():
-            raise Refused("uses an impossible key")
-    raise Refused(f"uses a {type(key).__name__} as a key")
+            raise PickleRefusal("uses an impossible key")
+    raise PickleRefusal(f"uses a {type(key).__name__} as a key")
 
 
-class Budget:
+class ReadBudget:
     """What a file may still cost: bytes of data that we allocate or read again, and instructions."""
 
     def __init__(self, size: int) -> None:
@@ -61,7 +61,7 @@ class Budget:
         """
         self._instructions -= 1
         if self._instructions < 0:
-            raise Refused("has more instructions than any model")
+            raise PickleRefusal("has more instructions than any model")
 
     def take(self, count: int) -> None:
         """
@@ -69,11 +69,11 @@ class Budget:
             Refused: more than is left.
         """
         if count > self._left:
-            raise Refused("asks for more data than it holds")
+            raise PickleRefusal("asks for more data than it holds")
         self._left -= count
 
 
-class Ordered(dict[object, object]):
+class OrderedDictStub(dict[object, object]):
     """A `collections.OrderedDict`. Its state (torch notes versions of modules there) is left behind."""
 
     def build(self, state: object) -> None:
@@ -82,11 +82,11 @@ class Ordered(dict[object, object]):
             Refused: not the state of a dictionary.
         """
         if not isinstance(state, dict):
-            raise Refused("gives a dictionary an unknown state")
+            raise PickleRefusal("gives a dictionary an unknown state")
 
 
 @dataclass(slots=True, eq=False)
-class Record:
+class ObjectRecord:
     """An object of a class that only holds values (`argparse.Namespace`, TensorFlow's `Network`): its attributes."""
 
     kind: str
@@ -98,12 +98,12 @@ class Record:
             Refused: not a dictionary.
         """
         if not isinstance(state, dict):
-            raise Refused(f"gives a {self.kind} an unknown state")
+            raise PickleRefusal(f"gives a {self.kind} an unknown state")
         self.state = state
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Function:
+class AllowedFunction:
     """The only thing that a pickle's REDUCE may call."""
 
     call: Callable[..., object]
@@ -130,11 +130,11 @@ class PersistentObject:
                 args, kwargs = state.get("_init_args", ()), state.get("_init_kwargs", {})
                 if type(args) is tuple and type(kwargs) is dict:
                     return cls(class_name, args, kwargs, state)
-        raise Refused("holds a persistent object of an unknown form")
+        raise PickleRefusal("holds a persistent object of an unknown form")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Storage:
+class TensorStorage:
     """The numbers under a tensor: `data` is 1-D."""
 
     data: Tensor
@@ -154,7 +154,7 @@ class DtypeRecord:
             Refused: not a code of plain numbers, such as "f4".
         """
         if type(code) is not str or code not in _DTYPES:
-            raise Refused(f"asks for the numpy type {printable(code)}")
+            raise PickleRefusal(f"asks for the numpy type {printable_text(code)}")
         return cls(code)
 
     def build(self, state: object) -> None:
@@ -166,7 +166,7 @@ class DtypeRecord:
             case (int(), "<" | ">" | "|" | "=" as order, None, None, None, *_):
                 self.order = order
             case _:
-                raise Refused("describes a numpy type in an unknown way")
+                raise PickleRefusal("describes a numpy type in an unknown way")
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -177,7 +177,7 @@ class DtypeRecord:
 class ArrayRecord:
     """A `numpy.ndarray` of plain numbers, empty until the pickle gives its state."""
 
-    budget: Budget
+    budget: ReadBudget
     array: NDArray[np.generic] = field(default_factory=lambda: np.empty(0))
 
     def build(self, state: object) -> None:
@@ -187,22 +187,22 @@ class ArrayRecord:
         """
         match state:
             case (int(), tuple(shape), DtypeRecord() as record, bool(fortran), bytes() | memoryview() as data):
-                check_extents(shape)
+                check_shape(shape)
                 if math.prod(shape) * record.dtype.itemsize != len(data):
-                    raise Refused(f"holds an array of shape {list(shape)} with {len(data)} bytes")
+                    raise PickleRefusal(f"holds an array of shape {list(shape)} with {len(data)} bytes")
                 self.budget.take(len(data))  # a view; but whoever uses it may need a copy
                 self.array = np.ndarray(shape, record.dtype, buffer=data, order="F" if fortran else "C")
             case _:
-                raise Refused("describes a numpy array in an unknown way")
+                raise PickleRefusal("describes a numpy array in an unknown way")
 
 
-def check_extents(extents: tuple[object, ...]) -> None:
+def check_shape(extents: tuple[object, ...]) -> None:
     """
     Raises:
         Refused: not a few whole numbers from 0 on.
     """
-    if len(extents) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n <= MAX_EXTENT for n in extents):
-        raise Refused("asks for an array or tensor of an impossible shape")
+    if len(extents) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n <= MAX_DIMENSION_SIZE for n in extents):
+        raise PickleRefusal("asks for an array or tensor of an impossible shape")
 
 
 def numpy_scalar(dtype: object, data: object) -> object:
@@ -212,19 +212,19 @@ def numpy_scalar(dtype: object, data: object) -> object:
         Refused: the bytes are not one number of that type.
     """
     if type(dtype) is not DtypeRecord or type(data) is not bytes or len(data) != dtype.dtype.itemsize:
-        raise Refused("describes a numpy number in an unknown way")
+        raise PickleRefusal("describes a numpy number in an unknown way")
     value: object = np.frombuffer(data, dtype.dtype).item()
     return value
 
 
-def latin1_bytes(text: object, codec: object) -> bytes:
+def encode_latin1(text: object, codec: object) -> bytes:
     """What protocol 2 pickles use `_codecs.encode` for; no other codec is looked up.
 
     Raises:
         Refused: another codec.
     """
     if type(text) is not str or codec not in ("latin1", "latin-1"):
-        raise Refused(f"asks for the codec {printable(codec)}")
+        raise PickleRefusal(f"asks for the codec {printable_text(codec)}")
     return text.encode("latin-1")
 
 
@@ -234,19 +234,19 @@ def rebuild_tensor(storage: object, offset: object, size: object, stride: object
     Raises:
         Refused: it would reach outside, or have more elements than the storage.
     """
-    if type(storage) is not Storage or type(size) is not tuple or type(stride) is not tuple:
-        raise Refused("describes a tensor in an unknown way")
-    check_extents((offset,))
-    check_extents(size)
-    check_extents(stride)
+    if type(storage) is not TensorStorage or type(size) is not tuple or type(stride) is not tuple:
+        raise PickleRefusal("describes a tensor in an unknown way")
+    check_shape((offset,))
+    check_shape(size)
+    check_shape(stride)
     assert type(offset) is int
     held = len(storage.data)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=False))
     if len(size) != len(stride) or math.prod(size) > held or (0 not in size and last >= held):
-        raise Refused(f"holds a tensor of shape {list(size)} that reaches outside its data")
+        raise PickleRefusal(f"holds a tensor of shape {list(size)} that reaches outside its data")
     start = storage.data.storage_offset() + offset  # as_strided counts from the memory's start, not from a view's
     return storage.data.new_empty(size) if 0 in size else storage.data.as_strided(size, stride, start)
 
 
-Buildable = Ordered | Record | ArrayRecord | DtypeRecord
+Buildable = OrderedDictStub | ObjectRecord | ArrayRecord | DtypeRecord
 """What a pickle may give a state to."""

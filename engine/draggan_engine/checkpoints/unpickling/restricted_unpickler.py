@@ -12,9 +12,9 @@ import pickle
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from draggan_engine.checkpoints.file_io import ByteStream, printable
+from draggan_engine.checkpoints.checkpoint_file import ByteStream, printable_text
 
-from .pickle_stubs import Budget, Buildable, Function, Ordered, Refused, check_plain
+from .pickle_stubs import AllowedFunction, Buildable, OrderedDictStub, PickleRefusal, ReadBudget, check_key
 
 _INSTRUCTIONS = (
     "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1",
@@ -38,16 +38,16 @@ def _counted(instruction: Callable[[Any], None]) -> Callable[[Any], None]:
 def _reduce(machine: RestrictedUnpickler) -> None:
     args = machine.stack.pop()
     function = machine.stack[-1]
-    if type(function) is not Function or type(args) is not tuple:
-        raise Refused(f"calls a {type(function).__name__}")
+    if type(function) is not AllowedFunction or type(args) is not tuple:
+        raise PickleRefusal(f"calls a {type(function).__name__}")
     machine.stack[-1] = function.call(*args)
 
 
 def _new_object(machine: RestrictedUnpickler) -> None:
     args = machine.stack.pop()
     function = machine.stack.pop()
-    if type(function) is not Function or type(args) is not tuple or args:
-        raise Refused(f"makes an object of a {type(function).__name__}")
+    if type(function) is not AllowedFunction or type(args) is not tuple or args:
+        raise PickleRefusal(f"makes an object of a {type(function).__name__}")
     machine.stack.append(function.call())
 
 
@@ -55,16 +55,16 @@ def _build(machine: RestrictedUnpickler) -> None:
     state = machine.stack.pop()
     target = machine.stack[-1]
     if not isinstance(target, Buildable):
-        raise Refused(f"gives a state to a {type(target).__name__}")
+        raise PickleRefusal(f"gives a state to a {type(target).__name__}")
     target.build(state)
 
 
 def _set_pairs(machine: RestrictedUnpickler, pairs: list[Any]) -> None:
     target = machine.stack[-1]
-    if type(target) not in (dict, Ordered):
-        raise Refused(f"puts items into a {type(target).__name__}")
+    if type(target) not in (dict, OrderedDictStub):
+        raise PickleRefusal(f"puts items into a {type(target).__name__}")
     for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-        check_plain(key)
+        check_key(key)
         target[key] = value
 
 
@@ -81,9 +81,9 @@ def _add_items(machine: RestrictedUnpickler) -> None:
     items = machine.pop_mark()
     target = machine.stack[-1]
     if type(target) is not set:
-        raise Refused(f"adds items to a {type(target).__name__}")
+        raise PickleRefusal(f"adds items to a {type(target).__name__}")
     for item in items:
-        check_plain(item)
+        check_key(item)
     target.update(items)
 
 
@@ -114,7 +114,7 @@ class RestrictedUnpickler(pickle._Unpickler):
         self,
         stream: ByteStream,
         names: Mapping[tuple[str, str], object],
-        budget: Budget,
+        budget: ReadBudget,
         persistent: Callable[[object], object] | None = None,
     ) -> None:
         super().__init__(stream)  # type: ignore[arg-type]  # a view where the standard library has bytes: cheaper, and as good
@@ -124,10 +124,10 @@ class RestrictedUnpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self._names:
-            raise Refused(f"asks for {printable(module)}.{printable(name)}")
+            raise PickleRefusal(f"asks for {printable_text(module)}.{printable_text(name)}")
         return self._names[module, name]
 
     def persistent_load(self, pid: object) -> object:
         if self._persistent is None:
-            raise Refused("refers to data outside it")
+            raise PickleRefusal("refers to data outside it")
         return self._persistent(pid)

@@ -17,14 +17,14 @@ from pathlib import Path
 
 import torch
 
-from draggan_engine.checkpoints.file_io import ByteStream
+from draggan_engine.checkpoints.checkpoint_file import ByteStream
 
-from .pickle_stubs import Budget, Refused, Storage, check_extents
+from .pickle_stubs import PickleRefusal, ReadBudget, TensorStorage, check_shape
 from .restricted_unpickler import RestrictedUnpickler
 
-MAGIC = 0x1950A86A20F9469CFC6C
-PROTOCOL = 1001
-STORAGE_TYPES: dict[tuple[str, str], object] = {
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_PROTOCOL = 1001
+STORAGE_DTYPES: dict[tuple[str, str], object] = {
     ("torch", f"{name}Storage"): dtype
     for name, dtype in {
         "Double": torch.float64,
@@ -43,7 +43,7 @@ _MAX_DIRECTORY = 8 << 20  # bytes of a zip's list of contents: some 80,000 entri
 _MAX_KEY = 100
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 
-Names = Mapping[tuple[str, str], object]
+NameTable = Mapping[tuple[str, str], object]
 """What stands in for each (module, name)."""
 
 
@@ -67,12 +67,12 @@ class _Reference:
             case ("storage", torch.dtype() as dtype, str(key), str(), int(numel), (str(), int(start), int(size))):
                 pass
             case _:
-                raise Refused("describes a storage in an unknown way")
-        check_extents((numel, start, size))
+                raise PickleRefusal("describes a storage in an unknown way")
+        check_shape((numel, start, size))
         if len(key) > _MAX_KEY:
-            raise Refused("has a storage of an impossible name")
+            raise PickleRefusal("has a storage of an impossible name")
         if start + size > numel:
-            raise Refused("has a view that reaches outside its storage")
+            raise PickleRefusal("has a view that reaches outside its storage")
         return cls(dtype, key, numel, start, start + size)
 
     @property
@@ -80,20 +80,20 @@ class _Reference:
         """In bytes."""
         return self.numel * self.dtype.itemsize
 
-    def on(self, raw: memoryview) -> Storage:
+    def on(self, raw: memoryview) -> TensorStorage:
         """The storage whose bytes are `raw`, which can be written to.
 
         Raises:
             Refused: they are not as many as it has.
         """
         if len(raw) != self.size:
-            raise Refused(f"has a storage of {self.numel} elements in {len(raw)} bytes")
+            raise PickleRefusal(f"has a storage of {self.numel} elements in {len(raw)} bytes")
         if not raw:
-            return Storage(torch.empty(0, dtype=self.dtype))
-        return Storage(torch.frombuffer(raw, dtype=self.dtype)[self.start : self.stop])
+            return TensorStorage(torch.empty(0, dtype=self.dtype))
+        return TensorStorage(torch.frombuffer(raw, dtype=self.dtype)[self.start : self.stop])
 
 
-def load_storage(data: object, budget: Budget) -> Storage:
+def load_storage(data: object, budget: ReadBudget) -> TensorStorage:
     """What `torch.storage._load_from_bytes(data)` stands for, without what it would run.
 
     Args:
@@ -103,15 +103,15 @@ def load_storage(data: object, budget: Budget) -> Storage:
         Refused: it names anything but a storage, or its count does not fit the bytes that are there.
     """
     if not isinstance(data, bytes | memoryview):
-        raise Refused("has a storage that is not bytes")
+        raise PickleRefusal("has a storage that is not bytes")
     budget.take(len(data))  # the same data may be given any number of times
-    storage = read_legacy(memoryview(data), STORAGE_TYPES, budget)
-    if type(storage) is not Storage:
-        raise Refused("has a storage in an unknown layout")
+    storage = read_legacy_file(memoryview(data), STORAGE_DTYPES, budget)
+    if type(storage) is not TensorStorage:
+        raise PickleRefusal("has a storage in an unknown layout")
     return storage
 
 
-def read_legacy(data: memoryview, names: Names, budget: Budget) -> object:
+def read_legacy_file(data: memoryview, names: NameTable, budget: ReadBudget) -> object:
     """The object that a legacy `torch.save` wrote. Its pickle comes before its storages, so it is read twice: first to
     learn where they are.
 
@@ -120,43 +120,43 @@ def read_legacy(data: memoryview, names: Names, budget: Budget) -> object:
     """
     stream = ByteStream(data)
     magic, protocol, system = (RestrictedUnpickler(stream, {}, budget).load() for _ in range(3))
-    if (magic, protocol) != (MAGIC, PROTOCOL):
-        raise Refused("has a storage in an unknown layout")
+    if (magic, protocol) != (LEGACY_MAGIC, LEGACY_PROTOCOL):
+        raise PickleRefusal("has a storage in an unknown layout")
     if type(system) is not dict or system.get("little_endian") is not True:
-        raise Refused("has a storage of another byte order")
+        raise PickleRefusal("has a storage of another byte order")
     start = stream.tell()
     seen: dict[str, _Reference] = {}
 
-    def note(pid: object) -> Storage:
+    def note(pid: object) -> TensorStorage:
         reference = _Reference.of(pid)
         known = seen.setdefault(reference.key, reference)
         if (known.dtype, known.numel) != (reference.dtype, reference.numel):
-            raise Refused("describes a storage in two ways")
-        return Storage(torch.empty(reference.stop - reference.start, dtype=reference.dtype, device="meta"))
+            raise PickleRefusal("describes a storage in two ways")
+        return TensorStorage(torch.empty(reference.stop - reference.start, dtype=reference.dtype, device="meta"))
 
     RestrictedUnpickler(stream, names, budget, note).load()
     keys = RestrictedUnpickler(stream, {}, budget).load()
     if type(keys) is not list or len(keys) != len(seen) or not all(type(key) is str and key in seen for key in keys):
-        raise Refused("lists other storages than it uses")
+        raise PickleRefusal("lists other storages than it uses")
     raw: dict[str, memoryview] = {}
     for key in keys:
         (count,) = struct.unpack("<q", stream.read(8))
         if count != seen[key].numel:
-            raise Refused(f"has a storage of {max(count, seen[key].numel)} elements in {len(data)} bytes")
+            raise PickleRefusal(f"has a storage of {max(count, seen[key].numel)} elements in {len(data)} bytes")
         piece = stream.read(seen[key].size)
         raw[key] = piece if isinstance(piece, memoryview) and not piece.readonly else memoryview(bytearray(piece))
     if len(raw) != len(keys) or stream.tell() != len(data):
-        raise Refused("has data that nothing uses")
+        raise PickleRefusal("has data that nothing uses")
     stream.seek(start)
 
-    def storage(pid: object) -> Storage:
+    def storage(pid: object) -> TensorStorage:
         reference = _Reference.of(pid)
         return reference.on(raw[reference.key])
 
     return RestrictedUnpickler(stream, names, budget, storage).load()
 
 
-def read_zip(path: Path, data: memoryview, names: Names, budget: Budget) -> object:
+def read_zip_file(path: Path, data: memoryview, names: NameTable, budget: ReadBudget) -> object:
     """The object that a `torch.save` of today wrote.
 
     Args:
@@ -170,16 +170,16 @@ def read_zip(path: Path, data: memoryview, names: Names, budget: Budget) -> obje
     entries = _entries(path, data)
     pickles = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise Refused("is a zip archive without the one data.pkl of torch.save")
+        raise PickleRefusal("is a zip archive without the one data.pkl of torch.save")
     root = pickles[0].removesuffix("data.pkl")
     if bytes(entries.get(f"{root}byteorder", b"little")) != b"little":
-        raise Refused("has a storage of another byte order")
+        raise PickleRefusal("has a storage of another byte order")
 
-    def storage(pid: object) -> Storage:
+    def storage(pid: object) -> TensorStorage:
         reference = _Reference.of(pid)
         raw = entries.get(f"{root}data/{reference.key}")
         if raw is None:
-            raise Refused("refers to a storage that it does not have")
+            raise PickleRefusal("refers to a storage that it does not have")
         return reference.on(raw)
 
     return RestrictedUnpickler(ByteStream(entries[pickles[0]]), names, budget, storage).load()
@@ -188,21 +188,21 @@ def read_zip(path: Path, data: memoryview, names: Names, budget: Budget) -> obje
 def _entries(path: Path, data: memoryview) -> dict[str, memoryview]:
     """The archive's files, as views. A compressed one is refused: a small archive could blow up."""
     if _directory_size(data) > _MAX_DIRECTORY:
-        raise Refused("has a list of contents that no model needs")
+        raise PickleRefusal("has a list of contents that no model needs")
     found: dict[str, memoryview] = {}
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-                raise Refused("is compressed")
+                raise PickleRefusal("is compressed")
             if entry.filename in found or entry.flag_bits & 1:
-                raise Refused("has an entry twice, or an encrypted one")
+                raise PickleRefusal("has an entry twice, or an encrypted one")
             header = data[entry.header_offset : entry.header_offset + _LOCAL_HEADER.size]
             if len(header) < _LOCAL_HEADER.size:
-                raise Refused("has an entry that reaches outside it")
+                raise PickleRefusal("has an entry that reaches outside it")
             signature, name_length, extra_length = _LOCAL_HEADER.unpack(header)
             start = entry.header_offset + _LOCAL_HEADER.size + name_length + extra_length
             if signature != b"PK\x03\x04" or start + entry.file_size > len(data):
-                raise Refused("has an entry that reaches outside it")
+                raise PickleRefusal("has an entry that reaches outside it")
             found[entry.filename] = data[start : start + entry.file_size]
     return found
 

@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
     info = NativeInfo(
         name=trainer.preset.name, psi=1.0, settings=settings_for(trainer.preset.resolution), licence=LICENCE
     )
-    judge = DiscriminatorPart.of(trainer.discriminator.half()) if trainer.has_judged else None
+    judge = DiscriminatorPart.from_network(trainer.discriminator.half()) if trainer.has_judged else None
     state = shortened(generator)
     save_native(out, GeneratorPart(generator.config, state), judge, info, dtype=None)
     short = sum(tensor.numel() for tensor in state.values() if tensor.dtype == torch.float16)

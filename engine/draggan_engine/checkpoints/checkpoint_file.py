@@ -12,7 +12,7 @@ from pathlib import Path
 
 from draggan_engine.core.errors import CheckpointError
 
-Progress = Callable[[str, int, int], None]
+LoadProgress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and of how much."""
 
 _CHUNK = 4 << 20
@@ -20,7 +20,7 @@ _SMALL = 1 << 12
 _LONGEST_LINE = 1 << 10
 
 
-def quiet(_what: str, _done: int, _total: int) -> None:
+def ignore_progress(_what: str, _done: int, _total: int) -> None:
     """Tells no one."""
 
 
@@ -39,7 +39,7 @@ def opened(path: Path) -> Iterator[BufferedReader]:
         raise CheckpointError(f"{path}: it cannot be read ({reason}); check the path and its permissions") from error
 
 
-def sha256_of(path: Path, progress: Progress = quiet) -> str:
+def sha256_of(path: Path, progress: LoadProgress = ignore_progress) -> str:
     """
     Raises:
         CheckpointError: it cannot be read.
@@ -68,7 +68,7 @@ def mapped(path: Path) -> memoryview:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
 
 
-def printable(name: object, longest: int = 100) -> str:
+def printable_text(name: object, longest: int = 100) -> str:
     """A name from a file, or a text with one in it, fit for a message: one line, no control characters, not long."""
     text = name if type(name) is str else f"<{type(name).__name__}>"
     shown = "".join(sign if sign.isprintable() else "?" for sign in text[:longest])
