@@ -100,16 +100,16 @@ class DragganApp(App[None]):
         from draggan_engine.core.edit import Edit
         from draggan_engine.core.history import History
         from draggan_tui.client.engine_client import EngineClient
+        from draggan_tui.client.engine_process import EngineOptions
         from draggan_tui.editor.workspace import EditorState
         from draggan_tui.screens.editor import EditorScreen
         from draggan_tui.screens.editor_session import EngineLost, EngineSaid
 
         options = self.options
         self.engine = EngineClient(
-            options.model if earlier is None else earlier.model,
-            options.device,
-            options.out if earlier is None else None,
-            options.latent if earlier is None else None,
+            EngineOptions(options.model, options.device, options.out, options.latent)
+            if earlier is None
+            else EngineOptions(earlier.model, options.device),
             on_event=lambda event: self.editor.post_message(EngineSaid(event)),
             on_lost=lambda: self.editor.post_message(EngineLost()),
         )

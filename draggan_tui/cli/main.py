@@ -220,11 +220,11 @@ def editor(
             check_output(out)
         setup = _setup(model, device, theme, color)
         from draggan_tui.cli.resume import unclosed
-        from draggan_tui.client.engine_process import start_engine
+        from draggan_tui.client.engine_process import EngineOptions, start_engine
 
         offered = unclosed()
         # Before the screen is imported: the engine has more to import.
-        engine = None if offered else start_engine(setup["model"], setup["device"], out=out, latent=latent)
+        engine = None if offered else start_engine(EngineOptions(setup["model"], setup["device"], out, latent))
         from draggan_tui.app import Options
 
         problem = "" if out is not None else _directory_problem(DEFAULT_OUT)
@@ -397,13 +397,13 @@ def open_(
     with friendly():
         _need_terminal()
         from draggan_tui.cli.resume import last_session, take_up
-        from draggan_tui.client.engine_process import start_engine
+        from draggan_tui.client.engine_process import EngineOptions, start_engine
 
         if folder is None:
             folder = last_session()
         earlier = take_up(folder, model)
         setup = _setup(earlier.model, device, theme, color)
-        engine = start_engine(earlier.model, setup["device"], resume=str(folder))
+        engine = start_engine(EngineOptions(earlier.model, setup["device"]), resume=str(folder))
         from draggan_tui.app import Options
 
         _run(

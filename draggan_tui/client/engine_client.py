@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from draggan_engine.core.errors import EngineError
@@ -13,34 +14,31 @@ from draggan_engine.server.codec import HEADER, body_length, decode_event, encod
 from draggan_engine.server.messages import Command, Event, LoadModel, ModelLoaded, Quit
 from draggan_engine.storage.output_paths import next_output
 
-from .engine_process import EngineProcess, start_engine
+from .engine_process import EngineOptions, EngineProcess, start_engine
 
 # A step of a large model on a CPU takes seconds, and its end is written after it.
 FAREWELL = 30.0
 
 
 class EngineClient:
-    """One engine process at a time. Model, folder and latent are those of the present session.
+    """A connection to one engine process at a time.
 
     Args:
-        model: name or path of the model.
-        device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        out: folder of the session, or None for the default one.
-        latent: file of a latent that the session may start from.
+        options: what the first process works on.
         on_event: called in the event loop with each event, in order.
-        on_lost: called in the event loop when the process has gone without being asked to.
+        on_lost: called in the event loop when the process has ended without being asked to.
+
+    Attributes:
+        options: what the present session works on.
     """
 
     def __init__(
         self,
-        model: str,
-        device: str,
-        out: Path | None,
-        latent: Path | None,
+        options: EngineOptions,
         on_event: Callable[[Event], object],
         on_lost: Callable[[], object],
     ) -> None:
-        self.model, self.device, self.out, self.latent = model, device, out, latent
+        self.options = options
         self._next: LoadModel | None = None
         self._on_event, self._on_lost = on_event, on_lost
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,7 +62,7 @@ class EngineClient:
             running: one that has been started already, for the same session.
         """
         self._next = None
-        engine = running or start_engine(self.model, self.device, out=self.out, latent=self.latent, resume=resume)
+        engine = running or start_engine(self.options, resume)
         self._process = engine.process
         reader, self._writer = await asyncio.open_connection(sock=engine.connection)
         self._reading = asyncio.create_task(self._read(reader))
@@ -76,17 +74,21 @@ class EngineClient:
 
     def load_model(self, spec: str) -> None:
         """Asks for another model, in a session of its own; when it is there, that one is the present session."""
-        out = None if self.out is None else str(next_output(self.out))
+        out = None if self.options.out is None else str(next_output(self.options.out))
         self._next = LoadModel(spec=spec, out=out)
         self.send(self._next)
+
+    def write_to(self, directory: Path) -> None:
+        """Remember that the present session is written to another directory, for an engine that is started again."""
+        self.options = replace(self.options, out=directory)
 
     def _follow(self, event: Event) -> None:
         if not isinstance(event, ModelLoaded):
             return
-        self.model = event.spec
+        self.options = replace(self.options, model=event.spec)
         if self._next is not None:
-            self.latent = None
-            self.out = None if self._next.out is None else Path(self._next.out)
+            out = None if self._next.out is None else Path(self._next.out)
+            self.options = replace(self.options, latent=None, out=out)
             self._next = None
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The start of an engine process. Light, so that it can be done before the screen's own imports: torch's take seconds."""
+"""Start an engine process. Light to import, so that torch loads in that process while the screen is still being imported."""
 
 from __future__ import annotations
 
@@ -12,41 +12,52 @@ from draggan_tui.config import paths
 
 
 @dataclass(frozen=True)
+class EngineOptions:
+    """What an engine process works on.
+
+    Attributes:
+        model: name or path of the model.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        out: directory of a new session; None for the default one.
+        latent: file of a latent that the session may start from.
+    """
+
+    model: str
+    device: str
+    out: Path | None = None
+    latent: Path | None = None
+
+
+@dataclass(frozen=True)
 class EngineProcess:
-    """A running engine, and our end of the socket to it; it ends when that is closed."""
+    """A running engine and our end of the socket to it. The engine ends when the socket is closed."""
 
     process: subprocess.Popen[bytes]
     connection: socket.socket
 
 
-def start_engine(
-    model: str, device: str, *, out: Path | None = None, latent: Path | None = None, resume: str | None = None
-) -> EngineProcess:
-    """Commands may be sent as soon as this returns.
+def start_engine(options: EngineOptions, resume: str | None = None) -> EngineProcess:
+    """Start an engine process. Commands may be sent as soon as this returns.
 
     Args:
-        model: name or path of the model.
-        device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        out: folder of the session, or None for the default one.
-        latent: file of a latent that the session may start from.
-        resume: the folder of a session that an earlier process began; then `out` does not count.
+        resume: directory of a session that an earlier process began; `options.out` is then ignored.
     """
-    ours, theirs = socket.socketpair()
-    command = [sys.executable, "-m", "draggan_engine.server.server", "--fd", str(theirs.fileno())]
-    command += ["--model", model, "--device", device]
-    if latent is not None:
-        command += ["--latent", str(latent)]
+    our_socket, engine_socket = socket.socketpair()
+    command = [sys.executable, "-m", "draggan_engine.server.server", "--fd", str(engine_socket.fileno())]
+    command += ["--model", options.model, "--device", options.device]
+    if options.latent is not None:
+        command += ["--latent", str(options.latent)]
     if resume is not None:
         command += ["--resume", resume]
-    elif out is not None:
-        command += ["--out", str(out)]
-    with theirs, paths.open_log() as log:
+    elif options.out is not None:
+        command += ["--out", str(options.out)]
+    with engine_socket, paths.open_log() as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[engine_socket.fileno()],
             start_new_session=True,
         )
-    return EngineProcess(process, ours)
+    return EngineProcess(process, our_socket)

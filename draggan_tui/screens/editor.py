@@ -99,7 +99,7 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
 
         if self.attempt(check):
             self.engine.send(ListModels())
-            dialog = Models(self.engine.model, self.state.edit.model, self._load_typed)
+            dialog = Models(self.engine.options.model, self.state.edit.model, self._load_typed)
             await self.app.push_screen(dialog, self._model_chosen)
 
     def _load_typed(self, spec: str) -> None:
@@ -108,7 +108,7 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
     def _model_chosen(self, entry: ModelEntry | None) -> None:
         if entry is None:
             return
-        if is_present(entry, self.engine.model):
+        if is_present(entry, self.engine.options.model):
             self.say(f"{entry.name} is open already")
         else:
             self.run_worker(self.change_model(entry.spec, entry.name))

@@ -102,7 +102,7 @@ class SessionScreen(StageScreen):
     def __init__(self, state: EditorState, engine: EngineClient, depth: ColorDepth) -> None:
         super().__init__(state, depth)
         self.engine = engine
-        self.given = "" if engine.latent is None else engine.latent.name
+        self.given = "" if (latent := engine.options.latent) is None else latent.name
         self.folder: str | None = None
         self.saved_session: Path | None = None  # where the changes of this run have been written last
         self.directory_problem = ""  # why the session cannot be written where it is
@@ -350,7 +350,7 @@ class SessionScreen(StageScreen):
         """Let the user choose where to save a session that cannot be written where it is."""
         if self.app.screen is self and not self.state.dragging:
             edit = self.state.edit
-            default = self.engine.out or DEFAULT_OUT / session_name(edit.model, edit)
+            default = self.engine.options.out or DEFAULT_OUT / session_name(edit.model, edit)
             current = default if self.folder is None else Path(self.folder)
             prompt = DirectoryPrompt(self.engine, self.directory_problem, suggested_directory(current))
             self.app.push_screen(prompt, self._directory_chosen)
@@ -361,7 +361,7 @@ class SessionScreen(StageScreen):
             self.say(self.directory_problem, "bad")
             return
         self.directory_problem, self.stays_in_directory = "", False
-        self.engine.out = Path(directory)
+        self.engine.write_to(Path(directory))
         if self.folder is not None:
             self.folder, self.saved_session = directory, Path(directory)
         self.save_again()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from draggan_engine.server.messages import (
     Saved,
 )
 from draggan_tui.app import DragganApp, Options
+from draggan_tui.client.engine_process import EngineOptions
 from draggan_tui.config.themes import load_theme
 from draggan_tui.rendering.compare import ComparedImages
 from draggan_tui.widgets.status_line import StatusLine
@@ -42,15 +44,12 @@ class FakeEngine:
 
     def __init__(
         self,
-        model: str,
-        _device: str,
-        out: Path | None,
-        latent: Path | None,
+        options: EngineOptions,
         on_event: Callable[[Event], object],
         on_lost: Callable[[], object],
     ) -> None:
         self._on_event, self.lose = on_event, on_lost
-        self.model, self.out, self.latent = model, out, latent
+        self.options = options
         self.sent: list[Command] = []
         self.history: History | None = None  # what it was told of it
         self.alive = False
@@ -78,6 +77,9 @@ class FakeEngine:
 
     def load_model(self, spec: str) -> None:
         self.send(LoadModel(spec=spec))
+
+    def write_to(self, directory: Path) -> None:
+        self.options = replace(self.options, out=directory)
 
     async def close(self) -> None:
         self.alive = False

@@ -19,6 +19,7 @@ from draggan_tui import app as app_module
 from draggan_tui.app import DragganApp, Options
 from draggan_tui.cli import main
 from draggan_tui.client import engine_client, engine_process
+from draggan_tui.client.engine_process import EngineOptions
 from draggan_tui.config.settings_file import (
     Config,
     ConfigFile,
@@ -295,7 +296,7 @@ def started(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str,
         def run(self) -> None: ...
 
     monkeypatch.setattr(app_module, "DragganApp", NoScreen)
-    monkeypatch.setattr(engine_process, "start_engine", lambda *told, **_: told)
+    monkeypatch.setattr(engine_process, "start_engine", lambda options, *_, **__: options)
     monkeypatch.setattr(main, "_need_terminal", lambda: None)
     for name in ("NO_COLOR", "TEXTUAL_COLOR_SYSTEM"):  # set, so that they are put back
         monkeypatch.setenv(name, "")
@@ -309,7 +310,7 @@ def test_the_configuration_gives_defaults_and_options_come_first(folder: Path, m
     written(folder, "[editor]\ntheme = 'moss'\nmodel = 'ffhq'\ndevice = 'cpu'\ncolor = '16'\n[keys]\nundo = 'f9'\n")
     _, _, (options,) = started(monkeypatch)
     assert (options.model, options.device, options.theme.name) == ("ffhq", "cpu", "moss")
-    assert options.engine == ("ffhq", "cpu"), "it runs already, for the same model and on the same device"
+    assert options.engine == EngineOptions("ffhq", "cpu"), "it runs already, for the same model and on the same device"
     assert options.keymap == {"undo": "f9"}
     assert main.os.environ["TEXTUAL_COLOR_SYSTEM"] == "standard"
     _, _, (options,) = started(monkeypatch, "--model", "cars", "--theme", "light", "--device", "cuda", "--color", "256")

@@ -366,7 +366,8 @@ async def test_the_image_fits_any_size_and_a_resize_asks_for_nothing(app: Dragga
 async def test_a_restart_takes_up_no_folder_that_this_session_has_not_written(app: DragganApp, tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
-        engine.out, engine.acknowledges = tmp_path, False  # a folder that was asked for and refused
+        engine.write_to(tmp_path)
+        engine.acknowledges = False  # as for a directory that cannot be written
         await place_pair(pilot)
         engine.alive = False
         engine.lose()
