@@ -25,10 +25,10 @@ from draggan_engine.storage.session_lock import forget
 from draggan_tui.config import paths
 from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.palette_filter import palette_filter
-from draggan_tui.terminal.answers import ANSWER_TIME, ColorsAnswered
-from draggan_tui.terminal.colors import ColorDepth, ColorGuess
+from draggan_tui.terminal.color_answers import ANSWER_TIME, ColorsAnswered
+from draggan_tui.terminal.color_depth import ColorDepth, ColorGuess
 from draggan_tui.terminal.driver import AskingDriver, TerminalDriver
-from draggan_tui.widgets.splash import Opening
+from draggan_tui.widgets.splash import Splash
 
 if TYPE_CHECKING:
     from textual.actions import ActionParseResult
@@ -93,7 +93,7 @@ class DragganApp(App[None]):
 
     def compose(self) -> ComposeResult:
         earlier = self.options.taken_up
-        yield Opening(model_label(self.options.model if earlier is None else earlier.model))
+        yield Splash(model_label(self.options.model if earlier is None else earlier.model))
 
     def _open(self, earlier: ResumedSession | None) -> None:
         """The editor of an earlier session, or of a new one."""
@@ -194,7 +194,7 @@ class DragganApp(App[None]):
         self._opened()
 
     async def _ask_about(self, offered: ResumedSession) -> None:
-        from draggan_tui.screens.dialogs import Question
+        from draggan_tui.screens.question import Question
 
         text = f"The session in {offered.folder} was not closed. Everything that was saved is still there."
         answers = {

@@ -24,8 +24,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
+from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.overlay import Overlay, PairMark
-from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.widgets.canvas import Canvas
 
 Picture = NDArray[np.uint8]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from draggan_tui.app import Options
     from draggan_tui.config.themes import EditorTheme
-    from draggan_tui.terminal.colors import ColorGuess
+    from draggan_tui.terminal.color_depth import ColorGuess
 
 
 SSH_ESCAPE_DELAY = 500
@@ -340,7 +340,7 @@ def _set_color(color: Color) -> ColorGuess | None:
     Returns:
         A guess, where the terminal is to have the last word.
     """
-    from draggan_tui.terminal.colors import guess_colors
+    from draggan_tui.terminal.color_depth import guess_colors
 
     if color is Color.none:
         os.environ["NO_COLOR"] = "1"

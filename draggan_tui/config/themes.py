@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from draggan_engine.core.errors import ThemeError
 from draggan_tui.config import paths
-from draggan_tui.terminal.colors import ColorDepth
+from draggan_tui.terminal.color_depth import ColorDepth
 from draggan_tui.terminal.xterm_palette import FIRST_FIXED, nearest_number, xterm_colors
 from draggan_tui.terminal.xterm_palette import Rgb as Rgb
 

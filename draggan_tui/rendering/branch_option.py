@@ -17,13 +17,13 @@ from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.terminal.xterm_palette import Rgb
 
+from .cell_strip import segments
 from .cells import Cells
+from .dithering import ColorDepth
 from .overlay import Overlay, compose
-from .palette import ColorDepth
-from .sampling import sample
-from .strip import segments
+from .view_sampling import sample_view
 
-GAP = 2
+THUMBNAIL_GAP = 2
 
 
 def thumbnail(
@@ -37,7 +37,7 @@ def thumbnail(
     view = Viewport(Size(image.shape[1], image.shape[0]), Size(2 * rows, 2 * rows))
     cells = Cells.blank(rows, 2 * rows, ink, paper)
     left, top = view.corner
-    cells.paste(compose(sample(image, view), Overlay(), depth, colors, ink=ink, paper=paper), top // 2, left)
+    cells.paste(compose(sample_view(image, view), Overlay(), depth, colors, ink=ink, paper=paper), top // 2, left)
     return cells
 
 
@@ -57,10 +57,10 @@ class BranchOption:
     depth: ColorDepth
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement(2 * self.rows + GAP, options.max_width)
+        return Measurement(2 * self.rows + THUMBNAIL_GAP, options.max_width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        room = options.max_width - 2 * self.rows - GAP
+        room = options.max_width - 2 * self.rows - THUMBNAIL_GAP
         texts = [*self.lines, *[""] * self.rows][: self.rows]
         for row, text in enumerate(texts):
             if self.cells is None:
@@ -68,5 +68,5 @@ class BranchOption:
             else:
                 yield from segments(self.cells.take(slice(row, row + 1)), self.depth)
             cut = text if len(text) <= room else f"{text[: room - 1]}…"
-            yield Segment(" " * GAP + cut, Style(bold=True) if row == 0 else Style())
+            yield Segment(" " * THUMBNAIL_GAP + cut, Style(bold=True) if row == 0 else Style())
             yield Segment.line()

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from draggan_tui.editor.state import Comparison
 from draggan_tui.editor.viewport import Viewport
 
-from .sampling import sample
+from .view_sampling import sample_view
 
-GAIN = 3  # of the difference: what is seen at a glance is a change of a few levels
+DIFFERENCE_GAIN = 3  # of the difference: what is seen at a glance is a change of a few levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +33,10 @@ class ComparedImages:
     def sampled(self, view: Viewport) -> NDArray[np.uint8]:
         """Return `uint8 [H, W, 3]` of the window's size."""
         column = round(self.split * view.grid.width) - view.window.left
-        return compared(sample(self.before, view), sample(self.after, view), self.shows, column)
+        return join_images(sample_view(self.before, view), sample_view(self.after, view), self.shows, column)
 
 
-def compared(
+def join_images(
     before: NDArray[np.uint8], after: NDArray[np.uint8], shows: Comparison, column: int = 0
 ) -> NDArray[np.uint8]:
     """Return what is shown of two images.
@@ -55,7 +55,7 @@ def compared(
         return before
     if shows == "difference":
         change = np.abs(after.astype(np.int16) - before)
-        return np.asarray(np.minimum(change * GAIN, 255).astype(np.uint8))
+        return np.asarray(np.minimum(change * DIFFERENCE_GAIN, 255).astype(np.uint8))
     height, width, _ = after.shape
     joined = after.copy()
     joined[:, : max(column, 0)] = before[:, : max(column, 0)]

@@ -12,8 +12,8 @@ from draggan_engine.server.messages import DragProgress
 
 from .inspector_text import ACCENT, MUTED
 
-WIDTH = 30
-RECENT = 20
+PANEL_WIDTH = 30
+RECENT_STEPS = 20
 """Steps over which the decrease of the distance is measured."""
 _CURVE = 13  # columns of a sparkline
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -67,7 +67,7 @@ def remaining_seconds(
     """
     if len(steps) < 2 or steps_per_second <= 0:
         return None
-    first = next(index for index, step in enumerate(steps) if step >= steps[-1] - RECENT)
+    first = next(index for index, step in enumerate(steps) if step >= steps[-1] - RECENT_STEPS)
     if steps[first] == steps[-1]:
         return None
     decrease = (distances[first] - distances[-1]) / (steps[-1] - steps[first])
@@ -109,7 +109,7 @@ def drag_lines(curves: DragCurves, outcome: tuple[str, str] | None = None) -> Co
     return Content("\n").join(
         [
             Content.styled(_apart(f"drag {curves.number}{' · live' if curves.live else ''}", steps), MUTED),
-            bar(completed_share(curves) if outcome is None else covered_share(curves)),
+            progress_bar(completed_share(curves) if outcome is None else covered_share(curves)),
             Content(_apart(*outcome) if outcome is not None else _apart(rate, _time_left(curves))),
             _curve("loss", loss, curves.losses),
             _curve("distance", distance, curves.distances),
@@ -125,7 +125,7 @@ def progress_text(curves: DragCurves) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def bar(share: float, width: int = WIDTH) -> Content:
+def progress_bar(share: float, width: int = PANEL_WIDTH) -> Content:
     """A line of `width` columns, its first part thick."""
     halves = round(2 * width * share)
     done = "━" * (halves // 2) + "╸" * (halves % 2)
@@ -165,4 +165,4 @@ def _curve(label: str, value: str, values: Sequence[float]) -> Content:
 
 
 def _apart(left: str, right: str) -> str:
-    return f"{left}{right:>{WIDTH - len(left)}}"
+    return f"{left}{right:>{PANEL_WIDTH - len(left)}}"

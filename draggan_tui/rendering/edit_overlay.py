@@ -9,7 +9,7 @@ from draggan_tui.editor.workspace import EditorState
 from draggan_tui.rendering.overlay import Overlay, PairMark
 
 
-def overlay_of(work: EditorState, view: Viewport, *, comparing: bool = False) -> Overlay:
+def overlay_of_edit(work: EditorState, view: Viewport, *, comparing: bool = False) -> Overlay:
     """Points, mask, shape and cursor, in pixels of the view's window; what the mouse is making included.
 
     Raises:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-HANDLE, TARGET = "●", "◎"
+HANDLE_GLYPH, TARGET_GLYPH = "●", "◎"
 # Letters, because they are one cell wide everywhere, and ○ is too like ◎.
-DISABLED_HANDLE, DISABLED_TARGET = "o", "x"
+DISABLED_HANDLE_GLYPH, DISABLED_TARGET_GLYPH = "o", "x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class PairMark:
     enabled: bool = True
 
 
-class Sign(NamedTuple):
+class Glyph(NamedTuple):
     """One cell of a sign."""
 
     row: int
@@ -33,7 +33,7 @@ class Sign(NamedTuple):
     enabled: bool
 
 
-def place_signs(pairs: Sequence[PairMark], rows: int, columns: int) -> list[Sign]:
+def place_glyphs(pairs: Sequence[PairMark], rows: int, columns: int) -> list[Glyph]:
     """Signs in the order they are drawn: a cell may come twice, the last wins.
 
     The symbols win over numbers, handles over targets, and the selected pair over all. A number goes right of its
@@ -42,7 +42,7 @@ def place_signs(pairs: Sequence[PairMark], rows: int, columns: int) -> list[Sign
     # The selected pair's come last here, so they win; for numbers the first takes its place, so these go backwards.
     symbols = list(_symbols(sorted(pairs, key=lambda pair: pair.selected), rows, columns))
     taken = {(symbol.row, symbol.column) for symbol, _ in symbols}
-    numbers: list[Sign] = []
+    numbers: list[Glyph] = []
     for symbol, number in reversed(symbols):
         for column in (symbol.column + 1, symbol.column - len(number)):
             cells = [symbol._replace(column=column + i, char=digit) for i, digit in enumerate(number)]
@@ -54,7 +54,7 @@ def place_signs(pairs: Sequence[PairMark], rows: int, columns: int) -> list[Sign
     return numbers + [symbol for symbol, _ in symbols]
 
 
-def _symbols(pairs: Sequence[PairMark], rows: int, columns: int) -> Iterator[tuple[Sign, str]]:
+def _symbols(pairs: Sequence[PairMark], rows: int, columns: int) -> Iterator[tuple[Glyph, str]]:
     """Each point's symbol inside the grid, with its number; targets first. A handle hides its own target."""
     for is_handle in (False, True):
         for pair in pairs:
@@ -66,6 +66,8 @@ def _symbols(pairs: Sequence[PairMark], rows: int, columns: int) -> Iterator[tup
                 continue
             if not is_handle and (row, column) == (pair.handle[1] // 2, pair.handle[0]):
                 continue
-            handle, target = (HANDLE, TARGET) if pair.enabled else (DISABLED_HANDLE, DISABLED_TARGET)
+            handle, target = (
+                (HANDLE_GLYPH, TARGET_GLYPH) if pair.enabled else (DISABLED_HANDLE_GLYPH, DISABLED_TARGET_GLYPH)
+            )
             char = handle if is_handle else target
-            yield Sign(row, column, char, is_handle, pair.selected, pair.enabled), str(pair.number)
+            yield Glyph(row, column, char, is_handle, pair.selected, pair.enabled), str(pair.number)

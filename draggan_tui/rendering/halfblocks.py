@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, UPPER_HALF, Cells
-from draggan_tui.rendering.palette import ColorDepth, luma, nearest, shade_of
+from draggan_tui.rendering.dithering import ColorDepth, luma, nearest_numbers, shade_mixes
 from draggan_tui.terminal.xterm_palette import Rgb
 
 RAMP = np.array([ord(char) for char in " ░▒▓█"], dtype=np.uint32)
@@ -51,11 +51,11 @@ def colored_shades(picture: NDArray[np.uint8]) -> Cells:
     """
     height, width, _ = picture.shape
     mean = picture.reshape(height // 2, 2, width, 3).mean(axis=1).astype(np.uint8)
-    dark, light, quarters = shade_of(mean)
+    dark, light, quarters = shade_mixes(mean)
     return Cells(RAMP[quarters], light, dark, np.zeros(quarters.shape, dtype=np.uint8))
 
 
-def encode(cells: Cells, depth: ColorDepth) -> list[str]:
+def encode_rows(cells: Cells, depth: ColorDepth) -> list[str]:
     """One string a row, with SGR sequences; each starts from and ends in the terminal's default style.
 
     What a cell shares with the one before it is not sent again. With "none" no colour is sent at all.
@@ -96,7 +96,7 @@ def _color_keys(rgb: NDArray[np.uint8], depth: ColorDepth) -> NDArray[np.int32]:
     if depth == "truecolor":
         wide = rgb.astype(np.int32)
         return np.asarray(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2])
-    return nearest(rgb, depth).astype(np.int32)
+    return nearest_numbers(rgb, depth).astype(np.int32)
 
 
 def _hold(keys: NDArray[np.int32], matters: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -10,7 +10,7 @@ from textwrap import wrap
 from textual.content import Content
 
 TWO_COLUMNS_FROM = 100
-GAP = 3
+COLUMN_GAP = 3
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ def help_page(topics: Sequence[HelpTopic], width: int) -> Content:
         return Content.styled("nothing matches", "$text-muted")
     columns, column_width = [list(topics)], width
     if width >= TWO_COLUMNS_FROM:
-        columns, column_width = _halves(topics), (width - GAP) // 2
+        columns, column_width = _halves(topics), (width - COLUMN_GAP) // 2
     key_width = min(max(len(keys) for topic in topics for keys, _ in topic.rows), column_width // 3)
     texts = [_column_lines(column, key_width, column_width) for column in columns]
     lines = [
-        Content("").join([line.pad_right(column_width + GAP - len(line)) for line in row[:-1]] + [row[-1]])
+        Content("").join([line.pad_right(column_width + COLUMN_GAP - len(line)) for line in row[:-1]] + [row[-1]])
         for row in zip_longest(*texts, fillvalue=Content(""))
     ]
     return Content("\n").join(lines)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_tui.rendering.palette import luma
+from draggan_tui.rendering.dithering import luma
 from draggan_tui.terminal.xterm_palette import Rgb
 
 Pixels = NDArray[np.intp]

@@ -38,7 +38,7 @@ def loading_text(loading: Loading) -> str:
     return f"{loading.what} {loading.done / unit:.{digits}f}/{loading.total / unit:.{digits}f} {name}"
 
 
-def placeholder(sign: str, name: str, loading: Loading | None, columns: int, rows: int) -> str:
+def placeholder_text(sign: str, name: str, loading: Loading | None, columns: int, rows: int) -> str:
     """The canvas before its first picture: `⠋ ffhq  reading 120/364 MB`, and a bar under it where there is room.
 
     Args:

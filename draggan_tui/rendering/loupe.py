@@ -11,9 +11,9 @@ from draggan_engine.core.geometry import Point, Size
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cells import Cells
+from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.overlay import Overlay, compose
-from draggan_tui.rendering.palette import ColorDepth
-from draggan_tui.rendering.sampling import sample
+from draggan_tui.rendering.view_sampling import sample_view
 from draggan_tui.terminal.xterm_palette import Rgb
 
 SCALE, LARGEST_SCALE = 4.0, 8.0
@@ -75,5 +75,5 @@ def loupe(
     overlay = Overlay(cursor=(column - window.left, row - window.top))
     cells = Cells.blank(rows, columns, ink, paper)
     left, top = view.corner
-    cells.paste(compose(sample(image, view), overlay, depth, colors, ink=ink, paper=paper), top // 2, left)
+    cells.paste(compose(sample_view(image, view), overlay, depth, colors, ink=ink, paper=paper), top // 2, left)
     return cells

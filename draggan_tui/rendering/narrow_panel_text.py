@@ -9,7 +9,7 @@ from .inspector_text import ACCENT, MUTED, cursor_text, swatch
 from .pair_table import handle_and_target
 
 
-def brief_facts(state: InspectorState) -> Content:
+def narrow_panel_text(state: InspectorState) -> Content:
     """Return two rows: the cursor and the colour under it; the selected pair."""
     edit, selected, color = state.edit, state.selected, state.cursor_color
     first = Content.assemble(("cursor", MUTED), f"  {cursor_text(state)}  ", swatch(color) if color is not None else "")

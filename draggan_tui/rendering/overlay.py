@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.rendering.cells import BOLD, REVERSE, Cells
-from draggan_tui.rendering.glyphs import PairMark, Sign, place_signs
+from draggan_tui.rendering.dithering import ColorDepth, dither
+from draggan_tui.rendering.glyphs import Glyph, PairMark, place_glyphs
 from draggan_tui.rendering.halfblocks import RAMP, colored_shades, halfblocks, shades
 from draggan_tui.rendering.line_drawing import (
     cross,
@@ -30,7 +31,6 @@ from draggan_tui.rendering.line_drawing import (
     tint,
     visible_color,
 )
-from draggan_tui.rendering.palette import ColorDepth, dither
 from draggan_tui.terminal.xterm_palette import Rgb
 
 __all__ = ["Overlay", "PairMark", "compose"]
@@ -90,7 +90,7 @@ def compose(
         cells = halfblocks(pixels)
         cells = Cells(cells.char, cells.fg.copy(), cells.bg.copy(), cells.style)
 
-    for sign in place_signs(overlay.pairs, cells.rows, cells.columns):
+    for sign in place_glyphs(overlay.pairs, cells.rows, cells.columns):
         color = colors.handle if sign.is_handle else colors.target
         color = color if sign.enabled else pale(color)
         both = ground[2 * sign.row : 2 * sign.row + 2, sign.column].mean(axis=0)
@@ -144,12 +144,12 @@ def _compose_shapes(picture: NDArray[np.uint8], overlay: Overlay, ink: Rgb, pape
         _put(cells, row // 2, column - 1, "[", BOLD)
         _put(cells, row // 2, column, "▄" if row % 2 else "▀", BOLD)
         _put(cells, row // 2, column + 1, "]", BOLD)
-    for sign in place_signs(overlay.pairs, cells.rows, cells.columns):
+    for sign in place_glyphs(overlay.pairs, cells.rows, cells.columns):
         _draw(cells, sign)
     return cells
 
 
-def _draw(cells: Cells, sign: Sign) -> None:
+def _draw(cells: Cells, sign: Glyph) -> None:
     style = (BOLD if sign.enabled else 0) | (REVERSE if sign.selected else 0)
     _put(cells, sign.row, sign.column, sign.char, style)
 

@@ -10,7 +10,7 @@ from draggan_engine.core.geometry import Point, distance
 from .inspector_state import InspectorState
 from .inspector_text import ACCENT, MUTED
 
-WIDTH = 30
+TABLE_WIDTH = 30
 _TARGET = 11  # columns of a target, its mark, and the space before it
 
 
@@ -60,7 +60,7 @@ def _pair_row(state: InspectorState, index: int) -> Content:
 def _row(number: str, handle: str, target: str, left: str) -> str:
     """Handle and target end with the column of their marks."""
     start = f"{number} {handle}{target:>{_TARGET}}"
-    return f"{start}{left:>{WIDTH - len(start)}}"
+    return f"{start}{left:>{TABLE_WIDTH - len(start)}}"
 
 
 def _point(point: Point, digits: int) -> str:

@@ -14,13 +14,13 @@ from draggan_tui.editor.history_cursor import HistoryCursor, Trajectories, drag_
 
 from .inspector_text import ACCENT, MUTED
 
-HERE, BEGIN = "◆", "╺"
+HERE_GLYPH, BEGIN_GLYPH = "◆", "╺"
 _SHORTEST, _DOTS = 4, 3
 _LINE = 12  # cells that the line needs beside a label
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TimelineSection:
     """A drag, or edits one after the other.
 
     Attributes:
@@ -34,53 +34,52 @@ class Stretch:
     drag: int | None = None
 
 
-def stretches(place: HistoryCursor, paths: Trajectories) -> tuple[Stretch, ...]:
-    """The present line of the history, from behind its first entry to where redo ends."""
-    line = place.history.line
-    here = len(place.history.behind) - 1
-    found: list[Stretch] = []
+def timeline_sections(cursor: HistoryCursor, trajectories: Trajectories) -> tuple[TimelineSection, ...]:
+    """Return the sections of the present line of the history, from behind its first entry to where redo ends."""
+    line = cursor.history.line
+    here = len(cursor.history.behind) - 1
+    sections: list[TimelineSection] = []
     for i, entry in enumerate(line[1:], start=1):
         done = i <= here
-        if (record := drag_leading_to(place.history, entry)) is not None:
+        if (record := drag_leading_to(cursor.history, entry)) is not None:
             steps, number = record.steps if entry.record else entry.edit.step or 1, record.number
-            step_index = place.step_index if i == here else None
-            found.append(
-                Stretch(steps, steps * done if step_index is None else paths[number].steps[step_index], number)
-            )
-        elif found and found[-1].drag is None:
-            found[-1] = Stretch(found[-1].length + 1, found[-1].done + done)
+            step_index = cursor.step_index if i == here else None
+            steps_done = steps * done if step_index is None else trajectories[number].steps[step_index]
+            sections.append(TimelineSection(steps, steps_done, number))
+        elif sections and sections[-1].drag is None:
+            sections[-1] = TimelineSection(sections[-1].length + 1, sections[-1].done + done)
         else:
-            found.append(Stretch(1, int(done)))
-    return tuple(found)
+            sections.append(TimelineSection(1, int(done)))
+    return tuple(sections)
 
 
-def timeline(stretches: Sequence[Stretch], width: int, label: str = "") -> Content:
+def timeline_row(sections: Sequence[TimelineSection], width: int, label: str = "") -> Content:
     """One row of `width` cells: the line on the left, the label on the right, where it fits."""
     if width < len(label) + _LINE:
         label = ""
     room = max(width - len(label) - 1 if label else width, 1)
-    lengths = _lengths(stretches, room - 1)
-    signs, here = [BEGIN], 0
-    for stretch, length in zip(stretches, lengths, strict=True):
-        if stretch.done:
-            here = len(signs) - 1 + max(length * stretch.done // stretch.length, 1)
-        signs.extend(_signs(stretch, length))
-    signs[here] = HERE
+    lengths = _lengths(sections, room - 1)
+    signs, here = [BEGIN_GLYPH], 0
+    for section, length in zip(sections, lengths, strict=True):
+        if section.done:
+            here = len(signs) - 1 + max(length * section.done // section.length, 1)
+        signs.extend(_signs(section, length))
+    signs[here] = HERE_GLYPH
     if len(signs) > room:
         signs, here = _window(signs, here, room)
     ahead = "".join(signs[here + 1 :]).ljust(room - here - 1)
     return Content.assemble(
         ("".join(signs[:here]), "bold"),
-        (HERE, f"bold {ACCENT}"),
+        (HERE_GLYPH, f"bold {ACCENT}"),
         (ahead, MUTED),
         (f" {label}" if label else "", MUTED),
     )
 
 
-def _lengths(stretches: Sequence[Stretch], room: int) -> list[int]:
-    """Cells for each stretch: all drags on one scale, as large as fits, none shorter than it can be drawn."""
-    room -= sum(min(stretch.length, _DOTS) for stretch in stretches if stretch.drag is None)
-    drags = [stretch.length for stretch in stretches if stretch.drag is not None]
+def _lengths(sections: Sequence[TimelineSection], room: int) -> list[int]:
+    """Cells for each section: all drags on one scale, as large as fits, none shorter than it can be drawn."""
+    room -= sum(min(section.length, _DOTS) for section in sections if section.drag is None)
+    drags = [section.length for section in sections if section.drag is not None]
     scale = 1.0
     while drags:
         scale = min(room / sum(drags), 1.0)
@@ -90,15 +89,15 @@ def _lengths(stretches: Sequence[Stretch], room: int) -> list[int]:
         room -= _SHORTEST * (len(drags) - len(long))
         drags = long
     return [
-        min(stretch.length, _DOTS) if stretch.drag is None else max(int(stretch.length * scale), _SHORTEST)
-        for stretch in stretches
+        min(section.length, _DOTS) if section.drag is None else max(int(section.length * scale), _SHORTEST)
+        for section in sections
     ]
 
 
-def _signs(stretch: Stretch, length: int) -> str:
-    if stretch.drag is None:
+def _signs(section: TimelineSection, length: int) -> str:
+    if section.drag is None:
         return "·" * length
-    number = str(stretch.drag)
+    number = str(section.drag)
     return f"┝{(number if len(number) <= length - 2 else '').ljust(length - 2, '━')}┥"
 
 

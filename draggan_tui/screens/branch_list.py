@@ -18,26 +18,26 @@ from draggan_tui.editor.history_text import branch_parts
 from draggan_tui.editor.preview_cache import PreviewCache, RgbImage
 from draggan_tui.rendering.branch_option import BranchOption, thumbnail
 from draggan_tui.rendering.cells import Cells
-from draggan_tui.rendering.palette import ColorDepth
+from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.widgets.dialog_box import DialogBox
-from draggan_tui.widgets.option_list import Choices
+from draggan_tui.widgets.vi_option_list import ViOptionList
 
 from .dialog import Dialog
 
-NARROWEST, LOWEST = 60, 20
+LEAST_COLUMNS, LEAST_ROWS = 60, 20
 """The smallest terminal, in cells, in which thumbnails leave enough room for words."""
 SMALL_ROWS, LARGE_ROWS, LARGE_FROM = 4, 6, 40
 
 
 @dataclass(frozen=True)
-class Chosen:
+class BranchChoice:
     """An entry to go to, or to compare with; no entry to compare with: what the drags started from."""
 
     id: int | None
     compare: bool
 
 
-class Branches(Dialog[Chosen | None]):
+class BranchList(Dialog[BranchChoice | None]):
     """Where the branches end, the newest first, with a small image of each where there is room.
 
     Args:
@@ -48,8 +48,8 @@ class Branches(Dialog[Chosen | None]):
 
     # Four rows of bare accent would outshine the images.
     DEFAULT_CSS = """
-    Branches DialogBox OptionList > .option-list--option-highlighted,
-    Branches DialogBox OptionList:focus > .option-list--option-highlighted {
+    BranchList DialogBox OptionList > .option-list--option-highlighted,
+    BranchList DialogBox OptionList:focus > .option-list--option-highlighted {
         background: $accent 25%;
         color: $foreground;
     }
@@ -73,11 +73,11 @@ class Branches(Dialog[Chosen | None]):
     def compose(self) -> ComposeResult:
         hints = [("Enter", "goes there"), ("c", "compares"), ("o", "with the start"), ("Esc", "closes")]
         with DialogBox("Branches", hints):
-            yield Choices(*(Option("", str(tip.id)) for tip in self._tips), compact=True)
+            yield ViOptionList(*(Option("", str(tip.id)) for tip in self._tips), compact=True)
 
     def on_mount(self) -> None:
         self._show_tips()
-        options = self.query_one(Choices)
+        options = self.query_one(ViOptionList)
         options.highlighted = options.get_option_index(str(self.history.line[-1].id))
         options.focus()
 
@@ -91,7 +91,7 @@ class Branches(Dialog[Chosen | None]):
     def thumbnail_rows(self) -> int:
         """How high they are in this terminal; 0: there is no room for any."""
         columns, rows = self.app.size
-        if columns < NARROWEST or rows < LOWEST:
+        if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
             return 0
         return SMALL_ROWS if rows < LARGE_FROM else LARGE_ROWS
 
@@ -108,7 +108,7 @@ class Branches(Dialog[Chosen | None]):
 
     def _show_tips(self, source: Hashable = None) -> None:
         """Shows all branches, or those that end with an image, as they are now."""
-        for options in self.query(Choices):  # none yet, if an image is quicker than the screen
+        for options in self.query(ViOptionList):  # none yet, if an image is quicker than the screen
             for index, tip in enumerate(self._tips):
                 if source is None or tip.edit.source == source:
                     options.replace_option_prompt_at_index(index, self._prompt(tip))
@@ -125,7 +125,7 @@ class Branches(Dialog[Chosen | None]):
 
     def _thumbnail(self, source: Hashable) -> Cells | None:
         if source in self._images and source not in self._thumbnails:
-            paper, ink = self.query_one(Choices).colors[2:]
+            paper, ink = self.query_one(ViOptionList).colors[2:]
             colors = CanvasColors.from_variables(self.app.theme_variables)
             image, rows = self._images[source], self.thumbnail_rows
             self._thumbnails[source] = thumbnail(image, rows, self.depth, colors, ink.rgb, paper.rgb)
@@ -134,13 +134,13 @@ class Branches(Dialog[Chosen | None]):
     # Choosing -------------------------------------------------------------------------------------------
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(Chosen(int(event.option_id or 0), compare=False))
+        self.dismiss(BranchChoice(int(event.option_id or 0), compare=False))
 
     def action_compare(self) -> None:
-        options = self.query_one(Choices)
+        options = self.query_one(ViOptionList)
         if options.highlighted is not None:
             chosen = options.get_option_at_index(options.highlighted).id
-            self.dismiss(Chosen(int(chosen or 0), compare=True))
+            self.dismiss(BranchChoice(int(chosen or 0), compare=True))
 
     def action_compare_with_start(self) -> None:
-        self.dismiss(Chosen(None, compare=True))
+        self.dismiss(BranchChoice(None, compare=True))

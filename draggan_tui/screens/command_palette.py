@@ -17,22 +17,22 @@ from textual.widgets.option_list import Option
 from draggan_tui.config import themes
 from draggan_tui.keymap import KEYS, what
 from draggan_tui.widgets.dialog_box import DialogBox
-from draggan_tui.widgets.text_input import Line
+from draggan_tui.widgets.text_field import TextField
 
 from .dialog import Dialog
 from .key_names import keys_shown
 
 # The ids of those that come first while nothing is typed.
-FIRST = (
+FIRST_COMMANDS = (
     "drag", "place", "undo", "redo", "save", "export", "models", "settings", "help", "pen", "lead", "grab",
     "next-seed", "branches", "before", "goto", "clear-mask", "zoom-fit",
 )  # fmt: skip
 LAST_TOPIC = "Move"  # a key does it sooner
-GAP = 2
+KEYS_GAP = 2
 
 
 @dataclass(frozen=True)
-class Command:
+class PaletteCommand:
     """What can be chosen: its topic, what it does, its keys in force, and the editor's action."""
 
     topic: str
@@ -54,33 +54,33 @@ class Command:
 
     def line(self, keys_width: int) -> Content:
         """One row: the keys, what they do, and dimmed the topic."""
-        keys = (self.keys.ljust(keys_width + GAP), "bold")
+        keys = (self.keys.ljust(keys_width + KEYS_GAP), "bold")
         return Content.assemble(keys, self.what, (f"  {self.topic}", "dim not bold"))
 
 
-def commands(app: App[Any]) -> list[Command]:
+def palette_commands(app: App[Any]) -> list[PaletteCommand]:
     """What the editor's keys do: what is needed most, then the rest in the order in which help lists it, the themes, and
     last the moves of the cursor."""
     topics = {binding.id: topic for topic, bindings in KEYS.items() for binding in bindings}
     bindings_by_id = {binding.id: binding for bindings in KEYS.values() for binding in bindings}
     last = [id for id, topic in topics.items() if topic == LAST_TOPIC]
-    between = [id for id in bindings_by_id if id not in FIRST and id not in last]
+    between = [id for id in bindings_by_id if id not in FIRST_COMMANDS and id not in last]
 
-    def command(id: str | None) -> Command:
+    def command(id: str | None) -> PaletteCommand:
         binding = bindings_by_id[id]
-        return Command(topics[id].partition(" (")[0], what(binding), keys_shown(app, binding), binding.action)
+        return PaletteCommand(topics[id].partition(" (")[0], what(binding), keys_shown(app, binding), binding.action)
 
-    theme_commands = [Command("Look", f"theme {name}", "", f"theme({name!r})") for name in themes.theme_names()]
-    return [*map(command, (*FIRST, *between)), *theme_commands, *map(command, last)]
+    theme_commands = [PaletteCommand("Look", f"theme {name}", "", f"theme({name!r})") for name in themes.theme_names()]
+    return [*map(command, (*FIRST_COMMANDS, *between)), *theme_commands, *map(command, last)]
 
 
-def search(typed: str, among: Sequence[Command]) -> list[Command]:
+def search_commands(typed: str, among: Sequence[PaletteCommand]) -> list[PaletteCommand]:
     """Those that answer to what was typed, the best first."""
     ranked = [(rank, command) for command in among if (rank := command.rank(typed)) is not None]
     return [command for _, command in sorted(ranked, key=itemgetter(0))]
 
 
-class Palette(Dialog[str | None]):
+class CommandPalette(Dialog[str | None]):
     """Returns the action that was chosen, or None.
 
     Not Textual's own palette: that one searches beside the keys, so that an Enter which was typed ahead may meet the
@@ -88,14 +88,14 @@ class Palette(Dialog[str | None]):
     """
 
     DEFAULT_CSS = """
-    Palette { align: center top; }
-    Palette Vertical { height: auto; }
-    Palette Line { margin-bottom: 1; }
-    Palette.-short Line { margin-bottom: 0; }
-    Palette OptionList { max-height: 20; }
+    CommandPalette { align: center top; }
+    CommandPalette Vertical { height: auto; }
+    CommandPalette TextField { margin-bottom: 1; }
+    CommandPalette.-short TextField { margin-bottom: 0; }
+    CommandPalette OptionList { max-height: 20; }
     """
     VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (16, "-normal")]  # noqa: RUF012
-    AUTO_FOCUS = "Line"
+    AUTO_FOCUS = "TextField"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
 
     def compose(self) -> ComposeResult:
@@ -109,16 +109,16 @@ class Palette(Dialog[str | None]):
         }
         with DialogBox("Commands", [("Enter", "does it"), ("↑ ↓", "choose"), ("Esc", "closes")]):
             with Vertical(classes="head"):
-                yield Line({**moves, "enter": self._choose}, "undo, larger brush, theme …")
+                yield TextField({**moves, "enter": self._choose}, "undo, larger brush, theme …")
             yield names
 
     def on_mount(self) -> None:
-        self._all = commands(self.app)
+        self._all = palette_commands(self.app)
         self._keys_width = max(len(command.keys) for command in self._all)
-        self.watch(self.query_one(Line), "value", self._list)
+        self.watch(self.query_one(TextField), "value", self._list)
 
     def _list(self, typed: str) -> None:
-        self._commands = search(typed, self._all)
+        self._commands = search_commands(typed, self._all)
         names = self.query_one(OptionList)
         names.clear_options()
         names.add_options([Option(command.line(self._keys_width)) for command in self._commands])

@@ -8,10 +8,10 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-Result = TypeVar("Result")
+DialogResult = TypeVar("DialogResult")
 
 
-class Dialog(ModalScreen[Result]):
+class Dialog(ModalScreen[DialogResult]):
     """Closes once: over a slow line two Enters come together, and both mean this one."""
 
     DEFAULT_CSS = """
@@ -24,7 +24,7 @@ class Dialog(ModalScreen[Result]):
         Binding("ctrl+z", "app.suspend_process", show=False, id="suspend"),
     ]
 
-    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+    def dismiss(self, result: DialogResult | None = None) -> AwaitComplete:
         """Nothing if it is closed: Textual would close what is below, the editor too, and nothing would be left."""
         if self.app.screen is not self:
             return AwaitComplete()

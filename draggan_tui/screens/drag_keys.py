@@ -8,7 +8,7 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.server.messages import Lead, StartDrag, StopDrag
 
 from .editor_session import SessionScreen
-from .settings_dialog import Settings
+from .settings_dialog import SettingsDialog
 
 
 class _Size(TypedDict):
@@ -85,7 +85,7 @@ class DragKeys(SessionScreen):
     async def action_settings(self) -> None:
         work = self.state
         if self.attempt(work.at_rest) and work.info is not None:
-            await self.app.push_screen(Settings(work.edit, work.info), self._settings_chosen)
+            await self.app.push_screen(SettingsDialog(work.edit, work.info), self._settings_chosen)
 
     def _settings_chosen(self, edit: Edit | None) -> None:
         if edit is not None:

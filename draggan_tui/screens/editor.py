@@ -11,18 +11,18 @@ from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config import themes
 from draggan_tui.editor.workspace import EditorState
 from draggan_tui.keymap import BINDINGS
+from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.model_list_text import is_present
-from draggan_tui.rendering.palette import ColorDepth
 
-from .command_palette import Palette
-from .dialogs import Help
+from .command_palette import CommandPalette
 from .drag_keys import DragKeys
 from .editor_session import NO_ENGINE, ThemeChosen
 from .export_prompt import ExportChoice, ExportPrompt
+from .help_dialog import HelpDialog
 from .history_keys import HistoryKeys
 from .mask_keys import MaskKeys
-from .model_list import Models
+from .model_list import ModelList
 from .point_keys import PointKeys
 from .view_keys import ViewKeys
 
@@ -99,7 +99,7 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
 
         if self.attempt(check):
             self.engine.send(ListModels())
-            dialog = Models(self.engine.options.model, self.state.edit.model, self._load_typed)
+            dialog = ModelList(self.engine.options.model, self.state.edit.model, self._load_typed)
             await self.app.push_screen(dialog, self._model_chosen)
 
     def _load_typed(self, spec: str) -> None:
@@ -138,10 +138,10 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
             self.say(f"exporting {choice.path.name} …")
 
     def action_help(self) -> None:
-        self.attempt(lambda: self.app.push_screen(Help()))
+        self.attempt(lambda: self.app.push_screen(HelpDialog()))
 
     async def action_palette(self) -> None:
-        await self.app.push_screen(Palette(), self._command_chosen)
+        await self.app.push_screen(CommandPalette(), self._command_chosen)
 
     async def _command_chosen(self, action: str | None) -> None:
         if action is not None:

@@ -21,25 +21,25 @@ from draggan_tui.editor.state import Comparison
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.editor.workspace import EditorState
 from draggan_tui.rendering.compare import ComparedImages
-from draggan_tui.rendering.edit_overlay import overlay_of
+from draggan_tui.rendering.dithering import ColorDepth
+from draggan_tui.rendering.edit_overlay import overlay_of_edit
 from draggan_tui.rendering.inspector_state import InspectorState
-from draggan_tui.rendering.loading_text import SPINNER, model_label, placeholder
+from draggan_tui.rendering.loading_text import SPINNER, model_label, placeholder_text
 from draggan_tui.rendering.loupe import CloseUp
-from draggan_tui.rendering.narrow_panel_text import brief_facts
+from draggan_tui.rendering.narrow_panel_text import narrow_panel_text
 from draggan_tui.rendering.next_step import next_step
 from draggan_tui.rendering.overlay import Overlay
-from draggan_tui.rendering.palette import ColorDepth
-from draggan_tui.rendering.sampling import color_at
-from draggan_tui.rendering.timeline import stretches
+from draggan_tui.rendering.timeline import timeline_sections
+from draggan_tui.rendering.view_sampling import color_at
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.cell_widget import CellWidget
-from draggan_tui.widgets.companion import Companion, companion_width
 from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.widgets.key_line import KeyLine
 from draggan_tui.widgets.loupe import Loupe
-from draggan_tui.widgets.status_line import Kind, StatusLine
-from draggan_tui.widgets.text_panel import Lines
+from draggan_tui.widgets.status_line import MessageKind, StatusLine
+from draggan_tui.widgets.text_lines import TextLines
 from draggan_tui.widgets.timeline import Timeline
+from draggan_tui.widgets.wide_panel import WidePanel, wide_panel_width
 
 from .key_hints import key_hints
 from .key_names import with_keys
@@ -71,15 +71,15 @@ class StageScreen(Screen[None]):
     StageScreen #brief { height: 2; padding: 0 1; background: $surface; }
     StageScreen StatusLine { layer: over; dock: bottom; margin-bottom: 1; }
     StageScreen #too-small { height: 1fr; content-align: center middle; text-align: center; }
-    StageScreen #brief, StageScreen Companion, StageScreen #too-small { display: none; }
+    StageScreen #brief, StageScreen WidePanel, StageScreen #too-small { display: none; }
 
-    StageScreen.-wide Companion { display: block; }
+    StageScreen.-wide WidePanel { display: block; }
     StageScreen.-wide Inspector #loupe.visible { display: none; }
     StageScreen.-narrow Inspector { display: none; }
     StageScreen.-narrow.-high #brief { display: block; }
 
-    StageScreen.no-panels Inspector, StageScreen.no-panels Companion { display: none; }
-    StageScreen.image-only Inspector, StageScreen.image-only Companion, StageScreen.image-only #brief,
+    StageScreen.no-panels Inspector, StageScreen.no-panels WidePanel { display: none; }
+    StageScreen.image-only Inspector, StageScreen.image-only WidePanel, StageScreen.image-only #brief,
     StageScreen.image-only Timeline, StageScreen.image-only KeyLine, StageScreen.image-only StatusLine { display: none; }
     StageScreen.image-only #main, StageScreen.image-only StatusLine { margin-bottom: 0; }
     StageScreen.image-only StatusLine.speaking { display: block; }
@@ -106,9 +106,9 @@ class StageScreen(Screen[None]):
         with Horizontal(id="main"):
             with Vertical(id="left"):
                 yield Canvas()
-                yield Lines(id="brief")
+                yield TextLines(id="brief")
                 yield Timeline()
-            yield Companion()
+            yield WidePanel()
             yield Inspector()
         yield Static(TOO_SMALL, id="too-small", markup=False)
         yield StatusLine()
@@ -134,7 +134,7 @@ class StageScreen(Screen[None]):
         info = self.state.info
         aspect = 1.0 if info is None else info.width / info.height
         image_columns = ceil(2 * max(rows - LINES_BELOW, 1) * aspect)
-        self.query_one(Companion).styles.width = companion_width(columns, image_columns, SIDE_PANEL)
+        self.query_one(WidePanel).styles.width = wide_panel_width(columns, image_columns, SIDE_PANEL)
 
     def _spin(self) -> None:
         """The empty canvas: the model's name, what is being done about it, and a sign of life."""
@@ -142,9 +142,9 @@ class StageScreen(Screen[None]):
         name = model_label(self.state.edit.model)
         sign = "–" if self.device in (NO_MODEL, ENGINE_GONE) else SPINNER[self._frame % len(SPINNER)]
         canvas = self.query_one(Canvas)
-        canvas.placeholder(placeholder(sign, name, self.loaded_so_far, *canvas.size))
+        canvas.placeholder(placeholder_text(sign, name, self.loaded_so_far, *canvas.size))
 
-    def say(self, message: str, kind: Kind = "plain") -> None:
+    def say(self, message: str, kind: MessageKind = "plain") -> None:
         """Shows a message in the status line; keys that it names, as `{drag}`, are those in force."""
         self.query_one(StatusLine).say(with_keys(self.app, message), kind)
 
@@ -180,7 +180,8 @@ class StageScreen(Screen[None]):
         status.next_step = self._idle_text()
         self.query_one(KeyLine).hints = key_hints(self.app, work, self.engine_alive)
         self.query_one(Timeline).show(
-            stretches(work.history_cursor, work.trajectories), place_text(work.history_cursor, work.trajectories)
+            timeline_sections(work.history_cursor, work.trajectories),
+            place_text(work.history_cursor, work.trajectories),
         )
         if picture is not None:
             self.query_one(Canvas).show(picture, self._overlay(), self.view)
@@ -223,12 +224,12 @@ class StageScreen(Screen[None]):
     def _show_panels(self) -> None:
         state = self.inspector_state()
         self.query_one(Inspector).show(state)
-        self.query_one("#brief", Lines).update(brief_facts(state))
+        self.query_one("#brief", TextLines).update(narrow_panel_text(state))
         self._show_companion(state.close_up)
 
     def _show_companion(self, close_up: CloseUp | None) -> None:
         """Show the image before the drags, and the selected handle enlarged."""
-        work, companion = self.state, self.query_one(Companion)
+        work, companion = self.state, self.query_one(WidePanel)
         companion.show_handle(close_up)
         if work.info is not None:
             self._fit_companion(*self.size)
@@ -238,7 +239,7 @@ class StageScreen(Screen[None]):
     def _compares_beside(self) -> bool:
         """Whether the companion shows the image before."""
         work = self.state
-        return self.query_one(Companion).display and (work.dragging or work.before.source != work.edit.source)
+        return self.query_one(WidePanel).display and (work.dragging or work.before.source != work.edit.source)
 
     def flat_key(self, handle: Point) -> tuple[object, ...]:
         """A place in a picture: what is found there holds until the handle or the picture is another."""
@@ -283,7 +284,7 @@ class StageScreen(Screen[None]):
     # The view -----------------------------------------------------------------------------------------
 
     def _overlay(self) -> Overlay:
-        return overlay_of(self.state, self.show_cursor(), comparing=self.comparison != "after")
+        return overlay_of_edit(self.state, self.show_cursor(), comparing=self.comparison != "after")
 
     def show_cursor(self, margin: int = 0) -> Viewport:
         """Fits the view to the picture, to the room that there is now, and to the cursor, which is always shown.

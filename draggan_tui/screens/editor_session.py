@@ -46,19 +46,19 @@ from draggan_tui.editor.preview_cache import RgbImage
 from draggan_tui.editor.state import STILL_LOADING
 from draggan_tui.editor.viewport import SCROLL_OFF
 from draggan_tui.editor.workspace import EditorState
+from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
 from draggan_tui.rendering.loading_text import loading_text
-from draggan_tui.rendering.palette import ColorDepth
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector
 
-from .branch_list import Branches
-from .dialogs import Question
+from .branch_list import BranchList
 from .directory_prompt import DirectoryPrompt, suggested_directory
 from .editor_layout import ENGINE_GONE, NO_MODEL, StageScreen
 from .key_names import with_keys
 from .mask_prompt import MaskPrompt
-from .model_list import Models
+from .model_list import ModelList
+from .question import Question
 
 NO_ENGINE = "no engine: {restart-engine} restarts it"
 
@@ -195,7 +195,7 @@ class SessionScreen(StageScreen):
     def _ask(self) -> None:
         """Requests the picture that is to be seen and not there, if it is not on its way."""
         edit = self.missing()
-        if edit is None and isinstance(self.app.screen, Branches):
+        if edit is None and isinstance(self.app.screen, BranchList):
             edit = self.app.screen.missing_image()
         if edit is not None and self._asked_for != edit.source:
             self._asked_for = edit.source
@@ -212,10 +212,10 @@ class SessionScreen(StageScreen):
                 if self.seen is not None:
                     progress = f"loading {work.loading or work.edit.model}: {loading_text(event)}"
                     self.say(progress)
-                    if isinstance(self.app.screen, Models) and self.app.screen.awaited_spec:
+                    if isinstance(self.app.screen, ModelList) and self.app.screen.awaited_spec:
                         self.app.screen.show_loading(progress)
             case ModelsListed() as event:
-                if isinstance(self.app.screen, Models):
+                if isinstance(self.app.screen, ModelList):
                     self.app.screen.show(event.models)
             case (MaskLoaded() | MaskSaved() | Failed(command="load_mask" | "save_mask")) as event:
                 if isinstance(self.app.screen, MaskPrompt):
@@ -281,7 +281,7 @@ class SessionScreen(StageScreen):
             self.say(f"opened the session in {self.folder}")
         elif another:
             self._begin_session()
-            if isinstance(self.app.screen, Models):
+            if isinstance(self.app.screen, ModelList):
                 self.app.screen.dismiss(None)
         elif not first:
             self.say("the engine is running again")
@@ -311,7 +311,7 @@ class SessionScreen(StageScreen):
             self.call_after_refresh(lambda: self.engine.send(Shown()))
         elif event.request == self._request and self._asked_for is not None:
             self.pictures.put(self._asked_for, picture)
-            if isinstance(self.app.screen, Branches):
+            if isinstance(self.app.screen, BranchList):
                 self.app.screen.show_image(self._asked_for, picture)
             self._asked_for = None
         else:
@@ -401,7 +401,7 @@ class SessionScreen(StageScreen):
 
     def _refuse_model(self, problem: str) -> None:
         """Says why another model cannot be opened, where it was asked for."""
-        if isinstance(self.app.screen, Models) and self.app.screen.awaited_spec:
+        if isinstance(self.app.screen, ModelList) and self.app.screen.awaited_spec:
             self.app.screen.refuse(problem)
             self.say("")
         else:

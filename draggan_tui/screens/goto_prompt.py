@@ -12,7 +12,7 @@ from textual.widgets import Static
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size, contains
 from draggan_tui.widgets.dialog_box import DialogBox
-from draggan_tui.widgets.text_input import Line
+from draggan_tui.widgets.text_field import TextField
 
 from .dialog import Dialog
 
@@ -20,7 +20,7 @@ _NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+))"
 _PLACE = re.compile(rf"{_NUMBER}(?:\s*,\s*|\s+){_NUMBER}", re.ASCII)
 
 
-class Goto(Dialog[Point | None]):
+class GotoPrompt(Dialog[Point | None]):
     """Returns the point, or None.
 
     Args:
@@ -29,8 +29,8 @@ class Goto(Dialog[Point | None]):
     """
 
     DEFAULT_CSS = """
-    Goto { background: transparent; align: left bottom; }
-    Goto DialogBox { width: 48; }
+    GotoPrompt { background: transparent; align: left bottom; }
+    GotoPrompt DialogBox { width: 48; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
 
@@ -40,11 +40,11 @@ class Goto(Dialog[Point | None]):
 
     def compose(self) -> ComposeResult:
         with DialogBox("Move the cursor to", [("Enter", "moves"), ("Esc", "closes")]):
-            yield Line({"enter": self._go}, "x,y or from here +3,-2")
+            yield TextField({"enter": self._go}, "x,y or from here +3,-2")
             yield Static("", id="problem", markup=False)
 
     def on_mount(self) -> None:
-        self.watch(self.query_one(Line), "value", lambda: self._refuse(""))
+        self.watch(self.query_one(TextField), "value", lambda: self._refuse(""))
 
     def _refuse(self, problem: str) -> None:
         self.query_one("#problem", Static).update(problem)
@@ -53,12 +53,12 @@ class Goto(Dialog[Point | None]):
     def _go(self) -> None:
         """Closes with the point, or says what is wrong and stays."""
         try:
-            self.dismiss(read_place(self.query_one(Line).value, self.cursor, self.picture))
+            self.dismiss(parse_point(self.query_one(TextField).value, self.cursor, self.picture))
         except EditError as error:
             self._refuse(str(error))
 
 
-def read_place(text: str, cursor: Point, picture: Size) -> Point:
+def parse_point(text: str, cursor: Point, picture: Size) -> Point:
     """`12,30.5` or `12 30.5`; a coordinate with a sign counts from the cursor: `+3,-2`, `-4,30`.
 
     Raises:

@@ -10,9 +10,9 @@ from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.editor.history_text import branch_text, change_text, place_text
 from draggan_tui.editor.state import Comparison
 from draggan_tui.editor.workspace import EditorState
-from draggan_tui.rendering.palette import ColorDepth
+from draggan_tui.rendering.dithering import ColorDepth
 
-from .branch_list import Branches, Chosen
+from .branch_list import BranchChoice, BranchList
 from .editor_session import SessionScreen
 
 SHOWS: dict[Comparison, str] = {
@@ -115,11 +115,11 @@ class HistoryKeys(SessionScreen):
     async def action_branches(self) -> None:
         if self.attempt(self.state.at_rest):
             work = self.state
-            dialog = Branches(work.history, work.reference, self.pictures, self.depth)
+            dialog = BranchList(work.history, work.reference, self.pictures, self.depth)
             await self.app.push_screen(dialog, self._branch_chosen)
             self.sync()
 
-    def _branch_chosen(self, chosen: Chosen | None) -> None:
+    def _branch_chosen(self, chosen: BranchChoice | None) -> None:
         work = self.state
         if chosen is None:
             return

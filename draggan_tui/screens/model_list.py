@@ -16,13 +16,13 @@ from draggan_engine.core.model_info import ModelEntry
 from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.model_list_text import is_present, model_lines
 from draggan_tui.widgets.dialog_box import DialogBox
-from draggan_tui.widgets.option_list import Choices
-from draggan_tui.widgets.text_input import Line
+from draggan_tui.widgets.text_field import TextField
+from draggan_tui.widgets.vi_option_list import ViOptionList
 
 from .dialog import Dialog
 
 
-class Models(Dialog[ModelEntry | None]):
+class ModelList(Dialog[ModelEntry | None]):
     """Returns the model that was chosen from the list, or None. What is typed goes to `load`, and the dialog stays until it
     is closed because that model has come, or until `refuse` says why not.
 
@@ -33,12 +33,12 @@ class Models(Dialog[ModelEntry | None]):
     """
 
     DEFAULT_CSS = """
-    Models Vertical { height: auto; }
-    Models #typed { height: 1; margin-top: 1; }
-    Models .slash { width: 2; color: $accent; text-style: bold; }
-    Models Line { width: 1fr; }
+    ModelList Vertical { height: auto; }
+    ModelList #typed { height: 1; margin-top: 1; }
+    ModelList .slash { width: 2; color: $accent; text-style: bold; }
+    ModelList TextField { width: 1fr; }
     """
-    AUTO_FOCUS = "Choices"
+    AUTO_FOCUS = "ViOptionList"
     # Those that move the focus are done at once, before the next key of a burst is handed to what has it.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", show=False),
@@ -56,21 +56,21 @@ class Models(Dialog[ModelEntry | None]):
     def compose(self) -> ComposeResult:
         hints = [("Enter", "opens"), ("/", "types a path"), ("Esc", "closes")]
         with DialogBox(f"Models · now {self._name}", hints):
-            yield Choices(compact=True)
+            yield ViOptionList(compact=True)
             with Vertical(classes="foot"):
                 with Horizontal(id="typed"):
                     yield Static("/", classes="slash")
-                    yield Line({"enter": self._open_path}, "name, or path of a checkpoint")
+                    yield TextField({"enter": self._open_path}, "name, or path of a checkpoint")
                 yield Static("", id="problem", markup=False)
 
     def on_mount(self) -> None:
         self.show(self.entries)
-        self.watch(self.query_one(Line), "value", lambda: self.refuse(""))
+        self.watch(self.query_one(TextField), "value", lambda: self.refuse(""))
 
     def show(self, entries: Sequence[ModelEntry]) -> None:
         """Lists the models that are there, the present one highlighted."""
         self.entries = entries
-        for names in self.query(Choices):  # none yet, if the engine is quicker than the screen
+        for names in self.query(ViOptionList):  # none yet, if the engine is quicker than the screen
             names.clear_options()
             lines = model_lines(entries, self.present, names.scrollable_content_region.width)
             names.add_options([Option(line) for line in lines])
@@ -82,17 +82,17 @@ class Models(Dialog[ModelEntry | None]):
 
     def _fit(self) -> None:
         """Lists the models in the width that there is now."""
-        names = self.query_one(Choices)
+        names = self.query_one(ViOptionList)
         highlighted = names.highlighted
         self.show(self.entries)
         names.highlighted = highlighted
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 (Textual's)
         """In the field a slash is a letter."""
-        return action != "type" or (bool(self.query(Line)) and not isinstance(self.focused, Line))
+        return action != "type" or (bool(self.query(TextField)) and not isinstance(self.focused, TextField))
 
     def action_type(self) -> None:
-        self.set_focus(self.query_one(Line))
+        self.set_focus(self.query_one(TextField))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self.entries[event.option_index])
@@ -112,7 +112,7 @@ class Models(Dialog[ModelEntry | None]):
         problem.display = bool(text)
 
     def _open_path(self) -> None:
-        spec = self.query_one(Line).value.strip()
+        spec = self.query_one(TextField).value.strip()
         if not spec or self.awaited_spec is not None:
             return
         names = {name for entry in self.entries if is_present(entry, self.present) for name in (entry.name, entry.path)}

@@ -15,18 +15,18 @@ from textual.widgets import Static
 from draggan_engine.core.errors import StorageError
 from draggan_engine.storage.output_paths import check_writable
 from draggan_tui.widgets.dialog_box import DialogBox
-from draggan_tui.widgets.text_input import Line
+from draggan_tui.widgets.text_field import TextField
 
 from .dialog import Dialog
-from .dialogs import Question
+from .question import Question
 
 NAMES_SHOWN = 12
 NO_ENGINE = "no engine: Esc closes this, then {restart-engine} restarts it"
 
-Result = TypeVar("Result")
+DialogResult = TypeVar("DialogResult")
 
 
-def complete(text: str) -> tuple[str, list[str]]:
+def complete_path(text: str) -> tuple[str, list[str]]:
     """What can be added to a path without choosing, and the names that it can then go on with; directories end in "/".
 
     Hidden files come only where a dot asks for them; names that no terminal can show are left out.
@@ -49,7 +49,7 @@ def complete(text: str) -> tuple[str, list[str]]:
     return (directory + slash + common, names) if names else (text, [])
 
 
-class PathPrompt(Dialog[Result | None]):
+class PathPrompt(Dialog[DialogResult | None]):
     """A line to type a path into; what is done with it is decided by `chosen`. Escape gives None.
 
     Relative paths are relative to where the editor was started; `~` is the home directory.
@@ -100,25 +100,25 @@ class PathPrompt(Dialog[Result | None]):
     def compose(self) -> ComposeResult:
         with DialogBox(self._title, [("Enter", self._enter), ("Tab", "completes"), ("Esc", "closes")]):
             with Vertical(classes="head"):
-                yield Line({"tab": self._complete, "enter": self._take}, self.PLACEHOLDER, value=self._suggestion)
+                yield TextField({"tab": self._complete, "enter": self._take}, self.PLACEHOLDER, value=self._suggestion)
             yield from self.about()
             with Vertical(classes="foot"):
                 yield Static("", id="names", classes="muted", markup=False)
                 yield Static("", id="problem", markup=False)
 
     def on_mount(self) -> None:
-        self.watch(self.query_one(Line), "value", lambda: self.refuse(""))
+        self.watch(self.query_one(TextField), "value", lambda: self.refuse(""))
 
     def _complete(self) -> None:
-        line = self.query_one(Line)
-        line.value, names = complete(line.value)
+        line = self.query_one(TextField)
+        line.value, names = complete_path(line.value)
         line.cursor_position = len(line.value)
         shown = names[:NAMES_SHOWN] if len(names) > 1 else []
         more = f"  … {len(names) - len(shown)} more" if len(names) > NAMES_SHOWN else ""
         self._answer("  ".join(shown) + more, "")
 
     def _take(self) -> None:
-        text = self.query_one(Line).value.strip()
+        text = self.query_one(TextField).value.strip()
         try:
             path = Path(text).expanduser()
             if text and self.endings:

@@ -15,33 +15,33 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.core.setting_fields import LISTED_CHOICES, SettingField, setting_fields, value_text
 from draggan_tui.widgets.dialog_box import DialogBox
-from draggan_tui.widgets.text_input import Line
+from draggan_tui.widgets.text_field import TextField
 
 from .dialog import Dialog
 
 
-class Settings(Dialog[Edit | None]):
+class SettingsDialog(Dialog[Edit | None]):
     """Returns the changed edit, or None."""
 
     DEFAULT_CSS = """
-    Settings .row { height: 1; }
-    Settings .row:focus-within .label { color: $accent; text-style: bold; }
-    Settings .label { width: 15; padding-right: 2; text-align: right; color: $text-muted; }
-    Settings Line { width: 12; margin-right: 2; }
-    Settings Line.-invalid { color: $text-error; }
-    Settings .value { width: 14; }
-    Settings .default { width: 11; }
-    Settings .range { width: 1fr; }
-    Settings .foot { height: auto; }
-    Settings .foot Static { height: auto; }
-    Settings #description { min-height: 2; margin-top: 1; }
-    Settings.-narrow .default, Settings.-narrow .range { display: none; }
-    Settings.-narrow #header { display: none; }
-    Settings.-narrow Line { width: 1fr; margin-right: 0; }
-    Settings.-narrow #description { margin-top: 0; max-height: 4; }
-    Settings.-narrow #problem { display: none; }
-    Settings.-narrow.-refused #problem { display: block; }
-    Settings.-narrow.-refused #description { display: none; }
+    SettingsDialog .row { height: 1; }
+    SettingsDialog .row:focus-within .label { color: $accent; text-style: bold; }
+    SettingsDialog .label { width: 15; padding-right: 2; text-align: right; color: $text-muted; }
+    SettingsDialog TextField { width: 12; margin-right: 2; }
+    SettingsDialog TextField.-invalid { color: $text-error; }
+    SettingsDialog .value { width: 14; }
+    SettingsDialog .default { width: 11; }
+    SettingsDialog .range { width: 1fr; }
+    SettingsDialog .foot { height: auto; }
+    SettingsDialog .foot Static { height: auto; }
+    SettingsDialog #description { min-height: 2; margin-top: 1; }
+    SettingsDialog.-narrow .default, Settings.-narrow .range { display: none; }
+    SettingsDialog.-narrow #header { display: none; }
+    SettingsDialog.-narrow TextField { width: 1fr; margin-right: 0; }
+    SettingsDialog.-narrow #description { margin-top: 0; max-height: 4; }
+    SettingsDialog.-narrow #problem { display: none; }
+    SettingsDialog.-narrow.-refused #problem { display: block; }
+    SettingsDialog.-narrow.-refused #description { display: none; }
     """
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (64, "-normal")]  # noqa: RUF012
     AUTO_FOCUS = "#step_size"
@@ -67,7 +67,7 @@ class Settings(Dialog[Edit | None]):
             for name, field in self.fields.items():
                 with Horizontal(classes="row"):
                     yield Static(field.label, classes="label")
-                    yield Line(keys, value=self._present_text(name), id=name)
+                    yield TextField(keys, value=self._present_text(name), id=name)
                     yield Static(field.default_text or "–", classes="default muted", markup=False)
                     yield Static(field.range_text, classes="range muted", markup=False)
             with Vertical(classes="foot"):
@@ -100,8 +100,8 @@ class Settings(Dialog[Edit | None]):
         assert self.focused is not None, "one of the fields always has it"
         return self.fields[self.focused.id or ""]
 
-    def _line(self, name: str) -> Line:
-        return self.query_one(f"#{name}", Line)
+    def _line(self, name: str) -> TextField:
+        return self.query_one(f"#{name}", TextField)
 
     def _present_text(self, name: str) -> str:
         return value_text(self.edit.psi if name == "psi" else getattr(self.edit.settings, name))
@@ -138,7 +138,7 @@ class Settings(Dialog[Edit | None]):
 
     def on_input_changed(self) -> None:
         """What was wrong may be right now."""
-        self.query(Line).remove_class("-invalid")
+        self.query(TextField).remove_class("-invalid")
         self.remove_class("-refused")
         self.query_one("#problem", Static).update("")
 

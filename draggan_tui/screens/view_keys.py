@@ -8,11 +8,11 @@ from draggan_engine.core.geometry import Point
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.editor.viewport import SCALES
 from draggan_tui.editor.workspace import EditorState
-from draggan_tui.rendering.palette import ColorDepth
+from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.widgets.canvas import Canvas
 
 from .editor_session import SessionScreen
-from .goto_prompt import Goto
+from .goto_prompt import GotoPrompt
 from .pointer import Pointer
 
 
@@ -36,7 +36,7 @@ class ViewKeys(SessionScreen):
     async def action_goto(self) -> None:
         work = self.state
         if self.attempt(lambda: work.picture) and work.cursor is not None:
-            await self.app.push_screen(Goto(work.cursor, work.picture), self._place_typed)
+            await self.app.push_screen(GotoPrompt(work.cursor, work.picture), self._place_typed)
 
     def _place_typed(self, point: Point | None) -> None:
         if point is not None:

@@ -21,8 +21,8 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key
 from textual.message import Message
 
-from draggan_tui.terminal.answers import AnswerParser
-from draggan_tui.terminal.colors import QUESTION
+from draggan_tui.terminal.color_answers import AnswerParser
+from draggan_tui.terminal.color_depth import QUESTION
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -32,7 +32,7 @@ INTRODUCERS = "[OP\\"
 """What follows Escape in the sequences of keys and of the mouse, and in what the terminal answers."""
 _BEGINNING = re.compile(r"\x1b(\[(M.{0,2}|[0-?]*[ -/]*)|O[0-9;]*|P([01]([$+](r.*)?)?)?|\\)?", re.DOTALL)
 """What may go on: the beginning of such a sequence."""
-PACE = 0.1  # seconds between two looks at whether the driver is to stop
+LONGEST_WAIT = 0.1  # seconds between two looks at whether the driver is to stop
 
 
 class EscapeParser(AnswerParser):
@@ -50,7 +50,9 @@ class EscapeParser(AnswerParser):
     @property
     def patience(self) -> float:
         """Seconds until the present sequence is given up, or until the next look at the driver."""
-        return PACE if self._timeout_time is None else min(PACE, max(self._timeout_time - get_time(), 0))
+        return (
+            LONGEST_WAIT if self._timeout_time is None else min(LONGEST_WAIT, max(self._timeout_time - get_time(), 0))
+        )
 
     def feed(self, data: str) -> Iterable[Message]:
         if self._timeout_time is not None and (self._since_escape + data)[1:2] not in INTRODUCERS:

@@ -19,7 +19,7 @@ from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.compare import ComparedImages
 from draggan_tui.rendering.overlay import Overlay, compose
-from draggan_tui.rendering.sampling import sample
+from draggan_tui.rendering.view_sampling import sample_view
 
 from .cell_widget import CellWidget
 
@@ -194,7 +194,7 @@ class Canvas(CellWidget):
         view = self._view.resized(self.room)
         if self._sampled is None or self._sampled_for != view:
             shown = self._picture
-            self._sampled = shown.sampled(view) if isinstance(shown, ComparedImages) else sample(shown, view)
+            self._sampled = shown.sampled(view) if isinstance(shown, ComparedImages) else sample_view(shown, view)
             self._sampled_for = view
         # After a resize the overlay's pixels are those of another window, until the next `show`.
         overlay = self._overlay if self._view == view else Overlay()

@@ -9,10 +9,10 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from draggan_tui.rendering.cell_strip import CellStrip
 from draggan_tui.rendering.cells import Cells
-from draggan_tui.rendering.halfblocks import encode
-from draggan_tui.rendering.palette import ColorDepth
-from draggan_tui.rendering.strip import CellStrip
+from draggan_tui.rendering.dithering import ColorDepth
+from draggan_tui.rendering.halfblocks import encode_rows
 
 
 class CellWidget(Widget):
@@ -55,7 +55,7 @@ class CellWidget(Widget):
             return None
         missing = [row for row in rows if self.strips[row] is None]
         if missing:
-            lines = [None] * len(missing) if depth == "none" else encode(cells.take(missing), depth)
+            lines = [None] * len(missing) if depth == "none" else encode_rows(cells.take(missing), depth)
             for row, line in zip(missing, lines, strict=True):
                 self.strips[row] = CellStrip(cells.take(slice(row, row + 1)), depth, line)
         return cast("list[Strip]", self.strips[rows.start : rows.stop])

@@ -15,9 +15,9 @@ from draggan_tui.rendering.inspector_text import cursor_facts, session_facts
 from draggan_tui.rendering.loupe import CloseUp
 from draggan_tui.rendering.pair_table import pair_header, pair_table
 from draggan_tui.widgets.loupe import Loupe
-from draggan_tui.widgets.text_panel import Lines
+from draggan_tui.widgets.text_lines import TextLines
 
-PACE = 0.1  # seconds
+REDRAW_SECONDS = 0.1  # seconds
 LOUPE_ROWS, SESSION_ROWS = 32, 20
 """Rows from which the loupe and the facts of the session are shown: below, the pairs and the drag need them."""
 
@@ -45,22 +45,22 @@ class Inspector(Vertical):
         self._drawn = 0.0  # when the running drag was last drawn
 
     def compose(self) -> ComposeResult:
-        yield Lines(id="session-facts")
-        yield Lines(id="facts")
-        yield Lines(id="pair-header")
+        yield TextLines(id="session-facts")
+        yield TextLines(id="facts")
+        yield TextLines(id="pair-header")
         with VerticalScroll(id="pairs", can_focus=False):
-            yield Lines(id="pair-list")
+            yield TextLines(id="pair-list")
         with Vertical(id="loupe"):
-            yield Lines(id="loupe-title", classes="label")
+            yield TextLines(id="loupe-title", classes="label")
             yield Loupe()
-        yield Lines(id="drag")
+        yield TextLines(id="drag")
 
     def show(self, state: InspectorState) -> None:
         """Show the edit, and scroll to the selected pair."""
-        self.query_one("#session-facts", Lines).update(session_facts(state))
-        self.query_one("#facts", Lines).update(cursor_facts(state))
-        self.query_one("#pair-header", Lines).update(pair_header(state.edit))
-        self.query_one("#pair-list", Lines).update(pair_table(state))
+        self.query_one("#session-facts", TextLines).update(session_facts(state))
+        self.query_one("#facts", TextLines).update(cursor_facts(state))
+        self.query_one("#pair-header", TextLines).update(pair_header(state.edit))
+        self.query_one("#pair-list", TextLines).update(pair_table(state))
         self._scroll_to_pair(state.selected)
         self._show_close_up(state.close_up)
         number = state.drag_number
@@ -75,7 +75,7 @@ class Inspector(Vertical):
     def _show_close_up(self, close_up: CloseUp | None) -> None:
         self.query_one("#loupe").set_class(close_up is not None, "visible")
         if close_up is not None:
-            self.query_one("#loupe-title", Lines).update(close_up.title)
+            self.query_one("#loupe-title", TextLines).update(close_up.title)
             self.query_one(Loupe).show(close_up)
 
     def on_resize(self, event: Resize) -> None:
@@ -91,7 +91,7 @@ class Inspector(Vertical):
     def show_progress(self, progress: DragProgress) -> None:
         """A step is done. Steps may be quicker than can be read: they are drawn ten times a second at most."""
         self._curves.add(progress)
-        if monotonic() - self._drawn >= PACE:
+        if monotonic() - self._drawn >= REDRAW_SECONDS:
             self._draw_drag()
 
     def end_drag(self, reason: str, left: str = "") -> None:
@@ -105,4 +105,4 @@ class Inspector(Vertical):
 
     def _draw_drag(self, outcome: tuple[str, str] | None = None) -> None:
         self._drawn = monotonic()
-        self.query_one("#drag", Lines).update(drag_lines(self._curves, outcome))
+        self.query_one("#drag", TextLines).update(drag_lines(self._curves, outcome))

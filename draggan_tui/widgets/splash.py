@@ -7,11 +7,11 @@ from textual.widgets import Static
 from draggan_tui.rendering.loading_text import SPINNER
 
 
-class Opening(Static):
+class Splash(Static):
     """The model's name, where the editor's canvas will have it."""
 
     DEFAULT_CSS = """
-    Opening { width: 1fr; height: 1fr; margin: 0 32 3 0; content-align: center middle; text-align: center; }
+    Splash { width: 1fr; height: 1fr; margin: 0 32 3 0; content-align: center middle; text-align: center; }
     """
 
     def __init__(self, name: str) -> None:

@@ -10,7 +10,7 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
-Kind = Literal["plain", "good", "warning", "bad"]
+MessageKind = Literal["plain", "good", "warning", "bad"]
 
 
 class StatusLine(Widget):
@@ -28,7 +28,7 @@ class StatusLine(Widget):
     next_step: reactive[str] = reactive("")
     mode: reactive[str] = reactive("")
 
-    def say(self, message: str, kind: Kind = "plain") -> None:
+    def say(self, message: str, kind: MessageKind = "plain") -> None:
         """Shows a message until the next one, or until it is cleared."""
         self.set_class(kind == "good", "good")
         self.set_class(kind == "warning", "warning")

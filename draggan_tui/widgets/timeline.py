@@ -8,22 +8,22 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from draggan_tui.rendering.timeline import Stretch, timeline
+from draggan_tui.rendering.timeline import TimelineSection, timeline_row
 
 
 class Timeline(Widget):
-    """Says where in the history one is; decides nothing."""
+    """Shows the present line of the history, and in words where on it the editor is."""
 
     DEFAULT_CSS = """
     Timeline { height: 1; padding: 0 1; }
     """
 
-    stretches: reactive[tuple[Stretch, ...]] = reactive(())
+    sections: reactive[tuple[TimelineSection, ...]] = reactive(())
     label: reactive[str] = reactive("")
 
-    def show(self, stretches: Sequence[Stretch], label: str) -> None:
-        """What there is of the history on the present line, and in words where one is."""
-        self.stretches, self.label = tuple(stretches), label
+    def show(self, sections: Sequence[TimelineSection], label: str) -> None:
+        """Show the sections of the line and the label at its right end."""
+        self.sections, self.label = tuple(sections), label
 
     def render(self) -> Content:
-        return timeline(self.stretches, self.content_size.width, self.label)
+        return timeline_row(self.sections, self.content_size.width, self.label)

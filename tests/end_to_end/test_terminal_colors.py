@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from draggan_tui.terminal.answers import ANSWER_TIME
-from draggan_tui.terminal.colors import QUESTION
+from draggan_tui.terminal.color_answers import ANSWER_TIME
+from draggan_tui.terminal.color_depth import QUESTION
 from tests.support.terminal import PROGRAM, Terminal
 
 ASKED = QUESTION.encode()

@@ -13,7 +13,7 @@ from PIL import Image
 
 from draggan_engine.core.geometry import Point, Size, convert, fit_preview
 from draggan_engine.critters import landmarks_of_seed
-from draggan_tui.rendering.compare import GAIN
+from draggan_tui.rendering.compare import DIFFERENCE_GAIN
 from tests.support.keys import open_picture, place_pair, read_session, session_directory
 from tests.support.terminal import Terminal
 
@@ -126,12 +126,12 @@ def test_the_screen_shows_the_models_image(tmp_path: Path, model: str, side: int
 
             terminal.send("%")
             change = np.abs(resampled(after, place.grid) - resampled(before, place.grid))
-            expected = np.minimum(GAIN * change, 255)
+            expected = np.minimum(DIFFERENCE_GAIN * change, 255)
             free = ~near(covered, Size(side, side), place.grid)
             assert (free & ~change.any(axis=2)).any(), "somewhere nothing has changed"
             terminal.wait_for(
                 lambda place=place, expected=expected, free=free: (
-                    np.abs(place.part(half_cells(terminal)) - expected)[free].max() <= GAIN * TOLERANCE
+                    np.abs(place.part(half_cells(terminal)) - expected)[free].max() <= DIFFERENCE_GAIN * TOLERANCE
                 )
             )
             unchanged = free & ~change.any(axis=2)

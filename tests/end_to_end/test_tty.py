@@ -11,7 +11,7 @@ import pytest
 import textual._parser
 from textual import constants
 
-from draggan_tui.terminal import answers
+from draggan_tui.terminal import color_answers
 from draggan_tui.terminal.driver import EscapeParser
 from tests.support.keys import LOADED
 from tests.support.terminal import Terminal
@@ -144,7 +144,7 @@ def test_what_might_go_on_and_does_not_is_escape_and_a_key(
     letter: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    for module in (textual._parser, answers):
+    for module in (textual._parser, color_answers):
         monkeypatch.setattr(module, "get_time", lambda: now)
     parser = EscapeParser()
     assert [*parser.feed("\x1b"), *parser.feed(letter)] == []

@@ -34,7 +34,7 @@ from draggan_tui.config.settings_file import (
     read_config,
 )
 from draggan_tui.config.themes import load_theme
-from draggan_tui.screens.dialogs import Help
+from draggan_tui.screens.help_dialog import HelpDialog
 from tests.support.editing import FakeEngine, place_pair, ready
 from tests.support.paths import ROOT
 
@@ -365,7 +365,7 @@ async def test_help_shows_the_keys_as_they_are(remapped: DragganApp) -> None:
     async with remapped.run_test(size=(100, 70)) as pilot:
         await ready(remapped, pilot)
         await pilot.press("question_mark")
-        assert isinstance(remapped.screen, Help)
+        assert isinstance(remapped.screen, HelpDialog)
         shown = {does: keys for topic in remapped.screen.topics() for keys, does in topic.rows}
         assert shown["drag: start it, or stop it"].split() == ["u"]
         assert shown["smaller brush"].split() == ["-"]

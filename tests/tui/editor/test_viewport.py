@@ -13,7 +13,7 @@ from draggan_engine.core.geometry import Point, Size, fit_preview
 from draggan_tui.editor.edit_ops import preview_area, preview_mask
 from draggan_tui.editor.mask_regions import draw
 from draggan_tui.editor.viewport import SCALES, Viewport, Window
-from draggan_tui.rendering.sampling import color_at, sample
+from draggan_tui.rendering.view_sampling import color_at, sample_view
 
 PICTURE = Size(128, 128)
 ROOM = Size(46, 44)
@@ -184,9 +184,9 @@ def test_a_window_is_that_part_of_the_whole_picture(scale: float, source: int) -
     rgb = np.random.RandomState(1).randint(0, 256, (source, source, 3)).astype(np.uint8)
     view = Viewport(PICTURE, ROOM, scale).centred((30, 100))
     (left, top, width, height), grid = view.window, view.grid
-    everything = sample(rgb, Viewport(PICTURE, grid, scale))
+    everything = sample_view(rgb, Viewport(PICTURE, grid, scale))
     assert everything.shape == (grid.height, grid.width, 3)
-    part = sample(rgb, view)
+    part = sample_view(rgb, view)
     assert part.shape == (height, width, 3)
     wanted = everything[top : top + height, left : left + width].astype(int)
     # Pillow rounds the weights of a window a little differently from those of the whole.
@@ -200,16 +200,16 @@ def test_the_whole_picture_is_resampled_as_pillow_does() -> None:
     rgb = np.random.RandomState(1).randint(0, 256, (64, 96, 3)).astype(np.uint8)
     view = Viewport(Size(96, 64), Size(30, 30))
     box = Image.fromarray(rgb).resize(view.grid, Image.Resampling.BOX)
-    assert np.array_equal(sample(rgb, view), np.asarray(box))
+    assert np.array_equal(sample_view(rgb, view), np.asarray(box))
     larger = Viewport(Size(960, 640), Size(180, 180))
     smooth = Image.fromarray(rgb).resize(larger.grid, Image.Resampling.LANCZOS)
-    assert np.array_equal(sample(rgb, larger), np.asarray(smooth))
+    assert np.array_equal(sample_view(rgb, larger), np.asarray(smooth))
 
 
 @given(views(), st.integers(1, 90), st.integers(1, 90))
 def test_any_picture_in_any_view_has_the_windows_size(view: Viewport, width: int, height: int) -> None:
     rgb = np.zeros((height, width, 3), np.uint8)
-    assert sample(rgb, view).shape == (view.window.height, view.window.width, 3)
+    assert sample_view(rgb, view).shape == (view.window.height, view.window.width, 3)
 
 
 @given(views())

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from draggan_engine.server.messages import DragProgress
 from draggan_tui.rendering.drag_progress import (
-    WIDTH,
+    PANEL_WIDTH,
     DragCurves,
-    bar,
     completed_share,
     drag_lines,
+    progress_bar,
     progress_text,
     remaining_seconds,
     sparkline,
@@ -96,7 +96,7 @@ def test_a_drag_that_is_over_shows_how_far_it_came() -> None:
 
 def test_a_live_drag_has_no_end_to_wait_for() -> None:
     lines = drag_lines(curves([5, 4], None, live=True)).plain.splitlines()
-    assert lines[:3] == ["drag 2 · live                2", WIDTH * "─", "10.0 steps/s".ljust(WIDTH)]
+    assert lines[:3] == ["drag 2 · live                2", PANEL_WIDTH * "─", "10.0 steps/s".ljust(PANEL_WIDTH)]
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -107,7 +107,7 @@ def test_nothing_of_it_is_in_the_colour_of_errors(live: bool) -> None:
 
 @pytest.mark.parametrize(("share", "text"), [(0, "────"), (0.1, "╸───"), (0.25, "━───"), (0.6, "━━╸─"), (1, "━━━━")])
 def test_the_bar(share: float, text: str) -> None:
-    assert bar(share, 4).plain == text
+    assert progress_bar(share, 4).plain == text
 
 
 def test_sparklines() -> None:

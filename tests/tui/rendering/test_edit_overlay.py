@@ -6,7 +6,7 @@ import numpy as np
 
 from draggan_engine.core.geometry import Size
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.rendering.edit_overlay import overlay_of
+from draggan_tui.rendering.edit_overlay import overlay_of_edit
 from draggan_tui.rendering.overlay import PairMark
 from tests.tui.editor.test_undo import PICTURE, loaded
 
@@ -21,14 +21,14 @@ def test_in_the_whole_picture_and_in_a_part_of_it() -> None:
         work.move_to(point)
         work.place()
     work.toggle_pair()
-    whole = overlay_of(work, Viewport(PICTURE, ROOM))
+    whole = overlay_of_edit(work, Viewport(PICTURE, ROOM))
     assert (whole.cursor, whole.mask, whole.shape, whole.quiet) == ((40, 30), None, None, False)
     assert whole.pairs == (
         PairMark(number=1, handle=(20, 20), target=(30, 20), selected=False, enabled=True),
         PairMark(number=2, handle=(40, 30), target=None, selected=True, enabled=False),
     )
     assert (VIEW.scale, VIEW.window) == (2, (32, 24, 64, 48))
-    part = overlay_of(work, VIEW, comparing=True)
+    part = overlay_of_edit(work, VIEW, comparing=True)
     assert part.quiet
     assert [(mark.handle, mark.target) for mark in part.pairs] == [((8, 16), (28, 16)), ((48, 36), None)]
 
@@ -38,9 +38,9 @@ def test_mask_and_shape_are_the_part_that_is_shown() -> None:
     work.move_to((16.0, 12.0))
     work.next_shape()
     work.move_to((19.0, 13.0))
-    outline = overlay_of(work, VIEW).shape
+    outline = overlay_of_edit(work, VIEW).shape
     work.finish_shape(True, VIEW.grid)
-    area = overlay_of(work, VIEW).mask
+    area = overlay_of_edit(work, VIEW).mask
     assert outline is not None and area is not None
     assert area.shape == (48, 64)
     assert np.argwhere(area).min(axis=0).tolist() == [0, 0]

@@ -16,10 +16,10 @@ from draggan_tui.editor.mask_regions import percent
 from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
 from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.rendering.inspector_text import cursor_facts, seconds_text, session_facts
-from draggan_tui.rendering.loading_text import loading_text, placeholder, size_text
+from draggan_tui.rendering.loading_text import loading_text, placeholder_text, size_text
 from draggan_tui.rendering.model_list_text import model_lines
-from draggan_tui.rendering.narrow_panel_text import brief_facts
-from draggan_tui.rendering.pair_table import WIDTH, pair_header, pair_table
+from draggan_tui.rendering.narrow_panel_text import narrow_panel_text
+from draggan_tui.rendering.pair_table import TABLE_WIDTH, pair_header, pair_table
 from tests.support.editing import INFO
 
 
@@ -110,13 +110,13 @@ def test_what_is_said_while_a_model_loads(what: str, done: int, total: int, text
 
 def test_the_empty_canvas() -> None:
     reading = Loading(what="reading", done=120_000_000, total=364_000_000)
-    assert placeholder("⠋", "ffhq", None, 44, 20) == "⠋ ffhq"
-    assert placeholder("⠋", "ffhq", reading, 44, 20) == "⠋ ffhq  reading 120/364 MB\n━━━━━━━─────────────────"
+    assert placeholder_text("⠋", "ffhq", None, 44, 20) == "⠋ ffhq"
+    assert placeholder_text("⠋", "ffhq", reading, 44, 20) == "⠋ ffhq  reading 120/364 MB\n━━━━━━━─────────────────"
     for columns, rows in ((20, 20), (44, 2)):
-        assert placeholder("⠋", "ffhq", reading, columns, rows) == "⠋ ffhq  reading 120/364 MB"
+        assert placeholder_text("⠋", "ffhq", reading, columns, rows) == "⠋ ffhq  reading 120/364 MB"
     done = Loading(what="reading", done=7, total=7)
-    assert placeholder("⠋", "m", done, 44, 20).splitlines()[1] == 24 * "━"
-    assert placeholder("⠋", "m", Loading(what="building", done=0, total=1), 44, 20) == "⠋ m  building"
+    assert placeholder_text("⠋", "m", done, 44, 20).splitlines()[1] == 24 * "━"
+    assert placeholder_text("⠋", "m", Loading(what="building", done=0, total=1), 44, 20) == "⠋ m  building"
 
 
 def test_models_in_columns() -> None:
@@ -178,7 +178,7 @@ def test_wide_numbers_keep_their_columns() -> None:
         "  1    3    4  1023    7  1020",
         "  2  131  128~  158  142  30.4",
     ]
-    assert len(header) == WIDTH
+    assert len(header) == TABLE_WIDTH
 
 
 def test_the_selected_row_is_in_the_accent_and_a_disabled_one_is_muted() -> None:
@@ -195,18 +195,18 @@ def test_without_pairs_it_says_what_to_do_first() -> None:
     assert pair_header(Edit()).plain == ""
     text = pair_table(InspectorState(Edit(), place_key="F2")).plain
     assert text == "Move to what you want to move,\nthen press F2."
-    assert max(map(len, text.splitlines())) <= WIDTH
+    assert max(map(len, text.splitlines())) <= TABLE_WIDTH
 
 
 def test_two_rows_for_narrow_terminals() -> None:
     edit = Edit(pairs=PAIRS)
     state = InspectorState(edit, model_info=INFO, cursor=(63.5, 8), cursor_color=(10, 160, 255), selected=0)
-    assert text_lines(brief_facts(state)) == [
+    assert text_lines(narrow_panel_text(state)) == [
         "cursor   63.5    8.0     #0aa0ff",
         "pair 1 of 4  131 128 → 158 142  30.4",
     ]
-    assert text_lines(brief_facts(InspectorState(edit, selected=2)))[1] == "pair 3 of 4  40 41 → target?"
-    assert text_lines(brief_facts(InspectorState(Edit())))[1] == "no pairs"
+    assert text_lines(narrow_panel_text(InspectorState(edit, selected=2)))[1] == "pair 3 of 4  40 41 → target?"
+    assert text_lines(narrow_panel_text(InspectorState(Edit())))[1] == "no pairs"
 
 
 def drag_record(reason: str, steps: int, pairs: int = 1) -> DragRecord:

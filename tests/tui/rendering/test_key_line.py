@@ -9,7 +9,7 @@ from draggan_engine.server.messages import DragStarted, StopDrag
 from draggan_tui.app import DragganApp
 from draggan_tui.config.settings_file import default_keys
 from draggan_tui.rendering.key_line import KeyHint, key_line, placed_hints
-from draggan_tui.screens.dialogs import Help
+from draggan_tui.screens.help_dialog import HelpDialog
 from draggan_tui.screens.key_hints import HINTS
 from draggan_tui.widgets.key_line import KeyLine
 from tests.support.editing import FakeEngine, editor, editor_opens, ended, place_pair, ready
@@ -130,4 +130,4 @@ async def test_a_click_on_a_hint_does_what_its_key_does(app: DragganApp) -> None
         await pilot.click(KeyLine, offset=(70, 0))
         assert app.screen is app.editor, "between the hints is nothing"
         await click(app, pilot, "? help")
-        assert isinstance(app.screen, Help)
+        assert isinstance(app.screen, HelpDialog)

@@ -16,13 +16,22 @@ from textual.filter import ANSIToTruecolor, Monochrome, NoColor
 from textual.strip import Strip
 
 from draggan_tui.config.themes import CanvasColors, bundled_theme_names, load_theme
+from draggan_tui.rendering.cell_strip import CellStrip, segments
 from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, Cells
-from draggan_tui.rendering.glyphs import place_signs
-from draggan_tui.rendering.halfblocks import colored_shades, encode, halfblocks, shades
+from draggan_tui.rendering.dithering import (
+    ColorDepth,
+    PaletteDepth,
+    dither,
+    linear_light,
+    luma,
+    nearest_numbers,
+    oklab_array,
+    palette_colors,
+)
+from draggan_tui.rendering.glyphs import place_glyphs
+from draggan_tui.rendering.halfblocks import colored_shades, encode_rows, halfblocks, shades
 from draggan_tui.rendering.line_drawing import cross, legible_ground, line_pixels, pale
 from draggan_tui.rendering.overlay import Overlay, PairMark, compose
-from draggan_tui.rendering.palette import ColorDepth, PaletteDepth, dither, linear_light, luma, nearest, oklab, palette
-from draggan_tui.rendering.strip import CellStrip, segments
 from draggan_tui.terminal.xterm_palette import nearest_number
 from tests.support.paths import ROOT
 
@@ -56,56 +65,56 @@ def pictures() -> st.SearchStrategy[Picture]:
 
 def test_two_pixels_make_one_cell() -> None:
     cells = halfblocks(picture([RED], [BLUE]))
-    assert encode(cells, "truecolor") == ["\x1b[38;2;255;0;0;48;2;0;0;255m▀\x1b[0m"]
-    assert encode(cells, "256") == ["\x1b[38;5;196;48;5;21m▀\x1b[0m"]
-    assert encode(cells, "16") == ["\x1b[91;44m▀\x1b[0m"]
-    assert encode(cells, "none") == ["▀\x1b[0m"]
+    assert encode_rows(cells, "truecolor") == ["\x1b[38;2;255;0;0;48;2;0;0;255m▀\x1b[0m"]
+    assert encode_rows(cells, "256") == ["\x1b[38;5;196;48;5;21m▀\x1b[0m"]
+    assert encode_rows(cells, "16") == ["\x1b[91;44m▀\x1b[0m"]
+    assert encode_rows(cells, "none") == ["▀\x1b[0m"]
 
 
 def test_what_a_cell_shares_with_the_one_before_is_not_sent_again() -> None:
     cells = halfblocks(picture([RED, RED, GREEN, GREEN], [BLUE, BLUE, BLUE, WHITE]))
-    assert encode(cells, "truecolor") == [
+    assert encode_rows(cells, "truecolor") == [
         "\x1b[38;2;255;0;0;48;2;0;0;255m▀▀\x1b[38;2;0;255;0m▀\x1b[48;2;255;255;255m▀\x1b[0m"
     ]
 
 
 def test_a_cell_of_one_colour_is_a_space_and_keeps_the_ink() -> None:
     cells = halfblocks(picture([RED, GREEN, RED], [BLUE, GREEN, BLUE]))
-    assert encode(cells, "truecolor") == [
+    assert encode_rows(cells, "truecolor") == [
         "\x1b[38;2;255;0;0;48;2;0;0;255m▀\x1b[48;2;0;255;0m \x1b[48;2;0;0;255m▀\x1b[0m"
     ]
-    assert encode(halfblocks(flat(3, 2, RED)), "truecolor") == ["\x1b[48;2;255;0;0m   \x1b[0m"]
+    assert encode_rows(halfblocks(flat(3, 2, RED)), "truecolor") == ["\x1b[48;2;255;0;0m   \x1b[0m"]
 
 
 def test_a_style_starts_from_the_default_and_ends() -> None:
     cells = Cells.blank(1, 4, RED, BLACK)
     cells.char[0] = [ord(char) for char in "aéb●"]
     cells.style[0] = [0, BOLD | REVERSE, UNDERLINE, 0]
-    assert encode(cells, "truecolor") == [
+    assert encode_rows(cells, "truecolor") == [
         "\x1b[38;2;255;0;0;48;2;0;0;0ma"
         "\x1b[0;1;7;38;2;255;0;0;48;2;0;0;0mé"
         "\x1b[0;4;38;2;255;0;0;48;2;0;0;0mb"
         "\x1b[0;38;2;255;0;0;48;2;0;0;0m●\x1b[0m"
     ]
-    assert encode(cells, "none") == ["a\x1b[0;1;7mé\x1b[0;4mb\x1b[0m●\x1b[0m"]
+    assert encode_rows(cells, "none") == ["a\x1b[0;1;7mé\x1b[0;4mb\x1b[0m●\x1b[0m"]
 
 
 def test_styled_spaces_keep_their_ink() -> None:
     cells = Cells.blank(1, 2, RED, BLACK)
     cells.style[0, 1] = REVERSE
-    assert encode(cells, "truecolor") == ["\x1b[48;2;0;0;0m \x1b[0;7;38;2;255;0;0;48;2;0;0;0m \x1b[0m"]
+    assert encode_rows(cells, "truecolor") == ["\x1b[48;2;0;0;0m \x1b[0;7;38;2;255;0;0;48;2;0;0;0m \x1b[0m"]
 
 
 def test_no_rows_and_no_columns() -> None:
-    assert encode(Cells.blank(0, 3, RED, BLACK), "truecolor") == []
-    assert encode(Cells.blank(2, 0, RED, BLACK), "truecolor") == ["\x1b[0m", "\x1b[0m"]
+    assert encode_rows(Cells.blank(0, 3, RED, BLACK), "truecolor") == []
+    assert encode_rows(Cells.blank(2, 0, RED, BLACK), "truecolor") == ["\x1b[0m", "\x1b[0m"]
 
 
 @given(pictures())
 def test_a_terminal_shows_the_picture(pixels: Picture) -> None:
     height, width, _ = pixels.shape
     screen = pyte.Screen(width, height // 2)
-    pyte.Stream(screen).feed("\r\n".join(encode(halfblocks(pixels), "truecolor")))
+    pyte.Stream(screen).feed("\r\n".join(encode_rows(halfblocks(pixels), "truecolor")))
     shown = np.zeros_like(pixels)
     for row in range(height // 2):
         for column in range(width):
@@ -118,7 +127,9 @@ def test_a_terminal_shows_the_picture(pixels: Picture) -> None:
 @given(pictures(), st.sampled_from(DEPTHS))
 def test_a_row_is_the_same_alone(pixels: Picture, depth: ColorDepth) -> None:
     cells = halfblocks(pixels)
-    assert encode(cells, depth) == [encode(cells.take(slice(row, row + 1)), depth)[0] for row in range(cells.rows)]
+    assert encode_rows(cells, depth) == [
+        encode_rows(cells.take(slice(row, row + 1)), depth)[0] for row in range(cells.rows)
+    ]
 
 
 def test_shades_stretch_the_contrast_towards_the_ink() -> None:
@@ -134,8 +145,8 @@ def test_shades_stretch_the_contrast_towards_the_ink() -> None:
 
 @pytest.mark.parametrize("depth", ["256", "16"])
 def test_a_palette_colour_is_nearest_to_itself(depth: PaletteDepth) -> None:
-    colors = palette(depth)[16 if depth == "256" else 0 :]
-    found = palette(depth)[nearest(colors, depth)].astype(int)
+    colors = palette_colors(depth)[16 if depth == "256" else 0 :]
+    found = palette_colors(depth)[nearest_numbers(colors, depth)].astype(int)
     # Two of them may share their upper five bits, as the greys of 128 and 135 do.
     assert np.abs(found - colors).max() <= 10
 
@@ -143,21 +154,21 @@ def test_a_palette_colour_is_nearest_to_itself(depth: PaletteDepth) -> None:
 def test_of_256_colours_the_sixteen_that_users_change_are_not_used() -> None:
     every = np.arange(0, 256, 25, dtype=np.uint8)
     cube = np.stack(np.meshgrid(every, every, every), axis=-1).reshape(1, -1, 3)
-    assert nearest(cube, "256").min() >= 16
-    assert palette("256").shape == (256, 3)
-    assert palette("256")[16:][[0, 215, 216, 239]].tolist() == [[0] * 3, [255] * 3, [8] * 3, [238] * 3]
+    assert nearest_numbers(cube, "256").min() >= 16
+    assert palette_colors("256").shape == (256, 3)
+    assert palette_colors("256")[16:][[0, 215, 216, 239]].tolist() == [[0] * 3, [255] * 3, [8] * 3, [238] * 3]
 
 
 def test_a_colour_between_two_of_the_palette_is_mixed_of_them() -> None:
     between = flat(8, 8, (195, 155, 155))
     mixed = dither(between)
-    plain = palette("256")[nearest(between, "256")]
+    plain = palette_colors("256")[nearest_numbers(between, "256")]
     assert len(np.unique(mixed.reshape(-1, 3), axis=0)) == 2
     assert blurred_error(mixed, between) < 0.5 * blurred_error(plain, between)
 
 
 def test_dithering_leaves_palette_colours_alone() -> None:
-    for color in palette("256")[16:].tolist():
+    for color in palette_colors("256")[16:].tolist():
         # Two greys of the palette may be nearer to each other than colours are looked up.
         assert np.abs(dither(flat(4, 4, color)).astype(int) - color).max() <= 10, color
 
@@ -167,7 +178,7 @@ def blurred_error(shown: Picture, image: Picture) -> float:
     means = []
     for pixels in (shown, image):
         light = linear_light(pixels.astype(np.uint8))
-        means.append(oklab((light[1:, 1:] + light[1:, :-1] + light[:-1, 1:] + light[:-1, :-1]) / 4))
+        means.append(oklab_array((light[1:, 1:] + light[1:, :-1] + light[:-1, 1:] + light[:-1, :-1]) / 4))
     return float(np.linalg.norm(means[0] - means[1], axis=-1).mean())
 
 
@@ -184,7 +195,7 @@ def test_dithered_images_are_near_the_image_and_calm(size: int) -> None:
     """Four colours chosen one after the other, which came before, were 0.0175 and 0.0166 from the image (docs/colours.md)."""
     images = [critter(number, size) for number in range(0, 64, 9)]
     shown = [dither(image) for image in images]
-    plain = [palette("256")[nearest(image, "256")] for image in images]
+    plain = [palette_colors("256")[nearest_numbers(image, "256")] for image in images]
     error = np.mean([blurred_error(*pair) for pair in zip(shown, images, strict=True)])
     plain_error = np.mean([blurred_error(*pair) for pair in zip(plain, images, strict=True)])
     assert error < 0.0163
@@ -195,7 +206,7 @@ def test_dithered_images_are_near_the_image_and_calm(size: int) -> None:
 def test_two_colours_at_most_are_mixed_and_they_are_close(color: tuple[int, int, int]) -> None:
     colors = np.unique(dither(flat(4, 4, color)).reshape(-1, 3), axis=0)
     assert len(colors) <= 2
-    lab = oklab(linear_light(colors))
+    lab = oklab_array(linear_light(colors))
     assert np.linalg.norm(lab[0] - lab[-1]) <= 0.18
 
 
@@ -203,14 +214,14 @@ def test_two_colours_at_most_are_mixed_and_they_are_close(color: tuple[int, int,
 def test_greys_stay_grey(level: int) -> None:
     """Also nearly grey ones, as dark themes have them."""
     for color in ((level,) * 3, (level, level, min(level + 9, 255))):
-        for number in (nearest(flat(1, 1, color), "256")[0, 0], nearest_number(color, "16")):
-            assert len(set(palette("256")[number].tolist())) == 1, color
+        for number in (nearest_numbers(flat(1, 1, color), "256")[0, 0], nearest_number(color, "16")):
+            assert len(set(palette_colors("256")[number].tolist())) == 1, color
 
 
 def test_16_colours_show_shades_and_hues_only_where_they_are_vivid() -> None:
     def shown(color: tuple[int, int, int]) -> tuple[str, list[int], list[int]]:
         cells = colored_shades(flat(2, 2, color))
-        return text(cells)[0], *(nearest(side, "16")[0].tolist() for side in (cells.bg, cells.fg))
+        return text(cells)[0], *(nearest_numbers(side, "16")[0].tolist() for side in (cells.bg, cells.fg))
 
     assert shown(BLACK)[:2] == ("  ", [0, 0])
     assert shown((127, 127, 127))[:2] == ("  ", [8, 8])
@@ -283,7 +294,7 @@ def test_a_handle_on_its_target_hides_it_and_what_is_outside_is_left_out() -> No
 )
 def test_every_point_inside_has_its_symbol(columns: int, rows: int, points: list[tuple[int, ...]]) -> None:
     pairs = [PairMark(n, (a, b), (c, d), bool(selected)) for n, a, b, c, d, selected in points]
-    last = {(sign.row, sign.column): sign for sign in place_signs(pairs, rows, columns)}
+    last = {(sign.row, sign.column): sign for sign in place_glyphs(pairs, rows, columns)}
     assert all(0 <= row < rows and 0 <= column < columns for row, column in last)
     for pair in pairs:
         column, row = pair.handle
@@ -393,7 +404,7 @@ def test_the_picture_is_not_written_to(depth: ColorDepth) -> None:
 def test_in_16_colours_handles_and_targets_keep_their_hues() -> None:
     for theme in bundled_theme_names():
         colors = load_theme(theme).canvas
-        found = nearest(np.array([colors.handle, colors.target], dtype=np.uint8), "16").tolist()
+        found = nearest_numbers(np.array([colors.handle, colors.target], dtype=np.uint8), "16").tolist()
         assert found[0] in (5, 13) and found[1] in (2, 10)
 
 
@@ -408,7 +419,7 @@ def test_a_line_leaves_out_its_ends() -> None:
 
 def strip_of(depth: ColorDepth = "truecolor") -> CellStrip:
     cells = halfblocks(picture([RED, RED, GREEN, BLUE], [BLUE, BLUE, BLUE, WHITE]))
-    return CellStrip(cells, depth, encode(cells, depth)[0])
+    return CellStrip(cells, depth, encode_rows(cells, depth)[0])
 
 
 def test_a_strip_makes_segments_when_asked() -> None:

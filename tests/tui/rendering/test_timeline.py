@@ -16,8 +16,8 @@ from draggan_tui.editor.history_cursor import HistoryCursor
 from draggan_tui.editor.history_text import branch_text, change_text, place_text
 from draggan_tui.editor.preview_cache import PreviewCache
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.rendering.compare import GAIN, ComparedImages, compared
-from draggan_tui.rendering.timeline import HERE, Stretch, stretches, timeline
+from draggan_tui.rendering.compare import DIFFERENCE_GAIN, ComparedImages, join_images
+from draggan_tui.rendering.timeline import HERE_GLYPH, TimelineSection, timeline_row, timeline_sections
 
 PAIR = PointPair(handle=(10, 10), target=(20, 10))
 START = Edit(seed=42, pairs=(PAIR,))
@@ -44,7 +44,7 @@ def path(number: int, *steps: int) -> DragPath:
 
 
 def line(place: HistoryCursor, width: int, *paths: DragPath, label: str = "") -> str:
-    return timeline(stretches(place, {path.number: path for path in paths}), width, label).plain
+    return timeline_row(timeline_sections(place, {path.number: path for path in paths}), width, label).plain
 
 
 # The line -----------------------------------------------------------------------------------------------
@@ -73,7 +73,7 @@ def test_a_way_there_and_back() -> None:
 
 def test_what_is_behind_is_bold_and_what_is_ahead_dim() -> None:
     place = HistoryCursor(dragged(changed(History.of(START), psi=0.5), 6).undo())
-    text = timeline(stretches(place, {}), 20)
+    text = timeline_row(timeline_sections(place, {}), 20)
     assert text.plain.startswith("╺◆┝1━━━┥")
     assert [(span.start, span.end, span.style) for span in text.spans][:3] == [
         (0, 1, "bold"),
@@ -144,8 +144,8 @@ def test_a_long_history_is_cropped_round_where_one_is(at: int, width: int, expec
 
 
 def test_a_number_that_does_not_fit_is_left_out() -> None:
-    assert timeline([Stretch(1, 1, 12), Stretch(1, 0, 345)], 10).plain == "╺┝12◆┝━━┥ "
-    assert timeline([Stretch(5, 0, 345)], 10).plain == "◆┝345┥    "
+    assert timeline_row([TimelineSection(1, 1, 12), TimelineSection(1, 0, 345)], 10).plain == "╺┝12◆┝━━┥ "
+    assert timeline_row([TimelineSection(5, 0, 345)], 10).plain == "◆┝345┥    "
 
 
 def test_the_label_is_on_the_right_and_goes_first() -> None:
@@ -154,26 +154,26 @@ def test_the_label_is_on_the_right_and_goes_first() -> None:
     assert line(HistoryCursor(history), 21, label="3 branches") == "╺◆" + " " * 19
 
 
-def every_stretch() -> st.SearchStrategy[list[Stretch]]:
+def every_stretch() -> st.SearchStrategy[list[TimelineSection]]:
     """A line, and one place on it: what is before it is done."""
     lengths = st.lists(st.tuples(st.integers(1, 2000), st.booleans()), max_size=40)
 
-    def place(kinds: list[tuple[int, bool]], where: float) -> list[Stretch]:
+    def place(kinds: list[tuple[int, bool]], where: float) -> list[TimelineSection]:
         here, drags, found = where * len(kinds), 0, []
         for i, (length, drag) in enumerate(kinds):
             drags += drag
             done = min(max(int((here - i) * length), 0), length)
-            found.append(Stretch(length, done, drags if drag else None))
+            found.append(TimelineSection(length, done, drags if drag else None))
         return found
 
     return st.builds(place, lengths, st.floats(0, 1))
 
 
 @given(every_stretch(), st.integers(1, 120), st.sampled_from(["", "3 branches", "drag 12 140/300"]))
-def test_it_is_as_wide_as_it_may_be_and_says_where_one_is(line: list[Stretch], width: int, label: str) -> None:
-    text = timeline(line, width, label)
+def test_it_is_as_wide_as_it_may_be_and_says_where_one_is(line: list[TimelineSection], width: int, label: str) -> None:
+    text = timeline_row(line, width, label)
     assert cell_len(text.plain) == len(text.plain) == width
-    assert text.plain.count(HERE) == 1
+    assert text.plain.count(HERE_GLYPH) == 1
     if width >= len(label) + 12:
         assert text.plain.endswith(label)
     assert all(0 <= span.start <= span.end <= width for span in text.spans)
@@ -260,8 +260,8 @@ BEFORE, AFTER = flat(8, 4, 10), flat(8, 4, 200)
 
 
 def test_one_of_the_two() -> None:
-    assert compared(BEFORE, AFTER, "after") is AFTER
-    assert np.array_equal(compared(BEFORE, AFTER, "before"), BEFORE)
+    assert join_images(BEFORE, AFTER, "after") is AFTER
+    assert np.array_equal(join_images(BEFORE, AFTER, "before"), BEFORE)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_one_of_the_two() -> None:
     ],
 )
 def test_the_split_is_where_it_is_asked(column: int, row: list[int]) -> None:
-    split = compared(BEFORE, AFTER, "split", column)
+    split = join_images(BEFORE, AFTER, "split", column)
     assert split[0, :, 0].tolist() == row
     assert split[1, :, 0].tolist() == [0 if value == 255 else value for value in row], "the line is dashed"
     assert (BEFORE == 10).all(), "neither is written on"
@@ -304,11 +304,15 @@ def test_the_difference_is_that_of_what_the_screen_shows() -> None:
 def test_the_difference_is_strong_and_black_where_nothing_has_changed() -> None:
     before, after = flat(3, 2, 100), flat(3, 2, 100)
     after[0, 0], after[0, 1], after[0, 2] = (104, 100, 97), (0, 255, 100), (99, 100, 255)
-    difference = compared(before, after, "difference")
+    difference = join_images(before, after, "difference")
     assert difference.dtype == np.uint8
-    assert difference[0].tolist() == [[4 * GAIN, 0, 3 * GAIN], [255, 255, 0], [GAIN, 0, 255]]
+    assert difference[0].tolist() == [
+        [4 * DIFFERENCE_GAIN, 0, 3 * DIFFERENCE_GAIN],
+        [255, 255, 0],
+        [DIFFERENCE_GAIN, 0, 255],
+    ]
     assert not difference[1].any()
-    assert np.array_equal(compared(after, before, "difference"), difference)
+    assert np.array_equal(join_images(after, before, "difference"), difference)
 
 
 # The images that are kept -------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from textual.widgets import Static
 from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.messages import ExportFile, LoadModel
 from draggan_tui.app import DragganApp
-from draggan_tui.screens.goto_prompt import Goto
-from draggan_tui.screens.model_list import Models
+from draggan_tui.screens.goto_prompt import GotoPrompt
+from draggan_tui.screens.model_list import ModelList
 from tests.support.editing import ready
 from tests.support.patience import PATIENCE
 
@@ -62,7 +62,7 @@ async def test_coordinates_typed_ahead_and_what_comes_after_them(app: DragganApp
         assert app.editor.state.edit.pairs[0].handle == (64, 7)
         assert app.screen is app.editor
         burst(app, "colon", "x", "enter")
-        await until(lambda: isinstance(app.screen, Goto))
+        await until(lambda: isinstance(app.screen, GotoPrompt))
         for _ in range(3):
             await pilot.pause()
         assert str(app.screen.query_one("#problem", Static).render()).startswith("must be two numbers")
@@ -106,7 +106,7 @@ async def test_a_dialog_is_closed_once(app: DragganApp, keys: Sequence[str], las
         engine = await ready(app, pilot)
         await pilot.press(*keys)
         await pilot.pause()
-        if isinstance(app.screen, Models):
+        if isinstance(app.screen, ModelList):
             app.screen.show([ModelEntry(name="cars", origin="own", path="/m/cars.pkl", bytes=9)])
         opened = app.screen
         burst(app, last, last)

@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 
 from draggan_tui.app import DragganApp
 from draggan_tui.config.themes import load_theme
-from draggan_tui.rendering.palette import ColorDepth
-from draggan_tui.terminal.answers import ColorsAnswered
-from draggan_tui.terminal.colors import ColorGuess
+from draggan_tui.rendering.dithering import ColorDepth
+from draggan_tui.terminal.color_answers import ColorsAnswered
+from draggan_tui.terminal.color_depth import ColorGuess
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.status_line import StatusLine

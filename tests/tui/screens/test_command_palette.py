@@ -13,9 +13,15 @@ from draggan_tui.app import DragganApp
 from draggan_tui.config import themes
 from draggan_tui.config.themes import load_theme
 from draggan_tui.keymap import KEYS, what
-from draggan_tui.screens.command_palette import FIRST, GAP, Command, Palette, search
-from draggan_tui.screens.dialogs import Help
-from draggan_tui.screens.settings_dialog import Settings
+from draggan_tui.screens.command_palette import (
+    FIRST_COMMANDS,
+    KEYS_GAP,
+    CommandPalette,
+    PaletteCommand,
+    search_commands,
+)
+from draggan_tui.screens.help_dialog import HelpDialog
+from draggan_tui.screens.settings_dialog import SettingsDialog
 from draggan_tui.widgets.canvas import Canvas
 from tests.support.editing import editor, place_pair, ready, status
 from tests.tui.config.test_themes import contrast
@@ -27,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("fake_engine")
 async def opened(app: DragganApp, pilot: Pilot[None], *typed: str) -> list[tuple[str, str]]:
     """Keys and text of each command that is listed."""
     await pilot.press("ctrl+p", *typed)
-    assert isinstance(app.screen, Palette)
+    assert isinstance(app.screen, CommandPalette)
     lines = [str(option.prompt) for option in app.screen.query_one(OptionList).options]
     width = keys_width(app)
     return [(line[:width].strip(), line[width:]) for line in lines]
@@ -35,8 +41,8 @@ async def opened(app: DragganApp, pilot: Pilot[None], *typed: str) -> list[tuple
 
 def keys_width(app: DragganApp) -> int:
     """Where what a command does begins."""
-    assert isinstance(app.screen, Palette)
-    return max(len(command.keys) for command in app.screen._all) + GAP
+    assert isinstance(app.screen, CommandPalette)
+    return max(len(command.keys) for command in app.screen._all) + KEYS_GAP
 
 
 def command_colors(app: DragganApp, name: str) -> tuple[str, str]:
@@ -60,7 +66,7 @@ async def test_every_action_of_the_editor_is_there_with_its_key_the_useful_ones_
             [*(what(binding) for binding in named), *(f"theme {name}" for name in themes.theme_names())]
         )
         ids = {what(binding): binding.id for binding in named}
-        assert [ids[text] for text in does[: len(FIRST)]] == list(FIRST)
+        assert [ids[text] for text in does[: len(FIRST_COMMANDS)]] == list(FIRST_COMMANDS)
         assert does[-len(KEYS["Move"]) :] == [what(binding) for binding in KEYS["Move"]]
         keys = {what.split("  ")[0]: key for key, what in listed}
         assert (keys["undo"], keys["drag: start it, or stop it"], keys["larger brush"], keys["left"]) == (
@@ -133,10 +139,10 @@ async def test_words_of_name_and_topic_find_it_and_where_nothing_is_found_enter_
         assert await opened(app, pilot, *"zzz") == []
         await pilot.press("enter", "down", "enter")
         await pilot.pause()
-        assert isinstance(app.screen, Palette)
+        assert isinstance(app.screen, CommandPalette)
         await pilot.press(*["backspace"] * 3, *"help", "enter")
         await pilot.pause()
-        assert isinstance(app.screen, Help)
+        assert isinstance(app.screen, HelpDialog)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +171,8 @@ def test_the_best_comes_first(typed: str, found: list[str]) -> None:
         "save the mask": "Mask",
         "save: all of it": "Session",
     }
-    among = [Command(topic, what, "", "") for what, topic in names.items()]
-    assert [command.what for command in search(typed, among)] == found
+    among = [PaletteCommand(topic, what, "", "") for what, topic in names.items()]
+    assert [command.what for command in search_commands(typed, among)] == found
 
 
 async def test_a_command_typed_ahead() -> None:
@@ -181,7 +187,7 @@ async def test_a_command_typed_ahead() -> None:
             assert app.screen is app.editor
         assert app.editor.state.edit.pairs == ()
         burst(app, "3", "ctrl+p", *"settings", "enter")
-        await until(lambda: isinstance(app.screen, Settings))
+        await until(lambda: isinstance(app.screen, SettingsDialog))
 
 
 @pytest.mark.parametrize("name", ["moss", "paper"])

@@ -13,8 +13,8 @@ from draggan_tui.app import DragganApp
 from draggan_tui.rendering.dialog_hints import dialog_hints
 from draggan_tui.rendering.help_page import HelpTopic, help_page, matching_topics
 from draggan_tui.screens.dialog import Dialog
-from draggan_tui.screens.dialogs import Question
-from draggan_tui.screens.settings_dialog import Settings
+from draggan_tui.screens.question import Question
+from draggan_tui.screens.settings_dialog import SettingsDialog
 from draggan_tui.widgets.dialog_box import DialogBox
 from tests.support.editing import INFO, editor, place_pair, ready
 from tests.tui.screens.test_burst import burst, until
@@ -142,11 +142,11 @@ async def test_help_scrolls_filters_and_closes() -> None:
 # Settings ---------------------------------------------------------------------------------------------
 
 
-async def opened_settings(app: DragganApp, pilot: Pilot[None]) -> Settings:
+async def opened_settings(app: DragganApp, pilot: Pilot[None]) -> SettingsDialog:
     await ready(app, pilot)
     await pilot.press("comma")
     await pilot.pause()
-    assert isinstance(app.screen, Settings)
+    assert isinstance(app.screen, SettingsDialog)
     return app.screen
 
 

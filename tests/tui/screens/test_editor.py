@@ -27,12 +27,13 @@ from draggan_engine.server.messages import (
 )
 from draggan_tui.app import DragganApp
 from draggan_tui.editor.workspace import EditorState
-from draggan_tui.screens.dialogs import Help, Question
 from draggan_tui.screens.directory_prompt import DirectoryPrompt
 from draggan_tui.screens.editor import EditorScreen
-from draggan_tui.screens.settings_dialog import Settings
+from draggan_tui.screens.help_dialog import HelpDialog
+from draggan_tui.screens.question import Question
+from draggan_tui.screens.settings_dialog import SettingsDialog
 from draggan_tui.widgets.canvas import Canvas
-from draggan_tui.widgets.status_line import Kind, StatusLine
+from draggan_tui.widgets.status_line import MessageKind, StatusLine
 from tests.support.editing import INFO, editor_opens, ended, place_pair, ready, shown, status
 
 
@@ -60,7 +61,7 @@ async def test_the_first_frame_names_the_model_and_keys_typed_over_it_are_the_ed
 
     app._begin = watched  # type: ignore[method-assign]
     async with app.run_test(size=(80, 24)) as pilot:
-        while not isinstance(app.screen, Help):
+        while not isinstance(app.screen, HelpDialog):
             await pilot.pause()
         assert app.screen_stack[-2] is app.editor
     assert "toy" in seen[0]
@@ -146,7 +147,7 @@ async def test_settings_are_checked_and_are_one_change(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         await pilot.press("comma")
         screen = app.screen
-        assert isinstance(screen, Settings)
+        assert isinstance(screen, SettingsDialog)
         screen.query_one("#r1", Input).value = "zero"
         screen.query_one("#feature_block", Input).value = "b16"
         await pilot.press("enter")
@@ -169,7 +170,7 @@ async def test_help_lists_every_binding_and_closes(app: DragganApp) -> None:
     async with app.run_test(size=(100, 110)) as pilot:
         await ready(app, pilot)
         await pilot.press("question_mark")
-        assert isinstance(app.screen, Help)
+        assert isinstance(app.screen, HelpDialog)
         shown = app.export_screenshot()
         for word in (
             "undo",
@@ -398,7 +399,7 @@ async def test_a_long_problem_is_shown_whole(app: DragganApp) -> None:
 
 
 @pytest.mark.parametrize("kind", ["plain", "good", "warning"])
-async def test_a_long_message_is_shown_whole(app: DragganApp, kind: Kind) -> None:
+async def test_a_long_message_is_shown_whole(app: DragganApp, kind: MessageKind) -> None:
     async with app.run_test(size=(60, 24)) as pilot:
         await ready(app, pilot)
         line = app.editor.query_one(StatusLine)

@@ -10,8 +10,8 @@ from textual.widgets import Input, Static
 
 from draggan_engine.server.messages import Exported, ExportFile, Exporting, Failed
 from draggan_tui.app import DragganApp
-from draggan_tui.screens.dialogs import Question
 from draggan_tui.screens.export_prompt import ExportPrompt
+from draggan_tui.screens.question import Question
 from tests.support.editing import FakeEngine, ended, place_pair, ready, status
 
 

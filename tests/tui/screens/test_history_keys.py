@@ -26,9 +26,9 @@ from draggan_engine.server.messages import (
 from draggan_tui.app import DragganApp
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.rendering.branch_option import BranchOption, thumbnail
-from draggan_tui.rendering.palette import ColorDepth
-from draggan_tui.screens.branch_list import Branches
-from draggan_tui.screens.dialogs import Question
+from draggan_tui.rendering.dithering import ColorDepth
+from draggan_tui.screens.branch_list import BranchList
+from draggan_tui.screens.question import Question
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status_line import StatusLine
 from draggan_tui.widgets.timeline import Timeline
@@ -298,7 +298,7 @@ async def test_while_a_drag_runs_one_stays(app: DragganApp) -> None:
 
 def options(app: DragganApp) -> list[str]:
     """The lines of each branch, without its image."""
-    assert isinstance(app.screen, Branches)
+    assert isinstance(app.screen, BranchList)
     prompts = [option.prompt for option in app.screen.query_one(OptionList).options]
     return [" / ".join(prompt.lines) if isinstance(prompt, BranchOption) else str(prompt) for prompt in prompts]
 
@@ -342,7 +342,7 @@ async def test_branches_show_their_images_and_fetch_one_at_a_time_those_that_are
         await pilot.press("B")
         await pilot.pause()
         screen = app.screen
-        assert isinstance(screen, Branches)
+        assert isinstance(screen, BranchList)
         assert options(app)[0] == "▸ seed 6 /   before any drag"
         assert (len(sent(engine, Render)) - before, screen.missing_image() is not None) == (1, True)
         await answer(engine, pilot, 200)

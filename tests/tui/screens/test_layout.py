@@ -9,18 +9,18 @@ from textual.widgets import Static
 
 from draggan_engine.server.messages import DragProgress, DragStarted, Preview, Render
 from draggan_tui.app import DragganApp
+from draggan_tui.widgets.before_image import BeforeImage
 from draggan_tui.widgets.canvas import Canvas
-from draggan_tui.widgets.companion import NO_DRAG, NO_HANDLE, Companion, companion_width
 from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.widgets.key_line import KeyLine
 from draggan_tui.widgets.loupe import Loupe
-from draggan_tui.widgets.start_image import StartImage
 from draggan_tui.widgets.status_line import StatusLine
 from draggan_tui.widgets.timeline import Timeline
+from draggan_tui.widgets.wide_panel import NO_DRAG, NO_HANDLE, WidePanel, wide_panel_width
 from tests.support.editing import ended, place_pair, ready, status
 
 PARTS = {
-    "canvas": Canvas, "brief": "#brief", "timeline": Timeline, "companion": Companion, "side panel": Inspector,
+    "canvas": Canvas, "brief": "#brief", "timeline": Timeline, "companion": WidePanel, "side panel": Inspector,
     "status": StatusLine, "keys": KeyLine, "sentence": "#too-small",
 }  # fmt: skip
 ALWAYS = {"canvas", "timeline", "status", "keys"}
@@ -154,19 +154,19 @@ async def test_shift_p_leaves_only_the_image_and_messages(app: DragganApp) -> No
     ("columns", "image_columns", "width"), [(160, 90, 38), (160, 120, 34), (200, 114, 54), (300, 114, 62)]
 )
 def test_the_companion_takes_what_the_image_leaves(columns: int, image_columns: int, width: int) -> None:
-    assert companion_width(columns, image_columns, 32) == width
+    assert wide_panel_width(columns, image_columns, 32) == width
 
 
 async def test_the_companion_shows_before_and_the_handle(app: DragganApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DragganApp, "_depth", lambda _: "truecolor")
     async with app.run_test(size=(160, 48)) as pilot:
         engine = await ready(app, pilot, rgb=np.full((128, 128, 3), 50, np.uint8))
-        companion = app.editor.query_one(Companion)
+        companion = app.editor.query_one(WidePanel)
         titles = [str(title.render()) for title in companion.query(".title").results(Static)]
         assert titles == [NO_DRAG, NO_HANDLE]
         await place_pair(pilot)
         await pilot.pause()
-        loupe, start_image = companion.query_one(Loupe), companion.query_one(StartImage)
+        loupe, start_image = companion.query_one(Loupe), companion.query_one(BeforeImage)
         assert loupe.size.height > 20 and not start_image.region
         assert not app.editor.query_one("Inspector Loupe").region, "not twice"
         await pilot.press("d")

@@ -21,7 +21,7 @@ from draggan_engine.server.messages import (
     StopDrag,
 )
 from draggan_tui.app import DragganApp
-from draggan_tui.screens.dialogs import Question
+from draggan_tui.screens.question import Question
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status_line import StatusLine
 from tests.support.editing import FakeEngine, ended, place_pair, ready, shown, status

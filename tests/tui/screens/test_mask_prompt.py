@@ -12,9 +12,9 @@ from textual.widgets import Input, Static
 from draggan_engine.core.edit import Mask
 from draggan_engine.server.messages import Failed, LoadMask, MaskLoaded, MaskSaved, SaveMask
 from draggan_tui.app import DragganApp
-from draggan_tui.screens.dialogs import Question
 from draggan_tui.screens.mask_prompt import MaskPrompt
-from draggan_tui.screens.path_prompt import complete
+from draggan_tui.screens.path_prompt import complete_path
+from draggan_tui.screens.question import Question
 from tests.support.editing import FakeEngine, place_pair, ready, status
 from tests.tui.screens.test_burst import burst, until
 
@@ -70,11 +70,11 @@ async def asked(app: DragganApp, pilot: Pilot[None], path: str, engine: FakeEngi
     ],
 )
 def test_completion(typed: str, completed: str, names: list[str]) -> None:
-    assert complete(typed) == (completed, names)
+    assert complete_path(typed) == (completed, names)
 
 
 def test_completion_of_an_absolute_path(folder: Path) -> None:
-    assert complete(f"{folder}/masks/d") == (f"{folder}/masks/deep/", ["deep/"])
+    assert complete_path(f"{folder}/masks/d") == (f"{folder}/masks/deep/", ["deep/"])
 
 
 async def test_tab_completes_and_lists(app: DragganApp, folder: Path) -> None:

@@ -17,7 +17,7 @@ from draggan_tui.app import DragganApp
 from draggan_tui.editor.edit_ops import Brush, brush, stroke
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.editor.workspace import EditorState
-from draggan_tui.screens.dialogs import Help
+from draggan_tui.screens.help_dialog import HelpDialog
 from draggan_tui.screens.pointer import Pointer, point_near
 from draggan_tui.widgets.canvas import Canvas
 from tests.support.editing import ready, status
@@ -345,7 +345,7 @@ async def test_escape_and_other_screens_leave_what_the_button_began(app: Draggan
         await pilot.mouse_down(Canvas, offset=(10, 10))
         await pilot.hover(Canvas, offset=(18, 7))
         await pilot.press("question_mark")
-        assert isinstance(app.screen, Help)
+        assert isinstance(app.screen, HelpDialog)
         assert (work.draft, app.mouse_captured) == (None, None)
         await pilot.press("escape")
         await pilot.hover(Canvas, offset=(22, 7))

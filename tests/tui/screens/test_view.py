@@ -16,10 +16,10 @@ from draggan_engine.server.messages import DragProgress, DragStarted, ModelLoade
 from draggan_tui.app import DragganApp
 from draggan_tui.config.themes import CanvasColors, load_theme
 from draggan_tui.editor.viewport import Viewport
+from draggan_tui.rendering.cell_strip import CellStrip
+from draggan_tui.rendering.dithering import ColorDepth, palette_colors
 from draggan_tui.rendering.loupe import CloseUp, loupe, loupe_view
-from draggan_tui.rendering.palette import ColorDepth, palette
-from draggan_tui.rendering.strip import CellStrip
-from draggan_tui.screens.goto_prompt import Goto, read_place
+from draggan_tui.screens.goto_prompt import GotoPrompt, parse_point
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.widgets.loupe import Loupe
@@ -283,7 +283,7 @@ async def test_a_bad_place_is_said_and_escape_leaves(app: DragganApp) -> None:
         await ready(app, pilot)
         before = app.editor.state.cursor
         await pilot.press("colon", *"3;4", "enter")
-        assert isinstance(app.screen, Goto)
+        assert isinstance(app.screen, GotoPrompt)
         problem = app.screen.query_one("#problem", Static)
         assert str(problem.render()) == "must be two numbers: x,y, or from here +3,-2"
         await pilot.press(*(["backspace"] * 2), *",999")
@@ -308,24 +308,24 @@ async def test_a_bad_place_is_said_and_escape_leaves(app: DragganApp) -> None:
     ],
 )
 def test_places_as_they_are_typed(text: str, point: tuple[float, float]) -> None:
-    assert read_place(text, (10, 20), Size(64, 32)) == point
+    assert parse_point(text, (10, 20), Size(64, 32)) == point
 
 
 @pytest.mark.parametrize("text", ["", "7", "1,2,3", "a,b", "nan,1", "1e1,2", "1,,2", "--1,2", "1;2", "٣,٤", "1_0,2"])
 def test_what_is_no_place(text: str) -> None:
     with pytest.raises(EditError, match="two numbers"):
-        read_place(text, (10, 20), Size(64, 32))
+        parse_point(text, (10, 20), Size(64, 32))
 
 
 @pytest.mark.parametrize("text", ["64,0", "0,32", "-11,0", "0 +99"])
 def test_places_outside(text: str) -> None:
     with pytest.raises(EditError, match="outside the image: x goes from 0 to 63, y from 0 to 31"):
-        read_place(text, (10, 20), Size(64, 32))
+        parse_point(text, (10, 20), Size(64, 32))
 
 
 @given(st.floats(0, 63), st.floats(0, 31))
 def test_any_place_can_be_typed(x: float, y: float) -> None:
-    assert read_place(f"{x:.6f},{y:.6f}", (0, 0), Size(64, 32)) == pytest.approx((x, y), abs=1e-6)
+    assert parse_point(f"{x:.6f},{y:.6f}", (0, 0), Size(64, 32)) == pytest.approx((x, y), abs=1e-6)
 
 
 # Readout ----------------------------------------------------------------------------------------------
@@ -437,7 +437,7 @@ def test_the_loupe_pixel_by_pixel(depth: ColorDepth) -> None:
                 seen = tuple(pixels[row, column].tolist()) == ((left + column) // 4, (top + row) // 4, 7)
                 assert seen != is_cross
             else:
-                assert (pixels[row, column] == palette(depth)).all(axis=1).any() or is_cross
+                assert (pixels[row, column] == palette_colors(depth)).all(axis=1).any() or is_cross
 
 
 def test_the_loupe_without_colours() -> None:

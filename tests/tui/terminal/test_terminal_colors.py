@@ -10,9 +10,9 @@ from textual import constants
 from textual.events import Key, Paste
 from textual.message import Message
 
-from draggan_tui.terminal import answers as terminal_answers
-from draggan_tui.terminal.answers import ANSWER_GAP, AnswerParser, ColorsAnswered
-from draggan_tui.terminal.colors import ColorGuess, guess_colors, keeps_rgb
+from draggan_tui.terminal import color_answers as terminal_answers
+from draggan_tui.terminal.color_answers import ANSWER_GAP, AnswerParser, ColorsAnswered
+from draggan_tui.terminal.color_depth import ColorGuess, guess_colors, keeps_rgb
 from draggan_tui.terminal.driver import EscapeParser
 
 DA1 = "\x1b[?62;22;52c"

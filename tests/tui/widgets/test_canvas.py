@@ -17,12 +17,12 @@ from textual.widgets import Static
 from draggan_engine.core.geometry import Size
 from draggan_tui.config.themes import load_theme
 from draggan_tui.editor.viewport import Viewport
-from draggan_tui.rendering import strip as strip_module
+from draggan_tui.rendering import cell_strip as strip_module
+from draggan_tui.rendering.cell_strip import CellStrip
 from draggan_tui.rendering.cells import Cells
-from draggan_tui.rendering.halfblocks import encode
+from draggan_tui.rendering.dithering import ColorDepth
+from draggan_tui.rendering.halfblocks import encode_rows
 from draggan_tui.rendering.overlay import Overlay, PairMark
-from draggan_tui.rendering.palette import ColorDepth
-from draggan_tui.rendering.strip import CellStrip
 from draggan_tui.widgets.canvas import Canvas
 
 Picture = NDArray[np.uint8]
@@ -236,9 +236,9 @@ async def test_a_new_picture_is_encoded_once_not_row_by_row(monkeypatch: pytest.
 
         def encode_again(cells: Cells, depth: ColorDepth) -> list[str]:
             again.append(cells)
-            return encode(cells, depth)
+            return encode_rows(cells, depth)
 
-        monkeypatch.setattr(strip_module, "encode", encode_again)
+        monkeypatch.setattr(strip_module, "encode_rows", encode_again)
         compositor = app.screen._compositor
         compositor.update_widgets({app.canvas})
         update: Any = compositor.render_update(screen_stack=[])

@@ -14,7 +14,7 @@ from draggan_engine.server.messages import DragProgress
 from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.widgets import inspector as inspector_module
 from draggan_tui.widgets.inspector import Inspector
-from draggan_tui.widgets.text_panel import Lines
+from draggan_tui.widgets.text_lines import TextLines
 
 
 class PanelApp(App[None]):
@@ -76,11 +76,11 @@ async def test_lines_are_drawn_when_they_change_and_laid_out_when_their_number_d
 ) -> None:
     app = PanelApp()
     async with app.run_test(size=(40, 30)):
-        lines = app.query_one("#facts", Lines)
+        lines = app.query_one("#facts", TextLines)
         lines.update(Content("cursor 63.5\nmask"))
         asked: list[bool] = []
 
-        def refresh(*_: Any, layout: bool = False, **__: Any) -> Lines:
+        def refresh(*_: Any, layout: bool = False, **__: Any) -> TextLines:
             asked.append(layout)
             return lines
 
@@ -104,7 +104,7 @@ async def test_the_selected_pair_is_scrolled_to() -> None:
         for selected in (0, 39, 20, 0):
             panel.show(InspectorState(edit, selected=selected))
             await pilot.pause()
-            rows, pairs = app.query_one("#pair-list", Lines).region, app.query_one("#pairs").region
+            rows, pairs = app.query_one("#pair-list", TextLines).region, app.query_one("#pairs").region
             assert pairs.y <= rows.y + selected < pairs.bottom, selected
 
 

@@ -23,8 +23,8 @@ from textual.filter import ANSIToTruecolor, DimFilter, LineFilter
 from textual.strip import Strip
 
 from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, Cells
-from draggan_tui.rendering.halfblocks import encode
-from draggan_tui.rendering.palette import ColorDepth, nearest
+from draggan_tui.rendering.dithering import ColorDepth, nearest_numbers
+from draggan_tui.rendering.halfblocks import encode_rows
 from draggan_tui.rendering.palette_filter import PaletteFilter
 
 
@@ -64,7 +64,7 @@ class CellStrip(Strip):
 
     def render(self, console: Console) -> str:
         if self._render_cache is None and self._depth != "none":
-            self._render_cache = encode(self._cells, self._depth)[0]
+            self._render_cache = encode_rows(self._cells, self._depth)[0]
         return super().render(console)
 
     def crop(self, start: int, end: int | None = None) -> Strip:
@@ -90,7 +90,9 @@ def segments(cells: Cells, depth: ColorDepth) -> list[Segment]:
     columns = cells.columns
     look = np.concatenate([cells.fg[0], cells.bg[0], cells.style[0, :, None]], axis=1)
     starts = [0, *(np.flatnonzero((look[1:] != look[:-1]).any(axis=1)) + 1).tolist()] if columns else []
-    numbers = [nearest(rgb[0], depth).tolist() for rgb in (cells.fg, cells.bg)] if depth in ("256", "16") else None
+    numbers = (
+        [nearest_numbers(rgb[0], depth).tolist() for rgb in (cells.fg, cells.bg)] if depth in ("256", "16") else None
+    )
     text = cells.char[0].astype("<u4").tobytes().decode("utf-32-le")
     made = []
     for start, end in zip(starts, [*starts[1:], columns], strict=False):

@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from draggan_tui.terminal.colors import ColorDepth as ColorDepth
+from draggan_tui.terminal.color_depth import ColorDepth as ColorDepth
 from draggan_tui.terminal.xterm_palette import (
     CONES_TO_LAB,
     LIGHT_TO_CONES,
@@ -62,13 +62,13 @@ def _linear_levels() -> NDArray[np.float32]:
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-def oklab(light: NDArray[np.float32]) -> NDArray[np.float32]:
+def oklab_array(light: NDArray[np.float32]) -> NDArray[np.float32]:
     """OKLab of amounts of light, `[…, 3]`."""
     return np.asarray(np.cbrt(light @ _TO_CONES.T) @ _TO_LAB.T)
 
 
 @cache
-def palette(depth: PaletteDepth) -> NDArray[np.uint8]:
+def palette_colors(depth: PaletteDepth) -> NDArray[np.uint8]:
     """`uint8 [n, 3]`: the RGB of each colour number. For "256", 0 … 15 (which users change) are listed but never used."""
     return np.array(xterm_colors()[: palette_numbers(depth).stop], dtype=np.uint8)
 
@@ -83,9 +83,9 @@ class _Mixes:
 
     def __init__(self, depth: PaletteDepth) -> None:
         costs, numbers = _COSTS[depth], np.array(palette_numbers(depth))
-        numbers = numbers[np.argsort(luma(palette(depth)[numbers]), kind="stable")]
-        light = linear_light(palette(depth)[numbers])
-        lab = oklab(light)
+        numbers = numbers[np.argsort(luma(palette_colors(depth)[numbers]), kind="stable")]
+        light = linear_light(palette_colors(depth)[numbers])
+        lab = oklab_array(light)
         vivid = np.hypot(lab[:, 1], lab[:, 2])
         first, second = np.triu_indices(len(numbers), 1)
         apart = ((lab[first] - lab[second]) ** 2) @ np.array([1, costs.hue, costs.hue], dtype=np.float32)
@@ -96,7 +96,7 @@ class _Mixes:
         other = np.concatenate([alone, *[second] * (QUARTERS - 1)])
         quarters = np.repeat(np.arange(QUARTERS), [len(alone), *[len(first)] * (QUARTERS - 1)])
         share = (quarters / QUARTERS).astype(np.float32)[:, None]
-        mean = oklab(light[one] * (1 - share) + light[other] * share)
+        mean = oklab_array(light[one] * (1 - share) + light[other] * share)
         distance = np.concatenate([np.zeros(len(alone)), *[apart] * (QUARTERS - 1)])[:, None]
         extra = costs.variance * share * (1 - share) * distance
         extra += costs.vivid * ((1 - share) * vivid[one, None] ** 2 + share * vivid[other, None] ** 2)
@@ -112,7 +112,7 @@ class _Mixes:
         mixes = self._best[bins]
         if (mixes < 0).any():
             new = np.unique(bins[mixes < 0])
-            self._best[new] = self._search(oklab(linear_light(_bin_colors(new))))
+            self._best[new] = self._search(oklab_array(linear_light(_bin_colors(new))))
             mixes = self._best[bins]
         return np.asarray(mixes)
 
@@ -150,7 +150,7 @@ def _nearest_table(depth: PaletteDepth) -> NDArray[np.int16]:  # noqa: ARG001 (a
     return np.full(_BINS**3, -1, dtype=np.int16)
 
 
-def nearest(rgb: NDArray[np.uint8], depth: PaletteDepth) -> NDArray[np.uint8]:
+def nearest_numbers(rgb: NDArray[np.uint8], depth: PaletteDepth) -> NDArray[np.uint8]:
     """The number of the palette colour that stands for each pixel of `uint8 […, 3]`; for few different ones."""
     table, bins = _nearest_table(depth), _bins(rgb)
     numbers = table[bins]
@@ -167,10 +167,10 @@ def dither(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     best = mixes.best(picture)
     rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
     is_light = _PATTERN[rows % 2, columns % 2] >= QUARTERS - mixes.quarters[best]
-    return np.asarray(palette("256")[np.where(is_light, mixes.light[best], mixes.dark[best])])
+    return np.asarray(palette_colors("256")[np.where(is_light, mixes.light[best], mixes.dark[best])])
 
 
-def shade_of(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+def shade_mixes(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """Each pixel of `uint8 [H, W, 3]` as a shade of the 16 colours.
 
     Returns:
@@ -178,7 +178,7 @@ def shade_of(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.
     """
     mixes = _mixes("16")
     best = mixes.best(picture)
-    return palette("16")[mixes.dark[best]], palette("16")[mixes.light[best]], mixes.quarters[best]
+    return palette_colors("16")[mixes.dark[best]], palette_colors("16")[mixes.light[best]], mixes.quarters[best]
 
 
 def luma(rgb: NDArray[np.generic]) -> NDArray[np.float32]:

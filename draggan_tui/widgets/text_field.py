@@ -8,7 +8,7 @@ from textual.events import Key
 from textual.widgets import Input
 
 
-class Line(Input):
+class TextField(Input):
     """Every key is done in its turn, before the letters that follow it: Enter and Escape, and also what Textual would look
     up as a binding only later (Ctrl-U, Backspace, the arrows). Keys that come when one of them has closed the dialog
     belong to what is below.

@@ -17,7 +17,7 @@ from textual._time import get_time
 from textual._xterm_parser import XTermParser
 from textual.message import Message
 
-from draggan_tui.terminal.colors import keeps_rgb
+from draggan_tui.terminal.color_depth import keeps_rgb
 
 ANSWER_GAP = 1.0  # seconds that may pass within an answer, on a line that dribbles
 ANSWER_TIME = 3.0  # seconds after the question in which a lone Escape may be the first byte of an answer

@@ -11,34 +11,34 @@ from textual.containers import Vertical
 
 from draggan_engine.core.geometry import Size
 from draggan_tui.rendering.loupe import CloseUp
+from draggan_tui.widgets.before_image import BeforeImage
 from draggan_tui.widgets.loupe import Loupe
-from draggan_tui.widgets.start_image import StartImage
-from draggan_tui.widgets.text_panel import Lines
+from draggan_tui.widgets.text_lines import TextLines
 
-NARROWEST, WIDEST = 34, 62
+NARROWEST_PANEL, WIDEST_PANEL = 34, 62
 """Columns, one of margin on each side included."""
 NO_DRAG, NO_HANDLE = "The image before the first drag\nappears here.", "The selected handle, enlarged,\nappears here."
 
 
-class Companion(Vertical):
+class WidePanel(Vertical):
     """Shows the image before the drags above, and the selected handle below."""
 
     DEFAULT_CSS = """
-    Companion { width: 34; padding: 0 1; background: $background; }
-    Companion > Vertical { height: auto; }
-    Companion #enlarged { height: 1fr; margin-top: 1; }
-    Companion .title { color: $text-muted; }
-    Companion StartImage { width: 1fr; height: auto; display: none; }
-    Companion Loupe { width: 1fr; height: 1fr; display: none; }
-    Companion .filled StartImage, Companion .filled Loupe { display: block; }
+    WidePanel { width: 34; padding: 0 1; background: $background; }
+    WidePanel > Vertical { height: auto; }
+    WidePanel #enlarged { height: 1fr; margin-top: 1; }
+    WidePanel .title { color: $text-muted; }
+    WidePanel BeforeImage { width: 1fr; height: auto; display: none; }
+    WidePanel Loupe { width: 1fr; height: 1fr; display: none; }
+    WidePanel .filled BeforeImage, WidePanel .filled Loupe { display: block; }
     """
 
     def compose(self) -> ComposeResult:
         with Vertical(id="before"):
-            yield Lines(NO_DRAG, classes="title")
-            yield StartImage()
+            yield TextLines(NO_DRAG, classes="title")
+            yield BeforeImage()
         with Vertical(id="enlarged"):
-            yield Lines(NO_HANDLE, classes="title")
+            yield TextLines(NO_HANDLE, classes="title")
             yield Loupe()
 
     def show_before(self, rgb: NDArray[np.uint8] | None, image: Size) -> None:
@@ -50,7 +50,7 @@ class Companion(Vertical):
         """
         self._title("#before", NO_DRAG if rgb is None else "before", filled=rgb is not None)
         if rgb is not None:
-            start_image = self.query_one(StartImage)
+            start_image = self.query_one(BeforeImage)
             rows = ceil(self.content_size.width * image.height / image.width / 2)
             start_image.styles.height = min(rows, self.size.height // 2)
             start_image.show(rgb, image)
@@ -63,9 +63,9 @@ class Companion(Vertical):
 
     def _title(self, part: str, title: str, *, filled: bool) -> None:
         self.query_one(part).set_class(filled, "filled")
-        self.query_one(f"{part} .title", Lines).update(title)
+        self.query_one(f"{part} .title", TextLines).update(title)
 
 
-def companion_width(columns: int, image_columns: int, others: int) -> int:
+def wide_panel_width(columns: int, image_columns: int, others: int) -> int:
     """What the image and the other panels leave, within limits."""
-    return min(max(columns - image_columns - others, NARROWEST), WIDEST)
+    return min(max(columns - image_columns - others, NARROWEST_PANEL), WIDEST_PANEL)

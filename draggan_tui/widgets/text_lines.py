@@ -6,12 +6,12 @@ from textual.visual import VisualType
 from textual.widgets import Static
 
 
-class Lines(Static):
+class TextLines(Static):
     """Lines that are cut where they are too long, not wrapped. Drawn again only when its text is another; the screen is
     laid out again only when there are more lines or fewer: a layout costs several times what drawing does."""
 
     DEFAULT_CSS = """
-    Lines { text-wrap: nowrap; text-overflow: ellipsis; }
+    TextLines { text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def update(self, content: VisualType = "", *, layout: bool = True) -> None:

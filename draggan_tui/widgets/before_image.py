@@ -10,13 +10,13 @@ from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.overlay import Overlay, compose
-from draggan_tui.rendering.sampling import sample
+from draggan_tui.rendering.view_sampling import sample_view
 from draggan_tui.terminal.xterm_palette import Rgb
 
 from .still_image import StillImage
 
 
-class StartImage(StillImage):
+class BeforeImage(StillImage):
     """Shows the last image that it was given, as large as it fits, in the middle."""
 
     def __init__(self) -> None:
@@ -41,6 +41,6 @@ class StartImage(StillImage):
         view = Viewport(self._image, Size(columns, 2 * rows))
         cells = Cells.blank(rows, columns, ink, paper)
         left, top = view.corner
-        image = compose(sample(self._rgb, view), Overlay(), self.depth, colors, ink=ink, paper=paper)
+        image = compose(sample_view(self._rgb, view), Overlay(), self.depth, colors, ink=ink, paper=paper)
         cells.paste(image, top // 2, left)
         return cells

@@ -16,7 +16,7 @@ DISTINCT = 3
 _REACH = 3  # pixels that Lanczos looks to either side of one
 
 
-def sample(picture: NDArray[np.uint8], view: Viewport) -> NDArray[np.uint8]:
+def sample_view(picture: NDArray[np.uint8], view: Viewport) -> NDArray[np.uint8]:
     """`uint8 [H, W, 3]` to the same of the window's size: means when it shrinks, a smooth curve when it grows; but from
     three screen pixels to a pixel of the full-resolution picture, squares.
 

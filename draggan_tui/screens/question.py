@@ -1,0 +1,45 @@
+"""A question over the editor, with one key for each answer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Static
+
+from draggan_tui.widgets.dialog_box import DialogBox
+
+from .dialog import Dialog
+
+
+class Question(Dialog[str]):
+    """A question with one key for each answer; the result is the answer's name, "" for Escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "answer('')", show=False)]
+
+    def __init__(self, text: str, answers: dict[str, tuple[str, str]]) -> None:
+        """
+        Args:
+            text: the question.
+            answers: key → (name of the answer, what it says).
+        """
+        super().__init__()
+        self.text, self.answers = text, answers
+
+    def compose(self) -> ComposeResult:
+        answers = [("Esc" if key == "escape" else key, says) for key, (_, says) in self.answers.items()]
+        key_width = max(len(key) for key, _ in answers)
+        with DialogBox("Question", [] if "escape" in self.answers else [("Esc", "closes")]):
+            yield Static(self.text, markup=False)
+            yield Static("")
+            for key, says in answers:
+                yield Static(Content.assemble((key.rjust(key_width), "bold $accent"), f"  {says}"))
+
+    def on_mount(self) -> None:
+        for key, (name, label) in self.answers.items():
+            self._bindings.bind(key, f"answer('{name}')", label, show=False)
+
+    def action_answer(self, name: str) -> None:
+        self.dismiss(name)
