@@ -137,8 +137,8 @@ def test_bench_start(tmp_path: Path) -> None:
 def test_bench_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screen, "SIZES", ((80, 48),))
     monkeypatch.setattr(screen, "STEPS", 30)
-    status, out, _ = run_here(monkeypatch, "bench", "screen", "--keys", "3", "--rounds", "1", directory=tmp_path)
-    assert status == 0
+    status, out, err = run_here(monkeypatch, "bench", "screen", "--keys", "3", "--rounds", "1", directory=tmp_path)
+    assert status == 0, err
     costs = [
         re.search(rf"{way.name}{NUMBER} ms{NUMBER} ×{NUMBER} kB", out)  # type: ignore[arg-type]
         for way in frame_cost.WAYS

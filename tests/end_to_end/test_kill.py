@@ -147,6 +147,7 @@ def test_an_engine_that_is_killed_has_written_what_it_acknowledged(model: Path, 
         spec = str(model if dragging else tmp_path / "none.safetensors")  # saving needs no model
         where = ("--resume", str(directory)) if moment else ("--out", str(directory))
         with Engine("--model", spec, "--device", "cpu", *where) as engine:
+            engine.has_model = dragging
             client.live(engine, dragging=dragging)
         found = read_history(directory, read_session(directory))
         client.check(found)
