@@ -21,7 +21,7 @@ from textual.app import App, ComposeResult
 from textual.events import Event, Key
 from textual.filter import LineFilter
 
-from draggan_engine.storage.session_lock import forget
+from draggan_engine.storage.session_lock import remove_stale_lock
 from draggan_tui.config import paths
 from draggan_tui.rendering.loading_text import model_label
 from draggan_tui.rendering.palette_filter import palette_filter
@@ -214,7 +214,7 @@ class DragganApp(App[None]):
         if answer == "on":
             self._open(offered)
         elif answer == "new":
-            forget(offered.folder)
+            remove_stale_lock(offered.folder)
         async with self._opening:
             if not self._leaving:
                 await self._start(None)

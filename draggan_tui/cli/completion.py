@@ -33,13 +33,13 @@ def devices(incomplete: str) -> list[str]:
 
 def sessions(incomplete: str) -> list[str]:
     """The last sessions, wherever they are, then those in the folder that is being typed."""
-    from draggan_engine.storage.recent_sessions import recent
+    from draggan_engine.storage.recent_sessions import recent_sessions
 
     try:
         here = Path.cwd()
     except OSError:  # it was deleted
         return []
-    last = (folder.relative_to(here) if folder.is_relative_to(here) else folder for folder in recent())
+    last = (folder.relative_to(here) if folder.is_relative_to(here) else folder for folder in recent_sessions())
     typed = Path(incomplete if incomplete.endswith("/") else Path(incomplete).parent)
     there = sorted(path.parent for path in typed.glob("*/session.json"))
     return _beginning(incomplete, map(str, (*last, *there)))

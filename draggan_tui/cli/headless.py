@@ -24,16 +24,23 @@ from rich_pixels import HalfcellRenderer, Pixels
 
 from draggan_engine.checkpoints.latent_files import read_latent
 from draggan_engine.checkpoints.loader import Model, load_model
-from draggan_engine.core.edit import ONLY_PINS, Edit, PointPair, check_label
+from draggan_engine.core.edit import ALL_HANDLES_ON_TARGETS, Edit, PointPair, check_label
 from draggan_engine.core.errors import DragganError, EditError, StorageError
 from draggan_engine.core.geometry import Size, fit_preview
-from draggan_engine.core.history import Entry
+from draggan_engine.core.history import Revision
 from draggan_engine.core.setting_fields import SettingField, setting_fields
 from draggan_engine.dragging import DragAtRest, DragSession, DragStep
 from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag
 from draggan_engine.server.export import export
-from draggan_engine.storage.image_io import read_mask, write_picture
-from draggan_engine.storage.output_paths import DEFAULT_OUT, FILMS, PICTURES, check_file, check_output, check_writable
+from draggan_engine.storage.image_io import read_mask, write_image
+from draggan_engine.storage.output_paths import (
+    DEFAULT_OUTPUT_DIRECTORY,
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    check_output_directory,
+    check_output_file,
+    check_writable,
+)
 from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
 
@@ -91,12 +98,12 @@ def render_picture(
     Raises:
         DragganError: the model, the device or the path cannot be used.
     """
-    check_file(out, PICTURES)
+    check_output_file(out, IMAGE_SUFFIXES)
     loaded = load_model(model, device)
     psi = loaded.info.psi if psi is None else psi
     edit = Edit(model=loaded.name, seed=seed, psi=psi, label=label, given=latent is not None)
     store = _store(loaded, edit, None, latent)
-    write_picture(out, picture_of(loaded, store, edit), model=loaded.name, edit=edit)
+    write_image(out, picture_of(loaded, store, edit), model=loaded.name, edit=edit)
 
 
 def run_drag(request: DragRequest, *, as_json: bool) -> int:
@@ -107,7 +114,7 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
     """
     pairs = tuple(parse_pair(text) for text in request.pairs)
     if all(pair.is_pin for pair in pairs):
-        raise EditError(ONLY_PINS)
+        raise EditError(ALL_HANDLES_ON_TARGETS)
     _read_settings(request.settings, setting_fields())
     _check_outputs(request)
     model = load_model(request.model, request.device)
@@ -118,12 +125,12 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
         print(f"draggan-tui: {notice}", file=sys.stderr)
     before = picture_of(model, store, edit)
     earlier_files = set() if request.out is None else _files_in(request.out)
-    entry = Entry(id=0, edit=edit)
+    entry = Revision(id=0, edit=edit)
     store.save((entry,), entry.id)  # from here on, a drag that is killed can be opened
-    store.write_result(edit, before, before)
+    store.write_result_images(edit, before, before)
     interactive = sys.stderr.isatty() and not as_json
     with _stopped_by_signals(session) as signals:
-        end = _drain(record_drag(model, store, entry, store.next_drag(), session), edit, interactive)
+        end = _drain(record_drag(model, store, entry, store.next_drag_number(), session), edit, interactive)
     store.close()
     problems = [end.problem] if end.problem else []
     film = request.film
@@ -135,10 +142,10 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
             film = None
     for problem in problems:
         print(f"draggan-tui: {problem}", file=sys.stderr)
-    files = [] if store.folder is None else sorted(path for path, *_ in _files_in(store.folder) - earlier_files)
+    files = [] if store.directory is None else sorted(path for path, *_ in _files_in(store.directory) - earlier_files)
     after = picture_of(model, store, end.edit)
     try:
-        _report(end, store.folder, before, after, files if film is None else [*files, film], film, as_json)
+        _report(end, store.directory, before, after, files if film is None else [*files, film], film, as_json)
     except (StorageError, SystemExit):
         if not signals:  # a terminal that was closed takes no report
             raise
@@ -162,11 +169,11 @@ def _check_outputs(request: DragRequest) -> None:
         DragganError: the session or the film could not be written.
     """
     if request.out is None:
-        check_writable(DEFAULT_OUT)
+        check_writable(DEFAULT_OUTPUT_DIRECTORY)
     else:
-        check_output(request.out)
+        check_output_directory(request.out)
     if request.film is not None:
-        check_file(request.film, FILMS)
+        check_output_file(request.film, VIDEO_SUFFIXES)
     elif request.markers:
         raise EditError("--markers: they are drawn into a video; give --film FILE too")
 
@@ -198,7 +205,7 @@ def _store(model: Model, edit: Edit, out: Path | None, latent: Path | None) -> S
     """
     check_label(edit.label, model.info.classes, model.name)
     store = SessionStore(model.name, out)
-    store.know_model(model.name, model.sha256, model.path)
+    store.set_model(model.name, model.sha256, model.path)
     if latent is not None:
         store.give(read_latent(latent, model.info.num_ws, model.info.w_dim))
     return store

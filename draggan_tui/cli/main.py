@@ -213,11 +213,11 @@ def editor(
         _refuse_options(context)
         return
     with friendly():
-        from draggan_engine.storage.output_paths import DEFAULT_OUT, check_output
+        from draggan_engine.storage.output_paths import DEFAULT_OUTPUT_DIRECTORY, check_output_directory
 
         _need_terminal()
         if out is not None:
-            check_output(out)
+            check_output_directory(out)
         setup = _setup(model, device, theme, color)
         from draggan_tui.cli.resume import unclosed
         from draggan_tui.client.engine_process import EngineOptions, start_engine
@@ -227,7 +227,7 @@ def editor(
         engine = None if offered else start_engine(EngineOptions(setup["model"], setup["device"], out, latent))
         from draggan_tui.app import Options
 
-        problem = "" if out is not None else _directory_problem(DEFAULT_OUT)
+        problem = "" if out is not None else _directory_problem(DEFAULT_OUTPUT_DIRECTORY)
         _run(
             Options(
                 seed=seed, psi=psi, label=label, latent=latent, out=out, offered=offered, engine=engine,

@@ -21,7 +21,7 @@ from draggan_engine.checkpoints.download.download_file import download_file
 from draggan_engine.checkpoints.model_zoo import PublicCheckpoint, find_public_checkpoint, public_checkpoints
 from draggan_engine.core.errors import CheckpointError, OutputError
 from draggan_engine.core.model_info import ModelInfo
-from draggan_engine.storage.output_paths import check_file, check_writable
+from draggan_engine.storage.output_paths import check_output_file, check_writable
 from draggan_tui.rendering.loading_text import size_text
 
 RECORDED = "checksums.json"
@@ -131,7 +131,7 @@ def convert_model(spec: str, out: Path, name: str | None) -> None:
         OutputError: the path is taken, in no directory, or not a .safetensors file's.
         DragganError: the model cannot be read, or the file not written.
     """
-    check_file(out, (".safetensors",))
+    check_output_file(out, (".safetensors",))
     if out.exists():
         raise OutputError(f"--out {out}: there is a file already; give another name, or remove it")
     _convert(spec, out, name or out.stem)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from draggan_engine.core.errors import CheckpointError, InputError, OutputError
-from draggan_engine.storage.recent_sessions import recent
-from draggan_engine.storage.session_lock import ended_badly, is_ending, is_open
+from draggan_engine.storage.recent_sessions import recent_sessions
+from draggan_engine.storage.session_lock import is_session_closing, is_session_open, was_interrupted
 from draggan_tui.config.paths import short_path
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ def take_up(folder: Path, model: str | None) -> ResumedSession:
         InputError: no session, one that cannot be read, or one that is open in another editor.
         CheckpointError: its model is not on this machine.
     """
-    from draggan_engine.storage.session_manifest import read_history, read_session
+    from draggan_engine.storage.session_manifest import read_history, read_manifest
     from draggan_tui.editor.state import ResumedSession
 
     _outlast_engine(folder)
-    session = read_session(folder)
-    if is_open(folder):
+    session = read_manifest(folder)
+    if is_session_open(folder):
         raise OutputError(f"{folder}: this session is open in another editor; close that one first")
     return ResumedSession(read_history(folder, session), folder, model or _model(session.model, folder))
 
@@ -48,11 +48,11 @@ def last_session() -> Path:
     Raises:
         InputError: there is none.
     """
-    from draggan_engine.storage.session_manifest import read_session
+    from draggan_engine.storage.session_manifest import read_manifest
 
-    for directory in recent():
+    for directory in recent_sessions():
         with suppress(InputError):
-            read_session(directory)
+            read_manifest(directory)
             return Path(short_path(directory))
     raise InputError("there is no session to open yet: draggan-tui --seed 42 begins one")
 
@@ -60,9 +60,9 @@ def last_session() -> Path:
 def unclosed() -> ResumedSession | None:
     """The last session that was not closed, if there is one that can be gone on with: its editor or its engine was
     killed, or the power went."""
-    for folder in recent()[:5]:
+    for folder in recent_sessions()[:5]:
         _outlast_engine(folder)
-        if ended_badly(folder):
+        if was_interrupted(folder):
             try:
                 return take_up(folder, None)
             except InputError:
@@ -73,7 +73,7 @@ def unclosed() -> ResumedSession | None:
 def _outlast_engine(folder: Path) -> None:
     """Lets an engine whose editor is gone write what it still has to, and end."""
     deadline = time.monotonic() + PATIENCE
-    while is_ending(folder) and time.monotonic() < deadline:
+    while is_session_closing(folder) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 

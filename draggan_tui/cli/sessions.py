@@ -18,8 +18,8 @@ from rich_pixels import HalfcellRenderer, Pixels
 
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.geometry import Size, fit_preview
-from draggan_engine.storage.recent_sessions import recent
-from draggan_engine.storage.session_manifest import SessionFile, read_session
+from draggan_engine.storage.recent_sessions import recent_sessions
+from draggan_engine.storage.session_manifest import SessionManifest, read_manifest
 from draggan_tui.config.paths import open_command
 
 THUMBNAIL = (16, 8)  # columns and rows
@@ -38,13 +38,13 @@ def list_sessions(limit: int, *, as_json: bool) -> None:
             _show(console, directory, session)
 
 
-def _readable_sessions() -> Iterator[tuple[Path, SessionFile]]:
-    for directory in recent():
+def _readable_sessions() -> Iterator[tuple[Path, SessionManifest]]:
+    for directory in recent_sessions():
         with suppress(InputError):
-            yield directory, read_session(directory)
+            yield directory, read_manifest(directory)
 
 
-def _facts(folder: Path, session: SessionFile) -> dict[str, object]:
+def _facts(folder: Path, session: SessionManifest) -> dict[str, object]:
     changed = int(_changed(folder).timestamp())
     return {"model": session.model.name, "seed": session.seed, "drags": session.drag_count, "changed": changed}
 
@@ -54,7 +54,7 @@ def _changed(folder: Path) -> datetime.datetime:
     return datetime.datetime.fromtimestamp((folder / "session.json").stat().st_mtime).astimezone()
 
 
-def _show(console: Console, directory: Path, session: SessionFile) -> None:
+def _show(console: Console, directory: Path, session: SessionManifest) -> None:
     start = "a given latent" if session.given else f"seed {session.seed}"
     made = f"{_counted(session.drag_count, 'drag')}, {_counted(len(session.pairs), 'pair')}"
     changed = f"{_changed(directory):%Y-%m-%d %H:%M}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from draggan_engine.core.errors import EngineError
 from draggan_engine.server.codec import HEADER, body_length, decode_event, encode
 from draggan_engine.server.messages import Command, Event, LoadModel, ModelLoaded, Quit
-from draggan_engine.storage.output_paths import next_output
+from draggan_engine.storage.output_paths import next_output_directory
 
 from .engine_process import EngineOptions, EngineProcess, start_engine
 
@@ -74,7 +74,7 @@ class EngineClient:
 
     def load_model(self, spec: str) -> None:
         """Asks for another model, in a session of its own; when it is there, that one is the present session."""
-        out = None if self.options.out is None else str(next_output(self.options.out))
+        out = None if self.options.out is None else str(next_output_directory(self.options.out))
         self._next = LoadModel(spec=spec, out=out)
         self.send(self._next)
 

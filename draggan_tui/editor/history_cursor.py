@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from draggan_engine.core.edit import Edit
-from draggan_engine.core.history import DragPath, DragRecord, Entry, History, between
+from draggan_engine.core.history import DragRecord, History, Revision, Trajectory, edit_at_step
 
-Trajectories = Mapping[int, DragPath]
+Trajectories = Mapping[int, Trajectory]
 """By the number of the drag; only those that have been read."""
 
 
@@ -22,17 +22,17 @@ class HistoryCursor:
 
     def edit(self, paths: Trajectories) -> Edit:
         """What is seen there."""
-        present = self.history.present
+        present = self.history.current_revision
         record = drag_leading_to(self.history, present)
         if self.step_index is None or record is None or present.parent is None:
             return present.edit
-        return between(self.history.entries[present.parent], record, paths[record.number], self.step_index)
+        return edit_at_step(self.history.revisions[present.parent], record, paths[record.number], self.step_index)
 
     def landed(self, paths: Trajectories) -> History:
         """The history with this place as its present entry: within a drag, a branch begins there."""
         if self.step_index is None:
             return self.history
-        return self.history.change(self.edit(paths), parent=self.history.present.parent)
+        return self.history.change(self.edit(paths), parent=self.history.current_revision.parent)
 
     def forward(self, paths: Trajectories) -> HistoryCursor:
         """One step, or one entry where there are no steps; the same place at the end."""
@@ -40,7 +40,7 @@ class HistoryCursor:
         if self.step_index is not None:
             return HistoryCursor(self.history, self.step_index + 1 if self.step_index + 1 < last else None)
         history = self.history.redo()
-        moved = history.at != self.history.at
+        moved = history.current != self.history.current
         return HistoryCursor(history, 1 if moved and last_step(history, paths) > 1 else None)
 
     def back(self, paths: Trajectories) -> HistoryCursor:
@@ -49,20 +49,20 @@ class HistoryCursor:
         return HistoryCursor(self.history, step_index - 1) if step_index > 1 else HistoryCursor(self.history.undo())
 
 
-def drag_leading_to(history: History, entry: Entry) -> DragRecord | None:
+def drag_leading_to(history: History, entry: Revision) -> DragRecord | None:
     """The drag whose steps led to an entry: all of them, or where a branch began within it, the first of them."""
     if entry.record is not None or entry.parent is None or entry.edit.step is None:
         return entry.record
-    if history.entries[entry.parent].edit.source == entry.edit.source:
+    if history.revisions[entry.parent].edit.source == entry.edit.source:
         return None
-    drag = history.entries.get(-entry.edit.latent)
+    drag = history.revisions.get(-entry.edit.latent)
     return None if drag is None else drag.record
 
 
 def last_step(history: History, paths: Trajectories) -> int:
     """The index of the last kept step on the way to the present entry; 0 for what is no drag, or one whose steps were not
     kept."""
-    present = history.present
+    present = history.current_revision
     record = drag_leading_to(history, present)
     if record is None or record.number not in paths:
         return 0
@@ -75,7 +75,7 @@ def last_step(history: History, paths: Trajectories) -> int:
 def unread(history: History, paths: Trajectories) -> tuple[int, ...]:
     """The drags on the present line whose ways have not been read."""
     numbers = dict.fromkeys(
-        record.number for entry in history.line if (record := drag_leading_to(history, entry)) is not None
+        record.number for entry in history.timeline if (record := drag_leading_to(history, entry)) is not None
     )
     return tuple(number for number in numbers if number not in paths)
 
@@ -85,11 +85,11 @@ def nearest_drag(place: HistoryCursor, direction: int) -> HistoryCursor:
     history = place.history
     if place.step_index is not None and direction > 0:
         return HistoryCursor(history)
-    ends = {entry.id for entry in history.line if drag_leading_to(history, entry) is not None}
-    stops = ends | {history.entries[id].parent for id in ends}
+    ends = {entry.id for entry in history.timeline if drag_leading_to(history, entry) is not None}
+    stops = ends | {history.revisions[id].parent for id in ends}
     move = History.redo if direction > 0 else History.undo
-    while (further := move(history)).at != history.at:
+    while (further := move(history)).current != history.current:
         history = further
-        if history.at in stops:
+        if history.current in stops:
             return HistoryCursor(history)
     return place

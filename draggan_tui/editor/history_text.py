@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from draggan_engine.core.edit import Edit
-from draggan_engine.core.history import Entry, History
+from draggan_engine.core.history import History, Revision
 from draggan_tui.editor.history_cursor import HistoryCursor, Trajectories, drag_leading_to
 
 
-def change_text(history: History, entry: Entry) -> str:
+def change_text(history: History, entry: Revision) -> str:
     """What made an entry of its parent: `drag 2, 24 steps`, `pair 1`, `mask changed`, `seed 43`."""
     if entry.record is not None:
         live = "live " if entry.record.live is not None else ""
         return f"{live}drag {entry.record.number}, {counted(entry.record.steps, 'step')}"
     if entry.parent is None:
         return _start(entry.edit)
-    before, after = history.entries[entry.parent].edit, entry.edit
+    before, after = history.revisions[entry.parent].edit, entry.edit
     if after.step is not None and (after.latent, after.step) != (before.latent, before.step):
         return f"from step {after.step} of drag {after.latent}"
     if _origin(after) != _origin(before):
@@ -43,22 +43,22 @@ def _start(edit: Edit) -> str:
     return "latent from a file" if edit.given else f"seed {edit.seed}" + (f", class {edit.label}" if edit.label else "")
 
 
-def branch_text(history: History, tip: Entry) -> str:
+def branch_text(history: History, tip: Revision) -> str:
     """A branch in one line: `pair 2, after drags 1 and 3`, `drag 2, 88 steps, from step 58 of drag 1`."""
     return ", ".join(branch_parts(history, tip))
 
 
-def branch_parts(history: History, tip: Entry) -> list[str]:
+def branch_parts(history: History, tip: Revision) -> list[str]:
     """A branch by what it ends with, by the drags before that, and by where in a drag it begins."""
     drags: list[int] = []
-    beginning: Entry | None = None  # where, within a drag, the branch begins
+    beginning: Revision | None = None  # where, within a drag, the branch begins
     entry = tip
     while entry.parent is not None:
         if entry.record is not None:
             drags.insert(0, entry.record.number)
         elif beginning is None and drag_leading_to(history, entry) is not None:
             beginning = entry
-        entry = history.entries[entry.parent]
+        entry = history.revisions[entry.parent]
     earlier = drags if tip.record is None else drags[:-1]
     parts = [change_text(history, tip)]
     if earlier:
@@ -78,12 +78,12 @@ def _listed(numbers: Sequence[int]) -> str:
 
 def place_text(place: HistoryCursor, paths: Trajectories) -> str:
     """Where one is, for the end of the timeline: `drag 2 12/24`, `3 branches`."""
-    present = place.history.present
+    present = place.history.current_revision
     record = drag_leading_to(place.history, present)
     if record is not None and (place.step_index is not None or present.record is None):
         step = present.edit.step if place.step_index is None else paths[record.number].steps[place.step_index]
         return f"drag {record.number} {step}/{record.steps}"
-    tips = len(place.history.tips)
+    tips = len(place.history.leaves)
     return f"{tips} branches" if tips > 1 else ""
 
 

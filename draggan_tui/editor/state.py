@@ -9,7 +9,7 @@ from typing import Literal
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size, convert, nearest_pixel
-from draggan_engine.core.history import DragPath, History
+from draggan_engine.core.history import History, Trajectory
 from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.editor.edit_ops import Brush
 from draggan_tui.editor.grab import Grab
@@ -59,7 +59,7 @@ class State:
 
     def __init__(self, history: History, psi: float | None, *, taken_up: bool = False) -> None:
         self.history_cursor = HistoryCursor(history)
-        self.trajectories: dict[int, DragPath] = {}
+        self.trajectories: dict[int, Trajectory] = {}
         self._psi, self._taken_up = psi, taken_up
         self._dragged: tuple[int, ...] = ()
         self.info: ModelInfo | None = None
@@ -125,8 +125,8 @@ class State:
     def before(self) -> Edit:
         """What before and after are compared with."""
         if self.reference is None:
-            return self.edit.started_from
-        return self.history.entries[self.reference].edit
+            return self.edit.before_drags
+        return self.history.revisions[self.reference].edit
 
     def change(self, edit: Edit, *, keep: bool = True) -> None:
         """Makes an edit the present one: one entry of the history."""

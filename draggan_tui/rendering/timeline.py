@@ -36,8 +36,8 @@ class TimelineSection:
 
 def timeline_sections(cursor: HistoryCursor, trajectories: Trajectories) -> tuple[TimelineSection, ...]:
     """Return the sections of the present line of the history, from behind its first entry to where redo ends."""
-    line = cursor.history.line
-    here = len(cursor.history.behind) - 1
+    line = cursor.history.timeline
+    here = len(cursor.history.lineage) - 1
     sections: list[TimelineSection] = []
     for i, entry in enumerate(line[1:], start=1):
         done = i <= here

@@ -12,7 +12,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from draggan_engine.core.edit import Edit
-from draggan_engine.core.history import Entry, History
+from draggan_engine.core.history import History, Revision
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.history_text import branch_parts
 from draggan_tui.editor.preview_cache import PreviewCache, RgbImage
@@ -63,7 +63,7 @@ class BranchList(Dialog[BranchChoice | None]):
     def __init__(self, history: History, reference: int | None, images: PreviewCache, depth: ColorDepth) -> None:
         super().__init__()
         self.history, self.reference, self.depth = history, reference, depth
-        self._tips = tuple(reversed(history.tips))
+        self._tips = tuple(reversed(history.leaves))
         sources = {tip.edit.source for tip in self._tips}
         self._images: dict[Hashable, RgbImage] = {
             source: image for source in sources if (image := images.get(source)) is not None
@@ -78,7 +78,7 @@ class BranchList(Dialog[BranchChoice | None]):
     def on_mount(self) -> None:
         self._show_tips()
         options = self.query_one(ViOptionList)
-        options.highlighted = options.get_option_index(str(self.history.line[-1].id))
+        options.highlighted = options.get_option_index(str(self.history.timeline[-1].id))
         options.focus()
 
     def on_resize(self) -> None:
@@ -113,8 +113,8 @@ class BranchList(Dialog[BranchChoice | None]):
                 if source is None or tip.edit.source == source:
                     options.replace_option_prompt_at_index(index, self._prompt(tip))
 
-    def _prompt(self, tip: Entry) -> str | BranchOption:
-        here = "▸ " if tip.id == self.history.line[-1].id else "  "
+    def _prompt(self, tip: Revision) -> str | BranchOption:
+        here = "▸ " if tip.id == self.history.timeline[-1].id else "  "
         parts = branch_parts(self.history, tip)
         if tip.id == self.reference:
             parts.append("compared with")

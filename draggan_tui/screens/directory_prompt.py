@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from draggan_engine.core.errors import InputError, StorageError
 from draggan_engine.server.messages import Failed, MoveSession, SessionMoved
-from draggan_engine.storage.output_paths import DEFAULT_OUT, check_output, next_output
+from draggan_engine.storage.output_paths import DEFAULT_OUTPUT_DIRECTORY, check_output_directory, next_output_directory
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config.paths import short_path
 
@@ -21,13 +21,17 @@ from .path_prompt import NO_ENGINE, PathPrompt
 
 def suggested_directory(current: Path) -> str:
     """A directory of the same name in another place, which can be written to; empty where there is none."""
-    places = [DEFAULT_OUT.absolute(), Path("~").expanduser() / DEFAULT_OUT, Path(tempfile.gettempdir()) / DEFAULT_OUT]
+    places = [
+        DEFAULT_OUTPUT_DIRECTORY.absolute(),
+        Path("~").expanduser() / DEFAULT_OUTPUT_DIRECTORY,
+        Path(tempfile.gettempdir()) / DEFAULT_OUTPUT_DIRECTORY,
+    ]
     for place in places:
         if place in current.absolute().parents:
             continue
-        directory = next_output(place / current.name)
+        directory = next_output_directory(place / current.name)
         with suppress(InputError, StorageError):
-            check_output(directory)
+            check_output_directory(directory)
             return short_path(directory)
     return ""
 

@@ -11,7 +11,7 @@ from textual.message import Message
 
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size
-from draggan_engine.core.history import DragPath, DragRecord
+from draggan_engine.core.history import DragRecord, Trajectory
 from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,
@@ -36,7 +36,7 @@ from draggan_engine.server.messages import (
     SessionMoved,
     Shown,
 )
-from draggan_engine.storage.output_paths import DEFAULT_OUT, session_name
+from draggan_engine.storage.output_paths import DEFAULT_OUTPUT_DIRECTORY, session_name
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config.paths import short_path
 from draggan_tui.config.themes import EditorTheme
@@ -172,10 +172,10 @@ class SessionScreen(StageScreen):
 
     def _save(self) -> None:
         work = self.state
-        entries = work.history.since(self._sent)
+        entries = work.history.missing_from(self._sent)
         self._sent.update(entry.id for entry in entries)
         self._sent_revision = work.revision
-        self.engine.send(Save(revision=work.revision, entries=entries, at=work.history.at))
+        self.engine.send(Save(revision=work.revision, entries=entries, at=work.history.current))
 
     def save_again(self) -> None:
         """All of it: the engine is another one, or has failed to write."""
@@ -246,7 +246,7 @@ class SessionScreen(StageScreen):
                 if work.edit.latent:
                     self.end_hints()
             case Resumed() as event:
-                new = [entry for entry in event.entries if entry.id not in work.history.entries]
+                new = [entry for entry in event.entries if entry.id not in work.history.revisions]
                 self._recovered = [entry.record for entry in new if entry.record is not None]
                 work.adopt(event.entries)
                 self._sent.update(entry.id for entry in event.entries)
@@ -319,14 +319,14 @@ class SessionScreen(StageScreen):
         self.spinner.pause()
         self.sync()
 
-    def drag_read(self, path: DragPath) -> None:
+    def drag_read(self, path: Trajectory) -> None:
         """The way of a drag has been read."""
         self.state.trajectories[path.number] = path
         self.show_state()
 
     def _drag_started(self, number: int) -> None:
         work = self.state
-        stop_distance = work.edit.settings.stop_within(len(work.edit.dragged(work.led)))
+        stop_distance = work.edit.settings.stop_distance_for(len(work.edit.dragged_pairs(work.led)))
         self.query_one(Inspector).begin_drag(number, stop_distance, live=work.led is not None)
 
     def _drag_ended(self, event: DragEnded) -> None:
@@ -350,7 +350,7 @@ class SessionScreen(StageScreen):
         """Let the user choose where to save a session that cannot be written where it is."""
         if self.app.screen is self and not self.state.dragging:
             edit = self.state.edit
-            default = self.engine.options.out or DEFAULT_OUT / session_name(edit.model, edit)
+            default = self.engine.options.out or DEFAULT_OUTPUT_DIRECTORY / session_name(edit.model, edit)
             current = default if self.folder is None else Path(self.folder)
             prompt = DirectoryPrompt(self.engine, self.directory_problem, suggested_directory(current))
             self.app.push_screen(prompt, self._directory_chosen)

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from draggan_engine.core.edit import Edit
-from draggan_engine.storage.output_paths import FILMS, LATENTS, PICTURES
+from draggan_engine.storage.output_paths import IMAGE_SUFFIXES, LATENT_SUFFIXES, VIDEO_SUFFIXES
 from draggan_tui.config.paths import short_path
 
 from .path_prompt import PathPrompt
@@ -39,12 +39,12 @@ class ExportPrompt(PathPrompt[ExportChoice]):
 
     def __init__(self, edit: Edit, directory: str | None) -> None:
         suggestion = str(suggested_path(edit, Path() if directory is None else Path(directory).parent))
-        super().__init__("Export", "exports", (*PICTURES, *FILMS, *LATENTS), suggestion)
+        super().__init__("Export", "exports", (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LATENT_SUFFIXES), suggestion)
         self._edit, self._markers = edit, False
 
     def about(self) -> ComposeResult:
         yield Static("")
-        for what, endings in (("image", PICTURES), ("video", FILMS), ("latent", LATENTS)):
+        for what, endings in (("image", IMAGE_SUFFIXES), ("video", VIDEO_SUFFIXES), ("latent", LATENT_SUFFIXES)):
             yield Static(f"{what:>6}  {' '.join(endings)}", classes="muted", markup=False)
         yield Static("")
         yield Static(self._markers_text(), id="markers")
@@ -58,7 +58,7 @@ class ExportPrompt(PathPrompt[ExportChoice]):
         self.query_one("#markers", Static).update(self._markers_text())
 
     def problem_of(self, path: Path) -> str:
-        if path.suffix.lower() in FILMS and not self._edit.latent:
+        if path.suffix.lower() in VIDEO_SUFFIXES and not self._edit.latent:
             return f"{path.name}: no drag has led to this image, so there is no video; name a .png"
         return super().problem_of(path)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from draggan_engine.core.history import DragPath
+from draggan_engine.core.history import Trajectory
 from draggan_engine.server.messages import ReadDrag
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.editor.history_text import branch_text, change_text, place_text
@@ -42,8 +42,8 @@ class HistoryKeys(SessionScreen):
         before = self.state.history
         if self.attempt(move):
             after = self.state.history
-            longer, shorter = sorted((before, after), key=lambda history: len(history.behind), reverse=True)
-            passed = longer.behind[len(shorter.behind) :]
+            longer, shorter = sorted((before, after), key=lambda history: len(history.lineage), reverse=True)
+            passed = longer.lineage[len(shorter.lineage) :]
             what = change_text(longer, passed[0]) if len(passed) == 1 else f"{len(passed)} changes"
             self.say(f"{done}: {what}" if passed else "")
 
@@ -55,7 +55,7 @@ class HistoryKeys(SessionScreen):
         """Say where in the history the editor is now."""
         work = self.state
         if work.history_cursor.step_index is None:
-            self.say(f"now at: {change_text(work.history, work.history.present)}")
+            self.say(f"now at: {change_text(work.history, work.history.current_revision)}")
         else:
             self.say(f"now within: {place_text(work.history_cursor, work.trajectories)}")
 
@@ -79,7 +79,7 @@ class HistoryKeys(SessionScreen):
             self._awaited.add(number)
             self.engine.send(ReadDrag(number=number))
 
-    def drag_read(self, path: DragPath) -> None:
+    def drag_read(self, path: Trajectory) -> None:
         super().drag_read(path)
         self._awaited.discard(path.number)
         if not self._awaited:
@@ -110,7 +110,7 @@ class HistoryKeys(SessionScreen):
         reference, history = self.state.reference, self.state.history
         if self.comparison == "after" or reference is None:
             return ""
-        return f" (against {branch_text(history, history.entries[reference])})"
+        return f" (against {branch_text(history, history.revisions[reference])})"
 
     async def action_branches(self) -> None:
         if self.attempt(self.state.at_rest):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.storage.session_lock import is_open
-from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_lock import is_session_open
+from draggan_engine.storage.session_manifest import read_history, read_manifest
 from tests.support.keys import LOADED, place_pair
 from tests.support.terminal import Terminal
 from tests.support.tiny_models import save_tiny
@@ -66,7 +66,7 @@ def test_a_place_that_cannot_be_written_is_said_at_the_start(model: Path, tmp_pa
         place_pair(terminal, (4, 4), (20, 20))
         terminal.wait_for(lambda: (tmp_path / "s" / "session.json").exists())
         quit_saved(terminal, "s")
-    assert len(read_session(tmp_path / "s").pairs) == 1
+    assert len(read_manifest(tmp_path / "s").pairs) == 1
 
 
 def test_a_chosen_place_that_cannot_be_written_ends_the_start(model: Path, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_session_on_a_disk_that_has_become_full_goes_on_elsewhere(model: Path,
         place_pair(terminal, (4, 4), (20, 20))
         terminal.send(".")
         terminal.wait_for(lambda: (disk / "s/drag-001/final.png").exists())
-        terminal.wait_for(lambda: read_session(disk / "s").drag_count == 1)
+        terminal.wait_for(lambda: read_manifest(disk / "s").drag_count == 1)
         with suppress(OSError), (disk / "large").open("wb") as file:
             while True:
                 file.write(bytes(4096))
@@ -91,13 +91,13 @@ def test_a_session_on_a_disk_that_has_become_full_goes_on_elsewhere(model: Path,
         terminal.wait_for(CANNOT)
         assert "Nospaceleftondevice);freesomespace" in words(terminal)
         choose(terminal, "elsewhere")
-        terminal.wait_for(lambda: len(read_session(tmp_path / "elsewhere").pairs) == 2)
-        assert is_open(tmp_path / "elsewhere") and not is_open(disk / "s")
+        terminal.wait_for(lambda: len(read_manifest(tmp_path / "elsewhere").pairs) == 2)
+        assert is_session_open(tmp_path / "elsewhere") and not is_session_open(disk / "s")
         terminal.send("u")
         terminal.wait_for("target?")
         quit_saved(terminal, "elsewhere")
-    history = read_history(tmp_path / "elsewhere", read_session(tmp_path / "elsewhere"))
-    assert [record.number for record in history.records] == [1]
+    history = read_history(tmp_path / "elsewhere", read_manifest(tmp_path / "elsewhere"))
+    assert [record.number for record in history.drag_records] == [1]
     names = {path.name for path in (tmp_path / "elsewhere/drag-001").iterdir()}
     assert names == {"drag.json", "events.jsonl", "final.png", "latents.safetensors", "steps.safetensors"}
 
@@ -137,6 +137,6 @@ def test_a_session_that_may_only_be_read_opens_and_says_so(model: Path, disk: Pa
         choose(terminal, "copy")
         terminal.wait_for(lambda: (tmp_path / "copy" / "session.json").exists())
         quit_saved(terminal, "copy")
-    assert read_history(tmp_path / "copy", read_session(tmp_path / "copy")) == read_history(
-        disk / "s", read_session(disk / "s")
+    assert read_history(tmp_path / "copy", read_manifest(tmp_path / "copy")) == read_history(
+        disk / "s", read_manifest(disk / "s")
     )

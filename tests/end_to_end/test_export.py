@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from draggan_engine.server import export
-from draggan_engine.storage.markers import HANDLE, TARGET
+from draggan_engine.storage.markers import HANDLE_COLOR, TARGET_COLOR
 from scripts.template_search import load_rgb
 from tests.support.commands import files_under, run_here
 
@@ -59,9 +59,9 @@ def test_a_gif_of_a_drag_with_its_markers(tmp_path: Path, monkeypatch: pytest.Mo
         first = np.asarray(film.convert("RGB"))
         film.seek(12)
         last = np.asarray(film.convert("RGB"))
-    assert near(first, HANDLE).tolist() == [134, 142]
-    assert near(last, HANDLE).tolist() == [round(value) for value in final]
-    assert near(first, TARGET).tolist() == near(last, TARGET).tolist() == [180, 142]
+    assert near(first, HANDLE_COLOR).tolist() == [134, 142]
+    assert near(last, HANDLE_COLOR).tolist() == [round(value) for value in final]
+    assert near(first, TARGET_COLOR).tolist() == near(last, TARGET_COLOR).tolist() == [180, 142]
 
 
 def test_a_long_drag_has_no_more_frames_than_can_be_drawn_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,8 @@ import pytest
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.history import History
 from draggan_engine.server.messages import DragEnded, ModelLoaded, Quit, Resumed, Save, Saved, StartDrag
-from draggan_engine.storage.session_lock import NAME
-from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_lock import LOCK_FILE
+from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_tui.benchmarks.processes import is_alive
 from draggan_tui.editor.mask_regions import percent
 from draggan_tui.rendering.inspector_state import InspectorState
@@ -72,7 +72,7 @@ class Client:
                 self.save(engine)
                 if not dragging and self.saves >= enough and killer.ident is None:
                     killer.start()
-                if dragging and self.history.edit.active and self.chance.random() < 0.5:
+                if dragging and self.history.edit.active_pairs and self.chance.random() < 0.5:
                     engine.send(StartDrag(width=8, height=8))
                     self.take(engine.wait_for(DragEnded, self.note))
                     if killer.ident is None:  # the first drag takes as long as the machine has else to do
@@ -93,10 +93,10 @@ class Client:
     def take(self, event: object) -> None:
         self.note(event)
         if isinstance(event, Resumed):
-            self.history = self.history.adopt(event.entries)
+            self.history = self.history.merge(event.entries)
         if isinstance(event, DragEnded) and event.entry is not None:
             assert event.problem is None
-            self.history = self.history.adopt([event.entry]).go(event.entry.id)
+            self.history = self.history.merge([event.entry]).jump_to(event.entry.id)
             self.drags += 1
             self.revision += 1
             self.acknowledge(self.revision, self.history)
@@ -127,17 +127,17 @@ class Client:
     def save(self, engine: Engine) -> None:
         self.revision += 1
         self.sent[self.revision] = self.history
-        entries = tuple(self.history.entries.values())
-        engine.send(Save(revision=self.revision, entries=entries, at=self.history.at))
+        entries = tuple(self.history.revisions.values())
+        engine.send(Save(revision=self.revision, entries=entries, at=self.history.current))
 
     def check(self, found: History) -> None:
         """All that was acknowledged is there, and one stands where one stood then or later."""
         assert self.acknowledged is not None
         revision, history = self.acknowledged
-        assert history.entries.items() <= found.entries.items()
-        later = [sent.at for number, sent in self.sent.items() if number >= revision]
-        drags = [id for id in found.entries if id < 0 and id not in history.entries]
-        assert found.at in (history.at, *later, *drags)
+        assert history.revisions.items() <= found.revisions.items()
+        later = [sent.current for number, sent in self.sent.items() if number >= revision]
+        drags = [id for id in found.revisions if id < 0 and id not in history.revisions]
+        assert found.current in (history.current, *later, *drags)
 
 
 def test_an_engine_that_is_killed_has_written_what_it_acknowledged(model: Path, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_an_engine_that_is_killed_has_written_what_it_acknowledged(model: Path, 
         with Engine("--model", spec, "--device", "cpu", *where) as engine:
             engine.has_model = dragging
             client.live(engine, dragging=dragging)
-        found = read_history(directory, read_session(directory))
+        found = read_history(directory, read_manifest(directory))
         client.check(found)
         if moment % 2:  # the next is another editor, which knows what is on the disk and no more
             client.history = found
@@ -161,8 +161,8 @@ def test_an_engine_that_is_killed_has_written_what_it_acknowledged(model: Path, 
         engine.wait_for(Saved)
         engine.send(Quit())
         assert engine.process.wait(PATIENCE) == 0
-    assert read_history(directory, read_session(directory)).entries == client.history.entries
-    assert not (directory / NAME).exists()
+    assert read_history(directory, read_manifest(directory)).revisions == client.history.revisions
+    assert not (directory / LOCK_FILE).exists()
 
 
 # The editor ---------------------------------------------------------------------------------------------
@@ -241,16 +241,16 @@ def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, 
                 shown = None
             terminal.signal(signal.SIGKILL)
             terminal.wait_for(lambda engine=engine: not is_alive(engine))
-        history = read_history(directory, read_session(directory))
+        history = read_history(directory, read_manifest(directory))
         if shown is not None:
             seen[directory].append(shown)
             assert facts(history.edit) == shown
-        assert set(seen[directory]) <= {facts(entry.edit) for entry in history.entries.values()}
+        assert set(seen[directory]) <= {facts(entry.edit) for entry in history.revisions.values()}
         if moment + len(directories) < MOMENTS:
             start(moment + len(directories))
     # Every second moment waits until all is saved; of the others a slow machine shows few.
     assert sum(len(set(found)) for found in seen.values()) >= MOMENTS // 4
-    assert sum(len(read_history(directory, read_session(directory)).records) for directory in directories) > 3
+    assert sum(len(read_history(directory, read_manifest(directory)).drag_records) for directory in directories) > 3
 
 
 # The next start -----------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def test_the_next_start_offers_to_go_on(tmp_path: Path) -> None:
             third.wait_for(lambda: saved_facts(third) == shown)
             third.send("q")
             assert third.wait() == 0
-        assert not (session_directory(tmp_path) / NAME).exists()
+        assert not (session_directory(tmp_path) / LOCK_FILE).exists()
 
         with Terminal("--seed", "42", directory=tmp_path) as fourth:  # that one was closed
             fourth.wait_for(LOADED)
@@ -306,7 +306,7 @@ def test_who_does_not_want_to_go_on_is_asked_once(model: Path, tmp_path: Path) -
         first.wait_for(lambda: saved_facts(first) is not None)
         first.signal(signal.SIGKILL)
     kept = session_directory(tmp_path)
-    before = read_history(kept, read_session(kept))
+    before = read_history(kept, read_manifest(kept))
     with Terminal(*arguments, directory=tmp_path) as second:
         second.wait_for("go on with it")
         second.send("n")
@@ -319,7 +319,7 @@ def test_who_does_not_want_to_go_on_is_asked_once(model: Path, tmp_path: Path) -
         assert b"go on with it" not in third.raw
         third.send("q")
         assert third.wait() == 0
-    assert read_history(kept, read_session(kept)) == before
+    assert read_history(kept, read_manifest(kept)) == before
 
 
 def test_a_drag_whose_editor_was_killed_is_written_and_offered(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_a_drag_whose_editor_was_killed_is_written_and_offered(tmp_path: Path) -
             assert second.wait() == 0
         assert not is_alive(engine)
     directory = session_directory(tmp_path)
-    (record,) = read_history(directory, read_session(directory)).records
+    (record,) = read_history(directory, read_manifest(directory)).drag_records
     assert record.reason == "stopped" and record.steps > 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.storage.session_lock import ended_badly, forget
+from draggan_engine.storage.session_lock import remove_stale_lock, was_interrupted
 from tests.support.keys import LOADED, session_directory
 from tests.support.terminal import RESTORED, Terminal
 from tests.support.tiny_models import save_tiny
@@ -39,7 +39,7 @@ def assert_left(terminal: Terminal, status: int, directory: Path) -> None:
     assert terminal.wait() == status
     assert RESTORED in terminal.raw
     assert b"Traceback" not in terminal.raw and b"Error" not in terminal.raw
-    assert ended_badly(session_directory(directory))
+    assert was_interrupted(session_directory(directory))
 
 
 def test_the_question_can_be_left_and_is_asked_again(directory: Path) -> None:
@@ -69,7 +69,7 @@ def test_escape_begins_a_new_session_and_keeps_the_question_for_the_next_start(d
         terminal.wait_for("target?")
         terminal.send("q")
         assert terminal.wait() == 0
-    assert not ended_badly(session_directory(directory))
+    assert not was_interrupted(session_directory(directory))
 
 
 @pytest.mark.parametrize("awaited", [b"\x1b[?1049h", b"tiny"])
@@ -78,7 +78,7 @@ def test_a_signal_while_the_editor_opens(directory: Path, awaited: bytes) -> Non
         terminal.wait_for(lambda: awaited in terminal.raw)
         terminal.signal(signal.SIGTERM)
         assert_left(terminal, 143, directory)
-    forget(session_directory(directory))  # so that there is nothing to ask
+    remove_stale_lock(session_directory(directory))  # so that there is nothing to ask
     with start(directory) as terminal:
         terminal.wait_for(lambda: awaited in terminal.raw)
         terminal.signal(signal.SIGTERM)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from scripts.template_search import load_rgb
 from tests.support.commands import files_under, start
@@ -74,7 +74,7 @@ def test_a_drag_keeps_what_it_has(number: signal.Signals, tmp_path: Path, ended:
     report = json.loads(stdout)
     assert report["reason"] == "stopped" and report["steps"] == steps_made(tmp_path) >= 3
     assert {Path(name).relative_to("out").as_posix() for name in report["files"]} == FILES
-    assert read_history(tmp_path / "out", read_session(tmp_path / "out")).present.record is not None
+    assert read_history(tmp_path / "out", read_manifest(tmp_path / "out")).current_revision.record is not None
     assert not (tmp_path / "out/.open").exists()  # nothing to take up: it ended in good order
 
 
@@ -84,8 +84,8 @@ def test_a_drag_whose_terminal_is_closed_keeps_what_it_has(tmp_path: Path) -> No
         terminal.hang_up()
         wait_until(lambda: terminal.status is not None)
         assert terminal.status == 129
-    history = read_history(tmp_path / "out", read_session(tmp_path / "out"))
-    assert [record.reason for record in history.records] == ["stopped"]
+    history = read_history(tmp_path / "out", read_manifest(tmp_path / "out"))
+    assert [record.reason for record in history.drag_records] == ["stopped"]
     assert (load_rgb(tmp_path / "out/final.png") != load_rgb(tmp_path / "out/initial.png")).any()
 
 
@@ -114,8 +114,10 @@ def test_a_drag_that_is_killed_can_be_gone_on_with(tmp_path: Path, ended: list[s
         terminal.send("q")
         assert terminal.wait(PATIENCE) == 0
     store = SessionStore("critters-128", resume=tmp_path / "out")
-    assert store.history is not None and store.history.at == 0  # the image that it began with; what it did is a branch
-    record = store.history.entries[-1].record
+    assert (
+        store.history is not None and store.history.current == 0
+    )  # the image that it began with; what it did is a branch
+    record = store.history.revisions[-1].record
     assert record is not None and record.reason == "interrupted" and 0 < record.steps <= made
     store.close()
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from textual.pilot import Pilot
 
 from draggan_engine.core.edit import DragSettings, Edit
-from draggan_engine.core.history import DraggedPair, DragRecord, Entry, History
+from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.server.messages import (
     Command,
@@ -62,7 +62,7 @@ class FakeEngine:
 
     def say(self, event: Event) -> None:
         if isinstance(event, DragEnded) and event.entry is not None and self.history is not None:
-            self.history = self.history.adopt([event.entry]).go(event.entry.id)
+            self.history = self.history.merge([event.entry]).jump_to(event.entry.id)
         self._on_event(event)
 
     def send(self, command: Command) -> None:
@@ -71,7 +71,7 @@ class FakeEngine:
             if command.entries and command.entries[0].parent is None:
                 self.history = History({0: command.entries[0]}, 0)
             assert self.history is not None, "it was told of the first entry"
-            self.history = self.history.adopt(command.entries).go(command.at)
+            self.history = self.history.merge(command.entries).jump_to(command.at)
         if isinstance(command, Save) and self.acknowledges and self.alive:
             self.say(Saved(revision=command.revision, folder="draggan-out/x"))
 
@@ -129,14 +129,14 @@ def status(app: DragganApp) -> str:
 
 def ended(app: DragganApp, reason: str = "reached") -> DragEnded:
     """What the engine says of a drag on the present entry that has arrived."""
-    parent = app.editor.state.history.present
+    parent = app.editor.state.history.current_revision
     edit = parent.edit
-    pairs = tuple(DraggedPair(handle=h, target=t, final=t, distance=0.5) for h, t in edit.active.values())
-    number = 1 + len(app.editor.state.history.records)
+    pairs = tuple(DraggedPair(handle=h, target=t, final=t, distance=0.5) for h, t in edit.active_pairs.values())
+    number = 1 + len(app.editor.state.history.drag_records)
     record = DragRecord(
         number=number, start=edit.latent, seed=5, psi=0.7, reason=reason, steps=3, seconds=1, pairs=pairs, settings=edit.settings, masked=False
     )  # fmt: skip
-    return DragEnded(record=record, entry=Entry.of_drag(parent, record))
+    return DragEnded(record=record, entry=Revision.of_drag(parent, record))
 
 
 async def place_pair(pilot: Pilot[None]) -> None:

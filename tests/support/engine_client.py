@@ -58,8 +58,8 @@ class Engine:
     def save(self, edit: Edit, revision: int = 1) -> None:
         """Makes it the present edit of the history, and has that written."""
         self.history = History.of(edit) if self.history is None else self.history.change(edit)
-        entries = tuple(self.history.entries.values())
-        self.send(Save(revision=revision, entries=entries, at=self.history.at))
+        entries = tuple(self.history.revisions.values())
+        self.send(Save(revision=revision, entries=entries, at=self.history.current))
 
     def drag(self, edit: Edit, live: int | None = None) -> None:
         self.save(edit)
@@ -78,7 +78,7 @@ class Engine:
             with suppress(OSError):  # it may be gone
                 self.send(Shown())
         if isinstance(event, DragEnded) and event.entry is not None and self.history is not None:
-            self.history = self.history.adopt([event.entry]).go(event.entry.id)
+            self.history = self.history.merge([event.entry]).jump_to(event.entry.id)
         return event
 
     def wait_for(self, kind: type[T], fits: Callable[[T], bool] = lambda _: True) -> T:

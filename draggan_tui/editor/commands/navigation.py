@@ -14,7 +14,7 @@ class TravelTools(State):
     def undo(self) -> None:
         """As many changes back as the count says, or as there are."""
         self.at_rest()
-        if self.history.present.parent is None:
+        if self.history.current_revision.parent is None:
             raise EditError("there is nothing to undo")
         history = self.history
         for _ in range(self._take_count()):
@@ -25,7 +25,7 @@ class TravelTools(State):
         """As many changes forward as the count says, or as there are; from within a drag, first to its end."""
         self.at_rest()
         history, inside = self.history, self.history_cursor.step_index is not None
-        if not inside and history.at not in history.onward:
+        if not inside and history.current not in history.last_child:
             raise EditError("there is nothing to redo")
         for _ in range(self._take_count() - inside):
             history = history.redo()
@@ -59,7 +59,7 @@ class TravelTools(State):
     def go(self, id: int) -> None:
         """To an entry anywhere in the history."""
         self.at_rest()
-        self._travel(HistoryCursor(self.history.go(id)), keep=False)
+        self._travel(HistoryCursor(self.history.jump_to(id)), keep=False)
 
     def compare_with(self, id: int | None) -> None:
         """Before and after are compared with that entry; None: with what the drags started from."""

@@ -21,7 +21,7 @@ from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord
 from draggan_engine.checkpoints.unpickling.safe_unpickle import PICKLE, ZIP, read_root_object
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.storage.atomic import atomic_write
-from draggan_engine.storage.output_paths import LATENTS, check_suffix
+from draggan_engine.storage.output_paths import LATENT_SUFFIXES, check_suffix
 from draggan_engine.storage.utf8_path import utf8_path
 
 from .checkpoint_file import mapped, opened, printable_text
@@ -46,7 +46,7 @@ def write_latent(path: Path, ws: NDArray[np.float32]) -> None:
         OutputError: a suffix that is none of `LATENTS`.
         StorageError: it cannot be written.
     """
-    suffix = check_suffix(path, LATENTS)
+    suffix = check_suffix(path, LATENT_SUFFIXES)
     with atomic_write(path) as part, part.open("wb") as file:
         if suffix == ".npy":
             np.save(file, ws)

@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from .errors import EditError
+from .frozen_model import FrozenModel
 from .geometry import Point, Size, contains, distance
 
 Space = Literal["w+", "w"]
@@ -25,13 +26,7 @@ FinitePoint = tuple[
 ]
 
 
-class Document(BaseModel):
-    """Base of everything that is stored or sent: frozen, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
-
-
-class DragSettings(Document):
+class DragSettings(FrozenModel):
     """The numbers of one drag. Defaults: the paper's at 512 pixels; a model's own come from `for_height`
     or from its file."""
 
@@ -76,19 +71,19 @@ class DragSettings(Document):
         scale = height / 512
         return cls(r1=max(3 * scale, 1.5), r2=max(12 * scale, 6), feature_block=feature_block)
 
-    def stop_within(self, points: int) -> float:
+    def stop_distance_for(self, points: int) -> float:
         """d in pixels for that many points."""
         if self.stop_distance is not None:
             return self.stop_distance
         return 1.0 if points <= 5 else 2.0
 
 
-ONLY_PINS = (
+ALL_HANDLES_ON_TARGETS = (
     "nothing to drag: every handle is on its target, so that it holds its place; give one of them another target"
 )
 
 
-class PointPair(Document):
+class PointPair(FrozenModel):
     """A handle and where its content is to go; no target yet while it is being placed. With its target on its handle it is
     a pin. A drag leaves out what is not enabled."""
 
@@ -107,7 +102,7 @@ class PointPair(Document):
         return self.handle == self.target
 
 
-class Mask(Document):
+class Mask(FrozenModel):
     """Where the picture may move: one bit a pixel of the full-resolution picture, deflated."""
 
     width: Annotated[int, Field(ge=1, le=8192)]
@@ -145,7 +140,7 @@ class Mask(Document):
         return float(self.to_array().mean())
 
 
-class Edit(Document):
+class Edit(FrozenModel):
     """What the user has built: a picture, points on it, a mask, and the numbers of the next drag."""
 
     model: str = "critters-128"
@@ -169,12 +164,12 @@ class Edit(Document):
         return (self.seed, self.psi, self.label, self.given, self.latent, self.step)
 
     @property
-    def started_from(self) -> Edit:
+    def before_drags(self) -> Edit:
         """The same with the picture that all its drags began with."""
         return self.model_copy(update={"latent": 0, "step": None})
 
     @property
-    def active(self) -> dict[int, tuple[Point, Point]]:
+    def active_pairs(self) -> dict[int, tuple[Point, Point]]:
         """Handle and target, by index, of the pairs that a drag moves: those that are enabled and have a target."""
         return {
             index: (pair.handle, pair.target)
@@ -182,12 +177,12 @@ class Edit(Document):
             if pair.enabled and pair.target is not None
         }
 
-    def dragged(self, live: int | None = None) -> dict[int, tuple[Point, Point]]:
+    def dragged_pairs(self, live: int | None = None) -> dict[int, tuple[Point, Point]]:
         """The active pairs, and the one that is led by hand, whose target begins on its handle."""
         if live is None:
-            return self.active
+            return self.active_pairs
         handle = self.pairs[live].handle
-        return dict(sorted({**self.active, live: (handle, handle)}.items()))
+        return dict(sorted({**self.active_pairs, live: (handle, handle)}.items()))
 
     def check_drag(self, picture: Size, live: int | None = None) -> tuple[tuple[Point, Point], ...]:
         """The (handle, target) pairs of a drag, those of `dragged`. One whose handle is on its target is held where it is.
@@ -200,7 +195,7 @@ class Edit(Document):
             EditError: nothing to drag, a point outside the picture, every handle on its target, a mask
                 of another size or one that lets nothing move.
         """
-        for index, points in self.dragged(live).items():
+        for index, points in self.dragged_pairs(live).items():
             for what, point in zip(("handle", "target"), points, strict=True):
                 if not contains(point, picture):
                     x, y = point
@@ -208,13 +203,13 @@ class Edit(Document):
                         f"pair {index + 1}: its {what} ({x:g}, {y:g}) is outside the image; "
                         f"x goes from 0 to {picture.width - 1}, y from 0 to {picture.height - 1}"
                     )
-        pairs = tuple(self.dragged(live).values())
+        pairs = tuple(self.dragged_pairs(live).values())
         if not pairs and any(pair.target is not None for pair in self.pairs):
             raise EditError("nothing to drag: every pair that has a target is disabled; enable one")
         if not pairs:
             raise EditError("nothing to drag: place a handle and its target first")
         if live is None and all(handle == target for handle, target in pairs):
-            raise EditError(ONLY_PINS)
+            raise EditError(ALL_HANDLES_ON_TARGETS)
         if self.mask is not None:
             check_mask(self.mask.to_array(), picture)
         return pairs
@@ -228,7 +223,7 @@ class Edit(Document):
             live: index of that one.
         """
         pairs = list(self.pairs)
-        for index, (target, handle) in zip(self.dragged(live), arrived, strict=True):
+        for index, (target, handle) in zip(self.dragged_pairs(live), arrived, strict=True):
             pairs[index] = pairs[index].model_copy(update={"handle": handle, "target": target})
         return self.model_copy(update={"latent": number, "step": None, "pairs": tuple(pairs)})
 

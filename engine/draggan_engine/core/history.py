@@ -12,14 +12,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from .edit import Document, DragSettings, Edit, FinitePoint
+from .edit import DragSettings, Edit, FinitePoint
 from .errors import EditError
+from .frozen_model import FrozenModel
 from .geometry import Point
 
 Reason = Literal["reached", "max_steps", "stopped", "diverged", "interrupted"]
 
 
-class DraggedPair(Document):
+class DraggedPair(FrozenModel):
     """A pair after a drag: where it started, where it should go, where it arrived."""
 
     handle: FinitePoint
@@ -28,7 +29,7 @@ class DraggedPair(Document):
     distance: float = Field(description="pixels left between final and target")
 
 
-class DragRecord(Document):
+class DragRecord(FrozenModel):
     """One finished drag. `interrupted`: its engine died; it ends at the last step that was on disk."""
 
     number: int = Field(ge=1, description="also the id of the latent it ended with")
@@ -47,7 +48,7 @@ class DragRecord(Document):
     live: int | None = Field(None, ge=0, description="index of the pair whose target followed the hand")
 
 
-class DragPath(Document):
+class Trajectory(FrozenModel):
     """What is kept of the way of a drag: the numbers of the steps, 0 first, and where the handles were after each."""
 
     number: int
@@ -55,7 +56,7 @@ class DragPath(Document):
     handles: tuple[tuple[FinitePoint, ...], ...]
 
 
-class Entry(Document):
+class Revision(FrozenModel):
     """A state of the edit. Those that a person makes count up from 0; that of drag n, which the engine makes, is −n."""
 
     id: int
@@ -64,7 +65,7 @@ class Entry(Document):
     record: DragRecord | None = Field(None, description="the drag that led to it")
 
     @classmethod
-    def of_drag(cls, parent: Entry, record: DragRecord) -> Entry:
+    def of_drag(cls, parent: Revision, record: DragRecord) -> Revision:
         """What drag `record` made of its parent."""
         arrived = [(pair.target, pair.final) for pair in record.pairs]
         edit = parent.edit.after_drag(record.number, arrived, record.live)
@@ -76,111 +77,111 @@ class History:
     """The tree, and where in it one is. Immutable.
 
     Attributes:
-        entries: by id, parents before children.
-        at: id of the present one.
-        onward: entry → the child to which redo goes: the one that was stood on last.
+        revisions: all of them by id, parents before children.
+        current: the id of the revision that is being edited.
+        last_child: for each revision that has children, the one to which redo goes: the one visited last.
     """
 
-    entries: Mapping[int, Entry]
-    at: int
-    onward: Mapping[int, int] = field(default_factory=dict)
+    revisions: Mapping[int, Revision]
+    current: int
+    last_child: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, edit: Edit) -> History:
         """The history that begins with an edit."""
-        return cls({0: Entry(id=0, edit=edit)}, 0)
+        return cls({0: Revision(id=0, edit=edit)}, 0)
 
     @property
-    def present(self) -> Entry:
-        return self.entries[self.at]
+    def current_revision(self) -> Revision:
+        return self.revisions[self.current]
 
     @property
     def edit(self) -> Edit:
-        return self.present.edit
+        return self.current_revision.edit
 
     def change(self, edit: Edit, parent: int | None = None) -> History:
         """A new present, child of the present one (or of `parent`). The same edit again changes nothing."""
         if parent is None and edit == self.edit:
             return self
-        entry = Entry(id=max(self.entries) + 1, parent=self.at if parent is None else parent, edit=edit)
-        return self.adopt([entry]).go(entry.id)
+        entry = Revision(id=max(self.revisions) + 1, parent=self.current if parent is None else parent, edit=edit)
+        return self.merge([entry]).jump_to(entry.id)
 
-    def adopt(self, entries: Iterable[Entry]) -> History:
-        """With those of the entries that were not there; one stays where one is.
+    def merge(self, revisions: Iterable[Revision]) -> History:
+        """Return the history with those of the revisions that it does not hold yet; the current one stays.
 
         Raises:
-            EditError: one of them has a parent that is not there.
+            EditError: a revision has a parent that is not in the history.
         """
-        known, onward = dict(self.entries), dict(self.onward)
-        for entry in entries:
-            if entry.id in known:
+        merged, last_child = dict(self.revisions), dict(self.last_child)
+        for revision in revisions:
+            if revision.id in merged:
                 continue
-            if entry.parent not in known:
-                raise EditError(f"history: entry {entry.id} has no parent; go on from an earlier one")
-            known[entry.id] = entry
-            onward.setdefault(entry.parent, entry.id)
-        return replace(self, entries=known, onward=onward)
+            if revision.parent not in merged:
+                raise EditError(f"history: revision {revision.id} has no parent; go on from an earlier one")
+            merged[revision.id] = revision
+            last_child.setdefault(revision.parent, revision.id)
+        return replace(self, revisions=merged, last_child=last_child)
 
-    def go(self, id: int) -> History:
+    def jump_to(self, id: int) -> History:
         """To an entry, wherever in the tree; redo then leads along the way that one came.
 
         Raises:
             EditError: there is no such entry.
         """
-        if id not in self.entries:
-            raise EditError(f"history: there is no entry {id}")
-        onward = dict(self.onward)
-        child = self.entries[id]
+        if id not in self.revisions:
+            raise EditError(f"history: there is no revision {id}")
+        onward = dict(self.last_child)
+        child = self.revisions[id]
         while child.parent is not None:
             onward[child.parent] = child.id
-            child = self.entries[child.parent]
-        return replace(self, at=id, onward=onward)
+            child = self.revisions[child.parent]
+        return replace(self, current=id, last_child=onward)
 
     def undo(self) -> History:
         """To the parent, or the same history at its beginning."""
-        parent = self.present.parent
-        return self if parent is None else self.go(parent)
+        parent = self.current_revision.parent
+        return self if parent is None else self.jump_to(parent)
 
     def redo(self) -> History:
         """To the child that one came from last, or the same history at its end."""
-        child = self.onward.get(self.at)
-        return self if child is None else self.go(child)
+        child = self.last_child.get(self.current)
+        return self if child is None else self.jump_to(child)
 
     @property
-    def behind(self) -> tuple[Entry, ...]:
+    def lineage(self) -> tuple[Revision, ...]:
         """From the first entry to the present one."""
-        back = [self.present]
+        back = [self.current_revision]
         while (parent := back[-1].parent) is not None:
-            back.append(self.entries[parent])
+            back.append(self.revisions[parent])
         return tuple(reversed(back))
 
     @property
-    def line(self) -> tuple[Entry, ...]:
+    def timeline(self) -> tuple[Revision, ...]:
         """From the first entry over the present one to where redo ends."""
-        line = list(self.behind)
-        while (child := self.onward.get(line[-1].id)) is not None:
-            line.append(self.entries[child])
+        line = list(self.lineage)
+        while (child := self.last_child.get(line[-1].id)) is not None:
+            line.append(self.revisions[child])
         return tuple(line)
 
     @property
-    def tips(self) -> tuple[Entry, ...]:
+    def leaves(self) -> tuple[Revision, ...]:
         """Where the branches end, in the order in which they were made."""
-        parents = {entry.parent for entry in self.entries.values()}
-        return tuple(entry for entry in self.entries.values() if entry.id not in parents)
+        parents = {entry.parent for entry in self.revisions.values()}
+        return tuple(entry for entry in self.revisions.values() if entry.id not in parents)
 
     @property
-    def records(self) -> tuple[DragRecord, ...]:
+    def drag_records(self) -> tuple[DragRecord, ...]:
         """All drags, by number."""
-        found = (entry.record for entry in self.entries.values() if entry.record is not None)
+        found = (entry.record for entry in self.revisions.values() if entry.record is not None)
         return tuple(sorted(found, key=lambda record: record.number))
 
-    def since(self, known: Iterable[int]) -> tuple[Entry, ...]:
+    def missing_from(self, ids: Iterable[int]) -> tuple[Revision, ...]:
         """The entries that are not among those."""
-        left_out = set(known)
-        return tuple(entry for id, entry in self.entries.items() if id not in left_out)
+        left_out = set(ids)
+        return tuple(entry for id, entry in self.revisions.items() if id not in left_out)
 
 
-def between(parent: Entry, record: DragRecord, path: DragPath, index: int) -> Edit:
+def edit_at_step(parent: Revision, record: DragRecord, path: Trajectory, index: int) -> Edit:
     """The edit after one of the kept steps of a drag on `parent`; `index` counts in the path, 0 is the start."""
     targets = [pair.target for pair in record.pairs]
     arrived: Sequence[tuple[Point, Point]] = list(zip(targets, path.handles[index], strict=True))

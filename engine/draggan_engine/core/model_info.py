@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from .edit import Document, DragSettings
+from .edit import DragSettings
+from .frozen_model import FrozenModel
 from .geometry import Size
 
 
-class ModelInfo(Document):
+class ModelInfo(FrozenModel):
     """What a model is, as the screen shows it and the session file keeps it."""
 
     name: str
@@ -36,7 +37,7 @@ class ModelInfo(Document):
         return Size(self.width, self.height)
 
 
-class ModelEntry(Document):
+class ModelEntry(FrozenModel):
     """A model file on this machine."""
 
     name: str

@@ -15,8 +15,9 @@ from pydantic.fields import FieldInfo
 
 from draggan_engine.core.model_info import ModelInfo
 
-from .edit import Document, DragSettings, Edit
+from .edit import DragSettings, Edit
 from .errors import EditError
+from .frozen_model import FrozenModel
 
 LISTED_CHOICES = 4
 """How many choices a range lists; of more it names the first and the last."""
@@ -36,7 +37,7 @@ class SettingField:
     """
 
     name: str
-    document: type[Document]
+    document: type[FrozenModel]
     label: str
     description: str
     default: object
@@ -93,7 +94,7 @@ def value_text(value: object) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _setting_field(name: str, document: type[Document]) -> SettingField:
+def _setting_field(name: str, document: type[FrozenModel]) -> SettingField:
     info = document.model_fields[name]
     assert info.title is not None and info.description is not None, f"{name} is described in its document"
     field = SettingField(name, document, info.title, info.description, info.default, "any name", "the name of a block")

@@ -145,7 +145,7 @@ class DragSession:
         last."""
         began = time.monotonic()
         stepper = self._stepper
-        stop_within = self.settings.stop_within(len(self.targets))
+        stop_within = self.settings.stop_distance_for(len(self.targets))
         step = last_led = 0
         while True:
             if self._follow_hand():

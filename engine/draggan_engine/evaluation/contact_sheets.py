@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from draggan_engine.core.geometry import Point, Size, convert
-from draggan_engine.storage.markers import DARK, HANDLE, LINE, TARGET
+from draggan_engine.storage.markers import HANDLE_COLOR, LINE_COLOR, OUTLINE_COLOR, TARGET_COLOR
 
 from .run_directory import Row, read_pictures
 
@@ -207,14 +207,14 @@ def _marked(shot: Shot) -> Image.Image:
         for points in (shot.handles, shot.targets)
     )
     pairs = list(zip(handles, targets, strict=True))
-    for color, thickness in ((DARK, 0.9 * radius), (LINE, 0.4 * radius)):
+    for color, thickness in ((OUTLINE_COLOR, 0.9 * radius), (LINE_COLOR, 0.4 * radius)):
         for handle, target in pairs:
             draw.line((handle, target), fill=color, width=round(thickness))
     for handle, target in pairs:
-        _circle(draw, target, 1.4 * radius, DARK, round(0.9 * radius))
-        _circle(draw, target, 1.2 * radius, TARGET, round(0.5 * radius))
-        _circle(draw, handle, 1.3 * radius, DARK)
-        _circle(draw, handle, radius, HANDLE)
+        _circle(draw, target, 1.4 * radius, OUTLINE_COLOR, round(0.9 * radius))
+        _circle(draw, target, 1.2 * radius, TARGET_COLOR, round(0.5 * radius))
+        _circle(draw, handle, 1.3 * radius, OUTLINE_COLOR)
+        _circle(draw, handle, radius, HANDLE_COLOR)
     return finer.reduce(_FINER)
 
 

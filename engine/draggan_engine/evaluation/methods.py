@@ -64,7 +64,7 @@ def advance(stepper: Stepper, watch: Watch | None = None, *, knows: bool = True)
     """
     settings, count = stepper.settings, len(stepper.ws)
     results: dict[int, Result] = {}
-    within = torch.tensor([settings.stop_within(int(pairs)) for pairs in stepper.there_is.sum(dim=1)])
+    within = torch.tensor([settings.stop_distance_for(int(pairs)) for pairs in stepper.there_is.sum(dim=1)])
     alive = torch.arange(count)
     best, best_at, spent = torch.full((count,), torch.inf), torch.zeros(count, dtype=torch.long), torch.zeros(count)
     finite = torch.ones(count, dtype=torch.bool)

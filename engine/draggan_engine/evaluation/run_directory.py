@@ -25,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from draggan_engine.core.edit import Document, DragSettings
+from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError, StorageError
+from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.storage.atomic import atomic_write
 
 Experiment = Literal["landmarks", "paired", "ablation", "tracking", "mask"]
@@ -34,7 +35,7 @@ EXPERIMENTS: tuple[Experiment, ...] = ("landmarks", "paired", "ablation", "track
 Figure = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Request(Document):
+class Request(FrozenModel):
     """What a run was asked for, and on what it ran."""
 
     experiments: tuple[Experiment, ...]
@@ -45,7 +46,7 @@ class Request(Document):
     settings: DragSettings = Field(description="the model's own, from which the ablations depart")
 
 
-class Row(Document):
+class Row(FrozenModel):
     """A method's result on a case. Figures that could not be had are left out of `values`; lengths are in px of a picture
     128 px high, so that models of different sizes compare."""
 

@@ -20,12 +20,12 @@ from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import Edit, check_label
 from draggan_engine.core.errors import DragganError
 from draggan_engine.core.geometry import distance
-from draggan_engine.core.history import DraggedPair, DragRecord, Entry, Reason
+from draggan_engine.core.history import DraggedPair, DragRecord, Reason, Revision
 from draggan_engine.dragging import DragAtRest, DragEnd, DragSession, DragStep
 from draggan_engine.networks.generate import latent_of_seed, picture
-from draggan_engine.storage.image_io import write_picture
+from draggan_engine.storage.image_io import write_image
 from draggan_engine.storage.session_store import SessionStore
-from draggan_engine.storage.trajectory import StepLog
+from draggan_engine.storage.trajectory import TrajectoryRecorder
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class DragRecorded:
     """
 
     record: DragRecord
-    entry: Entry | None
+    entry: Revision | None
     edit: Edit
     problem: str | None
 
@@ -68,7 +68,7 @@ def write_result(model: Model, store: SessionStore, edit: Edit) -> tuple[Path, .
     Raises:
         OutputError, StorageError: they cannot be written.
     """
-    return store.write_result(edit, picture_of(model, store, edit.started_from), picture_of(model, store, edit))
+    return store.write_result_images(edit, picture_of(model, store, edit.before_drags), picture_of(model, store, edit))
 
 
 def prepare_drag(model: Model, store: SessionStore, edit: Edit, live: int | None = None) -> DragSession:
@@ -81,12 +81,12 @@ def prepare_drag(model: Model, store: SessionStore, edit: Edit, live: int | None
     """
     pairs = edit.check_drag(model.info.size, live)
     mask = None if edit.mask is None else edit.mask.to_array()
-    led = None if live is None else list(edit.dragged(live)).index(live)
+    led = None if live is None else list(edit.dragged_pairs(live)).index(live)
     return DragSession(model.generator, latent_of(model, store, edit), pairs, mask, edit.settings, led)
 
 
 def record_drag(
-    model: Model, store: SessionStore, parent: Entry, number: int, session: DragSession, live: int | None = None
+    model: Model, store: SessionStore, parent: Revision, number: int, session: DragSession, live: int | None = None
 ) -> Iterator[DragStep | DragAtRest | DragRecorded]:
     """Runs the drag on an entry of the history, writing a line for each step and every few seconds its latents; at the
     end these, the pictures and the new entry.
@@ -95,7 +95,7 @@ def record_drag(
     """
     began = time.monotonic()
     before = session.start.cpu().numpy()
-    steps = StepLog(before, session.rows, session.starts, session.targets)
+    steps = TrajectoryRecorder(before, session.rows, session.starts, session.targets)
 
     def record(event: DragStep | DragEnd, reason: Reason, seconds: float) -> DragRecord:
         pairs = tuple(
@@ -109,11 +109,11 @@ def record_drag(
             masked=edit.mask is not None, live=live,
         )  # fmt: skip
 
-    store.take((parent,), parent.id)
+    store.merge((parent,), parent.id)
     problem: str | None = None
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(store.drag_folder(number))
+            folder = stack.enter_context(store.drag_directory(number))
         except DragganError as error:
             problem = str(error)
         for event in session.steps():
@@ -121,25 +121,25 @@ def record_drag(
                 end = event
                 break
             if isinstance(event, DragStep):
-                steps.take(event.step, event.ws.cpu().numpy(), event.handles, session.targets)
+                steps.record(event.step, event.ws.cpu().numpy(), event.handles, session.targets)
                 try:
                     if problem is None:
-                        folder.line(_line(event))
-                    if problem is None and steps.due:
+                        folder.append_event(_line(event))
+                    if problem is None and steps.is_due:
                         steps.write(folder.path, parent.id, record(event, "interrupted", time.monotonic() - began))
                 except DragganError as error:
                     problem = str(error)
             yield event
     done = record(end, end.reason, end.seconds)
-    entry = Entry.of_drag(parent, done) if done.steps else None
+    entry = Revision.of_drag(parent, done) if done.steps else None
     if entry is not None:
-        store.keep_drag(entry, before, end.ws.cpu().numpy(), steps)
+        store.add_drag(entry, before, end.ws.cpu().numpy(), steps)
     edit = parent.edit if entry is None else entry.edit
     try:
-        folder = store.drag_folder(number)
+        folder = store.drag_directory(number)
         store.write_drags()  # first: what is in there is found again whatever happens next
         store.write()
-        write_picture(folder.path / "final.png", picture_of(model, store, edit), model=store.model, edit=parent.edit)
+        write_image(folder.path / "final.png", picture_of(model, store, edit), model=store.model, edit=parent.edit)
         write_result(model, store, edit)
     except DragganError as error:
         problem = str(error)

@@ -16,11 +16,11 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
 from draggan_engine.networks.generate import picture
-from draggan_engine.storage.image_io import write_picture
+from draggan_engine.storage.image_io import write_image
 from draggan_engine.storage.markers import draw_markers
-from draggan_engine.storage.output_paths import FILMS, LATENTS, PICTURES, check_file
+from draggan_engine.storage.output_paths import IMAGE_SUFFIXES, LATENT_SUFFIXES, VIDEO_SUFFIXES, check_output_file
 from draggan_engine.storage.session_store import SessionStore
-from draggan_engine.storage.video import pick, write_film
+from draggan_engine.storage.video import spread_indices, write_video
 
 from .drag_runner import latent_of, picture_of
 
@@ -50,17 +50,17 @@ def export(model: Model, store: SessionStore, edit: Edit, path: Path, *, markers
         InputError: the steps of a drag were not kept.
         StorageError: it cannot be written.
     """
-    suffix = check_file(path, (*PICTURES, *FILMS, *LATENTS))
-    if suffix in LATENTS:
+    suffix = check_output_file(path, (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LATENT_SUFFIXES))
+    if suffix in LATENT_SUFFIXES:
         write_latent(path, latent_of(model, store, edit).cpu().numpy())
-    elif suffix in PICTURES:
+    elif suffix in IMAGE_SUFFIXES:
         rgb = picture_of(model, store, edit)
         pairs = [(pair.handle, pair.target or pair.handle) for pair in edit.pairs]
-        write_picture(path, draw_markers(rgb, pairs) if markers else rgb, model=model.name, edit=edit)
+        write_image(path, draw_markers(rgb, pairs) if markers else rgb, model=model.name, edit=edit)
     else:
         moments = _way(store, edit)
-        chosen = [moments[i] for i in pick(len(moments), MOST_FRAMES)]
-        write_film(path, _frames(model, chosen, markers, progress), model=model.name, edit=edit)
+        chosen = [moments[i] for i in spread_indices(len(moments), MOST_FRAMES)]
+        write_video(path, _frames(model, chosen, markers, progress), model=model.name, edit=edit)
 
 
 def _way(store: SessionStore, edit: Edit) -> Sequence[Moment]:
@@ -68,9 +68,9 @@ def _way(store: SessionStore, edit: Edit) -> Sequence[Moment]:
     moments: list[Moment] = []
     number, last = edit.latent, edit.step
     while number:
-        steps = store.steps(number)
+        steps = store.stored_trajectory(number)
         kept = steps.steps if last is None else steps.steps[steps.steps <= last]
-        way = [Moment(steps.latent(int(step)), steps.pairs(i)) for i, step in enumerate(kept)]
+        way = [Moment(steps.latent_at(int(step)), steps.pairs_at(i)) for i, step in enumerate(kept)]
         number, last = steps.record.start, steps.record.start_step
         moments[:0] = way[1:] if number else way  # the drag before ends with the picture that this one begins with
     if not moments:

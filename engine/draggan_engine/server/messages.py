@@ -9,14 +9,15 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from draggan_engine.core.edit import Document, Edit, FinitePoint, Mask, Precision
-from draggan_engine.core.history import DragPath, DragRecord, Entry
+from draggan_engine.core.edit import Edit, FinitePoint, Mask, Precision
+from draggan_engine.core.frozen_model import FrozenModel
+from draggan_engine.core.history import DragRecord, Revision, Trajectory
 from draggan_engine.core.model_info import ModelEntry, ModelInfo
 
 # Commands --------------------------------------------------------------------------------------------
 
 
-class Render(Document):
+class Render(FrozenModel):
     """Show the full-resolution image of an edit; answered by `Preview` with the same `request`."""
 
     type: Literal["render"] = "render"
@@ -24,23 +25,23 @@ class Render(Document):
     edit: Edit
 
 
-class Save(Document):
+class Save(FrozenModel):
     """Write what is new in the history to the session's folder; answered by `Saved`."""
 
     type: Literal["save"] = "save"
     revision: int
-    entries: tuple[Entry, ...] = Field(description="those that the engine may not know, parents first")
+    entries: tuple[Revision, ...] = Field(description="those that the engine may not know, parents first")
     at: int = Field(description="id of the present entry")
 
 
-class Export(Document):
+class Export(FrozenModel):
     """Write the edit's picture at full resolution as the session's result; answered by `Exported`."""
 
     type: Literal["export"] = "export"
     edit: Edit
 
 
-class ExportFile(Document):
+class ExportFile(FrozenModel):
     """Write a picture, a latent or a film to a path, by its suffix; answered by `Exporting`s and `Exported`."""
 
     type: Literal["export_file"] = "export_file"
@@ -49,7 +50,7 @@ class ExportFile(Document):
     markers: bool = False
 
 
-class StartDrag(Document):
+class StartDrag(FrozenModel):
     """Drag the present entry of the history, which has been saved; answered by `DragStarted`, `DragProgress` and
     `Preview`s, and `DragEnded`."""
 
@@ -60,7 +61,7 @@ class StartDrag(Document):
     live: int | None = Field(None, ge=0, description="index of the pair that is led by hand, from its handle on")
 
 
-class Look(Document):
+class Look(FrozenModel):
     """How many pixels a running drag's image has in the view: a smaller image may stand in where nobody can tell."""
 
     type: Literal["look"] = "look"
@@ -68,46 +69,46 @@ class Look(Document):
     height: int = Field(ge=1, le=8192)
 
 
-class Shown(Document):
+class Shown(FrozenModel):
     """A picture of the running drag is on the screen; the next may come."""
 
     type: Literal["shown"] = "shown"
 
 
-class Lead(Document):
+class Lead(FrozenModel):
     """The target of the pair that is led by hand moves; none: the hand lets go, and the drag ends when it is at rest."""
 
     type: Literal["lead"] = "lead"
     target: FinitePoint | None
 
 
-class StopDrag(Document):
+class StopDrag(FrozenModel):
     """End the running drag within one step."""
 
     type: Literal["stop_drag"] = "stop_drag"
 
 
-class ReadDrag(Document):
+class ReadDrag(FrozenModel):
     """What is kept of the way of a drag? Answered by `DragRead`."""
 
     type: Literal["read_drag"] = "read_drag"
     number: int
 
 
-class ListModels(Document):
+class ListModels(FrozenModel):
     """Which models can be given by name? Answered by `ModelsListed`."""
 
     type: Literal["list_models"] = "list_models"
 
 
-class LoadMask(Document):
+class LoadMask(FrozenModel):
     """Read a mask from a picture file; answered by `MaskLoaded`."""
 
     type: Literal["load_mask"] = "load_mask"
     path: str
 
 
-class SaveMask(Document):
+class SaveMask(FrozenModel):
     """Write a mask as a PNG, in the place of a file of that name; answered by `MaskSaved`."""
 
     type: Literal["save_mask"] = "save_mask"
@@ -115,7 +116,7 @@ class SaveMask(Document):
     mask: Mask
 
 
-class LoadModel(Document):
+class LoadModel(FrozenModel):
     """Use another model, in a session of its own; answered by `Loading`s and `ModelLoaded`, or by `Failed`, and then
     the present model stays."""
 
@@ -124,7 +125,7 @@ class LoadModel(Document):
     out: str | None = Field(None, description="folder of the new session; none: the default one")
 
 
-class MoveSession(Document):
+class MoveSession(FrozenModel):
     """Go on in another directory, with all that the session holds; answered by `SessionMoved`, or by `Failed`, and then it
     stays where it is."""
 
@@ -132,7 +133,7 @@ class MoveSession(Document):
     path: str
 
 
-class Quit(Document):
+class Quit(FrozenModel):
     """End the running drag, write it, and exit."""
 
     type: Literal["quit"] = "quit"
@@ -160,7 +161,7 @@ Command = (
 # Events ----------------------------------------------------------------------------------------------
 
 
-class Loading(Document):
+class Loading(FrozenModel):
     """A model is being loaded: what is being done, how much of it is done, and of how much."""
 
     type: Literal["loading"] = "loading"
@@ -169,12 +170,12 @@ class Loading(Document):
     total: int
 
 
-class ModelsListed(Document):
+class ModelsListed(FrozenModel):
     type: Literal["models_listed"] = "models_listed"
     models: tuple[ModelEntry, ...]
 
 
-class MaskLoaded(Document):
+class MaskLoaded(FrozenModel):
     """A mask of the picture's size; `resized`: the file's was another."""
 
     type: Literal["mask_loaded"] = "mask_loaded"
@@ -183,12 +184,12 @@ class MaskLoaded(Document):
     resized: bool
 
 
-class MaskSaved(Document):
+class MaskSaved(FrozenModel):
     type: Literal["mask_saved"] = "mask_saved"
     path: str
 
 
-class ModelLoaded(Document):
+class ModelLoaded(FrozenModel):
     """`spec` is the name or path that loads the same model again."""
 
     type: Literal["model_loaded"] = "model_loaded"
@@ -197,7 +198,7 @@ class ModelLoaded(Document):
     device: str
 
 
-class Preview(Document):
+class Preview(FrozenModel):
     """An image for the screen. `request` is 0 for those of a running drag, of which the next comes after `Shown`, or when
     the drag is at rest; only these may be smaller than the full image."""
 
@@ -208,18 +209,18 @@ class Preview(Document):
     rgb: bytes = Field(description="uint8 [height, width, 3], row by row")
 
 
-class Saved(Document):
+class Saved(FrozenModel):
     type: Literal["saved"] = "saved"
     revision: int
     folder: str
 
 
-class SessionMoved(Document):
+class SessionMoved(FrozenModel):
     type: Literal["session_moved"] = "session_moved"
     path: str
 
 
-class Exporting(Document):
+class Exporting(FrozenModel):
     """How many frames of a film are done, and of how many."""
 
     type: Literal["exporting"] = "exporting"
@@ -227,12 +228,12 @@ class Exporting(Document):
     total: int
 
 
-class Exported(Document):
+class Exported(FrozenModel):
     type: Literal["exported"] = "exported"
     files: tuple[str, ...]
 
 
-class DragStarted(Document):
+class DragStarted(FrozenModel):
     """`precision` is the one that the drag uses; `notice` says why that is not the one in its settings."""
 
     type: Literal["drag_started"] = "drag_started"
@@ -241,7 +242,7 @@ class DragStarted(Document):
     notice: str | None = None
 
 
-class DragProgress(Document):
+class DragProgress(FrozenModel):
     """After a step: `handles` in the order of the pairs that are dragged (`Edit.dragged`)."""
 
     type: Literal["drag_progress"] = "drag_progress"
@@ -253,32 +254,32 @@ class DragProgress(Document):
     steps_per_second: float
 
 
-class DragEnded(Document):
+class DragEnded(FrozenModel):
     """`entry`: what the history has gained; none: not a step was made. `image`: the entry's full image; none: it could
     not be drawn. `problem`: what could not be written, in one line; the result itself is kept in the engine."""
 
     type: Literal["drag_ended"] = "drag_ended"
     record: DragRecord
-    entry: Entry | None
+    entry: Revision | None
     image: Preview | None = None
     problem: str | None = None
 
 
-class DragRead(Document):
+class DragRead(FrozenModel):
     """`path` has no steps where they were not kept."""
 
     type: Literal["drag_read"] = "drag_read"
-    path: DragPath
+    path: Trajectory
 
 
-class Resumed(Document):
+class Resumed(FrozenModel):
     """An engine that goes on with a session: entries that its drags have made, which the client may not know."""
 
     type: Literal["resumed"] = "resumed"
-    entries: tuple[Entry, ...]
+    entries: tuple[Revision, ...]
 
 
-class Failed(Document):
+class Failed(FrozenModel):
     """A command could not be done (`command` is its type, or "start" for the engine's start)."""
 
     type: Literal["failed"] = "failed"

@@ -118,7 +118,7 @@ class Engine:
         """Ends the running drag and, when its result is written, the process."""
         self.jobs.close()
         self.steering.stop()
-        self.store.close_soon()
+        self.store.announce_close()
 
     def _receive(self) -> Command | None:
         header = self._exactly(HEADER.size)
@@ -147,13 +147,13 @@ class Engine:
                 with self._reported(command.type):
                     self.outbox.send(ModelsListed(models=list_models()))
             case ReadDrag():
-                self.outbox.send(DragRead(path=self.store.path(command.number)))
+                self.outbox.send(DragRead(path=self.store.trajectory(command.number)))
             case LoadMask() | SaveMask():
                 with self._reported(command.type):
                     self._mask_file(command)
             case MoveSession():
                 with self._reported(command.type):
-                    self.store.move(Path(command.path))
+                    self.store.move_to(Path(command.path))
                     self.outbox.send(SessionMoved(path=command.path))
                     self.jobs.put(Refresh())  # the images that could not be written
             case Quit():
@@ -204,7 +204,7 @@ class Engine:
         """
         with self._reported("start"):
             if self.store.history is not None:
-                made = tuple(entry for entry in self.store.history.entries.values() if entry.record is not None)
+                made = tuple(entry for entry in self.store.history.revisions.values() if entry.record is not None)
                 self.outbox.send(Resumed(entries=made))
             self._start(spec, latent)
         while (job := self.jobs.get()) is not None:
@@ -239,7 +239,7 @@ class Engine:
         return load_model(spec, self.device, paced(self.outbox.send))
 
     def _use(self, model: Model) -> None:
-        self.store.know_model(model.name, model.sha256, model.path)
+        self.store.set_model(model.name, model.sha256, model.path)
         self.model, self._heights, self._shown = model, None, None
         self.outbox.send(ModelLoaded(spec=model.spec, info=model.info, device=str(model.generator.device)))
 
@@ -316,14 +316,14 @@ class Engine:
 
         if self.store.history is None:
             raise EditError("nothing to drag: place a handle and its target first")
-        parent = self.store.history.present
+        parent = self.store.history.current_revision
         edit = parent.edit
         if command.max_steps is not None:
             edit = edit.model_copy(
                 update={"settings": edit.settings.model_copy(update={"max_steps": command.max_steps})}
             )
         session = prepare_drag(model, self.store, edit, command.live)
-        number = self.store.next_drag()
+        number = self.store.next_drag_number()
         self.outbox.send(DragStarted(number=number, precision=session.settings.precision, notice=session.notice))
         teller = DragTeller(
             self.outbox,

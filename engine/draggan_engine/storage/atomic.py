@@ -32,7 +32,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         part.chmod(mode)  # what the user's umask gives: some libraries make a new file in its place, of their own mode
         part.replace(path)
-        sync_folder(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         raise StorageError.of(path, error) from error
     finally:
@@ -40,7 +40,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_directory(folder: Path) -> None:
     """Puts on the disk which files there are in a folder: a new one's name is no part of the file.
 
     Raises:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 import numpy as np
 from numpy.typing import NDArray
 
-KEPT = 4  # before and after of the last drag, and those that the user goes back to
+MAX_IMAGES = 4  # before and after of the last drag, and those that the user goes back to
 
 
 class ImageCache:
@@ -28,5 +28,5 @@ class ImageCache:
         """Keep an image, and forget the one that was not used for the longest."""
         self._images[source] = image
         self._images.move_to_end(source)
-        if len(self._images) > KEPT:
+        if len(self._images) > MAX_IMAGES:
             self._images.popitem(last=False)

@@ -14,21 +14,21 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
 
 from .atomic import atomic_write
-from .output_paths import PICTURES, check_suffix
+from .output_paths import IMAGE_SUFFIXES, check_suffix
 
 SOFTWARE = "draggan-tui"
 # IPTC Photo Metadata: digital source type of pictures made by a trained algorithm.
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 _XMP = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
- Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"/>
+ Iptc4xmpExt:DigitalSourceType="{DIGITAL_SOURCE_TYPE}"/>
 </rdf:RDF></x:xmpmeta>
 <?xpacket end="w"?>"""
 
 
-def origin(model: str, edit: Edit) -> dict[str, str]:
+def provenance(model: str, edit: Edit) -> dict[str, str]:
     """What a file says about where its picture comes from."""
     said = {"Software": SOFTWARE, "Model": model}
     if edit.given:
@@ -36,7 +36,7 @@ def origin(model: str, edit: Edit) -> dict[str, str]:
     return said | {"Seed": str(edit.seed)} | ({"Class": str(edit.label)} if edit.label else {})
 
 
-def write_picture(path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit) -> None:
+def write_image(path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit) -> None:
     """A picture that says that it is generated; the path's suffix tells which kind. WebP is lossless, as PNG is.
 
     Args:
@@ -46,8 +46,8 @@ def write_picture(path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit)
         OutputError: a suffix that is none of `PICTURES`.
         StorageError: it cannot be written.
     """
-    suffix = check_suffix(path, PICTURES)
-    said = origin(model, edit)
+    suffix = check_suffix(path, IMAGE_SUFFIXES)
+    said = provenance(model, edit)
     with atomic_write(path) as part:
         if suffix == ".png":
             info = PngImagePlugin.PngInfo()

@@ -16,11 +16,11 @@ from typing import Any
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import InputError, StorageError
-from draggan_engine.core.history import DragRecord, Entry, History
+from draggan_engine.core.history import DragRecord, History, Revision
 
-from .atomic import atomic_write, sync_folder
+from .atomic import atomic_write, sync_directory
 
-NAME = "history.jsonl"
+JOURNAL_FILE = "history.jsonl"
 
 
 class Journal:
@@ -31,7 +31,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
+        self.path = folder / JOURNAL_FILE
         self._whole = 0  # bytes of it that are whole lines
         self._tree = _Tree()  # what they say
         self._damaged = b""  # the file, if there is a line in it that is whole and not ours
@@ -68,18 +68,18 @@ class Journal:
             StorageError: it cannot be written.
         """
         tree = self._tree.copy()
-        new = history.since(tree.entries)
+        new = history.missing_from(tree.entries)
         for entry in new:
             tree.add(entry)
-        tree.stand(history.entries[history.at])
-        ways = {parent: child for parent, child in history.onward.items() if tree.onward[parent] != child}
-        if not new and not ways and history.at == self._tree.at:
+        tree.stand(history.revisions[history.current])
+        ways = {parent: child for parent, child in history.last_child.items() if tree.onward[parent] != child}
+        if not new and not ways and history.current == self._tree.at:
             return
-        lines = [_line(entry, history.entries) for entry in new]
-        lines.append({"at": history.at, "onward": ways} if ways else {"at": history.at})
+        lines = [_line(entry, history.revisions) for entry in new]
+        lines.append({"at": history.current, "onward": ways} if ways else {"at": history.current})
         block = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines).encode()
         if self._damaged:  # a person may want to look at what is not understood
-            with atomic_write(self.path.with_name(f"{NAME}.damaged")) as part:
+            with atomic_write(self.path.with_name(f"{JOURNAL_FILE}.damaged")) as part:
                 part.write_bytes(self._damaged)
             self._damaged = b""
         self._write(block)
@@ -96,7 +96,7 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
             if created:
-                sync_folder(self.path.parent)
+                sync_directory(self.path.parent)
         except OSError as error:
             raise StorageError.of(self.path, error) from error
 
@@ -105,7 +105,7 @@ class _Tree:
     """A history that grows line by line, in place."""
 
     def __init__(self) -> None:
-        self.entries: dict[int, Entry] = {}
+        self.entries: dict[int, Revision] = {}
         self.onward: dict[int, int] = {}
         self.at: int | None = None
 
@@ -129,21 +129,21 @@ class _Tree:
         base = {} if parent is None else self.entries[parent].edit.model_dump(mode="json")
         edit = Edit.model_validate_json(json.dumps({**base, **fields["set"]}))
         record = None if record is None else DragRecord.model_validate(record)
-        self.add(Entry(id=id, parent=parent, edit=edit, record=record))
+        self.add(Revision(id=id, parent=parent, edit=edit, record=record))
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: Revision) -> None:
         self.entries[entry.id] = entry
         if entry.parent is not None:
             self.onward.setdefault(entry.parent, entry.id)
 
-    def stand(self, entry: Entry) -> None:
+    def stand(self, entry: Revision) -> None:
         before, self.at = self.at, entry.id
         while entry.parent is not None and entry.id != before:  # above that, the way is marked already
             self.onward[entry.parent] = entry.id
             entry = self.entries[entry.parent]
 
 
-def _line(entry: Entry, entries: Mapping[int, Entry]) -> dict[str, object]:
+def _line(entry: Revision, entries: Mapping[int, Revision]) -> dict[str, object]:
     fields = entry.edit.model_dump(mode="json")
     if entry.parent is not None:
         base = entries[entry.parent].edit.model_dump(mode="json")

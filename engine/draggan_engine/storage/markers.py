@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 from draggan_engine.core.geometry import Point, Size, rescale
 
 # As the editor's themes have them, unless they say otherwise.
-HANDLE = (255, 92, 216)
-TARGET = (60, 255, 106)
-LINE = (255, 255, 255)
-DARK = (12, 13, 17)
+HANDLE_COLOR = (255, 92, 216)
+TARGET_COLOR = (60, 255, 106)
+LINE_COLOR = (255, 255, 255)
+OUTLINE_COLOR = (12, 13, 17)
 
 _FINER = 4  # drawn on a grid finer by this, then averaged: smooth edges
 
@@ -74,19 +74,19 @@ class _Pen:
         self._font = ImageFont.load_default(max(9 * _FINER, 2.6 * radius))
 
     def disc(self, at: Point) -> None:
-        self._circle(at, self._radius + self._outline, fill=DARK)
-        self._circle(at, self._radius, fill=HANDLE)
+        self._circle(at, self._radius + self._outline, fill=OUTLINE_COLOR)
+        self._circle(at, self._radius, fill=HANDLE_COLOR)
 
     def ring(self, at: Point) -> None:
         # Its hole takes a disc with its outline: an arrived handle stands inside.
         inner, stroke = self._radius + self._outline, 0.6 * self._radius
-        for color, more in ((DARK, self._outline), (TARGET, 0.0)):
+        for color, more in ((OUTLINE_COLOR, self._outline), (TARGET_COLOR, 0.0)):
             self._circle(at, inner + stroke + more, outline=color, width=round(stroke + 2 * more))
 
     def line(self, start: Point, end: Point) -> None:
         dot = 0.35 * self._radius
         count = int(math.dist(start, end) // (5 * dot))
-        for color, more in ((DARK, 0.5 * self._outline), (LINE, 0.0)):
+        for color, more in ((OUTLINE_COLOR, 0.5 * self._outline), (LINE_COLOR, 0.0)):
             for i in range(1, count):
                 share = i / count
                 at = (start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]))
@@ -98,7 +98,13 @@ class _Pen:
         x = handle[0] + away if handle[0] + 1.6 * away < grid.width else handle[0] - away
         y = handle[1] - away if handle[1] > 1.6 * away else handle[1] + away
         self._draw.text(
-            (x, y), str(number), fill=LINE, font=self._font, anchor="mm", stroke_width=self._outline, stroke_fill=DARK
+            (x, y),
+            str(number),
+            fill=LINE_COLOR,
+            font=self._font,
+            anchor="mm",
+            stroke_width=self._outline,
+            stroke_fill=OUTLINE_COLOR,
         )
 
     def _circle(

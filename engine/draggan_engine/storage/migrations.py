@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from draggan_engine.core.edit import Edit, Mask, PointPair
-from draggan_engine.core.history import DragRecord, Entry, History
+from draggan_engine.core.history import DragRecord, History, Revision
 
-VERSION = 3  # of session.json, as it is written now
+SCHEMA_VERSION = 3  # of session.json, as it is written now
 
 
-def migrate(raw: dict[str, Any]) -> dict[str, Any]:
+def migrate_manifest(raw: dict[str, Any]) -> dict[str, Any]:
     """The fields of session.json of any earlier version as they would be written now.
 
     Version 1 kept no history: `history_of` makes one. Until version 2 what the drags did was in session.json, and their
@@ -19,11 +19,11 @@ def migrate(raw: dict[str, Any]) -> dict[str, Any]:
     """
     version, drags = raw.get("schema_version"), raw.get("drags")
     if version in (1, 2):
-        return {**raw, "schema_version": VERSION, "drag_count": len(drags) if isinstance(drags, list) else 0}
+        return {**raw, "schema_version": SCHEMA_VERSION, "drag_count": len(drags) if isinstance(drags, list) else 0}
     return raw
 
 
-def history_of(edit: Edit, drags: Sequence[DragRecord], mask: Mask | None) -> History:
+def history_from_drags(edit: Edit, drags: Sequence[DragRecord], mask: Mask | None) -> History:
     """The history of a session that kept none: its drags, each on the result of the one that it started from, and the
     edit that it was left with.
 
@@ -46,11 +46,11 @@ def history_of(edit: Edit, drags: Sequence[DragRecord], mask: Mask | None) -> Hi
             }
         )
         history = History.of(before) if history is None else _on(history, record.start).change(before)
-        entry = Entry.of_drag(history.present, record)
-        history = history.adopt([entry]).go(entry.id)
+        entry = Revision.of_drag(history.current_revision, record)
+        history = history.merge([entry]).jump_to(entry.id)
     return History.of(edit) if history is None else _on(history, edit.latent).change(edit)
 
 
 def _on(history: History, drag: int) -> History:
     """At the result of a drag, or at the first entry if it is not there (0: no drag)."""
-    return history.go(-drag if -drag in history.entries else 0)
+    return history.jump_to(-drag if -drag in history.revisions else 0)

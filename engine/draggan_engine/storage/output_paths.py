@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from draggan_engine.core.edit import Edit
 
 # The kinds of files that there are, told by their suffix.
-PICTURES = (".png", ".webp")
-FILMS = (".gif", ".mp4")
-LATENTS = (".npy", ".npz", ".safetensors")
+IMAGE_SUFFIXES = (".png", ".webp")
+VIDEO_SUFFIXES = (".gif", ".mp4")
+LATENT_SUFFIXES = (".npy", ".npz", ".safetensors")
 
 
-DEFAULT_OUT = Path("draggan-out")  # where sessions go for which no directory was chosen
-LEAST_SPACE = 1 << 20  # bytes; less than a drag of a large model writes
+DEFAULT_OUTPUT_DIRECTORY = Path("draggan-out")  # where sessions go for which no directory was chosen
+MIN_FREE_BYTES = 1 << 20  # bytes; less than a drag of a large model writes
 
 
 def session_name(model: str, edit: Edit) -> str:
@@ -32,18 +32,18 @@ def session_name(model: str, edit: Edit) -> str:
     return f"{datetime.date.today().isoformat()}-{model.replace('/', '_')}-{start}"  # a file may call itself anything
 
 
-def check_output(out: Path) -> None:
+def check_output_directory(out: Path) -> None:
     """Check that a new session can be written to a directory that a user chose.
 
     Raises:
         OutputError: the path is or passes through a file, or a session is there.
         StorageError: the directory cannot be made or written to.
     """
-    check_new(out)
+    check_no_session(out)
     check_writable(out)
 
 
-def check_new(out: Path) -> None:
+def check_no_session(out: Path) -> None:
     """
     Raises:
         OutputError: the path is or passes through a file, or a session is there.
@@ -77,11 +77,11 @@ def check_writable(directory: Path) -> None:
             space = shutil.disk_usage(trial)
     except OSError as error:
         raise StorageError.of(directory, error) from error
-    if space.total and space.free < LEAST_SPACE:  # some network file systems say 0 of 0
+    if space.total and space.free < MIN_FREE_BYTES:  # some network file systems say 0 of 0
         raise StorageError.of(directory, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
 
-def next_output(out: Path) -> Path:
+def next_output_directory(out: Path) -> Path:
     """The directory for a further session: DIR while no session is in it, then the first of DIR-2, DIR-3 … that is free."""
     if not _exists(out / "session.json"):
         return out
@@ -99,7 +99,7 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def check_file(path: Path, suffixes: tuple[str, ...]) -> str:
+def check_output_file(path: Path, suffixes: tuple[str, ...]) -> str:
     """Check that a file of one of these kinds can be written, by trying; return its suffix, in lower case.
 
     Raises:

@@ -15,7 +15,7 @@ def _list() -> Path:
     return platformdirs.user_state_path("draggan-tui") / "sessions"
 
 
-def remember(folder: Path) -> None:
+def remember_session(folder: Path) -> None:
     """Notes a session's folder; where that cannot be done, the session is none the worse."""
     line = str(folder.resolve())
     if "\n" in line:
@@ -28,7 +28,7 @@ def remember(folder: Path) -> None:
         log.warning("the list of sessions could not be written: %s", error)
 
 
-def recent() -> list[Path]:
+def recent_sessions() -> list[Path]:
     """Folders that still hold a session, the one written to last first."""
     try:
         lines = _list().read_text(encoding="utf-8", errors="surrogateescape").splitlines()

@@ -8,21 +8,21 @@ from pathlib import Path
 
 from draggan_engine.core.errors import OutputError, StorageError
 
-from .atomic import atomic_write, sync_folder
-from .output_paths import DEFAULT_OUT, check_new
-from .session_lock import Claim
+from .atomic import atomic_write, sync_directory
+from .output_paths import DEFAULT_OUTPUT_DIRECTORY, check_no_session
+from .session_lock import SessionLock
 
 log = logging.getLogger("draggan_engine")
 
-MOST = 9999  # sessions of one name
+MAX_SESSIONS_PER_NAME = 9999  # sessions of one name
 
 
-def drag_directory(number: int) -> str:
+def drag_directory_name(number: int) -> str:
     """The name of a drag's directory in that of its session."""
     return f"drag-{number:03d}"
 
 
-def begin_directory(out: Path | None, name: str) -> tuple[Path, Claim]:
+def create_session_directory(out: Path | None, name: str) -> tuple[Path, SessionLock]:
     """Make the directory of a new session and claim it, so that of several processes each has its own.
 
     Args:
@@ -35,30 +35,32 @@ def begin_directory(out: Path | None, name: str) -> tuple[Path, Claim]:
     """
     if out is not None:
         return out, _claim_chosen(out)
-    for directory in _numbered(DEFAULT_OUT / name):
+    for directory in _numbered(DEFAULT_OUTPUT_DIRECTORY / name):
         if make_directory(directory):  # else it was there, or another process was quicker
-            return directory, Claim(directory)
-    raise StorageError(f"{DEFAULT_OUT / name}: {MOST} sessions have that name; choose another directory with --out")
+            return directory, SessionLock(directory)
+    raise StorageError(
+        f"{DEFAULT_OUTPUT_DIRECTORY / name}: {MAX_SESSIONS_PER_NAME} sessions have that name; choose another directory with --out"
+    )
 
 
-def _claim_chosen(out: Path) -> Claim:
-    check_new(out)
+def _claim_chosen(out: Path) -> SessionLock:
+    check_no_session(out)
     make_directory(out)
     try:
-        claim = Claim(out)
+        claim = SessionLock(out)
     except OutputError:
         raise OutputError(f"{out}: another draggan-tui is writing a session there; give another directory") from None
     try:
-        check_new(out)  # another process may have written a session and ended since
+        check_no_session(out)  # another process may have written a session and ended since
     except OutputError:
-        claim.end()
+        claim.release()
         raise
     return claim
 
 
 def _numbered(first: Path) -> Iterator[Path]:
     yield first
-    for number in range(2, MOST + 1):
+    for number in range(2, MAX_SESSIONS_PER_NAME + 1):
         yield first.with_name(f"{first.name}-{number}")
 
 
@@ -72,9 +74,9 @@ def make_directory(directory: Path) -> bool:
         missing = [path for path in directory.parents if not path.exists()]
         for path in reversed(missing):
             path.mkdir(exist_ok=True)
-            sync_folder(path.parent)
+            sync_directory(path.parent)
         directory.mkdir()
-        sync_folder(directory.parent)
+        sync_directory(directory.parent)
     except FileExistsError as error:
         if directory.is_dir():
             return False

@@ -18,11 +18,11 @@ from safetensors.numpy import load_file, save
 from draggan_engine.core.errors import InputError
 
 from .atomic import atomic_write
-from .session_directory import drag_directory, make_directory
+from .session_directory import drag_directory_name, make_directory
 from .utf8_path import utf8_path
 
-NAME = "latents.safetensors"
-GIVEN = "given"
+LATENTS_FILE = "latents.safetensors"
+GIVEN_LATENT = "given"
 
 Latent = NDArray[np.float32]
 """`[1, num_ws, w_dim]`."""
@@ -38,16 +38,16 @@ class SessionLatents:
 
     @property
     def given(self) -> Latent | None:
-        return self._shared.get(GIVEN)
+        return self._shared.get(GIVEN_LATENT)
 
     def give(self, latent: Latent) -> None:
-        self._shared[GIVEN] = latent
-        self._unwritten[NAME] = self._shared
+        self._shared[GIVEN_LATENT] = latent
+        self._unwritten[LATENTS_FILE] = self._shared
 
     def keep(self, number: int, before: Latent, after: Latent) -> None:
         """Take what drag `number` started from and ended with."""
         self._drags[number] = {"before": before, "after": after}
-        self._unwritten[f"{drag_directory(number)}/{NAME}"] = self._drags[number]
+        self._unwritten[f"{drag_directory_name(number)}/{LATENTS_FILE}"] = self._drags[number]
 
     def read(self, session: Path) -> None:
         """Take in the session's own file; those of the drags are read when they are needed.
@@ -55,8 +55,8 @@ class SessionLatents:
         Raises:
             InputError: it cannot be read.
         """
-        if (session / NAME).exists():
-            self._shared = _load(session / NAME)
+        if (session / LATENTS_FILE).exists():
+            self._shared = _load(session / LATENTS_FILE)
 
     def after(self, number: int, session: Path | None) -> Latent | None:
         """What drag `number` ended with; None if that was not kept.
@@ -64,10 +64,10 @@ class SessionLatents:
         Raises:
             InputError: its file cannot be read.
         """
-        name = drag_directory(number)
+        name = drag_directory_name(number)
         if number in self._drags:
             return self._drags[number].get("after")
-        if session is not None and (path := session / name / NAME).exists():
+        if session is not None and (path := session / name / LATENTS_FILE).exists():
             self._drags[number] = _load(path)
             return self._drags[number].get("after")
         return self._shared.get(f"{name}.after")
@@ -87,9 +87,11 @@ class SessionLatents:
 
     def leave_directory(self) -> None:
         """The next write goes to another directory, and writes all that is in memory."""
-        self._unwritten = {f"{drag_directory(number)}/{NAME}": latents for number, latents in self._drags.items()}
+        self._unwritten = {
+            f"{drag_directory_name(number)}/{LATENTS_FILE}": latents for number, latents in self._drags.items()
+        }
         if self._shared:
-            self._unwritten[NAME] = self._shared
+            self._unwritten[LATENTS_FILE] = self._shared
 
 
 def _load(path: Path) -> dict[str, Latent]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from draggan_engine.core.errors import OutputError
 
-NAME = ".open"
+LOCK_FILE = ".open"
 _LEAVING = b"leaving"
 
 
-class Claim:
+class SessionLock:
     """A session's folder, held for this process. The lock goes with the process, the file stays for the next to find.
     Where the file cannot be made, the session is none the worse.
 
@@ -22,20 +22,20 @@ class Claim:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
+        self._path = folder / LOCK_FILE
         self._descriptor: int | None = None
         with suppress(OSError):
             self._descriptor = _lock(self._path)
             if self._descriptor is None:
                 raise OutputError(f"{folder}: this session is open in another editor; close that one first")
 
-    def end_soon(self) -> None:
+    def mark_closing(self) -> None:
         """Its editor is gone; what is left is to write what there is."""
         if self._descriptor is not None:
             with suppress(OSError):
                 os.pwrite(self._descriptor, _LEAVING, 0)
 
-    def end(self) -> None:
+    def release(self) -> None:
         """It was closed in good order."""
         if self._descriptor is not None:
             with suppress(OSError):
@@ -44,34 +44,34 @@ class Claim:
             self._descriptor = None
 
 
-def is_open(folder: Path) -> bool:
+def is_session_open(folder: Path) -> bool:
     """Whether a running engine works on the session."""
     return _held(folder) is True
 
 
-def is_ending(folder: Path) -> bool:
+def is_session_closing(folder: Path) -> bool:
     """Whether the engine that works on the session has lost its editor, and is about to end."""
     try:
-        return is_open(folder) and (folder / NAME).read_bytes() == _LEAVING
+        return is_session_open(folder) and (folder / LOCK_FILE).read_bytes() == _LEAVING
     except OSError:
         return False
 
 
-def ended_badly(folder: Path) -> bool:
+def was_interrupted(folder: Path) -> bool:
     """Whether the session was left without being closed, and nobody has taken it up."""
     return _held(folder) is False
 
 
-def forget(folder: Path) -> None:
+def remove_stale_lock(folder: Path) -> None:
     """What was left behind is not to be asked about again."""
     with suppress(OSError):
-        (folder / NAME).unlink(missing_ok=True)
+        (folder / LOCK_FILE).unlink(missing_ok=True)
 
 
 def _held(folder: Path) -> bool | None:
     """Whether another has the lock; none if there is no file, or it may not be looked at."""
     try:
-        descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return None
     try:

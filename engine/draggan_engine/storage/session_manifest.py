@@ -11,18 +11,19 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, ValidationError
 
-from draggan_engine.core.edit import Document, DragSettings, Edit, Mask, PointPair
+from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import InputError
+from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.core.history import DragRecord, History
 
 from .journal import Journal
-from .migrations import VERSION, history_of, migrate
+from .migrations import SCHEMA_VERSION, history_from_drags, migrate_manifest
 
-NAME = "session.json"
-MASK = "mask.png"
+MANIFEST_FILE = "session.json"
+MASK_FILE = "mask.png"
 
 
-class ModelReference(Document):
+class ModelReference(FrozenModel):
     """Which model a session was made with; the hash is null until the engine has read the file."""
 
     name: str
@@ -30,14 +31,14 @@ class ModelReference(Document):
     path: str | None = Field(None, description="the absolute path that it was read from")
 
 
-class Result(Document):
+class ResultImage(FrozenModel):
     """The present picture: which file shows it, and the drag that it came from (0: none)."""
 
     file: str
     latent: int
 
 
-class SessionFile(Document):
+class SessionManifest(FrozenModel):
     """session.json."""
 
     schema_version: Literal[3] = 3
@@ -56,15 +57,15 @@ class SessionFile(Document):
     drags: tuple[DragRecord, ...] = Field(
         (), exclude=True, description="of a session of version 1 or 2; since then each has a file of its own"
     )
-    result: Result | None = Field(None, description="null until a picture has been written")
+    result: ResultImage | None = Field(None, description="null until a picture has been written")
 
 
-def read_session(folder: Path) -> SessionFile:
+def read_manifest(folder: Path) -> SessionManifest:
     """
     Raises:
         InputError: session.json is missing, malformed (the field is named), or of a newer version.
     """
-    path = folder / NAME
+    path = folder / MANIFEST_FILE
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -72,10 +73,12 @@ def read_session(folder: Path) -> SessionFile:
     except ValueError as error:
         raise InputError(f"{path}: it is not JSON ({error}); restore it or start anew") from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if isinstance(version, int) and version > VERSION:
-        raise InputError(f"{path}: its schema version is {version}, this draggan-tui reads up to {VERSION}; update it")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: its schema version is {version}, this draggan-tui reads up to {SCHEMA_VERSION}; update it"
+        )
     try:
-        return SessionFile.model_validate(migrate(raw) if isinstance(raw, dict) else raw)
+        return SessionManifest.model_validate(migrate_manifest(raw) if isinstance(raw, dict) else raw)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
@@ -83,7 +86,7 @@ def read_session(folder: Path) -> SessionFile:
         ) from error
 
 
-def read_history(folder: Path, session: SessionFile) -> History:
+def read_history(folder: Path, session: SessionManifest) -> History:
     """Everything that was acknowledged in a session, and where in it one stood.
 
     Raises:
@@ -97,7 +100,7 @@ def read_history(folder: Path, session: SessionFile) -> History:
         model=session.model.name, seed=session.seed, psi=session.psi, label=session.label, given=session.given,
         latent=session.latent, step=session.step, pairs=session.pairs, mask=mask, settings=session.settings,
     )  # fmt: skip
-    return history_of(edit, session.drags, mask)
+    return history_from_drags(edit, session.drags, mask)
 
 
 def _read_mask(path: Path) -> Mask:

@@ -30,38 +30,38 @@ from numpy.typing import NDArray
 
 from draggan_engine.core.edit import Edit, Mask
 from draggan_engine.core.errors import DragganError, EditError, InputError, StorageError
-from draggan_engine.core.history import DragPath, DragRecord, Entry, History
+from draggan_engine.core.history import DragRecord, History, Revision, Trajectory
 
 from .atomic import atomic_write
 from .image_cache import ImageCache
-from .image_io import write_mask, write_picture
+from .image_io import write_image, write_mask
 from .journal import Journal
-from .output_paths import check_output, session_name
-from .recent_sessions import remember
-from .session_directory import begin_directory, copy_drags, drag_directory, make_directory
+from .output_paths import check_output_directory, session_name
+from .recent_sessions import remember_session
+from .session_directory import copy_drags, create_session_directory, drag_directory_name, make_directory
 from .session_latents import SessionLatents
-from .session_lock import Claim
-from .session_manifest import MASK, ModelReference, Result, SessionFile, read_history, read_session
-from .trajectory import StepLog, Steps, read_steps
+from .session_lock import SessionLock
+from .session_manifest import MASK_FILE, ModelReference, ResultImage, SessionManifest, read_history, read_manifest
+from .trajectory import StoredTrajectory, TrajectoryRecorder, read_trajectory
 from .utf8_path import is_utf8
 
 log = logging.getLogger("draggan_engine")
 
 
-class DragFolder:
+class DragDirectory:
     """`drag-NNN/`; a context manager whose `line` appends one step to events.jsonl."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._events: IO[str] | None = None
 
-    def __enter__(self) -> DragFolder:
+    def __enter__(self) -> DragDirectory:
         make_directory(self.path)
         with self._named():
             self._events = (self.path / "events.jsonl").open("w", encoding="utf-8")
         return self
 
-    def line(self, fields: dict[str, object]) -> None:
+    def append_event(self, fields: dict[str, object]) -> None:
         """
         Raises:
             StorageError: it cannot be written.
@@ -93,7 +93,7 @@ class UnwrittenDrag:
 
     record: DragRecord
     parent: int
-    steps: StepLog | None
+    steps: TrajectoryRecorder | None
 
 
 class SessionStore:
@@ -116,19 +116,19 @@ class SessionStore:
         self._out = out
         self._created = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         self._written_mask: Mask | None = None
-        self.folder: Path | None = None
+        self.directory: Path | None = None
         self.history: History | None = None
-        self.result: Result | None = None
+        self.result: ResultImage | None = None
         self.images = ImageCache()  # by `Edit.source`; for the thread that computes
         self._journal: Journal | None = None
-        self._claim: Claim | None = None
+        self._claim: SessionLock | None = None
         self._latents = SessionLatents()
         self._unwritten_drags: dict[int, UnwrittenDrag] = {}
-        self._steps: Steps | None = None  # of the drag that was last asked about
+        self._steps: StoredTrajectory | None = None  # of the drag that was last asked about
         if resume is not None:
             self._resume(resume)
 
-    def know_model(self, name: str, sha256: str, path: Path) -> None:
+    def set_model(self, name: str, sha256: str, path: Path) -> None:
         """
         Args:
             path: the file that it was read from.
@@ -173,14 +173,14 @@ class SessionStore:
             InputError: its file cannot be read.
         """
         if step is not None:
-            return self.steps(number).latent(step)
+            return self.stored_trajectory(number).latent_at(step)
         with self._lock:
-            latent = self._latents.after(number, self.folder)
+            latent = self._latents.after(number, self.directory)
             if latent is None:
                 raise EditError(f"the result of drag {number} is not in this session; undo to an earlier image")
             return latent
 
-    def steps(self, number: int) -> Steps:
+    def stored_trajectory(self, number: int) -> StoredTrajectory:
         """The way of a drag.
 
         Raises:
@@ -188,18 +188,18 @@ class SessionStore:
         """
         with self._lock:
             if self._steps is None or self._steps.record.number != number:
-                if self.folder is None:
+                if self.directory is None:
                     raise InputError(f"the steps of drag {number} were not kept")
-                self._steps = read_steps(self._drag_path(number))
+                self._steps = read_trajectory(self._drag_path(number))
             return self._steps
 
-    def path(self, number: int) -> DragPath:
+    def trajectory(self, number: int) -> Trajectory:
         """The way of a drag as a person scrubs through it; without any step if it was not kept."""
         try:
-            return self.steps(number).path
+            return self.stored_trajectory(number).trajectory
         except InputError as error:
             log.warning("%s", error)
-            return DragPath(number=number, steps=(), handles=())
+            return Trajectory(number=number, steps=(), handles=())
 
     # Changes ------------------------------------------------------------------------------------------
 
@@ -208,21 +208,21 @@ class SessionStore:
         """The present one."""
         return None if self.history is None else self.history.edit
 
-    def take(self, entries: Iterable[Entry], at: int) -> None:
+    def merge(self, revisions: Iterable[Revision], at: int) -> None:
         """Into the state, in memory; the next write puts it on disk.
 
         Raises:
             EditError: an entry is not of this history.
         """
         with self._lock:
-            new = tuple(entries)
+            new = tuple(revisions)
             if self.history is None and new:
                 self.history = History({new[0].id: new[0]}, new[0].id)
             if self.history is None:
                 raise EditError("history: it has no first entry; start anew")
-            self.history = self.history.adopt(new).go(at)
+            self.history = self.history.merge(new).jump_to(at)
 
-    def save(self, entries: Iterable[Entry], at: int) -> Path:
+    def save(self, revisions: Iterable[Revision], at: int) -> Path:
         """Writes what is new; returns the folder.
 
         Args:
@@ -234,7 +234,7 @@ class SessionStore:
             OutputError, StorageError: it cannot be written; the state in memory is the new one.
         """
         with self._lock:
-            self.take(entries, at)
+            self.merge(revisions, at)
             return self.write()
 
     def write(self) -> Path:
@@ -252,13 +252,13 @@ class SessionStore:
             assert self.history is not None
             self._journal.append(self.history)
             if edit.mask is not None and edit.mask != self._written_mask:
-                write_mask(folder / MASK, edit.mask)
+                write_mask(folder / MASK_FILE, edit.mask)
                 self._written_mask = edit.mask
             self._write_session(folder, edit)
             if edit.mask is None:  # no session.json names it any more
                 self._written_mask = None
                 with suppress(OSError):
-                    (folder / MASK).unlink(missing_ok=True)
+                    (folder / MASK_FILE).unlink(missing_ok=True)
             self.write_drags()  # last: the steps may be large, and the session opens without them
             return folder
 
@@ -279,21 +279,21 @@ class SessionStore:
                     part.write_text(drag.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
                 del self._unwritten_drags[number]
 
-    def move(self, directory: Path) -> None:
+    def move_to(self, directory: Path) -> None:
         """Go on in another directory, with all that this session holds. The present one is left as it is.
 
         Raises:
             OutputError, StorageError: the session cannot be written there; it stays where it is.
         """
         with self._lock:
-            check_output(directory)
+            check_output_directory(directory)
             if self.history is None:  # nothing has been made yet
                 self._out = directory
                 return
-            here = self.folder, self._claim, self._journal, self._written_mask
+            here = self.directory, self._claim, self._journal, self._written_mask
             unwritten_drags = dict(self._unwritten_drags)
             is_new = not directory.exists()
-            self.folder, self._claim = begin_directory(directory, "")
+            self.directory, self._claim = create_session_directory(directory, "")
             self._journal = self._written_mask = None
             self._latents.leave_directory()
             try:
@@ -301,46 +301,46 @@ class SessionStore:
                     copy_drags(here[0], directory)
                 self.write()
             except DragganError:
-                self._claim.end()
+                self._claim.release()
                 if is_new:
                     shutil.rmtree(directory, ignore_errors=True)
                 else:  # a second attempt must not find half a session there
                     with suppress(OSError):
                         (directory / "session.json").unlink(missing_ok=True)
-                self.folder, self._claim, self._journal, self._written_mask = here
+                self.directory, self._claim, self._journal, self._written_mask = here
                 self._unwritten_drags = unwritten_drags
                 self._latents.leave_directory()
                 raise
-            remember(directory)
+            remember_session(directory)
             if here[1] is not None:
-                here[1].end()
+                here[1].release()
 
     # Drags --------------------------------------------------------------------------------------------
 
-    def next_drag(self) -> int:
+    def next_drag_number(self) -> int:
         """The number of the next drag; that of one that a dying engine left half-done is not used again."""
         with self._lock:
-            records = () if self.history is None else self.history.records
+            records = () if self.history is None else self.history.drag_records
             number = 1 + max((drag.number for drag in records), default=0)
-            while self.folder is not None and self._drag_path(number).exists():
+            while self.directory is not None and self._drag_path(number).exists():
                 number += 1
             return number
 
-    def drag_folder(self, number: int) -> DragFolder:
+    def drag_directory(self, number: int) -> DragDirectory:
         """
         Raises:
             OutputError, StorageError: the session's folder cannot be made.
         """
         with self._lock:
             self._ensure_folder()
-            return DragFolder(self._drag_path(number))
+            return DragDirectory(self._drag_path(number))
 
-    def keep_drag(
+    def add_drag(
         self,
-        entry: Entry,
+        entry: Revision,
         before: NDArray[np.float32],
         after: NDArray[np.float32],
-        steps: StepLog | None = None,
+        steps: TrajectoryRecorder | None = None,
     ) -> None:
         """Takes what a drag has made into the state, in memory, as the present entry; `write` puts it on disk.
 
@@ -351,9 +351,9 @@ class SessionStore:
             assert entry.record is not None and entry.parent is not None, "a drag has a record and a parent"
             self._latents.keep(entry.record.number, before, after)
             self._unwritten_drags[entry.record.number] = UnwrittenDrag(entry.record, entry.parent, steps)
-            self.take((entry,), entry.id)
+            self.merge((entry,), entry.id)
 
-    def write_result(self, edit: Edit, initial: NDArray[np.uint8], final: NDArray[np.uint8]) -> tuple[Path, ...]:
+    def write_result_images(self, edit: Edit, initial: NDArray[np.uint8], final: NDArray[np.uint8]) -> tuple[Path, ...]:
         """Writes initial.png, final.png and session.json; returns the paths.
 
         Args:
@@ -366,22 +366,22 @@ class SessionStore:
         with self._lock:
             folder = self._ensure_folder()
             for name, rgb in (("initial.png", initial), ("final.png", final)):
-                write_picture(folder / name, rgb, model=self.model, edit=edit)
-            self.result = Result(file="final.png", latent=edit.latent)
+                write_image(folder / name, rgb, model=self.model, edit=edit)
+            self.result = ResultImage(file="final.png", latent=edit.latent)
             self._write_session(folder, self._present())
             return folder / "initial.png", folder / "final.png", folder / "session.json"
 
-    def close_soon(self) -> None:
+    def announce_close(self) -> None:
         """Nobody will change the session any more."""
         with self._lock:
             if self._claim is not None:
-                self._claim.end_soon()
+                self._claim.mark_closing()
 
     def close(self) -> None:
         """The session is left in good order."""
         with self._lock:
             if self._claim is not None:
-                self._claim.end()
+                self._claim.release()
 
     # --------------------------------------------------------------------------------------------------
 
@@ -390,23 +390,23 @@ class SessionStore:
         return self.history.edit
 
     def _drag_path(self, number: int) -> Path:
-        assert self.folder is not None
-        return self.folder / drag_directory(number)
+        assert self.directory is not None
+        return self.directory / drag_directory_name(number)
 
     def _ensure_folder(self) -> Path:
-        if self.folder is None:
+        if self.directory is None:
             name = session_name(self.model, self._present())
-            self.folder, self._claim = begin_directory(self._out, name)
-            remember(self.folder)
-        make_directory(self.folder)
+            self.directory, self._claim = create_session_directory(self._out, name)
+            remember_session(self.directory)
+        make_directory(self.directory)
         if self._claim is None:  # it was taken up before anything was written
-            self._claim = Claim(self.folder)
-            remember(self.folder)
-        return self.folder
+            self._claim = SessionLock(self.directory)
+            remember_session(self.directory)
+        return self.directory
 
     def _write_session(self, folder: Path, edit: Edit) -> None:
         assert self.history is not None
-        document = SessionFile(
+        document = SessionManifest(
             created=self._created,
             model=self._model,
             seed=edit.seed,
@@ -417,20 +417,20 @@ class SessionStore:
             step=edit.step,
             settings=edit.settings,
             pairs=edit.pairs,
-            mask=None if edit.mask is None else MASK,
-            drag_count=len(self.history.records),
+            mask=None if edit.mask is None else MASK_FILE,
+            drag_count=len(self.history.drag_records),
             result=self.result,
         )
         with atomic_write(folder / "session.json") as part:
             part.write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def _resume(self, folder: Path) -> None:
-        self.folder = folder
+        self.directory = folder
         if not (folder / "session.json").exists():
             return
-        document = read_session(folder)  # first: one that cannot be gone on with is left as it is
-        self._claim = Claim(folder)
-        remember(folder)
+        document = read_manifest(folder)  # first: one that cannot be gone on with is left as it is
+        self._claim = SessionLock(folder)
+        remember_session(folder)
         self._created, self.result = document.created, document.result
         self._journal = Journal(folder)
         self.history = self._journal.read() or read_history(folder, document)
@@ -440,17 +440,17 @@ class SessionStore:
     def _take_interrupted(self, folder: Path) -> None:
         """Drags whose engine died: what was on disk of them becomes a branch."""
         assert self.history is not None
-        finished = {drag_directory(record.number) for record in self.history.records}
+        finished = {drag_directory_name(record.number) for record in self.history.drag_records}
         for path in sorted(folder.glob("drag-*/steps.safetensors")):
             if path.parent.name in finished:
                 continue
             try:
-                steps = read_steps(path.parent)
-                parent = self.history.entries.get(steps.parent)
-                if -steps.record.number in self.history.entries or parent is None or not steps.record.steps:
+                steps = read_trajectory(path.parent)
+                parent = self.history.revisions.get(steps.parent)
+                if -steps.record.number in self.history.revisions or parent is None or not steps.record.steps:
                     continue
-                at = self.history.at
-                self.keep_drag(Entry.of_drag(parent, steps.record), steps.before, steps.latent(steps.record.steps))
-                self.history = self.history.go(at)
+                at = self.history.current
+                self.add_drag(Revision.of_drag(parent, steps.record), steps.before, steps.latent_at(steps.record.steps))
+                self.history = self.history.jump_to(at)
             except InputError as error:
                 log.warning("%s", error)

@@ -23,19 +23,19 @@ from safetensors.numpy import save
 
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.geometry import Point
-from draggan_engine.core.history import DragPath, DragRecord
+from draggan_engine.core.history import DragRecord, Trajectory
 
 from .atomic import atomic_write
 from .utf8_path import utf8_path
 
-NAME = "steps.safetensors"
-MOST = 1000  # steps that are kept; of a longer drag every second, fourth, …
-INTERVAL = 2.0  # seconds between two writes while it runs, and at most this share of the time
-SHARE = 0.05
+TRAJECTORY_FILE = "steps.safetensors"
+MAX_KEPT_STEPS = 1000  # steps that are kept; of a longer drag every second, fourth, …
+WRITE_INTERVAL = 2.0  # seconds between two writes while it runs, and at most this share of the time
+MAX_WRITE_SHARE = 0.05
 
 
 @dataclass(frozen=True)
-class Steps:
+class StoredTrajectory:
     """What the file holds."""
 
     ws: NDArray[np.float32]
@@ -47,15 +47,15 @@ class Steps:
     record: DragRecord
 
     @property
-    def path(self) -> DragPath:
+    def trajectory(self) -> Trajectory:
         handles = tuple(map(_points, self.handles))
-        return DragPath(number=self.record.number, steps=tuple(self.steps.tolist()), handles=handles)
+        return Trajectory(number=self.record.number, steps=tuple(self.steps.tolist()), handles=handles)
 
-    def pairs(self, index: int) -> tuple[tuple[Point, Point], ...]:
+    def pairs_at(self, index: int) -> tuple[tuple[Point, Point], ...]:
         """(handle, target) after the kept step of that index."""
         return tuple(zip(_points(self.handles[index]), _points(self.targets[index]), strict=True))
 
-    def latent(self, step: int) -> NDArray[np.float32]:
+    def latent_at(self, step: int) -> NDArray[np.float32]:
         """After the kept step nearest to `step`: `[1, num_ws, w_dim]`."""
         index = int(np.abs(self.steps - step).argmin())
         ws = self.before.copy()
@@ -71,7 +71,7 @@ class _Kept:
     targets: tuple[Point, ...]
 
 
-class StepLog:
+class TrajectoryRecorder:
     """Takes the steps of a running drag.
 
     Args:
@@ -87,19 +87,19 @@ class StepLog:
         self._last = _Kept(0, before[0, :rows].copy(), tuple(handles), tuple(targets))
         self._kept = [self._last]
         self._stride = 1
-        self._due = time.monotonic() + INTERVAL
+        self._due = time.monotonic() + WRITE_INTERVAL
 
-    def take(self, step: int, ws: NDArray[np.float32], handles: Sequence[Point], targets: Sequence[Point]) -> None:
+    def record(self, step: int, ws: NDArray[np.float32], handles: Sequence[Point], targets: Sequence[Point]) -> None:
         """After a step."""
         self._last = _Kept(step, ws[0, : self._rows].copy(), tuple(handles), tuple(targets))
         if step % self._stride == 0:
             self._kept.append(self._last)
-        if len(self._kept) > MOST:
+        if len(self._kept) > MAX_KEPT_STEPS:
             self._stride *= 2
             self._kept = self._kept[::2]
 
     @property
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """Whether it is time to write what there is."""
         return time.monotonic() >= self._due
 
@@ -120,17 +120,17 @@ class StepLog:
             "targets": np.array([moment.targets for moment in kept], np.float32),
             "steps": np.array([moment.step for moment in kept], np.int32),
         }
-        with atomic_write(folder / NAME) as part:
+        with atomic_write(folder / TRAJECTORY_FILE) as part:
             part.write_bytes(save(arrays, {"parent": str(parent), "record": record.model_dump_json()}))
         now = time.monotonic()
-        self._due = now + max(INTERVAL, (now - began) / SHARE)
+        self._due = now + max(WRITE_INTERVAL, (now - began) / MAX_WRITE_SHARE)
 
 
 def _points(rows: NDArray[np.float32]) -> tuple[Point, ...]:
     return tuple((float(x), float(y)) for x, y in rows)
 
 
-def read_steps(folder: Path) -> Steps:
+def read_trajectory(folder: Path) -> StoredTrajectory:
     """
     Args:
         folder: of the drag.
@@ -138,14 +138,14 @@ def read_steps(folder: Path) -> Steps:
     Raises:
         InputError: there is no such file, or it is damaged.
     """
-    path = folder / NAME
+    path = folder / TRAJECTORY_FILE
     if not path.is_file():
         raise InputError(f"{path}: the steps of this drag were not kept")
     try:
         with utf8_path(path) as readable, safe_open(readable, "np") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in ("ws", "before", "handles", "targets", "steps")}
-        return Steps(
+        return StoredTrajectory(
             **arrays, parent=int(metadata["parent"]), record=DragRecord.model_validate_json(metadata["record"])
         )
     except (OSError, SafetensorError, KeyError, ValueError) as error:

@@ -16,26 +16,32 @@ from draggan_engine.core.cpu_quota import usable_processors
 from draggan_engine.core.edit import Edit
 
 from .atomic import atomic_write
-from .image_io import SOURCE_TYPE, origin
-from .output_paths import FILMS, check_suffix
+from .image_io import DIGITAL_SOURCE_TYPE, provenance
+from .output_paths import VIDEO_SUFFIXES, check_suffix
 
-FPS = 24
-HOLD = 1.5  # seconds that the last frame stays
+FRAMES_PER_SECOND = 24
+HOLD_SECONDS = 1.5  # seconds that the last frame stays
 
 _SAMPLE = 64  # rows and columns of a frame, at most, that a palette is chosen from
 _BT709 = 1  # H.273: primaries, transfer and matrix of HD video, what players take a file without a word for
 _LIMITED = 1  # FFmpeg's AVCOL_RANGE_MPEG
 
 
-def pick(count: int, most: int) -> list[int]:
+def spread_indices(count: int, most: int) -> list[int]:
     """Which of `count` moments become frames: all, or `most` (at least 2) evenly spread ones, first and last included."""
     if count <= most:
         return list(range(count))
     return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 
-def write_film(
-    path: Path, frames: Iterable[NDArray[np.uint8]], *, model: str, edit: Edit, fps: int = FPS, hold: float = HOLD
+def write_video(
+    path: Path,
+    frames: Iterable[NDArray[np.uint8]],
+    *,
+    model: str,
+    edit: Edit,
+    fps: int = FRAMES_PER_SECOND,
+    hold: float = HOLD_SECONDS,
 ) -> None:
     """A film of the frames, the last of which stays for a while; which kind, the path's suffix tells.
 
@@ -50,9 +56,9 @@ def write_film(
         OutputError: a suffix that is none of `FILMS`.
         StorageError: it cannot be written.
     """
-    suffix = check_suffix(path, FILMS)
-    born = "; ".join(f"{name}: {value}" for name, value in origin(model, edit).items())
-    comment = f"Generated, not filmed: {SOURCE_TYPE}; {born}"
+    suffix = check_suffix(path, VIDEO_SUFFIXES)
+    born = "; ".join(f"{name}: {value}" for name, value in provenance(model, edit).items())
+    comment = f"Generated, not filmed: {DIGITAL_SOURCE_TYPE}; {born}"
     with atomic_write(path) as part:
         if suffix == ".gif":
             _write_gif(part, frames, fps, hold, comment)

@@ -17,7 +17,7 @@ from safetensors.torch import save as save_tensors
 
 from draggan_engine.checkpoints.latent_files import read_latent, write_latent
 from draggan_engine.core.errors import CheckpointError, OutputError, StorageError
-from draggan_engine.storage.output_paths import LATENTS
+from draggan_engine.storage.output_paths import LATENT_SUFFIXES
 from tests.support.contained_reader import flaw
 
 ROWS, WIDTH = 8, 16
@@ -170,7 +170,7 @@ def test_the_same_latent_twice_is_one(tmp_path: Path) -> None:
     assert np.array_equal(read_latent(tmp_path / "w", ROWS, WIDTH), WS)
 
 
-@pytest.mark.parametrize("suffix", LATENTS)
+@pytest.mark.parametrize("suffix", LATENT_SUFFIXES)
 def test_what_is_written_is_read_again_to_the_bit(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"w{suffix}"
     write_latent(path, WS)
@@ -179,7 +179,7 @@ def test_what_is_written_is_read_again_to_the_bit(suffix: str, tmp_path: Path) -
 
 
 def test_other_tools_read_what_is_written(tmp_path: Path) -> None:
-    for suffix in LATENTS:
+    for suffix in LATENT_SUFFIXES:
         write_latent(tmp_path / f"w{suffix}", WS)
     found = (np.load(tmp_path / "w.npy"), np.load(tmp_path / "w.npz")["w"], load_file(tmp_path / "w.safetensors")["w"])
     assert all(array.dtype == np.float32 and array.shape == (1, ROWS, WIDTH) for array in found)
@@ -192,7 +192,7 @@ def test_latents_that_cannot_be_written(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
-        for suffix in LATENTS:
+        for suffix in LATENT_SUFFIXES:
             with pytest.raises(StorageError, match="could not be written"):
                 write_latent(tmp_path / f"w{suffix}", WS)
     finally:

@@ -62,7 +62,7 @@ def test_a_settled_handle_beside_a_moving_one_is_held_where_it_is() -> None:
 
 def test_a_disabled_pair_is_left_out() -> None:
     edit = Edit(pairs=(OFF, PAIR, PointPair(handle=(1, 2))))
-    assert edit.active == {1: ((10, 10), (20, 10))}
+    assert edit.active_pairs == {1: ((10, 10), (20, 10))}
     assert edit.check_drag(PICTURE) == (((10, 10), (20, 10)),)
     after = edit.after_drag(1, [((20, 10), (19, 10))])
     assert after.pairs == (OFF, PointPair(handle=(19, 10), target=(20, 10)), PointPair(handle=(1, 2)))
@@ -70,8 +70,8 @@ def test_a_disabled_pair_is_left_out() -> None:
 
 def test_the_pair_that_is_led_by_hand_is_dragged_from_its_handle() -> None:
     edit = Edit(pairs=(PAIR, PointPair(handle=(1, 2)), OFF))
-    assert edit.dragged(1) == {0: ((10, 10), (20, 10)), 1: ((1, 2), (1, 2))}
-    assert edit.dragged(0) == {0: ((10, 10), (10, 10))}
+    assert edit.dragged_pairs(1) == {0: ((10, 10), (20, 10)), 1: ((1, 2), (1, 2))}
+    assert edit.dragged_pairs(0) == {0: ((10, 10), (10, 10))}
     assert Edit(pairs=(PointPair(handle=(1, 2)),)).check_drag(PICTURE, 0) == (((1, 2), (1, 2)),)
     after = edit.after_drag(4, [((20, 10), (19, 10)), ((7, 8), (6, 8))], 1)
     assert after.pairs == (PAIR.model_copy(update={"handle": (19, 10)}), PointPair(handle=(6, 8), target=(7, 8)), OFF)
@@ -116,7 +116,7 @@ def test_settings_are_the_papers() -> None:
         300,
     )
     assert paper.space == "w+"
-    assert [paper.stop_within(n) for n in (1, 5, 6)] == [1, 1, 2]
+    assert [paper.stop_distance_for(n) for n in (1, 5, 6)] == [1, 1, 2]
 
 
 @pytest.mark.parametrize(("height", "r1", "r2"), [(512, 3, 12), (1024, 6, 24), (256, 1.5, 6), (128, 1.5, 6)])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
-from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry, History, between
+from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory, edit_at_step
 
 PAIR = PointPair(handle=(10, 10), target=(20, 10))
 OFF = PointPair(handle=(1, 1), target=(2, 2), enabled=False)
@@ -37,17 +37,17 @@ def tree() -> History:
     for number in (1, 2, 3):
         history = history.change(seed(number))
     for number in (4, 5):
-        history = (history.go(1) if number == 4 else history).change(seed(number))
+        history = (history.jump_to(1) if number == 4 else history).change(seed(number))
     return history
 
 
-def ids(entries: tuple[Entry, ...]) -> list[int]:
+def ids(entries: tuple[Revision, ...]) -> list[int]:
     return [entry.id for entry in entries]
 
 
 def test_a_history_begins_with_one_entry() -> None:
     history = History.of(START)
-    assert (history.edit, history.at, ids(history.line), ids(history.tips)) == (START, 0, [0], [0])
+    assert (history.edit, history.current, ids(history.timeline), ids(history.leaves)) == (START, 0, [0], [0])
     assert history.undo() is history
     assert history.redo() is history
 
@@ -55,83 +55,87 @@ def test_a_history_begins_with_one_entry() -> None:
 def test_the_same_edit_again_is_no_change() -> None:
     history = History.of(START).change(seed(2))
     assert history.change(seed(2)) is history
-    assert history.change(START).at == 2, "back to an earlier edit by hand is a change"
+    assert history.change(START).current == 2, "back to an earlier edit by hand is a change"
 
 
 def test_undo_and_then_a_change_begins_a_branch(tree: History) -> None:
-    assert (ids(tree.behind), ids(tree.line), ids(tree.tips)) == ([0, 1, 4, 5], [0, 1, 4, 5], [3, 5])
+    assert (ids(tree.lineage), ids(tree.timeline), ids(tree.leaves)) == ([0, 1, 4, 5], [0, 1, 4, 5], [3, 5])
     assert tree.edit == seed(5)
 
 
 def test_redo_follows_the_branch_that_was_stood_on_last(tree: History) -> None:
-    at_1 = tree.go(1)
-    assert ids(at_1.line) == [0, 1, 4, 5]
-    assert at_1.redo().at == 4
-    by_2 = tree.go(2).go(0)
-    assert ids(by_2.line) == [0, 1, 2, 3]
-    assert by_2.redo().redo().redo().at == 3
-    with_3 = tree.go(3).undo().undo().undo()
-    assert (with_3.at, ids(with_3.line)) == (0, [0, 1, 2, 3])
+    at_1 = tree.jump_to(1)
+    assert ids(at_1.timeline) == [0, 1, 4, 5]
+    assert at_1.redo().current == 4
+    by_2 = tree.jump_to(2).jump_to(0)
+    assert ids(by_2.timeline) == [0, 1, 2, 3]
+    assert by_2.redo().redo().redo().current == 3
+    with_3 = tree.jump_to(3).undo().undo().undo()
+    assert (with_3.current, ids(with_3.timeline)) == (0, [0, 1, 2, 3])
 
 
 def test_a_change_under_another_parent(tree: History) -> None:
     history = tree.change(seed(5), parent=2)
-    assert (history.at, history.present.parent, history.edit) == (6, 2, seed(5))
-    assert ids(history.tips) == [3, 5, 6]
-    assert ids(history.line) == [0, 1, 2, 6]
+    assert (history.current, history.current_revision.parent, history.edit) == (6, 2, seed(5))
+    assert ids(history.leaves) == [3, 5, 6]
+    assert ids(history.timeline) == [0, 1, 2, 6]
 
 
 def test_nothing_is_changed_in_place(tree: History) -> None:
-    entries, onward = dict(tree.entries), dict(tree.onward)
-    tree.go(3).change(seed(9)).undo()
-    tree.adopt([Entry(id=9, parent=3, edit=START)])
-    assert (tree.entries, tree.onward, tree.at) == (entries, onward, 5)
+    entries, onward = dict(tree.revisions), dict(tree.last_child)
+    tree.jump_to(3).change(seed(9)).undo()
+    tree.merge([Revision(id=9, parent=3, edit=START)])
+    assert (tree.revisions, tree.last_child, tree.current) == (entries, onward, 5)
 
 
 def test_adopting_keeps_the_place_and_the_way(tree: History) -> None:
-    strangers = [Entry(id=-1, parent=1, edit=seed(7)), Entry(id=7, parent=-1, edit=seed(8)), tree.present]
-    history = tree.adopt(strangers)
-    assert (history.at, ids(history.line)) == (5, [0, 1, 4, 5])
-    assert ids(history.tips) == [3, 5, 7]
-    assert ids(history.go(7).line) == [0, 1, -1, 7]
-    assert ids(tree.go(1).adopt(strangers).line) == [0, 1, 4, 5], "redo goes where it went"
-    at_the_end = tree.adopt([Entry(id=8, parent=5, edit=START)])
-    assert ids(at_the_end.line) == [0, 1, 4, 5, 8], "where there was nothing to redo, it is"
-    changed = tree.present.model_copy(update={"edit": START})
-    assert tree.adopt([changed]).edit == seed(5), "what is there stays"
+    strangers = [
+        Revision(id=-1, parent=1, edit=seed(7)),
+        Revision(id=7, parent=-1, edit=seed(8)),
+        tree.current_revision,
+    ]
+    history = tree.merge(strangers)
+    assert (history.current, ids(history.timeline)) == (5, [0, 1, 4, 5])
+    assert ids(history.leaves) == [3, 5, 7]
+    assert ids(history.jump_to(7).timeline) == [0, 1, -1, 7]
+    assert ids(tree.jump_to(1).merge(strangers).timeline) == [0, 1, 4, 5], "redo goes where it went"
+    at_the_end = tree.merge([Revision(id=8, parent=5, edit=START)])
+    assert ids(at_the_end.timeline) == [0, 1, 4, 5, 8], "where there was nothing to redo, it is"
+    changed = tree.current_revision.model_copy(update={"edit": START})
+    assert tree.merge([changed]).edit == seed(5), "what is there stays"
 
 
 @pytest.mark.parametrize("parent", [77, None])
 def test_an_entry_without_parent_is_refused(tree: History, parent: int | None) -> None:
-    good = Entry(id=8, parent=5, edit=START)
-    with pytest.raises(EditError, match="entry 9 has no parent"):
-        tree.adopt([good, Entry(id=9, parent=parent, edit=START)])
-    assert 8 not in tree.entries
+    good = Revision(id=8, parent=5, edit=START)
+    with pytest.raises(EditError, match="revision 9 has no parent"):
+        tree.merge([good, Revision(id=9, parent=parent, edit=START)])
+    assert 8 not in tree.revisions
 
 
 def test_going_nowhere_is_refused(tree: History) -> None:
-    with pytest.raises(EditError, match="there is no entry 12"):
-        tree.go(12)
+    with pytest.raises(EditError, match="there is no revision 12"):
+        tree.jump_to(12)
 
 
 def test_what_is_new(tree: History) -> None:
-    assert ids(tree.since([0, 1, 2])) == [3, 4, 5]
-    assert tree.since(tree.entries) == ()
+    assert ids(tree.missing_from([0, 1, 2])) == [3, 4, 5]
+    assert tree.missing_from(tree.revisions) == ()
 
 
 def test_records_are_by_number() -> None:
     history = History.of(Edit(pairs=(PAIR,)))
-    second = Entry.of_drag(history.present, record(2, [((10, 10), (20, 10), (20, 10))]))
-    first = Entry.of_drag(history.present, record(1, [((10, 10), (20, 10), (15, 10))]))
-    history = history.adopt([second, first])
-    assert [found.number for found in history.records] == [1, 2]
+    second = Revision.of_drag(history.current_revision, record(2, [((10, 10), (20, 10), (20, 10))]))
+    first = Revision.of_drag(history.current_revision, record(1, [((10, 10), (20, 10), (15, 10))]))
+    history = history.merge([second, first])
+    assert [found.number for found in history.drag_records] == [1, 2]
     assert (second.id, second.parent, first.id) == (-2, 0, -1)
-    assert history.go(-2).change(START).at == 1, "those of drags do not count"
+    assert history.jump_to(-2).change(START).current == 1, "those of drags do not count"
 
 
 def test_what_a_drag_makes_of_its_parent() -> None:
-    parent = Entry(id=3, parent=0, edit=Edit(pairs=(OFF, PAIR, WAITING), latent=1, step=4))
-    entry = Entry.of_drag(parent, record(2, [((10, 10), (20, 10), (19, 10))]))
+    parent = Revision(id=3, parent=0, edit=Edit(pairs=(OFF, PAIR, WAITING), latent=1, step=4))
+    entry = Revision.of_drag(parent, record(2, [((10, 10), (20, 10), (19, 10))]))
     arrived = PAIR.model_copy(update={"handle": (19.0, 10.0)})
     assert (entry.id, entry.parent) == (-2, 3)
     assert entry.edit == parent.edit.model_copy(update={"latent": 2, "step": None, "pairs": (OFF, arrived, WAITING)})
@@ -140,10 +144,10 @@ def test_what_a_drag_makes_of_its_parent() -> None:
 @pytest.mark.parametrize("live", [0, 2])
 def test_a_pair_that_was_led_has_its_target_where_the_hand_left_it(live: int) -> None:
     """Also one that is disabled, or that had no target."""
-    parent = Entry(id=0, edit=Edit(pairs=(OFF, PAIR, WAITING)))
+    parent = Revision(id=0, edit=Edit(pairs=(OFF, PAIR, WAITING)))
     led = (parent.edit.pairs[live].handle, (30.0, 30.0), (29.0, 30.0))
     others = [((10.0, 10.0), (20.0, 10.0), (19.0, 10.0))]
-    edit = Entry.of_drag(parent, record(1, [led, *others] if live == 0 else [*others, led], live)).edit
+    edit = Revision.of_drag(parent, record(1, [led, *others] if live == 0 else [*others, led], live)).edit
     assert (edit.pairs[live].handle, edit.pairs[live].target) == ((29, 30), (30, 30))
     assert edit.pairs[live].enabled == parent.edit.pairs[live].enabled
     assert edit.pairs[1].handle == (19, 10)
@@ -151,15 +155,15 @@ def test_a_pair_that_was_led_has_its_target_where_the_hand_left_it(live: int) ->
 
 
 def test_between_the_steps_of_a_drag() -> None:
-    parent = Entry(id=0, edit=Edit(pairs=(OFF, PAIR)))
+    parent = Revision(id=0, edit=Edit(pairs=(OFF, PAIR)))
     done = record(3, [((10, 10), (20, 10), (18, 10))])
-    path = DragPath(number=3, steps=(0, 2, 4), handles=(((10, 10),), ((14, 11),), ((18, 10),)))
-    middle = between(parent, done, path, 1)
+    path = Trajectory(number=3, steps=(0, 2, 4), handles=(((10, 10),), ((14, 11),), ((18, 10),)))
+    middle = edit_at_step(parent, done, path, 1)
     assert (middle.latent, middle.step, middle.source[-2:]) == (3, 2, (3, 2))
     assert middle.pairs == (OFF, PAIR.model_copy(update={"handle": (14.0, 11.0)}))
-    end = between(parent, done, path, 2)
-    assert end.model_copy(update={"step": None}) == Entry.of_drag(parent, done).edit
-    assert middle.started_from.source == parent.edit.source
+    end = edit_at_step(parent, done, path, 2)
+    assert end.model_copy(update={"step": None}) == Revision.of_drag(parent, done).edit
+    assert middle.before_drags.source == parent.edit.source
     assert Edit.model_validate(middle.model_dump()) == middle
 
 
@@ -171,14 +175,14 @@ def test_any_walk_leaves_a_tree(walk: list[str | int]) -> None:
         before = history
         if step == "undo":
             history = history.undo()
-            assert history.redo() == before or before.at == 0
+            assert history.redo() == before or before.current == 0
         elif step == "redo":
             history = history.redo()
-            assert history.undo().at == before.at or history.at == before.at
+            assert history.undo().current == before.current or history.current == before.current
         elif isinstance(step, int):
-            history = history.go(step) if step in history.entries else history.change(seed(step))
-        assert set(before.entries) <= set(history.entries)
-        assert history.line[: len(history.behind)] == history.behind
-        assert history.line[-1] in history.tips
-        for entry in history.entries.values():
-            assert history.go(entry.id).behind[0].id == 0
+            history = history.jump_to(step) if step in history.revisions else history.change(seed(step))
+        assert set(before.revisions) <= set(history.revisions)
+        assert history.timeline[: len(history.lineage)] == history.lineage
+        assert history.timeline[-1] in history.leaves
+        for entry in history.revisions.values():
+            assert history.jump_to(entry.id).lineage[0].id == 0

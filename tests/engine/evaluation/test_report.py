@@ -40,7 +40,7 @@ from draggan_engine.evaluation.statistics import (
     mean_of,
     ratio_of,
 )
-from draggan_engine.storage.markers import HANDLE, LINE, TARGET
+from draggan_engine.storage.markers import HANDLE_COLOR, LINE_COLOR, TARGET_COLOR
 
 SETTINGS = DragSettings(r1=1.5, r2=6, step_size=0.05, feature_block="b32")
 METHODS = ("no edit", "drag", "no tracking")
@@ -406,9 +406,9 @@ def test_markers_lie_on_their_points(height: int) -> None:
         y, x = np.nonzero(np.abs(pixels - color).sum(axis=2) < 40)
         return float(x.mean()), float(y.mean())
 
-    assert centre(HANDLE) == pytest.approx(handle, abs=0.6)
-    assert centre(TARGET) == pytest.approx(target, abs=0.6)
-    assert (np.abs(pixels - LINE).sum(axis=2) < 250).any()
+    assert centre(HANDLE_COLOR) == pytest.approx(handle, abs=0.6)
+    assert centre(TARGET_COLOR) == pytest.approx(target, abs=0.6)
+    assert (np.abs(pixels - LINE_COLOR).sum(axis=2) < 250).any()
     away = (pixels == 100).all(axis=2)
     assert away[:50].all() and away[:, 110:].all() and away[100:, :60].all()  # the rest is the picture's
 

@@ -18,7 +18,7 @@ from draggan_engine.networks.config import StyleGAN3Config
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 from draggan_engine.server.messages import DragEnded, DragStarted, ModelLoaded
-from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_manifest import read_history, read_manifest
 from tests.support.engine_client import Engine
 from tests.support.tiny_models import random_generator, save_tiny
 
@@ -100,8 +100,8 @@ def test_event_and_session_name_the_precision_that_was_used(tmp_path: Path, monk
         started = engine.wait_for(DragStarted)
         assert (started.precision, started.notice) == ("float32", WHY)
         assert engine.wait_for(DragEnded).record.settings.precision == "float32"
-    document = read_session(tmp_path / "s")
-    (record,) = read_history(tmp_path / "s", document).records
+    document = read_manifest(tmp_path / "s")
+    (record,) = read_history(tmp_path / "s", document).drag_records
     assert record.settings.precision == "float32"
     assert document.settings.precision == "bfloat16", "what is set stays"
 

@@ -17,7 +17,7 @@ from draggan_engine.networks.preview_fidelity import (
     mean_difference,
     measure_preview_heights,
 )
-from draggan_engine.storage.image_cache import KEPT, ImageCache
+from draggan_engine.storage.image_cache import MAX_IMAGES, ImageCache
 from tests.support.tiny_models import random_generator
 
 
@@ -75,6 +75,6 @@ def test_images_are_drawn_once_and_the_last_few_are_kept() -> None:
         drawn.append(name)
         return np.zeros((2, 2, 3), np.uint8)
 
-    for name in (*range(KEPT), 0, KEPT, 0, 1):
+    for name in (*range(MAX_IMAGES), 0, MAX_IMAGES, 0, 1):
         cache.get(name, lambda name=name: draw(name))  # type: ignore[misc]
-    assert drawn == [*range(KEPT), KEPT, 1]
+    assert drawn == [*range(MAX_IMAGES), MAX_IMAGES, 1]

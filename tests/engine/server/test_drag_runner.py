@@ -11,10 +11,11 @@ import pytest
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import EditError
-from draggan_engine.core.history import Entry
+from draggan_engine.core.history import Revision
 from draggan_engine.dragging import DragStep
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
-from draggan_engine.storage.session_store import SessionStore, read_session
+from draggan_engine.storage.session_manifest import read_manifest
+from draggan_engine.storage.session_store import SessionStore
 from tests.support.tiny_models import save_tiny
 
 PAIR = PointPair(handle=(10, 10), target=(20, 12))
@@ -33,7 +34,7 @@ def dragged(
     settings = model.info.settings.model_copy(update={"max_steps": 4, "step_size": 0.05})
     edit = Edit(model=model.name, seed=3, psi=1, settings=settings, pairs=pairs)
     store = SessionStore(model.name, folder)
-    *steps, end = record_drag(model, store, Entry(id=0, edit=edit), 1, prepare_drag(model, store, edit))
+    *steps, end = record_drag(model, store, Revision(id=0, edit=edit), 1, prepare_drag(model, store, edit))
     assert isinstance(end, DragRecorded)
     return [step for step in steps if isinstance(step, DragStep)], end, store
 
@@ -49,7 +50,7 @@ def test_a_disabled_pair_is_not_dragged(model: Model, tmp_path: Path) -> None:
     assert not np.array_equal(store_both.latent(1), store.latent(1))
 
     assert end.edit.pairs == (OFF, end_alone.edit.pairs[0])
-    assert read_session(tmp_path / "off").pairs == end.edit.pairs
+    assert read_manifest(tmp_path / "off").pairs == end.edit.pairs
     lines = (tmp_path / "off" / "drag-001" / "events.jsonl").read_text().splitlines()
     assert [len(json.loads(line)["handles"]) for line in lines] == [1] * len(steps)
 

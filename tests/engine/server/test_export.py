@@ -13,11 +13,11 @@ from draggan_engine.checkpoints.latent_files import read_latent
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import EditError, InputError, OutputError
-from draggan_engine.core.history import Entry, between
+from draggan_engine.core.history import Revision, edit_at_step
 from draggan_engine.server.drag_runner import DragRecorded, latent_of, picture_of, prepare_drag, record_drag
 from draggan_engine.server.export import MOST_FRAMES, export
 from draggan_engine.storage.session_store import SessionStore
-from draggan_engine.storage.video import FPS, HOLD
+from draggan_engine.storage.video import FRAMES_PER_SECOND, HOLD_SECONDS
 from tests.support.tiny_models import save_tiny
 
 
@@ -26,19 +26,21 @@ def model(tmp_path: Path) -> Model:
     return load_model(str(save_tiny(tmp_path / "tiny.safetensors")), "cpu")
 
 
-def dragged(model: Model, store: SessionStore, parent: Entry, steps: int) -> Entry:
+def dragged(model: Model, store: SessionStore, parent: Revision, steps: int) -> Revision:
     edit = parent.edit.model_copy(update={"settings": parent.edit.settings.model_copy(update={"max_steps": steps})})
     session = prepare_drag(model, store, edit)
-    end = list(record_drag(model, store, parent, store.next_drag(), session))[-1]
+    end = list(record_drag(model, store, parent, store.next_drag_number(), session))[-1]
     assert isinstance(end, DragRecorded) and end.entry is not None and end.problem is None
     return end.entry
 
 
 @pytest.fixture
-def session(model: Model, tmp_path: Path) -> tuple[SessionStore, Entry, Entry]:
+def session(model: Model, tmp_path: Path) -> tuple[SessionStore, Revision, Revision]:
     """Two drags, the second from the end of the first."""
     settings = model.info.settings.model_copy(update={"stop_distance": 0.01})
-    first = Entry(id=0, edit=Edit(seed=3, psi=1, pairs=(PointPair(handle=(8, 8), target=(20, 20)),), settings=settings))
+    first = Revision(
+        id=0, edit=Edit(seed=3, psi=1, pairs=(PointPair(handle=(8, 8), target=(20, 20)),), settings=settings)
+    )
     store = SessionStore("tiny", tmp_path / "s")
     one = dragged(model, store, first, 5)
     two = dragged(model, store, one, 4)
@@ -53,7 +55,7 @@ def frames(path: Path) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
 
 
-def test_pictures(model: Model, session: tuple[SessionStore, Entry, Entry], tmp_path: Path) -> None:
+def test_pictures(model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path) -> None:
     store, one, _ = session
     rgb = picture_of(model, store, one.edit)
     for name in ("a.png", "a.webp"):
@@ -67,7 +69,7 @@ def test_pictures(model: Model, session: tuple[SessionStore, Entry, Entry], tmp_
 
 @pytest.mark.parametrize("name", ["w.npy", "w.npz", "w.safetensors"])
 def test_latents_load_again(
-    model: Model, session: tuple[SessionStore, Entry, Entry], tmp_path: Path, name: str
+    model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path, name: str
 ) -> None:
     store, _, two = session
     export(model, store, two.edit, tmp_path / name, markers=False, progress=quiet)
@@ -76,7 +78,7 @@ def test_latents_load_again(
 
 
 def test_the_film_is_of_all_drags_that_led_to_the_picture(
-    model: Model, session: tuple[SessionStore, Entry, Entry], tmp_path: Path
+    model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path
 ) -> None:
     store, one, two = session
     told: list[tuple[int, int]] = []
@@ -84,30 +86,30 @@ def test_the_film_is_of_all_drags_that_led_to_the_picture(
     assert told == [(done, 10) for done in range(11)], "five steps and four, and where they began"
     film = frames(tmp_path / "a.mp4")
     assert len(film) > 10, "the last one is held"
-    for frame, edit in ((film[0], one.edit.started_from), (film[5], one.edit), (film[-1], two.edit)):
+    for frame, edit in ((film[0], one.edit.before_drags), (film[5], one.edit), (film[-1], two.edit)):
         assert np.abs(frame.astype(int) - picture_of(model, store, edit)).mean() < 12
     export(model, store, one.edit, tmp_path / "b.gif", markers=True, progress=quiet)
     with Image.open(tmp_path / "b.gif") as gif:  # frames that look alike are one, which stands as long as both
         duration = sum(frame.info["duration"] for frame in ImageSequence.Iterator(gif))
-    assert duration == 1000 * (6 / FPS + HOLD)
+    assert duration == 1000 * (6 / FRAMES_PER_SECOND + HOLD_SECONDS)
 
 
-def test_from_within_a_drag(model: Model, session: tuple[SessionStore, Entry, Entry], tmp_path: Path) -> None:
+def test_from_within_a_drag(model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path) -> None:
     store, one, two = session
     assert two.record is not None
-    within = between(one, two.record, store.path(2), 2)
+    within = edit_at_step(one, two.record, store.trajectory(2), 2)
     assert (within.latent, within.step) == (2, 2)
     told: list[tuple[int, int]] = []
     export(model, store, within, tmp_path / "a.gif", markers=False, progress=lambda *done: told.append(done))
     assert told[-1] == (8, 8), "five steps and two"
-    branch = dragged(model, store, Entry(id=9, parent=one.id, edit=within), 3)
+    branch = dragged(model, store, Revision(id=9, parent=one.id, edit=within), 3)
     assert branch.record is not None and branch.record.start_step == 2
     export(model, store, branch.edit, tmp_path / "b.gif", markers=False, progress=lambda *done: told.append(done))
     assert told[-1] == (11, 11), "those, and three more"
 
 
 def test_a_long_way_has_no_more_frames_than_can_be_drawn_soon(
-    model: Model, session: tuple[SessionStore, Entry, Entry], tmp_path: Path
+    model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path
 ) -> None:
     store, _, two = session
     long = dragged(model, store, two, 2 * MOST_FRAMES)
@@ -116,12 +118,14 @@ def test_a_long_way_has_no_more_frames_than_can_be_drawn_soon(
     assert told[-1] == (MOST_FRAMES, MOST_FRAMES)
 
 
-def test_what_cannot_be_exported(model: Model, session: tuple[SessionStore, Entry, Entry], tmp_path: Path) -> None:
+def test_what_cannot_be_exported(
+    model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path
+) -> None:
     store, one, two = session
     with pytest.raises(OutputError, match=r"give one of \.png, \.webp, \.gif"):
         export(model, store, one.edit, tmp_path / "a.jpg", markers=False, progress=quiet)
     with pytest.raises(EditError, match="no drag has led to this image"):
-        export(model, store, one.edit.started_from, tmp_path / "a.gif", markers=False, progress=quiet)
+        export(model, store, one.edit.before_drags, tmp_path / "a.gif", markers=False, progress=quiet)
     (tmp_path / "s/drag-001/steps.safetensors").unlink()
     fresh = SessionStore("tiny", resume=copied(tmp_path))
     with pytest.raises(InputError, match="steps of this drag were not kept"):

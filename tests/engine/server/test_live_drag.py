@@ -34,7 +34,7 @@ from draggan_engine.server.messages import (
     StopDrag,
 )
 from draggan_engine.server.server import Engine as Threads
-from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from tests.support.engine_client import Engine
 from tests.support.patience import PATIENCE
@@ -256,8 +256,8 @@ def test_a_live_drag_is_one_entry(engine: Engine, tmp_path: Path) -> None:
     path = engine.wait_for(DragRead).path
     assert path.steps == tuple(range(9))
     folder = tmp_path / "s"
-    history = read_history(folder, read_session(folder))
-    assert (len(history.entries), history.at, history.present) == (2, -1, ended.entry)
+    history = read_history(folder, read_manifest(folder))
+    assert (len(history.revisions), history.current, history.current_revision) == (2, -1, ended.entry)
     engine.send(Quit())
     assert engine.process.wait(PATIENCE) == 0
 
@@ -313,7 +313,7 @@ def test_a_client_that_vanishes_while_it_rests_ends_the_process(engine: Engine, 
     engine.socket.close()
     assert engine.process.wait(PATIENCE) == 0
     folder = tmp_path / "s"
-    assert len(read_history(folder, read_session(folder)).entries) == 1 + moved
+    assert len(read_history(folder, read_manifest(folder)).revisions) == 1 + moved
 
 
 def test_the_engine_is_told_to_stop_by_a_signal_while_it_rests(engine: Engine) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import EngineError
-from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry
+from draggan_engine.core.history import DraggedPair, DragRecord, Revision, Trajectory
 from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.codec import HEADER, MAX_MESSAGE, body_length, decode_command, decode_event, encode
 from draggan_engine.server.messages import (
@@ -48,14 +48,14 @@ RECORD = DragRecord(
     number=1, start=0, seed=3, psi=0.7, reason="reached", steps=5, seconds=0.5,
     pairs=(DraggedPair(handle=(0, 0), target=(1, 1), final=(1, 0), distance=1),), settings=DragSettings(), masked=False,
 )  # fmt: skip
-DRAGGED = Entry(id=-1, parent=0, edit=EDIT, record=RECORD)
+DRAGGED = Revision(id=-1, parent=0, edit=EDIT, record=RECORD)
 
 
 @pytest.mark.parametrize(
     "command",
     [
         Render(request=1, edit=EDIT),
-        Save(revision=2, entries=(Entry(id=0, edit=EDIT), DRAGGED), at=-1),
+        Save(revision=2, entries=(Revision(id=0, edit=EDIT), DRAGGED), at=-1),
         Export(edit=EDIT),
         StartDrag(width=9, height=9, max_steps=1, live=0),
         Look(width=9, height=9),
@@ -84,7 +84,7 @@ def test_commands_arrive_as_they_left(command: Command) -> None:
         Preview(request=0, width=1, height=2, rgb=bytes(range(6))),
         DragProgress(step=1, max_steps=2, loss=0.5, mean_distance=3, handles=((1, 2),), steps_per_second=9),
         DragEnded(record=RECORD, entry=DRAGGED, problem="disk full"),
-        DragRead(path=DragPath(number=1, steps=(0, 2), handles=(((1.5, 2),), ((2, 2),)))),
+        DragRead(path=Trajectory(number=1, steps=(0, 2), handles=(((1.5, 2),), ((2, 2),)))),
         Resumed(entries=(DRAGGED,)),
         Failed(command="save", message="no", revision=4),
         Loading(what="reading", done=1, total=2),

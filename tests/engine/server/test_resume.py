@@ -13,7 +13,7 @@ import pytest
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import InputError
-from draggan_engine.core.history import Entry
+from draggan_engine.core.history import Revision
 from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag
 from draggan_engine.server.messages import (
     DragEnded,
@@ -30,9 +30,9 @@ from draggan_engine.server.messages import (
     StartDrag,
 )
 from draggan_engine.storage import trajectory
-from draggan_engine.storage.image_io import write_picture
-from draggan_engine.storage.session_lock import ended_badly
-from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.image_io import write_image
+from draggan_engine.storage.session_lock import was_interrupted
+from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from tests.support.engine_client import Engine
 from tests.support.patience import PATIENCE
@@ -53,19 +53,19 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
         endless = info.settings.model_copy(update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3})
         edit = Edit(model=info.name, seed=3, settings=endless, pairs=(PAIR,))
         engine.drag(edit)
-        engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / trajectory.NAME).exists())
+        engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / trajectory.TRAJECTORY_FILE).exists())
         engine.process.kill()
         engine.process.wait()
-    assert ended_badly(folder)
-    on_disk = trajectory.read_steps(folder / "drag-001")
-    assert read_history(folder, read_session(folder)).edit == edit  # which is what was acknowledged
+    assert was_interrupted(folder)
+    on_disk = trajectory.read_trajectory(folder / "drag-001")
+    assert read_history(folder, read_manifest(folder)).edit == edit  # which is what was acknowledged
 
     with Engine("--model", spec, "--device", "cpu", "--resume", str(folder)) as engine:
         (entry,) = engine.wait_for(Resumed).entries
         assert (entry.id, entry.parent) == (-1, 0)
         assert entry.record is not None and entry.record.reason == "interrupted"
         assert entry.record.steps == on_disk.steps[-1] > 0
-        assert entry.edit.pairs[0].handle == on_disk.pairs(-1)[0][0]
+        assert entry.edit.pairs[0].handle == on_disk.pairs_at(-1)[0][0]
         engine.wait_for(ModelLoaded)
         engine.send(Render(request=1, edit=entry.edit))
         engine.send(Render(request=2, edit=edit))
@@ -73,18 +73,18 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
         engine.send(Render(request=3, edit=entry.edit))
         assert engine.wait_for(Preview).rgb != shown.rgb
         engine.send(ReadDrag(number=1))
-        assert engine.wait_for(DragRead).path == on_disk.path
+        assert engine.wait_for(DragRead).path == on_disk.trajectory
         # The next drag goes on from it.
-        engine.history = read_history(folder, read_session(folder)).adopt([entry]).go(entry.id)
+        engine.history = read_history(folder, read_manifest(folder)).merge([entry]).jump_to(entry.id)
         further = entry.edit.model_copy(update={"settings": endless.model_copy(update={"max_steps": 2})})
         engine.drag(further)
         assert engine.wait_for(DragStarted).number == 2
         assert engine.wait_for(DragEnded).record.start == 1
         engine.send(Quit())
         assert engine.process.wait(PATIENCE) == 0
-    history = read_history(folder, read_session(folder))
-    assert [record.reason for record in history.records] == ["interrupted", "max_steps"]
-    assert history.at == -2 and not ended_badly(folder)
+    history = read_history(folder, read_manifest(folder))
+    assert [record.reason for record in history.drag_records] == ["interrupted", "max_steps"]
+    assert history.current == -2 and not was_interrupted(folder)
 
 
 def test_an_interrupted_drag_that_nobody_touches_is_found_every_time(spec: str, tmp_path: Path) -> None:
@@ -95,11 +95,11 @@ def test_an_interrupted_drag_that_nobody_touches_is_found_every_time(spec: str, 
         engine.save(Edit(model=info.name, seed=3, settings=endless, pairs=(PAIR,)))
         engine.wait_for(Saved)
         engine.send(StartDrag(width=32, height=32))
-        engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / trajectory.NAME).exists())
+        engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / trajectory.TRAJECTORY_FILE).exists())
     for _ in range(2):
         store = SessionStore("tiny", resume=folder)
-        assert store.history is not None and [record.reason for record in store.history.records] == ["interrupted"]
-        assert store.history.at == 0 and store.latent(1).shape == (1, 8, 4)
+        assert store.history is not None and [record.reason for record in store.history.drag_records] == ["interrupted"]
+        assert store.history.current == 0 and store.latent(1).shape == (1, 8, 4)
         store.close()
 
 
@@ -107,9 +107,9 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing after it is done."""
 
 
-def parent_of(model: Model) -> Entry:
+def parent_of(model: Model) -> Revision:
     settings = model.info.settings.model_copy(update={"max_steps": 3, "step_size": 0.05})
-    return Entry(id=0, edit=Edit(model=model.name, seed=3, psi=1, settings=settings, pairs=(PAIR,)))
+    return Revision(id=0, edit=Edit(model=model.name, seed=3, psi=1, settings=settings, pairs=(PAIR,)))
 
 
 def dies(store: SessionStore) -> None:
@@ -123,13 +123,13 @@ def killed_at_each_write(
 ) -> Iterator[tuple[Path, DragRecorded | None]]:
     """Drags again and again, each time in a new session that is killed at a later write; its folder, and the end of the
     drag if it came to that."""
-    patch.setattr(trajectory, "INTERVAL", 0.0)
-    patch.setattr(trajectory, "SHARE", 1e9)
+    patch.setattr(trajectory, "WRITE_INTERVAL", 0.0)
+    patch.setattr(trajectory, "MAX_WRITE_SHARE", 1e9)
     sync, parent = os.fsync, parent_of(model)
     for last in count():
         session = folder / f"s{last}"
         store = SessionStore(model.name, session)
-        store.know_model(model.name, model.sha256, model.path)
+        store.set_model(model.name, model.sha256, model.path)
         store.save((parent,), 0)  # acknowledged
         left = iter([None] * last)
 
@@ -159,23 +159,23 @@ def test_killed_at_any_write_the_session_opens_and_has_what_was_acknowledged(
     model, parent = load_model(spec, "cpu"), parent_of(load_model(spec, "cpu"))
     outcomes = []
     for session, end in killed_at_each_write(model, tmp_path, monkeypatch):
-        assert ended_badly(session)
-        written = (session / "drag-001" / trajectory.NAME).exists()
+        assert was_interrupted(session)
+        written = (session / "drag-001" / trajectory.TRAJECTORY_FILE).exists()
         store = SessionStore(model.name, resume=session)
-        assert store.history is not None and store.history.entries[0] == parent
-        entry = store.history.entries.get(-1)
+        assert store.history is not None and store.history.revisions[0] == parent
+        entry = store.history.revisions.get(-1)
         assert (entry is not None) == written
         if entry is not None:
-            assert entry.record is not None and entry.record.steps == len(store.path(1).steps) - 1
-            assert np.array_equal(store.latent(1), store.steps(1).latent(entry.record.steps))
-            write_picture(session / "found.png", picture_of(model, store, entry.edit), model="tiny", edit=entry.edit)
+            assert entry.record is not None and entry.record.steps == len(store.trajectory(1).steps) - 1
+            assert np.array_equal(store.latent(1), store.stored_trajectory(1).latent_at(entry.record.steps))
+            write_image(session / "found.png", picture_of(model, store, entry.edit), model="tiny", edit=entry.edit)
             outcomes.append(entry.record.reason)
         if end is not None:
-            assert end.problem is None and end.entry == entry and store.history.at == -1
-        store.save((), store.history.at)
+            assert end.problem is None and end.entry == entry and store.history.current == -1
+        store.save((), store.history.current)
         store.close()
-        history = read_history(session, read_session(session))
-        assert history == store.history and set(history.entries) == {0} | ({-1} if written else set())
+        history = read_history(session, read_manifest(session))
+        assert history == store.history and set(history.revisions) == {0} | ({-1} if written else set())
     assert outcomes[0] == "interrupted" and outcomes[-1] == "max_steps"
     assert len(outcomes) > 10
 
@@ -190,13 +190,13 @@ def test_a_drag_outlives_a_disk_that_is_full_for_its_steps(spec: str, tmp_path: 
     *_, end = record_drag(model, store, parent, 1, prepare_drag(model, store, parent.edit))
     assert isinstance(end, DragRecorded) and end.entry is not None and end.edit.latent == 1
     assert end.problem is not None and "events.jsonl" in end.problem
-    assert read_history(tmp_path / "s", read_session(tmp_path / "s")).edit == end.edit
+    assert read_history(tmp_path / "s", read_manifest(tmp_path / "s")).edit == end.edit
 
 
 def test_latents_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
     store.give(np.zeros((1, 4, 3), np.float32))
-    store.save((Entry(id=0, edit=Edit(model="toy", given=True)),), 0)
+    store.save((Revision(id=0, edit=Edit(model="toy", given=True)),), 0)
     store.close()
     (tmp_path / "s" / "latents.safetensors").write_bytes(b"no latents")
     with pytest.raises(InputError, match=r"latents\.safetensors: it cannot be read"):

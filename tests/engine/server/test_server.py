@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from draggan_engine.core.edit import Edit, PointPair
-from draggan_engine.core.history import Entry
+from draggan_engine.core.history import Revision
 from draggan_engine.server.codec import HEADER, body_length, decode_event
 from draggan_engine.server.messages import (
     DragEnded,
@@ -35,7 +35,7 @@ from draggan_engine.server.messages import (
     StopDrag,
 )
 from draggan_engine.server.outbox import Outbox
-from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_manifest import read_history, read_manifest
 from tests.support.engine_client import Engine
 from tests.support.patience import PATIENCE
 
@@ -60,7 +60,7 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     saved = engine.wait_for(Saved)
     assert saved.revision == 1
     assert not any(isinstance(event, ModelLoaded) for event in engine.seen)
-    assert read_session(tmp_path / "s").pairs == EDIT.pairs
+    assert read_manifest(tmp_path / "s").pairs == EDIT.pairs
     info = engine.wait_for(ModelLoaded).info
     edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 40})})
 
@@ -73,10 +73,10 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     record = engine.wait_for(DragEnded).record
     lines = (tmp_path / "s" / "drag-001" / "events.jsonl").read_text().splitlines()
     assert len(lines) == record.steps > 0
-    after = Entry.of_drag(Entry(id=0, edit=edit), record).edit
-    document = read_session(tmp_path / "s")
+    after = Revision.of_drag(Revision(id=0, edit=edit), record).edit
+    document = read_manifest(tmp_path / "s")
     assert (document.latent, document.pairs, document.drag_count) == (1, after.pairs, 1)
-    assert read_history(tmp_path / "s", document).records == (record,)
+    assert read_history(tmp_path / "s", document).drag_records == (record,)
     assert document.model.sha256 == info.sha256
 
     # A second drag goes on from there, under its own number.
@@ -145,8 +145,8 @@ def test_a_client_that_vanishes_ends_the_drag_and_the_process(engine: Engine, tm
     engine.wait_for(DragProgress, lambda event: event.step >= 2)
     engine.socket.close()
     assert engine.process.wait(PATIENCE) == 0
-    document = read_session(tmp_path / "s")
-    assert read_history(tmp_path / "s", document).records[0].reason == "stopped"
+    document = read_manifest(tmp_path / "s")
+    assert read_history(tmp_path / "s", document).drag_records[0].reason == "stopped"
     assert document.latent == 1
     assert (tmp_path / "s" / "drag-001" / "final.png").exists()
 
@@ -156,7 +156,7 @@ def test_after_kill_another_process_goes_on(engine: Engine, tmp_path: Path) -> N
     edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 3})})
     engine.drag(edit)
     record = engine.wait_for(DragEnded).record
-    after = Entry.of_drag(Entry(id=0, edit=edit), record).edit
+    after = Revision.of_drag(Revision(id=0, edit=edit), record).edit
     engine.drag(endless(after))
     engine.wait_for(DragProgress, lambda event: event.step >= 2)
     os.kill(engine.process.pid, signal.SIGKILL)

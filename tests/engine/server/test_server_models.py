@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from draggan_engine.core.edit import Edit, Mask, PointPair
-from draggan_engine.core.history import Entry
+from draggan_engine.core.history import Revision
 from draggan_engine.networks.generator import Generator
 from draggan_engine.server import server
 from draggan_engine.server.codec import HEADER, body_length, decode_event, encode
@@ -44,7 +44,7 @@ from draggan_engine.server.messages import (
     StopDrag,
 )
 from draggan_engine.server.server import paced
-from draggan_engine.storage.session_manifest import read_session
+from draggan_engine.storage.session_manifest import read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from tests.support.engine_client import Engine
 from tests.support.patience import PATIENCE
@@ -100,7 +100,7 @@ def test_another_model_begins_another_session(engine: Engine, tmp_path: Path) ->
     assert engine.wait_for(DragEnded).record.number == 1  # a new count
     engine.send(Quit())
     assert engine.process.wait(PATIENCE) == 0
-    document = read_session(tmp_path / "s-2")
+    document = read_manifest(tmp_path / "s-2")
     assert (document.model.name, document.model.sha256) == ("other", loaded.info.sha256)
     assert written(tmp_path / "s") == before
     assert not (tmp_path / "s/.open").exists() and not (tmp_path / "s-2/.open").exists()
@@ -113,7 +113,7 @@ def test_a_model_that_cannot_be_had_leaves_the_present_one(
     edit = edit_for(engine.wait_for(ModelLoaded))
     engine.drag(edit)
     record = engine.wait_for(DragEnded).record
-    after = Entry.of_drag(Entry(id=0, edit=edit), record).edit
+    after = Revision.of_drag(Revision(id=0, edit=edit), record).edit
     picture = show(engine, after, 1)
     path = tmp_path / "bad.pkl"
     if content is not None:
@@ -164,7 +164,7 @@ def test_the_memory_of_the_earlier_model_is_given_back(tmp_path: Path) -> None:
     earlier = weakref.ref(engine.model.generator)
     edit = edit_for(loaded)
     for command, answer in (
-        (Save(revision=1, entries=(Entry(id=0, edit=edit),), at=0), Saved),
+        (Save(revision=1, entries=(Revision(id=0, edit=edit),), at=0), Saved),
         (StartDrag(width=32, height=32), DragEnded),
         (Render(request=1, edit=edit), Preview),
         (Export(edit=edit), Exported),
@@ -193,7 +193,7 @@ def test_classes(tmp_path: Path) -> None:
         assert engine.wait_for(DragEnded).record.label == 3
         engine.send(Render(request=9, edit=edit.model_copy(update={"label": 5})))
         assert "--class 5: classes has the classes 0 to 4" in engine.wait_for(Failed).message
-    assert read_session(tmp_path / "s").label == 3
+    assert read_manifest(tmp_path / "s").label == 3
     with Image.open(tmp_path / "s/initial.png") as image:
         image.load()
         assert image.text["Class"] == "3"
@@ -214,7 +214,7 @@ def test_a_latent_that_was_given(tmp_path: Path) -> None:
         assert (record.given, record.start) == (True, 0)
     assert np.array_equal(load_file(tmp_path / "s/latents.safetensors")["given"], ws[None])
     assert np.array_equal(load_file(tmp_path / "s/drag-001/latents.safetensors")["before"], ws[None])
-    assert read_session(tmp_path / "s").given
+    assert read_manifest(tmp_path / "s").given
 
     # Taken up again it does not need the file any more.
     (tmp_path / "pivot.npy").unlink()

@@ -19,7 +19,7 @@ from pathlib import Path
 from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import OutputError
-from draggan_engine.core.history import Entry
+from draggan_engine.core.history import Revision
 
 for line in sys.stdin:  # a round: when it starts, and the directory, or none for the default one
     start, _, out = line.strip().partition(" ")
@@ -27,7 +27,7 @@ for line in sys.stdin:  # a round: when it starts, and the directory, or none fo
     while time.monotonic() < float(start):
         pass
     try:
-        print(store.save((Entry(id=0, edit=Edit(model="toy", seed=7)),), 0), flush=True)
+        print(store.save((Revision(id=0, edit=Edit(model="toy", seed=7)),), 0), flush=True)
     except OutputError as error:
         print(f"refused: {error}", flush=True)
 """

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import InputError, StorageError
-from draggan_engine.core.history import DraggedPair, DragRecord, Entry, History
-from draggan_engine.storage.journal import NAME, Journal
+from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision
+from draggan_engine.storage.journal import JOURNAL_FILE, Journal
 from tests.support.paths import ROOT
 
 Act = Callable[[History], History]
@@ -41,21 +41,21 @@ edits = st.fixed_dictionaries(
 )
 changes = edits.map(lambda update: lambda history: history.change(history.edit.model_copy(update=update)))
 jumps = st.integers(0, 30).map(
-    lambda index: lambda history: history.go(sorted(history.entries)[index % len(history.entries)])
+    lambda index: lambda history: history.jump_to(sorted(history.revisions)[index % len(history.revisions)])
 )
 drags = points.map(lambda final: lambda history: dragged(history, final))
 acts = st.one_of(changes, jumps, drags, st.just(History.undo), st.just(History.redo))
 
 
 def dragged(history: History, final: tuple[float, float]) -> History:
-    edit, number = history.edit, 1 + len(history.records)
-    pairs = tuple(DraggedPair(handle=h, target=t, final=final, distance=1.5) for h, t in edit.active.values())
+    edit, number = history.edit, 1 + len(history.drag_records)
+    pairs = tuple(DraggedPair(handle=h, target=t, final=final, distance=1.5) for h, t in edit.active_pairs.values())
     record = DragRecord(
         number=number, start=edit.latent, start_step=edit.step, seed=edit.seed, psi=edit.psi, reason="reached", steps=7, seconds=0.1,
         pairs=pairs, settings=edit.settings, masked=edit.mask is not None,
     )  # fmt: skip
-    entry = Entry.of_drag(history.present, record)
-    return history.adopt([entry]).go(entry.id)
+    entry = Revision.of_drag(history.current_revision, record)
+    return history.merge([entry]).jump_to(entry.id)
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def written(folder: Path, portions: list[list[Act]]) -> list[tuple[int, History]
         for act in portion:
             history = act(history)
         journal.append(history)
-        moments.append(((folder / NAME).stat().st_size, history))
+        moments.append(((folder / JOURNAL_FILE).stat().st_size, history))
     return moments
 
 
@@ -103,20 +103,20 @@ def test_it_goes_on_in_another_process(before: list[list[Act]], after: list[list
 def test_cut_at_any_byte_it_holds_every_append_that_was_complete(portions: list[list[Act]]) -> None:
     with a_folder() as folder:
         moments = written(folder, portions)
-        content = (folder / NAME).read_bytes()
+        content = (folder / JOURNAL_FILE).read_bytes()
         last = moments[-1][1]
         for cut in range(len(content) + 1):
-            (folder / NAME).write_bytes(content[:cut])
+            (folder / JOURNAL_FILE).write_bytes(content[:cut])
             found = Journal(folder).read()
             complete = [history for size, history in moments if size <= cut]
             if found is None:
                 assert not complete
                 continue
-            assert found.entries.items() <= last.entries.items()
-            assert list(found.entries) == list(last.entries)[: len(found.entries)]
+            assert found.revisions.items() <= last.revisions.items()
+            assert list(found.revisions) == list(last.revisions)[: len(found.revisions)]
             if complete:
-                assert complete[-1].entries.items() <= found.entries.items()
-                assert found.at == complete[-1].at or cut > moments[len(complete) - 1][0]
+                assert complete[-1].revisions.items() <= found.revisions.items()
+                assert found.current == complete[-1].current or cut > moments[len(complete) - 1][0]
 
 
 @settings(max_examples=30)
@@ -126,7 +126,7 @@ def test_what_is_before_a_damaged_line_is_kept_and_the_file_put_aside(
 ) -> None:
     with a_folder() as folder:
         moments = written(folder, portions)
-        path = folder / NAME
+        path = folder / JOURNAL_FILE
         lines = path.read_bytes().splitlines(keepends=True)
         index = data.draw(st.integers(0, len(lines) - 1))
         damage = data.draw(
@@ -141,22 +141,22 @@ def test_what_is_before_a_damaged_line_is_kept_and_the_file_put_aside(
         complete = [history for size, history in moments if size <= kept]
         assert path.read_bytes() == damaged  # to look is not to change
         if complete:
-            assert found is not None and complete[-1].entries.items() <= found.entries.items()
+            assert found is not None and complete[-1].revisions.items() <= found.revisions.items()
         history = (found or History.of(Edit())).change(Edit(seed=123_456))
         journal.append(history)
-        assert (folder / f"{NAME}.damaged").read_bytes() == damaged
+        assert (folder / f"{JOURNAL_FILE}.damaged").read_bytes() == damaged
         assert Journal(folder).read() == history
 
 
 def test_a_line_that_was_cut_short_is_not_damage(tmp_path: Path) -> None:
     journal, history = Journal(tmp_path), History.of(Edit())
     journal.append(history)
-    with (tmp_path / NAME).open("ab") as file:
+    with (tmp_path / JOURNAL_FILE).open("ab") as file:
         file.write(b'{"entry":{"id":1,"par')
     journal = Journal(tmp_path)
     assert journal.read() == history
     journal.append(history.change(Edit(seed=1)))
-    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    assert [path.name for path in tmp_path.iterdir()] == [JOURNAL_FILE]
     assert Journal(tmp_path).read() == history.change(Edit(seed=1))
 
 
@@ -175,8 +175,8 @@ def test_an_append_that_fails_is_made_up_for(tmp_path: Path, monkeypatch: pytest
     third = second.undo().undo().change(Edit(seed=3)).undo()
     journal.append(third)
     assert Journal(tmp_path).read() == third
-    lines = (tmp_path / NAME).read_bytes().splitlines()
-    assert len(lines) == len(third.entries) + 2  # each entry once, and where one stood after each of the good appends
+    lines = (tmp_path / JOURNAL_FILE).read_bytes().splitlines()
+    assert len(lines) == len(third.revisions) + 2  # each entry once, and where one stood after each of the good appends
 
 
 def test_what_a_full_disk_took_half_of_is_written_over(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_what_a_full_disk_took_half_of_is_written_over(tmp_path: Path) -> None:
 import resource, signal, sys
 from pathlib import Path
 import numpy as np
-from draggan_engine.storage.journal import NAME, Journal
+from draggan_engine.storage.journal import JOURNAL_FILE, Journal
 from draggan_engine.core.edit import Edit, Mask
 from draggan_engine.core.errors import StorageError
 from draggan_engine.core.history import History
@@ -193,7 +193,7 @@ folder = Path(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 journal, first = Journal(folder), History.of(Edit())
 journal.append(first)
-size = (folder / NAME).stat().st_size
+size = (folder / JOURNAL_FILE).stat().st_size
 noise = np.random.default_rng(0).integers(0, 2, (200, 200), np.uint8)
 second = first.change(Edit(mask=Mask.from_array(noise)))
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, resource.RLIM_INFINITY))
@@ -202,12 +202,12 @@ try:
     raise SystemExit("it should have failed")
 except StorageError:
     pass
-assert (folder / NAME).stat().st_size == size + 1000
+assert (folder / JOURNAL_FILE).stat().st_size == size + 1000
 assert Journal(folder).read() == first
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 journal.append(second.undo())
 assert Journal(folder).read() == second.undo()
-assert [path.name for path in folder.iterdir()] == [NAME]
+assert [path.name for path in folder.iterdir()] == [JOURNAL_FILE]
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "engine")}
     result = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, capture_output=True)
@@ -231,19 +231,19 @@ def test_an_append_writes_what_is_new_and_no_more(tmp_path: Path) -> None:
     journal.append(history)
     grown = []
     for step in range(200):
-        size, inode = (tmp_path / NAME).stat().st_size, (tmp_path / NAME).stat().st_ino
+        size, inode = (tmp_path / JOURNAL_FILE).stat().st_size, (tmp_path / JOURNAL_FILE).stat().st_ino
         history = history.change(history.edit.model_copy(update={"pairs": (PointPair(handle=(100 + step, 5)),)}))
         journal.append(history)
-        assert (tmp_path / NAME).stat().st_ino == inode
-        grown.append((tmp_path / NAME).stat().st_size - size)
+        assert (tmp_path / JOURNAL_FILE).stat().st_ino == inode
+        grown.append((tmp_path / JOURNAL_FILE).stat().st_size - size)
     assert max(grown) < 200 and max(grown) - min(grown) < 10
-    size = (tmp_path / NAME).stat().st_size
+    size = (tmp_path / JOURNAL_FILE).stat().st_size
     journal.append(history)
-    assert (tmp_path / NAME).stat().st_size == size
+    assert (tmp_path / JOURNAL_FILE).stat().st_size == size
 
 
 def test_a_journal_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert Journal(tmp_path).read() is None
-    (tmp_path / NAME).mkdir()
+    (tmp_path / JOURNAL_FILE).mkdir()
     with pytest.raises(InputError, match=r"history\.jsonl: it cannot be read \(Is a directory\)"):
         Journal(tmp_path).read()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from draggan_engine.core.geometry import Point
-from draggan_engine.storage.markers import DARK, HANDLE, LINE, TARGET, draw_markers
+from draggan_engine.storage.markers import HANDLE_COLOR, LINE_COLOR, OUTLINE_COLOR, TARGET_COLOR, draw_markers
 from draggan_tui.config.themes import CanvasColors
 
 GREY = np.full((128, 128, 3), 128, np.uint8)
@@ -24,16 +24,16 @@ def bounds(rgb: np.ndarray, color: tuple[int, int, int]) -> tuple[int, int, int,
 
 def test_the_colours_are_the_editors() -> None:
     colors = CanvasColors()
-    assert (colors.handle, colors.target, colors.line) == (HANDLE, TARGET, LINE)
+    assert (colors.handle, colors.target, colors.line) == (HANDLE_COLOR, TARGET_COLOR, LINE_COLOR)
 
 
 def test_a_disc_on_the_handle_and_a_ring_round_the_target() -> None:
     drawn = draw_markers(GREY, [((30, 40), (90, 40))])
-    assert pixel(drawn, (30, 40)) == HANDLE
-    left, top, right, bottom = bounds(drawn, HANDLE)
+    assert pixel(drawn, (30, 40)) == HANDLE_COLOR
+    left, top, right, bottom = bounds(drawn, HANDLE_COLOR)
     assert (left + right, top + bottom) == (60, 80)  # centred on the handle's pixel
     assert right - left == bottom - top
-    left, top, right, bottom = bounds(drawn, TARGET)
+    left, top, right, bottom = bounds(drawn, TARGET_COLOR)
     assert (left + right, top + bottom) == (180, 80)
     assert pixel(drawn, (90, 40)) == (128, 128, 128)  # the picture shows in the ring
     assert not (GREY != 128).any()
@@ -44,14 +44,14 @@ def test_every_stroke_has_a_dark_outline() -> None:
     drawn = draw_markers(white, [((100, 200), (400, 200))]).astype(int)
     for x in (100, 400):
         across = drawn[200, x - 40 : x + 41]
-        assert np.abs(across - DARK).sum(axis=1).min() == 0
-    assert any(pixel(drawn, (x, 200)) == LINE for x in range(150, 350))
-    assert np.abs(drawn[200, 150:350] - DARK).sum(axis=1).min() < 60
+        assert np.abs(across - OUTLINE_COLOR).sum(axis=1).min() == 0
+    assert any(pixel(drawn, (x, 200)) == LINE_COLOR for x in range(150, 350))
+    assert np.abs(drawn[200, 150:350] - OUTLINE_COLOR).sum(axis=1).min() < 60
 
 
 def test_the_line_is_dotted() -> None:
     drawn = draw_markers(np.zeros((512, 512, 3), np.uint8), [((100, 200), (400, 200))])
-    lit = (drawn[200, 130:370] == LINE).all(axis=1)
+    lit = (drawn[200, 130:370] == LINE_COLOR).all(axis=1)
     starts = np.flatnonzero(np.diff(lit.astype(int)) == 1)
     assert len(starts) >= 10
     assert np.ptp(np.diff(starts)) <= 2  # evenly
@@ -76,14 +76,14 @@ def test_edges_are_smooth() -> None:
 
 def test_an_arrived_handle_stands_inside_its_ring() -> None:
     drawn = draw_markers(GREY, [((60, 60), (60, 60))])
-    inner, outer = bounds(drawn, HANDLE), bounds(drawn, TARGET)
+    inner, outer = bounds(drawn, HANDLE_COLOR), bounds(drawn, TARGET_COLOR)
     assert outer[0] < inner[0] and outer[1] < inner[1] and inner[2] < outer[2] and inner[3] < outer[3]
 
 
 @pytest.mark.parametrize("size", [64, 128, 512, 1024])
 def test_sizes_follow_the_picture(size: int) -> None:
     drawn = draw_markers(np.zeros((size, size, 3), np.uint8), [((size / 4, size / 2), (3 * size / 4, size / 2))])
-    left, _, right, _ = bounds(drawn, HANDLE)
+    left, _, right, _ = bounds(drawn, HANDLE_COLOR)
     assert right - left + 1 >= 4
     assert (right - left + 1) / size <= (0.04 if size >= 128 else 0.08)
 

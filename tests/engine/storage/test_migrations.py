@@ -17,8 +17,8 @@ from PIL import Image
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.errors import InputError
 from draggan_engine.server.drag_runner import picture_of
-from draggan_engine.storage.journal import NAME
-from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.journal import JOURNAL_FILE
+from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli.resume import take_up
 from draggan_tui.editor.workspace import EditorState
@@ -40,20 +40,20 @@ def changed(folder: Path, **fields: object) -> None:
 
 def test_its_drags_become_a_history(folder: Path) -> None:
     raw = json.loads((folder / "session.json").read_text())
-    assert raw["schema_version"] == 1 and not (folder / NAME).exists()
-    session = read_session(folder)
+    assert raw["schema_version"] == 1 and not (folder / JOURNAL_FILE).exists()
+    session = read_manifest(folder)
     history = read_history(folder, session)
 
-    assert [record.number for record in history.records] == [1, 2, 3]  # what was undone too
-    assert history.records == session.drags
-    first, second, third = (history.entries[-number] for number in (1, 2, 3))
-    starts = [history.entries[entry.parent].edit for entry in (first, second, third) if entry.parent is not None]
+    assert [record.number for record in history.drag_records] == [1, 2, 3]  # what was undone too
+    assert history.drag_records == session.drags
+    first, second, third = (history.revisions[-number] for number in (1, 2, 3))
+    starts = [history.revisions[entry.parent].edit for entry in (first, second, third) if entry.parent is not None]
     assert [start.latent for start in starts] == [0, 1, 1]
     assert [start.mask is not None for start in starts] == [True, True, False]
-    for start, record in zip(starts, history.records, strict=True):
+    for start, record in zip(starts, history.drag_records, strict=True):
         assert start.settings == record.settings
         assert [(p.handle, p.target) for p in start.pairs] == [(p.handle, p.target) for p in record.pairs]
-    assert first in history.behind and third in history.behind and second not in history.behind
+    assert first in history.lineage and third in history.lineage and second not in history.lineage
 
     edit = history.edit
     assert (edit.seed, edit.psi, edit.latent, edit.step, edit.settings) == (3, 0.7, 3, None, session.settings)
@@ -64,23 +64,23 @@ def test_its_drags_become_a_history(folder: Path) -> None:
 
 
 def test_it_can_be_gone_on_with_and_is_written_as_the_present_version(folder: Path, tmp_path: Path) -> None:
-    before = read_history(folder, read_session(folder))
+    before = read_history(folder, read_manifest(folder))
     latents = (folder / "latents.safetensors").read_bytes()
     store = SessionStore("tiny", resume=folder)
-    assert store.history == before and store.next_drag() == 4
+    assert store.history == before and store.next_drag_number() == 4
     assert json.loads((folder / "session.json").read_text())["schema_version"] == 1  # until something is written
 
     later = before.change(before.edit.model_copy(update={"seed": 4}))
-    store.save(later.since(before.entries), later.at)
+    store.save(later.missing_from(before.revisions), later.current)
     store.close()
     written = json.loads((folder / "session.json").read_text())
     assert (written["schema_version"], written["drag_count"]) == (3, 3)
-    assert read_history(folder, read_session(folder)) == later
+    assert read_history(folder, read_manifest(folder)) == later
     assert (folder / "latents.safetensors").read_bytes() == latents
 
     model = load_model(str(save_tiny(tmp_path / "tiny.safetensors")), "cpu")
     again = SessionStore("tiny", resume=folder)
-    pictures = [picture_of(model, again, entry.edit) for entry in later.entries.values() if entry.record]
+    pictures = [picture_of(model, again, entry.edit) for entry in later.revisions.values() if entry.record]
     assert len({picture.tobytes() for picture in pictures}) == 3
     again.close()
 
@@ -90,21 +90,21 @@ def test_one_goes_past_drags_whose_steps_were_not_kept(folder: Path) -> None:
     assert store.history is not None
     work = EditorState(store.history, None, taken_up=True)
     for number in work.unread():
-        work.trajectories[number] = store.path(number)
+        work.trajectories[number] = store.trajectory(number)
     places = [work.history_cursor]
     while (place := places[-1].back(work.trajectories)) != places[-1]:
         places.append(place)
-    assert [place.history.at for place in places] == [entry.id for entry in reversed(store.history.behind)]
+    assert [place.history.current for place in places] == [entry.id for entry in reversed(store.history.lineage)]
     assert all(place.step_index is None for place in places)
     for expected in reversed(places[:-1]):
         place = place.forward(work.trajectories)
-        assert (place.history.at, place.step_index) == (expected.history.at, None)
+        assert (place.history.current, place.step_index) == (expected.history.current, None)
     store.close()
 
 
 def test_a_session_in_which_everything_of_the_mask_was_erased(folder: Path) -> None:
     Image.new("L", (32, 32)).save(folder / "mask.png")
-    edit = read_history(folder, read_session(folder)).edit
+    edit = read_history(folder, read_manifest(folder)).edit
     assert edit.mask is not None and edit.mask.share == 0
 
 
@@ -112,20 +112,20 @@ def test_a_session_in_which_everything_of_the_mask_was_erased(folder: Path) -> N
 def test_a_mask_that_cannot_be_read_is_named(folder: Path, content: bytes) -> None:
     (folder / "mask.png").write_bytes(content)
     with pytest.raises(InputError, match=r"mask\.png: the mask cannot be read"):
-        read_history(folder, read_session(folder))
+        read_history(folder, read_manifest(folder))
 
 
 def test_a_session_without_drags(folder: Path) -> None:
     changed(folder, drags=[], latent=0, mask=None)
-    history = read_history(folder, read_session(folder))
-    assert len(history.entries) == 1 and history.edit.pairs == read_session(folder).pairs
+    history = read_history(folder, read_manifest(folder))
+    assert len(history.revisions) == 1 and history.edit.pairs == read_manifest(folder).pairs
 
 
 def test_a_newer_version_is_refused_and_not_touched(folder: Path) -> None:
     changed(folder, schema_version=4)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     for attempt in (
-        lambda: read_session(folder),
+        lambda: read_manifest(folder),
         lambda: take_up(folder, None),
         lambda: SessionStore("x", resume=folder),
     ):

@@ -15,7 +15,7 @@ from draggan_engine.core.errors import OutputError, StorageError, storage_advice
 from draggan_engine.core.history import History
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.journal import Journal
-from draggan_engine.storage.output_paths import check_output, check_writable
+from draggan_engine.storage.output_paths import check_output_directory, check_writable
 
 READ_ONLY = Path("/sys/draggan")  # where not even root may make a directory
 
@@ -33,11 +33,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_place_that_serves_is_left_as_it_was(tmp_path: Path) -> None:
-    check_output(tmp_path / "a" / "b")
+    check_output_directory(tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").touch()
-    check_output(tmp_path / "mine")
+    check_output_directory(tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["file"]
 
 
@@ -46,7 +46,7 @@ def test_a_session_that_is_there_is_named_with_the_command_that_opens_it(tmp_pat
     out.mkdir()
     (out / "session.json").touch()
     with pytest.raises(OutputError, match=rf"already holds a session; draggan-tui open '{out}' goes on with it"):
-        check_output(out)
+        check_output_directory(out)
 
 
 def test_a_read_only_place_is_refused() -> None:
@@ -65,7 +65,7 @@ def test_a_full_place_is_refused(small_disk: Path) -> None:
 def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     for out in (tmp_path / ("n" * 300), tmp_path / ("n" * 300) / "s", tmp_path / "s" / ("n" * 300)):
         with pytest.raises(StorageError, match=r"File name too long\); choose a shorter name"):
-            check_output(out)
+            check_output_directory(out)
         with pytest.raises(StorageError, match=r"choose a shorter name|make it"), atomic_write(out):
             pass
     assert list(tmp_path.iterdir()) == []

@@ -15,11 +15,18 @@ import pytest
 
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import OutputError
-from draggan_engine.core.history import Entry
+from draggan_engine.core.history import Revision
 from draggan_engine.server.messages import Failed, Quit, Saved
 from draggan_engine.storage import session_lock
-from draggan_engine.storage.recent_sessions import recent
-from draggan_engine.storage.session_lock import NAME, Claim, ended_badly, forget, is_ending, is_open
+from draggan_engine.storage.recent_sessions import recent_sessions
+from draggan_engine.storage.session_lock import (
+    LOCK_FILE,
+    SessionLock,
+    is_session_closing,
+    is_session_open,
+    remove_stale_lock,
+    was_interrupted,
+)
 from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli.resume import take_up, unclosed
 from tests.support.engine_client import Engine
@@ -44,7 +51,7 @@ def test_a_session_is_one_processs_until_that_is_killed(tmp_path: Path) -> None:
     with engine(folder) as first:
         first.save(EDIT)
         first.wait_for(Saved)
-        assert is_open(folder) and not ended_badly(folder) and not is_ending(folder)
+        assert is_session_open(folder) and not was_interrupted(folder) and not is_session_closing(folder)
         assert unclosed() is None
         with pytest.raises(OutputError, match="open in another editor; close that one first"):
             take_up(folder, None)
@@ -58,7 +65,7 @@ def test_a_session_is_one_processs_until_that_is_killed(tmp_path: Path) -> None:
         assert first.wait_for(Saved).revision == 2
         first.process.kill()
         first.process.wait()
-    assert not is_open(folder) and ended_badly(folder)
+    assert not is_session_open(folder) and was_interrupted(folder)
     offered = unclosed()
     assert offered is not None and offered.folder == folder and offered.history.edit.seed == 1
     with engine(folder, resume=True) as third:
@@ -66,7 +73,7 @@ def test_a_session_is_one_processs_until_that_is_killed(tmp_path: Path) -> None:
         third.wait_for(Saved)
         third.send(Quit())
         assert third.process.wait(PATIENCE) == 0
-    assert not (folder / NAME).exists() and unclosed() is None
+    assert not (folder / LOCK_FILE).exists() and unclosed() is None
 
 
 def test_an_engine_whose_editor_is_gone_is_waited_for(tmp_path: Path) -> None:
@@ -76,10 +83,10 @@ def test_an_engine_whose_editor_is_gone_is_waited_for(tmp_path: Path) -> None:
         left.wait_for(Saved)
         left.process.send_signal(signal.SIGSTOP)
         left.socket.close()
-        assert is_open(folder) and not ended_badly(folder)
+        assert is_session_open(folder) and not was_interrupted(folder)
         left.process.send_signal(signal.SIGCONT)
         deadline = time.monotonic() + PATIENCE
-        while not (is_ending(folder) or ended_badly(folder)):
+        while not (is_session_closing(folder) or was_interrupted(folder)):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         offered = unclosed()
@@ -89,54 +96,54 @@ def test_an_engine_whose_editor_is_gone_is_waited_for(tmp_path: Path) -> None:
 
 def test_what_was_left_behind_can_be_forgotten(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
-    store.save((Entry(id=0, edit=Edit(model="critters-128")),), 0)
-    (tmp_path / "s" / NAME).rename(tmp_path / "s" / "held")  # its lock goes along
-    (tmp_path / "s" / NAME).touch()
-    assert ended_badly(tmp_path / "s")
-    forget(tmp_path / "s")
-    forget(tmp_path / "s")
-    assert not ended_badly(tmp_path / "s") and unclosed() is None
+    store.save((Revision(id=0, edit=Edit(model="critters-128")),), 0)
+    (tmp_path / "s" / LOCK_FILE).rename(tmp_path / "s" / "held")  # its lock goes along
+    (tmp_path / "s" / LOCK_FILE).touch()
+    assert was_interrupted(tmp_path / "s")
+    remove_stale_lock(tmp_path / "s")
+    remove_stale_lock(tmp_path / "s")
+    assert not was_interrupted(tmp_path / "s") and unclosed() is None
 
 
 def test_to_ask_makes_no_file(tmp_path: Path) -> None:
-    assert not is_open(tmp_path) and not ended_badly(tmp_path) and not is_ending(tmp_path)
+    assert not is_session_open(tmp_path) and not was_interrupted(tmp_path) and not is_session_closing(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_folders_that_are_closed_to_one_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    SessionStore("toy", tmp_path / "s").save((Entry(id=0, edit=Edit(model="critters-128")),), 0)
-    assert [path.name for path in recent()] == ["s"]
+    SessionStore("toy", tmp_path / "s").save((Revision(id=0, edit=Edit(model="critters-128")),), 0)
+    assert [path.name for path in recent_sessions()] == ["s"]
 
     def closed(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(os, "open", closed)
     monkeypatch.setattr(os, "stat", closed)
-    assert recent() == [] and unclosed() is None and not ended_badly(tmp_path / "s")
+    assert recent_sessions() == [] and unclosed() is None and not was_interrupted(tmp_path / "s")
 
 
 def test_several_may_ask_at_once(tmp_path: Path) -> None:
-    (tmp_path / NAME).touch()
-    with (tmp_path / NAME).open() as asking:
+    (tmp_path / LOCK_FILE).touch()
+    with (tmp_path / LOCK_FILE).open() as asking:
         fcntl.flock(asking, fcntl.LOCK_SH)
-        assert not is_open(tmp_path)
+        assert not is_session_open(tmp_path)
 
 
 def test_a_file_that_its_owner_removes_meanwhile_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the opening of the file and its lock the owner ends, and takes the file away."""
-    first = Claim(tmp_path)
+    first = SessionLock(tmp_path)
     lock, owners = fcntl.flock, [first]
 
     def late(descriptor: int, operation: int) -> None:
         while owners:
-            owners.pop().end()
+            owners.pop().release()
         lock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    second = Claim(tmp_path)
-    assert (tmp_path / NAME).exists() and is_open(tmp_path)
-    second.end()
-    assert not (tmp_path / NAME).exists()
+    second = SessionLock(tmp_path)
+    assert (tmp_path / LOCK_FILE).exists() and is_session_open(tmp_path)
+    second.release()
+    assert not (tmp_path / LOCK_FILE).exists()
 
 
 def test_where_there_are_no_locks_a_session_is_none_the_worse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,40 +152,40 @@ def test_where_there_are_no_locks_a_session_is_none_the_worse(tmp_path: Path, mo
 
     monkeypatch.setattr(session_lock.fcntl, "flock", unknown)
     store = SessionStore("toy", tmp_path / "s")
-    store.save((Entry(id=0, edit=Edit(model="toy")),), 0)
-    assert not is_open(tmp_path / "s")
+    store.save((Revision(id=0, edit=Edit(model="toy")),), 0)
+    assert not is_session_open(tmp_path / "s")
     again = SessionStore("toy", resume=tmp_path / "s")
     again.close()
-    assert not (tmp_path / "s" / NAME).exists()
+    assert not (tmp_path / "s" / LOCK_FILE).exists()
 
 
 def test_where_no_file_can_be_made_a_session_is_none_the_worse(tmp_path: Path) -> None:
-    (tmp_path / NAME).mkdir()
-    held = Claim(tmp_path)
-    held.end_soon()
-    held.end()
-    assert not is_open(tmp_path) and not is_ending(tmp_path)
-    gone = Claim(tmp_path / "none")
-    gone.end()
+    (tmp_path / LOCK_FILE).mkdir()
+    held = SessionLock(tmp_path)
+    held.mark_closing()
+    held.release()
+    assert not is_session_open(tmp_path) and not is_session_closing(tmp_path)
+    gone = SessionLock(tmp_path / "none")
+    gone.release()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become nobody")
 def test_a_folder_that_may_only_be_read(tmp_path: Path) -> None:
-    SessionStore("toy", tmp_path / "s").save((Entry(id=0, edit=Edit(model="toy")),), 0)
-    (tmp_path / "s" / NAME).unlink()
+    SessionStore("toy", tmp_path / "s").save((Revision(id=0, edit=Edit(model="toy")),), 0)
+    (tmp_path / "s" / LOCK_FILE).unlink()
     code = """
 import os, sys
 from pathlib import Path
 from draggan_engine.storage.session_store import SessionStore
-from draggan_engine.storage.session_lock import ended_badly, is_open
+from draggan_engine.storage.session_lock import is_session_open, was_interrupted
 from draggan_engine.core.errors import StorageError
 os.setuid(65534)
 folder = Path(".")
-assert not is_open(folder) and not ended_badly(folder)
+assert not is_session_open(folder) and not was_interrupted(folder)
 store = SessionStore("toy", resume=folder)
 try:
     later = store.history.change(store.edit.model_copy(update={"seed": 1}))
-    store.save(later.since(store.history.entries), later.at)
+    store.save(later.missing_from(store.history.revisions), later.current)
     raise SystemExit("it should have failed")
 except StorageError as error:
     assert "history.jsonl: it could not be written (Permission denied)" in str(error), error

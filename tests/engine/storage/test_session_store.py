@@ -14,18 +14,18 @@ from PIL import Image
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import EditError, InputError, OutputError, StorageError
 from draggan_engine.core.geometry import Size
-from draggan_engine.core.history import DraggedPair, DragRecord, Entry
+from draggan_engine.core.history import DraggedPair, DragRecord, Revision
 from draggan_engine.storage.atomic import atomic_write
-from draggan_engine.storage.image_io import read_mask, write_mask, write_picture
-from draggan_engine.storage.output_paths import check_output, next_output, session_name
-from draggan_engine.storage.session_lock import is_open
-from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.image_io import read_mask, write_image, write_mask
+from draggan_engine.storage.output_paths import check_output_directory, next_output_directory, session_name
+from draggan_engine.storage.session_lock import is_session_open
+from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
-from draggan_engine.storage.trajectory import StepLog
+from draggan_engine.storage.trajectory import TrajectoryRecorder
 
 MASK = Mask.from_array(np.eye(16, dtype=np.uint8))
 EDIT = Edit(model="toy", seed=7, pairs=(PointPair(handle=(1, 2), target=(3, 4)),), mask=MASK)
-FIRST = Entry(id=0, edit=EDIT)
+FIRST = Revision(id=0, edit=EDIT)
 WS = np.arange(12, dtype=np.float32).reshape(1, 4, 3)
 
 
@@ -43,17 +43,17 @@ def _in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_session_can_be_taken_up_again(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
-    store.know_model("toy", "ab" * 32, Path("/models/toy.pkl"))
+    store.set_model("toy", "ab" * 32, Path("/models/toy.pkl"))
     store.save((FIRST,), 0)
-    dragged = Entry.of_drag(FIRST, record(1))
-    store.keep_drag(dragged, WS, WS + 1)
+    dragged = Revision.of_drag(FIRST, record(1))
+    store.add_drag(dragged, WS, WS + 1)
     store.write()
     store.close()
     after = dragged.edit
     again = SessionStore("toy", resume=tmp_path / "s")
-    assert again.next_drag() == 2
+    assert again.next_drag_number() == 2
     assert np.array_equal(again.latent(1), WS + 1)
-    document = read_session(tmp_path / "s")
+    document = read_manifest(tmp_path / "s")
     assert document.model.sha256 == "ab" * 32
     assert (document.seed, document.latent, document.pairs) == (7, 1, after.pairs)
     assert document.drag_count == 1
@@ -66,12 +66,12 @@ def test_the_masks_picture_is_there_while_there_is_a_mask(tmp_path: Path) -> Non
     entries = [FIRST]
     for mask in (None, MASK, None):
         edit = EDIT.model_copy(update={"mask": mask})
-        entries.append(Entry(id=len(entries), parent=len(entries) - 1, edit=edit))
+        entries.append(Revision(id=len(entries), parent=len(entries) - 1, edit=edit))
     for at, there in ((0, True), (1, False), (2, True), (3, False), (0, True)):
         store.save(entries, at)
         entries = []
         assert (tmp_path / "s" / "mask.png").exists() == there
-        document = read_session(tmp_path / "s")
+        document = read_manifest(tmp_path / "s")
         assert (document.mask is not None) == there
 
 
@@ -99,57 +99,57 @@ def test_a_session_that_starts_from_a_latent_that_was_given(tmp_path: Path) -> N
     with pytest.raises(EditError, match="no latent"):
         store.given_latent()
     store.give(WS)
-    store.save((Entry(id=0, edit=edit),), 0)
+    store.save((Revision(id=0, edit=edit),), 0)
     store.close()
     again = SessionStore("toy", resume=tmp_path / "s")
     assert again.has_given and np.array_equal(again.given_latent(), WS)
-    document = read_session(tmp_path / "s")
+    document = read_manifest(tmp_path / "s")
     assert (document.given, document.label) == (True, 3)
 
 
 def test_a_session_file_from_before_there_were_classes(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
-    store.take((FIRST,), 0)
-    store.keep_drag(Entry.of_drag(FIRST, record(1)), WS, WS)
+    store.merge((FIRST,), 0)
+    store.add_drag(Revision.of_drag(FIRST, record(1)), WS, WS)
     store.write()
     path = tmp_path / "s" / "session.json"
     older = {**json.loads(path.read_text()), "schema_version": 2, "drags": [record(1).model_dump(mode="json")]}
     for part in (older, older["drags"][0]):
         del part["label"], part["given"]
     path.write_text(json.dumps(older))
-    document = read_session(tmp_path / "s")
+    document = read_manifest(tmp_path / "s")
     assert (document.label, document.given, document.drags, document.drag_count) == (0, False, (record(1),), 1)
 
 
 def test_pairs_that_are_disabled_stay_so_and_older_files_have_none(tmp_path: Path) -> None:
     pair = EDIT.pairs[0].model_copy(update={"enabled": False})
     edit = EDIT.model_copy(update={"pairs": (pair, *EDIT.pairs)})
-    SessionStore("toy", tmp_path / "s").save((Entry(id=0, edit=edit),), 0)
-    assert read_session(tmp_path / "s").pairs == (pair, *EDIT.pairs)
+    SessionStore("toy", tmp_path / "s").save((Revision(id=0, edit=edit),), 0)
+    assert read_manifest(tmp_path / "s").pairs == (pair, *EDIT.pairs)
     path = tmp_path / "s" / "session.json"
     older = json.loads(path.read_text())
     for stored in older["pairs"]:
         del stored["enabled"]
     path.write_text(json.dumps(older))
-    assert read_session(tmp_path / "s").pairs == (*EDIT.pairs, *EDIT.pairs)
+    assert read_manifest(tmp_path / "s").pairs == (*EDIT.pairs, *EDIT.pairs)
 
 
 def test_further_sessions_go_next_to_the_first(tmp_path: Path) -> None:
     out = tmp_path / "s"
-    assert next_output(out) == out
+    assert next_output_directory(out) == out
     SessionStore("toy", out).save((FIRST,), 0)
-    assert next_output(out) == tmp_path / "s-2"
+    assert next_output_directory(out) == tmp_path / "s-2"
     (tmp_path / "s-2").mkdir()
-    assert next_output(out) == tmp_path / "s-3"
-    assert next_output(tmp_path / "s-3") == tmp_path / "s-3"
+    assert next_output_directory(out) == tmp_path / "s-3"
+    assert next_output_directory(tmp_path / "s-3") == tmp_path / "s-3"
 
 
 def test_an_output_path_that_cannot_be_a_new_session(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match=r"file is a file"):
-        check_output(tmp_path / "file")
+        check_output_directory(tmp_path / "file")
     with pytest.raises(OutputError, match=r"file is a file"):
-        check_output(tmp_path / "file" / "below")
+        check_output_directory(tmp_path / "file" / "below")
     SessionStore("toy", tmp_path / "s").save((FIRST,), 0)
     with pytest.raises(OutputError, match="already holds a session"):
         SessionStore("toy", tmp_path / "s").save((FIRST,), 0)
@@ -204,35 +204,35 @@ def test_a_failed_save_keeps_the_state_and_the_next_makes_up_for_it(
 ) -> None:
     store = SessionStore("toy", tmp_path / "s")
     store.save((FIRST,), 0)
-    store.keep_drag(Entry.of_drag(FIRST, record(1)), WS, WS + 1)
+    store.add_drag(Revision.of_drag(FIRST, record(1)), WS, WS + 1)
     with monkeypatch.context() as full:
         full.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         with pytest.raises(StorageError, match=r"latents\.safetensors: .*No space left"):
             store.write()
-    assert read_session(tmp_path / "s").drag_count == 0
+    assert read_manifest(tmp_path / "s").drag_count == 0
     assert np.array_equal(store.latent(1), WS + 1)
     store.write()
-    assert read_session(tmp_path / "s").drag_count == 1
+    assert read_manifest(tmp_path / "s").drag_count == 1
 
 
 def test_the_folder_of_a_drag_that_was_never_finished_is_left_alone(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
     store.save((FIRST,), 0)
-    assert store.next_drag() == 1
+    assert store.next_drag_number() == 1
     (tmp_path / "s" / "drag-001").mkdir()
-    assert store.next_drag() == 2
+    assert store.next_drag_number() == 2
 
 
 def test_events_are_lines_written_while_they_come(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
-    store.take((FIRST,), 0)
-    with store.drag_folder(1) as folder:
-        folder.line({"step": 1, "loss": 0.5})
+    store.merge((FIRST,), 0)
+    with store.drag_directory(1) as folder:
+        folder.append_event({"step": 1, "loss": 0.5})
         assert json.loads((folder.path / "events.jsonl").read_text()) == {"step": 1, "loss": 0.5}
 
 
 def test_pictures_say_that_they_are_generated(tmp_path: Path) -> None:
-    write_picture(tmp_path / "p.png", np.zeros((4, 5, 3), np.uint8), model="toy", edit=EDIT)
+    write_image(tmp_path / "p.png", np.zeros((4, 5, 3), np.uint8), model="toy", edit=EDIT)
     with Image.open(tmp_path / "p.png") as image:
         image.load()
         assert image.size == (5, 4)
@@ -243,7 +243,7 @@ def test_pictures_say_that_they_are_generated(tmp_path: Path) -> None:
 
 def test_webp_pictures_are_lossless_and_say_the_same(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (33, 47, 3), np.uint8)
-    write_picture(tmp_path / "p.WebP", noise, model="toy", edit=EDIT)
+    write_image(tmp_path / "p.WebP", noise, model="toy", edit=EDIT)
     with Image.open(tmp_path / "p.WebP") as image:
         assert image.format == "WEBP"
         assert (np.asarray(image.convert("RGB")) == noise).all()
@@ -255,14 +255,14 @@ def test_webp_pictures_are_lossless_and_say_the_same(tmp_path: Path) -> None:
 def test_pictures_of_other_kinds_are_refused(tmp_path: Path) -> None:
     for name in ("p.jpg", "p"):
         with pytest.raises(OutputError, match=r"suffix; give one of \.png, \.webp"):
-            write_picture(tmp_path / name, np.zeros((4, 5, 3), np.uint8), model="toy", edit=EDIT)
+            write_image(tmp_path / name, np.zeros((4, 5, 3), np.uint8), model="toy", edit=EDIT)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_pictures_say_where_they_start(tmp_path: Path) -> None:
     def text(**update: object) -> dict[str, str]:
         edit = EDIT.model_copy(update=update)
-        write_picture(tmp_path / "p.png", np.zeros((4, 5, 3), np.uint8), model="toy", edit=edit)
+        write_image(tmp_path / "p.png", np.zeros((4, 5, 3), np.uint8), model="toy", edit=edit)
         with Image.open(tmp_path / "p.png") as image:
             image.load()
             return {name: value for name, value in image.info.items() if name in ("Seed", "Class", "Latent")}
@@ -320,10 +320,10 @@ def test_a_session_file_that_does_not_fit_is_named(tmp_path: Path, change: dict[
     path = tmp_path / "s" / "session.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(InputError, match=message):
-        read_session(tmp_path / "s")
+        read_manifest(tmp_path / "s")
     path.write_text("{")
     with pytest.raises(InputError, match="not JSON"):
-        read_session(tmp_path / "s")
+        read_manifest(tmp_path / "s")
 
 
 def test_saving_a_drag_costs_the_same_however_many_came_before(tmp_path: Path) -> None:
@@ -333,8 +333,8 @@ def test_saving_a_drag_costs_the_same_however_many_came_before(tmp_path: Path) -
     costs, entry = [], FIRST
     for number in range(1, 41):
         before = {path: path.stat() for path in (tmp_path / "s").rglob("*") if path.is_file()}
-        entry = Entry.of_drag(entry, record(number))
-        store.keep_drag(entry, WS, WS + number)
+        entry = Revision.of_drag(entry, record(number))
+        store.add_drag(entry, WS, WS + number)
         store.write()
         written = 0
         for path in (tmp_path / "s").rglob("*"):
@@ -351,7 +351,7 @@ def test_saving_a_drag_costs_the_same_however_many_came_before(tmp_path: Path) -
 def test_the_file_of_a_drags_latents_that_is_damaged_is_named(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
     store.save((FIRST,), 0)
-    store.keep_drag(Entry.of_drag(FIRST, record(1)), WS, WS + 1)
+    store.add_drag(Revision.of_drag(FIRST, record(1)), WS, WS + 1)
     store.write()
     store.close()
     (tmp_path / "s/drag-001/latents.safetensors").write_bytes(b"no latents")
@@ -367,17 +367,21 @@ def test_a_session_moves_with_all_that_it_has(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
     store.give(WS)
     store.save((FIRST,), 0)
-    dragged = Entry.of_drag(FIRST, record(1))
-    with store.drag_folder(1) as folder:
-        folder.line({"step": 1})
-    store.keep_drag(dragged, WS, WS + 1)
+    dragged = Revision.of_drag(FIRST, record(1))
+    with store.drag_directory(1) as folder:
+        folder.append_event({"step": 1})
+    store.add_drag(dragged, WS, WS + 1)
     store.write()
-    second = Entry.of_drag(dragged, record(2))
-    store.keep_drag(second, WS, WS + 2)  # not written yet
+    second = Revision.of_drag(dragged, record(2))
+    store.add_drag(second, WS, WS + 2)  # not written yet
 
-    store.move(tmp_path / "elsewhere" / "t")
-    assert store.folder == tmp_path / "elsewhere" / "t" and is_open(store.folder) and not is_open(tmp_path / "s")
-    assert read_history(store.folder, read_session(store.folder)) == store.history
+    store.move_to(tmp_path / "elsewhere" / "t")
+    assert (
+        store.directory == tmp_path / "elsewhere" / "t"
+        and is_session_open(store.directory)
+        and not is_session_open(tmp_path / "s")
+    )
+    assert read_history(store.directory, read_manifest(store.directory)) == store.history
     store.close()
     again = SessionStore("toy", resume=tmp_path / "elsewhere" / "t")
     assert np.array_equal(again.given_latent(), WS)
@@ -386,7 +390,7 @@ def test_a_session_moves_with_all_that_it_has(tmp_path: Path) -> None:
     assert names == {"drag.json", "events.jsonl", "latents.safetensors"}
     again.close()
     left_behind = SessionStore("toy", resume=tmp_path / "s")  # as it was
-    assert left_behind.history is not None and left_behind.history.at == -1
+    assert left_behind.history is not None and left_behind.history.current == -1
 
 
 def test_a_move_to_a_place_that_does_not_serve_changes_nothing(tmp_path: Path) -> None:
@@ -396,12 +400,12 @@ def test_a_move_to_a_place_that_does_not_serve_changes_nothing(tmp_path: Path) -
     (tmp_path / "file").touch()
     for place in (tmp_path / "other", tmp_path / "file" / "t", Path("/sys/draggan"), tmp_path / ("n" * 300)):
         with pytest.raises((OutputError, StorageError)):
-            store.move(place)
-        assert store.folder == tmp_path / "s"
+            store.move_to(place)
+        assert store.directory == tmp_path / "s"
     later = store.history.change(EDIT.model_copy(update={"seed": 8})) if store.history else None
     assert later is not None
-    store.save(later.since([0]), later.at)
-    assert read_history(tmp_path / "s", read_session(tmp_path / "s")) == later
+    store.save(later.missing_from([0]), later.current)
+    assert read_history(tmp_path / "s", read_manifest(tmp_path / "s")) == later
 
 
 def test_a_full_disk_is_left_for_another_with_the_steps_of_the_drag(
@@ -409,9 +413,9 @@ def test_a_full_disk_is_left_for_another_with_the_steps_of_the_drag(
 ) -> None:
     store = SessionStore("toy", tmp_path / "s")
     store.save((FIRST,), 0)
-    steps = StepLog(WS, 2, [(1, 2)], [(3, 4)])
-    steps.take(1, WS + 1, [(3, 3)], [(3, 4)])
-    store.keep_drag(Entry.of_drag(FIRST, record(1)), WS, WS + 1, steps)
+    steps = TrajectoryRecorder(WS, 2, [(1, 2)], [(3, 4)])
+    steps.record(1, WS + 1, [(3, 3)], [(3, 4)])
+    store.add_drag(Revision.of_drag(FIRST, record(1)), WS, WS + 1, steps)
     replace = Path.replace
 
     def full(path: Path, target: Path) -> Path:
@@ -422,9 +426,9 @@ def test_a_full_disk_is_left_for_another_with_the_steps_of_the_drag(
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(StorageError, match="free some space"):
         store.write()
-    store.move(tmp_path / "t")
-    assert store.steps(1).steps.tolist() == [0, 1]
-    assert read_history(tmp_path / "t", read_session(tmp_path / "t")) == store.history
+    store.move_to(tmp_path / "t")
+    assert store.stored_trajectory(1).steps.tolist() == [0, 1]
+    assert read_history(tmp_path / "t", read_manifest(tmp_path / "t")) == store.history
 
 
 @pytest.mark.parametrize("exists", [False, True])
@@ -437,10 +441,10 @@ def test_a_move_that_fails_loses_no_steps_and_can_be_tried_again(
     store.save((FIRST,), 0)
     parent = FIRST
     for number in (1, 2):
-        steps = StepLog(WS, 2, [(1, 2)], [(3, 4)])
-        steps.take(1, WS + number, [(3, 3)], [(3, 4)])
-        dragged = Entry.of_drag(parent, record(number))
-        store.keep_drag(dragged, WS, WS + number, steps)
+        steps = TrajectoryRecorder(WS, 2, [(1, 2)], [(3, 4)])
+        steps.record(1, WS + number, [(3, 3)], [(3, 4)])
+        dragged = Revision.of_drag(parent, record(number))
+        store.add_drag(dragged, WS, WS + number, steps)
         parent = dragged
     replace = Path.replace
 
@@ -452,18 +456,18 @@ def test_a_move_that_fails_loses_no_steps_and_can_be_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", full)
         with pytest.raises(StorageError, match="free some space"):
-            store.move(tmp_path / "t")
+            store.move_to(tmp_path / "t")
     assert (tmp_path / "t").exists() == exists
     store.write()
     for number in (1, 2):
-        assert store.steps(number).steps.tolist() == [0, 1]
+        assert store.stored_trajectory(number).steps.tolist() == [0, 1]
         assert (tmp_path / "s" / f"drag-00{number}" / "drag.json").exists()
-    store.move(tmp_path / "t")
-    assert read_history(tmp_path / "t", read_session(tmp_path / "t")) == store.history
+    store.move_to(tmp_path / "t")
+    assert read_history(tmp_path / "t", read_manifest(tmp_path / "t")) == store.history
 
 
 def test_before_anything_is_made_a_move_writes_nothing(tmp_path: Path) -> None:
     store = SessionStore("toy")
-    store.move(tmp_path / "t")
+    store.move_to(tmp_path / "t")
     assert list(tmp_path.iterdir()) == []
     assert store.save((FIRST,), 0) == tmp_path / "t"

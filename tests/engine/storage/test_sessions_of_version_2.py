@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.history import History
 from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag, write_result
-from draggan_engine.storage.session_manifest import read_history, read_session
+from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from tests.support.paths import FIXTURES
 from tests.support.tiny_models import save_tiny
@@ -45,12 +45,12 @@ def test_it_opens_and_every_latent_is_there(folder: Path) -> None:
     assert json.loads((folder / "session.json").read_text())["schema_version"] == 2
     store = SessionStore("tiny", resume=folder)
     history = history_of(store)
-    assert [entry.id for entry in history.behind] == [0, 1, 2, -1, 4, -3]
-    assert [record.number for record in history.records] == [1, 2, 3]
+    assert [entry.id for entry in history.lineage] == [0, 1, 2, -1, 4, -3]
+    assert [record.number for record in history.drag_records] == [1, 2, 3]
     assert np.array_equal(store.given_latent(), STORED["given"])
     for number in (1, 2, 3):
         assert np.array_equal(store.latent(number), STORED[f"drag-{number:03d}.after"])
-        assert store.path(number).steps == (0, 1, 2, 3)
+        assert store.trajectory(number).steps == (0, 1, 2, 3)
     store.close()
 
 
@@ -58,29 +58,29 @@ def test_it_is_undone_to_its_start_and_redone(folder: Path, model: Model) -> Non
     store = SessionStore("tiny", resume=folder)
     end = history_of(store)
     pictures = {}
-    for entry in reversed(end.behind):
+    for entry in reversed(end.lineage):
         store.save((), entry.id)
         pictures[entry.id] = picture_of(model, store, entry.edit).tobytes()
-    assert history_of(store).present.edit.latent == 0
+    assert history_of(store).current_revision.edit.latent == 0
     assert len(set(pictures.values())) == 3  # of the given latent, drag 1, and drag 3
-    for entry in end.behind:
+    for entry in end.lineage:
         store.save((), entry.id)
         assert pictures[entry.id] == picture_of(model, store, history_of(store).edit).tobytes()
     write_result(model, store, end.edit)
     store.close()
-    assert read_history(folder, read_session(folder)) == end
+    assert read_history(folder, read_manifest(folder)) == end
 
 
 def test_it_goes_on_with_another_drag_and_opens_again(folder: Path, model: Model) -> None:
     store = SessionStore("tiny", resume=folder)
-    assert store.next_drag() == 4
-    parent = history_of(store).present
+    assert store.next_drag_number() == 4
+    parent = history_of(store).current_revision
     *_, end = record_drag(model, store, parent, 4, prepare_drag(model, store, parent.edit))
     assert isinstance(end, DragRecorded) and end.problem is None and end.entry is not None
     after = store.latent(4)
     store.close()
     again = SessionStore("tiny", resume=folder)
-    assert [entry.id for entry in history_of(again).behind] == [0, 1, 2, -1, 4, -3, -4]
+    assert [entry.id for entry in history_of(again).lineage] == [0, 1, 2, -1, 4, -3, -4]
     assert np.array_equal(again.latent(4), after)
     assert np.array_equal(again.latent(2), STORED["drag-002.after"])
     assert np.array_equal(again.given_latent(), STORED["given"])

@@ -11,12 +11,12 @@ import pytest
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.errors import InputError
-from draggan_engine.core.history import DraggedPair, DragRecord, Entry
+from draggan_engine.core.history import DraggedPair, DragRecord, Revision
 from draggan_engine.dragging import DragStep
 from draggan_engine.server.drag_runner import prepare_drag, record_drag
 from draggan_engine.storage import trajectory
 from draggan_engine.storage.session_store import SessionStore
-from draggan_engine.storage.trajectory import MOST, NAME, StepLog, read_steps
+from draggan_engine.storage.trajectory import MAX_KEPT_STEPS, TRAJECTORY_FILE, TrajectoryRecorder, read_trajectory
 from tests.support.tiny_models import save_tiny
 
 HANDLE, TARGET = (1.0, 2.0), (3.0, 4.0)
@@ -34,46 +34,48 @@ def latent(step: int) -> np.ndarray:
     return ws
 
 
-def logged(folder: Path, count: int) -> trajectory.Steps:
-    log = StepLog(BEFORE, 4, [HANDLE], [TARGET])
+def logged(folder: Path, count: int) -> trajectory.StoredTrajectory:
+    log = TrajectoryRecorder(BEFORE, 4, [HANDLE], [TARGET])
     for step in range(1, count + 1):
-        log.take(step, latent(step), [(step, step / 3)], [(9, step)])
+        log.record(step, latent(step), [(step, step / 3)], [(9, step)])
     log.write(folder, 5, RECORD)
-    return read_steps(folder)
+    return read_trajectory(folder)
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, MOST - 1, MOST, MOST + 1, 3 * MOST + 1])
+@pytest.mark.parametrize(
+    "count", [0, 1, 7, MAX_KEPT_STEPS - 1, MAX_KEPT_STEPS, MAX_KEPT_STEPS + 1, 3 * MAX_KEPT_STEPS + 1]
+)
 def test_the_first_and_the_last_step_are_always_kept(tmp_path: Path, count: int) -> None:
     read = logged(tmp_path, count)
     numbers = read.steps.tolist()
     assert numbers[0] == 0 and numbers[-1] == count
-    assert len(numbers) <= MOST + 1
-    assert len(numbers) > min(count, MOST // 2 - 1)
+    assert len(numbers) <= MAX_KEPT_STEPS + 1
+    assert len(numbers) > min(count, MAX_KEPT_STEPS // 2 - 1)
     gaps = set(np.diff(numbers[:-1]).tolist())
     assert len(gaps) <= 1 and numbers == sorted(set(numbers))
     assert (read.parent, read.record) == (5, RECORD)
-    assert (read.path.number, read.path.steps) == (1, tuple(numbers))
+    assert (read.trajectory.number, read.trajectory.steps) == (1, tuple(numbers))
 
 
-@pytest.mark.parametrize("count", [7, 2 * MOST + 3])
+@pytest.mark.parametrize("count", [7, 2 * MAX_KEPT_STEPS + 3])
 def test_every_kept_step_is_exact(tmp_path: Path, count: int) -> None:
     read = logged(tmp_path, count)
     for index, step in enumerate(read.steps.tolist()):
-        assert np.array_equal(read.latent(step), latent(step))
+        assert np.array_equal(read.latent_at(step), latent(step))
         if step:
-            assert read.pairs(index) == (((step, np.float32(step / 3)), (9, step)),)
-    assert read.pairs(0) == ((HANDLE, TARGET),)
-    assert np.array_equal(read.latent(0), BEFORE)
+            assert read.pairs_at(index) == (((step, np.float32(step / 3)), (9, step)),)
+    assert read.pairs_at(0) == ((HANDLE, TARGET),)
+    assert np.array_equal(read.latent_at(0), BEFORE)
 
 
 def test_a_log_goes_on_after_it_has_been_written(tmp_path: Path) -> None:
-    log = StepLog(BEFORE, 4, [HANDLE], [TARGET])
-    assert not log.due
+    log = TrajectoryRecorder(BEFORE, 4, [HANDLE], [TARGET])
+    assert not log.is_due
     for step in range(1, 4):
-        log.take(step, latent(step), [HANDLE], [TARGET])
+        log.record(step, latent(step), [HANDLE], [TARGET])
         log.write(tmp_path, 5, RECORD)
-        assert read_steps(tmp_path).steps.tolist() == list(range(step + 1))
-    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+        assert read_trajectory(tmp_path).steps.tolist() == list(range(step + 1))
+    assert [path.name for path in tmp_path.iterdir()] == [TRAJECTORY_FILE]
 
 
 @pytest.mark.parametrize("space", ["w", "w+"])
@@ -82,30 +84,30 @@ def test_the_steps_of_a_drag_are_those_that_it_made(tmp_path: Path, space: Liter
     numbers = model.info.settings.model_copy(update={"max_steps": 5, "step_size": 0.05, "space": space, "layers": 3})
     edit = Edit(model=model.name, seed=3, settings=numbers, pairs=(PointPair(handle=(10, 10), target=(20, 12)),))
     store = SessionStore(model.name, tmp_path / "s")
-    parent = Entry(id=0, edit=edit)
+    parent = Revision(id=0, edit=edit)
     store.save((parent,), 0)
     session = prepare_drag(model, store, edit)
     made = {0: session.start.numpy()}
     for event in record_drag(model, store, parent, 1, session):
         if isinstance(event, DragStep):
             made[event.step] = event.ws.numpy().copy()
-    read = store.steps(1)
+    read = store.stored_trajectory(1)
     assert read.steps.tolist() == list(made) == list(range(6))
     for step, ws in made.items():
-        assert np.array_equal(store.latent(1, step) if step else read.latent(0), ws)
+        assert np.array_equal(store.latent(1, step) if step else read.latent_at(0), ws)
     assert np.array_equal(store.latent(1), made[5])
     assert not np.array_equal(made[4], made[5])
-    assert store.path(1).handles[0] == ((10, 10),)
+    assert store.trajectory(1).handles[0] == ((10, 10),)
 
 
 def test_what_was_not_kept_or_is_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"steps\.safetensors: the steps of this drag were not kept"):
-        read_steps(tmp_path)
+        read_trajectory(tmp_path)
     logged(tmp_path, 7)
-    content = (tmp_path / NAME).read_bytes()
+    content = (tmp_path / TRAJECTORY_FILE).read_bytes()
     for damaged in (b"", content[:100], content[:-1], b"\xff" * 200, content.replace(b'"parent"', b'"porent"')):
-        (tmp_path / NAME).write_bytes(damaged)
-        with pytest.raises(InputError, match=rf"{tmp_path / NAME}: it cannot be read") as caught:
-            read_steps(tmp_path)
+        (tmp_path / TRAJECTORY_FILE).write_bytes(damaged)
+        with pytest.raises(InputError, match=rf"{tmp_path / TRAJECTORY_FILE}: it cannot be read") as caught:
+            read_trajectory(tmp_path)
         assert "\n" not in str(caught.value)
-    assert SessionStore("toy", resume=tmp_path / "none").path(3).steps == ()
+    assert SessionStore("toy", resume=tmp_path / "none").trajectory(3).steps == ()

@@ -19,9 +19,9 @@ from PIL import Image
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import OutputError, StorageError
-from draggan_engine.storage.image_io import write_picture
-from draggan_engine.storage.output_paths import FILMS
-from draggan_engine.storage.video import FPS, HOLD, pick, write_film
+from draggan_engine.storage.image_io import write_image
+from draggan_engine.storage.output_paths import VIDEO_SUFFIXES
+from draggan_engine.storage.video import FRAMES_PER_SECOND, HOLD_SECONDS, spread_indices, write_video
 
 Frame = NDArray[np.uint8]
 EDIT = Edit(model="toy", seed=7)
@@ -40,7 +40,7 @@ def scene(count: int, height: int = 48, width: int = 64) -> list[Frame]:
 
 
 def write(path: Path, frames: Iterator[Frame] | list[Frame]) -> Path:
-    write_film(path, frames, model="toy", edit=EDIT)
+    write_video(path, frames, model="toy", edit=EDIT)
     return path
 
 
@@ -82,7 +82,7 @@ def test_a_gif_shows_every_frame_in_its_time_loops_and_holds_the_last(tmp_path: 
     assert [frame.shape for frame in shown] == [(48, 64, 3)] * 25
     assert sum(durations) == 1040 + 1500  # 25/24 s, in hundredths, and the hold
     assert set(durations[:-1]) == {40, 50}
-    assert durations[-1] >= 1000 * HOLD
+    assert durations[-1] >= 1000 * HOLD_SECONDS
     assert all(difference(a, b) < 5 for a, b in zip(shown, frames, strict=True))
     with Image.open(path) as image:
         assert image.info["loop"] == 0
@@ -116,13 +116,13 @@ def test_an_mp4_shows_every_frame_in_its_time_and_holds_the_last(tmp_path: Path)
     frames = scene(25)
     path = write(tmp_path / "a.mp4", iter(frames))
     shown = read_mp4(path)
-    assert len(shown) == 25 + HOLD * FPS
+    assert len(shown) == 25 + HOLD_SECONDS * FRAMES_PER_SECOND
     assert all(difference(a, b) < 4 for a, b in zip(shown, frames, strict=False))
     assert all(difference(frame, frames[-1]) < 4 for frame in shown[24:])
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        assert stream.average_rate == FPS
-        assert container.duration == pytest.approx(1e6 * (25 / FPS + HOLD), abs=1e3)
+        assert stream.average_rate == FRAMES_PER_SECOND
+        assert container.duration == pytest.approx(1e6 * (25 / FRAMES_PER_SECOND + HOLD_SECONDS), abs=1e3)
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
     content = path.read_bytes()
     assert 0 < content.find(b"moov") < content.find(b"mdat")  # a browser shows it before it has all
@@ -149,7 +149,7 @@ def test_odd_sizes(tmp_path: Path) -> None:
 
 def test_a_film_of_one_frame(tmp_path: Path) -> None:
     (frame,) = scene(1)
-    assert len(read_mp4(write(tmp_path / "a.mp4", [frame]))) == 1 + HOLD * FPS
+    assert len(read_mp4(write(tmp_path / "a.mp4", [frame]))) == 1 + HOLD_SECONDS * FRAMES_PER_SECOND
     with Image.open(write(tmp_path / "a.gif", [frame])) as image:
         assert difference(np.asarray(image.convert("RGB")), frame) < 5
 
@@ -164,7 +164,7 @@ def test_films_say_that_they_are_generated(tmp_path: Path) -> None:
         assert said in mp4
 
 
-@pytest.mark.parametrize("suffix", FILMS)
+@pytest.mark.parametrize("suffix", VIDEO_SUFFIXES)
 def test_a_frame_that_fails_leaves_the_old_film_and_no_litter(suffix: str, tmp_path: Path) -> None:
     def frames(good: int) -> Iterator[Frame]:
         yield from scene(good)
@@ -179,7 +179,7 @@ def test_a_frame_that_fails_leaves_the_old_film_and_no_litter(suffix: str, tmp_p
         assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("suffix", FILMS)
+@pytest.mark.parametrize("suffix", VIDEO_SUFFIXES)
 def test_a_full_disk_leaves_nothing_and_is_said(suffix: str, tmp_path: Path) -> None:
     noise = [np.random.default_rng(i).integers(0, 255, (64, 64, 3), np.uint8) for i in range(30)]
     with full_disk(40_000), pytest.raises(StorageError, match=rf"a\{suffix}: it could not be written \("):
@@ -187,7 +187,7 @@ def test_a_full_disk_leaves_nothing_and_is_said(suffix: str, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("suffix", FILMS)
+@pytest.mark.parametrize("suffix", VIDEO_SUFFIXES)
 def test_frames_are_taken_one_by_one(suffix: str, tmp_path: Path) -> None:
     taken: list[weakref.ref[Frame]] = []
 
@@ -214,13 +214,13 @@ def test_a_picture_on_a_full_disk(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     for name in ("a.png", "a.webp"):
         with full_disk(1000), pytest.raises(StorageError):
-            write_picture(tmp_path / name, noise, model="toy", edit=EDIT)
+            write_image(tmp_path / name, noise, model="toy", edit=EDIT)
     assert list(tmp_path.iterdir()) == []
 
 
 @given(st.integers(1, 2000), st.integers(2, 300))
 def test_picked_moments(count: int, most: int) -> None:
-    chosen = pick(count, most)
+    chosen = spread_indices(count, most)
     assert len(chosen) == min(count, most)
     assert chosen[0] == 0 and chosen[-1] == count - 1
     steps = np.diff(chosen)

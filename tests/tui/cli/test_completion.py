@@ -42,7 +42,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     folder = made(tmp_path / "draggan-out" / "one")
-    recent_sessions.remember(folder)
+    recent_sessions.remember_session(folder)
     return folder
 
 
@@ -144,7 +144,7 @@ def test_sessions_are_the_last_ones_and_those_of_the_folder_that_is_typed(sessio
     other, beside = made(tmp_path / "kept" / "two"), made(tmp_path / "three")
     (tmp_path / "kept" / "no-session").mkdir()
     elsewhere = made(tmp_path.parent / f"{tmp_path.name}-elsewhere")
-    recent_sessions.remember(elsewhere)
+    recent_sessions.remember_session(elsewhere)
     here = str(session.relative_to(tmp_path))
     assert completion.sessions("") == [str(elsewhere), here, beside.name]
     assert completion.sessions("dr") == [here]

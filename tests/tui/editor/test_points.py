@@ -88,8 +88,8 @@ def test_a_copy_is_inside_and_beside(case: tuple[Edit, int, Size], step: float) 
 def test_disabling_twice_is_nothing(case: tuple[Edit, int, Size]) -> None:
     edit, index, _ = case
     disabled = toggle_pair(edit, index)
-    assert index not in disabled.active
-    assert len(disabled.active) == len(edit.pairs) - 1
+    assert index not in disabled.active_pairs
+    assert len(disabled.active_pairs) == len(edit.pairs) - 1
     assert toggle_pair(disabled, index) == edit
 
 
@@ -107,7 +107,7 @@ def test_a_copy_goes_to_the_right_and_down_or_back_where_there_is_no_room() -> N
 
 def test_what_a_drag_moves() -> None:
     edit = toggle_pair(Edit(pairs=(PAIR, PointPair(handle=(1, 2)), PAIR)), 0)
-    assert edit.active == {2: ((40, 50), (60, 50))}
+    assert edit.active_pairs == {2: ((40, 50), (60, 50))}
 
 
 # The workspace ----------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def test_what_is_grabbed_goes_where_the_cursor_goes_and_is_one_entry(work: Edito
     assert work.drawn.pairs[0].handle == (moved if part == "handle" else (40, 50))
     assert str(work.drop()) == f"{part} 1"
     assert work.edit.pairs == (PAIR.model_copy(update={part: moved}),)
-    assert len(work.history.behind) == len(before.behind) + 1
+    assert len(work.history.lineage) == len(before.lineage) + 1
     work.undo()
     assert work.edit.pairs == (PAIR,)
 
@@ -203,7 +203,7 @@ def test_nudging_moves_the_handle_by_picture_pixels(work: EditorState) -> None:
     work.nudge(1, 0)
     work.type_digit(3)
     work.nudge(0, -1)
-    assert (work.edit.pairs[0].handle, work.cursor, len(work.history.behind)) == ((41, 47), (41, 47), 5)
+    assert (work.edit.pairs[0].handle, work.cursor, len(work.history.lineage)) == ((41, 47), (41, 47), 5)
     work.type_digit(9)
     work.type_digit(9)
     work.nudge(-1, 0)
@@ -248,7 +248,7 @@ def test_a_disabled_pair_stays_where_it_is_in_a_drag(work: EditorState) -> None:
     assert [pair.handle for pair in work.drawn.pairs] == [(45, 50), (10, 10)]
     work.end_drag(None)
     assert work.toggle_pair()
-    assert work.edit.active.keys() == {0, 1}
+    assert work.edit.active_pairs.keys() == {0, 1}
 
 
 def test_with_every_pair_disabled_a_drag_says_what_to_do(work: EditorState) -> None:
@@ -350,7 +350,7 @@ async def test_disabling_by_key(app: DragganApp) -> None:
         await pilot.press("y", "e")
         assert status(app) == "pair 2 is enabled"
         await pilot.press("d")
-        assert engine.edit.active.keys() == {1}
+        assert engine.edit.active_pairs.keys() == {1}
         handle = app.editor.state.edit.pairs[0].handle
         engine.say(
             DragProgress(

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from draggan_engine.core.edit import DragSettings, Edit, Mask
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size, clamp, contains
-from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry, History
+from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory
 from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.editor.edit_ops import Part
 from draggan_tui.editor.history_cursor import drag_leading_to
@@ -41,11 +41,11 @@ def loaded() -> EditorState:
 
 def drag_of(
     work: EditorState, steps: tuple[int, ...], live: int | None = None, move: tuple[float, float] = (1, 0)
-) -> tuple[Entry, DragPath]:
+) -> tuple[Revision, Trajectory]:
     """What a drag on the present entry ends with, and its way: at each of the steps the handles are that much further on."""
-    parent = work.history.present
-    pairs = parent.edit.dragged(live)
-    number = 1 + len(work.history.records)
+    parent = work.history.current_revision
+    pairs = parent.edit.dragged_pairs(live)
+    number = 1 + len(work.history.drag_records)
     drag_leading_to = [
         tuple(clamp((x + i * move[0], y + i * move[1]), PICTURE) for (x, y), _ in pairs.values())
         for i in range(len(steps))
@@ -61,7 +61,7 @@ def drag_of(
         number=number, start=parent.edit.latent, start_step=parent.edit.step, seed=parent.edit.seed, psi=parent.edit.psi, reason="stopped",
         steps=steps[-1], seconds=1, pairs=dragged, settings=parent.edit.settings, masked=False, live=live,
     )  # fmt: skip
-    return Entry.of_drag(parent, record), DragPath(number=number, steps=steps, handles=tuple(drag_leading_to))
+    return Revision.of_drag(parent, record), Trajectory(number=number, steps=steps, handles=tuple(drag_leading_to))
 
 
 def with_a_drag() -> EditorState:
@@ -84,7 +84,7 @@ class Editing(RuleBasedStateMachine):
     @initialize(work=st.sampled_from([loaded, with_a_drag]))
     def begin(self, work: Callable[[], EditorState]) -> None:
         self.work = work()
-        self.made: dict[int, Entry] = dict(self.work.history.entries)
+        self.made: dict[int, Revision] = dict(self.work.history.revisions)
 
     def attempt(self, change: Callable[[], object]) -> bool:
         before = self.work.history_cursor
@@ -257,19 +257,19 @@ class Editing(RuleBasedStateMachine):
         entry, path = drag_of(work, steps, work.led)
         work.moved = path.handles[-1]
         self.is_valid()
-        parent = work.history.at
+        parent = work.history.current
         if live:
             work.let_go()
             work.move_to((0, 0))
         if steps[-1] == 0:
             work.end_drag(None)
-            assert (work.history.at, work.edit) == (parent, seen)
+            assert (work.history.current, work.edit) == (parent, seen)
             return
         work.end_drag(entry)
-        assert (work.history.present, entry.parent) == (entry, parent)
+        assert (work.history.current_revision, entry.parent) == (entry, parent)
         if read != "not read":
             work.trajectories[path.number] = (
-                path if read == "read" else DragPath(number=path.number, steps=(), handles=())
+                path if read == "read" else Trajectory(number=path.number, steps=(), handles=())
             )
 
     # Going through it -----------------------------------------------------------------------------------
@@ -277,27 +277,27 @@ class Editing(RuleBasedStateMachine):
     @rule(count=COUNTS)
     def undoes(self, count: int) -> None:
         self.work.type_digit(count)
-        behind = self.work.history.behind
+        behind = self.work.history.lineage
         if self.attempt(self.work.undo):
-            assert self.work.history.at == behind[max(len(behind) - 1 - count, 0)].id
+            assert self.work.history.current == behind[max(len(behind) - 1 - count, 0)].id
             assert self.work.history_cursor.step_index is None
 
     @rule(count=COUNTS)
     def redoes(self, count: int) -> None:
-        line, here = self.work.history.line, len(self.work.history.behind) - 1
+        line, here = self.work.history.timeline, len(self.work.history.lineage) - 1
         inside = self.work.history_cursor.step_index is not None
         self.work.type_digit(count)
         if self.attempt(self.work.redo):
-            assert self.work.history.at == line[min(here + count - inside, len(line) - 1)].id
+            assert self.work.history.current == line[min(here + count - inside, len(line) - 1)].id
         else:
-            assert line[-1].id == self.work.history.at
+            assert line[-1].id == self.work.history.current
 
     @rule(direction=SIGNS, count=COUNTS)
     def scrubs(self, direction: int, count: int) -> None:
-        line = self.work.history.line
+        line = self.work.history.timeline
         self.work.type_digit(count)
         self.attempt(lambda: self.work.scrub(direction))
-        assert self.work.history.line == line
+        assert self.work.history.timeline == line
 
     @precondition(lambda self: any(path.steps for path in self.work.trajectories.values()))
     @rule(which=st.integers(0, 9), count=COUNTS)
@@ -312,8 +312,8 @@ class Editing(RuleBasedStateMachine):
         before = self.work.history_cursor
         if self.attempt(lambda: self.work.scrub(direction)):
             self.work.scrub(-direction)
-            assert (self.work.history_cursor.history.at, self.work.history_cursor.step_index) == (
-                before.history.at,
+            assert (self.work.history_cursor.history.current, self.work.history_cursor.step_index) == (
+                before.history.current,
                 before.step_index,
             )
 
@@ -321,23 +321,23 @@ class Editing(RuleBasedStateMachine):
     def skips(self, direction: int) -> None:
         if self.attempt(lambda: self.work.skip(direction)):
             history = self.work.history
-            drags = [entry for entry in history.line if drag_leading_to(history, entry) is not None]
-            assert history.at in {id for entry in drags for id in (entry.id, entry.parent)}
+            drags = [entry for entry in history.timeline if drag_leading_to(history, entry) is not None]
+            assert history.current in {id for entry in drags for id in (entry.id, entry.parent)}
 
     @rule(which=st.floats(0, 1, exclude_max=True))
     def goes_to_an_entry(self, which: float) -> None:
-        ids = list(self.work.history.entries)
+        ids = list(self.work.history.revisions)
         id = ids[int(which * len(ids))]
         assert self.attempt(lambda: self.work.go(id))
-        assert self.work.edit == self.work.history.entries[id].edit
+        assert self.work.edit == self.work.history.revisions[id].edit
 
-    @precondition(lambda self: self.work.history.at != 0)
+    @precondition(lambda self: self.work.history.current != 0)
     @rule()
     def undoes_all_and_redoes_all(self) -> None:
         work = self.work
         self.attempt(work.redo) if work.history_cursor.step_index is not None else None
-        entries, line, at, seen = work.history.entries, work.history.line, work.history.at, [work.edit]
-        while work.history.at != 0:
+        entries, line, at, seen = work.history.revisions, work.history.timeline, work.history.current, [work.edit]
+        while work.history.current != 0:
             work.undo()
             seen.append(work.edit)
         assert work.edit == loaded().edit
@@ -346,33 +346,33 @@ class Editing(RuleBasedStateMachine):
         for edit in reversed(seen[:-1]):
             work.redo()
             assert work.edit == edit
-        assert work.history.at == at
-        while work.history.at != line[-1].id:
+        assert work.history.current == at
+        while work.history.current != line[-1].id:
             work.redo()
         with pytest.raises(EditError, match="there is nothing to redo"):
             work.redo()
-        assert (work.history.entries, work.history.line) == (entries, line)
+        assert (work.history.revisions, work.history.timeline) == (entries, line)
         work.go(at)
 
     # What always holds ----------------------------------------------------------------------------------
 
     @invariant()
     def nothing_vanishes(self) -> None:
-        entries = self.work.history.entries
+        entries = self.work.history.revisions
         assert all(entries[id] == entry for id, entry in self.made.items())
         self.made = dict(entries)
 
     @invariant()
     def the_line_is_connected(self) -> None:
         history = self.work.history
-        line = history.line
+        line = history.timeline
         assert (line[0].id, line[0].parent) == (0, None)
         assert all(after.parent == before.id for before, after in pairwise(line))
-        assert line[: len(history.behind)] == history.behind
-        assert history.behind[-1] == history.present
-        assert line[-1] in history.tips
-        parents = {entry.parent for entry in history.entries.values()}
-        assert {tip.id for tip in history.tips} == set(history.entries) - parents
+        assert line[: len(history.lineage)] == history.lineage
+        assert history.lineage[-1] == history.current_revision
+        assert line[-1] in history.leaves
+        parents = {entry.parent for entry in history.revisions.values()}
+        assert {tip.id for tip in history.leaves} == set(history.revisions) - parents
 
     @invariant()
     def is_valid(self) -> None:
@@ -401,7 +401,7 @@ def dragged() -> EditorState:
 
 
 def place(work: EditorState) -> tuple[int, int | None]:
-    return work.history.at, work.history_cursor.step_index
+    return work.history.current, work.history_cursor.step_index
 
 
 def test_scrubbing_goes_through_the_steps_of_a_drag(dragged: EditorState) -> None:
@@ -438,11 +438,11 @@ def test_a_change_within_a_drag_begins_a_branch_there(dragged: EditorState) -> N
     dragged.scrub(-1)
     seen = dragged.edit
     dragged.toggle_space()
-    landed = dragged.history.entries[4]
+    landed = dragged.history.revisions[4]
     assert (landed.parent, landed.edit, landed.record) == (2, seen, None)
     assert place(dragged) == (5, None)
     assert (dragged.edit.step, dragged.edit.latent, dragged.edit.settings.space) == (4, 1, "w")
-    assert [tip.id for tip in dragged.history.tips] == [3, 5]
+    assert [tip.id for tip in dragged.history.leaves] == [3, 5]
     dragged.undo()
     assert dragged.edit == seen
     dragged.undo()
@@ -463,7 +463,7 @@ def test_a_drag_from_within_a_drag_begins_where_that_is_seen(dragged: EditorStat
     dragged.scrub(-1)
     seen = dragged.edit
     dragged.begin_drag()
-    assert (dragged.history.edit, dragged.history.at) == (seen, 4)
+    assert (dragged.history.edit, dragged.history.current) == (seen, 4)
     entry, _ = drag_of(dragged, (0, 1))
     dragged.end_drag(entry)
     assert entry.record is not None
@@ -495,13 +495,13 @@ def test_from_drag_to_drag(dragged: EditorState) -> None:
     walk = []
     for direction in (-1, -1, -1, 1, 1):
         dragged.skip(direction)
-        walk.append(dragged.history.at)
+        walk.append(dragged.history.current)
     assert walk == [-2, 3, -1, 3, -2]
     with pytest.raises(EditError, match="no drag further on"):
         dragged.skip(1)
     dragged.type_digit(2)
     dragged.skip(-1)
-    assert dragged.history.at == -1
+    assert dragged.history.current == -1
     dragged.scrub(-1)
     dragged.skip(1)
     assert place(dragged) == (-1, None), "from within a drag, its end is the next"
@@ -516,18 +516,18 @@ def test_from_drag_to_drag(dragged: EditorState) -> None:
 def test_what_before_is(dragged: EditorState) -> None:
     assert (dragged.before.latent, dragged.before.seed) == (0, 5)
     dragged.compare_with(-1)
-    assert dragged.before == dragged.history.entries[-1].edit
+    assert dragged.before == dragged.history.revisions[-1].edit
     dragged.compare_with(None)
-    assert dragged.before == dragged.edit.started_from
+    assert dragged.before == dragged.edit.before_drags
 
 
 def test_drags_that_the_engine_kept_come_as_branches(dragged: EditorState) -> None:
     dragged.undo()
     dragged.scrub(-1)
     seen, at = dragged.edit, place(dragged)
-    kept = EditorState(dragged.history.go(3), None, taken_up=True)
+    kept = EditorState(dragged.history.jump_to(3), None, taken_up=True)
     kept.model_loaded(INFO)
     entry, _ = drag_of(kept, (0, 5))
     dragged.adopt([entry])
     assert (dragged.edit, place(dragged)) == (seen, at)
-    assert entry in dragged.history.tips
+    assert entry in dragged.history.leaves

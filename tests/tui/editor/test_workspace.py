@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from draggan_engine.core.edit import DragSettings, Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
-from draggan_engine.core.history import DraggedPair, DragRecord, Entry, History
+from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision
 from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.editor.commands.mask import MAX_BRUSH
 from draggan_tui.editor.edit_ops import Brush, brush, preview_mask
@@ -66,7 +66,7 @@ def test_the_models_defaults_complete_the_edit() -> None:
     work = loaded()
     assert (work.edit.model, work.edit.psi, work.edit.settings) == ("toy", 0.7, INFO.settings)
     assert loaded(psi=0.3).edit.psi == 0.3
-    assert len(work.history.behind) == 1
+    assert len(work.history.lineage) == 1
     assert work.revision == 0
 
 
@@ -108,7 +108,7 @@ def test_a_count_repeats_what_comes_next(work: EditorState) -> None:
     start = work.edit
     for x in (10, 30, 50, 70):
         set_pair(work, (x, 10), (x + 5, 10))
-    assert len(work.history.behind) == 9
+    assert len(work.history.lineage) == 9
     counted(3, work.undo)
     assert [pair.target for pair in work.edit.pairs] == [(15, 10), (35, 10), None]
     counted(2, work.redo)
@@ -194,7 +194,7 @@ def test_a_drag_is_one_entry_and_its_undo_brings_the_handles_back(work: EditorSt
     for action in (work.place, work.undo, work.delete, work.clear_mask):
         with pytest.raises(EditError, match="a drag is running"):
             action()
-    work.end_drag(Entry.of_drag(work.history.present, record(work)))
+    work.end_drag(Revision.of_drag(work.history.current_revision, record(work)))
     pair = work.edit.pairs[0]
     assert (work.edit.latent, pair.handle, pair.target) == (1, (19, 10), (20, 10))
     work.undo()
@@ -224,10 +224,10 @@ def test_what_cannot_be_dragged_is_refused(work: EditorState) -> None:
 def test_the_pen_paints_its_way_as_one_change(work: EditorState) -> None:
     work.to_edge(-1, 0, GRID)
     work.toggle_pen(GRID)
-    entries = len(work.history.behind)
+    entries = len(work.history.lineage)
     work.type_digit(5)
     work.move(1, 0, GRID)
-    assert len(work.history.behind) == entries + 1
+    assert len(work.history.lineage) == entries + 1
     assert work.edit.mask is not None
     painted = preview_mask(work.edit.mask, GRID)
     assert [tuple(place) for place in np.argwhere(painted)] == [(16, column) for column in range(6)]
@@ -291,7 +291,7 @@ def test_a_rectangle_and_an_ellipse_from_corner_to_corner(work: EditorState) -> 
     rectangle = np.zeros((128, 128), np.bool_)
     rectangle[64:76, 44:68] = True
     assert np.array_equal(mask_of(work), rectangle)
-    assert (work.shape, len(work.history.behind)) == (None, 2)
+    assert (work.shape, len(work.history.lineage)) == (None, 2)
     work.next_shape()
     work.next_shape()
     work.move(4, -2, GRID)
@@ -300,7 +300,7 @@ def test_a_rectangle_and_an_ellipse_from_corner_to_corner(work: EditorState) -> 
     assert np.array_equal(area, draw("ellipse", (44, 64, 64, 76), Size(128, 128)))
     work.finish_shape(False, GRID)
     assert np.array_equal(mask_of(work), rectangle & ~area)
-    assert len(work.history.behind) == 3
+    assert len(work.history.lineage) == 3
     work.undo()
     assert np.array_equal(mask_of(work), rectangle)
 
@@ -365,7 +365,7 @@ def test_growing_and_shrinking_are_one_change_each(work: EditorState) -> None:
     work.type_digit(3)
     work.grow_mask(1, GRID)
     assert np.array_equal(mask_of(work), grow(cell, 12))  # three preview pixels of 4
-    assert len(work.history.behind) == 3
+    assert len(work.history.lineage) == 3
     work.type_digit(3)
     work.grow_mask(-1, GRID)
     assert np.array_equal(mask_of(work), cell)
@@ -412,7 +412,7 @@ def test_looking_through_seeds_asks_for_no_folder_until_something_is_made(work: 
 def test_another_seed_leaves_the_drags_behind_and_undo_brings_them_back(work: EditorState) -> None:
     set_pair(work, (10, 10), (20, 10))
     work.begin_drag()
-    work.end_drag(Entry.of_drag(work.history.present, record(work)))
+    work.end_drag(Revision.of_drag(work.history.current_revision, record(work)))
     work.reseed(1)
     assert work.edit.latent == 0
     work.undo()
@@ -430,7 +430,7 @@ def test_another_class_is_like_another_seed(work: EditorState) -> None:
     assert work.edit.label == 2
     set_pair(work, (10, 10), (20, 10))
     work.begin_drag()
-    work.end_drag(Entry.of_drag(work.history.present, record(work)))
+    work.end_drag(Revision.of_drag(work.history.current_revision, record(work)))
     work.reclass(1)
     assert work.edit.latent == 0
     work.undo()
@@ -451,7 +451,7 @@ def test_another_model_begins_anew(work: EditorState, classes: int, label: int) 
         work.begin_loading("a third")
     work.model_loaded(INFO.model_copy(update={"name": "other", "width": 64, "psi": 0.5, "classes": classes}))
     assert work.edit == Edit(model="other", seed=5, psi=0.5, label=label, settings=INFO.settings)
-    assert (len(work.history.entries), work.selected, work.count, work.cursor) == (1, None, 0, (31.5, 63.5))
+    assert (len(work.history.revisions), work.selected, work.count, work.cursor) == (1, None, 0, (31.5, 63.5))
     assert (work.revision, work.saved, work.loading) == (0, 0, None)
     work.place()
 

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.geometry import Point, Size
-from draggan_engine.core.history import DraggedPair, DragPath, DragRecord, Entry, History
+from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory
 from draggan_tui.editor.history_cursor import HistoryCursor
 from draggan_tui.editor.history_text import branch_text, change_text, place_text
 from draggan_tui.editor.preview_cache import PreviewCache
@@ -25,25 +25,25 @@ START = Edit(seed=42, pairs=(PAIR,))
 
 def dragged(history: History, steps: int, live: int | None = None) -> History:
     """With a drag of that many steps on the present entry."""
-    parent = history.present
+    parent = history.current_revision
     points: tuple[Point, Point] = (20, 10), (19, 10)
     pairs = (DraggedPair(handle=parent.edit.pairs[0].handle, target=points[0], final=points[1], distance=1),)
     record = DragRecord(
-        number=len(history.records) + 1, start=parent.edit.latent, seed=42, psi=1, reason="reached", steps=steps, seconds=1, pairs=pairs,
+        number=len(history.drag_records) + 1, start=parent.edit.latent, seed=42, psi=1, reason="reached", steps=steps, seconds=1, pairs=pairs,
         settings=DragSettings(), masked=False, live=live,
     )  # fmt: skip
-    return history.adopt([Entry.of_drag(parent, record)]).go(-record.number)
+    return history.merge([Revision.of_drag(parent, record)]).jump_to(-record.number)
 
 
 def changed(history: History, **fields: object) -> History:
     return history.change(history.edit.model_copy(update=fields))
 
 
-def path(number: int, *steps: int) -> DragPath:
-    return DragPath(number=number, steps=steps, handles=tuple(((10.0 + i, 10.0),) for i in range(len(steps))))
+def path(number: int, *steps: int) -> Trajectory:
+    return Trajectory(number=number, steps=steps, handles=tuple(((10.0 + i, 10.0),) for i in range(len(steps))))
 
 
-def line(place: HistoryCursor, width: int, *paths: DragPath, label: str = "") -> str:
+def line(place: HistoryCursor, width: int, *paths: Trajectory, label: str = "") -> str:
     return timeline_row(timeline_sections(place, {path.number: path for path in paths}), width, label).plain
 
 
@@ -121,7 +121,7 @@ def test_a_row_of_edits_is_three_dots() -> None:
         history = changed(history, seed=seed)
     assert line(HistoryCursor(history), 6) == "╺··◆  "
     assert line(HistoryCursor(history.undo()), 6) == "╺·◆·  "
-    assert line(HistoryCursor(history.go(1)), 6) == "╺◆··  "
+    assert line(HistoryCursor(history.jump_to(1)), 6) == "╺◆··  "
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_long_history_is_cropped_round_where_one_is(at: int, width: int, expec
     history = History.of(START)
     for _ in range(8):
         history = dragged(history, 100)
-    assert line(HistoryCursor(history.go(at)), width) == expected
+    assert line(HistoryCursor(history.jump_to(at)), width) == expected
 
 
 def test_a_number_that_does_not_fit_is_left_out() -> None:
@@ -186,7 +186,7 @@ def test_changes_in_words() -> None:
     other = PointPair(handle=(1, 2), target=(3, 4))
     mask = Mask.from_array(np.ones((8, 8), np.uint8))
     history = History.of(START)
-    said = [change_text(history, history.present)]
+    said = [change_text(history, history.current_revision)]
     for fields in (
         {"pairs": (PAIR, other)},
         {"pairs": (PAIR, other.model_copy(update={"enabled": False}))},
@@ -202,7 +202,7 @@ def test_changes_in_words() -> None:
         {"given": False},
     ):
         history = changed(history, **fields)
-        said.append(change_text(history, history.present))
+        said.append(change_text(history, history.current_revision))
     assert said == [
         "seed 42", "pair 2", "pair 2", "several pairs", "pair deleted", "mask changed", "mask cleared", "settings changed", "settings changed", "seed 43",
         "seed 43, class 2", "latent from a file", "seed 43, class 2",
@@ -211,42 +211,42 @@ def test_changes_in_words() -> None:
 
 def test_drags_in_words() -> None:
     history = dragged(dragged(History.of(START), 1), 24, live=0)
-    assert change_text(history, history.entries[-1]) == "drag 1, 1 step"
-    assert change_text(history, history.entries[-2]) == "live drag 2, 24 steps"
+    assert change_text(history, history.revisions[-1]) == "drag 1, 1 step"
+    assert change_text(history, history.revisions[-2]) == "live drag 2, 24 steps"
     back = history.change(history.edit.model_copy(update={"latent": 0}))
-    assert change_text(back, back.present) == "seed 42", "the same seed again, without its drags"
+    assert change_text(back, back.current_revision) == "seed 42", "the same seed again, without its drags"
 
 
 def test_a_branch_from_within_a_drag_says_from_where() -> None:
     history = dragged(History.of(START), 9)
     history = HistoryCursor(history, 2).landed({1: path(1, 0, 3, 6, 9)})
-    assert change_text(history, history.present) == "from step 6 of drag 1"
-    assert branch_text(history, history.present) == "from step 6 of drag 1"
+    assert change_text(history, history.current_revision) == "from step 6 of drag 1"
+    assert branch_text(history, history.current_revision) == "from step 6 of drag 1"
     further = changed(history, psi=0.5)
-    assert change_text(further, further.present) == "settings changed"
-    assert branch_text(further, further.present) == "settings changed"
+    assert change_text(further, further.current_revision) == "settings changed"
+    assert branch_text(further, further.current_revision) == "settings changed"
 
 
 def test_branches_in_words() -> None:
     history = dragged(History.of(START), 9)
-    assert branch_text(history, history.present) == "drag 1, 9 steps"
+    assert branch_text(history, history.current_revision) == "drag 1, 9 steps"
     twice = dragged(changed(history, pairs=(PAIR,)), 3)
-    assert branch_text(twice, twice.present) == "drag 2, 3 steps, after drag 1"
-    other = changed(twice.go(0), seed=7)
-    assert branch_text(other, other.present) == "seed 7, before any drag"
-    after = changed(twice.go(-1), psi=0.5)
+    assert branch_text(twice, twice.current_revision) == "drag 2, 3 steps, after drag 1"
+    other = changed(twice.jump_to(0), seed=7)
+    assert branch_text(other, other.current_revision) == "seed 7, before any drag"
+    after = changed(twice.jump_to(-1), psi=0.5)
     third = changed(dragged(twice, 5), psi=0.5)
-    assert branch_text(third, third.present) == "settings changed, after drags 1, 2 and 3"
-    assert branch_text(after, after.present) == "settings changed, after drag 1"
+    assert branch_text(third, third.current_revision) == "settings changed, after drags 1, 2 and 3"
+    assert branch_text(after, after.current_revision) == "settings changed, after drag 1"
 
 
 def test_the_place_in_words() -> None:
     history = dragged(History.of(START), 9)
     assert place_text(HistoryCursor(history), {}) == ""
     assert place_text(HistoryCursor(history, 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
-    branched = changed(history.go(0), seed=7)
+    branched = changed(history.jump_to(0), seed=7)
     assert place_text(HistoryCursor(branched), {}) == "2 branches"
-    assert place_text(HistoryCursor(branched.go(-1), 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
+    assert place_text(HistoryCursor(branched.jump_to(-1), 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
 
 
 # Two pictures in one ------------------------------------------------------------------------------------

@@ -437,7 +437,7 @@ async def test_a_shape_is_outlined_painted_and_erased(app: DragganApp) -> None:
         assert engine.edit.mask is not None
         assert app.editor._overlay().mask.sum() == 7 * 5  # type: ignore[union-attr]
         assert app.editor._overlay().shape is None
-        assert (work.edit.pairs, len(work.history.behind), line.mode) == ((), 2, "")
+        assert (work.edit.pairs, len(work.history.lineage), line.mode) == ((), 2, "")
         await pilot.press("v", "v")
         assert status(app) == "ellipse: it reaches from here to the cursor"
         await pilot.press("2", "h", "2", "k")
@@ -445,7 +445,7 @@ async def test_a_shape_is_outlined_painted_and_erased(app: DragganApp) -> None:
         assert status(app) == "shape erased: 2% of the image may move"
         assert 0 < app.editor._overlay().mask.sum() < 7 * 5  # type: ignore[union-attr]
         await pilot.press("u", "v", "escape")
-        assert (work.shape, len(work.history.behind)) == (None, 2)
+        assert (work.shape, len(work.history.lineage)) == (None, 2)
         await pilot.press("backspace")
         assert status(app) == "there is no shape: v starts one at the cursor"
         await pilot.press("v", "v", "v")
@@ -481,7 +481,7 @@ async def test_the_mask_grows_and_shrinks(app: DragganApp) -> None:
         await pilot.press("2", "less_than_sign")
         assert status(app) == "mask shrunk: <1% of the image may move"
         assert app.editor._overlay().mask.any(axis=0).sum() == 3  # type: ignore[union-attr]
-        assert len(work.history.behind) == 4
+        assert len(work.history.lineage) == 4
         await pilot.press("9", "less_than_sign")
         assert status(app) == "nothing would be left of the mask: c clears it"
         await pilot.press("c", "u", "u", "u", "u")

@@ -9,7 +9,7 @@ import pytest
 from textual.binding import Binding
 from textual.pilot import Pilot
 
-from draggan_engine.core.history import DragPath
+from draggan_engine.core.history import Trajectory
 from draggan_engine.server.messages import DragRead
 from draggan_tui.app import DragganApp
 from draggan_tui.keymap import COUNTS, KEYS
@@ -42,7 +42,7 @@ async def prepared(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
     end = ended(app)
     handles = tuple(pair.final for pair in end.record.pairs)
     engine.say(end)
-    engine.say(DragRead(path=DragPath(number=1, steps=(0, 2, 3), handles=(handles,) * 3)))
+    engine.say(DragRead(path=Trajectory(number=1, steps=(0, 2, 3), handles=(handles,) * 3)))
     await pilot.press("plus", "colon", *"60", "comma", *"60", "enter")
     await pilot.pause()
     return engine
@@ -53,7 +53,7 @@ def state(app: DragganApp, engine: FakeEngine) -> Iterator[object]:
     work, editor = app.editor.state, app.editor
     yield from (work.edit, work.cursor, work.selected, work.pen, work.brush, work.shape, work.grab, work.count)
     yield from (
-        work.history_cursor.history.at,
+        work.history_cursor.history.current,
         editor.view,
         editor.comparison,
         app.screen,

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from draggan_engine.core.geometry import convert
-from draggan_engine.core.history import DragPath, Entry
+from draggan_engine.core.history import Revision, Trajectory
 from draggan_engine.server.messages import (
     Command,
     DragEnded,
@@ -43,7 +43,7 @@ def timeline(app: DragganApp) -> str:
 
 def place(app: DragganApp) -> tuple[int, int | None]:
     work = app.editor.state
-    return work.history.at, work.history_cursor.step_index
+    return work.history.current, work.history_cursor.step_index
 
 
 def mode(app: DragganApp) -> str:
@@ -65,10 +65,10 @@ async def answer(engine: FakeEngine, pilot: Pilot[None], value: int) -> Render:
 async def drag(app: DragganApp, engine: FakeEngine, pilot: Pilot[None], value: int, steps: int = 8) -> None:
     """A drag on what is there, of so many steps; its picture is of that value."""
     await pilot.press("d")
-    engine.say(DragStarted(number=1 + len(app.editor.state.history.records)))
-    event, parent = ended(app), app.editor.state.history.present
+    engine.say(DragStarted(number=1 + len(app.editor.state.history.drag_records)))
+    event, parent = ended(app), app.editor.state.history.current_revision
     record = event.record.model_copy(update={"steps": steps})
-    engine.say(DragEnded(record=record, entry=Entry.of_drag(parent, record)))
+    engine.say(DragEnded(record=record, entry=Revision.of_drag(parent, record)))
     await pilot.pause()
     assert (await answer(engine, pilot, value)).edit.latent == record.number
 
@@ -76,7 +76,7 @@ async def drag(app: DragganApp, engine: FakeEngine, pilot: Pilot[None], value: i
 def way(number: int, steps: int) -> DragRead:
     """All of them were kept; the handle goes a pixel at each."""
     handles = tuple(((60.0 + i, 60.0),) for i in range(steps + 1))
-    return DragRead(path=DragPath(number=number, steps=tuple(range(steps + 1)), handles=handles))
+    return DragRead(path=Trajectory(number=number, steps=tuple(range(steps + 1)), handles=handles))
 
 
 async def after_a_drag(app: DragganApp, pilot: Pilot[None], *, read: bool = True) -> FakeEngine:
@@ -185,7 +185,7 @@ async def test_a_drag_from_within_a_drag(app: DragganApp) -> None:
         assert (engine.edit.latent, engine.edit.step) == (1, 5)
         engine.say(ended(app))
         await pilot.pause()
-        record = app.editor.state.history.records[-1]
+        record = app.editor.state.history.drag_records[-1]
         assert (record.number, app.editor.state.edit.latent, app.editor.state.edit.step) == (2, 2, None)
 
 
@@ -275,7 +275,7 @@ async def test_a_drag_whose_way_was_not_kept_is_one_step(app: DragganApp) -> Non
     async with app.run_test(size=SIZE) as pilot:
         engine = await after_a_drag(app, pilot, read=False)
         await pilot.press("left_parenthesis")
-        engine.say(DragRead(path=DragPath(number=1, steps=(), handles=())))
+        engine.say(DragRead(path=Trajectory(number=1, steps=(), handles=())))
         await pilot.pause()
         assert place(app) == (2, None)
         await pilot.press("right_parenthesis")

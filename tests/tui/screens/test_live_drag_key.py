@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from draggan_engine.core.geometry import Point
-from draggan_engine.core.history import DraggedPair, Entry
+from draggan_engine.core.history import DraggedPair, Revision
 from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,
@@ -62,11 +62,11 @@ async def say_progress(engine: FakeEngine, pilot: Pilot[None], handle: Point, st
 
 def live_end(app: DragganApp, target: Point, final: Point, steps: int = 12) -> DragEnded:
     """The end of a drag whose first pair was led to `target`."""
-    parent, event = app.editor.state.history.present, ended(app)
+    parent, event = app.editor.state.history.current_revision, ended(app)
     handle = parent.edit.pairs[0].handle
     pair = DraggedPair(handle=handle, target=target, final=final, distance=1)
     record = event.record.model_copy(update={"live": 0, "steps": steps, "pairs": (pair,)})
-    return DragEnded(record=record, entry=Entry.of_drag(parent, record))
+    return DragEnded(record=record, entry=Revision.of_drag(parent, record))
 
 
 async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp) -> None:
@@ -104,11 +104,11 @@ async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp)
         assert status(app).startswith("drag 1 reached its target: 12 steps")
         pair = work.edit.pairs[0]
         assert (pair.handle, pair.target, work.edit.latent) == ((80, 66), target, 1)
-        entries = len(work.history.entries)
+        entries = len(work.history.revisions)
         await pilot.press("u")
         assert work.edit == before
         await pilot.press("ctrl+r")
-        assert (work.edit.latent, len(work.history.entries)) == (1, entries)
+        assert (work.edit.latent, len(work.history.revisions)) == (1, entries)
 
 
 @pytest.mark.parametrize("key", ["enter", "D", "escape"])

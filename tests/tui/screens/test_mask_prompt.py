@@ -119,7 +119,7 @@ async def test_loading_is_one_entry(app: DragganApp) -> None:
         assert status(app) == "mask loaded: 50% of the image may move"
         assert app.editor.state.edit.mask == HALF
         assert engine.edit.mask == HALF
-        assert len(app.editor.state.history.behind) == 3
+        assert len(app.editor.state.history.lineage) == 3
         await pilot.press("u")
         assert app.editor.state.edit.mask not in (HALF, None)
         await pilot.press("f")
@@ -198,7 +198,7 @@ async def test_saving(app: DragganApp) -> None:
         await pilot.pause()
         assert app.screen is app.editor
         assert status(app) == "mask saved: masks/new.png"
-        assert len(app.editor.state.history.behind) == 2
+        assert len(app.editor.state.history.lineage) == 2
 
 
 async def test_a_file_that_is_there_is_asked_about(app: DragganApp) -> None:

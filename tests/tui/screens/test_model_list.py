@@ -163,7 +163,12 @@ async def test_another_model_is_another_session(app: DragganApp) -> None:
         await pilot.pause()
         work = app.editor.state
         assert (work.edit.model, work.edit.seed, work.edit.psi, work.edit.settings.r1) == ("ffhq", 6, 0.5, 7)
-        assert (work.edit.pairs, work.edit.mask, len(work.history.entries), work.cursor) == ((), None, 1, (31.5, 15.5))
+        assert (work.edit.pairs, work.edit.mask, len(work.history.revisions), work.cursor) == (
+            (),
+            None,
+            1,
+            (31.5, 15.5),
+        )
         assert (work.revision, work.unsaved, app.editor.folder) == (0, False, None)
         assert status(app) == "opened ffhq; the earlier session is saved in draggan-out/x"
         assert "ffhq" in app.screen.query_one(Canvas).render().plain  # until its picture is there

@@ -57,7 +57,7 @@ def test_from_handle_to_target_is_a_pair_and_one_change(work: EditorState) -> No
     assert gesture(work, (3, 4), (9, 5), (20, 9), (12, 7)) == "pair 1 is set"
     (pair,) = work.edit.pairs
     assert (pair.handle, pair.target) == (VIEW.point((3, 4)), VIEW.point((12, 7)))
-    assert (len(work.history.behind) - 1, work.selected, work.cursor) == (1, 0, pair.target)
+    assert (len(work.history.lineage) - 1, work.selected, work.cursor) == (1, 0, pair.target)
     gesture(work, (25, 4), (25, 20))
     assert (len(work.edit.pairs), work.selected) == (2, 1)
     work.undo()
@@ -89,7 +89,7 @@ def test_points_are_moved_from_within_a_cell_as_far_as_the_mouse(work: EditorSta
     assert gesture(work, (column, row), (column, row + 5), (column - 2, row + 6)) == "target 1 is moved"
     assert work.edit.pairs[0].target == pytest.approx((52.5, 54.25))
     assert work.cursor == work.edit.pairs[0].target
-    assert len(work.history.behind) - 1 == 4
+    assert len(work.history.lineage) - 1 == 4
     column, row = VIEW.pixel((32.3, 30.6))
     gesture(work, (column + 1, row), (0, row))
     assert work.edit.pairs[0].handle == pytest.approx((0, 30.6)), "not beyond the picture"
@@ -106,7 +106,7 @@ def test_a_press_on_a_point_selects_its_pair(work: EditorState) -> None:
     set_pair(work, (20, 20), (60, 20))
     set_pair(work, (20, 90), (60, 90))
     gesture(work, VIEW.pixel((60, 20)))
-    assert (work.selected, len(work.history.behind) - 1) == (0, 4)
+    assert (work.selected, len(work.history.lineage) - 1) == (0, 4)
     assert work.cursor is not None
 
 
@@ -145,7 +145,7 @@ def test_the_pen_paints_one_stroke_without_gaps(work: EditorState) -> None:
     painted = mask_of(work)[2::4, 2::4]
     assert painted[2, 2:10].all() and painted[2:13, 9].all()
     assert painted.sum() == 8 + 10 + before[2::4, 2::4].sum()
-    assert len(work.history.behind) - 1 == 2
+    assert len(work.history.lineage) - 1 == 2
     gesture(work, (20, 20))
     assert mask_of(work)[82, 82], "a click is a dab"
     work.undo()
@@ -173,7 +173,7 @@ def test_a_shape_is_stretched_from_where_the_button_went_down(work: EditorState)
     assert np.argwhere(area).max(axis=0).tolist() == [27, 31]
     assert work.history is before
     work.finish_shape(True, VIEW.grid)
-    assert len(work.history.behind) - 1 == 1
+    assert len(work.history.lineage) - 1 == 1
 
 
 def test_another_change_ends_a_gesture(work: EditorState) -> None:
@@ -253,7 +253,7 @@ def test_any_mousing_can_be_undone_and_leaves_no_draft_behind(actions: list[tupl
         assert work.selected is None or 0 <= work.selected < len(work.drawn.pairs)
         assert pointer.busy or work.draft is None
     pointer.drop()
-    while work.history.present.parent is not None:
+    while work.history.current_revision.parent is not None:
         work.undo()
     assert work.edit == first
 
@@ -369,7 +369,7 @@ async def test_what_cannot_be_is_said_and_goes_from_the_screen(app: DragganApp) 
         assert shown == [14, 18], "it could not be on its handle, so it is where it was"
         assert status(app) == "the target is on its handle: move it elsewhere"
         await pilot.mouse_up(Canvas, offset=(10, 10))
-        assert len(app.editor.state.history.behind) - 1 == 1
+        assert len(app.editor.state.history.lineage) - 1 == 1
 
 
 async def test_painting_by_mouse_and_beyond_the_canvas(app: DragganApp) -> None:
@@ -388,7 +388,7 @@ async def test_painting_by_mouse_and_beyond_the_canvas(app: DragganApp) -> None:
         shown = app.editor._overlay().mask
         assert shown is not None
         assert shown[:, -1].any(), "up to the border"
-        assert len(work.history.behind) - 1 == 2
+        assert len(work.history.lineage) - 1 == 2
         await pilot.press("u", "u")
         assert work.edit.mask is None
 

@@ -169,7 +169,7 @@ async def test_placing_and_painting_at_eight_to_one(app: DragganApp) -> None:
         assert shown.sum() == 64
         await pilot.press("m", "1", "6", "l", "m")
         assert np.argwhere(work.edit.mask.to_array()).tolist() == [[64, 64], [64, 65], [64, 66]]
-        assert len(work.history.behind) - 1 == 3
+        assert len(work.history.lineage) - 1 == 3
         await pilot.press("z")
         assert app.editor._overlay().mask.shape == (42, 42)  # type: ignore[union-attr]
 

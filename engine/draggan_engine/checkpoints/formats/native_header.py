@@ -17,8 +17,9 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from draggan_engine.checkpoints.checkpoint_file import opened, printable_text
-from draggan_engine.core.edit import Document, DragSettings
+from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError
+from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.networks.config import DiscriminatorConfig, GeneratorConfig
 from draggan_engine.storage.utf8_path import utf8_path
 
@@ -28,7 +29,7 @@ _LONGEST_ENTRY = 100_000
 _Parsed = TypeVar("_Parsed", bound=BaseModel)
 
 
-class NativeConfig(Document):
+class NativeConfig(FrozenModel):
     """The `config` entry."""
 
     generator: GeneratorConfig = Field(discriminator="family")
@@ -41,14 +42,14 @@ def _shown(text: str) -> str:
     return text
 
 
-class SourceFile(Document):
+class SourceFile(FrozenModel):
     """The file that a model was converted from."""
 
     format: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_shown)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class NativeInfo(Document):
+class NativeInfo(FrozenModel):
     """The `info` entry: the model's name, what it is shown and dragged with by default, and where it is from."""
 
     name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_shown)]
