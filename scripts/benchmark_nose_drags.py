@@ -35,7 +35,7 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.scene.render import nearest
 from draggan_engine.critters.scene.scene import build_scene, latent_of_seed
-from draggan_engine.dragging import DragEnd, DragSession
+from draggan_engine.dragging import DragEnd, DragLoop
 from draggan_engine.networks import generate
 from scripts.template_search import Point, drag_error, find_content, load_rgb
 
@@ -94,10 +94,10 @@ def drag_in_new_process(model: Model, seed: int, directory: Path) -> Outcome:
 def drag_in_process(model: Model, seed: int, settings: DragSettings, mask: Mask | None = None) -> Outcome:
     handle, target = nose_pair(seed, model.info.height)
     ws = generate.latent_of_seed(model.generator, seed, 1.0)
-    session = DragSession(model.generator, ws, [(handle, target)], mask, settings)
+    session = DragLoop(model.generator, ws, [(handle, target)], mask, settings)
     *_, end = session.steps()
     assert isinstance(end, DragEnd)
-    images = generate.picture(model.generator, ws), generate.picture(model.generator, end.ws)
+    images = generate.generate_image(model.generator, ws), generate.generate_image(model.generator, end.ws)
     return Outcome(seed, handle, target, end.reason, end.step, end.seconds, *images)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.geometry import Point
 from draggan_engine.critters import landmarks_of_seed
-from draggan_engine.networks.generate import latent_of_seed, picture
+from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_tui.editor.flatness import FLAT, texture
 
 SEEDS = range(40)
@@ -45,7 +45,9 @@ def points_of_seed(seed: int) -> dict[str, list[Point]]:
 
 def main() -> None:
     model = load_model("critters-128", "cpu")
-    images = [Image.fromarray(picture(model.generator, latent_of_seed(model.generator, seed, 1.0))) for seed in SEEDS]
+    images = [
+        Image.fromarray(generate_image(model.generator, latent_of_seed(model.generator, seed, 1.0))) for seed in SEEDS
+    ]
     radius = model.info.settings.r2
     print(f"FLAT = {FLAT}, r2 = {radius:g} px, {len(SEEDS)} seeds")
     for side in PREVIEW_SIDES:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from draggan_engine.benchmarks.step_cost import Case, Measured, measure
+from draggan_engine.benchmarks.step_cost import BenchmarkCase, StepCost, measure_step_cost
 from draggan_engine.core.edit import Precision
 from draggan_engine.core.errors import InputError
 from draggan_engine.networks.bfloat16 import supports_bfloat16
@@ -56,19 +56,19 @@ def bench_drag(
         print(f"bfloat16 is skipped: {where} has no instructions for it")
         precisions = [precision for precision in precisions if precision != "bfloat16"]
     for name, count, masked, precision in itertools.product(pictures, pairs, masks, precisions):
-        print(row(measure(Case(name, count, masked, precision, where), steps)), flush=True)
+        print(row(measure_step_cost(BenchmarkCase(name, count, masked, precision, where), steps)), flush=True)
 
 
-def row(measured: Measured) -> str:
+def row(measured: StepCost) -> str:
     """Two lines: the figures, and where a step's time goes."""
     case = measured.case
-    apart = "" if measured.apart is None else f"{measured.apart:.1f}"
-    parts = ", ".join(f"{name} {share:.0%}" for name, share in measured.parts.items())
+    apart = "" if measured.max_handle_difference is None else f"{measured.max_handle_difference:.1f}"
+    parts = ", ".join(f"{name} {share:.0%}" for name, share in measured.phase_shares.items())
     return (
         f"{case.name:<16} {case.pairs:>5} {'yes' if case.masked else 'no':<4} {case.precision:<9} "
-        f"{measured.plain_seconds * 1e3:>9.1f} {measured.seconds * 1e3:>8.1f} {measured.ratio:>6.1f}× "
-        f"{measured.floor * 1e3:>9.1f} {measured.seconds / measured.floor:>6.1f}× "
-        f"{measured.seconds / (measured.floor + measured.passage):>8.1f}× "
-        f"{measured.plain_peak / 1e6:>9.0f} {measured.peak / 1e6:>8.0f} {apart:>8}\n"
-        f"{'':16} {1 / measured.seconds:.1f} steps/s, threads: {measured.threads}; {parts}"
+        f"{measured.reference_seconds * 1e3:>9.1f} {measured.seconds * 1e3:>8.1f} {measured.speedup:>6.1f}× "
+        f"{measured.arithmetic_seconds * 1e3:>9.1f} {measured.seconds / measured.arithmetic_seconds:>6.1f}× "
+        f"{measured.seconds / (measured.arithmetic_seconds + measured.weight_reading_seconds):>8.1f}× "
+        f"{measured.reference_peak_bytes / 1e6:>9.0f} {measured.peak_bytes / 1e6:>8.0f} {apart:>8}\n"
+        f"{'':16} {1 / measured.seconds:.1f} steps/s, threads: {measured.thread_count}; {parts}"
     )

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from draggan_engine.checkpoints.loader import Model, load_model
-from draggan_engine.dragging.optimizer import why_not_bfloat16
+from draggan_engine.dragging.drag_task import why_not_bfloat16
 from draggan_engine.evaluation.cases import check_scene, has_scene
 from draggan_engine.evaluation.experiments import BFLOAT16
 from draggan_engine.evaluation.methods import available

@@ -29,7 +29,7 @@ from draggan_engine.core.errors import DragganError, EditError, StorageError
 from draggan_engine.core.geometry import Size, fit_preview
 from draggan_engine.core.history import Revision
 from draggan_engine.core.setting_fields import SettingField, setting_fields
-from draggan_engine.dragging import DragAtRest, DragSession, DragStep
+from draggan_engine.dragging import DragAtRest, DragLoop, DragStep
 from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag
 from draggan_engine.server.export import export
 from draggan_engine.storage.image_io import read_mask, write_image
@@ -250,7 +250,7 @@ def _read_settings(texts: Mapping[str, str], fields: Mapping[str, SettingField])
 
 
 @contextmanager
-def _stopped_by_signals(session: DragSession) -> Iterator[Sequence[int]]:
+def _stopped_by_signals(session: DragLoop) -> Iterator[Sequence[int]]:
     """Let Ctrl-C, SIGTERM and SIGHUP end the drag after the running step; yields the numbers of those that came."""
     received: list[int] = []
 

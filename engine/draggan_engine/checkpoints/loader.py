@@ -17,7 +17,7 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, StorageError
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.networks.config import StyleGAN3Config
-from draggan_engine.networks.devices import resolve_device, settle_threads
+from draggan_engine.networks.devices import resolve_device, set_thread_count
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 
@@ -104,7 +104,7 @@ def _load(spec: str, device: str, progress: LoadProgress) -> Model:
         _remember(parts, info, path, sha256)
     progress("building", 1, 1)
     model = Model(spec, path, generator, _describe(generator, parts, info, path, sha256))
-    settle_threads(place, model.info.parameters)
+    set_thread_count(place, model.info.parameters)
     return model
 
 

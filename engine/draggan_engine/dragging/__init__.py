@@ -1,5 +1,5 @@
 """The paper (Pan et al., SIGGRAPH 2023): motion supervision and point tracking, in turn."""
 
-from .drag_loop import DragAtRest, DragEnd, DragSession, DragStep
+from .drag_loop import DragAtRest, DragEnd, DragLoop, DragStep
 
-__all__ = ["DragAtRest", "DragEnd", "DragSession", "DragStep"]
+__all__ = ["DragAtRest", "DragEnd", "DragLoop", "DragStep"]

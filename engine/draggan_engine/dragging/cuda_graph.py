@@ -14,12 +14,14 @@ from torch import Tensor
 T = TypeVar("T")
 log = logging.getLogger("draggan_engine")
 
-WARM_UP = 2  # steps before the recording, in which libraries choose their kernels
-ALIKE = 0.05  # of what a step changes; TF32 and the order of sums make a replay differ from the step itself by less
+WARM_UP_STEPS = 2  # steps before the recording, in which libraries choose their kernels
+REPLAY_TOLERANCE = (
+    0.05  # of what a step changes; TF32 and the order of sums make a replay differ from the step itself by less
+)
 
 
 @torch.no_grad()
-def recorded(step: Callable[[], None], state: Sequence[Tensor]) -> Callable[[], None] | None:
+def record_step(step: Callable[[], None], state: Sequence[Tensor]) -> Callable[[], None] | None:
     """The step as a CUDA graph.
 
     Args:
@@ -47,7 +49,7 @@ def recorded(step: Callable[[], None], state: Sequence[Tensor]) -> Callable[[], 
             side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
-                for _ in range(WARM_UP):
+                for _ in range(WARM_UP_STEPS):
                     done(step)
             torch.cuda.current_stream().wait_stream(side)
             expected = done(step)
@@ -73,10 +75,10 @@ def recorded(step: Callable[[], None], state: Sequence[Tensor]) -> Callable[[], 
 
 
 def _alike(before: Tensor, seen: Tensor, expected: Tensor) -> bool:
-    return bool((seen - expected).norm() <= ALIKE * (expected - before).norm())
+    return bool((seen - expected).norm() <= REPLAY_TOLERANCE * (expected - before).norm())
 
 
-def aside(device: torch.device, work: Callable[[], T]) -> Callable[[], T]:
+def on_side_stream(device: torch.device, work: Callable[[], T]) -> Callable[[], T]:
     """The same work for any thread. On CUDA it gets a stream of its own: it begins when all is done that has been launched by
     now, and nothing that is launched later waits for it.
 

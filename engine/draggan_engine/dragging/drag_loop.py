@@ -18,8 +18,9 @@ from draggan_engine.core.history import Reason
 from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
 
-from .cuda_graph import aside
-from .optimizer import Start, Stepper, why_not_bfloat16
+from .cuda_graph import on_side_stream
+from .drag_task import DragTask, why_not_bfloat16
+from .optimizer import DragOptimizer
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class DragEnd:
     ws: Tensor
 
 
-class DragSession:
+class DragLoop:
     """Drags handles of a picture to their targets (the paper's loop).
 
     Args:
@@ -66,7 +67,7 @@ class DragSession:
         pairs: (handle, target) in picture pixels, at least one.
         mask: `uint8 [H, W]`, 1 = may move; None = everything may.
         settings: the paper's numbers.
-        live: which of the pairs is led by hand: `lead` moves its target, and the drag does not end before the hand
+        live_pair: which of the pairs is led by hand: `move_target` moves its target, and the drag does not end before the hand
             lets go; `max_steps` then counts from the last move.
 
     Attributes:
@@ -84,40 +85,40 @@ class DragSession:
         pairs: Sequence[tuple[Point, Point]],
         mask: NDArray[np.uint8] | None,
         settings: DragSettings,
-        live: int | None = None,
+        live_pair: int | None = None,
     ) -> None:
-        self._stepper = Stepper(generator, settings, [Start(ws, pairs, mask)])
+        self._stepper = DragOptimizer(generator, settings, [DragTask(ws, pairs, mask)])
         self.settings = self._stepper.settings  # with the precision that is used
         self.notice: str | None = None
         if self.settings.precision != settings.precision:
             self.notice = f"{why_not_bfloat16(generator)}, so this drag uses float32"
-        self.starts: tuple[Point, ...] = tuple(handle for handle, _ in pairs)
+        self.start_handles: tuple[Point, ...] = tuple(handle for handle, _ in pairs)
         self.targets: tuple[Point, ...] = tuple(target for _, target in pairs)
-        self._live = live
+        self._live = live_pair
         self._change = threading.Condition()  # guards what other threads may set: the next ones
-        self._stop, self._held, self._woken = False, live is not None, False
+        self._stop, self._held, self._woken = False, live_pair is not None, False
         self._led: Point | None = None
 
     @property
-    def start(self) -> Tensor:
+    def start_ws(self) -> Tensor:
         """The latent that it starts from, `[1, num_ws, w_dim]`, on the generator's device."""
         return self._stepper.start
 
     @property
-    def rows(self) -> int:
+    def optimized_rows(self) -> int:
         """How many rows of ws, from the first, the drag moves."""
         return self._stepper.rows
 
-    def still(self, height: int) -> Callable[[], NDArray[np.uint8]]:
+    def image_renderer(self, height: int) -> Callable[[], NDArray[np.uint8]]:
         """Return a function that draws the present latent's image, `uint8 [height, W, 3]`; the step's features are half
         of it. To be called by the thread that runs the drag; another may draw, while the drag goes on.
 
         Args:
-            height: one of the network's `picture_heights`.
+            height: one of the network's `image_heights`.
         """
         stepper = self._stepper
-        draw = stepper.source.still()
-        return aside(stepper.generator.device, lambda: to_uint8(draw(height)))
+        draw = stepper.source.image_renderer()
+        return on_side_stream(stepper.generator.device, lambda: to_uint8(draw(height)))
 
     def stop(self) -> None:
         """Ends the drag before its next step; may be called from another thread."""
@@ -125,13 +126,16 @@ class DragSession:
             self._stop = True
             self._change.notify()
 
-    def lead(self, target: Point | None) -> None:
-        """Moves the target of the pair that is led by hand; None: the hand lets go. May be called from another thread."""
+    def move_target(self, target: Point) -> None:
+        """Move the target of the live pair. May be called from another thread."""
         with self._change:
-            if target is None:
-                self._held = False
-            else:
-                self._led = target
+            self._led = target
+            self._change.notify()
+
+    def release_target(self) -> None:
+        """Let the drag end once it comes to rest. May be called from another thread."""
+        with self._change:
+            self._held = False
             self._change.notify()
 
     def wake(self) -> None:

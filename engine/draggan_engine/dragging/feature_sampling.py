@@ -13,12 +13,12 @@ from torch import Tensor
 
 from draggan_engine.core.geometry import Point, Size, rescale
 from draggan_engine.dragging.feature_sources import FeatureWindows
-from draggan_engine.networks.windows import Box
+from draggan_engine.networks.windows import MapWindow
 
-ROUNDING = 1e-2  # px
+ROUNDING_MARGIN = 1e-2  # px
 
 
-def sample(features: Tensor, points: Tensor, picture: Size) -> Tensor:
+def sample_features(features: Tensor, points: Tensor, picture: Size) -> Tensor:
     """Bilinear values.
 
     Args:
@@ -44,7 +44,7 @@ def sample(features: Tensor, points: Tensor, picture: Size) -> Tensor:
     return (corners * weights.to(features.dtype)).sum(dim=(1, 2)).movedim(0, -1)
 
 
-def sample_windows(features: Tensor | FeatureWindows, first: Tensor, side: int, picture: Size) -> Tensor:
+def sample_grids(features: Tensor | FeatureWindows, first: Tensor, side: int, picture: Size) -> Tensor:
     """`sample` on square grids of points a pixel apart, far cheaper than point by point: the few features under a
     window are taken once, and interpolated along one axis after the other.
 
@@ -114,23 +114,23 @@ def _hats(first: Tensor, side: int, picture: int, grid: int) -> tuple[Tensor, Te
     return under.long(), (1 - (at[..., None] - under[..., None, :]).abs()).clamp_min(0)
 
 
-def box_under(point: Point, reach: float, picture: Size, grid: Size) -> Box:
+def window_around(point: Point, reach: float, picture: Size, grid: Size) -> MapWindow:
     """The features that bilinear values at all points no farther than `reach` picture pixels from the point, along
     either axis, are made of."""
     left, right = _axis_under(point[0], reach, picture.width, grid.width)
     top, bottom = _axis_under(point[1], reach, picture.height, grid.height)
-    return Box(left, top, right, bottom)
+    return MapWindow(left, top, right, bottom)
 
 
 def _axis_under(at: float, reach: float, picture: int, grid: int) -> tuple[int, int]:
     # A little more, because what is sampled is placed in float32.
-    first = rescale(at - reach - ROUNDING, picture, grid)
-    last = rescale(at + reach + ROUNDING, picture, grid)
+    first = rescale(at - reach - ROUNDING_MARGIN, picture, grid)
+    last = rescale(at + reach + ROUNDING_MARGIN, picture, grid)
     start = min(max(math.floor(first), 0), grid - 1)
     return start, min(max(math.floor(last) + 2, start + 1), grid)
 
 
-def square(half: float, device: torch.device) -> Tensor:
+def square_offsets(half: float, device: torch.device) -> Tensor:
     """The integer offsets with |x| < `half` and |y| < `half`, `[side, side, 2]`."""
     reach = math.ceil(half) - 1
     axis = torch.arange(-reach, reach + 1, dtype=torch.float32, device=device)
@@ -138,7 +138,7 @@ def square(half: float, device: torch.device) -> Tensor:
     return torch.stack([x, y], dim=2)
 
 
-def on_picture(points: Tensor, picture: Size) -> Tensor:
+def is_inside_image(points: Tensor, picture: Size) -> Tensor:
     """`[...]` bool: whether the pixel at the point belongs to the picture."""
     x, y = points[..., 0], points[..., 1]
     return (x > -0.5) & (x < picture.width - 0.5) & (y > -0.5) & (y < picture.height - 0.5)

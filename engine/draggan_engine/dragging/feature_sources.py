@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from draggan_engine.core.geometry import Size
-from draggan_engine.networks.stylegan2 import Block, BlockConstants, StyleGAN2Synthesis
-from draggan_engine.networks.synthesis import Synthesis
-from draggan_engine.networks.windows import Box, Level, plan, whole
+from draggan_engine.networks.stylegan2 import BlockConstants, StyleGAN2Block, StyleGAN2Synthesis
+from draggan_engine.networks.synthesis import SynthesisNetwork
+from draggan_engine.networks.windows import BlockWindows, MapWindow, plan_windows, whole_map
 
 
 class FeatureWindows:
@@ -24,7 +24,7 @@ class FeatureWindows:
         pixels: `[N, L, C]`: the features of the windows' pixels, row by row, one window after the other.
     """
 
-    def __init__(self, patches: Sequence[Tensor], boxes: Sequence[Box], grid: Size) -> None:
+    def __init__(self, patches: Sequence[Tensor], boxes: Sequence[MapWindow], grid: Size) -> None:
         """Of `patches` `[N, C, height and width of the box]`."""
         self.boxes, self.grid = tuple(boxes), grid
         self._patches = tuple(patches)
@@ -36,7 +36,7 @@ class FeatureWindows:
     def of(cls, features: Tensor) -> FeatureWindows:
         """Of a whole map `[N, C, h, w]`."""
         grid = Size(features.shape[3], features.shape[2])
-        return cls([features], [whole(grid)], grid)
+        return cls([features], [whole_map(grid)], grid)
 
     @cached_property
     def edges(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -51,7 +51,7 @@ class FeatureWindows:
         Raises:
             ValueError: there are only parts of it.
         """
-        if self.boxes != (whole(self.grid),):
+        if self.boxes != (whole_map(self.grid),):
             raise ValueError(f"the whole map is wanted of {len(self.boxes)} windows")
         return self._patches[0]
 
@@ -66,28 +66,28 @@ class FeatureSource(ABC):
     grid: Size
 
     @abstractmethod
-    def __call__(self, ws: Tensor, boxes: Sequence[Box] | None = None) -> FeatureWindows:
+    def __call__(self, ws: Tensor, boxes: Sequence[MapWindow] | None = None) -> FeatureWindows:
         """The features of `ws` `[N, num_ws, w_dim]`: at least what lies in the boxes (at least one; in pixels of the
         block's map), None = everywhere."""
 
     @abstractmethod
-    def still(self) -> Callable[[int], Tensor]:
-        """What draws the ws whose features were asked for last: from one of the network's `picture_heights` to the picture
+    def image_renderer(self) -> Callable[[int], Tensor]:
+        """What draws the ws whose features were asked for last: from one of the network's `image_heights` to the picture
         `[N, C, height, w]`, without gradient. Also later, and in another thread: it has copies, for a recorded step writes
         over what the one before has left."""
 
 
-class WholeMaps(FeatureSource):
+class WholeMapSource(FeatureSource):
     """Of any family: the whole map each time."""
 
-    def __init__(self, synthesis: Synthesis, name: str, grid: Size) -> None:
+    def __init__(self, synthesis: SynthesisNetwork, name: str, grid: Size) -> None:
         self.synthesis, self.name, self.grid = synthesis, name, grid
 
-    def __call__(self, ws: Tensor, boxes: Sequence[Box] | None = None) -> FeatureWindows:  # noqa: ARG002
+    def __call__(self, ws: Tensor, boxes: Sequence[MapWindow] | None = None) -> FeatureWindows:  # noqa: ARG002
         self._ws = ws.detach()
         return FeatureWindows.of(self.synthesis(ws, features=(self.name,)).features[self.name])
 
-    def still(self) -> Callable[[int], Tensor]:
+    def image_renderer(self) -> Callable[[int], Tensor]:
         ws = self._ws.clone()
 
         @torch.no_grad()
@@ -99,7 +99,7 @@ class WholeMaps(FeatureSource):
         return draw
 
 
-class LocalMaps(FeatureSource):
+class WindowedSource(FeatureSource):
     """Of StyleGAN2: the highest blocks only in windows, from where that saves arithmetic; exactly what they are in the
     whole map, and with the same gradient."""
 
@@ -128,10 +128,10 @@ class LocalMaps(FeatureSource):
         height, width = self.blocks[self.depth - 1].conv1.noise_const.shape
         self.grid = Size(width, height)
 
-    def __call__(self, ws: Tensor, boxes: Sequence[Box] | None = None) -> FeatureWindows:
-        return self.computed(ws, () if boxes is None else plan(boxes, self.shapes))
+    def __call__(self, ws: Tensor, boxes: Sequence[MapWindow] | None = None) -> FeatureWindows:
+        return self.computed(ws, () if boxes is None else plan_windows(boxes, self.shapes))
 
-    def computed(self, ws: Tensor, levels: Sequence[Level]) -> FeatureWindows:
+    def computed(self, ws: Tensor, levels: Sequence[BlockWindows]) -> FeatureWindows:
         """With those windows of the highest blocks (`windows.chain`), the blocks below whole."""
         rows = [row if i < self.moving else row.detach() for i, row in enumerate(ws.unbind(dim=1))]
         below = self.depth - len(levels)
@@ -142,10 +142,10 @@ class LocalMaps(FeatureSource):
             maps.append(x.detach())
         assert x is not None  # no windows of the first block
         self._ws, self._maps = ws.detach(), maps
-        patches, places = [x], [Box(0, 0, x.shape[3], x.shape[2])]
+        patches, places = [x], [MapWindow(0, 0, x.shape[3], x.shape[2])]
         for i, level in enumerate(levels, start=below):
             patches = [
-                self.blocks[i].window(
+                self.blocks[i].feature_window(
                     patches[source], places[source], box, rows[_row(i) :], self.dtypes[i], self.constants[i]
                 )
                 for box, source in zip(level.boxes, level.sources, strict=True)
@@ -153,7 +153,7 @@ class LocalMaps(FeatureSource):
             places = list(level.boxes)
         return FeatureWindows([patch.to(ws.dtype) for patch in patches], places, self.grid)
 
-    def still(self) -> Callable[[int], Tensor]:
+    def image_renderer(self) -> Callable[[int], Tensor]:
         rows, maps = self._ws.clone().unbind(dim=1), [x.clone() for x in self._maps]
 
         @torch.no_grad()
@@ -166,7 +166,9 @@ class LocalMaps(FeatureSource):
                     break
                 self._know(i + 1)
                 x = maps[i] if i < len(maps) else self._whole(i, x, rows)
-                picture = block.picture(picture, x.to(self.synthesis.dtype_of(block.resolution)), rows[_row(i + 1)])
+                picture = block.add_to_image(
+                    picture, x.to(self.synthesis.dtype_of(block.resolution)), rows[_row(i + 1)]
+                )
             assert picture is not None  # each block has one
             return picture
 
@@ -180,11 +182,11 @@ class LocalMaps(FeatureSource):
 
     def _whole(self, i: int, x: Tensor | None, rows: Sequence[Tensor]) -> Tensor:
         """The map of a block, from that of the block below."""
-        return self.blocks[i].features(x, rows[_row(i) :], "const", self.dtypes[i], self.constants[i])
+        return self.blocks[i].feature_map(x, rows[_row(i) :], "const", self.dtypes[i], self.constants[i])
 
 
 def feature_source(
-    synthesis: Synthesis, name: str, moving: int, precision: torch.dtype | None = None, entire: bool = False
+    synthesis: SynthesisNetwork, name: str, moving: int, precision: torch.dtype | None = None, entire: bool = False
 ) -> FeatureSource:
     """For drags on that block that move the first `moving` rows of ws; there need be no gradient with respect to the
     others.
@@ -194,9 +196,9 @@ def feature_source(
         entire: whole maps will be asked for each time.
     """
     if isinstance(synthesis, StyleGAN2Synthesis):
-        return LocalMaps(synthesis, name, moving, precision, entire)
+        return WindowedSource(synthesis, name, moving, precision, entire)
     height = synthesis.feature_height(name)
-    return WholeMaps(synthesis, name, Size(height, height))  # StyleGAN3's pictures are square
+    return WholeMapSource(synthesis, name, Size(height, height))  # StyleGAN3's pictures are square
 
 
 def _row(block: int) -> int:
@@ -204,7 +206,7 @@ def _row(block: int) -> int:
     return max(2 * block - 1, 0)
 
 
-def _block(synthesis: StyleGAN2Synthesis, name: str) -> Block:
+def _block(synthesis: StyleGAN2Synthesis, name: str) -> StyleGAN2Block:
     block = synthesis.get_submodule(name)
-    assert isinstance(block, Block)
+    assert isinstance(block, StyleGAN2Block)
     return block

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from draggan_engine.core.geometry import Size
 from draggan_engine.dragging.feature_sources import FeatureWindows
 
-from .feature_sampling import on_picture, sample_windows, square
+from .feature_sampling import is_inside_image, sample_grids, square_offsets
 
 
 def shift_towards(handles: Tensor, targets: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def motion_loss(
     features: Tensor | FeatureWindows,
     handles: Tensor,
     targets: Tensor,
-    there_is: Tensor,
+    pair_exists: Tensor,
     radius: float,
     picture: Size,
 ) -> Tensor:
@@ -43,38 +43,38 @@ def motion_loss(
     Args:
         features: `[N, C, h, w]`, one for each drag, or windows of them that hold Ω1 and a pixel more.
         handles, targets: `[N, P, 2]` in picture pixels.
-        there_is: `[N, P]` bool: which of the pairs there are (drags with fewer than P are filled up).
+        pair_exists: `[N, P]` bool: which of the pairs there are (drags with fewer than P are filled up).
         radius: r1.
 
     Returns:
         `[N]`.
     """
-    area = square(radius, handles.device)  # holds Ω1
+    area = square_offsets(radius, handles.device)  # holds Ω1
     first, side = handles + area[0, 0], len(area)
     shift = shift_towards(handles, targets)
     known = features if isinstance(features, FeatureWindows) else FeatureWindows.of(features)
     with torch.no_grad():
-        still = sample_windows(known, first, side, picture)
+        still = sample_grids(known, first, side, picture)
     # In place, and no mean over the channels, whose gradient would be divided at each: of many points these are large.
-    difference = sample_windows(known, first + shift, side, picture).sub_(still).abs().sum(dim=4)  # [N, P, side, side]
+    difference = sample_grids(known, first + shift, side, picture).sub_(still).abs().sum(dim=4)  # [N, P, side, side]
     inside = area.square().sum(dim=2) < radius**2
-    counts = (on_picture(handles[:, :, None, None] + area, picture) & inside).to(difference.dtype)
+    counts = (is_inside_image(handles[:, :, None, None] + area, picture) & inside).to(difference.dtype)
     elements = counts.sum(dim=(2, 3)).clamp_min(1) * still.shape[4]
     patches = (difference * counts).sum(dim=(2, 3)) / elements
-    return (patches * there_is).sum(dim=1)
+    return (patches * pair_exists).sum(dim=1)
 
 
-class MaskTerm(Protocol):
-    """Second term of eq. 1 without its λ: how much has changed where nothing may move. One serves one `Stepper`."""
+class MaskLoss(Protocol):
+    """Second term of eq. 1 without its λ: how much has changed where nothing may move. Each `DragOptimizer` has one of its own."""
 
     def __call__(self, features: Tensor) -> Tensor:
         """`[N]`, of the whole maps `[N, C, h, w]`."""
 
-    def keep(self, which: Tensor) -> None:
-        """Goes on with a part of the drags; `which` bool `[N]`."""
+    def select(self, kept: Tensor) -> None:
+        """Continue with the drags that `kept`, bool `[N]`, selects."""
 
 
-class AveragedMask:
+class AveragedMaskLoss:
     """The term at the features' resolution: mean of |F − F_0|·m, m being 1 − M averaged down as F is resized up.
 
     A deviation from the paper, which resizes F: the two are the same wherever F − F_0 has one sign in the features
@@ -94,11 +94,11 @@ class AveragedMask:
     def __call__(self, features: Tensor) -> Tensor:
         return ((features - self.first).abs() * self.weights).sum(dim=(1, 2, 3))
 
-    def keep(self, which: Tensor) -> None:
-        self.first, self.weights = self.first[which], self.weights[which]
+    def select(self, kept: Tensor) -> None:
+        self.first, self.weights = self.first[kept], self.weights[kept]
 
 
-class ExactMask:
+class ExactMaskLoss:
     """The term as the paper has it: mean of |F − F_0|·(1 − M) over all elements at the picture's resolution.
 
     Args:
@@ -119,8 +119,8 @@ class ExactMask:
     def _sum(self, change: Tensor) -> Tensor:
         return (_resized(change, self.fixed).abs() * self.fixed[:, None]).sum(dim=(1, 2, 3))
 
-    def keep(self, which: Tensor) -> None:
-        self.first, self.fixed = self.first[which], self.fixed[which]
+    def select(self, kept: Tensor) -> None:
+        self.first, self.fixed = self.first[kept], self.fixed[kept]
 
 
 def _resized(features: Tensor, like: Tensor) -> Tensor:
@@ -132,15 +132,15 @@ def supervision_loss(
     features: FeatureWindows,
     handles: Tensor,
     targets: Tensor,
-    there_is: Tensor,
+    pair_exists: Tensor,
     radius: float,
-    mask_term: MaskTerm | None,
+    mask_loss: MaskLoss | None,
     mask_weight: float,
     picture: Size,
 ) -> Tensor:
-    """Eq. 1 as a whole, of each of N drags; no `mask_term`: everything may move. `[N]`."""
-    loss = motion_loss(features, handles, targets, there_is, radius, picture)
-    return loss if mask_term is None else loss + mask_weight * mask_term(features.map)
+    """Eq. 1 as a whole, of each of N drags; no `mask_loss`: everything may move. `[N]`."""
+    loss = motion_loss(features, handles, targets, pair_exists, radius, picture)
+    return loss if mask_loss is None else loss + mask_weight * mask_loss(features.map)
 
 
 def fixed_area(masks: Tensor) -> Tensor | None:

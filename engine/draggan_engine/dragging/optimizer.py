@@ -5,87 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.profiler import record_function
 
 from draggan_engine.core.edit import DragSettings, check_mask
 from draggan_engine.core.errors import EditError
-from draggan_engine.core.geometry import Point, Size
+from draggan_engine.core.geometry import Size
 from draggan_engine.dragging.feature_sources import FeatureWindows, feature_source
-from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.stylegan2 import StyleGAN2Synthesis
-from draggan_engine.networks.windows import Box
+from draggan_engine.networks.windows import MapWindow
 
-from .cuda_graph import recorded
-from .feature_sampling import box_under, sample_windows
-from .motion_supervision import AveragedMask, MaskTerm, fixed_area, supervision_loss
-from .point_tracking import track
+from .cuda_graph import record_step
+from .drag_task import DragTask, why_not_bfloat16
+from .feature_sampling import window_around
+from .motion_supervision import AveragedMaskLoss, MaskLoss, fixed_area, supervision_loss
+from .point_tracking import FeatureTracker, PointTracker
 
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
-RECORD_AFTER = 10  # steps of the same shapes; a recording takes as long as some eight
-BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # Adam, as published; torch's defaults
-
-
-def why_not_bfloat16(generator: Generator) -> str | None:
-    """Return why a drag of the generator uses float32 whatever its settings say; None: it can use bfloat16."""
-    if not isinstance(generator.synthesis, StyleGAN2Synthesis):
-        return "StyleGAN3 is dragged in float32 only"
-    if not supports_bfloat16(generator.device):
-        place = "this processor" if generator.device.type == "cpu" else f"the device {generator.device}"
-        return f"{place} has no instructions for bfloat16"
-    return None
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where a drag begins.
-
-    Attributes:
-        ws: `[1, num_ws, w_dim]`.
-        pairs: (handle, target) in picture pixels, at least one.
-        mask: `uint8 [H, W]`, 1 = may move; None = everything may.
-    """
-
-    ws: Tensor
-    pairs: Sequence[tuple[Point, Point]]
-    mask: NDArray[np.uint8] | None = None
-
-
-class Tracking(Protocol):
-    """How the handles are found again after a step. One serves one `Stepper`.
-
-    Attributes:
-        reach: how far from where it is, in picture pixels along either axis, a handle can be found.
-    """
-
-    reach: float
-
-    def follow(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:
-        """The handles `[N, P, 2]` in the pictures of `ws` `[N, num_ws, w_dim]`, whose features, as far as the `reach`
-        goes and supervision needs them there, are `features`."""
-
-    def keep(self, which: Tensor) -> None:
-        """Goes on with a part of the drags; `which` bool `[N]`."""
-
-
-class FeatureTracking:
-    """The paper's (eq. 2): the nearest features round each handle to those with which it began."""
-
-    def __init__(self, first: FeatureWindows, handles: Tensor, settings: DragSettings, picture: Size) -> None:
-        self.references = sample_windows(first, handles, 1, picture)[:, :, 0, 0].detach()
-        self.reach, self.norm, self.picture = settings.r2, settings.tracking_norm, picture
-
-    def follow(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
-        return track(features, self.references, handles, self.reach, self.norm, self.picture)
-
-    def keep(self, which: Tensor) -> None:
-        self.references = self.references[which]
+PRECISION_DTYPES = {"float32": None, "bfloat16": torch.bfloat16}
+RECORD_AFTER_STEPS = 10  # steps of the same shapes; a recording takes as long as some eight
+ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # Adam, as published; torch's defaults
 
 
 @dataclass(frozen=True)
@@ -97,7 +38,7 @@ class _Replay:
     finite: Tensor
 
 
-class Stepper:
+class DragOptimizer:
     """N drags that advance together; none of them notices the others.
 
     The features of a latent serve its tracking and then its supervision: one forward pass a step (two in a step that is
@@ -108,14 +49,14 @@ class Stepper:
         generator: in eval mode, its parameters without gradient.
         settings: the paper's numbers, the same for all.
         starts: at least one.
-        mask_term: makes the second term of eq. 1 from F_0 `[N, C, h, w]` and 1 − M `[N, H, W]`.
+        mask_loss_type: makes the second term of eq. 1 from F_0 `[N, C, h, w]` and 1 − M `[N, H, W]`.
 
     Attributes:
         settings: as given, but with the precision that is used; see `why_not_bfloat16`.
         start: `[N, num_ws, w_dim]`; `ws`: the present latents, without gradient; a step changes them in place.
-        handles, targets: `[N, P, 2]` in picture pixels, filled up with zeros where `there_is` `[N, P]` is not set; a step
+        handles, targets: `[N, P, 2]` in picture pixels, filled up with zeros where `pair_exists` `[N, P]` is not set; a step
             changes the handles in place.
-        tracking: the paper's, unless another takes its place before the first step.
+        tracker: the paper's, unless another replaces it before the first step.
         holds: whether a mask holds a part of some picture: the second term of eq. 1 looks at all features.
         entire: whether feature maps are computed whole.
         records: whether steps are to be recorded, where that can be (on CUDA); then the profiler finds no parts.
@@ -128,12 +69,12 @@ class Stepper:
         self,
         generator: Generator,
         settings: DragSettings,
-        starts: Sequence[Start],
+        starts: Sequence[DragTask],
         *,
-        mask_term: Callable[[Tensor, Tensor], MaskTerm] = AveragedMask,
+        mask_loss_type: Callable[[Tensor, Tensor], MaskLoss] = AveragedMaskLoss,
     ) -> None:
         height, width = generator.size
-        self.picture = Size(width, height)
+        self.image_size = Size(width, height)
         if not all(start.pairs for start in starts):
             raise EditError("nothing to drag: place a handle and its target first")
         if settings.feature_block not in generator.synthesis.block_names:
@@ -141,7 +82,7 @@ class Stepper:
             raise EditError(f"feature block {settings.feature_block!r}: this model has {names}; choose one of them")
         for start in starts:
             if start.mask is not None:
-                check_mask(start.mask, self.picture)
+                check_mask(start.mask, self.image_size)
         if settings.precision == "bfloat16" and why_not_bfloat16(generator) is not None:
             settings = settings.model_copy(update={"precision": "float32"})
         self.generator, self.settings = generator, settings
@@ -153,7 +94,7 @@ class Stepper:
             row[: len(start.pairs)] = start.pairs
         self.handles, self.targets = torch.from_numpy(points).to(self.start).unbind(dim=2)
         counts = torch.tensor([len(start.pairs) for start in starts])
-        self.there_is = (torch.arange(most) < counts[:, None]).to(device)
+        self.pair_exists = (torch.arange(most) < counts[:, None]).to(device)
         everything = np.ones((height, width), dtype=np.uint8)
         masks = np.stack([everything if start.mask is None else start.mask for start in starts])
         fixed = fixed_area(torch.from_numpy(masks).to(device)) if settings.mask_weight > 0 else None
@@ -168,18 +109,22 @@ class Stepper:
         self.entire = self.holds or device.type == "cuda"
         self._places = self._read_handles()
         self.source = feature_source(
-            generator.synthesis, settings.feature_block, self.rows, PRECISIONS[settings.precision], entire=self.entire
+            generator.synthesis,
+            settings.feature_block,
+            self.rows,
+            PRECISION_DTYPES[settings.precision],
+            entire=self.entire,
         )
         self.features = self._forward(settings.r2)
-        self.mask_term = None if fixed is None else mask_term(self.features.map.detach(), fixed)
-        self.tracking: Tracking = FeatureTracking(self.features, self.handles, settings, self.picture)
+        self.mask_loss = None if fixed is None else mask_loss_type(self.features.map.detach(), fixed)
+        self.tracker: PointTracker = FeatureTracker(self.features, self.handles, settings, self.image_size)
         self.records = device.type == "cuda"
         self._replay: _Replay | None = None
         self._alike = 0  # steps since the shapes have changed
 
     def distances(self) -> Tensor:
         """`[N, P]`, in picture pixels; 0 where there is no pair."""
-        left: Tensor = (self.handles - self.targets).norm(dim=2) * self.there_is
+        left: Tensor = (self.handles - self.targets).norm(dim=2) * self.pair_exists
         return left
 
     def step(self) -> tuple[Tensor, Tensor]:
@@ -189,7 +134,7 @@ class Stepper:
             eq. 1 before the step, `[N]`, and whether a drag has stayed finite, bool `[N]`. One that has not keeps
             the latent and the handles that it had; there is no going on with it.
         """
-        if self.records and self._alike == RECORD_AFTER:
+        if self.records and self._alike == RECORD_AFTER_STEPS:
             self._replay = self._record()
         self._alike += 1
         if self._replay is not None:
@@ -197,7 +142,7 @@ class Stepper:
             return self._replay.loss.clone(), self._replay.finite.clone()
         loss, before = self._supervise(self.features)
         with record_function("synthesis"):
-            self.features = self._forward(self.tracking.reach)
+            self.features = self._forward(self.tracker.search_radius)
         finite = self._track(self.features, loss, before)
         self._places = self._read_handles()
         return loss, finite
@@ -213,16 +158,18 @@ class Stepper:
 
     def _record(self) -> _Replay | None:
         """None: there is no graph of what this drag does."""
-        if not isinstance(self.tracking, FeatureTracking) or not isinstance(self.mask_term, AveragedMask | None):
+        if not isinstance(self.tracker, FeatureTracker) or not isinstance(self.mask_loss, AveragedMaskLoss | None):
             return None
         loss = torch.zeros_like(self.ws[:, 0, 0])
         finite = torch.zeros_like(loss, dtype=torch.bool)
         with torch.no_grad():
-            self.features = self._forward(self.tracking.reach)  # the graph of the others was made on another stream
+            self.features = self._forward(
+                self.tracker.search_radius
+            )  # the graph of the others was made on another stream
         state = [self.offset, self.momentum, self.square, self.count, self.ws, self.handles, loss]
-        once = recorded(lambda: self.step_alone(loss, finite), state)
+        once = record_step(lambda: self.step_alone(loss, finite), state)
         if once is None:
-            self.features = self._forward(self.tracking.reach)
+            self.features = self._forward(self.tracker.search_radius)
             return None
         return _Replay(once, loss, finite)
 
@@ -230,8 +177,8 @@ class Stepper:
         """Moves the offsets one step down eq. 1. Returns it, `[N]`, and the offsets that they were."""
         with record_function("loss"):
             loss = supervision_loss(
-                features, self.handles, self.targets, self.there_is, self.settings.r1, self.mask_term,
-                self.settings.mask_weight, self.picture,
+                features, self.handles, self.targets, self.pair_exists, self.settings.r1, self.mask_loss,
+                self.settings.mask_weight, self.image_size,
             )  # fmt: skip
         with record_function("backward"):
             (gradient,) = torch.autograd.grad(loss.sum(), self.offset)
@@ -247,21 +194,21 @@ class Stepper:
         moved = self._latents()
         finite = torch.isfinite(loss) & _all_finite(moved) & _all_finite(features.pixels)
         with record_function("tracking"):
-            found = self.tracking.follow(self.handles, moved, features)
+            found = self.tracker.track(self.handles, moved, features)
         ended = ~finite[:, None, None]
         self.ws.copy_(torch.where(ended, self.ws, moved))
         self.handles.copy_(torch.where(ended, self.handles, found))
         self.offset.copy_(torch.where(ended, before, self.offset))
         return finite
 
-    def keep(self, which: Tensor) -> None:
-        """Goes on with a part of the drags; `which` bool `[N]`."""
-        for name in ("start", "ws", "handles", "targets", "there_is", "momentum", "square"):
-            setattr(self, name, getattr(self, name)[which])
-        if self.mask_term is not None:
-            self.mask_term.keep(which)
-        self.offset = self.offset.detach()[which].requires_grad_()
-        self.tracking.keep(which)
+    def select(self, kept: Tensor) -> None:
+        """Go on with some of the drags; `kept` bool `[N]`."""
+        for name in ("start", "ws", "handles", "targets", "pair_exists", "momentum", "square"):
+            setattr(self, name, getattr(self, name)[kept])
+        if self.mask_loss is not None:
+            self.mask_loss.select(kept)
+        self.offset = self.offset.detach()[kept].requires_grad_()
+        self.tracker.select(kept)
         self._replay, self._alike = None, 0
         self._places = self._read_handles()
         self.features = self._forward(0)
@@ -270,9 +217,14 @@ class Stepper:
     def _descend(self, gradient: Tensor) -> None:
         """One step of Adam (Kingma and Ba 2015)."""
         self.count += 1
-        self.momentum.lerp_(gradient, 1 - BETA1)
-        self.square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-        scale = self.square.sqrt().div_((1 - BETA2**self.count).sqrt()).add_(EPS).mul_(1 - BETA1**self.count)
+        self.momentum.lerp_(gradient, 1 - ADAM_BETA1)
+        self.square.mul_(ADAM_BETA2).addcmul_(gradient, gradient, value=1 - ADAM_BETA2)
+        scale = (
+            self.square.sqrt()
+            .div_((1 - ADAM_BETA2**self.count).sqrt())
+            .add_(ADAM_EPSILON)
+            .mul_(1 - ADAM_BETA1**self.count)
+        )
         self.offset.addcdiv_(self.momentum, scale, value=-self.settings.step_size)
 
     def _latents(self) -> Tensor:
@@ -287,17 +239,19 @@ class Stepper:
         """Of all drags. Waits for the device; so it is called when a step is done, and not within one."""
         return [
             (x, y)
-            for (x, y, there_is) in torch.cat([self.handles, self.there_is[..., None]], dim=2).flatten(0, 1).tolist()
-            if there_is
+            for (x, y, pair_exists) in torch.cat([self.handles, self.pair_exists[..., None]], dim=2)
+            .flatten(0, 1)
+            .tolist()
+            if pair_exists
         ]
 
-    def _boxes(self, reach: float) -> list[Box] | None:
+    def _boxes(self, reach: float) -> list[MapWindow] | None:
         """Of the feature map, as far from each handle as the next step may look; None: anywhere."""
         if not math.isfinite(reach):
             return None
         # Tracking's square, and supervision's disc, shifted by up to a pixel, round any point of it.
         reach = reach + math.ceil(self.settings.r1)
-        return [box_under(place, reach, self.picture, self.source.grid) for place in self._places]
+        return [window_around(place, reach, self.image_size, self.source.grid) for place in self._places]
 
 
 def _all_finite(tensor: Tensor) -> Tensor:

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point
-from draggan_engine.dragging.optimizer import Start
+from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.synthesis import SynthesisResult
 
 
-class PlainDrag:
+class ReferenceDrag:
     """One drag.
 
     Args:
@@ -31,7 +31,7 @@ class PlainDrag:
         ws: the present latent, `[1, num_ws, w_dim]`.
     """
 
-    def __init__(self, generator: Generator, settings: DragSettings, start: Start) -> None:
+    def __init__(self, generator: Generator, settings: DragSettings, start: DragTask) -> None:
         self.generator, self.settings = generator.requires_grad_(True), settings
         self.height, self.width = generator.size
         self.handles: list[Point] = [handle for handle, _ in start.pairs]

@@ -21,9 +21,9 @@ from draggan_engine.critters.scene.anatomy import SIDES
 from draggan_engine.critters.scene.landmarks import LANDMARKS
 from draggan_engine.critters.scene.scene import NUMBERS, Z_DIM, build_scene, latent_of_seed, to_pixels
 from draggan_engine.critters.scene.species import MARKINGS, SPECIES
-from draggan_engine.dragging.optimizer import Start
+from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.networks.generate import generate_image
 from draggan_engine.networks.generate import latent_of_seed as latent_in
-from draggan_engine.networks.generate import picture
 
 from .baselines import optical_flow as flows
 
@@ -57,7 +57,7 @@ class Case:
     """
 
     number: int
-    start: Start
+    start: DragTask
     names: tuple[str, ...] = ()
     goal: Tensor | None = None
 
@@ -115,7 +115,7 @@ def _scene_cases(model: Model, names_of: Callable[[int], Sequence[str]], masked:
         places = (marks[:, chosen] + 0.5) * scale - 0.5
         pairs = [(_point(a), _point(b)) for a, b in zip(*places, strict=True)]
         mask = head_mask(marks, model.generator.size[0]) if masked else None
-        yield Case(count, Start(_latent(model, seed), pairs, mask), tuple(LANDMARKS[i] for i in chosen))
+        yield Case(count, DragTask(_latent(model, seed), pairs, mask), tuple(LANDMARKS[i] for i in chosen))
         count += 1
 
 
@@ -159,7 +159,7 @@ def _paired_scene(model: Model, number: int) -> Case:
     ws, goal = (
         model.generator.mapping(torch.from_numpy(v.astype(np.float32)).to(model.generator.device)) for v in (z, other)
     )
-    return Case(number, Start(ws, pairs), tuple(LANDMARKS[i] for i in chosen), goal)
+    return Case(number, DragTask(ws, pairs), tuple(LANDMARKS[i] for i in chosen), goal)
 
 
 def _paired_flow(model: Model, number: int) -> Case:
@@ -168,7 +168,7 @@ def _paired_flow(model: Model, number: int) -> Case:
     ws = _latent(model, int(rng.integers(1000, 2**31)))
     change = torch.from_numpy(rng.standard_normal((1, 1, ws.shape[2])).astype(np.float32)).to(ws)
     goal = ws + CHANGE * _spread(model) * change
-    before, after = picture(generator, ws), picture(generator, goal)
+    before, after = generate_image(generator, ws), generate_image(generator, goal)
     there, back = flows.dis()(before, after), flows.dis()(after, before)
     height, width = before.shape[:2]
     y, x = np.mgrid[0:height, 0:width]
@@ -183,7 +183,7 @@ def _paired_flow(model: Model, number: int) -> Case:
     handles = grid.reshape(-1, 2)[chosen]
     targets = handles + there.reshape(-1, 2)[chosen]
     pairs = [(_point(a), _point(b)) for a, b in zip(handles, targets, strict=True)]
-    return Case(number, Start(ws, pairs), (), goal)
+    return Case(number, DragTask(ws, pairs), (), goal)
 
 
 def _corner_cases(model: Model) -> Iterator[Case]:
@@ -194,7 +194,7 @@ def _corner_cases(model: Model) -> Iterator[Case]:
     for number in itertools.count():
         rng = np.random.default_rng([3, number])
         ws = _latent(model, int(rng.integers(1000, 2**31)))
-        grey = cv2.cvtColor(picture(model.generator, ws), cv2.COLOR_RGB2GRAY)
+        grey = cv2.cvtColor(generate_image(model.generator, ws), cv2.COLOR_RGB2GRAY)
         margin = height // 8
         inner = np.zeros_like(grey)
         inner[margin : height - margin, margin : width - margin] = 255
@@ -202,7 +202,7 @@ def _corner_cases(model: Model) -> Iterator[Case]:
         handle = (width / 2, height / 2) if corners is None else _point(corners[rng.integers(len(corners)), 0])
         angle = rng.uniform(0, 2 * np.pi)
         target = (handle[0] + height / 12 * float(np.cos(angle)), handle[1] + height / 12 * float(np.sin(angle)))
-        yield Case(number, Start(ws, [(handle, target)]))
+        yield Case(number, DragTask(ws, [(handle, target)]))
 
 
 def _latent(model: Model, seed: int) -> Tensor:

@@ -16,8 +16,8 @@ from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.critters.scene.landmarks import LANDMARKS
-from draggan_engine.dragging.motion_supervision import ExactMask
-from draggan_engine.dragging.optimizer import Start
+from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.motion_supervision import ExactMaskLoss
 from draggan_engine.networks.generate import to_uint8
 
 from .baselines import optical_flow as flows
@@ -78,7 +78,7 @@ def _groups(
         yield "1 point", base, None
     elif experiment == "mask":
         yield "with mask", base, None
-        yield "with mask, exact term", base, Drag(mask_term=ExactMask)
+        yield "with mask, exact term", base, Drag(mask_loss_type=ExactMaskLoss)
         yield "without", base, None
     else:
         yield from _ablations(base, info)
@@ -257,7 +257,7 @@ def _images(model: Model, latents: Sequence[Tensor]) -> Tensor:
 
 
 def _pictures(
-    starts: Sequence[Start], before: Tensor, after: Tensor, goals: Tensor, found: Sequence[Detected] | None
+    starts: Sequence[DragTask], before: Tensor, after: Tensor, goals: Tensor, found: Sequence[Detected] | None
 ) -> Pictures:
     height = before.shape[2]
     scale = min(1.0, THUMBNAIL / height)

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
-from draggan_engine.dragging.feature_sampling import sample
+from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.feature_sampling import sample_features
 from draggan_engine.dragging.feature_sources import FeatureWindows
-from draggan_engine.dragging.motion_supervision import AveragedMask, MaskTerm
-from draggan_engine.dragging.optimizer import Start, Stepper, Tracking
-from draggan_engine.dragging.point_tracking import track
+from draggan_engine.dragging.motion_supervision import AveragedMaskLoss, MaskLoss
+from draggan_engine.dragging.optimizer import DragOptimizer
+from draggan_engine.dragging.point_tracking import PointTracker, track_points
 from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
 
@@ -48,15 +49,20 @@ class Result:
 
 Watch = Callable[[int, Tensor, Tensor, Tensor], None]
 """Told, at the start and after each step: the step, which cases go on (`[M]` indices), their ws, their handles."""
-Run = Callable[[Generator, Sequence[Start], DragSettings, Watch | None], list[Result]]
+Run = Callable[[Generator, Sequence[DragTask], DragSettings, Watch | None], list[Result]]
 
 
-def no_edit(generator: Generator, starts: Sequence[Start], settings: DragSettings, watch: Watch | None) -> list[Result]:  # noqa: ARG001
+def no_edit(
+    generator: Generator,  # noqa: ARG001
+    starts: Sequence[DragTask],
+    settings: DragSettings,  # noqa: ARG001
+    watch: Watch | None,  # noqa: ARG001
+) -> list[Result]:
     """What is there before."""
     return [Result(start.ws, torch.tensor([p for p, _ in start.pairs]), 0, 0.0, None) for start in starts]
 
 
-def advance(stepper: Stepper, watch: Watch | None = None, *, knows: bool = True) -> list[Result]:
+def advance(stepper: DragOptimizer, watch: Watch | None = None, *, knows: bool = True) -> list[Result]:
     """Drags together until each has arrived, settled, diverged, or made the most steps that the settings allow.
 
     Args:
@@ -64,7 +70,7 @@ def advance(stepper: Stepper, watch: Watch | None = None, *, knows: bool = True)
     """
     settings, count = stepper.settings, len(stepper.ws)
     results: dict[int, Result] = {}
-    within = torch.tensor([settings.stop_distance_for(int(pairs)) for pairs in stepper.there_is.sum(dim=1)])
+    within = torch.tensor([settings.stop_distance_for(int(pairs)) for pairs in stepper.pair_exists.sum(dim=1)])
     alive = torch.arange(count)
     best, best_at, spent = torch.full((count,), torch.inf), torch.zeros(count, dtype=torch.long), torch.zeros(count)
     finite = torch.ones(count, dtype=torch.bool)
@@ -73,7 +79,7 @@ def advance(stepper: Stepper, watch: Watch | None = None, *, knows: bool = True)
         watch(0, alive, stepper.ws.clone(), stepper.handles.clone())
     while True:
         left = stepper.distances().cpu()
-        mean = left.sum(dim=1) / stepper.there_is.sum(dim=1).cpu()
+        mean = left.sum(dim=1) / stepper.pair_exists.sum(dim=1).cpu()
         arrived = (left <= within[alive, None]).all(dim=1) & knows
         smaller = mean < best[alive] - SMALLER
         best[alive] = torch.where(smaller, mean, best[alive])
@@ -82,13 +88,13 @@ def advance(stepper: Stepper, watch: Watch | None = None, *, knows: bool = True)
         ended = arrived | settled | ~finite | (step == settings.max_steps)
         for i in torch.nonzero(ended)[:, 0].tolist():
             case = int(alive[i])
-            handles = stepper.handles[i][stepper.there_is[i]].cpu()
+            handles = stepper.handles[i][stepper.pair_exists[i]].cpu()
             reached = bool(arrived[i]) if knows else None
             results[case] = Result(stepper.ws[i : i + 1].cpu(), handles, step, float(spent[case]), reached)
         if bool(ended.all()):
             return [results[case] for case in range(count)]
         if bool(ended.any()):
-            stepper.keep(~ended.to(stepper.ws.device))
+            stepper.select(~ended.to(stepper.ws.device))
             alive = alive[~ended]
         began = time.perf_counter()
         _, finite = stepper.step()
@@ -102,41 +108,41 @@ def advance(stepper: Stepper, watch: Watch | None = None, *, knows: bool = True)
 class Untracked:
     """The handles stay where they began."""
 
-    reach = 0.0
+    search_radius = 0.0
 
-    def follow(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
+    def track(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
         return handles
 
-    def keep(self, which: Tensor) -> None: ...
+    def select(self, kept: Tensor) -> None: ...
 
 
 def no_tracking(
-    generator: Generator, starts: Sequence[Start], settings: DragSettings, watch: Watch | None
+    generator: Generator, starts: Sequence[DragTask], settings: DragSettings, watch: Watch | None
 ) -> list[Result]:
     """Supervision alone; it makes all the steps that the settings allow, for it cannot know that it has arrived."""
-    stepper = Stepper(generator, settings, starts)
-    stepper.tracking = Untracked()
+    stepper = DragOptimizer(generator, settings, starts)
+    stepper.tracker = Untracked()
     return advance(stepper, watch, knows=False)
 
 
 class FlowTracking:
     """The handles go along with the optical flow from each picture to the next."""
 
-    reach = math.inf
+    search_radius = math.inf
 
-    def __init__(self, stepper: Stepper, flow: flows.Flow) -> None:
+    def __init__(self, stepper: DragOptimizer, flow: flows.Flow) -> None:
         self.generator, self.flow = stepper.generator, flow
         self.last = self._pictures(stepper.ws)
 
-    def follow(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
+    def track(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
         now = self._pictures(ws)
         points = handles.cpu().numpy()
         moves = [flows.at(self.flow(a, b), p) for a, b, p in zip(self.last, now, points, strict=True)]
         self.last = now
         return handles + torch.from_numpy(np.stack(moves)).to(handles)
 
-    def keep(self, which: Tensor) -> None:
-        self.last = [picture for picture, kept in zip(self.last, which.tolist(), strict=True) if kept]
+    def select(self, kept: Tensor) -> None:
+        self.last = [picture for picture, is_kept in zip(self.last, kept.tolist(), strict=True) if is_kept]
 
     @torch.no_grad()
     def _pictures(self, ws: Tensor) -> list[flows.Picture]:
@@ -146,9 +152,11 @@ class FlowTracking:
 def by_flow(flow: Callable[[], flows.Flow]) -> Run:
     """The drag with its handles followed by optical flow."""
 
-    def run(generator: Generator, starts: Sequence[Start], settings: DragSettings, watch: Watch | None) -> list[Result]:
-        stepper = Stepper(generator, settings, starts)
-        stepper.tracking = FlowTracking(stepper, flow())
+    def run(
+        generator: Generator, starts: Sequence[DragTask], settings: DragSettings, watch: Watch | None
+    ) -> list[Result]:
+        stepper = DragOptimizer(generator, settings, starts)
+        stepper.tracker = FlowTracking(stepper, flow())
         return advance(stepper, watch)
 
     return run
@@ -157,18 +165,18 @@ def by_flow(flow: Callable[[], flows.Flow]) -> Run:
 class BlockTracking:
     """The paper's tracking on the features of another block than supervision's."""
 
-    def __init__(self, stepper: Stepper, block: str) -> None:
-        self.stepper, self.block, self.reach = stepper, block, stepper.settings.r2
-        self.references = sample(self._features(stepper.ws), stepper.handles, stepper.picture)
+    def __init__(self, stepper: DragOptimizer, block: str) -> None:
+        self.stepper, self.block, self.search_radius = stepper, block, stepper.settings.r2
+        self.references = sample_features(self._features(stepper.ws), stepper.handles, stepper.image_size)
 
-    def follow(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
+    def track(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
         settings = self.stepper.settings
-        return track(
-            self._features(ws), self.references, handles, settings.r2, settings.tracking_norm, self.stepper.picture
+        return track_points(
+            self._features(ws), self.references, handles, settings.r2, settings.tracking_norm, self.stepper.image_size
         )
 
-    def keep(self, which: Tensor) -> None:
-        self.references = self.references[which]
+    def select(self, kept: Tensor) -> None:
+        self.references = self.references[kept]
 
     @torch.no_grad()
     def _features(self, ws: Tensor) -> Tensor:
@@ -182,19 +190,19 @@ class Drag:
 
     Attributes:
         tracking_block: whose features serve tracking; None: the block that serves supervision.
-        mask_term: as for the `Stepper`.
+        mask_loss_type: as for the `DragOptimizer`.
     """
 
     tracking_block: str | None = None
-    mask_term: Callable[[Tensor, Tensor], MaskTerm] = AveragedMask
+    mask_loss_type: Callable[[Tensor, Tensor], MaskLoss] = AveragedMaskLoss
 
     def __call__(
-        self, generator: Generator, starts: Sequence[Start], settings: DragSettings, watch: Watch | None
+        self, generator: Generator, starts: Sequence[DragTask], settings: DragSettings, watch: Watch | None
     ) -> list[Result]:
-        stepper = Stepper(generator, settings, starts, mask_term=self.mask_term)
+        stepper = DragOptimizer(generator, settings, starts, mask_loss_type=self.mask_loss_type)
         if self.tracking_block is not None:
-            tracking: Tracking = BlockTracking(stepper, self.tracking_block)
-            stepper.tracking = tracking
+            tracking: PointTracker = BlockTracking(stepper, self.tracking_block)
+            stepper.tracker = tracking
         return advance(stepper, watch)
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import EngineError
-from draggan_engine.dragging.optimizer import why_not_bfloat16
-from draggan_engine.networks.devices import ALL_THREADS, threads_for
+from draggan_engine.dragging.drag_task import why_not_bfloat16
+from draggan_engine.networks.devices import MAX_THREADS, best_thread_count
 
 from .experiments import BFLOAT16, Task, run_task, tasks
 from .run_directory import Pictures, Row, RunFolder
@@ -55,7 +55,7 @@ def run(folder: RunFolder, model: Model, device: str) -> Generator[Progress, Non
     total = sum(map(_cost, todo))
     earlier = len(everything) - len(todo)
     yield Progress(earlier, len(everything), None, None)
-    jobs = ALL_THREADS if model.generator.device.type == "cpu" and threads_for(model.info.parameters) == 1 else 1
+    jobs = MAX_THREADS if model.generator.device.type == "cpu" and best_thread_count(model.info.parameters) == 1 else 1
     finished = _alone(model, todo) if jobs == 1 else _together(model.spec, device, todo, jobs)
     for number, (task, (rows, pictures)) in enumerate(finished, earlier + 1):
         folder.add(rows, pictures)

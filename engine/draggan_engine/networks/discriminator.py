@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import DiscriminatorConfig
-from .ops import EPS, SQRT2, Dense, fir, lrelu, normal, resample_kernel
+from .ops import EPSILON, SQRT2, DenseLayer, fir_filter, low_pass_kernel, random_weight, scaled_leaky_relu
 
 
-class Conv(nn.Module):
+class EqualizedConv(nn.Module):
     """Equalised convolution, W scaled by 1/√(in·k²); `down` halves the size with the FIR filter first."""
 
     resample_filter: Tensor
@@ -28,9 +28,9 @@ class Conv(nn.Module):
         clamp: float | None = None,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(normal(channels_out, channels_in, kernel, kernel))
+        self.weight = nn.Parameter(random_weight(channels_out, channels_in, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(channels_out)) if bias else None
-        self.register_buffer("resample_filter", resample_kernel())
+        self.register_buffer("resample_filter", low_pass_kernel())
         self.down = down
         self.clamp = clamp
         self.scale = 1 / math.sqrt(channels_in * kernel**2)
@@ -42,15 +42,15 @@ class Conv(nn.Module):
         if not self.down:
             x = F.conv2d(x, weight, padding=kernel // 2)
         elif kernel == 1:
-            x = F.conv2d(fir(x, self.resample_filter, 1, stride=2), weight)
+            x = F.conv2d(fir_filter(x, self.resample_filter, 1, stride=2), weight)
         else:
-            x = F.conv2d(fir(x, self.resample_filter, 2), weight, stride=2)
+            x = F.conv2d(fir_filter(x, self.resample_filter, 2), weight, stride=2)
         if self.bias is None:
             return x * gain
-        return lrelu(x + self.bias[:, None, None], self.clamp, SQRT2 * gain)
+        return scaled_leaky_relu(x + self.bias[:, None, None], self.clamp, SQRT2 * gain)
 
 
-class Block(nn.Module):
+class DiscriminatorBlock(nn.Module):
     """One resolution: (fromrgb,) conv0, conv1 down, skip down; sum."""
 
     resample_filter: Tensor  # the files have it here too; only other architectures use it
@@ -60,11 +60,11 @@ class Block(nn.Module):
         channels, below = config.channels_of(resolution), config.channels_of(resolution // 2)
         clamp = config.conv_clamp
         if resolution == config.resolution:
-            self.fromrgb = Conv(config.img_channels, channels, 1, clamp=clamp)
-        self.conv0 = Conv(channels, channels, 3, clamp=clamp)
-        self.conv1 = Conv(channels, below, 3, down=True, clamp=clamp)
-        self.skip = Conv(channels, below, 1, down=True, bias=False)
-        self.register_buffer("resample_filter", resample_kernel())
+            self.fromrgb = EqualizedConv(config.img_channels, channels, 1, clamp=clamp)
+        self.conv0 = EqualizedConv(channels, channels, 3, clamp=clamp)
+        self.conv1 = EqualizedConv(channels, below, 3, down=True, clamp=clamp)
+        self.skip = EqualizedConv(channels, below, 1, down=True, bias=False)
+        self.register_buffer("resample_filter", low_pass_kernel())
 
     def forward(self, x: Tensor) -> Tensor:
         if hasattr(self, "fromrgb"):
@@ -79,18 +79,18 @@ def minibatch_stddev(x: Tensor, group_size: int, channels: int) -> Tensor:
     n, c, h, w = x.shape
     group = min(group_size, n)
     y = x.reshape(group, -1, channels, c // channels, h, w)
-    y = (y.var(dim=0, unbiased=False) + EPS).sqrt().mean(dim=(2, 3, 4))  # [N / group, channels]
+    y = (y.var(dim=0, unbiased=False) + EPSILON).sqrt().mean(dim=(2, 3, 4))  # [N / group, channels]
     return torch.cat([x, y[:, :, None, None].repeat(group, 1, h, w)], dim=1)
 
 
-class Epilogue(nn.Module):
+class DiscriminatorEpilogue(nn.Module):
     def __init__(self, config: DiscriminatorConfig, cmap_dim: int) -> None:
         super().__init__()
         channels = config.channels[0]
         self.group_size, self.mbstd_channels, self.cmap_dim = config.mbstd_group_size, config.mbstd_channels, cmap_dim
-        self.conv = Conv(channels + config.mbstd_channels, channels, 3, clamp=config.conv_clamp)
-        self.fc = Dense(channels * 16, channels, activation="lrelu")
-        self.out = Dense(channels, cmap_dim or 1)
+        self.conv = EqualizedConv(channels + config.mbstd_channels, channels, 3, clamp=config.conv_clamp)
+        self.fc = DenseLayer(channels * 16, channels, activation="lrelu")
+        self.out = DenseLayer(channels, cmap_dim or 1)
 
     def forward(self, x: Tensor, cmap: Tensor | None) -> Tensor:
         if self.mbstd_channels:
@@ -105,13 +105,13 @@ class LabelMapping(nn.Module):
     def __init__(self, c_dim: int, width: int, num_layers: int) -> None:
         super().__init__()
         self.num_layers = num_layers
-        self.embed = Dense(c_dim, width)
+        self.embed = DenseLayer(c_dim, width)
         for i in range(num_layers):
-            self.add_module(f"fc{i}", Dense(width, width, lr_multiplier=0.01, activation="lrelu"))
+            self.add_module(f"fc{i}", DenseLayer(width, width, lr_multiplier=0.01, activation="lrelu"))
 
     def forward(self, c: Tensor) -> Tensor:
         x: Tensor = self.embed(c)
-        x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPS)
+        x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPSILON)
         for i in range(self.num_layers):
             x = self.get_submodule(f"fc{i}")(x)
         return x
@@ -126,10 +126,10 @@ class Discriminator(nn.Module):
         self.resolutions = config.block_resolutions[:0:-1]
         cmap_dim = config.channels[0] if config.c_dim else 0
         for resolution in self.resolutions:
-            self.add_module(f"b{resolution}", Block(config, resolution))
+            self.add_module(f"b{resolution}", DiscriminatorBlock(config, resolution))
         if config.c_dim:
             self.mapping = LabelMapping(config.c_dim, cmap_dim, config.mapping_layers)
-        self.b4 = Epilogue(config, cmap_dim)
+        self.b4 = DiscriminatorEpilogue(config, cmap_dim)
 
     def forward(self, image: Tensor, c: Tensor | None = None) -> Tensor:
         """Logits `[N, 1]` of pictures `[N, C, H, W]` in [−1, 1]; `c` `[N, c_dim]` for a conditional network."""

@@ -34,11 +34,11 @@ def to_uint8(image: Tensor) -> NDArray[np.uint8]:
 
 
 @torch.no_grad()
-def picture(generator: Generator, ws: Tensor, height: int | None = None) -> NDArray[np.uint8]:
+def generate_image(generator: Generator, ws: Tensor, height: int | None = None) -> NDArray[np.uint8]:
     """Return the image of `ws` `[1, num_ws, w_dim]`, `uint8 [H, W, 3]`.
 
     Args:
-        height: one of the network's `picture_heights`; None = full resolution. A smaller image may look different: see
+        height: one of the network's `image_heights`; None = full resolution. A smaller image may look different: see
             `preview_fidelity`.
     """
     return to_uint8(generator.synthesis(ws, image=height).image)

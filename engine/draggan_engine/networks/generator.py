@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from .config import GeneratorConfig, StyleGAN2Config
-from .mapping import Mapping
+from .mapping import MappingNetwork
 from .stylegan2 import StyleGAN2Synthesis
 from .stylegan3 import StyleGAN3Synthesis
-from .synthesis import Synthesis
+from .synthesis import SynthesisNetwork
 
 
 class Generator(nn.Module):
@@ -18,8 +18,8 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
-        self.mapping = Mapping(config)
-        self.synthesis: Synthesis = (
+        self.mapping = MappingNetwork(config)
+        self.synthesis: SynthesisNetwork = (
             StyleGAN2Synthesis(config) if isinstance(config, StyleGAN2Config) else StyleGAN3Synthesis(config)
         )
 

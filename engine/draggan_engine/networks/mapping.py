@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from .config import GeneratorConfig
-from .ops import EPS, Dense
+from .ops import EPSILON, DenseLayer
 
-AVERAGE_SAMPLES = 10_000
-AVERAGE_AT_ONCE = 1_000
+AVERAGE_SAMPLE_COUNT = 10_000
+AVERAGE_BATCH_SIZE = 1_000
 
 
-class Mapping(nn.Module):
+class MappingNetwork(nn.Module):
     """A stack of dense layers; parameter names are NVIDIA's.
 
     `w_avg` is NaN where a file does not tell it: it is then estimated when a truncation first needs it.
@@ -29,10 +29,10 @@ class Mapping(nn.Module):
         self.c_dim = config.c_dim
         width = config.z_dim
         if config.c_dim:
-            self.embed = Dense(config.c_dim, config.w_dim)
+            self.embed = DenseLayer(config.c_dim, config.w_dim)
             width += config.w_dim
         for i, features in enumerate(config.mapping_widths):
-            layer = Dense(width, features, lr_multiplier=config.mapping_lr_multiplier, activation="lrelu")
+            layer = DenseLayer(width, features, lr_multiplier=config.mapping_lr_multiplier, activation="lrelu")
             self.add_module(f"fc{i}", layer)
             width = features
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
@@ -56,10 +56,10 @@ class Mapping(nn.Module):
         return ws
 
     def _w(self, z: Tensor, c: Tensor | None) -> Tensor:
-        x = normalised(z)
+        x = normalize_rms(z)
         if self.c_dim:
             label = torch.zeros(len(z), self.c_dim, dtype=z.dtype, device=z.device) if c is None else c
-            x = torch.cat([x, normalised(self.embed(label))], dim=1)
+            x = torch.cat([x, normalize_rms(self.embed(label))], dim=1)
         for i in range(self.num_layers):
             x = self.get_submodule(f"fc{i}")(x)
         return x
@@ -69,13 +69,13 @@ class Mapping(nn.Module):
         if bool(self.w_avg.isnan().any()):
             random = np.random.RandomState(0)
             total = torch.zeros_like(self.w_avg)
-            for _ in range(AVERAGE_SAMPLES // AVERAGE_AT_ONCE):  # a file may ask for very wide vectors
-                z = random.randn(AVERAGE_AT_ONCE, self.z_dim).astype(np.float32)
+            for _ in range(AVERAGE_SAMPLE_COUNT // AVERAGE_BATCH_SIZE):  # a file may ask for very wide vectors
+                z = random.randn(AVERAGE_BATCH_SIZE, self.z_dim).astype(np.float32)
                 total += self._w(torch.from_numpy(z).to(total.device), None).sum(dim=0)
-            self.w_avg.copy_(total / AVERAGE_SAMPLES)
+            self.w_avg.copy_(total / AVERAGE_SAMPLE_COUNT)
         return self.w_avg
 
 
-def normalised(x: Tensor) -> Tensor:
+def normalize_rms(x: Tensor) -> Tensor:
     """Each row divided by its root mean square."""
-    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPS)
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPSILON)

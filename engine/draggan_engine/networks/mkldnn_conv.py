@@ -14,7 +14,7 @@ from torch import Tensor
 from .bfloat16 import supports_bfloat16
 
 _OPS = torch.ops.mkldnn
-AVAILABLE = torch._C._has_mkldnn and all(
+MKLDNN_AVAILABLE = torch._C._has_mkldnn and all(
     hasattr(_OPS, name)
     for name in (
         "_convolution_pointwise",
@@ -25,7 +25,7 @@ AVAILABLE = torch._C._has_mkldnn and all(
 )
 """torch's compiler is built on these operations; a torch without them convolves as ever."""
 
-TYPICAL = 10  # px: the input for which the order is chosen; others are served too
+TYPICAL_INPUT_SIZE = 10  # px: the input for which the order is chosen; others are served too
 
 
 class PackedKernel:
@@ -41,9 +41,11 @@ class PackedKernel:
         weight = weight.contiguous()
         a, b = weight.shape[:2]
         one = [1, 1]
-        self.down = _OPS._reorder_convolution_weight(weight, [0, 0], [stride, stride], one, 1, [1, b, TYPICAL, TYPICAL])
+        self.down = _OPS._reorder_convolution_weight(
+            weight, [0, 0], [stride, stride], one, 1, [1, b, TYPICAL_INPUT_SIZE, TYPICAL_INPUT_SIZE]
+        )
         self.up = _OPS._reorder_convolution_transpose_weight(
-            weight, [0, 0], [0, 0], [stride, stride], one, 1, [1, a, TYPICAL, TYPICAL]
+            weight, [0, 0], [0, 0], [stride, stride], one, 1, [1, a, TYPICAL_INPUT_SIZE, TYPICAL_INPUT_SIZE]
         )
 
     @staticmethod
@@ -55,7 +57,7 @@ class PackedKernel:
         """
         channels = weight.shape[:2]
         return (
-            AVAILABLE
+            MKLDNN_AVAILABLE
             and weight.device.type == "cpu"
             and _has_kernels(weight.dtype)
             and min(channels) >= 256
@@ -99,13 +101,13 @@ class _Convolution(torch.autograd.Function):
         return back, None, None, None
 
 
-def convolve(x: Tensor, kernel: PackedKernel, padding: int = 0) -> Tensor:
+def packed_conv2d(x: Tensor, kernel: PackedKernel, padding: int = 0) -> Tensor:
     """`F.conv2d(x, weight, stride, padding)`, with a gradient for x."""
     y: Tensor = _Convolution.apply(x, kernel, padding, False)  # type: ignore[no-untyped-call]
     return y
 
 
-def convolve_transposed(x: Tensor, kernel: PackedKernel) -> Tensor:
+def packed_conv_transpose2d(x: Tensor, kernel: PackedKernel) -> Tensor:
     """`F.conv_transpose2d(x, weight, stride)`, with a gradient for x."""
     y: Tensor = _Convolution.apply(x, kernel, 0, True)  # type: ignore[no-untyped-call]
     return y

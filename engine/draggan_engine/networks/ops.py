@@ -13,32 +13,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .mkldnn_conv import PackedKernel, convolve, convolve_transposed
+from .mkldnn_conv import PackedKernel, packed_conv2d, packed_conv_transpose2d
 
 SQRT2 = math.sqrt(2.0)
-EPS = 1e-8
+EPSILON = 1e-8
 
 
-def normal(*shape: int, scale: float = 1.0) -> Tensor:
+def random_weight(*shape: int, scale: float = 1.0) -> Tensor:
     """Random numbers for a weight: normal, of that standard deviation. Under `torch.device("meta")` only the shape:
     arithmetic there costs torch a second of imports and 80 MB, once."""
     weight = torch.empty(*shape)
     return weight if weight.is_meta else weight.normal_().mul_(scale)
 
 
-def resample_kernel() -> Tensor:
+def low_pass_kernel() -> Tensor:
     """The 4×4 low-pass filter [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 64, float32 (sums to 1), on the CPU."""
     tap = torch.tensor([1.0, 3.0, 3.0, 1.0], device="cpu")
     return torch.outer(tap, tap) / 64
 
 
-def lrelu(x: Tensor, clamp: float | None = None, gain: float = SQRT2) -> Tensor:
+def scaled_leaky_relu(x: Tensor, clamp: float | None = None, gain: float = SQRT2) -> Tensor:
     """Leaky ReLU of slope 0.2 times `gain`, then clamped to ±`clamp` (scaled as the gain is scaled)."""
     y = F.leaky_relu(x, 0.2) * gain
     return y if clamp is None else y.clamp(-clamp * gain / SQRT2, clamp * gain / SQRT2)
 
 
-def fir(x: Tensor, kernel: Tensor, padding: int, stride: int = 1) -> Tensor:
+def fir_filter(x: Tensor, kernel: Tensor, padding: int, stride: int = 1) -> Tensor:
     """Filters each channel on its own.
 
     Args:
@@ -52,7 +52,7 @@ def fir(x: Tensor, kernel: Tensor, padding: int, stride: int = 1) -> Tensor:
     return F.conv2d(x, weight, stride=stride, padding=padding, groups=channels)
 
 
-def upsample2(x: Tensor, kernel: Tensor) -> Tensor:
+def upsample_2x(x: Tensor, kernel: Tensor) -> Tensor:
     """Twice the height and width: zero insertion, then the 4×4 FIR filter; symmetric about pixel centres.
 
     Of the 16 products four are not with an inserted zero. Which four depends on whether row and column are odd, so each
@@ -64,7 +64,7 @@ def upsample2(x: Tensor, kernel: Tensor) -> Tensor:
     return F.pixel_shuffle(y, 2)[:, 0, 1:-1, 1:-1].reshape(n, c, 2 * h, 2 * w)
 
 
-class Kernel(NamedTuple):
+class ConvolutionKernel(NamedTuple):
     """What a modulated convolution needs of its weight; worth keeping where the weight stays as it is.
 
     Attributes:
@@ -78,18 +78,20 @@ class Kernel(NamedTuple):
     packed: PackedKernel | None = None
 
 
-def kernel_of(weight: Tensor, dtype: torch.dtype, *, up: bool = False, demodulate: bool = True) -> Kernel:
+def convolution_kernel(
+    weight: Tensor, dtype: torch.dtype, *, up: bool = False, demodulate: bool = True
+) -> ConvolutionKernel:
     """The kernel for inputs of that type, from the stored weight `[O, I, k, k]`."""
     if dtype == torch.float16 and demodulate:  # neither the kernel nor the style may leave float16's range
         weight = weight / (weight.abs().amax(dim=(1, 2, 3), keepdim=True) * math.sqrt(weight[0].numel()))
     energy = weight.square().sum(dim=(2, 3)) if demodulate else None
     # In the order in which it is read: the transposed convolution would copy it at each use, forwards and backwards.
-    return Kernel(weight.to(dtype).transpose(0, 1).contiguous() if up else weight.to(dtype), energy)
+    return ConvolutionKernel(weight.to(dtype).transpose(0, 1).contiguous() if up else weight.to(dtype), energy)
 
 
-def modulated_conv(
+def modulated_conv2d(
     x: Tensor,
-    kernel: Kernel,
+    kernel: ConvolutionKernel,
     style: Tensor,
     bias: Tensor,
     *,
@@ -117,24 +119,24 @@ def modulated_conv(
     y = x * style[:, :, None, None].to(x.dtype)
     if up_kernel is not None:
         if kernel.packed is not None:
-            y = convolve_transposed(y, kernel.packed)
+            y = packed_conv_transpose2d(y, kernel.packed)
         else:
             y = F.conv_transpose2d(y, kernel.weight, stride=2)
-        y = fir(y, up_kernel, 1) if padding is None else fir(F.pad(y, padding), up_kernel, 0)
+        y = fir_filter(y, up_kernel, 1) if padding is None else fir_filter(F.pad(y, padding), up_kernel, 0)
     else:
         border = kernel.weight.shape[2] // 2 if padding is None else 0
         y = y if padding is None else F.pad(y, padding)
         if kernel.packed is not None:
-            y = convolve(y, kernel.packed, border)
+            y = packed_conv2d(y, kernel.packed, border)
         else:
             y = F.conv2d(y, kernel.weight, padding=border)
     if kernel.energy is None:
         return y + bias
-    scale = torch.rsqrt(style.square() @ kernel.energy.t() + EPS) * (gain if up_kernel is None else 4 * gain)
+    scale = torch.rsqrt(style.square() @ kernel.energy.t() + EPSILON) * (gain if up_kernel is None else 4 * gain)
     return torch.addcmul(bias, y, scale[:, :, None, None].to(y.dtype))
 
 
-class Dense(nn.Module):
+class DenseLayer(nn.Module):
     """y = act(x·(W·g)ᵀ + b·m) with g = m/√fan_in: the equalised dense layer.
 
     Args:
@@ -154,7 +156,7 @@ class Dense(nn.Module):
         bias_init: float = 0.0,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(normal(features_out, features_in, scale=1 / lr_multiplier))
+        self.weight = nn.Parameter(random_weight(features_out, features_in, scale=1 / lr_multiplier))
         self.bias = nn.Parameter(torch.full((features_out,), bias_init / lr_multiplier))
         self.lr_multiplier = lr_multiplier
         self.gain = lr_multiplier / math.sqrt(features_in)
@@ -162,4 +164,4 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = torch.addmm(self.bias, x, self.weight.t(), beta=self.lr_multiplier, alpha=self.gain)
-        return lrelu(y) if self.activation == "lrelu" else y
+        return scaled_leaky_relu(y) if self.activation == "lrelu" else y

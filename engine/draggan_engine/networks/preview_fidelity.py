@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.resampling import area_means
 
-from .generate import latent_of_seed, picture
+from .generate import generate_image, latent_of_seed
 from .generator import Generator
 
-CLOSE = 1.5
+MAX_MEAN_DIFFERENCE = 1.5
 """Levels of 255 by which a smaller image may differ from the full one, on average over pixels and channels."""
-SEEDS = (0, 1, 2)
+COMPARED_SEEDS = (0, 1, 2)
 COMPARED_HEIGHT = 192
 """Pixels in which two images are compared, at most: a terminal seldom shows more, and details that it cannot show do
 not count."""
@@ -28,17 +28,20 @@ class PreviewHeights:
     """The heights in which a drag may be shown.
 
     Attributes:
-        size: of the full image.
-        close: heights of smaller images that look like the full one, lowest first.
+        image_size: size of the full image.
+        faithful_heights: heights of smaller images that look like the full one, lowest first.
     """
 
-    size: Size
-    close: tuple[int, ...] = ()
+    image_size: Size
+    faithful_heights: tuple[int, ...] = ()
 
-    def cheapest(self, view: Size) -> int:
+    def cheapest_height(self, preview_size: Size) -> int:
         """Return the height of the cheapest image that looks like the full one in a view of so many pixels."""
-        needed = max(view.height, view.width * self.size.height / self.size.width)
-        return next((height for height in self.close if needed <= min(height, COMPARED_HEIGHT)), self.size.height)
+        needed = max(preview_size.height, preview_size.width * self.image_size.height / self.image_size.width)
+        return next(
+            (height for height in self.faithful_heights if needed <= min(height, COMPARED_HEIGHT)),
+            self.image_size.height,
+        )
 
 
 def measure_preview_heights(generator: Generator) -> PreviewHeights:
@@ -47,11 +50,13 @@ def measure_preview_heights(generator: Generator) -> PreviewHeights:
 
     @cache
     def image(seed: int, height: int) -> NDArray[np.uint8]:
-        return picture(generator, latent_of_seed(generator, seed, psi=1.0), height)
+        return generate_image(generator, latent_of_seed(generator, seed, psi=1.0), height)
 
     close: list[int] = []
-    for lower in reversed(generator.synthesis.picture_heights[:-1]):
-        if not all(mean_difference(image(seed, lower), image(seed, height)) < CLOSE for seed in SEEDS):
+    for lower in reversed(generator.synthesis.image_heights[:-1]):
+        if not all(
+            mean_difference(image(seed, lower), image(seed, height)) < MAX_MEAN_DIFFERENCE for seed in COMPARED_SEEDS
+        ):
             break
         close.insert(0, lower)
     return PreviewHeights(Size(width, height), tuple(close))

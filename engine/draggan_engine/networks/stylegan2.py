@@ -18,16 +18,25 @@ from draggan_engine.core.geometry import Size
 
 from .config import StyleGAN2Config
 from .mkldnn_conv import PackedKernel
-from .ops import SQRT2, Dense, Kernel, kernel_of, modulated_conv, normal, resample_kernel, upsample2
-from .synthesis import NoiseMode, Synthesis, SynthesisResult
-from .windows import BlockShape, Box, Cut, conv_cut, up_cut
+from .ops import (
+    SQRT2,
+    ConvolutionKernel,
+    DenseLayer,
+    convolution_kernel,
+    low_pass_kernel,
+    modulated_conv2d,
+    random_weight,
+    upsample_2x,
+)
+from .synthesis import NoiseMode, SynthesisNetwork, SynthesisResult
+from .windows import BlockShape, LayerInput, MapWindow, conv_input, upsampling_input
 
 
 class LayerConstants(NamedTuple):
     """What a layer computes from its weights alone: its kernel, bias `[O, 1, 1]` and noise × strength `[H, W]` (None: the
     layer is known to have none), both times the gain of the leaky ReLU, before which they are added."""
 
-    kernel: Kernel
+    kernel: ConvolutionKernel
     bias: Tensor
     noise: Tensor | None
 
@@ -50,14 +59,14 @@ class BlockConstants(NamedTuple):
         return BlockConstants(None if self.conv0 is None else self.conv0.packed(2), self.conv1.packed(1))
 
 
-class Part(NamedTuple):
+class LayerWindow(NamedTuple):
     """A window of a layer's map: its input is only what `cut` says; `box` is the window."""
 
-    cut: Cut
-    box: Box
+    cut: LayerInput
+    box: MapWindow
 
 
-class Layer(nn.Module):
+class StyleGAN2Layer(nn.Module):
     """Modulated 3×3 convolution, noise, bias, leaky ReLU; `up` doubles the size first."""
 
     noise_const: Tensor
@@ -76,12 +85,12 @@ class Layer(nn.Module):
         super().__init__()
         self.up = up
         self.clamp = clamp
-        self.affine = Dense(w_dim, channels_in, bias_init=1.0)
-        self.weight = nn.Parameter(normal(channels_out, channels_in, 3, 3))
-        self.register_buffer("noise_const", normal(*noise_size))
+        self.affine = DenseLayer(w_dim, channels_in, bias_init=1.0)
+        self.weight = nn.Parameter(random_weight(channels_out, channels_in, 3, 3))
+        self.register_buffer("noise_const", random_weight(*noise_size))
         self.noise_strength = nn.Parameter(torch.zeros([]))
         self.bias = nn.Parameter(torch.zeros(channels_out))
-        self.register_buffer("resample_filter", resample_kernel())
+        self.register_buffer("resample_filter", low_pass_kernel())
 
     def constants(self, dtype: torch.dtype) -> LayerConstants:
         """What `forward` needs for inputs of that type; worth keeping where the weights stay as they are."""
@@ -89,7 +98,7 @@ class Layer(nn.Module):
         # Asking an accelerator would wait for it.
         silent = not strength.requires_grad and strength.device.type == "cpu" and not bool(strength)
         return LayerConstants(
-            kernel=kernel_of(self.weight, dtype, up=self.up),
+            kernel=convolution_kernel(self.weight, dtype, up=self.up),
             bias=(self.bias[:, None, None] * SQRT2).to(dtype),
             noise=None if silent else (self.noise_const * (strength * SQRT2)).to(dtype),
         )
@@ -100,11 +109,11 @@ class Layer(nn.Module):
         w: Tensor,
         noise_mode: NoiseMode,
         constants: LayerConstants | None = None,
-        part: Part | None = None,
+        part: LayerWindow | None = None,
     ) -> Tensor:
         """The layer's map `[N, O, H, W]`, or a part of it (not with fresh noise)."""
         constants = constants or self.constants(x.dtype)
-        y = modulated_conv(
+        y = modulated_conv2d(
             x,
             constants.kernel,
             self.affine(w),
@@ -129,18 +138,18 @@ class ToRGB(nn.Module):
         super().__init__()
         self.clamp = clamp
         self.scale = channels_in**-0.5
-        self.affine = Dense(w_dim, channels_in, bias_init=1.0)
-        self.weight = nn.Parameter(normal(img_channels, channels_in, 1, 1))
+        self.affine = DenseLayer(w_dim, channels_in, bias_init=1.0)
+        self.weight = nn.Parameter(random_weight(img_channels, channels_in, 1, 1))
         self.bias = nn.Parameter(torch.zeros(img_channels))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Of the weights' type, whatever `x` is."""
-        kernel = kernel_of(self.weight, x.dtype, demodulate=False)
-        y = modulated_conv(x, kernel, self.affine(w) * self.scale, self.bias[:, None, None].to(x.dtype))
+        kernel = convolution_kernel(self.weight, x.dtype, demodulate=False)
+        y = modulated_conv2d(x, kernel, self.affine(w) * self.scale, self.bias[:, None, None].to(x.dtype))
         return (y if self.clamp is None else y.clamp(-self.clamp, self.clamp)).to(self.weight.dtype)
 
 
-class Block(nn.Module):
+class StyleGAN2Block(nn.Module):
     """All layers of one resolution: conv0 (up; not in b4), conv1, toRGB."""
 
     resample_filter: Tensor
@@ -148,18 +157,18 @@ class Block(nn.Module):
     def __init__(self, config: StyleGAN2Config, resolution: int) -> None:
         super().__init__()
         self.resolution = resolution
-        self.first = resolution == 4
+        self.is_first = resolution == 4
         channels = config.channels_of(resolution)
         size = (config.const_size[0] * resolution // 4, config.const_size[1] * resolution // 4)
         clamp = config.conv_clamp
-        if self.first:
-            self.const = nn.Parameter(normal(channels, *config.const_size))
+        if self.is_first:
+            self.const = nn.Parameter(random_weight(channels, *config.const_size))
         else:
             below = config.channels_of(resolution // 2)
-            self.conv0 = Layer(below, channels, config.w_dim, size, up=True, clamp=clamp)
-        self.conv1 = Layer(channels, channels, config.w_dim, size, up=False, clamp=clamp)
+            self.conv0 = StyleGAN2Layer(below, channels, config.w_dim, size, up=True, clamp=clamp)
+        self.conv1 = StyleGAN2Layer(channels, channels, config.w_dim, size, up=False, clamp=clamp)
         self.torgb = ToRGB(channels, config.img_channels, config.w_dim, clamp)
-        self.register_buffer("resample_filter", resample_kernel())
+        self.register_buffer("resample_filter", low_pass_kernel())
 
     @property
     def shape(self) -> BlockShape:
@@ -169,9 +178,9 @@ class Block(nn.Module):
 
     def constants(self, dtype: torch.dtype) -> BlockConstants:
         """What `features` and `window` compute from the weights alone."""
-        return BlockConstants(None if self.first else self.conv0.constants(dtype), self.conv1.constants(dtype))
+        return BlockConstants(None if self.is_first else self.conv0.constants(dtype), self.conv1.constants(dtype))
 
-    def features(
+    def feature_map(
         self,
         x: Tensor | None,
         rows: Sequence[Tensor],
@@ -189,11 +198,11 @@ class Block(nn.Module):
         y = self.conv0(x.to(dtype), rows[0], noise_mode, of_conv0)
         return self.conv1(y, rows[1], noise_mode, of_conv1)  # type: ignore[no-any-return]
 
-    def window(
+    def feature_window(
         self,
         x: Tensor,
-        at: Box,
-        box: Box,
+        at: MapWindow,
+        box: MapWindow,
         rows: Sequence[Tensor],
         dtype: torch.dtype,
         constants: BlockConstants | None = None,
@@ -210,31 +219,31 @@ class Block(nn.Module):
         """
         of_conv0, of_conv1 = constants or (None, None)
         size = self.shape.size
-        conv1 = Part(conv_cut(box, size), box)
+        conv1 = LayerWindow(conv_input(box, size), box)
         middle = conv1.cut.source
-        conv0 = Part(up_cut(middle, Size(size.width // 2, size.height // 2)), middle)
+        conv0 = LayerWindow(upsampling_input(middle, Size(size.width // 2, size.height // 2)), middle)
         y = _crop(x, conv0.cut.source.moved(-at.left, -at.top)).to(dtype)
         y = self.conv0(y, rows[0], "const", of_conv0, conv0)
         return self.conv1(y, rows[1], "const", of_conv1, conv1)  # type: ignore[no-any-return]
 
-    def picture(self, below: Tensor | None, x: Tensor, w: Tensor) -> Tensor:
+    def add_to_image(self, below: Tensor | None, x: Tensor, w: Tensor) -> Tensor:
         """The picture so far: that of the block below, upsampled, plus this block's toRGB."""
         rgb: Tensor = self.torgb(x, w)
-        return rgb if below is None else upsample2(below, self.resample_filter) + rgb
+        return rgb if below is None else upsample_2x(below, self.resample_filter) + rgb
 
 
-class StyleGAN2Synthesis(Synthesis):
+class StyleGAN2Synthesis(SynthesisNetwork):
     """Blocks b4, b8, …; each block's feature map is its last layer's, and the picture so far can be had there."""
 
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__()
-        self.resolutions = self.picture_heights = config.block_resolutions
+        self.resolutions = self.image_heights = config.block_resolutions
         self.block_names = tuple(f"b{resolution}" for resolution in self.resolutions)
         self.row_names = _row_names(self.resolutions)
         lowest = max(len(self.resolutions) - config.num_fp16_res, 1)  # b4 never
         self.fp16_resolutions = self.resolutions[lowest:]
         for resolution in self.resolutions:
-            self.add_module(f"b{resolution}", Block(config, resolution))
+            self.add_module(f"b{resolution}", StyleGAN2Block(config, resolution))
 
     def feature_height(self, name: str) -> int:
         return self.resolutions[self.block_names.index(name)]
@@ -243,7 +252,7 @@ class StyleGAN2Synthesis(Synthesis):
         """In which the block of that height is computed."""
         half = self.use_fp16 and resolution in self.fp16_resolutions
         block = self.get_submodule(f"b{resolution}")
-        assert isinstance(block, Block)
+        assert isinstance(block, StyleGAN2Block)
         return torch.float16 if half else block.conv1.weight.dtype
 
     def forward(
@@ -265,17 +274,17 @@ class StyleGAN2Synthesis(Synthesis):
             if resolution > last:
                 break
             block = self.get_submodule(name)
-            assert isinstance(block, Block)
-            x = block.features(x, rows[row:], noise_mode, self.dtype_of(resolution))
-            row += 1 if block.first else 2
+            assert isinstance(block, StyleGAN2Block)
+            x = block.feature_map(x, rows[row:], noise_mode, self.dtype_of(resolution))
+            row += 1 if block.is_first else 2
             if resolution <= height:
-                picture = block.picture(picture, x, rows[row])
+                picture = block.add_to_image(picture, x, rows[row])
             if name in features:
                 maps[name] = x.to(block.conv1.weight.dtype)
         return SynthesisResult(picture, maps)
 
 
-def _crop(x: Tensor, box: Box) -> Tensor:
+def _crop(x: Tensor, box: MapWindow) -> Tensor:
     return x[..., box.top : box.bottom, box.left : box.right]
 
 

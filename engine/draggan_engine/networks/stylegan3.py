@@ -18,17 +18,17 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from .config import StyleGAN3Config
-from .ops import EPS, SQRT2, Dense, normal
-from .synthesis import NoiseMode, Synthesis, SynthesisResult
+from .ops import EPSILON, SQRT2, DenseLayer, random_weight
+from .synthesis import NoiseMode, SynthesisNetwork, SynthesisResult
 
-SLOPE = 0.2
+LEAKY_SLOPE = 0.2
 # How many values of an upsampled map a CPU works on at a time: more leave its cache and are fresh pages each time, less
 # keep its threads idle.
-CHUNK = 2**21
-CHUNK_CHANNELS = 16  # a vector register's worth
+CPU_CHUNK_VALUES = 2**21
+VECTOR_CHANNELS = 16  # a vector register's worth
 
 
-def visible(x: Tensor, rate: int) -> Tensor:
+def crop_margins(x: Tensor, rate: int) -> Tensor:
     """The part of a map that shows the picture: the `rate × rate` samples in its middle.
 
     Args:
@@ -60,7 +60,7 @@ class Resampling(NamedTuple):
     upsampled: int
 
 
-def resampling(config: StyleGAN3Config, i: int) -> Resampling:
+def layer_resampling(config: StyleGAN3Config, i: int) -> Resampling:
     """That of layer i (Karras et al. 2021, appendix C); the last is toRGB and has no filters."""
     layer, source = config.layers[i], config.layers[max(i - 1, 0)]
     to_rgb = i == config.num_layers
@@ -124,8 +124,8 @@ def _parts(x: Tensor, sizes: Resampling) -> Sequence[Tensor]:
     """Some channels at a time, and these last in memory; all at once on an accelerator."""
     count = x.shape[1]
     if x.device.type == "cpu":
-        fitting = CHUNK // (len(x) * sizes.upsampled**2)
-        count = max(fitting // CHUNK_CHANNELS, 1) * CHUNK_CHANNELS
+        fitting = CPU_CHUNK_VALUES // (len(x) * sizes.upsampled**2)
+        count = max(fitting // VECTOR_CHANNELS, 1) * VECTOR_CHANNELS
     return [part.contiguous(memory_format=torch.channels_last) for part in torch.split(x, count, dim=1)]
 
 
@@ -185,10 +185,10 @@ class FourierInput(nn.Module):
         self.size = first.size
         self.rate = first.rate
         self.cutoff = config.first_cutoff
-        self.affine = Dense(config.w_dim, 4)
-        self.weight = nn.Parameter(normal(first.channels, first.channels))
-        self.register_buffer("freqs", normal(first.channels, 2))
-        self.register_buffer("phases", normal(first.channels, scale=0.25))
+        self.affine = DenseLayer(config.w_dim, 4)
+        self.weight = nn.Parameter(random_weight(first.channels, first.channels))
+        self.register_buffer("freqs", random_weight(first.channels, 2))
+        self.register_buffer("phases", random_weight(first.channels, scale=0.25))
         self.register_buffer("transform", torch.eye(3, device="cpu"))
 
     def forward(self, w: Tensor) -> Tensor:
@@ -218,7 +218,7 @@ def _placement(t: Tensor) -> Tensor:
     return turn @ move
 
 
-class Layer(nn.Module):
+class StyleGAN3Layer(nn.Module):
     """Modulated convolution, bias and filtered leaky ReLU; toRGB, the last: 1×1, without demodulation and slope."""
 
     magnitude_ema: Tensor
@@ -231,12 +231,12 @@ class Layer(nn.Module):
         self.to_rgb = i == config.num_layers
         self.made_for_fp16 = config.layers[i].rate * 2**config.num_fp16_res > config.resolution
         self.kernel = 1 if self.to_rgb else config.conv_kernel
-        self.sizes = resampling(config, i)
+        self.sizes = layer_resampling(config, i)
         self.gain = 1.0 if self.to_rgb else SQRT2
-        self.slope = 1.0 if self.to_rgb else SLOPE
+        self.slope = 1.0 if self.to_rgb else LEAKY_SLOPE
         self.clamp = math.inf if config.conv_clamp is None else config.conv_clamp
-        self.affine = Dense(config.w_dim, channels_in, bias_init=1.0)
-        self.weight = nn.Parameter(normal(channels_out, channels_in, self.kernel, self.kernel))
+        self.affine = DenseLayer(config.w_dim, channels_in, bias_init=1.0)
+        self.weight = nn.Parameter(random_weight(channels_out, channels_in, self.kernel, self.kernel))
         self.bias = nn.Parameter(torch.zeros(channels_out))
         self.register_buffer("magnitude_ema", torch.ones([]))
         radial = config.use_radial_filters and not config.is_critical(i)
@@ -272,7 +272,7 @@ class Layer(nn.Module):
         y = F.conv2d(x * scale[:, :, None, None].to(x.dtype), weight.to(x.dtype), padding=self.kernel - 1)
         if not self.to_rgb:
             energy = weight.square().sum(dim=(2, 3))  # [O, I]
-            y = y * torch.rsqrt(style.square() @ energy.t() + EPS / fan_in)[:, :, None, None].to(y.dtype)
+            y = y * torch.rsqrt(style.square() @ energy.t() + EPSILON / fan_in)[:, :, None, None].to(y.dtype)
         return y
 
     def _taps(self, stored: Tensor | None) -> Tensor:
@@ -284,7 +284,7 @@ def _blank_filter(taps: int, dimensions: int) -> Tensor | None:
     return None if taps == 1 else torch.full((taps,) * dimensions, 1 / taps**dimensions)
 
 
-class StyleGAN3Synthesis(Synthesis):
+class StyleGAN3Synthesis(SynthesisNetwork):
     """ws → picture and the layers' feature maps, cropped to the picture."""
 
     def __init__(self, config: StyleGAN3Config) -> None:
@@ -292,12 +292,12 @@ class StyleGAN3Synthesis(Synthesis):
         names = tuple(layer.name for layer in config.layers)
         self.block_names = names[:-1]
         self.row_names = ("input", *names)
-        self.picture_heights = (config.resolution,)
+        self.image_heights = (config.resolution,)
         self.output_scale = config.output_scale
         self._rates = {layer.name: layer.rate for layer in config.layers}
         self.input = FourierInput(config)
         for i, name in enumerate(names):
-            self.add_module(name, Layer(config, i))
+            self.add_module(name, StyleGAN3Layer(config, i))
 
     def feature_height(self, name: str) -> int:
         return self._rates[name]
@@ -318,7 +318,7 @@ class StyleGAN3Synthesis(Synthesis):
         for name, x in self.full_maps(ws):
             if name in missing:
                 missing.remove(name)
-                maps[name] = visible(x, self._rates[name]).float()
+                maps[name] = crop_margins(x, self._rates[name]).float()
             if not (missing or height):
                 return SynthesisResult(None, maps)
         return SynthesisResult(x.float() * self.output_scale, maps)
@@ -332,6 +332,6 @@ class StyleGAN3Synthesis(Synthesis):
         x = self.input(ws[:, 0])
         for name, w in zip(self.row_names[1:], ws[:, 1:].unbind(dim=1), strict=True):
             layer = self.get_submodule(name)
-            assert isinstance(layer, Layer)
+            assert isinstance(layer, StyleGAN3Layer)
             x = layer(x.to(torch.float16 if self.use_fp16 and layer.made_for_fp16 else ws.dtype), w)
             yield name, x

@@ -22,20 +22,20 @@ class SynthesisResult:
     features: dict[str, Tensor] = field(default_factory=dict)
 
 
-class Synthesis(nn.Module, ABC):
+class SynthesisNetwork(nn.Module, ABC):
     """ws → picture and feature maps.
 
     Attributes:
         block_names: what has a feature map, in the order of computation ("b64", "L6_148_512").
         row_names: what each row of ws styles.
-        picture_heights: heights in which the picture can be had, lowest first; the last is the full one.
+        image_heights: heights in which the picture can be had, lowest first; the last is the full one.
         use_fp16: compute the levels that the file has for float16 in float16 (for accelerators); the results are
             float32 all the same.
     """
 
     block_names: tuple[str, ...]
     row_names: tuple[str, ...]
-    picture_heights: tuple[int, ...]
+    image_heights: tuple[int, ...]
     use_fp16: bool = False
 
     @abstractmethod
@@ -52,7 +52,7 @@ class Synthesis(nn.Module, ABC):
             ws: `[N, num_ws, w_dim]`.
             noise_mode: stored noise, none, or fresh noise; StyleGAN3 has no noise.
             features: names of the blocks whose feature maps are wanted.
-            image: height of the picture, one of `picture_heights`, or 0 for none. None means the full one, or
+            image: height of the picture, one of `image_heights`, or 0 for none. None means the full one, or
                 none where only features are asked for.
 
         Raises:
@@ -65,9 +65,9 @@ class Synthesis(nn.Module, ABC):
         Raises:
             KeyError: as `forward`.
         """
-        height = (0 if features else self.picture_heights[-1]) if image is None else image
+        height = (0 if features else self.image_heights[-1]) if image is None else image
         if unknown := set(features) - set(self.block_names):
             raise KeyError(f"no block {', '.join(sorted(unknown))}; there are {', '.join(self.block_names)}")
-        if height and height not in self.picture_heights:
-            raise KeyError(f"no picture of height {height}; there are {self.picture_heights}")
+        if height and height not in self.image_heights:
+            raise KeyError(f"no picture of height {height}; there are {self.image_heights}")
         return height

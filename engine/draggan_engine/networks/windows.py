@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 from draggan_engine.core.geometry import Size
 
-PASS = 45
+WEIGHT_PASS_PIXELS = 45
 """Each convolution of a window also costs a pass over the weights: as much as so many pixels' arithmetic. Measured
 with F.conv2d and F.conv_transpose2d at 512 channels, with the gradient, float32, one core: (48 + pixels)·87 µs and
 (42 + pixels)·105 µs."""
 
-MANY = 48
+MAX_WINDOWS = 48
 """So many windows do not pay, or finding out takes longer than what they save: the time goes with their square."""
 
 
-class Box(NamedTuple):
+class MapWindow(NamedTuple):
     """A part of a map in its own pixels; right and bottom are exclusive."""
 
     left: int
@@ -33,7 +33,7 @@ class Box(NamedTuple):
     def area(self) -> int:
         return (self.right - self.left) * (self.bottom - self.top)
 
-    def contains(self, other: Box) -> bool:
+    def contains(self, other: MapWindow) -> bool:
         return (
             self.left <= other.left
             and self.top <= other.top
@@ -41,13 +41,13 @@ class Box(NamedTuple):
             and self.bottom >= other.bottom
         )
 
-    def moved(self, x: int, y: int) -> Box:
+    def moved(self, x: int, y: int) -> MapWindow:
         """Of the same size, somewhere else."""
-        return Box(self.left + x, self.top + y, self.right + x, self.bottom + y)
+        return MapWindow(self.left + x, self.top + y, self.right + x, self.bottom + y)
 
-    def union(self, other: Box) -> Box:
+    def union(self, other: MapWindow) -> MapWindow:
         """The smallest box that holds both."""
-        return Box(
+        return MapWindow(
             min(self.left, other.left),
             min(self.top, other.top),
             max(self.right, other.right),
@@ -55,11 +55,11 @@ class Box(NamedTuple):
         )
 
 
-class Cut(NamedTuple):
+class LayerInput(NamedTuple):
     """What a layer reads for a window of its output: the `source` part of its input, and the zeros (left, right, top,
     bottom; negative: what is cut off) that take the place of the whole map's padding."""
 
-    source: Box
+    source: MapWindow
     padding: tuple[int, int, int, int]
 
 
@@ -71,31 +71,31 @@ class BlockShape(NamedTuple):
     channels: int
 
 
-class Level(NamedTuple):
+class BlockWindows(NamedTuple):
     """The windows of one block, and the window of the block below that each is computed from."""
 
-    boxes: tuple[Box, ...]
+    boxes: tuple[MapWindow, ...]
     sources: tuple[int, ...]
 
 
-def whole(size: Size) -> Box:
+def whole_map(size: Size) -> MapWindow:
     """All of a map."""
-    return Box(0, 0, size.width, size.height)
+    return MapWindow(0, 0, size.width, size.height)
 
 
-def conv_cut(box: Box, size: Size) -> Cut:
+def conv_input(box: MapWindow, size: Size) -> LayerInput:
     """For a 3×3 convolution with padding 1, whose input and output are of that size."""
     left, right, *x = _conv_axis(box.left, box.right, size.width)
     top, bottom, *y = _conv_axis(box.top, box.bottom, size.height)
-    return Cut(Box(left, top, right, bottom), (x[0], x[1], y[0], y[1]))
+    return LayerInput(MapWindow(left, top, right, bottom), (x[0], x[1], y[0], y[1]))
 
 
-def up_cut(box: Box, below: Size) -> Cut:
+def upsampling_input(box: MapWindow, below: Size) -> LayerInput:
     """For an up layer whose input is of the size `below`; the padding is that of the transposed convolution's result,
     before the filter."""
     left, right, *x = _up_axis(box.left, box.right, below.width)
     top, bottom, *y = _up_axis(box.top, box.bottom, below.height)
-    return Cut(Box(left, top, right, bottom), (x[0], x[1], y[0], y[1]))
+    return LayerInput(MapWindow(left, top, right, bottom), (x[0], x[1], y[0], y[1]))
 
 
 def _conv_axis(start: int, stop: int, size: int) -> tuple[int, int, int, int]:
@@ -110,23 +110,23 @@ def _up_axis(start: int, stop: int, size: int) -> tuple[int, int, int, int]:
     return first, last, 2 * first + 1 - start, stop + 1 - 2 * last
 
 
-def needed(box: Box, shape: BlockShape) -> Box:
+def window_below(box: MapWindow, shape: BlockShape) -> MapWindow:
     """The part of the block below that a window of a block needs."""
     half = Size(shape.size.width // 2, shape.size.height // 2)
-    return up_cut(conv_cut(box, shape.size).source, half).source
+    return upsampling_input(conv_input(box, shape.size).source, half).source
 
 
-def cost(box: Box, shape: BlockShape) -> int:
+def window_cost(box: MapWindow, shape: BlockShape) -> int:
     """Multiply-adds of a block's two convolutions for one window; the filter's are few."""
-    up = (needed(box, shape).area + PASS) * shape.channels_in
-    return 9 * shape.channels * (up + (box.area + PASS) * shape.channels)
+    up = (window_below(box, shape).area + WEIGHT_PASS_PIXELS) * shape.channels_in
+    return 9 * shape.channels * (up + (box.area + WEIGHT_PASS_PIXELS) * shape.channels)
 
 
-def merged(boxes: Sequence[Box], price: Callable[[Box], int]) -> tuple[Box, ...]:
+def merge_windows(boxes: Sequence[MapWindow], price: Callable[[MapWindow], int]) -> tuple[MapWindow, ...]:
     """Fewer boxes that hold all of them: one after the other joins the first with which it is not dearer together, and
     what has been joined is tried again."""
     waiting = list(dict.fromkeys(boxes))
-    done: list[tuple[Box, int]] = []
+    done: list[tuple[MapWindow, int]] = []
     while waiting:
         box = waiting.pop()
         own = price(box)
@@ -141,22 +141,22 @@ def merged(boxes: Sequence[Box], price: Callable[[Box], int]) -> tuple[Box, ...]
     return tuple(box for box, _ in done)
 
 
-def chain(boxes: Sequence[Box], shapes: Sequence[BlockShape]) -> tuple[Level, ...]:
+def chain_windows(boxes: Sequence[MapWindow], shapes: Sequence[BlockShape]) -> tuple[BlockWindows, ...]:
     """Windows of all those blocks (lowest first), of which the last's hold the boxes and each other's what the next
     needs; the map below the first is whole."""
-    levels: list[tuple[Box, ...]] = []
+    levels: list[tuple[MapWindow, ...]] = []
     wanted = tuple(boxes)
     for shape in reversed(shapes):
-        levels.insert(0, merged(wanted, lambda box, shape=shape: cost(box, shape)))  # type: ignore[misc]
-        wanted = tuple(needed(box, shape) for box in levels[0])
-    below: list[tuple[Box, ...] | None] = [None, *levels[:-1]]
+        levels.insert(0, merge_windows(wanted, lambda box, shape=shape: window_cost(box, shape)))  # type: ignore[misc]
+        wanted = tuple(window_below(box, shape) for box in levels[0])
+    below: list[tuple[MapWindow, ...] | None] = [None, *levels[:-1]]
     return tuple(
-        Level(here, tuple(_holder(needed(box, shape), holders) for box in here))
+        BlockWindows(here, tuple(_holder(window_below(box, shape), holders) for box in here))
         for here, holders, shape in zip(levels, below, shapes, strict=True)
     )
 
 
-def plan(boxes: Sequence[Box], shapes: Sequence[BlockShape]) -> tuple[Level, ...]:
+def plan_windows(boxes: Sequence[MapWindow], shapes: Sequence[BlockShape]) -> tuple[BlockWindows, ...]:
     """How to compute windows of the last block with the fewest multiply-adds.
 
     Args:
@@ -167,19 +167,19 @@ def plan(boxes: Sequence[Box], shapes: Sequence[BlockShape]) -> tuple[Level, ...
         The windows of the highest blocks, as in `chain`; the blocks below them are to be computed whole. Empty:
         computing everything whole is no dearer, or the boxes are `MANY`, or no block may.
     """
-    if not shapes or len(boxes) >= MANY:
+    if not shapes or len(boxes) >= MAX_WINDOWS:
         return ()
-    levels = chain(boxes, shapes)
+    levels = chain_windows(boxes, shapes)
     gains = [
-        cost(whole(shape.size), shape) - sum(cost(box, shape) for box in level.boxes)
+        window_cost(whole_map(shape.size), shape) - sum(window_cost(box, shape) for box in level.boxes)
         for level, shape in zip(levels, shapes, strict=True)
     ]
     first = max(range(len(levels), -1, -1), key=lambda i: sum(gains[i:]))
     chosen = levels[first:]
-    return tuple(Level(level.boxes, (0,) * len(level.boxes)) for level in chosen[:1]) + chosen[1:]
+    return tuple(BlockWindows(level.boxes, (0,) * len(level.boxes)) for level in chosen[:1]) + chosen[1:]
 
 
-def _holder(box: Box, holders: Sequence[Box] | None) -> int:
+def _holder(box: MapWindow, holders: Sequence[MapWindow] | None) -> int:
     """The index of one that contains the box; 0 where the map below is whole."""
     if holders is None:
         return 0

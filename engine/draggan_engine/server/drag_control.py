@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from draggan_engine.core.geometry import Point, Size
 
 if TYPE_CHECKING:
-    from draggan_engine.dragging import DragSession
+    from draggan_engine.dragging import DragLoop
 
 
 class Steering:
@@ -23,7 +23,7 @@ class Steering:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._drag: DragSession | None = None
+        self._drag: DragLoop | None = None
         self._stop = self._let_go = False
         self._hand: Point | None = None
         self.look = Size(1, 1)
@@ -56,7 +56,7 @@ class Steering:
                 self._drag.wake()
 
     @contextmanager
-    def of(self, drag: DragSession) -> Iterator[None]:
+    def of(self, drag: DragLoop) -> Iterator[None]:
         """Within, that drag is the running one; it learns at once what is wanted already."""
         with self._lock:
             self._drag = drag
@@ -71,8 +71,8 @@ class Steering:
         if self._drag is None:
             return
         if self._hand is not None:
-            self._drag.lead(self._hand)
+            self._drag.move_target(self._hand)
         if self._let_go:
-            self._drag.lead(None)
+            self._drag.release_target()
         if self._stop:
             self._drag.stop()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from draggan_engine.dragging import DragSession, DragStep
+    from draggan_engine.dragging import DragLoop, DragStep
     from draggan_engine.networks.preview_fidelity import PreviewHeights
 
 log = logging.getLogger("draggan_engine")
@@ -46,7 +46,7 @@ class DragTeller:
         self,
         outbox: Outbox,
         steering: Steering,
-        session: DragSession,
+        session: DragLoop,
         max_steps: int | None,
         heights: PreviewHeights,
         *,
@@ -89,7 +89,7 @@ class DragTeller:
             return
         affordable = self._rendering <= PREVIEW_SHARE * (now - self._began)
         if now - self._shown >= PREVIEW_INTERVAL and affordable and not self._steering.unseen and not self._blind:
-            self._show(now, self._heights.cheapest(self._steering.look))
+            self._show(now, self._heights.cheapest_height(self._steering.look))
         elif now - self._told >= PROGRESS_INTERVAL:
             self._tell(now)
 
@@ -97,7 +97,7 @@ class DragTeller:
         """The drag waits for the hand: nothing that has happened is left out, and there is time for the full image."""
         now = self._now(resting=True)
         if not self._complete:
-            self._show(now, self._heights.size.height)
+            self._show(now, self._heights.image_size.height)
 
     def end(self) -> None:
         """The drag is over: its last step has not been told, perhaps."""
@@ -119,7 +119,7 @@ class DragTeller:
         """Says what is to be said with the picture, not before: handles and picture move together."""
         self._await_painter()
         untold, resting = self._untold, self._resting
-        draw = self._session.still(height)
+        draw = self._session.image_renderer(height)
 
         def paint() -> None:
             began, worked = time.monotonic(), time.thread_time()
@@ -138,7 +138,7 @@ class DragTeller:
 
         self._steering.unseen = True
         self._untold = None
-        self._complete = height == self._heights.size.height
+        self._complete = height == self._heights.image_size.height
         self._told = self._shown = now
         if self._painter is None:
             paint()

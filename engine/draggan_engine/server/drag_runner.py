@@ -21,8 +21,8 @@ from draggan_engine.core.edit import Edit, check_label
 from draggan_engine.core.errors import DragganError
 from draggan_engine.core.geometry import distance
 from draggan_engine.core.history import DraggedPair, DragRecord, Reason, Revision
-from draggan_engine.dragging import DragAtRest, DragEnd, DragSession, DragStep
-from draggan_engine.networks.generate import latent_of_seed, picture
+from draggan_engine.dragging import DragAtRest, DragEnd, DragLoop, DragStep
+from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.storage.image_io import write_image
 from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.trajectory import TrajectoryRecorder
@@ -59,7 +59,7 @@ def latent_of(model: Model, store: SessionStore, edit: Edit) -> Tensor:
 
 def picture_of(model: Model, store: SessionStore, edit: Edit) -> NDArray[np.uint8]:
     """Return the edit's image at full resolution, `uint8 [H, W, 3]`; not to be changed."""
-    return store.images.get(edit.source, lambda: picture(model.generator, latent_of(model, store, edit)))
+    return store.images.get(edit.source, lambda: generate_image(model.generator, latent_of(model, store, edit)))
 
 
 def write_result(model: Model, store: SessionStore, edit: Edit) -> tuple[Path, ...]:
@@ -71,7 +71,7 @@ def write_result(model: Model, store: SessionStore, edit: Edit) -> tuple[Path, .
     return store.write_result_images(edit, picture_of(model, store, edit.before_drags), picture_of(model, store, edit))
 
 
-def prepare_drag(model: Model, store: SessionStore, edit: Edit, live: int | None = None) -> DragSession:
+def prepare_drag(model: Model, store: SessionStore, edit: Edit, live: int | None = None) -> DragLoop:
     """
     Args:
         live: index of the pair that is led by hand.
@@ -82,11 +82,11 @@ def prepare_drag(model: Model, store: SessionStore, edit: Edit, live: int | None
     pairs = edit.check_drag(model.info.size, live)
     mask = None if edit.mask is None else edit.mask.to_array()
     led = None if live is None else list(edit.dragged_pairs(live)).index(live)
-    return DragSession(model.generator, latent_of(model, store, edit), pairs, mask, edit.settings, led)
+    return DragLoop(model.generator, latent_of(model, store, edit), pairs, mask, edit.settings, led)
 
 
 def record_drag(
-    model: Model, store: SessionStore, parent: Revision, number: int, session: DragSession, live: int | None = None
+    model: Model, store: SessionStore, parent: Revision, number: int, session: DragLoop, live: int | None = None
 ) -> Iterator[DragStep | DragAtRest | DragRecorded]:
     """Runs the drag on an entry of the history, writing a line for each step and every few seconds its latents; at the
     end these, the pictures and the new entry.
@@ -94,13 +94,13 @@ def record_drag(
     A write that fails does not end the drag: its result stays in `store`, and `problem` says what is missing.
     """
     began = time.monotonic()
-    before = session.start.cpu().numpy()
-    steps = TrajectoryRecorder(before, session.rows, session.starts, session.targets)
+    before = session.start_ws.cpu().numpy()
+    steps = TrajectoryRecorder(before, session.optimized_rows, session.start_handles, session.targets)
 
     def record(event: DragStep | DragEnd, reason: Reason, seconds: float) -> DragRecord:
         pairs = tuple(
             DraggedPair(handle=handle, target=target, final=final, distance=distance(final, target))
-            for handle, target, final in zip(session.starts, session.targets, event.handles, strict=True)
+            for handle, target, final in zip(session.start_handles, session.targets, event.handles, strict=True)
         )
         edit = parent.edit
         return DragRecord(

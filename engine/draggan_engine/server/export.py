@@ -15,7 +15,7 @@ from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
-from draggan_engine.networks.generate import picture
+from draggan_engine.networks.generate import generate_image
 from draggan_engine.storage.image_io import write_image
 from draggan_engine.storage.markers import draw_markers
 from draggan_engine.storage.output_paths import IMAGE_SUFFIXES, LATENT_SUFFIXES, VIDEO_SUFFIXES, check_output_file
@@ -81,6 +81,6 @@ def _way(store: SessionStore, edit: Edit) -> Sequence[Moment]:
 def _frames(model: Model, moments: Sequence[Moment], markers: bool, progress: Progress) -> Iterator[NDArray[np.uint8]]:
     for done, moment in enumerate(moments):
         progress(done, len(moments))
-        rgb = picture(model.generator, torch.from_numpy(moment.ws).to(model.generator.device))
+        rgb = generate_image(model.generator, torch.from_numpy(moment.ws).to(model.generator.device))
         yield draw_markers(rgb, moment.pairs) if markers else rgb
     progress(len(moments), len(moments))

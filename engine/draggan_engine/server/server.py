@@ -310,7 +310,7 @@ class Engine:
 
     def _run_drag(self, model: Model, command: StartDrag) -> None:
         from draggan_engine.dragging import DragAtRest, DragStep
-        from draggan_engine.networks.devices import draws_beside
+        from draggan_engine.networks.devices import can_render_during_drag
 
         from .drag_runner import prepare_drag, record_drag
 
@@ -331,7 +331,7 @@ class Engine:
             session,
             edit.settings.max_steps if command.live is None else None,
             self._preview_heights(model),
-            beside=draws_beside(model.generator.device),
+            beside=can_render_during_drag(model.generator.device),
         )
         with teller, self.steering.of(session):
             for event in record_drag(model, self.store, parent, number, session, command.live):

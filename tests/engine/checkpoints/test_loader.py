@@ -20,7 +20,13 @@ from draggan_engine.checkpoints.registry import bundled_models
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, DeviceError
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
-from draggan_engine.networks.devices import ALL_THREADS, devices, draws_beside, resolve_device, threads_for
+from draggan_engine.networks.devices import (
+    MAX_THREADS,
+    available_devices,
+    best_thread_count,
+    can_render_during_drag,
+    resolve_device,
+)
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.synthesis import SynthesisResult
 from tests.support.paths import FIXTURES
@@ -141,9 +147,9 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 
 
 def test_devices() -> None:
-    assert devices()[-1] == "cpu"
+    assert available_devices()[-1] == "cpu"
     assert str(resolve_device("cpu")) == "cpu"
-    assert str(resolve_device("auto")) == devices()[0]
+    assert str(resolve_device("auto")) == available_devices()[0]
     for name in ("cuda:99", "tpu", "", "cpu:1"):
         with pytest.raises(DeviceError, match="cpu") as caught:
             resolve_device(name)
@@ -194,13 +200,13 @@ def test_a_small_model_gets_one_thread_unless_the_user_says_otherwise(monkeypatc
         torch.set_num_threads(2)
         load_model("critters-128", "cpu")
         assert torch.get_num_threads() == 1
-        assert draws_beside(torch.device("cpu")) == (ALL_THREADS > 1)
-        assert draws_beside(torch.device("cuda"))
-        assert not draws_beside(torch.device("mps"))
+        assert can_render_during_drag(torch.device("cpu")) == (MAX_THREADS > 1)
+        assert can_render_during_drag(torch.device("cuda"))
+        assert not can_render_during_drag(torch.device("mps"))
         torch.set_num_threads(2)
         monkeypatch.setenv("OMP_NUM_THREADS", "2")
         load_model("critters-128", "cpu")
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    assert threads_for(30_000_000) == ALL_THREADS
+    assert best_thread_count(30_000_000) == MAX_THREADS

@@ -90,9 +90,9 @@ def test_without_cgroups_all_processors_count_on_which_the_process_may_run(
 
 def test_torch_gets_no_more_threads_than_the_container_grants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(devices, "TORCH_THREADS", 6)
-    assert devices.all_threads(tmp_path) == 6
+    monkeypatch.setattr(devices, "DEFAULT_THREADS", 6)
+    assert devices.max_threads(tmp_path) == 6
     files(tmp_path, {"proc/self/cgroup": "0::/\n", f"{TOP}/cpu.max": "50000 100000\n"})
-    assert devices.all_threads(tmp_path) == 1
+    assert devices.max_threads(tmp_path) == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "6")
-    assert devices.all_threads(tmp_path) == 6
+    assert devices.max_threads(tmp_path) == 6

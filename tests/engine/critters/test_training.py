@@ -141,7 +141,7 @@ def test_a_larger_network_goes_on_from_a_smaller_one() -> None:
     block = trainer.generator.synthesis.get_submodule("b16")
     ws = torch.zeros(2, TOY.generator.w_dim)
     with torch.no_grad():
-        assert torch.allclose(block.picture(small, torch.zeros(2, 48, 16, 16), ws), large, atol=1e-5)
+        assert torch.allclose(block.add_to_image(small, torch.zeros(2, 48, 16, 16), ws), large, atol=1e-5)
     weights = dict(trainer.generator.named_parameters())
     added = {
         "synthesis.b8.conv1.weight": np.s_[:32, 32:],  # of channels that were there, for those that were not
@@ -209,7 +209,9 @@ def test_growing_changes_no_picture() -> None:
     ws = trainer.generator.mapping(torch.from_numpy(latent_of_seed(3).astype(np.float32)))
     synthesis = trainer.generator.synthesis
     small, large = synthesis(ws, image=8).image, synthesis(ws, image=16).image
-    assert torch.allclose(synthesis.get_submodule("b16").picture(small, torch.zeros(1, 48, 16, 16), ws[:, 5]), large)
+    assert torch.allclose(
+        synthesis.get_submodule("b16").add_to_image(small, torch.zeros(1, 48, 16, 16), ws[:, 5]), large
+    )
 
 
 def test_orthogonalised_matrices_have_singular_values_near_one() -> None:

@@ -14,9 +14,10 @@ from torch import Tensor
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.dragging import cuda_graph
 from draggan_engine.dragging import optimizer as stepping
-from draggan_engine.dragging.cuda_graph import aside, recorded
-from draggan_engine.dragging.motion_supervision import AveragedMask, ExactMask
-from draggan_engine.dragging.optimizer import RECORD_AFTER, Start, Stepper
+from draggan_engine.dragging.cuda_graph import on_side_stream, record_step
+from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.motion_supervision import AveragedMaskLoss, ExactMaskLoss
+from draggan_engine.dragging.optimizer import RECORD_AFTER_STEPS, DragOptimizer
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 from tests.support.tiny_models import random_generator
@@ -31,14 +32,14 @@ def generator() -> Generator:
     return random_generator()
 
 
-def starts(generator: Generator, mask: np.ndarray | None = None) -> list[Start]:
+def starts(generator: Generator, mask: np.ndarray | None = None) -> list[DragTask]:
     return [
-        Start(latent_of_seed(generator, 1, 1.0), [((10, 10), (16, 14)), ((20, 12), (18, 20))], mask),
-        Start(latent_of_seed(generator, 2, 1.0), [((15, 9), (9, 16))], mask),
+        DragTask(latent_of_seed(generator, 1, 1.0), [((10, 10), (16, 14)), ((20, 12), (18, 20))], mask),
+        DragTask(latent_of_seed(generator, 2, 1.0), [((15, 9), (9, 16))], mask),
     ]
 
 
-def replaying(stepper: Stepper) -> Stepper:
+def replaying(stepper: DragOptimizer) -> DragOptimizer:
     """As on CUDA, but for the recording."""
     stepper.entire = True
     loss = torch.zeros(len(stepper.ws))
@@ -51,21 +52,21 @@ def replaying(stepper: Stepper) -> Stepper:
 @pytest.mark.parametrize("mask", [None, MASK])
 def test_a_step_alone_is_the_step(generator: Generator, space: str, mask: np.ndarray | None) -> None:
     settings = SETTINGS.model_copy(update={"space": space})
-    ours, theirs = (Stepper(generator, settings, starts(generator, mask)) for _ in range(2))
+    ours, theirs = (DragOptimizer(generator, settings, starts(generator, mask)) for _ in range(2))
     replaying(ours)
     places = [(stepper.ws.data_ptr(), stepper.handles.data_ptr()) for stepper in (ours, theirs)]
     for _ in range(6):
         (loss, finite), (expected, _) = ours.step(), theirs.step()
         assert bool(finite.all())
         assert torch.allclose(loss, expected, rtol=1e-4)
-        assert torch.equal(ours.handles[ours.there_is], theirs.handles[theirs.there_is])
+        assert torch.equal(ours.handles[ours.pair_exists], theirs.handles[theirs.pair_exists])
         assert torch.allclose(ours.ws, theirs.ws, atol=1e-4)
-        assert torch.allclose(ours.source.still()(32), generator.synthesis(ours.ws).image, atol=1e-3)
+        assert torch.allclose(ours.source.image_renderer()(32), generator.synthesis(ours.ws).image, atol=1e-3)
     assert places == [(stepper.ws.data_ptr(), stepper.handles.data_ptr()) for stepper in (ours, theirs)]
 
 
 def test_a_diverged_drag_keeps_what_it_had_and_the_other_goes_on(generator: Generator) -> None:
-    stepper = replaying(Stepper(generator, SETTINGS, starts(generator)))
+    stepper = replaying(DragOptimizer(generator, SETTINGS, starts(generator)))
     stepper.step()
     before, handles = stepper.ws.clone(), stepper.handles.clone()
     stepper.targets[1] = torch.nan
@@ -84,19 +85,19 @@ def test_after_some_steps_it_is_recorded_and_with_fewer_drags_again(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = Mock(side_effect=same)
-    monkeypatch.setattr(stepping, "recorded", record)
-    ours, theirs = (Stepper(generator, SETTINGS, starts(generator)) for _ in range(2))
+    monkeypatch.setattr(stepping, "record_step", record)
+    ours, theirs = (DragOptimizer(generator, SETTINGS, starts(generator)) for _ in range(2))
     assert not ours.records
     ours.records = ours.entire = True
-    for step in range(RECORD_AFTER + 3):
+    for step in range(RECORD_AFTER_STEPS + 3):
         ours.step()
         theirs.step()
-        assert record.call_count == (step >= RECORD_AFTER)
-    assert torch.equal(ours.handles[ours.there_is], theirs.handles[theirs.there_is])
+        assert record.call_count == (step >= RECORD_AFTER_STEPS)
+    assert torch.equal(ours.handles[ours.pair_exists], theirs.handles[theirs.pair_exists])
     assert torch.allclose(ours.ws, theirs.ws, atol=2e-3)
     for stepper in (ours, theirs):
-        stepper.keep(torch.tensor([True, False]))
-    for _ in range(RECORD_AFTER + 1):
+        stepper.select(torch.tensor([True, False]))
+    for _ in range(RECORD_AFTER_STEPS + 1):
         ours.step()
         theirs.step()
     assert record.call_count == 2
@@ -105,10 +106,10 @@ def test_after_some_steps_it_is_recorded_and_with_fewer_drags_again(
 
 def test_where_it_cannot_be_recorded_steps_go_on(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     record = Mock(return_value=None)
-    monkeypatch.setattr(stepping, "recorded", record)
-    ours, theirs = (Stepper(generator, SETTINGS, starts(generator)) for _ in range(2))
+    monkeypatch.setattr(stepping, "record_step", record)
+    ours, theirs = (DragOptimizer(generator, SETTINGS, starts(generator)) for _ in range(2))
     ours.records = True
-    for _ in range(RECORD_AFTER + 3):
+    for _ in range(RECORD_AFTER_STEPS + 3):
         ours.step()
         theirs.step()
     record.assert_called_once()
@@ -119,25 +120,28 @@ def test_no_graph_of_the_offset_is_alive_when_a_step_is_recorded(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would be of another stream, and end the recording."""
-    stepper = Stepper(generator, SETTINGS, starts(generator))
+    stepper = DragOptimizer(generator, SETTINGS, starts(generator))
     stepper.step()
 
     def record(step: Callable[[], None], state: Sequence[Tensor]) -> None:  # noqa: ARG001
         assert stepper.features.pixels.grad_fn is None
 
-    monkeypatch.setattr(stepping, "recorded", record)
+    monkeypatch.setattr(stepping, "record_step", record)
     assert stepper._record() is None
     assert stepper.features.pixels.grad_fn is not None
 
 
 def test_what_no_graph_can_hold_is_not_recorded(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stepping, "recorded", same)
-    stepper = Stepper(generator, SETTINGS, starts(generator))
+    monkeypatch.setattr(stepping, "record_step", same)
+    stepper = DragOptimizer(generator, SETTINGS, starts(generator))
     assert stepper._record() is not None
-    stepper.tracking = Mock(reach=1.0)
+    stepper.tracker = Mock(reach=1.0)
     assert stepper._record() is None
-    assert Stepper(generator, SETTINGS, starts(generator, MASK), mask_term=AveragedMask)._record() is not None
-    assert Stepper(generator, SETTINGS, starts(generator, MASK), mask_term=ExactMask)._record() is None
+    assert (
+        DragOptimizer(generator, SETTINGS, starts(generator, MASK), mask_loss_type=AveragedMaskLoss)._record()
+        is not None
+    )
+    assert DragOptimizer(generator, SETTINGS, starts(generator, MASK), mask_loss_type=ExactMaskLoss)._record() is None
 
 
 # The recording, with a CUDA that only pretends ------------------------------------------------------------
@@ -173,7 +177,7 @@ class Cuda:
         yield
 
     def record(self) -> Callable[[], None] | None:
-        return recorded(self.step, [self.value, self.result])
+        return record_step(self.step, [self.value, self.result])
 
 
 def test_a_recording_starts_from_the_state_that_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +216,7 @@ def test_on_a_stream_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"that of {device}")
     cuda_graph._side.cache_clear()
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: using("the side" if stream is side else "another"))
-    work = aside(torch.device("cuda:1"), lambda: said.append("works"))
+    work = on_side_stream(torch.device("cuda:1"), lambda: said.append("works"))
     assert said == ["recorded on that of cuda:1"]
     work()
     assert said[1:] == ["waits", "the side", "works", "not the side"]
@@ -222,4 +226,4 @@ def test_on_a_stream_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_on_a_cpu_it_is_the_work_itself() -> None:
     def work() -> None: ...
 
-    assert aside(torch.device("cpu"), work) is work
+    assert on_side_stream(torch.device("cpu"), work) is work

@@ -14,12 +14,12 @@ from torch import Tensor
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size
-from draggan_engine.dragging import DragEnd, DragSession, DragStep
-from draggan_engine.dragging.feature_sampling import sample, sample_windows, square
-from draggan_engine.dragging.feature_sources import FeatureWindows, LocalMaps
-from draggan_engine.dragging.motion_supervision import AveragedMask, ExactMask, motion_loss, shift_towards
-from draggan_engine.dragging.point_tracking import track
-from draggan_engine.networks.generate import latent_of_seed, picture
+from draggan_engine.dragging import DragEnd, DragLoop, DragStep
+from draggan_engine.dragging.feature_sampling import sample_features, sample_grids, square_offsets
+from draggan_engine.dragging.feature_sources import FeatureWindows, WindowedSource
+from draggan_engine.dragging.motion_supervision import AveragedMaskLoss, ExactMaskLoss, motion_loss, shift_towards
+from draggan_engine.dragging.point_tracking import track_points
+from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.networks.generator import Generator
 from tests.support.tiny_models import random_generator
 
@@ -39,7 +39,7 @@ def drag(
     mask: np.ndarray | None = None,
 ) -> tuple[list[DragStep], DragEnd, Tensor]:
     ws = latent_of_seed(generator, 1, 1.0)
-    events = list(DragSession(generator, ws, pairs or [((10, 10), (16, 14))], mask, settings).steps())
+    events = list(DragLoop(generator, ws, pairs or [((10, 10), (16, 14))], mask, settings).steps())
     end = events.pop()
     assert isinstance(end, DragEnd)
     return [event for event in events if isinstance(event, DragStep)], end, ws
@@ -58,7 +58,7 @@ def test_sampling_is_the_resized_map_at_its_pixels() -> None:
     features = torch.randn(1, 5, 16, 16)
     points = torch.tensor([[3.0, 4.0], [0.0, 31.0], [17.0, 9.0]])
     expected = resized(features)[0, :, points[:, 1].long(), points[:, 0].long()].t()
-    assert torch.allclose(sample(features, points[None], PICTURE)[0], expected, atol=1e-5)
+    assert torch.allclose(sample_features(features, points[None], PICTURE)[0], expected, atol=1e-5)
 
 
 def test_sampling_between_and_beyond_the_pixels_is_grid_samples() -> None:
@@ -67,7 +67,7 @@ def test_sampling_between_and_beyond_the_pixels_is_grid_samples() -> None:
     points = torch.rand(50, 2) * 40 - 4
     grid = ((points + 0.5) * 2 / 32 - 1)[None, None]
     expected = torch.nn.functional.grid_sample(features, grid, padding_mode="border", align_corners=False)[0, :, 0].t()
-    ours = sample(features, points[None], PICTURE)[0]
+    ours = sample_features(features, points[None], PICTURE)[0]
     assert torch.allclose(ours, expected, atol=1e-5)
     (gradient,) = torch.autograd.grad(ours.square().sum(), features)
     (reference,) = torch.autograd.grad(expected.square().sum(), features)
@@ -81,12 +81,15 @@ def test_sampling_between_and_beyond_the_pixels_is_grid_samples() -> None:
 )
 def test_windows_are_the_points_one_by_one(grid: tuple[int, int], corner: Point, side: int) -> None:
     torch.manual_seed(6)
-    picture = Size(32 * grid[1] // grid[0], 32)
+    generate_image = Size(32 * grid[1] // grid[0], 32)
     features = torch.randn(2, 3, *grid, dtype=torch.float64, requires_grad=True)
     first = torch.tensor([[corner, (3.5, 4.25)], [(0.0, 0.0), corner]], dtype=torch.float64)
     steps = torch.arange(side, dtype=torch.float64)
     points = first[:, :, None, None] + torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=2)
-    ours, expected = sample_windows(features, first, side, picture), sample(features, points, picture)
+    ours, expected = (
+        sample_grids(features, first, side, generate_image),
+        sample_features(features, points, generate_image),
+    )
     assert torch.allclose(ours, expected, atol=1e-12)
     (gradient,) = torch.autograd.grad(ours.square().sum(), features)
     (reference,) = torch.autograd.grad(expected.square().sum(), features)
@@ -94,8 +97,8 @@ def test_windows_are_the_points_one_by_one(grid: tuple[int, int], corner: Point,
 
 
 def test_neighbourhoods() -> None:
-    assert square(12, torch.device("cpu")).shape == (23, 23, 2)
-    assert square(2.5, torch.device("cpu"))[0, -1].tolist() == [2, -2]
+    assert square_offsets(12, torch.device("cpu")).shape == (23, 23, 2)
+    assert square_offsets(2.5, torch.device("cpu"))[0, -1].tolist() == [2, -2]
 
 
 def test_shift_has_length_min_one_distance() -> None:
@@ -147,7 +150,7 @@ def test_the_exact_mask_term_is_the_mean_change_where_nothing_may_move(ratio: fl
     now.requires_grad_()
     change = torch.nn.functional.interpolate(now - start, size=size, mode="bilinear", align_corners=False)
     expected = (change.abs() * fixed[:, None]).mean(dim=(1, 2, 3))
-    ours = ExactMask(start, fixed)(now)
+    ours = ExactMaskLoss(start, fixed)(now)
     assert torch.allclose(ours, expected, rtol=1e-5)
     (theirs,), (gradient,) = (torch.autograd.grad(loss.sum(), now) for loss in (expected, ours))
     assert torch.allclose(gradient, theirs, rtol=0, atol=1e-8)
@@ -160,19 +163,19 @@ def test_the_averaged_mask_term_is_never_less_than_the_exact_one(seed: int, size
     start, change = (torch.randn(2, 3, 8, 8, generator=noise, dtype=torch.float64) for _ in range(2))
     fixed = (torch.rand(2, *size, generator=noise) > 0.3).float()
     fixed[:, : size[0] // step] = 1
-    averaged, exact = AveragedMask(start, fixed), ExactMask(start, fixed)
+    averaged, exact = AveragedMaskLoss(start, fixed), ExactMaskLoss(start, fixed)
     assert bool((averaged(start + change) >= exact(start + change) - 1e-12).all())
     assert torch.allclose(averaged(start + change.abs()), exact(start + change.abs()), rtol=1e-12)
 
 
 def test_a_mask_term_goes_on_with_a_part_of_the_drags() -> None:
     start, now, fixed = torch.randn(3, 2, 4, 4), torch.randn(3, 2, 4, 4), (torch.rand(3, 8, 8) > 0.5).float()
-    for kind in (AveragedMask, ExactMask):
+    for kind in (AveragedMaskLoss, ExactMaskLoss):
         term = kind(start, fixed)
         before = term(now)
-        which = torch.tensor([True, False, True])
-        term.keep(which)
-        assert torch.equal(term(now[which]), before[which])
+        kept = torch.tensor([True, False, True])
+        term.select(kept)
+        assert torch.equal(term(now[kept]), before[kept])
 
 
 def test_tracking_finds_content_that_has_moved() -> None:
@@ -181,7 +184,7 @@ def test_tracking_finds_content_that_has_moved() -> None:
     after = torch.roll(before, shifts=(2, -3), dims=(2, 3))  # 2 down, 3 left
     handles = torch.tensor([[[15.0, 15.0], [20.0, 9.0]]])
     for norm in ("l1", "l2"):
-        found = track(after, sample(before, handles, PICTURE), handles, 6, norm, PICTURE)
+        found = track_points(after, sample_features(before, handles, PICTURE), handles, 6, norm, PICTURE)
         assert torch.equal(found, handles + torch.tensor([-3.0, 2.0]))
 
 
@@ -190,7 +193,7 @@ def test_tracking_stays_within_its_square() -> None:
     before = torch.randn(1, 8, 32, 32)
     after = torch.roll(before, shifts=6, dims=3)
     handle = torch.tensor([[[15.0, 15.0]]])
-    found = track(after, sample(before, handle, PICTURE), handle, 6, "l1", PICTURE)
+    found = track_points(after, sample_features(before, handle, PICTURE), handle, 6, "l1", PICTURE)
     assert (found - handle).abs().max() < 6
 
 
@@ -221,7 +224,7 @@ def test_reasons(generator: Generator) -> None:
     assert drag(generator)[1].reason in {"reached", "max_steps"}
     assert drag(generator, pairs=[((10, 10), (10.5, 10))])[1].reason == "reached"
     assert drag(generator, SETTINGS.model_copy(update={"max_steps": 1}))[1].reason == "max_steps"
-    session = DragSession(generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (25, 25))], None, SETTINGS)
+    session = DragLoop(generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (25, 25))], None, SETTINGS)
     events = session.steps()
     next(events)
     session.stop()
@@ -231,7 +234,7 @@ def test_reasons(generator: Generator) -> None:
 
 
 def test_divergence_keeps_the_last_finite_latent(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = DragSession(generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (25, 25))], None, SETTINGS)
+    session = DragLoop(generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (25, 25))], None, SETTINGS)
     events = session.steps()
     first = next(events)
     source = session._stepper.source
@@ -268,14 +271,14 @@ def test_a_mask_holds_the_rest(generator: Generator) -> None:
 
 def test_one_forward_pass_a_step(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
-    forward = LocalMaps.__call__
+    forward = WindowedSource.__call__
 
-    def counted(self: LocalMaps, *args: object) -> FeatureWindows:
+    def counted(self: WindowedSource, *args: object) -> FeatureWindows:
         nonlocal calls
         calls += 1
         return forward(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(LocalMaps, "__call__", counted)
+    monkeypatch.setattr(WindowedSource, "__call__", counted)
     monkeypatch.setattr(type(generator.synthesis), "forward", None)  # there is no other
     steps, _, _ = drag(generator)
     assert calls == len(steps) + 1
@@ -283,21 +286,21 @@ def test_one_forward_pass_a_step(generator: Generator, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("block", ["b4", "b8", "b16", "b32"])
 def test_the_drags_picture_is_its_latents_at_each_step(generator: Generator, block: str) -> None:
-    session = DragSession(
+    session = DragLoop(
         generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (16, 14))], None,
         SETTINGS.model_copy(update={"feature_block": block, "max_steps": 2}),
     )  # fmt: skip
     for event in session.steps():
         for height in (16, 32):
-            ours = session.still(height)().astype(int)
-            assert abs(ours - picture(generator, event.ws, height)).max() <= 1  # a rounding
+            ours = session.image_renderer(height)().astype(int)
+            assert abs(ours - generate_image(generator, event.ws, height)).max() <= 1  # a rounding
 
 
 def test_what_does_not_fit_the_model_is_refused(generator: Generator) -> None:
     ws = latent_of_seed(generator, 1, 1.0)
     with pytest.raises(EditError, match="b4, b8, b16, b32"):
-        DragSession(generator, ws, [((1, 1), (9, 9))], None, SETTINGS.model_copy(update={"feature_block": "b64"}))
+        DragLoop(generator, ws, [((1, 1), (9, 9))], None, SETTINGS.model_copy(update={"feature_block": "b64"}))
     with pytest.raises(EditError, match="nothing to drag"):
-        DragSession(generator, ws, [], None, SETTINGS)
+        DragLoop(generator, ws, [], None, SETTINGS)
     with pytest.raises(EditError, match="16×16"):
-        DragSession(generator, ws, [((1, 1), (9, 9))], np.ones((16, 16), np.uint8), SETTINGS)
+        DragLoop(generator, ws, [((1, 1), (9, 9))], np.ones((16, 16), np.uint8), SETTINGS)

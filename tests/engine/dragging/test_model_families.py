@@ -14,7 +14,7 @@ from draggan_engine.checkpoints.formats.infer_config import infer_stylegan2_part
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point, Size, convert
-from draggan_engine.dragging import DragEnd, DragSession, DragStep
+from draggan_engine.dragging import DragEnd, DragLoop, DragStep
 from draggan_engine.networks.config import StyleGAN2Config, StyleGAN3Config, pyramid_channels
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
@@ -62,7 +62,7 @@ def test_hidden_mapping_layers_of_another_width(tmp_path: Path) -> None:
 
 def run(model: Model, pairs: list[tuple[Point, Point]], mask: np.ndarray | None = None, **settings: object) -> DragEnd:
     changed = DragSettings.model_validate({**model.info.settings.model_dump(), **settings})
-    session = DragSession(model.generator, latent_of_seed(model.generator, 0, 1.0), pairs, mask, changed)
+    session = DragLoop(model.generator, latent_of_seed(model.generator, 0, 1.0), pairs, mask, changed)
     *steps, end = session.steps()
     assert isinstance(end, DragEnd)
     assert len(steps) == end.step

@@ -8,7 +8,8 @@ import torch
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.dragging import optimizer
-from draggan_engine.dragging.optimizer import Start, Stepper
+from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.optimizer import DragOptimizer
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 from tests.support.tiny_models import random_generator
@@ -22,24 +23,24 @@ def generator() -> Generator:
 
 
 @pytest.fixture
-def starts(generator: Generator) -> list[Start]:
+def starts(generator: Generator) -> list[DragTask]:
     """One pair, three pairs, one under a mask."""
     mask = np.zeros((32, 32), np.uint8)
     mask[4:20, 4:20] = 1
     pairs = [[((10, 10), (16, 14))], [((5, 5), (5, 9)), ((20, 9), (25, 9)), ((12, 30), (9, 26))], [((9, 9), (14, 9))]]
     latents = [latent_of_seed(generator, seed, 1.0) for seed in range(3)]
-    return [Start(ws, pair, m) for ws, pair, m in zip(latents, pairs, (None, None, mask), strict=True)]
+    return [DragTask(ws, pair, m) for ws, pair, m in zip(latents, pairs, (None, None, mask), strict=True)]
 
 
 @pytest.mark.parametrize("space", ["w+", "w"])
-def test_together_is_alone(generator: Generator, starts: list[Start], space: str) -> None:
+def test_together_is_alone(generator: Generator, starts: list[DragTask], space: str) -> None:
     settings = SETTINGS.model_copy(update={"space": space})
-    together = Stepper(generator, settings, starts)
-    alone = [Stepper(generator, settings, [start]) for start in starts]
+    together = DragOptimizer(generator, settings, starts)
+    alone = [DragOptimizer(generator, settings, [start]) for start in starts]
     for step in range(8):
         if step == 5:  # the one in the middle leaves
             which = torch.tensor([True, False, True])
-            together.keep(which)
+            together.select(which)
             alone = [alone[0], alone[2]]
         losses, finite = together.step()
         assert bool(finite.all())
@@ -51,8 +52,8 @@ def test_together_is_alone(generator: Generator, starts: list[Start], space: str
             assert float(together.distances()[i].sum()) == pytest.approx(float(one.distances().sum()), abs=1e-4)
 
 
-def test_the_descent_is_torchs_adam(generator: Generator, starts: list[Start]) -> None:
-    ours = Stepper(generator, SETTINGS, starts[:1])
+def test_the_descent_is_torchs_adam(generator: Generator, starts: list[DragTask]) -> None:
+    ours = DragOptimizer(generator, SETTINGS, starts[:1])
     theirs = torch.zeros_like(ours.offset, requires_grad=True)
     adam = torch.optim.Adam([theirs], lr=SETTINGS.step_size)
     for seed in range(5):
@@ -64,9 +65,9 @@ def test_the_descent_is_torchs_adam(generator: Generator, starts: list[Start]) -
 
 
 def test_one_that_breaks_keeps_what_it_had_and_disturbs_no_other(
-    generator: Generator, starts: list[Start], monkeypatch: pytest.MonkeyPatch
+    generator: Generator, starts: list[DragTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    together, alone = Stepper(generator, SETTINGS, starts[:2]), Stepper(generator, SETTINGS, starts[1:2])
+    together, alone = DragOptimizer(generator, SETTINGS, starts[:2]), DragOptimizer(generator, SETTINGS, starts[1:2])
     together.step()
     alone.step()
     before = together.ws[0].clone(), together.handles[0].clone()

@@ -8,8 +8,8 @@ import pytest
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.geometry import Point, distance
 from draggan_engine.critters import landmarks_of_seed
-from draggan_engine.dragging import DragEnd, DragSession
-from draggan_engine.networks.generate import latent_of_seed, picture
+from draggan_engine.dragging import DragEnd, DragLoop
+from draggan_engine.networks.generate import generate_image, latent_of_seed
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +28,9 @@ def test_a_pin_holds_its_place_while_another_pair_moves(model: Model, seed: int)
 
     def end_and_change(*pairs: tuple[Point, Point]) -> tuple[DragEnd, float]:
         """How a drag ends, and how much has changed round the ear, in levels of 255."""
-        *_, end = DragSession(model.generator, start, pairs, None, model.info.settings).steps()
+        *_, end = DragLoop(model.generator, start, pairs, None, model.info.settings).steps()
         assert isinstance(end, DragEnd)
-        before, after = (picture(model.generator, ws)[patch].astype(float) for ws in (start, end.ws))
+        before, after = (generate_image(model.generator, ws)[patch].astype(float) for ws in (start, end.ws))
         return end, float(np.abs(after - before).mean())
 
     _, moved = end_and_change(pair)

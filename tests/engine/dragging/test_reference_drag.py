@@ -13,9 +13,10 @@ from torch import Tensor
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point
-from draggan_engine.dragging.motion_supervision import ExactMask
-from draggan_engine.dragging.optimizer import Start, Stepper
-from draggan_engine.dragging.reference_drag import PlainDrag
+from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.motion_supervision import ExactMaskLoss
+from draggan_engine.dragging.optimizer import DragOptimizer
+from draggan_engine.dragging.reference_drag import ReferenceDrag
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
 
@@ -48,10 +49,12 @@ def half_held(size: int) -> NDArray[np.uint8]:
     return mask
 
 
-def apart(made: Generator, settings: DragSettings, start: Start, steps: int = STEPS) -> tuple[float, float]:
+def apart(made: Generator, settings: DragSettings, start: DragTask, steps: int = STEPS) -> tuple[float, float]:
     """How far the handles of the two drags ever are from each other, and how far the plain one's go, in pixels."""
-    plain = PlainDrag(copy.deepcopy(made), settings, start)
-    ours = Stepper(made, settings, [start], mask_term=ExactMask)  # the product's own term is not the paper's
+    plain = ReferenceDrag(copy.deepcopy(made), settings, start)
+    ours = DragOptimizer(
+        made, settings, [start], mask_loss_type=ExactMaskLoss
+    )  # the product's own term is not the paper's
     most, gone = 0.0, 0.0
     for _ in range(steps):
         before = np.array(plain.handles)
@@ -69,7 +72,7 @@ def apart(made: Generator, settings: DragSettings, start: Start, steps: int = ST
 def test_the_same_handles_in_float64(block: str, space: str, masked: bool) -> None:
     made = noise_network(torch.float64)
     settings = DragSettings(feature_block=block, r1=3, r2=5, step_size=0.02, space=space)  # type: ignore[arg-type]
-    start = Start(latent(made, 5), PAIRS, half_held(64) if masked else None)
+    start = DragTask(latent(made, 5), PAIRS, half_held(64) if masked else None)
     most, gone = apart(made, settings, start)
     assert most == 0
     assert gone > 10
@@ -79,7 +82,7 @@ def test_the_same_handles_in_float64(block: str, space: str, masked: bool) -> No
 def test_within_a_pixel_in_float32_on_the_bundled_model(pairs: int) -> None:
     model = load_model("critters-128", "cpu")
     places: list[tuple[Point, Point]] = [((40 + 9 * i, 50 + 7 * i), (46 + 9 * i, 54 + 5 * i)) for i in range(pairs)]
-    start = Start(latent(model.generator, 3), places)
+    start = DragTask(latent(model.generator, 3), places)
     most, gone = apart(model.generator, model.info.settings, start)
     assert most <= 1
     assert gone > 5

@@ -21,7 +21,7 @@ from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import EngineError, InputError
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.scene.landmarks import LANDMARKS
-from draggan_engine.dragging import optimizer
+from draggan_engine.dragging import drag_task
 from draggan_engine.evaluation import metrics, runner
 from draggan_engine.evaluation.baselines.optical_flow import dis
 from draggan_engine.evaluation.cases import FIVE, head_mask, landmark_cases, paired_cases, tracking_cases
@@ -39,7 +39,7 @@ from draggan_engine.evaluation.run_directory import (
     read_rows,
 )
 from draggan_engine.evaluation.runner import run
-from draggan_engine.networks.generate import picture
+from draggan_engine.networks.generate import generate_image
 from tests.support.paths import FIXTURES
 
 CHECKPOINTS = FIXTURES / "checkpoints"
@@ -115,7 +115,7 @@ def test_paired_points_of_a_foreign_model_are_where_the_flow_says(foreign: Model
     case = next(paired_cases(foreign))
     assert len(case.start.pairs) == 32
     assert case.goal is not None
-    before, after = (picture(foreign.generator, ws) for ws in (case.start.ws, case.goal))
+    before, after = (generate_image(foreign.generator, ws) for ws in (case.start.ws, case.goal))
     flow = dis()(before, after)
     length = np.linalg.norm(flow, axis=2)
     for (a, b), (c, d) in case.start.pairs:
@@ -230,7 +230,7 @@ def test_the_ablations_depart_from_the_models_own(critters: Model) -> None:
 def test_a_run_leaves_bfloat16_out_where_it_would_be_float32(
     critters: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, supported: bool
 ) -> None:
-    monkeypatch.setattr(optimizer, "supports_bfloat16", lambda _: supported)
+    monkeypatch.setattr(drag_task, "supports_bfloat16", lambda _: supported)
     steps = run(RunFolder(tmp_path, request(critters, ("ablation",), n=1, methods=("drag",))), critters, "cpu")
     first = next(steps)
     steps.close()
@@ -305,7 +305,7 @@ def test_a_run_goes_on_with_other_methods(critters: Model, tmp_path: Path) -> No
 def test_a_process_that_is_ended_is_no_traceback(
     critters: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "ALL_THREADS", 2)  # of one core no more than one process is made
+    monkeypatch.setattr(runner, "MAX_THREADS", 2)  # of one core no more than one process is made
     steps = run(RunFolder(tmp_path, request(critters, ("landmarks",), n=16, methods=("drag",))), critters, "cpu")
     next(steps)
     next(steps)

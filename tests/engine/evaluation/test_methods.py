@@ -13,8 +13,9 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
-from draggan_engine.dragging import DragEnd, DragSession
-from draggan_engine.dragging.optimizer import Start, Stepper
+from draggan_engine.dragging import DragEnd, DragLoop
+from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.optimizer import DragOptimizer
 from draggan_engine.evaluation import methods
 from draggan_engine.evaluation.baselines import optical_flow as flows
 from draggan_engine.evaluation.methods import METHODS, Drag, advance, available
@@ -31,15 +32,15 @@ def generator() -> Generator:
 
 
 @pytest.fixture
-def starts(generator: Generator) -> list[Start]:
+def starts(generator: Generator) -> list[DragTask]:
     pairs = [[((10, 10), (16, 14))], [((5, 5), (5.5, 5))], [((20, 20), (12, 9)), ((9, 20), (9, 26))]]
-    return [Start(latent_of_seed(generator, seed, 1.0), pair) for seed, pair in enumerate(pairs)]
+    return [DragTask(latent_of_seed(generator, seed, 1.0), pair) for seed, pair in enumerate(pairs)]
 
 
-def test_the_drag_is_the_products(generator: Generator, starts: list[Start]) -> None:
+def test_the_drag_is_the_products(generator: Generator, starts: list[DragTask]) -> None:
     results = METHODS["drag"](generator, starts, SETTINGS, None)
     for start, result in zip(starts, results, strict=True):
-        *_, end = DragSession(generator, start.ws, start.pairs, None, SETTINGS).steps()
+        *_, end = DragLoop(generator, start.ws, start.pairs, None, SETTINGS).steps()
         assert isinstance(end, DragEnd)
         assert (result.steps, result.reached) == (end.step, end.reason == "reached")
         assert torch.allclose(result.ws, end.ws, atol=2e-3)
@@ -47,43 +48,43 @@ def test_the_drag_is_the_products(generator: Generator, starts: list[Start]) -> 
     assert results[1].steps == 0 and results[1].reached  # it was there
 
 
-def test_no_edit_is_none(generator: Generator, starts: list[Start]) -> None:
+def test_no_edit_is_none(generator: Generator, starts: list[DragTask]) -> None:
     for start, result in zip(starts, METHODS["no edit"](generator, starts, SETTINGS, None), strict=True):
         assert torch.equal(result.ws, start.ws) and (result.steps, result.reached) == (0, None)
 
 
-def test_without_tracking_the_handles_stay_and_nothing_ends_it(generator: Generator, starts: list[Start]) -> None:
+def test_without_tracking_the_handles_stay_and_nothing_ends_it(generator: Generator, starts: list[DragTask]) -> None:
     for start, result in zip(starts, METHODS["no tracking"](generator, starts, SETTINGS, None), strict=True):
         assert result.handles.tolist() == [list(handle) for handle, _ in start.pairs]
         assert (result.steps, result.reached) == (6, None)
 
 
 def test_a_drag_that_has_settled_ends(
-    generator: Generator, starts: list[Start], monkeypatch: pytest.MonkeyPatch
+    generator: Generator, starts: list[DragTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(methods, "SETTLED", 4)
-    stepper = Stepper(generator, SETTINGS.model_copy(update={"max_steps": 50}), starts[:1])
-    stepper.tracking = methods.Untracked()
+    stepper = DragOptimizer(generator, SETTINGS.model_copy(update={"max_steps": 50}), starts[:1])
+    stepper.tracker = methods.Untracked()
     (result,) = advance(stepper)
     assert (result.steps, result.reached) == (4, False)
 
 
 def test_one_that_diverges_ends_alone(
-    generator: Generator, starts: list[Start], monkeypatch: pytest.MonkeyPatch
+    generator: Generator, starts: list[DragTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = Stepper.step
+    step = DragOptimizer.step
 
-    def broken(self: Stepper) -> tuple[Tensor, Tensor]:
+    def broken(self: DragOptimizer) -> tuple[Tensor, Tensor]:
         loss, finite = step(self)
         return loss, finite & (torch.arange(len(finite)) > 0) if len(finite) == 2 else finite
 
-    monkeypatch.setattr(Stepper, "step", broken)
+    monkeypatch.setattr(DragOptimizer, "step", broken)
     first, second = METHODS["drag"](generator, [starts[0], starts[2]], SETTINGS, None)
     assert (first.steps, first.reached) == (1, False)
     assert second.steps == 6
 
 
-def test_the_watch_sees_every_step_of_those_that_go_on(generator: Generator, starts: list[Start]) -> None:
+def test_the_watch_sees_every_step_of_those_that_go_on(generator: Generator, starts: list[DragTask]) -> None:
     seen: list[tuple[int, list[int]]] = []
 
     def watch(step: int, alive: Tensor, ws: Tensor, handles: Tensor) -> None:
@@ -95,7 +96,7 @@ def test_the_watch_sees_every_step_of_those_that_go_on(generator: Generator, sta
     assert seen[0][1] == [0, 1, 2] and seen[1][1] == [0, 2]
 
 
-def test_tracking_on_the_same_block_is_the_drag(generator: Generator, starts: list[Start]) -> None:
+def test_tracking_on_the_same_block_is_the_drag(generator: Generator, starts: list[DragTask]) -> None:
     same = Drag(tracking_block="b16")(generator, starts, SETTINGS, None)
     other = Drag(tracking_block="b32")(generator, starts, SETTINGS, None)
     plain = METHODS["drag"](generator, starts, SETTINGS, None)
@@ -127,7 +128,7 @@ def test_flow_at_points_is_bilinear() -> None:
     assert flows.at(flow, points).tolist() == [[2.5, 12.5], [0, 0], [5, 30]]
 
 
-def test_handles_go_along_with_the_flow(generator: Generator, starts: list[Start]) -> None:
+def test_handles_go_along_with_the_flow(generator: Generator, starts: list[DragTask]) -> None:
     def flow(before: flows.Picture, after: flows.Picture) -> np.ndarray:
         assert before.shape == after.shape == (32, 32, 3)
         return np.broadcast_to(np.array([1.0, 0.5], np.float32), (32, 32, 2))

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
-from draggan_engine.dragging import DragEnd, DragSession, optimizer
+from draggan_engine.dragging import DragEnd, DragLoop, drag_task
 from draggan_engine.networks.config import StyleGAN3Config
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
@@ -29,11 +29,11 @@ WHY = "this processor has no instructions for bfloat16, so this drag uses float3
 only_x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the variables limit x86 only")
 
 
-def session(generator: Generator, settings: DragSettings) -> DragSession:
-    return DragSession(generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (16, 14))], None, settings)
+def session(generator: Generator, settings: DragSettings) -> DragLoop:
+    return DragLoop(generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (16, 14))], None, settings)
 
 
-def end_of(drag: DragSession) -> DragEnd:
+def end_of(drag: DragLoop) -> DragEnd:
     *_, end = drag.steps()
     assert isinstance(end, DragEnd)
     return end
@@ -63,7 +63,7 @@ def test_emulated_bfloat16_counts_as_none(monkeypatch: pytest.MonkeyPatch, instr
 
 def test_a_drag_falls_back_to_float32_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = random_generator()
-    monkeypatch.setattr(optimizer, "supports_bfloat16", lambda _: False)
+    monkeypatch.setattr(drag_task, "supports_bfloat16", lambda _: False)
     drag = session(generator, SETTINGS)
     assert (drag.settings.precision, drag.notice) == ("float32", WHY)
     expected = end_of(session(generator, SETTINGS.model_copy(update={"precision": "float32"})))
@@ -71,13 +71,13 @@ def test_a_drag_falls_back_to_float32_and_says_so(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_drag_uses_bfloat16_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizer, "supports_bfloat16", lambda _: True)
+    monkeypatch.setattr(drag_task, "supports_bfloat16", lambda _: True)
     drag = session(random_generator(), SETTINGS)
     assert (drag.settings.precision, drag.notice) == ("bfloat16", None)
 
 
 def test_stylegan3_is_dragged_in_float32_whatever_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizer, "supports_bfloat16", lambda _: True)
+    monkeypatch.setattr(drag_task, "supports_bfloat16", lambda _: True)
     config = StyleGAN3Config(
         resolution=32, z_dim=8, w_dim=8, mapping_layers=1, num_layers=4, channel_base=256, channel_max=8
     )

@@ -7,16 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from draggan_engine.dragging.feature_sources import LocalMaps
+from draggan_engine.dragging.feature_sources import WindowedSource
 from draggan_engine.networks import mkldnn_conv
 from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.mkldnn_conv import PackedKernel, convolve, convolve_transposed
-from draggan_engine.networks.windows import Box
+from draggan_engine.networks.mkldnn_conv import PackedKernel, packed_conv2d, packed_conv_transpose2d
+from draggan_engine.networks.windows import MapWindow
 from tests.support.references import relative
 
-pytestmark = pytest.mark.skipif(not mkldnn_conv.AVAILABLE, reason="this torch has no such operations")
+pytestmark = pytest.mark.skipif(not mkldnn_conv.MKLDNN_AVAILABLE, reason="this torch has no such operations")
 
 
 def gradient(y: Tensor, x: Tensor) -> Tensor:
@@ -41,9 +41,9 @@ def test_as_torch_convolves(
     below = torch.randn(count, channels[0], height, width).to(dtype).requires_grad_()
     kernel, up = PackedKernel(weight, 1), PackedKernel(weight, 2)
     for ours, theirs, leaf in (
-        (convolve(x, kernel), F.conv2d(x, weight), x),
-        (convolve(x, kernel, 1), F.conv2d(x, weight, padding=1), x),
-        (convolve_transposed(below, up), F.conv_transpose2d(below, weight, stride=2), below),
+        (packed_conv2d(x, kernel), F.conv2d(x, weight), x),
+        (packed_conv2d(x, kernel, 1), F.conv2d(x, weight, padding=1), x),
+        (packed_conv_transpose2d(below, up), F.conv_transpose2d(below, weight, stride=2), below),
     ):
         assert relative(ours, theirs.detach()) <= limit
         assert relative(gradient(ours, leaf), gradient(theirs, leaf)) <= limit
@@ -54,7 +54,7 @@ def test_what_they_do_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not PackedKernel.serves(torch.randn(*shape, 3, 3))
     weight = torch.randn(256, 256, 3, 3)
     assert not PackedKernel.serves(weight.double()) and PackedKernel.serves(weight)
-    monkeypatch.setattr(mkldnn_conv, "AVAILABLE", False)
+    monkeypatch.setattr(mkldnn_conv, "MKLDNN_AVAILABLE", False)
     assert not PackedKernel.serves(weight)
 
 
@@ -70,12 +70,12 @@ def test_features_and_their_gradient_do_not_notice(monkeypatch: pytest.MonkeyPat
     torch.manual_seed(0)
     config = StyleGAN2Config(resolution=32, z_dim=8, w_dim=8, mapping_layers=1, channels=(256, 256, 256, 256))
     made = Generator(config).eval().requires_grad_(False)
-    sources = [LocalMaps(made.synthesis, "b32", 6)]
-    monkeypatch.setattr(mkldnn_conv, "AVAILABLE", False)
-    sources.append(LocalMaps(made.synthesis, "b32", 6))
+    sources = [WindowedSource(made.synthesis, "b32", 6)]
+    monkeypatch.setattr(mkldnn_conv, "MKLDNN_AVAILABLE", False)
+    sources.append(WindowedSource(made.synthesis, "b32", 6))
     assert [source.constants[1].conv1.kernel.packed is None for source in sources] == [False, True]
-    assert LocalMaps(made.synthesis, "b32", 6, entire=True).constants[1].conv1.kernel.packed is None
-    for boxes in (None, [Box(3, 4, 9, 12)]):
+    assert WindowedSource(made.synthesis, "b32", 6, entire=True).constants[1].conv1.kernel.packed is None
+    for boxes in (None, [MapWindow(3, 4, 9, 12)]):
         found = []
         for source in sources:
             ws = torch.randn(1, made.num_ws, 8, generator=torch.Generator().manual_seed(2)).requires_grad_()

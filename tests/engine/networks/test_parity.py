@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from draggan_engine.checkpoints.loader import Model, load_model
-from draggan_engine.networks.ops import fir, lrelu
-from draggan_engine.networks.stylegan2 import Block, Layer
+from draggan_engine.networks.ops import fir_filter, scaled_leaky_relu
+from draggan_engine.networks.stylegan2 import StyleGAN2Block, StyleGAN2Layer
 from tests.support.references import FOLDER, LIMIT, Record, compare, reference, tensor
 
 FIXTURES = ("sg2ada_32", "sg2ada_cond_32", "sg2ada_64_clamp", "sg2_flat_32")
@@ -146,7 +146,7 @@ def test_half_blocks_are_half(name: str, resolution: int) -> None:
     assert bool((features.astype(np.float16) == features).all()) == ((name, resolution) in HALF_BLOCKS)
 
 
-def _half_layer(layer: Layer, x: Tensor, w: Tensor) -> Tensor:
+def _half_layer(layer: StyleGAN2Layer, x: Tensor, w: Tensor) -> Tensor:
     """One float16 layer of a single sample as the original computes it: W and s divided by their largest magnitudes,
     W·s demodulated and rounded, a convolution that sums in float32 and rounds, everything after it rounded too."""
     style = layer.affine(w)
@@ -154,11 +154,11 @@ def _half_layer(layer: Layer, x: Tensor, w: Tensor) -> Tensor:
     weight = weight * (style / style.abs().max())[:, :, None, None]
     weight = (weight * torch.rsqrt(weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8)).half()
     if layer.up:
-        y = fir(_half_transposed(x, weight).float(), 4 * layer.resample_filter, 1).half()
+        y = fir_filter(_half_transposed(x, weight).float(), 4 * layer.resample_filter, 1).half()
     else:
         y = F.conv2d(x.float(), weight.float(), padding=1).half()
     y = (y.float() + layer.noise_const * layer.noise_strength).half()
-    return lrelu(y + layer.bias[:, None, None].half(), layer.clamp)
+    return scaled_leaky_relu(y + layer.bias[:, None, None].half(), layer.clamp)
 
 
 def _half_transposed(x: Tensor, weight: Tensor) -> Tensor:
@@ -175,7 +175,7 @@ def _half_transposed(x: Tensor, weight: Tensor) -> Tensor:
 @pytest.mark.parametrize(("name", "resolution"), HALF_BLOCKS)
 def test_half_block_alone(name: str, resolution: int, record_property: Record) -> None:
     block = model(name).generator.synthesis.get_submodule(f"b{resolution}")
-    assert isinstance(block, Block)
+    assert isinstance(block, StyleGAN2Block)
     row = 2 * int(math.log2(resolution)) - 5
     ws = tensor(name, "w_psi07")[:1]
     x = _half_layer(block.conv0, tensor(name, f"features_b{resolution // 2}").half(), ws[:, row])

@@ -32,30 +32,38 @@ def with_faint_details(strength: float) -> Generator:
 
 @pytest.mark.parametrize("name", ["critters-256", "critters-128"])
 def test_the_bundled_models_are_shown_by_their_full_images_only(name: str) -> None:
-    assert measure_preview_heights(load_model(name, "cpu").generator).close == ()
+    assert measure_preview_heights(load_model(name, "cpu").generator).faithful_heights == ()
 
 
 def test_a_smaller_image_that_looks_different_is_rejected() -> None:
     heights = measure_preview_heights(random_generator())
     assert heights == PreviewHeights(Size(32, 32))
-    assert heights.cheapest(Size(1, 2)) == 32
+    assert heights.cheapest_height(Size(1, 2)) == 32
 
 
 def test_a_smaller_image_that_looks_like_the_full_one_is_accepted() -> None:
     heights = measure_preview_heights(with_faint_details(0.0))
-    assert heights.close[-1:] == (32,)
-    assert 16 not in heights.close, "what lies below one that looks different is not looked at"
-    assert [heights.cheapest(Size(*view)) for view in ((20, 20), (32, 32), (33, 20), (20, 34))] == [32, 32, 64, 64]
+    assert heights.faithful_heights[-1:] == (32,)
+    assert 16 not in heights.faithful_heights, "what lies below one that looks different is not looked at"
+    assert [heights.cheapest_height(Size(*view)) for view in ((20, 20), (32, 32), (33, 20), (20, 34))] == [
+        32,
+        32,
+        64,
+        64,
+    ]
 
 
 def test_the_limit_is_between_faint_and_strong_details() -> None:
-    close = [bool(measure_preview_heights(with_faint_details(strength)).close) for strength in (0.0, 0.003, 0.3, 1.0)]
+    close = [
+        bool(measure_preview_heights(with_faint_details(strength)).faithful_heights)
+        for strength in (0.0, 0.003, 0.3, 1.0)
+    ]
     assert close == [True, True, False, False]
 
 
 def test_the_cheapest_image_that_serves_a_view() -> None:
-    heights = PreviewHeights(Size(512, 1024), close=(128, 256, 512))
-    assert [heights.cheapest(Size(*view)) for view in ((64, 128), (65, 128), (20, 130), (96, 192), (97, 192))] == [
+    heights = PreviewHeights(Size(512, 1024), faithful_heights=(128, 256, 512))
+    assert [heights.cheapest_height(Size(*view)) for view in ((64, 128), (65, 128), (20, 130), (96, 192), (97, 192))] == [
         128, 256, 256, 256, 1024
     ]  # fmt: skip
     assert COMPARED_HEIGHT == 192, "larger views are not vouched for"

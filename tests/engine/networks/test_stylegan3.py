@@ -18,7 +18,13 @@ from torch import Tensor
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.networks import stylegan3
 from draggan_engine.networks.config import StyleGAN3Config
-from draggan_engine.networks.stylegan3 import FilteredLrelu, Layer, StyleGAN3Synthesis, resampling, visible
+from draggan_engine.networks.stylegan3 import (
+    FilteredLrelu,
+    StyleGAN3Layer,
+    StyleGAN3Synthesis,
+    crop_margins,
+    layer_resampling,
+)
 from tests.support.references import FOLDER, LIMIT, Record, compare, relative, tensor
 
 FIXTURES = ("sg3t_32", "sg3r_32")
@@ -84,7 +90,7 @@ def test_names(name: str) -> None:
     assert synthesis.block_names == LAYERS
     assert tuple(map(synthesis.feature_height, LAYERS)) == HEIGHTS
     assert synthesis.row_names == ("input", *LAYERS, "L6_32_3")
-    assert synthesis.picture_heights == (32,)
+    assert synthesis.image_heights == (32,)
     for unknown in ({"features": ["L6_32_3"]}, {"features": ["input"]}, {"image": 16}):
         with pytest.raises(KeyError, match="there are"):
             synthesis(tensor(name, "wplus"), **unknown)
@@ -167,7 +173,7 @@ def test_a_spot_on_a_map_is_at_that_place_of_the_picture(name: str, layer: str, 
 
     def spot(_: torch.nn.Module, __: object, full: Tensor) -> Tensor:
         full = full.clone()
-        visible(full, height)[:, :, y - 1 : y + 1, x - 1 : x + 1] *= 1.1
+        crop_margins(full, height)[:, :, y - 1 : y + 1, x - 1 : x + 1] *= 1.1
         return full
 
     synthesis.get_submodule(layer).register_forward_hook(spot)
@@ -230,10 +236,10 @@ def test_layers_fit(arguments: dict[str, object]) -> None:
     assert [layer.size for layer in layers[-2:]] == [layer.rate for layer in layers[-2:]] == [config.resolution] * 2
     assert layers[-1].channels == 3
     for i, layer in enumerate(layers):
-        sizes, source = resampling(config, i), layers[max(i - 1, 0)]
+        sizes, source = layer_resampling(config, i), layers[max(i - 1, 0)]
         assert source.rate <= layer.rate <= config.resolution
         assert layer.name == f"L{i}_{layer.size}_{layer.channels}"
-        assert visible(torch.empty(1, 1, layer.size, layer.size), layer.rate).shape[2:] == (layer.rate, layer.rate)
+        assert crop_margins(torch.empty(1, 1, layer.size, layer.size), layer.rate).shape[2:] == (layer.rate, layer.rate)
         assert sizes.up * source.rate == sizes.down * layer.rate
         assert sizes.crop >= 0
 
@@ -244,7 +250,7 @@ def test_filtered_lrelu_is_its_definition(arguments: dict[str, object], i: int, 
     config = buildable(arguments | {"resolution": min(32, arguments["resolution"])})
     i = min(i, config.num_layers)
     torch.manual_seed(seed)
-    sizes, source, kernel = resampling(config, i), config.layers[max(i - 1, 0)], config.conv_kernel
+    sizes, source, kernel = layer_resampling(config, i), config.layers[max(i - 1, 0)], config.conv_kernel
     convolved = source.size + (kernel - 1 if i < config.num_layers else 0)
     up, down = symmetric(sizes.taps_up, 1), symmetric(sizes.taps_down, 2 if config.use_radial_filters else 1)
     x = torch.randn(1, 2, convolved, convolved, dtype=torch.float64, requires_grad=True)
@@ -258,7 +264,7 @@ def test_filtered_lrelu_is_its_definition(arguments: dict[str, object], i: int, 
 
 def test_clamp_and_its_gradient() -> None:
     config = StyleGAN3Config(resolution=16, channel_base=64, num_layers=4, margin_size=2)
-    sizes = resampling(config, 1)
+    sizes = layer_resampling(config, 1)
     up, down = symmetric(sizes.taps_up, 1), symmetric(sizes.taps_down, 1)
     height = config.layers[0].size + 2
     x = torch.randn(1, 1, height, height, dtype=torch.float64, requires_grad=True)
@@ -269,7 +275,7 @@ def test_clamp_and_its_gradient() -> None:
 def test_a_few_channels_at_a_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     synthesis, ws = shared(name), tensor(name, "w_psi07").clone().requires_grad_()
     (whole,) = torch.autograd.grad(synthesis(ws).image.square().sum(), ws)
-    monkeypatch.setattr(stylegan3, "CHUNK", 1)
+    monkeypatch.setattr(stylegan3, "CPU_CHUNK_VALUES", 1)
     (parts,) = torch.autograd.grad(synthesis(ws).image.square().sum(), ws)
     assert relative(parts, whole) < 1e-6
 
@@ -294,7 +300,7 @@ def test_half(name: str) -> None:
 def test_half_does_not_overflow() -> None:
     """Maps of float16 may reach the clamp; what many large channels sum up to in a convolution stays in range."""
     config = StyleGAN3Config(resolution=16, num_layers=4, w_dim=8)
-    layer = Layer(config, 2)
+    layer = StyleGAN3Layer(config, 2)
     assert layer.made_for_fp16
     height = config.layers[1].size
     assert bool(layer(torch.full((1, 512, height, height), 256.0).half(), torch.zeros(1, 8)).isfinite().all())

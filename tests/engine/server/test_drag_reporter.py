@@ -45,7 +45,7 @@ class Drag:
                 raise error
             return np.zeros((height, height, 3), np.uint8)
 
-        session = Mock(still=lambda height: lambda: picture(height))
+        session = Mock(image_renderer=lambda height: lambda: picture(height))
         outbox = Mock(send=self.said.append)
         self.teller = DragTeller(outbox, self.steering, session, 9, heights, beside=painted is not None)
         self.count = 0
@@ -211,7 +211,7 @@ def test_steps_that_each_end_a_rest_are_not_counted(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_drag_is_shown_by_images_like_the_full_one_and_at_rest_by_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    drag = Drag(monkeypatch, heights=PreviewHeights(Size(64, 64), close=(16, 32)))
+    drag = Drag(monkeypatch, heights=PreviewHeights(Size(64, 64), faithful_heights=(16, 32)))
     for view in (Size(8, 8), Size(32, 20), Size(33, 8)):
         drag.steering.look = view
         drag.steps(1, 1.0)

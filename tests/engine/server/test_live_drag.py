@@ -14,7 +14,7 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.geometry import Point
-from draggan_engine.dragging import DragAtRest, DragEnd, DragSession, DragStep, optimizer
+from draggan_engine.dragging import DragAtRest, DragEnd, DragLoop, DragStep, optimizer
 from draggan_engine.dragging.feature_sources import FeatureWindows
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
@@ -52,10 +52,10 @@ def generator() -> Generator:
 
 def led(
     generator: Generator, settings: DragSettings = SETTINGS, others: tuple[tuple[Point, Point], ...] = ()
-) -> tuple[DragSession, Events]:
+) -> tuple[DragLoop, Events]:
     """Its last pair is led, from its handle on."""
     pairs = [*others, (HANDLE, HANDLE)]
-    session = DragSession(generator, latent_of_seed(generator, 1, 1.0), pairs, None, settings, live=len(others))
+    session = DragLoop(generator, latent_of_seed(generator, 1, 1.0), pairs, None, settings, live_pair=len(others))
     return session, session.steps()
 
 
@@ -87,14 +87,14 @@ def targets(monkeypatch: pytest.MonkeyPatch) -> list[list[list[float]]]:
 def test_it_rests_follows_rests_and_ends_when_let_go(generator: Generator, targets: list[list[list[float]]]) -> None:
     session, events = led(generator)
     assert until_rest(events) == [], "the hand has not moved"
-    session.lead((25, 10))
+    session.move_target((25, 10))
     first = until_rest(events)
     assert [step.step for step in first] == [1, 2, 3, 4], "as many as max_steps says"
-    session.lead((10, 25))
+    session.move_target((10, 25))
     second = until_rest(events)
     assert [step.step for step in second] == [5, 6, 7, 8], "counted from the last move"
     assert targets == [[[25, 10]]] * 4 + [[[10, 25]]] * 4
-    session.lead(None)
+    session.release_target()
     end = next(events)
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step, end.handles) == ("max_steps", 8, second[-1].handles)
@@ -106,23 +106,23 @@ def test_it_follows_a_hand_that_moves_while_it_runs(generator: Generator, target
     session, events = led(generator)
     until_rest(events)
     for x in range(12, 22):
-        session.lead((x - 0.5, 10))  # overtaken before the next step
-        session.lead((x, 10))
+        session.move_target((x - 0.5, 10))  # overtaken before the next step
+        session.move_target((x, 10))
         step = next(events)
         assert isinstance(step, DragStep)
         handle = step.handles[0]
         assert step.mean_distance == pytest.approx(((handle[0] - x) ** 2 + (handle[1] - 10) ** 2) ** 0.5, abs=1e-4)
     assert targets == [[[x, 10]] for x in range(12, 22)]
-    session.lead((21, 10))  # where it is: no move
+    session.move_target((21, 10))  # where it is: no move
     assert len(until_rest(events)) == 3
 
 
 def test_it_rests_when_it_has_arrived(generator: Generator) -> None:
     session, events = led(generator, SETTINGS.model_copy(update={"stop_distance": 6.0, "max_steps": 100}))
     until_rest(events)
-    session.lead((14, 10))
+    session.move_target((14, 10))
     assert until_rest(events) == [], "within the stopping distance"
-    session.lead(None)
+    session.release_target()
     end = next(events)
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step) == ("reached", 0)
@@ -131,9 +131,9 @@ def test_it_rests_when_it_has_arrived(generator: Generator) -> None:
 def test_let_go_while_it_runs_it_ends_at_rest(generator: Generator) -> None:
     session, events = led(generator)
     until_rest(events)
-    session.lead((25, 10))
+    session.move_target((25, 10))
     next(events)
-    session.lead(None)
+    session.release_target()
     *steps, end = events
     assert isinstance(end, DragEnd)
     assert (len(steps), end.reason, end.step) == (3, "max_steps", 4)
@@ -141,7 +141,7 @@ def test_let_go_while_it_runs_it_ends_at_rest(generator: Generator) -> None:
 
 def test_let_go_at_once_it_ends_without_a_step(generator: Generator) -> None:
     session, events = led(generator)
-    session.lead(None)
+    session.release_target()
     (end,) = events
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step) == ("reached", 0)
@@ -151,14 +151,14 @@ def test_the_other_pairs_keep_their_targets(generator: Generator, targets: list[
     session, events = led(generator, others=(((20, 20), (26, 26)),))
     steps = until_rest(events)
     assert len(steps) == 4, "they are dragged before the hand has moved"
-    session.lead((12, 12))
+    session.move_target((12, 12))
     until_rest(events)
     assert targets == [[[26, 26], [10, 10]]] * 4 + [[[26, 26], [12, 12]]] * 4
 
 
 def test_a_drag_that_nobody_leads_does_not_listen(generator: Generator, targets: list[list[list[float]]]) -> None:
-    session = DragSession(generator, latent_of_seed(generator, 1, 1.0), [(HANDLE, (25, 10))], None, SETTINGS)
-    session.lead((1, 1))
+    session = DragLoop(generator, latent_of_seed(generator, 1, 1.0), [(HANDLE, (25, 10))], None, SETTINGS)
+    session.move_target((1, 1))
     assert not any(isinstance(event, DragAtRest) for event in session.steps())
     assert targets == [[[25, 10]]] * 4
 
@@ -183,7 +183,7 @@ def test_from_another_thread_it_is_led_woken_and_stopped_while_it_rests(generato
         seen.get(timeout=0.7)  # at rest it says nothing
     session.wake()
     assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
-    session.lead((25, 10))
+    session.move_target((25, 10))
     for _ in range(4):
         assert isinstance(seen.get(timeout=PATIENCE), DragStep)
     assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
@@ -198,7 +198,7 @@ def test_from_another_thread_it_is_led_woken_and_stopped_while_it_rests(generato
 def test_stopped_while_it_runs(generator: Generator) -> None:
     session, events = led(generator)
     until_rest(events)
-    session.lead((25, 10))
+    session.move_target((25, 10))
     next(events)
     session.stop()
     end = next(events)

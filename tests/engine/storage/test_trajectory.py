@@ -87,7 +87,7 @@ def test_the_steps_of_a_drag_are_those_that_it_made(tmp_path: Path, space: Liter
     parent = Revision(id=0, edit=edit)
     store.save((parent,), 0)
     session = prepare_drag(model, store, edit)
-    made = {0: session.start.numpy()}
+    made = {0: session.start_ws.numpy()}
     for event in record_drag(model, store, parent, 1, session):
         if isinstance(event, DragStep):
             made[event.step] = event.ws.numpy().copy()

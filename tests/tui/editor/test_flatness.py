@@ -8,7 +8,7 @@ from PIL import Image
 
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.geometry import Size
-from draggan_engine.networks.generate import latent_of_seed, picture
+from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_tui.editor.flatness import is_flat, texture
 from scripts.calibrate_flatness import points_of_seed
 
@@ -34,8 +34,8 @@ def test_one_colour_and_even_shading_are_flat_edges_and_spots_are_not() -> None:
 
 @pytest.mark.parametrize("point", [(0, 0), (127, 127), (0, 127), (127, 60)])
 def test_at_the_borders(point: tuple[float, float]) -> None:
-    picture = grey(np.indices((44, 44)).sum(axis=0) % 2 * 255)
-    assert not is_flat(picture, point, 1, PICTURE)
+    generate_image = grey(np.indices((44, 44)).sum(axis=0) % 2 * 255)
+    assert not is_flat(generate_image, point, 1, PICTURE)
     assert is_flat(grey(np.zeros((44, 44))), point, 300, PICTURE)
 
 
@@ -44,7 +44,7 @@ def test_the_bundled_models_landmarks_and_backdrops() -> None:
     model = load_model("critters-128", "cpu")
     backdrop = 0
     for seed in (0, 7, 39):
-        whole = Image.fromarray(picture(model.generator, latent_of_seed(model.generator, seed, 1.0)))
+        whole = Image.fromarray(generate_image(model.generator, latent_of_seed(model.generator, seed, 1.0)))
         preview = np.asarray(whole.resize((44, 44), Image.Resampling.BOX))
         found = {
             name: [is_flat(preview, point, model.info.settings.r2, model.info.size) for point in points]

@@ -11,7 +11,7 @@ from torch import Tensor
 from draggan_engine.checkpoints.model_parts import GeneratorPart, validate_config
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import StyleGAN2Config
-from draggan_engine.networks.ops import resample_kernel
+from draggan_engine.networks.ops import low_pass_kernel
 
 _BLOCK = re.compile(r"synthesis\.b([0-9]{1,4})\.conv1\.weight")
 _MAPPING = re.compile(r"mapping\.fc[0-9]{1,2}\.weight")
@@ -48,7 +48,7 @@ def infer_stylegan2_part(state: Mapping[str, Tensor], told: Mapping[str, object]
     complete.setdefault("mapping.w_avg", torch.full((config.w_dim,), torch.nan))
     for resolution in config.block_resolutions:
         for layer in ("", "conv1.", *(("conv0.",) if resolution > 4 else ())):
-            complete[f"synthesis.b{resolution}.{layer}resample_filter"] = resample_kernel()
+            complete[f"synthesis.b{resolution}.{layer}resample_filter"] = low_pass_kernel()
     return GeneratorPart(config, complete)
 
 

@@ -19,8 +19,8 @@ from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import DragganError
 from draggan_engine.core.geometry import Point, distance
 from draggan_engine.critters.scene.scene import landmarks_of_seed
-from draggan_engine.dragging import DragEnd, DragSession, DragStep
-from draggan_engine.networks.generate import latent_of_seed, picture
+from draggan_engine.dragging import DragEnd, DragLoop, DragStep
+from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.storage.markers import draw_markers
 
 SEEDS = range(10)
@@ -62,14 +62,14 @@ def move(model: Model, seed: int, part: str) -> Moved:
     x, y = landmarks_of_seed(seed, height)[name]
     target = (min(max(x + right * height, 0.0), height - 1.0), min(max(y + down * height, 0.0), height - 1.0))
     generator, start = model.generator, latent_of_seed(model.generator, seed, 1.0)
-    session = DragSession(generator, start, [((x, y), target)], None, model.info.settings)
+    session = DragLoop(generator, start, [((x, y), target)], None, model.info.settings)
     latents = [start]
     for event in session.steps():
         if isinstance(event, DragStep):
             latents.append(event.ws)
         elif isinstance(event, DragEnd):
             end = event
-    before, halfway, after = (picture(generator, ws) for ws in (start, latents[len(latents) // 2], end.ws))
+    before, halfway, after = (generate_image(generator, ws) for ws in (start, latents[len(latents) // 2], end.ws))
     change = np.abs(after.astype(float) - before).mean(axis=2)
     rows, columns = np.mgrid[:height, :height]
     spots = [np.hypot(columns - px, rows - py) < NEAR * height for px, py in ((x, y), target)]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from draggan_engine.critters.scene.scene import Scene, to_pixels
 from draggan_engine.networks.bfloat16 import supports_bfloat16
-from draggan_engine.networks.stylegan2 import Block
-from draggan_engine.networks.synthesis import Synthesis
+from draggan_engine.networks.stylegan2 import StyleGAN2Block
+from draggan_engine.networks.synthesis import SynthesisNetwork
 
 from .losses import PARTS, part_centres
 
@@ -51,17 +51,17 @@ def cut(maps: Tensor, corners: Corners, size: tuple[int, int]) -> Tensor:
     return torch.stack(windows)
 
 
-def pictures_in(synthesis: Synthesis, ws: Tensor, corners: Corners) -> Tensor:
+def pictures_in(synthesis: SynthesisNetwork, ws: Tensor, corners: Corners) -> Tensor:
     """The windows of the full pictures of `ws` `[N, num_ws, w_dim]`: blocks above `CELL` px are computed there alone."""
     rows, row = ws.unbind(dim=1), 0
     precision = PRECISION if supports_bfloat16(ws.device) else ws.dtype
     x: Tensor | None = None
     picture: Tensor | None = None
-    resolution = synthesis.picture_heights[-1]
+    resolution = synthesis.image_heights[-1]
     at = np.zeros_like(corners)  # of x and picture, px of their whole maps
-    for height in synthesis.picture_heights:
+    for height in synthesis.image_heights:
         block = synthesis.get_submodule(f"b{height}")
-        assert isinstance(block, Block)
+        assert isinstance(block, StyleGAN2Block)
         if height > CELL:
             assert x is not None
             assert picture is not None
@@ -73,8 +73,8 @@ def pictures_in(synthesis: Synthesis, ws: Tensor, corners: Corners) -> Tensor:
             x, picture = (cut(some, inside - at, size) for some in (x, picture))
             x = x.contiguous(memory_format=torch.channels_last)
             at = inside * 2
-        x = block.features(x, rows[row:], "const", precision if height >= 16 else ws.dtype)
-        row += 1 if block.first else 2
-        picture = block.picture(picture, x, rows[row])
+        x = block.feature_map(x, rows[row:], "const", precision if height >= 16 else ws.dtype)
+        row += 1 if block.is_first else 2
+        picture = block.add_to_image(picture, x, rows[row])
     assert picture is not None
     return cut(picture, corners - at, size_of(resolution))

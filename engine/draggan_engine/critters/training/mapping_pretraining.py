@@ -16,8 +16,8 @@ from draggan_engine.critters.scene.animal_parameters import numbers_of
 from draggan_engine.critters.scene.palette import colours_of
 from draggan_engine.critters.scene.scene import marks_of
 from draggan_engine.critters.scene.species import traits_of
-from draggan_engine.networks.mapping import Mapping, normalised
-from draggan_engine.networks.ops import Dense
+from draggan_engine.networks.mapping import MappingNetwork, normalize_rms
+from draggan_engine.networks.ops import DenseLayer
 
 from .muon import Muon
 from .w_whitening import mapping_layer
@@ -40,7 +40,7 @@ def scene_numbers(z: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.concatenate([part.reshape(len(z), -1) for part in found], axis=1).astype(np.float32)
 
 
-def read(mapping: Mapping, known: Sequence[int], seed: int, steps: int = STEPS) -> float:
+def read(mapping: MappingNetwork, known: Sequence[int], seed: int, steps: int = STEPS) -> float:
     """Teaches the hidden layers so that their last features tell the scene's numbers, by a linear layer that is thrown away.
 
     Args:
@@ -60,11 +60,11 @@ def read(mapping: Mapping, known: Sequence[int], seed: int, steps: int = STEPS) 
     told = spread > 1e-4  # some are the same for all animals
     hidden = [mapping_layer(mapping, i) for i in range(len(known))]
     features = hidden[-1].weight.shape[0]
-    head = Dense(features, int(told.sum()))
+    head = DenseLayer(features, int(told.sum()))
 
     def error(count: int) -> Tensor:
         z, numbers = latents(count)
-        x = normalised(z)
+        x = normalize_rms(z)
         for layer in hidden:
             x = layer(x)
         return F.mse_loss(head(x), (numbers - middle)[:, told] / spread[told])

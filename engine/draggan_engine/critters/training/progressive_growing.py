@@ -8,7 +8,7 @@ import torch
 
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.mapping import normalised
+from draggan_engine.networks.mapping import normalize_rms
 from draggan_engine.networks.ops import SQRT2
 
 from .w_whitening import LIFT, mapping_layer, some_z, turn_styles
@@ -63,7 +63,7 @@ def plant(small: Generator, large: Generator) -> None:
 def _plant_mapping(small: Generator, large: Generator) -> None:
     """The small one's features come first in each layer, with a spread of 1, and new ones listen to them too. The last layer
     passes on what was w, lifted to where a leaky ReLU is linear, and the style layers take that back."""
-    x = normalised(some_z(small))
+    x = normalize_rms(some_z(small))
     spread = torch.ones(x.shape[1])  # of each of a layer's inputs
     for i in range(small.config.mapping_layers):
         old, new = mapping_layer(small.mapping, i), mapping_layer(large.mapping, i)

@@ -25,7 +25,7 @@ from draggan_engine.critters.scene.render import render
 from draggan_engine.critters.scene.scene import NUMBERS, Z_DIM, Scene, build_scene, latent_of_seed, scene_of, to_pixels
 from draggan_engine.critters.training.presets import PRESETS
 from draggan_engine.evaluation.landmark_detector import SIZE, WEIGHTS, Detector, detect, mean_error
-from draggan_engine.networks.devices import ALL_THREADS
+from draggan_engine.networks.devices import MAX_THREADS
 from draggan_engine.networks.generator import Generator
 from draggan_engine.storage.atomic import atomic_write
 
@@ -109,7 +109,7 @@ def train(steps: int, batch: int, seed: int, step_size: float = 3e-3) -> Iterato
     """Yields the network (one and the same) and the loss after each step."""
     torch.manual_seed(seed)
     generator = load_model(GENERATOR, "cpu").generator
-    torch.set_num_threads(ALL_THREADS)  # the generator asked for one; this network is larger
+    torch.set_num_threads(MAX_THREADS)  # the generator asked for one; this network is larger
     network = Detector().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(network.parameters(), lr=step_size, weight_decay=1e-4)
     data = batches(generator, batch, seed)

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.mapping import normalised
-from draggan_engine.networks.ops import Dense
+from draggan_engine.networks.mapping import normalize_rms
+from draggan_engine.networks.ops import DenseLayer
 from draggan_engine.networks.stylegan2 import ToRGB
 from draggan_engine.storage.atomic import atomic_write
 
@@ -178,8 +178,8 @@ class Trainer:
     def _step_weights(self, lr: float) -> None:
         """Muon's step, after which each dense layer gives the same mean as before: its inputs lie far from zero on the mean,
         and else a step would move little but that."""
-        x = normalised(some_z(self.generator, MEANS_OF))
-        layers: list[tuple[Dense, Tensor]] = []
+        x = normalize_rms(some_z(self.generator, MEANS_OF))
+        layers: list[tuple[DenseLayer, Tensor]] = []
         for i in range(self.preset.generator.mapping_layers):
             layer = mapping_layer(self.generator.mapping, i)
             layers.append((layer, x.mean(dim=0)))

@@ -10,32 +10,32 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from draggan_engine.networks.generator import Generator
-from draggan_engine.networks.mapping import Mapping
-from draggan_engine.networks.ops import SQRT2, Dense
-from draggan_engine.networks.stylegan2 import Layer, ToRGB
+from draggan_engine.networks.mapping import MappingNetwork
+from draggan_engine.networks.ops import SQRT2, DenseLayer
+from draggan_engine.networks.stylegan2 import StyleGAN2Layer, ToRGB
 
 SAMPLES = 20_000
 WIDEST = 1000.0  # times as wide; what is narrower still stays a little narrow, or rounding would be widened
 LIFT = 2.0  # times the farthest that a sample lies from the mean
 
 
-def mapping_layer(mapping: Mapping, number: int) -> Dense:
+def mapping_layer(mapping: MappingNetwork, number: int) -> DenseLayer:
     """The first is 0."""
     layer = mapping.get_submodule(f"fc{number}")
-    assert isinstance(layer, Dense)
+    assert isinstance(layer, DenseLayer)
     return layer
 
 
-def last_layer(generator: Generator) -> Dense:
+def last_layer(generator: Generator) -> DenseLayer:
     """Of the mapping: it makes w."""
     return mapping_layer(generator.mapping, generator.config.mapping_layers - 1)
 
 
-def style_layers(generator: Generator) -> Iterator[Dense]:
+def style_layers(generator: Generator) -> Iterator[DenseLayer]:
     """All that take w."""
     for name, module in generator.synthesis.named_modules():
         if name.endswith("affine"):
-            assert isinstance(module, Dense)
+            assert isinstance(module, DenseLayer)
             yield module
 
 
@@ -67,7 +67,7 @@ def even(generator: Generator) -> None:
     last.bias.mul_(factor)
     generator.mapping.w_avg.copy_(w.mean(dim=0))
     for module in generator.synthesis.modules():
-        if isinstance(module, Layer | ToRGB):
+        if isinstance(module, StyleGAN2Layer | ToRGB):
             module.affine.weight.div_(factor)
             size = module.affine(w).square().mean().sqrt()
             module.affine.weight.div_(size)
