@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import COLOR_SYSTEMS
 from textual.app import App, ComposeResult
 from textual.events import Event, Key
 from textual.filter import LineFilter
@@ -28,6 +27,7 @@ from draggan_tui.rendering.palette_filter import palette_filter
 from draggan_tui.terminal.color_answers import ANSWER_TIME, ColorsAnswered
 from draggan_tui.terminal.color_depth import ColorDepth, ColorGuess
 from draggan_tui.terminal.driver import AskingDriver, TerminalDriver
+from draggan_tui.terminal.textual_internals import AppBase, set_color_depth
 from draggan_tui.widgets.splash import Splash
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Options:
     engine: EngineProcess | None = None  # one that runs already, for the session that is opened
 
 
-class DragganApp(App[None]):
+class DragganApp(AppBase):
     """The editor. `return_code` says how it ended: 0, or 128 + the signal.
 
     Args:
@@ -153,7 +153,7 @@ class DragganApp(App[None]):
             return
         depth = "truecolor" if event.truecolor else guess.depth
         if depth != self._depth():
-            self.console._color_system = COLOR_SYSTEMS["standard" if depth == "16" else depth]
+            set_color_depth(self.console, depth)
             self._use_theme(self._editor_theme)
             if self._typed is None:
                 self.editor.use_depth(depth)
@@ -249,11 +249,10 @@ class DragganApp(App[None]):
             os._exit(128 + number)
         loop.call_soon_threadsafe(lambda: self.run_worker(self.leave(128 + number)))
 
-    def _fatal_error(self) -> None:
-        # Textual would print the traceback over the terminal; it belongs into the log.
+    def report_fatal_error(self) -> None:
+        """Write the traceback to the log: Textual would print it over the terminal."""
         where = paths.log_traceback()
         self.farewell = f"unexpected error, details in {where}; what was saved is on disk"
-        self._close_messages_no_wait()
 
     async def on_key(self, event: Key) -> None:
         if self.editor.passed_on(event) and self.screen is not self.editor:
@@ -280,13 +279,13 @@ class DragganApp(App[None]):
 
     def action_suspend_process(self) -> None:
         # The whole group, as a terminal does it: `make run` stops too.
-        if isinstance(self._driver, TerminalDriver):
+        if isinstance(self.terminal_driver, TerminalDriver):
             os.killpg(os.getpgrp(), signal.SIGTSTP)
 
     def action_redraw(self) -> None:
         """Paint everything, also over what another program has written."""
-        if isinstance(self._driver, TerminalDriver):
-            self._driver.clear()
+        if isinstance(self.terminal_driver, TerminalDriver):
+            self.terminal_driver.clear()
         self.screen.refresh(layout=True)
 
     async def on_leave_editor(self, event: LeaveEditor) -> None:

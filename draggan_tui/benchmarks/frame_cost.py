@@ -10,12 +10,11 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from rich.color import Color, ColorSystem
+from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from rich_pixels import Pixels
@@ -26,6 +25,7 @@ from textual.widgets import Static
 
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.overlay import Overlay, PairMark
+from draggan_tui.terminal.textual_internals import repaint_text, set_color_depth
 from draggan_tui.widgets.canvas import Canvas
 
 Picture = NDArray[np.uint8]
@@ -52,7 +52,7 @@ class Way:
 
     name: str
     make: Callable[[list[Picture]], tuple[Widget, Callable[[int], None]]]
-    colors: ColorSystem | None = ColorSystem.TRUECOLOR
+    colors: ColorDepth = "truecolor"
 
 
 class SegmentCanvas(Widget):
@@ -88,10 +88,7 @@ class Stand(App[None]):
 
     def paint(self) -> None:
         """What the screen does when it is idle: the compositor's update, as bytes."""
-        self.screen._compositor.update_widgets({self.widget})
-        update: Any = self.screen._compositor.render_update(screen_stack=[])
-        if update is not None:
-            self.sent += len(update.render_segments(self.console).encode())
+        self.sent += len(repaint_text(self, self.widget).encode())
 
 
 async def frame_costs(size: tuple[int, int], rounds: int) -> dict[str, Cost]:
@@ -108,11 +105,11 @@ async def frame_costs(size: tuple[int, int], rounds: int) -> dict[str, Cost]:
 
 
 async def _measure(
-    widget: Widget, show: Callable[[int], None], colors: ColorSystem | None, size: tuple[int, int]
+    widget: Widget, show: Callable[[int], None], colors: ColorDepth, size: tuple[int, int]
 ) -> tuple[list[float], int]:
     """Milliseconds of each frame after the first, and the bytes of all these."""
     app = Stand(widget)
-    app.console._color_system = colors
+    set_color_depth(app.console, colors)
     async with app.run_test(size=(size[0], size[1] // 2)) as pilot:
         await pilot.pause()
         show(0)
@@ -172,7 +169,7 @@ WAYS = (
     Way("canvas, truecolor", _canvas("truecolor", moving=False)),
     Way("canvas, 256", _canvas("256", moving=False)),
     Way("canvas, 16", _canvas("16", moving=False)),
-    Way("canvas, none", _canvas("none", moving=False), colors=None),
+    Way("canvas, none", _canvas("none", moving=False), colors="none"),
     Way("canvas, cursor moves", _canvas("truecolor", moving=True)),
     Way("Segments, line API", _segments),
     Way("rich-pixels in Static", _rich_pixels),

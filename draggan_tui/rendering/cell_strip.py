@@ -3,9 +3,6 @@
 Textual's own strip is a list of Segments, one for each change of style: on a photo one a cell, hundreds of
 milliseconds a frame. This one keeps the arrays and gives the terminal's bytes, made for a whole frame at once. Real
 Segments are made when something asks for them: SVG export, a translucent screen above, a line filter.
-
-It leans on private parts of Textual 8.2: `Strip._segments`, `_render_cache` and `_cell_count`, and that the compositor
-only divides, crops and renders what it paints.
 """
 
 from __future__ import annotations
@@ -15,7 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 from rich.color import Color
-from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color as TextualColor
@@ -26,15 +22,16 @@ from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, Cells
 from draggan_tui.rendering.dithering import ColorDepth, nearest_numbers
 from draggan_tui.rendering.halfblocks import encode_rows
 from draggan_tui.rendering.palette_filter import PaletteFilter
+from draggan_tui.terminal.textual_internals import LazyStrip
 
 
-class CellStrip(Strip):
+class CellStrip(LazyStrip):
     """A strip of one row of cells.
 
     With "none" it renders by its Segments (there are few), which keep ink and paper: filters decide what is sent.
     """
 
-    __slots__ = ("_cells", "_depth", "_made")
+    __slots__ = ("cells", "depth")
 
     def __init__(self, cells: Cells, depth: ColorDepth, ansi: str | None = None) -> None:
         """
@@ -42,40 +39,28 @@ class CellStrip(Strip):
             cells: one row.
             ansi: what `encode` made of it, where that is known.
         """
-        self._cells = cells
-        self._depth = depth
-        self._made: list[Segment] | None = None
-        super().__init__((), cells.columns)
-        self._cell_count = cells.columns
-        self._render_cache = ansi
+        self.cells = cells
+        self.depth = depth
+        super().__init__(cells.columns, ansi)
 
-    @property
-    def _segments(self) -> list[Segment]:
-        if self._made is None:
-            self._made = segments(self._cells, self._depth)
-        return self._made
+    def make_segments(self) -> list[Segment]:
+        return segments(self.cells, self.depth)
 
-    @_segments.setter
-    def _segments(self, value: list[Segment]) -> None:
-        """The base's constructor sets none; they come later."""
+    def make_ansi(self) -> str | None:
+        return None if self.depth == "none" else encode_rows(self.cells, self.depth)[0]
 
     def __bool__(self) -> bool:
-        return self._cells.columns > 0
-
-    def render(self, console: Console) -> str:
-        if self._render_cache is None and self._depth != "none":
-            self._render_cache = encode_rows(self._cells, self._depth)[0]
-        return super().render(console)
+        return self.cells.columns > 0
 
     def crop(self, start: int, end: int | None = None) -> Strip:
         start = max(0, start)
-        end = self._cells.columns if end is None else min(end, self._cells.columns)
-        if (start, end) == (0, self._cells.columns):
+        end = self.cells.columns if end is None else min(end, self.cells.columns)
+        if (start, end) == (0, self.cells.columns):
             return self
-        return CellStrip(self._cells.take(columns=slice(start, max(start, end))), self._depth)
+        return CellStrip(self.cells.take(columns=slice(start, max(start, end))), self.depth)
 
     def divide(self, cuts: Iterable[int]) -> list[Strip]:
-        ends = [cut for cut in cuts if cut <= self._cells.columns]
+        ends = [cut for cut in cuts if cut <= self.cells.columns]
         return [self.crop(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
     def apply_filter(self, filter: LineFilter, background: TextualColor) -> Strip:

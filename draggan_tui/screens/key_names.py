@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.keys import format_key
 
 from draggan_tui.keymap import KEYS
+from draggan_tui.terminal.textual_internals import changed_keys
 
 _BINDINGS = {binding.id: binding for bindings in KEYS.values() for binding in bindings}
 _WORDS = {
@@ -57,8 +58,8 @@ def _first_key(app: App[Any], name: str) -> str:
 
 def _has_other_use(app: App[Any], key: str) -> bool:
     """Whether the user has given a key of our own to something else."""
-    return any(key in keys.split(",") for keys in app._keymap.values())
+    return any(key in keys.split(",") for keys in changed_keys(app).values())
 
 
 def _changed(app: App[Any], binding: Binding) -> str | None:
-    return app._keymap.get(binding.id or "")  # Textual offers no public reader
+    return changed_keys(app).get(binding.id or "")

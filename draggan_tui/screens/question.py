@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
+from draggan_tui.terminal.textual_internals import bind_key
 from draggan_tui.widgets.dialog_box import DialogBox
 
 from .dialog import Dialog
@@ -39,7 +40,7 @@ class Question(Dialog[str]):
 
     def on_mount(self) -> None:
         for key, (name, label) in self.answers.items():
-            self._bindings.bind(key, f"answer('{name}')", label, show=False)
+            bind_key(self, key, f"answer('{name}')", label)
 
     def action_answer(self, name: str) -> None:
         self.dismiss(name)

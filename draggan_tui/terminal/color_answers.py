@@ -9,15 +9,22 @@ This leans on private parts of Textual 8.2: that the parser is a generator which
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from time import monotonic
 
 from textual import constants
-from textual._parser import ParseEOF, ParseError, ParseTimeout, Peek1, Read1, TokenCallback
-from textual._time import get_time
-from textual._xterm_parser import XTermParser
 from textual.message import Message
 
 from draggan_tui.terminal.color_depth import keeps_rgb
+from draggan_tui.terminal.textual_internals import (
+    KeyParser,
+    ParseEOF,
+    ParseError,
+    ParseTimeout,
+    Peek1,
+    Read1,
+    TokenCallback,
+)
 
 ANSWER_GAP = 1.0  # seconds that may pass within an answer, on a line that dribbles
 ANSWER_TIME = 3.0  # seconds after the question in which a lone Escape may be the first byte of an answer
@@ -35,18 +42,18 @@ class ColorsAnswered(Message):
         self.truecolor = truecolor
 
 
-class AnswerParser(XTermParser):
+class AnswerParser(KeyParser):
     """Textual's parser, which makes one `ColorsAnswered` of the answers to `terminal_colors.QUESTION`."""
 
-    def __init__(self, debug: bool = False) -> None:
+    def __init__(self, debug: bool = False, clock: Callable[[], float] = monotonic) -> None:
         self._truecolor = False
         self._answer_deadline = 0.0
-        super().__init__(debug)
+        super().__init__(debug, clock)
 
     def expect_answer(self) -> None:
         """Be ready for an answer: the question is about to be written."""
         self._truecolor = False
-        self._answer_deadline = get_time() + ANSWER_TIME
+        self._answer_deadline = self.clock() + ANSWER_TIME
 
     def parse(self, token_callback: TokenCallback[Message]) -> Generator[Read1 | Peek1, str, None]:
         keys = super().parse(token_callback)
@@ -81,7 +88,7 @@ class AnswerParser(XTermParser):
         """
         sequence = _ESCAPE
         while _is_incomplete(sequence):
-            is_answer = len(sequence) > 2 or get_time() < self._answer_deadline
+            is_answer = len(sequence) > 2 or self.clock() < self._answer_deadline
             try:
                 sequence += yield Read1(ANSWER_GAP if is_answer else constants.ESCAPE_DELAY)
             except (ParseTimeout, ParseEOF):

@@ -11,18 +11,18 @@ import re
 import select
 import signal
 import termios
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import chain
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from textual._time import get_time
-from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key
 from textual.message import Message
 
 from draggan_tui.terminal.color_answers import AnswerParser
 from draggan_tui.terminal.color_depth import QUESTION
+from draggan_tui.terminal.textual_internals import TerminalDriverBase
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -42,42 +42,40 @@ class EscapeParser(AnswerParser):
     a key of its own, and must not wait with it. What came apart and makes no sequence is Escape and keys, not Alt.
     """
 
-    def __init__(self, debug: bool = False) -> None:
-        super().__init__(debug)
+    def __init__(self, debug: bool = False, clock: Callable[[], float] = monotonic) -> None:
+        super().__init__(debug, clock)
         self._since_escape = ""
         self._came_apart = False
 
     @property
     def patience(self) -> float:
         """Seconds until the present sequence is given up, or until the next look at the driver."""
-        return (
-            LONGEST_WAIT if self._timeout_time is None else min(LONGEST_WAIT, max(self._timeout_time - get_time(), 0))
-        )
+        return LONGEST_WAIT if self.deadline is None else min(LONGEST_WAIT, max(self.deadline - self.clock(), 0))
 
     def feed(self, data: str) -> Iterable[Message]:
-        if self._timeout_time is not None and (self._since_escape + data)[1:2] not in INTRODUCERS:
+        if self.deadline is not None and (self._since_escape + data)[1:2] not in INTRODUCERS:
             yield from self._give_up()
-        self._came_apart = self._timeout_time is not None and (self._came_apart or self._since_escape == ESCAPE)
+        self._came_apart = self.deadline is not None and (self._came_apart or self._since_escape == ESCAPE)
         self._since_escape = (self._since_escape + data)[-64:]
         self._since_escape = self._since_escape[max(self._since_escape.rfind(ESCAPE), 0) :]
         yield from super().feed(data)
-        if self._timeout_time is not None and not _BEGINNING.fullmatch(self._since_escape):
+        if self.deadline is not None and not _BEGINNING.fullmatch(self._since_escape):
             yield from self._give_up()
 
     def tick(self) -> Iterable[Message]:
         messages = list(super().tick())
         if messages and self._came_apart and len(self._since_escape) > 1:
             typed = self._since_escape[1:]
-            messages = [Key("escape", ESCAPE), *chain.from_iterable(map(self._sequence_to_key_events, typed))]
+            messages = [Key("escape", ESCAPE), *chain.from_iterable(map(self.key_events, typed))]
         yield from messages
 
     def _give_up(self) -> Iterable[Message]:
         """What is pending has no more to wait for."""
-        self._timeout_time = 0
+        self.expire()
         yield from self.tick()
 
 
-class TerminalDriver(LinuxDriver):
+class TerminalDriver(TerminalDriverBase):
     """Textual's driver, but:
 
     - the size is the terminal's own, whatever COLUMNS and LINES say;
@@ -92,10 +90,10 @@ class TerminalDriver(LinuxDriver):
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        self._loop.add_signal_handler(signal.SIGTSTP, self.suspend)
-        self._loop.add_signal_handler(signal.SIGCONT, self._enter_again)
+        self.loop.add_signal_handler(signal.SIGTSTP, self.suspend)
+        self.loop.add_signal_handler(signal.SIGCONT, self._enter_again)
 
-    def _get_terminal_size(self) -> tuple[int, int]:
+    def terminal_size(self) -> tuple[int, int]:
         with suppress(OSError):
             columns, rows = os.get_terminal_size(self.fileno)
             if columns and rows:
@@ -107,12 +105,12 @@ class TerminalDriver(LinuxDriver):
     def suspend(self) -> None:
         """Give the terminal back and stop until the shell continues the process in the foreground."""
         self.suspend_application_mode()
-        self._loop.remove_signal_handler(signal.SIGCONT)
-        self._loop.remove_signal_handler(signal.SIGTSTP)
+        self.loop.remove_signal_handler(signal.SIGCONT)
+        self.loop.remove_signal_handler(signal.SIGTSTP)
         # By the default action: the kernel leaves it out where no shell could continue the process.
         signal.raise_signal(signal.SIGTSTP)
-        self._loop.add_signal_handler(signal.SIGTSTP, self.suspend)
-        self._loop.add_signal_handler(signal.SIGCONT, self._enter_again)
+        self.loop.add_signal_handler(signal.SIGTSTP, self.suspend)
+        self.loop.add_signal_handler(signal.SIGCONT, self._enter_again)
         self._take_terminal()
 
     def _enter_again(self) -> None:
@@ -124,19 +122,18 @@ class TerminalDriver(LinuxDriver):
         with suppress(termios.error):  # it is gone
             # Changes nothing, but stops the process again if the shell has continued it in the background.
             termios.tcsetattr(self.fileno, termios.TCSANOW, termios.tcgetattr(self.fileno))
-        self._must_signal_resume = True  # the app then paints everything
+        self.announce_resume()
         self.resume_application_mode()
 
     def clear(self) -> None:
         """Empty the screen, whatever another program has written or set there."""
         self.write("\x1b[r\x1b[m\x1b[2J\x1b[?25l")
-        self._disable_line_wrap()
-        self._enable_mouse_support()
+        self.set_modes()
 
     # Input ------------------------------------------------------------------------------------------------
 
     def run_input_thread(self) -> None:
-        parser = EscapeParser(self._debug)
+        parser = EscapeParser(self.debug)
         if self.asks_colors:
             parser.expect_answer()
         decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
@@ -168,6 +165,6 @@ class AskingDriver(TerminalDriver):
 
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call]
-        if self._writer_thread is not None:  # else the terminal is gone
+        if self.is_writing:
             self.write(QUESTION)
             self.flush()

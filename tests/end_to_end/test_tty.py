@@ -8,10 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import textual._parser
 from textual import constants
 
-from draggan_tui.terminal import color_answers
 from draggan_tui.terminal.driver import EscapeParser
 from tests.support.keys import LOADED
 from tests.support.terminal import Terminal
@@ -140,13 +138,9 @@ def test_what_cannot_go_on_with_a_sequence_does_not_wait(pieces: list[str], keys
 
 
 @pytest.mark.parametrize(("letter", "key"), [("P", "P"), ("O", "O"), ("[", "left_square_bracket")])
-def test_what_might_go_on_and_does_not_is_escape_and_a_key(
-    letter: str, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_might_go_on_and_does_not_is_escape_and_a_key(letter: str, key: str) -> None:
     now = 100.0
-    for module in (textual._parser, color_answers):
-        monkeypatch.setattr(module, "get_time", lambda: now)
-    parser = EscapeParser()
+    parser = EscapeParser(clock=lambda: now)
     assert [*parser.feed("\x1b"), *parser.feed(letter)] == []
     now += constants.ESCAPE_DELAY
     keys = [event.key for event in parser.tick()]  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from textual.events import Key
 from textual.pilot import Pilot
 
 from draggan_engine.core.edit import DragSettings, Edit
@@ -30,8 +32,12 @@ from draggan_tui.client.engine_process import EngineOptions
 from draggan_tui.config.themes import load_theme
 from draggan_tui.rendering.compare import ComparedImages
 from draggan_tui.widgets.status_line import StatusLine
+from tests.support.patience import PATIENCE
 
 Kind = TypeVar("Kind", bound=Command)
+
+CHARACTERS = {"slash": "/", "comma": ",", "space": " "}
+"""Textual's name of a key → the character that it types, where the name is not the character."""
 
 INFO = ModelInfo(
     name="toy", sha256="00", family="StyleGAN2", format="a test's", width=128, height=128, num_ws=12, z_dim=8, w_dim=8,
@@ -137,6 +143,19 @@ def ended(app: DragganApp, reason: str = "reached") -> DragEnded:
         number=number, start=edit.latent, seed=5, psi=0.7, reason=reason, steps=3, seconds=1, pairs=pairs, settings=edit.settings, masked=False
     )  # fmt: skip
     return DragEnded(record=record, entry=Revision.of_drag(parent, record))
+
+
+def burst(app: DragganApp, *keys: str) -> None:
+    """Send keys without waiting until the editor has handled any of them, as they arrive over a slow line."""
+    for key in keys:
+        app.post_message(Key(key, CHARACTERS.get(key, key if len(key) == 1 else None)))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, and fail if it takes longer than a loaded machine needs."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 async def place_pair(pilot: Pilot[None]) -> None:

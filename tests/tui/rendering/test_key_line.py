@@ -13,6 +13,7 @@ from draggan_tui.screens.help_dialog import HelpDialog
 from draggan_tui.screens.key_hints import HINTS
 from draggan_tui.widgets.key_line import KeyLine
 from tests.support.editing import FakeEngine, editor, editor_opens, ended, place_pair, ready
+from tests.support.screens import screen_rows
 
 HELP = KeyHint("?", "help")
 LINE = (KeyHint("Enter", "place"), KeyHint("d", "drag"), KeyHint("m", "mask"), HELP)
@@ -22,7 +23,7 @@ def shown(app: DragganApp) -> str:
     """The last row as it is drawn."""
     line = app.editor.query_one(KeyLine)
     assert line.region.bottom == app.size.height
-    return app.screen._compositor.render_strips()[line.region.y].text
+    return screen_rows(app)[line.region.y]
 
 
 @pytest.mark.parametrize(

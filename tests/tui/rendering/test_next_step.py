@@ -13,6 +13,7 @@ from draggan_tui.config import paths
 from draggan_tui.rendering.next_step import next_step
 from draggan_tui.widgets.status_line import StatusLine
 from tests.support.editing import editor, editor_opens, ended, ready
+from tests.support.screens import screen_rows
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
@@ -32,7 +33,7 @@ def shown(app: DragganApp) -> str:
     """The status line as it is drawn, without the mode."""
     line = app.editor.query_one(StatusLine)
     assert line.region.height == 1
-    row = app.screen._compositor.render_strips()[line.region.y].text
+    row = screen_rows(app)[line.region.y]
     return row.strip().removesuffix(line.mode).strip()
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 from rich.segment import Segment
-from textual._ansi_theme import MONOKAI
+from rich.terminal_theme import MONOKAI
 from textual.color import Color
 from textual.filter import ANSIToTruecolor, Monochrome, NoColor
 from textual.strip import Strip
@@ -452,7 +452,7 @@ def test_crop_and_divide_keep_cells_and_their_bytes() -> None:
     left, middle, right = strip.divide([1, 3, 4])
     assert [part.cell_length for part in (left, middle, right)] == [1, 2, 1]
     assert Strip.join([left, middle, right]).text == "▀▀▀▀"
-    assert Strip.join([left, middle, right])._segments != []
+    assert Strip.join([left, middle, right]) != Strip([])
     assert strip.divide([4]) == [strip]
 
 

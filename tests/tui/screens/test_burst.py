@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from textual.events import Key
 from textual.widgets import Static
 
 from draggan_engine.core.model_info import ModelEntry
@@ -15,22 +13,7 @@ from draggan_engine.server.messages import ExportFile, LoadModel
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.goto_prompt import GotoPrompt
 from draggan_tui.screens.model_list import ModelList
-from tests.support.editing import ready
-from tests.support.patience import PATIENCE
-
-CHARACTERS = {"slash": "/", "comma": ",", "space": " "}
-
-
-def burst(app: DragganApp, *keys: str) -> None:
-    """Without waiting for any of them."""
-    for key in keys:
-        app.post_message(Key(key, CHARACTERS.get(key, key if len(key) == 1 else None)))
-
-
-async def until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not done():
-            await asyncio.sleep(0.01)
+from tests.support.editing import burst, ready, until
 
 
 async def test_a_path_typed_ahead(app: DragganApp) -> None:

@@ -23,9 +23,9 @@ from draggan_tui.screens.command_palette import (
 from draggan_tui.screens.help_dialog import HelpDialog
 from draggan_tui.screens.settings_dialog import SettingsDialog
 from draggan_tui.widgets.canvas import Canvas
-from tests.support.editing import editor, place_pair, ready, status
+from tests.support.editing import burst, editor, place_pair, ready, status, until
+from tests.support.screens import screen_strips
 from tests.tui.config.test_themes import contrast
-from tests.tui.screens.test_burst import burst, until
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
@@ -47,7 +47,7 @@ def keys_width(app: DragganApp) -> int:
 
 def command_colors(app: DragganApp, name: str) -> tuple[str, str]:
     """The colours of a listed command's key, and of what is behind it."""
-    (row,) = (row for row in app.screen._compositor.render_strips() if f"{name}  Image" in row.text)
+    (row,) = (row for row in screen_strips(app) if f"{name}  Image" in row.text)
     start = row.text.index(name) - keys_width(app)
     (segment,) = row.crop(start, start + 1)
     style = segment.style

@@ -16,8 +16,8 @@ from draggan_tui.screens.dialog import Dialog
 from draggan_tui.screens.question import Question
 from draggan_tui.screens.settings_dialog import SettingsDialog
 from draggan_tui.widgets.dialog_box import DialogBox
-from tests.support.editing import INFO, editor, place_pair, ready
-from tests.tui.screens.test_burst import burst, until
+from tests.support.editing import INFO, burst, editor, place_pair, ready, until
+from tests.support.screens import screen_rows
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
@@ -36,10 +36,6 @@ def text(app: DragganApp, selector: str) -> str:
 def hints(app: DragganApp) -> str:
     """What the bottom border says."""
     return Content.from_markup(app.screen.query_one(DialogBox).border_subtitle or "").plain
-
-
-def screen_lines(app: DragganApp) -> list[str]:
-    return ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
 
 
 # Renderables ------------------------------------------------------------------------------------------
@@ -154,7 +150,7 @@ async def test_settings_show_value_default_and_range_in_columns() -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         await opened_settings(app, pilot)
-        rows = [line[6:74].rstrip() for line in screen_lines(app)]
+        rows = [line[6:74].rstrip() for line in screen_rows(app)]
         for row in (
             "               value         default    range",
             " truncation ψ  0.7           0.7        -2 to 2",
@@ -173,7 +169,7 @@ async def test_settings_at_40_columns_show_default_and_range_of_the_field_in_use
         await pilot.press(*["down"] * 7, "9", "9", "enter")
         await pilot.pause()
         await pilot.pause()
-        lines = screen_lines(app)
+        lines = screen_rows(app)
         assert any("stop distance  99" in line for line in lines), lines
         assert any("at most 64, or empty" in line for line in lines), lines
 
@@ -221,7 +217,7 @@ async def test_a_question_takes_the_keys_that_it_shows_and_escape() -> None:
         for key in ("y", "n", "escape"):
             await app.push_screen(Question("A session was not closed.", answers), results.append)
             await pilot.pause()
-            shown = "\n".join(screen_lines(app))
+            shown = "\n".join(screen_rows(app))
             assert all(words in shown for words in ("y  go on with it", "n  begin a new one", "Esc closes"))
             await pilot.press(key)
         assert results == ["go", "new", ""]
@@ -234,7 +230,7 @@ async def test_what_escape_does_is_said_once() -> None:
         await ready(app, pilot)
         await app.push_screen(Question("The engine has ended.", answers))
         await pilot.pause()
-        shown = "\n".join(screen_lines(app))
+        shown = "\n".join(screen_rows(app))
         assert "  r  restart it" in shown and "Esc  go on without" in shown
         assert hints(app) == ""
 

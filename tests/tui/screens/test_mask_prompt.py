@@ -15,8 +15,7 @@ from draggan_tui.app import DragganApp
 from draggan_tui.screens.mask_prompt import MaskPrompt
 from draggan_tui.screens.path_prompt import complete_path
 from draggan_tui.screens.question import Question
-from tests.support.editing import FakeEngine, place_pair, ready, status
-from tests.tui.screens.test_burst import burst, until
+from tests.support.editing import FakeEngine, burst, place_pair, ready, status, until
 
 HALF = Mask.from_array(np.repeat(np.arange(128) < 64, 128).reshape(128, 128).astype(np.uint8))
 

@@ -407,7 +407,7 @@ async def test_the_loupe_takes_the_themes_colours(app: DragganApp) -> None:
             await pilot.pause()
             strip = lens.render_line(4)
             assert isinstance(strip, CellStrip)
-            assert tuple(strip._cells.fg[0, 14].tolist()) == theme.canvas.cursor
+            assert tuple(strip.cells.fg[0, 14].tolist()) == theme.canvas.cursor
         assert lens.depth == app.editor.query_one(Canvas).depth
 
 

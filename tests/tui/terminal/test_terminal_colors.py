@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-import textual._parser
 from textual import constants
 from textual.events import Key, Paste
 from textual.message import Message
 
-from draggan_tui.terminal import color_answers as terminal_answers
 from draggan_tui.terminal.color_answers import ANSWER_GAP, AnswerParser, ColorsAnswered
 from draggan_tui.terminal.color_depth import ColorGuess, guess_colors, keeps_rgb
 from draggan_tui.terminal.driver import EscapeParser
@@ -119,22 +117,19 @@ def test_what_is_no_answer_is_read_as_before(kind: type[AnswerParser]) -> None:
 
 
 class Clock:
-    """The parsers' clock, which goes on when a test says so."""
+    """A clock for a parser; it advances only when a test changes it."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.now = 100.0
-        for module in (textual._parser, terminal_answers):
-            monkeypatch.setattr(module, "get_time", lambda: self.now)
 
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+    def __call__(self) -> float:
+        return self.now
 
 
 @pytest.mark.parametrize("kind", PARSERS)
-def test_escape_is_escape_after_its_delay_and_after_the_answer(kind: type[AnswerParser], clock: Clock) -> None:
-    parser = kind()
+def test_escape_is_escape_after_its_delay_and_after_the_answer(kind: type[AnswerParser]) -> None:
+    clock = Clock()
+    parser = kind(clock=clock)
     parser.expect_answer()
     assert read(parser, YES + DA1, "\x1b") == ([], [True])
     clock.now += constants.ESCAPE_DELAY
@@ -143,8 +138,9 @@ def test_escape_is_escape_after_its_delay_and_after_the_answer(kind: type[Answer
     assert read(parser, "j") == (["j"], [])
 
 
-def test_escape_waits_while_an_answer_is_expected(clock: Clock) -> None:
-    parser = AnswerParser()
+def test_escape_waits_while_an_answer_is_expected() -> None:
+    clock = Clock()
+    parser = AnswerParser(clock=clock)
     parser.expect_answer()
     assert read(parser, "\x1b") == ([], [])
     clock.now += constants.ESCAPE_DELAY
@@ -153,8 +149,9 @@ def test_escape_waits_while_an_answer_is_expected(clock: Clock) -> None:
     assert _sorted(parser.tick()) == (["escape"], [])
 
 
-def test_an_answer_that_breaks_off_is_no_key(clock: Clock) -> None:
-    parser = AnswerParser()
+def test_an_answer_that_breaks_off_is_no_key() -> None:
+    clock = Clock()
+    parser = AnswerParser(clock=clock)
     assert read(parser, DA1[:6]) == ([], [])
     clock.now += ANSWER_GAP
     assert _sorted(parser.tick()) == ([], [])

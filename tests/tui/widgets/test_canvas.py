@@ -23,6 +23,7 @@ from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.halfblocks import encode_rows
 from draggan_tui.rendering.overlay import Overlay, PairMark
+from draggan_tui.terminal.textual_internals import repaint_text
 from draggan_tui.widgets.canvas import Canvas
 
 Picture = NDArray[np.uint8]
@@ -100,9 +101,7 @@ class Dialog(ModalScreen[None]):
 
 def painted(app: App[Any]) -> str:
     """What a full repaint sends to the terminal."""
-    update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
-    sent: str = update.render_segments(app.console)
-    return sent
+    return repaint_text(app)
 
 
 def terminal(app: App[Any]) -> pyte.Screen:
@@ -239,10 +238,7 @@ async def test_a_new_picture_is_encoded_once_not_row_by_row(monkeypatch: pytest.
             return encode_rows(cells, depth)
 
         monkeypatch.setattr(strip_module, "encode_rows", encode_again)
-        compositor = app.screen._compositor
-        compositor.update_widgets({app.canvas})
-        update: Any = compositor.render_update(screen_stack=[])
-        assert "48;2;255;0;0" in update.render_segments(app.console)
+        assert "48;2;255;0;0" in repaint_text(app, app.canvas)
         assert again == []
 
 
@@ -254,10 +250,7 @@ async def test_a_partial_repaint_leaves_what_a_full_one_would() -> None:
         await pilot.pause()
         screen = terminal(app)
         app.canvas.show(picture, Overlay((4, 6), (PairMark(1, (2, 2), (9, 9)),)))
-        compositor = app.screen._compositor
-        compositor.update_widgets({app.canvas})
-        update: Any = compositor.render_update(screen_stack=[])
-        pyte.Stream(screen).feed(update.render_segments(app.console))
+        pyte.Stream(screen).feed(repaint_text(app, app.canvas))
         wanted = terminal(app)
         for row in range(6):
             assert [colors(screen, row, column) for column in range(20)] == [
