@@ -5,6 +5,7 @@ What is checked is the promise of the reader: a model, or one line about the fil
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import re
@@ -115,8 +116,8 @@ def _serve(connection: Connection, folder: Path) -> None:
     os.chdir(folder)
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-    loader._remember = lambda *_: None  # thousands of copies would fill the disk
+    os.environ["XDG_CACHE_HOME"] = str(disable_cache(folder))
+    logging.getLogger("draggan_engine").setLevel(logging.ERROR)  # the loader warns that it cannot keep copies
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _limit_addresses()
     run: list[str] = []
@@ -163,6 +164,13 @@ def attempt(path: Path, thoroughly: bool) -> tuple[str, str]:
             except BaseException as error:
                 problem = f"latent: {type(error).__name__}: {error}"
     return said, problem or (f"it warns: {warned[0].message}" if warned else "")
+
+
+def disable_cache(folder: Path) -> Path:
+    """Return a cache directory in which no converted copies can be kept, because thousands of them would fill the disk."""
+    cache_home = folder / "not-a-directory"
+    cache_home.touch()
+    return cache_home
 
 
 def flaw(message: str, path: Path) -> str:

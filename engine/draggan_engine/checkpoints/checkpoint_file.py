@@ -1,103 +1,125 @@
-"""Reading a file that a user named: hashed once, then mapped, so that tensors are views of it."""
+"""Open a checkpoint file once: its bytes as mapped memory, and the format that they show."""
 
 from __future__ import annotations
 
 import hashlib
 import mmap
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
 from io import BufferedReader
 from pathlib import Path
 
 from draggan_engine.core.errors import CheckpointError
 
 LoadProgress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and of how much."""
+"""Called with the name of the work, the amount that is done and the whole amount."""
 
-_CHUNK = 4 << 20
-_SMALL = 1 << 12
-_LONGEST_LINE = 1 << 10
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch.save wrote this number first until version 1.6
+_LEGACY_HEAD = b"\x80\x02\x8a\n" + LEGACY_MAGIC.to_bytes(10, "little") + b"."
+_ZIP_HEAD = b"PK\x03\x04"
+_NUMPY_HEAD = b"\x93NUMPY"
+_PICKLE_HEADS = frozenset(bytes([0x80, protocol]) for protocol in range(2, 6))
+_HASH_CHUNK_BYTES = 4 << 20
 
 
-def ignore_progress(_what: str, _done: int, _total: int) -> None:
-    """Tells no one."""
+class CheckpointFormat(Enum):
+    """How a file is packed. Only its content decides this, never its name."""
+
+    SAFETENSORS = auto()
+    ZIP = auto()  # torch.save since version 1.6, and numpy's .npz
+    LEGACY_TORCH = auto()  # torch.save before version 1.6
+    PICKLE = auto()
+    NUMPY = auto()  # numpy's .npy
+    UNKNOWN = auto()
+
+
+PICKLED_FORMATS = frozenset({CheckpointFormat.ZIP, CheckpointFormat.LEGACY_TORCH, CheckpointFormat.PICKLE})
+"""The formats that describe their content by a pickle."""
+
+
+def ignore_progress(_work_name: str, _done: int, _total: int) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass(frozen=True, eq=False)
+class CheckpointFile:
+    """An open checkpoint file; see `open_checkpoint`.
+
+    Attributes:
+        stream: the open file, for readers that need a file object.
+        data: the bytes of the file, as pages that are read when they are first used. They may be written to, as torch
+            requires, which never changes the file. Views of them stay valid after the file is closed.
+    """
+
+    path: Path
+    stream: BufferedReader
+    data: memoryview
+    format: CheckpointFormat
+
+    def sha256(self, progress: LoadProgress = ignore_progress) -> str:
+        """Return the checksum of the file in lower-case hexadecimal digits.
+
+        Raises:
+            CheckpointError: the file cannot be read.
+        """
+        digest = hashlib.sha256()
+        done_bytes = 0
+        with _report_read_errors(self.path):
+            self.stream.seek(0)
+            while chunk := self.stream.read(_HASH_CHUNK_BYTES):
+                digest.update(chunk)
+                done_bytes += len(chunk)
+                progress("reading", done_bytes, max(len(self.data), done_bytes))
+        return digest.hexdigest()
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BufferedReader]:
-    """The file, for reading.
+def open_checkpoint(path: Path) -> Iterator[CheckpointFile]:
+    """Open a file, map its bytes into memory and detect its format.
 
     Raises:
-        CheckpointError: it cannot be opened or read (also for an `OSError` of the block).
+        CheckpointError: the file cannot be read, or is empty.
     """
+    with _report_read_errors(path):
+        stream = path.open("rb")
+    with stream:
+        with _report_read_errors(path):
+            if stream.seek(0, 2) == 0:
+                raise CheckpointError(f"{path}: it is empty; get it again")
+            data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY))
+        yield CheckpointFile(path, stream, data, _detect_format(data))
+
+
+def printable_text(value: object, max_length: int = 100) -> str:
+    """Return a text from a file in a form that is safe in a message: one line, no control characters, not long. Of a value
+    that is no text, return the name of its type."""
+    text = value if type(value) is str else f"<{type(value).__name__}>"
+    printable = "".join(character if character.isprintable() else "?" for character in text[:max_length])
+    return printable + ("…" if len(text) > max_length else "")
+
+
+def _detect_format(data: memoryview) -> CheckpointFormat:
+    head = bytes(data[: len(_LEGACY_HEAD)])
+    # safetensors files begin with the length of their header, which is a JSON object.
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= len(data) - 8:
+        return CheckpointFormat.SAFETENSORS
+    if head.startswith(_ZIP_HEAD):
+        return CheckpointFormat.ZIP
+    if head == _LEGACY_HEAD:
+        return CheckpointFormat.LEGACY_TORCH
+    if head[:2] in _PICKLE_HEADS:
+        return CheckpointFormat.PICKLE
+    if head.startswith(_NUMPY_HEAD):
+        return CheckpointFormat.NUMPY
+    return CheckpointFormat.UNKNOWN
+
+
+@contextmanager
+def _report_read_errors(path: Path) -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            yield file
+        yield
     except OSError as error:
         reason = error.strerror or error
         raise CheckpointError(f"{path}: it cannot be read ({reason}); check the path and its permissions") from error
-
-
-def sha256_of(path: Path, progress: LoadProgress = ignore_progress) -> str:
-    """
-    Raises:
-        CheckpointError: it cannot be read.
-    """
-    digest = hashlib.sha256()
-    with opened(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        done = 0
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            done += len(chunk)
-            progress("reading", done, max(size, done))
-    return digest.hexdigest()
-
-
-def mapped(path: Path) -> memoryview:
-    """The file's bytes, as pages of the file that come into memory when they are looked at. They can be written to
-    (torch asks for that), which never reaches the file.
-
-    Raises:
-        CheckpointError: it cannot be opened, or is empty.
-    """
-    with opened(path) as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            raise CheckpointError(f"{path}: it is empty; get it again")
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
-
-
-def printable_text(name: object, longest: int = 100) -> str:
-    """A name from a file, or a text with one in it, fit for a message: one line, no control characters, not long."""
-    text = name if type(name) is str else f"<{type(name).__name__}>"
-    shown = "".join(sign if sign.isprintable() else "?" for sign in text[:longest])
-    return shown + ("…" if len(text) > longest else "")
-
-
-class ByteStream:
-    """Reads memory from its beginning. What is asked for in one piece of some size comes without a copy, and nothing is
-    ever made room for that is not there."""
-
-    def __init__(self, data: memoryview) -> None:
-        self._data, self._position = data, 0
-
-    def read(self, count: int = -1, /) -> bytes | memoryview:
-        """The next `count` bytes, or as many as are left: a view of the memory if they are many."""
-        end = len(self._data) if count < 0 else min(self._position + count, len(self._data))
-        piece = self._data[self._position : end]
-        self._position = end
-        return piece if len(piece) >= _SMALL else bytes(piece)
-
-    def readline(self) -> bytes:
-        """Up to the next line's end, or what is there if the line is longer than any name."""
-        ahead = bytes(self._data[self._position : self._position + _LONGEST_LINE])
-        line = ahead[: ahead.find(b"\n") + 1] or ahead
-        self._position += len(line)
-        return line
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, position: int) -> None:
-        self._position = position

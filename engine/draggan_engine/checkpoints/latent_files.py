@@ -1,5 +1,5 @@
-"""Latents in files: those that other tools have stored, such as the pivot of a PTI-tuned generator or the result of an
-inversion, and those that are exported here."""
+"""Read and write files of latents: those of other tools, such as the pivot of a PTI-tuned generator or the result of an
+inversion, and our own exports."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from safetensors.numpy import save
 from torch import Tensor
 
 from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord
-from draggan_engine.checkpoints.unpickling.safe_unpickle import PICKLE, ZIP, read_root_object
+from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root_object
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.output_paths import LATENT_SUFFIXES, check_suffix
 from draggan_engine.storage.utf8_path import utf8_path
 
-from .checkpoint_file import mapped, opened, printable_text
+from .checkpoint_file import PICKLED_FORMATS, CheckpointFile, CheckpointFormat, open_checkpoint, printable_text
 
-_NPY = b"\x93NUMPY"
-_DEPTH = 3
+Arrays = dict[str, NDArray[np.generic]]
+_MAX_NESTING = 3
 _SESSION_LATENTS = "latents.safetensors"
-_DRAG = re.compile(r"drag-\d{3,}")
-_LARGEST = 64 << 20  # bytes of an archive's arrays
-_LONGEST_HEADER = 1 << 16
-_NPZ_TYPES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack in one go
-_WAYS = "give a latent of [num_ws, w_dim] or [w_dim] as .pt, .npy, .npz or .safetensors"
+_DRAG_NAME = re.compile(r"drag-\d{3,}")
+_MAX_ARCHIVE_BYTES = 64 << 20  # of all unpacked arrays
+_MAX_NPY_HEADER_BYTES = 1 << 16
+_NPZ_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile cannot limit what the other methods unpack
+_ACCEPTED_LATENTS = "give a latent of [num_ws, w_dim] or [w_dim] as .pt, .npy, .npz or .safetensors"
 
 
 def write_latent(path: Path, ws: NDArray[np.float32]) -> None:
-    """One latent in a file that `read_latent`, and other tools, read; the path's suffix tells which kind.
+    """Write one latent to a file for `read_latent` and other tools. The suffix of the path decides the format.
 
     Args:
-        ws: `[1, num_ws, w_dim]`; in an archive it is called `w`.
+        ws: `[1, num_ws, w_dim]`; its name is `w` where the format has names.
 
     Raises:
-        OutputError: a suffix that is none of `LATENTS`.
-        StorageError: it cannot be written.
+        OutputError: the suffix is none of `LATENT_SUFFIXES`.
+        StorageError: the file cannot be written.
     """
     suffix = check_suffix(path, LATENT_SUFFIXES)
-    with atomic_write(path) as part, part.open("wb") as file:
+    with atomic_write(path) as part_path, part_path.open("wb") as file:
         if suffix == ".npy":
             np.save(file, ws)
         elif suffix == ".npz":
@@ -57,157 +57,179 @@ def write_latent(path: Path, ws: NDArray[np.float32]) -> None:
 
 
 def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
-    """The one latent in a file; the kind of file is told by its content.
+    """Read the one latent of a file, whose format is recognised by its content.
 
     Args:
-        path: of the file; `FILE#NAME` chooses one of several, also of a session: `DIR#drag-002.after`.
-        num_ws, w_dim: what the model needs.
+        path: of the file. `FILE#NAME` chooses one of several latents, also of a session: `DIR#drag-002.after`.
+        num_ws, w_dim: the size of the model's latents.
 
     Returns:
-        `[1, num_ws, w_dim]`; a latent of a single row is used for all rows.
+        `[1, num_ws, w_dim]`. A latent of a single row is repeated for all rows.
 
     Raises:
-        CheckpointError: no such file, no latent in it or several that fit, or numbers that are not finite.
+        CheckpointError: the file does not exist, holds no latent that fits or several, or numbers that are not finite.
     """
-    file, name = _chosen(path)
-    found = {key: array for key, array in _arrays(file).items() if array.dtype.kind in "fiu"}
-    if name and name not in found:
+    file_path, name = _split_latent_name(path)
+    arrays = {key: array for key, array in _read_arrays(file_path).items() if array.dtype.kind in "fiu"}
+    if name and name not in arrays:
         raise CheckpointError(
-            f"{path}: it holds no latent called {printable_text(name, 100)}; choose from: {_listed(found)}"
+            f"{path}: it holds no latent called {printable_text(name, 100)}; choose from: {_join_names(arrays)}"
         )
-    asked = {name: found[name]} if name else found
-    fitting = {key: rows for key, array in asked.items() if (rows := _rows(array, num_ws, w_dim)) is not None}
-    if len(fitting) > 1:
+    candidates = {name: arrays[name]} if name else arrays
+    latents = {
+        key: latent for key, array in candidates.items() if (latent := _as_latent(array, num_ws, w_dim)) is not None
+    }
+    if len(latents) > 1:
         raise CheckpointError(
-            f"{path}: it holds {len(fitting)} latents that this model could take; "
-            f"choose one, as in {path.name}#{printable_text(next(iter(fitting)), 100)}; there are {_listed(fitting)}"
+            f"{path}: it holds {len(latents)} latents that this model could take; "
+            f"choose one, as in {path.name}#{printable_text(next(iter(latents)), 100)}; there are {_join_names(latents)}"
         )
-    if not fitting:
-        shapes = (
-            printable_text(", ".join(str(list(array.shape)) for array in list(asked.values())[:5]), 200) or "nothing"
-        )
+    if not latents:
+        shapes = ", ".join(str(list(array.shape)) for array in list(candidates.values())[:5])
         raise CheckpointError(
-            f"{path}: a latent of this model is [{num_ws}, {w_dim}], and the file holds {shapes}; {_WAYS}"
+            f"{path}: a latent of this model is [{num_ws}, {w_dim}], and the file holds "
+            f"{printable_text(shapes, 200) or 'nothing'}; {_ACCEPTED_LATENTS}"
         )
-    (rows,) = fitting.values()
-    with np.errstate(over="ignore"):  # it becomes infinite, and is refused
-        latent = rows.astype(np.float32)[None]
-    if not np.isfinite(latent).all():
+    (latent,) = latents.values()
+    with np.errstate(over="ignore"):  # numbers that are too large become infinite, and are refused below
+        ws = latent.astype(np.float32)[None]
+    if not np.isfinite(ws).all():
         raise CheckpointError(f"{path}: its latent has numbers that are not finite; get the file again")
-    return latent
+    return ws
 
 
-def _chosen(path: Path) -> tuple[Path, str]:
-    """Return the file and the name of the latent in it; the name is empty where the path has none.
+def _split_latent_name(path: Path) -> tuple[Path, str]:
+    """Return the path of the file and the name of the latent in it; the name is empty if the path has none.
 
     Raises:
         CheckpointError: the path is a session that has no such latent, or cannot be examined.
     """
     base, _, name = str(path).rpartition("#")
     try:
-        file, name = (Path(base), name) if base and not path.exists() else (path, "")
-        session = file.parent if file.name == _SESSION_LATENTS else file
+        file_path, name = (Path(base), name) if base and not path.exists() else (path, "")
+        session = file_path.parent if file_path.name == _SESSION_LATENTS else file_path
         if (session / "session.json").is_file():
-            return _chosen_in_session(session, name)
-        return (file, name) if file.is_file() else (path, "")
-    except OSError as error:  # a name that is too long, a directory that may not be searched
-        raise CheckpointError(f"{path}: it cannot be read ({error.strerror}); {_WAYS}") from error
+            return _find_session_latent(session, name)
+        return (file_path, name) if file_path.is_file() else (path, "")
+    except OSError as error:  # the name is too long, or a directory may not be searched
+        raise CheckpointError(f"{path}: it cannot be read ({error.strerror}); {_ACCEPTED_LATENTS}") from error
 
 
-def _chosen_in_session(session: Path, name: str) -> tuple[Path, str]:
-    """Each drag has a file of its own, with its latents `before` and `after`. They can be named as they were when all were
-    in one file: `DIR#drag-002.after`, or `DIR/latents.safetensors#drag-002.after`."""
-    drag, _, moment = name.partition(".")
-    if _DRAG.fullmatch(drag) and (session / drag / _SESSION_LATENTS).is_file():
-        return session / drag / _SESSION_LATENTS, moment
+def _find_session_latent(session: Path, name: str) -> tuple[Path, str]:
+    """Return the file of a session's latent and its name in that file.
+
+    Each drag has a file of its own with the latents `before` and `after`. In older sessions one file holds all latents. Both
+    forms of a name are understood: `DIR#drag-002.after`, and `DIR/latents.safetensors#drag-002.after`.
+    """
+    drag_name, _, moment = name.partition(".")
+    if _DRAG_NAME.fullmatch(drag_name) and (session / drag_name / _SESSION_LATENTS).is_file():
+        return session / drag_name / _SESSION_LATENTS, moment
     if (session / _SESSION_LATENTS).is_file():
         return session / _SESSION_LATENTS, name
     problem = f"it has no latent {name}" if name else "it is a session"
     raise CheckpointError(f"{session}: {problem}; choose one of its latents, as in {session}#drag-001.after")
 
 
-def _listed(arrays: dict[str, NDArray[np.generic]]) -> str:
+def _join_names(arrays: Arrays) -> str:
     return printable_text(", ".join(arrays), 200) or "none"
 
 
-def _rows(array: NDArray[np.generic], num_ws: int, w_dim: int) -> NDArray[np.generic] | None:
-    """`[num_ws, w_dim]`, without a copy, or None where the array has another shape."""
-    rows = array.reshape(array.shape[1:]) if array.ndim > 1 and array.shape[0] == 1 else array
-    if rows.shape in ((w_dim,), (1, w_dim)):
-        rows = np.broadcast_to(rows, (num_ws, w_dim))
-    return None if rows.shape != (num_ws, w_dim) else rows
+def _as_latent(array: NDArray[np.generic], num_ws: int, w_dim: int) -> NDArray[np.generic] | None:
+    """Return the array as `[num_ws, w_dim]`, without a copy; None if it has another shape."""
+    latent = array.reshape(array.shape[1:]) if array.ndim > 1 and array.shape[0] == 1 else array
+    if latent.shape in ((w_dim,), (1, w_dim)):
+        latent = np.broadcast_to(latent, (num_ws, w_dim))
+    return latent if latent.shape == (num_ws, w_dim) else None
 
 
-def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
-    """By name, as far as the file has names, else by number."""
+def _read_arrays(path: Path) -> Arrays:
+    """Read the arrays of a file by name; where a format has no names, they are numbered from 1."""
     if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such file; {_WAYS}")
-    with opened(path) as file:
-        head = file.read(9)
-    try:
-        if head.startswith(_NPY):
-            return {"1": _npy(mapped(path))}
-        if head.startswith(ZIP) and (arrays := _npz(path)):
-            return arrays
-        if head[8:] == b"{":
-            with utf8_path(path) as readable, safe_open(readable, framework="pt") as stored:
-                return {key: _array(stored.get_tensor(key)) for key in stored.keys()}  # noqa: SIM118 (not a dictionary)
-    except Exception as error:  # hostile or broken headers can fail in any way
-        raise CheckpointError(f"{path}: it cannot be read ({printable_text(str(error), 200)}); {_WAYS}") from error
-    if head[:2] in PICKLE or head.startswith(ZIP):
-        return {str(i): array for i, array in enumerate(_inside(read_root_object(path), _DEPTH, set()), 1)}
-    raise CheckpointError(f"{path}: it is no file of a latent; {_WAYS}")
+        raise CheckpointError(f"{path}: there is no such file; {_ACCEPTED_LATENTS}")
+    with open_checkpoint(path) as file:
+        try:
+            if arrays := _read_named_arrays(file):
+                return arrays
+        except Exception as error:  # a hostile or broken header can fail in any way
+            problem = printable_text(str(error), 200)
+            raise CheckpointError(f"{path}: it cannot be read ({problem}); {_ACCEPTED_LATENTS}") from error
+        if file.format in PICKLED_FORMATS:
+            numbered_arrays = enumerate(_iterate_arrays(read_root_object(file), _MAX_NESTING, set()), 1)
+            return {str(number): array for number, array in numbered_arrays}
+        if file.format is CheckpointFormat.UNKNOWN:
+            raise CheckpointError(f"{path}: it is no file of a latent; {_ACCEPTED_LATENTS}")
+        return {}
 
 
-def _npy(data: memoryview) -> NDArray[np.generic]:
-    """An array in numpy's own format, as a view: `np.load` would make room for what an archive's header asks for.
+def _read_named_arrays(file: CheckpointFile) -> Arrays:
+    """Read a file of numpy or safetensors; the result is empty if the file has another format."""
+    match file.format:
+        case CheckpointFormat.NUMPY:
+            return {"1": _read_npy(file.data)}
+        case CheckpointFormat.ZIP:
+            return _read_npz(file)
+        case CheckpointFormat.SAFETENSORS:
+            with utf8_path(file.path) as readable_path, safe_open(readable_path, framework="pt") as tensors:
+                return {key: _to_array(tensors.get_tensor(key)) for key in tensors.keys()}  # noqa: SIM118 (not a dictionary)
+        case _:
+            return {}
+
+
+def _read_npy(data: memoryview) -> NDArray[np.generic]:
+    """Return the array in numpy's own format as a view. (`np.load` would allocate what the header of an archive states.)
 
     Raises:
-        ValueError: it is of another format, or holds Python objects. Others: it is broken.
+        ValueError: the format is newer, or the array holds Python objects.
+        Exception: the header is broken.
     """
-    stream = io.BytesIO(data[:_LONGEST_HEADER])
+    stream = io.BytesIO(data[:_MAX_NPY_HEADER_BYTES])
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise ValueError("it has a newer format")
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    with warnings.catch_warnings(action="ignore"):  # that it was written by Python 2
-        shape, fortran, dtype = header(stream)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    with warnings.catch_warnings(action="ignore"):  # numpy warns about headers that Python 2 wrote
+        shape, fortran_order, dtype = read_header(stream)
     if dtype.hasobject:
         raise ValueError("it holds Python objects")
-    return np.ndarray(shape, dtype, data, stream.tell(), order="F" if fortran else "C")
+    return np.ndarray(shape, dtype, data, stream.tell(), order="F" if fortran_order else "C")
 
 
-def _npz(path: Path) -> dict[str, NDArray[np.generic]]:
-    """The arrays of numpy's archive; none where it is another's, or unpacks to more than latents do."""
-    with zipfile.ZipFile(path) as archive:
+def _read_npz(file: CheckpointFile) -> Arrays:
+    """Read the arrays of numpy's archive; none if it is another archive, or unpacks to more than latents need."""
+    with zipfile.ZipFile(file.stream) as archive:
         entries = archive.infolist()
-        numpys = all(entry.filename.endswith(".npy") and entry.compress_type in _NPZ_TYPES for entry in entries)
-        if not numpys or sum(entry.file_size for entry in entries) > _LARGEST:
+        is_numpy_archive = all(
+            entry.filename.endswith(".npy") and entry.compress_type in _NPZ_COMPRESSIONS for entry in entries
+        )
+        if not is_numpy_archive or sum(entry.file_size for entry in entries) > _MAX_ARCHIVE_BYTES:
             return {}
-        return {entry.filename.removesuffix(".npy"): _npy(memoryview(_unpacked(archive, entry))) for entry in entries}
+        return {
+            entry.filename.removesuffix(".npy"): _read_npy(memoryview(_unpack_entry(archive, entry)))
+            for entry in entries
+        }
 
 
-def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """No more of an entry than its size, whatever is packed in it (`archive.read` unpacks all first)."""
-    with archive.open(entry) as file:
-        return file.read(entry.file_size)
+def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Unpack at most as many bytes as the entry states. (`archive.read` would unpack everything first.)"""
+    with archive.open(entry) as entry_file:
+        return entry_file.read(entry.file_size)
 
 
-def _array(tensor: Tensor) -> NDArray[np.generic]:
-    """Without a copy, where numpy has that type."""
+def _to_array(tensor: Tensor) -> NDArray[np.generic]:
+    """Return the tensor's numbers; a view, except for bfloat16, which numpy does not have."""
     array: NDArray[np.generic] = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
     return array
 
 
-def _inside(value: object, depth: int, seen: set[int]) -> Iterator[NDArray[np.generic]]:
-    """The arrays in a file's root object and in what it holds; each is counted once, however often it is there."""
-    if id(value) in seen:
+def _iterate_arrays(value: object, max_nesting: int, visited_ids: set[int]) -> Iterator[NDArray[np.generic]]:
+    """Yield the arrays in the root object of a file and in the containers that it holds; each object only once."""
+    if id(value) in visited_ids:
         return
-    seen.add(id(value))
+    visited_ids.add(id(value))
     if isinstance(value, Tensor):
-        yield _array(value)
+        yield _to_array(value)
     elif isinstance(value, ArrayRecord):
         yield value.array
-    elif isinstance(value, dict | list | tuple) and depth:
+    elif isinstance(value, dict | list | tuple) and max_nesting:
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _inside(item, depth - 1, seen)
+            yield from _iterate_arrays(item, max_nesting - 1, visited_ids)

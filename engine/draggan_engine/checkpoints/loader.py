@@ -1,9 +1,9 @@
-"""From what a user types, a model's name or a path, to a model that is ready."""
+"""Load a model from what a user types: the name of a model, or the path of a checkpoint."""
 
 from __future__ import annotations
 
 import logging
-import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 from pydantic import ValidationError
 
 from draggan_engine.checkpoints.formats.native_header import NativeInfo, SourceFile
-from draggan_engine.checkpoints.unpickling.safe_unpickle import PICKLE, ZIP, read_root_object
+from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root_object
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, StorageError
 from draggan_engine.core.model_info import ModelInfo
@@ -21,28 +21,37 @@ from draggan_engine.networks.devices import resolve_device, set_thread_count
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 
-from .checkpoint_file import LoadProgress, ignore_progress, opened, printable_text, sha256_of
-from .default_model import LARGE_MODEL, SMALL_MODEL, is_quick_enough
+from .checkpoint_file import (
+    PICKLED_FORMATS,
+    CheckpointFile,
+    CheckpointFormat,
+    LoadProgress,
+    ignore_progress,
+    open_checkpoint,
+    printable_text,
+)
+from .default_model import LARGE_BUNDLED_MODEL, SMALL_BUNDLED_MODEL, is_quick_enough
 from .formats.native import read_native, save_native
 from .formats.nvidia import read_nvidia_parts
 from .formats.rosinality import read_rosinality_parts
 from .formats.tensorflow import read_tensorflow_parts
-from .model_parts import FAMILIES, ModelParts
+from .model_parts import FAMILY_NAMES, ModelParts
 from .model_zoo import find_licence
 from .registry import AUTO_MODEL, cached_copy, find_model_file
 
 log = logging.getLogger("draggan_engine")
-DEFAULT_PSI = 0.7
-FEATURE_HEIGHT = 128  # the paper's block: features where the drag looks are no finer
-_OPENS = "give a StyleGAN2 or StyleGAN3 file (NVIDIA's .pkl, TensorFlow's .pkl, rosinality's .pt) or a draggan-tui .safetensors file"
+DEFAULT_PSI = 0.7  # of models whose file states no psi
+MAX_FEATURE_HEIGHT = 128  # the height of the features that the paper's drag compares
+_ACCEPTED_FILES = "give a StyleGAN2 or StyleGAN3 file (NVIDIA's .pkl, TensorFlow's .pkl, rosinality's .pt) or a draggan-tui .safetensors file"
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A generator in evaluation mode (float32, no gradients, on its device), and what the screen shows of it.
+    """A generator that is ready to use, and what the editor shows about it.
 
     Attributes:
-        spec: name or path that loads the same model again.
+        spec: the name or path that loads the same model again.
+        generator: in evaluation mode, float32, without gradients, on its device.
     """
 
     spec: str
@@ -59,185 +68,194 @@ class Model:
         return self.info.sha256
 
     def load_discriminator(self) -> Discriminator | None:
-        """The file's discriminator, ready as the generator is and on its device; None if it has none. Reads the
-        file again.
+        """Read the file again and return its discriminator in the state and on the device of the generator; None if the
+        file has none.
 
         Raises:
-            CheckpointError: it cannot be read, or does not fit its own description.
+            CheckpointError: the discriminator cannot be read, or does not fit its own configuration.
         """
-        part = _read(self.path, self.sha256)[0].discriminator()
+        with open_checkpoint(self.path) as file:
+            part = _read_model(file, self.sha256)[0].discriminator()
         return None if part is None else part.build(self.path, self.generator.device)
 
 
 def load_model(spec: str, device: str = "auto", progress: LoadProgress = ignore_progress) -> Model:
-    """
+    """Load a model.
+
     Args:
-        spec: name of a bundled model or of one of the user's, or a path, whose format is told by its content; or "auto": the
-            better one of the bundled models, or the quicker one on a CPU where a step of the better one takes too long.
-        device: see `resolve_device`. On a CPU this also sets torch's threads to what serves the model, unless
-            OMP_NUM_THREADS says how many.
-        progress: told what is being done.
+        spec: the name of a bundled model or of one of the user's models; a path, whose file is recognised by its content;
+            or "auto" for `load_default_model`.
+        device: see `resolve_device`. On a CPU, this also sets the number of torch's threads to suit the model, unless
+            OMP_NUM_THREADS states one.
 
     Raises:
-        CheckpointError: no such model, or its file cannot be used.
-        DeviceError: the device is not there, or too small.
+        CheckpointError: there is no such model, or its file cannot be used.
+        DeviceError: the device does not exist, or has too little memory.
     """
-    if spec != AUTO_MODEL:
-        return _load(spec, device, progress)
-    model = _load(LARGE_MODEL, device, progress)
-    return (
-        model
-        if is_quick_enough(model.generator, model.info.settings.feature_block)
-        else _load(SMALL_MODEL, device, progress)
-    )
-
-
-def _load(spec: str, device: str, progress: LoadProgress) -> Model:
-    """As `load_model`, of one that has been decided on."""
-    place = resolve_device(device)
+    if spec == AUTO_MODEL:
+        return load_default_model(device, progress)
+    torch_device = resolve_device(device)
     path = find_model_file(spec)
-    sha256 = sha256_of(path, progress)
-    progress("building", 0, 1)
-    parts, info = _read(path, sha256)
-    generator = parts.generator.build(path, place)
-    if not _is_native(path):
-        _remember(parts, info, path, sha256)
-    progress("building", 1, 1)
-    model = Model(spec, path, generator, _describe(generator, parts, info, path, sha256))
-    set_thread_count(place, model.info.parameters)
+    with open_checkpoint(path) as file:
+        sha256 = file.sha256(progress)
+        progress("building", 0, 1)
+        parts, info = _read_model(file, sha256)
+        generator = parts.generator.build(path, torch_device)
+        if file.format is not CheckpointFormat.SAFETENSORS:
+            _keep_converted_copy(parts, info, path, sha256)
+        progress("building", 1, 1)
+        model = Model(spec, path, generator, _describe_model(generator, parts, info, file, sha256))
+    set_thread_count(torch_device, model.info.parameters)
     return model
 
 
-def convert_model(spec: str, out: Path, name: str, progress: LoadProgress = ignore_progress) -> str | None:
-    """Writes a model as a draggan-tui file, generator and discriminator in float32.
+def load_default_model(
+    device: str = "auto",
+    progress: LoadProgress = ignore_progress,
+    is_quick: Callable[[Generator, str], bool] = is_quick_enough,
+) -> Model:
+    """Load the large bundled model, or the small one if a drag step of the large one is too slow here.
+
+    Raises:
+        CheckpointError, DeviceError: see `load_model`.
+    """
+    model = load_model(LARGE_BUNDLED_MODEL, device, progress)
+    if is_quick(model.generator, model.info.settings.feature_block):
+        return model
+    return load_model(SMALL_BUNDLED_MODEL, device, progress)
+
+
+def convert_model(spec: str, native_path: Path, name: str, progress: LoadProgress = ignore_progress) -> str | None:
+    """Write a model as a draggan-tui file, with generator and discriminator in float32.
 
     Args:
         spec: as in `load_model`.
-        out: the file; one that is there is replaced.
-        name: what the model is called from then on.
+        native_path: the file to write; an existing one is replaced.
+        name: the name of the model in the new file.
 
     Returns:
-        why the discriminator was left out, if it was.
+        The reason why the discriminator was left out; None if it was not, or if there is none.
 
     Raises:
-        CheckpointError: the name cannot be one, or the model cannot be read, or does not fit its own description.
+        CheckpointError: the name is invalid, or the model cannot be read or does not fit its own configuration.
         StorageError: the file cannot be written.
     """
     path = find_model_file(spec)
-    parts, info = _read(path, sha256_of(path, progress))
-    try:
-        named = NativeInfo.model_validate({**dict(info), "name": name})
-    except ValidationError as error:
-        raise CheckpointError(
-            f"{printable_text(name)!r}: not a name for a model; give one of at most 100 signs that can be shown with --name"
-        ) from error
-    parts.generator.build(path, torch.device("meta"))  # whether all tensors are there and fit
-    progress("writing", 0, 1)
-    return _save(out, parts, named, path)
+    with open_checkpoint(path) as file:
+        parts, info = _read_model(file, file.sha256(progress))
+        try:
+            named_info = NativeInfo.model_validate({**dict(info), "name": name})
+        except ValidationError as error:
+            raise CheckpointError(
+                f"{printable_text(name)!r}: not a name for a model; give one of at most 100 signs that can be shown with --name"
+            ) from error
+        parts.generator.build(path, torch.device("meta"))  # checks that all tensors exist and fit
+        progress("writing", 0, 1)
+        return _save_native_copy(native_path, parts, named_info, path)
 
 
 def check_model_file(path: Path) -> None:
     """
     Raises:
-        CheckpointError: the file is no model that could be loaded.
+        CheckpointError: the file holds no generator that could be loaded.
     """
-    parts = read_native(path)[0] if _is_native(path) else _foreign(path)
-    parts.generator.build(path, torch.device("meta"))
+    with open_checkpoint(path) as file:
+        parts = _read_parts(file)
+        parts.generator.build(path, torch.device("meta"))
 
 
-def _save(out: Path, parts: ModelParts, info: NativeInfo, path: Path) -> str | None:
-    """As `convert`, of parts that were read from `path`."""
+def _read_parts(file: CheckpointFile) -> ModelParts:
+    """Read a file of any supported format.
+
+    Raises:
+        CheckpointError: the file holds no generator that this version can load.
+    """
+    if file.format is CheckpointFormat.SAFETENSORS:
+        return read_native(file.path)[0]
+    if file.format not in PICKLED_FORMATS:
+        raise CheckpointError(f"{file.path}: it is not a model file, or is damaged; {_ACCEPTED_FILES}")
+    root = read_root_object(file)
+    for read_parts in (read_nvidia_parts, read_tensorflow_parts, read_rosinality_parts):
+        parts = read_parts(root, file.path)
+        if parts is not None:
+            return parts
+    raise CheckpointError(f"{file.path}: it holds no generator that this version knows; {_ACCEPTED_FILES}")
+
+
+def _read_model(file: CheckpointFile, sha256: str) -> tuple[ModelParts, NativeInfo]:
+    """Read a file of any supported format, or its converted copy, which is faster to read."""
+    if file.format is CheckpointFormat.SAFETENSORS:
+        return read_native(file.path)
+    copy_path = cached_copy(sha256)
+    if copy_path.exists():
+        try:
+            return read_native(copy_path)
+        except CheckpointError as error:
+            log.warning(
+                "the converted copy of %s is damaged and is made again (%s)", file.path.name, type(error).__name__
+            )
+            with suppress(OSError):
+                copy_path.unlink()
+    parts = _read_parts(file)
+    licence = find_licence(sha256, len(file.data), file.path.name)
+    source = SourceFile(format=parts.format, sha256=sha256)
+    return parts, NativeInfo(name=_display_name(file.path), psi=DEFAULT_PSI, source=source, licence=licence)
+
+
+def _save_native_copy(native_path: Path, parts: ModelParts, info: NativeInfo, source_path: Path) -> str | None:
+    """Write the parts of a model; see `convert_model`.
+
+    Args:
+        source_path: the file that the parts were read from, for messages.
+    """
     discriminator, problem = None, None
     try:
         discriminator = parts.discriminator()
         if discriminator is not None:
-            discriminator.build(path, torch.device("meta"))
+            discriminator.build(source_path, torch.device("meta"))
     except CheckpointError as error:
         discriminator, problem = None, str(error)
-    save_native(out, parts.generator, discriminator, info)
+    save_native(native_path, parts.generator, discriminator, info)
     return problem
 
 
-def _read(path: Path, sha256: str) -> tuple[ModelParts, NativeInfo]:
-    """The file as it is, or its converted copy, which is quicker to read."""
-    if _is_native(path):
-        return read_native(path)
-    copy = cached_copy(sha256)
-    if copy.exists():
-        try:
-            return read_native(copy)
-        except CheckpointError as error:
-            log.warning("the converted copy of %s is damaged and is made anew (%s)", path.name, type(error).__name__)
-            with suppress(OSError):
-                copy.unlink()
-    parts = _foreign(path)
-    licence = find_licence(sha256, path.stat().st_size, path.name)
-    source = SourceFile(format=parts.format, sha256=sha256)
-    return parts, NativeInfo(name=_name(path), psi=DEFAULT_PSI, source=source, licence=licence)
+def _keep_converted_copy(parts: ModelParts, info: NativeInfo, path: Path, sha256: str) -> None:
+    """Keep a converted copy in the cache, so that the next start is faster. Without room for it, go on without.
 
-
-def _foreign(path: Path) -> ModelParts:
-    """What is in a file of others."""
-    root = read_root_object(path)
-    for read_parts in (read_nvidia_parts, read_tensorflow_parts, read_rosinality_parts):
-        parts = read_parts(root, path)
-        if parts is not None:
-            return parts
-    raise CheckpointError(f"{path}: it holds no generator that this version knows; {_OPENS}")
-
-
-def _remember(parts: ModelParts, info: NativeInfo, path: Path, sha256: str) -> None:
-    """Puts a converted copy of a foreign file into the cache; without room for it the next start is as slow.
-
-    Never of a file of ours: it says itself what it was converted from, and could pass for another's copy.
+    Native files are never kept: such a file states itself which file it was converted from, so it could replace the copy
+    of another file.
     """
-    copy = cached_copy(sha256)
-    if copy.exists():
+    copy_path = cached_copy(sha256)
+    if copy_path.exists():
         return
     try:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        _save(copy, parts, info, path)
+        copy_path.parent.mkdir(parents=True, exist_ok=True)
+        _save_native_copy(copy_path, parts, info, path)
     except (OSError, StorageError) as error:
         log.warning("no converted copy of %s is kept: %s", path, error)
 
 
-def _is_native(path: Path) -> bool:
-    """By what the file begins with.
-
-    Raises:
-        CheckpointError: neither ours nor a file that could hold a StyleGAN.
-    """
-    with opened(path) as file:
-        head = file.read(9)
-        size = file.seek(0, os.SEEK_END)
-    if head[8:] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
-        return True
-    if head[:2] in PICKLE or head.startswith(ZIP):
-        return False
-    raise CheckpointError(f"{path}: it is not a model file, or is damaged; {_OPENS}")
+def _display_name(path: Path) -> str:
+    return "".join(character if character.isprintable() else "?" for character in path.stem[:100])
 
 
-def _name(path: Path) -> str:
-    return "".join(sign if sign.isprintable() else "?" for sign in path.stem[:100])
-
-
-def _describe(generator: Generator, parts: ModelParts, info: NativeInfo, path: Path, sha256: str) -> ModelInfo:
+def _describe_model(
+    generator: Generator, parts: ModelParts, info: NativeInfo, file: CheckpointFile, sha256: str
+) -> ModelInfo:
     height, width = generator.size
     synthesis = generator.synthesis
-    settings = info.settings or DragSettings.for_height(height, _feature_block(generator))
+    settings = info.settings or DragSettings.for_height(height, _default_feature_block(generator))
     if settings.feature_block not in synthesis.block_names:
         raise CheckpointError(
-            f"{path}: info.settings.feature_block: there is no block {settings.feature_block}; get the file again"
+            f"{file.path}: info.settings.feature_block: the model has no block {settings.feature_block}; get the file again"
         )
     config = generator.config
-    family = FAMILIES[config.family]
-    if isinstance(config, StyleGAN3Config):
-        family += "-r" if config.use_radial_filters else "-t"
+    is_native = file.format is CheckpointFormat.SAFETENSORS
     return ModelInfo(
-        name=info.name if _is_native(path) else _name(path),
+        name=info.name if is_native else _display_name(file.path),
         sha256=sha256,
-        family=family,
-        format=_format(parts, info, path),
+        family=_family_name(generator),
+        format=_describe_format(parts, info, is_native=is_native),
         licence=info.licence,
         width=width,
         height=height,
@@ -254,14 +272,24 @@ def _describe(generator: Generator, parts: ModelParts, info: NativeInfo, path: P
     )
 
 
-def _format(parts: ModelParts, info: NativeInfo, path: Path) -> str:
+def _family_name(generator: Generator) -> str:
+    config = generator.config
+    family_name = FAMILY_NAMES[config.family]
+    if isinstance(config, StyleGAN3Config):
+        return family_name + ("-r" if config.use_radial_filters else "-t")
+    return family_name
+
+
+def _describe_format(parts: ModelParts, info: NativeInfo, *, is_native: bool) -> str:
+    """Return the format of the user's file, whose parts may have been read from its converted copy."""
     if info.source is None:
         return parts.format
-    return f"{parts.format}, made of: {info.source.format}" if _is_native(path) else info.source.format
+    return f"{parts.format}, converted from: {info.source.format}" if is_native else info.source.format
 
 
-def _feature_block(generator: Generator) -> str:
-    """The paper's choice: the last block of at most 128 and, where there is one, coarser than the picture."""
-    heights = {name: generator.synthesis.feature_height(name) for name in generator.synthesis.block_names}
-    finest = max(min(FEATURE_HEIGHT, generator.size[0] // 2), min(heights.values()))
-    return [name for name, height in heights.items() if height <= finest][-1]
+def _default_feature_block(generator: Generator) -> str:
+    """Return the block whose features the paper's drag compares: the last one with features of at most 128 rows that are
+    coarser than the image, if there is such a block."""
+    block_heights = {name: generator.synthesis.feature_height(name) for name in generator.synthesis.block_names}
+    max_height = max(min(MAX_FEATURE_HEIGHT, generator.size[0] // 2), min(block_heights.values()))
+    return [name for name, height in block_heights.items() if height <= max_height][-1]

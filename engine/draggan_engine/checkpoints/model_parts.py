@@ -1,11 +1,12 @@
-"""What every format comes down to: a checked configuration and the tensors that belong to it."""
+"""What the readers of all formats return: checked configurations, and the tensors that belong to them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 import torch
 from pydantic import BaseModel, ValidationError
@@ -18,55 +19,83 @@ from draggan_engine.networks.generator import Generator
 
 from .checkpoint_file import printable_text
 
-FAMILIES = {"stylegan2": "StyleGAN2", "stylegan3": "StyleGAN3"}
-_SHARED = 1 << 20  # bytes that a model may save by tensors that are the same
+FAMILY_NAMES = {"stylegan2": "StyleGAN2", "stylegan3": "StyleGAN3"}
+_MAX_SHARED_BYTES = 1 << 20  # a model may have small tensors that share their memory
 _Config = TypeVar("_Config", bound=BaseModel)
+_NetworkConfig = TypeVar("_NetworkConfig", bound=BaseModel)
+_Network = TypeVar("_Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, eq=False)
-class GeneratorPart:
-    """A generator as a file holds it; `state` has NVIDIA's keys, any number type, tensors on the CPU."""
+class NetworkPart(ABC, Generic[_NetworkConfig, _Network]):
+    """A network as a file holds it.
 
-    config: GeneratorConfig
+    Attributes:
+        state: tensors of any floating-point type on the CPU, under the keys of NVIDIA's PyTorch networks.
+    """
+
+    config: _NetworkConfig
     state: dict[str, Tensor]
 
-    @classmethod
-    def from_network(cls, network: Generator) -> GeneratorPart:
-        """Of a network that is there."""
-        return cls(network.config, dict(network.state_dict()))
+    role: ClassVar[str]
 
-    def build(self, path: Path, device: torch.device) -> Generator:
-        """In evaluation mode, float32, without gradients; on CUDA the levels that the file has for float16 run in it.
+    @classmethod
+    def from_network(cls, network: _Network) -> Self:
+        """Return the part that stores a network; its tensors are not copied."""
+        return cls(cast(_NetworkConfig, network.config), dict(network.state_dict()))
+
+    @property
+    def family_name(self) -> str:
+        """The name of the network's family in messages."""
+        return FAMILY_NAMES["stylegan2"]
+
+    def build(self, path: Path, device: torch.device) -> _Network:
+        """Return the network in evaluation mode, as float32 without gradients.
+
+        Args:
+            path: of the file, for messages.
 
         Raises:
-            CheckpointError: a tensor is missing, too many, or of a wrong shape; it names the key.
+            CheckpointError: a tensor is missing, surplus or of a wrong shape; the message names its key.
             DeviceError: the device has too little memory.
         """
-        with torch.device("meta"):  # no memory for numbers that the file may not have
-            network = Generator(self.config)
-        _fill(network, self.state, FAMILIES[self.config.family], f"{path}: generator", device)
-        network.synthesis.use_fp16 = device.type == "cuda"
+        with torch.device("meta"):  # allocates no memory for tensors that the file may not have
+            network = self._create_network()
+        _fill_network(network, self.state, self.family_name, f"{path}: {self.role}", device)
         return network
+
+    @abstractmethod
+    def _create_network(self) -> _Network: ...
 
 
 @dataclass(frozen=True, eq=False)
-class DiscriminatorPart:
-    """A discriminator as a file holds it; see `GeneratorPart`."""
+class GeneratorPart(NetworkPart[GeneratorConfig, Generator]):
+    """A generator as a file holds it."""
 
-    config: DiscriminatorConfig
-    state: dict[str, Tensor]
+    role = "generator"
 
-    @classmethod
-    def from_network(cls, network: Discriminator) -> DiscriminatorPart:
-        """Of a network that is there."""
-        return cls(network.config, dict(network.state_dict()))
+    @property
+    def family_name(self) -> str:
+        return FAMILY_NAMES[self.config.family]
 
-    def build(self, path: Path, device: torch.device) -> Discriminator:
-        """As `GeneratorPart.build`."""
-        with torch.device("meta"):
-            network = Discriminator(self.config)
-        _fill(network, self.state, "StyleGAN2", f"{path}: discriminator", device)
-        return network
+    def build(self, path: Path, device: torch.device) -> Generator:
+        """As `NetworkPart.build`. On CUDA, the blocks that the configuration lists for float16 compute in float16."""
+        generator = super().build(path, device)
+        generator.synthesis.use_fp16 = device.type == "cuda"
+        return generator
+
+    def _create_network(self) -> Generator:
+        return Generator(self.config)
+
+
+@dataclass(frozen=True, eq=False)
+class DiscriminatorPart(NetworkPart[DiscriminatorConfig, Discriminator]):
+    """A discriminator as a file holds it."""
+
+    role = "discriminator"
+
+    def _create_network(self) -> Discriminator:
+        return Discriminator(self.config)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +103,9 @@ class ModelParts:
     """A model as a file holds it.
 
     Attributes:
-        format: what kind of file it is, for people.
-        discriminator: gives the discriminator, or None if the file has none; a `CheckpointError` of it is none of the
-            generator's business.
+        format: the kind of file, for people.
+        discriminator: returns the discriminator, or None if the file has none. It raises `CheckpointError` if the
+            discriminator cannot be used; the generator can be used all the same.
     """
 
     format: str
@@ -84,60 +113,67 @@ class ModelParts:
     discriminator: Callable[[], DiscriminatorPart | None] = lambda: None
 
 
-def validate_config(kind: type[_Config], values: Mapping[str, Any], where: str) -> _Config:
-    """A configuration of values from a file.
+def validate_config(config_type: type[_Config], values: Mapping[str, Any], where: str) -> _Config:
+    """Return a configuration made of values from a file.
 
     Args:
-        where: file and part, for the message.
+        where: file and part, for messages.
 
     Raises:
-        CheckpointError: a value cannot be; it names the field.
+        CheckpointError: a value is impossible; the message names its field.
     """
     for field, value in values.items():
-        numbers = type(value) is tuple and all(type(item) is int for item in value)
-        if not numbers and not isinstance(value, str | int | float | None):  # a deep tuple overflows pydantic's stack
+        is_int_tuple = type(value) is tuple and all(type(item) is int for item in value)
+        if not is_int_tuple and not isinstance(value, str | int | float | None):
+            # pydantic would overflow the C stack with a deeply nested tuple
             raise CheckpointError(
                 f"{where}: {field}: it is a {type(value).__name__}; the file is damaged: get it again"
             )
     try:
-        return kind.model_validate(values)
+        return config_type.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "configuration"
-        problem = printable_text(first["msg"], 200)
+        first_error = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first_error["loc"]) or "configuration"
+        problem = printable_text(first_error["msg"], 200)
         raise CheckpointError(f"{where}: {field}: {problem}; the file is damaged or no StyleGAN") from error
 
 
-def _check_numbers(state: dict[str, Tensor], where: str) -> None:
-    """Refuses what could take far more memory as float32 than in the file.
+def _check_tensors(state: dict[str, Tensor], where: str) -> None:
+    """Refuse tensors that could take far more memory as float32 than in the file.
 
     Raises:
-        CheckpointError: a tensor holds no floats, or what is there under many names is there only once.
+        CheckpointError: a tensor holds no floating-point numbers, or many tensors share the same memory.
     """
     for key, tensor in state.items():
         if not tensor.is_floating_point():
             raise CheckpointError(
                 f"{where}: {printable_text(key)} holds {tensor.dtype} numbers, not floats; the file is damaged: get it again"
             )
-    once = {tensor.data_ptr(): tensor.nbytes for tensor in state.values()}
-    if sum(tensor.nbytes for tensor in state.values()) > 2 * sum(once.values()) + _SHARED:
+    bytes_by_address = {tensor.data_ptr(): tensor.nbytes for tensor in state.values()}
+    total_bytes = sum(tensor.nbytes for tensor in state.values())
+    if total_bytes > 2 * sum(bytes_by_address.values()) + _MAX_SHARED_BYTES:
         raise CheckpointError(f"{where}: its tensors share their numbers; use a file where each has its own")
 
 
-def _fill(network: nn.Module, state: dict[str, Tensor], family: str, where: str, device: torch.device) -> None:
-    expected = network.state_dict()
-    _check_numbers(state, where)
-    for key, model in expected.items():
+def _fill_network(
+    network: nn.Module, state: dict[str, Tensor], family_name: str, where: str, device: torch.device
+) -> None:
+    """Give a network on the meta device its tensors."""
+    expected_state = network.state_dict()
+    _check_tensors(state, where)
+    for key, expected in expected_state.items():
         if key not in state:
-            raise CheckpointError(f"{where}: {key} is missing; the file is incomplete or not a {family}: get it again")
-        if state[key].shape != model.shape:
             raise CheckpointError(
-                f"{where}: {key} has the shape {printable_text(str(list(state[key].shape)))} instead of {list(model.shape)}; "
-                f"the file is damaged or not a {family}: get it again"
+                f"{where}: {key} is missing; the file is incomplete or not a {family_name}: get it again"
             )
-    if extra := sorted(state.keys() - expected.keys()):
+        if state[key].shape != expected.shape:
+            raise CheckpointError(
+                f"{where}: {key} has the shape {printable_text(str(list(state[key].shape)))} instead of "
+                f"{list(expected.shape)}; the file is damaged or not a {family_name}: get it again"
+            )
+    if surplus_keys := sorted(state.keys() - expected_state.keys()):
         raise CheckpointError(
-            f"{where}: {printable_text(extra[0])} is not part of a {family}; use a file that holds an unchanged one"
+            f"{where}: {printable_text(surplus_keys[0])} is not part of a {family_name}; use a file that holds an unchanged one"
         )
     try:
         tensors = {
@@ -145,6 +181,8 @@ def _fill(network: nn.Module, state: dict[str, Tensor], family: str, where: str,
             for key, tensor in state.items()
         }
     except torch.OutOfMemoryError as error:
-        raise DeviceError(f"{device}: too little memory for the model; free some or choose the device cpu") from error
+        raise DeviceError(
+            f"{device}: it has too little memory for the model; free some, or choose the device cpu"
+        ) from error
     network.load_state_dict(tensors, assign=True)
     network.eval().requires_grad_(False)

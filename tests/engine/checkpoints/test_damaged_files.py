@@ -20,8 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draggan_engine.checkpoints import loader
-from tests.support.contained_reader import Outcome, Reader, attempt, summary
+from tests.support.contained_reader import Outcome, Reader, attempt, disable_cache, summary
 from tests.support.mutations import INSTRUCTIONS, mutated
 from tests.support.pickle_assembler import PROTO, STOP
 from tests.support.specimens import FIXTURES, specimens
@@ -37,10 +36,11 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """For the files. No converted copies are kept: thousands would fill the disk."""
+    """Return a directory for the files. The loader keeps no converted copies, because thousands would fill the disk."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loader, "_remember", lambda *_: None)
-        yield tmp_path_factory.mktemp("fuzz")
+        directory = tmp_path_factory.mktemp("fuzz")
+        patch.setenv("XDG_CACHE_HOME", str(disable_cache(directory)))
+        yield directory
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord, PersistentObject
-from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root_object
 from draggan_engine.core.errors import CheckpointError
 from tests.support.paths import FIXTURES
 from tests.support.pickle_assembler import (
@@ -30,6 +29,7 @@ from tests.support.pickle_assembler import (
     tensor,
     text,
 )
+from tests.support.read_pickle import read_pickle
 
 FOLDER = FIXTURES / "checkpoints"
 GOOD = (FOLDER / "sg2ada_64_clamp.pkl").read_bytes()
@@ -38,7 +38,7 @@ GOOD = (FOLDER / "sg2ada_64_clamp.pkl").read_bytes()
 def read(folder: Path, body: bytes) -> object:
     path = folder / "model.pkl"
     path.write_bytes(PROTO + body + STOP)
-    return read_root_object(path)
+    return read_pickle(path)
 
 
 def refusal(folder: Path, body: bytes) -> str:
@@ -84,7 +84,7 @@ def test_a_reduce_is_not_run(protocol: int, function: Callable[..., object], tmp
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps({"G_ema": Canary(function, f"open({str(canary)!r}, 'w')")}, protocol))
     with pytest.raises(CheckpointError) as caught:
-        read_root_object(path)
+        read_pickle(path)
     assert not canary.exists()
     if protocol >= 2:
         assert function.__name__ in str(caught.value)
@@ -272,7 +272,7 @@ def test_a_length_is_not_believed(instruction: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     path.write_bytes(PROTO + b"N" + instruction)
     with pytest.raises(CheckpointError):
-        read_root_object(path)
+        read_pickle(path)
 
 
 def test_deep_nesting(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root_object
 from draggan_engine.core.errors import CheckpointError
 from tests.support.contained_reader import CANARY, Reader
 from tests.support.paths import ROOT
@@ -40,6 +39,7 @@ from tests.support.pickle_assembler import (
     tensor,
     text,
 )
+from tests.support.read_pickle import read_pickle
 from tests.support.specimens import FOLDER
 
 COMMAND = f"touch {CANARY}"
@@ -165,7 +165,7 @@ def test_a_registered_number_stands_for_nothing(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     Path("model.pkl").write_bytes(pickled(CODE["EXT1"]))
     with pytest.raises(CheckpointError):
-        read_root_object(Path("model.pkl"))
+        read_pickle(Path("model.pkl"))
     assert not Path(CANARY).exists()
 
 

@@ -12,10 +12,10 @@ import torch
 from draggan_engine.checkpoints.formats import nvidia
 from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart
 from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject
-from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root_object
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.generator import Generator
 from tests.support.paths import FIXTURES
+from tests.support.read_pickle import read_pickle
 
 FOLDER = FIXTURES / "checkpoints"
 PATH = Path("model.pkl")
@@ -23,7 +23,7 @@ Root = dict[str, Any]
 
 
 def read(name: str) -> Root:
-    root = read_root_object(FOLDER / f"{name}.pkl")
+    root = read_pickle(FOLDER / f"{name}.pkl")
     assert isinstance(root, dict)
     return root
 

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from draggan_engine.checkpoints.loader import load_model
-from draggan_engine.checkpoints.unpickling import torch_storage
-from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root_object
+from draggan_engine.checkpoints.unpickling.torch_storage import zip_directory_bytes
 from draggan_engine.core.errors import CheckpointError
 from tests.support.nvidia_files import write_pti
 from tests.support.paths import FIXTURES
+from tests.support.read_pickle import read_pickle
 
 FOLDER = FIXTURES / "checkpoints"
 ROSINALITY = FOLDER / "rosinality_converted_32.pt"
@@ -62,7 +62,7 @@ def test_every_kind_of_tensor(new: bool, tmp_path: Path) -> None:
         parameter=torch.nn.Parameter(base.double()),
     )
     torch.save(whole, tmp_path / "f", _use_new_zipfile_serialization=new)
-    found = read_root_object(tmp_path / "f")
+    found = read_pickle(tmp_path / "f")
     assert isinstance(found, dict)
     for name, tensor in whole.items():
         assert isinstance(found[name], Tensor)
@@ -79,10 +79,10 @@ def test_the_older_container_holds_the_same_model(tmp_path: Path) -> None:
 
 def test_what_is_read_is_not_copied(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1 << 20)}, tmp_path / "f")
-    root = read_root_object(tmp_path / "f")
+    root = read_pickle(tmp_path / "f")
     assert isinstance(root, dict)
     root["a"][0] = 7  # the memory is ours, the file stays as it is
-    again = read_root_object(tmp_path / "f")
+    again = read_pickle(tmp_path / "f")
     assert isinstance(again, dict)
     assert again["a"][0] == 0
 
@@ -144,23 +144,23 @@ def test_a_list_of_contents_that_no_model_needs(tmp_path: Path) -> None:
     assert "list of contents" in refusal(tmp_path / "f")
 
 
-def test_the_size_of_a_list_of_contents_is_looked_up_where_it_is_taken_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A locator can point elsewhere than to the record before it, which is the one that Python reads."""
+def test_the_directory_of_an_archive_is_measured_where_python_reads_it(tmp_path: Path) -> None:
+    """A locator can point elsewhere than to the record right before it, which is the one that Python reads."""
     content = (FOLDER / "rosinality_trained_16.pt").read_bytes()
-    end = content[-22:]
-    entries, size, start = struct.unpack("<HII", end[10:20])
-    real = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, entries, entries, size, start + 56)
-    shown = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 0, 0, 0, 0)
+    end_record = content[-22:]
+    entry_count, directory_bytes, start = struct.unpack("<HII", end_record[10:20])
+    adjacent_record = struct.pack(
+        "<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, entry_count, entry_count, directory_bytes, start + 56
+    )
+    pointed_record = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 0, 0, 0, 0)
     locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, start, 1)
-    at_most = end[:12] + struct.pack("<II", 0xFFFFFFFF, 0xFFFFFFFF) + end[20:]
+    end_record = end_record[:12] + struct.pack("<II", 0xFFFFFFFF, 0xFFFFFFFF) + end_record[20:]
+    directory = content[start : start + directory_bytes]
+    changed = content[:start] + pointed_record + directory + adjacent_record + locator + end_record
     path = tmp_path / "model.pt"
-    path.write_bytes(content[:start] + shown + content[start : start + size] + real + locator + at_most)
-    assert read_root_object(path)
-    monkeypatch.setattr(torch_storage, "_MAX_DIRECTORY", size - 1)
-    with pytest.raises(CheckpointError, match="list of contents"):
-        read_root_object(path)
+    path.write_bytes(changed)
+    assert read_pickle(path)
+    assert zip_directory_bytes(memoryview(changed)) == directory_bytes
 
 
 def test_the_same_name_twice(tmp_path: Path) -> None:

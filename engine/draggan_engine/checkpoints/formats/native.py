@@ -1,4 +1,4 @@
-"""Writes and reads the tensors of draggan-tui's own model files (see `native_header`)."""
+"""Read and write draggan-tui's own model files; `native_header` describes them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,27 @@ from draggan_engine.storage.utf8_path import is_utf8
 
 from .native_header import FORMAT, FORMAT_VERSION, NativeConfig, NativeInfo, open_native, parse_entry
 
-_GENERATOR, _DISCRIMINATOR = "G_ema.", "D."
+_GENERATOR_PREFIX, _DISCRIMINATOR_PREFIX = "G_ema.", "D."
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+
+def read_native(path: Path) -> tuple[ModelParts, NativeInfo]:
+    """Read a model file of draggan-tui. Its tensors are mapped from the file.
+
+    Raises:
+        CheckpointError: the file is no model of draggan-tui, or is damaged; the message names the field or tensor.
+    """
+    file = open_native(path, "pt")
+    config = parse_entry(file, "config", NativeConfig, path)
+    info = parse_entry(file, "info", NativeInfo, path)
+    generator = GeneratorPart(config.generator, _read_tensors(file, _GENERATOR_PREFIX, path))
+
+    def read_discriminator() -> DiscriminatorPart | None:
+        if config.discriminator is None:
+            return None
+        return DiscriminatorPart(config.discriminator, _read_tensors(file, _DISCRIMINATOR_PREFIX, path))
+
+    return ModelParts("draggan-tui .safetensors", generator, read_discriminator), info
 
 
 def save_native(
@@ -31,14 +50,15 @@ def save_native(
     info: NativeInfo,
     dtype: torch.dtype | None = torch.float32,
 ) -> None:
-    """Writes a model file; whole or not at all.
+    """Write a model file completely, or leave everything as it was.
 
     Args:
-        path: the file; one that is there is replaced.
-        dtype: number type of the stored tensors: float32, float16 or bfloat16; None: each tensor's own, which is one of these.
+        path: the file; an existing one is replaced.
+        dtype: of the stored tensors: float32, float16 or bfloat16. None keeps the type of each tensor, which must be one of
+            these.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: the file cannot be written.
     """
     config = NativeConfig(generator=generator.config, discriminator=discriminator and discriminator.config)
     metadata = {
@@ -47,77 +67,75 @@ def save_native(
         "config": config.model_dump_json(),
         "info": info.model_dump_json(),
     }
-    seen: set[int] = set()
-    tensors = {_GENERATOR + key: _stored(tensor, dtype, seen) for key, tensor in generator.state.items()}
+    state = {_GENERATOR_PREFIX + key: tensor for key, tensor in generator.state.items()}
     if discriminator is not None:
-        tensors |= {_DISCRIMINATOR + key: _stored(tensor, dtype, seen) for key, tensor in discriminator.state.items()}
-    with atomic_write(path) as part:
+        state |= {_DISCRIMINATOR_PREFIX + key: tensor for key, tensor in discriminator.state.items()}
+    stored_addresses: set[int] = set()
+    stored_tensors = {key: _prepare_tensor(tensor, dtype, stored_addresses) for key, tensor in state.items()}
+    with atomic_write(path) as part_path:
         try:
-            if is_utf8(part):
-                save_file(tensors, part, metadata)
+            if is_utf8(part_path):
+                save_file(stored_tensors, part_path, metadata)
             else:
-                part.write_bytes(save(tensors, metadata))
+                part_path.write_bytes(save(stored_tensors, metadata))
         except SafetensorError as error:
-            raise _os_error(error) from error
+            raise _to_os_error(error) from error
 
 
-def _os_error(error: SafetensorError) -> OSError:
-    """The system's error behind one of the safetensors library, which keeps its number in the text only."""
-    number = re.search(r"os error (\d+)", str(error))
-    return OSError(str(error)) if number is None else OSError(int(number[1]), os.strerror(int(number[1])))
+def _to_os_error(error: SafetensorError) -> OSError:
+    """Return the system's error behind an error of the safetensors library, which only mentions its number in its text."""
+    number_match = re.search(r"os error (\d+)", str(error))
+    if number_match is None:
+        return OSError(str(error))
+    error_number = int(number_match[1])
+    return OSError(error_number, os.strerror(error_number))
 
 
-def _stored(tensor: Tensor, dtype: torch.dtype | None, seen: set[int]) -> Tensor:
-    """The tensor as it is written; a copy only where it has no memory of its own in that form."""
+def _prepare_tensor(tensor: Tensor, dtype: torch.dtype | None, stored_addresses: set[int]) -> Tensor:
+    """Return a tensor in the form in which it is written: contiguous, and with memory that no other stored tensor uses.
+
+    Args:
+        stored_addresses: the memory addresses of the tensors prepared before; this one's is added.
+    """
     tensor = tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
-    if tensor.untyped_storage().nbytes() != tensor.nbytes or tensor.data_ptr() in seen:
+    if tensor.untyped_storage().nbytes() != tensor.nbytes or tensor.data_ptr() in stored_addresses:
         tensor = tensor.clone()
-    seen.add(tensor.data_ptr())
+    stored_addresses.add(tensor.data_ptr())
     return tensor
 
 
-def read_native(path: Path) -> tuple[ModelParts, NativeInfo]:
-    """The model, its tensors mapped from the file, and what the file says of it.
+def _read_tensors(file: Any, prefix: str, path: Path) -> dict[str, Tensor]:
+    """Read the tensors whose keys have a prefix; the returned keys are without it.
 
     Raises:
-        CheckpointError: not a model file of ours, or a damaged one; it names the field.
+        CheckpointError: a tensor of the file belongs to no network, or one of these cannot be read or has a wrong type.
     """
-    with open_native(path, "pt") as file:
-        config = parse_entry(file, "config", NativeConfig, path)
-        info = parse_entry(file, "info", NativeInfo, path)
-        generator = GeneratorPart(config.generator, _tensors(file, _GENERATOR, path))
-
-    def discriminator() -> DiscriminatorPart | None:
-        if config.discriminator is None:
-            return None
-        with open_native(path, "pt") as file:
-            return DiscriminatorPart(config.discriminator, _tensors(file, _DISCRIMINATOR, path))
-
-    return ModelParts("draggan-tui .safetensors", generator, discriminator), info
-
-
-def _tensor(file: Any, key: str, path: Path) -> Tensor:
-    try:
-        tensor: Tensor = file.get_tensor(key)
-    except (RuntimeError, TypeError, ValueError) as error:  # a shape or a number type that torch does not have
-        raise CheckpointError(
-            f"{path}: {printable_text(key)} is no tensor; the file is damaged: get it again"
-        ) from error
-    return tensor
-
-
-def _tensors(file: Any, prefix: str, path: Path) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
     for key in file.keys():  # noqa: SIM118 (not a dictionary)
-        if not key.startswith((_GENERATOR, _DISCRIMINATOR)):
+        if not key.startswith((_GENERATOR_PREFIX, _DISCRIMINATOR_PREFIX)):
             raise CheckpointError(
                 f"{path}: {printable_text(key)} is no part of a model; the file is damaged: get it again"
             )
         if key.startswith(prefix):
-            tensor = _tensor(file, key, path)
+            tensor = _read_tensor(file, key, path)
             if tensor.dtype not in _DTYPES:
                 raise CheckpointError(
                     f"{path}: {printable_text(key)} holds {tensor.dtype} numbers, not floats; the file is damaged"
                 )
             state[key.removeprefix(prefix)] = tensor
     return state
+
+
+def _read_tensor(file: Any, key: str, path: Path) -> Tensor:
+    try:
+        tensor: Tensor = file.get_tensor(key)
+    except (
+        SafetensorError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:  # a shape or a type that torch does not have
+        raise CheckpointError(
+            f"{path}: {printable_text(key)} cannot be read as a tensor; the file is damaged: get it again"
+        ) from error
+    return tensor

@@ -1,1 +1,1 @@
-"""Reading pickles without running anything that they name."""
+"""Read pickles without running anything that they name."""

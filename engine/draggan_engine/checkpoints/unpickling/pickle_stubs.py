@@ -1,6 +1,6 @@
-"""What a reader puts in the place of the things that a model file names: inert records and checked data.
+"""What the unpickler puts in place of the objects and functions that a model file names: plain records and checked data.
 
-Nothing here is looked up by a name from the file, and nothing can be given a state that changes what it does.
+Nothing here looks up a name from the file, and no state that a file gives to a record changes what the record does.
 """
 
 from __future__ import annotations
@@ -15,30 +15,32 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.checkpoint_file import printable_text
 
-# A model file has some tens of thousands of instructions. Each costs time, and most make an object: a byte each, these
-# would take 200 times the file's size in memory.
+# A model file has some tens of thousands of instructions. An instruction can be a single byte and makes an object, so a file
+# full of them would need 200 times its size in memory.
 MAX_INSTRUCTIONS = 250_000
 MAX_KEY_LENGTH = 1000
 MAX_DIMENSIONS = 8
 MAX_DIMENSION_SIZE = 2**40
-_DTYPES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
+_DTYPE_CODES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
 
 
 class PickleRefusal(Exception):
-    """The file asks for something that no model file needs; the text, put after "it", says what."""
+    """The file asks for something that no model file needs. The message continues a sentence that begins with "it"."""
 
 
 def check_key(key: object) -> None:
-    """Keys are short strings or bytes, whole numbers and None. Hashing a deep tuple overflows the C stack; to tell long
-    equal strings apart, or numbers that were chosen to have the same hash, takes minutes if there are enough of them.
+    """Check the key of a dictionary or the item of a set: a short string or bytes, a whole number or None.
+
+    Other keys can be expensive: hashing a deep tuple overflows the C stack, and comparing many long equal strings, or many
+    numbers that were chosen to have the same hash, takes minutes.
 
     Raises:
-        Refused: something else.
+        PickleRefusal: the key is something else.
     """
     match key:
         case str() | bytes() if len(key) <= MAX_KEY_LENGTH:
             return
-        case int() if 0 <= key < 2**60:  # below 2**61 − 1 each is its own hash
+        case int() if 0 <= key < 2**60:  # numbers below 2**61 − 1 are their own hashes
             return
         case None:
             return
@@ -48,38 +50,42 @@ def check_key(key: object) -> None:
 
 
 class ReadBudget:
-    """What a file may still cost: bytes of data that we allocate or read again, and instructions."""
+    """What reading a file may still cost: bytes of data that are allocated or read again, and instructions.
 
-    def __init__(self, size: int) -> None:
-        self._left = size
-        self._instructions = MAX_INSTRUCTIONS
+    Args:
+        data_bytes: the number of bytes.
+    """
 
-    def step(self) -> None:
+    def __init__(self, data_bytes: int) -> None:
+        self._bytes_left = data_bytes
+        self._instructions_left = MAX_INSTRUCTIONS
+
+    def take_instruction(self) -> None:
         """
         Raises:
-            Refused: it was one instruction too many.
+            PickleRefusal: no instruction is left.
         """
-        self._instructions -= 1
-        if self._instructions < 0:
+        self._instructions_left -= 1
+        if self._instructions_left < 0:
             raise PickleRefusal("has more instructions than any model")
 
-    def take(self, count: int) -> None:
+    def take_bytes(self, count: int) -> None:
         """
         Raises:
-            Refused: more than is left.
+            PickleRefusal: fewer bytes are left.
         """
-        if count > self._left:
+        if count > self._bytes_left:
             raise PickleRefusal("asks for more data than it holds")
-        self._left -= count
+        self._bytes_left -= count
 
 
 class OrderedDictStub(dict[object, object]):
-    """A `collections.OrderedDict`. Its state (torch notes versions of modules there) is left behind."""
+    """Replaces `collections.OrderedDict`. Its state, where torch stores versions of modules, is ignored."""
 
     def build(self, state: object) -> None:
         """
         Raises:
-            Refused: not the state of a dictionary.
+            PickleRefusal: the state is not that of a dictionary.
         """
         if not isinstance(state, dict):
             raise PickleRefusal("gives a dictionary an unknown state")
@@ -87,24 +93,24 @@ class OrderedDictStub(dict[object, object]):
 
 @dataclass(slots=True, eq=False)
 class ObjectRecord:
-    """An object of a class that only holds values (`argparse.Namespace`, TensorFlow's `Network`): its attributes."""
+    """The attributes of an object whose class only holds values: `argparse.Namespace`, or TensorFlow's `Network`."""
 
-    kind: str
+    class_name: str
     state: dict[object, object] = field(default_factory=dict)
 
     def build(self, state: object) -> None:
         """
         Raises:
-            Refused: not a dictionary.
+            PickleRefusal: the state is not a dictionary.
         """
         if not isinstance(state, dict):
-            raise PickleRefusal(f"gives a {self.kind} an unknown state")
+            raise PickleRefusal(f"gives a {self.class_name} an unknown state")
         self.state = state
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AllowedFunction:
-    """The only thing that a pickle's REDUCE may call."""
+    """A function that a pickle may call; it may call nothing else."""
 
     call: Callable[..., object]
 
@@ -120,62 +126,62 @@ class PersistentObject:
 
     @classmethod
     def from_meta(cls, meta: object) -> PersistentObject:
-        """From the dictionary that the hook writes: `class_name`, `state`; `module_src` is left behind.
+        """Return the object for the dictionary that the hook writes. Its `module_src`, the source code, is ignored.
 
         Raises:
-            Refused: it has another form.
+            PickleRefusal: the dictionary has another form.
         """
         match meta:
             case {"type": "class", "class_name": str(class_name), "state": dict(state)}:
-                args, kwargs = state.get("_init_args", ()), state.get("_init_kwargs", {})
-                if type(args) is tuple and type(kwargs) is dict:
-                    return cls(class_name, args, kwargs, state)
+                init_args, init_kwargs = state.get("_init_args", ()), state.get("_init_kwargs", {})
+                if type(init_args) is tuple and type(init_kwargs) is dict:
+                    return cls(class_name, init_args, init_kwargs, state)
         raise PickleRefusal("holds a persistent object of an unknown form")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TensorStorage:
-    """The numbers under a tensor: `data` is 1-D."""
+    """The numbers under a tensor: `data` has one dimension."""
 
     data: Tensor
 
 
 @dataclass(slots=True, eq=False)
 class DtypeRecord:
-    """A `numpy.dtype` of plain numbers; the pickle gives the byte order afterwards."""
+    """A `numpy.dtype` of plain numbers. The pickle states its byte order afterwards."""
 
     code: str
-    order: str = "="
+    byte_order: str = "="
 
     @classmethod
     def from_code(cls, code: object, *_: object) -> DtypeRecord:
         """
         Raises:
-            Refused: not a code of plain numbers, such as "f4".
+            PickleRefusal: not a code of plain numbers, such as "f4".
         """
-        if type(code) is not str or code not in _DTYPES:
+        if type(code) is not str or code not in _DTYPE_CODES:
             raise PickleRefusal(f"asks for the numpy type {printable_text(code)}")
         return cls(code)
 
     def build(self, state: object) -> None:
         """
         Raises:
-            Refused: the state of anything but a number's type.
+            PickleRefusal: the state is not that of a type of plain numbers.
         """
         match state:
-            case (int(), "<" | ">" | "|" | "=" as order, None, None, None, *_):
-                self.order = order
+            case (int(), "<" | ">" | "|" | "=" as byte_order, None, None, None, *_):
+                self.byte_order = byte_order
             case _:
                 raise PickleRefusal("describes a numpy type in an unknown way")
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        return np.dtype(self.order + self.code)
+        return np.dtype(self.byte_order + self.code)
 
 
 @dataclass(slots=True, eq=False)
 class ArrayRecord:
-    """A `numpy.ndarray` of plain numbers, empty until the pickle gives its state."""
+    """A `numpy.ndarray` of plain numbers. It is empty until the pickle gives its state."""
 
     budget: ReadBudget
     array: NDArray[np.generic] = field(default_factory=lambda: np.empty(0))
@@ -183,70 +189,73 @@ class ArrayRecord:
     def build(self, state: object) -> None:
         """
         Raises:
-            Refused: not plain numbers, or the shape does not fit the bytes.
+            PickleRefusal: the array holds no plain numbers, or its shape does not fit its bytes.
         """
         match state:
-            case (int(), tuple(shape), DtypeRecord() as record, bool(fortran), bytes() | memoryview() as data):
+            case (int(), tuple(shape), DtypeRecord() as record, bool(fortran_order), bytes() | memoryview() as data):
                 check_shape(shape)
                 if math.prod(shape) * record.dtype.itemsize != len(data):
                     raise PickleRefusal(f"holds an array of shape {list(shape)} with {len(data)} bytes")
-                self.budget.take(len(data))  # a view; but whoever uses it may need a copy
-                self.array = np.ndarray(shape, record.dtype, buffer=data, order="F" if fortran else "C")
+                self.budget.take_bytes(len(data))  # the array is a view, but its user may need a copy
+                self.array = np.ndarray(shape, record.dtype, buffer=data, order="F" if fortran_order else "C")
             case _:
                 raise PickleRefusal("describes a numpy array in an unknown way")
 
 
-def check_shape(extents: tuple[object, ...]) -> None:
+def check_shape(sizes: tuple[object, ...]) -> None:
     """
     Raises:
-        Refused: not a few whole numbers from 0 on.
+        PickleRefusal: not a few whole numbers from 0 to `MAX_DIMENSION_SIZE`.
     """
-    if len(extents) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n <= MAX_DIMENSION_SIZE for n in extents):
+    if len(sizes) > MAX_DIMENSIONS or not all(type(size) is int and 0 <= size <= MAX_DIMENSION_SIZE for size in sizes):
         raise PickleRefusal("asks for an array or tensor of an impossible shape")
 
 
 def numpy_scalar(dtype: object, data: object) -> object:
-    """A plain Python number for `numpy.core.multiarray.scalar`.
+    """Return a plain Python number in place of `numpy.core.multiarray.scalar(dtype, data)`.
 
     Raises:
-        Refused: the bytes are not one number of that type.
+        PickleRefusal: the bytes are not one number of that type.
     """
     if type(dtype) is not DtypeRecord or type(data) is not bytes or len(data) != dtype.dtype.itemsize:
         raise PickleRefusal("describes a numpy number in an unknown way")
-    value: object = np.frombuffer(data, dtype.dtype).item()
-    return value
+    number: object = np.frombuffer(data, dtype.dtype).item()
+    return number
 
 
 def encode_latin1(text: object, codec: object) -> bytes:
-    """What protocol 2 pickles use `_codecs.encode` for; no other codec is looked up.
+    """Return the bytes that `_codecs.encode(text, codec)` stands for in pickles of protocol 2. No other codec is looked up.
 
     Raises:
-        Refused: another codec.
+        PickleRefusal: another codec.
     """
     if type(text) is not str or codec not in ("latin1", "latin-1"):
         raise PickleRefusal(f"asks for the codec {printable_text(codec)}")
     return text.encode("latin-1")
 
 
-def rebuild_tensor(storage: object, offset: object, size: object, stride: object, *_: object) -> Tensor:
-    """A view of a storage; every element of it lies inside.
+def rebuild_tensor(storage: object, offset: object, shape: object, strides: object, *_: object) -> Tensor:
+    """Return a view of a storage, all of whose elements lie inside it.
 
     Raises:
-        Refused: it would reach outside, or have more elements than the storage.
+        PickleRefusal: the view would reach outside the storage, or have more elements than it.
     """
-    if type(storage) is not TensorStorage or type(size) is not tuple or type(stride) is not tuple:
+    if type(storage) is not TensorStorage or type(shape) is not tuple or type(strides) is not tuple:
         raise PickleRefusal("describes a tensor in an unknown way")
     check_shape((offset,))
-    check_shape(size)
-    check_shape(stride)
+    check_shape(shape)
+    check_shape(strides)
     assert type(offset) is int
-    held = len(storage.data)
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=False))
-    if len(size) != len(stride) or math.prod(size) > held or (0 not in size and last >= held):
-        raise PickleRefusal(f"holds a tensor of shape {list(size)} that reaches outside its data")
-    start = storage.data.storage_offset() + offset  # as_strided counts from the memory's start, not from a view's
-    return storage.data.new_empty(size) if 0 in size else storage.data.as_strided(size, stride, start)
+    element_count = len(storage.data)
+    last_index = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=False))
+    is_outside = 0 not in shape and last_index >= element_count
+    if len(shape) != len(strides) or math.prod(shape) > element_count or is_outside:
+        raise PickleRefusal(f"holds a tensor of shape {list(shape)} that reaches outside its data")
+    if 0 in shape:
+        return storage.data.new_empty(shape)
+    start = storage.data.storage_offset() + offset  # as_strided counts from the start of the memory, not of the view
+    return storage.data.as_strided(shape, strides, start)
 
 
 Buildable = OrderedDictStub | ObjectRecord | ArrayRecord | DtypeRecord
-"""What a pickle may give a state to."""
+"""The objects to which a pickle may give a state."""

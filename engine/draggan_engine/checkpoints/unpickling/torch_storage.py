@@ -1,10 +1,13 @@
-"""The two containers of `torch.save`, and the storages inside plain pickles: tensors become views of the file.
+"""The two containers of `torch.save`, and the storages inside plain pickles. Tensors become views of the file.
 
-Legacy (before torch 1.6, and for each storage that `pickle.dump` writes): pickles one after the other (a magic number,
-the protocol 1001, facts of the system, the object, the list of its storages' keys), then for each key an int64 count
-and the raw bytes. Zip (since 1.6): `<root>/data.pkl`, and `<root>/data/<key>`, raw and uncompressed. Storages are
-persistent ids `("storage", class, key, location, numel[, view])`. torch's own readers are not used: the legacy one
-unpickles without restriction.
+Legacy container (before torch 1.6, and for each storage that `pickle.dump` writes): one pickle after the other (a magic
+number, the protocol 1001, facts about the system, the object, the list of the storages' keys); then, for each key, the
+number of elements as int64 and the raw bytes.
+
+Zip container (since torch 1.6): `<root>/data.pkl`, and `<root>/data/<key>` with the raw bytes, uncompressed.
+
+Both refer to a storage by the persistent id `("storage", class, key, location, numel[, view])`. torch's own readers are not
+used, because its reader of the legacy container unpickles without restriction.
 """
 
 from __future__ import annotations
@@ -13,16 +16,14 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-from draggan_engine.checkpoints.checkpoint_file import ByteStream
+from draggan_engine.checkpoints.checkpoint_file import LEGACY_MAGIC, CheckpointFile
 
 from .pickle_stubs import PickleRefusal, ReadBudget, TensorStorage, check_shape
-from .restricted_unpickler import RestrictedUnpickler
+from .restricted_unpickler import ByteStream, RestrictedUnpickler
 
-LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 STORAGE_DTYPES: dict[tuple[str, str], object] = {
     ("torch", f"{name}Storage"): dtype
@@ -39,17 +40,18 @@ STORAGE_DTYPES: dict[tuple[str, str], object] = {
         "Bool": torch.bool,
     }.items()
 }
-_MAX_DIRECTORY = 8 << 20  # bytes of a zip's list of contents: some 80,000 entries, where a model has a thousand
-_MAX_KEY = 100
-_LOCAL_HEADER = struct.Struct("<4s22xHH")
+MAX_ZIP_DIRECTORY_BYTES = 8 << 20  # about 80,000 entries; a model has about a thousand
+_MAX_STORAGE_KEY_LENGTH = 100
+_LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, length of the name, length of the extra field
+_END_RECORD_BYTES, _LOCATOR_BYTES, _ZIP64_RECORD_BYTES = 22, 20, 56
 
 NameTable = Mapping[tuple[str, str], object]
-"""What stands in for each (module, name)."""
+"""What replaces each (module, name) of a pickle."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Reference:
-    """A persistent id: which storage, how many elements, and the part of it that is meant."""
+class _StorageReference:
+    """A persistent id: the key of a storage, its number of elements, and the range of elements that is meant."""
 
     dtype: torch.dtype
     key: str
@@ -58,7 +60,11 @@ class _Reference:
     stop: int
 
     @classmethod
-    def of(cls, pid: object) -> _Reference:
+    def from_pid(cls, pid: object) -> _StorageReference:
+        """
+        Raises:
+            PickleRefusal: the persistent id has another form, or its view reaches outside the storage.
+        """
         match pid:
             case ("storage", torch.dtype() as dtype, str(key), str(), int(numel)):
                 start, size = 0, numel
@@ -69,24 +75,27 @@ class _Reference:
             case _:
                 raise PickleRefusal("describes a storage in an unknown way")
         check_shape((numel, start, size))
-        if len(key) > _MAX_KEY:
+        if len(key) > _MAX_STORAGE_KEY_LENGTH:
             raise PickleRefusal("has a storage of an impossible name")
         if start + size > numel:
             raise PickleRefusal("has a view that reaches outside its storage")
         return cls(dtype, key, numel, start, start + size)
 
     @property
-    def size(self) -> int:
-        """In bytes."""
+    def storage_bytes(self) -> int:
+        """The size of the whole storage."""
         return self.numel * self.dtype.itemsize
 
-    def on(self, raw: memoryview) -> TensorStorage:
-        """The storage whose bytes are `raw`, which can be written to.
+    def to_storage(self, raw: memoryview) -> TensorStorage:
+        """Return the range of the storage as a view.
+
+        Args:
+            raw: the bytes of the whole storage; they can be written to.
 
         Raises:
-            Refused: they are not as many as it has.
+            PickleRefusal: the number of bytes is not that of the storage.
         """
-        if len(raw) != self.size:
+        if len(raw) != self.storage_bytes:
             raise PickleRefusal(f"has a storage of {self.numel} elements in {len(raw)} bytes")
         if not raw:
             return TensorStorage(torch.empty(0, dtype=self.dtype))
@@ -94,17 +103,17 @@ class _Reference:
 
 
 def load_storage(data: object, budget: ReadBudget) -> TensorStorage:
-    """What `torch.storage._load_from_bytes(data)` stands for, without what it would run.
+    """Return what `torch.storage._load_from_bytes(data)` would return, without unpickling freely as that does.
 
     Args:
-        data: bytes or a view of the file, in the legacy layout.
+        data: bytes in the legacy container, or a view of the file.
 
     Raises:
-        Refused: it names anything but a storage, or its count does not fit the bytes that are there.
+        PickleRefusal: the data name anything but a storage, or hold another number of elements than they state.
     """
     if not isinstance(data, bytes | memoryview):
         raise PickleRefusal("has a storage that is not bytes")
-    budget.take(len(data))  # the same data may be given any number of times
+    budget.take_bytes(len(data))  # a pickle may pass the same data any number of times
     storage = read_legacy_file(memoryview(data), STORAGE_DTYPES, budget)
     if type(storage) is not TensorStorage:
         raise PickleRefusal("has a storage in an unknown layout")
@@ -112,89 +121,115 @@ def load_storage(data: object, budget: ReadBudget) -> TensorStorage:
 
 
 def read_legacy_file(data: memoryview, names: NameTable, budget: ReadBudget) -> object:
-    """The object that a legacy `torch.save` wrote. Its pickle comes before its storages, so it is read twice: first to
-    learn where they are.
+    """Return the object in a legacy container. Its pickle comes before the storages, so it is read twice: first to learn
+    which storages follow, then to build the object.
 
     Raises:
-        Refused: another layout, or storages that do not fill the rest of the data.
+        PickleRefusal: the layout is unknown, or the storages do not fill the rest of the data.
     """
     stream = ByteStream(data)
-    magic, protocol, system = (RestrictedUnpickler(stream, {}, budget).load() for _ in range(3))
+    magic, protocol, system_facts = (RestrictedUnpickler(stream, {}, budget).load() for _ in range(3))
     if (magic, protocol) != (LEGACY_MAGIC, LEGACY_PROTOCOL):
         raise PickleRefusal("has a storage in an unknown layout")
-    if type(system) is not dict or system.get("little_endian") is not True:
+    if type(system_facts) is not dict or system_facts.get("little_endian") is not True:
         raise PickleRefusal("has a storage of another byte order")
-    start = stream.tell()
-    seen: dict[str, _Reference] = {}
+    object_position = stream.tell()
+    references: dict[str, _StorageReference] = {}
 
-    def note(pid: object) -> TensorStorage:
-        reference = _Reference.of(pid)
-        known = seen.setdefault(reference.key, reference)
-        if (known.dtype, known.numel) != (reference.dtype, reference.numel):
+    def note_storage(pid: object) -> TensorStorage:
+        reference = _StorageReference.from_pid(pid)
+        first_reference = references.setdefault(reference.key, reference)
+        if (first_reference.dtype, first_reference.numel) != (reference.dtype, reference.numel):
             raise PickleRefusal("describes a storage in two ways")
         return TensorStorage(torch.empty(reference.stop - reference.start, dtype=reference.dtype, device="meta"))
 
-    RestrictedUnpickler(stream, names, budget, note).load()
+    RestrictedUnpickler(stream, names, budget, note_storage).load()
     keys = RestrictedUnpickler(stream, {}, budget).load()
-    if type(keys) is not list or len(keys) != len(seen) or not all(type(key) is str and key in seen for key in keys):
-        raise PickleRefusal("lists other storages than it uses")
-    raw: dict[str, memoryview] = {}
-    for key in keys:
-        (count,) = struct.unpack("<q", stream.read(8))
-        if count != seen[key].numel:
-            raise PickleRefusal(f"has a storage of {max(count, seen[key].numel)} elements in {len(data)} bytes")
-        piece = stream.read(seen[key].size)
-        raw[key] = piece if isinstance(piece, memoryview) and not piece.readonly else memoryview(bytearray(piece))
-    if len(raw) != len(keys) or stream.tell() != len(data):
+    raw_storages = _read_raw_storages(stream, keys, references, len(data))
+    if stream.tell() != len(data):
         raise PickleRefusal("has data that nothing uses")
-    stream.seek(start)
+    stream.seek(object_position)
 
-    def storage(pid: object) -> TensorStorage:
-        reference = _Reference.of(pid)
-        return reference.on(raw[reference.key])
+    def find_storage(pid: object) -> TensorStorage:
+        reference = _StorageReference.from_pid(pid)
+        return reference.to_storage(raw_storages[reference.key])
 
-    return RestrictedUnpickler(stream, names, budget, storage).load()
+    return RestrictedUnpickler(stream, names, budget, find_storage).load()
 
 
-def read_zip_file(path: Path, data: memoryview, names: NameTable, budget: ReadBudget) -> object:
-    """The object that a `torch.save` of today wrote.
+def _read_raw_storages(
+    stream: ByteStream, keys: object, references: Mapping[str, _StorageReference], file_bytes: int
+) -> dict[str, memoryview]:
+    """Read the raw bytes of the storages at the end of a legacy container.
 
     Args:
-        path: the file.
-        data: its bytes.
+        keys: the list of the storages' keys, as the file has it.
+        references: the storages that the object uses.
+        file_bytes: the size of the container, for messages.
+    """
+    if type(keys) is not list or len(keys) != len(references):
+        raise PickleRefusal("lists other storages than it uses")
+    if not all(type(key) is str and key in references for key in keys):
+        raise PickleRefusal("lists other storages than it uses")
+    raw_storages: dict[str, memoryview] = {}
+    for key in keys:
+        reference = references[key]
+        (element_count,) = struct.unpack("<q", stream.read(8))
+        if element_count != reference.numel:
+            raise PickleRefusal(
+                f"has a storage of {max(element_count, reference.numel)} elements in {file_bytes} bytes"
+            )
+        raw = stream.read(reference.storage_bytes)
+        if not isinstance(raw, memoryview) or raw.readonly:
+            raw = memoryview(bytearray(raw))
+        raw_storages[key] = raw
+    if len(raw_storages) != len(keys):
+        raise PickleRefusal("has data that nothing uses")
+    return raw_storages
+
+
+def read_zip_file(file: CheckpointFile, names: NameTable, budget: ReadBudget) -> object:
+    """Return the object in a zip container.
 
     Raises:
-        Refused: something is compressed, missing or not where the list of contents says; or another byte order.
-        zipfile.BadZipFile: no zip.
+        PickleRefusal: an entry is compressed, missing or not where the archive's directory says, or the numbers have
+            another byte order.
+        zipfile.BadZipFile: the file is no zip archive.
     """
-    entries = _entries(path, data)
-    pickles = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
-    if len(pickles) != 1:
+    entries = _read_zip_entries(file)
+    pickle_names = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(pickle_names) != 1:
         raise PickleRefusal("is a zip archive without the one data.pkl of torch.save")
-    root = pickles[0].removesuffix("data.pkl")
+    root = pickle_names[0].removesuffix("data.pkl")
     if bytes(entries.get(f"{root}byteorder", b"little")) != b"little":
         raise PickleRefusal("has a storage of another byte order")
 
-    def storage(pid: object) -> TensorStorage:
-        reference = _Reference.of(pid)
+    def find_storage(pid: object) -> TensorStorage:
+        reference = _StorageReference.from_pid(pid)
         raw = entries.get(f"{root}data/{reference.key}")
         if raw is None:
             raise PickleRefusal("refers to a storage that it does not have")
-        return reference.on(raw)
+        return reference.to_storage(raw)
 
-    return RestrictedUnpickler(ByteStream(entries[pickles[0]]), names, budget, storage).load()
+    return RestrictedUnpickler(ByteStream(entries[pickle_names[0]]), names, budget, find_storage).load()
 
 
-def _entries(path: Path, data: memoryview) -> dict[str, memoryview]:
-    """The archive's files, as views. A compressed one is refused: a small archive could blow up."""
-    if _directory_size(data) > _MAX_DIRECTORY:
+def _read_zip_entries(file: CheckpointFile) -> dict[str, memoryview]:
+    """Return the archive's entries by name, as views of the file.
+
+    Raises:
+        PickleRefusal: an entry is compressed, so that a small archive could hold far more data; or the directory of the
+            archive is too large, or contradicts the entries.
+    """
+    data = file.data
+    if zip_directory_bytes(data) > MAX_ZIP_DIRECTORY_BYTES:
         raise PickleRefusal("has a list of contents that no model needs")
-    found: dict[str, memoryview] = {}
-    with zipfile.ZipFile(path) as archive:
+    entries: dict[str, memoryview] = {}
+    with zipfile.ZipFile(file.stream) as archive:
         for entry in archive.infolist():
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
                 raise PickleRefusal("is compressed")
-            if entry.filename in found or entry.flag_bits & 1:
+            if entry.filename in entries or entry.flag_bits & 1:
                 raise PickleRefusal("has an entry twice, or an encrypted one")
             header = data[entry.header_offset : entry.header_offset + _LOCAL_HEADER.size]
             if len(header) < _LOCAL_HEADER.size:
@@ -203,23 +238,30 @@ def _entries(path: Path, data: memoryview) -> dict[str, memoryview]:
             start = entry.header_offset + _LOCAL_HEADER.size + name_length + extra_length
             if signature != b"PK\x03\x04" or start + entry.file_size > len(data):
                 raise PickleRefusal("has an entry that reaches outside it")
-            found[entry.filename] = data[start : start + entry.file_size]
-    return found
+            entries[entry.filename] = data[start : start + entry.file_size]
+    return entries
 
 
-def _directory_size(data: memoryview) -> int:
-    """Bytes of the list of contents, as the archive's end tells it: the largest, where it says so several times. What
-    reads the list takes a 64-bit record from where the locator points or from right before it, as it likes."""
-    end = bytes(data[-22:])
-    if end[:4] != b"PK\x05\x06":
-        raise zipfile.BadZipFile("the list of contents is missing")  # as of a download that broke off
-    sizes = [struct.unpack_from("<I", end, 12)[0]]
-    locator = bytes(data[-42:-22])
+def zip_directory_bytes(data: memoryview) -> int:
+    """Return the size of a zip archive's directory as the end of the archive states it; the largest, if it states several.
+
+    A reader of the directory may take the 64-bit end record from where its locator points or from right before the locator,
+    so both count.
+
+    Raises:
+        zipfile.BadZipFile: the end of the archive is missing, as after an interrupted download.
+    """
+    end_record = bytes(data[-_END_RECORD_BYTES:])
+    if end_record[:4] != b"PK\x05\x06":
+        raise zipfile.BadZipFile("the list of contents is missing")
+    sizes = [struct.unpack_from("<I", end_record, 12)[0]]
+    locator = bytes(data[-_END_RECORD_BYTES - _LOCATOR_BYTES : -_END_RECORD_BYTES])
     if locator[:4] == b"PK\x06\x07":
-        sizes = [size for size in sizes if size != 0xFFFFFFFF]
-        (offset,) = struct.unpack_from("<Q", locator, 8)
-        for start in (offset, len(data) - 98):
-            record = bytes(data[start : start + 56])
-            if record[:4] == b"PK\x06\x06" and len(record) == 56:
-                sizes.append(struct.unpack_from("<Q", record, 40)[0])
+        sizes = [size for size in sizes if size != 0xFFFFFFFF]  # the 32-bit field refers to the 64-bit record
+        (pointed_start,) = struct.unpack_from("<Q", locator, 8)
+        adjacent_start = len(data) - _END_RECORD_BYTES - _LOCATOR_BYTES - _ZIP64_RECORD_BYTES
+        for start in (pointed_start, adjacent_start):
+            zip64_record = bytes(data[start : start + _ZIP64_RECORD_BYTES])
+            if zip64_record[:4] == b"PK\x06\x06" and len(zip64_record) == _ZIP64_RECORD_BYTES:
+                sizes.append(struct.unpack_from("<Q", zip64_record, 40)[0])
     return max(sizes, default=0)
