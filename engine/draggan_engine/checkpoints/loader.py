@@ -284,7 +284,7 @@ def _describe_format(parts: ModelParts, info: NativeInfo, *, is_native: bool) ->
     """Return the format of the user's file, whose parts may have been read from its converted copy."""
     if info.source is None:
         return parts.format
-    return f"{parts.format}, converted from: {info.source.format}" if is_native else info.source.format
+    return f"{parts.format}, made of: {info.source.format}" if is_native else info.source.format
 
 
 def _default_feature_block(generator: Generator) -> str:
