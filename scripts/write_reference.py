@@ -23,8 +23,8 @@ from draggan_engine.checkpoints.loader import DEFAULT_PSI
 from draggan_engine.checkpoints.model_zoo import PublicCheckpoint, public_checkpoints
 from draggan_engine.checkpoints.registry import bundled_models
 from draggan_engine.core.setting_fields import setting_fields, value_text
-from draggan_tui.cli.headless import FLAGS
 from draggan_tui.cli.main import app
+from draggan_tui.cli.setting_options import SETTING_FLAGS
 from draggan_tui.config.settings_file import config_template
 from draggan_tui.keymap import KEYS, MOUSE, what
 from draggan_tui.screens.key_names import key_name
@@ -139,7 +139,7 @@ def _escaped(text: str) -> str:
 
 
 def _option(setting: str) -> str:
-    return "--psi" if setting == "psi" else FLAGS[setting]
+    return "--psi" if setting == "psi" else SETTING_FLAGS[setting]
 
 
 def _megabytes(model: PublicCheckpoint) -> str:

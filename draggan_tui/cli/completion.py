@@ -1,4 +1,4 @@
-"""What the shell offers when Tab is pressed after an option; each gets what is typed so far."""
+"""What the shell offers when Tab is pressed after an option. Each function gets the part that was typed already."""
 
 from __future__ import annotations
 
@@ -7,43 +7,47 @@ from pathlib import Path
 
 
 def models(incomplete: str) -> list[str]:
-    """The models on this machine; the shell's own completion finds files where none begins so."""
-    from draggan_engine.checkpoints import registry
+    """Return the models on this machine. If none matches, the shell completes paths by itself."""
+    from draggan_engine.checkpoints.registry import list_models
 
-    return _beginning(incomplete, (entry.name for entry in registry.list_models()))
+    return _matching(incomplete, (model.name for model in list_models()))
 
 
-def known_models(incomplete: str) -> list[str]:
-    """The public models that `models pull` knows."""
+def public_checkpoints(incomplete: str) -> list[str]:
+    """Return the public checkpoints that `models pull` knows."""
     from draggan_engine.checkpoints import model_zoo
 
-    return _beginning(incomplete, (model.name for model in model_zoo.public_checkpoints()))
+    return _matching(incomplete, (checkpoint.name for checkpoint in model_zoo.public_checkpoints()))
 
 
 def themes(incomplete: str) -> list[str]:
+    """Return the bundled themes and the user's own."""
     from draggan_tui.config.themes import theme_names
 
-    return _beginning(incomplete, theme_names())
+    return _matching(incomplete, theme_names())
 
 
 def devices(incomplete: str) -> list[str]:
-    """Not asked of torch, which takes seconds."""
-    return _beginning(incomplete, ("auto", "cpu", "cuda", "mps"))
+    """Return the usual devices; to ask torch which ones exist would take seconds."""
+    return _matching(incomplete, ("auto", "cpu", "cuda", "mps"))
 
 
 def sessions(incomplete: str) -> list[str]:
-    """The last sessions, wherever they are, then those in the folder that is being typed."""
+    """Return the last sessions, wherever they are, then those in the directory that is being typed."""
     from draggan_engine.storage.recent_sessions import recent_sessions
 
     try:
-        here = Path.cwd()
+        working_directory = Path.cwd()
     except OSError:  # it was deleted
         return []
-    last = (folder.relative_to(here) if folder.is_relative_to(here) else folder for folder in recent_sessions())
-    typed = Path(incomplete if incomplete.endswith("/") else Path(incomplete).parent)
-    there = sorted(path.parent for path in typed.glob("*/session.json"))
-    return _beginning(incomplete, map(str, (*last, *there)))
+    last_sessions = (
+        path.relative_to(working_directory) if path.is_relative_to(working_directory) else path
+        for path in recent_sessions()
+    )
+    typed_directory = Path(incomplete if incomplete.endswith("/") else Path(incomplete).parent)
+    nearby_sessions = sorted(path.parent for path in typed_directory.glob("*/session.json"))
+    return _matching(incomplete, map(str, (*last_sessions, *nearby_sessions)))
 
 
-def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
+def _matching(incomplete: str, names: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""`draggan-tui config …`: where the configuration is, what it says, and a way to change it."""
+"""`draggan-tui config …`: show the configuration, say where it is, and change it."""
 
 from __future__ import annotations
 
@@ -9,62 +9,57 @@ from pathlib import Path
 
 import typer
 
-from draggan_tui.cli.errors import friendly
-
-app = typer.Typer(no_args_is_help=True, help="Configuration: where it is, what it says, change it.")
+app = typer.Typer(no_args_is_help=True, help="Show the configuration, its path, or change it.")
 
 
-@app.command()
-def path() -> None:
-    """Prints the path of the configuration file, which need not exist."""
-    with friendly():
-        from draggan_tui.config.settings_file import config_path
+@app.command("path")
+def print_path() -> None:
+    """Print the path of the configuration file, which need not exist."""
+    from draggan_tui.config.settings_file import config_path
 
-        typer.echo(config_path())
+    typer.echo(config_path())
 
 
-@app.command()
+@app.command("show")
 def show() -> None:
-    """Prints the configuration as it is used, with all defaults, as TOML."""
-    with friendly():
-        from draggan_tui.config.settings_file import (
-            changed_keys,
-            config_to_toml,
-            configured_theme,
-            keys_in_use,
-            read_config,
-        )
+    """Print the configuration with all defaults, as TOML."""
+    from draggan_tui.config.settings_file import (
+        changed_keys,
+        config_to_toml,
+        configured_theme,
+        keys_in_use,
+        read_config,
+    )
 
-        file = read_config()
-        configured_theme(file)
-        typer.echo(config_to_toml(file.config, keys_in_use(changed_keys(file))), nl=False)
+    file = read_config()
+    configured_theme(file)
+    typer.echo(config_to_toml(file.config, keys_in_use(changed_keys(file))), nl=False)
 
 
-@app.command()
+@app.command("edit")
 def edit() -> None:
-    """Opens the configuration in $VISUAL or $EDITOR (else vi), then checks it. The first time it makes one."""
-    with friendly():
-        from draggan_tui.config.settings_file import (
-            changed_keys,
-            config_path,
-            configured_theme,
-            create_config,
-            read_config,
-        )
+    """Open the configuration in $VISUAL or $EDITOR (else vi), then check it. The file is created if there is none."""
+    from draggan_tui.config.settings_file import (
+        changed_keys,
+        config_path,
+        configured_theme,
+        create_config,
+        read_config,
+    )
 
-        path = config_path()
-        create_config(path)
-        _open_editor(path)
-        file = read_config(path)
-        configured_theme(file)
-        changed_keys(file)
-        typer.echo(f"{path}: in order")
+    path = config_path()
+    create_config(path)
+    _open_text_editor(path)
+    file = read_config(path)
+    configured_theme(file)
+    changed_keys(file)
+    typer.echo(f"{path}: no mistakes found")
 
 
-def _open_editor(path: Path) -> None:
+def _open_text_editor(path: Path) -> None:
     """
     Raises:
-        InputError: there is no such editor, or it failed.
+        InputError: there is no such text editor, or it failed.
     """
     from draggan_engine.core.errors import InputError
 

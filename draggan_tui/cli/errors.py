@@ -1,30 +1,16 @@
-"""How a command ends that met an error."""
+"""How an error of a command reaches the user: one line on stderr and an exit status."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 
 
-@contextmanager
-def friendly() -> Iterator[None]:
-    """An error becomes one line on stderr and its exit code; a traceback goes to the log file."""
-    try:
-        _check_working_directory()
-        yield
-    except (typer.Exit, typer.Abort):
-        raise
-    except Exception as error:
-        raise typer.Exit(explain(error)) from error
-
-
-def _check_working_directory() -> None:
+def check_working_directory() -> None:
     """
     Raises:
-        InputError: it was deleted, so that no relative path means anything, and torch cannot be loaded.
+        InputError: the working directory was deleted, so that no relative path has a meaning and torch cannot be loaded.
     """
     try:
         Path.cwd()
@@ -34,8 +20,8 @@ def _check_working_directory() -> None:
         raise InputError("the working directory was deleted; change to another one (cd)") from error
 
 
-def explain(error: Exception) -> int:
-    """Say in one line on stderr what went wrong; a traceback goes to the log file. Returns the exit status."""
+def report_error(error: Exception) -> int:
+    """Print an error in one line on stderr, write the traceback of an unexpected one to the log, and return the exit status."""
     from draggan_engine.core.errors import DragganError
 
     if isinstance(error, DragganError):
@@ -44,7 +30,7 @@ def explain(error: Exception) -> int:
         from draggan_tui.config import paths
 
         message, status = f"unexpected {type(error).__name__}: {error}; details in {paths.log_traceback()}", 1
-    # A file's name may hold anything, the terminal's own commands too.
+    # The name of a file may contain anything, even commands for the terminal.
     printable = "".join(sign if sign.isprintable() else "?" for sign in message)
     typer.echo(f"draggan-tui: {printable}", err=True)
     return status

@@ -1,4 +1,4 @@
-"""`draggan-tui models …`: what there is, what is in a file, and how a file becomes a model with a name."""
+"""`draggan-tui models …`: list, inspect, convert, import and download models."""
 
 from __future__ import annotations
 
@@ -8,80 +8,75 @@ from typing import Annotated
 import typer
 
 from draggan_tui.cli import completion
-from draggan_tui.cli.errors import friendly
-from draggan_tui.cli.path_option import path_parser
+from draggan_tui.cli.options import JsonOption, path_parser
 
-app = typer.Typer(no_args_is_help=True, help="Models: list, look into, convert, import, download.")
+app = typer.Typer(no_args_is_help=True, help="List, inspect, convert, import and download models.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Spec = Annotated[
+ModelArgument = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="A model's name, or the path of a checkpoint.", autocompletion=completion.models
+        metavar="MODEL", help="The name of a model, or the path of a checkpoint.", autocompletion=completion.models
     ),
 ]
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
-    """Lists the models on this machine, and well-known public ones."""
-    with friendly():
-        from draggan_tui.cli.model_commands import list_models
+def list_models(json: JsonOption = False) -> None:
+    """List the models on this machine and well-known public checkpoints."""
+    from draggan_tui.cli.model_list import print_models
 
-        list_models(as_json=json)
-
-
-@app.command()
-def info(model: Spec, json: Json = False) -> None:
-    """Shows what a model is, and what a drag on it will use."""
-    with friendly():
-        from draggan_tui.cli.model_commands import show_info
-
-        show_info(model, as_json=json)
+    print_models(as_json=json)
 
 
-@app.command()
+@app.command("info")
+def show_info(model: ModelArgument, json: JsonOption = False) -> None:
+    """Show what a model is, and what a drag on it uses."""
+    from draggan_tui.cli.model_facts import print_model_facts
+
+    print_model_facts(model, as_json=json)
+
+
+@app.command("convert")
 def convert(
-    model: Spec,
+    model: ModelArgument,
     out: Annotated[
         Path, typer.Option(metavar="FILE", parser=path_parser("--out"), help="The .safetensors file to write.")
     ],
-    name: Annotated[str | None, typer.Option(help="What the model is called; default: the file's name.")] = None,
+    name: Annotated[str | None, typer.Option(help="The name of the model; default: that of the file.")] = None,
 ) -> None:
-    """Writes a model as a .safetensors file: the same images, quicker to open, no pickle."""
-    with friendly():
-        from draggan_tui.cli.model_commands import convert_model
+    """Write a model as a .safetensors file, which gives the same images, opens faster and contains no pickle."""
+    from draggan_tui.cli.model_files import convert_model
 
-        convert_model(model, out, name)
+    convert_model(model, out, name)
 
 
 @app.command("import")
-def import_(
+def import_checkpoint(
     model: Annotated[Path, typer.Argument(metavar="PATH", parser=path_parser("PATH"), help="The checkpoint.")],
-    name: Annotated[str | None, typer.Option(help="What --model will take; default: the file's name.")] = None,
+    name: Annotated[str | None, typer.Option(help="The name for --model; default: that of the file.")] = None,
 ) -> None:
-    """Converts a checkpoint into your own models; afterwards `--model NAME` opens it."""
-    with friendly():
-        from draggan_tui.cli.model_commands import import_model
+    """Convert a checkpoint into a model of your own, which `--model NAME` then opens."""
+    from draggan_tui.cli.model_files import import_model
 
-        import_model(model, name)
+    import_model(model, name)
 
 
-@app.command()
+@app.command("pull")
 def pull(
     source: Annotated[
         str,
         typer.Argument(
             metavar="NAME|URL",
             help="A name from `models list`, or an address.",
-            autocompletion=completion.known_models,
+            autocompletion=completion.public_checkpoints,
         ),
     ],
     sha256: Annotated[str | None, typer.Option(help="The checksum that the file must have.")] = None,
-    name: Annotated[str | None, typer.Option(help="What --model will take; default: the name, or the file's.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The name for --model; default: that of the checkpoint or the file.")
+    ] = None,
 ) -> None:
-    """Downloads a checkpoint into your own models; goes on where an earlier try broke off."""
-    with friendly():
-        from draggan_tui.cli.model_commands import pull_model
+    """Download a checkpoint into your own models. An interrupted download is continued."""
+    from draggan_tui.cli.model_files import pull_model
 
-        pull_model(source, sha256, name)
+    pull_model(source, sha256, name)

@@ -1,4 +1,5 @@
-"""Going on with an earlier session. Like `headless`, it calls the engine directly.
+"""Find an earlier session and read what it was left with.
+
 
 To look whether there is one that was not closed is a part of every start, and costs it no import that is not light.
 """

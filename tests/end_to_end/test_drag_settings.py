@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from draggan_engine.core.setting_fields import setting_fields
-from draggan_tui.cli.headless import FLAGS
+from draggan_tui.cli.setting_options import SETTING_FLAGS
 from tests.support.commands import run_here
 from tests.support.paths import FIXTURES
 from tests.support.tiny_models import save_tiny
@@ -29,8 +29,8 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_every_setting_of_the_editor_reaches_the_drag(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert TYPED.keys() == FLAGS.keys() == setting_fields().keys() - {"psi"}
-    options = [part for name, text in TYPED.items() for part in (FLAGS[name], text)]
+    assert TYPED.keys() == SETTING_FLAGS.keys() == setting_fields().keys() - {"psi"}
+    options = [part for name, text in TYPED.items() for part in (SETTING_FLAGS[name], text)]
     status, stdout, stderr = run_here(monkeypatch, *DRAG, *options, directory=directory)
     assert (status, stderr) == (0, "")
     assert json.loads(stdout)["steps"] == 2
@@ -38,13 +38,13 @@ def test_every_setting_of_the_editor_reaches_the_drag(directory: Path, monkeypat
     assert used == {name: setting_fields()[name].read(text) for name, text in TYPED.items()}
 
 
-@pytest.mark.parametrize("name", FLAGS)
+@pytest.mark.parametrize("name", SETTING_FLAGS)
 def test_a_value_out_of_range_is_named_with_the_range(
     name: str, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status, stdout, stderr = run_here(monkeypatch, *DRAG, FLAGS[name], "-1", directory=directory)
+    status, stdout, stderr = run_here(monkeypatch, *DRAG, SETTING_FLAGS[name], "-1", directory=directory)
     assert (status, stdout) == (2, "")
-    assert stderr.startswith(f"draggan-tui: {FLAGS[name]} '-1': must be ") and stderr.count("\n") == 1
+    assert stderr.startswith(f"draggan-tui: {SETTING_FLAGS[name]} '-1': must be ") and stderr.count("\n") == 1
     assert not (directory / "out").exists()
 
 
@@ -56,8 +56,8 @@ def test_a_layer_that_the_model_does_not_have(directory: Path, monkeypatch: pyte
 def test_the_help_says_every_range(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "400")
     _, stdout, _ = run_here(monkeypatch, "drag", "--help", directory=directory)
-    lines = {flag: next(line for line in stdout.splitlines() if f" {flag} " in line) for flag in FLAGS.values()}
-    for name, flag in FLAGS.items():
+    lines = {flag: next(line for line in stdout.splitlines() if f" {flag} " in line) for flag in SETTING_FLAGS.values()}
+    for name, flag in SETTING_FLAGS.items():
         field = setting_fields()[name]
         values = field.choices or ([] if name == "feature_block" else [field.range_text.removesuffix(", or empty")])
         assert all(value in lines[flag] for value in values), (values, lines[flag])

@@ -111,7 +111,7 @@ def test_a_checkpoint_without_a_scene_runs_what_it_can(tmp_path: Path) -> None:
     done = command("eval", "all", "--n", "1", "--methods", "drag", "--model", model, "--out", "run", directory=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (
-        "sg2_flat_32: nobody knows the landmarks of its images, so only paired and tracking can be run" in done.stderr
+        "sg2_flat_32: the landmarks of its images are not known, so only paired and tracking can be run" in done.stderr
     )
     report = (tmp_path / "run/report.md").read_text()
     assert "## Paired reconstruction" in report and "## Tracking" in report and "## Landmarks" not in report

@@ -83,7 +83,7 @@ def test_the_last_one_opens_by_itself_and_quitting_says_how_to_go_on(directory: 
         terminal.send("q")
         assert terminal.wait() == 0
         after = bytes(terminal.raw).decode().rpartition("\x1b[?1049l")[2]
-    assert "saved; to go on: draggan-tui open 'my s'\r\n" in after
+    assert "saved; to continue: draggan-tui open 'my s'\r\n" in after
     with Terminal("open", directory=directory) as terminal:
         terminal.wait_for("opened the session in my s")
         terminal.send("q")

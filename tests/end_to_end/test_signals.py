@@ -215,4 +215,4 @@ def test_a_download_keeps_what_has_come(
         stdout, stderr = process.communicate(timeout=PATIENCE)
         thread.join(PATIENCE)
     assert (process.returncode, stdout) == (STATUS[number], "")
-    assert stderr == "draggan-tui: stopped; what has come is kept, and the same command goes on from there\n"
+    assert stderr == "draggan-tui: stopped; the part that was downloaded is kept, and the same command continues it\n"

@@ -1,6 +1,8 @@
-"""The editor with a fake engine."""
+"""The editor with a fake engine, and a configuration directory of its own."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -18,3 +20,12 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def app(fake_engine: None) -> DragganApp:  # noqa: ARG001 (a fixture)
     return editor()
+
+
+@pytest.fixture
+def config_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's configuration directory, empty."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    directory = tmp_path / "draggan-tui"
+    directory.mkdir()
+    return directory

@@ -136,7 +136,7 @@ def test_models_are_those_of_this_machine(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_known_models_and_themes() -> None:
-    assert completion.known_models("") == [model.name for model in model_zoo.public_checkpoints()]
+    assert completion.public_checkpoints("") == [model.name for model in model_zoo.public_checkpoints()]
     assert completion.themes("") == themes.theme_names()
 
 

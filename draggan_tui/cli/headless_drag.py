@@ -1,0 +1,271 @@
+"""Run a drag without the editor and without an engine process: this imports the engine and drains its iterator."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from draggan_engine.checkpoints.latent_files import read_latent
+from draggan_engine.checkpoints.loader import Model, load_model
+from draggan_engine.core.edit import ALL_HANDLES_ON_TARGETS, Edit, PointPair, check_label
+from draggan_engine.core.errors import DragganError, EditError, StorageError
+from draggan_engine.core.geometry import Size
+from draggan_engine.core.history import Revision
+from draggan_engine.core.setting_fields import SettingField, setting_fields
+from draggan_engine.dragging import DragAtRest, DragLoop, DragStep
+from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag
+from draggan_engine.server.export import export
+from draggan_engine.storage.image_io import read_mask
+from draggan_engine.storage.output_paths import (
+    DEFAULT_OUTPUT_DIRECTORY,
+    VIDEO_SUFFIXES,
+    check_output_directory,
+    check_output_file,
+    check_writable,
+)
+from draggan_engine.storage.session_store import SessionStore
+from draggan_tui.cli.drag_report import DragReport, print_report
+from draggan_tui.cli.setting_options import SETTING_FLAGS
+from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
+
+DIVERGED_STATUS = 3
+_NUMBER = r"\s*(-?\d{1,9}(?:\.\d*)?)\s*"
+_PAIR = re.compile(f"{_NUMBER},{_NUMBER}:{_NUMBER},{_NUMBER}")
+
+
+@dataclass(frozen=True)
+class DragRequest:
+    """What was typed after `draggan-tui drag`.
+
+    Attributes:
+        psi: None for the model's own.
+        latent, mask, video: files.
+        settings: the texts that were typed, by setting; the other settings are the model's own.
+        out: directory of the session, or None for the default one.
+    """
+
+    pairs: tuple[str, ...]
+    seed: int
+    model: str
+    psi: float | None
+    label: int
+    latent: Path | None
+    mask: Path | None
+    settings: Mapping[str, str]
+    video: Path | None
+    markers: bool
+    device: str
+    out: Path | None
+
+
+def run_drag(request: DragRequest, *, as_json: bool) -> int:
+    """Run a drag, write its session, print a report, and return the exit status.
+
+    Raises:
+        DragganError: something in the request cannot be used; nothing has been written.
+    """
+    pairs = tuple(parse_pair(text) for text in request.pairs)
+    if all(pair.is_pin for pair in pairs):
+        raise EditError(ALL_HANDLES_ON_TARGETS)
+    _read_settings(request.settings, setting_fields())
+    _check_outputs(request)
+    model = load_model(request.model, request.device)
+    edit = _read_edit(request, pairs, model)
+    store = new_store(model, edit, request.out, request.latent)
+    session = prepare_drag(model, store, edit)
+    for notice in _notices(edit, model.info.size, session.notice):
+        _print_line(notice)
+    before = picture_of(model, store, edit)
+    earlier_files = set() if request.out is None else _file_versions(request.out)
+    revision = Revision(id=0, edit=edit)
+    store.save((revision,), revision.id)  # from here on, a drag that is killed can be opened
+    store.write_result_images(edit, before, before)
+    show_progress = sys.stderr.isatty() and not as_json
+    with _stopped_by_signals(session) as signals:
+        end = _drain(record_drag(model, store, revision, store.next_drag_number(), session), edit, show_progress)
+    store.close()
+    problems = [end.problem] if end.problem else []
+    video = request.video
+    if video is not None:
+        try:
+            _write_video(video, model, store, end.edit, markers=request.markers, show_progress=show_progress)
+        except DragganError as error:
+            problems.append(str(error))
+            video = None
+    for problem in problems:
+        _print_line(problem)
+    files = (
+        [] if store.directory is None else sorted(path for path, *_ in _file_versions(store.directory) - earlier_files)
+    )
+    after = picture_of(model, store, end.edit)
+    try:
+        print_report(DragReport(end.record, store.directory, before, after, files, video), as_json=as_json)
+    except (StorageError, SystemExit):
+        if not signals:  # a closed terminal, which sends a signal, takes no report
+            raise
+    if signals:
+        return 128 + signals[0]
+    if problems:
+        return 1
+    return DIVERGED_STATUS if end.record.reason == "diverged" else 0
+
+
+def parse_pair(text: str) -> PointPair:
+    """Return the pair that a text like `64,70:76,70` stands for: handle (64, 70), target (76, 70).
+
+    Raises:
+        EditError: the text does not have this form.
+    """
+    match = _PAIR.fullmatch(text)
+    if match is None:
+        raise EditError(f"--pair {text!r}: write it as X,Y:X,Y, handle then target, in pixels, e.g. --pair 64,70:76,70")
+    handle_x, handle_y, target_x, target_y = map(float, match.groups())
+    return PointPair(handle=(handle_x, handle_y), target=(target_x, target_y))
+
+
+def _read_edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model) -> Edit:
+    """
+    Raises:
+        EditError: the model does not have a setting, or the mask cannot be used.
+    """
+    mask = None
+    if request.mask is not None:
+        mask, is_resized = read_mask(request.mask, model.info.size)
+        if is_resized:
+            _print_line(f"{request.mask} was resized to {mask.width}×{mask.height}")
+    settings = _read_settings(request.settings, setting_fields(model.info))
+    return Edit(
+        model=model.name,
+        seed=request.seed,
+        psi=model.info.psi if request.psi is None else request.psi,
+        label=request.label,
+        given=request.latent is not None,
+        pairs=pairs,
+        mask=mask,
+        settings=model.info.settings.model_copy(update=settings),
+    )
+
+
+def _read_settings(texts: Mapping[str, str], fields: Mapping[str, SettingField]) -> dict[str, object]:
+    """Return the values of the settings that were typed.
+
+    Raises:
+        EditError: a text is not a value of its setting.
+    """
+    values: dict[str, object] = {}
+    for name, text in texts.items():
+        try:
+            values[name] = fields[name].read(text)
+        except EditError as error:
+            raise EditError(f"{SETTING_FLAGS[name]} {text!r}: must be {fields[name].requirement}") from error
+    return values
+
+
+def _check_outputs(request: DragRequest) -> None:
+    """
+    Raises:
+        DragganError: the session or the video could not be written.
+    """
+    if request.out is None:
+        check_writable(DEFAULT_OUTPUT_DIRECTORY)
+    else:
+        check_output_directory(request.out)
+    if request.video is not None:
+        check_output_file(request.video, VIDEO_SUFFIXES)
+    elif request.markers:
+        raise EditError("--markers: they are drawn into a video; give --film FILE too")
+
+
+def new_store(model: Model, edit: Edit, out: Path | None, latent: Path | None) -> SessionStore:
+    """Return the store of a new session, with the latent that it may start from.
+
+    Raises:
+        EditError: the model does not have the class of the edit.
+        CheckpointError: the latent cannot be used.
+    """
+    check_label(edit.label, model.info.classes, model.name)
+    store = SessionStore(model.name, out)
+    store.set_model(model.name, model.sha256, model.path)
+    if latent is not None:
+        store.give(read_latent(latent, model.info.num_ws, model.info.w_dim))
+    return store
+
+
+def _notices(edit: Edit, image_size: Size, device_notice: str | None) -> list[str]:
+    """Return what to print before a drag: about the device, pins, and points that the mask holds."""
+    pins = [f"pair {index + 1} is a pin: it holds its place" for index, pair in enumerate(edit.pairs) if pair.is_pin]
+    conflict = conflict_text(mask_conflicts(edit, image_size))
+    return [*([] if device_notice is None else [device_notice]), *pins, *([conflict] if conflict else [])]
+
+
+def _print_line(text: str) -> None:
+    print(f"draggan-tui: {text}", file=sys.stderr)
+
+
+def _file_versions(directory: Path) -> set[tuple[Path, int, int]]:
+    """Return the files of a session's directory, each with its inode and time, which change when it is written again."""
+    paths = [path for pattern in ("[!.]*", "[!.]*/*") for path in directory.glob(pattern) if path.is_file()]
+    return {(path, stat.st_ino, stat.st_mtime_ns) for path in paths for stat in [path.stat()]}
+
+
+@contextmanager
+def _stopped_by_signals(session: DragLoop) -> Iterator[Sequence[int]]:
+    """Let Ctrl-C, SIGTERM and SIGHUP end a drag after the running step; yield the numbers of the signals received."""
+    received: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        received.append(number)
+        session.stop()
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handled_signals = [number for number, handler in handlers.items() if handler is not signal.SIG_IGN]
+    for number in handled_signals:
+        signal.signal(number, stop)
+    try:
+        yield received
+    finally:
+        for number in handled_signals:
+            signal.signal(number, handlers[number])
+
+
+def _drain(events: Iterator[DragStep | DragAtRest | DragRecorded], edit: Edit, show_progress: bool) -> DragRecorded:
+    """Run a drag to its end, with a progress bar on stderr if asked for."""
+    columns = (
+        TextColumn("drag"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not show_progress, transient=True) as progress:
+        task = progress.add_task("drag", total=edit.settings.max_steps, left="")
+        for event in events:
+            if isinstance(event, DragRecorded):
+                return event
+            if isinstance(event, DragStep):
+                progress.update(task, completed=event.step, left=f"{event.mean_distance:.1f} px left")
+    raise AssertionError("a drag ends with its record")
+
+
+def _write_video(
+    path: Path, model: Model, store: SessionStore, edit: Edit, *, markers: bool, show_progress: bool
+) -> None:
+    """
+    Raises:
+        DragganError: the drag made no step, or the video cannot be written.
+    """
+    with Progress(console=Console(stderr=True), disable=not show_progress, transient=True) as progress:
+        task = progress.add_task("video")
+
+        def update(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        export(model, store, edit, path, markers=markers, progress=update)

@@ -1,0 +1,31 @@
+"""A progress bar on stderr for loading, converting and downloading models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from draggan_engine.checkpoints.checkpoint_file import LoadProgress
+
+DOWNLOADING = "downloading"
+
+
+@contextmanager
+def load_progress() -> Iterator[LoadProgress]:
+    """Show a progress bar if stderr is a terminal; yield the function that moves it."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        tasks: dict[str, int] = {}
+
+        def report_progress(activity: str, done: int, total: int) -> None:
+            if total <= 1 and activity != DOWNLOADING:
+                return
+            if activity not in tasks:
+                tasks[activity] = progress.add_task(activity, total=total or None)
+            progress.update(tasks[activity], completed=done, total=total or None)  # type: ignore[arg-type]
+
+        yield report_progress

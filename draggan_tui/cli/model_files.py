@@ -1,0 +1,130 @@
+"""Turn files into models of the user: convert, import and download them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from rich.console import Console
+from rich.text import Text
+
+from draggan_engine.checkpoints import registry
+from draggan_engine.checkpoints.download.download_file import download_file
+from draggan_engine.checkpoints.model_zoo import PublicCheckpoint, find_public_checkpoint
+from draggan_engine.core.errors import CheckpointError, OutputError
+from draggan_engine.storage.output_paths import check_output_file, check_writable
+from draggan_tui.cli.load_progress import DOWNLOADING, load_progress
+from draggan_tui.rendering.loading_text import size_text
+
+CHECKSUMS_NAME = "checksums.json"
+
+
+def convert_model(spec: str, out: Path, name: str | None) -> None:
+    """Write a model as a .safetensors file.
+
+    Raises:
+        OutputError: the path is taken, in no directory, or not that of a .safetensors file.
+        DragganError: the model cannot be read, or the file cannot be written.
+    """
+    check_output_file(out, (".safetensors",))
+    if out.exists():
+        raise OutputError(f"--out {out}: there is a file already; give another name, or remove it")
+    _convert(spec, out, name or out.stem)
+
+
+def import_model(path: Path, name: str | None) -> None:
+    """Convert a checkpoint into a model of the user.
+
+    Raises:
+        CheckpointError: the name is taken or cannot be used, or the model cannot be read.
+        StorageError: the model cannot be written.
+    """
+    name = name or path.stem
+    out = registry.new_model_path(name)
+    registry.find_model_file(str(path))
+    registry.create_user_models_directory()
+    check_writable(out.parent)
+    _convert(str(path), out, name)
+    print(f"draggan-tui --model {name}")
+
+
+def _convert(spec: str, out: Path, name: str) -> None:
+    from draggan_engine.checkpoints import loader  # imports torch
+
+    with load_progress() as report_progress:
+        problem = loader.convert_model(spec, out, name, report_progress)
+    if problem is not None:
+        Console(stderr=True).print(Text(f"without its discriminator: {problem}"), soft_wrap=True)
+    print(f"{out}: {size_text(out.stat().st_size)}")
+
+
+def pull_model(source: str, sha256: str | None, name: str | None) -> None:
+    """Download a checkpoint; an interrupted download is continued.
+
+    Args:
+        source: the name of a public checkpoint, or an address.
+        sha256: the checksum that the file must have.
+        name: what the model is called; None for the name of the checkpoint or the file.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or the name is taken.
+        InputError: the address or the checksum is malformed.
+        DownloadError: the file cannot be downloaded, or is not a model.
+        StorageError: the file cannot be written.
+    """
+    checkpoint = find_public_checkpoint(source)
+    url = _address(source, checkpoint)
+    url_path = Path(unquote(urlsplit(url).path))
+    name = name or (url_path.stem if checkpoint is None else checkpoint.name)
+    namesake = find_public_checkpoint(name)
+    if namesake is not None and namesake != checkpoint:
+        raise CheckpointError(f"{name} is the name of a public checkpoint; give another with --name")
+    suffix = url_path.suffix if url_path.suffix in registry.MODEL_SUFFIXES else ".pkl"
+    target = registry.download_path(name, suffix)
+    registry.create_user_models_directory()
+    check_writable(target.parent)
+    if checkpoint is not None:
+        text = f"{checkpoint.shows}, {checkpoint.home}\nlicence: {checkpoint.licence}"
+        Console(stderr=True).print(Text(text), soft_wrap=True)
+    from draggan_engine.checkpoints import loader  # imports torch
+
+    try:
+        with load_progress() as report_progress:
+            download = download_file(
+                url,
+                target,
+                sha256=sha256 or (checkpoint.sha256 if checkpoint else None),
+                checksums_path=registry.user_models_directory() / CHECKSUMS_NAME,
+                check=loader.check_model_file,
+                progress=lambda done, total: report_progress(DOWNLOADING, done, total or 0),
+            )
+    except (KeyboardInterrupt, SystemExit):
+        print(
+            "draggan-tui: stopped; the part that was downloaded is kept, and the same command continues it",
+            file=sys.stderr,
+        )
+        raise
+    comparison = "as known" if download.verified else "recorded now, compared from now on"
+    print(f"{target}: {size_text(download.size)}\nsha256 {download.sha256} ({comparison})\ndraggan-tui --model {name}")
+
+
+def _address(source: str, checkpoint: PublicCheckpoint | None) -> str:
+    """
+    Raises:
+        CheckpointError: the source is neither an address nor a checkpoint that can be downloaded.
+    """
+    if checkpoint is not None:
+        if checkpoint.url is not None:
+            return checkpoint.url
+        raise CheckpointError(
+            f"{source}: it cannot be downloaded directly; download it by hand from {checkpoint.home}, "
+            "then: draggan-tui models import FILE"
+        )
+    if "://" in source:
+        return source
+    if source in registry.user_models() or source in registry.bundled_models():
+        raise CheckpointError(f"{source}: it is on this machine already: draggan-tui --model {source}")
+    raise CheckpointError(
+        f"{source!r}: no public checkpoint has this name; see draggan-tui models list, or give an address"
+    )

@@ -1,0 +1,52 @@
+"""`draggan-tui open`: open an earlier session in the editor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from draggan_tui.cli import completion
+from draggan_tui.cli.editor import configured_options, require_terminal, run_editor, write_problem
+from draggan_tui.cli.options import ColorsOption, EditorDeviceOption, ThemeOption, path_parser
+
+
+def open_session(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]",
+            parser=path_parser("DIR"),
+            help="The directory of a session; default: the last session.",
+            autocompletion=completion.sessions,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="The model, if it is no longer where it was: a name or a path.", autocompletion=completion.models
+        ),
+    ] = None,
+    device: EditorDeviceOption = None,
+    theme: ThemeOption = None,
+    color: ColorsOption = None,
+) -> None:
+    """Continue an earlier session."""
+    require_terminal()
+    from draggan_tui.cli.resume import last_session, take_up
+    from draggan_tui.client.engine_process import EngineOptions, start_engine
+
+    if directory is None:
+        directory = last_session()
+    session = take_up(directory, model)
+    configured = configured_options(session.model, device, theme, color)
+    engine = start_engine(EngineOptions(configured.model, configured.device), resume=str(directory))
+    from draggan_tui.app import Options
+
+    run_editor(
+        Options(
+            seed=0, psi=None, label=0, latent=None, out=None, taken_up=session, engine=engine,
+            directory_problem=write_problem(directory), **vars(configured),
+        )
+    )  # fmt: skip

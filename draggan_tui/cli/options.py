@@ -1,0 +1,123 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from draggan_engine.core.errors import InputError
+from draggan_tui.cli import completion
+
+
+def path_parser(option: str) -> Callable[[str], Path]:
+    """Return the parser for a path that follows an option or is an argument. It expands `~`, also after `--option=`.
+
+    The parser raises `InputError` for an empty path, and for the home directory of an unknown user.
+    """
+
+    def parse(text: str) -> Path:
+        if not text:
+            raise InputError(f"{option}: the path is empty; give one, or leave the option out")
+        try:
+            return Path(text).expanduser()
+        except RuntimeError as error:
+            raise InputError(f"{option} {text}: there is no such home directory; give the whole path") from error
+
+    return parse
+
+
+def _check_finite(value: float | None) -> float | None:
+    """Return the value of an option.
+
+    Raises:
+        BadParameter: it is nan, which no range refuses.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a number")
+    return value
+
+
+class ColorOption(StrEnum):
+    """How many colours the editor uses."""
+
+    auto = "auto"
+    truecolor = "truecolor"
+    c256 = "256"
+    c16 = "16"
+    none = "none"
+
+
+SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The seed of the image to start from.")]
+PsiOption = Annotated[
+    float | None,
+    typer.Option(min=-2, max=2, callback=_check_finite, help="Truncation ψ; default: the model's own."),
+]
+ClassOption = Annotated[
+    int, typer.Option("--class", metavar="N", min=0, max=65535, help="The class, for a class-conditional model.")
+]
+LatentOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        parser=path_parser("--latent"),
+        help="A file with a latent to start from instead of the seed. FILE#NAME picks one of several in a file; "
+        "DIR#drag-002.after is the result of a session's second drag.",
+    ),
+]
+SessionDirectoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        parser=path_parser("--out"),
+        help="The directory of the session; default: draggan-out/<date>-<model>-seed<N>.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+# Commands for scripts have fixed defaults.
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        help="The name of a model (see `draggan-tui models list`), or the path of a StyleGAN checkpoint.",
+        autocompletion=completion.models,
+    ),
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", autocompletion=completion.devices)]
+
+# The editor takes its defaults from the configuration.
+EditorModelOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The name of a model, or the path of a checkpoint; default: as configured, else auto, "
+        "the bundled model that suits the machine.",
+        autocompletion=completion.models,
+    ),
+]
+EditorDeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="auto, cpu, cuda, cuda:1 or mps; default: as configured, else auto.",
+        autocompletion=completion.devices,
+    ),
+]
+ThemeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="dark, dusk, moss, light, paper, contrast, the name of a theme of your own, or the path of a TOML file; "
+        "default: as configured, else dark.",
+        autocompletion=completion.themes,
+    ),
+]
+ColorsOption = Annotated[
+    ColorOption | None,
+    typer.Option(
+        "--color",
+        metavar="COLOURS",
+        help="auto, truecolor, 256, 16 or none; auto asks the terminal. Default: as configured, else auto.",
+    ),
+]

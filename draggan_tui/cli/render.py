@@ -1,0 +1,54 @@
+"""`draggan-tui render`: write the image of a seed or a stored latent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from draggan_tui import SCRIPT_MODEL
+from draggan_tui.cli.options import (
+    ClassOption,
+    DeviceOption,
+    LatentOption,
+    ModelOption,
+    PsiOption,
+    SeedOption,
+    path_parser,
+)
+
+
+def render(
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", parser=path_parser("--out"), help="The image to write: .png, or .webp (lossless)."
+        ),
+    ],
+    seed: SeedOption = 42,
+    model: ModelOption = SCRIPT_MODEL,
+    psi: PsiOption = None,
+    label: ClassOption = 0,
+    latent: LatentOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Write the full-resolution image of a seed."""
+    from draggan_engine.checkpoints.loader import load_model
+    from draggan_engine.core.edit import Edit
+    from draggan_engine.server.drag_runner import picture_of
+    from draggan_engine.storage.image_io import write_image
+    from draggan_engine.storage.output_paths import IMAGE_SUFFIXES, check_output_file
+    from draggan_tui.cli.headless_drag import new_store
+
+    check_output_file(out, IMAGE_SUFFIXES)
+    loaded_model = load_model(model, device)
+    edit = Edit(
+        model=loaded_model.name,
+        seed=seed,
+        psi=loaded_model.info.psi if psi is None else psi,
+        label=label,
+        given=latent is not None,
+    )
+    store = new_store(loaded_model, edit, out=None, latent=latent)
+    write_image(out, picture_of(loaded_model, store, edit), model=loaded_model.name, edit=edit)
