@@ -25,7 +25,9 @@ def report_error(error: Exception) -> int:
     from draggan_engine.core.errors import DragganError
 
     if isinstance(error, DragganError):
-        message, status = str(error), error.exit_code
+        from draggan_tui.client.advice import with_advice
+
+        message, status = with_advice(str(error), error.remedy), error.exit_code
     else:
         from draggan_tui.config import paths
 

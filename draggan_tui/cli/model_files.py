@@ -12,7 +12,7 @@ from rich.text import Text
 from draggan_engine.checkpoints import registry
 from draggan_engine.checkpoints.download.download_file import download_file
 from draggan_engine.checkpoints.model_zoo import PublicCheckpoint, find_public_checkpoint
-from draggan_engine.core.errors import CheckpointError, OutputError
+from draggan_engine.core.errors import CheckpointError, OutputError, Remedy
 from draggan_engine.storage.output_paths import check_output_file, check_writable
 from draggan_tui.cli.load_progress import DOWNLOADING, load_progress
 from draggan_tui.rendering.loading_text import size_text
@@ -79,7 +79,7 @@ def pull_model(source: str, sha256: str | None, name: str | None) -> None:
     name = name or (url_path.stem if checkpoint is None else checkpoint.name)
     namesake = find_public_checkpoint(name)
     if namesake is not None and namesake != checkpoint:
-        raise CheckpointError(f"{name} is the name of a public checkpoint; give another with --name")
+        raise CheckpointError(f"{name} is the name of a public checkpoint", Remedy.choose_model_name)
     suffix = url_path.suffix if url_path.suffix in registry.MODEL_SUFFIXES else ".pkl"
     target = registry.download_path(name, suffix)
     registry.create_user_models_directory()

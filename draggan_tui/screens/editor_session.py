@@ -37,6 +37,7 @@ from draggan_engine.server.messages import (
     Shown,
 )
 from draggan_engine.storage.output_paths import DEFAULT_OUTPUT_DIRECTORY, session_name
+from draggan_tui.client.advice import with_advice
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config.paths import short_path
 from draggan_tui.config.themes import EditorTheme
@@ -369,8 +370,9 @@ class SessionScreen(StageScreen):
         self.sync()
 
     def _failed(self, event: Failed) -> None:
+        message = with_advice(event.message, event.remedy)
         if event.command == "save":
-            self.directory_problem = event.message
+            self.directory_problem = message
             if not self.stays_in_directory:
                 self.offer_directory()
         if event.command == "start_drag":
@@ -378,14 +380,14 @@ class SessionScreen(StageScreen):
         elif event.command == "load_model":
             self._end_loading()
             self.sync()
-            self._refuse_model(event.message)
+            self._refuse_model(message)
             return
         elif event.command == "start":
             self.device = NO_MODEL
             if self.state.info is None:  # nothing to edit, and nothing to lose
-                self.post_message(LeaveEditor(2, event.message))
+                self.post_message(LeaveEditor(2, message))
         self.show_state()
-        self.say(event.message, "bad")
+        self.say(message, "bad")
 
     def on_engine_lost(self) -> None:
         if self.state.dragging:

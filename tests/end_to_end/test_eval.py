@@ -94,7 +94,7 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("mask",), "mask: it needs images whose landmarks are known, and of 'sg2_flat_32' nobody knows them"),
-        (("paired", "--methods", "magic"), "--methods: there is no 'magic'"),
+        (("paired", "--methods", "magic"), "there is no method 'magic'; choose from no edit, drag"),
     ],
 )
 def test_what_cannot_be_is_said(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:

@@ -146,7 +146,7 @@ def test_an_imported_model_goes_by_its_name(here: Run, tmp_path: Path) -> None:
         (("convert", str(MODEL), "--out", "/dev/null"), "one of .safetensors"),
         (("convert", str(MODEL), "--out", "m.pkl"), "one of .safetensors"),
         (("import", str(MODEL), "--name", "sg2ada-ffhq-1024"), "public checkpoint"),
-        (("info", "sg2ada-ffhq-1024"), "models pull sg2ada-ffhq-1024"),
+        (("info", "sg2ada-ffhq-1024"), "models pull NAME"),
         (("pull", "critters-128"), "on this machine already"),
         (("pull", "ftp://example.org/m.pkl"), "http"),
         (("pull", "https://example.org/m.pkl", "--sha256", "abc"), "64 hexadecimal"),

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from draggan_engine.checkpoints.formats.native_header import NativeInfo, SourceFile
 from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root_object
 from draggan_engine.core.edit import DragSettings
-from draggan_engine.core.errors import CheckpointError, StorageError
+from draggan_engine.core.errors import CheckpointError, Remedy, StorageError
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.networks.config import StyleGAN3Config
 from draggan_engine.networks.devices import resolve_device, set_thread_count
@@ -147,7 +147,8 @@ def convert_model(spec: str, native_path: Path, name: str, progress: LoadProgres
             named_info = NativeInfo.model_validate({**dict(info), "name": name})
         except ValidationError as error:
             raise CheckpointError(
-                f"{printable_text(name)!r}: not a name for a model; give one of at most 100 signs that can be shown with --name"
+                f"{printable_text(name)!r}: not a name for a model; it must have 1 to 100 printable characters",
+                Remedy.choose_model_name,
             ) from error
         parts.generator.build(path, torch.device("meta"))  # checks that all tensors exist and fit
         progress("writing", 0, 1)

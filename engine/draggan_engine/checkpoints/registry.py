@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from draggan_engine.checkpoints.formats.native_header import read_native_info
-from draggan_engine.core.errors import CheckpointError, StorageError
+from draggan_engine.core.errors import CheckpointError, Remedy, StorageError
 from draggan_engine.core.model_info import ModelEntry
 
 from .checkpoint_file import printable_text
@@ -70,7 +70,7 @@ def find_model_file(spec: str) -> Path:
         CheckpointError: it is not.
     """
     if not spec:
-        raise CheckpointError(f"the model's name is empty; {_remedy(spec)}")
+        raise CheckpointError("the model's name is empty", Remedy.choose_model)
     named = user_models() | bundled_models()
     if spec in named:
         return named[spec]
@@ -81,18 +81,14 @@ def find_model_file(spec: str) -> Path:
         copies = [entry.path for entry in list_models() if entry.origin == "cached" and entry.name == spec]
         if len(copies) == 1:
             return Path(copies[0])
-        raise CheckpointError(f"{printable_text(spec)!r}: there is no such model or file; {_remedy(spec)}") from error
+        is_downloadable = find_public_checkpoint(spec) is not None or "://" in spec
+        remedy = Remedy.download_model if is_downloadable else Remedy.choose_model
+        raise CheckpointError(f"{printable_text(spec)!r}: there is no such model or file", remedy) from error
     if not path.is_file():
-        raise CheckpointError(f"{path}: it is not a file; {_remedy(spec)}")
+        raise CheckpointError(f"{path}: it is not a file", Remedy.choose_model)
     if size == 0:
         raise CheckpointError(f"{path}: it is empty; get it again")
     return path
-
-
-def _remedy(spec: str) -> str:
-    if find_public_checkpoint(spec) is not None or "://" in spec:
-        return f"to download it: draggan-tui models pull {printable_text(spec)}"
-    return "give the path of a model file, or a name from: draggan-tui models list"
 
 
 def new_model_path(name: str) -> Path:
@@ -104,7 +100,7 @@ def new_model_path(name: str) -> Path:
     _check_name(name)
     _check_free(name, None)
     if find_public_checkpoint(name) is not None:
-        raise CheckpointError(f"{name} is the name of a public checkpoint; give another with --name")
+        raise CheckpointError(f"{name} is the name of a public checkpoint", Remedy.choose_model_name)
     return user_models_directory() / f"{name}.safetensors"
 
 
@@ -135,19 +131,20 @@ def create_user_models_directory() -> None:
 def _check_name(name: str) -> None:
     if not MODEL_NAME.fullmatch(name):
         raise CheckpointError(
-            f"{name!r}: not a name for a model; give one with --name, of letters, digits, '.', '_' and '-', at most 100, "
-            "a letter or digit first"
+            f"{name!r}: not a name for a model; it must have 1 to 100 letters, digits, '.', '_' and '-', "
+            "and begin with a letter or digit",
+            Remedy.choose_model_name,
         )
     if name == AUTO_MODEL:
         raise CheckpointError(
-            f"{AUTO_MODEL} stands for the bundled model that suits the machine; give another with --name"
+            f"{AUTO_MODEL} stands for the bundled model that suits the machine", Remedy.choose_model_name
         )
 
 
 def _check_free(name: str, path: Path | None) -> None:
     taken = (user_models() | bundled_models()).get(name)
     if taken not in (None, path):
-        raise CheckpointError(f"there is a model {name} already ({taken}); give another name with --name, or remove it")
+        raise CheckpointError(f"there is a model {name} already ({taken})", Remedy.choose_model_name)
 
 
 def _files(folder: Path) -> list[Path]:

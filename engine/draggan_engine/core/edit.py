@@ -237,9 +237,9 @@ def check_label(label: int, classes: int, model: str) -> None:
         EditError: the model has no such class.
     """
     if classes == 0 and label != 0:
-        raise EditError(f"--class {label}: {model} has no classes; leave it out")
+        raise EditError(f"class {label}: {model} has no classes; leave it out")
     if label >= classes > 0:
-        raise EditError(f"--class {label}: {model} has the classes 0 to {classes - 1}; give one of them")
+        raise EditError(f"class {label}: {model} has the classes 0 to {classes - 1}; give one of them")
 
 
 def check_mask(mask: NDArray[np.uint8], picture: Size) -> None:

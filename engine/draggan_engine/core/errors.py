@@ -17,13 +17,33 @@ DragganError                 anything that a user may see; exit code 1
 from __future__ import annotations
 
 import errno
+from enum import StrEnum
 from pathlib import Path
 
 
+class Remedy(StrEnum):
+    """What mends an error, where only a client can say how: with a command, an option or a key."""
+
+    choose_model = "choose a model"
+    download_model = "download the model"
+    choose_model_name = "choose another name for the model"
+    open_session = "open the session"
+    use_cpu = "use the CPU"
+
+
 class DragganError(Exception):
-    """Base of all; `str(error)` is one line for the user."""
+    """Base of all; `str(error)` is one line for the user.
+
+    Attributes:
+        exit_code: the exit status of a command that fails with this error.
+        remedy: what a client adds to the message, in its own words.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", remedy: Remedy | None = None) -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class InputError(DragganError):

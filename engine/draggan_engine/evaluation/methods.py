@@ -229,7 +229,7 @@ def available(names: Sequence[str] | None) -> tuple[tuple[str, ...], dict[str, s
             reasons[name] = str(error)
     for name in names or ():
         if name not in METHODS:
-            raise InputError(f"--methods: there is no {name!r}; choose from {', '.join(METHODS)}")
+            raise InputError(f"there is no method {name!r}; choose from {', '.join(METHODS)}")
         if name in reasons:
-            raise InputError(f"--methods: {reasons[name]}")
+            raise InputError(reasons[name])
     return tuple(name for name in names or METHODS if name not in reasons), reasons

@@ -153,7 +153,7 @@ def read_request(folder: Path) -> Request:
     try:
         return Request.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise InputError(f"{path}: no run of `draggan-tui eval`; give the directory of one") from error
+        raise InputError(f"{path}: this is not an evaluation run; give the directory of one") from error
 
 
 def read_rows(folder: Path) -> list[Row]:

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from draggan_engine.core.edit import Edit, FinitePoint, Mask, Precision
+from draggan_engine.core.errors import Remedy
 from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.core.history import DragRecord, Revision, Trajectory
 from draggan_engine.core.model_info import ModelEntry, ModelInfo
@@ -286,6 +287,7 @@ class Failed(FrozenModel):
     command: str
     message: str
     revision: int | None = None
+    remedy: Remedy | None = None
 
 
 Event = (

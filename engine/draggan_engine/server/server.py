@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from draggan_engine.checkpoints.registry import list_models
 from draggan_engine.core.edit import Edit
-from draggan_engine.core.errors import DragganError, EditError, EngineError
+from draggan_engine.core.errors import DragganError, EditError, EngineError, Remedy
 from draggan_engine.core.geometry import Size
 from draggan_engine.storage.image_io import read_mask, write_mask
 from draggan_engine.storage.session_store import SessionStore
@@ -108,7 +108,7 @@ class Engine:
                 self._take(command)
         except DragganError as error:
             log.error("%s", error)
-            self.outbox.send(Failed(command="connection", message=str(error)))
+            self.outbox.send(Failed(command="connection", message=str(error), remedy=error.remedy))
         except Exception:
             log.exception("reader")
         finally:
@@ -178,7 +178,7 @@ class Engine:
         try:
             folder = self.store.save(command.entries, command.at)
         except DragganError as error:
-            self.outbox.send(Failed(command="save", message=str(error), revision=command.revision))
+            self.outbox.send(Failed(command="save", message=str(error), revision=command.revision, remedy=error.remedy))
             return
         self.outbox.send(Saved(revision=command.revision, folder=str(folder)))
         self.jobs.put(Refresh())
@@ -249,10 +249,11 @@ class Engine:
         try:
             yield
         except DragganError as error:
-            self.outbox.send(Failed(command=command, message=str(error)))
+            self.outbox.send(Failed(command=command, message=str(error), remedy=error.remedy))
         except (MemoryError, RuntimeError) as error:
             log.exception("%s", command)
-            self.outbox.send(Failed(command=command, message=_short(error)))
+            remedy = Remedy.use_cpu if _is_out_of_memory(error) else None
+            self.outbox.send(Failed(command=command, message=_short(error), remedy=remedy))
         except Exception as error:
             log.exception("%s", command)
             self.outbox.send(
@@ -386,10 +387,14 @@ def _free_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+
+
 def _short(error: Exception) -> str:
     text = str(error).strip().splitlines()
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return "out of memory: close other programs on the device, or start with --device cpu; the edit is kept"
+    if _is_out_of_memory(error):
+        return "out of memory; the edit is kept"
     return f"the computation failed ({text[0] if text else type(error).__name__}); the log has the details"
 
 
@@ -410,7 +415,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         store = SessionStore(Path(args.model).stem, args.out, args.resume)
     except DragganError as error:
-        connection.sendall(encode(Failed(command="start", message=str(error))))
+        connection.sendall(encode(Failed(command="start", message=str(error), remedy=error.remedy)))
         sys.exit(error.exit_code)
     engine = Engine(connection, store, args.device)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

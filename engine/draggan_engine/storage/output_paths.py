@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime
 import errno
 import os
-import shlex
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from draggan_engine.core.errors import OutputError, StorageError
+from draggan_engine.core.errors import OutputError, Remedy, StorageError
 
 if TYPE_CHECKING:
     from draggan_engine.core.edit import Edit
@@ -52,10 +51,7 @@ def check_no_session(out: Path) -> None:
         if _exists(path) and not path.is_dir():
             raise OutputError(f"{out}: {path} is a file; give a directory")
     if _exists(out / "session.json"):
-        raise OutputError(
-            f"{out}: it already holds a session; draggan-tui open {shlex.quote(str(out))} goes on with it, "
-            "or give another directory"
-        )
+        raise OutputError(f"{out}: it already holds a session; give another directory", Remedy.open_session)
 
 
 def check_writable(directory: Path) -> None:

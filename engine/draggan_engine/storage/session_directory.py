@@ -39,7 +39,7 @@ def create_session_directory(out: Path | None, name: str) -> tuple[Path, Session
         if make_directory(directory):  # else it was there, or another process was quicker
             return directory, SessionLock(directory)
     raise StorageError(
-        f"{DEFAULT_OUTPUT_DIRECTORY / name}: {MAX_SESSIONS_PER_NAME} sessions have that name; choose another directory with --out"
+        f"{DEFAULT_OUTPUT_DIRECTORY / name}: {MAX_SESSIONS_PER_NAME} sessions have that name; choose another directory"
     )
 
 

@@ -18,7 +18,7 @@ from draggan_engine.checkpoints.loader import load_default_model, load_model
 from draggan_engine.checkpoints.model_parts import GeneratorPart
 from draggan_engine.checkpoints.registry import bundled_models
 from draggan_engine.core.edit import DragSettings
-from draggan_engine.core.errors import CheckpointError, DeviceError
+from draggan_engine.core.errors import CheckpointError, DeviceError, Remedy
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.devices import (
     MAX_THREADS,
@@ -106,10 +106,18 @@ def test_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "spec", ["", "no-such-model", "no/such/file.pkl", "a\0b", "x" * 5000, "~nobody-at-all/m", "line\nbreak"]
 )
-def test_nothing_there(spec: str) -> None:
-    message = refusal(spec)
-    assert "models list" in message
-    assert "path" in message
+def test_a_model_that_does_not_exist_is_refused(spec: str) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        load_model(spec, "cpu")
+    assert str(caught.value).isprintable()
+    assert caught.value.remedy is Remedy.choose_model
+
+
+@pytest.mark.parametrize("spec", ["sg2ada-ffhq-1024", "https://example.org/model.pkl"])
+def test_a_model_that_can_be_downloaded_says_so(spec: str) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        load_model(spec, "cpu")
+    assert caught.value.remedy is Remedy.download_model
 
 
 @pytest.mark.parametrize(
@@ -195,7 +203,7 @@ def test_other_programs_do_not_slow_down_the_measured_step() -> None:
 
 
 def test_nobodys_own_model_is_called_auto() -> None:
-    with pytest.raises(CheckpointError, match="another with --name"):
+    with pytest.raises(CheckpointError, match="stands for the bundled model"):
         registry.new_model_path("auto")
 
 

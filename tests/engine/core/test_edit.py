@@ -93,7 +93,7 @@ def test_classes_that_a_model_has(label: int, classes: int) -> None:
 
 @pytest.mark.parametrize(("label", "classes", "message"), [(3, 0, "toy has no classes"), (10, 10, "0 to 9")])
 def test_classes_that_a_model_does_not_have(label: int, classes: int, message: str) -> None:
-    with pytest.raises(EditError, match=f"--class {label}: .*{message}"):
+    with pytest.raises(EditError, match=f"class {label}: .*{message}"):
         check_label(label, classes, "toy")
 
 

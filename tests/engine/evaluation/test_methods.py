@@ -179,7 +179,7 @@ def test_what_cannot_be_had_is_left_out_with_its_reason(monkeypatch: pytest.Monk
     assert chosen == ("no edit", "drag", "no tracking")
     assert reasons["optical flow"] == "optical flow: OpenCV is not there; pip install 'draggan-tui[eval]'"
     assert reasons["RAFT"] == "RAFT: torchvision is not installed"
-    with pytest.raises(InputError, match="--methods: optical flow: OpenCV is not there"):
+    with pytest.raises(InputError, match="optical flow: OpenCV is not there"):
         available(["optical flow"])
 
 
@@ -197,5 +197,5 @@ def test_raft_is_never_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: obj
 
 
 def test_an_unknown_method_is_named() -> None:
-    with pytest.raises(InputError, match="--methods: there is no 'magic'; choose from no edit, drag"):
+    with pytest.raises(InputError, match="there is no method 'magic'; choose from no edit, drag"):
         available(["magic"])

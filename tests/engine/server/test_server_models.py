@@ -192,7 +192,7 @@ def test_classes(tmp_path: Path) -> None:
         engine.drag(edit)
         assert engine.wait_for(DragEnded).record.label == 3
         engine.send(Render(request=9, edit=edit.model_copy(update={"label": 5})))
-        assert "--class 5: classes has the classes 0 to 4" in engine.wait_for(Failed).message
+        assert "class 5: classes has the classes 0 to 4" in engine.wait_for(Failed).message
     assert read_manifest(tmp_path / "s").label == 3
     with Image.open(tmp_path / "s/initial.png") as image:
         image.load()

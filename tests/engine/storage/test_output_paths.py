@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from draggan_engine.core.edit import Edit
-from draggan_engine.core.errors import OutputError, StorageError, storage_advice
+from draggan_engine.core.errors import OutputError, Remedy, StorageError, storage_advice
 from draggan_engine.core.history import History
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.journal import Journal
@@ -41,12 +41,13 @@ def test_a_place_that_serves_is_left_as_it_was(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["file"]
 
 
-def test_a_session_that_is_there_is_named_with_the_command_that_opens_it(tmp_path: Path) -> None:
+def test_a_directory_that_holds_a_session_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "my session"
     out.mkdir()
     (out / "session.json").touch()
-    with pytest.raises(OutputError, match=rf"already holds a session; draggan-tui open '{out}' goes on with it"):
+    with pytest.raises(OutputError, match="already holds a session; give another directory") as refusal:
         check_output_directory(out)
+    assert refusal.value.remedy is Remedy.open_session
 
 
 def test_a_read_only_place_is_refused() -> None:

@@ -377,8 +377,8 @@ async def test_no_classes(app: DragganApp) -> None:
 
 
 @pytest.mark.parametrize(("classes", "message"), [
-    (0, "--class 12: toy has no classes; leave it out"),
-    (10, "--class 12: toy has the classes 0 to 9; give one of them"),
+    (0, "class 12: toy has no classes; leave it out"),
+    (10, "class 12: toy has the classes 0 to 9; give one of them"),
 ])  # fmt: skip
 async def test_a_class_that_the_model_does_not_have_ends_the_editor(
     app: DragganApp, classes: int, message: str

@@ -132,7 +132,7 @@ def _checked_sum(sha256: str | None) -> str | None:
     if sha256 is None:
         return None
     if not _SHA256.fullmatch(sha256.lower()):
-        raise InputError(f"--sha256 {sha256!r}: it is not a SHA-256 sum; give its 64 hexadecimal digits")
+        raise InputError(f"{sha256!r} is not a SHA-256 checksum; give its 64 hexadecimal digits")
     return sha256.lower()
 
 

@@ -1,0 +1,18 @@
+"""How the errors of the engine are mended, in commands and options of this program."""
+
+from __future__ import annotations
+
+from draggan_engine.core.errors import Remedy
+
+_ADVICE = {
+    Remedy.choose_model: "give the path of a model file, or a name from: draggan-tui models list",
+    Remedy.download_model: "download it with: draggan-tui models pull NAME",
+    Remedy.choose_model_name: "give another name with --name",
+    Remedy.open_session: "or continue that session with: draggan-tui open DIR",
+    Remedy.use_cpu: "close other programs on the device, or start with --device cpu",
+}
+
+
+def with_advice(message: str, remedy: Remedy | None) -> str:
+    """Return an error message of the engine, with advice if there is any."""
+    return message if remedy is None else f"{message}; {_ADVICE[remedy]}"
