@@ -1,6 +1,7 @@
 """The application: its look, its screen, its engine, and how it ends.
 
 Its first frame says what is being opened. What the editor needs, numpy and pydantic and its own screens, takes as long to
+from draggan_engine.core.latent_ref import LatentRef
 import as Textual, and is imported behind that frame.
 """
 
@@ -99,6 +100,7 @@ class DragganApp(AppBase):
         """The editor of an earlier session, or of a new one."""
         from draggan_engine.core.edit import Edit
         from draggan_engine.core.history import History
+        from draggan_engine.core.latent_ref import LatentRef
         from draggan_tui.client.engine_client import EngineClient
         from draggan_tui.client.engine_process import EngineOptions
         from draggan_tui.editor.workspace import EditorState
@@ -114,7 +116,10 @@ class DragganApp(AppBase):
             on_lost=lambda: self.editor.post_message(EngineLost()),
         )
         if earlier is None:
-            edit = Edit(model=options.model, seed=options.seed, label=options.label, given=options.latent is not None)
+            edit = Edit(
+                model=options.model,
+                source=LatentRef(seed=options.seed, label=options.label, from_file=options.latent is not None),
+            )
             state = EditorState(History.of(edit), options.psi)
         else:
             state = EditorState(earlier.history, None, taken_up=True)

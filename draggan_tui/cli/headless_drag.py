@@ -19,6 +19,7 @@ from draggan_engine.core.edit import ALL_HANDLES_ON_TARGETS, Edit, PointPair, ch
 from draggan_engine.core.errors import DragganError, EditError, StorageError
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import Revision
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.setting_fields import SettingField, setting_fields
 from draggan_engine.dragging import DragAtRest, DragLoop, DragStep
 from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag
@@ -144,10 +145,12 @@ def _read_edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model)
     settings = _read_settings(request.settings, setting_fields(model.info))
     return Edit(
         model=model.name,
-        seed=request.seed,
-        psi=model.info.psi if request.psi is None else request.psi,
-        label=request.label,
-        given=request.latent is not None,
+        source=LatentRef(
+            seed=request.seed,
+            psi=model.info.psi if request.psi is None else request.psi,
+            label=request.label,
+            from_file=request.latent is not None,
+        ),
         pairs=pairs,
         mask=mask,
         settings=model.info.settings.model_copy(update=settings),
@@ -191,7 +194,7 @@ def new_store(model: Model, edit: Edit, out: Path | None, latent: Path | None) -
         EditError: the model does not have the class of the edit.
         CheckpointError: the latent cannot be used.
     """
-    check_label(edit.label, model.info.classes, model.name)
+    check_label(edit.source.label, model.info.classes, model.name)
     store = SessionStore(model.name, out)
     store.set_model(model.name, model.sha256, model.path)
     if latent is not None:

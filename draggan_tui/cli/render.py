@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_tui import SCRIPT_MODEL
 from draggan_tui.cli.options import (
     ClassOption,
@@ -45,10 +46,9 @@ def render(
     loaded_model = load_model(model, device)
     edit = Edit(
         model=loaded_model.name,
-        seed=seed,
-        psi=loaded_model.info.psi if psi is None else psi,
-        label=label,
-        given=latent is not None,
+        source=LatentRef(
+            seed=seed, psi=loaded_model.info.psi if psi is None else psi, label=label, from_file=latent is not None
+        ),
     )
     store = new_store(loaded_model, edit, out=None, latent=latent)
     write_image(out, picture_of(loaded_model, store, edit), model=loaded_model.name, edit=edit)

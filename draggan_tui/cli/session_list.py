@@ -48,7 +48,7 @@ def _to_json(directory: Path, session: SessionManifest) -> dict[str, object]:
     return {
         "folder": str(directory),
         "model": session.model.name,
-        "seed": session.seed,
+        "seed": session.source.seed,
         "drags": session.drag_count,
         "changed": int(_last_change(directory).timestamp()),
     }
@@ -60,7 +60,7 @@ def _last_change(directory: Path) -> datetime.datetime:
 
 
 def _print_session(console: Console, directory: Path, session: SessionManifest) -> None:
-    start = "a given latent" if session.given else f"seed {session.seed}"
+    start = "a given latent" if session.source.from_file else f"seed {session.source.seed}"
     contents = f"{_counted(session.drag_count, 'drag')}, {_counted(len(session.pairs), 'pair')}"
     changed = f"{_last_change(directory):%Y-%m-%d %H:%M}"
     if console.is_terminal:

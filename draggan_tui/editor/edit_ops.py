@@ -105,12 +105,12 @@ def remove(edit: Edit, index: int) -> Edit:
 
 def reseed(edit: Edit, steps: int) -> Edit:
     """The picture of another seed, so many further on (wrapping at 2³²); points and mask stay."""
-    return edit.model_copy(update={"seed": (edit.seed + steps) % 2**32, "given": False, "latent": 0, "step": None})
+    return edit.with_source(edit.source.generated(seed=(edit.source.seed + steps) % 2**32))
 
 
 def reclass(edit: Edit, steps: int, classes: int) -> Edit:
     """The picture of another class, so many further on (wrapping at `classes`); points and mask stay."""
-    return edit.model_copy(update={"label": (edit.label + steps) % classes, "given": False, "latent": 0, "step": None})
+    return edit.with_source(edit.source.generated(label=(edit.source.label + steps) % classes))
 
 
 def toggle_space(edit: Edit) -> Edit:

@@ -51,11 +51,12 @@ class HistoryCursor:
 
 def drag_leading_to(history: History, entry: Revision) -> DragRecord | None:
     """The drag whose steps led to an entry: all of them, or where a branch began within it, the first of them."""
-    if entry.record is not None or entry.parent is None or entry.edit.step is None:
+    source = entry.edit.source
+    if entry.record is not None or entry.parent is None or source.drag is None or source.step is None:
         return entry.record
-    if history.revisions[entry.parent].edit.source == entry.edit.source:
+    if history.revisions[entry.parent].edit.source == source:
         return None
-    drag = history.revisions.get(-entry.edit.latent)
+    drag = history.revisions.get(-source.drag)
     return None if drag is None else drag.record
 
 
@@ -67,8 +68,8 @@ def last_step(history: History, paths: Trajectories) -> int:
     if record is None or record.number not in paths:
         return 0
     steps = paths[record.number].steps
-    if present.record is None and present.edit.step in steps:
-        return steps.index(present.edit.step)
+    if present.record is None and present.edit.source.step in steps:
+        return steps.index(present.edit.source.step)
     return max(len(steps) - 1, 0)
 
 

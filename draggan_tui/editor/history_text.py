@@ -17,8 +17,11 @@ def change_text(history: History, entry: Revision) -> str:
     if entry.parent is None:
         return _start(entry.edit)
     before, after = history.revisions[entry.parent].edit, entry.edit
-    if after.step is not None and (after.latent, after.step) != (before.latent, before.step):
-        return f"from step {after.step} of drag {after.latent}"
+    if after.source.step is not None and (after.source.drag, after.source.step) != (
+        before.source.drag,
+        before.source.step,
+    ):
+        return f"from step {after.source.step} of drag {after.source.drag}"
     if _origin(after) != _origin(before):
         return _start(after)
     if after.pairs != before.pairs:
@@ -29,7 +32,7 @@ def change_text(history: History, entry: Revision) -> str:
 
 
 def _origin(edit: Edit) -> tuple[object, ...]:
-    return (edit.seed, edit.label, edit.given, edit.latent)
+    return (edit.source.seed, edit.source.label, edit.source.from_file, edit.source.drag)
 
 
 def _pairs_text(before: Edit, after: Edit) -> str:
@@ -40,7 +43,11 @@ def _pairs_text(before: Edit, after: Edit) -> str:
 
 
 def _start(edit: Edit) -> str:
-    return "latent from a file" if edit.given else f"seed {edit.seed}" + (f", class {edit.label}" if edit.label else "")
+    return (
+        "latent from a file"
+        if edit.source.from_file
+        else f"seed {edit.source.seed}" + (f", class {edit.source.label}" if edit.source.label else "")
+    )
 
 
 def branch_text(history: History, tip: Revision) -> str:
@@ -81,7 +88,7 @@ def place_text(place: HistoryCursor, paths: Trajectories) -> str:
     present = place.history.current_revision
     record = drag_leading_to(place.history, present)
     if record is not None and (place.step_index is not None or present.record is None):
-        step = present.edit.step if place.step_index is None else paths[record.number].steps[place.step_index]
+        step = present.edit.source.step if place.step_index is None else paths[record.number].steps[place.step_index]
         return f"drag {record.number} {step}/{record.steps}"
     tips = len(place.history.leaves)
     return f"{tips} branches" if tips > 1 else ""

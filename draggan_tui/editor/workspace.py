@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from draggan_engine.core.edit import Edit, check_label
 from draggan_engine.core.history import History
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.editor.commands.cursor import CursorTools
 from draggan_tui.editor.commands.drag import DragTools
@@ -29,13 +30,18 @@ class EditorState(CursorTools, PointTools, MaskTools, TravelTools, DragTools):
             EditError: the first model does not have the class that was asked for.
         """
         if self.info is None:
-            check_label(self.edit.label, info.classes, info.name)
+            check_label(self.edit.source.label, info.classes, info.name)
             psi = info.psi if self._psi is None else self._psi
-            edit = self.edit.model_copy(update={"model": info.name, "psi": psi, "settings": info.settings})
+            source = self.edit.source.model_copy(update={"psi": psi})
+            edit = self.edit.model_copy(update={"model": info.name, "source": source, "settings": info.settings})
             self._begin(self.history if self._taken_up else History.of(edit), info)
         elif self.loading is not None:
-            label = min(self.edit.label, max(info.classes - 1, 0))
-            edit = Edit(model=info.name, seed=self.edit.seed, psi=info.psi, label=label, settings=info.settings)
+            label = min(self.edit.source.label, max(info.classes - 1, 0))
+            edit = Edit(
+                model=info.name,
+                source=LatentRef(seed=self.edit.source.seed, psi=info.psi, label=label),
+                settings=info.settings,
+            )
             self._begin(History.of(edit), info)
         self.info, self.loading = info, None
 

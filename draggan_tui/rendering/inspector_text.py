@@ -26,8 +26,8 @@ def session_facts(state: InspectorState) -> Content:
             ("model", edit.model),
             ("device", state.device if info is None else f"{state.device} · {info.family}"),
             ("seed", _start(edit, state.latent_name)),
-            *([("class", f"{edit.label} of 0…{classes - 1}")] if classes else []),
-            ("ψ", f"{edit.psi:.2f} · space {edit.settings.space.upper()}"),
+            *([("class", f"{edit.source.label} of 0…{classes - 1}")] if classes else []),
+            ("ψ", f"{edit.source.psi:.2f} · space {edit.settings.space.upper()}"),
         ]
     )
 
@@ -71,9 +71,9 @@ def swatch(color: Rgb) -> Content:
 
 def _start(edit: Edit, latent_name: str) -> str:
     """`7`, `7 · after drag 2`, `from pivot.pt`, `drag 2, from pivot.pt`."""
-    if edit.given:
-        return f"drag {edit.latent}, from {latent_name}" if edit.latent else f"from {latent_name}"
-    return f"{edit.seed} · after drag {edit.latent}" if edit.latent else str(edit.seed)
+    if edit.source.from_file:
+        return f"drag {edit.source.drag}, from {latent_name}" if edit.source.drag else f"from {latent_name}"
+    return f"{edit.source.seed} · after drag {edit.source.drag}" if edit.source.drag else str(edit.source.seed)
 
 
 def seconds_text(seconds: float) -> str:

@@ -9,7 +9,7 @@ def next_step(edit: Edit, dragging: bool) -> str:
     """A sentence for the status line; keys are named by their bindings."""
     if dragging:
         return "The handle moves to its target, and the image with it"
-    if edit.latent:
+    if edit.source.drag:
         return "{save} saves, {undo} takes it back, {help} lists all keys; {cancel} ends these hints"
     if not edit.pairs:
         return "Press {place} on what you want to move, a nose perhaps; {left} {down} {up} {right} go there"

@@ -42,7 +42,7 @@ def timeline_sections(cursor: HistoryCursor, trajectories: Trajectories) -> tupl
     for i, entry in enumerate(line[1:], start=1):
         done = i <= here
         if (record := drag_leading_to(cursor.history, entry)) is not None:
-            steps, number = record.steps if entry.record else entry.edit.step or 1, record.number
+            steps, number = record.steps if entry.record else entry.edit.source.step or 1, record.number
             step_index = cursor.step_index if i == here else None
             steps_done = steps * done if step_index is None else trajectories[number].steps[step_index]
             sections.append(TimelineSection(steps, steps_done, number))

@@ -85,11 +85,11 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
 
     def action_reseed(self, step: int) -> None:
         if self.attempt(lambda: self.state.reseed(step)):
-            self.say(f"seed {self.state.edit.seed}")
+            self.say(f"seed {self.state.edit.source.seed}")
 
     def action_reclass(self, step: int) -> None:
         if self.attempt(lambda: self.state.reclass(step)):
-            self.say(f"class {self.state.edit.label}")
+            self.say(f"class {self.state.edit.source.label}")
 
     async def action_models(self) -> None:
         def check() -> None:

@@ -218,7 +218,7 @@ class StageScreen(Screen[None]):
             blocked_points={} if work.info is None else mask_conflicts(work.edit, work.info.size),
             place_key=with_keys(self.app, "{place}"),
             close_up=close_up,
-            drag_number=None if work.dragging else edit.latent,
+            drag_number=None if work.dragging else edit.source.drag or 0,
         )
 
     def _show_panels(self) -> None:

@@ -244,7 +244,7 @@ class SessionScreen(StageScreen):
                 self.say(f"exporting: frame {event.done} of {event.total}")
             case Exported() as event:
                 self.say(f"saved to {_where(event.files)}", "good")
-                if work.edit.latent:
+                if work.edit.source.drag:
                     self.end_hints()
             case Resumed() as event:
                 new = [entry for entry in event.entries if entry.id not in work.history.revisions]

@@ -58,7 +58,7 @@ class ExportPrompt(PathPrompt[ExportChoice]):
         self.query_one("#markers", Static).update(self._markers_text())
 
     def problem_of(self, path: Path) -> str:
-        if path.suffix.lower() in VIDEO_SUFFIXES and not self._edit.latent:
+        if path.suffix.lower() in VIDEO_SUFFIXES and not self._edit.source.drag:
             return f"{path.name}: no drag has led to this image, so there is no video; name a .png"
         return super().problem_of(path)
 
@@ -69,8 +69,8 @@ class ExportPrompt(PathPrompt[ExportChoice]):
 def suggested_path(edit: Edit, directory: Path) -> Path:
     """Return the path of a PNG in the directory that does not exist yet: `critters-256-seed42.png`, `critters-256-seed42-drag3-2.png`."""
     directory = Path(short_path(directory))
-    drag = f"-drag{edit.latent}" if edit.latent else ""
-    stem = f"{Path(edit.model).name}-seed{edit.seed}{drag}"
+    drag = f"-drag{edit.source.drag}" if edit.source.drag else ""
+    stem = f"{Path(edit.model).name}-seed{edit.source.seed}{drag}"
     path, number = directory / f"{stem}.png", 2
     while path.exists():
         path, number = directory / f"{stem}-{number}.png", number + 1

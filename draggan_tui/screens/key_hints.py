@@ -76,7 +76,7 @@ def key_hints(app: App[Any], work: EditorState, engine_alive: bool) -> tuple[Key
 def _useless(work: EditorState) -> set[str]:
     """What cannot be done yet."""
     nothing_to_undo = {"undo"} if work.history.current_revision.parent is None else set()
-    nothing_to_compare = set() if work.edit.latent else {"before"}
+    nothing_to_compare = set() if work.edit.source.drag else {"before"}
     is_movable = any(pair.enabled and not pair.is_pin for pair in work.edit.pairs)
     nothing_to_drag = set() if is_movable else {"drag", "one-step"}
     return nothing_to_undo | nothing_to_compare | nothing_to_drag | (set() if work.edit.pairs else _NEED_A_PAIR)

@@ -104,7 +104,7 @@ class SettingsDialog(Dialog[Edit | None]):
         return self.query_one(f"#{name}", TextField)
 
     def _present_text(self, name: str) -> str:
-        return value_text(self.edit.psi if name == "psi" else getattr(self.edit.settings, name))
+        return value_text(self.edit.source.psi if name == "psi" else getattr(self.edit.settings, name))
 
     def _reset_focused(self) -> None:
         self._reset(self._focused_field())
@@ -150,7 +150,6 @@ def with_settings(edit: Edit, values: Mapping[str, object]) -> Edit:
         values: every setting and ψ by its name, as `SettingField.read` gives it.
     """
     settings = edit.settings.model_copy(update={name: value for name, value in values.items() if name != "psi"})
-    changed = edit.model_copy(update={"psi": values["psi"], "settings": settings})
-    if changed.psi != edit.psi:
-        changed = changed.model_copy(update={"given": False, "latent": 0, "step": None})
-    return changed
+    changed = edit.model_copy(update={"settings": settings})
+    psi = values["psi"]
+    return changed if psi == edit.source.psi else changed.with_source(edit.source.generated(psi=psi))

@@ -17,6 +17,7 @@ import pytest
 
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.history import History
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.server.messages import DragEnded, ModelLoaded, Quit, Resumed, Save, Saved, StartDrag
 from draggan_engine.storage.session_lock import LOCK_FILE
 from draggan_engine.storage.session_manifest import read_history, read_manifest
@@ -51,7 +52,7 @@ class Client:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.revision = 0
-        self.history = History.of(Edit(model="tiny", seed=3, settings=SETTINGS))
+        self.history = History.of(Edit(model="tiny", source=LatentRef(seed=3), settings=SETTINGS))
         self.sent: dict[int, History] = {}
         self.acknowledged: tuple[int, History] | None = None
         self.saves = self.drags = 0
@@ -182,7 +183,7 @@ class Facts:
 def facts(edit: Edit) -> Facts:
     rows = pair_table(InspectorState(edit)).plain.splitlines() if edit.pairs else []
     mask = "none" if edit.mask is None else f"{percent(edit.mask.share)} may move"
-    return Facts(tuple(" ".join(row.split()) for row in rows), mask, edit.latent)
+    return Facts(tuple(" ".join(row.split()) for row in rows), mask, edit.source.drag)
 
 
 def saved_facts(terminal: Terminal) -> Facts | None:

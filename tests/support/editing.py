@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 
 from draggan_engine.core.edit import DragSettings, Edit
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.server.messages import (
     Command,
@@ -140,7 +141,7 @@ def ended(app: DragganApp, reason: str = "reached") -> DragEnded:
     pairs = tuple(DraggedPair(handle=h, target=t, final=t, distance=0.5) for h, t in edit.active_pairs.values())
     number = 1 + len(app.editor.state.history.drag_records)
     record = DragRecord(
-        number=number, start=edit.latent, seed=5, psi=0.7, reason=reason, steps=3, seconds=1, pairs=pairs, settings=edit.settings, masked=False
+        number=number, source=LatentRef(drag=edit.source.drag, seed=5, psi=0.7), reason=reason, steps=3, seconds=1, pairs=pairs, settings=edit.settings, masked=False
     )  # fmt: skip
     return DragEnded(record=record, entry=Revision.of_drag(parent, record))
 

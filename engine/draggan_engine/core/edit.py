@@ -16,6 +16,7 @@ from pydantic import Field
 from .errors import EditError
 from .frozen_model import FrozenModel
 from .geometry import Point, Size, contains, distance
+from .latent_ref import LatentRef, WithLatentRef
 
 Space = Literal["w+", "w"]
 Norm = Literal["l1", "l2"]
@@ -140,33 +141,23 @@ class Mask(FrozenModel):
         return float(self.to_array().mean())
 
 
-class Edit(FrozenModel):
-    """What the user has built: a picture, points on it, a mask, and the numbers of the next drag."""
+class Edit(WithLatentRef):
+    """What the user has built: an image, points on it, a mask, and the settings of the next drag."""
 
-    model: str = "critters-128"
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
-    psi: Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)] = Field(
-        1.0, title="truncation ψ", description="towards 0, images are closer to the average; a new ψ starts a new image"
-    )
-    label: Annotated[int, Field(ge=0, le=65535)] = Field(0, description="the class, of a class-conditional model")
-    given: bool = Field(False, description="start from the latent that the user gave, not from the seed")
-    latent: Annotated[int, Field(ge=0)] = Field(
-        0, description="0: the picture to start from; n: what drag n ended with"
-    )
-    step: Annotated[int, Field(ge=1)] | None = Field(None, description="of drag `latent`: after that step, not its end")
+    model: str
+    source: LatentRef = LatentRef()
     pairs: tuple[PointPair, ...] = ()
     mask: Mask | None = None
     settings: DragSettings = DragSettings()
 
     @property
-    def source(self) -> tuple[object, ...]:
-        """What decides the picture: two edits of one session with the same source show the same."""
-        return (self.seed, self.psi, self.label, self.given, self.latent, self.step)
-
-    @property
     def before_drags(self) -> Edit:
-        """The same with the picture that all its drags began with."""
-        return self.model_copy(update={"latent": 0, "step": None})
+        """The same edit on the image that all its drags started from."""
+        return self.with_source(self.source.before_drags)
+
+    def with_source(self, source: LatentRef) -> Edit:
+        """Return the edit with another image; points, mask and settings stay."""
+        return self.model_copy(update={"source": source})
 
     @property
     def active_pairs(self) -> dict[int, tuple[Point, Point]]:
@@ -225,7 +216,7 @@ class Edit(FrozenModel):
         pairs = list(self.pairs)
         for index, (target, handle) in zip(self.dragged_pairs(live), arrived, strict=True):
             pairs[index] = pairs[index].model_copy(update={"handle": handle, "target": target})
-        return self.model_copy(update={"latent": number, "step": None, "pairs": tuple(pairs)})
+        return self.model_copy(update={"source": self.source.after_drag(number), "pairs": tuple(pairs)})
 
 
 def check_label(label: int, classes: int, model: str) -> None:

@@ -16,6 +16,7 @@ from .edit import DragSettings, Edit, FinitePoint
 from .errors import EditError
 from .frozen_model import FrozenModel
 from .geometry import Point
+from .latent_ref import LatentRef, WithLatentRef
 
 Reason = Literal["reached", "max_steps", "stopped", "diverged", "interrupted"]
 
@@ -29,16 +30,15 @@ class DraggedPair(FrozenModel):
     distance: float = Field(description="pixels left between final and target")
 
 
-class DragRecord(FrozenModel):
+class DragRecord(WithLatentRef):
     """One finished drag. `interrupted`: its engine died; it ends at the last step that was on disk."""
 
-    number: int = Field(ge=1, description="also the id of the latent it ended with")
-    start: int = Field(ge=0, description="id of the latent it started from")
-    start_step: int | None = Field(None, description="of the drag that made that: after this step, not its end")
-    seed: int
-    psi: float
-    label: int = 0
-    given: bool = False
+    drag_name = "start"
+    step_name = "start_step"
+    required_names = ("start", "seed", "psi")
+
+    number: int = Field(ge=1)
+    source: LatentRef = Field(description="what the drag started from")
     reason: Reason
     steps: int
     seconds: float
@@ -186,4 +186,4 @@ def edit_at_step(parent: Revision, record: DragRecord, path: Trajectory, index: 
     targets = [pair.target for pair in record.pairs]
     arrived: Sequence[tuple[Point, Point]] = list(zip(targets, path.handles[index], strict=True))
     edit = parent.edit.after_drag(path.number, arrived, record.live)
-    return edit.model_copy(update={"step": path.steps[index]})
+    return edit.with_source(edit.source.after_drag(path.number, path.steps[index]))

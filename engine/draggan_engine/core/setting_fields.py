@@ -1,6 +1,6 @@
 """Every setting of a drag, and ψ: its label, its default, its range, and how a typed value is read.
 
-All of it comes from the fields of `DragSettings` and `Edit`; a model narrows what it does not have.
+All of it comes from the fields of `DragSettings` and `LatentRef`; a model narrows what it does not have.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from pydantic.fields import FieldInfo
 
 from draggan_engine.core.model_info import ModelInfo
 
-from .edit import DragSettings, Edit
+from .edit import DragSettings
 from .errors import EditError
 from .frozen_model import FrozenModel
+from .latent_ref import LatentRef
 
 LISTED_CHOICES = 4
 """How many choices a range lists; of more it names the first and the last."""
@@ -28,7 +29,7 @@ class SettingField:
     """
     Attributes:
         name: of the field in its document.
-        document: where the field is: `DragSettings`, or `Edit` for ψ.
+        document: where the field is: `DragSettings`, or `LatentRef` for ψ.
         label: what people call it, without a unit.
         description: what it does.
         default: of the paper, or of the model that it was narrowed to.
@@ -74,7 +75,7 @@ def setting_fields(info: ModelInfo | None = None) -> dict[str, SettingField]:
     Args:
         info: a model, whose defaults, layers and feature blocks these are; None: those of the paper.
     """
-    psi = _setting_field("psi", Edit)
+    psi = _setting_field("psi", LatentRef)
     fields = {"psi": psi, **{name: _setting_field(name, DragSettings) for name in DragSettings.model_fields}}
     if info is None:
         return fields

@@ -50,10 +50,14 @@ def latent_of(model: Model, store: SessionStore, edit: Edit) -> Tensor:
     Raises:
         EditError: it names a class that the model does not have, or a latent that the session does not have.
     """
-    if edit.latent == 0 and not edit.given:
-        check_label(edit.label, model.info.classes, model.name)
-        return latent_of_seed(model.generator, edit.seed, edit.psi, edit.label)
-    stored = store.latent(edit.latent, edit.step) if edit.latent else store.given_latent()
+    source = edit.source
+    if source.drag is not None:
+        stored = store.latent(source.drag, source.step)
+    elif source.from_file:
+        stored = store.given_latent()
+    else:
+        check_label(source.label, model.info.classes, model.name)
+        return latent_of_seed(model.generator, source.seed, source.psi, source.label)
     return torch.from_numpy(stored.copy()).to(model.generator.device)
 
 
@@ -104,7 +108,7 @@ def record_drag(
         )
         edit = parent.edit
         return DragRecord(
-            number=number, start=edit.latent, start_step=edit.step, seed=edit.seed, psi=edit.psi, label=edit.label, given=edit.given,
+            number=number, source=edit.source,
             reason=reason, steps=event.step, seconds=seconds, pairs=pairs, settings=session.settings,
             masked=edit.mask is not None, live=live,
         )  # fmt: skip

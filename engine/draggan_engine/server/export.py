@@ -66,12 +66,12 @@ def export(model: Model, store: SessionStore, edit: Edit, path: Path, *, markers
 def _way(store: SessionStore, edit: Edit) -> Sequence[Moment]:
     """Every kept step of the drags that led to the edit's picture, from the first of them on."""
     moments: list[Moment] = []
-    number, last = edit.latent, edit.step
+    number, last = edit.source.drag, edit.source.step
     while number:
         steps = store.stored_trajectory(number)
         kept = steps.steps if last is None else steps.steps[steps.steps <= last]
         way = [Moment(steps.latent_at(int(step)), steps.pairs_at(i)) for i, step in enumerate(kept)]
-        number, last = steps.record.start, steps.record.start_step
+        number, last = steps.record.source.drag, steps.record.source.step
         moments[:0] = way[1:] if number else way  # the drag before ends with the picture that this one begins with
     if not moments:
         raise EditError("no drag has led to this image, so there is no video of one; drag first, or save a PNG")

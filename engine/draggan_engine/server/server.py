@@ -25,6 +25,7 @@ from draggan_engine.checkpoints.registry import list_models
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import DragganError, EditError, EngineError, Remedy
 from draggan_engine.core.geometry import Size
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.storage.image_io import read_mask, write_mask
 from draggan_engine.storage.session_store import SessionStore
 
@@ -97,7 +98,7 @@ class Engine:
         self.steering = Steering()
         self._closed_in_order = False
         self._heights: PreviewHeights | None = None  # of the model's images that may be shown; None: not measured yet
-        self._shown: tuple[object, ...] | None = None  # the source of the picture in final.png
+        self._shown: LatentRef | None = None  # the source of the picture in final.png
 
     # Reader thread ------------------------------------------------------------------------------------
 

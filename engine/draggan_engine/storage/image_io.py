@@ -31,9 +31,9 @@ _XMP = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 def provenance(model: str, edit: Edit) -> dict[str, str]:
     """What a file says about where its picture comes from."""
     said = {"Software": SOFTWARE, "Model": model}
-    if edit.given:
+    if edit.source.from_file:
         return said | {"Latent": "given"}
-    return said | {"Seed": str(edit.seed)} | ({"Class": str(edit.label)} if edit.label else {})
+    return said | {"Seed": str(edit.source.seed)} | ({"Class": str(edit.source.label)} if edit.source.label else {})
 
 
 def write_image(path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit) -> None:

@@ -34,23 +34,18 @@ def history_from_drags(edit: Edit, drags: Sequence[DragRecord], mask: Mask | Non
     for record in sorted(drags, key=lambda record: record.number):
         before = edit.model_copy(
             update={
-                "seed": record.seed,
-                "psi": record.psi,
-                "label": record.label,
-                "given": record.given,
-                "latent": record.start,
-                "step": record.start_step,
+                "source": record.source,
                 "pairs": tuple(PointPair(handle=pair.handle, target=pair.target) for pair in record.pairs),
                 "mask": mask if record.masked else None,
                 "settings": record.settings,
             }
         )
-        history = History.of(before) if history is None else _on(history, record.start).change(before)
+        history = History.of(before) if history is None else _on(history, record.source.drag).change(before)
         entry = Revision.of_drag(history.current_revision, record)
         history = history.merge([entry]).jump_to(entry.id)
-    return History.of(edit) if history is None else _on(history, edit.latent).change(edit)
+    return History.of(edit) if history is None else _on(history, edit.source.drag).change(edit)
 
 
-def _on(history: History, drag: int) -> History:
-    """At the result of a drag, or at the first entry if it is not there (0: no drag)."""
-    return history.jump_to(-drag if -drag in history.revisions else 0)
+def _on(history: History, drag: int | None) -> History:
+    """Jump to the result of a drag, or to the first revision without a drag or if its result is missing."""
+    return history.jump_to(-drag if drag is not None and -drag in history.revisions else 0)

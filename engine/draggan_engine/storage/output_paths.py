@@ -27,7 +27,7 @@ MIN_FREE_BYTES = 1 << 20  # bytes; less than a drag of a large model writes
 
 def session_name(model: str, edit: Edit) -> str:
     """The name of a new session's directory: `<date>-<model>-seed<N>`, or `-given` for a latent that was given."""
-    start = "given" if edit.given else f"seed{edit.seed}"
+    start = "given" if edit.source.from_file else f"seed{edit.source.seed}"
     return f"{datetime.date.today().isoformat()}-{model.replace('/', '_')}-{start}"  # a file may call itself anything
 
 

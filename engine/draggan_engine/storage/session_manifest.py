@@ -9,12 +9,13 @@ from typing import Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.core.history import DragRecord, History
+from draggan_engine.core.latent_ref import LatentRef, StoredDrag, WithLatentRef
 
 from .journal import Journal
 from .migrations import SCHEMA_VERSION, history_from_drags, migrate_manifest
@@ -32,24 +33,23 @@ class ModelReference(FrozenModel):
 
 
 class ResultImage(FrozenModel):
-    """The present picture: which file shows it, and the drag that it came from (0: none)."""
+    """The image file of the current edit, and the drag that made the image (none: it was generated)."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
 
     file: str
-    latent: int
+    drag: StoredDrag = Field(alias="latent")
 
 
-class SessionManifest(FrozenModel):
+class SessionManifest(WithLatentRef):
     """session.json."""
+
+    required_names = ("seed", "psi", "latent")
 
     schema_version: Literal[3] = 3
     created: datetime.datetime
     model: ModelReference
-    seed: int
-    psi: float
-    label: int = 0
-    given: bool = False
-    latent: int
-    step: int | None = Field(None, description="of drag `latent`: after that step, not its end")
+    source: LatentRef
     settings: DragSettings
     pairs: tuple[PointPair, ...]
     mask: Literal["mask.png"] | None
@@ -97,8 +97,7 @@ def read_history(folder: Path, session: SessionManifest) -> History:
         return found
     mask = _read_mask(folder / session.mask) if session.mask is not None else None
     edit = Edit(
-        model=session.model.name, seed=session.seed, psi=session.psi, label=session.label, given=session.given,
-        latent=session.latent, step=session.step, pairs=session.pairs, mask=mask, settings=session.settings,
+        model=session.model.name, source=session.source, pairs=session.pairs, mask=mask, settings=session.settings,
     )  # fmt: skip
     return history_from_drags(edit, session.drags, mask)
 

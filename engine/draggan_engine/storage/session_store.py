@@ -367,7 +367,7 @@ class SessionStore:
             folder = self._ensure_folder()
             for name, rgb in (("initial.png", initial), ("final.png", final)):
                 write_image(folder / name, rgb, model=self.model, edit=edit)
-            self.result = ResultImage(file="final.png", latent=edit.latent)
+            self.result = ResultImage(file="final.png", drag=edit.source.drag)
             self._write_session(folder, self._present())
             return folder / "initial.png", folder / "final.png", folder / "session.json"
 
@@ -409,12 +409,7 @@ class SessionStore:
         document = SessionManifest(
             created=self._created,
             model=self._model,
-            seed=edit.seed,
-            psi=edit.psi,
-            label=edit.label,
-            given=edit.given,
-            latent=edit.latent,
-            step=edit.step,
+            source=edit.source,
             settings=edit.settings,
             pairs=edit.pairs,
             mask=None if edit.mask is None else MASK_FILE,

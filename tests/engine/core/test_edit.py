@@ -36,18 +36,24 @@ def test_mask_with_broken_bits_is_refused() -> None:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (Edit(), "nothing to drag"),
-        (Edit(pairs=(PointPair(handle=(1, 1)),)), "nothing to drag: place a handle"),
-        (Edit(pairs=(OFF, PointPair(handle=(1, 1)))), r"every pair that has a target is disabled; enable one"),
-        (Edit(pairs=(OFF, PointPair(handle=(5, 5), target=(5, 5)))), "every handle is on its target"),
-        (Edit(pairs=(PointPair(handle=(5, 5), target=(5, 5)),)), "every handle is on its target"),
-        (Edit(pairs=(PAIR, PointPair(handle=(128, 5), target=(5, 5)))), r"pair 2: its handle \(128, 5\) is outside"),
-        (Edit(pairs=(PointPair(handle=(5, 5), target=(5, -1)),)), r"its target \(5, -1\) is outside"),
+        (Edit(model="toy"), "nothing to drag"),
+        (Edit(model="toy", pairs=(PointPair(handle=(1, 1)),)), "nothing to drag: place a handle"),
         (
-            Edit(pairs=(PAIR,), mask=Mask.from_array(np.ones((64, 64), np.uint8))),
+            Edit(model="toy", pairs=(OFF, PointPair(handle=(1, 1)))),
+            r"every pair that has a target is disabled; enable one",
+        ),
+        (Edit(model="toy", pairs=(OFF, PointPair(handle=(5, 5), target=(5, 5)))), "every handle is on its target"),
+        (Edit(model="toy", pairs=(PointPair(handle=(5, 5), target=(5, 5)),)), "every handle is on its target"),
+        (
+            Edit(model="toy", pairs=(PAIR, PointPair(handle=(128, 5), target=(5, 5)))),
+            r"pair 2: its handle \(128, 5\) is outside",
+        ),
+        (Edit(model="toy", pairs=(PointPair(handle=(5, 5), target=(5, -1)),)), r"its target \(5, -1\) is outside"),
+        (
+            Edit(model="toy", pairs=(PAIR,), mask=Mask.from_array(np.ones((64, 64), np.uint8))),
             "it is 64×64 pixels, the image 128×128",
         ),
-        (Edit(pairs=(PAIR,), mask=Mask.from_array(np.zeros((128, 128), np.uint8))), "all zero"),
+        (Edit(model="toy", pairs=(PAIR,), mask=Mask.from_array(np.zeros((128, 128), np.uint8))), "all zero"),
     ],
 )
 def test_what_cannot_be_dragged(edit: Edit, message: str) -> None:
@@ -57,11 +63,11 @@ def test_what_cannot_be_dragged(edit: Edit, message: str) -> None:
 
 def test_a_settled_handle_beside_a_moving_one_is_held_where_it_is() -> None:
     settled = PointPair(handle=(5, 5), target=(5, 5))
-    assert Edit(pairs=(PAIR, settled)).check_drag(PICTURE) == (((10, 10), (20, 10)), ((5, 5), (5, 5)))
+    assert Edit(model="toy", pairs=(PAIR, settled)).check_drag(PICTURE) == (((10, 10), (20, 10)), ((5, 5), (5, 5)))
 
 
 def test_a_disabled_pair_is_left_out() -> None:
-    edit = Edit(pairs=(OFF, PAIR, PointPair(handle=(1, 2))))
+    edit = Edit(model="toy", pairs=(OFF, PAIR, PointPair(handle=(1, 2))))
     assert edit.active_pairs == {1: ((10, 10), (20, 10))}
     assert edit.check_drag(PICTURE) == (((10, 10), (20, 10)),)
     after = edit.after_drag(1, [((20, 10), (19, 10))])
@@ -69,20 +75,20 @@ def test_a_disabled_pair_is_left_out() -> None:
 
 
 def test_the_pair_that_is_led_by_hand_is_dragged_from_its_handle() -> None:
-    edit = Edit(pairs=(PAIR, PointPair(handle=(1, 2)), OFF))
+    edit = Edit(model="toy", pairs=(PAIR, PointPair(handle=(1, 2)), OFF))
     assert edit.dragged_pairs(1) == {0: ((10, 10), (20, 10)), 1: ((1, 2), (1, 2))}
     assert edit.dragged_pairs(0) == {0: ((10, 10), (10, 10))}
-    assert Edit(pairs=(PointPair(handle=(1, 2)),)).check_drag(PICTURE, 0) == (((1, 2), (1, 2)),)
+    assert Edit(model="toy", pairs=(PointPair(handle=(1, 2)),)).check_drag(PICTURE, 0) == (((1, 2), (1, 2)),)
     after = edit.after_drag(4, [((20, 10), (19, 10)), ((7, 8), (6, 8))], 1)
     assert after.pairs == (PAIR.model_copy(update={"handle": (19, 10)}), PointPair(handle=(6, 8), target=(7, 8)), OFF)
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"psi": 0.5}, {"label": 1}, {"given": True}, {"latent": 1}, {"step": 2}]
+    "changes", [{"seed": 1}, {"psi": 0.5}, {"label": 1}, {"from_file": True}, {"drag": 1}, {"step": 2}]
 )
-def test_what_decides_the_picture(change: dict[str, object]) -> None:
-    edit = Edit()
-    assert edit.model_copy(update=change).source != edit.source
+def test_the_source_decides_the_image(changes: dict[str, object]) -> None:
+    edit = Edit(model="toy")
+    assert edit.source.model_copy(update=changes) != edit.source
     assert edit.model_copy(update={"pairs": (PAIR,)}).source == edit.source
 
 
@@ -99,10 +105,10 @@ def test_classes_that_a_model_does_not_have(label: int, classes: int, message: s
 
 def test_after_a_drag_the_handles_stand_where_they_arrived() -> None:
     waiting = PointPair(handle=(1, 2))
-    edit = Edit(pairs=(PAIR, waiting, PAIR)).after_drag(3, [((20, 10), (19, 10)), ((20, 10), (20, 11))])
+    edit = Edit(model="toy", pairs=(PAIR, waiting, PAIR)).after_drag(3, [((20, 10), (19, 10)), ((20, 10), (20, 11))])
     assert [pair.handle for pair in edit.pairs] == [(19, 10), (1, 2), (20, 11)]
     assert [pair.target for pair in edit.pairs] == [(20, 10), None, (20, 10)]
-    assert edit.latent == 3
+    assert edit.source.drag == 3
 
 
 def test_settings_are_the_papers() -> None:

@@ -10,22 +10,23 @@ from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory, edit_at_step
+from draggan_engine.core.latent_ref import LatentRef
 
 PAIR = PointPair(handle=(10, 10), target=(20, 10))
 OFF = PointPair(handle=(1, 1), target=(2, 2), enabled=False)
 WAITING = PointPair(handle=(5, 5))
-START = Edit(seed=1)
+START = Edit(model="toy", source=LatentRef(seed=1))
 
 
 def seed(number: int) -> Edit:
-    return Edit(seed=number)
+    return Edit(model="toy", source=LatentRef(seed=number))
 
 
 def record(number: int, pairs: list[tuple[Point, Point, Point]], live: int | None = None) -> DragRecord:
     """Of (handle, target, final)."""
     dragged = tuple(DraggedPair(handle=h, target=t, final=f, distance=0) for h, t, f in pairs)
     return DragRecord(
-        number=number, start=0, seed=1, psi=1, reason="reached", steps=4, seconds=1, pairs=dragged, settings=DragSettings(), masked=False,
+        number=number, source=LatentRef(seed=1, psi=1), reason="reached", steps=4, seconds=1, pairs=dragged, settings=DragSettings(), masked=False,
         live=live,
     )  # fmt: skip
 
@@ -124,7 +125,7 @@ def test_what_is_new(tree: History) -> None:
 
 
 def test_records_are_by_number() -> None:
-    history = History.of(Edit(pairs=(PAIR,)))
+    history = History.of(Edit(model="toy", pairs=(PAIR,)))
     second = Revision.of_drag(history.current_revision, record(2, [((10, 10), (20, 10), (20, 10))]))
     first = Revision.of_drag(history.current_revision, record(1, [((10, 10), (20, 10), (15, 10))]))
     history = history.merge([second, first])
@@ -134,17 +135,21 @@ def test_records_are_by_number() -> None:
 
 
 def test_what_a_drag_makes_of_its_parent() -> None:
-    parent = Revision(id=3, parent=0, edit=Edit(pairs=(OFF, PAIR, WAITING), latent=1, step=4))
+    parent = Revision(
+        id=3, parent=0, edit=Edit(model="toy", pairs=(OFF, PAIR, WAITING), source=LatentRef(drag=1, step=4))
+    )
     entry = Revision.of_drag(parent, record(2, [((10, 10), (20, 10), (19, 10))]))
     arrived = PAIR.model_copy(update={"handle": (19.0, 10.0)})
     assert (entry.id, entry.parent) == (-2, 3)
-    assert entry.edit == parent.edit.model_copy(update={"latent": 2, "step": None, "pairs": (OFF, arrived, WAITING)})
+    assert entry.edit == parent.edit.model_copy(
+        update={"source": parent.edit.source.after_drag(2), "pairs": (OFF, arrived, WAITING)}
+    )
 
 
 @pytest.mark.parametrize("live", [0, 2])
 def test_a_pair_that_was_led_has_its_target_where_the_hand_left_it(live: int) -> None:
     """Also one that is disabled, or that had no target."""
-    parent = Revision(id=0, edit=Edit(pairs=(OFF, PAIR, WAITING)))
+    parent = Revision(id=0, edit=Edit(model="toy", pairs=(OFF, PAIR, WAITING)))
     led = (parent.edit.pairs[live].handle, (30.0, 30.0), (29.0, 30.0))
     others = [((10.0, 10.0), (20.0, 10.0), (19.0, 10.0))]
     edit = Revision.of_drag(parent, record(1, [led, *others] if live == 0 else [*others, led], live)).edit
@@ -155,14 +160,14 @@ def test_a_pair_that_was_led_has_its_target_where_the_hand_left_it(live: int) ->
 
 
 def test_between_the_steps_of_a_drag() -> None:
-    parent = Revision(id=0, edit=Edit(pairs=(OFF, PAIR)))
+    parent = Revision(id=0, edit=Edit(model="toy", pairs=(OFF, PAIR)))
     done = record(3, [((10, 10), (20, 10), (18, 10))])
     path = Trajectory(number=3, steps=(0, 2, 4), handles=(((10, 10),), ((14, 11),), ((18, 10),)))
     middle = edit_at_step(parent, done, path, 1)
-    assert (middle.latent, middle.step, middle.source[-2:]) == (3, 2, (3, 2))
+    assert (middle.source.drag, middle.source.step) == (3, 2)
     assert middle.pairs == (OFF, PAIR.model_copy(update={"handle": (14.0, 11.0)}))
     end = edit_at_step(parent, done, path, 2)
-    assert end.model_copy(update={"step": None}) == Revision.of_drag(parent, done).edit
+    assert end.with_source(end.source.after_drag(3)) == Revision.of_drag(parent, done).edit
     assert middle.before_drags.source == parent.edit.source
     assert Edit.model_validate(middle.model_dump()) == middle
 

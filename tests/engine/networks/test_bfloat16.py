@@ -96,7 +96,7 @@ def test_event_and_session_name_the_precision_that_was_used(tmp_path: Path, monk
     with Engine("--model", str(path), "--device", "cpu", "--out", str(tmp_path / "s")) as engine:
         info = engine.wait_for(ModelLoaded).info
         assert info.settings.precision == "bfloat16"
-        engine.drag(Edit(pairs=(PointPair(handle=(10, 10), target=(20, 10)),), settings=info.settings))
+        engine.drag(Edit(model="toy", pairs=(PointPair(handle=(10, 10), target=(20, 10)),), settings=info.settings))
         started = engine.wait_for(DragStarted)
         assert (started.precision, started.notice) == ("float32", WHY)
         assert engine.wait_for(DragEnded).record.settings.precision == "float32"

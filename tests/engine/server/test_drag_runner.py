@@ -12,6 +12,7 @@ from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.history import Revision
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.dragging import DragStep
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
 from draggan_engine.storage.session_manifest import read_manifest
@@ -32,7 +33,7 @@ def dragged(
     model: Model, folder: Path, pairs: tuple[PointPair, ...]
 ) -> tuple[list[DragStep], DragRecorded, SessionStore]:
     settings = model.info.settings.model_copy(update={"max_steps": 4, "step_size": 0.05})
-    edit = Edit(model=model.name, seed=3, psi=1, settings=settings, pairs=pairs)
+    edit = Edit(model=model.name, source=LatentRef(seed=3, psi=1), settings=settings, pairs=pairs)
     store = SessionStore(model.name, folder)
     *steps, end = record_drag(model, store, Revision(id=0, edit=edit), 1, prepare_drag(model, store, edit))
     assert isinstance(end, DragRecorded)

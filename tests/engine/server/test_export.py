@@ -14,6 +14,7 @@ from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import EditError, InputError, OutputError
 from draggan_engine.core.history import Revision, edit_at_step
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.server.drag_runner import DragRecorded, latent_of, picture_of, prepare_drag, record_drag
 from draggan_engine.server.export import MOST_FRAMES, export
 from draggan_engine.storage.session_store import SessionStore
@@ -39,7 +40,13 @@ def session(model: Model, tmp_path: Path) -> tuple[SessionStore, Revision, Revis
     """Two drags, the second from the end of the first."""
     settings = model.info.settings.model_copy(update={"stop_distance": 0.01})
     first = Revision(
-        id=0, edit=Edit(seed=3, psi=1, pairs=(PointPair(handle=(8, 8), target=(20, 20)),), settings=settings)
+        id=0,
+        edit=Edit(
+            model="toy",
+            source=LatentRef(seed=3, psi=1),
+            pairs=(PointPair(handle=(8, 8), target=(20, 20)),),
+            settings=settings,
+        ),
     )
     store = SessionStore("tiny", tmp_path / "s")
     one = dragged(model, store, first, 5)
@@ -98,12 +105,12 @@ def test_from_within_a_drag(model: Model, session: tuple[SessionStore, Revision,
     store, one, two = session
     assert two.record is not None
     within = edit_at_step(one, two.record, store.trajectory(2), 2)
-    assert (within.latent, within.step) == (2, 2)
+    assert (within.source.drag, within.source.step) == (2, 2)
     told: list[tuple[int, int]] = []
     export(model, store, within, tmp_path / "a.gif", markers=False, progress=lambda *done: told.append(done))
     assert told[-1] == (8, 8), "five steps and two"
     branch = dragged(model, store, Revision(id=9, parent=one.id, edit=within), 3)
-    assert branch.record is not None and branch.record.start_step == 2
+    assert branch.record is not None and branch.record.source.step == 2
     export(model, store, branch.edit, tmp_path / "b.gif", markers=False, progress=lambda *done: told.append(done))
     assert told[-1] == (11, 11), "those, and three more"
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.geometry import Point
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.dragging import DragAtRest, DragEnd, DragLoop, DragStep, optimizer
 from draggan_engine.dragging.feature_sources import FeatureWindows
 from draggan_engine.networks.generate import latent_of_seed
@@ -222,7 +223,7 @@ def begin(engine: Engine, steps: int = 4) -> Edit:
     """The second pair, which has no target, is led; it rests, and its picture is there."""
     info = engine.wait_for(ModelLoaded).info
     settings = info.settings.model_copy(update={"max_steps": steps, "step_size": 0.02, "stop_distance": 0.5})
-    edit = Edit(model="tiny", psi=1, settings=settings, pairs=PAIRS)
+    edit = Edit(model="tiny", source=LatentRef(psi=1), settings=settings, pairs=PAIRS)
     engine.drag(edit, live=1)
     engine.wait_for(DragStarted)
     preview = engine.wait_for(Preview)
@@ -250,7 +251,7 @@ def test_a_live_drag_is_one_entry(engine: Engine, tmp_path: Path) -> None:
     assert (record.live, record.steps, record.reason, len(record.pairs)) == (1, 8, "max_steps", 1)
     assert (record.pairs[0].handle, record.pairs[0].target) == (HANDLE, (10, 25))
     assert ended.entry.edit.pairs == (PAIRS[0], PointPair(handle=record.pairs[0].final, target=(10, 25)))
-    assert (ended.entry.parent, ended.entry.edit.latent, ended.entry.edit.psi) == (0, 1, edit.psi)
+    assert (ended.entry.parent, ended.entry.edit.source.drag, ended.entry.edit.source.psi) == (0, 1, edit.source.psi)
 
     engine.send(ReadDrag(number=1))
     path = engine.wait_for(DragRead).path
@@ -264,7 +265,9 @@ def test_a_live_drag_is_one_entry(engine: Engine, tmp_path: Path) -> None:
 
 def test_where_the_hand_went_before_the_drag_began_counts(engine: Engine) -> None:
     """The engine may still be busy: here, loading."""
-    edit = Edit(model="tiny", psi=1, pairs=PAIRS, settings=DragSettings(feature_block="b16", max_steps=2))
+    edit = Edit(
+        model="tiny", source=LatentRef(psi=1), pairs=PAIRS, settings=DragSettings(feature_block="b16", max_steps=2)
+    )
     engine.drag(edit, live=1)
     for x in (12, 18, 25):
         engine.send(Lead(target=(x, 10)))
@@ -291,7 +294,7 @@ def test_at_rest_the_image_is_the_full_one_whatever_the_view(engine: Engine) -> 
 
 def test_another_picture_is_answered_while_a_drag_runs_or_rests(engine: Engine) -> None:
     edit = begin(engine, steps=100_000)
-    other = edit.model_copy(update={"seed": 7})
+    other = edit.with_source(edit.source.model_copy(update={"seed": 7}))
     engine.send(Render(request=3, edit=other))
     resting = engine.wait_for(Preview, lambda event: event.request == 3)
     engine.send(Lead(target=(31, 31)))

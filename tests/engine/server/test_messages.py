@@ -9,6 +9,7 @@ import pytest
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import EngineError
 from draggan_engine.core.history import DraggedPair, DragRecord, Revision, Trajectory
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.codec import HEADER, MAX_MESSAGE, body_length, decode_command, decode_event, encode
 from draggan_engine.server.messages import (
@@ -41,11 +42,12 @@ from draggan_engine.server.messages import (
 )
 
 EDIT = Edit(
+    model="toy",
     pairs=(PointPair(handle=(1.5, 2), target=(3, 4)), PointPair(handle=(5, 6), enabled=False)),
     mask=Mask.from_array(np.eye(16, dtype=np.uint8)),
 )
 RECORD = DragRecord(
-    number=1, start=0, seed=3, psi=0.7, reason="reached", steps=5, seconds=0.5,
+    number=1, source=LatentRef(seed=3, psi=0.7), reason="reached", steps=5, seconds=0.5,
     pairs=(DraggedPair(handle=(0, 0), target=(1, 1), final=(1, 0), distance=1),), settings=DragSettings(), masked=False,
 )  # fmt: skip
 DRAGGED = Revision(id=-1, parent=0, edit=EDIT, record=RECORD)
@@ -105,7 +107,7 @@ def test_events_arrive_as_they_left(event: Event) -> None:
         (b"", "malformed"),
         (msgpack.packb({"type": "reboot"}), "malformed"),
         (msgpack.packb({"type": "export", "edit": {"seed": -1}}), r"edit\.seed"),
-        (msgpack.packb({"type": "render", "request": 1, "edit": {}, "width": 0, "height": 1}), "width"),
+        (msgpack.packb({"type": "render", "request": 1, "edit": {"model": "toy"}, "width": 0, "height": 1}), "width"),
         (msgpack.packb({"type": "quit", "force": True}), "force"),
     ],
 )

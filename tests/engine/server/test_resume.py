@@ -14,6 +14,7 @@ from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.history import Revision
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag
 from draggan_engine.server.messages import (
     DragEnded,
@@ -51,7 +52,7 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
     with Engine("--model", spec, "--device", "cpu", "--out", str(folder)) as engine:
         info = engine.wait_for(ModelLoaded).info
         endless = info.settings.model_copy(update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3})
-        edit = Edit(model=info.name, seed=3, settings=endless, pairs=(PAIR,))
+        edit = Edit(model=info.name, source=LatentRef(seed=3), settings=endless, pairs=(PAIR,))
         engine.drag(edit)
         engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / trajectory.TRAJECTORY_FILE).exists())
         engine.process.kill()
@@ -79,7 +80,7 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
         further = entry.edit.model_copy(update={"settings": endless.model_copy(update={"max_steps": 2})})
         engine.drag(further)
         assert engine.wait_for(DragStarted).number == 2
-        assert engine.wait_for(DragEnded).record.start == 1
+        assert engine.wait_for(DragEnded).record.source.drag == 1
         engine.send(Quit())
         assert engine.process.wait(PATIENCE) == 0
     history = read_history(folder, read_manifest(folder))
@@ -92,7 +93,7 @@ def test_an_interrupted_drag_that_nobody_touches_is_found_every_time(spec: str, 
     with Engine("--model", spec, "--device", "cpu", "--out", str(folder)) as engine:
         info = engine.wait_for(ModelLoaded).info
         endless = info.settings.model_copy(update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3})
-        engine.save(Edit(model=info.name, seed=3, settings=endless, pairs=(PAIR,)))
+        engine.save(Edit(model=info.name, source=LatentRef(seed=3), settings=endless, pairs=(PAIR,)))
         engine.wait_for(Saved)
         engine.send(StartDrag(width=32, height=32))
         engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / trajectory.TRAJECTORY_FILE).exists())
@@ -109,7 +110,9 @@ class Killed(BaseException):
 
 def parent_of(model: Model) -> Revision:
     settings = model.info.settings.model_copy(update={"max_steps": 3, "step_size": 0.05})
-    return Revision(id=0, edit=Edit(model=model.name, seed=3, psi=1, settings=settings, pairs=(PAIR,)))
+    return Revision(
+        id=0, edit=Edit(model=model.name, source=LatentRef(seed=3, psi=1), settings=settings, pairs=(PAIR,))
+    )
 
 
 def dies(store: SessionStore) -> None:
@@ -188,7 +191,7 @@ def test_a_drag_outlives_a_disk_that_is_full_for_its_steps(spec: str, tmp_path: 
     (tmp_path / "s" / "drag-001").mkdir()
     (tmp_path / "s" / "drag-001" / "events.jsonl").symlink_to("/dev/full")
     *_, end = record_drag(model, store, parent, 1, prepare_drag(model, store, parent.edit))
-    assert isinstance(end, DragRecorded) and end.entry is not None and end.edit.latent == 1
+    assert isinstance(end, DragRecorded) and end.entry is not None and end.edit.source.drag == 1
     assert end.problem is not None and "events.jsonl" in end.problem
     assert read_history(tmp_path / "s", read_manifest(tmp_path / "s")).edit == end.edit
 
@@ -196,7 +199,7 @@ def test_a_drag_outlives_a_disk_that_is_full_for_its_steps(spec: str, tmp_path: 
 def test_latents_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
     store.give(np.zeros((1, 4, 3), np.float32))
-    store.save((Revision(id=0, edit=Edit(model="toy", given=True)),), 0)
+    store.save((Revision(id=0, edit=Edit(model="toy", source=LatentRef(from_file=True))),), 0)
     store.close()
     (tmp_path / "s" / "latents.safetensors").write_bytes(b"no latents")
     with pytest.raises(InputError, match=r"latents\.safetensors: it cannot be read"):

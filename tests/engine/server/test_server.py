@@ -39,7 +39,7 @@ from draggan_engine.storage.session_manifest import read_history, read_manifest
 from tests.support.engine_client import Engine
 from tests.support.patience import PATIENCE
 
-EDIT = Edit(pairs=(PointPair(handle=(64, 70), target=(74, 70)),))
+EDIT = Edit(model="toy", pairs=(PointPair(handle=(64, 70), target=(74, 70)),))
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     assert len(lines) == record.steps > 0
     after = Revision.of_drag(Revision(id=0, edit=edit), record).edit
     document = read_manifest(tmp_path / "s")
-    assert (document.latent, document.pairs, document.drag_count) == (1, after.pairs, 1)
+    assert (document.source.drag, document.pairs, document.drag_count) == (1, after.pairs, 1)
     assert read_history(tmp_path / "s", document).drag_records == (record,)
     assert document.model.sha256 == info.sha256
 
@@ -83,7 +83,7 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     further = after.model_copy(update={"pairs": (PointPair(handle=after.pairs[0].handle, target=(60, 60)),)})
     engine.drag(further)
     second = engine.wait_for(DragEnded).record
-    assert (second.number, second.start) == (2, 1)
+    assert (second.number, second.source.drag) == (2, 1)
     latents = [load_file(tmp_path / f"s/drag-00{number}/latents.safetensors") for number in (1, 2)]
     assert not np.array_equal(latents[0]["after"], latents[1]["after"])
     assert np.array_equal(latents[0]["after"], latents[1]["before"])
@@ -147,7 +147,7 @@ def test_a_client_that_vanishes_ends_the_drag_and_the_process(engine: Engine, tm
     assert engine.process.wait(PATIENCE) == 0
     document = read_manifest(tmp_path / "s")
     assert read_history(tmp_path / "s", document).drag_records[0].reason == "stopped"
-    assert document.latent == 1
+    assert document.source.drag == 1
     assert (tmp_path / "s" / "drag-001" / "final.png").exists()
 
 
@@ -187,7 +187,7 @@ def test_what_cannot_be_done_is_said(engine: Engine, tmp_path: Path) -> None:
     assert str(tmp_path / "s") in ended.problem
     engine.send(Render(request=3, edit=edit.after_drag(1, [((74, 70), (70, 70))])))
     assert engine.wait_for(Preview, lambda event: event.request == 3)  # the result itself is kept
-    engine.drag(Edit(settings=info.settings))
+    engine.drag(Edit(model="toy", settings=info.settings))
     assert engine.wait_for(Failed).command == "save"
     assert "nothing to drag" in engine.wait_for(Failed).message
 

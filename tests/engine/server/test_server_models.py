@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.history import Revision
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.networks.generator import Generator
 from draggan_engine.server import server
 from draggan_engine.server.codec import HEADER, body_length, decode_event, encode
@@ -60,9 +61,10 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         yield started
 
 
-def edit_for(loaded: ModelLoaded, **update: object) -> Edit:
+def edit_for(loaded: ModelLoaded, **start: object) -> Edit:
     settings = loaded.info.settings.model_copy(update={"max_steps": 2})
-    return Edit(model=loaded.info.name, psi=loaded.info.psi, settings=settings, pairs=PAIRS).model_copy(update=update)
+    source = LatentRef(psi=loaded.info.psi).model_copy(update=start)
+    return Edit(model=loaded.info.name, source=source, settings=settings, pairs=PAIRS)
 
 
 def show(engine: Engine, edit: Edit, request: int) -> bytes:
@@ -188,12 +190,16 @@ def test_classes(tmp_path: Path) -> None:
         loaded = engine.wait_for(ModelLoaded)
         assert loaded.info.classes == 5
         edit = edit_for(loaded, label=3)
-        assert show(engine, edit, 1) == show(engine, edit, 2) != show(engine, edit.model_copy(update={"label": 2}), 3)
+        assert (
+            show(engine, edit, 1)
+            == show(engine, edit, 2)
+            != show(engine, edit.with_source(edit.source.model_copy(update={"label": 2})), 3)
+        )
         engine.drag(edit)
-        assert engine.wait_for(DragEnded).record.label == 3
-        engine.send(Render(request=9, edit=edit.model_copy(update={"label": 5})))
+        assert engine.wait_for(DragEnded).record.source.label == 3
+        engine.send(Render(request=9, edit=edit.with_source(edit.source.model_copy(update={"label": 5}))))
         assert "class 5: classes has the classes 0 to 4" in engine.wait_for(Failed).message
-    assert read_manifest(tmp_path / "s").label == 3
+    assert read_manifest(tmp_path / "s").source.label == 3
     with Image.open(tmp_path / "s/initial.png") as image:
         image.load()
         assert image.text["Class"] == "3"
@@ -205,16 +211,16 @@ def test_a_latent_that_was_given(tmp_path: Path) -> None:
     np.save(tmp_path / "pivot.npy", ws)
     arguments = ("--model", str(model), "--device", "cpu", "--latent", str(tmp_path / "pivot.npy"))
     with Engine(*arguments, "--out", str(tmp_path / "s")) as engine:
-        edit = edit_for(engine.wait_for(ModelLoaded), given=True)
+        edit = edit_for(engine.wait_for(ModelLoaded), from_file=True)
         given = show(engine, edit, 1)
-        assert given == show(engine, edit.model_copy(update={"seed": 9, "psi": 0.1}), 2)
-        assert given != show(engine, edit.model_copy(update={"given": False}), 3)
+        assert given == show(engine, edit.with_source(edit.source.model_copy(update={"seed": 9, "psi": 0.1})), 2)
+        assert given != show(engine, edit.with_source(edit.source.model_copy(update={"from_file": False})), 3)
         engine.drag(edit)
         record = engine.wait_for(DragEnded).record
-        assert (record.given, record.start) == (True, 0)
+        assert (record.source.from_file, record.source.drag) == (True, None)
     assert np.array_equal(load_file(tmp_path / "s/latents.safetensors")["given"], ws[None])
     assert np.array_equal(load_file(tmp_path / "s/drag-001/latents.safetensors")["before"], ws[None])
-    assert read_manifest(tmp_path / "s").given
+    assert read_manifest(tmp_path / "s").source.from_file
 
     # Taken up again it does not need the file any more.
     (tmp_path / "pivot.npy").unlink()

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import InputError, StorageError
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.storage.journal import JOURNAL_FILE, Journal
 from tests.support.paths import ROOT
 
@@ -33,7 +34,7 @@ masks = st.builds(
 edits = st.fixed_dictionaries(
     {},
     optional={
-        "seed": st.integers(0, 2**32 - 1),
+        "source": st.builds(LatentRef, seed=st.integers(0, 2**32 - 1)),
         "pairs": st.lists(st.builds(PointPair, handle=points, target=points | st.none()), max_size=3).map(tuple),
         "mask": masks | st.none(),
         "settings": st.builds(DragSettings, step_size=st.floats(1e-9, 10), space=st.sampled_from(["w", "w+"])),
@@ -51,7 +52,7 @@ def dragged(history: History, final: tuple[float, float]) -> History:
     edit, number = history.edit, 1 + len(history.drag_records)
     pairs = tuple(DraggedPair(handle=h, target=t, final=final, distance=1.5) for h, t in edit.active_pairs.values())
     record = DragRecord(
-        number=number, start=edit.latent, start_step=edit.step, seed=edit.seed, psi=edit.psi, reason="reached", steps=7, seconds=0.1,
+        number=number, source=edit.source, reason="reached", steps=7, seconds=0.1,
         pairs=pairs, settings=edit.settings, masked=edit.mask is not None,
     )  # fmt: skip
     entry = Revision.of_drag(history.current_revision, record)
@@ -66,7 +67,7 @@ def a_folder() -> Iterator[Path]:
 
 def written(folder: Path, portions: list[list[Act]]) -> list[tuple[int, History]]:
     """Begins a history and appends to it after each portion; the file's size and the history after each append."""
-    journal, history = Journal(folder), History.of(Edit())
+    journal, history = Journal(folder), History.of(Edit(model="toy"))
     moments = []
     for portion in [[], *portions]:
         for act in portion:
@@ -142,22 +143,22 @@ def test_what_is_before_a_damaged_line_is_kept_and_the_file_put_aside(
         assert path.read_bytes() == damaged  # to look is not to change
         if complete:
             assert found is not None and complete[-1].revisions.items() <= found.revisions.items()
-        history = (found or History.of(Edit())).change(Edit(seed=123_456))
+        history = (found or History.of(Edit(model="toy"))).change(Edit(model="toy", source=LatentRef(seed=123_456)))
         journal.append(history)
         assert (folder / f"{JOURNAL_FILE}.damaged").read_bytes() == damaged
         assert Journal(folder).read() == history
 
 
 def test_a_line_that_was_cut_short_is_not_damage(tmp_path: Path) -> None:
-    journal, history = Journal(tmp_path), History.of(Edit())
+    journal, history = Journal(tmp_path), History.of(Edit(model="toy"))
     journal.append(history)
     with (tmp_path / JOURNAL_FILE).open("ab") as file:
         file.write(b'{"entry":{"id":1,"par')
     journal = Journal(tmp_path)
     assert journal.read() == history
-    journal.append(history.change(Edit(seed=1)))
+    journal.append(history.change(Edit(model="toy", source=LatentRef(seed=1))))
     assert [path.name for path in tmp_path.iterdir()] == [JOURNAL_FILE]
-    assert Journal(tmp_path).read() == history.change(Edit(seed=1))
+    assert Journal(tmp_path).read() == history.change(Edit(model="toy", source=LatentRef(seed=1)))
 
 
 def full(*_: object) -> None:
@@ -165,14 +166,18 @@ def full(*_: object) -> None:
 
 
 def test_an_append_that_fails_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal, first = Journal(tmp_path), History.of(Edit())
+    journal, first = Journal(tmp_path), History.of(Edit(model="toy"))
     journal.append(first)
-    second = first.change(Edit(seed=1)).undo().change(Edit(seed=2, mask=Mask.from_array(np.ones((64, 64), np.uint8))))
+    second = (
+        first.change(Edit(model="toy", source=LatentRef(seed=1)))
+        .undo()
+        .change(Edit(model="toy", source=LatentRef(seed=2), mask=Mask.from_array(np.ones((64, 64), np.uint8))))
+    )
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(StorageError, match=r"history\.jsonl: it could not be written \(No space left"):
             journal.append(second)
-    third = second.undo().undo().change(Edit(seed=3)).undo()
+    third = second.undo().undo().change(Edit(model="toy", source=LatentRef(seed=3))).undo()
     journal.append(third)
     assert Journal(tmp_path).read() == third
     lines = (tmp_path / JOURNAL_FILE).read_bytes().splitlines()
@@ -191,11 +196,11 @@ from draggan_engine.core.errors import StorageError
 from draggan_engine.core.history import History
 folder = Path(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-journal, first = Journal(folder), History.of(Edit())
+journal, first = Journal(folder), History.of(Edit(model="toy"))
 journal.append(first)
 size = (folder / JOURNAL_FILE).stat().st_size
 noise = np.random.default_rng(0).integers(0, 2, (200, 200), np.uint8)
-second = first.change(Edit(mask=Mask.from_array(noise)))
+second = first.change(Edit(model="toy", mask=Mask.from_array(noise)))
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, resource.RLIM_INFINITY))
 try:
     journal.append(second)
@@ -216,7 +221,7 @@ assert [path.name for path in folder.iterdir()] == [JOURNAL_FILE]
 
 def test_masks_survive_to_the_bit(tmp_path: Path) -> None:
     array = np.random.default_rng(3).integers(0, 2, (1024, 1024), np.uint8)
-    history = History.of(Edit(mask=Mask.from_array(array)))
+    history = History.of(Edit(model="toy", mask=Mask.from_array(array)))
     Journal(tmp_path).append(history)
     found = Journal(tmp_path).read()
     assert found is not None and found.edit.mask is not None
@@ -227,7 +232,7 @@ def test_masks_survive_to_the_bit(tmp_path: Path) -> None:
 def test_an_append_writes_what_is_new_and_no_more(tmp_path: Path) -> None:
     """With a mask of 100 kB in the history, a change of the points takes some hundred bytes, the last like the first."""
     noise = np.random.default_rng(0).integers(0, 2, (1024, 1024), np.uint8)
-    journal, history = Journal(tmp_path), History.of(Edit(mask=Mask.from_array(noise)))
+    journal, history = Journal(tmp_path), History.of(Edit(model="toy", mask=Mask.from_array(noise)))
     journal.append(history)
     grown = []
     for step in range(200):

@@ -48,7 +48,7 @@ def test_its_drags_become_a_history(folder: Path) -> None:
     assert history.drag_records == session.drags
     first, second, third = (history.revisions[-number] for number in (1, 2, 3))
     starts = [history.revisions[entry.parent].edit for entry in (first, second, third) if entry.parent is not None]
-    assert [start.latent for start in starts] == [0, 1, 1]
+    assert [start.source.drag for start in starts] == [None, 1, 1]
     assert [start.mask is not None for start in starts] == [True, True, False]
     for start, record in zip(starts, history.drag_records, strict=True):
         assert start.settings == record.settings
@@ -56,7 +56,13 @@ def test_its_drags_become_a_history(folder: Path) -> None:
     assert first in history.lineage and third in history.lineage and second not in history.lineage
 
     edit = history.edit
-    assert (edit.seed, edit.psi, edit.latent, edit.step, edit.settings) == (3, 0.7, 3, None, session.settings)
+    assert (edit.source.seed, edit.source.psi, edit.source.drag, edit.source.step, edit.settings) == (
+        3,
+        0.7,
+        3,
+        None,
+        session.settings,
+    )
     assert edit.pairs == session.pairs and len(edit.pairs) == 2
     assert edit.mask is not None
     with Image.open(folder / "mask.png") as image:
@@ -70,7 +76,7 @@ def test_it_can_be_gone_on_with_and_is_written_as_the_present_version(folder: Pa
     assert store.history == before and store.next_drag_number() == 4
     assert json.loads((folder / "session.json").read_text())["schema_version"] == 1  # until something is written
 
-    later = before.change(before.edit.model_copy(update={"seed": 4}))
+    later = before.change(before.edit.with_source(before.edit.source.model_copy(update={"seed": 4})))
     store.save(later.missing_from(before.revisions), later.current)
     store.close()
     written = json.loads((folder / "session.json").read_text())

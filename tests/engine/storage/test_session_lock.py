@@ -33,7 +33,7 @@ from tests.support.engine_client import Engine
 from tests.support.paths import ROOT
 from tests.support.patience import PATIENCE
 
-EDIT = Edit(pairs=(PointPair(handle=(64, 70), target=(74, 70)),))
+EDIT = Edit(model="toy", pairs=(PointPair(handle=(64, 70), target=(74, 70)),))
 NO_MODEL = ("--model", "critters-128", "--device", "cpu")
 
 
@@ -61,13 +61,13 @@ def test_a_session_is_one_processs_until_that_is_killed(tmp_path: Path) -> None:
             assert failed.command == "start" and "open in another editor" in failed.message
             assert "\n" not in failed.message
             assert second.process.wait(PATIENCE) == 2
-        first.save(EDIT.model_copy(update={"seed": 1}), revision=2)
+        first.save(EDIT.with_source(EDIT.source.model_copy(update={"seed": 1})), revision=2)
         assert first.wait_for(Saved).revision == 2
         first.process.kill()
         first.process.wait()
     assert not is_session_open(folder) and was_interrupted(folder)
     offered = unclosed()
-    assert offered is not None and offered.folder == folder and offered.history.edit.seed == 1
+    assert offered is not None and offered.folder == folder and offered.history.edit.source.seed == 1
     with engine(folder, resume=True) as third:
         third.save(EDIT)
         third.wait_for(Saved)
@@ -184,7 +184,7 @@ folder = Path(".")
 assert not is_session_open(folder) and not was_interrupted(folder)
 store = SessionStore("toy", resume=folder)
 try:
-    later = store.history.change(store.edit.model_copy(update={"seed": 1}))
+    later = store.history.change(store.edit.with_source(store.edit.source.model_copy(update={"seed": 1})))
     store.save(later.missing_from(store.history.revisions), later.current)
     raise SystemExit("it should have failed")
 except StorageError as error:

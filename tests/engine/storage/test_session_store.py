@@ -15,6 +15,7 @@ from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import EditError, InputError, OutputError, StorageError
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DraggedPair, DragRecord, Revision
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.image_io import read_mask, write_image, write_mask
 from draggan_engine.storage.output_paths import check_output_directory, next_output_directory, session_name
@@ -24,7 +25,7 @@ from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.trajectory import TrajectoryRecorder
 
 MASK = Mask.from_array(np.eye(16, dtype=np.uint8))
-EDIT = Edit(model="toy", seed=7, pairs=(PointPair(handle=(1, 2), target=(3, 4)),), mask=MASK)
+EDIT = Edit(model="toy", source=LatentRef(seed=7), pairs=(PointPair(handle=(1, 2), target=(3, 4)),), mask=MASK)
 FIRST = Revision(id=0, edit=EDIT)
 WS = np.arange(12, dtype=np.float32).reshape(1, 4, 3)
 
@@ -32,7 +33,7 @@ WS = np.arange(12, dtype=np.float32).reshape(1, 4, 3)
 def record(number: int) -> DragRecord:
     pair = DraggedPair(handle=(1, 2), target=(3, 4), final=(3, 3), distance=1)
     return DragRecord(
-        number=number, start=0, seed=7, psi=1, reason="reached", steps=2, seconds=0.1, pairs=(pair,), settings=DragSettings(), masked=True
+        number=number, source=LatentRef(seed=7, psi=1), reason="reached", steps=2, seconds=0.1, pairs=(pair,), settings=DragSettings(), masked=True
     )  # fmt: skip
 
 
@@ -55,7 +56,7 @@ def test_a_session_can_be_taken_up_again(tmp_path: Path) -> None:
     assert np.array_equal(again.latent(1), WS + 1)
     document = read_manifest(tmp_path / "s")
     assert document.model.sha256 == "ab" * 32
-    assert (document.seed, document.latent, document.pairs) == (7, 1, after.pairs)
+    assert (document.source.seed, document.source.drag, document.pairs) == (7, 1, after.pairs)
     assert document.drag_count == 1
     assert json.loads((tmp_path / "s/drag-001/drag.json").read_text()) == record(1).model_dump(mode="json")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "s" / "mask.png")) // 255, MASK.to_array())
@@ -93,7 +94,7 @@ def test_no_name_of_a_model_leads_elsewhere() -> None:
 
 
 def test_a_session_that_starts_from_a_latent_that_was_given(tmp_path: Path) -> None:
-    edit = EDIT.model_copy(update={"given": True, "label": 3})
+    edit = EDIT.with_source(EDIT.source.model_copy(update={"from_file": True, "label": 3}))
     assert session_name("toy", edit).endswith("-toy-given")
     store = SessionStore("toy", tmp_path / "s")
     with pytest.raises(EditError, match="no latent"):
@@ -104,7 +105,7 @@ def test_a_session_that_starts_from_a_latent_that_was_given(tmp_path: Path) -> N
     again = SessionStore("toy", resume=tmp_path / "s")
     assert again.has_given and np.array_equal(again.given_latent(), WS)
     document = read_manifest(tmp_path / "s")
-    assert (document.given, document.label) == (True, 3)
+    assert (document.source.from_file, document.source.label) == (True, 3)
 
 
 def test_a_session_file_from_before_there_were_classes(tmp_path: Path) -> None:
@@ -118,7 +119,12 @@ def test_a_session_file_from_before_there_were_classes(tmp_path: Path) -> None:
         del part["label"], part["given"]
     path.write_text(json.dumps(older))
     document = read_manifest(tmp_path / "s")
-    assert (document.label, document.given, document.drags, document.drag_count) == (0, False, (record(1),), 1)
+    assert (document.source.label, document.source.from_file, document.drags, document.drag_count) == (
+        0,
+        False,
+        (record(1),),
+        1,
+    )
 
 
 def test_pairs_that_are_disabled_stay_so_and_older_files_have_none(tmp_path: Path) -> None:
@@ -261,14 +267,14 @@ def test_pictures_of_other_kinds_are_refused(tmp_path: Path) -> None:
 
 def test_pictures_say_where_they_start(tmp_path: Path) -> None:
     def text(**update: object) -> dict[str, str]:
-        edit = EDIT.model_copy(update=update)
+        edit = EDIT.with_source(EDIT.source.model_copy(update=update))
         write_image(tmp_path / "p.png", np.zeros((4, 5, 3), np.uint8), model="toy", edit=edit)
         with Image.open(tmp_path / "p.png") as image:
             image.load()
             return {name: value for name, value in image.info.items() if name in ("Seed", "Class", "Latent")}
 
     assert text(label=3) == {"Seed": "7", "Class": "3"}
-    assert text(label=3, given=True) == {"Latent": "given"}
+    assert text(label=3, from_file=True) == {"Latent": "given"}
 
 
 def test_masks_from_files(tmp_path: Path) -> None:
@@ -402,7 +408,9 @@ def test_a_move_to_a_place_that_does_not_serve_changes_nothing(tmp_path: Path) -
         with pytest.raises((OutputError, StorageError)):
             store.move_to(place)
         assert store.directory == tmp_path / "s"
-    later = store.history.change(EDIT.model_copy(update={"seed": 8})) if store.history else None
+    later = (
+        store.history.change(EDIT.with_source(EDIT.source.model_copy(update={"seed": 8}))) if store.history else None
+    )
     assert later is not None
     store.save(later.missing_from([0]), later.current)
     assert read_history(tmp_path / "s", read_manifest(tmp_path / "s")) == later

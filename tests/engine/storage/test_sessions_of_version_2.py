@@ -61,7 +61,7 @@ def test_it_is_undone_to_its_start_and_redone(folder: Path, model: Model) -> Non
     for entry in reversed(end.lineage):
         store.save((), entry.id)
         pictures[entry.id] = picture_of(model, store, entry.edit).tobytes()
-    assert history_of(store).current_revision.edit.latent == 0
+    assert history_of(store).current_revision.edit.source.drag is None
     assert len(set(pictures.values())) == 3  # of the given latent, drag 1, and drag 3
     for entry in end.lineage:
         store.save((), entry.id)

@@ -12,6 +12,7 @@ from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.history import DraggedPair, DragRecord, Revision
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.dragging import DragStep
 from draggan_engine.server.drag_runner import prepare_drag, record_drag
 from draggan_engine.storage import trajectory
@@ -21,7 +22,7 @@ from tests.support.tiny_models import save_tiny
 
 HANDLE, TARGET = (1.0, 2.0), (3.0, 4.0)
 RECORD = DragRecord(
-    number=1, start=0, seed=7, psi=1, reason="reached", steps=2, seconds=0.1, settings=DragSettings(), masked=True,
+    number=1, source=LatentRef(seed=7, psi=1), reason="reached", steps=2, seconds=0.1, settings=DragSettings(), masked=True,
     pairs=(DraggedPair(handle=HANDLE, target=TARGET, final=(3, 3), distance=1),),
 )  # fmt: skip
 BEFORE = np.random.default_rng(0).standard_normal((1, 6, 8)).astype(np.float32)
@@ -82,7 +83,12 @@ def test_a_log_goes_on_after_it_has_been_written(tmp_path: Path) -> None:
 def test_the_steps_of_a_drag_are_those_that_it_made(tmp_path: Path, space: Literal["w", "w+"]) -> None:
     model = load_model(str(save_tiny(tmp_path / "tiny.safetensors")), "cpu")
     numbers = model.info.settings.model_copy(update={"max_steps": 5, "step_size": 0.05, "space": space, "layers": 3})
-    edit = Edit(model=model.name, seed=3, settings=numbers, pairs=(PointPair(handle=(10, 10), target=(20, 12)),))
+    edit = Edit(
+        model=model.name,
+        source=LatentRef(seed=3),
+        settings=numbers,
+        pairs=(PointPair(handle=(10, 10), target=(20, 12)),),
+    )
     store = SessionStore(model.name, tmp_path / "s")
     parent = Revision(id=0, edit=edit)
     store.save((parent,), 0)

@@ -19,12 +19,13 @@ from PIL import Image
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import OutputError, StorageError
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.storage.image_io import write_image
 from draggan_engine.storage.output_paths import VIDEO_SUFFIXES
 from draggan_engine.storage.video import FRAMES_PER_SECOND, HOLD_SECONDS, spread_indices, write_video
 
 Frame = NDArray[np.uint8]
-EDIT = Edit(model="toy", seed=7)
+EDIT = Edit(model="toy", source=LatentRef(seed=7))
 ACCURATE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 

@@ -16,7 +16,7 @@ SETTINGS = DragSettings(r1=3)
 def edit_of(*pairs: PointPair, rows: slice = slice(10, 20), columns: slice = slice(10, 20)) -> Edit:
     mask = np.zeros((IMAGE.height, IMAGE.width), np.uint8)
     mask[rows, columns] = 1
-    return Edit(pairs=pairs, mask=Mask.from_array(mask), settings=SETTINGS)
+    return Edit(model="toy", pairs=pairs, mask=Mask.from_array(mask), settings=SETTINGS)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def edits(draw: st.DrawFn) -> tuple[Edit, int, Size]:
     place = st.tuples(*(st.integers(0, 4 * (side - 1)).map(lambda quarters: quarters / 4) for side in picture))
     points = st.tuples(place, place).filter(lambda pair: pair[0] != pair[1])
     pairs = tuple(PointPair(handle=a, target=b) for a, b in draw(st.lists(points, min_size=1, max_size=4)))
-    return Edit(pairs=pairs), draw(st.integers(0, len(pairs) - 1)), picture
+    return Edit(model="toy", pairs=pairs), draw(st.integers(0, len(pairs) - 1)), picture
 
 
 def inside_and_apart(edit: Edit, picture: Size) -> bool:
@@ -95,18 +95,20 @@ def test_disabling_twice_is_nothing(case: tuple[Edit, int, Size]) -> None:
 
 def test_a_copy_goes_to_the_right_and_down_or_back_where_there_is_no_room() -> None:
     picture = Size(100, 100)
-    copied = duplicate(Edit(pairs=(PointPair(handle=(10, 20), target=(30, 40), enabled=False),)), 0, 5, picture)
+    copied = duplicate(
+        Edit(model="toy", pairs=(PointPair(handle=(10, 20), target=(30, 40), enabled=False),)), 0, 5, picture
+    )
     assert copied.pairs[1] == PointPair(handle=(15, 25), target=(35, 45), enabled=False)
-    copied = duplicate(Edit(pairs=(PointPair(handle=(90, 20), target=(97, 99)),)), 0, 5, picture)
+    copied = duplicate(Edit(model="toy", pairs=(PointPair(handle=(90, 20), target=(97, 99)),)), 0, 5, picture)
     assert copied.pairs[1] == PointPair(handle=(85, 15), target=(92, 94))
-    copied = duplicate(Edit(pairs=(PointPair(handle=(0, 50), target=(99, 50)),)), 0, 5, picture)
+    copied = duplicate(Edit(model="toy", pairs=(PointPair(handle=(0, 50), target=(99, 50)),)), 0, 5, picture)
     assert copied.pairs[1] == PointPair(handle=(5, 55), target=(99, 55))
     with pytest.raises(EditError, match="pair 1 has no target yet"):
-        duplicate(Edit(pairs=(PointPair(handle=(1, 1)),)), 0, 5, picture)
+        duplicate(Edit(model="toy", pairs=(PointPair(handle=(1, 1)),)), 0, 5, picture)
 
 
 def test_what_a_drag_moves() -> None:
-    edit = toggle_pair(Edit(pairs=(PAIR, PointPair(handle=(1, 2)), PAIR)), 0)
+    edit = toggle_pair(Edit(model="toy", pairs=(PAIR, PointPair(handle=(1, 2)), PAIR)), 0)
     assert edit.active_pairs == {2: ((40, 50), (60, 50))}
 
 

@@ -16,6 +16,7 @@ from draggan_engine.core.edit import DragSettings, Edit, Mask
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size, clamp, contains
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.editor.edit_ops import Part
 from draggan_tui.editor.history_cursor import drag_leading_to
@@ -34,7 +35,7 @@ COUNTS = st.integers(1, 4)
 
 
 def loaded() -> EditorState:
-    work = EditorState(History.of(Edit(model="/some/toy.pkl", seed=5)), None)
+    work = EditorState(History.of(Edit(model="/some/toy.pkl", source=LatentRef(seed=5))), None)
     work.model_loaded(INFO)
     return work
 
@@ -58,7 +59,7 @@ def drag_of(
         for i, ((handle, target), final) in enumerate(zip(pairs.values(), drag_leading_to[-1], strict=True))
     )
     record = DragRecord(
-        number=number, start=parent.edit.latent, start_step=parent.edit.step, seed=parent.edit.seed, psi=parent.edit.psi, reason="stopped",
+        number=number, source=parent.edit.source, reason="stopped",
         steps=steps[-1], seconds=1, pairs=dragged, settings=parent.edit.settings, masked=False, live=live,
     )  # fmt: skip
     return Revision.of_drag(parent, record), Trajectory(number=number, steps=steps, handles=tuple(drag_leading_to))
@@ -216,7 +217,9 @@ class Editing(RuleBasedStateMachine):
     @rule(r1=st.integers(1, 9), psi=st.sampled_from([0.5, 0.7]))
     def sets_numbers(self, r1: int, psi: float) -> None:
         numbers = self.work.edit.settings.model_copy(update={"r1": r1})
-        self.attempt(lambda: self.work.change(self.work.edit.model_copy(update={"settings": numbers, "psi": psi})))
+        source = self.work.edit.source.model_copy(update={"psi": psi})
+        edit = self.work.edit.model_copy(update={"settings": numbers, "source": source})
+        self.attempt(lambda: self.work.change(edit))
 
     @rule()
     def toggles_the_space(self) -> None:
@@ -421,7 +424,7 @@ def test_scrubbing_goes_through_the_steps_of_a_drag(dragged: EditorState) -> Non
     dragged.scrub(-1)
     assert place(dragged) == (-1, 1)
     edit = dragged.edit
-    assert (edit.latent, edit.step, edit.pairs[0].handle, edit.pairs[0].target, edit.mask) == (
+    assert (edit.source.drag, edit.source.step, edit.pairs[0].handle, edit.pairs[0].target, edit.mask) == (
         1,
         2,
         (11, 10),
@@ -441,7 +444,7 @@ def test_a_change_within_a_drag_begins_a_branch_there(dragged: EditorState) -> N
     landed = dragged.history.revisions[4]
     assert (landed.parent, landed.edit, landed.record) == (2, seen, None)
     assert place(dragged) == (5, None)
-    assert (dragged.edit.step, dragged.edit.latent, dragged.edit.settings.space) == (4, 1, "w")
+    assert (dragged.edit.source.step, dragged.edit.source.drag, dragged.edit.settings.space) == (4, 1, "w")
     assert [tip.id for tip in dragged.history.leaves] == [3, 5]
     dragged.undo()
     assert dragged.edit == seen
@@ -467,7 +470,12 @@ def test_a_drag_from_within_a_drag_begins_where_that_is_seen(dragged: EditorStat
     entry, _ = drag_of(dragged, (0, 1))
     dragged.end_drag(entry)
     assert entry.record is not None
-    assert (entry.record.start, entry.record.start_step, dragged.edit.latent, dragged.edit.step) == (1, 4, 2, None)
+    assert (entry.record.source.drag, entry.record.source.step, dragged.edit.source.drag, dragged.edit.source.step) == (
+        1,
+        4,
+        2,
+        None,
+    )
 
 
 def test_undo_and_redo_from_within_a_drag(dragged: EditorState) -> None:
@@ -514,7 +522,7 @@ def test_from_drag_to_drag(dragged: EditorState) -> None:
 
 
 def test_what_before_is(dragged: EditorState) -> None:
-    assert (dragged.before.latent, dragged.before.seed) == (0, 5)
+    assert (dragged.before.source.drag, dragged.before.source.seed) == (None, 5)
     dragged.compare_with(-1)
     assert dragged.before == dragged.history.revisions[-1].edit
     dragged.compare_with(None)

@@ -13,6 +13,7 @@ from draggan_engine.core.edit import DragSettings, Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.editor.commands.mask import MAX_BRUSH
 from draggan_tui.editor.edit_ops import Brush, brush, preview_mask
@@ -33,7 +34,7 @@ def work() -> EditorState:
 
 
 def loaded(psi: float | None = None) -> EditorState:
-    workspace = EditorState(History.of(Edit(model="/some/toy.pkl", seed=5)), psi)
+    workspace = EditorState(History.of(Edit(model="/some/toy.pkl", source=LatentRef(seed=5))), psi)
     workspace.model_loaded(INFO)
     workspace.move_to((65.5, 65.5))  # the middle of preview pixel (16, 16)
     return workspace
@@ -57,21 +58,21 @@ def record(work: EditorState, number: int = 1) -> DragRecord:
         if p.target is not None
     )
     return DragRecord(
-        number=number, start=0, seed=5, psi=1, reason="reached", steps=3, seconds=1, pairs=pairs,
+        number=number, source=LatentRef(seed=5, psi=1), reason="reached", steps=3, seconds=1, pairs=pairs,
         settings=work.edit.settings, masked=False,
     )  # fmt: skip
 
 
 def test_the_models_defaults_complete_the_edit() -> None:
     work = loaded()
-    assert (work.edit.model, work.edit.psi, work.edit.settings) == ("toy", 0.7, INFO.settings)
-    assert loaded(psi=0.3).edit.psi == 0.3
+    assert (work.edit.model, work.edit.source.psi, work.edit.settings) == ("toy", 0.7, INFO.settings)
+    assert loaded(psi=0.3).edit.source.psi == 0.3
     assert len(work.history.lineage) == 1
     assert work.revision == 0
 
 
 def test_nothing_can_be_edited_before_the_model_is_there() -> None:
-    work = EditorState(Edit(), None)
+    work = EditorState(Edit(model="toy"), None)
     for action in (
         work.place,
         work.undo,
@@ -142,7 +143,7 @@ def test_a_count_repeats_what_comes_next(work: EditorState) -> None:
     assert work.brush.size == 2
     counted(10, lambda: work.reseed(1))
     counted(3, lambda: work.reseed(-1))
-    assert work.edit.seed == 12
+    assert work.edit.source.seed == 12
 
 
 @given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), max_size=20))
@@ -196,11 +197,11 @@ def test_a_drag_is_one_entry_and_its_undo_brings_the_handles_back(work: EditorSt
             action()
     work.end_drag(Revision.of_drag(work.history.current_revision, record(work)))
     pair = work.edit.pairs[0]
-    assert (work.edit.latent, pair.handle, pair.target) == (1, (19, 10), (20, 10))
+    assert (work.edit.source.drag, pair.handle, pair.target) == (1, (19, 10), (20, 10))
     work.undo()
     assert work.edit == before
     work.redo()
-    assert work.edit.latent == 1
+    assert work.edit.source.drag == 1
 
 
 def test_a_drag_without_result_changes_nothing(work: EditorState) -> None:
@@ -260,12 +261,12 @@ def test_brush_toggle_invert_clear(work: EditorState) -> None:
 @given(point=st.tuples(st.floats(0, 127), st.floats(0, 127)), cells=st.sampled_from([8, 32, 50, 128, 200]))
 def test_a_round_brush_is_within_the_square_one_and_toggles(size: int, point: tuple[float, float], cells: int) -> None:
     grid, picture = Size(cells, cells), Size(128, 128)
-    square = brush(Edit(), point, Brush(size), grid, picture, paint=True)
-    disc = brush(Edit(), point, Brush(size, round=True), grid, picture, paint=True)
+    square = brush(Edit(model="toy"), point, Brush(size), grid, picture, paint=True)
+    disc = brush(Edit(model="toy"), point, Brush(size, round=True), grid, picture, paint=True)
     assert square.mask is not None
     assert disc.mask is not None
     assert not (disc.mask.to_array() & ~square.mask.to_array()).any()
-    toggled = brush(Edit(), point, Brush(size, round=True), grid, picture, paint=None)
+    toggled = brush(Edit(model="toy"), point, Brush(size, round=True), grid, picture, paint=None)
     assert toggled == disc
     assert brush(toggled, point, Brush(size, round=True), grid, picture, paint=None).mask is None
 
@@ -397,11 +398,11 @@ def test_looking_through_seeds_asks_for_no_folder_until_something_is_made(work: 
     work.reseed(1)
     work.type_digit(3)
     work.reseed(-1)
-    assert work.edit.seed == 3
+    assert work.edit.source.seed == 3
     assert not work.unsaved
     work.undo()
     work.undo()
-    assert (work.edit.seed, work.unsaved) == (5, False)
+    assert (work.edit.source.seed, work.unsaved) == (5, False)
     work.place()
     assert work.unsaved
     work.saved = work.revision
@@ -414,9 +415,9 @@ def test_another_seed_leaves_the_drags_behind_and_undo_brings_them_back(work: Ed
     work.begin_drag()
     work.end_drag(Revision.of_drag(work.history.current_revision, record(work)))
     work.reseed(1)
-    assert work.edit.latent == 0
+    assert work.edit.source.drag is None
     work.undo()
-    assert work.edit.latent == 1
+    assert work.edit.source.drag == 1
 
 
 def test_another_class_is_like_another_seed(work: EditorState) -> None:
@@ -424,17 +425,17 @@ def test_another_class_is_like_another_seed(work: EditorState) -> None:
         work.reclass(1)
     work.model_loaded(INFO.model_copy(update={"classes": 10}))
     work.reclass(-1)
-    assert (work.edit.label, work.unsaved) == (9, False)
+    assert (work.edit.source.label, work.unsaved) == (9, False)
     work.type_digit(3)
     work.reclass(1)
-    assert work.edit.label == 2
+    assert work.edit.source.label == 2
     set_pair(work, (10, 10), (20, 10))
     work.begin_drag()
     work.end_drag(Revision.of_drag(work.history.current_revision, record(work)))
     work.reclass(1)
-    assert work.edit.latent == 0
+    assert work.edit.source.drag is None
     work.undo()
-    assert (work.edit.label, work.edit.latent) == (2, 1)
+    assert (work.edit.source.label, work.edit.source.drag) == (2, 1)
 
 
 @pytest.mark.parametrize(("classes", "label"), [(0, 0), (3, 2), (10, 7)])
@@ -450,7 +451,7 @@ def test_another_model_begins_anew(work: EditorState, classes: int, label: int) 
     with pytest.raises(EditError, match="a model is loading"):
         work.begin_loading("a third")
     work.model_loaded(INFO.model_copy(update={"name": "other", "width": 64, "psi": 0.5, "classes": classes}))
-    assert work.edit == Edit(model="other", seed=5, psi=0.5, label=label, settings=INFO.settings)
+    assert work.edit == Edit(model="other", source=LatentRef(seed=5, psi=0.5, label=label), settings=INFO.settings)
     assert (len(work.history.revisions), work.selected, work.count, work.cursor) == (1, None, 0, (31.5, 63.5))
     assert (work.revision, work.saved, work.loading) == (0, 0, None)
     work.place()

@@ -9,6 +9,7 @@ from textual.content import Content
 from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.geometry import Point
 from draggan_engine.core.history import DragRecord
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.messages import Loading
 from draggan_tui.editor.edit_ops import Brush
@@ -28,7 +29,7 @@ def text_lines(content: Content) -> list[str]:
 
 
 def test_the_session_line_by_line() -> None:
-    edit = Edit(model="toy", seed=7, psi=0.7, latent=2)
+    edit = Edit(model="toy", source=LatentRef(seed=7, psi=0.7, drag=2))
     assert text_lines(session_facts(InspectorState(edit, "cpu"))) == [
         " model  toy",
         "device  cpu",
@@ -36,7 +37,9 @@ def test_the_session_line_by_line() -> None:
         "     ψ  0.70 · space W+",
     ]
     info = INFO.model_copy(update={"classes": 10, "family": "StyleGAN3-r"})
-    assert text_lines(session_facts(InspectorState(Edit(label=3), "cuda:0", info)))[1:4] == [
+    assert text_lines(session_facts(InspectorState(Edit(model="toy", source=LatentRef(label=3)), "cuda:0", info)))[
+        1:4
+    ] == [
         "device  cuda:0 · StyleGAN3-r",
         "  seed  42",
         " class  3 of 0…9",
@@ -45,7 +48,7 @@ def test_the_session_line_by_line() -> None:
 
 def test_the_cursor_line_by_line() -> None:
     state = InspectorState(
-        Edit(mask=Mask.from_array((np.arange(10_000) < 3540).reshape(100, 100).astype(np.uint8))),
+        Edit(model="toy", mask=Mask.from_array((np.arange(10_000) < 3540).reshape(100, 100).astype(np.uint8))),
         model_info=INFO,
         cursor=(63.5, 8),
         cursor_color=(10, 160, 255),
@@ -59,7 +62,7 @@ def test_the_cursor_line_by_line() -> None:
         "  mask  35% may move",
         " brush  3 round",
     ]
-    assert text_lines(cursor_facts(InspectorState(Edit()))) == [
+    assert text_lines(cursor_facts(InspectorState(Edit(model="toy")))) == [
         "cursor  –",
         "colour  –",
         "  zoom  whole image",
@@ -71,19 +74,19 @@ def test_the_cursor_line_by_line() -> None:
 def test_the_cursor_keeps_its_columns_over_the_whole_image() -> None:
     info = INFO.model_copy(update={"width": 1024, "height": 512})
     points: list[Point] = [(0.0, 0.0), (99.9, 511.0), (1023.0, 9.5)]
-    states = [InspectorState(Edit(), model_info=info, cursor=point) for point in points]
+    states = [InspectorState(Edit(model="toy"), model_info=info, cursor=point) for point in points]
     widths = {len(text_lines(cursor_facts(state))[0]) for state in states}
     assert widths == {len("cursor  1023.0   511.0")}
 
 
 def test_the_swatch_has_the_colour_under_the_cursor() -> None:
-    line = cursor_facts(InspectorState(Edit(), cursor=(1, 1), cursor_color=(10, 160, 255))).split("\n")[1]
+    line = cursor_facts(InspectorState(Edit(model="toy"), cursor=(1, 1), cursor_color=(10, 160, 255))).split("\n")[1]
     assert [line.plain[span.start : span.end] for span in line.spans if span.style == "on #0aa0ff"] == ["  "]
 
 
 @pytest.mark.parametrize(("latent", "text"), [(0, "from pivot.pt"), (2, "drag 2, from pivot.pt")])
 def test_a_latent_that_was_given(latent: int, text: str) -> None:
-    edit = Edit(given=True, latent=latent)
+    edit = Edit(model="toy", source=LatentRef(from_file=True, drag=latent))
     assert text_lines(session_facts(InspectorState(edit, latent_name="pivot.pt")))[2] == f"  seed  {text}"
 
 
@@ -149,7 +152,7 @@ PAIRS = (
 
 
 def test_the_pairs_in_columns() -> None:
-    state = InspectorState(Edit(pairs=PAIRS), selected=0, flat_handles={1})
+    state = InspectorState(Edit(model="toy", pairs=PAIRS), selected=0, flat_handles={1})
     assert [pair_header(state.edit).plain, *text_lines(pair_table(state))] == [
         "    handle     target     left",
         "▸1 131 128    158 142     30.4",
@@ -160,7 +163,9 @@ def test_the_pairs_in_columns() -> None:
 
 
 def test_points_that_the_mask_blocks_are_marked() -> None:
-    state = InspectorState(Edit(pairs=PAIRS), flat_handles={0, 1}, blocked_points={0: "target", 1: "handle"})
+    state = InspectorState(
+        Edit(model="toy", pairs=PAIRS), flat_handles={0, 1}, blocked_points={0: "target", 1: "handle"}
+    )
     assert text_lines(pair_table(state))[:2] == [
         " 1 131 128~   158 142!    30.4",
         " 2  90  60!       pin      0.0",
@@ -168,7 +173,7 @@ def test_points_that_the_mask_blocks_are_marked() -> None:
 
 
 def test_wide_numbers_keep_their_columns() -> None:
-    edit = Edit(pairs=(PointPair(handle=(3, 4), target=(1023, 7)), *(11 * PAIRS[:1])))
+    edit = Edit(model="toy", pairs=(PointPair(handle=(3, 4), target=(1023, 7)), *(11 * PAIRS[:1])))
     header, first, second, *_ = [
         pair_header(edit).plain,
         *text_lines(pair_table(InspectorState(edit, flat_handles={1}))),
@@ -182,7 +187,7 @@ def test_wide_numbers_keep_their_columns() -> None:
 
 
 def test_the_selected_row_is_in_the_accent_and_a_disabled_one_is_muted() -> None:
-    table = pair_table(InspectorState(Edit(pairs=PAIRS), selected=1)).split("\n")
+    table = pair_table(InspectorState(Edit(model="toy", pairs=PAIRS), selected=1)).split("\n")
     assert [[span.style for span in row.spans] for row in table] == [
         [],
         ["bold $text-accent"],
@@ -192,21 +197,21 @@ def test_the_selected_row_is_in_the_accent_and_a_disabled_one_is_muted() -> None
 
 
 def test_without_pairs_it_says_what_to_do_first() -> None:
-    assert pair_header(Edit()).plain == ""
-    text = pair_table(InspectorState(Edit(), place_key="F2")).plain
+    assert pair_header(Edit(model="toy")).plain == ""
+    text = pair_table(InspectorState(Edit(model="toy"), place_key="F2")).plain
     assert text == "Move to what you want to move,\nthen press F2."
     assert max(map(len, text.splitlines())) <= TABLE_WIDTH
 
 
 def test_two_rows_for_narrow_terminals() -> None:
-    edit = Edit(pairs=PAIRS)
+    edit = Edit(model="toy", pairs=PAIRS)
     state = InspectorState(edit, model_info=INFO, cursor=(63.5, 8), cursor_color=(10, 160, 255), selected=0)
     assert text_lines(narrow_panel_text(state)) == [
         "cursor   63.5    8.0     #0aa0ff",
         "pair 1 of 4  131 128 → 158 142  30.4",
     ]
     assert text_lines(narrow_panel_text(InspectorState(edit, selected=2)))[1] == "pair 3 of 4  40 41 → target?"
-    assert text_lines(narrow_panel_text(InspectorState(Edit())))[1] == "no pairs"
+    assert text_lines(narrow_panel_text(InspectorState(Edit(model="toy"))))[1] == "no pairs"
 
 
 def drag_record(reason: str, steps: int, pairs: int = 1) -> DragRecord:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from draggan_engine.core.edit import Edit, PointPair
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.server.messages import DragStarted, Exported
 from draggan_tui.app import DragganApp
 from draggan_tui.config import paths
@@ -40,15 +41,27 @@ def shown(app: DragganApp) -> str:
 @pytest.mark.parametrize(
     ("edit", "dragging", "says"),
     [
-        (Edit(), False, FIRST),
-        (Edit(pairs=(HANDLE,)), False, "Now press {place} where it should go"),
-        (Edit(pairs=(PAIR, HANDLE)), False, "Now press {place} where it should go"),
-        (Edit(pairs=(PAIR,)), False, "Press {drag} to drag it there"),
-        (Edit(pairs=(PIN,)), False, "Press {place} on what you want to move, and again where it should go"),
-        (Edit(pairs=(PIN, PAIR)), False, "Press {drag} to drag it there"),
-        (Edit(pairs=(PAIR,)), True, "The handle moves to its target, and the image with it"),
-        (Edit(pairs=(PAIR,), latent=1), True, "The handle moves to its target, and the image with it"),
-        (Edit(latent=1), False, "{save} saves, {undo} takes it back, {help} lists all keys; {cancel} ends these hints"),
+        (Edit(model="toy"), False, FIRST),
+        (Edit(model="toy", pairs=(HANDLE,)), False, "Now press {place} where it should go"),
+        (Edit(model="toy", pairs=(PAIR, HANDLE)), False, "Now press {place} where it should go"),
+        (Edit(model="toy", pairs=(PAIR,)), False, "Press {drag} to drag it there"),
+        (
+            Edit(model="toy", pairs=(PIN,)),
+            False,
+            "Press {place} on what you want to move, and again where it should go",
+        ),
+        (Edit(model="toy", pairs=(PIN, PAIR)), False, "Press {drag} to drag it there"),
+        (Edit(model="toy", pairs=(PAIR,)), True, "The handle moves to its target, and the image with it"),
+        (
+            Edit(model="toy", pairs=(PAIR,), source=LatentRef(drag=1)),
+            True,
+            "The handle moves to its target, and the image with it",
+        ),
+        (
+            Edit(model="toy", source=LatentRef(drag=1)),
+            False,
+            "{save} saves, {undo} takes it back, {help} lists all keys; {cancel} ends these hints",
+        ),
     ],
 )
 def test_the_next_step(edit: Edit, dragging: bool, says: str) -> None:

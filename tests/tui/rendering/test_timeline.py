@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_tui.editor.history_cursor import HistoryCursor
 from draggan_tui.editor.history_text import branch_text, change_text, place_text
 from draggan_tui.editor.preview_cache import PreviewCache
@@ -20,7 +21,7 @@ from draggan_tui.rendering.compare import DIFFERENCE_GAIN, ComparedImages, join_
 from draggan_tui.rendering.timeline import HERE_GLYPH, TimelineSection, timeline_row, timeline_sections
 
 PAIR = PointPair(handle=(10, 10), target=(20, 10))
-START = Edit(seed=42, pairs=(PAIR,))
+START = Edit(model="toy", source=LatentRef(seed=42), pairs=(PAIR,))
 
 
 def dragged(history: History, steps: int, live: int | None = None) -> History:
@@ -29,14 +30,18 @@ def dragged(history: History, steps: int, live: int | None = None) -> History:
     points: tuple[Point, Point] = (20, 10), (19, 10)
     pairs = (DraggedPair(handle=parent.edit.pairs[0].handle, target=points[0], final=points[1], distance=1),)
     record = DragRecord(
-        number=len(history.drag_records) + 1, start=parent.edit.latent, seed=42, psi=1, reason="reached", steps=steps, seconds=1, pairs=pairs,
+        number=len(history.drag_records) + 1, source=LatentRef(drag=parent.edit.source.drag, seed=42, psi=1), reason="reached", steps=steps, seconds=1, pairs=pairs,
         settings=DragSettings(), masked=False, live=live,
     )  # fmt: skip
     return history.merge([Revision.of_drag(parent, record)]).jump_to(-record.number)
 
 
 def changed(history: History, **fields: object) -> History:
-    return history.change(history.edit.model_copy(update=fields))
+    """Change fields of the edit, or of the image's source."""
+    of_source = {name: value for name, value in fields.items() if name in LatentRef.model_fields}
+    of_edit = {name: value for name, value in fields.items() if name not in of_source}
+    edit = history.edit.with_source(history.edit.source.model_copy(update=of_source))
+    return history.change(edit.model_copy(update=of_edit))
 
 
 def path(number: int, *steps: int) -> Trajectory:
@@ -198,8 +203,8 @@ def test_changes_in_words() -> None:
         {"settings": DragSettings(r1=5)},
         {"seed": 43},
         {"label": 2},
-        {"given": True},
-        {"given": False},
+        {"from_file": True},
+        {"from_file": False},
     ):
         history = changed(history, **fields)
         said.append(change_text(history, history.current_revision))
@@ -213,7 +218,7 @@ def test_drags_in_words() -> None:
     history = dragged(dragged(History.of(START), 1), 24, live=0)
     assert change_text(history, history.revisions[-1]) == "drag 1, 1 step"
     assert change_text(history, history.revisions[-2]) == "live drag 2, 24 steps"
-    back = history.change(history.edit.model_copy(update={"latent": 0}))
+    back = history.change(history.edit.with_source(history.edit.source.model_copy(update={"drag": None})))
     assert change_text(back, back.current_revision) == "seed 42", "the same seed again, without its drags"
 
 

@@ -105,7 +105,7 @@ async def test_another_of_those_listed_by_arrow_and_by_mouse() -> None:
         assert seeds[:2] == ["next seed", "previous seed"]
         await pilot.press("down", "up", "down", "enter")
         await pilot.pause()
-        assert app.editor.state.edit.seed == 4
+        assert app.editor.state.edit.source.seed == 4
         await opened(app, pilot, *"next seed".replace(" ", ""), *["backspace"] * 4)
         await pilot.click(OptionList, offset=(5, 0))
         await pilot.pause()
@@ -125,7 +125,7 @@ async def test_a_count_is_for_the_command() -> None:
         await ready(app, pilot)
         await pilot.press("1", "2", "ctrl+p", *"next", "space", *"seed", "enter")
         await pilot.pause()
-        assert app.editor.state.edit.seed == 17
+        assert app.editor.state.edit.source.seed == 17
 
 
 async def test_words_of_name_and_topic_find_it_and_where_nothing_is_found_enter_does_nothing() -> None:
@@ -182,7 +182,7 @@ async def test_a_command_typed_ahead() -> None:
         for seed in range(6, 26):
             # What comes after Enter changes nothing.
             burst(app, "semicolon", *"next", "space", *"seed", "enter", *"abc")
-            await until(lambda seed=seed: app.editor.state.edit.seed == seed)
+            await until(lambda seed=seed: app.editor.state.edit.source.seed == seed)
             await pilot.pause()
             assert app.screen is app.editor
         assert app.editor.state.edit.pairs == ()

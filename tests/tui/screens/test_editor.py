@@ -92,10 +92,10 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
         engine.say(ended(app, "stopped"))
         await pilot.pause()
         assert "drag 1 stopped: 3 steps" in status(app)
-        assert app.editor.state.edit.latent == 1
-        assert engine.edit.latent == 1
+        assert app.editor.state.edit.source.drag == 1
+        assert engine.edit.source.drag == 1
         request = engine.last(Render)
-        assert request.edit.latent == 1
+        assert request.edit.source.drag == 1
         dragged = np.full((42, 42, 3), 9, np.uint8)
         engine.say(Preview(request=request.request, width=42, height=42, rgb=dragged.tobytes()))
         await pilot.pause()
@@ -104,7 +104,7 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
         panel = app.screen.query_one("#drag", Static)
         assert panel.display
         await pilot.press("u")
-        assert app.editor.state.edit.latent == 0
+        assert app.editor.state.edit.source.drag is None
         assert not shown(app).any()
         assert not panel.display  # it is about an image that is not to be seen now
         await pilot.press("ctrl+r")
@@ -160,10 +160,10 @@ async def test_settings_are_checked_and_are_one_change(app: DragganApp) -> None:
         screen.query_one("#psi", Input).value = "0.5"
         await pilot.press("enter")
         edit = app.editor.state.edit
-        assert (edit.settings.r1, edit.settings.feature_block, edit.psi) == (5, "b16", 0.5)
-        assert engine.last(Render).edit.psi == 0.5
+        assert (edit.settings.r1, edit.settings.feature_block, edit.source.psi) == (5, "b16", 0.5)
+        assert engine.last(Render).edit.source.psi == 0.5
         await pilot.press("u")
-        assert (app.editor.state.edit.settings, app.editor.state.edit.psi) == (INFO.settings, 0.7)
+        assert (app.editor.state.edit.settings, app.editor.state.edit.source.psi) == (INFO.settings, 0.7)
 
 
 async def test_help_lists_every_binding_and_closes(app: DragganApp) -> None:
@@ -294,11 +294,11 @@ async def test_counts_by_key(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         work = app.editor.state
         await pilot.press("1", "0", "n", "3", "N", "4", "]", "2", "[")
-        assert (work.edit.seed, work.brush.size) == (12, 3)
+        assert (work.edit.source.seed, work.brush.size) == (12, 3)
         await pilot.press("2", "u")
-        assert work.edit.seed == 5
+        assert work.edit.source.seed == 5
         await pilot.press("2", "ctrl+r")
-        assert work.edit.seed == 12
+        assert work.edit.source.seed == 12
         for _ in range(3):
             await place_pair(pilot)
         await pilot.press("2", "tab")

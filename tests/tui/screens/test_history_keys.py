@@ -70,7 +70,7 @@ async def drag(app: DragganApp, engine: FakeEngine, pilot: Pilot[None], value: i
     record = event.record.model_copy(update={"steps": steps})
     engine.say(DragEnded(record=record, entry=Revision.of_drag(parent, record)))
     await pilot.pause()
-    assert (await answer(engine, pilot, value)).edit.latent == record.number
+    assert (await answer(engine, pilot, value)).edit.source.drag == record.number
 
 
 def way(number: int, steps: int) -> DragRead:
@@ -125,9 +125,9 @@ async def test_the_picture_of_each_step_is_asked_for_once(app: DragganApp) -> No
         for step in (7, 6, 5):
             await pilot.press("left_parenthesis")
             if step == 7:  # it was asked for when the way was read, and has not come
-                assert engine.last(Render).edit.step == 7
+                assert engine.last(Render).edit.source.step == 7
             asked = await answer(engine, pilot, step)
-            assert (asked.edit.latent, asked.edit.step) == (1, step)
+            assert (asked.edit.source.drag, asked.edit.source.step) == (1, step)
             pictures.append(int(shown(app)[0, 0, 0]))
         assert pictures == [100, 7, 6, 5]
         asked_so_far = len(sent(engine, Render))
@@ -153,7 +153,7 @@ async def test_a_change_within_a_drag_begins_a_branch(app: DragganApp) -> None:
         engine = await after_a_drag(app, pilot)
         await pilot.press("5", "left_parenthesis", "w")
         saved = engine.last(Save)
-        assert [(entry.id, entry.parent, entry.edit.step) for entry in saved.entries] == [(3, 2, 3), (4, 3, 3)]
+        assert [(entry.id, entry.parent, entry.edit.source.step) for entry in saved.entries] == [(3, 2, 3), (4, 3, 3)]
         assert saved.at == 4
         assert engine.edit == app.editor.state.edit
         assert timeline(app).startswith("╺··┝1━┥◆ "), "the steps to where it began are its own too"
@@ -174,7 +174,7 @@ async def test_a_pair_is_drawn_with_the_mouse_within_a_drag(app: DragganApp) -> 
         await pilot.mouse_up(Canvas, offset=(20, 5))
         await pilot.pause()
         assert status(app) == "pair 2 is set"
-        assert (len(app.editor.state.edit.pairs), app.editor.state.edit.step) == (2, 5)
+        assert (len(app.editor.state.edit.pairs), app.editor.state.edit.source.step) == (2, 5)
 
 
 async def test_a_drag_from_within_a_drag(app: DragganApp) -> None:
@@ -182,11 +182,11 @@ async def test_a_drag_from_within_a_drag(app: DragganApp) -> None:
         engine = await after_a_drag(app, pilot)
         await pilot.press("3", "left_parenthesis", "d")
         assert isinstance(engine.sent[-1], StartDrag)
-        assert (engine.edit.latent, engine.edit.step) == (1, 5)
+        assert (engine.edit.source.drag, engine.edit.source.step) == (1, 5)
         engine.say(ended(app))
         await pilot.pause()
         record = app.editor.state.history.drag_records[-1]
-        assert (record.number, app.editor.state.edit.latent, app.editor.state.edit.step) == (2, 2, None)
+        assert (record.number, app.editor.state.edit.source.drag, app.editor.state.edit.source.step) == (2, 2, None)
 
 
 async def test_counts_of_undo_and_redo(app: DragganApp) -> None:
@@ -228,9 +228,9 @@ async def test_back_from_a_branch_into_the_drag_that_it_began_in(app: DragganApp
     async with app.run_test(size=SIZE) as pilot:
         await after_a_drag(app, pilot)
         await pilot.press("5", "left_parenthesis", "w", "u")
-        assert (place(app), app.editor.state.edit.step) == ((3, None), 3)
+        assert (place(app), app.editor.state.edit.source.step) == ((3, None), 3)
         await pilot.press("left_parenthesis")
-        assert (place(app), app.editor.state.edit.step) == ((3, 2), 2)
+        assert (place(app), app.editor.state.edit.source.step) == ((3, 2), 2)
         await pilot.press("2", "left_parenthesis")
         assert place(app) == (2, None)
         await pilot.press("3", "right_parenthesis")
@@ -378,7 +378,7 @@ async def test_the_picture_of_another_branch_is_fetched_to_compare(app: DragganA
         assert place(app) == (-1, None)
         await pilot.press("B", "k", "c")
         await pilot.pause()
-        assert engine.last(Render).edit.seed == 6
+        assert engine.last(Render).edit.source.seed == 6
         assert (shown(app) == 100).all(), "what there is, as long as there is nothing to compare"
         await answer(engine, pilot, 50)
         assert set(np.unique(shown(app)[:, :3])) == {50}
@@ -466,7 +466,7 @@ async def test_a_running_drag_is_compared_with_a_picture_that_must_be_fetched(ap
         asked = len(sent(engine, Render))
         await pilot.press("o")
         assert len(sent(engine, Render)) == asked + 1
-        assert (await answer(engine, pilot, 9)).edit.seed == 6
+        assert (await answer(engine, pilot, 9)).edit.source.seed == 6
         assert (shown(app) == 9).all()
         await pilot.press("o", "l")
         assert len(sent(engine, Render)) == asked + 1, "the drag's own pictures come by themselves"

@@ -103,12 +103,12 @@ async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp)
         assert (mode(app), work.lead) == ("", None)
         assert status(app).startswith("drag 1 reached its target: 12 steps")
         pair = work.edit.pairs[0]
-        assert (pair.handle, pair.target, work.edit.latent) == ((80, 66), target, 1)
+        assert (pair.handle, pair.target, work.edit.source.drag) == ((80, 66), target, 1)
         entries = len(work.history.revisions)
         await pilot.press("u")
         assert work.edit == before
         await pilot.press("ctrl+r")
-        assert (work.edit.latent, len(work.history.revisions)) == (1, entries)
+        assert (work.edit.source.drag, len(work.history.revisions)) == (1, entries)
 
 
 @pytest.mark.parametrize("key", ["enter", "D", "escape"])
@@ -131,7 +131,7 @@ async def test_d_stops_it_at_once(app: DragganApp) -> None:
         assert isinstance(engine.sent[-1], StopDrag)
         engine.say(live_end(app, cursor(app), (66, 64)))
         await pilot.pause()
-        assert (mode(app), app.editor.state.edit.latent) == ("", 1)
+        assert (mode(app), app.editor.state.edit.source.drag) == ("", 1)
 
 
 async def test_a_hand_that_did_not_move_leaves_nothing(app: DragganApp) -> None:

@@ -162,7 +162,12 @@ async def test_another_model_is_another_session(app: DragganApp) -> None:
         engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
         await pilot.pause()
         work = app.editor.state
-        assert (work.edit.model, work.edit.seed, work.edit.psi, work.edit.settings.r1) == ("ffhq", 6, 0.5, 7)
+        assert (work.edit.model, work.edit.source.seed, work.edit.source.psi, work.edit.settings.r1) == (
+            "ffhq",
+            6,
+            0.5,
+            7,
+        )
         assert (work.edit.pairs, work.edit.mask, len(work.history.revisions), work.cursor) == (
             (),
             None,
@@ -192,7 +197,7 @@ async def test_another_model_is_another_session(app: DragganApp) -> None:
         engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
         await pilot.pause()
         assert status(app) == "the engine is running again"
-        assert app.editor.state.edit.latent == 1
+        assert app.editor.state.edit.source.drag == 1
 
 
 async def test_without_anything_saved_no_folder_is_named(app: DragganApp) -> None:
@@ -356,15 +361,15 @@ async def test_classes(app: DragganApp) -> None:
         facts = app.screen.query_one("#session-facts", Static)
         assert " class  0 of 0…9" in str(facts.render())
         await pilot.press("C")
-        assert engine.last(Render).edit.label == 1
+        assert engine.last(Render).edit.source.label == 1
         await pilot.press("5", "C")
-        assert engine.last(Render).edit.label == 6
+        assert engine.last(Render).edit.source.label == 6
         await pilot.press("V", "8", "V")
-        assert engine.last(Render).edit.label == 7
+        assert engine.last(Render).edit.source.label == 7
         assert "class  7 of 0…9" in str(facts.render())
         assert not any(isinstance(command, Save) for command in engine.sent)  # looking is no change
         await pilot.press("u")
-        assert app.editor.state.edit.label == 5
+        assert app.editor.state.edit.source.label == 5
 
 
 async def test_no_classes(app: DragganApp) -> None:
@@ -373,7 +378,7 @@ async def test_no_classes(app: DragganApp) -> None:
         for key in "CV":
             await pilot.press("3", key)
             assert status(app) == "toy has no classes"
-            assert (app.editor.state.edit.label, app.editor.state.count) == (0, 0)
+            assert (app.editor.state.edit.source.label, app.editor.state.count) == (0, 0)
 
 
 @pytest.mark.parametrize(("classes", "message"), [
@@ -386,7 +391,9 @@ async def test_a_class_that_the_model_does_not_have_ends_the_editor(
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
         work = app.editor.state
-        work.history_cursor = HistoryCursor(History.of(work.edit.model_copy(update={"label": 12})))
+        work.history_cursor = HistoryCursor(
+            History.of(work.edit.with_source(work.edit.source.model_copy(update={"label": 12})))
+        )
         info = INFO.model_copy(update={"classes": classes})
         app.engine.say(ModelLoaded(spec="toy", info=info, device="cpu"))  # type: ignore[attr-defined]
         await pilot.pause()
@@ -401,15 +408,17 @@ async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: Draggan
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
         work = app.editor.state
-        work.history_cursor = HistoryCursor(History.of(work.edit.model_copy(update={"given": True})))
+        work.history_cursor = HistoryCursor(
+            History.of(work.edit.with_source(work.edit.source.model_copy(update={"from_file": True})))
+        )
         app.editor.given = "pivot.pt"
         engine = await ready(app, pilot, CLASSES)
         facts = app.screen.query_one("#session-facts", Static)
-        assert engine.last(Render).edit.given
+        assert engine.last(Render).edit.source.from_file
         assert "  seed  from pivot.pt" in str(facts.render())
         await pilot.press(*keys)
         await pilot.pause()
-        assert not engine.last(Render).edit.given
+        assert not engine.last(Render).edit.source.from_file
         assert "pivot" not in str(facts.render())
         await pilot.press("u")
-        assert app.editor.state.edit.given
+        assert app.editor.state.edit.source.from_file

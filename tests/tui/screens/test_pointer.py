@@ -261,10 +261,10 @@ def test_any_mousing_can_be_undone_and_leaves_no_draft_behind(actions: list[tupl
 @given(st.lists(st.tuples(st.floats(0, 63), st.floats(0, 63)), min_size=1, max_size=9), st.integers(1, 6))
 def test_a_stroke_is_all_its_dabs(points: list[tuple[float, float]], size: int) -> None:
     picture, grid, tool = Size(64, 64), Size(20, 20), Brush(size, round=True)
-    one_by_one = Edit()
+    one_by_one = Edit(model="toy")
     for point in points:
         one_by_one = brush(one_by_one, point, tool, grid, picture, paint=True)
-    assert stroke(Edit(), points, tool, grid, picture) == one_by_one
+    assert stroke(Edit(model="toy"), points, tool, grid, picture) == one_by_one
 
 
 # In the editor ----------------------------------------------------------------------------------------

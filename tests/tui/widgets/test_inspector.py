@@ -100,7 +100,7 @@ async def test_the_selected_pair_is_scrolled_to() -> None:
     app = PanelApp()
     async with app.run_test(size=(40, 24)) as pilot:
         panel = app.query_one(Inspector)
-        edit = Edit(pairs=tuple(PointPair(handle=(i, i), target=(i, 9)) for i in range(40)))
+        edit = Edit(model="toy", pairs=tuple(PointPair(handle=(i, i), target=(i, 9)) for i in range(40)))
         for selected in (0, 39, 20, 0):
             panel.show(InspectorState(edit, selected=selected))
             await pilot.pause()
