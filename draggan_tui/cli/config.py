@@ -23,36 +23,26 @@ def print_path() -> None:
 @app.command("show")
 def show() -> None:
     """Print the configuration with all defaults, as TOML."""
-    from draggan_tui.config.settings_file import (
-        changed_keys,
-        config_to_toml,
-        configured_theme,
-        keys_in_use,
-        read_config,
-    )
+    from draggan_tui.config.key_settings import configured_keys, keys_in_use
+    from draggan_tui.config.settings_file import config_to_toml, configured_theme, read_config
 
     file = read_config()
     configured_theme(file)
-    typer.echo(config_to_toml(file.config, keys_in_use(changed_keys(file))), nl=False)
+    typer.echo(config_to_toml(file.config, keys_in_use(configured_keys(file))), nl=False)
 
 
 @app.command("edit")
 def edit() -> None:
     """Open the configuration in $VISUAL or $EDITOR (else vi), then check it. The file is created if there is none."""
-    from draggan_tui.config.settings_file import (
-        changed_keys,
-        config_path,
-        configured_theme,
-        create_config,
-        read_config,
-    )
+    from draggan_tui.config.key_settings import configured_keys
+    from draggan_tui.config.settings_file import config_path, configured_theme, create_config, read_config
 
     path = config_path()
     create_config(path)
     _open_text_editor(path)
     file = read_config(path)
     configured_theme(file)
-    changed_keys(file)
+    configured_keys(file)
     typer.echo(f"{path}: no mistakes found")
 
 

@@ -138,7 +138,7 @@ def configured_options(
         ConfigError, ThemeError: the configuration or the theme cannot be used.
     """
     from draggan_tui.cli import textual_environment
-    from draggan_tui.config import settings_file, themes
+    from draggan_tui.config import key_settings, settings_file, themes
 
     file = settings_file.read_config()
     defaults = file.config.editor
@@ -149,7 +149,7 @@ def configured_options(
         model=defaults.model if model is None else model,
         device=defaults.device if device is None else device,
         theme=settings_file.configured_theme(file) if theme is None else themes.load_theme(theme),
-        keymap=settings_file.changed_keys(file),
+        keymap=key_settings.configured_keys(file),
         color_guess=color_guess,
     )
 

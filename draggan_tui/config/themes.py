@@ -1,67 +1,65 @@
-"""Themes: one TOML file each. What a file may say is what the models here say; anything else is an error that names it."""
+"""Themes, one TOML file each. The models here define what a file may contain."""
 
 from __future__ import annotations
 
 import re
-import tomllib
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from draggan_engine.core.errors import ThemeError
-from draggan_tui.config import paths
+from draggan_engine.storage.user_directories import config_directory
+from draggan_tui.config.toml_file import TomlTable, parse_toml, read_toml_text
 from draggan_tui.terminal.color_depth import ColorDepth
-from draggan_tui.terminal.xterm_palette import FIRST_FIXED, nearest_number, xterm_colors
-from draggan_tui.terminal.xterm_palette import Rgb as Rgb
+from draggan_tui.terminal.xterm_palette import FIRST_FIXED, Rgb, nearest_number, xterm_colors
 
 if TYPE_CHECKING:
     from textual.theme import Theme
 
-_PREFIX = "canvas-"
+_VARIABLE_PREFIX = "canvas-"
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 
 
-def _hex(value: object) -> str:
+def _check_hex(value: object) -> str:
     if not isinstance(value, str) or not _HEX.fullmatch(value):
-        raise PydanticCustomError("color", "{value} is not a colour; write it as #rrggbb", {"value": repr(value)})
+        raise PydanticCustomError(
+            "color", "{value} is not a colour; write it as #rrggbb", {"value": reprlib.repr(value)}
+        )
     return value
 
 
-def _rgb(value: object) -> Rgb:
+def _parse_rgb(value: object) -> Rgb:
     if isinstance(value, tuple) and len(value) == 3:
         return value
-    digits = _hex(value)[1:]
+    digits = _check_hex(value)[1:]
     if len(digits) == 3:
         digits = "".join(2 * digit for digit in digits)
     red, green, blue = bytes.fromhex(digits)
     return (red, green, blue)
 
 
-def _hex_of(color: Rgb) -> str:
+def _hex_text(color: Rgb) -> str:
     return "#{:02x}{:02x}{:02x}".format(*color)
 
 
-def _palette_number(value: object) -> int:
+def _check_palette_number(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not FIRST_FIXED <= value <= 255:
         problem = "{value} is not one of the terminal's fixed colours; write its number, 16 to 255"
-        raise PydanticCustomError("color", problem, {"value": repr(value)})
+        raise PydanticCustomError("color", problem, {"value": reprlib.repr(value)})
     return value
 
 
-HexColor = Annotated[str, BeforeValidator(_hex)]
-RgbColor = Annotated[Rgb, BeforeValidator(_rgb)]
+HexColor = Annotated[str, BeforeValidator(_check_hex)]
+RgbColor = Annotated[Rgb, BeforeValidator(_parse_rgb)]
+PaletteNumber = Annotated[int, BeforeValidator(_check_palette_number)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CanvasColors(_Table):
-    """Colours of what lies over the picture, and around it; RGB, 0 … 255. In Textual they are the theme's variables
-    `$canvas-handle`, `$canvas-target`, …"""
+class CanvasColors(TomlTable):
+    """The colours over and around the image, RGB, 0 … 255. In Textual they are the variables `$canvas-handle`, …"""
 
     handle: RgbColor = (255, 92, 216)
     target: RgbColor = (60, 255, 106)
@@ -71,21 +69,23 @@ class CanvasColors(_Table):
     letterbox: RgbColor = (12, 13, 17)
 
     def to_variables(self) -> dict[str, str]:
-        return {_PREFIX + name: _hex_of(color) for name, color in self}
+        """Return the variables of a Textual theme, with colours as #rrggbb."""
+        return {_VARIABLE_PREFIX + name: _hex_text(color) for name, color in self}
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> CanvasColors:
-        """The colours that a theme's variables give; the defaults for those that it does not have."""
+        """Return the colours that a Textual theme's variables give, with defaults for missing ones."""
         return cls.model_validate(
-            {name: variables[_PREFIX + name] for name in cls.model_fields if _PREFIX + name in variables}
+            {
+                name: variables[_VARIABLE_PREFIX + name]
+                for name in cls.model_fields
+                if _VARIABLE_PREFIX + name in variables
+            }
         )
 
 
-PaletteNumber = Annotated[int, BeforeValidator(_palette_number)]
-
-
-class CanvasNumbers(_Table):
-    """`CanvasColors` on a terminal with 256 colours: numbers of its palette."""
+class CanvasNumbers(TomlTable):
+    """`CanvasColors` on a terminal with 256 colours, as numbers of its palette."""
 
     handle: PaletteNumber | None = None
     target: PaletteNumber | None = None
@@ -95,8 +95,8 @@ class CanvasNumbers(_Table):
     letterbox: PaletteNumber | None = None
 
 
-class PaletteNumbers(_Table):
-    """A theme's colours on a terminal with 256 colours; for those left out, the nearest is taken."""
+class PaletteNumbers(TomlTable):
+    """A theme's colours on a terminal with 256 colours. If a number is left out, the nearest colour is taken."""
 
     primary: PaletteNumber | None = None
     secondary: PaletteNumber | None = None
@@ -111,8 +111,8 @@ class PaletteNumbers(_Table):
     canvas: CanvasNumbers = CanvasNumbers()
 
 
-class EditorTheme(_Table):
-    """One look of the editor."""
+class EditorTheme(TomlTable):
+    """The colours of the editor, and the content of a theme file."""
 
     name: str
     dark: bool
@@ -131,107 +131,86 @@ class EditorTheme(_Table):
     colors_256: PaletteNumbers = Field(default=PaletteNumbers(), alias="colors-256")
 
     def to_textual(self, depth: ColorDepth = "truecolor") -> Theme:
-        """Textual's theme of that name, for a terminal with so many colours."""
+        """Return this theme for Textual, on a terminal with so many colours."""
         from textual.theme import Theme
 
         theme = self.in_256_colors() if depth == "256" else self
         return Theme(**theme.model_dump(exclude={"canvas", "colors_256"}), variables=theme.canvas.to_variables())
 
     def in_256_colors(self) -> EditorTheme:
-        """The theme with each colour replaced by one of the terminal's 256."""
+        """Return the theme with each colour replaced by one of the terminal's 256."""
         numbers = self.colors_256
         widgets = {
-            name: _hex_of(_in_256(_rgb(getattr(self, name)), number)) for name, number in numbers if name != "canvas"
+            name: _hex_text(_palette_color(_parse_rgb(getattr(self, name)), number))
+            for name, number in numbers
+            if name != "canvas"
         }
-        canvas = {name: _in_256(getattr(self.canvas, name), number) for name, number in numbers.canvas}
+        canvas = {name: _palette_color(getattr(self.canvas, name), number) for name, number in numbers.canvas}
         return self.model_copy(update={**widgets, "canvas": CanvasColors(**canvas)})
 
 
-def _in_256(color: Rgb, number: int | None) -> Rgb:
+def _palette_color(color: Rgb, number: int | None) -> Rgb:
     return xterm_colors()[nearest_number(color, "256") if number is None else number]
 
 
-def _folder() -> Path:
-    """Where the themes are: inside the installed package, or beside it in a checkout."""
+def bundled_theme_names() -> list[str]:
+    """Return the names of the themes that come with the editor, sorted."""
+    return sorted(path.stem for path in _bundled_directory().glob("*.toml"))
+
+
+def theme_names() -> list[str]:
+    """Return the names of all themes, sorted: the bundled ones and the user's own."""
+    return sorted(_theme_paths())
+
+
+def _bundled_directory() -> Path:
+    """Return where the bundled themes are: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "_themes"
     return installed if installed.is_dir() else package.parent / "themes"
 
 
-def bundled_theme_names() -> list[str]:
-    """The names of the themes that come with the editor, sorted."""
-    return sorted(path.stem for path in _folder().glob("*.toml"))
+def _theme_paths() -> dict[str, Path]:
+    """Return the files of all themes by name. A theme of the user replaces a bundled one of the same name."""
+    paths = (*_toml_files(_bundled_directory()), *_toml_files(config_directory() / "themes"))
+    return {path.stem: path for path in paths}
 
 
-def theme_names() -> list[str]:
-    """The names of all themes, sorted: those that come with the editor, and the user's own."""
-    return sorted(_by_name())
-
-
-def _by_name() -> dict[str, Path]:
-    # The user's come last: one that has the name of a bundled theme takes its place.
-    return {path.stem: path for path in (*_files(_folder()), *_files(paths.config_directory() / "themes"))}
-
-
-def _files(folder: Path) -> list[Path]:
-    """The themes in a directory; none where it is not there, or may not be looked at."""
+def _toml_files(directory: Path) -> list[Path]:
+    """Return the TOML files in a directory; none if it does not exist or cannot be read."""
     try:
-        return sorted(folder.glob("*.toml"))
+        return sorted(directory.glob("*.toml"))
     except OSError:
         return []
 
 
 def is_theme_path(name_or_path: str) -> bool:
-    """Whether it is the path of a theme, not its name."""
+    """Return whether a text is the path of a theme: it ends in .toml or contains a slash."""
     return name_or_path.endswith(".toml") or "/" in name_or_path
 
 
 def load_theme(name_or_path: str) -> EditorTheme:
-    """A theme by name, or from a file: what ends in .toml or has a slash in it is a path.
+    """Return a theme.
+
+    Args:
+        name_or_path: a name, or a path as `is_theme_path` defines it.
 
     Raises:
-        ThemeError: no such theme or file, not TOML, an unknown or missing key, a bad colour.
+        ThemeError: there is no such theme or file, it is not TOML, a key is unknown or missing, or a colour is wrong.
     """
     if is_theme_path(name_or_path):
         try:
-            return _read(Path(name_or_path).expanduser())
+            return _read_theme(Path(name_or_path).expanduser())
         except RuntimeError as error:
             raise ThemeError(f"theme {name_or_path}: there is no such home directory; give the whole path") from error
-    themes = _by_name()
-    if name_or_path not in themes:
-        raise ThemeError(f"no theme is called {name_or_path!r}; choose from: {', '.join(sorted(themes))}")
-    return _read(themes[name_or_path])
+    theme_paths = _theme_paths()
+    if name_or_path not in theme_paths:
+        raise ThemeError(f"no theme is called {name_or_path!r}; choose from: {', '.join(sorted(theme_paths))}")
+    return _read_theme(theme_paths[name_or_path])
 
 
-def _read(path: Path) -> EditorTheme:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ThemeError(f"theme {path}: cannot be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise ThemeError(f"theme {path}: it is not UTF-8 text; save it as such") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ThemeError(f"theme {path}: it is not TOML: {error}") from error
-    try:
-        return EditorTheme.model_validate(table)
-    except ValidationError as error:
-        wrong = "; ".join(_explain(item["loc"], item["type"], item["msg"]) for item in error.errors())
-        raise ThemeError(f"theme {path}: {wrong}") from error
+def _read_theme(path: Path) -> EditorTheme:
+    def make_error(message: str) -> ThemeError:
+        return ThemeError(f"theme {path}: {message}")
 
-
-_TABLES: dict[tuple[str, ...], type[_Table]] = {
-    ("canvas",): CanvasColors,
-    ("colors-256",): PaletteNumbers,
-    ("colors-256", "canvas"): CanvasNumbers,
-}
-
-
-def _explain(loc: tuple[Any, ...], kind: str, message: str) -> str:
-    key = ".".join(str(part) for part in loc)
-    if kind == "extra_forbidden":
-        table = _TABLES.get(tuple(map(str, loc[:-1])), EditorTheme)
-        names = (field.alias or name for name, field in table.model_fields.items())
-        return f"{key} is an unknown key; there are {', '.join(names)}"
-    if kind == "missing":
-        return f"{key} is missing"
-    return f"{key}: {message}"
+    return parse_toml(read_toml_text(path, make_error), EditorTheme, make_error)

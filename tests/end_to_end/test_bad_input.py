@@ -110,7 +110,7 @@ def test_a_theme_with_an_unknown_key(tmp_path: Path) -> None:
     with Terminal("--theme", "mine.toml", directory=tmp_path, size=(200, 24)) as terminal:
         assert terminal.wait() == 2
         assert "draggan-tui: theme mine.toml:" in terminal.text()
-        assert "colour is an unknown key" in terminal.text()
+        assert "colour (line 3) is an unknown key" in terminal.text()
 
 
 def test_the_editor_ends_when_its_model_cannot_be_used(directory: Path) -> None:

@@ -6,16 +6,14 @@ import re
 from importlib import resources
 from pathlib import Path
 
-import platformdirs
-
 from draggan_engine.checkpoints.formats.native_header import read_native_info
 from draggan_engine.core.errors import CheckpointError, Remedy, StorageError
 from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.storage.user_directories import cache_directory, data_directory
 
 from .checkpoint_file import printable_text
 from .model_zoo import find_public_checkpoint
 
-APP_DIRECTORY = "draggan-tui"
 AUTO_MODEL = "auto"
 """Asks for the bundled model that suits the machine."""
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -30,7 +28,7 @@ def bundled_models() -> dict[str, Path]:
 
 def user_models_directory() -> Path:
     """Where imported and pulled models are; it need not exist."""
-    return platformdirs.user_data_path(APP_DIRECTORY) / "models"
+    return data_directory() / "models"
 
 
 def user_models() -> dict[str, Path]:
@@ -40,7 +38,7 @@ def user_models() -> dict[str, Path]:
 
 def cached_copy(sha256: str) -> Path:
     """Where the converted copy of a file with that hash is, once there is one."""
-    return platformdirs.user_cache_path(APP_DIRECTORY) / "models" / f"{sha256}.safetensors"
+    return cache_directory() / "models" / f"{sha256}.safetensors"
 
 
 def list_models() -> tuple[ModelEntry, ...]:

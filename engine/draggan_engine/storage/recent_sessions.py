@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import platformdirs
+from draggan_engine.storage.user_directories import state_directory
 
 log = logging.getLogger("draggan_engine")
 _KEPT = 1000
 
 
 def _list() -> Path:
-    return platformdirs.user_state_path("draggan-tui") / "sessions"
+    return state_directory() / "sessions"
 
 
 def remember_session(folder: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from draggan_tui.cli.main import app
-from draggan_tui.config.settings_file import config_template, default_keys
+from draggan_tui.config.key_settings import default_keys
+from draggan_tui.config.settings_file import config_template
 from tests.support.configuration import write_config
 
 

@@ -58,6 +58,6 @@ def test_a_bad_configuration_opens_no_editor(tmp_path: Path) -> None:
     path = write_config(directory, "[keys]\nundoo = 'U'\n")
     with Terminal(directory=tmp_path, size=(300, 24)) as terminal:
         assert terminal.wait() == 2
-        assert terminal.text().strip().startswith(f"draggan-tui: {path}: keys.undoo (line 2): it is unknown")
+        assert terminal.text().strip().startswith(f"draggan-tui: {path}: keys.undoo (line 2): this id is unknown")
         assert terminal.raw.count(b"\n") == 1
         assert b"\x1b[?1049h" not in terminal.raw, "the alternate screen is not entered"

@@ -12,20 +12,19 @@ from hypothesis import strategies as st
 from textual.binding import Binding, BindingsMap
 
 from draggan_engine.core.errors import ConfigError, StorageError
+from draggan_tui.config.key_settings import configured_keys, default_keys
 from draggan_tui.config.settings_file import (
     Config,
     ConfigFile,
-    changed_keys,
     config_path,
     config_template,
     config_to_toml,
     configured_theme,
     create_config,
-    default_keys,
-    line_of,
     read_config,
 )
 from draggan_tui.config.themes import load_theme
+from draggan_tui.config.toml_file import line_of_key
 from tests.support.configuration import write_config
 from tests.support.paths import ROOT
 
@@ -38,7 +37,7 @@ def wrong(config_directory: Path, text: str) -> str:
     with pytest.raises(ConfigError) as caught:
         file = read_config()
         configured_theme(file)
-        changed_keys(file)
+        configured_keys(file)
     message = str(caught.value)
     assert message.startswith(str(path)) and "\n" not in message
     return message.removeprefix(str(path)).removeprefix(":").strip()
@@ -50,7 +49,7 @@ def wrong(config_directory: Path, text: str) -> str:
 def test_without_a_file_there_are_the_defaults(config_directory: Path) -> None:
     assert config_path() == config_directory / "config.toml"
     file = read_config()
-    assert (file.config, changed_keys(file), configured_theme(file).name) == (Config(), {}, "dark")
+    assert (file.config, configured_keys(file), configured_theme(file).name) == (Config(), {}, "dark")
 
 
 def test_a_file(config_directory: Path) -> None:
@@ -60,12 +59,12 @@ def test_a_file(config_directory: Path) -> None:
     )
     file = read_config()
     assert (file.config.editor.theme, file.config.editor.color, file.config.editor.device) == ("moss", "256", "auto")
-    assert changed_keys(file) == {"undo": "f9,ctrl+slash", "save": "full_stop", "one-step": "Z"}
+    assert configured_keys(file) == {"undo": "f9,ctrl+slash", "save": "full_stop", "one-step": "Z"}
 
 
 def test_keys_can_be_swapped_and_named_as_they_are(config_directory: Path) -> None:
     write_config(config_directory, '[keys]\nundo = "d"\ndrag = "u"\nsave = "s"\nquit = "Q,ctrl+q"\n')
-    assert changed_keys(read_config()) == {"undo": "d", "drag": "u", "save": "s", "quit": "Q,ctrl+q"}
+    assert configured_keys(read_config()) == {"undo": "d", "drag": "u", "save": "s", "quit": "Q,ctrl+q"}
 
 
 def test_a_themes_path_is_relative_to_the_file(config_directory: Path) -> None:
@@ -80,9 +79,12 @@ def test_a_themes_path_is_relative_to_the_file(config_directory: Path) -> None:
         ('[editor]\ntheme = "dark\n', "it is not TOML: Illegal character '\\n' (at line 2, column 14)"),
         ("[editor]\n\n[keys", "at line 3, the end of the file"),
         ("[editor]\ntheme = 'dark'\ntheme = 'light'\n", "at line 3"),
-        ("\n[edit]\n", "edit (line 2) is unknown; there are editor, keys"),
-        ("theme = 'dark'\n", "theme (line 1) is unknown; there are editor, keys"),
-        ("[editor]\n\ncolour = '16'\n", "editor.colour (line 3) is unknown; there are theme, color, model, device"),
+        ("\n[edit]\n", "edit (line 2) is an unknown key; there are editor, keys"),
+        ("theme = 'dark'\n", "theme (line 1) is an unknown key; there are editor, keys"),
+        (
+            "[editor]\n\ncolour = '16'\n",
+            "editor.colour (line 3) is an unknown key; there are theme, color, model, device",
+        ),
         (
             "[editor]\ncolor = 256\n",
             "editor.color (line 2): input should be 'auto', 'truecolor', '256', '16' or 'none'",
@@ -94,19 +96,19 @@ def test_a_themes_path_is_relative_to_the_file(config_directory: Path) -> None:
             "editor.theme (line 2): no theme is called 'solar'; choose from: contrast, ",
         ),
         ("[keys]\nundo = 3\n", "keys.undo (line 2): input should be a valid string"),
-        ("[keys]\nsave = 'S'\nundoo = 'U'\n", "keys.undoo (line 3): it is unknown; there are left, down"),
-        ("keys = { save = 'S', undoo = 'U' }\n", "keys.undoo (line 1): it is unknown"),
-        ("keys.save = 'S'\nkeys.undoo = 'U'\n", "keys.undoo (line 2): it is unknown"),
+        ("[keys]\nsave = 'S'\nundoo = 'U'\n", "keys.undoo (line 3): this id is unknown; there are left, down"),
+        ("keys = { save = 'S', undoo = 'U' }\n", "keys.undoo (line 1): this id is unknown"),
+        ("keys.save = 'S'\nkeys.undoo = 'U'\n", "keys.undoo (line 2): this id is unknown"),
         ("[keys]\nundo = 'd'\n", "keys.undo (line 2): d is the key of drag too; give one of the two another"),
         ("[keys]\nundo = 'f9'\nsave = 'S,f9'\n", "keys.save (line 3): f9 is the key of undo too"),
         ("[keys]\nundo = '.'\n", "keys.undo (line 2): full_stop is the key of one-step too"),
         ("[keys]\nundo = '5'\n", "keys.undo (line 2): 5 is the key of count-5 too"),
-        ("[keys]\nundo = 'esc'\n", "keys.undo (line 2): 'esc' is no key; write it as z, Z, ctrl+r"),
-        ("[keys]\nundo = 'strg+z'\n", "'strg+z' is no key"),
-        ("[keys]\nundo = 'ctrl+ctrl+z'\n", "'ctrl+ctrl+z' is no key"),
-        ("[keys]\nundo = 'ctrl++'\n", "'ctrl++' is no key"),
-        ('[keys]\nundo = "\\u0007"\n', "'\\x07' is no key"),
-        ("[keys]\nundo = 'ctrl+'\n", "'ctrl+' is no key"),
+        ("[keys]\nundo = 'esc'\n", "keys.undo (line 2): 'esc' is not a key; write it as z, Z, ctrl+r"),
+        ("[keys]\nundo = 'strg+z'\n", "'strg+z' is not a key"),
+        ("[keys]\nundo = 'ctrl+ctrl+z'\n", "'ctrl+ctrl+z' is not a key"),
+        ("[keys]\nundo = 'ctrl++'\n", "'ctrl++' is not a key"),
+        ('[keys]\nundo = "\\u0007"\n', "'\\x07' is not a key"),
+        ("[keys]\nundo = 'ctrl+'\n", "'ctrl+' is not a key"),
         ("[keys]\nundo = 'shift+z'\n", "terminals do not send 'shift+z'; a capital letter is 'Z'"),
         ("[keys]\nundo = ''\n", "keys.undo (line 2): a key is empty"),
         ("[keys]\nundo = 'z,,y'\n", "keys.undo (line 2): a key is empty"),
@@ -125,7 +127,7 @@ PARTS = st.sampled_from(["ctrl", "shift", "alt", "+", ",", " ", "a", "Z", "é", 
 def test_whatever_is_bound_textual_can_bind(keys: str) -> None:
     file = ConfigFile(Path("config.toml"), "", Config(keys={"undo": keys}))
     try:
-        bound = changed_keys(file)["undo"]
+        bound = configured_keys(file)["undo"]
     except ConfigError:
         return
     assert set(BindingsMap([Binding(bound, "undo", id="undo")]).key_to_bindings) == set(bound.split(","))
@@ -144,8 +146,12 @@ def test_what_cannot_be_read(config_directory: Path) -> None:
 
 def test_a_line_is_looked_for_in_its_own_table() -> None:
     text = '# undo = 1\n[editor]\nundo = 2\n[ keys ] # mine\nredo = 3\n"undo"=4\n'
-    assert (line_of(text, "keys", "undo"), line_of(text, "editor", "undo"), line_of(text, "", "keys")) == (6, 3, 4)
-    assert line_of(text, "keys", "save") is None
+    assert (line_of_key(text, "keys", "undo"), line_of_key(text, "editor", "undo"), line_of_key(text, "", "keys")) == (
+        6,
+        3,
+        4,
+    )
+    assert line_of_key(text, "keys", "save") is None
 
 
 # Writing ----------------------------------------------------------------------------------------------
@@ -159,14 +165,14 @@ def test_the_template_changes_nothing_and_offers_everything(config_directory: Pa
     file = read_config()
     assert file.config.editor == Config().editor
     plain = {name: key for name, key in default_keys().items() if not name.startswith("count-")}
-    assert file.config.keys == changed_keys(file) == plain
+    assert file.config.keys == configured_keys(file) == plain
 
 
 def test_what_is_shown_can_be_read(config_directory: Path) -> None:
     config = Config.model_validate({"editor": {"model": 'a"b\\c\x7f\n.pkl'}})
     path = write_config(config_directory, config_to_toml(config, default_keys()))
     file = read_config()
-    assert (file.config.editor, changed_keys(file)) == (config.editor, default_keys())
+    assert (file.config.editor, configured_keys(file)) == (config.editor, default_keys())
     assert tomllib.loads(path.read_text(encoding="utf-8"))["keys"]["undo"] == "u"
 
 

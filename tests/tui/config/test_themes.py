@@ -128,21 +128,33 @@ def test_a_file(tmp_path: Path) -> None:
     ("old", "new", "says"),
     [
         ('primary = "#111111"', "", "primary is missing"),
-        ('primary = "#111111"', 'primery = "#111111"', "primery is an unknown key; there are name, dark, primary"),
-        ('handle = "#f0f"', 'handel = "#f0f"', "canvas.handel is an unknown key; there are handle, target"),
-        ('primary = "#111111"', 'primary = "reddish"', "primary: 'reddish' is not a colour; write it as #rrggbb"),
-        ('handle = "#f0f"', "handle = 3", "canvas.handle: 3 is not a colour"),
-        ("dark = true", 'dark = "maybe"', "dark: "),
+        (
+            'primary = "#111111"',
+            'primery = "#111111"',
+            "primery (line 4) is an unknown key; there are name, dark, primary",
+        ),
+        ('handle = "#f0f"', 'handel = "#f0f"', "canvas.handel (line 15) is an unknown key; there are handle, target"),
+        (
+            'primary = "#111111"',
+            'primary = "reddish"',
+            "primary (line 4): 'reddish' is not a colour; write it as #rrggbb",
+        ),
+        ('handle = "#f0f"', "handle = 3", "canvas.handle (line 15): 3 is not a colour"),
+        ("dark = true", 'dark = "maybe"', "dark (line 3): "),
         ('primary = "#111111"', 'primary = "#111111', "at line 4"),
         ("[canvas]", "[canvas", "at line 14"),
-        ("[canvas]", "[colors-265]", "colors-265 is an unknown key; there are name, dark"),
-        ("[canvas]", "[colors-256]", "colors-256.handle is an unknown key; there are primary, secondary"),
-        ("[canvas]", "[colors-256]\nprimary = 9\n[canvas]", "colors-256.primary: 9 is not one of the terminal's fixed"),
+        ("[canvas]", "[colors-265]", "colors-265 (line 14) is an unknown key; there are name, dark"),
+        ("[canvas]", "[colors-256]", "colors-256.handle (line 15) is an unknown key; there are primary, secondary"),
+        (
+            "[canvas]",
+            "[colors-256]\nprimary = 9\n[canvas]",
+            "colors-256.primary (line 15): 9 is not one of the terminal's fixed",
+        ),
         ("[canvas]", "[colors-256]\nprimary = true\n[canvas]", "write its number, 16 to 255"),
         (
             "[canvas]",
             "[colors-256.canvas]\nhandel = 20\n[canvas]",
-            "handel is an unknown key; there are handle, target",
+            "colors-256.canvas.handel (line 15) is an unknown key; there are handle, target",
         ),
     ],
 )
@@ -183,6 +195,30 @@ def test_not_there(tmp_path: Path) -> None:
         load_theme(str(tmp_path / "gone.toml"))
     with pytest.raises(ThemeError, match="directory"):
         load_theme(f"{tmp_path}/")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["[" * 5000, "[" * 5000 + "]" * 5000, "{a=" * 5000, '"' + "x" * 100_000 + '"'],
+    ids=["unclosed", "arrays", "tables", "long"],
+)
+def test_a_value_that_is_nested_deeply_or_long_is_one_short_line(tmp_path: Path, value: str) -> None:
+    path = written(tmp_path, GOOD.replace('primary = "#111111"', f"primary = {value}"))
+    with pytest.raises(ThemeError) as caught:
+        load_theme(path)
+    assert str(caught.value).startswith(f"theme {path}: ")
+    assert len(str(caught.value)) < len(path) + 200 and "\n" not in str(caught.value)
+
+
+def test_a_key_with_thousands_of_dots_is_one_short_line(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD.replace('primary = "#111111"', "primary" + ".a" * 5000 + " = 1"))
+    with pytest.raises(ThemeError, match=r"primary \(line 4\): .* is not a colour"):
+        load_theme(path)
+
+
+def test_a_path_with_a_null_character_is_refused() -> None:
+    with pytest.raises(ThemeError, match="null character"):
+        load_theme("a\0/b.toml")
 
 
 def test_not_text(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 
 from draggan_engine.server.messages import DragStarted, StopDrag
 from draggan_tui.app import DragganApp
-from draggan_tui.config.settings_file import default_keys
+from draggan_tui.config.key_settings import default_keys
 from draggan_tui.rendering.key_line import KeyHint, key_line, placed_hints
 from draggan_tui.screens.help_dialog import HelpDialog
 from draggan_tui.screens.key_hints import HINTS

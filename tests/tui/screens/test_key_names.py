@@ -12,7 +12,7 @@ import pytest
 import draggan_tui
 from draggan_engine.server.messages import DragStarted
 from draggan_tui.app import DragganApp
-from draggan_tui.config.settings_file import default_keys
+from draggan_tui.config.key_settings import default_keys
 from draggan_tui.keymap import KEYS
 from draggan_tui.screens.key_names import key_name, keys_shown, with_keys
 from tests.support.editing import editor, ready, status
