@@ -1,4 +1,4 @@
-"""A StyleGAN2 from files that hold no description of it: the tensors' own shapes tell everything."""
+"""Infer the configuration of a StyleGAN2 from the shapes of its tensors, for files that state none."""
 
 from __future__ import annotations
 
@@ -17,47 +17,49 @@ _BLOCK = re.compile(r"synthesis\.b([0-9]{1,4})\.conv1\.weight")
 _MAPPING = re.compile(r"mapping\.fc[0-9]{1,2}\.weight")
 
 
-def infer_stylegan2_part(state: Mapping[str, Tensor], told: Mapping[str, object], where: str) -> GeneratorPart:
-    """
+def infer_stylegan2_part(state: Mapping[str, Tensor], config_values: Mapping[str, object], where: str) -> GeneratorPart:
+    """Return a StyleGAN2 with an inferred configuration.
+
     Args:
-        state: tensors under NVIDIA's keys, without the filters, which such files do not vary. Without
-            `mapping.w_avg`, the average is unknown and becomes NaN (see `Mapping`).
-        told: fields of the configuration that the file does tell.
+        state: tensors under NVIDIA's keys, without the filters, which are always the same. If `mapping.w_avg` is missing,
+            the average w is unknown and becomes NaN (see `Mapping`).
+        config_values: the fields of the configuration that the file does state.
         where: file and part, for messages.
 
     Raises:
-        CheckpointError: the shapes are no StyleGAN2's; it names the tensor.
+        CheckpointError: the shapes are not those of a StyleGAN2; the message names the tensor.
     """
     kernels = {int(match[1]): tensor for key, tensor in state.items() if (match := _BLOCK.fullmatch(key))}
-    const = _of_rank(state, "synthesis.b4.const", 3, where)
-    layers = sum(_MAPPING.fullmatch(key) is not None for key in state)
-    first, last = (_of_rank(state, f"mapping.fc{i}.weight", 2, where) for i in (0, max(layers - 1, 0)))
+    const = _require_rank(state, "synthesis.b4.const", 3, where)
+    mapping_layers = sum(_MAPPING.fullmatch(key) is not None for key in state)
+    first_layer = _require_rank(state, "mapping.fc0.weight", 2, where)
+    last_layer = _require_rank(state, f"mapping.fc{max(mapping_layers - 1, 0)}.weight", 2, where)
     values = {
         "resolution": max(kernels, default=0),
-        "channels": tuple(_channels(kernels[resolution]) for resolution in sorted(kernels)),
-        "img_channels": len(_of_rank(state, "synthesis.b4.torgb.weight", 4, where)),
+        "channels": tuple(_count_channels(kernels[resolution]) for resolution in sorted(kernels)),
+        "img_channels": len(_require_rank(state, "synthesis.b4.torgb.weight", 4, where)),
         "const_size": (const.shape[1], const.shape[2]),
-        "w_dim": last.shape[0],
-        "z_dim": first.shape[1],
-        "mapping_layers": layers,
-        "mapping_features": None if len(first) == len(last) else len(first),
-        **told,
+        "w_dim": last_layer.shape[0],
+        "z_dim": first_layer.shape[1],
+        "mapping_layers": mapping_layers,
+        "mapping_features": None if len(first_layer) == len(last_layer) else len(first_layer),
+        **config_values,
     }
     config = validate_config(StyleGAN2Config, values, where)
-    complete = dict(state)
-    complete.setdefault("mapping.w_avg", torch.full((config.w_dim,), torch.nan))
+    complete_state = dict(state)
+    complete_state.setdefault("mapping.w_avg", torch.full((config.w_dim,), torch.nan))
     for resolution in config.block_resolutions:
         for layer in ("", "conv1.", *(("conv0.",) if resolution > 4 else ())):
-            complete[f"synthesis.b{resolution}.{layer}resample_filter"] = low_pass_kernel()
-    return GeneratorPart(config, complete)
+            complete_state[f"synthesis.b{resolution}.{layer}resample_filter"] = low_pass_kernel()
+    return GeneratorPart(config, complete_state)
 
 
-def _channels(kernel: Tensor) -> int:
-    """0, which no network has, where the kernel is a single number."""
+def _count_channels(kernel: Tensor) -> int:
+    """Return the number of output channels; 0, which no network has, if the kernel is a single number."""
     return len(kernel) if kernel.ndim else 0
 
 
-def _of_rank(state: Mapping[str, Tensor], key: str, rank: int, where: str) -> Tensor:
+def _require_rank(state: Mapping[str, Tensor], key: str, rank: int, where: str) -> Tensor:
     tensor = state.get(key)
     if tensor is None or tensor.ndim != rank:
         raise CheckpointError(f"{where}: {key} is missing or of another shape; the file is damaged or no StyleGAN2")

@@ -1,8 +1,8 @@
-"""NVIDIA's PyTorch pickles (stylegan2-ada-pytorch, stylegan3, StyleGAN-Human and their kin) → parts.
+"""Read NVIDIA's PyTorch pickles: stylegan2-ada-pytorch, stylegan3, StyleGAN-Human and similar ones.
 
-A StyleGAN2 may come from two repositories, which differ in where the synthesis arguments are (nested or flat) and in two
-defaults. Whatever the modules themselves say or show (layer counts, clamps, the size of the constant) is read from
-them, not assumed.
+A StyleGAN2 may come from two repositories. They differ in where the arguments of the synthesis network are (nested in
+`synthesis_kwargs`, or among the generator's own) and in two default values. What the modules themselves show (numbers of
+layers, clamps, the size of the constant) is read from them rather than assumed.
 """
 
 from __future__ import annotations
@@ -20,150 +20,163 @@ from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, StyleGAN3Config, pyramid_channels
 
-OPENS = "this version opens StyleGAN2 and StyleGAN3 files"
+_SUPPORTED = "this version opens StyleGAN2 and StyleGAN3 files"
 _MAX_DEPTH = 8
 _MAX_MEMBERS = 20_000
-_GENERATOR_ARGS = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels", "mapping_kwargs", "synthesis_kwargs")
-_DISCRIMINATOR_ARGS = (
+_GENERATOR_PARAMETERS = (
+    "z_dim", "c_dim", "w_dim", "img_resolution", "img_channels", "mapping_kwargs", "synthesis_kwargs",
+)  # fmt: skip
+_DISCRIMINATOR_PARAMETERS = (
     "c_dim", "img_resolution", "img_channels", "architecture", "channel_base", "channel_max", "num_fp16_res",
     "conv_clamp", "cmap_dim", "block_kwargs", "mapping_kwargs", "epilogue_kwargs",
 )  # fmt: skip
-_STYLEGAN3_ARGS = tuple(
+_STYLEGAN3_ARGUMENTS = tuple(
     name
     for name in StyleGAN3Config.model_fields
     if name not in ("family", "resolution", "mapping_layers", "mapping_features", "mapping_lr_multiplier")
 )
-# Arguments that change no picture, or whose effect is in the tensors.
-_IDLE = (
+# Arguments that change no image, or whose effect is in the tensors.
+_IGNORED_ARGUMENTS = (
     "num_layers", "w_avg_beta", "embed_features", "cmap_dim", "square", "resample_filter",
     "freeze_layers", "channels_last", "fp16_channels_last", "fused_modconv_default", "magnitude_ema_beta",
 )  # fmt: skip
-# Arguments of which one value is built.
-_FIXED: dict[str, object] = {"activation": "lrelu", "kernel_size": 3, "use_noise": True}
+# Arguments with the only value that our networks implement.
+_FIXED_ARGUMENTS: dict[str, object] = {"activation": "lrelu", "kernel_size": 3, "use_noise": True}
+
+Arguments = dict[str, object]
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """What a repository assumes where a file is silent."""
+class _Repository:
+    """The default values of the repository that a StyleGAN2 comes from."""
 
     name: str
     num_fp16_res: int
     conv_clamp: float | None
 
 
-_ADA = _Layout("stylegan2-ada-pytorch", num_fp16_res=0, conv_clamp=None)
-_STYLEGAN3_REPOSITORY = _Layout("stylegan3", num_fp16_res=4, conv_clamp=256)
+_ADA_REPOSITORY = _Repository("stylegan2-ada-pytorch", num_fp16_res=0, conv_clamp=None)
+_STYLEGAN3_REPOSITORY = _Repository("stylegan3", num_fp16_res=4, conv_clamp=256)
 
 
 def read_nvidia_parts(root: object, path: Path) -> ModelParts | None:
-    """`G_ema` of the file, or `G` where there is no average, or the network that is the whole file; and `D`.
-    None where there is no network of this kind.
+    """Read the networks of a file.
+
+    Args:
+        root: the root object of the file: a dictionary with `G_ema` (or `G`, if there is no average) and perhaps `D`, or the
+            generator itself.
+        path: of the file, for messages.
+
+    Returns:
+        None if the file has no network of this kind.
 
     Raises:
-        CheckpointError: no StyleGAN, or an argument or tensor that does not fit.
+        CheckpointError: the network is no StyleGAN, or has an argument or tensor that does not fit.
     """
-    record = _generator_record(root)
-    if record is None:
+    generator = _find_generator(root)
+    if generator is None:
         return None
-    synthesis, mapping = _module(record, "synthesis"), _module(record, "mapping")
+    synthesis, mapping = _find_module(generator, "synthesis"), _find_module(generator, "mapping")
     if synthesis is None or mapping is None:
-        raise CheckpointError(f"{path}: its generator is a {printable_text(record.class_name)}, no StyleGAN; {OPENS}")
-    kind = "pickle" if isinstance(root, dict) else "torch.save of a whole network"
-    if _module(synthesis, "input") is not None:
-        return ModelParts(
-            f"NVIDIA PyTorch {kind} (stylegan3)",
-            _stylegan3(record, mapping, path),
-            lambda: _discriminator(root, _STYLEGAN3_REPOSITORY, path),
+        raise CheckpointError(
+            f"{path}: its generator is a {printable_text(generator.class_name)}, no StyleGAN; {_SUPPORTED}"
         )
-    layout = _ADA if "synthesis_kwargs" in _arguments(record, _GENERATOR_ARGS, path) else _STYLEGAN3_REPOSITORY
+    container = "pickle" if isinstance(root, dict) else "torch.save of a whole network"
+    if _find_module(synthesis, "input") is not None:
+        return ModelParts(
+            f"NVIDIA PyTorch {container} (stylegan3)",
+            _read_stylegan3(generator, mapping, path),
+            lambda: _read_discriminator(root, _STYLEGAN3_REPOSITORY, path),
+        )
+    has_nested_arguments = "synthesis_kwargs" in _constructor_arguments(generator, _GENERATOR_PARAMETERS, path)
+    repository = _ADA_REPOSITORY if has_nested_arguments else _STYLEGAN3_REPOSITORY
     return ModelParts(
-        f"NVIDIA PyTorch {kind} ({layout.name})",
-        _stylegan2(record, synthesis, mapping, layout, path),
-        lambda: _discriminator(root, layout, path),
+        f"NVIDIA PyTorch {container} ({repository.name})",
+        _read_stylegan2(generator, synthesis, mapping, repository, path),
+        lambda: _read_discriminator(root, repository, path),
     )
 
 
-def _stylegan2(
-    record: PersistentObject, synthesis: PersistentObject, mapping: PersistentObject, layout: _Layout, path: Path
+def _read_stylegan2(
+    generator: PersistentObject,
+    synthesis: PersistentObject,
+    mapping: PersistentObject,
+    repository: _Repository,
+    path: Path,
 ) -> GeneratorPart:
     where = f"{path}: generator"
-    args = _arguments(record, _GENERATOR_ARGS, path)
-    mapping_args = _inner(args, "mapping_kwargs", path)
-    args |= _inner(args, "synthesis_kwargs", path)
+    arguments, mapping_arguments = _generator_arguments(generator, path)
     values = {
-        **_pyramid(args, layout, _module(synthesis, "b4", "conv1"), where),
-        **_mapped(args, mapping_args, mapping),
+        **_take_pyramid_values(arguments, repository, _find_module(synthesis, "b4", "conv1"), where),
+        **_take_mapping_values(arguments, mapping_arguments, mapping),
     }
-    for rest in (args, mapping_args):
-        _settle(rest, _FIXED | {"architecture": "skip"}, where)
-    state = _tensors(record, path)
+    fixed_arguments = _FIXED_ARGUMENTS | {"architecture": "skip"}
+    _check_remaining_arguments(arguments, fixed_arguments, where)
+    _check_remaining_arguments(mapping_arguments, fixed_arguments, where)
+    state = _collect_tensors(generator, path)
     const = state.get("synthesis.b4.const")
     if const is None or const.ndim != 3 or const.shape[1] != 4 or not 1 <= const.shape[2] <= 16:
-        raise CheckpointError(f"{where}: synthesis.b4.const is missing or of an unknown shape; {OPENS}")
-    return GeneratorPart(validate_config(StyleGAN2Config, values | {"const_size": (4, const.shape[2])}, where), state)
+        raise CheckpointError(f"{where}: synthesis.b4.const is missing or of an unknown shape; {_SUPPORTED}")
+    values["const_size"] = (4, const.shape[2])
+    return GeneratorPart(validate_config(StyleGAN2Config, values, where), state)
 
 
-def _stylegan3(record: PersistentObject, mapping: PersistentObject, path: Path) -> GeneratorPart:
+def _read_stylegan3(generator: PersistentObject, mapping: PersistentObject, path: Path) -> GeneratorPart:
     where = f"{path}: generator"
-    args = _arguments(record, _GENERATOR_ARGS, path)
-    mapping_args = _inner(args, "mapping_kwargs", path)
-    args |= _inner(args, "synthesis_kwargs", path)
-    values = {**_resolution(args), **_mapped(args, mapping_args, mapping), **_taken(args, _STYLEGAN3_ARGS)}
-    for rest in (args, mapping_args):
-        _settle(rest, _FIXED, where)
-    state = _tensors(record, path)
+    arguments, mapping_arguments = _generator_arguments(generator, path)
+    values = {
+        **_take_resolution(arguments),
+        **_take_mapping_values(arguments, mapping_arguments, mapping),
+        **_take_arguments(arguments, _STYLEGAN3_ARGUMENTS),
+    }
+    _check_remaining_arguments(arguments, _FIXED_ARGUMENTS, where)
+    _check_remaining_arguments(mapping_arguments, _FIXED_ARGUMENTS, where)
+    state = _collect_tensors(generator, path)
     for key, tensor in state.items():
-        if key.endswith("_filter") and not _symmetric(tensor):  # all of NVIDIA's are, and the network counts on it
-            raise CheckpointError(f"{where}: {key} is not symmetric; {OPENS}")
+        if key.endswith("_filter") and not _is_symmetric(tensor):  # our network relies on it, as NVIDIA's filters are
+            raise CheckpointError(f"{where}: {key} is not symmetric; {_SUPPORTED}")
     return GeneratorPart(validate_config(StyleGAN3Config, values, where), state)
 
 
-def _symmetric(taps: Tensor) -> bool:
-    taps = taps.double()
-    return (
-        bool((taps - taps.flip(tuple(range(taps.ndim)))).abs().amax() <= 1e-4 * taps.abs().amax())
-        if taps.numel()
-        else True
-    )
-
-
-def _discriminator(root: object, layout: _Layout, path: Path) -> DiscriminatorPart | None:
-    record = root.get("D") if isinstance(root, dict) else None
-    if not isinstance(record, PersistentObject):
+def _read_discriminator(root: object, repository: _Repository, path: Path) -> DiscriminatorPart | None:
+    discriminator = root.get("D") if isinstance(root, dict) else None
+    if not isinstance(discriminator, PersistentObject):
         return None
     where = f"{path}: discriminator"
-    args = _arguments(record, _DISCRIMINATOR_ARGS, path)
-    mapping_args, epilogue_args = _inner(args, "mapping_kwargs", path), _inner(args, "epilogue_kwargs", path)
-    args |= _inner(args, "block_kwargs", path)
-    mapping = _module(record, "mapping")
+    arguments = _constructor_arguments(discriminator, _DISCRIMINATOR_PARAMETERS, path)
+    mapping_arguments = _take_dictionary(arguments, "mapping_kwargs", path)
+    epilogue_arguments = _take_dictionary(arguments, "epilogue_kwargs", path)
+    arguments |= _take_dictionary(arguments, "block_kwargs", path)
+    mapping = _find_module(discriminator, "mapping")
     values = {
-        **_pyramid(args, layout, _module(record, "b8", "conv0"), where),
-        "mbstd_group_size": epilogue_args.pop("mbstd_group_size", 4),
-        "mbstd_channels": epilogue_args.pop("mbstd_num_channels", 1),
+        **_take_pyramid_values(arguments, repository, _find_module(discriminator, "b8", "conv0"), where),
+        "mbstd_group_size": epilogue_arguments.pop("mbstd_group_size", 4),
+        "mbstd_channels": epilogue_arguments.pop("mbstd_num_channels", 1),
         "mapping_layers": 0 if mapping is None else _count_layers(mapping),
     }
-    for rest in (args, mapping_args, epilogue_args):
-        _settle(rest, _FIXED | {"architecture": "resnet", "lr_multiplier": 0.01, "layer_features": None}, where)
-    return DiscriminatorPart(validate_config(DiscriminatorConfig, values, where), _tensors(record, path))
+    fixed_arguments = _FIXED_ARGUMENTS | {"architecture": "resnet", "lr_multiplier": 0.01, "layer_features": None}
+    for remaining_arguments in (arguments, mapping_arguments, epilogue_arguments):
+        _check_remaining_arguments(remaining_arguments, fixed_arguments, where)
+    return DiscriminatorPart(validate_config(DiscriminatorConfig, values, where), _collect_tensors(discriminator, path))
 
 
-def _generator_record(root: object) -> PersistentObject | None:
+def _find_generator(root: object) -> PersistentObject | None:
     networks = root if isinstance(root, dict) else {"G": root}
     for name in ("G_ema", "G"):
-        if isinstance(record := networks.get(name), PersistentObject):
-            return record
+        if isinstance(network := networks.get(name), PersistentObject):
+            return network
     return None
 
 
-def _module(record: PersistentObject, *names: str) -> PersistentObject | None:
-    """The submodule of that path, if there is one."""
+def _find_module(module: PersistentObject, *names: str) -> PersistentObject | None:
+    """Return the module at a path of names inside a module; None if there is none."""
     for name in names:
-        modules = record.state.get("_modules")
+        modules = module.state.get("_modules")
         child = modules.get(name) if isinstance(modules, dict) else None
         if not isinstance(child, PersistentObject):
             return None
-        record = child
-    return record
+        module = child
+    return module
 
 
 def _count_layers(mapping: PersistentObject) -> int:
@@ -171,108 +184,166 @@ def _count_layers(mapping: PersistentObject) -> int:
     return sum(type(name) is str and name.startswith("fc") for name in modules) if isinstance(modules, dict) else 0
 
 
-def _arguments(record: PersistentObject, positions: tuple[str, ...], path: Path) -> dict[str, object]:
-    """What the network was made with, by name."""
-    if len(record.init_args) > len(positions):
+def _is_symmetric(taps: Tensor) -> bool:
+    if not taps.numel():
+        return True
+    taps = taps.double()
+    asymmetry = (taps - taps.flip(tuple(range(taps.ndim)))).abs().amax()
+    return bool(asymmetry <= 1e-4 * taps.abs().amax())
+
+
+# Functions whose names begin with _take remove what they return from the arguments. _check_remaining_arguments then checks
+# the rest.
+
+
+def _generator_arguments(generator: PersistentObject, path: Path) -> tuple[Arguments, Arguments]:
+    """Return the arguments of a generator, including those of its synthesis network, and those of its mapping network."""
+    arguments = _constructor_arguments(generator, _GENERATOR_PARAMETERS, path)
+    mapping_arguments = _take_dictionary(arguments, "mapping_kwargs", path)
+    arguments |= _take_dictionary(arguments, "synthesis_kwargs", path)
+    return arguments, mapping_arguments
+
+
+def _constructor_arguments(module: PersistentObject, parameters: tuple[str, ...], path: Path) -> Arguments:
+    """Return the arguments that a network was made with, by name.
+
+    Args:
+        parameters: the names of the positional parameters.
+    """
+    if len(module.init_args) > len(parameters):
         raise CheckpointError(
-            f"{path}: {printable_text(record.class_name)} has more arguments than StyleGAN's; {OPENS}"
+            f"{path}: {printable_text(module.class_name)} has more arguments than StyleGAN's; {_SUPPORTED}"
         )
-    return dict(zip(positions, record.init_args, strict=False)) | _by_name(record.init_kwargs, "_init_kwargs", path)
+    positional = dict(zip(parameters, module.init_args, strict=False))
+    return positional | _check_arguments(module.init_kwargs, "_init_kwargs", path)
 
 
-def _inner(args: dict[str, object], name: str, path: Path) -> dict[str, object]:
-    """Takes the dictionary of that name out of the arguments; empty if there is none."""
-    return _by_name(args.pop(name, {}), name, path)
+def _check_arguments(arguments: object, name: str, path: Path) -> Arguments:
+    """Return a copy of a dictionary of arguments.
 
-
-def _by_name(args: object, name: str, path: Path) -> dict[str, object]:
-    if not isinstance(args, dict) or not all(type(key) is str for key in args):
+    Raises:
+        CheckpointError: it is no dictionary whose keys are texts.
+    """
+    if not isinstance(arguments, dict) or not all(type(key) is str for key in arguments):
         raise CheckpointError(f"{path}: {name} is not a dictionary of arguments; the file is damaged: get it again")
-    return dict(args)
+    return dict(arguments)
 
 
-def _taken(args: dict[str, object], names: tuple[str, ...]) -> dict[str, object]:
-    return {name: args.pop(name) for name in names if name in args}
+def _take_dictionary(arguments: Arguments, name: str, path: Path) -> Arguments:
+    """Take the dictionary of that name; it is empty if there is none."""
+    return _check_arguments(arguments.pop(name, {}), name, path)
 
 
-def _resolution(args: dict[str, object]) -> dict[str, object]:
-    return {"resolution": args.pop("img_resolution")} if "img_resolution" in args else {}
+def _take_arguments(arguments: Arguments, names: tuple[str, ...]) -> Arguments:
+    return {name: arguments.pop(name) for name in names if name in arguments}
 
 
-def _mapped(args: dict[str, object], mapping_args: dict[str, object], mapping: PersistentObject) -> dict[str, object]:
-    """Takes what the mapping network needs out of the arguments."""
+def _take_resolution(arguments: Arguments) -> Arguments:
+    return {"resolution": arguments.pop("img_resolution")} if "img_resolution" in arguments else {}
+
+
+def _take_mapping_values(arguments: Arguments, mapping_arguments: Arguments, mapping: PersistentObject) -> Arguments:
+    """Take the configuration of the mapping network."""
     return {
-        **_taken(args, ("z_dim", "w_dim")),
+        **_take_arguments(arguments, ("z_dim", "w_dim")),
         "mapping_layers": _count_layers(mapping),
-        "mapping_features": mapping_args.pop("layer_features", None),
-        "mapping_lr_multiplier": mapping_args.pop("lr_multiplier", 0.01),
+        "mapping_features": mapping_arguments.pop("layer_features", None),
+        "mapping_lr_multiplier": mapping_arguments.pop("lr_multiplier", 0.01),
     }
 
 
-def _pyramid(args: dict[str, object], layout: _Layout, layer: PersistentObject | None, where: str) -> dict[str, object]:
-    """Takes what generator and discriminator have in common out of the arguments. The clamp is the one that the
-    layer itself has: the discriminator's arguments look the same in both repositories and mean two things."""
-    clamp = args.pop("conv_clamp", layout.conv_clamp)
-    values = _taken(args, ("c_dim", "img_channels")) | _resolution(args)
-    values["channels"] = _channels(
-        values.get("resolution"), args.pop("channel_base", 32768), args.pop("channel_max", 512), where
+def _take_pyramid_values(
+    arguments: Arguments, repository: _Repository, layer: PersistentObject | None, where: str
+) -> Arguments:
+    """Take the configuration that generators and discriminators have in common.
+
+    Args:
+        layer: a layer of the network. Its own clamp counts, because a discriminator's arguments look the same in both
+            repositories although the defaults differ.
+    """
+    clamp = arguments.pop("conv_clamp", repository.conv_clamp)
+    values = _take_arguments(arguments, ("c_dim", "img_channels")) | _take_resolution(arguments)
+    values["channels"] = _count_channels(
+        values.get("resolution"), arguments.pop("channel_base", 32768), arguments.pop("channel_max", 512), where
     )
-    values["num_fp16_res"] = args.pop("num_fp16_res", layout.num_fp16_res)
+    values["num_fp16_res"] = arguments.pop("num_fp16_res", repository.num_fp16_res)
     values["conv_clamp"] = clamp if layer is None else layer.state.get("conv_clamp", clamp)
     return values
 
 
-def _channels(resolution: object, base: object, most: object, where: str) -> tuple[int, ...]:
-    for name, value in (("img_resolution", resolution), ("channel_base", base), ("channel_max", most)):
+def _count_channels(resolution: object, channel_base: object, channel_max: object, where: str) -> tuple[int, ...]:
+    """Return the number of channels of each block.
+
+    Raises:
+        CheckpointError: an argument is no reasonable number, or leaves a block without channels.
+    """
+    arguments = {"img_resolution": resolution, "channel_base": channel_base, "channel_max": channel_max}
+    for name, value in arguments.items():
         if type(value) is not int or not 0 < value < 2**20:
-            raise CheckpointError(f"{where}: {name}: it cannot be that; the file is damaged: get it again")
-    channels = pyramid_channels(cast(int, resolution), cast(int, base), cast(int, most))
+            raise CheckpointError(f"{where}: {name}: its value is impossible; the file is damaged: get it again")
+    channels = pyramid_channels(cast(int, resolution), cast(int, channel_base), cast(int, channel_max))
     if 0 in channels:
-        raise CheckpointError(f"{where}: channel_base {base} leaves its highest block without channels; {OPENS}")
+        raise CheckpointError(
+            f"{where}: channel_base {channel_base} leaves its highest block without channels; {_SUPPORTED}"
+        )
     return channels
 
 
-def _settle(args: Mapping[str, object], fixed: Mapping[str, object], where: str) -> None:
-    """Refuses what is left of the arguments unless it makes no difference."""
-    for name, value in args.items():
-        if name in fixed and type(value) is type(fixed[name]) and value == fixed[name]:
-            continue
-        if name == "architecture" and name in fixed:
-            kind = fixed[name]
+def _check_remaining_arguments(
+    arguments: Mapping[str, object], fixed_arguments: Mapping[str, object], where: str
+) -> None:
+    """Refuse arguments that would make another network.
+
+    Raises:
+        CheckpointError: an argument can neither be ignored nor has its one implemented value.
+    """
+    for name, value in arguments.items():
+        if name in fixed_arguments:
+            fixed_value = fixed_arguments[name]
+            if type(value) is type(fixed_value) and value == fixed_value:
+                continue
+            if name == "architecture":
+                raise CheckpointError(
+                    f"{where}: its architecture is {printable_text(value)}; {_SUPPORTED} whose architecture is {fixed_value}"
+                )
+        if name not in _IGNORED_ARGUMENTS:
             raise CheckpointError(
-                f"{where}: its architecture is {printable_text(value)}; {OPENS} whose architecture is {kind}"
+                f"{where}: the argument {printable_text(name)} makes it another network; {_SUPPORTED}"
             )
-        if name not in _IDLE:
-            raise CheckpointError(f"{where}: the argument {printable_text(name)} makes it another network; {OPENS}")
 
 
-def _tensors(record: PersistentObject, path: Path) -> dict[str, Tensor]:
-    """All parameters and buffers of a module and those inside it, by dotted name."""
-    found: dict[str, Tensor] = {}
-    seen: set[int] = set()
-    count = 0
+def _collect_tensors(network: PersistentObject, path: Path) -> dict[str, Tensor]:
+    """Return all parameters and buffers of a module and of the modules inside it, by dotted name.
 
-    def walk(module: PersistentObject, prefix: str, depth: int) -> None:
-        nonlocal count
-        if id(module) in seen or depth > _MAX_DEPTH:  # else a small file could ask for an endless walk
+    Raises:
+        CheckpointError: a module holds itself or too much, which would make a small file costly to read, or something else
+            than tensors and modules.
+    """
+    tensors: dict[str, Tensor] = {}
+    visited_ids: set[int] = set()
+    member_count = 0
+
+    def visit(module: PersistentObject, prefix: str, depth: int) -> None:
+        nonlocal member_count
+        if id(module) in visited_ids or depth > _MAX_DEPTH:
             raise CheckpointError(
                 f"{path}: {printable_text(prefix)} holds itself or is shared; the file is no StyleGAN"
             )
-        seen.add(id(module))
-        for kind in ("_parameters", "_buffers", "_modules"):
-            members = module.state.get(kind)
-            count += len(members) if isinstance(members, dict) else 0
-            if count > _MAX_MEMBERS:  # the modules themselves are not shared, but what they hold may be
-                raise CheckpointError(f"{path}: its networks have more parts than any StyleGAN; {OPENS}")
+        visited_ids.add(id(module))
+        for member_kind in ("_parameters", "_buffers", "_modules"):
+            members = module.state.get(member_kind)
+            member_count += len(members) if isinstance(members, dict) else 0
+            if member_count > _MAX_MEMBERS:  # different modules may share one large dictionary
+                raise CheckpointError(f"{path}: its networks have more parts than any StyleGAN; {_SUPPORTED}")
             for name, member in members.items() if isinstance(members, dict) else ():
-                if type(name) is str and isinstance(member, PersistentObject) and kind == "_modules":
-                    walk(member, f"{prefix}{name}.", depth + 1)
-                elif type(name) is str and isinstance(member, Tensor) and kind != "_modules":
-                    found[f"{prefix}{name}"] = member
+                if type(name) is str and isinstance(member, PersistentObject) and member_kind == "_modules":
+                    visit(member, f"{prefix}{name}.", depth + 1)
+                elif type(name) is str and isinstance(member, Tensor) and member_kind != "_modules":
+                    tensors[f"{prefix}{name}"] = member
                 elif member is not None:
                     raise CheckpointError(
-                        f"{path}: {printable_text(prefix)}{printable_text(name)} is of an unknown kind; {OPENS}"
+                        f"{path}: {printable_text(prefix)}{printable_text(name)} is of an unknown kind; {_SUPPORTED}"
                     )
 
-    walk(record, "", 0)
-    return found
+    visit(network, "", 0)
+    return tensors

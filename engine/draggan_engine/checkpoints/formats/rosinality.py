@@ -1,7 +1,8 @@
-"""rosinality's StyleGAN2 files (`torch.save` of dictionaries), converted ones and trained ones → parts.
+"""Read rosinality's StyleGAN2 files, which are dictionaries of tensors saved by `torch.save`.
 
-Neither stores a configuration. Kernels are [1, out, in, k, k] and not scaled, which demodulation undoes and toRGB's style
-makes up for, as in NVIDIA's files; everything else is a matter of names.
+Neither the converted nor the trained files store a configuration. Kernels are `[1, out, in, k, k]`. They are not scaled, as
+in NVIDIA's files: demodulation makes the scale irrelevant, and the style of toRGB includes it. The rest differs only in the
+names.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from draggan_engine.core.errors import CheckpointError
 
 from .infer_config import infer_stylegan2_part
 
-_INSIDE = {
+_LAYER_KEYS = {
     "conv.weight": "weight",
     "conv.modulation.weight": "affine.weight",
     "conv.modulation.bias": "affine.bias",
@@ -32,53 +33,65 @@ _LAYER = re.compile(r"(conv1|to_rgb1|convs\.[0-9]{1,2}|to_rgbs\.[0-9]{1,2})\.(.+
 
 
 def read_rosinality_parts(root: object, path: Path) -> ModelParts | None:
-    """None where the file has no generator of this kind.
+    """Read the generator of a file.
+
+    Args:
+        root: the root object of the file: a dictionary with `g_ema`, and perhaps `latent_avg`.
+        path: of the file, for messages.
+
+    Returns:
+        None if the file has no generator of this kind.
 
     Raises:
-        CheckpointError: a tensor that is no part of a StyleGAN2, or does not fit.
+        CheckpointError: a tensor does not belong to a StyleGAN2, or does not fit.
     """
-    found = root.get("g_ema") if isinstance(root, dict) else None
-    if not isinstance(root, dict) or not isinstance(found, dict) or "input.input" not in found:
+    generator = root.get("g_ema") if isinstance(root, dict) else None
+    if not isinstance(root, dict) or not isinstance(generator, dict) or "input.input" not in generator:
         return None
     where = f"{path}: generator"
     state: dict[str, Tensor] = {}
-    for name, tensor in found.items():
+    for name, tensor in generator.items():
         if type(name) is not str or not isinstance(tensor, Tensor):
             raise CheckpointError(f"{where}: {printable_text(name)} is no tensor; the file is damaged: get it again")
         if not _FILTER.fullmatch(name):
-            state[_key(name, where)] = _turned(name, tensor)
-    average = root.get("latent_avg")
-    if isinstance(average, Tensor):
-        state["mapping.w_avg"] = _flat(average)
-    kind = "trained" if "g_optim" in root else "converted"
-    return ModelParts(f"rosinality .pt ({kind})", infer_stylegan2_part(state, {}, where))
+            state[_nvidia_key(name, where)] = _nvidia_layout(name, tensor)
+    w_average = root.get("latent_avg")
+    if isinstance(w_average, Tensor):
+        state["mapping.w_avg"] = _flatten_vector(w_average)
+    origin = "trained" if "g_optim" in root else "converted"
+    return ModelParts(f"rosinality .pt ({origin})", infer_stylegan2_part(state, {}, where))
 
 
-def _key(name: str, where: str) -> str:
-    """NVIDIA's name for one of rosinality's."""
+def _nvidia_key(name: str, where: str) -> str:
+    """Return NVIDIA's key for one of rosinality's names.
+
+    Raises:
+        CheckpointError: the name does not belong to a StyleGAN2.
+    """
     if match := _STYLE.fullmatch(name):
         return f"mapping.fc{int(match[1]) - 1}.{match[2]}"
     if name == "input.input":
         return "synthesis.b4.const"
     if match := _NOISE.fullmatch(name):
-        return f"{_layer(int(match[1]))}.noise_const"
-    if (match := _LAYER.fullmatch(name)) and match[2] in _INSIDE:
-        layer, _, index = match[1].partition(".")
-        inside = _INSIDE[match[2]]
-        if layer in ("to_rgb1", "to_rgbs"):
-            return f"synthesis.b{4 if not index else 8 << int(index)}.torgb.{inside}"
-        return f"{_layer(0 if not index else int(index) + 1)}.{inside}"
+        return f"{_layer_key(int(match[1]))}.noise_const"
+    if (match := _LAYER.fullmatch(name)) and match[2] in _LAYER_KEYS:
+        layer_kind, _, index = match[1].partition(".")
+        tensor_key = _LAYER_KEYS[match[2]]
+        if layer_kind in ("to_rgb1", "to_rgbs"):
+            return f"synthesis.b{8 << int(index) if index else 4}.torgb.{tensor_key}"
+        return f"{_layer_key(int(index) + 1 if index else 0)}.{tensor_key}"
     raise CheckpointError(
         f"{where}: {printable_text(name)} is not part of a StyleGAN2; use a file that holds an unchanged one"
     )
 
 
-def _layer(number: int) -> str:
-    """The number-th layer from the lowest: b4.conv1, b8.conv0, b8.conv1, b16.conv0, …"""
-    return f"synthesis.b{4 << ((number + 1) // 2)}.conv{(number + 1) % 2}"
+def _layer_key(layer_index: int) -> str:
+    """Return the key of a layer, counted from the lowest: b4.conv1, b8.conv0, b8.conv1, b16.conv0, …"""
+    return f"synthesis.b{4 << ((layer_index + 1) // 2)}.conv{(layer_index + 1) % 2}"
 
 
-def _turned(name: str, tensor: Tensor) -> Tensor:
+def _nvidia_layout(name: str, tensor: Tensor) -> Tensor:
+    """Return a tensor in the shape that NVIDIA's files have, as a view; one of an unexpected shape as it is."""
     if name.startswith("noises."):
         return tensor[0, 0] if tensor.ndim == 4 else tensor
     if name == "input.input" or name.endswith("conv.weight"):
@@ -86,10 +99,10 @@ def _turned(name: str, tensor: Tensor) -> Tensor:
     if name.endswith("noise.weight"):
         return tensor.reshape(()) if tensor.numel() == 1 else tensor
     if name.startswith("to_rgb") and name.endswith(".bias") and "modulation" not in name:
-        return _flat(tensor)
+        return _flatten_vector(tensor)
     return tensor
 
 
-def _flat(tensor: Tensor) -> Tensor:
-    """A vector that has extents of 1 around it, without a copy; everything else as it is."""
+def _flatten_vector(tensor: Tensor) -> Tensor:
+    """Return a tensor that has one dimension above 1 as a vector, without a copy; any other tensor as it is."""
     return tensor.flatten() if tensor.numel() == max(tensor.shape, default=0) else tensor
