@@ -1,7 +1,7 @@
-"""The well-known public checkpoints that can be pulled by name, and what their publishers say of them.
+"""The public checkpoints that can be downloaded by name, and what their publishers say about them.
 
-The table is known.toml, beside this file. It holds addresses and facts from public pages, never weights; what no page
-confirms is absent from it.
+The table is model_zoo.toml in this directory. It holds addresses and facts from public pages, and never weights. Facts that
+no page confirms are left out.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ class PublicCheckpoint(BaseModel):
     """One row of the table.
 
     Attributes:
-        name: what `models pull` takes; lower case, unique.
-        shows: what its pictures show.
-        width, height: of its pictures, in pixels.
-        file: the name that its publisher gave the file.
-        format: which program wrote the pickle.
+        name: the argument of `models pull`; lower case, unique.
+        shows: the subject of the images.
+        width, height: of the images, in pixels.
+        file: the name that the publisher gave the file.
+        format: the program that wrote the pickle.
         bytes: the exact size of the file, if it is known.
-        about_mb: its size in units of 10⁶ bytes, if only a rounded one is known.
-        sha256: the sum that a download must have; from its publisher, or the same in two separate places.
-        seen_sha256: the sum of one public copy. It recognises a file but refuses none: the copy may be the odd one.
-        url: of the file itself; None: it can be had from `home` only, by hand.
+        about_mb: the size in units of 10⁶ bytes, if only a rounded one is known.
+        sha256: the checksum that a download must have; stated by the publisher, or the same in two independent places.
+        seen_sha256: the checksum of one public copy. It identifies a file, but refuses none, because other copies may
+            differ.
+        url: of the file itself; None if it must be downloaded by hand from `home`.
         home: the page of the model.
-        licence: what its publisher allows, in one line for the user.
+        licence: what the publisher allows, in one line for the user.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -56,7 +57,7 @@ class PublicCheckpoint(BaseModel):
     licence: _Text
 
     @model_validator(mode="after")
-    def _consistent(self) -> PublicCheckpoint:
+    def _check_consistency(self) -> PublicCheckpoint:
         if self.url is not None and self.url.rpartition("/")[2] != self.file:
             raise ValueError("url does not end in file")
         if self.sha256 is not None and self.seen_sha256 is not None:
@@ -68,36 +69,36 @@ class PublicCheckpoint(BaseModel):
 
 @cache
 def public_checkpoints() -> tuple[PublicCheckpoint, ...]:
-    """The whole table, in its own order."""
-    text = (resources.files(__package__) / "model_zoo.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)
+    """Return the whole table, in its own order."""
+    toml_text = (resources.files(__package__) / "model_zoo.toml").read_text(encoding="utf-8")
+    table = tomllib.loads(toml_text)
     licences = table["licences"]
     return tuple(PublicCheckpoint(**{**row, "licence": licences[row["licence"]]}) for row in table["models"])
 
 
 def find_public_checkpoint(name: str) -> PublicCheckpoint | None:
-    """The model of that name; None if the table has none."""
-    return next((model for model in public_checkpoints() if model.name == name), None)
+    """Return the checkpoint of that name; None if the table has none."""
+    return next((checkpoint for checkpoint in public_checkpoints() if checkpoint.name == name), None)
 
 
 def find_licence(sha256: str | None, size: int, file_name: str) -> str | None:
-    """What the publisher of a file allows; None if the file is not one of the table.
+    """Return what the publisher of a file allows; None if the file is not in the table.
+
+    A checksum in the table identifies the file. Otherwise the file is identified by its size and its name, unless the
+    table has another checksum for that file.
 
     Args:
-        sha256: the file's sum in lower-case hexadecimal digits; None if nobody has computed it.
+        sha256: the checksum of the file in lower-case hexadecimal digits; None if it has not been computed.
         size: of the file, in bytes.
-        file_name: without its folder.
-
-    A sum that the table has decides. Without one, a file counts as a known one if both its size and its name are that
-    one's, unless its sum is known to be another.
+        file_name: without its directory.
     """
-    models = public_checkpoints()
+    checkpoints = public_checkpoints()
     if sha256 is not None:
-        for model in models:
-            if sha256 in (model.sha256, model.seen_sha256):
-                return model.licence
-    for model in models:
-        other_file = sha256 is not None and model.sha256 is not None
-        if not other_file and model.bytes == size and model.file == file_name:
-            return model.licence
+        for checkpoint in checkpoints:
+            if sha256 in (checkpoint.sha256, checkpoint.seen_sha256):
+                return checkpoint.licence
+    for checkpoint in checkpoints:
+        has_other_sha256 = sha256 is not None and checkpoint.sha256 is not None
+        if not has_other_sha256 and checkpoint.bytes == size and checkpoint.file == file_name:
+            return checkpoint.licence
     return None

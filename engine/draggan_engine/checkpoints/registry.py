@@ -1,4 +1,5 @@
-"""Which models are on this machine, and where: bundled, the user's own (XDG data folder), converted copies (XDG cache)."""
+"""Find models on this machine: the bundled ones, the user's own (in the XDG data directory), and converted copies of files
+that were opened before (in the XDG cache directory)."""
 
 from __future__ import annotations
 
@@ -15,63 +16,67 @@ from .checkpoint_file import printable_text
 from .model_zoo import find_public_checkpoint
 
 AUTO_MODEL = "auto"
-"""Asks for the bundled model that suits the machine."""
+"""The name that stands for the bundled model that suits the machine."""
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MODEL_SUFFIXES = (".safetensors", ".pkl", ".pt", ".pth")
 
 
 def bundled_models() -> dict[str, Path]:
-    """Names and files of the models that come with the program."""
-    folder = Path(str(resources.files(__package__) / "bundled"))
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+    """Return the names and files of the models that come with the program."""
+    directory = Path(str(resources.files(__package__) / "bundled"))
+    return {path.stem: path for path in sorted(directory.glob("*.safetensors"))}
 
 
 def user_models_directory() -> Path:
-    """Where imported and pulled models are; it need not exist."""
+    """Return the directory for the user's own models. It need not exist."""
     return data_directory() / "models"
 
 
 def user_models() -> dict[str, Path]:
-    """Names and files of the models that the user has imported or pulled."""
-    return {path.stem: path for path in _files(user_models_directory()) if path.suffix in MODEL_SUFFIXES}
+    """Return the names and files of the models that the user has imported or downloaded."""
+    return {path.stem: path for path in _list_files(user_models_directory()) if path.suffix in MODEL_SUFFIXES}
 
 
 def cached_copy(sha256: str) -> Path:
-    """Where the converted copy of a file with that hash is, once there is one."""
+    """Return the path for the converted copy of a file with that checksum. It need not exist."""
     return cache_directory() / "models" / f"{sha256}.safetensors"
 
 
 def list_models() -> tuple[ModelEntry, ...]:
-    """The models on this machine: the bundled ones, the user's own, then copies of files that were opened by path."""
-    own = {name: path for name, path in user_models().items() if name not in bundled_models()}
-    named = [("bundled", bundled_models()), ("own", own)]
-    listed = [_entry(name, origin, path) for origin, models in named for name, path in models.items()]
-    for path in _files(cached_copy("").parent):
+    """Return the models on this machine: the bundled ones, the user's own, then the copies of files that were opened by
+    path."""
+    bundled = bundled_models()
+    entries = [_describe_file(name, "bundled", path) for name, path in bundled.items()]
+    entries += [_describe_file(name, "own", path) for name, path in user_models().items() if name not in bundled]
+    for path in _list_files(cached_copy("").parent):
         try:
             info = read_native_info(path)
         except CheckpointError:
             continue
-        listed.append(_entry(info.name, "cached", path, info.source.format if info.source else None))
-    return tuple(listed)
+        entries.append(_describe_file(info.name, "cached", path, info.source.format if info.source else None))
+    return tuple(entries)
 
 
-def _entry(name: str, origin: str, path: Path, format: str | None = None) -> ModelEntry:
-    values = {"name": name, "origin": origin, "format": format, "path": str(path), "bytes": path.stat().st_size}
+def _describe_file(name: str, origin: str, path: Path, source_format: str | None = None) -> ModelEntry:
+    values = {"name": name, "origin": origin, "format": source_format, "path": str(path), "bytes": path.stat().st_size}
     return ModelEntry.model_validate(values)
 
 
 def find_model_file(spec: str) -> Path:
-    """The file that a user means: a bundled model's name, one of their own, a path, or the name of a file that was
-    opened before and has a converted copy. It is there and not empty.
+    """Return the file that a user means.
+
+    Args:
+        spec: the name of a bundled model or of one of the user's; the path of a file; or the name of a file that was opened
+            before and has a converted copy.
 
     Raises:
-        CheckpointError: it is not.
+        CheckpointError: there is no such file, or it is empty.
     """
     if not spec:
         raise CheckpointError("the model's name is empty", Remedy.choose_model)
-    named = user_models() | bundled_models()
-    if spec in named:
-        return named[spec]
+    named_models = user_models() | bundled_models()
+    if spec in named_models:
+        return named_models[spec]
     try:
         path = Path(spec).expanduser()
         size = path.stat().st_size
@@ -90,10 +95,10 @@ def find_model_file(spec: str) -> Path:
 
 
 def new_model_path(name: str) -> Path:
-    """Where a new model of that name goes.
+    """Return the path for a new model of the user.
 
     Raises:
-        CheckpointError: the name cannot be one, or is taken.
+        CheckpointError: the name is invalid, or belongs to another model.
     """
     _check_name(name)
     _check_free(name, None)
@@ -103,10 +108,13 @@ def new_model_path(name: str) -> Path:
 
 
 def download_path(name: str, suffix: str) -> Path:
-    """Where a download of that name goes; it may be there from an earlier one.
+    """Return the path for a download. The file may exist from an earlier download of the same name.
+
+    Args:
+        suffix: of the file, with its dot.
 
     Raises:
-        CheckpointError: the name cannot be one, or is that of another file.
+        CheckpointError: the name is invalid, or belongs to another file.
     """
     _check_name(name)
     path = user_models_directory() / f"{name}{suffix}"
@@ -117,13 +125,13 @@ def download_path(name: str, suffix: str) -> Path:
 def create_user_models_directory() -> None:
     """
     Raises:
-        StorageError: it cannot be made.
+        StorageError: the directory cannot be created.
     """
-    folder = user_models_directory()
+    directory = user_models_directory()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError.of(folder, error) from error
+        raise StorageError.of(directory, error) from error
 
 
 def _check_name(name: str) -> None:
@@ -139,14 +147,18 @@ def _check_name(name: str) -> None:
         )
 
 
-def _check_free(name: str, path: Path | None) -> None:
-    taken = (user_models() | bundled_models()).get(name)
-    if taken not in (None, path):
-        raise CheckpointError(f"there is a model {name} already ({taken})", Remedy.choose_model_name)
+def _check_free(name: str, new_path: Path | None) -> None:
+    """
+    Raises:
+        CheckpointError: another file than `new_path` has the name.
+    """
+    existing_path = (user_models() | bundled_models()).get(name)
+    if existing_path not in (None, new_path):
+        raise CheckpointError(f"there is a model {name} already ({existing_path})", Remedy.choose_model_name)
 
 
-def _files(folder: Path) -> list[Path]:
+def _list_files(directory: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        return sorted(path for path in directory.iterdir() if path.is_file() and not path.name.startswith("."))
     except OSError:
         return []

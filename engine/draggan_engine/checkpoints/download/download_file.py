@@ -1,11 +1,11 @@
-"""One file from the network to the disk: resumed where it broke off, checked, and under its name only when whole.
+"""Download one file: resume where an earlier call stopped, check it, and give it its name only when it is complete.
 
-While a download runs its bytes are in `<target>.part`, and `<target>.part.json` says what they are the beginning of.
-Both stay when it is interrupted, killed or the disk is full, and the next call for the same target goes on from there.
-A lock on the .part keeps a second process out.
+During a download the received bytes are in `<target>.part`, which is locked against other processes, and
+`<target>.part.json` describes the whole file. Both remain if the download is interrupted or killed, or if the disk is full,
+and the next call for the same target resumes the download.
 
-A file whose checksum nobody published is taken on trust once: its sum is written down under its URL, and every later
-download of that URL must have the same one.
+A file whose checksum nobody has published is trusted at its first download: its checksum is recorded under its URL, and
+every later download of that URL must have the same one.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from pydantic import TypeAdapter, ValidationError
 from draggan_engine.core.errors import DownloadError, InputError, StorageError
 from draggan_engine.storage.atomic import atomic_write
 
-from .http_download import DownloadProgress, fetch_file, open_http_client
-from .partial_download import ChecksumMismatch, lock_partial_download, report_storage_errors
+from .http_download import DEFAULT_HTTP_LIMITS, DownloadProgress, HttpLimits, receive_file
+from .partial_download import ChecksumMismatch, PartialDownload, lock_partial_download, report_storage_errors
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_SUMS = TypeAdapter(dict[str, str])
+_CHECKSUMS = TypeAdapter(dict[str, str])
 
 
 @dataclass(frozen=True)
 class DownloadedFile:
-    """A file that is in its place.
+    """A file that has been downloaded now or before.
 
     Attributes:
-        path: where it is.
-        sha256: its sum, lower-case hexadecimal digits.
+        sha256: its checksum in lower-case hexadecimal digits.
         size: in bytes.
-        received_bytes: bytes that came over the network in this call; 0 if the file was there already.
-        verified: its sum is one that was known before; False: it was taken on trust, and is known from now on.
+        received_bytes: the bytes that came over the network in this call; 0 if the file existed already.
+        verified: whether its checksum was known before. Otherwise the file was trusted, and its checksum is known from
+            now on.
     """
 
     path: Path
@@ -60,75 +60,88 @@ def download_file(
     checksums_path: Path,
     check: Callable[[Path], None],
     progress: DownloadProgress,
+    limits: HttpLimits = DEFAULT_HTTP_LIMITS,
 ) -> DownloadedFile:
-    """Makes `target` the file that is at `url`.
+    """Download the file at `url` to `target`.
 
-    If `target` is there and has the given and the recorded sum, nothing is downloaded. If it has another, it is
-    replaced, once the right file has come. If no sum is known for it, it is left alone and an error says so: it may be
-    the user's own.
+    If `target` exists with the expected checksum, nothing is downloaded. If it has another checksum, it is replaced once the
+    right file is complete. If no checksum is known, an error says so and the file is left alone: it may be the user's own.
 
     Args:
         url: http or https. Redirects are followed, but never from https to http.
-        target: its folder is made if need be.
-        sha256: the sum that the file must have, in hexadecimal digits, if it is known.
-        checksums_path: a JSON file of URLs and the sums that they had when first downloaded; made if need be.
-        check: called with the path of the whole file before it gets its name or its sum is written down; by raising an
-            `InputError` it says that the file is of no use, which is then removed.
-        progress: called with the bytes there so far and those of the whole file (None: the server does not say), a few
-            times a second. What it raises ends the download, which can then be resumed.
+        target: its directory is created if necessary.
+        sha256: the checksum that the file must have, in hexadecimal digits, if it is known.
+        checksums_path: a JSON file of URLs and the checksums of their first downloads; created if necessary.
+        check: called with the path of the complete file, before the file gets its name and its checksum is recorded. It
+            raises `InputError` if the file is unusable; the file is then removed.
+        progress: called a few times per second. Anything that it raises ends the download, which can be resumed.
 
     Raises:
-        DownloadError: the file cannot be had, has another sum or is of no use (then it is removed, and the record
-            stays), or another process is downloading it.
-        InputError: `url` or `sha256` cannot be one.
-        StorageError: it cannot be written. What came stays for resuming.
+        DownloadError: the file cannot be received, has the wrong checksum or is unusable (then it is removed, and the
+            recorded checksum stays), or another process is downloading it.
+        InputError: `url` or `sha256` is invalid.
+        StorageError: the file cannot be written. The received bytes are kept.
     """
     _check_url(url)
-    wanted = _checked_sum(sha256)
-    known = {_recorded_sums(checksums_path).get(url), wanted} - {None}
+    given_sha256 = _check_sha256(sha256)
+    expected_checksums = {_read_checksums(checksums_path).get(url), given_sha256} - {None}
     with report_storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     with lock_partial_download(target) as part:
-        there = _sum_of_existing(target)
-        if there is not None:
-            if not known:
+        existing_sha256 = _hash_existing(target)
+        if existing_sha256 is not None:
+            if not expected_checksums:
                 raise DownloadError(
-                    f"{target}: a file is there already, and no checksum is known that would tell whether it is the one "
+                    f"{target}: this file exists already, and no checksum is known that would tell whether it is the one "
                     f"of {url}; move it away or delete it, and run the same command again"
                 )
-            if known == {there}:
-                _record(checksums_path, url, there)
-                return DownloadedFile(target, there, target.stat().st_size, received_bytes=0, verified=True)
-        part.load(url)
-        if not part.whole:
-            with open_http_client() as client:
-                fetch_file(client, url, part, progress)
-        try:
-            part.check(url, wanted, None)
-            check(part.path)
-            before = _record(checksums_path, url, part.sha256)
-            part.check(url, before, checksums_path)
-        except ChecksumMismatch as error:
-            part.discard()
-            raise DownloadError(str(error)) from None
-        except InputError as error:
-            part.discard()
-            raise DownloadError(f"{url}: what came is of no use and was removed: {error}") from error
-        size, came = part.size, part.received_bytes
-        part.become(target)
-        return DownloadedFile(target, part.sha256, size, came, verified=bool(known))
+            if expected_checksums == {existing_sha256}:
+                _record_checksum(checksums_path, url, existing_sha256)
+                return DownloadedFile(target, existing_sha256, target.stat().st_size, received_bytes=0, verified=True)
+        part.resume(url)
+        if not part.is_complete:
+            receive_file(url, part, progress, limits)
+        _accept_file(part, url, given_sha256, checksums_path, check)
+        part.move_to(target)
+        return DownloadedFile(target, part.sha256, part.size, part.received_bytes, verified=bool(expected_checksums))
+
+
+def _accept_file(
+    part: PartialDownload,
+    url: str,
+    given_sha256: str | None,
+    checksums_path: Path,
+    check: Callable[[Path], None],
+) -> None:
+    """Check a complete file and record its checksum; remove the file if it is wrong.
+
+    Raises:
+        DownloadError: the file has the wrong checksum, or is unusable.
+    """
+    try:
+        part.check_sha256(url, given_sha256, None)
+        check(part.path)
+        recorded_sha256 = _record_checksum(checksums_path, url, part.sha256)
+        part.check_sha256(url, recorded_sha256, checksums_path)
+    except ChecksumMismatch as error:
+        part.remove()
+        raise DownloadError(str(error)) from None
+    except InputError as error:
+        part.remove()
+        raise DownloadError(f"{url}: what came is of no use and was removed: {error}") from error
 
 
 def _check_url(url: str) -> None:
     try:
-        parsed = httpx.URL(url)
+        parsed_url = httpx.URL(url)
     except (httpx.InvalidURL, TypeError) as error:
         raise InputError(f"{url!r}: this is not an address ({error}); give one that begins with https://") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if parsed_url.scheme not in ("http", "https") or not parsed_url.host:
         raise InputError(f"{url!r}: only http and https addresses can be downloaded; give one of those")
 
 
-def _checked_sum(sha256: str | None) -> str | None:
+def _check_sha256(sha256: str | None) -> str | None:
+    """Return the checksum in lower case."""
     if sha256 is None:
         return None
     if not _SHA256.fullmatch(sha256.lower()):
@@ -136,43 +149,50 @@ def _checked_sum(sha256: str | None) -> str | None:
     return sha256.lower()
 
 
-def _recorded_sums(checksums_path: Path) -> dict[str, str]:
-    """URLs and sums; a file that says nonsense is an error, for to ignore it would be to trust every download anew."""
+def _read_checksums(checksums_path: Path) -> dict[str, str]:
+    """Return the recorded checksums by URL; none if the file does not exist.
+
+    Raises:
+        DownloadError: the file is damaged. To ignore that would be to trust every file again.
+        StorageError: the file cannot be read.
+    """
     try:
-        text = checksums_path.read_bytes()
+        content = checksums_path.read_bytes()
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise StorageError(
-            f"{checksums_path}: the recorded checksums cannot be read ({error.strerror}); see to its permissions"
+            f"{checksums_path}: the recorded checksums cannot be read ({error.strerror}); check its permissions"
         ) from error
     try:
-        sums = _SUMS.validate_json(text)
+        checksums = _CHECKSUMS.validate_json(content)
     except ValidationError as error:
         raise DownloadError(
-            f"{checksums_path}: these are not recorded checksums (a JSON object of URLs and sums); mend or delete the file"
+            f"{checksums_path}: these are not recorded checksums (a JSON object of URLs and checksums); mend or delete the file"
         ) from error
-    for url, value in sums.items():
-        if not _SHA256.fullmatch(value):
-            raise DownloadError(f"{checksums_path}: {url}: {value!r} is not a SHA-256 sum; mend or delete that entry")
-    return sums
+    for url, checksum in checksums.items():
+        if not _SHA256.fullmatch(checksum):
+            raise DownloadError(
+                f"{checksums_path}: {url}: {checksum!r} is not a SHA-256 sum; mend or delete that entry"
+            )
+    return checksums
 
 
-def _record(checksums_path: Path, url: str, sha256: str) -> str:
-    """Writes the sum down if the URL has none yet; the sum that the URL has, then."""
+def _record_checksum(checksums_path: Path, url: str, sha256: str) -> str:
+    """Record a checksum, unless the URL has one; return the one that the URL has then."""
     with report_storage_errors(checksums_path):
         checksums_path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked_folder(checksums_path.parent):
-        sums = _recorded_sums(checksums_path)
-        if url not in sums:
-            sums[url] = sha256
-            with atomic_write(checksums_path) as file:
-                file.write_text(json.dumps(sums, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return sums[url]
+    with _lock_directory(checksums_path.parent):
+        checksums = _read_checksums(checksums_path)
+        if url not in checksums:
+            checksums[url] = sha256
+            with atomic_write(checksums_path) as part_path:
+                part_path.write_text(json.dumps(checksums, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return checksums[url]
 
 
-def _sum_of_existing(target: Path) -> str | None:
-    """The sum of the file; None if there is none."""
+def _hash_existing(target: Path) -> str | None:
+    """Return the checksum of a file; None if it does not exist."""
     try:
         with target.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -180,19 +200,19 @@ def _sum_of_existing(target: Path) -> str | None:
         return None
     except OSError as error:
         raise StorageError(
-            f"{target}: something is there that cannot be read as a file ({error.strerror}); choose another name"
+            f"{target}: something with this name exists that cannot be read as a file ({error.strerror}); choose another name"
         ) from error
 
 
 @contextmanager
-def _locked_folder(folder: Path) -> Iterator[None]:
-    """Keeps two downloads from writing the record at once; without effect where folders cannot be locked."""
-    handle = -1
+def _lock_directory(directory: Path) -> Iterator[None]:
+    """Keep two downloads from recording checksums at once. On file systems that cannot lock directories, do nothing."""
+    descriptor = -1
     with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         yield
     finally:
-        if handle >= 0:
-            os.close(handle)
+        if descriptor >= 0:
+            os.close(descriptor)

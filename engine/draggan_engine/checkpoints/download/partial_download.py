@@ -1,5 +1,5 @@
-"""What has come of a download so far: `<target>.part`, locked, and `<target>.part.json`, which says what it is the
-beginning of. Both stay when the download is interrupted, killed or the disk is full."""
+"""The received part of a download: `<target>.part`, which is locked, and `<target>.part.json`, which describes the whole
+file. Both remain if the download is interrupted or killed, or if the disk is full."""
 
 from __future__ import annotations
 
@@ -15,153 +15,190 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from draggan_engine.core.errors import DownloadError, StorageError
 from draggan_engine.storage.atomic import atomic_write
 
-CHUNK_BYTES = 1 << 20  # bytes held in memory before they go to the disk
+CHUNK_BYTES = 1 << 20  # held in memory before they are written to the disk
 
 
 class ChecksumMismatch(Exception):
-    """The file that came is not the one that was meant; the text says why."""
+    """The received file is not the expected one. The message says why."""
 
 
 class RemoteFile(BaseModel):
-    """What the bytes of a .part are the beginning of. The server must confirm it before more is added to them."""
+    """The file that a .part file is the beginning of. The server must confirm it before the download is resumed.
+
+    Attributes:
+        validator: a strong ETag, or Last-Modified. None if the server sends neither: then two versions of the file cannot be
+            distinguished, and the download cannot be resumed.
+        total: the size of the file in bytes, if the server states it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str
-    validator: str | None  # a strong ETag, or Last-Modified; None: it cannot be told from others, and not be resumed
-    total: int | None  # bytes of the whole
+    validator: str | None
+    total: int | None
 
 
 class PartialDownload:
-    """A locked `<target>.part`, the sum of what is in it, and its sidecar."""
+    """A locked `<target>.part` with its checksum, and the file that describes it; see `lock_partial_download`.
 
-    def __init__(self, path: Path, handle: int) -> None:
+    Attributes:
+        size: the number of bytes in the .part file.
+        received_bytes: the number of bytes that were appended by this object.
+        remote_file: the file that the bytes are the beginning of; None if there are none.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
-        self.sidecar = path.with_name(path.name + ".json")
+        self.description_path = path.with_name(path.name + ".json")
         self.size = 0
         self.received_bytes = 0
-        self.entity: RemoteFile | None = None
-        self._handle = handle
-        self._sum = hashlib.sha256()
+        self.remote_file: RemoteFile | None = None
+        self._descriptor = descriptor
+        self._digest = hashlib.sha256()
 
     @property
     def sha256(self) -> str:
-        return self._sum.hexdigest()
+        return self._digest.hexdigest()
 
     @property
-    def whole(self) -> bool:
-        return self.entity is not None and self.size > 0 and self.size == self.entity.total
+    def is_complete(self) -> bool:
+        return self.remote_file is not None and self.size > 0 and self.size == self.remote_file.total
 
-    def load(self, url: str) -> None:
-        """Takes up what an earlier call left, if it can be resumed; otherwise empties the part."""
-        entity = self._left_entity()
+    @property
+    def is_resumable(self) -> bool:
+        """Whether a later call can go on where this one stopped."""
+        return self.size > 0 and self.remote_file is not None and self.remote_file.validator is not None
+
+    def resume(self, url: str) -> None:
+        """Continue what an earlier call has left; start from the beginning if that cannot be resumed."""
+        remote_file = self._read_description()
         with report_storage_errors(self.path):
-            size = os.fstat(self._handle).st_size
-            fits = entity is not None and entity.url == url and size <= (size if entity.total is None else entity.total)
-            if not size or not fits or entity is None or entity.validator is None:
-                os.ftruncate(self._handle, 0)
+            size = os.fstat(self._descriptor).st_size
+            if not size or remote_file is None or not _can_resume(remote_file, url, size):
+                os.ftruncate(self._descriptor, 0)
                 return
-            while block := os.pread(self._handle, CHUNK_BYTES, self.size):
-                self._sum.update(block)
-                self.size += len(block)
-            self.entity = entity
+            while chunk := os.pread(self._descriptor, CHUNK_BYTES, self.size):
+                self._digest.update(chunk)
+                self.size += len(chunk)
+            self.remote_file = remote_file
 
-    def begin(self, entity: RemoteFile | None) -> None:
-        """Empties the part and says what will be in it."""
+    def restart(self, remote_file: RemoteFile | None) -> None:
+        """Empty the .part file, and describe the file that it will be the beginning of."""
         with report_storage_errors(self.path):
-            os.ftruncate(self._handle, 0)  # first: bytes must never stand beside a sidecar that is not theirs
-        self.size, self.entity, self._sum = 0, entity, hashlib.sha256()
-        if entity is not None:
-            with atomic_write(self.sidecar) as file:
-                file.write_text(entity.model_dump_json() + "\n", encoding="utf-8")
+            os.ftruncate(self._descriptor, 0)  # first, so that bytes never lie beside another file's description
+        self.size, self.remote_file, self._digest = 0, remote_file, hashlib.sha256()
+        if remote_file is not None:
+            with atomic_write(self.description_path) as part_path:
+                part_path.write_text(remote_file.model_dump_json() + "\n", encoding="utf-8")
 
-    def append(self, block: bytes) -> None:
-        rest = memoryview(block)
+    def append(self, chunk: bytes) -> None:
+        unwritten = memoryview(chunk)
         with report_storage_errors(self.path):
-            while rest:
-                written = os.pwrite(self._handle, rest, self.size)
-                self._sum.update(rest[:written])
-                self.size += written
-                self.received_bytes += written
-                rest = rest[written:]
+            while unwritten:
+                written_bytes = os.pwrite(self._descriptor, unwritten, self.size)
+                self._digest.update(unwritten[:written_bytes])
+                self.size += written_bytes
+                self.received_bytes += written_bytes
+                unwritten = unwritten[written_bytes:]
 
-    def check(self, url: str, wanted: str | None, record: Path | None) -> None:
+    def check_sha256(self, url: str, expected_sha256: str | None, checksums_path: Path | None) -> None:
         """
         Args:
-            record: where `wanted` is written down; None: it was given with the download.
+            checksums_path: the file in which the expected checksum is recorded; None if it was given with the download.
+
+        Raises:
+            ChecksumMismatch: there is an expected checksum, and the received file has another.
         """
-        if wanted is None or wanted == self.sha256:
+        if expected_sha256 is None or expected_sha256 == self.sha256:
             return
         origin, remedy = "it should be", "try again, and if this stays do not use the file: it was changed or swapped"
-        if record is not None:
+        if checksums_path is not None:
             origin = "at the first download it was"
-            remedy = f"try again; if the publisher says that the file was renewed, first delete its entry in {record}"
+            remedy = (
+                "try again; if the publisher says that the file was renewed, first delete its entry in "
+                f"{checksums_path}"
+            )
         raise ChecksumMismatch(
-            f"{url}: the file has another checksum and was removed: its SHA-256 is {self.sha256}, {origin} {wanted}; {remedy}"
+            f"{url}: the file has another checksum and was removed: its SHA-256 is {self.sha256}, {origin} "
+            f"{expected_sha256}; {remedy}"
         )
 
-    def become(self, target: Path) -> None:
+    def move_to(self, target: Path) -> None:
+        """Give the complete file its final name."""
         with report_storage_errors(target):
-            os.fsync(self._handle)
+            os.fsync(self._descriptor)
             self.path.replace(target)
-            self.sidecar.unlink(missing_ok=True)
+            self.description_path.unlink(missing_ok=True)
 
-    def discard(self) -> None:
+    def remove(self) -> None:
+        """Remove the received bytes and their description."""
         with report_storage_errors(self.path):
             self.path.unlink(missing_ok=True)
-            self.sidecar.unlink(missing_ok=True)
+            self.description_path.unlink(missing_ok=True)
 
-    def _left_entity(self) -> RemoteFile | None:
+    def _read_description(self) -> RemoteFile | None:
         try:
-            return RemoteFile.model_validate_json(self.sidecar.read_bytes())
+            return RemoteFile.model_validate_json(self.description_path.read_bytes())
         except (OSError, ValidationError):
-            return None  # then nobody knows what the bytes are
+            return None  # then the bytes may belong to any file
+
+
+def _can_resume(remote_file: RemoteFile, url: str, size: int) -> bool:
+    if remote_file.url != url or remote_file.validator is None:
+        return False
+    return remote_file.total is None or size <= remote_file.total
 
 
 @contextmanager
 def lock_partial_download(target: Path) -> Iterator[PartialDownload]:
-    """The part of that target, for this process alone. An empty one is not left behind."""
+    """Lock the .part file of a download for this process, and remove it at the end if it is empty.
+
+    Raises:
+        DownloadError: another process is downloading to the same target.
+        StorageError: the .part file cannot be opened.
+    """
     path = target.with_name(target.name + ".part")
     with report_storage_errors(path):
-        handle = _lock(path, target)
+        descriptor = _open_and_lock(path, target)
     try:
-        yield PartialDownload(path, handle)
+        yield PartialDownload(path, descriptor)
     finally:
         with suppress(OSError):
-            if os.fstat(handle).st_size == 0 and _is_open(handle, path):
+            if os.fstat(descriptor).st_size == 0 and _names_open_file(path, descriptor):
                 path.unlink()
                 path.with_name(path.name + ".json").unlink(missing_ok=True)
-        os.close(handle)
+        os.close(descriptor)
 
 
-def _lock(path: Path, target: Path) -> int:
+def _open_and_lock(path: Path, target: Path) -> int:
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(handle)
+            os.close(descriptor)
             raise DownloadError(
                 f"{target}: another process is downloading it; wait until that is done, or end it"
             ) from None
         except BaseException:
-            os.close(handle)
+            os.close(descriptor)
             raise
-        if _is_open(handle, path):
-            return handle
-        os.close(handle)  # its owner renamed or removed it between our two calls: what we locked is not the part
+        if _names_open_file(path, descriptor):
+            return descriptor
+        os.close(descriptor)  # its owner renamed or removed it between the two calls, so this is not the .part file
 
 
-def _is_open(handle: int, path: Path) -> bool:
-    """Whether the path still names the open file."""
+def _names_open_file(path: Path, descriptor: int) -> bool:
+    """Return whether the path still refers to the open file."""
     try:
-        return os.path.samestat(os.fstat(handle), path.stat())
+        return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
 
 
 @contextmanager
 def report_storage_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the system into a `StorageError` about a path."""
     try:
         yield
     except OSError as error:
