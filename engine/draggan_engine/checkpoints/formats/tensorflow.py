@@ -70,8 +70,8 @@ def read_tensorflow_parts(root: object, path: Path) -> ModelParts | None:
     w_average = _read_variables(generator, where).get("dlatent_avg")
     if w_average is not None:
         state["mapping.w_avg"] = w_average
-    config_values = {name: arguments[name] for name in ("num_fp16_res", "conv_clamp") if name in arguments}
-    config_values["mapping_lr_multiplier"] = arguments.get("mapping_lrmul", 0.01)
+    config_values: dict[str, object] = {"mapping_lr_multiplier": arguments.get("mapping_lrmul", 0.01)}
+    config_values |= {name: arguments[name] for name in ("num_fp16_res", "conv_clamp") if name in arguments}
     return ModelParts("TensorFlow pickle (stylegan2)", infer_stylegan2_part(state, config_values, where))
 
 
