@@ -33,8 +33,9 @@ from PIL import Image, ImageDraw
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.critters import landmarks_of_seed
-from draggan_engine.critters.scene.render import nearest
-from draggan_engine.critters.scene.scene import build_scene, latent_of_seed
+from draggan_engine.critters.scene.animal_parameters import z_of_seed
+from draggan_engine.critters.scene.render import nearest_parts
+from draggan_engine.critters.scene.scene import build_scene
 from draggan_engine.dragging import DragEnd, DragLoop
 from draggan_engine.networks import generate
 from scripts.template_search import Point, drag_error, find_content, load_rgb
@@ -177,11 +178,11 @@ def mean_change(outcome: Outcome, region: NDArray[np.bool_]) -> float:
 
 def outline_mask(seed: int, size: int) -> Mask:
     """Return `uint8 [size, size]`: 1 on everything but the body, and on `MASK_MARGIN` pixels around that."""
-    scene = build_scene(latent_of_seed(seed))
+    scene = build_scene(z_of_seed(seed))
     axis = (np.arange(size) + 0.5) * 2 / size - 1
     across, up = np.meshgrid(axis, -axis)
-    nearest_parts = nearest(scene, np.stack([across, up], axis=-1).reshape(1, -1, 2))[0].reshape(size, size)
-    head = (nearest_parts > 0).astype(np.uint8)  # part 0 is the body
+    part_numbers = nearest_parts(scene, np.stack([across, up], axis=-1).reshape(1, -1, 2))[0].reshape(size, size)
+    head = (part_numbers > 0).astype(np.uint8)  # part 0 is the body
     margin = MASK_MARGIN * size // 128
     grown_head: Mask = cv2.dilate(head, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1,) * 2)).astype(
         np.uint8

@@ -20,7 +20,7 @@ from draggan_engine.evaluation.cases import check_scene, has_scene
 from draggan_engine.evaluation.experiments import BFLOAT16
 from draggan_engine.evaluation.methods import available
 from draggan_engine.evaluation.report import write_report
-from draggan_engine.evaluation.run_directory import EXPERIMENTS, Experiment, Request, RunFolder, read_request
+from draggan_engine.evaluation.run_directory import EXPERIMENTS, Experiment, Request, RunDirectory, read_request
 from draggan_engine.storage.output_paths import check_writable
 
 EXPERIMENTS_WITHOUT_LANDMARKS: tuple[Experiment, ...] = ("paired", "tracking")
@@ -49,7 +49,7 @@ def run_experiments(
         _print_line(f"left out: {reason}")
     if "ablation" in request.experiments and (obstacle := why_not_bfloat16(loaded_model.generator)) is not None:
         _print_line(f"left out: {BFLOAT16}: {obstacle}")
-    with closing(runner.run(RunFolder(out, request), loaded_model, device)) as chunks:
+    with closing(runner.run_evaluation(RunDirectory(out, request), loaded_model, device)) as chunks:
         if sys.stderr.isatty():
             _show_bar(chunks)
         else:
@@ -89,7 +89,7 @@ def _print_line(text: str) -> None:
     print(f"draggan-tui: {text}", file=sys.stderr)
 
 
-def _show_bar(chunks: Iterable[runner.Progress]) -> None:
+def _show_bar(chunks: Iterable[runner.RunProgress]) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("chunks", total=None, left="")
@@ -100,14 +100,14 @@ def _show_bar(chunks: Iterable[runner.Progress]) -> None:
             )
 
 
-def _print_lines(chunks: Iterable[runner.Progress]) -> None:
+def _print_lines(chunks: Iterable[runner.RunProgress]) -> None:
     for chunk in chunks:
         if chunk.now is not None:
             remaining = _remaining_time(chunk)
             _print_line(f"{chunk.done}/{chunk.total} {chunk.now}" + (f", {remaining}" if remaining else ""))
 
 
-def _remaining_time(chunk: runner.Progress) -> str:
+def _remaining_time(chunk: runner.RunProgress) -> str:
     if chunk.left is None:
         return ""
     return f"{chunk.left / 60:.0f} min left" if chunk.left > 90 else f"{chunk.left:.0f} s left"

@@ -21,17 +21,17 @@ from draggan_engine.dragging.motion_supervision import ExactMaskLoss
 from draggan_engine.networks.generate import to_uint8
 
 from .baselines import optical_flow as flows
-from .cases import Case, landmark_cases, paired_cases, tracking_cases
-from .landmark_detector import Detected, detect
-from .methods import METHODS, Drag, Result
-from .metrics import change, feature_distance, features_of, lpips, mse, ssim
-from .run_directory import OWN, THUMBNAIL, Experiment, Pictures, Request, Row, shown
+from .cases import EvaluationCase, landmark_cases, paired_cases, tracking_cases
+from .landmark_detector import DetectedLandmarks, detect_landmarks
+from .methods import METHODS, Drag, EditResult
+from .metrics import change_by_mask, feature_distance, feature_function, lpips, mse, ssim
+from .run_directory import OWN, THUMBNAIL_SIZE, ChunkImages, Experiment, Request, Row, shown
 
 POINTS = {"1 point": 1, "5 points": 5, "68 points": 68}
 PAIRED_STEPS = 100  # the paper's
-CHUNK = {"68 points": 8, "32 points": 8}  # cases that advance together; 16 of the others
+CHUNK_SIZES = {"68 points": 8, "32 points": 8}  # cases that advance together; 16 of the others
 BFLOAT16 = "precision: bfloat16"  # the group of an ablation that not every device can run
-MOMENTS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 125, 150, 200, 250, 300)
+MEASURED_STEPS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 125, 150, 200, 250, 300)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def tasks(request: Request, info: ModelInfo) -> Iterator[Task]:
     base = request.settings
     for experiment in request.experiments:
         for group, settings, variant in _groups(experiment, base, info):
-            size = CHUNK.get(group, 16)
+            size = CHUNK_SIZES.get(group, 16)
             methods = request.methods if experiment in ("landmarks", "paired", "tracking") else ("drag",)
             for first in range(0, request.n, size):
                 for method in methods:
@@ -113,7 +113,7 @@ def _around(value: float, factors: Sequence[float]) -> list[float]:
     return sorted({max(1.0, float(f"{value * factor:.2g}")) for factor in factors} | {value})
 
 
-def run_task(model: Model, task: Task) -> tuple[list[Row], Pictures]:
+def run_task(model: Model, task: Task) -> tuple[list[Row], ChunkImages]:
     """
     Raises:
         InputError: the model's pictures do not serve the experiment.
@@ -133,7 +133,7 @@ def run_task(model: Model, task: Task) -> tuple[list[Row], Pictures]:
         curves = [[] for _ in cases]
     after = _images(model, [result.ws for result in results])
     goals = _images(model, [case.goal for case in cases if case.goal is not None])
-    found = [detect(images) for images in (before, after)] if cases[0].names else None
+    found = [detect_landmarks(images) for images in (before, after)] if cases[0].names else None
     values = _measure(model, task, cases, results, before, after, goals, found)
     rows = []
     for i, case in enumerate(cases):
@@ -143,7 +143,7 @@ def run_task(model: Model, task: Task) -> tuple[list[Row], Pictures]:
     return rows, _pictures(starts, before, after, goals, found)
 
 
-def _cases(model: Model, task: Task) -> list[Case]:
+def _cases(model: Model, task: Task) -> list[EvaluationCase]:
     if task.experiment == "paired":
         found = paired_cases(model)
     elif task.experiment == "tracking":
@@ -158,12 +158,12 @@ def _cases(model: Model, task: Task) -> list[Case]:
 def _measure(
     model: Model,
     task: Task,
-    cases: Sequence[Case],
-    results: Sequence[Result],
+    cases: Sequence[EvaluationCase],
+    results: Sequence[EditResult],
     before: Tensor,
     after: Tensor,
     goals: Tensor,
-    found: Sequence[Detected] | None,
+    found: Sequence[DetectedLandmarks] | None,
 ) -> list[dict[str, float]]:
     values: list[dict[str, float]] = []
     for result in results:
@@ -171,7 +171,7 @@ def _measure(
         values.append(costs if result.reached is None else {**costs, "reached": float(result.reached)})
     if task.experiment == "paired":
         columns = {"mse": mse(after, goals), "ssim": ssim(after, goals)}
-        if (features := features_of(model)) is not None:
+        if (features := feature_function(model)) is not None:
             columns["features"] = feature_distance(features(after), features(goals))
         if (distance := lpips()) is not None:
             columns["lpips"] = distance(after, goals)
@@ -186,11 +186,11 @@ def _measure(
             if task.experiment == "mask" and mask is None:
                 mask = next(itertools.islice(landmark_cases(model, 1, masked=True), case.number, None)).start.mask
             if mask is not None:
-                value["change_inside"], value["change_outside"] = change(before[i], after[i], mask)
+                value["change_inside"], value["change_outside"] = change_by_mask(before[i], after[i], mask)
     return values
 
 
-def _md(case: Case, found: Detected, i: int) -> float:
+def _md(case: EvaluationCase, found: DetectedLandmarks, i: int) -> float:
     """Mean distance of the detected landmarks to their targets, in px of the picture."""
     chosen = [LANDMARKS.index(name) for name in case.names]
     targets = np.array([target for _, target in case.start.pairs])
@@ -203,16 +203,16 @@ class _Trace:
     The content's true place is the detected landmark's; without a scene, where optical flow from the first picture says.
     """
 
-    def __init__(self, model: Model, cases: Sequence[Case], before: Tensor) -> None:
+    def __init__(self, model: Model, cases: Sequence[EvaluationCase], before: Tensor) -> None:
         self.model, self.cases = model, cases
         self.before = [to_uint8(image[None]) for image in before]
         self.curves: list[list[tuple[int, float]]] = [[] for _ in cases]
 
     def __call__(self, step: int, alive: Tensor, ws: Tensor, handles: Tensor) -> None:
-        if step in MOMENTS:
+        if step in MEASURED_STEPS:
             self._note([step] * len(alive), alive, ws, handles[:, 0])
 
-    def end(self, results: Sequence[Result]) -> None:
+    def end(self, results: Sequence[EditResult]) -> None:
         """Where each has ended, if that is not there yet."""
         late = [i for i, result in enumerate(results) if result.steps > self.curves[i][-1][0]]
         if late:
@@ -229,13 +229,13 @@ class _Trace:
 
     def _places(self, alive: Sequence[int], images: Tensor) -> NDArray[np.float32]:
         if self.cases[0].names:
-            found = detect(images).points
+            found = detect_landmarks(images).points
             chosen = [LANDMARKS.index(self.cases[i].names[0]) for i in alive]
             return found[np.arange(len(alive)), chosen]
         places = []
         for i, image in zip(alive, images, strict=True):
             handle = np.array(self.cases[i].start.pairs[0][0], dtype=np.float32)
-            places.append(handle + flows.at(flows.dis()(self.before[i], to_uint8(image[None])), handle))
+            places.append(handle + flows.sample_flow(flows.dis_flow()(self.before[i], to_uint8(image[None])), handle))
         return np.array(places, dtype=np.float32)
 
 
@@ -257,10 +257,10 @@ def _images(model: Model, latents: Sequence[Tensor]) -> Tensor:
 
 
 def _pictures(
-    starts: Sequence[DragTask], before: Tensor, after: Tensor, goals: Tensor, found: Sequence[Detected] | None
-) -> Pictures:
+    starts: Sequence[DragTask], before: Tensor, after: Tensor, goals: Tensor, found: Sequence[DetectedLandmarks] | None
+) -> ChunkImages:
     height = before.shape[2]
-    scale = min(1.0, THUMBNAIL / height)
+    scale = min(1.0, THUMBNAIL_SIZE / height)
 
     def small(images: Tensor) -> NDArray[np.uint8]:
         if scale < 1:
@@ -271,7 +271,7 @@ def _pictures(
     points = np.full((len(starts), max(len(start.pairs) for start in starts), 2, 2), np.nan, dtype=np.float32)
     for row, start in zip(points, starts, strict=True):
         row[: len(start.pairs)] = (np.array(start.pairs, dtype=np.float32) + 0.5) * scale - 0.5
-    return Pictures(
+    return ChunkImages(
         before=small(before),
         after=small(after),
         handles=points[:, :, 0],

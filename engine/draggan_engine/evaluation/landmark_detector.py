@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from draggan_engine.critters.scene.landmarks import LANDMARKS
 
-SIZE = 128
+DETECTOR_SIZE = 128
 """Height and width of the pictures that the network sees."""
-FEATURES = 128
+FEATURE_COUNT = 128
 """Components of the pooled features."""
-WEIGHTS = Path(__file__).parent / "weights" / "detector.safetensors"
+DETECTOR_WEIGHTS = Path(__file__).parent / "weights" / "detector.safetensors"
 
 
 def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
@@ -43,7 +43,7 @@ class _Residual(nn.Module):
         return y
 
 
-class Detector(nn.Module):
+class LandmarkDetector(nn.Module):
     """An hourglass whose heat maps (64×64, one a landmark) give their centre of mass."""
 
     def __init__(self) -> None:
@@ -52,15 +52,15 @@ class Detector(nn.Module):
         self.down64 = _conv(3, 24, 2)
         self.down32 = nn.Sequential(_conv(24, 48, 2), _Residual(48))
         self.down16 = nn.Sequential(_conv(48, 96, 2), _Residual(96))
-        self.down8 = nn.Sequential(_conv(96, FEATURES, 2), _Residual(FEATURES), _Residual(FEATURES))
-        self.up16 = nn.Conv2d(FEATURES, 96, 1)
+        self.down8 = nn.Sequential(_conv(96, FEATURE_COUNT, 2), _Residual(FEATURE_COUNT), _Residual(FEATURE_COUNT))
+        self.up16 = nn.Conv2d(FEATURE_COUNT, 96, 1)
         self.at16 = _Residual(96)
         self.up32 = nn.Conv2d(96, 48, 1)
         self.at32 = _Residual(48)
         self.up64 = nn.Conv2d(48, 24, 1)
         self.at64 = _conv(24, 32)
         self.heat = nn.Conv2d(32, count, 1)
-        self.seen = nn.Sequential(nn.Linear(FEATURES + 2 * count, 128), nn.SiLU(), nn.Linear(128, count))
+        self.seen = nn.Sequential(nn.Linear(FEATURE_COUNT + 2 * count, 128), nn.SiLU(), nn.Linear(128, count))
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """
@@ -78,8 +78,8 @@ class Detector(nn.Module):
         y = self.at16(x16 + _twice(self.up16(x8)))
         y = self.at32(x32 + _twice(self.up32(y)))
         y = self.at64(x64 + _twice(self.up64(y)))
-        points = centre_of_mass(self.heat(y).float())
-        seen = self.seen(torch.cat([features, points.flatten(1).to(features.dtype) / SIZE - 0.5], dim=1))
+        points = heat_map_centers(self.heat(y).float())
+        seen = self.seen(torch.cat([features, points.flatten(1).to(features.dtype) / DETECTOR_SIZE - 0.5], dim=1))
         return points, seen.float(), features.float()
 
 
@@ -87,17 +87,17 @@ def _twice(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def centre_of_mass(heat: Tensor) -> Tensor:
+def heat_map_centers(heat: Tensor) -> Tensor:
     """Softmax over each map, then the mean place: `[N, L, h, w]` → `[N, L, 2]` (x, y) in pixels of the 128 × 128 picture."""
     height, width = heat.shape[2:]
     weight = heat.flatten(2).softmax(dim=2).view_as(heat)
-    x = (torch.arange(width, device=heat.device) + 0.5) * (SIZE / width) - 0.5
-    y = (torch.arange(height, device=heat.device) + 0.5) * (SIZE / height) - 0.5
+    x = (torch.arange(width, device=heat.device) + 0.5) * (DETECTOR_SIZE / width) - 0.5
+    y = (torch.arange(height, device=heat.device) + 0.5) * (DETECTOR_SIZE / height) - 0.5
     return torch.stack([(weight.sum(dim=2) * x).sum(dim=2), (weight.sum(dim=3) * y).sum(dim=2)], dim=2)
 
 
 @dataclass(frozen=True)
-class Detected:
+class DetectedLandmarks:
     """In N pictures.
 
     Attributes:
@@ -112,14 +112,14 @@ class Detected:
 
 
 @cache
-def _shipped() -> Detector:
-    network = Detector()
-    network.load_state_dict({name: tensor.float() for name, tensor in load_file(WEIGHTS).items()})
+def _shipped() -> LandmarkDetector:
+    network = LandmarkDetector()
+    network.load_state_dict({name: tensor.float() for name, tensor in load_file(DETECTOR_WEIGHTS).items()})
     return network.eval().requires_grad_(False)
 
 
 @torch.inference_mode()
-def detect(pictures: Tensor, network: Detector | None = None, batch: int = 32) -> Detected:
+def detect_landmarks(pictures: Tensor, network: LandmarkDetector | None = None, batch: int = 32) -> DetectedLandmarks:
     """Finds the landmarks of critters.
 
     Args:
@@ -127,15 +127,15 @@ def detect(pictures: Tensor, network: Detector | None = None, batch: int = 32) -
         network: None: the shipped one.
     """
     network = _shipped() if network is None else network
-    scale = pictures.shape[3] / SIZE
-    small = pictures if scale == 1 else F.interpolate(pictures, size=(SIZE, SIZE), mode="area")
+    scale = pictures.shape[3] / DETECTOR_SIZE
+    small = pictures if scale == 1 else F.interpolate(pictures, size=(DETECTOR_SIZE, DETECTOR_SIZE), mode="area")
     found = [network(small[i : i + batch].cpu()) for i in range(0, len(small), batch)]
     points, seen, features = (torch.cat(part) for part in zip(*found, strict=True))
     # Pixel centres are integers: the place 0.5 px left of the first one is the border, whatever the size.
-    return Detected(((points + 0.5) * scale - 0.5).numpy(), (seen > 0).numpy(), features.numpy())
+    return DetectedLandmarks(((points + 0.5) * scale - 0.5).numpy(), (seen > 0).numpy(), features.numpy())
 
 
-def mean_error(found: NDArray[np.float32], true: NDArray[np.float64], visible: NDArray[np.bool_]) -> float:
+def mean_landmark_error(found: NDArray[np.float32], true: NDArray[np.float64], visible: NDArray[np.bool_]) -> float:
     """Mean distance in pixels over the visible points."""
     error = np.linalg.norm(found - true, axis=2)[visible]
     return float(error.mean()) if len(error) else math.nan

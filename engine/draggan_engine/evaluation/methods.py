@@ -24,13 +24,13 @@ from draggan_engine.networks.generator import Generator
 
 from .baselines import optical_flow as flows
 
-SETTLED = 50
+SETTLED_STEPS = 50
 """A drag whose mean distance has not become smaller for so many steps has settled: it ends."""
-SMALLER = 0.1  # px
+MIN_PROGRESS = 0.1  # px
 
 
 @dataclass(frozen=True)
-class Result:
+class EditResult:
     """Of one edit.
 
     Attributes:
@@ -47,29 +47,29 @@ class Result:
     reached: bool | None
 
 
-Watch = Callable[[int, Tensor, Tensor, Tensor], None]
+StepObserver = Callable[[int, Tensor, Tensor, Tensor], None]
 """Told, at the start and after each step: the step, which cases go on (`[M]` indices), their ws, their handles."""
-Run = Callable[[Generator, Sequence[DragTask], DragSettings, Watch | None], list[Result]]
+EditFunction = Callable[[Generator, Sequence[DragTask], DragSettings, StepObserver | None], list[EditResult]]
 
 
 def no_edit(
     generator: Generator,  # noqa: ARG001
     starts: Sequence[DragTask],
     settings: DragSettings,  # noqa: ARG001
-    watch: Watch | None,  # noqa: ARG001
-) -> list[Result]:
+    watch: StepObserver | None,  # noqa: ARG001
+) -> list[EditResult]:
     """What is there before."""
-    return [Result(start.ws, torch.tensor([p for p, _ in start.pairs]), 0, 0.0, None) for start in starts]
+    return [EditResult(start.ws, torch.tensor([p for p, _ in start.pairs]), 0, 0.0, None) for start in starts]
 
 
-def advance(stepper: DragOptimizer, watch: Watch | None = None, *, knows: bool = True) -> list[Result]:
+def run_drags(stepper: DragOptimizer, watch: StepObserver | None = None, *, knows: bool = True) -> list[EditResult]:
     """Drags together until each has arrived, settled, diverged, or made the most steps that the settings allow.
 
     Args:
         knows: whether the handles are followed, so that a drag can know that it has arrived, or settled.
     """
     settings, count = stepper.settings, len(stepper.ws)
-    results: dict[int, Result] = {}
+    results: dict[int, EditResult] = {}
     within = torch.tensor([settings.stop_distance_for(int(pairs)) for pairs in stepper.pair_exists.sum(dim=1)])
     alive = torch.arange(count)
     best, best_at, spent = torch.full((count,), torch.inf), torch.zeros(count, dtype=torch.long), torch.zeros(count)
@@ -81,16 +81,16 @@ def advance(stepper: DragOptimizer, watch: Watch | None = None, *, knows: bool =
         left = stepper.distances().cpu()
         mean = left.sum(dim=1) / stepper.pair_exists.sum(dim=1).cpu()
         arrived = (left <= within[alive, None]).all(dim=1) & knows
-        smaller = mean < best[alive] - SMALLER
+        smaller = mean < best[alive] - MIN_PROGRESS
         best[alive] = torch.where(smaller, mean, best[alive])
         best_at[alive] = torch.where(smaller, step, best_at[alive])
-        settled = (step - best_at[alive] >= SETTLED) & knows
+        settled = (step - best_at[alive] >= SETTLED_STEPS) & knows
         ended = arrived | settled | ~finite | (step == settings.max_steps)
         for i in torch.nonzero(ended)[:, 0].tolist():
             case = int(alive[i])
             handles = stepper.handles[i][stepper.pair_exists[i]].cpu()
             reached = bool(arrived[i]) if knows else None
-            results[case] = Result(stepper.ws[i : i + 1].cpu(), handles, step, float(spent[case]), reached)
+            results[case] = EditResult(stepper.ws[i : i + 1].cpu(), handles, step, float(spent[case]), reached)
         if bool(ended.all()):
             return [results[case] for case in range(count)]
         if bool(ended.any()):
@@ -117,12 +117,12 @@ class Untracked:
 
 
 def no_tracking(
-    generator: Generator, starts: Sequence[DragTask], settings: DragSettings, watch: Watch | None
-) -> list[Result]:
+    generator: Generator, starts: Sequence[DragTask], settings: DragSettings, watch: StepObserver | None
+) -> list[EditResult]:
     """Supervision alone; it makes all the steps that the settings allow, for it cannot know that it has arrived."""
     stepper = DragOptimizer(generator, settings, starts)
     stepper.tracker = Untracked()
-    return advance(stepper, watch, knows=False)
+    return run_drags(stepper, watch, knows=False)
 
 
 class FlowTracking:
@@ -137,7 +137,7 @@ class FlowTracking:
     def track(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
         now = self._pictures(ws)
         points = handles.cpu().numpy()
-        moves = [flows.at(self.flow(a, b), p) for a, b, p in zip(self.last, now, points, strict=True)]
+        moves = [flows.sample_flow(self.flow(a, b), p) for a, b, p in zip(self.last, now, points, strict=True)]
         self.last = now
         return handles + torch.from_numpy(np.stack(moves)).to(handles)
 
@@ -149,15 +149,15 @@ class FlowTracking:
         return [to_uint8(image[None]) for image in self.generator.synthesis(ws).image]
 
 
-def by_flow(flow: Callable[[], flows.Flow]) -> Run:
+def drag_with_flow(flow: Callable[[], flows.Flow]) -> EditFunction:
     """The drag with its handles followed by optical flow."""
 
     def run(
-        generator: Generator, starts: Sequence[DragTask], settings: DragSettings, watch: Watch | None
-    ) -> list[Result]:
+        generator: Generator, starts: Sequence[DragTask], settings: DragSettings, watch: StepObserver | None
+    ) -> list[EditResult]:
         stepper = DragOptimizer(generator, settings, starts)
         stepper.tracker = FlowTracking(stepper, flow())
-        return advance(stepper, watch)
+        return run_drags(stepper, watch)
 
     return run
 
@@ -197,21 +197,21 @@ class Drag:
     mask_loss_type: Callable[[Tensor, Tensor], MaskLoss] = AveragedMaskLoss
 
     def __call__(
-        self, generator: Generator, starts: Sequence[DragTask], settings: DragSettings, watch: Watch | None
-    ) -> list[Result]:
+        self, generator: Generator, starts: Sequence[DragTask], settings: DragSettings, watch: StepObserver | None
+    ) -> list[EditResult]:
         stepper = DragOptimizer(generator, settings, starts, mask_loss_type=self.mask_loss_type)
         if self.tracking_block is not None:
             tracking: PointTracker = BlockTracking(stepper, self.tracking_block)
             stepper.tracker = tracking
-        return advance(stepper, watch)
+        return run_drags(stepper, watch)
 
 
-METHODS: Mapping[str, Run] = {
+METHODS: Mapping[str, EditFunction] = {
     "no edit": no_edit,
     "drag": Drag(),
     "no tracking": no_tracking,
-    "optical flow": by_flow(flows.dis),
-    "RAFT": by_flow(flows.raft),
+    "optical flow": drag_with_flow(flows.dis_flow),
+    "RAFT": drag_with_flow(flows.raft_flow),
 }
 
 
@@ -222,7 +222,7 @@ def available(names: Sequence[str] | None) -> tuple[tuple[str, ...], dict[str, s
         InputError: one that was asked for is unknown, or cannot be had.
     """
     reasons = {}
-    for name, check in (("optical flow", flows.dis), ("RAFT", flows.raft)):
+    for name, check in (("optical flow", flows.dis_flow), ("RAFT", flows.raft_flow)):
         try:
             check()
         except InputError as error:

@@ -17,7 +17,7 @@ from torch import Tensor
 from draggan_engine.checkpoints.loader import Model
 
 from .cases import has_scene
-from .landmark_detector import detect
+from .landmark_detector import detect_landmarks
 
 log = logging.getLogger("draggan_engine")
 
@@ -48,22 +48,22 @@ def ssim(a: Tensor, b: Tensor) -> NDArray[np.float64]:
     return value.mean(dim=(1, 2, 3)).cpu().numpy()
 
 
-def change(before: Tensor, after: Tensor, mask: NDArray[np.uint8]) -> tuple[float, float]:
+def change_by_mask(before: Tensor, after: Tensor, mask: NDArray[np.uint8]) -> tuple[float, float]:
     """Mean absolute change in levels (0…255) of a picture `[3, H, W]`, inside a mask (1) and outside of it."""
     levels = (after - before).abs().mean(dim=0).cpu().numpy() * 127.5
     return float(levels[mask == 1].mean()), float(levels[mask == 0].mean())
 
 
-Features = Callable[[Tensor], NDArray[np.float32]]
+FeatureFunction = Callable[[Tensor], NDArray[np.float32]]
 """Pictures `[N, 3, H, W]` in −1…1 → `[N, F]`."""
 
 
 @cache
-def features_of(model: Model) -> Features | None:
+def feature_function(model: Model) -> FeatureFunction | None:
     """In what pictures of a model are compared: the landmark detector's features for critters, else those before the last
     layer of the model's discriminator; None if its file has none."""
     if has_scene(model):
-        return lambda pictures: detect(pictures).features
+        return lambda pictures: detect_landmarks(pictures).features
     discriminator = model.load_discriminator()
     if discriminator is None:
         return None

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .statistics import Mean, held, mean_curve
+from .statistics import MeanInterval, mean_curve, values_at_steps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MISSING = "Plots are left out because matplotlib is not installed (`pip install 'draggan-tui[eval]'`)."
+MATPLOTLIB_MISSING = "Plots are left out because matplotlib is not installed (`pip install 'draggan-tui[eval]'`)."
 
 # Okabe and Ito's colours, which all kinds of sight tell apart, without the yellow, which white paper swallows; line
 # styles too, for those who print.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+CURVE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+CURVE_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 _DPI = 110
 _GREY = "#707070"
 
@@ -41,7 +41,7 @@ class Panel:
     title: str
     unit: str
     labels: tuple[str, ...]
-    means: tuple[Mean, ...]
+    means: tuple[MeanInterval, ...]
     default: int | None = None
 
 
@@ -55,13 +55,13 @@ class Band:
     high: NDArray[np.float64]
 
 
-def band_of(curves: Sequence[Sequence[tuple[int, float]]]) -> Band:
+def mean_band(curves: Sequence[Sequence[tuple[int, float]]]) -> Band:
     """The mean of curves of (step, value), at all steps that any of them has."""
     steps = np.unique([step for curve in curves for step, _ in curve])
-    return Band(steps, *mean_curve(np.stack([held(curve, steps) for curve in curves])))
+    return Band(steps, *mean_curve(np.stack([values_at_steps(curve, steps) for curve in curves])))
 
 
-def available() -> bool:
+def has_matplotlib() -> bool:
     """Whether matplotlib is there."""
     try:
         import matplotlib  # noqa: F401
@@ -84,7 +84,7 @@ def plot_bars(panels: Sequence[Panel]) -> bytes | None:
         for ax, panel in zip(axes, panels, strict=True):
             values, error = _values(panel.means)
             places = np.arange(len(values))
-            ax.barh(places, values, 0.7, color=COLORS[0], xerr=error, error_kw={"capsize": 3, "elinewidth": 1.2})
+            ax.barh(places, values, 0.7, color=CURVE_COLORS[0], xerr=error, error_kw={"capsize": 3, "elinewidth": 1.2})
             ends = np.where(np.isfinite(error[1]), values + error[1], values)
             for place, value, end in zip(places, values, ends, strict=True):
                 if math.isfinite(value):
@@ -114,9 +114,11 @@ def plot_settings(panels: Sequence[Panel]) -> bytes | None:
             values, error = _values(panel.means)
             places = np.arange(len(values))
             joined = "-" if panel.labels[0].removeprefix("b")[:1].isdigit() else "none"  # words have no order
-            ax.errorbar(places, values, error, color=COLORS[0], capsize=3, marker="o", mfc="white", linestyle=joined)
+            ax.errorbar(
+                places, values, error, color=CURVE_COLORS[0], capsize=3, marker="o", mfc="white", linestyle=joined
+            )
             if panel.default is not None:
-                ax.plot(panel.default, values[panel.default], "o", color=COLORS[1], markersize=8, zorder=3)
+                ax.plot(panel.default, values[panel.default], "o", color=CURVE_COLORS[1], markersize=8, zorder=3)
             ax.set(title=panel.title, ylabel=panel.unit, xticks=places, xticklabels=panel.labels)
             ax.margins(x=0.12, y=0.1)
             ax.set_ylim(bottom=0)
@@ -137,7 +139,7 @@ def plot_curves(panels: Mapping[str, Mapping[str, Band]], unit: str) -> bytes | 
         for ax, (title, bands) in zip(axes, panels.items(), strict=True):
             for label, band in bands.items():
                 i = labels.index(label)
-                color, style = COLORS[i % len(COLORS)], STYLES[i % len(STYLES)]
+                color, style = CURVE_COLORS[i % len(CURVE_COLORS)], CURVE_STYLES[i % len(CURVE_STYLES)]
                 ax.plot(band.steps, band.mean, color=color, linestyle=style, linewidth=1.8, label=label)
                 ax.fill_between(band.steps, band.low, band.high, color=color, alpha=0.15, linewidth=0)
             ax.set(title=title, xlabel="step", ylabel=unit)
@@ -146,7 +148,7 @@ def plot_curves(panels: Mapping[str, Mapping[str, Band]], unit: str) -> bytes | 
     return png.getvalue()
 
 
-def _values(means: Sequence[Mean]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _values(means: Sequence[MeanInterval]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """`[N]`, and how far the interval reaches below and above, `[2, N]`; NaN draws nothing."""
     mean, low, high = np.array([(each.mean, each.low, each.high) for each in means], np.float64).T
     return mean, np.maximum([mean - low, high - mean], 0)
@@ -157,7 +159,7 @@ def _figure(width: float, height: float) -> Iterator[tuple[Figure | None, io.Byt
     """A figure of that size in inches, and where its PNG is after the block; None without matplotlib. No pyplot, hence
     no window, no backend to choose (it is Agg for PNG) and nothing left open."""
     png = io.BytesIO()
-    if not available():
+    if not has_matplotlib():
         yield None, png
         return
     from matplotlib import rc_context

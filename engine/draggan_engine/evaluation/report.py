@@ -18,13 +18,22 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import StorageError
 from draggan_engine.storage.atomic import atomic_write
 
-from .contact_sheets import Sheet, landmark_sheets, mask_sheets, paired_sheets
-from .plots import MISSING, Band, Panel, available, band_of, plot_bars, plot_curves, plot_settings
-from .run_directory import OWN, Experiment, Request, Row, read_pictures, read_request, read_rows, shown
-from .statistics import NONE, RESAMPLES, compared, frechet_distance, held, mean_in, ratio_in, values_in
+from .contact_sheets import NamedSheet, landmark_sheets, mask_sheets, paired_sheets
+from .plots import MATPLOTLIB_MISSING, Band, Panel, has_matplotlib, mean_band, plot_bars, plot_curves, plot_settings
+from .run_directory import OWN, Experiment, Request, Row, read_images, read_request, read_rows, shown
+from .statistics import (
+    NO_VALUE,
+    RESAMPLES,
+    frechet_distance,
+    paired_ratio,
+    row_mean,
+    row_ratio,
+    row_values,
+    values_at_steps,
+)
 
 NO_EDIT, DRAG = "no edit", "drag"
-QUOTED = (10, 30, 100, 300)
+QUOTED_STEPS = (10, 30, 100, 300)
 """Steps at which the tracking error is quoted."""
 _FRECHET = "Fréchet distance"
 _COST = ("seconds", "steps")
@@ -90,7 +99,7 @@ class _Run:
         """The detector's features `[F]` before and after each edit, by chunk and index within it."""
         found: dict[tuple[str, int], tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
         for chunk in dict.fromkeys(row.chunk for row in self.all_rows if row.experiment in ("landmarks", "ablation")):
-            pictures = read_pictures(self.folder, chunk)
+            pictures = read_images(self.folder, chunk)
             if pictures.features_before is not None and pictures.features_after is not None:
                 pairs = zip(pictures.features_before, pictures.features_after, strict=True)
                 found |= {(chunk, i): pair for i, pair in enumerate(pairs) if np.isfinite(pair).all()}
@@ -122,7 +131,7 @@ class _Run:
     def plot(self, name: str, words: str, png: bytes | None) -> list[str]:
         return [] if png is None else [self._image(name, words, png)]
 
-    def sheets(self, sheets: Iterable[Sheet]) -> list[str]:
+    def sheets(self, sheets: Iterable[NamedSheet]) -> list[str]:
         links = []
         for sheet in sheets:
             png = io.BytesIO()
@@ -161,8 +170,8 @@ def _header(run: _Run, command: str, date: str) -> list[str]:
     ]
     if not run.all_rows:
         blocks.append("No case has finished yet.")
-    elif not available():
-        blocks.append(MISSING)
+    elif not has_matplotlib():
+        blocks.append(MATPLOTLIB_MISSING)
     return blocks
 
 
@@ -177,12 +186,12 @@ def _landmarks(run: _Run) -> list[str]:
     for method in methods:
         own = [row for row in rows if row.method == method]
         parts = [cells[method, group] for group in groups]
-        reached = " / ".join(mean_in(part, "reached").percent() for part in parts)
-        n = " / ".join(str(len(values_in(part, "md"))) for part in parts)
+        reached = " / ".join(row_mean(part, "reached").percent() for part in parts)
+        n = " / ".join(str(len(row_values(part, "md"))) for part in parts)
         lines.append([method, *map(_md_and_share, parts), reached, n, _frechet(run.moved(own)), *_costs(own)])
     header = ["method", *(f"MD, {group}" for group in groups), "reached, %", "n", _FRECHET, *_COST]
     panels = [
-        Panel(group, "MD, px", tuple(methods), tuple(mean_in(cells[method, group], "md") for method in methods))
+        Panel(group, "MD, px", tuple(methods), tuple(row_mean(cells[method, group], "md") for method in methods))
         for group in groups
     ]
     return [
@@ -192,7 +201,7 @@ def _landmarks(run: _Run) -> list[str]:
         "after it is its share of the distance before the edit, over the same cases. Reached: the share of drags that "
         "ended because their handles had arrived. Values separated by slashes are for "
         f"{' / '.join(groups)}. {_COSTS}",
-        table(header, lines),
+        markdown_table(header, lines),
         *_versus(cells, groups),
         _about_frechet(run, rows),
         *run.plot("landmarks", "MD by method", plot_bars(panels)),
@@ -201,8 +210,8 @@ def _landmarks(run: _Run) -> list[str]:
 
 
 def _md_and_share(rows: Sequence[Row]) -> str:
-    share = ratio_in(rows, "md", "md_start").percent()
-    return mean_in(rows, "md").text() + ("" if share == NONE else f", {share} %")
+    share = row_ratio(rows, "md", "md_start").percent()
+    return row_mean(rows, "md").text() + ("" if share == NO_VALUE else f", {share} %")
 
 
 def _versus(cells: Mapping[tuple[str, str], Sequence[Row]], groups: Sequence[str]) -> list[str]:
@@ -213,10 +222,10 @@ def _versus(cells: Mapping[tuple[str, str], Sequence[Row]], groups: Sequence[str
         return []
     lines = []
     for other in others:
-        ratios = [compared(cells[DRAG, group], cells[other, group], "md") for group in groups]
+        ratios = [paired_ratio(cells[DRAG, group], cells[other, group], "md") for group in groups]
         lines.append([other, *(ratio.percents() for ratio in ratios), " / ".join(str(ratio.n) for ratio in ratios)])
     header = ["method", *groups, "n"]
-    return ["MD of the drag as a percentage of another method's MD, on the same cases:", table(header, lines)]
+    return ["MD of the drag as a percentage of another method's MD, on the same cases:", markdown_table(header, lines)]
 
 
 def _about_frechet(run: _Run, rows: Sequence[Row]) -> str:
@@ -249,10 +258,13 @@ def _paired(run: _Run) -> list[str]:
         lines = []
         for method in run.methods(rows):
             own = _where(rows, method, group)
-            mse, ssim, features, lpips = (mean_in(own, name) for name in ("mse", "ssim", "features", "lpips"))
+            mse, ssim, features, lpips = (row_mean(own, name) for name in ("mse", "ssim", "features", "lpips"))
             cells = [mse.times(100).text(), ssim.text(3), features.text(3), lpips.times(10).text(), str(mse.n)]
             lines.append([method, *cells, *_costs(own)])
-        blocks += [f"### {group}", table(["method", "MSE ×10²", "SSIM", "features", "LPIPS ×10", "n", *_COST], lines)]
+        blocks += [
+            f"### {group}",
+            markdown_table(["method", "MSE ×10²", "SSIM", "features", "LPIPS ×10", "n", *_COST], lines),
+        ]
     return [*blocks, *run.sheets(paired_sheets(run.folder, run.shown(rows)))]
 
 
@@ -272,7 +284,7 @@ def _ablation(run: _Run) -> list[str]:
         parts = [[row for shown, row in own if shown == value] for value in chosen]
         blocks += [f"### {setting}", _ablation_table(run, setting, chosen, default, parts)]
         for name, unit in (("md", "MD, px"), ("change_outside", "change outside the mask")):
-            means = tuple(mean_in(part, name) for part in parts)
+            means = tuple(row_mean(part, name) for part in parts)
             if any(mean.n for mean in means):
                 at = chosen.index(default) if default in chosen else None
                 panels.append(Panel(setting, unit, tuple(chosen), means, at))
@@ -286,13 +298,13 @@ def _ablation_table(
 ) -> str:
     lines = []
     for value, part in zip(chosen, parts, strict=True):
-        md, share, reached = mean_in(part, "md"), ratio_in(part, "md", "md_start"), mean_in(part, "reached")
-        changes = [mean_in(part, name).text() for name in ("change_outside", "change_inside")]
+        md, share, reached = row_mean(part, "md"), row_ratio(part, "md", "md_start"), row_mean(part, "reached")
+        changes = [row_mean(part, name).text() for name in ("change_outside", "change_inside")]
         name = f"**{value} (default)**" if value == default else value
         cells = [md.text(), share.percents(), *changes, reached.percent(), str(md.n), _frechet(run.moved(part))]
         lines.append([name, *cells, *_costs(part)])
     header = [setting, "MD", "% of no edit", "change outside", "change inside", "reached, %", "n", _FRECHET, *_COST]
-    return table(header, lines)
+    return markdown_table(header, lines)
 
 
 def _mask(run: _Run) -> list[str]:
@@ -303,20 +315,20 @@ def _mask(run: _Run) -> list[str]:
     parts = {group: [row for row in shown if row.group == group] for group in groups}
     lines = []
     for group, part in parts.items():
-        means = [mean_in(part, name) for name in ("change_inside", "change_outside", "md")]
-        share = ratio_in(part, "md", "md_start").percents()
+        means = [row_mean(part, name) for name in ("change_inside", "change_outside", "md")]
+        share = row_ratio(part, "md", "md_start").percents()
         lines.append([group, *(mean.text() for mean in means), share, str(means[1].n)])
     ratios = []
     if (unmasked := groups[-1]) == "without":
         for group in groups[:-1]:
-            ratio = compared(parts[group], parts[unmasked], "change_outside")
+            ratio = paired_ratio(parts[group], parts[unmasked], "change_outside")
             ratios.append(f"{ratio.percents()} % {group} (n {ratio.n})")
     return [
         "## Mask",
         "The same drags with and without a mask. With a mask, the second term of eq. 1 is computed at the features' "
         "resolution or, as in the paper (exact term), at the image's. Change: mean absolute difference from the image "
         "before the drag, in levels of 0…255.",
-        table(["drag", "change inside", "change outside", "MD, px", "% of no edit", "n"], lines),
+        markdown_table(["drag", "change inside", "change outside", "MD, px", "% of no edit", "n"], lines),
         *([f"Change outside the mask, relative to the drags without one: {'; '.join(ratios)}."] if ratios else []),
         *run.sheets(mask_sheets(run.folder, shown)),
     ]
@@ -337,14 +349,14 @@ def _tracking(run: _Run) -> list[str]:
         for method in run.methods(rows):
             own = _where(rows, method, group)
             curves = [row.curve for row in own if row.curve]
-            quoted = np.mean([held(curve, QUOTED) for curve in curves], axis=0) if curves else ()
-            means = [mean_in(own, name) for name in ("error_mean", "error_end")]
-            at = [f"{error:.2f}" for error in quoted] or [NONE] * len(QUOTED)
+            quoted = np.mean([values_at_steps(curve, QUOTED_STEPS) for curve in curves], axis=0) if curves else ()
+            means = [row_mean(own, name) for name in ("error_mean", "error_end")]
+            at = [f"{error:.2f}" for error in quoted] or [NO_VALUE] * len(QUOTED_STEPS)
             lines.append([method, *(mean.text() for mean in means), *at, str(max(means[0].n, len(curves)))])
             if curves:
-                panels.setdefault(group, {})[method] = band_of(curves)
-        header = ["method", "mean", "at the end", *(f"step {step}" for step in QUOTED), "n"]
-        blocks += [f"### {group}", table(header, [line for line in lines if line[-1] != "0"])]
+                panels.setdefault(group, {})[method] = mean_band(curves)
+        header = ["method", "mean", "at the end", *(f"step {step}" for step in QUOTED_STEPS), "n"]
+        blocks += [f"### {group}", markdown_table(header, [line for line in lines if line[-1] != "0"])]
     return blocks + (run.plot("tracking", "Error by step", plot_curves(panels, "error, px")) if panels else [])
 
 
@@ -366,13 +378,13 @@ def own_value(settings: DragSettings, setting: str) -> str:
 def _costs(rows: Sequence[Row]) -> list[str]:
     cells = []
     for name, digits in (("seconds", 2), ("steps", 0)):
-        found = values_in(rows, name)
-        cells.append(f"{np.mean(found):.{digits}f} ({np.median(found):.{digits}f})" if found else NONE)
+        found = row_values(rows, name)
+        cells.append(f"{np.mean(found):.{digits}f} ({np.median(found):.{digits}f})" if found else NO_VALUE)
     return cells
 
 
 def _frechet(found: tuple[float, int] | None) -> str:
-    return NONE if found is None else f"{_significant(found[0])} (n {found[1]})"
+    return NO_VALUE if found is None else f"{_significant(found[0])} (n {found[1]})"
 
 
 def _significant(distance: float) -> str:
@@ -380,13 +392,13 @@ def _significant(distance: float) -> str:
     return f"{distance:.{min(max(2 - math.floor(math.log10(distance)), 0), 4)}f}" if distance >= 5e-5 else "0"
 
 
-def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table that is aligned as plain text: the first column to the left, figures to the right.
 
     Columns without any value are left out.
     """
     columns = list(zip(header, *lines, strict=True))
-    kept = [column for column in columns if any(cell.replace(" / ", "").strip(NONE) for cell in column[1:])]
+    kept = [column for column in columns if any(cell.replace(" / ", "").strip(NO_VALUE) for cell in column[1:])]
     padded = []
     for i, column in enumerate([column.replace("|", "\\|") for column in each] for each in kept):
         width = max(3, *map(len, column))

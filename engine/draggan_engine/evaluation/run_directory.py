@@ -62,7 +62,7 @@ class Row(FrozenModel):
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ChunkImages:
     """Of the N cases of a chunk.
 
     Attributes:
@@ -81,7 +81,7 @@ class Pictures:
     features_after: NDArray[np.float32] | None = None
 
 
-THUMBNAIL = 128
+THUMBNAIL_SIZE = 128
 OWN = "the model's own settings"
 """The group of the ablations from which all others depart."""
 
@@ -91,7 +91,7 @@ def shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-class RunFolder:
+class RunDirectory:
     """The folder of a run, new or continued, perhaps with other methods: `run.json` names those of all times, and
     `request` those of this one.
 
@@ -124,7 +124,7 @@ class RunFolder:
                 part.write_text("".join(map(_line, rows)), encoding="utf-8")
         self.done = {row.chunk for row in rows}
 
-    def add(self, rows: Sequence[Row], pictures: Pictures) -> None:
+    def add(self, rows: Sequence[Row], pictures: ChunkImages) -> None:
         """Writes a chunk.
 
         Raises:
@@ -161,7 +161,7 @@ def read_rows(folder: Path) -> list[Row]:
     return _read(folder / "rows.jsonl")[0]
 
 
-def read_pictures(folder: Path, chunk: str) -> Pictures:
+def read_images(folder: Path, chunk: str) -> ChunkImages:
     """
     Raises:
         InputError: the file is missing or broken.
@@ -169,7 +169,7 @@ def read_pictures(folder: Path, chunk: str) -> Pictures:
     path = _pictures_path(folder, chunk)
     try:
         with np.load(path, allow_pickle=False) as file:
-            return Pictures(**{name: file[name] for name in file.files})
+            return ChunkImages(**{name: file[name] for name in file.files})
     except (OSError, EOFError, ValueError, TypeError, BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: the images of a chunk cannot be read; run it again in another directory") from error
 

@@ -20,11 +20,11 @@ from draggan_engine.dragging.drag_task import why_not_bfloat16
 from draggan_engine.networks.devices import MAX_THREADS, best_thread_count
 
 from .experiments import BFLOAT16, Task, run_task, tasks
-from .run_directory import Pictures, Row, RunFolder
+from .run_directory import ChunkImages, Row, RunDirectory
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """After each chunk.
 
     Attributes:
@@ -39,7 +39,7 @@ class Progress:
     now: str | None
 
 
-def run(folder: RunFolder, model: Model, device: str) -> Generator[Progress, None, None]:
+def run_evaluation(folder: RunDirectory, model: Model, device: str) -> Generator[RunProgress, None, None]:
     """Runs the chunks that are not there yet.
 
     Args:
@@ -54,7 +54,7 @@ def run(folder: RunFolder, model: Model, device: str) -> Generator[Progress, Non
     began, done, timed = time.monotonic(), 0.0, False
     total = sum(map(_cost, todo))
     earlier = len(everything) - len(todo)
-    yield Progress(earlier, len(everything), None, None)
+    yield RunProgress(earlier, len(everything), None, None)
     jobs = MAX_THREADS if model.generator.device.type == "cpu" and best_thread_count(model.info.parameters) == 1 else 1
     finished = _alone(model, todo) if jobs == 1 else _together(model.spec, device, todo, jobs)
     for number, (task, (rows, pictures)) in enumerate(finished, earlier + 1):
@@ -62,10 +62,10 @@ def run(folder: RunFolder, model: Model, device: str) -> Generator[Progress, Non
         done += _cost(task)
         timed = timed or task.method != "no edit"  # what those take is mostly the start
         left = (time.monotonic() - began) * (total / done - 1) if timed else None
-        yield Progress(number, len(everything), left, task.chunk)
+        yield RunProgress(number, len(everything), left, task.chunk)
 
 
-CASE = {
+CASE_COSTS = {
     "1 point": 1.0,
     "without": 1.0,
     "with mask": 3.0,
@@ -80,12 +80,12 @@ def _cost(task: Task) -> float:
     """Of a chunk beside the others, roughly, as `critters-256` takes its time on a CPU."""
     if task.method == "no edit":
         return 1.0
-    case = CASE.get(task.group, FIVE_POINTS)  # as the ablations have
+    case = CASE_COSTS.get(task.group, FIVE_POINTS)  # as the ablations have
     others = 6.0 if case == 1.0 else 2.0  # a drag of one point arrives early; the others late, or never
     return task.size * case * (1.0 if task.method == "drag" else others)
 
 
-Finished = Iterator[tuple[Task, tuple[list[Row], Pictures]]]
+Finished = Iterator[tuple[Task, tuple[list[Row], ChunkImages]]]
 
 
 def _alone(model: Model, todo: Sequence[Task]) -> Finished:
@@ -99,7 +99,7 @@ def _together(spec: str, device: str, todo: Sequence[Task], jobs: int) -> Finish
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(spec, device))
     try:
         rest = iter(todo)
-        running: dict[Future[tuple[list[Row], Pictures]], Task] = {}
+        running: dict[Future[tuple[list[Row], ChunkImages]], Task] = {}
         with _undisturbed_start():
             for task in itertools.islice(rest, 2 * jobs):
                 running[pool.submit(_work, task)] = task
@@ -162,5 +162,5 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _work(task: Task) -> tuple[list[Row], Pictures]:
+def _work(task: Task) -> tuple[list[Row], ChunkImages]:
     return run_task(_model, task)

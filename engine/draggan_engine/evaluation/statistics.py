@@ -12,16 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from .run_directory import Row
 
-NONE = "–"
+NO_VALUE = "–"
 """What stands for a figure that is not there."""
 RESAMPLES = 2000
-LEVEL = (2.5, 97.5)
+INTERVAL_PERCENTILES = (2.5, 97.5)
 """Percentiles between which 95 % lie."""
 _SEED = 0
 
 
 @dataclass(frozen=True)
-class Mean:
+class MeanInterval:
     """Of n cases, with its 95 % interval.
 
     Attributes:
@@ -34,14 +34,14 @@ class Mean:
     high: float
     n: int
 
-    def times(self, factor: float) -> Mean:
+    def times(self, factor: float) -> MeanInterval:
         """In another unit; `factor` is positive."""
-        return Mean(self.mean * factor, self.low * factor, self.high * factor, self.n)
+        return MeanInterval(self.mean * factor, self.low * factor, self.high * factor, self.n)
 
     def text(self, digits: int = 2) -> str:
         """`2.44 [2.10, 2.81]`; without an interval if there is none."""
         if math.isnan(self.mean):
-            return NONE
+            return NO_VALUE
         interval = "" if math.isnan(self.low) else f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
         return f"{self.mean:.{digits}f}{interval}"
 
@@ -54,7 +54,7 @@ class Mean:
         return self.percents().partition(" ")[0]
 
 
-def mean_of(values: Sequence[float]) -> Mean:
+def mean_with_interval(values: Sequence[float]) -> MeanInterval:
     """Percentile bootstrap over the cases. The draws are the same at every call, so is the interval.
     With fewer than about twenty cases it is too narrow.
 
@@ -62,10 +62,10 @@ def mean_of(values: Sequence[float]) -> Mean:
         values: `[n]`, finite.
     """
     mean, low, high = mean_curve(np.asarray(values, np.float64)[:, None])
-    return Mean(float(mean[0]), float(low[0]), float(high[0]), len(values))
+    return MeanInterval(float(mean[0]), float(low[0]), float(high[0]), len(values))
 
 
-def ratio_of(values: Sequence[float], to: Sequence[float]) -> Mean:
+def ratio_with_interval(values: Sequence[float], to: Sequence[float]) -> MeanInterval:
     """Mean of `values` divided by the mean of `to`, which has the same cases in the same order: a case is drawn with
     both of its values, so that what makes it hard does not widen the interval.
 
@@ -76,37 +76,37 @@ def ratio_of(values: Sequence[float], to: Sequence[float]) -> Mean:
         raise ValueError(f"{len(values)} values cannot be paired with {len(to)}")
     above, below = np.asarray(values, np.float64), np.asarray(to, np.float64)
     if not len(above) or below.mean() == 0:
-        return Mean(math.nan, math.nan, math.nan, len(above))
+        return MeanInterval(math.nan, math.nan, math.nan, len(above))
     ratio = float(above.mean() / below.mean())
     if len(above) < 2:
-        return Mean(ratio, math.nan, math.nan, len(above))
+        return MeanInterval(ratio, math.nan, math.nan, len(above))
     draws = _draws(len(above))
     with np.errstate(divide="ignore", invalid="ignore"):  # a draw of nothing but zeros
-        low, high = np.percentile((draws @ above) / (draws @ below), LEVEL)
-    return Mean(ratio, float(low), float(high), len(above))
+        low, high = np.percentile((draws @ above) / (draws @ below), INTERVAL_PERCENTILES)
+    return MeanInterval(ratio, float(low), float(high), len(above))
 
 
-def values_in(rows: Iterable[Row], name: str) -> list[float]:
+def row_values(rows: Iterable[Row], name: str) -> list[float]:
     """A figure of those rows that have it."""
     return [row.values[name] for row in rows if name in row.values]
 
 
-def mean_in(rows: Iterable[Row], name: str) -> Mean:
+def row_mean(rows: Iterable[Row], name: str) -> MeanInterval:
     """`mean_of` a figure of those rows that have it."""
-    return mean_of(values_in(rows, name))
+    return mean_with_interval(row_values(rows, name))
 
 
-def ratio_in(rows: Iterable[Row], name: str, to: str) -> Mean:
+def row_ratio(rows: Iterable[Row], name: str, to: str) -> MeanInterval:
     """`ratio_of` two figures of those rows that have both."""
     have = [row for row in rows if name in row.values and to in row.values]
-    return ratio_of(values_in(have, name), values_in(have, to))
+    return ratio_with_interval(row_values(have, name), row_values(have, to))
 
 
-def compared(ours: Iterable[Row], theirs: Iterable[Row], name: str) -> Mean:
+def paired_ratio(ours: Iterable[Row], theirs: Iterable[Row], name: str) -> MeanInterval:
     """`ratio_of` a figure in two sets of rows, on the cases that both have."""
     a, b = ({row.case: row.values[name] for row in rows if name in row.values} for rows in (ours, theirs))
     shared = [case for case in a if case in b]
-    return ratio_of([a[case] for case in shared], [b[case] for case in shared])
+    return ratio_with_interval([a[case] for case in shared], [b[case] for case in shared])
 
 
 def mean_curve(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -122,7 +122,7 @@ def mean_curve(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float
     nothing = np.full(each.shape[1], math.nan)
     if len(each) < 2:
         return (each[0] if len(each) else nothing), nothing, nothing
-    low, high = np.percentile(_draws(len(each)) @ each, LEVEL, axis=0)
+    low, high = np.percentile(_draws(len(each)) @ each, INTERVAL_PERCENTILES, axis=0)
     return each.mean(axis=0), low, high
 
 
@@ -134,7 +134,7 @@ def _draws(n: int) -> NDArray[np.float64]:
     return np.bincount(drawn.ravel(), minlength=n * RESAMPLES).reshape(RESAMPLES, n) / n
 
 
-def held(curve: Sequence[tuple[int, float]], steps: Iterable[int]) -> NDArray[np.float64]:
+def values_at_steps(curve: Sequence[tuple[int, float]], steps: Iterable[int]) -> NDArray[np.float64]:
     """A curve's values at other steps, `[S]`: between its own the value before holds, after the last one the last.
 
     Args:

@@ -11,26 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draggan_engine.critters import landmarks_of_seed
-from draggan_engine.critters.scene.anatomy import anatomy_of
-from draggan_engine.critters.scene.ellipsoids import Parts
+from draggan_engine.critters.scene.anatomy import build_anatomy
+from draggan_engine.critters.scene.animal_parameters import Z_DIM, animal_parameters, z_of_seed
+from draggan_engine.critters.scene.ellipsoids import Ellipsoids
 from draggan_engine.critters.scene.landmarks import LANDMARKS
-from draggan_engine.critters.scene.render import nearest
-from draggan_engine.critters.scene.scene import (
-    Z_DIM,
-    Scene,
-    build_scene,
-    latent_of_seed,
-    numbers_of,
-    scene_of,
-    to_pixels,
-)
-from draggan_engine.critters.scene.species import traits_of
+from draggan_engine.critters.scene.render import nearest_parts
+from draggan_engine.critters.scene.scene import Scene, build_scene, scene_from_parameters, to_pixels
+from draggan_engine.critters.scene.species import animal_traits
 from tests.support.paths import ROOT
 
 
 @pytest.fixture(scope="module")
 def scene() -> Scene:
-    return build_scene(np.concatenate([latent_of_seed(seed) for seed in range(50)]))
+    return build_scene(np.concatenate([z_of_seed(seed) for seed in range(50)]))
 
 
 def at(scene: Scene, name: str) -> np.ndarray:
@@ -39,9 +32,11 @@ def at(scene: Scene, name: str) -> np.ndarray:
 
 def straight(**changes: float) -> Scene:
     """An animal of average numbers that looks at the viewer."""
-    numbers = numbers_of(np.zeros((1, Z_DIM)) + 1e-12)
+    numbers = animal_parameters(np.zeros((1, Z_DIM)) + 1e-12)
     looking = dict.fromkeys(("yaw", "pitch", "roll", "gaze_x", "gaze_y", "bear", "fox", "rabbit"), 0.0) | {"cat": 1.5}
-    return scene_of({name: np.array([{**looking, **changes}.get(name, float(v[0]))]) for name, v in numbers.items()})
+    return scene_from_parameters(
+        {name: np.array([{**looking, **changes}.get(name, float(v[0]))]) for name, v in numbers.items()}
+    )
 
 
 def test_there_are_68_of_all_parts() -> None:
@@ -68,19 +63,19 @@ def test_they_need_numpy_only() -> None:
 
 
 def test_the_nose_is_drawn_where_the_landmark_says(scene: Scene) -> None:
-    seen = nearest(scene, scene.landmarks.points[:, [LANDMARKS.index("nose_tip")]])
+    seen = nearest_parts(scene, scene.landmarks.points[:, [LANDMARKS.index("nose_tip")]])
     assert (seen == scene_names().index("nose")).all()
 
 
 def scene_names() -> tuple[str, ...]:
-    numbers = numbers_of(np.zeros((1, Z_DIM)))
-    return anatomy_of(numbers, traits_of(numbers)).parts.names
+    numbers = animal_parameters(np.zeros((1, Z_DIM)))
+    return build_anatomy(numbers, animal_traits(numbers)).ellipsoids.names
 
 
 def test_what_is_visible_is_what_the_renderer_draws_there() -> None:
     """The nearest part at a visible landmark is one of its own, at a hidden one it is another. Points on a rim are left
     out that the drawing's own rounding may give to either side: those whose neighbours at 0.01 see other parts."""
-    scene = build_scene(np.concatenate([latent_of_seed(seed) for seed in range(40)]))
+    scene = build_scene(np.concatenate([z_of_seed(seed) for seed in range(40)]))
     names = scene_names()
     own = {
         "eye_left": {"eye_left"}, "eye_right": {"eye_right"}, "iris_left_right": {"eye_left"}, "iris_right_left": {"eye_right"},
@@ -94,7 +89,7 @@ def test_what_is_visible_is_what_the_renderer_draws_there() -> None:
     for name, parts in own.items():
         i = LANDMARKS.index(name)
         places = scene.landmarks.points[:, i, None] + around
-        for seen, visible in zip(nearest(scene, places), scene.landmarks.visible[:, i], strict=True):
+        for seen, visible in zip(nearest_parts(scene, places), scene.landmarks.visible[:, i], strict=True):
             there = {names[k] in parts for k in seen}
             if len(there) == 1 and (visible or name in eyes):
                 assert there == {visible}, name
@@ -110,7 +105,7 @@ def test_an_eyes_rim_is_where_the_drawn_eye_ends() -> None:
         rim = np.stack([scene.landmarks.points[0, LANDMARKS.index(f"eyelid_left_{i}")] for i in range(6)])
         centre = rim.mean(axis=0)
         way = (rim - centre) / np.linalg.norm(rim - centre, axis=1, keepdims=True)
-        inner, outer = (nearest(scene, (rim + step * way)[None])[0] for step in (-0.02, 0.02))
+        inner, outer = (nearest_parts(scene, (rim + step * way)[None])[0] for step in (-0.02, 0.02))
         # The corners taper to a point, where the lids meet.
         assert [names[k] for k in inner[[1, 2, 4, 5]]] == ["eye_left"] * 4
         assert "eye_left" not in [names[k] for k in outer]
@@ -126,7 +121,7 @@ def test_a_lid_moves_the_rim_and_covers_the_iris() -> None:
     assert [bool(scene.landmarks.visible[0, iris]) for scene in scenes] == [False, True, True, True]
     around = np.stack(np.meshgrid(np.linspace(-0.2, 0.2, 41), np.linspace(-0.2, 0.2, 41)), axis=-1).reshape(-1, 2)
     eye = scene_names().index("eye_left")
-    drawn = [(nearest(scene, scene.landmarks.points[:, [iris]] + around) == eye).sum() for scene in scenes]
+    drawn = [(nearest_parts(scene, scene.landmarks.points[:, [iris]] + around) == eye).sum() for scene in scenes]
     assert 0 < drawn[0] < drawn[1] < drawn[2] < drawn[3]
     apart = straight(lid_open=0.3, lid_difference=0.2).landmarks.points[0]
     left, right = (
@@ -169,11 +164,11 @@ def test_most_are_visible(scene: Scene) -> None:
 UNIT = st.floats(-1.5, 1.5)
 
 
-def leaf(apart: float) -> Parts:
+def leaf(apart: float) -> Ellipsoids:
     """One part, upright: two ellipsoids of radii 0.9, 0.5, 0.7, `apart` x radii to either side."""
     uncut = np.array([[[0.0, 0.0, 0.0, 1.0]]])
     radii = np.array([[[0.9, 0.5, 0.7]]])
-    return Parts(("leaf",), np.zeros((1, 1, 3)), np.eye(3)[None, None], radii, np.array([[apart]]), uncut)
+    return Ellipsoids(("leaf",), np.zeros((1, 1, 3)), np.eye(3)[None, None], radii, np.array([[apart]]), uncut)
 
 
 @given(st.tuples(UNIT, UNIT, UNIT), st.floats(0, 0.7))

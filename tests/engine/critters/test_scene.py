@@ -7,34 +7,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draggan_engine.critters.scene.anatomy import anatomy_of
+from draggan_engine.critters.scene.anatomy import build_anatomy
+from draggan_engine.critters.scene.animal_parameters import PARAMETERS, Z_DIM, animal_parameters, z_of_seed
 from draggan_engine.critters.scene.landmarks import LANDMARKS
-from draggan_engine.critters.scene.render import render
-from draggan_engine.critters.scene.scene import (
-    MARKS,
-    NUMBERS,
-    Z_DIM,
-    Scene,
-    build_scene,
-    latent_of_seed,
-    numbers_of,
-    scene_of,
-    to_pixels,
-)
-from draggan_engine.critters.scene.shading import PARTS
-from draggan_engine.critters.scene.species import SPECIES, shares, traits_of
+from draggan_engine.critters.scene.render import render_scene
+from draggan_engine.critters.scene.scene import MARKING_PARAMETERS, Scene, build_scene, scene_from_parameters, to_pixels
+from draggan_engine.critters.scene.shading import PART_COUNT
+from draggan_engine.critters.scene.species import SPECIES, animal_traits, species_shares
 
 FACING = dict.fromkeys(("yaw", "pitch", "roll", "gaze_x", "gaze_y"), 0.0)
 
 
 def animal(species: str, **changes: float) -> Scene:
     """One of average numbers, which looks at the viewer."""
-    return scene_of(numbers(species, **changes))
+    return scene_from_parameters(numbers(species, **changes))
 
 
 def numbers(species: str, **changes: float) -> dict[str, np.ndarray]:
     kind = {name: 2.0 if name == species else 0.0 for name in SPECIES}
-    average = numbers_of(np.zeros((1, Z_DIM)))
+    average = animal_parameters(np.zeros((1, Z_DIM)))
     return {name: np.array([{**FACING, **kind, **changes}.get(name, float(v[0]))]) for name, v in average.items()}
 
 
@@ -43,29 +34,29 @@ def point(scene: Scene, name: str) -> np.ndarray:
 
 
 def test_one_component_of_z_is_one_number() -> None:
-    assert len(NUMBERS) == Z_DIM <= 64
+    assert len(PARAMETERS) == Z_DIM <= 64
     z = np.random.default_rng(0).standard_normal((2, Z_DIM))
     z[1] = z[0]
     z[1, 7], z[1, 8] = z[0, 8], z[0, 7]  # the same length
-    before, after = (numbers_of(z[i : i + 1]) for i in range(2))
-    assert [name for name in NUMBERS if before[name] != after[name]] == list(NUMBERS)[7:9]
+    before, after = (animal_parameters(z[i : i + 1]) for i in range(2))
+    assert [name for name in PARAMETERS if before[name] != after[name]] == list(PARAMETERS)[7:9]
 
 
 def test_a_seed_is_one_picture() -> None:
-    once, again = (render(build_scene(latent_of_seed(7)), 64, 2) for _ in range(2))
+    once, again = (render_scene(build_scene(z_of_seed(7)), 64, 2) for _ in range(2))
     assert np.array_equal(once, again)
-    assert np.abs(once - render(build_scene(latent_of_seed(8)), 64, 2)).mean() > 0.05
+    assert np.abs(once - render_scene(build_scene(z_of_seed(8)), 64, 2)).mean() > 0.05
 
 
 def test_drawing_does_not_depend_on_the_resolution() -> None:
-    scene = build_scene(np.concatenate([latent_of_seed(seed) for seed in range(3)]))
-    large = render(scene, 128, 2).reshape(3, 3, 32, 4, 32, 4).mean(axis=(3, 5))
-    assert np.abs(large - render(scene, 32, 8)).max() < 1 / 255
+    scene = build_scene(np.concatenate([z_of_seed(seed) for seed in range(3)]))
+    large = render_scene(scene, 128, 2).reshape(3, 3, 32, 4, 32, 4).mean(axis=(3, 5))
+    assert np.abs(large - render_scene(scene, 32, 8)).max() < 1 / 255
 
 
 def test_the_generator_and_the_scene_read_z_alike() -> None:
     """Both normalise z, so its scale does not matter to either."""
-    z = latent_of_seed(5)
+    z = z_of_seed(5)
     assert np.allclose(build_scene(z).landmarks.points, build_scene(3 * z).landmarks.points)
 
 
@@ -73,10 +64,10 @@ def test_the_generator_and_the_scene_read_z_alike() -> None:
 @given(st.integers(0, 2**31), st.integers(0, Z_DIM - 1))
 def test_a_small_step_changes_the_picture_little(seed: int, component: int) -> None:
     """Along every component, over a path: a jump would be a step in which much more changes than in a hundredth of σ."""
-    z = np.repeat(latent_of_seed(seed), 2, axis=0)
+    z = np.repeat(z_of_seed(seed), 2, axis=0)
     z[1, component] += 0.01
     scene = build_scene(z)
-    one, other = render(scene, 128, 2)
+    one, other = render_scene(scene, 128, 2)
     assert np.abs(one - other).mean() < 0.012
     # No point runs off, but for a rim that leaves one part for the next.
     moved = np.linalg.norm(scene.landmarks.points[0] - scene.landmarks.points[1], axis=1)
@@ -84,19 +75,23 @@ def test_a_small_step_changes_the_picture_little(seed: int, component: int) -> N
 
 
 def test_colouring_moves_nothing() -> None:
-    shape, colours = (numbers_of(np.concatenate([latent_of_seed(s) for s in some])) for some in ((1, 2), (3, 4)))
-    own, others, both = scene_of(shape), scene_of(colours), scene_of(shape, colours)
+    shape, colours = (animal_parameters(np.concatenate([z_of_seed(s) for s in some])) for some in ((1, 2), (3, 4)))
+    own, others, both = (
+        scene_from_parameters(shape),
+        scene_from_parameters(colours),
+        scene_from_parameters(shape, colours),
+    )
     assert np.array_equal(own.landmarks.points, both.landmarks.points)
     assert np.array_equal(own.quadric, both.quadric)
     assert np.array_equal(others.colours, both.colours)
     assert np.array_equal(others.light, both.light)
-    marks = [MARKS.index(name) for name in ("stripes", "pale_muzzle", "gape", "whiskers")]
-    assert np.array_equal(both.marks[:, marks[:2]], others.marks[:, marks[:2]])
-    assert np.array_equal(both.marks[:, marks[2:]], own.marks[:, marks[2:]])
+    marks = [MARKING_PARAMETERS.index(name) for name in ("stripes", "pale_muzzle", "gape", "whiskers")]
+    assert np.array_equal(both.markings[:, marks[:2]], others.markings[:, marks[:2]])
+    assert np.array_equal(both.markings[:, marks[2:]], own.markings[:, marks[2:]])
 
 
 def test_most_animals_are_of_one_species_and_all_occur() -> None:
-    share = shares(numbers_of(np.random.default_rng(1).standard_normal((2000, Z_DIM))))
+    share = species_shares(animal_parameters(np.random.default_rng(1).standard_normal((2000, Z_DIM))))
     assert np.allclose(share.sum(axis=1), 1)
     assert (share.max(axis=1) > 0.9).mean() > 0.65
     assert (share.max(axis=1) < 0.7).mean() > 0.03
@@ -104,7 +99,7 @@ def test_most_animals_are_of_one_species_and_all_occur() -> None:
 
 
 def test_the_species_differ() -> None:
-    cat, bear, fox, rabbit = (traits_of(numbers(name)) for name in SPECIES)
+    cat, bear, fox, rabbit = (animal_traits(numbers(name)) for name in SPECIES)
     assert rabbit["ear_length"] > fox["ear_length"] > cat["ear_length"] > 1.5 * bear["ear_length"]
     assert min(cat["ear_point"], fox["ear_point"]) > 0.5
     assert bear["ear_point"] < 0.05
@@ -114,7 +109,9 @@ def test_the_species_differ() -> None:
     assert fox["mask"] > 0.9 > bear["mask"]
     assert bear["patches"] > 0.5 > rabbit["patches"]
     assert rabbit["spots"] > 0.5 > fox["spots"]
-    pictures = render(scene_of({k: np.concatenate([numbers(s)[k] for s in SPECIES]) for k in NUMBERS}), 64, 2)
+    pictures = render_scene(
+        scene_from_parameters({k: np.concatenate([numbers(s)[k] for s in SPECIES]) for k in PARAMETERS}), 64, 2
+    )
     for i in range(4):
         for j in range(i):
             assert np.abs(pictures[i] - pictures[j]).mean() > 0.05
@@ -142,7 +139,7 @@ def test_parts_move_on_their_own(species: str) -> None:
 
 
 def _tooth_pixels(scene: Scene) -> int:
-    picture = render(scene, 256, 2)[0]
+    picture = render_scene(scene, 256, 2)[0]
     top, bottom, left, right = (point(scene, f"mouth_{name}") for name in ("top", "bottom", "left", "right"))
     first, last = (round(float(to_pixels(p, 256)[0])) for p in (left, right))
     high, low = (round(float(to_pixels(p, 256)[1])) for p in (top, bottom))
@@ -156,7 +153,9 @@ def test_an_open_mouth_shows_teeth_and_tongue(species: str) -> None:
     look = {"fur_tone": 0.0, "mask": -1.0, "tongue_out": 0.0}
     wide = animal(species, mouth_open=0.95, **look)
     with_teeth, without = (
-        _tooth_pixels(scene_of(numbers(species, mouth_open=0.95, **look) | {"tooth_length": np.array([length])}))
+        _tooth_pixels(
+            scene_from_parameters(numbers(species, mouth_open=0.95, **look) | {"tooth_length": np.array([length])})
+        )
         for length in (1.0, -2.5)
     )
     assert with_teeth > without + 8
@@ -166,24 +165,24 @@ def test_an_open_mouth_shows_teeth_and_tongue(species: str) -> None:
 
 def test_the_scene_names_its_parts_and_marks_as_the_drawing_does() -> None:
     p = numbers("cat")
-    names = anatomy_of(p, traits_of(p)).parts.names
-    assert len(names) == PARTS
+    names = build_anatomy(p, animal_traits(p)).ellipsoids.names
+    assert len(names) == PART_COUNT
     assert names[0] == "body"
     assert names[4:6] == ("ear_left", "ear_right")
     assert [names[k] for k in (6, 9, 16)] == ["eye_left", "eye_right", "nose"]
     assert names[12:16] == ("snout", "lobe_left", "lobe_right", "jaw")
-    assert build_scene(latent_of_seed(0)).marks.shape == (1, len(MARKS))
+    assert build_scene(z_of_seed(0)).markings.shape == (1, len(MARKING_PARAMETERS))
 
 
 def test_extreme_animals_are_drawn_whole() -> None:
     """All numbers at one of their ends: no hole, nothing that is not a colour."""
     rng = np.random.default_rng(3)
     ends = {}
-    for name, (law, a, b) in NUMBERS.items():
+    for name, (law, a, b) in PARAMETERS.items():
         low, high = (a - 2.2 * b, a + 2.2 * b) if law == "normal" else (a, b)
         ends[name] = np.where(rng.random(60) < 0.5, low, high)
-    scene = scene_of(ends)
-    pictures = render(scene, 64, 2)
+    scene = scene_from_parameters(ends)
+    pictures = render_scene(scene, 64, 2)
     assert np.isfinite(pictures).all()
     assert np.abs(pictures).max() <= 1
     assert np.isfinite(scene.landmarks.points).all()

@@ -18,26 +18,39 @@ from draggan_engine.checkpoints.formats.native_header import NativeInfo
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.checkpoints.model_parts import GeneratorPart
 from draggan_engine.core.edit import DragSettings
-from draggan_engine.critters.scene.animal_parameters import Z_DIM, latent_of_seed
-from draggan_engine.critters.scene.render import render
+from draggan_engine.critters.scene.animal_parameters import Z_DIM, z_of_seed
+from draggan_engine.critters.scene.render import render_scene
 from draggan_engine.critters.scene.scene import build_scene
 from draggan_engine.critters.training import disentanglement, export, face_crops, model_card, train, training_data
 from draggan_engine.critters.training import trainer as training
-from draggan_engine.critters.training.export import settings_for, shortened
+from draggan_engine.critters.training.export import settings_for_resolution, shorten_weights
 from draggan_engine.critters.training.losses import discriminator_loss, generator_loss, gradient_penalty
-from draggan_engine.critters.training.mapping_pretraining import read
-from draggan_engine.critters.training.metrics import errors, interpolations, pictures_of
-from draggan_engine.critters.training.muon import orthogonalise
-from draggan_engine.critters.training.presets import PRESETS, Preset, Stage
-from draggan_engine.critters.training.progressive_growing import grows_into, plant
-from draggan_engine.critters.training.trainer import JITTER, MEANS_OF, Progress, Trainer
-from draggan_engine.critters.training.training_data import SHAPING_ROWS, Lesson, lesson, lesson_at, lessons
-from draggan_engine.critters.training.w_whitening import even, mapping_layer, some_w, some_z, stretched, unstretched
+from draggan_engine.critters.training.mapping_pretraining import pretrain_mapping
+from draggan_engine.critters.training.metrics import generate_images, interpolate_seeds, measure_errors
+from draggan_engine.critters.training.muon import orthogonalize
+from draggan_engine.critters.training.presets import PRESETS, TrainingPreset, TrainingStage
+from draggan_engine.critters.training.progressive_growing import can_grow_into, copy_weights
+from draggan_engine.critters.training.trainer import MEAN_LATENTS, W_JITTER, Trainer, TrainingStep
+from draggan_engine.critters.training.training_data import (
+    SHAPING_ROWS,
+    TrainingBatch,
+    batch_number,
+    draw_batch,
+    training_batches,
+)
+from draggan_engine.critters.training.w_whitening import (
+    equalize_scales,
+    mapping_layer,
+    sample_w,
+    sample_z,
+    unwhiten_w,
+    whiten_w,
+)
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 
-TOY = Preset(
+TOY = TrainingPreset(
     name="toy",
     generator=StyleGAN2Config(resolution=16, z_dim=Z_DIM, w_dim=64, mapping_layers=2, channels=(48, 48, 48)),
     discriminator=DiscriminatorConfig(resolution=16, channels=(32, 32, 32), mapping_layers=0),
@@ -45,14 +58,14 @@ TOY = Preset(
     workers=1,
     ema=0.9,
     stages=(
-        Stage(8, 480, 0.02, 0.004),
-        Stage(16, 160, 0.01, 0.002),
-        Stage(16, 160, 0.003, 0.0005, adversarial=0.01),
+        TrainingStage(8, 480, 0.02, 0.004),
+        TrainingStage(16, 160, 0.01, 0.002),
+        TrainingStage(16, 160, 0.003, 0.0005, adversarial=0.01),
     ),
 )
 
 
-def run(trainer: Trainer, steps: int | None = None) -> list[Progress]:
+def run(trainer: Trainer, steps: int | None = None) -> list[TrainingStep]:
     seen = []
     for progress in trainer.steps():
         seen.append(progress)
@@ -66,31 +79,31 @@ def weights(trainer: Trainer) -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def whole() -> tuple[Trainer, list[Progress]]:
+def whole() -> tuple[Trainer, list[TrainingStep]]:
     trainer = Trainer(TOY, seed=1)
     return trainer, run(trainer)
 
 
-def test_training_learns(whole: tuple[Trainer, list[Progress]]) -> None:
+def test_training_learns(whole: tuple[Trainer, list[TrainingStep]]) -> None:
     trainer, seen = whole
     assert len(seen) == trainer.total_steps == trainer.step == 100
     loss = [progress.distillation for progress in seen]
     assert np.mean(loss[50:60]) < 0.8 * np.mean(loss[:5])
-    assert errors(trainer.ema, 16).whole < 0.8 * errors(Trainer(TOY, seed=1).ema, 16).whole
+    assert measure_errors(trainer.ema, 16).whole < 0.8 * measure_errors(Trainer(TOY, seed=1).ema, 16).whole
 
 
-def test_the_discriminator_is_asked_in_its_stage_only(whole: tuple[Trainer, list[Progress]]) -> None:
+def test_the_discriminator_is_asked_in_its_stage_only(whole: tuple[Trainer, list[TrainingStep]]) -> None:
     assert [progress.adversarial > 0 for progress in whole[1]] == [False] * 80 + [True] * 20
-    assert whole[0].has_judged
+    assert whole[0].discriminator_trained
     trainer = Trainer(TOY, seed=1)
     before = [p.clone() for p in trainer.discriminator.parameters()]
     run(trainer, 3)
-    assert not trainer.has_judged
+    assert not trainer.discriminator_trained
     assert all(torch.equal(a, b) for a, b in zip(before, trainer.discriminator.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("after", [30, 90])
-def test_a_resumed_run_is_the_same_run(tmp_path: Path, whole: tuple[Trainer, list[Progress]], after: int) -> None:
+def test_a_resumed_run_is_the_same_run(tmp_path: Path, whole: tuple[Trainer, list[TrainingStep]], after: int) -> None:
     first = Trainer(TOY, seed=1)
     run(first, after)
     first.save(tmp_path / "state.pt")
@@ -101,13 +114,13 @@ def test_a_resumed_run_is_the_same_run(tmp_path: Path, whole: tuple[Trainer, lis
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_another_run_goes_on_from_its_weights(tmp_path: Path, whole: tuple[Trainer, list[Progress]]) -> None:
+def test_another_run_goes_on_from_its_weights(tmp_path: Path, whole: tuple[Trainer, list[TrainingStep]]) -> None:
     trainer = Trainer(TOY, seed=2)
-    trainer.go_on_from(whole[0].ema, whole[0].discriminator)
+    trainer.continue_from(whole[0].ema, whole[0].discriminator)
     assert trainer.total_steps == 40, "the full resolution's stages"
-    assert errors(trainer.ema, 16).whole == pytest.approx(errors(whole[0].ema, 16).whole, rel=1e-4)
-    assert trainer.has_judged
-    assert some_w(trainer.generator).std(dim=0).detach().numpy() == pytest.approx(math.sqrt(2), rel=1e-3)
+    assert measure_errors(trainer.ema, 16).whole == pytest.approx(measure_errors(whole[0].ema, 16).whole, rel=1e-4)
+    assert trainer.discriminator_trained
+    assert sample_w(trainer.generator).std(dim=0).detach().numpy() == pytest.approx(math.sqrt(2), rel=1e-3)
     run(trainer, 2)
     trainer.save(tmp_path / "state.pt")
     again = Trainer(TOY, seed=2)
@@ -118,26 +131,26 @@ def test_another_run_goes_on_from_its_weights(tmp_path: Path, whole: tuple[Train
 def test_a_wider_network_goes_through_all_stages() -> None:
     narrow = Generator(TOY.generator.model_copy(update={"channels": (32, 48, 32)})).requires_grad_(False)
     trainer = Trainer(TOY, seed=1)
-    trainer.go_on_from(narrow, None)
+    trainer.continue_from(narrow, None)
     assert trainer.stages == TOY.stages
-    before, after = (pictures_of(network, range(2), 16) for network in (narrow, trainer.ema))
+    before, after = (generate_images(network, range(2), 16) for network in (narrow, trainer.ema))
     assert torch.allclose(before, after, atol=1e-5)
 
 
 def test_a_larger_network_goes_on_from_a_smaller_one() -> None:
     """Its picture is the smaller one's, upsampled, until it has learned more; what it has more of learns too."""
     smaller = TOY.generator.model_copy(update={"resolution": 8, "channels": (48, 32)})
-    assert grows_into(smaller, TOY.generator)
-    assert not grows_into(smaller.model_copy(update={"channels": (48, 64)}), TOY.generator)
-    assert not grows_into(smaller.model_copy(update={"w_dim": 8}), TOY.generator)
-    assert not grows_into(TOY.generator, smaller)
+    assert can_grow_into(smaller, TOY.generator)
+    assert not can_grow_into(smaller.model_copy(update={"channels": (48, 64)}), TOY.generator)
+    assert not can_grow_into(smaller.model_copy(update={"w_dim": 8}), TOY.generator)
+    assert not can_grow_into(TOY.generator, smaller)
     generator = Generator(smaller).requires_grad_(False)
     discriminator = Discriminator(TOY.discriminator.model_copy(update={"resolution": 8, "channels": (32, 32)}))
     trainer = Trainer(TOY, seed=1)
-    trainer.go_on_from(generator, discriminator)
-    assert not trainer.has_judged
+    trainer.continue_from(generator, discriminator)
+    assert not trainer.discriminator_trained
     assert trainer.stages == TOY.stages, "what is new has to learn them all"
-    small, large = (pictures_of(network, range(2), size) for network, size in ((generator, 8), (trainer.ema, 16)))
+    small, large = (generate_images(network, range(2), size) for network, size in ((generator, 8), (trainer.ema, 16)))
     block = trainer.generator.synthesis.get_submodule("b16")
     ws = torch.zeros(2, TOY.generator.w_dim)
     with torch.no_grad():
@@ -155,20 +168,20 @@ def test_a_larger_network_goes_on_from_a_smaller_one() -> None:
 def test_a_mapping_of_more_features_goes_on_from_one_of_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same pictures, before anything is learned; the features that are new read the scene."""
     asked: list[tuple[int, ...]] = []
-    monkeypatch.setattr(training, "read", lambda _mapping, known, _seed: asked.append(tuple(known)))
+    monkeypatch.setattr(training, "pretrain_mapping", lambda _mapping, known, _seed: asked.append(tuple(known)))
     more = TOY.generator.model_copy(update={"mapping_layers": 3, "mapping_features": 96})
-    assert grows_into(TOY.generator, more)
-    assert not grows_into(more, TOY.generator)
-    assert not grows_into(TOY.generator, more.model_copy(update={"mapping_layers": 4}))
-    assert not grows_into(TOY.generator, more.model_copy(update={"mapping_features": 48}))
+    assert can_grow_into(TOY.generator, more)
+    assert not can_grow_into(more, TOY.generator)
+    assert not can_grow_into(TOY.generator, more.model_copy(update={"mapping_layers": 4}))
+    assert not can_grow_into(TOY.generator, more.model_copy(update={"mapping_features": 48}))
     torch.manual_seed(0)
     small = Generator(TOY.generator).requires_grad_(False)
     trainer = Trainer(replace(TOY, generator=more), seed=1)
-    trainer.go_on_from(small, None)
-    before, after = (pictures_of(network, range(3), 16) for network in (small, trainer.ema))
+    trainer.continue_from(small, None)
+    before, after = (generate_images(network, range(3), 16) for network in (small, trainer.ema))
     assert torch.allclose(before, after, atol=1e-4 * float(before.abs().max()))
     assert asked == [(64, 64)]
-    trainer.go_on_from(trainer.ema, None)
+    trainer.continue_from(trainer.ema, None)
     assert asked == [(64, 64)], "nothing is new"
     run(trainer, 1)
     listened_to = mapping_layer(trainer.generator.mapping, 2).weight[:, 64:] != 0
@@ -179,15 +192,15 @@ def test_a_mapping_reads_the_scene() -> None:
     torch.manual_seed(0)
     small = Generator(TOY.generator).requires_grad_(False)
     large = Generator(TOY.generator.model_copy(update={"mapping_layers": 3, "mapping_features": 256}))
-    plant(small, large)
+    copy_weights(small, large)
     known = [mapping_layer(large.mapping, i).weight[:64].clone() for i in range(2)]
-    assert read(large.mapping, (64, 64), 3, steps=120) < 0.75, "1 knows the mean alone"
+    assert pretrain_mapping(large.mapping, (64, 64), 3, steps=120) < 0.75, "1 knows the mean alone"
     assert all(torch.equal(known[i], mapping_layer(large.mapping, i).weight[:64]) for i in range(2))
 
 
 def test_a_step_keeps_the_means_of_dense_layers() -> None:
     trainer = Trainer(TOY, seed=1)
-    z = some_z(trainer.generator, MEANS_OF)
+    z = sample_z(trainer.generator, MEAN_LATENTS)
     z = z / z.square().mean(dim=1, keepdim=True).sqrt()
     first = mapping_layer(trainer.generator.mapping, 0)
 
@@ -197,7 +210,7 @@ def test_a_step_keeps_the_means_of_dense_layers() -> None:
     for p in trainer.generator.parameters():
         p.grad = torch.randn_like(p)
     before = linear()
-    trainer._step_weights(0.01)
+    trainer.step_matrices(0.01)
     assert (linear() - before).abs().mean() > 0.003
     assert torch.allclose(linear().mean(dim=0), before.mean(dim=0), atol=1e-5)
 
@@ -206,7 +219,7 @@ def test_growing_changes_no_picture() -> None:
     """Before its first step, a larger stage shows the smaller one's picture, upsampled."""
     trainer = Trainer(TOY, seed=1)
     run(trainer, 5)
-    ws = trainer.generator.mapping(torch.from_numpy(latent_of_seed(3).astype(np.float32)))
+    ws = trainer.generator.mapping(torch.from_numpy(z_of_seed(3).astype(np.float32)))
     synthesis = trainer.generator.synthesis
     small, large = synthesis(ws, image=8).image, synthesis(ws, image=16).image
     assert torch.allclose(
@@ -217,7 +230,7 @@ def test_growing_changes_no_picture() -> None:
 def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
     torch.manual_seed(0)
     for shape in ((32, 128), (128, 32), (48, 48)):
-        values = torch.linalg.svdvals(orthogonalise(torch.randn(*shape)))
+        values = torch.linalg.svdvals(orthogonalize(torch.randn(*shape)))
         assert values.min() > 0.3
         assert values.max() < 1.4
 
@@ -240,7 +253,7 @@ def test_another_w_changes_no_picture(features: int | None) -> None:
     before = generator.synthesis(mapped).image
     close = 1e-4 * float(before.abs().max())
 
-    wide = stretched(generator)
+    wide = whiten_w(generator)
     assert narrowest(generator) < 0.5
     assert 0.8 < narrowest(wide) < 1.2
     ws = wide.mapping(z)
@@ -251,13 +264,13 @@ def test_another_w_changes_no_picture(features: int | None) -> None:
     far, as_far = generator.synthesis(beyond[0]).image, wide.synthesis(beyond[1]).image
     assert torch.allclose(far, as_far, atol=1e-3 * float(far.abs().max()))
 
-    again = unstretched(wide)
+    again = unwhiten_w(wide)
     assert again.config == generator.config
     assert torch.allclose(before, again.synthesis(again.mapping(z)).image, atol=close)
 
-    even(again)
-    assert some_w(again).std(dim=0).numpy() == pytest.approx(math.sqrt(2), rel=1e-3)
-    styles = again.synthesis.get_submodule("b8.conv1.affine")(some_w(again))
+    equalize_scales(again)
+    assert sample_w(again).std(dim=0).numpy() == pytest.approx(math.sqrt(2), rel=1e-3)
+    styles = again.synthesis.get_submodule("b8.conv1.affine")(sample_w(again))
     assert float(styles.square().mean()) == pytest.approx(1, rel=1e-3)
     assert torch.allclose(before, again.synthesis(again.mapping(z)).image, atol=close)
 
@@ -270,10 +283,10 @@ def test_another_w_changes_no_picture(features: int | None) -> None:
 def test_the_shipped_models_draw_the_scenes(name: str, whole: float, parts: float, recoloured: float) -> None:
     """The model card's figures, on a smaller sample."""
     generator = load_model(name, "cpu").generator
-    found = errors(generator, generator.config.resolution, range(100, 116))
+    found = measure_errors(generator, generator.config.resolution, range(100, 116))
     assert found.whole < whole
     assert found.parts < parts
-    found = errors(generator, generator.config.resolution, range(100, 116), range(200, 216))
+    found = measure_errors(generator, generator.config.resolution, range(100, 116), range(200, 216))
     assert found.whole < recoloured
 
 
@@ -284,71 +297,71 @@ def test_the_shipped_models_ws_have_no_narrow_direction(name: str) -> None:
 
 
 def test_lessons_are_those_of_their_steps() -> None:
-    drawn = list(lessons((3,), 2, [(5, 8, False), (6, 8, False), (7, 16, False)]))
+    drawn = list(training_batches((3,), 2, [(5, 8, False), (6, 8, False), (7, 16, False)]))
     assert [tuple(some.pictures.shape) for some in drawn] == [(2, 3, 8, 8), (2, 3, 8, 8), (2, 3, 16, 16)]
-    again = lesson((3,), lesson_at(6), 2, 8)
+    again = draw_batch((3,), batch_number(6), 2, 8)
     assert all(torch.equal(a, b) for a, b in zip(drawn[1][:4], again[:4], strict=True))
     assert not torch.equal(drawn[0].z, drawn[1].z)
-    assert list(lessons((3,), 2, [])) == []
+    assert list(training_batches((3,), 2, [])) == []
 
 
 def test_lessons_are_drawn_once_and_learned_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def draw(seed: tuple[int, ...], number: int, count: int, resolution: int, close_up: bool) -> Lesson:
+    def draw(seed: tuple[int, ...], number: int, count: int, resolution: int, crop_faces: bool) -> TrainingBatch:
         asked.append(number)
-        return lesson(seed, number, count, resolution, close_up)
+        return draw_batch(seed, number, count, resolution, crop_faces)
 
-    monkeypatch.setattr(training_data, "lesson", draw)
-    monkeypatch.setattr(training_data, "LOOKS", 2)
-    monkeypatch.setattr(training_data, "APART", 3)
-    drawn = list(lessons((3,), 1, [(step, 4, False) for step in range(13)]))
+    monkeypatch.setattr(training_data, "draw_batch", draw)
+    monkeypatch.setattr(training_data, "BATCH_REPETITIONS", 2)
+    monkeypatch.setattr(training_data, "REPETITION_DISTANCE", 3)
+    drawn = list(training_batches((3,), 1, [(step, 4, False) for step in range(13)]))
     order = [3, 0, 4, 1, 5, 2, 6, 3, 7, 4, 8, 5, 9]
     assert asked == [3, 0, 4, 1, 5, 2, 6, 7, 8, 9]
-    assert all(torch.equal(some.z, lesson((3,), number, 1, 4).z) for some, number in zip(drawn, order, strict=True))
-    resumed = list(lessons((3,), 1, [(step, 4, False) for step in range(4, 13)]))
+    assert all(torch.equal(some.z, draw_batch((3,), number, 1, 4).z) for some, number in zip(drawn, order, strict=True))
+    resumed = list(training_batches((3,), 1, [(step, 4, False) for step in range(4, 13)]))
     assert all(torch.equal(a.z, b.z) for a, b in zip(drawn[4:], resumed, strict=True))
 
 
 def test_close_ups_are_windows_of_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = lesson((3,), 5, 10, 64, close_up=True)
+    drawn = draw_batch((3,), 5, 10, 64, crop_faces=True)
     assert drawn.corners is not None
-    assert drawn.pictures.shape == (10, 3, *face_crops.size_of(64)) == (10, 3, 26, 30)
-    whole = lesson((3,), 5, 10, 64)
+    assert drawn.pictures.shape == (10, 3, *face_crops.window_size(64)) == (10, 3, 26, 30)
+    whole = draw_batch((3,), 5, 10, 64)
     assert torch.equal(drawn.z, whole.z)
-    window = face_crops.cut(whole.pictures, drawn.corners, (26, 30))
+    window = face_crops.crop_windows(whole.pictures, drawn.corners, (26, 30))
     assert (drawn.pictures - window).abs().mean() < 1e-3  # other tiles: rays between four pixels share a light
     faces = drawn.weight.amin(dim=(1, 2, 3)) == 1
     assert int(faces.sum()) == 7
     assert (drawn.weight[faces] > 1).sum() == (whole.weight[faces] > 1).sum(), "all parts are in"
-    assert drawn.weight[~faces].amin() == face_crops.WORTH
+    assert drawn.weight[~faces].amin() == face_crops.RANDOM_WINDOW_WEIGHT
 
-    monkeypatch.setattr(face_crops, "PRECISION", torch.float32)
+    monkeypatch.setattr(face_crops, "HIGH_RESOLUTION_DTYPE", torch.float32)
     config = TOY.generator.model_copy(update={"resolution": 128, "channels": (8,) * 6})
     generator = Generator(config).requires_grad_(False)
     ws = generator.mapping(drawn.z)
     picture = generator.synthesis(ws).image
     corners = drawn.corners * 2
     corners[0], corners[1] = (0, 0), (128 - 52, 128 - 60)
-    window = face_crops.cut(picture, corners, (52, 60))
-    apart = (face_crops.pictures_in(generator.synthesis, ws, corners) - window).abs()
+    window = face_crops.crop_windows(picture, corners, (52, 60))
+    apart = (face_crops.generate_windows(generator.synthesis, ws, corners) - window).abs()
     assert apart[:, :, 1:-1, 1:-1].max() < 0.02 * picture.std()
     assert apart.mean() < 1e-3 * picture.std()
 
 
 def test_close_ups_teach() -> None:
     config = TOY.generator.model_copy(update={"resolution": 64, "channels": (48, 48, 48, 24, 16)})
-    stage = Stage(64, 320, 0.02, 0.004, close_ups=True)
-    trainer, drawn = Trainer(replace(TOY, generator=config), seed=1), lesson((3,), 5, 8, 64, close_up=True)
-    loss = [trainer._learn(stage, 0.0, drawn).distillation for _ in range(30)]
+    stage = TrainingStage(64, 320, 0.02, 0.004, crop_faces=True)
+    trainer, drawn = Trainer(replace(TOY, generator=config), seed=1), draw_batch((3,), 5, 8, 64, crop_faces=True)
+    loss = [trainer.train_step(stage, 0.0, drawn).distillation for _ in range(30)]
     assert np.mean(loss[-4:]) < 0.9 * loss[0]
 
 
 def test_in_half_of_a_lesson_the_colours_are_anothers() -> None:
-    drawn = lesson((3,), 5, 4, 32)
+    drawn = draw_batch((3,), 5, 4, 32)
     assert [bool(same) for same in (drawn.z == drawn.colouring).all(dim=1)] == [False, False, True, True]
-    assert torch.equal(*lesson((3,), 5, 4, 16)[:2]), "smaller pictures have no rows of colours"
-    own, other = (torch.from_numpy(render(build_scene(z.double().numpy()), 32)) for z in drawn[:2])
+    assert torch.equal(*draw_batch((3,), 5, 4, 16)[:2]), "smaller pictures have no rows of colours"
+    own, other = (torch.from_numpy(render_scene(build_scene(z.double().numpy()), 32)) for z in drawn[:2])
     assert (own - drawn.pictures).abs().mean(dim=(1, 2, 3))[2:].max() < 1e-4
     assert (own - drawn.pictures).abs().mean(dim=(1, 2, 3))[:2].min() > 0.05
     corner = np.s_[:2, :, :3, :3]  # the backdrop's
@@ -357,15 +370,15 @@ def test_in_half_of_a_lesson_the_colours_are_anothers() -> None:
 
 def test_the_rows_of_colours_are_those_that_a_drag_leaves() -> None:
     """Else a drag would change colours."""
-    assert SHAPING_ROWS == DragSettings().layers == export.SETTINGS.layers
+    assert SHAPING_ROWS == DragSettings().layers == export.SETTINGS_AT_128.layers
     config = TOY.generator.model_copy(update={"resolution": 32, "channels": (8,) * 4})
     trainer = Trainer(replace(TOY, generator=config), seed=1)
-    generator, drawn = trainer.generator, lesson((3,), 5, 4, 32)
+    generator, drawn = trainer.generator, draw_batch((3,), 5, 4, 32)
     shaping, colouring = (generator.mapping(z).detach() for z in (drawn.z, drawn.colouring))
     seen: list[Tensor] = []
     generator.synthesis.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].detach()))
-    trainer._learn(Stage(32, 4, 0.0, 0.0), 0.0, drawn)
-    noise = 2 * JITTER * float(shaping.std())
+    trainer.train_step(TrainingStage(32, 4, 0.0, 0.0), 0.0, drawn)
+    noise = 2 * W_JITTER * float(shaping.std())
     assert 0 < float((seen[0][:, :6] - shaping[:, :6]).std()) < noise
     assert 0 < float((seen[0][:, 6:] - colouring[:, 6:]).std()) < noise
 
@@ -413,7 +426,7 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     trainer = Trainer(TOY, seed=0)
     trainer.load(state / "state.pt")
     seeds = range(4)
-    change = (pictures_of(model.generator, seeds, 16) - pictures_of(trainer.ema, seeds, 16)).abs().max()
+    change = (generate_images(model.generator, seeds, 16) - generate_images(trainer.ema, seeds, 16)).abs().max()
     assert float(change) < 2.5 / 255
     assert model.load_discriminator() is not None
 
@@ -423,7 +436,7 @@ def test_half_the_length_only_where_nobody_sees_it() -> None:
     state = generator.state_dict()
 
     def short() -> set[str]:
-        return {name for name, tensor in shortened(generator).items() if tensor.dtype == torch.float16}
+        return {name for name, tensor in shorten_weights(generator).items() if tensor.dtype == torch.float16}
 
     def scale(part: str, factor: float) -> None:
         for name, tensor in state.items():
@@ -452,17 +465,25 @@ def test_a_presets_files_are_small(name: str) -> None:
 
 
 def test_settings_grow_with_the_picture() -> None:
-    assert settings_for(128) == export.SETTINGS
-    assert (settings_for(256).feature_block, settings_for(256).r1, settings_for(256).r2) == ("b64", 16, 20)
+    assert settings_for_resolution(128) == export.SETTINGS_AT_128
+    assert (
+        settings_for_resolution(256).feature_block,
+        settings_for_resolution(256).r1,
+        settings_for_resolution(256).r2,
+    ) == ("b64", 16, 20)
 
 
-def test_the_card(tmp_path: Path, whole: tuple[Trainer, list[Progress]], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_card(
+    tmp_path: Path, whole: tuple[Trainer, list[TrainingStep]], capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "toy.safetensors"
-    info = NativeInfo(name="toy", psi=1.0, settings=settings_for(16).model_copy(update={"feature_block": "b8"}))
+    info = NativeInfo(
+        name="toy", psi=1.0, settings=settings_for_resolution(16).model_copy(update={"feature_block": "b8"})
+    )
     save_native(path, GeneratorPart.from_network(whole[0].ema), None, info)
     model_card.main(["--model", str(path), "--out", str(tmp_path / "card")])
     said = capsys.readouterr().out
-    found = errors(whole[0].ema, 16)
+    found = measure_errors(whole[0].ema, 16)
     assert f"64 held-out scenes: error {found.whole:.4f}, around eyes, nose and mouth {found.parts:.4f}" in said
     for name, size in (
         ("side-by-side", (128, 96)),
@@ -474,9 +495,9 @@ def test_the_card(tmp_path: Path, whole: tuple[Trainer, list[Progress]], capsys:
             assert image.size == size
 
 
-def test_an_interpolation_begins_and_ends_with_its_seeds(whole: tuple[Trainer, list[Progress]]) -> None:
-    first, second = interpolations(whole[0].ema, 16, (3, 5, 9))
-    ends = pictures_of(whole[0].ema, (3, 5, 9), 16)
+def test_an_interpolation_begins_and_ends_with_its_seeds(whole: tuple[Trainer, list[TrainingStep]]) -> None:
+    first, second = interpolate_seeds(whole[0].ema, 16, (3, 5, 9))
+    ends = generate_images(whole[0].ema, (3, 5, 9), 16)
     for row, left, right in ((first, ends[0], ends[1]), (second, ends[1], ends[2])):
         assert torch.allclose(row[0], left, atol=1e-5) and torch.allclose(row[-1], right, atol=1e-5)
         assert not torch.allclose(row[4], left, atol=1e-2)

@@ -15,23 +15,23 @@ from torch.multiprocessing.spawn import spawn
 from draggan_engine.critters.scene.animal_parameters import Z_DIM
 from draggan_engine.critters.training import trainer as training
 from draggan_engine.critters.training import training_data
-from draggan_engine.critters.training.presets import Preset, Stage
+from draggan_engine.critters.training.presets import TrainingPreset, TrainingStage
 from draggan_engine.critters.training.trainer import Trainer
-from draggan_engine.critters.training.training_data import Lesson, lesson_at
+from draggan_engine.critters.training.training_data import TrainingBatch, batch_number
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 
-TOY = Preset(
+TOY = TrainingPreset(
     name="toy",
     generator=StyleGAN2Config(resolution=8, z_dim=Z_DIM, w_dim=32, mapping_layers=2, channels=(32, 32)),
     discriminator=DiscriminatorConfig(resolution=8, channels=(16, 16), mapping_layers=0, mbstd_group_size=1),
     batch=8,
     workers=2,
     ema=0.9,
-    stages=(Stage(8, 16, 0.01, 0.002), Stage(8, 8, 0.003, 0.0005, adversarial=0.01)),
+    stages=(TrainingStage(8, 16, 0.01, 0.002), TrainingStage(8, 8, 0.003, 0.0005, adversarial=0.01)),
 )
 
 
-def lesson(seed: tuple[int, ...], step: int, count: int, resolution: int, close_up: bool = False) -> Lesson:  # noqa: ARG001
+def lesson(seed: tuple[int, ...], step: int, count: int, resolution: int, crop_faces: bool = False) -> TrainingBatch:  # noqa: ARG001
     """Noise of the worker's own: scenes would have to be compiled in each process."""
     rng = np.random.default_rng([*seed, step])
 
@@ -40,13 +40,13 @@ def lesson(seed: tuple[int, ...], step: int, count: int, resolution: int, close_
 
     size = (resolution, resolution)
     z = random(count, Z_DIM)
-    return Lesson(z, z, random(count, 3, *size).tanh(), random(count, 1, *size).abs() + 1)
+    return TrainingBatch(z, z, random(count, 3, *size).tanh(), random(count, 1, *size).abs() + 1)
 
 
 def work(worker: int, port: int, folder: Path) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", world_size=2, rank=worker)
-    training_data.lesson, training.JITTER = lesson, 0.0  # each worker has noise of its own
+    training_data.draw_batch, training.W_JITTER = lesson, 0.0  # each worker has noise of its own
     trainer = Trainer(TOY, seed=3, worker=worker, workers=2)
     for _ in trainer.steps():
         if trainer.step == 1:
@@ -67,12 +67,12 @@ def test_two_workers_have_the_same_weights_and_learn_from_both_halves(
     for part in ("ema", "generator", "discriminator"):
         assert all(torch.equal(a[part][name], b[part][name]) for name in a[part])
     # What one worker would have that sees both halves.
-    monkeypatch.setattr(training, "JITTER", 0.0)
+    monkeypatch.setattr(training, "W_JITTER", 0.0)
     alone = Trainer(TOY, seed=3)
-    halves = [lesson((3, worker), lesson_at(0), 4, 8) for worker in (0, 1)]
+    halves = [lesson((3, worker), batch_number(0), 4, 8) for worker in (0, 1)]
     weight = [half.weight / half.weight.mean() for half in halves]  # the mean is over a worker's own pictures
-    both = Lesson(*(torch.cat(parts) for parts in zip(*(half[:4] for half in halves), strict=True)))
-    alone._learn(TOY.stages[0], 0.0, both._replace(weight=torch.cat(weight)))
+    both = TrainingBatch(*(torch.cat(parts) for parts in zip(*(half[:4] for half in halves), strict=True)))
+    alone.train_step(TOY.stages[0], 0.0, both._replace(weight=torch.cat(weight)))
     first = torch.load(tmp_path / "first0.pt", weights_only=True)
     for name, parameter in alone.generator.named_parameters():
         if name.endswith("torgb.weight"):  # they begin with zeros, so that nothing behind them has a gradient yet

@@ -23,22 +23,22 @@ from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.scene.landmarks import LANDMARKS
 from draggan_engine.dragging import drag_task
 from draggan_engine.evaluation import metrics, runner
-from draggan_engine.evaluation.baselines.optical_flow import dis
-from draggan_engine.evaluation.cases import FIVE, head_mask, landmark_cases, paired_cases, tracking_cases
+from draggan_engine.evaluation.baselines.optical_flow import dis_flow
+from draggan_engine.evaluation.cases import FIVE_LANDMARKS, head_mask, landmark_cases, paired_cases, tracking_cases
 from draggan_engine.evaluation.experiments import run_task, tasks
 from draggan_engine.evaluation.methods import Drag
-from draggan_engine.evaluation.metrics import change, feature_distance, features_of, mse, ssim
+from draggan_engine.evaluation.metrics import change_by_mask, feature_distance, feature_function, mse, ssim
 from draggan_engine.evaluation.run_directory import (
     OWN,
     Experiment,
     Request,
     Row,
-    RunFolder,
-    read_pictures,
+    RunDirectory,
+    read_images,
     read_request,
     read_rows,
 )
-from draggan_engine.evaluation.runner import run
+from draggan_engine.evaluation.runner import run_evaluation
 from draggan_engine.networks.generate import generate_image
 from tests.support.paths import FIXTURES
 
@@ -74,7 +74,7 @@ def rows_of(model: Model, asked: Request) -> list[Row]:
 
 
 def test_handles_and_targets_are_the_seeds_landmarks(critters: Model) -> None:
-    for points, names in ((1, ("nose_tip",)), (5, FIVE), (68, LANDMARKS)):
+    for points, names in ((1, ("nose_tip",)), (5, FIVE_LANDMARKS), (68, LANDMARKS)):
         for case in itertools.islice(landmark_cases(critters, points), 3):
             assert set(case.names) <= set(names) and (points == 68 or case.names == names)
             assert points != 68 or 40 < len(case.names) < 68  # what one of both hides is left out
@@ -116,7 +116,7 @@ def test_paired_points_of_a_foreign_model_are_where_the_flow_says(foreign: Model
     assert len(case.start.pairs) == 32
     assert case.goal is not None
     before, after = (generate_image(foreign.generator, ws) for ws in (case.start.ws, case.goal))
-    flow = dis()(before, after)
+    flow = dis_flow()(before, after)
     length = np.linalg.norm(flow, axis=2)
     for (a, b), (c, d) in case.start.pairs:
         assert (c - a, d - b) == pytest.approx(tuple(flow[int(b), int(a)]), abs=1e-5)
@@ -150,13 +150,13 @@ def test_mse_change_and_feature_distance() -> None:
     mask = np.zeros((4, 4), np.uint8)
     mask[:2] = 1
     assert mse(a, b).tolist() == [0, 0.5]
-    assert change(a[1], b[1], mask) == (127.5, 0)
+    assert change_by_mask(a[1], b[1], mask) == (127.5, 0)
     assert feature_distance(np.array([[3.0, 4.0]]), np.array([[3.0, 4.0]])).tolist() == [0]
     assert feature_distance(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])) == pytest.approx([2**0.5])
 
 
 def test_a_foreign_model_is_compared_in_its_discriminators_features(foreign: Model) -> None:
-    features = features_of(foreign)
+    features = feature_function(foreign)
     assert features is not None
     torch.manual_seed(0)
     pictures = F.interpolate(torch.rand(3, 3, 8, 8), size=(32, 32)) * 2 - 1
@@ -231,7 +231,9 @@ def test_a_run_leaves_bfloat16_out_where_it_would_be_float32(
     critters: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, supported: bool
 ) -> None:
     monkeypatch.setattr(drag_task, "supports_bfloat16", lambda _: supported)
-    steps = run(RunFolder(tmp_path, request(critters, ("ablation",), n=1, methods=("drag",))), critters, "cpu")
+    steps = run_evaluation(
+        RunDirectory(tmp_path, request(critters, ("ablation",), n=1, methods=("drag",))), critters, "cpu"
+    )
     first = next(steps)
     steps.close()
     groups = {task.group for task in tasks(request(critters, ("ablation",), n=1), critters.info)}
@@ -264,33 +266,33 @@ def told(rows: list[Row]) -> dict[tuple[str, int], Row]:
 
 def test_a_run_that_was_cut_off_goes_on_and_gives_the_same_rows(critters: Model, tmp_path: Path) -> None:
     asked = request(critters, ("landmarks", "tracking"), n=18, methods=("no edit", "drag"))
-    whole = RunFolder(tmp_path / "whole", asked)
-    last = list(run(whole, critters, "cpu"))[-1]
+    whole = RunDirectory(tmp_path / "whole", asked)
+    last = list(run_evaluation(whole, critters, "cpu"))[-1]
     assert (last.done, last.total) == (len(whole.done),) * 2 == (16, 16)
 
-    cut = RunFolder(tmp_path / "cut", asked)
-    steps = run(cut, critters, "cpu")
+    cut = RunDirectory(tmp_path / "cut", asked)
+    steps = run_evaluation(cut, critters, "cpu")
     for _ in range(6):
         next(steps)
     steps.close()
     with (tmp_path / "cut/rows.jsonl").open("r+") as lines:  # in the middle of a row
         lines.truncate(len(lines.read()) - 40)
-    again = RunFolder(tmp_path / "cut", asked)
+    again = RunDirectory(tmp_path / "cut", asked)
     assert 3 <= len(again.done) < 6 and len(read_rows(again.folder)) < 18 * 6
     kept = (tmp_path / "cut/rows.jsonl").read_text()
-    done = [step.now for step in run(again, critters, "cpu") if step.now]
+    done = [step.now for step in run_evaluation(again, critters, "cpu") if step.now]
     assert (tmp_path / "cut/rows.jsonl").read_text().startswith(kept)
     assert len(done) == 16 - len({row.chunk for row in map(Row.model_validate_json, kept.splitlines())})
     assert told(read_rows(cut.folder)) == told(read_rows(whole.folder))
     for chunk in whole.done:
-        a, b = read_pictures(whole.folder, chunk), read_pictures(cut.folder, chunk)
+        a, b = read_images(whole.folder, chunk), read_images(cut.folder, chunk)
         assert np.array_equal(a.after, b.after) and np.array_equal(a.handles, b.handles, equal_nan=True)
 
 
 def test_a_run_goes_on_with_other_methods(critters: Model, tmp_path: Path) -> None:
     def chunks(*methods: str) -> set[str | None]:
         asked = request(critters, ("landmarks",), n=1, methods=methods)
-        steps = list(run(RunFolder(tmp_path, asked), critters, "cpu"))
+        steps = list(run_evaluation(RunDirectory(tmp_path, asked), critters, "cpu"))
         assert steps[-1].done == steps[-1].total == 3 * len(methods)  # of what was asked for
         return {step.now for step in steps} - {None}
 
@@ -306,7 +308,9 @@ def test_a_process_that_is_ended_is_no_traceback(
     critters: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "MAX_THREADS", 2)  # of one core no more than one process is made
-    steps = run(RunFolder(tmp_path, request(critters, ("landmarks",), n=16, methods=("drag",))), critters, "cpu")
+    steps = run_evaluation(
+        RunDirectory(tmp_path, request(critters, ("landmarks",), n=16, methods=("drag",))), critters, "cpu"
+    )
     next(steps)
     next(steps)
     for process in multiprocessing.active_children():
@@ -342,9 +346,9 @@ def test_a_signal_waits_until_the_processes_have_been_started(critters: Model, m
 
 
 def test_another_run_is_not_mixed_in(critters: Model, tmp_path: Path) -> None:
-    RunFolder(tmp_path / "run", request(critters, ("landmarks",)))
+    RunDirectory(tmp_path / "run", request(critters, ("landmarks",)))
     with pytest.raises(InputError, match="it holds a run with other cases, model or settings"):
-        RunFolder(tmp_path / "run", request(critters, ("landmarks",), n=3))
+        RunDirectory(tmp_path / "run", request(critters, ("landmarks",), n=3))
     (tmp_path / "run/run.json").write_text("{}")
     with pytest.raises(InputError, match="no run of `draggan-tui eval`"):
-        RunFolder(tmp_path / "run", request(critters, ("landmarks",)))
+        RunDirectory(tmp_path / "run", request(critters, ("landmarks",)))

@@ -18,7 +18,7 @@ from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.dragging.optimizer import DragOptimizer
 from draggan_engine.evaluation import methods
 from draggan_engine.evaluation.baselines import optical_flow as flows
-from draggan_engine.evaluation.methods import METHODS, Drag, advance, available
+from draggan_engine.evaluation.methods import METHODS, Drag, available, run_drags
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 from tests.support.tiny_models import random_generator
@@ -62,10 +62,10 @@ def test_without_tracking_the_handles_stay_and_nothing_ends_it(generator: Genera
 def test_a_drag_that_has_settled_ends(
     generator: Generator, starts: list[DragTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(methods, "SETTLED", 4)
+    monkeypatch.setattr(methods, "SETTLED_STEPS", 4)
     stepper = DragOptimizer(generator, SETTINGS.model_copy(update={"max_steps": 50}), starts[:1])
     stepper.tracker = methods.Untracked()
-    (result,) = advance(stepper)
+    (result,) = run_drags(stepper)
     assert (result.steps, result.reached) == (4, False)
 
 
@@ -117,7 +117,7 @@ def shifted(by: tuple[int, int]) -> tuple[flows.Picture, flows.Picture]:
 
 
 def test_dis_finds_how_far_a_picture_has_gone() -> None:
-    flow = flows.dis()(*shifted((5, -3)))
+    flow = flows.dis_flow()(*shifted((5, -3)))
     assert np.abs(np.median(flow[20:-20, 20:-20], axis=(0, 1)) - (5, -3)).max() < 0.3
 
 
@@ -125,7 +125,7 @@ def test_flow_at_points_is_bilinear() -> None:
     flow = np.zeros((4, 6, 2), np.float32)
     flow[..., 0], flow[..., 1] = np.arange(6), 10 * np.arange(4)[:, None]
     points = np.array([[2.5, 1.25], [-3, 0], [9, 9]], np.float32)
-    assert flows.at(flow, points).tolist() == [[2.5, 12.5], [0, 0], [5, 30]]
+    assert flows.sample_flow(flow, points).tolist() == [[2.5, 12.5], [0, 0], [5, 30]]
 
 
 def test_handles_go_along_with_the_flow(generator: Generator, starts: list[DragTask]) -> None:
@@ -133,7 +133,7 @@ def test_handles_go_along_with_the_flow(generator: Generator, starts: list[DragT
         assert before.shape == after.shape == (32, 32, 3)
         return np.broadcast_to(np.array([1.0, 0.5], np.float32), (32, 32, 2))
 
-    results = methods.by_flow(lambda: flow)(generator, starts, SETTINGS, None)
+    results = methods.drag_with_flow(lambda: flow)(generator, starts, SETTINGS, None)
     assert results[0].handles.tolist() == [[16, 13]] and results[0].steps == 6
     assert results[1].handles.tolist() == [[5, 5]]
 
@@ -143,7 +143,7 @@ def test_raft_runs_where_torchvision_can_be_had() -> None:
     optical_flow = pytest.importorskip(
         "torchvision.models.optical_flow", reason="torchvision cannot be had", exc_type=Exception
     )
-    flow = flows.flow_of(optical_flow.raft_small(weights=None))(*shifted((3, 0)))
+    flow = flows.flow_from_raft(optical_flow.raft_small(weights=None))(*shifted((3, 0)))
     assert flow.shape == (128, 128, 2) and np.isfinite(flow).all()
 
 
@@ -155,7 +155,7 @@ def test_rafts_adapter_scales_what_the_network_says() -> None:
             return [torch.zeros(1, 2, 128, 128), torch.full((1, 2, 128, 128), 4.0)]
 
     picture = np.zeros((32, 64, 3), np.uint8)
-    flow = flows.flow_of(Network())(picture, picture)
+    flow = flows.flow_from_raft(Network())(picture, picture)
     assert flow.shape == (32, 64, 2)
     assert np.allclose(flow, (2.0, 1.0))
 
@@ -165,10 +165,10 @@ def test_rafts_adapter_scales_what_the_network_says() -> None:
 
 @pytest.fixture
 def _fresh() -> Iterator[None]:
-    for found in (flows.dis, flows.raft):
+    for found in (flows.dis_flow, flows.raft_flow):
         found.cache_clear()
     yield
-    for found in (flows.dis, flows.raft):
+    for found in (flows.dis_flow, flows.raft_flow):
         found.cache_clear()
 
 
@@ -193,7 +193,7 @@ def test_raft_is_never_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: obj
     monkeypatch.setitem(sys.modules, "torchvision.models.optical_flow", module)
     monkeypatch.setattr(flows.importlib.util, "find_spec", lambda _: object())
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    assert flows.raft_missing() == f"its weights are not on this machine ({tmp_path}/checkpoints/raft.pth)"
+    assert flows.why_no_raft() == f"its weights are not on this machine ({tmp_path}/checkpoints/raft.pth)"
 
 
 def test_an_unknown_method_is_named() -> None:

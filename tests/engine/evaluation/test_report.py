@@ -17,28 +17,36 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
 from draggan_engine.evaluation import report, statistics
 from draggan_engine.evaluation.contact_sheets import (
-    CAPTION,
-    CELL,
-    GAP,
-    TITLE,
-    Shot,
+    CAPTION_HEIGHT,
+    CASE_GAP,
+    CELL_SIZE,
+    TITLE_HEIGHT,
+    SheetCase,
     best_median_worst,
     contact_sheet,
     mask_sheets,
-    middle,
-    worst_first,
+    median_rows,
+    worst_rows,
 )
-from draggan_engine.evaluation.plots import MISSING, Panel, band_of, plot_bars, plot_curves, plot_settings
-from draggan_engine.evaluation.report import in_order, own_value, table, write_report
-from draggan_engine.evaluation.run_directory import EXPERIMENTS, OWN, Experiment, Pictures, Request, Row, RunFolder
+from draggan_engine.evaluation.plots import MATPLOTLIB_MISSING, Panel, mean_band, plot_bars, plot_curves, plot_settings
+from draggan_engine.evaluation.report import in_order, markdown_table, own_value, write_report
+from draggan_engine.evaluation.run_directory import (
+    EXPERIMENTS,
+    OWN,
+    ChunkImages,
+    Experiment,
+    Request,
+    Row,
+    RunDirectory,
+)
 from draggan_engine.evaluation.statistics import (
-    Mean,
-    compared,
+    MeanInterval,
     frechet_distance,
-    held,
-    mean_in,
-    mean_of,
-    ratio_of,
+    mean_with_interval,
+    paired_ratio,
+    ratio_with_interval,
+    row_mean,
+    values_at_steps,
 )
 from draggan_engine.storage.markers import HANDLE_COLOR, LINE_COLOR, TARGET_COLOR
 
@@ -56,7 +64,7 @@ class Made:
             experiments=EXPERIMENTS, methods=METHODS, n=4, model="critters-128", sha256="0123456789abcdef" * 4,
             settings=SETTINGS,
         )  # fmt: skip
-        self.folder = RunFolder(self.path, request)
+        self.folder = RunDirectory(self.path, request)
 
     def add(
         self,
@@ -78,7 +86,7 @@ class Made:
         points = np.full((count, 1, 2), 20, np.float32)
         goal = grey if experiment == "paired" else None
         before, after = features or (None, None)
-        self.folder.add(rows, Pictures(grey, grey + np.uint8(5), points, points + 60, goal, before, after))
+        self.folder.add(rows, ChunkImages(grey, grey + np.uint8(5), points, points + 60, goal, before, after))
 
     def report(self) -> str:
         out = self.path.parent / "report.md"
@@ -109,50 +117,50 @@ def gaussian(mean: Sequence[float], root: NDArray[np.float64], count: int, seed:
 
 def test_the_interval_lies_round_the_mean_and_is_the_same_each_time() -> None:
     values = np.random.default_rng(1).gamma(2, 3, 40).tolist()
-    mean = mean_of(values)
+    mean = mean_with_interval(values)
     assert mean.mean == pytest.approx(np.mean(values)) and mean.n == 40
     assert mean.low < mean.mean < mean.high
     error = np.std(values, ddof=1) / math.sqrt(40)
     assert mean.high - mean.low == pytest.approx(2 * 1.96 * error, rel=0.1)
     statistics._draws.cache_clear()
-    assert mean_of(values) == mean
+    assert mean_with_interval(values) == mean
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(2)
-    intervals = [mean_of(rng.normal(5, 2, 60).tolist()) for _ in range(300)]
+    intervals = [mean_with_interval(rng.normal(5, 2, 60).tolist()) for _ in range(300)]
     covered = np.mean([mean.low <= 5 <= mean.high for mean in intervals])
     assert 0.90 <= covered <= 0.98
 
 
 def test_few_cases() -> None:
-    assert mean_of([]).n == 0 and mean_of([]).text() == "–"
-    assert mean_of([2.5]).text() == "2.50"
-    assert mean_of([2.5, 2.5]).text(1) == "2.5 [2.5, 2.5]"
-    assert ratio_of([], []).percents() == "–" and ratio_of([1], [4]).percents() == "25"
+    assert mean_with_interval([]).n == 0 and mean_with_interval([]).text() == "–"
+    assert mean_with_interval([2.5]).text() == "2.50"
+    assert mean_with_interval([2.5, 2.5]).text(1) == "2.5 [2.5, 2.5]"
+    assert ratio_with_interval([], []).percents() == "–" and ratio_with_interval([1], [4]).percents() == "25"
 
 
 def test_a_ratio_draws_both_values_of_a_case_together() -> None:
     to = np.random.default_rng(3).gamma(2, 3, 30)
-    ratio = ratio_of((to * 0.25).tolist(), to.tolist())
+    ratio = ratio_with_interval((to * 0.25).tolist(), to.tolist())
     assert (ratio.mean, ratio.low, ratio.high) == pytest.approx((0.25, 0.25, 0.25))
-    apart = ratio_of((to[::-1] * 0.25).tolist(), to.tolist())
+    apart = ratio_with_interval((to[::-1] * 0.25).tolist(), to.tolist())
     assert apart.mean == pytest.approx(0.25) and apart.high - apart.low > 0.05
-    assert ratio_of([1.0, 2.0], [0.0, 0.0]).percent() == "–"
+    assert ratio_with_interval([1.0, 2.0], [0.0, 0.0]).percent() == "–"
     with pytest.raises(ValueError, match="paired"):
-        ratio_of([1.0], [1.0, 2.0])
+        ratio_with_interval([1.0], [1.0, 2.0])
 
 
 def test_methods_are_compared_on_the_cases_that_both_have() -> None:
     ours, theirs = rows_of([{"md": 1}, {"md": 3}, {"md": 50}]), rows_of([{"md": 4}, {"md": 4}, {}])
-    ratio = compared(ours, theirs, "md")
+    ratio = paired_ratio(ours, theirs, "md")
     assert (ratio.mean, ratio.n) == (0.5, 2)
-    assert mean_in(theirs, "md").n == 2
+    assert row_mean(theirs, "md").n == 2
 
 
 def test_a_curve_holds_its_last_value() -> None:
     curve = [(1, 4.0), (5, 2.0), (20, 1.0)]
-    assert held(curve, (0, 1, 4, 5, 19, 20, 300)).tolist() == [4, 4, 4, 2, 2, 1, 1]
+    assert values_at_steps(curve, (0, 1, 4, 5, 19, 20, 300)).tolist() == [4, 4, 4, 2, 2, 1, 1]
 
 
 # The Fréchet distance
@@ -196,7 +204,7 @@ def test_sets_that_have_no_distance() -> None:
 
 
 def test_a_table_is_aligned_and_has_no_empty_columns() -> None:
-    assert table(["method", "MD", "LPIPS", "n"], [["a|b", "2.00", "–", "3"], ["drag", "–", "– / –", "12"]]) == (
+    assert markdown_table(["method", "MD", "LPIPS", "n"], [["a|b", "2.00", "–", "3"], ["drag", "–", "– / –", "12"]]) == (
         "| method |   MD |   n |\n"
         "| ------ | ---: | --: |\n"
         "| a\\|b   | 2.00 |   3 |\n"
@@ -281,7 +289,7 @@ def test_paired(made: Made) -> None:
     made.add("paired", "32 points", "no tracking", [{"mse": 0.02, "lpips": 0.05}])
     assert "| LPIPS ×10 |" in made.report()
     with Image.open(made.path.parent / "report-images" / "paired-32-points.png") as sheet:
-        assert sheet.width == 1 * (3 * CELL + GAP) + GAP  # one case across: before, after, goal
+        assert sheet.width == 1 * (3 * CELL_SIZE + CASE_GAP) + CASE_GAP  # one case across: before, after, goal
 
 
 def test_ablations(made: Made) -> None:
@@ -357,8 +365,8 @@ def test_which_cases_are_shown() -> None:
     rows = rows_of([{"md": float(md)} for md in (7, 3, 9, 1, 5, 2, 8, 4, 6)])
     bands = {name: [row.values["md"] for row in band] for name, band in best_median_worst(rows, "md", 2)}
     assert bands == {"best": [1, 2], "median": [4, 5], "worst": [8, 9]}
-    assert [row.values["md"] for row in worst_first(rows, "md", 3)] == [9, 8, 7]
-    assert [row.values["md"] for row in middle(rows, "md", 3)] == [4, 5, 6]
+    assert [row.values["md"] for row in worst_rows(rows, "md", 3)] == [9, 8, 7]
+    assert [row.values["md"] for row in median_rows(rows, "md", 3)] == [4, 5, 6]
     odd = {name: [row.values["md"] for row in band] for name, band in best_median_worst(rows, "md", 1)}
     assert odd == {"best": [1], "median": [5], "worst": [9]}
 
@@ -374,22 +382,28 @@ def test_few_cases_are_shown_once(count: int, names: list[str]) -> None:
     assert sorted(shown) == list(range(count))
 
 
-def shot(level: int, height: int = 128) -> Shot:
+def shot(level: int, height: int = 128) -> SheetCase:
     grey = np.full((height, height, 3), level, np.uint8)
     handle = np.array([[0.25 * height, 0.5 * height], [np.nan, np.nan]], np.float32)
     target = handle + np.array([0.5 * height, 0.25 * height], np.float32)
-    return Shot(grey, grey + np.uint8(50), None, handle, target, f"case {level}")
+    return SheetCase(grey, grey + np.uint8(50), None, handle, target, f"case {level}")
 
 
 def test_a_sheet_has_its_cases_in_order() -> None:
     sheet = contact_sheet([("best", [shot(level) for level in range(10, 60, 10)]), ("", [shot(100)])])
     across = 4  # of five: two pictures each
-    assert sheet.size == (across * (2 * CELL + GAP) + GAP, 2 * GAP + TITLE + 3 * (CELL + CAPTION))
+    assert sheet.size == (
+        across * (2 * CELL_SIZE + CASE_GAP) + CASE_GAP,
+        2 * CASE_GAP + TITLE_HEIGHT + 3 * (CELL_SIZE + CAPTION_HEIGHT),
+    )
     pixels = np.asarray(sheet)
 
-    def corner(column: int, line: int, title: int = TITLE) -> list[int]:
-        x, y = GAP + column * (2 * CELL + GAP) + 2, GAP + title + line * (CELL + CAPTION) + 2
-        return [int(pixels[y, x, 0]), int(pixels[y, x + CELL, 0])]
+    def corner(column: int, line: int, title: int = TITLE_HEIGHT) -> list[int]:
+        x, y = (
+            CASE_GAP + column * (2 * CELL_SIZE + CASE_GAP) + 2,
+            CASE_GAP + title + line * (CELL_SIZE + CAPTION_HEIGHT) + 2,
+        )
+        return [int(pixels[y, x, 0]), int(pixels[y, x + CELL_SIZE, 0])]
 
     assert [corner(i, 0) for i in range(4)] == [[10, 60], [20, 70], [30, 80], [40, 90]]
     assert corner(0, 1) == [50, 100]
@@ -399,7 +413,9 @@ def test_a_sheet_has_its_cases_in_order() -> None:
 
 @pytest.mark.parametrize("height", [32, 64, 128, 256])
 def test_markers_lie_on_their_points(height: int) -> None:
-    pixels = np.asarray(contact_sheet([("", [shot(100, height)])]))[GAP : GAP + CELL, GAP : GAP + CELL].astype(int)
+    pixels = np.asarray(contact_sheet([("", [shot(100, height)])]))[
+        CASE_GAP : CASE_GAP + CELL_SIZE, CASE_GAP : CASE_GAP + CELL_SIZE
+    ].astype(int)
     handle, target = (32 + 64 / height - 0.5, 64 + 64 / height - 0.5), (96 + 64 / height - 0.5, 96 + 64 / height - 0.5)
 
     def centre(color: tuple[int, int, int]) -> tuple[float, float]:
@@ -415,7 +431,7 @@ def test_markers_lie_on_their_points(height: int) -> None:
 
 def test_after_is_left_alone() -> None:
     pixels = np.asarray(contact_sheet([("", [shot(100)])]))
-    assert (pixels[GAP : GAP + CELL, GAP + CELL : GAP + 2 * CELL] == 150).all()
+    assert (pixels[CASE_GAP : CASE_GAP + CELL_SIZE, CASE_GAP + CELL_SIZE : CASE_GAP + 2 * CELL_SIZE] == 150).all()
 
 
 def test_the_mask_is_shown_on_the_same_cases(made: Made) -> None:
@@ -425,14 +441,19 @@ def test_the_mask_is_shown_on_the_same_cases(made: Made) -> None:
     made.add("mask", "without", "drag", without)
     (sheet,) = mask_sheets(made.path, report.read_rows(made.path), count=2)
     pixels = np.asarray(sheet.image)
-    tops = (GAP + TITLE, GAP + 2 * TITLE + CELL + CAPTION)
+    tops = (CASE_GAP + TITLE_HEIGHT, CASE_GAP + 2 * TITLE_HEIGHT + CELL_SIZE + CAPTION_HEIGHT)
     for top in tops:  # those in the middle of 10, 20, 40, 50; the picture's level is 10 × case
-        assert [int(pixels[top + 2, GAP + i * (2 * CELL + GAP) + 2, 0]) for i in range(2)] == [30, 20]
+        assert [int(pixels[top + 2, CASE_GAP + i * (2 * CELL_SIZE + CASE_GAP) + 2, 0]) for i in range(2)] == [30, 20]
 
 
 # Plots
 
-MEANS = (Mean(2, 1.5, 2.5, 9), Mean(4, 4, 4, 9), Mean(3, math.nan, math.nan, 1), Mean(math.nan, math.nan, math.nan, 0))
+MEANS = (
+    MeanInterval(2, 1.5, 2.5, 9),
+    MeanInterval(4, 4, 4, 9),
+    MeanInterval(3, math.nan, math.nan, 1),
+    MeanInterval(math.nan, math.nan, math.nan, 0),
+)
 
 
 def size_of(png: bytes | None) -> tuple[int, int]:
@@ -451,11 +472,11 @@ def test_plots_are_small_pictures() -> None:
     wide, high = size_of(plot_settings(panels))
     assert size_of(plot_settings(panels[:3]))[0] == wide and size_of(plot_settings(panels[:3]))[1] < high
     size_of(plot_settings(panels * 3))
-    size_of(plot_curves({"1 point": {"drag": band_of([[(0, 1.0), (10, 2.0)], [(0, 2.0)]])}}, "error, px"))
+    size_of(plot_curves({"1 point": {"drag": mean_band([[(0, 1.0), (10, 2.0)], [(0, 2.0)]])}}, "error, px"))
 
 
 def test_a_mean_curve_has_every_step_of_any() -> None:
-    band = band_of([[(0, 1.0), (10, 3.0)], [(0, 3.0), (4, 5.0)]])
+    band = mean_band([[(0, 1.0), (10, 3.0)], [(0, 3.0), (4, 5.0)]])
     assert band.steps.tolist() == [0, 4, 10]
     assert band.mean.tolist() == [2, 3, 4]
 
@@ -466,7 +487,7 @@ def test_a_report_without_matplotlib(made: Made, monkeypatch: pytest.MonkeyPatch
     made.add("tracking", "1 point", "drag", [{"error_mean": 1}] * 2, [((0, 1.0),)] * 2)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     text = made.report()
-    assert MISSING in text
+    assert MATPLOTLIB_MISSING in text
     assert "| drag   | 2.00 [2.00, 2.00], 25 % |" in text
     pictures = sorted(path.name for path in (made.path.parent / "report-images").iterdir())
     assert pictures == ["landmarks-1-point.png", "landmarks-worst.png"]
@@ -479,7 +500,7 @@ def test_a_report_with_matplotlib(made: Made) -> None:
     made.add("ablation", "r1: 1.5", "drag", [{"md": 2, "md_start": 8}] * 3)
     made.add("tracking", "1 point", "drag", [{"error_mean": 1}] * 2, [((0, 1.0), (5, 2.0))] * 2)
     text = made.report()
-    assert MISSING not in text
+    assert MATPLOTLIB_MISSING not in text
     for name in ("landmarks", "ablations", "tracking"):
         assert f"](report-images/{name}.png)" in text
         size_of((made.path.parent / "report-images" / f"{name}.png").read_bytes())

@@ -7,13 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .species import SPECIES, TRAITS
+from .species import SPECIES, VARIABLE_TRAITS
 
 Array = NDArray[np.float64]
 
 # name: (law, a, b). "normal": a + b·n with |n| cut at 2.2; "uniform": from a to b; "share": likewise, and a and b are
 # ends that nothing may pass.
-NUMBERS: dict[str, tuple[str, float, float]] = {
+PARAMETERS: dict[str, tuple[str, float, float]] = {
     "yaw": ("normal", 0.0, 0.28),
     "pitch": ("normal", 0.0, 0.16),
     "roll": ("normal", 0.0, 0.04),
@@ -28,7 +28,7 @@ NUMBERS: dict[str, tuple[str, float, float]] = {
     "mouth_open": ("share", 0.0, 1.0),
     "smile": ("uniform", -0.25, 1.0),
     "tongue_out": ("share", 0.0, 1.0),
-    **dict.fromkeys(TRAITS, ("uniform", -1.0, 1.0)),
+    **dict.fromkeys(VARIABLE_TRAITS, ("uniform", -1.0, 1.0)),
     "fur_tone": ("share", 0.0, 1.0),
     "fur_value": ("uniform", -1.0, 1.0),
     "fur_hue": ("share", 0.0, 1.0),
@@ -41,19 +41,19 @@ NUMBERS: dict[str, tuple[str, float, float]] = {
     "light_x": ("normal", -0.40, 0.25),
     "light_y": ("normal", 0.65, 0.18),
 }
-Z_DIM = len(NUMBERS)
+Z_DIM = len(PARAMETERS)
 
 
-def numbers_of(z: Array) -> dict[str, Array]:
+def animal_parameters(z: Array) -> dict[str, Array]:
     """The animals' numbers, each `[N]`, from latents `z` `[N, Z_DIM]` of any scale."""
     z = z / np.sqrt(np.mean(z**2, axis=1, keepdims=True) + 1e-8)
     cdf = 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))
     out: dict[str, Array] = {}
-    for i, (name, (law, a, b)) in enumerate(NUMBERS.items()):
+    for i, (name, (law, a, b)) in enumerate(PARAMETERS.items()):
         out[name] = a + b * np.clip(z[:, i], -2.2, 2.2) if law == "normal" else a + (b - a) * cdf[:, i]
     return out
 
 
-def latent_of_seed(seed: int) -> Array:
+def z_of_seed(seed: int) -> Array:
     """z `[1, Z_DIM]` of a seed, as the generator draws it."""
     return np.random.RandomState(seed).randn(1, Z_DIM)

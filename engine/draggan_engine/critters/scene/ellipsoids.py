@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Parts:
+class Ellipsoids:
     """The K parts of N animals.
 
     Attributes:
@@ -150,7 +150,7 @@ class Parts:
         return matrix
 
 
-class Builder:
+class EllipsoidsBuilder:
     """Collects the parts, given in a frame of the animal's."""
 
     def __init__(self, n: int) -> None:
@@ -172,14 +172,14 @@ class Builder:
         cut = np.broadcast_to(np.array([0.0, 0.0, 0.0, 1.0]), (self.n, 4)) if cut is None else cut
         self._parts[name] = centre, axes, radii, apart, cut
 
-    def parts(self) -> Parts:
+    def parts(self) -> Ellipsoids:
         centre, axes, radii, apart, cut = (
             np.stack([part[i] for part in self._parts.values()], axis=1) for i in range(5)
         )
-        return Parts(tuple(self._parts), centre, axes, radii, apart, cut)
+        return Ellipsoids(tuple(self._parts), centre, axes, radii, apart, cut)
 
 
-def rotation(yaw: Array, pitch: Array, roll: Array) -> Array:
+def rotation_matrices(yaw: Array, pitch: Array, roll: Array) -> Array:
     """`[N, 3, 3]`: roll about z, then pitch about x (positive looks up), then yaw about y (positive looks right)."""
     zero, one = np.zeros_like(yaw), np.ones_like(yaw)
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
@@ -189,6 +189,6 @@ def rotation(yaw: Array, pitch: Array, roll: Array) -> Array:
     return ry @ rx @ rz  # type: ignore[no-any-return]
 
 
-def vector(x: Array | float, y: Array | float, z: Array | float, n: int) -> Array:
+def broadcast_vectors(x: Array | float, y: Array | float, z: Array | float, n: int) -> Array:
     """`[N, 3]` of components that are numbers or `[N]`."""
     return np.stack([np.broadcast_to(np.asarray(v, dtype=np.float64), (n,)) for v in (x, y, z)], axis=-1)

@@ -18,11 +18,11 @@ from .anatomy import FACE, HEAD_CENTRE, MUZZLE, SIDES, SKULL, Anatomy
 from .ellipsoids import Array
 from .mouth import lower_lip, upper_lip
 
-HOLLOW = 0.66
+EAR_HOLLOW_SCALE = 0.66
 """Size of an ear's hollow, of the ear's own."""
-ON_RIM, ON_SURFACE = 0.03, 0.004
+RIM_MARGIN, SURFACE_MARGIN = 0.03, 0.004
 """Margins of `Landmark`: less is the rounding of a rim, where two surfaces meet."""
-TONGUE = 0.45
+TONGUE_HEIGHT = 0.45
 """Where the tongue's landmark is between the lips, from the lower one."""
 
 
@@ -40,7 +40,7 @@ class Landmarks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Landmark:
+class LandmarkDefinition:
     """One of them.
 
     Attributes:
@@ -54,11 +54,11 @@ class Landmark:
     @property
     def margin(self) -> float:
         """How much nearer to the viewer (picture plane units) another surface has to be to hide it."""
-        return ON_RIM
+        return RIM_MARGIN
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rim(Landmark):
+class RimLandmark(LandmarkDefinition):
     """Where a part's surface, followed from `start` (radians above its front, `[N]`), meets one of the others."""
 
     part: str
@@ -68,7 +68,7 @@ class Rim(Landmark):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surface(Landmark):
+class SurfaceLandmark(LandmarkDefinition):
     """Where a part's surface is in a direction `[N, 3]` of its own frame."""
 
     part: str
@@ -76,33 +76,33 @@ class Surface(Landmark):
 
     @property
     def margin(self) -> float:
-        return ON_SURFACE
+        return SURFACE_MARGIN
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnFace(Landmark):
+class FaceLandmark(LandmarkDefinition):
     """Where the face is at x and y, each `[N]`, of the head's frame."""
 
     at: Callable[[Anatomy], tuple[Array, Array]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outline(Landmark):
+class OutlineLandmark(LandmarkDefinition):
     """What the viewer sees as the head's end, in a direction of the picture (degrees)."""
 
     around: float
 
 
-def _towards(part: str, around: float, away: float, with_it: tuple[str, ...] = ()) -> Landmark:
+def _towards(part: str, around: float, away: float, with_it: tuple[str, ...] = ()) -> LandmarkDefinition:
     """By angles, degrees: `away` from the part's front, in the direction `around`."""
     a, b = math.radians(around), math.radians(away)
     direction = np.array([math.sin(b) * math.cos(a), math.sin(b) * math.sin(a), math.cos(b)])
-    return Surface(
+    return SurfaceLandmark(
         with_it=with_it, part=part, direction=lambda animal: np.broadcast_to(direction, (len(animal.head), 3))
     )
 
 
-def _iris(side: str, across: float) -> Landmark:
+def _iris(side: str, across: float) -> LandmarkDefinition:
     """On the eyeball, `across` iris radii to the right of where it looks; hidden where a lid covers it."""
     which = SIDES.index(side)
 
@@ -111,21 +111,21 @@ def _iris(side: str, across: float) -> Landmark:
         seen: Array = animal.gaze[:, which, 0] * x + animal.gaze[:, which, 2] * np.sqrt(1 - x**2)
         return seen
 
-    return Surface(with_it=(f"eye_{side}",), part=f"eye_{side}", direction=direction)
+    return SurfaceLandmark(with_it=(f"eye_{side}",), part=f"eye_{side}", direction=direction)
 
 
-def _eyelid(side: str, around: float) -> Landmark:
+def _eyelid(side: str, around: float) -> LandmarkDefinition:
     """Where the eye's opening ends, followed from its middle."""
     which = SIDES.index(side)
     own = f"eye_{side}", f"lid_{side}", f"under_{side}"
     others = (*own[1:], *FACE, "nose")
-    return Rim(
+    return RimLandmark(
         with_it=own, part=own[0], around=around, others=others,
         start=lambda animal: animal.opening[:, which].mean(axis=1),
     )  # fmt: skip
 
 
-def _lips(t: float, share: float, shown: Callable[[Anatomy], NDArray[np.bool_]] | None = None) -> Landmark:
+def _lips(t: float, share: float, shown: Callable[[Anatomy], NDArray[np.bool_]] | None = None) -> LandmarkDefinition:
     """At `t` half widths of the mouth from the middle, and a `share` of the gape below the upper lip."""
 
     def at(animal: Anatomy) -> tuple[Array, Array]:
@@ -134,14 +134,14 @@ def _lips(t: float, share: float, shown: Callable[[Anatomy], NDArray[np.bool_]] 
         upper = upper_lip(out, middle, smile)
         return t * half, upper + share * (lower_lip(out, middle, smile, gape) - upper)
 
-    return OnFace(shown=shown, at=at)
+    return FaceLandmark(shown=shown, at=at)
 
 
 def _cleft(animal: Anatomy) -> tuple[Array, Array]:
     """Half-way from the nose to the mouth, where the lobes of the muzzle meet."""
-    k = animal.parts.names.index("nose")
-    away = animal.parts.centre[:, k] - HEAD_CENTRE
-    bottom = np.sum(animal.head[:, :, 1] * away, axis=1) - 0.8 * animal.parts.radii[:, k, 1]
+    k = animal.ellipsoids.names.index("nose")
+    away = animal.ellipsoids.centre[:, k] - HEAD_CENTRE
+    bottom = np.sum(animal.head[:, :, 1] * away, axis=1) - 0.8 * animal.ellipsoids.radii[:, k, 1]
     return np.zeros(len(bottom)), (bottom + animal.mouth[:, 1]) / 2
 
 
@@ -153,9 +153,11 @@ _MOUTH = {
 }  # fmt: skip
 
 
-def _all() -> dict[str, Landmark]:
-    found: dict[str, Landmark] = {f"outline_{i:02d}": Outline(with_it=SKULL, around=i * 22.5) for i in range(16)}
-    hollow = math.degrees(math.asin(HOLLOW))
+def _all() -> dict[str, LandmarkDefinition]:
+    found: dict[str, LandmarkDefinition] = {
+        f"outline_{i:02d}": OutlineLandmark(with_it=SKULL, around=i * 22.5) for i in range(16)
+    }
+    hollow = math.degrees(math.asin(EAR_HOLLOW_SCALE))
     for side in SIDES:
         ear = f"ear_{side}"
         found[f"ear_tip_{side}"] = _towards(ear, 90, 90, (ear,))
@@ -163,9 +165,9 @@ def _all() -> dict[str, Landmark]:
             found[f"ear_{name}_{side}"] = _towards(ear, around if side == "left" else 180 - around, 90, (ear,))
         found[f"ear_hollow_{side}_tip"] = _towards(ear, 90, hollow, (ear,))
         # Where the head hides the hollow's lower end. An ear's middle may be in the head: the search starts above it.
-        found[f"ear_hollow_{side}_base"] = Rim(
+        found[f"ear_hollow_{side}_base"] = RimLandmark(
             with_it=(ear,), part=ear, around=270, others=SKULL,
-            start=lambda animal: np.full(len(animal.head), math.pi / 2 - math.asin(HOLLOW)),
+            start=lambda animal: np.full(len(animal.head), math.pi / 2 - math.asin(EAR_HOLLOW_SCALE)),
         )  # fmt: skip
     for side in SIDES:
         found[f"eye_{side}"] = _iris(side, 0)
@@ -174,55 +176,64 @@ def _all() -> dict[str, Landmark]:
         found[f"iris_{side}_left"], found[f"iris_{side}_right"] = _iris(side, -1), _iris(side, 1)
     found["nose_tip"] = _towards("nose", 0, 0)
     for name, around in (("right", 0), ("top", 90), ("left", 180), ("bottom", 270)):
-        found[f"nose_{name}"] = Rim(part="nose", around=around, others=MUZZLE)
+        found[f"nose_{name}"] = RimLandmark(part="nose", around=around, others=MUZZLE)
     for side, around in (("left", 180), ("right", 0)):
-        found[f"muzzle_{side}"] = Rim(part=f"lobe_{side}", around=around, others=(*SKULL, "snout"))
+        found[f"muzzle_{side}"] = RimLandmark(part=f"lobe_{side}", around=around, others=(*SKULL, "snout"))
         found[f"lip_{side}"] = _lips(-0.45 if side == "left" else 0.45, 0)
-    found["cleft"] = OnFace(at=_cleft)
+    found["cleft"] = FaceLandmark(at=_cleft)
     for name, (t, share) in _MOUTH.items():
         found[f"mouth_{name}"] = _lips(t, share)
-    found["tongue"] = _lips(0, 1 - TONGUE, lambda animal: animal.mouth[:, 3] > 0.03)
+    found["tongue"] = _lips(0, 1 - TONGUE_HEIGHT, lambda animal: animal.mouth[:, 3] > 0.03)
     found["chin"] = _towards("jaw", 270, 60)
     return found
 
 
-PLAN = _all()
-LANDMARKS = tuple(PLAN)
+LANDMARK_DEFINITIONS = _all()
+LANDMARKS = tuple(LANDMARK_DEFINITIONS)
 assert len(LANDMARKS) == 68
 
 
 def _places(animal: Anatomy) -> Array:
     """`[N, 68, 3]`, kind by kind: all of a kind at once."""
-    parts, n = animal.parts, len(animal.head)
+    parts, n = animal.ellipsoids, len(animal.head)
     index = {name: k for k, name in enumerate(parts.names)}
-    points = np.zeros((n, len(PLAN), 3))
-    kinds = {kind: [i for i, mark in enumerate(PLAN.values()) if isinstance(mark, kind)] for kind in (Rim, Surface)}
-    rims = [mark for mark in PLAN.values() if isinstance(mark, Rim)]
-    points[:, kinds[Rim]] = parts.rims(
+    points = np.zeros((n, len(LANDMARK_DEFINITIONS), 3))
+    kinds = {
+        kind: [i for i, mark in enumerate(LANDMARK_DEFINITIONS.values()) if isinstance(mark, kind)]
+        for kind in (RimLandmark, SurfaceLandmark)
+    }
+    rims = [mark for mark in LANDMARK_DEFINITIONS.values() if isinstance(mark, RimLandmark)]
+    points[:, kinds[RimLandmark]] = parts.rims(
         [index[rim.part] for rim in rims],
         np.radians([rim.around for rim in rims]),
         np.array([[name in rim.others for name in parts.names] for rim in rims]),
         np.stack([np.zeros(n) if rim.start is None else rim.start(animal) for rim in rims], axis=1),
     )
-    surfaces = [mark for mark in PLAN.values() if isinstance(mark, Surface)]
-    points[:, kinds[Surface]] = parts.world(
+    surfaces = [mark for mark in LANDMARK_DEFINITIONS.values() if isinstance(mark, SurfaceLandmark)]
+    points[:, kinds[SurfaceLandmark]] = parts.world(
         [index[mark.part] for mark in surfaces], np.stack([mark.direction(animal) for mark in surfaces], axis=1)
     )
-    on_face = {i: mark.at(animal) for i, mark in enumerate(PLAN.values()) if isinstance(mark, OnFace)}
+    on_face = {
+        i: mark.at(animal) for i, mark in enumerate(LANDMARK_DEFINITIONS.values()) if isinstance(mark, FaceLandmark)
+    }
     x, y = (np.stack([place[j] for place in on_face.values()], axis=1) for j in (0, 1))
     points[:, list(on_face)] = animal.on_face(x, y)
-    outline = {i: mark.around for i, mark in enumerate(PLAN.values()) if isinstance(mark, Outline)}
+    outline = {
+        i: mark.around for i, mark in enumerate(LANDMARK_DEFINITIONS.values()) if isinstance(mark, OutlineLandmark)
+    }
     points[:, list(outline)] = parts.outline([index[name] for name in SKULL], np.radians(list(outline.values())))
     return points
 
 
-def find(animal: Anatomy) -> Landmarks:
+def locate_landmarks(animal: Anatomy) -> Landmarks:
     """The landmarks of animals."""
     points = _places(animal)
-    may_hide = np.array([[name not in mark.with_it for name in animal.parts.names] for mark in PLAN.values()])
-    margin = np.array([mark.margin for mark in PLAN.values()])
-    hidden = np.any(animal.parts.hides(points, margin) & may_hide, axis=-1)
-    for i, mark in enumerate(PLAN.values()):
+    may_hide = np.array(
+        [[name not in mark.with_it for name in animal.ellipsoids.names] for mark in LANDMARK_DEFINITIONS.values()]
+    )
+    margin = np.array([mark.margin for mark in LANDMARK_DEFINITIONS.values()])
+    hidden = np.any(animal.ellipsoids.hides(points, margin) & may_hide, axis=-1)
+    for i, mark in enumerate(LANDMARK_DEFINITIONS.values()):
         if mark.shown is not None:
             hidden[:, i] |= ~mark.shown(animal)
     flat = points[..., :2]

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 Real = TypeVar("Real", float, NDArray[np.float64])
 
-FULL = 0.024
+LIP_SAG = 0.024
 """By how much each half of the upper lip sags between the cleft and the corner."""
 
 
 def upper_lip(t: Real, middle: Real, smile: Real) -> Real:
     """Height at `t`, |x| over the mouth's half width, 0 … 1, from the cleft to the corner."""
-    return middle - 4.0 * FULL * t * (1.0 - t) + smile * t * t
+    return middle - 4.0 * LIP_SAG * t * (1.0 - t) + smile * t * t
 
 
 def lower_lip(t: Real, middle: Real, smile: Real, gape: Real) -> Real:
     """As `upper_lip`, of the lower one; the mouth is open by `gape` in the middle."""
-    wide = gape / FULL
-    return middle - 4.0 * FULL * t * (1.0 - t) / (1.0 + wide * wide) + smile * t * t - gape * (1.0 - t * t)
+    wide = gape / LIP_SAG
+    return middle - 4.0 * LIP_SAG * t * (1.0 - t) / (1.0 + wide * wide) + smile * t * t - gape * (1.0 - t * t)

@@ -10,37 +10,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .ellipsoids import Array
-from .markings import compiled
+from .markings import compile_scalar
 from .scene import Scene
-from .shading import EARS, LIDS, SMOOTH, backdrop, light_on, shade, whisker
+from .shading import EARS, HAS_FINE_DETAIL, LIDS, backdrop_color, blend_whisker, light_directions, shade_point
 
-TILE = 8  # px
-NOTHING = -1e9
-BENT = 0.05
+TILE_SIZE = 8  # px
+NO_HIT = -1e9
+WHISKER_MARGIN = 0.05
 """By how much a whisker may leave the box of its ends."""
-PAIRED, CUT = EARS, LIDS
+PAIRED_PARTS, CUT_PARTS = EARS, LIDS
 
 
-@compiled
-def front(x: float, y: float, k: int, centre: Array, quadric: Array, offset: Array, cut: Array) -> tuple[float, int]:
+@compile_scalar
+def front_surface(
+    x: float, y: float, k: int, centre: Array, quadric: Array, offset: Array, cut: Array
+) -> tuple[float, int]:
     """Depth of an animal's part k on the line of sight at x, y, or `NOTHING`; and the surface that is seen: −1 and 1
     are its ellipsoids, 0 is the plane that cuts it."""
     axx, axy, axz = quadric[k, 0], quadric[k, 1], quadric[k, 2]
     ayy, ayz, azz = quadric[k, 3], quadric[k, 4], quadric[k, 5]
-    near, far, side = -NOTHING, NOTHING, -1
-    for sign in range(-1, 2 if k in PAIRED else 0, 2):
+    near, far, side = -NO_HIT, NO_HIT, -1
+    for sign in range(-1, 2 if k in PAIRED_PARTS else 0, 2):
         dx, dy = x - centre[k, 0] - sign * offset[k, 0], y - centre[k, 1] - sign * offset[k, 1]
         b = axz * dx + ayz * dy
         under = b * b - azz * (axx * dx * dx + 2.0 * axy * dx * dy + ayy * dy * dy - 1.0)
         if under < 0.0:
-            return NOTHING, side
+            return NO_HIT, side
         root = math.sqrt(under)
         middle = sign * offset[k, 2]
         reach = middle + (root - b) / azz
         if reach < near:
             near, side = reach, sign
         far = max(far, middle - (root + b) / azz)
-    if k in CUT:
+    if k in CUT_PARTS:
         left = cut[k, 3] - cut[k, 0] * (x - centre[k, 0]) - cut[k, 1] * (y - centre[k, 1])
         slope = cut[k, 2]
         if slope > 1e-9:
@@ -49,13 +51,13 @@ def front(x: float, y: float, k: int, centre: Array, quadric: Array, offset: Arr
         elif slope < -1e-9:
             far = max(far, left / slope)
         elif left < 0.0:
-            return NOTHING, side
+            return NO_HIT, side
     if near < far:
-        return NOTHING, side
+        return NO_HIT, side
     return centre[k, 2] + near, side
 
 
-@compiled
+@compile_scalar
 def _crossing(boxes: Array, left: float, right: float, bottom: float, top: float, found: NDArray[np.int64]) -> int:
     """Which boxes `[count, 4]` (left, right, bottom, top) meet a tile: their numbers go to `found`; gives how many."""
     count = 0
@@ -66,24 +68,24 @@ def _crossing(boxes: Array, left: float, right: float, bottom: float, top: float
     return count
 
 
-@compiled
+@compile_scalar
 def _look(x, y, s, near, active, depth, sides, boxes, solids):  # type: ignore[no-untyped-def]
     """Fills row `s` of `depth` and `sides` for the `near` active parts on a line of sight; gives which of them is seen,
     or −1."""
     centre, quadric, offset, cut = solids
-    best, hit = NOTHING, -1
+    best, hit = NO_HIT, -1
     for i in range(near):
         k = active[i]
-        z, side = NOTHING, 0
+        z, side = NO_HIT, 0
         if boxes[k, 0] < x < boxes[k, 1] and boxes[k, 2] < y < boxes[k, 3]:
-            z, side = front(x, y, k, centre, quadric, offset, cut)
+            z, side = front_surface(x, y, k, centre, quadric, offset, cut)
         depth[s, i], sides[s, i] = z, side
         if z > best:
             best, hit = z, i
     return hit
 
 
-@compiled
+@compile_scalar
 def _rays(left, top, step, group, near, active, hairs, strokes, depth, sides, boxes, whiskers, solids, paint):  # type: ignore[no-untyped-def]
     """Sum of RGB over `group`² rays, `step` apart, whose corner is at left, top. Where they all see one part that bears
     nothing fine, its light is worked out once, in their middle."""
@@ -98,32 +100,32 @@ def _rays(left, top, step, group, near, active, hairs, strokes, depth, sides, bo
             first, side = hit, seen
         same &= hit == first and seen == side
         depth[s, near] = hit
-    once = same and (first < 0 or SMOOTH[active[first]] == 1)
+    once = same and (first < 0 or HAS_FINE_DETAIL[active[first]] == 1)
     r = g = b = red = green = blue = 0.0
     if once:
         x, y = left + 0.5 * group * step, top - 0.5 * group * step
-        r, g, b = backdrop(x, y, colours)
+        r, g, b = backdrop_color(x, y, colours)
         if first >= 0:
             hit = _look(x, y, 4, near, active, depth, sides, boxes, solids)
             if hit >= 0:
-                r, g, b = shade(x, y, 4, hit, near, active, depth, sides, solids, paint)
+                r, g, b = shade_point(x, y, 4, hit, near, active, depth, sides, solids, paint)
     for s in range(group * group):
         x, y = left + ((s & 1) + 0.5) * step, top - ((s >> 1) + 0.5) * step
         hit = int(depth[s, near])
         if not once:
             if hit >= 0:
-                r, g, b = shade(x, y, s, hit, near, active, depth, sides, solids, paint)
+                r, g, b = shade_point(x, y, s, hit, near, active, depth, sides, solids, paint)
             else:
-                r, g, b = backdrop(x, y, colours)
-        z = depth[s, hit] if hit >= 0 else NOTHING
+                r, g, b = backdrop_color(x, y, colours)
+        z = depth[s, hit] if hit >= 0 else NO_HIT
         fr, fg, fb = r, g, b
         for w in range(hairs):
-            fr, fg, fb = whisker(x, y, z, strokes[w], whiskers, fr, fg, fb, marks, colours)
+            fr, fg, fb = blend_whisker(x, y, z, strokes[w], whiskers, fr, fg, fb, marks, colours)
         red, green, blue = red + min(1.0, fr), green + min(1.0, fg), blue + min(1.0, fb)
     return red, green, blue
 
 
-@compiled
+@compile_scalar
 def _draw_one(boxes, strokes, whiskers, solids, paint, sub, size, corner, out):  # type: ignore[no-untyped-def]
     """A window of one picture, tile by tile: few parts can be seen in one."""
     parts, height, width = len(boxes), out.shape[1], out.shape[2]
@@ -133,17 +135,17 @@ def _draw_one(boxes, strokes, whiskers, solids, paint, sub, size, corner, out): 
     active, hairy = np.empty(parts, dtype=np.int64), np.empty(len(strokes), dtype=np.int64)
     # A row a ray, the fifth for the middle of four; behind the depths of the active parts, which of them is seen.
     depth, sides = np.empty((5, parts + 1)), np.empty((5, parts), dtype=np.int64)
-    for top in range(0, height, TILE):
-        for left in range(0, width, TILE):
+    for top in range(0, height, TILE_SIZE):
+        for left in range(0, width, TILE_SIZE):
             x0, y1 = (corner[1] + left) * pixel - 1.0, 1.0 - (corner[0] + top) * pixel
-            x1, y0 = x0 + TILE * pixel, y1 - TILE * pixel
+            x1, y0 = x0 + TILE_SIZE * pixel, y1 - TILE_SIZE * pixel
             near = _crossing(boxes, x0, x1, y0, y1, active)
             hairs = _crossing(strokes, x0, x1, y0, y1, hairy)
-            for i in range(top, min(top + TILE, height)):
-                for j in range(left, min(left + TILE, width)):
+            for i in range(top, min(top + TILE_SIZE, height)):
+                for j in range(left, min(left + TILE_SIZE, width)):
                     x, y = (corner[1] + j) * pixel - 1.0, 1.0 - (corner[0] + i) * pixel
                     if near + hairs == 0:
-                        r, g, b = backdrop(x + 0.5 * pixel, y - 0.5 * pixel, paint[6])
+                        r, g, b = backdrop_color(x + 0.5 * pixel, y - 0.5 * pixel, paint[6])
                         out[0, i, j], out[1, i, j], out[2, i, j] = r, g, b
                         continue
                     red = green = blue = 0.0
@@ -167,12 +169,12 @@ def _draw(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     for n in numba.prange(len(centre)):
         solids = centre[n], quadric[n], offset[n], cut[n]
-        rays = light_on(quadric[n], light[n])
+        rays = light_directions(quadric[n], light[n])
         paint = frame[n], apart[n], head[n], gaze[n], opening[n], marks[n], colours[n], light[n], rays
         _draw_one(boxes[n], strokes[n], whiskers[n], solids, paint, sub, size, corners[n], out[n])
 
 
-def render(scene: Scene, resolution: int, supersampling: int = 2) -> NDArray[np.float32]:
+def render_scene(scene: Scene, resolution: int, supersampling: int = 2) -> NDArray[np.float32]:
     """Pictures `[N, 3, resolution, resolution]`, float32 in [−1, 1]."""
     corners = np.zeros((len(scene.centre), 2), dtype=np.int64)
     return render_windows(scene, resolution, corners, (resolution, resolution), supersampling)
@@ -186,9 +188,9 @@ def render_windows(
     middle, ends = scene.centre[..., :2], scene.whiskers[..., :2]
     with _ALONE:
         _draw(
-            _boxes(middle - scene.extent, middle + scene.extent), _boxes(ends.min(axis=2) - BENT, ends.max(axis=2) + BENT),
+            _boxes(middle - scene.extent, middle + scene.extent), _boxes(ends.min(axis=2) - WHISKER_MARGIN, ends.max(axis=2) + WHISKER_MARGIN),
             scene.whiskers, scene.centre, scene.quadric, scene.offset, scene.cut, scene.frame, scene.apart, scene.head,
-            scene.gaze, scene.opening, scene.marks, scene.colours, scene.light, supersampling, resolution, corners, out,
+            scene.gaze, scene.opening, scene.markings, scene.colours, scene.light, supersampling, resolution, corners, out,
         )  # fmt: skip
     return out * 2 - 1
 
@@ -198,13 +200,13 @@ def _boxes(low: Array, high: Array) -> Array:
     return np.stack([low[..., 0], high[..., 0], low[..., 1], high[..., 1]], axis=-1)
 
 
-def nearest(scene: Scene, points: Array) -> NDArray[np.int64]:
+def nearest_parts(scene: Scene, points: Array) -> NDArray[np.int64]:
     """Which part is seen at places `[N, L, 2]` of the picture plane: `[N, L]`, −1 is the backdrop."""
     seen = np.full(points.shape[:2], -1)
     for n, places in enumerate(points):
         one = scene.centre[n], scene.quadric[n], scene.offset[n], scene.cut[n]
         for i, (x, y) in enumerate(places):
-            depths = [front(x, y, k, *one)[0] for k in range(scene.centre.shape[1])]
-            if max(depths) > NOTHING:
+            depths = [front_surface(x, y, k, *one)[0] for k in range(scene.centre.shape[1])]
+            if max(depths) > NO_HIT:
                 seen[n, i] = int(np.argmax(depths))
     return seen

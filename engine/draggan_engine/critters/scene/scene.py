@@ -13,30 +13,17 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from .anatomy import MUZZLE_DEPTH, Anatomy, anatomy_of
-from .animal_parameters import NUMBERS, Z_DIM, latent_of_seed, numbers_of
+from .anatomy import MUZZLE_DEPTH, Anatomy, build_anatomy
+from .animal_parameters import animal_parameters, z_of_seed
 from .ellipsoids import Array
-from .landmarks import LANDMARKS, Landmarks, find
-from .palette import colours_of
-from .species import MARKINGS, traits_of
+from .landmarks import LANDMARKS, Landmarks, locate_landmarks
+from .palette import scene_colors
+from .species import MARKINGS, animal_traits
 
-__all__ = [
-    "NUMBERS",
-    "Z_DIM",
-    "Scene",
-    "build_scene",
-    "landmarks_of_seed",
-    "latent_of_seed",
-    "marks_of",
-    "numbers_of",
-    "scene_of",
-    "to_pixels",
-]
-
-PATTERNS = (*MARKINGS, "pale_muzzle")
-MARKS = (
+COLOR_MARKINGS = (*MARKINGS, "pale_muzzle")
+MARKING_PARAMETERS = (
     "head_width", "head_height", "eye_x", "eye_y", "eye_size",
-    *PATTERNS, "whiskers",
+    *COLOR_MARKINGS, "whiskers",
     "mouth_half", "mouth_middle", "mouth_rise", "mouth_depth", "gape", "fangs", "incisors", "tooth_length", "tongue_out",
     "iris_size", "pupil_size", "slit",
 )  # fmt: skip
@@ -57,7 +44,7 @@ class Scene:
         extent: `[N, K, 2]` half width and height of a box round each one's silhouette.
         head: `[N, 3, 3]` the head's frame; its columns are right, up and forward.
         gaze: `[N, 2, 3, 3]` and opening: `[N, 2, 2]`, as `Anatomy` has them.
-        marks: `[N, len(MARKS)]`.
+        markings: `[N, len(MARKS)]`.
         whiskers: `[N, 6, 2, 3]` roots and tips.
         colours: `[N, len(SLOTS), 3]` in [0, 1].
         light: `[N, 3]` unit vector towards the light.
@@ -74,7 +61,7 @@ class Scene:
     head: Array
     gaze: Array
     opening: Array
-    marks: Array
+    markings: Array
     whiskers: Array
     colours: Array
     light: Array
@@ -89,18 +76,18 @@ class Scene:
 
 def build_scene(z: Array) -> Scene:
     """The animals of latents `z` `[N, Z_DIM]`."""
-    return scene_of(numbers_of(z))
+    return scene_from_parameters(animal_parameters(z))
 
 
-def scene_of(p: Mapping[str, Array], colouring: Mapping[str, Array] | None = None) -> Scene:
+def scene_from_parameters(p: Mapping[str, Array], colouring: Mapping[str, Array] | None = None) -> Scene:
     """The animals with those numbers, each `[N]`: all of `NUMBERS`, whatever their law.
 
     `colouring`: the numbers of others, whose colours, markings and light they have, and the backdrops.
     """
     q = p if colouring is None else colouring
-    traits, coloured = traits_of(p), traits_of(q)
-    animal = anatomy_of(p, traits)
-    parts = animal.parts
+    traits, coloured = animal_traits(p), animal_traits(q)
+    animal = build_anatomy(p, traits)
+    parts = animal.ellipsoids
     light = np.stack([q["light_x"], q["light_y"], np.full(len(q["yaw"]), 0.85)], axis=-1)
     shape = parts.axes * parts.radii[:, :, None, :]
     offset = shape[..., 0] * parts.apart[..., None]
@@ -115,17 +102,17 @@ def scene_of(p: Mapping[str, Array], colouring: Mapping[str, Array] | None = Non
         head=animal.head,
         gaze=animal.gaze,
         opening=animal.opening,
-        marks=marks_of(p, traits | {name: coloured[name] for name in PATTERNS}, animal),
+        markings=marking_parameters(p, traits | {name: coloured[name] for name in COLOR_MARKINGS}, animal),
         whiskers=animal.whiskers,
-        colours=colours_of(q, coloured),
+        colours=scene_colors(q, coloured),
         light=light / np.linalg.norm(light, axis=1, keepdims=True),
-        landmarks=find(animal),
+        landmarks=locate_landmarks(animal),
     )
 
 
-def marks_of(p: Mapping[str, Array], traits: Mapping[str, Array], animal: Anatomy) -> Array:
+def marking_parameters(p: Mapping[str, Array], traits: Mapping[str, Array], animal: Anatomy) -> Array:
     """`[N, len(MARKS)]`, of the animals' numbers, traits and anatomy."""
-    parts = animal.parts
+    parts = animal.ellipsoids
     eye = parts.centre[:, parts.names.index("eye_right")] - parts.centre[:, parts.names.index("head")]
     local = np.einsum("nji,nj->ni", animal.head, eye)
     half, middle, rise, gape = animal.mouth.T
@@ -135,7 +122,7 @@ def marks_of(p: Mapping[str, Array], traits: Mapping[str, Array], animal: Anatom
         "mouth_depth": MUZZLE_DEPTH * parts.radii[:, parts.names.index("head"), 2],
         "tongue_out": np.clip(p["tongue_out"], 0, 1), "iris_size": animal.iris,
     }  # fmt: skip
-    return np.stack([found.get(name, traits.get(name)) for name in MARKS], axis=1)  # type: ignore[misc]
+    return np.stack([found.get(name, traits.get(name)) for name in MARKING_PARAMETERS], axis=1)  # type: ignore[misc]
 
 
 def to_pixels(points: Array, resolution: int) -> Array:
@@ -155,5 +142,5 @@ def landmarks_of_seed(seed: int, resolution: int) -> dict[str, tuple[float, floa
         For each name of `LANDMARKS`, (x, y) in pixels, origin at the centre of the top-left pixel. "left" is
         left in the picture. Points that are hidden are given all the same.
     """
-    points = to_pixels(build_scene(latent_of_seed(seed)).landmarks.points[0], resolution)
+    points = to_pixels(build_scene(z_of_seed(seed)).landmarks.points[0], resolution)
     return {name: (float(x), float(y)) for name, (x, y) in zip(LANDMARKS, points, strict=True)}

@@ -8,31 +8,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .ellipsoids import Array
-from .markings import RGB, blend, body, compiled, ear, ease, eye, face, mouth, nose
-from .palette import SLOTS
-from .scene import MARKS
+from .markings import (
+    RGB,
+    blend_color,
+    compile_scalar,
+    paint_body,
+    paint_ear,
+    paint_eye,
+    paint_face,
+    paint_mouth,
+    paint_nose,
+    smooth_ramp,
+)
+from .palette import COLOR_SLOTS
+from .scene import MARKING_PARAMETERS
 
 # The parts in the order in which `anatomy_of` adds them.
 BODY, HEAD, CHEEKS, EARS, EYES, MUZZLE, NOSE = 0, 1, (2, 3), (4, 5), (6, 9), (12, 13, 14, 15), 16
 LIDS = (7, 8, 10, 11)
-PARTS = 17
+PART_COUNT = 17
 FUR_KIND, EYE_KIND, EAR_KIND, BODY_KIND, NOSE_KIND = range(5)
 
 
 def _table(default: int, entries: dict[int, int]) -> NDArray[np.int64]:
-    return np.array([entries.get(k, default) for k in range(PARTS)])
+    return np.array([entries.get(k, default) for k in range(PART_COUNT)])
 
 
-KIND = _table(
+SURFACE_KINDS = _table(
     FUR_KIND,
     {**dict.fromkeys(EARS, EAR_KIND), **dict.fromkeys(EYES, EYE_KIND), BODY: BODY_KIND, NOSE: NOSE_KIND},
 )
 ON_MUZZLE = _table(0, dict.fromkeys(MUZZLE, 1))
-REACH = 4.0
+OCCLUSION_REACH = 4.0
 """How far an occluder darkens, in its own radii."""
-SMOOTH = _table(1, dict.fromkeys((*EYES, *MUZZLE, NOSE), 0))
+HAS_FINE_DETAIL = _table(1, dict.fromkeys((*EYES, *MUZZLE, NOSE), 0))
 """Parts without anything as fine as a pixel."""
-SEAM = 0.09
+SEAM_DEPTH = 0.09
 """Where two furry parts are nearer to each other than this in depth, the light sees one rounded surface."""
 # Who shades whom: (occluder, how much of the key light it takes, how much of the sky it takes at contact).
 _NONE = (0, 0.0, 0.0)
@@ -49,24 +60,24 @@ _ON_EAR = ((HEAD, 0.30, 0.50), _NONE, _NONE, _NONE, _NONE)
 _ON_BODY = ((HEAD, 0.75, 0.65), (MUZZLE[3], 0.30, 0.0), (CHEEKS[0], 0.3, 0.2), (CHEEKS[1], 0.3, 0.2), _NONE)
 _RECEIVES = {HEAD: _ON_FACE, **dict.fromkeys(CHEEKS, _ON_FACE), **dict.fromkeys(MUZZLE, _ON_MUZZLE)}
 _RECEIVES |= {**dict.fromkeys(EARS, _ON_EAR), BODY: _ON_BODY, MUZZLE[3]: _ON_JAW}
-OCCLUDERS = np.array([[_RECEIVES.get(k, (_NONE,) * 5)[i][0] for i in range(5)] for k in range(PARTS)])
-TAKES = np.array([[_RECEIVES.get(k, (_NONE,) * 5)[i][1:] for i in range(5)] for k in range(PARTS)])
+OCCLUDERS = np.array([[_RECEIVES.get(k, (_NONE,) * 5)[i][0] for i in range(5)] for k in range(PART_COUNT)])
+OCCLUSION_SHARES = np.array([[_RECEIVES.get(k, (_NONE,) * 5)[i][1:] for i in range(5)] for k in range(PART_COUNT)])
 
-SKY, GROUND, GLOW, WHISKER = (SLOTS.index(slot) for slot in ("sky", "ground", "glow", "whisker"))
-WHISKERS = MARKS.index("whiskers")
+SKY, GROUND, GLOW, WHISKER = (COLOR_SLOTS.index(slot) for slot in ("sky", "ground", "glow", "whisker"))
+WHISKERS = MARKING_PARAMETERS.index("whiskers")
 
 
-@compiled
-def backdrop(x: float, y: float, colours: Array) -> RGB:
+@compile_scalar
+def backdrop_color(x: float, y: float, colours: Array) -> RGB:
     """A wall that a soft lamp lights behind the animal."""
-    share = ease(-1.1, 0.9, -y)
-    r, g, b = blend(colours[SKY, 0], colours[SKY, 1], colours[SKY, 2], colours[GROUND], share)
+    share = smooth_ramp(-1.1, 0.9, -y)
+    r, g, b = blend_color(colours[SKY, 0], colours[SKY, 1], colours[SKY, 2], colours[GROUND], share)
     far = math.sqrt(x * x + (y - 0.05) ** 2)
-    return blend(r, g, b, colours[GLOW], 0.75 * (1.0 - ease(0.25, 1.15, far)))
+    return blend_color(r, g, b, colours[GLOW], 0.75 * (1.0 - smooth_ramp(0.25, 1.15, far)))
 
 
-@compiled
-def whisker(
+@compile_scalar
+def blend_whisker(
     x: float, y: float, depth: float, w: int, strokes: Array, r: float, g: float, b: float, marks: Array, colours: Array
 ) -> RGB:
     """A tapered stroke over RGB, where nothing stands before it: number `w` of `[count, 2, 3]`."""
@@ -79,14 +90,18 @@ def whisker(
     bend = 0.10 * long * t * (1.0 - t)
     away = abs((dy * ax - dx * ay) / long - (bend if ax > 0.0 else -bend))
     half = 0.0075 * (1.0 - 0.65 * t)
-    on = (1.0 - ease(half - 0.003, half + 0.003, away)) * ease(0.0, 0.05, t) * (1.0 - ease(0.9, 1.0, t))
+    on = (
+        (1.0 - smooth_ramp(half - 0.003, half + 0.003, away))
+        * smooth_ramp(0.0, 0.05, t)
+        * (1.0 - smooth_ramp(0.9, 1.0, t))
+    )
     z = strokes[w, 0, 2] + t * (strokes[w, 1, 2] - strokes[w, 0, 2])
-    on *= ease(-0.08, -0.03, z - depth)
-    return blend(r, g, b, colours[WHISKER], 0.9 * on * ease(0.0, 0.5, marks[WHISKERS]))
+    on *= smooth_ramp(-0.08, -0.03, z - depth)
+    return blend_color(r, g, b, colours[WHISKER], 0.9 * on * smooth_ramp(0.0, 0.5, marks[WHISKERS]))
 
 
-@compiled
-def normal(
+@compile_scalar
+def surface_normal(
     x: float, y: float, z: float, k: int, side: int, centre: Array, quadric: Array, offset: Array, cut: Array
 ) -> RGB:
     """Unit normal of part k at a point of the surface that `front` named."""
@@ -102,8 +117,8 @@ def normal(
     return nx * scale, ny * scale, nz * scale
 
 
-@compiled
-def light_on(quadric: Array, light: Array) -> Array:
+@compile_scalar
+def light_directions(quadric: Array, light: Array) -> Array:
     """`[K, 3]`: A·l of each part's quadric, over the light's length √(lᵀAl) in that part's radii."""
     rays = np.empty((len(quadric), 3))
     for k in range(len(quadric)):
@@ -115,36 +130,38 @@ def light_on(quadric: Array, light: Array) -> Array:
     return rays
 
 
-@compiled
-def covered(x: float, y: float, z: float, k: int, centre: Array, quadric: Array, rays: Array) -> tuple[float, float]:
+@compile_scalar
+def occlusion_by(
+    x: float, y: float, z: float, k: int, centre: Array, quadric: Array, rays: Array
+) -> tuple[float, float]:
     """How much part k hides of the light, 0 … 1, and how near it is: 1 at contact, falling to 0."""
     dx, dy, dz = x - centre[k, 0], y - centre[k, 1], z - centre[k, 2]
     far = (
         quadric[k, 0] * dx * dx + quadric[k, 3] * dy * dy + quadric[k, 5] * dz * dz
         + 2.0 * (quadric[k, 1] * dx * dy + quadric[k, 2] * dx * dz + quadric[k, 4] * dy * dz)
     )  # fmt: skip
-    if far > REACH * REACH:
+    if far > OCCLUSION_REACH * OCCLUSION_REACH:
         return 0.0, 0.0
     gap = max(0.0, math.sqrt(far) - 1.0)
-    fading = 1.0 - gap / (REACH - 1.0)
+    fading = 1.0 - gap / (OCCLUSION_REACH - 1.0)
     contact = fading * fading / (1.0 + 4.0 * gap + 12.0 * gap * gap)
     along = -(rays[k, 0] * dx + rays[k, 1] * dy + rays[k, 2] * dz)
     if along < 0.0:
         return 0.0, contact
     miss = math.sqrt(max(0.0, far - along * along))
-    shadow = (1.0 - ease(0.55, 1.35, miss)) * ease(0.0, 0.6, along) * min(1.0, 2.0 * fading)
+    shadow = (1.0 - smooth_ramp(0.55, 1.35, miss)) * smooth_ramp(0.0, 0.6, along) * min(1.0, 2.0 * fading)
     return shadow, contact
 
 
-@compiled
-def shade(x, y, s, hit, near, active, depth, sides, solids, paint):  # type: ignore[no-untyped-def]
+@compile_scalar
+def shade_point(x, y, s, hit, near, active, depth, sides, solids, paint):  # type: ignore[no-untyped-def]
     """RGB of what is seen at x, y: part `active[hit]`, one of the `near` active ones, whose depths are in row `s`."""
     centre, quadric, offset, cut = solids
     frame, apart, head, gaze, opening, marks, colours, light, rays = paint
     k, z, side = active[hit], depth[s, hit], sides[s, hit]
-    kind = KIND[k]
+    kind = SURFACE_KINDS[k]
     dx, dy, dz = x - centre[k, 0], y - centre[k, 1], z - centre[k, 2]
-    nx, ny, nz = normal(x, y, z, k, side, centre, quadric, offset, cut)
+    nx, ny, nz = surface_normal(x, y, z, k, side, centre, quadric, offset, cut)
     shine, deep = 0.0, 0.0
     ex = frame[k, 0, 0] * dx + frame[k, 0, 1] * dy + frame[k, 0, 2] * dz
     ey = frame[k, 1, 0] * dx + frame[k, 1, 1] * dy + frame[k, 1, 2] * dz
@@ -156,9 +173,9 @@ def shade(x, y, s, hit, near, active, depth, sides, solids, paint):  # type: ign
             for i in range(near):
                 other = active[i]
                 gap = z - depth[s, i]
-                if i != hit and gap < SEAM and KIND[other] == FUR_KIND and sides[s, i] != 0:
-                    weight = (1.0 - gap / SEAM) ** 2
-                    mx, my, mz = normal(x, y, depth[s, i], other, sides[s, i], centre, quadric, offset, cut)
+                if i != hit and gap < SEAM_DEPTH and SURFACE_KINDS[other] == FUR_KIND and sides[s, i] != 0:
+                    weight = (1.0 - gap / SEAM_DEPTH) ** 2
+                    mx, my, mz = surface_normal(x, y, depth[s, i], other, sides[s, i], centre, quadric, offset, cut)
                     nx, ny, nz = nx + weight * mx, ny + weight * my, nz + weight * mz
                     muzzle += weight * ON_MUZZLE[other]
                     total += weight
@@ -169,31 +186,31 @@ def shade(x, y, s, hit, near, active, depth, sides, solids, paint):  # type: ign
         hx = head[0, 0] * px + head[1, 0] * py + head[2, 0] * pz
         hy = head[0, 1] * px + head[1, 1] * py + head[2, 1] * pz
         hz = head[0, 2] * px + head[1, 2] * py + head[2, 2] * pz
-        r, g, b = face(hx, hy, hz, muzzle, marks, colours)
+        r, g, b = paint_face(hx, hy, hz, muzzle, marks, colours)
         if side == 0:
             # The lid's edge: lashes.
             r, g, b = 0.35 * colours[2, 0], 0.35 * colours[2, 1], 0.35 * colours[2, 2]
         elif hz > 0.0 and hy < 0.0:
-            r, g, b, deep = mouth(hx, hy, hz, r, g, b, marks, colours)
+            r, g, b, deep = paint_mouth(hx, hy, hz, r, g, b, marks, colours)
     elif kind == EAR_KIND:
-        r, g, b, hollow = ear(ex, ey, ez, apart[k], marks, colours)
+        r, g, b, hollow = paint_ear(ex, ey, ez, apart[k], marks, colours)
         # The light sees a dent where the hollow is.
         nx, ny = nx * (1.0 - 1.6 * hollow), ny * (1.0 - 1.6 * hollow)
     elif kind == BODY_KIND:
-        r, g, b = body(ex, ey, ez, marks, colours)
+        r, g, b = paint_body(ex, ey, ez, marks, colours)
     elif kind == NOSE_KIND:
-        r, g, b = nose(ex, ey, colours)
+        r, g, b = paint_nose(ex, ey, colours)
         shine = 0.55
     else:
         which = 0 if k == EYES[0] else 1
-        r, g, b = eye(ex, ey, ez, gaze[which], opening[which, 1], marks, colours)
+        r, g, b = paint_eye(ex, ey, ez, gaze[which], opening[which, 1], marks, colours)
         shine = 1.0
     taken, sky = 1.0, 1.0
     for i in range(OCCLUDERS.shape[1]):
-        if TAKES[k, i, 0] + TAKES[k, i, 1] > 0.0:
-            shadow, contact = covered(x, y, z, OCCLUDERS[k, i], centre, quadric, rays)
-            taken *= 1.0 - TAKES[k, i, 0] * shadow
-            sky *= 1.0 - TAKES[k, i, 1] * contact
+        if OCCLUSION_SHARES[k, i, 0] + OCCLUSION_SHARES[k, i, 1] > 0.0:
+            shadow, contact = occlusion_by(x, y, z, OCCLUDERS[k, i], centre, quadric, rays)
+            taken *= 1.0 - OCCLUSION_SHARES[k, i, 0] * shadow
+            sky *= 1.0 - OCCLUSION_SHARES[k, i, 1] * contact
     lit = max(0.0, (nx * light[0] + ny * light[1] + nz * light[2] + 0.22) / 1.22)
     key = 0.74 * lit * taken * (0.6 + 0.4 * sky)
     fill = (0.34 + 0.16 * ny + 0.06 * nz + 0.30 * max(0.0, -ny) ** 2) * sky
@@ -210,9 +227,9 @@ def shade(x, y, s, hit, near, active, depth, sides, solids, paint):  # type: ign
         # A window's reflection: a crisp disc half-way between the light and the viewer, and on eyes a small one below.
         half = math.sqrt(2.0 + 2.0 * light[2])
         toward = (nx * light[0] + ny * light[1] + nz * (light[2] + 1.0)) / half
-        glint = shine * ease(0.972, 0.982, toward)
+        glint = shine * smooth_ramp(0.972, 0.982, toward)
         if kind == EYE_KIND:
             below = (-nx * light[0] - ny * light[1] + nz * (light[2] + 1.0)) / half
-            glint = max(glint, 0.55 * ease(0.988, 0.992, below))
+            glint = max(glint, 0.55 * smooth_ramp(0.988, 0.992, below))
         r, g, b = r + (1.0 - r) * glint, g + (1.0 - g) * glint, b + (1.0 - b) * glint
     return r, g, b

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 SPECIES = ("cat", "bear", "fox", "rabbit")
-TEMPERATURE = 0.16
+SPECIES_TEMPERATURE = 0.16
 """Of the softmax over the species' numbers: at this, two animals in three are more than 90 % of one kind."""
 
 # trait: the species' means, then the individual's spread, relative to the mean and in itself.
-TRAITS: dict[str, tuple[tuple[float, float, float, float], float, float]] = {
+VARIABLE_TRAITS: dict[str, tuple[tuple[float, float, float, float], float, float]] = {
     "head_width": ((0.510, 0.520, 0.475, 0.450), 0.07, 0.000),
     "head_height": ((0.440, 0.470, 0.440, 0.445), 0.07, 0.000),
     "cheek": ((0.045, 0.020, 0.070, 0.030), 0.00, 0.035),
@@ -49,7 +49,7 @@ TRAITS: dict[str, tuple[tuple[float, float, float, float], float, float]] = {
     "spots": ((-0.300, -0.500, -0.500, 0.550), 0.0, 0.65),
     "ear_tips": ((0.000, 0.100, 0.800, 0.200), 0.0, 0.50),
 }
-FIXED: dict[str, tuple[float, float, float, float]] = {
+SPECIES_TRAITS: dict[str, tuple[float, float, float, float]] = {
     "slit": (0.9, 0.0, 0.35, 0.0),
     "ear_root": (0.22, 0.45, 0.25, 0.75),  # the ear's centre above its root, of its half length
     "muzzle_deep": (0.110, 0.130, 0.105, 0.108),
@@ -70,19 +70,19 @@ def smoothstep(low: float, high: float, x: Array) -> Array:
     return eased
 
 
-def shares(p: Mapping[str, Array]) -> Array:
+def species_shares(p: Mapping[str, Array]) -> Array:
     """How much of each species an animal is, `[N, 4]`, from its numbers; each row sums to 1."""
-    logits = np.stack([p[name] for name in SPECIES], axis=-1) / TEMPERATURE
+    logits = np.stack([p[name] for name in SPECIES], axis=-1) / SPECIES_TEMPERATURE
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     share: Array = weights / weights.sum(axis=1, keepdims=True)
     return share
 
 
-def traits_of(p: Mapping[str, Array]) -> dict[str, Array]:
+def animal_traits(p: Mapping[str, Array]) -> dict[str, Array]:
     """`TRAITS` and `FIXED` of animals, each `[N]`; the markings' strengths are within 0 … 1."""
-    share = shares(p)
-    traits = {name: share @ np.array(means) for name, means in FIXED.items()}
-    for name, (means, relative, absolute) in TRAITS.items():
+    share = species_shares(p)
+    traits = {name: share @ np.array(means) for name, means in SPECIES_TRAITS.items()}
+    for name, (means, relative, absolute) in VARIABLE_TRAITS.items():
         mean = share @ np.array(means)
         traits[name] = mean + p[name] * (absolute + relative * mean)
     for name in MARKINGS:

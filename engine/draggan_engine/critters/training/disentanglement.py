@@ -23,12 +23,12 @@ from draggan_engine.dragging import DragEnd, DragLoop, DragStep
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.storage.markers import draw_markers
 
-SEEDS = range(10)
-CELL = 160
+DRAGGED_SEEDS = range(10)
+SHEET_CELL_SIZE = 160
 """Height and width of a picture on a sheet, px."""
-NEAR = 0.16
+NEAR_RADIUS = 0.16
 """What counts as at the part: so much of the picture's height round handle and target."""
-PARTS: Mapping[str, tuple[str, Point]] = {
+PART_DRAGS: Mapping[str, tuple[str, Point]] = {
     "mouth corner": ("mouth_left", (-0.035, -0.035)),
     "ear tip": ("ear_tip_left", (-0.07, 0.03)),
     "nose": ("nose_tip", (0.05, -0.03)),
@@ -38,7 +38,7 @@ PARTS: Mapping[str, tuple[str, Point]] = {
 
 
 @dataclass(frozen=True)
-class Moved:
+class PartDrag:
     """One drag.
 
     Attributes:
@@ -55,10 +55,10 @@ class Moved:
     elsewhere: float
 
 
-def move(model: Model, seed: int, part: str) -> Moved:
+def drag_part(model: Model, seed: int, part: str) -> PartDrag:
     """Drags a part of a seed's picture, with the model's own settings."""
     height = model.info.height
-    name, (right, down) = PARTS[part]
+    name, (right, down) = PART_DRAGS[part]
     x, y = landmarks_of_seed(seed, height)[name]
     target = (min(max(x + right * height, 0.0), height - 1.0), min(max(y + down * height, 0.0), height - 1.0))
     generator, start = model.generator, latent_of_seed(model.generator, seed, 1.0)
@@ -72,21 +72,21 @@ def move(model: Model, seed: int, part: str) -> Moved:
     before, halfway, after = (generate_image(generator, ws) for ws in (start, latents[len(latents) // 2], end.ws))
     change = np.abs(after.astype(float) - before).mean(axis=2)
     rows, columns = np.mgrid[:height, :height]
-    spots = [np.hypot(columns - px, rows - py) < NEAR * height for px, py in ((x, y), target)]
+    spots = [np.hypot(columns - px, rows - py) < NEAR_RADIUS * height for px, py in ((x, y), target)]
     near = spots[0] | spots[1]
     shown = draw_markers(before, [((x, y), target)])
-    return Moved(
+    return PartDrag(
         (shown, halfway, after), distance(end.handles[0], target), end.step, float(change[near].mean()), float(change[~near].mean())
     )  # fmt: skip
 
 
-def sheet(moved: Sequence[Moved]) -> Image.Image:
+def part_sheet(moved: Sequence[PartDrag]) -> Image.Image:
     """A column for each drag: before, halfway, after."""
-    image = Image.new("RGB", (CELL * len(moved), CELL * 3))
+    image = Image.new("RGB", (SHEET_CELL_SIZE * len(moved), SHEET_CELL_SIZE * 3))
     for column, one in enumerate(moved):
         for row, rgb in enumerate(one.pictures):
-            cell = Image.fromarray(rgb).resize((CELL, CELL), Image.Resampling.LANCZOS)
-            image.paste(cell, (column * CELL, row * CELL))
+            cell = Image.fromarray(rgb).resize((SHEET_CELL_SIZE, SHEET_CELL_SIZE), Image.Resampling.LANCZOS)
+            image.paste(cell, (column * SHEET_CELL_SIZE, row * SHEET_CELL_SIZE))
     return image
 
 
@@ -103,10 +103,10 @@ def main(arguments: list[str] | None = None) -> None:
     except DragganError as error:
         parser.error(str(error))
     args.out.mkdir(parents=True, exist_ok=True)
-    for part in PARTS:
-        moved = [move(model, seed, part) for seed in SEEDS]
+    for part in PART_DRAGS:
+        moved = [drag_part(model, seed, part) for seed in DRAGGED_SEEDS]
         path = args.out / f"{part.replace(' ', '-')}.png"
-        sheet(moved).save(path)
+        part_sheet(moved).save(path)
         left, near, elsewhere = (
             float(np.mean([getattr(one, name) for one in moved])) for name in ("left", "near", "elsewhere")
         )

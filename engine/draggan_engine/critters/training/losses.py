@@ -13,33 +13,33 @@ from draggan_engine.critters.scene.scene import Scene
 from draggan_engine.networks.discriminator import Discriminator
 
 # Round these (the mean of the landmarks) within so much (picture plane units) a whole-picture mean sees too little.
-PARTS = (
+FACE_PARTS = (
     (("eye_left",), 0.17),
     (("eye_right",), 0.17),
     (("nose_tip",), 0.13),
     (("mouth_left", "mouth_right", "mouth_top", "mouth_bottom"), 0.22),
 )
-EXTRA = 12.0
+FACE_PART_WEIGHT = 12.0
 
 
-def part_centres(scene: Scene) -> NDArray[np.float64]:
+def face_part_centers(scene: Scene) -> NDArray[np.float64]:
     """`[N, len(PARTS), 2]`, picture plane."""
     found: NDArray[np.float64] = np.stack(
-        [scene.landmarks.points[:, [LANDMARKS.index(name) for name in names]].mean(axis=1) for names, _ in PARTS],
+        [scene.landmarks.points[:, [LANDMARKS.index(name) for name in names]].mean(axis=1) for names, _ in FACE_PARTS],
         axis=1,
     )
     return found
 
 
-def part_weights(scene: Scene, resolution: int) -> Tensor:
+def face_part_weights(scene: Scene, resolution: int) -> Tensor:
     """`[N, 1, H, W]`: 1, and 1 + `EXTRA` in discs round eyes, nose and mouth."""
     axis = (np.arange(resolution) + 0.5) * 2 / resolution - 1
     inside = np.zeros((len(scene.landmarks.points), resolution, resolution), dtype=bool)
-    for centre, (_, radius) in zip(part_centres(scene).transpose(1, 0, 2), PARTS, strict=True):
+    for centre, (_, radius) in zip(face_part_centers(scene).transpose(1, 0, 2), FACE_PARTS, strict=True):
         dx = axis[None, None, :] - centre[:, 0, None, None]
         dy = -axis[None, :, None] - centre[:, 1, None, None]
         inside |= dx**2 + dy**2 < radius**2
-    return torch.from_numpy(1 + EXTRA * inside.astype(np.float32))[:, None]
+    return torch.from_numpy(1 + FACE_PART_WEIGHT * inside.astype(np.float32))[:, None]
 
 
 def distillation_loss(

@@ -11,36 +11,36 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.critters.scene.anatomy import anatomy_of
-from draggan_engine.critters.scene.animal_parameters import numbers_of
-from draggan_engine.critters.scene.palette import colours_of
-from draggan_engine.critters.scene.scene import marks_of
-from draggan_engine.critters.scene.species import traits_of
+from draggan_engine.critters.scene.anatomy import build_anatomy
+from draggan_engine.critters.scene.animal_parameters import animal_parameters
+from draggan_engine.critters.scene.palette import scene_colors
+from draggan_engine.critters.scene.scene import marking_parameters
+from draggan_engine.critters.scene.species import animal_traits
 from draggan_engine.networks.mapping import MappingNetwork, normalize_rms
 from draggan_engine.networks.ops import DenseLayer
 
 from .muon import Muon
 from .w_whitening import mapping_layer
 
-STEPS = 9_600
-LATENTS = 1024  # a step
+PRETRAINING_STEPS = 9_600
+LATENTS_PER_STEP = 1024  # a step
 MUON_LR, ADAM_LR = 0.02, 0.004  # at first; they fall to a hundredth
 
 
-def scene_numbers(z: NDArray[np.float64]) -> NDArray[np.float32]:
+def scene_targets(z: NDArray[np.float64]) -> NDArray[np.float32]:
     """Where an animal's parts are, their shapes, colours and markings, `[N, K]`, of latents `[N, Z_DIM]`."""
-    p = numbers_of(z)
-    traits = traits_of(p)
-    animal = anatomy_of(p, traits)
-    parts = animal.parts
+    p = animal_parameters(z)
+    traits = animal_traits(p)
+    animal = build_anatomy(p, traits)
+    parts = animal.ellipsoids
     found = (
         parts.centre, parts.axes, parts.radii, parts.cut, animal.head, animal.gaze, animal.opening, animal.mouth,
-        animal.whiskers, marks_of(p, traits, animal), colours_of(p, traits), p["light_x"], p["light_y"],
+        animal.whiskers, marking_parameters(p, traits, animal), scene_colors(p, traits), p["light_x"], p["light_y"],
     )  # fmt: skip
     return np.concatenate([part.reshape(len(z), -1) for part in found], axis=1).astype(np.float32)
 
 
-def read(mapping: MappingNetwork, known: Sequence[int], seed: int, steps: int = STEPS) -> float:
+def pretrain_mapping(mapping: MappingNetwork, known: Sequence[int], seed: int, steps: int = PRETRAINING_STEPS) -> float:
     """Teaches the hidden layers so that their last features tell the scene's numbers, by a linear layer that is thrown away.
 
     Args:
@@ -53,9 +53,9 @@ def read(mapping: MappingNetwork, known: Sequence[int], seed: int, steps: int = 
 
     def latents(count: int) -> tuple[Tensor, Tensor]:
         z = rng.standard_normal((count, mapping.z_dim))
-        return torch.from_numpy(z.astype(np.float32)), torch.from_numpy(scene_numbers(z))
+        return torch.from_numpy(z.astype(np.float32)), torch.from_numpy(scene_targets(z))
 
-    _, sample = latents(8 * LATENTS)
+    _, sample = latents(8 * LATENTS_PER_STEP)
     middle, spread = sample.mean(dim=0), sample.std(dim=0)
     told = spread > 1e-4  # some are the same for all animals
     hidden = [mapping_layer(mapping, i) for i in range(len(known))]
@@ -77,7 +77,7 @@ def read(mapping: MappingNetwork, known: Sequence[int], seed: int, steps: int = 
     for step in range(steps):
         for layer in layers:
             layer.zero_grad(set_to_none=True)
-        error(LATENTS).backward()  # type: ignore[no-untyped-call]
+        error(LATENTS_PER_STEP).backward()  # type: ignore[no-untyped-call]
         for layer, count in zip(hidden, known, strict=True):
             for p in layer.parameters():
                 assert p.grad is not None
@@ -88,4 +88,4 @@ def read(mapping: MappingNetwork, known: Sequence[int], seed: int, steps: int = 
         adam.step()
         muon.step(MUON_LR * fall)
     with torch.no_grad():
-        return float(error(8 * LATENTS).sqrt())
+        return float(error(8 * LATENTS_PER_STEP).sqrt())

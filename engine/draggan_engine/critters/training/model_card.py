@@ -14,11 +14,19 @@ import torch
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.errors import DragganError
 
-from .metrics import COLUMNS, HELD_OUT, errors, interpolations, pictures_of, sample_sheet, sheet
+from .metrics import (
+    HELD_OUT_SEEDS,
+    SHEET_COLUMNS,
+    generate_images,
+    interpolate_seeds,
+    measure_errors,
+    save_sample_sheet,
+    tensor_sheet,
+)
 
-SIDE_BY_SIDE = range(24)
-NEXT = [*HELD_OUT[1:], HELD_OUT[0]]
-ENDS = range(100, 107)  # seeds to interpolate between
+SIDE_BY_SIDE_SEEDS = range(24)
+NEXT_SEEDS = [*HELD_OUT_SEEDS[1:], HELD_OUT_SEEDS[0]]
+INTERPOLATED_SEEDS = range(100, 107)  # seeds to interpolate between
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -37,20 +45,24 @@ def main(arguments: list[str] | None = None) -> None:
     parameters = sum(parameter.numel() for parameter in generator.parameters())
     print(f"{parameters / 1e6:.2f} M parameters, {args.model.stat().st_size / 1e6:.1f} MB, loaded in {loaded:.2f} s")
     for name, seeds, colouring in (
-        ("24 held-out scenes", SIDE_BY_SIDE, SIDE_BY_SIDE),
-        ("64 held-out scenes", HELD_OUT, HELD_OUT),
-        ("the same 64 with the colours of the next seed", HELD_OUT, NEXT),
+        ("24 held-out scenes", SIDE_BY_SIDE_SEEDS, SIDE_BY_SIDE_SEEDS),
+        ("64 held-out scenes", HELD_OUT_SEEDS, HELD_OUT_SEEDS),
+        ("the same 64 with the colours of the next seed", HELD_OUT_SEEDS, NEXT_SEEDS),
     ):
-        found = errors(generator, size, seeds, colouring)
+        found = measure_errors(generator, size, seeds, colouring)
         print(
             f"{name}: error {found.whole:.4f}, around eyes, nose and mouth {found.parts:.4f}, Fréchet distance {found.frechet:.3f}",
             flush=True,
         )
-    sample_sheet(generator, size, args.out / "side-by-side.png", SIDE_BY_SIDE)
-    sheet(torch.split(pictures_of(generator, HELD_OUT, size), COLUMNS)).save(args.out / "samples.png")
-    rows = [pictures_of(generator, range(COLUMNS), size, [seed] * COLUMNS) for seed in range(COLUMNS)]
-    sheet(rows).save(args.out / "recoloured.png")  # each row has the colours of the animal on its diagonal
-    sheet(interpolations(generator, size, ENDS)).save(args.out / "interpolations.png")
+    save_sample_sheet(generator, size, args.out / "side-by-side.png", SIDE_BY_SIDE_SEEDS)
+    tensor_sheet(torch.split(generate_images(generator, HELD_OUT_SEEDS, size), SHEET_COLUMNS)).save(
+        args.out / "samples.png"
+    )
+    rows = [
+        generate_images(generator, range(SHEET_COLUMNS), size, [seed] * SHEET_COLUMNS) for seed in range(SHEET_COLUMNS)
+    ]
+    tensor_sheet(rows).save(args.out / "recoloured.png")  # each row has the colours of the animal on its diagonal
+    tensor_sheet(interpolate_seeds(generator, size, INTERPOLATED_SEEDS)).save(args.out / "interpolations.png")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from draggan_engine.networks.bfloat16 import supports_bfloat16
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
-def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
+def orthogonalize(matrix: Tensor, iterations: int = 5) -> Tensor:
     """The nearest semi-orthogonal matrix, roughly (singular values within about 0.7 … 1.2; tiny ones grow up to 485-fold).
 
     Args:
@@ -72,4 +72,4 @@ class Muon:
             buffer.lerp_(p.grad, 1 - self.momentum)
             update = p.grad.lerp(buffer, self.momentum)  # Nesterov
             flat = update.flatten(1)
-            p.add_(orthogonalise(flat).view_as(p), alpha=-lr * scale * math.sqrt(flat.shape[1]))
+            p.add_(orthogonalize(flat).view_as(p), alpha=-lr * scale * math.sqrt(flat.shape[1]))

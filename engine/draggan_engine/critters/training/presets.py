@@ -10,13 +10,13 @@ from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config,
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrainingStage:
     """So many pictures at one resolution. Both step sizes fall linearly to 8 % within it.
 
     Attributes:
         muon_lr, adam_lr: of the generator's kernels, and of the rest.
         adversarial: weight of the discriminator's judgement beside the distillation; 0: it is not asked.
-        close_ups: whether windows are learned from, most of them of faces, rather than whole pictures.
+        crop_faces: whether windows are learned from, most of them of faces, rather than whole pictures.
     """
 
     resolution: int
@@ -24,11 +24,11 @@ class Stage:
     muon_lr: float
     adam_lr: float
     adversarial: float = 0.0
-    close_ups: bool = False
+    crop_faces: bool = False
 
 
 @dataclass(frozen=True)
-class Preset:
+class TrainingPreset:
     """A model and how it is trained.
 
     Attributes:
@@ -45,7 +45,7 @@ class Preset:
     batch: int
     workers: int
     ema: float
-    stages: tuple[Stage, ...]
+    stages: tuple[TrainingStage, ...]
 
     @property
     def resolution(self) -> int:
@@ -65,7 +65,7 @@ def _generator(
     )
 
 
-LARGE = _generator(256, 8192, 192, mapping_layers=5, mapping_features=512)
+LARGE_GENERATOR = _generator(256, 8192, 192, mapping_layers=5, mapping_features=512)
 
 
 def _discriminator(resolution: int, channel_base: int, channel_max: int) -> DiscriminatorConfig:
@@ -74,8 +74,8 @@ def _discriminator(resolution: int, channel_base: int, channel_max: int) -> Disc
     )
 
 
-PRESETS: Mapping[str, Preset] = {
-    "cpu": Preset(
+PRESETS: Mapping[str, TrainingPreset] = {
+    "cpu": TrainingPreset(
         name="critters-128",
         generator=_generator(128, 2048, 96),
         discriminator=_discriminator(128, 2048, 96),
@@ -83,47 +83,47 @@ PRESETS: Mapping[str, Preset] = {
         workers=2,
         ema=0.995,
         stages=(
-            Stage(32, 128_000, 0.02, 0.004),
-            Stage(64, 128_000, 0.012, 0.002),
-            Stage(128, 400_000, 0.008, 0.002),
-            Stage(128, 80_000, 0.003, 0.0005, adversarial=0.01),
+            TrainingStage(32, 128_000, 0.02, 0.004),
+            TrainingStage(64, 128_000, 0.012, 0.002),
+            TrainingStage(128, 400_000, 0.008, 0.002),
+            TrainingStage(128, 80_000, 0.003, 0.0005, adversarial=0.01),
         ),
     ),
-    "cpu-256": Preset(
+    "cpu-256": TrainingPreset(
         name="critters-256",
-        generator=LARGE,
+        generator=LARGE_GENERATOR,
         discriminator=_discriminator(256, 2048, 96),
         batch=16,
         workers=2,
         ema=0.995,
         stages=(
-            Stage(128, 44_000, 0.008, 0.002),
-            Stage(256, 72_000, 0.0035, 0.0015),
-            Stage(256, 20_000, 0.003, 0.0005, adversarial=0.01),
+            TrainingStage(128, 44_000, 0.008, 0.002),
+            TrainingStage(256, 72_000, 0.0035, 0.0015),
+            TrainingStage(256, 20_000, 0.003, 0.0005, adversarial=0.01),
         ),
     ),
-    "cpu-faces": Preset(
+    "cpu-faces": TrainingPreset(
         name="critters-256",
-        generator=LARGE,
+        generator=LARGE_GENERATOR,
         discriminator=_discriminator(256, 2048, 96),
         batch=48,
         workers=2,
         ema=0.99,
-        stages=(Stage(256, 77_000, 0.002, 0.0005, close_ups=True),),
+        stages=(TrainingStage(256, 77_000, 0.002, 0.0005, crop_faces=True),),
     ),
-    "gpu": Preset(
+    "gpu": TrainingPreset(
         name="critters-256",
-        generator=LARGE,
+        generator=LARGE_GENERATOR,
         discriminator=_discriminator(256, 2048, 96),
         batch=64,
         workers=1,
         ema=0.995,
         stages=(
-            Stage(32, 48_000, 0.02, 0.004),
-            Stage(64, 48_000, 0.012, 0.002),
-            Stage(128, 48_000, 0.008, 0.002),
-            Stage(256, 144_000, 0.006, 0.002),
-            Stage(256, 24_000, 0.003, 0.0005, adversarial=0.01),
+            TrainingStage(32, 48_000, 0.02, 0.004),
+            TrainingStage(64, 48_000, 0.012, 0.002),
+            TrainingStage(128, 48_000, 0.008, 0.002),
+            TrainingStage(256, 144_000, 0.006, 0.002),
+            TrainingStage(256, 24_000, 0.003, 0.0005, adversarial=0.01),
         ),
     ),
 }

@@ -11,10 +11,10 @@ from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.mapping import normalize_rms
 from draggan_engine.networks.ops import SQRT2
 
-from .w_whitening import LIFT, mapping_layer, some_z, turn_styles
+from .w_whitening import BIAS_LIFT, mapping_layer, sample_z, transform_style_inputs
 
 
-def grows_into(small: StyleGAN2Config, large: StyleGAN2Config) -> bool:
+def can_grow_into(small: StyleGAN2Config, large: StyleGAN2Config) -> bool:
     """Whether a network lacks nothing but the last blocks of the other one, channels, and features and the last layer of its
     mapping."""
     changes = ("resolution", "channels", "mapping_layers", "mapping_features")
@@ -36,7 +36,7 @@ def _reads_more(small: StyleGAN2Config, large: StyleGAN2Config) -> bool:
 
 
 @torch.no_grad()
-def plant(small: Generator, large: Generator) -> None:
+def copy_weights(small: Generator, large: Generator) -> None:
     """Gives `large` the weights of a network that `grows_into` it: its pictures become the small one's, magnified.
 
     What is added keeps its random first weights, but nothing that was there listens to it yet: weights of zero, which
@@ -63,7 +63,7 @@ def plant(small: Generator, large: Generator) -> None:
 def _plant_mapping(small: Generator, large: Generator) -> None:
     """The small one's features come first in each layer, with a spread of 1, and new ones listen to them too. The last layer
     passes on what was w, lifted to where a leaky ReLU is linear, and the style layers take that back."""
-    x = normalize_rms(some_z(small))
+    x = normalize_rms(sample_z(small))
     spread = torch.ones(x.shape[1])  # of each of a layer's inputs
     for i in range(small.config.mapping_layers):
         old, new = mapping_layer(small.mapping, i), mapping_layer(large.mapping, i)
@@ -76,8 +76,8 @@ def _plant_mapping(small: Generator, large: Generator) -> None:
         new.bias[:features] = old.bias * (old.lr_multiplier / new.lr_multiplier) / out
         spread = out
     last, w_dim = mapping_layer(large.mapping, small.config.mapping_layers), small.config.w_dim
-    lift = LIFT * float((x / spread).abs().max())
+    lift = BIAS_LIFT * float((x / spread).abs().max())
     last.weight.zero_()
     last.weight[:, :w_dim] = torch.eye(w_dim) / last.gain
     last.bias.fill_(lift / last.lr_multiplier)
-    turn_styles(large, torch.diag(spread.double()) / SQRT2, -spread.double() * lift)
+    transform_style_inputs(large, torch.diag(spread.double()) / SQRT2, -spread.double() * lift)

@@ -25,28 +25,28 @@ from draggan_engine.storage.atomic import atomic_write
 
 from . import face_crops
 from .losses import discriminator_loss, distillation_loss, generator_loss, gradient_penalty
-from .mapping_pretraining import read
+from .mapping_pretraining import pretrain_mapping
 from .muon import Muon
-from .presets import Preset, Stage
-from .progressive_growing import plant
-from .training_data import Lesson, lessons, recoloured_ws
-from .w_whitening import even, mapping_layer, some_z, style_layers
+from .presets import TrainingPreset, TrainingStage
+from .progressive_growing import copy_weights
+from .training_data import TrainingBatch, combine_rows, training_batches
+from .w_whitening import equalize_scales, mapping_layer, sample_z, style_layers
 
-MIXED = 0.5  # share of the judged pictures whose upper rows come from another latent (style mixing)
+STYLE_MIXING_SHARE = 0.5  # share of the judged pictures whose upper rows come from another latent (style mixing)
 # Of w's spread, at first: noise on every row falls as the step sizes do. What it does not drown the mapping says clearly, and
 # along all other directions the pictures learn not to change, so that a drag finds none there that no animal has.
-JITTER = 0.12
-R1_EVERY, R1_WEIGHT = 16, 1.0  # steps between two penalties; weight of each step's share
+W_JITTER = 0.12
+R1_INTERVAL, R1_WEIGHT = 16, 1.0  # steps between two penalties; weight of each step's share
 DISCRIMINATOR_LR = 0.002
-STYLES_AGAIN = 0.2
+CONTINUED_STYLE_SCALE = 0.2
 """Steps of the style layers of a network that goes on from another: what they have learned is small beside their biases."""
-MEANS_OF = 256  # latents
+MEAN_LATENTS = 256  # latents
 
 
-class Progress(NamedTuple):
+class TrainingStep(NamedTuple):
     """After a step; the losses are its own."""
 
-    stage: Stage
+    stage: TrainingStage
     distillation: float
     adversarial: float
 
@@ -62,7 +62,7 @@ class Trainer:
     """
 
     def __init__(
-        self, preset: Preset, seed: int, device: torch.device | str = "cpu", worker: int = 0, workers: int = 1
+        self, preset: TrainingPreset, seed: int, device: torch.device | str = "cpu", worker: int = 0, workers: int = 1
     ) -> None:
         torch.manual_seed(seed)
         self.preset, self.seed, self.device = preset, seed, torch.device(device)
@@ -75,12 +75,12 @@ class Trainer:
                 nn.init.zeros_(module.weight)  # so that growing changes no picture
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.step = 0
-        self.has_judged = False  # whether the discriminator has learned anything
-        self.styles = 1.0
-        self.muon, self.adam = self._optimisers()
-        self.adam_of_discriminator = torch.optim.Adam(self.discriminator.parameters(), DISCRIMINATOR_LR, (0.0, 0.99))
+        self.discriminator_trained = False  # whether the discriminator has learned anything
+        self.style_scale = 1.0
+        self.muon, self.adam = self._make_optimizers()
+        self.discriminator_adam = torch.optim.Adam(self.discriminator.parameters(), DISCRIMINATOR_LR, (0.0, 0.99))
 
-    def go_on_from(self, generator: Generator, discriminator: Discriminator | None) -> None:
+    def continue_from(self, generator: Generator, discriminator: Discriminator | None) -> None:
         """Starts with the weights of networks that were trained before.
 
         Where the generator is like the preset's, the stages of smaller pictures are left out: they would teach it nothing new.
@@ -94,19 +94,19 @@ class Trainer:
         if generator.config == self.preset.generator:
             self.stages = tuple(stage for stage in self.preset.stages if stage.resolution == self.preset.resolution)
         self.generator.cpu()  # where a model file's network is
-        plant(generator, self.generator)
+        copy_weights(generator, self.generator)
         if generator.config.mapping_widths != self.preset.generator.mapping_widths:
-            read(self.generator.mapping, generator.config.mapping_widths, self.seed)
-        even(self.generator)
+            pretrain_mapping(self.generator.mapping, generator.config.mapping_widths, self.seed)
+        equalize_scales(self.generator)
         self.generator.to(self.device)
         self.ema.load_state_dict(self.generator.state_dict())
-        self.styles = STYLES_AGAIN
-        self.muon, self.adam = self._optimisers()
+        self.style_scale = CONTINUED_STYLE_SCALE
+        self.muon, self.adam = self._make_optimizers()
         if discriminator is not None and discriminator.config == self.preset.discriminator:
             self.discriminator.load_state_dict(discriminator.state_dict())
-            self.has_judged = True
+            self.discriminator_trained = True
 
-    def stage_at(self, step: int) -> tuple[Stage, float] | None:
+    def stage_at(self, step: int) -> tuple[TrainingStage, float] | None:
         """The stage and how far it has come (0 … 1), or None at the end."""
         for stage in self.stages:
             length = stage.images // self.preset.batch
@@ -128,57 +128,59 @@ class Trainer:
     def total_steps(self) -> int:
         return sum(stage.images // self.preset.batch for stage in self.stages)
 
-    def steps(self) -> Iterator[Progress]:
+    def steps(self) -> Iterator[TrainingStep]:
         """Trains to the end."""
         ahead = [
-            (step, now[0].resolution, now[0].close_ups)
+            (step, now[0].resolution, now[0].crop_faces)
             for step in range(self.step, self.total_steps)
             if (now := self.stage_at(step))
         ]
-        for drawn in lessons((self.seed, self.worker), self.preset.batch // self.workers, ahead):
+        for drawn in training_batches((self.seed, self.worker), self.preset.batch // self.workers, ahead):
             now = self.stage_at(self.step)
             assert now is not None  # there is a lesson for it
-            yield self._learn(now[0], now[1], drawn.to(self.device))
+            yield self.train_step(now[0], now[1], drawn.to(self.device))
 
-    def _learn(self, stage: Stage, done: float, drawn: Lesson) -> Progress:
-        ws = recoloured_ws(self.generator.mapping(drawn.z), self.generator.mapping(drawn.colouring))
+    def train_step(self, stage: TrainingStage, done: float, drawn: TrainingBatch) -> TrainingStep:
+        ws = combine_rows(self.generator.mapping(drawn.z), self.generator.mapping(drawn.colouring))
         fall = 1 - 0.92 * done
         noise = torch.randn(ws.shape, generator=self._random()).to(ws.device)
-        jitter = face_crops.JITTER if stage.close_ups else JITTER
+        jitter = face_crops.WINDOW_JITTER if stage.crop_faces else W_JITTER
         ws = ws + jitter * fall * ws.detach().std(dim=(0, 1)) * noise
         if drawn.corners is None:
             pictures = self.generator.synthesis(ws, image=stage.resolution).image
             assert pictures is not None
             loss = distillation_loss(pictures, drawn.pictures, drawn.weight)
         else:
-            pictures = face_crops.pictures_in(self.generator.synthesis, ws, drawn.corners)
-            loss = distillation_loss(pictures, drawn.pictures, drawn.weight, face_crops.SQUARES, face_crops.EDGES)
+            pictures = face_crops.generate_windows(self.generator.synthesis, ws, drawn.corners)
+            loss = distillation_loss(
+                pictures, drawn.pictures, drawn.weight, face_crops.WINDOW_SQUARED_WEIGHT, face_crops.WINDOW_EDGE_WEIGHT
+            )
         distilled, judged = loss.detach(), loss.new_zeros(())
         if stage.adversarial:
             fakes = torch.cat([pictures, self._mixed(ws, stage)])
-            self._judge_better(drawn.pictures, fakes.detach())
+            self._train_discriminator(drawn.pictures, fakes.detach())
             self.discriminator.requires_grad_(False)
             adversarial = generator_loss(self.discriminator(fakes))
             self.discriminator.requires_grad_(True)
             loss, judged = loss + stage.adversarial * adversarial, adversarial.detach()
         self.generator.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self._agree(self.generator)
+        self._average_gradients(self.generator)
         for group in self.adam.param_groups:
             group["lr"] = stage.adam_lr * fall * group["scale"]
         self.adam.step()
-        self._step_weights(stage.muon_lr * fall)
+        self.step_matrices(stage.muon_lr * fall)
         with torch.no_grad():
             for average, p in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
                 average.lerp_(p, 1 - self.preset.ema)
         self.step += 1
-        return Progress(stage, float(distilled), float(judged))
+        return TrainingStep(stage, float(distilled), float(judged))
 
     @torch.no_grad()
-    def _step_weights(self, lr: float) -> None:
+    def step_matrices(self, lr: float) -> None:
         """Muon's step, after which each dense layer gives the same mean as before: its inputs lie far from zero on the mean,
         and else a step would move little but that."""
-        x = normalize_rms(some_z(self.generator, MEANS_OF))
+        x = normalize_rms(sample_z(self.generator, MEAN_LATENTS))
         layers: list[tuple[DenseLayer, Tensor]] = []
         for i in range(self.preset.generator.mapping_layers):
             layer = mapping_layer(self.generator.mapping, i)
@@ -190,9 +192,9 @@ class Trainer:
         for (layer, mean), weight in zip(layers, before, strict=True):
             layer.bias.sub_((layer.weight - weight) @ mean, alpha=layer.gain / layer.lr_multiplier)
 
-    def _mixed(self, ws: Tensor, stage: Stage) -> Tensor:
+    def _mixed(self, ws: Tensor, stage: TrainingStage) -> Tensor:
         """Pictures of no scene: their upper rows are another one's."""
-        count = round(len(ws) * MIXED)
+        count = round(len(ws) * STYLE_MIXING_SHARE)
         cuts = torch.randint(1, ws.shape[1], (count, 1, 1), generator=self._random()).to(ws.device)
         rows = torch.arange(ws.shape[1], device=ws.device)[None, :, None]
         mixed = torch.where(rows < cuts, ws[:count], ws.roll(1, dims=0)[:count])
@@ -204,17 +206,17 @@ class Trainer:
         """This step's, so that a resumed run goes on with the same."""
         return torch.Generator().manual_seed((self.seed * 1_000_003 + self.step) * self.workers + self.worker)
 
-    def _judge_better(self, real: Tensor, fakes: Tensor) -> None:
-        self.has_judged = True
+    def _train_discriminator(self, real: Tensor, fakes: Tensor) -> None:
+        self.discriminator_trained = True
         loss = discriminator_loss(self.discriminator(real), self.discriminator(fakes))
-        if self.step % R1_EVERY == 0:
-            loss = loss + R1_EVERY * R1_WEIGHT / 2 * gradient_penalty(self.discriminator, real)
-        self.adam_of_discriminator.zero_grad(set_to_none=True)
+        if self.step % R1_INTERVAL == 0:
+            loss = loss + R1_INTERVAL * R1_WEIGHT / 2 * gradient_penalty(self.discriminator, real)
+        self.discriminator_adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self._agree(self.discriminator)
-        self.adam_of_discriminator.step()
+        self._average_gradients(self.discriminator)
+        self.discriminator_adam.step()
 
-    def _agree(self, network: nn.Module) -> None:
+    def _average_gradients(self, network: nn.Module) -> None:
         """Every worker gets the mean of all gradients."""
         if self.workers == 1:
             return
@@ -227,13 +229,13 @@ class Trainer:
         ):
             gradient.copy_(mean.view_as(gradient))
 
-    def _optimisers(self) -> tuple[Muon, torch.optim.Adam]:
+    def _make_optimizers(self) -> tuple[Muon, torch.optim.Adam]:
         matrices: list[tuple[Tensor, float]] = []
         rest: list[dict[str, Any]] = []
         for name, p in self.generator.named_parameters():
             scale = 1 / self.preset.generator.mapping_lr_multiplier if name.startswith("mapping.") else 1.0
             if name.endswith("affine.weight"):
-                scale = self.styles
+                scale = self.style_scale
             if name.endswith("noise_strength"):
                 p.requires_grad_(False)  # the critters have no noise
             elif name.endswith("weight") and "torgb.weight" not in name:
@@ -250,14 +252,14 @@ class Trainer:
         state = {
             "step": self.step,
             "stages": len(self.stages),
-            "has_judged": self.has_judged,
-            "styles": self.styles,
+            "has_judged": self.discriminator_trained,
+            "styles": self.style_scale,
             "generator": self.generator.state_dict(),
             "ema": self.ema.state_dict(),
             "discriminator": self.discriminator.state_dict(),
             "muon": self.muon.buffers,
             "adam": self.adam.state_dict(),
-            "adam_of_discriminator": self.adam_of_discriminator.state_dict(),
+            "adam_of_discriminator": self.discriminator_adam.state_dict(),
         }
         with atomic_write(path) as part:
             torch.save(state, part)
@@ -266,11 +268,11 @@ class Trainer:
         """Of the same preset and seed."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.step, self.stages = state["step"], self.preset.stages[-state["stages"] :]
-        self.has_judged, self.styles = state["has_judged"], state["styles"]
-        self.muon, self.adam = self._optimisers()
+        self.discriminator_trained, self.style_scale = state["has_judged"], state["styles"]
+        self.muon, self.adam = self._make_optimizers()
         self.generator.load_state_dict(state["generator"])
         self.ema.load_state_dict(state["ema"])
         self.discriminator.load_state_dict(state["discriminator"])
         self.muon.buffers = state["muon"]
         self.adam.load_state_dict(state["adam"])
-        self.adam_of_discriminator.load_state_dict(state["adam_of_discriminator"])
+        self.discriminator_adam.load_state_dict(state["adam_of_discriminator"])

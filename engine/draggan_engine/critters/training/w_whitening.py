@@ -14,9 +14,9 @@ from draggan_engine.networks.mapping import MappingNetwork
 from draggan_engine.networks.ops import SQRT2, DenseLayer
 from draggan_engine.networks.stylegan2 import StyleGAN2Layer, ToRGB
 
-SAMPLES = 20_000
-WIDEST = 1000.0  # times as wide; what is narrower still stays a little narrow, or rounding would be widened
-LIFT = 2.0  # times the farthest that a sample lies from the mean
+W_SAMPLES = 20_000
+MAX_WIDENING = 1000.0  # times as wide; what is narrower still stays a little narrow, or rounding would be widened
+BIAS_LIFT = 2.0  # times the farthest that a sample lies from the mean
 
 
 def mapping_layer(mapping: MappingNetwork, number: int) -> DenseLayer:
@@ -26,7 +26,7 @@ def mapping_layer(mapping: MappingNetwork, number: int) -> DenseLayer:
     return layer
 
 
-def last_layer(generator: Generator) -> DenseLayer:
+def last_mapping_layer(generator: Generator) -> DenseLayer:
     """Of the mapping: it makes w."""
     return mapping_layer(generator.mapping, generator.config.mapping_layers - 1)
 
@@ -39,20 +39,20 @@ def style_layers(generator: Generator) -> Iterator[DenseLayer]:
             yield module
 
 
-def some_w(generator: Generator) -> Tensor:
+def sample_w(generator: Generator) -> Tensor:
     """W of the same `SAMPLES` latents each time, `[SAMPLES, w_dim]`."""
-    w: Tensor = generator.mapping(some_z(generator))[:, 0]
+    w: Tensor = generator.mapping(sample_z(generator))[:, 0]
     return w
 
 
-def some_z(generator: Generator, count: int = SAMPLES) -> Tensor:
+def sample_z(generator: Generator, count: int = W_SAMPLES) -> Tensor:
     """`[count, z_dim]`, standard normal."""
     z = np.random.RandomState(0).randn(count, generator.config.z_dim).astype(np.float32)
     return torch.from_numpy(z).to(generator.device)
 
 
 @torch.no_grad()
-def even(generator: Generator) -> None:
+def equalize_scales(generator: Generator) -> None:
     """Gives every component of w the spread that it has when training starts, √2, and the styles of every layer a root mean
     square of 1; no picture changes.
 
@@ -60,7 +60,7 @@ def even(generator: Generator) -> None:
     layer is positively homogeneous (leaky ReLU): its rows are scaled, and the style layers take it back. A demodulated
     convolution does not notice how large its styles are; for toRGB the kernel takes it back.
     """
-    last, w = last_layer(generator), some_w(generator)
+    last, w = last_mapping_layer(generator), sample_w(generator)
     factor = SQRT2 / w.std(dim=0)
     w = w * factor
     last.weight.mul_(factor[:, None])
@@ -77,7 +77,7 @@ def even(generator: Generator) -> None:
 
 
 @torch.no_grad()
-def stretched(generator: Generator) -> Generator:
+def whiten_w(generator: Generator) -> Generator:
     """The same pictures from another W: the components' spread (standard deviation) is 1 or more, and directions that are
     narrower than 1 are widened to it, by `WIDEST` at most.
 
@@ -88,13 +88,13 @@ def stretched(generator: Generator) -> Generator:
     One mapping layer more does it, and the style layers take it back. It is a leaky ReLU as the others, but its bias lifts
     every w to where that is linear.
     """
-    w = some_w(generator).double()
+    w = sample_w(generator).double()
     unit = 1 / w.std(dim=0)
     variances, directions = torch.linalg.eigh(torch.cov((w * unit).T))
-    widen = variances.clamp(WIDEST**-2, 1).rsqrt()
+    widen = variances.clamp(MAX_WIDENING**-2, 1).rsqrt()
     matrix = directions * widen @ directions.T * unit
     wide = (w - w.mean(dim=0)) @ matrix.T
-    offset = LIFT * wide.abs().max() - matrix @ w.mean(dim=0)
+    offset = BIAS_LIFT * wide.abs().max() - matrix @ w.mean(dim=0)
 
     config = generator.config.model_copy(update={"mapping_layers": generator.config.mapping_layers + 1})
     result = Generator(config).requires_grad_(False)
@@ -103,20 +103,20 @@ def stretched(generator: Generator) -> Generator:
         rows = config.mapping_widths[-2] - config.w_dim
         state[name] = F.pad(state[name], (0, 0) * (state[name].ndim - 1) + (0, rows))
     result.load_state_dict(state)
-    last = last_layer(result)
+    last = last_mapping_layer(result)
     last.weight.zero_()
     last.weight[:, : config.w_dim] = matrix / (SQRT2 * last.gain)
     last.bias.copy_(offset / (SQRT2 * last.lr_multiplier))
     back = torch.linalg.inv(matrix)
-    turn_styles(result, back, -back @ offset)
-    result.mapping.w_avg.copy_(some_w(result).mean(dim=0))
+    transform_style_inputs(result, back, -back @ offset)
+    result.mapping.w_avg.copy_(sample_w(result).mean(dim=0))
     return result
 
 
 @torch.no_grad()
-def unstretched(generator: Generator) -> Generator:
+def unwhiten_w(generator: Generator) -> Generator:
     """What `stretched` was given: the same pictures without its last mapping layer."""
-    last = last_layer(generator)
+    last = last_mapping_layer(generator)
     matrix = last.weight[:, : generator.config.w_dim].double() * (SQRT2 * last.gain)
     offset = last.bias.double() * (SQRT2 * last.lr_multiplier)
     config = generator.config.model_copy(update={"mapping_layers": generator.config.mapping_layers - 1})
@@ -125,7 +125,7 @@ def unstretched(generator: Generator) -> Generator:
     for name in _last_parameters(result):
         state[name] = state[name][: config.w_dim]
     result.load_state_dict(state)
-    turn_styles(result, matrix, offset)
+    transform_style_inputs(result, matrix, offset)
     result.mapping.w_avg.copy_(torch.linalg.solve(matrix, generator.mapping.w_avg.double() - offset))
     return result
 
@@ -135,7 +135,7 @@ def _last_parameters(generator: Generator) -> tuple[str, str]:
     return f"{layer}.weight", f"{layer}.bias"
 
 
-def turn_styles(generator: Generator, matrix: Tensor, offset: Tensor) -> None:
+def transform_style_inputs(generator: Generator, matrix: Tensor, offset: Tensor) -> None:
     """Its style layers, for w, get those for v, where w = matrix · v + offset; no picture changes."""
     for style in style_layers(generator):
         weight = style.weight.double()

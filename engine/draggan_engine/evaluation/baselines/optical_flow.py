@@ -20,12 +20,12 @@ Flow = Callable[[Picture, Picture], NDArray[np.float32]]
 `float32 [H, W, 2]` (x, y) in pixels."""
 
 
-SMALLEST = 128
+MIN_FLOW_SIZE = 128
 """Px: smaller pictures are enlarged before optical flow looks at them."""
 
 
 @cache
-def dis() -> Flow:
+def dis_flow() -> Flow:
     """OpenCV's DIS (Kroeger et al. 2016), which needs no weights.
 
     Raises:
@@ -40,7 +40,7 @@ def dis() -> Flow:
     def flow(before: Picture, after: Picture) -> NDArray[np.float32]:
         height, width = before.shape[:2]
         # Its patches have eight pixels a side: a small picture has too few of them.
-        scale = max(1, -(-SMALLEST // min(height, width)))
+        scale = max(1, -(-MIN_FLOW_SIZE // min(height, width)))
         size = (width * scale, height * scale)
         grey = [
             cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_CUBIC)
@@ -52,7 +52,7 @@ def dis() -> Flow:
     return flow
 
 
-def raft_missing() -> str | None:
+def why_no_raft() -> str | None:
     """Why RAFT cannot be had, or None. It is never downloaded."""
     if importlib.util.find_spec("torchvision") is None:
         return "torchvision is not installed"
@@ -65,20 +65,20 @@ def raft_missing() -> str | None:
 
 
 @cache
-def raft() -> Flow:
+def raft_flow() -> Flow:
     """Torchvision's RAFT (Teed and Deng 2020), the small one.
 
     Raises:
         InputError: torchvision or the weights are not there.
     """
-    if (missing := raft_missing()) is not None:
+    if (missing := why_no_raft()) is not None:
         raise InputError(f"RAFT: {missing}")
     from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
 
-    return flow_of(raft_small(weights=Raft_Small_Weights.DEFAULT, progress=False))
+    return flow_from_raft(raft_small(weights=Raft_Small_Weights.DEFAULT, progress=False))
 
 
-def flow_of(network: Any) -> Flow:
+def flow_from_raft(network: Any) -> Flow:
     """A RAFT of torchvision's, as a `Flow`. It wants heights and widths of 128 at least that eight divides."""
     network = network.eval().requires_grad_(False)
 
@@ -99,7 +99,7 @@ def flow_of(network: Any) -> Flow:
     return flow
 
 
-def at(flow: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+def sample_flow(flow: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
     """The flow `[H, W, 2]` at points `[..., 2]`, bilinear; beyond the border the border's."""
     height, width = flow.shape[:2]
     x, y = np.clip(points[..., 0], 0, width - 1), np.clip(points[..., 1], 0, height - 1)
