@@ -16,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.dragging.drag_task import why_not_bfloat16
 from draggan_engine.evaluation import runner
-from draggan_engine.evaluation.cases import check_scene, has_scene
+from draggan_engine.evaluation.cases import has_known_landmarks, require_known_landmarks
 from draggan_engine.evaluation.experiments import BFLOAT16
-from draggan_engine.evaluation.methods import available
+from draggan_engine.evaluation.methods import select_methods
 from draggan_engine.evaluation.report import write_report
 from draggan_engine.evaluation.run_directory import EXPERIMENTS, Experiment, Request, RunDirectory, read_request
 from draggan_engine.storage.output_paths import check_writable
@@ -38,7 +38,7 @@ def run_experiments(
     Raises:
         DragganError: the model, the methods or the directory cannot be used.
     """
-    chosen_methods, missing_methods = available(methods)
+    chosen_methods, missing_methods = select_methods(methods)
     check_writable(out)
     loaded_model = load_model(model, device)
     request = Request(
@@ -67,13 +67,13 @@ def _experiments(experiment: str, model: Model) -> tuple[Experiment, ...]:
         InputError: the model has no landmarks, which the experiment needs.
     """
     if experiment == "all":
-        if has_scene(model):
+        if has_known_landmarks(model):
             return EXPERIMENTS
         runnable = " and ".join(EXPERIMENTS_WITHOUT_LANDMARKS)
         _print_line(f"{model.name}: the landmarks of its images are not known, so only {runnable} can be run")
         return EXPERIMENTS_WITHOUT_LANDMARKS
     if experiment not in EXPERIMENTS_WITHOUT_LANDMARKS:
-        check_scene(model, experiment)
+        require_known_landmarks(model, experiment)
     return (cast(Experiment, experiment),)
 
 
@@ -96,18 +96,22 @@ def _show_bar(chunks: Iterable[runner.RunProgress]) -> None:
         for chunk in chunks:
             remaining = _remaining_time(chunk)
             progress.update(
-                task, completed=chunk.done, total=chunk.total, left=remaining, description=chunk.now or "chunks"
+                task,
+                completed=chunk.done,
+                total=chunk.total,
+                left=remaining,
+                description=chunk.finished_chunk or "chunks",
             )
 
 
 def _print_lines(chunks: Iterable[runner.RunProgress]) -> None:
     for chunk in chunks:
-        if chunk.now is not None:
+        if chunk.finished_chunk is not None:
             remaining = _remaining_time(chunk)
-            _print_line(f"{chunk.done}/{chunk.total} {chunk.now}" + (f", {remaining}" if remaining else ""))
+            _print_line(f"{chunk.done}/{chunk.total} {chunk.finished_chunk}" + (f", {remaining}" if remaining else ""))
 
 
 def _remaining_time(chunk: runner.RunProgress) -> str:
-    if chunk.left is None:
+    if chunk.seconds_left is None:
         return ""
-    return f"{chunk.left / 60:.0f} min left" if chunk.left > 90 else f"{chunk.left:.0f} s left"
+    return f"{chunk.seconds_left / 60:.0f} min left" if chunk.seconds_left > 90 else f"{chunk.seconds_left:.0f} s left"

@@ -63,19 +63,19 @@ class EvaluationCase:
     goal: Tensor | None = None
 
 
-def check_scene(model: Model, what: str) -> None:
+def require_known_landmarks(model: Model, what: str) -> None:
     """
     Raises:
         InputError: the model's pictures have no landmarks that are known.
     """
-    if not has_scene(model):
+    if not has_known_landmarks(model):
         raise InputError(
             f"{what}: it needs images whose landmarks are known, and of {model.name!r} nobody knows them; "
             "run paired and tracking, or use the bundled model"
         )
 
 
-def has_scene(model: Model) -> bool:
+def has_known_landmarks(model: Model) -> bool:
     """Whether a seed's scene is known: that of the bundled models, at ψ = 1."""
     return model.path in bundled_models().values() and model.generator.config.z_dim == Z_DIM
 
@@ -100,7 +100,7 @@ def landmark_cases(model: Model, points: int, *, masked: bool = False) -> Iterat
 
 def tracking_cases(model: Model) -> Iterator[EvaluationCase]:
     """One landmark, in turn one of `TRACKED`; without a scene a point that stands out. Without end."""
-    if has_scene(model):
+    if has_known_landmarks(model):
         yield from _scene_cases(model, lambda number: (TRACKED_LANDMARKS[number % len(TRACKED_LANDMARKS)],), False)
     else:
         yield from _corner_cases(model)
@@ -141,7 +141,7 @@ def paired_cases(model: Model) -> Iterator[EvaluationCase]:
     """A picture is to become another one whose latent lies near by, by 32 of the points whose way is known: from the
     scene, or else by optical flow. Without end."""
     for number in itertools.count():
-        yield _paired_scene(model, number) if has_scene(model) else _paired_flow(model, number)
+        yield _paired_scene(model, number) if has_known_landmarks(model) else _paired_flow(model, number)
 
 
 def _paired_scene(model: Model, number: int) -> EvaluationCase:

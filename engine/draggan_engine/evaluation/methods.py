@@ -215,7 +215,7 @@ METHODS: Mapping[str, EditFunction] = {
 }
 
 
-def available(names: Sequence[str] | None) -> tuple[tuple[str, ...], dict[str, str]]:
+def select_methods(names: Sequence[str] | None) -> tuple[tuple[str, ...], dict[str, str]]:
     """The methods that were asked for (all, if none were) and those that cannot be had, with the reason.
 
     Raises:

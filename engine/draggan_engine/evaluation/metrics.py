@@ -16,7 +16,7 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.loader import Model
 
-from .cases import has_scene
+from .cases import has_known_landmarks
 from .landmark_detector import detect_landmarks
 
 log = logging.getLogger("draggan_engine")
@@ -62,7 +62,7 @@ FeatureFunction = Callable[[Tensor], NDArray[np.float32]]
 def feature_function(model: Model) -> FeatureFunction | None:
     """In what pictures of a model are compared: the landmark detector's features for critters, else those before the last
     layer of the model's discriminator; None if its file has none."""
-    if has_scene(model):
+    if has_known_landmarks(model):
         return lambda pictures: detect_landmarks(pictures).features
     discriminator = model.load_discriminator()
     if discriminator is None:

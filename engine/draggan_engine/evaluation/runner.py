@@ -29,14 +29,14 @@ class RunProgress:
 
     Attributes:
         done, total: chunks of what was asked for, those of earlier runs included.
-        left: seconds, roughly; none before a drag has been timed.
-        now: the chunk that has just been written; none at the beginning.
+        seconds_left: an estimate; None before a drag has been timed.
+        finished_chunk: the chunk that has just been written; None at the beginning.
     """
 
     done: int
     total: int
-    left: float | None
-    now: str | None
+    seconds_left: float | None
+    finished_chunk: str | None
 
 
 def run_evaluation(folder: RunDirectory, model: Model, device: str) -> Generator[RunProgress, None, None]:

@@ -280,7 +280,7 @@ def test_a_run_that_was_cut_off_goes_on_and_gives_the_same_rows(critters: Model,
     again = RunDirectory(tmp_path / "cut", asked)
     assert 3 <= len(again.done) < 6 and len(read_rows(again.folder)) < 18 * 6
     kept = (tmp_path / "cut/rows.jsonl").read_text()
-    done = [step.now for step in run_evaluation(again, critters, "cpu") if step.now]
+    done = [step.finished_chunk for step in run_evaluation(again, critters, "cpu") if step.finished_chunk]
     assert (tmp_path / "cut/rows.jsonl").read_text().startswith(kept)
     assert len(done) == 16 - len({row.chunk for row in map(Row.model_validate_json, kept.splitlines())})
     assert told(read_rows(cut.folder)) == told(read_rows(whole.folder))
@@ -294,7 +294,7 @@ def test_a_run_goes_on_with_other_methods(critters: Model, tmp_path: Path) -> No
         asked = request(critters, ("landmarks",), n=1, methods=methods)
         steps = list(run_evaluation(RunDirectory(tmp_path, asked), critters, "cpu"))
         assert steps[-1].done == steps[-1].total == 3 * len(methods)  # of what was asked for
-        return {step.now for step in steps} - {None}
+        return {step.finished_chunk for step in steps} - {None}
 
     groups = ("1 point", "5 points", "68 points")
     assert chunks("no edit") == {f"landmarks/{group}/no edit/00000" for group in groups}

@@ -18,7 +18,7 @@ from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.dragging.optimizer import DragOptimizer
 from draggan_engine.evaluation import methods
 from draggan_engine.evaluation.baselines import optical_flow as flows
-from draggan_engine.evaluation.methods import METHODS, Drag, available, run_drags
+from draggan_engine.evaluation.methods import METHODS, Drag, run_drags, select_methods
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 from tests.support.tiny_models import random_generator
@@ -175,12 +175,12 @@ def _fresh() -> Iterator[None]:
 @pytest.mark.usefixtures("_fresh")
 def test_what_cannot_be_had_is_left_out_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flows.importlib.util, "find_spec", lambda _: None)
-    chosen, reasons = available(None)
+    chosen, reasons = select_methods(None)
     assert chosen == ("no edit", "drag", "no tracking")
     assert reasons["optical flow"] == "optical flow: OpenCV is not there; pip install 'draggan-tui[eval]'"
     assert reasons["RAFT"] == "RAFT: torchvision is not installed"
     with pytest.raises(InputError, match="optical flow: OpenCV is not there"):
-        available(["optical flow"])
+        select_methods(["optical flow"])
 
 
 @pytest.mark.usefixtures("_fresh")
@@ -198,4 +198,4 @@ def test_raft_is_never_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: obj
 
 def test_an_unknown_method_is_named() -> None:
     with pytest.raises(InputError, match="there is no method 'magic'; choose from no edit, drag"):
-        available(["magic"])
+        select_methods(["magic"])
