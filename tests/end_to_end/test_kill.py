@@ -183,7 +183,7 @@ class Facts:
 def facts(edit: Edit) -> Facts:
     rows = pair_table(InspectorState(edit)).plain.splitlines() if edit.pairs else []
     mask = "none" if edit.mask is None else f"{percent(edit.mask.share)} may move"
-    return Facts(tuple(" ".join(row.split()) for row in rows), mask, edit.source.drag)
+    return Facts(tuple(" ".join(row.split()) for row in rows), mask, edit.source.drag or 0)
 
 
 def saved_facts(terminal: Terminal) -> Facts | None:
