@@ -1,4 +1,7 @@
-"""How the errors of the engine are mended, in commands and options of this program."""
+"""How the errors of the engine are mended, in the commands, options and keys of this program.
+
+A key is named by its binding, as `{place}`; only the editor meets the errors that need one, and it shows the key itself.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,10 @@ _ADVICE = {
     Remedy.choose_model_name: "give another name with --name",
     Remedy.open_session: "or continue that session with: draggan-tui open DIR",
     Remedy.use_cpu: "close other programs on the device, or start with --device cpu",
+    Remedy.place_target: "{place} sets it",
+    Remedy.paint_mask: "paint one first ({pen}, or {toggle-cell})",
+    Remedy.paint_shape: "{place} paints the shape",
+    Remedy.clear_mask: "{clear-mask} clears it",
 }
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from draggan_engine.core.edit import Edit
-from draggan_engine.core.errors import EditError
+from draggan_engine.core.edit_ops import PairPoint, move_point, set_point
+from draggan_engine.core.errors import EditError, Remedy
 from draggan_engine.core.geometry import Point, Size
-
-from .edit_ops import Part, hold_point, move_point
 
 
 @dataclass(frozen=True)
@@ -16,7 +15,7 @@ class Grab:
     """A pair's handle or its target."""
 
     pair: int
-    part: Part
+    part: PairPoint
 
     def __str__(self) -> str:
         return f"{self.part} {self.pair + 1}"
@@ -30,12 +29,12 @@ class Grab:
         pair = edit.pairs[self.pair]
         point = pair.handle if self.part == "handle" else pair.target
         if point is None:
-            raise EditError(f"pair {self.pair + 1} has no target yet: {{place}} sets it")
+            raise EditError(f"pair {self.pair + 1} has no target yet", Remedy.place_target)
         return point
 
     def held(self, edit: Edit, cursor: Point) -> Edit:
         """The edit as it is to be shown meanwhile."""
-        return hold_point(edit, self.pair, self.part, cursor)
+        return set_point(edit, self.pair, self.part, cursor)
 
     def dropped(self, edit: Edit, cursor: Point, picture: Size) -> Edit:
         """The edit with the point where the cursor is.

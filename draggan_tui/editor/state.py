@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 from draggan_engine.core.edit import Edit
+from draggan_engine.core.edit_ops import Brush
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size, convert, nearest_pixel
 from draggan_engine.core.history import History, Trajectory
+from draggan_engine.core.mask_regions import ShapeKind
 from draggan_engine.core.model_info import ModelInfo
-from draggan_tui.editor.edit_ops import Brush
 from draggan_tui.editor.grab import Grab
 from draggan_tui.editor.history_cursor import HistoryCursor
-from draggan_tui.editor.mask_regions import Form
 
 Comparison = Literal["after", "before", "split", "difference"]
 """Which of two images is shown, or what of both."""
@@ -25,7 +25,7 @@ STILL_LOADING = "the model is still loading"
 class Shape:
     """What is being stretched: from `start`, in picture pixels, to the cursor."""
 
-    form: Form
+    form: ShapeKind
     start: Point
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from draggan_engine.core.geometry import Point
-from draggan_tui.editor import edit_ops
+from draggan_tui.editor.mask_preview import preview_mask, preview_region
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.editor.workspace import EditorState
 from draggan_tui.rendering.overlay import Overlay, PairMark
@@ -35,7 +35,7 @@ def overlay_of_edit(work: EditorState, view: Viewport, *, comparing: bool = Fals
     return Overlay(
         cursor=None if work.cursor is None else pixel(work.cursor),
         pairs=marks,
-        mask=None if edit.mask is None else edit_ops.preview_mask(edit.mask, grid, window),
+        mask=None if edit.mask is None else preview_mask(edit.mask, grid, window),
         quiet=work.dragging or comparing,
-        shape=None if area is None else edit_ops.preview_area(area, grid, window),
+        shape=None if area is None else preview_region(area, grid, window),
     )

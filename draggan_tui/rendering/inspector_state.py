@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from draggan_engine.core.edit import Edit
+from draggan_engine.core.edit_ops import Brush
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.model_info import ModelInfo
-from draggan_tui.editor.edit_ops import Brush
 from draggan_tui.editor.mask_reach import BlockedPoint
 from draggan_tui.terminal.xterm_palette import Rgb
 

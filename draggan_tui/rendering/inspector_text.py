@@ -8,7 +8,7 @@ from textual.content import Content
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
-from draggan_tui.editor.mask_regions import percent
+from draggan_engine.core.mask_regions import percent
 from draggan_tui.terminal.xterm_palette import Rgb
 
 from .inspector_state import InspectorState

@@ -123,7 +123,7 @@ class SessionScreen(StageScreen):
         try:
             change()
         except EditError as error:
-            self.say(str(error), "bad")
+            self.say(with_advice(str(error), error.remedy), "bad")
             return False
         finally:
             self.state.count = 0

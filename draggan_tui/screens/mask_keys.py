@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from draggan_engine.core.mask_regions import percent
 from draggan_engine.server.messages import LoadMask, MaskLoaded, MaskSaved, SaveMask
 from draggan_tui.editor.commands.mask import MAX_BRUSH
-from draggan_tui.editor.mask_regions import percent
 
 from .editor_session import SessionScreen
 from .mask_prompt import MaskPrompt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draggan_tui.editor.edit_ops import Part
+from draggan_engine.core.edit_ops import PairPoint
 from draggan_tui.editor.flatness import is_flat
 from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
 
@@ -32,7 +32,7 @@ class PointKeys(SessionScreen):
             f"pair {self.selected_number} {'is a pin: it holds its place while other pairs move' if is_pin else done}"
         )
 
-    def action_grab(self, part: Part) -> None:
+    def action_grab(self, part: PairPoint) -> None:
         """Takes a point of the selected pair into the hand; a second time leaves it where it is."""
         if self.state.grab is not None:
             self.drop()

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from draggan_engine.core import edit_ops
 from draggan_engine.core.edit import Edit
+from draggan_engine.core.edit_ops import PairPoint
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
-from draggan_tui.editor import edit_ops
-from draggan_tui.editor.edit_ops import Part
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.editor.workspace import EditorState
 
@@ -126,7 +126,7 @@ class Pointer:
         work = self.work
         assert work.cursor is not None, "pressed on a picture"
         way = _way(work.cursor, point, view)
-        work.sketch(edit_ops.stroke(work.drawn, way, work.brush, view.grid, view.picture))
+        work.sketch(edit_ops.paint_stroke(work.drawn, way, work.brush, view.grid, view.picture))
         work.move_to(point)
 
     def _stretch(self, start: Point, point: Point, _view: Viewport) -> None:
@@ -134,7 +134,7 @@ class Pointer:
             self.work.shape = replace(self.work.shape, start=start)
             self.work.move_to(point)
 
-    def _move(self, index: int, part: Part, start: Point, point: Point, view: Viewport) -> None:
+    def _move(self, index: int, part: PairPoint, start: Point, point: Point, view: Viewport) -> None:
         """As far as the mouse has moved, so that the point does not jump to it."""
         place = getattr(self.work.edit.pairs[index], part)
         to = (place[0] + point[0] - start[0], place[1] + point[1] - start[1])
@@ -147,7 +147,7 @@ class Pointer:
         self.work.move_to(point)
 
 
-def point_near(work: EditorState, point: Point, view: Viewport) -> tuple[int, Part] | None:
+def point_near(work: EditorState, point: Point, view: Viewport) -> tuple[int, PairPoint] | None:
     """The pair and the part of it that is shown within a cell of a point: the nearest, handles before targets."""
     column, row = _cell(point, view)
     found: list[tuple[int, bool, bool, int]] = []

@@ -18,11 +18,11 @@ import pytest
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.history import History
 from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.core.mask_regions import percent
 from draggan_engine.server.messages import DragEnded, ModelLoaded, Quit, Resumed, Save, Saved, StartDrag
 from draggan_engine.storage.session_lock import LOCK_FILE
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_tui.benchmarks.processes import is_alive
-from draggan_tui.editor.mask_regions import percent
 from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.rendering.pair_table import pair_table
 from tests.support.engine_client import Engine

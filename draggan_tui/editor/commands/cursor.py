@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from draggan_engine.core import edit_ops
 from draggan_engine.core.geometry import Point, Size, convert
-from draggan_tui.editor import edit_ops
 from draggan_tui.editor.state import State
 
 MAX_COUNT = 9999
@@ -27,7 +27,7 @@ class CursorTools(State):
             self._step_to((column, row), bool(dx), bool(dy), grid)
             passed.append(self._cursor())
         if self.pen and passed and not self.dragging:
-            self.change(edit_ops.stroke(self.edit, passed, self.brush, grid, self.picture))
+            self.change(edit_ops.paint_stroke(self.edit, passed, self.brush, grid, self.picture))
 
     def move_to(self, point: Point) -> None:
         self._cursor()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from draggan_engine.core import edit_ops
 from draggan_engine.core.edit import Mask
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
-from draggan_tui.editor import edit_ops
-from draggan_tui.editor.mask_regions import Area
+from draggan_engine.core.mask_regions import Region
 from draggan_tui.editor.state import Shape, State
 
 MAX_BRUSH = 32
@@ -26,7 +26,7 @@ class MaskTools(State):
     def paint(self, value: bool | None, grid: Size) -> None:
         """Sets, erases or (None) toggles what the brush covers at the cursor."""
         self.at_rest()
-        self.change(edit_ops.brush(self.edit, self._cursor(), self.brush, grid, self.picture, paint=value))
+        self.change(edit_ops.paint_brush(self.edit, self._cursor(), self.brush, grid, self.picture, paint=value))
 
     def resize_brush(self, step: int) -> None:
         size = self.brush.size + step * self._take_count()
@@ -44,18 +44,18 @@ class MaskTools(State):
         else:
             self.shape = replace(self.shape, form="ellipse") if self.shape.form == "rectangle" else None
 
-    def shape_area(self, grid: Size) -> Area | None:
+    def shape_area(self, grid: Size) -> Region | None:
         """What the shape covers of the picture, if there is one."""
         if self.shape is None:
             return None
-        return edit_ops.shape_area(self.shape.form, self.shape.start, self._cursor(), grid, self.picture)
+        return edit_ops.shape_region(self.shape.form, self.shape.start, self._cursor(), grid, self.picture)
 
     def finish_shape(self, value: bool, grid: Size) -> None:
         """Sets or erases what the shape covers, and leaves it."""
         self.at_rest()
         if (area := self.shape_area(grid)) is None:
             raise EditError("there is no shape: {shape} starts one at the cursor")
-        change = edit_ops.paint_area if value else edit_ops.erase_area
+        change = edit_ops.paint_region if value else edit_ops.erase_region
         self.change(change(self.edit, area, self.picture))
         self.shape = None
 

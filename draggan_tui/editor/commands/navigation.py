@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from draggan_engine.core import edit_ops
 from draggan_engine.core.errors import EditError
-from draggan_tui.editor import edit_ops
 from draggan_tui.editor.history_cursor import HistoryCursor, nearest_drag, unread
 from draggan_tui.editor.state import State
 
@@ -68,7 +68,7 @@ class TravelTools(State):
     def reseed(self, step: int) -> None:
         """The picture of a seed further on or back."""
         self.at_rest()
-        self.change(edit_ops.reseed(self.edit, step * self._take_count()), keep=False)
+        self.change(edit_ops.change_seed(self.edit, step * self._take_count()), keep=False)
 
     def reclass(self, step: int) -> None:
         """The picture of a class further on or back."""
@@ -76,7 +76,7 @@ class TravelTools(State):
         model, times = self._model(), self._take_count()
         if not model.classes:
             raise EditError(f"{model.name} has no classes")
-        self.change(edit_ops.reclass(self.edit, step * times, model.classes), keep=False)
+        self.change(edit_ops.change_class(self.edit, step * times, model.classes), keep=False)
 
     def toggle_space(self) -> None:
         self.at_rest()

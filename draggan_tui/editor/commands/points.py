@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from draggan_engine.core import edit_ops
+from draggan_engine.core.edit_ops import PairPoint
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size, clamp
-from draggan_tui.editor import edit_ops
-from draggan_tui.editor.edit_ops import Part
 from draggan_tui.editor.grab import Grab
 from draggan_tui.editor.state import State
 
@@ -20,7 +20,7 @@ class PointTools(State):
     def place(self) -> bool:
         """A handle at the cursor, or the target of one that waits; returns whether a target is now awaited."""
         self.at_rest()
-        edit, index = edit_ops.place(self.edit, self._cursor(), self.picture)
+        edit, index = edit_ops.place_point(self.edit, self._cursor(), self.picture)
         self.selected = index
         self.change(edit)
         return edit.pairs[index].target is None
@@ -30,7 +30,7 @@ class PointTools(State):
         self.at_rest()
         self.change(edit_ops.retarget(self.edit, self._selected(), self._cursor(), self.picture))
 
-    def take(self, part: Part) -> None:
+    def take(self, part: PairPoint) -> None:
         """Grabs a point of the selected pair: the cursor goes there, and then the point goes where the cursor goes."""
         self.at_rest()
         grab = Grab(self._selected(), part)
@@ -63,7 +63,7 @@ class PointTools(State):
         """A copy of the selected pair beside it, which is then the selected one."""
         self.at_rest()
         step = max(COPY_CELLS * self.picture.width / grid.width, COPY_PIXELS)
-        self.change(edit_ops.duplicate(self.edit, self._selected(), step, self.picture))
+        self.change(edit_ops.duplicate_pair(self.edit, self._selected(), step, self.picture))
         self.selected = len(self.edit.pairs) - 1
         self.cursor = self.edit.pairs[-1].handle
 
@@ -88,7 +88,7 @@ class PointTools(State):
         self.at_rest()
         first, edit = self._selected(), self.edit
         for _ in self.edit.pairs[first : first + self._take_count()]:
-            edit = edit_ops.remove(edit, first)
+            edit = edit_ops.remove_pair(edit, first)
         self.change(edit)
 
     def cancel(self) -> str:
@@ -104,6 +104,6 @@ class PointTools(State):
         self.count, self.pen = 0, False
         waiting = next((i for i, pair in enumerate(self.edit.pairs) if pair.target is None), None)
         if waiting is not None and not self.dragging and self.loading is None:
-            self.change(edit_ops.remove(self.edit, waiting))
+            self.change(edit_ops.remove_pair(self.edit, waiting))
             return f"handle {waiting + 1} is deleted"
         return cancelled

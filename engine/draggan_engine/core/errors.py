@@ -29,6 +29,10 @@ class Remedy(StrEnum):
     choose_model_name = "choose another name for the model"
     open_session = "open the session"
     use_cpu = "use the CPU"
+    place_target = "place the target"
+    paint_mask = "paint a mask"
+    paint_shape = "paint the shape"
+    clear_mask = "clear the mask"
 
 
 class DragganError(Exception):

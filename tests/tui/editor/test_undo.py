@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from draggan_engine.core.edit import DragSettings, Edit, Mask
+from draggan_engine.core.edit_ops import PairPoint
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size, clamp, contains
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelInfo
-from draggan_tui.editor.edit_ops import Part
 from draggan_tui.editor.history_cursor import drag_leading_to
 from draggan_tui.editor.workspace import EditorState
 
@@ -124,7 +124,7 @@ class Editing(RuleBasedStateMachine):
         self.attempt(self.work.retarget)
 
     @rule(part=st.sampled_from(["handle", "target"]), point=POINTS, drops=st.booleans())
-    def grabs(self, part: Part, point: tuple[float, float], drops: bool) -> None:
+    def grabs(self, part: PairPoint, point: tuple[float, float], drops: bool) -> None:
         if not self.attempt(lambda: self.work.take(part)):
             return
         held = self.work.history_cursor

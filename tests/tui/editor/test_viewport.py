@@ -10,8 +10,8 @@ from PIL import Image
 
 from draggan_engine.core.edit import Mask
 from draggan_engine.core.geometry import Point, Size, fit_preview
-from draggan_tui.editor.edit_ops import preview_area, preview_mask
-from draggan_tui.editor.mask_regions import draw
+from draggan_engine.core.mask_regions import draw_shape
+from draggan_tui.editor.mask_preview import preview_mask, preview_region
 from draggan_tui.editor.viewport import SCALES, Viewport, Window
 from draggan_tui.rendering.view_sampling import color_at, sample_view
 
@@ -214,10 +214,10 @@ def test_any_picture_in_any_view_has_the_windows_size(view: Viewport, width: int
 
 @given(views())
 def test_the_masks_window_is_that_part_of_its_preview(view: Viewport) -> None:
-    area = draw("ellipse", (3, 5, 90, 60), view.picture)
+    area = draw_shape("ellipse", (3, 5, 90, 60), view.picture)
     (left, top, width, height), grid = view.window, view.grid
-    whole = preview_area(area, grid)
-    assert np.array_equal(preview_area(area, grid, view.window), whole[top : top + height, left : left + width])
+    whole = preview_region(area, grid)
+    assert np.array_equal(preview_region(area, grid, view.window), whole[top : top + height, left : left + width])
 
 
 def test_the_largest_masks_window_is_made_alone() -> None:

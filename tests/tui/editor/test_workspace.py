@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draggan_engine.core.edit import DragSettings, Edit
+from draggan_engine.core.edit_ops import Brush, paint_brush
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision
 from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.core.mask_regions import Region, draw_shape, grow_region
 from draggan_engine.core.model_info import ModelInfo
 from draggan_tui.editor.commands.mask import MAX_BRUSH
-from draggan_tui.editor.edit_ops import Brush, brush, preview_mask
-from draggan_tui.editor.mask_regions import Area, draw, grow
+from draggan_tui.editor.mask_preview import preview_mask
 from draggan_tui.editor.state import Shape
 from draggan_tui.editor.workspace import EditorState
 
@@ -40,7 +41,7 @@ def loaded(psi: float | None = None) -> EditorState:
     return workspace
 
 
-def mask_of(work: EditorState) -> Area:
+def mask_of(work: EditorState) -> Region:
     assert work.edit.mask is not None
     return work.edit.mask.to_array().astype(np.bool_)
 
@@ -261,14 +262,14 @@ def test_brush_toggle_invert_clear(work: EditorState) -> None:
 @given(point=st.tuples(st.floats(0, 127), st.floats(0, 127)), cells=st.sampled_from([8, 32, 50, 128, 200]))
 def test_a_round_brush_is_within_the_square_one_and_toggles(size: int, point: tuple[float, float], cells: int) -> None:
     grid, picture = Size(cells, cells), Size(128, 128)
-    square = brush(Edit(model="toy"), point, Brush(size), grid, picture, paint=True)
-    disc = brush(Edit(model="toy"), point, Brush(size, round=True), grid, picture, paint=True)
+    square = paint_brush(Edit(model="toy"), point, Brush(size), grid, picture, paint=True)
+    disc = paint_brush(Edit(model="toy"), point, Brush(size, round=True), grid, picture, paint=True)
     assert square.mask is not None
     assert disc.mask is not None
     assert not (disc.mask.to_array() & ~square.mask.to_array()).any()
-    toggled = brush(Edit(model="toy"), point, Brush(size, round=True), grid, picture, paint=None)
+    toggled = paint_brush(Edit(model="toy"), point, Brush(size, round=True), grid, picture, paint=None)
     assert toggled == disc
-    assert brush(toggled, point, Brush(size, round=True), grid, picture, paint=None).mask is None
+    assert paint_brush(toggled, point, Brush(size, round=True), grid, picture, paint=None).mask is None
 
 
 def test_a_round_brush_is_a_disc_at_the_pictures_resolution(work: EditorState) -> None:
@@ -298,7 +299,7 @@ def test_a_rectangle_and_an_ellipse_from_corner_to_corner(work: EditorState) -> 
     work.move(4, -2, GRID)
     area = work.shape_area(GRID)
     assert area is not None
-    assert np.array_equal(area, draw("ellipse", (44, 64, 64, 76), Size(128, 128)))
+    assert np.array_equal(area, draw_shape("ellipse", (44, 64, 64, 76), Size(128, 128)))
     work.finish_shape(False, GRID)
     assert np.array_equal(mask_of(work), rectangle & ~area)
     assert len(work.history.lineage) == 3
@@ -365,7 +366,7 @@ def test_growing_and_shrinking_are_one_change_each(work: EditorState) -> None:
     cell = mask_of(work)
     work.type_digit(3)
     work.grow_mask(1, GRID)
-    assert np.array_equal(mask_of(work), grow(cell, 12))  # three preview pixels of 4
+    assert np.array_equal(mask_of(work), grow_region(cell, 12))  # three preview pixels of 4
     assert len(work.history.lineage) == 3
     work.type_digit(3)
     work.grow_mask(-1, GRID)

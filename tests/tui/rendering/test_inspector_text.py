@@ -7,13 +7,13 @@ import pytest
 from textual.content import Content
 
 from draggan_engine.core.edit import Edit, Mask, PointPair
+from draggan_engine.core.edit_ops import Brush
 from draggan_engine.core.geometry import Point
 from draggan_engine.core.history import DragRecord
 from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.core.mask_regions import percent
 from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.messages import Loading
-from draggan_tui.editor.edit_ops import Brush
-from draggan_tui.editor.mask_regions import percent
 from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
 from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.rendering.inspector_text import cursor_facts, seconds_text, session_facts

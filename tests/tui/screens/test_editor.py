@@ -483,7 +483,7 @@ async def test_the_mask_grows_and_shrinks(app: DragganApp) -> None:
         assert app.editor._overlay().mask.any(axis=0).sum() == 3  # type: ignore[union-attr]
         assert len(work.history.lineage) == 4
         await pilot.press("9", "less_than_sign")
-        assert status(app) == "nothing would be left of the mask: c clears it"
+        assert status(app) == "nothing would be left of the mask; c clears it"
         await pilot.press("c", "u", "u", "u", "u")
         assert work.edit.mask is None
 

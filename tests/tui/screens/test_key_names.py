@@ -73,7 +73,7 @@ async def test_what_the_editor_says_names_the_users_keys() -> None:
             return status(app)
 
         assert await says("x") == "there is no pair: Ctrl-/ places a handle"
-        assert await says("i") == "no mask to invert: paint one first (z, or -)"
+        assert await says("i") == "no mask to invert; paint one first (z, or -)"
         await pilot.press("ctrl+slash", "l", "ctrl+slash", "g")
         engine.say(DragStarted(number=1))
         await pilot.pause()

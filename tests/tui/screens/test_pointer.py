@@ -10,11 +10,11 @@ from textual import events
 from textual.pilot import Pilot
 
 from draggan_engine.core.edit import Edit
+from draggan_engine.core.edit_ops import Brush, paint_brush, paint_stroke
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
 from draggan_engine.server.messages import Save
 from draggan_tui.app import DragganApp
-from draggan_tui.editor.edit_ops import Brush, brush, stroke
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.editor.workspace import EditorState
 from draggan_tui.screens.help_dialog import HelpDialog
@@ -263,8 +263,8 @@ def test_a_stroke_is_all_its_dabs(points: list[tuple[float, float]], size: int) 
     picture, grid, tool = Size(64, 64), Size(20, 20), Brush(size, round=True)
     one_by_one = Edit(model="toy")
     for point in points:
-        one_by_one = brush(one_by_one, point, tool, grid, picture, paint=True)
-    assert stroke(Edit(model="toy"), points, tool, grid, picture) == one_by_one
+        one_by_one = paint_brush(one_by_one, point, tool, grid, picture, paint=True)
+    assert paint_stroke(Edit(model="toy"), points, tool, grid, picture) == one_by_one
 
 
 # In the editor ----------------------------------------------------------------------------------------

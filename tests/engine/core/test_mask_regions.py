@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from draggan_engine.core.geometry import Size, pixel_box
-from draggan_tui.editor.mask_regions import Area, Box, Form, cells_box, draw, grow, shrink
+from draggan_engine.core.mask_regions import Box, Region, ShapeKind, block_box, draw_shape, grow_region, shrink_region
 
 PICTURE = Size(40, 30)
-FORMS: list[Form] = ["rectangle", "ellipse"]
+FORMS: list[ShapeKind] = ["rectangle", "ellipse"]
 
 
 def boxes(low: int = -20, high: int = 50) -> st.SearchStrategy[Box]:
@@ -20,19 +20,19 @@ def boxes(low: int = -20, high: int = 50) -> st.SearchStrategy[Box]:
     return edges.map(lambda e: (e[0], e[1], e[0] + e[2], e[1] + e[3]))
 
 
-def rows(area: Area) -> list[str]:
+def rows(area: Region) -> list[str]:
     return ["".join(".#"[int(inside)] for inside in row) for row in area]
 
 
 def test_an_ellipse_pixel_by_pixel() -> None:
-    assert rows(draw("ellipse", (1, 0, 6, 5), Size(7, 5))) == [
+    assert rows(draw_shape("ellipse", (1, 0, 6, 5), Size(7, 5))) == [
         "..###..",
         ".#####.",
         ".#####.",
         ".#####.",
         "..###..",
     ]
-    assert rows(draw("ellipse", (0, 0, 8, 4), Size(8, 4))) == [".######.", "########", "########", ".######."]
+    assert rows(draw_shape("ellipse", (0, 0, 8, 4), Size(8, 4))) == [".######.", "########", "########", ".######."]
 
 
 @given(boxes())
@@ -40,28 +40,28 @@ def test_a_rectangle_is_its_box(box: Box) -> None:
     left, top, right, bottom = box
     expected = np.zeros((30, 40), np.bool_)
     expected[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
-    assert np.array_equal(draw("rectangle", box, PICTURE), expected)
+    assert np.array_equal(draw_shape("rectangle", box, PICTURE), expected)
 
 
 @given(boxes())
 def test_an_ellipse_is_symmetric_and_touches_no_more_than_its_box(box: Box) -> None:
     left, top, right, bottom = box
-    ellipse = draw("ellipse", (0, 0, right - left, bottom - top), Size(right - left, bottom - top))
+    ellipse = draw_shape("ellipse", (0, 0, right - left, bottom - top), Size(right - left, bottom - top))
     assert ellipse.any()
     assert np.array_equal(ellipse, ellipse[::-1])
     assert np.array_equal(ellipse, ellipse[:, ::-1])
-    assert not (draw("ellipse", box, PICTURE) & ~draw("rectangle", box, PICTURE)).any()
+    assert not (draw_shape("ellipse", box, PICTURE) & ~draw_shape("rectangle", box, PICTURE)).any()
 
 
 @pytest.mark.parametrize("form", FORMS)
 @given(box=boxes())
-def test_a_shape_is_cut_at_the_borders_not_squeezed(form: Form, box: Box) -> None:
+def test_a_shape_is_cut_at_the_borders_not_squeezed(form: ShapeKind, box: Box) -> None:
     left, top, right, bottom = box
     margin = 100
-    whole = draw(
+    whole = draw_shape(
         form, (left + margin, top + margin, right + margin, bottom + margin), Size(40 + 2 * margin, 30 + 2 * margin)
     )
-    assert np.array_equal(draw(form, box, PICTURE), whole[margin : margin + 30, margin : margin + 40])
+    assert np.array_equal(draw_shape(form, box, PICTURE), whole[margin : margin + 30, margin : margin + 40])
 
 
 @pytest.mark.parametrize("preview", [Size(40, 30), Size(16, 12), Size(7, 6), Size(100, 76)])
@@ -74,13 +74,13 @@ def test_a_block_covers_what_its_preview_pixels_cover(
         for y in range(min(one[1], other[1]), max(one[1], other[1]) + 1):
             left, top, right, bottom = pixel_box((x, y), preview, PICTURE)
             expected[top:bottom, left:right] = True
-    assert np.array_equal(draw("rectangle", cells_box(one, other, preview, PICTURE), PICTURE), expected)
+    assert np.array_equal(draw_shape("rectangle", block_box(one, other, preview, PICTURE), PICTURE), expected)
 
 
 def test_one_pixel_grows_to_a_disc() -> None:
     point = np.zeros((7, 9), np.bool_)
     point[3, 4] = True
-    assert rows(grow(point, 2)) == [
+    assert rows(grow_region(point, 2)) == [
         ".........",
         "....#....",
         "...###...",
@@ -92,29 +92,29 @@ def test_one_pixel_grows_to_a_disc() -> None:
 
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9))), st.integers(1, 14))
-def test_growing_is_what_lies_within_the_distance(area: Area, radius: int) -> None:
+def test_growing_is_what_lies_within_the_distance(area: Region, radius: int) -> None:
     inside = np.argwhere(area)
     expected = np.zeros_like(area)
     for place in np.argwhere(np.ones_like(area)):
         expected[tuple(place)] = bool((((inside - place) ** 2).sum(axis=1) <= radius**2).any())
-    assert np.array_equal(grow(area, radius), expected)
-    assert np.array_equal(shrink(~area, radius), ~expected)
+    assert np.array_equal(grow_region(area, radius), expected)
+    assert np.array_equal(shrink_region(~area, radius), ~expected)
 
 
 def test_a_radius_far_beyond_the_picture() -> None:
     area = np.zeros((5, 9), np.bool_)
-    assert not grow(area, 10**9).any()
+    assert not grow_region(area, 10**9).any()
     area[0, 0] = True
-    assert grow(area, 10**9).all()
-    assert not shrink(area, 10**9).any()
+    assert grow_region(area, 10**9).all()
+    assert not shrink_region(area, 10**9).any()
 
 
 @given(st.integers(9, 20), st.integers(9, 20), st.integers(1, 12), st.integers(1, 10), st.integers(1, 8))
 def test_a_grown_rectangle_shrinks_to_what_it_was(left: int, top: int, width: int, height: int, radius: int) -> None:
-    area = draw("rectangle", (left, top, left + width, top + height), Size(41, 40))
-    assert np.array_equal(shrink(grow(area, radius), radius), area)
+    area = draw_shape("rectangle", (left, top, left + width, top + height), Size(41, 40))
+    assert np.array_equal(shrink_region(grow_region(area, radius), radius), area)
 
 
 def test_an_area_at_the_pictures_border_stays_there() -> None:
-    area = draw("rectangle", (0, 0, 4, 6), Size(9, 6))
-    assert rows(shrink(area, 2)) == ["##......."] * 6
+    area = draw_shape("rectangle", (0, 0, 4, 6), Size(9, 6))
+    assert rows(shrink_region(area, 2)) == ["##......."] * 6
