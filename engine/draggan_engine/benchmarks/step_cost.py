@@ -96,12 +96,12 @@ def measure_step_cost(case: BenchmarkCase, steps: int) -> StepCost:
     ours = DragOptimizer(generator, settings, [start])
     plain = ReferenceDrag(_prepared(case)[0], settings, start)
     spent, rates, bandwidths, apart = [], [], [], 0.0
-    warm_up = RECORD_AFTER_STEPS + 1 if ours.records else WARM_UP_STEPS
+    warm_up = RECORD_AFTER_STEPS + 1 if ours.records_steps else WARM_UP_STEPS
     for _ in range(warm_up + steps):
         spent.append((_timed(ours.step, case.device), _timed(plain.step, case.device)))
         rates.append(_rate(PRECISION_DTYPES[case.precision], case.device))
         bandwidths.append(_bandwidth(case.device))
-        apart = max(apart, float((ours.handles[0].cpu() - torch.tensor(plain.handles)).abs().max()))
+        apart = max(apart, float((ours.pairs.handles[0].cpu() - torch.tensor(plain.handles)).abs().max()))
     spent = spent[warm_up:]
     counted = _in_float64(case)  # where all convolutions are torch's own
     with FlopCounterMode(display=False) as counter, _Kernels() as kernels:
@@ -134,7 +134,7 @@ def _prepared(case: BenchmarkCase) -> tuple[Generator, DragSettings, DragTask]:
     else:
         model = load_model(case.model, case.device)
         generator, settings = model.generator, model.info.settings
-    height, width = generator.size
+    height, width = generator.image_shape
     across = min(case.pairs, 5)
     down = -(-case.pairs // across)
     settings = settings.model_copy(update={"precision": case.precision})
@@ -196,7 +196,7 @@ class _Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _parts(stepper: DragOptimizer, steps: int) -> dict[str, float]:
-    stepper.records = False
+    stepper.records_steps = False
     stepper.step()
     with profile() as profiled:  # type: ignore[no-untyped-call]
         for _ in range(steps):

@@ -243,7 +243,7 @@ def _display_name(path: Path) -> str:
 def _describe_model(
     generator: Generator, parts: ModelParts, info: NativeInfo, file: CheckpointFile, sha256: str
 ) -> ModelInfo:
-    height, width = generator.size
+    height, width = generator.image_shape
     synthesis = generator.synthesis
     settings = info.settings or DragSettings.for_height(height, _default_feature_block(generator))
     if settings.feature_block not in synthesis.block_names:
@@ -292,5 +292,5 @@ def _default_feature_block(generator: Generator) -> str:
     """Return the block whose features the paper's drag compares: the last one with features of at most 128 rows that are
     coarser than the image, if there is such a block."""
     block_heights = {name: generator.synthesis.feature_height(name) for name in generator.synthesis.block_names}
-    max_height = max(min(MAX_FEATURE_HEIGHT, generator.size[0] // 2), min(block_heights.values()))
+    max_height = max(min(MAX_FEATURE_HEIGHT, generator.image_shape[0] // 2), min(block_heights.values()))
     return [name for name, height in block_heights.items() if height <= max_height][-1]

@@ -1,4 +1,4 @@
-"""The paper (Pan et al., SIGGRAPH 2023): motion supervision and point tracking, in turn."""
+"""The drag of Pan et al. (SIGGRAPH 2023): motion supervision and point tracking in turn."""
 
 from .drag_loop import DragAtRest, DragEnd, DragLoop, DragStep
 

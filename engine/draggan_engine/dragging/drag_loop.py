@@ -1,4 +1,4 @@
-"""One drag: an iterator of frozen events that alternates supervision and tracking until it ends."""
+"""One drag: an iterator of frozen events that alternates motion supervision and point tracking until the drag ends."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ from .cuda_graph import on_side_stream
 from .drag_task import DragTask, why_not_bfloat16
 from .optimizer import DragOptimizer
 
+SIGNAL_CHECK_SECONDS = 0.5  # how often a resting drag wakes up, so that its thread handles signals
+
 
 @dataclass(frozen=True)
 class DragStep:
-    """After one step: where the handles are in the picture of `ws`.
+    """The state after one step.
 
     Attributes:
-        step: 1 for the first.
+        step: 1 for the first step.
         loss: eq. 1 at the latent before the step.
-        handles: one for each pair, in picture pixels.
-        mean_distance: pixels from handle to target, averaged.
-        ws: `[1, num_ws, w_dim]`, a copy, on the generator's device.
+        handles: one for each pair, in pixels of the image of `ws`.
+        mean_distance: from handle to target, in image pixels, averaged over the pairs.
+        ws: the latent, `[1, num_ws, w_dim]`, a copy on the generator's device.
     """
 
     step: int
@@ -44,12 +46,19 @@ class DragStep:
 
 @dataclass(frozen=True)
 class DragAtRest:
-    """A drag that is led by hand has nothing to do until the hand moves on or lets go."""
+    """A live drag has nothing to do until its target moves or is released."""
 
 
 @dataclass(frozen=True)
 class DragEnd:
-    """The last event. With `diverged`, handles and ws are those of the last finite step."""
+    """The last event of a drag.
+
+    Attributes:
+        reason: why the drag ended.
+        step: number of steps.
+        seconds: how long the drag took.
+        handles, ws: as in `DragStep`; if the drag diverged, those of the last finite step.
+    """
 
     reason: Reason
     step: int
@@ -59,23 +68,25 @@ class DragEnd:
 
 
 class DragLoop:
-    """Drags handles of a picture to their targets (the paper's loop).
+    """Drags the handles of an image to their targets: the loop of Pan et al. 2023.
 
     Args:
-        generator: in eval mode, its parameters without gradient.
-        ws: where to start, `[1, num_ws, w_dim]`.
-        pairs: (handle, target) in picture pixels, at least one.
-        mask: `uint8 [H, W]`, 1 = may move; None = everything may.
-        settings: the paper's numbers.
-        live_pair: which of the pairs is led by hand: `move_target` moves its target, and the drag does not end before the hand
-            lets go; `max_steps` then counts from the last move.
+        generator: in eval mode, with parameters that require no gradient.
+        ws: the latent to start from, `[1, num_ws, w_dim]`.
+        pairs: (handle, target) in image pixels, at least one.
+        mask: `uint8 [H, W]`, 1 = may move; None = everything may move.
+        settings: the paper's parameters.
+        live_pair: index of the pair whose target moves while the drag runs; None = the drag is not live. A live drag
+            does not end before `release_target`, and `max_steps` counts from the last move of the target.
 
     Attributes:
         settings: with the precision that the drag uses.
-        notice: for people, why that is another one than was set; None if it is the same.
+        notice: a sentence for the user if the drag uses another precision than the one that was set, else None.
+        start_handles: the handles at the start.
+        targets: the current targets.
 
     Raises:
-        EditError: no pairs, a feature block that the model does not have, or a mask that does not fit.
+        EditError: there are no pairs, the mask does not fit the image, or the model has no such feature block.
     """
 
     def __init__(
@@ -87,117 +98,122 @@ class DragLoop:
         settings: DragSettings,
         live_pair: int | None = None,
     ) -> None:
-        self._stepper = DragOptimizer(generator, settings, [DragTask(ws, pairs, mask)])
-        self.settings = self._stepper.settings  # with the precision that is used
+        self._optimizer = DragOptimizer(generator, settings, [DragTask(ws, pairs, mask)])
+        self.settings = self._optimizer.settings
         self.notice: str | None = None
         if self.settings.precision != settings.precision:
             self.notice = f"{why_not_bfloat16(generator)}, so this drag uses float32"
         self.start_handles: tuple[Point, ...] = tuple(handle for handle, _ in pairs)
         self.targets: tuple[Point, ...] = tuple(target for _, target in pairs)
-        self._live = live_pair
-        self._change = threading.Condition()  # guards what other threads may set: the next ones
-        self._stop, self._held, self._woken = False, live_pair is not None, False
-        self._led: Point | None = None
+        self._live_pair = live_pair
+        self._commands_changed = threading.Condition()  # guards the fields below, which other threads may set
+        self._stop_requested = False
+        self._target_held = live_pair is not None
+        self._rest_requested = False
+        self._next_target: Point | None = None
 
     @property
     def start_ws(self) -> Tensor:
-        """The latent that it starts from, `[1, num_ws, w_dim]`, on the generator's device."""
-        return self._stepper.start
+        """The latent that the drag starts from, `[1, num_ws, w_dim]`, on the generator's device."""
+        return self._optimizer.start_ws
 
     @property
     def optimized_rows(self) -> int:
         """How many rows of ws, from the first, the drag moves."""
-        return self._stepper.rows
+        return self._optimizer.optimized_rows
 
     def image_renderer(self, height: int) -> Callable[[], NDArray[np.uint8]]:
-        """Return a function that draws the present latent's image, `uint8 [height, W, 3]`; the step's features are half
-        of it. To be called by the thread that runs the drag; another may draw, while the drag goes on.
+        """Return a function that renders the image of the current latent, `uint8 [height, W, 3]`.
+
+        This method must be called by the thread that runs the drag. The function may be called by another one while
+        the drag runs. It continues from the blocks that the step has computed.
 
         Args:
             height: one of the network's `image_heights`.
         """
-        stepper = self._stepper
-        draw = stepper.source.image_renderer()
-        return on_side_stream(stepper.generator.device, lambda: to_uint8(draw(height)))
+        render = self._optimizer.source.image_renderer()
+        return on_side_stream(self._optimizer.generator.device, lambda: to_uint8(render(height)))
 
     def stop(self) -> None:
-        """Ends the drag before its next step; may be called from another thread."""
-        with self._change:
-            self._stop = True
-            self._change.notify()
+        """End the drag before its next step. May be called from another thread."""
+        with self._commands_changed:
+            self._stop_requested = True
+            self._commands_changed.notify()
 
     def move_target(self, target: Point) -> None:
         """Move the target of the live pair. May be called from another thread."""
-        with self._change:
-            self._led = target
-            self._change.notify()
+        with self._commands_changed:
+            self._next_target = target
+            self._commands_changed.notify()
 
     def release_target(self) -> None:
-        """Let the drag end once it comes to rest. May be called from another thread."""
-        with self._change:
-            self._held = False
-            self._change.notify()
+        """Let a live drag end as soon as it comes to rest. May be called from another thread."""
+        with self._commands_changed:
+            self._target_held = False
+            self._commands_changed.notify()
 
     def wake(self) -> None:
-        """A drag that is at rest says so again; may be called from another thread."""
-        with self._change:
-            self._woken = True
-            self._change.notify()
+        """Make a drag that is at rest yield `DragAtRest` once more. May be called from another thread."""
+        with self._commands_changed:
+            self._rest_requested = True
+            self._commands_changed.notify()
 
     def steps(self) -> Iterator[DragStep | DragAtRest | DragEnd]:
-        """Yields a `DragStep` after each step, a `DragAtRest` whenever only the hand can make it go on, and a `DragEnd` at
-        last."""
-        began = time.monotonic()
-        stepper = self._stepper
-        stop_within = self.settings.stop_distance_for(len(self.targets))
-        step = last_led = 0
+        """Yield a `DragStep` after each step, a `DragAtRest` whenever a live drag comes to rest, and finally a `DragEnd`."""
+        start_time = time.monotonic()
+        optimizer = self._optimizer
+        step = step_of_last_move = 0
         while True:
-            if self._follow_hand():
-                last_led = step
-            reason: Reason | None = None
-            if bool((stepper.distances() <= stop_within).all()):
-                reason = "reached"
-            elif step - last_led == self.settings.max_steps:
-                reason = "max_steps"
-            if reason is not None and self._held and not self._stop:
+            if self._apply_target_move():
+                step_of_last_move = step
+            reason = self._reason_to_rest(step - step_of_last_move)
+            if reason is not None and self._target_held and not self._stop_requested:
                 yield DragAtRest()
-                self._wait_for_hand()
+                self._wait_for_command()
                 continue
-            if reason is None and self._stop:
+            if reason is None and self._stop_requested:
                 reason = "stopped"
             if reason is not None:
                 break
-            loss, finite = stepper.step()
-            if not bool(finite):
+            loss, is_finite = optimizer.step()
+            if not bool(is_finite):
                 reason = "diverged"
                 break
             step += 1
-            points = _points(stepper.handles)
-            yield DragStep(step, float(loss), points, self._mean_distance(points), stepper.ws.clone())
-        yield DragEnd(reason, step, time.monotonic() - began, _points(stepper.handles), stepper.ws.clone())
+            handles = self._handles()
+            yield DragStep(step, float(loss), handles, self._mean_distance(handles), optimizer.ws.clone())
+        yield DragEnd(reason, step, time.monotonic() - start_time, self._handles(), optimizer.ws.clone())
 
-    def _follow_hand(self) -> bool:
-        """Takes the target to where the hand is; whether it has moved."""
-        with self._change:
-            led, self._led = self._led, None
-        if led is None or self._live is None or led == self.targets[self._live]:
+    def _reason_to_rest(self, steps_since_move: int) -> Reason | None:
+        """Return why no further step is needed, or None if one is."""
+        stop_distance = self.settings.stop_distance_for(len(self.targets))
+        if bool((self._optimizer.pairs.distances() <= stop_distance).all()):
+            return "reached"
+        return "max_steps" if steps_since_move == self.settings.max_steps else None
+
+    def _apply_target_move(self) -> bool:
+        """Move the live pair's target to where it was last moved; return whether this changed it."""
+        with self._commands_changed:
+            target, self._next_target = self._next_target, None
+        if target is None or self._live_pair is None or target == self.targets[self._live_pair]:
             return False
         targets = list(self.targets)
-        targets[self._live] = led
+        targets[self._live_pair] = target
         self.targets = tuple(targets)
-        self._stepper.targets[0, self._live] = torch.tensor(led)
+        self._optimizer.pairs.targets[0, self._live_pair] = torch.tensor(target)
         return True
 
-    def _wait_for_hand(self) -> None:
-        with self._change:
-            # With a timeout, so that the thread looks at signals.
-            while self._held and self._led is None and not self._stop and not self._woken:
-                self._change.wait(0.5)
-            self._woken = False
+    def _wait_for_command(self) -> None:
+        with self._commands_changed:
+            while not (
+                self._stop_requested or self._rest_requested or not self._target_held or self._next_target is not None
+            ):
+                self._commands_changed.wait(SIGNAL_CHECK_SECONDS)
+            self._rest_requested = False
+
+    def _handles(self) -> tuple[Point, ...]:
+        return tuple((float(x), float(y)) for x, y in self._optimizer.pairs.handles[0].tolist())
 
     def _mean_distance(self, handles: tuple[Point, ...]) -> float:
-        return sum(distance(p, t) for p, t in zip(handles, self.targets, strict=True)) / len(handles)
-
-
-def _points(handles: Tensor) -> tuple[Point, ...]:
-    return tuple((float(x), float(y)) for x, y in handles[0].tolist())
+        distances = [distance(handle, target) for handle, target in zip(handles, self.targets, strict=True)]
+        return sum(distances) / len(distances)

@@ -1,4 +1,4 @@
-"""Windows of a feature map, and where they come from: all that a drag looks at, and nothing computed twice."""
+"""Feature maps and windows of them, and the sources that compute them for one latent after another."""
 
 from __future__ import annotations
 
@@ -10,203 +10,216 @@ import torch
 from torch import Tensor
 
 from draggan_engine.core.geometry import Size
-from draggan_engine.networks.stylegan2 import BlockConstants, StyleGAN2Block, StyleGAN2Synthesis
+from draggan_engine.networks.stylegan2 import BlockConstants, StyleGAN2Synthesis, first_row
 from draggan_engine.networks.synthesis import SynthesisNetwork
-from draggan_engine.networks.windows import BlockWindows, MapWindow, plan_windows, whole_map
+from draggan_engine.networks.windows import BlockWindows, MapWindow, plan_windows
 
 
 class FeatureWindows:
     """Windows of the feature maps of N latents; the whole map is a window too.
 
+    Args:
+        patches: the features of each window, `[N, C, window height, window width]`.
+        windows: where they lie in the map, the same for all latents.
+        map_size: size of the whole map.
+
     Attributes:
-        boxes: where the windows are, the same for all latents.
-        grid: size of the whole map.
-        pixels: `[N, L, C]`: the features of the windows' pixels, row by row, one window after the other.
+        windows, map_size: as given.
+        pixels: the features of all windows, `[N, L, C]`: row by row, one window after the other.
     """
 
-    def __init__(self, patches: Sequence[Tensor], boxes: Sequence[MapWindow], grid: Size) -> None:
-        """Of `patches` `[N, C, height and width of the box]`."""
-        self.boxes, self.grid = tuple(boxes), grid
+    def __init__(self, patches: Sequence[Tensor], windows: Sequence[MapWindow], map_size: Size) -> None:
+        self.windows, self.map_size = tuple(windows), map_size
         self._patches = tuple(patches)
         rows = [patch.flatten(2) for patch in patches]
-        joined = rows[0] if len(rows) == 1 else torch.cat(rows, dim=2)
-        self.pixels = joined.transpose(1, 2).contiguous()
+        joined_rows = rows[0] if len(rows) == 1 else torch.cat(rows, dim=2)
+        self.pixels = joined_rows.transpose(1, 2).contiguous()
 
     @classmethod
     def of(cls, features: Tensor) -> FeatureWindows:
-        """Of a whole map `[N, C, h, w]`."""
-        grid = Size(features.shape[3], features.shape[2])
-        return cls([features], [whole_map(grid)], grid)
+        """Return the whole map `[N, C, h, w]` as one window."""
+        map_size = Size(features.shape[3], features.shape[2])
+        return cls([features], [MapWindow.whole(map_size)], map_size)
 
     @cached_property
     def edges(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Left, top, right and bottom of the boxes, each `[B]`, on the features' device."""
-        left, top, right, bottom = torch.tensor(self.boxes, device=self.pixels.device).unbind(dim=1)
+        """Left, top, right and bottom of the windows, each `[number of windows]`, on the features' device."""
+        left, top, right, bottom = torch.tensor(self.windows, device=self.pixels.device).unbind(dim=1)
         return left, top, right, bottom
 
     @property
-    def map(self) -> Tensor:
+    def whole_map(self) -> Tensor:
         """The whole map `[N, C, h, w]`.
 
         Raises:
-            ValueError: there are only parts of it.
+            ValueError: only parts of the map were computed.
         """
-        if self.boxes != (whole_map(self.grid),):
-            raise ValueError(f"the whole map is wanted of {len(self.boxes)} windows")
+        if self.windows != (MapWindow.whole(self.map_size),):
+            raise ValueError(f"the whole map is needed, but there are {len(self.windows)} windows of it")
         return self._patches[0]
 
 
 class FeatureSource(ABC):
-    """The features of one block for one ws after another, while the weights stay as they are.
+    """Computes the features of one block for one latent after another, while the weights do not change.
 
     Attributes:
-        grid: size of the block's map.
+        map_size: size of the block's feature map.
     """
 
-    grid: Size
+    map_size: Size
 
     @abstractmethod
-    def __call__(self, ws: Tensor, boxes: Sequence[MapWindow] | None = None) -> FeatureWindows:
-        """The features of `ws` `[N, num_ws, w_dim]`: at least what lies in the boxes (at least one; in pixels of the
-        block's map), None = everywhere."""
+    def __call__(self, ws: Tensor, windows: Sequence[MapWindow] | None = None) -> FeatureWindows:
+        """Return the features of latents.
+
+        Args:
+            ws: `[N, num_ws, w_dim]`.
+            windows: what is needed of the map, at least one window; None = the whole map. The result contains these
+                windows, possibly joined or as parts of larger ones.
+        """
 
     @abstractmethod
     def image_renderer(self) -> Callable[[int], Tensor]:
-        """What draws the ws whose features were asked for last: from one of the network's `image_heights` to the picture
-        `[N, C, height, w]`, without gradient. Also later, and in another thread: it has copies, for a recorded step writes
-        over what the one before has left."""
+        """Return a function that renders the latents whose features were computed last.
+
+        It maps one of the network's `image_heights` to the images `[N, C, height, w]`, without a gradient. It may be
+        called later and from another thread: it works on copies, because a recorded step overwrites its results.
+        """
 
 
 class WholeMapSource(FeatureSource):
-    """Of any family: the whole map each time."""
+    """For generators of any family: computes the whole map each time."""
 
-    def __init__(self, synthesis: SynthesisNetwork, name: str, grid: Size) -> None:
-        self.synthesis, self.name, self.grid = synthesis, name, grid
+    def __init__(self, synthesis: SynthesisNetwork, block_name: str, map_size: Size) -> None:
+        self.synthesis, self.block_name, self.map_size = synthesis, block_name, map_size
 
-    def __call__(self, ws: Tensor, boxes: Sequence[MapWindow] | None = None) -> FeatureWindows:  # noqa: ARG002
+    def __call__(self, ws: Tensor, windows: Sequence[MapWindow] | None = None) -> FeatureWindows:  # noqa: ARG002
         self._ws = ws.detach()
-        return FeatureWindows.of(self.synthesis(ws, features=(self.name,)).features[self.name])
+        return FeatureWindows.of(self.synthesis(ws, features=(self.block_name,)).features[self.block_name])
 
     def image_renderer(self) -> Callable[[int], Tensor]:
         ws = self._ws.clone()
 
         @torch.no_grad()
-        def draw(height: int) -> Tensor:
+        def render(height: int) -> Tensor:
             image: Tensor | None = self.synthesis(ws, image=height).image
-            assert image is not None  # it was asked for
+            assert image is not None  # a height was requested
             return image
 
-        return draw
+        return render
 
 
 class WindowedSource(FeatureSource):
-    """Of StyleGAN2: the highest blocks only in windows, from where that saves arithmetic; exactly what they are in the
-    whole map, and with the same gradient."""
+    """For StyleGAN2: computes the highest blocks only in windows, from the block on where this saves arithmetic.
+
+    The features and their gradient are exactly those of the whole map.
+
+    Args:
+        synthesis: the network; its weights must not change.
+        block_name: the block whose features are computed.
+        optimized_rows: how many rows of ws, from the first, change; there is no gradient for the others.
+        dtype: number type of all blocks; None = that of the network's images.
+        whole_maps: whether whole maps will be requested each time. Their kernels are not packed, because that would
+            take more memory and save little time.
+    """
 
     def __init__(
         self,
         synthesis: StyleGAN2Synthesis,
-        name: str,
-        moving: int,
-        precision: torch.dtype | None = None,
-        entire: bool = False,
+        block_name: str,
+        optimized_rows: int,
+        dtype: torch.dtype | None = None,
+        whole_maps: bool = False,
     ) -> None:
-        """For ws whose first `moving` rows change; there is no gradient with respect to the others. Every block is
-        computed in that precision, None: as for pictures. `entire`: whole maps will be asked for each time."""
-        self.synthesis, self.moving = synthesis, moving
-        self.depth = synthesis.block_names.index(name) + 1
-        self.blocks = [_block(synthesis, name) for name in synthesis.block_names]
-        self.dtypes = [synthesis.dtype_of(block.resolution) for block in self.blocks]
-        if precision is not None:
-            self.dtypes[: self.depth] = [precision] * self.depth
-        # Of the lowest blocks; of those above the features only from a picture on.
+        self.synthesis, self.optimized_rows = synthesis, optimized_rows
+        self.block_count = synthesis.block_names.index(block_name) + 1
+        self.blocks = [synthesis.block(name) for name in synthesis.block_names]
+        self.dtypes = [synthesis.block_dtype(block.resolution) for block in self.blocks]
+        if dtype is not None:
+            self.dtypes[: self.block_count] = [dtype] * self.block_count
+        # Constants of the lowest blocks; those of blocks above the features are added with the first image.
         self.constants: list[BlockConstants] = []
-        self._know(self.depth)
-        if not entire:  # whole maps gain a tenth by it, for a third more memory
-            self.constants = [each.packed() for each in self.constants]
-        self.shapes = [block.shape for block in self.blocks[1 : self.depth]]
-        height, width = self.blocks[self.depth - 1].conv1.noise_const.shape
-        self.grid = Size(width, height)
+        self._ensure_constants(self.block_count)
+        if not whole_maps:
+            self.constants = [constants.packed() for constants in self.constants]
+        self.shapes = [block.shape for block in self.blocks[1 : self.block_count]]
+        height, width = self.blocks[self.block_count - 1].conv1.noise_const.shape
+        self.map_size = Size(width, height)
 
-    def __call__(self, ws: Tensor, boxes: Sequence[MapWindow] | None = None) -> FeatureWindows:
-        return self.computed(ws, () if boxes is None else plan_windows(boxes, self.shapes))
+    def __call__(self, ws: Tensor, windows: Sequence[MapWindow] | None = None) -> FeatureWindows:
+        return self.compute(ws, () if windows is None else plan_windows(windows, self.shapes))
 
-    def computed(self, ws: Tensor, levels: Sequence[BlockWindows]) -> FeatureWindows:
-        """With those windows of the highest blocks (`windows.chain`), the blocks below whole."""
-        rows = [row if i < self.moving else row.detach() for i, row in enumerate(ws.unbind(dim=1))]
-        below = self.depth - len(levels)
+    def compute(self, ws: Tensor, windowed_blocks: Sequence[BlockWindows]) -> FeatureWindows:
+        """Return the features of `ws` `[N, num_ws, w_dim]`, computing the highest blocks in windows.
+
+        Args:
+            windowed_blocks: the windows of the highest blocks, as `windows.chain_windows` returns them.
+        """
+        rows = [row if i < self.optimized_rows else row.detach() for i, row in enumerate(ws.unbind(dim=1))]
+        whole_count = self.block_count - len(windowed_blocks)
         x: Tensor | None = None
-        maps = []
-        for i in range(below):
-            x = self._whole(i, x, rows)
-            maps.append(x.detach())
-        assert x is not None  # no windows of the first block
-        self._ws, self._maps = ws.detach(), maps
-        patches, places = [x], [MapWindow(0, 0, x.shape[3], x.shape[2])]
-        for i, level in enumerate(levels, start=below):
+        whole_maps = []
+        for index in range(whole_count):
+            x = self._whole_map(index, x, rows)
+            whole_maps.append(x.detach())
+        assert x is not None  # the first block is always computed whole
+        self._ws, self._whole_maps = ws.detach(), whole_maps
+        patches, windows = [x], [MapWindow(0, 0, x.shape[3], x.shape[2])]
+        for index, level in enumerate(windowed_blocks, start=whole_count):
+            block_rows = rows[first_row(index) :]
             patches = [
-                self.blocks[i].feature_window(
-                    patches[source], places[source], box, rows[_row(i) :], self.dtypes[i], self.constants[i]
+                self.blocks[index].feature_window(
+                    patches[source], windows[source], window, block_rows, self.dtypes[index], self.constants[index]
                 )
-                for box, source in zip(level.boxes, level.sources, strict=True)
+                for window, source in zip(level.windows, level.sources, strict=True)
             ]
-            places = list(level.boxes)
-        return FeatureWindows([patch.to(ws.dtype) for patch in patches], places, self.grid)
+            windows = list(level.windows)
+        return FeatureWindows([patch.to(ws.dtype) for patch in patches], windows, self.map_size)
 
     def image_renderer(self) -> Callable[[int], Tensor]:
-        rows, maps = self._ws.clone().unbind(dim=1), [x.clone() for x in self._maps]
+        rows, whole_maps = self._ws.clone().unbind(dim=1), [x.clone() for x in self._whole_maps]
 
         @torch.no_grad()
-        def draw(height: int) -> Tensor:
-            """Goes on from the maps that the features took whole."""
+        def render(height: int) -> Tensor:
+            """Continue from the blocks that were computed whole for the features."""
             x: Tensor | None = None
-            picture: Tensor | None = None
-            for i, block in enumerate(self.blocks):
+            image: Tensor | None = None
+            for index, block in enumerate(self.blocks):
                 if block.resolution > height:
                     break
-                self._know(i + 1)
-                x = maps[i] if i < len(maps) else self._whole(i, x, rows)
-                picture = block.add_to_image(
-                    picture, x.to(self.synthesis.dtype_of(block.resolution)), rows[_row(i + 1)]
-                )
-            assert picture is not None  # each block has one
-            return picture
+                self._ensure_constants(index + 1)
+                x = whole_maps[index] if index < len(whole_maps) else self._whole_map(index, x, rows)
+                image_dtype = self.synthesis.block_dtype(block.resolution)
+                image = block.add_to_image(image, x.to(image_dtype), rows[first_row(index + 1)])
+            assert image is not None  # every block has an image
+            return image
 
-        return draw
+        return render
 
     @torch.no_grad()
-    def _know(self, count: int) -> None:
-        """What so many of the lowest blocks compute from their weights alone."""
-        for i in range(len(self.constants), count):
-            self.constants.append(self.blocks[i].constants(self.dtypes[i]))
+    def _ensure_constants(self, count: int) -> None:
+        """Compute the constants of the `count` lowest blocks that are not there yet."""
+        for index in range(len(self.constants), count):
+            self.constants.append(self.blocks[index].constants(self.dtypes[index]))
 
-    def _whole(self, i: int, x: Tensor | None, rows: Sequence[Tensor]) -> Tensor:
-        """The map of a block, from that of the block below."""
-        return self.blocks[i].feature_map(x, rows[_row(i) :], "const", self.dtypes[i], self.constants[i])
+    def _whole_map(self, index: int, x: Tensor | None, rows: Sequence[Tensor]) -> Tensor:
+        """Return the map of the block with this index, from the map of the block below."""
+        block_rows = rows[first_row(index) :]
+        return self.blocks[index].feature_map(x, block_rows, "const", self.dtypes[index], self.constants[index])
 
 
 def feature_source(
-    synthesis: SynthesisNetwork, name: str, moving: int, precision: torch.dtype | None = None, entire: bool = False
+    synthesis: SynthesisNetwork,
+    block_name: str,
+    optimized_rows: int,
+    dtype: torch.dtype | None = None,
+    whole_maps: bool = False,
 ) -> FeatureSource:
-    """For drags on that block that move the first `moving` rows of ws; there need be no gradient with respect to the
-    others.
+    """Return a source of a block's features for drags; see `WindowedSource` for the arguments.
 
-    Args:
-        precision: to compute in; None: as for pictures. StyleGAN3 heeds none.
-        entire: whole maps will be asked for each time.
+    StyleGAN3 ignores `dtype`, and always computes whole maps and all gradients.
     """
     if isinstance(synthesis, StyleGAN2Synthesis):
-        return WindowedSource(synthesis, name, moving, precision, entire)
-    height = synthesis.feature_height(name)
-    return WholeMapSource(synthesis, name, Size(height, height))  # StyleGAN3's pictures are square
-
-
-def _row(block: int) -> int:
-    """The first of the block's rows of ws."""
-    return max(2 * block - 1, 0)
-
-
-def _block(synthesis: StyleGAN2Synthesis, name: str) -> StyleGAN2Block:
-    block = synthesis.get_submodule(name)
-    assert isinstance(block, StyleGAN2Block)
-    return block
+        return WindowedSource(synthesis, block_name, optimized_rows, dtype, whole_maps)
+    height = synthesis.feature_height(block_name)
+    return WholeMapSource(synthesis, block_name, Size(height, height))  # StyleGAN3's images are square

@@ -1,4 +1,4 @@
-"""The paper's loop as arithmetic: N drags of one generator, each a step further at every call."""
+"""The arithmetic of the paper's loop: N drags of one generator, advanced by one step at each call."""
 
 from __future__ import annotations
 
@@ -6,253 +6,224 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.profiler import record_function
 
-from draggan_engine.core.edit import DragSettings, check_mask
-from draggan_engine.core.errors import EditError
-from draggan_engine.core.geometry import Size
-from draggan_engine.dragging.feature_sources import FeatureWindows, feature_source
+from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.geometry import Point, Size
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.windows import MapWindow
 
+from .adam import Adam
 from .cuda_graph import record_step
-from .drag_task import DragTask, why_not_bfloat16
+from .drag_task import DragTask, PairBatch, check_tasks, fixed_areas, usable_settings
 from .feature_sampling import window_around
-from .motion_supervision import AveragedMaskLoss, MaskLoss, fixed_area, supervision_loss
+from .feature_sources import FeatureWindows, feature_source
+from .motion_supervision import AveragedMaskLoss, MaskLoss, supervision_loss
 from .point_tracking import FeatureTracker, PointTracker
 
 PRECISION_DTYPES = {"float32": None, "bfloat16": torch.bfloat16}
-RECORD_AFTER_STEPS = 10  # steps of the same shapes; a recording takes as long as some eight
-ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # Adam, as published; torch's defaults
+RECORD_AFTER_STEPS = 10  # steps of unchanged shapes; recording a step costs about as much as eight steps
 
 
 @dataclass(frozen=True)
-class _Replay:
-    """A recorded step, and where it leaves what `step` returns."""
+class _RecordedStep:
+    """A recorded step, and the tensors that it writes the results of `step` to."""
 
-    once: Callable[[], None]
+    replay: Callable[[], None]
     loss: Tensor
-    finite: Tensor
+    is_finite: Tensor
 
 
 class DragOptimizer:
-    """N drags that advance together; none of them notices the others.
+    """N drags of one generator that advance together, none of them affecting another.
 
-    The features of a latent serve its tracking and then its supervision: one forward pass a step (two in a step that is
-    recorded, on CUDA). torch's profiler finds a step's parts by name (loss, backward, optimiser, synthesis, tracking). The
-    optimised variable of each is an offset on the first `layers` rows of its ws: one for each row in W+, a common one in W.
+    The optimised variable of each drag is an offset on the first rows of its latent: one for each row in W+, a common
+    one in W. The features of a latent serve its tracking and then its supervision, so a step needs one forward pass
+    (two if it is recorded, on CUDA). torch's profiler finds the phases of a step by name: loss, backward, optimiser,
+    synthesis, tracking.
 
     Args:
-        generator: in eval mode, its parameters without gradient.
-        settings: the paper's numbers, the same for all.
-        starts: at least one.
+        generator: in eval mode, with parameters that require no gradient.
+        settings: the paper's parameters, the same for all drags.
+        tasks: at least one.
         mask_loss_type: makes the second term of eq. 1 from F_0 `[N, C, h, w]` and 1 − M `[N, H, W]`.
 
     Attributes:
         settings: as given, but with the precision that is used; see `why_not_bfloat16`.
-        start: `[N, num_ws, w_dim]`; `ws`: the present latents, without gradient; a step changes them in place.
-        handles, targets: `[N, P, 2]` in picture pixels, filled up with zeros where `pair_exists` `[N, P]` is not set; a step
-            changes the handles in place.
-        tracker: the paper's, unless another replaces it before the first step.
-        holds: whether a mask holds a part of some picture: the second term of eq. 1 looks at all features.
-        entire: whether feature maps are computed whole.
-        records: whether steps are to be recorded, where that can be (on CUDA); then the profiler finds no parts.
+        start_ws: the latents that the drags start from, `[N, num_ws, w_dim]`.
+        ws: the current latents, `[N, num_ws, w_dim]`, without a gradient. A step changes them in place.
+        pairs: handles, targets and image size; a step changes the handles in place.
+        optimized_rows: how many rows of ws, from the first, are optimised.
+        tracker: the paper's, unless another one replaces it before the first step.
+        has_mask: whether something may not move in any of the images. The second term of eq. 1 then needs whole maps.
+        uses_whole_maps: whether feature maps are computed whole instead of in windows.
+        records_steps: whether a step is recorded as a CUDA graph, where this is possible. The profiler does not find the
+            phases of a recorded step.
 
     Raises:
-        EditError: no pairs, a feature block that the model does not have, or a mask that does not fit.
+        EditError: a task has no pairs, its mask does not fit the image, or the model has no such feature block.
     """
 
     def __init__(
         self,
         generator: Generator,
         settings: DragSettings,
-        starts: Sequence[DragTask],
+        tasks: Sequence[DragTask],
         *,
         mask_loss_type: Callable[[Tensor, Tensor], MaskLoss] = AveragedMaskLoss,
     ) -> None:
-        height, width = generator.size
-        self.image_size = Size(width, height)
-        if not all(start.pairs for start in starts):
-            raise EditError("nothing to drag: place a handle and its target first")
-        if settings.feature_block not in generator.synthesis.block_names:
-            names = ", ".join(generator.synthesis.block_names)
-            raise EditError(f"feature block {settings.feature_block!r}: this model has {names}; choose one of them")
-        for start in starts:
-            if start.mask is not None:
-                check_mask(start.mask, self.image_size)
-        if settings.precision == "bfloat16" and why_not_bfloat16(generator) is not None:
-            settings = settings.model_copy(update={"precision": "float32"})
-        self.generator, self.settings = generator, settings
+        check_tasks(tasks, generator, settings)
+        self.generator, self.settings = generator, usable_settings(settings, generator)
         device = generator.device
-        self.start = torch.cat([start.ws.detach().to(device) for start in starts]).clone()
-        most = max(len(start.pairs) for start in starts)
-        points = np.zeros((len(starts), most, 2, 2))
-        for row, start in zip(points, starts, strict=True):
-            row[: len(start.pairs)] = start.pairs
-        self.handles, self.targets = torch.from_numpy(points).to(self.start).unbind(dim=2)
-        counts = torch.tensor([len(start.pairs) for start in starts])
-        self.pair_exists = (torch.arange(most) < counts[:, None]).to(device)
-        everything = np.ones((height, width), dtype=np.uint8)
-        masks = np.stack([everything if start.mask is None else start.mask for start in starts])
-        fixed = fixed_area(torch.from_numpy(masks).to(device)) if settings.mask_weight > 0 else None
-        self.holds = fixed is not None
-        self.rows = min(settings.layers, self.start.shape[1])
-        moved = self.start[:, : 1 if settings.space == "w" else self.rows]
-        self.offset = torch.zeros_like(moved).requires_grad_()
-        self.momentum, self.square = torch.zeros_like(moved), torch.zeros_like(moved)
-        self.count = torch.zeros((), dtype=torch.float64, device=device if device.type != "mps" else "cpu")
-        self.ws = self.start.clone()
-        # Windows spare arithmetic, of which a GPU has enough, and no launch; and they move, which a recorded step may not.
-        self.entire = self.holds or device.type == "cuda"
-        self._places = self._read_handles()
+        height, width = generator.image_shape
+        self.start_ws = torch.cat([task.ws.detach().to(device) for task in tasks]).clone()
+        self.ws = self.start_ws.clone()
+        self.pairs = PairBatch.of(tasks, Size(width, height), like=self.start_ws)
+        self.optimized_rows = min(settings.layers, self.start_ws.shape[1])
+        moved_rows = self.start_ws[:, : 1 if settings.space == "w" else self.optimized_rows]
+        self.offset = torch.zeros_like(moved_rows).requires_grad_()
+        self.adam = Adam(moved_rows, settings.step_size)
+        fixed = fixed_areas(tasks, generator) if settings.mask_weight > 0 else None
+        self.has_mask = fixed is not None
+        # Windows save arithmetic, which a GPU has in plenty, but no kernel launches; and they move with the handles,
+        # which a recorded step cannot.
+        self.uses_whole_maps = self.has_mask or device.type == "cuda"
+        self._handle_points = self._read_handles()
+        dtype = PRECISION_DTYPES[self.settings.precision]
         self.source = feature_source(
-            generator.synthesis,
-            settings.feature_block,
-            self.rows,
-            PRECISION_DTYPES[settings.precision],
-            entire=self.entire,
+            generator.synthesis, settings.feature_block, self.optimized_rows, dtype, self.uses_whole_maps
         )
-        self.features = self._forward(settings.r2)
-        self.mask_loss = None if fixed is None else mask_loss_type(self.features.map.detach(), fixed)
-        self.tracker: PointTracker = FeatureTracker(self.features, self.handles, settings, self.image_size)
-        self.records = device.type == "cuda"
-        self._replay: _Replay | None = None
-        self._alike = 0  # steps since the shapes have changed
-
-    def distances(self) -> Tensor:
-        """`[N, P]`, in picture pixels; 0 where there is no pair."""
-        left: Tensor = (self.handles - self.targets).norm(dim=2) * self.pair_exists
-        return left
+        self.features = self._compute_features(settings.r2)
+        self.mask_loss = None if fixed is None else mask_loss_type(self.features.whole_map.detach(), fixed)
+        self.tracker: PointTracker = FeatureTracker(self.features, self.pairs, settings)
+        self.records_steps = device.type == "cuda"
+        self._recorded_step: _RecordedStep | None = None
+        self._steps_of_same_shapes = 0
 
     def step(self) -> tuple[Tensor, Tensor]:
-        """Supervises, then tracks.
+        """Advance all drags by motion supervision and then point tracking.
 
         Returns:
-            eq. 1 before the step, `[N]`, and whether a drag has stayed finite, bool `[N]`. One that has not keeps
-            the latent and the handles that it had; there is no going on with it.
+            Eq. 1 before the step, `[N]`, and whether each drag has stayed finite, bool `[N]`. A drag that has not keeps
+            its latent and handles, and cannot be continued.
         """
-        if self.records and self._alike == RECORD_AFTER_STEPS:
-            self._replay = self._record()
-        self._alike += 1
-        if self._replay is not None:
-            self._replay.once()
-            return self._replay.loss.clone(), self._replay.finite.clone()
-        loss, before = self._supervise(self.features)
+        if self.records_steps and self._steps_of_same_shapes == RECORD_AFTER_STEPS:
+            self._recorded_step = self._record()
+        self._steps_of_same_shapes += 1
+        if self._recorded_step is not None:
+            self._recorded_step.replay()
+            return self._recorded_step.loss.clone(), self._recorded_step.is_finite.clone()
+        loss, offset_before = self._supervise(self.features)
         with record_function("synthesis"):
-            self.features = self._forward(self.tracker.search_radius)
-        finite = self._track(self.features, loss, before)
-        self._places = self._read_handles()
-        return loss, finite
+            self.features = self._compute_features(self.tracker.search_radius)
+        is_finite = self._track(self.features, loss, offset_before)
+        self._handle_points = self._read_handles()
+        return loss, is_finite
 
-    def step_alone(self, loss: Tensor, finite: Tensor) -> None:
-        """`step`, into these `[N]`, as a graph can hold it: all in place, whole maps, and what the last step has computed
-        is computed again. The source's picture is afterwards that of the recording, and with it of each replay."""
-        now, before = self._supervise(self.source(self._latents()))
+    def step_in_place(self, loss: Tensor, is_finite: Tensor) -> None:
+        """Do the same as `step` in a form that a CUDA graph can hold, writing the results to two tensors `[N]`.
+
+        Everything is computed in place and on whole maps, and the features of the last step are computed again.
+        Afterwards `source` renders the image of this step, and of each replay.
+        """
+        new_loss, offset_before = self._supervise(self.source(self._offset_ws()))
         with torch.no_grad():
-            features = self.source(self._latents())
-        finite.copy_(self._track(features, now, before))
-        loss.copy_(now)
+            features = self.source(self._offset_ws())
+        is_finite.copy_(self._track(features, new_loss, offset_before))
+        loss.copy_(new_loss)
 
-    def _record(self) -> _Replay | None:
-        """None: there is no graph of what this drag does."""
+    def select(self, kept: Tensor) -> None:
+        """Continue with the drags that `kept`, bool `[N]`, selects."""
+        self.start_ws, self.ws = self.start_ws[kept], self.ws[kept]
+        self.pairs = self.pairs.select(kept)
+        self.offset = self.offset.detach()[kept].requires_grad_()
+        self.adam.select(kept)
+        if self.mask_loss is not None:
+            self.mask_loss.select(kept)
+        self.tracker.select(kept)
+        self._recorded_step, self._steps_of_same_shapes = None, 0
+        self._handle_points = self._read_handles()
+        self.features = self._compute_features(0)
+
+    def _record(self) -> _RecordedStep | None:
+        """Record a step as a CUDA graph; return None if no graph can hold a step of these drags."""
         if not isinstance(self.tracker, FeatureTracker) or not isinstance(self.mask_loss, AveragedMaskLoss | None):
             return None
         loss = torch.zeros_like(self.ws[:, 0, 0])
-        finite = torch.zeros_like(loss, dtype=torch.bool)
+        is_finite = torch.zeros_like(loss, dtype=torch.bool)
         with torch.no_grad():
-            self.features = self._forward(
-                self.tracker.search_radius
-            )  # the graph of the others was made on another stream
-        state = [self.offset, self.momentum, self.square, self.count, self.ws, self.handles, loss]
-        once = record_step(lambda: self.step_alone(loss, finite), state)
-        if once is None:
-            self.features = self._forward(self.tracker.search_radius)
+            # Replaces features whose autograd graph belongs to another stream.
+            self.features = self._compute_features(self.tracker.search_radius)
+        state = [self.offset, *self.adam.state, self.ws, self.pairs.handles, loss]
+        replay = record_step(lambda: self.step_in_place(loss, is_finite), state)
+        if replay is None:
+            self.features = self._compute_features(self.tracker.search_radius)
             return None
-        return _Replay(once, loss, finite)
+        return _RecordedStep(replay, loss, is_finite)
 
     def _supervise(self, features: FeatureWindows) -> tuple[Tensor, Tensor]:
-        """Moves the offsets one step down eq. 1. Returns it, `[N]`, and the offsets that they were."""
+        """Move the offsets one step down eq. 1; return its value `[N]`, and the offsets before the step."""
         with record_function("loss"):
-            loss = supervision_loss(
-                features, self.handles, self.targets, self.pair_exists, self.settings.r1, self.mask_loss,
-                self.settings.mask_weight, self.image_size,
-            )  # fmt: skip
+            loss = supervision_loss(features, self.pairs, self.settings.r1, self.mask_loss, self.settings.mask_weight)
         with record_function("backward"):
             (gradient,) = torch.autograd.grad(loss.sum(), self.offset)
-        before = self.offset.detach().clone()
+        offset_before = self.offset.detach().clone()
         with record_function("optimiser"):
-            self._descend(gradient)
-        return loss.detach(), before
+            self.adam.descend(self.offset, gradient)
+        return loss.detach(), offset_before
 
     @torch.no_grad()
-    def _track(self, features: FeatureWindows, loss: Tensor, before: Tensor) -> Tensor:
-        """Finds the handles again in the features of the present offsets. Returns which drags have stayed finite, `[N]`;
-        the others get back what they had."""
-        moved = self._latents()
-        finite = torch.isfinite(loss) & _all_finite(moved) & _all_finite(features.pixels)
+    def _track(self, features: FeatureWindows, loss: Tensor, offset_before: Tensor) -> Tensor:
+        """Find the handles in the features of the new offsets.
+
+        Returns:
+            Which drags have stayed finite, bool `[N]`; the others get back what they had before the step.
+        """
+        new_ws = self._offset_ws()
+        is_finite = torch.isfinite(loss) & _all_finite(new_ws) & _all_finite(features.pixels)
         with record_function("tracking"):
-            found = self.tracker.track(self.handles, moved, features)
-        ended = ~finite[:, None, None]
-        self.ws.copy_(torch.where(ended, self.ws, moved))
-        self.handles.copy_(torch.where(ended, self.handles, found))
-        self.offset.copy_(torch.where(ended, before, self.offset))
-        return finite
+            new_handles = self.tracker.track(self.pairs.handles, new_ws, features)
+        has_diverged = ~is_finite[:, None, None]
+        self.ws.copy_(torch.where(has_diverged, self.ws, new_ws))
+        self.pairs.handles.copy_(torch.where(has_diverged, self.pairs.handles, new_handles))
+        self.offset.copy_(torch.where(has_diverged, offset_before, self.offset))
+        return is_finite
 
-    def select(self, kept: Tensor) -> None:
-        """Go on with some of the drags; `kept` bool `[N]`."""
-        for name in ("start", "ws", "handles", "targets", "pair_exists", "momentum", "square"):
-            setattr(self, name, getattr(self, name)[kept])
-        if self.mask_loss is not None:
-            self.mask_loss.select(kept)
-        self.offset = self.offset.detach()[kept].requires_grad_()
-        self.tracker.select(kept)
-        self._replay, self._alike = None, 0
-        self._places = self._read_handles()
-        self.features = self._forward(0)
+    def _offset_ws(self) -> Tensor:
+        """Return the latents of the current offsets, with their gradient."""
+        moved_rows = self.start_ws[:, : self.optimized_rows] + self.offset
+        return torch.cat([moved_rows, self.start_ws[:, self.optimized_rows :]], dim=1)
 
-    @torch.no_grad()
-    def _descend(self, gradient: Tensor) -> None:
-        """One step of Adam (Kingma and Ba 2015)."""
-        self.count += 1
-        self.momentum.lerp_(gradient, 1 - ADAM_BETA1)
-        self.square.mul_(ADAM_BETA2).addcmul_(gradient, gradient, value=1 - ADAM_BETA2)
-        scale = (
-            self.square.sqrt()
-            .div_((1 - ADAM_BETA2**self.count).sqrt())
-            .add_(ADAM_EPSILON)
-            .mul_(1 - ADAM_BETA1**self.count)
-        )
-        self.offset.addcdiv_(self.momentum, scale, value=-self.settings.step_size)
+    def _compute_features(self, search_radius: float) -> FeatureWindows:
+        """Return the features of the current offsets, as far as the next tracking and supervision need them."""
+        return self.source(self._offset_ws(), None if self.uses_whole_maps else self._needed_windows(search_radius))
 
-    def _latents(self) -> Tensor:
-        return torch.cat([self.start[:, : self.rows] + self.offset, self.start[:, self.rows :]], dim=1)
-
-    def _forward(self, reach: float) -> FeatureWindows:
-        """The features of the present latents: all, if a mask looks at them, else those that tracking round the
-        handles within that reach, and supervision round where it finds them, look at."""
-        return self.source(self._latents(), None if self.entire else self._boxes(reach))
-
-    def _read_handles(self) -> list[tuple[float, float]]:
-        """Of all drags. Waits for the device; so it is called when a step is done, and not within one."""
+    def _read_handles(self) -> list[Point]:
+        """Return the handles of all drags. This waits for the device, so it must not happen within a step."""
         return [
             (x, y)
-            for (x, y, pair_exists) in torch.cat([self.handles, self.pair_exists[..., None]], dim=2)
+            for x, y, exists in torch.cat([self.pairs.handles, self.pairs.exists[..., None]], dim=2)
             .flatten(0, 1)
             .tolist()
-            if pair_exists
+            if exists
         ]
 
-    def _boxes(self, reach: float) -> list[MapWindow] | None:
-        """Of the feature map, as far from each handle as the next step may look; None: anywhere."""
-        if not math.isfinite(reach):
+    def _needed_windows(self, search_radius: float) -> list[MapWindow] | None:
+        """Return the windows of the feature map that a step can need; None = the whole map.
+
+        They contain the square of tracking and, around each of its points, the disc of supervision, shifted by up to a
+        pixel.
+        """
+        if not math.isfinite(search_radius):
             return None
-        # Tracking's square, and supervision's disc, shifted by up to a pixel, round any point of it.
-        reach = reach + math.ceil(self.settings.r1)
-        return [window_around(place, reach, self.image_size, self.source.grid) for place in self._places]
+        radius = search_radius + math.ceil(self.settings.r1)
+        return [
+            window_around(point, radius, self.pairs.image_size, self.source.map_size) for point in self._handle_points
+        ]
 
 
 def _all_finite(tensor: Tensor) -> Tensor:
+    """Return whether all values of each item of `[N, ...]` are finite, bool `[N]`."""
     return torch.isfinite(tensor).flatten(1).all(dim=1)

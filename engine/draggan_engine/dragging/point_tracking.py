@@ -1,4 +1,4 @@
-"""Point tracking (paper, eq. 2): find each handle's content again after the latent has changed."""
+"""Point tracking (Pan et al. 2023, eq. 2): find each handle's content again after the latent has changed."""
 
 from __future__ import annotations
 
@@ -9,42 +9,10 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings, Norm
 from draggan_engine.core.geometry import Size
-from draggan_engine.dragging.feature_sources import FeatureWindows
 
+from .drag_task import PairBatch
 from .feature_sampling import is_inside_image, sample_grids, square_offsets
-
-
-@torch.no_grad()
-def track_points(
-    features: Tensor | FeatureWindows,
-    references: Tensor,
-    handles: Tensor,
-    reach: float,
-    norm: Norm,
-    picture: Size,
-) -> Tensor:
-    """p_i ← argmin over the pixels of Ω2(p_i, r2) of ‖F'(q) − f_i‖.
-
-    Args:
-        features: F' of the new latents, `[N, C, h, w]`, or windows of it that hold Ω2.
-        references: f_i, `[N, P, C]`: the features at the handles when the drag began.
-        handles: `[N, P, 2]` in picture pixels; may lie between pixels.
-        reach: r2.
-        norm: "l1" (the paper) or "l2" (the released code) over channels.
-
-    Returns:
-        `[N, P, 2]`, pixel centres. A handle with no pixel of the picture in reach stays.
-    """
-    # Half a pixel more, because a handle between pixels is searched from its nearest one.
-    area = square_offsets(reach + 0.5, handles.device)
-    candidates = handles.round()[:, :, None, None] + area  # [N, P, side, side, 2]
-    near = ((candidates - handles[:, :, None, None]).abs() < reach).all(dim=4) & is_inside_image(candidates, picture)
-    difference = sample_grids(features, candidates[:, :, 0, 0], len(area), picture).sub_(references[:, :, None, None])
-    # In place: of many points these are by far the largest tensors of a step.
-    cost = (difference.abs_() if norm == "l1" else difference.square_()).sum(dim=4)
-    nearest = torch.where(near, cost, torch.inf).flatten(2).argmin(dim=2)
-    best = candidates.flatten(2, 3).gather(2, nearest[..., None, None].expand(-1, -1, 1, 2))[:, :, 0]
-    return torch.where(near.flatten(2).any(dim=2)[..., None], best, handles)
+from .feature_sources import FeatureWindows
 
 
 class PointTracker(Protocol):
@@ -62,7 +30,7 @@ class PointTracker(Protocol):
         Args:
             handles: positions before the step, `[N, P, 2]` in image pixels.
             ws: the new latents, `[N, num_ws, w_dim]`.
-            features: their features; windows hold everything within `search_radius` of the handles.
+            features: their features; windows contain everything within `search_radius` of the handles.
         """
 
     def select(self, kept: Tensor) -> None:
@@ -70,21 +38,56 @@ class PointTracker(Protocol):
 
 
 class FeatureTracker:
-    """The paper's tracker (eq. 2): find the features nearest to those under each handle when the drag began.
+    """The paper's tracker: find the features nearest to those under each handle when the drag began.
 
     Args:
         start_features: features of the latents that the drags start from.
-        handles: `[N, P, 2]` in image pixels.
+        pairs: the pairs at the start.
+        settings: of the drags; r2 and the norm are used.
     """
 
-    def __init__(
-        self, start_features: FeatureWindows, handles: Tensor, settings: DragSettings, image_size: Size
-    ) -> None:
-        self.references = sample_grids(start_features, handles, 1, image_size)[:, :, 0, 0].detach()
-        self.search_radius, self.norm, self.image_size = settings.r2, settings.tracking_norm, image_size
+    def __init__(self, start_features: FeatureWindows, pairs: PairBatch, settings: DragSettings) -> None:
+        self.image_size = pairs.image_size
+        self.references = sample_grids(start_features, pairs.handles, 1, pairs.image_size)[:, :, 0, 0].detach()
+        self.search_radius, self.norm = settings.r2, settings.tracking_norm
 
     def track(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
         return track_points(features, self.references, handles, self.search_radius, self.norm, self.image_size)
 
     def select(self, kept: Tensor) -> None:
         self.references = self.references[kept]
+
+
+@torch.no_grad()
+def track_points(
+    features: Tensor | FeatureWindows,
+    references: Tensor,
+    handles: Tensor,
+    radius: float,
+    norm: Norm,
+    image_size: Size,
+) -> Tensor:
+    """Return p_i ← argmin over the pixels q of Ω2(p_i, r2) of ‖F′(q) − f_i‖.
+
+    Args:
+        features: F′, the features of the new latents, `[N, C, h, w]`, or windows that contain Ω2.
+        references: f_i, the features at the handles when the drag began, `[N, P, C]`.
+        handles: p_i before the step, `[N, P, 2]` in image pixels; they may lie between pixels.
+        radius: r2 in image pixels.
+        norm: over channels: "l1" as in the paper, or "l2" as in the authors' code.
+
+    Returns:
+        `[N, P, 2]`, centres of pixels. A handle stays where it is if no pixel of the image is within the radius.
+    """
+    # Half a pixel more, because a handle between pixels is searched from the pixel nearest to it.
+    offsets = square_offsets(radius + 0.5, handles.device)
+    candidates = handles.round()[:, :, None, None] + offsets  # [N, P, side, side, 2]
+    is_near = ((candidates - handles[:, :, None, None]).abs() < radius).all(dim=4)
+    is_candidate = is_near & is_inside_image(candidates, image_size)
+    # In place, because with many points these are by far the largest tensors of a step.
+    differences = sample_grids(features, candidates[:, :, 0, 0], len(offsets), image_size)
+    differences = differences.sub_(references[:, :, None, None])
+    costs = (differences.abs_() if norm == "l1" else differences.square_()).sum(dim=4)
+    best_indices = torch.where(is_candidate, costs, torch.inf).flatten(2).argmin(dim=2)
+    best_points = candidates.flatten(2, 3).gather(2, best_indices[..., None, None].expand(-1, -1, 1, 2))[:, :, 0]
+    return torch.where(is_candidate.flatten(2).any(dim=2)[..., None], best_points, handles)

@@ -107,7 +107,7 @@ def tracking_cases(model: Model) -> Iterator[EvaluationCase]:
 
 
 def _scene_cases(model: Model, names_of: Callable[[int], Sequence[str]], masked: bool) -> Iterator[EvaluationCase]:
-    count, scale = 0, model.generator.size[0] / 128
+    count, scale = 0, model.generator.image_shape[0] / 128
     for number in itertools.count():
         (seed, _), marks, visible = _pair_of_scenes(number)
         chosen = [i for i in map(LANDMARKS.index, names_of(count)) if visible[:, i].all()]
@@ -115,7 +115,7 @@ def _scene_cases(model: Model, names_of: Callable[[int], Sequence[str]], masked:
             continue
         places = (marks[:, chosen] + 0.5) * scale - 0.5
         pairs = [(_point(a), _point(b)) for a, b in zip(*places, strict=True)]
-        mask = head_mask(marks, model.generator.size[0]) if masked else None
+        mask = head_mask(marks, model.generator.image_shape[0]) if masked else None
         yield EvaluationCase(count, DragTask(_latent(model, seed), pairs, mask), tuple(LANDMARKS[i] for i in chosen))
         count += 1
 
@@ -155,7 +155,7 @@ def _paired_scene(model: Model, number: int) -> EvaluationCase:
     scene = build_scene(np.concatenate([z, other])).landmarks
     both = np.flatnonzero(scene.visible.all(axis=0))
     chosen = np.sort(rng.choice(both, PAIRED_POINTS, replace=False))
-    places = to_pixels(scene.points, model.generator.size[0])[:, chosen]
+    places = to_pixels(scene.points, model.generator.image_shape[0])[:, chosen]
     pairs = [(_point(a), _point(b)) for a, b in zip(*places, strict=True)]
     ws, goal = (
         model.generator.mapping(torch.from_numpy(v.astype(np.float32)).to(model.generator.device)) for v in (z, other)
@@ -191,7 +191,7 @@ def _corner_cases(model: Model) -> Iterator[EvaluationCase]:
     """From a point that stands out, in a random direction, by a twelfth of the height."""
     import cv2
 
-    height, width = model.generator.size
+    height, width = model.generator.image_shape
     for number in itertools.count():
         rng = np.random.default_rng([3, number])
         ws = _latent(model, int(rng.integers(1000, 2**31)))

@@ -179,7 +179,7 @@ def _measure(
             value.update({name: float(column[i]) for name, column in columns.items()})
     elif task.experiment != "tracking":
         assert found is not None
-        scale = model.generator.size[0] / 128
+        scale = model.generator.image_shape[0] / 128
         for i, (case, value) in enumerate(zip(cases, values, strict=True)):
             value["md_start"], value["md"] = (_md(case, detected, i) / scale for detected in found)
             mask = case.start.mask
@@ -222,7 +222,7 @@ class _Trace:
 
     def _note(self, steps: Sequence[int], alive: Tensor, ws: Tensor, handles: Tensor) -> None:
         images = _images(self.model, list(ws[:, None]))
-        scale = self.model.generator.size[0] / 128
+        scale = self.model.generator.image_shape[0] / 128
         places = self._places(alive.tolist(), images)
         for step, i, handle, place in zip(steps, alive.tolist(), handles.cpu().numpy(), places, strict=True):
             self.curves[i].append((step, float(np.linalg.norm(handle - place)) / scale))

@@ -70,16 +70,16 @@ def run_drags(stepper: DragOptimizer, watch: StepObserver | None = None, *, know
     """
     settings, count = stepper.settings, len(stepper.ws)
     results: dict[int, EditResult] = {}
-    within = torch.tensor([settings.stop_distance_for(int(pairs)) for pairs in stepper.pair_exists.sum(dim=1)])
+    within = torch.tensor([settings.stop_distance_for(int(pairs)) for pairs in stepper.pairs.exists.sum(dim=1)])
     alive = torch.arange(count)
     best, best_at, spent = torch.full((count,), torch.inf), torch.zeros(count, dtype=torch.long), torch.zeros(count)
     finite = torch.ones(count, dtype=torch.bool)
     step = 0
     if watch is not None:
-        watch(0, alive, stepper.ws.clone(), stepper.handles.clone())
+        watch(0, alive, stepper.ws.clone(), stepper.pairs.handles.clone())
     while True:
-        left = stepper.distances().cpu()
-        mean = left.sum(dim=1) / stepper.pair_exists.sum(dim=1).cpu()
+        left = stepper.pairs.distances().cpu()
+        mean = left.sum(dim=1) / stepper.pairs.exists.sum(dim=1).cpu()
         arrived = (left <= within[alive, None]).all(dim=1) & knows
         smaller = mean < best[alive] - MIN_PROGRESS
         best[alive] = torch.where(smaller, mean, best[alive])
@@ -88,7 +88,7 @@ def run_drags(stepper: DragOptimizer, watch: StepObserver | None = None, *, know
         ended = arrived | settled | ~finite | (step == settings.max_steps)
         for i in torch.nonzero(ended)[:, 0].tolist():
             case = int(alive[i])
-            handles = stepper.handles[i][stepper.pair_exists[i]].cpu()
+            handles = stepper.pairs.handles[i][stepper.pairs.exists[i]].cpu()
             reached = bool(arrived[i]) if knows else None
             results[case] = EditResult(stepper.ws[i : i + 1].cpu(), handles, step, float(spent[case]), reached)
         if bool(ended.all()):
@@ -102,7 +102,7 @@ def run_drags(stepper: DragOptimizer, watch: StepObserver | None = None, *, know
         spent[alive] += (time.perf_counter() - began) / len(alive)
         step += 1
         if watch is not None:
-            watch(step, alive, stepper.ws.clone(), stepper.handles.clone())
+            watch(step, alive, stepper.ws.clone(), stepper.pairs.handles.clone())
 
 
 class Untracked:
@@ -167,12 +167,17 @@ class BlockTracking:
 
     def __init__(self, stepper: DragOptimizer, block: str) -> None:
         self.stepper, self.block, self.search_radius = stepper, block, stepper.settings.r2
-        self.references = sample_features(self._features(stepper.ws), stepper.handles, stepper.image_size)
+        self.references = sample_features(self._features(stepper.ws), stepper.pairs.handles, stepper.pairs.image_size)
 
     def track(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
         settings = self.stepper.settings
         return track_points(
-            self._features(ws), self.references, handles, settings.r2, settings.tracking_norm, self.stepper.image_size
+            self._features(ws),
+            self.references,
+            handles,
+            settings.r2,
+            settings.tracking_norm,
+            self.stepper.pairs.image_size,
         )
 
     def select(self, kept: Tensor) -> None:

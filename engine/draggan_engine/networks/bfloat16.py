@@ -1,4 +1,4 @@
-"""Where bfloat16 is worth computing in."""
+"""Which devices compute in bfloat16 faster than in float32."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import platform
 
 import torch
 
+X86_MACHINES = ("x86_64", "AMD64")
+
 
 @functools.cache
 def supports_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for bfloat16; without them it is many times slower than float32.
+    """Return whether the device has instructions for bfloat16; without them it is much slower than float32.
 
-    The answer depends on the hardware alone, not on a measurement, so that the same drag computes the same everywhere
-    on one machine.
+    The answer depends on the hardware alone and not on a measurement, so that a machine repeats a drag exactly.
     """
     if device.type == "cuda":
         with torch.cuda.device(device):
@@ -24,9 +25,22 @@ def supports_bfloat16(device: torch.device) -> bool:
 
 
 def _processor_supports_bfloat16() -> bool:
-    """Ask oneDNN, which honours ONEDNN_MAX_CPU_ISA; on x86 it also agrees to emulate bfloat16 with plain AVX-512, where
-    a drag takes twice as long as in float32."""
+    machine = platform.machine()
     onednn_supports = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    if onednn_supports is None or not onednn_supports():
-        return False
-    return platform.machine() not in ("x86_64", "AMD64") or torch.cpu._is_avx512_bf16_supported()
+    return has_native_bfloat16(
+        machine,
+        onednn_supports=onednn_supports is not None and onednn_supports(),
+        has_avx512_bf16=machine in X86_MACHINES and torch.cpu._is_avx512_bf16_supported(),
+    )
+
+
+def has_native_bfloat16(machine: str, *, onednn_supports: bool, has_avx512_bf16: bool) -> bool:
+    """Return whether a processor has instructions for bfloat16.
+
+    Args:
+        machine: `platform.machine()`.
+        onednn_supports: oneDNN's answer, which honours ONEDNN_MAX_CPU_ISA. On x86 it is also yes where oneDNN only
+            emulates bfloat16 with plain AVX-512, which is slower than float32.
+        has_avx512_bf16: whether an x86 processor has the instructions.
+    """
+    return onednn_supports and (machine not in X86_MACHINES or has_avx512_bf16)

@@ -1,4 +1,4 @@
-"""Where networks run."""
+"""The devices that networks run on, and the number of CPU threads."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ import torch
 from draggan_engine.core.cpu_quota import usable_processors
 from draggan_engine.core.errors import DeviceError
 
+SMALL_MODEL_PARAMETERS = 8_000_000
+"""Models with fewer parameters run on one thread: their layers finish before several threads have synchronised. The
+bundled models have at most 4.8 million parameters, the published StyleGAN2 models 23 million and more."""
+
 
 def available_devices() -> tuple[str, ...]:
-    """What is there, the fastest first: "cuda:0", "cuda:1", …, "mps", "cpu"."""
-    cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-    mps = ["mps"] if torch.backends.mps.is_available() else []
-    return (*cuda, *mps, "cpu")
+    """Return the names of the devices, fastest first: "cuda:0", "cuda:1", …, "mps", "cpu"."""
+    cuda_devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    mps_devices = ["mps"] if torch.backends.mps.is_available() else []
+    return (*cuda_devices, *mps_devices, "cpu")
 
 
 def resolve_device(name: str) -> torch.device:
-    """
+    """Return the device with this name.
+
     Args:
-        name: "auto" (the fastest that is there), or one of `devices()`; "cuda" is "cuda:0".
+        name: one of `available_devices()`, "auto" for the fastest, or "cuda" for "cuda:0".
 
     Raises:
-        DeviceError: it is not there; the message names those that are.
+        DeviceError: there is no such device; the message names those that there are.
     """
-    there = available_devices()
-    wanted = {"auto": there[0], "cuda": "cuda:0"}.get(name, name)
-    if wanted not in there:
-        raise DeviceError(f"the device {name!r} is not there; choose auto or one of {', '.join(there)}")
-    return torch.device(wanted)
-
-
-# A drag of critters-128 (1 M parameters), 200 steps on two idle cores: 1.2 s with one thread, 2.6 s with two that
-# sleep while they wait; with one of the cores busy 0.9 s against 1.1 s for 60 steps (`draggan-tui drag --json` under
-# OMP_NUM_THREADS). critters-256 has 4.8 M; the published StyleGAN2s have 23 M and more.
-SMALL_MODEL_PARAMETERS = 8_000_000
+    device_names = available_devices()
+    device_name = {"auto": device_names[0], "cuda": "cuda:0"}.get(name, name)
+    if device_name not in device_names:
+        raise DeviceError(f"there is no device {name!r}; choose auto or one of {', '.join(device_names)}")
+    return torch.device(device_name)
 
 
 def max_threads(root: Path = Path("/")) -> int:
-    """Return how many threads torch may use at most: its own choice, within what the container grants, unless
-    OMP_NUM_THREADS says how many.
+    """Return the largest number of threads that torch may use.
+
+    This is torch's own choice, but not more than the container allows, unless OMP_NUM_THREADS is set.
 
     Args:
         root: see `usable_processors`.
@@ -49,23 +49,24 @@ def max_threads(root: Path = Path("/")) -> int:
     return DEFAULT_THREADS if "OMP_NUM_THREADS" in os.environ else min(DEFAULT_THREADS, usable_processors(root))
 
 
-DEFAULT_THREADS = torch.get_num_threads()  # before any model has asked for fewer
+DEFAULT_THREADS = torch.get_num_threads()  # read before any model has lowered it
 MAX_THREADS = max_threads()
 
 
-def set_thread_count(place: torch.device, parameters: int) -> None:
-    """On a CPU, makes torch use as many threads as serve a model of that size best, unless OMP_NUM_THREADS says how
-    many."""
-    if place.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(best_thread_count(parameters))
+def set_thread_count(device: torch.device, parameter_count: int) -> None:
+    """On a CPU, set torch's threads to the best number for a model of this size, unless OMP_NUM_THREADS is set."""
+    if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(best_thread_count(parameter_count))
 
 
-def best_thread_count(parameters: int) -> int:
-    """How many threads serve a model best on a CPU: layers of a small one are done before threads have met."""
-    return 1 if parameters < SMALL_MODEL_PARAMETERS else MAX_THREADS
+def best_thread_count(parameter_count: int) -> int:
+    """Return how many CPU threads run a model with this number of parameters fastest."""
+    return 1 if parameter_count < SMALL_MODEL_PARAMETERS else MAX_THREADS
 
 
-def can_render_during_drag(place: torch.device) -> bool:
-    """Whether pictures can be drawn there while a drag goes on, without holding it up: on a CPU of whose cores torch has been
-    told to leave some idle, and on CUDA, which has streams."""
-    return place.type == "cuda" or (place.type == "cpu" and torch.get_num_threads() < MAX_THREADS)
+def can_render_during_drag(device: torch.device) -> bool:
+    """Return whether another thread can render images while a drag runs, without slowing the drag down.
+
+    This is so on a CPU where torch leaves some of its cores idle, and on CUDA, which has streams.
+    """
+    return device.type == "cuda" or (device.type == "cpu" and torch.get_num_threads() < MAX_THREADS)

@@ -1,4 +1,4 @@
-"""A generator of either family: mapping and synthesis together."""
+"""A generator of either family: a mapping network and a synthesis network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .synthesis import SynthesisNetwork
 
 
 class Generator(nn.Module):
-    """z → ws by `mapping`, ws → picture and features by `synthesis`."""
+    """z → ws by `mapping`, ws → image and features by `synthesis`."""
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -24,14 +24,16 @@ class Generator(nn.Module):
         )
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the picture in pixels."""
-        return self.config.size
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width of the image in pixels."""
+        return self.config.image_shape
 
     @property
     def num_ws(self) -> int:
+        """Rows of a latent `[N, num_ws, w_dim]`."""
         return self.config.num_ws
 
     @property
     def device(self) -> torch.device:
+        """The device that the parameters are on."""
         return self.mapping.w_avg.device

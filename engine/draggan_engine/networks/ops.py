@@ -1,7 +1,7 @@
 """The few operations that StyleGAN networks are made of, in plain torch.
 
-Pictures and feature maps are float `[N, C, H, W]`. Padding, gains and the FIR phase follow the
-published StyleGAN2 networks, so that their weights give their pictures.
+Images and feature maps are float `[N, C, H, W]`. Padding, gains and the phase of the FIR filter are those of the
+published StyleGAN2 networks, so that their weights give the same images here.
 """
 
 from __future__ import annotations
@@ -19,27 +19,30 @@ SQRT2 = math.sqrt(2.0)
 EPSILON = 1e-8
 
 
-def random_weight(*shape: int, scale: float = 1.0) -> Tensor:
-    """Random numbers for a weight: normal, of that standard deviation. Under `torch.device("meta")` only the shape:
-    arithmetic there costs torch a second of imports and 80 MB, once."""
+def random_weight(*shape: int, std: float = 1.0) -> Tensor:
+    """Return normally distributed initial values for a weight.
+
+    Under `torch.device("meta")` there are no values to scale, and doing arithmetic there would make torch import its
+    meta kernels, which takes a second and 80 MB.
+    """
     weight = torch.empty(*shape)
-    return weight if weight.is_meta else weight.normal_().mul_(scale)
+    return weight if weight.is_meta else weight.normal_().mul_(std)
 
 
 def low_pass_kernel() -> Tensor:
-    """The 4×4 low-pass filter [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 64, float32 (sums to 1), on the CPU."""
-    tap = torch.tensor([1.0, 3.0, 3.0, 1.0], device="cpu")
-    return torch.outer(tap, tap) / 64
+    """Return the FIR filter [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 64, float32 `[4, 4]` with sum 1, on the CPU."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device="cpu")
+    return torch.outer(taps, taps) / 64
 
 
 def scaled_leaky_relu(x: Tensor, clamp: float | None = None, gain: float = SQRT2) -> Tensor:
-    """Leaky ReLU of slope 0.2 times `gain`, then clamped to ±`clamp` (scaled as the gain is scaled)."""
+    """Return leaky ReLU of slope 0.2 times `gain`, limited to ±`clamp`·gain/√2."""
     y = F.leaky_relu(x, 0.2) * gain
     return y if clamp is None else y.clamp(-clamp * gain / SQRT2, clamp * gain / SQRT2)
 
 
 def fir_filter(x: Tensor, kernel: Tensor, padding: int, stride: int = 1) -> Tensor:
-    """Filters each channel on its own.
+    """Filter each channel with the same kernel.
 
     Args:
         x: `[N, C, H, W]`.
@@ -53,24 +56,31 @@ def fir_filter(x: Tensor, kernel: Tensor, padding: int, stride: int = 1) -> Tens
 
 
 def upsample_2x(x: Tensor, kernel: Tensor) -> Tensor:
-    """Twice the height and width: zero insertion, then the 4×4 FIR filter; symmetric about pixel centres.
+    """Double height and width: insert zeros, then apply the FIR filter; symmetric about pixel centres.
 
-    Of the 16 products four are not with an inserted zero. Which four depends on whether row and column are odd, so each
-    pair of neighbours gives two results per axis: the odd one left of its middle and the even one right of it.
+    Of the filter's 16 products only four are with a pixel that is not an inserted zero. Which four they are depends on
+    whether the row and the column are odd, so one 2×2 convolution with four output channels computes all results.
+
+    Args:
+        x: `[N, C, H, W]`.
+        kernel: `[4, 4]`.
+
+    Returns:
+        `[N, C, 2H, 2W]`.
     """
-    n, c, h, w = x.shape
-    phases = (4 * kernel).to(x.dtype).reshape(2, 2, 2, 2).permute(1, 3, 0, 2).flip(0, 1)
-    y = F.conv2d(x.reshape(n * c, 1, h, w), phases.reshape(4, 1, 2, 2), padding=1)
-    return F.pixel_shuffle(y, 2)[:, 0, 1:-1, 1:-1].reshape(n, c, 2 * h, 2 * w)
+    batch, channels, height, width = x.shape
+    phase_kernels = (4 * kernel).to(x.dtype).reshape(2, 2, 2, 2).permute(1, 3, 0, 2).flip(0, 1)
+    phases = F.conv2d(x.reshape(batch * channels, 1, height, width), phase_kernels.reshape(4, 1, 2, 2), padding=1)
+    return F.pixel_shuffle(phases, 2)[:, 0, 1:-1, 1:-1].reshape(batch, channels, 2 * height, 2 * width)
 
 
 class ConvolutionKernel(NamedTuple):
-    """What a modulated convolution needs of its weight; worth keeping where the weight stays as it is.
+    """What a modulated convolution computes from its weight alone; can be kept while the weight does not change.
 
     Attributes:
-        weight: `[O, I, k, k]`, k odd, in the type that the convolution is computed in; `[I, O, k, k]` of an up layer.
-        energy: Σ over the kernel of its squares, `[O, I]`, for the demodulation; None = no demodulation.
-        packed: the weight once more, where that is quicker; then there is no gradient for the weight.
+        weight: `[O, I, k, k]`, k odd, in the number type of the convolution; `[I, O, k, k]` of an up layer.
+        energy: the sum of squares over the k × k pixels, `[O, I]`, for the demodulation; None = no demodulation.
+        packed: the same weight in oneDNN's order, where this is faster; there is then no gradient for the weight.
     """
 
     weight: Tensor
@@ -81,11 +91,11 @@ class ConvolutionKernel(NamedTuple):
 def convolution_kernel(
     weight: Tensor, dtype: torch.dtype, *, up: bool = False, demodulate: bool = True
 ) -> ConvolutionKernel:
-    """The kernel for inputs of that type, from the stored weight `[O, I, k, k]`."""
+    """Return the kernel of a stored weight `[O, I, k, k]`, for inputs of this number type."""
     if dtype == torch.float16 and demodulate:  # neither the kernel nor the style may leave float16's range
         weight = weight / (weight.abs().amax(dim=(1, 2, 3), keepdim=True) * math.sqrt(weight[0].numel()))
     energy = weight.square().sum(dim=(2, 3)) if demodulate else None
-    # In the order in which it is read: the transposed convolution would copy it at each use, forwards and backwards.
+    # The transposed convolution would otherwise copy the weight into this order at each use, forwards and backwards.
     return ConvolutionKernel(weight.to(dtype).transpose(0, 1).contiguous() if up else weight.to(dtype), energy)
 
 
@@ -99,20 +109,23 @@ def modulated_conv2d(
     up_kernel: Tensor | None = None,
     padding: tuple[int, int, int, int] | None = None,
 ) -> Tensor:
-    """Convolution with the kernel W·s of each sample (StyleGAN2, section 2.2), plus the bias.
+    """Convolve each sample with its own kernel W·s, and add the bias (Karras et al. 2020, section 2.2).
 
-    Computed as "scale the input by s, convolve with the constant W, scale the output": the same
-    numbers, one plain convolution for the whole batch, and no gradient through a per-sample kernel.
-    All constant factors go into that last scale: each is a pass over the map less.
+    The input is scaled by s, convolved with the constant W, and the output is scaled by the demodulation factors. This
+    gives the same numbers with one convolution for the whole batch, and needs no gradient through a kernel for each
+    sample. All constant factors are part of the output scale, because each would be another pass over the map.
 
     Args:
-        x: `[N, I, H, W]`, of the kernel's type; the result has the same.
-        kernel: with its energy, each output channel is divided by √(Σ(W·s)² + 1e-8).
-        style: `[N, I]`, of the stored weight's type.
-        bias: `[O, 1, 1]`, of the kernel's type.
-        gain: factor on the convolution, not on the bias; 1 without demodulation.
-        up_kernel: the FIR kernel of an up layer (the result is then twice as large), else None; an up layer demodulates.
-        padding: where x is a part of a map, that of `windows.Cut`.
+        x: `[N, I, H, W]`, in the kernel's number type; the result has the same type.
+        kernel: if it has an energy, each output channel is divided by √(Σ(W·s)² + 1e-8).
+        style: s, `[N, I]`, in the number type of the stored weight.
+        bias: `[O, 1, 1]`, in the kernel's number type.
+        gain: factor on the convolution, not on the bias; must be 1 without demodulation.
+        up_kernel: FIR kernel of an up layer, which doubles height and width and always demodulates; else None.
+        padding: the padding of a `windows.LayerInput` where x is a window of a map; None for a whole map.
+
+    Returns:
+        `[N, O, H, W]`, or `[N, O, 2H, 2W]` of an up layer.
     """
     if x.dtype == torch.float16 and kernel.energy is not None:
         style = style / style.abs().amax(dim=1, keepdim=True)
@@ -137,13 +150,13 @@ def modulated_conv2d(
 
 
 class DenseLayer(nn.Module):
-    """y = act(x·(W·g)ᵀ + b·m) with g = m/√fan_in: the equalised dense layer.
+    """The equalised dense layer y = act(x·(W·g)ᵀ + b·m), g = m/√fan_in.
 
     Args:
         features_in, features_out: widths.
-        lr_multiplier: m; the stored weight is 1/m times larger at the start.
+        lr_multiplier: m; the initial weight is 1/m times larger.
         activation: "lrelu" or "linear".
-        bias_init: start value of b·m.
+        bias_init: initial value of b·m.
     """
 
     def __init__(
@@ -156,12 +169,13 @@ class DenseLayer(nn.Module):
         bias_init: float = 0.0,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(random_weight(features_out, features_in, scale=1 / lr_multiplier))
+        self.weight = nn.Parameter(random_weight(features_out, features_in, std=1 / lr_multiplier))
         self.bias = nn.Parameter(torch.full((features_out,), bias_init / lr_multiplier))
         self.lr_multiplier = lr_multiplier
         self.gain = lr_multiplier / math.sqrt(features_in)
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
+        """x `[N, features_in]` → `[N, features_out]`."""
         y = torch.addmm(self.bias, x, self.weight.t(), beta=self.lr_multiplier, alpha=self.gain)
         return scaled_leaky_relu(y) if self.activation == "lrelu" else y

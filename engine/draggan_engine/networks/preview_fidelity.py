@@ -1,5 +1,8 @@
-"""Whether a generator's smaller images look like its full one. They need not: the output of a lower block of StyleGAN2
-is what the blocks above it build on, and nothing in the training makes it resemble the result."""
+"""Which of a generator's smaller images look like its full image.
+
+They need not: the image of a lower block of StyleGAN2 is what the blocks above build on, and nothing in the training
+makes it resemble the result.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,16 @@ from .generate import generate_image, latent_of_seed
 from .generator import Generator
 
 MAX_MEAN_DIFFERENCE = 1.5
-"""Levels of 255 by which a smaller image may differ from the full one, on average over pixels and channels."""
+"""How far a smaller image may differ from the full one: levels of 255, on average over pixels and channels."""
 COMPARED_SEEDS = (0, 1, 2)
 COMPARED_HEIGHT = 192
-"""Pixels in which two images are compared, at most: a terminal seldom shows more, and details that it cannot show do
-not count."""
+"""The largest height in pixels at which two images are compared. A terminal seldom shows more, and details that it
+cannot show do not count."""
 
 
 @dataclass(frozen=True)
 class PreviewHeights:
-    """The heights in which a drag may be shown.
+    """The heights at which a drag may be shown.
 
     Attributes:
         image_size: size of the full image.
@@ -36,34 +39,34 @@ class PreviewHeights:
     faithful_heights: tuple[int, ...] = ()
 
     def cheapest_height(self, preview_size: Size) -> int:
-        """Return the height of the cheapest image that looks like the full one in a view of so many pixels."""
-        needed = max(preview_size.height, preview_size.width * self.image_size.height / self.image_size.width)
+        """Return the height of the smallest image that looks like the full one in a view of `preview_size` pixels."""
+        needed_height = max(preview_size.height, preview_size.width * self.image_size.height / self.image_size.width)
         return next(
-            (height for height in self.faithful_heights if needed <= min(height, COMPARED_HEIGHT)),
+            (height for height in self.faithful_heights if needed_height <= min(height, COMPARED_HEIGHT)),
             self.image_size.height,
         )
 
 
 def measure_preview_heights(generator: Generator) -> PreviewHeights:
-    """Compare the images of a few latents, from the largest smaller image downwards until one looks different."""
-    height, width = generator.size
+    """Compare the images of a few latents, from the largest smaller height downwards until one looks different."""
+    full_height, full_width = generator.image_shape
 
     @cache
-    def image(seed: int, height: int) -> NDArray[np.uint8]:
+    def image_of(seed: int, height: int) -> NDArray[np.uint8]:
         return generate_image(generator, latent_of_seed(generator, seed, psi=1.0), height)
 
-    close: list[int] = []
-    for lower in reversed(generator.synthesis.image_heights[:-1]):
-        if not all(
-            mean_difference(image(seed, lower), image(seed, height)) < MAX_MEAN_DIFFERENCE for seed in COMPARED_SEEDS
-        ):
+    faithful_heights: list[int] = []
+    for height in reversed(generator.synthesis.image_heights[:-1]):
+        differences = (mean_difference(image_of(seed, height), image_of(seed, full_height)) for seed in COMPARED_SEEDS)
+        if not all(difference < MAX_MEAN_DIFFERENCE for difference in differences):
             break
-        close.insert(0, lower)
-    return PreviewHeights(Size(width, height), tuple(close))
+        faithful_heights.insert(0, height)
+    return PreviewHeights(Size(full_width, full_height), tuple(faithful_heights))
 
 
 def mean_difference(smaller: NDArray[np.uint8], full: NDArray[np.uint8]) -> float:
     """Return how far an image `uint8 [h, w, 3]` is from the full one `uint8 [H, W, 3]`, in levels of 255 on average."""
-    rows = min(smaller.shape[0], COMPARED_HEIGHT)
-    size = Size(max(round(rows * full.shape[1] / full.shape[0]), 1), rows)
-    return float(np.abs(area_means(smaller, size).astype(np.int16) - area_means(full, size)).mean())
+    compared_height = min(smaller.shape[0], COMPARED_HEIGHT)
+    compared_size = Size(max(round(compared_height * full.shape[1] / full.shape[0]), 1), compared_height)
+    differences = area_means(smaller, compared_size).astype(np.int16) - area_means(full, compared_size)
+    return float(np.abs(differences).mean())

@@ -1,4 +1,4 @@
-"""What the drag asks of a generator, whatever its family: ws in, picture and named feature maps out."""
+"""The interface of synthesis networks: latents in, an image and named feature maps out."""
 
 from __future__ import annotations
 
@@ -14,23 +14,27 @@ NoiseMode = Literal["const", "none", "random"]
 
 @dataclass(frozen=True)
 class SynthesisResult:
-    """What a pass gave: the picture `[N, C, h, w]` in about [−1, 1] (None if not asked for) and the
-    feature maps `[N, channels, h, w]` by block name, float32. Each map shows exactly the picture: a map of
-    h × w is the picture on a grid of h × w (`protocol.geometry`)."""
+    """The outputs of one forward pass, in the number type of the weights (float32 unless they were converted).
+
+    Attributes:
+        image: `[N, C, h, w]`, values in about [−1, 1]; None if no image was requested.
+        features: feature maps `[N, channels, h, w]` by block name. A map covers exactly the image: its h × w features
+            are the image on a grid of h × w (see `core.geometry`).
+    """
 
     image: Tensor | None
     features: dict[str, Tensor] = field(default_factory=dict)
 
 
 class SynthesisNetwork(nn.Module, ABC):
-    """ws → picture and feature maps.
+    """ws → image and feature maps.
 
     Attributes:
-        block_names: what has a feature map, in the order of computation ("b64", "L6_148_512").
+        block_names: the blocks or layers that have a feature map, in the order of computation ("b64", "L6_148_512").
         row_names: what each row of ws styles.
-        image_heights: heights in which the picture can be had, lowest first; the last is the full one.
-        use_fp16: compute the levels that the file has for float16 in float16 (for accelerators); the results are
-            float32 all the same.
+        image_heights: heights in which an image can be rendered, lowest first; the last is the full height.
+        use_fp16: compute the levels that the file marks for float16 in float16, which is meant for accelerators; the
+            results are float32 all the same.
     """
 
     block_names: tuple[str, ...]
@@ -40,34 +44,36 @@ class SynthesisNetwork(nn.Module, ABC):
 
     @abstractmethod
     def feature_height(self, name: str) -> int:
-        """Height of that block's feature map, in pixels of its own."""
+        """Return the height of this block's feature map, in pixels of the map."""
 
     @abstractmethod
     def forward(
         self, ws: Tensor, *, noise_mode: NoiseMode = "const", features: Sequence[str] = (), image: int | None = None
     ) -> SynthesisResult:
-        """Computes from the lowest block upwards, only as far as what is asked for needs.
+        """Compute from the lowest block upwards, only as far as the requested outputs need.
 
         Args:
             ws: `[N, num_ws, w_dim]`.
-            noise_mode: stored noise, none, or fresh noise; StyleGAN3 has no noise.
-            features: names of the blocks whose feature maps are wanted.
-            image: height of the picture, one of `image_heights`, or 0 for none. None means the full one, or
-                none where only features are asked for.
+            noise_mode: "const" adds the stored noise, "none" no noise, "random" fresh noise. StyleGAN3 has no noise.
+            features: names of the blocks whose feature maps are requested.
+            image: height of the image, one of `image_heights`, or 0 for no image. None means the full height, or no
+                image if features are requested.
 
         Raises:
-            KeyError: a block or a height that the network does not have.
+            KeyError: the network has no such block, or no image of this height.
         """
 
-    def wanted(self, features: Sequence[str], image: int | None) -> int:
-        """The height that `image` stands for, 0 for none; checks both arguments of `forward`.
+    def resolve_image_height(self, features: Sequence[str], image: int | None) -> int:
+        """Check two arguments of `forward` and return the height of the requested image, 0 for no image.
 
         Raises:
             KeyError: as `forward`.
         """
         height = (0 if features else self.image_heights[-1]) if image is None else image
-        if unknown := set(features) - set(self.block_names):
-            raise KeyError(f"no block {', '.join(sorted(unknown))}; there are {', '.join(self.block_names)}")
+        if unknown_names := set(features) - set(self.block_names):
+            raise KeyError(
+                f"there is no block {', '.join(sorted(unknown_names))}; there are {', '.join(self.block_names)}"
+            )
         if height and height not in self.image_heights:
-            raise KeyError(f"no picture of height {height}; there are {self.image_heights}")
+            raise KeyError(f"there is no image of height {height}; there are {', '.join(map(str, self.image_heights))}")
         return height

@@ -1,8 +1,9 @@
-"""Which part of each block a window of a feature map needs: geometry, no tensors.
+"""Which part of each block is needed for windows of a feature map: geometry, without tensors.
 
-A StyleGAN2 block is an up layer (a 3×3 convolution transposed with stride 2, then a FIR filter of four taps) and a 3×3
-convolution. Both are local, so a window of a block depends on a slightly larger window of the block below, down to
-blocks so small that the window fills them. Blocks are computed in windows from where that saves multiply-adds.
+A StyleGAN2 block consists of an up layer (a 3×3 convolution transposed with stride 2, then a FIR filter of four taps)
+and a 3×3 convolution. Both are local, so a window of a block depends on a slightly larger window of the block below,
+and so on down to blocks so small that the window fills them. `plan_windows` decides from which block on windows save
+multiply-adds; the blocks below that one are computed whole.
 """
 
 from __future__ import annotations
@@ -13,27 +14,33 @@ from typing import NamedTuple
 from draggan_engine.core.geometry import Size
 
 WEIGHT_PASS_PIXELS = 45
-"""Each convolution of a window also costs a pass over the weights: as much as so many pixels' arithmetic. Measured
-with F.conv2d and F.conv_transpose2d at 512 channels, with the gradient, float32, one core: (48 + pixels)·87 µs and
-(42 + pixels)·105 µs."""
+"""Each convolution of a window also has to read the weights once, which costs as much as the arithmetic of this many
+pixels (measured on a CPU with 512 channels)."""
 
 MAX_WINDOWS = 48
-"""So many windows do not pay, or finding out takes longer than what they save: the time goes with their square."""
+"""So many windows save nothing, or planning them takes longer than what they save: it takes quadratic time."""
 
 
 class MapWindow(NamedTuple):
-    """A part of a map in its own pixels; right and bottom are exclusive."""
+    """A rectangle of a feature map, in pixels of the map; right and bottom are exclusive."""
 
     left: int
     top: int
     right: int
     bottom: int
 
+    @classmethod
+    def whole(cls, size: Size) -> MapWindow:
+        """Return the window that is the whole map."""
+        return cls(0, 0, size.width, size.height)
+
     @property
     def area(self) -> int:
+        """Number of pixels."""
         return (self.right - self.left) * (self.bottom - self.top)
 
     def contains(self, other: MapWindow) -> bool:
+        """Return whether the other window lies within this one."""
         return (
             self.left <= other.left
             and self.top <= other.top
@@ -42,11 +49,11 @@ class MapWindow(NamedTuple):
         )
 
     def moved(self, x: int, y: int) -> MapWindow:
-        """Of the same size, somewhere else."""
+        """Return a window of the same size, moved by x to the right and y down."""
         return MapWindow(self.left + x, self.top + y, self.right + x, self.bottom + y)
 
     def union(self, other: MapWindow) -> MapWindow:
-        """The smallest box that holds both."""
+        """Return the smallest window that contains both."""
         return MapWindow(
             min(self.left, other.left),
             min(self.top, other.top),
@@ -56,15 +63,20 @@ class MapWindow(NamedTuple):
 
 
 class LayerInput(NamedTuple):
-    """What a layer reads for a window of its output: the `source` part of its input, and the zeros (left, right, top,
-    bottom; negative: what is cut off) that take the place of the whole map's padding."""
+    """The part of its input that a layer needs for a window of its output.
+
+    Attributes:
+        source: the window of the input.
+        padding: zeros on the left, right, top and bottom, in place of the whole map's padding; a negative number cuts
+            pixels off.
+    """
 
     source: MapWindow
     padding: tuple[int, int, int, int]
 
 
 class BlockShape(NamedTuple):
-    """A block's map, and the channels of the block below and of its own."""
+    """The size of a block's feature map, and the channels of the block below and of the block itself."""
 
     size: Size
     channels_in: int
@@ -72,115 +84,130 @@ class BlockShape(NamedTuple):
 
 
 class BlockWindows(NamedTuple):
-    """The windows of one block, and the window of the block below that each is computed from."""
+    """The windows of one block.
 
-    boxes: tuple[MapWindow, ...]
+    Attributes:
+        windows: windows of the block's feature map.
+        sources: for each, the index of the window of the block below that it is computed from.
+    """
+
+    windows: tuple[MapWindow, ...]
     sources: tuple[int, ...]
 
 
-def whole_map(size: Size) -> MapWindow:
-    """All of a map."""
-    return MapWindow(0, 0, size.width, size.height)
+def conv_input(window: MapWindow, map_size: Size) -> LayerInput:
+    """Return what a 3×3 convolution with padding 1 needs for a window; its input and output have the same size."""
+    left, right, pad_left, pad_right = _conv_axis(window.left, window.right, map_size.width)
+    top, bottom, pad_top, pad_bottom = _conv_axis(window.top, window.bottom, map_size.height)
+    return LayerInput(MapWindow(left, top, right, bottom), (pad_left, pad_right, pad_top, pad_bottom))
 
 
-def conv_input(box: MapWindow, size: Size) -> LayerInput:
-    """For a 3×3 convolution with padding 1, whose input and output are of that size."""
-    left, right, *x = _conv_axis(box.left, box.right, size.width)
-    top, bottom, *y = _conv_axis(box.top, box.bottom, size.height)
-    return LayerInput(MapWindow(left, top, right, bottom), (x[0], x[1], y[0], y[1]))
+def upsampling_input(window: MapWindow, input_size: Size) -> LayerInput:
+    """Return what an up layer needs for a window of its output, which is twice as high and wide as its input.
 
-
-def upsampling_input(box: MapWindow, below: Size) -> LayerInput:
-    """For an up layer whose input is of the size `below`; the padding is that of the transposed convolution's result,
-    before the filter."""
-    left, right, *x = _up_axis(box.left, box.right, below.width)
-    top, bottom, *y = _up_axis(box.top, box.bottom, below.height)
-    return LayerInput(MapWindow(left, top, right, bottom), (x[0], x[1], y[0], y[1]))
+    The padding applies to the result of the transposed convolution, before the filter.
+    """
+    left, right, pad_left, pad_right = _upsampling_axis(window.left, window.right, input_size.width)
+    top, bottom, pad_top, pad_bottom = _upsampling_axis(window.top, window.bottom, input_size.height)
+    return LayerInput(MapWindow(left, top, right, bottom), (pad_left, pad_right, pad_top, pad_bottom))
 
 
 def _conv_axis(start: int, stop: int, size: int) -> tuple[int, int, int, int]:
+    """Return start and stop of the input along one axis, and the padding before and after it."""
     first, last = max(start - 1, 0), min(stop + 1, size)
     return first, last, first - (start - 1), stop + 1 - last
 
 
-def _up_axis(start: int, stop: int, size: int) -> tuple[int, int, int, int]:
-    # Output o is filtered from the transposed convolution's start - 1 … stop + 1, and its sample t is made of the
-    # input's (t - 2)/2 … t/2; the input's first sample is its own sample 2·first.
+def _upsampling_axis(start: int, stop: int, size: int) -> tuple[int, int, int, int]:
+    """Return start and stop of the input along one axis, and the padding before and after it.
+
+    Output pixel o is filtered from the pixels start − 1 … stop + 1 of the transposed convolution, whose pixel t is
+    computed from the input pixels (t − 2)/2 … t/2. The first input pixel contributes to pixel 2·first there.
+    """
     first, last = max((start - 2) // 2, 0), min((stop + 1) // 2 + 1, size)
     return first, last, 2 * first + 1 - start, stop + 1 - 2 * last
 
 
-def window_below(box: MapWindow, shape: BlockShape) -> MapWindow:
-    """The part of the block below that a window of a block needs."""
-    half = Size(shape.size.width // 2, shape.size.height // 2)
-    return upsampling_input(conv_input(box, shape.size).source, half).source
+def window_below(window: MapWindow, shape: BlockShape) -> MapWindow:
+    """Return the window of the block below that a window of a block needs."""
+    size_below = Size(shape.size.width // 2, shape.size.height // 2)
+    return upsampling_input(conv_input(window, shape.size).source, size_below).source
 
 
-def window_cost(box: MapWindow, shape: BlockShape) -> int:
-    """Multiply-adds of a block's two convolutions for one window; the filter's are few."""
-    up = (window_below(box, shape).area + WEIGHT_PASS_PIXELS) * shape.channels_in
-    return 9 * shape.channels * (up + (box.area + WEIGHT_PASS_PIXELS) * shape.channels)
+def window_cost(window: MapWindow, shape: BlockShape) -> int:
+    """Return the multiply-adds of a block's two convolutions for one window; the filter's are few."""
+    up_cost = (window_below(window, shape).area + WEIGHT_PASS_PIXELS) * shape.channels_in
+    return 9 * shape.channels * (up_cost + (window.area + WEIGHT_PASS_PIXELS) * shape.channels)
 
 
-def merge_windows(boxes: Sequence[MapWindow], price: Callable[[MapWindow], int]) -> tuple[MapWindow, ...]:
-    """Fewer boxes that hold all of them: one after the other joins the first with which it is not dearer together, and
-    what has been joined is tried again."""
-    waiting = list(dict.fromkeys(boxes))
-    done: list[tuple[MapWindow, int]] = []
+def merge_windows(windows: Sequence[MapWindow], cost_of: Callable[[MapWindow], int]) -> tuple[MapWindow, ...]:
+    """Return fewer windows that together contain all of `windows`.
+
+    Each window in turn joins the first other one with which it costs no more than the two apart. A joined window is
+    tried again.
+    """
+    waiting = list(dict.fromkeys(windows))
+    merged: list[tuple[MapWindow, int]] = []
     while waiting:
-        box = waiting.pop()
-        own = price(box)
-        for i, (other, its) in enumerate(done):
-            both = box.union(other)
-            if price(both) <= own + its:
-                del done[i]
-                waiting.append(both)
+        window = waiting.pop()
+        window_price = cost_of(window)
+        for i, (other, other_price) in enumerate(merged):
+            joined = window.union(other)
+            if cost_of(joined) <= window_price + other_price:
+                del merged[i]
+                waiting.append(joined)
                 break
         else:
-            done.append((box, own))
-    return tuple(box for box, _ in done)
+            merged.append((window, window_price))
+    return tuple(window for window, _ in merged)
 
 
-def chain_windows(boxes: Sequence[MapWindow], shapes: Sequence[BlockShape]) -> tuple[BlockWindows, ...]:
-    """Windows of all those blocks (lowest first), of which the last's hold the boxes and each other's what the next
-    needs; the map below the first is whole."""
+def chain_windows(windows: Sequence[MapWindow], shapes: Sequence[BlockShape]) -> tuple[BlockWindows, ...]:
+    """Return the windows of all blocks that are needed for windows of the last block.
+
+    Args:
+        windows: what is needed of the last block's map.
+        shapes: the blocks, lowest first. The map of the block below the first one is whole.
+    """
     levels: list[tuple[MapWindow, ...]] = []
-    wanted = tuple(boxes)
+    needed_windows = tuple(windows)
     for shape in reversed(shapes):
-        levels.insert(0, merge_windows(wanted, lambda box, shape=shape: window_cost(box, shape)))  # type: ignore[misc]
-        wanted = tuple(window_below(box, shape) for box in levels[0])
-    below: list[tuple[MapWindow, ...] | None] = [None, *levels[:-1]]
+        levels.insert(0, merge_windows(needed_windows, lambda window, shape=shape: window_cost(window, shape)))  # type: ignore[misc]
+        needed_windows = tuple(window_below(window, shape) for window in levels[0])
+    levels_below: list[tuple[MapWindow, ...] | None] = [None, *levels[:-1]]
     return tuple(
-        BlockWindows(here, tuple(_holder(window_below(box, shape), holders) for box in here))
-        for here, holders, shape in zip(levels, below, shapes, strict=True)
+        BlockWindows(level, tuple(_containing_index(window_below(window, shape), below) for window in level))
+        for level, below, shape in zip(levels, levels_below, shapes, strict=True)
     )
 
 
-def plan_windows(boxes: Sequence[MapWindow], shapes: Sequence[BlockShape]) -> tuple[BlockWindows, ...]:
-    """How to compute windows of the last block with the fewest multiply-adds.
+def plan_windows(windows: Sequence[MapWindow], shapes: Sequence[BlockShape]) -> tuple[BlockWindows, ...]:
+    """Return how to compute windows of the last block with the fewest multiply-adds.
 
     Args:
-        boxes: what is wanted of the last block's map; at least one.
+        windows: what is needed of the last block's map; at least one window.
         shapes: the blocks that may be computed in windows, lowest first.
 
     Returns:
-        The windows of the highest blocks, as in `chain`; the blocks below them are to be computed whole. Empty:
-        computing everything whole is no dearer, or the boxes are `MANY`, or no block may.
+        The windows of the highest blocks, as in `chain_windows`; the blocks below them are to be computed whole. Empty
+        if computing everything whole costs no more, if there are `MAX_WINDOWS` windows or more, or without `shapes`.
     """
-    if not shapes or len(boxes) >= MAX_WINDOWS:
+    if not shapes or len(windows) >= MAX_WINDOWS:
         return ()
-    levels = chain_windows(boxes, shapes)
-    gains = [
-        window_cost(whole_map(shape.size), shape) - sum(window_cost(box, shape) for box in level.boxes)
+    levels = chain_windows(windows, shapes)
+    savings = [
+        window_cost(MapWindow.whole(shape.size), shape) - sum(window_cost(window, shape) for window in level.windows)
         for level, shape in zip(levels, shapes, strict=True)
     ]
-    first = max(range(len(levels), -1, -1), key=lambda i: sum(gains[i:]))
-    chosen = levels[first:]
-    return tuple(BlockWindows(level.boxes, (0,) * len(level.boxes)) for level in chosen[:1]) + chosen[1:]
+    first_level = max(range(len(levels), -1, -1), key=lambda i: sum(savings[i:]))
+    if first_level == len(levels):
+        return ()
+    lowest, *higher = levels[first_level:]
+    return (BlockWindows(lowest.windows, (0,) * len(lowest.windows)), *higher)
 
 
-def _holder(box: MapWindow, holders: Sequence[MapWindow] | None) -> int:
-    """The index of one that contains the box; 0 where the map below is whole."""
-    if holders is None:
+def _containing_index(window: MapWindow, candidates: Sequence[MapWindow] | None) -> int:
+    """Return the index of the first candidate that contains the window; 0 if the map is whole (None)."""
+    if candidates is None:
         return 0
-    return next(i for i, holder in enumerate(holders) if holder.contains(box))
+    return next(i for i, candidate in enumerate(candidates) if candidate.contains(window))

@@ -41,38 +41,38 @@ def starts(generator: Generator, mask: np.ndarray | None = None) -> list[DragTas
 
 def replaying(stepper: DragOptimizer) -> DragOptimizer:
     """As on CUDA, but for the recording."""
-    stepper.entire = True
+    stepper.uses_whole_maps = True
     loss = torch.zeros(len(stepper.ws))
     finite = torch.zeros(len(stepper.ws), dtype=torch.bool)
-    stepper._replay = stepping._Replay(lambda: stepper.step_alone(loss, finite), loss, finite)
+    stepper._recorded_step = stepping._RecordedStep(lambda: stepper.step_in_place(loss, finite), loss, finite)
     return stepper
 
 
 @pytest.mark.parametrize("space", ["w", "w+"])
 @pytest.mark.parametrize("mask", [None, MASK])
-def test_a_step_alone_is_the_step(generator: Generator, space: str, mask: np.ndarray | None) -> None:
+def test_a_step_in_place_is_the_step(generator: Generator, space: str, mask: np.ndarray | None) -> None:
     settings = SETTINGS.model_copy(update={"space": space})
     ours, theirs = (DragOptimizer(generator, settings, starts(generator, mask)) for _ in range(2))
     replaying(ours)
-    places = [(stepper.ws.data_ptr(), stepper.handles.data_ptr()) for stepper in (ours, theirs)]
+    places = [(stepper.ws.data_ptr(), stepper.pairs.handles.data_ptr()) for stepper in (ours, theirs)]
     for _ in range(6):
         (loss, finite), (expected, _) = ours.step(), theirs.step()
         assert bool(finite.all())
         assert torch.allclose(loss, expected, rtol=1e-4)
-        assert torch.equal(ours.handles[ours.pair_exists], theirs.handles[theirs.pair_exists])
+        assert torch.equal(ours.pairs.handles[ours.pairs.exists], theirs.pairs.handles[theirs.pairs.exists])
         assert torch.allclose(ours.ws, theirs.ws, atol=1e-4)
         assert torch.allclose(ours.source.image_renderer()(32), generator.synthesis(ours.ws).image, atol=1e-3)
-    assert places == [(stepper.ws.data_ptr(), stepper.handles.data_ptr()) for stepper in (ours, theirs)]
+    assert places == [(stepper.ws.data_ptr(), stepper.pairs.handles.data_ptr()) for stepper in (ours, theirs)]
 
 
 def test_a_diverged_drag_keeps_what_it_had_and_the_other_goes_on(generator: Generator) -> None:
     stepper = replaying(DragOptimizer(generator, SETTINGS, starts(generator)))
     stepper.step()
-    before, handles = stepper.ws.clone(), stepper.handles.clone()
-    stepper.targets[1] = torch.nan
+    before, handles = stepper.ws.clone(), stepper.pairs.handles.clone()
+    stepper.pairs.targets[1] = torch.nan
     _, finite = stepper.step()
     assert finite.tolist() == [True, False]
-    assert torch.equal(stepper.ws[1], before[1]) and torch.equal(stepper.handles[1], handles[1])
+    assert torch.equal(stepper.ws[1], before[1]) and torch.equal(stepper.pairs.handles[1], handles[1])
     assert not torch.equal(stepper.ws[0], before[0])
 
 
@@ -87,13 +87,13 @@ def test_after_some_steps_it_is_recorded_and_with_fewer_drags_again(
     record = Mock(side_effect=same)
     monkeypatch.setattr(stepping, "record_step", record)
     ours, theirs = (DragOptimizer(generator, SETTINGS, starts(generator)) for _ in range(2))
-    assert not ours.records
-    ours.records = ours.entire = True
+    assert not ours.records_steps
+    ours.records_steps = ours.uses_whole_maps = True
     for step in range(RECORD_AFTER_STEPS + 3):
         ours.step()
         theirs.step()
         assert record.call_count == (step >= RECORD_AFTER_STEPS)
-    assert torch.equal(ours.handles[ours.pair_exists], theirs.handles[theirs.pair_exists])
+    assert torch.equal(ours.pairs.handles[ours.pairs.exists], theirs.pairs.handles[theirs.pairs.exists])
     assert torch.allclose(ours.ws, theirs.ws, atol=2e-3)
     for stepper in (ours, theirs):
         stepper.select(torch.tensor([True, False]))
@@ -108,7 +108,7 @@ def test_where_it_cannot_be_recorded_steps_go_on(generator: Generator, monkeypat
     record = Mock(return_value=None)
     monkeypatch.setattr(stepping, "record_step", record)
     ours, theirs = (DragOptimizer(generator, SETTINGS, starts(generator)) for _ in range(2))
-    ours.records = True
+    ours.records_steps = True
     for _ in range(RECORD_AFTER_STEPS + 3):
         ours.step()
         theirs.step()

@@ -15,6 +15,7 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.dragging import DragEnd, DragLoop, DragStep
+from draggan_engine.dragging.drag_task import PairBatch
 from draggan_engine.dragging.feature_sampling import sample_features, sample_grids, square_offsets
 from draggan_engine.dragging.feature_sources import FeatureWindows, WindowedSource
 from draggan_engine.dragging.motion_supervision import AveragedMaskLoss, ExactMaskLoss, motion_loss, shift_towards
@@ -23,7 +24,7 @@ from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.networks.generator import Generator
 from tests.support.tiny_models import random_generator
 
-PICTURE = Size(32, 32)
+IMAGE_SIZE = Size(32, 32)
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_steps=8)
 
 
@@ -49,8 +50,10 @@ def resized(features: Tensor) -> Tensor:
     return torch.nn.functional.interpolate(features, size=(32, 32), mode="bilinear", align_corners=False)
 
 
-def there_are(pairs: int) -> Tensor:
-    return torch.ones(1, pairs, dtype=torch.bool)
+def pair_batch(*pairs: tuple[Point, Point]) -> PairBatch:
+    """Return the pairs of one drag."""
+    handles, targets = torch.tensor([pairs], dtype=torch.float32).unbind(dim=2)
+    return PairBatch(handles, targets, torch.ones(1, len(pairs), dtype=torch.bool), IMAGE_SIZE)
 
 
 def test_sampling_is_the_resized_map_at_its_pixels() -> None:
@@ -58,7 +61,7 @@ def test_sampling_is_the_resized_map_at_its_pixels() -> None:
     features = torch.randn(1, 5, 16, 16)
     points = torch.tensor([[3.0, 4.0], [0.0, 31.0], [17.0, 9.0]])
     expected = resized(features)[0, :, points[:, 1].long(), points[:, 0].long()].t()
-    assert torch.allclose(sample_features(features, points[None], PICTURE)[0], expected, atol=1e-5)
+    assert torch.allclose(sample_features(features, points[None], IMAGE_SIZE)[0], expected, atol=1e-5)
 
 
 def test_sampling_between_and_beyond_the_pixels_is_grid_samples() -> None:
@@ -67,7 +70,7 @@ def test_sampling_between_and_beyond_the_pixels_is_grid_samples() -> None:
     points = torch.rand(50, 2) * 40 - 4
     grid = ((points + 0.5) * 2 / 32 - 1)[None, None]
     expected = torch.nn.functional.grid_sample(features, grid, padding_mode="border", align_corners=False)[0, :, 0].t()
-    ours = sample_features(features, points[None], PICTURE)[0]
+    ours = sample_features(features, points[None], IMAGE_SIZE)[0]
     assert torch.allclose(ours, expected, atol=1e-5)
     (gradient,) = torch.autograd.grad(ours.square().sum(), features)
     (reference,) = torch.autograd.grad(expected.square().sum(), features)
@@ -110,7 +113,7 @@ def test_shift_has_length_min_one_distance() -> None:
 def test_motion_loss_is_eq_1_with_means() -> None:
     torch.manual_seed(2)
     features = torch.randn(1, 4, 32, 32)
-    handles, targets = torch.tensor([[[10.0, 12.0], [20.0, 20.0]]]), torch.tensor([[[15.0, 12.0], [20.0, 10.0]]])
+    pairs = pair_batch(((10, 12), (15, 12)), ((20, 20), (20, 10)))
     offsets = [(x, y) for x in range(-3, 4) for y in range(-3, 4) if x * x + y * y < 9]
     expected = 0.0
     for (x, y), (dx, dy) in (((10, 12), (1, 0)), ((20, 20), (0, -1))):
@@ -119,14 +122,13 @@ def test_motion_loss_is_eq_1_with_means() -> None:
             for ox, oy in offsets
         ]
         expected += float(sum(terms) / len(terms))
-    assert float(motion_loss(features, handles, targets, there_are(2), 3, PICTURE)) == pytest.approx(expected, rel=1e-5)
+    assert float(motion_loss(features, pairs, 3)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_no_gradient_through_the_features_at_the_handle() -> None:
     """Only F(q + d) is pulled: a pixel that no q + d touches has no gradient although q does."""
     features = torch.randn(1, 2, 32, 32, requires_grad=True)
-    handle, target = torch.tensor([[[8.0, 8.0]]]), torch.tensor([[[20.0, 8.0]]])
-    motion_loss(features, handle, target, there_are(1), 1, PICTURE).sum().backward()
+    motion_loss(features, pair_batch(((8, 8), (20, 8))), 1).sum().backward()
     touched = features.grad.abs().sum(dim=1)[0] > 1e-9
     assert touched[8, 9]
     assert not touched[8, 8]
@@ -136,8 +138,7 @@ def test_pixels_outside_the_picture_do_not_count() -> None:
     features = torch.randn(1, 3, 32, 32)
     inside = [(x, y) for x in range(3) for y in range(3) if x * x + y * y < 9]
     terms = [(features[0, :, y, x + 1] - features[0, :, y, x]).abs().mean() for x, y in inside]
-    corner, target = torch.zeros(1, 1, 2), torch.tensor([[[10.0, 0.0]]])
-    loss = motion_loss(features, corner, target, there_are(1), 3, PICTURE)
+    loss = motion_loss(features, pair_batch(((0, 0), (10, 0))), 3)
     assert float(loss) == pytest.approx(float(sum(terms) / len(terms)), rel=1e-5)
 
 
@@ -184,7 +185,7 @@ def test_tracking_finds_content_that_has_moved() -> None:
     after = torch.roll(before, shifts=(2, -3), dims=(2, 3))  # 2 down, 3 left
     handles = torch.tensor([[[15.0, 15.0], [20.0, 9.0]]])
     for norm in ("l1", "l2"):
-        found = track_points(after, sample_features(before, handles, PICTURE), handles, 6, norm, PICTURE)
+        found = track_points(after, sample_features(before, handles, IMAGE_SIZE), handles, 6, norm, IMAGE_SIZE)
         assert torch.equal(found, handles + torch.tensor([-3.0, 2.0]))
 
 
@@ -193,7 +194,7 @@ def test_tracking_stays_within_its_square() -> None:
     before = torch.randn(1, 8, 32, 32)
     after = torch.roll(before, shifts=6, dims=3)
     handle = torch.tensor([[[15.0, 15.0]]])
-    found = track_points(after, sample_features(before, handle, PICTURE), handle, 6, "l1", PICTURE)
+    found = track_points(after, sample_features(before, handle, IMAGE_SIZE), handle, 6, "l1", IMAGE_SIZE)
     assert (found - handle).abs().max() < 6
 
 
@@ -237,12 +238,12 @@ def test_divergence_keeps_the_last_finite_latent(generator: Generator, monkeypat
     session = DragLoop(generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (25, 25))], None, SETTINGS)
     events = session.steps()
     first = next(events)
-    source = session._stepper.source
+    source = session._optimizer.source
 
     def broken(ws: Tensor, boxes: object) -> FeatureWindows:  # noqa: ARG001
-        return FeatureWindows.of(source(ws).map * float("nan"))
+        return FeatureWindows.of(source(ws).whole_map * float("nan"))
 
-    monkeypatch.setattr(session._stepper, "source", Mock(side_effect=broken, grid=source.grid))
+    monkeypatch.setattr(session._optimizer, "source", Mock(side_effect=broken, map_size=source.map_size))
     end = next(events)
     assert isinstance(first, DragStep)
     assert isinstance(end, DragEnd)

@@ -28,7 +28,6 @@ from draggan_engine.networks.windows import (
     chain_windows,
     merge_windows,
     plan_windows,
-    whole_map,
     window_below,
     window_cost,
 )
@@ -60,10 +59,10 @@ def boxes_of(draw: st.DrawFn, size: Size) -> MapWindow:
 
 
 def patches(features: FeatureWindows) -> list[Tensor]:
-    parts = features.pixels.split([box.area for box in features.boxes], dim=1)
+    parts = features.pixels.split([box.area for box in features.windows], dim=1)
     return [
         part.transpose(1, 2).unflatten(2, (box.bottom - box.top, box.right - box.left))
-        for part, box in zip(parts, features.boxes, strict=True)
+        for part, box in zip(parts, features.windows, strict=True)
     ]
 
 
@@ -73,12 +72,12 @@ def check(dtype: torch.dtype, resolution: int, width: int, wanted: list[MapWindo
     source = WindowedSource(made.synthesis, name, made.num_ws)
     ws = torch.randn(2, made.num_ws, 8, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
     levels = chain_windows(wanted, source.shapes[len(source.shapes) - depth :])
-    ours = source.computed(ws, levels)
-    assert all(any(box.contains(other) for box in ours.boxes) for other in wanted)
+    ours = source.compute(ws, levels)
+    assert all(any(box.contains(other) for box in ours.windows) for other in wanted)
     map_ = made.synthesis(ws, features=(name,)).features[name]
-    assert ours.grid == source.grid == (map_.shape[3], map_.shape[2])
+    assert ours.map_size == source.map_size == (map_.shape[3], map_.shape[2])
     loss, reference = ws.new_zeros(()), ws.new_zeros(())
-    for box, patch in zip(ours.boxes, patches(ours), strict=True):
+    for box, patch in zip(ours.windows, patches(ours), strict=True):
         theirs = map_[:, :, box.top : box.bottom, box.left : box.right]
         assert relative(patch, theirs.detach()) <= limit
         pull = torch.randn(patch.shape, generator=torch.Generator().manual_seed(1)).to(dtype)
@@ -136,7 +135,7 @@ def test_levels_made_for_float16() -> None:
     ).requires_grad_(False)
     made.synthesis.use_fp16 = True
     source, ws = WindowedSource(made.synthesis, "b32", made.num_ws), torch.randn(1, made.num_ws, 8)
-    ours = source.computed(ws, chain_windows([MapWindow(9, 12, 17, 20)], source.shapes[-2:]))
+    ours = source.compute(ws, chain_windows([MapWindow(9, 12, 17, 20)], source.shapes[-2:]))
     assert ours.pixels.dtype == torch.float32
     theirs = made.synthesis(ws, features=("b32",)).features["b32"][:, :, 12:20, 9:17]
     assert relative(patches(ours)[0], theirs) < 2e-3
@@ -151,26 +150,26 @@ SHAPES = [BlockShape(Size(2**i, 2**i), 2 ** (11 - i), 2 ** (10 - i)) for i in ra
 def test_a_plan_holds_what_is_wanted_and_is_never_dearer_than_the_whole(wanted: list[MapWindow]) -> None:
     levels = plan_windows(wanted, SHAPES)
     windowed = SHAPES[len(SHAPES) - len(levels) :]
-    spent = sum(window_cost(box, shape) for level, shape in zip(levels, windowed, strict=True) for box in level.boxes)
-    assert spent < sum(window_cost(whole_map(shape.size), shape) for shape in windowed) or not levels
+    spent = sum(window_cost(box, shape) for level, shape in zip(levels, windowed, strict=True) for box in level.windows)
+    assert spent < sum(window_cost(MapWindow.whole(shape.size), shape) for shape in windowed) or not levels
     if levels:
-        assert all(any(box.contains(other) for box in levels[-1].boxes) for other in wanted)
+        assert all(any(box.contains(other) for box in levels[-1].windows) for other in wanted)
         assert set(levels[0].sources) == {0}
     for below, level, shape in zip(levels, levels[1:], windowed[1:], strict=False):
-        for box, source in zip(level.boxes, level.sources, strict=True):
-            assert below.boxes[source].contains(window_below(box, shape))
+        for box, source in zip(level.windows, level.sources, strict=True):
+            assert below.windows[source].contains(window_below(box, shape))
 
 
 def test_small_windows_pay_and_large_ones_do_not() -> None:
     small = plan_windows([MapWindow(60, 60, 70, 70)], SHAPES)
     assert len(small) >= 3
-    assert small[-1].boxes == (MapWindow(60, 60, 70, 70),)
+    assert small[-1].windows == (MapWindow(60, 60, 70, 70),)
     assert plan_windows([MapWindow(0, 0, 128, 128)], SHAPES) == ()
 
 
 def test_windows_that_overlap_become_one() -> None:
     level = plan_windows([MapWindow(60, 60, 70, 70), MapWindow(63, 62, 73, 72), MapWindow(5, 5, 15, 15)], SHAPES)[-1]
-    assert sorted(level.boxes) == [MapWindow(5, 5, 15, 15), MapWindow(60, 60, 73, 72)]
+    assert sorted(level.windows) == [MapWindow(5, 5, 15, 15), MapWindow(60, 60, 73, 72)]
     assert merge_windows(
         [MapWindow(0, 0, 4, 4), MapWindow(0, 0, 4, 4), MapWindow(1, 1, 3, 3)], lambda box: box.area
     ) == (MapWindow(0, 0, 4, 4),)
@@ -199,9 +198,9 @@ def test_samples_of_windows_are_the_whole_maps(points: list[Point], grid: Size, 
 
 def test_only_a_whole_map_is_one() -> None:
     map_ = torch.randn(1, 2, 4, 4)
-    assert FeatureWindows.of(map_).map is map_
+    assert FeatureWindows.of(map_).whole_map is map_
     with pytest.raises(ValueError, match="whole map"):
-        _ = FeatureWindows([map_], [MapWindow(0, 0, 4, 4)], Size(8, 4)).map
+        _ = FeatureWindows([map_], [MapWindow(0, 0, 4, 4)], Size(8, 4)).whole_map
 
 
 # The drag -----------------------------------------------------------------------------------------------
@@ -213,17 +212,17 @@ PAIRS: list[tuple[Point, Point]] = [((20, 30), (34, 38)), ((1, 2), (9, 12)), ((2
 def check_drag(made: Generator, start: DragTask, changed: DragSettings) -> float:
     """Fifty steps, twice; how far the handles have gone."""
     ours, theirs = (DragOptimizer(made, changed, [start]) for _ in range(2))
-    theirs.source = WholeMapSource(made.synthesis, changed.feature_block, theirs.source.grid)
+    theirs.source = WholeMapSource(made.synthesis, changed.feature_block, theirs.source.map_size)
     gone = 0.0
     for _ in range(50):
-        before = ours.handles.clone()
+        before = ours.pairs.handles.clone()
         loss, finite = ours.step()
         reference, _ = theirs.step()
         assert bool(finite.all())
         assert torch.allclose(loss, reference, rtol=1e-6)
-        assert torch.equal(ours.handles, theirs.handles)
-        assert ours.features.boxes != theirs.features.boxes == (whole_map(ours.source.grid),)
-        gone += float((ours.handles - before).norm(dim=2).sum())
+        assert torch.equal(ours.pairs.handles, theirs.pairs.handles)
+        assert ours.features.windows != theirs.features.windows == (MapWindow.whole(ours.source.map_size),)
+        gone += float((ours.pairs.handles - before).norm(dim=2).sum())
     assert ours.ws.dtype == torch.float64
     assert torch.allclose(ours.ws, theirs.ws, rtol=0, atol=1e-6)
     return gone
@@ -266,15 +265,15 @@ def test_a_mask_looks_at_the_whole_map() -> None:
             made, SETTINGS.model_copy(update={"mask_weight": weight}), [DragTask(ws, PAIRS[:1], mask)]
         )
         stepper.step()
-        assert (stepper.features.boxes == (whole_map(stepper.source.grid),)) == everything
+        assert (stepper.features.windows == (MapWindow.whole(stepper.source.map_size),)) == everything
 
 
 def test_a_tracker_that_may_look_anywhere_has_the_whole_map() -> None:
     class Far:
-        reach = float("inf")
+        search_radius = float("inf")
 
         def track(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
-            assert features.map.shape[2:] == (64, 64)
+            assert features.whole_map.shape[2:] == (64, 64)
             return handles.roll(1, dims=1)
 
         def select(self, kept: Tensor) -> None: ...
@@ -296,8 +295,8 @@ def test_stylegan3_has_whole_maps() -> None:
     ws = torch.randn(1, made.num_ws, 8)
     expected = made.synthesis(ws, features=(name,)).features[name]
     features = source(ws, [MapWindow(1, 1, 3, 3)])
-    assert torch.equal(features.map, expected)
-    assert features.grid == source.grid
+    assert torch.equal(features.whole_map, expected)
+    assert features.map_size == source.map_size
 
 
 def test_bfloat16_features_are_nearly_those_of_float32() -> None:
@@ -308,7 +307,7 @@ def test_bfloat16_features_are_nearly_those_of_float32() -> None:
         source = WindowedSource(made.synthesis, "b64", 6, precision)
         leaf = ws.clone().requires_grad_()
         features = source(leaf, [MapWindow(20, 20, 28, 30)])
-        assert features.boxes != (whole_map(source.grid),)
+        assert features.windows != (MapWindow.whole(source.map_size),)
         assert features.pixels.dtype == torch.float32
         (gradient,) = torch.autograd.grad(features.pixels.square().sum(), leaf)
         found[precision] = features.pixels.detach(), gradient
@@ -324,7 +323,7 @@ def test_a_picture_goes_on_from_whatever_the_features_took(data: st.DataObject) 
     source = WindowedSource(made.synthesis, data.draw(st.sampled_from(made.synthesis.block_names)), 6)
     for seed in (0, 1):
         ws = torch.randn(1, made.num_ws, 8, generator=torch.Generator().manual_seed(seed)).double().requires_grad_()
-        source(ws, data.draw(st.none() | st.lists(boxes_of(source.grid), min_size=1, max_size=3)))
+        source(ws, data.draw(st.none() | st.lists(boxes_of(source.map_size), min_size=1, max_size=3)))
         for height in made.synthesis.image_heights:
             picture = source.image_renderer()(height)
             assert not picture.requires_grad
@@ -340,7 +339,7 @@ def test_a_picture_is_of_its_moment(local: bool) -> None:
     expected = made.synthesis(ws, image=64).image
     source(ws)
     still = source.image_renderer()
-    for left in (source._ws, *(source._maps if isinstance(source, WindowedSource) else [])):
+    for left in (source._ws, *(source._whole_maps if isinstance(source, WindowedSource) else [])):
         left.zero_()
     assert relative(still(64), expected) < 1e-10
 

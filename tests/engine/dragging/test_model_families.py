@@ -128,7 +128,7 @@ def centre_of(change: Tensor) -> Point:
 def test_a_spot_of_noise_is_at_one_place(width: int, block: str, place: tuple[float, float]) -> None:
     """StyleGAN-Human's pictures are twice as high as wide; others may have any width."""
     generator = stylegan2(64, width).eval().requires_grad_(False)
-    height, picture_width = generator.size
+    height, picture_width = generator.image_shape
     assert (height, picture_width) == (64, 16 * width)
     layer = generator.synthesis.get_submodule(block).get_submodule("conv1")
     layer.get_parameter("noise_strength").fill_(1)

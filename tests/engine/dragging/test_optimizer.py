@@ -48,8 +48,10 @@ def test_together_is_alone(generator: Generator, starts: list[DragTask], space: 
             loss, _ = one.step()
             assert torch.allclose(loss[0], losses[i], rtol=2e-3)
             assert torch.allclose(one.ws[0], together.ws[i], atol=2e-3)
-            assert torch.equal(one.handles[0], together.handles[i, : one.handles.shape[1]])
-            assert float(together.distances()[i].sum()) == pytest.approx(float(one.distances().sum()), abs=1e-4)
+            assert torch.equal(one.pairs.handles[0], together.pairs.handles[i, : one.pairs.handles.shape[1]])
+            assert float(together.pairs.distances()[i].sum()) == pytest.approx(
+                float(one.pairs.distances().sum()), abs=1e-4
+            )
 
 
 def test_the_descent_is_torchs_adam(generator: Generator, starts: list[DragTask]) -> None:
@@ -58,7 +60,7 @@ def test_the_descent_is_torchs_adam(generator: Generator, starts: list[DragTask]
     adam = torch.optim.Adam([theirs], lr=SETTINGS.step_size)
     for seed in range(5):
         gradient = torch.from_numpy(np.random.RandomState(seed).randn(*theirs.shape).astype(np.float32))
-        ours._descend(gradient)
+        ours.adam.descend(ours.offset, gradient)
         theirs.grad = gradient
         adam.step()
         assert torch.allclose(ours.offset, theirs, atol=1e-6)
@@ -70,7 +72,7 @@ def test_one_that_breaks_keeps_what_it_had_and_disturbs_no_other(
     together, alone = DragOptimizer(generator, SETTINGS, starts[:2]), DragOptimizer(generator, SETTINGS, starts[1:2])
     together.step()
     alone.step()
-    before = together.ws[0].clone(), together.handles[0].clone()
+    before = together.ws[0].clone(), together.pairs.handles[0].clone()
     loss = optimizer.supervision_loss
 
     def broken(*arguments: object) -> torch.Tensor:
@@ -81,5 +83,5 @@ def test_one_that_breaks_keeps_what_it_had_and_disturbs_no_other(
         _, finite = together.step()
     alone.step()
     assert finite.tolist() == [False, True]
-    assert torch.equal(together.ws[0], before[0]) and torch.equal(together.handles[0], before[1])
+    assert torch.equal(together.ws[0], before[0]) and torch.equal(together.pairs.handles[0], before[1])
     assert torch.allclose(together.ws[1], alone.ws[0], atol=2e-3)

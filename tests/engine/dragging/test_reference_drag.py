@@ -61,7 +61,7 @@ def apart(made: Generator, settings: DragSettings, start: DragTask, steps: int =
         plain.step()
         ours.step()
         handles = np.array(plain.handles)
-        most = max(most, float(np.abs(handles - ours.handles[0].numpy()).max()))
+        most = max(most, float(np.abs(handles - ours.pairs.handles[0].numpy()).max()))
         gone += float(np.abs(handles - before).sum())
     return most, gone
 

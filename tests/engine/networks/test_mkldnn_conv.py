@@ -35,7 +35,7 @@ def test_as_torch_convolves(
         pytest.skip("this processor has no bfloat16, and oneDNN no kernels for it")
     torch.manual_seed(0)
     weight = (torch.randn(*channels, 3, 3) / 48).to(dtype)
-    assert PackedKernel.serves(weight)
+    assert PackedKernel.is_faster_for(weight)
     count, height, width = size
     x = torch.randn(count, channels[1], height, width).to(dtype).requires_grad_()
     below = torch.randn(count, channels[0], height, width).to(dtype).requires_grad_()
@@ -51,19 +51,19 @@ def test_as_torch_convolves(
 
 def test_what_they_do_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     for shape in ((336, 256), (256, 48), (128, 128)):
-        assert not PackedKernel.serves(torch.randn(*shape, 3, 3))
+        assert not PackedKernel.is_faster_for(torch.randn(*shape, 3, 3))
     weight = torch.randn(256, 256, 3, 3)
-    assert not PackedKernel.serves(weight.double()) and PackedKernel.serves(weight)
+    assert not PackedKernel.is_faster_for(weight.double()) and PackedKernel.is_faster_for(weight)
     monkeypatch.setattr(mkldnn_conv, "MKLDNN_AVAILABLE", False)
-    assert not PackedKernel.serves(weight)
+    assert not PackedKernel.is_faster_for(weight)
 
 
 def test_bfloat16_kernels_are_packed_only_where_the_processor_has_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     weight = torch.randn(256, 256, 3, 3)
     for has_bfloat16 in (True, False):
         monkeypatch.setattr(mkldnn_conv, "supports_bfloat16", lambda _: has_bfloat16)  # noqa: B023
-        assert PackedKernel.serves(weight.bfloat16()) == has_bfloat16
-        assert PackedKernel.serves(weight)
+        assert PackedKernel.is_faster_for(weight.bfloat16()) == has_bfloat16
+        assert PackedKernel.is_faster_for(weight)
 
 
 def test_features_and_their_gradient_do_not_notice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +74,7 @@ def test_features_and_their_gradient_do_not_notice(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(mkldnn_conv, "MKLDNN_AVAILABLE", False)
     sources.append(WindowedSource(made.synthesis, "b32", 6))
     assert [source.constants[1].conv1.kernel.packed is None for source in sources] == [False, True]
-    assert WindowedSource(made.synthesis, "b32", 6, entire=True).constants[1].conv1.kernel.packed is None
+    assert WindowedSource(made.synthesis, "b32", 6, whole_maps=True).constants[1].conv1.kernel.packed is None
     for boxes in (None, [MapWindow(3, 4, 9, 12)]):
         found = []
         for source in sources:

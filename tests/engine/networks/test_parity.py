@@ -114,9 +114,9 @@ def test_float16_levels(name: str) -> None:
     generator = load_model(str(FOLDER / f"{name}.pkl"), "cpu").generator
     assert not generator.synthesis.use_fp16
     ws, block = tensor(name, "w_psi07")[:1], generator.synthesis.block_names[-1]
-    whole = generator.synthesis(ws, features=[block], image=generator.size[0])
+    whole = generator.synthesis(ws, features=[block], image=generator.image_shape[0])
     generator.synthesis.use_fp16 = True
-    half = generator.synthesis(ws, features=[block], image=generator.size[0])
+    half = generator.synthesis(ws, features=[block], image=generator.image_shape[0])
     assert half.image.dtype == half.features[block].dtype == torch.float32
     levels = {r for n, r in HALF_BLOCKS if n == name}
     assert set(generator.synthesis.fp16_resolutions) == levels

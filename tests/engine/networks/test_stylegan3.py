@@ -231,7 +231,7 @@ def buildable(arguments: dict[str, object]) -> StyleGAN3Config:
 @given(configs)
 def test_layers_fit(arguments: dict[str, object]) -> None:
     config = buildable(arguments)
-    layers = config.layers
+    layers = config.layer_shapes
     assert len(layers) == config.num_layers + 1 == config.num_ws - 1
     assert [layer.size for layer in layers[-2:]] == [layer.rate for layer in layers[-2:]] == [config.resolution] * 2
     assert layers[-1].channels == 3
@@ -250,13 +250,13 @@ def test_filtered_lrelu_is_its_definition(arguments: dict[str, object], i: int, 
     config = buildable(arguments | {"resolution": min(32, arguments["resolution"])})
     i = min(i, config.num_layers)
     torch.manual_seed(seed)
-    sizes, source, kernel = layer_resampling(config, i), config.layers[max(i - 1, 0)], config.conv_kernel
+    sizes, source, kernel = layer_resampling(config, i), config.layer_shapes[max(i - 1, 0)], config.conv_kernel
     convolved = source.size + (kernel - 1 if i < config.num_layers else 0)
     up, down = symmetric(sizes.taps_up, 1), symmetric(sizes.taps_down, 2 if config.use_radial_filters else 1)
     x = torch.randn(1, 2, convolved, convolved, dtype=torch.float64, requires_grad=True)
     ours = FilteredLrelu.apply(x, up, down, sizes, 0.2, math.inf)
-    theirs = by_definition(x, up, down, (sizes.up, sizes.down), convolved, config.layers[i].size)
-    assert ours.shape[2:] == (config.layers[i].size,) * 2
+    theirs = by_definition(x, up, down, (sizes.up, sizes.down), convolved, config.layer_shapes[i].size)
+    assert ours.shape[2:] == (config.layer_shapes[i].size,) * 2
     assert torch.allclose(ours, theirs)
     weights = torch.randn_like(ours)
     assert torch.allclose(*(torch.autograd.grad((y * weights).sum(), x)[0] for y in (ours, theirs)))
@@ -266,7 +266,7 @@ def test_clamp_and_its_gradient() -> None:
     config = StyleGAN3Config(resolution=16, channel_base=64, num_layers=4, margin_size=2)
     sizes = layer_resampling(config, 1)
     up, down = symmetric(sizes.taps_up, 1), symmetric(sizes.taps_down, 1)
-    height = config.layers[0].size + 2
+    height = config.layer_shapes[0].size + 2
     x = torch.randn(1, 1, height, height, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: FilteredLrelu.apply(x, up, down, sizes, 0.2, 1.5), x)
 
@@ -302,7 +302,7 @@ def test_half_does_not_overflow() -> None:
     config = StyleGAN3Config(resolution=16, num_layers=4, w_dim=8)
     layer = StyleGAN3Layer(config, 2)
     assert layer.made_for_fp16
-    height = config.layers[1].size
+    height = config.layer_shapes[1].size
     assert bool(layer(torch.full((1, 512, height, height), 256.0).half(), torch.zeros(1, 8)).isfinite().all())
 
 
@@ -310,7 +310,7 @@ def test_which_layers_are_made_for_half() -> None:
     config = StyleGAN3Config(resolution=256, channel_base=256, num_fp16_res=2, w_dim=4)
     synthesis = StyleGAN3Synthesis(config)
     made = [synthesis.get_submodule(name).made_for_fp16 for name in synthesis.row_names[1:]]
-    assert made == [layer.rate > 64 for layer in config.layers]
+    assert made == [layer.rate > 64 for layer in config.layer_shapes]
 
 
 def test_built_without_memory() -> None:
@@ -359,12 +359,12 @@ def test_what_cannot_be_built_is_refused(arguments: dict[str, object], message: 
 )
 @pytest.mark.parametrize("resolution", [256, 512, 1024])
 def test_published_sizes_are_not_refused(resolution: int, arguments: dict[str, object]) -> None:
-    assert len(StyleGAN3Config.model_validate({"resolution": resolution} | arguments).layers) == 15
+    assert len(StyleGAN3Config.model_validate({"resolution": resolution} | arguments).layer_shapes) == 15
 
 
 def test_layers_of_the_published_ffhq_model() -> None:
     """Its layer names, by which anyone may know the file (stylegan3-t-ffhq-1024x1024.pkl)."""
-    assert [layer.name for layer in StyleGAN3Config(resolution=1024).layers] == [
+    assert [layer.name for layer in StyleGAN3Config(resolution=1024).layer_shapes] == [
         "L0_36_512", "L1_36_512", "L2_52_512", "L3_52_512", "L4_84_512", "L5_148_512", "L6_148_512", "L7_276_323",
         "L8_276_203", "L9_532_128", "L10_1044_81", "L11_1044_51", "L12_1044_32", "L13_1024_32", "L14_1024_3",
     ]  # fmt: skip

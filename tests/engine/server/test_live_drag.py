@@ -16,6 +16,7 @@ from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.geometry import Point
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.dragging import DragAtRest, DragEnd, DragLoop, DragStep, optimizer
+from draggan_engine.dragging.drag_task import PairBatch
 from draggan_engine.dragging.feature_sources import FeatureWindows
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
@@ -74,9 +75,9 @@ def targets(monkeypatch: pytest.MonkeyPatch) -> list[list[list[float]]]:
     seen: list[list[list[float]]] = []
     loss = optimizer.supervision_loss
 
-    def watched(now: FeatureWindows, handles: Tensor, aims: Tensor, *rest: object) -> Tensor:
-        seen.append(aims[0].tolist())
-        return loss(now, handles, aims, *rest)  # type: ignore[arg-type]
+    def watched(features: FeatureWindows, pairs: PairBatch, *rest: object) -> Tensor:
+        seen.append(pairs.targets[0].tolist())
+        return loss(features, pairs, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(optimizer, "supervision_loss", watched)
     return seen
