@@ -75,7 +75,7 @@ class EngineClient:
     def load_model(self, spec: str) -> None:
         """Asks for another model, in a session of its own; when it is there, that one is the present session."""
         out = None if self.options.out is None else str(next_output_directory(self.options.out))
-        self._next = LoadModel(spec=spec, out=out)
+        self._next = LoadModel(spec=spec, directory=out)
         self.send(self._next)
 
     def write_to(self, directory: Path) -> None:
@@ -87,7 +87,7 @@ class EngineClient:
             return
         self.options = replace(self.options, model=event.spec)
         if self._next is not None:
-            out = None if self._next.out is None else Path(self._next.out)
+            out = None if self._next.directory is None else Path(self._next.directory)
             self.options = replace(self.options, latent=None, out=out)
             self._next = None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from draggan_tui import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from draggan_engine.server.messages import Loading
+    from draggan_engine.server.messages import LoadProgress
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 BAR_WIDTH = 24
@@ -30,15 +30,15 @@ def size_text(count: int) -> str:
     return f"{count / unit:.{digits}f} {name}"
 
 
-def loading_text(loading: Loading) -> str:
+def loading_text(loading: LoadProgress) -> str:
     """`reading 120/364 MB`, or what is done in one piece: `building`."""
     if loading.total <= 1:
-        return loading.what
+        return loading.stage
     unit, name, digits = _unit(loading.total)
-    return f"{loading.what} {loading.done / unit:.{digits}f}/{loading.total / unit:.{digits}f} {name}"
+    return f"{loading.stage} {loading.done / unit:.{digits}f}/{loading.total / unit:.{digits}f} {name}"
 
 
-def placeholder_text(sign: str, name: str, loading: Loading | None, columns: int, rows: int) -> str:
+def placeholder_text(sign: str, name: str, loading: LoadProgress | None, columns: int, rows: int) -> str:
     """The canvas before its first picture: `⠋ ffhq  reading 120/364 MB`, and a bar under it where there is room.
 
     Args:

@@ -62,12 +62,12 @@ class DirectoryPrompt(PathPrompt[str]):
         if self._target is not None:  # Enter came twice: the engine has not answered yet
             return
         self._target = str(path.absolute())
-        self._engine.send(MoveSession(path=self._target))
+        self._engine.send(MoveSession(directory=self._target))
 
     def answer(self, event: SessionMoved | Failed) -> None:
         """The engine has moved the session, or could not."""
         if isinstance(event, Failed):
             self._target = None
             self.refuse(event.message)
-        elif event.path == self._target:
-            self.dismiss(event.path)
+        elif event.directory == self._target:
+            self.dismiss(event.directory)

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from draggan_engine.core.edit import Edit
-from draggan_engine.server.messages import Lead, StartDrag, StopDrag
+from draggan_engine.server.messages import PreviewSize, ReleaseLiveTarget, StartDrag, StopDrag
 
 from .editor_session import SessionScreen
 from .settings_dialog import SettingsDialog
-
-
-class _Size(TypedDict):
-    width: int
-    height: int
 
 
 class DragKeys(SessionScreen):
@@ -43,7 +36,7 @@ class DragKeys(SessionScreen):
         def start() -> None:
             self.check_engine()
             self.state.begin_drag()
-            self._send_drag(StartDrag(**self._looking(), max_steps=max_steps))
+            self._send_drag(max_steps=max_steps)
             self.say_or_warn("")
 
         self.attempt(start)
@@ -57,25 +50,29 @@ class DragKeys(SessionScreen):
         def start() -> None:
             self.check_engine()
             led = self.state.begin_leading()
-            self._send_drag(StartDrag(**self._looking(), live=led))
+            self._send_drag(live_pair=led)
 
         self.attempt(start, "move the cursor: the image follows it")
 
     def let_go(self) -> None:
         self.sync()
         self.state.let_go()
-        self.engine.send(Lead(target=None))
+        self.engine.send(ReleaseLiveTarget())
         self.say("let go: the drag ends when the handle is at rest")
         self.show_state()
 
-    def _looking(self) -> _Size:
-        self._looked = size = self.preview_size()
-        return {"width": size.width, "height": size.height}
-
-    def _send_drag(self, command: StartDrag) -> None:
-        """The engine drags the entry that it was told last, so that goes first."""
+    def _send_drag(self, max_steps: int | None = None, live_pair: int | None = None) -> None:
+        """Save the current revision and start a drag of it."""
         self._save()
-        self.engine.send(command)
+        self._looked = size = self.preview_size()
+        self.engine.send(
+            StartDrag(
+                revision=self.state.history.current,
+                preview_size=PreviewSize.of(size),
+                max_steps=max_steps,
+                live_pair=live_pair,
+            )
+        )
 
     def action_toggle_space(self) -> None:
         if self.attempt(self.state.toggle_space):

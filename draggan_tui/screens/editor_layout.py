@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.geometry import Point, Size
-from draggan_engine.server.messages import Loading
+from draggan_engine.server.messages import LoadProgress
 from draggan_tui.config import paths
 from draggan_tui.editor.history_text import place_text
 from draggan_tui.editor.mask_reach import mask_conflicts
@@ -98,7 +98,7 @@ class StageScreen(Screen[None]):
         self.pictures = PreviewCache()
         self.flat: set[tuple[object, ...]] = set()  # handles that were found on flat patches, see `flat_key`
         self.seen: RgbImage | None = None  # the last one that was to be seen: a drag's, or the present edit's
-        self.loaded_so_far: Loading | None = None
+        self.loaded_so_far: LoadProgress | None = None
         self._frame = 0
         self._hints_open = paths.is_first_use()
 

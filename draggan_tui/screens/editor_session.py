@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
-import numpy as np
 from textual.message import Message
 
 from draggan_engine.core.errors import EditError
@@ -14,27 +13,29 @@ from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.history import DragRecord, Trajectory
 from draggan_engine.server.messages import (
     DragEnded,
+    DragPreview,
     DragProgress,
-    DragRead,
     DragStarted,
     Event,
     Exported,
-    Exporting,
+    ExportProgress,
     Failed,
-    Lead,
-    Loading,
-    Look,
+    ImageRendered,
+    LoadProgress,
     MaskLoaded,
     MaskSaved,
     ModelLoaded,
     ModelsListed,
-    Preview,
+    MoveLiveTarget,
+    PreviewShown,
+    PreviewSize,
     Render,
     Resumed,
     Save,
     Saved,
     SessionMoved,
-    Shown,
+    SetPreviewSize,
+    TrajectoryRead,
 )
 from draggan_engine.storage.output_paths import DEFAULT_OUTPUT_DIRECTORY, session_name
 from draggan_tui.client.advice import with_advice
@@ -43,7 +44,6 @@ from draggan_tui.config.paths import short_path
 from draggan_tui.config.themes import EditorTheme
 from draggan_tui.editor.history_text import counted
 from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
-from draggan_tui.editor.preview_cache import RgbImage
 from draggan_tui.editor.state import STILL_LOADING
 from draggan_tui.editor.viewport import SCROLL_OFF
 from draggan_tui.editor.workspace import EditorState
@@ -174,9 +174,9 @@ class SessionScreen(StageScreen):
     def _save(self) -> None:
         work = self.state
         entries = work.history.missing_from(self._sent)
-        self._sent.update(entry.id for entry in entries)
+        self._sent.update(revision.id for revision in entries)
         self._sent_revision = work.revision
-        self.engine.send(Save(revision=work.revision, entries=entries, at=work.history.current))
+        self.engine.send(Save(change_count=work.revision, revisions=entries, current=work.history.current))
 
     def save_again(self) -> None:
         """All of it: the engine is another one, or has failed to write."""
@@ -188,10 +188,10 @@ class SessionScreen(StageScreen):
         size, lead = self.preview_size(), self.state.lead
         if size != self._looked:
             self._looked = size
-            self.engine.send(Look(width=size.width, height=size.height))
+            self.engine.send(SetPreviewSize(preview_size=PreviewSize.of(size)))
         if lead is not None and lead != self._led:
             self._led = lead
-            self.engine.send(Lead(target=lead))
+            self.engine.send(MoveLiveTarget(target=lead))
 
     def _ask(self) -> None:
         """Requests the picture that is to be seen and not there, if it is not on its way."""
@@ -201,14 +201,14 @@ class SessionScreen(StageScreen):
         if edit is not None and self._asked_for != edit.source:
             self._asked_for = edit.source
             self._request += 1
-            self.engine.send(Render(request=self._request, edit=edit))
+            self.engine.send(Render(request_id=self._request, edit=edit))
 
     # Engine events ------------------------------------------------------------------------------------
 
     def on_engine_said(self, message: EngineSaid) -> None:
         work = self.state
         match message.event:
-            case Loading() as event:
+            case LoadProgress() as event:
                 self.loaded_so_far = event
                 if self.seen is not None:
                     progress = f"loading {work.loading or work.edit.model}: {loading_text(event)}"
@@ -218,44 +218,46 @@ class SessionScreen(StageScreen):
             case ModelsListed() as event:
                 if isinstance(self.app.screen, ModelList):
                     self.app.screen.show(event.models)
-            case (MaskLoaded() | MaskSaved() | Failed(command="load_mask" | "save_mask")) as event:
+            case (MaskLoaded() | MaskSaved() | Failed(task="load_mask" | "save_mask")) as event:
                 if isinstance(self.app.screen, MaskPrompt):
                     self.app.screen.answer(event)
                 elif isinstance(event, Failed):  # the user has left it
                     self.say(event.message, "bad")
             case ModelLoaded() as event:
                 self._model_loaded(event)
-            case Preview() as event:
-                self._preview(event)
+            case ImageRendered() as event:
+                self._image_rendered(event)
+            case DragPreview() as event:
+                self._drag_preview(event)
             case Saved() as event:
-                work.saved = max(work.saved, event.revision)
-                self.folder = event.folder
-                self.saved_session = Path(event.folder)
+                work.saved = max(work.saved, event.change_count)
+                self.folder = event.directory
+                self.saved_session = Path(event.directory)
                 self.directory_problem, self.stays_in_directory = "", False
                 self.show_state()
-            case (SessionMoved() | Failed(command="move_session")) as event:
+            case (SessionMoved() | Failed(task="move_session")) as event:
                 if isinstance(self.app.screen, DirectoryPrompt):
                     self.app.screen.answer(event)
                 elif isinstance(event, SessionMoved):  # the user has left the prompt
-                    self._directory_chosen(event.path)
+                    self._directory_chosen(event.directory)
                 else:
                     self.say(event.message, "bad")
-            case Exporting() as event:
+            case ExportProgress() as event:
                 self.say(f"exporting: frame {event.done} of {event.total}")
             case Exported() as event:
                 self.say(f"saved to {_where(event.files)}", "good")
                 if work.edit.source.drag:
                     self.end_hints()
             case Resumed() as event:
-                new = [entry for entry in event.entries if entry.id not in work.history.revisions]
-                self._recovered = [entry.record for entry in new if entry.record is not None]
-                work.adopt(event.entries)
-                self._sent.update(entry.id for entry in event.entries)
+                new = [revision for revision in event.revisions if revision.id not in work.history.revisions]
+                self._recovered = [revision.record for revision in new if revision.record is not None]
+                work.adopt(event.revisions)
+                self._sent.update(revision.id for revision in event.revisions)
                 self.show_state()
-            case DragRead() as event:
-                self.drag_read(event.path)
+            case TrajectoryRead() as event:
+                self.drag_read(event.trajectory)
             case DragStarted() as event:
-                self._drag_started(event.number)
+                self._drag_started(event.drag_number)
                 if event.notice is not None:
                     self.say(event.notice)
             case DragProgress() as event:
@@ -305,18 +307,22 @@ class SessionScreen(StageScreen):
         self.query_one(Canvas).show(None)
         self.spinner.resume()
 
-    def _preview(self, event: Preview) -> None:
-        picture = _image(event)
-        if event.request == 0 and self.state.dragging:
-            self.seen = picture
-            self.call_after_refresh(lambda: self.engine.send(Shown()))
-        elif event.request == self._request and self._asked_for is not None:
-            self.pictures.put(self._asked_for, picture)
-            if isinstance(self.app.screen, BranchList):
-                self.app.screen.show_image(self._asked_for, picture)
-            self._asked_for = None
-        else:
+    def _image_rendered(self, event: ImageRendered) -> None:
+        if event.request_id != self._request or self._asked_for is None:
             return
+        image = event.image.to_array()
+        self.pictures.put(self._asked_for, image)
+        if isinstance(self.app.screen, BranchList):
+            self.app.screen.show_image(self._asked_for, image)
+        self._asked_for = None
+        self.spinner.pause()
+        self.sync()
+
+    def _drag_preview(self, event: DragPreview) -> None:
+        if not self.state.dragging:
+            return
+        self.seen = event.image.to_array()
+        self.call_after_refresh(lambda: self.engine.send(PreviewShown()))
         self.spinner.pause()
         self.sync()
 
@@ -332,11 +338,11 @@ class SessionScreen(StageScreen):
 
     def _drag_ended(self, event: DragEnded) -> None:
         record = event.record
-        if event.entry is not None:
-            self._sent.add(event.entry.id)
+        if event.revision is not None:
+            self._sent.add(event.revision.id)
             if event.image is not None:
-                self.pictures.put(event.entry.edit.source, _image(event.image))
-        self.state.end_drag(event.entry)
+                self.pictures.put(event.revision.edit.source, event.image.to_array())
+        self.state.end_drag(event.revision)
         self._led = self._looked = None
         self.sync()
         step_limit = self.state.edit.settings.max_steps
@@ -371,18 +377,18 @@ class SessionScreen(StageScreen):
 
     def _failed(self, event: Failed) -> None:
         message = with_advice(event.message, event.remedy)
-        if event.command == "save":
+        if event.task == "save":
             self.directory_problem = message
             if not self.stays_in_directory:
                 self.offer_directory()
-        if event.command == "start_drag":
+        if event.task == "start_drag":
             self.state.end_drag(None)
-        elif event.command == "load_model":
+        elif event.task == "load_model":
             self._end_loading()
             self.sync()
             self._refuse_model(message)
             return
-        elif event.command == "start":
+        elif event.task == "start":
             self.device = NO_MODEL
             if self.state.info is None:  # nothing to edit, and nothing to lose
                 self.post_message(LeaveEditor(2, message))
@@ -481,10 +487,6 @@ class SessionScreen(StageScreen):
                 break
             await asyncio.sleep(0.05)
         return not self.state.unsaved
-
-
-def _image(preview: Preview) -> RgbImage:
-    return np.frombuffer(preview.rgb, np.uint8).reshape(preview.height, preview.width, 3)
 
 
 def _where(files: tuple[str, ...]) -> str:

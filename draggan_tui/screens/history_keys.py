@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from draggan_engine.core.history import Trajectory
-from draggan_engine.server.messages import ReadDrag
+from draggan_engine.server.messages import ReadTrajectory
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.editor.history_text import branch_text, change_text, place_text
 from draggan_tui.editor.state import Comparison
@@ -77,7 +77,7 @@ class HistoryKeys(SessionScreen):
         self._waiting.append(scrub)
         for number in sorted(unread - self._awaited):
             self._awaited.add(number)
-            self.engine.send(ReadDrag(number=number))
+            self.engine.send(ReadTrajectory(drag_number=number))
 
     def drag_read(self, path: Trajectory) -> None:
         super().drag_read(path)

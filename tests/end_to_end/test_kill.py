@@ -19,7 +19,7 @@ from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.history import History
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.mask_regions import percent
-from draggan_engine.server.messages import DragEnded, ModelLoaded, Quit, Resumed, Save, Saved, StartDrag
+from draggan_engine.server.messages import DragEnded, ModelLoaded, PreviewSize, Quit, Resumed, Save, Saved, StartDrag
 from draggan_engine.storage.session_lock import LOCK_FILE
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_tui.benchmarks.processes import is_alive
@@ -74,7 +74,7 @@ class Client:
                 if not dragging and self.saves >= enough and killer.ident is None:
                     killer.start()
                 if dragging and self.history.edit.active_pairs and self.chance.random() < 0.5:
-                    engine.send(StartDrag(width=8, height=8))
+                    engine.send(StartDrag(revision=self.history.current, preview_size=PreviewSize(width=8, height=8)))
                     self.take(engine.wait_for(DragEnded, self.note))
                     if killer.ident is None:  # the first drag takes as long as the machine has else to do
                         killer.start()
@@ -87,17 +87,17 @@ class Client:
 
     def note(self, event: object) -> bool:
         """Also events that were on their way when it died count."""
-        if isinstance(event, Saved) and event.revision in self.sent:
-            self.acknowledge(event.revision, self.sent[event.revision])
+        if isinstance(event, Saved) and event.change_count in self.sent:
+            self.acknowledge(event.change_count, self.sent[event.change_count])
         return True
 
     def take(self, event: object) -> None:
         self.note(event)
         if isinstance(event, Resumed):
-            self.history = self.history.merge(event.entries)
-        if isinstance(event, DragEnded) and event.entry is not None:
+            self.history = self.history.merge(event.revisions)
+        if isinstance(event, DragEnded) and event.revision is not None:
             assert event.problem is None
-            self.history = self.history.merge([event.entry]).jump_to(event.entry.id)
+            self.history = self.history.merge([event.revision]).jump_to(event.revision.id)
             self.drags += 1
             self.revision += 1
             self.acknowledge(self.revision, self.history)
@@ -129,7 +129,7 @@ class Client:
         self.revision += 1
         self.sent[self.revision] = self.history
         entries = tuple(self.history.revisions.values())
-        engine.send(Save(revision=self.revision, entries=entries, at=self.history.current))
+        engine.send(Save(change_count=self.revision, revisions=entries, current=self.history.current))
 
     def check(self, found: History) -> None:
         """All that was acknowledged is there, and one stands where one stood then or later."""

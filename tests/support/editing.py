@@ -21,9 +21,10 @@ from draggan_engine.server.messages import (
     Command,
     DragEnded,
     Event,
+    ImageData,
+    ImageRendered,
     LoadModel,
     ModelLoaded,
-    Preview,
     Render,
     Save,
     Saved,
@@ -68,19 +69,19 @@ class FakeEngine:
         self.resumed.append(resume)
 
     def say(self, event: Event) -> None:
-        if isinstance(event, DragEnded) and event.entry is not None and self.history is not None:
-            self.history = self.history.merge([event.entry]).jump_to(event.entry.id)
+        if isinstance(event, DragEnded) and event.revision is not None and self.history is not None:
+            self.history = self.history.merge([event.revision]).jump_to(event.revision.id)
         self._on_event(event)
 
     def send(self, command: Command) -> None:
         self.sent.append(command)
         if isinstance(command, Save):
-            if command.entries and command.entries[0].parent is None:
-                self.history = History({0: command.entries[0]}, 0)
+            if command.revisions and command.revisions[0].parent is None:
+                self.history = History({0: command.revisions[0]}, 0)
             assert self.history is not None, "it was told of the first entry"
-            self.history = self.history.merge(command.entries).jump_to(command.at)
+            self.history = self.history.merge(command.revisions).jump_to(command.current)
         if isinstance(command, Save) and self.acknowledges and self.alive:
-            self.say(Saved(revision=command.revision, folder="draggan-out/x"))
+            self.say(Saved(change_count=command.change_count, directory="draggan-out/x"))
 
     def load_model(self, spec: str) -> None:
         self.send(LoadModel(spec=spec))
@@ -125,7 +126,12 @@ async def ready(
     await pilot.pause()
     picture = np.zeros((info.height, info.width, 3), np.uint8) if rgb is None else rgb
     height, width, _ = picture.shape
-    engine.say(Preview(request=engine.last(Render).request, width=width, height=height, rgb=picture.tobytes()))
+    engine.say(
+        ImageRendered(
+            request_id=engine.last(Render).request_id,
+            image=ImageData(width=width, height=height, rgb=picture.tobytes()),
+        )
+    )
     await pilot.pause()
     return engine
 
@@ -143,7 +149,7 @@ def ended(app: DragganApp, reason: str = "reached") -> DragEnded:
     record = DragRecord(
         number=number, source=LatentRef(drag=edit.source.drag, seed=5, psi=0.7), reason=reason, steps=3, seconds=1, pairs=pairs, settings=edit.settings, masked=False
     )  # fmt: skip
-    return DragEnded(record=record, entry=Revision.of_drag(parent, record))
+    return DragEnded(record=record, revision=Revision.of_drag(parent, record))
 
 
 def burst(app: DragganApp, *keys: str) -> None:

@@ -14,11 +14,41 @@ from typing import TypeVar
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import History
 from draggan_engine.server.codec import HEADER, body_length, decode_event, encode
-from draggan_engine.server.messages import Command, DragEnded, Event, Failed, Preview, Save, Shown, StartDrag
+from draggan_engine.server.messages import (
+    Command,
+    DragEnded,
+    DragPreview,
+    Event,
+    Failed,
+    PreviewShown,
+    PreviewSize,
+    Save,
+    StartDrag,
+)
 from tests.support.paths import ROOT
 from tests.support.patience import PATIENCE
 
 T = TypeVar("T")
+
+
+def receive_event(connection: socket.socket) -> Event | None:
+    """Return the next event, or None at the end of the connection."""
+    header = _receive(connection, HEADER.size)
+    body = None if header is None else _receive(connection, body_length(header))
+    return None if body is None else decode_event(body)
+
+
+def _receive(connection: socket.socket, count: int) -> bytes | None:
+    received = bytearray()
+    while len(received) < count:
+        try:
+            part = connection.recv(count - len(received))
+        except ConnectionResetError:  # the engine was killed before it had read everything
+            return None
+        if not part:
+            return None
+        received += part
+    return bytes(received)
 
 
 class Engine:
@@ -55,36 +85,44 @@ class Engine:
     def send(self, command: Command) -> None:
         self.socket.sendall(encode(command))
 
-    def save(self, edit: Edit, revision: int = 1) -> None:
+    def save(self, edit: Edit, change_count: int = 1) -> None:
         """Makes it the present edit of the history, and has that written."""
         self.history = History.of(edit) if self.history is None else self.history.change(edit)
         entries = tuple(self.history.revisions.values())
-        self.send(Save(revision=revision, entries=entries, at=self.history.current))
+        self.send(Save(change_count=change_count, revisions=entries, current=self.history.current))
 
-    def drag(self, edit: Edit, live: int | None = None) -> None:
+    def drag(self, edit: Edit, live_pair: int | None = None) -> None:
+        """Save the edit and drag it."""
         self.save(edit)
-        self.send(StartDrag(width=32, height=32, live=live))
+        self.start_drag(live_pair)
+
+    def start_drag(self, live_pair: int | None = None) -> None:
+        """Drag the current revision."""
+        assert self.history is not None, "a revision has been saved"
+        size = PreviewSize(width=32, height=32)
+        self.send(StartDrag(revision=self.history.current, preview_size=size, live_pair=live_pair))
 
     def next(self) -> Event:
-        try:
-            header = self.socket.recv(HEADER.size, socket.MSG_WAITALL)
-        except ConnectionResetError:  # it was killed before it had read everything
-            raise EOFError from None
-        if len(header) < HEADER.size:
+        """Return the next event.
+
+        Raises:
+            EOFError: the engine is gone.
+        """
+        event = receive_event(self.socket)
+        if event is None:
             raise EOFError
-        event = decode_event(self.socket.recv(body_length(header), socket.MSG_WAITALL))
         self.seen.append(event)
-        if self.watches and isinstance(event, Preview) and event.request == 0:
+        if self.watches and isinstance(event, DragPreview):
             with suppress(OSError):  # it may be gone
-                self.send(Shown())
-        if isinstance(event, DragEnded) and event.entry is not None and self.history is not None:
-            self.history = self.history.merge([event.entry]).jump_to(event.entry.id)
+                self.send(PreviewShown())
+        if isinstance(event, DragEnded) and event.revision is not None and self.history is not None:
+            self.history = self.history.merge([event.revision]).jump_to(event.revision.id)
         return event
 
     def wait_for(self, kind: type[T], fits: Callable[[T], bool] = lambda _: True) -> T:
         while True:
             event = self.next()
-            if isinstance(event, Failed) and kind is not Failed and (self.has_model or event.command != "start"):
+            if isinstance(event, Failed) and kind is not Failed and (self.has_model or event.task != "start"):
                 raise AssertionError(event)
             if isinstance(event, kind) and fits(event):
                 return event

@@ -9,13 +9,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from .drag_control import Steering
-from .messages import DragProgress, Preview
+from .messages import DragPreview, DragProgress, ImageData
 from .outbox import Outbox
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from draggan_engine.dragging import DragLoop, DragStep
     from draggan_engine.networks.preview_fidelity import PreviewHeights
 
@@ -25,12 +22,6 @@ log = logging.getLogger("draggan_engine")
 PREVIEW_SHARE = 1 / 8
 PREVIEW_INTERVAL = 1 / 15
 PROGRESS_INTERVAL = 1 / 30  # waking the client for each of 100 steps a second costs a drag a twentieth
-
-
-def preview(request: int, rgb: NDArray[np.uint8]) -> Preview:
-    """Return the message that carries an image `uint8 [H, W, 3]`."""
-    height, width, _ = rgb.shape
-    return Preview(request=request, width=width, height=height, rgb=rgb.tobytes())
 
 
 class DragTeller:
@@ -123,16 +114,16 @@ class DragTeller:
 
         def paint() -> None:
             began, worked = time.monotonic(), time.thread_time()
-            picture = None
+            preview = None
             try:
-                picture = preview(0, draw())
+                preview = DragPreview(image=ImageData.from_array(draw()))
             except (MemoryError, RuntimeError):  # a drag is worth more than to be seen
                 log.exception("a drag goes on without pictures")
                 self._blind, self._steering.unseen = True, False
             if untold is not None:
                 self._outbox.send(untold)
-            if picture is not None:
-                self._outbox.send(picture)
+            if preview is not None:
+                self._outbox.send(preview)
             if not resting:
                 self._rendering += self._held_up(time.monotonic() - began, time.thread_time() - worked)
 

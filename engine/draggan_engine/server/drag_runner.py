@@ -33,13 +33,13 @@ class DragRecorded:
     """The last event.
 
     Attributes:
-        entry: what the history has gained; none: not a step was made.
+        revision: what the history has gained; none: not a step was made.
         edit: as it stands now.
         problem: what could not be written.
     """
 
     record: DragRecord
-    entry: Revision | None
+    revision: Revision | None
     edit: Edit
     problem: str | None
 
@@ -92,8 +92,8 @@ def prepare_drag(model: Model, store: SessionStore, edit: Edit, live: int | None
 def record_drag(
     model: Model, store: SessionStore, parent: Revision, number: int, session: DragLoop, live: int | None = None
 ) -> Iterator[DragStep | DragAtRest | DragRecorded]:
-    """Runs the drag on an entry of the history, writing a line for each step and every few seconds its latents; at the
-    end these, the pictures and the new entry.
+    """Runs the drag on an revision of the history, writing a line for each step and every few seconds its latents; at the
+    end these, the pictures and the new revision.
 
     A write that fails does not end the drag: its result stays in `store`, and `problem` says what is missing.
     """
@@ -135,10 +135,10 @@ def record_drag(
                     problem = str(error)
             yield event
     done = record(end, end.reason, end.seconds)
-    entry = Revision.of_drag(parent, done) if done.steps else None
-    if entry is not None:
-        store.add_drag(entry, before, end.ws.cpu().numpy(), steps)
-    edit = parent.edit if entry is None else entry.edit
+    revision = Revision.of_drag(parent, done) if done.steps else None
+    if revision is not None:
+        store.add_drag(revision, before, end.ws.cpu().numpy(), steps)
+    edit = parent.edit if revision is None else revision.edit
     try:
         folder = store.drag_directory(number)
         store.write_drags()  # first: what is in there is found again whatever happens next
@@ -147,7 +147,7 @@ def record_drag(
         write_result(model, store, edit)
     except DragganError as error:
         problem = str(error)
-    yield DragRecorded(done, entry, edit, problem)
+    yield DragRecorded(done, revision, edit, problem)
 
 
 def _line(event: DragStep) -> dict[str, object]:

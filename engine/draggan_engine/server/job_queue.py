@@ -5,22 +5,25 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from .messages import Command, Export, ExportFile, Render
+from .messages import Export, ExportFile, LoadModel, Render, StartDrag
 
 
 class Refresh:
     """Bring final.png up to date with what was saved."""
 
 
+Job = Render | StartDrag | Export | ExportFile | LoadModel | Refresh
+
+
 class JobQueue:
     """What the main thread still has to do. A newer picture request replaces an older one."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Command | Refresh] = deque()
+        self._waiting: deque[Job] = deque()
         self._change = threading.Condition()
         self._closed = False
 
-    def put(self, job: Command | Refresh) -> None:
+    def put(self, job: Job) -> None:
         with self._change:
             if isinstance(job, Render | Refresh):
                 self._waiting = deque(other for other in self._waiting if type(other) is not type(job))
@@ -42,7 +45,7 @@ class JobQueue:
             self._waiting = deque(job for job in self._waiting if isinstance(job, Export | ExportFile | Refresh))
             self._change.notify()
 
-    def get(self) -> Command | Refresh | None:
+    def get(self) -> Job | None:
         """The next job; None at the end."""
         with self._change:
             while not self._waiting and not self._closed:

@@ -1,86 +1,146 @@
-"""The commands that a client sends to the engine, and the events that the engine sends back.
+"""The messages between the client and the engine: the client sends commands, and the engine answers with events.
 
-Events of the classes in `LOSSY` may be dropped when a newer one of the same class is waiting. All others arrive, in order.
+The conversation:
+
+1. The engine starts. It sends `Resumed` if it continues a session, `LoadProgress` while it loads the model, and
+   `ModelLoaded`.
+2. The client sends `Save` after each change; the engine answers `Saved` when the change is on disk. `Render` asks for the
+   image of an edit and is answered by `ImageRendered`.
+3. `StartDrag` drags one saved revision. The engine sends `DragStarted`, after each step `DragProgress`, now and then
+   `DragPreview`, and at last `DragEnded` with the new revision. While the drag runs, the client sends `PreviewShown` for
+   each preview (the next one is not sent before that), `SetPreviewSize` when its view changes, and `StopDrag`. In a live
+   drag it also sends `MoveLiveTarget`, and `ReleaseLiveTarget` to let the drag end.
+4. The other commands stand for themselves: each names its answer.
+5. `Quit`, or the end of the connection, ends the engine after it has written the session.
+
+A command that fails is answered by `Failed`. Events of the classes in `LOSSY` may be dropped when a newer event of the
+same class is waiting. All other events arrive, in order.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from draggan_engine.core.edit import Edit, FinitePoint, Mask, Precision
 from draggan_engine.core.errors import Remedy
 from draggan_engine.core.frozen_model import FrozenModel
+from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DragRecord, Revision, Trajectory
 from draggan_engine.core.model_info import ModelEntry, ModelInfo
+
+Pixels = Annotated[int, Field(ge=1, le=8192)]
+
+
+class PreviewSize(FrozenModel):
+    """The size at which the client shows the whole image. The engine may draw a drag's previews from fewer pixels than the
+    full image has, where nobody can see the difference at this size."""
+
+    width: Pixels
+    height: Pixels
+
+    @classmethod
+    def of(cls, size: Size) -> PreviewSize:
+        return cls(width=size.width, height=size.height)
+
+    @property
+    def size(self) -> Size:
+        return Size(self.width, self.height)
+
+
+class ImageData(FrozenModel):
+    """An image."""
+
+    width: int
+    height: int
+    rgb: bytes = Field(description="uint8 [height, width, 3], row by row")
+
+    @classmethod
+    def from_array(cls, pixels: NDArray[np.uint8]) -> ImageData:
+        """Return the message for an image `uint8 [height, width, 3]`."""
+        height, width, _ = pixels.shape
+        return cls(width=width, height=height, rgb=pixels.tobytes())
+
+    def to_array(self) -> NDArray[np.uint8]:
+        """Return the image as a read-only array `uint8 [height, width, 3]`."""
+        return np.frombuffer(self.rgb, np.uint8).reshape(self.height, self.width, 3)
+
 
 # Commands --------------------------------------------------------------------------------------------
 
 
 class Render(FrozenModel):
-    """Show the full-resolution image of an edit; answered by `Preview` with the same `request`."""
+    """Draw an edit's image at full resolution. Answered by `ImageRendered` with the same `request_id`."""
 
     type: Literal["render"] = "render"
-    request: int
+    request_id: int
     edit: Edit
 
 
 class Save(FrozenModel):
-    """Write what is new in the history to the session's folder; answered by `Saved`."""
+    """Write the changes to the session's directory. Answered by `Saved` with the same `change_count`."""
 
     type: Literal["save"] = "save"
-    revision: int
-    entries: tuple[Revision, ...] = Field(description="those that the engine may not know, parents first")
-    at: int = Field(description="id of the present entry")
+    change_count: int = Field(description="how many changes the client has made to the session")
+    revisions: tuple[Revision, ...] = Field(description="those that the engine may not have, parents first")
+    current: int = Field(description="id of the current revision")
 
 
 class Export(FrozenModel):
-    """Write the edit's picture at full resolution as the session's result; answered by `Exported`."""
+    """Write the edit's image at full resolution as the session's result. Answered by `Exported`."""
 
     type: Literal["export"] = "export"
     edit: Edit
 
 
 class ExportFile(FrozenModel):
-    """Write a picture, a latent or a film to a path, by its suffix; answered by `Exporting`s and `Exported`."""
+    """Write an image, a latent or a video to a file; its suffix says which. Answered by `ExportProgress` and `Exported`."""
 
     type: Literal["export_file"] = "export_file"
     edit: Edit
     path: str
-    markers: bool = False
+    markers: bool = Field(False, description="draw handles and targets into images and videos")
 
 
 class StartDrag(FrozenModel):
-    """Drag the present entry of the history, which has been saved; answered by `DragStarted`, `DragProgress` and
-    `Preview`s, and `DragEnded`."""
+    """Drag a saved revision. Answered by `DragStarted`, `DragProgress`, `DragPreview` and `DragEnded`."""
 
     type: Literal["start_drag"] = "start_drag"
-    width: int = Field(ge=1, le=8192, description="of the view, as in `Look`")
-    height: int = Field(ge=1, le=8192)
-    max_steps: int | None = Field(None, ge=1, description="other than the edit's own")
-    live: int | None = Field(None, ge=0, description="index of the pair that is led by hand, from its handle on")
+    revision: int = Field(description="id of the revision")
+    preview_size: PreviewSize
+    max_steps: int | None = Field(None, ge=1, description="replaces the limit in the edit's settings")
+    live_pair: int | None = Field(
+        None, ge=0, description="index of the pair whose target the client moves during the drag"
+    )
 
 
-class Look(FrozenModel):
-    """How many pixels a running drag's image has in the view: a smaller image may stand in where nobody can tell."""
+class SetPreviewSize(FrozenModel):
+    """Change the size for which the running drag's previews are drawn."""
 
-    type: Literal["look"] = "look"
-    width: int = Field(ge=1, le=8192)
-    height: int = Field(ge=1, le=8192)
-
-
-class Shown(FrozenModel):
-    """A picture of the running drag is on the screen; the next may come."""
-
-    type: Literal["shown"] = "shown"
+    type: Literal["set_preview_size"] = "set_preview_size"
+    preview_size: PreviewSize
 
 
-class Lead(FrozenModel):
-    """The target of the pair that is led by hand moves; none: the hand lets go, and the drag ends when it is at rest."""
+class PreviewShown(FrozenModel):
+    """Report that the last `DragPreview` is on the screen; the engine may send the next one."""
 
-    type: Literal["lead"] = "lead"
-    target: FinitePoint | None
+    type: Literal["preview_shown"] = "preview_shown"
+
+
+class MoveLiveTarget(FrozenModel):
+    """Move the target of the live drag's pair."""
+
+    type: Literal["move_live_target"] = "move_live_target"
+    target: FinitePoint
+
+
+class ReleaseLiveTarget(FrozenModel):
+    """Leave the live drag's target where it is. The drag ends when its handles have arrived, or at the step limit."""
+
+    type: Literal["release_live_target"] = "release_live_target"
 
 
 class StopDrag(FrozenModel):
@@ -89,28 +149,28 @@ class StopDrag(FrozenModel):
     type: Literal["stop_drag"] = "stop_drag"
 
 
-class ReadDrag(FrozenModel):
-    """What is kept of the way of a drag? Answered by `DragRead`."""
+class ReadTrajectory(FrozenModel):
+    """Read the steps that were kept of a drag. Answered by `TrajectoryRead`."""
 
-    type: Literal["read_drag"] = "read_drag"
-    number: int
+    type: Literal["read_trajectory"] = "read_trajectory"
+    drag_number: int
 
 
 class ListModels(FrozenModel):
-    """Which models can be given by name? Answered by `ModelsListed`."""
+    """List the models that can be opened by name. Answered by `ModelsListed`."""
 
     type: Literal["list_models"] = "list_models"
 
 
 class LoadMask(FrozenModel):
-    """Read a mask from a picture file; answered by `MaskLoaded`."""
+    """Read a mask from an image file. Answered by `MaskLoaded`."""
 
     type: Literal["load_mask"] = "load_mask"
     path: str
 
 
 class SaveMask(FrozenModel):
-    """Write a mask as a PNG, in the place of a file of that name; answered by `MaskSaved`."""
+    """Write a mask as a PNG file, replacing a file of that name. Answered by `MaskSaved`."""
 
     type: Literal["save_mask"] = "save_mask"
     path: str
@@ -118,20 +178,20 @@ class SaveMask(FrozenModel):
 
 
 class LoadModel(FrozenModel):
-    """Use another model, in a session of its own; answered by `Loading`s and `ModelLoaded`, or by `Failed`, and then
-    the present model stays."""
+    """Load another model and begin a new session with it. Answered by `LoadProgress` and `ModelLoaded`; after `Failed` the
+    current model stays."""
 
     type: Literal["load_model"] = "load_model"
-    spec: str = Field(description="a model's name or a path")
-    out: str | None = Field(None, description="folder of the new session; none: the default one")
+    spec: str = Field(description="a model's name or path")
+    directory: str | None = Field(None, description="directory of the new session; None: the default one")
 
 
 class MoveSession(FrozenModel):
-    """Go on in another directory, with all that the session holds; answered by `SessionMoved`, or by `Failed`, and then it
-    stays where it is."""
+    """Write the whole session to another directory and continue there. Answered by `SessionMoved`; after `Failed` it stays
+    where it is."""
 
     type: Literal["move_session"] = "move_session"
-    path: str
+    directory: str
 
 
 class Quit(FrozenModel):
@@ -146,11 +206,12 @@ Command = (
     | Export
     | ExportFile
     | StartDrag
-    | Look
-    | Shown
-    | Lead
+    | SetPreviewSize
+    | PreviewShown
+    | MoveLiveTarget
+    | ReleaseLiveTarget
     | StopDrag
-    | ReadDrag
+    | ReadTrajectory
     | ListModels
     | LoadMask
     | SaveMask
@@ -162,12 +223,12 @@ Command = (
 # Events ----------------------------------------------------------------------------------------------
 
 
-class Loading(FrozenModel):
-    """A model is being loaded: what is being done, how much of it is done, and of how much."""
+class LoadProgress(FrozenModel):
+    """How far the loading of a model is: the stage, and how much of it is done."""
 
-    type: Literal["loading"] = "loading"
-    what: str
-    done: int
+    type: Literal["load_progress"] = "load_progress"
+    stage: str = Field(description='for people: "reading", "building"')
+    done: int = Field(description="in bytes where the stage reads a file, otherwise 0 or 1")
     total: int
 
 
@@ -177,12 +238,10 @@ class ModelsListed(FrozenModel):
 
 
 class MaskLoaded(FrozenModel):
-    """A mask of the picture's size; `resized`: the file's was another."""
-
     type: Literal["mask_loaded"] = "mask_loaded"
     path: str
-    mask: Mask
-    resized: bool
+    mask: Mask = Field(description="of the size of the model's images")
+    resized: bool = Field(description="whether the file's mask had another size")
 
 
 class MaskSaved(FrozenModel):
@@ -191,40 +250,45 @@ class MaskSaved(FrozenModel):
 
 
 class ModelLoaded(FrozenModel):
-    """`spec` is the name or path that loads the same model again."""
+    """A model is loaded; images can be drawn from now on."""
 
     type: Literal["model_loaded"] = "model_loaded"
-    spec: str
+    spec: str = Field(description="the name or path that loads the same model again")
     info: ModelInfo
     device: str
 
 
-class Preview(FrozenModel):
-    """An image for the screen. `request` is 0 for those of a running drag, of which the next comes after `Shown`, or when
-    the drag is at rest; only these may be smaller than the full image."""
+class ImageRendered(FrozenModel):
+    """The image that `Render` asked for, at full resolution."""
 
-    type: Literal["preview"] = "preview"
-    request: int
-    width: int
-    height: int
-    rgb: bytes = Field(description="uint8 [height, width, 3], row by row")
+    type: Literal["image_rendered"] = "image_rendered"
+    request_id: int
+    image: ImageData
+
+
+class DragPreview(FrozenModel):
+    """The image of the running drag. It may be smaller than the full image. The next one follows after `PreviewShown`, or
+    when the drag waits for its live target."""
+
+    type: Literal["drag_preview"] = "drag_preview"
+    image: ImageData
 
 
 class Saved(FrozenModel):
     type: Literal["saved"] = "saved"
-    revision: int
-    folder: str
+    change_count: int
+    directory: str = Field(description="of the session")
 
 
 class SessionMoved(FrozenModel):
     type: Literal["session_moved"] = "session_moved"
-    path: str
+    directory: str
 
 
-class Exporting(FrozenModel):
-    """How many frames of a film are done, and of how many."""
+class ExportProgress(FrozenModel):
+    """How many frames of a video are done."""
 
-    type: Literal["exporting"] = "exporting"
+    type: Literal["export_progress"] = "export_progress"
     done: int
     total: int
 
@@ -235,77 +299,96 @@ class Exported(FrozenModel):
 
 
 class DragStarted(FrozenModel):
-    """`precision` is the one that the drag uses; `notice` says why that is not the one in its settings."""
-
     type: Literal["drag_started"] = "drag_started"
-    number: int
-    precision: Precision = "float32"
-    notice: str | None = None
+    drag_number: int
+    precision: Precision = Field("float32", description="that the drag uses")
+    notice: str | None = Field(None, description="why `precision` differs from the one in the settings")
 
 
 class DragProgress(FrozenModel):
-    """After a step: `handles` in the order of the pairs that are dragged (`Edit.dragged`)."""
+    """The state of the running drag after a step."""
 
     type: Literal["drag_progress"] = "drag_progress"
     step: int
-    max_steps: int | None = Field(description="none: the hand that leads it says when it ends")
+    max_steps: int | None = Field(description="None in a live drag")
     loss: float | None
     mean_distance: float
-    handles: tuple[FinitePoint, ...]
+    handles: tuple[FinitePoint, ...] = Field(
+        description="of the pairs that are dragged, in the order of `Edit.dragged`"
+    )
     steps_per_second: float
 
 
 class DragEnded(FrozenModel):
-    """`entry`: what the history has gained; none: not a step was made. `image`: the entry's full image; none: it could
-    not be drawn. `problem`: what could not be written, in one line; the result itself is kept in the engine."""
-
     type: Literal["drag_ended"] = "drag_ended"
     record: DragRecord
-    entry: Revision | None
-    image: Preview | None = None
-    problem: str | None = None
+    revision: Revision | None = Field(description="the new revision; None if the drag made no step")
+    image: ImageData | None = Field(
+        None, description="of the new revision, at full resolution; None if drawing it failed"
+    )
+    problem: str | None = Field(
+        None, description="which file could not be written, in one line; the engine keeps the result in memory"
+    )
 
 
-class DragRead(FrozenModel):
-    """`path` has no steps where they were not kept."""
-
-    type: Literal["drag_read"] = "drag_read"
-    path: Trajectory
+class TrajectoryRead(FrozenModel):
+    type: Literal["trajectory_read"] = "trajectory_read"
+    trajectory: Trajectory = Field(description="without steps if they were not kept")
 
 
 class Resumed(FrozenModel):
-    """An engine that goes on with a session: entries that its drags have made, which the client may not know."""
+    """The engine continues a session. It sends the revisions that drags have made, which the client may not have."""
 
     type: Literal["resumed"] = "resumed"
-    entries: tuple[Revision, ...]
+    revisions: tuple[Revision, ...]
+
+
+FailedTask = Literal[
+    "start",
+    "receive",
+    "update_result",
+    "render",
+    "save",
+    "export",
+    "export_file",
+    "start_drag",
+    "read_trajectory",
+    "list_models",
+    "load_mask",
+    "save_mask",
+    "load_model",
+    "move_session",
+]
+"""The `type` of the command that failed, or what the engine did by itself: start, receive a command, or bring the images in
+the session's directory up to date."""
 
 
 class Failed(FrozenModel):
-    """A command could not be done (`command` is its type, or "start" for the engine's start)."""
+    """A task failed; `message` says why, in one line."""
 
     type: Literal["failed"] = "failed"
-    command: str
+    task: FailedTask
     message: str
-    revision: int | None = None
-    remedy: Remedy | None = None
+    remedy: Remedy | None = Field(None, description="what a person can do about it")
 
 
 Event = (
-    Loading
+    LoadProgress
     | ModelsListed
     | MaskLoaded
     | MaskSaved
     | Resumed
     | ModelLoaded
-    | Preview
+    | ImageRendered
+    | DragPreview
     | Saved
     | SessionMoved
-    | Exporting
+    | ExportProgress
     | Exported
     | DragStarted
     | DragProgress
     | DragEnded
-    | DragRead
+    | TrajectoryRead
     | Failed
 )
-LOSSY: tuple[type[BaseModel], ...] = (Loading, Exporting, DragProgress, Preview)
+LOSSY: tuple[type[BaseModel], ...] = (LoadProgress, ExportProgress, DragProgress, ImageRendered, DragPreview)

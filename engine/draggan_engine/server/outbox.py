@@ -7,7 +7,7 @@ import threading
 from collections import deque
 
 from .codec import encode
-from .messages import LOSSY, Event, Preview
+from .messages import LOSSY, Event
 
 
 class Outbox:
@@ -24,9 +24,7 @@ class Outbox:
     def send(self, event: Event) -> None:
         with self._change:
             if isinstance(event, LOSSY):
-                self._waiting = deque(
-                    e for e in self._waiting if type(e) is not type(event) or not _overtakes(event, e)
-                )
+                self._waiting = deque(waiting for waiting in self._waiting if type(waiting) is not type(event))
             self._waiting.append(event)
             self._change.notify()
 
@@ -49,8 +47,3 @@ class Outbox:
                 self._connection.sendall(encode(event))
             except OSError:
                 return  # the client is gone; the reader notices it too
-
-
-def _overtakes(new: Event, old: Event) -> bool:
-    """A drag's preview does not replace the answer to a request, nor that one the preview, which is waited for too."""
-    return not (isinstance(new, Preview) and isinstance(old, Preview)) or (new.request == 0) == (old.request == 0)

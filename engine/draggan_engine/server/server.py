@@ -24,49 +24,52 @@ from typing import TYPE_CHECKING
 from draggan_engine.checkpoints.registry import list_models
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import DragganError, EditError, EngineError, Remedy
-from draggan_engine.core.geometry import Size
+from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.storage.image_io import read_mask, write_mask
 from draggan_engine.storage.session_store import SessionStore
 
 from .codec import HEADER, body_length, decode_command, encode
 from .drag_control import Steering
-from .drag_reporter import DragTeller, preview
+from .drag_reporter import DragTeller
 from .job_queue import JobQueue, Refresh
 from .messages import (
     Command,
     DragEnded,
-    DragRead,
     DragStarted,
     Event,
     Export,
     Exported,
     ExportFile,
-    Exporting,
+    ExportProgress,
     Failed,
-    Lead,
+    FailedTask,
+    ImageData,
+    ImageRendered,
     ListModels,
-    Loading,
     LoadMask,
     LoadModel,
-    Look,
+    LoadProgress,
     MaskLoaded,
     MaskSaved,
     ModelLoaded,
     ModelsListed,
+    MoveLiveTarget,
     MoveSession,
-    Preview,
+    PreviewShown,
     Quit,
-    ReadDrag,
+    ReadTrajectory,
+    ReleaseLiveTarget,
     Render,
     Resumed,
     Save,
     Saved,
     SaveMask,
     SessionMoved,
-    Shown,
+    SetPreviewSize,
     StartDrag,
     StopDrag,
+    TrajectoryRead,
 )
 from .outbox import Outbox
 
@@ -109,7 +112,7 @@ class Engine:
                 self._take(command)
         except DragganError as error:
             log.error("%s", error)
-            self.outbox.send(Failed(command="connection", message=str(error), remedy=error.remedy))
+            self.outbox.send(Failed(task="receive", message=str(error), remedy=error.remedy))
         except Exception:
             log.exception("reader")
         finally:
@@ -147,41 +150,43 @@ class Engine:
             case ListModels():
                 with self._reported(command.type):
                     self.outbox.send(ModelsListed(models=list_models()))
-            case ReadDrag():
-                self.outbox.send(DragRead(path=self.store.trajectory(command.number)))
+            case ReadTrajectory():
+                self.outbox.send(TrajectoryRead(trajectory=self.store.trajectory(command.drag_number)))
             case LoadMask() | SaveMask():
                 with self._reported(command.type):
                     self._mask_file(command)
             case MoveSession():
                 with self._reported(command.type):
-                    self.store.move_to(Path(command.path))
-                    self.outbox.send(SessionMoved(path=command.path))
+                    self.store.move_to(Path(command.directory))
+                    self.outbox.send(SessionMoved(directory=command.directory))
                     self.jobs.put(Refresh())  # the images that could not be written
             case Quit():
                 self._closed_in_order = True
                 self.leave()
             case StartDrag():
-                self.steering.expect(Size(command.width, command.height))
+                self.steering.expect(command.preview_size.size)
                 self.jobs.put(command)
-            case Look():
-                self.steering.see(Size(command.width, command.height))
-            case Shown():
+            case SetPreviewSize():
+                self.steering.see(command.preview_size.size)
+            case PreviewShown():
                 self.steering.unseen = False
             case Render():
                 self.jobs.put(command)
                 self.steering.wake()
-            case Lead():
+            case MoveLiveTarget():
                 self.steering.lead(command.target)
-            case _:
+            case ReleaseLiveTarget():
+                self.steering.lead(None)
+            case Export() | ExportFile() | LoadModel():
                 self.jobs.put(command)
 
     def _save(self, command: Save) -> None:
         try:
-            folder = self.store.save(command.entries, command.at)
+            folder = self.store.save(command.revisions, command.current)
         except DragganError as error:
-            self.outbox.send(Failed(command="save", message=str(error), revision=command.revision, remedy=error.remedy))
+            self.outbox.send(Failed(task="save", message=str(error), remedy=error.remedy))
             return
-        self.outbox.send(Saved(revision=command.revision, folder=str(folder)))
+        self.outbox.send(Saved(change_count=command.change_count, directory=str(folder)))
         self.jobs.put(Refresh())
 
     def _mask_file(self, command: LoadMask | SaveMask) -> None:
@@ -206,10 +211,10 @@ class Engine:
         with self._reported("start"):
             if self.store.history is not None:
                 made = tuple(entry for entry in self.store.history.revisions.values() if entry.record is not None)
-                self.outbox.send(Resumed(entries=made))
+                self.outbox.send(Resumed(revisions=made))
             self._start(spec, latent)
         while (job := self.jobs.get()) is not None:
-            with self._reported("result" if isinstance(job, Refresh) else job.type):
+            with self._reported("update_result" if isinstance(job, Refresh) else job.type):
                 if isinstance(job, LoadModel):
                     self._load_another(job)
                 elif self.model is not None:  # without one the reader still saves edits; the screen decides when to end
@@ -230,7 +235,7 @@ class Engine:
         """Beside the present model, which goes when the other one is there; so does its session."""
         model = self._load(command.spec)
         self.store.close()
-        self.store = SessionStore(model.name, None if command.out is None else Path(command.out))
+        self.store = SessionStore(model.name, None if command.directory is None else Path(command.directory))
         self._use(model)
         _free_memory()
 
@@ -245,26 +250,26 @@ class Engine:
         self.outbox.send(ModelLoaded(spec=model.spec, info=model.info, device=str(model.generator.device)))
 
     @contextmanager
-    def _reported(self, command: str) -> Iterator[None]:
+    def _reported(self, task: FailedTask) -> Iterator[None]:
         """Turns what goes wrong into an event; a traceback goes to the log only."""
         try:
             yield
         except DragganError as error:
-            self.outbox.send(Failed(command=command, message=str(error), remedy=error.remedy))
+            self.outbox.send(Failed(task=task, message=str(error), remedy=error.remedy))
         except (MemoryError, RuntimeError) as error:
-            log.exception("%s", command)
+            log.exception("%s", task)
             remedy = Remedy.use_cpu if _is_out_of_memory(error) else None
-            self.outbox.send(Failed(command=command, message=_short(error), remedy=remedy))
+            self.outbox.send(Failed(task=task, message=_short(error), remedy=remedy))
         except Exception as error:
-            log.exception("%s", command)
+            log.exception("%s", task)
             self.outbox.send(
                 Failed(
-                    command=command,
+                    task=task,
                     message=f"the engine met an unexpected {type(error).__name__}; the log has the details",
                 )
             )
 
-    def _do(self, model: Model, job: Command | Refresh) -> None:
+    def _do(self, model: Model, job: Render | StartDrag | Export | ExportFile | Refresh) -> None:
         from .drag_runner import write_result
 
         match job:
@@ -285,7 +290,7 @@ class Engine:
                     job.edit,
                     Path(job.path),
                     markers=job.markers,
-                    progress=lambda done, total: self.outbox.send(Exporting(done=done, total=total)),
+                    progress=lambda done, total: self.outbox.send(ExportProgress(done=done, total=total)),
                 )
                 self.outbox.send(Exported(files=(job.path,)))
             case Refresh():
@@ -293,13 +298,12 @@ class Engine:
                 if edit is not None and self._shown != edit.source:
                     write_result(model, self.store, edit)
                     self._shown = edit.source
-            case _:
-                raise AssertionError(f"{job} is the reader's")
 
     def _send_preview(self, model: Model, command: Render) -> None:
         from .drag_runner import picture_of
 
-        self.outbox.send(preview(command.request, picture_of(model, self.store, command.edit)))
+        image = ImageData.from_array(picture_of(model, self.store, command.edit))
+        self.outbox.send(ImageRendered(request_id=command.request_id, image=image))
 
     def _preview_heights(self, model: Model) -> PreviewHeights:
         """Return the heights in which a drag of the model may be shown; they are measured once."""
@@ -316,27 +320,25 @@ class Engine:
 
         from .drag_runner import prepare_drag, record_drag
 
-        if self.store.history is None:
-            raise EditError("nothing to drag: place a handle and its target first")
-        parent = self.store.history.current_revision
+        parent = self._saved_revision(command.revision)
         edit = parent.edit
         if command.max_steps is not None:
             edit = edit.model_copy(
                 update={"settings": edit.settings.model_copy(update={"max_steps": command.max_steps})}
             )
-        session = prepare_drag(model, self.store, edit, command.live)
+        session = prepare_drag(model, self.store, edit, command.live_pair)
         number = self.store.next_drag_number()
-        self.outbox.send(DragStarted(number=number, precision=session.settings.precision, notice=session.notice))
+        self.outbox.send(DragStarted(drag_number=number, precision=session.settings.precision, notice=session.notice))
         teller = DragTeller(
             self.outbox,
             self.steering,
             session,
-            edit.settings.max_steps if command.live is None else None,
+            edit.settings.max_steps if command.live_pair is None else None,
             self._preview_heights(model),
             beside=can_render_during_drag(model.generator.device),
         )
         with teller, self.steering.of(session):
-            for event in record_drag(model, self.store, parent, number, session, command.live):
+            for event in record_drag(model, self.store, parent, number, session, command.live_pair):
                 if (asked := self.jobs.take_render()) is not None:
                     with self._reported(asked.type):
                         self._send_preview(model, asked)
@@ -349,15 +351,25 @@ class Engine:
                     self._shown = None if event.problem else event.edit.source
                     image = self._result_image(model, event.edit)
                     self.outbox.send(
-                        DragEnded(record=event.record, entry=event.entry, image=image, problem=event.problem)
+                        DragEnded(record=event.record, revision=event.revision, image=image, problem=event.problem)
                     )
 
-    def _result_image(self, model: Model, edit: Edit) -> Preview | None:
+    def _saved_revision(self, id: int) -> Revision:
+        """
+        Raises:
+            EditError: the client has not saved it.
+        """
+        history = self.store.history
+        if history is None or id not in history.revisions:
+            raise EditError(f"revision {id} has not been saved, so it cannot be dragged: save it first")
+        return history.revisions[id]
+
+    def _result_image(self, model: Model, edit: Edit) -> ImageData | None:
         """Return the image that a drag ended with at full resolution, for the screen; None if it cannot be drawn."""
         from .drag_runner import picture_of
 
         try:
-            return preview(0, picture_of(model, self.store, edit))
+            return ImageData.from_array(picture_of(model, self.store, edit))
         except (MemoryError, RuntimeError):  # the client asks for it again, and hears why not
             log.exception("a drag's result is not shown")
             return None
@@ -373,7 +385,7 @@ def paced(
         nonlocal said, due
         now = clock()
         if what != said or now >= due or done >= total:
-            send(Loading(what=what, done=done, total=total))
+            send(LoadProgress(stage=what, done=done, total=total))
             said, due = what, now + LOADING_INTERVAL
 
     return tell
@@ -416,7 +428,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         store = SessionStore(Path(args.model).stem, args.out, args.resume)
     except DragganError as error:
-        connection.sendall(encode(Failed(command="start", message=str(error), remedy=error.remedy)))
+        connection.sendall(encode(Failed(task="start", message=str(error), remedy=error.remedy)))
         sys.exit(error.exit_code)
     engine = Engine(connection, store, args.device)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -15,7 +15,7 @@ from draggan_engine.networks.preview_fidelity import PreviewHeights
 from draggan_engine.server import drag_reporter
 from draggan_engine.server.drag_control import Steering
 from draggan_engine.server.drag_reporter import PREVIEW_INTERVAL, PREVIEW_SHARE, PROGRESS_INTERVAL, DragTeller
-from draggan_engine.server.messages import DragProgress, Event, Preview
+from draggan_engine.server.messages import DragPreview, DragProgress, Event
 from tests.support.patience import PATIENCE
 
 
@@ -65,7 +65,7 @@ class Drag:
         return [event.step for event in self.said if isinstance(event, DragProgress)]
 
     def shown(self) -> int:
-        return sum(isinstance(event, Preview) for event in self.said)
+        return sum(isinstance(event, DragPreview) for event in self.said)
 
 
 def test_slow_steps_are_all_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +100,8 @@ def test_a_picture_comes_with_its_handles(monkeypatch: pytest.MonkeyPatch) -> No
         before = len(drag.said)
         drag.steps(1, 0.01)
         new = drag.said[before:]
-        if any(isinstance(event, Preview) for event in new):
-            assert [type(event) for event in new] == [DragProgress, Preview]
+        if any(isinstance(event, DragPreview) for event in new):
+            assert [type(event) for event in new] == [DragProgress, DragPreview]
             assert drag.told()[-1] == drag.count
     assert drag.shown() > 3
 
@@ -127,7 +127,7 @@ def test_a_picture_beside_the_drag_comes_with_its_handles_and_nothing_overtakes_
         assert drag.said == [], "the first step is being drawn"
         painted.set()
         drag.teller.end()
-    assert [type(event) for event in drag.said] == [DragProgress, Preview, DragProgress]
+    assert [type(event) for event in drag.said] == [DragProgress, DragPreview, DragProgress]
     assert drag.told() == [1, 5]
 
 
@@ -219,7 +219,7 @@ def test_a_drag_is_shown_by_images_like_the_full_one_and_at_rest_by_that(monkeyp
     drag.steps(1, 1.0)
     drag.teller.rest()
     drag.teller.rest()
-    heights = [event.height for event in drag.said if isinstance(event, Preview)]
+    heights = [event.image.height for event in drag.said if isinstance(event, DragPreview)]
     assert heights == [16, 32, 64, 16, 64], "the one at rest is drawn once"
 
 

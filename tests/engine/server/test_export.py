@@ -31,8 +31,8 @@ def dragged(model: Model, store: SessionStore, parent: Revision, steps: int) -> 
     edit = parent.edit.model_copy(update={"settings": parent.edit.settings.model_copy(update={"max_steps": steps})})
     session = prepare_drag(model, store, edit)
     end = list(record_drag(model, store, parent, store.next_drag_number(), session))[-1]
-    assert isinstance(end, DragRecorded) and end.entry is not None and end.problem is None
-    return end.entry
+    assert isinstance(end, DragRecorded) and end.revision is not None and end.problem is None
+    return end.revision
 
 
 @pytest.fixture

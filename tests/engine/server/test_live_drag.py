@@ -22,18 +22,20 @@ from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 from draggan_engine.server.messages import (
     DragEnded,
+    DragPreview,
     DragProgress,
-    DragRead,
     DragStarted,
-    Lead,
-    Look,
+    ImageRendered,
     ModelLoaded,
-    Preview,
+    MoveLiveTarget,
+    PreviewSize,
     Quit,
-    ReadDrag,
+    ReadTrajectory,
+    ReleaseLiveTarget,
     Render,
-    StartDrag,
+    SetPreviewSize,
     StopDrag,
+    TrajectoryRead,
 )
 from draggan_engine.server.server import Engine as Threads
 from draggan_engine.storage.session_manifest import read_history, read_manifest
@@ -225,25 +227,25 @@ def begin(engine: Engine, steps: int = 4) -> Edit:
     info = engine.wait_for(ModelLoaded).info
     settings = info.settings.model_copy(update={"max_steps": steps, "step_size": 0.02, "stop_distance": 0.5})
     edit = Edit(model="tiny", source=LatentRef(psi=1), settings=settings, pairs=PAIRS)
-    engine.drag(edit, live=1)
+    engine.drag(edit, live_pair=1)
     engine.wait_for(DragStarted)
-    preview = engine.wait_for(Preview)
-    assert (preview.request, preview.width, preview.height) == (0, 32, 32)
+    image = engine.wait_for(DragPreview).image
+    assert (image.width, image.height) == (32, 32)
     return edit
 
 
 def test_a_live_drag_is_one_entry(engine: Engine, tmp_path: Path) -> None:
     edit = begin(engine)
-    engine.send(Lead(target=(25, 10)))
+    engine.send(MoveLiveTarget(target=(25, 10)))
     progress = engine.wait_for(DragProgress, lambda event: event.step == 4)
     assert (len(progress.handles), progress.max_steps) == (1, None)
-    engine.wait_for(Preview)
-    engine.send(Lead(target=(10, 25)))
+    engine.wait_for(DragPreview)
+    engine.send(MoveLiveTarget(target=(10, 25)))
     engine.wait_for(DragProgress, lambda event: event.step == 8)
-    engine.wait_for(Preview)
-    engine.send(Lead(target=None))
+    engine.wait_for(DragPreview)
+    engine.send(ReleaseLiveTarget())
     ended = engine.wait_for(DragEnded)
-    assert ended.entry is not None
+    assert ended.revision is not None
     assert ended.problem is None
     assert ended.image is not None
     with Image.open(tmp_path / "s" / "final.png") as final:
@@ -251,15 +253,19 @@ def test_a_live_drag_is_one_entry(engine: Engine, tmp_path: Path) -> None:
     record = ended.record
     assert (record.live, record.steps, record.reason, len(record.pairs)) == (1, 8, "max_steps", 1)
     assert (record.pairs[0].handle, record.pairs[0].target) == (HANDLE, (10, 25))
-    assert ended.entry.edit.pairs == (PAIRS[0], PointPair(handle=record.pairs[0].final, target=(10, 25)))
-    assert (ended.entry.parent, ended.entry.edit.source.drag, ended.entry.edit.source.psi) == (0, 1, edit.source.psi)
+    assert ended.revision.edit.pairs == (PAIRS[0], PointPair(handle=record.pairs[0].final, target=(10, 25)))
+    assert (ended.revision.parent, ended.revision.edit.source.drag, ended.revision.edit.source.psi) == (
+        0,
+        1,
+        edit.source.psi,
+    )
 
-    engine.send(ReadDrag(number=1))
-    path = engine.wait_for(DragRead).path
+    engine.send(ReadTrajectory(drag_number=1))
+    path = engine.wait_for(TrajectoryRead).trajectory
     assert path.steps == tuple(range(9))
     folder = tmp_path / "s"
     history = read_history(folder, read_manifest(folder))
-    assert (len(history.revisions), history.current, history.current_revision) == (2, -1, ended.entry)
+    assert (len(history.revisions), history.current, history.current_revision) == (2, -1, ended.revision)
     engine.send(Quit())
     assert engine.process.wait(PATIENCE) == 0
 
@@ -269,26 +275,26 @@ def test_where_the_hand_went_before_the_drag_began_counts(engine: Engine) -> Non
     edit = Edit(
         model="tiny", source=LatentRef(psi=1), pairs=PAIRS, settings=DragSettings(feature_block="b16", max_steps=2)
     )
-    engine.drag(edit, live=1)
+    engine.drag(edit, live_pair=1)
     for x in (12, 18, 25):
-        engine.send(Lead(target=(x, 10)))
-    engine.send(Lead(target=None))
+        engine.send(MoveLiveTarget(target=(x, 10)))
+    engine.send(ReleaseLiveTarget())
     record = engine.wait_for(DragEnded).record
     assert (record.pairs[0].target, record.steps) == ((25, 10), 2)
 
-    engine.send(StartDrag(width=32, height=32, live=1))
+    engine.start_drag(live_pair=1)
     engine.wait_for(DragStarted)
-    engine.wait_for(Preview)
-    engine.send(Lead(target=None))
-    assert engine.wait_for(DragEnded).entry is None, "the next one knows nothing of that hand"
+    engine.wait_for(DragPreview)
+    engine.send(ReleaseLiveTarget())
+    assert engine.wait_for(DragEnded).revision is None, "the next one knows nothing of that hand"
 
 
 def test_at_rest_the_image_is_the_full_one_whatever_the_view(engine: Engine) -> None:
     begin(engine)
-    engine.send(Look(width=9, height=8))
-    engine.send(Lead(target=(25, 10)))
+    engine.send(SetPreviewSize(preview_size=PreviewSize(width=9, height=8)))
+    engine.send(MoveLiveTarget(target=(25, 10)))
     engine.wait_for(DragProgress, lambda event: event.step == 4)
-    assert engine.wait_for(Preview).width == 32
+    assert engine.wait_for(DragPreview).image.width == 32
     engine.send(StopDrag())
     engine.wait_for(DragEnded)
 
@@ -296,13 +302,13 @@ def test_at_rest_the_image_is_the_full_one_whatever_the_view(engine: Engine) -> 
 def test_another_picture_is_answered_while_a_drag_runs_or_rests(engine: Engine) -> None:
     edit = begin(engine, steps=100_000)
     other = edit.with_source(edit.source.model_copy(update={"seed": 7}))
-    engine.send(Render(request=3, edit=other))
-    resting = engine.wait_for(Preview, lambda event: event.request == 3)
-    engine.send(Lead(target=(31, 31)))
+    engine.send(Render(request_id=3, edit=other))
+    resting = engine.wait_for(ImageRendered, lambda event: event.request_id == 3)
+    engine.send(MoveLiveTarget(target=(31, 31)))
     engine.wait_for(DragProgress)
-    engine.send(Render(request=4, edit=other))
-    running = engine.wait_for(Preview, lambda event: event.request == 4)
-    assert running.rgb == resting.rgb
+    engine.send(Render(request_id=4, edit=other))
+    running = engine.wait_for(ImageRendered, lambda event: event.request_id == 4)
+    assert running.image == resting.image
     assert not any(isinstance(event, DragEnded) for event in engine.seen)
     engine.send(StopDrag())
     assert engine.wait_for(DragEnded).record.reason == "stopped"
@@ -312,7 +318,7 @@ def test_another_picture_is_answered_while_a_drag_runs_or_rests(engine: Engine) 
 def test_a_client_that_vanishes_while_it_rests_ends_the_process(engine: Engine, tmp_path: Path, moved: bool) -> None:
     begin(engine)
     if moved:
-        engine.send(Lead(target=(25, 10)))
+        engine.send(MoveLiveTarget(target=(25, 10)))
         engine.wait_for(DragProgress, lambda event: event.step == 4)
     engine.socket.close()
     assert engine.process.wait(PATIENCE) == 0
@@ -331,7 +337,12 @@ def test_a_hand_that_is_late_does_no_harm(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         threads = Threads(theirs, SessionStore("tiny", tmp_path / "s"), "cpu")
-        for command in (Lead(target=(1, 1)), Lead(target=None), StopDrag(), Look(width=3, height=3)):
+        for command in (
+            MoveLiveTarget(target=(1, 1)),
+            ReleaseLiveTarget(),
+            StopDrag(),
+            SetPreviewSize(preview_size=PreviewSize(width=3, height=3)),
+        ):
             threads._take(command)
         assert not threads.jobs.closed
         threads.outbox.close()

@@ -19,16 +19,15 @@ from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_
 from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,
-    DragRead,
     DragStarted,
+    ImageRendered,
     ModelLoaded,
-    Preview,
     Quit,
-    ReadDrag,
+    ReadTrajectory,
     Render,
     Resumed,
     Saved,
-    StartDrag,
+    TrajectoryRead,
 )
 from draggan_engine.storage import trajectory
 from draggan_engine.storage.image_io import write_image
@@ -62,24 +61,24 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
     assert read_history(folder, read_manifest(folder)).edit == edit  # which is what was acknowledged
 
     with Engine("--model", spec, "--device", "cpu", "--resume", str(folder)) as engine:
-        (entry,) = engine.wait_for(Resumed).entries
+        (entry,) = engine.wait_for(Resumed).revisions
         assert (entry.id, entry.parent) == (-1, 0)
         assert entry.record is not None and entry.record.reason == "interrupted"
         assert entry.record.steps == on_disk.steps[-1] > 0
         assert entry.edit.pairs[0].handle == on_disk.pairs_at(-1)[0][0]
         engine.wait_for(ModelLoaded)
-        engine.send(Render(request=1, edit=entry.edit))
-        engine.send(Render(request=2, edit=edit))
-        shown = engine.wait_for(Preview, lambda preview: preview.request == 2)
-        engine.send(Render(request=3, edit=entry.edit))
-        assert engine.wait_for(Preview).rgb != shown.rgb
-        engine.send(ReadDrag(number=1))
-        assert engine.wait_for(DragRead).path == on_disk.trajectory
+        engine.send(Render(request_id=1, edit=entry.edit))
+        engine.send(Render(request_id=2, edit=edit))
+        shown = engine.wait_for(ImageRendered, lambda preview: preview.request_id == 2)
+        engine.send(Render(request_id=3, edit=entry.edit))
+        assert engine.wait_for(ImageRendered).image != shown.image
+        engine.send(ReadTrajectory(drag_number=1))
+        assert engine.wait_for(TrajectoryRead).trajectory == on_disk.trajectory
         # The next drag goes on from it.
         engine.history = read_history(folder, read_manifest(folder)).merge([entry]).jump_to(entry.id)
         further = entry.edit.model_copy(update={"settings": endless.model_copy(update={"max_steps": 2})})
         engine.drag(further)
-        assert engine.wait_for(DragStarted).number == 2
+        assert engine.wait_for(DragStarted).drag_number == 2
         assert engine.wait_for(DragEnded).record.source.drag == 1
         engine.send(Quit())
         assert engine.process.wait(PATIENCE) == 0
@@ -95,7 +94,7 @@ def test_an_interrupted_drag_that_nobody_touches_is_found_every_time(spec: str, 
         endless = info.settings.model_copy(update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3})
         engine.save(Edit(model=info.name, source=LatentRef(seed=3), settings=endless, pairs=(PAIR,)))
         engine.wait_for(Saved)
-        engine.send(StartDrag(width=32, height=32))
+        engine.start_drag()
         engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / trajectory.TRAJECTORY_FILE).exists())
     for _ in range(2):
         store = SessionStore("tiny", resume=folder)
@@ -174,7 +173,7 @@ def test_killed_at_any_write_the_session_opens_and_has_what_was_acknowledged(
             write_image(session / "found.png", picture_of(model, store, entry.edit), model="tiny", edit=entry.edit)
             outcomes.append(entry.record.reason)
         if end is not None:
-            assert end.problem is None and end.entry == entry and store.history.current == -1
+            assert end.problem is None and end.revision == entry and store.history.current == -1
         store.save((), store.history.current)
         store.close()
         history = read_history(session, read_manifest(session))
@@ -191,7 +190,7 @@ def test_a_drag_outlives_a_disk_that_is_full_for_its_steps(spec: str, tmp_path: 
     (tmp_path / "s" / "drag-001").mkdir()
     (tmp_path / "s" / "drag-001" / "events.jsonl").symlink_to("/dev/full")
     *_, end = record_drag(model, store, parent, 1, prepare_drag(model, store, parent.edit))
-    assert isinstance(end, DragRecorded) and end.entry is not None and end.edit.source.drag == 1
+    assert isinstance(end, DragRecorded) and end.revision is not None and end.edit.source.drag == 1
     assert end.problem is not None and "events.jsonl" in end.problem
     assert read_history(tmp_path / "s", read_manifest(tmp_path / "s")).edit == end.edit
 

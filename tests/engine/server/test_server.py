@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,26 +14,27 @@ from safetensors.numpy import load_file
 
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.history import Revision
-from draggan_engine.server.codec import HEADER, body_length, decode_event
 from draggan_engine.server.messages import (
     DragEnded,
+    DragPreview,
     DragProgress,
     DragStarted,
-    Event,
     Export,
     Exported,
     Failed,
+    ImageRendered,
     ModelLoaded,
     MoveSession,
-    Preview,
+    PreviewShown,
+    PreviewSize,
     Quit,
     Render,
+    Save,
     Saved,
     SessionMoved,
-    Shown,
+    StartDrag,
     StopDrag,
 )
-from draggan_engine.server.outbox import Outbox
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from tests.support.engine_client import Engine
 from tests.support.patience import PATIENCE
@@ -58,18 +58,18 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     # Edits are on disk and acknowledged before the model is there.
     engine.save(EDIT)
     saved = engine.wait_for(Saved)
-    assert saved.revision == 1
+    assert saved.change_count == 1
     assert not any(isinstance(event, ModelLoaded) for event in engine.seen)
     assert read_manifest(tmp_path / "s").pairs == EDIT.pairs
     info = engine.wait_for(ModelLoaded).info
     edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 40})})
 
-    engine.send(Render(request=1, edit=edit))
-    preview = engine.wait_for(Preview)
-    assert (preview.request, preview.width, preview.height, len(preview.rgb)) == (1, 128, 128, 128 * 128 * 3)
+    engine.send(Render(request_id=1, edit=edit))
+    rendered = engine.wait_for(ImageRendered)
+    assert (rendered.request_id, rendered.image.to_array().shape) == (1, (128, 128, 3))
 
     engine.drag(edit)
-    assert engine.wait_for(DragStarted).number == 1
+    assert engine.wait_for(DragStarted).drag_number == 1
     record = engine.wait_for(DragEnded).record
     lines = (tmp_path / "s" / "drag-001" / "events.jsonl").read_text().splitlines()
     assert len(lines) == record.steps > 0
@@ -89,7 +89,7 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     assert np.array_equal(latents[0]["after"], latents[1]["before"])
 
     # Undo of both: the present picture is the first one again.
-    engine.save(edit, revision=9)
+    engine.save(edit, change_count=9)
     engine.send(Export(edit=edit))
     files = engine.wait_for(Exported).files
     assert (tmp_path / "s" / "final.png").read_bytes() == (tmp_path / "s" / "initial.png").read_bytes()
@@ -108,7 +108,7 @@ def test_an_image_that_could_not_be_written_is_written_where_the_session_moves(e
     final.mkdir()  # which no file can replace
     engine.drag(EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 1})}))
     assert str(final) in str(engine.wait_for(DragEnded).problem)
-    engine.send(MoveSession(path=str(tmp_path / "t")))
+    engine.send(MoveSession(directory=str(tmp_path / "t")))
     engine.wait_for(SessionMoved)
     engine.send(Quit())
     assert engine.process.wait(PATIENCE) == 0
@@ -131,12 +131,12 @@ def test_a_drags_pictures_wait_until_the_last_one_is_on_the_screen(engine: Engin
     engine.watches = False
     info = engine.wait_for(ModelLoaded).info
     engine.drag(endless(EDIT.model_copy(update={"settings": info.settings})))
-    engine.wait_for(Preview)
+    engine.wait_for(DragPreview)
     later = time.monotonic() + 1
     engine.wait_for(DragProgress, lambda _: time.monotonic() > later)
-    assert sum(isinstance(event, Preview) for event in engine.seen) == 1
-    engine.send(Shown())
-    engine.wait_for(Preview)
+    assert sum(isinstance(event, DragPreview) for event in engine.seen) == 1
+    engine.send(PreviewShown())
+    engine.wait_for(DragPreview)
 
 
 def test_a_client_that_vanishes_ends_the_drag_and_the_process(engine: Engine, tmp_path: Path) -> None:
@@ -166,8 +166,8 @@ def test_after_kill_another_process_goes_on(engine: Engine, tmp_path: Path) -> N
 
     with Engine("--model", "critters-128", "--device", "cpu", "--resume", str(tmp_path / "s")) as second:
         second.wait_for(ModelLoaded)
-        second.send(Render(request=5, edit=after))
-        assert second.wait_for(Preview).request == 5
+        second.send(Render(request_id=5, edit=after))
+        assert second.wait_for(ImageRendered).request_id == 5
         second.send(Quit())
         assert second.process.wait(PATIENCE) == 0
 
@@ -176,56 +176,49 @@ def test_what_cannot_be_done_is_said(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "s").write_text("a file in the way")
     engine.save(EDIT)
     failed = engine.wait_for(Failed)
-    assert failed.command == "save"
+    assert failed.task == "save"
     assert str(tmp_path / "s") in failed.message
     info = engine.wait_for(ModelLoaded).info
     edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 2})})
     engine.drag(edit)
-    assert engine.wait_for(Failed).command == "save"
+    assert engine.wait_for(Failed).task == "save"
     ended = engine.wait_for(DragEnded)
     assert ended.problem is not None
     assert str(tmp_path / "s") in ended.problem
-    engine.send(Render(request=3, edit=edit.after_drag(1, [((74, 70), (70, 70))])))
-    assert engine.wait_for(Preview, lambda event: event.request == 3)  # the result itself is kept
+    engine.send(Render(request_id=3, edit=edit.after_drag(1, [((74, 70), (70, 70))])))
+    assert engine.wait_for(ImageRendered, lambda event: event.request_id == 3)  # the result itself is kept
     engine.drag(Edit(model="toy", settings=info.settings))
-    assert engine.wait_for(Failed).command == "save"
+    assert engine.wait_for(Failed).task == "save"
     assert "nothing to drag" in engine.wait_for(Failed).message
+
+
+def test_a_revision_that_has_not_been_saved_is_not_dragged(engine: Engine) -> None:
+    engine.save(EDIT)
+    engine.send(StartDrag(revision=7, preview_size=PreviewSize(width=32, height=32)))
+    failed = engine.wait_for(Failed)
+    assert failed.task == "start_drag"
+    assert failed.message == "revision 7 has not been saved, so it cannot be dragged: save it first"
+
+
+def test_a_drag_starts_from_its_own_revision_whatever_is_saved_after_the_command(engine: Engine) -> None:
+    """The drag waits until the model is loaded, and meanwhile the user has undone the change."""
+    engine.save(EDIT)
+    one_step = EDIT.model_copy(update={"settings": EDIT.settings.model_copy(update={"max_steps": 1})})
+    engine.drag(one_step)
+    assert engine.history is not None
+    history = engine.history.undo()
+    engine.send(Save(change_count=3, revisions=(), current=history.current))
+    entry = engine.wait_for(DragEnded).revision
+    assert entry is not None
+    assert entry.parent == engine.history.revisions[entry.id].parent != history.current
 
 
 def test_a_model_that_cannot_be_opened_is_said_and_edits_are_kept(tmp_path: Path) -> None:
     with Engine("--model", str(tmp_path / "none.pkl"), "--device", "cpu", "--out", str(tmp_path / "s")) as engine:
         failed = engine.wait_for(Failed)
-        assert failed.command == "start"
+        assert failed.task == "start"
         assert "none.pkl" in failed.message
         engine.save(EDIT)
-        assert engine.wait_for(Saved).revision == 1
+        assert engine.wait_for(Saved).change_count == 1
         engine.socket.close()
         assert engine.process.wait(PATIENCE) == 0
-
-
-def test_a_slow_reader_gets_the_newest_progress_and_every_result() -> None:
-    ours, theirs = socket.socketpair()
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    outbox = Outbox(theirs)
-    block = bytes(60_000)
-    for step in range(1, 200):
-        outbox.send(
-            DragProgress(step=step, max_steps=200, loss=0.0, mean_distance=0.0, handles=(), steps_per_second=1.0)
-        )
-        outbox.send(Preview(request=0, width=100, height=200, rgb=block))
-        if step % 50 == 0:
-            outbox.send(Saved(revision=step, folder="x"))
-    received: list[Event] = []
-    while not (
-        received
-        and isinstance(received[-1], Preview)
-        and any(isinstance(e, DragProgress) and e.step == 199 for e in received)
-    ):
-        header = ours.recv(HEADER.size, socket.MSG_WAITALL)
-        received.append(decode_event(ours.recv(body_length(header), socket.MSG_WAITALL)))
-    outbox.close()
-    steps = [event.step for event in received if isinstance(event, DragProgress)]
-    assert steps == sorted(steps)
-    assert len(steps) < 20
-    assert [event.revision for event in received if isinstance(event, Saved)] == [50, 100, 150]

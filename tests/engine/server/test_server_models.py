@@ -19,7 +19,7 @@ from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.networks.generator import Generator
 from draggan_engine.server import server
-from draggan_engine.server.codec import HEADER, body_length, decode_event, encode
+from draggan_engine.server.codec import encode
 from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,
@@ -27,15 +27,16 @@ from draggan_engine.server.messages import (
     Export,
     Exported,
     Failed,
+    ImageRendered,
     ListModels,
-    Loading,
     LoadMask,
     LoadModel,
+    LoadProgress,
     MaskLoaded,
     MaskSaved,
     ModelLoaded,
     ModelsListed,
-    Preview,
+    PreviewSize,
     Quit,
     Render,
     Save,
@@ -47,7 +48,7 @@ from draggan_engine.server.messages import (
 from draggan_engine.server.server import paced
 from draggan_engine.storage.session_manifest import read_manifest
 from draggan_engine.storage.session_store import SessionStore
-from tests.support.engine_client import Engine
+from tests.support.engine_client import Engine, receive_event
 from tests.support.patience import PATIENCE
 from tests.support.tiny_models import NUM_WS, W_DIM, save_tiny
 
@@ -68,8 +69,8 @@ def edit_for(loaded: ModelLoaded, **start: object) -> Edit:
 
 
 def show(engine: Engine, edit: Edit, request: int) -> bytes:
-    engine.send(Render(request=request, edit=edit))
-    return engine.wait_for(Preview, lambda event: event.request == request).rgb
+    engine.send(Render(request_id=request, edit=edit))
+    return engine.wait_for(ImageRendered, lambda event: event.request_id == request).image.rgb
 
 
 def written(folder: Path) -> dict[Path, bytes]:
@@ -78,8 +79,8 @@ def written(folder: Path) -> dict[Path, bytes]:
 
 def test_another_model_begins_another_session(engine: Engine, tmp_path: Path) -> None:
     first = engine.wait_for(ModelLoaded)
-    loading = [event for event in engine.seen if isinstance(event, Loading)]
-    assert loading and loading[-1] == Loading(what="building", done=1, total=1)
+    loading = [event for event in engine.seen if isinstance(event, LoadProgress)]
+    assert loading and loading[-1] == LoadProgress(stage="building", done=1, total=1)
     edit = edit_for(first)
     engine.drag(edit)
     engine.wait_for(DragEnded)
@@ -87,17 +88,17 @@ def test_another_model_begins_another_session(engine: Engine, tmp_path: Path) ->
 
     other = save_tiny(tmp_path / "other.safetensors")
     seen = len(engine.seen)
-    engine.send(LoadModel(spec=str(other), out=str(tmp_path / "s-2")))
+    engine.send(LoadModel(spec=str(other), directory=str(tmp_path / "s-2")))
     loaded = engine.wait_for(ModelLoaded)
     assert (loaded.spec, loaded.info.name) == (str(other), "other")
-    assert any(isinstance(event, Loading) for event in engine.seen[seen:])
+    assert any(isinstance(event, LoadProgress) for event in engine.seen[seen:])
     assert not (tmp_path / "s-2").exists()  # nothing has been made yet
 
     edit = edit_for(loaded)
     show(engine, edit, 7)
     engine.history = None
     engine.save(edit)
-    assert engine.wait_for(Saved).folder == str(tmp_path / "s-2")
+    assert engine.wait_for(Saved).directory == str(tmp_path / "s-2")
     engine.drag(edit)
     assert engine.wait_for(DragEnded).record.number == 1  # a new count
     engine.send(Quit())
@@ -120,20 +121,20 @@ def test_a_model_that_cannot_be_had_leaves_the_present_one(
     path = tmp_path / "bad.pkl"
     if content is not None:
         path.write_bytes(content)
-    engine.send(LoadModel(spec=str(path), out=str(tmp_path / "s-2")))
+    engine.send(LoadModel(spec=str(path), directory=str(tmp_path / "s-2")))
     failed = engine.wait_for(Failed)
-    assert failed.command == "load_model"
+    assert failed.task == "load_model"
     assert str(path) in failed.message
     assert show(engine, after, 2) == picture
-    engine.save(edit, revision=5)
-    assert engine.wait_for(Saved).folder == str(tmp_path / "s")
+    engine.save(edit, change_count=5)
+    assert engine.wait_for(Saved).directory == str(tmp_path / "s")
     assert not (tmp_path / "s-2").exists()
 
 
 def test_without_a_model_another_can_be_loaded(tmp_path: Path) -> None:
     other = save_tiny(tmp_path / "other.safetensors")
     with Engine("--model", str(tmp_path / "none.pkl"), "--device", "cpu", "--out", str(tmp_path / "s")) as engine:
-        assert engine.wait_for(Failed).command == "start"
+        assert engine.wait_for(Failed).task == "start"
         engine.send(LoadModel(spec=str(other)))
         assert show(engine, edit_for(engine.wait_for(ModelLoaded)), 1)
 
@@ -155,8 +156,8 @@ def test_the_memory_of_the_earlier_model_is_given_back(tmp_path: Path) -> None:
 
     def wait_for(kind: type[Event]) -> Event:
         while True:
-            header = ours.recv(HEADER.size, socket.MSG_WAITALL)
-            event = decode_event(ours.recv(body_length(header), socket.MSG_WAITALL))
+            event = receive_event(ours)
+            assert event is not None
             assert not isinstance(event, Failed)
             if isinstance(event, kind):
                 return event
@@ -166,16 +167,16 @@ def test_the_memory_of_the_earlier_model_is_given_back(tmp_path: Path) -> None:
     earlier = weakref.ref(engine.model.generator)
     edit = edit_for(loaded)
     for command, answer in (
-        (Save(revision=1, entries=(Revision(id=0, edit=edit),), at=0), Saved),
-        (StartDrag(width=32, height=32), DragEnded),
-        (Render(request=1, edit=edit), Preview),
+        (Save(change_count=1, revisions=(Revision(id=0, edit=edit),), current=0), Saved),
+        (StartDrag(revision=0, preview_size=PreviewSize(width=32, height=32)), DragEnded),
+        (Render(request_id=1, edit=edit), ImageRendered),
         (Export(edit=edit), Exported),
     ):
         ours.sendall(encode(command))
         wait_for(answer)
     gc.collect()
     assert isinstance(earlier(), Generator)
-    ours.sendall(encode(LoadModel(spec=str(other), out=str(tmp_path / "s-2"))))
+    ours.sendall(encode(LoadModel(spec=str(other), directory=str(tmp_path / "s-2"))))
     wait_for(ModelLoaded)
     assert earlier() is None
     ours.close()
@@ -197,7 +198,7 @@ def test_classes(tmp_path: Path) -> None:
         )
         engine.drag(edit)
         assert engine.wait_for(DragEnded).record.source.label == 3
-        engine.send(Render(request=9, edit=edit.with_source(edit.source.model_copy(update={"label": 5}))))
+        engine.send(Render(request_id=9, edit=edit.with_source(edit.source.model_copy(update={"label": 5}))))
         assert "class 5: classes has the classes 0 to 4" in engine.wait_for(Failed).message
     assert read_manifest(tmp_path / "s").source.label == 3
     with Image.open(tmp_path / "s/initial.png") as image:
@@ -235,7 +236,7 @@ def test_a_latent_that_does_not_fit(tmp_path: Path) -> None:
     latent = str(tmp_path / "pivot.safetensors")
     with Engine("--model", str(model), "--device", "cpu", "--latent", latent) as engine:
         failed = engine.wait_for(Failed)
-        assert failed.command == "start"
+        assert failed.task == "start"
         assert all(part in failed.message for part in (latent, "[8, 4]", "[3, 5]"))
 
 
@@ -249,17 +250,20 @@ def test_what_is_told_of_loading() -> None:
     now += 0.01
     tell("building", 0, 1)
     tell("building", 1, 1)
-    done = [event.done for event in sent if isinstance(event, Loading) and event.what == "reading"]
+    done = [event.done for event in sent if isinstance(event, LoadProgress) and event.stage == "reading"]
     assert done[0] == 1 and done[-1] == 100
     assert 10 <= len(done) <= 12
-    assert sent[-2:] == [Loading(what="building", done=0, total=1), Loading(what="building", done=1, total=1)]
+    assert sent[-2:] == [
+        LoadProgress(stage="building", done=0, total=1),
+        LoadProgress(stage="building", done=1, total=1),
+    ]
 
 
 def test_masks_from_and_to_files(engine: Engine, tmp_path: Path) -> None:
     """Also while a drag runs: they wait for no torch, but for the picture's size."""
     engine.send(LoadMask(path="none.png"))
     failed = engine.wait_for(Failed)
-    assert (failed.command, "the model is still loading" in failed.message) == ("load_mask", True)
+    assert (failed.task, "the model is still loading" in failed.message) == ("load_mask", True)
     loaded = engine.wait_for(ModelLoaded)
     settings = loaded.info.settings.model_copy(update={"max_steps": 100_000, "step_size": 1e-6})
     engine.drag(edit_for(loaded, settings=settings))
@@ -282,7 +286,7 @@ def test_masks_from_and_to_files(engine: Engine, tmp_path: Path) -> None:
     ):
         engine.send(command)
         failed = engine.wait_for(Failed)
-        assert failed.command == command.type
+        assert failed.task == command.type
         assert failed.message.startswith(says)
     assert not any(isinstance(event, DragEnded) for event in engine.seen)
     engine.send(StopDrag())

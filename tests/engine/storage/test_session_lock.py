@@ -58,11 +58,11 @@ def test_a_session_is_one_processs_until_that_is_killed(tmp_path: Path) -> None:
         # Two editors that come at the same time: the engine of the second says so, and ends.
         with engine(folder, resume=True) as second:
             failed = second.wait_for(Failed)
-            assert failed.command == "start" and "open in another editor" in failed.message
+            assert failed.task == "start" and "open in another editor" in failed.message
             assert "\n" not in failed.message
             assert second.process.wait(PATIENCE) == 2
-        first.save(EDIT.with_source(EDIT.source.model_copy(update={"seed": 1})), revision=2)
-        assert first.wait_for(Saved).revision == 2
+        first.save(EDIT.with_source(EDIT.source.model_copy(update={"seed": 1})), change_count=2)
+        assert first.wait_for(Saved).change_count == 2
         first.process.kill()
         first.process.wait()
     assert not is_session_open(folder) and was_interrupted(folder)

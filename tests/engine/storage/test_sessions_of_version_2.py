@@ -76,7 +76,7 @@ def test_it_goes_on_with_another_drag_and_opens_again(folder: Path, model: Model
     assert store.next_drag_number() == 4
     parent = history_of(store).current_revision
     *_, end = record_drag(model, store, parent, 4, prepare_drag(model, store, parent.edit))
-    assert isinstance(end, DragRecorded) and end.problem is None and end.entry is not None
+    assert isinstance(end, DragRecorded) and end.problem is None and end.revision is not None
     after = store.latent(4)
     store.close()
     again = SessionStore("tiny", resume=folder)

@@ -13,7 +13,7 @@ from draggan_engine.core.history import DragRecord
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.mask_regions import percent
 from draggan_engine.core.model_info import ModelEntry
-from draggan_engine.server.messages import Loading
+from draggan_engine.server.messages import LoadProgress
 from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
 from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.rendering.inspector_text import cursor_facts, seconds_text, session_facts
@@ -108,18 +108,18 @@ def test_sizes(count: int, text: str) -> None:
     ],
 )
 def test_what_is_said_while_a_model_loads(what: str, done: int, total: int, text: str) -> None:
-    assert loading_text(Loading(what=what, done=done, total=total)) == text
+    assert loading_text(LoadProgress(stage=what, done=done, total=total)) == text
 
 
 def test_the_empty_canvas() -> None:
-    reading = Loading(what="reading", done=120_000_000, total=364_000_000)
+    reading = LoadProgress(stage="reading", done=120_000_000, total=364_000_000)
     assert placeholder_text("⠋", "ffhq", None, 44, 20) == "⠋ ffhq"
     assert placeholder_text("⠋", "ffhq", reading, 44, 20) == "⠋ ffhq  reading 120/364 MB\n━━━━━━━─────────────────"
     for columns, rows in ((20, 20), (44, 2)):
         assert placeholder_text("⠋", "ffhq", reading, columns, rows) == "⠋ ffhq  reading 120/364 MB"
-    done = Loading(what="reading", done=7, total=7)
+    done = LoadProgress(stage="reading", done=7, total=7)
     assert placeholder_text("⠋", "m", done, 44, 20).splitlines()[1] == 24 * "━"
-    assert placeholder_text("⠋", "m", Loading(what="building", done=0, total=1), 44, 20) == "⠋ m  building"
+    assert placeholder_text("⠋", "m", LoadProgress(stage="building", done=0, total=1), 44, 20) == "⠋ m  building"
 
 
 def test_models_in_columns() -> None:

@@ -77,7 +77,7 @@ async def test_what_keys_do_in_each_mode(app: DragganApp) -> None:
             await pilot.pause()
             assert shown(app)[1:].startswith(text), keys
             assert shown(app).endswith(" ? help ")
-        engine.say(DragStarted(number=1))
+        engine.say(DragStarted(drag_number=1))
         engine.say(ended(app))
         await pilot.pause()
         await pilot.press("D")

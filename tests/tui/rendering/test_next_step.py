@@ -87,7 +87,7 @@ async def test_the_first_minute(state: Path) -> None:
         await pilot.pause()
         assert shown(app) == "Press d to drag it there"
         await pilot.press("d")
-        engine.say(DragStarted(number=1))
+        engine.say(DragStarted(drag_number=1))
         await pilot.pause()
         assert shown(app) == "The handle moves to its target, and the image with it"
         engine.say(ended(app))

@@ -16,9 +16,11 @@ from draggan_engine.server.messages import (
     Export,
     Exported,
     Failed,
+    ImageData,
+    ImageRendered,
     ModelLoaded,
     MoveSession,
-    Preview,
+    PreviewSize,
     Render,
     Saved,
     SessionMoved,
@@ -76,8 +78,11 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
         assert pair.distance == pytest.approx(3.5 * 128 / 44 + 0.5, abs=1)
         await pilot.press("d")
         start = engine.last(StartDrag)
-        assert (engine.edit, start.width, start.height) == (app.editor.state.edit, 42, 42)
-        engine.say(DragStarted(number=1))
+        assert (start.revision, start.preview_size) == (
+            app.editor.state.history.current,
+            PreviewSize(width=42, height=42),
+        )
+        engine.say(DragStarted(drag_number=1))
         engine.say(
             DragProgress(
                 step=1, max_steps=300, loss=0.5, mean_distance=9.0, handles=((66.0, 63.0),), steps_per_second=4.0
@@ -97,7 +102,9 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
         request = engine.last(Render)
         assert request.edit.source.drag == 1
         dragged = np.full((42, 42, 3), 9, np.uint8)
-        engine.say(Preview(request=request.request, width=42, height=42, rgb=dragged.tobytes()))
+        engine.say(
+            ImageRendered(request_id=request.request_id, image=ImageData(width=42, height=42, rgb=dragged.tobytes()))
+        )
         await pilot.pause()
         assert np.array_equal(shown(app), dragged)
         # Both pictures are there now: undo and redo show them without asking again.
@@ -118,7 +125,7 @@ async def test_a_drag_that_cannot_use_its_precision_says_so(app: DragganApp) -> 
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("d")
-        engine.say(DragStarted(number=1, notice="no bfloat16 here, so this drag uses float32"))
+        engine.say(DragStarted(drag_number=1, notice="no bfloat16 here, so this drag uses float32"))
         await pilot.pause()
         assert status(app) == "no bfloat16 here, so this drag uses float32"
 
@@ -197,15 +204,15 @@ async def test_a_session_is_moved_once_however_often_enter_is_pressed(app: Dragg
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
-        engine.say(Failed(command="save", message="/full: it could not be written", revision=2))
+        engine.say(Failed(task="save", message="/full: it could not be written"))
         await pilot.pause()
         await pilot.press("t", "enter", "enter")
         assert [type(command) for command in engine.sent].count(MoveSession) == 1
-        engine.say(Failed(command="move_session", message="/t: it could not be written"))
+        engine.say(Failed(task="move_session", message="/t: it could not be written"))
         await pilot.pause()
         await pilot.press("enter")
         assert [type(command) for command in engine.sent].count(MoveSession) == 2
-        engine.say(SessionMoved(path=engine.last(MoveSession).path))
+        engine.say(SessionMoved(directory=engine.last(MoveSession).directory))
         await pilot.pause()
         assert app.screen is app.editor
 
@@ -215,7 +222,7 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
         engine = await ready(app, pilot)
         engine.acknowledges = False
         await place_pair(pilot)
-        engine.say(Failed(command="save", message="/full/session.json: it could not be written", revision=2))
+        engine.say(Failed(task="save", message="/full/session.json: it could not be written"))
         await pilot.pause()
         assert isinstance(app.screen, DirectoryPrompt)
         await pilot.press("escape")
@@ -230,7 +237,7 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
         await pilot.pause(1.5)
         assert isinstance(app.screen, Question)
         await pilot.press("escape")
-        engine.say(Saved(revision=app.editor.state.revision, folder="x"))
+        engine.say(Saved(change_count=app.editor.state.revision, directory="x"))
         await pilot.press("q")
         await pilot.pause()
         assert not app.is_running
@@ -265,7 +272,7 @@ async def test_a_lost_engine_is_said_and_restarted_with_the_session(app: Draggan
 async def test_a_model_that_cannot_be_opened(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
-        app.engine.say(Failed(command="start", message="none.pkl: there is no such file"))  # type: ignore[attr-defined]
+        app.engine.say(Failed(task="start", message="none.pkl: there is no such file"))  # type: ignore[attr-defined]
         await pilot.pause()
         await pilot.pause()
         assert not app.is_running
@@ -346,7 +353,7 @@ async def test_a_drag_of_no_steps_leaves_no_trace_in_the_history(app: DragganApp
         await pilot.press("d")
         before = app.editor.state.history
         none = ended(app, "stopped")
-        engine.say(none.model_copy(update={"record": none.record.model_copy(update={"steps": 0}), "entry": None}))
+        engine.say(none.model_copy(update={"record": none.record.model_copy(update={"steps": 0}), "revision": None}))
         await pilot.pause()
         assert app.editor.state.history is before
         assert not app.editor.state.dragging
@@ -386,7 +393,7 @@ async def test_a_long_problem_is_shown_whole(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         canvas, line = app.editor.query_one(Canvas), app.editor.query_one(StatusLine)
         before = canvas.region
-        engine.say(Failed(command="load_model", message=problem))
+        engine.say(Failed(task="load_model", message=problem))
         await pilot.pause()
         assert (line.region.height, line.region.bottom) == (2, 23)
         assert [strip.text.rstrip() for strip in line.render_lines(line.size.region)] == [

@@ -10,7 +10,7 @@ from textual.binding import Binding
 from textual.pilot import Pilot
 
 from draggan_engine.core.history import Trajectory
-from draggan_engine.server.messages import DragRead
+from draggan_engine.server.messages import TrajectoryRead
 from draggan_tui.app import DragganApp
 from draggan_tui.keymap import COUNTS, KEYS
 from tests.support.editing import INFO, FakeEngine, ended, place_pair, ready, status
@@ -42,7 +42,7 @@ async def prepared(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
     end = ended(app)
     handles = tuple(pair.final for pair in end.record.pairs)
     engine.say(end)
-    engine.say(DragRead(path=Trajectory(number=1, steps=(0, 2, 3), handles=(handles,) * 3)))
+    engine.say(TrajectoryRead(trajectory=Trajectory(number=1, steps=(0, 2, 3), handles=(handles,) * 3)))
     await pilot.press("plus", "colon", *"60", "comma", *"60", "enter")
     await pilot.pause()
     return engine

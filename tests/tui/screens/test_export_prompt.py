@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from draggan_engine.server.messages import Exported, ExportFile, Exporting, Failed
+from draggan_engine.server.messages import Exported, ExportFile, ExportProgress, Failed
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.export_prompt import ExportPrompt
 from draggan_tui.screens.question import Question
@@ -83,7 +83,7 @@ async def test_each_ending_is_asked_of_the_engine(app: DragganApp, tmp_path: Pat
         assert (asked.path, asked.markers) == (str(tmp_path / f"nose{ending}"), False)
         assert asked.edit == app.editor.state.edit
         assert status(app) == f"exporting nose{ending} …"
-        engine.say(Exporting(done=3, total=9))
+        engine.say(ExportProgress(done=3, total=9))
         await pilot.pause()
         assert status(app) == "exporting: frame 3 of 9"
         engine.say(Exported(files=(asked.path,)))
@@ -126,7 +126,7 @@ async def test_what_goes_wrong_is_said(app: DragganApp) -> None:
         await pilot.press("E", *"a", "full_stop", *"gif", "enter")
         assert text(app, "#problem") == "a.gif: no drag has led to this image, so there is no video; name a .png"
         await pilot.press("backspace", "backspace", "backspace", *"png", "enter")
-        engine.say(Failed(command="export_file", message="a.png: the disk is full"))
+        engine.say(Failed(task="export_file", message="a.png: the disk is full"))
         await pilot.pause()
         assert status(app) == "a.png: the disk is full"
         await place_pair(pilot)

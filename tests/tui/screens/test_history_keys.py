@@ -13,15 +13,17 @@ from draggan_engine.core.history import Revision, Trajectory
 from draggan_engine.server.messages import (
     Command,
     DragEnded,
+    DragPreview,
     DragProgress,
-    DragRead,
     DragStarted,
-    Look,
-    Preview,
-    ReadDrag,
+    ImageData,
+    ImageRendered,
+    ReadTrajectory,
     Render,
     Save,
+    SetPreviewSize,
     StartDrag,
+    TrajectoryRead,
 )
 from draggan_tui.app import DragganApp
 from draggan_tui.config.themes import CanvasColors
@@ -57,7 +59,11 @@ def sent(engine: FakeEngine, kind: type[Command]) -> list[Command]:
 async def answer(engine: FakeEngine, pilot: Pilot[None], value: int) -> Render:
     """The last picture that was asked for comes: all of that value."""
     asked = engine.last(Render)
-    engine.say(Preview(request=asked.request, width=128, height=128, rgb=bytes([value]) * (128 * 128 * 3)))
+    engine.say(
+        ImageRendered(
+            request_id=asked.request_id, image=ImageData(width=128, height=128, rgb=bytes([value]) * (128 * 128 * 3))
+        )
+    )
     await pilot.pause()
     return asked
 
@@ -65,18 +71,18 @@ async def answer(engine: FakeEngine, pilot: Pilot[None], value: int) -> Render:
 async def drag(app: DragganApp, engine: FakeEngine, pilot: Pilot[None], value: int, steps: int = 8) -> None:
     """A drag on what is there, of so many steps; its picture is of that value."""
     await pilot.press("d")
-    engine.say(DragStarted(number=1 + len(app.editor.state.history.drag_records)))
+    engine.say(DragStarted(drag_number=1 + len(app.editor.state.history.drag_records)))
     event, parent = ended(app), app.editor.state.history.current_revision
     record = event.record.model_copy(update={"steps": steps})
-    engine.say(DragEnded(record=record, entry=Revision.of_drag(parent, record)))
+    engine.say(DragEnded(record=record, revision=Revision.of_drag(parent, record)))
     await pilot.pause()
     assert (await answer(engine, pilot, value)).edit.source.drag == record.number
 
 
-def way(number: int, steps: int) -> DragRead:
+def way(number: int, steps: int) -> TrajectoryRead:
     """All of them were kept; the handle goes a pixel at each."""
     handles = tuple(((60.0 + i, 60.0),) for i in range(steps + 1))
-    return DragRead(path=Trajectory(number=number, steps=tuple(range(steps + 1)), handles=handles))
+    return TrajectoryRead(trajectory=Trajectory(number=number, steps=tuple(range(steps + 1)), handles=handles))
 
 
 async def after_a_drag(app: DragganApp, pilot: Pilot[None], *, read: bool = True) -> FakeEngine:
@@ -101,7 +107,7 @@ async def test_the_way_of_a_drag_is_read_once_and_then_gone(app: DragganApp) -> 
         assert timeline(app) == "╺··┝1━━━━━◆"
         await pilot.press("left_parenthesis", "3", "left_parenthesis")
         assert place(app) == (-1, None)
-        assert sent(engine, ReadDrag) == [ReadDrag(number=1)]
+        assert sent(engine, ReadTrajectory) == [ReadTrajectory(drag_number=1)]
         engine.say(way(1, 8))
         await pilot.pause()
         assert (place(app), mode(app)) == ((-1, 4), ""), "both presses, with the count"
@@ -115,7 +121,7 @@ async def test_the_way_of_a_drag_is_read_once_and_then_gone(app: DragganApp) -> 
         assert status(app) == "this is where the history begins"
         await pilot.press("2", "0", "right_parenthesis", "right_parenthesis")
         assert status(app) == "this is the end of the history"
-        assert len(sent(engine, ReadDrag)) == 1
+        assert len(sent(engine, ReadTrajectory)) == 1
 
 
 async def test_the_picture_of_each_step_is_asked_for_once(app: DragganApp) -> None:
@@ -153,8 +159,8 @@ async def test_a_change_within_a_drag_begins_a_branch(app: DragganApp) -> None:
         engine = await after_a_drag(app, pilot)
         await pilot.press("5", "left_parenthesis", "w")
         saved = engine.last(Save)
-        assert [(entry.id, entry.parent, entry.edit.source.step) for entry in saved.entries] == [(3, 2, 3), (4, 3, 3)]
-        assert saved.at == 4
+        assert [(entry.id, entry.parent, entry.edit.source.step) for entry in saved.revisions] == [(3, 2, 3), (4, 3, 3)]
+        assert saved.current == 4
         assert engine.edit == app.editor.state.edit
         assert timeline(app).startswith("╺··┝1━┥◆ "), "the steps to where it began are its own too"
         assert timeline(app).endswith(" 2 branches")
@@ -219,7 +225,7 @@ async def test_from_drag_to_drag(app: DragganApp) -> None:
         await pilot.press("3", "right_curly_bracket")
         assert place(app) == (-2, None)
         assert (shown(app) == 200).all()
-        assert sent(engine, ReadDrag) == [ReadDrag(number=1)], "the ends of drags are known"
+        assert sent(engine, ReadTrajectory) == [ReadTrajectory(drag_number=1)], "the ends of drags are known"
         await pilot.press("right_curly_bracket")
         assert status(app) == "there is no drag further on"
 
@@ -265,7 +271,7 @@ async def test_an_engine_that_goes_while_a_drag_is_read(app: DragganApp) -> None
         await pilot.press("ctrl+r", "R")
         await pilot.pause()
         await pilot.press("left_parenthesis")
-        assert sent(engine, ReadDrag) == [ReadDrag(number=1)] * 2
+        assert sent(engine, ReadTrajectory) == [ReadTrajectory(drag_number=1)] * 2
         engine.say(way(1, 8))
         await pilot.pause()
         assert place(app) == (-1, 7)
@@ -275,7 +281,7 @@ async def test_a_drag_whose_way_was_not_kept_is_one_step(app: DragganApp) -> Non
     async with app.run_test(size=SIZE) as pilot:
         engine = await after_a_drag(app, pilot, read=False)
         await pilot.press("left_parenthesis")
-        engine.say(DragRead(path=Trajectory(number=1, steps=(), handles=())))
+        engine.say(TrajectoryRead(trajectory=Trajectory(number=1, steps=(), handles=())))
         await pilot.pause()
         assert place(app) == (2, None)
         await pilot.press("right_parenthesis")
@@ -290,7 +296,7 @@ async def test_while_a_drag_runs_one_stays(app: DragganApp) -> None:
             await pilot.press(key)
             assert status(app) == "a drag is running: d stops it"
         assert app.screen is app.editor
-        assert sent(engine, ReadDrag) == []
+        assert sent(engine, ReadTrajectory) == []
 
 
 # Branches -----------------------------------------------------------------------------------------------
@@ -313,7 +319,7 @@ async def test_branches_are_listed_gone_to_and_compared_with(app: DragganApp) ->
         await pilot.pause()
         assert (app.screen, place(app)) == (app.editor, (-1, None))
         assert (shown(app) == 100).all()
-        assert engine.last(Save).at == -1
+        assert engine.last(Save).current == -1
         await pilot.press("B")
         assert options(app) == ["  settings changed, before any drag", "▸ drag 1, 8 steps"]
         await pilot.press("k", "c")
@@ -418,7 +424,7 @@ async def test_a_drags_result_comes_with_its_end(app: DragganApp) -> None:
         await place_pair(pilot)
         await pilot.press("d")
         asked = len(sent(engine, Render))
-        image = Preview(request=0, width=128, height=128, rgb=bytes([31]) * (128 * 128 * 3))
+        image = ImageData(width=128, height=128, rgb=bytes([31]) * (128 * 128 * 3))
         engine.say(ended(app).model_copy(update={"image": image}))
         await pilot.pause()
         assert (shown(app) == 31).all()
@@ -432,13 +438,13 @@ async def test_comparing_while_a_drag_runs(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("d", "vertical_line")
-        engine.say(DragStarted(number=1))
-        view = engine.last(Look)
+        engine.say(DragStarted(drag_number=1))
+        view = engine.last(SetPreviewSize).preview_size
         assert (view.width, view.height) == (128, 128), "what is compared is the full image"
-        engine.say(Preview(request=0, width=42, height=42, rgb=bytes([5]) * (42 * 42 * 3)))
+        engine.say(DragPreview(image=ImageData(width=42, height=42, rgb=bytes([5]) * (42 * 42 * 3))))
         await pilot.pause()
         assert (shown(app) == 5).all(), "a smaller image is compared with nothing"
-        engine.say(Preview(request=0, width=128, height=128, rgb=bytes([77]) * (128 * 128 * 3)))
+        engine.say(DragPreview(image=ImageData(width=128, height=128, rgb=bytes([77]) * (128 * 128 * 3))))
         await pilot.pause()
         assert mode(app) == "SPLIT DRAG"
         assert (shown(app)[:, 0] == 0).all()

@@ -75,7 +75,7 @@ async def test_what_the_editor_says_names_the_users_keys() -> None:
         assert await says("x") == "there is no pair: Ctrl-/ places a handle"
         assert await says("i") == "no mask to invert; paint one first (z, or -)"
         await pilot.press("ctrl+slash", "l", "ctrl+slash", "g")
-        engine.say(DragStarted(number=1))
+        engine.say(DragStarted(drag_number=1))
         await pilot.pause()
         assert await says("x") == "a drag is running: g stops it"
         engine.alive = False

@@ -7,7 +7,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from draggan_engine.server.messages import DragProgress, DragStarted, Preview, Render
+from draggan_engine.server.messages import (
+    DragPreview,
+    DragProgress,
+    DragStarted,
+    ImageData,
+    ImageRendered,
+    Render,
+)
 from draggan_tui.app import DragganApp
 from draggan_tui.widgets.before_image import BeforeImage
 from draggan_tui.widgets.canvas import Canvas
@@ -42,11 +49,11 @@ async def test_without_a_side_panel_the_status_line_tells_how_far_a_drag_is(app:
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("d")
-        engine.say(DragStarted(number=1))
+        engine.say(DragStarted(drag_number=1))
         engine.say(
             DragProgress(step=1, max_steps=300, loss=0.5, mean_distance=9, handles=((66.0, 63.0),), steps_per_second=4)
         )
-        engine.say(Preview(request=0, width=1, height=1, rgb=bytes(3)))
+        engine.say(DragPreview(image=ImageData(width=1, height=1, rgb=bytes(3))))
         await pilot.pause()
         line = app.editor.query_one(StatusLine)
         assert (line.message, line.next_step) == ("", "1/300  9.0 px to go  – left")
@@ -172,9 +179,9 @@ async def test_the_companion_shows_before_and_the_handle(app: DragganApp, monkey
         await pilot.press("d")
         engine.say(ended(app))
         await pilot.pause()
-        request = engine.last(Render).request
+        request = engine.last(Render).request_id
         rgb = np.full((128, 128, 3), 200, np.uint8)
-        engine.say(Preview(request=request, width=128, height=128, rgb=rgb.tobytes()))
+        engine.say(ImageRendered(request_id=request, image=ImageData(width=128, height=128, rgb=rgb.tobytes())))
         await pilot.pause()
         await pilot.pause()
         titles = [str(title.render()) for title in companion.query(".title").results(Static)]

@@ -10,13 +10,15 @@ from draggan_engine.core.geometry import Point
 from draggan_engine.core.history import DraggedPair, Revision
 from draggan_engine.server.messages import (
     DragEnded,
+    DragPreview,
     DragProgress,
     DragStarted,
     Failed,
-    Lead,
-    Look,
-    Preview,
+    ImageData,
+    MoveLiveTarget,
+    ReleaseLiveTarget,
     Save,
+    SetPreviewSize,
     StartDrag,
     StopDrag,
 )
@@ -34,7 +36,12 @@ def mode(app: DragganApp) -> str:
 
 
 def leads(engine: FakeEngine) -> list[Point | None]:
-    return [command.target for command in engine.sent if isinstance(command, Lead)]
+    """The targets that the live drag was sent, and None where it was released."""
+    return [
+        command.target if isinstance(command, MoveLiveTarget) else None
+        for command in engine.sent
+        if isinstance(command, MoveLiveTarget | ReleaseLiveTarget)
+    ]
 
 
 def cursor(app: DragganApp) -> Point:
@@ -48,7 +55,7 @@ async def led(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
     engine = await ready(app, pilot)
     await place_pair(pilot)
     await pilot.press("D")
-    engine.say(DragStarted(number=1))
+    engine.say(DragStarted(drag_number=1))
     await pilot.pause()
     return engine
 
@@ -66,7 +73,7 @@ def live_end(app: DragganApp, target: Point, final: Point, steps: int = 12) -> D
     handle = parent.edit.pairs[0].handle
     pair = DraggedPair(handle=handle, target=target, final=final, distance=1)
     record = event.record.model_copy(update={"live": 0, "steps": steps, "pairs": (pair,)})
-    return DragEnded(record=record, entry=Revision.of_drag(parent, record))
+    return DragEnded(record=record, revision=Revision.of_drag(parent, record))
 
 
 async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp) -> None:
@@ -75,9 +82,9 @@ async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp)
         work = app.editor.state
         before = work.edit
         handle = before.pairs[0].handle
-        assert [type(command) for command in engine.sent[-3:]] == [Save, StartDrag, Lead]
+        assert [type(command) for command in engine.sent[-3:]] == [Save, StartDrag, MoveLiveTarget]
         start = engine.last(StartDrag)
-        assert (start.live, start.max_steps, start.width) == (0, None, 42)
+        assert (start.live_pair, start.max_steps, start.preview_size.width) == (0, None, 42)
         assert leads(engine) == [handle], "the cursor is on the handle that it leads"
         assert (cursor(app), mode(app)) == (handle, "LIVE")
         assert status(app) == "move the cursor: the image follows it"
@@ -140,7 +147,7 @@ async def test_a_hand_that_did_not_move_leaves_nothing(app: DragganApp) -> None:
         before = app.editor.state.history
         await pilot.press("D")
         record = live_end(app, cursor(app), cursor(app)).record.model_copy(update={"steps": 0})
-        engine.say(DragEnded(record=record, entry=None))
+        engine.say(DragEnded(record=record, revision=None))
         await pilot.pause()
         assert app.editor.state.history is before
         assert mode(app) == ""
@@ -152,7 +159,7 @@ async def test_what_can_be_led(app: DragganApp) -> None:
         await pilot.press("D")
         assert status(app) == "there is no pair: Enter places a handle"
         await pilot.press("enter", "5", "l", "D")  # a handle that has no target yet
-        assert engine.last(StartDrag).live == 0
+        assert engine.last(StartDrag).live_pair == 0
         engine.say(live_end(app, (70, 70), (69, 70)))
         await pilot.pause()
         pair = app.editor.state.edit.pairs[0]
@@ -180,11 +187,17 @@ async def test_zoom_and_pan_while_it_is_led(app: DragganApp) -> None:
         engine = await led(app, pilot)
         known = len(leads(engine))
         await pilot.press("3", "plus")
-        looks = [command for command in engine.sent if isinstance(command, Look)]
-        assert (len(looks), looks[-1].width, len(leads(engine))) == (1, app.editor.preview_size().width, known)
+        looks = [command for command in engine.sent if isinstance(command, SetPreviewSize)]
+        assert (len(looks), looks[-1].preview_size.width, len(leads(engine))) == (
+            1,
+            app.editor.preview_size().width,
+            known,
+        )
         size = app.editor.preview_size()
         engine.say(
-            Preview(request=0, width=size.width, height=size.height, rgb=bytes([9]) * (size.width * size.height * 3))
+            DragPreview(
+                image=ImageData(width=size.width, height=size.height, rgb=bytes([9]) * (size.width * size.height * 3))
+            )
         )
         await pilot.pause()
         assert shown(app).shape == (size.height, size.width, 3)
@@ -194,7 +207,7 @@ async def test_zoom_and_pan_while_it_is_led(app: DragganApp) -> None:
         corner = cursor(app)
         assert leads(engine)[-1] == corner == pytest.approx((127, 127), abs=0.5)
         await pilot.press("z")
-        assert engine.last(Look).width == 42
+        assert engine.last(SetPreviewSize).preview_size.width == 42
         assert leads(engine)[-1] == corner
         await pilot.press("colon", *"30,40", "enter")
         await pilot.pause()
@@ -230,7 +243,7 @@ async def test_the_pen_is_lifted(app: DragganApp) -> None:
 async def test_a_drag_that_cannot_begin_is_over(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
-        engine.say(Failed(command="start_drag", message="out of memory"))
+        engine.say(Failed(task="start_drag", message="out of memory"))
         await pilot.pause()
         assert (mode(app), status(app)) == ("", "out of memory")
         known = len(leads(engine))

@@ -134,7 +134,7 @@ async def test_what_cannot_be_loaded_is_said_and_the_prompt_stays(app: DragganAp
         await pilot.press("f", "enter")
         assert engine.sent.count(LoadMask(path="")) == 0
         await asked(app, pilot, "head.png", engine)
-        engine.say(Failed(command="load_mask", message="mask head.png: it is all zero"))
+        engine.say(Failed(task="load_mask", message="mask head.png: it is all zero"))
         await pilot.pause()
         assert isinstance(app.screen, MaskPrompt)
         assert text(app, "#problem") == "mask head.png: it is all zero"
@@ -162,7 +162,7 @@ async def test_an_answer_that_nobody_waits_for(app: DragganApp) -> None:
         assert isinstance(app.screen, MaskPrompt)
         await pilot.press("escape")
         engine.say(MaskLoaded(path="b.png", mask=HALF, resized=False))
-        engine.say(Failed(command="load_mask", message="mask c.png: it cannot be read"))
+        engine.say(Failed(task="load_mask", message="mask c.png: it cannot be read"))
         await pilot.pause()
         assert app.editor.state.edit.mask is None
         assert status(app) == "mask c.png: it cannot be read"
@@ -189,7 +189,7 @@ async def test_saving(app: DragganApp) -> None:
         await asked(app, pilot, "masks/new", engine)
         assert engine.last(SaveMask) == SaveMask(path="masks/new.png", mask=app.editor.state.edit.mask)
         assert isinstance(app.screen, MaskPrompt)
-        engine.say(Failed(command="save_mask", message="masks/new.png: it could not be written"))
+        engine.say(Failed(task="save_mask", message="masks/new.png: it could not be written"))
         await pilot.pause()
         assert text(app, "#problem") == "masks/new.png: it could not be written"
         await pilot.press("enter")

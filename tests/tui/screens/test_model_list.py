@@ -10,12 +10,13 @@ from draggan_engine.core.history import History
 from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.messages import (
     Failed,
+    ImageData,
+    ImageRendered,
     ListModels,
-    Loading,
     LoadModel,
+    LoadProgress,
     ModelLoaded,
     ModelsListed,
-    Preview,
     Render,
     Save,
     Saved,
@@ -113,10 +114,10 @@ async def test_while_a_typed_model_loads_the_picker_says_so_and_takes_no_other(a
         await pick(pilot, engine, "slash", *"bad", "enter", "enter")
         assert asked(engine) == ["bad"]
         assert problem(app) == "loading bad …"
-        engine.say(Loading(what="reading", done=120_000_000, total=364_000_000))
+        engine.say(LoadProgress(stage="reading", done=120_000_000, total=364_000_000))
         await pilot.pause()
         assert problem(app) == status(app) == "loading bad: reading 120/364 MB"
-        engine.say(Failed(command="load_model", message="bad: it is empty"))
+        engine.say(Failed(task="load_model", message="bad: it is empty"))
         await pilot.pause()
         assert problem(app) == "bad: it is empty"
         await pilot.press("x", "enter")
@@ -144,7 +145,7 @@ async def test_a_model_is_named_by_its_name_not_its_path(app: DragganApp) -> Non
         await pilot.press("enter")
         await pilot.pause()
         assert (asked(engine), status(app)) == (["/c/0123abcd.safetensors"], "loading ffhq …")
-        engine.say(Failed(command="load_model", message="it is empty"))
+        engine.say(Failed(task="load_model", message="it is empty"))
         await pilot.pause()
         assert status(app) == "it is empty"
         await pilot.press("M", "slash", "slash", *"c", "slash", *"cars", "full_stop", *"pkl", "enter")
@@ -179,12 +180,14 @@ async def test_another_model_is_another_session(app: DragganApp) -> None:
         assert "ffhq" in app.screen.query_one(Canvas).render().plain  # until its picture is there
         request = engine.last(Render)
         assert request.edit == work.edit
-        engine.say(Preview(request=request.request, width=48, height=24, rgb=bytes(48 * 24 * 3)))
+        engine.say(
+            ImageRendered(request_id=request.request_id, image=ImageData(width=48, height=24, rgb=bytes(48 * 24 * 3)))
+        )
         await pilot.pause()
         assert app.editor.seen is not None
         await place_pair(pilot)
         save = engine.last(Save)
-        assert (save.revision, engine.edit.model, len(engine.edit.pairs)) == (2, "ffhq", 1)
+        assert (save.change_count, engine.edit.model, len(engine.edit.pairs)) == (2, "ffhq", 1)
         await pilot.press("d")
         assert engine.sent[-1] is engine.last(StartDrag)
         # The engine goes; the one that comes takes up this session, not the earlier one.
@@ -218,14 +221,14 @@ async def test_a_model_that_cannot_be_had_changes_nothing(app: DragganApp) -> No
         app.editor.pictures.clear()
         await pilot.resize_terminal(100, 30)  # no image is asked for while the model may change
         renders = [command for command in engine.sent if isinstance(command, Render)]
-        engine.say(Failed(command="load_model", message="'x': there is no such model or file"))
+        engine.say(Failed(task="load_model", message="'x': there is no such model or file"))
         await pilot.pause()
         assert problem(app) == "'x': there is no such model or file"
         assert app.screen.query_one(Input).value == "x", "it can be mended"
         await pilot.press("escape")
         assert app.screen is app.editor
         assert app.editor.state.history is before
-        assert engine.last(Render).request == renders[-1].request + 1
+        assert engine.last(Render).request_id == renders[-1].request_id + 1
         await pilot.press("u", "d")
         assert status(app).startswith("nothing to drag")
         await pilot.press("ctrl+r", "d")
@@ -275,12 +278,12 @@ async def test_what_is_not_on_disk_is_written_first(app: DragganApp) -> None:
         engine.acknowledges = False
         await place_pair(pilot)
         revision = app.editor.state.revision
-        engine.say(Failed(command="save", message="full", revision=revision))
+        engine.say(Failed(task="save", message="full"))
         await pilot.press("escape")  # the prompt for another directory
         await pick(pilot, engine, "j", "enter")
-        assert engine.last(Save).revision == revision  # once more
+        assert engine.last(Save).change_count == revision  # once more
         assert asked(engine) == []
-        engine.say(Saved(revision=revision, folder="draggan-out/x"))
+        engine.say(Saved(change_count=revision, directory="draggan-out/x"))
         await pilot.pause(0.2)
         assert asked(engine) == ["ffhq"]
 
@@ -339,18 +342,18 @@ async def test_what_the_engine_reads_is_said(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
         engine: FakeEngine = app.engine  # type: ignore[assignment]
-        engine.say(Loading(what="reading", done=120_000_000, total=364_000_000))
+        engine.say(LoadProgress(stage="reading", done=120_000_000, total=364_000_000))
         await pilot.pause(0.2)
         line, bar = app.screen.query_one(Canvas).render().plain.splitlines()
         assert line[1:] == " toy  reading 120/364 MB"
         assert bar == "━━━━━━━─────────────────"
-        engine.say(Loading(what="building", done=0, total=1))
+        engine.say(LoadProgress(stage="building", done=0, total=1))
         await pilot.pause(0.2)
         assert app.screen.query_one(Canvas).render().plain[1:] == " toy  building"
         await ready(app, pilot)
         await pick(pilot, engine, "j", "enter")
         assert status(app) == "loading ffhq …"
-        engine.say(Loading(what="reading", done=120_000_000, total=364_000_000))
+        engine.say(LoadProgress(stage="reading", done=120_000_000, total=364_000_000))
         await pilot.pause()
         assert status(app) == "loading ffhq: reading 120/364 MB"
 

@@ -10,7 +10,15 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from draggan_engine.core.model_info import ModelEntry
-from draggan_engine.server.messages import DragProgress, DragStarted, ModelsListed, Preview, Render
+from draggan_engine.server.messages import (
+    DragPreview,
+    DragProgress,
+    DragStarted,
+    ImageData,
+    ImageRendered,
+    ModelsListed,
+    Render,
+)
 from draggan_tui.app import DragganApp
 from tests.support.editing import FakeEngine, editor, ended, ready
 
@@ -39,7 +47,7 @@ async def points(pilot: Pilot[None]) -> None:
 async def drag(pilot: Pilot[None]) -> None:
     engine = await edited(pilot)
     await pilot.press("d")
-    engine.say(DragStarted(number=1))
+    engine.say(DragStarted(drag_number=1))
     for step in range(1, 5):
         engine.say(
             DragProgress(
@@ -48,7 +56,7 @@ async def drag(pilot: Pilot[None]) -> None:
             )
         )  # fmt: skip
         await pilot.pause(0.15)
-    engine.say(Preview(request=0, width=40, height=40, rgb=PICTURE[:, ::-1].tobytes()))
+    engine.say(DragPreview(image=ImageData(width=40, height=40, rgb=PICTURE[:, ::-1].tobytes())))
     await pilot.pause()
 
 
@@ -59,8 +67,8 @@ async def history(pilot: Pilot[None]) -> None:
     await pilot.press("d")
     engine.say(ended(app))
     await pilot.pause()
-    request = engine.last(Render).request
-    engine.say(Preview(request=request, width=40, height=40, rgb=PICTURE[:, ::-1].tobytes()))
+    request = engine.last(Render).request_id
+    engine.say(ImageRendered(request_id=request, image=ImageData(width=40, height=40, rgb=PICTURE[:, ::-1].tobytes())))
     await pilot.pause()
     await pilot.press("c", "u", "vertical_line")
     await pilot.pause()

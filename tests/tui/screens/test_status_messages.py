@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 
 from draggan_engine.core.history import Trajectory
-from draggan_engine.server.messages import DragRead
+from draggan_engine.server.messages import TrajectoryRead
 from draggan_tui.app import DragganApp
 from draggan_tui.widgets.status_line import StatusLine
 from tests.support.editing import INFO, ended, ready, status
@@ -75,7 +75,7 @@ async def test_where_in_a_drag_one_is(app: DragganApp) -> None:
         end = ended(app)
         engine.say(end)
         handles = tuple(pair.final for pair in end.record.pairs)
-        engine.say(DragRead(path=Trajectory(number=1, steps=(0, 2, 3), handles=(handles,) * 3)))
+        engine.say(TrajectoryRead(trajectory=Trajectory(number=1, steps=(0, 2, 3), handles=(handles,) * 3)))
         await pilot.pause()
         assert await said(app, pilot, "left_parenthesis") == "now within: drag 1 2/3"
         assert await said(app, pilot, "right_parenthesis") == "now at: drag 1, 3 steps"

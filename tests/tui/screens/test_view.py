@@ -12,7 +12,17 @@ from textual.widgets import Input, Static
 
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
-from draggan_engine.server.messages import DragProgress, DragStarted, ModelLoaded, Preview, Render, Shown, StartDrag
+from draggan_engine.server.messages import (
+    DragPreview,
+    DragProgress,
+    DragStarted,
+    ImageData,
+    ImageRendered,
+    ModelLoaded,
+    PreviewShown,
+    Render,
+    StartDrag,
+)
 from draggan_tui.app import DragganApp
 from draggan_tui.config.themes import CanvasColors, load_theme
 from draggan_tui.editor.viewport import Viewport
@@ -180,10 +190,10 @@ async def test_a_drags_picture_is_acknowledged_when_it_has_been_painted(app: Dra
         await place_pair(pilot)
         await pilot.press("d")
         for number in (1, 2):
-            engine.say(Preview(request=0, width=128, height=128, rgb=picture(128, 128).tobytes()))
-            while sum(isinstance(command, Shown) for command in engine.sent) < number:
+            engine.say(DragPreview(image=ImageData(width=128, height=128, rgb=picture(128, 128).tobytes())))
+            while sum(isinstance(command, PreviewShown) for command in engine.sent) < number:
                 await pilot.pause()
-            assert sum(isinstance(command, Shown) for command in engine.sent) == number
+            assert sum(isinstance(command, PreviewShown) for command in engine.sent) == number
 
 
 async def test_zoom_and_pan_during_a_drag(app: DragganApp) -> None:
@@ -191,14 +201,14 @@ async def test_zoom_and_pan_during_a_drag(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("4", "plus", "d")
-        start = engine.last(StartDrag)
-        assert (start.width, start.height) == (128, 128)
-        engine.say(DragStarted(number=1))
+        size = engine.last(StartDrag).preview_size
+        assert (size.width, size.height) == (128, 128)
+        engine.say(DragStarted(drag_number=1))
         progress = DragProgress(
             step=1, max_steps=300, loss=0.5, mean_distance=9.0, handles=((66.0, 63.0),), steps_per_second=4.0
         )
         engine.say(progress)
-        engine.say(Preview(request=0, width=128, height=128, rgb=picture(128, 128).tobytes()))
+        engine.say(DragPreview(image=ImageData(width=128, height=128, rgb=picture(128, 128).tobytes())))
         await pilot.press("3", "plus", "5", "h", "J")
         engine.say(progress.model_copy(update={"step": 2, "handles": ((67.0, 63.0),)}))
         await pilot.pause()
@@ -218,7 +228,9 @@ async def test_another_model_begins_with_the_whole_picture(app: DragganApp) -> N
         engine.say(ModelLoaded(spec="other", info=INFO.model_copy(update={"width": 64}), device="cpu"))
         await pilot.pause()
         rgb = bytes(64 * 128 * 3)
-        engine.say(Preview(request=engine.last(Render).request, width=64, height=128, rgb=rgb))
+        engine.say(
+            ImageRendered(request_id=engine.last(Render).request_id, image=ImageData(width=64, height=128, rgb=rgb))
+        )
         await pilot.pause()
         assert (app.editor.view.ratio, app.editor.view.picture) == ("", Size(64, 128))
 
@@ -347,7 +359,7 @@ async def test_all_is_to_be_seen_in_24_rows(app: DragganApp) -> None:
         engine = await ready(app, pilot, INFO.model_copy(update={"classes": 10}))
         await place_pair(pilot)
         await pilot.press("plus", "d")
-        engine.say(DragStarted(number=1))
+        engine.say(DragStarted(drag_number=1))
         await pilot.pause()
         inspector = app.editor.query_one(Inspector)
         assert inspector.query_one("#pairs").region.height >= 3
@@ -375,14 +387,14 @@ async def test_the_loupe_shows_the_selected_handle_where_there_is_room(app: Drag
         await pilot.press("enter", "tab")
         assert str(title.render()) == "handle 1  20.25  30.00"
         await pilot.press("d")
-        engine.say(DragStarted(number=1))
+        engine.say(DragStarted(drag_number=1))
         engine.say(
             DragProgress(
                 step=1, max_steps=9, loss=0.5, mean_distance=9.0, handles=((66.0, 63.0),), steps_per_second=4.0
             )
         )
         rgb = picture(94, 94)
-        engine.say(Preview(request=0, width=94, height=94, rgb=rgb.tobytes()))
+        engine.say(DragPreview(image=ImageData(width=94, height=94, rgb=rgb.tobytes())))
         await pilot.pause()
         assert str(title.render()) == "handle 1  66.00  63.00", "where it is now"
         assert list(lens.render_line(4)) != list(middle)
