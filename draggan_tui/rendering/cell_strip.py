@@ -1,8 +1,8 @@
 """One row of cells as a Textual strip.
 
-Textual's own strip is a list of Segments, one for each change of style: on a photo one a cell, hundreds of
-milliseconds a frame. This one keeps the arrays and gives the terminal's bytes, made for a whole frame at once. Real
-Segments are made when something asks for them: SVG export, a translucent screen above, a line filter.
+Textual's own strip is a list of Segments, one for each change of style. On a photograph that is one for each cell, which
+takes hundreds of milliseconds a frame. This strip keeps the arrays and the terminal's bytes, which are made for a whole
+frame at once. Segments are made only for what needs them: an SVG export, a translucent screen above, a line filter.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from textual.color import Color as TextualColor
 from textual.filter import ANSIToTruecolor, DimFilter, LineFilter
 from textual.strip import Strip
 
+from draggan_tui.rendering.ansi_encoding import encode_rows
 from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, Cells
 from draggan_tui.rendering.dithering import ColorDepth, nearest_numbers
-from draggan_tui.rendering.halfblocks import encode_rows
 from draggan_tui.rendering.palette_filter import PaletteFilter
 from draggan_tui.terminal.textual_internals import LazyStrip
 
@@ -28,7 +28,8 @@ from draggan_tui.terminal.textual_internals import LazyStrip
 class CellStrip(LazyStrip):
     """A strip of one row of cells.
 
-    With "none" it renders by its Segments (there are few), which keep ink and paper: filters decide what is sent.
+    In a terminal without colours it is rendered from its Segments, of which there are few, because they keep ink and
+    paper for Textual's filters.
     """
 
     __slots__ = ("cells", "depth")
@@ -37,7 +38,7 @@ class CellStrip(LazyStrip):
         """
         Args:
             cells: one row.
-            ansi: what `encode` made of it, where that is known.
+            ansi: what `encode_rows` made of the row, if that is known.
         """
         self.cells = cells
         self.depth = depth
@@ -64,29 +65,29 @@ class CellStrip(LazyStrip):
         return [self.crop(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
     def apply_filter(self, filter: LineFilter, background: TextualColor) -> Strip:
-        # These would change nothing: colours are no ANSI names (or are meant to be), nothing is dim.
+        # These filters would change nothing: no cell is dim, and colours are either RGB or meant to be numbered.
         if isinstance(filter, ANSIToTruecolor | DimFilter | PaletteFilter):
             return self
         return super().apply_filter(filter, background)
 
 
 def segments(cells: Cells, depth: ColorDepth) -> list[Segment]:
-    """The first row of cells as Segments, one for each run of the same style."""
+    """Return the first row of cells as Segments, one for each run of the same style."""
     columns = cells.columns
-    look = np.concatenate([cells.fg[0], cells.bg[0], cells.style[0, :, None]], axis=1)
-    starts = [0, *(np.flatnonzero((look[1:] != look[:-1]).any(axis=1)) + 1).tolist()] if columns else []
+    styles = np.concatenate([cells.fg[0], cells.bg[0], cells.style[0, :, None]], axis=1)
+    starts = [0, *(np.flatnonzero((styles[1:] != styles[:-1]).any(axis=1)) + 1).tolist()] if columns else []
     numbers = (
         [nearest_numbers(rgb[0], depth).tolist() for rgb in (cells.fg, cells.bg)] if depth in ("256", "16") else None
     )
     text = cells.char[0].astype("<u4").tobytes().decode("utf-32-le")
-    made = []
+    row_segments = []
     for start, end in zip(starts, [*starts[1:], columns], strict=False):
         if numbers is not None:
             fg, bg = (Color.from_ansi(row[start]) for row in numbers)
         else:
             fg, bg = (Color.from_rgb(*rgb[0, start].tolist()) for rgb in (cells.fg, cells.bg))
-        made.append(Segment(text[start:end], _style(fg, bg, int(cells.style[0, start]))))
-    return made
+        row_segments.append(Segment(text[start:end], _style(fg, bg, int(cells.style[0, start]))))
+    return row_segments
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""What a block of terminal cells shows, as arrays."""
+"""A block of terminal cells, as arrays."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ UPPER_HALF = ord("▀")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """A grid of terminal cells; every character is one cell wide and in the basic plane.
+    """A grid of terminal cells. Every character is one cell wide and in Unicode's basic plane.
 
-    char: `uint32 [rows, columns]` code points.
-    fg, bg: `uint8 [rows, columns, 3]` RGB of the character and of what lies behind it.
-    style: `uint8 [rows, columns]`, a sum of BOLD, UNDERLINE and REVERSE.
+    Attributes:
+        char: `uint32 [rows, columns]`, code points.
+        fg, bg: `uint8 [rows, columns, 3]`, RGB of the character and of its background.
+        style: `uint8 [rows, columns]`, a sum of BOLD, UNDERLINE and REVERSE.
     """
 
     char: NDArray[np.uint32]
@@ -30,7 +31,7 @@ class Cells:
 
     @classmethod
     def blank(cls, rows: int, columns: int, ink: Rgb, paper: Rgb) -> Cells:
-        """Spaces, in those colours."""
+        """Return a grid of spaces."""
         return cls(
             np.full((rows, columns), ord(" "), dtype=np.uint32),
             np.full((rows, columns, 3), ink, dtype=np.uint8),
@@ -47,19 +48,19 @@ class Cells:
         return int(self.char.shape[1])
 
     def take(self, rows: slice | Sequence[int] = slice(None), columns: slice = slice(None)) -> Cells:
-        """Those rows and columns; slices share memory with this grid."""
+        """Return some rows and columns. If both are slices, the result shares memory with this grid."""
         return Cells(
             self.char[rows, columns], self.fg[rows, columns], self.bg[rows, columns], self.style[rows, columns]
         )
 
     def paste(self, block: Cells, row: int, column: int) -> None:
-        """Copies a block into this grid, in which it must fit."""
-        place = (slice(row, row + block.rows), slice(column, column + block.columns))
-        self.char[place], self.fg[place], self.bg[place] = block.char, block.fg, block.bg
-        self.style[place] = block.style
+        """Copy a block into this grid. The block must fit."""
+        area = (slice(row, row + block.rows), slice(column, column + block.columns))
+        self.char[area], self.fg[area], self.bg[area] = block.char, block.fg, block.bg
+        self.style[area] = block.style
 
-    def changed(self, other: Cells) -> NDArray[np.bool_]:
-        """`bool [rows, columns]`: the cells in which a grid of the same size differs."""
+    def differences(self, other: Cells) -> NDArray[np.bool_]:
+        """Return `bool [rows, columns]`: the cells in which another grid of the same size differs."""
         return np.asarray(
             (self.char != other.char)
             | (self.style != other.style)

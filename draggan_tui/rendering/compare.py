@@ -1,4 +1,4 @@
-"""Two images in one: before and after."""
+"""Before and after: two images shown as one."""
 
 from __future__ import annotations
 
@@ -12,48 +12,49 @@ from draggan_tui.editor.viewport import Viewport
 
 from .view_sampling import sample_view
 
-DIFFERENCE_GAIN = 3  # of the difference: what is seen at a glance is a change of a few levels
+DIFFERENCE_GAIN = 3
+"""How much a difference is amplified, so that a change of a few levels is visible."""
 
 
 @dataclass(frozen=True, eq=False)
 class ComparedImages:
-    """Two images that are compared as the screen shows them.
+    """Two images, and how they are compared.
 
     Attributes:
         before, after: `uint8 [H, W, 3]`, both at full resolution.
-        shows: which of the two, or what of both.
+        comparison: which of the two is shown, or how both are.
         split: where the two meet in the split view, 0 … 1 from the left edge of the image.
     """
 
     before: NDArray[np.uint8]
     after: NDArray[np.uint8]
-    shows: Comparison
+    comparison: Comparison
     split: float
 
     def sampled(self, view: Viewport) -> NDArray[np.uint8]:
-        """Return `uint8 [H, W, 3]` of the window's size."""
+        """Return what a viewport shows: `uint8 [H, W, 3]` of the window's size."""
         column = round(self.split * view.grid.width) - view.window.left
-        return join_images(sample_view(self.before, view), sample_view(self.after, view), self.shows, column)
+        return join_images(sample_view(self.before, view), sample_view(self.after, view), self.comparison, column)
 
 
 def join_images(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], shows: Comparison, column: int = 0
+    before: NDArray[np.uint8], after: NDArray[np.uint8], comparison: Comparison, column: int = 0
 ) -> NDArray[np.uint8]:
-    """Return what is shown of two images.
+    """Return one image that compares two.
 
     Args:
         before, after: `uint8 [H, W, 3]`, in screen pixels.
-        shows: which of the two, or what of both.
-        column: the first one in the split view that does not show `before`: there the two meet.
+        comparison: which of the two is shown, or how both are.
+        column: the first column of the split view that shows `after`.
 
     Returns:
-        `uint8 [H, W, 3]`. The difference is |after − before| times `GAIN`, black where nothing has changed.
+        `uint8 [H, W, 3]`. The difference is |after − before| times `DIFFERENCE_GAIN`: black where nothing has changed.
     """
-    if shows == "after":
+    if comparison == "after":
         return after
-    if shows == "before":
+    if comparison == "before":
         return before
-    if shows == "difference":
+    if comparison == "difference":
         change = np.abs(after.astype(np.int16) - before)
         return np.asarray(np.minimum(change * DIFFERENCE_GAIN, 255).astype(np.uint8))
     height, width, _ = after.shape

@@ -1,4 +1,4 @@
-"""What the keys of a dialog do, for its bottom border."""
+"""The text in the bottom border of a dialog: what its keys do."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ SEPARATOR = " · "
 
 
 def dialog_hints(hints: Sequence[tuple[str, str]], width: int) -> Content:
-    """`Enter applies · Tab completes · Esc closes`; where there is no room, without those before the last.
+    """Return `Enter applies · Tab completes · Esc closes`, without the middle hints where there is no room for them.
 
     Args:
-        hints: key and what it does, the most important first; the last one, how to get out, always stays. None: empty.
+        hints: pairs of a key and what it does, the most important first. The last hint, how to close the dialog, is
+            never left out. Without hints the text is empty.
         width: in cells.
     """
     if not hints:

@@ -9,27 +9,27 @@ from .inspector_text import seconds_text
 
 
 def reason_text(record: DragRecord, step_limit: int) -> str:
-    """Why it ended, for the side panel.
+    """Return why a drag ended, for the side panel.
 
     Args:
-        step_limit: of the settings; a key may have asked for fewer steps.
+        step_limit: the step limit of the settings. The drag may have been asked for fewer steps.
     """
     if record.reason != "max_steps":
         return record.reason
     return "at the step limit" if record.steps >= step_limit else "done"
 
 
-def outcome_text(record: DragRecord, step_limit: int, left: float) -> str:
-    """`drag 3: 1 step, 0.4 s, 12.3 px left`, with the reason where the numbers do not tell it.
+def outcome_text(record: DragRecord, step_limit: int, mean_distance: float) -> str:
+    """Return `drag 3: 1 step, 0.4 s, 12.3 px left`, with the reason unless the numbers make it clear.
 
     Args:
-        step_limit: of the settings; a key may have asked for fewer steps.
-        left: the mean distance to the targets, in pixels.
+        step_limit: the step limit of the settings. The drag may have been asked for fewer steps.
+        mean_distance: from the handles to their targets, in pixels.
     """
     drag = f"drag {record.number}"
     if not record.steps:
         return f"{drag} ended before its first step"
-    numbers = f"{counted(record.steps, 'step')}, {seconds_text(record.seconds)}, {left:.1f} px left"
+    numbers = f"{counted(record.steps, 'step')}, {seconds_text(record.seconds)}, {mean_distance:.1f} px left"
     match record.reason:
         case "reached":
             return f"{drag} reached its target{'' if len(record.pairs) == 1 else 's'}: {numbers}"

@@ -1,4 +1,4 @@
-"""What of a workspace lies over the picture, as a viewport shows it."""
+"""The overlay of the editor's state: what lies over the image in a viewport."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from draggan_tui.editor.workspace import EditorState
 from draggan_tui.rendering.overlay import Overlay, PairMark
 
 
-def overlay_of_edit(work: EditorState, view: Viewport, *, comparing: bool = False) -> Overlay:
-    """Points, mask, shape and cursor, in pixels of the view's window; what the mouse is making included.
+def overlay_of_edit(state: EditorState, view: Viewport, *, comparing: bool = False) -> Overlay:
+    """Return points, mask, shape and cursor in pixels of the viewport's window, including an unfinished mouse gesture.
 
     Raises:
         EditError: the model is still loading.
     """
-    edit, grid, window = work.drawn, view.grid, view.window
+    edit, grid, window = state.drawn, view.grid, view.window
 
     def pixel(point: Point) -> tuple[int, int]:
         column, row = view.pixel(point)
@@ -26,16 +26,16 @@ def overlay_of_edit(work: EditorState, view: Viewport, *, comparing: bool = Fals
             number=i + 1,
             handle=pixel(pair.handle),
             target=None if pair.target is None else pixel(pair.target),
-            selected=i == work.selected,
+            selected=i == state.selected,
             enabled=pair.enabled,
         )
         for i, pair in enumerate(edit.pairs)
     )
-    area = work.shape_area(grid)
+    area = state.shape_area(grid)
     return Overlay(
-        cursor=None if work.cursor is None else pixel(work.cursor),
+        cursor=None if state.cursor is None else pixel(state.cursor),
         pairs=marks,
         mask=None if edit.mask is None else preview_mask(edit.mask, grid, window),
-        quiet=work.dragging or comparing,
+        quiet=state.dragging or comparing,
         shape=None if area is None else preview_region(area, grid, window),
     )

@@ -1,4 +1,4 @@
-"""Which cells the signs of the points take: ● or ◎ where a point is, o or x of a disabled pair, its number beside it."""
+"""Which cells the glyphs of the points take: ● or ◎ at a point, o or x for a disabled pair, and the number beside it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 HANDLE_GLYPH, TARGET_GLYPH = "●", "◎"
-# Letters, because they are one cell wide everywhere, and ○ is too like ◎.
+# Letters, because they are one cell wide in every font, and ○ looks too much like ◎.
 DISABLED_HANDLE_GLYPH, DISABLED_TARGET_GLYPH = "o", "x"
 
 
 @dataclass(frozen=True, slots=True)
 class PairMark:
-    """A pair of points on the preview; both (column, row) in its pixels. What is outside is not shown."""
+    """A pair of points over the shown image, as (column, row) in screen pixels. Points outside it are not drawn."""
 
     number: int
     handle: tuple[int, int]
@@ -23,7 +23,7 @@ class PairMark:
 
 
 class Glyph(NamedTuple):
-    """One cell of a sign."""
+    """One cell of a point's mark."""
 
     row: int
     column: int
@@ -34,28 +34,29 @@ class Glyph(NamedTuple):
 
 
 def place_glyphs(pairs: Sequence[PairMark], rows: int, columns: int) -> list[Glyph]:
-    """Signs in the order they are drawn: a cell may come twice, the last wins.
+    """Return glyphs in the order in which they are drawn: the last one at a cell is visible.
 
-    The symbols win over numbers, handles over targets, and the selected pair over all. A number goes right of its
-    symbol, or left of it where the right is taken or outside; it is left out where neither is free.
+    Points cover numbers, handles cover targets, and the selected pair covers all others. A number stands right of its
+    point, or left of it if the right is taken or outside; it is left out if neither place is free.
     """
-    # The selected pair's come last here, so they win; for numbers the first takes its place, so these go backwards.
-    symbols = list(_symbols(sorted(pairs, key=lambda pair: pair.selected), rows, columns))
-    taken = {(symbol.row, symbol.column) for symbol, _ in symbols}
+    # Points are drawn in this order, so those of the selected pair come last. Numbers take free cells, first come
+    # first served, so they are placed in the opposite order.
+    points = list(_point_glyphs(sorted(pairs, key=lambda pair: pair.selected), rows, columns))
+    occupied = {(glyph.row, glyph.column) for glyph, _ in points}
     numbers: list[Glyph] = []
-    for symbol, number in reversed(symbols):
-        for column in (symbol.column + 1, symbol.column - len(number)):
-            cells = [symbol._replace(column=column + i, char=digit) for i, digit in enumerate(number)]
-            free = all(0 <= cell.column < columns and (cell.row, cell.column) not in taken for cell in cells)
-            if free:
-                numbers += cells
-                taken.update((cell.row, cell.column) for cell in cells)
+    for glyph, number in reversed(points):
+        for column in (glyph.column + 1, glyph.column - len(number)):
+            digits = [glyph._replace(column=column + i, char=digit) for i, digit in enumerate(number)]
+            cells = {(digit.row, digit.column) for digit in digits}
+            if all(0 <= digit.column < columns for digit in digits) and not cells & occupied:
+                numbers += digits
+                occupied |= cells
                 break
-    return numbers + [symbol for symbol, _ in symbols]
+    return numbers + [glyph for glyph, _ in points]
 
 
-def _symbols(pairs: Sequence[PairMark], rows: int, columns: int) -> Iterator[tuple[Glyph, str]]:
-    """Each point's symbol inside the grid, with its number; targets first. A handle hides its own target."""
+def _point_glyphs(pairs: Sequence[PairMark], rows: int, columns: int) -> Iterator[tuple[Glyph, str]]:
+    """Yield the glyph of each point inside the grid, and its number; targets first. A handle hides its own target."""
     for is_handle in (False, True):
         for pair in pairs:
             point = pair.handle if is_handle else pair.target
@@ -66,8 +67,8 @@ def _symbols(pairs: Sequence[PairMark], rows: int, columns: int) -> Iterator[tup
                 continue
             if not is_handle and (row, column) == (pair.handle[1] // 2, pair.handle[0]):
                 continue
-            handle, target = (
-                (HANDLE_GLYPH, TARGET_GLYPH) if pair.enabled else (DISABLED_HANDLE_GLYPH, DISABLED_TARGET_GLYPH)
-            )
-            char = handle if is_handle else target
+            if pair.enabled:
+                char = HANDLE_GLYPH if is_handle else TARGET_GLYPH
+            else:
+                char = DISABLED_HANDLE_GLYPH if is_handle else DISABLED_TARGET_GLYPH
             yield Glyph(row, column, char, is_handle, pair.selected, pair.enabled), str(pair.number)

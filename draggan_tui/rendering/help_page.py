@@ -1,4 +1,4 @@
-"""The keys by topic, as text in one or two columns."""
+"""The text of the help: keys by topic, in one or two columns."""
 
 from __future__ import annotations
 
@@ -15,50 +15,57 @@ COLUMN_GAP = 3
 
 @dataclass(frozen=True)
 class HelpTopic:
-    """A heading, and below it the keys, separated by blanks, with what they do."""
+    """A heading and the rows below it.
+
+    Attributes:
+        rows: pairs of keys, separated by blanks, and what they do.
+    """
 
     title: str
     rows: tuple[tuple[str, str], ...]
 
 
 def matching_topics(topics: Sequence[HelpTopic], typed: str) -> list[HelpTopic]:
-    """The rows of the key that was typed; if it is no key, those in which every typed word begins a word of what they do
-    or of their topic's title."""
+    """Return the rows that match a typed text, under their topics.
+
+    If the text is a key, these are the rows of that key. Otherwise they are the rows where each typed word is the
+    beginning of a word in the description or in the topic's title.
+    """
     words = typed.lower().split()
 
-    def has_key(_: HelpTopic, row: tuple[str, str]) -> bool:
+    def is_of_key(_: HelpTopic, row: tuple[str, str]) -> bool:
         return typed.strip() in row[0].split()
 
     def has_words(topic: HelpTopic, row: tuple[str, str]) -> bool:
-        text = f" {row[1]} {topic.title}".lower().replace("(", "")
-        return all(f" {word}" in text for word in words)
+        row_text = f" {row[1]} {topic.title}".lower().replace("(", "")
+        return all(f" {word}" in row_text for word in words)
 
-    return _with_rows(topics, has_key) or _with_rows(topics, has_words)
+    return _filter_rows(topics, is_of_key) or _filter_rows(topics, has_words)
 
 
-def _with_rows(topics: Sequence[HelpTopic], matches: Callable[[HelpTopic, tuple[str, str]], bool]) -> list[HelpTopic]:
+def _filter_rows(topics: Sequence[HelpTopic], matches: Callable[[HelpTopic, tuple[str, str]], bool]) -> list[HelpTopic]:
     kept = [HelpTopic(topic.title, tuple(row for row in topic.rows if matches(topic, row))) for topic in topics]
     return [topic for topic in kept if topic.rows]
 
 
 def help_page(topics: Sequence[HelpTopic], width: int) -> Content:
-    """The topics below each other; from `TWO_COLUMNS_FROM` cells on, in two columns of about the same height."""
+    """Return the topics one below the other, or in two columns of about the same height if `width` allows it."""
     if not topics:
         return Content.styled("nothing matches", "$text-muted")
     columns, column_width = [list(topics)], width
     if width >= TWO_COLUMNS_FROM:
         columns, column_width = _halves(topics), (width - COLUMN_GAP) // 2
     key_width = min(max(len(keys) for topic in topics for keys, _ in topic.rows), column_width // 3)
-    texts = [_column_lines(column, key_width, column_width) for column in columns]
+    columns_of_lines = [_column_lines(column, key_width, column_width) for column in columns]
     lines = [
         Content("").join([line.pad_right(column_width + COLUMN_GAP - len(line)) for line in row[:-1]] + [row[-1]])
-        for row in zip_longest(*texts, fillvalue=Content(""))
+        for row in zip_longest(*columns_of_lines, fillvalue=Content(""))
     ]
     return Content("\n").join(lines)
 
 
 def _halves(topics: Sequence[HelpTopic]) -> list[list[HelpTopic]]:
-    """The topics in their order, cut where the longer half is shortest."""
+    """Divide the topics, in their order, so that the longer half is as short as possible."""
     heights = [len(topic.rows) + 2 for topic in topics]
     cut = min(range(len(topics) + 1), key=lambda cut: max(sum(heights[:cut]), sum(heights[cut:])))
     return [list(topics[:cut]), list(topics[cut:])]
@@ -70,7 +77,9 @@ def _column_lines(topics: Sequence[HelpTopic], key_width: int, width: int) -> li
         if lines:
             lines.append(Content(""))
         lines.append(Content.styled(topic.title, "bold"))
-        for keys, does in topic.rows:
-            texts = zip_longest(wrap(keys, key_width), wrap(does, width - key_width - 2), fillvalue="")
-            lines += [Content.assemble((key.ljust(key_width), "bold $accent"), f"  {text}") for key, text in texts]
+        for keys, description in topic.rows:
+            wrapped_row = zip_longest(wrap(keys, key_width), wrap(description, width - key_width - 2), fillvalue="")
+            lines += [
+                Content.assemble((key.ljust(key_width), "bold $accent"), f"  {text}") for key, text in wrapped_row
+            ]
     return lines

@@ -1,4 +1,4 @@
-"""The keys that do something now, as one line: `Enter place  d drag            ? help`."""
+"""The last row of the screen: the keys that are useful now, as `Enter place  d drag            ? help`."""
 
 from __future__ import annotations
 
@@ -13,37 +13,45 @@ _GAP = 2
 
 
 class KeyHint(NamedTuple):
-    """`keys` as people read them, what they do, and the action that a click on them runs."""
+    """One hint of the key line.
+
+    Attributes:
+        keys: as people read them.
+        description: what the keys do.
+        action: what a click on the hint runs.
+    """
 
     keys: str
-    words: str
+    description: str
     action: str = ""
 
     @property
     def width(self) -> int:
-        return len(self.keys) + 1 + len(self.words)
+        return len(self.keys) + 1 + len(self.description)
 
 
 def placed_hints(hints: Sequence[KeyHint], width: int) -> list[tuple[int, KeyHint]]:
-    """The hints that fit into so many columns, each with its first column. The last one stands at the right end and is
-    never left out; of the others those at the end go first."""
+    """Return the hints that fit into a width, each with its first column.
+
+    The last hint stands at the right end and is never left out. Of the others the last ones are left out first.
+    """
     if not hints:
         return []
     *others, last = hints
-    end = max(width - last.width, 0)
+    last_column = max(width - last.width, 0)
     placed: list[tuple[int, KeyHint]] = []
     column = 0
     for hint in others:
-        if column + hint.width + _GAP > end:
+        if column + hint.width + _GAP > last_column:
             break
         placed.append((column, hint))
         column += hint.width + _GAP
-    return [*placed, (end, last)]
+    return [*placed, (last_column, last)]
 
 
 def key_line(hints: Sequence[KeyHint], width: int) -> Content:
-    """One row of at most `width` columns."""
+    """Return the hints as one row of at most `width` columns."""
     line = Content("")
     for column, hint in placed_hints(hints, width):
-        line += Content.assemble(" " * (column - len(line)), (hint.keys, f"bold {ACCENT}"), f" {hint.words}")
+        line += Content.assemble(" " * (column - len(line)), (hint.keys, f"bold {ACCENT}"), f" {hint.description}")
     return line

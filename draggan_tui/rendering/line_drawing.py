@@ -1,4 +1,7 @@
-"""Drawing in the preview's pixels: lines, the cursor's cross, tints, and colours that stand out from what is below."""
+"""Drawing on an image: lines, the cursor's cross, tints, and colours that stand out from their background.
+
+Images are `uint8 [H, W, 3]`; positions are (column, row); what is outside the image is left out.
+"""
 
 from __future__ import annotations
 
@@ -11,100 +14,101 @@ from draggan_tui.rendering.dithering import luma
 from draggan_tui.terminal.xterm_palette import Rgb
 
 Pixels = NDArray[np.intp]
+"""`[n, 2]` (column, row)."""
 
-_APART = 0.35  # difference in lightness from which a mark is seen on its ground
-_TINT, _RIM = 0.22, 0.75  # how much of the mask's colour is mixed in, inside and along its edge
+_LEAST_CONTRAST = 0.35  # difference in lightness from which a mark is visible on its ground
+_TINT_WEIGHT, _EDGE_WEIGHT = 0.22, 0.75  # how much of the mask's colour is mixed in, inside and along its edge
 
 
 def line_pixels(start: tuple[int, int], end: tuple[int, int]) -> Pixels:
-    """`[n, 2]` (column, row): every other pixel between two, both left out."""
+    """Return every other pixel between two, without the two."""
     steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
-    way = np.arange(2, max(steps - 1, 2), 2)[:, None] / max(steps, 1)
-    return np.asarray(np.rint(np.array(start) + way * (np.array(end) - np.array(start))).astype(np.intp))
+    fractions = np.arange(2, max(steps - 1, 2), 2)[:, None] / max(steps, 1)
+    return np.asarray(np.rint(np.array(start) + fractions * (np.array(end) - np.array(start))).astype(np.intp))
 
 
 def cross(center: tuple[int, int]) -> Pixels:
-    """The pixels one and two away from `center` in the four directions, `[8, 2]` (column, row)."""
+    """Return the pixels one and two away from `center` in the four directions, `[8, 2]`."""
     arms = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
     return np.asarray(np.array(center) + np.concatenate([arms, 2 * arms]))
 
 
-def visible_color(picture: NDArray[np.uint8], pixels: Pixels, colors: Sequence[Rgb]) -> Rgb:
-    """The colour that stands out best, in lightness, from the ground under most of the pixels.
+def visible_color(image: NDArray[np.uint8], pixels: Pixels, colors: Sequence[Rgb]) -> Rgb:
+    """Return the colour whose lightness stands out best from the image under some pixels.
 
     Args:
-        picture: `uint8 [H, W, 3]`.
-        pixels: `[n, 2]` (column, row); those outside are left out.
-        colors: the first is taken wherever it stands out enough.
+        colors: the first one is preferred: it is taken wherever it stands out enough.
     """
-    columns, rows = _inside(picture, pixels)
+    columns, rows = _inside(image, pixels)
     if not len(columns):
         return colors[0]
-    ground = luma(picture[rows, columns])
+    ground = luma(image[rows, columns])
     contrasts = [float(np.median(np.abs(ground - luma(np.array(color))))) for color in colors]
-    return colors[0] if contrasts[0] >= _APART else colors[int(np.argmax(contrasts))]
+    return colors[0] if contrasts[0] >= _LEAST_CONTRAST else colors[int(np.argmax(contrasts))]
 
 
-def paint(picture: NDArray[np.uint8], pixels: Pixels, color: Rgb) -> None:
-    """Paints pixels of `uint8 [H, W, 3]`; those outside are left out."""
-    columns, rows = _inside(picture, pixels)
-    picture[rows, columns] = color
+def paint(image: NDArray[np.uint8], pixels: Pixels, color: Rgb) -> None:
+    """Paint pixels of an image."""
+    columns, rows = _inside(image, pixels)
+    image[rows, columns] = color
 
 
-def paint_against(picture: NDArray[np.uint8], pixels: Pixels, color: Rgb) -> None:
-    """Paints pixels of `uint8 [H, W, 3]` in a colour, or in its opposite in lightness where it would not be seen.
-
-    Pixels outside are left out.
-    """
-    columns, rows = _inside(picture, pixels)
-    light = luma(np.array(color))
-    hidden = np.abs(luma(picture[rows, columns]) - light) < _APART
-    picture[rows, columns] = np.where(hidden[:, None], 0 if light > 0.5 else 255, np.array(color)).astype(np.uint8)
+def paint_against(image: NDArray[np.uint8], pixels: Pixels, color: Rgb) -> None:
+    """Paint pixels of an image, in black or white where the colour would not be visible."""
+    columns, rows = _inside(image, pixels)
+    lightness = luma(np.array(color))
+    hidden = np.abs(luma(image[rows, columns]) - lightness) < _LEAST_CONTRAST
+    image[rows, columns] = np.where(hidden[:, None], 0 if lightness > 0.5 else 255, np.array(color)).astype(np.uint8)
 
 
-def _inside(picture: NDArray[np.uint8], pixels: Pixels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Columns and rows of the pixels that are in the picture."""
-    height, width, _ = picture.shape
+def _inside(image: NDArray[np.uint8], pixels: Pixels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return columns and rows of the pixels that are inside the image."""
+    height, width, _ = image.shape
     columns, rows = pixels[:, 0], pixels[:, 1]
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
     return columns[inside], rows[inside]
 
 
 def pale(color: Rgb) -> Rgb:
-    """Halfway to grey."""
+    """Return the colour halfway to grey."""
     red, green, blue = ((channel + 128) // 2 for channel in color)
     return (red, green, blue)
 
 
 def legible_ground(ground: NDArray[np.floating], color: Rgb, flat: bool = False) -> NDArray[np.uint8]:
-    """The ground of a sign, `[3]`: the picture's, as far towards black or white as the sign's colour needs.
+    """Return the background of a glyph, `[3]`: the image's colour, as far towards black or white as contrast needs.
 
     Args:
-        flat: all the way, for terminals with too few colours for anything between.
+        ground: the image's colour, `[3]` in 0 … 255.
+        color: of the glyph.
+        flat: go all the way to black or white, for terminals with too few colours for anything between.
     """
-    light, below = float(luma(np.array(color))), float(luma(ground))
-    pole = 0.0 if light > 0.4 else 1.0
-    wanted = light - _APART if pole == 0 else light + _APART
-    share = 0.0 if abs(light - below) >= _APART else (below - wanted) / (below - pole)
+    lightness, ground_lightness = float(luma(np.array(color))), float(luma(ground))
+    pole = 0.0 if lightness > 0.4 else 1.0
+    enough = lightness - _LEAST_CONTRAST if pole == 0 else lightness + _LEAST_CONTRAST
+    has_contrast = abs(lightness - ground_lightness) >= _LEAST_CONTRAST
+    share = 0.0 if has_contrast else (ground_lightness - enough) / (ground_lightness - pole)
     share = 1.0 if flat else min(max(share, 0.0), 1.0)
     return np.asarray(ground + share * (255 * pole - ground)).astype(np.uint8)
 
 
 def edge(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The part of an area, `[H, W]`, that touches what is not in it; the grid's own border does not count."""
+    """Return the part of an area, `bool [H, W]`, that touches its outside. The border of the array is not an edge."""
     around = np.pad(inside, 1, mode="edge")
     core = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
     return inside & ~core
 
 
 def outline(inside: NDArray[np.bool_]) -> Pixels:
-    """`[n, 2]` (column, row): the pixels of an area, `[H, W]`, that touch what is not in it, or the grid's border."""
+    """Return the pixels of an area, `bool [H, W]`, that touch its outside or the border of the array."""
     return np.argwhere(edge(np.pad(inside, 1))[1:-1, 1:-1])[:, ::-1]
 
 
 def tint(
-    picture: NDArray[np.uint8], inside: NDArray[np.bool_], color: Rgb, *, edge_only: bool = False
+    image: NDArray[np.uint8], inside: NDArray[np.bool_], color: Rgb, *, edge_only: bool = False
 ) -> NDArray[np.uint8]:
-    """A copy of the picture, tinted where `inside` (`[H, W]`): lightly, and more along its edge."""
-    weight = np.where(inside, np.where(edge(inside), _RIM, 0 if edge_only else _TINT), 0).astype(np.float32)[..., None]
-    return np.asarray(picture + weight * (np.array(color, dtype=np.float32) - picture)).astype(np.uint8)
+    """Return a copy of the image, tinted lightly where `inside` (`bool [H, W]`) is true, and more along its edge."""
+    weight = np.where(inside, np.where(edge(inside), _EDGE_WEIGHT, 0 if edge_only else _TINT_WEIGHT), 0).astype(
+        np.float32
+    )[..., None]
+    return np.asarray(image + weight * (np.array(color, dtype=np.float32) - image)).astype(np.uint8)

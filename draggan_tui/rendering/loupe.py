@@ -8,13 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_engine.core.geometry import Point, Size
-from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cells import Cells
-from draggan_tui.rendering.dithering import ColorDepth
-from draggan_tui.rendering.overlay import Overlay, compose
+from draggan_tui.rendering.overlay import CanvasStyle, Overlay, compose_view
 from draggan_tui.rendering.view_sampling import sample_view
-from draggan_tui.terminal.xterm_palette import Rgb
 
 SCALE, LARGEST_SCALE = 4.0, 8.0
 """Screen pixels to a pixel of the full-resolution image, and at most to a pixel of the image that is shown."""
@@ -56,16 +53,7 @@ def loupe_view(full_size: Size, image_size: Size, point: Point, room: Size) -> V
     return Viewport(full_size, room, scale).centred(point)
 
 
-def loupe(
-    close_up: CloseUp,
-    columns: int,
-    rows: int,
-    depth: ColorDepth,
-    colors: CanvasColors,
-    *,
-    ink: Rgb,
-    paper: Rgb,
-) -> Cells:
+def loupe(close_up: CloseUp, columns: int, rows: int, style: CanvasStyle) -> Cells:
     """Return cells with the handle in a cross, in the middle unless it is near the border of the image."""
     image = close_up.image
     view = loupe_view(
@@ -73,7 +61,4 @@ def loupe(
     )
     (column, row), window = view.pixel(close_up.handle), view.window
     overlay = Overlay(cursor=(column - window.left, row - window.top))
-    cells = Cells.blank(rows, columns, ink, paper)
-    left, top = view.corner
-    cells.paste(compose(sample_view(image, view), overlay, depth, colors, ink=ink, paper=paper), top // 2, left)
-    return cells
+    return compose_view(sample_view(image, view), view, overlay, style)

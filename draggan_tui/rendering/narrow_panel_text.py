@@ -1,4 +1,4 @@
-"""The side panel's essence for terminals that are too narrow for it: two rows under the image."""
+"""Two rows under the image, in terminals that are too narrow for the side panel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a newcomer does next."""
+"""The hint in the status line: what a newcomer does next."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from draggan_engine.core.edit import Edit
 
 
 def next_step(edit: Edit, dragging: bool) -> str:
-    """A sentence for the status line; keys are named by their bindings."""
+    """Return a sentence in which keys are named by the ids of their bindings, as `{drag}`."""
     if dragging:
         return "The handle moves to its target, and the image with it"
     if edit.source.drag:

@@ -1,10 +1,9 @@
-"""The picture with what lies over it, as terminal cells.
+"""An image and what lies over it, as terminal cells.
 
-From below: the picture, the tint of the mask, the outline of a shape that is being stretched, dotted lines from
-handles to targets, the cursor, then the signs ● (handle) and ◎ (target) with the pair's number. A disabled pair has
-other, paler signs (o, x) and no line. With colours, tint, lines and cursor are drawn in the preview's pixels, so they
-are exact to half a cell and hide little; signs take whole cells and win over everything, so a handle under the cursor
-can still be read.
+From bottom to top: the image, the tint of the mask, the outline of a shape, dotted lines from handles to targets, the
+cursor, and the glyphs ● (handle) and ◎ (target) with the pair's number. A disabled pair has paler glyphs (o, x) and no
+line. Where the terminal has colours, tint, lines and cursor are drawn in half-cells, so they are exact and hide little.
+Glyphs take whole cells and cover everything else, so that a handle under the cursor can still be read.
 """
 
 from __future__ import annotations
@@ -15,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_tui.config.themes import CanvasColors
+from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cells import BOLD, REVERSE, Cells
 from draggan_tui.rendering.dithering import ColorDepth, dither
 from draggan_tui.rendering.glyphs import Glyph, PairMark, place_glyphs
-from draggan_tui.rendering.halfblocks import RAMP, colored_shades, halfblocks, shades
+from draggan_tui.rendering.halfblocks import SHADES, colored_shades, halfblocks, shades
 from draggan_tui.rendering.line_drawing import (
     cross,
     edge,
@@ -33,19 +33,35 @@ from draggan_tui.rendering.line_drawing import (
 )
 from draggan_tui.terminal.xterm_palette import Rgb
 
-__all__ = ["Overlay", "PairMark", "compose"]
+__all__ = ["CanvasStyle", "Overlay", "PairMark", "compose", "compose_view"]
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 
+@dataclass(frozen=True)
+class CanvasStyle:
+    """How images are drawn.
+
+    Attributes:
+        depth: how many colours the terminal has.
+        colors: of the points, the mask and the cursor.
+        ink, paper: of text, and of an image in a terminal without colours.
+    """
+
+    depth: ColorDepth
+    colors: CanvasColors
+    ink: Rgb = WHITE
+    paper: Rgb = BLACK
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Overlay:
-    """What lies over the picture.
+    """What lies over an image. All positions are (column, row) in pixels of the image as it is shown.
 
-    cursor: (column, row) of a preview pixel.
-    mask: `[H, W]` of the preview's size, nonzero = may move; none: no tint.
-    quiet: of the mask only the edge is drawn: a picture that moves, or is compared, is to be seen as it is.
-    shape: `[H, W]` likewise, nonzero = inside; its outline is drawn.
+    Attributes:
+        mask: `[H, W]` of the shown image's size, nonzero = may move. None: no tint.
+        quiet: draw only the edge of the mask, so that a moving or compared image is seen as it is.
+        shape: `[H, W]` of the shown image's size, nonzero = inside. Its outline is drawn.
     """
 
     cursor: tuple[int, int] | None = None
@@ -55,31 +71,38 @@ class Overlay:
     shape: NDArray[np.generic] | None = None
 
 
-def compose(
-    picture: NDArray[np.uint8],
-    overlay: Overlay,
-    depth: ColorDepth,
-    colors: CanvasColors,
-    *,
-    ink: Rgb = (255, 255, 255),
-    paper: Rgb = (0, 0, 0),
-) -> Cells:
-    """Cells of a preview and its overlay.
+def compose_view(pixels: NDArray[np.uint8], view: Viewport, overlay: Overlay, style: CanvasStyle) -> Cells:
+    """Return the cells of the whole room of a viewport, with the image where the viewport places it.
 
     Args:
-        picture: `uint8 [H, W, 3]`, H even.
-        depth: colours are those of its palette (signs excepted, `encode` finds the nearest); with "none" every cell
-            is `ink` on `paper`, and shapes tell everything.
+        pixels: `uint8 [H, W, 3]`, what the viewport shows of the image.
+    """
+    cells = Cells.blank(view.room.height // 2, view.room.width, style.ink, style.paper)
+    left, top = view.corner
+    cells.paste(compose(pixels, overlay, style), top // 2, left)
+    return cells
+
+
+def compose(image: NDArray[np.uint8], overlay: Overlay, style: CanvasStyle) -> Cells:
+    """Return the cells of an image and its overlay.
+
+    Args:
+        image: `uint8 [H, W, 3]` in screen pixels, H even.
+
+    Returns:
+        Cells in colours of the terminal's palette, except for glyphs, for which `encode_rows` takes the nearest. In a
+        terminal without colours every cell is `ink` on `paper`, and only characters differ.
 
     Raises:
-        ValueError: the mask is of another size than the picture.
+        ValueError: the mask is not of the image's size.
     """
-    if overlay.mask is not None and overlay.mask.shape != picture.shape[:2]:
-        raise ValueError(f"mask {overlay.mask.shape} is not of the preview's size {picture.shape[:2]}")
+    if overlay.mask is not None and overlay.mask.shape != image.shape[:2]:
+        raise ValueError(f"mask {overlay.mask.shape} is not of the image's size {image.shape[:2]}")
+    depth, colors = style.depth, style.colors
     if depth == "none":
-        return _compose_shapes(picture, overlay, ink, paper)
+        return _compose_characters(image, overlay, style)
 
-    ground = picture if overlay.mask is None else tint(picture, overlay.mask != 0, colors.mask, edge_only=overlay.quiet)
+    ground = image if overlay.mask is None else tint(image, overlay.mask != 0, colors.mask, edge_only=overlay.quiet)
     pixels = np.array(dither(ground) if depth == "256" else ground)
     if depth == "16" and overlay.mask is not None:
         pixels[edge(overlay.mask != 0)] = colors.mask  # a tint would be lost among so few colours
@@ -90,18 +113,18 @@ def compose(
         cells = halfblocks(pixels)
         cells = Cells(cells.char, cells.fg.copy(), cells.bg.copy(), cells.style)
 
-    for sign in place_glyphs(overlay.pairs, cells.rows, cells.columns):
-        color = colors.handle if sign.is_handle else colors.target
-        color = color if sign.enabled else pale(color)
-        both = ground[2 * sign.row : 2 * sign.row + 2, sign.column].mean(axis=0)
-        _draw(cells, sign)
-        cells.fg[sign.row, sign.column] = color
-        cells.bg[sign.row, sign.column] = legible_ground(both, color, flat=depth == "16")
+    for glyph in place_glyphs(overlay.pairs, cells.rows, cells.columns):
+        color = colors.handle if glyph.is_handle else colors.target
+        color = color if glyph.enabled else pale(color)
+        mean_ground = ground[2 * glyph.row : 2 * glyph.row + 2, glyph.column].mean(axis=0)
+        _draw_glyph(cells, glyph)
+        cells.fg[glyph.row, glyph.column] = color
+        cells.bg[glyph.row, glyph.column] = legible_ground(mean_ground, color, flat=depth == "16")
     return cells
 
 
 def _paint_marks(pixels: NDArray[np.uint8], overlay: Overlay, colors: CanvasColors) -> None:
-    """Paints what is drawn in pixels: the shape, the lines of the pairs, the cursor."""
+    """Paint what is drawn in half-cells: the shape, the lines of the pairs, and the cursor."""
     if overlay.shape is not None:
         paint_against(pixels, outline(overlay.shape != 0), colors.cursor)
     for pair in overlay.pairs:
@@ -113,10 +136,10 @@ def _paint_marks(pixels: NDArray[np.uint8], overlay: Overlay, colors: CanvasColo
 
 
 def _shades_with_marks(ground: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> Cells:
-    """Cells in the 16 colours: shades, and two pixels where a mark is painted over the ground."""
+    """Return cells in the 16 colours: shades, and half-cells where a mark is painted over the ground."""
     cells = colored_shades(ground)
     painted = (pixels != ground).any(axis=2)
-    mostly_light = np.isin(cells.char, RAMP[2:])[..., None]
+    mostly_light = np.isin(cells.char, SHADES[2:])[..., None]
     plain = np.where(mostly_light, cells.fg, cells.bg).repeat(2, axis=0)
     marks = halfblocks(np.where(painted[..., None], pixels, plain))
     marked = painted.reshape(cells.rows, 2, cells.columns).any(axis=1)
@@ -124,8 +147,9 @@ def _shades_with_marks(ground: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> 
     return cells
 
 
-def _compose_shapes(picture: NDArray[np.uint8], overlay: Overlay, ink: Rgb, paper: Rgb) -> Cells:
-    cells = shades(picture, ink, paper)
+def _compose_characters(image: NDArray[np.uint8], overlay: Overlay, style: CanvasStyle) -> Cells:
+    """Return cells for a terminal without colours."""
+    cells = shades(image, style.ink, style.paper)
     if overlay.mask is not None:
         inside = (overlay.mask != 0).reshape(cells.rows, 2, cells.columns).any(axis=1)
         rows, columns = np.indices(inside.shape)
@@ -144,17 +168,18 @@ def _compose_shapes(picture: NDArray[np.uint8], overlay: Overlay, ink: Rgb, pape
         _put(cells, row // 2, column - 1, "[", BOLD)
         _put(cells, row // 2, column, "▄" if row % 2 else "▀", BOLD)
         _put(cells, row // 2, column + 1, "]", BOLD)
-    for sign in place_glyphs(overlay.pairs, cells.rows, cells.columns):
-        _draw(cells, sign)
+    for glyph in place_glyphs(overlay.pairs, cells.rows, cells.columns):
+        _draw_glyph(cells, glyph)
     return cells
 
 
-def _draw(cells: Cells, sign: Glyph) -> None:
-    style = (BOLD if sign.enabled else 0) | (REVERSE if sign.selected else 0)
-    _put(cells, sign.row, sign.column, sign.char, style)
+def _draw_glyph(cells: Cells, glyph: Glyph) -> None:
+    style = (BOLD if glyph.enabled else 0) | (REVERSE if glyph.selected else 0)
+    _put(cells, glyph.row, glyph.column, glyph.char, style)
 
 
 def _put(cells: Cells, row: int, column: int, char: str, style: int = 0) -> None:
+    """Write a character, unless its cell is outside the grid."""
     if 0 <= row < cells.rows and 0 <= column < cells.columns:
         cells.char[row, column] = ord(char)
         cells.style[row, column] = style

@@ -1,7 +1,7 @@
-"""The widgets' colours on terminals that have 256 or 16 of them.
+"""The colours of widgets in terminals that have 256 or 16 colours.
 
-Rich would take the nearest in RGB, by which dark greys become navy and a cream ground pink; and Textual blends colours of
-its own from a theme's, so every colour has to be looked at, not only the theme's.
+Rich would take the nearest colours in RGB, which turns dark greys into navy and a cream background into pink. Textual
+blends a theme's colours, so every colour has to be replaced, not only those of the theme.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from draggan_tui.terminal.xterm_palette import PaletteDepth, Rgb, legible_number
 
 
 class PaletteFilter(LineFilter):
-    """Replaces RGB by numbered colours. Textual keeps what a filter has made, so there is one for each depth."""
+    """Replaces RGB colours by numbered ones. Textual caches the output of a filter, so each depth has its own."""
 
     def __init__(self, depth: PaletteDepth) -> None:
         super().__init__()
@@ -26,18 +26,19 @@ class PaletteFilter(LineFilter):
 
     def apply(self, segments: list[Segment], background: TextualColor) -> list[Segment]:  # noqa: ARG002 (Textual's)
         return [
-            Segment(text, None if style is None else _in_palette(style, self.depth), None)
+            Segment(text, None if style is None else _numbered_style(style, self.depth), None)
             for text, style, _ in segments
         ]
 
 
 @cache
 def palette_filter(depth: PaletteDepth) -> PaletteFilter:
+    """Return the filter of a depth, which is always the same object."""
     return PaletteFilter(depth)
 
 
 @lru_cache(maxsize=4096)
-def _in_palette(style: Style, depth: PaletteDepth) -> Style:
+def _numbered_style(style: Style, depth: PaletteDepth) -> Style:
     ground = _rgb(style.bgcolor)
     ground_number = None if ground is None else nearest_ground(ground, depth)
     ink = _rgb(style.color)
@@ -52,6 +53,7 @@ def _in_palette(style: Style, depth: PaletteDepth) -> Style:
 
 
 def _rgb(color: Color | None) -> Rgb | None:
+    """Return the RGB of a colour, or None if it has none."""
     if color is None or color.triplet is None:
         return None
     red, green, blue = color.triplet

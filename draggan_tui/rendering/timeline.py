@@ -1,6 +1,6 @@
-"""The history as one line: `╺·┝1━━━━━◆────┥··` with what is behind one bold and what is ahead dim.
+"""The history as one line, `╺·┝1━━━━━◆────┥··`: what redo would bring back is dim.
 
-A drag is as long as its steps; edits between drags are dots, a long row of them three.
+The length of a drag shows its number of steps. Edits between drags are dots, at most three in a row.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from draggan_tui.editor.history_cursor import HistoryCursor, Trajectories, drag_
 from .inspector_text import ACCENT, MUTED
 
 HERE_GLYPH, BEGIN_GLYPH = "◆", "╺"
-_SHORTEST, _DOTS = 4, 3
-_LINE = 12  # cells that the line needs beside a label
+_SHORTEST_DRAG, _MOST_DOTS = 4, 3
+_LEAST_LINE = 12  # cells that the line needs beside a label
 
 
 @dataclass(frozen=True)
 class TimelineSection:
-    """A drag, or edits one after the other.
+    """A drag, or several edits one after the other.
 
     Attributes:
-        length: steps of the drag, or how many edits.
-        done: how many of these lie behind one.
-        drag: its number; none: edits.
+        length: number of steps of the drag, or of edits.
+        done: how many of them undo would take back.
+        drag: number of the drag. None: edits.
     """
 
     length: int
@@ -54,59 +54,59 @@ def timeline_sections(cursor: HistoryCursor, trajectories: Trajectories) -> tupl
 
 
 def timeline_row(sections: Sequence[TimelineSection], width: int, label: str = "") -> Content:
-    """One row of `width` cells: the line on the left, the label on the right, where it fits."""
-    if width < len(label) + _LINE:
+    """Return one row of `width` cells: the line on the left, and the label on the right if there is room for it."""
+    if width < len(label) + _LEAST_LINE:
         label = ""
     room = max(width - len(label) - 1 if label else width, 1)
-    lengths = _lengths(sections, room - 1)
-    signs, here = [BEGIN_GLYPH], 0
+    lengths = _section_widths(sections, room - 1)
+    glyphs, here = [BEGIN_GLYPH], 0
     for section, length in zip(sections, lengths, strict=True):
         if section.done:
-            here = len(signs) - 1 + max(length * section.done // section.length, 1)
-        signs.extend(_signs(section, length))
-    signs[here] = HERE_GLYPH
-    if len(signs) > room:
-        signs, here = _window(signs, here, room)
-    ahead = "".join(signs[here + 1 :]).ljust(room - here - 1)
+            here = len(glyphs) - 1 + max(length * section.done // section.length, 1)
+        glyphs.extend(_section_glyphs(section, length))
+    glyphs[here] = HERE_GLYPH
+    if len(glyphs) > room:
+        glyphs, here = _visible_part(glyphs, here, room)
+    ahead = "".join(glyphs[here + 1 :]).ljust(room - here - 1)
     return Content.assemble(
-        ("".join(signs[:here]), "bold"),
+        ("".join(glyphs[:here]), "bold"),
         (HERE_GLYPH, f"bold {ACCENT}"),
         (ahead, MUTED),
         (f" {label}" if label else "", MUTED),
     )
 
 
-def _lengths(sections: Sequence[TimelineSection], room: int) -> list[int]:
-    """Cells for each section: all drags on one scale, as large as fits, none shorter than it can be drawn."""
-    room -= sum(min(section.length, _DOTS) for section in sections if section.drag is None)
+def _section_widths(sections: Sequence[TimelineSection], room: int) -> list[int]:
+    """Return the number of cells of each section: all drags on one scale, as large as fits, none too short to be drawn."""
+    room -= sum(min(section.length, _MOST_DOTS) for section in sections if section.drag is None)
     drags = [section.length for section in sections if section.drag is not None]
     scale = 1.0
     while drags:
         scale = min(room / sum(drags), 1.0)
-        long = [steps for steps in drags if steps * scale >= _SHORTEST]
+        long = [steps for steps in drags if steps * scale >= _SHORTEST_DRAG]
         if len(long) == len(drags):
             break
-        room -= _SHORTEST * (len(drags) - len(long))
+        room -= _SHORTEST_DRAG * (len(drags) - len(long))
         drags = long
     return [
-        min(section.length, _DOTS) if section.drag is None else max(int(section.length * scale), _SHORTEST)
+        min(section.length, _MOST_DOTS) if section.drag is None else max(int(section.length * scale), _SHORTEST_DRAG)
         for section in sections
     ]
 
 
-def _signs(section: TimelineSection, length: int) -> str:
+def _section_glyphs(section: TimelineSection, length: int) -> str:
     if section.drag is None:
         return "·" * length
     number = str(section.drag)
     return f"┝{(number if len(number) <= length - 2 else '').ljust(length - 2, '━')}┥"
 
 
-def _window(signs: list[str], here: int, room: int) -> tuple[list[str], int]:
-    """The part round the present place, with `…` where something is left out, and the present place in it."""
-    first = min(max(here - room // 2, 0), len(signs) - room)
-    part = signs[first : first + room]
+def _visible_part(glyphs: list[str], here: int, room: int) -> tuple[list[str], int]:
+    """Return the part around the present position, with `…` where something is left out, and the position in it."""
+    first = min(max(here - room // 2, 0), len(glyphs) - room)
+    part = glyphs[first : first + room]
     if first > 0 and here != first:
         part[0] = "…"
-    if first + room < len(signs) and here != first + room - 1:
+    if first + room < len(glyphs) and here != first + room - 1:
         part[-1] = "…"
     return part, here - first

@@ -1,4 +1,4 @@
-"""The part of a picture that a viewport shows, at the size at which it shows it."""
+"""The part of an image that a viewport shows, resampled to screen pixels."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from draggan_engine.core.resampling import area_means
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.terminal.xterm_palette import Rgb
 
-DISTINCT = 3
-"""Screen pixels to a picture pixel from which its pixels are shown as such."""
-_REACH = 3  # pixels that Lanczos looks to either side of one
+SQUARE_PIXELS_FROM = 3
+"""Screen pixels to a pixel of the image from which its pixels are shown as squares."""
+_LANCZOS_REACH = 3  # pixels to either side of one that Lanczos resampling uses
 
 
-def sample_view(picture: NDArray[np.uint8], view: Viewport) -> NDArray[np.uint8]:
-    """`uint8 [H, W, 3]` to the same of the window's size: means when it shrinks, a smooth curve when it grows; but from
-    three screen pixels to a pixel of the full-resolution picture, squares.
+def sample_view(image: NDArray[np.uint8], view: Viewport) -> NDArray[np.uint8]:
+    """Return what a viewport shows of an image: `uint8 [H, W, 3]` of the window's size.
+
+    A smaller image is made of means, a larger one by Lanczos resampling. From `SQUARE_PIXELS_FROM` screen pixels to a
+    pixel of the full-resolution image, its pixels are squares.
 
     Args:
-        picture: the whole picture at any size, perhaps not yet the full one.
+        image: `uint8 [H, W, 3]`, the whole image at any size.
     """
-    source, grid, window = Size(picture.shape[1], picture.shape[0]), view.grid, view.window
+    source, grid, window = Size(image.shape[1], image.shape[0]), view.grid, view.window
     if source == grid:
-        return picture[window.top : window.bottom, window.left : window.right]
-    if source == view.picture and grid.width >= DISTINCT * source.width:
+        return image[window.top : window.bottom, window.left : window.right]
+    if source == view.picture and grid.width >= SQUARE_PIXELS_FROM * source.width:
         columns = (2 * np.arange(window.left, window.right) + 1) * source.width // (2 * grid.width)
         rows = (2 * np.arange(window.top, window.bottom) + 1) * source.height // (2 * grid.height)
-        return picture[rows[:, None], columns]
+        return image[rows[:, None], columns]
     box = convert_box((window.left, window.top, window.right, window.bottom), grid, source)
-    # Only what the window needs goes to Pillow, which copies all that it is given.
-    reach = _REACH * (1 + source.width // grid.width + source.height // grid.height)
+    # Pillow copies its input, so it gets only the part that the window needs.
+    reach = _LANCZOS_REACH * (1 + source.width // grid.width + source.height // grid.height)
     left, top = max(int(box[0]) - reach, 0), max(int(box[1]) - reach, 0)
-    part = np.ascontiguousarray(picture[top : int(box[3]) + reach + 1, left : int(box[2]) + reach + 1])
+    part = np.ascontiguousarray(image[top : int(box[3]) + reach + 1, left : int(box[2]) + reach + 1])
     inside = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
     if grid.width <= source.width and grid.height <= source.height:
         return area_means(part, Size(window.width, window.height), inside)
@@ -42,9 +44,15 @@ def sample_view(picture: NDArray[np.uint8], view: Viewport) -> NDArray[np.uint8]
     return np.asarray(Image.fromarray(part).resize(size, Image.Resampling.LANCZOS, box=inside))
 
 
-def color_at(rgb: NDArray[np.uint8], picture: Size, point: Point) -> Rgb:
-    """The colour at a point of a picture of that size, of which `uint8 [H, W, 3]` of any size is there."""
-    size = Size(rgb.shape[1], rgb.shape[0])
-    column, row = nearest_pixel(convert(point, picture, size), size)
-    red, green, blue = rgb[row, column].tolist()
+def color_at(image: NDArray[np.uint8], full_size: Size, point: Point) -> Rgb:
+    """Return the colour at a point.
+
+    Args:
+        image: `uint8 [H, W, 3]`, the whole image at any size.
+        full_size: size of the full-resolution image.
+        point: in pixels of the full-resolution image.
+    """
+    size = Size(image.shape[1], image.shape[0])
+    column, row = nearest_pixel(convert(point, full_size, size), size)
+    red, green, blue = image[row, column].tolist()
     return (red, green, blue)

@@ -19,6 +19,7 @@ from draggan_tui.editor.preview_cache import PreviewCache, RgbImage
 from draggan_tui.rendering.branch_option import BranchOption, thumbnail
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.dithering import ColorDepth
+from draggan_tui.rendering.overlay import CanvasStyle
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.vi_option_list import ViOptionList
 
@@ -127,8 +128,8 @@ class BranchList(Dialog[BranchChoice | None]):
         if source in self._images and source not in self._thumbnails:
             paper, ink = self.query_one(ViOptionList).colors[2:]
             colors = CanvasColors.from_variables(self.app.theme_variables)
-            image, rows = self._images[source], self.thumbnail_rows
-            self._thumbnails[source] = thumbnail(image, rows, self.depth, colors, ink.rgb, paper.rgb)
+            style = CanvasStyle(self.depth, colors, ink.rgb, paper.rgb)
+            self._thumbnails[source] = thumbnail(self._images[source], self.thumbnail_rows, style)
         return self._thumbnails.get(source)
 
     # Choosing -------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from draggan_tui.editor.workspace import EditorState
 from draggan_tui.keymap import BINDINGS
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.loading_text import model_label
-from draggan_tui.rendering.model_list_text import is_present
+from draggan_tui.rendering.model_list_text import is_open_model
 
 from .command_palette import CommandPalette
 from .drag_keys import DragKeys
@@ -108,7 +108,7 @@ class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
     def _model_chosen(self, entry: ModelEntry | None) -> None:
         if entry is None:
             return
-        if is_present(entry, self.engine.options.model):
+        if is_open_model(entry, self.engine.options.model):
             self.say(f"{entry.name} is open already")
         else:
             self.run_worker(self.change_model(entry.spec, entry.name))

@@ -142,7 +142,7 @@ class StageScreen(Screen[None]):
         name = model_label(self.state.edit.model)
         sign = "–" if self.device in (NO_MODEL, ENGINE_GONE) else SPINNER[self._frame % len(SPINNER)]
         canvas = self.query_one(Canvas)
-        canvas.placeholder(placeholder_text(sign, name, self.loaded_so_far, *canvas.size))
+        canvas.show_placeholder(placeholder_text(sign, name, self.loaded_so_far, *canvas.size))
 
     def say(self, message: str, kind: MessageKind = "plain") -> None:
         """Shows a message in the status line; keys that it names, as `{drag}`, are those in force."""

@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 
 from draggan_engine.core.model_info import ModelEntry
 from draggan_tui.rendering.loading_text import model_label
-from draggan_tui.rendering.model_list_text import is_present, model_lines
+from draggan_tui.rendering.model_list_text import is_open_model, model_lines
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.text_field import TextField
 from draggan_tui.widgets.vi_option_list import ViOptionList
@@ -74,7 +74,7 @@ class ModelList(Dialog[ModelEntry | None]):
             names.clear_options()
             lines = model_lines(entries, self.present, names.scrollable_content_region.width)
             names.add_options([Option(line) for line in lines])
-            here = (index for index, entry in enumerate(entries) if is_present(entry, self.present))
+            here = (index for index, entry in enumerate(entries) if is_open_model(entry, self.present))
             names.highlighted = next(here, 0) if entries else None
 
     def on_resize(self) -> None:
@@ -115,7 +115,9 @@ class ModelList(Dialog[ModelEntry | None]):
         spec = self.query_one(TextField).value.strip()
         if not spec or self.awaited_spec is not None:
             return
-        names = {name for entry in self.entries if is_present(entry, self.present) for name in (entry.name, entry.path)}
+        names = {
+            name for entry in self.entries if is_open_model(entry, self.present) for name in (entry.name, entry.path)
+        }
         if spec in {self.present, *names}:
             self.refuse(f"{self._name} is open already")
             return

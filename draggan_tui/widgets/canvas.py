@@ -1,4 +1,4 @@
-"""The picture on the screen, with points, mask and cursor over it."""
+"""The image on the screen, with points, mask and cursor over it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.compare import ComparedImages
-from draggan_tui.rendering.overlay import Overlay, compose
+from draggan_tui.rendering.overlay import Overlay, compose_view
 from draggan_tui.rendering.view_sampling import sample_view
 
 from .cell_widget import CellWidget
 
 MOST_CUT_ROWS = 8
+"""Up to so many rows are repainted only as far to the right as they have changed."""
 
 
 class Canvas(CellWidget):
-    """Shows a picture, or a window of it, in the middle; repaints only the rows that changed.
+    """Shows an image, or a part of it, in the middle, and repaints only the rows that have changed.
 
-    Its colours are those of the theme in use (`CanvasColors`). A border, padding or opacity of its own is honoured but
+    Its colours are those of the theme (`CanvasColors`). A border, padding or opacity of the canvas itself works but is
     slow: give those to a container.
     """
 
@@ -45,9 +46,11 @@ class Canvas(CellWidget):
     """
 
     class _Mouse(Message):
-        """
-        point: of the picture: the middle of the screen pixel under the mouse, or beyond the picture, of the nearest;
-        its half of the cell is known only where the terminal reports the mouse in pixels, else it is the upper one.
+        """A mouse event on the canvas.
+
+        Attributes:
+            point: in pixels of the full-resolution image: the middle of the screen pixel under the mouse, or outside the
+                image, of the nearest one. In a terminal that does not report the mouse in pixels, it is in the upper half of the cell.
         """
 
         def __init__(self, canvas: Canvas, point: Point) -> None:
@@ -60,33 +63,33 @@ class Canvas(CellWidget):
             return self.canvas
 
     class Pressed(_Mouse):
-        """Posted when the left (1) or right (3) button goes down on the picture."""
+        """Posted when the left (1) or right (3) button goes down on the image."""
 
         def __init__(self, canvas: Canvas, point: Point, button: int) -> None:
             super().__init__(canvas, point)
             self.button = button
 
     class Dragged(_Mouse):
-        """Posted when the mouse has moved with the left button down; it may be outside."""
+        """Posted when the mouse moves while its left button is down; it may be outside the image."""
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, Canvas.Dragged)
 
     class Released(_Mouse):
-        """Posted when the left button goes up again, wherever."""
+        """Posted when the left button goes up again, on the image or outside."""
 
     class Dropped(_Mouse):
-        """Posted when the left button is down and the mouse is taken away: another screen has opened."""
+        """Posted when another screen opens while the left button is down, so that its release will not be seen."""
 
     class Wheel(_Mouse):
-        """Posted for each step of the wheel: 1 away from the user, -1 towards."""
+        """Posted for each step of the wheel: 1 away from the user, −1 towards the user."""
 
         def __init__(self, canvas: Canvas, point: Point, step: int) -> None:
             super().__init__(canvas, point)
             self.step = step
 
     class Resized(Message):
-        """Posted when the canvas has another size, and so another `room`."""
+        """Posted when the size of the canvas, and so its `room`, has changed."""
 
         def __init__(self, canvas: Canvas) -> None:
             super().__init__()
@@ -98,128 +101,115 @@ class Canvas(CellWidget):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._text = ""
-        self._picture: NDArray[np.uint8] | ComparedImages | None = None
+        self._placeholder = ""
+        self._image: NDArray[np.uint8] | ComparedImages | None = None
         self._view = Viewport(Size(1, 1), Size(1, 2))
-        self._sampled: NDArray[np.uint8] | None = None  # the picture's window
-        self._sampled_for: Viewport | None = None
+        self._pixels: NDArray[np.uint8] | None = None  # what the view shows of the image
+        self._sampled_view: Viewport | None = None  # the view that these pixels are of
         self._overlay = Overlay()
-        self._held: Point | None = None  # where the mouse was last, while its button is down
+        self._held_point: Point | None = None  # where the mouse was last, while its button is down
         self._colors = CanvasColors()
-        self._cells: Cells | None = None  # what is to be seen; none: the placeholder
-        self._composed_for: object = None  # the size and colours of that
+        self._cells: Cells | None = None  # None: the placeholder is shown
+        self._composed_for: object = None  # the size and colours of the cells
 
     # What is shown ------------------------------------------------------------------------------------
 
     @property
     def room(self) -> Size:
-        """How many screen pixels (half-cells) there are."""
+        """The size of the canvas in screen pixels (half-cells)."""
         return Size(self.size.width, 2 * self.size.height)
 
     def show(
         self,
-        rgb: NDArray[np.uint8] | ComparedImages | None,
+        image: NDArray[np.uint8] | ComparedImages | None,
         overlay: Overlay | None = None,
         view: Viewport | None = None,
     ) -> None:
-        """Shows a picture and what lies over it.
+        """Show an image and what lies over it.
 
         Args:
-            rgb: `uint8 [H, W, 3]`, the whole picture at any size, or two, not to be changed afterwards. None: the
-                placeholder.
+            image: `uint8 [H, W, 3]`, the whole image at any size, or two that are compared; not to be changed
+                afterwards. None: show the placeholder.
             overlay: in pixels of the view's window.
-            view: which window of the picture; None: all of it, as large as it fits.
+            view: which part of the image is shown. None: all of it, as large as it fits.
 
         Raises:
             ValueError: the overlay's mask is not of the window's size.
         """
-        if rgb is not self._picture:
-            self._picture, self._sampled_for = rgb, None
+        if image is not self._image:
+            self._image, self._sampled_view = image, None
         self._overlay = overlay or Overlay()
-        if rgb is not None:
-            shape = rgb.after.shape if isinstance(rgb, ComparedImages) else rgb.shape
+        if image is not None:
+            shape = image.after.shape if isinstance(image, ComparedImages) else image.shape
             self._view = view or Viewport(Size(shape[1], shape[0]), self.room)
         self._update()
 
-    def placeholder(self, text: str) -> None:
-        """What stands in the middle while there is no picture; plain text."""
-        if text != self._text:
-            self._text = text
+    def show_placeholder(self, text: str) -> None:
+        """Set the plain text that is shown in the middle while there is no image."""
+        if text != self._placeholder:
+            self._placeholder = text
             if self._cells is None:
                 self.refresh()
 
     def render(self) -> RenderResult:
-        return Content(self._text)
+        return Content(self._placeholder)
 
     # Composing ----------------------------------------------------------------------------------------
 
     def _update(self) -> None:
-        """Composes, and asks for a repaint of the rows that are not as before."""
+        """Compose the cells, and repaint the rows that have changed."""
         before, strips = self._cells, self.strips
         self._recompose()
-        now = self._cells
-        if now is None or before is None or now.char.shape != before.char.shape:
-            if now is not before:
+        after = self._cells
+        if after is None or before is None or after.char.shape != before.char.shape:
+            if after is not before:
                 self.refresh()
             return
-        changed = now.changed(before)
-        rows = np.asarray(changed.any(axis=1))
-        self.strips = [None if new else strip for new, strip in zip(rows, strips, strict=True)]
-        edges = np.flatnonzero(np.diff(rows, prepend=False, append=False)).tolist()
-        regions = []
-        for first, end in zip(edges[::2], edges[1::2], strict=True):
-            # From the left border: Textual's partial update cuts a strip at its right end only. And what is cut is
-            # encoded again, row by row: that pays for the few rows of a cursor, not for a picture.
-            cut = end - first <= MOST_CUT_ROWS
-            width = int(np.flatnonzero(changed[first:end].any(axis=0))[-1]) + 1 if cut else now.columns
-            regions.append(Region(0, first, width, end - first))
+        changed = after.differences(before)
+        changed_rows = np.asarray(changed.any(axis=1))
+        self.strips = [None if new else strip for new, strip in zip(changed_rows, strips, strict=True)]
+        regions = _repaint_regions(changed, changed_rows)
         if regions:
             self.refresh(*regions)
 
     def _recompose(self) -> None:
-        """Makes the cells anew, and forgets the strips."""
-        self._composed_for = self._look
-        self._cells = self._grid_of_cells()
+        """Compose the cells, and forget the strips."""
+        self._composed_for = self._cell_inputs
+        self._cells = self._composed_cells()
         self.strips = [None] * (0 if self._cells is None else self._cells.rows)
 
     @property
-    def _look(self) -> tuple[object, ...]:
-        """What the cells depend on beyond what `show` was given."""
+    def _cell_inputs(self) -> tuple[object, ...]:
+        """What the cells depend on besides the arguments of `show`."""
         return (self.size, *self.colors[2:])
 
-    def _grid_of_cells(self) -> Cells | None:
-        columns, rows = self.size
-        if self._picture is None or not columns or not rows:
+    def _composed_cells(self) -> Cells | None:
+        image = self._image
+        if image is None or not self.size.area:
             return None
         view = self._view.resized(self.room)
-        if self._sampled is None or self._sampled_for != view:
-            shown = self._picture
-            self._sampled = shown.sampled(view) if isinstance(shown, ComparedImages) else sample_view(shown, view)
-            self._sampled_for = view
-        # After a resize the overlay's pixels are those of another window, until the next `show`.
+        if self._pixels is None or self._sampled_view != view:
+            self._pixels = image.sampled(view) if isinstance(image, ComparedImages) else sample_view(image, view)
+            self._sampled_view = view
+        # After a resize the overlay is of another window, until `show` is called again.
         overlay = self._overlay if self._view == view else Overlay()
-        paper, ink = self.colors[2:]
-        cells = compose(self._sampled, overlay, self.depth, self._colors, ink=ink.rgb, paper=paper.rgb)
-        grid = Cells.blank(rows, columns, ink.rgb, paper.rgb)
-        left, top = view.corner
-        grid.paste(cells, top // 2, left)
-        return grid
+        return compose_view(self._pixels, view, overlay, self.canvas_style(self._colors))
 
     # Painting -----------------------------------------------------------------------------------------
 
     def cells(self) -> Cells | None:
-        if self._composed_for != self._look:
+        if self._composed_for != self._cell_inputs:
             self._recompose()
         return self._cells
 
     # Events -------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        self._dress()
-        self.app.theme_changed_signal.subscribe(self, lambda _: self._dress())
+        self._use_theme_colors()
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._use_theme_colors())
 
-    def _dress(self) -> None:
-        """Takes the theme's colours."""
+    def _use_theme_colors(self) -> None:
+        """Draw in the colours of the theme."""
         variables = self.app.theme_variables
         self._colors = CanvasColors.from_variables(variables)
         if "canvas-letterbox" in variables:
@@ -242,39 +232,54 @@ class Canvas(CellWidget):
             point = self._view.point((column, row))
             self.post_message(self.Pressed(self, point, event.button))
             if event.button == 1:
-                self._held = point
+                self._held_point = point
                 self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        if self._held is not None and (point := self._view.point(self._pixel_at(event))) != self._held:
-            self._held = point
+        if self._held_point is not None and (point := self._view.point(self._pixel_at(event))) != self._held_point:
+            self._held_point = point
             self.post_message(self.Dragged(self, point))
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
-        if self._held is not None:
-            self._held = None
+        if self._held_point is not None:
+            self._held_point = None
             self.post_message(self.Released(self, self._view.point(self._pixel_at(event))))
             self.release_mouse()
 
     def on_mouse_release(self) -> None:
-        if self._held is not None:
-            self.post_message(self.Dropped(self, self._held))
-            self._held = None
+        if self._held_point is not None:
+            self.post_message(self.Dropped(self, self._held_point))
+            self._held_point = None
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        self._turned(event, 1)
+        self._post_wheel(event, 1)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        self._turned(event, -1)
+        self._post_wheel(event, -1)
 
-    def _turned(self, event: events.MouseEvent, step: int) -> None:
+    def _post_wheel(self, event: events.MouseEvent, step: int) -> None:
         event.stop()
         if self._cells is not None:
             self.post_message(self.Wheel(self, self._view.point(self._pixel_at(event)), step))
 
     def _pixel_at(self, event: events.MouseEvent) -> tuple[int, int]:
-        """(column, row) of the view's grid under the mouse, perhaps beyond the picture."""
+        """Return (column, row) of the view's grid under the mouse, perhaps outside the image."""
         (left, top), (first, above) = self._view.corner, self._view.origin
         column = floor(event.pointer_x) - self.gutter.left - left + first
         row = floor(2 * (event.pointer_y - self.gutter.top)) - top + above
         return (column, row)
+
+
+def _repaint_regions(changed: NDArray[np.bool_], changed_rows: NDArray[np.bool_]) -> list[Region]:
+    """Return the regions to repaint: blocks of changed rows, from the left border.
+
+    Textual's partial update can cut a strip only at its right end. A strip that is cut is encoded again, row by row,
+    which is worth it for the few rows of a cursor, not for an image.
+    """
+    edges = np.flatnonzero(np.diff(changed_rows, prepend=False, append=False)).tolist()
+    regions = []
+    for first, end in zip(edges[::2], edges[1::2], strict=True):
+        is_cut = end - first <= MOST_CUT_ROWS
+        width = int(np.flatnonzero(changed[first:end].any(axis=0))[-1]) + 1 if is_cut else changed.shape[1]
+        regions.append(Region(0, first, width, end - first))
+    return regions

@@ -1,4 +1,4 @@
-"""A widget that shows a block of cells, quicker than Textual's own way."""
+"""Base class of widgets that show a block of cells, faster than Textual's own rendering."""
 
 from __future__ import annotations
 
@@ -9,38 +9,48 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from draggan_tui.config.themes import CanvasColors
+from draggan_tui.rendering.ansi_encoding import encode_rows
 from draggan_tui.rendering.cell_strip import CellStrip
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.dithering import ColorDepth
-from draggan_tui.rendering.halfblocks import encode_rows
+from draggan_tui.rendering.overlay import CanvasStyle
 
 
 class CellWidget(Widget):
-    """Base of those whose `cells` fill it."""
+    """A widget that is filled by its `cells`."""
 
     ALLOW_SELECT = False
 
     depth: reactive[ColorDepth] = reactive[ColorDepth]("truecolor", repaint=False)
-    """How many colours the terminal takes."""
+    """How many colours the terminal has."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.strips: list[CellStrip | None] = []  # one a row of the cells; none: not made since it changed
+        self.strips: list[CellStrip | None] = []  # one for each row of cells; None: to be made again
 
     def cells(self) -> Cells | None:
-        """What is to be seen, `strips` as many as its rows; none: what `render` gives."""
+        """Return the cells to be shown, with `strips` of as many rows. None: show what `render` returns."""
         raise NotImplementedError
+
+    def canvas_style(self, colors: CanvasColors) -> CanvasStyle:
+        """Return the terminal's depth, the given colours, and the ink and paper of this widget's CSS."""
+        paper, ink = self.colors[2:]
+        return CanvasStyle(self.depth, colors, ink.rgb, paper.rgb)
 
     def render_line(self, y: int) -> Strip:
         strips = self._content_strips(range(y, y + 1))
         return strips[0] if strips else super().render_line(y)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Past Textual's line cache, which would take every strip apart; with a box or effects of its own, through it."""
+        """Return strips without using Textual's line cache, which would make segments of each.
+
+        A widget with a border, padding, an outline or an effect of its own is rendered by Textual instead.
+        """
         styles = self.styles
-        boxed = self.gutter or styles.outline or styles.has_rule("hatch")
-        plain = not boxed and styles.tint.a == 0 and self.opacity == styles.text_opacity == 1
-        strips = self._content_strips(crop.line_range) if plain else None
+        has_box = self.gutter or styles.outline or styles.has_rule("hatch")
+        is_plain = not has_box and styles.tint.a == 0 and self.opacity == styles.text_opacity == 1
+        strips = self._content_strips(crop.line_range) if is_plain else None
         if strips is None:
             return super().render_lines(crop)
         background = self.background_colors[1]
@@ -49,13 +59,13 @@ class CellWidget(Widget):
         return [strip.crop(*crop.column_span) for strip in strips]
 
     def _content_strips(self, rows: range) -> list[Strip] | None:
-        """Those rows, made where they are not; None where there are no cells."""
+        """Return the strips of some rows, and make those that are missing. None: there are no cells."""
         cells, depth = self.cells(), self.depth
         if cells is None or rows.stop > cells.rows:
             return None
-        missing = [row for row in rows if self.strips[row] is None]
-        if missing:
-            lines = [None] * len(missing) if depth == "none" else encode_rows(cells.take(missing), depth)
-            for row, line in zip(missing, lines, strict=True):
+        missing_rows = [row for row in rows if self.strips[row] is None]
+        if missing_rows:
+            lines = [None] * len(missing_rows) if depth == "none" else encode_rows(cells.take(missing_rows), depth)
+            for row, line in zip(missing_rows, lines, strict=True):
                 self.strips[row] = CellStrip(cells.take(slice(row, row + 1)), depth, line)
         return cast("list[Strip]", self.strips[rows.start : rows.stop])

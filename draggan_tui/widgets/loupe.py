@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from draggan_tui.config.themes import CanvasColors
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.loupe import CloseUp, loupe
-from draggan_tui.terminal.xterm_palette import Rgb
+from draggan_tui.rendering.overlay import CanvasStyle
 
 from .still_image import StillImage
 
@@ -21,9 +20,7 @@ class Loupe(StillImage):
         """Show a close-up; draw again only if it looks different."""
         if self._close_up is None or not self._close_up.shows_same(close_up):
             self._close_up = close_up
-            self.forget()
+            self.forget_cells()
 
-    def compose_cells(self, colors: CanvasColors, ink: Rgb, paper: Rgb) -> Cells | None:
-        if self._close_up is None:
-            return None
-        return loupe(self._close_up, *self.size, self.depth, colors, ink=ink, paper=paper)
+    def compose_cells(self, style: CanvasStyle) -> Cells | None:
+        return None if self._close_up is None else loupe(self._close_up, *self.size, style)

@@ -1,43 +1,42 @@
-"""An image that nobody edits: composed when it is painted, in the canvas's colours and as many of them."""
+"""Base class of widgets that show an image without an overlay to edit."""
 
 from __future__ import annotations
 
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.rendering.cells import Cells
-from draggan_tui.terminal.xterm_palette import Rgb
+from draggan_tui.rendering.overlay import CanvasStyle
 
 from .cell_widget import CellWidget
 
 
 class StillImage(CellWidget):
-    """Base of those that show one image after the other."""
+    """Composes its cells when it is painted, and keeps them until `forget_cells`."""
 
     def __init__(self) -> None:
         super().__init__()
         self._cells: Cells | None = None
 
-    def compose_cells(self, colors: CanvasColors, ink: Rgb, paper: Rgb) -> Cells | None:
-        """As many cells as the widget has; none: there is no image."""
+    def compose_cells(self, style: CanvasStyle) -> Cells | None:
+        """Return as many cells as the widget has. None: there is no image."""
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        self.app.theme_changed_signal.subscribe(self, lambda _: self.forget())
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.forget_cells())
 
     def watch_depth(self) -> None:
-        self.forget()
+        self.forget_cells()
 
     def on_resize(self) -> None:
-        self.forget()
+        self.forget_cells()
 
-    def forget(self) -> None:
-        """Another image is to be shown, or in other colours."""
+    def forget_cells(self) -> None:
+        """Compose the cells again: the image, the colours or the size have changed."""
         self._cells = None
         self.refresh()
 
     def cells(self) -> Cells | None:
         if self._cells is None and self.size.area:
-            paper, ink = self.colors[2:]
             colors = CanvasColors.from_variables(self.app.theme_variables)
-            self._cells = self.compose_cells(colors, ink.rgb, paper.rgb)
+            self._cells = self.compose_cells(self.canvas_style(colors))
             self.strips = [None] * (0 if self._cells is None else self._cells.rows)
         return self._cells

@@ -50,7 +50,7 @@ def test_keys_are_in_the_accent_and_words_are_not() -> None:
 def test_hints_are_placed_where_they_are_drawn() -> None:
     text = key_line(LINE, 60).plain
     for column, hint in placed_hints(LINE, 60):
-        assert text[column : column + hint.width] == f"{hint.keys} {hint.words}"
+        assert text[column : column + hint.width] == f"{hint.keys} {hint.description}"
     assert placed_hints((), 60) == []
 
 

@@ -16,6 +16,7 @@ from textual.filter import ANSIToTruecolor, Monochrome, NoColor
 from textual.strip import Strip
 
 from draggan_tui.config.themes import CanvasColors, bundled_theme_names, load_theme
+from draggan_tui.rendering.ansi_encoding import encode_rows
 from draggan_tui.rendering.cell_strip import CellStrip, segments
 from draggan_tui.rendering.cells import BOLD, REVERSE, UNDERLINE, Cells
 from draggan_tui.rendering.dithering import (
@@ -29,9 +30,9 @@ from draggan_tui.rendering.dithering import (
     palette_colors,
 )
 from draggan_tui.rendering.glyphs import place_glyphs
-from draggan_tui.rendering.halfblocks import colored_shades, encode_rows, halfblocks, shades
+from draggan_tui.rendering.halfblocks import colored_shades, halfblocks, shades
 from draggan_tui.rendering.line_drawing import cross, legible_ground, line_pixels, pale
-from draggan_tui.rendering.overlay import Overlay, PairMark, compose
+from draggan_tui.rendering.overlay import CanvasStyle, Overlay, PairMark, compose
 from draggan_tui.terminal.xterm_palette import nearest_number
 from tests.support.paths import ROOT
 
@@ -233,7 +234,7 @@ def test_16_colours_show_shades_and_hues_only_where_they_are_vivid() -> None:
 
 
 def test_in_16_colours_marks_are_drawn_to_half_a_cell_over_shades() -> None:
-    cells = compose(flat(5, 6, (100, 100, 100)), Overlay(cursor=(2, 2)), "16", COLORS)
+    cells = compose(flat(5, 6, (100, 100, 100)), Overlay(cursor=(2, 2)), CanvasStyle("16", COLORS))
     assert text(cells) == ["▓▓▀▓▓", "▀▀▀▀▀", "▓▓▀▓▓"]
     pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 5, 3)
     assert pixels[2, 1].tolist() == list(COLORS.cursor) and pixels[3, 1].tolist() == [127] * 3
@@ -244,7 +245,7 @@ def test_in_16_colours_marks_are_drawn_to_half_a_cell_over_shades() -> None:
 
 def test_signs_over_a_picture() -> None:
     pairs = (PairMark(1, (1, 0), (6, 5)), PairMark(12, (4, 3), selected=True))
-    cells = compose(flat(8, 6, BLACK), Overlay(pairs=pairs), "truecolor", COLORS)
+    cells = compose(flat(8, 6, BLACK), Overlay(pairs=pairs), CanvasStyle("truecolor", COLORS))
     assert text(cells) == ["▀●1▀▀▀▀▀", "▀▀▀▀●12▀", "▀▀▀▀▀▀◎1"]
     assert cells.fg[0, 1].tolist() == list(COLORS.handle)
     assert cells.fg[2, 6].tolist() == list(COLORS.target)
@@ -259,7 +260,7 @@ def test_a_disabled_pair_has_other_signs_paler_and_no_line() -> None:
     pairs = (PairMark(1, (1, 0), (8, 0)), PairMark(2, (1, 2), (8, 2), enabled=False))
     for depth in ("truecolor", "none"):
         overlay = Overlay(pairs=(*pairs, PairMark(3, (1, 4), (8, 4), selected=True, enabled=False)))
-        cells = compose(flat(10, 6, BLACK), overlay, depth, COLORS)
+        cells = compose(flat(10, 6, BLACK), overlay, CanvasStyle(depth, COLORS))
         rows = [row.replace("▀", " ") for row in text(cells)]
         assert [row.replace("·", " ") for row in rows] == [" ●1     ◎1", " o2     x2", " o3     x3"]
         assert [bool(cells.style[row, 1] & BOLD) for row in range(3)] == [True, False, False]
@@ -274,7 +275,7 @@ def test_a_disabled_pair_has_other_signs_paler_and_no_line() -> None:
 
 def test_a_number_goes_left_at_the_right_border_and_nowhere_where_there_is_no_room() -> None:
     def shown(width: int, *pairs: PairMark) -> str:
-        return text(compose(flat(width, 2, BLACK), Overlay(pairs=pairs), "none", COLORS))[0]
+        return text(compose(flat(width, 2, BLACK), Overlay(pairs=pairs), CanvasStyle("none", COLORS)))[0]
 
     assert shown(4, PairMark(1, (3, 0))) == "  1●"
     assert shown(1, PairMark(1, (0, 1))) == "●"
@@ -284,7 +285,7 @@ def test_a_number_goes_left_at_the_right_border_and_nowhere_where_there_is_no_ro
 
 def test_a_handle_on_its_target_hides_it_and_what_is_outside_is_left_out() -> None:
     pairs = (PairMark(1, (0, 0), (0, 1)), PairMark(2, (-1, 0), (4, 900)))
-    assert text(compose(flat(4, 2, BLACK), Overlay((99, -7), pairs), "none", COLORS)) == ["●1  "]
+    assert text(compose(flat(4, 2, BLACK), Overlay((99, -7), pairs), CanvasStyle("none", COLORS))) == ["●1  "]
 
 
 @given(
@@ -303,7 +304,7 @@ def test_every_point_inside_has_its_symbol(columns: int, rows: int, points: list
 
 
 def test_the_cursor_is_exact_to_half_a_cell_and_leaves_its_pixel() -> None:
-    cells = compose(flat(5, 6, (90, 90, 90)), Overlay(cursor=(2, 2)), "truecolor", COLORS)
+    cells = compose(flat(5, 6, (90, 90, 90)), Overlay(cursor=(2, 2)), CanvasStyle("truecolor", COLORS))
     pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 5, 3)
     changed = (pixels != 90).any(axis=2)
     assert changed.astype(int).tolist() == [
@@ -321,7 +322,7 @@ def test_the_cursor_is_exact_to_half_a_cell_and_leaves_its_pixel() -> None:
 def test_the_cursor_has_one_colour_whatever_is_below(depth: ColorDepth, dark_columns: int) -> None:
     ground = flat(8, 8, (250, 240, 200))
     ground[:, :dark_columns] = (20, 25, 30)
-    cells = compose(ground, Overlay(cursor=(4, 4)), depth, COLORS)
+    cells = compose(ground, Overlay(cursor=(4, 4)), CanvasStyle(depth, COLORS))
     pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(8, 8, 3)
     arms = cross((4, 4))
     (color,) = {tuple(pixels[row, column].tolist()) for column, row in arms}
@@ -332,7 +333,7 @@ def test_the_cursor_has_one_colour_whatever_is_below(depth: ColorDepth, dark_col
 @given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(bundled_theme_names()))
 def test_the_cursor_and_lines_are_seen_on_every_ground(ground: tuple[int, int, int], theme: str) -> None:
     overlay = Overlay((2, 2), (PairMark(1, (0, 5), (11, 5)),))
-    cells = compose(flat(12, 6, ground), overlay, "truecolor", load_theme(theme).canvas)
+    cells = compose(flat(12, 6, ground), overlay, CanvasStyle("truecolor", load_theme(theme).canvas))
     pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 12, 3)
     apart = np.abs(luma(pixels) - luma(np.array(ground)))
     assert apart[2, 1] >= 0.34
@@ -349,29 +350,33 @@ def test_signs_can_be_read_on_every_ground(ground: tuple[int, int, int], theme: 
 
 def test_a_handle_under_the_cursor_is_read() -> None:
     overlay = Overlay((3, 2), (PairMark(7, (3, 2)),))
-    assert text(compose(flat(8, 6, BLACK), overlay, "truecolor", COLORS))[1] == "▀▀▀●7▀▀▀"
-    assert text(compose(flat(8, 6, BLACK), overlay, "none", COLORS))[1] == "  [●7   "
+    assert text(compose(flat(8, 6, BLACK), overlay, CanvasStyle("truecolor", COLORS)))[1] == "▀▀▀●7▀▀▀"
+    assert text(compose(flat(8, 6, BLACK), overlay, CanvasStyle("none", COLORS)))[1] == "  [●7   "
 
 
 def test_without_colours_the_cursor_says_which_half() -> None:
     for row, char in ((2, "▀"), (3, "▄")):
-        cells = compose(flat(5, 6, BLACK), Overlay(cursor=(2, row)), "none", COLORS)
+        cells = compose(flat(5, 6, BLACK), Overlay(cursor=(2, row)), CanvasStyle("none", COLORS))
         assert text(cells) == ["     ", f" [{char}] ", "     "]
 
 
 def test_the_mask_tints_what_may_move_and_marks_its_edge() -> None:
     mask = np.zeros((6, 6), dtype=np.uint8)
     mask[:, 2:] = 1
-    cells = compose(flat(6, 6, BLACK), Overlay(mask=mask), "truecolor", COLORS)
+    cells = compose(flat(6, 6, BLACK), Overlay(mask=mask), CanvasStyle("truecolor", COLORS))
     light = luma(cells.fg)[1]
     assert light[0] == light[1] == 0 and light[2] > light[3] > 0 and light[3] == light[5]
-    assert text(compose(flat(6, 6, BLACK), Overlay(mask=mask), "none", COLORS)) == ["  : : ", "  :   ", "  : : "]
+    assert text(compose(flat(6, 6, BLACK), Overlay(mask=mask), CanvasStyle("none", COLORS))) == [
+        "  : : ",
+        "  :   ",
+        "  : : ",
+    ]
 
 
 def test_in_16_colours_the_masks_edge_is_drawn() -> None:
     mask = np.zeros((6, 6), dtype=np.uint8)
     mask[:, 2:] = 1
-    cells = compose(flat(6, 6, (100, 100, 100)), Overlay(mask=mask), "16", COLORS)
+    cells = compose(flat(6, 6, (100, 100, 100)), Overlay(mask=mask), CanvasStyle("16", COLORS))
     pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 6, 3)
     is_edge = (pixels == np.array(COLORS.mask)).all(axis=2)
     assert is_edge[:, 2].all() and not is_edge[:, [0, 1, 3, 4, 5]].any()
@@ -379,18 +384,22 @@ def test_in_16_colours_the_masks_edge_is_drawn() -> None:
 
 def test_a_mask_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="size"):
-        compose(flat(6, 6, BLACK), Overlay(mask=np.ones((4, 6), dtype=np.uint8)), "truecolor", COLORS)
+        compose(flat(6, 6, BLACK), Overlay(mask=np.ones((4, 6), dtype=np.uint8)), CanvasStyle("truecolor", COLORS))
 
 
 def test_a_shape_is_an_outline_at_the_border_too() -> None:
     shape = np.zeros((6, 6), dtype=np.uint8)
     shape[2:, :4] = 1
-    cells = compose(flat(6, 6, BLACK), Overlay(shape=shape), "truecolor", COLORS)
+    cells = compose(flat(6, 6, BLACK), Overlay(shape=shape), CanvasStyle("truecolor", COLORS))
     lit = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 6, 3).any(axis=2)
     expected = shape.astype(bool)
     expected[3:5, 1:3] = False
     assert np.array_equal(lit, expected)
-    assert text(compose(flat(6, 6, BLACK), Overlay(shape=shape), "none", COLORS)) == ["      ", "++++  ", "++++  "]
+    assert text(compose(flat(6, 6, BLACK), Overlay(shape=shape), CanvasStyle("none", COLORS))) == [
+        "      ",
+        "++++  ",
+        "++++  ",
+    ]
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -398,7 +407,7 @@ def test_the_picture_is_not_written_to(depth: ColorDepth) -> None:
     pixels = flat(8, 6, (10, 200, 30))
     pixels.setflags(write=False)
     mask = np.ones((6, 8), dtype=np.uint8)
-    compose(pixels, Overlay((1, 1), (PairMark(1, (2, 2), (7, 5)),), mask), depth, COLORS)
+    compose(pixels, Overlay((1, 1), (PairMark(1, (2, 2), (7, 5)),), mask), CanvasStyle(depth, COLORS))
 
 
 def test_in_16_colours_handles_and_targets_keep_their_hues() -> None:
@@ -481,8 +490,10 @@ def test_while_a_picture_moves_only_the_masks_edge_is_drawn(depth: ColorDepth) -
     picture = np.full((12, 12, 3), 128, np.uint8)
     mask = np.zeros((12, 12), np.bool_)
     mask[2:10, 2:10] = True
-    plain, quiet = (compose(picture, Overlay(mask=mask, quiet=quiet), depth, CanvasColors()) for quiet in (False, True))
-    bare = compose(picture, Overlay(), depth, CanvasColors())
-    assert plain.changed(bare)[2:4, 3:9].any()
-    assert not quiet.changed(bare)[2:4, 3:9].any()
-    assert quiet.changed(bare)[1, 2:10].any()
+    plain, quiet = (
+        compose(picture, Overlay(mask=mask, quiet=quiet), CanvasStyle(depth, CanvasColors())) for quiet in (False, True)
+    )
+    bare = compose(picture, Overlay(), CanvasStyle(depth, CanvasColors()))
+    assert plain.differences(bare)[2:4, 3:9].any()
+    assert not quiet.differences(bare)[2:4, 3:9].any()
+    assert quiet.differences(bare)[1, 2:10].any()

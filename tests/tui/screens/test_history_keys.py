@@ -29,6 +29,7 @@ from draggan_tui.app import DragganApp
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.rendering.branch_option import BranchOption, thumbnail
 from draggan_tui.rendering.dithering import ColorDepth
+from draggan_tui.rendering.overlay import CanvasStyle
 from draggan_tui.screens.branch_list import BranchList
 from draggan_tui.screens.question import Question
 from draggan_tui.widgets.canvas import Canvas
@@ -353,7 +354,7 @@ async def test_branches_show_their_images_and_fetch_one_at_a_time_those_that_are
         assert (len(sent(engine, Render)) - before, screen.missing_image() is not None) == (1, True)
         await answer(engine, pilot, 200)
         prompts = [option.prompt for option in screen.query_one(OptionList).options]
-        assert all(isinstance(prompt, BranchOption) and prompt.cells is not None for prompt in prompts)
+        assert all(isinstance(prompt, BranchOption) and prompt.thumbnail is not None for prompt in prompts)
         assert (len(sent(engine, Render)) - before, screen.missing_image()) == (1, None)
         await pilot.resize_terminal(40, 12)
         await pilot.pause()
@@ -364,7 +365,7 @@ async def test_branches_show_their_images_and_fetch_one_at_a_time_those_that_are
 def test_a_thumbnail_stands_before_the_words_of_its_branch(depth: ColorDepth) -> None:
     image = np.zeros((32, 64, 3), np.uint8)
     image[:, 32:] = 255
-    cells = thumbnail(image, 4, depth, CanvasColors(), (255, 255, 255), (0, 0, 0))
+    cells = thumbnail(image, 4, CanvasStyle(depth, CanvasColors()))
     assert (cells.rows, cells.columns) == (4, 8)
     console = Console(width=24, color_system=None)
     option = BranchOption(["▸ drag 1, 8 steps, and more", "  after drag 3"], 4, cells, depth)

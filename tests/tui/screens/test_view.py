@@ -29,6 +29,7 @@ from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.cell_strip import CellStrip
 from draggan_tui.rendering.dithering import ColorDepth, palette_colors
 from draggan_tui.rendering.loupe import CloseUp, loupe, loupe_view
+from draggan_tui.rendering.overlay import CanvasStyle
 from draggan_tui.screens.goto_prompt import GotoPrompt, parse_point
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector
@@ -99,7 +100,7 @@ async def test_zooming_in_and_out_shows_the_same_cells_again_and_asks_for_nothin
         await pilot.press("colon", *"63.5,63.5", "enter")
         after = canvas.cells()
         assert after is not None
-        assert not after.changed(before).any()
+        assert not after.differences(before).any()
         assert sum(isinstance(command, Render) for command in engine.sent) == 1
 
 
@@ -436,9 +437,7 @@ def test_the_loupes_scale() -> None:
 @pytest.mark.parametrize("depth", ["truecolor", "256", "16"])
 def test_the_loupe_pixel_by_pixel(depth: ColorDepth) -> None:
     rgb = picture(128, 128)
-    cells = loupe(
-        CloseUp(rgb, Size(128, 128), (64, 64), 1), 28, 8, depth, CanvasColors(), ink=(255, 255, 255), paper=(0, 0, 0)
-    )
+    cells = loupe(CloseUp(rgb, Size(128, 128), (64, 64), 1), 28, 8, CanvasStyle(depth, CanvasColors()))
     pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(16, 28, 3)
     left, top = 4 * 64 + 1 - 14, 4 * 64 + 1 - 8
     cross = {(12, 8), (13, 8), (15, 8), (16, 8), (14, 6), (14, 7), (14, 9), (14, 10)}
@@ -455,13 +454,9 @@ def test_the_loupe_pixel_by_pixel(depth: ColorDepth) -> None:
 def test_the_loupe_without_colours() -> None:
     rgb = np.zeros((8, 8, 3), np.uint8)
     rgb[:, 4:] = 255
-    cells = loupe(
-        CloseUp(rgb, Size(8, 8), (3, 4), 1), 12, 3, "none", CanvasColors(), ink=(255, 255, 255), paper=(0, 0, 0)
-    )
+    cells = loupe(CloseUp(rgb, Size(8, 8), (3, 4), 1), 12, 3, CanvasStyle("none", CanvasColors()))
     assert ["".join(map(chr, row)) for row in cells.char] == ["         ███", "     [▄] ███", "         ███"]
-    tiny = loupe(
-        CloseUp(rgb[:2, :2], Size(2, 2), (0, 0), 1), 12, 6, "none", CanvasColors(), ink=(255, 255, 255), paper=(0, 0, 0)
-    )
+    tiny = loupe(CloseUp(rgb[:2, :2], Size(2, 2), (0, 0), 1), 12, 6, CanvasStyle("none", CanvasColors()))
     shown = ["".join(map(chr, row)).rstrip() for row in tiny.char]
     assert len(shown) == 6 and shown[0] == "" and "[" in "".join(shown)
 

@@ -18,10 +18,10 @@ from draggan_engine.core.geometry import Size
 from draggan_tui.config.themes import load_theme
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering import cell_strip as strip_module
+from draggan_tui.rendering.ansi_encoding import encode_rows
 from draggan_tui.rendering.cell_strip import CellStrip
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.dithering import ColorDepth
-from draggan_tui.rendering.halfblocks import encode_rows
 from draggan_tui.rendering.overlay import Overlay, PairMark
 from draggan_tui.terminal.textual_internals import repaint_text
 from draggan_tui.widgets.canvas import Canvas
@@ -158,13 +158,13 @@ async def test_a_picture_of_another_size_is_resampled() -> None:
 async def test_the_placeholder_until_there_is_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     app = CanvasApp()
     async with app.run_test(size=(12, 3)) as pilot:
-        app.canvas.placeholder("[b]model")
+        app.canvas.show_placeholder("[b]model")
         await pilot.pause()
         assert terminal(app).display == [" " * 12, "  [b]model  ", " " * 12]
         app.canvas.show(halves(8, 6))
         await pilot.pause()
         regions = Regions().watch(app.canvas, monkeypatch)
-        app.canvas.placeholder("another")
+        app.canvas.show_placeholder("another")
         assert regions == []
         assert "model" not in terminal(app).display[1]
         app.canvas.show(None)
