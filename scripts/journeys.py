@@ -110,7 +110,7 @@ def record_drag_key(workplace: Workplace) -> Journey:
         workplace.begin(1)
         terminal.send("d")
         reader.wait_for(lambda _: any(workplace.directory.rglob("drag-001/drag.json")), "The end of the drag")
-        terminal.rest(SETTLING_TIME)
+        terminal.read_for(SETTLING_TIME)
         workplace.begin(0)
         return Journey("A key to the drag to the screen", workplace.editor_parts(1, terminal.pid))
 
@@ -122,14 +122,14 @@ def record_change(workplace: Workplace) -> Journey:
     with workplace.start_editor("--seed", "42", "--model", MODEL) as terminal:
         reader = ScreenReader(terminal, SCREEN_SIZE)
         reader.wait_for(shows_image, "The image")
-        terminal.rest(SETTLING_TIME)
+        terminal.read_for(SETTLING_TIME)
         workplace.begin(0)
         place_handle(terminal)
         size_before = history_size(workplace.directory)
         workplace.begin(change)
         terminal.send("\r")
         reader.wait_for(lambda _: history_size(workplace.directory) > size_before, "The change on the disk")
-        terminal.rest(SETTLING_TIME)
+        terminal.read_for(SETTLING_TIME)
         workplace.begin(0)
         writing_parts = workplace.editor_parts(change, terminal.pid, "write: ")
         terminal.send("q")
@@ -137,7 +137,7 @@ def record_change(workplace: Workplace) -> Journey:
     workplace.begin(second_start)
     with workplace.start_editor("open") as terminal:
         ScreenReader(terminal, SCREEN_SIZE).wait_for(shows_image, "The image")
-        terminal.rest(SETTLING_TIME)
+        terminal.read_for(SETTLING_TIME)
         workplace.begin(0)
     first_files = set(workplace.files(first_start))
     reopening_files = [name for name in workplace.files(second_start) if name not in first_files]
@@ -147,17 +147,17 @@ def record_change(workplace: Workplace) -> Journey:
 def place_handle(terminal: PseudoTerminal) -> None:
     """Place a handle, and move the cursor to its target."""
     terminal.send(":{},{}\r".format(*HANDLE))
-    terminal.rest(SETTLING_TIME)
+    terminal.read_for(SETTLING_TIME)
     terminal.send("\r")
-    terminal.rest(SETTLING_TIME)
+    terminal.read_for(SETTLING_TIME)
     terminal.send(":{},{}\r".format(*TARGET))
-    terminal.rest(SETTLING_TIME)
+    terminal.read_for(SETTLING_TIME)
 
 
 def place_pair(terminal: PseudoTerminal) -> None:
     place_handle(terminal)
     terminal.send("\r")
-    terminal.rest(SETTLING_TIME)
+    terminal.read_for(SETTLING_TIME)
 
 
 def history_size(directory: Path) -> int:

@@ -21,7 +21,7 @@ import pyte
 from PIL import Image
 
 from draggan_tui.benchmarks.processes import isolated_environment
-from draggan_tui.benchmarks.pseudo_terminal import FRAME_ENDS, SYNCHRONIZED, PseudoTerminal
+from draggan_tui.benchmarks.pseudo_terminal import FRAME_END, SYNCHRONIZED, PseudoTerminal
 from draggan_tui.config.themes import load_theme
 from scripts.screen_reader import ScreenReader, shows_image, shows_text
 from scripts.terminal_image import draw_screen
@@ -102,9 +102,9 @@ class TerminalSampler:
         """Read for this long, and take a sample at the end of each interval."""
         end = time.monotonic() + seconds
         while (seconds_left := end - time.monotonic()) > 0:
-            self._terminal.rest(min(seconds_left, 1 / SAMPLES_PER_SECOND))
+            self._terminal.read_for(min(seconds_left, 1 / SAMPLES_PER_SECOND))
             if not self.samples or time.monotonic() - self.samples[-1].time >= 1 / SAMPLES_PER_SECOND:
-                self.sample(self._terminal.raw.rfind(FRAME_ENDS) + len(FRAME_ENDS))
+                self.sample(self._terminal.raw.rfind(FRAME_END) + len(FRAME_END))
 
 
 def record(script: Sequence[Step], directory: Path) -> Recording:

@@ -34,12 +34,12 @@ class ScreenReader:
 
         Args:
             description: of the condition, for the error message.
-            read_for: reads from the terminal for some seconds; by default `PseudoTerminal.rest`.
+            read_for: reads from the terminal for some seconds; by default `PseudoTerminal.read_for`.
 
         Raises:
             SystemExit: the screen does not meet the condition within `TIMEOUT`.
         """
-        read_for = read_for or self._terminal.rest
+        read_for = read_for or self._terminal.read_for
         deadline = time.monotonic() + TIMEOUT
         while not condition(self._parse_screen()):
             if time.monotonic() > deadline:

@@ -1,1 +1,1 @@
-"""What `draggan-tui bench` measures: the real program on a terminal of its own, beside what it is compared with, turn by turn."""
+"""What `draggan-tui bench` measures: the real program in a pseudo-terminal, in turn with what it is compared with."""

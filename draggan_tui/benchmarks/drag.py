@@ -1,9 +1,9 @@
-"""`draggan-tui bench drag`: what a drag's step takes, beside the plain drag's and beside what its arithmetic must take."""
+"""`draggan-tui bench drag`: the time of a drag's step, beside a plain drag and beside the time of its arithmetic."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -13,11 +13,15 @@ from draggan_engine.core.errors import InputError
 from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_engine.networks.devices import resolve_device
 
-SIZES = (32, 64, 128, 256, 512, 1024)
-HEADER = (
-    f"{'picture':<16} {'pairs':>5} {'mask':<4} {'precision':<9} {'plain ms':>9} {'ours ms':>8} {'ratio':>7} "
+STYLEGAN2_SIZES = (32, 64, 128, 256, 512, 1024)
+TABLE_HEADER = (
+    f"{'image':<16} {'pairs':>5} {'mask':<4} {'precision':<9} {'plain ms':>9} {'ours ms':>8} {'ratio':>7} "
     f"{'floor ms':>9} {'× floor':>7} {'+ kernels':>9} {'plain MB':>9} {'ours MB':>8} {'apart px':>8}"
 )
+EXPLANATION = """\
+ratio: the time of the plain drag's step, in times ours. floor: the step's arithmetic at the rate of a large matrix product.
++ kernels: our time, in times the floor plus the time to read the kernels once forwards and once backwards.
+MB: the peak above the weights. apart: the largest distance of our handles from those of the plain drag."""
 
 
 def bench_drag(
@@ -29,46 +33,54 @@ def bench_drag(
     steps: int,
     device: str,
 ) -> None:
-    """Measures each case, and prints it.
+    """Measure every combination and print it.
 
     Args:
-        models: names or paths; and `sizes`: heights of networks with random weights.
+        models: names or paths.
+        sizes: image heights of StyleGAN2 generators with random weights.
         pairs: how many handles.
-        masks: without and with.
-        steps: of each drag that count.
+        masks: without a mask, with one, or both.
+        steps: how many steps of each drag are measured.
 
     Raises:
         DragganError: a model, a size or the device cannot be used.
     """
     for size in sizes:
-        if size not in SIZES:
-            raise InputError(f"--size {size}: StyleGAN2 has {', '.join(map(str, SIZES))}; choose one of them")
-    where = str(resolve_device(device))
-    print(f"{where}, torch {torch.__version__}; medians of {steps} steps, in turn")
-    print(
-        "ratio: of the plain drag's step to ours. floor: the step's arithmetic at the rate of a large matrix product."
-    )
-    print("+ kernels: ours to the floor and the time to read its kernels, once forwards and once backwards.")
-    print("MB: at most, above the weights. apart: the handles from the plain drag's.")
-    print(HEADER, flush=True)
-    pictures: list[str | int] = [*models, *sizes]
-    if "bfloat16" in precisions and not supports_bfloat16(torch.device(where)):
-        print(f"bfloat16 is skipped: {where} has no instructions for it")
-        precisions = [precision for precision in precisions if precision != "bfloat16"]
-    for name, count, masked, precision in itertools.product(pictures, pairs, masks, precisions):
-        print(row(measure_step_cost(BenchmarkCase(name, count, masked, precision, where), steps)), flush=True)
+        if size not in STYLEGAN2_SIZES:
+            raise InputError(f"--size {size}: StyleGAN2 has {', '.join(map(str, STYLEGAN2_SIZES))}; choose one of them")
+    device_name = str(resolve_device(device))
+    print(f"{device_name}, torch {torch.__version__}; medians of {steps} steps, in turn")
+    print(EXPLANATION)
+    print(TABLE_HEADER, flush=True)
+    sources: list[str | int] = [*models, *sizes]
+    usable_precisions = select_precisions(precisions, torch.device(device_name))
+    for source, pair_count, is_masked, precision in itertools.product(sources, pairs, masks, usable_precisions):
+        cost = measure_step_cost(BenchmarkCase(source, pair_count, is_masked, precision, device_name), steps)
+        print(format_step_cost(cost), flush=True)
 
 
-def row(measured: StepCost) -> str:
-    """Two lines: the figures, and where a step's time goes."""
-    case = measured.case
-    apart = "" if measured.max_handle_difference is None else f"{measured.max_handle_difference:.1f}"
-    parts = ", ".join(f"{name} {share:.0%}" for name, share in measured.phase_shares.items())
+def select_precisions(
+    precisions: Sequence[Precision],
+    device: torch.device,
+    is_bfloat16_supported: Callable[[torch.device], bool] = supports_bfloat16,
+) -> list[Precision]:
+    """Return the precisions that a device computes fast, and print which one is skipped."""
+    if "bfloat16" not in precisions or is_bfloat16_supported(device):
+        return list(precisions)
+    print(f"bfloat16 is skipped: {device} has no instructions for it")
+    return [precision for precision in precisions if precision != "bfloat16"]
+
+
+def format_step_cost(cost: StepCost) -> str:
+    """Return two lines: a row under `TABLE_HEADER`, and where the time of a step goes."""
+    case = cost.case
+    apart = "" if cost.max_handle_difference is None else f"{cost.max_handle_difference:.1f}"
+    phases = ", ".join(f"{name} {share:.0%}" for name, share in cost.phase_shares.items())
     return (
         f"{case.name:<16} {case.pairs:>5} {'yes' if case.masked else 'no':<4} {case.precision:<9} "
-        f"{measured.reference_seconds * 1e3:>9.1f} {measured.seconds * 1e3:>8.1f} {measured.speedup:>6.1f}× "
-        f"{measured.arithmetic_seconds * 1e3:>9.1f} {measured.seconds / measured.arithmetic_seconds:>6.1f}× "
-        f"{measured.seconds / (measured.arithmetic_seconds + measured.weight_reading_seconds):>8.1f}× "
-        f"{measured.reference_peak_bytes / 1e6:>9.0f} {measured.peak_bytes / 1e6:>8.0f} {apart:>8}\n"
-        f"{'':16} {1 / measured.seconds:.1f} steps/s, threads: {measured.thread_count}; {parts}"
+        f"{cost.reference_seconds * 1e3:>9.1f} {cost.seconds * 1e3:>8.1f} {cost.speedup:>6.1f}× "
+        f"{cost.arithmetic_seconds * 1e3:>9.1f} {cost.seconds / cost.arithmetic_seconds:>6.1f}× "
+        f"{cost.seconds / (cost.arithmetic_seconds + cost.weight_reading_seconds):>8.1f}× "
+        f"{cost.reference_peak_bytes / 1e6:>9.0f} {cost.peak_bytes / 1e6:>8.0f} {apart:>8}\n"
+        f"{'':16} {1 / cost.seconds:.1f} steps/s, threads: {cost.thread_count}; {phases}"
     )

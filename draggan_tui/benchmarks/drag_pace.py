@@ -1,4 +1,4 @@
-"""What the screen costs a drag: the same steps in the editor and in the headless command, turn by turn."""
+"""How much the screen slows a drag: the same steps in the editor and in the headless command."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Any
 from draggan_engine.core.errors import BenchmarkError
 from draggan_tui import SCRIPT_MODEL
 
-from .editor import PAIR, PROGRAM, SEED, TYPED_PAIR, open_editor, shows_picture, until_picture
+from .editor import ENDLESS_PAIR, PROGRAM, SEED, TYPED_PAIR, PairPoints, open_editor, shows_image, wait_for_image
 from .processes import isolated_environment, peak_memory
 from .pseudo_terminal import Frame, PseudoTerminal
 
 
 @dataclass(frozen=True)
-class Dragged:
+class HeadlessDrag:
     """A drag without a screen.
 
     Attributes:
-        pace: steps a second.
-        memory: the most of the process that drags, MB.
+        pace: steps per second.
+        memory: peak of the process that drags, MB.
     """
 
     pace: float
@@ -32,97 +32,93 @@ class Dragged:
 
 
 @dataclass(frozen=True)
-class Watched(Dragged):
+class EditorDrag(HeadlessDrag):
     """A drag in the editor.
 
     Attributes:
-        frame_rate: frames with a picture that were painted in a second.
-        frame_bytes: in the middle.
-        screen: the most memory of the screen's process, MB.
+        frame_rate: painted frames with an image, per second.
+        frame_bytes: the median.
+        screen_memory: peak of the screen's process, MB.
     """
 
     frame_rate: float
     frame_bytes: float
-    screen: float
+    screen_memory: float
 
 
-def drag_in_editor(directory: Path, steps: int) -> Watched:
-    """
+def drag_in_editor(directory: Path, steps: int) -> EditorDrag:
+    """Measure a drag in the editor.
+
     Args:
         directory: an empty one.
-        steps: of the drag.
 
     Raises:
         BenchmarkError: the drag does not come to its last step.
     """
     out = directory / "session"
     with open_editor(directory, "--out", str(out)) as terminal:
-        until_picture(terminal)
-        terminal.rest(1.0)
-        terminal.send(f"\x1b{TYPED_PAIR}")  # Escape: no hints
-        terminal.rest(1.0)
+        wait_for_image(terminal)
+        terminal.read_for(1.0)
+        terminal.send(f"\x1b{TYPED_PAIR}")  # Escape closes the hints
+        terminal.read_for(1.0)
         terminal.send(f"{steps}.")
-        frames = _picture_frames(terminal, f" {steps} steps, ".encode())
-        screen, engine = peak_memory(terminal.pid), peak_memory(terminal.engine)
+        frames = _frames_with_image(terminal, f" {steps} steps, ".encode())
+        screen_memory, engine_memory = peak_memory(terminal.pid), peak_memory(terminal.engine_pid)
     record = json.loads(max(out.glob("drag-*/drag.json")).read_text())
-    return Watched(
+    return EditorDrag(
         pace=_pace(record, steps),
-        memory=engine,
+        memory=engine_memory,
         frame_rate=(len(frames) - 1) / (frames[-1].done - frames[0].done),
         frame_bytes=statistics.median(len(frame.bytes) for frame in frames),
-        screen=screen,
+        screen_memory=screen_memory,
     )
 
 
-def drag_headless(directory: Path, steps: int) -> Dragged:
-    """
+def drag_headless(directory: Path, steps: int, pair: PairPoints = ENDLESS_PAIR) -> HeadlessDrag:
+    """Measure a drag by the command without a screen.
+
     Args:
         directory: an empty one.
-        steps: of the drag.
 
     Raises:
         BenchmarkError: the drag does not come to its last step.
     """
-    (x, y), (to_x, to_y) = PAIR
+    (handle_x, handle_y), (target_x, target_y) = pair
     command = [*PROGRAM, "drag", "--json", "--model", SCRIPT_MODEL, "--seed", SEED, "--steps", str(steps)]
-    command += ["--pair", f"{x},{y}:{to_x},{to_y}", "--out", str(directory / "session")]
-    process = subprocess.Popen(
-        command,
-        cwd=directory,
-        env=isolated_environment(directory / "home"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    )
+    command += ["--pair", f"{handle_x},{handle_y}:{target_x},{target_y}", "--out", str(directory / "session")]
+    variables = isolated_environment(directory / "home")
+    process = subprocess.Popen(command, cwd=directory, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     assert process.stdout is not None
     with process.stdout:
-        said = process.stdout.read()
+        report = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise BenchmarkError(f"the headless drag ended with status {process.returncode}")
-    return Dragged(_pace(json.loads(said), steps), usage.ru_maxrss * 1024 / 1e6)
+    return HeadlessDrag(_pace(json.loads(report), steps), usage.ru_maxrss * 1024 / 1e6)
 
 
 def _pace(record: dict[str, Any], steps: int) -> float:
-    """
+    """Return a drag's steps per second.
+
     Raises:
-        BenchmarkError: it was another drag than was asked for.
+        BenchmarkError: the drag ended early.
     """
     if record["steps"] != steps:
         raise BenchmarkError(f"the drag ended after {record['steps']} steps of {steps}: {record['reason']}")
     return steps / float(record["seconds"])
 
 
-def _picture_frames(terminal: PseudoTerminal, last_words: bytes) -> list[Frame]:
-    """Those with a picture in them, until those words are painted.
+def _frames_with_image(terminal: PseudoTerminal, last_text: bytes) -> list[Frame]:
+    """Return the frames with an image, until a text is painted.
 
     Raises:
-        BenchmarkError: they are not.
+        BenchmarkError: the text is not painted.
     """
-    found = []
+    frames_with_image = []
     for frame in terminal.frames():
-        if shows_picture(frame.bytes):
-            found.append(frame)
-        if last_words in frame.bytes:
-            return found
+        if shows_image(frame.bytes):
+            frames_with_image.append(frame)
+        if last_text in frame.bytes:
+            return frames_with_image
     raise BenchmarkError("the editor's drag did not come to its end")

@@ -1,4 +1,4 @@
-"""The editor, on a terminal of its own."""
+"""The editor in a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -12,35 +12,39 @@ from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
 
 PROGRAM = (sys.executable, "-c", "from draggan_tui.__main__ import main; main()")  # as the installed script does
 SEED = "42"
-SIZE = (192, 64)
-"""Columns and rows: beside the inspector a square picture gets 124×124 pixels, as many as 160×96 has."""
+TERMINAL_SIZE = (192, 64)
+"""Columns and rows: beside the inspector a square image gets 124×124 pixels, as many as 160×96."""
 
-PAIR = ((128, 128), (12, 12))  # handle and target, in picture pixels: no drag arrives there
-TYPED_PAIR = "".join(f":{x},{y}\r\r" for x, y in PAIR)
+PairPoints = tuple[tuple[float, float], tuple[float, float]]
+"""Handle and target (x, y), in pixels of the image."""
+ENDLESS_PAIR: PairPoints = ((128, 128), (12, 12))
+"""No drag reaches this target."""
+TYPED_PAIR = "".join(f":{x},{y}\r\r" for x, y in ENDLESS_PAIR)
+"""The keys that place `ENDLESS_PAIR`."""
 
 _HALF_BLOCK = "▀".encode()
-_CELLS = 1000  # half-blocks that are no ornament
+_MIN_IMAGE_CELLS = 1000  # fewer half-blocks may be an ornament
 
 
 def open_editor(directory: Path, *arguments: str, model: str = SCRIPT_MODEL) -> PseudoTerminal:
-    """
+    """Start the editor.
+
     Args:
-        directory: an empty one, for all its files, the user's settings among them.
+        directory: an empty one, for all its files, also the user's settings.
         arguments: besides the model and the seed.
     """
     command = [*PROGRAM, "--model", model, "--seed", SEED, *arguments]
-    terminal = PseudoTerminal(
-        command, directory=directory, variables=isolated_environment(directory / "home"), size=SIZE
-    )
+    variables = isolated_environment(directory / "home")
+    terminal = PseudoTerminal(command, directory=directory, variables=variables, size=TERMINAL_SIZE)
     terminal.send(SYNCHRONIZED)
     return terminal
 
 
-def until_picture(terminal: PseudoTerminal) -> float:
-    """Waits for the first picture; returns when it has come, as `time.perf_counter` tells it."""
-    return terminal.until(shows_picture, "the first picture")
+def wait_for_image(terminal: PseudoTerminal) -> float:
+    """Wait for the first image, and return the `time.perf_counter` at which it has come."""
+    return terminal.read_until(shows_image, "the first image")
 
 
-def shows_picture(output: bytes | bytearray) -> bool:
-    """Whether there is a picture in it, at least a good part of one."""
-    return output.count(_HALF_BLOCK) >= _CELLS
+def shows_image(output: bytes | bytearray) -> bool:
+    """Return whether an output contains an image, or a good part of one."""
+    return output.count(_HALF_BLOCK) >= _MIN_IMAGE_CELLS

@@ -1,7 +1,7 @@
-"""What a frame of the canvas costs, beside two other ways to show the same picture.
+"""What a frame of the canvas costs, beside two other methods to display the same image.
 
-From the new picture to the bytes for the terminal, with the app's compositor between: a headless app, and the driver's
-write replaced by a counter. The other ways are rich-pixels in a Static, and the line API with one Segment a cell.
+Measured is the way from a new image through the compositor of a headless app to the bytes for the terminal, which are
+counted instead of written. The other methods are rich-pixels in a Static, and the line API with one Segment for each cell.
 """
 
 from __future__ import annotations
@@ -28,149 +28,157 @@ from draggan_tui.rendering.overlay import Overlay, PairMark
 from draggan_tui.terminal.textual_internals import repaint_text, set_color_depth
 from draggan_tui.widgets.canvas import Canvas
 
-Picture = NDArray[np.uint8]
-SIZES = ((160, 96), (240, 160))  # pixels
-FRAMES = 4  # in a round
+RgbImage = NDArray[np.uint8]
+"""`[H, W, 3]`, RGB."""
+ShowImage = Callable[[int], None]
+"""Let a widget show the image of this index."""
+IMAGE_SIZES = ((160, 96), (240, 160))  # width and height in pixels
+FRAMES_PER_ROUND = 4
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Of a frame: median milliseconds, and bytes."""
+class FrameCost:
+    """The median milliseconds and the mean bytes of a frame."""
 
-    spent: float
-    sent: float
+    milliseconds: float
+    bytes: float
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a picture is shown.
+class DisplayMethod:
+    """A way to display images.
 
     Attributes:
-        make: a widget, and what makes it show the picture of a number.
-        colors: that rich writes.
+        make: takes the images; returns a widget, and the function that lets it show one of them.
+        colors: how many colours Rich writes.
     """
 
     name: str
-    make: Callable[[list[Picture]], tuple[Widget, Callable[[int], None]]]
+    make: Callable[[list[RgbImage]], tuple[Widget, ShowImage]]
     colors: ColorDepth = "truecolor"
 
 
 class SegmentCanvas(Widget):
-    """The plain line API: one Segment a cell."""
+    """The plain line API: one Segment for each cell."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, rgb: RgbImage) -> None:
         super().__init__()
-        self.picture = picture
+        self.rgb = rgb
 
     def render_line(self, y: int) -> Strip:
-        top, bottom = self.picture[2 * y].tolist(), self.picture[2 * y + 1].tolist()
-        return Strip(
-            [
-                Segment("▀", Style(color=Color.from_rgb(*a), bgcolor=Color.from_rgb(*b)))
-                for a, b in zip(top, bottom, strict=True)
-            ],
-            len(top),
-        )
+        top_pixels, bottom_pixels = self.rgb[2 * y].tolist(), self.rgb[2 * y + 1].tolist()
+        segments = [
+            Segment("▀", Style(color=Color.from_rgb(*top), bgcolor=Color.from_rgb(*bottom)))
+            for top, bottom in zip(top_pixels, bottom_pixels, strict=True)
+        ]
+        return Strip(segments, len(top_pixels))
 
 
-class Stand(App[None]):
-    """Shows one widget, and counts the bytes that its paints make."""
+class FrameCounter(App[None]):
+    """Show one widget, and count the bytes of its paints."""
 
     CSS = "Static, SegmentCanvas { width: 1fr; height: 1fr; }"
 
     def __init__(self, widget: Widget) -> None:
         super().__init__()
         self.widget = widget
-        self.sent = 0
+        self.byte_count = 0
 
     def compose(self) -> ComposeResult:
         yield self.widget
 
     def paint(self) -> None:
-        """What the screen does when it is idle: the compositor's update, as bytes."""
-        self.sent += len(repaint_text(self, self.widget).encode())
+        """Do what the screen does when it is idle: turn the compositor's update into bytes."""
+        self.byte_count += len(repaint_text(self, self.widget).encode())
 
 
-async def frame_costs(size: tuple[int, int], rounds: int) -> dict[str, Cost]:
-    """Of each way to show a picture of that size, the canvas in truecolour first; turn by turn, so often."""
-    pictures = list(_pictures(size))
-    spent: dict[str, list[float]] = {way.name: [] for way in WAYS}
-    sent: dict[str, int] = dict.fromkeys(spent, 0)
+async def measure_frame_costs(size: tuple[int, int], rounds: int) -> dict[str, FrameCost]:
+    """Return the cost of each display method, measured in turn; the canvas in truecolor comes first.
+
+    Args:
+        size: width and height of the images, in pixels.
+    """
+    images = list(_gradients(size))
+    milliseconds: dict[str, list[float]] = {method.name: [] for method in DISPLAY_METHODS}
+    byte_counts: dict[str, int] = dict.fromkeys(milliseconds, 0)
     for _ in range(rounds):
-        for way in WAYS:
-            times, count = await _measure(*way.make(pictures), way.colors, size)
-            spent[way.name] += times
-            sent[way.name] += count
-    return {name: Cost(statistics.median(times), sent[name] / len(times)) for name, times in spent.items()}
+        for method in DISPLAY_METHODS:
+            round_milliseconds, byte_count = await _measure_round(*method.make(images), method.colors, size)
+            milliseconds[method.name] += round_milliseconds
+            byte_counts[method.name] += byte_count
+    return {
+        name: FrameCost(statistics.median(times), byte_counts[name] / len(times))
+        for name, times in milliseconds.items()
+    }
 
 
-async def _measure(
-    widget: Widget, show: Callable[[int], None], colors: ColorDepth, size: tuple[int, int]
+async def _measure_round(
+    widget: Widget, show_image: ShowImage, colors: ColorDepth, size: tuple[int, int]
 ) -> tuple[list[float], int]:
-    """Milliseconds of each frame after the first, and the bytes of all these."""
-    app = Stand(widget)
+    """Return the milliseconds of each frame after the first, and the bytes of all these frames."""
+    app = FrameCounter(widget)
     set_color_depth(app.console, colors)
     async with app.run_test(size=(size[0], size[1] // 2)) as pilot:
         await pilot.pause()
-        show(0)
+        show_image(0)
         app.paint()
-        app.sent, times = 0, []
-        for number in range(1, FRAMES + 1):
+        app.byte_count, milliseconds = 0, []
+        for index in range(1, FRAMES_PER_ROUND + 1):
             start = time.perf_counter()
-            show(number)
+            show_image(index)
             app.paint()
-            times.append(1e3 * (time.perf_counter() - start))
-        return times, app.sent
+            milliseconds.append(1e3 * (time.perf_counter() - start))
+        return milliseconds, app.byte_count
 
 
-def _pictures(size: tuple[int, int]) -> Iterator[Picture]:
-    """Gradients that differ in every row; the first is there before what is measured."""
+def _gradients(size: tuple[int, int]) -> Iterator[RgbImage]:
+    """Yield images that differ in every row; the first is shown before the measurement."""
     columns, rows = (np.linspace(0, 255, length, dtype=np.uint8) for length in size)
     base = np.stack([*np.meshgrid(columns, rows), np.full(size[::-1], 128, np.uint8)], axis=-1)
-    for number in range(FRAMES + 1):
-        yield np.roll(base, 3 * number, axis=1)
+    for index in range(FRAMES_PER_ROUND + 1):
+        yield np.roll(base, 3 * index, axis=1)
 
 
-def _canvas(depth: ColorDepth, moving: bool) -> Callable[[list[Picture]], tuple[Widget, Callable[[int], None]]]:
-    """Our way: a new picture each time, or the same one with the cursor moving down."""
+def _canvas_method(depth: ColorDepth, moves_cursor: bool) -> Callable[[list[RgbImage]], tuple[Widget, ShowImage]]:
+    """Return the maker of the editor's canvas: with a new image each time, or the same one and the cursor moving down."""
 
-    def make(pictures: list[Picture]) -> tuple[Widget, Callable[[int], None]]:
+    def make(images: list[RgbImage]) -> tuple[Widget, ShowImage]:
         canvas = Canvas()
         canvas.set_reactive(Canvas.depth, depth)
         pairs = tuple(PairMark(n, (10 * n, 5 * n), (12 * n + 5, 5 * n), n == 1) for n in range(1, 6))
-        mask = np.zeros(pictures[0].shape[:2], dtype=np.uint8)
+        mask = np.zeros(images[0].shape[:2], dtype=np.uint8)
         mask[10:40, 10:60] = 1
 
-        def show(number: int) -> None:
-            row = 10 + 2 * number if moving else 10
-            canvas.show(pictures[0 if moving else number], Overlay((20, row), pairs, mask))
+        def show_image(index: int) -> None:
+            cursor_row = 10 + 2 * index if moves_cursor else 10
+            canvas.show(images[0 if moves_cursor else index], Overlay((20, cursor_row), pairs, mask))
 
-        return canvas, show
+        return canvas, show_image
 
     return make
 
 
-def _segments(pictures: list[Picture]) -> tuple[Widget, Callable[[int], None]]:
-    canvas = SegmentCanvas(pictures[0])
+def _make_segment_canvas(images: list[RgbImage]) -> tuple[Widget, ShowImage]:
+    canvas = SegmentCanvas(images[0])
 
-    def show(number: int) -> None:
-        canvas.picture = pictures[number]
+    def show_image(index: int) -> None:
+        canvas.rgb = images[index]
         canvas.refresh()
 
-    return canvas, show
+    return canvas, show_image
 
 
-def _rich_pixels(pictures: list[Picture]) -> tuple[Widget, Callable[[int], None]]:
+def _make_rich_pixels(images: list[RgbImage]) -> tuple[Widget, ShowImage]:
     static = Static()
-    return static, lambda number: static.update(Pixels.from_image(Image.fromarray(pictures[number])))
+    return static, lambda index: static.update(Pixels.from_image(Image.fromarray(images[index])))
 
 
-WAYS = (
-    Way("canvas, truecolor", _canvas("truecolor", moving=False)),
-    Way("canvas, 256", _canvas("256", moving=False)),
-    Way("canvas, 16", _canvas("16", moving=False)),
-    Way("canvas, none", _canvas("none", moving=False), colors="none"),
-    Way("canvas, cursor moves", _canvas("truecolor", moving=True)),
-    Way("Segments, line API", _segments),
-    Way("rich-pixels in Static", _rich_pixels),
+DISPLAY_METHODS = (
+    DisplayMethod("canvas, truecolor", _canvas_method("truecolor", moves_cursor=False)),
+    DisplayMethod("canvas, 256", _canvas_method("256", moves_cursor=False)),
+    DisplayMethod("canvas, 16", _canvas_method("16", moves_cursor=False)),
+    DisplayMethod("canvas, none", _canvas_method("none", moves_cursor=False), colors="none"),
+    DisplayMethod("canvas, cursor moves", _canvas_method("truecolor", moves_cursor=True)),
+    DisplayMethod("Segments, line API", _make_segment_canvas),
+    DisplayMethod("rich-pixels in Static", _make_rich_pixels),
 )

@@ -1,8 +1,7 @@
-"""How long from a key to its paint? At rest, and while a drag runs.
+"""The time from a key to its paint, at rest and while a drag runs.
 
-The cursor goes round in a small square. A key is painted when the frame ends that has the cursor's new place in its
-read-out (the canvas is in the same frame); nothing else of the output is looked at. Frames of the drag may come in
-between: they count.
+The cursor moves round in a small square. A key is painted at the end of the frame that shows the new coordinates of the
+cursor (the canvas is in the same frame); the rest of the output is ignored. Frames of a drag that come before it count.
 """
 
 from __future__ import annotations
@@ -17,56 +16,63 @@ from draggan_engine.core.errors import BenchmarkError
 
 from .pseudo_terminal import PseudoTerminal
 
-READ_OUT = re.compile(rb"\d+\.\d +\d+\.\d")
-AROUND = "ljhk"
-PAUSES = (0.02, 0.06)  # seconds between a paint and the next key, at random: not in step with the drag's frames
+_COORDINATES = re.compile(rb"\d+\.\d +\d+\.\d")
+ROUND_KEYS = "ljhk"
+PAUSE_RANGE = (0.02, 0.06)  # seconds between a paint and the next key; random, out of step with the drag's frames
 
 
 @dataclass(frozen=True)
-class Paint:
-    """Milliseconds from the key to the first byte of the frame that shows it, and to that frame's end; all that came."""
+class KeyPaint:
+    """How a key was painted.
+
+    Attributes:
+        first: milliseconds from the key to the first byte of the frame that shows it.
+        done: the same to the frame's last byte.
+        bytes: all bytes that came from the key on.
+    """
 
     first: float
     done: float
     bytes: int
 
 
-def paints(terminal: PseudoTerminal, count: int) -> list[Paint]:
-    """Of so many keys.
+def measure_key_paints(terminal: PseudoTerminal, count: int) -> list[KeyPaint]:
+    """Press keys and wait for the paint of each.
 
     Args:
-        terminal: an editor that rests, or drags, with the picture on the screen.
+        terminal: an editor at rest or during a drag, with its image on the screen.
+        count: how many keys are pressed.
 
     Raises:
-        BenchmarkError: one is not painted.
+        BenchmarkError: a key is not painted.
     """
-    terminal.rest(0.2)
-    keyboard, chance, measured = _Keyboard(terminal), random.Random(1), []
-    for key in itertools.islice(itertools.cycle(AROUND), count):
-        measured.append(keyboard.press(key))
-        terminal.rest(chance.uniform(*PAUSES))
-    return measured
+    terminal.read_for(0.2)
+    keyboard, generator, key_paints = _Keyboard(terminal), random.Random(1), []
+    for key in itertools.islice(itertools.cycle(ROUND_KEYS), count):
+        key_paints.append(keyboard.press(key))
+        terminal.read_for(generator.uniform(*PAUSE_RANGE))
+    return key_paints
 
 
 class _Keyboard:
-    """Presses keys and waits for their paint."""
+    """Press keys and wait for their paint."""
 
     def __init__(self, terminal: PseudoTerminal) -> None:
         self._terminal = terminal
-        self._shown = READ_OUT.findall(terminal.raw)[-1]  # where the cursor is
+        self._shown_coordinates = _COORDINATES.findall(terminal.raw)[-1]
 
-    def press(self, key: str) -> Paint:
+    def press(self, key: str) -> KeyPaint:
+        """
+        Raises:
+            BenchmarkError: the key is not painted.
+        """
         start = time.perf_counter()
         self._terminal.send(key)
-        count = 0
+        byte_count = 0
         for frame in self._terminal.frames():
-            count += len(frame.bytes)
-            if self._is_new(frame.bytes):
-                return Paint(1e3 * (frame.first - start), 1e3 * (frame.done - start), count)
+            byte_count += len(frame.bytes)
+            new_coordinates = [text for text in _COORDINATES.findall(frame.bytes) if text != self._shown_coordinates]
+            if new_coordinates:
+                self._shown_coordinates = new_coordinates[-1]
+                return KeyPaint(1e3 * (frame.first - start), 1e3 * (frame.done - start), byte_count)
         raise BenchmarkError(f"the editor did not paint the key {key!r}")
-
-    def _is_new(self, frame: bytes) -> bool:
-        """Whether the cursor has another place in it; if so, that is noted."""
-        found = [place for place in READ_OUT.findall(frame) if place != self._shown]
-        self._shown = found[-1] if found else self._shown
-        return bool(found)

@@ -1,4 +1,4 @@
-"""Other processes, as Linux tells of them in /proc."""
+"""Other processes, as Linux describes them in /proc, and the environment to start them in."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import re
 from pathlib import Path
 
 PROC = Path("/proc")
-PASSED_ON = (
+KEPT_VARIABLES = (
     "PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
 )  # fmt: skip
 
 
 def isolated_environment(home: Path, colorterm: str = "truecolor") -> dict[str, str]:
-    """What a program sees that shall see nothing of the user's own directories and settings."""
+    """Return the environment of a program that must not see the user's own directories and settings."""
     directories = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CONFIG", "CACHE", "DATA", "STATE")}
-    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     return {
         **kept,
         **directories,
@@ -27,29 +27,30 @@ def isolated_environment(home: Path, colorterm: str = "truecolor") -> dict[str, 
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs (one that only waits to be reaped does not)."""
+    """Return whether a process runs; one that only waits to be reaped does not."""
     try:
-        return _stat(pid)[0] not in "ZX"
+        return _stat_fields(pid)[0] not in "ZX"
     except OSError:
         return False
 
 
-def child_processes(pid: int) -> list[int]:
-    """The processes that `pid` started."""
-    found = []
+def child_processes(parent_pid: int) -> list[int]:
+    """Return the ids of the processes that a process has started."""
+    child_pids = []
     for entry in PROC.iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int(_stat(int(entry.name))[1])
-            except OSError:
-                continue
-            if parent == pid:
-                found.append(int(entry.name))
-    return found
+        if not entry.name.isdigit():
+            continue
+        try:
+            ppid = int(_stat_fields(int(entry.name))[1])
+        except OSError:
+            continue
+        if ppid == parent_pid:
+            child_pids.append(int(entry.name))
+    return child_pids
 
 
 def peak_memory(pid: int) -> float:
-    """The most memory that the process has had at a time (VmHWM), in MB.
+    """Return the most memory that a process has had (VmHWM), in MB.
 
     Raises:
         OSError: there is no such process.
@@ -58,6 +59,6 @@ def peak_memory(pid: int) -> float:
     return int(match[1]) * 1024 / 1e6 if match else 0.0
 
 
-def _stat(pid: int) -> list[str]:
-    """State, parent, … (proc(5)); the name before them may hold anything."""
+def _stat_fields(pid: int) -> list[str]:
+    """Return the fields state, parent, … of proc(5), which stand after a name that may contain anything."""
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""A command on a terminal of its own: what it writes, and when."""
+"""A command in a pseudo-terminal: what it writes, and when."""
 
 from __future__ import annotations
 
@@ -21,17 +21,21 @@ from draggan_engine.core.errors import BenchmarkError
 
 from .processes import child_processes, is_alive
 
-PATIENCE = 300.0  # seconds; one slow, busy core may need a minute for torch's import and a drag
-PIECE = 1 << 16
+OUTPUT_TIMEOUT = 300.0  # seconds; one slow, busy core may need a minute for torch's import and a drag
+PIECE_BYTES = 1 << 16
 SYNCHRONIZED = "\x1b[?2026;2$y"
-"""What a terminal answers that wants to be told where frames end (DEC mode 2026)."""
-FRAME_ENDS = b"\x1b[?2026l"
+"""The answer of a terminal that wants to know where frames end (DEC mode 2026)."""
+FRAME_END = b"\x1b[?2026l"
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a program painted at once (or two of that, if they ended together): when the first and the last of it came, as
-    `time.perf_counter` tells it, and the bytes."""
+    """What a program painted at once, or two such frames if they ended together.
+
+    Attributes:
+        first: the `time.perf_counter` at which its first byte came.
+        done: the same for its last byte.
+    """
 
     first: float
     done: float
@@ -39,37 +43,39 @@ class Frame:
 
 
 class PseudoTerminal:
-    """A context manager that leaves no process behind: neither the command's nor one that it has started.
+    """A command in a pseudo-terminal; a context manager that kills the command and the processes it has started.
 
     Args:
+        directory: the working directory.
+        variables: the whole environment.
         size: columns and rows.
 
     Attributes:
-        started: when, as `time.perf_counter` tells it.
-        pid: the command's.
-        raw: all that it has written, as far as it has been read.
+        started: the `time.perf_counter` at which the command was started.
+        pid: of the command.
+        raw: all output that has been read.
     """
 
     def __init__(
         self, command: Sequence[str], *, directory: Path, variables: Mapping[str, str], size: tuple[int, int]
     ) -> None:
         columns, rows = size
-        self._ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (rows, columns))
+        self._our_end, command_end = pty.openpty()
+        termios.tcsetwinsize(command_end, (rows, columns))
         self.raw = bytearray()
         self.started = time.perf_counter()
         try:
             self._process = subprocess.Popen(
-                command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=directory, env=variables,
-                start_new_session=True, preexec_fn=_own_terminal,
+                command, stdin=command_end, stdout=command_end, stderr=command_end, cwd=directory, env=variables,
+                start_new_session=True, preexec_fn=_become_controlling_terminal,
             )  # fmt: skip
         except BaseException:
-            os.close(self._ours)
+            os.close(self._our_end)
             raise
         finally:
-            os.close(theirs)
+            os.close(command_end)
         self.pid = self._process.pid
-        self._known = {self.pid}
+        self._pids_to_kill = {self.pid}
 
     def __enter__(self) -> Self:
         return self
@@ -77,101 +83,100 @@ class PseudoTerminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for pid in {*self._known, *child_processes(self.pid)}:
+        for pid in {*self._pids_to_kill, *child_processes(self.pid)}:
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
         self.hang_up()
         self._process.wait()
 
     @property
-    def engine(self) -> int:
-        """The process id of an editor's engine, the one process that it starts.
+    def engine_pid(self) -> int:
+        """The process id of an editor's engine, the only process that the editor starts.
 
         Raises:
             BenchmarkError: there is none, or there are several.
         """
-        running = [pid for pid in child_processes(self.pid) if is_alive(pid)]
-        if len(running) != 1:
-            raise BenchmarkError(f"one engine was expected, there are {len(running)}; the log may say why")
-        self._known.update(running)
-        return running[0]
+        running_pids = [pid for pid in child_processes(self.pid) if is_alive(pid)]
+        if len(running_pids) != 1:
+            raise BenchmarkError(f"one engine was expected, but {len(running_pids)} are running; see the log")
+        self._pids_to_kill.update(running_pids)
+        return running_pids[0]
 
     @property
     def status(self) -> int | None:
-        """The exit status, or minus the signal that ended it; none: it runs."""
+        """The exit status, or minus the signal that ended the command; None while it runs."""
         return self._process.poll()
 
     def send(self, keys: str) -> None:
-        data = keys.encode()
-        while data:
-            data = data[os.write(self._ours, data) :]
+        """Type keys."""
+        unsent = keys.encode()
+        while unsent:
+            unsent = unsent[os.write(self._our_end, unsent) :]
 
     def resize(self, columns: int, rows: int) -> None:
-        """The window is another size, and the program is told so."""
-        termios.tcsetwinsize(self._ours, (rows, columns))
+        """Change the size of the window, and let the program know."""
+        termios.tcsetwinsize(self._our_end, (rows, columns))
 
     def hang_up(self) -> None:
-        """Closes our end, as a lost connection does."""
-        if self._ours >= 0:
-            os.close(self._ours)
-            self._ours = -1
+        """Close our end, as a lost connection does."""
+        if self._our_end >= 0:
+            os.close(self._our_end)
+            self._our_end = -1
 
-    def piece(self, patience: float = PATIENCE) -> bytes:
-        """The next of what it writes, as soon as it is there; nothing if nothing comes within so many seconds, or at the
-        end."""
+    def read_piece(self, timeout: float = OUTPUT_TIMEOUT) -> bytes:
+        """Return the next piece of output; nothing at the end, or if nothing comes within `timeout` seconds."""
         try:
-            if self._ours < 0 or not select.select([self._ours], [], [], patience)[0]:
+            if self._our_end < 0 or not select.select([self._our_end], [], [], timeout)[0]:
                 return b""
-            piece = os.read(self._ours, PIECE)
+            piece = os.read(self._our_end, PIECE_BYTES)
         except OSError:  # the program has closed its end
             return b""
         self.raw += piece
         return piece
 
-    def until(self, found: Callable[[bytearray], bool], what: str) -> float:
-        """Reads until something is found in the output; returns when, as `time.perf_counter` tells it.
+    def read_until(self, condition: Callable[[bytearray], bool], description: str) -> float:
+        """Read until the output meets a condition, and return the `time.perf_counter` at which it does.
 
         Args:
-            what: is waited for, in words.
+            description: what is waited for, in words.
 
         Raises:
-            BenchmarkError: the program ends, or `PATIENCE` does, and it was not found.
+            BenchmarkError: the program ends or `OUTPUT_TIMEOUT` passes before.
         """
-        deadline = time.perf_counter() + PATIENCE
-        while not found(self.raw):
-            if not self.piece(max(deadline - time.perf_counter(), 0)):
-                raise BenchmarkError(f"{what} did not come; the program's last words: {_words(self.raw)!r}")
+        deadline = time.perf_counter() + OUTPUT_TIMEOUT
+        while not condition(self.raw):
+            if not self.read_piece(max(deadline - time.perf_counter(), 0)):
+                raise BenchmarkError(f"{description} did not come; the last output: {_last_words(self.raw)!r}")
         return time.perf_counter()
 
+    def read_for(self, seconds: float) -> None:
+        """Read whatever comes for some seconds."""
+        end = time.perf_counter() + seconds
+        while (remaining := end - time.perf_counter()) > 0:
+            if not self.read_piece(remaining):
+                time.sleep(max(end - time.perf_counter(), 0))
+
     def frames(self) -> Iterator[Frame]:
-        """Each frame, as soon as it is there, from a program that says where they end; to the end of the program, or until
-        nothing comes for a long time."""
+        """Yield each frame as soon as it has come, from a program that marks their ends, until nothing comes any more."""
         frame, first = bytearray(), 0.0
-        while piece := self.piece():
+        while piece := self.read_piece():
             now = time.perf_counter()
             first = first if frame else now
             frame += piece
-            # Each byte is searched but once: the terminal must be quicker than the program.
-            end = frame.rfind(FRAME_ENDS, max(len(frame) - len(piece) - len(FRAME_ENDS), 0))
+            # Each byte is searched only once, because the terminal must be faster than the program.
+            end = frame.rfind(FRAME_END, max(len(frame) - len(piece) - len(FRAME_END), 0))
             if end >= 0:
-                end += len(FRAME_ENDS)
+                end += len(FRAME_END)
                 yield Frame(first, now, bytes(frame[:end]))
                 frame, first = frame[end:], now
 
-    def rest(self, seconds: float) -> None:
-        """Takes what comes of itself."""
-        end = time.perf_counter() + seconds
-        while (left := end - time.perf_counter()) > 0:
-            if not self.piece(left):
-                time.sleep(max(end - time.perf_counter(), 0))
 
-
-def _own_terminal() -> None:
-    """In the new process: its standard input is the terminal whose hanging up it is told of."""
+def _become_controlling_terminal() -> None:
+    """In the new process: make its standard input the terminal whose hang-up sends SIGHUP."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def _words(output: bytearray) -> str:
-    """The end of an output, without what steers the terminal."""
+def _last_words(output: bytearray) -> str:
+    """Return the end of an output, without control sequences."""
     text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", " ", output[-4000:].decode(errors="replace"))
     return " ".join(text.split())[-200:]

@@ -1,4 +1,4 @@
-"""`draggan-tui bench screen`: what a frame costs, how soon a key is painted, and what the screen costs a drag."""
+"""`draggan-tui bench screen`: the cost of a frame, the delay of a key, and how much the screen slows a drag."""
 
 from __future__ import annotations
 
@@ -8,85 +8,93 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .drag_pace import Dragged, Watched, drag_headless, drag_in_editor
-from .editor import SIZE, TYPED_PAIR, open_editor, until_picture
-from .frame_cost import SIZES, frame_costs
-from .key_paint import Paint, paints
+from .drag_pace import EditorDrag, HeadlessDrag, drag_headless, drag_in_editor
+from .editor import TERMINAL_SIZE, TYPED_PAIR, open_editor, wait_for_image
+from .frame_cost import IMAGE_SIZES, measure_frame_costs
+from .key_paint import KeyPaint, measure_key_paints
 from .statistics import median_ratio, percentile, spread_line, target_line
 
-AT_REST, DRAGGING = 30.0, 60.0  # ms, p95 of a key's paint
-FRAME_RATE = 10.0
-STEPS = 200  # of a drag
-SLOWER = 1.2  # times a step's time without a screen
+RESTING_TARGET, DRAGGING_TARGET = 30.0, 60.0  # ms, the 95th percentile of the time to paint a key
+FRAME_RATE_TARGET = 10.0
+DRAG_STEPS = 200
+SLOWDOWN_TARGET = 1.2  # the time of a step in the editor, in times that without a screen
 
 
-def bench_screen(keys: int, rounds: int) -> None:
-    """Measures, and prints.
+def bench_screen(
+    keys: int, rounds: int, image_sizes: Sequence[tuple[int, int]] = IMAGE_SIZES, drag_steps: int = DRAG_STEPS
+) -> None:
+    """Measure everything and print it.
 
     Args:
-        keys: pressed at rest, and again during a drag.
+        keys: how many are pressed at rest, and again during a drag.
         rounds: of the frames, and of the drags.
+        image_sizes: width and height of the images in the frames.
 
     Raises:
         BenchmarkError: the editor does not do what it should.
     """
-    for size in SIZES:
-        _show_frames(size, rounds)
-    _show_keys(keys)
-    _show_drags(rounds)
+    for size in image_sizes:
+        _print_frame_costs(size, rounds)
+    _print_key_paints(keys)
+    _print_drags(rounds, drag_steps)
 
 
-def _show_frames(size: tuple[int, int], rounds: int) -> None:
-    costs = asyncio.run(frame_costs(size, rounds))
-    ours = next(iter(costs.values()))
+def _print_frame_costs(size: tuple[int, int], rounds: int) -> None:
+    costs = asyncio.run(measure_frame_costs(size, rounds))
+    canvas_cost = next(iter(costs.values()))
     print(f"a frame of {size[0]}×{size[1]} pixels")
     for name, cost in costs.items():
-        ratio = cost.spent / ours.spent
-        print(f"  {name:<24} {cost.spent:7.1f} ms  {ratio:6.1f} ×  {cost.sent / 1e3:7.1f} kB", flush=True)
+        ratio = cost.milliseconds / canvas_cost.milliseconds
+        print(f"  {name:<24} {cost.milliseconds:7.1f} ms  {ratio:6.1f} ×  {cost.bytes / 1e3:7.1f} kB", flush=True)
 
 
-def _show_keys(count: int) -> None:
-    columns, rows = SIZE
+def _print_key_paints(count: int) -> None:
+    columns, rows = TERMINAL_SIZE
     with tempfile.TemporaryDirectory() as directory, open_editor(Path(directory)) as terminal:
-        until_picture(terminal)
-        terminal.send("\x1b")  # no hints
-        terminal.rest(1.0)
+        wait_for_image(terminal)
+        terminal.send("\x1b")  # closes the hints
+        terminal.read_for(1.0)
         print(f"from a key to its paint, {count} keys, {columns}×{rows} cells")
-        resting = _show_paints("at rest", paints(terminal, count), AT_REST)
+        resting_p95 = _print_paints("at rest", measure_key_paints(terminal, count), RESTING_TARGET)
         terminal.send(f"{TYPED_PAIR}9999.")
-        terminal.until(lambda output: b"steps/s" in output[-100_000:], "the drag's first step")
-        dragging = _show_paints("during a drag", paints(terminal, count), DRAGGING)
-    print(f"  ratio of the p95s: {dragging / resting:.2f}", flush=True)
+        terminal.read_until(lambda output: b"steps/s" in output[-100_000:], "the drag's first step")
+        dragging_p95 = _print_paints("during a drag", measure_key_paints(terminal, count), DRAGGING_TARGET)
+    print(f"  ratio of the p95s: {dragging_p95 / resting_p95:.2f}", flush=True)
 
 
-def _show_paints(name: str, measured: Sequence[Paint], target: float) -> float:
-    """Returns the p95 of the whole way."""
-    done = [paint.done for paint in measured]
+def _print_paints(name: str, key_paints: Sequence[KeyPaint], target: float) -> float:
+    """Print some paints, and return the 95th percentile of the time to the last byte."""
+    done = [paint.done for paint in key_paints]
     p95 = percentile(done, 0.95)
-    print(f" {name}, {statistics.mean(paint.bytes for paint in measured) / 1e3:.1f} kB a key")
-    print(spread_line("first byte", [paint.first for paint in measured], "ms"))
+    print(f" {name}, {statistics.mean(paint.bytes for paint in key_paints) / 1e3:.1f} kB a key")
+    print(spread_line("first byte", [paint.first for paint in key_paints], "ms"))
     print(spread_line("painted", done, "ms"))
     print(target_line(f"p95 of painted ≤ {target:.0f} ms", p95 <= target), flush=True)
     return p95
 
 
-def _show_drags(rounds: int) -> None:
-    print(f"a drag of {STEPS} steps, {SIZE[0]}×{SIZE[1]} cells")
-    watched: list[Watched] = []
-    headless: list[Dragged] = []
+def _print_drags(rounds: int, steps: int) -> None:
+    print(f"a drag of {steps} steps, {TERMINAL_SIZE[0]}×{TERMINAL_SIZE[1]} cells")
+    in_editor: list[EditorDrag] = []
+    headless: list[HeadlessDrag] = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as directory:
-            watched.append(drag_in_editor(Path(directory), STEPS))
+            in_editor.append(drag_in_editor(Path(directory), steps))
         with tempfile.TemporaryDirectory() as directory:
-            headless.append(drag_headless(Path(directory), STEPS))
-        print(f"  {watched[-1].pace:6.1f} steps/s in the editor, {headless[-1].pace:6.1f} without a screen", flush=True)
-    slower = median_ratio([drag.pace for drag in headless], [drag.pace for drag in watched])
-    rate = statistics.median(drag.frame_rate for drag in watched)
-    sent = statistics.median(drag.frame_bytes for drag in watched)
-    print(f"  {rate:.1f} frames/s, {sent / 1e3:.0f} kB a frame")
-    print(target_line(f"≥ {FRAME_RATE:.0f} frames/s", rate >= FRAME_RATE))
-    print(f"  a step takes {slower:.2f} × as long as without a screen")
-    print(target_line(f"≤ {SLOWER} ×", slower <= SLOWER))
-    screen, engine = max(drag.screen for drag in watched), max(drag.memory for drag in watched)
-    alone = max(drag.memory for drag in headless)
-    print(f"  peak memory: screen {screen:.0f} MB, engine {engine:.0f} MB; without a screen {alone:.0f} MB")
+            headless.append(drag_headless(Path(directory), steps))
+        print(
+            f"  {in_editor[-1].pace:6.1f} steps/s in the editor, {headless[-1].pace:6.1f} without a screen", flush=True
+        )
+    slowdown = median_ratio([drag.pace for drag in headless], [drag.pace for drag in in_editor])
+    frame_rate = statistics.median(drag.frame_rate for drag in in_editor)
+    frame_bytes = statistics.median(drag.frame_bytes for drag in in_editor)
+    print(f"  {frame_rate:.1f} frames/s, {frame_bytes / 1e3:.0f} kB a frame")
+    print(target_line(f"≥ {FRAME_RATE_TARGET:.0f} frames/s", frame_rate >= FRAME_RATE_TARGET))
+    print(f"  a step takes {slowdown:.2f} × as long as without a screen")
+    print(target_line(f"≤ {SLOWDOWN_TARGET} ×", slowdown <= SLOWDOWN_TARGET))
+    screen_memory = max(drag.screen_memory for drag in in_editor)
+    engine_memory, headless_memory = max(drag.memory for drag in in_editor), max(drag.memory for drag in headless)
+    print(
+        f"  peak memory: screen {screen_memory:.0f} MB, engine {engine_memory:.0f} MB; "
+        f"without a screen {headless_memory:.0f} MB"
+    )

@@ -1,4 +1,4 @@
-"""`draggan-tui bench start`: how soon the first frame and the first picture are there, beside an empty Textual app."""
+"""`draggan-tui bench start`: the time to the first frame and the first image, beside an empty Textual app."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 from draggan_tui import DEFAULT_MODEL
 from draggan_tui.rendering.loading_text import model_label
 
-from .editor import SIZE, open_editor, until_picture
+from .editor import TERMINAL_SIZE, open_editor, wait_for_image
 from .imports import import_times
 from .processes import isolated_environment, peak_memory
 from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
 from .statistics import median_ratio, spread_line, target_line
 
-EMPTY = "from textual.app import App\nclass Empty(App): pass\nEmpty().run()"
-FIRST_FRAME = 1.5  # times that of the empty app
-FIRST_PICTURE = 3.0  # seconds
-NEEDS = {
+EMPTY_APP = "from textual.app import App\nclass Empty(App): pass\nEmpty().run()"
+FIRST_FRAME_TARGET = 1.5  # in times that of the empty app
+FIRST_IMAGE_TARGET = 3.0  # seconds
+IMPORTED_MODULES = {
     "the first frame": (
         "draggan_tui.cli.main",
         "draggan_tui.config.settings_file",
@@ -35,75 +35,81 @@ NEEDS = {
         "draggan_engine.server.drag_runner",
     ),
 }
-LARGEST = 6
+LISTED_PACKAGES = 6
 
 
 @dataclass(frozen=True)
-class Start:
-    """Seconds to the first frame, to the whole editor, and to the first picture; peak memory of the processes, MB."""
+class EditorStart:
+    """How the editor started.
+
+    Attributes:
+        frame, editor, image: seconds to the first frame, to the whole editor, and to the first image.
+        screen_memory, engine_memory: peaks of the two processes, MB.
+    """
 
     frame: float
     editor: float
-    picture: float
-    screen: float
-    engine: float
+    image: float
+    screen_memory: float
+    engine_memory: float
 
 
 def bench_start(rounds: int) -> None:
-    """Measures, and prints.
+    """Measure everything and print it.
 
     Raises:
         BenchmarkError: a program does not do what it should.
     """
-    empty: list[float] = []
-    editor: list[Start] = []
+    empty_frames: list[float] = []
+    starts: list[EditorStart] = []
     for _ in range(rounds):
-        empty.append(start_empty())
-        editor.append(start_editor())
-    frames, pictures = [start.frame for start in editor], [start.picture for start in editor]
-    ratio = median_ratio(frames, empty)
-    print(f"from the start of the process, {rounds} rounds, {SIZE[0]}×{SIZE[1]} cells")
-    print(spread_line("empty Textual app", [1e3 * seconds for seconds in empty], "ms"))
+        empty_frames.append(start_empty_app())
+        starts.append(start_editor())
+    frames, images = [start.frame for start in starts], [start.image for start in starts]
+    ratio = median_ratio(frames, empty_frames)
+    print(f"from the start of the process, {rounds} rounds, {TERMINAL_SIZE[0]}×{TERMINAL_SIZE[1]} cells")
+    print(spread_line("empty Textual app", [1e3 * seconds for seconds in empty_frames], "ms"))
     print(spread_line("first frame", [1e3 * seconds for seconds in frames], "ms"))
     print(f"  ratio of the first frames: {ratio:.2f}")
-    print(target_line(f"≤ {FIRST_FRAME} ×", ratio <= FIRST_FRAME))
-    print(spread_line("the editor", [1e3 * start.editor for start in editor], "ms"))
-    print(spread_line("first image", [1e3 * seconds for seconds in pictures], "ms"))
-    print(target_line(f"≤ {FIRST_PICTURE} s", statistics.median(pictures) <= FIRST_PICTURE))
-    screen, engine = max(start.screen for start in editor), max(start.engine for start in editor)
-    print(f"  peak memory: screen {screen:.0f} MB, engine {engine:.0f} MB")
-    for what, modules in NEEDS.items():
-        print(f"  imports of {what}: {_largest(import_times(*modules))}")
+    print(target_line(f"≤ {FIRST_FRAME_TARGET} ×", ratio <= FIRST_FRAME_TARGET))
+    print(spread_line("the editor", [1e3 * start.editor for start in starts], "ms"))
+    print(spread_line("first image", [1e3 * seconds for seconds in images], "ms"))
+    print(target_line(f"≤ {FIRST_IMAGE_TARGET} s", statistics.median(images) <= FIRST_IMAGE_TARGET))
+    screen_memory = max(start.screen_memory for start in starts)
+    engine_memory = max(start.engine_memory for start in starts)
+    print(f"  peak memory: screen {screen_memory:.0f} MB, engine {engine_memory:.0f} MB")
+    for part, modules in IMPORTED_MODULES.items():
+        print(f"  imports of {part}: {_largest_times(import_times(*modules))}")
 
 
-def start_empty() -> float:
-    """Seconds to the first frame of an app without anything."""
+def start_empty_app() -> float:
+    """Return the seconds to the first frame of an app without content."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        command = [sys.executable, "-c", EMPTY]
-        with PseudoTerminal(
-            command, directory=directory, variables=isolated_environment(directory / "home"), size=SIZE
-        ) as terminal:
+        command, variables = [sys.executable, "-c", EMPTY_APP], isolated_environment(directory / "home")
+        with PseudoTerminal(command, directory=directory, variables=variables, size=TERMINAL_SIZE) as terminal:
             terminal.send(SYNCHRONIZED)
-            return terminal.until(lambda output: is_painted(output, b""), "an empty frame") - terminal.started
+            return terminal.read_until(lambda output: is_painted(output, b""), "an empty frame") - terminal.started
 
 
-def start_editor() -> Start:
-    model, inspector = model_label(DEFAULT_MODEL).encode(), b"cursor"
+def start_editor() -> EditorStart:
+    """Measure one start of the editor."""
+    model_text, inspector_text = model_label(DEFAULT_MODEL).encode(), b"cursor"
     with tempfile.TemporaryDirectory() as directory, open_editor(Path(directory), model=DEFAULT_MODEL) as terminal:
-        frame = terminal.until(lambda output: is_painted(output, model), "the first frame")
-        editor = terminal.until(lambda output: is_painted(output, inspector), "the editor")
-        picture, begun = until_picture(terminal), terminal.started
-        memory = peak_memory(terminal.pid), peak_memory(terminal.engine)
-        return Start(frame - begun, editor - begun, picture - begun, *memory)
+        frame = terminal.read_until(lambda output: is_painted(output, model_text), "the first frame")
+        editor = terminal.read_until(lambda output: is_painted(output, inspector_text), "the editor")
+        image, start = wait_for_image(terminal), terminal.started
+        screen_memory, engine_memory = peak_memory(terminal.pid), peak_memory(terminal.engine_pid)
+    return EditorStart(frame - start, editor - start, image - start, screen_memory, engine_memory)
 
 
-def _largest(times: Mapping[str, float]) -> str:
-    """`612 ms: torch 480, numpy 80, …`"""
-    largest = sorted(times, key=times.__getitem__, reverse=True)[:LARGEST]
-    return f"{sum(times.values()):.0f} ms: " + ", ".join(f"{name} {times[name]:.0f}" for name in largest)
+def _largest_times(times: Mapping[str, float]) -> str:
+    """Return a text like `612 ms: torch 480, numpy 80, …`."""
+    packages = sorted(times, key=times.__getitem__, reverse=True)[:LISTED_PACKAGES]
+    return f"{sum(times.values()):.0f} ms: " + ", ".join(f"{name} {times[name]:.0f}" for name in packages)
 
 
 def is_painted(output: bytes | bytearray, text: bytes) -> bool:
-    """Whether a frame has come that has the text in it and goes down to the terminal's last row."""
-    return output.find(b"\x1b[%d;" % SIZE[1], max(output.find(text), 0)) >= 0 and text in output
+    """Return whether an output contains a frame with a text, down to the terminal's last row."""
+    last_row = b"\x1b[%d;" % TERMINAL_SIZE[1]
+    return text in output and output.find(last_row, output.find(text)) >= 0

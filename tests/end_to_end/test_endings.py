@@ -24,7 +24,7 @@ def test_a_signal_between_drags_saves_and_restores(tmp_path: Path, number: int, 
         open_picture(terminal)
         terminal.send("\r")
         terminal.wait_for("target?")
-        engine = terminal.engine
+        engine = terminal.engine_pid
         terminal.signal(number)
         assert terminal.wait() == status
         assert RESTORED in terminal.raw
@@ -37,7 +37,7 @@ def test_a_signal_during_a_drag_keeps_what_was_reached(tmp_path: Path, number: i
     with Terminal(directory=tmp_path) as terminal:
         open_picture(terminal)
         endless_drag(terminal)
-        engine = terminal.engine
+        engine = terminal.engine_pid
         terminal.signal(number)
         assert terminal.wait() == status
         assert RESTORED in terminal.raw
@@ -49,7 +49,7 @@ def test_a_lost_connection_keeps_what_was_reached(tmp_path: Path) -> None:
     with Terminal(directory=tmp_path) as terminal:
         open_picture(terminal)
         endless_drag(terminal)
-        engine = terminal.engine
+        engine = terminal.engine_pid
         terminal.hang_up()
         assert terminal.wait() == 129
         terminal.wait_for(lambda: not is_alive(engine))
@@ -83,7 +83,7 @@ def test_a_killed_engine_is_offered_again_and_nothing_is_lost(tmp_path: Path) ->
         endless_drag(terminal)
         before = read_session(tmp_path)
         mask = (session_directory(tmp_path) / "mask.png").read_bytes()
-        engine, seen = terminal.engine, len(terminal.raw)
+        engine, seen = terminal.engine_pid, len(terminal.raw)
 
         os.kill(engine, signal.SIGKILL)
         terminal.wait_for(lambda: b"ended unexpectedly" in terminal.raw[seen:])
@@ -91,7 +91,7 @@ def test_a_killed_engine_is_offered_again_and_nothing_is_lost(tmp_path: Path) ->
 
         terminal.send("r")
         terminal.wait_for("device  cpu")
-        assert terminal.engine != engine
+        assert terminal.engine_pid != engine
         assert "may move" in terminal.text() and "▸1 " in terminal.text()
         seen = len(terminal.raw)
         terminal.send("d")
@@ -111,7 +111,7 @@ def test_a_killed_engine_takes_no_finished_drag_with_it(tmp_path: Path) -> None:
         place_pair(terminal, NOSE, TARGET)
         terminal.send("d")
         terminal.wait_for(lambda: "drag 1 reached" in terminal.text() or "drag 1 ended" in terminal.text())
-        os.kill(terminal.engine, signal.SIGKILL)
+        os.kill(terminal.engine_pid, signal.SIGKILL)
         terminal.wait_for("r  restart it")
         terminal.send("r")
         terminal.wait_for("device  cpu")
@@ -175,7 +175,7 @@ def test_a_full_disk_is_said_and_what_a_drag_made_can_be_saved_later(tmp_path: P
         terminal.send("n")
         terminal.wait_for(lambda: "not on disk" not in terminal.text())
 
-        resource.prlimit(terminal.engine, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        resource.prlimit(terminal.engine_pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         terminal.send("s")
         terminal.wait_for("saved to ")
         terminal.send("q")

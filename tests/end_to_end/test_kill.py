@@ -225,7 +225,7 @@ def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, 
         directory, terminal = waiting.popleft()
         with terminal:
             terminal.wait_for(LOADED if moment < len(directories) else "opened the session in")
-            engine = terminal.engine
+            engine = terminal.engine_pid
             shown: Facts | None = None
             terminal.send("\r4l\r")
             for _ in range(chance.randrange(2, 25)):
@@ -327,7 +327,7 @@ def test_a_drag_whose_editor_was_killed_is_written_and_offered(tmp_path: Path) -
     with Terminal("--seed", "42", directory=tmp_path) as first:
         first.wait_for(LOADED)
         endless_drag(first)
-        engine = first.engine
+        engine = first.engine_pid
         first.signal(signal.SIGKILL)
         with Terminal(directory=tmp_path) as second:
             second.wait_for("go on with it")

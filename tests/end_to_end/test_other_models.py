@@ -61,7 +61,7 @@ def test_another_model_is_picked_and_begins_another_session(directory: Path) -> 
         terminal.wait_for(lambda: "▸1 " in terminal.text() and "class  2 of 0…4" in terminal.text())
 
         # An engine that is started anew loads the present session's model.
-        engine = terminal.engine
+        engine = terminal.engine_pid
         os.kill(engine, signal.SIGKILL)
         terminal.wait_for("r  restart it")
         terminal.send("r")
@@ -88,7 +88,7 @@ def test_an_engine_that_dies_before_the_new_session_is_on_disk(directory: Path) 
         terminal.wait_for("critters-128  bundled")
         terminal.send("/kinds.safetensors\r")
         terminal.wait_for("class  0 of 0…4")
-        os.kill(terminal.engine, signal.SIGKILL)
+        os.kill(terminal.engine_pid, signal.SIGKILL)
         terminal.wait_for("r  restart it")
         terminal.send("r")
         terminal.wait_for("the engine is running again")

@@ -134,7 +134,7 @@ def test_nobody_is_asked_who_need_not_be(tmp_path: Path, arguments: tuple[str, .
 def test_the_configuration_and_the_option_are_not_mentioned_as_few(tmp_path: Path) -> None:
     with Terminal("--color", "16", directory=tmp_path) as terminal:
         until_loaded(terminal)
-        terminal.rest(1)
+        terminal.read_for(1)
         assert "16 colours" not in terminal.text()
 
 

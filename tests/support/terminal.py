@@ -111,7 +111,7 @@ class Terminal(PseudoTerminal):
 
     def read(self, patience: float) -> None:
         """Takes what there is, waiting at most so many seconds for the first of it."""
-        while self.piece(patience):
+        while self.read_piece(patience):
             patience = 0
         time.sleep(patience)
 

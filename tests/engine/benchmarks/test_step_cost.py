@@ -8,8 +8,7 @@ from typer.testing import CliRunner
 
 from draggan_engine.benchmarks.step_cost import STEP_PHASES, BenchmarkCase, measure_step_cost
 from draggan_engine.networks.bfloat16 import supports_bfloat16
-from draggan_tui.benchmarks import drag as bench
-from draggan_tui.benchmarks.drag import HEADER, row
+from draggan_tui.benchmarks.drag import TABLE_HEADER, format_step_cost, select_precisions
 from draggan_tui.cli.main import app
 
 
@@ -25,8 +24,8 @@ def test_a_case_of_the_bundled_model() -> None:
         measured.reference_peak_bytes > 2**20
     )  # at least a map of all channels at the picture's size: 64 × 128 × 128 float32
     assert measured.max_handle_difference is not None and measured.max_handle_difference <= 1
-    figures, parts = row(measured).splitlines()
-    assert figures.startswith("critters-128         2 no   float32  ") and len(figures) == len(HEADER)
+    figures, parts = format_step_cost(measured).splitlines()
+    assert figures.startswith("critters-128         2 no   float32  ") and len(figures) == len(TABLE_HEADER)
     assert "steps/s, threads: 1; synthesis " in parts
 
 
@@ -37,24 +36,20 @@ def test_what_is_printed() -> None:
     precision = "bfloat16" if supports_bfloat16(torch.device("cpu")) else "float32"
     result = CliRunner().invoke(app, (*ONE_STEP, "--precision", precision))
     assert result.exit_code == 0, result.output
-    assert HEADER in result.output
+    assert TABLE_HEADER in result.output
     assert f"random 32 px         1 yes  {precision:<8} " in result.output
 
 
-def test_the_bfloat16_row_is_skipped_with_its_reason_where_the_processor_has_none(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    measured: list[BenchmarkCase] = []
-    monkeypatch.setattr(bench, "supports_bfloat16", lambda _: False)
-    monkeypatch.setattr(bench, "measure_step_cost", lambda case, _: measured.append(case))
-    monkeypatch.setattr(bench, "row", lambda _: "")
-    result = CliRunner().invoke(app, (*ONE_STEP, "--precision", "float32", "--precision", "bfloat16"))
-    assert result.exit_code == 0, result.output
-    assert "bfloat16 is skipped: cpu has no instructions for it" in result.output
-    assert [case.precision for case in measured] == ["float32"]
+def test_bfloat16_is_skipped_with_a_reason_where_the_processor_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    cpu = torch.device("cpu")
+    assert select_precisions(["float32", "bfloat16"], cpu, lambda _: False) == ["float32"]
+    assert capsys.readouterr().out == "bfloat16 is skipped: cpu has no instructions for it\n"
+    assert select_precisions(["float32", "bfloat16"], cpu, lambda _: True) == ["float32", "bfloat16"]
+    assert select_precisions(["float32"], cpu, lambda _: False) == ["float32"]
+    assert capsys.readouterr().out == ""
 
 
-def test_a_size_that_there_is_not() -> None:
+def test_a_size_that_stylegan2_does_not_have_is_refused() -> None:
     result = CliRunner().invoke(app, ("bench", "drag", "--size", "100"))
     assert result.exit_code == 2
     assert "--size 100: StyleGAN2 has 32, 64," in result.output
