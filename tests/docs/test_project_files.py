@@ -97,7 +97,7 @@ def test_the_limits_in_the_security_page_are_those_of_the_code() -> None:
         f"at most {MAX_INSTRUCTIONS:,} pickle instructions",
         f"arrays of at most {MAX_DIMENSIONS} dimensions",
         f"keys of at most {MAX_KEY_LENGTH} characters",
-        f"it may take {contained_reader.MEMORY / 1e6:.0f} MB and {contained_reader.SECONDS:.0f} seconds for a file at most",
+        f"it may take {contained_reader.MAX_BYTES / 1e6:.0f} MB and {contained_reader.MAX_SECONDS:.0f} seconds for a file at most",
         f"runs {test_damaged_files.CASES:,}",
     ):
         assert words in page, words

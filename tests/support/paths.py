@@ -6,3 +6,4 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
+CHECKPOINTS = FIXTURES / "checkpoints"

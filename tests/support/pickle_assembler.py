@@ -1,17 +1,26 @@
-"""A small assembler of pickles: each function gives the instructions that leave one value on the stack."""
+"""A small assembler of pickles. Most functions return the instructions that leave one value on the unpickler's stack."""
 
 from __future__ import annotations
 
 import struct
 
 PROTO, STOP = b"\x80\x04", b"."
+LEGACY_MAGIC, LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+
+
+def pickle_file(*values: bytes) -> bytes:
+    """Return a whole pickle. Its object is the last value."""
+    return PROTO + b"".join(values) + STOP
+
+
+# Values ---------------------------------------------------------------------------------------------------------------
 
 
 def text(value: str) -> bytes:
     return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
 
 
-def data(value: bytes) -> bytes:
+def byte_string(value: bytes) -> bytes:
     return b"B" + struct.pack("<I", len(value)) + value
 
 
@@ -20,83 +29,131 @@ def number(value: int) -> bytes:
     return b"\x8a" + bytes([len(raw)]) + raw
 
 
-def name(module: str, attribute: str) -> bytes:
-    return text(module) + text(attribute) + b"\x93"
-
-
-def group(*items: bytes) -> bytes:
+def tuple_of(*items: bytes) -> bytes:
     return b"(" + b"".join(items) + b"t"
 
 
-def call(function: bytes, *arguments: bytes) -> bytes:
-    return function + group(*arguments) + b"R"
+def list_of(*items: bytes) -> bytes:
+    return b"](" + b"".join(items) + b"e"
 
 
-def mapping(**items: bytes) -> bytes:
+def dictionary(**items: bytes) -> bytes:
     return b"}(" + b"".join(text(key) + value for key, value in items.items()) + b"u"
 
 
-def storage(
+# Functions and objects ------------------------------------------------------------------------------------------------
+
+
+def global_name(module: str, attribute: str) -> bytes:
+    return text(module) + text(attribute) + b"\x93"
+
+
+def call(function: bytes, *arguments: bytes) -> bytes:
+    return function + tuple_of(*arguments) + b"R"
+
+
+def new_object(class_name: str) -> bytes:
+    """Return an object by NEWOBJ.
+
+    Args:
+        class_name: with its module.
+    """
+    return global_name(*class_name.rsplit(".", 1)) + b")\x81"
+
+
+def numpy_array(code: str, shape: tuple[int, ...], values: bytes) -> bytes:
+    dtype = call(global_name("numpy", "dtype"), text(code), b"\x89", b"\x88")
+    return numpy_array_of_type(dtype, shape, values)
+
+
+def numpy_array_of_type(dtype: bytes, shape: tuple[int, ...], values: bytes) -> bytes:
+    reconstruct = global_name("numpy.core.multiarray", "_reconstruct")
+    empty = call(reconstruct, global_name("numpy", "ndarray"), tuple_of(number(0)), byte_string(b"b"))
+    return empty + tuple_of(number(1), tuple_of(*map(number, shape)), dtype, b"\x89", values) + b"b"
+
+
+# torch ----------------------------------------------------------------------------------------------------------------
+
+
+def storage_reference(
+    numel: int = 4, key: str = "0", kind: bytes = global_name("torch", "FloatStorage"), view: bytes = b"N"
+) -> bytes:
+    """Return a storage by its persistent id."""
+    return tuple_of(text("storage"), kind, text(key), text("cpu"), number(numel), view) + b"Q"
+
+
+def legacy_file(body: bytes, keys: bytes = b"]", storages: bytes = b"") -> bytes:
+    """Return a file as torch.save wrote it before version 1.6.
+
+    Args:
+        body: its object.
+        keys: the list of the keys of its storages.
+        storages: for each key, the number of elements and the raw bytes.
+    """
+    system_facts = b"}(" + text("little_endian") + b"\x88u"
+    values = (number(LEGACY_MAGIC), number(LEGACY_PROTOCOL), system_facts, body, keys)
+    return b"".join(b"\x80\x02" + value + STOP for value in values) + storages
+
+
+def legacy_storage(
     values: bytes = bytes(16),
     *,
     numel: int = 4,
     count: int | None = None,
-    kind: bytes = name("torch", "FloatStorage"),
+    kind: bytes = global_name("torch", "FloatStorage"),
     view: bytes = b"N",
 ) -> bytes:
-    """A storage in torch's legacy layout, as the bytes that `_load_from_bytes` gets."""
-    reference = group(text("storage"), kind, text("0"), text("cpu"), number(numel), view) + b"Q"
-    return legacy(reference, b"](" + text("0") + b"e", struct.pack("<q", numel if count is None else count) + values)
+    """Return a storage as a legacy file, which is what `_load_from_bytes` gets.
+
+    Args:
+        values: the raw bytes.
+        numel: the number of elements in the persistent id.
+        count: the number of elements before the raw bytes, if it is another.
+    """
+    storages = struct.pack("<q", numel if count is None else count) + values
+    return legacy_file(storage_reference(numel, kind=kind, view=view), list_of(text("0")), storages)
 
 
-def tensor(raw: bytes, offset: int = 0, size: tuple[int, ...] = (4,), stride: tuple[int, ...] = (1,)) -> bytes:
-    loaded = call(name("torch.storage", "_load_from_bytes"), data(raw))
-    shape, steps = group(*map(number, size)), group(*map(number, stride))
-    return call(name("torch._utils", "_rebuild_tensor_v2"), loaded, number(offset), shape, steps, b"\x89", b"N")
+def load_storage(legacy_bytes: bytes) -> bytes:
+    return call(global_name("torch.storage", "_load_from_bytes"), byte_string(legacy_bytes))
 
 
-def module(class_name: str = "Generator", source: str = "", **state: bytes) -> bytes:
-    meta = mapping(
+def tensor(legacy_bytes: bytes, offset: int = 0, size: tuple[int, ...] = (4,), stride: tuple[int, ...] = (1,)) -> bytes:
+    shape, strides = tuple_of(*map(number, size)), tuple_of(*map(number, stride))
+    rebuild = global_name("torch._utils", "_rebuild_tensor_v2")
+    return call(rebuild, load_storage(legacy_bytes), number(offset), shape, strides, b"\x89", b"N")
+
+
+# Networks -------------------------------------------------------------------------------------------------------------
+
+
+def nvidia_module(class_name: str = "Generator", source: str = "", **state: bytes) -> bytes:
+    meta = dictionary(
         type=text("class"),
         version=number(6),
         module_src=text(source),
         class_name=text(class_name),
-        state=mapping(**state),
+        state=dictionary(**state),
     )
-    return call(name("torch_utils.persistence", "_reconstruct_persistent_obj"), meta)
+    return call(global_name("torch_utils.persistence", "_reconstruct_persistent_obj"), meta)
 
 
-def array(code: str, shape: tuple[int, ...], values: bytes) -> bytes:
-    start = call(name("numpy.core.multiarray", "_reconstruct"), name("numpy", "ndarray"), group(number(0)), data(b"b"))
-    dtype = call(name("numpy", "dtype"), text(code), b"\x89", b"\x88")
-    return start + group(number(1), group(*map(number, shape)), dtype, b"\x89", values) + b"b"
-
-
-def made(function: str) -> bytes:
-    """An object by NEWOBJ; `function` is its module and name."""
-    return name(*function.rsplit(".", 1)) + b")\x81"
-
-
-def network(**state: bytes) -> bytes:
-    """One of TensorFlow's; what is not given is empty."""
-    whole = {"version": b"K\x04", "components": b"}", "variables": b"]", "static_kwargs": b"}"} | state
-    return made("dnnlib.tflib.network.Network") + mapping(**whole) + b"b"
-
-
-def generator(arguments: bytes | None = None, /, **state: bytes) -> bytes:
-    """One of NVIDIA's, with everything but its tensors.
+def nvidia_generator(arguments: bytes | None = None, /, **state: bytes) -> bytes:
+    """Return a generator of NVIDIA's with everything but its tensors.
 
     Args:
-        arguments: what it was made with; default: what a StyleGAN2 of 32×32 pixels needs.
-        state: what it has more, or instead.
+        arguments: of its constructor; those of a StyleGAN2 of 32×32 pixels by default.
+        state: entries of its state that are added or replaced.
     """
-    arguments = arguments or mapping(img_resolution=b"K\x20", z_dim=b"K\x08", w_dim=b"K\x08", synthesis_kwargs=b"}")
-    parts = mapping(synthesis=module(_modules=mapping(b4=module())), mapping=module(_modules=mapping(fc0=module())))
-    return module("Generator", "", **({"_init_kwargs": arguments, "_modules": parts} | state))
+    arguments = arguments or dictionary(img_resolution=b"K\x20", z_dim=b"K\x08", w_dim=b"K\x08", synthesis_kwargs=b"}")
+    modules = dictionary(
+        synthesis=nvidia_module(_modules=dictionary(b4=nvidia_module())),
+        mapping=nvidia_module(_modules=dictionary(fc0=nvidia_module())),
+    )
+    return nvidia_module("Generator", "", **({"_init_kwargs": arguments, "_modules": modules} | state))
 
 
-def legacy(body: bytes, keys: bytes = b"]", storages: bytes = b"") -> bytes:
-    """A file of torch.save as it was before version 1.6; `body` is its object, `keys` the list of its storages."""
-    facts = b"}(" + text("little_endian") + b"\x88u"
-    values = (number(0x1950A86A20F9469CFC6C), number(1001), facts, body, keys)
-    return b"".join(b"\x80\x02" + value + STOP for value in values) + storages
+def tensorflow_network(**state: bytes) -> bytes:
+    """Return a network of TensorFlow's. Entries of its state that are not given are empty."""
+    full_state = {"version": b"K\x04", "components": b"}", "variables": b"]", "static_kwargs": b"}"} | state
+    return new_object("dnnlib.tflib.network.Network") + dictionary(**full_state) + b"b"

@@ -1,4 +1,4 @@
-"""One file of each kind that is read, small: the fixtures, and what is made of them here."""
+"""One small file of each kind that the loader reads: the fixtures, and files that are made from them here."""
 
 from __future__ import annotations
 
@@ -11,47 +11,57 @@ import torch
 from safetensors.numpy import save
 
 from draggan_engine.checkpoints.loader import convert_model, load_model
-from tests.support.nvidia_files import generator_object, persistence
-from tests.support.paths import FIXTURES
+from tests.support.nvidia_files import persist_generator, persistence_module
+from tests.support.paths import CHECKPOINTS
 
-FOLDER = FIXTURES / "checkpoints"
-FIXTURES = tuple(path for path in sorted(FOLDER.iterdir()) if path.suffix in (".pkl", ".pt"))
-WS = np.random.RandomState(0).randn(1, 8, 64).astype(np.float32)
+FIXTURE_FILES = tuple(path for path in sorted(CHECKPOINTS.iterdir()) if path.suffix in (".pkl", ".pt"))
+LATENT = np.random.RandomState(0).randn(1, 8, 64).astype(np.float32)
 
 
 @cache
-def specimens(folder: Path) -> dict[str, bytes]:
-    """Contents by name.
+def make_specimens(directory: Path) -> dict[str, bytes]:
+    """Return the contents of the files by name.
 
     Args:
-        folder: for files in between.
+        directory: for intermediate files.
     """
-    found = {path.name: path.read_bytes() for path in FIXTURES}
-    source, native = FOLDER / "sg2_flat_32.pkl", folder / "native"
-    convert_model(str(source), native, "native")
-    found["native.safetensors"] = native.read_bytes()
-    network = load_model(str(native), "cpu").generator
-    dictionary = torch.load(FOLDER / "rosinality_converted_32.pt", weights_only=True)
-    found["rosinality, older.pt"] = saved(dictionary, new=False)
-    with persistence():
-        found["whole module.pt"] = saved(generator_object(network), new=True)
-        found["whole module, older.pt"] = saved(generator_object(network), new=False)
-    latent = torch.from_numpy(WS)
-    found["latent.pt"] = saved({"latents": [latent, latent[0]]}, new=True)
-    found["latent, older.pt"] = saved({"latents": [latent, latent[0]]}, new=False)
-    found["latent.safetensors"] = save({"latent": WS})
+    contents = {path.name: path.read_bytes() for path in FIXTURE_FILES}
+    native_path = directory / "native"
+    convert_model(str(CHECKPOINTS / "sg2_flat_32.pkl"), native_path, "native")
+    contents["native.safetensors"] = native_path.read_bytes()
+    generator = load_model(str(native_path), "cpu").generator
+    rosinality_root = torch.load(CHECKPOINTS / "rosinality_converted_32.pt", weights_only=True)
+    contents["rosinality, older.pt"] = torch_save_bytes(rosinality_root, is_zip=False)
+    with persistence_module():
+        contents["whole module.pt"] = torch_save_bytes(persist_generator(generator), is_zip=True)
+        contents["whole module, older.pt"] = torch_save_bytes(persist_generator(generator), is_zip=False)
+    return contents | _make_latent_files()
+
+
+def _make_latent_files() -> dict[str, bytes]:
+    latent = torch.from_numpy(LATENT)
+    root = {"latents": [latent, latent[0]]}
+    contents = {
+        "latent.pt": torch_save_bytes(root, is_zip=True),
+        "latent, older.pt": torch_save_bytes(root, is_zip=False),
+        "latent.safetensors": save({"latent": LATENT}),
+    }
     for name, write in (("latent.npz", np.savez), ("latent, packed.npz", np.savez_compressed)):
-        file = io.BytesIO()
-        write(file, latent=WS)
-        found[name] = file.getvalue()
-    file = io.BytesIO()
-    np.save(file, WS)
-    found["latent.npy"] = file.getvalue()
-    return found
+        buffer = io.BytesIO()
+        write(buffer, latent=LATENT)
+        contents[name] = buffer.getvalue()
+    buffer = io.BytesIO()
+    np.save(buffer, LATENT)
+    contents["latent.npy"] = buffer.getvalue()
+    return contents
 
 
-def saved(value: object, *, new: bool) -> bytes:
-    """By torch.save; `new`: as it has been since version 1.6."""
-    file = io.BytesIO()
-    torch.save(value, file, _use_new_zipfile_serialization=new)
-    return file.getvalue()
+def torch_save_bytes(value: object, *, is_zip: bool) -> bytes:
+    """Return the content of a file that torch.save writes.
+
+    Args:
+        is_zip: the container since torch 1.6; otherwise the one before.
+    """
+    buffer = io.BytesIO()
+    torch.save(value, buffer, _use_new_zipfile_serialization=is_zip)
+    return buffer.getvalue()

@@ -20,10 +20,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.contained_reader import Outcome, Reader, attempt, disable_cache, summary
-from tests.support.mutations import INSTRUCTIONS, mutated
-from tests.support.pickle_assembler import PROTO, STOP
-from tests.support.specimens import FIXTURES, specimens
+from tests.support import pickle_assembler as asm
+from tests.support.contained_reader import ContainedReader, Outcome, disable_cache, summarize_outcomes, try_file
+from tests.support.mutations import HOSTILE_INSTRUCTIONS, mutate
+from tests.support.specimens import FIXTURE_FILES, make_specimens
 
 CASES = 40_000
 HEADS = (b"", b"\x80\x02", b"\x80\x04", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"\x20\0\0\0\0\0\0\0{")
@@ -45,12 +45,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def files(folder: Path) -> dict[str, bytes]:
-    return specimens(folder)
+    return make_specimens(folder)
 
 
 def keeps_the_promise(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    _, problem = attempt(path, thoroughly=True)
+    _, problem = try_file(path, thoroughly=True)
     assert not problem
 
 
@@ -62,22 +62,22 @@ def test_any_bytes(head: bytes, body: bytes, folder: Path) -> None:
 
 
 @settings(quickly, max_examples=1000)
-@given(body=st.lists(st.sampled_from(INSTRUCTIONS), max_size=30))
+@given(body=st.lists(st.sampled_from(HOSTILE_INSTRUCTIONS), max_size=30))
 def test_any_program(body: list[bytes], folder: Path) -> None:
-    keeps_the_promise(folder / "program", PROTO + b"".join(body) + STOP)
+    keeps_the_promise(folder / "program", asm.PROTO + b"".join(body) + asm.STOP)
 
 
 def _kinds() -> list[str]:
     made = ("native.safetensors", "rosinality, older.pt", "whole module.pt", "whole module, older.pt", "latent.pt")
     latents = ("latent, older.pt", "latent.safetensors", "latent.npz", "latent, packed.npz", "latent.npy")
-    return [*(path.name for path in FIXTURES), *made, *latents]
+    return [*(path.name for path in FIXTURE_FILES), *made, *latents]
 
 
 @pytest.mark.parametrize("kind", _kinds())
 @quickly
 @given(seed=st.integers(0, 2**32 - 1))
 def test_damaged_files(kind: str, seed: int, folder: Path, files: dict[str, bytes]) -> None:
-    keeps_the_promise(folder / "damaged", mutated(random.Random(seed), files, kind))
+    keeps_the_promise(folder / "damaged", mutate(random.Random(seed), files, kind))
 
 
 def test_all_kinds_are_damaged(files: dict[str, bytes]) -> None:
@@ -92,10 +92,10 @@ def test_many_damaged_files(files: dict[str, bytes], tmp_path: Path) -> None:
     outcomes: list[Outcome] = []
     slowest, broken = ("", Outcome("")), []
     began = time.monotonic()
-    with Reader(tmp_path) as reader:
+    with ContainedReader(tmp_path) as reader:
         for case in range(first, first + cases):
             kind = _kinds()[case % len(files)]
-            content = mutated(random.Random(case), files, kind)
+            content = mutate(random.Random(case), files, kind)
             outcome = reader.read(content, thoroughly=case % 7 == 0 or "latent" in kind)
             outcomes.append(outcome)
             if outcome.seconds > slowest[1].seconds:
@@ -105,5 +105,5 @@ def test_many_damaged_files(files: dict[str, bytes], tmp_path: Path) -> None:
                 kept.write_bytes(content)
                 broken.append(f"seed {case}, {kind} ({kept}): {outcome.problem}")
                 print(broken[-1])
-    print(f"\n{summary(outcomes)}\nslowest: {slowest[0]}; {time.monotonic() - began:.0f} s in all")
+    print(f"\n{summarize_outcomes(outcomes)}\nslowest: {slowest[0]}; {time.monotonic() - began:.0f} s in all")
     assert not broken

@@ -13,31 +13,16 @@ from torch import Tensor
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord, PersistentObject
 from draggan_engine.core.errors import CheckpointError
-from tests.support.paths import FIXTURES
-from tests.support.pickle_assembler import (
-    PROTO,
-    STOP,
-    array,
-    call,
-    data,
-    group,
-    mapping,
-    module,
-    name,
-    number,
-    storage,
-    tensor,
-    text,
-)
+from tests.support import pickle_assembler as asm
+from tests.support.paths import CHECKPOINTS
 from tests.support.read_pickle import read_pickle
 
-FOLDER = FIXTURES / "checkpoints"
-GOOD = (FOLDER / "sg2ada_64_clamp.pkl").read_bytes()
+GOOD = (CHECKPOINTS / "sg2ada_64_clamp.pkl").read_bytes()
 
 
 def read(folder: Path, body: bytes) -> object:
     path = folder / "model.pkl"
-    path.write_bytes(PROTO + body + STOP)
+    path.write_bytes(asm.PROTO + body + asm.STOP)
     return read_pickle(path)
 
 
@@ -70,11 +55,11 @@ def canary(tmp_path: Path) -> Path:
 
 
 def shell(canary: Path) -> bytes:
-    return call(name("os", "system"), text(f"touch {canary}"))
+    return asm.call(asm.global_name("os", "system"), asm.text(f"touch {canary}"))
 
 
 def test_the_canary_sings_in_an_ordinary_unpickler(canary: Path) -> None:
-    pickle.loads(PROTO + shell(canary) + STOP)
+    pickle.loads(asm.PROTO + shell(canary) + asm.STOP)
     assert canary.exists()
 
 
@@ -100,25 +85,27 @@ def test_a_reduce_is_not_run(protocol: int, function: Callable[..., object], tmp
     ],
 )  # fmt: skip
 def test_a_name_that_is_not_known_is_named_and_refused(module_name: str, attribute: str, tmp_path: Path) -> None:
-    message = refusal(tmp_path, name(module_name, attribute))
+    message = refusal(tmp_path, asm.global_name(module_name, attribute))
     assert "".join(sign if sign.isprintable() else "?" for sign in f"{module_name}.{attribute}") in message
     assert message.isprintable()
 
 
 def test_a_class_is_not_made(tmp_path: Path, canary: Path) -> None:
-    assert "io.FileIO" in refusal(tmp_path, name("io", "FileIO") + group(text(str(canary)), text("w")) + b"\x81")
+    assert "io.FileIO" in refusal(
+        tmp_path, asm.global_name("io", "FileIO") + asm.tuple_of(asm.text(str(canary)), asm.text("w")) + b"\x81"
+    )
     assert not canary.exists()
 
 
 def test_module_source_is_dropped(tmp_path: Path, canary: Path) -> None:
-    record = read(tmp_path, module(source=f"open({str(canary)!r}, 'w')"))
+    record = read(tmp_path, asm.nvidia_module(source=f"open({str(canary)!r}, 'w')"))
     assert isinstance(record, PersistentObject)
     assert "module_src" not in record.state
     assert not canary.exists()
 
 
 def test_module_source_of_a_whole_model_is_not_run(tmp_path: Path, canary: Path) -> None:
-    source = text(f"open({str(canary)!r}, 'w')")
+    source = asm.text(f"open({str(canary)!r}, 'w')")
     key, empty = b"\x8c\nmodule_src\x94", b"\x8c\x00"
     planted = bytearray(GOOD.replace(key + empty, key + source, 1))
     (frame,) = struct.unpack_from("<Q", planted, 3)
@@ -130,25 +117,28 @@ def test_module_source_of_a_whole_model_is_not_run(tmp_path: Path, canary: Path)
 
 
 def test_a_storage_is_not_unpickled_freely(tmp_path: Path, canary: Path) -> None:
-    assert "os.system" in refusal(tmp_path, tensor(PROTO + shell(canary) + STOP))
-    assert "os.system" in refusal(tmp_path, tensor(storage(kind=shell(canary))))
+    assert "os.system" in refusal(tmp_path, asm.tensor(asm.PROTO + shell(canary) + asm.STOP))
+    assert "os.system" in refusal(tmp_path, asm.tensor(asm.legacy_storage(kind=shell(canary))))
     assert not canary.exists()
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        name("builtins", "set") + mapping(call=b"N") + b"b",  # BUILD of a function of ours
-        name("torch", "FloatStorage") + mapping(itemsize=number(0)) + b"b",
-        module() + mapping(state=b"N") + b"b",
-        module() + b"N" + mapping(class_name=text("x")) + b"\x86b",
-        b"}" + mapping(clear=b"N") + b"b",
-        tensor(storage()) + group(b"N", b"N") + b"b",
-        call(module()),  # REDUCE of what is no function
-        call(name("torch", "FloatStorage"), number(2**40)),
-        tensor(storage()) + group() + b"\x81",
-        tensor(storage()) + number(0) + number(0) + b"s",  # item assignment to what is no dictionary
-        tensor(storage()) + b"Nb",
+        asm.global_name("builtins", "set") + asm.dictionary(call=b"N") + b"b",  # BUILD of a function of ours
+        asm.global_name("torch", "FloatStorage") + asm.dictionary(itemsize=asm.number(0)) + b"b",
+        asm.nvidia_module() + asm.dictionary(state=b"N") + b"b",
+        asm.nvidia_module() + b"N" + asm.dictionary(class_name=asm.text("x")) + b"\x86b",
+        b"}" + asm.dictionary(clear=b"N") + b"b",
+        asm.tensor(asm.legacy_storage()) + asm.tuple_of(b"N", b"N") + b"b",
+        asm.call(asm.nvidia_module()),  # REDUCE of what is no function
+        asm.call(asm.global_name("torch", "FloatStorage"), asm.number(2**40)),
+        asm.tensor(asm.legacy_storage()) + asm.tuple_of() + b"\x81",
+        asm.tensor(asm.legacy_storage())
+        + asm.number(0)
+        + asm.number(0)
+        + b"s",  # item assignment to what is no dictionary
+        asm.tensor(asm.legacy_storage()) + b"Nb",
     ],
 )
 def test_nothing_but_plain_data_can_be_changed(body: bytes, tmp_path: Path) -> None:
@@ -157,25 +147,29 @@ def test_nothing_but_plain_data_can_be_changed(body: bytes, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("codec", ["zlib", "bz2", "hex", "rot13", "idna", "utf-8", "unicode_escape", "os.system"])
 def test_codecs_are_not_looked_up(codec: str, tmp_path: Path) -> None:
-    encode = name("_codecs", "encode")
-    assert codec in refusal(tmp_path, call(encode, text("aa"), text(codec)))
-    assert read(tmp_path, call(encode, text("\xff\x00"), text("latin1"))) == b"\xff\x00"
+    encode = asm.global_name("_codecs", "encode")
+    assert codec in refusal(tmp_path, asm.call(encode, asm.text("aa"), asm.text(codec)))
+    assert read(tmp_path, asm.call(encode, asm.text("\xff\x00"), asm.text("latin1"))) == b"\xff\x00"
 
 
 # Plain data ---------------------------------------------------------------------------------------------------------
 
 
 def test_plain_values_sets_and_numbers(tmp_path: Path) -> None:
-    dtype = call(name("numpy", "dtype"), text("f8"), b"\x89", b"\x88")
-    state = group(number(3), text(">"), b"N", b"N", b"N", number(-1), number(-1), number(0))
-    scalar = call(name("numpy.core.multiarray", "scalar"), dtype + state + b"b", data(struct.pack(">d", 1.5)))
-    items = call(name("__builtin__", "set"), b"](" + number(1) + text("a") + b"e")
-    easy = name("dnnlib.util", "EasyDict") + b")\x81" + text("key") + b"\x88s"
-    assert read(tmp_path, group(scalar, items, easy)) == (1.5, {1, "a"}, {"key": True})
+    dtype = asm.call(asm.global_name("numpy", "dtype"), asm.text("f8"), b"\x89", b"\x88")
+    state = asm.tuple_of(asm.number(3), asm.text(">"), b"N", b"N", b"N", asm.number(-1), asm.number(-1), asm.number(0))
+    scalar = asm.call(
+        asm.global_name("numpy.core.multiarray", "scalar"),
+        dtype + state + b"b",
+        asm.byte_string(struct.pack(">d", 1.5)),
+    )
+    items = asm.call(asm.global_name("__builtin__", "set"), b"](" + asm.number(1) + asm.text("a") + b"e")
+    easy = asm.global_name("dnnlib.util", "EasyDict") + b")\x81" + asm.text("key") + b"\x88s"
+    assert read(tmp_path, asm.tuple_of(scalar, items, easy)) == (1.5, {1, "a"}, {"key": True})
 
 
 def test_arrays(tmp_path: Path) -> None:
-    record = read(tmp_path, array("i4", (2, 1), data(struct.pack("<2i", 7, -7))))
+    record = read(tmp_path, asm.numpy_array("i4", (2, 1), asm.byte_string(struct.pack("<2i", 7, -7))))
     assert isinstance(record, ArrayRecord)
     assert record.array.tolist() == [[7], [-7]]
 
@@ -183,14 +177,14 @@ def test_arrays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        array("O8", (1,), b"](" + number(1) + b"e"),
-        array("f4", (1,), b"](" + number(1) + b"e"),
-        array("f4", (2**39, 2), data(b"")),
-        array("f4", (2**62, 2**62, 0), data(b"")),
-        array("f4", (-1,), data(bytes(4))),
-        array("f4", (2,), data(bytes(4))),
-        array("V8", (1,), data(bytes(8))),
-        array("f4,O", (1,), data(bytes(12))),
+        asm.numpy_array("O8", (1,), b"](" + asm.number(1) + b"e"),
+        asm.numpy_array("f4", (1,), b"](" + asm.number(1) + b"e"),
+        asm.numpy_array("f4", (2**39, 2), asm.byte_string(b"")),
+        asm.numpy_array("f4", (2**62, 2**62, 0), asm.byte_string(b"")),
+        asm.numpy_array("f4", (-1,), asm.byte_string(bytes(4))),
+        asm.numpy_array("f4", (2,), asm.byte_string(bytes(4))),
+        asm.numpy_array("V8", (1,), asm.byte_string(bytes(8))),
+        asm.numpy_array("f4,O", (1,), asm.byte_string(bytes(12))),
     ],
 )
 def test_impossible_arrays(body: bytes, tmp_path: Path) -> None:
@@ -198,23 +192,40 @@ def test_impossible_arrays(body: bytes, tmp_path: Path) -> None:
 
 
 def test_tensors_share_a_storage(tmp_path: Path) -> None:
-    values = storage(struct.pack("<6f", *range(6)), numel=6)
-    loaded = call(name("torch.storage", "_load_from_bytes"), data(values)) + b"\x94"
-    rebuild = name("torch._utils", "_rebuild_tensor_v2")
-    first = call(rebuild, loaded, number(0), group(number(2), number(2)), group(number(1), number(2)), b"\x89", b"N")
-    second = call(rebuild, b"h\x00", number(4), group(number(2)), group(number(1)), b"\x89", b"N")
-    found = read(tmp_path, group(first, call(name("torch._utils", "_rebuild_parameter"), second, b"\x89", b"N")))
+    values = asm.legacy_storage(struct.pack("<6f", *range(6)), numel=6)
+    loaded = asm.call(asm.global_name("torch.storage", "_load_from_bytes"), asm.byte_string(values)) + b"\x94"
+    rebuild = asm.global_name("torch._utils", "_rebuild_tensor_v2")
+    first = asm.call(
+        rebuild,
+        loaded,
+        asm.number(0),
+        asm.tuple_of(asm.number(2), asm.number(2)),
+        asm.tuple_of(asm.number(1), asm.number(2)),
+        b"\x89",
+        b"N",
+    )
+    second = asm.call(
+        rebuild, b"h\x00", asm.number(4), asm.tuple_of(asm.number(2)), asm.tuple_of(asm.number(1)), b"\x89", b"N"
+    )
+    found = read(
+        tmp_path,
+        asm.tuple_of(first, asm.call(asm.global_name("torch._utils", "_rebuild_parameter"), second, b"\x89", b"N")),
+    )
     assert isinstance(found, tuple)
     assert [t.tolist() for t in found] == [[[0, 2], [1, 3]], [4, 5]]
 
 
 def test_a_storage_can_be_a_view(tmp_path: Path) -> None:
-    raw = storage(struct.pack("<4f", *range(4)), view=group(text("1"), number(1), number(2)))
-    found = read(tmp_path, tensor(raw, size=(2,)))
+    raw = asm.legacy_storage(
+        struct.pack("<4f", *range(4)), view=asm.tuple_of(asm.text("1"), asm.number(1), asm.number(2))
+    )
+    found = read(tmp_path, asm.tensor(raw, size=(2,)))
     assert isinstance(found, Tensor)
     assert found.tolist() == [1, 2]
-    assert "outside" in refusal(tmp_path, tensor(storage(view=group(text("1"), number(3), number(2)))))
-    assert "outside" in refusal(tmp_path, tensor(raw, size=(3,)))
+    assert "outside" in refusal(
+        tmp_path, asm.tensor(asm.legacy_storage(view=asm.tuple_of(asm.text("1"), asm.number(3), asm.number(2))))
+    )
+    assert "outside" in refusal(tmp_path, asm.tensor(raw, size=(3,)))
 
 
 # Memory -------------------------------------------------------------------------------------------------------------
@@ -223,18 +234,18 @@ def test_a_storage_can_be_a_view(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        storage(numel=2**38),
-        storage(numel=2**38, count=4),
-        storage(count=2**38),
-        storage(numel=-4),
-        storage(bytes(12)),
-        storage(bytes(20)),
-        storage()[:-20],
+        asm.legacy_storage(numel=2**38),
+        asm.legacy_storage(numel=2**38, count=4),
+        asm.legacy_storage(count=2**38),
+        asm.legacy_storage(numel=-4),
+        asm.legacy_storage(bytes(12)),
+        asm.legacy_storage(bytes(20)),
+        asm.legacy_storage()[:-20],
         b"",
     ],
 )
 def test_a_storage_holds_exactly_its_numbers(raw: bytes, tmp_path: Path) -> None:
-    refusal(tmp_path, tensor(raw))
+    refusal(tmp_path, asm.tensor(raw))
 
 
 @pytest.mark.parametrize(
@@ -247,15 +258,17 @@ def test_a_storage_holds_exactly_its_numbers(raw: bytes, tmp_path: Path) -> None
 def test_a_tensor_stays_inside_its_storage(
     offset: int, size: tuple[int, ...], stride: tuple[int, ...], tmp_path: Path
 ) -> None:
-    refusal(tmp_path, tensor(storage(), offset, size, stride))
+    refusal(tmp_path, asm.tensor(asm.legacy_storage(), offset, size, stride))
 
 
 def test_a_small_file_cannot_have_its_data_copied_many_times(tmp_path: Path) -> None:
-    raw = data(storage(bytes(400_000), numel=100_000))
-    big = call(name("torch.storage", "_load_from_bytes"), raw) + b"\x940"
-    rebuild = name("torch._utils", "_rebuild_tensor_v2")
-    whole = call(rebuild, b"h\x00", number(0), group(number(100_000)), group(number(1)), b"\x89", b"N")
-    body = big + b"](" + whole * 5000 + b"e"
+    raw = asm.byte_string(asm.legacy_storage(bytes(400_000), numel=100_000))
+    big = asm.call(asm.global_name("torch.storage", "_load_from_bytes"), raw) + b"\x940"
+    rebuild = asm.global_name("torch._utils", "_rebuild_tensor_v2")
+    whole = asm.call(
+        rebuild, b"h\x00", asm.number(0), asm.tuple_of(asm.number(100_000)), asm.tuple_of(asm.number(1)), b"\x89", b"N"
+    )
+    body = big + asm.list_of(whole * 5000)
     assert "more data than it holds" in refusal(tmp_path, body)
 
 
@@ -270,7 +283,7 @@ def test_a_small_file_cannot_have_its_data_copied_many_times(tmp_path: Path) -> 
 )
 def test_a_length_is_not_believed(instruction: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
-    path.write_bytes(PROTO + b"N" + instruction)
+    path.write_bytes(asm.PROTO + b"N" + instruction)
     with pytest.raises(CheckpointError):
         read_pickle(path)
 
@@ -280,4 +293,4 @@ def test_deep_nesting(tmp_path: Path) -> None:
     assert isinstance(read(tmp_path, deep), tuple)
     refusal(tmp_path, b"}" + deep + b"Ns")  # as a key it would overflow the C stack
     refusal(tmp_path, b"\x8f(" + deep + b"\x90")
-    refusal(tmp_path, call(name("builtins", "set"), b"](" + deep + b"e"))
+    refusal(tmp_path, asm.call(asm.global_name("builtins", "set"), asm.list_of(deep)))

@@ -17,121 +17,125 @@ from pathlib import Path
 import pytest
 
 from draggan_engine.core.errors import CheckpointError
-from tests.support.contained_reader import CANARY, Reader
-from tests.support.paths import ROOT
+from tests.support import pickle_assembler as asm
+from tests.support.contained_reader import CANARY, MODEL, ContainedReader
+from tests.support.paths import CHECKPOINTS, ROOT
 from tests.support.patience import PATIENCE
-from tests.support.pickle_assembler import (
-    PROTO,
-    STOP,
-    array,
-    call,
-    data,
-    generator,
-    group,
-    legacy,
-    made,
-    mapping,
-    module,
-    name,
-    network,
-    number,
-    storage,
-    tensor,
-    text,
-)
 from tests.support.read_pickle import read_pickle
-from tests.support.specimens import FOLDER
 
 COMMAND = f"touch {CANARY}"
-SOURCE = text(f"open({CANARY!r}, 'w')")
+SOURCE = asm.text(f"open({CANARY!r}, 'w')")
 REGISTERED = 240
 CODE = {
-    "REDUCE": call(name("os", "system"), text(COMMAND)),
-    "REDUCE by GLOBAL": b"cos\nsystem\n" + group(text(COMMAND)) + b"R",
-    "INST": b"(" + text(COMMAND) + b"ios\nsystem\n",
-    "OBJ": b"(" + name("os", "system") + text(COMMAND) + b"o",
-    "NEWOBJ": name("io", "FileIO") + group(text(CANARY), text("w")) + b"\x81",
-    "NEWOBJ_EX": name("io", "FileIO") + group(text(CANARY)) + mapping(mode=text("w")) + b"\x92",
-    "BUILD": call(name("builtins", "property")) + mapping(fget=call(name("os", "system"), text(COMMAND))) + b"b",
-    "EXT1": b"\x82" + bytes([REGISTERED]) + group(text(COMMAND)) + b"R",
-    "of a codec": call(name("_codecs", "decode"), text(COMMAND), text("unicode_escape")),
-    "through a list": b"](" + call(name("os", "system"), text(COMMAND)) + b"e",
-    "through a method": call(name("builtins", "getattr"), name("os", "path"), text("os")),
+    "REDUCE": asm.call(asm.global_name("os", "system"), asm.text(COMMAND)),
+    "REDUCE by GLOBAL": b"cos\nsystem\n" + asm.tuple_of(asm.text(COMMAND)) + b"R",
+    "INST": b"(" + asm.text(COMMAND) + b"ios\nsystem\n",
+    "OBJ": b"(" + asm.global_name("os", "system") + asm.text(COMMAND) + b"o",
+    "NEWOBJ": asm.global_name("io", "FileIO") + asm.tuple_of(asm.text(CANARY), asm.text("w")) + b"\x81",
+    "NEWOBJ_EX": asm.global_name("io", "FileIO")
+    + asm.tuple_of(asm.text(CANARY))
+    + asm.dictionary(mode=asm.text("w"))
+    + b"\x92",
+    "BUILD": asm.call(asm.global_name("builtins", "property"))
+    + asm.dictionary(fget=asm.call(asm.global_name("os", "system"), asm.text(COMMAND)))
+    + b"b",
+    "EXT1": b"\x82" + bytes([REGISTERED]) + asm.tuple_of(asm.text(COMMAND)) + b"R",
+    "of a codec": asm.call(asm.global_name("_codecs", "decode"), asm.text(COMMAND), asm.text("unicode_escape")),
+    "through a list": b"](" + asm.call(asm.global_name("os", "system"), asm.text(COMMAND)) + b"e",
+    "through a method": asm.call(asm.global_name("builtins", "getattr"), asm.global_name("os", "path"), asm.text("os")),
     "a persistent id": b"P" + COMMAND.encode() + b"\n",
-    "a persistent object": group(text("storage"), call(name("os", "system"), text(COMMAND)), text("0")) + b"Q",
+    "a persistent object": asm.tuple_of(
+        asm.text("storage"), asm.call(asm.global_name("os", "system"), asm.text(COMMAND)), asm.text("0")
+    )
+    + b"Q",
 }
 SINGS = ("REDUCE", "REDUCE by GLOBAL", "INST", "OBJ", "BUILD", "EXT1", "through a list")
-
-
-def pickled(*body: bytes) -> bytes:
-    return PROTO + b"".join(body) + STOP
 
 
 def zipped(body: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("model/data.pkl", b"\x80\x02" + body + STOP)
+        archive.writestr("model/data.pkl", b"\x80\x02" + body + asm.STOP)
         archive.writestr("model/data/0", bytes(16))
     return file.getvalue()
 
 
 def legacy_with(place: int, code: bytes) -> bytes:
     """In place of the magic number, the protocol, the facts of the system, the object or the keys."""
-    facts = b"}(" + text("little_endian") + b"\x88" + text("type_sizes") + b"}u"
-    reference = group(text("storage"), name("torch", "FloatStorage"), text("0"), text("cpu"), number(4), b"N") + b"Q"
-    values = [number(0x1950A86A20F9469CFC6C), number(1001), facts, reference, b"](" + text("0") + b"e"]
+    facts = b"}(" + asm.text("little_endian") + b"\x88" + asm.text("type_sizes") + b"}u"
+    reference = (
+        asm.tuple_of(
+            asm.text("storage"),
+            asm.global_name("torch", "FloatStorage"),
+            asm.text("0"),
+            asm.text("cpu"),
+            asm.number(4),
+            b"N",
+        )
+        + b"Q"
+    )
+    values = [asm.number(0x1950A86A20F9469CFC6C), asm.number(1001), facts, reference, b"](" + asm.text("0") + b"e"]
     values[place] = code
-    pickles = b"".join(b"\x80\x02" + value + STOP for value in values)
+    pickles = b"".join(b"\x80\x02" + value + asm.STOP for value in values)
     return pickles + struct.pack("<q", 4) + bytes(16)
 
 
 def loaded(raw: bytes) -> bytes:
-    return call(name("torch.storage", "_load_from_bytes"), data(raw))
+    return asm.call(asm.global_name("torch.storage", "_load_from_bytes"), asm.byte_string(raw))
 
 
 def storage_with(place: int, code: bytes) -> bytes:
-    return pickled(loaded(legacy_with(place, code)))
+    return asm.pickle_file(loaded(legacy_with(place, code)))
 
 
 def namespace(code: bytes) -> bytes:
-    return made("argparse.Namespace") + mapping(args=code) + b"b"
+    return asm.new_object("argparse.Namespace") + asm.dictionary(args=code) + b"b"
 
 
 def described(code: bytes) -> bytes:
     """An array whose description is code."""
-    start = call(name("numpy.core.multiarray", "_reconstruct"), name("numpy", "ndarray"), group(number(0)), data(b"b"))
-    return start + group(number(1), group(number(1)), code, b"\x89", data(bytes(4))) + b"b"
+    start = asm.call(
+        asm.global_name("numpy.core.multiarray", "_reconstruct"),
+        asm.global_name("numpy", "ndarray"),
+        asm.tuple_of(asm.number(0)),
+        asm.byte_string(b"b"),
+    )
+    return (
+        start
+        + asm.tuple_of(asm.number(1), asm.tuple_of(asm.number(1)), code, b"\x89", asm.byte_string(bytes(4)))
+        + b"b"
+    )
 
 
 PLACES: dict[str, Callable[[bytes], bytes]] = {
-    "the root": lambda code: pickled(code),
-    "a value": lambda code: pickled(mapping(G_ema=code)),
-    "a key": lambda code: pickled(b"}" + code + b"Ns"),
-    "what is thrown away": lambda code: pickled(code, b"0", mapping(G_ema=generator())),
-    "the state of a module": lambda code: pickled(mapping(G_ema=generator(hook=code))),
-    "the tensors of a module": lambda code: pickled(mapping(G_ema=generator(_buffers=mapping(x=code)))),
-    "the arguments": lambda code: pickled(mapping(G_ema=generator(mapping(img_resolution=code)))),
-    "a tensor": lambda code: pickled(mapping(G_ema=tensor(code))),
-    "a tensor's hooks": lambda code: pickled(tensor(storage())[:-3] + code + b"tR"),
-    "a storage": lambda code: pickled(loaded(pickled(code))),
-    "a storage's type": lambda code: pickled(tensor(storage(kind=code))),
-    "a storage's view": lambda code: pickled(tensor(storage(view=code))),
+    "the root": lambda code: asm.pickle_file(code),
+    "a value": lambda code: asm.pickle_file(asm.dictionary(G_ema=code)),
+    "a key": lambda code: asm.pickle_file(b"}" + code + b"Ns"),
+    "what is thrown away": lambda code: asm.pickle_file(code, b"0", asm.dictionary(G_ema=asm.nvidia_generator())),
+    "the state of a module": lambda code: asm.pickle_file(asm.dictionary(G_ema=asm.nvidia_generator(hook=code))),
+    "the tensors of a module": lambda code: asm.pickle_file(asm.dictionary(G_ema=asm.nvidia_generator(_buffers=asm.dictionary(x=code)))),
+    "the arguments": lambda code: asm.pickle_file(asm.dictionary(G_ema=asm.nvidia_generator(asm.dictionary(img_resolution=code)))),
+    "a tensor": lambda code: asm.pickle_file(asm.dictionary(G_ema=asm.tensor(code))),
+    "a tensor's hooks": lambda code: asm.pickle_file(asm.tensor(asm.legacy_storage())[:-3] + code + b"tR"),
+    "a storage": lambda code: asm.pickle_file(loaded(asm.pickle_file(code))),
+    "a storage's type": lambda code: asm.pickle_file(asm.tensor(asm.legacy_storage(kind=code))),
+    "a storage's view": lambda code: asm.pickle_file(asm.tensor(asm.legacy_storage(view=code))),
     **{f"a storage, {i}": partial(storage_with, i) for i in range(5)},
     **{f"an older file, {i}": partial(legacy_with, i) for i in range(5)},
-    "an older file's object": lambda code: legacy(mapping(g_ema=code)),
+    "an older file's object": lambda code: asm.legacy_file(asm.dictionary(g_ema=code)),
     "an archive": zipped,
-    "an archive's dictionary": lambda code: zipped(mapping(g_ema=mapping(x=code))),
-    "options": lambda code: zipped(mapping(args=namespace(code))),
-    "a network of TensorFlow": lambda code: pickled(group(code, code, code)),
-    "its components": lambda code: pickled(group(network(), network(), network(components=mapping(synthesis=code)))),
-    "its variables": lambda code: pickled(group(network(), network(), network(variables=b"](" + code + b"e"))),
-    "an array": lambda code: pickled(array("f4", (1,), code)),
-    "an array of objects": lambda code: pickled(array("O", (1,), b"](" + code + b"e")),
-    "an array's type": lambda code: pickled(described(code)),
-    "an array's function": lambda code: pickled(call(name("numpy.core.multiarray", "_reconstruct"), code)),
-    "a set": lambda code: pickled(call(name("builtins", "set"), b"](" + code + b"e")),
-    "a dictionary": lambda code: pickled(call(name("collections", "OrderedDict"), b"](" + group(text("a"), code) + b"e")),
-    "a parameter": lambda code: pickled(call(name("torch._utils", "_rebuild_parameter"), code, b"\x89", b"N")),
+    "an archive's dictionary": lambda code: zipped(asm.dictionary(g_ema=asm.dictionary(x=code))),
+    "options": lambda code: zipped(asm.dictionary(args=namespace(code))),
+    "a network of TensorFlow": lambda code: asm.pickle_file(asm.tuple_of(code, code, code)),
+    "its components": lambda code: asm.pickle_file(asm.tuple_of(asm.tensorflow_network(), asm.tensorflow_network(), asm.tensorflow_network(components=asm.dictionary(synthesis=code)))),
+    "its variables": lambda code: asm.pickle_file(asm.tuple_of(asm.tensorflow_network(), asm.tensorflow_network(), asm.tensorflow_network(variables=asm.list_of(code)))),
+    "an array": lambda code: asm.pickle_file(asm.numpy_array("f4", (1,), code)),
+    "an array of objects": lambda code: asm.pickle_file(asm.numpy_array("O", (1,), asm.list_of(code))),
+    "an array's type": lambda code: asm.pickle_file(described(code)),
+    "an array's function": lambda code: asm.pickle_file(asm.call(asm.global_name("numpy.core.multiarray", "_reconstruct"), code)),
+    "a set": lambda code: asm.pickle_file(asm.call(asm.global_name("builtins", "set"), asm.list_of(code))),
+    "a dictionary": lambda code: asm.pickle_file(asm.call(asm.global_name("collections", "OrderedDict"), b"](" + asm.tuple_of(asm.text("a"), code) + b"e")),
+    "a parameter": lambda code: asm.pickle_file(asm.call(asm.global_name("torch._utils", "_rebuild_parameter"), code, b"\x89", b"N")),
 }  # fmt: skip
 
 
@@ -144,8 +148,8 @@ def extension() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    with Reader(tmp_path_factory.mktemp("code")) as one:
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainedReader]:
+    with ContainedReader(tmp_path_factory.mktemp("code")) as one:
         yield one
 
 
@@ -154,7 +158,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 def test_the_canary_sings_in_an_ordinary_unpickler(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     try:
-        pickle.loads(pickled(CODE[kind]))
+        pickle.loads(asm.pickle_file(CODE[kind]))
     except (TypeError, AttributeError):
         assert kind == "BUILD"  # what is inside has been called by then
     assert Path(CANARY).exists()
@@ -163,41 +167,50 @@ def test_the_canary_sings_in_an_ordinary_unpickler(kind: str, tmp_path: Path, mo
 @pytest.mark.usefixtures("extension")
 def test_a_registered_number_stands_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("model.pkl").write_bytes(pickled(CODE["EXT1"]))
+    Path("model.pkl").write_bytes(asm.pickle_file(CODE["EXT1"]))
     with pytest.raises(CheckpointError):
         read_pickle(Path("model.pkl"))
     assert not Path(CANARY).exists()
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_no_code_is_run(place: str, reader: Reader) -> None:
+def test_no_code_is_run(place: str, reader: ContainedReader) -> None:
     for kind, code in CODE.items():
         outcome = reader.read(PLACES[place](code))
         assert not outcome.problem, kind
-        assert outcome.said != "a model"
+        assert outcome.result != MODEL
 
 
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (pickled(mapping(G_ema=module(source=f"open({CANARY!r}, 'w')"))), "its generator is a Generator, no StyleGAN"),
         (
-            pickled(group(network(), network(), network(build_module_src=SOURCE, build_func_name=text("f")))),
+            asm.pickle_file(asm.dictionary(G_ema=asm.nvidia_module(source=f"open({CANARY!r}, 'w')"))),
+            "its generator is a Generator, no StyleGAN",
+        ),
+        (
+            asm.pickle_file(
+                asm.tuple_of(
+                    asm.tensorflow_network(),
+                    asm.tensorflow_network(),
+                    asm.tensorflow_network(build_module_src=SOURCE, build_func_name=asm.text("f")),
+                )
+            ),
             "it has no mapping network",
         ),
     ],
 )
-def test_source_code_is_left_where_it_is(content: bytes, what: str, reader: Reader) -> None:
+def test_source_code_is_left_where_it_is(content: bytes, what: str, reader: ContainedReader) -> None:
     outcome = reader.read(content)
-    assert what in outcome.said
+    assert what in outcome.result
     assert not outcome.problem
 
 
 def test_the_commands_say_one_line(tmp_path: Path) -> None:
     files = {
-        "code.pkl": pickled(CODE["REDUCE"]),
-        "short.pt": (FOLDER / "rosinality_trained_16.pt").read_bytes()[:100_000],
-        "deep.pkl": pickled(b"}" + b")" + b"\x85" * 200_000 + b"Ns"),
+        "code.pkl": asm.pickle_file(CODE["REDUCE"]),
+        "short.pt": (CHECKPOINTS / "rosinality_trained_16.pt").read_bytes()[:100_000],
+        "deep.pkl": asm.pickle_file(b"}" + b")" + b"\x85" * 200_000 + b"Ns"),
         "tensors.safetensors": b"\x20\0\0\0\0\0\0\0" + b'{"a":{"dtype":"F32","shape":[9]}}'.ljust(32),
     }
     arguments = {"tensors.safetensors": ("convert", "--out", "out.safetensors"), "short.pt": ("import",)}

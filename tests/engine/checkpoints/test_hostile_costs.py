@@ -16,36 +16,14 @@ import torch
 
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
-from tests.support.contained_reader import Reader
-from tests.support.nvidia_files import Persistent, generator_object, pickled
+from tests.support import pickle_assembler as asm
+from tests.support.contained_reader import MODEL, ContainedReader
+from tests.support.nvidia_files import PersistentModule, persist_generator, pickle_nvidia
 from tests.support.paths import ROOT
-from tests.support.pickle_assembler import (
-    PROTO,
-    STOP,
-    array,
-    call,
-    data,
-    generator,
-    group,
-    legacy,
-    made,
-    mapping,
-    module,
-    name,
-    network,
-    number,
-    storage,
-    tensor,
-    text,
-)  # fmt: skip
 
 SIZE = 2_000_000  # bytes of a file, about
 FEW = 200_000  # instructions: fewer than are refused, so that each has to be cheap
 BUNDLED = ROOT / "engine/draggan_engine/checkpoints/bundled/critters-128.safetensors"
-
-
-def pickle_of(*body: bytes) -> bytes:
-    return PROTO + b"".join(body) + STOP
 
 
 def kept(*values: bytes) -> bytes:
@@ -63,122 +41,153 @@ def many(instructions: bytes, each: int, instructions_left: int = FEW) -> bytes:
 
 
 def flood(instruction: bytes) -> bytes:
-    return pickle_of(b"N", instruction * (SIZE // len(instruction)))
+    return asm.pickle_file(b"N", instruction * (SIZE // len(instruction)))
 
 
 def called(function: bytes, *arguments: bytes) -> bytes:
     """The same call, over and over."""
-    return pickle_of(kept(function, group(*arguments)), many(get(0) + get(1) + b"R", 3))
+    return asm.pickle_file(kept(function, asm.tuple_of(*arguments)), many(get(0) + get(1) + b"R", 3))
 
 
 def names_of(count: int, form: str = "{}") -> list[bytes]:
-    return [text(form.format(i)) for i in range(count)]
+    return [asm.text(form.format(i)) for i in range(count)]
 
 
 def colliding_numbers() -> bytes:
     """Python's hash of every multiple of this number is 0."""
-    return pickle_of(b"}(", *(number(i * (2**61 - 1)) + b"N" for i in range(FEW // 2 - 10)), b"u")
+    return asm.pickle_file(b"}(", *(asm.number(i * (2**61 - 1)) + b"N" for i in range(FEW // 2 - 10)), b"u")
 
 
 def equal_texts() -> bytes:
-    long = text("x" * 1_000_000)
-    return pickle_of(kept(long, long), b"}", b"h\x00Nsh\x01Ns" * (FEW // 6))
+    long = asm.text("x" * 1_000_000)
+    return asm.pickle_file(kept(long, long), b"}", b"h\x00Nsh\x01Ns" * (FEW // 6))
 
 
 def equal_storage_names() -> bytes:
     long = "k" * 1_000_000
-    pid = [group(text("storage"), name("torch", "FloatStorage"), text(long), text("cpu"), b"K\x00", b"N") for _ in "ab"]
+    pid = [
+        asm.tuple_of(
+            asm.text("storage"),
+            asm.global_name("torch", "FloatStorage"),
+            asm.text(long),
+            asm.text("cpu"),
+            b"K\x00",
+            b"N",
+        )
+        for _ in "ab"
+    ]
     body = kept(*pid) + b"](" + (get(0) + b"Q" + get(1) + b"Q") * (FEW // 8) + b"e"
-    return legacy(body, b"](" + text(long) + b"e")
+    return asm.legacy_file(body, b"](" + asm.text(long) + b"e")
 
 
 def a_state_again_and_again() -> bytes:
     state = b"}(" + b"".join(key + b"N" for key in names_of(50_000)) + b"u"
-    return pickle_of(kept(state), made("argparse.Namespace"), (get(0) + b"b") * (FEW // 2))
+    return asm.pickle_file(kept(state), asm.new_object("argparse.Namespace"), (get(0) + b"b") * (FEW // 2))
 
 
 def arguments_again_and_again() -> bytes:
     arguments = b"}(" + b"".join(key + b"N" for key in names_of(50_000)) + b"u"
-    meta = mapping(type=text("class"), class_name=text("G"), state=mapping(_init_kwargs=arguments))
-    return called(name("torch_utils.persistence", "_reconstruct_persistent_obj"), meta)
+    meta = asm.dictionary(
+        type=asm.text("class"), class_name=asm.text("G"), state=asm.dictionary(_init_kwargs=arguments)
+    )
+    return called(asm.global_name("torch_utils.persistence", "_reconstruct_persistent_obj"), meta)
 
 
 def the_same_storage_again_and_again() -> bytes:
-    return called(name("torch.storage", "_load_from_bytes"), data(storage(bytes(3600), numel=900)))
+    return called(
+        asm.global_name("torch.storage", "_load_from_bytes"),
+        asm.byte_string(asm.legacy_storage(bytes(3600), numel=900)),
+    )
 
 
 def references_to_a_storage() -> bytes:
-    reference = group(text("storage"), name("torch", "ByteStorage"), text("0"), text("cpu"), number(4000), b"N")
+    reference = asm.tuple_of(
+        asm.text("storage"),
+        asm.global_name("torch", "ByteStorage"),
+        asm.text("0"),
+        asm.text("cpu"),
+        asm.number(4000),
+        b"N",
+    )
     body = kept(reference) + many(get(0) + b"Q", 2, FEW // 2)
-    return legacy(body, b"](" + text("0") + b"e", struct.pack("<q", 4000) + bytes(4000))
+    return asm.legacy_file(body, b"](" + asm.text("0") + b"e", struct.pack("<q", 4000) + bytes(4000))
 
 
 def tensors() -> bytes:
-    loaded = call(name("torch.storage", "_load_from_bytes"), data(storage()))
-    return called(name("torch._utils", "_rebuild_tensor_v2"), loaded, b"K\x00", b")", b")", b"\x89", b"N")
+    loaded = asm.call(asm.global_name("torch.storage", "_load_from_bytes"), asm.byte_string(asm.legacy_storage()))
+    return called(asm.global_name("torch._utils", "_rebuild_tensor_v2"), loaded, b"K\x00", b")", b")", b"\x89", b"N")
 
 
 def copied_dictionaries() -> bytes:
     entries = b"}(" + b"".join(key + b"N" for key in names_of(50_000)) + b"u"
-    return called(name("collections", "OrderedDict"), entries)
+    return called(asm.global_name("collections", "OrderedDict"), entries)
 
 
 def a_deep_key_in_an_argument() -> bytes:
     deep = b")" + b"\x85" * FEW
-    return pickle_of(call(name("collections", "OrderedDict"), b"](" + deep + b"N\x86e"))
+    return asm.pickle_file(asm.call(asm.global_name("collections", "OrderedDict"), b"](" + deep + b"N\x86e"))
 
 
 def sets() -> bytes:
-    return called(name("builtins", "set"), b"](" + b"".join(names_of(30_000)) + b"e")
+    return called(asm.global_name("builtins", "set"), b"](" + b"".join(names_of(30_000)) + b"e")
 
 
 def members_of_many_modules() -> bytes:
     """Modules that are not the same, with one dictionary of buffers."""
     buffers = b"}(" + b"".join(key + get(0) for key in names_of(20_000)) + b"u"
-    one = module(_buffers=get(1))
+    one = asm.nvidia_module(_buffers=get(1))
     inside = b"}(" + b"".join(key + one for key in names_of(4_000)) + b"u"
-    return pickle_of(
-        kept(tensor(storage()), buffers), mapping(G_ema=generator(_modules=mapping(
-            synthesis=module(_modules=mapping(b4=module(_buffers=mapping(const=tensor(storage(), size=(1, 4, 1), stride=(4, 1, 1)))))),
-            mapping=module(_modules=mapping(fc0=module())),
-            more=module(_modules=inside),
+    return asm.pickle_file(
+        kept(asm.tensor(asm.legacy_storage()), buffers), asm.dictionary(G_ema=asm.nvidia_generator(_modules=asm.dictionary(
+            synthesis=asm.nvidia_module(_modules=asm.dictionary(b4=asm.nvidia_module(_buffers=asm.dictionary(const=asm.tensor(asm.legacy_storage(), size=(1, 4, 1), stride=(4, 1, 1)))))),
+            mapping=asm.nvidia_module(_modules=asm.dictionary(fc0=asm.nvidia_module())),
+            more=asm.nvidia_module(_modules=inside),
         ))),
     )  # fmt: skip
 
 
 def tensorflow(variables: bytes) -> bytes:
-    part = network(variables=variables)
-    return pickle_of(group(network(), network(), network(components=mapping(mapping=part, synthesis=part))))
+    part = asm.tensorflow_network(variables=variables)
+    return asm.pickle_file(
+        asm.tuple_of(
+            asm.tensorflow_network(),
+            asm.tensorflow_network(),
+            asm.tensorflow_network(components=asm.dictionary(mapping=part, synthesis=part)),
+        )
+    )
 
 
 def arrays_to_be_turned() -> bytes:
     """One array of the other byte order under many names."""
-    order = group(number(3), text(">"), b"N", b"N", b"N", number(-1), number(-1), number(0)) + b"b"
-    values = array("f4", (500_000,), data(bytes(2_000_000))).replace(b"\x88tR", b"\x88tR" + order)
+    order = (
+        asm.tuple_of(asm.number(3), asm.text(">"), b"N", b"N", b"N", asm.number(-1), asm.number(-1), asm.number(0))
+        + b"b"
+    )
+    values = asm.numpy_array("f4", (500_000,), asm.byte_string(bytes(2_000_000))).replace(b"\x88tR", b"\x88tR" + order)
     pairs = b"".join(key + get(0) + b"\x86" for key in names_of(20_000))
-    return PROTO + kept(values) + tensorflow(b"](" + pairs + b"e")[2:]
+    return asm.PROTO + kept(values) + tensorflow(asm.list_of(pairs))[2:]
 
 
 def biases_to_be_raised() -> bytes:
-    values = array("f4", (500_000,), data(bytes(2_000_000)))
+    values = asm.numpy_array("f4", (500_000,), asm.byte_string(bytes(2_000_000)))
     pairs = b"".join(key + get(0) + b"\x86" for key in names_of(9_000, "{0}x{0}/ToRGB/mod_bias"))
-    return PROTO + kept(values) + tensorflow(b"](" + pairs + b"e")[2:]
+    return asm.PROTO + kept(values) + tensorflow(asm.list_of(pairs))[2:]
 
 
 def variables_of_one_name() -> bytes:
-    long = text("x" * 1_000_000)
+    long = asm.text("x" * 1_000_000)
     one, two = (key + b"G" + bytes(8) + b"\x86" for key in (long, long))
-    return PROTO + kept(one, two) + tensorflow(many(get(0) + get(1), 2, FEW // 2))[2:]
+    return asm.PROTO + kept(one, two) + tensorflow(many(get(0) + get(1), 2, FEW // 2))[2:]
 
 
 def shared_weights(dtype: torch.dtype) -> bytes:
     """A whole StyleGAN2 whose dense layers are all the same tensor."""
     config = StyleGAN2Config(resolution=8, z_dim=2048, w_dim=2048, mapping_layers=64, channels=(8, 8))
     with torch.device("meta"):
-        whole = generator_object(Generator(config))
+        whole = persist_generator(Generator(config))
     values: dict[tuple[int, ...], torch.Tensor] = {}
 
-    def fill(part: Persistent) -> None:
+    def fill(part: PersistentModule) -> None:
         for kind in ("_parameters", "_buffers"):
             for key, value in part.state[kind].items():
                 shape = tuple(value.shape)
@@ -187,7 +196,7 @@ def shared_weights(dtype: torch.dtype) -> bytes:
             fill(child)
 
     fill(whole)
-    return pickled({"G_ema": whole})
+    return pickle_nvidia({"G_ema": whole})
 
 
 def biases_to_be_flattened() -> bytes:
@@ -205,8 +214,8 @@ def saved(value: object) -> bytes:
 
 
 def lists_in_lists() -> bytes:
-    ones = b"](" + number(1) * 500 + b"e"
-    return pickle_of(kept(ones), kept(b"](" + get(0) * 50_000 + b"e"), b"](" + get(1) * 50_000 + b"e")
+    ones = b"](" + asm.number(1) * 500 + b"e"
+    return asm.pickle_file(kept(ones), kept(b"](" + get(0) * 50_000 + b"e"), b"](" + get(1) * 50_000 + b"e")
 
 
 def arrays(count: int, megabytes: int, told: int) -> bytes:
@@ -240,23 +249,23 @@ def an_array_that_is_not_there() -> bytes:
     return file.getvalue()
 
 
-def native(tensors_: dict[str, object], **entries: str) -> bytes:
+def native(tensors: dict[str, object], **entries: str) -> bytes:
     """A file of ours: the bundled model's entries with others over them, and other tensors."""
     content = BUNDLED.read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    text_ = json.dumps({"__metadata__": header["__metadata__"] | entries, **tensors_}).encode()
-    return len(text_).to_bytes(8, "little") + text_
+    header_bytes = json.dumps({"__metadata__": header["__metadata__"] | entries, **tensors}).encode()
+    return len(header_bytes).to_bytes(8, "little") + header_bytes
 
 
 def overlapping_entries() -> bytes:
     """An archive whose list has many names for the same bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("m/data.pkl", pickle_of(b"N"))
+        archive.writestr("m/data.pkl", asm.pickle_file(b"N"))
         archive.writestr("m/data/x", bytes(1_000_000))
         one = archive.infolist()[-1]
-        for number_ in range(40_000):
-            archive.filelist.append(zipfile.ZipInfo(f"m/data/{number_}"))
+        for entry_number in range(40_000):
+            archive.filelist.append(zipfile.ZipInfo(f"m/data/{entry_number}"))
             for field in ("header_offset", "file_size", "compress_size", "CRC"):
                 setattr(archive.filelist[-1], field, getattr(one, field))
     return file.getvalue()
@@ -268,7 +277,7 @@ HUGE = {"channels": [65536] * 10, "resolution": 2048, "z_dim": 8192, "w_dim": 81
 FILES: dict[str, Callable[[], bytes]] = {
     **{f"a flood of {what}": partial(flood, instruction) for what, instruction in {
         "tuples": b"\x85", "memo entries": b"\x94", "sets": b"\x8f", "lists": b"]", "marks": b"(",
-        "records": made("argparse.Namespace"), "frames": b"\x95" + bytes(8),
+        "records": asm.new_object("argparse.Namespace"), "frames": b"\x95" + bytes(8),
     }.items()},
     **{
         function.__name__.replace("_", " "): function
@@ -300,16 +309,16 @@ LATENTS = (
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    with Reader(tmp_path_factory.mktemp("files")) as one:
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainedReader]:
+    with ContainedReader(tmp_path_factory.mktemp("files")) as one:
         yield one
 
 
 @pytest.mark.parametrize("what", FILES)
-def test_a_small_file_costs_little(what: str, reader: Reader) -> None:
+def test_a_small_file_costs_little(what: str, reader: ContainedReader) -> None:
     content = FILES[what]()
     assert len(content) < 10e6
     outcome = reader.read(content, thoroughly=what in LATENTS)
     print(f"{what}: {len(content) / 1e6:.1f} MB, {outcome}")
     assert not outcome.problem
-    assert outcome.said != "a model"
+    assert outcome.result != MODEL

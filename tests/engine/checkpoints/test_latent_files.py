@@ -18,7 +18,7 @@ from safetensors.torch import save as save_tensors
 from draggan_engine.checkpoints.latent_files import read_latent, write_latent
 from draggan_engine.core.errors import CheckpointError, OutputError, StorageError
 from draggan_engine.storage.output_paths import LATENT_SUFFIXES
-from tests.support.contained_reader import flaw
+from tests.support.contained_reader import find_message_flaw
 
 ROWS, WIDTH = 8, 16
 WS = np.random.RandomState(0).randn(1, ROWS, WIDTH).astype(np.float32)
@@ -27,7 +27,7 @@ WS = np.random.RandomState(0).randn(1, ROWS, WIDTH).astype(np.float32)
 def refusal(path: Path) -> str:
     with pytest.raises(CheckpointError) as caught:
         read_latent(path, ROWS, WIDTH)
-    assert not flaw(str(caught.value), path)
+    assert not find_message_flaw(str(caught.value), path)
     return str(caught.value)
 
 

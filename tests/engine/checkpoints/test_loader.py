@@ -28,9 +28,7 @@ from draggan_engine.networks.devices import (
     resolve_device,
 )
 from draggan_engine.networks.generator import Generator
-from tests.support.paths import FIXTURES
-
-FOLDER = FIXTURES / "checkpoints"
+from tests.support.paths import CHECKPOINTS
 
 
 def save(path: Path, resolution: int = 8, settings: DragSettings | None = None, psi: float = 1.0) -> Path:
@@ -50,7 +48,7 @@ def refusal(spec: str) -> str:
 
 
 def test_a_users_file() -> None:
-    path = FOLDER / "sg2ada_cond_32.pkl"
+    path = CHECKPOINTS / "sg2ada_cond_32.pkl"
     model = load_model(str(path), "cpu")
     info = model.info
     assert (model.name, model.sha256) == ("sg2ada_cond_32", hashlib.sha256(path.read_bytes()).hexdigest())
@@ -77,7 +75,7 @@ def test_settings_of_the_file_have_no_more_layers_than_the_model(tmp_path: Path)
 
 def test_content_counts_and_not_the_name(tmp_path: Path) -> None:
     picture = tmp_path / "weights.png"
-    picture.write_bytes((FOLDER / "sg2_flat_32.pkl").read_bytes())
+    picture.write_bytes((CHECKPOINTS / "sg2_flat_32.pkl").read_bytes())
     assert load_model(str(picture), "cpu").name == "weights"
     assert load_model(str(save(tmp_path / "model.pkl")), "cpu").name == "mine"
 

@@ -14,16 +14,15 @@ from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorP
 from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.generator import Generator
-from tests.support.paths import FIXTURES
+from tests.support.paths import CHECKPOINTS
 from tests.support.read_pickle import read_pickle
 
-FOLDER = FIXTURES / "checkpoints"
 PATH = Path("model.pkl")
 Root = dict[str, Any]
 
 
 def read(name: str) -> Root:
-    root = read_pickle(FOLDER / f"{name}.pkl")
+    root = read_pickle(CHECKPOINTS / f"{name}.pkl")
     assert isinstance(root, dict)
     return root
 
@@ -105,7 +104,7 @@ def test_positional_arguments() -> None:
 def test_the_average_is_taken_where_there_is_one() -> None:
     root = read("sg2ada_32")
     root["G"], root["G_ema"] = root["G_ema"], None
-    assert generator(root).size == (32, 32)
+    assert generator(root).image_shape == (32, 32)
     root["G_ema"] = root["D"]
     assert "Discriminator" in refusal(root)
     assert nvidia.read_nvidia_parts({}, PATH) is None
@@ -123,7 +122,7 @@ def test_a_constant_half_as_wide_makes_pictures_half_as_wide() -> None:
                 buffers = block.state["_modules"][layer].state["_buffers"]
                 buffers["noise_const"] = buffers["noise_const"][:, : len(buffers["noise_const"]) // 2]
     network = generator(root)
-    assert network.size == (32, 16)
+    assert network.image_shape == (32, 16)
     image = network.synthesis(torch.zeros(1, 8, 64)).image
     assert image is not None
     assert image.shape == (1, 3, 32, 16)
@@ -204,7 +203,7 @@ def test_an_input_module_makes_it_a_stylegan3() -> None:
 def test_a_discriminator_that_cannot_be_read_leaves_the_generator_alone() -> None:
     root = read("sg2ada_32")
     module(root, "D").init_kwargs["architecture"] = "orig"
-    assert generator(root).size == (32, 32)
+    assert generator(root).image_shape == (32, 32)
 
 
 def test_a_module_inside_itself() -> None:

@@ -18,12 +18,11 @@ from torch import Tensor
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.checkpoints.unpickling.torch_storage import zip_directory_bytes
 from draggan_engine.core.errors import CheckpointError
-from tests.support.nvidia_files import write_pti
-from tests.support.paths import FIXTURES
+from tests.support.nvidia_files import write_pti_file
+from tests.support.paths import CHECKPOINTS
 from tests.support.read_pickle import read_pickle
 
-FOLDER = FIXTURES / "checkpoints"
-ROSINALITY = FOLDER / "rosinality_converted_32.pt"
+ROSINALITY = CHECKPOINTS / "rosinality_converted_32.pt"
 
 
 def refusal(path: Path) -> str:
@@ -91,8 +90,8 @@ def test_what_is_read_is_not_copied(tmp_path: Path) -> None:
 
 
 def test_a_generator_tuned_by_pti(tmp_path: Path) -> None:
-    same = load_model(str(FOLDER / "sg2ada_32.pkl"), "cpu")
-    model = load_model(str(write_pti(tmp_path / "model_ABC.pt", same.generator)), "cpu")
+    same = load_model(str(CHECKPOINTS / "sg2ada_32.pkl"), "cpu")
+    model = load_model(str(write_pti_file(tmp_path / "model_ABC.pt", same.generator)), "cpu")
     ws = torch.from_numpy(np.random.RandomState(0).randn(1, 8, 64).astype(np.float32))
     assert torch.equal(model.generator.synthesis(ws).image, same.generator.synthesis(ws).image)
     assert "whole network" in model.info.format
@@ -146,7 +145,7 @@ def test_a_list_of_contents_that_no_model_needs(tmp_path: Path) -> None:
 
 def test_the_directory_of_an_archive_is_measured_where_python_reads_it(tmp_path: Path) -> None:
     """A locator can point elsewhere than to the record right before it, which is the one that Python reads."""
-    content = (FOLDER / "rosinality_trained_16.pt").read_bytes()
+    content = (CHECKPOINTS / "rosinality_trained_16.pt").read_bytes()
     end_record = content[-22:]
     entry_count, directory_bytes, start = struct.unpack("<HII", end_record[10:20])
     adjacent_record = struct.pack(

@@ -31,7 +31,7 @@ from draggan_engine.networks.windows import (
     window_below,
     window_cost,
 )
-from tests.support.references import relative
+from tests.support.references import relative_error
 
 
 @cache
@@ -79,12 +79,12 @@ def check(dtype: torch.dtype, resolution: int, width: int, wanted: list[MapWindo
     loss, reference = ws.new_zeros(()), ws.new_zeros(())
     for box, patch in zip(ours.windows, patches(ours), strict=True):
         theirs = map_[:, :, box.top : box.bottom, box.left : box.right]
-        assert relative(patch, theirs.detach()) <= limit
+        assert relative_error(patch, theirs.detach()) <= limit
         pull = torch.randn(patch.shape, generator=torch.Generator().manual_seed(1)).to(dtype)
         loss, reference = loss + (patch * pull).sum(), reference + (theirs * pull).sum()
     (gradient,) = torch.autograd.grad(loss, ws)
     (expected,) = torch.autograd.grad(reference, ws)
-    assert relative(gradient, expected) <= limit
+    assert relative_error(gradient, expected) <= limit
 
 
 @st.composite
@@ -138,7 +138,7 @@ def test_levels_made_for_float16() -> None:
     ours = source.compute(ws, chain_windows([MapWindow(9, 12, 17, 20)], source.shapes[-2:]))
     assert ours.pixels.dtype == torch.float32
     theirs = made.synthesis(ws, features=("b32",)).features["b32"][:, :, 12:20, 9:17]
-    assert relative(patches(ours)[0], theirs) < 2e-3
+    assert relative_error(patches(ours)[0], theirs) < 2e-3
 
 
 # The plan -----------------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def test_bfloat16_features_are_nearly_those_of_float32() -> None:
         (gradient,) = torch.autograd.grad(features.pixels.square().sum(), leaf)
         found[precision] = features.pixels.detach(), gradient
     for ours, theirs in zip(found[torch.bfloat16], found[None], strict=True):
-        assert 0 < relative(ours, theirs) < 0.05
+        assert 0 < relative_error(ours, theirs) < 0.05
 
 
 @given(st.data())
@@ -327,7 +327,7 @@ def test_a_picture_goes_on_from_whatever_the_features_took(data: st.DataObject) 
         for height in made.synthesis.image_heights:
             picture = source.image_renderer()(height)
             assert not picture.requires_grad
-            assert relative(picture, made.synthesis(ws, image=height).image.detach()) < 1e-10
+            assert relative_error(picture, made.synthesis(ws, image=height).image.detach()) < 1e-10
 
 
 @pytest.mark.parametrize("local", [True, False])
@@ -341,7 +341,7 @@ def test_a_picture_is_of_its_moment(local: bool) -> None:
     still = source.image_renderer()
     for left in (source._ws, *(source._whole_maps if isinstance(source, WindowedSource) else [])):
         left.zero_()
-    assert relative(still(64), expected) < 1e-10
+    assert relative_error(still(64), expected) < 1e-10
 
 
 def test_a_picture_beside_bfloat16_features() -> None:
@@ -352,4 +352,4 @@ def test_a_picture_beside_bfloat16_features() -> None:
     source(ws, None)
     picture, exact = source.image_renderer()(64), made.synthesis(ws, image=64).image
     assert picture.dtype == torch.float32
-    assert 0 < relative(picture, exact) < 0.01
+    assert 0 < relative_error(picture, exact) < 0.01

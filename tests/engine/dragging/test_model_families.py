@@ -18,7 +18,7 @@ from draggan_engine.dragging import DragEnd, DragLoop, DragStep
 from draggan_engine.networks.config import StyleGAN2Config, StyleGAN3Config, pyramid_channels
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
-from tests.support.nvidia_files import write
+from tests.support.nvidia_files import write_nvidia_pickle
 from tests.support.paths import FIXTURES
 
 FOLDER = FIXTURES / "checkpoints"
@@ -52,7 +52,7 @@ def test_hidden_mapping_layers_of_another_width(tmp_path: Path) -> None:
     assert [tuple(network.mapping.get_submodule(f"fc{i}").weight.shape) for i in range(3)] == [
         (20, 12), (20, 20), (16, 20),
     ]  # fmt: skip
-    model = load_model(str(write(tmp_path / "model.pkl", network)), "cpu")
+    model = load_model(str(write_nvidia_pickle(tmp_path / "model.pkl", network)), "cpu")
     ws = latent_of_seed(network, 0, 1.0)
     assert np.array_equal(latent_of_seed(model.generator, 0, 1.0), ws)
     tensors = {key: tensor for key, tensor in network.state_dict().items() if "resample_filter" not in key}
@@ -94,7 +94,7 @@ def test_a_drag_on_every_fixture(path: Path) -> None:
 
 @pytest.mark.parametrize("resolution", [16, 256, 2048])
 def test_a_drag_at_any_resolution(resolution: int, tmp_path: Path) -> None:
-    model = load_model(str(write(tmp_path / "m.pkl", stylegan2(resolution))), "cpu")
+    model = load_model(str(write_nvidia_pickle(tmp_path / "m.pkl", stylegan2(resolution))), "cpu")
     assert model.info.size == (resolution, resolution)
     assert model.info.settings.feature_block == f"b{min(resolution // 2, 128)}"
     check_drag(model, steps=4 if resolution < 1024 else 1)
@@ -103,7 +103,9 @@ def test_a_drag_at_any_resolution(resolution: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("radial", [False, True])
 @pytest.mark.parametrize("resolution", [16, 256])
 def test_a_drag_on_stylegan3_at_any_resolution(radial: bool, resolution: int, tmp_path: Path) -> None:
-    model = load_model(str(write(tmp_path / "m.pkl", stylegan3(radial=radial, resolution=resolution))), "cpu")
+    model = load_model(
+        str(write_nvidia_pickle(tmp_path / "m.pkl", stylegan3(radial=radial, resolution=resolution))), "cpu"
+    )
     assert model.info.family == ("StyleGAN3-r" if radial else "StyleGAN3-t")
     assert model.generator.synthesis.feature_height(model.info.settings.feature_block) == (
         128 if resolution > 16 else 16
@@ -157,7 +159,7 @@ def test_a_drag_of_stylegan3_moves_what_was_grabbed(radial: bool, way: Point, tm
         affine.get_parameter("weight").zero_()
         affine.get_parameter("weight")[2, 0] = affine.get_parameter("weight")[3, 1] = 4.0
         affine.get_parameter("bias").copy_(torch.tensor([1.0, 0, 0, 0]))
-    model = load_model(str(write(tmp_path / "m.pkl", generator)), "cpu")
+    model = load_model(str(write_nvidia_pickle(tmp_path / "m.pkl", generator)), "cpu")
     assert model.info.size == (64, 64)
     handle = (30.0, 33.0)
     target = (handle[0] + way[0], handle[1] + way[1])
@@ -178,6 +180,6 @@ def test_a_drag_of_stylegan3_moves_what_was_grabbed(radial: bool, way: Point, tm
 
 
 def test_the_settings_of_a_tall_model_fit_its_height(tmp_path: Path) -> None:
-    model = load_model(str(write(tmp_path / "m.pkl", stylegan2(1024, 2))), "cpu")
+    model = load_model(str(write_nvidia_pickle(tmp_path / "m.pkl", stylegan2(1024, 2))), "cpu")
     assert model.info.size == (512, 1024)
     assert (model.info.settings.r1, model.info.settings.feature_block) == (6.0, "b128")

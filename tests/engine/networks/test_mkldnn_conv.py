@@ -14,7 +14,7 @@ from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.mkldnn_conv import PackedKernel, packed_conv2d, packed_conv_transpose2d
 from draggan_engine.networks.windows import MapWindow
-from tests.support.references import relative
+from tests.support.references import relative_error
 
 pytestmark = pytest.mark.skipif(not mkldnn_conv.MKLDNN_AVAILABLE, reason="this torch has no such operations")
 
@@ -45,8 +45,8 @@ def test_as_torch_convolves(
         (packed_conv2d(x, kernel, 1), F.conv2d(x, weight, padding=1), x),
         (packed_conv_transpose2d(below, up), F.conv_transpose2d(below, weight, stride=2), below),
     ):
-        assert relative(ours, theirs.detach()) <= limit
-        assert relative(gradient(ours, leaf), gradient(theirs, leaf)) <= limit
+        assert relative_error(ours, theirs.detach()) <= limit
+        assert relative_error(gradient(ours, leaf), gradient(theirs, leaf)) <= limit
 
 
 def test_what_they_do_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,5 +82,5 @@ def test_features_and_their_gradient_do_not_notice(monkeypatch: pytest.MonkeyPat
             features = source(ws, boxes)
             found.append((features.pixels.detach(), gradient(features.pixels, ws)))
         (ours, pull), (theirs, expected) = found
-        assert relative(ours, theirs) <= 1e-5
-        assert relative(pull, expected) <= 1e-4
+        assert relative_error(ours, theirs) <= 1e-5
+        assert relative_error(pull, expected) <= 1e-4

@@ -20,7 +20,8 @@ from torch import Tensor
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.networks.ops import fir_filter, scaled_leaky_relu
 from draggan_engine.networks.stylegan2 import StyleGAN2Block, StyleGAN2Layer
-from tests.support.references import FOLDER, LIMIT, Record, compare, reference, tensor
+from tests.support.paths import CHECKPOINTS
+from tests.support.references import MAX_RELATIVE_ERROR, Record, check_relative_error, load_reference, reference_tensor
 
 FIXTURES = ("sg2ada_32", "sg2ada_cond_32", "sg2ada_64_clamp", "sg2_flat_32")
 OTHERS = ("tf_legacy_32", "rosinality_converted_32", "rosinality_trained_16")
@@ -32,11 +33,11 @@ HALF_LIMIT, HALF_GRADIENT_LIMIT = 2e-3, 3e-2  # measured: 1.4e-3 and 1.5e-2
 
 @cache
 def model(name: str) -> Model:
-    return load_model(str(next(path for path in FOLDER.glob(f"{name}.*") if path.suffix != ".npz")), "cpu")
+    return load_model(str(next(path for path in CHECKPOINTS.glob(f"{name}.*") if path.suffix != ".npz")), "cpu")
 
 
 def labels(name: str) -> Tensor | None:
-    return tensor(name, "c") if name == "sg2ada_cond_32" else None
+    return reference_tensor(name, "c") if name == "sg2ada_cond_32" else None
 
 
 @pytest.mark.parametrize("name", FIXTURES)
@@ -44,8 +45,8 @@ def labels(name: str) -> Tensor | None:
     ("key", "psi", "cutoff"), [("w_psi1", 1, None), ("w_psi07", 0.7, None), ("w_psi05_cutoff4", 0.5, 4)]
 )
 def test_mapping(name: str, key: str, psi: float, cutoff: int | None, record_property: Record) -> None:
-    ws = model(name).generator.mapping(tensor(name, "z"), labels(name), psi=psi, cutoff=cutoff)
-    compare(record_property, name, key, ws, tensor(name, key))
+    ws = model(name).generator.mapping(reference_tensor(name, "z"), labels(name), psi=psi, cutoff=cutoff)
+    check_relative_error(record_property, name, key, ws, reference_tensor(name, key))
 
 
 @pytest.mark.parametrize("name", FIXTURES)
@@ -58,46 +59,57 @@ def test_mapping(name: str, key: str, psi: float, cutoff: int | None, record_pro
     ],
 )
 def test_picture(name: str, key: str, ws: str, noise: str, record_property: Record) -> None:
-    image = model(name).generator.synthesis(tensor(name, ws), noise_mode=noise).image
-    compare(record_property, name, key, image, tensor(name, key), HALF_LIMIT if name in HALF else LIMIT)
+    image = model(name).generator.synthesis(reference_tensor(name, ws), noise_mode=noise).image
+    check_relative_error(
+        record_property,
+        name,
+        key,
+        image,
+        reference_tensor(name, key),
+        HALF_LIMIT if name in HALF else MAX_RELATIVE_ERROR,
+    )
 
 
 @pytest.mark.parametrize(("name", "resolution"), BLOCKS)
 def test_features(name: str, resolution: int, record_property: Record) -> None:
     block = f"b{resolution}"
-    theirs = tensor(name, f"features_{block}")
-    result = model(name).generator.synthesis(tensor(name, "w_psi07")[:1], features=[block])
+    theirs = reference_tensor(name, f"features_{block}")
+    result = model(name).generator.synthesis(reference_tensor(name, "w_psi07")[:1], features=[block])
     assert result.image is None
-    limit = HALF_LIMIT if (name, resolution) in HALF_BLOCKS else LIMIT
-    compare(record_property, name, f"features_{block}", result.features[block], theirs, limit)
+    limit = HALF_LIMIT if (name, resolution) in HALF_BLOCKS else MAX_RELATIVE_ERROR
+    check_relative_error(record_property, name, f"features_{block}", result.features[block], theirs, limit)
 
 
 @pytest.mark.parametrize("name", FIXTURES)
 def test_gradient(name: str, record_property: Record) -> None:
-    ws = tensor(name, "w_psi07")[:1].clone().requires_grad_()
+    ws = reference_tensor(name, "w_psi07")[:1].clone().requires_grad_()
     image = model(name).generator.synthesis(ws).image
     weights = np.random.RandomState(3).randn(1, 3, *image.shape[2:]).astype(np.float32)
     (gradient,) = torch.autograd.grad((image * torch.from_numpy(weights)).sum(), ws)
-    limit = HALF_GRADIENT_LIMIT if name in HALF else LIMIT
-    compare(record_property, name, "grad_w_psi07_const", gradient, tensor(name, "grad_w_psi07_const"), limit)
+    limit = HALF_GRADIENT_LIMIT if name in HALF else MAX_RELATIVE_ERROR
+    check_relative_error(
+        record_property, name, "grad_w_psi07_const", gradient, reference_tensor(name, "grad_w_psi07_const"), limit
+    )
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_formats(name: str, record_property: Record) -> None:
     """Their files have fewer references; a w may stand for all rows there."""
-    generator, arrays = model(name).generator, reference(name)
+    generator, arrays = model(name).generator, load_reference(name)
     for key, psi in (("w_psi1", 1.0), ("w_psi07", 0.7)):
         if key in arrays and (name, key) != ("rosinality_trained_16", "w_psi07"):  # no average stored: that is w_psi1
-            ws = generator.mapping(tensor(name, "z"), psi=psi)
-            compare(record_property, name, key, ws if arrays[key].ndim == 3 else ws[:, 0], tensor(name, key))
-    ws = tensor(name, "w_psi07")
+            ws = generator.mapping(reference_tensor(name, "z"), psi=psi)
+            check_relative_error(
+                record_property, name, key, ws if arrays[key].ndim == 3 else ws[:, 0], reference_tensor(name, key)
+            )
+    ws = reference_tensor(name, "w_psi07")
     ws = ws if ws.ndim == 3 else ws[:, None].expand(-1, generator.num_ws, -1)
     key = "image_const" if "image_const" in arrays else "image_psi07_const"
-    compare(record_property, name, key, generator.synthesis(ws).image, tensor(name, key))
+    check_relative_error(record_property, name, key, generator.synthesis(ws).image, reference_tensor(name, key))
 
 
 def test_an_average_that_is_not_stored_is_estimated() -> None:
-    mapping = load_model(str(FOLDER / "rosinality_trained_16.pt"), "cpu").generator.mapping
+    mapping = load_model(str(CHECKPOINTS / "rosinality_trained_16.pt"), "cpu").generator.mapping
     z = torch.from_numpy(np.random.RandomState(5).randn(20_000, mapping.z_dim).astype(np.float32))
     assert mapping.w_avg.isnan().all()
     average = mapping(z)[:, 0].mean(dim=0)
@@ -111,9 +123,9 @@ def test_an_average_that_is_not_stored_is_estimated() -> None:
 @pytest.mark.parametrize("name", FIXTURES)
 def test_float16_levels(name: str) -> None:
     """Nothing of it on a CPU; on a GPU the file's levels, to float16's rounding, and float32 results all the same."""
-    generator = load_model(str(FOLDER / f"{name}.pkl"), "cpu").generator
+    generator = load_model(str(CHECKPOINTS / f"{name}.pkl"), "cpu").generator
     assert not generator.synthesis.use_fp16
-    ws, block = tensor(name, "w_psi07")[:1], generator.synthesis.block_names[-1]
+    ws, block = reference_tensor(name, "w_psi07")[:1], generator.synthesis.block_names[-1]
     whole = generator.synthesis(ws, features=[block], image=generator.image_shape[0])
     generator.synthesis.use_fp16 = True
     half = generator.synthesis(ws, features=[block], image=generator.image_shape[0])
@@ -129,11 +141,11 @@ def test_float16_levels(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["sg2ada_32", "sg2ada_cond_32"])
 def test_discriminator(name: str, record_property: Record) -> None:
-    theirs = tensor(name, "logits")
+    theirs = reference_tensor(name, "logits")
     discriminator = model(name).load_discriminator()
     assert discriminator is not None
-    logits = discriminator(tensor(name, "image_psi07_const"), labels(name))
-    compare(record_property, name, "logits", logits, theirs)
+    logits = discriminator(reference_tensor(name, "image_psi07_const"), labels(name))
+    check_relative_error(record_property, name, "logits", logits, theirs)
 
 
 def test_no_discriminator_in_the_file() -> None:
@@ -142,7 +154,7 @@ def test_no_discriminator_in_the_file() -> None:
 
 @pytest.mark.parametrize(("name", "resolution"), BLOCKS)
 def test_half_blocks_are_half(name: str, resolution: int) -> None:
-    features = reference(name)[f"features_b{resolution}"]
+    features = load_reference(name)[f"features_b{resolution}"]
     assert bool((features.astype(np.float16) == features).all()) == ((name, resolution) in HALF_BLOCKS)
 
 
@@ -177,20 +189,20 @@ def test_half_block_alone(name: str, resolution: int, record_property: Record) -
     block = model(name).generator.synthesis.get_submodule(f"b{resolution}")
     assert isinstance(block, StyleGAN2Block)
     row = 2 * int(math.log2(resolution)) - 5
-    ws = tensor(name, "w_psi07")[:1]
-    x = _half_layer(block.conv0, tensor(name, f"features_b{resolution // 2}").half(), ws[:, row])
+    ws = reference_tensor(name, "w_psi07")[:1]
+    x = _half_layer(block.conv0, reference_tensor(name, f"features_b{resolution // 2}").half(), ws[:, row])
     features = _half_layer(block.conv1, x, ws[:, row + 1])
-    compare(
+    check_relative_error(
         record_property,
         name,
         f"b{resolution} alone in float16",
         features.float(),
-        tensor(name, f"features_b{resolution}"),
+        reference_tensor(name, f"features_b{resolution}"),
     )
 
 
 def test_features_do_no_work_beyond_their_block() -> None:
-    generator = load_model(str(FOLDER / "sg2ada_32.pkl"), "cpu").generator
+    generator = load_model(str(CHECKPOINTS / "sg2ada_32.pkl"), "cpu").generator
     expected = generator.synthesis(torch.zeros(1, 8, 64), features=["b8"]).features["b8"]
     generator.synthesis.b16 = generator.synthesis.b32 = torch.nn.Identity()  # calling these as blocks would fail
     for name in ("b4", "b8"):

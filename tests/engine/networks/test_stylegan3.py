@@ -25,7 +25,8 @@ from draggan_engine.networks.stylegan3 import (
     crop_margins,
     layer_resampling,
 )
-from tests.support.references import FOLDER, LIMIT, Record, compare, relative, tensor
+from tests.support.paths import CHECKPOINTS
+from tests.support.references import MAX_RELATIVE_ERROR, Record, check_relative_error, reference_tensor, relative_error
 
 FIXTURES = ("sg3t_32", "sg3r_32")
 LAYERS = ("L0_36_32", "L1_36_32", "L2_52_32", "L3_52_32", "L4_52_32", "L5_32_32")
@@ -33,7 +34,7 @@ HEIGHTS = (16, 16, 32, 32, 32, 32)
 
 
 def load(name: str) -> StyleGAN3Synthesis:
-    synthesis = load_model(str(FOLDER / f"{name}.pkl"), "cpu").generator.synthesis
+    synthesis = load_model(str(CHECKPOINTS / f"{name}.pkl"), "cpu").generator.synthesis
     assert isinstance(synthesis, StyleGAN3Synthesis)
     return synthesis
 
@@ -49,39 +50,48 @@ def shared(name: str) -> StyleGAN3Synthesis:
     ("key", "psi", "cutoff"), [("w_psi1", 1, None), ("w_psi07", 0.7, None), ("w_psi05_cutoff4", 0.5, 4)]
 )
 def test_mapping(name: str, key: str, psi: float, cutoff: int | None, record_property: Record) -> None:
-    generator = load_model(str(FOLDER / f"{name}.pkl"), "cpu").generator
+    generator = load_model(str(CHECKPOINTS / f"{name}.pkl"), "cpu").generator
     assert generator.num_ws == 8
-    ws = generator.mapping(tensor(name, "z"), psi=psi, cutoff=cutoff)
-    compare(record_property, name, key, ws, tensor(name, key))
+    ws = generator.mapping(reference_tensor(name, "z"), psi=psi, cutoff=cutoff)
+    check_relative_error(record_property, name, key, ws, reference_tensor(name, key))
 
 
 @pytest.mark.parametrize("name", FIXTURES)
 @pytest.mark.parametrize(("key", "ws"), [("image_psi07_const", "w_psi07"), ("image_wplus_const", "wplus")])
 def test_picture(name: str, key: str, ws: str, record_property: Record) -> None:
-    image = shared(name)(tensor(name, ws)).image
-    compare(record_property, name, key, image, tensor(name, key))
+    image = shared(name)(reference_tensor(name, ws)).image
+    check_relative_error(record_property, name, key, image, reference_tensor(name, key))
 
 
 @pytest.mark.parametrize("name", FIXTURES)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_features(name: str, layer: str, record_property: Record) -> None:
     """The whole map is the reference's; what is given out is the part of it that shows the picture."""
-    synthesis, ws, theirs = shared(name), tensor(name, "w_psi07")[:1], tensor(name, f"features_{layer}")
-    compare(record_property, name, f"features_{layer}", dict(synthesis.full_maps(ws))[layer], theirs)
+    synthesis, ws, theirs = (
+        shared(name),
+        reference_tensor(name, "w_psi07")[:1],
+        reference_tensor(name, f"features_{layer}"),
+    )
+    check_relative_error(record_property, name, f"features_{layer}", dict(synthesis.full_maps(ws))[layer], theirs)
     result = synthesis(ws, features=[layer])
     height = synthesis.feature_height(layer)
     margin = (theirs.shape[2] - height) // 2
     assert result.image is None
-    assert relative(result.features[layer], theirs[:, :, margin : margin + height, margin : margin + height]) <= LIMIT
+    assert (
+        relative_error(result.features[layer], theirs[:, :, margin : margin + height, margin : margin + height])
+        <= MAX_RELATIVE_ERROR
+    )
 
 
 @pytest.mark.parametrize("name", FIXTURES)
 def test_gradient(name: str, record_property: Record) -> None:
-    ws = tensor(name, "w_psi07")[:1].clone().requires_grad_()
+    ws = reference_tensor(name, "w_psi07")[:1].clone().requires_grad_()
     image = shared(name)(ws).image
     weights = np.random.RandomState(3).randn(*image.shape).astype(np.float32)
     (gradient,) = torch.autograd.grad((image * torch.from_numpy(weights)).sum(), ws)
-    compare(record_property, name, "grad_w_psi07_const", gradient, tensor(name, "grad_w_psi07_const"))
+    check_relative_error(
+        record_property, name, "grad_w_psi07_const", gradient, reference_tensor(name, "grad_w_psi07_const")
+    )
 
 
 @pytest.mark.parametrize("name", FIXTURES)
@@ -93,19 +103,19 @@ def test_names(name: str) -> None:
     assert synthesis.image_heights == (32,)
     for unknown in ({"features": ["L6_32_3"]}, {"features": ["input"]}, {"image": 16}):
         with pytest.raises(KeyError, match="there are"):
-            synthesis(tensor(name, "wplus"), **unknown)
+            synthesis(reference_tensor(name, "wplus"), **unknown)
 
 
 @pytest.mark.parametrize("name", FIXTURES)
 def test_same_numbers_every_time_and_in_any_company(name: str) -> None:
-    synthesis, ws = shared(name), tensor(name, "w_psi07")
+    synthesis, ws = shared(name), reference_tensor(name, "w_psi07")
     image = synthesis(ws).image
     assert torch.equal(image, synthesis(ws, noise_mode="random").image)
-    assert relative(synthesis(ws[1:2]).image, image[1:2]) < 1e-6
+    assert relative_error(synthesis(ws[1:2]).image, image[1:2]) < 1e-6
 
 
 def test_features_do_no_work_beyond_their_layer() -> None:
-    synthesis, ws = load("sg3t_32"), tensor("sg3t_32", "w_psi07")
+    synthesis, ws = load("sg3t_32"), reference_tensor("sg3t_32", "w_psi07")
     expected = synthesis(ws, features=["L1_36_32", "L2_52_32"]).features
     for name in (*LAYERS[3:], "L6_32_3"):
         setattr(synthesis, name, torch.nn.Identity())  # calling these as layers would fail
@@ -118,7 +128,7 @@ def test_features_do_no_work_beyond_their_layer() -> None:
 
 
 def test_picture_with_features() -> None:
-    synthesis, ws = shared("sg3t_32"), tensor("sg3t_32", "wplus")
+    synthesis, ws = shared("sg3t_32"), reference_tensor("sg3t_32", "wplus")
     result = synthesis(ws, features=LAYERS, image=32)
     assert torch.equal(result.image, synthesis(ws).image)
     assert tuple(result.features) == LAYERS
@@ -132,7 +142,7 @@ def _placed(name: str, transform: list[list[float]]) -> dict[str, Tensor]:
     synthesis = load(name)
     assert torch.equal(synthesis.input.transform, torch.eye(3))
     synthesis.input.transform.copy_(torch.tensor(transform))
-    result = synthesis(tensor(name, "w_psi07")[:1], features=LAYERS, image=32)
+    result = synthesis(reference_tensor(name, "w_psi07")[:1], features=LAYERS, image=32)
     return {**result.features, "picture": result.image}
 
 
@@ -150,7 +160,7 @@ def test_maps_move_with_the_picture(name: str) -> None:
         height = before.shape[2]
         inner = slice(height // 4, -height // 4)
         expected = before.roll((-6 * height // 32, 4 * height // 32), (2, 3))
-        assert relative(after[:, :, inner, inner], expected[:, :, inner, inner]) < LIMIT
+        assert relative_error(after[:, :, inner, inner], expected[:, :, inner, inner]) < MAX_RELATIVE_ERROR
 
 
 @pytest.mark.parametrize(("quarters", "cos", "sin"), [(1, 0, 1), (2, -1, 0), (3, 0, -1)])
@@ -158,7 +168,7 @@ def test_r_turns_with_the_picture(quarters: int, cos: float, sin: float) -> None
     still = _placed("sg3r_32", torch.eye(3).tolist())
     turned = _placed("sg3r_32", [[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
     for before, after in zip(still.values(), turned.values(), strict=True):
-        assert relative(after, before.rot90(quarters, (2, 3))) < LIMIT
+        assert relative_error(after, before.rot90(quarters, (2, 3))) < MAX_RELATIVE_ERROR
 
 
 @pytest.mark.parametrize("name", FIXTURES)
@@ -167,7 +177,7 @@ def test_r_turns_with_the_picture(quarters: int, cos: float, sin: float) -> None
 def test_a_spot_on_a_map_is_at_that_place_of_the_picture(name: str, layer: str, place: tuple[float, float]) -> None:
     """Places are fractions of the picture; the samples around one of a map are changed, and the picture changes
     around it."""
-    synthesis, ws, height = load(name), tensor(name, "w_psi07")[:1], HEIGHTS[LAYERS.index(layer)]
+    synthesis, ws, height = load(name), reference_tensor(name, "w_psi07")[:1], HEIGHTS[LAYERS.index(layer)]
     before = synthesis(ws).image
     x, y = (int(u * height) for u in place)
 
@@ -273,16 +283,16 @@ def test_clamp_and_its_gradient() -> None:
 
 @pytest.mark.parametrize("name", FIXTURES)
 def test_a_few_channels_at_a_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    synthesis, ws = shared(name), tensor(name, "w_psi07").clone().requires_grad_()
+    synthesis, ws = shared(name), reference_tensor(name, "w_psi07").clone().requires_grad_()
     (whole,) = torch.autograd.grad(synthesis(ws).image.square().sum(), ws)
     monkeypatch.setattr(stylegan3, "CPU_CHUNK_VALUES", 1)
     (parts,) = torch.autograd.grad(synthesis(ws).image.square().sum(), ws)
-    assert relative(parts, whole) < 1e-6
+    assert relative_error(parts, whole) < 1e-6
 
 
 @pytest.mark.parametrize("name", FIXTURES)
 def test_half(name: str) -> None:
-    synthesis, ws = load(name), tensor(name, "w_psi07").clone().requires_grad_()
+    synthesis, ws = load(name), reference_tensor(name, "w_psi07").clone().requires_grad_()
     full = synthesis(ws, features=LAYERS, image=32)
     (full_gradient,) = torch.autograd.grad(full.image.square().sum(), ws)
     synthesis.use_fp16 = True
@@ -292,9 +302,9 @@ def test_half(name: str) -> None:
     assert {x.dtype for key, x in synthesis.full_maps(ws) if key not in LAYERS[:2]} == {torch.float16}
     half = synthesis(ws, features=LAYERS, image=32)
     (half_gradient,) = torch.autograd.grad(half.image.square().sum(), ws)
-    assert 0 < relative(half.image, full.image.detach()) < 5e-3
-    assert all(relative(half.features[key], full.features[key].detach()) < 5e-3 for key in LAYERS)
-    assert relative(half_gradient, full_gradient) < 2e-2
+    assert 0 < relative_error(half.image, full.image.detach()) < 5e-3
+    assert all(relative_error(half.features[key], full.features[key].detach()) < 5e-3 for key in LAYERS)
+    assert relative_error(half_gradient, full_gradient) < 2e-2
 
 
 def test_half_does_not_overflow() -> None:
@@ -323,7 +333,12 @@ def test_built_without_memory() -> None:
     state = shared("sg3t_32").state_dict()
     assert "L6_32_3.up_filter" not in state
     synthesis.load_state_dict(state, assign=True)
-    assert relative(synthesis(tensor("sg3t_32", "wplus")).image, tensor("sg3t_32", "image_wplus_const")) < LIMIT
+    assert (
+        relative_error(
+            synthesis(reference_tensor("sg3t_32", "wplus")).image, reference_tensor("sg3t_32", "image_wplus_const")
+        )
+        < MAX_RELATIVE_ERROR
+    )
 
 
 @pytest.mark.parametrize(
