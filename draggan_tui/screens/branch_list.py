@@ -1,4 +1,4 @@
-"""The branches of the history: going to one, and comparing with one."""
+"""The list of branches of the history: go to one, or compare with one."""
 
 from __future__ import annotations
 
@@ -26,28 +26,34 @@ from draggan_tui.widgets.vi_option_list import ViOptionList
 from .dialog import Dialog
 
 LEAST_COLUMNS, LEAST_ROWS = 60, 20
-"""The smallest terminal, in cells, in which thumbnails leave enough room for words."""
-SMALL_ROWS, LARGE_ROWS, LARGE_FROM = 4, 6, 40
+"""The smallest terminal, in cells, in which thumbnails leave enough room for text."""
+SMALL_THUMBNAIL, LARGE_THUMBNAIL, LARGE_FROM = 4, 6, 40
+"""Rows of a thumbnail, and rows of the terminal from which it is large."""
 
 
 @dataclass(frozen=True)
 class BranchChoice:
-    """An entry to go to, or to compare with; no entry to compare with: what the drags started from."""
+    """A revision to go to, or to compare with.
 
-    id: int | None
+    Attributes:
+        revision_id: None: compare with the image that the drags started from.
+        compare: whether to compare with the revision instead of going there.
+    """
+
+    revision_id: int | None
     compare: bool
 
 
 class BranchList(Dialog[BranchChoice | None]):
-    """Where the branches end, the newest first, with a small image of each where there is room.
+    """Lists where the branches end, the newest first, with a thumbnail of each if there is room. Returns the choice.
 
     Args:
-        reference: id of the entry that is compared with.
-        images: those that are there already; the others come by `show_image`.
-        depth: how many colours the terminal takes.
+        reference_id: id of the revision that is compared with.
+        images: the images that exist already. The others arrive through `show_image`.
+        depth: how many colours the terminal has.
     """
 
-    # Four rows of bare accent would outshine the images.
+    # Four rows in the full accent colour would be brighter than the images.
     DEFAULT_CSS = """
     BranchList DialogBox OptionList > .option-list--option-highlighted,
     BranchList DialogBox OptionList:focus > .option-list--option-highlighted {
@@ -61,11 +67,11 @@ class BranchList(Dialog[BranchChoice | None]):
         Binding("o", "compare_with_start", show=False),
     ]
 
-    def __init__(self, history: History, reference: int | None, images: PreviewCache, depth: ColorDepth) -> None:
+    def __init__(self, history: History, reference_id: int | None, images: PreviewCache, depth: ColorDepth) -> None:
         super().__init__()
-        self.history, self.reference, self.depth = history, reference, depth
-        self._tips = tuple(reversed(history.leaves))
-        sources = {tip.edit.source for tip in self._tips}
+        self.history, self.reference_id, self.depth = history, reference_id, depth
+        self._leaves = tuple(reversed(history.leaves))
+        sources = {leaf.edit.source for leaf in self._leaves}
         self._images: dict[Hashable, RgbImage] = {
             source: image for source in sources if (image := images.get(source)) is not None
         }
@@ -74,55 +80,55 @@ class BranchList(Dialog[BranchChoice | None]):
     def compose(self) -> ComposeResult:
         hints = [("Enter", "goes there"), ("c", "compares"), ("o", "with the start"), ("Esc", "closes")]
         with DialogBox("Branches", hints):
-            yield ViOptionList(*(Option("", str(tip.id)) for tip in self._tips), compact=True)
+            yield ViOptionList(*(Option("", str(leaf.id)) for leaf in self._leaves), compact=True)
 
     def on_mount(self) -> None:
-        self._show_tips()
+        self._show_leaves()
         options = self.query_one(ViOptionList)
         options.highlighted = options.get_option_index(str(self.history.timeline[-1].id))
         options.focus()
 
     def on_resize(self) -> None:
         self._thumbnails.clear()
-        self._show_tips()
+        self._show_leaves()
 
     # Images ---------------------------------------------------------------------------------------------
 
     @property
     def thumbnail_rows(self) -> int:
-        """How high they are in this terminal; 0: there is no room for any."""
+        """Height of the thumbnails in this terminal. 0: there is no room for them."""
         columns, rows = self.app.size
         if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
             return 0
-        return SMALL_ROWS if rows < LARGE_FROM else LARGE_ROWS
+        return SMALL_THUMBNAIL if rows < LARGE_FROM else LARGE_THUMBNAIL
 
     def missing_image(self) -> Edit | None:
-        """The next edit whose image is to be shown and is not here; None: all are."""
+        """Return the next edit whose image is needed and has not arrived. None: there is no such edit."""
         if not self.thumbnail_rows:
             return None
-        return next((tip.edit for tip in self._tips if tip.edit.source not in self._images), None)
+        return next((leaf.edit for leaf in self._leaves if leaf.edit.source not in self._images), None)
 
     def show_image(self, source: Hashable, image: RgbImage) -> None:
-        """Shows the image of the branches that end with it."""
+        """Show an image that has arrived, at all branches that end with it."""
         self._images[source] = image
-        self._show_tips(source)
+        self._show_leaves(source)
 
-    def _show_tips(self, source: Hashable = None) -> None:
-        """Shows all branches, or those that end with an image, as they are now."""
-        for options in self.query(ViOptionList):  # none yet, if an image is quicker than the screen
-            for index, tip in enumerate(self._tips):
-                if source is None or tip.edit.source == source:
-                    options.replace_option_prompt_at_index(index, self._prompt(tip))
+    def _show_leaves(self, source: Hashable = None) -> None:
+        """Show all branches again, or those that end with an image."""
+        for options in self.query(ViOptionList):  # there is none yet if an image arrives before the screen is mounted
+            for index, leaf in enumerate(self._leaves):
+                if source is None or leaf.edit.source == source:
+                    options.replace_option_prompt_at_index(index, self._prompt(leaf))
 
-    def _prompt(self, tip: Revision) -> str | BranchOption:
-        here = "▸ " if tip.id == self.history.timeline[-1].id else "  "
-        parts = branch_parts(self.history, tip)
-        if tip.id == self.reference:
+    def _prompt(self, leaf: Revision) -> str | BranchOption:
+        marker = "▸ " if leaf.id == self.history.timeline[-1].id else "  "
+        parts = branch_parts(self.history, leaf)
+        if leaf.id == self.reference_id:
             parts.append("compared with")
         if not self.thumbnail_rows:
-            return here + ", ".join(parts)
-        lines = [here + parts[0], *(f"  {part}" for part in parts[1:])]
-        return BranchOption(lines, self.thumbnail_rows, self._thumbnail(tip.edit.source), self.depth)
+            return marker + ", ".join(parts)
+        lines = [marker + parts[0], *(f"  {part}" for part in parts[1:])]
+        return BranchOption(lines, self.thumbnail_rows, self._thumbnail(leaf.edit.source), self.depth)
 
     def _thumbnail(self, source: Hashable) -> Cells | None:
         if source in self._images and source not in self._thumbnails:
@@ -140,8 +146,8 @@ class BranchList(Dialog[BranchChoice | None]):
     def action_compare(self) -> None:
         options = self.query_one(ViOptionList)
         if options.highlighted is not None:
-            chosen = options.get_option_at_index(options.highlighted).id
-            self.dismiss(BranchChoice(int(chosen or 0), compare=True))
+            option_id = options.get_option_at_index(options.highlighted).id
+            self.dismiss(BranchChoice(int(option_id or 0), compare=True))
 
     def action_compare_with_start(self) -> None:
         self.dismiss(BranchChoice(None, compare=True))

@@ -1,4 +1,4 @@
-"""The command palette: every action of the editor, with its key, and the themes; found by typing a part of the name."""
+"""The command palette: every action of the editor with its keys, and the themes, to be found by a part of the name."""
 
 from __future__ import annotations
 
@@ -22,28 +22,36 @@ from draggan_tui.widgets.text_field import TextField
 from .dialog import Dialog
 from .key_names import keys_shown
 
-# The ids of those that come first while nothing is typed.
+# Ids of the bindings whose commands come first while nothing is typed.
 FIRST_COMMANDS = (
     "drag", "place", "undo", "redo", "save", "export", "models", "settings", "help", "pen", "lead", "grab",
     "next-seed", "branches", "before", "goto", "clear-mask", "zoom-fit",
 )  # fmt: skip
-LAST_TOPIC = "Move"  # a key does it sooner
+LAST_TOPIC = "Move"  # last, because a key is the quicker way
 KEYS_GAP = 2
 
 
 @dataclass(frozen=True)
 class PaletteCommand:
-    """What can be chosen: its topic, what it does, its keys in force, and the editor's action."""
+    """A command of the palette.
+
+    Attributes:
+        name: what the command does.
+        keys: its keys, as they are bound now.
+        action: the editor's action.
+    """
 
     topic: str
-    what: str
+    name: str
     keys: str
     action: str
 
     def rank(self, typed: str) -> int | None:
-        """How well it answers to what was typed, 0 the best; None if some word of that is neither in its name nor in
-        its topic."""
-        name, words = self.what.lower(), typed.lower().split()
+        """Return how well the command matches a typed text; 0 is best.
+
+        None: some typed word is neither in the command's name nor in its topic.
+        """
+        name, words = self.name.lower(), typed.lower().split()
         if name.partition(":")[0] == " ".join(words):
             return 0
         if name.startswith(" ".join(words)):
@@ -53,14 +61,13 @@ class PaletteCommand:
         return 3 if all(word in f"{name} {self.topic.lower()}" for word in words) else None
 
     def line(self, keys_width: int) -> Content:
-        """One row: the keys, what they do, and dimmed the topic."""
+        """Return one row: the keys, the name, and the topic, dimmed."""
         keys = (self.keys.ljust(keys_width + KEYS_GAP), "bold")
-        return Content.assemble(keys, self.what, (f"  {self.topic}", "dim not bold"))
+        return Content.assemble(keys, self.name, (f"  {self.topic}", "dim not bold"))
 
 
 def palette_commands(app: App[Any]) -> list[PaletteCommand]:
-    """What the editor's keys do: what is needed most, then the rest in the order in which help lists it, the themes, and
-    last the moves of the cursor."""
+    """Return all commands: those needed most, the others in the order of the help, the themes, and moves of the cursor."""
     topics = {binding.id: topic for topic, bindings in KEYS.items() for binding in bindings}
     bindings_by_id = {binding.id: binding for bindings in KEYS.values() for binding in bindings}
     last = [id for id, topic in topics.items() if topic == LAST_TOPIC]
@@ -74,17 +81,17 @@ def palette_commands(app: App[Any]) -> list[PaletteCommand]:
     return [*map(command, (*FIRST_COMMANDS, *between)), *theme_commands, *map(command, last)]
 
 
-def search_commands(typed: str, among: Sequence[PaletteCommand]) -> list[PaletteCommand]:
-    """Those that answer to what was typed, the best first."""
-    ranked = [(rank, command) for command in among if (rank := command.rank(typed)) is not None]
+def search_commands(typed: str, commands: Sequence[PaletteCommand]) -> list[PaletteCommand]:
+    """Return the commands that match a typed text, the best first."""
+    ranked = [(rank, command) for command in commands if (rank := command.rank(typed)) is not None]
     return [command for _, command in sorted(ranked, key=itemgetter(0))]
 
 
 class CommandPalette(Dialog[str | None]):
     """Returns the action that was chosen, or None.
 
-    Not Textual's own palette: that one searches beside the keys, so that an Enter which was typed ahead may meet the
-    list of an earlier text.
+    Textual's own palette searches in the background, so an Enter that is typed early may choose from the list of an
+    earlier text. Here each key acts on the list that the keys before it have made.
     """
 
     DEFAULT_CSS = """
@@ -99,34 +106,34 @@ class CommandPalette(Dialog[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
 
     def compose(self) -> ComposeResult:
-        names = OptionList(compact=True)
-        names.can_focus = False
+        options = OptionList(compact=True)
+        options.can_focus = False
         moves = {
-            "down": names.action_cursor_down,
-            "up": names.action_cursor_up,
-            "pagedown": names.action_page_down,
-            "pageup": names.action_page_up,
+            "down": options.action_cursor_down,
+            "up": options.action_cursor_up,
+            "pagedown": options.action_page_down,
+            "pageup": options.action_page_up,
         }
         with DialogBox("Commands", [("Enter", "does it"), ("↑ ↓", "choose"), ("Esc", "closes")]):
             with Vertical(classes="head"):
                 yield TextField({**moves, "enter": self._choose}, "undo, larger brush, theme …")
-            yield names
+            yield options
 
     def on_mount(self) -> None:
-        self._all = palette_commands(self.app)
-        self._keys_width = max(len(command.keys) for command in self._all)
-        self.watch(self.query_one(TextField), "value", self._list)
+        self.all_commands = palette_commands(self.app)
+        self._keys_width = max(len(command.keys) for command in self.all_commands)
+        self.watch(self.query_one(TextField), "value", self._show_matches)
 
-    def _list(self, typed: str) -> None:
-        self._commands = search_commands(typed, self._all)
-        names = self.query_one(OptionList)
-        names.clear_options()
-        names.add_options([Option(command.line(self._keys_width)) for command in self._commands])
-        names.highlighted = 0 if self._commands else None
+    def _show_matches(self, typed: str) -> None:
+        self._matches = search_commands(typed, self.all_commands)
+        options = self.query_one(OptionList)
+        options.clear_options()
+        options.add_options([Option(command.line(self._keys_width)) for command in self._matches])
+        options.highlighted = 0 if self._matches else None
 
     def _choose(self) -> None:
-        if self._commands:
-            self.dismiss(self._commands[self.query_one(OptionList).highlighted or 0].action)
+        if self._matches:
+            self.dismiss(self._matches[self.query_one(OptionList).highlighted or 0].action)
 
     def on_option_list_option_selected(self) -> None:
         self._choose()

@@ -1,4 +1,4 @@
-"""What opens over the editor."""
+"""Base class of the dialogs that open over the editor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DialogResult = TypeVar("DialogResult")
 
 
 class Dialog(ModalScreen[DialogResult]):
-    """Closes once: over a slow line two Enters come together, and both mean this one."""
+    """A dialog that closes only once: over a slow line two Enters may arrive together, and both are meant for it."""
 
     DEFAULT_CSS = """
     Dialog { align: center middle; }
@@ -25,7 +25,7 @@ class Dialog(ModalScreen[DialogResult]):
     ]
 
     def dismiss(self, result: DialogResult | None = None) -> AwaitComplete:
-        """Nothing if it is closed: Textual would close what is below, the editor too, and nothing would be left."""
+        """Close the dialog, unless it is closed already: then Textual would close the screen below, even the editor."""
         if self.app.screen is not self:
             return AwaitComplete()
         return super().dismiss(result)

@@ -1,4 +1,4 @@
-"""Asks where to save a session that cannot be written where it is, and stays until the engine has moved it there."""
+"""The prompt for another directory, for a session that cannot be written where it is."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .path_prompt import NO_ENGINE, PathPrompt
 
 
 def suggested_directory(current: Path) -> str:
-    """A directory of the same name in another place, which can be written to; empty where there is none."""
-    places = [
+    """Return a writable directory of the same name in another place, or an empty text if there is none."""
+    parents = [
         DEFAULT_OUTPUT_DIRECTORY.absolute(),
         Path("~").expanduser() / DEFAULT_OUTPUT_DIRECTORY,
         Path(tempfile.gettempdir()) / DEFAULT_OUTPUT_DIRECTORY,
     ]
-    for place in places:
-        if place in current.absolute().parents:
+    for parent in parents:
+        if parent in current.absolute().parents:
             continue
-        directory = next_output_directory(place / current.name)
+        directory = next_output_directory(parent / current.name)
         with suppress(InputError, StorageError):
             check_output_directory(directory)
             return short_path(directory)
@@ -37,10 +37,11 @@ def suggested_directory(current: Path) -> str:
 
 
 class DirectoryPrompt(PathPrompt[str]):
-    """Returns the directory that the session has moved to, or None if it stays where it is.
+    """Returns the directory to which the session was moved, or None if it was not moved.
+
+    The prompt stays open until the engine has moved the session.
 
     Args:
-        engine: moves the session.
         problem: why the session cannot be written where it is.
         suggestion: another directory.
     """
@@ -50,24 +51,24 @@ class DirectoryPrompt(PathPrompt[str]):
     def __init__(self, engine: EngineClient, problem: str, suggestion: str) -> None:
         super().__init__("Save in another directory", "saves there", suggestion=suggestion)
         self._engine, self._problem = engine, problem
-        self._target: str | None = None
+        self._requested_path: str | None = None
 
-    def about(self) -> ComposeResult:
+    def compose_below(self) -> ComposeResult:
         yield Static(f"This session cannot be saved: {self._problem}", markup=False)
 
-    def chosen(self, path: Path) -> None:
+    def accept_path(self, path: Path) -> None:
         if not self._engine.alive:
             self.refuse(with_keys(self.app, NO_ENGINE))
             return
-        if self._target is not None:  # Enter came twice: the engine has not answered yet
+        if self._requested_path is not None:  # the engine has not answered yet
             return
-        self._target = str(path.absolute())
-        self._engine.send(MoveSession(directory=self._target))
+        self._requested_path = str(path.absolute())
+        self._engine.send(MoveSession(directory=self._requested_path))
 
     def answer(self, event: SessionMoved | Failed) -> None:
-        """The engine has moved the session, or could not."""
+        """Close the prompt if the session was moved, or say why it could not be."""
         if isinstance(event, Failed):
-            self._target = None
+            self._requested_path = None
             self.refuse(event.message)
-        elif event.directory == self._target:
+        elif event.directory == self._requested_path:
             self.dismiss(event.directory)

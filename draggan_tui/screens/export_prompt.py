@@ -1,4 +1,4 @@
-"""Asks what to export, and where: the name's ending says what it is."""
+"""The prompt for an export: the ending of the file's name decides what is exported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .path_prompt import PathPrompt
 
 @dataclass(frozen=True)
 class ExportChoice:
-    """A file to be written, with handles and targets drawn into it or without."""
+    """A file to write, and whether to draw handles and targets into it."""
 
     path: Path
     markers: bool
@@ -30,40 +30,40 @@ class ExportPrompt(PathPrompt[ExportChoice]):
     """Returns what to write, or None.
 
     Args:
-        edit: what is exported.
-        directory: that of the session, beside which a file is suggested; none: nothing has been saved yet.
+        edit: the edit that is exported.
+        directory: the session's directory, beside which a file is suggested. None: nothing has been saved yet.
     """
 
-    # Terminals send few keys that a line of text does not take.
+    # Shift-Tab, because terminals send few keys that a text field does not use.
     BINDINGS: ClassVar[list[BindingType]] = [Binding("shift+tab", "markers", show=False, priority=True)]
 
     def __init__(self, edit: Edit, directory: str | None) -> None:
         suggestion = str(suggested_path(edit, Path() if directory is None else Path(directory).parent))
         super().__init__("Export", "exports", (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LATENT_SUFFIXES), suggestion)
-        self._edit, self._markers = edit, False
+        self._edit, self._draws_markers = edit, False
 
-    def about(self) -> ComposeResult:
+    def compose_below(self) -> ComposeResult:
         yield Static("")
-        for what, endings in (("image", IMAGE_SUFFIXES), ("video", VIDEO_SUFFIXES), ("latent", LATENT_SUFFIXES)):
-            yield Static(f"{what:>6}  {' '.join(endings)}", classes="muted", markup=False)
+        for content, endings in (("image", IMAGE_SUFFIXES), ("video", VIDEO_SUFFIXES), ("latent", LATENT_SUFFIXES)):
+            yield Static(f"{content:>6}  {' '.join(endings)}", classes="muted", markup=False)
         yield Static("")
         yield Static(self._markers_text(), id="markers")
 
     def _markers_text(self) -> Content:
-        box = "[x]" if self._markers else "[ ]"
+        box = "[x]" if self._draws_markers else "[ ]"
         return Content.assemble(("Shift-Tab", "bold $accent"), f" {box} handles and targets")
 
     def action_markers(self) -> None:
-        self._markers = not self._markers
+        self._draws_markers = not self._draws_markers
         self.query_one("#markers", Static).update(self._markers_text())
 
-    def problem_of(self, path: Path) -> str:
+    def name_problem(self, path: Path) -> str:
         if path.suffix.lower() in VIDEO_SUFFIXES and not self._edit.source.drag:
             return f"{path.name}: no drag has led to this image, so there is no video; name a .png"
-        return super().problem_of(path)
+        return super().name_problem(path)
 
-    def chosen(self, path: Path) -> None:
-        self.dismiss(ExportChoice(path.absolute(), self._markers))
+    def accept_path(self, path: Path) -> None:
+        self.dismiss(ExportChoice(path.absolute(), self._draws_markers))
 
 
 def suggested_path(edit: Edit, directory: Path) -> Path:

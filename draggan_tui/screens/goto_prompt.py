@@ -1,4 +1,4 @@
-"""Asks for a place in the image, as coordinates."""
+"""The prompt for coordinates to which the cursor moves."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from draggan_tui.widgets.text_field import TextField
 from .dialog import Dialog
 
 _NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+))"
-_PLACE = re.compile(rf"{_NUMBER}(?:\s*,\s*|\s+){_NUMBER}", re.ASCII)
+_COORDINATES = re.compile(rf"{_NUMBER}(?:\s*,\s*|\s+){_NUMBER}", re.ASCII)
 
 
 class GotoPrompt(Dialog[Point | None]):
     """Returns the point, or None.
 
     Args:
-        cursor: what relative coordinates start from.
-        picture: size of the picture.
+        cursor: where relative coordinates start.
+        image_size: size of the full-resolution image.
     """
 
     DEFAULT_CSS = """
@@ -34,13 +34,13 @@ class GotoPrompt(Dialog[Point | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
 
-    def __init__(self, cursor: Point, picture: Size) -> None:
+    def __init__(self, cursor: Point, image_size: Size) -> None:
         super().__init__()
-        self.cursor, self.picture = cursor, picture
+        self.cursor, self.image_size = cursor, image_size
 
     def compose(self) -> ComposeResult:
         with DialogBox("Move the cursor to", [("Enter", "moves"), ("Esc", "closes")]):
-            yield TextField({"enter": self._go}, "x,y or from here +3,-2")
+            yield TextField({"enter": self._submit}, "x,y or from here +3,-2")
             yield Static("", id="problem", markup=False)
 
     def on_mount(self) -> None:
@@ -50,26 +50,29 @@ class GotoPrompt(Dialog[Point | None]):
         self.query_one("#problem", Static).update(problem)
         self.query_one("#problem", Static).display = bool(problem)
 
-    def _go(self) -> None:
-        """Closes with the point, or says what is wrong and stays."""
+    def _submit(self) -> None:
+        """Close with the point, or say what is wrong and stay open."""
         try:
-            self.dismiss(parse_point(self.query_one(TextField).value, self.cursor, self.picture))
+            self.dismiss(parse_point(self.query_one(TextField).value, self.cursor, self.image_size))
         except EditError as error:
             self._refuse(str(error))
 
 
-def parse_point(text: str, cursor: Point, picture: Size) -> Point:
-    """`12,30.5` or `12 30.5`; a coordinate with a sign counts from the cursor: `+3,-2`, `-4,30`.
+def parse_point(text: str, cursor: Point, image_size: Size) -> Point:
+    """Return the point of `12,30.5` or `12 30.5`. A coordinate with a sign counts from the cursor: `+3,-2`, `-4,30`.
 
     Raises:
-        EditError: it is no place, or one outside the picture.
+        EditError: the text is not two numbers, or the point is outside the image.
     """
-    match = _PLACE.fullmatch(text.strip())
+    match = _COORDINATES.fullmatch(text.strip())
     if match is None:
         raise EditError("must be two numbers: x,y, or from here +3,-2")
     x, y = (
-        float(typed) + (start if typed[0] in "+-" else 0) for typed, start in zip(match.groups(), cursor, strict=True)
+        float(number) + (start if number[0] in "+-" else 0)
+        for number, start in zip(match.groups(), cursor, strict=True)
     )
-    if not contains((x, y), picture):
-        raise EditError(f"outside the image: x goes from 0 to {picture.width - 1}, y from 0 to {picture.height - 1}")
+    if not contains((x, y), image_size):
+        raise EditError(
+            f"outside the image: x goes from 0 to {image_size.width - 1}, y from 0 to {image_size.height - 1}"
+        )
     return (x, y)

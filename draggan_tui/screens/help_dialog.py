@@ -21,7 +21,7 @@ COUNT_EXAMPLES = "how far or how often: 12{right}, 3{undo}, 5{one-step}, 4{large
 
 
 class HelpDialog(Dialog[None]):
-    """The keys by topic, as they are bound now; what is typed after a slash chooses from them."""
+    """Shows the keys by topic, as they are bound now. Text typed after a slash filters them."""
 
     DEFAULT_CSS = """
     HelpDialog DialogBox { width: 132; max-width: 96%; height: 94%; }
@@ -50,18 +50,18 @@ class HelpDialog(Dialog[None]):
             yield Static(id="page")
 
     def on_mount(self) -> None:
-        self.watch(self.query_one(TextField), "value", self._show, init=False)
+        self.watch(self.query_one(TextField), "value", self._show_page, init=False)
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._show)
+        self.call_after_refresh(self._show_page)
 
-    def _show(self) -> None:
+    def _show_page(self) -> None:
         topics = matching_topics(self.topics(), self.query_one(TextField).value)
         width = self.query_one(DialogBox).scrollable_content_region.width
         self.query_one("#page", Static).update(help_page(topics, width))
 
     def topics(self) -> list[HelpTopic]:
-        """All there is to know of the keys and the mouse."""
+        """Return all keys, and what the mouse does."""
         topics = [
             HelpTopic(title, tuple((keys_shown(self.app, binding), what(binding)) for binding in bindings))
             for title, bindings in KEYS.items()
@@ -73,7 +73,7 @@ class HelpDialog(Dialog[None]):
         self.query_one(DialogBox).scroll_relative(y=lines, animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 (Textual's)
-        """In the field a slash is a letter."""
+        """Leave the slash to the text field while it has the focus."""
         return action != "filter" or not isinstance(self.focused, TextField)
 
     def action_filter(self) -> None:

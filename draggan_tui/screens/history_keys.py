@@ -123,12 +123,12 @@ class HistoryKeys(SessionScreen):
         work = self.state
         if chosen is None:
             return
-        if not chosen.compare and chosen.id is not None:
-            id = chosen.id
+        if not chosen.compare and chosen.revision_id is not None:
+            id = chosen.revision_id
             if self.attempt(lambda: work.go(id)):
                 self._say_place()
         else:
-            work.compare_with(chosen.id)
+            work.compare_with(chosen.revision_id)
             self.comparison = "split"
             self.say(SHOWS[self.comparison] + self._compared())
             self.sync()

@@ -1,4 +1,4 @@
-"""Asks for a mask's file and stays until the engine has read or written it."""
+"""The prompt for the file of a mask, which the engine reads or writes."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from .path_prompt import NO_ENGINE, PathPrompt
 
 
 class MaskPrompt(PathPrompt[MaskLoaded | MaskSaved]):
-    """Returns what the engine has answered, or None.
+    """Returns the engine's answer, or None. The prompt stays open until the engine has read or written the file.
 
     Args:
-        enter: what Enter does.
-        command: what is asked of the engine, given the path.
+        enter_hint: what Enter does, as `loads`.
+        make_command: makes the command to the engine from a path.
     """
 
     def __init__(
         self,
         title: str,
-        enter: str,
+        enter_hint: str,
         engine: EngineClient,
-        command: Callable[[str], LoadMask | SaveMask],
+        make_command: Callable[[str], LoadMask | SaveMask],
         endings: Sequence[str] = (),
     ) -> None:
-        super().__init__(title, enter, endings)
-        self._engine, self._command = engine, command
-        self._asked: str | None = None
+        super().__init__(title, enter_hint, endings)
+        self._engine, self._make_command = engine, make_command
+        self._requested_path: str | None = None
 
-    def chosen(self, path: Path) -> None:
+    def accept_path(self, path: Path) -> None:
         if not self._engine.alive:
             self.refuse(with_keys(self.app, NO_ENGINE))
             return
-        self._asked = str(path)
-        self._engine.send(self._command(self._asked))
+        self._requested_path = str(path)
+        self._engine.send(self._make_command(self._requested_path))
 
     def answer(self, event: MaskLoaded | MaskSaved | Failed) -> None:
-        """The engine has done it, or could not."""
+        """Close the prompt with the engine's answer, or say why the engine could not do it."""
         if isinstance(event, Failed):
             self.refuse(event.message)
-        elif event.path == self._asked:  # and not to an earlier prompt
+        elif event.path == self._requested_path:  # not the answer to an earlier prompt
             self.dismiss(event)

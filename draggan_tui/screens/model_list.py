@@ -1,4 +1,4 @@
-"""Which model to go on with: one from a list, or a path."""
+"""The list of models: choose one, or type a path."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ from .dialog import Dialog
 
 
 class ModelList(Dialog[ModelEntry | None]):
-    """Returns the model that was chosen from the list, or None. What is typed goes to `load`, and the dialog stays until it
-    is closed because that model has come, or until `refuse` says why not.
+    """Returns the model that was chosen from the list, or None.
+
+    A typed name or path goes to `load`, and the dialog stays open. It is closed from outside when the model is loaded;
+    if the model cannot be loaded, `refuse` says why.
 
     Args:
-        present: name or path of the model in use.
-        name: what it is called.
-        load: starts loading what was typed.
+        open_model: name or path by which the model in use was loaded.
+        name: the name of the model in use.
+        load: starts loading a name or path.
     """
 
     DEFAULT_CSS = """
@@ -39,7 +41,7 @@ class ModelList(Dialog[ModelEntry | None]):
     ModelList TextField { width: 1fr; }
     """
     AUTO_FOCUS = "ViOptionList"
-    # Those that move the focus are done at once, before the next key of a burst is handed to what has it.
+    # With `priority`, keys that move the focus act before the next key of a burst goes to the widget with the focus.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", show=False),
         Binding("slash", "type", show=False, priority=True),
@@ -47,9 +49,9 @@ class ModelList(Dialog[ModelEntry | None]):
         Binding("shift+tab", "app.focus_previous", show=False, priority=True),
     ]
 
-    def __init__(self, present: str, name: str, load: Callable[[str], object]) -> None:
+    def __init__(self, open_model: str, name: str, load: Callable[[str], object]) -> None:
         super().__init__()
-        self.present, self._name, self._load = present, name, load
+        self.open_model, self._name, self._load = open_model, name, load
         self.awaited_spec: str | None = None
         self.entries: Sequence[ModelEntry] = ()
 
@@ -68,27 +70,27 @@ class ModelList(Dialog[ModelEntry | None]):
         self.watch(self.query_one(TextField), "value", lambda: self.refuse(""))
 
     def show(self, entries: Sequence[ModelEntry]) -> None:
-        """Lists the models that are there, the present one highlighted."""
+        """List models, with the one in use highlighted."""
         self.entries = entries
-        for names in self.query(ViOptionList):  # none yet, if the engine is quicker than the screen
-            names.clear_options()
-            lines = model_lines(entries, self.present, names.scrollable_content_region.width)
-            names.add_options([Option(line) for line in lines])
-            here = (index for index, entry in enumerate(entries) if is_open_model(entry, self.present))
-            names.highlighted = next(here, 0) if entries else None
+        for options in self.query(ViOptionList):  # there is none yet if the engine answers before the screen is mounted
+            options.clear_options()
+            lines = model_lines(entries, self.open_model, options.scrollable_content_region.width)
+            options.add_options([Option(line) for line in lines])
+            open_indices = (index for index, entry in enumerate(entries) if is_open_model(entry, self.open_model))
+            options.highlighted = next(open_indices, 0) if entries else None
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._fit)
+        self.call_after_refresh(self._show_again)
 
-    def _fit(self) -> None:
-        """Lists the models in the width that there is now."""
-        names = self.query_one(ViOptionList)
-        highlighted = names.highlighted
+    def _show_again(self) -> None:
+        """List the models again in the present width."""
+        options = self.query_one(ViOptionList)
+        highlighted = options.highlighted
         self.show(self.entries)
-        names.highlighted = highlighted
+        options.highlighted = highlighted
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 (Textual's)
-        """In the field a slash is a letter."""
+        """Leave the slash to the text field while it has the focus."""
         return action != "type" or (bool(self.query(TextField)) and not isinstance(self.focused, TextField))
 
     def action_type(self) -> None:
@@ -98,15 +100,15 @@ class ModelList(Dialog[ModelEntry | None]):
         self.dismiss(self.entries[event.option_index])
 
     def refuse(self, problem: str) -> None:
-        """Says why the model that was typed cannot be opened, and stays."""
+        """Say why the typed model cannot be opened; the dialog stays open."""
         self.awaited_spec = None
-        self._tell(problem, "$text-error")
+        self._show_note(problem, "$text-error")
 
     def show_loading(self, progress: str) -> None:
-        """How far what was typed has been loaded."""
-        self._tell(progress, "$foreground")
+        """Show how far the typed model is loaded."""
+        self._show_note(progress, "$foreground")
 
-    def _tell(self, text: str, color: str) -> None:
+    def _show_note(self, text: str, color: str) -> None:
         problem = self.query_one("#problem", Static)
         problem.update(Content.styled(text, color))
         problem.display = bool(text)
@@ -116,9 +118,9 @@ class ModelList(Dialog[ModelEntry | None]):
         if not spec or self.awaited_spec is not None:
             return
         names = {
-            name for entry in self.entries if is_open_model(entry, self.present) for name in (entry.name, entry.path)
+            name for entry in self.entries if is_open_model(entry, self.open_model) for name in (entry.name, entry.path)
         }
-        if spec in {self.present, *names}:
+        if spec in {self.open_model, *names}:
             self.refuse(f"{self._name} is open already")
             return
         self.awaited_spec = spec

@@ -1,4 +1,4 @@
-"""Asks for the path of a file; Tab completes it."""
+"""Base class of prompts for the path of a file; Tab completes the path."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ DialogResult = TypeVar("DialogResult")
 
 
 def complete_path(text: str) -> tuple[str, list[str]]:
-    """What can be added to a path without choosing, and the names that it can then go on with; directories end in "/".
+    """Complete a path as far as it is unambiguous.
 
-    Hidden files come only where a dot asks for them; names that no terminal can show are left out.
+    Hidden files match only after a dot. Names with characters that no terminal can show are left out.
+
+    Returns:
+        The longer path, and the names that match it; those of directories end in "/".
     """
     directory, slash, start = text.rpartition("/")
     if text == "~" or start == "..":
@@ -50,16 +53,16 @@ def complete_path(text: str) -> tuple[str, list[str]]:
 
 
 class PathPrompt(Dialog[DialogResult | None]):
-    """A line to type a path into; what is done with it is decided by `chosen`. Escape gives None.
+    """A field for a path. `accept_path` decides what is done with the path; Escape returns None.
 
-    Relative paths are relative to where the editor was started; `~` is the home directory.
+    Relative paths start from the directory in which the editor was started; `~` is the home directory.
 
     Args:
         title: what the path is for.
-        enter: what Enter does: `loads`.
-        endings: of the name of a file to write; one without gets the first, and before an existing file is replaced the
-            user is asked. None: the file is to be read.
-        suggestion: what stands in the line at first; the first letter that is typed replaces it.
+        enter_hint: what Enter does, as `loads`.
+        endings: allowed endings of the name of a file to write. A name without an ending gets the first one, and before
+            an existing file is replaced the user is asked. Empty: the file is read.
+        suggestion: the first content of the field, which the first typed letter replaces.
     """
 
     DEFAULT_CSS = """
@@ -69,39 +72,41 @@ class PathPrompt(Dialog[DialogResult | None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
     PLACEHOLDER = "path of a file"
 
-    def __init__(self, title: str, enter: str, endings: Sequence[str] = (), suggestion: str = "") -> None:
+    def __init__(self, title: str, enter_hint: str, endings: Sequence[str] = (), suggestion: str = "") -> None:
         super().__init__()
-        self._title, self._enter, self.endings, self._suggestion = title, enter, endings, suggestion
+        self._title, self._enter_hint, self.endings, self._suggestion = title, enter_hint, endings, suggestion
 
-    def chosen(self, path: Path) -> None:
-        """A path was given: dismiss the prompt with a result, or `refuse` the path, now or later."""
+    def accept_path(self, path: Path) -> None:
+        """Dismiss the prompt with a result, or `refuse` the path, now or later."""
         raise NotImplementedError
 
-    def about(self) -> ComposeResult:
-        """What stands below the line."""
+    def compose_below(self) -> ComposeResult:
+        """Yield the widgets below the field."""
         yield from ()
 
-    def problem_of(self, path: Path) -> str:
-        """What keeps a file of this name from being written, beside its place; empty: nothing."""
+    def name_problem(self, path: Path) -> str:
+        """Return why a file of this name cannot be written, or an empty text."""
         if path.suffix.lower() not in self.endings:
             return f"{path.name}: the name must end in {' or '.join(self.endings)}"
         return ""
 
     def refuse(self, problem: str) -> None:
-        """Says what is wrong with the path and stays."""
-        self._answer("", problem)
+        """Say what is wrong with the path; the prompt stays open."""
+        self._show_notes("", problem)
 
-    def _answer(self, names: str, problem: str) -> None:
+    def _show_notes(self, names: str, problem: str) -> None:
         for id, text in (("#names", names), ("#problem", problem)):
             static = self.query_one(id, Static)
             static.update(text)
             static.display = bool(text)
 
     def compose(self) -> ComposeResult:
-        with DialogBox(self._title, [("Enter", self._enter), ("Tab", "completes"), ("Esc", "closes")]):
+        with DialogBox(self._title, [("Enter", self._enter_hint), ("Tab", "completes"), ("Esc", "closes")]):
             with Vertical(classes="head"):
-                yield TextField({"tab": self._complete, "enter": self._take}, self.PLACEHOLDER, value=self._suggestion)
-            yield from self.about()
+                yield TextField(
+                    {"tab": self._complete, "enter": self._submit}, self.PLACEHOLDER, value=self._suggestion
+                )
+            yield from self.compose_below()
             with Vertical(classes="foot"):
                 yield Static("", id="names", classes="muted", markup=False)
                 yield Static("", id="problem", markup=False)
@@ -113,18 +118,18 @@ class PathPrompt(Dialog[DialogResult | None]):
         line = self.query_one(TextField)
         line.value, names = complete_path(line.value)
         line.cursor_position = len(line.value)
-        shown = names[:NAMES_SHOWN] if len(names) > 1 else []
-        more = f"  … {len(names) - len(shown)} more" if len(names) > NAMES_SHOWN else ""
-        self._answer("  ".join(shown) + more, "")
+        shown_names = names[:NAMES_SHOWN] if len(names) > 1 else []
+        more = f"  … {len(names) - len(shown_names)} more" if len(names) > NAMES_SHOWN else ""
+        self._show_notes("  ".join(shown_names) + more, "")
 
-    def _take(self) -> None:
+    def _submit(self) -> None:
         text = self.query_one(TextField).value.strip()
         try:
             path = Path(text).expanduser()
             if text and self.endings:
-                self._write_to(path, text.endswith("/"))
+                self._accept_output(path, text.endswith("/"))
             elif text:
-                self.chosen(path)
+                self.accept_path(path)
         except StorageError as error:
             self.refuse(str(error))
         except RuntimeError:
@@ -132,13 +137,13 @@ class PathPrompt(Dialog[DialogResult | None]):
         except OSError as error:
             self.refuse(f"{path.name}: {(error.strerror or str(error)).lower()}; give another path")
 
-    def _write_to(self, path: Path, is_directory: bool) -> None:
+    def _accept_output(self, path: Path, is_directory: bool) -> None:
         if is_directory or path.is_dir():
             self.refuse(f"{path} is a directory: add the name of a file")
             return
         path = path if path.suffix else path.with_name(path.name + self.endings[0])
         directory = path.parent
-        if problem := self.problem_of(path):
+        if problem := self.name_problem(path):
             self.refuse(problem)
             return
         if not directory.is_dir():
@@ -148,6 +153,6 @@ class PathPrompt(Dialog[DialogResult | None]):
         if path.exists():
             answers = {"y": ("replace", "replace it"), "n": ("", "keep it")}
             question = Question(f"{path} already exists.", answers)
-            self.app.push_screen(question, lambda answer: self.chosen(path) if answer else None)
+            self.app.push_screen(question, lambda answer: self.accept_path(path) if answer else None)
         else:
-            self.chosen(path)
+            self.accept_path(path)

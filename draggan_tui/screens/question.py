@@ -16,7 +16,7 @@ from .dialog import Dialog
 
 
 class Question(Dialog[str]):
-    """A question with one key for each answer; the result is the answer's name, "" for Escape."""
+    """A question with one key for each answer. Returns the name of the answer, or "" for Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "answer('')", show=False)]
 
@@ -24,19 +24,19 @@ class Question(Dialog[str]):
         """
         Args:
             text: the question.
-            answers: key → (name of the answer, what it says).
+            answers: key → (name of the answer, text of the answer).
         """
         super().__init__()
         self.text, self.answers = text, answers
 
     def compose(self) -> ComposeResult:
-        answers = [("Esc" if key == "escape" else key, says) for key, (_, says) in self.answers.items()]
+        answers = [("Esc" if key == "escape" else key, answer_text) for key, (_, answer_text) in self.answers.items()]
         key_width = max(len(key) for key, _ in answers)
         with DialogBox("Question", [] if "escape" in self.answers else [("Esc", "closes")]):
             yield Static(self.text, markup=False)
             yield Static("")
-            for key, says in answers:
-                yield Static(Content.assemble((key.rjust(key_width), "bold $accent"), f"  {says}"))
+            for key, answer_text in answers:
+                yield Static(Content.assemble((key.rjust(key_width), "bold $accent"), f"  {answer_text}"))
 
     def on_mount(self) -> None:
         for key, (name, label) in self.answers.items():

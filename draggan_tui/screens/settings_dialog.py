@@ -1,4 +1,4 @@
-"""The settings of the next drag, each checked, applied together as one change."""
+"""The settings of the next drag: each field is checked, and all are applied as one change."""
 
 from __future__ import annotations
 
@@ -45,8 +45,7 @@ class SettingsDialog(Dialog[Edit | None]):
     """
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (64, "-normal")]  # noqa: RUF012
     AUTO_FOCUS = "#step_size"
-    # Keys come in bursts over a slow line: those that move the focus are done at once, before the next key is handed
-    # to the field that has it.
+    # With `priority`, keys that move the focus act before the next key of a burst goes to the field with the focus.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", show=False),
         Binding("down,tab", "app.focus_next", show=False, priority=True),
@@ -62,8 +61,8 @@ class SettingsDialog(Dialog[Edit | None]):
         keys = {"enter": self._apply, "ctrl+r": self._reset_focused, "ctrl+t": self._reset_all}
         with DialogBox("Settings of the next drag", hints):
             with Horizontal(id="header", classes="row head muted"):
-                for words, column in (("", "label"), ("value", "value"), ("default", "default"), ("range", "range")):
-                    yield Static(words, classes=column)
+                for heading, column in (("", "label"), ("value", "value"), ("default", "default"), ("range", "range")):
+                    yield Static(heading, classes=column)
             for name, field in self.fields.items():
                 with Horizontal(classes="row"):
                     yield Static(field.label, classes="label")
@@ -81,26 +80,26 @@ class SettingsDialog(Dialog[Edit | None]):
         self.call_after_refresh(self._describe)
 
     def _describe(self) -> None:
-        """Says what the field that has the focus is for; where there are no columns, also its default and range."""
-        if self.focused is None:  # it has been closed
+        """Describe the field with the focus; in a narrow terminal, without columns for them, also its default and range."""
+        if self.focused is None:  # the dialog has been closed
             return
         field = self._focused_field()
-        narrow = f"default {field.default_text or 'empty'} (Ctrl-R), {field.range_text}\n"
+        columns_text = f"default {field.default_text or 'empty'} (Ctrl-R), {field.range_text}\n"
         choices = f": {', '.join(field.choices)}" if len(field.choices) > LISTED_CHOICES else ""
-        text = (narrow if self.has_class("-narrow") else "") + field.description + choices
+        text = (columns_text if self.has_class("-narrow") else "") + field.description + choices
         self.query_one("#description", Static).update(text)
         self._show_focused()
 
     def _show_focused(self) -> None:
-        """Scrolls to the field that has the focus, once there is as much text below the fields as there is to be."""
+        """Scroll to the field with the focus when the text below the fields has its new height."""
         if self.focused is not None:
             self.call_after_refresh(self.focused.scroll_visible, animate=False)
 
     def _focused_field(self) -> SettingField:
-        assert self.focused is not None, "one of the fields always has it"
+        assert self.focused is not None, "one of the fields always has the focus"
         return self.fields[self.focused.id or ""]
 
-    def _line(self, name: str) -> TextField:
+    def _field_widget(self, name: str) -> TextField:
         return self.query_one(f"#{name}", TextField)
 
     def _present_text(self, name: str) -> str:
@@ -114,40 +113,40 @@ class SettingsDialog(Dialog[Edit | None]):
             self._reset(field)
 
     def _reset(self, field: SettingField) -> None:
-        line = self._line(field.name)
-        line.value = field.default_text
-        line.cursor_position = len(line.value)
+        widget = self._field_widget(field.name)
+        widget.value = field.default_text
+        widget.cursor_position = len(widget.value)
 
     def _apply(self) -> None:
-        """Closes with the new edit, or says which field is wrong and stays."""
+        """Close with the new edit, or say which field is wrong and stay open."""
         values = {}
         for name, field in self.fields.items():
             try:
-                values[name] = field.read(self._line(name).value)
+                values[name] = field.read(self._field_widget(name).value)
             except EditError as error:
                 self._refuse(name, str(error))
                 return
         self.dismiss(with_settings(self.edit, values))
 
-    def _refuse(self, wrong: str, problem: str) -> None:
-        self._line(wrong).add_class("-invalid")
+    def _refuse(self, name: str, problem: str) -> None:
+        self._field_widget(name).add_class("-invalid")
         self.add_class("-refused")
         self.query_one("#problem", Static).update(problem)
-        self._line(wrong).focus()
+        self._field_widget(name).focus()
         self._show_focused()
 
     def on_input_changed(self) -> None:
-        """What was wrong may be right now."""
+        """Remove the error message: the field that was wrong may be right now."""
         self.query(TextField).remove_class("-invalid")
         self.remove_class("-refused")
         self.query_one("#problem", Static).update("")
 
 
 def with_settings(edit: Edit, values: Mapping[str, object]) -> Edit:
-    """The edit with other settings. A new ψ is a new image, so what drags had made is left behind.
+    """Return an edit with other settings. A new ψ gives a new image, so the results of drags are dropped.
 
     Args:
-        values: every setting and ψ by its name, as `SettingField.read` gives it.
+        values: every setting, and ψ, by its name, as `SettingField.read` returns it.
     """
     settings = edit.settings.model_copy(update={name: value for name, value in values.items() if name != "psi"})
     changed = edit.model_copy(update={"settings": settings})

@@ -42,7 +42,7 @@ async def opened(app: DragganApp, pilot: Pilot[None], *typed: str) -> list[tuple
 def keys_width(app: DragganApp) -> int:
     """Where what a command does begins."""
     assert isinstance(app.screen, CommandPalette)
-    return max(len(command.keys) for command in app.screen._all) + KEYS_GAP
+    return max(len(command.keys) for command in app.screen.all_commands) + KEYS_GAP
 
 
 def command_colors(app: DragganApp, name: str) -> tuple[str, str]:
@@ -172,7 +172,7 @@ def test_the_best_comes_first(typed: str, found: list[str]) -> None:
         "save: all of it": "Session",
     }
     among = [PaletteCommand(topic, what, "", "") for what, topic in names.items()]
-    assert [command.what for command in search_commands(typed, among)] == found
+    assert [command.name for command in search_commands(typed, among)] == found
 
 
 async def test_a_command_typed_ahead() -> None:
