@@ -2,11 +2,11 @@
 
 import os
 
-# Before pydantic's first model, which typer makes: it would look through all that is installed for plugins of its own.
+# Otherwise pydantic searches all installed packages for plugins when its first model is defined, here and in the engine.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 __version__ = "0.1.0"
 DEFAULT_MODEL = "auto"
-"""Of the editor: the bundled model that suits the machine; the engine decides."""
+"""The editor's model: the engine chooses the bundled one that suits the machine."""
 SCRIPT_MODEL = "critters-256"
-"""Of commands without a screen: pixels named in a script mean the same on every machine."""
+"""The model of commands without a screen, fixed so that coordinates in a script mean the same on every machine."""

@@ -14,7 +14,7 @@ from draggan_engine.core.errors import BenchmarkError
 from draggan_tui import SCRIPT_MODEL
 
 from .editor import ENDLESS_PAIR, PROGRAM, SEED, TYPED_PAIR, PairPoints, open_editor, shows_image, wait_for_image
-from .processes import isolated_environment, peak_memory
+from .processes import isolated_environment, peak_process_memory
 from .pseudo_terminal import Frame, PseudoTerminal
 
 
@@ -63,7 +63,7 @@ def drag_in_editor(directory: Path, steps: int) -> EditorDrag:
         terminal.read_for(1.0)
         terminal.send(f"{steps}.")
         frames = _frames_with_image(terminal, f" {steps} steps, ".encode())
-        screen_memory, engine_memory = peak_memory(terminal.pid), peak_memory(terminal.engine_pid)
+        screen_memory, engine_memory = peak_process_memory(terminal.pid), peak_process_memory(terminal.engine_pid)
     record = json.loads(max(out.glob("drag-*/drag.json")).read_text())
     return EditorDrag(
         pace=_pace(record, steps),

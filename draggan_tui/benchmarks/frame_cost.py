@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from rich.color import Color
 from rich.segment import Segment
@@ -23,13 +22,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
+from draggan_tui.editor.preview_cache import RgbImage
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.overlay import Overlay, PairMark
 from draggan_tui.terminal.textual_internals import repaint_text, set_color_depth
 from draggan_tui.widgets.canvas import Canvas
 
-RgbImage = NDArray[np.uint8]
-"""`[H, W, 3]`, RGB."""
 ShowImage = Callable[[int], None]
 """Let a widget show the image of this index."""
 IMAGE_SIZES = ((160, 96), (240, 160))  # width and height in pixels

@@ -49,7 +49,7 @@ def child_processes(parent_pid: int) -> list[int]:
     return child_pids
 
 
-def peak_memory(pid: int) -> float:
+def peak_process_memory(pid: int) -> float:
     """Return the most memory that a process has had (VmHWM), in MB.
 
     Raises:

@@ -14,7 +14,7 @@ from draggan_tui.rendering.loading_text import model_label
 
 from .editor import TERMINAL_SIZE, open_editor, wait_for_image
 from .imports import import_times
-from .processes import isolated_environment, peak_memory
+from .processes import isolated_environment, peak_process_memory
 from .pseudo_terminal import SYNCHRONIZED, PseudoTerminal
 from .statistics import median_ratio, spread_line, target_line
 
@@ -99,7 +99,7 @@ def start_editor() -> EditorStart:
         frame = terminal.read_until(lambda output: is_painted(output, model_text), "the first frame")
         editor = terminal.read_until(lambda output: is_painted(output, inspector_text), "the editor")
         image, start = wait_for_image(terminal), terminal.started
-        screen_memory, engine_memory = peak_memory(terminal.pid), peak_memory(terminal.engine_pid)
+        screen_memory, engine_memory = peak_process_memory(terminal.pid), peak_process_memory(terminal.engine_pid)
     return EditorStart(frame - start, editor - start, image - start, screen_memory, engine_memory)
 
 

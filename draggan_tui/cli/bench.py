@@ -23,7 +23,7 @@ RoundsOption = Annotated[int, typer.Option(min=1, help="How often each program i
 
 
 @app.command("screen")
-def bench_screen(
+def screen_command(
     keys: Annotated[int, typer.Option(min=1, help="How many keys are pressed, at rest and during a drag.")] = 200,
     rounds: RoundsOption = 5,
 ) -> None:
@@ -34,7 +34,7 @@ def bench_screen(
 
 
 @app.command("start")
-def bench_start(rounds: RoundsOption = 10) -> None:
+def start_command(rounds: RoundsOption = 10) -> None:
     """Measure the time to the first frame and the first image, beside an empty Textual app."""
     from draggan_tui.benchmarks import start
 
@@ -42,10 +42,12 @@ def bench_start(rounds: RoundsOption = 10) -> None:
 
 
 @app.command("drag")
-def bench_drag(
+def drag_command(
     model: Annotated[
         list[str] | None,
-        typer.Option(help="The name or path of a model; repeat it for more.", autocompletion=completion.models),
+        typer.Option(
+            help="The name or path of a model; repeat it for more.", autocompletion=completion.complete_models
+        ),
     ] = None,
     size: Annotated[
         list[int] | None,
@@ -61,7 +63,9 @@ def bench_drag(
         list[PrecisionOption] | None, typer.Option(help="Repeat it for both. Default: float32.")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="How many steps each drag has.")] = 10,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.", autocompletion=completion.devices)] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:1.", autocompletion=completion.complete_devices)
+    ] = "auto",
 ) -> None:
     """Measure the time of a drag's step, beside a plain drag and beside the time that its arithmetic needs.
 

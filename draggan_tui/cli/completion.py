@@ -6,33 +6,33 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def models(incomplete: str) -> list[str]:
+def complete_models(incomplete: str) -> list[str]:
     """Return the models on this machine. If none matches, the shell completes paths by itself."""
     from draggan_engine.checkpoints.registry import list_models
 
     return _matching(incomplete, (model.name for model in list_models()))
 
 
-def public_checkpoints(incomplete: str) -> list[str]:
+def complete_checkpoints(incomplete: str) -> list[str]:
     """Return the public checkpoints that `models pull` knows."""
     from draggan_engine.checkpoints import model_zoo
 
     return _matching(incomplete, (checkpoint.name for checkpoint in model_zoo.public_checkpoints()))
 
 
-def themes(incomplete: str) -> list[str]:
+def complete_themes(incomplete: str) -> list[str]:
     """Return the bundled themes and the user's own."""
     from draggan_tui.config.themes import theme_names
 
     return _matching(incomplete, theme_names())
 
 
-def devices(incomplete: str) -> list[str]:
+def complete_devices(incomplete: str) -> list[str]:
     """Return the usual devices; to ask torch which ones exist would take seconds."""
     return _matching(incomplete, ("auto", "cpu", "cuda", "mps"))
 
 
-def sessions(incomplete: str) -> list[str]:
+def complete_sessions(incomplete: str) -> list[str]:
     """Return the last sessions, wherever they are, then those in the directory that is being typed."""
     from draggan_engine.storage.recent_sessions import recent_sessions
 

@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True, help="Show the configuration, its path, 
 
 
 @app.command("path")
-def print_path() -> None:
+def path_command() -> None:
     """Print the path of the configuration file, which need not exist."""
     from draggan_tui.config.settings_file import config_path
 
@@ -21,7 +21,7 @@ def print_path() -> None:
 
 
 @app.command("show")
-def show() -> None:
+def show_command() -> None:
     """Print the configuration with all defaults, as TOML."""
     from draggan_tui.config.key_settings import configured_keys, keys_in_use
     from draggan_tui.config.settings_file import config_to_toml, configured_theme, read_config
@@ -32,7 +32,7 @@ def show() -> None:
 
 
 @app.command("edit")
-def edit() -> None:
+def edit_command() -> None:
     """Open the configuration in $VISUAL or $EDITOR (else vi), then check it. The file is created if there is none."""
     from draggan_tui.config.key_settings import configured_keys
     from draggan_tui.config.settings_file import config_path, configured_theme, create_config, read_config

@@ -20,7 +20,7 @@ from draggan_tui.rendering.loading_text import size_text
 CHECKSUMS_NAME = "checksums.json"
 
 
-def convert_model(spec: str, out: Path, name: str | None) -> None:
+def write_converted_model(spec: str, out: Path, name: str | None) -> None:
     """Write a model as a .safetensors file.
 
     Raises:

@@ -15,13 +15,15 @@ app = typer.Typer(no_args_is_help=True, help="List, inspect, convert, import and
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="The name of a model, or the path of a checkpoint.", autocompletion=completion.models
+        metavar="MODEL",
+        help="The name of a model, or the path of a checkpoint.",
+        autocompletion=completion.complete_models,
     ),
 ]
 
 
 @app.command("list")
-def list_models(json: JsonOption = False) -> None:
+def list_command(json: JsonOption = False) -> None:
     """List the models on this machine and well-known public checkpoints."""
     from draggan_tui.cli.model_list import print_models
 
@@ -29,7 +31,7 @@ def list_models(json: JsonOption = False) -> None:
 
 
 @app.command("info")
-def show_info(model: ModelArgument, json: JsonOption = False) -> None:
+def info_command(model: ModelArgument, json: JsonOption = False) -> None:
     """Show what a model is, and what a drag on it uses."""
     from draggan_tui.cli.model_facts import print_model_facts
 
@@ -37,7 +39,7 @@ def show_info(model: ModelArgument, json: JsonOption = False) -> None:
 
 
 @app.command("convert")
-def convert(
+def convert_command(
     model: ModelArgument,
     out: Annotated[
         Path, typer.Option(metavar="FILE", parser=path_parser("--out"), help="The .safetensors file to write.")
@@ -45,13 +47,13 @@ def convert(
     name: Annotated[str | None, typer.Option(help="The name of the model; default: that of the file.")] = None,
 ) -> None:
     """Write a model as a .safetensors file, which gives the same images, opens faster and contains no pickle."""
-    from draggan_tui.cli.model_files import convert_model
+    from draggan_tui.cli.model_files import write_converted_model
 
-    convert_model(model, out, name)
+    write_converted_model(model, out, name)
 
 
 @app.command("import")
-def import_checkpoint(
+def import_command(
     model: Annotated[Path, typer.Argument(metavar="PATH", parser=path_parser("PATH"), help="The checkpoint.")],
     name: Annotated[str | None, typer.Option(help="The name for --model; default: that of the file.")] = None,
 ) -> None:
@@ -62,13 +64,13 @@ def import_checkpoint(
 
 
 @app.command("pull")
-def pull(
+def pull_command(
     source: Annotated[
         str,
         typer.Argument(
             metavar="NAME|URL",
             help="A name from `models list`, or an address.",
-            autocompletion=completion.public_checkpoints,
+            autocompletion=completion.complete_checkpoints,
         ),
     ],
     sha256: Annotated[str | None, typer.Option(help="The checksum that the file must have.")] = None,

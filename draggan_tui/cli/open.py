@@ -19,13 +19,14 @@ def open_session(
             metavar="[DIR]",
             parser=path_parser("DIR"),
             help="The directory of a session; default: the last session.",
-            autocompletion=completion.sessions,
+            autocompletion=completion.complete_sessions,
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="The model, if it is no longer where it was: a name or a path.", autocompletion=completion.models
+            help="The model, if it is no longer where it was: a name or a path.",
+            autocompletion=completion.complete_models,
         ),
     ] = None,
     device: EditorDeviceOption = None,

@@ -84,10 +84,12 @@ ModelOption = Annotated[
     str,
     typer.Option(
         help="The name of a model (see `draggan-tui models list`), or the path of a StyleGAN checkpoint.",
-        autocompletion=completion.models,
+        autocompletion=completion.complete_models,
     ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", autocompletion=completion.devices)]
+DeviceOption = Annotated[
+    str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", autocompletion=completion.complete_devices)
+]
 
 # The editor takes its defaults from the configuration.
 EditorModelOption = Annotated[
@@ -95,14 +97,14 @@ EditorModelOption = Annotated[
     typer.Option(
         help="The name of a model, or the path of a checkpoint; default: as configured, else auto, "
         "the bundled model that suits the machine.",
-        autocompletion=completion.models,
+        autocompletion=completion.complete_models,
     ),
 ]
 EditorDeviceOption = Annotated[
     str | None,
     typer.Option(
         help="auto, cpu, cuda, cuda:1 or mps; default: as configured, else auto.",
-        autocompletion=completion.devices,
+        autocompletion=completion.complete_devices,
     ),
 ]
 ThemeOption = Annotated[
@@ -110,7 +112,7 @@ ThemeOption = Annotated[
     typer.Option(
         help="dark, dusk, moss, light, paper, contrast, the name of a theme of your own, or the path of a TOML file; "
         "default: as configured, else dark.",
-        autocompletion=completion.themes,
+        autocompletion=completion.complete_themes,
     ),
 ]
 ColorsOption = Annotated[

@@ -22,7 +22,7 @@ from draggan_engine.storage.recent_sessions import recent_sessions
 from draggan_engine.storage.session_manifest import SessionManifest, read_manifest
 from draggan_tui.config.paths import open_command
 
-THUMBNAIL_SIZE = (16, 8)  # columns and rows
+THUMBNAIL_CELLS = (16, 8)  # columns and rows
 
 
 def list_sessions(limit: int, *, as_json: bool) -> None:
@@ -65,7 +65,7 @@ def _print_session(console: Console, directory: Path, session: SessionManifest) 
     changed = f"{_last_change(directory):%Y-%m-%d %H:%M}"
     if console.is_terminal:
         row = Table.grid(padding=(0, 2))
-        row.add_column(width=THUMBNAIL_SIZE[0])
+        row.add_column(width=THUMBNAIL_CELLS[0])
         row.add_column()
         text = Text.assemble((session.model.name, "bold"), f"\n{start}\n{contents}\n", (changed, "dim"))
         row.add_row(_thumbnail(directory) or "", text)
@@ -87,7 +87,7 @@ def _counted(count: int, noun: str) -> str:
 def _thumbnail(directory: Path) -> Pixels | None:
     try:
         with Image.open(directory / "final.png") as image:
-            size = fit_preview(Size(*image.size), *THUMBNAIL_SIZE)
+            size = fit_preview(Size(*image.size), *THUMBNAIL_CELLS)
             small_image = image.convert("RGB").resize(size, Image.Resampling.BOX)
     except OSError:
         return None

@@ -1,4 +1,4 @@
-"""What every command makes of its surroundings before it does anything: streams, signals, the home directory."""
+"""Prepare the process for every command: its streams, signals and home directory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import NoReturn
 from draggan_engine.core.errors import StorageError
 
 _ENCODING_ERRORS = "draggan-tui"
-EXIT_AGAIN = 5.0  # seconds, in which a command cleans up
-_BROKEN_PIPE = 128 + signal.SIGPIPE  # the status of a program that the signal ended
+CLEANUP_TIME = 5.0  # seconds in which a command that was told to end cleans up
+_BROKEN_PIPE_STATUS = 128 + signal.SIGPIPE  # as if the signal had ended the program
 
 
 class StandardOutput(io.TextIOWrapper):
-    """Standard output whose failures are errors for the user. A reader that has gone away ends the program quietly.
+    """Standard output whose failures are shown to the user. If its reader has gone, the program ends quietly.
 
     Raises:
-        StorageError: what was written could not be delivered.
+        StorageError: the output could not be written.
         SystemExit: the pipe is broken.
     """
 
@@ -29,23 +29,23 @@ class StandardOutput(io.TextIOWrapper):
         try:
             return super().write(text)
         except OSError as error:
-            self._give_up(error)
+            self._fail(error)
 
     def flush(self) -> None:
         try:
             super().flush()
         except OSError as error:
-            self._give_up(error)
+            self._fail(error)
 
-    def _give_up(self, error: OSError) -> NoReturn:
-        _send_to_null(self.fileno())  # else Python would try once more when it exits
+    def _fail(self, error: OSError) -> NoReturn:
+        _send_to_null(self.fileno())  # or Python would try again when it exits
         if isinstance(error, BrokenPipeError):
-            raise SystemExit(_BROKEN_PIPE) from error
+            raise SystemExit(_BROKEN_PIPE_STATUS) from error
         raise StorageError(f"standard output could not be written ({error.strerror}); send it elsewhere") from error
 
 
 class StandardError(io.TextIOWrapper):
-    """Standard error for logs and progress: where they cannot be written, the work goes on without them."""
+    """Standard error for logs and progress. If they cannot be written, the work continues without them."""
 
     def write(self, text: str, /) -> int:
         try:
@@ -61,21 +61,22 @@ class StandardError(io.TextIOWrapper):
             _send_to_null(self.fileno())
 
 
-def prepare_process() -> None:
-    """Make streams, signals and the home directory what the commands expect them to be."""
+def prepare_process(cleanup_time: float = CLEANUP_TIME) -> None:
+    """Prepare streams, signals and the home directory as the commands expect them."""
     _prepare_streams()
-    _end_on_signals()
+    _exit_on_signals(cleanup_time)
     _prepare_home()
 
 
 def _prepare_streams() -> None:
-    """Open closed streams as the null device; write what the locale lacks as `?`, and undecodable file names as they are."""
+    """Open closed streams as the null device. Write characters that the locale lacks as `?`, and the bytes of undecodable
+    file names unchanged."""
     codecs.register_error(_ENCODING_ERRORS, _replace_unencodable)
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this descriptor's
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
     for descriptor, name, kind, errors in (
         (1, "stdout", StandardOutput, _ENCODING_ERRORS),
@@ -100,30 +101,32 @@ def _send_to_null(descriptor: int) -> None:
     os.close(null)
 
 
-def _end_on_signals() -> None:
-    """End in good order on SIGTERM and SIGHUP, unless whoever started the program told it to ignore them (nohup)."""
+def _exit_on_signals(cleanup_time: float) -> None:
+    """Exit with cleanup on SIGTERM and SIGHUP, unless they are ignored already, as nohup does.
+
+    The exit is repeated after a while, because one that is raised in a destructor or a callback from C code is lost.
+    """
+
+    def exit_by_signal(number: int, _: object) -> NoReturn:
+        signal.signal(signal.SIGALRM, lambda *_: exit_by_signal(number, None))
+        signal.setitimer(signal.ITIMER_REAL, cleanup_time)
+        raise SystemExit(128 + number)
+
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _exit_by_signal)
-
-
-def _exit_by_signal(number: int, _: object) -> NoReturn:
-    """Raise the exit, and again after a while: raised in a destructor, or in what C code calls back, it would be lost."""
-    signal.signal(signal.SIGALRM, lambda *_: _exit_by_signal(number, None))
-    signal.setitimer(signal.ITIMER_REAL, EXIT_AGAIN)
-    raise SystemExit(128 + number)
+            signal.signal(number, exit_by_signal)
 
 
 def end_of_process() -> None:
-    """The exit has arrived: what Python does from here on is not to be disturbed."""
+    """Cancel the second exit, so that it does not disturb Python's own cleanup."""
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _prepare_home() -> None:
-    """Without a home directory, let those of configuration, cache and state be ones that cannot be made, and not in `./~`."""
+    """Without a home directory, let the program's own directories be impossible to create, instead of lying in `./~`."""
     if not Path(os.environ.get("HOME", "")).is_absolute():
         os.environ.pop("HOME", None)
     try:
         Path.home()
-    except RuntimeError:  # nor does the system know one
+    except RuntimeError:  # the system does not know one either
         os.environ["HOME"] = os.devnull

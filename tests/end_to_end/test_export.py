@@ -81,7 +81,7 @@ def test_a_film_that_cannot_be_written_costs_nothing_else(tmp_path: Path, monkey
         (tmp_path / "films").rmdir()
         return [0]
 
-    monkeypatch.setattr(export, "pick", gone)
+    monkeypatch.setattr(export, "spread_indices", gone)
     arguments = (*DRAG, "--film", "films/d.mp4")
     status, stdout, stderr = run_here(monkeypatch, *arguments, directory=tmp_path)
     assert status == 1

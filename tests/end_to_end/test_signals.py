@@ -160,15 +160,14 @@ def test_other_commands_end_without_a_trace(
 def test_an_exit_that_a_destructor_swallows_comes_again(tmp_path: Path) -> None:
     program = """
 import os, signal, time
-from draggan_tui import startup
+from draggan_tui.cli import startup
 
 class Doomed:
     def __del__(self):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0)  # where the signal is handled
 
-startup.EXIT_AGAIN = 0.1
-startup.prepare_process()
+startup.prepare_process(cleanup_time=0.1)
 del (doomed := [Doomed()])[0]
 print("swallowed", flush=True)
 for _ in range(600):

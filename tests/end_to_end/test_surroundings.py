@@ -224,10 +224,10 @@ def test_a_tilde_after_an_equals_sign(directory: Path) -> None:
 
 
 def test_names_that_are_not_utf_8(directory: Path) -> None:
-    directory = directory / os.fsdecode(b"d\xff")
-    directory.mkdir()
-    save_tiny(directory / "m.safetensors")
-    Image.fromarray(np.full((32, 32), 255, np.uint8)).save(directory / "mask.png")
+    subdirectory = directory / os.fsdecode(b"d\xff")
+    subdirectory.mkdir()
+    save_tiny(subdirectory / "m.safetensors")
+    Image.fromarray(np.full((32, 32), 255, np.uint8)).save(subdirectory / "mask.png")
     model = ("--model", b"d\xff/m.safetensors")
     first = ("drag", "--pair", "10,10:20,10", "--steps", "1", *model, "--mask", b"d\xff/mask.png", "--out", b"d\xff/s")
     status, stdout, stderr = ends(*first, "--film", b"d\xff/f.gif", directory=directory)
@@ -238,7 +238,7 @@ def test_names_that_are_not_utf_8(directory: Path) -> None:
     convert = ("models", "convert", b"d\xff/m.safetensors", "--out", b"d\xff/c.safetensors")
     assert ends(*convert, directory=directory)[::2] == (0, "")
     assert ends("models", "info", b"d\xff/c.safetensors", directory=directory)[::2] == (0, "")
-    assert {"s", "f.gif", "a.png", "c.safetensors"} <= {path.name for path in directory.iterdir()}
+    assert {"s", "f.gif", "a.png", "c.safetensors"} <= {path.name for path in subdirectory.iterdir()}
     status, _, stderr = ends("render", "--model", b"d\xff/none.pkl", "--out", "b.png", directory=directory)
     assert (status, stderr.count("\n")) == (2, 1)
 

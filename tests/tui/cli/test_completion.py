@@ -130,14 +130,14 @@ def test_models_are_those_of_this_machine(tmp_path: Path, monkeypatch: pytest.Mo
     registry.create_user_models_directory()
     for name in ("cats.pkl", "cars.safetensors", "notes.txt"):
         (registry.user_models_directory() / name).touch()
-    assert completion.models("c") == ["critters-128", "critters-256", "cars", "cats"]
-    assert completion.models("ca") == ["cars", "cats"]
-    assert completion.models("n") == []
+    assert completion.complete_models("c") == ["critters-128", "critters-256", "cars", "cats"]
+    assert completion.complete_models("ca") == ["cars", "cats"]
+    assert completion.complete_models("n") == []
 
 
 def test_known_models_and_themes() -> None:
-    assert completion.public_checkpoints("") == [model.name for model in model_zoo.public_checkpoints()]
-    assert completion.themes("") == themes.theme_names()
+    assert completion.complete_checkpoints("") == [model.name for model in model_zoo.public_checkpoints()]
+    assert completion.complete_themes("") == themes.theme_names()
 
 
 def test_sessions_are_the_last_ones_and_those_of_the_folder_that_is_typed(session: Path, tmp_path: Path) -> None:
@@ -146,10 +146,10 @@ def test_sessions_are_the_last_ones_and_those_of_the_folder_that_is_typed(sessio
     elsewhere = made(tmp_path.parent / f"{tmp_path.name}-elsewhere")
     recent_sessions.remember_session(elsewhere)
     here = str(session.relative_to(tmp_path))
-    assert completion.sessions("") == [str(elsewhere), here, beside.name]
-    assert completion.sessions("dr") == [here]
-    assert completion.sessions("th") == ["three"]
-    assert completion.sessions("kept/") == ["kept/two"]
-    assert completion.sessions("kept/t") == ["kept/two"]
-    assert completion.sessions(f"{tmp_path}/kept/") == [str(other)]
-    assert completion.sessions("no/such") == []
+    assert completion.complete_sessions("") == [str(elsewhere), here, beside.name]
+    assert completion.complete_sessions("dr") == [here]
+    assert completion.complete_sessions("th") == ["three"]
+    assert completion.complete_sessions("kept/") == ["kept/two"]
+    assert completion.complete_sessions("kept/t") == ["kept/two"]
+    assert completion.complete_sessions(f"{tmp_path}/kept/") == [str(other)]
+    assert completion.complete_sessions("no/such") == []
