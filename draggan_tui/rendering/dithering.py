@@ -1,9 +1,9 @@
-"""Pictures on terminals that have fewer than 2²⁴ colours, and how well two colours are told apart.
+"""Images in terminals with 256 or 16 colours.
 
-A colour that the palette lacks is mixed of two that it has, in quarters. With 256 colours the mix is a pattern of 2×2
-pixels, fixed to the pixels, so a still part of the image stays still from frame to frame; with 16 it is a shade ░▒▓ of
-one colour on the other. A mix costs how far its mean is from the image's colour, in OKLab, and a share of the variance
-within the pattern: two colours far apart have the right mean too, but look like confetti.
+A colour that the palette lacks is mixed from two that it has, in quarters. With 256 colours the mix is a pattern of 2×2
+pixels at fixed positions, so that a still part of the image does not flicker; with 16 colours it is a shade ░▒▓ of one
+colour on the other. The cost of a mix is the distance in OKLab from its mean to the image's colour, plus a share of the
+variance within the pattern: a mix of two very different colours can have the right mean, but looks like confetti.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from draggan_tui.terminal.xterm_palette import (
 from draggan_tui.terminal.xterm_palette import PaletteDepth as PaletteDepth
 
 QUARTERS = 4
-_BITS = 6  # of each channel that colours are looked up by; fewer, and greys of the palette fall together
+_BITS = 6  # of each channel by which colours are looked up; with fewer, some greys of the palette coincide
 _BINS = 1 << _BITS
-_BLOCK = 16  # colours looked for at a time: what they need stays in the processor's cache
+_BLOCK = 16  # colours that are searched at a time, so that the data fits into the processor's cache
 _PATTERN = np.array([[0, 2], [3, 1]], dtype=np.uint8)
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _TO_CONES, _TO_LAB = (np.array(matrix, dtype=np.float32) for matrix in (LIGHT_TO_CONES, CONES_TO_LAB))
@@ -35,8 +35,14 @@ _TO_CONES, _TO_LAB = (np.array(matrix, dtype=np.float32) for matrix in (LIGHT_TO
 
 @dataclass(frozen=True)
 class _MixCosts:
-    """variance: how much of the pattern's variance counts, more of that in hue and chroma by `hue`.
-    vivid: what the chroma of the two colours costs. widest: the greatest distance between two."""
+    """Weights of the cost of a mix.
+
+    Attributes:
+        variance: of the variance within the pattern.
+        hue: how much more the variance of hue and chroma counts than that of lightness.
+        vivid: of the chroma of the two colours.
+        widest: the greatest distance between the two colours.
+    """
 
     variance: float
     hue: float
@@ -44,7 +50,7 @@ class _MixCosts:
     widest: float
 
 
-# Chosen by eye on critters; docs/colours.md has the figures.
+# Chosen by eye; docs/colours.md has the figures.
 _COSTS: dict[PaletteDepth, _MixCosts] = {
     "256": _MixCosts(variance=0.25, hue=2, vivid=0, widest=0.18),
     "16": _MixCosts(variance=0.04, hue=1, vivid=0.35, widest=2),
@@ -52,7 +58,7 @@ _COSTS: dict[PaletteDepth, _MixCosts] = {
 
 
 def linear_light(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Amounts of light, 0 … 1, of `uint8 […, 3]` in sRGB."""
+    """Return the amounts of light, 0 … 1, of `uint8 […, 3]` in sRGB."""
     return np.asarray(_linear_levels()[rgb])
 
 
@@ -63,18 +69,21 @@ def _linear_levels() -> NDArray[np.float32]:
 
 
 def oklab_array(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """OKLab of amounts of light, `[…, 3]`."""
+    """Return the OKLab coordinates of amounts of light, `[…, 3]`."""
     return np.asarray(np.cbrt(light @ _TO_CONES.T) @ _TO_LAB.T)
 
 
 @cache
 def palette_colors(depth: PaletteDepth) -> NDArray[np.uint8]:
-    """`uint8 [n, 3]`: the RGB of each colour number. For "256", 0 … 15 (which users change) are listed but never used."""
+    """Return `uint8 [n, 3]`: the RGB of each colour number.
+
+    For "256" the first 16, which users can change, are listed but never used.
+    """
     return np.array(xterm_colors()[: palette_numbers(depth).stop], dtype=np.uint8)
 
 
 class _Mixes:
-    """The best mix for each colour, found when it is first asked for: an image has a few hundred of 2¹⁸.
+    """The best mix for each colour. It is searched when a colour is first needed: an image has a few hundred of 2¹⁸.
 
     Attributes:
         dark, light: `uint8 [m]`, the two colour numbers of each mix.
@@ -107,7 +116,7 @@ class _Mixes:
         self._best = np.full(_BINS**3, -1, dtype=np.int32)
 
     def best(self, rgb: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Which mix stands for each pixel of `uint8 […, 3]`."""
+        """Return the index of the best mix for each pixel of `uint8 […, 3]`."""
         bins = _bins(rgb)
         mixes = self._best[bins]
         if (mixes < 0).any():
@@ -117,8 +126,8 @@ class _Mixes:
         return np.asarray(mixes)
 
     def _search(self, colors: NDArray[np.float32]) -> NDArray[np.intp]:
-        # |x − m|² is |x|² − 2 x·m + |m|², and its first term does not change which m is nearest. No matrix product:
-        # the threads among which numpy would divide it cost more than they save, above all on a busy machine.
+        # |x − m|² is |x|² − 2 x·m + |m|², and its first term does not change which m is nearest. There is no matrix
+        # product because numpy would divide it among threads, which cost more than they save.
         best = np.empty(len(colors), dtype=np.intp)
         for start in range(0, len(colors), _BLOCK):
             light, green_red, blue_yellow = -2 * colors[start : start + _BLOCK].T[..., None]
@@ -140,18 +149,18 @@ def _bins(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 
 def _bin_colors(bins: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """The colour that stands for all of a bin; black and white stand for themselves."""
+    """Return the colour that represents each bin; black and white represent themselves."""
     channels = np.stack([bins >> 2 * _BITS, bins >> _BITS & (_BINS - 1), bins & (_BINS - 1)], axis=-1)
     return np.rint(channels * (255 / (_BINS - 1))).astype(np.uint8)
 
 
 @cache
-def _nearest_table(depth: PaletteDepth) -> NDArray[np.int16]:  # noqa: ARG001 (a table for each)
+def _nearest_table(depth: PaletteDepth) -> NDArray[np.int16]:  # noqa: ARG001 (one table for each depth)
     return np.full(_BINS**3, -1, dtype=np.int16)
 
 
 def nearest_numbers(rgb: NDArray[np.uint8], depth: PaletteDepth) -> NDArray[np.uint8]:
-    """The number of the palette colour that stands for each pixel of `uint8 […, 3]`; for few different ones."""
+    """Return the number of the nearest palette colour for each pixel of `uint8 […, 3]`; fast if few colours differ."""
     table, bins = _nearest_table(depth), _bins(rgb)
     numbers = table[bins]
     if (numbers < 0).any():
@@ -161,26 +170,26 @@ def nearest_numbers(rgb: NDArray[np.uint8], depth: PaletteDepth) -> NDArray[np.u
     return numbers.astype(np.uint8)
 
 
-def dither(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture in the 256 colours, `uint8 [H, W, 3]` to the same."""
+def dither(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image, `uint8 [H, W, 3]`, in the 256 colours."""
     mixes = _mixes("256")
-    best = mixes.best(picture)
-    rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
+    best = mixes.best(image)
+    rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
     is_light = _PATTERN[rows % 2, columns % 2] >= QUARTERS - mixes.quarters[best]
     return np.asarray(palette_colors("256")[np.where(is_light, mixes.light[best], mixes.dark[best])])
 
 
-def shade_mixes(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Each pixel of `uint8 [H, W, 3]` as a shade of the 16 colours.
+def shade_mixes(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return each pixel of `uint8 [H, W, 3]` as a shade of two of the 16 colours.
 
     Returns:
-        The two colours, `uint8 [H, W, 3]` each, the darker one first; and how many quarters are of the other, `uint8 [H, W]`.
+        The darker and the lighter colour, `uint8 [H, W, 3]` each, and how many quarters are lighter, `uint8 [H, W]`.
     """
     mixes = _mixes("16")
-    best = mixes.best(picture)
+    best = mixes.best(image)
     return palette_colors("16")[mixes.dark[best]], palette_colors("16")[mixes.light[best]], mixes.quarters[best]
 
 
 def luma(rgb: NDArray[np.generic]) -> NDArray[np.float32]:
-    """How light a colour looks, 0 … 1 (Rec. 601, on gamma-encoded values): `[…, 3]` in 0 … 255 to `[…]`."""
+    """Return how light colours look, 0 … 1 (Rec. 601, on gamma-encoded values): `[…, 3]` in 0 … 255 to `[…]`."""
     return np.asarray(rgb.astype(np.float32) @ _LUMA / np.float32(255))

@@ -1,4 +1,4 @@
-"""How far a drag is: a bar, how long it may still take, and its curves, as text."""
+"""The progress of a drag, as text: a bar, the remaining time, and curves of loss and distance."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .inspector_text import ACCENT, MUTED
 
 PANEL_WIDTH = 30
 RECENT_STEPS = 20
-"""Steps over which the decrease of the distance is measured."""
-_CURVE = 13  # columns of a sparkline
+"""Number of steps over which the decrease of the distance is measured."""
+_CURVE_WIDTH = 13
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -24,12 +24,12 @@ class DragCurves:
     """What a drag has reported so far.
 
     Attributes:
-        number: of the drag.
-        stop_distance: in pixels; the drag ends when every handle is that near.
-        live: the target follows the cursor, so nothing is known of the drag's end.
+        number: number of the drag.
+        stop_distance: in pixels; the drag ends when every handle is this near to its target.
+        live: whether the target follows the cursor, so that the end of the drag cannot be foreseen.
         last: the newest report.
-        steps, distances: of all reports.
-        losses: of those that have one.
+        steps, distances: step number and mean distance in pixels of every report.
+        losses: the loss of every report that has one.
     """
 
     number: int
@@ -48,24 +48,14 @@ class DragCurves:
             self.losses.append(progress.loss)
 
 
-def remaining_seconds(
-    steps: Sequence[int],
-    distances: Sequence[float],
-    stop_distance: float,
-    steps_per_second: float,
-    max_steps: int | None,
-) -> float | None:
-    """How long the drag still takes if the mean distance goes on to fall as it did in the last `RECENT` steps.
-
-    Args:
-        steps, distances: step numbers, and the mean distance in pixels after each.
-        stop_distance: the distance at which the drag ends.
-        max_steps: the step at which it ends in any case, if there is one.
+def remaining_seconds(curves: DragCurves) -> float | None:
+    """Return how long the drag still takes if the distance keeps falling as it did in the last `RECENT_STEPS` steps.
 
     Returns:
-        None while the distance does not fall; never more than the step limit allows.
+        Never more than the step limit allows. None: the distance does not fall, or there are too few reports.
     """
-    if len(steps) < 2 or steps_per_second <= 0:
+    steps, distances, last = curves.steps, curves.distances, curves.last
+    if last is None or len(steps) < 2 or last.steps_per_second <= 0:
         return None
     first = next(index for index, step in enumerate(steps) if step >= steps[-1] - RECENT_STEPS)
     if steps[first] == steps[-1]:
@@ -73,67 +63,67 @@ def remaining_seconds(
     decrease = (distances[first] - distances[-1]) / (steps[-1] - steps[first])
     if decrease <= 0:
         return None
-    left = max(distances[-1] - stop_distance, 0) / decrease
-    if max_steps is not None:
-        left = min(left, max_steps - steps[-1])
-    return left / steps_per_second
+    steps_left = max(distances[-1] - curves.stop_distance, 0) / decrease
+    if last.max_steps is not None:
+        steps_left = min(steps_left, last.max_steps - steps[-1])
+    return steps_left / last.steps_per_second
 
 
 def covered_share(curves: DragCurves) -> float:
-    """0 … 1: how much of the way from the first distance to the stop distance is behind."""
+    """Return 0 … 1: how much of the distance from the first report to the stop distance is covered."""
     if not curves.distances or curves.live:
         return 0.0
-    way = curves.distances[0] - curves.stop_distance
-    covered = (curves.distances[0] - curves.distances[-1]) / way if way > 0 else 0.0
+    total = curves.distances[0] - curves.stop_distance
+    covered = (curves.distances[0] - curves.distances[-1]) / total if total > 0 else 0.0
     return min(max(covered, 0.0), 1.0)
 
 
 def completed_share(curves: DragCurves) -> float:
-    """0 … 1: the covered share, or that of the steps, which may end the drag sooner."""
+    """Return 0 … 1: the covered share, or the share of the step limit if that is larger."""
     if curves.last is None or curves.live or not curves.last.max_steps:
         return covered_share(curves)
     return max(covered_share(curves), min(curves.last.step / curves.last.max_steps, 1.0))
 
 
 def drag_lines(curves: DragCurves, outcome: tuple[str, str] | None = None) -> Content:
-    """Title and steps; bar; rate and remaining time; loss and distance, each with its curve.
+    """Return five lines: title and steps; bar; rate and remaining time; loss and distance, each with its curve.
 
     Args:
-        outcome: of a drag that is over: why it ended, and what is left.
+        outcome: why the drag ended, and what distance is left. None: the drag is running.
     """
     last = curves.last
-    steps = "" if last is None else _steps(last)
+    steps = "" if last is None else _steps_text(last)
     loss = f"{curves.losses[-1]:.4f}" if curves.losses else "–"
     distance = f"{curves.distances[-1]:.1f}" if curves.distances else "–"
     rate = "" if last is None else f"{last.steps_per_second:.1f} steps/s"
     return Content("\n").join(
         [
-            Content.styled(_apart(f"drag {curves.number}{' · live' if curves.live else ''}", steps), MUTED),
+            Content.styled(_justified(f"drag {curves.number}{' · live' if curves.live else ''}", steps), MUTED),
             progress_bar(completed_share(curves) if outcome is None else covered_share(curves)),
-            Content(_apart(*outcome) if outcome is not None else _apart(rate, _time_left(curves))),
-            _curve("loss", loss, curves.losses),
-            _curve("distance", distance, curves.distances),
+            Content(_justified(*outcome) if outcome is not None else _justified(rate, _time_left_text(curves))),
+            _curve_line("loss", loss, curves.losses),
+            _curve_line("distance", distance, curves.distances),
         ]
     )
 
 
 def progress_text(curves: DragCurves) -> str:
-    """One line where there is no room for more: `34/300  12.4 px to go  0:04 left`."""
+    """Return one line, for screens without a side panel: `34/300  12.4 px to go  0:04 left`."""
     if curves.last is None:
         return ""
-    parts = (_steps(curves.last), f"{curves.distances[-1]:.1f} px to go", _time_left(curves))
+    parts = (_steps_text(curves.last), f"{curves.distances[-1]:.1f} px to go", _time_left_text(curves))
     return "  ".join(part for part in parts if part)
 
 
 def progress_bar(share: float, width: int = PANEL_WIDTH) -> Content:
-    """A line of `width` columns, its first part thick."""
-    halves = round(2 * width * share)
-    done = "━" * (halves // 2) + "╸" * (halves % 2)
-    return Content.assemble((done, ACCENT), ("─" * (width - len(done)), MUTED))
+    """Return a line of `width` columns whose first part is thick."""
+    half_columns = round(2 * width * share)
+    thick_part = "━" * (half_columns // 2) + "╸" * (half_columns % 2)
+    return Content.assemble((thick_part, ACCENT), ("─" * (width - len(thick_part)), MUTED))
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """One sign for each value, or for the mean of several neighbours; the lowest is ▁, the highest █."""
+    """Return one block for each value, or for the mean of neighbours; the lowest value is ▁, the highest █."""
     if not values:
         return ""
     parts = np.array_split(np.asarray(values, dtype=np.float64), min(len(values), width))
@@ -143,26 +133,24 @@ def sparkline(values: Sequence[float], width: int) -> str:
     return "".join(_BLOCKS[int(level)] for level in levels)
 
 
-def _steps(progress: DragProgress) -> str:
+def _steps_text(progress: DragProgress) -> str:
     return f"{progress.step}" if progress.max_steps is None else f"{progress.step}/{progress.max_steps}"
 
 
-def _time_left(curves: DragCurves) -> str:
-    last = curves.last
-    if last is None or curves.live:
+def _time_left_text(curves: DragCurves) -> str:
+    if curves.last is None or curves.live:
         return ""
-    seconds = remaining_seconds(
-        curves.steps, curves.distances, curves.stop_distance, last.steps_per_second, last.max_steps
-    )
+    seconds = remaining_seconds(curves)
     if seconds is None:
         return "– left"
     minutes, rest = divmod(round(min(seconds, 5999)), 60)
     return f"{minutes}:{rest:02} left"
 
 
-def _curve(label: str, value: str, values: Sequence[float]) -> Content:
-    return Content.assemble((f"{label:>8}", MUTED), f" {value:>7} ", (sparkline(values, _CURVE), ACCENT))
+def _curve_line(label: str, value: str, values: Sequence[float]) -> Content:
+    return Content.assemble((f"{label:>8}", MUTED), f" {value:>7} ", (sparkline(values, _CURVE_WIDTH), ACCENT))
 
 
-def _apart(left: str, right: str) -> str:
+def _justified(left: str, right: str) -> str:
+    """Return two texts at both ends of a line."""
     return f"{left}{right:>{PANEL_WIDTH - len(left)}}"

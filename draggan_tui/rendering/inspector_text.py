@@ -1,4 +1,4 @@
-"""The facts of the side panel: labels right-aligned in one column, values left-aligned in the next."""
+"""The facts in the side panel: a column of labels, aligned right, and a column of values."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from draggan_tui.terminal.xterm_palette import Rgb
 
 from .inspector_state import InspectorState
 
-LABEL, MUTED, ACCENT = 6, "$foreground-muted", "$text-accent"
-"""Columns that a label takes, and the styles of labels and of what is selected."""
+LABEL_WIDTH = 6
+MUTED, ACCENT = "$foreground-muted", "$text-accent"
+"""Styles of labels, and of what is selected."""
 
 
 def session_facts(state: InspectorState) -> Content:
@@ -25,7 +26,7 @@ def session_facts(state: InspectorState) -> Content:
         [
             ("model", edit.model),
             ("device", state.device if info is None else f"{state.device} · {info.family}"),
-            ("seed", _start(edit, state.latent_name)),
+            ("seed", _start_text(edit, state.latent_name)),
             *([("class", f"{edit.source.label} of 0…{classes - 1}")] if classes else []),
             ("ψ", f"{edit.source.psi:.2f} · space {edit.settings.space.upper()}"),
         ]
@@ -47,7 +48,9 @@ def cursor_facts(state: InspectorState) -> Content:
 
 
 def _rows(rows: Iterable[tuple[str, str | Content]]) -> Content:
-    return Content("\n").join(Content.assemble((f"{label:>{LABEL}}", MUTED), "  ", value) for label, value in rows)
+    return Content("\n").join(
+        Content.assemble((f"{label:>{LABEL_WIDTH}}", MUTED), "  ", value) for label, value in rows
+    )
 
 
 def cursor_text(state: InspectorState) -> str:
@@ -58,26 +61,26 @@ def cursor_text(state: InspectorState) -> str:
 
 
 def coordinates(point: Point, image: Size) -> str:
-    """`  8.0  127.5`: as wide for every point of the image, so that nothing moves but digits."""
+    """Return `  8.0  127.5`, equally wide for every point of the image, so that only digits move."""
     width = len(f"{max(image.width, image.height) - 1:.1f}")
     return f"{point[0]:{width}.1f}  {point[1]:{width}.1f}"
 
 
 def swatch(color: Rgb) -> Content:
-    """Two cells of the colour and `#a0b0c0`."""
+    """Return two cells in the colour, and `#a0b0c0`."""
     name = "#{:02x}{:02x}{:02x}".format(*color)
     return Content.assemble(("  ", f"on {name}"), f" {name}")
 
 
-def _start(edit: Edit, latent_name: str) -> str:
-    """`7`, `7 · after drag 2`, `from pivot.pt`, `drag 2, from pivot.pt`."""
+def _start_text(edit: Edit, latent_name: str) -> str:
+    """Return `7`, `7 · after drag 2`, `from pivot.pt`, or `drag 2, from pivot.pt`."""
     if edit.source.from_file:
         return f"drag {edit.source.drag}, from {latent_name}" if edit.source.drag else f"from {latent_name}"
     return f"{edit.source.seed} · after drag {edit.source.drag}" if edit.source.drag else str(edit.source.seed)
 
 
 def seconds_text(seconds: float) -> str:
-    """`0.8 s`, `12 s`, `3:07 min`."""
+    """Return `0.8 s`, `12 s`, or `3:07 min`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 60:

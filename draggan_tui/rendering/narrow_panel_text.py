@@ -6,7 +6,7 @@ from textual.content import Content
 
 from .inspector_state import InspectorState
 from .inspector_text import ACCENT, MUTED, cursor_text, swatch
-from .pair_table import handle_and_target
+from .pair_table import target_texts
 
 
 def narrow_panel_text(state: InspectorState) -> Content:
@@ -16,10 +16,10 @@ def narrow_panel_text(state: InspectorState) -> Content:
     if selected is None:
         return Content("\n").join([first, Content.styled("no pairs", MUTED)])
     pair = edit.pairs[selected]
-    target, left = handle_and_target(pair)
+    target, distance_text = target_texts(pair)
     second = Content.assemble(
         (f"pair {selected + 1}", ACCENT),
         (f" of {len(edit.pairs)}", MUTED),
-        f"  {pair.handle[0]:.0f} {pair.handle[1]:.0f} → {target}  {left}".rstrip(),
+        f"  {pair.handle[0]:.0f} {pair.handle[1]:.0f} → {target}  {distance_text}".rstrip(),
     )
     return Content("\n").join([first, second])

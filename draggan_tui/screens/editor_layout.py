@@ -146,7 +146,7 @@ class StageScreen(Screen[None]):
 
     def say(self, message: str, kind: MessageKind = "plain") -> None:
         """Shows a message in the status line; keys that it names, as `{drag}`, are those in force."""
-        self.query_one(StatusLine).say(with_keys(self.app, message), kind)
+        self.query_one(StatusLine).show_message(with_keys(self.app, message), kind)
 
     def withdraw(self, message: str) -> None:
         """Remove a message that is not true any more, if it is still in the status line."""

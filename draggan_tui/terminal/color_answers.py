@@ -1,9 +1,7 @@
-"""What the terminal answers to the question about its colours, taken out of what is typed.
+"""Separates the terminal's answers to the question about its colours from typed keys.
 
-An answer may come late, slowly, between keys, or never. None of its bytes may be read as keys (`?` opens the help, `c`
-clears the mask), and no key may be lost. So answers are taken out where keys are parsed, and nothing waits for them.
-
-This leans on private parts of Textual 8.2: that the parser is a generator which asks for one character at a time.
+An answer may arrive late, slowly, between keys, or never. None of its bytes may be read as a key (`?` opens the help, `c`
+clears the mask), and no key may be lost. So answers are removed where keys are parsed, and nothing waits for them.
 """
 
 from __future__ import annotations
@@ -26,16 +24,18 @@ from draggan_tui.terminal.textual_internals import (
     TokenCallback,
 )
 
-ANSWER_GAP = 1.0  # seconds that may pass within an answer, on a line that dribbles
+ANSWER_GAP = 1.0  # seconds that may pass within an answer on a slow line
 ANSWER_TIME = 3.0  # seconds after the question in which a lone Escape may be the first byte of an answer
 _LONGEST_ANSWER = 256
 _ESCAPE = "\x1b"
 _ENDS = ("\x1b\\", "\x07", "\x18")
-_ANSWER_START = re.compile(r"\x1bP(?:[01](?:[$+](?:r.*)?)?)?", re.DOTALL)  # other keys after Escape and P are typed
+_ANSWER_START = re.compile(
+    r"\x1bP(?:[01](?:[$+](?:r.*)?)?)?", re.DOTALL
+)  # if other characters follow Escape and P, they are typed
 
 
 class ColorsAnswered(Message):
-    """Posted when the terminal has said all that it will about its colours."""
+    """Posted when the terminal has answered the question about its colours completely."""
 
     def __init__(self, truecolor: bool) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class ColorsAnswered(Message):
 
 
 class AnswerParser(KeyParser):
-    """Textual's parser, which makes one `ColorsAnswered` of the answers to `terminal_colors.QUESTION`."""
+    """A parser of keys that posts one `ColorsAnswered` for the answers to `color_depth.QUESTION`."""
 
     def __init__(self, debug: bool = False, clock: Callable[[], float] = monotonic) -> None:
         self._truecolor = False
@@ -51,40 +51,40 @@ class AnswerParser(KeyParser):
         super().__init__(debug, clock)
 
     def expect_answer(self) -> None:
-        """Be ready for an answer: the question is about to be written."""
+        """Expect an answer. Called before the question is written."""
         self._truecolor = False
         self._answer_deadline = self.clock() + ANSWER_TIME
 
     def parse(self, token_callback: TokenCallback[Message]) -> Generator[Read1 | Peek1, str, None]:
         keys = super().parse(token_callback)
-        awaited = next(keys)
+        request = next(keys)
         try:
             while True:
                 try:
-                    character = yield awaited
+                    character = yield request
                 except ParseError as pause_or_end:
-                    awaited = keys.throw(pause_or_end)
+                    request = keys.throw(pause_or_end)
                     continue
                 sequence, is_over = character, False
                 while sequence == _ESCAPE and not is_over:
                     sequence, is_over = yield from self._read_sequence()
-                    if self._take_answer(sequence, token_callback):
+                    if self._consume_answer(sequence, token_callback):
                         sequence = ""
                     elif sequence == "\x1b\x1b":
-                        awaited = keys.send(_ESCAPE)
+                        request = keys.send(_ESCAPE)
                         sequence = _ESCAPE
                 for character in sequence:
-                    awaited = keys.send(character)
-                if is_over and awaited.timeout is not None:  # that much time has passed already
-                    awaited = keys.throw(ParseTimeout())
+                    request = keys.send(character)
+                if is_over and request.timeout is not None:  # the time has passed already
+                    request = keys.throw(ParseTimeout())
         except StopIteration:
             return
 
     def _read_sequence(self) -> Generator[Read1, str, tuple[str, bool]]:
-        """Read on after an Escape for as long as it may be an answer.
+        """Read characters after an Escape while they may be an answer.
 
         Returns:
-            The sequence, and whether a pause or the end of the input has cut it off.
+            The sequence, and whether a pause or the end of the input has ended it.
         """
         sequence = _ESCAPE
         while _is_incomplete(sequence):
@@ -95,8 +95,8 @@ class AnswerParser(KeyParser):
                 return sequence, True
         return sequence, False
 
-    def _take_answer(self, sequence: str, token_callback: TokenCallback[Message]) -> bool:
-        """Whether it was an answer. One that a pause has cut off is not passed on as keys either."""
+    def _consume_answer(self, sequence: str, token_callback: TokenCallback[Message]) -> bool:
+        """Return whether a sequence is an answer, complete or broken off by a pause, and post the last one."""
         if len(sequence) > 2 and _ANSWER_START.fullmatch(sequence):
             self._truecolor |= keeps_rgb(sequence[2:])
             return True
@@ -109,7 +109,7 @@ class AnswerParser(KeyParser):
 
 
 def _is_incomplete(sequence: str) -> bool:
-    """Whether it may be the beginning of `ESC P … ESC \\` or of `ESC [ ? … c`."""
+    """Return whether a sequence may be the beginning of `ESC P … ESC \\` or of `ESC [ ? … c`."""
     if len(sequence) < 3:
         return sequence in ("\x1b", "\x1bP", "\x1b[")
     if sequence.startswith("\x1bP"):

@@ -1,9 +1,9 @@
-"""How many colours a terminal takes: by the names that it goes by, and by what it answers.
+"""How many colours a terminal has, from its name and from its answer to a question.
 
-SSH passes TERM on but not COLORTERM, so most terminals look poorer from afar than they are. The question is DECRQSS: set
-a background in RGB, then ask for the attributes in force. A terminal that keeps RGB repeats it; one with fewer colours
-answers something else or nothing. Primary device attributes (DA1), which every terminal answers, come after it: once
-they are there, no other answer follows.
+SSH passes TERM but not COLORTERM, so over SSH most terminals seem to have fewer colours than they have. The question is
+DECRQSS: set a background in RGB, then ask for the present attributes. A terminal with RGB colours repeats the
+background; one with fewer colours answers something else or nothing. Then the question asks for the primary device
+attributes (DA1), which every terminal answers: after that answer no other follows.
 """
 
 from __future__ import annotations
@@ -17,52 +17,55 @@ from typing import Literal
 ColorDepth = Literal["truecolor", "256", "16", "none"]
 
 QUESTION = "\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[0m\x1b[c"
-"""Leaves the terminal's attributes at their defaults."""
+"""The question. It leaves the terminal's attributes at their defaults."""
 
 _RGB_KEPT = re.compile(r"48(?:;2;|:2:(?:\d*:)?)1[;:]2[;:]3(?!\d)")
 _TRUECOLOR_NAME = re.compile(
     r"alacritty|contour|foot|(xterm-)?ghostty|iterm|konsole|(xterm-)?kitty|mintty|rio\b|vte|wezterm|.*-(direct|truecolor)"
 )
 _256_COLOR_NAME = re.compile(r".*256|tmux")
-# GNU screen hands a DCS on to the terminal around it, which would print it; on the others the question has no use.
-_NEVER_ASKED = re.compile(r"(screen|linux|ansi|cons25|cygwin|dumb|eterm|sun|vt\d|$)")
-_TMUX_PATIENCE = 0.5  # seconds; it takes about 5 ms
+# GNU screen passes a DCS to the terminal around it, which would print it. The others have no RGB colours.
+_NOT_WORTH_ASKING = re.compile(r"(screen|linux|ansi|cons25|cygwin|dumb|eterm|sun|vt\d|$)")
+_TMUX_TIMEOUT = 0.5  # seconds; the command takes about 5 ms
 
 
 @dataclass(frozen=True)
 class ColorGuess:
-    """What the environment says of the terminal, and whether it is worth asking for more."""
+    """How many colours the environment suggests, and whether it is worth asking the terminal."""
 
     depth: ColorDepth
     worth_asking: bool
 
 
 def guess_colors(environment: Mapping[str, str]) -> ColorGuess:
-    """Guess from TERM, COLORTERM and TMUX; tmux, which would not answer the question, says what its client has."""
+    """Guess from TERM, COLORTERM and TMUX.
+
+    tmux does not answer the question, but its command tells whether the terminal around it has RGB colours.
+    """
     name = environment.get("TERM", "").lower()
     in_tmux = bool(environment.get("TMUX"))
-    # In GNU screen COLORTERM is what it was outside, and screen 4 garbles RGB.
+    # GNU screen keeps COLORTERM of the terminal around it, and version 4 garbles RGB colours.
     in_screen = name.startswith("screen") and not in_tmux
     if environment.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit") and not in_screen:
         return ColorGuess("truecolor", False)
     if _TRUECOLOR_NAME.match(name) or (in_tmux and _tmux_passes_rgb(environment)):
         return ColorGuess("truecolor", False)
     depth: ColorDepth = "256" if in_tmux or _256_COLOR_NAME.match(name) else "16"
-    is_apple = environment.get("TERM_PROGRAM") == "Apple_Terminal"  # prints what it does not understand
-    return ColorGuess(depth, not is_apple and (in_tmux or not _NEVER_ASKED.match(name)))
+    is_apple = environment.get("TERM_PROGRAM") == "Apple_Terminal"  # it prints unknown sequences
+    return ColorGuess(depth, not is_apple and (in_tmux or not _NOT_WORTH_ASKING.match(name)))
 
 
 def _tmux_passes_rgb(environment: Mapping[str, str]) -> bool:
     try:
         features = subprocess.run(
             ["tmux", "display-message", "-p", "#{client_termfeatures}"],
-            env=dict(environment), capture_output=True, timeout=_TMUX_PATIENCE, check=False,
+            env=dict(environment), capture_output=True, timeout=_TMUX_TIMEOUT, check=False,
         ).stdout  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
-        return False  # not on this machine, or not the one that TMUX is about
+        return False  # tmux is not installed here, or does not answer
     return b"RGB" in features.strip().split(b",")
 
 
 def keeps_rgb(answer: str) -> bool:
-    """Whether a DECRQSS answer repeats the background that `QUESTION` set, in any of its spellings."""
+    """Return whether a DECRQSS answer repeats the background that `QUESTION` has set, in any notation."""
     return answer.startswith("1$r") and _RGB_KEPT.search(answer) is not None

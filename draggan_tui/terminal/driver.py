@@ -1,7 +1,4 @@
-"""The editor's end of the terminal: Textual's driver, changed where shells, slow lines and containers need it otherwise.
-
-With `terminal_answers`, this is the only module that leans on private parts of Textual's driver and parser.
-"""
+"""Textual's terminal driver, adapted to shells, slow lines and containers."""
 
 from __future__ import annotations
 
@@ -29,33 +26,34 @@ if TYPE_CHECKING:
 
 ESCAPE = "\x1b"
 INTRODUCERS = "[OP\\"
-"""What follows Escape in the sequences of keys and of the mouse, and in what the terminal answers."""
+"""Characters that follow Escape in the sequences of keys and the mouse, and in answers of the terminal."""
 _BEGINNING = re.compile(r"\x1b(\[(M.{0,2}|[0-?]*[ -/]*)|O[0-9;]*|P([01]([$+](r.*)?)?)?|\\)?", re.DOTALL)
-"""What may go on: the beginning of such a sequence."""
-LONGEST_WAIT = 0.1  # seconds between two looks at whether the driver is to stop
+"""The beginning of such a sequence, which may continue."""
+LONGEST_WAIT = 0.1  # seconds between two checks whether the driver has to stop
 
 
 class EscapeParser(AnswerParser):
-    """Wait for the rest of a sequence only as long as what has come may begin one.
+    """A parser that waits for the rest of a sequence only while the characters so far can begin one.
 
-    A slow line may deliver `ESC` and `[D` apart, so the wait after Escape has to be long; a letter that follows Escape is
-    a key of its own, and must not wait with it. What came apart and makes no sequence is Escape and keys, not Alt.
+    A slow line may deliver `ESC` and `[D` separately, so the wait after Escape has to be long. A letter that follows
+    Escape is a key of its own and must not wait with it. Characters that arrive separately from their Escape and make no
+    sequence are Escape and keys, not Alt and a key.
     """
 
     def __init__(self, debug: bool = False, clock: Callable[[], float] = monotonic) -> None:
         super().__init__(debug, clock)
         self._since_escape = ""
-        self._came_apart = False
+        self._is_split = False
 
     @property
-    def patience(self) -> float:
-        """Seconds until the present sequence is given up, or until the next look at the driver."""
+    def wait_seconds(self) -> float:
+        """Seconds until the present sequence is given up, or until the next check of the driver."""
         return LONGEST_WAIT if self.deadline is None else min(LONGEST_WAIT, max(self.deadline - self.clock(), 0))
 
     def feed(self, data: str) -> Iterable[Message]:
         if self.deadline is not None and (self._since_escape + data)[1:2] not in INTRODUCERS:
             yield from self._give_up()
-        self._came_apart = self.deadline is not None and (self._came_apart or self._since_escape == ESCAPE)
+        self._is_split = self.deadline is not None and (self._is_split or self._since_escape == ESCAPE)
         self._since_escape = (self._since_escape + data)[-64:]
         self._since_escape = self._since_escape[max(self._since_escape.rfind(ESCAPE), 0) :]
         yield from super().feed(data)
@@ -64,34 +62,35 @@ class EscapeParser(AnswerParser):
 
     def tick(self) -> Iterable[Message]:
         messages = list(super().tick())
-        if messages and self._came_apart and len(self._since_escape) > 1:
-            typed = self._since_escape[1:]
-            messages = [Key("escape", ESCAPE), *chain.from_iterable(map(self.key_events, typed))]
+        if messages and self._is_split and len(self._since_escape) > 1:
+            characters = self._since_escape[1:]
+            messages = [Key("escape", ESCAPE), *chain.from_iterable(map(self.key_events, characters))]
         yield from messages
 
     def _give_up(self) -> Iterable[Message]:
-        """What is pending has no more to wait for."""
+        """Give up the pending sequence now."""
         self.expire()
         yield from self.tick()
 
 
 class TerminalDriver(TerminalDriverBase):
-    """Textual's driver, but:
+    """Textual's driver with these changes:
 
-    - the size is the terminal's own, whatever COLUMNS and LINES say;
-    - to suspend stops the process only where a shell can continue it, and never in the middle of a write;
-    - a SIGSTOP that ends leaves no second pair of threads behind, and everything is painted again;
-    - bytes that are not UTF-8 are no error, and a terminal that is gone is a hangup.
+    - The size is the terminal's own, whatever COLUMNS and LINES say.
+    - Suspending stops the process only if a shell can continue it, and never in the middle of a write.
+    - After a SIGSTOP there is still only one pair of threads, and everything is painted again.
+    - Bytes that are not UTF-8 are no error, and a terminal that has disappeared is a hangup.
     """
 
     asks_colors = False
+    """Whether the parser expects an answer about colours."""
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.loop.add_signal_handler(signal.SIGTSTP, self.suspend)
-        self.loop.add_signal_handler(signal.SIGCONT, self._enter_again)
+        self.loop.add_signal_handler(signal.SIGCONT, self._resume_after_stop)
 
     def terminal_size(self) -> tuple[int, int]:
         with suppress(OSError):
@@ -107,26 +106,26 @@ class TerminalDriver(TerminalDriverBase):
         self.suspend_application_mode()
         self.loop.remove_signal_handler(signal.SIGCONT)
         self.loop.remove_signal_handler(signal.SIGTSTP)
-        # By the default action: the kernel leaves it out where no shell could continue the process.
+        # The default action: the kernel does not stop a process that no shell could continue.
         signal.raise_signal(signal.SIGTSTP)
         self.loop.add_signal_handler(signal.SIGTSTP, self.suspend)
-        self.loop.add_signal_handler(signal.SIGCONT, self._enter_again)
+        self.loop.add_signal_handler(signal.SIGCONT, self._resume_after_stop)
         self._take_terminal()
 
-    def _enter_again(self) -> None:
-        """Continued after a SIGSTOP, which no process can prepare for: the shell has used the terminal since."""
+    def _resume_after_stop(self) -> None:
+        """Take the terminal after a SIGSTOP, which cannot be prepared for: the shell has used the terminal meanwhile."""
         self.suspend_application_mode()
         self._take_terminal()
 
     def _take_terminal(self) -> None:
-        with suppress(termios.error):  # it is gone
-            # Changes nothing, but stops the process again if the shell has continued it in the background.
+        with suppress(termios.error):  # the terminal is gone
+            # This changes nothing, but stops the process again if the shell has continued it in the background.
             termios.tcsetattr(self.fileno, termios.TCSANOW, termios.tcgetattr(self.fileno))
         self.announce_resume()
         self.resume_application_mode()
 
     def clear(self) -> None:
-        """Empty the screen, whatever another program has written or set there."""
+        """Clear the screen, and reset what another program may have set."""
         self.write("\x1b[r\x1b[m\x1b[2J\x1b[?25l")
         self.set_modes()
 
@@ -138,7 +137,7 @@ class TerminalDriver(TerminalDriverBase):
             parser.expect_answer()
         decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         while not self.exit_event.is_set():
-            if select.select([self.fileno], [], [], parser.patience)[0]:
+            if select.select([self.fileno], [], [], parser.wait_seconds)[0]:
                 if not (data := self._read()):
                     os.kill(os.getpid(), signal.SIGHUP)
                     return
@@ -159,7 +158,7 @@ class TerminalDriver(TerminalDriverBase):
 
 
 class AskingDriver(TerminalDriver):
-    """Also asks how many colours the terminal takes: at the start, and after a stop, when it may be another terminal."""
+    """A driver that asks the terminal for its colours at the start and after a stop, when it may be another terminal."""
 
     asks_colors = True
 

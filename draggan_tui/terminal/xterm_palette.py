@@ -1,7 +1,7 @@
-"""The 256 numbered colours of a terminal, and which of them is nearest to a colour; for a few colours, without numpy.
+"""The 256 numbered colours of a terminal, and the nearest of them to a colour. For a few colours; needs no numpy.
 
-Colours are compared in OKLab (Björn Ottosson, 2020), where equal steps look equally large. Hue and chroma weigh more than
-lightness, and what stands for a grey, or nearly one, costs extra where it is more vivid, so that greys stay grey.
+Colours are compared in OKLab (Björn Ottosson, 2020), where equal distances look equal. Hue and chroma weigh more than
+lightness, and a vivid colour costs extra where it stands for a grey, so that greys stay grey.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ Rgb = tuple[int, int, int]
 Lab = tuple[float, float, float]
 
 HUE_COST = 3.0
-"""How much more hue and chroma weigh than lightness: a ground that turns green is worse than one a little too light."""
+"""How much more hue and chroma weigh than lightness: a green background is worse than one that is a little too light."""
 VIVID_COST = 4.0
-"""How much more chroma weighs where what stands for a grey has too much of it."""
+"""How much more chroma weighs in a colour that stands for a grey."""
 GREY = 0.05
-"""Chroma below which a colour is taken for a grey."""
+"""Chroma below which a colour counts as grey."""
 _ANOTHER_KIND = 100.0  # more than any other cost
-_PALE = 0.08  # chroma below which a ground is grey where there are only 16 colours
+_PALE = 0.08  # chroma below which a background becomes grey in 16 colours
 _LIGHT_GREYS = (7, 8, 15)
-_BLACK_GROUND = 0.45  # lightness below which a grey ground is black: the next grey is too light
-_LEGIBLE = 3.0  # contrast from which a text is read on its ground
+_BLACK_GROUND = 0.45  # lightness below which a grey background becomes black: the next grey is too light
+_LEGIBLE = 3.0  # contrast from which a text is legible
 
-# xterm's defaults; a user's own theme may differ, so on such a terminal the hues are only roughly right.
+# The defaults of xterm. In a terminal with a theme of its own the hues are only roughly right.
 _SYSTEM: list[Rgb] = [
     *[(0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229)],
     *[(127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255), (255, 0, 255), (0, 255, 255)],
@@ -34,18 +34,18 @@ _SYSTEM: list[Rgb] = [
 ]
 _LEVELS = (0, 95, 135, 175, 215, 255)
 FIRST_FIXED = 16
-"""The colours from this number on are the same on every terminal; those before it, users change."""
+"""The colours from this number on are the same in every terminal; users can change those before it."""
 
 
 @cache
 def xterm_colors() -> tuple[Rgb, ...]:
-    """The RGB of each number, 0 … 255."""
+    """Return the RGB of each number, 0 … 255."""
     cube = [(red, green, blue) for red in _LEVELS for green in _LEVELS for blue in _LEVELS]
     return (*_SYSTEM, *cube, *((grey, grey, grey) for grey in range(8, 248, 10)))
 
 
 def palette_numbers(depth: PaletteDepth) -> range:
-    """Which numbers are used: of 256 the fixed ones."""
+    """Return the numbers that are used; with 256 colours only the fixed ones."""
     return range(FIRST_FIXED, 256) if depth == "256" else range(FIRST_FIXED)
 
 
@@ -54,7 +54,7 @@ LIGHT_TO_CONES = (
     (0.2119034982, 0.6806995451, 0.1073969566),
     (0.0883024619, 0.2817188376, 0.6299787005),
 )
-"""From amounts of red, green and blue light; what comes out is raised to the power of 1/3."""
+"""Matrix from amounts of red, green and blue light; its result is raised to the power of 1/3."""
 CONES_TO_LAB = (
     (0.2104542553, 0.7936177850, -0.0040720468),
     (1.9779984951, -2.4285922050, 0.4505937099),
@@ -63,7 +63,7 @@ CONES_TO_LAB = (
 
 
 def oklab(rgb: Rgb) -> Lab:
-    """Lightness 0 … 1, and how green-red and blue-yellow a colour of 0 … 255 is."""
+    """Return lightness 0 … 1 and the green-red and blue-yellow coordinates of a colour in 0 … 255."""
     red, green, blue = (_linear(channel / 255) for channel in rgb)
     long, middle, short = ((r * red + g * green + b * blue) ** (1 / 3) for r, g, b in LIGHT_TO_CONES)
     lightness, green_red, blue_yellow = (l * long + m * middle + s * short for l, m, s in CONES_TO_LAB)  # noqa: E741
@@ -75,7 +75,7 @@ def _linear(channel: float) -> float:
 
 
 def chroma(lab: Lab) -> float:
-    """How far a colour is from grey; about 0.3 for the purest."""
+    """Return how far a colour is from grey; about 0.3 for the purest colours."""
     return hypot(lab[1], lab[2])
 
 
@@ -86,16 +86,16 @@ def _choices(depth: PaletteDepth) -> tuple[tuple[int, Lab], ...]:
 
 @lru_cache(maxsize=4096)
 def nearest_number(rgb: Rgb, depth: PaletteDepth) -> int:
-    """The number of the colour that stands best for another. Of 16 it is one of the same hue, or a grey for a grey."""
+    """Return the number of the nearest colour. With 16 colours it has the same hue, or is a grey for a grey."""
     lab = oklab(rgb)
     cost = _cost_of_16 if depth == "16" else _cost_of_256
     return min(_choices(depth), key=lambda choice: cost(lab, choice[1]))[0]
 
 
 def _cost_of_256(lab: Lab, choice: Lab) -> float:
-    vivid = max(chroma(choice) - chroma(lab), 0) if chroma(lab) < GREY else 0
-    another_hue = dist(lab[1:], choice[1:])
-    return (lab[0] - choice[0]) ** 2 + HUE_COST * another_hue**2 + VIVID_COST * vivid**2
+    extra_chroma = max(chroma(choice) - chroma(lab), 0) if chroma(lab) < GREY else 0
+    hue_distance = dist(lab[1:], choice[1:])
+    return (lab[0] - choice[0]) ** 2 + HUE_COST * hue_distance**2 + VIVID_COST * extra_chroma**2
 
 
 def _cost_of_16(lab: Lab, choice: Lab) -> float:
@@ -104,12 +104,12 @@ def _cost_of_16(lab: Lab, choice: Lab) -> float:
         return lightness + _ANOTHER_KIND
     if chroma(lab) < GREY:
         return lightness
-    along = (lab[1] * choice[1] + lab[2] * choice[2]) / (chroma(lab) * chroma(choice))
-    return lightness + 0.5 * (1 - along)
+    hue_cosine = (lab[1] * choice[1] + lab[2] * choice[2]) / (chroma(lab) * chroma(choice))
+    return lightness + 0.5 * (1 - hue_cosine)
 
 
 def nearest_ground(rgb: Rgb, depth: PaletteDepth) -> int:
-    """The number of the colour that stands best for a ground. Of 16, pale colours are greys and dark greys are black."""
+    """Return the nearest number for a background. With 16 colours pale colours become grey, and dark greys black."""
     lab = oklab(rgb)
     if depth == "256" or chroma(lab) >= _PALE:
         return nearest_number(rgb, depth)
@@ -119,7 +119,7 @@ def nearest_ground(rgb: Rgb, depth: PaletteDepth) -> int:
 
 
 def legible_number(rgb: Rgb, ground: int) -> int:
-    """The one of the 16 that stands best for the colour of a text on that ground, or black or white if it were not read."""
+    """Return the nearest of 16 colours for a text, or black or white if the text would not be legible on its background."""
     number = nearest_number(rgb, "16")
     if _contrast(number, ground) >= _LEGIBLE:
         return number
@@ -127,7 +127,7 @@ def legible_number(rgb: Rgb, ground: int) -> int:
 
 
 def _contrast(number: int, other: int) -> float:
-    """WCAG's contrast ratio of two numbered colours, 1 … 21."""
+    """Return the contrast ratio of two numbered colours after WCAG, 1 … 21."""
     dark, light = sorted(_luminance(xterm_colors()[each]) for each in (number, other))
     return (light + 0.05) / (dark + 0.05)
 

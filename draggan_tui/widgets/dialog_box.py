@@ -1,4 +1,4 @@
-"""The frame of a dialog."""
+"""The box of a dialog: a border with a title and hints, and scrolling content."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from textual.containers import VerticalScroll
 
 from draggan_tui.rendering.dialog_hints import dialog_hints
 
-BORDER_CORNERS = 6  # cells of a border that its text leaves free
+BORDER_CORNERS = 6  # cells of the border that cannot hold text
 
 
 class DialogBox(VerticalScroll):
-    """Its title is in the top border, what the keys do in the bottom one. As high as what is in it; what does not fit on
-    the screen scrolls, between children of the classes `head` and `foot`, which stay.
+    """A box with a title in the top border and hints for keys in the bottom border.
+
+    It is as high as its content. Content that does not fit on the screen scrolls between children of the classes `head`
+    and `foot`, which stay in place.
 
     Args:
         title: plain text.
-        hints: key and what it does, the most important first, how to get out last.
-        can_focus: whether keys scroll it.
+        hints: pairs of a key and what it does, the most important first, and how to close the dialog last.
+        can_focus: whether keys scroll the box.
     """
 
     DEFAULT_CSS = """
@@ -61,10 +63,10 @@ class DialogBox(VerticalScroll):
     def __init__(self, title: str, hints: Sequence[tuple[str, str]], *, can_focus: bool = False) -> None:
         super().__init__(can_focus=can_focus)
         self._hints = hints
-        self.name_in_border(title)
+        self.set_title(title)
 
-    def name_in_border(self, title: str) -> None:
-        """Shows a title, which may hold brackets."""
+    def set_title(self, title: str) -> None:
+        """Show a title, which may contain brackets."""
         self.border_title = title.replace("[", r"\[")
 
     def on_resize(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 
 from textual.app import ComposeResult
@@ -17,13 +18,18 @@ from draggan_tui.rendering.pair_table import pair_header, pair_table
 from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.text_lines import TextLines
 
-REDRAW_SECONDS = 0.1  # seconds
+REDRAW_SECONDS = 0.1
+"""The curves of a running drag are drawn at most once in this time: faster steps could not be read."""
 LOUPE_ROWS, SESSION_ROWS = 32, 20
-"""Rows from which the loupe and the facts of the session are shown: below, the pairs and the drag need them."""
+"""Rows from which the loupe and the facts of the session are shown. In lower panels the pairs and the drag need the space."""
 
 
 class Inspector(Vertical):
-    """Shows an `InspectorState`, and the curves of the newest drag."""
+    """Shows an `InspectorState`, and the curves of the newest drag.
+
+    Args:
+        clock: current time in seconds.
+    """
 
     DEFAULT_CSS = """
     Inspector { width: 32; padding: 0 1; background: $surface; }
@@ -39,10 +45,11 @@ class Inspector(Vertical):
     Inspector .label { color: $text-muted; }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         super().__init__()
+        self._clock = clock
         self._curves = DragCurves(0)
-        self._drawn = 0.0  # when the running drag was last drawn
+        self._last_drawn = 0.0  # when the running drag was last drawn
 
     def compose(self) -> ComposeResult:
         yield TextLines(id="session-facts")
@@ -69,8 +76,8 @@ class Inspector(Vertical):
     def _scroll_to_pair(self, selected: int | None) -> None:
         if selected is not None:
             pairs = self.query_one("#pairs", VerticalScroll)
-            top, rows = int(pairs.scroll_target_y), max(pairs.size.height, 1)
-            pairs.scroll_to(y=min(max(top, selected + 1 - rows), selected), animate=False)
+            first_row, rows = int(pairs.scroll_target_y), max(pairs.size.height, 1)
+            pairs.scroll_to(y=min(max(first_row, selected + 1 - rows), selected), animate=False)
 
     def _show_close_up(self, close_up: CloseUp | None) -> None:
         self.query_one("#loupe").set_class(close_up is not None, "visible")
@@ -83,26 +90,31 @@ class Inspector(Vertical):
         self.set_class(event.size.height >= SESSION_ROWS, "high")
 
     def begin_drag(self, number: int, stop_distance: float, live: bool) -> None:
-        """A drag has begun: empty curves."""
+        """Show the empty curves of a drag that has begun."""
         self._curves = DragCurves(number, stop_distance, live)
         self._draw_drag()
-        self._drawn = 0.0
+        self._last_drawn = 0.0
 
     def show_progress(self, progress: DragProgress) -> None:
-        """A step is done. Steps may be quicker than can be read: they are drawn ten times a second at most."""
+        """Add a step to the curves."""
         self._curves.add(progress)
-        if monotonic() - self._drawn >= REDRAW_SECONDS:
+        if self._clock() - self._last_drawn >= REDRAW_SECONDS:
             self._draw_drag()
 
     def end_drag(self, reason: str, left: str = "") -> None:
-        """The drag is over; its curves stay until the next."""
+        """Show how the drag has ended. Its curves stay until the next drag.
+
+        Args:
+            reason: why it ended.
+            left: the distance that is left, as text.
+        """
         self._draw_drag((reason, left))
 
     @property
     def progress_text(self) -> str:
-        """How far the drag is, in one line."""
+        """The progress of the drag in one line."""
         return progress_text(self._curves)
 
     def _draw_drag(self, outcome: tuple[str, str] | None = None) -> None:
-        self._drawn = monotonic()
+        self._last_drawn = self._clock()
         self.query_one("#drag", TextLines).update(drag_lines(self._curves, outcome))

@@ -1,4 +1,4 @@
-"""The last row: the keys that do something now."""
+"""The last row of the screen: the keys that are useful now."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from draggan_tui.rendering.key_line import KeyHint, key_line, placed_hints
 
 
 class KeyLine(Widget):
-    """A click on a hint does what its key does."""
+    """Shows key hints. A click on a hint does what its key does."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = """

@@ -1,4 +1,4 @@
-"""What is there before the editor is."""
+"""The first frame, before the editor is imported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from draggan_tui.rendering.loading_text import SPINNER
 
 
 class Splash(Static):
-    """The model's name, where the editor's canvas will have it."""
+    """The name of the model, at the same place as the placeholder of the editor's canvas."""
 
     DEFAULT_CSS = """
     Splash { width: 1fr; height: 1fr; margin: 0 32 3 0; content-align: center middle; text-align: center; }

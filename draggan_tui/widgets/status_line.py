@@ -1,4 +1,4 @@
-"""The line above the keys: what just happened, what is wrong, or what a newcomer does next."""
+"""The line above the keys: what happened, what is wrong, or what a newcomer can do next."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ MessageKind = Literal["plain", "good", "warning", "bad"]
 
 
 class StatusLine(Widget):
-    """A message, or while there is none the next step, on the left; mode and count on the right. One row, or
-    as many as a message needs: it may end with a path."""
+    """Shows a message on the left, or the next step while there is no message, and mode and count on the right.
+
+    It has one row, or as many as a message needs, because messages may end with a path.
+    """
 
     DEFAULT_CSS = """
     StatusLine { height: auto; max-height: 6; padding: 0 1; background: $panel; }
@@ -28,8 +30,8 @@ class StatusLine(Widget):
     next_step: reactive[str] = reactive("")
     mode: reactive[str] = reactive("")
 
-    def say(self, message: str, kind: MessageKind = "plain") -> None:
-        """Shows a message until the next one, or until it is cleared."""
+    def show_message(self, message: str, kind: MessageKind = "plain") -> None:
+        """Show a message until the next one, or until it is cleared."""
         self.set_class(kind == "good", "good")
         self.set_class(kind == "warning", "warning")
         self.set_class(kind == "bad", "bad")
@@ -37,9 +39,9 @@ class StatusLine(Widget):
         self.message = message
 
     def clear(self) -> None:
-        """Remove the message: it has been read."""
+        """Remove the message."""
         if self.message:
-            self.say("")
+            self.show_message("")
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 (Textual's)
         return len(self._lines(width))
@@ -48,9 +50,9 @@ class StatusLine(Widget):
         return Text("\n").join(self._lines(self.content_size.width))
 
     def _lines(self, width: int) -> list[Text]:
-        """The mode stands in the first; only a message gets more than one."""
-        room = max(width - len(self.mode) - 1, 1)
-        first, *rest = textwrap.wrap(self.message, room) or [self.next_step]
-        line = Text(first)
-        line.truncate(room, overflow="ellipsis", pad=True)
-        return [line + Text(" " + self.mode, style="bold"), *map(Text, rest)]
+        """Return the rows; the first one ends with the mode, and only a message has more than one."""
+        text_width = max(width - len(self.mode) - 1, 1)
+        first_line, *other_lines = textwrap.wrap(self.message, text_width) or [self.next_step]
+        line = Text(first_line)
+        line.truncate(text_width, overflow="ellipsis", pad=True)
+        return [line + Text(" " + self.mode, style="bold"), *map(Text, other_lines)]

@@ -1,4 +1,4 @@
-"""A line of text in a dialog, for keys that come in bursts, as over a slow line."""
+"""The text field of a dialog."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from textual.widgets import Input
 
 
 class TextField(Input):
-    """Every key is done in its turn, before the letters that follow it: Enter and Escape, and also what Textual would look
-    up as a binding only later (Ctrl-U, Backspace, the arrows). Keys that come when one of them has closed the dialog
-    belong to what is below.
+    """A field in which keys act in their order, also when they arrive in a burst over a slow line.
+
+    Textual looks up bindings (Ctrl-U, Backspace, arrows) later than letters; this field runs them at once. Keys that
+    follow the key that closes the dialog go to the screen below.
 
     Args:
-        at_once: key → what it does, besides Escape and Ctrl-C, which close the dialog, whatever is selected.
-        placeholder: stands there while it is empty.
+        key_actions: key → what it does, in addition to Escape and Ctrl-C, which close the dialog.
+        placeholder: is shown while the field is empty.
     """
 
     def __init__(
         self,
-        at_once: Mapping[str, Callable[[], object]],
+        key_actions: Mapping[str, Callable[[], object]],
         placeholder: str = "",
         *,
         value: str = "",
         id: str | None = None,
     ) -> None:
         super().__init__(value, placeholder, id=id, compact=True)
-        close = {key: lambda: self.screen.dismiss(None) for key in ("escape", "ctrl+c")}
-        self._at_once = {**close, **at_once}
+        close_actions = {key: lambda: self.screen.dismiss(None) for key in ("escape", "ctrl+c")}
+        self._key_actions = {**close_actions, **key_actions}
 
     async def on_key(self, event: Key) -> None:
         if self.app.screen is not self.screen:
             self.app.post_message(Key(event.key, event.character))
-        elif event.key in self._at_once:
-            self._at_once[event.key]()
+        elif event.key in self._key_actions:
+            self._key_actions[event.key]()
         elif (active := self.screen.active_bindings.get(event.key)) and active.node is self:
             await self.run_action(active.binding.action)
         else:

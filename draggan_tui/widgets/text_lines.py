@@ -1,4 +1,4 @@
-"""Text in a panel that is often told what it shows already."""
+"""Lines of text in a panel that are updated often."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from textual.widgets import Static
 
 
 class TextLines(Static):
-    """Lines that are cut where they are too long, not wrapped. Drawn again only when its text is another; the screen is
-    laid out again only when there are more lines or fewer: a layout costs several times what drawing does."""
+    """Lines that are cut instead of wrapped.
+
+    They are drawn again only when the text changes, and the screen is laid out again only when the number of lines
+    changes, because a layout takes several times as long as drawing.
+    """
 
     DEFAULT_CSS = """
     TextLines { text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def update(self, content: VisualType = "", *, layout: bool = True) -> None:
-        if content != self.content or _style(content) != _style(self.content):
-            super().update(content, layout=layout and _count(content) != _count(self.content))
+        if content != self.content or _spans(content) != _spans(self.content):
+            super().update(content, layout=layout and _line_breaks(content) != _line_breaks(self.content))
 
 
-def _style(content: VisualType) -> object:
-    return getattr(content, "spans", None)  # which a Content's == does not look at
+def _spans(content: VisualType) -> object:
+    return getattr(content, "spans", None)  # `Content` compares equal to another with the same text and other spans
 
 
-def _count(content: VisualType) -> int:
+def _line_breaks(content: VisualType) -> int:
     return str(content).count("\n")

@@ -1,4 +1,4 @@
-"""A list to choose from, with vi's keys."""
+"""A list of options with vi's keys."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from textual.widgets import OptionList
 
 
 class ViOptionList(OptionList):
+    """An option list in which j and k also move the highlight."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "cursor_down", show=False),
         Binding("k", "cursor_up", show=False),

@@ -16,7 +16,7 @@ from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.text_lines import TextLines
 
 NARROWEST_PANEL, WIDEST_PANEL = 34, 62
-"""Columns, one of margin on each side included."""
+"""Columns of the panel, including one of padding on each side."""
 NO_DRAG, NO_HANDLE = "The image before the first drag\nappears here.", "The selected handle, enlarged,\nappears here."
 
 
@@ -41,31 +41,31 @@ class WidePanel(Vertical):
             yield TextLines(NO_HANDLE, classes="title")
             yield Loupe()
 
-    def show_before(self, rgb: NDArray[np.uint8] | None, image: Size) -> None:
+    def show_before(self, image: NDArray[np.uint8] | None, full_size: Size) -> None:
         """Show the image that the present one is compared with.
 
         Args:
-            rgb: `uint8 [H, W, 3]`. None: there is no such image.
-            image: size of the full-resolution image.
+            image: `uint8 [H, W, 3]`. None: there is no such image.
+            full_size: size of the full-resolution image.
         """
-        self._title("#before", NO_DRAG if rgb is None else "before", filled=rgb is not None)
-        if rgb is not None:
-            start_image = self.query_one(BeforeImage)
-            rows = ceil(self.content_size.width * image.height / image.width / 2)
-            start_image.styles.height = min(rows, self.size.height // 2)
-            start_image.show(rgb, image)
+        self._set_title("#before", NO_DRAG if image is None else "before", filled=image is not None)
+        if image is not None:
+            before_image = self.query_one(BeforeImage)
+            rows = ceil(self.content_size.width * full_size.height / full_size.width / 2)
+            before_image.styles.height = min(rows, self.size.height // 2)
+            before_image.show(image, full_size)
 
     def show_handle(self, close_up: CloseUp | None) -> None:
         """Show the selected handle. None: no handle is selected, or there is no image."""
-        self._title("#enlarged", NO_HANDLE if close_up is None else close_up.title, filled=close_up is not None)
+        self._set_title("#enlarged", NO_HANDLE if close_up is None else close_up.title, filled=close_up is not None)
         if close_up is not None:
             self.query_one(Loupe).show(close_up)
 
-    def _title(self, part: str, title: str, *, filled: bool) -> None:
+    def _set_title(self, part: str, title: str, *, filled: bool) -> None:
         self.query_one(part).set_class(filled, "filled")
         self.query_one(f"{part} .title", TextLines).update(title)
 
 
-def wide_panel_width(columns: int, image_columns: int, others: int) -> int:
-    """What the image and the other panels leave, within limits."""
-    return min(max(columns - image_columns - others, NARROWEST_PANEL), WIDEST_PANEL)
+def wide_panel_width(columns: int, image_columns: int, other_columns: int) -> int:
+    """Return the columns that the image and the other panels leave, within the limits of the panel."""
+    return min(max(columns - image_columns - other_columns, NARROWEST_PANEL), WIDEST_PANEL)

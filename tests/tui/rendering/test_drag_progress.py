@@ -19,19 +19,28 @@ from draggan_tui.rendering.drag_progress import (
 )
 
 
+def progress(
+    step: int, mean_distance: float, max_steps: int | None = 300, steps_per_second: float = 10
+) -> DragProgress:
+    return DragProgress(
+        step=step,
+        max_steps=max_steps,
+        loss=0.1,
+        mean_distance=mean_distance,
+        handles=(),
+        steps_per_second=steps_per_second,
+    )
+
+
 def curves(distances: list[float], max_steps: int | None = 300, *, live: bool = False) -> DragCurves:
     drag = DragCurves(2, 1.0, live)
     for step, mean_distance in enumerate(distances, start=1):
-        drag.add(
-            DragProgress(
-                step=step, max_steps=max_steps, loss=0.1, mean_distance=mean_distance, handles=(), steps_per_second=10
-            )
-        )
+        drag.add(progress(step, mean_distance, max_steps))
     return drag
 
 
 def left(distances: list[float], max_steps: int | None = 300) -> float | None:
-    return remaining_seconds(list(range(1, len(distances) + 1)), distances, 1.0, 10.0, max_steps)
+    return remaining_seconds(curves(distances, max_steps))
 
 
 def test_the_remaining_time_follows_the_distance() -> None:
@@ -55,12 +64,18 @@ def test_nothing_is_promised_while_the_distance_does_not_fall(distances: list[fl
 
 
 def test_steps_that_were_not_reported_are_counted() -> None:
-    assert remaining_seconds([10, 14], [9.0, 5.0], 1.0, 2.0, 300) == pytest.approx(2.0)
+    drag = DragCurves(1, stop_distance=1.0)
+    for step, distance in ((10, 9.0), (14, 5.0)):
+        drag.add(progress(step, distance, steps_per_second=2))
+    assert remaining_seconds(drag) == pytest.approx(2.0)
 
 
 @given(st.lists(st.floats(0, 1e4), max_size=60), st.floats(0, 100), st.floats(0, 1e3), st.integers(60, 400))
 def test_any_remaining_time_is_possible(distances: list[float], stop: float, rate: float, max_steps: int) -> None:
-    seconds = remaining_seconds(list(range(1, len(distances) + 1)), distances, stop, rate, max_steps)
+    drag = DragCurves(1, stop)
+    for step, distance in enumerate(distances, start=1):
+        drag.add(progress(step, distance, max_steps, rate))
+    seconds = remaining_seconds(drag)
     assert seconds is None or 0 <= seconds <= (max_steps - len(distances)) / rate
 
 

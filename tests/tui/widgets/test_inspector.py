@@ -12,14 +12,17 @@ from textual.widgets import Static
 from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.server.messages import DragProgress
 from draggan_tui.rendering.inspector_state import InspectorState
-from draggan_tui.widgets import inspector as inspector_module
 from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.widgets.text_lines import TextLines
 
 
 class PanelApp(App[None]):
+    """Shows an inspector, whose clock advances only when a test changes `now`."""
+
+    now = 100.0
+
     def compose(self) -> ComposeResult:
-        yield Inspector()
+        yield Inspector(clock=lambda: self.now)
 
 
 def progress(step: int) -> DragProgress:
@@ -32,11 +35,7 @@ def drag(app: PanelApp) -> list[str]:
     return str(app.query_one("#drag", Static).render()).splitlines()
 
 
-async def test_steps_are_drawn_ten_times_a_second_and_none_is_missing_in_the_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = 100.0
-    monkeypatch.setattr(inspector_module, "monotonic", lambda: now)
+async def test_steps_are_drawn_ten_times_a_second_and_none_is_missing_in_the_end() -> None:
     app = PanelApp()
     async with app.run_test(size=(40, 30)):
         panel = app.query_one(Inspector)
@@ -50,10 +49,10 @@ async def test_steps_are_drawn_ten_times_a_second_and_none_is_missing_in_the_end
         ]
         panel.show_progress(progress(1))
         assert "1/300" in drag(app)[0]
-        now += 0.05
+        app.now += 0.05
         panel.show_progress(progress(2))
         assert "1/300" in drag(app)[0]
-        now += 0.06
+        app.now += 0.06
         panel.show_progress(progress(3))
         assert "3/300" in drag(app)[0]
         panel.show_progress(progress(4))
