@@ -89,7 +89,7 @@ def _thumbnail(directory: Path) -> Pixels | None:
         with Image.open(directory / "final.png") as image:
             size = fit_preview(Size(*image.size), *THUMBNAIL_CELLS)
             small_image = image.convert("RGB").resize(size, Image.Resampling.BOX)
-    except OSError:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     thumbnail: Pixels = Pixels.from_image(small_image, renderer=HalfcellRenderer())
     return thumbnail

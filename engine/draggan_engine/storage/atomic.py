@@ -1,5 +1,7 @@
-"""The one way in which a file comes to be: written whole beside its place, then renamed into it. When that is done, a
-power cut does not undo it."""
+"""Atomic writes: a file is written under a temporary name beside its path, flushed to the disk and renamed.
+
+After a crash or a power cut the path holds either the old content or the new one, complete.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,13 @@ from draggan_engine.core.errors import StorageError
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yields a temporary path in the folder of `path`; write the file there. When the block ends it is
-    flushed to the disk and takes the place of `path`; when the block fails it is removed and `path` stays
-    what it was.
+    """Yield a temporary path in the directory of `path`, to which the caller writes the file.
+
+    When the block ends, the file is flushed to the disk and replaces `path`. When the block fails, the file is removed and
+    `path` stays as it was.
 
     Raises:
-        StorageError: the file cannot be written (also for an `OSError` of the block).
+        StorageError: the file cannot be written, or the block raised an `OSError`.
     """
     part = path.parent / f".{os.urandom(8).hex()}.part"
     try:
@@ -30,7 +33,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        part.chmod(mode)  # what the user's umask gives: some libraries make a new file in its place, of their own mode
+        part.chmod(mode)  # as the umask has it: some libraries put a new file with a mode of its own in its place
         part.replace(path)
         sync_directory(path.parent)
     except OSError as error:
@@ -40,17 +43,17 @@ def atomic_write(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
-def sync_directory(folder: Path) -> None:
-    """Puts on the disk which files there are in a folder: a new one's name is no part of the file.
+def sync_directory(directory: Path) -> None:
+    """Flush the list of a directory's files to the disk: flushing a new file does not flush its name.
 
     Raises:
         OSError: the disk fails.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that know nothing of the kind
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot flush directories
             raise
     finally:
         os.close(descriptor)

@@ -1,4 +1,5 @@
-"""Whose a session is: a lock file in its folder while an engine works on it, left behind when that engine is killed."""
+"""`.open`, the lock file of a session: the engine that works on the session holds it, and an engine that is killed leaves
+it behind."""
 
 from __future__ import annotations
 
@@ -9,34 +10,41 @@ from pathlib import Path
 
 from draggan_engine.core.errors import OutputError
 
+from .file_lock import open_locked
+
 LOCK_FILE = ".open"
-_LEAVING = b"leaving"
+_CLOSING = b"leaving"
 
 
 class SessionLock:
-    """A session's folder, held for this process. The lock goes with the process, the file stays for the next to find.
-    Where the file cannot be made, the session is none the worse.
+    """The lock on a session's directory, held by this process until `release` or until it dies.
+
+    Where no lock file can be made, the session works without one.
+
+    Args:
+        directory: the session's directory.
 
     Raises:
-        OutputError: another process has it.
+        OutputError: another process holds the lock.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / LOCK_FILE
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / LOCK_FILE
         self._descriptor: int | None = None
         with suppress(OSError):
-            self._descriptor = _lock(self._path)
+            self._descriptor = open_locked(self._path, 0o600, need_lock=False)
             if self._descriptor is None:
-                raise OutputError(f"{folder}: this session is open in another editor; close that one first")
+                raise OutputError(f"{directory}: this session is open in another editor; close that one first")
+            os.truncate(self._descriptor, 0)  # a killed engine may have left `_CLOSING` in it
 
     def mark_closing(self) -> None:
-        """Its editor is gone; what is left is to write what there is."""
+        """Note in the file that the editor is gone, and that this engine only finishes its writing."""
         if self._descriptor is not None:
             with suppress(OSError):
-                os.pwrite(self._descriptor, _LEAVING, 0)
+                os.pwrite(self._descriptor, _CLOSING, 0)
 
     def release(self) -> None:
-        """It was closed in good order."""
+        """Remove the file and give up the lock: the session was closed in order."""
         if self._descriptor is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
@@ -44,34 +52,34 @@ class SessionLock:
             self._descriptor = None
 
 
-def is_session_open(folder: Path) -> bool:
-    """Whether a running engine works on the session."""
-    return _held(folder) is True
+def is_session_open(directory: Path) -> bool:
+    """Return whether a running engine works on the session."""
+    return _is_locked(directory) is True
 
 
-def is_session_closing(folder: Path) -> bool:
-    """Whether the engine that works on the session has lost its editor, and is about to end."""
+def is_session_closing(directory: Path) -> bool:
+    """Return whether the engine that works on the session has lost its editor and is about to exit."""
     try:
-        return is_session_open(folder) and (folder / LOCK_FILE).read_bytes() == _LEAVING
+        return is_session_open(directory) and (directory / LOCK_FILE).read_bytes() == _CLOSING
     except OSError:
         return False
 
 
-def was_interrupted(folder: Path) -> bool:
-    """Whether the session was left without being closed, and nobody has taken it up."""
-    return _held(folder) is False
+def was_interrupted(directory: Path) -> bool:
+    """Return whether the session's last engine was killed and no other has opened the session since."""
+    return _is_locked(directory) is False
 
 
-def remove_stale_lock(folder: Path) -> None:
-    """What was left behind is not to be asked about again."""
+def remove_stale_lock(directory: Path) -> None:
+    """Remove the file that a killed engine left behind, so that the session no longer counts as interrupted."""
     with suppress(OSError):
-        (folder / LOCK_FILE).unlink(missing_ok=True)
+        (directory / LOCK_FILE).unlink(missing_ok=True)
 
 
-def _held(folder: Path) -> bool | None:
-    """Whether another has the lock; none if there is no file, or it may not be looked at."""
+def _is_locked(directory: Path) -> bool | None:
+    """Return whether another process holds the lock; None if there is no file, or if it cannot be opened."""
     try:
-        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return None
     try:
@@ -83,31 +91,3 @@ def _held(folder: Path) -> bool | None:
     finally:
         os.close(descriptor)
     return False
-
-
-def _lock(path: Path) -> int | None:
-    """A descriptor that holds the lock; none if another has it. Where locks are not to be had, the file must do.
-
-    Raises:
-        OSError: the file cannot be made.
-    """
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        except OSError:  # a file system without locks
-            pass
-        if _is_there(path, descriptor):
-            os.truncate(descriptor, 0)  # what an earlier engine has left in it
-            return descriptor
-        os.close(descriptor)  # whose it was has ended meanwhile, and its file is gone
-
-
-def _is_there(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False

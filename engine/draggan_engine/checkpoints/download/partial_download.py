@@ -3,7 +3,6 @@ file. Both remain if the download is interrupted or killed, or if the disk is fu
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from draggan_engine.core.errors import DownloadError, StorageError
 from draggan_engine.storage.atomic import atomic_write
+from draggan_engine.storage.file_lock import names_open_file, open_locked
 
 CHUNK_BYTES = 1 << 20  # held in memory before they are written to the disk
 
@@ -159,41 +159,17 @@ def lock_partial_download(target: Path) -> Iterator[PartialDownload]:
     """
     path = target.with_name(target.name + ".part")
     with report_storage_errors(path):
-        descriptor = _open_and_lock(path, target)
+        descriptor = open_locked(path, 0o666)
+    if descriptor is None:
+        raise DownloadError(f"{target}: another process is downloading it; wait until that is done, or end it")
     try:
         yield PartialDownload(path, descriptor)
     finally:
         with suppress(OSError):
-            if os.fstat(descriptor).st_size == 0 and _names_open_file(path, descriptor):
+            if os.fstat(descriptor).st_size == 0 and names_open_file(path, descriptor):
                 path.unlink()
                 path.with_name(path.name + ".json").unlink(missing_ok=True)
         os.close(descriptor)
-
-
-def _open_and_lock(path: Path, target: Path) -> int:
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise DownloadError(
-                f"{target}: another process is downloading it; wait until that is done, or end it"
-            ) from None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if _names_open_file(path, descriptor):
-            return descriptor
-        os.close(descriptor)  # its owner renamed or removed it between the two calls, so this is not the .part file
-
-
-def _names_open_file(path: Path, descriptor: int) -> bool:
-    """Return whether the path still refers to the open file."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 @contextmanager
