@@ -198,7 +198,7 @@ def new_store(model: Model, edit: Edit, out: Path | None, latent: Path | None) -
     store = SessionStore(model.name, out)
     store.set_model(model.name, model.sha256, model.path)
     if latent is not None:
-        store.give(read_latent(latent, model.info.num_ws, model.info.w_dim))
+        store.set_file_latent(read_latent(latent, model.info.num_ws, model.info.w_dim))
     return store
 
 

@@ -56,7 +56,7 @@ def drag_leading_to(history: History, entry: Revision) -> DragRecord | None:
         return entry.record
     if history.revisions[entry.parent].edit.source == source:
         return None
-    drag = history.revisions.get(-source.drag)
+    drag = history.drag_result(source.drag)
     return None if drag is None else drag.record
 
 

@@ -13,7 +13,7 @@ from textual.widgets import Static
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.model_info import ModelInfo
-from draggan_engine.core.setting_fields import LISTED_CHOICES, SettingField, setting_fields, value_text
+from draggan_engine.core.setting_fields import MAX_LISTED_CHOICES, SettingField, setting_fields, value_text
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.text_field import TextField
 
@@ -85,7 +85,7 @@ class SettingsDialog(Dialog[Edit | None]):
             return
         field = self._focused_field()
         columns_text = f"default {field.default_text or 'empty'} (Ctrl-R), {field.range_text}\n"
-        choices = f": {', '.join(field.choices)}" if len(field.choices) > LISTED_CHOICES else ""
+        choices = f": {', '.join(field.choices)}" if len(field.choices) > MAX_LISTED_CHOICES else ""
         text = (columns_text if self.has_class("-narrow") else "") + field.description + choices
         self.query_one("#description", Static).update(text)
         self._show_focused()

@@ -65,7 +65,7 @@ BAD = {
     "output that holds a session": (("drag", *PAIR, "--out", "session"), "already holds a session"),
     "directory as picture": (("render", "--out", "session"), "is a directory"),
     "picture in no folder": (("render", "--out", "nowhere/a.png"), "nowhere"),
-    "picture of another kind": (("render", "--out", "a.jpg"), "a.jpg: what to write is decided by its suffix"),
+    "picture of another kind": (("render", "--out", "a.jpg"), "a.jpg: the suffix decides what is written"),
     "film of another kind": (("drag", *PAIR, "--film", "a.avi"), "give one of .gif, .mp4"),
     "film in no folder": (("drag", *PAIR, "--film", "nowhere/a.gif"), "there is no directory nowhere"),
     "markers without a film": (("drag", *PAIR, "--markers"), "give --film"),

@@ -1,1 +1,1 @@
-"""What the screen and the engine say to each other. No torch, no textual: both sides import this."""
+"""The edit as data: values, pure functions and errors that the editor and the engine share. No files, no torch."""

@@ -1,6 +1,6 @@
-"""The document: what a person has set up. Immutable values; a change makes a new one.
+"""The edit that a person builds, as immutable values: an image, points on it, a mask and the settings of a drag.
 
-It holds settings, points and the mask, and names the latent it starts from; the engine holds the arrays.
+It names the latent of its image; the engine holds the arrays.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ FinitePoint = tuple[
 
 
 class DragSettings(FrozenModel):
-    """The numbers of one drag. Defaults: the paper's at 512 pixels; a model's own come from `for_height`
-    or from its file."""
+    """The settings of a drag.
+
+    The defaults are the paper's at 512 pixels. Those of a model come from `for_height` or from its file.
+    """
 
     space: Space = Field("w+", title="latent space", description="w+: each layer has a w of its own; w: all share one")
     step_size: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = Field(
@@ -67,16 +69,18 @@ class DragSettings(FrozenModel):
 
     @classmethod
     def for_height(cls, height: int, feature_block: str) -> DragSettings:
-        """The paper's numbers for pictures of that height: r1 and r2 scale by height/512, never below
-        1.5 and 6 px; the stopping distance is in picture pixels and does not scale."""
+        """Return the paper's settings for images of a height in pixels.
+
+        r1 and r2 scale by height/512, but are at least 1.5 and 6 pixels. The stop distance does not scale.
+        """
         scale = height / 512
         return cls(r1=max(3 * scale, 1.5), r2=max(12 * scale, 6), feature_block=feature_block)
 
-    def stop_distance_for(self, points: int) -> float:
-        """d in pixels for that many points."""
+    def stop_distance_for(self, pair_count: int) -> float:
+        """Return the stop distance d in pixels for a drag of that many pairs."""
         if self.stop_distance is not None:
             return self.stop_distance
-        return 1.0 if points <= 5 else 2.0
+        return 1.0 if pair_count <= 5 else 2.0
 
 
 ALL_HANDLES_ON_TARGETS = (
@@ -85,8 +89,10 @@ ALL_HANDLES_ON_TARGETS = (
 
 
 class PointPair(FrozenModel):
-    """A handle and where its content is to go; no target yet while it is being placed. With its target on its handle it is
-    a pin. A drag leaves out what is not enabled."""
+    """A handle, and the target to which its content is dragged; no target while the pair is being placed.
+
+    A pair whose target is on its handle is a pin. Drags leave out a pair that is not enabled.
+    """
 
     handle: FinitePoint
     target: FinitePoint | None = None
@@ -99,12 +105,12 @@ class PointPair(FrozenModel):
 
     @property
     def is_pin(self) -> bool:
-        """Whether it holds its place while other pairs move: its target is where its handle is."""
+        """Whether the target is on the handle, so that it holds its place while other pairs move."""
         return self.handle == self.target
 
 
 class Mask(FrozenModel):
-    """Where the picture may move: one bit a pixel of the full-resolution picture, deflated."""
+    """Where the image may move: one bit per pixel of the full-resolution image, row by row, deflated (zlib)."""
 
     width: Annotated[int, Field(ge=1, le=8192)]
     height: Annotated[int, Field(ge=1, le=8192)]
@@ -112,32 +118,32 @@ class Mask(FrozenModel):
 
     @classmethod
     def from_array(cls, array: NDArray[np.uint8]) -> Mask:
-        """From `uint8 [H, W]`, 1 = may move."""
+        """Return the mask of an array `uint8 [H, W]`, 1 = may move."""
         height, width = array.shape
         return cls(width=width, height=height, bits=zlib.compress(np.packbits(array != 0).tobytes(), 6))
 
     def to_array(self) -> NDArray[np.uint8]:
-        """`uint8 [H, W]`, 1 = may move.
+        """Return the mask as `uint8 [H, W]`, 1 = may move.
 
         Raises:
-            EditError: the bits do not fit the size.
+            EditError: the bits do not match the size.
         """
-        count = self.width * self.height
+        pixel_count = self.width * self.height
         inflater = zlib.decompressobj()
         try:
-            packed = inflater.decompress(self.bits, count // 8 + 2)
+            packed_bits = inflater.decompress(self.bits, pixel_count // 8 + 2)
         except zlib.error as error:
             raise EditError(f"mask: its bits cannot be read ({error}); clear the mask and paint it again") from error
-        if len(packed) != (count + 7) // 8:
+        if len(packed_bits) != (pixel_count + 7) // 8:
             raise EditError(
                 f"mask: its bits are not {self.width}×{self.height} pixels; clear the mask and paint it again"
             )
-        flat = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=count)
-        return flat.reshape(self.height, self.width)
+        pixels = np.unpackbits(np.frombuffer(packed_bits, dtype=np.uint8), count=pixel_count)
+        return pixels.reshape(self.height, self.width)
 
     @property
     def share(self) -> float:
-        """The part of the picture that may move, 0 … 1."""
+        """The share of the image that may move, 0 … 1."""
         return float(self.to_array().mean())
 
 
@@ -169,63 +175,64 @@ class Edit(WithLatentRef):
         }
 
     def dragged_pairs(self, live: int | None = None) -> dict[int, tuple[Point, Point]]:
-        """The active pairs, and the one that is led by hand, whose target begins on its handle."""
+        """Return the active pairs and the pair of a live drag, whose target starts on its handle.
+
+        Args:
+            live: index of the pair that follows the pointer in a live drag.
+        """
         if live is None:
             return self.active_pairs
         handle = self.pairs[live].handle
         return dict(sorted({**self.active_pairs, live: (handle, handle)}.items()))
 
-    def check_drag(self, picture: Size, live: int | None = None) -> tuple[tuple[Point, Point], ...]:
-        """The (handle, target) pairs of a drag, those of `dragged`. One whose handle is on its target is held where it is.
+    def check_drag(self, image: Size, live: int | None = None) -> tuple[tuple[Point, Point], ...]:
+        """Check that a drag can start, and return the (handle, target) of each pair that it drags.
 
         Args:
-            picture: size of the picture.
-            live: index of the pair that is led by hand, if one is.
+            image: size of the image.
+            live: index of the pair that follows the pointer in a live drag.
 
         Raises:
-            EditError: nothing to drag, a point outside the picture, every handle on its target, a mask
-                of another size or one that lets nothing move.
+            EditError: there is nothing to drag, a point is outside the image, every handle is on its target, the mask has
+                another size, or the mask lets nothing move.
         """
-        for index, points in self.dragged_pairs(live).items():
-            for what, point in zip(("handle", "target"), points, strict=True):
-                if not contains(point, picture):
-                    x, y = point
-                    raise EditError(
-                        f"pair {index + 1}: its {what} ({x:g}, {y:g}) is outside the image; "
-                        f"x goes from 0 to {picture.width - 1}, y from 0 to {picture.height - 1}"
-                    )
-        pairs = tuple(self.dragged_pairs(live).values())
+        pairs = self.dragged_pairs(live)
+        for index, points in pairs.items():
+            _check_inside(index, points, image)
         if not pairs and any(pair.target is not None for pair in self.pairs):
             raise EditError("nothing to drag: every pair that has a target is disabled; enable one")
         if not pairs:
             raise EditError("nothing to drag: place a handle and its target first")
-        if live is None and all(handle == target for handle, target in pairs):
+        if live is None and all(handle == target for handle, target in pairs.values()):
             raise EditError(ALL_HANDLES_ON_TARGETS)
         if self.mask is not None:
-            check_mask(self.mask.to_array(), picture)
-        return pairs
+            check_mask(self.mask.to_array(), image)
+        return tuple(pairs.values())
 
-    def after_drag(self, number: int, arrived: Sequence[tuple[Point, Point]], live: int | None = None) -> Edit:
-        """This edit with the result of drag `number` as its picture and the handles where they arrived.
+    def after_drag(self, number: int, end_points: Sequence[tuple[Point, Point]], live: int | None = None) -> Edit:
+        """Return this edit with the result of a drag as its image, and the handles where the drag left them.
 
         Args:
-            arrived: (target, where the handle is) of each pair that was dragged, in their order. The target of the one
-                that was led by hand is where the hand left it.
-            live: index of that one.
+            number: the drag's number.
+            end_points: (target, handle) of each pair that was dragged, in their order, as they were at the end. Only the
+                target of a live drag's pair has moved.
+            live: index of the pair that followed the pointer in a live drag.
         """
         pairs = list(self.pairs)
-        for index, (target, handle) in zip(self.dragged_pairs(live), arrived, strict=True):
+        for index, (target, handle) in zip(self.dragged_pairs(live), end_points, strict=True):
             pairs[index] = pairs[index].model_copy(update={"handle": handle, "target": target})
         return self.model_copy(update={"source": self.source.after_drag(number), "pairs": tuple(pairs)})
 
 
 def check_label(label: int, classes: int, model: str) -> None:
-    """
+    """Check that a model has a class.
+
     Args:
-        classes: how many the model has; 0 = it is unconditional.
+        classes: how many classes the model has; 0 if it is unconditional.
+        model: its name.
 
     Raises:
-        EditError: the model has no such class.
+        EditError: it has no such class.
     """
     if classes == 0 and label != 0:
         raise EditError(f"class {label}: {model} has no classes; leave it out")
@@ -233,18 +240,29 @@ def check_label(label: int, classes: int, model: str) -> None:
         raise EditError(f"class {label}: {model} has the classes 0 to {classes - 1}; give one of them")
 
 
-def check_mask(mask: NDArray[np.uint8], picture: Size) -> None:
-    """
+def check_mask(mask: NDArray[np.uint8], image: Size) -> None:
+    """Check that a drag can use a mask.
+
     Args:
         mask: `uint8 [H, W]`, 1 = may move.
 
     Raises:
-        EditError: of another size than the picture, or all zero.
+        EditError: it has another size than the image, or is all zero.
     """
-    if mask.shape != (picture.height, picture.width):
+    if mask.shape != (image.height, image.width):
         raise EditError(
-            f"mask: it is {mask.shape[1]}×{mask.shape[0]} pixels, the image {picture.width}×{picture.height}; "
+            f"mask: it is {mask.shape[1]}×{mask.shape[0]} pixels, the image {image.width}×{image.height}; "
             "give one of the image's size"
         )
     if not mask.any():
         raise EditError("mask: it is all zero, so nothing may move; paint where the image may move, or clear it")
+
+
+def _check_inside(index: int, points: tuple[Point, Point], image: Size) -> None:
+    """Check that the handle and the target of a pair lie on the image."""
+    for part, (x, y) in zip(("handle", "target"), points, strict=True):
+        if not contains((x, y), image):
+            raise EditError(
+                f"pair {index + 1}: its {part} ({x:g}, {y:g}) is outside the image; "
+                f"x goes from 0 to {image.width - 1}, y from 0 to {image.height - 1}"
+            )

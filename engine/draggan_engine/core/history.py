@@ -1,7 +1,7 @@
-"""The history: every state that the edit has had, as a tree. Undo goes to the parent; what is changed there begins a branch.
+"""The history of an edit: every state that it has had, as a tree of revisions.
 
-A drag that is over is one entry. The states between its steps are not in the tree: `between` makes them from what the
-drag's folder keeps.
+Undo goes to the parent of a revision. A change that is made there begins a new branch. A finished drag is one revision; the
+states between its steps are not in the tree: `edit_at_step` makes them from the drag's trajectory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Reason = Literal["reached", "max_steps", "stopped", "diverged", "interrupted"]
 
 
 class DraggedPair(FrozenModel):
-    """A pair after a drag: where it started, where it should go, where it arrived."""
+    """A pair after a drag: where its handle started, its target, and where the handle ended."""
 
     handle: FinitePoint
     target: FinitePoint
@@ -31,7 +31,7 @@ class DraggedPair(FrozenModel):
 
 
 class DragRecord(WithLatentRef):
-    """One finished drag. `interrupted`: its engine died; it ends at the last step that was on disk."""
+    """A finished drag. An `interrupted` one ends at the last step that was on the disk when its engine was killed."""
 
     drag_name = "start"
     step_name = "start_step"
@@ -45,11 +45,11 @@ class DragRecord(WithLatentRef):
     pairs: tuple[DraggedPair, ...]
     settings: DragSettings = Field(description="as the drag used them: `precision` may differ from the edit's")
     masked: bool
-    live: int | None = Field(None, ge=0, description="index of the pair whose target followed the hand")
+    live: int | None = Field(None, ge=0, description="index of the pair whose target followed the pointer")
 
 
 class Trajectory(FrozenModel):
-    """What is kept of the way of a drag: the numbers of the steps, 0 first, and where the handles were after each."""
+    """The kept steps of a drag, 0 first, and where the handles were after each."""
 
     number: int
     steps: tuple[int, ...]
@@ -57,24 +57,33 @@ class Trajectory(FrozenModel):
 
 
 class Revision(FrozenModel):
-    """A state of the edit. Those that a person makes count up from 0; that of drag n, which the engine makes, is −n."""
+    """A state of the edit.
+
+    The editor numbers its revisions from 0. The engine adds the results of drags at the same time; their ids come from
+    `drag_revision_id`, so that the two never choose the same one.
+    """
 
     id: int
-    parent: int | None = Field(None, description="none: the first one")
+    parent: int | None = Field(None, description="none: the first revision")
     edit: Edit
     record: DragRecord | None = Field(None, description="the drag that led to it")
 
     @classmethod
     def of_drag(cls, parent: Revision, record: DragRecord) -> Revision:
-        """What drag `record` made of its parent."""
-        arrived = [(pair.target, pair.final) for pair in record.pairs]
-        edit = parent.edit.after_drag(record.number, arrived, record.live)
-        return cls(id=-record.number, parent=parent.id, edit=edit, record=record)
+        """Return the result of a drag on `parent`."""
+        end_points = [(pair.target, pair.final) for pair in record.pairs]
+        edit = parent.edit.after_drag(record.number, end_points, record.live)
+        return cls(id=drag_revision_id(record.number), parent=parent.id, edit=edit, record=record)
+
+
+def drag_revision_id(number: int) -> int:
+    """Return the id of the revision that is the result of a drag."""
+    return -number
 
 
 @dataclass(frozen=True)
 class History:
-    """The tree, and where in it one is. Immutable.
+    """The tree of revisions, and the current one.
 
     Attributes:
         revisions: all of them by id, parents before children.
@@ -88,7 +97,7 @@ class History:
 
     @classmethod
     def of(cls, edit: Edit) -> History:
-        """The history that begins with an edit."""
+        """Return a history that begins with an edit."""
         return cls({0: Revision(id=0, edit=edit)}, 0)
 
     @property
@@ -100,14 +109,18 @@ class History:
         return self.current_revision.edit
 
     def change(self, edit: Edit, parent: int | None = None) -> History:
-        """A new present, child of the present one (or of `parent`). The same edit again changes nothing."""
+        """Add an edit as a new revision and make it the current one.
+
+        Args:
+            parent: the id of its parent; None: the current revision, and then an equal edit changes nothing.
+        """
         if parent is None and edit == self.edit:
             return self
-        entry = Revision(id=max(self.revisions) + 1, parent=self.current if parent is None else parent, edit=edit)
-        return self.merge([entry]).jump_to(entry.id)
+        revision = Revision(id=max(self.revisions) + 1, parent=self.current if parent is None else parent, edit=edit)
+        return self.merge([revision]).jump_to(revision.id)
 
     def merge(self, revisions: Iterable[Revision]) -> History:
-        """Return the history with those of the revisions that it does not hold yet; the current one stays.
+        """Add those of the revisions that are missing; the current one stays.
 
         Raises:
             EditError: a revision has a parent that is not in the history.
@@ -117,73 +130,81 @@ class History:
             if revision.id in merged:
                 continue
             if revision.parent not in merged:
-                raise EditError(f"history: revision {revision.id} has no parent; go on from an earlier one")
+                raise EditError(f"history: revision {revision.id} has no parent; continue from an earlier one")
             merged[revision.id] = revision
             last_child.setdefault(revision.parent, revision.id)
         return replace(self, revisions=merged, last_child=last_child)
 
     def jump_to(self, id: int) -> History:
-        """To an entry, wherever in the tree; redo then leads along the way that one came.
+        """Make any revision the current one; redo then leads to it from each of its ancestors.
 
         Raises:
-            EditError: there is no such entry.
+            EditError: there is no such revision.
         """
         if id not in self.revisions:
             raise EditError(f"history: there is no revision {id}")
-        onward = dict(self.last_child)
-        child = self.revisions[id]
-        while child.parent is not None:
-            onward[child.parent] = child.id
-            child = self.revisions[child.parent]
-        return replace(self, current=id, last_child=onward)
+        last_child = dict(self.last_child)
+        revision = self.revisions[id]
+        while revision.parent is not None:
+            last_child[revision.parent] = revision.id
+            revision = self.revisions[revision.parent]
+        return replace(self, current=id, last_child=last_child)
 
     def undo(self) -> History:
-        """To the parent, or the same history at its beginning."""
+        """Go to the parent; at the first revision return the same history."""
         parent = self.current_revision.parent
         return self if parent is None else self.jump_to(parent)
 
     def redo(self) -> History:
-        """To the child that one came from last, or the same history at its end."""
+        """Go to the child that was visited last; at the end of a branch return the same history."""
         child = self.last_child.get(self.current)
         return self if child is None else self.jump_to(child)
 
     @property
     def lineage(self) -> tuple[Revision, ...]:
-        """From the first entry to the present one."""
-        back = [self.current_revision]
-        while (parent := back[-1].parent) is not None:
-            back.append(self.revisions[parent])
-        return tuple(reversed(back))
+        """The revisions from the first to the current one."""
+        backwards = [self.current_revision]
+        while (parent := backwards[-1].parent) is not None:
+            backwards.append(self.revisions[parent])
+        return tuple(reversed(backwards))
 
     @property
     def timeline(self) -> tuple[Revision, ...]:
-        """From the first entry over the present one to where redo ends."""
-        line = list(self.lineage)
-        while (child := self.last_child.get(line[-1].id)) is not None:
-            line.append(self.revisions[child])
-        return tuple(line)
+        """The revisions from the first through the current one to where redo ends."""
+        timeline = list(self.lineage)
+        while (child := self.last_child.get(timeline[-1].id)) is not None:
+            timeline.append(self.revisions[child])
+        return tuple(timeline)
 
     @property
     def leaves(self) -> tuple[Revision, ...]:
-        """Where the branches end, in the order in which they were made."""
-        parents = {entry.parent for entry in self.revisions.values()}
-        return tuple(entry for entry in self.revisions.values() if entry.id not in parents)
+        """The ends of the branches, in the order in which they were made."""
+        parents = {revision.parent for revision in self.revisions.values()}
+        return tuple(revision for revision in self.revisions.values() if revision.id not in parents)
 
     @property
     def drag_records(self) -> tuple[DragRecord, ...]:
-        """All drags, by number."""
-        found = (entry.record for entry in self.revisions.values() if entry.record is not None)
-        return tuple(sorted(found, key=lambda record: record.number))
+        """The records of all drags, by number."""
+        records = (revision.record for revision in self.revisions.values() if revision.record is not None)
+        return tuple(sorted(records, key=lambda record: record.number))
+
+    def drag_result(self, number: int) -> Revision | None:
+        """Return the result of a drag; None if the history does not have it."""
+        return self.revisions.get(drag_revision_id(number))
 
     def missing_from(self, ids: Iterable[int]) -> tuple[Revision, ...]:
-        """The entries that are not among those."""
-        left_out = set(ids)
-        return tuple(entry for id, entry in self.revisions.items() if id not in left_out)
+        """Return the revisions whose ids are not among `ids`."""
+        excluded_ids = set(ids)
+        return tuple(revision for id, revision in self.revisions.items() if id not in excluded_ids)
 
 
-def edit_at_step(parent: Revision, record: DragRecord, path: Trajectory, index: int) -> Edit:
-    """The edit after one of the kept steps of a drag on `parent`; `index` counts in the path, 0 is the start."""
+def edit_at_step(parent: Revision, record: DragRecord, trajectory: Trajectory, index: int) -> Edit:
+    """Return the edit after a kept step of a drag on `parent`.
+
+    Args:
+        index: of the step in the trajectory; 0 is the start of the drag.
+    """
     targets = [pair.target for pair in record.pairs]
-    arrived: Sequence[tuple[Point, Point]] = list(zip(targets, path.handles[index], strict=True))
-    edit = parent.edit.after_drag(path.number, arrived, record.live)
-    return edit.with_source(edit.source.after_drag(path.number, path.steps[index]))
+    points: Sequence[tuple[Point, Point]] = list(zip(targets, trajectory.handles[index], strict=True))
+    edit = parent.edit.after_drag(trajectory.number, points, record.live)
+    return edit.with_source(edit.source.after_drag(trajectory.number, trajectory.steps[index]))

@@ -1,4 +1,4 @@
-"""What a model is, and which model files this machine has."""
+"""Descriptions of a loaded model and of the model files on this machine."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .geometry import Size
 
 
 class ModelInfo(FrozenModel):
-    """What a model is, as the screen shows it and the session file keeps it."""
+    """A loaded model, as the screen shows it."""
 
     name: str
     sha256: str
     family: str = Field(description="StyleGAN2, StyleGAN3-t or StyleGAN3-r")
-    format: str = Field(description="the kind of file that it came in")
-    licence: str | None = Field(None, description="a note, where the file is a known one")
+    format: str = Field(description="the format of its file")
+    licence: str | None = Field(None, description="a note, if the file is one of the model zoo")
     width: int
     height: int
     num_ws: int
@@ -27,10 +27,10 @@ class ModelInfo(FrozenModel):
     classes: int = Field(0, description="of a class-conditional model; 0 = unconditional")
     mapping_layers: int
     blocks: tuple[str, ...] = Field(description="names of the feature blocks, lowest resolution first")
-    rows: tuple[str, ...] = Field(description="what each row of ws styles; the drag optimises the first so many")
+    rows: tuple[str, ...] = Field(description="what each row of ws styles; a drag optimizes the first ones")
     parameters: int
-    psi: float = Field(description="the truncation it is shown with by default")
-    settings: DragSettings = Field(description="what a drag on it uses by default")
+    psi: float = Field(description="the default truncation")
+    settings: DragSettings = Field(description="the default settings of a drag")
 
     @property
     def size(self) -> Size:
@@ -42,13 +42,13 @@ class ModelEntry(FrozenModel):
 
     name: str
     origin: Literal["bundled", "own", "cached"] = Field(
-        description="own: imported or pulled by the user; cached: the converted copy of a file that was opened"
+        description="own: imported or pulled by the user; cached: a converted copy of a file that was opened"
     )
-    format: str | None = Field(None, description="of the file that a cached one is a copy of")
+    format: str | None = Field(None, description="of the file that a cached one was converted from")
     path: str
     bytes: int
 
     @property
     def spec(self) -> str:
-        """What opens it: the name, or the path of a copy, whose name may be another's too."""
+        """What opens the model: its name, or the path of a cached copy, whose name another model may have too."""
         return self.path if self.origin == "cached" else self.name

@@ -1,4 +1,4 @@
-"""The one place that makes an image smaller: for the screen, and for every comparison of an image with a smaller one."""
+"""The one place that makes an image smaller, for the screen and for comparisons with a smaller image."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Box = tuple[float, float, float, float]
 
 
 def area_means(rgb: NDArray[np.uint8], size: Size, box: Box | None = None) -> NDArray[np.uint8]:
-    """Return an image whose pixels are the means of those they cover, channel by channel in sRGB's own values.
+    """Return a smaller image whose pixels are the means of the pixels they cover, channel by channel in sRGB values.
 
-    A pixel on the border between two means counts for the one that holds its centre.
+    A pixel on the border between two means counts for the one that contains its centre.
 
     Args:
         rgb: `uint8 [H, W, 3]`, no smaller than `size`.

@@ -1,6 +1,6 @@
-"""Every setting of a drag, and ψ: its label, its default, its range, and how a typed value is read.
+"""The settings of a drag, and ψ, as fields that a person edits: label, default, range, and how typed text is read.
 
-All of it comes from the fields of `DragSettings` and `LatentRef`; a model narrows what it does not have.
+They are derived from the fields of `DragSettings` and `LatentRef`. A model narrows the ranges to what it has.
 """
 
 from __future__ import annotations
@@ -13,32 +13,34 @@ from annotated_types import Ge, Gt, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from draggan_engine.core.model_info import ModelInfo
-
 from .edit import DragSettings
 from .errors import EditError
 from .frozen_model import FrozenModel
 from .latent_ref import LatentRef
+from .model_info import ModelInfo
 
-LISTED_CHOICES = 4
-"""How many choices a range lists; of more it names the first and the last."""
+MAX_LISTED_CHOICES = 4
+"""A range lists this many choices; of more it names the first and the last."""
 
 
 @dataclass(frozen=True)
 class SettingField:
-    """
+    """A setting that a person can edit.
+
     Attributes:
-        name: of the field in its document.
-        document: where the field is: `DragSettings`, or `LatentRef` for ψ.
+        name: the name of the field in its model.
+        model: the class with the field: `DragSettings`, or `LatentRef` for ψ.
         label: what people call it, without a unit.
         description: what it does.
-        default: of the paper, or of the model that it was narrowed to.
-        range_text: the values it takes: `above 0 to 10`, `1 to 256`, `l1, l2`.
-        requirement: the same in a sentence that begins with "must be".
+        default: the paper's value, or that of the model to which it was narrowed.
+        range_text: the values that it takes: `above 0 to 10`, `1 to 256`, `l1, l2`.
+        requirement: the same as the end of a sentence that begins with "must be".
+        choices: its values, if it takes one of a few texts.
+        highest: the greatest value that the generator allows; None: the field's own limit.
     """
 
     name: str
-    document: type[FrozenModel]
+    model: type[FrozenModel]
     label: str
     description: str
     default: object
@@ -48,19 +50,19 @@ class SettingField:
     highest: float | None = None
 
     def read(self, text: str) -> Any:
-        """The value of a typed text; of an empty one, where a field may be empty, None.
+        """Return the value of typed text; None if it is empty and the field may be empty.
 
         Raises:
-            EditError: it is no value of this field.
+            EditError: the text is not a value of this field.
         """
         problem = EditError(f"{self.label}: must be {self.requirement}")
         try:
-            checked = self.document.model_validate({self.name: text.strip() or None})
+            fields = self.model.model_validate({self.name: text.strip() or None})
         except ValidationError as error:
             raise problem from error
-        value = getattr(checked, self.name)
-        too_high = self.highest is not None and value is not None and value > self.highest
-        if too_high or (self.choices and value not in self.choices):
+        value = getattr(fields, self.name)
+        is_too_high = self.highest is not None and value is not None and value > self.highest
+        if is_too_high or (self.choices and value not in self.choices):
             raise problem
         return value
 
@@ -70,10 +72,10 @@ class SettingField:
 
 
 def setting_fields(info: ModelInfo | None = None) -> dict[str, SettingField]:
-    """Every setting by its name: ψ, then those of a drag in their order.
+    """Return every setting by its name: ψ, then those of a drag in their order.
 
     Args:
-        info: a model, whose defaults, layers and feature blocks these are; None: those of the paper.
+        info: the model whose defaults, layers and feature blocks to use; None: the paper's.
     """
     psi = _setting_field("psi", LatentRef)
     fields = {"psi": psi, **{name: _setting_field(name, DragSettings) for name in DragSettings.model_fields}}
@@ -89,33 +91,36 @@ def setting_fields(info: ModelInfo | None = None) -> dict[str, SettingField]:
 
 
 def value_text(value: object) -> str:
-    """A setting's value as it is shown and typed; None is empty."""
+    """Return a setting's value as it is shown and typed; None is empty."""
     if value is None:
         return ""
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _setting_field(name: str, document: type[FrozenModel]) -> SettingField:
-    info = document.model_fields[name]
-    assert info.title is not None and info.description is not None, f"{name} is described in its document"
-    field = SettingField(name, document, info.title, info.description, info.default, "any name", "the name of a block")
+def _setting_field(name: str, model: type[FrozenModel]) -> SettingField:
+    info = model.model_fields[name]
+    assert info.title is not None and info.description is not None, f"{name} has a title and a description"
+    field = SettingField(name, model, info.title, info.description, info.default, "any name", "the name of a block")
     if choices := _choices(info):
         return _one_of(field, choices)
     lowest, above, highest = _bounds(info)
     if highest is None:
         return field
-    whole = "a whole number" if info.annotation is int else "a number"
-    high = _number_text(highest)
+    number = "a whole number" if info.annotation is int else "a number"
+    highest_text = _number_text(highest)
     if above is not None:
-        ranges = f"above {_number_text(above)} to {high}", f"{whole} above {_number_text(above)} and at most {high}"
+        ranges = (
+            f"above {_number_text(above)} to {highest_text}",
+            f"{number} above {_number_text(above)} and at most {highest_text}",
+        )
     else:
-        ranges = f"{_number_text(lowest)} to {high}", f"{whole} from {_number_text(lowest)} to {high}"
+        ranges = f"{_number_text(lowest)} to {highest_text}", f"{number} from {_number_text(lowest)} to {highest_text}"
     or_empty = ", or empty" if _may_be_empty(info) else ""
     return replace(field, range_text=ranges[0] + or_empty, requirement=ranges[1] + or_empty)
 
 
 def _one_of(field: SettingField, choices: tuple[str, ...]) -> SettingField:
-    listed = ", ".join(choices) if len(choices) <= LISTED_CHOICES else f"{choices[0]} … {choices[-1]}"
+    listed = ", ".join(choices) if len(choices) <= MAX_LISTED_CHOICES else f"{choices[0]} … {choices[-1]}"
     first, last = ", ".join(choices[:-1]), choices[-1]
     return replace(field, choices=choices, range_text=listed, requirement=f"{first} or {last}" if first else last)
 
@@ -135,9 +140,9 @@ def _may_be_empty(info: FieldInfo) -> bool:
 
 
 def _bounds(info: FieldInfo) -> tuple[Any, Any, Any]:
-    """The least value, the one that it must be above, and the greatest; numbers, or None."""
+    """Return the least value, the value that it must be above, and the greatest value; each a number or None."""
     metadata = list(info.metadata)
-    for part in get_args(info.annotation):  # of an optional field
+    for part in get_args(info.annotation):  # the parts of an optional field
         metadata += [constraint for extra in get_args(part)[1:] for constraint in getattr(extra, "metadata", [extra])]
     least = next((constraint.ge for constraint in metadata if isinstance(constraint, Ge)), None)
     above = next((constraint.gt for constraint in metadata if isinstance(constraint, Gt)), None)

@@ -54,7 +54,7 @@ def latent_of(model: Model, store: SessionStore, edit: Edit) -> Tensor:
     if source.drag is not None:
         stored = store.latent(source.drag, source.step)
     elif source.from_file:
-        stored = store.given_latent()
+        stored = store.file_latent()
     else:
         check_label(source.label, model.info.classes, model.name)
         return latent_of_seed(model.generator, source.seed, source.psi, source.label)

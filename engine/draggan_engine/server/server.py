@@ -225,10 +225,10 @@ class Engine:
 
     def _start(self, spec: str, latent: Path | None) -> None:
         model = self._load(spec)
-        if latent is not None and not self.store.has_given:
+        if latent is not None and not self.store.has_file_latent:
             from draggan_engine.checkpoints.latent_files import read_latent
 
-            self.store.give(read_latent(latent, model.info.num_ws, model.info.w_dim))
+            self.store.set_file_latent(read_latent(latent, model.info.num_ws, model.info.w_dim))
         self._use(model)
 
     def _load_another(self, command: LoadModel) -> None:

@@ -1,8 +1,10 @@
-"""Picture files: those that are written say that they are generated; masks are read and written. No torch."""
+"""Image files: generated images, which state where they come from, and masks."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,13 @@ from .atomic import atomic_write
 from .output_paths import IMAGE_SUFFIXES, check_suffix
 
 SOFTWARE = "draggan-tui"
-# IPTC Photo Metadata: digital source type of pictures made by a trained algorithm.
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+"""IPTC Photo Metadata: the digital source type of images that a trained algorithm made."""
+
+IMAGE_ERRORS = (
+    OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
+"""What `open_image` and the use of its image raise for a file that is damaged, too large or not an image."""
 
 _XMP = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -28,77 +35,102 @@ _XMP = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="w"?>"""
 
 
+@contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Open an image file that somebody else may have written; one of more than 89 megapixels is refused by its header.
+
+    Raises:
+        IMAGE_ERRORS: the file cannot be opened as an image.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path) as image:
+            yield image
+
+
 def provenance(model: str, edit: Edit) -> dict[str, str]:
-    """What a file says about where its picture comes from."""
-    said = {"Software": SOFTWARE, "Model": model}
+    """Return what a generated file states about its origin: the software, the model, and the seed or the latent file."""
+    fields = {"Software": SOFTWARE, "Model": model}
     if edit.source.from_file:
-        return said | {"Latent": "given"}
-    return said | {"Seed": str(edit.source.seed)} | ({"Class": str(edit.source.label)} if edit.source.label else {})
+        return fields | {"Latent": "given"}
+    return fields | {"Seed": str(edit.source.seed)} | ({"Class": str(edit.source.label)} if edit.source.label else {})
 
 
 def write_image(path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit) -> None:
-    """A picture that says that it is generated; the path's suffix tells which kind. WebP is lossless, as PNG is.
+    """Write a generated image as a PNG or as a lossless WebP, depending on the path's suffix.
 
     Args:
-        rgb: `uint8 [H, W, 3]`, the edit's picture or that of a drag on it.
+        rgb: `uint8 [H, W, 3]`.
+        edit: the edit whose image it is, or an earlier one that started from the same latent.
 
     Raises:
-        OutputError: a suffix that is none of `PICTURES`.
-        StorageError: it cannot be written.
+        OutputError: the suffix is none of `IMAGE_SUFFIXES`.
+        StorageError: the file cannot be written.
     """
     suffix = check_suffix(path, IMAGE_SUFFIXES)
-    said = provenance(model, edit)
+    fields = provenance(model, edit)
     with atomic_write(path) as part:
         if suffix == ".png":
-            info = PngImagePlugin.PngInfo()
-            for name, value in said.items():
-                info.add_text(name, value)
-            info.add_itxt("XML:com.adobe.xmp", _XMP)
-            Image.fromarray(rgb).save(part, format="PNG", pnginfo=info)
+            png_info = PngImagePlugin.PngInfo()
+            for name, value in fields.items():
+                png_info.add_text(name, value)
+            png_info.add_itxt("XML:com.adobe.xmp", _XMP)
+            Image.fromarray(rgb).save(part, format="PNG", pnginfo=png_info)
         else:
             exif = Image.Exif()
             exif[ExifTags.Base.Software] = SOFTWARE
-            exif[ExifTags.Base.ImageDescription] = "; ".join(f"{name}: {value}" for name, value in said.items())
+            exif[ExifTags.Base.ImageDescription] = "; ".join(f"{name}: {value}" for name, value in fields.items())
             Image.fromarray(rgb).save(part, format="WEBP", lossless=True, xmp=_XMP.encode(), exif=exif)
 
 
-def read_mask(path: Path, picture: Size) -> tuple[Mask, bool]:
-    """Read a mask file: what is at least half bright may move. Returns the mask and whether it was resized to the image.
-
-    Half of what the file can hold: 128 of 8 bits, 32768 of 16, 0.5 of floats. What is transparent may not move, and a
-    photograph's orientation is applied.
+def write_mask(path: Path, mask: Mask) -> None:
+    """Write a mask as a PNG of its size: 255 = may move.
 
     Raises:
-        EditError: not an image, too large a one, of another aspect ratio, or all zero.
+        StorageError: the file cannot be written.
+    """
+    with atomic_write(path) as part:
+        Image.fromarray(mask.to_array() * np.uint8(255)).save(part, format="PNG")
+
+
+def read_mask(path: Path, image_size: Size) -> tuple[Mask, bool]:
+    """Read a mask file: a pixel may move if it is at least half as bright as the file's format allows.
+
+    That is 128 in 8 bits, 32768 in 16 bits and 0.5 in floats. Transparent pixels may not move, and the orientation of a
+    photograph is applied.
+
+    Returns:
+        The mask at the size of the image, and whether it was resized to it.
+
+    Raises:
+        EditError: the file is not an image, is too large, has another aspect ratio, or is all zero.
     """
     grey = _read_grey(path)
-    resized = grey.size != (picture.width, picture.height)
-    if resized and grey.width * picture.height != grey.height * picture.width:
+    is_resized = grey.size != (image_size.width, image_size.height)
+    if is_resized and grey.width * image_size.height != grey.height * image_size.width:
         raise EditError(
-            f"mask {path}: it is {grey.width}×{grey.height} pixels, the image {picture.width}×{picture.height}; "
+            f"mask {path}: it is {grey.width}×{grey.height} pixels, the image {image_size.width}×{image_size.height}; "
             "give one of the same size or the same aspect ratio"
         )
-    if resized:
-        grey = grey.resize((picture.width, picture.height), Image.Resampling.BOX)
+    if is_resized:
+        grey = grey.resize((image_size.width, image_size.height), Image.Resampling.BOX)
     array = (np.asarray(grey) >= 128).astype(np.uint8)
     if not array.any():
         raise EditError(f"mask {path}: it is all zero, so nothing may move; paint white where the image may move")
-    return Mask.from_array(array), resized
+    return Mask.from_array(array), is_resized
 
 
 def _read_grey(path: Path) -> Image.Image:
-    """Read a file and return its brightness; see `_to_grey`.
+    """Return the brightness of an image file; see `_to_grey`.
 
     Raises:
-        EditError: it is not an image, or too large a one.
+        EditError: the file is not an image, or is too large.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise EditError(f"mask {path}: it is not a file; give a PNG of the image's size")  # a pipe would never end
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return _to_grey(ImageOps.exif_transpose(image))
+        if path.exists() and not path.is_file():  # a pipe would never end
+            raise EditError(f"mask {path}: it is not a file; give a PNG of the image's size")
+        with open_image(path) as image:
+            return _to_grey(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise EditError(
             f"mask {path}: it has more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; "
@@ -107,35 +139,25 @@ def _read_grey(path: Path) -> Image.Image:
     except UnidentifiedImageError as error:
         raise EditError(f"mask {path}: it is not an image file; give a PNG of the image's size") from error
     except (OSError, SyntaxError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or error
         raise EditError(
-            f"mask {path}: it cannot be read as an image ({why}); give a PNG of the image's size"
+            f"mask {path}: it cannot be read as an image ({reason}); give a PNG of the image's size"
         ) from error
 
 
 def _to_grey(image: Image.Image) -> Image.Image:
-    """Return an image's brightness in 8 bits (mode L), black where it is transparent.
+    """Return the brightness of an image in 8 bits (mode L), black where it is transparent.
 
     Raises:
-        ValueError: its values are outside the range of its kind, or it cannot be decoded.
+        ValueError: its values exceed the range of its format, or it cannot be decoded.
     """
     if image.mode == "F" or image.mode.startswith("I"):
         brightest = 1.0 if image.mode == "F" else 65535.0
         values = np.asarray(image, np.float64)
-        if not ((values >= 0) & (values <= brightest)).all():  # nor is NaN
+        if not ((values >= 0) & (values <= brightest)).all():  # also refuses NaN
             raise ValueError(f"its values are not between 0 and {brightest:g}")
         return Image.fromarray((values / brightest * 255 + 0.5).astype(np.uint8))
     if image.has_transparency_data:
         visible = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", visible.size, "black"), visible)
     return image.convert("L")
-
-
-def write_mask(path: Path, mask: Mask) -> None:
-    """A mask as a PNG of its size: 255 = may move.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    with atomic_write(path) as part:
-        Image.fromarray(mask.to_array() * np.uint8(255)).save(part, format="PNG")

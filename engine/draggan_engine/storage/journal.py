@@ -1,9 +1,10 @@
-"""history.jsonl: the history as lines that are only ever appended, each on the disk before it is acknowledged.
+"""history.jsonl: the history as lines that are appended, each on the disk before it is acknowledged.
 
-An entry is what differs from its parent: `{"entry": {"id": 4, "parent": 3, "set": {"pairs": […]}}}`, for a drag with its
-`record`; `{"at": 4}` says where one stands from then on, with `"onward": {"3": 5}` for where redo leads otherwise than what
-was gone through in the file. Reading stops at the first line that is not whole: a write
-that a power cut interrupted was never acknowledged.
+A revision is stored as what differs from its parent: `{"entry": {"id": 4, "parent": 3, "set": {"pairs": […]}}}`, that of a
+drag with its `record`. `{"at": 4}` names the current revision from there on, with `"onward": {"3": 5}` where redo leads to
+another child than the one that the file passed through last.
+
+Reading stops at the first line that is not complete: a write that a power cut interrupted was never acknowledged.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ JOURNAL_FILE = "history.jsonl"
 
 
 class Journal:
-    """The file of one session, for the one process that writes it.
+    """The journal of one session, for the one process that writes it.
 
     Args:
-        folder: of the session.
+        directory: the session's directory.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / JOURNAL_FILE
-        self._whole = 0  # bytes of it that are whole lines
-        self._tree = _Tree()  # what they say
-        self._damaged = b""  # the file, if there is a line in it that is whole and not ours
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / JOURNAL_FILE
+        self._valid_bytes = 0  # the length of the lines that were understood
+        self._stored = _StoredHistory()  # what these lines say
+        self._damaged_content = b""  # the whole file, if a complete line in it was not understood
 
     def read(self) -> History | None:
-        """What it holds; none if there is no such file, or not one whole line in it.
+        """Return the stored history; None if there is no file, or not one complete line in it.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: the file cannot be read.
         """
         try:
             content = self.path.read_bytes()
@@ -50,105 +51,118 @@ class Journal:
             raise InputError(
                 f"{self.path}: it cannot be read ({error.strerror or error}); check the directory"
             ) from error
-        tree = self._tree = _Tree()
-        self._whole, self._damaged = 0, b""
-        while (end := content.find(b"\n", self._whole)) >= 0:
+        stored = self._stored = _StoredHistory()
+        self._valid_bytes, self._damaged_content = 0, b""
+        while (end := content.find(b"\n", self._valid_bytes)) >= 0:
             try:
-                tree.take(json.loads(content[self._whole : end]))
-            except (ValueError, KeyError, TypeError, AttributeError):  # pydantic's is a ValueError
-                self._damaged = content
+                stored.add_line(json.loads(content[self._valid_bytes : end]))
+            except (ValueError, KeyError, TypeError, AttributeError):  # pydantic's error is a ValueError
+                self._damaged_content = content
                 break
-            self._whole = end + 1
-        return None if tree.at is None else History(dict(tree.entries), tree.at, dict(tree.onward))
+            self._valid_bytes = end + 1
+        if stored.current is None:
+            return None
+        return History(dict(stored.revisions), stored.current, dict(stored.last_child))
 
     def append(self, history: History) -> None:
-        """Writes what is new. After a failure the next call writes it all again, over what was left.
+        """Write what is new in the history. After a failure the next call writes it all again, over what was left.
 
         Raises:
             StorageError: it cannot be written.
         """
-        tree = self._tree.copy()
-        new = history.missing_from(tree.entries)
-        for entry in new:
-            tree.add(entry)
-        tree.stand(history.revisions[history.current])
-        ways = {parent: child for parent, child in history.last_child.items() if tree.onward[parent] != child}
-        if not new and not ways and history.current == self._tree.at:
+        stored = self._stored.copy()
+        new_revisions = history.missing_from(stored.revisions)
+        for revision in new_revisions:
+            stored.add(revision)
+        stored.jump_to(history.current_revision)
+        redo_changes = {
+            parent: child for parent, child in history.last_child.items() if stored.last_child[parent] != child
+        }
+        if not new_revisions and not redo_changes and history.current == self._stored.current:
             return
-        lines = [_line(entry, history.revisions) for entry in new]
-        lines.append({"at": history.current, "onward": ways} if ways else {"at": history.current})
+        lines = [_revision_line(revision, history.revisions) for revision in new_revisions]
+        lines.append({"at": history.current, "onward": redo_changes} if redo_changes else {"at": history.current})
         block = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines).encode()
-        if self._damaged:  # a person may want to look at what is not understood
-            with atomic_write(self.path.with_name(f"{JOURNAL_FILE}.damaged")) as part:
-                part.write_bytes(self._damaged)
-            self._damaged = b""
+        self._keep_damaged()
         self._write(block)
-        tree.onward.update(ways)
-        self._whole, self._tree = self._whole + len(block), tree
+        stored.last_child.update(redo_changes)
+        self._valid_bytes, self._stored = self._valid_bytes + len(block), stored
+
+    def _keep_damaged(self) -> None:
+        """Copy a file with a line that was not understood: a person may want to look at it."""
+        if self._damaged_content:
+            with atomic_write(self.path.with_name(f"{JOURNAL_FILE}.damaged")) as part:
+                part.write_bytes(self._damaged_content)
+            self._damaged_content = b""
 
     def _write(self, block: bytes) -> None:
         try:
-            created = not self.path.exists()
-            with self.path.open("wb" if created else "r+b") as file:
-                file.seek(self._whole)
+            is_new = not self.path.exists()
+            with self.path.open("wb" if is_new else "r+b") as file:
+                file.seek(self._valid_bytes)
                 file.truncate()
                 file.write(block)
                 file.flush()
                 os.fsync(file.fileno())
-            if created:
+            if is_new:
                 sync_directory(self.path.parent)
         except OSError as error:
             raise StorageError.of(self.path, error) from error
 
 
-class _Tree:
-    """A history that grows line by line, in place."""
+class _StoredHistory:
+    """The history that the lines of a journal describe; it grows line by line, in place."""
 
     def __init__(self) -> None:
-        self.entries: dict[int, Revision] = {}
-        self.onward: dict[int, int] = {}
-        self.at: int | None = None
+        self.revisions: dict[int, Revision] = {}
+        self.last_child: dict[int, int] = {}
+        self.current: int | None = None
 
-    def copy(self) -> _Tree:
-        tree = _Tree()
-        tree.entries, tree.onward, tree.at = dict(self.entries), dict(self.onward), self.at
-        return tree
+    def copy(self) -> _StoredHistory:
+        copy = _StoredHistory()
+        copy.revisions, copy.last_child, copy.current = dict(self.revisions), dict(self.last_child), self.current
+        return copy
 
-    def take(self, line: Mapping[str, Any]) -> None:
-        """
+    def add_line(self, line: Mapping[str, Any]) -> None:
+        """Add what a line says.
+
         Raises:
-            ValueError, KeyError, TypeError, AttributeError: it is not one of ours; nothing of it is taken.
+            ValueError, KeyError, TypeError, AttributeError: the line is not one of a journal; it changes nothing.
         """
         if "at" in line:
-            ways = {self.entries[int(parent)].id: self.entries[id].id for parent, id in line.get("onward", {}).items()}
-            self.stand(self.entries[line["at"]])
-            self.onward.update(ways)
+            redo_changes = {
+                self.revisions[int(parent)].id: self.revisions[child].id
+                for parent, child in line.get("onward", {}).items()
+            }
+            self.jump_to(self.revisions[line["at"]])
+            self.last_child.update(redo_changes)
             return
         fields = line["entry"]
         id, parent, record = fields["id"], fields["parent"], fields.get("record")
-        base = {} if parent is None else self.entries[parent].edit.model_dump(mode="json")
+        base = {} if parent is None else self.revisions[parent].edit.model_dump(mode="json")
         edit = Edit.model_validate_json(json.dumps({**base, **fields["set"]}))
         record = None if record is None else DragRecord.model_validate(record)
         self.add(Revision(id=id, parent=parent, edit=edit, record=record))
 
-    def add(self, entry: Revision) -> None:
-        self.entries[entry.id] = entry
-        if entry.parent is not None:
-            self.onward.setdefault(entry.parent, entry.id)
+    def add(self, revision: Revision) -> None:
+        self.revisions[revision.id] = revision
+        if revision.parent is not None:
+            self.last_child.setdefault(revision.parent, revision.id)
 
-    def stand(self, entry: Revision) -> None:
-        before, self.at = self.at, entry.id
-        while entry.parent is not None and entry.id != before:  # above that, the way is marked already
-            self.onward[entry.parent] = entry.id
-            entry = self.entries[entry.parent]
+    def jump_to(self, revision: Revision) -> None:
+        """Make a revision the current one; redo then leads to it from each of its ancestors."""
+        previous, self.current = self.current, revision.id
+        while revision.parent is not None and revision.id != previous:  # above that, redo leads here already
+            self.last_child[revision.parent] = revision.id
+            revision = self.revisions[revision.parent]
 
 
-def _line(entry: Revision, entries: Mapping[int, Revision]) -> dict[str, object]:
-    fields = entry.edit.model_dump(mode="json")
-    if entry.parent is not None:
-        base = entries[entry.parent].edit.model_dump(mode="json")
+def _revision_line(revision: Revision, revisions: Mapping[int, Revision]) -> dict[str, object]:
+    fields = revision.edit.model_dump(mode="json")
+    if revision.parent is not None:
+        base = revisions[revision.parent].edit.model_dump(mode="json")
         fields = {name: value for name, value in fields.items() if value != base[name]}
-    line: dict[str, object] = {"id": entry.id, "parent": entry.parent, "set": fields}
-    if entry.record is not None:
-        line["record"] = entry.record.model_dump(mode="json")
+    line: dict[str, object] = {"id": revision.id, "parent": revision.parent, "set": fields}
+    if revision.record is not None:
+        line["record"] = revision.record.model_dump(mode="json")
     return {"entry": line}

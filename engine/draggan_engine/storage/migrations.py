@@ -1,4 +1,4 @@
-"""Sessions that an earlier draggan-tui has written."""
+"""Sessions that earlier versions of draggan-tui wrote."""
 
 from __future__ import annotations
 
@@ -8,31 +8,35 @@ from typing import Any
 from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.history import DragRecord, History, Revision
 
-SCHEMA_VERSION = 3  # of session.json, as it is written now
+SCHEMA_VERSION = 3
+"""Of session.json, as it is written now."""
 
 
 def migrate_manifest(raw: dict[str, Any]) -> dict[str, Any]:
-    """The fields of session.json of any earlier version as they would be written now.
+    """Return the fields of a session.json of any earlier version as the present version would write them.
 
-    Version 1 kept no history: `history_of` makes one. Until version 2 what the drags did was in session.json, and their
-    latents were in one file, which `SessionLatents` reads.
+    Version 1 kept no history; `history_from_drags` makes one. Until version 2 the records of the drags were in session.json,
+    and their latents in one file, which `SessionLatents` reads.
     """
     version, drags = raw.get("schema_version"), raw.get("drags")
     if version in (1, 2):
-        return {**raw, "schema_version": SCHEMA_VERSION, "drag_count": len(drags) if isinstance(drags, list) else 0}
+        drag_count = len(drags) if isinstance(drags, list) else 0
+        return {**raw, "schema_version": SCHEMA_VERSION, "drag_count": drag_count}
     return raw
 
 
 def history_from_drags(edit: Edit, drags: Sequence[DragRecord], mask: Mask | None) -> History:
-    """The history of a session that kept none: its drags, each on the result of the one that it started from, and the
-    edit that it was left with.
+    """Make the history of a session that kept none.
+
+    Each drag follows the result of the drag that it started from, and the session's last edit comes at the end.
 
     Args:
-        mask: the present one; what was painted at the time of a masked drag is not known.
+        edit: the last edit.
+        mask: its mask. It stands in for the masks of earlier drags, which were not kept.
     """
     history: History | None = None
     for record in sorted(drags, key=lambda record: record.number):
-        before = edit.model_copy(
+        dragged_edit = edit.model_copy(
             update={
                 "source": record.source,
                 "pairs": tuple(PointPair(handle=pair.handle, target=pair.target) for pair in record.pairs),
@@ -40,12 +44,16 @@ def history_from_drags(edit: Edit, drags: Sequence[DragRecord], mask: Mask | Non
                 "settings": record.settings,
             }
         )
-        history = History.of(before) if history is None else _on(history, record.source.drag).change(before)
-        entry = Revision.of_drag(history.current_revision, record)
-        history = history.merge([entry]).jump_to(entry.id)
-    return History.of(edit) if history is None else _on(history, edit.source.drag).change(edit)
+        if history is None:
+            history = History.of(dragged_edit)
+        else:
+            history = _at_result(history, record.source.drag).change(dragged_edit)
+        revision = Revision.of_drag(history.current_revision, record)
+        history = history.merge([revision]).jump_to(revision.id)
+    return History.of(edit) if history is None else _at_result(history, edit.source.drag).change(edit)
 
 
-def _on(history: History, drag: int | None) -> History:
-    """Jump to the result of a drag, or to the first revision without a drag or if its result is missing."""
-    return history.jump_to(-drag if drag is not None and -drag in history.revisions else 0)
+def _at_result(history: History, drag: int | None) -> History:
+    """Jump to the result of a drag; without a drag, or if its result is missing, jump to the first revision."""
+    result = None if drag is None else history.drag_result(drag)
+    return history.jump_to(next(iter(history.revisions)) if result is None else result.id)

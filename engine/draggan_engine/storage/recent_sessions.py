@@ -1,45 +1,47 @@
-"""The sessions of this user, wherever their folders are: a line each, in the order in which they were written to."""
+"""The list of this user's sessions: a file with the path of a session in each line, in the order of their last writes."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
 
-from draggan_engine.storage.user_directories import state_directory
+import platformdirs
+
+from .output_paths import MANIFEST_FILE
 
 log = logging.getLogger("draggan_engine")
-_KEPT = 1000
+_MAX_SESSIONS = 1000
 
 
-def _list() -> Path:
-    return state_directory() / "sessions"
+def _list_path() -> Path:
+    return platformdirs.user_state_path("draggan-tui") / "sessions"
 
 
-def remember_session(folder: Path) -> None:
-    """Notes a session's folder; where that cannot be done, the session is none the worse."""
-    line = str(folder.resolve())
+def remember_session(directory: Path) -> None:
+    """Append a session to the list; only log a warning if that fails."""
+    line = str(directory.resolve())
     if "\n" in line:
         return
     try:
-        _list().parent.mkdir(parents=True, exist_ok=True)
-        with _list().open("a", encoding="utf-8", errors="surrogateescape") as file:  # one short write: nothing is lost
-            file.write(line + "\n")
+        _list_path().parent.mkdir(parents=True, exist_ok=True)
+        with _list_path().open("a", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(line + "\n")  # in one short write, so that two processes cannot mix their lines
     except OSError as error:
         log.warning("the list of sessions could not be written: %s", error)
 
 
 def recent_sessions() -> list[Path]:
-    """Folders that still hold a session, the one written to last first."""
+    """Return the directories in the list that still hold a session, the one written to last first."""
     try:
-        lines = _list().read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = _list_path().read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return []
-    folders = [Path(line) for line in dict.fromkeys(reversed(lines[-_KEPT:]))]
-    return [folder for folder in folders if _holds_session(folder)]
+    directories = [Path(line) for line in dict.fromkeys(reversed(lines[-_MAX_SESSIONS:]))]
+    return [directory for directory in directories if _holds_session(directory)]
 
 
-def _holds_session(folder: Path) -> bool:
+def _holds_session(directory: Path) -> bool:
     try:
-        return (folder / "session.json").is_file()
-    except OSError:  # it is closed to this user
+        return (directory / MANIFEST_FILE).is_file()
+    except OSError:  # the directory is closed to this user
         return False

@@ -1,9 +1,9 @@
-"""The latents of a session. Each is written once, to a file of its own, so that the hundredth drag costs what the first did.
+"""The latents of a session. Each is written once, to a file of its own, so that a drag's cost does not grow with their number.
 
-latents.safetensors             `given`: the one that the session starts from
+latents.safetensors             `given`: the latent file that the session starts from
 drag-001/latents.safetensors    `before` and `after`: what the drag started from and ended with
 
-Until version 2 the first file also held those of the drags, as `drag-001.before` and `drag-001.after`.
+Until version 2 the first file also held the latents of the drags, as `drag-001.before` and `drag-001.after`.
 """
 
 from __future__ import annotations
@@ -22,61 +22,62 @@ from .session_directory import drag_directory_name, make_directory
 from .utf8_path import utf8_path
 
 LATENTS_FILE = "latents.safetensors"
-GIVEN_LATENT = "given"
+FILE_LATENT = "given"
 
 Latent = NDArray[np.float32]
 """`[1, num_ws, w_dim]`."""
 
 
 class SessionLatents:
-    """What is in memory, and which of it is not on disk yet."""
+    """The latents in memory, and which of them have not been written yet."""
 
     def __init__(self) -> None:
-        self._shared: dict[str, Latent] = {}  # what the session's own file holds
+        self._session: dict[str, Latent] = {}  # of the session's own file
         self._drags: dict[int, dict[str, Latent]] = {}
-        self._unwritten: dict[str, dict[str, Latent]] = {}  # path in the session → what is to be in the file
+        self._unwritten: dict[str, dict[str, Latent]] = {}  # by the path of the file in the session's directory
 
     @property
-    def given(self) -> Latent | None:
-        return self._shared.get(GIVEN_LATENT)
+    def file_latent(self) -> Latent | None:
+        """The latent file that the session starts from, if it starts from one."""
+        return self._session.get(FILE_LATENT)
 
-    def give(self, latent: Latent) -> None:
-        self._shared[GIVEN_LATENT] = latent
-        self._unwritten[LATENTS_FILE] = self._shared
+    def set_file_latent(self, latent: Latent) -> None:
+        self._session[FILE_LATENT] = latent
+        self._unwritten[LATENTS_FILE] = self._session
 
-    def keep(self, number: int, before: Latent, after: Latent) -> None:
-        """Take what drag `number` started from and ended with."""
+    def add_drag(self, number: int, before: Latent, after: Latent) -> None:
+        """Keep what a drag started from and ended with."""
         self._drags[number] = {"before": before, "after": after}
         self._unwritten[f"{drag_directory_name(number)}/{LATENTS_FILE}"] = self._drags[number]
 
     def read(self, session: Path) -> None:
-        """Take in the session's own file; those of the drags are read when they are needed.
+        """Read the session's own file; the latents of drags are read when they are needed.
 
         Raises:
-            InputError: it cannot be read.
+            InputError: the file cannot be read.
         """
         if (session / LATENTS_FILE).exists():
-            self._shared = _load(session / LATENTS_FILE)
+            self._session = _load_latents(session / LATENTS_FILE)
 
-    def after(self, number: int, session: Path | None) -> Latent | None:
-        """What drag `number` ended with; None if that was not kept.
+    def after_drag(self, number: int, session: Path | None) -> Latent | None:
+        """Return what a drag ended with; None if that was not kept.
 
         Raises:
-            InputError: its file cannot be read.
+            InputError: the drag's file cannot be read.
         """
         name = drag_directory_name(number)
         if number in self._drags:
             return self._drags[number].get("after")
         if session is not None and (path := session / name / LATENTS_FILE).exists():
-            self._drags[number] = _load(path)
+            self._drags[number] = _load_latents(path)
             return self._drags[number].get("after")
-        return self._shared.get(f"{name}.after")
+        return self._session.get(f"{name}.after")
 
     def write(self, session: Path) -> None:
-        """Write what is not on disk yet.
+        """Write the latents that have not been written yet.
 
         Raises:
-            StorageError: a file could not be written; it and those after it stay to be written.
+            StorageError: a file cannot be written; it and those after it remain unwritten.
         """
         for name, latents in tuple(self._unwritten.items()):
             path = session / name
@@ -85,19 +86,19 @@ class SessionLatents:
                 part.write_bytes(save(latents))
             del self._unwritten[name]
 
-    def leave_directory(self) -> None:
-        """The next write goes to another directory, and writes all that is in memory."""
+    def mark_all_unwritten(self) -> None:
+        """Have the next write, to another directory, write all that is in memory."""
         self._unwritten = {
             f"{drag_directory_name(number)}/{LATENTS_FILE}": latents for number, latents in self._drags.items()
         }
-        if self._shared:
-            self._unwritten[LATENTS_FILE] = self._shared
+        if self._session:
+            self._unwritten[LATENTS_FILE] = self._session
 
 
-def _load(path: Path) -> dict[str, Latent]:
+def _load_latents(path: Path) -> dict[str, Latent]:
     try:
-        with utf8_path(path) as readable:
-            latents: dict[str, Latent] = load_file(readable)
+        with utf8_path(path) as readable_path:
+            latents: dict[str, Latent] = load_file(readable_path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: it cannot be read ({error}); restore it, or undo to an earlier image") from error
     return latents

@@ -1,4 +1,4 @@
-"""session.json: what a session is about, for people and other programs. The editor itself goes on from the history."""
+"""session.json, which describes a session for people and other programs. The editor itself resumes from the history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 from pydantic import ConfigDict, Field, ValidationError
 
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
@@ -17,15 +16,17 @@ from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.core.history import DragRecord, History
 from draggan_engine.core.latent_ref import LatentRef, StoredDrag, WithLatentRef
 
+from .atomic import atomic_write
+from .image_io import IMAGE_ERRORS, open_image
 from .journal import Journal
 from .migrations import SCHEMA_VERSION, history_from_drags, migrate_manifest
+from .output_paths import MANIFEST_FILE
 
-MANIFEST_FILE = "session.json"
 MASK_FILE = "mask.png"
 
 
 class ModelReference(FrozenModel):
-    """Which model a session was made with; the hash is null until the engine has read the file."""
+    """The model that a session was made with. The checksum is null until the engine has read the model's file."""
 
     name: str
     sha256: str | None
@@ -42,7 +43,7 @@ class ResultImage(FrozenModel):
 
 
 class SessionManifest(WithLatentRef):
-    """session.json."""
+    """The content of session.json."""
 
     required_names = ("seed", "psi", "latent")
 
@@ -55,23 +56,34 @@ class SessionManifest(WithLatentRef):
     mask: Literal["mask.png"] | None
     drag_count: int = 0
     drags: tuple[DragRecord, ...] = Field(
-        (), exclude=True, description="of a session of version 1 or 2; since then each has a file of its own"
+        (), exclude=True, description="in versions 1 and 2; since then each drag has a file of its own"
     )
-    result: ResultImage | None = Field(None, description="null until a picture has been written")
+    result: ResultImage | None = Field(None, description="null until an image has been written")
 
 
-def read_manifest(folder: Path) -> SessionManifest:
-    """
+def write_manifest(directory: Path, manifest: SessionManifest) -> None:
+    """Write session.json.
+
     Raises:
-        InputError: session.json is missing, malformed (the field is named), or of a newer version.
+        StorageError: it cannot be written.
     """
-    path = folder / MANIFEST_FILE
+    with atomic_write(directory / MANIFEST_FILE) as part:
+        part.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_manifest(directory: Path) -> SessionManifest:
+    """Read session.json of this version or of an earlier one.
+
+    Raises:
+        InputError: the file is missing, malformed (the message names the field), or of a newer version.
+    """
+    path = directory / MANIFEST_FILE
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; give the directory of a session") from error
     except ValueError as error:
-        raise InputError(f"{path}: it is not JSON ({error}); restore it or start anew") from error
+        raise InputError(f"{path}: it is not JSON ({error}); restore it or begin a new session") from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise InputError(
@@ -81,30 +93,33 @@ def read_manifest(folder: Path) -> SessionManifest:
         return SessionManifest.model_validate(migrate_manifest(raw) if isinstance(raw, dict) else raw)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(
-            f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; mend the field or start anew"
-        ) from error
+        field = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: {field}: {first['msg']}; correct the field or begin a new session") from error
 
 
-def read_history(folder: Path, session: SessionManifest) -> History:
-    """Everything that was acknowledged in a session, and where in it one stood.
+def read_history(directory: Path, manifest: SessionManifest) -> History:
+    """Read the history of a session, or make one for a session of version 1, which has none.
 
     Raises:
-        InputError: a file of it cannot be read.
+        InputError: a file of the session cannot be read.
     """
-    found = Journal(folder).read()
-    if found is not None:
-        return found
-    mask = _read_mask(folder / session.mask) if session.mask is not None else None
+    history = Journal(directory).read()
+    if history is not None:
+        return history
+    mask = None if manifest.mask is None else _read_mask(directory / manifest.mask)
     edit = Edit(
-        model=session.model.name, source=session.source, pairs=session.pairs, mask=mask, settings=session.settings,
-    )  # fmt: skip
-    return history_from_drags(edit, session.drags, mask)
+        model=manifest.model.name,
+        source=manifest.source,
+        pairs=manifest.pairs,
+        mask=mask,
+        settings=manifest.settings,
+    )
+    return history_from_drags(edit, manifest.drags, mask)
 
 
 def _read_mask(path: Path) -> Mask:
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             return Mask.from_array((np.asarray(image.convert("L")) >= 128).astype(np.uint8))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: the mask cannot be read; restore it, or start anew") from error
+    except IMAGE_ERRORS as error:
+        raise InputError(f"{path}: the mask cannot be read; restore it, or begin a new session") from error

@@ -1,451 +1,390 @@
-"""What is kept on disk: the directory of an editing session and the pictures in it. No torch.
+"""A session on disk: its directory and the files in it.
 
-history.jsonl            every change, in the order in which they were made (`Journal`); the editor goes on from it
-session.json             what the user built (`SessionFile`)
-latents.safetensors      a given latent that the session starts from
-initial.png, final.png   the picture started from and the present one, full resolution
+history.jsonl            every change, in the order in which they were made (`Journal`); the editor resumes from it
+session.json             what the user built, for people and other programs (`SessionManifest`)
+latents.safetensors      the latent file that the session starts from (`SessionLatents`)
+initial.png, final.png   the image started from and the current one, at full resolution
 mask.png                 255 = may move
-drag-001/                drag.json (what it did: `DragRecord`), final.png, latents.safetensors (ws before and after), events.jsonl
-                         (a line for each step, written while it runs) and steps.safetensors
+drag-001/                drag.json (the `DragRecord`), final.png, latents.safetensors (before and after), events.jsonl (a
+                         line for each step, written while the drag runs) and steps.safetensors (`StoredTrajectory`)
 
-Whatever grows with the number of drags is appended to or has a file for each drag; what is written anew does not grow.
+What grows with the number of drags is appended, or has a file for each drag; a file that is written anew does not grow.
 """
 
 from __future__ import annotations
 
 import datetime
-import json
 import logging
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from draggan_engine.core.edit import Edit, Mask
-from draggan_engine.core.errors import DragganError, EditError, InputError, StorageError
-from draggan_engine.core.history import DragRecord, History, Revision, Trajectory
+from draggan_engine.core.errors import DragganError, EditError, InputError
+from draggan_engine.core.history import History, Revision, Trajectory
 
-from .atomic import atomic_write
+from .drag_files import DragDirectory, DragFiles, UnwrittenDrag, unfinished_trajectories
 from .image_cache import ImageCache
 from .image_io import write_image, write_mask
 from .journal import Journal
-from .output_paths import check_output_directory, session_name
-from .recent_sessions import remember_session
-from .session_directory import copy_drags, create_session_directory, drag_directory_name, make_directory
+from .output_paths import MANIFEST_FILE, check_output_directory, session_name
+from .session_directory import SessionDirectory, copy_drags, drag_directory_name
 from .session_latents import SessionLatents
-from .session_lock import SessionLock
-from .session_manifest import MASK_FILE, ModelReference, ResultImage, SessionManifest, read_history, read_manifest
-from .trajectory import StoredTrajectory, TrajectoryRecorder, read_trajectory
+from .session_manifest import (
+    MASK_FILE,
+    ModelReference,
+    ResultImage,
+    SessionManifest,
+    read_history,
+    read_manifest,
+    write_manifest,
+)
+from .trajectory import StoredTrajectory, TrajectoryRecorder
 from .utf8_path import is_utf8
 
 log = logging.getLogger("draggan_engine")
 
-
-class DragDirectory:
-    """`drag-NNN/`; a context manager whose `line` appends one step to events.jsonl."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._events: IO[str] | None = None
-
-    def __enter__(self) -> DragDirectory:
-        make_directory(self.path)
-        with self._named():
-            self._events = (self.path / "events.jsonl").open("w", encoding="utf-8")
-        return self
-
-    def append_event(self, fields: dict[str, object]) -> None:
-        """
-        Raises:
-            StorageError: it cannot be written.
-        """
-        assert self._events is not None, "lines are written inside the context"
-        with self._named():
-            self._events.write(json.dumps(fields) + "\n")
-            self._events.flush()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._events is not None
-        with suppress(OSError):  # every line was flushed, and what could not be was said then
-            self._events.close()
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StorageError.of(self.path / "events.jsonl", error) from error
-
-
-@dataclass(frozen=True)
-class UnwrittenDrag:
-    """What is not on disk yet of a drag that is over: what it did, the entry that was dragged, and its steps, if they are
-    to be written."""
-
-    record: DragRecord
-    parent: int
-    steps: TrajectoryRecorder | None
+INITIAL_IMAGE, FINAL_IMAGE = "initial.png", "final.png"
 
 
 class SessionStore:
-    """The session's state and its folder, which is made by the first write. Safe to use from two threads.
+    """The state of a session and its files. Two threads may use it.
 
-    A failed write leaves the files as they were and the state in memory, so a later write makes up for it.
+    The directory is made by the first write. A write that fails leaves the files as they were and the state in memory, so
+    that a later write makes up for it.
 
     Args:
-        model: the name that the user gave, until `know_model` says better.
-        out: the folder asked for, or None for the default.
-        resume: the folder of a session to go on with.
+        model: the name of the model that the user gave, until `set_model` knows better.
+        out: the directory that the user chose for a new session; None: one below `draggan-out/`.
+        resume: the directory of a session to resume.
+
+    Attributes:
+        history: None until the first revision has been merged.
+        result: the image that was written last; None: none.
+        images: full-resolution images by `Edit.source`, for the thread that computes.
 
     Raises:
-        InputError: that session cannot be read, or another process works on it.
+        InputError: the session cannot be read, or another process works on it.
     """
 
     def __init__(self, model: str, out: Path | None = None, resume: Path | None = None) -> None:
         self._lock = threading.RLock()
         self._model = ModelReference(name=model, sha256=None)
-        self._out = out
         self._created = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-        self._written_mask: Mask | None = None
-        self.directory: Path | None = None
         self.history: History | None = None
         self.result: ResultImage | None = None
-        self.images = ImageCache()  # by `Edit.source`; for the thread that computes
+        self.images = ImageCache()
+        self._directory = SessionDirectory(chosen=out, existing=resume)
         self._journal: Journal | None = None
-        self._claim: SessionLock | None = None
+        self._written_mask: Mask | None = None
         self._latents = SessionLatents()
-        self._unwritten_drags: dict[int, UnwrittenDrag] = {}
-        self._steps: StoredTrajectory | None = None  # of the drag that was last asked about
-        if resume is not None:
+        self._drags = DragFiles()
+        if resume is not None and (resume / MANIFEST_FILE).exists():
             self._resume(resume)
 
-    def set_model(self, name: str, sha256: str, path: Path) -> None:
-        """
-        Args:
-            path: the file that it was read from.
-        """
-        with self._lock:
-            resolved = path.resolve()
-            self._model = ModelReference(name=name, sha256=sha256, path=str(resolved) if is_utf8(resolved) else None)
+    @property
+    def directory(self) -> Path | None:
+        """The session's directory; None until it has been made."""
+        return self._directory.path
 
     @property
     def model(self) -> str:
+        """The name of the model."""
         return self._model.name
+
+    def set_model(self, name: str, sha256: str, path: Path) -> None:
+        """Set the model as the engine has loaded it.
+
+        Args:
+            path: the model's file.
+        """
+        with self._lock:
+            resolved_path = path.resolve()
+            text = str(resolved_path) if is_utf8(resolved_path) else None
+            self._model = ModelReference(name=name, sha256=sha256, path=text)
+
+    # History ------------------------------------------------------------------------------------------
+
+    @property
+    def edit(self) -> Edit | None:
+        """The current edit; None until the first revision has been merged."""
+        return None if self.history is None else self.history.edit
+
+    def merge(self, revisions: Iterable[Revision], current: int) -> None:
+        """Merge revisions into the history in memory; the next write puts them on the disk.
+
+        Args:
+            revisions: those that may be new, parents first.
+            current: the id of the revision to go to.
+
+        Raises:
+            EditError: a revision is not one of this history.
+        """
+        with self._lock:
+            merged = tuple(revisions)
+            if self.history is None and merged:
+                self.history = History({merged[0].id: merged[0]}, merged[0].id)
+            if self.history is None:
+                raise EditError("history: it has no first revision; begin a new session")
+            self.history = self.history.merge(merged).jump_to(current)
+
+    def save(self, revisions: Iterable[Revision], current: int) -> Path:
+        """Merge revisions as `merge` does and write the session; return its directory.
+
+        Raises:
+            EditError: a revision is not one of this history.
+            OutputError, StorageError: the session cannot be written; the state in memory is the new one.
+        """
+        with self._lock:
+            self.merge(revisions, current)
+            return self.write()
 
     # Latents ------------------------------------------------------------------------------------------
 
-    def give(self, latent: NDArray[np.float32]) -> None:
-        """Takes `[1, num_ws, w_dim]` to start from into the state; the next write puts it on disk."""
-        with self._lock:
-            self._latents.give(latent)
-
     @property
-    def has_given(self) -> bool:
-        """Whether there is a latent to start from, from `give` or from a session that was taken up."""
+    def has_file_latent(self) -> bool:
+        """Whether the session starts from a latent file."""
         with self._lock:
-            return self._latents.given is not None
+            return self._latents.file_latent is not None
 
-    def given_latent(self) -> NDArray[np.float32]:
-        """The latent to start from, `[1, num_ws, w_dim]`.
+    def set_file_latent(self, latent: NDArray[np.float32]) -> None:
+        """Start from the latent of a file, `[1, num_ws, w_dim]`; the next write puts it on the disk."""
+        with self._lock:
+            self._latents.set_file_latent(latent)
+
+    def file_latent(self) -> NDArray[np.float32]:
+        """Return the latent of the file that the session starts from, `[1, num_ws, w_dim]`.
 
         Raises:
-            EditError: there is none.
+            EditError: the session does not start from a latent file.
         """
         with self._lock:
-            if self._latents.given is None:
-                raise EditError("this session was given no latent to start from; go on from a seed")
-            return self._latents.given
+            if self._latents.file_latent is None:
+                raise EditError("this session does not start from a latent file; use a seed")
+            return self._latents.file_latent
 
     def latent(self, number: int, step: int | None = None) -> NDArray[np.float32]:
-        """What drag `number` ended with, or had after a step: `[1, num_ws, w_dim]`.
+        """Return the latent `[1, num_ws, w_dim]` that a drag ended with, or had after a step.
 
         Raises:
-            EditError: there is no such drag.
+            EditError: the drag is not in this session.
             InputError: its file cannot be read.
         """
         if step is not None:
             return self.stored_trajectory(number).latent_at(step)
         with self._lock:
-            latent = self._latents.after(number, self.directory)
+            latent = self._latents.after_drag(number, self.directory)
             if latent is None:
                 raise EditError(f"the result of drag {number} is not in this session; undo to an earlier image")
             return latent
 
-    def stored_trajectory(self, number: int) -> StoredTrajectory:
-        """The way of a drag.
-
-        Raises:
-            InputError: it was not kept, or cannot be read.
-        """
-        with self._lock:
-            if self._steps is None or self._steps.record.number != number:
-                if self.directory is None:
-                    raise InputError(f"the steps of drag {number} were not kept")
-                self._steps = read_trajectory(self._drag_path(number))
-            return self._steps
-
-    def trajectory(self, number: int) -> Trajectory:
-        """The way of a drag as a person scrubs through it; without any step if it was not kept."""
-        try:
-            return self.stored_trajectory(number).trajectory
-        except InputError as error:
-            log.warning("%s", error)
-            return Trajectory(number=number, steps=(), handles=())
-
-    # Changes ------------------------------------------------------------------------------------------
-
-    @property
-    def edit(self) -> Edit | None:
-        """The present one."""
-        return None if self.history is None else self.history.edit
-
-    def merge(self, revisions: Iterable[Revision], at: int) -> None:
-        """Into the state, in memory; the next write puts it on disk.
-
-        Raises:
-            EditError: an entry is not of this history.
-        """
-        with self._lock:
-            new = tuple(revisions)
-            if self.history is None and new:
-                self.history = History({new[0].id: new[0]}, new[0].id)
-            if self.history is None:
-                raise EditError("history: it has no first entry; start anew")
-            self.history = self.history.merge(new).jump_to(at)
-
-    def save(self, revisions: Iterable[Revision], at: int) -> Path:
-        """Writes what is new; returns the folder.
-
-        Args:
-            entries: those that may be new, parents first.
-            at: the present one.
-
-        Raises:
-            EditError: an entry is not of this history.
-            OutputError, StorageError: it cannot be written; the state in memory is the new one.
-        """
-        with self._lock:
-            self.merge(revisions, at)
-            return self.write()
+    # Writing ------------------------------------------------------------------------------------------
 
     def write(self) -> Path:
-        """Writes the state: latents and history first, because session.json names them; returns the folder.
+        """Write the session and return its directory.
 
         Raises:
             OutputError, StorageError: it cannot be written; the state in memory is kept.
         """
         with self._lock:
-            edit = self._present()
-            folder = self._ensure_folder()
-            self._latents.write(folder)
+            history = self._require_history()
+            directory = self._open_directory()
+            self._latents.write(directory)  # before the manifest, which names what they hold
             if self._journal is None:
-                self._journal = Journal(folder)
-            assert self.history is not None
-            self._journal.append(self.history)
-            if edit.mask is not None and edit.mask != self._written_mask:
-                write_mask(folder / MASK_FILE, edit.mask)
-                self._written_mask = edit.mask
-            self._write_session(folder, edit)
-            if edit.mask is None:  # no session.json names it any more
+                self._journal = Journal(directory)
+            self._journal.append(history)
+            mask = history.edit.mask
+            if mask is not None and mask != self._written_mask:
+                write_mask(directory / MASK_FILE, mask)
+                self._written_mask = mask
+            self._write_manifest(directory)
+            if mask is None:  # only now does no manifest name the file any more
                 self._written_mask = None
                 with suppress(OSError):
-                    (folder / MASK_FILE).unlink(missing_ok=True)
-            self.write_drags()  # last: the steps may be large, and the session opens without them
-            return folder
+                    (directory / MASK_FILE).unlink(missing_ok=True)
+            self._drags.write(directory)  # last: trajectories may be large, and the session opens without them
+            return directory
 
     def write_drags(self) -> None:
-        """Write what the drags that are over did, and their steps.
+        """Write the records and trajectories of the finished drags.
 
         Raises:
-            OutputError, StorageError: a file cannot be written; it and those after it stay to be written.
+            OutputError, StorageError: a file cannot be written; it and those after it remain unwritten.
         """
         with self._lock:
-            for number, drag in tuple(self._unwritten_drags.items()):
-                self._ensure_folder()
-                directory = self._drag_path(number)
-                make_directory(directory)
-                if drag.steps is not None:
-                    drag.steps.write(directory, drag.parent, drag.record)
-                with atomic_write(directory / "drag.json") as part:
-                    part.write_text(drag.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-                del self._unwritten_drags[number]
+            self._drags.write(self._open_directory())
+
+    def write_result_images(self, edit: Edit, initial: NDArray[np.uint8], final: NDArray[np.uint8]) -> tuple[Path, ...]:
+        """Write initial.png, final.png and session.json; return their paths.
+
+        Args:
+            edit: the edit whose image `final` is.
+            initial: `uint8 [H, W, 3]`, the image before all drags.
+            final: `uint8 [H, W, 3]`.
+
+        Raises:
+            OutputError, StorageError: a file cannot be written.
+        """
+        with self._lock:
+            directory = self._open_directory()
+            for name, rgb in ((INITIAL_IMAGE, initial), (FINAL_IMAGE, final)):
+                write_image(directory / name, rgb, model=self.model, edit=edit)
+            self.result = ResultImage(file=FINAL_IMAGE, drag=edit.source.drag)
+            self._write_manifest(directory)
+            return tuple(directory / name for name in (INITIAL_IMAGE, FINAL_IMAGE, MANIFEST_FILE))
 
     def move_to(self, directory: Path) -> None:
-        """Go on in another directory, with all that this session holds. The present one is left as it is.
+        """Continue in another directory with all that this session holds. The present one stays as it is.
 
         Raises:
             OutputError, StorageError: the session cannot be written there; it stays where it is.
         """
         with self._lock:
             check_output_directory(directory)
-            if self.history is None:  # nothing has been made yet
-                self._out = directory
+            if self.history is None:  # nothing has been written yet
+                self._directory.choose(directory)
                 return
-            here = self.directory, self._claim, self._journal, self._written_mask
-            unwritten_drags = dict(self._unwritten_drags)
+            previous = self._directory, self._journal, self._written_mask, self._drags
             is_new = not directory.exists()
-            self.directory, self._claim = create_session_directory(directory, "")
+            new_directory = SessionDirectory(chosen=directory)
+            new_directory.open(directory.name)
+            self._directory, self._drags = new_directory, self._drags.copy()
             self._journal = self._written_mask = None
-            self._latents.leave_directory()
+            self._latents.mark_all_unwritten()
             try:
-                if here[0] is not None:
-                    copy_drags(here[0], directory)
+                if previous[0].path is not None:
+                    copy_drags(previous[0].path, directory)
                 self.write()
             except DragganError:
-                self._claim.release()
-                if is_new:
-                    shutil.rmtree(directory, ignore_errors=True)
-                else:  # a second attempt must not find half a session there
-                    with suppress(OSError):
-                        (directory / "session.json").unlink(missing_ok=True)
-                self.directory, self._claim, self._journal, self._written_mask = here
-                self._unwritten_drags = unwritten_drags
-                self._latents.leave_directory()
+                self._directory.release()
+                _remove_unfinished(directory, is_new)
+                self._directory, self._journal, self._written_mask, self._drags = previous
+                self._latents.mark_all_unwritten()
                 raise
-            remember_session(directory)
-            if here[1] is not None:
-                here[1].release()
+            previous[0].release()
+
+    def announce_close(self) -> None:
+        """Tell other processes that the editor is gone, and that what remains is being written."""
+        with self._lock:
+            self._directory.mark_closing()
+
+    def close(self) -> None:
+        """Unlock the session: it was closed in order."""
+        with self._lock:
+            self._directory.release()
 
     # Drags --------------------------------------------------------------------------------------------
 
     def next_drag_number(self) -> int:
-        """The number of the next drag; that of one that a dying engine left half-done is not used again."""
+        """Return the number of the next drag; one that a killed engine left unfinished is not used again."""
         with self._lock:
             records = () if self.history is None else self.history.drag_records
-            number = 1 + max((drag.number for drag in records), default=0)
-            while self.directory is not None and self._drag_path(number).exists():
+            number = 1 + max((record.number for record in records), default=0)
+            while self.directory is not None and (self.directory / drag_directory_name(number)).exists():
                 number += 1
             return number
 
     def drag_directory(self, number: int) -> DragDirectory:
-        """
+        """Return the directory of a drag, whose events are written within its context.
+
         Raises:
-            OutputError, StorageError: the session's folder cannot be made.
+            OutputError, StorageError: the session's directory cannot be made.
         """
         with self._lock:
-            self._ensure_folder()
-            return DragDirectory(self._drag_path(number))
+            return DragDirectory(self._open_directory() / drag_directory_name(number))
 
     def add_drag(
         self,
-        entry: Revision,
+        revision: Revision,
         before: NDArray[np.float32],
         after: NDArray[np.float32],
-        steps: TrajectoryRecorder | None = None,
+        trajectory: TrajectoryRecorder | None = None,
     ) -> None:
-        """Takes what a drag has made into the state, in memory, as the present entry; `write` puts it on disk.
+        """Add the result of a drag as the current revision, in memory; `write` puts it on the disk.
 
         Args:
-            steps: its way, where that is not on disk already.
+            before, after: the latents `[1, num_ws, w_dim]` that the drag started from and ended with.
+            trajectory: the steps, unless they are on the disk already.
         """
         with self._lock:
-            assert entry.record is not None and entry.parent is not None, "a drag has a record and a parent"
-            self._latents.keep(entry.record.number, before, after)
-            self._unwritten_drags[entry.record.number] = UnwrittenDrag(entry.record, entry.parent, steps)
-            self.merge((entry,), entry.id)
+            assert revision.record is not None and revision.parent is not None, "a drag has a record and a parent"
+            self._latents.add_drag(revision.record.number, before, after)
+            self._drags.add(UnwrittenDrag(revision.record, revision.parent, trajectory))
+            self.merge((revision,), revision.id)
 
-    def write_result_images(self, edit: Edit, initial: NDArray[np.uint8], final: NDArray[np.uint8]) -> tuple[Path, ...]:
-        """Writes initial.png, final.png and session.json; returns the paths.
-
-        Args:
-            edit: whose picture `final` is.
-            initial, final: `uint8 [H, W, 3]`, the seed's own picture and the present one.
+    def stored_trajectory(self, number: int) -> StoredTrajectory:
+        """Return the trajectory of a drag with its latents.
 
         Raises:
-            OutputError, StorageError: it cannot be written.
+            InputError: it was not kept, or cannot be read.
         """
         with self._lock:
-            folder = self._ensure_folder()
-            for name, rgb in (("initial.png", initial), ("final.png", final)):
-                write_image(folder / name, rgb, model=self.model, edit=edit)
-            self.result = ResultImage(file="final.png", drag=edit.source.drag)
-            self._write_session(folder, self._present())
-            return folder / "initial.png", folder / "final.png", folder / "session.json"
+            return self._drags.trajectory(number, self.directory)
 
-    def announce_close(self) -> None:
-        """Nobody will change the session any more."""
-        with self._lock:
-            if self._claim is not None:
-                self._claim.mark_closing()
-
-    def close(self) -> None:
-        """The session is left in good order."""
-        with self._lock:
-            if self._claim is not None:
-                self._claim.release()
+    def trajectory(self, number: int) -> Trajectory:
+        """Return the trajectory of a drag as the editor needs it; without any step if it was not kept."""
+        try:
+            return self.stored_trajectory(number).trajectory
+        except InputError as error:
+            log.warning("%s", error)
+            return Trajectory(number=number, steps=(), handles=())
 
     # --------------------------------------------------------------------------------------------------
 
-    def _present(self) -> Edit:
-        assert self.history is not None, "there is a first entry before anything is written"
-        return self.history.edit
+    def _require_history(self) -> History:
+        assert self.history is not None, "a revision is merged before anything is written"
+        return self.history
 
-    def _drag_path(self, number: int) -> Path:
-        assert self.directory is not None
-        return self.directory / drag_directory_name(number)
+    def _open_directory(self) -> Path:
+        return self._directory.open(session_name(self.model, self._require_history().edit))
 
-    def _ensure_folder(self) -> Path:
-        if self.directory is None:
-            name = session_name(self.model, self._present())
-            self.directory, self._claim = create_session_directory(self._out, name)
-            remember_session(self.directory)
-        make_directory(self.directory)
-        if self._claim is None:  # it was taken up before anything was written
-            self._claim = SessionLock(self.directory)
-            remember_session(self.directory)
-        return self.directory
-
-    def _write_session(self, folder: Path, edit: Edit) -> None:
-        assert self.history is not None
-        document = SessionManifest(
+    def _write_manifest(self, directory: Path) -> None:
+        history = self._require_history()
+        edit = history.edit
+        manifest = SessionManifest(
             created=self._created,
             model=self._model,
             source=edit.source,
             settings=edit.settings,
             pairs=edit.pairs,
             mask=None if edit.mask is None else MASK_FILE,
-            drag_count=len(self.history.drag_records),
+            drag_count=len(history.drag_records),
             result=self.result,
         )
-        with atomic_write(folder / "session.json") as part:
-            part.write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_manifest(directory, manifest)
 
-    def _resume(self, folder: Path) -> None:
-        self.directory = folder
-        if not (folder / "session.json").exists():
-            return
-        document = read_manifest(folder)  # first: one that cannot be gone on with is left as it is
-        self._claim = SessionLock(folder)
-        remember_session(folder)
-        self._created, self.result = document.created, document.result
-        self._journal = Journal(folder)
-        self.history = self._journal.read() or read_history(folder, document)
-        self._latents.read(folder)
-        self._take_interrupted(folder)
+    def _resume(self, directory: Path) -> None:
+        manifest = read_manifest(directory)  # before the lock: a session that cannot be resumed stays untouched
+        self._directory.lock_existing()
+        self._created, self.result = manifest.created, manifest.result
+        self._journal = Journal(directory)
+        self.history = self._journal.read() or read_history(directory, manifest)
+        self._latents.read(directory)
+        self._recover_interrupted_drags(directory)
 
-    def _take_interrupted(self, folder: Path) -> None:
-        """Drags whose engine died: what was on disk of them becomes a branch."""
-        assert self.history is not None
-        finished = {drag_directory_name(record.number) for record in self.history.drag_records}
-        for path in sorted(folder.glob("drag-*/steps.safetensors")):
-            if path.parent.name in finished:
+    def _recover_interrupted_drags(self, directory: Path) -> None:
+        """Make branches of the drags whose engine was killed, as far as they are on the disk."""
+        finished = self._require_history().drag_records
+        for stored in unfinished_trajectories(directory, finished):
+            history = self._require_history()
+            parent = history.revisions.get(stored.parent)
+            has_result = history.drag_result(stored.record.number) is not None
+            if has_result or parent is None or not stored.record.steps:
                 continue
-            try:
-                steps = read_trajectory(path.parent)
-                parent = self.history.revisions.get(steps.parent)
-                if -steps.record.number in self.history.revisions or parent is None or not steps.record.steps:
-                    continue
-                at = self.history.current
-                self.add_drag(Revision.of_drag(parent, steps.record), steps.before, steps.latent_at(steps.record.steps))
-                self.history = self.history.jump_to(at)
-            except InputError as error:
-                log.warning("%s", error)
+            revision = Revision.of_drag(parent, stored.record)
+            self.add_drag(revision, stored.before, stored.latent_at(stored.record.steps))
+            self.history = self._require_history().jump_to(history.current)
+
+
+def _remove_unfinished(directory: Path, is_new: bool) -> None:
+    """Remove what a failed move has left, at least the manifest: a second attempt must not find half a session."""
+    if is_new:
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            (directory / MANIFEST_FILE).unlink(missing_ok=True)

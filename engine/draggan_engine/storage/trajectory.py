@@ -1,12 +1,11 @@
-"""drag-NNN/steps.safetensors: the way of a drag, so that a person can go back to any step, and so that a drag whose engine
-dies is not lost.
+"""drag-NNN/steps.safetensors: the trajectory of a drag, for returning to any step and for recovering an interrupted drag.
 
-ws       float32 [n, rows, w_dim]: the rows that the drag moves, at the start and after each kept step
-before   float32 [1, num_ws, w_dim]: where it started, all rows
-handles  float32 [n, pairs, 2]: (x, y) in picture pixels
-targets  float32 [n, pairs, 2]: likewise; that of a pair which is led by hand moves
-steps    int32 [n]: their numbers, 0 first
-metadata `parent`: id of the entry that was dragged; `record`: what the drag has done so far
+ws       float32 [n, rows, w_dim]: the rows that the drag optimizes, at the start and after each kept step
+before   float32 [1, num_ws, w_dim]: all rows at the start
+handles  float32 [n, pairs, 2]: (x, y) in image pixels
+targets  float32 [n, pairs, 2]: likewise; the target of a live drag's pair moves
+steps    int32 [n]: the numbers of the steps, beginning with 0
+metadata `parent`: the id of the revision that was dragged; `record`: the `DragRecord` so far
 """
 
 from __future__ import annotations
@@ -29,14 +28,17 @@ from .atomic import atomic_write
 from .utf8_path import utf8_path
 
 TRAJECTORY_FILE = "steps.safetensors"
-MAX_KEPT_STEPS = 1000  # steps that are kept; of a longer drag every second, fourth, …
-WRITE_INTERVAL = 2.0  # seconds between two writes while it runs, and at most this share of the time
+MAX_KEPT_STEPS = 1000
+"""Of a longer drag only every second step is kept, then every fourth, and so on."""
+WRITE_INTERVAL = 2.0
+"""The least number of seconds between two writes of a running drag."""
 MAX_WRITE_SHARE = 0.05
+"""The greatest share of a drag's time that its writes may take."""
 
 
 @dataclass(frozen=True)
 class StoredTrajectory:
-    """What the file holds."""
+    """The content of the file; see the module's docstring for the arrays."""
 
     ws: NDArray[np.float32]
     before: NDArray[np.float32]
@@ -48,23 +50,24 @@ class StoredTrajectory:
 
     @property
     def trajectory(self) -> Trajectory:
-        handles = tuple(map(_points, self.handles))
+        """The part that the editor needs."""
+        handles = tuple(map(_to_points, self.handles))
         return Trajectory(number=self.record.number, steps=tuple(self.steps.tolist()), handles=handles)
 
     def pairs_at(self, index: int) -> tuple[tuple[Point, Point], ...]:
-        """(handle, target) after the kept step of that index."""
-        return tuple(zip(_points(self.handles[index]), _points(self.targets[index]), strict=True))
+        """Return (handle, target) of each pair after the kept step with that index."""
+        return tuple(zip(_to_points(self.handles[index]), _to_points(self.targets[index]), strict=True))
 
     def latent_at(self, step: int) -> NDArray[np.float32]:
-        """After the kept step nearest to `step`: `[1, num_ws, w_dim]`."""
+        """Return the latent `[1, num_ws, w_dim]` after the kept step that is nearest to `step`."""
         index = int(np.abs(self.steps - step).argmin())
-        ws = self.before.copy()
-        ws[:, : self.ws.shape[1]] = self.ws[index]
-        return ws
+        latent = self.before.copy()
+        latent[:, : self.ws.shape[1]] = self.ws[index]
+        return latent
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _KeptStep:
     step: int
     ws: NDArray[np.float32]
     handles: tuple[Point, ...]
@@ -72,81 +75,87 @@ class _Kept:
 
 
 class TrajectoryRecorder:
-    """Takes the steps of a running drag.
+    """Keeps the steps of a running drag, and writes them.
 
     Args:
-        before: `[1, num_ws, w_dim]`.
-        rows: how many of its rows the drag moves.
-        handles, targets: where they start.
+        before: the latent `[1, num_ws, w_dim]` at the start.
+        rows: how many of its rows the drag optimizes.
+        handles, targets: the points at the start.
     """
 
     def __init__(
         self, before: NDArray[np.float32], rows: int, handles: Sequence[Point], targets: Sequence[Point]
     ) -> None:
         self._before, self._rows = before, rows
-        self._last = _Kept(0, before[0, :rows].copy(), tuple(handles), tuple(targets))
-        self._kept = [self._last]
+        self._last_step = _KeptStep(0, before[0, :rows].copy(), tuple(handles), tuple(targets))
+        self._kept_steps = [self._last_step]
         self._stride = 1
-        self._due = time.monotonic() + WRITE_INTERVAL
+        self._next_write = time.monotonic() + WRITE_INTERVAL
 
     def record(self, step: int, ws: NDArray[np.float32], handles: Sequence[Point], targets: Sequence[Point]) -> None:
-        """After a step."""
-        self._last = _Kept(step, ws[0, : self._rows].copy(), tuple(handles), tuple(targets))
+        """Record the state after a step.
+
+        Args:
+            ws: `[1, num_ws, w_dim]`.
+        """
+        self._last_step = _KeptStep(step, ws[0, : self._rows].copy(), tuple(handles), tuple(targets))
         if step % self._stride == 0:
-            self._kept.append(self._last)
-        if len(self._kept) > MAX_KEPT_STEPS:
+            self._kept_steps.append(self._last_step)
+        if len(self._kept_steps) > MAX_KEPT_STEPS:
             self._stride *= 2
-            self._kept = self._kept[::2]
+            self._kept_steps = self._kept_steps[::2]
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to write what there is."""
-        return time.monotonic() >= self._due
+        """Whether it is time to write the steps of the running drag."""
+        return time.monotonic() >= self._next_write
 
-    def write(self, folder: Path, parent: int, record: DragRecord) -> None:
-        """
+    def write(self, drag_directory: Path, parent: int, record: DragRecord) -> None:
+        """Write the kept steps and the last one.
+
         Args:
-            folder: of the drag.
+            parent: the id of the revision that is dragged.
+            record: what the drag has done so far.
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: the file cannot be written.
         """
-        began = time.monotonic()
-        kept = self._kept if self._kept[-1] is self._last else [*self._kept, self._last]  # the end is always there
+        start_time = time.monotonic()
+        steps = self._kept_steps
+        if steps[-1] is not self._last_step:
+            steps = [*steps, self._last_step]
         arrays = {
-            "ws": np.stack([moment.ws for moment in kept]),
+            "ws": np.stack([step.ws for step in steps]),
             "before": self._before,
-            "handles": np.array([moment.handles for moment in kept], np.float32),
-            "targets": np.array([moment.targets for moment in kept], np.float32),
-            "steps": np.array([moment.step for moment in kept], np.int32),
+            "handles": np.array([step.handles for step in steps], np.float32),
+            "targets": np.array([step.targets for step in steps], np.float32),
+            "steps": np.array([step.step for step in steps], np.int32),
         }
-        with atomic_write(folder / TRAJECTORY_FILE) as part:
+        with atomic_write(drag_directory / TRAJECTORY_FILE) as part:
             part.write_bytes(save(arrays, {"parent": str(parent), "record": record.model_dump_json()}))
-        now = time.monotonic()
-        self._due = now + max(WRITE_INTERVAL, (now - began) / MAX_WRITE_SHARE)
+        end_time = time.monotonic()
+        self._next_write = end_time + max(WRITE_INTERVAL, (end_time - start_time) / MAX_WRITE_SHARE)
 
 
-def _points(rows: NDArray[np.float32]) -> tuple[Point, ...]:
-    return tuple((float(x), float(y)) for x, y in rows)
-
-
-def read_trajectory(folder: Path) -> StoredTrajectory:
-    """
-    Args:
-        folder: of the drag.
+def read_trajectory(drag_directory: Path) -> StoredTrajectory:
+    """Read the trajectory of a drag.
 
     Raises:
-        InputError: there is no such file, or it is damaged.
+        InputError: the file does not exist or is damaged.
     """
-    path = folder / TRAJECTORY_FILE
+    path = drag_directory / TRAJECTORY_FILE
     if not path.is_file():
         raise InputError(f"{path}: the steps of this drag were not kept")
     try:
-        with utf8_path(path) as readable, safe_open(readable, "np") as file:
+        with utf8_path(path) as readable_path, safe_open(readable_path, "np") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in ("ws", "before", "handles", "targets", "steps")}
         return StoredTrajectory(
             **arrays, parent=int(metadata["parent"]), record=DragRecord.model_validate_json(metadata["record"])
         )
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: it cannot be read ({error}); the drag's start and end are not touched") from error
+        raise InputError(f"{path}: it cannot be read ({error}); the drag's start and end are not affected") from error
+
+
+def _to_points(rows: NDArray[np.float32]) -> tuple[Point, ...]:
+    return tuple((float(x), float(y)) for x, y in rows)

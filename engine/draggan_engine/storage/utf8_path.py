@@ -1,4 +1,4 @@
-"""Files whose names are not UTF-8, for libraries that cannot open them."""
+"""Paths that are not UTF-8, for libraries that cannot open them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def is_utf8(path: Path) -> bool:
-    """Whether the path's bytes are UTF-8 text."""
+    """Return whether the path's bytes are UTF-8 text."""
     try:
         os.fsencode(path).decode()
     except UnicodeDecodeError:
@@ -19,7 +19,7 @@ def is_utf8(path: Path) -> bool:
 
 @contextmanager
 def utf8_path(path: Path) -> Iterator[Path]:
-    """A path under which the file can be opened for reading: its own, or that of a descriptor (Linux).
+    """Yield a UTF-8 path under which the file can be opened for reading: its own, or that of a descriptor (Linux).
 
     Raises:
         OSError: the file cannot be opened.

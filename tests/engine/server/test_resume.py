@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from draggan_engine.server.messages import (
 )
 from draggan_engine.storage import trajectory
 from draggan_engine.storage.image_io import write_image
-from draggan_engine.storage.session_lock import was_interrupted
+from draggan_engine.storage.session_lock import LOCK_FILE, was_interrupted
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from tests.support.engine_client import Engine
@@ -114,10 +115,13 @@ def parent_of(model: Model) -> Revision:
     )
 
 
-def dies(store: SessionStore) -> None:
-    """Lets go of the session's lock, as the system does for a process that has been killed."""
-    assert store._claim is not None and store._claim._descriptor is not None
-    os.close(store._claim._descriptor)
+def release_as_if_killed(session: Path) -> None:
+    """Close the descriptor of the session's lock, as the system does for a killed process, and leave its file."""
+    lock_file = (session / LOCK_FILE).stat()
+    for link in list(Path("/proc/self/fd").iterdir()):
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(int(link.name)), lock_file):
+                os.close(int(link.name))
 
 
 def killed_at_each_write(
@@ -149,7 +153,7 @@ def killed_at_each_write(
                         end = event
             except Killed:
                 pass
-        dies(store)
+        release_as_if_killed(session)
         yield session, end
         if end is not None:
             return
@@ -197,7 +201,7 @@ def test_a_drag_outlives_a_disk_that_is_full_for_its_steps(spec: str, tmp_path: 
 
 def test_latents_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
-    store.give(np.zeros((1, 4, 3), np.float32))
+    store.set_file_latent(np.zeros((1, 4, 3), np.float32))
     store.save((Revision(id=0, edit=Edit(model="toy", source=LatentRef(from_file=True))),), 0)
     store.close()
     (tmp_path / "s" / "latents.safetensors").write_bytes(b"no latents")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
 from draggan_engine.storage.image_io import read_mask
 from tests.support.paths import FIXTURES
+from tests.support.png_header import png_header
 
 MASKS = FIXTURES / "masks"
 LEFT = np.zeros((8, 16), np.uint8)  # the left quarter may move
@@ -116,11 +115,3 @@ def test_a_huge_mask_is_refused_by_its_header(side: int, pixels: str, tmp_path: 
 def test_a_name_that_is_too_long_is_named(tmp_path: Path) -> None:
     with pytest.raises(EditError, match="File name too long"):
         read_mask(tmp_path / f"{'m' * 300}.png", Size(16, 8))
-
-
-def png_header(side: int) -> bytes:
-    """The beginning of a square PNG, up to its pixels."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)) + b"\0\0\0\0IDAT"
-    )

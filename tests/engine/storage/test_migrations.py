@@ -23,6 +23,7 @@ from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli.resume import take_up
 from draggan_tui.editor.workspace import EditorState
 from tests.support.paths import FIXTURES
+from tests.support.png_header import png_header
 from tests.support.tiny_models import save_tiny
 
 LEFT = FIXTURES / "session-1"
@@ -114,7 +115,11 @@ def test_a_session_in_which_everything_of_the_mask_was_erased(folder: Path) -> N
     assert edit.mask is not None and edit.mask.share == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no image", png_header(12_000), png_header(40_000)],
+    ids=["empty", "text", "144 megapixels", "1600 megapixels"],
+)
 def test_a_mask_that_cannot_be_read_is_named(folder: Path, content: bytes) -> None:
     (folder / "mask.png").write_bytes(content)
     with pytest.raises(InputError, match=r"mask\.png: the mask cannot be read"):

@@ -97,13 +97,13 @@ def test_a_session_that_starts_from_a_latent_that_was_given(tmp_path: Path) -> N
     edit = EDIT.with_source(EDIT.source.model_copy(update={"from_file": True, "label": 3}))
     assert session_name("toy", edit).endswith("-toy-given")
     store = SessionStore("toy", tmp_path / "s")
-    with pytest.raises(EditError, match="no latent"):
-        store.given_latent()
-    store.give(WS)
+    with pytest.raises(EditError, match="does not start from a latent file"):
+        store.file_latent()
+    store.set_file_latent(WS)
     store.save((Revision(id=0, edit=edit),), 0)
     store.close()
     again = SessionStore("toy", resume=tmp_path / "s")
-    assert again.has_given and np.array_equal(again.given_latent(), WS)
+    assert again.has_file_latent and np.array_equal(again.file_latent(), WS)
     document = read_manifest(tmp_path / "s")
     assert (document.source.from_file, document.source.label) == (True, 3)
 
@@ -260,7 +260,7 @@ def test_webp_pictures_are_lossless_and_say_the_same(tmp_path: Path) -> None:
 
 def test_pictures_of_other_kinds_are_refused(tmp_path: Path) -> None:
     for name in ("p.jpg", "p"):
-        with pytest.raises(OutputError, match=r"suffix; give one of \.png, \.webp"):
+        with pytest.raises(OutputError, match=r"suffix decides what is written; give one of \.png, \.webp"):
             write_image(tmp_path / name, np.zeros((4, 5, 3), np.uint8), model="toy", edit=EDIT)
     assert list(tmp_path.iterdir()) == []
 
@@ -371,7 +371,7 @@ def test_the_file_of_a_drags_latents_that_is_damaged_is_named(tmp_path: Path) ->
 
 def test_a_session_moves_with_all_that_it_has(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
-    store.give(WS)
+    store.set_file_latent(WS)
     store.save((FIRST,), 0)
     dragged = Revision.of_drag(FIRST, record(1))
     with store.drag_directory(1) as folder:
@@ -390,7 +390,7 @@ def test_a_session_moves_with_all_that_it_has(tmp_path: Path) -> None:
     assert read_history(store.directory, read_manifest(store.directory)) == store.history
     store.close()
     again = SessionStore("toy", resume=tmp_path / "elsewhere" / "t")
-    assert np.array_equal(again.given_latent(), WS)
+    assert np.array_equal(again.file_latent(), WS)
     assert [np.array_equal(again.latent(number), WS + number) for number in (1, 2)] == [True, True]
     names = {path.name for path in (tmp_path / "elsewhere/t/drag-001").iterdir()}
     assert names == {"drag.json", "events.jsonl", "latents.safetensors"}

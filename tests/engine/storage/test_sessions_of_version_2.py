@@ -47,7 +47,7 @@ def test_it_opens_and_every_latent_is_there(folder: Path) -> None:
     history = history_of(store)
     assert [entry.id for entry in history.lineage] == [0, 1, 2, -1, 4, -3]
     assert [record.number for record in history.drag_records] == [1, 2, 3]
-    assert np.array_equal(store.given_latent(), STORED["given"])
+    assert np.array_equal(store.file_latent(), STORED["given"])
     for number in (1, 2, 3):
         assert np.array_equal(store.latent(number), STORED[f"drag-{number:03d}.after"])
         assert store.trajectory(number).steps == (0, 1, 2, 3)
@@ -83,5 +83,5 @@ def test_it_goes_on_with_another_drag_and_opens_again(folder: Path, model: Model
     assert [entry.id for entry in history_of(again).lineage] == [0, 1, 2, -1, 4, -3, -4]
     assert np.array_equal(again.latent(4), after)
     assert np.array_equal(again.latent(2), STORED["drag-002.after"])
-    assert np.array_equal(again.given_latent(), STORED["given"])
+    assert np.array_equal(again.file_latent(), STORED["given"])
     again.close()

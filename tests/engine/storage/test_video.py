@@ -205,7 +205,7 @@ def test_frames_are_taken_one_by_one(suffix: str, tmp_path: Path) -> None:
 
 def test_a_suffix_that_is_no_film(tmp_path: Path) -> None:
     for name in ("a.avi", "a", "a.png"):
-        with pytest.raises(OutputError, match=r"suffix; give one of \.gif, \.mp4"):
+        with pytest.raises(OutputError, match=r"suffix decides what is written; give one of \.gif, \.mp4"):
             write(tmp_path / name, scene(1))
     with pytest.raises(StorageError, match=r"its directory is not there, or takes no new files: make it"):
         write(tmp_path / "none" / "a.gif", scene(1))

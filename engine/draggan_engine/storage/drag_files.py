@@ -1,0 +1,133 @@
+"""drag-NNN/, the directories of a session's drags: their events, records and trajectories."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from draggan_engine.core.errors import InputError, StorageError
+from draggan_engine.core.history import DragRecord
+
+from .atomic import atomic_write
+from .session_directory import drag_directory_name, make_directory
+from .trajectory import TRAJECTORY_FILE, StoredTrajectory, TrajectoryRecorder, read_trajectory
+
+log = logging.getLogger("draggan_engine")
+
+EVENTS_FILE = "events.jsonl"
+RECORD_FILE = "drag.json"
+
+
+class DragDirectory:
+    """The directory of one drag; within the context, `append_event` appends lines to its events.jsonl."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._events: IO[str] | None = None
+
+    def __enter__(self) -> DragDirectory:
+        make_directory(self.path)
+        with self._report_storage_errors():
+            self._events = (self.path / EVENTS_FILE).open("w", encoding="utf-8")
+        return self
+
+    def append_event(self, fields: dict[str, object]) -> None:
+        """Append a line.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        assert self._events is not None, "events are appended within the context"
+        with self._report_storage_errors():
+            self._events.write(json.dumps(fields) + "\n")
+            self._events.flush()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._events is not None
+        with suppress(OSError):  # every line has been flushed, or its error has been reported
+            self._events.close()
+
+    @contextmanager
+    def _report_storage_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError.of(self.path / EVENTS_FILE, error) from error
+
+
+@dataclass(frozen=True)
+class UnwrittenDrag:
+    """A finished drag whose files have not been written yet.
+
+    Attributes:
+        parent: the id of the revision that was dragged.
+        trajectory: the steps, unless they are on the disk already.
+    """
+
+    record: DragRecord
+    parent: int
+    trajectory: TrajectoryRecorder | None
+
+
+class DragFiles:
+    """The files of a session's drags: those that are still to be written, and the trajectory that was read last."""
+
+    def __init__(self) -> None:
+        self._unwritten: dict[int, UnwrittenDrag] = {}
+        self._last_trajectory: StoredTrajectory | None = None
+
+    def add(self, drag: UnwrittenDrag) -> None:
+        self._unwritten[drag.record.number] = drag
+
+    def copy(self) -> DragFiles:
+        """Return a copy, to which one can return if writing to another directory fails."""
+        copy = DragFiles()
+        copy._unwritten, copy._last_trajectory = dict(self._unwritten), self._last_trajectory
+        return copy
+
+    def write(self, session: Path) -> None:
+        """Write the records and trajectories of the drags that have not been written yet.
+
+        Raises:
+            StorageError: a file cannot be written; it and those after it remain unwritten.
+        """
+        for number, drag in tuple(self._unwritten.items()):
+            directory = session / drag_directory_name(number)
+            make_directory(directory)
+            if drag.trajectory is not None:
+                drag.trajectory.write(directory, drag.parent, drag.record)
+            with atomic_write(directory / RECORD_FILE) as part:
+                part.write_text(drag.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            del self._unwritten[number]
+
+    def trajectory(self, number: int, session: Path | None) -> StoredTrajectory:
+        """Return the trajectory of a drag.
+
+        Raises:
+            InputError: it was not kept, or cannot be read.
+        """
+        if self._last_trajectory is None or self._last_trajectory.record.number != number:
+            if session is None:
+                raise InputError(f"the steps of drag {number} were not kept")
+            self._last_trajectory = read_trajectory(session / drag_directory_name(number))
+        return self._last_trajectory
+
+
+def unfinished_trajectories(session: Path, finished: Iterable[DragRecord]) -> Iterator[StoredTrajectory]:
+    """Yield the trajectories of the drags that are not among the finished ones; one that cannot be read is left out."""
+    finished_names = {drag_directory_name(record.number) for record in finished}
+    for path in sorted(session.glob(f"drag-*/{TRAJECTORY_FILE}")):
+        if path.parent.name in finished_names:
+            continue
+        try:
+            yield read_trajectory(path.parent)
+        except InputError as error:
+            log.warning("%s", error)
