@@ -1,4 +1,4 @@
-"""What a user may get wrong: one line that says what and what to do, exit status 2, and nothing written."""
+"""Mistakes of a user: each gives one line that says what is wrong and what to do, exit status 2, and no files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAIR = ("--pair", "64,70:72,70")
 
 
 class Canary:
-    """Unpickled the usual way, this makes a file."""
+    """An object that creates a directory when it is unpickled without restrictions."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return (os.mkdir, ("canary",))
@@ -26,7 +26,7 @@ class Canary:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """Files that are not what they should be."""
+    """Return a directory with files that are not what they should be."""
     whole = bundled_models()["critters-128"].read_bytes()
     (tmp_path / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "empty.pkl").touch()
@@ -40,12 +40,12 @@ def directory(tmp_path: Path) -> Path:
 
 
 BAD = {
-    "model that is not there": (("drag", *PAIR, "--model", "nowhere.pkl"), "nowhere.pkl"),
+    "missing model": (("drag", *PAIR, "--model", "nowhere.pkl"), "nowhere.pkl"),
     "truncated model": (("drag", *PAIR, "--model", "truncated.safetensors"), "truncated.safetensors"),
     "empty model": (("drag", *PAIR, "--model", "empty.pkl"), "empty"),
-    "model that is none": (("drag", *PAIR, "--model", "notes.txt"), "not a model"),
+    "file that is not a model": (("drag", *PAIR, "--model", "notes.txt"), "not a model"),
     "hostile model": (("drag", *PAIR, "--model", "hostile.pkl"), "mkdir"),
-    "folder as model": (("render", "--out", "a.png", "--model", "session"), "session"),
+    "directory as model": (("render", "--out", "a.png", "--model", "session"), "session"),
     "handle outside": (("drag", "--pair", "300,70:72,70"), "handle (300, 70) is outside"),
     "target outside": (("drag", "--pair", "64,70:64,-5"), "target (64, -5) is outside"),
     "handle on target": (("drag", "--pair", "64,70:64,70"), "on its target"),
@@ -55,20 +55,20 @@ BAD = {
     "pair of absurd length": (("drag", "--pair", 400 * "9" + ",70:72,70"), "X,Y:X,Y"),
     "mask of another ratio": (("drag", *PAIR, "--mask", "wide.png"), "256×128"),
     "mask of zeros": (("drag", *PAIR, "--mask", "zero.png"), "all zero"),
-    "mask that is no picture": (("drag", *PAIR, "--mask", "notes.txt"), "notes.txt"),
-    "mask that is not there": (("drag", *PAIR, "--mask", "nowhere.png"), "nowhere.png"),
-    "device that is not there": (("drag", *PAIR, "--device", "cuda:7"), "cuda:7"),
-    "device that is none": (("render", "--out", "a.png", "--device", "toaster"), "toaster"),
-    "step size of nothing": (("drag", *PAIR, "--lr", "0"), "--lr"),
+    "file that is not a mask": (("drag", *PAIR, "--mask", "notes.txt"), "notes.txt"),
+    "missing mask": (("drag", *PAIR, "--mask", "nowhere.png"), "nowhere.png"),
+    "missing device": (("drag", *PAIR, "--device", "cuda:7"), "cuda:7"),
+    "unknown device": (("render", "--out", "a.png", "--device", "toaster"), "toaster"),
+    "step size of zero": (("drag", *PAIR, "--lr", "0"), "--lr"),
     "file as output": (("drag", *PAIR, "--out", "notes.txt"), "notes.txt is a file"),
     "file on the way to the output": (("drag", *PAIR, "--out", "notes.txt/x"), "notes.txt is a file"),
     "output that holds a session": (("drag", *PAIR, "--out", "session"), "already holds a session"),
-    "directory as picture": (("render", "--out", "session"), "is a directory"),
-    "picture in no folder": (("render", "--out", "nowhere/a.png"), "nowhere"),
-    "picture of another kind": (("render", "--out", "a.jpg"), "a.jpg: the suffix decides what is written"),
-    "film of another kind": (("drag", *PAIR, "--film", "a.avi"), "give one of .gif, .mp4"),
-    "film in no folder": (("drag", *PAIR, "--film", "nowhere/a.gif"), "there is no directory nowhere"),
-    "markers without a film": (("drag", *PAIR, "--markers"), "give --film"),
+    "directory as image": (("render", "--out", "session"), "is a directory"),
+    "image in a missing directory": (("render", "--out", "nowhere/a.png"), "nowhere"),
+    "image of an unknown kind": (("render", "--out", "a.jpg"), "a.jpg: the suffix decides what is written"),
+    "video of an unknown kind": (("drag", *PAIR, "--film", "a.avi"), "give one of .gif, .mp4"),
+    "video in a missing directory": (("drag", *PAIR, "--film", "nowhere/a.gif"), "there is no directory nowhere"),
+    "markers without a video": (("drag", *PAIR, "--markers"), "give --film"),
     "editor in a pipe": ((), "draggan-tui drag"),
 }  # fmt: skip
 
@@ -83,7 +83,7 @@ def test_bad_input_is_one_line_and_exit_2(case: str, directory: Path, monkeypatc
     assert files_under(directory) == before
 
 
-def test_a_hostile_model_in_a_process_of_its_own(directory: Path) -> None:
+def test_a_hostile_model_runs_no_code_in_a_process_of_its_own(directory: Path) -> None:
     before = files_under(directory)
     result = run("drag", *PAIR, "--model", "hostile.pkl", "--json", directory=directory)
     assert (result.returncode, result.stdout) == (2, "")
@@ -95,7 +95,7 @@ def test_a_hostile_model_in_a_process_of_its_own(directory: Path) -> None:
     "arguments",
     [("drag",), ("drag", *PAIR, "--steps", "0"), ("drag", *PAIR, "--space", "z"), ("paint",), ("--seed", "-1")],
 )
-def test_a_usage_error_is_2_as_well(
+def test_a_usage_error_has_exit_status_2_as_well(
     directory: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     before = files_under(directory)
@@ -105,7 +105,7 @@ def test_a_usage_error_is_2_as_well(
     assert files_under(directory) == before
 
 
-def test_a_theme_with_an_unknown_key(tmp_path: Path) -> None:
+def test_a_theme_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('name = "mine"\ndark = true\ncolour = "#ffffff"\n')
     with Terminal("--theme", "mine.toml", directory=tmp_path, size=(200, 24)) as terminal:
         assert terminal.wait() == 2

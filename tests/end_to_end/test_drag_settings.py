@@ -1,4 +1,4 @@
-"""The settings of a drag on the command line: each reaches the drag, and its help says its range."""
+"""The options for the settings of a drag: each reaches the drag, and its help gives its range."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_setting_of_the_editor_reaches_the_drag(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_setting_reaches_the_drag(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert TYPED.keys() == SETTING_FLAGS.keys() == setting_fields().keys() - {"psi"}
     options = [part for name, text in TYPED.items() for part in (SETTING_FLAGS[name], text)]
     status, stdout, stderr = run_here(monkeypatch, *DRAG, *options, directory=directory)
@@ -39,7 +39,7 @@ def test_every_setting_of_the_editor_reaches_the_drag(directory: Path, monkeypat
 
 
 @pytest.mark.parametrize("name", SETTING_FLAGS)
-def test_a_value_out_of_range_is_named_with_the_range(
+def test_a_value_out_of_range_is_refused_with_the_range(
     name: str, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status, stdout, stderr = run_here(monkeypatch, *DRAG, SETTING_FLAGS[name], "-1", directory=directory)
@@ -48,12 +48,12 @@ def test_a_value_out_of_range_is_named_with_the_range(
     assert not (directory / "out").exists()
 
 
-def test_a_layer_that_the_model_does_not_have(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_layers_than_the_model_has_are_refused(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, _, stderr = run_here(monkeypatch, *DRAG, "--layers", "64", directory=directory)
     assert (status, stderr) == (2, "draggan-tui: --layers '64': must be a whole number from 1 to 8\n")
 
 
-def test_the_help_says_every_range(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_help_gives_every_range(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "400")
     _, stdout, _ = run_here(monkeypatch, "drag", "--help", directory=directory)
     lines = {flag: next(line for line in stdout.splitlines() if f" {flag} " in line) for flag in SETTING_FLAGS.values()}

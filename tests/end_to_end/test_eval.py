@@ -1,4 +1,4 @@
-"""`draggan-tui eval`, as a user runs it: progress, a report, what it refuses, and a kill in the middle."""
+"""`draggan-tui eval` as a user runs it: progress, report, refusals, and a run that is killed and continued."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def command(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str
 
 
 def told(path: Path) -> list[dict[str, object]]:
-    """The rows without their times, in one order."""
+    """Return the rows without their times, sorted."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     for row in rows:
         row["values"].pop("seconds", None)
     return sorted(rows, key=lambda row: (row["chunk"], row["index"]))
 
 
-def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
+def test_a_run_is_killed_and_continued_and_writes_its_report(tmp_path: Path) -> None:
     first = subprocess.Popen(
         [PROGRAM, *SHORT], cwd=tmp_path, env=isolated_environment(tmp_path), stderr=subprocess.PIPE, text=True
     )
@@ -61,7 +61,7 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     first.wait()
     first.stderr.close()
     deadline = time.monotonic() + PATIENCE
-    while any(map(is_alive, workers)):  # none of them outlives it
+    while any(map(is_alive, workers)):  # none of them outlives the run
         assert time.monotonic() < deadline
         time.sleep(0.05)
     kept = told(tmp_path / "run/rows.jsonl")
@@ -79,34 +79,38 @@ def test_a_run_is_killed_goes_on_and_reports(tmp_path: Path) -> None:
     model = ("--model", "critters-128")
     fewer = command("eval", "landmarks", "--n", "1", "--methods", "drag", *model, "--out", "run", directory=tmp_path)
     assert fewer.returncode == 0, fewer.stderr
-    assert "--methods 'no edit' --methods drag" in (tmp_path / "run/report.md").read_text()  # what the directory holds
+    assert (
+        "--methods 'no edit' --methods drag" in (tmp_path / "run/report.md").read_text()
+    )  # all methods in the directory
 
     whole = command(*SHORT[:-1], "other", directory=tmp_path)
     assert whole.returncode == 0
     assert told(tmp_path / "other/rows.jsonl") == rows
     chunks = [line for line in whole.stderr.splitlines() if "/6 " in line]
     drags = [index for index, line in enumerate(chunks) if "/drag/" in line]
-    assert len(chunks) == 6  # how long it takes is told from the first drag on: before, only the start has been timed
+    assert len(chunks) == 6  # the remaining time is printed from the first drag on
     assert [" left" in line for line in chunks] == [index >= drags[0] for index in range(6)]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("mask",), "mask: it needs images whose landmarks are known, and of 'sg2_flat_32' nobody knows them"),
         (("paired", "--methods", "magic"), "there is no method 'magic'; choose from no edit, drag"),
     ],
 )
-def test_what_cannot_be_is_said(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_an_impossible_experiment_or_method_is_refused(
+    tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
     done = command(
         "eval", *arguments, "--model", str(CHECKPOINTS / "sg2_flat_32.pkl"), "--out", "run", directory=tmp_path
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f"draggan-tui: {said}")
+    assert done.stderr.splitlines()[-1].startswith(f"draggan-tui: {message}")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_checkpoint_without_a_scene_runs_what_it_can(tmp_path: Path) -> None:
+def test_a_model_without_landmarks_runs_the_experiments_that_need_none(tmp_path: Path) -> None:
     model = str(CHECKPOINTS / "sg2_flat_32.pkl")
     done = command("eval", "all", "--n", "1", "--methods", "drag", "--model", model, "--out", "run", directory=tmp_path)
     assert done.returncode == 0, done.stderr

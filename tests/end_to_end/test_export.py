@@ -1,4 +1,4 @@
-"""What leaves the program: films of a drag, pictures of both kinds, latents that are taken up again."""
+"""What can be exported: videos of a drag, images of both kinds, and latents that can be used again."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
 
 
 def near(rgb: NDArray[np.uint8], color: tuple[int, int, int]) -> NDArray[np.intp]:
-    """(x, y) of the middle of the pixels that are about of this colour."""
+    """Return the mean (x, y) of the pixels that nearly have a colour."""
     rows, columns = np.nonzero((np.abs(rgb.astype(int) - color) < 60).all(axis=2))
     return np.array([columns.mean(), rows.mean()]).round().astype(int)
 
 
-def test_an_mp4_of_a_drag_goes_from_its_first_picture_to_its_last(
+def test_an_mp4_of_a_drag_goes_from_its_first_image_to_its_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status, stdout, stderr = run_here(monkeypatch, *DRAG, "--film", "d.mp4", directory=tmp_path)
@@ -49,39 +49,41 @@ def test_an_mp4_of_a_drag_goes_from_its_first_picture_to_its_last(
     assert difference(frames[-1], last) < 3
 
 
-def test_a_gif_of_a_drag_with_its_markers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gif_of_a_drag_shows_its_markers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (*DRAG[:2], "134,142:180,142", *DRAG[3:], "--film", "d.gif", "--markers")
     status, stdout, stderr = run_here(monkeypatch, *arguments, directory=tmp_path)
     assert (status, stderr) == (0, "")
     final = json.loads(stdout)["pairs"][0]["final"]
-    with Image.open(tmp_path / "d.gif") as film:
-        assert film.n_frames == 13
-        first = np.asarray(film.convert("RGB"))
-        film.seek(12)
-        last = np.asarray(film.convert("RGB"))
+    with Image.open(tmp_path / "d.gif") as video:
+        assert video.n_frames == 13
+        first = np.asarray(video.convert("RGB"))
+        video.seek(12)
+        last = np.asarray(video.convert("RGB"))
     assert near(first, HANDLE_COLOR).tolist() == [134, 142]
     assert near(last, HANDLE_COLOR).tolist() == [round(value) for value in final]
     assert near(first, TARGET_COLOR).tolist() == near(last, TARGET_COLOR).tolist() == [180, 142]
 
 
-def test_a_long_drag_has_no_more_frames_than_can_be_drawn_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_video_of_a_long_drag_has_a_limited_number_of_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(export, "MOST_FRAMES", 5)
     status, _, _ = run_here(monkeypatch, *DRAG, "--film", "d.gif", directory=tmp_path)
     assert status == 0
-    with Image.open(tmp_path / "d.gif") as film:
-        assert film.n_frames == 5
-        film.seek(4)
-        assert difference(np.asarray(film.convert("RGB")), load_rgb(tmp_path / "s/final.png")) < 4
+    with Image.open(tmp_path / "d.gif") as video:
+        assert video.n_frames == 5
+        video.seek(4)
+        assert difference(np.asarray(video.convert("RGB")), load_rgb(tmp_path / "s/final.png")) < 4
 
 
-def test_a_film_that_cannot_be_written_costs_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_that_cannot_be_written_loses_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "films").mkdir()
 
-    def gone(*_: int) -> list[int]:
+    def remove_directory(*_: int) -> list[int]:
         (tmp_path / "films").rmdir()
         return [0]
 
-    monkeypatch.setattr(export, "spread_indices", gone)
+    monkeypatch.setattr(export, "spread_indices", remove_directory)
     arguments = (*DRAG, "--film", "films/d.mp4")
     status, stdout, stderr = run_here(monkeypatch, *arguments, directory=tmp_path)
     assert status == 1
@@ -102,7 +104,7 @@ def test_render_writes_webp_with_the_same_pixels(tmp_path: Path, monkeypatch: py
         assert image.format == "WEBP"
 
 
-def test_the_latents_of_a_session_are_taken_up_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_latents_of_a_session_can_be_rendered_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_here(monkeypatch, *DRAG, directory=tmp_path)[0] == 0
     render = ("render", "--out", "a.png", "--latent")
     for unnamed in ("s", "s/latents.safetensors", "s#drag-002.after"):

@@ -27,7 +27,7 @@ DRAG = {
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the drag of `dragged` ran: it holds its mask, of twice the picture's size, and its session "out"."""
+    """Return the directory of the fixture `dragged`, with a mask of twice the image's size and the session "out"."""
     directory = tmp_path_factory.mktemp("headless")
     mask = np.zeros((512, 512), np.uint8)
     mask[80:400, 60:440] = 255
@@ -42,7 +42,7 @@ def dragged(directory: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_json_is_one_object_that_says_how_it_went(dragged: subprocess.CompletedProcess[str]) -> None:
+def test_json_is_one_object_with_the_result(dragged: subprocess.CompletedProcess[str]) -> None:
     assert dragged.returncode == 0
     report = json.loads(dragged.stdout)
     assert list(report) == ["reason", "steps", "seconds", "precision", "pairs", "files"]
@@ -58,13 +58,13 @@ def test_json_is_one_object_that_says_how_it_went(dragged: subprocess.CompletedP
     assert (report["reason"] == "reached") == (pair["distance"] <= 1)
 
 
-def test_json_names_the_files_and_they_are_there(dragged: subprocess.CompletedProcess[str], directory: Path) -> None:
+def test_json_names_files_that_exist(dragged: subprocess.CompletedProcess[str], directory: Path) -> None:
     named = json.loads(dragged.stdout)["files"]
     assert {Path(name).relative_to("out").as_posix() for name in named} == SESSION | DRAG | {"mask.png"}
     assert all((directory / name).stat().st_size > 0 for name in named)
 
 
-def test_a_mask_of_the_same_ratio_is_resized_and_that_is_said(
+def test_a_mask_of_the_same_ratio_is_resized_with_a_notice(
     dragged: subprocess.CompletedProcess[str], directory: Path
 ) -> None:
     assert dragged.stderr == "draggan-tui: mask.png was resized to 256×256\n"
@@ -74,14 +74,16 @@ def test_a_mask_of_the_same_ratio_is_resized_and_that_is_said(
     assert json.loads((directory / "out/drag-001/drag.json").read_text())["masked"] is True
 
 
-def test_the_same_request_gives_the_same_picture(dragged: subprocess.CompletedProcess[str], directory: Path) -> None:
+def test_the_same_request_gives_the_same_image(dragged: subprocess.CompletedProcess[str], directory: Path) -> None:
     arguments = ("drag", "--seed", "42", "--pair", PAIR, "--mask", "mask.png", "--out", "again", "--json")
     again = json.loads(run(*arguments, directory=directory).stdout)
     assert again["steps"] == json.loads(dragged.stdout)["steps"]
     assert (load_rgb(directory / "again/final.png") == load_rgb(directory / "out/final.png")).all()
 
 
-def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drag_that_diverges_has_exit_status_3_and_a_finite_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from draggan_engine.dragging import optimizer
 
     losses = iter([1, 1, 1, float("inf")])
@@ -94,7 +96,7 @@ def test_a_drag_that_diverges_ends_with_3_and_a_finite_picture(tmp_path: Path, m
 
 
 @pytest.mark.usefixtures("dragged")
-def test_render_writes_the_picture_that_a_drag_starts_from(
+def test_render_writes_the_image_that_a_drag_starts_from(
     tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status, stdout, stderr = run_here(monkeypatch, "render", "--seed", "42", "--out", "a.png", directory=tmp_path)
@@ -104,7 +106,9 @@ def test_render_writes_the_picture_that_a_drag_starts_from(
     assert (tmp_path / "a.png").read_bytes() == (directory / "out/initial.png").read_bytes()
 
 
-def test_without_out_the_folder_says_day_model_and_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_directory_is_named_after_date_model_and_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments = ("drag", "--seed", "7", "--pair", "60,60:66,66", "--steps", "2")
     for _ in range(2):
         status, stdout, _ = run_here(monkeypatch, *arguments, directory=tmp_path)
@@ -114,7 +118,7 @@ def test_without_out_the_folder_says_day_model_and_seed(tmp_path: Path, monkeypa
     assert second.name == first.name + "-2"
 
 
-def test_on_a_terminal_it_shows_before_and_after(tmp_path: Path) -> None:
+def test_a_terminal_shows_the_images_before_and_after(tmp_path: Path) -> None:
     with Terminal("drag", "--pair", PAIR, "--steps", "20", directory=tmp_path, size=(100, 40)) as terminal:
         terminal.wait_for("files: draggan-out/")
         assert terminal.wait() == 0

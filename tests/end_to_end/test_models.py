@@ -28,17 +28,17 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """`draggan-tui models …` in an empty directory: exit status, stdout, stderr."""
+    """Return a function that runs `draggan-tui models …` in an empty directory; it returns exit status, stdout and stderr."""
     monkeypatch.setenv("COLUMNS", "120")
 
-    def run_it(*arguments: str) -> tuple[int, str, str]:
+    def run_command(*arguments: str) -> tuple[int, str, str]:
         return run_here(monkeypatch, *arguments, directory=tmp_path)
 
-    return run_it
+    return run_command
 
 
-def pictures(spec: str) -> torch.Tensor:
-    """Of three latents, one of them with a w of its own for each row."""
+def sample_images(spec: str) -> torch.Tensor:
+    """Return the images of three latents, of which one has different rows of ws."""
     generator = load_model(spec, "cpu").generator
     config = generator.config
     z = torch.randn(3, config.z_dim, generator=torch.Generator().manual_seed(0))
@@ -49,7 +49,7 @@ def pictures(spec: str) -> torch.Tensor:
     return image
 
 
-# What there is ------------------------------------------------------------------------------------------------------
+# Listing models ------------------------------------------------------------------------------------------------------
 
 
 def test_list(here: Run) -> None:
@@ -85,13 +85,13 @@ def test_info(path: Path, here: Run) -> None:
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
-def test_a_converted_model_gives_the_same_pictures(path: Path, here: Run, tmp_path: Path) -> None:
+def test_a_converted_model_gives_the_same_images(path: Path, here: Run, tmp_path: Path) -> None:
     convert = ("models", "convert", str(path), "--out", str(tmp_path / "m.safetensors"))
     status, out, _ = here(*convert)
     assert status == 0
     assert (tmp_path / "m.safetensors").stat().st_mode & 0o777 == 0o666 & ~UMASK
     assert "m.safetensors: " in out
-    assert torch.equal(pictures(str(path)), pictures(str(tmp_path / "m.safetensors")))
+    assert torch.equal(sample_images(str(path)), sample_images(str(tmp_path / "m.safetensors")))
     before, after = load_model(str(path), "cpu"), load_model(str(tmp_path / "m.safetensors"), "cpu")
     networks = [model.load_discriminator() for model in (before, after)]
     assert [network is None for network in networks] in ([True, True], [False, False])
@@ -101,7 +101,7 @@ def test_a_converted_model_gives_the_same_pictures(path: Path, here: Run, tmp_pa
     assert after.name == "m"
 
 
-def test_nothing_is_written_over(here: Run, tmp_path: Path) -> None:
+def test_a_file_is_never_overwritten(here: Run, tmp_path: Path) -> None:
     (tmp_path / "m.safetensors").write_text("a thesis")
     status, _, problem = here("models", "convert", str(MODEL), "--out", "m.safetensors")
     assert (status, problem.count("\n")) == (2, 1)
@@ -113,7 +113,7 @@ def test_nothing_is_written_over(here: Run, tmp_path: Path) -> None:
     assert (tmp_path / "pipe.png").is_fifo()
 
 
-def test_a_converted_copy_goes_by_the_name_of_its_file(here: Run, tmp_path: Path) -> None:
+def test_a_converted_copy_has_the_name_of_its_file(here: Run, tmp_path: Path) -> None:
     shutil.copy(MODEL, tmp_path / "mine.pkl")
     assert here("render", "--model", "mine.pkl", "--out", "a.png")[0] == 0
     (tmp_path / "mine.pkl").unlink()
@@ -121,7 +121,7 @@ def test_a_converted_copy_goes_by_the_name_of_its_file(here: Run, tmp_path: Path
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_an_imported_model_goes_by_its_name(here: Run, tmp_path: Path) -> None:
+def test_an_imported_model_has_its_name(here: Run, tmp_path: Path) -> None:
     status, out, _ = here("models", "import", str(MODEL), "--name", "five-classes")
     assert (status, out.splitlines()[-1]) == (0, "draggan-tui --model five-classes")
     assert "five-classes  own" in here("models", "list")[1]
@@ -134,7 +134,7 @@ def test_an_imported_model_goes_by_its_name(here: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
+    ("arguments", "message"),
     [
         (("import", "nothing.pkl"), "nothing.pkl"),
         (("import", str(MODEL), "--name", "../outside"), "not a name"),
@@ -157,13 +157,13 @@ def test_an_imported_model_goes_by_its_name(here: Run, tmp_path: Path) -> None:
         (("pull", "stylegan-human-v2-1024"), "models import"),
     ],
 )
-def test_what_cannot_be(arguments: tuple[str, ...], named: str, here: Run, tmp_path: Path) -> None:
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], message: str, here: Run, tmp_path: Path) -> None:
     status, out, problem = here("models", *arguments)
-    if status == 0:  # an empty name is none
-        assert arguments[-1] == "" and named in out
+    if status == 0:  # an empty name counts as no name
+        assert arguments[-1] == "" and message in out
         return
     assert (status, problem.count("\n")) == (2, 1)
-    assert named in problem
+    assert message in problem
     assert not list(tmp_path.glob("**/*.safetensors"))
 
 
@@ -171,7 +171,7 @@ def test_what_cannot_be(arguments: tuple[str, ...], named: str, here: Run, tmp_p
 
 
 class Shelf(ThreadingHTTPServer):
-    """Serves `content` under any name; the first so many answers break off in the middle."""
+    """A server with `content` under any name. Its first `breaks` answers break off in the middle."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(("127.0.0.1", 0), _Shelf)
@@ -226,7 +226,7 @@ def test_pull(shelf: Shelf, here: Run) -> None:
     assert status == 0, problem
     sha256 = hashlib.sha256(shelf.content).hexdigest()
     assert sha256 in out and "recorded now" in out and out.splitlines()[-1] == "draggan-tui --model five"
-    assert shelf.sent == len(shelf.content)  # the second try went on where the first broke off
+    assert shelf.sent == len(shelf.content)  # the second try continued the first
     assert here("render", "--model", "five", "--out", "a.png")[0] == 0
     status, out, _ = here("models", "pull", f"{shelf.url}/five%20classes.pkl", "--name", "five")
     assert status == 0 and shelf.sent == len(shelf.content)
@@ -235,16 +235,16 @@ def test_pull(shelf: Shelf, here: Run) -> None:
     assert status == 1
 
 
-def test_a_download_that_is_no_model(shelf: Shelf, here: Run) -> None:
+def test_a_download_that_is_not_a_model_is_not_kept(shelf: Shelf, here: Run) -> None:
     shelf.content = b"no model" * 1000
     status, _, problem = here("models", "pull", f"{shelf.url}/m.pkl")
     assert (status, problem.count("\n")) == (1, 1)
     assert "not a model file" in problem and "m.pkl" in problem
-    shelf.content = MODEL.read_bytes()  # the publisher has mended it: nothing of the wrong one was kept
+    shelf.content = MODEL.read_bytes()  # the publisher has replaced it; nothing of the wrong file was kept
     assert here("models", "pull", f"{shelf.url}/m.pkl")[0] == 0
 
 
-def test_downloads_that_fail(shelf: Shelf, here: Run) -> None:
+def test_a_failed_download_is_one_line(shelf: Shelf, here: Run) -> None:
     status, _, problem = here("models", "pull", f"{shelf.url}/gone.pkl")
     assert (status, problem.count("\n")) == (1, 1) and "404" in problem
     status, _, problem = here("models", "pull", f"{shelf.url}/m.pkl", "--sha256", "0" * 64)
@@ -252,7 +252,7 @@ def test_downloads_that_fail(shelf: Shelf, here: Run) -> None:
     assert "m  own" not in here("models", "list")[1]
 
 
-# As a process of its own --------------------------------------------------------------------------------------------
+# In a process of its own --------------------------------------------------------------------------------------------
 
 
 def test_the_second_start_reads_the_converted_copy(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_a_pin_holds_its_place_while_another_pair_moves(tmp_path: Path, monkeypa
     assert pair["handle"] == pair["target"] == [24, 24]
 
 
-def test_only_pins_are_nothing_to_drag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drag_of_pins_only_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, stdout, stderr = run_here(monkeypatch, "drag", "--model", "none.safetensors", *PIN, directory=tmp_path)
     assert (status, stdout) == (2, "")
     assert stderr.startswith("draggan-tui: nothing to drag: every handle is on its target, so that it holds its place")

@@ -1,4 +1,4 @@
-"""Earlier sessions: listed, and taken up again where they were left."""
+"""Earlier sessions: list them, and continue them where they were left."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PAIR = ("--pair", "67,71:75,71")
 
 
 @pytest.fixture(scope="module")
-def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a session "a", left after one drag with a mask."""
+def closed_session(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with a session "a" that was closed after one drag with a mask."""
     directory = tmp_path_factory.mktemp("sessions")
     mask = np.zeros((128, 128), np.uint8)
     mask[20:110, 10:120] = 255
@@ -34,44 +34,44 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def directory(left: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(left, tmp_path / "work"))
+def directory(closed_session: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(closed_session, tmp_path / "work"))
 
 
-def test_the_last_sessions_are_listed(left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_here(monkeypatch, "drag", *PAIR, "--steps", "1", "--seed", "7", "--out", "b", directory=left)
-    status, out, _ = run_here(monkeypatch, "sessions", directory=left)
+def test_the_last_sessions_are_listed(closed_session: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_here(monkeypatch, "drag", *PAIR, "--steps", "1", "--seed", "7", "--out", "b", directory=closed_session)
+    status, out, _ = run_here(monkeypatch, "sessions", directory=closed_session)
     assert status == 0
     lines = out.splitlines()
     assert lines[0].startswith("critters-256  seed 7, 1 drag, 1 pair  ")
     assert [line for line in lines if "open" in line] == ["draggan-tui open b", "draggan-tui open a"]
-    listed = json.loads(run_here(monkeypatch, "sessions", "--json", directory=left)[1])
+    listed = json.loads(run_here(monkeypatch, "sessions", "--json", directory=closed_session)[1])
     assert [Path(session["folder"]).name for session in listed] == ["b", "a"]
-    listed = json.loads(run_here(monkeypatch, "sessions", "--json", "--limit", "1", directory=left)[1])
+    listed = json.loads(run_here(monkeypatch, "sessions", "--json", "--limit", "1", directory=closed_session)[1])
     assert [(session["seed"], session["drags"]) for session in listed] == [(7, 1)]
-    shutil.rmtree(left / "b")
-    assert "open b" not in run_here(monkeypatch, "sessions", directory=left)[1]
+    shutil.rmtree(closed_session / "b")
+    assert "open b" not in run_here(monkeypatch, "sessions", directory=closed_session)[1]
 
 
-def test_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_list_of_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, out, problem = run_here(monkeypatch, "sessions", directory=tmp_path)
     assert (status, out, problem.count("\n")) == (0, "", 1)
     assert "no sessions yet" in problem
     assert run_here(monkeypatch, "sessions", "--json", directory=tmp_path)[1] == "[]\n"
 
 
-def test_what_opens_a_session_is_one_line_in_a_narrow_terminal_too(directory: Path) -> None:
-    """What was written is looked at, not the screen: a line that the terminal wraps is copied as one."""
-    long = directory / ("a long name " * 5).strip()
-    (directory / "a").rename(long)
-    (directory / "home/state/draggan-tui/sessions").write_text(f"{long}\n")
+def test_the_command_that_opens_a_session_is_one_line_in_a_narrow_terminal_too(directory: Path) -> None:
+    """This compares the output, not the screen, because a line that the terminal wraps is copied as one line."""
+    long_path = directory / ("a long name " * 5).strip()
+    (directory / "a").rename(long_path)
+    (directory / "home/state/draggan-tui/sessions").write_text(f"{long_path}\n")
     with Terminal("sessions", directory=directory, size=(40, 24)) as terminal:
         assert terminal.wait() == 0
         lines = bytes(terminal.raw).decode().splitlines()
-    assert f"draggan-tui open '{long.name}'" in lines
+    assert f"draggan-tui open '{long_path.name}'" in lines
 
 
-def test_the_last_one_opens_by_itself_and_quitting_says_how_to_go_on(directory: Path) -> None:
+def test_open_opens_the_last_session_and_quitting_prints_how_to_continue(directory: Path) -> None:
     (directory / "home/state/draggan-tui/sessions").unlink()
     with Terminal("open", directory=directory) as terminal:
         assert terminal.wait() == 2
@@ -88,14 +88,14 @@ def test_the_last_one_opens_by_itself_and_quitting_says_how_to_go_on(directory: 
         terminal.wait_for("opened the session in my s")
         terminal.send("q")
         assert terminal.wait() == 0
-        assert "to go on" not in bytes(terminal.raw).decode().rpartition("\x1b[?1049l")[2]  # nothing was made
+        assert "to continue" not in bytes(terminal.raw).decode().rpartition("\x1b[?1049l")[2]  # nothing was changed
 
 
 def session(directory: Path) -> dict[str, Any]:
     return session_with_drags(directory / "a")
 
 
-def test_a_session_goes_on(directory: Path) -> None:
+def test_a_session_is_continued(directory: Path) -> None:
     before = session(directory)
     with Terminal("open", "a", directory=directory) as terminal:
         terminal.wait_for("opened the session in a")
@@ -117,13 +117,13 @@ def test_a_session_goes_on(directory: Path) -> None:
     assert after["settings"] == before["settings"]
 
 
-def changed(directory: Path, **fields: object) -> None:
+def change_manifest(directory: Path, **fields: object) -> None:
     path = directory / "a" / "session.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
 @pytest.mark.parametrize(
-    ("fields", "named"),
+    ("fields", "message"),
     [
         ({"schema_version": 99}, "schema version is 99"),
         ({"psi": "much"}, "psi"),
@@ -131,22 +131,22 @@ def changed(directory: Path, **fields: object) -> None:
         ({"model": {"name": "gone", "sha256": None}}, "--model"),
     ],
 )
-def test_sessions_that_cannot_be_opened(fields: dict[str, object], named: str, directory: Path) -> None:
-    changed(directory, **fields)
+def test_a_session_that_cannot_be_opened_is_refused(fields: dict[str, object], message: str, directory: Path) -> None:
+    change_manifest(directory, **fields)
     with Terminal("open", "a", directory=directory) as terminal:
         assert terminal.wait() == 2
-        assert named in terminal.text().replace("\n", "")
+        assert message in terminal.text().replace("\n", "")
     with Terminal("open", "nothing", directory=directory) as terminal:
         assert terminal.wait() == 2
 
 
-def test_without_a_terminal(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_needs_a_terminal(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, _, problem = run_here(monkeypatch, "open", "a", directory=directory)
     assert (status, problem.count("\n")) == (2, 1)
 
 
 def test_a_session_of_an_earlier_version_finds_its_model_by_name(directory: Path) -> None:
-    changed(directory, model={"name": "critters-256", "sha256": None})
+    change_manifest(directory, model={"name": "critters-256", "sha256": None})
     with Terminal("open", "a", directory=directory) as terminal:
         terminal.wait_for("after drag 1")
         terminal.send("q")

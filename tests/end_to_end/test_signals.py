@@ -1,4 +1,4 @@
-"""Commands that are ended from outside: by Ctrl-C, SIGTERM (Slurm), SIGHUP (a closed terminal) and kill -9."""
+"""Commands that are stopped by Ctrl-C, SIGTERM (Slurm), SIGHUP (a closed terminal) or kill -9."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str] | N
         time.sleep(0.02)
 
 
-def steps_made(directory: Path) -> int:
-    """How many steps the drag has written."""
+def written_steps(directory: Path) -> int:
+    """Return how many steps of the drag have been written."""
     lines = directory / "out/drag-001/events.jsonl"
     return lines.read_text().count("\n") if lines.exists() else 0
 
 
-def handles(pid: int, number: signal.Signals) -> bool:
-    """Whether the process has a handler of its own for a signal."""
+def has_handler(pid: int, number: signal.Signals) -> bool:
+    """Return whether a process has a handler for a signal."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
     return caught is not None and bool(int(caught[1], 16) & 1 << (number - 1))
 
 
 @pytest.fixture
-def ended() -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes to be ended whatever happens."""
+def processes() -> Iterator[list[subprocess.Popen[str]]]:
+    """A list of processes that are killed after the test."""
     processes: list[subprocess.Popen[str]] = []
     yield processes
     for process in processes:
@@ -64,23 +64,25 @@ def ended() -> Iterator[list[subprocess.Popen[str]]]:
 
 
 @pytest.mark.parametrize("number", STATUS)
-def test_a_drag_keeps_what_it_has(number: signal.Signals, tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
+def test_a_stopped_drag_writes_its_result(
+    number: signal.Signals, tmp_path: Path, processes: list[subprocess.Popen[str]]
+) -> None:
     process = start(*ENDLESS, "--json", directory=tmp_path)
-    ended.append(process)
-    wait_until(lambda: steps_made(tmp_path) >= 3, process)
+    processes.append(process)
+    wait_until(lambda: written_steps(tmp_path) >= 3, process)
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=PATIENCE)
     assert (process.returncode, stderr) == (STATUS[number], "")
     report = json.loads(stdout)
-    assert report["reason"] == "stopped" and report["steps"] == steps_made(tmp_path) >= 3
+    assert report["reason"] == "stopped" and report["steps"] == written_steps(tmp_path) >= 3
     assert {Path(name).relative_to("out").as_posix() for name in report["files"]} == FILES
     assert read_history(tmp_path / "out", read_manifest(tmp_path / "out")).current_revision.record is not None
-    assert not (tmp_path / "out/.open").exists()  # nothing to take up: it ended in good order
+    assert not (tmp_path / "out/.open").exists()  # the session was closed
 
 
-def test_a_drag_whose_terminal_is_closed_keeps_what_it_has(tmp_path: Path) -> None:
+def test_a_drag_whose_terminal_is_closed_writes_its_result(tmp_path: Path) -> None:
     with Terminal(*ENDLESS, directory=tmp_path) as terminal:
-        terminal.wait_for(lambda: steps_made(tmp_path) >= 3)
+        terminal.wait_for(lambda: written_steps(tmp_path) >= 3)
         terminal.hang_up()
         wait_until(lambda: terminal.status is not None)
         assert terminal.status == 129
@@ -89,43 +91,41 @@ def test_a_drag_whose_terminal_is_closed_keeps_what_it_has(tmp_path: Path) -> No
     assert (load_rgb(tmp_path / "out/final.png") != load_rgb(tmp_path / "out/initial.png")).any()
 
 
-def test_nohup_lets_a_drag_go_on(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
-    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does it: the child inherits it
+def test_a_drag_under_nohup_continues(tmp_path: Path, processes: list[subprocess.Popen[str]]) -> None:
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; the child inherits it
     try:
         process = start(*ENDLESS, "--json", directory=tmp_path)
     finally:
         signal.signal(signal.SIGHUP, previous)
-    ended.append(process)
-    wait_until(lambda: steps_made(tmp_path) >= 3, process)
+    processes.append(process)
+    wait_until(lambda: written_steps(tmp_path) >= 3, process)
     process.send_signal(signal.SIGHUP)
-    before = steps_made(tmp_path)
-    wait_until(lambda: steps_made(tmp_path) > before + 3, process)
+    before = written_steps(tmp_path)
+    wait_until(lambda: written_steps(tmp_path) > before + 3, process)
 
 
-def test_a_drag_that_is_killed_can_be_gone_on_with(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
+def test_a_killed_drag_can_be_continued(tmp_path: Path, processes: list[subprocess.Popen[str]]) -> None:
     process = start(*ENDLESS, directory=tmp_path)
-    ended.append(process)
+    processes.append(process)
     wait_until((tmp_path / "out/drag-001/steps.safetensors").exists, process)  # it is written every two seconds
     process.kill()
     process.wait()
-    made = steps_made(tmp_path)
+    made = written_steps(tmp_path)
     with Terminal("open", "out", directory=tmp_path, size=(100, 40)) as terminal:
         terminal.wait_for("drag 1 was interrupted")
         terminal.send("q")
         assert terminal.wait(PATIENCE) == 0
     store = SessionStore("critters-128", resume=tmp_path / "out")
-    assert (
-        store.history is not None and store.history.current == 0
-    )  # the image that it began with; what it did is a branch
+    assert store.history is not None and store.history.current == 0  # the first image; the drag is a branch
     record = store.history.revisions[-1].record
     assert record is not None and record.reason == "interrupted" and 0 < record.steps <= made
     store.close()
 
 
-def test_a_drag_that_is_killed_at_once_leaves_a_session(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
+def test_a_drag_that_is_killed_at_once_leaves_a_session(tmp_path: Path, processes: list[subprocess.Popen[str]]) -> None:
     process = start(*ENDLESS, directory=tmp_path)
-    ended.append(process)
-    wait_until(lambda: steps_made(tmp_path) >= 1, process)
+    processes.append(process)
+    wait_until(lambda: written_steps(tmp_path) >= 1, process)
     process.kill()
     process.wait()
     store = SessionStore("critters-128", resume=tmp_path / "out")
@@ -145,19 +145,19 @@ COMMANDS = {
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_other_commands_end_without_a_trace(
-    command: str, number: signal.Signals, tmp_path: Path, ended: list[subprocess.Popen[str]]
+def test_other_commands_end_without_output_or_files(
+    command: str, number: signal.Signals, tmp_path: Path, processes: list[subprocess.Popen[str]]
 ) -> None:
     process = start(*COMMANDS[command], directory=tmp_path)
-    ended.append(process)
-    wait_until(lambda: handles(process.pid, number), process)
+    processes.append(process)
+    wait_until(lambda: has_handler(process.pid, number), process)
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=PATIENCE)
     assert (process.returncode, stdout, stderr) == (STATUS[number], "", "")
     assert files_under(tmp_path) == set()
 
 
-def test_an_exit_that_a_destructor_swallows_comes_again(tmp_path: Path) -> None:
+def test_an_exit_that_a_destructor_swallows_is_repeated(tmp_path: Path) -> None:
     program = """
 import os, signal, time
 from draggan_tui.cli import startup
@@ -177,9 +177,9 @@ for _ in range(600):
     assert (ended.returncode, ended.stdout) == (STATUS[signal.SIGTERM], "swallowed\n")
 
 
-def test_an_evaluation_in_its_middle(tmp_path: Path, ended: list[subprocess.Popen[str]]) -> None:
+def test_an_evaluation_can_be_stopped(tmp_path: Path, processes: list[subprocess.Popen[str]]) -> None:
     process = start(*COMMANDS["eval"], "--methods", "drag", directory=tmp_path)
-    ended.append(process)
+    processes.append(process)
     wait_until((tmp_path / "run/run.json").exists, process)
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=PATIENCE)
@@ -189,8 +189,8 @@ def test_an_evaluation_in_its_middle(tmp_path: Path, ended: list[subprocess.Pope
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_download_keeps_what_has_come(
-    number: signal.Signals, tmp_path: Path, ended: list[subprocess.Popen[str]]
+def test_a_stopped_download_keeps_its_part(
+    number: signal.Signals, tmp_path: Path, processes: list[subprocess.Popen[str]]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         sent = threading.Event()
@@ -202,13 +202,13 @@ def test_a_download_keeps_what_has_come(
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + bytes(2_000_000))
                 sent.set()
                 with suppress(ConnectionResetError):
-                    connection.recv(1)  # until the client has gone
+                    connection.recv(1)  # returns when the client has gone
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/m.pkl"
         process = start("models", "pull", url, directory=tmp_path)
-        ended.append(process)
+        processes.append(process)
         wait_until(sent.is_set, process)
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=PATIENCE)

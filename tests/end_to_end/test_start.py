@@ -1,4 +1,4 @@
-"""Starting is cheap: what is heavy is imported by the command that needs it."""
+"""Commands start fast: heavy modules are imported by the command that needs them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MODULES = sorted(
 HEAVY = {"torch", "textual", "numpy", "PIL", "av", "httpx", "safetensors"}
 
 
-def heavy(statement: str) -> set[str]:
-    """Which of the heavy modules a fresh interpreter has loaded after a statement."""
+def loaded_heavy_modules(statement: str) -> set[str]:
+    """Return the heavy modules that a fresh interpreter has loaded after a statement."""
     report = f"import sys; print(*({HEAVY} & set(sys.modules)))"
     code = f"try:\n    {statement}\nexcept SystemExit as end:\n    assert not end.code\n{report}"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
@@ -33,36 +33,38 @@ def heavy(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("drag", "--help"), ("render", "--help")])
-def test_help_and_version_load_nothing_that_takes_long(arguments: tuple[str, ...]) -> None:
+def test_help_and_version_load_no_heavy_module(arguments: tuple[str, ...]) -> None:
     statement = f"import sys; sys.argv[1:] = {list(arguments)}; from draggan_tui.__main__ import main; main()"
-    assert heavy(statement) == set()
+    assert loaded_heavy_modules(statement) == set()
 
 
-def test_what_the_first_frame_needs_is_free_of_torch() -> None:
-    # All of the screen's side in one interpreter: app, screens, widgets, client, and the protocol behind them.
+def test_the_screen_does_not_load_torch() -> None:
+    # All modules of the screen in one interpreter, with the engine's modules that they import.
     assert "draggan_tui.app" in MODULES and "draggan_tui.screens.editor" in MODULES
-    loaded = heavy(f"import {', '.join(MODULES)}")
+    loaded = loaded_heavy_modules(f"import {', '.join(MODULES)}")
     assert "textual" in loaded and "torch" not in loaded
 
 
-def test_the_headless_commands_do_load_torch() -> None:
-    assert "torch" in heavy("import draggan_tui.cli.headless_drag")  # or else the tests above see nothing
+def test_the_headless_drag_loads_torch() -> None:
+    assert "torch" in loaded_heavy_modules(
+        "import draggan_tui.cli.headless_drag"
+    )  # or the tests above would prove nothing
 
 
-def test_help_names_the_commands_and_the_keys_options(tmp_path: Path) -> None:
+def test_help_names_commands_and_options(tmp_path: Path) -> None:
     result = run("--help", directory=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     for word in ("drag", "render", "--seed", "--model", "--theme", "--color", "--version"):
         assert word in result.stdout
 
 
-def test_version_is_that_of_the_package(tmp_path: Path) -> None:
+def test_version_prints_the_version_of_the_package(tmp_path: Path) -> None:
     result = run("--version", directory=tmp_path)
     assert (result.returncode, result.stdout) == (0, f"draggan-tui {draggan_tui.__version__}\n")
 
 
 @pytest.mark.parametrize("color", ["truecolor", "256", "16", "none"])
-def test_the_first_frame_has_only_the_colours_that_were_asked_for(tmp_path: Path, color: str) -> None:
+def test_the_first_frame_has_only_the_chosen_colours(tmp_path: Path, color: str) -> None:
     with Terminal("--color", color, directory=tmp_path) as terminal:
         terminal.wait_for("critters")
         rgb = re.findall(rb"8;2;(\d+);(\d+);(\d+)", terminal.raw)

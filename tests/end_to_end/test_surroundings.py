@@ -1,4 +1,4 @@
-"""Commands in odd surroundings: closed or full streams, other locales, no home, no working directory, strange file names.
+"""Commands in unusual environments: closed or full streams, other locales, no home, no working directory, odd file names.
 
 Each says what is wrong in one line at most and ends with the right status; none shows a traceback.
 """
@@ -34,20 +34,20 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ends(
+def run_in(
     *arguments: str | bytes,
     directory: Path,
     redirection: str = "",
     variables: Mapping[str, str | None] | None = None,
     preparation: Callable[[], object] | None = None,
 ) -> tuple[int, bytes, str]:
-    """Run `draggan-tui …`, redirected by bash; returns exit status, stdout and stderr."""
-    changed = {**isolated_environment(directory / "home"), **(variables or {})}
+    """Run `draggan-tui …`, redirected by bash, and return exit status, stdout and stderr."""
+    environment = {**isolated_environment(directory / "home"), **(variables or {})}
     shell = ["bash", "-o", "pipefail", "-c", f'"$0" "$@" {redirection}'] if redirection else []
     result = subprocess.run(
         [*shell, str(PROGRAM), *arguments],
         cwd=directory,
-        env={name: value for name, value in changed.items() if value is not None},
+        env={name: value for name, value in environment.items() if value is not None},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         preexec_fn=preparation,
@@ -78,22 +78,22 @@ LIGHT = {
 
 @pytest.mark.parametrize("redirection", STREAMS)
 @pytest.mark.parametrize("command", LIGHT)
-def test_closed_full_and_broken_streams(command: str, redirection: str, directory: Path) -> None:
-    status, _, stderr = ends(*LIGHT[command], directory=directory, redirection=redirection)
+def test_streams_that_are_closed_full_or_broken(command: str, redirection: str, directory: Path) -> None:
+    status, _, stderr = run_in(*LIGHT[command], directory=directory, redirection=redirection)
     assert (status, stderr) == STREAMS[redirection]
 
 
 @pytest.mark.parametrize("redirection", ["<&- >&- 2>&-", ">/dev/full", "| head -c 0"])
 def test_a_drag_whose_report_is_lost_has_written_its_files(redirection: str, directory: Path) -> None:
     arguments = (*DRAG, "--json", "--out", "out")
-    status, _, stderr = ends(*arguments, directory=directory, redirection=redirection)
+    status, _, stderr = run_in(*arguments, directory=directory, redirection=redirection)
     assert (status, stderr) == STREAMS[redirection]
     assert (directory / "out/drag-001/final.png").is_file()
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2>&1 | head -c 0"])
-def test_an_error_that_cannot_be_told_keeps_its_status(redirection: str, directory: Path) -> None:
-    status, _, _ = ends(
+def test_an_error_that_cannot_be_printed_keeps_its_status(redirection: str, directory: Path) -> None:
+    status, _, _ = run_in(
         "models", "convert", "x", "--out", "none/a.safetensors", directory=directory, redirection=redirection
     )
     assert status == 2
@@ -113,7 +113,7 @@ LOCALES = {
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_help_in_every_locale(locale: str, directory: Path) -> None:
-    status, stdout, stderr = ends("render", "--help", directory=directory, variables=LOCALES[locale])
+    status, stdout, stderr = run_in("render", "--help", directory=directory, variables=LOCALES[locale])
     assert (status, stderr) == (0, "")
     assert b"Truncation" in stdout
 
@@ -121,7 +121,7 @@ def test_help_in_every_locale(locale: str, directory: Path) -> None:
 def test_a_drag_in_another_locale(directory: Path) -> None:
     arguments = (*DRAG, "--out", "größe", "--mask", "größe.png", "--json")
     Image.fromarray(np.full((64, 64), 255, np.uint8)).save(directory / "größe.png")
-    status, stdout, stderr = ends(*arguments, directory=directory, variables=LOCALES["C, not coerced"])
+    status, stdout, stderr = run_in(*arguments, directory=directory, variables=LOCALES["C, not coerced"])
     assert status == 0 and stderr.startswith("draggan-tui: gr") and stderr.count("\n") == 1  # it was resized
     assert json.loads(stdout)["steps"] == 1
     assert "größe/session.json" in files_under(directory)
@@ -131,7 +131,7 @@ def test_a_drag_in_another_locale(directory: Path) -> None:
 
 
 def without_privileges() -> None:
-    """From the next program on, root has to respect permissions too."""
+    """Make root respect permissions, from the next program on."""
     for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
         ctypes.CDLL(None).prctl(24, capability)  # PR_CAPBSET_DROP
 
@@ -148,25 +148,25 @@ def test_defaults_without_a_usable_home(home: str, directory: Path) -> None:
     variables |= {"HOME": str(directory / path) if home in ("a file", "closed") else path, "EDITOR": "true"}
     commands = [("config", "show"), ("models", "list"), ("sessions", "--json"), *([RENDER] if home == "closed" else [])]
     for arguments in commands:
-        status, _, stderr = ends(*arguments, directory=directory, variables=variables, preparation=without_privileges)
+        status, _, stderr = run_in(*arguments, directory=directory, variables=variables, preparation=without_privileges)
         assert (status, stderr) == (0, ""), arguments
     assert not (directory / "~").exists()
 
 
-def test_a_configuration_that_may_not_be_read_is_named(directory: Path) -> None:
+def test_an_unreadable_configuration_is_an_error_with_its_path(directory: Path) -> None:
     path = directory / "home/config/draggan-tui/config.toml"
     path.parent.mkdir(parents=True)
     path.touch(mode=0)
-    status, stdout, stderr = ends("config", "show", directory=directory, preparation=without_privileges)
+    status, stdout, stderr = run_in("config", "show", directory=directory, preparation=without_privileges)
     assert (status, stdout) == (2, b"")
     assert stderr == f"draggan-tui: {path}: cannot be read (Permission denied); check what is there\n"
 
 
-def test_a_byte_order_mark_in_the_configuration(directory: Path) -> None:
+def test_a_byte_order_mark_in_the_configuration_is_ignored(directory: Path) -> None:
     path = directory / "home/config/draggan-tui/config.toml"
     path.parent.mkdir(parents=True)
     path.write_text('\ufeff[editor]\ntheme = "moss"\n', encoding="utf-8")
-    status, stdout, stderr = ends("config", "show", directory=directory)
+    status, stdout, stderr = run_in("config", "show", directory=directory)
     assert (status, stderr) == (0, "") and b'theme = "moss"' in stdout
 
 
@@ -191,55 +191,55 @@ WRITTEN = {"drag --out", "drag --film", "render --out", "render into", "eval --o
 
 
 @pytest.mark.parametrize("option", PATHS)
-def test_a_name_of_300_letters(option: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_of_300_letters_is_an_error(option: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = files_under(directory)
     arguments = [argument.format(LONG) for argument in PATHS[option]]
     status, stdout, stderr = run_here(monkeypatch, *arguments, directory=directory)
     assert "unexpected" not in stderr
-    assert (status, stdout) == (1 if option in WRITTEN else 2, "")  # 1: a place that cannot be written to
+    assert (status, stdout) == (1 if option in WRITTEN else 2, "")  # 1: the path cannot be written
     assert stderr.startswith("draggan-tui: ") and stderr.count("\n") == 1
     assert files_under(directory) == before
 
 
 @pytest.mark.parametrize("option", ["--out", "--film", "--mask", "--latent", "--model"])
-def test_an_empty_path(option: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_path_is_an_error(option: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, stdout, stderr = run_here(monkeypatch, *DRAG, option, "", directory=directory)
     assert (status, stdout) == (2, "")
     assert stderr.startswith("draggan-tui: ") and "empty" in stderr and stderr.count("\n") == 1
 
 
-def test_a_tilde_after_an_equals_sign(directory: Path) -> None:
+def test_a_tilde_after_an_equals_sign_is_expanded(directory: Path) -> None:
     home = directory / "home"
     home.mkdir()
     save_tiny(home / "m.safetensors")
     Image.fromarray(np.full((32, 32), 255, np.uint8)).save(home / "mask.png")
     first = ("drag", "--pair", "10,10:20,10", "--steps=1", "--model=~/m.safetensors", "--mask=~/mask.png")
-    assert ends(*first, "--out=~/s", "--film=~/f.gif", directory=directory)[0] == 0
+    assert run_in(*first, "--out=~/s", "--film=~/f.gif", directory=directory)[0] == 0
     latent = "--latent=~/s#drag-001.after"
-    assert ends("render", "--model=~/m.safetensors", latent, "--out=~/a.png", directory=directory)[::2] == (0, "")
-    assert ends("models", "convert", "~/m.safetensors", "--out=~/c.safetensors", directory=directory)[::2] == (0, "")
+    assert run_in("render", "--model=~/m.safetensors", latent, "--out=~/a.png", directory=directory)[::2] == (0, "")
+    assert run_in("models", "convert", "~/m.safetensors", "--out=~/c.safetensors", directory=directory)[::2] == (0, "")
     assert {"s", "f.gif", "a.png", "c.safetensors"} <= {path.name for path in home.iterdir()}
-    status, _, stderr = ends("render", "--out=~nobody-of-that-name/a.png", directory=directory)
+    status, _, stderr = run_in("render", "--out=~nobody-of-that-name/a.png", directory=directory)
     assert (status, stderr.count("\n")) == (2, 1) and "there is no such home directory" in stderr
 
 
-def test_names_that_are_not_utf_8(directory: Path) -> None:
+def test_file_names_need_not_be_utf_8(directory: Path) -> None:
     subdirectory = directory / os.fsdecode(b"d\xff")
     subdirectory.mkdir()
     save_tiny(subdirectory / "m.safetensors")
     Image.fromarray(np.full((32, 32), 255, np.uint8)).save(subdirectory / "mask.png")
     model = ("--model", b"d\xff/m.safetensors")
     first = ("drag", "--pair", "10,10:20,10", "--steps", "1", *model, "--mask", b"d\xff/mask.png", "--out", b"d\xff/s")
-    status, stdout, stderr = ends(*first, "--film", b"d\xff/f.gif", directory=directory)
+    status, stdout, stderr = run_in(*first, "--film", b"d\xff/f.gif", directory=directory)
     assert (status, stderr) == (0, "")
-    assert b"files: d\xff/s\n" in stdout  # as it is, so that it can be passed on
+    assert b"files: d\xff/s\n" in stdout  # unchanged, so that it can be used as an argument
     latent = ("--latent", b"d\xff/s#drag-001.after")
-    assert ends("render", *model, *latent, "--out", b"d\xff/a.png", directory=directory)[::2] == (0, "")
+    assert run_in("render", *model, *latent, "--out", b"d\xff/a.png", directory=directory)[::2] == (0, "")
     convert = ("models", "convert", b"d\xff/m.safetensors", "--out", b"d\xff/c.safetensors")
-    assert ends(*convert, directory=directory)[::2] == (0, "")
-    assert ends("models", "info", b"d\xff/c.safetensors", directory=directory)[::2] == (0, "")
+    assert run_in(*convert, directory=directory)[::2] == (0, "")
+    assert run_in("models", "info", b"d\xff/c.safetensors", directory=directory)[::2] == (0, "")
     assert {"s", "f.gif", "a.png", "c.safetensors"} <= {path.name for path in subdirectory.iterdir()}
-    status, _, stderr = ends("render", "--model", b"d\xff/none.pkl", "--out", "b.png", directory=directory)
+    status, _, stderr = run_in("render", "--model", b"d\xff/none.pkl", "--out", "b.png", directory=directory)
     assert (status, stderr.count("\n")) == (2, 1)
 
 
@@ -247,13 +247,13 @@ def test_names_that_are_not_utf_8(directory: Path) -> None:
     "arguments",
     [("config", "show"), ("models", "list"), ("sessions",), (*RENDER[:-1], "/tmp/a.png"), DRAG, ("open", "x")],
 )
-def test_a_working_directory_that_was_deleted(arguments: Sequence[str], tmp_path: Path) -> None:
+def test_a_deleted_working_directory_is_an_error(arguments: Sequence[str], tmp_path: Path) -> None:
     directory = tmp_path / "gone"
     directory.mkdir()
-    status, stdout, stderr = ends(*arguments, directory=directory, preparation=directory.rmdir)
+    status, stdout, stderr = run_in(*arguments, directory=directory, preparation=directory.rmdir)
     assert (status, stdout) == (2, b"")
     assert stderr == "draggan-tui: the working directory was deleted; change to another one (cd)\n"
-    assert ends("--version", directory=tmp_path)[0] == 0
+    assert run_in("--version", directory=tmp_path)[0] == 0
 
 
 # Outputs --------------------------------------------------------------------------------------------------
@@ -269,10 +269,10 @@ def test_a_working_directory_that_was_deleted(arguments: Sequence[str], tmp_path
         ("models", "convert", "none.pkl", "--out", "/sys/m.safetensors"),
     ],
 )
-def test_a_place_that_cannot_be_written_to_is_named_before_the_model_is_looked_at(
+def test_an_output_that_cannot_be_written_is_an_error_before_the_model_is_opened(
     arguments: Sequence[str], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The model is not there, which would be said first if it were loaded first. Not even root may write to /sys."""
+    """The model is missing, and that would be the error if it were opened first. Not even root may write to /sys."""
     model = () if arguments[0] == "models" else ("--model", "none.pkl")
     status, stdout, stderr = run_here(monkeypatch, *arguments, *model, directory=directory)
     assert (status, stdout) == (1, "")
@@ -280,7 +280,7 @@ def test_a_place_that_cannot_be_written_to_is_named_before_the_model_is_looked_a
     assert "choose a directory that you may write to" in stderr
 
 
-def test_the_default_place_is_tried_as_well(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_directory_is_checked_as_well(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (directory / "draggan-out").touch()
     arguments = ("drag", "--pair", "1,1:2,2", "--model", "none.pkl")
     status, stdout, stderr = run_here(monkeypatch, *arguments, directory=directory)
@@ -288,8 +288,8 @@ def test_the_default_place_is_tried_as_well(directory: Path, monkeypatch: pytest
     assert stderr.startswith("draggan-tui: draggan-out: it could not be written")
 
 
-def test_a_mask_of_144_megapixels(directory: Path) -> None:
+def test_a_mask_of_144_megapixels_is_refused(directory: Path) -> None:
     Image.new("1", (12_000, 12_000), 1).save(directory / "large.png")
-    status, stdout, stderr = ends(*DRAG, "--mask", "large.png", directory=directory)
+    status, stdout, stderr = run_in(*DRAG, "--mask", "large.png", directory=directory)
     assert (status, stdout) == (2, b"")
     assert stderr == "draggan-tui: mask large.png: it has more than 89 megapixels; give a PNG of the image's size\n"

@@ -1,4 +1,4 @@
-"""The commands without a screen: as a process of their own, or, where many are tried, in this one."""
+"""Run commands without a screen: in a process of their own, or in this one, which is faster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.terminal import PROGRAM
 
 
 def run(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    """`draggan-tui …` in `directory`, its streams not terminals."""
+    """Run `draggan-tui …` in a directory, without a terminal."""
     return subprocess.run(
         [str(PROGRAM), *arguments],
         cwd=directory,
@@ -27,7 +27,7 @@ def run(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
 
 
 def start(*arguments: str, directory: Path) -> subprocess.Popen[str]:
-    """The same, not waited for."""
+    """Start the same without waiting for it."""
     return subprocess.Popen(
         [str(PROGRAM), *arguments],
         cwd=directory,
@@ -40,7 +40,7 @@ def start(*arguments: str, directory: Path) -> subprocess.Popen[str]:
 
 
 def run_here(monkeypatch: pytest.MonkeyPatch, *arguments: str, directory: Path) -> tuple[int, str, str]:
-    """The same in this process, where torch is imported but once: exit status, stdout, stderr."""
+    """Run the same in this process, where torch is imported only once; return exit status, stdout and stderr."""
     monkeypatch.chdir(directory)
     for name, value in isolated_environment(directory / "home").items():
         monkeypatch.setenv(name, value)
@@ -49,7 +49,7 @@ def run_here(monkeypatch: pytest.MonkeyPatch, *arguments: str, directory: Path) 
 
 
 def files_under(directory: Path) -> set[str]:
-    """All files and directories, without those of the program's own home."""
+    """Return the names of all files and directories, without those in the program's home."""
     paths = (Path(parent, name) for parent, directories, files in os.walk(directory) for name in (*directories, *files))
     names = {str(path.relative_to(directory)) for path in paths}
     return {name for name in names if name != "home" and not name.startswith("home/")}

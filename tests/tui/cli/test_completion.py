@@ -1,4 +1,4 @@
-"""What the shells offer after Tab: the protocol that they speak with the program, and the names that come back."""
+"""Shell completion: the protocol between shells and the program, and the names that are offered."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ from draggan_tui.config import themes
 from tests.support.paths import ROOT
 
 
-def program(folder: Path, *, code: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    """The program as a shell calls it, or Python code in its place."""
+def run_program(directory: Path, *, code: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the program as a shell does, or Python code in its place."""
     command = [sys.executable, *(["-c", code] if code else ["-m", "draggan_tui"])]
     path = os.pathsep.join([str(ROOT), str(ROOT / "engine")])
     return subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": path, **variables}, capture_output=True, encoding="utf-8"
+        command,
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": path, **variables},
+        capture_output=True,
+        encoding="utf-8",
     )
 
 
-def offered(folder: Path, *words: str) -> list[str]:
-    """What bash is told; the last word is the one that is being typed."""
+def bash_completions(directory: Path, *words: str) -> list[str]:
+    """Return what bash would offer for the last of some words."""
     words = ("draggan-tui", *words)
-    result = program(
-        folder, _DRAGGAN_TUI_COMPLETE="complete_bash", COMP_WORDS=" ".join(words), COMP_CWORD=str(len(words) - 1)
+    result = run_program(
+        directory, _DRAGGAN_TUI_COMPLETE="complete_bash", COMP_WORDS=" ".join(words), COMP_CWORD=str(len(words) - 1)
     )
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout.split()
@@ -38,22 +42,22 @@ def offered(folder: Path, *words: str) -> list[str]:
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a session, in the working directory's draggan-out/, and on the list of the last ones."""
+    """Return the directory of a recent session, in draggan-out/ of the working directory."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
-    folder = made(tmp_path / "draggan-out" / "one")
-    recent_sessions.remember_session(folder)
-    return folder
+    directory = make_session(tmp_path / "draggan-out" / "one")
+    recent_sessions.remember_session(directory)
+    return directory
 
 
-def made(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "session.json").touch()
-    return folder
+def make_session(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    (directory / "session.json").touch()
+    return directory
 
 
 @pytest.mark.parametrize(
-    ("words", "offers"),
+    ("words", "completions"),
     [
         (["--theme", "d"], ["dark", "dusk"]),
         (["--device", "c"], ["cpu", "cuda"]),
@@ -66,37 +70,37 @@ def made(folder: Path) -> Path:
         (["models", "convert", "critt"], ["critters-128", "critters-256"]),
         (["models", "pull", "sg3-r-afhqv2"], ["sg3-r-afhqv2-512"]),
         (["models", "p"], ["pull"]),
-        (["--model", "./no-such"], []),  # then the shell looks for files
+        (["--model", "./no-such"], []),  # the shell then completes file names
         (["se"], ["sessions"]),
     ],
 )
-def test_bash_is_told(tmp_path: Path, words: list[str], offers: list[str]) -> None:
-    assert offered(tmp_path, *words) == offers
+def test_bash_gets_completions(tmp_path: Path, words: list[str], completions: list[str]) -> None:
+    assert bash_completions(tmp_path, *words) == completions
 
 
-def test_bash_is_told_the_sessions(session: Path, tmp_path: Path) -> None:
-    assert offered(tmp_path, "open", "dr") == [str(session.relative_to(tmp_path))]
+def test_bash_gets_the_sessions(session: Path, tmp_path: Path) -> None:
+    assert bash_completions(tmp_path, "open", "dr") == [str(session.relative_to(tmp_path))]
 
 
-def test_zsh_and_fish_are_told_too(tmp_path: Path) -> None:
+def test_zsh_and_fish_get_completions(tmp_path: Path) -> None:
     typed = {"_TYPER_COMPLETE_ARGS": "draggan-tui --theme d"}
-    zsh = program(tmp_path, _DRAGGAN_TUI_COMPLETE="complete_zsh", **typed)
+    zsh = run_program(tmp_path, _DRAGGAN_TUI_COMPLETE="complete_zsh", **typed)
     assert '"dark"\n"dusk"' in zsh.stdout
     action = {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-    fish = program(tmp_path, _DRAGGAN_TUI_COMPLETE="complete_fish", **typed, **action)
+    fish = run_program(tmp_path, _DRAGGAN_TUI_COMPLETE="complete_fish", **typed, **action)
     assert fish.stdout.split() == ["dark", "dusk"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_for_each_shell(tmp_path: Path, shell: str) -> None:
-    result = program(tmp_path, _DRAGGAN_TUI_COMPLETE=f"source_{shell}")
+def test_each_shell_gets_its_script(tmp_path: Path, shell: str) -> None:
+    result = run_program(tmp_path, _DRAGGAN_TUI_COMPLETE=f"source_{shell}")
     assert result.returncode == 0
     assert f"_DRAGGAN_TUI_COMPLETE=complete_{shell}" in result.stdout
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
-def test_in_bash(tmp_path: Path) -> None:
-    script = program(tmp_path, _DRAGGAN_TUI_COMPLETE="source_bash").stdout
+def test_completion_works_in_bash(tmp_path: Path) -> None:
+    script = run_program(tmp_path, _DRAGGAN_TUI_COMPLETE="source_bash").stdout
     launcher = tmp_path / "draggan-tui"
     launcher.write_text(f'#!/bin/sh\nexec {sys.executable} -m draggan_tui "$@"\n')
     launcher.chmod(0o755)
@@ -112,11 +116,11 @@ def test_in_bash(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", ["--model c", "--theme d", "open d", "models pull sg"])
-def test_it_loads_neither_torch_nor_textual(tmp_path: Path, words: str) -> None:
+def test_completion_loads_neither_torch_nor_textual(tmp_path: Path, words: str) -> None:
     code = "import sys; from draggan_tui.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
     code += "print(*{'torch', 'textual'} & set(sys.modules), file=sys.stderr)"
     count = str(len(words.split()))
-    result = program(
+    result = run_program(
         tmp_path, code=code, _DRAGGAN_TUI_COMPLETE="complete_bash", COMP_WORDS=f"draggan-tui {words}", COMP_CWORD=count
     )
     assert result.stderr.split() == []
@@ -125,7 +129,7 @@ def test_it_loads_neither_torch_nor_textual(tmp_path: Path, words: str) -> None:
 # Names ------------------------------------------------------------------------------------------------
 
 
-def test_models_are_those_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_on_this_machine_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     registry.create_user_models_directory()
     for name in ("cats.pkl", "cars.safetensors", "notes.txt"):
@@ -135,15 +139,15 @@ def test_models_are_those_of_this_machine(tmp_path: Path, monkeypatch: pytest.Mo
     assert completion.complete_models("n") == []
 
 
-def test_known_models_and_themes() -> None:
+def test_public_checkpoints_and_themes_are_offered() -> None:
     assert completion.complete_checkpoints("") == [model.name for model in model_zoo.public_checkpoints()]
     assert completion.complete_themes("") == themes.theme_names()
 
 
-def test_sessions_are_the_last_ones_and_those_of_the_folder_that_is_typed(session: Path, tmp_path: Path) -> None:
-    other, beside = made(tmp_path / "kept" / "two"), made(tmp_path / "three")
+def test_recent_sessions_and_those_in_the_typed_directory_are_offered(session: Path, tmp_path: Path) -> None:
+    other, beside = make_session(tmp_path / "kept" / "two"), make_session(tmp_path / "three")
     (tmp_path / "kept" / "no-session").mkdir()
-    elsewhere = made(tmp_path.parent / f"{tmp_path.name}-elsewhere")
+    elsewhere = make_session(tmp_path.parent / f"{tmp_path.name}-elsewhere")
     recent_sessions.remember_session(elsewhere)
     here = str(session.relative_to(tmp_path))
     assert completion.complete_sessions("") == [str(elsewhere), here, beside.name]

@@ -1,4 +1,4 @@
-"""The log, and what happens where there can be none."""
+"""The log, and paths as they are printed."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ def test_tracebacks_are_appended_to_the_log(tmp_path: Path, monkeypatch: pytest.
         try:
             raise ValueError(word)
         except ValueError:
-            where = Path(paths.log_traceback())
-    assert where.is_relative_to(tmp_path)
-    assert [word in where.read_text() for word in ("first", "second")] == [True, True]
+            log_path = Path(paths.log_traceback())
+    assert log_path.is_relative_to(tmp_path)
+    assert [word in log_path.read_text() for word in ("first", "second")] == [True, True]
 
 
-def test_no_log_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_cannot_be_written_is_the_null_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     assert paths.log_traceback() == "/dev/null"
 
 
-def test_a_path_is_shown_from_here_where_that_is_shorter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_is_relative_if_that_is_shorter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a")
     assert paths.short_path(tmp_path / "a" / "b") == "b"
     assert paths.short_path(tmp_path / "c") == "../c"
     assert paths.short_path(Path("/s")) == "/s"
     assert paths.short_path(Path("-s")) == "./-s"
-    gone = tmp_path / "a" / "b"
-    monkeypatch.chdir(gone)
-    gone.rmdir()
+    deleted_directory = tmp_path / "a" / "b"
+    monkeypatch.chdir(deleted_directory)
+    deleted_directory.rmdir()
     assert paths.short_path(tmp_path) == str(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The configuration file: what it may say, and the messages about mistakes."""
+"""The configuration file: what it may contain, and the messages about mistakes."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from tests.support.paths import ROOT
 THEME = ROOT / "themes" / "moss.toml"
 
 
-def wrong(config_directory: Path, text: str) -> str:
-    """What is said about a file, without its path, which comes first."""
+def refusal_of(config_directory: Path, text: str) -> str:
+    """Return the error message about a file, without its path at the beginning."""
     path = write_config(config_directory, text)
     with pytest.raises(ConfigError) as caught:
         file = read_config()
@@ -46,13 +46,13 @@ def wrong(config_directory: Path, text: str) -> str:
 # Reading ----------------------------------------------------------------------------------------------
 
 
-def test_without_a_file_there_are_the_defaults(config_directory: Path) -> None:
+def test_without_a_file_the_defaults_are_used(config_directory: Path) -> None:
     assert config_path() == config_directory / "config.toml"
     file = read_config()
     assert (file.config, configured_keys(file), configured_theme(file).name) == (Config(), {}, "dark")
 
 
-def test_a_file(config_directory: Path) -> None:
+def test_a_file_is_read(config_directory: Path) -> None:
     write_config(
         config_directory,
         '[editor]\ntheme = "moss"\ncolor = "256"\n[keys]\nundo = "f9, ctrl+/"\nsave = "."\none-step = "Z"\n',
@@ -62,7 +62,7 @@ def test_a_file(config_directory: Path) -> None:
     assert configured_keys(file) == {"undo": "f9,ctrl+slash", "save": "full_stop", "one-step": "Z"}
 
 
-def test_keys_can_be_swapped_and_named_as_they_are(config_directory: Path) -> None:
+def test_keys_can_be_swapped_or_set_to_their_defaults(config_directory: Path) -> None:
     write_config(config_directory, '[keys]\nundo = "d"\ndrag = "u"\nsave = "s"\nquit = "Q,ctrl+q"\n')
     assert configured_keys(read_config()) == {"undo": "d", "drag": "u", "save": "s", "quit": "Q,ctrl+q"}
 
@@ -74,7 +74,7 @@ def test_a_themes_path_is_relative_to_the_file(config_directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ('[editor]\ntheme = "dark\n', "it is not TOML: Illegal character '\\n' (at line 2, column 14)"),
         ("[editor]\n\n[keys", "at line 3, the end of the file"),
@@ -116,15 +116,15 @@ def test_a_themes_path_is_relative_to_the_file(config_directory: Path) -> None:
         ("[keys]\nundo = 'ctrl+q'\n", "keys.undo (line 2): ctrl+q always quits; take another key"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(config_directory: Path, text: str, says: str) -> None:
-    assert says in wrong(config_directory, text)
+def test_a_mistake_is_an_error_with_its_line(config_directory: Path, text: str, message: str) -> None:
+    assert message in refusal_of(config_directory, text)
 
 
 PARTS = st.sampled_from(["ctrl", "shift", "alt", "+", ",", " ", "a", "Z", "é", "slash", "esc", "tab", "f5", "\n", "["])
 
 
 @given(st.one_of(st.text(max_size=6), st.lists(PARTS, max_size=6).map("".join)))
-def test_whatever_is_bound_textual_can_bind(keys: str) -> None:
+def test_textual_can_bind_every_accepted_key(keys: str) -> None:
     file = ConfigFile(Path("config.toml"), "", Config(keys={"undo": keys}))
     try:
         bound = configured_keys(file)["undo"]
@@ -133,7 +133,7 @@ def test_whatever_is_bound_textual_can_bind(keys: str) -> None:
     assert set(BindingsMap([Binding(bound, "undo", id="undo")]).key_to_bindings) == set(bound.split(","))
 
 
-def test_what_cannot_be_read(config_directory: Path) -> None:
+def test_an_unreadable_file_is_an_error(config_directory: Path) -> None:
     path = config_directory / "config.toml"
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="UTF-8"):
@@ -144,7 +144,7 @@ def test_what_cannot_be_read(config_directory: Path) -> None:
         read_config()
 
 
-def test_a_line_is_looked_for_in_its_own_table() -> None:
+def test_the_line_of_a_key_is_found_in_its_own_table() -> None:
     text = '# undo = 1\n[editor]\nundo = 2\n[ keys ] # mine\nredo = 3\n"undo"=4\n'
     assert (line_of_key(text, "keys", "undo"), line_of_key(text, "editor", "undo"), line_of_key(text, "", "keys")) == (
         6,
@@ -157,18 +157,18 @@ def test_a_line_is_looked_for_in_its_own_table() -> None:
 # Writing ----------------------------------------------------------------------------------------------
 
 
-def test_the_template_changes_nothing_and_offers_everything(config_directory: Path) -> None:
+def test_the_template_changes_nothing_and_lists_everything(config_directory: Path) -> None:
     path = write_config(config_directory, config_template())
     assert read_config().config == Config()
-    offered = path.read_text(encoding="utf-8")
-    write_config(config_directory, re.sub(r"(?m)^#(?=[a-z])", "", offered))
+    template_text = path.read_text(encoding="utf-8")
+    write_config(config_directory, re.sub(r"(?m)^#(?=[a-z])", "", template_text))
     file = read_config()
     assert file.config.editor == Config().editor
-    plain = {name: key for name, key in default_keys().items() if not name.startswith("count-")}
-    assert file.config.keys == configured_keys(file) == plain
+    configurable_keys = {name: key for name, key in default_keys().items() if not name.startswith("count-")}
+    assert file.config.keys == configured_keys(file) == configurable_keys
 
 
-def test_what_is_shown_can_be_read(config_directory: Path) -> None:
+def test_a_written_configuration_can_be_read(config_directory: Path) -> None:
     config = Config.model_validate({"editor": {"model": 'a"b\\c\x7f\n.pkl'}})
     path = write_config(config_directory, config_to_toml(config, default_keys()))
     file = read_config()
@@ -176,7 +176,7 @@ def test_what_is_shown_can_be_read(config_directory: Path) -> None:
     assert tomllib.loads(path.read_text(encoding="utf-8"))["keys"]["undo"] == "u"
 
 
-def test_the_template_is_never_written_over_a_file(config_directory: Path) -> None:
+def test_the_template_never_replaces_a_file(config_directory: Path) -> None:
     path = write_config(config_directory, "")
     assert not create_config(path)
     assert path.read_text(encoding="utf-8") == ""

@@ -12,7 +12,7 @@ from draggan_engine.core.errors import ThemeError
 from draggan_tui.config.themes import CanvasColors, PaletteNumbers, bundled_theme_names, load_theme, theme_names
 from draggan_tui.terminal.xterm_palette import chroma, oklab, xterm_colors
 
-GOOD = """
+VALID_THEME = """
 name = "mine"
 dark = true
 primary = "#111111"
@@ -30,8 +30,8 @@ handle = "#f0f"
 """
 
 
-def written(folder: Path, text: str) -> str:
-    path = folder / "mine.toml"
+def write_theme(directory: Path, text: str) -> str:
+    path = directory / "mine.toml"
     path.write_text(text, encoding="utf-8")
     return str(path)
 
@@ -42,53 +42,53 @@ def luminance(color: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one: str, other: str) -> float:
-    """WCAG's contrast ratio, 1 … 21."""
-    low, high = sorted((luminance(one), luminance(other)))
+def contrast(first: str, second: str) -> float:
+    """Return the contrast ratio of WCAG, 1 … 21."""
+    low, high = sorted((luminance(first), luminance(second)))
     return (high + 0.05) / (low + 0.05)
 
 
 @pytest.fixture
-def own_themes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the user's themes, empty."""
+def user_themes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the directory of the user's themes, empty."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    folder = tmp_path / "draggan-tui" / "themes"
-    folder.mkdir(parents=True)
-    return folder
+    directory = tmp_path / "draggan-tui" / "themes"
+    directory.mkdir(parents=True)
+    return directory
 
 
-def test_the_themes_that_come_with_the_editor() -> None:
+def test_the_bundled_themes() -> None:
     assert bundled_theme_names() == ["contrast", "dark", "dusk", "light", "moss", "paper"]
     assert [load_theme(name).name for name in bundled_theme_names()] == bundled_theme_names()
     assert [name for name in bundled_theme_names() if not load_theme(name).dark] == ["light", "paper"]
 
 
 @pytest.mark.parametrize("name", bundled_theme_names())
-def test_what_is_written_can_be_read(name: str) -> None:
+def test_text_is_readable(name: str) -> None:
     theme = load_theme(name)
-    for ground in (theme.background, theme.surface):
-        assert contrast(theme.foreground, ground) >= 7
+    for background in (theme.background, theme.surface):
+        assert contrast(theme.foreground, background) >= 7
         for color in (theme.primary, theme.accent, theme.warning, theme.error, theme.success):
-            assert contrast(color, ground) >= 4.5
+            assert contrast(color, background) >= 4.5
     assert contrast(theme.foreground, theme.panel) >= 7
 
 
 @pytest.mark.parametrize("name", bundled_theme_names())
-def test_in_256_colours_what_is_written_can_be_read_and_grounds_are_no_other_hue(name: str) -> None:
-    plain, theme = load_theme(name), load_theme(name).in_256_colors()
+def test_in_256_colours_text_is_readable_and_backgrounds_keep_their_hue(name: str) -> None:
+    exact_theme, theme = load_theme(name), load_theme(name).in_256_colors()
     numbered = {"#{:02x}{:02x}{:02x}".format(*color) for color in xterm_colors()[16:]}
     for key in PaletteNumbers.model_fields:
         if key != "canvas":
             assert getattr(theme, key) in numbered, key
     assert set(theme.canvas.to_variables().values()) <= numbered
-    for ground in (theme.background, theme.surface, theme.panel):
-        assert contrast(theme.foreground, ground) >= 7
+    for background in (theme.background, theme.surface, theme.panel):
+        assert contrast(theme.foreground, background) >= 7
         for color in (theme.primary, theme.accent, theme.warning, theme.error, theme.success):
-            assert contrast(color, ground) >= 3.7, (color, ground)
+            assert contrast(color, background) >= 3.7, (color, background)
     for key in ("background", "surface", "panel"):
-        shown, wanted = (oklab(to_rgb(getattr(each, key))) for each in (theme, plain))
-        assert dist(shown, wanted) < 0.08, key
-        assert chroma(shown) < chroma(wanted) + 0.05, key
+        approximate, exact = (oklab(to_rgb(getattr(each, key))) for each in (theme, exact_theme))
+        assert dist(approximate, exact) < 0.08, key
+        assert chroma(approximate) < chroma(exact) + 0.05, key
 
 
 def to_rgb(color: str) -> tuple[int, int, int]:
@@ -98,7 +98,7 @@ def to_rgb(color: str) -> tuple[int, int, int]:
 
 def test_numbers_for_256_colours(tmp_path: Path) -> None:
     numbers = "[colors-256]\nprimary = 33\n[colors-256.canvas]\nhandle = 200\n"
-    theme = load_theme(written(tmp_path, GOOD + numbers))
+    theme = load_theme(write_theme(tmp_path, VALID_THEME + numbers))
     textual = theme.to_textual("256")
     assert (textual.name, textual.primary) == ("mine", "#0087ff")
     assert textual.variables["canvas-handle"] == "#ff00d7"
@@ -108,13 +108,13 @@ def test_numbers_for_256_colours(tmp_path: Path) -> None:
 
 def test_a_theme_without_numbers_keeps_its_greys(tmp_path: Path) -> None:
     theme = load_theme(
-        written(tmp_path, GOOD.replace("#555555", "#20222b").replace("#666666", "#f5f2ea"))
+        write_theme(tmp_path, VALID_THEME.replace("#555555", "#20222b").replace("#666666", "#f5f2ea"))
     ).in_256_colors()
     assert (theme.background, theme.surface) == ("#262626", "#eeeeee")
 
 
-def test_a_file(tmp_path: Path) -> None:
-    theme = load_theme(written(tmp_path, GOOD))
+def test_a_theme_file_is_read(tmp_path: Path) -> None:
+    theme = load_theme(write_theme(tmp_path, VALID_THEME))
     assert theme.canvas.handle == (255, 0, 255)
     assert theme.canvas.target == CanvasColors().target
     textual = theme.to_textual()
@@ -125,7 +125,7 @@ def test_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         ('primary = "#111111"', "", "primary is missing"),
         (
@@ -158,35 +158,35 @@ def test_a_file(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, says: str) -> None:
-    path = written(tmp_path, GOOD.replace(old, new))
+def test_a_mistake_is_an_error_with_its_key_and_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = write_theme(tmp_path, VALID_THEME.replace(old, new))
     with pytest.raises(ThemeError) as caught:
         load_theme(path)
-    assert says in str(caught.value) and path in str(caught.value)
+    assert message in str(caught.value) and path in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_the_users_own_are_found_by_name(own_themes: Path) -> None:
-    written(own_themes, GOOD)
+def test_a_theme_of_the_user_is_loaded_by_name(user_themes: Path) -> None:
+    write_theme(user_themes, VALID_THEME)
     assert theme_names() == sorted([*bundled_theme_names(), "mine"])
     assert load_theme("mine").primary == "#111111"
     with pytest.raises(ThemeError, match="choose from: contrast, dark, dusk, light, mine, moss, paper"):
         load_theme("theirs")
 
 
-def test_the_users_own_takes_the_place_of_a_bundled_one(own_themes: Path) -> None:
-    (own_themes / "dark.toml").write_text(GOOD, encoding="utf-8")
+def test_a_theme_of_the_user_replaces_a_bundled_one(user_themes: Path) -> None:
+    (user_themes / "dark.toml").write_text(VALID_THEME, encoding="utf-8")
     assert (theme_names(), load_theme("dark").primary) == (bundled_theme_names(), "#111111")
 
 
-def test_what_is_wrong_with_the_users_own_names_its_file(own_themes: Path) -> None:
-    path = written(own_themes, GOOD.replace('primary = "#111111"', ""))
+def test_a_mistake_in_a_theme_of_the_user_is_an_error_with_its_path(user_themes: Path) -> None:
+    path = write_theme(user_themes, VALID_THEME.replace('primary = "#111111"', ""))
     with pytest.raises(ThemeError) as caught:
         load_theme("mine")
     assert str(caught.value) == f"theme {path}: primary is missing"
 
 
-def test_not_there(tmp_path: Path) -> None:
+def test_a_missing_theme_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(
         ThemeError, match="no theme is called 'solarized'; choose from: contrast, dark, dusk, light, moss, paper"
     ):
@@ -203,7 +203,7 @@ def test_not_there(tmp_path: Path) -> None:
     ids=["unclosed", "arrays", "tables", "long"],
 )
 def test_a_value_that_is_nested_deeply_or_long_is_one_short_line(tmp_path: Path, value: str) -> None:
-    path = written(tmp_path, GOOD.replace('primary = "#111111"', f"primary = {value}"))
+    path = write_theme(tmp_path, VALID_THEME.replace('primary = "#111111"', f"primary = {value}"))
     with pytest.raises(ThemeError) as caught:
         load_theme(path)
     assert str(caught.value).startswith(f"theme {path}: ")
@@ -211,7 +211,7 @@ def test_a_value_that_is_nested_deeply_or_long_is_one_short_line(tmp_path: Path,
 
 
 def test_a_key_with_thousands_of_dots_is_one_short_line(tmp_path: Path) -> None:
-    path = written(tmp_path, GOOD.replace('primary = "#111111"', "primary" + ".a" * 5000 + " = 1"))
+    path = write_theme(tmp_path, VALID_THEME.replace('primary = "#111111"', "primary" + ".a" * 5000 + " = 1"))
     with pytest.raises(ThemeError, match=r"primary \(line 4\): .* is not a colour"):
         load_theme(path)
 
@@ -221,7 +221,7 @@ def test_a_path_with_a_null_character_is_refused() -> None:
         load_theme("a\0/b.toml")
 
 
-def test_not_text(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ThemeError, match="UTF-8"):
@@ -229,7 +229,7 @@ def test_not_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", bundled_theme_names())
-async def test_textual_takes_it(name: str) -> None:
+async def test_textual_can_use_a_bundled_theme(name: str) -> None:
     app: App[None] = App()
     async with app.run_test() as pilot:
         app.register_theme(load_theme(name).to_textual())
