@@ -157,3 +157,13 @@ def tensorflow_network(**state: bytes) -> bytes:
     """Return a network of TensorFlow's. Entries of its state that are not given are empty."""
     full_state = {"version": b"K\x04", "components": b"}", "variables": b"]", "static_kwargs": b"}"} | state
     return new_object("dnnlib.tflib.network.Network") + dictionary(**full_state) + b"b"
+
+
+def tensorflow_file(**state: bytes) -> bytes:
+    """Return a file of three networks.
+
+    Args:
+        state: entries of the state of the last one, which is the averaged generator.
+    """
+    networks = (tensorflow_network(), tensorflow_network(), tensorflow_network(**state))
+    return pickle_file(tuple_of(*networks))

@@ -1,4 +1,4 @@
-"""Small files that ask for much work: seconds and megabytes, measured in a process of its own."""
+"""Small files that ask for much work must not cost much time or memory. Both are measured in a process of its own."""
 
 from __future__ import annotations
 
@@ -21,46 +21,53 @@ from tests.support.contained_reader import MODEL, ContainedReader
 from tests.support.nvidia_files import PersistentModule, persist_generator, pickle_nvidia
 from tests.support.paths import ROOT
 
-SIZE = 2_000_000  # bytes of a file, about
-FEW = 200_000  # instructions: fewer than are refused, so that each has to be cheap
+FILE_BYTES = 2_000_000  # approximate size of a file
+ALLOWED_INSTRUCTIONS = 200_000  # fewer than are refused, so each of them must be cheap
 BUNDLED = ROOT / "engine/draggan_engine/checkpoints/bundled/critters-128.safetensors"
 
 
-def kept(*values: bytes) -> bytes:
-    """The values go into the memo as 0, 1, …, and are gone from the stack."""
+def memoize(*values: bytes) -> bytes:
+    """Put values into the memo as 0, 1, …, and leave none on the stack."""
     return b"".join(value + b"\x940" for value in values)
 
 
-def get(place: int) -> bytes:
-    return b"h" + bytes([place])
+def memo_value(index: int) -> bytes:
+    return b"h" + bytes([index])
 
 
-def many(instructions: bytes, each: int, instructions_left: int = FEW) -> bytes:
-    """A list of as many values as instructions allow; `each` is how many a value takes."""
-    return b"](" + instructions * (instructions_left // each) + b"e"
+def repeat(instructions: bytes, count: int, max_instructions: int = ALLOWED_INSTRUCTIONS) -> bytes:
+    """Return a list of as many equal values as the number of instructions allows.
+
+    Args:
+        instructions: that make one value.
+        count: the number of these instructions.
+    """
+    return b"](" + instructions * (max_instructions // count) + b"e"
 
 
 def flood(instruction: bytes) -> bytes:
-    return asm.pickle_file(b"N", instruction * (SIZE // len(instruction)))
+    return asm.pickle_file(b"N", instruction * (FILE_BYTES // len(instruction)))
 
 
-def called(function: bytes, *arguments: bytes) -> bytes:
-    """The same call, over and over."""
-    return asm.pickle_file(kept(function, asm.tuple_of(*arguments)), many(get(0) + get(1) + b"R", 3))
+def repeated_call(function: bytes, *arguments: bytes) -> bytes:
+    """Return a file that makes the same call again and again."""
+    return asm.pickle_file(memoize(function, asm.tuple_of(*arguments)), repeat(memo_value(0) + memo_value(1) + b"R", 3))
 
 
-def names_of(count: int, form: str = "{}") -> list[bytes]:
+def numbered_texts(count: int, form: str = "{}") -> list[bytes]:
     return [asm.text(form.format(i)) for i in range(count)]
 
 
 def colliding_numbers() -> bytes:
-    """Python's hash of every multiple of this number is 0."""
-    return asm.pickle_file(b"}(", *(asm.number(i * (2**61 - 1)) + b"N" for i in range(FEW // 2 - 10)), b"u")
+    """Python's hash of each multiple of this number is 0."""
+    return asm.pickle_file(
+        b"}(", *(asm.number(i * (2**61 - 1)) + b"N" for i in range(ALLOWED_INSTRUCTIONS // 2 - 10)), b"u"
+    )
 
 
 def equal_texts() -> bytes:
     long = asm.text("x" * 1_000_000)
-    return asm.pickle_file(kept(long, long), b"}", b"h\x00Nsh\x01Ns" * (FEW // 6))
+    return asm.pickle_file(memoize(long, long), b"}", b"h\x00Nsh\x01Ns" * (ALLOWED_INSTRUCTIONS // 6))
 
 
 def equal_storage_names() -> bytes:
@@ -76,25 +83,27 @@ def equal_storage_names() -> bytes:
         )
         for _ in "ab"
     ]
-    body = kept(*pid) + b"](" + (get(0) + b"Q" + get(1) + b"Q") * (FEW // 8) + b"e"
+    body = memoize(*pid) + b"](" + (memo_value(0) + b"Q" + memo_value(1) + b"Q") * (ALLOWED_INSTRUCTIONS // 8) + b"e"
     return asm.legacy_file(body, b"](" + asm.text(long) + b"e")
 
 
-def a_state_again_and_again() -> bytes:
-    state = b"}(" + b"".join(key + b"N" for key in names_of(50_000)) + b"u"
-    return asm.pickle_file(kept(state), asm.new_object("argparse.Namespace"), (get(0) + b"b") * (FEW // 2))
+def a_state_set_again_and_again() -> bytes:
+    state = b"}(" + b"".join(key + b"N" for key in numbered_texts(50_000)) + b"u"
+    return asm.pickle_file(
+        memoize(state), asm.new_object("argparse.Namespace"), (memo_value(0) + b"b") * (ALLOWED_INSTRUCTIONS // 2)
+    )
 
 
-def arguments_again_and_again() -> bytes:
-    arguments = b"}(" + b"".join(key + b"N" for key in names_of(50_000)) + b"u"
+def arguments_used_again_and_again() -> bytes:
+    arguments = b"}(" + b"".join(key + b"N" for key in numbered_texts(50_000)) + b"u"
     meta = asm.dictionary(
         type=asm.text("class"), class_name=asm.text("G"), state=asm.dictionary(_init_kwargs=arguments)
     )
-    return called(asm.global_name("torch_utils.persistence", "_reconstruct_persistent_obj"), meta)
+    return repeated_call(asm.global_name("torch_utils.persistence", "_reconstruct_persistent_obj"), meta)
 
 
-def the_same_storage_again_and_again() -> bytes:
-    return called(
+def a_storage_loaded_again_and_again() -> bytes:
+    return repeated_call(
         asm.global_name("torch.storage", "_load_from_bytes"),
         asm.byte_string(asm.legacy_storage(bytes(3600), numel=900)),
     )
@@ -109,36 +118,38 @@ def references_to_a_storage() -> bytes:
         asm.number(4000),
         b"N",
     )
-    body = kept(reference) + many(get(0) + b"Q", 2, FEW // 2)
+    body = memoize(reference) + repeat(memo_value(0) + b"Q", 2, ALLOWED_INSTRUCTIONS // 2)
     return asm.legacy_file(body, b"](" + asm.text("0") + b"e", struct.pack("<q", 4000) + bytes(4000))
 
 
 def tensors() -> bytes:
     loaded = asm.call(asm.global_name("torch.storage", "_load_from_bytes"), asm.byte_string(asm.legacy_storage()))
-    return called(asm.global_name("torch._utils", "_rebuild_tensor_v2"), loaded, b"K\x00", b")", b")", b"\x89", b"N")
+    return repeated_call(
+        asm.global_name("torch._utils", "_rebuild_tensor_v2"), loaded, b"K\x00", b")", b")", b"\x89", b"N"
+    )
 
 
 def copied_dictionaries() -> bytes:
-    entries = b"}(" + b"".join(key + b"N" for key in names_of(50_000)) + b"u"
-    return called(asm.global_name("collections", "OrderedDict"), entries)
+    entries = b"}(" + b"".join(key + b"N" for key in numbered_texts(50_000)) + b"u"
+    return repeated_call(asm.global_name("collections", "OrderedDict"), entries)
 
 
 def a_deep_key_in_an_argument() -> bytes:
-    deep = b")" + b"\x85" * FEW
+    deep = b")" + b"\x85" * ALLOWED_INSTRUCTIONS
     return asm.pickle_file(asm.call(asm.global_name("collections", "OrderedDict"), b"](" + deep + b"N\x86e"))
 
 
 def sets() -> bytes:
-    return called(asm.global_name("builtins", "set"), b"](" + b"".join(names_of(30_000)) + b"e")
+    return repeated_call(asm.global_name("builtins", "set"), b"](" + b"".join(numbered_texts(30_000)) + b"e")
 
 
 def members_of_many_modules() -> bytes:
-    """Modules that are not the same, with one dictionary of buffers."""
-    buffers = b"}(" + b"".join(key + get(0) for key in names_of(20_000)) + b"u"
-    one = asm.nvidia_module(_buffers=get(1))
-    inside = b"}(" + b"".join(key + one for key in names_of(4_000)) + b"u"
+    """Many different modules share one dictionary of buffers."""
+    buffers = b"}(" + b"".join(key + memo_value(0) for key in numbered_texts(20_000)) + b"u"
+    module = asm.nvidia_module(_buffers=memo_value(1))
+    inside = b"}(" + b"".join(key + module for key in numbered_texts(4_000)) + b"u"
     return asm.pickle_file(
-        kept(asm.tensor(asm.legacy_storage()), buffers), asm.dictionary(G_ema=asm.nvidia_generator(_modules=asm.dictionary(
+        memoize(asm.tensor(asm.legacy_storage()), buffers), asm.dictionary(G_ema=asm.nvidia_generator(_modules=asm.dictionary(
             synthesis=asm.nvidia_module(_modules=asm.dictionary(b4=asm.nvidia_module(_buffers=asm.dictionary(const=asm.tensor(asm.legacy_storage(), size=(1, 4, 1), stride=(4, 1, 1)))))),
             mapping=asm.nvidia_module(_modules=asm.dictionary(fc0=asm.nvidia_module())),
             more=asm.nvidia_module(_modules=inside),
@@ -148,58 +159,56 @@ def members_of_many_modules() -> bytes:
 
 def tensorflow(variables: bytes) -> bytes:
     part = asm.tensorflow_network(variables=variables)
-    return asm.pickle_file(
-        asm.tuple_of(
-            asm.tensorflow_network(),
-            asm.tensorflow_network(),
-            asm.tensorflow_network(components=asm.dictionary(mapping=part, synthesis=part)),
-        )
-    )
+    return asm.tensorflow_file(components=asm.dictionary(mapping=part, synthesis=part))
 
 
-def arrays_to_be_turned() -> bytes:
-    """One array of the other byte order under many names."""
+def arrays_of_another_byte_order() -> bytes:
+    """One array of another byte order has many names."""
     order = (
         asm.tuple_of(asm.number(3), asm.text(">"), b"N", b"N", b"N", asm.number(-1), asm.number(-1), asm.number(0))
         + b"b"
     )
     values = asm.numpy_array("f4", (500_000,), asm.byte_string(bytes(2_000_000))).replace(b"\x88tR", b"\x88tR" + order)
-    pairs = b"".join(key + get(0) + b"\x86" for key in names_of(20_000))
-    return asm.PROTO + kept(values) + tensorflow(asm.list_of(pairs))[2:]
+    pairs = b"".join(key + memo_value(0) + b"\x86" for key in numbered_texts(20_000))
+    return asm.PROTO + memoize(values) + tensorflow(asm.list_of(pairs))[2:]
 
 
-def biases_to_be_raised() -> bytes:
+def biases_that_are_copied() -> bytes:
     values = asm.numpy_array("f4", (500_000,), asm.byte_string(bytes(2_000_000)))
-    pairs = b"".join(key + get(0) + b"\x86" for key in names_of(9_000, "{0}x{0}/ToRGB/mod_bias"))
-    return asm.PROTO + kept(values) + tensorflow(asm.list_of(pairs))[2:]
+    pairs = b"".join(key + memo_value(0) + b"\x86" for key in numbered_texts(9_000, "{0}x{0}/ToRGB/mod_bias"))
+    return asm.PROTO + memoize(values) + tensorflow(asm.list_of(pairs))[2:]
 
 
-def variables_of_one_name() -> bytes:
+def variables_with_one_name() -> bytes:
     long = asm.text("x" * 1_000_000)
     one, two = (key + b"G" + bytes(8) + b"\x86" for key in (long, long))
-    return asm.PROTO + kept(one, two) + tensorflow(many(get(0) + get(1), 2, FEW // 2))[2:]
+    return (
+        asm.PROTO
+        + memoize(one, two)
+        + tensorflow(repeat(memo_value(0) + memo_value(1), 2, ALLOWED_INSTRUCTIONS // 2))[2:]
+    )
 
 
 def shared_weights(dtype: torch.dtype) -> bytes:
-    """A whole StyleGAN2 whose dense layers are all the same tensor."""
+    """Return a whole StyleGAN2 whose dense layers all have the same tensor."""
     config = StyleGAN2Config(resolution=8, z_dim=2048, w_dim=2048, mapping_layers=64, channels=(8, 8))
     with torch.device("meta"):
-        whole = persist_generator(Generator(config))
-    values: dict[tuple[int, ...], torch.Tensor] = {}
+        generator = persist_generator(Generator(config))
+    tensors_by_shape: dict[tuple[int, ...], torch.Tensor] = {}
 
-    def fill(part: PersistentModule) -> None:
+    def fill(module: PersistentModule) -> None:
         for kind in ("_parameters", "_buffers"):
-            for key, value in part.state[kind].items():
+            for key, value in module.state[kind].items():
                 shape = tuple(value.shape)
-                part.state[kind][key] = values.setdefault(shape, torch.zeros(shape, dtype=dtype))
-        for child in part.state["_modules"].values():
+                module.state[kind][key] = tensors_by_shape.setdefault(shape, torch.zeros(shape, dtype=dtype))
+        for child in module.state["_modules"].values():
             fill(child)
 
-    fill(whole)
-    return pickle_nvidia({"G_ema": whole})
+    fill(generator)
+    return pickle_nvidia({"G_ema": generator})
 
 
-def biases_to_be_flattened() -> bytes:
+def biases_that_would_be_copied_to_flatten_them() -> bytes:
     packed = io.BytesIO()
     matrix = torch.zeros(1000, 1000).t()
     state = {f"to_rgbs.{i}.bias": matrix for i in range(100)} | {"input.input": torch.zeros(1, 8, 4, 4)}
@@ -215,24 +224,26 @@ def saved(value: object) -> bytes:
 
 def lists_in_lists() -> bytes:
     ones = b"](" + asm.number(1) * 500 + b"e"
-    return asm.pickle_file(kept(ones), kept(b"](" + get(0) * 50_000 + b"e"), b"](" + get(1) * 50_000 + b"e")
+    return asm.pickle_file(
+        memoize(ones), memoize(b"](" + memo_value(0) * 50_000 + b"e"), b"](" + memo_value(1) * 50_000 + b"e"
+    )
 
 
-def arrays(count: int, megabytes: int, told: int) -> bytes:
-    """An archive of deflated arrays.
+def packed_arrays(count: int, megabytes: int, stated_bytes: int) -> bytes:
+    """Return an archive of deflated arrays.
 
     Args:
-        told: how many bytes each takes, as the archive says.
+        stated_bytes: the size of each array according to the archive.
     """
-    press = zlib.compressobj(9, zlib.DEFLATED, -15)
-    start = press.compress(array_head(megabytes << 20)) + press.flush(zlib.Z_FULL_FLUSH)
-    block = press.compress(bytes(1 << 20)) + press.flush(zlib.Z_FULL_FLUSH)
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    start = compressor.compress(array_head(megabytes << 20)) + compressor.flush(zlib.Z_FULL_FLUSH)
+    block = compressor.compress(bytes(1 << 20)) + compressor.flush(zlib.Z_FULL_FLUSH)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for i in range(count):
-            archive.writestr(f"{i}.npy", start + block * megabytes + press.copy().flush())
+            archive.writestr(f"{i}.npy", start + block * megabytes + compressor.copy().flush())
             archive.infolist()[-1].compress_type = zipfile.ZIP_DEFLATED
-            archive.infolist()[-1].file_size = told
+            archive.infolist()[-1].file_size = stated_bytes
     return file.getvalue()
 
 
@@ -242,7 +253,7 @@ def array_head(count: int) -> bytes:
     return file.getvalue()
 
 
-def an_array_that_is_not_there() -> bytes:
+def a_missing_array() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("a.npy", array_head(10**11))
@@ -250,7 +261,7 @@ def an_array_that_is_not_there() -> bytes:
 
 
 def native(tensors: dict[str, object], **entries: str) -> bytes:
-    """A file of ours: the bundled model's entries with others over them, and other tensors."""
+    """Return the file of the bundled model with some entries and all tensors replaced."""
     content = BUNDLED.read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     header_bytes = json.dumps({"__metadata__": header["__metadata__"] | entries, **tensors}).encode()
@@ -258,67 +269,67 @@ def native(tensors: dict[str, object], **entries: str) -> bytes:
 
 
 def overlapping_entries() -> bytes:
-    """An archive whose list has many names for the same bytes."""
+    """The directory of an archive has many names for the same bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("m/data.pkl", asm.pickle_file(b"N"))
         archive.writestr("m/data/x", bytes(1_000_000))
-        one = archive.infolist()[-1]
+        entry = archive.infolist()[-1]
         for entry_number in range(40_000):
             archive.filelist.append(zipfile.ZipInfo(f"m/data/{entry_number}"))
             for field in ("header_offset", "file_size", "compress_size", "CRC"):
-                setattr(archive.filelist[-1], field, getattr(one, field))
+                setattr(archive.filelist[-1], field, getattr(entry, field))
     return file.getvalue()
 
 
-EMPTY = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
-HUGE = {"channels": [65536] * 10, "resolution": 2048, "z_dim": 8192, "w_dim": 8192, "mapping_layers": 64}
+EMPTY_TENSOR = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+HUGE_CONFIG = {"channels": [65536] * 10, "resolution": 2048, "z_dim": 8192, "w_dim": 8192, "mapping_layers": 64}
 
 FILES: dict[str, Callable[[], bytes]] = {
-    **{f"a flood of {what}": partial(flood, instruction) for what, instruction in {
+    **{f"a flood of {name}": partial(flood, instruction) for name, instruction in {
         "tuples": b"\x85", "memo entries": b"\x94", "sets": b"\x8f", "lists": b"]", "marks": b"(",
         "records": asm.new_object("argparse.Namespace"), "frames": b"\x95" + bytes(8),
     }.items()},
     **{
         function.__name__.replace("_", " "): function
         for function in (
-            colliding_numbers, equal_texts, equal_storage_names, a_state_again_and_again, arguments_again_and_again,
-            the_same_storage_again_and_again, references_to_a_storage, tensors, copied_dictionaries,
-            a_deep_key_in_an_argument, sets, members_of_many_modules, arrays_to_be_turned, biases_to_be_raised,
-            variables_of_one_name, biases_to_be_flattened, lists_in_lists, overlapping_entries,
-            an_array_that_is_not_there,
+            colliding_numbers, equal_texts, equal_storage_names, a_state_set_again_and_again, arguments_used_again_and_again,
+            a_storage_loaded_again_and_again, references_to_a_storage, tensors, copied_dictionaries,
+            a_deep_key_in_an_argument, sets, members_of_many_modules, arrays_of_another_byte_order, biases_that_are_copied,
+            variables_with_one_name, biases_that_would_be_copied_to_flatten_them, lists_in_lists, overlapping_entries,
+            a_missing_array,
         )
     },
     "weights that are all the same": lambda: shared_weights(torch.float16),
     "weights of bytes that are all the same": lambda: shared_weights(torch.uint8),
     "one tensor many times": lambda: saved([torch.zeros(500_000, dtype=torch.float64)] * 2000),
-    "packed arrays": lambda: arrays(20, 60, told=60 << 20),
-    "an archive that says less": lambda: arrays(1, 1000, told=1000),
+    "packed arrays": lambda: packed_arrays(20, 60, stated_bytes=60 << 20),
+    "an archive that states a smaller size": lambda: packed_arrays(1, 1000, stated_bytes=1000),
     "a configuration of many fields": lambda: native({}, config=json.dumps(dict.fromkeys(map(str, range(300_000)), 1))),
-    "a configuration that is too large": lambda: native({}, config=json.dumps({"generator": {"family": "stylegan2", **HUGE}})),
-    "many empty tensors": lambda: native({f"G_ema.{i}": EMPTY for i in range(50_000)}),
+    "a configuration that is too large": lambda: native({}, config=json.dumps({"generator": {"family": "stylegan2", **HUGE_CONFIG}})),
+    "many empty tensors": lambda: native({f"G_ema.{i}": EMPTY_TENSOR for i in range(50_000)}),
 }  # fmt: skip
-# Those that are meant for who looks for latents.
-LATENTS = (
+# The files that are costly if one looks for latents in them.
+LATENT_FILES = (
     "lists in lists",
     "one tensor many times",
     "packed arrays",
-    "an archive that says less",
-    "an array that is not there",
+    "an archive that states a smaller size",
+    "a missing array",
 )
 
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainedReader]:
-    with ContainedReader(tmp_path_factory.mktemp("files")) as one:
-        yield one
+    with ContainedReader(tmp_path_factory.mktemp("files")) as contained_reader:
+        yield contained_reader
 
 
-@pytest.mark.parametrize("what", FILES)
-def test_a_small_file_costs_little(what: str, reader: ContainedReader) -> None:
-    content = FILES[what]()
+@pytest.mark.parametrize("name", FILES)
+def test_a_small_file_costs_little(name: str, reader: ContainedReader) -> None:
+    content = FILES[name]()
     assert len(content) < 10e6
-    outcome = reader.read(content, thoroughly=what in LATENTS)
-    print(f"{what}: {len(content) / 1e6:.1f} MB, {outcome}")
+    outcome = reader.read(content, thoroughly=name in LATENT_FILES)
+    print(f"{name}: {len(content) / 1e6:.1f} MB, {outcome}")
     assert not outcome.problem
     assert outcome.result != MODEL
