@@ -1,4 +1,4 @@
-"""Files that want to run something, to take the machine down, or that are broken: an error, and nothing else."""
+"""Files that try to run code or to exhaust the machine, and broken files, give an error and nothing else."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from tests.support import pickle_assembler as asm
 from tests.support.paths import CHECKPOINTS
 from tests.support.read_pickle import read_pickle
 
-GOOD = (CHECKPOINTS / "sg2ada_64_clamp.pkl").read_bytes()
+MODEL_BYTES = (CHECKPOINTS / "sg2ada_64_clamp.pkl").read_bytes()
 
 
-def read(folder: Path, body: bytes) -> object:
-    path = folder / "model.pkl"
-    path.write_bytes(asm.PROTO + body + asm.STOP)
+def read(directory: Path, body: bytes) -> object:
+    path = directory / "model.pkl"
+    path.write_bytes(asm.pickle_file(body))
     return read_pickle(path)
 
 
-def refusal(folder: Path, body: bytes) -> str:
+def refusal(directory: Path, body: bytes) -> str:
     with pytest.raises(CheckpointError) as caught:
-        read(folder, body)
+        read(directory, body)
     message = str(caught.value)
     assert "model.pkl" in message
     assert "\n" not in message
@@ -40,7 +40,7 @@ def refusal(folder: Path, body: bytes) -> str:
 
 
 class Canary:
-    """A pickle of this calls `function(argument)` when an ordinary unpickler reads it."""
+    """An object whose pickle makes an ordinary unpickler call `function(argument)`."""
 
     def __init__(self, function: Callable[..., object], argument: str) -> None:
         self.reduced = (function, (argument,))
@@ -54,18 +54,20 @@ def canary(tmp_path: Path) -> Path:
     return tmp_path / "canary"
 
 
-def shell(canary: Path) -> bytes:
+def system_call(canary: Path) -> bytes:
     return asm.call(asm.global_name("os", "system"), asm.text(f"touch {canary}"))
 
 
-def test_the_canary_sings_in_an_ordinary_unpickler(canary: Path) -> None:
-    pickle.loads(asm.PROTO + shell(canary) + asm.STOP)
+def test_an_ordinary_unpickler_runs_the_call(canary: Path) -> None:
+    pickle.loads(asm.PROTO + system_call(canary) + asm.STOP)
     assert canary.exists()
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 @pytest.mark.parametrize("function", [eval, exec, open, __import__, pickle.loads])
-def test_a_reduce_is_not_run(protocol: int, function: Callable[..., object], tmp_path: Path, canary: Path) -> None:
+def test_a_reduced_call_is_not_made(
+    protocol: int, function: Callable[..., object], tmp_path: Path, canary: Path
+) -> None:
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps({"G_ema": Canary(function, f"open({str(canary)!r}, 'w')")}, protocol))
     with pytest.raises(CheckpointError) as caught:
@@ -84,30 +86,30 @@ def test_a_reduce_is_not_run(protocol: int, function: Callable[..., object], tmp
         ("dnnlib.tflib.network", "Net"), ("pickle", "loads"), ("functools", "partial"), ("os\n\x1b[2J", "system"),
     ],
 )  # fmt: skip
-def test_a_name_that_is_not_known_is_named_and_refused(module_name: str, attribute: str, tmp_path: Path) -> None:
+def test_a_name_that_is_not_allowed_is_refused(module_name: str, attribute: str, tmp_path: Path) -> None:
     message = refusal(tmp_path, asm.global_name(module_name, attribute))
     assert "".join(sign if sign.isprintable() else "?" for sign in f"{module_name}.{attribute}") in message
     assert message.isprintable()
 
 
-def test_a_class_is_not_made(tmp_path: Path, canary: Path) -> None:
+def test_no_object_is_made_of_a_class(tmp_path: Path, canary: Path) -> None:
     assert "io.FileIO" in refusal(
         tmp_path, asm.global_name("io", "FileIO") + asm.tuple_of(asm.text(str(canary)), asm.text("w")) + b"\x81"
     )
     assert not canary.exists()
 
 
-def test_module_source_is_dropped(tmp_path: Path, canary: Path) -> None:
+def test_the_source_code_of_a_module_is_ignored(tmp_path: Path, canary: Path) -> None:
     record = read(tmp_path, asm.nvidia_module(source=f"open({str(canary)!r}, 'w')"))
     assert isinstance(record, PersistentObject)
     assert "module_src" not in record.state
     assert not canary.exists()
 
 
-def test_module_source_of_a_whole_model_is_not_run(tmp_path: Path, canary: Path) -> None:
+def test_the_source_code_of_a_whole_model_is_not_run(tmp_path: Path, canary: Path) -> None:
     source = asm.text(f"open({str(canary)!r}, 'w')")
     key, empty = b"\x8c\nmodule_src\x94", b"\x8c\x00"
-    planted = bytearray(GOOD.replace(key + empty, key + source, 1))
+    planted = bytearray(MODEL_BYTES.replace(key + empty, key + source, 1))
     (frame,) = struct.unpack_from("<Q", planted, 3)
     struct.pack_into("<Q", planted, 3, frame + len(source) - len(empty))
     path = tmp_path / "model.pkl"
@@ -116,32 +118,32 @@ def test_module_source_of_a_whole_model_is_not_run(tmp_path: Path, canary: Path)
     assert not canary.exists()
 
 
-def test_a_storage_is_not_unpickled_freely(tmp_path: Path, canary: Path) -> None:
-    assert "os.system" in refusal(tmp_path, asm.tensor(asm.PROTO + shell(canary) + asm.STOP))
-    assert "os.system" in refusal(tmp_path, asm.tensor(asm.legacy_storage(kind=shell(canary))))
+def test_the_pickle_inside_a_storage_is_restricted_too(tmp_path: Path, canary: Path) -> None:
+    assert "os.system" in refusal(tmp_path, asm.tensor(asm.PROTO + system_call(canary) + asm.STOP))
+    assert "os.system" in refusal(tmp_path, asm.tensor(asm.legacy_storage(kind=system_call(canary))))
     assert not canary.exists()
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        asm.global_name("builtins", "set") + asm.dictionary(call=b"N") + b"b",  # BUILD of a function of ours
+        asm.global_name("builtins", "set") + asm.dictionary(call=b"N") + b"b",  # BUILD on a function
         asm.global_name("torch", "FloatStorage") + asm.dictionary(itemsize=asm.number(0)) + b"b",
         asm.nvidia_module() + asm.dictionary(state=b"N") + b"b",
         asm.nvidia_module() + b"N" + asm.dictionary(class_name=asm.text("x")) + b"\x86b",
         b"}" + asm.dictionary(clear=b"N") + b"b",
         asm.tensor(asm.legacy_storage()) + asm.tuple_of(b"N", b"N") + b"b",
-        asm.call(asm.nvidia_module()),  # REDUCE of what is no function
+        asm.call(asm.nvidia_module()),  # REDUCE of an object that is no function
         asm.call(asm.global_name("torch", "FloatStorage"), asm.number(2**40)),
         asm.tensor(asm.legacy_storage()) + asm.tuple_of() + b"\x81",
         asm.tensor(asm.legacy_storage())
         + asm.number(0)
         + asm.number(0)
-        + b"s",  # item assignment to what is no dictionary
+        + b"s",  # SETITEM on an object that is no dictionary
         asm.tensor(asm.legacy_storage()) + b"Nb",
     ],
 )
-def test_nothing_but_plain_data_can_be_changed(body: bytes, tmp_path: Path) -> None:
+def test_a_pickle_can_change_nothing_but_plain_data(body: bytes, tmp_path: Path) -> None:
     refusal(tmp_path, body)
 
 
@@ -155,7 +157,7 @@ def test_codecs_are_not_looked_up(codec: str, tmp_path: Path) -> None:
 # Plain data ---------------------------------------------------------------------------------------------------------
 
 
-def test_plain_values_sets_and_numbers(tmp_path: Path) -> None:
+def test_plain_values_are_read(tmp_path: Path) -> None:
     dtype = asm.call(asm.global_name("numpy", "dtype"), asm.text("f8"), b"\x89", b"\x88")
     state = asm.tuple_of(asm.number(3), asm.text(">"), b"N", b"N", b"N", asm.number(-1), asm.number(-1), asm.number(0))
     scalar = asm.call(
@@ -163,12 +165,12 @@ def test_plain_values_sets_and_numbers(tmp_path: Path) -> None:
         dtype + state + b"b",
         asm.byte_string(struct.pack(">d", 1.5)),
     )
-    items = asm.call(asm.global_name("__builtin__", "set"), b"](" + asm.number(1) + asm.text("a") + b"e")
-    easy = asm.global_name("dnnlib.util", "EasyDict") + b")\x81" + asm.text("key") + b"\x88s"
-    assert read(tmp_path, asm.tuple_of(scalar, items, easy)) == (1.5, {1, "a"}, {"key": True})
+    set_items = asm.call(asm.global_name("__builtin__", "set"), b"](" + asm.number(1) + asm.text("a") + b"e")
+    easy_dict = asm.global_name("dnnlib.util", "EasyDict") + b")\x81" + asm.text("key") + b"\x88s"
+    assert read(tmp_path, asm.tuple_of(scalar, set_items, easy_dict)) == (1.5, {1, "a"}, {"key": True})
 
 
-def test_arrays(tmp_path: Path) -> None:
+def test_an_array_is_read(tmp_path: Path) -> None:
     record = read(tmp_path, asm.numpy_array("i4", (2, 1), asm.byte_string(struct.pack("<2i", 7, -7))))
     assert isinstance(record, ArrayRecord)
     assert record.array.tolist() == [[7], [-7]]
@@ -187,17 +189,17 @@ def test_arrays(tmp_path: Path) -> None:
         asm.numpy_array("f4,O", (1,), asm.byte_string(bytes(12))),
     ],
 )
-def test_impossible_arrays(body: bytes, tmp_path: Path) -> None:
+def test_impossible_arrays_are_refused(body: bytes, tmp_path: Path) -> None:
     refusal(tmp_path, body)
 
 
-def test_tensors_share_a_storage(tmp_path: Path) -> None:
+def test_tensors_can_share_a_storage(tmp_path: Path) -> None:
     values = asm.legacy_storage(struct.pack("<6f", *range(6)), numel=6)
-    loaded = asm.call(asm.global_name("torch.storage", "_load_from_bytes"), asm.byte_string(values)) + b"\x94"
+    storage = asm.load_storage(values) + b"\x94"
     rebuild = asm.global_name("torch._utils", "_rebuild_tensor_v2")
     first = asm.call(
         rebuild,
-        loaded,
+        storage,
         asm.number(0),
         asm.tuple_of(asm.number(2), asm.number(2)),
         asm.tuple_of(asm.number(1), asm.number(2)),
@@ -207,21 +209,21 @@ def test_tensors_share_a_storage(tmp_path: Path) -> None:
     second = asm.call(
         rebuild, b"h\x00", asm.number(4), asm.tuple_of(asm.number(2)), asm.tuple_of(asm.number(1)), b"\x89", b"N"
     )
-    found = read(
+    tensors = read(
         tmp_path,
         asm.tuple_of(first, asm.call(asm.global_name("torch._utils", "_rebuild_parameter"), second, b"\x89", b"N")),
     )
-    assert isinstance(found, tuple)
-    assert [t.tolist() for t in found] == [[[0, 2], [1, 3]], [4, 5]]
+    assert isinstance(tensors, tuple)
+    assert [tensor.tolist() for tensor in tensors] == [[[0, 2], [1, 3]], [4, 5]]
 
 
 def test_a_storage_can_be_a_view(tmp_path: Path) -> None:
     raw = asm.legacy_storage(
         struct.pack("<4f", *range(4)), view=asm.tuple_of(asm.text("1"), asm.number(1), asm.number(2))
     )
-    found = read(tmp_path, asm.tensor(raw, size=(2,)))
-    assert isinstance(found, Tensor)
-    assert found.tolist() == [1, 2]
+    tensor = read(tmp_path, asm.tensor(raw, size=(2,)))
+    assert isinstance(tensor, Tensor)
+    assert tensor.tolist() == [1, 2]
     assert "outside" in refusal(
         tmp_path, asm.tensor(asm.legacy_storage(view=asm.tuple_of(asm.text("1"), asm.number(3), asm.number(2))))
     )
@@ -244,7 +246,7 @@ def test_a_storage_can_be_a_view(tmp_path: Path) -> None:
         b"",
     ],
 )
-def test_a_storage_holds_exactly_its_numbers(raw: bytes, tmp_path: Path) -> None:
+def test_a_storage_of_a_wrong_size_is_refused(raw: bytes, tmp_path: Path) -> None:
     refusal(tmp_path, asm.tensor(raw))
 
 
@@ -255,20 +257,20 @@ def test_a_storage_holds_exactly_its_numbers(raw: bytes, tmp_path: Path) -> None
         (0, (2**40,), (0,)), (0, (2**62, 2**62), (2**62, 0)), (0, (1,) * 9, (1,) * 9), (0, (2, 2), (1,)), (2**62, (1,), (1,)),
     ],
 )  # fmt: skip
-def test_a_tensor_stays_inside_its_storage(
+def test_a_tensor_outside_its_storage_is_refused(
     offset: int, size: tuple[int, ...], stride: tuple[int, ...], tmp_path: Path
 ) -> None:
     refusal(tmp_path, asm.tensor(asm.legacy_storage(), offset, size, stride))
 
 
-def test_a_small_file_cannot_have_its_data_copied_many_times(tmp_path: Path) -> None:
-    raw = asm.byte_string(asm.legacy_storage(bytes(400_000), numel=100_000))
-    big = asm.call(asm.global_name("torch.storage", "_load_from_bytes"), raw) + b"\x940"
+def test_data_that_are_used_too_often_are_refused(tmp_path: Path) -> None:
+    raw = asm.legacy_storage(bytes(400_000), numel=100_000)
+    big_storage = asm.load_storage(raw) + b"\x940"
     rebuild = asm.global_name("torch._utils", "_rebuild_tensor_v2")
-    whole = asm.call(
+    whole_tensor = asm.call(
         rebuild, b"h\x00", asm.number(0), asm.tuple_of(asm.number(100_000)), asm.tuple_of(asm.number(1)), b"\x89", b"N"
     )
-    body = big + asm.list_of(whole * 5000)
+    body = big_storage + asm.list_of(whole_tensor * 5000)
     assert "more data than it holds" in refusal(tmp_path, body)
 
 
@@ -281,16 +283,16 @@ def test_a_small_file_cannot_have_its_data_copied_many_times(tmp_path: Path) -> 
         b"\x95" + struct.pack("<Q", 2**60),
     ],
 )
-def test_a_length_is_not_believed(instruction: bytes, tmp_path: Path) -> None:
+def test_a_length_beyond_the_file_is_refused(instruction: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     path.write_bytes(asm.PROTO + b"N" + instruction)
     with pytest.raises(CheckpointError):
         read_pickle(path)
 
 
-def test_deep_nesting(tmp_path: Path) -> None:
-    deep = b")" + b"\x85" * 200_000
-    assert isinstance(read(tmp_path, deep), tuple)
-    refusal(tmp_path, b"}" + deep + b"Ns")  # as a key it would overflow the C stack
-    refusal(tmp_path, b"\x8f(" + deep + b"\x90")
-    refusal(tmp_path, asm.call(asm.global_name("builtins", "set"), asm.list_of(deep)))
+def test_deep_nesting_is_read_except_as_a_key(tmp_path: Path) -> None:
+    deep_tuple = b")" + b"\x85" * 200_000
+    assert isinstance(read(tmp_path, deep_tuple), tuple)
+    refusal(tmp_path, b"}" + deep_tuple + b"Ns")  # as a key it would overflow the C stack
+    refusal(tmp_path, b"\x8f(" + deep_tuple + b"\x90")
+    refusal(tmp_path, asm.call(asm.global_name("builtins", "set"), asm.list_of(deep_tuple)))

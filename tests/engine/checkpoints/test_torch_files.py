@@ -1,9 +1,8 @@
-"""The containers of torch.save, today's and the older one, with dictionaries, tensors and whole modules in them."""
+"""The two containers of torch.save, with dictionaries, tensors and whole modules in them."""
 
 from __future__ import annotations
 
 import io
-import pickle
 import struct
 import zipfile
 from collections import OrderedDict
@@ -18,6 +17,7 @@ from torch import Tensor
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.checkpoints.unpickling.torch_storage import zip_directory_bytes
 from draggan_engine.core.errors import CheckpointError
+from tests.support import pickle_assembler as asm
 from tests.support.nvidia_files import write_pti_file
 from tests.support.paths import CHECKPOINTS
 from tests.support.read_pickle import read_pickle
@@ -34,23 +34,23 @@ def refusal(path: Path) -> str:
     return message
 
 
-def repacked(path: Path, change: dict[str, bytes | None], compression: int = zipfile.ZIP_STORED) -> Path:
-    """The rosinality file with some entries changed or, where None, gone."""
+def repacked(path: Path, changes: dict[str, bytes | None], compression: int = zipfile.ZIP_STORED) -> Path:
+    """Write the rosinality file with some entries changed or, where None, removed."""
     with zipfile.ZipFile(ROSINALITY) as old, zipfile.ZipFile(path, "w", compression) as new:
         for entry in old.infolist():
             name = entry.filename.partition("/")[2]
-            content = change.get(name, old.read(entry))
+            content = changes.get(name, old.read(entry))
             if content is not None:
                 new.writestr(f"model/{name}", content)
-        for name in change.keys() - {entry.filename.partition("/")[2] for entry in old.infolist()}:
-            new.writestr(name, change[name] or b"")
+        for name in changes.keys() - {entry.filename.partition("/")[2] for entry in old.infolist()}:
+            new.writestr(name, changes[name] or b"")
     return path
 
 
 @pytest.mark.parametrize("new", [True, False])
-def test_every_kind_of_tensor(new: bool, tmp_path: Path) -> None:
+def test_every_kind_of_tensor_is_read(new: bool, tmp_path: Path) -> None:
     base = torch.arange(24, dtype=torch.float32)
-    whole: dict[str, Any] = OrderedDict(
+    tensors: dict[str, Any] = OrderedDict(
         view=base[4:16].reshape(3, 4).t(),
         same=base,
         half=base.half(),
@@ -60,27 +60,27 @@ def test_every_kind_of_tensor(new: bool, tmp_path: Path) -> None:
         flags=torch.tensor([True, False]),
         parameter=torch.nn.Parameter(base.double()),
     )
-    torch.save(whole, tmp_path / "f", _use_new_zipfile_serialization=new)
-    found = read_pickle(tmp_path / "f")
-    assert isinstance(found, dict)
-    for name, tensor in whole.items():
-        assert isinstance(found[name], Tensor)
-        assert found[name].dtype == tensor.dtype
-        assert torch.equal(found[name], tensor.detach()), name
+    torch.save(tensors, tmp_path / "f", _use_new_zipfile_serialization=new)
+    root = read_pickle(tmp_path / "f")
+    assert isinstance(root, dict)
+    for name, tensor in tensors.items():
+        assert isinstance(root[name], Tensor)
+        assert root[name].dtype == tensor.dtype
+        assert torch.equal(root[name], tensor.detach()), name
 
 
-def test_the_older_container_holds_the_same_model(tmp_path: Path) -> None:
+def test_the_legacy_container_holds_the_same_model(tmp_path: Path) -> None:
     path = tmp_path / "old.pt"
     torch.save(torch.load(ROSINALITY, weights_only=True), path, _use_new_zipfile_serialization=False)
     old, new = load_model(str(path), "cpu").generator, load_model(str(ROSINALITY), "cpu").generator
     assert all(torch.equal(a, b) for a, b in zip(old.state_dict().values(), new.state_dict().values(), strict=True))
 
 
-def test_what_is_read_is_not_copied(tmp_path: Path) -> None:
+def test_tensors_are_views_that_do_not_change_the_file(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1 << 20)}, tmp_path / "f")
     root = read_pickle(tmp_path / "f")
     assert isinstance(root, dict)
-    root["a"][0] = 7  # the memory is ours, the file stays as it is
+    root["a"][0] = 7  # changes the memory, and not the file
     again = read_pickle(tmp_path / "f")
     assert isinstance(again, dict)
     assert again["a"][0] == 0
@@ -89,16 +89,16 @@ def test_what_is_read_is_not_copied(tmp_path: Path) -> None:
 # PTI ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_generator_tuned_by_pti(tmp_path: Path) -> None:
-    same = load_model(str(CHECKPOINTS / "sg2ada_32.pkl"), "cpu")
-    model = load_model(str(write_pti_file(tmp_path / "model_ABC.pt", same.generator)), "cpu")
+def test_a_generator_tuned_by_pti_is_loaded(tmp_path: Path) -> None:
+    original = load_model(str(CHECKPOINTS / "sg2ada_32.pkl"), "cpu")
+    model = load_model(str(write_pti_file(tmp_path / "model_ABC.pt", original.generator)), "cpu")
     ws = torch.from_numpy(np.random.RandomState(0).randn(1, 8, 64).astype(np.float32))
-    assert torch.equal(model.generator.synthesis(ws).image, same.generator.synthesis(ws).image)
+    assert torch.equal(model.generator.synthesis(ws).image, original.generator.synthesis(ws).image)
     assert "whole network" in model.info.format
     assert model.load_discriminator() is None
 
 
-# Zips that are not what they seem -----------------------------------------------------------------------------------
+# Damaged and hostile archives ---------------------------------------------------------------------------------------
 
 
 def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("changes", "expected_text"),
     [
         ({"data.pkl": None}, "without the one data.pkl"),
         ({"other/data.pkl": b"N."}, "without the one data.pkl"),
@@ -121,11 +121,13 @@ def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
         ({"data.pkl": b""}, "damaged or cut short"),
     ],
 )
-def test_archives_that_are_refused(change: dict[str, bytes | None], named: str, tmp_path: Path) -> None:
-    assert named in refusal(repacked(tmp_path / "f", change))
+def test_incomplete_or_hostile_archives_are_refused(
+    changes: dict[str, bytes | None], expected_text: str, tmp_path: Path
+) -> None:
+    assert expected_text in refusal(repacked(tmp_path / "f", changes))
 
 
-def test_entries_stay_inside_the_archive(tmp_path: Path) -> None:
+def test_an_entry_outside_the_archive_is_refused(tmp_path: Path) -> None:
     content = bytearray(ROSINALITY.read_bytes())
     start = struct.unpack_from("<I", content, len(content) - 22 + 16)[0]
     first = content.index(b"PK\x01\x02", start)
@@ -134,7 +136,7 @@ def test_entries_stay_inside_the_archive(tmp_path: Path) -> None:
     refusal(tmp_path / "f")
 
 
-def test_a_list_of_contents_that_no_model_needs(tmp_path: Path) -> None:
+def test_a_huge_archive_directory_is_refused(tmp_path: Path) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for number in range(100_000):
@@ -162,7 +164,7 @@ def test_the_directory_of_an_archive_is_measured_where_python_reads_it(tmp_path:
     assert zip_directory_bytes(memoryview(changed)) == directory_bytes
 
 
-def test_the_same_name_twice(tmp_path: Path) -> None:
+def test_an_archive_with_a_name_twice_is_refused(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(tmp_path / "f", "w") as archive:
         archive.writestr("model/data.pkl", b"\x80\x02N.")
         archive.writestr("model/data.pkl", b"\x80\x02cos\nsystem\n.")
@@ -181,28 +183,22 @@ def test_code_in_torch_files_is_not_run(new: bool, tmp_path: Path) -> None:
 
 
 def legacy(body: bytes, keys: list[str], storages: bytes) -> bytes:
-    head = b"".join(pickle.dumps(v, 2) for v in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
-    return head + b"\x80\x02" + body + b"." + pickle.dumps(keys, 2) + storages
-
-
-def reference(key: bytes = b"0", numel: int = 4) -> bytes:
-    text = b"X\x07\0\0\0storage" + b"ctorch\nFloatStorage\n" + b"X\x01\0\0\0" + key + b"X\x03\0\0\0cpu"
-    return b"(" + text + b"J" + struct.pack("<i", numel) + b"NtQ"
+    return asm.legacy_file(body, asm.list_of(*map(asm.text, keys)), storages)
 
 
 @pytest.mark.parametrize(
-    ("content", "named"),
+    ("content", "expected_text"),
     [
-        (legacy(reference(), ["0"], struct.pack("<q", 4) + bytes(12)), "in 12 bytes"),
-        (legacy(reference(), ["0"], struct.pack("<q", 2**40) + bytes(16)), "elements"),
-        (legacy(reference(numel=2**30), ["0"], struct.pack("<q", 2**30) + bytes(16)), "in 16 bytes"),
-        (legacy(reference(), ["0"], struct.pack("<q", 4) + bytes(20)), "nothing uses"),
-        (legacy(reference(), ["1"], struct.pack("<q", 4) + bytes(16)), "other storages"),
-        (legacy(reference(), ["0", "0"], b""), "other storages"),
-        (legacy(reference() + reference(numel=5) + b"\x86", ["0"], b""), "two ways"),
+        (legacy(asm.storage_reference(), ["0"], struct.pack("<q", 4) + bytes(12)), "in 12 bytes"),
+        (legacy(asm.storage_reference(), ["0"], struct.pack("<q", 2**40) + bytes(16)), "elements"),
+        (legacy(asm.storage_reference(numel=2**30), ["0"], struct.pack("<q", 2**30) + bytes(16)), "in 16 bytes"),
+        (legacy(asm.storage_reference(), ["0"], struct.pack("<q", 4) + bytes(20)), "nothing uses"),
+        (legacy(asm.storage_reference(), ["1"], struct.pack("<q", 4) + bytes(16)), "other storages"),
+        (legacy(asm.storage_reference(), ["0", "0"], b""), "other storages"),
+        (legacy(asm.storage_reference() + asm.storage_reference(numel=5) + b"\x86", ["0"], b""), "two ways"),
         (legacy(b"N", [], b""), "no generator"),
     ],
 )
-def test_older_containers_that_are_refused(content: bytes, named: str, tmp_path: Path) -> None:
+def test_hostile_legacy_containers_are_refused(content: bytes, expected_text: str, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(content)
-    assert named in refusal(tmp_path / "f")
+    assert expected_text in refusal(tmp_path / "f")
