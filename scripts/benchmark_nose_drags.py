@@ -36,7 +36,7 @@ from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.scene.animal_parameters import z_of_seed
 from draggan_engine.critters.scene.render import nearest_parts
 from draggan_engine.critters.scene.scene import build_scene
-from draggan_engine.dragging import DragEnd, DragLoop
+from draggan_engine.dragging.drag_loop import DragEnd, DragLoop
 from draggan_engine.networks import generate
 from scripts.template_search import Point, drag_error, find_content, load_rgb
 

@@ -21,8 +21,9 @@ from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.setting_fields import SettingField, setting_fields
-from draggan_engine.dragging import DragAtRest, DragLoop, DragStep
-from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag
+from draggan_engine.dragging.drag_loop import DragAtRest, DragLoop, DragStep
+from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
+from draggan_engine.server.edit_images import image_of
 from draggan_engine.server.export import export
 from draggan_engine.storage.image_io import read_mask
 from draggan_engine.storage.output_paths import (
@@ -84,7 +85,7 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
     session = prepare_drag(model, store, edit)
     for notice in _notices(edit, model.info.size, session.notice):
         _print_line(notice)
-    before = picture_of(model, store, edit)
+    before = image_of(model, store, edit)
     earlier_files = set() if request.out is None else _file_versions(request.out)
     revision = Revision(id=0, edit=edit)
     store.save((revision,), revision.id)  # from here on, a drag that is killed can be opened
@@ -106,7 +107,7 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
     files = (
         [] if store.directory is None else sorted(path for path, *_ in _file_versions(store.directory) - earlier_files)
     )
-    after = picture_of(model, store, end.edit)
+    after = image_of(model, store, end.edit)
     try:
         print_report(DragReport(end.record, store.directory, before, after, files, video), as_json=as_json)
     except (StorageError, SystemExit):
@@ -226,7 +227,7 @@ def _stopped_by_signals(session: DragLoop) -> Iterator[Sequence[int]]:
 
     def stop(number: int, _: object) -> None:
         received.append(number)
-        session.stop()
+        session.control.stop()
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     handled_signals = [number for number, handler in handlers.items() if handler is not signal.SIG_IGN]
@@ -271,4 +272,4 @@ def _write_video(
         def update(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        export(model, store, edit, path, markers=markers, progress=update)
+        export(model, store, edit, path, markers=markers, report_progress=update)

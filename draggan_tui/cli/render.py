@@ -37,7 +37,7 @@ def render(
     """Write the full-resolution image of a seed."""
     from draggan_engine.checkpoints.loader import load_model
     from draggan_engine.core.edit import Edit
-    from draggan_engine.server.drag_runner import picture_of
+    from draggan_engine.server.edit_images import image_of
     from draggan_engine.storage.image_io import write_image
     from draggan_engine.storage.output_paths import IMAGE_SUFFIXES, check_output_file
     from draggan_tui.cli.headless_drag import new_store
@@ -51,4 +51,4 @@ def render(
         ),
     )
     store = new_store(loaded_model, edit, out=None, latent=latent)
-    write_image(out, picture_of(loaded_model, store, edit), model=loaded_model.name, edit=edit)
+    write_image(out, image_of(loaded_model, store, edit), model=loaded_model.name, edit=edit)

@@ -67,7 +67,7 @@ def test_a_gif_of_a_drag_shows_its_markers(tmp_path: Path, monkeypatch: pytest.M
 def test_the_video_of_a_long_drag_has_a_limited_number_of_frames(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "MOST_FRAMES", 5)
+    monkeypatch.setattr(export, "MAX_FRAMES", 5)
     status, _, _ = run_here(monkeypatch, *DRAG, "--film", "d.gif", directory=tmp_path)
     assert status == 0
     with Image.open(tmp_path / "d.gif") as video:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,10 +18,9 @@ from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
 
 from .cuda_graph import on_side_stream
+from .drag_control import DragControl
 from .drag_task import DragTask, why_not_bfloat16
 from .optimizer import DragOptimizer
-
-SIGNAL_CHECK_SECONDS = 0.5  # how often a resting drag wakes up, so that its thread handles signals
 
 
 @dataclass(frozen=True)
@@ -77,9 +75,11 @@ class DragLoop:
         mask: `uint8 [H, W]`, 1 = may move; None = everything may move.
         settings: the paper's parameters.
         live_pair: index of the pair whose target moves while the drag runs; None = the drag is not live. A live drag
-            does not end before `release_target`, and `max_steps` counts from the last move of the target.
+            does not end before its target is released, and `max_steps` counts from the last move of the target.
+        control: what other threads use to end the drag and to move its target; None = a new one.
 
     Attributes:
+        control: as given, or the new one.
         settings: with the precision that the drag uses.
         notice: a sentence for the user if the drag uses another precision than the one that was set, else None.
         start_handles: the handles at the start.
@@ -97,6 +97,7 @@ class DragLoop:
         mask: NDArray[np.uint8] | None,
         settings: DragSettings,
         live_pair: int | None = None,
+        control: DragControl | None = None,
     ) -> None:
         self._optimizer = DragOptimizer(generator, settings, [DragTask(ws, pairs, mask)])
         self.settings = self._optimizer.settings
@@ -105,12 +106,8 @@ class DragLoop:
             self.notice = f"{why_not_bfloat16(generator)}, so this drag uses float32"
         self.start_handles: tuple[Point, ...] = tuple(handle for handle, _ in pairs)
         self.targets: tuple[Point, ...] = tuple(target for _, target in pairs)
+        self.control = DragControl() if control is None else control
         self._live_pair = live_pair
-        self._commands_changed = threading.Condition()  # guards the fields below, which other threads may set
-        self._stop_requested = False
-        self._target_held = live_pair is not None
-        self._rest_requested = False
-        self._next_target: Point | None = None
 
     @property
     def start_ws(self) -> Tensor:
@@ -134,30 +131,6 @@ class DragLoop:
         render = self._optimizer.source.image_renderer()
         return on_side_stream(self._optimizer.generator.device, lambda: to_uint8(render(height)))
 
-    def stop(self) -> None:
-        """End the drag before its next step. May be called from another thread."""
-        with self._commands_changed:
-            self._stop_requested = True
-            self._commands_changed.notify()
-
-    def move_target(self, target: Point) -> None:
-        """Move the target of the live pair. May be called from another thread."""
-        with self._commands_changed:
-            self._next_target = target
-            self._commands_changed.notify()
-
-    def release_target(self) -> None:
-        """Let a live drag end as soon as it comes to rest. May be called from another thread."""
-        with self._commands_changed:
-            self._target_held = False
-            self._commands_changed.notify()
-
-    def wake(self) -> None:
-        """Make a drag that is at rest yield `DragAtRest` once more. May be called from another thread."""
-        with self._commands_changed:
-            self._rest_requested = True
-            self._commands_changed.notify()
-
     def steps(self) -> Iterator[DragStep | DragAtRest | DragEnd]:
         """Yield a `DragStep` after each step, a `DragAtRest` whenever a live drag comes to rest, and finally a `DragEnd`."""
         start_time = time.monotonic()
@@ -167,11 +140,11 @@ class DragLoop:
             if self._apply_target_move():
                 step_of_last_move = step
             reason = self._reason_to_rest(step - step_of_last_move)
-            if reason is not None and self._target_held and not self._stop_requested:
+            if reason is not None and self._is_target_held() and not self.control.stop_requested:
                 yield DragAtRest()
-                self._wait_for_command()
+                self.control.wait_for_command()
                 continue
-            if reason is None and self._stop_requested:
+            if reason is None and self.control.stop_requested:
                 reason = "stopped"
             if reason is not None:
                 break
@@ -184,6 +157,9 @@ class DragLoop:
             yield DragStep(step, float(loss), handles, self._mean_distance(handles), optimizer.ws.clone())
         yield DragEnd(reason, step, time.monotonic() - start_time, self._handles(), optimizer.ws.clone())
 
+    def _is_target_held(self) -> bool:
+        return self._live_pair is not None and not self.control.target_released
+
     def _reason_to_rest(self, steps_since_move: int) -> Reason | None:
         """Return why no further step is needed, or None if one is."""
         stop_distance = self.settings.stop_distance_for(len(self.targets))
@@ -193,8 +169,7 @@ class DragLoop:
 
     def _apply_target_move(self) -> bool:
         """Move the live pair's target to where it was last moved; return whether this changed it."""
-        with self._commands_changed:
-            target, self._next_target = self._next_target, None
+        target = self.control.take_next_target()
         if target is None or self._live_pair is None or target == self.targets[self._live_pair]:
             return False
         targets = list(self.targets)
@@ -202,14 +177,6 @@ class DragLoop:
         self.targets = tuple(targets)
         self._optimizer.pairs.targets[0, self._live_pair] = torch.tensor(target)
         return True
-
-    def _wait_for_command(self) -> None:
-        with self._commands_changed:
-            while not (
-                self._stop_requested or self._rest_requested or not self._target_held or self._next_target is not None
-            ):
-                self._commands_changed.wait(SIGNAL_CHECK_SECONDS)
-            self._rest_requested = False
 
     def _handles(self) -> tuple[Point, ...]:
         return tuple((float(x), float(y)) for x, y in self._optimizer.pairs.handles[0].tolist())

@@ -1,58 +1,65 @@
-"""How a running drag is told to the client: progress and pictures, as often as a person notices and the drag can bear."""
+"""Report a running drag to the client: progress and previews, as often as a person notices and the drag can afford."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from .drag_control import Steering
 from .messages import DragPreview, DragProgress, ImageData
 from .outbox import Outbox
 
 if TYPE_CHECKING:
-    from draggan_engine.dragging import DragLoop, DragStep
+    from draggan_engine.dragging.drag_loop import DragLoop, DragStep
     from draggan_engine.networks.preview_fidelity import PreviewHeights
 
 log = logging.getLogger("draggan_engine")
-# Where pictures hold a drag up, they may take so much of its time, which slows it by a seventh; and they come at most so
-# often (seconds).
-PREVIEW_SHARE = 1 / 8
-PREVIEW_INTERVAL = 1 / 15
-PROGRESS_INTERVAL = 1 / 30  # waking the client for each of 100 steps a second costs a drag a twentieth
+
+PREVIEW_SHARE = 1 / 8  # how much of a drag's time previews may take, where rendering them holds the drag up
+PREVIEW_INTERVAL = 1 / 15  # seconds between previews, at least
+PROGRESS_INTERVAL = 1 / 30  # seconds between progress events, at least; each wakes the client and costs the drag time
 
 
-class DragTeller:
-    """Of one drag; for the thread that runs it. A context manager: afterwards nothing more is said.
+class DragReporter:
+    """Reports one drag. Its methods are called by the thread that runs the drag. A context manager: when it exits, nothing
+    more is sent.
 
     Args:
-        max_steps: that it may take; None: it is led by hand.
-        heights: in which its images may be shown.
-        beside: whether pictures can be drawn while the drag goes on.
+        drag: renders the previews; its control says whether the client is ready for one.
+        max_steps: how many steps the drag may take; None for a live drag.
+        heights: the heights at which previews may be rendered.
+        renders_beside_drag: whether previews are rendered by a thread of their own while the drag continues.
+        clock, thread_clock: seconds that have passed, and that the calling thread has computed.
     """
 
     def __init__(
         self,
         outbox: Outbox,
-        steering: Steering,
-        session: DragLoop,
+        drag: DragLoop,
         max_steps: int | None,
         heights: PreviewHeights,
         *,
-        beside: bool,
+        renders_beside_drag: bool,
+        clock: Callable[[], float] = time.monotonic,
+        thread_clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        self._outbox, self._steering, self._session, self._max_steps = outbox, steering, session, max_steps
-        self._heights = heights
-        self._painter = ThreadPoolExecutor(1, "painter") if beside else None
-        self._painting: Future[None] | None = None
-        self._began = self._seen = self._shown = time.monotonic()
-        self._resting, self._rendering, self._told = False, 0.0, 0.0
-        self._blind = False  # a picture could not be drawn
-        self._complete = False  # the last step's full image is on its way, or has been
-        self._uncounted = 0  # steps that ended a rest: how long they took is not known
-        self._untold: DragProgress | None = None
+        self._outbox, self._drag, self._max_steps, self._heights = outbox, drag, max_steps, heights
+        self._clock, self._thread_clock = clock, thread_clock
+        self._preview_thread = ThreadPoolExecutor(1, "preview") if renders_beside_drag else None
+        self._running_preview: Future[None] | None = None
+        now = clock()
+        self._work_start = now  # moves forward by the time that the drag rests
+        self._last_event = self._last_preview = now
+        self._last_progress = 0.0
+        self._is_resting = False
+        self._preview_seconds = 0.0  # for which previews have held the drag up
+        self._rendering_failed = False
+        self._full_image_sent = False  # of the last step
+        self._untimed_steps = 0  # steps that ended a rest: nobody knows how long they took
+        self._unsent_progress: DragProgress | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -60,93 +67,104 @@ class DragTeller:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._painter is not None:
-            self._painter.shutdown()
+        if self._preview_thread is not None:
+            self._preview_thread.shutdown()
 
     def step(self, event: DragStep) -> None:
-        """A step is done: says so and shows it, if it is time for that. A picture comes with its handles."""
-        self._uncounted += self._resting
-        self._complete = False
-        now = self._now(resting=False)
-        self._untold = DragProgress(
+        """Report a step if it is time to: its progress alone, or together with a preview."""
+        self._untimed_steps += self._is_resting
+        self._full_image_sent = False
+        now = self._advance(is_resting=False)
+        self._unsent_progress = DragProgress(
             step=event.step,
             max_steps=self._max_steps,
             loss=event.loss,
             mean_distance=event.mean_distance,
             handles=event.handles,
-            steps_per_second=(event.step - self._uncounted) / (now - self._began),
+            steps_per_second=(event.step - self._untimed_steps) / (now - self._work_start),
         )
-        if self._painting is not None and not self._painting.done():
+        if self._running_preview is not None and not self._running_preview.done():
             return
-        affordable = self._rendering <= PREVIEW_SHARE * (now - self._began)
-        if now - self._shown >= PREVIEW_INTERVAL and affordable and not self._steering.unseen and not self._blind:
-            self._show(now, self._heights.cheapest_height(self._steering.look))
-        elif now - self._told >= PROGRESS_INTERVAL:
-            self._tell(now)
+        if self._is_preview_due(now):
+            self._send_preview(now, self._heights.cheapest_height(self._drag.control.preview_size))
+        elif now - self._last_progress >= PROGRESS_INTERVAL:
+            self._send_progress(now)
 
     def rest(self) -> None:
-        """The drag waits for the hand: nothing that has happened is left out, and there is time for the full image."""
-        now = self._now(resting=True)
-        if not self._complete:
-            self._show(now, self._heights.image_size.height)
+        """Report that the drag waits for its live target: send what has not been sent, and the full image."""
+        now = self._advance(is_resting=True)
+        if not self._full_image_sent:
+            self._send_preview(now, self._heights.image_size.height)
 
     def end(self) -> None:
-        """The drag is over: its last step has not been told, perhaps."""
-        self._await_painter()
-        self._tell(time.monotonic())
+        """Report the last step if that has not happened yet."""
+        self.finish_preview()
+        self._send_progress(self._clock())
 
-    def _now(self, resting: bool) -> float:
-        now = time.monotonic()
-        self._began += (now - self._seen) * self._resting  # waiting for the hand is no work
-        self._seen, self._resting = now, resting
+    def finish_preview(self) -> None:
+        """Wait until the preview that is being rendered has been sent."""
+        if self._running_preview is not None:
+            self._running_preview.result()
+            self._running_preview = None
+
+    def _advance(self, is_resting: bool) -> float:
+        """Note that the drag rests or works from now on, and return the time."""
+        now = self._clock()
+        if self._is_resting:
+            self._work_start += now - self._last_event
+        self._last_event, self._is_resting = now, is_resting
         return now
 
-    def _tell(self, now: float) -> None:
-        if self._untold is not None:
-            self._outbox.send(self._untold)
-            self._told, self._untold = now, None
+    def _is_preview_due(self, now: float) -> bool:
+        return (
+            now - self._last_preview >= PREVIEW_INTERVAL
+            and self._preview_seconds <= PREVIEW_SHARE * (now - self._work_start)
+            and not self._drag.control.preview_pending
+            and not self._rendering_failed
+        )
 
-    def _show(self, now: float, height: int) -> None:
-        """Says what is to be said with the picture, not before: handles and picture move together."""
-        self._await_painter()
-        untold, resting = self._untold, self._resting
-        draw = self._session.image_renderer(height)
+    def _send_progress(self, now: float) -> None:
+        if self._unsent_progress is not None:
+            self._outbox.send(self._unsent_progress)
+            self._last_progress, self._unsent_progress = now, None
 
-        def paint() -> None:
-            began, worked = time.monotonic(), time.thread_time()
+    def _send_preview(self, now: float, height: int) -> None:
+        """Render a preview and send it right after the progress, so that handles and image move together."""
+        self.finish_preview()
+        progress, is_resting = self._unsent_progress, self._is_resting
+        render = self._drag.image_renderer(height)
+
+        def render_and_send() -> None:
+            start, computed_before = self._clock(), self._thread_clock()
             preview = None
             try:
-                preview = DragPreview(image=ImageData.from_array(draw()))
-            except (MemoryError, RuntimeError):  # a drag is worth more than to be seen
-                log.exception("a drag goes on without pictures")
-                self._blind, self._steering.unseen = True, False
-            if untold is not None:
-                self._outbox.send(untold)
+                preview = DragPreview(image=ImageData.from_array(render()))
+            except (MemoryError, RuntimeError):
+                log.exception("the drag continues without previews")
+                self._rendering_failed = True
+                self._drag.control.preview_shown()
+            if progress is not None:
+                self._outbox.send(progress)
             if preview is not None:
                 self._outbox.send(preview)
-            if not resting:
-                self._rendering += self._held_up(time.monotonic() - began, time.thread_time() - worked)
+            if not is_resting:
+                self._preview_seconds += self._delay(self._clock() - start, self._thread_clock() - computed_before)
 
-        self._steering.unseen = True
-        self._untold = None
-        self._complete = height == self._heights.image_size.height
-        self._told = self._shown = now
-        if self._painter is None:
-            paint()
+        self._drag.control.announce_preview()
+        self._unsent_progress = None
+        self._full_image_sent = height == self._heights.image_size.height
+        self._last_progress = self._last_preview = now
+        if self._preview_thread is None:
+            render_and_send()
         else:
-            self._painting = self._painter.submit(paint)
+            self._running_preview = self._preview_thread.submit(render_and_send)
 
-    def _held_up(self, seconds: float, work: float) -> float:
-        """Return how long an image has held the drag up. An image that is drawn beside the drag does not while a core is
-        idle; a painter that had to wait for a core has taken as much time from the other threads, the drag's among them.
+    def _delay(self, seconds: float, computed: float) -> float:
+        """Return for how many seconds a preview has held the drag up. A preview that is rendered beside the drag does not
+        hold it up while a core is idle; if its thread had to wait for a core, the drag's thread had to wait as long.
 
         Args:
-            seconds: how long the image took.
-            work: for how many of them the thread was computing.
+            seconds: how long the preview took.
+            computed: for how many of these seconds its thread was running.
         """
-        return seconds if self._painter is None else max(min(work, seconds - work), 0)
-
-    def _await_painter(self) -> None:
-        if self._painting is not None:
-            self._painting.result()
-            self._painting = None
+        return seconds if self._preview_thread is None else max(min(computed, seconds - computed), 0)

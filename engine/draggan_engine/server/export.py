@@ -1,4 +1,4 @@
-"""What a session can be asked for as a file: a picture, a latent, or the way that led to a picture as a film."""
+"""Export an edit to a file: its image, its latent, or a video of the drags that led to it."""
 
 from __future__ import annotations
 
@@ -22,65 +22,72 @@ from draggan_engine.storage.output_paths import IMAGE_SUFFIXES, LATENT_SUFFIXES,
 from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.video import spread_indices, write_video
 
-from .drag_runner import latent_of, picture_of
+from .edit_images import image_of, latent_of
 
-MOST_FRAMES = 150  # of a film: six seconds
+MAX_FRAMES = 150  # of a video: six seconds
 
-Progress = Callable[[int, int], object]
-"""Told how many frames are done, and of how many."""
+ReportProgress = Callable[[int, int], object]
+"""Called with the number of frames that are done, and the number of all frames."""
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A frame to be: its latent `[1, num_ws, w_dim]`, and the (handle, target) pairs in its picture."""
+class VideoFrame:
+    """What a frame of a video shows: the latent `[1, num_ws, w_dim]`, and the (handle, target) pairs in its image."""
 
     ws: NDArray[np.float32]
     pairs: tuple[tuple[Point, Point], ...]
 
 
-def export(model: Model, store: SessionStore, edit: Edit, path: Path, *, markers: bool, progress: Progress) -> None:
-    """Writes the edit's picture, its latent, or the film of the drags that led to it; the suffix tells which.
+def export(
+    model: Model, store: SessionStore, edit: Edit, path: Path, *, markers: bool, report_progress: ReportProgress
+) -> None:
+    """Write the edit's image, its latent, or a video of the drags that led to it; the path's suffix says which.
 
     Args:
-        markers: handles and targets are drawn into pictures and films.
+        markers: draw handles and targets into images and videos.
 
     Raises:
-        OutputError: a suffix that there is not, or a path that cannot be written to.
-        EditError: a film of no drag.
+        OutputError: the suffix is unknown, or the path cannot be written to.
+        EditError: a video of an image that no drag has led to.
         InputError: the steps of a drag were not kept.
-        StorageError: it cannot be written.
+        StorageError: the file cannot be written.
     """
     suffix = check_output_file(path, (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LATENT_SUFFIXES))
     if suffix in LATENT_SUFFIXES:
         write_latent(path, latent_of(model, store, edit).cpu().numpy())
     elif suffix in IMAGE_SUFFIXES:
-        rgb = picture_of(model, store, edit)
+        image = image_of(model, store, edit)
         pairs = [(pair.handle, pair.target or pair.handle) for pair in edit.pairs]
-        write_image(path, draw_markers(rgb, pairs) if markers else rgb, model=model.name, edit=edit)
+        write_image(path, draw_markers(image, pairs) if markers else image, model=model.name, edit=edit)
     else:
-        moments = _way(store, edit)
-        chosen = [moments[i] for i in spread_indices(len(moments), MOST_FRAMES)]
-        write_video(path, _frames(model, chosen, markers, progress), model=model.name, edit=edit)
+        all_frames = _video_frames(store, edit)
+        frames = [all_frames[index] for index in spread_indices(len(all_frames), MAX_FRAMES)]
+        write_video(path, _render_frames(model, frames, markers, report_progress), model=model.name, edit=edit)
 
 
-def _way(store: SessionStore, edit: Edit) -> Sequence[Moment]:
-    """Every kept step of the drags that led to the edit's picture, from the first of them on."""
-    moments: list[Moment] = []
-    number, last = edit.source.drag, edit.source.step
-    while number:
-        steps = store.stored_trajectory(number)
-        kept = steps.steps if last is None else steps.steps[steps.steps <= last]
-        way = [Moment(steps.latent_at(int(step)), steps.pairs_at(i)) for i, step in enumerate(kept)]
-        number, last = steps.record.source.drag, steps.record.source.step
-        moments[:0] = way[1:] if number else way  # the drag before ends with the picture that this one begins with
-    if not moments:
+def _video_frames(store: SessionStore, edit: Edit) -> Sequence[VideoFrame]:
+    """Return a frame for every kept step of the drags that led to the edit's image, from the first drag on."""
+    frames: list[VideoFrame] = []
+    drag_number, last_step = edit.source.drag, edit.source.step
+    while drag_number:
+        trajectory = store.stored_trajectory(drag_number)
+        steps = trajectory.steps if last_step is None else trajectory.steps[trajectory.steps <= last_step]
+        drag_frames = [
+            VideoFrame(trajectory.latent_at(int(step)), trajectory.pairs_at(index)) for index, step in enumerate(steps)
+        ]
+        drag_number, last_step = trajectory.record.source.drag, trajectory.record.source.step
+        # Where a drag precedes this one, its last frame is this one's first.
+        frames[:0] = drag_frames[1:] if drag_number else drag_frames
+    if not frames:
         raise EditError("no drag has led to this image, so there is no video of one; drag first, or save a PNG")
-    return moments
+    return frames
 
 
-def _frames(model: Model, moments: Sequence[Moment], markers: bool, progress: Progress) -> Iterator[NDArray[np.uint8]]:
-    for done, moment in enumerate(moments):
-        progress(done, len(moments))
-        rgb = generate_image(model.generator, torch.from_numpy(moment.ws).to(model.generator.device))
-        yield draw_markers(rgb, moment.pairs) if markers else rgb
-    progress(len(moments), len(moments))
+def _render_frames(
+    model: Model, frames: Sequence[VideoFrame], markers: bool, report_progress: ReportProgress
+) -> Iterator[NDArray[np.uint8]]:
+    for done, frame in enumerate(frames):
+        report_progress(done, len(frames))
+        image = generate_image(model.generator, torch.from_numpy(frame.ws).to(model.generator.device))
+        yield draw_markers(image, frame.pairs) if markers else image
+    report_progress(len(frames), len(frames))

@@ -1,58 +1,66 @@
-"""Commands that wait for the engine's main thread."""
+"""The jobs that wait for the engine's main thread."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from dataclasses import dataclass
+
+from draggan_engine.dragging.drag_control import DragControl
 
 from .messages import Export, ExportFile, LoadModel, Render, StartDrag
 
-
-class Refresh:
-    """Bring final.png up to date with what was saved."""
+SIGNAL_CHECK_SECONDS = 0.5  # how often a waiting main thread wakes up to handle signals
 
 
-Job = Render | StartDrag | Export | ExportFile | LoadModel | Refresh
+@dataclass(frozen=True)
+class DragJob:
+    """Run the drag of a command; `control` has received the commands that came after it."""
+
+    command: StartDrag
+    control: DragControl
+
+
+class UpdateResult:
+    """Bring the images in the session's directory up to date with what was saved."""
+
+
+Job = Render | DragJob | Export | ExportFile | LoadModel | UpdateResult
 
 
 class JobQueue:
-    """What the main thread still has to do. A newer picture request replaces an older one."""
+    """Jobs in the order in which they came. A newer `Render` or `UpdateResult` replaces an older one. Any thread may put."""
 
     def __init__(self) -> None:
         self._waiting: deque[Job] = deque()
-        self._change = threading.Condition()
-        self._closed = False
+        self._changed = threading.Condition()
+        self._is_closed = False
 
     def put(self, job: Job) -> None:
-        with self._change:
-            if isinstance(job, Render | Refresh):
-                self._waiting = deque(other for other in self._waiting if type(other) is not type(job))
+        with self._changed:
+            if isinstance(job, Render | UpdateResult):
+                self._waiting = deque(waiting for waiting in self._waiting if type(waiting) is not type(job))
             self._waiting.append(job)
-            self._change.notify()
+            self._changed.notify()
 
     def take_render(self) -> Render | None:
-        """The request for a picture, if one waits: a drag need not be over for it."""
-        with self._change:
-            wanted = next((job for job in self._waiting if isinstance(job, Render)), None)
-            if wanted is not None:
-                self._waiting.remove(wanted)
-            return wanted
+        """Remove and return the waiting `Render`, or return None. It can be done while a drag runs."""
+        with self._changed:
+            render = next((job for job in self._waiting if isinstance(job, Render)), None)
+            if render is not None:
+                self._waiting.remove(render)
+            return render
 
     def close(self) -> None:
-        """No more jobs; of what is there, what is to be written is done first."""
-        with self._change:
-            self._closed = True
-            self._waiting = deque(job for job in self._waiting if isinstance(job, Export | ExportFile | Refresh))
-            self._change.notify()
+        """Drop the waiting jobs except those that write files; `get` returns these, and then None."""
+        with self._changed:
+            self._is_closed = True
+            self._waiting = deque(job for job in self._waiting if isinstance(job, Export | ExportFile | UpdateResult))
+            self._changed.notify()
 
     def get(self) -> Job | None:
-        """The next job; None at the end."""
-        with self._change:
-            while not self._waiting and not self._closed:
-                # With a timeout, so that signals are looked at.
-                self._change.wait(0.5)
+        """Wait for the next job and return it; return None at the end."""
+        with self._changed:
+            while not self._waiting and not self._is_closed:
+                self._changed.wait(SIGNAL_CHECK_SECONDS)
             return self._waiting.popleft() if self._waiting else None
-
-    @property
-    def closed(self) -> bool:
-        return self._closed

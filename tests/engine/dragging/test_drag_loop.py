@@ -14,7 +14,7 @@ from torch import Tensor
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size
-from draggan_engine.dragging import DragEnd, DragLoop, DragStep
+from draggan_engine.dragging.drag_loop import DragEnd, DragLoop, DragStep
 from draggan_engine.dragging.drag_task import PairBatch
 from draggan_engine.dragging.feature_sampling import sample_features, sample_grids, square_offsets
 from draggan_engine.dragging.feature_sources import FeatureWindows, WindowedSource
@@ -228,7 +228,7 @@ def test_reasons(generator: Generator) -> None:
     session = DragLoop(generator, latent_of_seed(generator, 1, 1.0), [((10, 10), (25, 25))], None, SETTINGS)
     events = session.steps()
     next(events)
-    session.stop()
+    session.control.stop()
     end = next(events)
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step) == ("stopped", 1)

@@ -14,7 +14,7 @@ from draggan_engine.checkpoints.formats.infer_config import infer_stylegan2_part
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point, Size, convert
-from draggan_engine.dragging import DragEnd, DragLoop, DragStep
+from draggan_engine.dragging.drag_loop import DragEnd, DragLoop, DragStep
 from draggan_engine.networks.config import StyleGAN2Config, StyleGAN3Config, pyramid_channels
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator

@@ -8,7 +8,7 @@ import pytest
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.geometry import Point, distance
 from draggan_engine.critters import landmarks_of_seed
-from draggan_engine.dragging import DragEnd, DragLoop
+from draggan_engine.dragging.drag_loop import DragEnd, DragLoop
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 
 

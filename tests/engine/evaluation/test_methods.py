@@ -13,7 +13,7 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
-from draggan_engine.dragging import DragEnd, DragLoop
+from draggan_engine.dragging.drag_loop import DragEnd, DragLoop
 from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.dragging.optimizer import DragOptimizer
 from draggan_engine.evaluation import methods

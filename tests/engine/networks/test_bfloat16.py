@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
-from draggan_engine.dragging import DragEnd, DragLoop, drag_task
+from draggan_engine.dragging import drag_task
+from draggan_engine.dragging.drag_loop import DragEnd, DragLoop
 from draggan_engine.networks.config import StyleGAN3Config
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator

@@ -13,7 +13,7 @@ from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.dragging import DragStep
+from draggan_engine.dragging.drag_loop import DragStep
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
 from draggan_engine.storage.session_manifest import read_manifest
 from draggan_engine.storage.session_store import SessionStore

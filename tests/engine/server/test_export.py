@@ -15,8 +15,9 @@ from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import EditError, InputError, OutputError
 from draggan_engine.core.history import Revision, edit_at_step
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.server.drag_runner import DragRecorded, latent_of, picture_of, prepare_drag, record_drag
-from draggan_engine.server.export import MOST_FRAMES, export
+from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
+from draggan_engine.server.edit_images import image_of, latent_of
+from draggan_engine.server.export import MAX_FRAMES, export
 from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.video import FRAMES_PER_SECOND, HOLD_SECONDS
 from tests.support.tiny_models import save_tiny
@@ -64,12 +65,12 @@ def frames(path: Path) -> list[np.ndarray]:
 
 def test_pictures(model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path) -> None:
     store, one, _ = session
-    rgb = picture_of(model, store, one.edit)
+    rgb = image_of(model, store, one.edit)
     for name in ("a.png", "a.webp"):
-        export(model, store, one.edit, tmp_path / name, markers=False, progress=quiet)
+        export(model, store, one.edit, tmp_path / name, markers=False, report_progress=quiet)
         with Image.open(tmp_path / name) as image:
             assert np.array_equal(np.asarray(image.convert("RGB")), rgb)
-    export(model, store, one.edit, tmp_path / "m.png", markers=True, progress=quiet)
+    export(model, store, one.edit, tmp_path / "m.png", markers=True, report_progress=quiet)
     with Image.open(tmp_path / "m.png") as image:
         assert not np.array_equal(np.asarray(image.convert("RGB")), rgb)
 
@@ -79,7 +80,7 @@ def test_latents_load_again(
     model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path, name: str
 ) -> None:
     store, _, two = session
-    export(model, store, two.edit, tmp_path / name, markers=False, progress=quiet)
+    export(model, store, two.edit, tmp_path / name, markers=False, report_progress=quiet)
     again = read_latent(tmp_path / name, model.info.num_ws, model.info.w_dim)
     assert np.array_equal(again, latent_of(model, store, two.edit).numpy())
 
@@ -89,13 +90,13 @@ def test_the_film_is_of_all_drags_that_led_to_the_picture(
 ) -> None:
     store, one, two = session
     told: list[tuple[int, int]] = []
-    export(model, store, two.edit, tmp_path / "a.mp4", markers=False, progress=lambda *done: told.append(done))
+    export(model, store, two.edit, tmp_path / "a.mp4", markers=False, report_progress=lambda *done: told.append(done))
     assert told == [(done, 10) for done in range(11)], "five steps and four, and where they began"
     film = frames(tmp_path / "a.mp4")
     assert len(film) > 10, "the last one is held"
     for frame, edit in ((film[0], one.edit.before_drags), (film[5], one.edit), (film[-1], two.edit)):
-        assert np.abs(frame.astype(int) - picture_of(model, store, edit)).mean() < 12
-    export(model, store, one.edit, tmp_path / "b.gif", markers=True, progress=quiet)
+        assert np.abs(frame.astype(int) - image_of(model, store, edit)).mean() < 12
+    export(model, store, one.edit, tmp_path / "b.gif", markers=True, report_progress=quiet)
     with Image.open(tmp_path / "b.gif") as gif:  # frames that look alike are one, which stands as long as both
         duration = sum(frame.info["duration"] for frame in ImageSequence.Iterator(gif))
     assert duration == 1000 * (6 / FRAMES_PER_SECOND + HOLD_SECONDS)
@@ -107,11 +108,13 @@ def test_from_within_a_drag(model: Model, session: tuple[SessionStore, Revision,
     within = edit_at_step(one, two.record, store.trajectory(2), 2)
     assert (within.source.drag, within.source.step) == (2, 2)
     told: list[tuple[int, int]] = []
-    export(model, store, within, tmp_path / "a.gif", markers=False, progress=lambda *done: told.append(done))
+    export(model, store, within, tmp_path / "a.gif", markers=False, report_progress=lambda *done: told.append(done))
     assert told[-1] == (8, 8), "five steps and two"
     branch = dragged(model, store, Revision(id=9, parent=one.id, edit=within), 3)
     assert branch.record is not None and branch.record.source.step == 2
-    export(model, store, branch.edit, tmp_path / "b.gif", markers=False, progress=lambda *done: told.append(done))
+    export(
+        model, store, branch.edit, tmp_path / "b.gif", markers=False, report_progress=lambda *done: told.append(done)
+    )
     assert told[-1] == (11, 11), "those, and three more"
 
 
@@ -119,10 +122,10 @@ def test_a_long_way_has_no_more_frames_than_can_be_drawn_soon(
     model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path
 ) -> None:
     store, _, two = session
-    long = dragged(model, store, two, 2 * MOST_FRAMES)
+    long = dragged(model, store, two, 2 * MAX_FRAMES)
     told: list[tuple[int, int]] = []
-    export(model, store, long.edit, tmp_path / "a.gif", markers=False, progress=lambda *done: told.append(done))
-    assert told[-1] == (MOST_FRAMES, MOST_FRAMES)
+    export(model, store, long.edit, tmp_path / "a.gif", markers=False, report_progress=lambda *done: told.append(done))
+    assert told[-1] == (MAX_FRAMES, MAX_FRAMES)
 
 
 def test_what_cannot_be_exported(
@@ -130,13 +133,13 @@ def test_what_cannot_be_exported(
 ) -> None:
     store, one, two = session
     with pytest.raises(OutputError, match=r"give one of \.png, \.webp, \.gif"):
-        export(model, store, one.edit, tmp_path / "a.jpg", markers=False, progress=quiet)
+        export(model, store, one.edit, tmp_path / "a.jpg", markers=False, report_progress=quiet)
     with pytest.raises(EditError, match="no drag has led to this image"):
-        export(model, store, one.edit.before_drags, tmp_path / "a.gif", markers=False, progress=quiet)
+        export(model, store, one.edit.before_drags, tmp_path / "a.gif", markers=False, report_progress=quiet)
     (tmp_path / "s/drag-001/steps.safetensors").unlink()
     fresh = SessionStore("tiny", resume=copied(tmp_path))
     with pytest.raises(InputError, match="steps of this drag were not kept"):
-        export(model, fresh, two.edit, tmp_path / "a.gif", markers=False, progress=quiet)
+        export(model, fresh, two.edit, tmp_path / "a.gif", markers=False, report_progress=quiet)
     assert not list(tmp_path.glob("*.gif")) and not list(tmp_path.glob(".*.part"))
 
 

@@ -15,19 +15,26 @@ from torch import Tensor
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.geometry import Point
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.dragging import DragAtRest, DragEnd, DragLoop, DragStep, optimizer
+from draggan_engine.dragging import optimizer
+from draggan_engine.dragging.drag_loop import DragAtRest, DragEnd, DragLoop, DragStep
 from draggan_engine.dragging.drag_task import PairBatch
 from draggan_engine.dragging.feature_sources import FeatureWindows
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
+from draggan_engine.server.codec import encode
+from draggan_engine.server.command_reader import CommandReader
+from draggan_engine.server.engine_state import EngineState
 from draggan_engine.server.messages import (
     DragEnded,
     DragPreview,
     DragProgress,
     DragStarted,
     ImageRendered,
+    ListModels,
     ModelLoaded,
+    ModelsListed,
     MoveLiveTarget,
+    PreviewShown,
     PreviewSize,
     Quit,
     ReadTrajectory,
@@ -37,10 +44,10 @@ from draggan_engine.server.messages import (
     StopDrag,
     TrajectoryRead,
 )
-from draggan_engine.server.server import Engine as Threads
+from draggan_engine.server.outbox import Outbox
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
-from tests.support.engine_client import Engine
+from tests.support.engine_client import Engine, receive_event
 from tests.support.patience import PATIENCE
 from tests.support.tiny_models import random_generator, save_tiny
 
@@ -91,14 +98,14 @@ def targets(monkeypatch: pytest.MonkeyPatch) -> list[list[list[float]]]:
 def test_it_rests_follows_rests_and_ends_when_let_go(generator: Generator, targets: list[list[list[float]]]) -> None:
     session, events = led(generator)
     assert until_rest(events) == [], "the hand has not moved"
-    session.move_target((25, 10))
+    session.control.move_target((25, 10))
     first = until_rest(events)
     assert [step.step for step in first] == [1, 2, 3, 4], "as many as max_steps says"
-    session.move_target((10, 25))
+    session.control.move_target((10, 25))
     second = until_rest(events)
     assert [step.step for step in second] == [5, 6, 7, 8], "counted from the last move"
     assert targets == [[[25, 10]]] * 4 + [[[10, 25]]] * 4
-    session.release_target()
+    session.control.release_target()
     end = next(events)
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step, end.handles) == ("max_steps", 8, second[-1].handles)
@@ -110,23 +117,23 @@ def test_it_follows_a_hand_that_moves_while_it_runs(generator: Generator, target
     session, events = led(generator)
     until_rest(events)
     for x in range(12, 22):
-        session.move_target((x - 0.5, 10))  # overtaken before the next step
-        session.move_target((x, 10))
+        session.control.move_target((x - 0.5, 10))  # overtaken before the next step
+        session.control.move_target((x, 10))
         step = next(events)
         assert isinstance(step, DragStep)
         handle = step.handles[0]
         assert step.mean_distance == pytest.approx(((handle[0] - x) ** 2 + (handle[1] - 10) ** 2) ** 0.5, abs=1e-4)
     assert targets == [[[x, 10]] for x in range(12, 22)]
-    session.move_target((21, 10))  # where it is: no move
+    session.control.move_target((21, 10))  # where it is: no move
     assert len(until_rest(events)) == 3
 
 
 def test_it_rests_when_it_has_arrived(generator: Generator) -> None:
     session, events = led(generator, SETTINGS.model_copy(update={"stop_distance": 6.0, "max_steps": 100}))
     until_rest(events)
-    session.move_target((14, 10))
+    session.control.move_target((14, 10))
     assert until_rest(events) == [], "within the stopping distance"
-    session.release_target()
+    session.control.release_target()
     end = next(events)
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step) == ("reached", 0)
@@ -135,9 +142,9 @@ def test_it_rests_when_it_has_arrived(generator: Generator) -> None:
 def test_let_go_while_it_runs_it_ends_at_rest(generator: Generator) -> None:
     session, events = led(generator)
     until_rest(events)
-    session.move_target((25, 10))
+    session.control.move_target((25, 10))
     next(events)
-    session.release_target()
+    session.control.release_target()
     *steps, end = events
     assert isinstance(end, DragEnd)
     assert (len(steps), end.reason, end.step) == (3, "max_steps", 4)
@@ -145,7 +152,7 @@ def test_let_go_while_it_runs_it_ends_at_rest(generator: Generator) -> None:
 
 def test_let_go_at_once_it_ends_without_a_step(generator: Generator) -> None:
     session, events = led(generator)
-    session.release_target()
+    session.control.release_target()
     (end,) = events
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step) == ("reached", 0)
@@ -155,14 +162,14 @@ def test_the_other_pairs_keep_their_targets(generator: Generator, targets: list[
     session, events = led(generator, others=(((20, 20), (26, 26)),))
     steps = until_rest(events)
     assert len(steps) == 4, "they are dragged before the hand has moved"
-    session.move_target((12, 12))
+    session.control.move_target((12, 12))
     until_rest(events)
     assert targets == [[[26, 26], [10, 10]]] * 4 + [[[26, 26], [12, 12]]] * 4
 
 
 def test_a_drag_that_nobody_leads_does_not_listen(generator: Generator, targets: list[list[list[float]]]) -> None:
     session = DragLoop(generator, latent_of_seed(generator, 1, 1.0), [(HANDLE, (25, 10))], None, SETTINGS)
-    session.move_target((1, 1))
+    session.control.move_target((1, 1))
     assert not any(isinstance(event, DragAtRest) for event in session.steps())
     assert targets == [[[25, 10]]] * 4
 
@@ -185,13 +192,13 @@ def test_from_another_thread_it_is_led_woken_and_stopped_while_it_rests(generato
     assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
     with pytest.raises(queue.Empty):
         seen.get(timeout=0.7)  # at rest it says nothing
-    session.wake()
+    session.control.wake()
     assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
-    session.move_target((25, 10))
+    session.control.move_target((25, 10))
     for _ in range(4):
         assert isinstance(seen.get(timeout=PATIENCE), DragStep)
     assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
-    session.stop()
+    session.control.stop()
     end = seen.get(timeout=PATIENCE)
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step) == ("max_steps", 4), "it had come to rest by itself"
@@ -202,9 +209,9 @@ def test_from_another_thread_it_is_led_woken_and_stopped_while_it_rests(generato
 def test_stopped_while_it_runs(generator: Generator) -> None:
     session, events = led(generator)
     until_rest(events)
-    session.move_target((25, 10))
+    session.control.move_target((25, 10))
     next(events)
-    session.stop()
+    session.control.stop()
     end = next(events)
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step) == ("stopped", 1)
@@ -332,17 +339,20 @@ def test_the_engine_is_told_to_stop_by_a_signal_while_it_rests(engine: Engine) -
     assert engine.process.wait(PATIENCE) == 0
 
 
-def test_a_hand_that_is_late_does_no_harm(tmp_path: Path) -> None:
-    """Commands for a drag come when there is none."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        threads = Threads(theirs, SessionStore("tiny", tmp_path / "s"), "cpu")
+def test_commands_for_a_drag_do_no_harm_when_there_is_none(tmp_path: Path) -> None:
+    client_end, engine_end = socket.socketpair()
+    with client_end, engine_end:
+        state = EngineState(Outbox(engine_end), SessionStore("tiny", tmp_path / "s"), "cpu")
         for command in (
             MoveLiveTarget(target=(1, 1)),
             ReleaseLiveTarget(),
             StopDrag(),
             SetPreviewSize(preview_size=PreviewSize(width=3, height=3)),
+            PreviewShown(),
+            ListModels(),
         ):
-            threads._take(command)
-        assert not threads.jobs.closed
-        threads.outbox.close()
+            client_end.sendall(encode(command))
+        client_end.shutdown(socket.SHUT_WR)
+        CommandReader(engine_end, state).run()
+        assert isinstance(receive_event(client_end), ModelsListed)
+        state.outbox.close(PATIENCE)

@@ -16,7 +16,8 @@ from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag
+from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
+from draggan_engine.server.edit_images import image_of
 from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,
@@ -174,7 +175,7 @@ def test_killed_at_any_write_the_session_opens_and_has_what_was_acknowledged(
         if entry is not None:
             assert entry.record is not None and entry.record.steps == len(store.trajectory(1).steps) - 1
             assert np.array_equal(store.latent(1), store.stored_trajectory(1).latent_at(entry.record.steps))
-            write_image(session / "found.png", picture_of(model, store, entry.edit), model="tiny", edit=entry.edit)
+            write_image(session / "found.png", image_of(model, store, entry.edit), model="tiny", edit=entry.edit)
             outcomes.append(entry.record.reason)
         if end is not None:
             assert end.problem is None and end.revision == entry and store.history.current == -1

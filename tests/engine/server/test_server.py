@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +39,7 @@ from draggan_engine.server.messages import (
 )
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from tests.support.engine_client import Engine
+from tests.support.paths import ROOT
 from tests.support.patience import PATIENCE
 
 EDIT = Edit(model="toy", pairs=(PointPair(handle=(64, 70), target=(74, 70)),))
@@ -222,3 +225,9 @@ def test_a_model_that_cannot_be_opened_is_said_and_edits_are_kept(tmp_path: Path
         assert engine.wait_for(Saved).change_count == 1
         engine.socket.close()
         assert engine.process.wait(PATIENCE) == 0
+
+
+def test_the_engine_listens_before_torch_is_loaded() -> None:
+    code = "import sys; import draggan_engine.server.server; assert 'torch' not in sys.modules"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "engine")}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=PATIENCE)

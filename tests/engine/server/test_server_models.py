@@ -45,7 +45,7 @@ from draggan_engine.server.messages import (
     StartDrag,
     StopDrag,
 )
-from draggan_engine.server.server import paced
+from draggan_engine.server.model_jobs import throttled_progress
 from draggan_engine.storage.session_manifest import read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from tests.support.engine_client import Engine, receive_event
@@ -150,7 +150,6 @@ def test_the_memory_of_the_earlier_model_is_given_back(tmp_path: Path) -> None:
     first, other = (save_tiny(tmp_path / f"{name}.safetensors") for name in ("first", "other"))
     ours, theirs = socket.socketpair()
     engine = server.Engine(theirs, SessionStore("first", tmp_path / "s"), "cpu")
-    threading.Thread(target=engine.read, daemon=True).start()
     main = threading.Thread(target=engine.run, args=(str(first),))
     main.start()
 
@@ -163,8 +162,8 @@ def test_the_memory_of_the_earlier_model_is_given_back(tmp_path: Path) -> None:
                 return event
 
     loaded = wait_for(ModelLoaded)
-    assert isinstance(loaded, ModelLoaded) and engine.model is not None
-    earlier = weakref.ref(engine.model.generator)
+    assert isinstance(loaded, ModelLoaded) and engine.state.model is not None
+    earlier = weakref.ref(engine.state.model.generator)
     edit = edit_for(loaded)
     for command, answer in (
         (Save(change_count=1, revisions=(Revision(id=0, edit=edit),), current=0), Saved),
@@ -243,7 +242,7 @@ def test_a_latent_that_does_not_fit(tmp_path: Path) -> None:
 def test_what_is_told_of_loading() -> None:
     now = 0.0
     sent: list[Event] = []
-    tell = paced(sent.append, lambda: now)
+    tell = throttled_progress(sent.append, lambda: now)
     for done in range(1, 101):
         now += 0.01
         tell("reading", done, 100)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.errors import InputError
-from draggan_engine.server.drag_runner import picture_of
+from draggan_engine.server.edit_images import image_of
 from draggan_engine.storage.journal import JOURNAL_FILE
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
@@ -87,7 +87,7 @@ def test_it_can_be_gone_on_with_and_is_written_as_the_present_version(folder: Pa
 
     model = load_model(str(save_tiny(tmp_path / "tiny.safetensors")), "cpu")
     again = SessionStore("tiny", resume=folder)
-    pictures = [picture_of(model, again, entry.edit) for entry in later.revisions.values() if entry.record]
+    pictures = [image_of(model, again, entry.edit) for entry in later.revisions.values() if entry.record]
     assert len({picture.tobytes() for picture in pictures}) == 3
     again.close()
 

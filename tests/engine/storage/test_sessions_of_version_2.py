@@ -16,7 +16,8 @@ from safetensors.numpy import load_file
 
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.history import History
-from draggan_engine.server.drag_runner import DragRecorded, picture_of, prepare_drag, record_drag, write_result
+from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
+from draggan_engine.server.edit_images import image_of, write_result
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from tests.support.paths import FIXTURES
@@ -60,12 +61,12 @@ def test_it_is_undone_to_its_start_and_redone(folder: Path, model: Model) -> Non
     pictures = {}
     for entry in reversed(end.lineage):
         store.save((), entry.id)
-        pictures[entry.id] = picture_of(model, store, entry.edit).tobytes()
+        pictures[entry.id] = image_of(model, store, entry.edit).tobytes()
     assert history_of(store).current_revision.edit.source.drag is None
     assert len(set(pictures.values())) == 3  # of the given latent, drag 1, and drag 3
     for entry in end.lineage:
         store.save((), entry.id)
-        assert pictures[entry.id] == picture_of(model, store, history_of(store).edit).tobytes()
+        assert pictures[entry.id] == image_of(model, store, history_of(store).edit).tobytes()
     write_result(model, store, end.edit)
     store.close()
     assert read_history(folder, read_manifest(folder)) == end

@@ -13,7 +13,7 @@ from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.history import DraggedPair, DragRecord, Revision
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.dragging import DragStep
+from draggan_engine.dragging.drag_loop import DragStep
 from draggan_engine.server.drag_runner import prepare_drag, record_drag
 from draggan_engine.storage import trajectory
 from draggan_engine.storage.session_store import SessionStore

@@ -19,7 +19,7 @@ from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import DragganError
 from draggan_engine.core.geometry import Point, distance
 from draggan_engine.critters.scene.scene import landmarks_of_seed
-from draggan_engine.dragging import DragEnd, DragLoop, DragStep
+from draggan_engine.dragging.drag_loop import DragEnd, DragLoop, DragStep
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.storage.markers import draw_markers
 

@@ -1,0 +1,151 @@
+"""Read the client's commands. What needs no model is done at once, also while torch loads or a drag runs; the rest becomes
+a job for the main thread."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from draggan_engine.checkpoints.registry import list_models
+from draggan_engine.core.errors import DragganError, EngineError
+from draggan_engine.dragging.drag_control import DragControl
+from draggan_engine.storage.image_io import read_mask, write_mask
+
+from .codec import HEADER, body_length, decode_command
+from .engine_state import EngineState
+from .failures import failure_of, report_failures
+from .job_queue import DragJob, UpdateResult
+from .messages import (
+    Command,
+    Export,
+    ExportFile,
+    ListModels,
+    LoadMask,
+    LoadModel,
+    MaskLoaded,
+    MaskSaved,
+    ModelsListed,
+    MoveLiveTarget,
+    MoveSession,
+    PreviewShown,
+    Quit,
+    ReadTrajectory,
+    ReleaseLiveTarget,
+    Render,
+    Save,
+    Saved,
+    SaveMask,
+    SessionMoved,
+    SetPreviewSize,
+    StartDrag,
+    StopDrag,
+    TrajectoryRead,
+)
+
+log = logging.getLogger("draggan_engine")
+
+
+class CommandReader:
+    """Handles the commands of one connection, in a thread of its own."""
+
+    def __init__(self, connection: socket.socket, state: EngineState) -> None:
+        self._connection, self._state = connection, state
+
+    def run(self) -> None:
+        """Handle commands until the client is gone or sends a malformed message; then let the engine end."""
+        try:
+            for command in receive_commands(self._connection):
+                self._handle(command)
+        except DragganError as error:
+            log.error("%s", error)
+            self._state.outbox.send(failure_of(error, "receive"))
+        except Exception:
+            log.exception("command reader")
+        finally:
+            self._state.close()
+
+    def _handle(self, command: Command) -> None:
+        state = self._state
+        match command:
+            case Save() | ListModels() | ReadTrajectory() | LoadMask() | SaveMask() | MoveSession():
+                with report_failures(state.outbox, command.type):
+                    self._answer(command)
+            case StartDrag():
+                state.drag_control.stop()
+                state.drag_control = DragControl(command.preview_size.size)
+                state.jobs.put(DragJob(command, state.drag_control))
+            case SetPreviewSize():
+                state.drag_control.set_preview_size(command.preview_size.size)
+            case PreviewShown():
+                state.drag_control.preview_shown()
+            case MoveLiveTarget():
+                state.drag_control.move_target(command.target)
+            case ReleaseLiveTarget():
+                state.drag_control.release_target()
+            case StopDrag():
+                state.drag_control.stop()
+            case Render():
+                state.jobs.put(command)
+                state.drag_control.wake()  # a resting drag takes the time to render it
+            case Export() | ExportFile() | LoadModel():
+                state.jobs.put(command)
+            case Quit():
+                state.was_quit = True
+                state.close()
+
+    def _answer(self, command: Save | ListModels | ReadTrajectory | LoadMask | SaveMask | MoveSession) -> None:
+        state = self._state
+        match command:
+            case Save():
+                directory = state.store.save(command.revisions, command.current)
+                state.outbox.send(Saved(change_count=command.change_count, directory=str(directory)))
+                state.jobs.put(UpdateResult())
+            case ListModels():
+                state.outbox.send(ModelsListed(models=list_models()))
+            case ReadTrajectory():
+                state.outbox.send(TrajectoryRead(trajectory=state.store.trajectory(command.drag_number)))
+            case LoadMask():
+                self._load_mask(command)
+            case SaveMask():
+                write_mask(Path(command.path), command.mask)
+                state.outbox.send(MaskSaved(path=command.path))
+            case MoveSession():
+                state.store.move_to(Path(command.directory))
+                state.outbox.send(SessionMoved(directory=command.directory))
+                state.jobs.put(UpdateResult())  # for the images that could not be written before
+
+    def _load_mask(self, command: LoadMask) -> None:
+        model = self._state.model
+        if model is None:
+            raise EngineError("the model is still loading: the mask has the size of its images")
+        mask, resized = read_mask(Path(command.path), model.info.size)
+        self._state.outbox.send(MaskLoaded(path=command.path, mask=mask, resized=resized))
+
+
+def receive_commands(connection: socket.socket) -> Iterator[Command]:
+    """Yield commands until the connection ends.
+
+    Raises:
+        EngineError: a malformed message came in.
+    """
+    while (header := _receive(connection, HEADER.size)) is not None:
+        body = _receive(connection, body_length(header))
+        if body is None:
+            return
+        yield decode_command(body)
+
+
+def _receive(connection: socket.socket, size: int) -> bytes | None:
+    """Return that many bytes, or None if the connection ends before."""
+    received = bytearray()
+    while len(received) < size:
+        try:
+            part = connection.recv(size - len(received))
+        except OSError:
+            return None
+        if not part:
+            return None
+        received += part
+    return bytes(received)

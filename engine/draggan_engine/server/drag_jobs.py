@@ -1,0 +1,99 @@
+"""Run a drag that the client has started, and report it."""
+
+from __future__ import annotations
+
+import logging
+
+from draggan_engine.checkpoints.loader import Model
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.history import Revision
+from draggan_engine.dragging.drag_loop import DragAtRest, DragStep
+from draggan_engine.networks.devices import can_render_during_drag
+from draggan_engine.networks.preview_fidelity import PreviewHeights, measure_preview_heights
+from draggan_engine.storage.session_store import SessionStore
+
+from .drag_reporter import DragReporter
+from .drag_runner import DragRecorded, prepare_drag, record_drag
+from .edit_images import image_of
+from .engine_state import EngineState
+from .failures import report_failures
+from .image_jobs import render
+from .job_queue import DragJob
+from .messages import DragEnded, DragStarted, ImageData
+
+log = logging.getLogger("draggan_engine")
+
+
+def run_drag(state: EngineState, model: Model, job: DragJob) -> None:
+    """Run a drag to its end; images that the client asks for meanwhile are rendered between two steps.
+
+    Raises:
+        EditError: the revision has not been saved or cannot be dragged.
+    """
+    command = job.command
+    revision = _saved_revision(state.store, command.revision)
+    settings = revision.edit.settings
+    if command.max_steps is not None:
+        settings = settings.model_copy(update={"max_steps": command.max_steps})
+    edit = revision.edit.model_copy(update={"settings": settings})
+    drag = prepare_drag(model, state.store, edit, command.live_pair, job.control)
+    number = state.store.next_drag_number()
+    state.outbox.send(DragStarted(drag_number=number, precision=drag.settings.precision, notice=drag.notice))
+    with DragReporter(
+        state.outbox,
+        drag,
+        settings.max_steps if command.live_pair is None else None,
+        preview_heights(state, model),
+        renders_beside_drag=can_render_during_drag(model.generator.device),
+    ) as reporter:
+        for event in record_drag(model, state.store, revision, number, drag, command.live_pair):
+            _render_waiting(state, model)
+            if isinstance(event, DragStep):
+                reporter.step(event)
+            elif isinstance(event, DragAtRest):
+                reporter.rest()
+            else:
+                reporter.end()
+                _report_end(state, model, event)
+
+
+def preview_heights(state: EngineState, model: Model) -> PreviewHeights:
+    """Return the heights at which a drag of the model may be shown. The first call for a model measures them."""
+    if state.preview_heights is None:
+        state.preview_heights = measure_preview_heights(model.generator)
+        log.info("preview heights: %s", state.preview_heights)
+    return state.preview_heights
+
+
+def _saved_revision(store: SessionStore, revision_id: int) -> Revision:
+    """
+    Raises:
+        EditError: the client has not saved it.
+    """
+    history = store.history
+    if history is None or revision_id not in history.revisions:
+        raise EditError(f"revision {revision_id} has not been saved, so it cannot be dragged: save it first")
+    return history.revisions[revision_id]
+
+
+def _render_waiting(state: EngineState, model: Model) -> None:
+    command = state.jobs.take_render()
+    if command is not None:
+        with report_failures(state.outbox, command.type):
+            render(state, model, command)
+
+
+def _report_end(state: EngineState, model: Model, event: DragRecorded) -> None:
+    state.result_source = None if event.problem else event.edit.source
+    image = _result_image(state, model, event.edit)
+    state.outbox.send(DragEnded(record=event.record, revision=event.revision, image=image, problem=event.problem))
+
+
+def _result_image(state: EngineState, model: Model, edit: Edit) -> ImageData | None:
+    """Return the image that the drag ended with at full resolution; None if it cannot be rendered."""
+    try:
+        return ImageData.from_array(image_of(model, state.store, edit))
+    except (MemoryError, RuntimeError):  # the client asks for it again, and then gets the failure
+        log.exception("the image after the drag could not be rendered")
+        return None

@@ -1,0 +1,43 @@
+"""Render images for the client and write them to files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from draggan_engine.checkpoints.loader import Model
+
+from .edit_images import image_of, write_result
+from .engine_state import EngineState
+from .messages import Export, Exported, ExportFile, ExportProgress, ImageData, ImageRendered, Render
+
+
+def render(state: EngineState, model: Model, command: Render) -> None:
+    image = ImageData.from_array(image_of(model, state.store, command.edit))
+    state.outbox.send(ImageRendered(request_id=command.request_id, image=image))
+
+
+def export_result(state: EngineState, model: Model, command: Export) -> None:
+    files = write_result(model, state.store, command.edit)
+    state.outbox.send(Exported(files=tuple(map(str, files))))
+
+
+def export_file(state: EngineState, model: Model, command: ExportFile) -> None:
+    from .export import export  # imports video codecs
+
+    export(
+        model,
+        state.store,
+        command.edit,
+        Path(command.path),
+        markers=command.markers,
+        report_progress=lambda done, total: state.outbox.send(ExportProgress(done=done, total=total)),
+    )
+    state.outbox.send(Exported(files=(command.path,)))
+
+
+def update_result(state: EngineState, model: Model) -> None:
+    """Write initial.png and final.png if final.png shows another latent than the current edit's."""
+    edit = state.store.edit
+    if edit is not None and edit.source != state.result_source:
+        write_result(model, state.store, edit)
+        state.result_source = edit.source

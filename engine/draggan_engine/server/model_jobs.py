@@ -1,0 +1,66 @@
+"""Load models and report how far that is."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.storage.session_store import SessionStore
+
+from .engine_state import EngineState
+from .messages import LoadModel, LoadProgress
+
+PROGRESS_INTERVAL = 0.1  # seconds
+
+
+def load_first_model(state: EngineState, spec: str, latent_file: Path | None) -> None:
+    """Load the model of the engine's first session.
+
+    Args:
+        latent_file: a latent that the session may start from; not read if the session has kept its own copy.
+
+    Raises:
+        DragganError: the model or the latent cannot be loaded.
+    """
+    model = load_model(spec, state.device, throttled_progress(state.outbox.send))
+    if latent_file is not None and not state.store.has_file_latent:
+        from draggan_engine.checkpoints.latent_files import read_latent
+
+        state.store.set_file_latent(read_latent(latent_file, model.info.num_ws, model.info.w_dim))
+    state.use_model(model)
+
+
+def load_another_model(state: EngineState, command: LoadModel) -> None:
+    """Load a model and begin a session with it. The current model and session stay until it is loaded.
+
+    Raises:
+        DragganError: the model cannot be loaded.
+    """
+    model = load_model(command.spec, state.device, throttled_progress(state.outbox.send))
+    state.store.close()
+    state.store = SessionStore(model.name, None if command.directory is None else Path(command.directory))
+    state.use_model(model)
+    gc.collect()  # frees the earlier model
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def throttled_progress(
+    send: Callable[[LoadProgress], None], clock: Callable[[], float] = time.monotonic
+) -> Callable[[str, int, int], None]:
+    """Return a function that takes (stage, done, total) and sends ten events a second, and each stage's first and last."""
+    last_stage, next_time = "", 0.0
+
+    def report(stage: str, done: int, total: int) -> None:
+        nonlocal last_stage, next_time
+        now = clock()
+        if stage != last_stage or now >= next_time or done >= total:
+            send(LoadProgress(stage=stage, done=done, total=total))
+            last_stage, next_time = stage, now + PROGRESS_INTERVAL
+
+    return report
