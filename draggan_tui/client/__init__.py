@@ -1,1 +1,1 @@
-"""The only door to the engine process."""
+"""The only access of the screen to the engine process."""

@@ -1,4 +1,4 @@
-"""The only door to the engine process: starts it, sends commands, hands its events on."""
+"""The connection to the engine process: start it, send commands, and pass its events on."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from draggan_engine.storage.output_paths import next_output_directory
 
 from .engine_process import EngineOptions, EngineProcess, start_engine
 
-# A step of a large model on a CPU takes seconds, and its end is written after it.
-FAREWELL = 30.0
+SHUTDOWN_TIMEOUT = 30.0
+"""Seconds. A step of a large model on a CPU takes seconds, and the end of the drag is written after it."""
 
 
 class EngineClient:
@@ -39,77 +39,76 @@ class EngineClient:
         on_lost: Callable[[], object],
     ) -> None:
         self.options = options
-        self._next: LoadModel | None = None
+        self._model_request: LoadModel | None = None
         self._on_event, self._on_lost = on_event, on_lost
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._read_task: asyncio.Task[None] | None = None
         self._leaving = False
 
     @property
     def alive(self) -> bool:
+        """Whether commands can be sent."""
         return self._writer is not None and not self._leaving
 
-    @property
-    def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
-
     async def start(self, resume: str | None = None, running: EngineProcess | None = None) -> None:
-        """Starts the process; commands may be sent as soon as this returns, long before torch is loaded.
+        """Start the process. Commands may be sent as soon as this returns, long before torch is loaded.
 
         Args:
-            resume: the folder of a session that an earlier process began.
-            running: one that has been started already, for the same session.
+            resume: directory of a session that an earlier process began.
+            running: a process that has been started already for the same session.
         """
-        self._next = None
+        self._model_request = None
         engine = running or start_engine(self.options, resume)
         self._process = engine.process
         reader, self._writer = await asyncio.open_connection(sock=engine.connection)
-        self._reading = asyncio.create_task(self._read(reader))
+        self._read_task = asyncio.create_task(self._read(reader))
 
     def send(self, command: Command) -> None:
-        """Hands a command to the engine; lost if the engine is (the document is not)."""
+        """Send a command. If the engine is gone, the command is lost, but not the document."""
         if self._writer is not None:
             self._writer.write(encode(command))
 
     def load_model(self, spec: str) -> None:
-        """Asks for another model, in a session of its own; when it is there, that one is the present session."""
+        """Ask for another model, in a session of its own, which is the present one as soon as the model is loaded."""
         out = None if self.options.out is None else str(next_output_directory(self.options.out))
-        self._next = LoadModel(spec=spec, directory=out)
-        self.send(self._next)
+        self._model_request = LoadModel(spec=spec, directory=out)
+        self.send(self._model_request)
 
     def write_to(self, directory: Path) -> None:
         """Remember that the present session is written to another directory, for an engine that is started again."""
         self.options = replace(self.options, out=directory)
 
-    def _follow(self, event: Event) -> None:
+    def _update_options(self, event: Event) -> None:
+        """Follow a new session of another model."""
         if not isinstance(event, ModelLoaded):
             return
         self.options = replace(self.options, model=event.spec)
-        if self._next is not None:
-            out = None if self._next.directory is None else Path(self._next.directory)
+        if self._model_request is not None:
+            out = None if self._model_request.directory is None else Path(self._model_request.directory)
             self.options = replace(self.options, latent=None, out=out)
-            self._next = None
+            self._model_request = None
 
     async def close(self) -> None:
-        """Lets the engine end its drag, write it and exit; kills it if that takes longer than `FAREWELL` seconds."""
+        """Let the engine end its drag, write it and exit, and kill it if that takes longer than `SHUTDOWN_TIMEOUT` seconds."""
         self._leaving = True
         process, writer = self._process, self._writer
         if process is None or writer is None:
             return
         with contextlib.suppress(OSError, TimeoutError):
             self.send(Quit())
-            await asyncio.wait_for(asyncio.to_thread(process.wait), FAREWELL)
+            await asyncio.wait_for(asyncio.to_thread(process.wait), SHUTDOWN_TIMEOUT)
         process.kill()
         process.wait()
         writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
+        """Pass events on until the connection ends."""
         try:
             while True:
                 header = await reader.readexactly(HEADER.size)
                 event = decode_event(await reader.readexactly(body_length(header)))
-                self._follow(event)
+                self._update_options(event)
                 self._on_event(event)
         except (asyncio.IncompleteReadError, OSError, EngineError):
             pass

@@ -6,6 +6,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
+from draggan_engine.core.errors import Remedy
 from draggan_engine.core.history import History
 from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.server.messages import (
@@ -201,6 +202,15 @@ async def test_another_model_is_another_session(app: DragganApp) -> None:
         await pilot.pause()
         assert status(app) == "the engine is running again"
         assert app.editor.state.edit.source.drag == 1
+
+
+async def test_a_failed_load_is_shown_with_advice(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await pick(pilot, engine, "slash", "x", "enter")
+        engine.say(Failed(task="load_model", message="'x': there is no such model or file", remedy=Remedy.choose_model))
+        await pilot.pause()
+        assert problem(app).startswith("'x': there is no such model or file; give the path of a model file")
 
 
 async def test_without_anything_saved_no_folder_is_named(app: DragganApp) -> None:
