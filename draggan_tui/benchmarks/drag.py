@@ -15,7 +15,7 @@ from draggan_engine.networks.devices import resolve_device
 
 STYLEGAN2_SIZES = (32, 64, 128, 256, 512, 1024)
 TABLE_HEADER = (
-    f"{'image':<16} {'pairs':>5} {'mask':<4} {'precision':<9} {'plain ms':>9} {'ours ms':>8} {'ratio':>7} "
+    f"{'model':<16} {'pairs':>5} {'mask':<4} {'precision':<9} {'plain ms':>9} {'ours ms':>8} {'ratio':>7} "
     f"{'floor ms':>9} {'× floor':>7} {'+ kernels':>9} {'plain MB':>9} {'ours MB':>8} {'apart px':>8}"
 )
 EXPLANATION = """\
@@ -54,8 +54,8 @@ def bench_drag(
     print(TABLE_HEADER, flush=True)
     sources: list[str | int] = [*models, *sizes]
     usable_precisions = select_precisions(precisions, torch.device(device_name))
-    for source, pair_count, is_masked, precision in itertools.product(sources, pairs, masks, usable_precisions):
-        cost = measure_step_cost(BenchmarkCase(source, pair_count, is_masked, precision, device_name), steps)
+    for source, pair_count, has_mask, precision in itertools.product(sources, pairs, masks, usable_precisions):
+        cost = measure_step_cost(BenchmarkCase(source, pair_count, has_mask, precision, device_name), steps)
         print(format_step_cost(cost), flush=True)
 
 
@@ -77,7 +77,7 @@ def format_step_cost(cost: StepCost) -> str:
     apart = "" if cost.max_handle_difference is None else f"{cost.max_handle_difference:.1f}"
     phases = ", ".join(f"{name} {share:.0%}" for name, share in cost.phase_shares.items())
     return (
-        f"{case.name:<16} {case.pairs:>5} {'yes' if case.masked else 'no':<4} {case.precision:<9} "
+        f"{case.model_name:<16} {case.pair_count:>5} {'yes' if case.has_mask else 'no':<4} {case.precision:<9} "
         f"{cost.reference_seconds * 1e3:>9.1f} {cost.seconds * 1e3:>8.1f} {cost.speedup:>6.1f}× "
         f"{cost.arithmetic_seconds * 1e3:>9.1f} {cost.seconds / cost.arithmetic_seconds:>6.1f}× "
         f"{cost.seconds / (cost.arithmetic_seconds + cost.weight_reading_seconds):>8.1f}× "

@@ -1,1 +1,1 @@
-"""What a drag costs, beside the same drag done plainly."""
+"""The cost of a drag beside that of the reference drag."""

@@ -1,4 +1,4 @@
-"""Seconds and memory of a drag's step, beside the plain drag's, in turn within one run."""
+"""Time and memory of a drag's step beside those of the reference drag, measured in turn within one run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.autograd.profiler_legacy import profile  # torch.profiler's writes to the terminal
+from numpy.typing import NDArray
+from torch.autograd.profiler_legacy import profile  # torch.profiler would write to the terminal
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -28,50 +29,57 @@ from draggan_engine.networks.devices import set_thread_count
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 
-aten = torch.ops.aten
 PRECISION_DTYPES: Mapping[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 STEP_PHASES = ("synthesis", "loss", "backward", "optimiser", "tracking")
-RANDOM_MODEL_CHANNEL_BASE = 32768  # of the published 512 and 1024 px configurations
+RANDOM_MODEL_CHANNEL_BASE, RANDOM_MODEL_CHANNEL_MAX = 32768, 512  # of the published 512 and 1024 px models
 WARM_UP_STEPS = 2
 MEMORY_STEPS = 3
 PROCESS_STATUS_FILE = Path("/proc/self/status")
-MATRIX_SIDE = 2048  # side of the matrices whose product measures the machine's rate
+MATRIX_SIDE = 2048  # of the matrices whose product measures the machine's rate
+CONVOLUTION = torch.ops.aten.convolution.default
+CONVOLUTION_BACKWARD = torch.ops.aten.convolution_backward.default
 
 
 @dataclass(frozen=True)
 class BenchmarkCase:
-    """What is dragged.
+    """A drag whose step is measured.
 
     Attributes:
-        model: a model's name or path; or a height in pixels, of a StyleGAN2 with random weights.
-        pairs: how many.
-        masked: whether a mask holds all but a disc round the middle.
-        precision: the product's; the plain drag is in float32.
+        model: a model's name or path, or the height in pixels of a StyleGAN2 with random weights.
+        pair_count: number of handles.
+        has_mask: whether only a disc around the centre may move.
+        precision: of the fast drag; the reference drag uses float32.
+        device: a name of `available_devices()`.
     """
 
     model: str | int
-    pairs: int
-    masked: bool
+    pair_count: int
+    has_mask: bool
     precision: Precision
     device: str
 
     @property
-    def name(self) -> str:
+    def model_name(self) -> str:
+        """The model as the table names it."""
         return self.model if isinstance(self.model, str) else f"random {self.model} px"
 
 
 @dataclass(frozen=True)
 class StepCost:
-    """Of one case; times are medians, in seconds a step.
+    """What a step of one case costs. Times are medians in seconds.
 
     Attributes:
-        speedup: of the plain drag's step to ours: the median of those that were measured one after the other.
-        arithmetic_seconds: the step's arithmetic at the rate of a large matrix product of the same precision.
-        weight_reading_seconds: to read the kernels that it uses once forwards and once backwards, at the rate of a large sum.
-        phase_shares: shares of the step's time, by name of `PARTS`.
-        peak_bytes, reference_peak_bytes: bytes above the weights and what runs them.
-        max_handle_difference: how far the handles were at most from the plain drag's, in pixels; None: with a mask the two differ in
-            the second term.
+        case: what was measured.
+        seconds, reference_seconds: a step of the fast drag and of the reference drag.
+        speedup: the reference drag's time divided by the fast one's: the median over pairs of steps measured in turn.
+        arithmetic_seconds: time of the step's arithmetic alone, at the rate of a large matrix product.
+        weight_reading_seconds: time to read the convolutions' kernels once forwards and once backwards, at the rate of
+            a large sum.
+        phase_shares: share of each of the `STEP_PHASES` in the step's time; their sum is 1.
+        peak_bytes, reference_peak_bytes: the most memory in use, without weights and libraries.
+        max_handle_difference: how far a handle was at most from the reference drag's, in image pixels. None with a mask,
+            because the two drags then differ in the second term of eq. 1.
+        thread_count: torch's threads.
     """
 
     case: BenchmarkCase
@@ -88,149 +96,162 @@ class StepCost:
 
 
 def measure_step_cost(case: BenchmarkCase, steps: int) -> StepCost:
-    """
+    """Measure this number of steps of both drags, after some that do not count.
+
     Raises:
         DragganError: the model cannot be loaded.
     """
-    generator, settings, start = _prepared(case)
-    ours = DragOptimizer(generator, settings, [start])
-    plain = ReferenceDrag(_prepared(case)[0], settings, start)
-    spent, rates, bandwidths, apart = [], [], [], 0.0
-    warm_up = RECORD_AFTER_STEPS + 1 if ours.records_steps else WARM_UP_STEPS
-    for _ in range(warm_up + steps):
-        spent.append((_timed(ours.step, case.device), _timed(plain.step, case.device)))
-        rates.append(_rate(PRECISION_DTYPES[case.precision], case.device))
-        bandwidths.append(_bandwidth(case.device))
-        apart = max(apart, float((ours.pairs.handles[0].cpu() - torch.tensor(plain.handles)).abs().max()))
-    spent = spent[warm_up:]
-    counted = _in_float64(case)  # where all convolutions are torch's own
-    with FlopCounterMode(display=False) as counter, _Kernels() as kernels:
-        counted.step()
+    generator, settings, task = _prepare(case)
+    optimizer = DragOptimizer(generator, settings, [task])
+    reference = ReferenceDrag(_prepare(case)[0], settings, task)
+    dtype = PRECISION_DTYPES[case.precision]
+    step_times, arithmetic_rates, memory_rates, max_difference = [], [], [], 0.0
+    warm_up_steps = RECORD_AFTER_STEPS + 1 if optimizer.records_steps else WARM_UP_STEPS
+    for _ in range(warm_up_steps + steps):
+        step_times.append((_time(optimizer.step, case.device), _time(reference.step, case.device)))
+        arithmetic_rates.append(_arithmetic_rate(dtype, case.device))
+        memory_rates.append(_memory_rate(case.device))
+        differences = optimizer.pairs.handles[0].cpu() - torch.tensor(reference.handles)
+        max_difference = max(max_difference, float(differences.abs().max()))
+    step_times = step_times[warm_up_steps:]
+    operation_count, kernel_values = _count_work(case)
     return StepCost(
         case=case,
-        seconds=statistics.median(a for a, _ in spent),
-        reference_seconds=statistics.median(b for _, b in spent),
-        speedup=statistics.median(b / a for a, b in spent),
-        arithmetic_seconds=counter.get_total_flops() / statistics.median(rates),
-        weight_reading_seconds=kernels.total
-        * PRECISION_DTYPES[case.precision].itemsize
-        / statistics.median(bandwidths),
-        phase_shares=_parts(DragOptimizer(generator, settings, [start]), steps),
-        peak_bytes=_in_a_process_of_its_own(case, plain=False),
-        reference_peak_bytes=_in_a_process_of_its_own(case, plain=True),
-        max_handle_difference=None if case.masked else apart,
+        seconds=statistics.median(seconds for seconds, _ in step_times),
+        reference_seconds=statistics.median(reference_seconds for _, reference_seconds in step_times),
+        speedup=statistics.median(reference_seconds / seconds for seconds, reference_seconds in step_times),
+        arithmetic_seconds=operation_count / statistics.median(arithmetic_rates),
+        weight_reading_seconds=kernel_values * dtype.itemsize / statistics.median(memory_rates),
+        phase_shares=_phase_shares(DragOptimizer(generator, settings, [task]), steps),
+        peak_bytes=_peak_memory_in_new_process(case, is_reference=False),
+        reference_peak_bytes=_peak_memory_in_new_process(case, is_reference=True),
+        max_handle_difference=None if case.has_mask else max_difference,
         thread_count=torch.get_num_threads(),
     )
 
 
-def _prepared(case: BenchmarkCase) -> tuple[Generator, DragSettings, DragTask]:
+def _prepare(case: BenchmarkCase) -> tuple[Generator, DragSettings, DragTask]:
     if isinstance(case.model, int):
-        torch.manual_seed(0)
-        channels = pyramid_channels(case.model, RANDOM_MODEL_CHANNEL_BASE, 512)
-        config = StyleGAN2Config(resolution=case.model, channels=channels)
-        generator = Generator(config).eval().requires_grad_(False).to(case.device)
-        set_thread_count(generator.device, sum(parameter.numel() for parameter in generator.parameters()))
-        settings = DragSettings.for_height(case.model, f"b{min(case.model, 128)}")
+        generator, settings = _random_model(case.model, case.device)
     else:
         model = load_model(case.model, case.device)
         generator, settings = model.generator, model.info.settings
-    height, width = generator.image_shape
-    across = min(case.pairs, 5)
-    down = -(-case.pairs // across)
     settings = settings.model_copy(update={"precision": case.precision})
-    handles = [(width * (i % across + 0.5) / across, height * (i // across + 0.5) / down) for i in range(case.pairs)]
-    mask = None
-    if case.masked:
-        rows, columns = np.ogrid[:height, :width]
-        inside = (rows / height - 0.5) ** 2 + (columns / width - 0.5) ** 2 < 0.3**2
-        mask = inside.astype(np.uint8)
+    height, width = generator.image_shape
+    column_count = min(case.pair_count, 5)
+    row_count = -(-case.pair_count // column_count)
+    handles = [
+        (width * (i % column_count + 0.5) / column_count, height * (i // column_count + 0.5) / row_count)
+        for i in range(case.pair_count)
+    ]
     pairs = [((x, y), (x + width / 8, y + height / 10)) for x, y in handles]
+    mask = _disc_mask(height, width) if case.has_mask else None
     return generator, settings, DragTask(latent_of_seed(generator, 0, 0.7), pairs, mask)
 
 
-def _in_float64(case: BenchmarkCase) -> DragOptimizer:
-    generator, settings, start = _prepared(case)
-    settings = settings.model_copy(update={"precision": "float32"})  # that of the weights
-    return DragOptimizer(generator.double(), settings, [replace(start, ws=start.ws.double())])
+def _random_model(image_height: int, device: str) -> tuple[Generator, DragSettings]:
+    torch.manual_seed(0)
+    channels = pyramid_channels(image_height, RANDOM_MODEL_CHANNEL_BASE, RANDOM_MODEL_CHANNEL_MAX)
+    config = StyleGAN2Config(resolution=image_height, channels=channels)
+    generator = Generator(config).eval().requires_grad_(False).to(device)
+    set_thread_count(generator.device, sum(parameter.numel() for parameter in generator.parameters()))
+    return generator, DragSettings.for_height(image_height, f"b{min(image_height, 128)}")
 
 
-def _timed(step: Callable[[], object], device: str) -> float:
-    began = time.perf_counter()
-    step()
+def _disc_mask(height: int, width: int) -> NDArray[np.uint8]:
+    rows, columns = np.ogrid[:height, :width]
+    is_inside = (rows / height - 0.5) ** 2 + (columns / width - 0.5) ** 2 < 0.3**2
+    return is_inside.astype(np.uint8)
+
+
+def _time(work: Callable[[], object], device: str) -> float:
+    start_time = time.perf_counter()
+    work()
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - began
+    return time.perf_counter() - start_time
 
 
-def _rate(dtype: torch.dtype, device: str) -> float:
-    """Operations a second of a large matrix product (a multiply-add is two)."""
-    a = torch.ones(MATRIX_SIDE, MATRIX_SIDE, dtype=dtype, device=device)
-    return 2 * MATRIX_SIDE**3 / _timed(lambda: a @ a, device)
+def _arithmetic_rate(dtype: torch.dtype, device: str) -> float:
+    """Return the operations per second of a large matrix product; a multiply-add counts as two."""
+    matrix = torch.ones(MATRIX_SIDE, MATRIX_SIDE, dtype=dtype, device=device)
+    return 2 * MATRIX_SIDE**3 / _time(lambda: matrix @ matrix, device)
 
 
-def _bandwidth(device: str) -> float:
-    """Bytes a second of a large sum."""
-    a = torch.ones(MATRIX_SIDE * MATRIX_SIDE * 16, device=device)
-    return a.nbytes / _timed(a.sum, device)
+def _memory_rate(device: str) -> float:
+    """Return the bytes per second of a large sum."""
+    values = torch.ones(MATRIX_SIDE * MATRIX_SIDE * 16, device=device)
+    return values.nbytes / _time(values.sum, device)
 
 
-class _Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the numbers in the convolutions' kernels, each once for each direction."""
+def _count_work(case: BenchmarkCase) -> tuple[int, int]:
+    """Return a step's operations, and the numbers in the kernels that it reads, counted once for each direction."""
+    generator, settings, task = _prepare(case)
+    # In float64 all convolutions are torch's own, which the counters see.
+    settings = settings.model_copy(update={"precision": "float32"})  # keeps the weights' number type
+    optimizer = DragOptimizer(generator.double(), settings, [replace(task, ws=task.ws.double())])
+    with FlopCounterMode(display=False) as operation_counter, _KernelCounter() as kernel_counter:
+        optimizer.step()
+    return operation_counter.get_total_flops(), kernel_counter.total
+
+
+class _KernelCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the numbers in the convolutions' kernels, each kernel once for each direction."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.sizes: dict[tuple[bool, int], int] = {}
+        self.kernel_sizes: dict[tuple[bool, int], int] = {}
 
     @property
     def total(self) -> int:
-        return sum(self.sizes.values())
+        """The sum over all kernels and directions."""
+        return sum(self.kernel_sizes.values())
 
     def __torch_dispatch__(
         self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> object:
-        if func in (aten.convolution.default, aten.convolution_backward.default):
-            back = func is aten.convolution_backward.default
-            kernel = args[2 if back else 1]
-            self.sizes[back, kernel.data_ptr()] = kernel.numel()
+        if func in (CONVOLUTION, CONVOLUTION_BACKWARD):
+            is_backward = func is CONVOLUTION_BACKWARD
+            kernel = args[2 if is_backward else 1]
+            self.kernel_sizes[is_backward, kernel.data_ptr()] = kernel.numel()
         return func(*args, **(kwargs or {}))
 
 
-def _parts(stepper: DragOptimizer, steps: int) -> dict[str, float]:
-    stepper.records_steps = False
-    stepper.step()
-    with profile() as profiled:  # type: ignore[no-untyped-call]
+def _phase_shares(optimizer: DragOptimizer, steps: int) -> dict[str, float]:
+    optimizer.records_steps = False
+    optimizer.step()
+    with profile() as profiler:  # type: ignore[no-untyped-call]
         for _ in range(steps):
-            stepper.step()
-    totals = {event.key: event.cpu_time_total for event in profiled.key_averages() if event.key in STEP_PHASES}
-    return {name: totals[name] / sum(totals.values()) for name in STEP_PHASES}
+            optimizer.step()
+    phase_times = {event.key: event.cpu_time_total for event in profiler.key_averages() if event.key in STEP_PHASES}
+    return {phase: phase_times[phase] / sum(phase_times.values()) for phase in STEP_PHASES}
 
 
-def _in_a_process_of_its_own(case: BenchmarkCase, *, plain: bool) -> int:
+def _peak_memory_in_new_process(case: BenchmarkCase, *, is_reference: bool) -> int:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(peak_memory, case, plain).result()
+        return pool.submit(peak_memory, case, is_reference).result()
 
 
-def peak_memory(case: BenchmarkCase, plain: bool) -> int:
-    """Bytes that a few steps take, at most, beside the weights and what runs them; to be measured in a process that does
-    nothing else.
+def peak_memory(case: BenchmarkCase, is_reference: bool) -> int:
+    """Return the most bytes that a few steps use, without weights and libraries.
+
+    Must run in a process that does nothing else.
 
     Args:
-        plain: of the plain drag.
+        is_reference: whether to measure the reference drag.
     """
-    generator, settings, start = _prepared(case)
-    before = _peak_so_far(case.device)
-    drag = ReferenceDrag(generator, settings, start) if plain else DragOptimizer(generator, settings, [start])
+    generator, settings, task = _prepare(case)
+    bytes_before = _peak_memory_so_far(case.device)
+    drag = ReferenceDrag(generator, settings, task) if is_reference else DragOptimizer(generator, settings, [task])
     for _ in range(MEMORY_STEPS):
         drag.step()
-    return _peak_so_far(case.device) - before
+    return _peak_memory_so_far(case.device) - bytes_before
 
 
-def _peak_so_far(device: str) -> int:
+def _peak_memory_so_far(device: str) -> int:
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated()
-    if (
-        PROCESS_STATUS_FILE.is_file()
-    ):  # Linux's getrusage would begin with the peak of the process that started this one
-        lines = dict(line.split(":", 1) for line in PROCESS_STATUS_FILE.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS: in bytes
+    if PROCESS_STATUS_FILE.is_file():  # Linux's getrusage would start from the peak of the parent process
+        fields = dict(line.split(":", 1) for line in PROCESS_STATUS_FILE.read_text().splitlines())
+        return int(fields["VmHWM"].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts in bytes
