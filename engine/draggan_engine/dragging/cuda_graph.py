@@ -1,5 +1,8 @@
-"""On CUDA a drag's step is recorded once and replayed: its kernels are launched as one, and none waits for the host. What is
-shown of it is drawn on another stream."""
+"""Recorded steps and side streams on CUDA.
+
+A drag's step is recorded once as a CUDA graph and then replayed: its kernels are launched together, and none waits for
+the host. Images of the drag are rendered on a stream of their own.
+"""
 
 from __future__ import annotations
 
@@ -15,92 +18,100 @@ T = TypeVar("T")
 log = logging.getLogger("draggan_engine")
 
 WARM_UP_STEPS = 2  # steps before the recording, in which libraries choose their kernels
-REPLAY_TOLERANCE = (
-    0.05  # of what a step changes; TF32 and the order of sums make a replay differ from the step itself by less
-)
+REPLAY_TOLERANCE = 0.05
+"""How far a replay may be from the step itself, as a fraction of what the step changes. TF32 and the order of sums make
+a smaller difference."""
 
 
 @torch.no_grad()
 def record_step(step: Callable[[], None], state: Sequence[Tensor]) -> Callable[[], None] | None:
-    """The step as a CUDA graph.
+    """Record a step as a CUDA graph.
 
     Args:
-        step: changes `state` in place and reads nothing that is not on the device. No autograd graph of what it
-            differentiates may be alive. What else it makes belongs to the recording, which is its last call.
-        state: on one device; is afterwards what it was.
+        step: changes `state` in place and reads nothing that is not on the device. No autograd graph of the tensors that
+            it differentiates may be alive. The recording is its last call; what else this call makes is overwritten by
+            each replay.
+        state: tensors on one device; they are restored afterwards.
 
     Returns:
-        What replays it; None: it cannot be recorded here, or a replay changes the state otherwise than the step does.
+        A function that replays the step, or None if the step cannot be recorded here, or if a replay does not change the
+        state as the step does.
     """
-    before = [tensor.detach().clone() for tensor in state]
+    state_before = [tensor.detach().clone() for tensor in state]
 
-    def restart() -> None:
-        for tensor, value in zip(state, before, strict=True):
+    def restore_state() -> None:
+        for tensor, value in zip(state, state_before, strict=True):
             tensor.copy_(value)
 
-    def done(once: Callable[[], None]) -> list[Tensor]:
-        restart()
+    def state_after(run_step: Callable[[], None]) -> list[Tensor]:
+        restore_state()
         with torch.enable_grad():
-            once()
+            run_step()
         return [tensor.detach().clone() for tensor in state]
 
     with torch.cuda.device(state[0].device):
         try:
-            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
+            warm_up_stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            warm_up_stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(warm_up_stream):
                 for _ in range(WARM_UP_STEPS):
-                    done(step)
-            torch.cuda.current_stream().wait_stream(side)
-            expected = done(step)
+                    state_after(step)
+            torch.cuda.current_stream().wait_stream(warm_up_stream)
+            expected_state = state_after(step)
             graph = torch.cuda.CUDAGraph()
-            restart()
-            # The outer one, because a recording that fails leaves its own stream in use. Other threads may go on drawing.
+            restore_state()
+            # The outer stream is set because a recording that fails leaves its own stream in use. In the mode
+            # "thread_local" other threads may continue to render.
             with (
                 torch.cuda.stream(torch.cuda.current_stream()),
                 torch.cuda.graph(graph, capture_error_mode="thread_local"),
                 torch.enable_grad(),
             ):
                 step()
-            seen = done(graph.replay)
+            replayed_state = state_after(graph.replay)
         except RuntimeError as error:
-            log.warning("a step could not be recorded, and is launched kernel by kernel: %s", error)
+            log.warning("a step could not be recorded, so its kernels are launched one by one: %s", error)
             return None
         finally:
-            restart()
-    if not all(_alike(*values) for values in zip(before, seen, expected, strict=True)):
-        log.warning("a recorded step did something else, and is launched kernel by kernel")
+            restore_state()
+    if not all(_is_close(*values) for values in zip(state_before, replayed_state, expected_state, strict=True)):
+        log.warning("a recorded step gave another result, so its kernels are launched one by one")
         return None
     return graph.replay
 
 
-def _alike(before: Tensor, seen: Tensor, expected: Tensor) -> bool:
-    return bool((seen - expected).norm() <= REPLAY_TOLERANCE * (expected - before).norm())
+def _is_close(before: Tensor, replayed: Tensor, expected: Tensor) -> bool:
+    return bool((replayed - expected).norm() <= REPLAY_TOLERANCE * (expected - before).norm())
 
 
 def on_side_stream(device: torch.device, work: Callable[[], T]) -> Callable[[], T]:
-    """The same work for any thread. On CUDA it gets a stream of its own: it begins when all is done that has been launched by
-    now, and nothing that is launched later waits for it.
+    """Return a function that does the work on a stream of its own, for any thread; except on CUDA, return `work` itself.
+
+    On CUDA the work starts when everything that has been launched so far is done, and nothing that is launched later
+    waits for it.
 
     Args:
-        work: what it takes from the device is its own, and there before now; it ends by waiting for its result.
+        work: all tensors that it reads must belong to it and exist already; it must end by waiting for its result.
     """
     if device.type != "cuda":
         return work
     ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
     ready.record(torch.cuda.current_stream(device))
 
-    def done() -> T:
-        side = _side(device)
-        side.wait_event(ready)
-        with torch.cuda.stream(side):  # and its device
+    def work_on_side_stream() -> T:
+        stream = side_stream(device)
+        stream.wait_event(ready)
+        with torch.cuda.stream(stream):  # also sets the device
             return work()
 
-    return done
+    return work_on_side_stream
 
 
 @cache
-def _side(device: torch.device) -> torch.cuda.Stream:
-    """One for good, for memory is kept by stream; of another priority than steps are recorded on: torch hands out few streams
-    of each in turn, and this must never be that one."""
+def side_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the device's side stream, always the same one, because memory is kept by stream.
+
+    Its priority differs from that of the streams on which steps are recorded. torch hands out few streams of each
+    priority in turn, and this one must never be one of those.
+    """
     return torch.cuda.Stream(device, priority=-1)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""A recorded step is the step; where there is no recording, or another result, steps are launched one by one."""
+"""A recorded step does what the step does; where none can be recorded, or it differs, steps run one by one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.dragging import cuda_graph
-from draggan_engine.dragging import optimizer as stepping
+from draggan_engine.dragging import optimizer as optimizer_module
 from draggan_engine.dragging.cuda_graph import on_side_stream, record_step
 from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.dragging.motion_supervision import AveragedMaskLoss, ExactMaskLoss
@@ -32,127 +32,150 @@ def generator() -> Generator:
     return random_generator()
 
 
-def starts(generator: Generator, mask: np.ndarray | None = None) -> list[DragTask]:
+def two_tasks(generator: Generator, mask: np.ndarray | None = None) -> list[DragTask]:
     return [
         DragTask(latent_of_seed(generator, 1, 1.0), [((10, 10), (16, 14)), ((20, 12), (18, 20))], mask),
         DragTask(latent_of_seed(generator, 2, 1.0), [((15, 9), (9, 16))], mask),
     ]
 
 
-def replaying(stepper: DragOptimizer) -> DragOptimizer:
-    """As on CUDA, but for the recording."""
-    stepper.uses_whole_maps = True
-    loss = torch.zeros(len(stepper.ws))
-    finite = torch.zeros(len(stepper.ws), dtype=torch.bool)
-    stepper._recorded_step = stepping._RecordedStep(lambda: stepper.step_in_place(loss, finite), loss, finite)
-    return stepper
+def make_step_in_place(optimizer: DragOptimizer) -> DragOptimizer:
+    """Make the optimizer step as on CUDA, except that the step is called instead of replayed."""
+    optimizer.uses_whole_maps = True
+    loss = torch.zeros(len(optimizer.ws))
+    is_finite = torch.zeros(len(optimizer.ws), dtype=torch.bool)
+    optimizer._recorded_step = optimizer_module._RecordedStep(
+        lambda: optimizer.step_in_place(loss, is_finite), loss, is_finite
+    )
+    return optimizer
+
+
+def assert_same_handles(optimizer: DragOptimizer, expected: DragOptimizer) -> None:
+    exists = optimizer.pairs.exists
+    assert torch.equal(optimizer.pairs.handles[exists], expected.pairs.handles[exists])
 
 
 @pytest.mark.parametrize("space", ["w", "w+"])
 @pytest.mark.parametrize("mask", [None, MASK])
-def test_a_step_in_place_is_the_step(generator: Generator, space: str, mask: np.ndarray | None) -> None:
+def test_a_step_in_place_does_what_a_step_does(generator: Generator, space: str, mask: np.ndarray | None) -> None:
     settings = SETTINGS.model_copy(update={"space": space})
-    ours, theirs = (DragOptimizer(generator, settings, starts(generator, mask)) for _ in range(2))
-    replaying(ours)
-    places = [(stepper.ws.data_ptr(), stepper.pairs.handles.data_ptr()) for stepper in (ours, theirs)]
+    in_place, expected = (DragOptimizer(generator, settings, two_tasks(generator, mask)) for _ in range(2))
+    make_step_in_place(in_place)
+
+    def addresses() -> list[int]:
+        return [t.data_ptr() for o in (in_place, expected) for t in (o.ws, o.pairs.handles)]
+
+    addresses_before = addresses()
     for _ in range(6):
-        (loss, finite), (expected, _) = ours.step(), theirs.step()
-        assert bool(finite.all())
-        assert torch.allclose(loss, expected, rtol=1e-4)
-        assert torch.equal(ours.pairs.handles[ours.pairs.exists], theirs.pairs.handles[theirs.pairs.exists])
-        assert torch.allclose(ours.ws, theirs.ws, atol=1e-4)
-        assert torch.allclose(ours.source.image_renderer()(32), generator.synthesis(ours.ws).image, atol=1e-3)
-    assert places == [(stepper.ws.data_ptr(), stepper.pairs.handles.data_ptr()) for stepper in (ours, theirs)]
+        (loss, is_finite), (expected_loss, _) = in_place.step(), expected.step()
+        assert bool(is_finite.all())
+        assert torch.allclose(loss, expected_loss, rtol=1e-4)
+        assert_same_handles(in_place, expected)
+        assert torch.allclose(in_place.ws, expected.ws, atol=1e-4)
+        image = in_place.source.image_renderer()(32)
+        assert torch.allclose(image, generator.synthesis(in_place.ws).image, atol=1e-3)
+    assert addresses() == addresses_before
 
 
-def test_a_diverged_drag_keeps_what_it_had_and_the_other_goes_on(generator: Generator) -> None:
-    stepper = replaying(DragOptimizer(generator, SETTINGS, starts(generator)))
-    stepper.step()
-    before, handles = stepper.ws.clone(), stepper.pairs.handles.clone()
-    stepper.pairs.targets[1] = torch.nan
-    _, finite = stepper.step()
-    assert finite.tolist() == [True, False]
-    assert torch.equal(stepper.ws[1], before[1]) and torch.equal(stepper.pairs.handles[1], handles[1])
-    assert not torch.equal(stepper.ws[0], before[0])
+def test_a_diverged_drag_keeps_its_state_and_the_other_continues(generator: Generator) -> None:
+    optimizer = make_step_in_place(DragOptimizer(generator, SETTINGS, two_tasks(generator)))
+    optimizer.step()
+    ws_before, handles_before = optimizer.ws.clone(), optimizer.pairs.handles.clone()
+    optimizer.pairs.targets[1] = torch.nan
+    _, is_finite = optimizer.step()
+    assert is_finite.tolist() == [True, False]
+    assert torch.equal(optimizer.ws[1], ws_before[1])
+    assert torch.equal(optimizer.pairs.handles[1], handles_before[1])
+    assert not torch.equal(optimizer.ws[0], ws_before[0])
 
 
-def same(step: Callable[[], None], state: Sequence[Tensor]) -> Callable[[], None]:  # noqa: ARG001
-    """As `recorded`, but for the recording."""
+def return_step(step: Callable[[], None], state: Sequence[Tensor]) -> Callable[[], None]:  # noqa: ARG001
+    """Stand in for `record_step`: the step itself is its own recording."""
     return step
 
 
-def test_after_some_steps_it_is_recorded_and_with_fewer_drags_again(
+def test_a_step_is_recorded_after_some_steps_and_again_with_fewer_drags(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = Mock(side_effect=same)
-    monkeypatch.setattr(stepping, "record_step", record)
-    ours, theirs = (DragOptimizer(generator, SETTINGS, starts(generator)) for _ in range(2))
-    assert not ours.records_steps
-    ours.records_steps = ours.uses_whole_maps = True
+    record = Mock(side_effect=return_step)
+    monkeypatch.setattr(optimizer_module, "record_step", record)
+    recorded, expected = (DragOptimizer(generator, SETTINGS, two_tasks(generator)) for _ in range(2))
+    assert not recorded.records_steps
+    recorded.records_steps = recorded.uses_whole_maps = True
     for step in range(RECORD_AFTER_STEPS + 3):
-        ours.step()
-        theirs.step()
+        recorded.step()
+        expected.step()
         assert record.call_count == (step >= RECORD_AFTER_STEPS)
-    assert torch.equal(ours.pairs.handles[ours.pairs.exists], theirs.pairs.handles[theirs.pairs.exists])
-    assert torch.allclose(ours.ws, theirs.ws, atol=2e-3)
-    for stepper in (ours, theirs):
-        stepper.select(torch.tensor([True, False]))
+    assert_same_handles(recorded, expected)
+    assert torch.allclose(recorded.ws, expected.ws, atol=2e-3)
+    for optimizer in (recorded, expected):
+        optimizer.select(torch.tensor([True, False]))
     for _ in range(RECORD_AFTER_STEPS + 1):
-        ours.step()
-        theirs.step()
+        recorded.step()
+        expected.step()
     assert record.call_count == 2
-    assert torch.allclose(ours.ws, theirs.ws, atol=5e-3)
+    assert torch.allclose(recorded.ws, expected.ws, atol=5e-3)
 
 
-def test_where_it_cannot_be_recorded_steps_go_on(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = Mock(return_value=None)
-    monkeypatch.setattr(stepping, "record_step", record)
-    ours, theirs = (DragOptimizer(generator, SETTINGS, starts(generator)) for _ in range(2))
-    ours.records_steps = True
-    for _ in range(RECORD_AFTER_STEPS + 3):
-        ours.step()
-        theirs.step()
-    record.assert_called_once()
-    assert torch.equal(ours.ws, theirs.ws)
-
-
-def test_no_graph_of_the_offset_is_alive_when_a_step_is_recorded(
+def test_where_no_step_can_be_recorded_the_drag_continues(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would be of another stream, and end the recording."""
-    stepper = DragOptimizer(generator, SETTINGS, starts(generator))
-    stepper.step()
+    record = Mock(return_value=None)
+    monkeypatch.setattr(optimizer_module, "record_step", record)
+    unrecorded, expected = (DragOptimizer(generator, SETTINGS, two_tasks(generator)) for _ in range(2))
+    unrecorded.records_steps = True
+    for _ in range(RECORD_AFTER_STEPS + 3):
+        unrecorded.step()
+        expected.step()
+    record.assert_called_once()
+    assert torch.equal(unrecorded.ws, expected.ws)
+
+
+def test_no_autograd_graph_of_the_offset_is_alive_while_a_step_is_recorded(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a graph would belong to another stream and end the recording."""
+    optimizer = DragOptimizer(generator, SETTINGS, two_tasks(generator))
+    optimizer.step()
 
     def record(step: Callable[[], None], state: Sequence[Tensor]) -> None:  # noqa: ARG001
-        assert stepper.features.pixels.grad_fn is None
+        assert optimizer.features.pixels.grad_fn is None
 
-    monkeypatch.setattr(stepping, "record_step", record)
-    assert stepper._record() is None
-    assert stepper.features.pixels.grad_fn is not None
-
-
-def test_what_no_graph_can_hold_is_not_recorded(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stepping, "record_step", same)
-    stepper = DragOptimizer(generator, SETTINGS, starts(generator))
-    assert stepper._record() is not None
-    stepper.tracker = Mock(reach=1.0)
-    assert stepper._record() is None
-    assert (
-        DragOptimizer(generator, SETTINGS, starts(generator, MASK), mask_loss_type=AveragedMaskLoss)._record()
-        is not None
-    )
-    assert DragOptimizer(generator, SETTINGS, starts(generator, MASK), mask_loss_type=ExactMaskLoss)._record() is None
+    monkeypatch.setattr(optimizer_module, "record_step", record)
+    assert optimizer._record() is None
+    assert optimizer.features.pixels.grad_fn is not None
 
 
-# The recording, with a CUDA that only pretends ------------------------------------------------------------
+def test_only_the_papers_tracker_and_the_averaged_mask_loss_are_recorded(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optimizer_module, "record_step", return_step)
+    optimizer = DragOptimizer(generator, SETTINGS, two_tasks(generator))
+    assert optimizer._record() is not None
+    optimizer.tracker = Mock(search_radius=1.0)
+    assert optimizer._record() is None
+    for mask_loss_type, is_recorded in ((AveragedMaskLoss, True), (ExactMaskLoss, False)):
+        tasks = two_tasks(generator, MASK)
+        masked = DragOptimizer(generator, SETTINGS, tasks, mask_loss_type=mask_loss_type)
+        assert (masked._record() is not None) == is_recorded
 
 
-class Cuda:
-    """Records by remembering the function; `wrong` changes what a replay does, `failing` refuses to record."""
+# Recording, on a simulated CUDA ---------------------------------------------------------------------------
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, wrong: bool = False, failing: bool = False) -> None:
-        self.value, self.result = torch.zeros(3), torch.zeros(3)  # both are the state
-        self.wrong, self.failing, self.calls = wrong, failing, 0
+
+class SimulatedCuda:
+    """Records a step by remembering it.
+
+    Args:
+        replays_wrongly: a replay changes the state differently from the step.
+        refuses_to_record: recording raises an error.
+    """
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, replays_wrongly: bool = False, refuses_to_record: bool = False
+    ) -> None:
+        self.value, self.result = torch.zeros(3), torch.zeros(3)  # together they are the state
+        self.replays_wrongly, self.refuses_to_record = replays_wrongly, refuses_to_record
         monkeypatch.setattr(torch.cuda, "device", lambda _: contextlib.nullcontext())
         monkeypatch.setattr(torch.cuda, "Stream", Mock())
         monkeypatch.setattr(torch.cuda, "current_stream", Mock())
@@ -161,18 +184,17 @@ class Cuda:
         monkeypatch.setattr(torch.cuda, "graph", self.capture)
 
     def step(self) -> None:
-        self.calls += 1
         self.value += 1
         self.result.copy_(self.value * 2)
 
     def replay(self) -> None:
         self.step()
-        self.result += 5 * self.wrong  # half of the state alone
+        self.result += 5 * self.replays_wrongly  # only one half of the state is wrong
 
     @contextlib.contextmanager
     def capture(self, _graph: object, *, capture_error_mode: str) -> Iterator[None]:
-        assert capture_error_mode == "thread_local", "another thread may draw"
-        if self.failing:
+        assert capture_error_mode == "thread_local", "another thread may render meanwhile"
+        if self.refuses_to_record:
             raise RuntimeError("operation not permitted when stream is capturing")
         yield
 
@@ -180,8 +202,8 @@ class Cuda:
         return record_step(self.step, [self.value, self.result])
 
 
-def test_a_recording_starts_from_the_state_that_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    cuda = Cuda(monkeypatch)
+def test_a_recording_leaves_the_state_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = SimulatedCuda(monkeypatch)
     cuda.value += 7
     replay = cuda.record()
     assert replay is not None
@@ -190,40 +212,43 @@ def test_a_recording_starts_from_the_state_that_was(monkeypatch: pytest.MonkeyPa
     assert cuda.result.tolist() == [16, 16, 16]
 
 
-@pytest.mark.parametrize("how", ["wrong", "failing"])
-def test_no_recording(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str) -> None:
-    cuda = Cuda(monkeypatch, wrong=how == "wrong", failing=how == "failing")
+@pytest.mark.parametrize("refuses_to_record", [False, True])
+def test_a_recording_that_fails_or_differs_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, refuses_to_record: bool
+) -> None:
+    cuda = SimulatedCuda(monkeypatch, replays_wrongly=not refuses_to_record, refuses_to_record=refuses_to_record)
     assert cuda.record() is None
     assert cuda.value.tolist() == cuda.result.tolist() == [0, 0, 0]
-    assert "kernel by kernel" in caplog.text
-    assert (": operation not permitted" in caplog.text) == (how == "failing")
+    assert "launched one by one" in caplog.text
+    assert (": operation not permitted" in caplog.text) == refuses_to_record
 
 
-def test_on_a_stream_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it waits for is what had been launched when it was asked for."""
-    said: list[str] = []
+def test_on_a_side_stream_work_waits_only_for_what_was_launched_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    actions: list[str] = []
 
     @contextlib.contextmanager
-    def using(what: str) -> Iterator[None]:
-        said.append(what)
+    def use(stream_name: str) -> Iterator[None]:
+        actions.append(f"enter {stream_name}")
         yield
-        said.append(f"not {what}")
+        actions.append(f"leave {stream_name}")
 
-    event = Mock(record=lambda stream: said.append(f"recorded on {stream}"))
-    side = Mock(wait_event=lambda waited: said.append("waits") if waited is event else None)
+    event = Mock(record=lambda stream: actions.append(f"record on {stream}"))
+    side_stream = Mock(wait_event=lambda waited: actions.append("wait") if waited is event else None)
     monkeypatch.setattr(torch.cuda, "Event", lambda: event)
-    monkeypatch.setattr(torch.cuda, "Stream", lambda _, priority: side if priority < 0 else None)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"that of {device}")
-    cuda_graph._side.cache_clear()
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: using("the side" if stream is side else "another"))
-    work = on_side_stream(torch.device("cuda:1"), lambda: said.append("works"))
-    assert said == ["recorded on that of cuda:1"]
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _, priority: side_stream if priority < 0 else None)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"the stream of {device}")
+    monkeypatch.setattr(
+        torch.cuda, "stream", lambda stream: use("the side stream" if stream is side_stream else "another stream")
+    )
+    cuda_graph.side_stream.cache_clear()
+    work = on_side_stream(torch.device("cuda:1"), lambda: actions.append("work"))
+    assert actions == ["record on the stream of cuda:1"]
     work()
-    assert said[1:] == ["waits", "the side", "works", "not the side"]
-    cuda_graph._side.cache_clear()
+    assert actions[1:] == ["wait", "enter the side stream", "work", "leave the side stream"]
+    cuda_graph.side_stream.cache_clear()
 
 
-def test_on_a_cpu_it_is_the_work_itself() -> None:
+def test_on_a_cpu_the_work_stays_as_it_is() -> None:
     def work() -> None: ...
 
     assert on_side_stream(torch.device("cpu"), work) is work

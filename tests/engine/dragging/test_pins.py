@@ -1,4 +1,4 @@
-"""A pin, a pair with its target on its handle, holds its place while another pair moves."""
+"""A pin, a pair whose target is on its handle, holds its place while another pair moves."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def model() -> Model:
 def test_a_pin_holds_its_place_while_another_pair_moves(model: Model, seed: int) -> None:
     landmarks = landmarks_of_seed(seed, 128)
     nose, ear = (tuple(map(float, landmarks[name])) for name in ("nose_tip", "ear_tip_left"))
-    pair = (nose, (nose[0] + 12, nose[1]))
-    start = latent_of_seed(model.generator, seed, 1.0)
+    nose_pair = (nose, (nose[0] + 12, nose[1]))
+    start_ws = latent_of_seed(model.generator, seed, 1.0)
     x, y = round(ear[0]), round(ear[1])
-    patch = np.s_[max(y - 6, 0) : y + 7, max(x - 6, 0) : x + 7]
+    ear_region = np.s_[max(y - 6, 0) : y + 7, max(x - 6, 0) : x + 7]
 
-    def end_and_change(*pairs: tuple[Point, Point]) -> tuple[DragEnd, float]:
-        """How a drag ends, and how much has changed round the ear, in levels of 255."""
-        *_, end = DragLoop(model.generator, start, pairs, None, model.info.settings).steps()
+    def drag(*pairs: tuple[Point, Point]) -> tuple[DragEnd, float]:
+        """Return how the drag ends, and how much the region of the ear has changed, in levels of 255."""
+        *_, end = DragLoop(model.generator, start_ws, pairs, None, model.info.settings).steps()
         assert isinstance(end, DragEnd)
-        before, after = (generate_image(model.generator, ws)[patch].astype(float) for ws in (start, end.ws))
+        before, after = (generate_image(model.generator, ws)[ear_region].astype(float) for ws in (start_ws, end.ws))
         return end, float(np.abs(after - before).mean())
 
-    _, moved = end_and_change(pair)
-    end, held = end_and_change(pair, (ear, ear))
+    _, change_without_pin = drag(nose_pair)
+    end, change_with_pin = drag(nose_pair, (ear, ear))
     assert end.reason == "reached"
-    assert distance(end.handles[0], pair[1]) <= 1 and distance(end.handles[1], ear) <= 1
-    assert held < moved / 2
+    assert distance(end.handles[0], nose_pair[1]) <= 1 and distance(end.handles[1], ear) <= 1
+    assert change_with_pin < change_without_pin / 2

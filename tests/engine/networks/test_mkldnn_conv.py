@@ -1,4 +1,4 @@
-"""Packed kernels convolve as torch does, and have the same gradient; the drag uses them where they serve."""
+"""Packed kernels convolve as torch does, with the same gradient, and are used where they are faster."""
 
 from __future__ import annotations
 
@@ -16,71 +16,95 @@ from draggan_engine.networks.mkldnn_conv import PackedKernel, packed_conv2d, pac
 from draggan_engine.networks.windows import MapWindow
 from tests.support.references import relative_error
 
-pytestmark = pytest.mark.skipif(not mkldnn_conv.MKLDNN_AVAILABLE, reason="this torch has no such operations")
+pytestmark = pytest.mark.skipif(not mkldnn_conv.MKLDNN_AVAILABLE, reason="this torch lacks the operations")
 
 
-def gradient(y: Tensor, x: Tensor) -> Tensor:
-    pull = torch.randn(y.shape, generator=torch.Generator().manual_seed(1)).to(y)
-    (found,) = torch.autograd.grad((y * pull).sum(), x)
-    return found
+def gradient_of(y: Tensor, leaf: Tensor) -> Tensor:
+    """Return the gradient of a weighted sum of y."""
+    weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(1)).to(y)
+    (gradient,) = torch.autograd.grad((y * weights).sum(), leaf)
+    return gradient
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
-@pytest.mark.parametrize("size", [(1, 4, 4), (2, 10, 9), (1, 33, 40)])
+@pytest.mark.parametrize("input_shape", [(1, 4, 4), (2, 10, 9), (1, 33, 40)])
 @pytest.mark.parametrize("channels", [(256, 256), (320, 256), (256, 320)])
-def test_as_torch_convolves(
-    channels: tuple[int, int], size: tuple[int, int, int], dtype: torch.dtype, limit: float
+def test_packed_convolutions_and_their_gradients_equal_those_of_torch(
+    channels: tuple[int, int], input_shape: tuple[int, int, int], dtype: torch.dtype, limit: float
 ) -> None:
     if dtype == torch.bfloat16 and not supports_bfloat16(torch.device("cpu")):
         pytest.skip("this processor has no bfloat16, and oneDNN no kernels for it")
     torch.manual_seed(0)
     weight = (torch.randn(*channels, 3, 3) / 48).to(dtype)
     assert PackedKernel.is_faster_for(weight)
-    count, height, width = size
-    x = torch.randn(count, channels[1], height, width).to(dtype).requires_grad_()
-    below = torch.randn(count, channels[0], height, width).to(dtype).requires_grad_()
-    kernel, up = PackedKernel(weight, 1), PackedKernel(weight, 2)
-    for ours, theirs, leaf in (
-        (packed_conv2d(x, kernel), F.conv2d(x, weight), x),
-        (packed_conv2d(x, kernel, 1), F.conv2d(x, weight, padding=1), x),
-        (packed_conv_transpose2d(below, up), F.conv_transpose2d(below, weight, stride=2), below),
+    batch, height, width = input_shape
+    conv_input = torch.randn(batch, channels[1], height, width).to(dtype).requires_grad_()
+    up_input = torch.randn(batch, channels[0], height, width).to(dtype).requires_grad_()
+    conv_kernel, up_kernel = PackedKernel(weight, 1), PackedKernel(weight, 2)
+    for packed, expected, leaf in (
+        (packed_conv2d(conv_input, conv_kernel), F.conv2d(conv_input, weight), conv_input),
+        (packed_conv2d(conv_input, conv_kernel, 1), F.conv2d(conv_input, weight, padding=1), conv_input),
+        (packed_conv_transpose2d(up_input, up_kernel), F.conv_transpose2d(up_input, weight, stride=2), up_input),
     ):
-        assert relative_error(ours, theirs.detach()) <= limit
-        assert relative_error(gradient(ours, leaf), gradient(theirs, leaf)) <= limit
+        assert relative_error(packed, expected.detach()) <= limit
+        assert relative_error(gradient_of(packed, leaf), gradient_of(expected, leaf)) <= limit
 
 
-def test_what_they_do_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
-    for shape in ((336, 256), (256, 48), (128, 128)):
-        assert not PackedKernel.is_faster_for(torch.randn(*shape, 3, 3))
+@pytest.mark.parametrize("channels", [(336, 256), (256, 48), (128, 128)])
+def test_kernels_with_few_or_odd_channels_are_not_packed(channels: tuple[int, int]) -> None:
+    assert not PackedKernel.is_faster_for(torch.randn(*channels, 3, 3))
+
+
+def test_kernels_in_float64_are_not_packed() -> None:
     weight = torch.randn(256, 256, 3, 3)
-    assert not PackedKernel.is_faster_for(weight.double()) and PackedKernel.is_faster_for(weight)
+    assert PackedKernel.is_faster_for(weight)
+    assert not PackedKernel.is_faster_for(weight.double())
+
+
+def test_nothing_is_packed_without_the_operations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mkldnn_conv, "MKLDNN_AVAILABLE", False)
-    assert not PackedKernel.is_faster_for(weight)
+    assert not PackedKernel.is_faster_for(torch.randn(256, 256, 3, 3))
 
 
-def test_bfloat16_kernels_are_packed_only_where_the_processor_has_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_bfloat16", [True, False])
+def test_bfloat16_kernels_are_packed_only_where_the_processor_has_bfloat16(
+    has_bfloat16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weight = torch.randn(256, 256, 3, 3)
-    for has_bfloat16 in (True, False):
-        monkeypatch.setattr(mkldnn_conv, "supports_bfloat16", lambda _: has_bfloat16)  # noqa: B023
-        assert PackedKernel.is_faster_for(weight.bfloat16()) == has_bfloat16
-        assert PackedKernel.is_faster_for(weight)
+    monkeypatch.setattr(mkldnn_conv, "supports_bfloat16", lambda _: has_bfloat16)
+    assert PackedKernel.is_faster_for(weight.bfloat16()) == has_bfloat16
+    assert PackedKernel.is_faster_for(weight)
 
 
-def test_features_and_their_gradient_do_not_notice(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def wide_generator() -> Generator:
     torch.manual_seed(0)
     config = StyleGAN2Config(resolution=32, z_dim=8, w_dim=8, mapping_layers=1, channels=(256, 256, 256, 256))
-    made = Generator(config).eval().requires_grad_(False)
-    sources = [WindowedSource(made.synthesis, "b32", 6)]
+    return Generator(config).eval().requires_grad_(False)
+
+
+def has_packed_kernels(source: WindowedSource) -> bool:
+    return source.constants[1].conv1.kernel.packed is not None
+
+
+@pytest.mark.parametrize("windows", [None, [MapWindow(3, 4, 9, 12)]])
+def test_features_with_packed_kernels_equal_those_without(
+    wide_generator: Generator, windows: list[MapWindow] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def features_and_gradient(source: WindowedSource) -> tuple[Tensor, Tensor]:
+        ws = torch.randn(1, wide_generator.num_ws, 8, generator=torch.Generator().manual_seed(2)).requires_grad_()
+        features = source(ws, windows)
+        return features.pixels.detach(), gradient_of(features.pixels, ws)
+
+    packed_source = WindowedSource(wide_generator.synthesis, "b32", 6)
     monkeypatch.setattr(mkldnn_conv, "MKLDNN_AVAILABLE", False)
-    sources.append(WindowedSource(made.synthesis, "b32", 6))
-    assert [source.constants[1].conv1.kernel.packed is None for source in sources] == [False, True]
-    assert WindowedSource(made.synthesis, "b32", 6, whole_maps=True).constants[1].conv1.kernel.packed is None
-    for boxes in (None, [MapWindow(3, 4, 9, 12)]):
-        found = []
-        for source in sources:
-            ws = torch.randn(1, made.num_ws, 8, generator=torch.Generator().manual_seed(2)).requires_grad_()
-            features = source(ws, boxes)
-            found.append((features.pixels.detach(), gradient(features.pixels, ws)))
-        (ours, pull), (theirs, expected) = found
-        assert relative_error(ours, theirs) <= 1e-5
-        assert relative_error(pull, expected) <= 1e-4
+    plain_source = WindowedSource(wide_generator.synthesis, "b32", 6)
+    assert has_packed_kernels(packed_source) and not has_packed_kernels(plain_source)
+    features, gradient = features_and_gradient(packed_source)
+    expected_features, expected_gradient = features_and_gradient(plain_source)
+    assert relative_error(features, expected_features) <= 1e-5
+    assert relative_error(gradient, expected_gradient) <= 1e-4
+
+
+def test_a_source_of_whole_maps_packs_no_kernels(wide_generator: Generator) -> None:
+    assert not has_packed_kernels(WindowedSource(wide_generator.synthesis, "b32", 6, whole_maps=True))
