@@ -17,10 +17,11 @@ from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.dragging.drag_task import why_not_bfloat16
 from draggan_engine.evaluation import runner
 from draggan_engine.evaluation.cases import has_known_landmarks, require_known_landmarks
-from draggan_engine.evaluation.experiments import BFLOAT16
 from draggan_engine.evaluation.methods import select_methods
 from draggan_engine.evaluation.report import write_report
-from draggan_engine.evaluation.run_directory import EXPERIMENTS, Experiment, Request, RunDirectory, read_request
+from draggan_engine.evaluation.run_directory import Request, RunDirectory, read_request
+from draggan_engine.evaluation.variant_names import change_name
+from draggan_engine.evaluation.variants import BFLOAT16, EXPERIMENTS, Experiment
 from draggan_engine.storage.output_paths import check_writable
 
 EXPERIMENTS_WITHOUT_LANDMARKS: tuple[Experiment, ...] = ("paired", "tracking")
@@ -48,7 +49,7 @@ def run_experiments(
     for reason in missing_methods.values():
         _print_line(f"left out: {reason}")
     if "ablation" in request.experiments and (obstacle := why_not_bfloat16(loaded_model.generator)) is not None:
-        _print_line(f"left out: {BFLOAT16}: {obstacle}")
+        _print_line(f"left out: {change_name(BFLOAT16)}: {obstacle}")
     with closing(runner.run_evaluation(RunDirectory(out, request), loaded_model, device)) as chunks:
         if sys.stderr.isatty():
             _show_bar(chunks)

@@ -95,7 +95,7 @@ def test_a_run_is_killed_and_continued_and_writes_its_report(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("mask",), "mask: it needs images whose landmarks are known, and of 'sg2_flat_32' nobody knows them"),
+        (("mask",), "the experiment mask needs images whose landmarks are known, and those of 'sg2_flat_32' are not"),
         (("paired", "--methods", "magic"), "there is no method 'magic'; choose from no edit, drag"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Contact sheets: cases side by side, each as the image before, with handles and targets, next to the image after."""
+"""Contact sheets: cases side by side, each as the image before, with handles and targets, and the image after."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from PIL import Image, ImageDraw, ImageFont
 from draggan_engine.core.geometry import Point, Size, convert
 from draggan_engine.storage.markers import HANDLE_COLOR, LINE_COLOR, OUTLINE_COLOR, TARGET_COLOR
 
+from .image_grid import image_grid
 from .run_directory import Row, read_images
+from .variant_names import variant_name
+from .variants import MaskUse
 
 CELL_SIZE = 128
-"""Height and width of a picture on a sheet."""
+"""Height and width of each image on a sheet, px."""
 MAX_COLUMNS = 8
-"""Pictures in a line, at most."""
+"""The most images in a line."""
 CASE_GAP, CAPTION_HEIGHT, TITLE_HEIGHT = 8, 16, 22  # px
-_FINER = 4  # markers are drawn on a grid finer by this, then averaged
+_OVERSAMPLING = 4  # markers are drawn this much larger, then averaged
 _PAPER, _INK = (255, 255, 255), (20, 20, 24)
 
 
@@ -30,7 +33,7 @@ class SheetCase:
     """A case on a sheet.
 
     Attributes:
-        before, after, goal: `uint8 [h, w, 3]`.
+        before, after, goal: `uint8 [h, w, 3]`; goal may be None.
         handles, targets: `float32 [P, 2]` in pixels of `before`; NaN where there is no pair.
     """
 
@@ -44,191 +47,209 @@ class SheetCase:
 
 @dataclass(frozen=True)
 class NamedSheet:
-    """An image, the name of its file, and its text alternative."""
+    """A sheet, with the name of its file and its text alternative."""
 
     name: str
-    words: str
+    alt_text: str
     image: Image.Image
 
 
-def landmark_sheets(folder: Path, rows: Sequence[Row]) -> Iterator[NamedSheet]:
-    """Of one method: best, median and worst cases of each group by their MD, then the worst twenty of all."""
+def landmark_sheets(directory: Path, rows: Sequence[Row]) -> Iterator[NamedSheet]:
+    """Show, for one method, the best, median and worst cases by MD of each number of points, then the worst 20 of all."""
 
     def caption(row: Row) -> str:
-        before = f", was {row.values['md_start']:.1f}" if "md_start" in row.values else ""
-        return f"case {row.case}: MD {row.values['md']:.1f} px{before}"
+        start = f", was {row.values['md_start']:.1f}" if "md_start" in row.values else ""
+        return f"case {row.case}: MD {row.values['md']:.1f} px{start}"
 
-    for group in dict.fromkeys(row.group for row in rows):
-        bands = best_median_worst([row for row in rows if row.group == group], "md")
-        yield from _sheet(folder, f"landmarks {group}", f"Best, median and worst cases, {group}", bands, caption)
+    for group in _groups(rows):
+        bands = best_median_worst([row for row in rows if _group(row) == group], "md")
+        alt_text = f"Best, median and worst cases, {group}"
+        yield from _named_sheet(directory, f"landmarks {group}", alt_text, bands, caption)
     worst = worst_rows(rows, "md")
-    words = f"The worst {len(worst)} of all cases"
-    yield from _sheet(folder, "landmarks worst", words, [("", worst)], lambda row: f"{row.group}, {caption(row)}")
-
-
-def paired_sheets(folder: Path, rows: Sequence[Row]) -> Iterator[NamedSheet]:
-    """Of one method: best, median and worst cases of each group by their MSE."""
-    for group in dict.fromkeys(row.group for row in rows):
-        bands = best_median_worst([row for row in rows if row.group == group], "mse")
-        words = f"Best, median and worst cases, {group}: before, after, goal"
-        yield from _sheet(
-            folder,
-            f"paired {group}",
-            words,
-            bands,
-            lambda row: f"case {row.case}: MSE {row.values['mse']:.4f}",
-        )
-
-
-def mask_sheets(folder: Path, rows: Sequence[Row], count: int = 4) -> Iterator[NamedSheet]:
-    """Of one method: the same cases in each group, typical ones of the last by what changed outside the mask."""
-    rows = [row for row in rows if "change_outside" in row.values]
-    groups = sorted({row.group for row in rows})  # "with mask", "with mask, exact term", "without"
-    if not groups:
-        return
-    of_case = {group: {row.case: row for row in rows if row.group == group} for group in groups}
-    shared = [row for case, row in of_case[groups[-1]].items() if all(case in of_case[group] for group in groups)]
-    cases = [row.case for row in median_rows(shared, "change_outside", count)]
-    bands = [(group, [of_case[group][case] for case in cases]) for group in groups]
-    words = f"The same cases: {'; '.join(groups)}"
-    yield from _sheet(
-        folder, "mask", words, bands, lambda row: f"case {row.case}: outside {row.values['change_outside']:.1f}"
+    alt_text = f"The worst {len(worst)} of all cases"
+    yield from _named_sheet(
+        directory, "landmarks worst", alt_text, [("", worst)], lambda row: f"{_group(row)}, {caption(row)}"
     )
 
 
-def best_median_worst(rows: Sequence[Row], value: str, count: int = 4) -> list[tuple[str, list[Row]]]:
-    """Up to `count` cases each of those with the lowest, middle and highest value, rising; no case twice. Where there
-    are few cases, the best and the worst come first. Rows without the value are left out."""
-    rows = sorted_by(rows, value)
+def paired_sheets(directory: Path, rows: Sequence[Row]) -> Iterator[NamedSheet]:
+    """Show, for one method, the best, median and worst cases by MSE."""
+    for group in _groups(rows):
+        bands = best_median_worst([row for row in rows if _group(row) == group], "mse")
+        alt_text = f"Best, median and worst cases, {group}: before, after, goal"
+        yield from _named_sheet(
+            directory, f"paired {group}", alt_text, bands, lambda row: f"case {row.case}: MSE {row.values['mse']:.4f}"
+        )
+
+
+def mask_sheets(directory: Path, rows: Sequence[Row], count: int = 4) -> Iterator[NamedSheet]:
+    """Show, for one method, the same cases with and without a mask: median ones by the change outside the mask."""
+    rows = [row for row in rows if "change_outside" in row.values]
+    rows_by_mask = {mask: {row.case: row for row in rows if row.variant.mask is mask} for mask in MaskUse}
+    rows_by_mask = {mask: mask_rows for mask, mask_rows in rows_by_mask.items() if mask_rows}
+    if not rows_by_mask:
+        return
+    *_, last_rows = rows_by_mask.values()
+    shared = [row for case, row in last_rows.items() if all(case in cases for cases in rows_by_mask.values())]
+    cases = [row.case for row in median_rows(shared, "change_outside", count)]
+    names = [_group(next(iter(mask_rows.values()))) for mask_rows in rows_by_mask.values()]
+    bands = [
+        (name, [mask_rows[case] for case in cases])
+        for name, mask_rows in zip(names, rows_by_mask.values(), strict=True)
+    ]
+    yield from _named_sheet(
+        directory,
+        "mask",
+        f"The same cases: {'; '.join(names)}",
+        bands,
+        lambda row: f"case {row.case}: outside {row.values['change_outside']:.1f}",
+    )
+
+
+def _group(row: Row) -> str:
+    return variant_name(row.experiment, row.variant)
+
+
+def _groups(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(map(_group, rows)))
+
+
+def best_median_worst(rows: Sequence[Row], figure: str, count: int = 4) -> list[tuple[str, list[Row]]]:
+    """Return up to `count` rows each with the lowest, median and highest values of a figure, in ascending order.
+
+    No row is returned twice; of few rows, the best and the worst are taken first. Rows without the figure are left out.
+    """
+    rows = rows_by_value(rows, figure)
     count = min(count, max(1, len(rows) // 3))
     best, worst = rows[:count], rows[max(len(rows) - count, count) :]
-    between = median_rows(rows[len(best) : len(rows) - len(worst)], value, count)
-    return [(name, band) for name, band in (("best", best), ("median", between), ("worst", worst)) if band]
+    median = median_rows(rows[len(best) : len(rows) - len(worst)], figure, count)
+    return [(name, band) for name, band in (("best", best), ("median", median), ("worst", worst)) if band]
 
 
-def worst_rows(rows: Sequence[Row], value: str, count: int = 20) -> list[Row]:
-    """The cases with the highest values, falling. Rows without the value are left out."""
-    return sorted_by(rows, value)[::-1][:count]
+def worst_rows(rows: Sequence[Row], figure: str, count: int = 20) -> list[Row]:
+    """Return the rows with the highest values in descending order. Rows without the figure are left out."""
+    return rows_by_value(rows, figure)[::-1][:count]
 
 
-def median_rows(rows: Sequence[Row], value: str, count: int) -> list[Row]:
-    """Up to `count` cases round the median, rising. Rows without the value are left out."""
-    rows = sorted_by(rows, value)
+def median_rows(rows: Sequence[Row], figure: str, count: int) -> list[Row]:
+    """Return up to `count` rows around the median in ascending order. Rows without the figure are left out."""
+    rows = rows_by_value(rows, figure)
     start = max(len(rows) - count, 0) // 2
     return rows[start : start + count]
 
 
-def sorted_by(rows: Sequence[Row], value: str) -> list[Row]:
-    """The rows that have the value, by it; equal ones by their case."""
-    return sorted((row for row in rows if value in row.values), key=lambda row: (row.values[value], row.case))
+def rows_by_value(rows: Sequence[Row], figure: str) -> list[Row]:
+    """Return the rows that have a figure in ascending order; equal ones are in the order of their cases."""
+    return sorted((row for row in rows if figure in row.values), key=lambda row: (row.values[figure], row.case))
 
 
-def _sheet(
-    folder: Path, name: str, words: str, bands: Sequence[tuple[str, Sequence[Row]]], caption: Callable[[Row], str]
+def _named_sheet(
+    directory: Path,
+    name: str,
+    alt_text: str,
+    bands: Sequence[tuple[str, Sequence[Row]]],
+    caption: Callable[[Row], str],
 ) -> Iterator[NamedSheet]:
-    """None without any case."""
+    """Return one sheet, or none if there are no rows."""
     if any(rows for _, rows in bands):
-        shots = [(title, [sheet_case(folder, row, caption(row)) for row in rows]) for title, rows in bands]
-        yield NamedSheet(name, words, contact_sheet(shots))
+        case_bands = [(title, [sheet_case(directory, row, caption(row)) for row in rows]) for title, rows in bands]
+        yield NamedSheet(name, alt_text, contact_sheet(case_bands))
 
 
-def sheet_case(folder: Path, row: Row, caption: str) -> SheetCase:
-    """
-    Args:
-        folder: the run's.
+def sheet_case(directory: Path, row: Row, caption: str) -> SheetCase:
+    """Return the images of a row of the run in a directory.
 
     Raises:
-        InputError: the case's pictures are missing or broken.
+        InputError: the images are missing or damaged.
     """
-    pictures, i = read_images(folder, row.chunk), row.index
-    goal = None if pictures.goal is None else pictures.goal[i]
-    return SheetCase(pictures.before[i], pictures.after[i], goal, pictures.handles[i], pictures.targets[i], caption)
+    images, i = read_images(directory, row.chunk), row.index
+    goal = None if images.goal is None else images.goal[i]
+    return SheetCase(images.before[i], images.after[i], goal, images.handles[i], images.targets[i], caption)
 
 
 def contact_sheet(bands: Sequence[tuple[str, Sequence[SheetCase]]]) -> Image.Image:
-    """
-    Args:
-        bands: a title (none if empty) and its cases, at least one in all; each case is before, after and, if there is
-            one, the goal.
+    """Return an RGB image with the cases of several bands below each other.
 
-    Returns:
-        RGB; no wider than `COLUMNS` pictures and the gaps between cases.
+    Args:
+        bands: a title, which may be empty, and its cases; at least one case in all. A case is shown as before, after and,
+            if any case has one, goal.
     """
-    pictures = 3 if any(shot.goal is not None for _, shots in bands for shot in shots) else 2
-    across = min(MAX_COLUMNS // pictures, max(len(shots) for _, shots in bands))
-    lines = [math.ceil(len(shots) / across) for _, shots in bands]
-    case = (pictures * CELL_SIZE + CASE_GAP, CELL_SIZE + CAPTION_HEIGHT)
-    heads = sum(TITLE_HEIGHT for title, _ in bands if title)
-    sheet = Image.new("RGB", (across * case[0] + CASE_GAP, sum(lines) * case[1] + heads + 2 * CASE_GAP), _PAPER)
+    all_cases = [case for _, cases in bands for case in cases]
+    image_count = 3 if any(case.goal is not None for case in all_cases) else 2
+    columns = min(MAX_COLUMNS // image_count, max(len(cases) for _, cases in bands))
+    grids = [_band_grid([_case_tile(case, image_count) for case in cases], columns) for _, cases in bands]
+    titles_height = sum(TITLE_HEIGHT for title, _ in bands if title)
+    tile_width = image_count * CELL_SIZE + CASE_GAP
+    height = sum(grid.height for grid in grids if grid) + titles_height + 2 * CASE_GAP
+    sheet = Image.new("RGB", (columns * tile_width + CASE_GAP, height), _PAPER)
     draw, top = ImageDraw.Draw(sheet), CASE_GAP
-    for (title, shots), count in zip(bands, lines, strict=True):
+    for (title, _), grid in zip(bands, grids, strict=True):
         if title:
-            draw.text(
-                (CASE_GAP, top + TITLE_HEIGHT / 2), title, fill=_INK, font=ImageFont.load_default(14), anchor="lm"
-            )
+            font = ImageFont.load_default(14)
+            draw.text((CASE_GAP, top + TITLE_HEIGHT / 2), title, fill=_INK, font=font, anchor="lm")
             top += TITLE_HEIGHT
-        for i, shot in enumerate(shots):
-            _put(sheet, shot, (CASE_GAP + i % across * case[0], top + i // across * case[1]))
-        top += count * case[1]
+        if grid is not None:
+            sheet.paste(grid, (CASE_GAP, top))
+            top += grid.height
     return sheet
 
 
-def _put(sheet: Image.Image, shot: SheetCase, at: tuple[int, int]) -> None:
-    pictures = [_marked(shot), _fitted(shot.after)] + ([] if shot.goal is None else [_fitted(shot.goal)])
-    for i, picture in enumerate(pictures):
-        aside, down = (CELL_SIZE - picture.width) // 2, (CELL_SIZE - picture.height) // 2
-        sheet.paste(picture, (at[0] + i * CELL_SIZE + aside, at[1] + down))
-    draw = ImageDraw.Draw(sheet)
-    draw.text(
-        (at[0], at[1] + CELL_SIZE + CAPTION_HEIGHT / 2),
-        shot.caption,
-        fill=_INK,
-        font=ImageFont.load_default(11),
-        anchor="lm",
-    )
+def _band_grid(tiles: Sequence[Image.Image], columns: int) -> Image.Image | None:
+    rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
+    return image_grid(rows, _PAPER) if rows else None
 
 
-def _fitted(picture: NDArray[np.uint8]) -> Image.Image:
-    """As large as a cell allows; one that fits as it is stays as it is."""
-    image = Image.fromarray(picture)
+def _case_tile(case: SheetCase, image_count: int) -> Image.Image:
+    """Return the images of a case beside each other, the caption below them, and a gap to the right."""
+    tile = Image.new("RGB", (image_count * CELL_SIZE + CASE_GAP, CELL_SIZE + CAPTION_HEIGHT), _PAPER)
+    images = [_marked_image(case), _fit_cell(case.after)] + ([] if case.goal is None else [_fit_cell(case.goal)])
+    for i, image in enumerate(images):
+        left, top = (CELL_SIZE - image.width) // 2, (CELL_SIZE - image.height) // 2
+        tile.paste(image, (i * CELL_SIZE + left, top))
+    caption_y, font = CELL_SIZE + CAPTION_HEIGHT / 2, ImageFont.load_default(11)
+    ImageDraw.Draw(tile).text((0, caption_y), case.caption, fill=_INK, font=font, anchor="lm")
+    return tile
+
+
+def _fit_cell(rgb: NDArray[np.uint8]) -> Image.Image:
+    """Return an image scaled to a cell. An image of the right size stays as it is."""
+    image = Image.fromarray(rgb)
     scale = CELL_SIZE / max(image.size)
     if scale == 1:
         return image
     size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
-    # Few pixels stay pixels; what is too large is averaged.
     return image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BOX)
 
 
-def _marked(shot: SheetCase) -> Image.Image:
-    """The picture before with a disc on each handle, a ring on its target and a line between."""
-    picture = _fitted(shot.before)
-    own = Size(shot.before.shape[1], shot.before.shape[0])
-    finer = picture.resize((picture.width * _FINER, picture.height * _FINER), Image.Resampling.NEAREST)
-    there = np.isfinite(shot.handles).all(axis=1) & np.isfinite(shot.targets).all(axis=1)
-    draw = ImageDraw.Draw(finer)
-    radius = _FINER * max(1.5, 3.2 - 0.4 * math.log2(max(int(there.sum()), 1)))  # many points, small ones
-
+def _marked_image(case: SheetCase) -> Image.Image:
+    """Return the image before the edit with a disc on each handle, a ring on its target and a line between them."""
+    image = _fit_cell(case.before)
+    image_size = Size(case.before.shape[1], case.before.shape[0])
+    canvas = image.resize((image.width * _OVERSAMPLING, image.height * _OVERSAMPLING), Image.Resampling.NEAREST)
+    has_pair = np.isfinite(case.handles).all(axis=1) & np.isfinite(case.targets).all(axis=1)
+    radius = _OVERSAMPLING * max(1.5, 3.2 - 0.4 * math.log2(max(int(has_pair.sum()), 1)))  # smaller if there are many
     handles, targets = (
-        [convert((float(x), float(y)), own, Size(*finer.size)) for x, y in points[there]]
-        for points in (shot.handles, shot.targets)
+        [convert((float(x), float(y)), image_size, Size(*canvas.size)) for x, y in points[has_pair]]
+        for points in (case.handles, case.targets)
     )
     pairs = list(zip(handles, targets, strict=True))
+    draw = ImageDraw.Draw(canvas)
     for color, thickness in ((OUTLINE_COLOR, 0.9 * radius), (LINE_COLOR, 0.4 * radius)):
         for handle, target in pairs:
             draw.line((handle, target), fill=color, width=round(thickness))
     for handle, target in pairs:
-        _circle(draw, target, 1.4 * radius, OUTLINE_COLOR, round(0.9 * radius))
-        _circle(draw, target, 1.2 * radius, TARGET_COLOR, round(0.5 * radius))
-        _circle(draw, handle, 1.3 * radius, OUTLINE_COLOR)
-        _circle(draw, handle, radius, HANDLE_COLOR)
-    return finer.reduce(_FINER)
+        _draw_circle(draw, target, 1.4 * radius, OUTLINE_COLOR, round(0.9 * radius))
+        _draw_circle(draw, target, 1.2 * radius, TARGET_COLOR, round(0.5 * radius))
+        _draw_circle(draw, handle, 1.3 * radius, OUTLINE_COLOR)
+        _draw_circle(draw, handle, radius, HANDLE_COLOR)
+    return canvas.reduce(_OVERSAMPLING)
 
 
-def _circle(
-    draw: ImageDraw.ImageDraw, at: Point, radius: float, color: tuple[int, int, int], width: int | None = None
+def _draw_circle(
+    draw: ImageDraw.ImageDraw, center: Point, radius: float, color: tuple[int, int, int], width: int | None = None
 ) -> None:
-    """A disc; with a width, a ring."""
-    box = (at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius)
+    """Draw a disc or, with a width, a ring."""
+    box = (center[0] - radius, center[1] - radius, center[0] + radius, center[1] + radius)
     if width is None:
         draw.ellipse(box, fill=color)
     else:

@@ -1,4 +1,4 @@
-"""The paper's experiments: which chunks of cases there are, and what is measured on each."""
+"""The paper's experiments: the chunks of cases that a run consists of, and the figures that are measured on each case."""
 
 from __future__ import annotations
 
@@ -17,266 +17,320 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.critters.scene.landmarks import LANDMARKS
 from draggan_engine.dragging.drag_task import DragTask
-from draggan_engine.dragging.motion_supervision import ExactMaskLoss
+from draggan_engine.dragging.motion_supervision import AveragedMaskLoss, ExactMaskLoss
 from draggan_engine.networks.generate import to_uint8
 
-from .baselines import optical_flow as flows
+from .baselines.optical_flow import dis_flow, sample_flow
 from .cases import EvaluationCase, landmark_cases, paired_cases, tracking_cases
+from .edit_runs import EditFunction, EditResult
 from .landmark_detector import DetectedLandmarks, detect_landmarks
-from .methods import METHODS, Drag, EditResult
+from .methods import METHODS, Drag
 from .metrics import change_by_mask, feature_distance, feature_function, lpips, mse, ssim
-from .run_directory import OWN, THUMBNAIL_SIZE, ChunkImages, Experiment, Request, Row, shown
+from .run_directory import THUMBNAIL_SIZE, ChunkImages, Request, Row
+from .variant_names import ablation_variant, variant_name
+from .variants import BFLOAT16, Experiment, MaskUse, Method, SettingChange, SettingValue, Variant
 
-POINTS = {"1 point": 1, "5 points": 5, "68 points": 68}
+LANDMARK_COUNTS = (1, 5, 68)
 PAIRED_STEPS = 100  # the paper's
-CHUNK_SIZES = {"68 points": 8, "32 points": 8}  # cases that advance together; 16 of the others
-BFLOAT16 = "precision: bfloat16"  # the group of an ablation that not every device can run
+BATCHED_CASES = 16
+"""How many cases of one to five points advance together."""
+BATCHED_CASES_OF_MANY_POINTS = 8
 MEASURED_STEPS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 125, 150, 200, 250, 300)
+"""The steps at which the tracking error is measured."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A chunk of cases on which one method is to be run; `variant`: in its place, if it is the drag."""
+    """A chunk: some cases of a variant on which one method runs.
+
+    Attributes:
+        first: the number of the first case.
+        size: how many cases there are.
+        settings: with the variant's change.
+    """
 
     experiment: Experiment
-    group: str
-    method: str
+    variant: Variant
+    method: Method
     first: int
     size: int
     settings: DragSettings
-    variant: Drag | None = None
 
     @property
     def chunk(self) -> str:
-        return f"{self.experiment}/{self.group}/{self.method}/{self.first:05d}"
+        return f"{self.experiment}/{variant_name(self.experiment, self.variant)}/{self.method}/{self.first:05d}"
+
+    @property
+    def edit(self) -> EditFunction:
+        if self.method is not Method.DRAG:
+            return METHODS[self.method]
+        mask_loss_type = ExactMaskLoss if self.variant.mask is MaskUse.IMAGE else AveragedMaskLoss
+        return Drag(self.variant.tracking_block, mask_loss_type)
 
 
-def tasks(request: Request, info: ModelInfo) -> Iterator[Task]:
-    """All chunks of a run, in the order in which they are best done: of each experiment every method early."""
-    base = request.settings
+def tasks(request: Request, info: ModelInfo, *, bfloat16: bool = True) -> Iterator[Task]:
+    """Return the chunks of a run, in the order in which they run: within an experiment, every method has early chunks.
+
+    Args:
+        bfloat16: whether the device can run the ablation of the precision.
+    """
     for experiment in request.experiments:
-        for group, settings, variant in _groups(experiment, base, info):
-            size = CHUNK_SIZES.get(group, 16)
-            methods = request.methods if experiment in ("landmarks", "paired", "tracking") else ("drag",)
+        for variant in _variants(experiment, request.settings, info):
+            if variant.change == BFLOAT16 and not bfloat16:
+                continue
+            settings = variant.apply_to(request.settings)
+            if experiment == "paired":
+                settings = settings.model_copy(update={"max_steps": min(PAIRED_STEPS, settings.max_steps)})
+            size = BATCHED_CASES if variant.points <= 5 else BATCHED_CASES_OF_MANY_POINTS
             for first in range(0, request.n, size):
-                for method in methods:
-                    if experiment == "tracking" and method == "no edit":
-                        continue
-                    yield Task(experiment, group, method, first, min(size, request.n - first), settings, variant)
+                for method in _methods(experiment, request.methods):
+                    yield Task(experiment, variant, method, first, min(size, request.n - first), settings)
 
 
-def _groups(
-    experiment: Experiment, base: DragSettings, info: ModelInfo
-) -> Iterator[tuple[str, DragSettings, Drag | None]]:
-    """Name of the group, its settings, and the drag's variant if it is one."""
+def _methods(experiment: Experiment, methods: Sequence[Method]) -> Sequence[Method]:
+    if experiment in ("mask", "ablation"):
+        return (Method.DRAG,)
+    if experiment == "tracking":  # an image that is not edited has nothing to track
+        return [method for method in methods if method is not Method.NO_EDIT]
+    return methods
+
+
+def _variants(experiment: Experiment, settings: DragSettings, info: ModelInfo) -> Iterator[Variant]:
     if experiment == "landmarks":
-        for group in POINTS:
-            yield group, base, None
+        yield from map(Variant, LANDMARK_COUNTS)
     elif experiment == "paired":
-        yield "32 points", base.model_copy(update={"max_steps": min(PAIRED_STEPS, base.max_steps)}), None
+        yield Variant(32)
     elif experiment == "tracking":
-        yield "1 point", base, None
+        yield Variant(1)
     elif experiment == "mask":
-        yield "with mask", base, None
-        yield "with mask, exact term", base, Drag(mask_loss_type=ExactMaskLoss)
-        yield "without", base, None
+        for mask in (MaskUse.FEATURES, MaskUse.IMAGE, MaskUse.NONE):
+            yield Variant(1, mask)
     else:
-        yield from _ablations(base, info)
+        yield from _ablations(settings, info)
 
 
-def _ablations(base: DragSettings, info: ModelInfo) -> Iterator[tuple[str, DragSettings, Drag | None]]:
-    """One setting after the other departs from the model's own (paper, tables 3 and 4)."""
-    near = info.blocks[-4:]
-    r1, r2, step = base.r1, base.r2, base.step_size
-    values: dict[str, tuple[str, Sequence[object]]] = {
-        "supervision and tracking block": ("feature_block", near),
-        "r1": ("r1", _around(r1, (0.4, 0.6, 1, 1.4, 2))),
-        "r2": ("r2", _around(r2, (0.5, 1, 1.5, 2))),
-        "λ": ("mask_weight", _around(base.mask_weight, (0.1, 0.4, 1, 2, 4))),
-        "tracking norm": ("tracking_norm", ("l1", "l2")),
-        "precision": ("precision", ("float32", "bfloat16")),
-        "layers": ("layers", sorted({2, 4, 6, 8, info.num_ws} & set(range(1, info.num_ws + 1)))),
-        "space": ("space", ("w+", "w")),
-        "step size": ("step_size", [float(f"{step * factor:.3g}") for factor in (0.4, 1, 2, 4)]),
+def _ablations(settings: DragSettings, info: ModelInfo) -> Iterator[Variant]:
+    """Return variants that change one of the model's own settings each (paper, tables 3 and 4)."""
+    last_blocks = info.blocks[-4:]
+    values: dict[str, Sequence[SettingValue]] = {
+        "feature_block": last_blocks,
+        "r1": _values_around(settings.r1, (0.4, 0.6, 1, 1.4, 2)),
+        "r2": _values_around(settings.r2, (0.5, 1, 1.5, 2)),
+        "mask_weight": _values_around(settings.mask_weight, (0.1, 0.4, 1, 2, 4)),
+        "tracking_norm": ("l1", "l2"),
+        "precision": ("float32", "bfloat16"),
+        "layers": sorted({2, 4, 6, 8, info.num_ws} & set(range(1, info.num_ws + 1))),
+        "space": ("w+", "w"),
+        "step_size": [float(f"{settings.step_size * factor:.3g}") for factor in (0.4, 1, 2, 4)],
     }
-    yield OWN, base, None
-    for name, (field, choices) in values.items():
+    yield ablation_variant(None)
+    for setting, choices in values.items():
         for value in choices:
-            if name == "λ" or value != getattr(base, field):  # λ is measured with a mask, all else without
-                yield f"{name}: {shown(value)}", base.model_copy(update={field: value}), None
-    for block in near:
-        if block != base.feature_block:
-            yield f"tracking block: {block}", base, Drag(tracking_block=block)
+            # Only λ is measured with a mask, so that only its own value has no row yet.
+            if setting == "mask_weight" or value != getattr(settings, setting):
+                yield ablation_variant(SettingChange(setting, value))
+    for block in last_blocks:
+        if block != settings.feature_block:
+            yield ablation_variant(SettingChange("tracking_block", block))
 
 
-def _around(value: float, factors: Sequence[float]) -> list[float]:
+def _values_around(value: float, factors: Sequence[float]) -> list[float]:
     return sorted({max(1.0, float(f"{value * factor:.2g}")) for factor in factors} | {value})
 
 
 def run_task(model: Model, task: Task) -> tuple[list[Row], ChunkImages]:
-    """
+    """Run a chunk and measure its cases.
+
     Raises:
-        InputError: the model's pictures do not serve the experiment.
+        InputError: the experiment needs known landmarks, and those of the model's images are not known.
     """
-    cases = _cases(model, task)
-    starts = [case.start for case in cases]
-    run = task.variant or METHODS[task.method]
-    before = _images(model, [start.ws for start in starts])
+    cases = _task_cases(model, task)
+    drags = [case.drag for case in cases]
+    before = _generate(model, [drag.ws for drag in drags])
     curves: list[list[tuple[int, float]]]
     if task.experiment == "tracking":
-        trace = _Trace(model, cases, before)
-        results = run(model.generator, starts, task.settings, trace)
-        trace.end(results)
-        curves = trace.curves
+        errors = _TrackingErrors(model, cases, before)
+        results = task.edit(model.generator, drags, task.settings, errors)
+        errors.add_ends(results)
+        curves = errors.curves
     else:
-        results = run(model.generator, starts, task.settings, None)
+        results = task.edit(model.generator, drags, task.settings, None)
         curves = [[] for _ in cases]
-    after = _images(model, [result.ws for result in results])
-    goals = _images(model, [case.goal for case in cases if case.goal is not None])
-    found = [detect_landmarks(images) for images in (before, after)] if cases[0].names else None
-    values = _measure(model, task, cases, results, before, after, goals, found)
+    after = _generate(model, [result.ws for result in results])
+    goals = _generate(model, [case.goal for case in cases if case.goal is not None])
+    detected = [detect_landmarks(images) for images in (before, after)] if cases[0].landmark_names else None
+    figures = _edit_costs(task, results)
+    if task.experiment == "paired":
+        _add_paired_figures(figures, model, after, goals)
+    elif task.experiment != "tracking":
+        assert detected is not None
+        _add_landmark_figures(figures, model, cases, detected)
+        _add_mask_changes(figures, model, task, cases, before, after)
     rows = []
     for i, case in enumerate(cases):
-        figures = {**values[i], **_curve_values(curves[i])}
-        where = {"chunk": task.chunk, "size": task.size, "index": i, "experiment": task.experiment, "group": task.group}
-        rows.append(Row(**where, method=task.method, case=case.number, values=figures, curve=tuple(curves[i])))
-    return rows, _pictures(starts, before, after, goals, found)
+        rows.append(
+            Row(
+                chunk=task.chunk, size=task.size, index=i, experiment=task.experiment, variant=task.variant,
+                method=task.method, case=case.number, values={**figures[i], **_curve_figures(curves[i])},
+                curve=tuple(curves[i]),
+            )
+        )  # fmt: skip
+    return rows, _chunk_images(drags, before, after, goals, detected)
 
 
-def _cases(model: Model, task: Task) -> list[EvaluationCase]:
+def _task_cases(model: Model, task: Task) -> list[EvaluationCase]:
     if task.experiment == "paired":
-        found = paired_cases(model)
+        cases = paired_cases(model)
     elif task.experiment == "tracking":
-        found = tracking_cases(model)
-    elif task.experiment == "mask" or task.group.startswith("λ"):
-        found = landmark_cases(model, 1, masked=task.group != "without")
+        cases = tracking_cases(model)
     else:
-        found = landmark_cases(model, POINTS.get(task.group, 5))
-    return list(itertools.islice(found, task.first, task.first + task.size))
+        cases = landmark_cases(model, task.variant.points, masked=task.variant.mask is not MaskUse.NONE)
+    return list(itertools.islice(cases, task.first, task.first + task.size))
 
 
-def _measure(
+def _edit_costs(task: Task, results: Sequence[EditResult]) -> list[dict[str, float]]:
+    """Return steps and seconds of each edit, and whether it reached its targets, as far as the method knows them."""
+    figures: list[dict[str, float]] = []
+    for result in results:
+        costs = {"steps": float(result.steps), "seconds": result.seconds} if task.method is not Method.NO_EDIT else {}
+        figures.append(costs if result.reached is None else {**costs, "reached": float(result.reached)})
+    return figures
+
+
+def _add_paired_figures(figures: Sequence[dict[str, float]], model: Model, after: Tensor, goals: Tensor) -> None:
+    columns = {"mse": mse(after, goals), "ssim": ssim(after, goals)}
+    if (features := feature_function(model)) is not None:
+        columns["features"] = feature_distance(features(after), features(goals))
+    if (lpips_distance := lpips()) is not None:
+        columns["lpips"] = lpips_distance(after, goals)
+    for i, case_figures in enumerate(figures):
+        case_figures.update({name: float(column[i]) for name, column in columns.items()})
+
+
+def _add_landmark_figures(
+    figures: Sequence[dict[str, float]],
+    model: Model,
+    cases: Sequence[EvaluationCase],
+    detected: Sequence[DetectedLandmarks],
+) -> None:
+    """Add the mean distances of the detected landmarks to their targets, before and after the edit."""
+    scale = model.generator.image_shape[0] / 128
+    for i, (case, case_figures) in enumerate(zip(cases, figures, strict=True)):
+        indices = [LANDMARKS.index(name) for name in case.landmark_names]
+        targets = np.array([target for _, target in case.drag.pairs])
+        for name, landmarks in zip(("md_start", "md"), detected, strict=True):
+            distance = float(np.linalg.norm(landmarks.points[i, indices] - targets, axis=1).mean())
+            case_figures[name] = distance / scale
+
+
+def _add_mask_changes(
+    figures: Sequence[dict[str, float]],
     model: Model,
     task: Task,
     cases: Sequence[EvaluationCase],
-    results: Sequence[EditResult],
     before: Tensor,
     after: Tensor,
-    goals: Tensor,
-    found: Sequence[DetectedLandmarks] | None,
-) -> list[dict[str, float]]:
-    values: list[dict[str, float]] = []
-    for result in results:
-        costs = {"steps": float(result.steps), "seconds": result.seconds} if task.method != "no edit" else {}
-        values.append(costs if result.reached is None else {**costs, "reached": float(result.reached)})
-    if task.experiment == "paired":
-        columns = {"mse": mse(after, goals), "ssim": ssim(after, goals)}
-        if (features := feature_function(model)) is not None:
-            columns["features"] = feature_distance(features(after), features(goals))
-        if (distance := lpips()) is not None:
-            columns["lpips"] = distance(after, goals)
-        for i, value in enumerate(values):
-            value.update({name: float(column[i]) for name, column in columns.items()})
-    elif task.experiment != "tracking":
-        assert found is not None
-        scale = model.generator.image_shape[0] / 128
-        for i, (case, value) in enumerate(zip(cases, values, strict=True)):
-            value["md_start"], value["md"] = (_md(case, detected, i) / scale for detected in found)
-            mask = case.start.mask
-            if task.experiment == "mask" and mask is None:
-                mask = next(itertools.islice(landmark_cases(model, 1, masked=True), case.number, None)).start.mask
-            if mask is not None:
-                value["change_inside"], value["change_outside"] = change_by_mask(before[i], after[i], mask)
-    return values
+) -> None:
+    """Add the changes inside and outside each case's mask; in the mask experiment also for drags without one."""
+    for i, (case, case_figures) in enumerate(zip(cases, figures, strict=True)):
+        mask = case.drag.mask
+        if task.experiment == "mask" and mask is None:
+            masked_case = next(itertools.islice(landmark_cases(model, 1, masked=True), case.number, None))
+            mask = masked_case.drag.mask
+        if mask is not None:
+            inside, outside = change_by_mask(before[i], after[i], mask)
+            case_figures["change_inside"], case_figures["change_outside"] = inside, outside
 
 
-def _md(case: EvaluationCase, found: DetectedLandmarks, i: int) -> float:
-    """Mean distance of the detected landmarks to their targets, in px of the picture."""
-    chosen = [LANDMARKS.index(name) for name in case.names]
-    targets = np.array([target for _, target in case.start.pairs])
-    return float(np.linalg.norm(found.points[i, chosen] - targets, axis=1).mean())
+class _TrackingErrors:
+    """Measures, while a method runs, how far each handle is from its content (paper, figure 6).
 
+    The content is where its landmark is detected or, if the landmarks are not known, where the optical flow from the
+    first image leads.
 
-class _Trace:
-    """While a method runs: how far the handle is from where its content has gone (paper, figure 6), at some of the steps.
-
-    The content's true place is the detected landmark's; without a scene, where optical flow from the first picture says.
+    Attributes:
+        curves: for each case (step, error in px of an image 128 px high).
     """
 
     def __init__(self, model: Model, cases: Sequence[EvaluationCase], before: Tensor) -> None:
         self.model, self.cases = model, cases
-        self.before = [to_uint8(image[None]) for image in before]
+        self.images_before = [to_uint8(image[None]) for image in before]
         self.curves: list[list[tuple[int, float]]] = [[] for _ in cases]
 
-    def __call__(self, step: int, alive: Tensor, ws: Tensor, handles: Tensor) -> None:
+    def __call__(self, step: int, active: Tensor, ws: Tensor, handles: Tensor) -> None:
         if step in MEASURED_STEPS:
-            self._note([step] * len(alive), alive, ws, handles[:, 0])
+            self._measure([step] * len(active), active, ws, handles[:, 0])
 
-    def end(self, results: Sequence[EditResult]) -> None:
-        """Where each has ended, if that is not there yet."""
+    def add_ends(self, results: Sequence[EditResult]) -> None:
+        """Add the last step of each drag, if it has not been measured."""
         late = [i for i, result in enumerate(results) if result.steps > self.curves[i][-1][0]]
         if late:
             ws = torch.cat([results[i].ws for i in late])
             handles = torch.cat([results[i].handles for i in late])
-            self._note([results[i].steps for i in late], torch.tensor(late), ws, handles)
+            self._measure([results[i].steps for i in late], torch.tensor(late), ws, handles)
 
-    def _note(self, steps: Sequence[int], alive: Tensor, ws: Tensor, handles: Tensor) -> None:
-        images = _images(self.model, list(ws[:, None]))
+    def _measure(self, steps: Sequence[int], active: Tensor, ws: Tensor, handles: Tensor) -> None:
+        images = _generate(self.model, list(ws[:, None]))
         scale = self.model.generator.image_shape[0] / 128
-        places = self._places(alive.tolist(), images)
-        for step, i, handle, place in zip(steps, alive.tolist(), handles.cpu().numpy(), places, strict=True):
-            self.curves[i].append((step, float(np.linalg.norm(handle - place)) / scale))
+        content = self._content_positions(active.tolist(), images)
+        for step, i, handle, position in zip(steps, active.tolist(), handles.cpu().numpy(), content, strict=True):
+            self.curves[i].append((step, float(np.linalg.norm(handle - position)) / scale))
 
-    def _places(self, alive: Sequence[int], images: Tensor) -> NDArray[np.float32]:
-        if self.cases[0].names:
-            found = detect_landmarks(images).points
-            chosen = [LANDMARKS.index(self.cases[i].names[0]) for i in alive]
-            return found[np.arange(len(alive)), chosen]
-        places = []
-        for i, image in zip(alive, images, strict=True):
-            handle = np.array(self.cases[i].start.pairs[0][0], dtype=np.float32)
-            places.append(handle + flows.sample_flow(flows.dis_flow()(self.before[i], to_uint8(image[None])), handle))
-        return np.array(places, dtype=np.float32)
+    def _content_positions(self, active: Sequence[int], images: Tensor) -> NDArray[np.float32]:
+        if self.cases[0].landmark_names:
+            points = detect_landmarks(images).points
+            indices = [LANDMARKS.index(self.cases[i].landmark_names[0]) for i in active]
+            return points[np.arange(len(active)), indices]
+        positions = []
+        for i, image in zip(active, images, strict=True):
+            handle = np.array(self.cases[i].drag.pairs[0][0], dtype=np.float32)
+            flow = dis_flow()(self.images_before[i], to_uint8(image[None]))
+            positions.append(handle + sample_flow(flow, handle))
+        return np.array(positions, dtype=np.float32)
 
 
-def _curve_values(curve: Sequence[tuple[int, float]]) -> dict[str, float]:
+def _curve_figures(curve: Sequence[tuple[int, float]]) -> dict[str, float]:
     if not curve:
         return {}
     steps, errors = zip(*curve, strict=True)
-    each = np.interp(np.arange(steps[-1] + 1), steps, errors)
-    return {"error_mean": float(each.mean()), "error_end": errors[-1]}
+    error_at_each_step = np.interp(np.arange(steps[-1] + 1), steps, errors)
+    return {"error_mean": float(error_at_each_step.mean()), "error_end": errors[-1]}
 
 
 @torch.no_grad()
-def _images(model: Model, latents: Sequence[Tensor]) -> Tensor:
-    """`[N, 3, H, W]` in −1…1, on the CPU."""
+def _generate(model: Model, latents: Sequence[Tensor]) -> Tensor:
+    """Return the images of latents `[1, num_ws, w_dim]`, `[N, 3, H, W]` in −1…1 on the CPU."""
     if not latents:
         return torch.empty(0)
     ws = torch.cat(list(latents)).to(model.generator.device)
     return torch.cat([model.generator.synthesis(part).image.cpu() for part in torch.split(ws, 16)])[:, :3].clamp(-1, 1)
 
 
-def _pictures(
-    starts: Sequence[DragTask], before: Tensor, after: Tensor, goals: Tensor, found: Sequence[DetectedLandmarks] | None
+def _chunk_images(
+    drags: Sequence[DragTask],
+    before: Tensor,
+    after: Tensor,
+    goals: Tensor,
+    detected: Sequence[DetectedLandmarks] | None,
 ) -> ChunkImages:
     height = before.shape[2]
     scale = min(1.0, THUMBNAIL_SIZE / height)
 
-    def small(images: Tensor) -> NDArray[np.uint8]:
+    def thumbnails(images: Tensor) -> NDArray[np.uint8]:
         if scale < 1:
             size = (round(height * scale), max(1, round(images.shape[3] * scale)))
             images = F.interpolate(images, size=size, mode="area")
         return np.stack([to_uint8(image[None]) for image in images])
 
-    points = np.full((len(starts), max(len(start.pairs) for start in starts), 2, 2), np.nan, dtype=np.float32)
-    for row, start in zip(points, starts, strict=True):
-        row[: len(start.pairs)] = (np.array(start.pairs, dtype=np.float32) + 0.5) * scale - 0.5
+    points = np.full((len(drags), max(len(drag.pairs) for drag in drags), 2, 2), np.nan, dtype=np.float32)
+    for row, drag in zip(points, drags, strict=True):
+        row[: len(drag.pairs)] = (np.array(drag.pairs, dtype=np.float32) + 0.5) * scale - 0.5
     return ChunkImages(
-        before=small(before),
-        after=small(after),
+        before=thumbnails(before),
+        after=thumbnails(after),
         handles=points[:, :, 0],
         targets=points[:, :, 1],
-        goal=small(goals) if len(goals) else None,
-        features_before=None if found is None else found[0].features,
-        features_after=None if found is None else found[1].features,
+        goal=thumbnails(goals) if len(goals) else None,
+        features_before=None if detected is None else detected[0].features,
+        features_after=None if detected is None else detected[1].features,
     )

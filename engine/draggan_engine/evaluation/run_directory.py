@@ -1,12 +1,12 @@
-"""What a run of the evaluation leaves on the disk, while it runs: rows, pictures, and what was asked for.
+"""The directory of an evaluation run: what was requested, one row for each finished case, and small images.
 
 ```
-DIR/run.json         what was asked for; of the same cases more methods may be, those of others are another run
-DIR/rows.jsonl       a line for each case, appended chunk by chunk
-DIR/pictures/*.npz   the pictures of each chunk, small, and the features of some
+DIR/run.json         the request. A later run of the same cases may add methods
+DIR/rows.jsonl       one line for each case, appended chunk by chunk
+DIR/pictures/*.npz   the images of each chunk, no higher than `THUMBNAIL_SIZE`, and the features of some of them
 ```
-A chunk is a few cases that advance together. It is written whole, pictures before rows, so that a run that was killed
-goes on with the next chunk; a chunk always holds the same cases, so that it then gives the same rows.
+A chunk is a few cases that advance together. Its images are written before its rows. A run that was killed continues
+with the first chunk that is not complete. A chunk always holds the same cases, so a second attempt gives the same rows.
 """
 
 from __future__ import annotations
@@ -18,58 +18,75 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_serializer, field_validator
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError, StorageError
 from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.storage.atomic import atomic_write
 
-Experiment = Literal["landmarks", "paired", "ablation", "tracking", "mask"]
-EXPERIMENTS: tuple[Experiment, ...] = ("landmarks", "paired", "ablation", "tracking", "mask")
+from .variant_names import variant_name, variant_named
+from .variants import Experiment, Method, Variant
+
+THUMBNAIL_SIZE = 128
 Figure = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Request(FrozenModel):
-    """What a run was asked for, and on what it ran."""
+    """What a run computes, and with which model."""
 
     experiments: tuple[Experiment, ...]
-    methods: tuple[str, ...]
-    n: int
+    methods: tuple[Method, ...]
+    n: int = Field(description="how many cases each experiment has")
     model: str
     sha256: str
     settings: DragSettings = Field(description="the model's own, from which the ablations depart")
 
 
 class Row(FrozenModel):
-    """A method's result on a case. Figures that could not be had are left out of `values`; lengths are in px of a picture
-    128 px high, so that models of different sizes compare."""
+    """The result of a method on a case.
+
+    Lengths are in pixels of an image 128 px high, so that models of different sizes can be compared. Figures that could
+    not be measured are missing in `values`.
+    """
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     chunk: str
     size: int = Field(description="how many rows the chunk has")
-    index: int = Field(description="place in the chunk")
+    index: int = Field(description="position in the chunk")
     experiment: Experiment
-    group: str = Field(description="how many points, which setting, with or without a mask")
-    method: str
+    variant: Variant = Field(alias="group", description="stored as its name")
+    method: Method
     case: int
     values: dict[str, Figure]
     curve: tuple[tuple[int, Figure], ...] = Field((), description="tracking: step, error in px")
 
+    @field_validator("variant", mode="before")
+    @classmethod
+    def _read_variant(cls, value: Any, info: ValidationInfo) -> Any:
+        experiment = info.data.get("experiment")
+        return variant_named(experiment, value) if isinstance(value, str) and experiment is not None else value
+
+    @field_serializer("variant")
+    def _write_variant(self, variant: Variant) -> str:
+        return variant_name(self.experiment, variant)
+
 
 @dataclass(frozen=True)
 class ChunkImages:
-    """Of the N cases of a chunk.
+    """The images of the N cases of a chunk.
 
     Attributes:
-        before, after: `uint8 [N, h, w, 3]`, no higher than `THUMBNAIL`.
-        goal: the same of the picture that was to be reached, if there is one.
-        handles, targets: `float32 [N, P, 2]` in pixels of these pictures; NaN where there is no pair.
-        features_before, features_after: `float32 [N, F]` the detector's, if the model's pictures are critters.
+        before, after: `uint8 [N, h, w, 3]`, no higher than `THUMBNAIL_SIZE`.
+        goal: the same for the images that were to be reached; None: the cases have no goal.
+        handles, targets: `float32 [N, P, 2]` in pixels of these images; NaN where a case has fewer pairs.
+        features_before, features_after: `float32 [N, F]` of the landmark detector; None: the images are no critters.
     """
 
     before: NDArray[np.uint8]
@@ -81,92 +98,86 @@ class ChunkImages:
     features_after: NDArray[np.float32] | None = None
 
 
-THUMBNAIL_SIZE = 128
-OWN = "the model's own settings"
-"""The group of the ablations from which all others depart."""
-
-
-def shown(value: object) -> str:
-    """A setting's value, as groups are called by it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 class RunDirectory:
-    """The folder of a run, new or continued, perhaps with other methods: `run.json` names those of all times, and
-    `request` those of this one.
+    """The directory of a new or continued run.
+
+    `run.json` names the methods of all runs in the directory; `request` has those of this run.
 
     Raises:
-        InputError: the folder holds another run, or its files are not those of a run.
-        StorageError: it cannot be written.
+        InputError: the directory holds another run, or its files are not those of a run.
+        StorageError: a file cannot be written.
     """
 
-    def __init__(self, folder: Path, request: Request) -> None:
-        self.folder, self.request = folder, request
+    def __init__(self, path: Path, request: Request) -> None:
+        self.path, self.request = path, request
         try:
-            (folder / "pictures").mkdir(parents=True, exist_ok=True)
+            (path / "pictures").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageError.of(folder / "pictures", error) from error
-        methods = request.methods
-        if (folder / "run.json").exists():
-            before = read_request(folder)
-            if before != request.model_copy(update={"methods": before.methods}):
+            raise StorageError.of(path / "pictures", error) from error
+        all_methods = request.methods
+        if (path / "run.json").exists():
+            earlier_request = read_request(path)
+            if earlier_request != request.model_copy(update={"methods": earlier_request.methods}):
                 raise InputError(
-                    f"{folder}: it holds a run with other cases, model or settings; give another directory"
+                    f"{path}: this directory holds a run with other cases, model or settings; choose another directory"
                 )
-            methods = tuple(dict.fromkeys((*before.methods, *methods)))
-        with atomic_write(folder / "run.json") as part:
-            part.write_text(
-                request.model_copy(update={"methods": methods}).model_dump_json(indent=1) + "\n", encoding="utf-8"
-            )
-        rows, broken = _read(folder / "rows.jsonl")
-        if broken:  # the end of a run that was killed
-            with atomic_write(folder / "rows.jsonl") as part:
-                part.write_text("".join(map(_line, rows)), encoding="utf-8")
-        self.done = {row.chunk for row in rows}
+            all_methods = tuple(dict.fromkeys((*earlier_request.methods, *all_methods)))
+        with atomic_write(path / "run.json") as part:
+            stored_request = request.model_copy(update={"methods": all_methods})
+            part.write_text(stored_request.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        rows, has_other_lines = _read_complete_chunks(path / "rows.jsonl")
+        if has_other_lines:  # the end of a run that was killed
+            with atomic_write(path / "rows.jsonl") as part:
+                part.write_text("".join(map(_row_line, rows)), encoding="utf-8")
+        self.finished_chunks = {row.chunk for row in rows}
 
-    def add(self, rows: Sequence[Row], pictures: ChunkImages) -> None:
-        """Writes a chunk.
+    def add_chunk(self, rows: Sequence[Row], images: ChunkImages) -> None:
+        """Write the rows and images of a chunk.
 
         Raises:
-            StorageError: it cannot be written; the chunk does not count then.
+            StorageError: a file cannot be written; the chunk does not count as finished.
         """
         chunk = rows[0].chunk
-        arrays = {f.name: value for f in fields(pictures) if (value := getattr(pictures, f.name)) is not None}
-        with atomic_write(_pictures_path(self.folder, chunk)) as part, part.open("wb") as file:
+        arrays = {f.name: value for f in fields(images) if (value := getattr(images, f.name)) is not None}
+        with atomic_write(_images_path(self.path, chunk)) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
         try:
-            with (self.folder / "rows.jsonl").open("a", encoding="utf-8") as lines:
-                lines.write("".join(map(_line, rows)))
-                lines.flush()
-                os.fsync(lines.fileno())
+            with (self.path / "rows.jsonl").open("a", encoding="utf-8") as file:
+                file.write("".join(map(_row_line, rows)))
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
-            raise StorageError.of(self.folder / "rows.jsonl", error) from error
-        self.done.add(chunk)
+            raise StorageError.of(self.path / "rows.jsonl", error) from error
+        self.finished_chunks.add(chunk)
 
 
-def read_request(folder: Path) -> Request:
-    """
+def read_request(directory: Path) -> Request:
+    """Return the request of the run in a directory.
+
     Raises:
-        InputError: there is none, or it is broken.
+        InputError: `run.json` is missing or damaged.
     """
-    path = folder / "run.json"
+    path = directory / "run.json"
     try:
         return Request.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise InputError(f"{path}: this is not an evaluation run; give the directory of one") from error
+        raise InputError(
+            f"{path}: this is not a run of `draggan-tui eval`; choose the directory of a run, or an empty one"
+        ) from error
 
 
-def read_rows(folder: Path) -> list[Row]:
-    """Those of whole chunks, in the order in which they were written."""
-    return _read(folder / "rows.jsonl")[0]
+def read_rows(directory: Path) -> list[Row]:
+    """Return the rows of all complete chunks, in the order in which they were written."""
+    return _read_complete_chunks(directory / "rows.jsonl")[0]
 
 
-def read_images(folder: Path, chunk: str) -> ChunkImages:
-    """
+def read_images(directory: Path, chunk: str) -> ChunkImages:
+    """Return the images of a chunk.
+
     Raises:
-        InputError: the file is missing or broken.
+        InputError: the file is missing or damaged.
     """
-    path = _pictures_path(folder, chunk)
+    path = _images_path(directory, chunk)
     try:
         with np.load(path, allow_pickle=False) as file:
             return ChunkImages(**{name: file[name] for name in file.files})
@@ -174,23 +185,23 @@ def read_images(folder: Path, chunk: str) -> ChunkImages:
         raise InputError(f"{path}: the images of a chunk cannot be read; run it again in another directory") from error
 
 
-def _read(path: Path) -> tuple[list[Row], bool]:
-    """The rows of whole chunks, and whether there was anything else."""
-    rows, broken = [], False
+def _read_complete_chunks(path: Path) -> tuple[list[Row], bool]:
+    """Return the rows of complete chunks, and whether the file has any other lines."""
+    rows, has_other_lines = [], False
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else ():
         try:
             rows.append(Row.model_validate_json(line))
         except ValidationError:
-            broken = True
-        broken = broken or not line.endswith("\n")
-    counts = Counter(row.chunk for row in rows)
-    whole = [row for row in rows if counts[row.chunk] == row.size]
-    return whole, broken or len(whole) < len(rows)
+            has_other_lines = True
+        has_other_lines = has_other_lines or not line.endswith("\n")
+    row_counts = Counter(row.chunk for row in rows)
+    complete_rows = [row for row in rows if row_counts[row.chunk] == row.size]
+    return complete_rows, has_other_lines or len(complete_rows) < len(rows)
 
 
-def _line(row: Row) -> str:
-    return row.model_dump_json(exclude_defaults=True) + "\n"
+def _row_line(row: Row) -> str:
+    return row.model_dump_json(exclude_defaults=True, by_alias=True) + "\n"
 
 
-def _pictures_path(folder: Path, chunk: str) -> Path:
-    return folder / "pictures" / f"{re.sub('[^a-z0-9.]+', '-', chunk.lower())}.npz"
+def _images_path(directory: Path, chunk: str) -> Path:
+    return directory / "pictures" / f"{re.sub('[^a-z0-9.]+', '-', chunk.lower())}.npz"

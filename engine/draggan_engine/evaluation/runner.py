@@ -1,4 +1,4 @@
-"""Runs what is left of an evaluation, chunk by chunk, in as many processes as serve the model."""
+"""Run the chunks of an evaluation that are missing, in as many processes as the model can use."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ from draggan_engine.core.errors import EngineError
 from draggan_engine.dragging.drag_task import why_not_bfloat16
 from draggan_engine.networks.devices import MAX_THREADS, best_thread_count
 
-from .experiments import BFLOAT16, Task, run_task, tasks
+from .experiments import Task, run_task, tasks
 from .run_directory import ChunkImages, Row, RunDirectory
+from .variants import MaskUse, Method, Variant
+
+ChunkResult = tuple[list[Row], ChunkImages]
 
 
 @dataclass(frozen=True)
 class RunProgress:
-    """After each chunk.
+    """The state of a run after each chunk.
 
     Attributes:
-        done, total: chunks of what was asked for, those of earlier runs included.
+        done, total: chunks of the request; those of earlier runs count as done.
         seconds_left: an estimate; None before a drag has been timed.
         finished_chunk: the chunk that has just been written; None at the beginning.
     """
@@ -39,128 +42,137 @@ class RunProgress:
     finished_chunk: str | None
 
 
-def run_evaluation(folder: RunDirectory, model: Model, device: str) -> Generator[RunProgress, None, None]:
-    """Runs the chunks that are not there yet.
+def run_evaluation(
+    directory: RunDirectory, model: Model, device: str, processes: int | None = None
+) -> Generator[RunProgress, None, None]:
+    """Run the chunks that the directory does not have yet.
 
     Args:
-        device: what the model was loaded on, for further processes.
+        device: the device that the model was loaded on, for further processes.
+        processes: None: one for each thread if the model is so small that it uses one thread on a CPU, otherwise one.
 
     Raises:
-        DragganError: a case cannot be made, a chunk not be written, or a process was ended.
+        DragganError: a case cannot be made, a chunk cannot be written, or a process was ended.
     """
-    can_bfloat16 = why_not_bfloat16(model.generator) is None
-    everything = [task for task in tasks(folder.request, model.info) if can_bfloat16 or task.group != BFLOAT16]
-    todo = [task for task in everything if task.chunk not in folder.done]
-    began, done, timed = time.monotonic(), 0.0, False
-    total = sum(map(_cost, todo))
-    earlier = len(everything) - len(todo)
-    yield RunProgress(earlier, len(everything), None, None)
-    jobs = MAX_THREADS if model.generator.device.type == "cpu" and best_thread_count(model.info.parameters) == 1 else 1
-    finished = _alone(model, todo) if jobs == 1 else _together(model.spec, device, todo, jobs)
-    for number, (task, (rows, pictures)) in enumerate(finished, earlier + 1):
-        folder.add(rows, pictures)
-        done += _cost(task)
-        timed = timed or task.method != "no edit"  # what those take is mostly the start
-        left = (time.monotonic() - began) * (total / done - 1) if timed else None
-        yield RunProgress(number, len(everything), left, task.chunk)
+    if processes is None:
+        uses_one_thread = model.generator.device.type == "cpu" and best_thread_count(model.info.parameters) == 1
+        processes = MAX_THREADS if uses_one_thread else 1
+    bfloat16 = why_not_bfloat16(model.generator) is None
+    all_tasks = list(tasks(directory.request, model.info, bfloat16=bfloat16))
+    missing_tasks = [task for task in all_tasks if task.chunk not in directory.finished_chunks]
+    began, cost, drag_was_timed = time.monotonic(), 0.0, False
+    total_cost = sum(map(_task_cost, missing_tasks))
+    earlier_chunks = len(all_tasks) - len(missing_tasks)
+    yield RunProgress(earlier_chunks, len(all_tasks), None, None)
+    if processes == 1:
+        results = _run_in_this_process(model, missing_tasks)
+    else:
+        results = _run_in_processes(model.spec, device, missing_tasks, processes)
+    for done, (task, (rows, images)) in enumerate(results, earlier_chunks + 1):
+        directory.add_chunk(rows, images)
+        cost += _task_cost(task)
+        # The time of a chunk without an edit is mostly that of starting.
+        drag_was_timed = drag_was_timed or task.method is not Method.NO_EDIT
+        seconds_left = (time.monotonic() - began) * (total_cost / cost - 1) if drag_was_timed else None
+        yield RunProgress(done, len(all_tasks), seconds_left, task.chunk)
 
 
-CASE_COSTS = {
-    "1 point": 1.0,
-    "without": 1.0,
-    "with mask": 3.0,
-    "with mask, exact term": 9.0,
-    "32 points": 13.0,
-    "68 points": 33.0,
-}
-FIVE_POINTS = 10.0
-
-
-def _cost(task: Task) -> float:
-    """Of a chunk beside the others, roughly, as `critters-256` takes its time on a CPU."""
-    if task.method == "no edit":
+def _task_cost(task: Task) -> float:
+    """Return how long a chunk takes, relative to others, as measured with `critters-256` on a CPU."""
+    if task.method is Method.NO_EDIT:
         return 1.0
-    case = CASE_COSTS.get(task.group, FIVE_POINTS)  # as the ablations have
-    others = 6.0 if case == 1.0 else 2.0  # a drag of one point arrives early; the others late, or never
-    return task.size * case * (1.0 if task.method == "drag" else others)
+    cost = _case_cost(task.variant)
+    # A drag of one point arrives early; the baselines arrive late or never.
+    baseline_factor = 6.0 if cost == 1.0 else 2.0
+    return task.size * cost * (1.0 if task.method is Method.DRAG else baseline_factor)
 
 
-Finished = Iterator[tuple[Task, tuple[list[Row], ChunkImages]]]
+def _case_cost(variant: Variant) -> float:
+    if variant.change is not None or variant.points == 5:
+        return 10.0
+    if variant.points > 5:
+        return 13.0 if variant.points == 32 else 33.0
+    return {MaskUse.NONE: 1.0, MaskUse.FEATURES: 3.0, MaskUse.IMAGE: 9.0}[variant.mask]
 
 
-def _alone(model: Model, todo: Sequence[Task]) -> Finished:
-    for task in todo:
+def _run_in_this_process(model: Model, missing_tasks: Sequence[Task]) -> Iterator[tuple[Task, ChunkResult]]:
+    for task in missing_tasks:
         yield task, run_task(model, task)
 
 
-def _together(spec: str, device: str, todo: Sequence[Task], jobs: int) -> Finished:
-    """In processes of one thread each: two of those do more than one of two, for a small model."""
+def _run_in_processes(
+    spec: str, device: str, missing_tasks: Sequence[Task], processes: int
+) -> Iterator[tuple[Task, ChunkResult]]:
+    """Run chunks in processes of one thread each, which for a small model is faster than one process of many threads."""
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(spec, device))
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_start_worker, initargs=(spec, device))
     try:
-        rest = iter(todo)
-        running: dict[Future[tuple[list[Row], ChunkImages]], Task] = {}
-        with _undisturbed_start():
-            for task in itertools.islice(rest, 2 * jobs):
-                running[pool.submit(_work, task)] = task
+        waiting_tasks = iter(missing_tasks)
+        running: dict[Future[ChunkResult], Task] = {}
+        with hold_signals():
+            for task in itertools.islice(waiting_tasks, 2 * processes):
+                running[pool.submit(_run_in_worker, task)] = task
         while running:
-            ready, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in ready:
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
                 task = running.pop(future)
-                if (following := next(rest, None)) is not None:
-                    running[pool.submit(_work, following)] = following
+                if (next_task := next(waiting_tasks, None)) is not None:
+                    running[pool.submit(_run_in_worker, next_task)] = next_task
                 yield task, future.result()
     except BrokenProcessPool as error:
         raise EngineError(
-            "a process of the evaluation was ended, perhaps for want of memory; run the command again to go on"
+            "a process of the evaluation was ended, perhaps because memory ran out; run the same command to continue"
         ) from error
     finally:
-        workers = list((pool._processes or {}).values())  # after the shutdown it knows them no more
+        workers = list((pool._processes or {}).values())  # the pool forgets them when it shuts down
         pool.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:  # a chunk may take a minute: what runs is given up
+        for worker in workers:  # a chunk may take a minute; give up those that are running
             worker.terminate()
 
 
 @contextmanager
-def _undisturbed_start() -> Iterator[None]:
-    """Let signals wait while processes are started: one whose start is broken off would print a traceback. Ctrl-C, which
-    the terminal sends to them as well, they ignore from the beginning."""
+def hold_signals() -> Iterator[None]:
+    """Delay SIGTERM and SIGHUP until the end of the block, and ignore Ctrl-C.
+
+    A process that is interrupted while it starts prints a traceback. Processes that are started in the block ignore
+    Ctrl-C from the beginning; the terminal sends it to them too.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    waiting: list[int] = []
+    received_signals: list[int] = []
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number, handler in handlers.items():
         if number == signal.SIGINT:
             signal.signal(number, signal.SIG_IGN)
         elif handler is not signal.SIG_IGN:
-            signal.signal(number, lambda number, _: waiting.append(number))
+            signal.signal(number, lambda number, _: received_signals.append(number))
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    for received in waiting:
-        signal.raise_signal(received)
+    for received_signal in received_signals:
+        signal.raise_signal(received_signal)
 
 
-_model: Model
+_worker_model: Model
 
 
-def _begin(spec: str, device: str) -> None:
-    global _model
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asked
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _model = load_model(spec, device)
+def _start_worker(spec: str, device: str) -> None:
+    global _worker_model
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    _worker_model = load_model(spec, device)
 
 
-def _end_with_parent() -> None:
-    """A process that was killed ends none of those that it started."""
+def _exit_with_parent() -> None:
+    """End this process when its parent has ended. A parent that is killed cannot end its workers."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)
 
 
-def _work(task: Task) -> tuple[list[Row], ChunkImages]:
-    return run_task(_model, task)
+def _run_in_worker(task: Task) -> ChunkResult:
+    return run_task(_worker_model, task)

@@ -1,4 +1,4 @@
-"""The experiments: cases that are the same for every method, figures that are what they are called, runs that go on."""
+"""The experiments: cases that are the same for every method, the figures, and runs that are interrupted and continued."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import os
 import signal
 import sys
 import types
-from concurrent.futures import Future
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,29 +20,20 @@ from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import EngineError, InputError
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.scene.landmarks import LANDMARKS
-from draggan_engine.dragging import drag_task
-from draggan_engine.evaluation import metrics, runner
+from draggan_engine.dragging.drag_task import why_not_bfloat16
+from draggan_engine.evaluation import metrics
 from draggan_engine.evaluation.baselines.optical_flow import dis_flow
 from draggan_engine.evaluation.cases import FIVE_LANDMARKS, head_mask, landmark_cases, paired_cases, tracking_cases
 from draggan_engine.evaluation.experiments import run_task, tasks
-from draggan_engine.evaluation.methods import Drag
 from draggan_engine.evaluation.metrics import change_by_mask, feature_distance, feature_function, mse, ssim
-from draggan_engine.evaluation.run_directory import (
-    OWN,
-    Experiment,
-    Request,
-    Row,
-    RunDirectory,
-    read_images,
-    read_request,
-    read_rows,
-)
-from draggan_engine.evaluation.runner import run_evaluation
+from draggan_engine.evaluation.run_directory import Request, Row, RunDirectory, read_images, read_request, read_rows
+from draggan_engine.evaluation.runner import hold_signals, run_evaluation
+from draggan_engine.evaluation.variants import BFLOAT16, Experiment, MaskUse, Method, SettingChange, Variant
 from draggan_engine.networks.generate import generate_image
 from tests.support.paths import FIXTURES
 
 CHECKPOINTS = FIXTURES / "checkpoints"
-METHODS = ("no edit", "drag", "no tracking", "optical flow")
+METHODS = (Method.NO_EDIT, Method.DRAG, Method.NO_TRACKING, Method.OPTICAL_FLOW)
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +43,12 @@ def critters() -> Model:
 
 @pytest.fixture(scope="module")
 def foreign() -> Model:
-    """A checkpoint without a scene, with a discriminator."""
+    """A checkpoint with a discriminator, the landmarks of whose images are not known."""
     return load_model(str(CHECKPOINTS / "sg2ada_32.pkl"), "cpu")
 
 
-def request(
-    model: Model, experiments: tuple[Experiment, ...], n: int = 2, methods: tuple[str, ...] = METHODS
+def make_request(
+    model: Model, experiments: tuple[Experiment, ...], n: int = 2, methods: tuple[Method, ...] = METHODS
 ) -> Request:
     settings = model.info.settings.model_copy(update={"max_steps": 3})
     return Request(
@@ -66,8 +56,8 @@ def request(
     )
 
 
-def rows_of(model: Model, asked: Request) -> list[Row]:
-    return [row for task in tasks(asked, model.info) for row in run_task(model, task)[0]]
+def run_all(model: Model, request: Request) -> list[Row]:
+    return [row for task in tasks(request, model.info) for row in run_task(model, task)[0]]
 
 
 # Cases --------------------------------------------------------------------------------------------------
@@ -76,49 +66,53 @@ def rows_of(model: Model, asked: Request) -> list[Row]:
 def test_handles_and_targets_are_the_seeds_landmarks(critters: Model) -> None:
     for points, names in ((1, ("nose_tip",)), (5, FIVE_LANDMARKS), (68, LANDMARKS)):
         for case in itertools.islice(landmark_cases(critters, points), 3):
-            assert set(case.names) <= set(names) and (points == 68 or case.names == names)
-            assert points != 68 or 40 < len(case.names) < 68  # what one of both hides is left out
-            distances = [np.hypot(a - c, b - d) for (a, b), (c, d) in case.start.pairs]
+            assert set(case.landmark_names) <= set(names) and (points == 68 or case.landmark_names == names)
+            assert (
+                points != 68 or 40 < len(case.landmark_names) < 68
+            )  # those that are hidden in one of the images are left out
+            distances = [np.hypot(a - c, b - d) for (a, b), (c, d) in case.drag.pairs]
             assert np.mean(distances) >= 4
     seeds = [int(np.random.default_rng([1, number]).integers(1000, 2**31, 2)[0]) for number in range(4)]
-    handle = next(landmark_cases(critters, 1)).start.pairs[0][0]  # of the first that is far enough from its target
+    handle = next(landmark_cases(critters, 1)).drag.pairs[0][
+        0
+    ]  # of the first case whose handle is far enough from its target
     assert any(landmarks_of_seed(seed, 128)["nose_tip"] == pytest.approx(handle) for seed in seeds)
 
 
-def test_a_case_is_a_function_of_its_number(critters: Model, foreign: Model) -> None:
-    for make in (paired_cases, tracking_cases):
+def test_a_case_depends_only_on_its_number(critters: Model, foreign: Model) -> None:
+    for make_cases in (paired_cases, tracking_cases):
         for model in (critters, foreign):
-            a, b = (list(itertools.islice(make(model), 2)) for _ in range(2))
-            assert [case.start.pairs for case in a] == [case.start.pairs for case in b]
-            assert torch.equal(a[1].start.ws, b[1].start.ws)
+            a, b = (list(itertools.islice(make_cases(model), 2)) for _ in range(2))
+            assert [case.drag.pairs for case in a] == [case.drag.pairs for case in b]
+            assert torch.equal(a[1].drag.ws, b[1].drag.ws)
 
 
-def test_the_mask_holds_both_heads(critters: Model) -> None:
+def test_the_mask_covers_both_heads(critters: Model) -> None:
     case = next(landmark_cases(critters, 68, masked=True))
-    mask = case.start.mask
+    mask = case.drag.mask
     assert mask is not None and 0.15 < mask.mean() < 0.7
-    for point in itertools.chain(*case.start.pairs):
+    for point in itertools.chain(*case.drag.pairs):
         assert mask[round(point[1]), round(point[0])] == 1
-    assert head_mask(np.full((1, 68, 2), 64.0), 256).sum() == 17 * 17  # a point, and 4 px of 128 round it
+    assert head_mask(np.full((1, 68, 2), 64.0), 256).sum() == 17 * 17  # a point, and 4 px of 128 around it
 
 
-def test_paired_pictures_differ_in_shape_alone(critters: Model) -> None:
+def test_paired_images_differ_in_shape_only(critters: Model) -> None:
     for case in itertools.islice(paired_cases(critters), 3):
-        assert len(case.start.pairs) == 32 and case.goal is not None
+        assert len(case.drag.pairs) == 32 and case.goal is not None
         with torch.no_grad():
-            before, goal = (critters.generator.synthesis(ws).image for ws in (case.start.ws, case.goal))
+            before, goal = (critters.generator.synthesis(ws).image for ws in (case.drag.ws, case.goal))
         corner = (before - goal)[..., 110:, :10].abs().mean()  # the backdrop
         assert float(corner) < 0.3 * float((before - goal).abs().mean())
 
 
-def test_paired_points_of_a_foreign_model_are_where_the_flow_says(foreign: Model) -> None:
+def test_paired_points_of_a_foreign_model_move_with_the_optical_flow(foreign: Model) -> None:
     case = next(paired_cases(foreign))
-    assert len(case.start.pairs) == 32
+    assert len(case.drag.pairs) == 32
     assert case.goal is not None
-    before, after = (generate_image(foreign.generator, ws) for ws in (case.start.ws, case.goal))
+    before, after = (generate_image(foreign.generator, ws) for ws in (case.drag.ws, case.goal))
     flow = dis_flow()(before, after)
     length = np.linalg.norm(flow, axis=2)
-    for (a, b), (c, d) in case.start.pairs:
+    for (a, b), (c, d) in case.drag.pairs:
         assert (c - a, d - b) == pytest.approx(tuple(flow[int(b), int(a)]), abs=1e-5)
         assert length[int(b), int(a)] > np.median(length)
 
@@ -126,8 +120,8 @@ def test_paired_points_of_a_foreign_model_are_where_the_flow_says(foreign: Model
 # Figures ------------------------------------------------------------------------------------------------
 
 
-def test_ssim_is_wangs() -> None:
-    """Against the formula, written out for one window; 1 for the same picture."""
+def test_ssim_agrees_with_the_formula_of_wang() -> None:
+    """The formula is written out for one window. Identical images give 1."""
     torch.manual_seed(0)
     a, b = torch.rand(1, 1, 11, 11).double() * 2 - 1, torch.rand(1, 1, 11, 11).double() * 2 - 1
     axis = np.arange(11) - 5
@@ -140,8 +134,8 @@ def test_ssim_is_wangs() -> None:
     )
     expected = (2 * mx * my + 0.0004) * (2 * both + 0.0036) / ((mx**2 + my**2 + 0.0004) * (vx + vy + 0.0036))
     assert ssim(a, b)[0] == pytest.approx(expected)
-    pictures = torch.rand(2, 3, 32, 32)
-    assert ssim(pictures, pictures) == pytest.approx([1, 1])
+    images = torch.rand(2, 3, 32, 32)
+    assert ssim(images, images) == pytest.approx([1, 1])
 
 
 def test_mse_change_and_feature_distance() -> None:
@@ -155,18 +149,18 @@ def test_mse_change_and_feature_distance() -> None:
     assert feature_distance(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])) == pytest.approx([2**0.5])
 
 
-def test_a_foreign_model_is_compared_in_its_discriminators_features(foreign: Model) -> None:
+def test_images_of_a_foreign_model_are_compared_by_discriminator_features(foreign: Model) -> None:
     features = feature_function(foreign)
     assert features is not None
     torch.manual_seed(0)
-    pictures = F.interpolate(torch.rand(3, 3, 8, 8), size=(32, 32)) * 2 - 1
-    found = features(pictures)
-    assert found.shape[0] == 3
-    assert np.allclose(found[1:2], features(pictures[1:2]), atol=1e-5)  # whatever else is in the batch
-    assert feature_distance(found[:1], found[1:2])[0] > 1e-3
+    images = F.interpolate(torch.rand(3, 3, 8, 8), size=(32, 32)) * 2 - 1
+    vectors = features(images)
+    assert vectors.shape[0] == 3
+    assert np.allclose(vectors[1:2], features(images[1:2]), atol=1e-5)  # does not depend on the batch
+    assert feature_distance(vectors[:1], vectors[1:2])[0] > 1e-3
 
 
-def test_lpips_is_asked_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lpips_is_measured_if_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     class Fake(torch.nn.Module):
         def __init__(self, net: str, verbose: bool) -> None:
             super().__init__()
@@ -178,8 +172,8 @@ def test_lpips_is_asked_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> No
 
     module = types.ModuleType("lpips")
     module.LPIPS = Fake  # type: ignore[attr-defined]
+    module.__spec__ = ModuleSpec("lpips", None)
     monkeypatch.setitem(sys.modules, "lpips", module)
-    monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: object() if name == "lpips" else None)
     metrics.lpips.cache_clear()
     try:
         distance = metrics.lpips()
@@ -192,18 +186,18 @@ def test_lpips_is_asked_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> No
 # Experiments --------------------------------------------------------------------------------------------
 
 
-def test_every_experiment_gives_its_figures(critters: Model) -> None:
-    rows = rows_of(critters, request(critters, ("landmarks", "paired", "tracking", "mask"), n=1))
+def test_every_experiment_measures_its_figures(critters: Model) -> None:
+    rows = run_all(critters, make_request(critters, ("landmarks", "paired", "tracking", "mask"), n=1))
     assert {row.experiment for row in rows} == {"landmarks", "paired", "tracking", "mask"}
     for row in rows:
-        wanted = {
+        expected = {
             "landmarks": {"md", "md_start"},
             "paired": {"mse", "ssim", "features"},
             "tracking": {"error_mean", "error_end"},
             "mask": {"md", "md_start", "change_inside", "change_outside"},
         }[row.experiment]
-        assert wanted <= set(row.values), row
-        if row.method != "no edit":
+        assert expected <= set(row.values), row
+        if row.method is not Method.NO_EDIT:
             assert row.values["steps"] == 3 and row.values["seconds"] > 0
         else:
             assert row.values.get("md") == row.values.get("md_start")
@@ -213,36 +207,40 @@ def test_every_experiment_gives_its_figures(critters: Model) -> None:
     assert len({row.chunk for row in rows}) == len(rows)
 
 
-def test_the_ablations_depart_from_the_models_own(critters: Model) -> None:
-    found = {task.group: task for task in tasks(request(critters, ("ablation",)), critters.info)}
-    base = found[OWN].settings
-    assert found["r1: 16"].settings == base.model_copy(update={"r1": 16.0})
-    assert found["space: w+"].settings == base.model_copy(update={"space": "w+"})
-    assert found["tracking block: b64"].settings == base and found["tracking block: b64"].variant == Drag(
-        tracking_block="b64"
-    )
-    assert found["supervision and tracking block: b64"].settings.feature_block == "b64"
-    assert f"r1: {base.r1:g}" not in found and f"λ: {base.mask_weight:g}" in found  # that one has masks
-    assert len({(t.settings, t.variant, t.group[0] == "λ") for t in found.values()}) == len(found)
+def test_each_ablation_changes_one_setting(critters: Model) -> None:
+    request = make_request(critters, ("ablation",))
+    tasks_by_variant = {task.variant: task for task in tasks(request, critters.info)}
+    own = request.settings
+
+    def ablation(setting: str, value: str | float) -> Variant:
+        return Variant(5, change=SettingChange(setting, value))
+
+    assert tasks_by_variant[Variant(5)].settings == own
+    assert tasks_by_variant[ablation("r1", 16.0)].settings == own.model_copy(update={"r1": 16.0})
+    assert tasks_by_variant[ablation("space", "w+")].settings == own.model_copy(update={"space": "w+"})
+    tracking_task = tasks_by_variant[ablation("tracking_block", "b64")]
+    assert (tracking_task.settings, tracking_task.variant.tracking_block) == (own, "b64")
+    assert tasks_by_variant[ablation("feature_block", "b64")].settings.feature_block == "b64"
+    assert ablation("r1", own.r1) not in tasks_by_variant
+    # Only λ is measured with a mask, so its own value has a row too.
+    assert Variant(1, MaskUse.FEATURES, SettingChange("mask_weight", own.mask_weight)) in tasks_by_variant
+    assert len({task.chunk for task in tasks_by_variant.values()}) == len(tasks_by_variant)
 
 
-@pytest.mark.parametrize("supported", [True, False])
-def test_a_run_leaves_bfloat16_out_where_it_would_be_float32(
-    critters: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, supported: bool
-) -> None:
-    monkeypatch.setattr(drag_task, "supports_bfloat16", lambda _: supported)
-    steps = run_evaluation(
-        RunDirectory(tmp_path, request(critters, ("ablation",), n=1, methods=("drag",))), critters, "cpu"
-    )
+def test_a_run_has_the_bfloat16_ablation_only_if_the_device_supports_it(critters: Model, tmp_path: Path) -> None:
+    request = make_request(critters, ("ablation",), n=1)
+    changes = {task.variant.change for task in tasks(request, critters.info)}
+    without_bfloat16 = {task.variant.change for task in tasks(request, critters.info, bfloat16=False)}
+    assert changes - without_bfloat16 == {BFLOAT16}
+    steps = run_evaluation(RunDirectory(tmp_path, request), critters, "cpu")
     first = next(steps)
     steps.close()
-    groups = {task.group for task in tasks(request(critters, ("ablation",), n=1), critters.info)}
-    assert "precision: bfloat16" in groups
-    assert first.total == len(groups) - (not supported)
+    supported = why_not_bfloat16(critters.generator) is None
+    assert first.total == len(changes if supported else without_bfloat16)
 
 
-def test_a_checkpoint_without_a_scene(foreign: Model) -> None:
-    rows = rows_of(foreign, request(foreign, ("paired", "tracking"), n=2))
+def test_paired_and_tracking_run_without_known_landmarks(foreign: Model) -> None:
+    rows = run_all(foreign, make_request(foreign, ("paired", "tracking"), n=2))
     assert {(row.experiment, row.method) for row in rows} == {
         *(("paired", method) for method in METHODS),
         *(("tracking", method) for method in METHODS[1:]),
@@ -254,101 +252,88 @@ def test_a_checkpoint_without_a_scene(foreign: Model) -> None:
 # Runs ---------------------------------------------------------------------------------------------------
 
 
-def told(rows: list[Row]) -> dict[tuple[str, int], Row]:
-    """Without the times."""
+def rows_without_seconds(rows: list[Row]) -> dict[tuple[str, int], Row]:
     return {
         (row.chunk, row.index): row.model_copy(
-            update={"values": {k: v for k, v in row.values.items() if k != "seconds"}}
+            update={"values": {name: value for name, value in row.values.items() if name != "seconds"}}
         )
         for row in rows
     }
 
 
-def test_a_run_that_was_cut_off_goes_on_and_gives_the_same_rows(critters: Model, tmp_path: Path) -> None:
-    asked = request(critters, ("landmarks", "tracking"), n=18, methods=("no edit", "drag"))
-    whole = RunDirectory(tmp_path / "whole", asked)
+def test_an_interrupted_run_is_continued_and_gives_the_same_rows(critters: Model, tmp_path: Path) -> None:
+    request = make_request(critters, ("landmarks", "tracking"), n=18, methods=(Method.NO_EDIT, Method.DRAG))
+    whole = RunDirectory(tmp_path / "whole", request)
     last = list(run_evaluation(whole, critters, "cpu"))[-1]
-    assert (last.done, last.total) == (len(whole.done),) * 2 == (16, 16)
+    assert (last.done, last.total) == (len(whole.finished_chunks),) * 2 == (16, 16)
 
-    cut = RunDirectory(tmp_path / "cut", asked)
+    cut = RunDirectory(tmp_path / "cut", request)
     steps = run_evaluation(cut, critters, "cpu")
     for _ in range(6):
         next(steps)
     steps.close()
-    with (tmp_path / "cut/rows.jsonl").open("r+") as lines:  # in the middle of a row
+    with (tmp_path / "cut/rows.jsonl").open("r+") as lines:  # cuts the last row
         lines.truncate(len(lines.read()) - 40)
-    again = RunDirectory(tmp_path / "cut", asked)
-    assert 3 <= len(again.done) < 6 and len(read_rows(again.folder)) < 18 * 6
+    again = RunDirectory(tmp_path / "cut", request)
+    assert 3 <= len(again.finished_chunks) < 6 and len(read_rows(again.path)) < 18 * 6
     kept = (tmp_path / "cut/rows.jsonl").read_text()
     done = [step.finished_chunk for step in run_evaluation(again, critters, "cpu") if step.finished_chunk]
     assert (tmp_path / "cut/rows.jsonl").read_text().startswith(kept)
     assert len(done) == 16 - len({row.chunk for row in map(Row.model_validate_json, kept.splitlines())})
-    assert told(read_rows(cut.folder)) == told(read_rows(whole.folder))
-    for chunk in whole.done:
-        a, b = read_images(whole.folder, chunk), read_images(cut.folder, chunk)
+    assert rows_without_seconds(read_rows(cut.path)) == rows_without_seconds(read_rows(whole.path))
+    for chunk in whole.finished_chunks:
+        a, b = read_images(whole.path, chunk), read_images(cut.path, chunk)
         assert np.array_equal(a.after, b.after) and np.array_equal(a.handles, b.handles, equal_nan=True)
 
 
-def test_a_run_goes_on_with_other_methods(critters: Model, tmp_path: Path) -> None:
-    def chunks(*methods: str) -> set[str | None]:
-        asked = request(critters, ("landmarks",), n=1, methods=methods)
-        steps = list(run_evaluation(RunDirectory(tmp_path, asked), critters, "cpu"))
-        assert steps[-1].done == steps[-1].total == 3 * len(methods)  # of what was asked for
+def test_a_run_is_continued_with_other_methods(critters: Model, tmp_path: Path) -> None:
+    def chunks(*methods: Method) -> set[str | None]:
+        request = make_request(critters, ("landmarks",), n=1, methods=methods)
+        steps = list(run_evaluation(RunDirectory(tmp_path, request), critters, "cpu"))
+        assert steps[-1].done == steps[-1].total == 3 * len(methods)  # of this request
         return {step.finished_chunk for step in steps} - {None}
 
     groups = ("1 point", "5 points", "68 points")
-    assert chunks("no edit") == {f"landmarks/{group}/no edit/00000" for group in groups}
-    assert chunks("drag") == {f"landmarks/{group}/drag/00000" for group in groups}
-    assert chunks("drag", "no edit") == set()
+    assert chunks(Method.NO_EDIT) == {f"landmarks/{group}/no edit/00000" for group in groups}
+    assert chunks(Method.DRAG) == {f"landmarks/{group}/drag/00000" for group in groups}
+    assert chunks(Method.DRAG, Method.NO_EDIT) == set()
     assert read_request(tmp_path).methods == ("no edit", "drag")
     assert {row.method for row in read_rows(tmp_path)} == {"no edit", "drag"}
 
 
-def test_a_process_that_is_ended_is_no_traceback(
-    critters: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "MAX_THREADS", 2)  # of one core no more than one process is made
-    steps = run_evaluation(
-        RunDirectory(tmp_path, request(critters, ("landmarks",), n=16, methods=("drag",))), critters, "cpu"
-    )
+def test_a_killed_process_is_reported_without_a_traceback(critters: Model, tmp_path: Path) -> None:
+    request = make_request(critters, ("landmarks",), n=16, methods=(Method.DRAG,))
+    steps = run_evaluation(RunDirectory(tmp_path, request), critters, "cpu", processes=2)
     next(steps)
     next(steps)
     for process in multiprocessing.active_children():
         process.kill()
-    with pytest.raises(EngineError, match="run the command again to go on"):
+    with pytest.raises(EngineError, match="run the same command to continue"):
         list(steps)
 
 
-def test_a_signal_waits_until_the_processes_have_been_started(critters: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or the half-started process would print a traceback."""
-    started: list[object] = []
+def test_signals_are_delivered_after_processes_have_been_started() -> None:
+    """A process that is interrupted while it starts would print a traceback."""
 
-    def submit(_work: object, task: object) -> Future[object]:
-        os.kill(os.getpid(), signal.SIGTERM)
-        started.append(task)
-        return Future()
-
-    def leave(*_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "ProcessPoolExecutor", lambda *_, **__: Mock(submit=submit, _processes={}))
-    previous = signal.signal(signal.SIGTERM, leave)
+    previous_handler = signal.signal(signal.SIGTERM, interrupt)
+    reached_end = False
     try:
-        with pytest.raises(KeyboardInterrupt):
-            next(
-                runner._together(
-                    "critters-128", "cpu", list(tasks(request(critters, ("landmarks",)), critters.info)), 2
-                )
-            )
+        with pytest.raises(KeyboardInterrupt), hold_signals():
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)  # ignored
+            reached_end = True
     finally:
-        signal.signal(signal.SIGTERM, previous)
-    assert len(started) == 4
+        signal.signal(signal.SIGTERM, previous_handler)
+    assert reached_end
 
 
-def test_another_run_is_not_mixed_in(critters: Model, tmp_path: Path) -> None:
-    RunDirectory(tmp_path / "run", request(critters, ("landmarks",)))
-    with pytest.raises(InputError, match="it holds a run with other cases, model or settings"):
-        RunDirectory(tmp_path / "run", request(critters, ("landmarks",), n=3))
+def test_a_directory_with_another_run_is_refused(critters: Model, tmp_path: Path) -> None:
+    RunDirectory(tmp_path / "run", make_request(critters, ("landmarks",)))
+    with pytest.raises(InputError, match="this directory holds a run with other cases, model or settings"):
+        RunDirectory(tmp_path / "run", make_request(critters, ("landmarks",), n=3))
     (tmp_path / "run/run.json").write_text("{}")
-    with pytest.raises(InputError, match="no run of `draggan-tui eval`"):
-        RunDirectory(tmp_path / "run", request(critters, ("landmarks",)))
+    with pytest.raises(InputError, match="this is not a run of `draggan-tui eval`"):
+        RunDirectory(tmp_path / "run", make_request(critters, ("landmarks",)))

@@ -1,4 +1,4 @@
-"""Reports of made-up runs: tables to the letter, intervals, the Fréchet distance of known Gaussians, sheets, plots."""
+"""Reports of synthetic runs: exact tables, intervals, the Fréchet distance of known Gaussians, contact sheets and plots."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
-from draggan_engine.evaluation import report, statistics
+from draggan_engine.evaluation import statistics
 from draggan_engine.evaluation.contact_sheets import (
     CAPTION_HEIGHT,
     CASE_GAP,
@@ -28,17 +28,10 @@ from draggan_engine.evaluation.contact_sheets import (
     median_rows,
     worst_rows,
 )
+from draggan_engine.evaluation.markdown import markdown_table
 from draggan_engine.evaluation.plots import MATPLOTLIB_MISSING, Panel, mean_band, plot_bars, plot_curves, plot_settings
-from draggan_engine.evaluation.report import in_order, markdown_table, own_value, write_report
-from draggan_engine.evaluation.run_directory import (
-    EXPERIMENTS,
-    OWN,
-    ChunkImages,
-    Experiment,
-    Request,
-    Row,
-    RunDirectory,
-)
+from draggan_engine.evaluation.report import own_setting_value, sorted_values, write_report
+from draggan_engine.evaluation.run_directory import ChunkImages, Request, Row, RunDirectory, read_rows
 from draggan_engine.evaluation.statistics import (
     MeanInterval,
     frechet_distance,
@@ -48,15 +41,17 @@ from draggan_engine.evaluation.statistics import (
     row_mean,
     values_at_steps,
 )
+from draggan_engine.evaluation.variant_names import OWN_SETTINGS, value_name, variant_named
+from draggan_engine.evaluation.variants import EXPERIMENTS, Experiment, Method, Variant
 from draggan_engine.storage.markers import HANDLE_COLOR, LINE_COLOR, TARGET_COLOR
 
 SETTINGS = DragSettings(r1=1.5, r2=6, step_size=0.05, feature_block="b32")
-METHODS = ("no edit", "drag", "no tracking")
+METHODS = (Method.NO_EDIT, Method.DRAG, Method.NO_TRACKING)
 Curve = tuple[tuple[int, float], ...]
 
 
-class Made:
-    """A run's folder, filled group by group."""
+class SyntheticRun:
+    """The directory of a run, to which rows are added variant by variant."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "run"
@@ -64,7 +59,7 @@ class Made:
             experiments=EXPERIMENTS, methods=METHODS, n=4, model="critters-128", sha256="0123456789abcdef" * 4,
             settings=SETTINGS,
         )  # fmt: skip
-        self.folder = RunDirectory(self.path, request)
+        self.run = RunDirectory(self.path, request)
 
     def add(
         self,
@@ -75,18 +70,23 @@ class Made:
         curves: Sequence[Curve] | None = None,
         features: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
     ) -> None:
-        """A case for each of `figures`; its pictures are grey, of level 10 × case before and of 10 × case + 5 after."""
+        """Add a case for each of `figures`. Its images are grey, of level 10 × case before and 10 × case + 5 after."""
         count = len(figures)
-        where = {"chunk": f"{experiment}/{group}/{method}/0", "size": count, "experiment": experiment, "group": group}
+        common = {
+            "chunk": f"{experiment}/{group}/{method}/0", "size": count, "experiment": experiment, "method": method,
+            "variant": variant_named(experiment, group),
+        }  # fmt: skip
         rows = [
-            Row(**where, index=i, method=method, case=i, values=values, curve=curves[i] if curves else ())
+            Row.model_validate(
+                {**common, "index": i, "case": i, "values": values, "curve": curves[i] if curves else ()}
+            )
             for i, values in enumerate(figures)
         ]
         grey = np.arange(count, dtype=np.uint8)[:, None, None, None] * np.full((1, 128, 128, 3), 10, np.uint8)
         points = np.full((count, 1, 2), 20, np.float32)
         goal = grey if experiment == "paired" else None
         before, after = features or (None, None)
-        self.folder.add(rows, ChunkImages(grey, grey + np.uint8(5), points, points + 60, goal, before, after))
+        self.run.add_chunk(rows, ChunkImages(grey, grey + np.uint8(5), points, points + 60, goal, before, after))
 
     def report(self) -> str:
         out = self.path.parent / "report.md"
@@ -95,17 +95,23 @@ class Made:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Made:
-    return Made(tmp_path)
+def made(tmp_path: Path) -> SyntheticRun:
+    return SyntheticRun(tmp_path)
 
 
-def rows_of(figures: Sequence[dict[str, float]], group: str = "1 point") -> list[Row]:
-    where = {"chunk": "a", "size": len(figures), "experiment": "landmarks", "group": group, "method": "drag"}
-    return [Row(**where, index=i, case=i, values=values) for i, values in enumerate(figures)]
+def rows_of(figures: Sequence[dict[str, float]]) -> list[Row]:
+    """Return rows of drags of one point."""
+    return [
+        Row(
+            chunk="a", size=len(figures), index=i, experiment="landmarks", variant=Variant(1), method=Method.DRAG, case=i,
+            values=values,
+        )
+        for i, values in enumerate(figures)
+    ]  # fmt: skip
 
 
 def gaussian(mean: Sequence[float], root: NDArray[np.float64], count: int, seed: int) -> NDArray[np.float64]:
-    """A sample `[count, D]` whose mean and covariance (root @ root.T) are those to the last digit."""
+    """Return a sample `[count, D]` with exactly this mean and the covariance root @ root.T."""
     x = np.random.default_rng(seed).normal(size=(count, len(mean)))
     x -= x.mean(axis=0)
     x = x @ np.linalg.inv(np.linalg.cholesky(x.T @ x / (count - 1))).T
@@ -115,7 +121,7 @@ def gaussian(mean: Sequence[float], root: NDArray[np.float64], count: int, seed:
 # Means
 
 
-def test_the_interval_lies_round_the_mean_and_is_the_same_each_time() -> None:
+def test_the_interval_contains_the_mean_and_is_the_same_each_time() -> None:
     values = np.random.default_rng(1).gamma(2, 3, 40).tolist()
     mean = mean_with_interval(values)
     assert mean.mean == pytest.approx(np.mean(values)) and mean.n == 40
@@ -126,21 +132,21 @@ def test_the_interval_lies_round_the_mean_and_is_the_same_each_time() -> None:
     assert mean_with_interval(values) == mean
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+def test_95_percent_of_the_intervals_cover_the_true_mean() -> None:
     rng = np.random.default_rng(2)
     intervals = [mean_with_interval(rng.normal(5, 2, 60).tolist()) for _ in range(300)]
     covered = np.mean([mean.low <= 5 <= mean.high for mean in intervals])
     assert 0.90 <= covered <= 0.98
 
 
-def test_few_cases() -> None:
+def test_means_of_few_cases_have_no_interval() -> None:
     assert mean_with_interval([]).n == 0 and mean_with_interval([]).text() == "–"
     assert mean_with_interval([2.5]).text() == "2.50"
     assert mean_with_interval([2.5, 2.5]).text(1) == "2.5 [2.5, 2.5]"
     assert ratio_with_interval([], []).percents() == "–" and ratio_with_interval([1], [4]).percents() == "25"
 
 
-def test_a_ratio_draws_both_values_of_a_case_together() -> None:
+def test_a_ratio_resamples_both_values_of_a_case_together() -> None:
     to = np.random.default_rng(3).gamma(2, 3, 30)
     ratio = ratio_with_interval((to * 0.25).tolist(), to.tolist())
     assert (ratio.mean, ratio.low, ratio.high) == pytest.approx((0.25, 0.25, 0.25))
@@ -151,14 +157,14 @@ def test_a_ratio_draws_both_values_of_a_case_together() -> None:
         ratio_with_interval([1.0], [1.0, 2.0])
 
 
-def test_methods_are_compared_on_the_cases_that_both_have() -> None:
+def test_methods_are_compared_on_cases_that_both_have() -> None:
     ours, theirs = rows_of([{"md": 1}, {"md": 3}, {"md": 50}]), rows_of([{"md": 4}, {"md": 4}, {}])
     ratio = paired_ratio(ours, theirs, "md")
     assert (ratio.mean, ratio.n) == (0.5, 2)
     assert row_mean(theirs, "md").n == 2
 
 
-def test_a_curve_holds_its_last_value() -> None:
+def test_a_curve_keeps_its_last_value_at_later_steps() -> None:
     curve = [(1, 4.0), (5, 2.0), (20, 1.0)]
     assert values_at_steps(curve, (0, 1, 4, 5, 19, 20, 300)).tolist() == [4, 4, 4, 2, 2, 1, 1]
 
@@ -166,7 +172,7 @@ def test_a_curve_holds_its_last_value() -> None:
 # The Fréchet distance
 
 
-def test_commuting_gaussians() -> None:
+def test_frechet_distance_of_gaussians_with_commuting_covariances() -> None:
     a = gaussian([0, 0, 0], np.diag([1.0, 2.0, 3.0]), 40, 0)
     b = gaussian([1, 0, -2], np.diag([2.0, 2.0, 0.5]), 70, 1)
     assert frechet_distance(a, b) == pytest.approx(1 + 4 + 1 + 0 + 2.5**2)
@@ -174,10 +180,10 @@ def test_commuting_gaussians() -> None:
 
 
 @pytest.mark.parametrize("length", [2, 50], ids=["N > F", "N < F"])
-def test_gaussians_that_do_not_commute(length: int) -> None:
+def test_frechet_distance_of_gaussians_whose_covariances_do_not_commute(length: int) -> None:
     root_a, root_b = np.array([[2.0, 0.0], [1.0, 0.5]]), np.array([[0.3, 0.0], [-1.0, 1.5]])
     a, b = gaussian([0, 0], root_a, 6, 0), gaussian([3, 4], root_b, 9, 1)
-    plane = np.linalg.qr(np.random.default_rng(2).normal(size=(length, 2)))[0]  # [F, 2]: distances stay
+    plane = np.linalg.qr(np.random.default_rng(2).normal(size=(length, 2)))[0]  # [F, 2], keeps distances
     cov_a, cov_b = root_a @ root_a.T, root_b @ root_b.T
     # Of 2 × 2 matrices: (tr M^½)² = tr M + 2 (det M)^½.
     common = math.sqrt(np.trace(cov_a @ cov_b) + 2 * math.sqrt(np.linalg.det(cov_a) * np.linalg.det(cov_b)))
@@ -186,14 +192,14 @@ def test_gaussians_that_do_not_commute(length: int) -> None:
 
 
 @pytest.mark.parametrize("count", [2, 10, 300])
-def test_a_set_is_no_way_from_itself(count: int) -> None:
+def test_frechet_distance_of_a_set_to_itself_is_zero(count: int) -> None:
     a = np.random.default_rng(0).normal(3, 2, (count, 64)).astype(np.float32)
     assert 0 <= frechet_distance(a, a) < 1e-9
     assert 0 <= frechet_distance(a, a[::-1]) < 1e-9
     assert frechet_distance(a, a + 1) == pytest.approx(64, rel=1e-4)
 
 
-def test_sets_that_have_no_distance() -> None:
+def test_frechet_distance_refuses_too_few_or_unlike_features() -> None:
     with pytest.raises(ValueError, match="two sets"):
         frechet_distance(np.zeros((1, 4)), np.zeros((5, 4)))
     with pytest.raises(ValueError, match="same length"):
@@ -203,7 +209,7 @@ def test_sets_that_have_no_distance() -> None:
 # Tables
 
 
-def test_a_table_is_aligned_and_has_no_empty_columns() -> None:
+def test_tables_are_aligned_and_leave_out_empty_columns() -> None:
     assert markdown_table(["method", "MD", "LPIPS", "n"], [["a|b", "2.00", "–", "3"], ["drag", "–", "– / –", "12"]]) == (
         "| method |   MD |   n |\n"
         "| ------ | ---: | --: |\n"
@@ -212,22 +218,22 @@ def test_a_table_is_aligned_and_has_no_empty_columns() -> None:
     )  # fmt: skip
 
 
-def test_order_is_by_number_where_there_are_numbers() -> None:
-    assert in_order(["68 points", "1 point", "5 points", "1 point"]) == ["1 point", "5 points", "68 points"]
-    assert in_order(["b128", "b32", "b64"]) == ["b32", "b64", "b128"]
-    assert in_order(["w+", "w"]) == ["w+", "w"]
+def test_numbers_and_blocks_are_sorted_and_words_are_not() -> None:
+    assert sorted_values([8, 2.5, 12]) == [2.5, 8, 12]
+    assert sorted_values(["b128", "b32", "b64"]) == ["b32", "b64", "b128"]
+    assert sorted_values(["w+", "w"]) == ["w+", "w"]
 
 
-def test_which_value_is_the_models_own() -> None:
+def test_own_value_of_each_setting() -> None:
     own = SETTINGS.model_copy(update={"mask_weight": 5 / 3})
     for setting, value in (
-        ("r1", "1.5"), ("λ", "1.66667"), ("step size", "0.05"), ("layers", "6"), ("space", "w+"), ("tracking norm", "l1"),
-        ("supervision and tracking block", "b32"), ("tracking block", "b32"),
+        ("r1", "1.5"), ("mask_weight", "1.66667"), ("step_size", "0.05"), ("layers", "6"), ("space", "w+"),
+        ("tracking_norm", "l1"), ("feature_block", "b32"), ("tracking_block", "b32"),
     ):  # fmt: skip
-        assert own_value(own, setting) == value
+        assert value_name(own_setting_value(own, setting)) == value
 
 
-def test_landmarks(made: Made) -> None:
+def test_section_on_landmarks(made: SyntheticRun) -> None:
     before = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
     costs = [
         {"steps": 10, "seconds": 1},
@@ -260,7 +266,7 @@ def test_landmarks(made: Made) -> None:
         assert (made.path.parent / "report-images" / f"{name}.png").is_file()
 
 
-def test_the_header(made: Made) -> None:
+def test_header_of_a_run_without_rows(made: SyntheticRun) -> None:
     text = made.report()
     assert text.startswith(
         "# Evaluation of critters-128\n\n"
@@ -274,7 +280,7 @@ def test_the_header(made: Made) -> None:
     assert not (made.path.parent / "report-images").exists()
 
 
-def test_paired(made: Made) -> None:
+def test_section_on_paired_reconstruction(made: SyntheticRun) -> None:
     figures = {"mse": 0.0125, "ssim": 0.9, "features": 0.5, "seconds": 2, "steps": 100}
     made.add("paired", "32 points", "drag", [figures] * 3)
     made.add("paired", "32 points", "no edit", [{"mse": 0.05, "ssim": 0.25, "features": 1.5}] * 2)
@@ -292,11 +298,11 @@ def test_paired(made: Made) -> None:
         assert sheet.width == 1 * (3 * CELL_SIZE + CASE_GAP) + CASE_GAP  # one case across: before, after, goal
 
 
-def test_ablations(made: Made) -> None:
+def test_section_on_ablations(made: SyntheticRun) -> None:
     figures = {"md": 3, "md_start": 12, "seconds": 1, "steps": 50, "reached": 1}
     masked = {**figures, "change_outside": 2, "change_inside": 20}
     features = np.arange(6, dtype=np.float32).reshape(2, 3), np.arange(6, dtype=np.float32).reshape(2, 3) + 2
-    for group in ("r1: 3", OWN):
+    for group in ("r1: 3", OWN_SETTINGS):
         made.add("ablation", group, "drag", [figures] * 2, features=features)
     made.add("ablation", "λ: 20", "drag", [masked] * 2)
     made.add("ablation", "tracking block: b64", "drag", [{**figures, "md": 6}] * 2)
@@ -316,14 +322,14 @@ def test_ablations(made: Made) -> None:
     assert tracked[3].startswith("| b64               | 6.00 [6.00, 6.00] |  50 [50, 50] |")
 
 
-def test_ablations_without_figures(made: Made) -> None:
+def test_ablations_without_distances_have_no_plot(made: SyntheticRun) -> None:
     made.add("ablation", "r1: 3", "drag", [{"steps": 5}] * 2)
     text = made.report()
     assert "| r1  |   n | steps |" in text
     assert "](report-images/" not in text
 
 
-def test_mask(made: Made) -> None:
+def test_section_on_masks(made: SyntheticRun) -> None:
     figures = {"change_inside": 20, "md": 3, "md_start": 12}
     made.add("mask", "without", "drag", [{**figures, "change_outside": 8}] * 4)
     made.add("mask", "with mask", "drag", [{**figures, "change_outside": 2}] * 4)
@@ -342,7 +348,7 @@ def test_mask(made: Made) -> None:
     ) in text
 
 
-def test_tracking(made: Made) -> None:
+def test_section_on_tracking(made: SyntheticRun) -> None:
     curves: list[Curve] = [((0, 1.0), (10, 3.0), (20, 5.0)), ((0, 1.0), (100, 9.0))]
     made.add("tracking", "1 point", "drag", [{"error_mean": 3, "error_end": 5}] * 2, curves)
     text = made.report()
@@ -353,7 +359,7 @@ def test_tracking(made: Made) -> None:
     ) in text
 
 
-def test_a_folder_without_a_run(tmp_path: Path) -> None:
+def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"run\.json"):
         write_report(tmp_path, tmp_path / "report.md", "", "")
 
@@ -361,7 +367,7 @@ def test_a_folder_without_a_run(tmp_path: Path) -> None:
 # Sheets
 
 
-def test_which_cases_are_shown() -> None:
+def test_best_median_and_worst_cases() -> None:
     rows = rows_of([{"md": float(md)} for md in (7, 3, 9, 1, 5, 2, 8, 4, 6)])
     bands = {name: [row.values["md"] for row in band] for name, band in best_median_worst(rows, "md", 2)}
     assert bands == {"best": [1, 2], "median": [4, 5], "worst": [8, 9]}
@@ -374,7 +380,7 @@ def test_which_cases_are_shown() -> None:
 @pytest.mark.parametrize(
     ("count", "names"), [(0, []), (1, ["best"]), (2, ["best", "worst"]), (3, ["best", "median", "worst"])]
 )
-def test_few_cases_are_shown_once(count: int, names: list[str]) -> None:
+def test_of_few_cases_each_is_shown_once(count: int, names: list[str]) -> None:
     rows = [*rows_of([{"md": float(i)} for i in range(count)]), *rows_of([{}])]
     bands = best_median_worst(rows, "md")
     assert [name for name, _ in bands] == names
@@ -382,15 +388,15 @@ def test_few_cases_are_shown_once(count: int, names: list[str]) -> None:
     assert sorted(shown) == list(range(count))
 
 
-def shot(level: int, height: int = 128) -> SheetCase:
+def sheet_case(level: int, height: int = 128) -> SheetCase:
     grey = np.full((height, height, 3), level, np.uint8)
     handle = np.array([[0.25 * height, 0.5 * height], [np.nan, np.nan]], np.float32)
     target = handle + np.array([0.5 * height, 0.25 * height], np.float32)
     return SheetCase(grey, grey + np.uint8(50), None, handle, target, f"case {level}")
 
 
-def test_a_sheet_has_its_cases_in_order() -> None:
-    sheet = contact_sheet([("best", [shot(level) for level in range(10, 60, 10)]), ("", [shot(100)])])
+def test_a_sheet_shows_its_cases_in_order() -> None:
+    sheet = contact_sheet([("best", [sheet_case(level) for level in range(10, 60, 10)]), ("", [sheet_case(100)])])
     across = 4  # of five: two pictures each
     assert sheet.size == (
         across * (2 * CELL_SIZE + CASE_GAP) + CASE_GAP,
@@ -413,7 +419,7 @@ def test_a_sheet_has_its_cases_in_order() -> None:
 
 @pytest.mark.parametrize("height", [32, 64, 128, 256])
 def test_markers_lie_on_their_points(height: int) -> None:
-    pixels = np.asarray(contact_sheet([("", [shot(100, height)])]))[
+    pixels = np.asarray(contact_sheet([("", [sheet_case(100, height)])]))[
         CASE_GAP : CASE_GAP + CELL_SIZE, CASE_GAP : CASE_GAP + CELL_SIZE
     ].astype(int)
     handle, target = (32 + 64 / height - 0.5, 64 + 64 / height - 0.5), (96 + 64 / height - 0.5, 96 + 64 / height - 0.5)
@@ -426,23 +432,23 @@ def test_markers_lie_on_their_points(height: int) -> None:
     assert centre(TARGET_COLOR) == pytest.approx(target, abs=0.6)
     assert (np.abs(pixels - LINE_COLOR).sum(axis=2) < 250).any()
     away = (pixels == 100).all(axis=2)
-    assert away[:50].all() and away[:, 110:].all() and away[100:, :60].all()  # the rest is the picture's
+    assert away[:50].all() and away[:, 110:].all() and away[100:, :60].all()  # the rest of the image is unchanged
 
 
-def test_after_is_left_alone() -> None:
-    pixels = np.asarray(contact_sheet([("", [shot(100)])]))
+def test_the_image_after_the_edit_has_no_markers() -> None:
+    pixels = np.asarray(contact_sheet([("", [sheet_case(100)])]))
     assert (pixels[CASE_GAP : CASE_GAP + CELL_SIZE, CASE_GAP + CELL_SIZE : CASE_GAP + 2 * CELL_SIZE] == 150).all()
 
 
-def test_the_mask_is_shown_on_the_same_cases(made: Made) -> None:
+def test_mask_sheets_show_the_same_cases_with_and_without_a_mask(made: SyntheticRun) -> None:
     with_mask = [{"change_outside": float(change)} for change in (1, 9, 2, 8)]
     without = [{"change_outside": float(change)} for change in (50, 10, 40, 20, 30)]
     made.add("mask", "with mask", "drag", with_mask)
     made.add("mask", "without", "drag", without)
-    (sheet,) = mask_sheets(made.path, report.read_rows(made.path), count=2)
+    (sheet,) = mask_sheets(made.path, read_rows(made.path), count=2)
     pixels = np.asarray(sheet.image)
     tops = (CASE_GAP + TITLE_HEIGHT, CASE_GAP + 2 * TITLE_HEIGHT + CELL_SIZE + CAPTION_HEIGHT)
-    for top in tops:  # those in the middle of 10, 20, 40, 50; the picture's level is 10 × case
+    for top in tops:  # the median of 10, 20, 40, 50; the image's level is 10 × case
         assert [int(pixels[top + 2, CASE_GAP + i * (2 * CELL_SIZE + CASE_GAP) + 2, 0]) for i in range(2)] == [30, 20]
 
 
@@ -464,7 +470,7 @@ def size_of(png: bytes | None) -> tuple[int, int]:
         return image.size
 
 
-def test_plots_are_small_pictures() -> None:
+def test_plots_are_small_png_files() -> None:
     pytest.importorskip("matplotlib")
     panels = [Panel(name, "MD, px", ("2", "4", "6", "8"), MEANS, 1) for name in ("r1", "λ", "space", "r2")]
     width, height = size_of(plot_bars(panels[:3]))
@@ -475,13 +481,13 @@ def test_plots_are_small_pictures() -> None:
     size_of(plot_curves({"1 point": {"drag": mean_band([[(0, 1.0), (10, 2.0)], [(0, 2.0)]])}}, "error, px"))
 
 
-def test_a_mean_curve_has_every_step_of_any() -> None:
+def test_a_mean_curve_has_the_steps_of_all_curves() -> None:
     band = mean_band([[(0, 1.0), (10, 3.0)], [(0, 3.0), (4, 5.0)]])
     assert band.steps.tolist() == [0, 4, 10]
     assert band.mean.tolist() == [2, 3, 4]
 
 
-def test_a_report_without_matplotlib(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_without_matplotlib_has_no_plots(made: SyntheticRun, monkeypatch: pytest.MonkeyPatch) -> None:
     made.add("landmarks", "1 point", "drag", [{"md": 2, "md_start": 8}] * 3)
     made.add("ablation", "r1: 1.5", "drag", [{"md": 2, "md_start": 8}] * 3)
     made.add("tracking", "1 point", "drag", [{"error_mean": 1}] * 2, [((0, 1.0),)] * 2)
@@ -489,12 +495,12 @@ def test_a_report_without_matplotlib(made: Made, monkeypatch: pytest.MonkeyPatch
     text = made.report()
     assert MATPLOTLIB_MISSING in text
     assert "| drag   | 2.00 [2.00, 2.00], 25 % |" in text
-    pictures = sorted(path.name for path in (made.path.parent / "report-images").iterdir())
-    assert pictures == ["landmarks-1-point.png", "landmarks-worst.png"]
+    image_names = sorted(path.name for path in (made.path.parent / "report-images").iterdir())
+    assert image_names == ["landmarks-1-point.png", "landmarks-worst.png"]
     assert text.count("](report-images/") == 2
 
 
-def test_a_report_with_matplotlib(made: Made) -> None:
+def test_a_report_with_matplotlib_has_plots(made: SyntheticRun) -> None:
     pytest.importorskip("matplotlib")
     made.add("landmarks", "1 point", "drag", [{"md": 2, "md_start": 8}] * 3)
     made.add("ablation", "r1: 1.5", "drag", [{"md": 2, "md_start": 8}] * 3)

@@ -1,9 +1,10 @@
-"""Optical flow between two pictures, as baselines of point tracking use it."""
+"""The baselines that track handles by optical flow between images, with OpenCV's DIS or torchvision's RAFT."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,101 +12,149 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
+from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.feature_sources import FeatureWindows
+from draggan_engine.dragging.optimizer import DragOptimizer
+from draggan_engine.evaluation.edit_runs import EditFunction, EditResult, StepObserver, run_drags
+from draggan_engine.networks.generate import to_uint8
+from draggan_engine.networks.generator import Generator
 
-Picture = NDArray[np.uint8]
-Flow = Callable[[Picture, Picture], NDArray[np.float32]]
-"""From two pictures `uint8 [H, W, 3]`: for each pixel of the first, how far its content has gone in the second,
+FlowImage = NDArray[np.uint8]
+FlowFunction = Callable[[FlowImage, FlowImage], NDArray[np.float32]]
+"""From two images `uint8 [H, W, 3]`: for each pixel of the first image, how far its content has moved in the second,
 `float32 [H, W, 2]` (x, y) in pixels."""
 
-
 MIN_FLOW_SIZE = 128
-"""Px: smaller pictures are enlarged before optical flow looks at them."""
+"""Smaller images are enlarged to this height and width before optical flow is computed, px."""
 
 
 @cache
-def dis_flow() -> Flow:
-    """OpenCV's DIS (Kroeger et al. 2016), which needs no weights.
+def dis_flow() -> FlowFunction:
+    """Return OpenCV's DIS flow (Kroeger et al. 2016), which needs no weights.
 
     Raises:
         InputError: OpenCV is not installed.
     """
     if importlib.util.find_spec("cv2") is None:
-        raise InputError("optical flow: OpenCV is not there; pip install 'draggan-tui[eval]'")
+        raise InputError("optical flow: OpenCV is not installed; run pip install 'draggan-tui[eval]'")
     import cv2
 
-    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
-    def flow(before: Picture, after: Picture) -> NDArray[np.float32]:
+    def flow(before: FlowImage, after: FlowImage) -> NDArray[np.float32]:
         height, width = before.shape[:2]
-        # Its patches have eight pixels a side: a small picture has too few of them.
+        # DIS compares patches of 8×8 pixels; a small image has too few of them.
         scale = max(1, -(-MIN_FLOW_SIZE // min(height, width)))
         size = (width * scale, height * scale)
-        grey = [
-            cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_CUBIC)
-            for picture in (before, after)
-        ]
-        found = finder.calc(grey[0], grey[1], np.zeros((*grey[0].shape, 2), np.float32))
-        return np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_AREA) / scale, np.float32)
+        grey_before, grey_after = (
+            cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_CUBIC)
+            for image in (before, after)
+        )
+        large_flow = dis.calc(grey_before, grey_after, np.zeros((*grey_before.shape, 2), np.float32))
+        return np.asarray(cv2.resize(large_flow, (width, height), interpolation=cv2.INTER_AREA) / scale, np.float32)
 
     return flow
 
 
 def why_no_raft() -> str | None:
-    """Why RAFT cannot be had, or None. It is never downloaded."""
+    """Return why RAFT cannot be used on this machine, or None if it can. Its weights are never downloaded."""
     if importlib.util.find_spec("torchvision") is None:
         return "torchvision is not installed"
     try:
         from torchvision.models.optical_flow import Raft_Small_Weights
-    except (ImportError, RuntimeError) as error:  # one that was built for another torch
+    except (ImportError, RuntimeError) as error:  # for example a torchvision that was built for another torch
         return f"torchvision cannot be imported ({error})"
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(Raft_Small_Weights.DEFAULT.url).name
     return None if path.exists() else f"its weights are not on this machine ({path})"
 
 
 @cache
-def raft_flow() -> Flow:
-    """Torchvision's RAFT (Teed and Deng 2020), the small one.
+def raft_flow() -> FlowFunction:
+    """Return the flow of torchvision's small RAFT (Teed and Deng 2020).
 
     Raises:
-        InputError: torchvision or the weights are not there.
+        InputError: torchvision or the weights are missing.
     """
-    if (missing := why_no_raft()) is not None:
-        raise InputError(f"RAFT: {missing}")
+    if (obstacle := why_no_raft()) is not None:
+        raise InputError(f"RAFT: {obstacle}")
     from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
 
     return flow_from_raft(raft_small(weights=Raft_Small_Weights.DEFAULT, progress=False))
 
 
-def flow_from_raft(network: Any) -> Flow:
-    """A RAFT of torchvision's, as a `Flow`. It wants heights and widths of 128 at least that eight divides."""
+def flow_from_raft(network: Any) -> FlowFunction:
+    """Return the flow of a RAFT network of torchvision, which needs heights and widths that are multiples of 8 from 128."""
     network = network.eval().requires_grad_(False)
 
-    def tensor(picture: Picture, size: tuple[int, int]) -> torch.Tensor:
-        x = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    def network_input(image: FlowImage, size: tuple[int, int]) -> Tensor:
+        x = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 127.5 - 1
         return torch.nn.functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
     @torch.inference_mode()
-    def flow(before: Picture, after: Picture) -> NDArray[np.float32]:
+    def flow(before: FlowImage, after: FlowImage) -> NDArray[np.float32]:
         height, width = before.shape[:2]
         size = max(128, -(-height // 8) * 8), max(128, -(-width // 8) * 8)
-        found = network(tensor(before, size), tensor(after, size))[-1]
-        found = torch.nn.functional.interpolate(found, size=(height, width), mode="bilinear", align_corners=False)[0]
+        large_flow = network(network_input(before, size), network_input(after, size))[-1]
+        image_flow = torch.nn.functional.interpolate(
+            large_flow, size=(height, width), mode="bilinear", align_corners=False
+        )[0]
         scale = torch.tensor([width / size[1], height / size[0]])[:, None, None]
-        result: NDArray[np.float32] = (found * scale).permute(1, 2, 0).numpy()
-        return result
+        pixel_flow: NDArray[np.float32] = (image_flow * scale).permute(1, 2, 0).numpy()
+        return pixel_flow
 
     return flow
 
 
 def sample_flow(flow: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The flow `[H, W, 2]` at points `[..., 2]`, bilinear; beyond the border the border's."""
+    """Return the flow `[H, W, 2]` at points `[..., 2]`, bilinear. A point outside has the flow of the nearest border."""
     height, width = flow.shape[:2]
     x, y = np.clip(points[..., 0], 0, width - 1), np.clip(points[..., 1], 0, height - 1)
     left, top = np.minimum(x.astype(int), width - 2), np.minimum(y.astype(int), height - 2)
-    right, down = (x - left)[..., None], (y - top)[..., None]
-    upper = flow[top, left] * (1 - right) + flow[top, left + 1] * right
-    lower = flow[top + 1, left] * (1 - right) + flow[top + 1, left + 1] * right
-    result: NDArray[np.float32] = (upper * (1 - down) + lower * down).astype(np.float32)
-    return result
+    right_share, lower_share = (x - left)[..., None], (y - top)[..., None]
+    upper = flow[top, left] * (1 - right_share) + flow[top, left + 1] * right_share
+    lower = flow[top + 1, left] * (1 - right_share) + flow[top + 1, left + 1] * right_share
+    point_flow: NDArray[np.float32] = (upper * (1 - lower_share) + lower * lower_share).astype(np.float32)
+    return point_flow
+
+
+class FlowTracker:
+    """A point tracker that moves the handles with the optical flow from each step's image to the next."""
+
+    search_radius = math.inf
+
+    def __init__(self, optimizer: DragOptimizer, flow: FlowFunction) -> None:
+        self.generator, self.flow = optimizer.generator, flow
+        self.last_images = self._generate(optimizer.ws)
+
+    def track(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
+        images = self._generate(ws)
+        moves = [
+            sample_flow(self.flow(last_image, image), points)
+            for last_image, image, points in zip(self.last_images, images, handles.cpu().numpy(), strict=True)
+        ]
+        self.last_images = images
+        return handles + torch.from_numpy(np.stack(moves)).to(handles)
+
+    def select(self, kept: Tensor) -> None:
+        self.last_images = [image for image, is_kept in zip(self.last_images, kept.tolist(), strict=True) if is_kept]
+
+    @torch.no_grad()
+    def _generate(self, ws: Tensor) -> list[FlowImage]:
+        return [to_uint8(image[None]) for image in self.generator.synthesis(ws).image]
+
+
+def drag_with_flow(make_flow: Callable[[], FlowFunction]) -> EditFunction:
+    """Return the drag whose handles are tracked by optical flow."""
+
+    def run(
+        generator: Generator, drags: Sequence[DragTask], settings: DragSettings, observer: StepObserver | None
+    ) -> list[EditResult]:
+        optimizer = DragOptimizer(generator, settings, drags)
+        optimizer.tracker = FlowTracker(optimizer, make_flow())
+        return run_drags(optimizer, observer)
+
+    return run

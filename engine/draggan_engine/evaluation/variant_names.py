@@ -1,0 +1,95 @@
+"""The names of variants: as `group` in `rows.jsonl`, in chunk names and in reports. Only this module reads them back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .variants import Experiment, MaskUse, SettingChange, SettingValue, Variant
+
+OWN_SETTINGS = "the model's own settings"
+SETTING_NAMES: Mapping[str, str] = {
+    "feature_block": "supervision and tracking block",
+    "r1": "r1",
+    "r2": "r2",
+    "mask_weight": "λ",
+    "tracking_norm": "tracking norm",
+    "precision": "precision",
+    "layers": "layers",
+    "space": "space",
+    "step_size": "step size",
+    "tracking_block": "tracking block",
+}
+"""The settings that ablations change, in the order in which they run."""
+_MASK_NAMES = {
+    MaskUse.FEATURES: "with mask",
+    MaskUse.IMAGE: "with mask, exact term",
+    MaskUse.NONE: "without",
+}
+_FLOAT_SETTINGS = ("r1", "r2", "mask_weight", "step_size")
+_INT_SETTINGS = ("layers",)
+
+
+def variant_name(experiment: Experiment, variant: Variant) -> str:
+    """Return the name of a variant, which is unique within its experiment."""
+    if experiment == "mask":
+        return _MASK_NAMES[variant.mask]
+    if experiment == "ablation":
+        return OWN_SETTINGS if variant.change is None else change_name(variant.change)
+    return "1 point" if variant.points == 1 else f"{variant.points} points"
+
+
+def change_name(change: SettingChange) -> str:
+    """Return for example `step size: 0.05`."""
+    return f"{SETTING_NAMES[change.setting]}: {value_name(change.value)}"
+
+
+def value_name(value: SettingValue) -> str:
+    """Return a setting's value as text. Floats have at most six significant digits."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def variant_named(experiment: Experiment, name: str) -> Variant:
+    """Return the variant that `variant_name` calls by a name.
+
+    Raises:
+        ValueError: no variant of the experiment has this name.
+    """
+    if experiment == "mask":
+        for mask, mask_name in _MASK_NAMES.items():
+            if mask_name == name:
+                return Variant(1, mask)
+    elif experiment == "ablation":
+        return _ablation_named(name)
+    else:
+        points, _, unit = name.partition(" ")
+        if unit in ("point", "points"):
+            return Variant(int(points))
+    raise ValueError(f"{name!r} is no variant of the experiment {experiment}")
+
+
+def _ablation_named(name: str) -> Variant:
+    if name == OWN_SETTINGS:
+        return ablation_variant(None)
+    setting_name, _, value = name.partition(": ")
+    for setting, known_name in SETTING_NAMES.items():
+        if known_name == setting_name:
+            return ablation_variant(SettingChange(setting, _read_value(setting, value)))
+    raise ValueError(f"{name!r} is no ablation")
+
+
+def ablation_variant(change: SettingChange | None) -> Variant:
+    """Return the variant that measures a change. λ is measured with a mask, every other setting without one."""
+    if change is not None and change.setting == "mask_weight":
+        return Variant(1, MaskUse.FEATURES, change)
+    return Variant(5, MaskUse.NONE, change)
+
+
+def rounded_value(value: SettingValue) -> SettingValue:
+    """Return a setting's value as it is read back from its name."""
+    return float(value_name(value)) if isinstance(value, float) else value
+
+
+def _read_value(setting: str, text: str) -> SettingValue:
+    if setting in _FLOAT_SETTINGS:
+        return float(text)
+    return int(text) if setting in _INT_SETTINGS else text
