@@ -1,8 +1,7 @@
-"""The application: its look, its screen, its engine, and how it ends.
+"""The application: its themes, the editor's screen and the engine, and how it ends.
 
-Its first frame says what is being opened. What the editor needs, numpy and pydantic and its own screens, takes as long to
-from draggan_engine.core.latent_ref import LatentRef
-import as Textual, and is imported behind that frame.
+The first frame names the model that is being opened. The modules that the editor needs (numpy, pydantic and its own screens)
+take as long to import as Textual, so they are imported after that frame.
 """
 
 from __future__ import annotations
@@ -40,14 +39,23 @@ if TYPE_CHECKING:
     from draggan_tui.config.themes import EditorTheme
     from draggan_tui.editor.state import ResumedSession
     from draggan_tui.screens.editor import EditorScreen
-    from draggan_tui.screens.editor_session import LeaveEditor, ThemeChosen
+    from draggan_tui.screens.editor_messages import LeaveEditor, ThemeChosen
 
 FEW_COLORS = "16 colours, as far as the terminal says; --color 256 or truecolor for more"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asked for, and where it is silent, the configuration."""
+    """The options of the command line, completed from the configuration.
+
+    Attributes:
+        taken_up: the session to continue.
+        directory_problem: why that session cannot be written to its directory; empty if it can.
+        offered: a session that was not closed, which the user is asked about.
+        keymap: the bindings that the user has changed: their ids and the keys, separated by commas.
+        color_guess: how many colours the terminal seems to have. None: the user chose their number.
+        engine: an engine that already runs for the session that is opened.
+    """
 
     model: str
     seed: int
@@ -58,21 +66,23 @@ class Options:
     out: Path | None
     theme: EditorTheme
     taken_up: ResumedSession | None = None
-    directory_problem: str = ""  # why the session could not be written in its directory
-    offered: ResumedSession | None = None  # one that was not closed: to go on with, if the user wants to
-    keymap: Mapping[str, str] = field(default_factory=dict)  # what the user has changed: id → "key,key"
-    color_guess: ColorGuess | None = None  # from the environment; None if the user chose how many colours
-    engine: EngineProcess | None = None  # one that runs already, for the session that is opened
+    directory_problem: str = ""
+    offered: ResumedSession | None = None
+    keymap: Mapping[str, str] = field(default_factory=dict)
+    color_guess: ColorGuess | None = None
+    engine: EngineProcess | None = None
 
 
 class DragganApp(AppBase):
-    """The editor. `return_code` says how it ended: 0, or 128 + the signal.
+    """The application. Its `return_code` is 0, or 128 plus the number of the signal that ended it.
 
     Args:
-        opened: called when the editor is there.
+        opened: called when the editor is open.
 
     Attributes:
-        editor, engine: there from then on.
+        editor, engine: they exist once the editor is open.
+        farewell: what to print on the terminal after the application has ended.
+        saved_session: directory of the session, if this run has changed it.
     """
 
     TITLE = "draggan-tui"
@@ -86,33 +96,32 @@ class DragganApp(AppBase):
         super().__init__(driver_class=AskingDriver if guess is not None and guess.worth_asking else TerminalDriver)
         self.options = options
         self._opened = opened
-        self._typed: list[Key] | None = []  # keys that came before the editor; none: it is there
+        self._early_keys: list[Key] | None = []  # keys that were typed before the editor was open; None: it is open
         self._leaving = False
         self._opening = asyncio.Lock()  # held while a screen is being pushed, which the end must not interrupt
-        self.farewell: str | None = None  # what to say on the terminal when the screen is gone
-        self.saved_session: Path | None = None  # directory of the session that was changed, to be named then
+        self.farewell: str | None = None
+        self.saved_session: Path | None = None
 
     def compose(self) -> ComposeResult:
         earlier = self.options.taken_up
         yield Splash(model_label(self.options.model if earlier is None else earlier.model))
 
     def _open(self, earlier: ResumedSession | None) -> None:
-        """The editor of an earlier session, or of a new one."""
+        """Create the editor for an earlier session, or for a new one."""
         from draggan_engine.core.edit import Edit
-        from draggan_engine.core.history import History
         from draggan_engine.core.latent_ref import LatentRef
         from draggan_tui.client.engine_client import EngineClient
         from draggan_tui.client.engine_process import EngineOptions
-        from draggan_tui.editor.workspace import EditorState
+        from draggan_tui.editor.state import EditorState
         from draggan_tui.screens.editor import EditorScreen
-        from draggan_tui.screens.editor_session import EngineLost, EngineSaid
+        from draggan_tui.screens.editor_messages import EngineEvent, EngineLost
 
         options = self.options
         self.engine = EngineClient(
             EngineOptions(options.model, options.device, options.out, options.latent)
             if earlier is None
             else EngineOptions(earlier.model, options.device),
-            on_event=lambda event: self.editor.post_message(EngineSaid(event)),
+            on_event=lambda event: self.editor.post_message(EngineEvent(event)),
             on_lost=lambda: self.editor.post_message(EngineLost()),
         )
         if earlier is None:
@@ -120,19 +129,19 @@ class DragganApp(AppBase):
                 model=options.model,
                 source=LatentRef(seed=options.seed, label=options.label, from_file=options.latent is not None),
             )
-            state = EditorState(History.of(edit), options.psi)
+            state = EditorState.new(edit, options.psi)
         else:
-            state = EditorState(earlier.history, None, taken_up=True)
+            state = EditorState.resuming(earlier.history)
         self.editor = EditorScreen(state, self.engine, self._depth())
         if earlier is not None:
-            self.editor.folder = str(earlier.folder)
+            self.editor.context.sync.directory = earlier.directory
         if earlier is options.taken_up:
-            self.editor.directory_problem = options.directory_problem
+            self.editor.context.sync.save_problem = options.directory_problem
 
     # Colours ------------------------------------------------------------------------------------------
 
     def _depth(self) -> ColorDepth:
-        """How many colours the terminal takes."""
+        """Return how many colours the terminal takes."""
         if self.no_color:
             return "none"
         depths: dict[str | None, ColorDepth] = {"truecolor": "truecolor", "256": "256", "standard": "16"}
@@ -150,7 +159,7 @@ class DragganApp(AppBase):
         textual_theme = theme.to_textual(self._depth())
         self.register_theme(textual_theme)
         self.set_reactive(App.theme, textual_theme.name)
-        self.mutate_reactive(App.theme)  # also where a theme of that name is in use, and looks otherwise
+        self.mutate_reactive(App.theme)  # for a theme that has the name of the present one and other colours
 
     def on_colors_answered(self, event: ColorsAnswered) -> None:
         guess = self.options.color_guess
@@ -160,14 +169,14 @@ class DragganApp(AppBase):
         if depth != self._depth():
             set_color_depth(self.console, depth)
             self._use_theme(self._editor_theme)
-            if self._typed is None:
-                self.editor.use_depth(depth)
-                self.editor.withdraw(FEW_COLORS)
+            if self._early_keys is None:
+                self.editor.panels.use_depth(depth)
+                self.editor.panels.withdraw(FEW_COLORS)
 
     def _mention_few_colors(self) -> None:
-        """Say once that the terminal seems to have few colours, and how to get more."""
+        """Tell the user that the terminal seems to have few colours, and how to get more."""
         if self._depth() == "16":
-            self.editor.say(FEW_COLORS)
+            self.editor.report(FEW_COLORS)
 
     # Beginning and end --------------------------------------------------------------------------------
 
@@ -175,7 +184,7 @@ class DragganApp(AppBase):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _: self._signalled(loop, number))
-        # Before there is a screen, whose styles would have to be found anew.
+        # Before the first screen, whose styles would otherwise be computed twice.
         self._use_theme(self.options.theme)
         self.set_keymap(self.options.keymap)
 
@@ -184,7 +193,7 @@ class DragganApp(AppBase):
         self.call_after_refresh(self._begin)
 
     async def _begin(self) -> None:
-        """Opens the editor, or asks first whether to go on with a session that was not closed."""
+        """Open the editor; first ask about a session that was not closed, if there is one."""
         async with self._opening:
             if self._leaving:
                 return
@@ -193,17 +202,17 @@ class DragganApp(AppBase):
                 await self._start(self.options.engine)
             else:
                 await self._ask_about(self.options.offered)
-        typed, self._typed = self._typed or [], None
-        for key in typed:
+        early_keys, self._early_keys = self._early_keys or [], None
+        for key in early_keys:
             await self.on_event(key)
         self._opened()
 
     async def _ask_about(self, offered: ResumedSession) -> None:
         from draggan_tui.screens.question import Question
 
-        text = f"The session in {offered.folder} was not closed. Everything that was saved is still there."
+        text = f"The session in {offered.directory} was not closed. Everything that was saved is still there."
         answers = {
-            "y": ("on", "go on with it"),
+            "y": ("continue", "go on with it"),
             "n": ("new", "begin a new one"),
             "escape": ("later", "begin a new one and ask again next time"),
             "q": ("leave", "quit and ask again next time"),
@@ -212,56 +221,57 @@ class DragganApp(AppBase):
 
     async def _answer_offer(self, answer: str | None) -> None:
         offered = self.options.offered
-        assert offered is not None, "it was asked about"
+        assert offered is not None, "the question was about it"
         if answer == "leave" or answer is None:
             await self.leave(0)
             return
-        if answer == "on":
+        if answer == "continue":
             self._open(offered)
         elif answer == "new":
-            remove_stale_lock(offered.folder)
+            remove_stale_lock(offered.directory)
         async with self._opening:
             if not self._leaving:
                 await self._start(None)
 
     @property
     def _editing(self) -> bool:
-        """Whether the editor has been opened: before that there is nothing to lose."""
-        return self._typed is None and self.editor.is_running
+        """Whether the editor is open; before that there is nothing to lose."""
+        return self._early_keys is None and self.editor.is_running
 
     async def _start(self, running: EngineProcess | None) -> None:
         await self.push_screen(self.editor)
         if (guess := self.options.color_guess) is not None:
             if guess.worth_asking:
                 self.set_timer(ANSWER_TIME, self._mention_few_colors)
-            else:  # not a timer of no time, by which Textual divides when it stops it
+            else:  # a timer of 0 seconds makes Textual divide by zero
                 self.call_later(self._mention_few_colors)
-        await self.engine.start(resume=self.editor.folder, running=running)
+        directory = self.editor.context.sync.directory
+        await self.engine.start(resume=None if directory is None else str(directory), running=running)
 
     async def on_event(self, event: Event) -> None:
-        if self._typed is not None and isinstance(event, Key):
-            self._typed.append(event)
-        elif self.screen_stack or not isinstance(event, Key):  # without a screen the app is ending
+        if self._early_keys is not None and isinstance(event, Key):
+            self._early_keys.append(event)
+        elif self.screen_stack or not isinstance(event, Key):  # without a screen the application is ending
             await super().on_event(event)
 
     def _signalled(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
-        # A plain handler, because it also runs while the loop is stuck in a write to a terminal that is gone.
+        # A handler of the signal module, because that also runs while the loop waits for a terminal that is gone.
         try:
             termios.tcgetattr(sys.__stdin__.fileno())  # type: ignore[union-attr]
         except (termios.error, OSError, ValueError):
-            # There is nothing to restore, and Textual would wait for its writes forever. Edits are already on
-            # their way, and an engine without a client writes its drag and ends.
+            # The terminal is gone, and Textual would wait forever to write to it. All edits have been sent to the
+            # engine, which writes its drag and ends when its client is gone.
             os._exit(128 + number)
         loop.call_soon_threadsafe(lambda: self.run_worker(self.leave(128 + number)))
 
     def report_fatal_error(self) -> None:
         """Write the traceback to the log: Textual would print it over the terminal."""
-        where = paths.log_traceback()
-        self.farewell = f"unexpected error, details in {where}; what was saved is on disk"
+        log_path = paths.log_traceback()
+        self.farewell = f"unexpected error, details in {log_path}; what was saved is on disk"
 
     async def on_key(self, event: Key) -> None:
-        if self.editor.passed_on(event) and self.screen is not self.editor:
-            # Typed ahead: it went to the editor before what has opened over it was there, and belongs to that.
+        if self.editor.has_passed(event) and self.screen is not self.editor:
+            # The key was typed ahead, for the dialog that an earlier key has opened meanwhile.
             event.prevent_default()
             await self.on_event(Key(event.key, event.character))
 
@@ -276,19 +286,19 @@ class DragganApp(AppBase):
         return await super().run_action(action, default_namespace, namespaces)
 
     async def action_quit(self) -> None:
-        # Textual binds this to Ctrl-q in every screen; it must not pass by what is unsaved.
+        # Textual binds this to Ctrl-Q on every screen; unsaved changes must not be lost.
         if self._editing:
-            await self.editor.action_leave()
+            await self.editor.session.leave()
         else:
             await self.leave(0)
 
     def action_suspend_process(self) -> None:
-        # The whole group, as a terminal does it: `make run` stops too.
+        # The whole process group, as the terminal does it, so that `make run` is suspended too.
         if isinstance(self.terminal_driver, TerminalDriver):
             os.killpg(os.getpgrp(), signal.SIGTSTP)
 
     def action_redraw(self) -> None:
-        """Paint everything, also over what another program has written."""
+        """Paint the whole screen again, over what other programs have written on it."""
         if isinstance(self.terminal_driver, TerminalDriver):
             self.terminal_driver.clear()
         self.screen.refresh(layout=True)
@@ -297,15 +307,15 @@ class DragganApp(AppBase):
         await self.leave(event.return_code, event.message)
 
     async def leave(self, return_code: int, message: str | None = None) -> None:
-        """Lets the engine write what there is, then ends."""
+        """Let the engine write what it has, then end the application."""
         if self._leaving:
             return
         self._leaving = True
         async with self._opening:
             pass
         if self._editing:
-            self.editor.say("finishing …")
+            self.editor.report("finishing …")
             await self.engine.close()
-            self.saved_session = self.editor.saved_session
+            self.saved_session = self.editor.context.sync.saved_directory
         self.farewell = message
         self.exit(return_code=return_code)

@@ -1,170 +1,166 @@
-"""The keys of the editor. Each binding has an id, so that a user's key map can change it."""
+"""The key map: every key of the editor, what it does and which command does it.
+
+Each binding has an id, by which a user's configuration changes its keys. The ids stay as they are.
+"""
 
 from __future__ import annotations
 
-from textual.binding import Binding, BindingType
+from dataclasses import dataclass
 
-# Topic → bindings. The footer shows those with `show`, by their descriptions; help and the palette say more, see `what`.
-KEYS: dict[str, tuple[Binding, ...]] = {
+
+@dataclass(frozen=True)
+class KeyBinding:
+    """
+    Attributes:
+        keys: as Textual names them, separated by commas.
+        help: what the keys do, for help and command palette.
+        command: `topic.function`: a function of `draggan_tui.editor.commands.topic`; with the topic `screen` one of
+            `draggan_tui.screens.screen_commands`; with the topic `app` an action of the application.
+        arguments: what the command gets besides its context.
+        shown_keys: how the keys are written where the names of Textual's keys do not say it.
+    """
+
+    id: str
+    keys: str
+    help: str
+    command: str
+    arguments: tuple[object, ...] = ()
+    shown_keys: str | None = None
+
+
+KEY_GROUPS: dict[str, tuple[KeyBinding, ...]] = {
     "Move": (
-        Binding("left,h", "move(-1,0)", "left", show=False, id="left"),
-        Binding("down,j", "move(0,1)", "down", show=False, id="down"),
-        Binding("up,k", "move(0,-1)", "up", show=False, id="up"),
-        Binding("right,l", "move(1,0)", "right", show=False, id="right"),
-        Binding("H,shift+left", "move(-8,0)", "8 to the left", show=False, id="left8"),
-        Binding("J,shift+down", "move(0,8)", "8 down", show=False, id="down8"),
-        Binding("K,shift+up", "move(0,-8)", "8 up", show=False, id="up8"),
-        Binding("L,shift+right", "move(8,0)", "8 to the right", show=False, id="right8"),
-        Binding("home", "edge(-1,0)", "left edge", show=False, id="left-edge"),
-        Binding("end", "edge(1,0)", "right edge", show=False, id="right-edge"),
-        Binding("pageup", "edge(0,-1)", "top edge", show=False, id="top-edge"),
-        Binding("pagedown", "edge(0,1)", "bottom edge", show=False, id="bottom-edge"),
+        KeyBinding("left", "left,h", "left", "view.move_cursor", (-1, 0)),
+        KeyBinding("down", "down,j", "down", "view.move_cursor", (0, 1)),
+        KeyBinding("up", "up,k", "up", "view.move_cursor", (0, -1)),
+        KeyBinding("right", "right,l", "right", "view.move_cursor", (1, 0)),
+        KeyBinding("left8", "H,shift+left", "8 to the left", "view.move_cursor", (-8, 0)),
+        KeyBinding("down8", "J,shift+down", "8 down", "view.move_cursor", (0, 8)),
+        KeyBinding("up8", "K,shift+up", "8 up", "view.move_cursor", (0, -8)),
+        KeyBinding("right8", "L,shift+right", "8 to the right", "view.move_cursor", (8, 0)),
+        KeyBinding("left-edge", "home", "left edge", "view.move_to_edge", (-1, 0)),
+        KeyBinding("right-edge", "end", "right edge", "view.move_to_edge", (1, 0)),
+        KeyBinding("top-edge", "pageup", "top edge", "view.move_to_edge", (0, -1)),
+        KeyBinding("bottom-edge", "pagedown", "bottom edge", "view.move_to_edge", (0, 1)),
     ),
     "View": (
-        Binding(
-            "plus,equals_sign", "zoom(1)", "zoom in; 3+ by three steps", show=False, id="zoom-in", key_display="+ ="
-        ),
-        Binding("minus", "zoom(-1)", "zoom out", show=False, id="zoom-out", key_display="-"),
-        Binding("z", "fit", "zoom to the whole image", show=False, id="zoom-fit"),
-        Binding("p", "side_panel", "hide or show the panels beside the image", show=False, id="side-panel"),
-        Binding("P", "image_only", "hide or show all but the image", show=False, id="image-only"),
-        Binding("colon", "goto", "to typed coordinates: 64,70 or +3,-2", show=False, id="goto", key_display=":"),
+        KeyBinding("zoom-in", "plus,equals_sign", "zoom in; 3+ by three steps", "view.zoom", (1,), shown_keys="+ ="),
+        KeyBinding("zoom-out", "minus", "zoom out", "view.zoom", (-1,), shown_keys="-"),
+        KeyBinding("zoom-fit", "z", "zoom to the whole image", "view.zoom_to_fit"),
+        KeyBinding("side-panel", "p", "hide or show the panels beside the image", "screen.toggle_side_panel"),
+        KeyBinding("image-only", "P", "hide or show all but the image", "screen.toggle_image_only"),
+        KeyBinding("goto", "colon", "to typed coordinates: 64,70 or +3,-2", "screen.open_goto", shown_keys=":"),
     ),
     "Points": (
-        Binding(
+        KeyBinding(
+            "place",
             "enter",
-            "place",
-            "place",
-            id="place",
-            tooltip="handle, then its target (same spot: a pin); sets the shape, drops the grab",
+            "handle, then its target (same spot: a pin); sets the shape, drops the grab",
+            "points.place",
         ),
-        Binding("t", "retarget", "selected pair's target here", show=False, id="retarget"),
-        Binding("tab", "select(1)", "next pair", show=False, id="next-pair"),
-        Binding("shift+tab", "select(-1)", "previous pair", show=False, id="previous-pair"),
-        Binding("g", "grab('handle')", "grab the handle: it goes with the cursor", show=False, id="grab"),
-        Binding("G", "grab('target')", "grab the target", show=False, id="grab-target"),
-        # Each above the key of its direction in hjkl; every terminal sends them.
-        Binding("Y", "nudge(-1,0)", "nudge the handle by a pixel: left", show=False, id="nudge-left"),
-        Binding("U", "nudge(0,1)", "nudge down", show=False, id="nudge-down"),
-        Binding("I", "nudge(0,-1)", "nudge up", show=False, id="nudge-up"),
-        Binding("O", "nudge(1,0)", "nudge right", show=False, id="nudge-right"),
-        Binding("y", "duplicate", "a copy of the selected pair", show=False, id="duplicate"),
-        Binding("e", "toggle_pair", "disable or enable the selected pair", show=False, id="toggle-pair"),
-        Binding("x,delete", "delete", "delete the selected pair", show=False, id="delete"),
-        Binding(
-            "escape",
+        KeyBinding("retarget", "t", "selected pair's target here", "points.retarget"),
+        KeyBinding("next-pair", "tab", "next pair", "points.select", (1,)),
+        KeyBinding("previous-pair", "shift+tab", "previous pair", "points.select", (-1,)),
+        KeyBinding("grab", "g", "grab the handle: it goes with the cursor", "points.toggle_grab", ("handle",)),
+        KeyBinding("grab-target", "G", "grab the target", "points.toggle_grab", ("target",)),
+        KeyBinding("nudge-left", "Y", "nudge the handle by a pixel: left", "points.nudge", (-1, 0)),
+        KeyBinding("nudge-down", "U", "nudge down", "points.nudge", (0, 1)),
+        KeyBinding("nudge-up", "I", "nudge up", "points.nudge", (0, -1)),
+        KeyBinding("nudge-right", "O", "nudge right", "points.nudge", (1, 0)),
+        KeyBinding("duplicate", "y", "a copy of the selected pair", "points.duplicate"),
+        KeyBinding("toggle-pair", "e", "disable or enable the selected pair", "points.toggle_pair"),
+        KeyBinding("delete", "x,delete", "delete the selected pair", "points.delete"),
+        KeyBinding(
             "cancel",
+            "escape",
             "put back what is grabbed; leave the shape, or the unfinished pair; pen up",
-            show=False,
-            id="cancel",
+            "points.cancel",
         ),
     ),
     "Mask (where the image may move)": (
-        Binding("m", "pen", "mask", id="pen", tooltip="mask: pen down or up; what it passes may move"),
-        Binding("space", "toggle_cell", "toggle under the brush", show=False, id="toggle-cell"),
-        Binding("left_square_bracket", "brush(-1)", "smaller brush", show=False, id="smaller-brush", key_display="["),
-        Binding("right_square_bracket", "brush(1)", "larger brush", show=False, id="larger-brush", key_display="]"),
-        Binding("b", "reshape_brush", "square or round brush", show=False, id="brush-shape"),
-        Binding("v", "shape", "a rectangle from here; again: an ellipse, none", show=False, id="shape"),
-        Binding("backspace", "erase_shape", "erase the shape", show=False, id="erase-shape"),
-        Binding("greater_than_sign", "grow_mask(1)", "grow the mask", show=False, id="grow-mask", key_display=">"),
-        Binding("less_than_sign", "grow_mask(-1)", "shrink the mask", show=False, id="shrink-mask", key_display="<"),
-        Binding("i", "invert_mask", "invert the mask", show=False, id="invert-mask"),
-        Binding("c", "clear_mask", "clear the mask: everything may move", show=False, id="clear-mask"),
-        Binding("f", "load_mask", "load the mask from a file", show=False, id="load-mask"),
-        Binding("F", "save_mask", "save the mask to a PNG", show=False, id="save-mask"),
+        KeyBinding("pen", "m", "mask: pen down or up; what it passes may move", "mask.toggle_pen"),
+        KeyBinding("toggle-cell", "space", "toggle under the brush", "mask.toggle_cell"),
+        KeyBinding("smaller-brush", "left_square_bracket", "smaller brush", "mask.resize_brush", (-1,), shown_keys="["),
+        KeyBinding("larger-brush", "right_square_bracket", "larger brush", "mask.resize_brush", (1,), shown_keys="]"),
+        KeyBinding("brush-shape", "b", "square or round brush", "mask.toggle_brush_shape"),
+        KeyBinding("shape", "v", "a rectangle from here; again: an ellipse, none", "mask.next_shape"),
+        KeyBinding("erase-shape", "backspace", "erase the shape", "mask.erase_shape"),
+        KeyBinding("grow-mask", "greater_than_sign", "grow the mask", "mask.grow", (1,), shown_keys=">"),
+        KeyBinding("shrink-mask", "less_than_sign", "shrink the mask", "mask.grow", (-1,), shown_keys="<"),
+        KeyBinding("invert-mask", "i", "invert the mask", "mask.invert"),
+        KeyBinding("clear-mask", "c", "clear the mask: everything may move", "mask.clear"),
+        KeyBinding("load-mask", "f", "load the mask from a file", "screen.open_load_mask"),
+        KeyBinding("save-mask", "F", "save the mask to a PNG", "screen.open_save_mask"),
     ),
     "Drag": (
-        Binding("d", "drag", "drag", id="drag", tooltip="drag: start it, or stop it"),
-        Binding("D", "lead", "live: the image follows the cursor; D lets go", show=False, id="lead"),
-        Binding("full_stop", "one_step", "one step", show=False, id="one-step", key_display="."),
-        Binding("w", "toggle_space", "latent space: W or W+", show=False, id="toggle-space"),
-        Binding(
-            "comma", "settings", "settings", id="settings", key_display=",", tooltip="settings of the next drag, and ψ"
-        ),
+        KeyBinding("drag", "d", "drag: start it, or stop it", "drag.toggle_drag"),
+        KeyBinding("lead", "D", "live: the image follows the cursor; D lets go", "drag.toggle_live_drag"),
+        KeyBinding("one-step", "full_stop", "one step", "drag.drag_steps", shown_keys="."),
+        KeyBinding("toggle-space", "w", "latent space: W or W+", "drag.toggle_space"),
+        KeyBinding("settings", "comma", "settings of the next drag, and ψ", "screen.open_settings", shown_keys=","),
     ),
     "History": (
-        Binding("u", "undo", "undo", id="undo"),
-        Binding("ctrl+r", "redo", "redo", show=False, id="redo"),
-        Binding(
-            "left_parenthesis",
-            "scrub(-1)",
-            "a step back, within a drag too",
-            show=False,
-            id="step-back",
-            key_display="(",
+        KeyBinding("undo", "u", "undo", "history.undo"),
+        KeyBinding("redo", "ctrl+r", "redo", "history.redo"),
+        KeyBinding(
+            "step-back", "left_parenthesis", "a step back, within a drag too", "history.scrub", (-1,), shown_keys="("
         ),
-        Binding("right_parenthesis", "scrub(1)", "a step on", show=False, id="step-on", key_display=")"),
-        Binding(
+        KeyBinding("step-on", "right_parenthesis", "a step on", "history.scrub", (1,), shown_keys=")"),
+        KeyBinding(
+            "drag-back",
             "left_curly_bracket",
-            "skip(-1)",
             "back to where a drag ends or begins",
-            show=False,
-            id="drag-back",
-            key_display="{",
+            "history.skip",
+            (-1,),
+            shown_keys="{",
         ),
-        Binding(
-            "right_curly_bracket",
-            "skip(1)",
-            "on to where a drag begins or ends",
-            show=False,
-            id="drag-on",
-            key_display="}",
+        KeyBinding(
+            "drag-on", "right_curly_bracket", "on to where a drag begins or ends", "history.skip", (1,), shown_keys="}"
         ),
-        Binding("B", "branches", "branches: go to one, compare with one", show=False, id="branches"),
-        Binding("o", "compare('before')", "compare: the image before, or after", show=False, id="before"),
-        Binding(
+        KeyBinding("branches", "B", "branches: go to one, compare with one", "screen.open_branches"),
+        KeyBinding("before", "o", "compare: the image before, or after", "history.compare", ("before",)),
+        KeyBinding(
+            "split",
             "vertical_line",
-            "compare('split')",
             "compare: before left of the cursor, after right",
-            show=False,
-            id="split",
-            key_display="|",
+            "history.compare",
+            ("split",),
+            shown_keys="|",
         ),
-        Binding(
-            "percent_sign",
-            "compare('difference')",
-            "compare: the difference",
-            show=False,
-            id="difference",
-            key_display="%",
+        KeyBinding(
+            "difference", "percent_sign", "compare: the difference", "history.compare", ("difference",), shown_keys="%"
         ),
     ),
     "Image and session": (
-        Binding("n", "reseed(1)", "next seed", id="next-seed"),
-        Binding("N", "reseed(-1)", "previous seed", show=False, id="previous-seed"),
-        Binding("C", "reclass(1)", "next class", show=False, id="next-class"),
-        Binding("V", "reclass(-1)", "previous class", show=False, id="previous-class"),
-        Binding("M", "models", "another model", show=False, id="models"),
-        Binding("s", "save", "save", id="save", tooltip="save: the image too, in full resolution"),
-        Binding("E", "export", "export: image, video, latent", show=False, id="export"),
-        Binding("R", "restart_engine", "restart the engine", show=False, id="restart-engine"),
-        Binding(
-            "semicolon,ctrl+p", "palette", "all commands, and themes", show=False, id="palette", key_display="; Ctrl-P"
+        KeyBinding("next-seed", "n", "next seed", "session.change_seed", (1,)),
+        KeyBinding("previous-seed", "N", "previous seed", "session.change_seed", (-1,)),
+        KeyBinding("next-class", "C", "next class", "session.change_class", (1,)),
+        KeyBinding("previous-class", "V", "previous class", "session.change_class", (-1,)),
+        KeyBinding("models", "M", "another model", "screen.open_models"),
+        KeyBinding("save", "s", "save: the image too, in full resolution", "session.save"),
+        KeyBinding("export", "E", "export: image, video, latent", "screen.open_export"),
+        KeyBinding("restart-engine", "R", "restart the engine", "screen.restart_engine"),
+        KeyBinding(
+            "palette", "semicolon,ctrl+p", "all commands, and themes", "screen.open_palette", shown_keys="; Ctrl-P"
         ),
-        Binding("question_mark", "help", "help", id="help", key_display="?"),
-        Binding("ctrl+l", "app.redraw", "redraw the screen", show=False, id="redraw"),
-        Binding("ctrl+z", "app.suspend_process", "suspend: fg comes back", show=False, id="suspend"),
-        Binding("ctrl+c", "interrupt", "stop the drag; at rest, quit", show=False, id="interrupt"),
-        Binding("q,ctrl+q", "leave", "quit", id="quit", key_display="q"),
+        KeyBinding("help", "question_mark", "help", "screen.open_help", shown_keys="?"),
+        KeyBinding("redraw", "ctrl+l", "redraw the screen", "app.redraw"),
+        KeyBinding("suspend", "ctrl+z", "suspend: fg comes back", "app.suspend_process"),
+        KeyBinding("interrupt", "ctrl+c", "stop the drag; at rest, quit", "screen.interrupt"),
+        KeyBinding("quit", "q,ctrl+q", "quit", "screen.leave", shown_keys="q"),
     ),
 }
 
-# What the mouse does → what the help says.
-MOUSE = {
+DIGITS = tuple(KeyBinding(f"count-{digit}", str(digit), "", "view.type_digit", (digit,)) for digit in range(10))
+"""They type the count of the next command: 12l moves by twelve."""
+
+KEY_BINDINGS = {binding.id: binding for bindings in (*KEY_GROUPS.values(), DIGITS) for binding in bindings}
+
+MOUSE_HELP = {
     "click": "cursor",
     "drag": "a pair, from handle to target; from a point: moves it",
     "… pen down": "paints the mask (or stretches the shape)",
     "right": "deletes the point's pair",
     "wheel": "zooms",
 }
-
-# 12l moves by twelve.
-COUNTS = tuple(Binding(str(digit), f"count({digit})", show=False, id=f"count-{digit}") for digit in range(10))
-
-BINDINGS: list[BindingType] = [*(binding for topic in KEYS.values() for binding in topic), *COUNTS]
-
-
-def what(binding: Binding) -> str:
-    """What a key does, for help and palette; its description where the footer needs no shorter one."""
-    return binding.tooltip or binding.description
+"""What the mouse does, for the help."""

@@ -1,4 +1,4 @@
-"""Show how well `texture.FLAT` separates landmarks of the bundled model from its backdrops.
+"""Show how well `flatness.FLATNESS_LIMIT` separates landmarks of the bundled model from its backdrops.
 
 python scripts/calibrate_flatness.py
 """
@@ -14,7 +14,7 @@ from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.geometry import Point
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.networks.generate import generate_image, latent_of_seed
-from draggan_tui.editor.flatness import FLAT, texture
+from draggan_tui.editor.flatness import FLATNESS_LIMIT, texture
 
 SEEDS = range(40)
 PREVIEW_SIDES = (44, 96, 128)
@@ -49,7 +49,7 @@ def main() -> None:
         Image.fromarray(generate_image(model.generator, latent_of_seed(model.generator, seed, 1.0))) for seed in SEEDS
     ]
     radius = model.info.settings.r2
-    print(f"FLAT = {FLAT}, r2 = {radius:g} px, {len(SEEDS)} seeds")
+    print(f"FLATNESS_LIMIT = {FLATNESS_LIMIT}, r2 = {radius:g} px, {len(SEEDS)} seeds")
     for side in PREVIEW_SIDES:
         textures: dict[str, list[float]] = defaultdict(list)
         for seed, image in zip(SEEDS, images, strict=True):
@@ -57,7 +57,7 @@ def main() -> None:
             for kind, points in points_of_seed(seed).items():
                 textures[kind] += [texture(preview, point, radius, model.info.size) for point in points]
         for kind, values in textures.items():
-            flat_count = sum(value < FLAT for value in values)
+            flat_count = sum(value < FLATNESS_LIMIT for value in values)
             percentiles = ", ".join(f"{value:.4f}" for value in np.percentile(values, (0, 5, 50, 95, 100)))
             print(
                 f"{side:4} px  {kind:18} {flat_count:3} of {len(values)} flat   min, 5 %, median, 95 %, max: {percentiles}"

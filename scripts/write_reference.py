@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
 
-from textual.binding import Binding
 from typer.main import get_group
 
 from draggan_engine.checkpoints.formats.native_header import read_native_info
@@ -26,7 +25,7 @@ from draggan_engine.core.setting_fields import setting_fields, value_text
 from draggan_tui.cli.main import app
 from draggan_tui.cli.setting_options import SETTING_FLAGS
 from draggan_tui.config.settings_file import config_template
-from draggan_tui.keymap import KEYS, MOUSE, what
+from draggan_tui.keymap import KEY_GROUPS, MOUSE_HELP, KeyBinding
 from draggan_tui.screens.key_names import key_name
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -51,15 +50,15 @@ def updated(page: str) -> str:
 def key_tables() -> str:
     """Return a table of keys for each topic of the editor's help."""
     tables = []
-    for topic, bindings in KEYS.items():
-        rows = [(_keys(binding), what(binding), f"`{binding.id}`") for binding in bindings]
+    for topic, bindings in KEY_GROUPS.items():
+        rows = [(_keys(binding), binding.help, f"`{binding.id}`") for binding in bindings]
         tables.append(f"### {topic}\n\n" + _table(("Key", "What it does", "Id"), rows))
     return "\n\n".join(tables)
 
 
 def mouse_table() -> str:
     """Return what the mouse does, as the editor's help says it."""
-    return _table(("Mouse", "What it does"), MOUSE.items())
+    return _table(("Mouse", "What it does"), MOUSE_HELP.items())
 
 
 def configuration_defaults() -> str:
@@ -128,8 +127,8 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join([cells[0], "|---" * len(lines[0]) + "|", *cells[1:]])
 
 
-def _keys(binding: Binding) -> str:
-    return " ".join(f"<kbd>{_escaped(key_name(key))}</kbd>" for key in binding.key.split(","))
+def _keys(binding: KeyBinding) -> str:
+    return " ".join(f"<kbd>{_escaped(key_name(key))}</kbd>" for key in binding.keys.split(","))
 
 
 def _escaped(text: str) -> str:

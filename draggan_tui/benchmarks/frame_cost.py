@@ -22,7 +22,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
-from draggan_tui.editor.preview_cache import RgbImage
+from draggan_tui.editor.preview_cache import RgbArray
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.overlay import Overlay, PairMark
 from draggan_tui.terminal.textual_internals import repaint_text, set_color_depth
@@ -52,14 +52,14 @@ class DisplayMethod:
     """
 
     name: str
-    make: Callable[[list[RgbImage]], tuple[Widget, ShowImage]]
+    make: Callable[[list[RgbArray]], tuple[Widget, ShowImage]]
     colors: ColorDepth = "truecolor"
 
 
 class SegmentCanvas(Widget):
     """The plain line API: one Segment for each cell."""
 
-    def __init__(self, rgb: RgbImage) -> None:
+    def __init__(self, rgb: RgbArray) -> None:
         super().__init__()
         self.rgb = rgb
 
@@ -129,7 +129,7 @@ async def _measure_round(
         return milliseconds, app.byte_count
 
 
-def _gradients(size: tuple[int, int]) -> Iterator[RgbImage]:
+def _gradients(size: tuple[int, int]) -> Iterator[RgbArray]:
     """Yield images that differ in every row; the first is shown before the measurement."""
     columns, rows = (np.linspace(0, 255, length, dtype=np.uint8) for length in size)
     base = np.stack([*np.meshgrid(columns, rows), np.full(size[::-1], 128, np.uint8)], axis=-1)
@@ -137,10 +137,10 @@ def _gradients(size: tuple[int, int]) -> Iterator[RgbImage]:
         yield np.roll(base, 3 * index, axis=1)
 
 
-def _canvas_method(depth: ColorDepth, moves_cursor: bool) -> Callable[[list[RgbImage]], tuple[Widget, ShowImage]]:
+def _canvas_method(depth: ColorDepth, moves_cursor: bool) -> Callable[[list[RgbArray]], tuple[Widget, ShowImage]]:
     """Return the maker of the editor's canvas: with a new image each time, or the same one and the cursor moving down."""
 
-    def make(images: list[RgbImage]) -> tuple[Widget, ShowImage]:
+    def make(images: list[RgbArray]) -> tuple[Widget, ShowImage]:
         canvas = Canvas()
         canvas.set_reactive(Canvas.depth, depth)
         pairs = tuple(PairMark(n, (10 * n, 5 * n), (12 * n + 5, 5 * n), n == 1) for n in range(1, 6))
@@ -156,7 +156,7 @@ def _canvas_method(depth: ColorDepth, moves_cursor: bool) -> Callable[[list[RgbI
     return make
 
 
-def _make_segment_canvas(images: list[RgbImage]) -> tuple[Widget, ShowImage]:
+def _make_segment_canvas(images: list[RgbArray]) -> tuple[Widget, ShowImage]:
     canvas = SegmentCanvas(images[0])
 
     def show_image(index: int) -> None:
@@ -166,7 +166,7 @@ def _make_segment_canvas(images: list[RgbImage]) -> tuple[Widget, ShowImage]:
     return canvas, show_image
 
 
-def _make_rich_pixels(images: list[RgbImage]) -> tuple[Widget, ShowImage]:
+def _make_rich_pixels(images: list[RgbArray]) -> tuple[Widget, ShowImage]:
     static = Static()
     return static, lambda index: static.update(Pixels.from_image(Image.fromarray(images[index])))
 

@@ -16,9 +16,9 @@ _YIELDING_IDS = {"image-only", "interrupt", "redraw", "side-panel", "suspend"}
 
 def default_keys() -> dict[str, str]:
     """Return the editor's own keys: id → "key" or "key,key"."""
-    from draggan_tui.keymap import COUNTS, KEYS
+    from draggan_tui.keymap import KEY_BINDINGS
 
-    return {binding.id or "": binding.key for bindings in (*KEYS.values(), COUNTS) for binding in bindings}
+    return {binding.id: binding.keys for binding in KEY_BINDINGS.values()}
 
 
 def keys_in_use(changes: Mapping[str, str]) -> dict[str, str]:

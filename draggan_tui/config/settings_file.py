@@ -117,7 +117,7 @@ def _quoted(value: str | int) -> str:
 
 def config_template() -> str:
     """Return a configuration that explains everything and changes nothing, because its keys are commented out."""
-    from draggan_tui.keymap import KEYS, what
+    from draggan_tui.keymap import KEY_GROUPS
 
     descriptions = {
         "theme": f"{', '.join(themes.bundled_theme_names())}, the name of one in themes/ beside this file, or a path",
@@ -131,9 +131,9 @@ def config_template() -> str:
     for name, value in EditorDefaults():
         lines += [f"# {descriptions[name]}", f"#{name} = {_quoted(value)}"]
     lines += ["", "[keys]", '# One key, or several: "x,delete". A key can do one thing only.']
-    for topic, bindings in KEYS.items():
+    for topic, bindings in KEY_GROUPS.items():
         lines += ["", f"# {topic}"]
-        lines += [f"#{binding.id} = {_quoted(binding.key)}  # {what(binding)}" for binding in bindings]
+        lines += [f"#{binding.id} = {_quoted(binding.keys)}  # {binding.help}" for binding in bindings]
     return "\n".join([*lines, ""])
 
 

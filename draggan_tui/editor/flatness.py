@@ -1,4 +1,4 @@
-"""Whether a handle has something to hold on to: the paper finds that handles on patches without texture drift."""
+"""Whether a handle is on a patch without texture, where point tracking drifts, as the paper reports."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from numpy.typing import NDArray
 
 from draggan_engine.core.geometry import Point, Size, convert, nearest_pixel
 
-# Between landmarks and backdrop of the bundled model, seeds 0 to 39, previews of 44, 96 and 128 pixels: 0 of 1080
-# landmarks are flat, and 1158 of 1200 points of the backdrop (most of the others have an ear in their square). Measured by `python scripts/calibrate_flatness.py`.
-FLAT = 0.01
+FLATNESS_LIMIT = 0.01
+"""Patches with less texture are flat. `scripts/calibrate_flatness.py` measures how well this separates landmarks from the
+backdrop of the bundled model."""
 
 
-def is_flat(rgb: NDArray[np.uint8], point: Point, radius: float, picture: Size) -> bool:
-    """Whether the picture round a point is of one colour, or of colours that change evenly.
+def is_flat(rgb: NDArray[np.uint8], point: Point, radius: float, image_size: Size) -> bool:
+    """Return whether the image around a point has one colour, or colours that change evenly.
 
     Args:
-        rgb: `uint8 [H, W, 3]`, the picture or a preview of it.
-        point: in picture pixels.
-        radius: half side of the square that is looked at, in picture pixels: r2 of the drag, where tracking looks.
+        rgb: `uint8 [H, W, 3]`, the image or a preview of it.
+        point: in pixels of the full-resolution image.
+        radius: half the side of the square that is examined, in the same pixels: r2 of the drag, where tracking searches.
+        image_size: of the full-resolution image.
     """
-    return texture(rgb, point, radius, picture) < FLAT
+    return texture(rgb, point, radius, image_size) < FLATNESS_LIMIT
 
 
-def texture(rgb: NDArray[np.uint8], point: Point, radius: float, picture: Size) -> float:
-    """How far the square's colours are from a plane over x and y: root mean square over pixels and channels, 0 … 1.
+def texture(rgb: NDArray[np.uint8], point: Point, radius: float, image_size: Size) -> float:
+    """Return how far the colours of a square are from a plane over x and y: root mean square, 0 … 1.
 
-    A plane is taken away because even shading gives the features nothing to hold on to.
+    The plane is subtracted because features cannot hold on to even shading either. The arguments are those of `is_flat`.
     """
     grid = Size(rgb.shape[1], rgb.shape[0])
-    column, row = nearest_pixel(convert(point, picture, grid), grid)
-    reach = max(round(radius * grid.width / picture.width), 1)
+    column, row = nearest_pixel(convert(point, image_size, grid), grid)
+    reach = max(round(radius * grid.width / image_size.width), 1)
     rows = slice(max(row - reach, 0), row + reach + 1)
     patch = rgb[rows, max(column - reach, 0) : column + reach + 1] / 255
     patch -= patch.mean(axis=(0, 1))
-    # Offsets along the two axes of a whole grid are orthogonal, so each slope can be taken away by itself.
+    # Offsets along the two axes of a full grid are orthogonal, so each slope can be subtracted by itself.
     for axis in np.indices(patch.shape[:2]):
         offsets = (axis - axis.mean())[..., None]
         patch -= offsets * (offsets * patch).sum(axis=(0, 1)) / max((offsets**2).sum(), 1)

@@ -1,4 +1,4 @@
-"""Going through the history: from state to state, and within a drag from step to step."""
+"""A place in the history: a revision, or a step within the drag that led to it."""
 
 from __future__ import annotations
 
@@ -9,88 +9,90 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import DragRecord, History, Revision, Trajectory, edit_at_step
 
 Trajectories = Mapping[int, Trajectory]
-"""By the number of the drag; only those that have been read."""
+"""By drag number; only those that have been read."""
 
 
 @dataclass(frozen=True)
 class HistoryCursor:
-    """Where one is in the history: at its present entry, or within the drag that led there, `step_index` kept steps on its
-    way (0 < step_index < the last)."""
+    """The history's current revision; or, if `step_index` is given, that kept step of the drag that led to it
+    (0 < step_index < the last)."""
 
     history: History
     step_index: int | None = None
 
-    def edit(self, paths: Trajectories) -> Edit:
-        """What is seen there."""
-        present = self.history.current_revision
-        record = drag_leading_to(self.history, present)
-        if self.step_index is None or record is None or present.parent is None:
-            return present.edit
-        return edit_at_step(self.history.revisions[present.parent], record, paths[record.number], self.step_index)
+    def edit(self, trajectories: Trajectories) -> Edit:
+        """Return the edit at this place."""
+        revision = self.history.current_revision
+        record = drag_leading_to(self.history, revision)
+        if self.step_index is None or record is None or revision.parent is None:
+            return revision.edit
+        parent = self.history.revisions[revision.parent]
+        return edit_at_step(parent, record, trajectories[record.number], self.step_index)
 
-    def landed(self, paths: Trajectories) -> History:
-        """The history with this place as its present entry: within a drag, a branch begins there."""
+    def history_from_here(self, trajectories: Trajectories) -> History:
+        """Return the history with this place as its current revision: within a drag, a branch begins here."""
         if self.step_index is None:
             return self.history
-        return self.history.change(self.edit(paths), parent=self.history.current_revision.parent)
+        return self.history.change(self.edit(trajectories), parent=self.history.current_revision.parent)
 
-    def forward(self, paths: Trajectories) -> HistoryCursor:
-        """One step, or one entry where there are no steps; the same place at the end."""
-        last = last_step(self.history, paths)
+    def forward(self, trajectories: Trajectories) -> HistoryCursor:
+        """Return the next step, or the next revision if there are no steps between; the same place at the end."""
+        last_index = last_step_index(self.history, trajectories)
         if self.step_index is not None:
-            return HistoryCursor(self.history, self.step_index + 1 if self.step_index + 1 < last else None)
+            return HistoryCursor(self.history, self.step_index + 1 if self.step_index + 1 < last_index else None)
         history = self.history.redo()
-        moved = history.current != self.history.current
-        return HistoryCursor(history, 1 if moved and last_step(history, paths) > 1 else None)
+        has_moved = history.current != self.history.current
+        return HistoryCursor(history, 1 if has_moved and last_step_index(history, trajectories) > 1 else None)
 
-    def back(self, paths: Trajectories) -> HistoryCursor:
-        """One step, or one entry where there are no steps; the same place at the beginning."""
-        step_index = last_step(self.history, paths) if self.step_index is None else self.step_index
+    def back(self, trajectories: Trajectories) -> HistoryCursor:
+        """Return the previous step, or the previous revision if there are no steps between; the same place at the
+        beginning."""
+        step_index = last_step_index(self.history, trajectories) if self.step_index is None else self.step_index
         return HistoryCursor(self.history, step_index - 1) if step_index > 1 else HistoryCursor(self.history.undo())
 
 
-def drag_leading_to(history: History, entry: Revision) -> DragRecord | None:
-    """The drag whose steps led to an entry: all of them, or where a branch began within it, the first of them."""
-    source = entry.edit.source
-    if entry.record is not None or entry.parent is None or source.drag is None or source.step is None:
-        return entry.record
-    if history.revisions[entry.parent].edit.source == source:
+def drag_leading_to(history: History, revision: Revision) -> DragRecord | None:
+    """Return the drag whose steps led to a revision: all of its steps, or the first ones if a branch began within it."""
+    source = revision.edit.source
+    if revision.record is not None or revision.parent is None or source.drag is None or source.step is None:
+        return revision.record
+    if history.revisions[revision.parent].edit.source == source:
         return None
-    drag = history.drag_result(source.drag)
-    return None if drag is None else drag.record
+    end_of_drag = history.drag_result(source.drag)
+    return None if end_of_drag is None else end_of_drag.record
 
 
-def last_step(history: History, paths: Trajectories) -> int:
-    """The index of the last kept step on the way to the present entry; 0 for what is no drag, or one whose steps were not
-    kept."""
-    present = history.current_revision
-    record = drag_leading_to(history, present)
-    if record is None or record.number not in paths:
+def last_step_index(history: History, trajectories: Trajectories) -> int:
+    """Return the index of the last kept step on the way to the current revision; 0 if no drag led to it, or if the drag's
+    steps were not kept."""
+    revision = history.current_revision
+    record = drag_leading_to(history, revision)
+    if record is None or record.number not in trajectories:
         return 0
-    steps = paths[record.number].steps
-    if present.record is None and present.edit.source.step in steps:
-        return steps.index(present.edit.source.step)
+    steps = trajectories[record.number].steps
+    if revision.record is None and revision.edit.source.step in steps:
+        return steps.index(revision.edit.source.step)
     return max(len(steps) - 1, 0)
 
 
-def unread(history: History, paths: Trajectories) -> tuple[int, ...]:
-    """The drags on the present line whose ways have not been read."""
-    numbers = dict.fromkeys(
-        record.number for entry in history.timeline if (record := drag_leading_to(history, entry)) is not None
-    )
-    return tuple(number for number in numbers if number not in paths)
+def unread_drags(history: History, trajectories: Trajectories) -> tuple[int, ...]:
+    """Return the numbers of the drags on the timeline whose trajectories have not been read."""
+    records = (drag_leading_to(history, revision) for revision in history.timeline)
+    numbers = dict.fromkeys(record.number for record in records if record is not None)
+    return tuple(number for number in numbers if number not in trajectories)
 
 
-def nearest_drag(place: HistoryCursor, direction: int) -> HistoryCursor:
-    """The next place on the line (1), or the one before (-1), where a drag begins or ends; the same if there is none."""
-    history = place.history
-    if place.step_index is not None and direction > 0:
+def next_drag_end(history_cursor: HistoryCursor, direction: int) -> HistoryCursor:
+    """Return the next (1) or previous (-1) place on the timeline where a drag begins or ends; the same place if there is
+    none."""
+    history = history_cursor.history
+    if history_cursor.step_index is not None and direction > 0:
         return HistoryCursor(history)
-    ends = {entry.id for entry in history.timeline if drag_leading_to(history, entry) is not None}
-    stops = ends | {history.revisions[id].parent for id in ends}
+    end_ids = {revision.id for revision in history.timeline if drag_leading_to(history, revision) is not None}
+    stop_ids = end_ids | {history.revisions[id].parent for id in end_ids}
     move = History.redo if direction > 0 else History.undo
-    while (further := move(history)).current != history.current:
-        history = further
-        if history.current in stops:
+    while (moved := move(history)).current != history.current:
+        history = moved
+        if history.current in stop_ids:
             return HistoryCursor(history)
-    return place
+    return history_cursor

@@ -1,4 +1,4 @@
-"""The history in words."""
+"""Revisions, branches and places of the history in words."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from draggan_engine.core.history import History, Revision
 from draggan_tui.editor.history_cursor import HistoryCursor, Trajectories, drag_leading_to
 
 
-def change_text(history: History, entry: Revision) -> str:
-    """What made an entry of its parent: `drag 2, 24 steps`, `pair 1`, `mask changed`, `seed 43`."""
-    if entry.record is not None:
-        live = "live " if entry.record.live is not None else ""
-        return f"{live}drag {entry.record.number}, {counted(entry.record.steps, 'step')}"
-    if entry.parent is None:
-        return _start(entry.edit)
-    before, after = history.revisions[entry.parent].edit, entry.edit
-    if after.source.step is not None and (after.source.drag, after.source.step) != (
-        before.source.drag,
-        before.source.step,
-    ):
-        return f"from step {after.source.step} of drag {after.source.drag}"
-    if _origin(after) != _origin(before):
-        return _start(after)
+def change_text(history: History, revision: Revision) -> str:
+    """Return what made a revision of its parent: `drag 2, 24 steps`, `pair 1`, `mask changed`, `seed 43`."""
+    if revision.record is not None:
+        live = "live " if revision.record.live is not None else ""
+        return f"{live}drag {revision.record.number}, {counted(revision.record.steps, 'step')}"
+    if revision.parent is None:
+        return _source_text(revision.edit)
+    before, after = history.revisions[revision.parent].edit, revision.edit
+    old_source, new_source = before.source, after.source
+    if new_source.step is not None and (new_source.drag, new_source.step) != (old_source.drag, old_source.step):
+        return f"from step {new_source.step} of drag {new_source.drag}"
+    if _image_origin(after) != _image_origin(before):
+        return _source_text(after)
     if after.pairs != before.pairs:
         return _pairs_text(before, after)
     if after.mask != before.mask:
@@ -31,69 +29,78 @@ def change_text(history: History, entry: Revision) -> str:
     return "settings changed"
 
 
-def _origin(edit: Edit) -> tuple[object, ...]:
+def _image_origin(edit: Edit) -> tuple[object, ...]:
     return (edit.source.seed, edit.source.label, edit.source.from_file, edit.source.drag)
 
 
 def _pairs_text(before: Edit, after: Edit) -> str:
     if len(after.pairs) < len(before.pairs):
         return "pair deleted"
-    changed = [i + 1 for i, pair in enumerate(after.pairs) if i >= len(before.pairs) or pair != before.pairs[i]]
-    return f"pair {changed[0]}" if len(changed) == 1 else "several pairs"
+    changed_numbers = [
+        index + 1 for index, pair in enumerate(after.pairs) if index >= len(before.pairs) or pair != before.pairs[index]
+    ]
+    return f"pair {changed_numbers[0]}" if len(changed_numbers) == 1 else "several pairs"
 
 
-def _start(edit: Edit) -> str:
-    return (
-        "latent from a file"
-        if edit.source.from_file
-        else f"seed {edit.source.seed}" + (f", class {edit.source.label}" if edit.source.label else "")
-    )
+def _source_text(edit: Edit) -> str:
+    """Return `seed 42`, `seed 42, class 3` or `latent from a file`."""
+    if edit.source.from_file:
+        return "latent from a file"
+    label = f", class {edit.source.label}" if edit.source.label else ""
+    return f"seed {edit.source.seed}{label}"
 
 
-def branch_text(history: History, tip: Revision) -> str:
-    """A branch in one line: `pair 2, after drags 1 and 3`, `drag 2, 88 steps, from step 58 of drag 1`."""
-    return ", ".join(branch_parts(history, tip))
+def branch_text(history: History, leaf: Revision) -> str:
+    """Return a branch in one line: `pair 2, after drags 1 and 3`, `drag 2, 88 steps, from step 58 of drag 1`."""
+    return ", ".join(branch_parts(history, leaf))
 
 
-def branch_parts(history: History, tip: Revision) -> list[str]:
-    """A branch by what it ends with, by the drags before that, and by where in a drag it begins."""
-    drags: list[int] = []
-    beginning: Revision | None = None  # where, within a drag, the branch begins
-    entry = tip
-    while entry.parent is not None:
-        if entry.record is not None:
-            drags.insert(0, entry.record.number)
-        elif beginning is None and drag_leading_to(history, entry) is not None:
-            beginning = entry
-        entry = history.revisions[entry.parent]
-    earlier = drags if tip.record is None else drags[:-1]
-    parts = [change_text(history, tip)]
-    if earlier:
-        parts.append(f"after drag{'' if len(earlier) == 1 else 's'} {_listed(earlier)}")
-    elif tip.record is None and beginning is None:
+def branch_parts(history: History, leaf: Revision) -> list[str]:
+    """Return what the branch ends with, the drags before that, and where within a drag it begins.
+
+    Args:
+        leaf: the revision at the branch's end.
+    """
+    drag_numbers: list[int] = []
+    first_within_drag: Revision | None = None
+    revision = leaf
+    while revision.parent is not None:
+        if revision.record is not None:
+            drag_numbers.insert(0, revision.record.number)
+        elif first_within_drag is None and drag_leading_to(history, revision) is not None:
+            first_within_drag = revision
+        revision = history.revisions[revision.parent]
+    earlier_drags = drag_numbers if leaf.record is None else drag_numbers[:-1]
+    parts = [change_text(history, leaf)]
+    if earlier_drags:
+        parts.append(f"after drag{'' if len(earlier_drags) == 1 else 's'} {_listed(earlier_drags)}")
+    elif leaf.record is None and first_within_drag is None:
         parts.append("before any drag")
-    if beginning is not None and beginning is not tip:
-        parts.append(change_text(history, beginning))
+    if first_within_drag is not None and first_within_drag is not leaf:
+        parts.append(change_text(history, first_within_drag))
     return parts
 
 
 def _listed(numbers: Sequence[int]) -> str:
-    """`1`, `1 and 2`, `1, 2 and 3`."""
+    """Return `1`, `1 and 2` or `1, 2 and 3`."""
     *others, last = map(str, numbers)
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def place_text(place: HistoryCursor, paths: Trajectories) -> str:
-    """Where one is, for the end of the timeline: `drag 2 12/24`, `3 branches`."""
-    present = place.history.current_revision
-    record = drag_leading_to(place.history, present)
-    if record is not None and (place.step_index is not None or present.record is None):
-        step = present.edit.source.step if place.step_index is None else paths[record.number].steps[place.step_index]
+def place_text(history_cursor: HistoryCursor, trajectories: Trajectories) -> str:
+    """Return the place in the history, for the end of the timeline: `drag 2 12/24`, `3 branches`."""
+    history, step_index = history_cursor.history, history_cursor.step_index
+    revision = history.current_revision
+    record = drag_leading_to(history, revision)
+    if record is not None and (step_index is not None or revision.record is None):
+        step = revision.edit.source.step
+        if step_index is not None:
+            step = trajectories[record.number].steps[step_index]
         return f"drag {record.number} {step}/{record.steps}"
-    tips = len(place.history.leaves)
-    return f"{tips} branches" if tips > 1 else ""
+    branch_count = len(history.leaves)
+    return f"{branch_count} branches" if branch_count > 1 else ""
 
 
-def counted(count: int, what: str) -> str:
-    """`1 step`, `3 steps`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str) -> str:
+    """Return `1 step` or `3 steps`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Which points a mask keeps where they are, or out of reach."""
+"""Which handles and targets the mask blocks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from draggan_engine.core.geometry import Point, Size, nearest_pixel
 BlockedPoint = Literal["handle", "target"]
 
 
-@lru_cache(maxsize=2)  # looked at with each key, while edits change with few
-def mask_conflicts(edit: Edit, image: Size) -> Mapping[int, BlockedPoint]:
+@lru_cache(maxsize=2)  # it is asked for after each key, and few keys change the edit
+def mask_conflicts(edit: Edit, image_size: Size) -> Mapping[int, BlockedPoint]:
     """Return the pairs, by index, that cannot arrive with the present mask, and the point of each that is to blame.
 
     A handle is blocked outside the mask: its content may not move. A target is blocked if nothing may move in the whole disc
-    of radius r1 round it, which is what a drag would have to change there. Pins and disabled pairs are left out: they are
+    of radius r1 around it, which is what a drag would have to change there. Pins and disabled pairs are left out: they are
     not to move.
     """
     if edit.mask is None:
@@ -31,7 +31,7 @@ def mask_conflicts(edit: Edit, image: Size) -> Mapping[int, BlockedPoint]:
     for index, pair in enumerate(edit.pairs):
         if pair.is_pin or not pair.enabled:
             continue
-        column, row = nearest_pixel(pair.handle, image)
+        column, row = nearest_pixel(pair.handle, image_size)
         if not mask[row, column]:
             conflicts[index] = "handle"
         elif pair.target is not None and not _may_move_near(mask, pair.target, edit.settings.r1):
@@ -40,17 +40,17 @@ def mask_conflicts(edit: Edit, image: Size) -> Mapping[int, BlockedPoint]:
 
 
 def conflict_text(conflicts: Mapping[int, BlockedPoint]) -> str:
-    """`handle 1, target 3: outside the mask, where nothing may move`; nothing if there are none."""
-    points = [f"{part} {index + 1}" for index, part in conflicts.items()]
-    if not points:
+    """Return `handle 1 and target 3 are outside the mask, where nothing may move`; empty if there are no conflicts."""
+    point_names = [f"{part} {index + 1}" for index, part in conflicts.items()]
+    if not point_names:
         return ""
-    return f"{' and '.join(points)} {'is' if len(points) == 1 else 'are'} outside the mask, where nothing may move"
+    return f"{' and '.join(point_names)} {'is' if len(point_names) == 1 else 'are'} outside the mask, where nothing may move"
 
 
 def _may_move_near(mask: NDArray[np.uint8], point: Point, radius: float) -> bool:
-    """Whether a pixel of the mask is within `radius` of a point."""
+    """Return whether a pixel of the mask is within `radius` of a point."""
     height, width = mask.shape
     columns = np.arange(max(ceil(point[0] - radius), 0), min(floor(point[0] + radius), width - 1) + 1)
     rows = np.arange(max(ceil(point[1] - radius), 0), min(floor(point[1] + radius), height - 1) + 1)
-    near = (columns - point[0]) ** 2 + (rows[:, None] - point[1]) ** 2 <= radius**2
-    return bool(mask[np.ix_(rows, columns)][near].any())
+    is_near = (columns - point[0]) ** 2 + (rows[:, None] - point[1]) ** 2 <= radius**2
+    return bool(mask[np.ix_(rows, columns)][is_near].any())

@@ -1,84 +1,94 @@
-"""What is being edited, and how it changes: what all tools share."""
+"""The state of the editor: the history, the cursor, the mode and what else the keys change. It knows no terminal."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from draggan_engine.core.edit import Edit
-from draggan_engine.core.edit_ops import Brush
+from draggan_engine.core.edit import Edit, check_label
+from draggan_engine.core.edit_ops import Brush, shape_region
 from draggan_engine.core.errors import EditError
-from draggan_engine.core.geometry import Point, Size, convert, nearest_pixel
-from draggan_engine.core.history import History, Trajectory
-from draggan_engine.core.mask_regions import ShapeKind
+from draggan_engine.core.geometry import Point, Size
+from draggan_engine.core.history import History, Revision, Trajectory
+from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.core.mask_regions import Region
 from draggan_engine.core.model_info import ModelInfo
-from draggan_tui.editor.grab import Grab
-from draggan_tui.editor.history_cursor import HistoryCursor
 
+from .gesture import Gesture
+from .history_cursor import HistoryCursor
+from .modes import Grab, Idle, LiveDrag, LoadingModel, Mode, ReleasedDrag, RunningDrag, ShapeMode, check_can_edit
+from .viewport import Viewport
+
+STILL_LOADING = "the model is still loading"
 Comparison = Literal["after", "before", "split", "difference"]
 """Which of two images is shown, or what of both."""
-STILL_LOADING = "the model is still loading"
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What is being stretched: from `start`, in picture pixels, to the cursor."""
-
-    form: ShapeKind
-    start: Point
+EngineStatus = Literal["starting", "ready", "no model", "engine gone"]
 
 
 @dataclass(frozen=True)
 class ResumedSession:
-    """An earlier session to go on with: its history, its folder, and what opens its model."""
+    """An earlier session to continue: its history, its directory, and the name or path that opens its model."""
 
     history: History
-    folder: Path
+    directory: Path
     model: str
 
 
-class State:
+@dataclass
+class EditorState:
     """
-    Args:
-        history: what to start with; the model's own defaults complete its edit in `model_loaded`.
-        psi: ψ if the user gave one.
-        taken_up: the history is that of an earlier session, and complete.
-
     Attributes:
-        revision: number of the last change that is worth keeping (looking through seeds alone is not).
-        saved: the last revision that is on disk.
-        where: the history, and where in it one is.
-        paths: the ways of the drags, as far as they have been read.
-        draft: the edit as it would be if the mouse button were let go now.
-        moved: where the handles are while a drag runs, one for each pair that is dragged.
-        led: index of the pair that is led by hand in the running drag: its target follows the cursor until it is let go.
-        reference: the entry that before and after are compared with; none: what the drags started from.
-        loading: the model that is to take the present one's place, by name or path.
+        history_cursor: the history, and the place in it that is shown.
+        initial_psi: ψ if the user chose one; otherwise the model's default is used.
+        is_resumed: whether the history is that of an earlier session. If not, the model's defaults complete its first edit.
+        model_info: None until the first model is loaded.
+        engine_status, device: what the engine is doing, and the device that it computes on.
+        trajectories: by drag number; those that the engine has read so far.
+        viewport: which part of the image is shown, and how large.
+        comparison: which of two images is shown, or what of both.
+        reference_id: the revision that comparisons show as "before". None: the image that the drags started from.
+        cursor: in pixels of the full-resolution image. None until the first model is loaded.
+        selected_pair: index of the selected pair.
+        count: the number typed before a command.
+        gesture: what the pressed mouse button is doing.
+        flat_handles: handles that were found on flat patches, each with the model and the image it was found in.
+        change_count: how many changes there have been that are worth saving (browsing seeds alone is not).
+        saved_change_count: how many of them are on disk.
     """
 
-    def __init__(self, history: History, psi: float | None, *, taken_up: bool = False) -> None:
-        self.history_cursor = HistoryCursor(history)
-        self.trajectories: dict[int, Trajectory] = {}
-        self._psi, self._taken_up = psi, taken_up
-        self._dragged: tuple[int, ...] = ()
-        self.info: ModelInfo | None = None
-        self.cursor: Point | None = None
-        self.selected: int | None = None
-        self.pen = False
-        self.brush = Brush()
-        self.shape: Shape | None = None
-        self.grab: Grab | None = None
-        self.count = 0
-        self.draft: Edit | None = None
-        self.dragging = False
-        self.loading: str | None = None
-        self.moved: tuple[Point, ...] | None = None
-        self.led: int | None = None
-        self._let_go_at: Point | None = None
-        self.reference: int | None = None
-        self.revision = 0
-        self.saved = 0
+    history_cursor: HistoryCursor
+    initial_psi: float | None = None
+    is_resumed: bool = False
+    model_info: ModelInfo | None = None
+    engine_status: EngineStatus = "starting"
+    device: str = ""
+    trajectories: dict[int, Trajectory] = field(default_factory=dict)
+    viewport: Viewport = field(default_factory=lambda: Viewport(Size(1, 1), Size(1, 2)))
+    comparison: Comparison = "after"
+    reference_id: int | None = None
+    cursor: Point | None = None
+    selected_pair: int | None = None
+    mode: Mode = field(default_factory=Idle)
+    brush: Brush = field(default_factory=Brush)
+    count: int = 0
+    gesture: Gesture | None = None
+    flat_handles: set[tuple[object, ...]] = field(default_factory=set)
+    change_count: int = 0
+    saved_change_count: int = 0
+
+    @classmethod
+    def new(cls, edit: Edit, initial_psi: float | None = None) -> EditorState:
+        """Return the state of a new session; the model's defaults complete its edit."""
+        return cls(HistoryCursor(History.of(edit)), initial_psi)
+
+    @classmethod
+    def resuming(cls, history: History) -> EditorState:
+        """Return the state of an earlier session."""
+        return cls(HistoryCursor(history), is_resumed=True)
+
+    # Queries --------------------------------------------------------------------------------------------
 
     @property
     def history(self) -> History:
@@ -86,125 +96,196 @@ class State:
 
     @property
     def edit(self) -> Edit:
+        """The edit at the present place in the history."""
         return self.history_cursor.edit(self.trajectories)
 
     @property
-    def drawn(self) -> Edit:
-        """The edit as it is to be seen: with what the mouse is doing to it, what is grabbed where the cursor is, and while
-        a drag runs with its points where they are."""
-        if self.grab is not None:
-            return self.grab.held(self.edit, self._cursor())
-        if not self.dragging:
-            return self.draft or self.edit
+    def drawn_edit(self) -> Edit:
+        """The edit as it is drawn: with the change that the mouse is making, the grabbed point at the cursor, and during
+        a drag the handles where they are now."""
+        if isinstance(self.mode, Grab):
+            return self.mode.with_point_at(self.edit, self.placed_cursor)
+        if isinstance(self.mode, RunningDrag):
+            return self._edit_in_drag(self.mode)
+        draft = None if self.gesture is None else self.gesture.draft
+        return self.edit if draft is None else draft
+
+    def _edit_in_drag(self, drag: RunningDrag) -> Edit:
         pairs = list(self.edit.pairs)
-        if self.led is not None:
-            target = self.cursor if self._let_go_at is None else self._let_go_at
-            pairs[self.led] = pairs[self.led].model_copy(update={"target": target})
-        for index, handle in zip(self._dragged, self.moved or (), strict=False):
+        if isinstance(drag, LiveDrag | ReleasedDrag):
+            target = self.cursor if isinstance(drag, LiveDrag) else drag.target
+            pairs[drag.live_pair] = pairs[drag.live_pair].model_copy(update={"target": target})
+        for index, handle in zip(drag.pair_indices, drag.handles, strict=False):
             pairs[index] = pairs[index].model_copy(update={"handle": handle})
         return self.edit.model_copy(update={"pairs": tuple(pairs)})
 
     @property
-    def lead(self) -> Point | None:
-        """Where the hand is, if a pair is in it."""
-        return None if self.led is None or self._let_go_at is not None else self.cursor
-
-    @property
-    def unsaved(self) -> bool:
-        return self.saved < self.revision
-
-    @property
-    def picture(self) -> Size:
-        """
-        Raises:
-            EditError: the model is still loading.
-        """
-        return self._model().size
-
-    @property
-    def before(self) -> Edit:
-        """What before and after are compared with."""
-        if self.reference is None:
+    def before_edit(self) -> Edit:
+        """The edit that comparisons show as "before"."""
+        if self.reference_id is None:
             return self.edit.before_drags
-        return self.history.revisions[self.reference].edit
+        return self.history.revisions[self.reference_id].edit
 
-    def change(self, edit: Edit, *, keep: bool = True) -> None:
-        """Makes an edit the present one: one entry of the history."""
-        if edit != self.edit:
-            self._travel(HistoryCursor(self.history_cursor.landed(self.trajectories).change(edit)), keep=keep)
+    @property
+    def shape_area(self) -> Region | None:
+        """What the shape covers of the image; None if there is no shape."""
+        if not isinstance(self.mode, ShapeMode):
+            return None
+        end, grid = self.placed_cursor, self.viewport.grid
+        return shape_region(self.mode.kind, self.mode.start, end, grid, self.image_size)
 
-    def sketch(self, edit: Edit) -> None:
-        """What the mouse is making, to be seen; `settle` makes it."""
-        self.at_rest()
-        self.draft = edit
+    @property
+    def is_dragging(self) -> bool:
+        return isinstance(self.mode, RunningDrag)
 
-    def settle(self) -> None:
-        """The mouse button is let go: its draft is one change."""
-        draft, self.draft = self.draft, None
-        if draft is not None:
-            self.change(draft)
+    @property
+    def has_unsaved_changes(self) -> bool:
+        return self.saved_change_count < self.change_count
 
-    def keep(self) -> None:
-        """Asks for the present edit to be written even if nothing has changed."""
-        self.at_rest()
-        self._land()
-        self.revision += 1
-
-    def _land(self) -> None:
-        """What is seen within a drag becomes an entry of its own."""
-        self.history_cursor = HistoryCursor(self.history_cursor.landed(self.trajectories))
-
-    def _travel(self, place: HistoryCursor, *, keep: bool) -> None:
-        self.history_cursor, self.draft = place, None
-        count = len(self.edit.pairs)
-        self.selected = None if count == 0 else min(self.selected or 0, count - 1)
-        if keep or self.revision:
-            self.revision += 1
-
-    def need_picture(self) -> None:
+    @property
+    def model(self) -> ModelInfo:
         """
         Raises:
             EditError: the model is still loading.
         """
-        self._model()
-
-    def at_rest(self) -> None:
-        """
-        Raises:
-            EditError: nothing can be changed now.
-        """
-        self._model()
-        if self.loading is not None:
-            raise EditError("a model is loading: wait until it is open")
-        if self.dragging:
-            raise EditError("a drag is running: {drag} stops it")
-        self._check_hands_free()
-
-    def _check_hands_free(self) -> None:
-        if self.grab is not None:
-            raise EditError(f"{self.grab} is grabbed: {{place}} drops it, {{cancel}} puts it back")
-        if self.lead is not None:
-            raise EditError("a live drag is running: {lead} lets the handle go")
-
-    def _model(self) -> ModelInfo:
-        if self.info is None:
+        if self.model_info is None:
             raise EditError(STILL_LOADING)
-        return self.info
+        return self.model_info
 
-    def _cursor(self) -> Point:
-        _ = self.picture
-        assert self.cursor is not None, "a loaded model has placed it"
+    @property
+    def image_size(self) -> Size:
+        """The size of the full-resolution image.
+
+        Raises:
+            EditError: the model is still loading.
+        """
+        return self.model.size
+
+    @property
+    def placed_cursor(self) -> Point:
+        """The cursor.
+
+        Raises:
+            EditError: the model is still loading.
+        """
+        _ = self.model
+        assert self.cursor is not None, "a loaded model places the cursor"
         return self.cursor
 
-    def _selected(self) -> int:
-        if self.selected is None:
+    @property
+    def selected_index(self) -> int:
+        """The index of the selected pair.
+
+        Raises:
+            EditError: no pair is selected.
+        """
+        if self.selected_pair is None:
             raise EditError("there is no pair: {place} places a handle")
-        return self.selected
+        return self.selected_pair
 
-    def _take_count(self) -> int:
-        times, self.count = self.count or 1, 0
-        return times
+    def check_can_edit(self) -> None:
+        """
+        Raises:
+            EditError: the edit cannot be changed now.
+        """
+        _ = self.model
+        check_can_edit(self.mode)
 
-    def pixel(self, point: Point, grid: Size) -> tuple[int, int]:
-        """The preview pixel that shows a point."""
-        return nearest_pixel(convert(point, self.picture, grid), grid)
+    def is_marked_flat(self, handle: Point) -> bool:
+        """Return whether a handle was found on a flat patch of the image that the present edit shows."""
+        return self._flat_key(handle) in self.flat_handles
+
+    # Changes --------------------------------------------------------------------------------------------
+
+    def change(self, edit: Edit, *, keep: bool = True) -> None:
+        """Add an edit to the history and go there. The same edit again changes nothing.
+
+        Args:
+            keep: whether the change is worth saving. Once something is, everything after it is too.
+        """
+        if edit != self.edit:
+            history = self.history_cursor.history_from_here(self.trajectories).change(edit)
+            self.visit(HistoryCursor(history), keep=keep)
+
+    def visit(self, history_cursor: HistoryCursor, *, keep: bool) -> None:
+        """Show another place in the history, and select a pair that exists there."""
+        self.history_cursor, self.gesture = history_cursor, None
+        pair_count = len(self.edit.pairs)
+        self.selected_pair = None if pair_count == 0 else min(self.selected_pair or 0, pair_count - 1)
+        if keep or self.change_count:
+            self.change_count += 1
+
+    def keep_present_edit(self) -> None:
+        """Make what is shown within a drag a revision of its own, and count a change, so that it is saved."""
+        self.history_cursor = HistoryCursor(self.history_cursor.history_from_here(self.trajectories))
+        self.change_count += 1
+
+    def merge_revisions(self, revisions: Iterable[Revision]) -> None:
+        """Add revisions that the engine has made to the history; the place that is shown stays."""
+        self.history_cursor = HistoryCursor(self.history.merge(revisions), self.history_cursor.step_index)
+
+    def place_cursor(self, point: Point, margin: int = 0) -> None:
+        """Move the cursor, and pan so that it is visible.
+
+        Args:
+            margin: how many screen pixels around the cursor are to be visible.
+        """
+        self.cursor = point
+        self.viewport = self.viewport.following(point, margin)
+
+    def resize_view(self, screen_size: Size) -> None:
+        """Fit the view to the space that the screen has for it; the cursor stays visible."""
+        viewport = self.viewport.resized(screen_size)
+        self.viewport = viewport if self.cursor is None else viewport.following(self.cursor)
+
+    def mark_flat(self, handle: Point) -> None:
+        """Remember that a handle is on a flat patch; this holds until the handle or the image changes."""
+        self.flat_handles.add(self._flat_key(handle))
+
+    def _flat_key(self, handle: Point) -> tuple[object, ...]:
+        return (self.edit.model, self.edit.source, handle)
+
+    # Models ---------------------------------------------------------------------------------------------
+
+    def use_model(self, info: ModelInfo) -> None:
+        """Complete the first edit with the model's defaults; or begin a new session, with the same seed, if this model
+        replaces another one; or change nothing if the engine was restarted.
+
+        Raises:
+            EditError: the first model does not have the class that was asked for.
+        """
+        if self.model_info is None:
+            check_label(self.edit.source.label, info.classes, info.name)
+            psi = info.psi if self.initial_psi is None else self.initial_psi
+            source = self.edit.source.model_copy(update={"psi": psi})
+            edit = self.edit.model_copy(update={"model": info.name, "source": source, "settings": info.settings})
+            self._begin_session(self.history if self.is_resumed else History.of(edit), info)
+        elif isinstance(self.mode, LoadingModel):
+            label = min(self.edit.source.label, max(info.classes - 1, 0))
+            source = LatentRef(seed=self.edit.source.seed, psi=info.psi, label=label)
+            edit = Edit(model=info.name, source=source, settings=info.settings)
+            self._begin_session(History.of(edit), info)
+        self.model_info = info
+        self.stop_loading()
+
+    def _begin_session(self, history: History, info: ModelInfo) -> None:
+        self.history_cursor, self.trajectories, self.reference_id = HistoryCursor(history), {}, None
+        self.gesture, self.count = None, 0
+        self.selected_pair = len(self.edit.pairs) - 1 if self.edit.pairs else None
+        self.viewport = Viewport(info.size, self.viewport.screen_size)
+        self.place_cursor(((info.width - 1) / 2, (info.height - 1) / 2))
+        self.change_count = self.saved_change_count = 0
+
+    def start_loading(self, name: str) -> None:
+        """Wait for another model; nothing changes until it is loaded, or cannot be loaded.
+
+        Raises:
+            EditError: another model cannot be loaded now.
+        """
+        self.check_can_edit()
+        self.mode, self.gesture = LoadingModel(name), None
+
+    def stop_loading(self) -> None:
+        """Do not wait for another model any longer."""
+        if isinstance(self.mode, LoadingModel):
+            self.mode = Idle()

@@ -1,7 +1,7 @@
-"""Which part of the picture is on the screen, and how large: zoom and pan as pure functions.
+"""Which part of the image the screen shows, and how large: zooming and panning as pure functions.
 
-The *grid* is the whole picture at the present zoom, in screen pixels (half-cells); the *window* is the part of it
-that is shown. All that works on a preview (cursor, brush, shapes) works on the grid, which nobody ever allocates.
+The *grid* is the whole image at the present zoom, in screen pixels (half-cells); the *window* is the part of it that is
+shown. Cursor, brush and shapes work on the grid, which is never allocated.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import NamedTuple
 from draggan_engine.core.geometry import Point, Size, convert, fit_preview, nearest_pixel, scaled_preview
 
 SCALES = (1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
-"""Screen pixels to a picture pixel."""
-SCROLL_OFF = 5
-"""Screen pixels that stay visible round a cursor that is moved."""
+"""Screen pixels to an image pixel."""
+SCROLL_MARGIN = 5
+"""Screen pixels that stay visible around a cursor that is moved."""
 
 
 class Window(NamedTuple):
@@ -39,116 +39,118 @@ class Window(NamedTuple):
 class Viewport:
     """
     Args:
-        picture: its size.
-        room: of the screen, in screen pixels.
-        scale: screen pixels to a picture pixel; None: as many as let the whole picture fit.
+        image_size: of the full-resolution image.
+        screen_size: the space that the screen has for the image, in screen pixels.
+        scale: screen pixels to an image pixel. None: the whole image is shown, as large as it fits.
         origin: (column, row) of the grid in the upper left corner of the window.
     """
 
-    picture: Size
-    room: Size
+    image_size: Size
+    screen_size: Size
     scale: float | None = None
     origin: tuple[int, int] = (0, 0)
 
     @property
     def grid(self) -> Size:
-        """The whole picture at this zoom."""
+        """The size of the whole image at this zoom, in screen pixels."""
         if self.scale is None:
-            return fit_preview(self.picture, self.room.width, self.room.height // 2)
-        return scaled_preview(self.picture, self.scale)
+            return fit_preview(self.image_size, self.screen_size.width, self.screen_size.height // 2)
+        return scaled_preview(self.image_size, self.scale)
 
     @property
     def window(self) -> Window:
-        """What is shown of the grid; its height is even."""
-        grid = self.grid
-        width, height = min(grid.width, max(self.room.width, 1)), min(grid.height, max(self.room.height, 2))
+        """The part of the grid that is shown; its height is even."""
+        grid, screen = self.grid, self.screen_size
+        width, height = min(grid.width, max(screen.width, 1)), min(grid.height, max(screen.height, 2))
         return Window(*self.origin, width, height)
 
     @property
     def corner(self) -> tuple[int, int]:
-        """(column, row) of the room in which the window, in the room's middle, begins; the row is even."""
-        window = self.window
-        return ((self.room.width - window.width) // 2, 2 * ((self.room.height - window.height) // 4))
+        """(column, row) of the screen where the window begins, which is centred there; the row is even."""
+        window, screen = self.window, self.screen_size
+        return ((screen.width - window.width) // 2, 2 * ((screen.height - window.height) // 4))
 
     @property
     def ratio(self) -> str:
-        """`3:1`, screen to picture; empty when the whole picture is shown."""
+        """`3:1`, screen to image; empty if the whole image is shown."""
         if self.scale is None:
             return ""
         ratio = Fraction(self.scale)
         return f"{ratio.numerator}:{ratio.denominator}"
 
     def pixel(self, point: Point) -> tuple[int, int]:
-        """The grid's pixel that shows a point of the picture."""
-        return nearest_pixel(convert(point, self.picture, self.grid), self.grid)
+        """Return the grid pixel that shows a point of the image."""
+        return nearest_pixel(convert(point, self.image_size, self.grid), self.grid)
 
     def point(self, pixel: tuple[int, int]) -> Point:
-        """The middle of a pixel of the grid, in picture pixels; beyond the picture, the nearest one's."""
+        """Return the centre of a grid pixel, in image pixels; beyond the image, that of the nearest grid pixel."""
         grid = self.grid
-        inside = (min(max(pixel[0], 0), grid.width - 1), min(max(pixel[1], 0), grid.height - 1))
-        return convert(inside, grid, self.picture)
-
-    # Changes ------------------------------------------------------------------------------------------
-
-    def resized(self, room: Size) -> Viewport:
-        """In another room the middle stays; where all fits at this scale, the whole picture is shown."""
-        if room == self.room:
-            return self
-        if self.scale is None or self.scale <= _fitting(self.picture, room):
-            return Viewport(self.picture, room)
-        before, view = self.window, replace(self, room=room)
-        after = view.window
-        return view._at(
-            before.left + (before.width - after.width) // 2, before.top + (before.height - after.height) // 2
-        )
-
-    def fitted(self) -> Viewport:
-        """The whole picture."""
-        return Viewport(self.picture, self.room)
-
-    def zoomed(self, steps: int, point: Point) -> Viewport:
-        """So many scales larger, or smaller if negative; the point stays where it is on the screen, as far as the
-        picture's borders allow."""
-        scales = [None, *(scale for scale in SCALES if scale > _fitting(self.picture, self.room))]
-        scale = scales[min(max(scales.index(self.scale) + steps, 0), len(scales) - 1)]
-        view = replace(self, scale=scale, origin=(0, 0))
-        (column, row), (left, top) = self.place(point), view.corner
-        x, y = view.pixel(point)
-        return view._at(x - (column - left), y - (row - top))
-
-    def following(self, point: Point, margin: int = 0) -> Viewport:
-        """Shows the point, at least so many screen pixels from the window's edge (the picture's borders excepted):
-        pans as little as that needs, or if it is far, until the point is in the middle."""
-        x, y = self.pixel(point)
-        window = self.window
-        return self._at(
-            _follow(x, window.left, window.width, margin),
-            _follow(y, window.top, window.height, margin),
-        )
-
-    def centred(self, point: Point) -> Viewport:
-        """The point in the middle, as far as the picture's borders allow."""
-        x, y = self.pixel(point)
-        window = self.window
-        return self._at(x - window.width // 2, y - window.height // 2)
+        nearest = (min(max(pixel[0], 0), grid.width - 1), min(max(pixel[1], 0), grid.height - 1))
+        return convert(nearest, grid, self.image_size)
 
     def place(self, point: Point) -> tuple[int, int]:
-        """(column, row) of the room at which a point of the picture is shown."""
+        """Return (column, row) of the screen where a point of the image is shown."""
         (x, y), (left, top) = self.pixel(point), self.corner
         return (x - self.origin[0] + left, y - self.origin[1] + top)
 
     def nearest_shown(self, point: Point) -> Point:
-        """The nearest place to a point in the window; an axis on which it is shown keeps its place to the fraction."""
+        """Return the nearest point in the window; a coordinate that is in the window already stays exactly as it is."""
         (x, y), window = self.pixel(point), self.window
-        inside = (
+        nearest = (
             min(max(x, window.left), window.right - 1),
             min(max(y, window.top), window.bottom - 1),
         )
-        middle = self.point(inside)
-        return (point[0] if inside[0] == x else middle[0], point[1] if inside[1] == y else middle[1])
+        centre = self.point(nearest)
+        return (point[0] if nearest[0] == x else centre[0], point[1] if nearest[1] == y else centre[1])
 
-    def _at(self, column: int, row: int) -> Viewport:
-        """With that origin, or the nearest one that keeps the window inside the grid."""
+    # Changes ------------------------------------------------------------------------------------------
+
+    def resized(self, screen_size: Size) -> Viewport:
+        """Return the view on a screen of another size: the centre stays, or the whole image is shown if it fits at this
+        scale."""
+        if screen_size == self.screen_size:
+            return self
+        if self.scale is None or self.scale <= _fitting_scale(self.image_size, screen_size):
+            return Viewport(self.image_size, screen_size)
+        old_window, resized_view = self.window, replace(self, screen_size=screen_size)
+        new_window = resized_view.window
+        return resized_view._with_origin(
+            old_window.left + (old_window.width - new_window.width) // 2,
+            old_window.top + (old_window.height - new_window.height) // 2,
+        )
+
+    def fitted(self) -> Viewport:
+        """Return the view of the whole image."""
+        return Viewport(self.image_size, self.screen_size)
+
+    def zoomed(self, steps: int, point: Point) -> Viewport:
+        """Return the view some scales larger, or smaller if `steps` is negative. The point stays where it is on the screen,
+        as far as the image's borders allow."""
+        scales = [None, *(scale for scale in SCALES if scale > _fitting_scale(self.image_size, self.screen_size))]
+        scale = scales[min(max(scales.index(self.scale) + steps, 0), len(scales) - 1)]
+        zoomed_view = replace(self, scale=scale, origin=(0, 0))
+        (column, row), (left, top) = self.place(point), zoomed_view.corner
+        x, y = zoomed_view.pixel(point)
+        return zoomed_view._with_origin(x - (column - left), y - (row - top))
+
+    def following(self, point: Point, margin: int = 0) -> Viewport:
+        """Return the view that shows a point at least `margin` screen pixels from the window's edge, except at the image's
+        borders. It is panned as little as possible; if the point is far away, the point is centred."""
+        x, y = self.pixel(point)
+        window = self.window
+        return self._with_origin(
+            _panned_start(x, window.left, window.width, margin),
+            _panned_start(y, window.top, window.height, margin),
+        )
+
+    def centred(self, point: Point) -> Viewport:
+        """Return the view with a point in its centre, as far as the image's borders allow."""
+        x, y = self.pixel(point)
+        window = self.window
+        return self._with_origin(x - window.width // 2, y - window.height // 2)
+
+    def _with_origin(self, column: int, row: int) -> Viewport:
+        """Return the view with that origin, or with the nearest one that keeps the window inside the grid."""
         grid, window = self.grid, self.window
         origin = (
             min(max(column, 0), grid.width - window.width),
@@ -157,13 +159,13 @@ class Viewport:
         return self if origin == self.origin else replace(self, origin=origin)
 
 
-def _fitting(picture: Size, room: Size) -> float:
-    """The scale at which the whole picture fits."""
-    return min(max(room.width, 1) / picture.width, max(room.height, 2) / picture.height)
+def _fitting_scale(image_size: Size, screen_size: Size) -> float:
+    """Return the scale at which the whole image fits."""
+    return min(max(screen_size.width, 1) / image_size.width, max(screen_size.height, 2) / image_size.height)
 
 
-def _follow(place: int, first: int, shown: int, margin: int) -> int:
-    """Where a window of `shown` pixels from `first` on has to begin to show a place."""
-    margin = min(margin, (shown - 1) // 2)
-    begin = min(max(first, place + margin + 1 - shown), place - margin)
-    return place - shown // 2 if abs(begin - first) > shown // 2 else begin
+def _panned_start(position: int, start: int, length: int, margin: int) -> int:
+    """Return where a window of `length` pixels that starts at `start` has to start to show a position."""
+    margin = min(margin, (length - 1) // 2)
+    panned_start = min(max(start, position + margin + 1 - length), position - margin)
+    return position - length // 2 if abs(panned_start - start) > length // 2 else panned_start

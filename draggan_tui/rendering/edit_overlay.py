@@ -1,21 +1,17 @@
-"""The overlay of the editor's state: what lies over the image in a viewport."""
+"""What lies over the image: the points, the mask, the shape and the cursor."""
 
 from __future__ import annotations
 
 from draggan_engine.core.geometry import Point
 from draggan_tui.editor.mask_preview import preview_mask, preview_region
-from draggan_tui.editor.viewport import Viewport
-from draggan_tui.editor.workspace import EditorState
+from draggan_tui.editor.state import EditorState
 from draggan_tui.rendering.overlay import Overlay, PairMark
 
 
-def overlay_of_edit(state: EditorState, view: Viewport, *, comparing: bool = False) -> Overlay:
-    """Return points, mask, shape and cursor in pixels of the viewport's window, including an unfinished mouse gesture.
-
-    Raises:
-        EditError: the model is still loading.
-    """
-    edit, grid, window = state.drawn, view.grid, view.window
+def overlay_of_edit(state: EditorState) -> Overlay:
+    """Return points, mask, shape and cursor in pixels of the view's window, with the change that the mouse is making."""
+    edit, view, area = state.drawn_edit, state.viewport, state.shape_area
+    grid, window = view.grid, view.window
 
     def pixel(point: Point) -> tuple[int, int]:
         column, row = view.pixel(point)
@@ -26,16 +22,15 @@ def overlay_of_edit(state: EditorState, view: Viewport, *, comparing: bool = Fal
             number=i + 1,
             handle=pixel(pair.handle),
             target=None if pair.target is None else pixel(pair.target),
-            selected=i == state.selected,
+            selected=i == state.selected_pair,
             enabled=pair.enabled,
         )
         for i, pair in enumerate(edit.pairs)
     )
-    area = state.shape_area(grid)
     return Overlay(
         cursor=None if state.cursor is None else pixel(state.cursor),
         pairs=marks,
         mask=None if edit.mask is None else preview_mask(edit.mask, grid, window),
-        quiet=state.dragging or comparing,
+        quiet=state.is_dragging or state.comparison != "after",
         shape=None if area is None else preview_region(area, grid, window),
     )

@@ -77,7 +77,7 @@ def compose_view(pixels: NDArray[np.uint8], view: Viewport, overlay: Overlay, st
     Args:
         pixels: `uint8 [H, W, 3]`, what the viewport shows of the image.
     """
-    cells = Cells.blank(view.room.height // 2, view.room.width, style.ink, style.paper)
+    cells = Cells.blank(view.screen_size.height // 2, view.screen_size.width, style.ink, style.paper)
     left, top = view.corner
     cells.paste(compose(pixels, overlay, style), top // 2, left)
     return cells

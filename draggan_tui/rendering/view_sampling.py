@@ -28,7 +28,7 @@ def sample_view(image: NDArray[np.uint8], view: Viewport) -> NDArray[np.uint8]:
     source, grid, window = Size(image.shape[1], image.shape[0]), view.grid, view.window
     if source == grid:
         return image[window.top : window.bottom, window.left : window.right]
-    if source == view.picture and grid.width >= SQUARE_PIXELS_FROM * source.width:
+    if source == view.image_size and grid.width >= SQUARE_PIXELS_FROM * source.width:
         columns = (2 * np.arange(window.left, window.right) + 1) * source.width // (2 * grid.width)
         rows = (2 * np.arange(window.top, window.bottom) + 1) * source.height // (2 * grid.height)
         return image[rows[:, None], columns]

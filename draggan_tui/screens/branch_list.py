@@ -15,7 +15,7 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import History, Revision
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.history_text import branch_parts
-from draggan_tui.editor.preview_cache import PreviewCache, RgbImage
+from draggan_tui.editor.preview_cache import PreviewCache, RgbArray
 from draggan_tui.rendering.branch_option import BranchOption, thumbnail
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.dithering import ColorDepth
@@ -72,7 +72,7 @@ class BranchList(Dialog[BranchChoice | None]):
         self.history, self.reference_id, self.depth = history, reference_id, depth
         self._leaves = tuple(reversed(history.leaves))
         sources = {leaf.edit.source for leaf in self._leaves}
-        self._images: dict[Hashable, RgbImage] = {
+        self._images: dict[Hashable, RgbArray] = {
             source: image for source in sources if (image := images.get(source)) is not None
         }
         self._thumbnails: dict[Hashable, Cells] = {}
@@ -108,7 +108,7 @@ class BranchList(Dialog[BranchChoice | None]):
             return None
         return next((leaf.edit for leaf in self._leaves if leaf.edit.source not in self._images), None)
 
-    def show_image(self, source: Hashable, image: RgbImage) -> None:
+    def show_image(self, source: Hashable, image: RgbArray) -> None:
         """Show an image that has arrived, at all branches that end with it."""
         self._images[source] = image
         self._show_leaves(source)

@@ -15,7 +15,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from draggan_tui.config import themes
-from draggan_tui.keymap import KEYS, what
+from draggan_tui.keymap import KEY_BINDINGS, KEY_GROUPS
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.text_field import TextField
 
@@ -68,14 +68,13 @@ class PaletteCommand:
 
 def palette_commands(app: App[Any]) -> list[PaletteCommand]:
     """Return all commands: those needed most, the others in the order of the help, the themes, and moves of the cursor."""
-    topics = {binding.id: topic for topic, bindings in KEYS.items() for binding in bindings}
-    bindings_by_id = {binding.id: binding for bindings in KEYS.values() for binding in bindings}
+    topics = {binding.id: topic for topic, bindings in KEY_GROUPS.items() for binding in bindings}
     last = [id for id, topic in topics.items() if topic == LAST_TOPIC]
-    between = [id for id in bindings_by_id if id not in FIRST_COMMANDS and id not in last]
+    between = [id for id in topics if id not in FIRST_COMMANDS and id not in last]
 
-    def command(id: str | None) -> PaletteCommand:
-        binding = bindings_by_id[id]
-        return PaletteCommand(topics[id].partition(" (")[0], what(binding), keys_shown(app, binding), binding.action)
+    def command(id: str) -> PaletteCommand:
+        binding = KEY_BINDINGS[id]
+        return PaletteCommand(topics[id].partition(" (")[0], binding.help, keys_shown(app, binding), f"run({id!r})")
 
     theme_commands = [PaletteCommand("Look", f"theme {name}", "", f"theme({name!r})") for name in themes.theme_names()]
     return [*map(command, (*FIRST_COMMANDS, *between)), *theme_commands, *map(command, last)]

@@ -1,158 +1,207 @@
-"""The editor: the session's screen with all its keys."""
+"""The editor's screen: composes the widgets, binds the key map, and runs commands."""
 
 from __future__ import annotations
 
-from textual.events import Key
+from collections.abc import Callable
+from types import ModuleType
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.events import Key, Resize
+from textual.screen import Screen
 
 from draggan_engine.core.errors import EditError, ThemeError
-from draggan_engine.core.model_info import ModelEntry
-from draggan_engine.server.messages import Export, ExportFile, ListModels
+from draggan_tui.client.advice import with_advice
 from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config import themes
-from draggan_tui.editor.workspace import EditorState
-from draggan_tui.keymap import BINDINGS
+from draggan_tui.editor.commands import drag, history, mask, mouse, points, session, view
+from draggan_tui.editor.commands.context import CommandContext, MessageKind
+from draggan_tui.editor.modes import LoadingModel
+from draggan_tui.editor.state import EditorState
+from draggan_tui.keymap import KEY_BINDINGS, KeyBinding
 from draggan_tui.rendering.dithering import ColorDepth
-from draggan_tui.rendering.loading_text import model_label
-from draggan_tui.rendering.model_list_text import is_open_model
+from draggan_tui.widgets.canvas import Canvas
 
-from .command_palette import CommandPalette
-from .drag_keys import DragKeys
-from .editor_session import NO_ENGINE, ThemeChosen
-from .export_prompt import ExportChoice, ExportPrompt
-from .help_dialog import HelpDialog
-from .history_keys import HistoryKeys
-from .mask_keys import MaskKeys
-from .model_list import ModelList
-from .point_keys import PointKeys
-from .view_keys import ViewKeys
+from . import editor_layout, screen_commands
+from .branch_list import BranchList
+from .editor_layout import EditorLayout
+from .editor_messages import EngineEvent, ThemeChosen
+from .editor_session import EditorSession
+from .engine_events import EngineEvents
+
+COMMAND_MODULES: dict[str, ModuleType] = {
+    "drag": drag,
+    "history": history,
+    "mask": mask,
+    "points": points,
+    "screen": screen_commands,
+    "session": session,
+    "view": view,
+}
 
 
-class EditorScreen(ViewKeys, PointKeys, MaskKeys, DragKeys, HistoryKeys):
-    """The session, with the keys that change it."""
+def command_function(binding: KeyBinding) -> Callable[..., object]:
+    """Return the function that a binding of the key map names."""
+    topic, _, name = binding.command.partition(".")
+    function: Callable[..., object] = getattr(COMMAND_MODULES[topic], name)
+    return function
 
-    BINDINGS = BINDINGS
+
+def action_of(binding: KeyBinding) -> str:
+    """Return the Textual action that runs a binding's command."""
+    return binding.command if binding.command.startswith("app.") else f"run('{binding.id}')"
+
+
+class EditorScreen(Screen[None]):
+    """
+    Args:
+        state: what is edited.
+        engine: its events come as `EngineEvent` and `EngineLost`.
+        depth: how many colours the terminal takes.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(binding.keys, action_of(binding), show=False, id=binding.id) for binding in KEY_BINDINGS.values()
+    ]
+    DEFAULT_CSS = editor_layout.LAYOUT_CSS
+    HORIZONTAL_BREAKPOINTS = editor_layout.HORIZONTAL_BREAKPOINTS
+    VERTICAL_BREAKPOINTS = editor_layout.VERTICAL_BREAKPOINTS
 
     def __init__(self, state: EditorState, engine: EngineClient, depth: ColorDepth) -> None:
-        super().__init__(state, engine, depth)
-        self._passed_on: list[Key] = []
+        super().__init__()
+        self.state, self.engine = state, engine
+        self.context = CommandContext.create(state, engine, self)
+        latent = engine.options.latent
+        self.panels = EditorLayout(self, state, self.context.images, depth, "" if latent is None else latent.name)
+        self.session = EditorSession(self)
+        self._engine_events = EngineEvents(self)
+        self._passed_keys: list[Key] = []
 
-    def on_key(self, event: Key) -> None:
-        self._passed_on.append(event)  # on its way to the app, which looks its binding up
+    def compose(self) -> ComposeResult:
+        yield from self.panels.compose()
 
-    def passed_on(self, event: Key) -> bool:
-        """Whether a key that the app has to do something about came by way of the editor; asked once for each."""
-        mine = any(event is key for key in self._passed_on)
-        self._passed_on = [key for key in self._passed_on if key is not event]
-        return mine
+    def on_mount(self) -> None:
+        self.panels.start()
 
-    def action_place(self) -> None:
-        """Enter: lets go of what is led by hand, paints the shape that is being stretched, drops what is grabbed, or else
-        places a point."""
-        if self.state.lead is not None:
-            self.let_go()
-            return
-        if self.state.shape is not None:
-            self.finish_shape(True)
-            return
-        if self.state.grab is not None:
-            self.drop()
-            return
+    def on_resize(self, event: Resize) -> None:
+        self.panels.fit_wide_panel(event.size.width, event.size.height)
 
-        def place() -> None:
-            waiting = self.state.place()
-            if waiting:
-                self.say(f"handle {self.selected_number} is set: move to its target")
-            else:
-                self.say_target("is set")
-            self.warn_about_pair(flat=waiting)
+    # Commands -------------------------------------------------------------------------------------------
 
-        self.attempt(place)
-
-    def action_cancel(self) -> None:
-        if self.state.lead is not None:
-            self.let_go()
-            return
-        if self.pointer.busy:
-            self.pointer.drop()
-        elif cancelled := self.state.cancel():
-            self.say(cancelled)
+    async def action_run(self, id: str) -> None:
+        """Run the command of a binding."""
+        binding = KEY_BINDINGS[id]
+        command = command_function(binding)
+        if binding.command.startswith("screen."):
+            await screen_commands.run(self, command)
         else:
-            self.end_hints()
-        self.sync()
+            self.attempt(lambda: command(self.context, *binding.arguments))
 
-    def on_canvas_resized(self) -> None:
-        self.sync()
+    def take_count(self) -> None:
+        """Give the typed count to the command that comes now."""
+        self.context.count, self.state.count = self.state.count, 0
 
-    def action_reseed(self, step: int) -> None:
-        if self.attempt(lambda: self.state.reseed(step)):
-            self.say(f"seed {self.state.edit.source.seed}")
-
-    def action_reclass(self, step: int) -> None:
-        if self.attempt(lambda: self.state.reclass(step)):
-            self.say(f"class {self.state.edit.source.label}")
-
-    async def action_models(self) -> None:
-        def check() -> None:
-            self.state.at_rest()
-            if not self.engine.alive or self.device == "starting":
-                raise EditError("the engine is starting" if self.engine.alive else NO_ENGINE)
-
-        if self.attempt(check):
-            self.engine.send(ListModels())
-            dialog = ModelList(self.engine.options.model, self.state.edit.model, self._load_typed)
-            await self.app.push_screen(dialog, self._model_chosen)
-
-    def _load_typed(self, spec: str) -> None:
-        self.run_worker(self.change_model(spec, model_label(spec)))
-
-    def _model_chosen(self, entry: ModelEntry | None) -> None:
-        if entry is None:
-            return
-        if is_open_model(entry, self.engine.options.model):
-            self.say(f"{entry.name} is open already")
-        else:
-            self.run_worker(self.change_model(entry.spec, entry.name))
-
-    def action_save(self) -> None:
-        def save() -> None:
-            self.check_engine()
-            self.stays_in_directory = False
-            self.state.keep()
+    def attempt(self, command: Callable[[], object]) -> bool:
+        """Run a command and show the state; show its error, if it raises one. Return whether it succeeded."""
+        self.take_count()
+        try:
+            command()
+        except EditError as error:
+            self.report(with_advice(str(error), error.remedy), "bad")
+            return False
+        finally:
             self.sync()
-            self.engine.send(Export(edit=self.state.edit))
+        return True
 
-        self.attempt(save, "saving …")
+    def sync(self) -> None:
+        """Tell the engine what it does not know yet, and show the state."""
+        context = self.context
+        context.sync.save_changes()
+        context.drag.follow()
+        if self.state.model_info is not None and not isinstance(self.state.mode, LoadingModel):
+            self._request_image()
+        self.show_state()
 
-    async def action_export(self) -> None:
-        def check() -> None:
-            self.state.at_rest()
-            self.check_engine()
+    def show_state(self) -> None:
+        """Show the state as it is."""
+        self.context.images.follow(self.state)
+        self.panels.show()
 
-        if self.attempt(check):
-            await self.app.push_screen(ExportPrompt(self.state.edit, self.folder), self._export_chosen)
-
-    def _export_chosen(self, choice: ExportChoice | None) -> None:
-        if choice is not None:
-            edit, path = self.state.edit, str(choice.path)
-            self.engine.send(ExportFile(edit=edit, path=path, markers=choice.markers))
-            self.say(f"exporting {choice.path.name} …")
-
-    def action_help(self) -> None:
-        self.attempt(lambda: self.app.push_screen(HelpDialog()))
-
-    async def action_palette(self) -> None:
-        await self.app.push_screen(CommandPalette(), self._command_chosen)
-
-    async def _command_chosen(self, action: str | None) -> None:
-        if action is not None:
-            await self.run_action(action)
+    def _request_image(self) -> None:
+        """Request an image that is to be shown and has not come, if there is one."""
+        edit = self.panels.missing_edit()
+        if edit is None and isinstance(self.app.screen, BranchList):
+            edit = self.app.screen.missing_image()
+        if edit is not None:
+            self.context.sync.request_image(edit)
 
     def action_theme(self, name: str) -> None:
-        """Another look, for this run."""
+        """Use another theme for this run."""
         try:
             theme = themes.load_theme(name)
         except ThemeError as error:
-            self.say(str(error), "bad")
+            self.report(str(error), "bad")
             return
         self.post_message(ThemeChosen(theme))
-        self.say(f"theme {name} for this session; draggan-tui config edit keeps it for good")
+        self.report(f"theme {name} for this session; draggan-tui config edit keeps it for good")
+
+    # Messages -------------------------------------------------------------------------------------------
+
+    def report(self, message: str, kind: MessageKind = "plain") -> None:
+        """Show a message; it may name keys by their bindings, as `{drag}`."""
+        self.panels.report(message, kind)
+
+    def begin_command(self) -> None:
+        """Clear the status line: the user does something, so the message has been read."""
+        self.panels.status_line.clear()
+
+    def end_hints(self) -> None:
+        """End the hints for newcomers."""
+        self.panels.end_hints()
+
+    def shows_whole_preview(self) -> bool:
+        """Return whether every pixel of an image can be seen."""
+        return self.panels.shows_loupe()
+
+    # Keys and mouse -------------------------------------------------------------------------------------
+
+    def on_key(self, event: Key) -> None:
+        self._passed_keys.append(event)  # on its way to the application, which looks its binding up
+
+    def has_passed(self, event: Key) -> bool:
+        """Return whether a key that has come to the application came by way of the editor, and forget it."""
+        has_passed = any(key is event for key in self._passed_keys)
+        self._passed_keys = [key for key in self._passed_keys if key is not event]
+        return has_passed
+
+    def on_canvas_resized(self, event: Canvas.Resized) -> None:
+        self.state.resize_view(event.canvas.room)
+        self.sync()
+
+    def on_canvas_pressed(self, event: Canvas.Pressed) -> None:
+        self.begin_command()
+        command = mouse.press if event.button == 1 else mouse.delete_at
+        self.attempt(lambda: command(self.context, event.point))
+
+    def on_canvas_dragged(self, event: Canvas.Dragged) -> None:
+        if self.state.gesture is not None:
+            self.attempt(lambda: mouse.drag(self.context, event.point))
+
+    def on_canvas_released(self, event: Canvas.Released) -> None:
+        self.attempt(lambda: mouse.release(self.context, event.point))
+
+    def on_canvas_dropped(self) -> None:
+        self.attempt(lambda: mouse.abandon(self.context))
+
+    def on_canvas_wheel(self, event: Canvas.Wheel) -> None:
+        self.begin_command()
+        self.attempt(lambda: view.zoom_about(self.context, event.step, event.point))
+
+    # Engine ---------------------------------------------------------------------------------------------
+
+    def on_engine_event(self, message: EngineEvent) -> None:
+        self._engine_events.handle(message.event)
+
+    def on_engine_lost(self) -> None:
+        self.session.handle_lost_engine()

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Static
 
-from draggan_tui.keymap import KEYS, MOUSE, what
+from draggan_tui.keymap import KEY_GROUPS, MOUSE_HELP
 from draggan_tui.rendering.help_page import HelpTopic, help_page, matching_topics
 from draggan_tui.widgets.dialog_box import DialogBox
 from draggan_tui.widgets.text_field import TextField
@@ -63,11 +63,11 @@ class HelpDialog(Dialog[None]):
     def topics(self) -> list[HelpTopic]:
         """Return all keys, and what the mouse does."""
         topics = [
-            HelpTopic(title, tuple((keys_shown(self.app, binding), what(binding)) for binding in bindings))
-            for title, bindings in KEYS.items()
+            HelpTopic(title, tuple((keys_shown(self.app, binding), binding.help) for binding in bindings))
+            for title, bindings in KEY_GROUPS.items()
         ]
         counts = HelpTopic("Counts", (("1 … 9", with_keys(self.app, COUNT_EXAMPLES)),))
-        return [*topics, counts, HelpTopic("Mouse", tuple(MOUSE.items()))]
+        return [*topics, counts, HelpTopic("Mouse", tuple(MOUSE_HELP.items()))]
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(DialogBox).scroll_relative(y=lines, animate=False)

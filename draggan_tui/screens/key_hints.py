@@ -1,4 +1,4 @@
-"""Which keys the key line shows, for what is going on."""
+"""The keys that the key line shows in each mode."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import Any, Literal
 
 from textual.app import App
 
-from draggan_tui.editor.workspace import EditorState
-from draggan_tui.keymap import KEYS
+from draggan_tui.editor.modes import Grab, LiveDrag, LoadingModel, Pen, ShapeMode
+from draggan_tui.editor.state import EditorState
 from draggan_tui.rendering.key_line import KeyHint
 
 from .key_names import with_keys
 
-Mode = Literal["loading", "no engine", "live", "dragging", "shape", "grabbed", "pen", "unfinished pair", "idle"]
+HintMode = Literal["loading", "no engine", "live", "dragging", "shape", "grabbed", "pen", "unfinished pair", "idle"]
 
-# Mode → ids of bindings and what they do, the most important first. A click on several keys runs the first.
-HINTS: dict[Mode, tuple[tuple[str, str], ...]] = {
+HINTS: dict[HintMode, tuple[tuple[str, str], ...]] = {
     "loading": (("quit", "quit"),),
     "no engine": (("restart-engine", "restart the engine"), ("undo", "undo"), ("quit", "quit")),
     "live": (("place", "let go"), ("drag", "stop"), ("left down up right", "move the target")),
@@ -43,45 +42,50 @@ HINTS: dict[Mode, tuple[tuple[str, str], ...]] = {
         ("palette", "all commands"),
     ),
 }  # fmt: skip
+"""For each mode the ids of bindings and what they do, the most important first. A click on several keys runs the first."""
 
-_ACTIONS = {binding.id: binding.action for bindings in KEYS.values() for binding in bindings}
 _NEED_A_PAIR = {"drag", "one-step", "lead", "grab", "delete"}
 
 
-def mode_of(work: EditorState, engine_alive: bool) -> Mode:
-    """What is going on, as far as it decides which keys matter."""
-    if not engine_alive:
-        return "no engine" if work.info is not None else "loading"
-    if work.info is None or work.loading is not None:
+def hint_mode(state: EditorState) -> HintMode:
+    """Return what decides which keys matter now."""
+    if state.engine_status in ("no model", "engine gone"):
+        return "no engine" if state.model_info is not None else "loading"
+    if state.model_info is None:
         return "loading"
-    if work.dragging:
-        return "live" if work.lead is not None else "dragging"
-    if work.shape is not None:
-        return "shape"
-    if work.grab is not None:
-        return "grabbed"
-    if work.pen:
-        return "pen"
-    return "unfinished pair" if any(pair.target is None for pair in work.edit.pairs) else "idle"
+    match state.mode:
+        case LoadingModel():
+            return "loading"
+        case LiveDrag():
+            return "live"
+        case ShapeMode():
+            return "shape"
+        case Grab():
+            return "grabbed"
+        case Pen():
+            return "pen"
+    if state.is_dragging:
+        return "dragging"
+    return "unfinished pair" if any(pair.target is None for pair in state.edit.pairs) else "idle"
 
 
-def key_hints(app: App[Any], work: EditorState, engine_alive: bool) -> tuple[KeyHint, ...]:
-    """The hints of the present mode, with the keys as they are bound; help comes last."""
-    mode = mode_of(work, engine_alive)
-    useless = _useless(work) if mode == "idle" else set()
-    hints: Sequence[tuple[str, str]] = [hint for hint in HINTS[mode] if hint[0] not in useless]
+def key_hints(app: App[Any], state: EditorState) -> tuple[KeyHint, ...]:
+    """Return the hints of the present mode, with the keys in force. The help comes last."""
+    mode = hint_mode(state)
+    useless_ids = _useless_ids(state) if mode == "idle" else set()
+    hints: Sequence[tuple[str, str]] = [hint for hint in HINTS[mode] if hint[0] not in useless_ids]
     return tuple(_hint(app, ids, words) for ids, words in (*hints, ("help", "help")))
 
 
-def _useless(work: EditorState) -> set[str]:
-    """What cannot be done yet."""
-    nothing_to_undo = {"undo"} if work.history.current_revision.parent is None else set()
-    nothing_to_compare = set() if work.edit.source.drag else {"before"}
-    is_movable = any(pair.enabled and not pair.is_pin for pair in work.edit.pairs)
+def _useless_ids(state: EditorState) -> set[str]:
+    """Return the ids of the bindings that could do nothing now."""
+    nothing_to_undo = {"undo"} if state.history.current_revision.parent is None else set()
+    nothing_to_compare = set() if state.edit.source.drag else {"before"}
+    is_movable = any(pair.enabled and not pair.is_pin for pair in state.edit.pairs)
     nothing_to_drag = set() if is_movable else {"drag", "one-step"}
-    return nothing_to_undo | nothing_to_compare | nothing_to_drag | (set() if work.edit.pairs else _NEED_A_PAIR)
+    return nothing_to_undo | nothing_to_compare | nothing_to_drag | (set() if state.edit.pairs else _NEED_A_PAIR)
 
 
 def _hint(app: App[Any], ids: str, words: str) -> KeyHint:
     keys = " ".join(f"{{{id}}}" for id in ids.split())
-    return KeyHint(with_keys(app, keys), words, _ACTIONS[ids.split()[0]])
+    return KeyHint(with_keys(app, keys), words, f"run('{ids.split()[0]}')")

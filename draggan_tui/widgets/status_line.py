@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Literal
 
 from rich.text import Text
 from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
-MessageKind = Literal["plain", "good", "warning", "bad"]
+from draggan_tui.editor.commands.context import MessageKind
 
 
 class StatusLine(Widget):

@@ -171,6 +171,6 @@ async def place_pair(pilot: Pilot[None]) -> None:
 
 def shown(app: DragganApp) -> NDArray[np.uint8]:
     """The picture on the screen, as the engine sent it; of two that are compared, what the screen shows of both."""
-    picture = app.editor.picture()
+    picture = app.editor.panels.displayed_image()
     assert picture is not None
-    return picture.sampled(app.editor.show_cursor()) if isinstance(picture, ComparedImages) else picture
+    return picture.sampled(app.editor.state.viewport) if isinstance(picture, ComparedImages) else picture

@@ -1,1 +1,1 @@
-"""The editor's commands by topic."""
+"""The editor's commands by topic: plain functions that take a `CommandContext`."""

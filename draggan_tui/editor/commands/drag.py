@@ -1,55 +1,81 @@
-"""Drags, as the screen knows them."""
+"""Commands that start, lead and stop drags, and set what they do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from draggan_engine.core import edit_ops
+from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import distance
-from draggan_engine.core.history import Revision
-from draggan_tui.editor.history_cursor import HistoryCursor
-from draggan_tui.editor.state import State
+from draggan_tui.editor.modes import LiveDrag
+
+from .context import CommandContext
 
 
-class DragTools(State):
-    """What a drag is while it runs, by itself or by hand, and what it leaves."""
+def toggle_drag(context: CommandContext) -> None:
+    """Start a drag, or stop the one that runs."""
+    if context.state.is_dragging:
+        stop(context)
+    else:
+        _start(context, max_steps=None)
 
-    def begin_drag(self) -> None:
-        """The present edit is dragged."""
-        self.at_rest()
-        within = self.edit.settings.stop_distance_for(len(pairs := self.edit.check_drag(self.picture)))
-        if all(distance(handle, target) <= within for handle, target in pairs):
-            there = f"every handle is within {within:g} px of its target"
-            raise EditError(f"nothing to drag: {there}; {{retarget}} sets a new one")
-        self._hold_still(led=None)
 
-    def begin_leading(self) -> int:
-        """The selected pair is led by hand from its handle, where the cursor goes; returns its index."""
-        self.at_rest()
-        led = self._selected()
-        self.edit.check_drag(self.picture, led)
-        self.cursor = self.edit.pairs[led].handle
-        self._hold_still(led)
-        return led
+def drag_steps(context: CommandContext) -> None:
+    """Drag one step, or as many as the count says."""
+    _start(context, max_steps=context.repeat)
 
-    def _hold_still(self, led: int | None) -> None:
-        """Nothing but the hand moves while a drag runs; it begins at an entry of the history that is kept."""
-        self._land()
-        self._dragged = tuple(self.edit.dragged_pairs(led))
-        self.pen, self.shape, self.draft, self.dragging, self.moved = False, None, None, True, None
-        self.led, self._let_go_at = led, None
-        self.revision += 1
 
-    def let_go(self) -> None:
-        """The pair that was led by hand goes on to where the cursor is now, and the drag ends there."""
-        self._let_go_at = self.cursor
+def _start(context: CommandContext, max_steps: int | None) -> None:
+    context.check_engine()
+    state = context.state
+    state.check_can_edit()
+    pairs = state.edit.check_drag(state.image_size)
+    stop_distance = state.edit.settings.stop_distance_for(len(pairs))
+    if all(distance(handle, target) <= stop_distance for handle, target in pairs):
+        raise EditError(
+            f"nothing to drag: every handle is within {stop_distance:g} px of its target; {{retarget}} sets a new one"
+        )
+    context.drag.start(max_steps=max_steps)
+    context.report_or_warn("")
 
-    def end_drag(self, entry: Revision | None) -> None:
-        """The drag is over; what it has made, if anything, is the present entry of the history."""
-        self.dragging, self.moved, self.led = False, None, None
-        if entry is not None:
-            self._travel(HistoryCursor(self.history.merge([entry]).jump_to(entry.id)), keep=True)
 
-    def adopt(self, entries: Iterable[Revision]) -> None:
-        """Drags that the engine has kept, and of which it could not tell."""
-        self.history_cursor = HistoryCursor(self.history.merge(entries), self.history_cursor.step_index)
+def stop(context: CommandContext) -> None:
+    """Ask the engine to end the drag within a step."""
+    context.drag.stop()
+    context.report("stopping …")
+
+
+def toggle_live_drag(context: CommandContext) -> None:
+    """Drag the selected pair with its target at the cursor; or release the target."""
+    state = context.state
+    if isinstance(state.mode, LiveDrag):
+        release_live_target(context)
+        return
+    context.check_engine()
+    state.check_can_edit()
+    live_pair = state.selected_index
+    state.edit.check_drag(state.image_size, live_pair)
+    state.place_cursor(state.edit.pairs[live_pair].handle)
+    context.drag.start(live_pair=live_pair)
+    context.report("move the cursor: the image follows it")
+
+
+def release_live_target(context: CommandContext) -> None:
+    """Leave the live target where the cursor is; the drag ends when its handle has come to rest."""
+    context.drag.release()
+    context.report("let go: the drag ends when the handle is at rest")
+
+
+def toggle_space(context: CommandContext) -> None:
+    """Switch between the latent spaces W+ and W."""
+    state = context.state
+    state.check_can_edit()
+    state.change(edit_ops.toggle_space(state.edit))
+    is_w_plus = state.edit.settings.space == "w+"
+    context.report("W+: every layer moves by itself" if is_w_plus else "W: all layers move together")
+
+
+def change_settings(context: CommandContext, edit: Edit) -> None:
+    """Use the settings, and the ψ, of an edit."""
+    context.state.check_can_edit()
+    context.state.change(edit)
+    context.report("settings changed")

@@ -1,78 +1,136 @@
-"""The mask."""
+"""Commands for the mask and its brush."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from draggan_engine.core import edit_ops
-from draggan_engine.core.edit import Mask
 from draggan_engine.core.errors import EditError
-from draggan_engine.core.geometry import Size
-from draggan_engine.core.mask_regions import Region
-from draggan_tui.editor.state import Shape, State
+from draggan_engine.core.mask_regions import percent
+from draggan_engine.server.messages import MaskLoaded
+from draggan_tui.editor.modes import Idle, Pen, ShapeMode
+from draggan_tui.editor.state import EditorState
+
+from .context import CommandContext
 
 MAX_BRUSH = 32
 
 
-class MaskTools(State):
-    """Pen, brush, shapes, growing."""
+def toggle_pen(context: CommandContext) -> None:
+    """Lower the pen, so that the cursor paints where it moves, or lift it."""
+    state = context.state
+    if isinstance(state.mode, Pen):
+        state.mode = Idle()
+        _report_mask(context, "pen up")
+        return
+    _paint(state, paint=True)
+    state.mode = Pen()
+    context.report("pen down: what the cursor passes may move")
 
-    def toggle_pen(self, grid: Size) -> None:
-        """Down: what the cursor passes may move."""
-        if not self.pen:
-            self.paint(True, grid)
-        self.pen, self.shape = not self.pen, None
 
-    def paint(self, value: bool | None, grid: Size) -> None:
-        """Sets, erases or (None) toggles what the brush covers at the cursor."""
-        self.at_rest()
-        self.change(edit_ops.paint_brush(self.edit, self._cursor(), self.brush, grid, self.picture, paint=value))
+def toggle_cell(context: CommandContext) -> None:
+    """Toggle what the brush covers at the cursor."""
+    _paint(context.state, paint=None)
+    _report_mask(context)
 
-    def resize_brush(self, step: int) -> None:
-        size = self.brush.size + step * self._take_count()
-        self.brush = replace(self.brush, size=min(max(size, 1), MAX_BRUSH))
 
-    def reshape_brush(self) -> None:
-        """Square ↔ round."""
-        self.brush = replace(self.brush, round=not self.brush.round)
+def _paint(state: EditorState, *, paint: bool | None) -> None:
+    """Paint or erase what the brush covers at the cursor; None toggles it."""
+    state.check_can_edit()
+    grid = state.viewport.grid
+    state.change(
+        edit_ops.paint_brush(state.edit, state.placed_cursor, state.brush, grid, state.image_size, paint=paint)
+    )
 
-    def next_shape(self) -> None:
-        """A rectangle from the cursor on; then an ellipse, from the same place; then none."""
-        self.at_rest()
-        if self.shape is None:
-            self.pen, self.shape = False, Shape("rectangle", self._cursor())
-        else:
-            self.shape = replace(self.shape, form="ellipse") if self.shape.form == "rectangle" else None
 
-    def shape_area(self, grid: Size) -> Region | None:
-        """What the shape covers of the picture, if there is one."""
-        if self.shape is None:
-            return None
-        return edit_ops.shape_region(self.shape.form, self.shape.start, self._cursor(), grid, self.picture)
+def _report_mask(context: CommandContext, done: str = "") -> None:
+    """Report what was done to the mask and how much may move now, and warn about the points that it blocks."""
+    mask = context.state.edit.mask
+    if mask is None:
+        share = "there is no mask, so everything may move"
+    else:
+        share = f"{percent(mask.share)} of the image may move"
+    context.report_or_warn(f"{done}: {share}" if done else share)
 
-    def finish_shape(self, value: bool, grid: Size) -> None:
-        """Sets or erases what the shape covers, and leaves it."""
-        self.at_rest()
-        if (area := self.shape_area(grid)) is None:
-            raise EditError("there is no shape: {shape} starts one at the cursor")
-        change = edit_ops.paint_region if value else edit_ops.erase_region
-        self.change(change(self.edit, area, self.picture))
-        self.shape = None
 
-    def grow_mask(self, step: int, grid: Size) -> None:
-        """The mask's edge by a preview pixel out (1) or in (-1), times the count."""
-        self.at_rest()
-        self.change(edit_ops.grow_mask(self.edit, step * self._take_count(), grid, self.picture))
+def resize_brush(context: CommandContext, direction: int) -> None:
+    """Make the brush larger (1) or smaller (-1), as much as the count says."""
+    size = context.state.brush.size + direction * context.repeat
+    context.state.brush = replace(context.state.brush, size=min(max(size, 1), MAX_BRUSH))
+    _report_brush(context)
 
-    def invert_mask(self) -> None:
-        self.at_rest()
-        self.change(edit_ops.invert_mask(self.edit))
 
-    def use_mask(self, mask: Mask) -> None:
-        """A mask of the picture's size in the place of the present one."""
-        self.at_rest()
-        self.change(self.edit.model_copy(update={"mask": mask}))
+def toggle_brush_shape(context: CommandContext) -> None:
+    """Make a square brush round, and a round one square."""
+    context.state.brush = replace(context.state.brush, round=not context.state.brush.round)
+    _report_brush(context)
 
-    def clear_mask(self) -> None:
-        self.at_rest()
-        self.change(edit_ops.clear_mask(self.edit))
+
+def _report_brush(context: CommandContext) -> None:
+    brush = context.state.brush
+    limit = {1: ", the smallest", MAX_BRUSH: ", the largest"}.get(brush.size, "")
+    context.report(f"brush {brush.size}, {'round' if brush.round else 'square'}{limit}")
+
+
+def next_shape(context: CommandContext) -> None:
+    """Start a rectangle at the cursor; make the rectangle an ellipse; leave the ellipse."""
+    state = context.state
+    state.check_can_edit()
+    if not isinstance(state.mode, ShapeMode):
+        state.mode = ShapeMode("rectangle", state.placed_cursor)
+    elif state.mode.kind == "rectangle":
+        state.mode = replace(state.mode, kind="ellipse")
+    else:
+        state.mode = Idle()
+        context.report("no shape")
+        return
+    context.report(f"{state.mode.kind}: it reaches from here to the cursor")
+
+
+def finish_shape(context: CommandContext, *, paint: bool) -> None:
+    """Paint or erase what the shape covers, and leave the shape."""
+    state = context.state
+    state.check_can_edit()
+    area = state.shape_area
+    if area is None:
+        raise EditError("there is no shape: {shape} starts one at the cursor")
+    change = edit_ops.paint_region if paint else edit_ops.erase_region
+    state.change(change(state.edit, area, state.image_size))
+    state.mode = Idle()
+    _report_mask(context, "shape painted" if paint else "shape erased")
+
+
+def erase_shape(context: CommandContext) -> None:
+    """Erase what the shape covers."""
+    finish_shape(context, paint=False)
+
+
+def grow(context: CommandContext, direction: int) -> None:
+    """Move the mask's edge outwards (1) or inwards (-1) by a screen pixel, times the count."""
+    state = context.state
+    state.check_can_edit()
+    steps = direction * context.repeat
+    state.change(edit_ops.grow_mask(state.edit, steps, state.viewport.grid, state.image_size))
+    _report_mask(context, "mask grown" if direction > 0 else "mask shrunk")
+
+
+def invert(context: CommandContext) -> None:
+    """Let move what may not, and hold what may move."""
+    context.state.check_can_edit()
+    context.state.change(edit_ops.invert_mask(context.state.edit))
+    _report_mask(context, "mask inverted")
+
+
+def clear(context: CommandContext) -> None:
+    """Remove the mask, so that everything may move."""
+    context.state.check_can_edit()
+    context.state.change(edit_ops.clear_mask(context.state.edit))
+    _report_mask(context)
+
+
+def use_loaded(context: CommandContext, loaded: MaskLoaded) -> None:
+    """Replace the mask by one that the engine has read from a file."""
+    context.state.check_can_edit()
+    context.state.change(context.state.edit.model_copy(update={"mask": loaded.mask}))
+    size = f", resized to {loaded.mask.width}×{loaded.mask.height}" if loaded.resized else ""
+    _report_mask(context, f"mask loaded{size}")

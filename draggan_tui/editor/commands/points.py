@@ -1,109 +1,187 @@
-"""The pairs of points."""
+"""Commands for the pairs of points."""
 
 from __future__ import annotations
 
 from draggan_engine.core import edit_ops
 from draggan_engine.core.edit_ops import PairPoint
 from draggan_engine.core.errors import EditError
-from draggan_engine.core.geometry import Size, clamp
-from draggan_tui.editor.grab import Grab
-from draggan_tui.editor.state import State
+from draggan_engine.core.geometry import clamp
+from draggan_tui.editor.modes import Grab, Idle, LiveDrag, LoadingModel, Pen, ShapeMode, check_hands_free
+from draggan_tui.editor.viewport import SCROLL_MARGIN
 
-# How far a copy of a pair is from it, so that both can be seen: the first in preview pixels, and never less than the
-# second in picture pixels.
-COPY_CELLS, COPY_PIXELS = 3, 3
+from . import drag, mask
+from .context import CommandContext
+
+COPY_SCREEN_PIXELS, COPY_IMAGE_PIXELS = 3, 3
+"""How far a copy is from its original, so that both can be seen: in screen pixels, and at least in image pixels."""
 
 
-class PointTools(State):
-    """Placing, selecting, moving, copying, disabling, deleting."""
+def place(context: CommandContext) -> None:
+    """Place a handle at the cursor, or the target of a handle that waits for one; or finish the present mode: release the
+    live target, paint the shape, drop the grabbed point."""
+    state = context.state
+    if isinstance(state.mode, LiveDrag):
+        drag.release_live_target(context)
+    elif isinstance(state.mode, ShapeMode):
+        mask.finish_shape(context, paint=True)
+    elif isinstance(state.mode, Grab):
+        drop(context)
+    else:
+        _place_point(context)
 
-    def place(self) -> bool:
-        """A handle at the cursor, or the target of one that waits; returns whether a target is now awaited."""
-        self.at_rest()
-        edit, index = edit_ops.place_point(self.edit, self._cursor(), self.picture)
-        self.selected = index
-        self.change(edit)
-        return edit.pairs[index].target is None
 
-    def retarget(self) -> None:
-        """The selected pair's target to the cursor."""
-        self.at_rest()
-        self.change(edit_ops.retarget(self.edit, self._selected(), self._cursor(), self.picture))
+def _place_point(context: CommandContext) -> None:
+    state = context.state
+    state.check_can_edit()
+    edit, index = edit_ops.place_point(state.edit, state.placed_cursor, state.image_size)
+    state.selected_pair = index
+    state.change(edit)
+    waits_for_target = edit.pairs[index].target is None
+    if waits_for_target:
+        context.report(f"handle {context.selected_number} is set: move to its target")
+    else:
+        _report_target(context, "is set")
+    context.warn_about_pair(handle_is_new=waits_for_target)
 
-    def take(self, part: PairPoint) -> None:
-        """Grabs a point of the selected pair: the cursor goes there, and then the point goes where the cursor goes."""
-        self.at_rest()
-        grab = Grab(self._selected(), part)
-        self.cursor = grab.origin(self.edit)
-        self.pen, self.shape, self.grab = False, None, grab
 
-    def drop(self) -> Grab:
-        """Leaves what is grabbed where it is, as one entry of the history; returns what that was."""
-        if (grab := self.grab) is None:
-            raise EditError("nothing is grabbed: {grab} grabs the selected handle, {grab-target} its target")
-        self.change(grab.dropped(self.edit, self._cursor(), self.picture))
-        self.grab = None
-        return grab
+def retarget(context: CommandContext) -> None:
+    """Move the selected pair's target to the cursor."""
+    state = context.state
+    state.check_can_edit()
+    state.change(edit_ops.retarget(state.edit, state.selected_index, state.placed_cursor, state.image_size))
+    _report_target(context, "has a new target")
+    context.warn_about_pair(handle_is_new=False)
 
-    def nudge(self, dx: int, dy: int) -> None:
-        """Moves what is grabbed, or else the selected handle, by picture pixels, times the count; the cursor goes there."""
-        times = self._take_count()
-        if self.grab is None:
-            self.at_rest()
-            index = self._selected()
-            x, y = self.edit.pairs[index].handle
-            point = (x + dx * times, y + dy * times)
-            self.change(edit_ops.move_point(self.edit, index, "handle", point, self.picture))
-            self.cursor = self.edit.pairs[index].handle
-        else:
-            x, y = self._cursor()
-            self.cursor = clamp((x + dx * times, y + dy * times), self.picture)
 
-    def duplicate(self, grid: Size) -> None:
-        """A copy of the selected pair beside it, which is then the selected one."""
-        self.at_rest()
-        step = max(COPY_CELLS * self.picture.width / grid.width, COPY_PIXELS)
-        self.change(edit_ops.duplicate_pair(self.edit, self._selected(), step, self.picture))
-        self.selected = len(self.edit.pairs) - 1
-        self.cursor = self.edit.pairs[-1].handle
+def _report_target(context: CommandContext, done: str) -> None:
+    """Report what was done to the selected pair, or that it is a pin now."""
+    pair = context.state.edit.pairs[context.state.selected_index]
+    text = "is a pin: it holds its place while other pairs move" if pair.is_pin else done
+    context.report(f"pair {context.selected_number} {text}")
 
-    def toggle_pair(self) -> bool:
-        """Disables the selected pair, so that drags leave it out, or enables it; returns whether it is enabled now."""
-        self.at_rest()
-        index = self._selected()
-        self.change(edit_ops.toggle_pair(self.edit, index))
-        return self.edit.pairs[index].enabled
 
-    def select(self, step: int) -> None:
-        """The next pair, as often as the count says, and the cursor on its handle."""
-        self._check_hands_free()
-        times = self._take_count()
-        if not self.edit.pairs:
-            raise EditError("there is no pair to select: {place} places a handle")
-        self.selected = ((-1 if self.selected is None else self.selected) + step * times) % len(self.edit.pairs)
-        self.cursor = self.drawn.pairs[self.selected].handle
+def toggle_grab(context: CommandContext, part: PairPoint) -> None:
+    """Grab a point of the selected pair, so that it moves with the cursor; or drop the point that is grabbed."""
+    state = context.state
+    if isinstance(state.mode, Grab):
+        drop(context)
+        return
+    state.check_can_edit()
+    grab = Grab(state.selected_index, part)
+    origin = grab.origin(state.edit)
+    state.mode = grab
+    state.place_cursor(origin)
+    context.report(f"{grab} is grabbed: it moves with the cursor")
 
-    def delete(self) -> None:
-        """The selected pair goes, and those after it up to the count: one change."""
-        self.at_rest()
-        first, edit = self._selected(), self.edit
-        for _ in self.edit.pairs[first : first + self._take_count()]:
-            edit = edit_ops.remove_pair(edit, first)
-        self.change(edit)
 
-    def cancel(self) -> str:
-        """Put back what is grabbed, or leave the shape, or else forget the count, lift the pen and drop a handle that waits
-        for its target; return what that was, in words, or nothing if there was nothing to cancel."""
-        if (grab := self.grab) is not None:
-            self.cursor, self.grab, self.count = grab.origin(self.edit), None, 0
-            return f"{grab} is back where it was"
-        if (shape := self.shape) is not None:
-            self.shape, self.count = None, 0
-            return f"no {shape.form} is painted"
-        cancelled = "pen up" if self.pen else "no count" if self.count else ""
-        self.count, self.pen = 0, False
-        waiting = next((i for i, pair in enumerate(self.edit.pairs) if pair.target is None), None)
-        if waiting is not None and not self.dragging and self.loading is None:
-            self.change(edit_ops.remove_pair(self.edit, waiting))
-            return f"handle {waiting + 1} is deleted"
-        return cancelled
+def drop(context: CommandContext) -> None:
+    """Leave the grabbed point at the cursor."""
+    state, grab = context.state, context.state.mode
+    if not isinstance(grab, Grab):
+        raise EditError("nothing is grabbed: {grab} grabs the selected handle, {grab-target} its target")
+    state.change(grab.dropped(state.edit, state.placed_cursor, state.image_size))
+    state.mode = Idle()
+    context.report(f"{grab} is dropped")
+    context.warn_about_pair(handle_is_new=grab.part == "handle")
+
+
+def nudge(context: CommandContext, dx: int, dy: int) -> None:
+    """Move the grabbed point, or else the selected handle, by image pixels, times the count. The cursor goes there."""
+    state, distance_x, distance_y = context.state, dx * context.repeat, dy * context.repeat
+    if isinstance(state.mode, Grab):
+        x, y = state.placed_cursor
+        state.place_cursor(clamp((x + distance_x, y + distance_y), state.image_size))
+        return
+    state.check_can_edit()
+    index = state.selected_index
+    x, y = state.edit.pairs[index].handle
+    state.change(edit_ops.move_point(state.edit, index, "handle", (x + distance_x, y + distance_y), state.image_size))
+    handle = state.edit.pairs[index].handle
+    state.place_cursor(handle)
+    context.report(f"handle {index + 1} is at {handle[0]:.1f}, {handle[1]:.1f}")
+    context.warn_about_pair()
+
+
+def duplicate(context: CommandContext) -> None:
+    """Copy the selected pair, and select the copy."""
+    state = context.state
+    state.check_can_edit()
+    original = state.selected_index
+    screen_pixel = state.image_size.width / state.viewport.grid.width
+    offset = max(COPY_SCREEN_PIXELS * screen_pixel, COPY_IMAGE_PIXELS)
+    state.change(edit_ops.duplicate_pair(state.edit, original, offset, state.image_size))
+    state.selected_pair = len(state.edit.pairs) - 1
+    state.place_cursor(state.edit.pairs[-1].handle)
+    context.report(f"pair {context.selected_number} is a copy of pair {original + 1}")
+    context.warn_about_pair()
+
+
+def toggle_pair(context: CommandContext) -> None:
+    """Disable the selected pair, so that drags leave it out, or enable it."""
+    state = context.state
+    state.check_can_edit()
+    index = state.selected_index
+    state.change(edit_ops.toggle_pair(state.edit, index))
+    is_enabled = state.edit.pairs[index].enabled
+    context.report(f"pair {index + 1} {'is enabled' if is_enabled else 'is disabled: drags leave it out'}")
+    context.warn_about_pair(handle_is_new=False)
+
+
+def select(context: CommandContext, direction: int) -> None:
+    """Select the next (1) or previous (-1) pair, as often as the count says, and move the cursor to its handle."""
+    state = context.state
+    check_hands_free(state.mode)
+    pair_count = len(state.edit.pairs)
+    if pair_count == 0:
+        raise EditError("there is no pair to select: {place} places a handle")
+    previous = -1 if state.selected_pair is None else state.selected_pair
+    state.selected_pair = (previous + direction * context.repeat) % pair_count
+    state.place_cursor(state.drawn_edit.pairs[state.selected_pair].handle, SCROLL_MARGIN)
+    context.report(f"pair {context.selected_number} of {pair_count} is selected")
+
+
+def delete(context: CommandContext) -> None:
+    """Delete the selected pair, and those after it up to the count, as one change."""
+    state = context.state
+    state.check_can_edit()
+    first, edit = state.selected_index, state.edit
+    deleted_count = len(edit.pairs[first : first + context.repeat])
+    for _ in range(deleted_count):
+        edit = edit_ops.remove_pair(edit, first)
+    state.change(edit)
+    context.report(f"pair {first + 1} is deleted" if deleted_count == 1 else f"{deleted_count} pairs are deleted")
+
+
+def cancel(context: CommandContext) -> None:
+    """Undo what was begun and not finished: release the live target, leave what the mouse began, put back the grabbed
+    point, leave the shape, lift the pen, or delete a handle that waits for its target."""
+    state, mode = context.state, context.state.mode
+    if isinstance(mode, LiveDrag):
+        drag.release_live_target(context)
+    elif state.gesture is not None:
+        state.gesture = None
+    elif isinstance(mode, Grab):
+        state.mode = Idle()
+        state.place_cursor(mode.origin(state.edit))
+        context.report(f"{mode} is back where it was")
+    elif isinstance(mode, ShapeMode):
+        state.mode = Idle()
+        context.report(f"no {mode.kind} is painted")
+    else:
+        _cancel_pen_and_pair(context)
+
+
+def _cancel_pen_and_pair(context: CommandContext) -> None:
+    state, had_pen = context.state, isinstance(context.state.mode, Pen)
+    if had_pen:
+        state.mode = Idle()
+    unfinished = next((i for i, pair in enumerate(state.edit.pairs) if pair.target is None), None)
+    if unfinished is not None and not state.is_dragging and not isinstance(state.mode, LoadingModel):
+        state.change(edit_ops.remove_pair(state.edit, unfinished))
+        context.report(f"handle {unfinished + 1} is deleted")
+    elif had_pen:
+        context.report("pen up")
+    elif context.count:
+        context.report("no count")
+    else:
+        context.ui.end_hints()

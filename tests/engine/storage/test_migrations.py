@@ -21,7 +21,8 @@ from draggan_engine.storage.journal import JOURNAL_FILE
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli.resume import take_up
-from draggan_tui.editor.workspace import EditorState
+from draggan_tui.editor.history_cursor import unread_drags
+from draggan_tui.editor.state import EditorState
 from tests.support.paths import FIXTURES
 from tests.support.png_header import png_header
 from tests.support.tiny_models import save_tiny
@@ -95,16 +96,16 @@ def test_it_can_be_gone_on_with_and_is_written_as_the_present_version(folder: Pa
 def test_one_goes_past_drags_whose_steps_were_not_kept(folder: Path) -> None:
     store = SessionStore("tiny", resume=folder)
     assert store.history is not None
-    work = EditorState(store.history, None, taken_up=True)
-    for number in work.unread():
-        work.trajectories[number] = store.trajectory(number)
-    places = [work.history_cursor]
-    while (place := places[-1].back(work.trajectories)) != places[-1]:
+    state = EditorState.resuming(store.history)
+    for number in unread_drags(state.history, state.trajectories):
+        state.trajectories[number] = store.trajectory(number)
+    places = [state.history_cursor]
+    while (place := places[-1].back(state.trajectories)) != places[-1]:
         places.append(place)
     assert [place.history.current for place in places] == [entry.id for entry in reversed(store.history.lineage)]
     assert all(place.step_index is None for place in places)
     for expected in reversed(places[:-1]):
-        place = place.forward(work.trajectories)
+        place = place.forward(state.trajectories)
         assert (place.history.current, place.step_index) == (expected.history.current, None)
     store.close()
 

@@ -52,12 +52,12 @@ def test_the_window_is_inside_the_grid_and_the_room(view: Viewport) -> None:
     assert window.left >= 0 and window.right <= grid.width
     assert window.top >= 0 and window.bottom <= grid.height
     assert window.height % 2 == grid.height % 2 == top % 2 == 0
-    if view.room.width >= 1 and view.room.height >= 2:
-        assert left >= 0 and left + window.width <= view.room.width
-        assert top >= 0 and top + window.height <= view.room.height
+    if view.screen_size.width >= 1 and view.screen_size.height >= 2:
+        assert left >= 0 and left + window.width <= view.screen_size.width
+        assert top >= 0 and top + window.height <= view.screen_size.height
     if view.scale is None:
         assert (grid, window) == (
-            fit_preview(view.picture, view.room.width, view.room.height // 2),
+            fit_preview(view.image_size, view.screen_size.width, view.screen_size.height // 2),
             (0, 0, *grid),
         )
     else:
@@ -68,7 +68,7 @@ def test_the_window_is_inside_the_grid_and_the_room(view: Viewport) -> None:
 def test_what_is_followed_is_shown_with_a_margin_that_ends_at_the_borders(
     view: Viewport, share: tuple[float, float], margin: int
 ) -> None:
-    point = spot(share, view.picture)
+    point = spot(share, view.image_size)
     view = view.following(point, margin)
     grid, window = view.grid, view.window
     for place, first, end, total in (
@@ -87,8 +87,8 @@ def test_what_is_followed_is_shown_with_a_margin_that_ends_at_the_borders(
 def test_a_zoom_holds_its_point_to_the_pixel_unless_a_border_stops_it(
     view: Viewport, share: tuple[float, float], steps: int
 ) -> None:
-    before = view.following(spot(share, view.picture))
-    point = before.point(before.pixel(spot(share, view.picture)))
+    before = view.following(spot(share, view.image_size))
+    point = before.point(before.pixel(spot(share, view.image_size)))
     after = before.zoomed(steps, point)
     for axis, (first, size, total) in enumerate(
         (
@@ -103,8 +103,8 @@ def test_a_zoom_holds_its_point_to_the_pixel_unless_a_border_stops_it(
 
 @given(views(), shares, st.integers(1, 5))
 def test_in_and_out_again_returns(view: Viewport, share: tuple[float, float], steps: int) -> None:
-    view = view.following(spot(share, view.picture))
-    point = view.point(view.pixel(spot(share, view.picture)))
+    view = view.following(spot(share, view.image_size))
+    point = view.point(view.pixel(spot(share, view.image_size)))
     nearer = view.zoomed(steps, point)
     assume(nearer.zoomed(1, point) != nearer)
     back = nearer.zoomed(-steps, point)
@@ -117,7 +117,7 @@ def test_in_and_out_again_returns(view: Viewport, share: tuple[float, float], st
 @given(views(), rooms, rooms)
 def test_a_resize_keeps_the_middle_or_fits(view: Viewport, room: Size, _other: Size) -> None:
     after = view.resized(room)
-    assert after.room == room
+    assert after.screen_size == room
     if after.scale is not None:
         assert after.scale == view.scale
         for first, size, total, old, before in (
@@ -125,7 +125,7 @@ def test_a_resize_keeps_the_middle_or_fits(view: Viewport, room: Size, _other: S
             (after.window.top, after.window.height, after.grid.height, view.window.top, view.window.height),
         ):
             assert first in (0, total - size) or abs((first + size / 2) - (old + before / 2)) <= 1
-    assert view.resized(view.room) is view
+    assert view.resized(view.screen_size) is view
 
 
 def test_the_ladder() -> None:
@@ -214,7 +214,7 @@ def test_any_picture_in_any_view_has_the_windows_size(view: Viewport, width: int
 
 @given(views())
 def test_the_masks_window_is_that_part_of_its_preview(view: Viewport) -> None:
-    area = draw_shape("ellipse", (3, 5, 90, 60), view.picture)
+    area = draw_shape("ellipse", (3, 5, 90, 60), view.image_size)
     (left, top, width, height), grid = view.window, view.grid
     whole = preview_region(area, grid)
     assert np.array_equal(preview_region(area, grid, view.window), whole[top : top + height, left : left + width])

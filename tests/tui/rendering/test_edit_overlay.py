@@ -1,10 +1,11 @@
-"""What of a workspace lies over the picture: all of it in pixels of what the view shows."""
+"""What lies over the image, in pixels of the window that the view shows."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from draggan_engine.core.geometry import Size
+from draggan_tui.editor.commands import mask, points
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.edit_overlay import overlay_of_edit
 from draggan_tui.rendering.overlay import PairMark
@@ -16,31 +17,36 @@ VIEW = Viewport(PICTURE, ROOM).zoomed(2, (31.5, 23.5))
 
 
 def test_in_the_whole_picture_and_in_a_part_of_it() -> None:
-    work = loaded()
+    context = loaded()
+    state = context.state
     for point in ((20.0, 20.0), (30.0, 20.0), (40.0, 30.0)):
-        work.move_to(point)
-        work.place()
-    work.toggle_pair()
-    whole = overlay_of_edit(work, Viewport(PICTURE, ROOM))
+        state.place_cursor(point)
+        points.place(context)
+    points.toggle_pair(context)
+    state.viewport = Viewport(PICTURE, ROOM)
+    whole = overlay_of_edit(state)
     assert (whole.cursor, whole.mask, whole.shape, whole.quiet) == ((40, 30), None, None, False)
     assert whole.pairs == (
         PairMark(number=1, handle=(20, 20), target=(30, 20), selected=False, enabled=True),
         PairMark(number=2, handle=(40, 30), target=None, selected=True, enabled=False),
     )
     assert (VIEW.scale, VIEW.window) == (2, (32, 24, 64, 48))
-    part = overlay_of_edit(work, VIEW, comparing=True)
+    state.viewport, state.comparison = VIEW, "split"
+    part = overlay_of_edit(state)
     assert part.quiet
     assert [(mark.handle, mark.target) for mark in part.pairs] == [((8, 16), (28, 16)), ((48, 36), None)]
 
 
 def test_mask_and_shape_are_the_part_that_is_shown() -> None:
-    work = loaded()
-    work.move_to((16.0, 12.0))
-    work.next_shape()
-    work.move_to((19.0, 13.0))
-    outline = overlay_of_edit(work, VIEW).shape
-    work.finish_shape(True, VIEW.grid)
-    area = overlay_of_edit(work, VIEW).mask
+    context = loaded()
+    state = context.state
+    state.viewport = VIEW
+    state.place_cursor((16.0, 12.0))
+    mask.next_shape(context)
+    state.place_cursor((19.0, 13.0))
+    outline = overlay_of_edit(state).shape
+    mask.finish_shape(context, paint=True)
+    area = overlay_of_edit(state).mask
     assert outline is not None and area is not None
     assert area.shape == (48, 64)
     assert np.argwhere(area).min(axis=0).tolist() == [0, 0]

@@ -125,7 +125,7 @@ async def test_a_click_on_a_hint_does_what_its_key_does(app: DragganApp) -> None
         await place_pair(pilot)
         await pilot.pause()
         await click(app, pilot, "drag")
-        assert app.editor.state.dragging
+        assert app.editor.state.is_dragging
         await click(app, pilot, "stop")
         assert isinstance(engine.sent[-1], StopDrag)
         await pilot.click(KeyLine, offset=(70, 0))

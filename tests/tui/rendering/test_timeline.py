@@ -224,7 +224,7 @@ def test_drags_in_words() -> None:
 
 def test_a_branch_from_within_a_drag_says_from_where() -> None:
     history = dragged(History.of(START), 9)
-    history = HistoryCursor(history, 2).landed({1: path(1, 0, 3, 6, 9)})
+    history = HistoryCursor(history, 2).history_from_here({1: path(1, 0, 3, 6, 9)})
     assert change_text(history, history.current_revision) == "from step 6 of drag 1"
     assert branch_text(history, history.current_revision) == "from step 6 of drag 1"
     further = changed(history, psi=0.5)
@@ -333,7 +333,7 @@ def test_an_image_is_kept_by_what_it_is_of() -> None:
 
 
 def test_those_that_were_not_seen_for_the_longest_go() -> None:
-    pictures = PreviewCache(room=3 * AFTER.nbytes)
+    pictures = PreviewCache(capacity=3 * AFTER.nbytes)
     for name in "abc":
         pictures.put(name, AFTER)
     assert pictures.get("a") is not None
@@ -349,7 +349,7 @@ def test_those_that_were_not_seen_for_the_longest_go() -> None:
 
 
 def test_both_of_a_comparison_stay_however_large_they_are() -> None:
-    pictures = PreviewCache(room=1)
+    pictures = PreviewCache(capacity=1)
     for name in "abc":
         pictures.put(name, AFTER)
     assert [name for name in "abc" if pictures.get(name) is not None] == ["b", "c"]

@@ -12,7 +12,7 @@ from draggan_engine.server.messages import StartDrag
 from draggan_tui.app import DragganApp
 from draggan_tui.config import themes
 from draggan_tui.config.themes import load_theme
-from draggan_tui.keymap import KEYS, what
+from draggan_tui.keymap import KEY_GROUPS
 from draggan_tui.screens.command_palette import (
     FIRST_COMMANDS,
     KEYS_GAP,
@@ -60,14 +60,14 @@ async def test_every_action_of_the_editor_is_there_with_its_key_the_useful_ones_
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         listed = await opened(app, pilot)
-        named = [binding for bindings in KEYS.values() for binding in bindings]
+        named = [binding for bindings in KEY_GROUPS.values() for binding in bindings]
         does = [what.split("  ")[0] for _, what in listed]
         assert sorted(does) == sorted(
-            [*(what(binding) for binding in named), *(f"theme {name}" for name in themes.theme_names())]
+            [*(binding.help for binding in named), *(f"theme {name}" for name in themes.theme_names())]
         )
-        ids = {what(binding): binding.id for binding in named}
+        ids = {binding.help: binding.id for binding in named}
         assert [ids[text] for text in does[: len(FIRST_COMMANDS)]] == list(FIRST_COMMANDS)
-        assert does[-len(KEYS["Move"]) :] == [what(binding) for binding in KEYS["Move"]]
+        assert does[-len(KEY_GROUPS["Move"]) :] == [binding.help for binding in KEY_GROUPS["Move"]]
         keys = {what.split("  ")[0]: key for key, what in listed}
         assert (keys["undo"], keys["drag: start it, or stop it"], keys["larger brush"], keys["left"]) == (
             "u",
@@ -75,7 +75,7 @@ async def test_every_action_of_the_editor_is_there_with_its_key_the_useful_ones_
             "]",
             "← h",
         )
-        assert all(keys[what(binding)] for binding in named)
+        assert all(keys[binding.help] for binding in named)
 
 
 async def test_what_is_chosen_is_done_and_escape_does_nothing() -> None:

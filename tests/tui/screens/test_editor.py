@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from textual.events import Key
 from textual.widgets import Input, Static
 
 from draggan_engine.server.messages import (
+    Command,
     DragProgress,
     DragStarted,
     Export,
@@ -28,9 +30,10 @@ from draggan_engine.server.messages import (
     StopDrag,
 )
 from draggan_tui.app import DragganApp
-from draggan_tui.editor.workspace import EditorState
+from draggan_tui.editor.modes import Idle
+from draggan_tui.keymap import DIGITS, KEY_BINDINGS, KEY_GROUPS, KeyBinding
 from draggan_tui.screens.directory_prompt import DirectoryPrompt
-from draggan_tui.screens.editor import EditorScreen
+from draggan_tui.screens.editor import EditorScreen, command_function
 from draggan_tui.screens.help_dialog import HelpDialog
 from draggan_tui.screens.question import Question
 from draggan_tui.screens.settings_dialog import SettingsDialog
@@ -89,7 +92,7 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
             )
         )
         await pilot.pause()
-        assert [pair.handle for pair in app.editor.state.drawn.pairs] == [(66.0, 63.0)]
+        assert [pair.handle for pair in app.editor.state.drawn_edit.pairs] == [(66.0, 63.0)]
         lines = str(app.screen.query_one("#drag", Static).render()).splitlines()
         assert [line.split() for line in lines[0:3:2]] == [["drag", "1", "1/300"], ["4.0", "steps/s", "–", "left"]]
         await pilot.press("d")
@@ -191,12 +194,17 @@ async def test_help_lists_every_binding_and_closes(app: DragganApp) -> None:
         assert app.screen is app.editor
 
 
-async def test_every_binding_has_an_id_and_an_action() -> None:
-    for binding in EditorScreen.BINDINGS:
-        assert binding.id
-        namespace, _, action = binding.action.partition("(")[0].rpartition(".")
-        assert hasattr(DragganApp if namespace == "app" else EditorScreen, f"action_{action}")
-    ids = [binding.id for binding in EditorScreen.BINDINGS]
+@pytest.mark.parametrize("binding", KEY_BINDINGS.values(), ids=KEY_BINDINGS)
+def test_every_binding_names_a_command(binding: KeyBinding) -> None:
+    topic, _, name = binding.command.partition(".")
+    if topic == "app":
+        assert callable(getattr(DragganApp, f"action_{name}"))
+    else:
+        signature(command_function(binding)).bind(None, *binding.arguments)
+
+
+def test_no_id_is_used_twice() -> None:
+    ids = [binding.id for bindings in (*KEY_GROUPS.values(), DIGITS) for binding in bindings]
     assert len(ids) == len(set(ids))
 
 
@@ -237,7 +245,7 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
         await pilot.pause(1.5)
         assert isinstance(app.screen, Question)
         await pilot.press("escape")
-        engine.say(Saved(change_count=app.editor.state.revision, directory="x"))
+        engine.say(Saved(change_count=app.editor.state.change_count, directory="x"))
         await pilot.press("q")
         await pilot.pause()
         assert not app.is_running
@@ -266,7 +274,7 @@ async def test_a_lost_engine_is_said_and_restarted_with_the_session(app: Draggan
         await pilot.pause()
         assert app.editor.state.edit.pairs == edit.pairs
         await pilot.press("d")
-        assert app.editor.state.dragging
+        assert app.editor.state.is_dragging
 
 
 async def test_a_model_that_cannot_be_opened(app: DragganApp) -> None:
@@ -283,11 +291,15 @@ async def test_a_crash_goes_to_the_log_not_to_the_terminal(
     app: DragganApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(EditorState, "type_digit", lambda *_: 1 / 0)
+
+    def fail(_: Command) -> None:
+        raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):  # the test driver hands it on
         async with app.run_test(size=(80, 24)) as pilot:
-            await ready(app, pilot)
-            await pilot.press("1")
+            engine = await ready(app, pilot)
+            engine.send = fail  # type: ignore[method-assign]
+            await pilot.press("enter")
     (log,) = tmp_path.rglob("engine.log")
     assert "ZeroDivisionError" in log.read_text()
     assert app.farewell is not None
@@ -299,27 +311,27 @@ async def test_a_crash_goes_to_the_log_not_to_the_terminal(
 async def test_counts_by_key(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
-        work = app.editor.state
+        state = app.editor.state
         await pilot.press("1", "0", "n", "3", "N", "4", "]", "2", "[")
-        assert (work.edit.source.seed, work.brush.size) == (12, 3)
+        assert (state.edit.source.seed, state.brush.size) == (12, 3)
         await pilot.press("2", "u")
-        assert work.edit.source.seed == 5
+        assert state.edit.source.seed == 5
         await pilot.press("2", "ctrl+r")
-        assert work.edit.source.seed == 12
+        assert state.edit.source.seed == 12
         for _ in range(3):
             await place_pair(pilot)
         await pilot.press("2", "tab")
-        assert work.selected == 1
+        assert state.selected_pair == 1
         await pilot.press("shift+tab", "2", "shift+tab")
-        assert work.selected == 1
+        assert state.selected_pair == 1
         await pilot.press("2", "x")
-        assert (len(work.edit.pairs), status(app)) == (1, "2 pairs are deleted")
+        assert (len(state.edit.pairs), status(app)) == (1, "2 pairs are deleted")
         await pilot.press("x")
-        assert (len(work.edit.pairs), status(app)) == (0, "pair 1 is deleted")
+        assert (len(state.edit.pairs), status(app)) == (0, "pair 1 is deleted")
         await pilot.press("u", "1", "2", "full_stop")
         start = engine.last(StartDrag)
         assert start.max_steps == 12
-        assert work.edit.settings.max_steps == 300
+        assert state.edit.settings.max_steps == 300
 
 
 @pytest.mark.parametrize(("keys", "closes"), [(["question_mark"], "q"), (["comma"], "escape"), (["d", "d"], "")])
@@ -356,7 +368,7 @@ async def test_a_drag_of_no_steps_leaves_no_trace_in_the_history(app: DragganApp
         engine.say(none.model_copy(update={"record": none.record.model_copy(update={"steps": 0}), "revision": None}))
         await pilot.pause()
         assert app.editor.state.history is before
-        assert not app.editor.state.dragging
+        assert not app.editor.state.is_dragging
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12), (20, 6)])
@@ -365,7 +377,7 @@ async def test_the_image_fits_any_size_and_a_resize_asks_for_nothing(app: Dragga
         engine = await ready(app, pilot)
         await pilot.resize_terminal(*size)
         await pilot.pause()
-        assert app.editor.preview_size().height <= max(2 * size[1], 2)
+        assert app.editor.context.drag.preview_size().height <= max(2 * size[1], 2)
         assert sum(isinstance(command, Render) for command in engine.sent) == 1, "the image serves every size"
         await place_pair(pilot)
         assert app.export_screenshot()
@@ -410,7 +422,7 @@ async def test_a_long_message_is_shown_whole(app: DragganApp, kind: MessageKind)
     async with app.run_test(size=(60, 24)) as pilot:
         await ready(app, pilot)
         line = app.editor.query_one(StatusLine)
-        app.editor.say("brush 3, round; handle 1 is outside the mask, where nothing may move", kind)
+        app.editor.report("brush 3, round; handle 1 is outside the mask, where nothing may move", kind)
         await pilot.pause()
         assert [strip.text.rstrip() for strip in line.render_lines(line.size.region)] == [
             " brush 3, round; handle 1 is outside the mask, where",
@@ -431,28 +443,28 @@ async def test_the_brushs_shape(app: DragganApp) -> None:
 async def test_a_shape_is_outlined_painted_and_erased(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
-        work, line = app.editor.state, app.editor.query_one(StatusLine)
+        state, line = app.editor.state, app.editor.query_one(StatusLine)
         await pilot.press("v")
         assert status(app) == "rectangle: it reaches from here to the cursor"
         await pilot.press("6", "l", "4", "j")
         assert line.mode.split() == ["RECTANGLE"]
-        shape = app.editor._overlay().shape
+        shape = app.editor.panels.overlay().shape
         assert shape is not None
         assert shape.sum() == 7 * 5
         await pilot.press("enter")
         assert status(app) == "shape painted: 2% of the image may move"
         assert engine.edit.mask is not None
-        assert app.editor._overlay().mask.sum() == 7 * 5  # type: ignore[union-attr]
-        assert app.editor._overlay().shape is None
-        assert (work.edit.pairs, len(work.history.lineage), line.mode) == ((), 2, "")
+        assert app.editor.panels.overlay().mask.sum() == 7 * 5  # type: ignore[union-attr]
+        assert app.editor.panels.overlay().shape is None
+        assert (state.edit.pairs, len(state.history.lineage), line.mode) == ((), 2, "")
         await pilot.press("v", "v")
         assert status(app) == "ellipse: it reaches from here to the cursor"
         await pilot.press("2", "h", "2", "k")
         await pilot.press("backspace")
         assert status(app) == "shape erased: 2% of the image may move"
-        assert 0 < app.editor._overlay().mask.sum() < 7 * 5  # type: ignore[union-attr]
+        assert 0 < app.editor.panels.overlay().mask.sum() < 7 * 5  # type: ignore[union-attr]
         await pilot.press("u", "v", "escape")
-        assert (work.shape, len(work.history.lineage)) == (None, 2)
+        assert (state.mode, len(state.history.lineage)) == (Idle(), 2)
         await pilot.press("backspace")
         assert status(app) == "there is no shape: v starts one at the cursor"
         await pilot.press("v", "v", "v")
@@ -460,7 +472,7 @@ async def test_a_shape_is_outlined_painted_and_erased(app: DragganApp) -> None:
         await pilot.press("2", "l", "2", "j", "v", "6", "h", "4", "k", "backspace")
         assert status(app) == "shape erased: there is no mask, so everything may move"
         await pilot.press("enter")
-        assert len(work.edit.pairs) == 1
+        assert len(state.edit.pairs) == 1
 
 
 async def test_a_shape_follows_the_mouse(app: DragganApp) -> None:
@@ -468,7 +480,7 @@ async def test_a_shape_follows_the_mouse(app: DragganApp) -> None:
         await ready(app, pilot)
         await pilot.press("home", "pageup", "v")
         await pilot.click(Canvas, offset=(app.editor.query_one(Canvas).size.width // 2, 3))
-        shape = app.editor._overlay().shape
+        shape = app.editor.panels.overlay().shape
         assert shape is not None
         assert shape[0, 0]
         assert shape.any(axis=1).sum() == 7
@@ -477,22 +489,22 @@ async def test_a_shape_follows_the_mouse(app: DragganApp) -> None:
 async def test_the_mask_grows_and_shrinks(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        work = app.editor.state
+        state = app.editor.state
         await pilot.press("greater_than_sign")
         assert "no mask to grow" in status(app)
         await pilot.press("space", "3", "greater_than_sign")
         assert status(app) == "mask grown: 2% of the image may move"
-        cells = app.editor._overlay().mask
+        cells = app.editor.panels.overlay().mask
         assert cells is not None
         assert cells.any(axis=0).sum() == cells.any(axis=1).sum() == 7
         await pilot.press("2", "less_than_sign")
         assert status(app) == "mask shrunk: <1% of the image may move"
-        assert app.editor._overlay().mask.any(axis=0).sum() == 3  # type: ignore[union-attr]
-        assert len(work.history.lineage) == 4
+        assert app.editor.panels.overlay().mask.any(axis=0).sum() == 3  # type: ignore[union-attr]
+        assert len(state.history.lineage) == 4
         await pilot.press("9", "less_than_sign")
         assert status(app) == "nothing would be left of the mask; c clears it"
         await pilot.press("c", "u", "u", "u", "u")
-        assert work.edit.mask is None
+        assert state.edit.mask is None
 
 
 async def test_a_drag_locks_the_mask_tools(app: DragganApp) -> None:

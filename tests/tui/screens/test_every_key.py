@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pytest
-from textual.binding import Binding
 from textual.pilot import Pilot
 
 from draggan_engine.core.history import Trajectory
 from draggan_engine.server.messages import TrajectoryRead
 from draggan_tui.app import DragganApp
-from draggan_tui.keymap import COUNTS, KEYS
+from draggan_tui.keymap import DIGITS, KEY_GROUPS, KeyBinding
 from tests.support.editing import INFO, FakeEngine, ended, place_pair, ready, status
 
 # What some keys need besides.
@@ -48,40 +47,32 @@ async def prepared(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
     return engine
 
 
-def state(app: DragganApp, engine: FakeEngine) -> Iterator[object]:
-    """What is to be seen, and what the engine has been told."""
-    work, editor = app.editor.state, app.editor
-    yield from (work.edit, work.cursor, work.selected, work.pen, work.brush, work.shape, work.grab, work.count)
-    yield from (
-        work.history_cursor.history.current,
-        editor.view,
-        editor.comparison,
-        app.screen,
-        len(engine.sent),
-        engine.alive,
-    )
+def observed(app: DragganApp, engine: FakeEngine) -> Iterator[object]:
+    """What can be seen, and what the engine has been sent."""
+    state = app.editor.state
+    yield from (state.edit, state.cursor, state.selected_pair, state.mode, state.brush, state.count)
+    yield from (state.history.current, state.viewport, state.comparison)
+    yield from (app.screen, len(engine.sent), engine.alive)
 
 
-@pytest.mark.parametrize("bindings", [*KEYS.values(), COUNTS], ids=[*KEYS, "Counts"])
-async def test_each_does_something(app: DragganApp, bindings: Sequence[Binding]) -> None:
+@pytest.mark.parametrize("bindings", [*KEY_GROUPS.values(), DIGITS], ids=[*KEY_GROUPS, "Counts"])
+async def test_each_does_something(app: DragganApp, bindings: Sequence[KeyBinding]) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await prepared(app, pilot)
         start = vars(app.editor.state).copy()
-        view = app.editor.view
         idle = []
         for binding in bindings:
             if binding.id in ELSEWHERE:
                 continue
-            for key in binding.key.split(",") if binding.id != "quit" else ["q"]:
-                await pilot.press(*FIRST.get(binding.id or "", ()))
+            for key in binding.keys.split(",") if binding.id != "quit" else ["q"]:
+                await pilot.press(*FIRST.get(binding.id, ()))
                 engine.alive = binding.id != "restart-engine"
-                before = list(state(app, engine))
+                before = list(observed(app, engine))
                 await pilot.press(key)
                 await pilot.pause()
-                if list(state(app, engine)) == before:
+                if list(observed(app, engine)) == before:
                     idle.append((binding.id, key, status(app)))
                 while app.screen is not app.editor:
                     await pilot.press("escape")
                 vars(app.editor.state).update(start)
-                app.editor.view, app.editor.comparison = view, "after"
         assert idle == []

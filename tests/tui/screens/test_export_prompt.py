@@ -89,7 +89,7 @@ async def test_each_ending_is_asked_of_the_engine(app: DragganApp, tmp_path: Pat
         engine.say(Exported(files=(asked.path,)))
         await pilot.pause()
         assert status(app) == f"saved to nose{ending}"
-        assert app.editor.folder == "draggan-out/x", "it is not the session's"
+        assert app.editor.context.sync.directory == Path("draggan-out/x"), "it is not the session's"
 
 
 async def test_markers_are_drawn_if_wanted(app: DragganApp) -> None:
@@ -133,7 +133,7 @@ async def test_what_goes_wrong_is_said(app: DragganApp) -> None:
         await pilot.press("d", "E")
         assert app.screen is app.editor
         assert status(app) == "a drag is running: d stops it"
-        app.editor.state.end_drag(None)
+        app.editor.context.drag.end(None)
         engine.alive = False
         await pilot.press("E")
         assert app.screen is app.editor

@@ -45,8 +45,8 @@ def timeline(app: DragganApp) -> str:
 
 
 def place(app: DragganApp) -> tuple[int, int | None]:
-    work = app.editor.state
-    return work.history.current, work.history_cursor.step_index
+    state = app.editor.state
+    return state.history.current, state.history_cursor.step_index
 
 
 def mode(app: DragganApp) -> str:
@@ -144,7 +144,7 @@ async def test_the_picture_of_each_step_is_asked_for_once(app: DragganApp) -> No
         await pilot.press("3", "left_parenthesis")
         assert (shown(app) == 5).all()
         assert len(sent(engine, Render)) == asked_so_far
-        assert app.editor.state.drawn.pairs[0].handle == (65, 60), "where the handle was then"
+        assert app.editor.state.drawn_edit.pairs[0].handle == (65, 60), "where the handle was then"
 
 
 async def test_zooming_asks_for_nothing(app: DragganApp) -> None:
@@ -177,7 +177,7 @@ async def test_a_pair_is_drawn_with_the_mouse_within_a_drag(app: DragganApp) -> 
         await pilot.press("3", "left_parenthesis")
         await pilot.mouse_down(Canvas, offset=(16, 3))
         await pilot.hover(Canvas, offset=(20, 5))
-        assert len(app.editor.state.drawn.pairs) == 2
+        assert len(app.editor.state.drawn_edit.pairs) == 2
         await pilot.mouse_up(Canvas, offset=(20, 5))
         await pilot.pause()
         assert status(app) == "pair 2 is set"
@@ -325,14 +325,14 @@ async def test_branches_are_listed_gone_to_and_compared_with(app: DragganApp) ->
         assert options(app) == ["  settings changed, before any drag", "▸ drag 1, 8 steps"]
         await pilot.press("k", "c")
         await pilot.pause()
-        assert app.editor.state.reference == 3
+        assert app.editor.state.reference_id == 3
         assert status(app).endswith("(against settings changed, before any drag)")
         assert (mode(app), place(app)) == ("SPLIT", (-1, None))
         await pilot.press("B")
         assert options(app) == ["  settings changed, before any drag, compared with", "▸ drag 1, 8 steps"]
         await pilot.press("o")
         await pilot.pause()
-        assert app.editor.state.reference is None
+        assert app.editor.state.reference_id is None
         assert not status(app).endswith(")")
         await pilot.press("B", "escape")
         assert (app.screen, place(app)) == (app.editor, (-1, None))
@@ -343,7 +343,7 @@ async def test_branches_show_their_images_and_fetch_one_at_a_time_those_that_are
         engine = await after_a_drag(app, pilot)
         for _ in range(2):
             await pilot.press("u", "n")
-        app.editor.pictures.clear()
+        app.editor.context.images.cache.clear()
         await answer(engine, pilot, 7)  # of the seed that is to be seen
         before = len(sent(engine, Render))
         await pilot.press("B")
@@ -411,7 +411,7 @@ async def test_before_split_and_difference(app: DragganApp) -> None:
             await pilot.press(*keys)
             cursor, picture = app.editor.state.cursor, shown(app)
             assert cursor is not None
-            column = convert(cursor, app.editor.state.picture, app.editor.grid())[0]
+            column = convert(cursor, app.editor.state.image_size, app.editor.state.viewport.grid)[0]
             edge = round(column + 0.5)
             assert (picture[:, :edge] == 0).all()
             assert (picture[:, edge + 1 :] == 100).all()
@@ -458,7 +458,7 @@ async def test_comparing_while_a_drag_runs(app: DragganApp) -> None:
             DragProgress(step=1, max_steps=9, loss=1, mean_distance=1, handles=((66.0, 63.0),), steps_per_second=1)
         )
         await pilot.pause()
-        assert app.editor.state.drawn.pairs[0].handle == (66, 63)
+        assert app.editor.state.drawn_edit.pairs[0].handle == (66, 63)
 
 
 async def test_a_running_drag_is_compared_with_a_picture_that_must_be_fetched(app: DragganApp) -> None:
@@ -468,8 +468,8 @@ async def test_a_running_drag_is_compared_with_a_picture_that_must_be_fetched(ap
         await pilot.press("n")
         await answer(engine, pilot, 9)
         await pilot.press("u", "d")
-        app.editor.state.compare_with(3)
-        app.editor.pictures.clear()
+        app.editor.state.reference_id = 3
+        app.editor.context.images.cache.clear()
         asked = len(sent(engine, Render))
         await pilot.press("o")
         assert len(sent(engine, Render)) == asked + 1

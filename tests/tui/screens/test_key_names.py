@@ -13,7 +13,7 @@ import draggan_tui
 from draggan_engine.server.messages import DragStarted
 from draggan_tui.app import DragganApp
 from draggan_tui.config.key_settings import default_keys
-from draggan_tui.keymap import KEYS
+from draggan_tui.keymap import KEY_GROUPS
 from draggan_tui.screens.key_names import key_name, keys_shown, with_keys
 from tests.support.editing import editor, ready, status
 
@@ -55,7 +55,7 @@ def test_a_key_has_one_name(key: str, name: str) -> None:
 async def test_help_palette_and_messages_name_keys_alike(app: DragganApp) -> None:
     """As dialogs write them: Ctrl-R, PgDn, Enter."""
     async with app.run_test(size=(80, 24)):
-        bindings = [binding for topic in KEYS.values() for binding in topic]
+        bindings = [binding for topic in KEY_GROUPS.values() for binding in topic]
         shown = {key for binding in bindings for key in keys_shown(app, binding).split()}
         assert {"Ctrl-R", "Shift-Tab", "PgDn", "PgUp", "Home", "Enter", "Esc", "Space", "Shift-←", "←"} <= shown
         assert not {name for name in shown if "^" in name or (len(name) > 1 and name[0].islower())}
@@ -79,7 +79,7 @@ async def test_what_the_editor_says_names_the_users_keys() -> None:
         await pilot.pause()
         assert await says("x") == "a drag is running: g stops it"
         engine.alive = False
-        app.editor.state.end_drag(None)
+        app.editor.context.drag.end(None)
         assert await says("f5") == "no engine: F2 restarts it"
 
 

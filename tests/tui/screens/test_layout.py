@@ -94,7 +94,7 @@ async def test_a_resize_in_any_direction_gives_what_a_start_at_that_size_gives(a
             await resize(pilot, columns, rows)
             assert parts(app) == expected, (columns, rows)
             if "canvas" in expected:
-                assert app.editor.view.room == app.editor.query_one(Canvas).room
+                assert app.editor.state.viewport.screen_size == app.editor.query_one(Canvas).room
 
 
 async def test_too_small_says_what_is_needed_and_quits_as_ever(app: DragganApp) -> None:

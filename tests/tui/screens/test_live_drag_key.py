@@ -23,6 +23,7 @@ from draggan_engine.server.messages import (
     StopDrag,
 )
 from draggan_tui.app import DragganApp
+from draggan_tui.editor.modes import Idle, LiveDrag
 from draggan_tui.screens.question import Question
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status_line import StatusLine
@@ -79,8 +80,8 @@ def live_end(app: DragganApp, target: Point, final: Point, steps: int = 12) -> D
 async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
-        work = app.editor.state
-        before = work.edit
+        state = app.editor.state
+        before = state.edit
         handle = before.pairs[0].handle
         assert [type(command) for command in engine.sent[-3:]] == [Save, StartDrag, MoveLiveTarget]
         start = engine.last(StartDrag)
@@ -91,9 +92,9 @@ async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp)
 
         await pilot.press("l", "1", "2", "l", "j")
         assert len(leads(engine)) == 4, "one for each key, not for each cell"
-        assert leads(engine)[-1] == cursor(app) == work.drawn.pairs[0].target
+        assert leads(engine)[-1] == cursor(app) == state.drawn_edit.pairs[0].target
         await say_progress(engine, pilot, (70.0, 64.0))
-        assert work.drawn.pairs[0].handle == (70, 64)
+        assert state.drawn_edit.pairs[0].handle == (70, 64)
         lines = str(app.screen.query_one("#drag", Static).render()).splitlines()
         assert [line.split() for line in lines[:3]] == [["drag", "1", "·", "live", "1"], [30 * "─"], ["4.0", "steps/s"]]
         target = cursor(app)
@@ -103,19 +104,19 @@ async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp)
         assert status(app) == "let go: the drag ends when the handle is at rest"
         await pilot.press("9", "h")
         assert leads(engine)[-1] is None, "the cursor is free again"
-        assert work.drawn.pairs[0].target == target
+        assert state.drawn_edit.pairs[0].target == target
 
         engine.say(live_end(app, target, (80, 66)))
         await pilot.pause()
-        assert (mode(app), work.lead) == ("", None)
+        assert (mode(app), state.mode) == ("", Idle())
         assert status(app).startswith("drag 1 reached its target: 12 steps")
-        pair = work.edit.pairs[0]
-        assert (pair.handle, pair.target, work.edit.source.drag) == ((80, 66), target, 1)
-        entries = len(work.history.revisions)
+        pair = state.edit.pairs[0]
+        assert (pair.handle, pair.target, state.edit.source.drag) == ((80, 66), target, 1)
+        entries = len(state.history.revisions)
         await pilot.press("u")
-        assert work.edit == before
+        assert state.edit == before
         await pilot.press("ctrl+r")
-        assert (work.edit.source.drag, len(work.history.revisions)) == (1, entries)
+        assert (state.edit.source.drag, len(state.history.revisions)) == (1, entries)
 
 
 @pytest.mark.parametrize("key", ["enter", "D", "escape"])
@@ -124,7 +125,7 @@ async def test_keys_that_let_go(app: DragganApp, key: str) -> None:
         engine = await led(app, pilot)
         await pilot.press("5", "k", key)
         assert leads(engine)[-2:] == [cursor(app), None]
-        assert (mode(app), app.editor.state.dragging) == ("DRAG", True)
+        assert (mode(app), app.editor.state.is_dragging) == ("DRAG", True)
         assert len(app.editor.state.edit.pairs) == 1
         await pilot.press("D")
         assert status(app) == "a drag is running: d stops it"
@@ -165,7 +166,7 @@ async def test_what_can_be_led(app: DragganApp) -> None:
         pair = app.editor.state.edit.pairs[0]
         assert (pair.handle, pair.target) == ((69, 70), (70, 70))
         await pilot.press("e", "D")  # a disabled one
-        assert app.editor.state.lead == (69, 70)
+        assert isinstance(app.editor.state.mode, LiveDrag) and cursor(app) == (69, 70)
         assert leads(engine)[-1] == (69, 70)
 
 
@@ -190,10 +191,10 @@ async def test_zoom_and_pan_while_it_is_led(app: DragganApp) -> None:
         looks = [command for command in engine.sent if isinstance(command, SetPreviewSize)]
         assert (len(looks), looks[-1].preview_size.width, len(leads(engine))) == (
             1,
-            app.editor.preview_size().width,
+            app.editor.context.drag.preview_size().width,
             known,
         )
-        size = app.editor.preview_size()
+        size = app.editor.context.drag.preview_size()
         engine.say(
             DragPreview(
                 image=ImageData(width=size.width, height=size.height, rgb=bytes([9]) * (size.width * size.height * 3))
@@ -201,9 +202,9 @@ async def test_zoom_and_pan_while_it_is_led(app: DragganApp) -> None:
         )
         await pilot.pause()
         assert shown(app).shape == (size.height, size.width, 3)
-        origin = app.editor.view.origin
+        origin = app.editor.state.viewport.origin
         await pilot.press("end", "pagedown")
-        assert app.editor.view.origin != origin, "the view goes along"
+        assert app.editor.state.viewport.origin != origin, "the view goes along"
         corner = cursor(app)
         assert leads(engine)[-1] == corner == pytest.approx((127, 127), abs=0.5)
         await pilot.press("z")
@@ -262,7 +263,7 @@ async def test_an_engine_that_goes_takes_the_hand_off(app: DragganApp) -> None:
         await pilot.pause()
         assert isinstance(app.screen, Question)
         await pilot.press("escape")
-        assert (mode(app), app.editor.state.lead) == ("", None)
+        assert (mode(app), app.editor.state.mode) == ("", Idle())
         await pilot.press("D")
         assert status(app) == "no engine: R restarts it"
-        assert app.editor.state.drawn == app.editor.state.edit
+        assert app.editor.state.drawn_edit == app.editor.state.edit

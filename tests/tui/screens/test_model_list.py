@@ -159,33 +159,33 @@ async def test_another_model_is_another_session(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("space", "n")
-        assert not app.editor.state.unsaved
+        assert not app.editor.state.has_unsaved_changes
         await pick(pilot, engine, "j", "enter")
         engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
         await pilot.pause()
-        work = app.editor.state
-        assert (work.edit.model, work.edit.source.seed, work.edit.source.psi, work.edit.settings.r1) == (
+        state = app.editor.state
+        assert (state.edit.model, state.edit.source.seed, state.edit.source.psi, state.edit.settings.r1) == (
             "ffhq",
             6,
             0.5,
             7,
         )
-        assert (work.edit.pairs, work.edit.mask, len(work.history.revisions), work.cursor) == (
+        assert (state.edit.pairs, state.edit.mask, len(state.history.revisions), state.cursor) == (
             (),
             None,
             1,
             (31.5, 15.5),
         )
-        assert (work.revision, work.unsaved, app.editor.folder) == (0, False, None)
+        assert (state.change_count, state.has_unsaved_changes, app.editor.context.sync.directory) == (0, False, None)
         assert status(app) == "opened ffhq; the earlier session is saved in draggan-out/x"
         assert "ffhq" in app.screen.query_one(Canvas).render().plain  # until its picture is there
         request = engine.last(Render)
-        assert request.edit == work.edit
+        assert request.edit == state.edit
         engine.say(
             ImageRendered(request_id=request.request_id, image=ImageData(width=48, height=24, rgb=bytes(48 * 24 * 3)))
         )
         await pilot.pause()
-        assert app.editor.seen is not None
+        assert app.editor.context.images.latest is not None
         await place_pair(pilot)
         save = engine.last(Save)
         assert (save.change_count, engine.edit.model, len(engine.edit.pairs)) == (2, "ffhq", 1)
@@ -228,7 +228,7 @@ async def test_a_model_that_cannot_be_had_changes_nothing(app: DragganApp) -> No
         await place_pair(pilot)
         before = app.editor.state.history
         await pick(pilot, engine, "slash", "x", "enter")
-        app.editor.pictures.clear()
+        app.editor.context.images.cache.clear()
         await pilot.resize_terminal(100, 30)  # no image is asked for while the model may change
         renders = [command for command in engine.sent if isinstance(command, Render)]
         engine.say(Failed(task="load_model", message="'x': there is no such model or file"))
@@ -242,7 +242,7 @@ async def test_a_model_that_cannot_be_had_changes_nothing(app: DragganApp) -> No
         await pilot.press("u", "d")
         assert status(app).startswith("nothing to drag")
         await pilot.press("ctrl+r", "d")
-        assert app.editor.state.dragging
+        assert app.editor.state.is_dragging
         assert engine.edit == before.edit
 
 
@@ -252,8 +252,8 @@ async def test_while_a_model_loads_only_the_cursor_moves(app: DragganApp) -> Non
         await place_pair(pilot)
         await pilot.press("l", "enter", "m")  # a handle that waits for its target, and the pen down
         await pick(pilot, engine, "j", "enter")
-        work = app.editor.state
-        before, cursor, sent = work.history, work.cursor, len(engine.sent)
+        state = app.editor.state
+        before, cursor, sent = state.history, state.cursor, len(engine.sent)
         for key in (
             "enter",
             "t",
@@ -277,8 +277,8 @@ async def test_while_a_model_loads_only_the_cursor_moves(app: DragganApp) -> Non
             assert status(app) == "a model is loading: wait until it is open", key
         await pilot.press("escape", "comma", "4", "l", "J")
         assert app.screen is app.editor
-        assert work.history is before
-        assert work.cursor != cursor
+        assert state.history is before
+        assert state.cursor != cursor
         assert len(engine.sent) == sent
 
 
@@ -287,7 +287,7 @@ async def test_what_is_not_on_disk_is_written_first(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         engine.acknowledges = False
         await place_pair(pilot)
-        revision = app.editor.state.revision
+        revision = app.editor.state.change_count
         engine.say(Failed(task="save", message="full"))
         await pilot.press("escape")  # the prompt for another directory
         await pick(pilot, engine, "j", "enter")
@@ -310,7 +310,7 @@ async def test_what_cannot_be_written_keeps_the_model(app: DragganApp) -> None:
         engine.acknowledges = True
         await pilot.press("s")
         await pilot.pause()
-        assert not app.editor.state.unsaved
+        assert not app.editor.state.has_unsaved_changes
 
 
 async def test_no_other_model_during_a_drag_or_without_an_engine(app: DragganApp) -> None:
@@ -345,7 +345,7 @@ async def test_an_engine_that_dies_while_it_loads_leaves_the_session(app: Dragga
         await pilot.pause()
         assert (app.editor.state.edit, engine.resumed[-1]) == (edit, "draggan-out/x")
         await pilot.press("d")
-        assert app.editor.state.dragging
+        assert app.editor.state.is_dragging
 
 
 async def test_what_the_engine_reads_is_said(app: DragganApp) -> None:
@@ -403,9 +403,9 @@ async def test_a_class_that_the_model_does_not_have_ends_the_editor(
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
-        work = app.editor.state
-        work.history_cursor = HistoryCursor(
-            History.of(work.edit.with_source(work.edit.source.model_copy(update={"label": 12})))
+        state = app.editor.state
+        state.history_cursor = HistoryCursor(
+            History.of(state.edit.with_source(state.edit.source.model_copy(update={"label": 12})))
         )
         info = INFO.model_copy(update={"classes": classes})
         app.engine.say(ModelLoaded(spec="toy", info=info, device="cpu"))  # type: ignore[attr-defined]
@@ -420,9 +420,9 @@ async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: Draggan
     keys = tuple("full_stop" if key == "." else key for key in keys)
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
-        work = app.editor.state
-        work.history_cursor = HistoryCursor(
-            History.of(work.edit.with_source(work.edit.source.model_copy(update={"from_file": True})))
+        state = app.editor.state
+        state.history_cursor = HistoryCursor(
+            History.of(state.edit.with_source(state.edit.source.model_copy(update={"from_file": True})))
         )
         app.editor.given = "pivot.pt"
         engine = await ready(app, pilot, CLASSES)

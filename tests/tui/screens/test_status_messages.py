@@ -92,10 +92,10 @@ async def test_enter_twice_on_one_spot_makes_a_pin(app: DragganApp) -> None:
         assert engine.edit.pairs[0].is_pin
         only = await said(app, pilot, "d")
         assert only.startswith("nothing to drag: every handle is on its target, so that it holds its place")
-        assert not app.editor.state.dragging
+        assert not app.editor.state.is_dragging
         assert await said(app, pilot, "4 l enter 4 l enter") == "pair 2 is set"
         await pilot.press("d")
-        assert app.editor.state.dragging
+        assert app.editor.state.is_dragging
         engine.say(ended(app))
         await pilot.pause()
         assert await said(app, pilot, "shift+tab 3 j t") == "pair 1 has a new target"
@@ -118,7 +118,7 @@ async def test_points_that_the_mask_blocks_are_named_when_they_are_placed_and_dr
         assert await said(app, pilot, "9 l enter") == "target 2 is outside the mask, where nothing may move"
         both = "handle 1 and target 2 are outside the mask, where nothing may move"
         assert await said(app, pilot, "d") == both and warned(app)
-        assert app.editor.state.dragging, "it is a warning"
+        assert app.editor.state.is_dragging, "it is a warning"
 
 
 async def test_points_that_the_mask_blocks_are_named_when_the_mask_changes(app: DragganApp) -> None:

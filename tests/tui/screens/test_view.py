@@ -51,7 +51,7 @@ def facts(app: DragganApp, row: int) -> str:
 
 def cursor_cell(app: DragganApp) -> tuple[int, int]:
     """Where the cursor is in the window."""
-    cursor = app.editor._overlay().cursor
+    cursor = app.editor.panels.overlay().cursor
     assert cursor is not None
     return cursor
 
@@ -66,27 +66,27 @@ async def test_zooming_by_keys_keeps_the_cursor_at_its_place(app: DragganApp, si
         canvas = app.editor.query_one(Canvas)
         cursor = app.editor.state.cursor
         assert cursor is not None
-        fit, place = app.editor.view.grid, app.editor.view.place(cursor)
+        fit, place = app.editor.state.viewport.grid, app.editor.state.viewport.place(cursor)
         ratios = []
         for key in ("plus", "equals_sign", "3", "plus", "9", "9", "plus"):
             await pilot.press(key)
-            ratios.append(app.editor.view.ratio)
-            view = app.editor.view
+            ratios.append(app.editor.state.viewport.ratio)
+            view = app.editor.state.viewport
             assert view.place(cursor) == place
-            assert (view.room, app.editor.state.cursor) == (canvas.room, cursor)
+            assert (view.screen_size, app.editor.state.cursor) == (canvas.room, cursor)
         assert ratios[-1] == "8:1"
-        assert app.editor.view.grid == Size(1024, 1024)
+        assert app.editor.state.viewport.grid == Size(1024, 1024)
         await pilot.press("minus")
-        assert app.editor.view.ratio == "6:1"
+        assert app.editor.state.viewport.ratio == "6:1"
         await pilot.press("2", "minus")
-        assert app.editor.view.ratio == "3:1"
+        assert app.editor.state.viewport.ratio == "3:1"
         await pilot.press("z")
-        assert (app.editor.view.ratio, app.editor.view.grid) == ("", fit)
-        assert app.editor.view.place(cursor) == place
+        assert (app.editor.state.viewport.ratio, app.editor.state.viewport.grid) == ("", fit)
+        assert app.editor.state.viewport.place(cursor) == place
         await pilot.press("minus")
-        assert app.editor.view.ratio == ""
-        assert app.editor.state.revision == 0
-        assert app.editor.preview_size() == fit
+        assert app.editor.state.viewport.ratio == ""
+        assert app.editor.state.change_count == 0
+        assert app.editor.context.drag.preview_size() == fit
 
 
 async def test_zooming_in_and_out_shows_the_same_cells_again_and_asks_for_nothing(app: DragganApp) -> None:
@@ -107,27 +107,27 @@ async def test_zooming_in_and_out_shows_the_same_cells_again_and_asks_for_nothin
 async def test_eight_to_one_moves_by_an_eighth_of_a_pixel_and_the_view_goes_along(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        work = app.editor.state
+        state = app.editor.state
         await pilot.press("9", "9", "plus")
-        assert work.cursor == (63.5, 63.5)
+        assert state.cursor == (63.5, 63.5)
         await pilot.press("l")
-        assert work.cursor == (63.5625, 63.5), "the first step goes to the middle of a screen pixel"
+        assert state.cursor == (63.5625, 63.5), "the first step goes to the middle of a screen pixel"
         await pilot.press("l")
-        assert work.cursor == (63.6875, 63.5)
-        origin, width = app.editor.view.origin, app.editor.view.window.width
+        assert state.cursor == (63.6875, 63.5)
+        origin, width = app.editor.state.viewport.origin, app.editor.state.viewport.window.width
         across = cursor_cell(app)[0]
         await pilot.press(*str(width - 6 - across), "l")
-        assert app.editor.view.origin == origin
+        assert app.editor.state.viewport.origin == origin
         assert cursor_cell(app)[0] == width - 6
         await pilot.press("l")
-        assert app.editor.view.origin == (origin[0] + 1, origin[1])
+        assert app.editor.state.viewport.origin == (origin[0] + 1, origin[1])
         assert cursor_cell(app)[0] == width - 6
         await pilot.press("end", "pageup")
-        assert app.editor.view.origin == (1024 - width, 0)
+        assert app.editor.state.viewport.origin == (1024 - width, 0)
         assert cursor_cell(app) == (width - 1, 0)
-        assert work.cursor == (127.4375, -0.4375)
+        assert state.cursor == (127.4375, -0.4375)
         await pilot.press("home", "pagedown")
-        assert (app.editor.view.origin[0], app.editor.view.window.bottom) == (0, 1024)
+        assert (app.editor.state.viewport.origin[0], app.editor.state.viewport.window.bottom) == (0, 1024)
 
 
 @pytest.mark.parametrize("size", [*SIZES, (30, 8), (33, 3)])
@@ -138,14 +138,14 @@ async def test_the_cursor_is_always_in_view(app: DragganApp, size: tuple[int, in
         for key in keys:
             await pilot.press(key)
             column, row = cursor_cell(app)
-            window = app.editor.view.window
+            window = app.editor.state.viewport.window
             assert 0 <= column < window.width and 0 <= row < window.height
         await pilot.resize_terminal(*size)
         await pilot.pause()
         column, row = cursor_cell(app)
-        window = app.editor.view.window
+        window = app.editor.state.viewport.window
         assert 0 <= column < window.width and 0 <= row < window.height
-        assert app.editor.view.room == app.editor.query_one(Canvas).room
+        assert app.editor.state.viewport.screen_size == app.editor.query_one(Canvas).room
         assert app.export_screenshot()
 
 
@@ -154,11 +154,11 @@ async def test_a_selected_point_far_off_comes_to_the_middle(app: DragganApp) -> 
         await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("9", "9", "plus", "home", "pageup")
-        assert app.editor.view.origin == (0, 0)
+        assert app.editor.state.viewport.origin == (0, 0)
         await pilot.press("tab")
-        view = app.editor.view
+        view = app.editor.state.viewport
         assert cursor_cell(app) == (view.window.width // 2, view.window.height // 2)
-        pair = app.editor._overlay().pairs[0]
+        pair = app.editor.panels.overlay().pairs[0]
         assert pair.handle == cursor_cell(app), "the sign is where the cursor is"
         assert pair.target is not None
         assert pair.target[0] - pair.handle[0] == pytest.approx(8 * 3.5 * 128 / 42, abs=2)
@@ -167,22 +167,22 @@ async def test_a_selected_point_far_off_comes_to_the_middle(app: DragganApp) -> 
 async def test_placing_and_painting_at_eight_to_one(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        work = app.editor.state
+        state = app.editor.state
         await pilot.press("9", "9", "plus", "l", "j", "enter")
-        assert work.edit.pairs[0].handle == (63.5625, 63.5625)
+        assert state.edit.pairs[0].handle == (63.5625, 63.5625)
         await pilot.press("space")
-        assert work.edit.mask is not None
-        assert np.argwhere(work.edit.mask.to_array()).tolist() == [[64, 64]], "one pixel of the picture"
-        shown = app.editor._overlay().mask
-        window = app.editor.view.window
+        assert state.edit.mask is not None
+        assert np.argwhere(state.edit.mask.to_array()).tolist() == [[64, 64]], "one pixel of the picture"
+        shown = app.editor.panels.overlay().mask
+        window = app.editor.state.viewport.window
         assert shown is not None
         assert shown.shape == (window.height, window.width)
         assert shown.sum() == 64
         await pilot.press("m", "1", "6", "l", "m")
-        assert np.argwhere(work.edit.mask.to_array()).tolist() == [[64, 64], [64, 65], [64, 66]]
-        assert len(work.history.lineage) - 1 == 3
+        assert np.argwhere(state.edit.mask.to_array()).tolist() == [[64, 64], [64, 65], [64, 66]]
+        assert len(state.history.lineage) - 1 == 3
         await pilot.press("z")
-        assert app.editor._overlay().mask.shape == (42, 42)  # type: ignore[union-attr]
+        assert app.editor.panels.overlay().mask.shape == (42, 42)  # type: ignore[union-attr]
 
 
 async def test_a_drags_picture_is_acknowledged_when_it_has_been_painted(app: DragganApp) -> None:
@@ -213,11 +213,11 @@ async def test_zoom_and_pan_during_a_drag(app: DragganApp) -> None:
         await pilot.press("3", "plus", "5", "h", "J")
         engine.say(progress.model_copy(update={"step": 2, "handles": ((67.0, 63.0),)}))
         await pilot.pause()
-        view, marks = app.editor.view, app.editor._overlay().pairs
+        view, marks = app.editor.state.viewport, app.editor.panels.overlay().pairs
         assert view.ratio == "3:1"
         column, row = view.pixel((67.0, 63.0))
         assert marks[0].handle == (column - view.origin[0], row - view.origin[1])
-        assert app.editor.state.dragging
+        assert app.editor.state.is_dragging
         assert facts(app, 2) == "  zoom  3:1"
 
 
@@ -225,7 +225,7 @@ async def test_another_model_begins_with_the_whole_picture(app: DragganApp) -> N
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("5", "plus")
-        app.editor.state.begin_loading("other")
+        app.editor.state.start_loading("other")
         engine.say(ModelLoaded(spec="other", info=INFO.model_copy(update={"width": 64}), device="cpu"))
         await pilot.pause()
         rgb = bytes(64 * 128 * 3)
@@ -233,7 +233,7 @@ async def test_another_model_begins_with_the_whole_picture(app: DragganApp) -> N
             ImageRendered(request_id=engine.last(Render).request_id, image=ImageData(width=64, height=128, rgb=rgb))
         )
         await pilot.pause()
-        assert (app.editor.view.ratio, app.editor.view.picture) == ("", Size(64, 128))
+        assert (app.editor.state.viewport.ratio, app.editor.state.viewport.image_size) == ("", Size(64, 128))
 
 
 async def test_before_the_model_is_there_nothing_zooms(app: DragganApp) -> None:
@@ -258,20 +258,20 @@ async def turn(pilot: Pilot[None], x: int, y: int, kind: type[events.MouseEvent]
 async def test_the_wheel_zooms_about_the_pointer_and_the_cursor_comes_along(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        work = app.editor.state
+        state = app.editor.state
         for ratio in ("3:8", "1:2", "3:4", "1:1", "3:2", "2:1", "3:1", "4:1", "6:1", "8:1", "8:1"):
-            (left, top), (column, row) = app.editor.view.corner, app.editor.view.origin
-            under = app.editor.view.point((20 - left + column, 20 - top + row))
+            (left, top), (column, row) = app.editor.state.viewport.corner, app.editor.state.viewport.origin
+            under = app.editor.state.viewport.point((20 - left + column, 20 - top + row))
             await turn(pilot, 20, 10)
-            view = app.editor.view
+            view = app.editor.state.viewport
             assert view.ratio == ratio
             assert max(abs(place - 20) for place in view.place(under)) <= 1
-            assert work.cursor is not None
-            assert view.nearest_shown(work.cursor) == work.cursor, "it is in view"
-        assert work.cursor != (63.5, 63.5)
+            assert state.cursor is not None
+            assert view.nearest_shown(state.cursor) == state.cursor, "it is in view"
+        assert state.cursor != (63.5, 63.5)
         for _ in range(12):
             await turn(pilot, 20, 10, events.MouseScrollDown)
-        assert (app.editor.view.ratio, work.revision) == ("", 0)
+        assert (app.editor.state.viewport.ratio, state.change_count) == ("", 0)
 
 
 # Typed places -----------------------------------------------------------------------------------------
@@ -280,15 +280,18 @@ async def test_the_wheel_zooms_about_the_pointer_and_the_cursor_comes_along(app:
 async def test_a_typed_place_is_gone_to(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        work = app.editor.state
+        state = app.editor.state
         await pilot.press("9", "9", "plus", "colon", *"12.25,100", "enter")
-        assert (app.screen, work.cursor) == (app.editor, (12.25, 100.0))
+        assert (app.screen, state.cursor) == (app.editor, (12.25, 100.0))
         assert facts(app, 0) == "cursor   12.2  100.0"
-        assert cursor_cell(app) == (app.editor.view.window.width // 2, app.editor.view.window.height // 2)
+        assert cursor_cell(app) == (
+            app.editor.state.viewport.window.width // 2,
+            app.editor.state.viewport.window.height // 2,
+        )
         await pilot.press("2", "colon", "plus", *"3 -2.5", "enter")
-        assert (work.cursor, work.count) == ((15.25, 97.5), 0)
+        assert (state.cursor, state.count) == ((15.25, 97.5), 0)
         await pilot.press("enter")
-        assert work.edit.pairs[0].handle == (15.25, 97.5)
+        assert state.edit.pairs[0].handle == (15.25, 97.5)
 
 
 async def test_a_bad_place_is_said_and_escape_leaves(app: DragganApp) -> None:
@@ -350,7 +353,10 @@ async def test_the_readout(app: DragganApp, size: tuple[int, int]) -> None:
         await ready(app, pilot, rgb=picture(128, 128))
         assert [facts(app, row) for row in (1, 2)] == ["colour     #3f3f07", "  zoom  whole image"]
         await pilot.press("9", "plus")
-        assert [facts(app, row) for row in (1, 2)] == ["colour     #3f3f07", f"  zoom  {app.editor.view.ratio}"]
+        assert [facts(app, row) for row in (1, 2)] == [
+            "colour     #3f3f07",
+            f"  zoom  {app.editor.state.viewport.ratio}",
+        ]
         await pilot.press("colon", *"20,30", "enter")
         assert [facts(app, row) for row in (0, 1)] == ["cursor   20.0   30.0", "colour     #141e07"]
 
@@ -466,4 +472,8 @@ async def test_the_view_is_that_of_the_canvas(app: DragganApp) -> None:
         await ready(app, pilot)
         canvas = app.editor.query_one(Canvas)
         await pilot.press("6", "plus")
-        assert canvas._view == app.editor.view == Viewport(Size(128, 128), canvas.room, 2.0, app.editor.view.origin)
+        assert (
+            canvas._view
+            == app.editor.state.viewport
+            == Viewport(Size(128, 128), canvas.room, 2.0, app.editor.state.viewport.origin)
+        )

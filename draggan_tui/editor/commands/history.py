@@ -1,0 +1,128 @@
+"""Commands that go through the history, and compare images in it."""
+
+from __future__ import annotations
+
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.history import History
+from draggan_tui.editor.history_cursor import HistoryCursor, next_drag_end, unread_drags
+from draggan_tui.editor.history_text import branch_text, change_text, place_text
+from draggan_tui.editor.state import Comparison
+
+from .context import CommandContext
+
+COMPARISON_TEXT: dict[Comparison, str] = {
+    "after": "the image as it is now",
+    "before": "the image before",
+    "split": "before is left of the cursor, after right of it",
+    "difference": "the difference, amplified three times",
+}
+
+
+def undo(context: CommandContext) -> None:
+    """Go back one change, or as many as the count says."""
+    state = context.state
+    state.check_can_edit()
+    before = history = state.history
+    if history.current_revision.parent is None:
+        raise EditError("there is nothing to undo")
+    for _ in range(context.repeat):
+        history = history.undo()
+    state.visit(HistoryCursor(history), keep=False)
+    _report_changes(context, "undone", shorter=history, longer=before)
+
+
+def redo(context: CommandContext) -> None:
+    """Go forward one change, or as many as the count says; from within a drag, first to its end."""
+    state = context.state
+    state.check_can_edit()
+    before = history = state.history
+    is_within_drag = state.history_cursor.step_index is not None
+    if not is_within_drag and history.current not in history.last_child:
+        raise EditError("there is nothing to redo")
+    for _ in range(context.repeat - is_within_drag):
+        history = history.redo()
+    state.visit(HistoryCursor(history), keep=False)
+    _report_changes(context, "redone", shorter=before, longer=history)
+
+
+def _report_changes(context: CommandContext, done: str, *, shorter: History, longer: History) -> None:
+    """Report which changes lie between two places of the history."""
+    changes = longer.lineage[len(shorter.lineage) :]
+    text = change_text(longer, changes[0]) if len(changes) == 1 else f"{len(changes)} changes"
+    context.report(f"{done}: {text}" if changes else "")
+
+
+def scrub(context: CommandContext, direction: int) -> None:
+    """Go a step forward (1) or back (-1), times the count: a step of a drag, or a change between drags. The trajectories
+    of the drags are read first."""
+    state, repeat = context.state, context.repeat
+    state.check_can_edit()
+    unread = unread_drags(state.history, state.trajectories)
+    if unread and context.engine.alive:
+        context.trajectories.read_then(unread, lambda: context.ui.attempt(lambda: _scrub(context, direction, repeat)))
+    else:
+        _scrub(context, direction, repeat)
+
+
+def _scrub(context: CommandContext, direction: int, repeat: int) -> None:
+    state = context.state
+    state.check_can_edit()
+    history_cursor = state.history_cursor
+    for _ in range(repeat):
+        move = history_cursor.forward if direction > 0 else history_cursor.back
+        history_cursor = move(state.trajectories)
+    end = "this is the end of the history" if direction > 0 else "this is where the history begins"
+    _arrive(context, history_cursor, end)
+
+
+def skip(context: CommandContext, direction: int) -> None:
+    """Go forward (1) or back (-1) to where a drag begins or ends, times the count."""
+    context.state.check_can_edit()
+    history_cursor = context.state.history_cursor
+    for _ in range(context.repeat):
+        history_cursor = next_drag_end(history_cursor, direction)
+    end = "there is no drag further on" if direction > 0 else "there is no drag further back"
+    _arrive(context, history_cursor, end)
+
+
+def _arrive(context: CommandContext, history_cursor: HistoryCursor, end: str) -> None:
+    """Go to a place in the history, or raise an error that says `end` if that is the present place."""
+    if history_cursor == context.state.history_cursor:
+        raise EditError(end)
+    context.state.visit(history_cursor, keep=False)
+    _report_place(context)
+
+
+def go_to_revision(context: CommandContext, id: int) -> None:
+    """Go to a revision anywhere in the history."""
+    context.state.check_can_edit()
+    context.state.visit(HistoryCursor(context.state.history.jump_to(id)), keep=False)
+    _report_place(context)
+
+
+def _report_place(context: CommandContext) -> None:
+    state = context.state
+    if state.history_cursor.step_index is None:
+        context.report(f"now at: {change_text(state.history, state.history.current_revision)}")
+    else:
+        context.report(f"now within: {place_text(state.history_cursor, state.trajectories)}")
+
+
+def compare(context: CommandContext, comparison: Comparison) -> None:
+    """Compare the image with the one before; or stop that, if it is compared in this way already."""
+    _ = context.state.model
+    context.state.comparison = "after" if context.state.comparison == comparison else comparison
+    _report_comparison(context)
+
+
+def compare_with(context: CommandContext, id: int | None) -> None:
+    """Compare with a revision; None: with the image that the drags started from."""
+    context.state.reference_id, context.state.comparison = id, "split"
+    _report_comparison(context)
+
+
+def _report_comparison(context: CommandContext) -> None:
+    state, reference = context.state, ""
+    if state.comparison != "after" and state.reference_id is not None:
+        reference = f" (against {branch_text(state.history, state.history.revisions[state.reference_id])})"
+    context.report(COMPARISON_TEXT[state.comparison] + reference)

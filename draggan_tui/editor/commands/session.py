@@ -1,0 +1,51 @@
+"""Commands for the image that a session starts from, and for its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from draggan_engine.core import edit_ops
+from draggan_engine.core.errors import EditError
+from draggan_engine.server.messages import Export, ExportFile
+
+from .context import CommandContext
+
+
+def change_seed(context: CommandContext, direction: int) -> None:
+    """Show the image of the next (1) or previous (-1) seed, as far on as the count says."""
+    state = context.state
+    state.check_can_edit()
+    state.change(edit_ops.change_seed(state.edit, direction * context.repeat), keep=False)
+    context.report(f"seed {state.edit.source.seed}")
+
+
+def change_class(context: CommandContext, direction: int) -> None:
+    """Show the image of the next (1) or previous (-1) class, as far on as the count says."""
+    state = context.state
+    state.check_can_edit()
+    if not state.model.classes:
+        raise EditError(f"{state.model.name} has no classes")
+    edit = edit_ops.change_class(state.edit, direction * context.repeat, state.model.classes)
+    state.change(edit, keep=False)
+    context.report(f"class {state.edit.source.label}")
+
+
+def save(context: CommandContext) -> None:
+    """Save the session and its image at full resolution, even if nothing has changed."""
+    context.check_engine()
+    context.state.check_can_edit()
+    context.sync.keeps_directory = False
+    context.state.keep_present_edit()
+    context.sync.save_changes()
+    context.engine.send(Export(edit=context.state.edit))
+    context.report("saving …")
+
+
+def export_file(context: CommandContext, path: Path, *, markers: bool) -> None:
+    """Write the image, the video or the latent to a file; its suffix says which.
+
+    Args:
+        markers: whether handles and targets are drawn into images and videos.
+    """
+    context.engine.send(ExportFile(edit=context.state.edit, path=str(path), markers=markers))
+    context.report(f"exporting {path.name} …")

@@ -1,0 +1,126 @@
+"""What the editor is in the middle of, as one value: the editor is always in exactly one mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.edit_ops import PairPoint, move_point, set_point
+from draggan_engine.core.errors import EditError, Remedy
+from draggan_engine.core.geometry import Point, Size
+from draggan_engine.core.mask_regions import ShapeKind
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Nothing is under way."""
+
+
+@dataclass(frozen=True)
+class LoadingModel:
+    """Another model is being loaded; the present one stays until it is there."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Pen:
+    """The pen is down: the cursor paints the mask where it moves."""
+
+
+@dataclass(frozen=True)
+class ShapeMode:
+    """A shape reaches from `start`, in pixels of the full-resolution image, to the cursor; a command paints or erases it."""
+
+    kind: ShapeKind
+    start: Point
+
+
+@dataclass(frozen=True)
+class Grab:
+    """A point of a pair moves with the cursor until it is dropped or put back."""
+
+    pair_index: int
+    part: PairPoint
+
+    def __str__(self) -> str:
+        """Return what people call the point, for example `handle 1`."""
+        return f"{self.part} {self.pair_index + 1}"
+
+    def origin(self, edit: Edit) -> Point:
+        """Return where the point is in the edit.
+
+        Raises:
+            EditError: the pair has no target yet.
+        """
+        pair = edit.pairs[self.pair_index]
+        point = pair.handle if self.part == "handle" else pair.target
+        if point is None:
+            raise EditError(f"pair {self.pair_index + 1} has no target yet", Remedy.place_target)
+        return point
+
+    def with_point_at(self, edit: Edit, cursor: Point) -> Edit:
+        """Return the edit to draw while the point is at the cursor."""
+        return set_point(edit, self.pair_index, self.part, cursor)
+
+    def dropped(self, edit: Edit, cursor: Point, image_size: Size) -> Edit:
+        """Return the edit with the point left at the cursor.
+
+        Raises:
+            EditError: the cursor is on the pair's other point.
+        """
+        return move_point(edit, self.pair_index, self.part, cursor, image_size)
+
+
+@dataclass(frozen=True)
+class Dragging:
+    """The engine drags the pairs with these indices; `handles` says where their handles are, once a step has been made."""
+
+    pair_indices: tuple[int, ...]
+    handles: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True)
+class LiveDrag:
+    """A drag in which the target of pair `live_pair` follows the cursor."""
+
+    pair_indices: tuple[int, ...]
+    live_pair: int
+    handles: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReleasedDrag:
+    """A live drag whose target has been released: it ends when the handle has come to rest."""
+
+    pair_indices: tuple[int, ...]
+    live_pair: int
+    target: Point
+    handles: tuple[Point, ...] = ()
+
+
+RunningDrag = Dragging | LiveDrag | ReleasedDrag
+Mode = Idle | LoadingModel | Pen | ShapeMode | Grab | RunningDrag
+
+
+def check_can_edit(mode: Mode) -> None:
+    """
+    Raises:
+        EditError: in this mode the edit cannot be changed.
+    """
+    if isinstance(mode, LoadingModel):
+        raise EditError("a model is loading: wait until it is open")
+    if isinstance(mode, RunningDrag):
+        raise EditError("a drag is running: {drag} stops it")
+    check_hands_free(mode)
+
+
+def check_hands_free(mode: Mode) -> None:
+    """
+    Raises:
+        EditError: a point moves with the cursor.
+    """
+    if isinstance(mode, Grab):
+        raise EditError(f"{mode} is grabbed: {{place}} drops it, {{cancel}} puts it back")
+    if isinstance(mode, LiveDrag):
+        raise EditError("a live drag is running: {lead} lets the handle go")
