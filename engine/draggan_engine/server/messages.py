@@ -2,8 +2,8 @@
 
 The conversation:
 
-1. The engine starts. It sends `Resumed` if it continues a session, `LoadProgress` while it loads the model, and
-   `ModelLoaded`.
+1. The engine starts. If it resumes a session, it sends `Resumed` with the history. It sends `LoadProgress` while it loads
+   the model, and `ModelLoaded`.
 2. The client sends `Save` after each change; the engine answers `Saved` when the change is on disk. `Render` asks for the
    image of an edit and is answered by `ImageRendered`.
 3. `StartDrag` drags one saved revision. The engine sends `DragStarted`, after each step `DragProgress`, now and then
@@ -29,7 +29,7 @@ from draggan_engine.core.edit import Edit, FinitePoint, Mask, Precision
 from draggan_engine.core.errors import Remedy
 from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.core.geometry import Size
-from draggan_engine.core.history import DragRecord, Revision, Trajectory
+from draggan_engine.core.history import DragRecord, History, Revision, Trajectory
 from draggan_engine.core.model_info import ModelEntry, ModelInfo
 
 Pixels = Annotated[int, Field(ge=1, le=8192)]
@@ -337,10 +337,28 @@ class TrajectoryRead(FrozenModel):
 
 
 class Resumed(FrozenModel):
-    """The engine continues a session. It sends the revisions that drags have made, which the client may not have."""
+    """The engine has resumed a session, and sends its history."""
 
     type: Literal["resumed"] = "resumed"
-    revisions: tuple[Revision, ...]
+    revisions: tuple[Revision, ...] = Field(description="all of them, parents first")
+    current: int = Field(description="id of the current revision")
+    last_child: tuple[tuple[int, int], ...] = Field(description="(revision, the child to which redo goes)")
+    recovered_drags: tuple[int, ...] = Field(
+        description="numbers of the drags whose engine was killed; what was on the disk of them has become a branch"
+    )
+
+    @classmethod
+    def of(cls, history: History, recovered_drags: tuple[int, ...]) -> Resumed:
+        return cls(
+            revisions=tuple(history.revisions.values()),
+            current=history.current,
+            last_child=tuple(history.last_child.items()),
+            recovered_drags=recovered_drags,
+        )
+
+    @property
+    def history(self) -> History:
+        return History({revision.id: revision for revision in self.revisions}, self.current, dict(self.last_child))
 
 
 FailedTask = Literal[

@@ -55,7 +55,8 @@ class Engine:
         state = self.state
         threading.Thread(target=self._reader.run, name="reader", daemon=True).start()
         with report_failures(state.outbox, "start"):
-            self._report_resumed_drags()
+            if state.store.history is not None:
+                state.outbox.send(Resumed.of(state.store.history, state.store.recovered_drags))
             from .model_jobs import load_first_model  # imports torch, while the reader works
 
             load_first_model(state, spec, latent_file)
@@ -70,12 +71,6 @@ class Engine:
         if state.was_quit:
             state.store.close()
         state.outbox.close()
-
-    def _report_resumed_drags(self) -> None:
-        history = self.state.store.history
-        if history is not None:
-            dragged = tuple(revision for revision in history.revisions.values() if revision.record is not None)
-            self.state.outbox.send(Resumed(revisions=dragged))
 
 
 def _task_of(job: Job) -> FailedTask:

@@ -66,6 +66,7 @@ class SessionStore:
     Attributes:
         history: None until the first revision has been merged.
         result: the image that was written last; None: none.
+        recovered_drags: numbers of the drags that were interrupted and that `resume` has made branches of.
         images: full-resolution images by `Edit.source`, for the thread that computes.
 
     Raises:
@@ -78,6 +79,7 @@ class SessionStore:
         self._created = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         self.history: History | None = None
         self.result: ResultImage | None = None
+        self.recovered_drags: tuple[int, ...] = ()
         self.images = ImageCache()
         self._directory = SessionDirectory(chosen=out, existing=resume)
         self._journal: Journal | None = None
@@ -379,6 +381,7 @@ class SessionStore:
             revision = Revision.of_drag(parent, stored.record)
             self.add_drag(revision, stored.before, stored.latent_at(stored.record.steps))
             self.history = self._require_history().jump_to(history.current)
+            self.recovered_drags += (stored.record.number,)
 
 
 def _remove_unfinished(directory: Path, is_new: bool) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import EngineError, Remedy
-from draggan_engine.core.history import DraggedPair, DragRecord, Revision, Trajectory
+from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelEntry, ModelInfo
 from draggan_engine.server.codec import HEADER, MAX_MESSAGE_BYTES, body_length, decode_command, decode_event, encode
@@ -75,6 +75,7 @@ INFO = ModelInfo(
     name="toy", sha256="00", family="StyleGAN2", format="native", width=8, height=8, num_ws=2, z_dim=8, w_dim=8,
     mapping_layers=2, blocks=("b4", "b8"), rows=("b4.conv1",), parameters=1, psi=0.7, settings=DragSettings(),
 )  # fmt: skip
+HISTORY = History.of(EDIT).change(EDIT.with_source(LatentRef(seed=4))).undo().merge([DRAGGED])
 IMAGE = ImageData(width=1, height=2, rgb=bytes(range(6)))
 MASK = Mask.from_array(np.eye(9, dtype=np.uint8))
 COMMANDS: tuple[Command, ...] = (
@@ -103,7 +104,7 @@ EVENTS: tuple[Event, ...] = (
     DragProgress(step=1, max_steps=2, loss=0.5, mean_distance=3, handles=((1, 2),), steps_per_second=9),
     DragEnded(record=RECORD, revision=DRAGGED, image=IMAGE, problem="disk full"),
     TrajectoryRead(trajectory=Trajectory(number=1, steps=(0, 2), handles=(((1.5, 2),), ((2, 2),)))),
-    Resumed(revisions=(DRAGGED,)),
+    Resumed.of(HISTORY, recovered_drags=(1,)),
     Failed(task="save", message="no", remedy=Remedy.use_cpu),
     LoadProgress(stage="reading", done=1, total=2),
     ModelLoaded(spec="toy", info=INFO, device="cpu"),
@@ -145,6 +146,13 @@ def test_a_command_survives_the_wire(command: Command) -> None:
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
 def test_an_event_survives_the_wire(event: Event) -> None:
     assert decode_event(body_of(event)) == event
+
+
+def test_a_resumed_history_arrives_whole() -> None:
+    event = decode_event(body_of(Resumed.of(HISTORY, recovered_drags=(1,))))
+    assert isinstance(event, Resumed)
+    assert event.history == HISTORY
+    assert event.history.redo().current == HISTORY.redo().current != HISTORY.current
 
 
 @given(st.integers(-(2**63), 2**63 - 1), edits)

@@ -28,6 +28,7 @@ from draggan_engine.server.messages import (
     ReadTrajectory,
     Render,
     Resumed,
+    Save,
     Saved,
     TrajectoryRead,
 )
@@ -63,7 +64,10 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
     assert read_history(folder, read_manifest(folder)).edit == edit  # which is what was acknowledged
 
     with Engine("--model", spec, "--device", "cpu", "--resume", str(folder)) as engine:
-        (entry,) = engine.wait_for(Resumed).revisions
+        resumed = engine.wait_for(Resumed)
+        assert (resumed.current, resumed.recovered_drags) == (0, (1,))
+        first, entry = resumed.revisions
+        assert first.edit == edit
         assert (entry.id, entry.parent) == (-1, 0)
         assert entry.record is not None and entry.record.reason == "interrupted"
         assert entry.record.steps == on_disk.steps[-1] > 0
@@ -77,7 +81,7 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
         engine.send(ReadTrajectory(drag_number=1))
         assert engine.wait_for(TrajectoryRead).trajectory == on_disk.trajectory
         # The next drag goes on from it.
-        engine.history = read_history(folder, read_manifest(folder)).merge([entry]).jump_to(entry.id)
+        engine.history = resumed.history.jump_to(entry.id)
         further = entry.edit.model_copy(update={"settings": endless.model_copy(update={"max_steps": 2})})
         engine.drag(further)
         assert engine.wait_for(DragStarted).drag_number == 2
@@ -87,6 +91,26 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
     history = read_history(folder, read_manifest(folder))
     assert [record.reason for record in history.drag_records] == ["interrupted", "max_steps"]
     assert history.current == -2 and not was_interrupted(folder)
+
+
+def test_a_resuming_engine_sends_the_history_as_it_was_left(spec: str, tmp_path: Path) -> None:
+    directory = tmp_path / "s"
+    with Engine("--model", spec, "--device", "cpu", "--out", str(directory)) as engine:
+        edit = Edit(model="tiny", source=LatentRef(seed=3))
+        for change_count, seed in enumerate((3, 4, 5), start=1):
+            engine.save(edit.with_source(LatentRef(seed=seed)), change_count=change_count)
+        assert engine.history is not None
+        history = engine.history.undo().undo()
+        engine.send(Save(change_count=4, revisions=(), current=history.current))
+        engine.wait_for(Saved, lambda event: event.change_count == 4)
+        engine.send(Quit())
+        assert engine.process.wait(PATIENCE) == 0
+    with Engine("--model", spec, "--device", "cpu", "--resume", str(directory)) as engine:
+        resumed = engine.wait_for(Resumed)
+        assert resumed.history == history == read_history(directory, read_manifest(directory))
+        assert resumed.history.redo().edit.source.seed == 4
+        assert resumed.recovered_drags == ()
+        assert not any(isinstance(event, ModelLoaded) for event in engine.seen), "it does not wait for the model"
 
 
 def test_an_interrupted_drag_that_nobody_touches_is_found_every_time(spec: str, tmp_path: Path) -> None:
