@@ -1,4 +1,4 @@
-"""Latents of other tools: found in any of their files, or a line that says what was found instead."""
+"""Latents of other tools are read from all of their formats; other files are refused with one line."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
-def written(path: Path, content: bytes) -> Path:
+def write(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
 
 
 @pytest.mark.parametrize("array", [WS, WS[0], WS.astype(np.float64)])
-def test_every_kind_of_file(array: np.ndarray, tmp_path: Path) -> None:
+def test_every_format_is_read(array: np.ndarray, tmp_path: Path) -> None:
     npy, npz, tensors, new, legacy, nested = (tmp_path / name for name in "abcdef")
     with npy.open("wb") as file:
         np.save(file, array)
@@ -52,14 +52,14 @@ def test_every_kind_of_file(array: np.ndarray, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("row", [WS[0, :1], WS[0, 0], WS[:, :1]])
-def test_a_single_row_is_for_all(row: np.ndarray, tmp_path: Path) -> None:
+def test_a_single_row_is_repeated(row: np.ndarray, tmp_path: Path) -> None:
     np.save(tmp_path / "w.npy", row)
     latent = read_latent(tmp_path / "w.npy", ROWS, WIDTH)
     assert latent.shape == (1, ROWS, WIDTH)
     assert (latent == WS[:, :1]).all()
 
 
-def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
+def test_a_latent_that_does_not_fit_is_described(tmp_path: Path) -> None:
     path = tmp_path / "w.npz"
     np.savez(path, w=np.zeros((1, 18, 512)))
     assert "[8, 16], and the file holds [1, 18, 512]" in refusal(path)
@@ -74,7 +74,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"text", b"\x93NUMPY", b"PK\x03\x04", b"\x80\x04", b"\x10\0\0\0\0\0\0\0{}", b"\x80\x04N."]
 )
-def test_what_is_no_latent(content: bytes, tmp_path: Path) -> None:
+def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
     refusal(path)
@@ -87,7 +87,7 @@ def test_objects_are_not_unpickled(tmp_path: Path) -> None:
     assert "Python objects" in refusal(tmp_path / "w.npy")
 
 
-def test_a_size_is_not_believed(tmp_path: Path) -> None:
+def test_a_size_beyond_the_file_is_refused(tmp_path: Path) -> None:
     header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (100000000000,), }".ljust(117) + b"\n"
     array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(100)
     (tmp_path / "w.npy").write_bytes(array)
@@ -99,13 +99,13 @@ def test_a_size_is_not_believed(tmp_path: Path) -> None:
     assert "compressed" in refusal(tmp_path / "w.npz")
 
 
-def npy(header: str, body: bytes = b"", version: bytes = b"\x01\x00") -> bytes:
+def npy_file(header: str, body: bytes = b"", version: bytes = b"\x01\x00") -> bytes:
     packed = header.encode()
     length = struct.pack("<H" if version == b"\x01\x00" else "<I", len(packed))
     return b"\x93NUMPY" + version + length + packed + body
 
 
-NPY = {
+NPY_HEADERS = {
     "not closed": "{'descr': '<f4', 'shape': (1,",
     "deep": "(" * 900 + ")" * 900,
     "signs": "-" * 9000 + "1",
@@ -126,15 +126,15 @@ NPY = {
 }
 
 
-@pytest.mark.parametrize("what", NPY)
-def test_arrays_that_cannot_be(what: str, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+@pytest.mark.parametrize("kind", NPY_HEADERS)
+def test_hostile_array_headers_are_refused(kind: str, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     for version in (b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\xff\xff"):
-        content = npy(NPY[what], bytes(4), version)
-        refusal(written(tmp_path / "w.npy", content))
+        content = npy_file(NPY_HEADERS[kind], bytes(4), version)
+        refusal(write(tmp_path / "w.npy", content))
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr("w.npy", content)
-        refusal(written(tmp_path / "w.npz", packed.getvalue()))
+        refusal(write(tmp_path / "w.npz", packed.getvalue()))
     assert not recwarn.list
     assert not Path("canary").exists()
 
@@ -143,50 +143,52 @@ def test_an_archive_of_another_method_is_refused(tmp_path: Path) -> None:
     for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", method) as archive:
-            archive.writestr("w.npy", npy(NPY["huge"]))
-        assert "compressed" in refusal(written(tmp_path / "w.npz", packed.getvalue()))
+            archive.writestr("w.npy", npy_file(NPY_HEADERS["huge"]))
+        assert "compressed" in refusal(write(tmp_path / "w.npz", packed.getvalue()))
 
 
-def test_numbers_that_a_latent_cannot_have(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     for value in (1e300, np.nan, np.inf, -np.inf):
         np.save(tmp_path / "w.npy", np.full((ROWS, WIDTH), value))
         assert "not finite" in refusal(tmp_path / "w.npy")
     assert not recwarn.list
 
 
-def test_latents_in_other_types(tmp_path: Path) -> None:
+def test_latents_of_other_types_are_converted(tmp_path: Path) -> None:
     path = tmp_path / "w"
     for dtype in (torch.bfloat16, torch.float16, torch.float64):
         path.write_bytes(save_tensors({"w": torch.from_numpy(WS).to(dtype)}))
         assert np.allclose(read_latent(path, ROWS, WIDTH), WS, rtol=1e-2)
-    path.write_bytes(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (8L, 16L)}", WS.tobytes()))  # Python 2's
+    path.write_bytes(
+        npy_file("{'descr': '<f4', 'fortran_order': False, 'shape': (8L, 16L)}", WS.tobytes())
+    )  # Python 2's
     assert np.array_equal(read_latent(path, ROWS, WIDTH), WS)
-    refusal(written(path, save_tensors({"w": torch.from_numpy(WS).to(torch.float8_e5m2)})))
+    refusal(write(path, save_tensors({"w": torch.from_numpy(WS).to(torch.float8_e5m2)})))
 
 
-def test_the_same_latent_twice_is_one(tmp_path: Path) -> None:
+def test_the_same_latent_twice_counts_once(tmp_path: Path) -> None:
     latent = torch.from_numpy(WS)
     torch.save([latent, {"w": latent}], tmp_path / "w")
     assert np.array_equal(read_latent(tmp_path / "w", ROWS, WIDTH), WS)
 
 
 @pytest.mark.parametrize("suffix", LATENT_SUFFIXES)
-def test_what_is_written_is_read_again_to_the_bit(suffix: str, tmp_path: Path) -> None:
+def test_a_written_latent_is_read_back_exactly(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"w{suffix}"
     write_latent(path, WS)
     assert read_latent(path, ROWS, WIDTH).tobytes() == WS.tobytes()
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_other_tools_read_what_is_written(tmp_path: Path) -> None:
+def test_other_tools_can_read_a_written_latent(tmp_path: Path) -> None:
     for suffix in LATENT_SUFFIXES:
         write_latent(tmp_path / f"w{suffix}", WS)
-    found = (np.load(tmp_path / "w.npy"), np.load(tmp_path / "w.npz")["w"], load_file(tmp_path / "w.safetensors")["w"])
-    assert all(array.dtype == np.float32 and array.shape == (1, ROWS, WIDTH) for array in found)
-    assert all(np.array_equal(array, WS) for array in found)
+    arrays = (np.load(tmp_path / "w.npy"), np.load(tmp_path / "w.npz")["w"], load_file(tmp_path / "w.safetensors")["w"])
+    assert all(array.dtype == np.float32 and array.shape == (1, ROWS, WIDTH) for array in arrays)
+    assert all(np.array_equal(array, WS) for array in arrays)
 
 
-def test_latents_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_latent_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"give one of \.npy, \.npz, \.safetensors"):
         write_latent(tmp_path / "w.pt", WS)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -201,7 +203,7 @@ def test_latents_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["npz", "safetensors"])
-def test_one_of_several_is_chosen_by_its_name(kind: str, tmp_path: Path) -> None:
+def test_one_of_several_latents_is_chosen_by_its_name(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"latents.{kind}"
     stored = {"drag-001.before": WS, "drag-001.after": WS + 1, "other": np.zeros((2, 3), np.float32)}
     if kind == "npz":
@@ -218,13 +220,13 @@ def test_one_of_several_is_chosen_by_its_name(kind: str, tmp_path: Path) -> None
     assert "the file holds [2, 3]" in refusal(Path(f"{path}#other"))
 
 
-def test_one_of_several_in_a_pickle_is_chosen_by_its_number(tmp_path: Path) -> None:
+def test_one_of_several_latents_in_a_pickle_is_chosen_by_its_number(tmp_path: Path) -> None:
     torch.save([torch.from_numpy(WS), torch.from_numpy(WS + 1)], tmp_path / "w.pt")
     assert "there are 1, 2" in refusal(tmp_path / "w.pt")
     assert np.array_equal(read_latent(tmp_path / "w.pt#2", ROWS, WIDTH), WS + 1)
 
 
-def test_a_file_that_is_called_so_is_meant_first(tmp_path: Path) -> None:
+def test_a_file_whose_name_contains_a_number_sign_takes_precedence(tmp_path: Path) -> None:
     for name, array in (("w.npy", WS), ("w.npy#1", WS + 1)):
         with (tmp_path / name).open("wb") as file:
             np.save(file, array)

@@ -1,4 +1,4 @@
-"""From what a user types to a model, or to an error that says what to type instead."""
+"""A model is loaded from what a user types; otherwise an error says what to type instead."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def refusal(spec: str) -> str:
     return message
 
 
-def test_a_users_file() -> None:
+def test_a_file_of_the_user_is_loaded() -> None:
     path = CHECKPOINTS / "sg2ada_cond_32.pkl"
     model = load_model(str(path), "cpu")
     info = model.info
@@ -62,25 +62,25 @@ def test_a_users_file() -> None:
 
 
 @pytest.mark.parametrize(("resolution", "block"), [(8, "b4"), (64, "b32"), (128, "b64"), (256, "b128"), (512, "b128")])
-def test_the_feature_block_is_below_the_picture(resolution: int, block: str, tmp_path: Path) -> None:
+def test_the_features_are_coarser_than_the_image(resolution: int, block: str, tmp_path: Path) -> None:
     info = load_model(str(save(tmp_path / "m", resolution)), "cpu").info
     assert info.settings.feature_block == block
     assert info.settings.layers == min(6, info.num_ws)
 
 
-def test_settings_of_the_file_have_no_more_layers_than_the_model(tmp_path: Path) -> None:
+def test_settings_of_a_file_are_limited_to_the_layers_of_the_model(tmp_path: Path) -> None:
     info = load_model(str(save(tmp_path / "m", 8, DragSettings(layers=60, feature_block="b8"), psi=-0.5)), "cpu").info
     assert (info.settings.layers, info.settings.feature_block, info.psi) == (4, "b8", -0.5)
 
 
-def test_content_counts_and_not_the_name(tmp_path: Path) -> None:
-    picture = tmp_path / "weights.png"
-    picture.write_bytes((CHECKPOINTS / "sg2_flat_32.pkl").read_bytes())
-    assert load_model(str(picture), "cpu").name == "weights"
+def test_a_format_is_recognised_by_content_and_not_by_name(tmp_path: Path) -> None:
+    png_path = tmp_path / "weights.png"
+    png_path.write_bytes((CHECKPOINTS / "sg2_flat_32.pkl").read_bytes())
+    assert load_model(str(png_path), "cpu").name == "weights"
     assert load_model(str(save(tmp_path / "model.pkl")), "cpu").name == "mine"
 
 
-def test_a_users_model_goes_by_its_name() -> None:
+def test_a_model_of_the_user_is_loaded_by_name() -> None:
     registry.create_user_models_directory()
     path = save(registry.user_models_directory() / "toy-8.safetensors")
     try:
@@ -95,7 +95,7 @@ def test_every_bundled_model_opens() -> None:
         assert load_model(name, "cpu").name == name
 
 
-def test_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_may_begin_with_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     save(tmp_path / "m.safetensors")
     assert load_model("~/m.safetensors", "cpu").name == "mine"
@@ -119,7 +119,7 @@ def test_a_model_that_can_be_downloaded_says_so(spec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "named"),
+    ("content", "expected_text"),
     [
         (b"", "empty"),
         (b"\x80", "not a model file"),
@@ -134,28 +134,28 @@ def test_a_model_that_can_be_downloaded_says_so(spec: str) -> None:
         (bytes(range(256)) * 20, "not a model file"),
     ],
 )
-def test_files_that_are_no_models(content: bytes, named: str, tmp_path: Path) -> None:
+def test_other_files_are_refused(content: bytes, expected_text: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
     message = refusal(str(path))
     assert str(path) in message
-    assert named in message
+    assert expected_text in message
 
 
-def test_places_that_are_no_files(tmp_path: Path) -> None:
+def test_directories_and_devices_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
         assert "not a file" in refusal(str(path))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "m")
     path.chmod(0)
     assert "Permission denied" in refusal(str(path))
 
 
-def test_devices() -> None:
+def test_a_device_is_resolved_or_refused() -> None:
     assert available_devices()[-1] == "cpu"
     assert str(resolve_device("cpu")) == "cpu"
     assert str(resolve_device("auto")) == available_devices()[0]
@@ -200,13 +200,13 @@ def test_other_programs_do_not_slow_down_the_measured_step() -> None:
     assert step_seconds < elapsed_seconds - 0.45
 
 
-def test_nobodys_own_model_is_called_auto() -> None:
+def test_a_model_of_the_user_cannot_be_called_auto() -> None:
     with pytest.raises(CheckpointError, match="stands for the bundled model"):
         registry.new_model_path("auto")
 
 
-def test_a_small_model_gets_one_thread_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = torch.get_num_threads()
+def test_a_small_model_uses_one_thread_unless_the_user_sets_another_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads_before = torch.get_num_threads()
     try:
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
         torch.set_num_threads(2)
@@ -220,5 +220,5 @@ def test_a_small_model_gets_one_thread_unless_the_user_says_otherwise(monkeypatc
         load_model("critters-128", "cpu")
         assert torch.get_num_threads() == 2
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads_before)
     assert best_thread_count(30_000_000) == MAX_THREADS

@@ -1,4 +1,4 @@
-"""The table of public checkpoints: sound in itself, and found again by sum, size and name."""
+"""The table of public checkpoints is consistent, and files are recognised by checksum, size and name."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ ROW = {
 }
 
 
-def test_it_is_read_once_and_covers_every_family() -> None:
+def test_the_table_is_read_once_and_covers_every_family() -> None:
     assert public_checkpoints() is public_checkpoints()
     assert {model.family for model in public_checkpoints()} == {"StyleGAN2", "StyleGAN3-t", "StyleGAN3-r"}
     assert {model.format for model in public_checkpoints()} == {"pytorch-pickle", "tensorflow-pickle"}
 
 
 @pytest.mark.parametrize("field", ["name", "url", "sha256", "seen_sha256"])
-def test_no_two_rows_share_what_tells_them_apart(field: str) -> None:
+def test_identifying_fields_are_unique(field: str) -> None:
     values = Counter(value for model in public_checkpoints() if (value := getattr(model, field)) is not None)
     assert values.most_common(1)[0][1] == 1
 
 
-def test_no_sum_is_both_proved_and_merely_seen() -> None:
-    proved = {model.sha256 for model in public_checkpoints()} - {None}
-    assert not proved & {model.seen_sha256 for model in public_checkpoints()}
+def test_no_checksum_is_both_proven_and_merely_seen() -> None:
+    proven_checksums = {model.sha256 for model in public_checkpoints()} - {None}
+    assert not proven_checksums & {model.seen_sha256 for model in public_checkpoints()}
 
 
 @pytest.mark.parametrize("model", public_checkpoints(), ids=lambda model: model.name)
-def test_a_row(model: PublicCheckpoint) -> None:
+def test_a_row_of_the_table_is_consistent(model: PublicCheckpoint) -> None:
     assert find_public_checkpoint(model.name) is model
     assert model.home.startswith("https://")
     assert model.url is None or model.url.startswith("https://")
@@ -60,13 +60,13 @@ def test_a_row(model: PublicCheckpoint) -> None:
         assert "non-commercial" in model.licence
 
 
-def test_an_unknown_name() -> None:
+def test_an_unknown_name_finds_nothing() -> None:
     assert find_public_checkpoint("no-such-model") is None
     assert find_public_checkpoint("SG2ADA-FFHQ-1024") is None
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "wrong_values",
     [
         {"name": "Upper-1"},
         {"url": "http://example.org/a.pkl"},
@@ -81,10 +81,10 @@ def test_an_unknown_name() -> None:
         {"surplus": 1},
     ],
 )
-def test_a_wrong_row_is_refused(wrong: dict[str, object]) -> None:
+def test_a_wrong_row_is_refused(wrong_values: dict[str, object]) -> None:
     PublicCheckpoint.model_validate(ROW)
     with pytest.raises(ValidationError):
-        PublicCheckpoint.model_validate({**ROW, **wrong})
+        PublicCheckpoint.model_validate({**ROW, **wrong_values})
 
 
 def test_a_row_cannot_be_changed() -> None:
@@ -92,7 +92,7 @@ def test_a_row_cannot_be_changed() -> None:
         public_checkpoints()[0].name = "other"  # type: ignore[misc]
 
 
-def test_licence_by_sum() -> None:
+def test_a_licence_is_found_by_checksum() -> None:
     for model in public_checkpoints():
         for value in (model.sha256, model.seen_sha256):
             if value is not None:
@@ -100,15 +100,15 @@ def test_licence_by_sum() -> None:
     assert find_licence("0" * 64, 1, "renamed.pkl") is None
 
 
-def test_licence_by_size_and_name() -> None:
+def test_a_licence_is_found_by_size_and_name() -> None:
     lions = find_public_checkpoint("sd-lions-512")
     assert lions is not None
     assert lions.bytes is not None
     assert find_licence(None, lions.bytes, lions.file) == lions.licence
     assert find_licence(None, lions.bytes + 1, lions.file) is None
     assert find_licence(None, lions.bytes, "my-own.pkl") is None
-    assert find_licence("0" * 64, lions.bytes, lions.file) is None, "its sum is known, and this is another"
+    assert find_licence("0" * 64, lions.bytes, lions.file) is None, "the table has another checksum for this file"
     dogs = find_public_checkpoint("sd-dogs-1024")
     assert dogs is not None
     assert dogs.bytes is not None
-    assert find_licence("0" * 64, dogs.bytes, dogs.file) == dogs.licence, "only one copy's sum is known"
+    assert find_licence("0" * 64, dogs.bytes, dogs.file) == dogs.licence, "the table only has the checksum of one copy"

@@ -1,4 +1,4 @@
-"""Our own model files: what goes in comes out, and a broken one says what is wrong with it."""
+"""draggan-tui's own model files: a saved model is read back unchanged, and a broken file is explained."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def make_generator(const_size: tuple[int, int] = (4, 4)) -> Generator:
     return Generator(config)
 
 
-def write(path: Path, generator: Generator, dtype: torch.dtype = torch.float32) -> None:
+def save(path: Path, generator: Generator, dtype: torch.dtype = torch.float32) -> None:
     save_native(path, GeneratorPart.from_network(generator), None, NativeInfo(name=path.stem, psi=1), dtype)
 
 
@@ -41,7 +41,7 @@ def make_discriminator() -> Discriminator:
     return Discriminator(DiscriminatorConfig(resolution=16, channels=(8, 8, 4)))
 
 
-def picture(generator: Generator) -> torch.Tensor:
+def render(generator: Generator) -> torch.Tensor:
     z = torch.randn(2, 8, generator=torch.Generator().manual_seed(2))
     image = generator.synthesis(generator.mapping(z, psi=0.7)).image
     assert isinstance(image, torch.Tensor)
@@ -58,10 +58,10 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
-def rewritten(path: Path, **metadata: str | None) -> Path:
-    """The same tensors with some of the metadata changed or, where None, gone."""
-    values = {**read_metadata(path), **metadata}
-    save_file(load_file(path), path, {key: value for key, value in values.items() if value is not None})
+def rewrite_metadata(path: Path, **metadata: str | None) -> Path:
+    """Write the same tensors with some of the metadata changed or, where None, removed."""
+    new_metadata = {**read_metadata(path), **metadata}
+    save_file(load_file(path), path, {key: value for key, value in new_metadata.items() if value is not None})
     return path
 
 
@@ -80,9 +80,9 @@ def refusal(path: Path) -> str:
     return message
 
 
-def test_the_same_pictures(saved: Path) -> None:
+def test_a_saved_model_renders_the_same_images(saved: Path) -> None:
     model = load_model(str(saved), "cpu")
-    assert torch.equal(picture(model.generator), picture(make_generator()))
+    assert torch.equal(render(model.generator), render(make_generator()))
     assert (model.name, model.info.psi, model.info.settings) == ("toy", 0.9, SETTINGS)
     discriminator = model.load_discriminator()
     assert discriminator is not None
@@ -90,26 +90,26 @@ def test_the_same_pictures(saved: Path) -> None:
     assert torch.equal(discriminator(image), make_discriminator()(image))
 
 
-def test_tall_pictures(tmp_path: Path) -> None:
+def test_a_model_of_tall_images_is_saved(tmp_path: Path) -> None:
     path = tmp_path / "tall.safetensors"
     generator = make_generator((4, 2))
-    write(path, generator)
+    save(path, generator)
     model = load_model(str(path), "cpu")
     assert model.info.size == (8, 16)
-    assert torch.equal(picture(model.generator), picture(generator))
+    assert torch.equal(render(model.generator), render(generator))
     assert model.load_discriminator() is None
 
 
-def test_half_as_large_in_float16(tmp_path: Path) -> None:
-    small = tmp_path / "small.safetensors"
-    write(small, make_generator(), torch.float16)
-    assert {tensor.dtype for tensor in load_file(small).values()} == {torch.float16}
-    model = load_model(str(small), "cpu")
+def test_a_model_is_saved_in_float16(tmp_path: Path) -> None:
+    small_path = tmp_path / "small.safetensors"
+    save(small_path, make_generator(), torch.float16)
+    assert {tensor.dtype for tensor in load_file(small_path).values()} == {torch.float16}
+    model = load_model(str(small_path), "cpu")
     assert {tensor.dtype for tensor in model.generator.state_dict().values()} == {torch.float32}
-    assert torch.allclose(picture(model.generator), picture(make_generator()), atol=0.05)
+    assert torch.allclose(render(model.generator), render(make_generator()), atol=0.05)
 
 
-def test_keys_are_nvidias(saved: Path) -> None:
+def test_the_keys_are_those_of_nvidia(saved: Path) -> None:
     keys = load_file(saved).keys()
     assert {
         "G_ema.mapping.fc0.weight",
@@ -120,18 +120,18 @@ def test_keys_are_nvidias(saved: Path) -> None:
     assert json.loads(read_metadata(saved)["config"])["generator"]["const_size"] == [4, 4]
 
 
-def test_a_file_that_is_cut_short(saved: Path) -> None:
+def test_a_file_that_is_cut_short_is_refused(saved: Path) -> None:
     content = saved.read_bytes()
-    for part in range(20):
-        saved.write_bytes(content[: len(content) * part // 20])
+    for twentieths in range(20):
+        saved.write_bytes(content[: len(content) * twentieths // 20])
         refusal(saved)
 
 
-def test_changed_bytes(saved: Path) -> None:
+def test_changed_bytes_give_a_model_or_one_line(saved: Path) -> None:
     content = saved.read_bytes()
     length = int.from_bytes(content[:8], "little")
-    for place in range(0, length + 8, 29):
-        saved.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    for position in range(0, length + 8, 29):
+        saved.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
         try:
             load_model(str(saved), "cpu").load_discriminator()
         except CheckpointError as error:
@@ -139,7 +139,7 @@ def test_changed_bytes(saved: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metadata", "named"),
+    ("metadata", "expected_text"),
     [
         ({"format": None}, "not a model of draggan-tui"),
         ({"format": "pt"}, "not a model of draggan-tui"),
@@ -158,17 +158,19 @@ def test_changed_bytes(saved: Path) -> None:
         ({"info": '{"name": "x", "psi": 1, "settings": {"feature_block": "b99"}}'}, "feature_block"),
     ],
 )
-def test_metadata_that_is_wrong(saved: Path, metadata: dict[str, str | None], named: str) -> None:
-    assert named in refusal(rewritten(saved, **metadata))
+def test_wrong_metadata_are_named_in_the_refusal(
+    saved: Path, metadata: dict[str, str | None], expected_text: str
+) -> None:
+    assert expected_text in refusal(rewrite_metadata(saved, **metadata))
 
 
-def test_a_config_that_asks_for_too_much(saved: Path) -> None:
+def test_a_configuration_that_does_not_fit_the_tensors_is_refused(saved: Path) -> None:
     config = json.loads(read_metadata(saved)["config"])
     config["generator"] |= {"channels": [65536] * 3}
-    assert "has the shape" in refusal(rewritten(saved, config=json.dumps(config)))
+    assert "has the shape" in refusal(rewrite_metadata(saved, config=json.dumps(config)))
 
 
-def test_tensors_that_do_not_belong(saved: Path) -> None:
+def test_tensors_that_do_not_belong_to_the_model_are_refused(saved: Path) -> None:
     tensors, metadata = load_file(saved), read_metadata(saved)
     save_file(tensors | {"other": torch.zeros(1)}, saved, metadata)
     assert "other" in refusal(saved)
@@ -177,7 +179,7 @@ def test_tensors_that_do_not_belong(saved: Path) -> None:
 
 
 def test_a_failed_write_leaves_the_old_file(saved: Path) -> None:
-    before = saved.read_bytes()
+    old_content = saved.read_bytes()
     with pytest.raises(KeyError), atomic_write(saved) as part:
         part.write_bytes(b"half")
         raise KeyError
@@ -185,11 +187,11 @@ def test_a_failed_write_leaves_the_old_file(saved: Path) -> None:
         part.write_bytes(b"half")
         raise OSError(28, os.strerror(28))
     assert "No space left" in str(caught.value)
-    assert saved.read_bytes() == before
+    assert saved.read_bytes() == old_content
     assert list(saved.parent.iterdir()) == [saved]
 
 
-def test_a_place_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_directory_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "no" / "toy.safetensors"
     with pytest.raises(StorageError, match="No such file"):
-        write(path, make_generator())
+        save(path, make_generator())
