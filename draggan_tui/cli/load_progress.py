@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from draggan_engine.checkpoints.checkpoint_file import LoadProgress
+from draggan_engine.checkpoints.checkpoint_file import ReadProgress
 
 DOWNLOADING = "downloading"
 
 
 @contextmanager
-def load_progress() -> Iterator[LoadProgress]:
+def load_progress() -> Iterator[ReadProgress]:
     """Show a progress bar if stderr is a terminal; yield the function that moves it."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from draggan_engine.core.errors import CheckpointError
 
-LoadProgress = Callable[[str, int, int], None]
+ReadProgress = Callable[[str, int, int], None]
 """Called with the name of the work, the amount that is done and the whole amount."""
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch.save wrote this number first until version 1.6
@@ -58,7 +58,7 @@ class CheckpointFile:
     data: memoryview
     format: CheckpointFormat
 
-    def sha256(self, progress: LoadProgress = ignore_progress) -> str:
+    def sha256(self, progress: ReadProgress = ignore_progress) -> str:
         """Return the checksum of the file in lower-case hexadecimal digits.
 
         Raises:

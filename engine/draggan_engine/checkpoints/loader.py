@@ -25,7 +25,7 @@ from .checkpoint_file import (
     PICKLED_FORMATS,
     CheckpointFile,
     CheckpointFormat,
-    LoadProgress,
+    ReadProgress,
     ignore_progress,
     open_checkpoint,
     printable_text,
@@ -79,7 +79,7 @@ class Model:
         return None if part is None else part.build(self.path, self.generator.device)
 
 
-def load_model(spec: str, device: str = "auto", progress: LoadProgress = ignore_progress) -> Model:
+def load_model(spec: str, device: str = "auto", progress: ReadProgress = ignore_progress) -> Model:
     """Load a model.
 
     Args:
@@ -111,7 +111,7 @@ def load_model(spec: str, device: str = "auto", progress: LoadProgress = ignore_
 
 def load_default_model(
     device: str = "auto",
-    progress: LoadProgress = ignore_progress,
+    progress: ReadProgress = ignore_progress,
     is_quick: Callable[[Generator, str], bool] = is_quick_enough,
 ) -> Model:
     """Load the large bundled model, or the small one if a drag step of the large one is too slow here.
@@ -125,7 +125,7 @@ def load_default_model(
     return load_model(SMALL_BUNDLED_MODEL, device, progress)
 
 
-def convert_model(spec: str, native_path: Path, name: str, progress: LoadProgress = ignore_progress) -> str | None:
+def convert_model(spec: str, native_path: Path, name: str, progress: ReadProgress = ignore_progress) -> str | None:
     """Write a model as a draggan-tui file, with generator and discriminator in float32.
 
     Args:
