@@ -104,9 +104,9 @@ def _split_latent_name(path: Path) -> tuple[Path, str]:
     Raises:
         CheckpointError: the path is a session that has no such latent, or cannot be examined.
     """
-    base, _, name = str(path).rpartition("#")
+    base_path, _, name = str(path).rpartition("#")
     try:
-        file_path, name = (Path(base), name) if base and not path.exists() else (path, "")
+        file_path, name = (Path(base_path), name) if base_path and not path.exists() else (path, "")
         session = file_path.parent if file_path.name == _SESSION_LATENTS else file_path
         if (session / "session.json").is_file():
             return _find_session_latent(session, name)
@@ -126,8 +126,8 @@ def _find_session_latent(session: Path, name: str) -> tuple[Path, str]:
         return session / drag_name / _SESSION_LATENTS, moment
     if (session / _SESSION_LATENTS).is_file():
         return session / _SESSION_LATENTS, name
-    problem = f"it has no latent {name}" if name else "it is a session"
-    raise CheckpointError(f"{session}: {problem}; choose one of its latents, as in {session}#drag-001.after")
+    problem_text = f"it has no latent {name}" if name else "it is a session"
+    raise CheckpointError(f"{session}: {problem_text}; choose one of its latents, as in {session}#drag-001.after")
 
 
 def _join_names(arrays: Arrays) -> str:
@@ -151,8 +151,8 @@ def _read_arrays(path: Path) -> Arrays:
             if arrays := _read_named_arrays(file):
                 return arrays
         except Exception as error:  # a hostile or broken header can fail in any way
-            problem = printable_text(str(error), 200)
-            raise CheckpointError(f"{path}: it cannot be read ({problem}); {_ACCEPTED_LATENTS}") from error
+            problem_text = printable_text(str(error), 200)
+            raise CheckpointError(f"{path}: it cannot be read ({problem_text}); {_ACCEPTED_LATENTS}") from error
         if file.format in PICKLED_FORMATS:
             numbered_arrays = enumerate(_iterate_arrays(read_root_object(file), _MAX_NESTING, set()), 1)
             return {str(number): array for number, array in numbered_arrays}

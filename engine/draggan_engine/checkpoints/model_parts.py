@@ -134,8 +134,8 @@ def validate_config(config_type: type[_Config], values: Mapping[str, Any], where
     except ValidationError as error:
         first_error = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(str(part) for part in first_error["loc"]) or "configuration"
-        problem = printable_text(first_error["msg"], 200)
-        raise CheckpointError(f"{where}: {field}: {problem}; the file is damaged or no StyleGAN") from error
+        problem_text = printable_text(first_error["msg"], 200)
+        raise CheckpointError(f"{where}: {field}: {problem_text}; the file is damaged or no StyleGAN") from error
 
 
 def _check_tensors(state: dict[str, Tensor], where: str) -> None:

@@ -29,8 +29,8 @@ from draggan_engine.storage.atomic import atomic_write
 from .http_download import DEFAULT_HTTP_LIMITS, DownloadProgress, HttpLimits, receive_file
 from .partial_download import ChecksumMismatch, PartialDownload, lock_partial_download, report_storage_errors
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_CHECKSUMS = TypeAdapter(dict[str, str])
+_SHA256_PATTERN = re.compile(r"[0-9a-f]{64}")
+_CHECKSUMS_TYPE = TypeAdapter(dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _check_sha256(sha256: str | None) -> str | None:
     """Return the checksum in lower case."""
     if sha256 is None:
         return None
-    if not _SHA256.fullmatch(sha256.lower()):
+    if not _SHA256_PATTERN.fullmatch(sha256.lower()):
         raise InputError(f"{sha256!r} is not a SHA-256 checksum; give its 64 hexadecimal digits")
     return sha256.lower()
 
@@ -165,13 +165,13 @@ def _read_checksums(checksums_path: Path) -> dict[str, str]:
             f"{checksums_path}: the recorded checksums cannot be read ({error.strerror}); check its permissions"
         ) from error
     try:
-        checksums = _CHECKSUMS.validate_json(content)
+        checksums = _CHECKSUMS_TYPE.validate_json(content)
     except ValidationError as error:
         raise DownloadError(
             f"{checksums_path}: these are not recorded checksums (a JSON object of URLs and checksums); mend or delete the file"
         ) from error
     for url, checksum in checksums.items():
-        if not _SHA256.fullmatch(checksum):
+        if not _SHA256_PATTERN.fullmatch(checksum):
             raise DownloadError(
                 f"{checksums_path}: {url}: {checksum!r} is not a SHA-256 sum; mend or delete that entry"
             )

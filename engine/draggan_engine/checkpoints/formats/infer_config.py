@@ -13,8 +13,8 @@ from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.ops import low_pass_kernel
 
-_BLOCK = re.compile(r"synthesis\.b([0-9]{1,4})\.conv1\.weight")
-_MAPPING = re.compile(r"mapping\.fc[0-9]{1,2}\.weight")
+_KERNEL_KEY = re.compile(r"synthesis\.b([0-9]{1,4})\.conv1\.weight")
+_MAPPING_KEY = re.compile(r"mapping\.fc[0-9]{1,2}\.weight")
 
 
 def infer_stylegan2_part(state: Mapping[str, Tensor], config_values: Mapping[str, object], where: str) -> GeneratorPart:
@@ -29,9 +29,9 @@ def infer_stylegan2_part(state: Mapping[str, Tensor], config_values: Mapping[str
     Raises:
         CheckpointError: the shapes are not those of a StyleGAN2; the message names the tensor.
     """
-    kernels = {int(match[1]): tensor for key, tensor in state.items() if (match := _BLOCK.fullmatch(key))}
+    kernels = {int(match[1]): tensor for key, tensor in state.items() if (match := _KERNEL_KEY.fullmatch(key))}
     const = _require_rank(state, "synthesis.b4.const", 3, where)
-    mapping_layers = sum(_MAPPING.fullmatch(key) is not None for key in state)
+    mapping_layers = sum(_MAPPING_KEY.fullmatch(key) is not None for key in state)
     first_layer = _require_rank(state, "mapping.fc0.weight", 2, where)
     last_layer = _require_rank(state, f"mapping.fc{max(mapping_layers - 1, 0)}.weight", 2, where)
     values = {

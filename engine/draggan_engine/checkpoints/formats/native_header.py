@@ -126,5 +126,5 @@ def parse_entry(file: Any, entry_name: str, entry_type: type[_Entry], path: Path
     except ValidationError as error:
         first_error = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join([entry_name, *(printable_text(str(part)) for part in first_error["loc"])])
-        problem = printable_text(first_error["msg"], 200)
-        raise CheckpointError(f"{path}: {field}: {problem}; the file is damaged: get it again") from error
+        problem_text = printable_text(first_error["msg"], 200)
+        raise CheckpointError(f"{path}: {field}: {problem_text}; the file is damaged: get it again") from error

@@ -26,10 +26,10 @@ _LAYER_KEYS = {
     "activate.bias": "bias",
     "bias": "bias",
 }
-_FILTER = re.compile(r"(?:convs\.[0-9]{1,2}\.conv\.blur|to_rgbs\.[0-9]{1,2}\.upsample)\.kernel")
-_STYLE = re.compile(r"style\.([0-9]{1,2})\.(weight|bias)")
-_NOISE = re.compile(r"noises\.noise_([0-9]{1,2})")
-_LAYER = re.compile(r"(conv1|to_rgb1|convs\.[0-9]{1,2}|to_rgbs\.[0-9]{1,2})\.(.+)")
+_FILTER_NAME = re.compile(r"(?:convs\.[0-9]{1,2}\.conv\.blur|to_rgbs\.[0-9]{1,2}\.upsample)\.kernel")
+_STYLE_NAME = re.compile(r"style\.([0-9]{1,2})\.(weight|bias)")
+_NOISE_NAME = re.compile(r"noises\.noise_([0-9]{1,2})")
+_LAYER_NAME = re.compile(r"(conv1|to_rgb1|convs\.[0-9]{1,2}|to_rgbs\.[0-9]{1,2})\.(.+)")
 
 
 def read_rosinality_parts(root: object, path: Path) -> ModelParts | None:
@@ -53,7 +53,7 @@ def read_rosinality_parts(root: object, path: Path) -> ModelParts | None:
     for name, tensor in generator.items():
         if type(name) is not str or not isinstance(tensor, Tensor):
             raise CheckpointError(f"{where}: {printable_text(name)} is no tensor; the file is damaged: get it again")
-        if not _FILTER.fullmatch(name):
+        if not _FILTER_NAME.fullmatch(name):
             state[_nvidia_key(name, where)] = _nvidia_layout(name, tensor)
     w_average = root.get("latent_avg")
     if isinstance(w_average, Tensor):
@@ -68,13 +68,13 @@ def _nvidia_key(name: str, where: str) -> str:
     Raises:
         CheckpointError: the name does not belong to a StyleGAN2.
     """
-    if match := _STYLE.fullmatch(name):
+    if match := _STYLE_NAME.fullmatch(name):
         return f"mapping.fc{int(match[1]) - 1}.{match[2]}"
     if name == "input.input":
         return "synthesis.b4.const"
-    if match := _NOISE.fullmatch(name):
+    if match := _NOISE_NAME.fullmatch(name):
         return f"{_layer_key(int(match[1]))}.noise_const"
-    if (match := _LAYER.fullmatch(name)) and match[2] in _LAYER_KEYS:
+    if (match := _LAYER_NAME.fullmatch(name)) and match[2] in _LAYER_KEYS:
         layer_kind, _, index = match[1].partition(".")
         tensor_key = _LAYER_KEYS[match[2]]
         if layer_kind in ("to_rgb1", "to_rgbs"):

@@ -27,9 +27,11 @@ _FIXED_ARGUMENTS: dict[str, object] = {
     "architecture": "skip", "nonlinearity": "lrelu", "mapping_nonlinearity": "lrelu", "act": "lrelu",
     "normalize_latents": True, "use_noise": True, "label_size": 0,
 }  # fmt: skip
-_DENSE = re.compile(r"Dense([0-9]{1,2})/(weight|bias)")
-_LAYER = re.compile(r"([0-9]{1,4})x\1/(Conv|Conv0_up|Conv1|ToRGB)/(weight|bias|noise_strength|mod_weight|mod_bias)")
-_NOISE = re.compile(r"noise([0-9]{1,2})")
+_DENSE_NAME = re.compile(r"Dense([0-9]{1,2})/(weight|bias)")
+_LAYER_NAME = re.compile(
+    r"([0-9]{1,4})x\1/(Conv|Conv0_up|Conv1|ToRGB)/(weight|bias|noise_strength|mod_weight|mod_bias)"
+)
+_NOISE_NAME = re.compile(r"noise([0-9]{1,2})")
 _LAYER_KEYS = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "torgb"}
 _TENSOR_KEYS = {"mod_weight": "affine.weight", "mod_bias": "affine.bias"}
 
@@ -121,7 +123,7 @@ def _read_variables(network: ObjectRecord, where: str) -> dict[str, Tensor]:
 def _convert_mapping(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
     for name, tensor in variables.items():
-        if match := _DENSE.fullmatch(name):
+        if match := _DENSE_NAME.fullmatch(name):
             state[f"mapping.fc{int(match[1])}.{match[2]}"] = tensor.t() if tensor.ndim == 2 else tensor
         else:
             state[f"mapping.{name}"] = tensor  # building the network refuses it if it does not belong to one
@@ -136,13 +138,13 @@ def _convert_synthesis(variables: Mapping[str, Tensor], where: str) -> dict[str,
     """
     state: dict[str, Tensor] = {}
     for name, tensor in variables.items():
-        if match := _LAYER.fullmatch(name):
+        if match := _LAYER_NAME.fullmatch(name):
             resolution, layer, variable = match.groups()
             key = f"synthesis.b{resolution}.{_LAYER_KEYS[layer]}.{_TENSOR_KEYS.get(variable, variable)}"
             state[key] = _nvidia_layout(tensor, layer, variable)
         elif name == "4x4/Const/const" and tensor.ndim == 4:
             state["synthesis.b4.const"] = tensor[0]
-        elif (match := _NOISE.fullmatch(name)) and tensor.ndim == 4:
+        elif (match := _NOISE_NAME.fullmatch(name)) and tensor.ndim == 4:
             noise_index = int(match[1])
             block_resolution = 2 ** ((noise_index + 5) // 2)
             state[f"synthesis.b{block_resolution}.conv{(noise_index + 1) % 2}.noise_const"] = tensor[0, 0]

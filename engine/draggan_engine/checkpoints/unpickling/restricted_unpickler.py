@@ -32,18 +32,18 @@ class ByteStream:
     bytes that do not exist."""
 
     def __init__(self, data: memoryview) -> None:
-        self._data, self._position = data, 0
+        self._stream_data, self._position = data, 0
 
     def read(self, count: int = -1, /) -> bytes | memoryview:
         """Return the next `count` bytes, or as many as are left; a view of the memory if they are many."""
-        end = len(self._data) if count < 0 else min(self._position + count, len(self._data))
-        piece = self._data[self._position : end]
+        end = len(self._stream_data) if count < 0 else min(self._position + count, len(self._stream_data))
+        next_piece = self._stream_data[self._position : end]
         self._position = end
-        return piece if len(piece) >= _VIEW_BYTES else bytes(piece)
+        return next_piece if len(next_piece) >= _VIEW_BYTES else bytes(next_piece)
 
     def readline(self) -> bytes:
         """Return the bytes up to the end of the line; only the first ones if the line is longer than any name."""
-        next_bytes = bytes(self._data[self._position : self._position + _MAX_LINE_LENGTH])
+        next_bytes = bytes(self._stream_data[self._position : self._position + _MAX_LINE_LENGTH])
         line = next_bytes[: next_bytes.find(b"\n") + 1] or next_bytes
         self._position += len(line)
         return line
@@ -123,7 +123,7 @@ class RestrictedUnpickler(pickle._Unpickler):
 
     Args:
         stream: read from its position to the end of the pickle, and no further.
-        names: what replaces each (module, name).
+        name_table: what replaces each (module, name).
         budget: limits the cost of reading.
         find_storage: returns what replaces a persistent id; None if the pickle may have none.
     """
@@ -143,23 +143,23 @@ class RestrictedUnpickler(pickle._Unpickler):
     def __init__(
         self,
         stream: ByteStream,
-        names: Mapping[tuple[str, str], object],
+        name_table: Mapping[tuple[str, str], object],
         budget: ReadBudget,
         find_storage: Callable[[object], object] | None = None,
     ) -> None:
         super().__init__(stream)  # type: ignore[arg-type]  # the base class works with views instead of bytes as well
-        self._names = names
+        self._name_table = name_table
         self._find_storage = find_storage
         self.budget = budget
 
     def find_class(self, module: str, name: str) -> object:
         """Return what replaces a name; nothing is imported."""
-        if (module, name) not in self._names:
+        if (module, name) not in self._name_table:
             raise PickleRefusal(f"asks for {printable_text(module)}.{printable_text(name)}")
-        return self._names[module, name]
+        return self._name_table[module, name]
 
-    def persistent_load(self, pid: object) -> object:
+    def persistent_load(self, persistent_id: object) -> object:
         """Return what replaces a persistent id."""
         if self._find_storage is None:
             raise PickleRefusal("refers to data outside it")
-        return self._find_storage(pid)
+        return self._find_storage(persistent_id)

@@ -67,7 +67,7 @@ def _allowed_names(budget: ReadBudget) -> Mapping[tuple[str, str], object]:
             check_key(item)
         return set(items)
 
-    names: dict[tuple[str, str], object] = {
+    name_table: dict[tuple[str, str], object] = {
         ("torch_utils.persistence", "_reconstruct_persistent_obj"): AllowedFunction(PersistentObject.from_meta),
         ("dnnlib.tflib.network", "Network"): AllowedFunction(lambda: ObjectRecord("Network")),
         ("argparse", "Namespace"): AllowedFunction(lambda: ObjectRecord("Namespace")),
@@ -84,9 +84,9 @@ def _allowed_names(budget: ReadBudget) -> Mapping[tuple[str, str], object]:
         ("numpy", "dtype"): AllowedFunction(DtypeRecord.from_code),
     }
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        names[module, "_reconstruct"] = AllowedFunction(build_array)
-        names[module, "scalar"] = AllowedFunction(numpy_scalar)
-    return names | STORAGE_DTYPES
+        name_table[module, "_reconstruct"] = AllowedFunction(build_array)
+        name_table[module, "scalar"] = AllowedFunction(numpy_scalar)
+    return name_table | STORAGE_DTYPES
 
 
 def read_root_object(file: CheckpointFile) -> object:
@@ -100,9 +100,9 @@ def read_root_object(file: CheckpointFile) -> object:
             damaged or is cut short.
     """
     budget = ReadBudget(_MAX_COPIES * len(file.data))
-    names = _allowed_names(budget)
+    name_table = _allowed_names(budget)
     try:
-        root = _read_container(file, names, budget)
+        root = _read_container(file, name_table, budget)
     except PickleRefusal as refusal:
         raise CheckpointError(
             f"{file.path}: it {refusal}, which no StyleGAN file needs; nothing in it was run: "
@@ -115,11 +115,11 @@ def read_root_object(file: CheckpointFile) -> object:
     return root.data if isinstance(root, TensorStorage) else root
 
 
-def _read_container(file: CheckpointFile, names: NameTable, budget: ReadBudget) -> object:
+def _read_container(file: CheckpointFile, name_table: NameTable, budget: ReadBudget) -> object:
     match file.format:
         case CheckpointFormat.ZIP:
-            return read_zip_file(file, names, budget)
+            return read_zip_file(file, name_table, budget)
         case CheckpointFormat.LEGACY_TORCH:
-            return read_legacy_file(file.data, names, budget)
+            return read_legacy_file(file.data, name_table, budget)
         case _:
-            return RestrictedUnpickler(ByteStream(file.data), names, budget).load()
+            return RestrictedUnpickler(ByteStream(file.data), name_table, budget).load()

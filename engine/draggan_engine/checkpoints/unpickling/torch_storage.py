@@ -60,12 +60,12 @@ class _StorageReference:
     stop: int
 
     @classmethod
-    def from_pid(cls, pid: object) -> _StorageReference:
+    def from_pid(cls, persistent_id: object) -> _StorageReference:
         """
         Raises:
             PickleRefusal: the persistent id has another form, or its view reaches outside the storage.
         """
-        match pid:
+        match persistent_id:
             case ("storage", torch.dtype() as dtype, str(key), str(), int(numel)):
                 start, size = 0, numel
             case ("storage", torch.dtype() as dtype, str(key), str(), int(numel), None):
@@ -86,20 +86,20 @@ class _StorageReference:
         """The size of the whole storage."""
         return self.numel * self.dtype.itemsize
 
-    def to_storage(self, raw: memoryview) -> TensorStorage:
+    def to_storage(self, raw_bytes: memoryview) -> TensorStorage:
         """Return the range of the storage as a view.
 
         Args:
-            raw: the bytes of the whole storage; they can be written to.
+            raw_bytes: the bytes of the whole storage; they can be written to.
 
         Raises:
             PickleRefusal: the number of bytes is not that of the storage.
         """
-        if len(raw) != self.storage_bytes:
-            raise PickleRefusal(f"has a storage of {self.numel} elements in {len(raw)} bytes")
-        if not raw:
+        if len(raw_bytes) != self.storage_bytes:
+            raise PickleRefusal(f"has a storage of {self.numel} elements in {len(raw_bytes)} bytes")
+        if not raw_bytes:
             return TensorStorage(torch.empty(0, dtype=self.dtype))
-        return TensorStorage(torch.frombuffer(raw, dtype=self.dtype)[self.start : self.stop])
+        return TensorStorage(torch.frombuffer(raw_bytes, dtype=self.dtype)[self.start : self.stop])
 
 
 def load_storage(data: object, budget: ReadBudget) -> TensorStorage:
@@ -120,7 +120,7 @@ def load_storage(data: object, budget: ReadBudget) -> TensorStorage:
     return storage
 
 
-def read_legacy_file(data: memoryview, names: NameTable, budget: ReadBudget) -> object:
+def read_legacy_file(data: memoryview, name_table: NameTable, budget: ReadBudget) -> object:
     """Return the object in a legacy container. Its pickle comes before the storages, so it is read twice: first to learn
     which storages follow, then to build the object.
 
@@ -136,25 +136,25 @@ def read_legacy_file(data: memoryview, names: NameTable, budget: ReadBudget) -> 
     object_position = stream.tell()
     references: dict[str, _StorageReference] = {}
 
-    def note_storage(pid: object) -> TensorStorage:
-        reference = _StorageReference.from_pid(pid)
+    def note_storage(persistent_id: object) -> TensorStorage:
+        reference = _StorageReference.from_pid(persistent_id)
         first_reference = references.setdefault(reference.key, reference)
         if (first_reference.dtype, first_reference.numel) != (reference.dtype, reference.numel):
             raise PickleRefusal("describes a storage in two ways")
         return TensorStorage(torch.empty(reference.stop - reference.start, dtype=reference.dtype, device="meta"))
 
-    RestrictedUnpickler(stream, names, budget, note_storage).load()
+    RestrictedUnpickler(stream, name_table, budget, note_storage).load()
     keys = RestrictedUnpickler(stream, {}, budget).load()
     raw_storages = _read_raw_storages(stream, keys, references, len(data))
     if stream.tell() != len(data):
         raise PickleRefusal("has data that nothing uses")
     stream.seek(object_position)
 
-    def find_storage(pid: object) -> TensorStorage:
-        reference = _StorageReference.from_pid(pid)
+    def find_storage(persistent_id: object) -> TensorStorage:
+        reference = _StorageReference.from_pid(persistent_id)
         return reference.to_storage(raw_storages[reference.key])
 
-    return RestrictedUnpickler(stream, names, budget, find_storage).load()
+    return RestrictedUnpickler(stream, name_table, budget, find_storage).load()
 
 
 def _read_raw_storages(
@@ -179,16 +179,16 @@ def _read_raw_storages(
             raise PickleRefusal(
                 f"has a storage of {max(element_count, reference.numel)} elements in {file_bytes} bytes"
             )
-        raw = stream.read(reference.storage_bytes)
-        if not isinstance(raw, memoryview) or raw.readonly:
-            raw = memoryview(bytearray(raw))
-        raw_storages[key] = raw
+        raw_bytes = stream.read(reference.storage_bytes)
+        if not isinstance(raw_bytes, memoryview) or raw_bytes.readonly:
+            raw_bytes = memoryview(bytearray(raw_bytes))
+        raw_storages[key] = raw_bytes
     if len(raw_storages) != len(keys):
         raise PickleRefusal("has data that nothing uses")
     return raw_storages
 
 
-def read_zip_file(file: CheckpointFile, names: NameTable, budget: ReadBudget) -> object:
+def read_zip_file(file: CheckpointFile, name_table: NameTable, budget: ReadBudget) -> object:
     """Return the object in a zip container.
 
     Raises:
@@ -204,14 +204,14 @@ def read_zip_file(file: CheckpointFile, names: NameTable, budget: ReadBudget) ->
     if bytes(entries.get(f"{root}byteorder", b"little")) != b"little":
         raise PickleRefusal("has a storage of another byte order")
 
-    def find_storage(pid: object) -> TensorStorage:
-        reference = _StorageReference.from_pid(pid)
-        raw = entries.get(f"{root}data/{reference.key}")
-        if raw is None:
+    def find_storage(persistent_id: object) -> TensorStorage:
+        reference = _StorageReference.from_pid(persistent_id)
+        raw_bytes = entries.get(f"{root}data/{reference.key}")
+        if raw_bytes is None:
             raise PickleRefusal("refers to a storage that it does not have")
-        return reference.to_storage(raw)
+        return reference.to_storage(raw_bytes)
 
-    return RestrictedUnpickler(ByteStream(entries[pickle_names[0]]), names, budget, find_storage).load()
+    return RestrictedUnpickler(ByteStream(entries[pickle_names[0]]), name_table, budget, find_storage).load()
 
 
 def _read_zip_entries(file: CheckpointFile) -> dict[str, memoryview]:
