@@ -13,6 +13,7 @@ import draggan_engine  # noqa: F401  (first: it says how torch's threads wait)
 from draggan_tui.config import paths
 
 PARITY = "parity"
+UPDATE_SNAPSHOTS = "DRAGGAN_UPDATE_SNAPSHOTS"
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("untimed")
@@ -34,6 +35,21 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in ("CACHE", "CONFIG", "DATA", "STATE"):
         os.environ[f"XDG_{name}_HOME"] = str(home / name.lower())
     paths.end_first_use()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse `--snapshot-update` unless the environment says that a person wants it. CI can never update snapshots."""
+    if not config.getoption("update_snapshots", default=False):
+        return
+    if os.environ.get("CI"):
+        raise pytest.UsageError(
+            "CI compares snapshots and never updates them: update and commit them from a working tree"
+        )
+    if os.environ.get(UPDATE_SNAPSHOTS) != "1":
+        raise pytest.UsageError(
+            f"--snapshot-update replaces the images that define how the editor looks. Look at snapshot_report.html first; "
+            f"if every difference is intended, run the command again with {UPDATE_SNAPSHOTS}=1"
+        )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

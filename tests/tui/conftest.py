@@ -13,13 +13,21 @@ from tests.support.editing import FakeEngine, editor
 
 @pytest.fixture
 def fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Editors are made with an engine that is a record of what it was told."""
+    """Make editors with an engine that records the commands it receives."""
     monkeypatch.setattr(engine_client, "EngineClient", FakeEngine)
 
 
 @pytest.fixture
 def app(fake_engine: None) -> DragganApp:  # noqa: ARG001 (a fixture)
     return editor()
+
+
+@pytest.fixture
+def truecolor_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apps that are made after this run in a terminal with RGB colours, whatever terminal the tests run in."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("TERM", "xterm-256color")
 
 
 @pytest.fixture

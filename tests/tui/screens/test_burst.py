@@ -45,10 +45,9 @@ async def test_coordinates_typed_ahead_and_what_comes_after_them(app: DragganApp
         assert app.editor.state.edit.pairs[0].handle == (64, 7)
         assert app.screen is app.editor
         burst(app, "colon", "x", "enter")
-        await until(lambda: isinstance(app.screen, GotoPrompt))
-        for _ in range(3):
-            await pilot.pause()
-        assert str(app.screen.query_one("#problem", Static).render()).startswith("must be two numbers")
+        await until(lambda: isinstance(app.screen, GotoPrompt) and app.screen.is_mounted)
+        problem = app.screen.query_one("#problem", Static)
+        await until(lambda: str(problem.render()).startswith("must be two numbers"))
 
 
 @pytest.mark.parametrize(

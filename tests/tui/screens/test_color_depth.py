@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 from rich.color import ColorType
-from rich.console import COLOR_SYSTEMS
 from textual.pilot import Pilot
 
 from draggan_tui.app import DragganApp
@@ -14,6 +13,7 @@ from draggan_tui.config.themes import load_theme
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.terminal.color_answers import ColorsAnswered
 from draggan_tui.terminal.color_depth import ColorGuess
+from draggan_tui.terminal.textual_internals import set_color_depth
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.status_line import StatusLine
@@ -24,11 +24,11 @@ FEW = "16 colours, as far as the terminal says; --color 256 or truecolor for mor
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
 
-def on_terminal(depth: ColorDepth, worth_asking: bool = True, told: bool = False) -> DragganApp:
-    """The editor on a terminal that seems to have so many colours, or has been told to have."""
+def on_terminal(depth: ColorDepth, worth_asking: bool = True, chosen_by_user: bool = False) -> DragganApp:
+    """Return an editor in a terminal that seems to have so many colours, or whose user has chosen them."""
     app = editor()
-    app.options = replace(app.options, color_guess=None if told else ColorGuess(depth, worth_asking))
-    app.console._color_system = COLOR_SYSTEMS["standard" if depth == "16" else depth]
+    app.options = replace(app.options, color_guess=None if chosen_by_user else ColorGuess(depth, worth_asking))
+    set_color_depth(app.console, depth)
     app.no_color = False
     return app
 
@@ -81,7 +81,7 @@ async def test_another_theme_comes_in_as_many_colours() -> None:
     [
         (lambda: on_terminal("16", worth_asking=False), True),
         (lambda: on_terminal("256", worth_asking=False), False),
-        (lambda: on_terminal("16", told=True), False),
+        (lambda: on_terminal("16", chosen_by_user=True), False),
     ],
     ids=["guessed", "enough", "told"],
 )
@@ -104,7 +104,7 @@ async def test_a_late_answer_takes_back_that_there_are_few_colours() -> None:
 
 
 async def test_an_answer_changes_nothing_that_the_user_has_said() -> None:
-    app = on_terminal("256", told=True)
+    app = on_terminal("256", chosen_by_user=True)
     async with app.run_test() as pilot:
         await ready(app, pilot)
         await answer(app, pilot, truecolor=True)

@@ -39,7 +39,7 @@ from draggan_tui.screens.question import Question
 from draggan_tui.screens.settings_dialog import SettingsDialog
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status_line import MessageKind, StatusLine
-from tests.support.editing import INFO, editor_opens, ended, place_pair, ready, shown, status
+from tests.support.editing import INFO, editor_opens, ended, place_pair, ready, shown, status, until
 
 
 async def test_the_editor_waits_for_nobody(app: DragganApp) -> None:
@@ -237,13 +237,11 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
         assert "/full/session.json" in status(app)
         assert app.editor.state.edit.pairs
         await pilot.press("q")
-        await pilot.pause(1.5)
-        assert isinstance(app.screen, Question)
+        await until(lambda: isinstance(app.screen, Question))
         await pilot.press("n")
         assert app.screen is app.editor
         await pilot.press("ctrl+q")  # Textual's own way out asks too
-        await pilot.pause(1.5)
-        assert isinstance(app.screen, Question)
+        await until(lambda: isinstance(app.screen, Question))
         await pilot.press("escape")
         engine.say(Saved(change_count=app.editor.state.change_count, directory="x"))
         await pilot.press("q")

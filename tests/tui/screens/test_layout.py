@@ -160,21 +160,21 @@ async def test_shift_p_leaves_only_the_image_and_messages(app: DragganApp) -> No
 @pytest.mark.parametrize(
     ("columns", "image_columns", "width"), [(160, 90, 38), (160, 120, 34), (200, 114, 54), (300, 114, 62)]
 )
-def test_the_companion_takes_what_the_image_leaves(columns: int, image_columns: int, width: int) -> None:
+def test_the_wide_panel_takes_the_columns_that_the_image_leaves(columns: int, image_columns: int, width: int) -> None:
     assert wide_panel_width(columns, image_columns, 32) == width
 
 
-async def test_the_companion_shows_before_and_the_handle(app: DragganApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DragganApp, "_depth", lambda _: "truecolor")
+@pytest.mark.usefixtures("truecolor_terminal")
+async def test_the_wide_panel_shows_before_and_the_handle(app: DragganApp) -> None:
     async with app.run_test(size=(160, 48)) as pilot:
         engine = await ready(app, pilot, rgb=np.full((128, 128, 3), 50, np.uint8))
-        companion = app.editor.query_one(WidePanel)
-        titles = [str(title.render()) for title in companion.query(".title").results(Static)]
+        panel = app.editor.query_one(WidePanel)
+        titles = [str(title.render()) for title in panel.query(".title").results(Static)]
         assert titles == [NO_DRAG, NO_HANDLE]
         await place_pair(pilot)
         await pilot.pause()
-        loupe, start_image = companion.query_one(Loupe), companion.query_one(BeforeImage)
-        assert loupe.size.height > 20 and not start_image.region
+        loupe, before_image = panel.query_one(Loupe), panel.query_one(BeforeImage)
+        assert loupe.size.height > 20 and not before_image.region
         assert not app.editor.query_one("Inspector Loupe").region, "not twice"
         await pilot.press("d")
         engine.say(ended(app))
@@ -184,14 +184,14 @@ async def test_the_companion_shows_before_and_the_handle(app: DragganApp, monkey
         engine.say(ImageRendered(request_id=request, image=ImageData(width=128, height=128, rgb=rgb.tobytes())))
         await pilot.pause()
         await pilot.pause()
-        titles = [str(title.render()) for title in companion.query(".title").results(Static)]
+        titles = [str(title.render()) for title in panel.query(".title").results(Static)]
         assert titles[0] == "before" and titles[1].startswith("handle 1  ")
-        cells = start_image.cells()
+        cells = before_image.cells()
         assert cells is not None and (cells.fg == 50).all(), "the image that the drag started from"
-        assert start_image.size.height == start_image.size.width // 2, "no higher than the image"
+        assert before_image.size.height == before_image.size.width // 2, "no higher than the image"
         await pilot.press("u")
         await pilot.pause()
-        assert not start_image.region, "there is no other image than the present one"
+        assert not before_image.region, "there is no other image than the present one"
 
 
 # Messages ---------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from draggan_tui.app import DragganApp
 from draggan_tui.editor.history_cursor import HistoryCursor
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.dialog_box import DialogBox
-from tests.support.editing import INFO, FakeEngine, editor_opens, ended, place_pair, ready, status
+from tests.support.editing import INFO, FakeEngine, editor_opens, ended, place_pair, ready, status, until
 
 ENTRIES = (
     ModelEntry(name="toy", origin="bundled", path="/b/toy.safetensors", bytes=4_409_308),
@@ -294,8 +294,7 @@ async def test_what_is_not_on_disk_is_written_first(app: DragganApp) -> None:
         assert engine.last(Save).change_count == revision  # once more
         assert asked(engine) == []
         engine.say(Saved(change_count=revision, directory="draggan-out/x"))
-        await pilot.pause(0.2)
-        assert asked(engine) == ["ffhq"]
+        await until(lambda: asked(engine) == ["ffhq"])
 
 
 async def test_what_cannot_be_written_keeps_the_model(app: DragganApp) -> None:
@@ -304,7 +303,7 @@ async def test_what_cannot_be_written_keeps_the_model(app: DragganApp) -> None:
         engine.acknowledges = False
         await place_pair(pilot)
         await pick(pilot, engine, "j", "enter")
-        await pilot.pause(1.5)
+        await until(lambda: status(app).startswith("the model stays"))
         assert status(app) == "the model stays, because the last changes are not on disk yet: s saves them"
         assert asked(engine) == []
         engine.acknowledges = True
@@ -353,13 +352,13 @@ async def test_what_the_engine_reads_is_said(app: DragganApp) -> None:
         await editor_opens(app, pilot)
         engine: FakeEngine = app.engine  # type: ignore[assignment]
         engine.say(LoadProgress(stage="reading", done=120_000_000, total=364_000_000))
-        await pilot.pause(0.2)
-        line, bar = app.screen.query_one(Canvas).render().plain.splitlines()
+        canvas = app.screen.query_one(Canvas)
+        await until(lambda: "reading" in canvas.render().plain)
+        line, bar = canvas.render().plain.splitlines()
         assert line[1:] == " toy  reading 120/364 MB"
         assert bar == "━━━━━━━─────────────────"
         engine.say(LoadProgress(stage="building", done=0, total=1))
-        await pilot.pause(0.2)
-        assert app.screen.query_one(Canvas).render().plain[1:] == " toy  building"
+        await until(lambda: canvas.render().plain[1:] == " toy  building")
         await ready(app, pilot)
         await pick(pilot, engine, "j", "enter")
         assert status(app) == "loading ffhq …"

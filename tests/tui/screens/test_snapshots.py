@@ -1,7 +1,10 @@
-"""The main screens in three themes, as pictures that a person has looked at once: `pytest --snapshot-update` draws them anew."""
+"""The main screens in three themes, compared with images that a person has looked at (see CONTRIBUTING.md, "Snapshots")."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 
 import numpy as np
@@ -21,20 +24,21 @@ from draggan_engine.server.messages import (
 )
 from draggan_tui.app import DragganApp
 from tests.support.editing import FakeEngine, editor, ended, ready
+from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.usefixtures("fake_engine")
+pytestmark = pytest.mark.usefixtures("fake_engine", "truecolor_terminal")
 
-# A picture of few colours, so that the snapshots are small.
-PICTURE = np.zeros((40, 40, 3), np.uint8)
-PICTURE[:] = (60, 90, 80)
-PICTURE[8:32, 8:32] = (160, 90, 50)
-PICTURE[18:24, 18:24] = (230, 220, 200)
+# An image of few colours, so that the snapshots are small.
+IMAGE = np.zeros((40, 40, 3), np.uint8)
+IMAGE[:] = (60, 90, 80)
+IMAGE[8:32, 8:32] = (160, 90, 50)
+IMAGE[18:24, 18:24] = (230, 220, 200)
 
 
 async def edited(pilot: Pilot[None]) -> FakeEngine:
-    """Two pairs, one of them disabled, and a mask."""
+    """Make an edit with two pairs, one of them disabled, and a mask."""
     app: DragganApp = pilot.app  # type: ignore[assignment]
-    engine = await ready(app, pilot, rgb=PICTURE)
+    engine = await ready(app, pilot, rgb=IMAGE)
     await pilot.press("enter", "6", "l", "enter", "y", "e", "4", "k", "v", *"HJ", "enter", "tab")
     await pilot.pause()
     return engine
@@ -56,19 +60,19 @@ async def drag(pilot: Pilot[None]) -> None:
             )
         )  # fmt: skip
         await pilot.pause(0.15)
-    engine.say(DragPreview(image=ImageData(width=40, height=40, rgb=PICTURE[:, ::-1].tobytes())))
+    engine.say(DragPreview(image=ImageData(width=40, height=40, rgb=IMAGE[:, ::-1].tobytes())))
     await pilot.pause()
 
 
 async def history(pilot: Pilot[None]) -> None:
-    """A drag undone, another begun from the same place: two branches, and before beside after."""
+    """Undo a drag and add a pair: two branches, shown with before and after side by side."""
     app: DragganApp = pilot.app  # type: ignore[assignment]
     engine = await edited(pilot)
     await pilot.press("d")
     engine.say(ended(app))
     await pilot.pause()
     request = engine.last(Render).request_id
-    engine.say(ImageRendered(request_id=request, image=ImageData(width=40, height=40, rgb=PICTURE[:, ::-1].tobytes())))
+    engine.say(ImageRendered(request_id=request, image=ImageData(width=40, height=40, rgb=IMAGE[:, ::-1].tobytes())))
     await pilot.pause()
     await pilot.press("c", "u", "vertical_line")
     await pilot.pause()
@@ -79,13 +83,13 @@ async def history(pilot: Pilot[None]) -> None:
 async def settings(pilot: Pilot[None]) -> None:
     await edited(pilot)
     await pilot.press("comma")
-    await still(pilot)
+    await stop_cursor_blink(pilot)
 
 
 async def export(pilot: Pilot[None]) -> None:
     await edited(pilot)
     await pilot.press("E", *"nose", "full_stop", *"jpg", "enter")
-    await still(pilot)
+    await stop_cursor_blink(pilot)
 
 
 async def models(pilot: Pilot[None]) -> None:
@@ -95,7 +99,7 @@ async def models(pilot: Pilot[None]) -> None:
         ModelEntry(name=name, origin="own", path=f"/{name}", bytes=10**size) for name, size in (("a", 6), ("b", 9))
     ]
     engine.say(ModelsListed(models=tuple(entries)))
-    await still(pilot)
+    await stop_cursor_blink(pilot)
 
 
 async def help_(pilot: Pilot[None]) -> None:
@@ -104,8 +108,7 @@ async def help_(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-async def still(pilot: Pilot[None]) -> None:
-    """No cursor blinks."""
+async def stop_cursor_blink(pilot: Pilot[None]) -> None:
     await pilot.pause()
     for field in pilot.app.screen.query(Input):
         field.cursor_blink = False
@@ -120,8 +123,33 @@ def test_screens(
     snap_compare: Callable[..., bool],
     scene: Callable[[Pilot[None]], Awaitable[None]],
     theme: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Whatever the terminal is in which the tests run.
-    monkeypatch.setattr(DragganApp, "_depth", lambda _: "truecolor")
     assert snap_compare(editor(theme), terminal_size=(80, 24), run_before=scene)
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [({}, "with DRAGGAN_UPDATE_SNAPSHOTS=1"), ({"CI": "1", "DRAGGAN_UPDATE_SNAPSHOTS": "1"}, "CI compares snapshots")],
+)
+def test_snapshots_are_updated_only_on_purpose(environment: dict[str, str], problem: str) -> None:
+    variables = {name: value for name, value in os.environ.items() if name not in ("CI", "DRAGGAN_UPDATE_SNAPSHOTS")}
+    process = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--snapshot-update",
+            "--collect-only",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            __file__,
+        ],
+        cwd=ROOT,
+        env={**variables, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == pytest.ExitCode.USAGE_ERROR
+    assert problem in process.stderr

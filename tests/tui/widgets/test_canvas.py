@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyte
@@ -23,7 +23,7 @@ from draggan_tui.rendering.cell_strip import CellStrip
 from draggan_tui.rendering.cells import Cells
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.overlay import Overlay, PairMark
-from draggan_tui.terminal.textual_internals import repaint_text
+from draggan_tui.terminal.textual_internals import repaint_text, set_color_depth
 from draggan_tui.widgets.canvas import Canvas
 
 Picture = NDArray[np.uint8]
@@ -32,21 +32,29 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 def halves(width: int, height: int) -> Picture:
-    """Red above, blue below."""
+    """Return an image that is red above and blue below."""
     picture = np.full((height, width, 3), RED, dtype=np.uint8)
     picture[height // 2 :] = BLUE
     return picture
 
 
-@pytest.fixture(autouse=True)
-def truecolor_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("COLORTERM", "truecolor")
-    monkeypatch.setenv("TERM", "xterm-256color")
+pytestmark = pytest.mark.usefixtures("truecolor_terminal")
+
+
+class RecordingCanvas(Canvas):
+    """A canvas that records which regions it repaints."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.repainted: list[Region] = []
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        self.repainted.extend(regions or [self.size.region])
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
 
 class CanvasApp(App[None]):
-    """A canvas alone, and what it posts."""
+    """An app with only a canvas; it records what the canvas posts."""
 
     CSS = """
     Screen { layers: base top; }
@@ -60,14 +68,14 @@ class CanvasApp(App[None]):
         self.resized = 0
 
     def compose(self) -> ComposeResult:
-        yield Canvas()
+        yield RecordingCanvas()
         if self.over:
             yield Static("over", id="over")
 
     @property
-    def canvas(self) -> Canvas:
+    def canvas(self) -> RecordingCanvas:
         # The canvas stays on its screen when another one covers that.
-        return self.screen_stack[0].query_one(Canvas)
+        return self.screen_stack[0].query_one(RecordingCanvas)
 
     def on_canvas_pressed(self, event: Canvas.Pressed) -> None:
         self.mouse.append(("pressed", event.button, event.point))
@@ -117,20 +125,6 @@ def colors(screen: pyte.Screen, row: int, column: int) -> tuple[str, str, str]:
     return (char.data, "" if char.data == " " else char.fg, char.bg)
 
 
-class Regions(list[Region]):
-    """What the canvas asked to repaint since."""
-
-    def watch(self, canvas: Canvas, monkeypatch: pytest.MonkeyPatch) -> Regions:
-        refresh = canvas.refresh
-
-        def record(*regions: Region, **options: Any) -> Canvas:
-            self.extend(regions or [canvas.size.region])
-            return refresh(*regions, **options)
-
-        monkeypatch.setattr(canvas, "refresh", record)
-        return self
-
-
 # What is shown ----------------------------------------------------------------------------------------
 
 
@@ -155,7 +149,7 @@ async def test_a_picture_of_another_size_is_resampled() -> None:
             assert colors(screen, 0, 0)[2] == "ff0000" and colors(screen, 3, 7)[2] == "0000ff"
 
 
-async def test_the_placeholder_until_there_is_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_placeholder_until_there_is_an_image() -> None:
     app = CanvasApp()
     async with app.run_test(size=(12, 3)) as pilot:
         app.canvas.show_placeholder("[b]model")
@@ -163,7 +157,8 @@ async def test_the_placeholder_until_there_is_a_picture(monkeypatch: pytest.Monk
         assert terminal(app).display == [" " * 12, "  [b]model  ", " " * 12]
         app.canvas.show(halves(8, 6))
         await pilot.pause()
-        regions = Regions().watch(app.canvas, monkeypatch)
+        regions = app.canvas.repainted
+        regions.clear()
         app.canvas.show_placeholder("another")
         assert regions == []
         assert "model" not in terminal(app).display[1]
@@ -203,13 +198,14 @@ async def test_the_theme_in_use_gives_the_colours() -> None:
 # Repainting -------------------------------------------------------------------------------------------
 
 
-async def test_only_what_changed_is_repainted(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_changed_rows_are_repainted() -> None:
     app = CanvasApp()
     async with app.run_test(size=(40, 20)) as pilot:
         picture = halves(40, 40)
         app.canvas.show(picture, Overlay(cursor=(10, 20)))
         await pilot.pause()
-        regions = Regions().watch(app.canvas, monkeypatch)
+        regions = app.canvas.repainted
+        regions.clear()
         app.canvas.show(picture, Overlay(cursor=(10, 20)))
         app.canvas.show(picture.copy(), Overlay(cursor=(10, 20)))
         assert regions == []
@@ -228,7 +224,8 @@ async def test_a_new_picture_is_encoded_once_not_row_by_row(monkeypatch: pytest.
     async with app.run_test(size=(40, 12)) as pilot:
         app.canvas.show(halves(24, 24))  # letterboxed: the borders do not change
         await pilot.pause()
-        regions = Regions().watch(app.canvas, monkeypatch)
+        regions = app.canvas.repainted
+        regions.clear()
         app.canvas.show(halves(24, 24)[::-1].copy())
         assert regions == [Region(0, 0, 40, 12)]
         again: list[Cells] = []
@@ -381,7 +378,7 @@ async def test_only_rgb_safe_filters_are_passed_by() -> None:
         app.canvas.show(halves(6, 6))
         await pilot.pause()
         assert all(isinstance(strip, CellStrip) for strip in app.canvas.render_lines(app.canvas.size.region))
-        app.console._color_system = None
+        set_color_depth(app.console, "none")
         assert "38;2" in painted(app) or "48;2" in painted(app)
 
 

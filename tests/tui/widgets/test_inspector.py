@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Self
 
-import pytest
 from textual.app import App, ComposeResult
 from textual.content import Content
+from textual.geometry import Region
 from textual.widgets import Static
 
 from draggan_engine.core.edit import Edit, PointPair
@@ -70,28 +70,38 @@ async def test_steps_are_drawn_ten_times_a_second_and_none_is_missing_in_the_end
         assert "5/300" in drag(app)[0]
 
 
-async def test_lines_are_drawn_when_they_change_and_laid_out_when_their_number_does(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    app = PanelApp()
+class RecordingLines(TextLines):
+    """Lines that record, each time they are drawn, whether the screen is laid out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layouts: list[bool] = []
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        self.layouts.append(layout)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+
+class LinesApp(App[None]):
+    def compose(self) -> ComposeResult:
+        yield RecordingLines()
+
+
+async def test_lines_are_drawn_when_they_change_and_laid_out_when_their_number_does() -> None:
+    app = LinesApp()
     async with app.run_test(size=(40, 30)):
-        lines = app.query_one("#facts", TextLines)
+        lines = app.query_one(RecordingLines)
         lines.update(Content("cursor 63.5\nmask"))
-        asked: list[bool] = []
-
-        def refresh(*_: Any, layout: bool = False, **__: Any) -> TextLines:
-            asked.append(layout)
-            return lines
-
-        monkeypatch.setattr(lines, "refresh", refresh)
+        layouts = lines.layouts
+        layouts.clear()
         lines.update(Content("cursor 63.5\nmask"))
-        assert asked == []
+        assert layouts == []
         lines.update(Content("cursor 64.0\nmask"))
         lines.update(Content.styled("cursor 64.0\nmask", "bold"))
-        assert asked == [False, False]
+        assert layouts == [False, False]
         lines.update(Content("cursor 104.0\nmask"))
         lines.update(Content("cursor 104.0\nmask\nbrush"))
-        assert asked == [False, False, False, True]
+        assert layouts == [False, False, False, True]
         assert str(lines.content) == "cursor 104.0\nmask\nbrush"
 
 
