@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -28,7 +30,7 @@ from draggan_engine.networks.devices import (
     resolve_device,
 )
 from draggan_engine.networks.generator import Generator
-from tests.support.paths import CHECKPOINTS
+from tests.support.paths import CHECKPOINTS, ROOT
 
 
 def save(path: Path, resolution: int = 8, settings: DragSettings | None = None, psi: float = 1.0) -> Path:
@@ -78,6 +80,43 @@ def test_a_format_is_recognised_by_content_and_not_by_name(tmp_path: Path) -> No
     png_path.write_bytes((CHECKPOINTS / "sg2_flat_32.pkl").read_bytes())
     assert load_model(str(png_path), "cpu").name == "weights"
     assert load_model(str(save(tmp_path / "model.pkl")), "cpu").name == "mine"
+
+
+COUNT_OPENED_FILES = """
+import sys
+from collections import Counter
+from pathlib import Path
+
+from draggan_engine.checkpoints.loader import check_model_file, convert_model, load_model
+
+opened_paths = Counter()
+sys.addaudithook(lambda event, arguments: opened_paths.update([str(arguments[0])]) if event == "open" else None)
+for path in sys.argv[1:]:
+    for use_file in (
+        lambda: check_model_file(Path(path)),
+        lambda: load_model(path, "cpu"),
+        lambda: load_model(path, "cpu"),
+        lambda: convert_model(path, Path("out.safetensors"), "out"),
+    ):
+        opened_paths.clear()
+        use_file()
+        print(opened_paths[path])
+"""
+
+
+def test_a_checkpoint_file_is_opened_once(tmp_path: Path) -> None:
+    """It is checked, loaded, loaded from its converted copy, and converted."""
+    paths = [CHECKPOINTS / name for name in ("sg2ada_32.pkl", "tf_legacy_32.pkl", "rosinality_converted_32.pt")]
+    engine_path = os.pathsep.join([str(ROOT / "engine"), os.environ.get("PYTHONPATH", "")])
+    completed = subprocess.run(
+        [sys.executable, "-c", COUNT_OPENED_FILES, *map(str, paths)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": engine_path, "XDG_CACHE_HOME": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert completed.stdout.split() == ["1"] * 4 * len(paths)
 
 
 def test_a_model_of_the_user_is_loaded_by_name() -> None:
