@@ -82,7 +82,7 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
     if len(latents) > 1:
         raise CheckpointError(
             f"{path}: it holds {len(latents)} latents that this model could take; "
-            f"choose one, as in {path.name}#{printable_text(next(iter(latents)), 100)}; there are {_join_names(latents)}"
+            f"choose one, as in {path.name}#{printable_text(next(iter(latents)), 100)}; it has {_join_names(latents)}"
         )
     if not latents:
         shapes = ", ".join(str(list(array.shape)) for array in list(candidates.values())[:5])
@@ -157,7 +157,7 @@ def _read_arrays(path: Path) -> Arrays:
             numbered_arrays = enumerate(_iterate_arrays(read_root_object(file), _MAX_NESTING, set()), 1)
             return {str(number): array for number, array in numbered_arrays}
         if file.format is CheckpointFormat.UNKNOWN:
-            raise CheckpointError(f"{path}: it is no file of a latent; {_ACCEPTED_LATENTS}")
+            raise CheckpointError(f"{path}: it holds no latent; {_ACCEPTED_LATENTS}")
         return {}
 
 

@@ -180,7 +180,7 @@ def _read_parts(file: CheckpointFile) -> ModelParts:
         parts = read_parts(root, file.path)
         if parts is not None:
             return parts
-    raise CheckpointError(f"{file.path}: it holds no generator that this version knows; {_ACCEPTED_FILES}")
+    raise CheckpointError(f"{file.path}: it holds no generator that this version can load; {_ACCEPTED_FILES}")
 
 
 def _read_model(file: CheckpointFile, sha256: str) -> tuple[ModelParts, NativeInfo]:

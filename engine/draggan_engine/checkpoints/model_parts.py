@@ -135,7 +135,7 @@ def validate_config(config_type: type[_Config], values: Mapping[str, Any], where
         first_error = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(str(part) for part in first_error["loc"]) or "configuration"
         problem_text = printable_text(first_error["msg"], 200)
-        raise CheckpointError(f"{where}: {field}: {problem_text}; the file is damaged or no StyleGAN") from error
+        raise CheckpointError(f"{where}: {field}: {problem_text}; the file is damaged or not a StyleGAN") from error
 
 
 def _check_tensors(state: dict[str, Tensor], where: str) -> None:
@@ -152,7 +152,7 @@ def _check_tensors(state: dict[str, Tensor], where: str) -> None:
     bytes_by_address = {tensor.data_ptr(): tensor.nbytes for tensor in state.values()}
     total_bytes = sum(tensor.nbytes for tensor in state.values())
     if total_bytes > 2 * sum(bytes_by_address.values()) + _MAX_SHARED_BYTES:
-        raise CheckpointError(f"{where}: its tensors share their numbers; use a file where each has its own")
+        raise CheckpointError(f"{where}: its tensors share their memory; use a file where each has its own")
 
 
 def _fill_network(

@@ -677,7 +677,7 @@ def test_an_unusable_file_is_removed(server: FileServer, directory: DownloadDire
         assert path.read_bytes() == BODY
         raise InputError("it is no model")
 
-    with pytest.raises(DownloadError, match="of no use and was removed: it is no model"):
+    with pytest.raises(DownloadError, match="the received file is unusable and was removed: it is no model"):
         download_file(
             server.url,
             directory.target,

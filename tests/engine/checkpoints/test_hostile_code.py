@@ -160,7 +160,7 @@ def test_no_code_is_run(place: str, reader: ContainedReader) -> None:
     [
         (
             asm.pickle_file(asm.dictionary(G_ema=asm.nvidia_module(source=SOURCE_CODE))),
-            "its generator is a Generator, no StyleGAN",
+            "its generator is a Generator, not a StyleGAN",
         ),
         (
             asm.tensorflow_file(build_module_src=asm.text(SOURCE_CODE), build_func_name=asm.text("f")),

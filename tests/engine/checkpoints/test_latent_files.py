@@ -222,7 +222,7 @@ def test_one_of_several_latents_is_chosen_by_its_name(kind: str, tmp_path: Path)
 
 def test_one_of_several_latents_in_a_pickle_is_chosen_by_its_number(tmp_path: Path) -> None:
     torch.save([torch.from_numpy(WS), torch.from_numpy(WS + 1)], tmp_path / "w.pt")
-    assert "there are 1, 2" in refusal(tmp_path / "w.pt")
+    assert "it has 1, 2" in refusal(tmp_path / "w.pt")
     assert np.array_equal(read_latent(tmp_path / "w.pt#2", ROWS, WIDTH), WS + 1)
 
 

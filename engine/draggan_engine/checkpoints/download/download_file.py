@@ -128,7 +128,7 @@ def _accept_file(
         raise DownloadError(str(error)) from None
     except InputError as error:
         part.remove()
-        raise DownloadError(f"{url}: what came is of no use and was removed: {error}") from error
+        raise DownloadError(f"{url}: the received file is unusable and was removed: {error}") from error
 
 
 def _check_url(url: str) -> None:
@@ -168,12 +168,12 @@ def _read_checksums(checksums_path: Path) -> dict[str, str]:
         checksums = _CHECKSUMS_TYPE.validate_json(content)
     except ValidationError as error:
         raise DownloadError(
-            f"{checksums_path}: these are not recorded checksums (a JSON object of URLs and checksums); mend or delete the file"
+            f"{checksums_path}: these are not recorded checksums (a JSON object of URLs and checksums); repair or delete the file"
         ) from error
     for url, checksum in checksums.items():
         if not _SHA256_PATTERN.fullmatch(checksum):
             raise DownloadError(
-                f"{checksums_path}: {url}: {checksum!r} is not a SHA-256 sum; mend or delete that entry"
+                f"{checksums_path}: {url}: {checksum!r} is not a SHA-256 sum; repair or delete that entry"
             )
     return checksums
 

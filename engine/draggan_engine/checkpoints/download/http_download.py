@@ -63,7 +63,7 @@ def receive_file(url: str, part: PartialDownload, progress: DownloadProgress, li
                     furthest_size, fruitless_tries = part.size, 0
                 if fruitless_tries == len(limits.retry_delays):
                     raise DownloadError(
-                        f"{url}: the download broke off again and again ({interruption}); {_retry_advice(part)}"
+                        f"{url}: the connection broke again and again ({interruption}); {_retry_advice(part)}"
                     ) from interruption.__cause__
                 time.sleep(limits.retry_delays[fruitless_tries])
                 fruitless_tries += 1
@@ -113,7 +113,7 @@ def _try_once(
     if total is not None and part.size != total:
         if part.size > total:
             part.restart(None)
-        raise _InterruptedTry(f"{part.size} bytes came and {total} were announced")
+        raise _InterruptedTry(f"{part.size} bytes were received and {total} were announced")
     if not part.size:
         raise DownloadError(f"{url}: the server sent an empty file; check the address, or try again later")
 
@@ -148,7 +148,7 @@ def resolve_redirect(url: str, current_url: httpx.URL, location: str) -> httpx.U
         next_url = current_url.join(location)
     except httpx.InvalidURL as error:
         raise DownloadError(
-            f"{url}: the server redirects to {location!r}, which is not an address; try later"
+            f"{url}: the server redirects to {location!r}, which is not an address; try again later"
         ) from error
     if next_url.scheme not in ("http", "https") or not next_url.host:
         raise DownloadError(
@@ -156,7 +156,7 @@ def resolve_redirect(url: str, current_url: httpx.URL, location: str) -> httpx.U
         )
     if current_url.scheme == "https" and next_url.scheme == "http":
         raise DownloadError(
-            f"{url}: the server redirects from https to http ({next_url.host}), where anybody on the way could swap the "
+            f"{url}: the server redirects from https to http ({next_url.host}), where anybody between the two could replace the "
             "file; look for an https address of it"
         )
     return next_url
@@ -190,9 +190,7 @@ def _explain_status(response: httpx.Response) -> str:
     status = f"{response.status_code} {response.reason_phrase}".strip()
     match response.status_code:
         case 401 | 403 | 407:
-            return (
-                f"the server does not give it to everybody ({status}); get it by hand from the page that describes it"
-            )
+            return f"the server does not give it to everyone ({status}); get it by hand from the page that describes it"
         case 404 | 410:
             return f"there is no such file ({status}); look for its new address on the page that describes it"
         case 429:

@@ -111,11 +111,14 @@ class PartialDownload:
         """
         if expected_sha256 is None or expected_sha256 == self.sha256:
             return
-        origin, remedy = "it should be", "try again, and if this stays do not use the file: it was changed or swapped"
+        origin, remedy = (
+            "it should be",
+            "try again, and if this persists, do not use the file: it was changed or replaced",
+        )
         if checksums_path is not None:
             origin = "at the first download it was"
             remedy = (
-                "try again; if the publisher says that the file was renewed, first delete its entry in "
+                "try again; if the publisher says that the file has been updated, first delete its entry in "
                 f"{checksums_path}"
             )
         raise ChecksumMismatch(
@@ -161,7 +164,7 @@ def lock_partial_download(target: Path) -> Iterator[PartialDownload]:
     with report_storage_errors(path):
         descriptor = open_locked(path, 0o666)
     if descriptor is None:
-        raise DownloadError(f"{target}: another process is downloading it; wait until that is done, or end it")
+        raise DownloadError(f"{target}: another process is downloading it; wait until it is done, or end that process")
     try:
         yield PartialDownload(path, descriptor)
     finally:
@@ -179,5 +182,5 @@ def report_storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            f"{StorageError.of(path, error)}, and run the same command again: what has come so far is kept"
+            f"{StorageError.of(path, error)}, and run the same command again: the received bytes are kept"
         ) from error

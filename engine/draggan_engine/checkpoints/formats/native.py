@@ -114,7 +114,7 @@ def _read_tensors(file: Any, prefix: str, path: Path) -> dict[str, Tensor]:
     for key in file.keys():  # noqa: SIM118 (not a dictionary)
         if not key.startswith((_GENERATOR_PREFIX, _DISCRIMINATOR_PREFIX)):
             raise CheckpointError(
-                f"{path}: {printable_text(key)} is no part of a model; the file is damaged: get it again"
+                f"{path}: {printable_text(key)} is not part of a model; the file is damaged: get it again"
             )
         if key.startswith(prefix):
             tensor = _read_tensor(file, key, path)

@@ -79,7 +79,7 @@ def read_nvidia_parts(root: object, path: Path) -> ModelParts | None:
     synthesis, mapping = _find_module(generator, "synthesis"), _find_module(generator, "mapping")
     if synthesis is None or mapping is None:
         raise CheckpointError(
-            f"{path}: its generator is a {printable_text(generator.class_name)}, no StyleGAN; {_SUPPORTED}"
+            f"{path}: its generator is a {printable_text(generator.class_name)}, not a StyleGAN; {_SUPPORTED}"
         )
     container = "pickle" if isinstance(root, dict) else "torch.save of a whole network"
     if _find_module(synthesis, "input") is not None:
@@ -327,7 +327,7 @@ def _collect_tensors(network: PersistentObject, path: Path) -> dict[str, Tensor]
         nonlocal member_count
         if id(module) in visited_ids or depth > _MAX_DEPTH:
             raise CheckpointError(
-                f"{path}: {printable_text(prefix)} holds itself or is shared; the file is no StyleGAN"
+                f"{path}: {printable_text(prefix)} holds itself or is shared; the file is not a StyleGAN"
             )
         visited_ids.add(id(module))
         for member_kind in ("_parameters", "_buffers", "_modules"):

@@ -52,7 +52,7 @@ def read_rosinality_parts(root: object, path: Path) -> ModelParts | None:
     state: dict[str, Tensor] = {}
     for name, tensor in generator.items():
         if type(name) is not str or not isinstance(tensor, Tensor):
-            raise CheckpointError(f"{where}: {printable_text(name)} is no tensor; the file is damaged: get it again")
+            raise CheckpointError(f"{where}: {printable_text(name)} is not a tensor; the file is damaged: get it again")
         if not _FILTER_NAME.fullmatch(name):
             state[_nvidia_key(name, where)] = _nvidia_layout(name, tensor)
     w_average = root.get("latent_avg")

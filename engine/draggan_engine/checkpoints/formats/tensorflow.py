@@ -87,7 +87,7 @@ def _find_component(network: ObjectRecord, name: str, where: str) -> ObjectRecor
     components = network.state.get("components")
     component = components.get(name) if isinstance(components, dict) else None
     if not isinstance(component, ObjectRecord):
-        raise CheckpointError(f"{where}: it has no {name} network; the file is no StyleGAN2")
+        raise CheckpointError(f"{where}: it has no {name} network; the file is not a StyleGAN2")
     return component
 
 
@@ -105,7 +105,7 @@ def _read_variables(network: ObjectRecord, where: str) -> dict[str, Tensor]:
         match variable:
             case (str(name), _) if name in tensors:
                 raise CheckpointError(
-                    f"{where}: {printable_text(name)} is there twice; the file is damaged: get it again"
+                    f"{where}: {printable_text(name)} occurs twice; the file is damaged: get it again"
                 )
             case (str(name), ArrayRecord(array=array) as record) if (
                 array.dtype.kind == "f" and id(record) not in used_ids

@@ -51,7 +51,7 @@ def _allowed_names(budget: ReadBudget) -> Mapping[tuple[str, str], object]:
 
     def build_parameter(data: object, *_: object) -> Tensor:
         if not isinstance(data, Tensor):
-            raise PickleRefusal("has a parameter that is no tensor")
+            raise PickleRefusal("has a parameter that is not a tensor")
         return data
 
     def encode_text(text: object, codec: object) -> bytes:
