@@ -29,10 +29,10 @@ from draggan_engine.networks.devices import set_thread_count
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 
-PRECISION_DTYPES: Mapping[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+ARITHMETIC_DTYPES: Mapping[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 STEP_PHASES = ("synthesis", "loss", "backward", "optimiser", "tracking")
 RANDOM_MODEL_CHANNEL_BASE, RANDOM_MODEL_CHANNEL_MAX = 32768, 512  # of the published 512 and 1024 px models
-WARM_UP_STEPS = 2
+UNMEASURED_STEPS = 2
 MEMORY_STEPS = 3
 PROCESS_STATUS_FILE = Path("/proc/self/status")
 MATRIX_SIDE = 2048  # of the matrices whose product measures the machine's rate
@@ -104,9 +104,9 @@ def measure_step_cost(case: BenchmarkCase, steps: int) -> StepCost:
     generator, settings, task = _prepare(case)
     optimizer = DragOptimizer(generator, settings, [task])
     reference = ReferenceDrag(_prepare(case)[0], settings, task)
-    dtype = PRECISION_DTYPES[case.precision]
+    dtype = ARITHMETIC_DTYPES[case.precision]
     step_times, arithmetic_rates, memory_rates, max_difference = [], [], [], 0.0
-    warm_up_steps = RECORD_AFTER_STEPS + 1 if optimizer.records_steps else WARM_UP_STEPS
+    warm_up_steps = RECORD_AFTER_STEPS + 1 if optimizer.records_steps else UNMEASURED_STEPS
     for _ in range(warm_up_steps + steps):
         step_times.append((_time(optimizer.step, case.device), _time(reference.step, case.device)))
         arithmetic_rates.append(_arithmetic_rate(dtype, case.device))

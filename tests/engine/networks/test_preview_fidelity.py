@@ -1,4 +1,4 @@
-"""Which of a model's smaller images may stand in for its full one."""
+"""Which of a model's smaller images look like its full one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from draggan_engine.networks.preview_fidelity import (
     mean_difference,
     measure_preview_heights,
 )
-from draggan_engine.storage.image_cache import MAX_IMAGES, ImageCache
 from tests.support.tiny_models import random_generator
 
 
-def with_faint_details(strength: float) -> Generator:
-    """A generator of 64×64 pixels whose highest block adds to the image below so many times what it does otherwise."""
+def generator_with_details(strength: float) -> Generator:
+    """Return a generator of 64×64 pixels whose highest block adds details of this strength to the image below it."""
     torch.manual_seed(0)
     config = StyleGAN2Config(resolution=64, z_dim=16, w_dim=16, mapping_layers=2, channels=(16, 16, 16, 16, 8))
     generator = Generator(config).eval().requires_grad_(False)
@@ -42,9 +41,9 @@ def test_a_smaller_image_that_looks_different_is_rejected() -> None:
 
 
 def test_a_smaller_image_that_looks_like_the_full_one_is_accepted() -> None:
-    heights = measure_preview_heights(with_faint_details(0.0))
+    heights = measure_preview_heights(generator_with_details(0.0))
     assert heights.faithful_heights[-1:] == (32,)
-    assert 16 not in heights.faithful_heights, "what lies below one that looks different is not looked at"
+    assert 16 not in heights.faithful_heights, "heights below one that looks different are not examined"
     assert [heights.cheapest_height(Size(*view)) for view in ((20, 20), (32, 32), (33, 20), (20, 34))] == [
         32,
         32,
@@ -53,36 +52,24 @@ def test_a_smaller_image_that_looks_like_the_full_one_is_accepted() -> None:
     ]
 
 
-def test_the_limit_is_between_faint_and_strong_details() -> None:
-    close = [
-        bool(measure_preview_heights(with_faint_details(strength)).faithful_heights)
+def test_faint_details_are_accepted_and_strong_ones_are_not() -> None:
+    has_faithful_heights = [
+        bool(measure_preview_heights(generator_with_details(strength)).faithful_heights)
         for strength in (0.0, 0.003, 0.3, 1.0)
     ]
-    assert close == [True, True, False, False]
+    assert has_faithful_heights == [True, True, False, False]
 
 
-def test_the_cheapest_image_that_serves_a_view() -> None:
+def test_the_cheapest_image_has_enough_pixels_for_the_preview() -> None:
     heights = PreviewHeights(Size(512, 1024), faithful_heights=(128, 256, 512))
     assert [heights.cheapest_height(Size(*view)) for view in ((64, 128), (65, 128), (20, 130), (96, 192), (97, 192))] == [
         128, 256, 256, 256, 1024
     ]  # fmt: skip
-    assert COMPARED_HEIGHT == 192, "larger views are not vouched for"
+    assert COMPARED_HEIGHT == 192, "larger previews are not compared"
 
 
-def test_the_difference_is_that_of_what_a_terminal_shows() -> None:
+def test_images_are_compared_at_the_size_that_a_terminal_shows() -> None:
     full = np.random.default_rng(0).integers(0, 255, (256, 128, 3), dtype=np.uint8)
     assert mean_difference(area_means(full, Size(64, 128)), full) == 0
     brighter = np.minimum(area_means(full, Size(64, 128)) + np.uint8(2), 255).astype(np.uint8)
     assert mean_difference(brighter, full) == pytest.approx(2, abs=0.1)
-
-
-def test_images_are_drawn_once_and_the_last_few_are_kept() -> None:
-    cache, drawn = ImageCache(), []
-
-    def draw(name: int) -> np.ndarray:
-        drawn.append(name)
-        return np.zeros((2, 2, 3), np.uint8)
-
-    for name in (*range(MAX_IMAGES), 0, MAX_IMAGES, 0, 1):
-        cache.get(name, lambda name=name: draw(name))  # type: ignore[misc]
-    assert drawn == [*range(MAX_IMAGES), MAX_IMAGES, 1]
