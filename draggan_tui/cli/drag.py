@@ -58,10 +58,10 @@ def drag(
     2 bad input, 3 the drag diverged. Ctrl-C (130), SIGTERM (143) and SIGHUP (129) end the drag after the
     running step and write its result.
     """
-    from draggan_tui.cli.headless_drag import DragRequest, run_drag
+    from draggan_tui.cli.headless_drag import DragRequest, run_headless_drag
 
     request = DragRequest(
-        pairs=tuple(pair), seed=seed, model=model, psi=psi, label=label, latent=latent, mask=mask, settings=settings,
-        video=film, markers=markers, device=device, out=out,
+        pair_texts=tuple(pair), seed=seed, model_spec=model, psi=psi, class_label=label, latent_path=latent, mask_path=mask,
+        setting_texts=settings, video_path=film, draws_markers=markers, device_name=device, out_directory=out,
     )  # fmt: skip
-    raise typer.Exit(run_drag(request, as_json=json))
+    raise typer.Exit(run_headless_drag(request, as_json=json))

@@ -23,18 +23,18 @@ class DragReport:
     """The result of a drag.
 
     Attributes:
-        directory: of the session; None if it could not be written.
-        before, after: the images, `uint8 [H, W, 3]`.
-        files: the files of the session that the drag has written.
-        video: the video file, if one was written.
+        session_directory: None if it could not be written.
+        first_image, last_image: `uint8 [H, W, 3]`.
+        session_files: the files of the session that the drag has written.
+        video_path: None if no video was written.
     """
 
     record: DragRecord
-    directory: Path | None
-    before: NDArray[np.uint8]
-    after: NDArray[np.uint8]
-    files: Sequence[Path]
-    video: Path | None
+    session_directory: Path | None
+    first_image: NDArray[np.uint8]
+    last_image: NDArray[np.uint8]
+    session_files: Sequence[Path]
+    video_path: Path | None
 
 
 def print_report(report: DragReport, *, as_json: bool) -> None:
@@ -45,19 +45,19 @@ def print_report(report: DragReport, *, as_json: bool) -> None:
     record = report.record
     console = Console()
     if console.is_terminal:
-        _print_images(console, report.before, report.after)
+        _print_images(console, report.first_image, report.last_image)
     mean_distance = sum(pair.distance for pair in record.pairs) / len(record.pairs)
     steps = "1 step" if record.steps == 1 else f"{record.steps} steps"
     console.print(f"{record.reason}: {steps}, {record.seconds:.1f} s, {mean_distance:.1f} px left", highlight=False)
-    if report.directory is not None:
-        console.print(f"files: {report.directory}", highlight=False, soft_wrap=True)
-    if report.video is not None:
-        console.print(f"video: {report.video}", highlight=False, soft_wrap=True)
+    if report.session_directory is not None:
+        console.print(f"files: {report.session_directory}", highlight=False, soft_wrap=True)
+    if report.video_path is not None:
+        console.print(f"video: {report.video_path}", highlight=False, soft_wrap=True)
 
 
 def _to_json(report: DragReport) -> dict[str, object]:
     record = report.record
-    files = [*report.files, *([] if report.video is None else [report.video])]
+    written_files = [*report.session_files, *([] if report.video_path is None else [report.video_path])]
     return {
         "reason": record.reason,
         "steps": record.steps,
@@ -67,7 +67,7 @@ def _to_json(report: DragReport) -> dict[str, object]:
             {"handle": pair.handle, "target": pair.target, "final": pair.final, "distance": pair.distance}
             for pair in record.pairs
         ],
-        "files": [str(path) for path in files],
+        "files": [str(path) for path in written_files],
     }
 
 

@@ -54,4 +54,6 @@ def evaluate(
     """Measure the editing as the paper does. Rows are written as they come, a report at the end."""
     from draggan_tui.cli.evaluation_run import run_experiments
 
-    run_experiments(experiment.value, n=n, methods=methods, model=model, device=device, out=out)
+    run_experiments(
+        experiment.value, case_count=n, methods=methods, model_spec=model, device_name=device, out_directory=out
+    )

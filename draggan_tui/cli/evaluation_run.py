@@ -28,38 +28,45 @@ EXPERIMENTS_WITHOUT_LANDMARKS: tuple[Experiment, ...] = ("paired", "tracking")
 
 
 def run_experiments(
-    experiment: str, *, n: int, methods: Sequence[str] | None, model: str, device: str, out: Path
+    experiment_name: str,
+    *,
+    case_count: int,
+    methods: Sequence[str] | None,
+    model_spec: str,
+    device_name: str,
+    out_directory: Path,
 ) -> None:
     """Run what is missing of one experiment, or of "all" that the model allows, and write `report.md`.
 
     Args:
-        n: how many cases each experiment has.
+        case_count: how many cases each experiment has.
         methods: None for all that are available.
+        model_spec: a name or a path.
 
     Raises:
         DragganError: the model, the methods or the directory cannot be used.
     """
     chosen_methods, missing_methods = select_methods(methods)
-    check_writable(out)
-    loaded_model = load_model(model, device)
+    check_writable(out_directory)
+    loaded_model = load_model(model_spec, device_name)
     request = Request(
-        experiments=_experiments(experiment, loaded_model), methods=chosen_methods, n=n, model=loaded_model.name,
+        experiments=_experiments(experiment_name, loaded_model), methods=chosen_methods, n=case_count, model=loaded_model.name,
         sha256=loaded_model.sha256, settings=loaded_model.info.settings,
     )  # fmt: skip
     for reason in missing_methods.values():
         _print_line(f"left out: {reason}")
     if "ablation" in request.experiments and (obstacle := why_not_bfloat16(loaded_model.generator)) is not None:
         _print_line(f"left out: {change_name(BFLOAT16)}: {obstacle}")
-    with closing(runner.run_evaluation(RunDirectory(out, request), loaded_model, device)) as chunks:
+    with closing(runner.run_evaluation(RunDirectory(out_directory, request), loaded_model, device_name)) as chunks:
         if sys.stderr.isatty():
             _show_bar(chunks)
         else:
             _print_lines(chunks)
-    report = out / "report.md"
-    named_methods = methods and read_request(out).methods  # with those of earlier runs
-    command = _command(experiment, n, named_methods, loaded_model.spec, device, out)
-    write_report(out, report, command, time.strftime("%Y-%m-%d"))
-    print(report)
+    report_path = out_directory / "report.md"
+    named_methods = methods and read_request(out_directory).methods  # with those of earlier runs
+    command = _command(experiment_name, case_count, named_methods, loaded_model.spec, device_name, out_directory)
+    write_report(out_directory, report_path, command, time.strftime("%Y-%m-%d"))
+    print(report_path)
 
 
 def _experiments(experiment: str, model: Model) -> tuple[Experiment, ...]:

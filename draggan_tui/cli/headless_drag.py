@@ -48,45 +48,46 @@ class DragRequest:
     """What was typed after `draggan-tui drag`.
 
     Attributes:
+        pair_texts: each like `64,70:76,70`.
+        model_spec: a name or a path.
         psi: None for the model's own.
-        latent, mask, video: files.
-        settings: the texts that were typed, by setting; the other settings are the model's own.
-        out: directory of the session, or None for the default one.
+        setting_texts: by setting; the other settings are the model's own.
+        out_directory: of the session, or None for the default one.
     """
 
-    pairs: tuple[str, ...]
+    pair_texts: tuple[str, ...]
     seed: int
-    model: str
+    model_spec: str
     psi: float | None
-    label: int
-    latent: Path | None
-    mask: Path | None
-    settings: Mapping[str, str]
-    video: Path | None
-    markers: bool
-    device: str
-    out: Path | None
+    class_label: int
+    latent_path: Path | None
+    mask_path: Path | None
+    setting_texts: Mapping[str, str]
+    video_path: Path | None
+    draws_markers: bool
+    device_name: str
+    out_directory: Path | None
 
 
-def run_drag(request: DragRequest, *, as_json: bool) -> int:
+def run_headless_drag(request: DragRequest, *, as_json: bool) -> int:
     """Run a drag, write its session, print a report, and return the exit status.
 
     Raises:
         DragganError: something in the request cannot be used; nothing has been written.
     """
-    pairs = tuple(parse_pair(text) for text in request.pairs)
+    pairs = tuple(parse_pair(text) for text in request.pair_texts)
     if all(pair.is_pin for pair in pairs):
         raise EditError(ALL_HANDLES_ON_TARGETS)
-    _read_settings(request.settings, setting_fields())
+    _read_settings(request.setting_texts, setting_fields())
     _check_outputs(request)
-    model = load_model(request.model, request.device)
+    model = load_model(request.model_spec, request.device_name)
     edit = _read_edit(request, pairs, model)
-    store = new_store(model, edit, request.out, request.latent)
+    store = new_store(model, edit, request.out_directory, request.latent_path)
     session = prepare_drag(model, store, edit)
     for notice in _notices(edit, model.info.size, session.notice):
         _print_line(notice)
     before = image_of(model, store, edit)
-    earlier_files = set() if request.out is None else _file_versions(request.out)
+    earlier_files = set() if request.out_directory is None else _file_versions(request.out_directory)
     revision = Revision(id=0, edit=edit)
     store.save((revision,), revision.id)  # from here on, a drag that is killed can be opened
     store.write_result_images(edit, before, before)
@@ -95,13 +96,13 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
         end = _drain(record_drag(model, store, revision, store.next_drag_number(), session), edit, show_progress)
     store.close()
     problems = [end.problem] if end.problem else []
-    video = request.video
-    if video is not None:
+    video_path = request.video_path
+    if video_path is not None:
         try:
-            _write_video(video, model, store, end.edit, markers=request.markers, show_progress=show_progress)
+            _write_video(video_path, model, store, end.edit, markers=request.draws_markers, show_progress=show_progress)
         except DragganError as error:
             problems.append(str(error))
-            video = None
+            video_path = None
     for problem in problems:
         _print_line(problem)
     files = (
@@ -109,7 +110,7 @@ def run_drag(request: DragRequest, *, as_json: bool) -> int:
     )
     after = image_of(model, store, end.edit)
     try:
-        print_report(DragReport(end.record, store.directory, before, after, files, video), as_json=as_json)
+        print_report(DragReport(end.record, store.directory, before, after, files, video_path), as_json=as_json)
     except (StorageError, SystemExit):
         if not signals:  # a closed terminal, which sends a signal, takes no report
             raise
@@ -139,18 +140,18 @@ def _read_edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model)
         EditError: the model does not have a setting, or the mask cannot be used.
     """
     mask = None
-    if request.mask is not None:
-        mask, is_resized = read_mask(request.mask, model.info.size)
+    if request.mask_path is not None:
+        mask, is_resized = read_mask(request.mask_path, model.info.size)
         if is_resized:
-            _print_line(f"{request.mask} was resized to {mask.width}×{mask.height}")
-    settings = _read_settings(request.settings, setting_fields(model.info))
+            _print_line(f"{request.mask_path} was resized to {mask.width}×{mask.height}")
+    settings = _read_settings(request.setting_texts, setting_fields(model.info))
     return Edit(
         model=model.name,
         source=LatentRef(
             seed=request.seed,
             psi=model.info.psi if request.psi is None else request.psi,
-            label=request.label,
-            from_file=request.latent is not None,
+            label=request.class_label,
+            from_file=request.latent_path is not None,
         ),
         pairs=pairs,
         mask=mask,
@@ -178,13 +179,13 @@ def _check_outputs(request: DragRequest) -> None:
     Raises:
         DragganError: the session or the video could not be written.
     """
-    if request.out is None:
+    if request.out_directory is None:
         check_writable(DEFAULT_OUTPUT_DIRECTORY)
     else:
-        check_output_directory(request.out)
-    if request.video is not None:
-        check_output_file(request.video, VIDEO_SUFFIXES)
-    elif request.markers:
+        check_output_directory(request.out_directory)
+    if request.video_path is not None:
+        check_output_file(request.video_path, VIDEO_SUFFIXES)
+    elif request.draws_markers:
         raise EditError("--markers: they are drawn into a video; give --film FILE too")
 
 

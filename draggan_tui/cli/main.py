@@ -18,13 +18,13 @@ from draggan_tui.cli.editor import editor
 from draggan_tui.cli.errors import report_error
 from draggan_tui.cli.eval import evaluate
 from draggan_tui.cli.open import open_session
-from draggan_tui.cli.render import render
+from draggan_tui.cli.render import render_image
 from draggan_tui.cli.sessions import sessions
 
 commands = typer.Typer()
 commands.command("open")(open_session)
 commands.command("sessions")(sessions)
-commands.command("render")(render)
+commands.command("render")(render_image)
 commands.command("drag")(drag)
 commands.command("eval")(evaluate)
 commands.add_typer(models.app, name="models")

@@ -20,52 +20,52 @@ from draggan_tui.rendering.loading_text import size_text
 CHECKSUMS_NAME = "checksums.json"
 
 
-def write_converted_model(spec: str, out: Path, name: str | None) -> None:
+def write_converted_model(model_spec: str, out_path: Path, model_name: str | None) -> None:
     """Write a model as a .safetensors file.
 
     Raises:
         OutputError: the path is taken, in no directory, or not that of a .safetensors file.
         DragganError: the model cannot be read, or the file cannot be written.
     """
-    check_output_file(out, (".safetensors",))
-    if out.exists():
-        raise OutputError(f"--out {out}: there is a file already; give another name, or remove it")
-    _convert(spec, out, name or out.stem)
+    check_output_file(out_path, (".safetensors",))
+    if out_path.exists():
+        raise OutputError(f"--out {out_path}: there is a file already; give another name, or remove it")
+    _convert(model_spec, out_path, model_name or out_path.stem)
 
 
-def import_model(path: Path, name: str | None) -> None:
+def import_model(checkpoint_path: Path, model_name: str | None) -> None:
     """Convert a checkpoint into a model of the user.
 
     Raises:
         CheckpointError: the name is taken or cannot be used, or the model cannot be read.
         StorageError: the model cannot be written.
     """
-    name = name or path.stem
-    out = registry.new_model_path(name)
-    registry.find_model_file(str(path))
+    model_name = model_name or checkpoint_path.stem
+    out_path = registry.new_model_path(model_name)
+    registry.find_model_file(str(checkpoint_path))
     registry.create_user_models_directory()
-    check_writable(out.parent)
-    _convert(str(path), out, name)
-    print(f"draggan-tui --model {name}")
+    check_writable(out_path.parent)
+    _convert(str(checkpoint_path), out_path, model_name)
+    print(f"draggan-tui --model {model_name}")
 
 
-def _convert(spec: str, out: Path, name: str) -> None:
+def _convert(model_spec: str, out_path: Path, model_name: str) -> None:
     from draggan_engine.checkpoints import loader  # imports torch
 
     with load_progress() as report_progress:
-        problem = loader.convert_model(spec, out, name, report_progress)
+        problem = loader.convert_model(model_spec, out_path, model_name, report_progress)
     if problem is not None:
         Console(stderr=True).print(Text(f"without its discriminator: {problem}"), soft_wrap=True)
-    print(f"{out}: {size_text(out.stat().st_size)}")
+    print(f"{out_path}: {size_text(out_path.stat().st_size)}")
 
 
-def pull_model(source: str, sha256: str | None, name: str | None) -> None:
+def pull_model(source: str, sha256: str | None, model_name: str | None) -> None:
     """Download a checkpoint; an interrupted download is continued.
 
     Args:
         source: the name of a public checkpoint, or an address.
         sha256: the checksum that the file must have.
-        name: what the model is called; None for the name of the checkpoint or the file.
+        model_name: what the model is called; None for the name of the checkpoint or the file.
 
     Raises:
         CheckpointError: there is no such checkpoint, or the name is taken.
@@ -76,14 +76,14 @@ def pull_model(source: str, sha256: str | None, name: str | None) -> None:
     checkpoint = find_public_checkpoint(source)
     url = _address(source, checkpoint)
     url_path = Path(unquote(urlsplit(url).path))
-    name = name or (url_path.stem if checkpoint is None else checkpoint.name)
-    namesake = find_public_checkpoint(name)
+    model_name = model_name or (url_path.stem if checkpoint is None else checkpoint.name)
+    namesake = find_public_checkpoint(model_name)
     if namesake is not None and namesake != checkpoint:
-        raise CheckpointError(f"{name} is the name of a public checkpoint", Remedy.choose_model_name)
+        raise CheckpointError(f"{model_name} is the name of a public checkpoint", Remedy.choose_model_name)
     suffix = url_path.suffix if url_path.suffix in registry.MODEL_SUFFIXES else ".pkl"
-    target = registry.download_path(name, suffix)
+    target_path = registry.download_path(model_name, suffix)
     registry.create_user_models_directory()
-    check_writable(target.parent)
+    check_writable(target_path.parent)
     if checkpoint is not None:
         text = f"{checkpoint.shows}, {checkpoint.home}\nlicence: {checkpoint.licence}"
         Console(stderr=True).print(Text(text), soft_wrap=True)
@@ -93,7 +93,7 @@ def pull_model(source: str, sha256: str | None, name: str | None) -> None:
         with load_progress() as report_progress:
             download = download_file(
                 url,
-                target,
+                target_path,
                 sha256=sha256 or (checkpoint.sha256 if checkpoint else None),
                 checksums_path=registry.user_models_directory() / CHECKSUMS_NAME,
                 check=loader.check_model_file,
@@ -106,7 +106,9 @@ def pull_model(source: str, sha256: str | None, name: str | None) -> None:
         )
         raise
     comparison = "as known" if download.verified else "recorded now, compared from now on"
-    print(f"{target}: {size_text(download.size)}\nsha256 {download.sha256} ({comparison})\ndraggan-tui --model {name}")
+    print(
+        f"{target_path}: {size_text(download.size)}\nsha256 {download.sha256} ({comparison})\ndraggan-tui --model {model_name}"
+    )
 
 
 def _address(source: str, checkpoint: PublicCheckpoint | None) -> str:

@@ -20,7 +20,7 @@ from draggan_tui.cli.options import (
 )
 
 
-def render(
+def render_image(
     out: Annotated[
         Path,
         typer.Option(
