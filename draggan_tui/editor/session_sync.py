@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from draggan_engine.core.edit import Edit
+from draggan_engine.core.revision_id import RevisionId
 from draggan_engine.server.messages import Command, Render, Save
 
 from .state import EditorState
@@ -37,7 +38,7 @@ class SessionSync:
         self.save_problem = ""
         self.keeps_directory = False
         self._sent_change_count = 0
-        self._sent_ids: set[int] = set()
+        self._sent_ids: set[RevisionId] = set()
         self._request_id = 0
         self._requested_source: Hashable = None  # None: no image is on its way
 
@@ -51,7 +52,7 @@ class SessionSync:
         self._sent_change_count = state.change_count
         self._engine.send(Save(change_count=state.change_count, revisions=revisions, current=state.history.current))
 
-    def mark_sent(self, revision_ids: Iterable[int]) -> None:
+    def mark_sent(self, revision_ids: Iterable[RevisionId]) -> None:
         """Remember that the engine has these revisions."""
         self._sent_ids.update(revision_ids)
 

@@ -15,6 +15,7 @@ from draggan_engine.core.history import History, Revision, Trajectory
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.mask_regions import Region
 from draggan_engine.core.model_info import ModelInfo
+from draggan_engine.core.revision_id import RevisionId
 
 from .gesture import Gesture
 from .history_cursor import HistoryCursor
@@ -67,7 +68,7 @@ class EditorState:
     trajectories: dict[int, Trajectory] = field(default_factory=dict)
     viewport: Viewport = field(default_factory=lambda: Viewport(Size(1, 1), Size(1, 2)))
     comparison: Comparison = "after"
-    reference_id: int | None = None
+    reference_id: RevisionId | None = None
     cursor: Point | None = None
     selected_pair: int | None = None
     mode: Mode = field(default_factory=Idle)

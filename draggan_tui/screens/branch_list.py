@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.history import History, Revision
+from draggan_engine.core.revision_id import RevisionId
 from draggan_tui.config.themes import CanvasColors
 from draggan_tui.editor.history_text import branch_parts
 from draggan_tui.editor.preview_cache import PreviewCache, RgbArray
@@ -40,7 +41,7 @@ class BranchChoice:
         compare: whether to compare with the revision instead of going there.
     """
 
-    revision_id: int | None
+    revision_id: RevisionId | None
     compare: bool
 
 
@@ -67,7 +68,9 @@ class BranchList(Dialog[BranchChoice | None]):
         Binding("o", "compare_with_start", show=False),
     ]
 
-    def __init__(self, history: History, reference_id: int | None, images: PreviewCache, depth: ColorDepth) -> None:
+    def __init__(
+        self, history: History, reference_id: RevisionId | None, images: PreviewCache, depth: ColorDepth
+    ) -> None:
         super().__init__()
         self.history, self.reference_id, self.depth = history, reference_id, depth
         self._leaves = tuple(reversed(history.leaves))

@@ -19,6 +19,7 @@ from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.history import History
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.mask_regions import percent
+from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.server.messages import DragEnded, ModelLoaded, PreviewSize, Quit, Resumed, Save, Saved, StartDrag
 from draggan_engine.storage.session_lock import LOCK_FILE
 from draggan_engine.storage.session_manifest import read_history, read_manifest
@@ -137,7 +138,7 @@ class Client:
         revision, history = self.acknowledged
         assert history.revisions.items() <= found.revisions.items()
         later = [sent.current for number, sent in self.sent.items() if number >= revision]
-        drags = [id for id in found.revisions if id < 0 and id not in history.revisions]
+        drags = [id for id in found.revisions if isinstance(id, DragRevisionId) and id not in history.revisions]
         assert found.current in (history.current, *later, *drags)
 
 

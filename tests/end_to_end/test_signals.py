@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from scripts.template_search import load_rgb
@@ -117,7 +118,7 @@ def test_a_killed_drag_can_be_continued(tmp_path: Path, processes: list[subproce
         assert terminal.wait(PATIENCE) == 0
     store = SessionStore("critters-128", resume=tmp_path / "out")
     assert store.history is not None and store.history.current == 0  # the first image; the drag is a branch
-    record = store.history.revisions[-1].record
+    record = store.history.revisions[DragRevisionId(1)].record
     assert record is not None and record.reason == "interrupted" and 0 < record.steps <= made
     store.close()
 

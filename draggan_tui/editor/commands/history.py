@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.history import History
+from draggan_engine.core.revision_id import RevisionId
 from draggan_tui.editor.history_cursor import HistoryCursor, next_drag_end, unread_drags
 from draggan_tui.editor.history_text import branch_text, change_text, place_text
 from draggan_tui.editor.state import Comparison
@@ -93,7 +94,7 @@ def _arrive(context: CommandContext, history_cursor: HistoryCursor, end: str) ->
     _report_place(context)
 
 
-def go_to_revision(context: CommandContext, id: int) -> None:
+def go_to_revision(context: CommandContext, id: RevisionId) -> None:
     """Go to a revision anywhere in the history."""
     context.state.check_can_edit()
     context.state.visit(HistoryCursor(context.state.history.jump_to(id)), keep=False)
@@ -115,7 +116,7 @@ def compare(context: CommandContext, comparison: Comparison) -> None:
     _report_comparison(context)
 
 
-def compare_with(context: CommandContext, id: int | None) -> None:
+def compare_with(context: CommandContext, id: RevisionId | None) -> None:
     """Compare with a revision; None: with the image that the drags started from."""
     context.state.reference_id, context.state.comparison = id, "split"
     _report_comparison(context)

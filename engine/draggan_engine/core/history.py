@@ -17,6 +17,7 @@ from .errors import EditError
 from .frozen_model import FrozenModel
 from .geometry import Point
 from .latent_ref import LatentRef, WithLatentRef
+from .revision_id import DragRevisionId, RevisionId, StoredRevisionId
 
 Reason = Literal["reached", "max_steps", "stopped", "diverged", "interrupted"]
 
@@ -57,14 +58,10 @@ class Trajectory(FrozenModel):
 
 
 class Revision(FrozenModel):
-    """A state of the edit.
+    """A state of the edit."""
 
-    The editor numbers its revisions from 0. The engine adds the results of drags at the same time; their ids come from
-    `drag_revision_id`, so that the two never choose the same one.
-    """
-
-    id: int
-    parent: int | None = Field(None, description="none: the first revision")
+    id: StoredRevisionId
+    parent: StoredRevisionId | None = Field(None, description="none: the first revision")
     edit: Edit
     record: DragRecord | None = Field(None, description="the drag that led to it")
 
@@ -73,12 +70,7 @@ class Revision(FrozenModel):
         """Return the result of a drag on `parent`."""
         end_points = [(pair.target, pair.final) for pair in record.pairs]
         edit = parent.edit.after_drag(record.number, end_points, record.live)
-        return cls(id=drag_revision_id(record.number), parent=parent.id, edit=edit, record=record)
-
-
-def drag_revision_id(number: int) -> int:
-    """Return the id of the revision that is the result of a drag."""
-    return -number
+        return cls(id=DragRevisionId(record.number), parent=parent.id, edit=edit, record=record)
 
 
 @dataclass(frozen=True)
@@ -91,9 +83,9 @@ class History:
         last_child: for each revision that has children, the one to which redo goes: the one visited last.
     """
 
-    revisions: Mapping[int, Revision]
-    current: int
-    last_child: Mapping[int, int] = field(default_factory=dict)
+    revisions: Mapping[RevisionId, Revision]
+    current: RevisionId
+    last_child: Mapping[RevisionId, RevisionId] = field(default_factory=dict)
 
     @classmethod
     def of(cls, edit: Edit) -> History:
@@ -108,7 +100,7 @@ class History:
     def edit(self) -> Edit:
         return self.current_revision.edit
 
-    def change(self, edit: Edit, parent: int | None = None) -> History:
+    def change(self, edit: Edit, parent: RevisionId | None = None) -> History:
         """Add an edit as a new revision and make it the current one.
 
         Args:
@@ -116,7 +108,8 @@ class History:
         """
         if parent is None and edit == self.edit:
             return self
-        revision = Revision(id=max(self.revisions) + 1, parent=self.current if parent is None else parent, edit=edit)
+        new_id = 1 + max(id for id in self.revisions if not isinstance(id, DragRevisionId))
+        revision = Revision(id=new_id, parent=self.current if parent is None else parent, edit=edit)
         return self.merge([revision]).jump_to(revision.id)
 
     def merge(self, revisions: Iterable[Revision]) -> History:
@@ -135,7 +128,7 @@ class History:
             last_child.setdefault(revision.parent, revision.id)
         return replace(self, revisions=merged, last_child=last_child)
 
-    def jump_to(self, id: int) -> History:
+    def jump_to(self, id: RevisionId) -> History:
         """Make any revision the current one; redo then leads to it from each of its ancestors.
 
         Raises:
@@ -190,9 +183,9 @@ class History:
 
     def drag_result(self, number: int) -> Revision | None:
         """Return the result of a drag; None if the history does not have it."""
-        return self.revisions.get(drag_revision_id(number))
+        return self.revisions.get(DragRevisionId(number))
 
-    def missing_from(self, ids: Iterable[int]) -> tuple[Revision, ...]:
+    def missing_from(self, ids: Iterable[RevisionId]) -> tuple[Revision, ...]:
         """Return the revisions whose ids are not among `ids`."""
         excluded_ids = set(ids)
         return tuple(revision for id, revision in self.revisions.items() if id not in excluded_ids)

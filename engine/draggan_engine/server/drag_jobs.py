@@ -8,6 +8,7 @@ from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.history import Revision
+from draggan_engine.core.revision_id import RevisionId
 from draggan_engine.dragging.drag_loop import DragAtRest, DragStep
 from draggan_engine.networks.devices import can_render_during_drag
 from draggan_engine.networks.preview_fidelity import PreviewHeights, measure_preview_heights
@@ -66,7 +67,7 @@ def preview_heights(state: EngineState, model: Model) -> PreviewHeights:
     return state.preview_heights
 
 
-def _saved_revision(store: SessionStore, revision_id: int) -> Revision:
+def _saved_revision(store: SessionStore, revision_id: RevisionId) -> Revision:
     """
     Raises:
         EditError: the client has not saved it.

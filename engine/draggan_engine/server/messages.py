@@ -31,6 +31,7 @@ from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DragRecord, History, Revision, Trajectory
 from draggan_engine.core.model_info import ModelEntry, ModelInfo
+from draggan_engine.core.revision_id import StoredRevisionId
 
 Pixels = Annotated[int, Field(ge=1, le=8192)]
 
@@ -86,7 +87,7 @@ class Save(FrozenModel):
     type: Literal["save"] = "save"
     change_count: int = Field(description="how many changes the client has made to the session")
     revisions: tuple[Revision, ...] = Field(description="those that the engine may not have, parents first")
-    current: int = Field(description="id of the current revision")
+    current: StoredRevisionId = Field(description="id of the current revision")
 
 
 class Export(FrozenModel):
@@ -109,7 +110,7 @@ class StartDrag(FrozenModel):
     """Drag a saved revision. Answered by `DragStarted`, `DragProgress`, `DragPreview` and `DragEnded`."""
 
     type: Literal["start_drag"] = "start_drag"
-    revision: int = Field(description="id of the revision")
+    revision: StoredRevisionId = Field(description="id of the revision")
     preview_size: PreviewSize
     max_steps: int | None = Field(None, ge=1, description="replaces the limit in the edit's settings")
     live_pair: int | None = Field(
@@ -341,7 +342,7 @@ class Resumed(FrozenModel):
 
     type: Literal["resumed"] = "resumed"
     revisions: tuple[Revision, ...] = Field(description="all of them, parents first")
-    current: int = Field(description="id of the current revision")
+    current: StoredRevisionId = Field(description="id of the current revision")
     last_child: tuple[tuple[int, int], ...] = Field(description="(revision, the child to which redo goes)")
     recovered_drags: tuple[int, ...] = Field(
         description="numbers of the drags whose engine was killed; what was on the disk of them has become a branch"

@@ -13,6 +13,7 @@ from typing import IO
 
 from draggan_engine.core.errors import InputError, StorageError
 from draggan_engine.core.history import DragRecord
+from draggan_engine.core.revision_id import RevisionId
 
 from .atomic import atomic_write
 from .session_directory import drag_directory_name, make_directory
@@ -73,7 +74,7 @@ class UnwrittenDrag:
     """
 
     record: DragRecord
-    parent: int
+    parent: RevisionId
     trajectory: TrajectoryRecorder | None
 
 
@@ -119,6 +120,19 @@ class DragFiles:
                 raise InputError(f"the steps of drag {number} were not kept")
             self._last_trajectory = read_trajectory(session / drag_directory_name(number))
         return self._last_trajectory
+
+
+def next_drag_number(records: Iterable[DragRecord], session: Path | None) -> int:
+    """Return the number of a session's next drag; one that an unfinished drag has on the disk is not used again.
+
+    Args:
+        records: the finished drags.
+        session: the session's directory; None if there is none yet.
+    """
+    number = 1 + max((record.number for record in records), default=0)
+    while session is not None and (session / drag_directory_name(number)).exists():
+        number += 1
+    return number
 
 
 def unfinished_trajectories(session: Path, finished: Iterable[DragRecord]) -> Iterator[StoredTrajectory]:

@@ -18,6 +18,7 @@ from typing import Any
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import InputError, StorageError
 from draggan_engine.core.history import DragRecord, History, Revision
+from draggan_engine.core.revision_id import RevisionId, from_stored_id, to_stored_id
 
 from .atomic import atomic_write, sync_directory
 
@@ -81,7 +82,7 @@ class Journal:
         if not new_revisions and not redo_changes and history.current == self._stored.current:
             return
         lines = [_revision_line(revision, history.revisions) for revision in new_revisions]
-        lines.append({"at": history.current, "onward": redo_changes} if redo_changes else {"at": history.current})
+        lines.append(_current_line(history.current, redo_changes))
         block = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines).encode()
         self._keep_damaged()
         self._write(block)
@@ -114,9 +115,9 @@ class _StoredHistory:
     """The history that the lines of a journal describe; it grows line by line, in place."""
 
     def __init__(self) -> None:
-        self.revisions: dict[int, Revision] = {}
-        self.last_child: dict[int, int] = {}
-        self.current: int | None = None
+        self.revisions: dict[RevisionId, Revision] = {}
+        self.last_child: dict[RevisionId, RevisionId] = {}
+        self.current: RevisionId | None = None
 
     def copy(self) -> _StoredHistory:
         copy = _StoredHistory()
@@ -131,18 +132,21 @@ class _StoredHistory:
         """
         if "at" in line:
             redo_changes = {
-                self.revisions[int(parent)].id: self.revisions[child].id
+                self._revision(int(parent)).id: self._revision(child).id
                 for parent, child in line.get("onward", {}).items()
             }
-            self.jump_to(self.revisions[line["at"]])
+            self.jump_to(self._revision(line["at"]))
             self.last_child.update(redo_changes)
             return
         fields = line["entry"]
         id, parent, record = fields["id"], fields["parent"], fields.get("record")
-        base = {} if parent is None else self.revisions[parent].edit.model_dump(mode="json")
+        base = {} if parent is None else self._revision(parent).edit.model_dump(mode="json")
         edit = Edit.model_validate_json(json.dumps({**base, **fields["set"]}))
         record = None if record is None else DragRecord.model_validate(record)
         self.add(Revision(id=id, parent=parent, edit=edit, record=record))
+
+    def _revision(self, stored_id: Any) -> Revision:
+        return self.revisions[from_stored_id(stored_id)]
 
     def add(self, revision: Revision) -> None:
         self.revisions[revision.id] = revision
@@ -157,12 +161,19 @@ class _StoredHistory:
             revision = self.revisions[revision.parent]
 
 
-def _revision_line(revision: Revision, revisions: Mapping[int, Revision]) -> dict[str, object]:
+def _revision_line(revision: Revision, revisions: Mapping[RevisionId, Revision]) -> dict[str, object]:
     fields = revision.edit.model_dump(mode="json")
     if revision.parent is not None:
         base = revisions[revision.parent].edit.model_dump(mode="json")
         fields = {name: value for name, value in fields.items() if value != base[name]}
-    line: dict[str, object] = {"id": revision.id, "parent": revision.parent, "set": fields}
+    line: dict[str, object] = {**revision.model_dump(include={"id", "parent"}), "set": fields}
     if revision.record is not None:
         line["record"] = revision.record.model_dump(mode="json")
     return {"entry": line}
+
+
+def _current_line(current: RevisionId, redo_changes: Mapping[RevisionId, RevisionId]) -> dict[str, object]:
+    line: dict[str, object] = {"at": to_stored_id(current)}
+    if redo_changes:
+        line["onward"] = {to_stored_id(parent): to_stored_id(child) for parent, child in redo_changes.items()}
+    return line

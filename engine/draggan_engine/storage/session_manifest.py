@@ -21,6 +21,7 @@ from .image_io import IMAGE_ERRORS, open_image
 from .journal import Journal
 from .migrations import SCHEMA_VERSION, history_from_drags, migrate_manifest
 from .output_paths import MANIFEST_FILE
+from .utf8_path import is_utf8
 
 MASK_FILE = "mask.png"
 
@@ -31,6 +32,12 @@ class ModelReference(FrozenModel):
     name: str
     sha256: str | None
     path: str | None = Field(None, description="the absolute path that it was read from")
+
+    @classmethod
+    def of_file(cls, name: str, sha256: str, path: Path) -> ModelReference:
+        """Return the reference of a model that was read from a file; JSON cannot hold a path that is not UTF-8."""
+        resolved_path = path.resolve()
+        return cls(name=name, sha256=sha256, path=str(resolved_path) if is_utf8(resolved_path) else None)
 
 
 class ResultImage(FrozenModel):
@@ -59,6 +66,23 @@ class SessionManifest(WithLatentRef):
         (), exclude=True, description="in versions 1 and 2; since then each drag has a file of its own"
     )
     result: ResultImage | None = Field(None, description="null until an image has been written")
+
+    @classmethod
+    def of_history(
+        cls, history: History, created: datetime.datetime, model: ModelReference, result: ResultImage | None
+    ) -> SessionManifest:
+        """Return the manifest of a session with this history."""
+        edit = history.edit
+        return cls(
+            created=created,
+            model=model,
+            source=edit.source,
+            settings=edit.settings,
+            pairs=edit.pairs,
+            mask=None if edit.mask is None else MASK_FILE,
+            drag_count=len(history.drag_records),
+            result=result,
+        )
 
 
 def write_manifest(directory: Path, manifest: SessionManifest) -> None:

@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from draggan_engine.core.edit import Edit, Mask
 from draggan_engine.core.errors import DragganError, EditError, InputError
 from draggan_engine.core.history import History, Revision, Trajectory
+from draggan_engine.core.revision_id import RevisionId
 
-from .drag_files import DragDirectory, DragFiles, UnwrittenDrag, unfinished_trajectories
+from .drag_files import DragDirectory, DragFiles, UnwrittenDrag, next_drag_number, unfinished_trajectories
 from .image_cache import ImageCache
 from .image_io import write_image, write_mask
 from .journal import Journal
@@ -45,7 +46,6 @@ from .session_manifest import (
     write_manifest,
 )
 from .trajectory import StoredTrajectory, TrajectoryRecorder
-from .utf8_path import is_utf8
 
 log = logging.getLogger("draggan_engine")
 
@@ -106,9 +106,7 @@ class SessionStore:
             path: the model's file.
         """
         with self._lock:
-            resolved_path = path.resolve()
-            text = str(resolved_path) if is_utf8(resolved_path) else None
-            self._model = ModelReference(name=name, sha256=sha256, path=text)
+            self._model = ModelReference.of_file(name, sha256, path)
 
     # History ------------------------------------------------------------------------------------------
 
@@ -117,7 +115,7 @@ class SessionStore:
         """The current edit; None until the first revision has been merged."""
         return None if self.history is None else self.history.edit
 
-    def merge(self, revisions: Iterable[Revision], current: int) -> None:
+    def merge(self, revisions: Iterable[Revision], current: RevisionId) -> None:
         """Merge revisions into the history in memory; the next write puts them on the disk.
 
         Args:
@@ -135,7 +133,7 @@ class SessionStore:
                 raise EditError("history: it has no first revision; begin a new session")
             self.history = self.history.merge(merged).jump_to(current)
 
-    def save(self, revisions: Iterable[Revision], current: int) -> Path:
+    def save(self, revisions: Iterable[Revision], current: RevisionId) -> Path:
         """Merge revisions as `merge` does and write the session; return its directory.
 
         Raises:
@@ -286,10 +284,7 @@ class SessionStore:
         """Return the number of the next drag; one that a killed engine left unfinished is not used again."""
         with self._lock:
             records = () if self.history is None else self.history.drag_records
-            number = 1 + max((record.number for record in records), default=0)
-            while self.directory is not None and (self.directory / drag_directory_name(number)).exists():
-                number += 1
-            return number
+            return next_drag_number(records, self.directory)
 
     def drag_directory(self, number: int) -> DragDirectory:
         """Return the directory of a drag, whose events are written within its context.
@@ -346,18 +341,7 @@ class SessionStore:
         return self._directory.open(session_name(self.model, self._require_history().edit))
 
     def _write_manifest(self, directory: Path) -> None:
-        history = self._require_history()
-        edit = history.edit
-        manifest = SessionManifest(
-            created=self._created,
-            model=self._model,
-            source=edit.source,
-            settings=edit.settings,
-            pairs=edit.pairs,
-            mask=None if edit.mask is None else MASK_FILE,
-            drag_count=len(history.drag_records),
-            result=self.result,
-        )
+        manifest = SessionManifest.of_history(self._require_history(), self._created, self._model, self.result)
         write_manifest(directory, manifest)
 
     def _resume(self, directory: Path) -> None:
@@ -367,21 +351,22 @@ class SessionStore:
         self._journal = Journal(directory)
         self.history = self._journal.read() or read_history(directory, manifest)
         self._latents.read(directory)
-        self._recover_interrupted_drags(directory)
+        _recover_interrupted_drags(self, directory)
 
-    def _recover_interrupted_drags(self, directory: Path) -> None:
-        """Make branches of the drags whose engine was killed, as far as they are on the disk."""
-        finished = self._require_history().drag_records
-        for stored in unfinished_trajectories(directory, finished):
-            history = self._require_history()
-            parent = history.revisions.get(stored.parent)
-            has_result = history.drag_result(stored.record.number) is not None
-            if has_result or parent is None or not stored.record.steps:
-                continue
-            revision = Revision.of_drag(parent, stored.record)
-            self.add_drag(revision, stored.before, stored.latent_at(stored.record.steps))
-            self.history = self._require_history().jump_to(history.current)
-            self.recovered_drags += (stored.record.number,)
+
+def _recover_interrupted_drags(store: SessionStore, directory: Path) -> None:
+    """Make branches of the drags whose engine was killed, as far as they are on the disk."""
+    assert store.history is not None, "the history has been read"
+    for stored in unfinished_trajectories(directory, store.history.drag_records):
+        history = store.history
+        parent = history.revisions.get(stored.parent)
+        has_result = history.drag_result(stored.record.number) is not None
+        if has_result or parent is None or not stored.record.steps:
+            continue
+        revision = Revision.of_drag(parent, stored.record)
+        store.add_drag(revision, stored.before, stored.latent_at(stored.record.steps))
+        store.history = store.history.jump_to(history.current)
+        store.recovered_drags += (stored.record.number,)
 
 
 def _remove_unfinished(directory: Path, is_new: bool) -> None:

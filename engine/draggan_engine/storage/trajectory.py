@@ -23,6 +23,7 @@ from safetensors.numpy import save
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.geometry import Point
 from draggan_engine.core.history import DragRecord, Trajectory
+from draggan_engine.core.revision_id import RevisionId, from_stored_id, to_stored_id
 
 from .atomic import atomic_write
 from .utf8_path import utf8_path
@@ -45,7 +46,7 @@ class StoredTrajectory:
     handles: NDArray[np.float32]
     targets: NDArray[np.float32]
     steps: NDArray[np.int32]
-    parent: int
+    parent: RevisionId
     record: DragRecord
 
     @property
@@ -110,7 +111,7 @@ class TrajectoryRecorder:
         """Whether it is time to write the steps of the running drag."""
         return time.monotonic() >= self._next_write
 
-    def write(self, drag_directory: Path, parent: int, record: DragRecord) -> None:
+    def write(self, drag_directory: Path, parent: RevisionId, record: DragRecord) -> None:
         """Write the kept steps and the last one.
 
         Args:
@@ -132,7 +133,7 @@ class TrajectoryRecorder:
             "steps": np.array([step.step for step in steps], np.int32),
         }
         with atomic_write(drag_directory / TRAJECTORY_FILE) as part:
-            part.write_bytes(save(arrays, {"parent": str(parent), "record": record.model_dump_json()}))
+            part.write_bytes(save(arrays, {"parent": str(to_stored_id(parent)), "record": record.model_dump_json()}))
         end_time = time.monotonic()
         self._next_write = end_time + max(WRITE_INTERVAL, (end_time - start_time) / MAX_WRITE_SHARE)
 
@@ -151,7 +152,9 @@ def read_trajectory(drag_directory: Path) -> StoredTrajectory:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in ("ws", "before", "handles", "targets", "steps")}
         return StoredTrajectory(
-            **arrays, parent=int(metadata["parent"]), record=DragRecord.model_validate_json(metadata["record"])
+            **arrays,
+            parent=from_stored_id(int(metadata["parent"])),
+            record=DragRecord.model_validate_json(metadata["record"]),
         )
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise InputError(f"{path}: it cannot be read ({error}); the drag's start and end are not affected") from error

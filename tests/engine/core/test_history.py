@@ -11,6 +11,7 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory, edit_at_step
 from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.core.revision_id import DragRevisionId
 
 PAIR = PointPair(handle=(10, 10), target=(20, 10))
 OFF = PointPair(handle=(1, 1), target=(2, 2), enabled=False)
@@ -91,14 +92,14 @@ def test_nothing_is_changed_in_place(tree: History) -> None:
 
 def test_adopting_keeps_the_place_and_the_way(tree: History) -> None:
     strangers = [
-        Revision(id=-1, parent=1, edit=seed(7)),
-        Revision(id=7, parent=-1, edit=seed(8)),
+        Revision(id=DragRevisionId(1), parent=1, edit=seed(7)),
+        Revision(id=7, parent=DragRevisionId(1), edit=seed(8)),
         tree.current_revision,
     ]
     history = tree.merge(strangers)
     assert (history.current, ids(history.timeline)) == (5, [0, 1, 4, 5])
     assert ids(history.leaves) == [3, 5, 7]
-    assert ids(history.jump_to(7).timeline) == [0, 1, -1, 7]
+    assert ids(history.jump_to(7).timeline) == [0, 1, DragRevisionId(1), 7]
     assert ids(tree.jump_to(1).merge(strangers).timeline) == [0, 1, 4, 5], "redo goes where it went"
     at_the_end = tree.merge([Revision(id=8, parent=5, edit=START)])
     assert ids(at_the_end.timeline) == [0, 1, 4, 5, 8], "where there was nothing to redo, it is"
@@ -130,8 +131,8 @@ def test_records_are_by_number() -> None:
     first = Revision.of_drag(history.current_revision, record(1, [((10, 10), (20, 10), (15, 10))]))
     history = history.merge([second, first])
     assert [found.number for found in history.drag_records] == [1, 2]
-    assert (second.id, second.parent, first.id) == (-2, 0, -1)
-    assert history.jump_to(-2).change(START).current == 1, "those of drags do not count"
+    assert (second.id, second.parent, first.id) == (DragRevisionId(2), 0, DragRevisionId(1))
+    assert history.jump_to(DragRevisionId(2)).change(START).current == 1, "those of drags do not count"
 
 
 def test_what_a_drag_makes_of_its_parent() -> None:
@@ -140,7 +141,7 @@ def test_what_a_drag_makes_of_its_parent() -> None:
     )
     entry = Revision.of_drag(parent, record(2, [((10, 10), (20, 10), (19, 10))]))
     arrived = PAIR.model_copy(update={"handle": (19.0, 10.0)})
-    assert (entry.id, entry.parent) == (-2, 3)
+    assert (entry.id, entry.parent) == (DragRevisionId(2), 3)
     assert entry.edit == parent.edit.model_copy(
         update={"source": parent.edit.source.after_drag(2), "pairs": (OFF, arrived, WAITING)}
     )

@@ -16,6 +16,7 @@ from draggan_engine.core.errors import EngineError, Remedy
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelEntry, ModelInfo
+from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.server.codec import HEADER, MAX_MESSAGE_BYTES, body_length, decode_command, decode_event, encode
 from draggan_engine.server.messages import (
     Command,
@@ -68,7 +69,7 @@ RECORD = DragRecord(
     pairs=(DraggedPair(handle=(0, 0), target=(1, 1), final=(1, 0), distance=1),), settings=DragSettings(), masked=False,
 )  # fmt: skip
 PREVIEW_SIZE = PreviewSize(width=9, height=9)
-DRAGGED = Revision(id=-1, parent=0, edit=EDIT, record=RECORD)
+DRAGGED = Revision(id=DragRevisionId(1), parent=0, edit=EDIT, record=RECORD)
 
 
 INFO = ModelInfo(
@@ -80,7 +81,7 @@ IMAGE = ImageData(width=1, height=2, rgb=bytes(range(6)))
 MASK = Mask.from_array(np.eye(9, dtype=np.uint8))
 COMMANDS: tuple[Command, ...] = (
     Render(request_id=1, edit=EDIT),
-    Save(change_count=2, revisions=(Revision(id=0, edit=EDIT), DRAGGED), current=-1),
+    Save(change_count=2, revisions=(Revision(id=0, edit=EDIT), DRAGGED), current=DragRevisionId(1)),
     Export(edit=EDIT),
     ExportFile(edit=EDIT, path="a.mp4", markers=True),
     StartDrag(revision=3, preview_size=PREVIEW_SIZE, max_steps=1, live_pair=0),

@@ -15,6 +15,7 @@ from torch import Tensor
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
 from draggan_engine.core.geometry import Point
 from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.dragging import optimizer
 from draggan_engine.dragging.drag_loop import DragAtRest, DragEnd, DragLoop, DragStep
 from draggan_engine.dragging.drag_task import PairBatch
@@ -272,7 +273,7 @@ def test_a_live_drag_is_one_entry(engine: Engine, tmp_path: Path) -> None:
     assert path.steps == tuple(range(9))
     folder = tmp_path / "s"
     history = read_history(folder, read_manifest(folder))
-    assert (len(history.revisions), history.current, history.current_revision) == (2, -1, ended.revision)
+    assert (len(history.revisions), history.current, history.current_revision) == (2, DragRevisionId(1), ended.revision)
     engine.send(Quit())
     assert engine.process.wait(PATIENCE) == 0
 

@@ -16,6 +16,7 @@ from draggan_engine.core.edit import Edit, PointPair
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
 from draggan_engine.server.edit_images import image_of
 from draggan_engine.server.messages import (
@@ -68,7 +69,7 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
         assert (resumed.current, resumed.recovered_drags) == (0, (1,))
         first, entry = resumed.revisions
         assert first.edit == edit
-        assert (entry.id, entry.parent) == (-1, 0)
+        assert (entry.id, entry.parent) == (DragRevisionId(1), 0)
         assert entry.record is not None and entry.record.reason == "interrupted"
         assert entry.record.steps == on_disk.steps[-1] > 0
         assert entry.edit.pairs[0].handle == on_disk.pairs_at(-1)[0][0]
@@ -90,7 +91,7 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
         assert engine.process.wait(PATIENCE) == 0
     history = read_history(folder, read_manifest(folder))
     assert [record.reason for record in history.drag_records] == ["interrupted", "max_steps"]
-    assert history.current == -2 and not was_interrupted(folder)
+    assert history.current == DragRevisionId(2) and not was_interrupted(folder)
 
 
 def test_a_resuming_engine_sends_the_history_as_it_was_left(spec: str, tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_killed_at_any_write_the_session_opens_and_has_what_was_acknowledged(
         written = (session / "drag-001" / trajectory.TRAJECTORY_FILE).exists()
         store = SessionStore(model.name, resume=session)
         assert store.history is not None and store.history.revisions[0] == parent
-        entry = store.history.revisions.get(-1)
+        entry = store.history.revisions.get(DragRevisionId(1))
         assert (entry is not None) == written
         if entry is not None:
             assert entry.record is not None and entry.record.steps == len(store.trajectory(1).steps) - 1
@@ -202,7 +203,7 @@ def test_killed_at_any_write_the_session_opens_and_has_what_was_acknowledged(
             write_image(session / "found.png", image_of(model, store, entry.edit), model="tiny", edit=entry.edit)
             outcomes.append(entry.record.reason)
         if end is not None:
-            assert end.problem is None and end.revision == entry and store.history.current == -1
+            assert end.problem is None and end.revision == entry and store.history.current == DragRevisionId(1)
         store.save((), store.history.current)
         store.close()
         history = read_history(session, read_manifest(session))

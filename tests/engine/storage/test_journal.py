@@ -19,6 +19,7 @@ from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import InputError, StorageError
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision
 from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.core.revision_id import to_stored_id
 from draggan_engine.storage.journal import JOURNAL_FILE, Journal
 from tests.support.paths import ROOT
 
@@ -42,7 +43,9 @@ edits = st.fixed_dictionaries(
 )
 changes = edits.map(lambda update: lambda history: history.change(history.edit.model_copy(update=update)))
 jumps = st.integers(0, 30).map(
-    lambda index: lambda history: history.jump_to(sorted(history.revisions)[index % len(history.revisions)])
+    lambda index: (
+        lambda history: history.jump_to(sorted(history.revisions, key=to_stored_id)[index % len(history.revisions)])
+    )
 )
 drags = points.map(lambda final: lambda history: dragged(history, final))
 acts = st.one_of(changes, jumps, drags, st.just(History.undo), st.just(History.redo))

@@ -16,6 +16,7 @@ from PIL import Image
 
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.errors import InputError
+from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.server.edit_images import image_of
 from draggan_engine.storage.journal import JOURNAL_FILE
 from draggan_engine.storage.session_manifest import read_history, read_manifest
@@ -48,7 +49,7 @@ def test_its_drags_become_a_history(folder: Path) -> None:
 
     assert [record.number for record in history.drag_records] == [1, 2, 3]  # what was undone too
     assert history.drag_records == session.drags
-    first, second, third = (history.revisions[-number] for number in (1, 2, 3))
+    first, second, third = (history.revisions[DragRevisionId(number)] for number in (1, 2, 3))
     starts = [history.revisions[entry.parent].edit for entry in (first, second, third) if entry.parent is not None]
     assert [start.source.drag for start in starts] == [None, 1, 1]
     assert [start.mask is not None for start in starts] == [True, True, False]

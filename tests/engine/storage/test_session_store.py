@@ -16,6 +16,7 @@ from draggan_engine.core.errors import EditError, InputError, OutputError, Stora
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DraggedPair, DragRecord, Revision
 from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.image_io import read_mask, write_image, write_mask
 from draggan_engine.storage.output_paths import check_output_directory, next_output_directory, session_name
@@ -396,7 +397,7 @@ def test_a_session_moves_with_all_that_it_has(tmp_path: Path) -> None:
     assert names == {"drag.json", "events.jsonl", "latents.safetensors"}
     again.close()
     left_behind = SessionStore("toy", resume=tmp_path / "s")  # as it was
-    assert left_behind.history is not None and left_behind.history.current == -1
+    assert left_behind.history is not None and left_behind.history.current == DragRevisionId(1)
 
 
 def test_a_move_to_a_place_that_does_not_serve_changes_nothing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.history import History
+from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
 from draggan_engine.server.edit_images import image_of, write_result
 from draggan_engine.storage.session_manifest import read_history, read_manifest
@@ -46,7 +47,7 @@ def test_it_opens_and_every_latent_is_there(folder: Path) -> None:
     assert json.loads((folder / "session.json").read_text())["schema_version"] == 2
     store = SessionStore("tiny", resume=folder)
     history = history_of(store)
-    assert [entry.id for entry in history.lineage] == [0, 1, 2, -1, 4, -3]
+    assert [entry.id for entry in history.lineage] == [0, 1, 2, DragRevisionId(1), 4, DragRevisionId(3)]
     assert [record.number for record in history.drag_records] == [1, 2, 3]
     assert np.array_equal(store.file_latent(), STORED["given"])
     for number in (1, 2, 3):
@@ -81,7 +82,15 @@ def test_it_goes_on_with_another_drag_and_opens_again(folder: Path, model: Model
     after = store.latent(4)
     store.close()
     again = SessionStore("tiny", resume=folder)
-    assert [entry.id for entry in history_of(again).lineage] == [0, 1, 2, -1, 4, -3, -4]
+    assert [entry.id for entry in history_of(again).lineage] == [
+        0,
+        1,
+        2,
+        DragRevisionId(1),
+        4,
+        DragRevisionId(3),
+        DragRevisionId(4),
+    ]
     assert np.array_equal(again.latent(4), after)
     assert np.array_equal(again.latent(2), STORED["drag-002.after"])
     assert np.array_equal(again.file_latent(), STORED["given"])

@@ -18,6 +18,7 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size, clamp, contains
 from draggan_engine.core.history import DraggedPair, DragRecord, Revision, Trajectory
 from draggan_engine.core.model_info import ModelInfo
+from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.server.messages import MaskLoaded
 from draggan_tui.editor.commands import drag, history, mask, mouse, points, session, view
 from draggan_tui.editor.commands.context import CommandContext
@@ -320,7 +321,7 @@ class Editing(RuleBasedStateMachine):
     @rule(which=st.integers(0, 9), count=COUNTS)
     def goes_into_a_drag(self, which: int, count: int) -> None:
         read = [number for number, path in self.context.state.trajectories.items() if path.steps]
-        history.go_to_revision(self.context, -read[which % len(read)])
+        history.go_to_revision(self.context, DragRevisionId(read[which % len(read)]))
         self.attempt(lambda: self.scrub(count, -1))
 
     @rule(direction=SIGNS)
@@ -447,7 +448,7 @@ def test_scrubbing_goes_through_the_steps_of_a_drag(context: CommandContext) -> 
         history.scrub(context, 1)
         assert place(context) == expected
     history.scrub(counting(context, 3), -1)
-    assert place(context) == (-1, 1)
+    assert place(context) == (DragRevisionId(1), 1)
     edit = context.state.edit
     assert (edit.source.drag, edit.source.step, edit.pairs[0].handle, edit.pairs[0].target, edit.mask) == (
         1,
@@ -509,7 +510,7 @@ def test_a_drag_from_within_a_drag_begins_where_that_is_seen(context: CommandCon
 
 def test_undo_and_redo_from_within_a_drag(context: CommandContext) -> None:
     def inside() -> None:
-        history.go_to_revision(context, -1)
+        history.go_to_revision(context, DragRevisionId(1))
         history.scrub(context, -1)
 
     inside()
@@ -517,7 +518,7 @@ def test_undo_and_redo_from_within_a_drag(context: CommandContext) -> None:
     assert place(context) == (2, None), "its start"
     inside()
     history.redo(context)
-    assert place(context) == (-1, None), "its end"
+    assert place(context) == (DragRevisionId(1), None), "its end"
     inside()
     history.redo(counting(context, 2))
     assert place(context) == (3, None)
@@ -532,14 +533,14 @@ def test_from_drag_to_drag(context: CommandContext) -> None:
     for direction in (-1, -1, -1, 1, 1):
         history.skip(context, direction)
         walk.append(context.state.history.current)
-    assert walk == [-2, 3, -1, 3, -2]
+    assert walk == [DragRevisionId(2), 3, DragRevisionId(1), 3, DragRevisionId(2)]
     with pytest.raises(EditError, match="no drag further on"):
         history.skip(context, 1)
     history.skip(counting(context, 2), -1)
-    assert context.state.history.current == -1
+    assert context.state.history.current == DragRevisionId(1)
     history.scrub(replace(context, engine=RecordingEngine(alive=False)), -1)  # the second drag has not been read
     history.skip(context, 1)
-    assert place(context) == (-1, None), "from within a drag, its end is the next"
+    assert place(context) == (DragRevisionId(1), None), "from within a drag, its end is the next"
     history.go_to_revision(context, 0)
     with pytest.raises(EditError, match="no drag further back"):
         history.skip(context, -1)
@@ -551,7 +552,7 @@ def test_from_drag_to_drag(context: CommandContext) -> None:
 def test_what_before_is(context: CommandContext) -> None:
     assert (context.state.before_edit.source.drag, context.state.before_edit.source.seed) == (None, 5)
     history.compare_with(context, -1)
-    assert context.state.before_edit == context.state.history.revisions[-1].edit
+    assert context.state.before_edit == context.state.history.revisions[DragRevisionId(1)].edit
     history.compare_with(context, None)
     assert context.state.before_edit == context.state.edit.before_drags
 

@@ -13,6 +13,7 @@ from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory
 from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.core.revision_id import DragRevisionId
 from draggan_tui.editor.history_cursor import HistoryCursor
 from draggan_tui.editor.history_text import branch_text, change_text, place_text
 from draggan_tui.editor.preview_cache import PreviewCache
@@ -33,7 +34,7 @@ def dragged(history: History, steps: int, live: int | None = None) -> History:
         number=len(history.drag_records) + 1, source=LatentRef(drag=parent.edit.source.drag, seed=42, psi=1), reason="reached", steps=steps, seconds=1, pairs=pairs,
         settings=DragSettings(), masked=False, live=live,
     )  # fmt: skip
-    return history.merge([Revision.of_drag(parent, record)]).jump_to(-record.number)
+    return history.merge([Revision.of_drag(parent, record)]).jump_to(DragRevisionId(record.number))
 
 
 def changed(history: History, **fields: object) -> History:
@@ -216,8 +217,8 @@ def test_changes_in_words() -> None:
 
 def test_drags_in_words() -> None:
     history = dragged(dragged(History.of(START), 1), 24, live=0)
-    assert change_text(history, history.revisions[-1]) == "drag 1, 1 step"
-    assert change_text(history, history.revisions[-2]) == "live drag 2, 24 steps"
+    assert change_text(history, history.revisions[DragRevisionId(1)]) == "drag 1, 1 step"
+    assert change_text(history, history.revisions[DragRevisionId(2)]) == "live drag 2, 24 steps"
     back = history.change(history.edit.with_source(history.edit.source.model_copy(update={"drag": None})))
     assert change_text(back, back.current_revision) == "seed 42", "the same seed again, without its drags"
 
@@ -239,7 +240,7 @@ def test_branches_in_words() -> None:
     assert branch_text(twice, twice.current_revision) == "drag 2, 3 steps, after drag 1"
     other = changed(twice.jump_to(0), seed=7)
     assert branch_text(other, other.current_revision) == "seed 7, before any drag"
-    after = changed(twice.jump_to(-1), psi=0.5)
+    after = changed(twice.jump_to(DragRevisionId(1)), psi=0.5)
     third = changed(dragged(twice, 5), psi=0.5)
     assert branch_text(third, third.current_revision) == "settings changed, after drags 1, 2 and 3"
     assert branch_text(after, after.current_revision) == "settings changed, after drag 1"
@@ -251,7 +252,7 @@ def test_the_place_in_words() -> None:
     assert place_text(HistoryCursor(history, 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
     branched = changed(history.jump_to(0), seed=7)
     assert place_text(HistoryCursor(branched), {}) == "2 branches"
-    assert place_text(HistoryCursor(branched.jump_to(-1), 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
+    assert place_text(HistoryCursor(branched.jump_to(DragRevisionId(1)), 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
 
 
 # Two pictures in one ------------------------------------------------------------------------------------

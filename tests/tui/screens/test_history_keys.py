@@ -10,6 +10,7 @@ from textual.widgets import OptionList
 
 from draggan_engine.core.geometry import convert
 from draggan_engine.core.history import Revision, Trajectory
+from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.server.messages import (
     Command,
     DragEnded,
@@ -107,15 +108,15 @@ async def test_the_way_of_a_drag_is_read_once_and_then_gone(app: DragganApp) -> 
         engine = await after_a_drag(app, pilot, read=False)
         assert timeline(app) == "╺··┝1━━━━━◆"
         await pilot.press("left_parenthesis", "3", "left_parenthesis")
-        assert place(app) == (-1, None)
+        assert place(app) == (DragRevisionId(1), None)
         assert sent(engine, ReadTrajectory) == [ReadTrajectory(drag_number=1)]
         engine.say(way(1, 8))
         await pilot.pause()
-        assert (place(app), mode(app)) == ((-1, 4), ""), "both presses, with the count"
+        assert (place(app), mode(app)) == ((DragRevisionId(1), 4), ""), "both presses, with the count"
         assert timeline(app).startswith("╺··┝1━◆━━━┥  ")
         assert timeline(app).endswith("  drag 1 4/8")
         await pilot.press("2", "right_parenthesis")
-        assert place(app) == (-1, 6)
+        assert place(app) == (DragRevisionId(1), 6)
         await pilot.press("9", "left_parenthesis")
         assert (place(app), timeline(app)) == ((0, None), "◆··┝1━━━━━┥")
         await pilot.press("left_parenthesis")
@@ -208,7 +209,7 @@ async def test_counts_of_undo_and_redo(app: DragganApp) -> None:
         await pilot.press("9", "9", "ctrl+r", "ctrl+r")
         assert (place(app), status(app)) == ((4, None), "there is nothing to redo")
         await pilot.press("5", "left_parenthesis")
-        assert place(app) == (-1, 5)
+        assert place(app) == (DragRevisionId(1), 5)
         await pilot.press("2", "ctrl+r")
         assert place(app) == (3, None), "to the drag's end, and one on"
 
@@ -224,7 +225,7 @@ async def test_from_drag_to_drag(app: DragganApp) -> None:
         await pilot.press("left_curly_bracket")
         assert (place(app), status(app)) == ((2, None), "there is no drag further back")
         await pilot.press("3", "right_curly_bracket")
-        assert place(app) == (-2, None)
+        assert place(app) == (DragRevisionId(2), None)
         assert (shown(app) == 200).all()
         assert sent(engine, ReadTrajectory) == [ReadTrajectory(drag_number=1)], "the ends of drags are known"
         await pilot.press("right_curly_bracket")
@@ -275,7 +276,7 @@ async def test_an_engine_that_goes_while_a_drag_is_read(app: DragganApp) -> None
         assert sent(engine, ReadTrajectory) == [ReadTrajectory(drag_number=1)] * 2
         engine.say(way(1, 8))
         await pilot.pause()
-        assert place(app) == (-1, 7)
+        assert place(app) == (DragRevisionId(1), 7)
 
 
 async def test_a_drag_whose_way_was_not_kept_is_one_step(app: DragganApp) -> None:
@@ -286,7 +287,7 @@ async def test_a_drag_whose_way_was_not_kept_is_one_step(app: DragganApp) -> Non
         await pilot.pause()
         assert place(app) == (2, None)
         await pilot.press("right_parenthesis")
-        assert place(app) == (-1, None)
+        assert place(app) == (DragRevisionId(1), None)
 
 
 async def test_while_a_drag_runs_one_stays(app: DragganApp) -> None:
@@ -318,16 +319,16 @@ async def test_branches_are_listed_gone_to_and_compared_with(app: DragganApp) ->
         assert options(app) == ["▸ settings changed, before any drag", "  drag 1, 8 steps"]
         await pilot.press("j", "enter")
         await pilot.pause()
-        assert (app.screen, place(app)) == (app.editor, (-1, None))
+        assert (app.screen, place(app)) == (app.editor, (DragRevisionId(1), None))
         assert (shown(app) == 100).all()
-        assert engine.last(Save).current == -1
+        assert engine.last(Save).current == DragRevisionId(1)
         await pilot.press("B")
         assert options(app) == ["  settings changed, before any drag", "▸ drag 1, 8 steps"]
         await pilot.press("k", "c")
         await pilot.pause()
         assert app.editor.state.reference_id == 3
         assert status(app).endswith("(against settings changed, before any drag)")
-        assert (mode(app), place(app)) == ("SPLIT", (-1, None))
+        assert (mode(app), place(app)) == ("SPLIT", (DragRevisionId(1), None))
         await pilot.press("B")
         assert options(app) == ["  settings changed, before any drag, compared with", "▸ drag 1, 8 steps"]
         await pilot.press("o")
@@ -335,7 +336,7 @@ async def test_branches_are_listed_gone_to_and_compared_with(app: DragganApp) ->
         assert app.editor.state.reference_id is None
         assert not status(app).endswith(")")
         await pilot.press("B", "escape")
-        assert (app.screen, place(app)) == (app.editor, (-1, None))
+        assert (app.screen, place(app)) == (app.editor, (DragRevisionId(1), None))
 
 
 async def test_branches_show_their_images_and_fetch_one_at_a_time_those_that_are_not_there(app: DragganApp) -> None:
@@ -382,7 +383,7 @@ async def test_the_picture_of_another_branch_is_fetched_to_compare(app: DragganA
         await pilot.press("u", "n")  # the seed's picture has not come when one leaves it again
         await pilot.press("B", "j", "enter")
         await pilot.pause()
-        assert place(app) == (-1, None)
+        assert place(app) == (DragRevisionId(1), None)
         await pilot.press("B", "k", "c")
         await pilot.pause()
         assert engine.last(Render).edit.source.seed == 6
