@@ -343,7 +343,9 @@ class Resumed(FrozenModel):
     type: Literal["resumed"] = "resumed"
     revisions: tuple[Revision, ...] = Field(description="all of them, parents first")
     current: StoredRevisionId = Field(description="id of the current revision")
-    last_child: tuple[tuple[int, int], ...] = Field(description="(revision, the child to which redo goes)")
+    last_child: tuple[tuple[StoredRevisionId, StoredRevisionId], ...] = Field(
+        description="(revision, the child to which redo goes)"
+    )
     recovered_drags: tuple[int, ...] = Field(
         description="numbers of the drags whose engine was killed; what was on the disk of them has become a branch"
     )

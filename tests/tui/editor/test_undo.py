@@ -441,7 +441,15 @@ def test_scrubbing_goes_through_the_steps_of_a_drag(context: CommandContext) -> 
     for _ in range(6):
         history.scrub(context, -1)
         places.append(place(context))
-    assert places == [(3, None), (-1, None), (-1, 2), (-1, 1), (2, None), (1, None), (0, None)]
+    assert places == [
+        (3, None),
+        (DragRevisionId(1), None),
+        (DragRevisionId(1), 2),
+        (DragRevisionId(1), 1),
+        (2, None),
+        (1, None),
+        (0, None),
+    ]
     with pytest.raises(EditError, match="where the history begins"):
         history.scrub(context, -1)
     for expected in reversed(places[:-1]):
@@ -551,7 +559,7 @@ def test_from_drag_to_drag(context: CommandContext) -> None:
 
 def test_what_before_is(context: CommandContext) -> None:
     assert (context.state.before_edit.source.drag, context.state.before_edit.source.seed) == (None, 5)
-    history.compare_with(context, -1)
+    history.compare_with(context, DragRevisionId(1))
     assert context.state.before_edit == context.state.history.revisions[DragRevisionId(1)].edit
     history.compare_with(context, None)
     assert context.state.before_edit == context.state.edit.before_drags

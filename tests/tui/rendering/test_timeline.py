@@ -13,7 +13,7 @@ from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.core.revision_id import DragRevisionId
+from draggan_engine.core.revision_id import DragRevisionId, RevisionId
 from draggan_tui.editor.history_cursor import HistoryCursor
 from draggan_tui.editor.history_text import branch_text, change_text, place_text
 from draggan_tui.editor.preview_cache import PreviewCache
@@ -134,15 +134,15 @@ def test_a_row_of_edits_is_three_dots() -> None:
     ("at", "width", "expected"),
     [
         (0, 13, "◆┝1━┥┝2━┥┝3━…"),
-        (-4, 13, "…━┥┝4━◆┝5━┥┝…"),
-        (-8, 13, "…┝6━┥┝7━┥┝8━◆"),
-        (-4, 3, "…◆…"),
-        (-4, 2, "…◆"),
+        (DragRevisionId(4), 13, "…━┥┝4━◆┝5━┥┝…"),
+        (DragRevisionId(8), 13, "…┝6━┥┝7━┥┝8━◆"),
+        (DragRevisionId(4), 3, "…◆…"),
+        (DragRevisionId(4), 2, "…◆"),
         (0, 2, "◆…"),
-        (-4, 1, "◆"),
+        (DragRevisionId(4), 1, "◆"),
     ],
 )
-def test_a_long_history_is_cropped_round_where_one_is(at: int, width: int, expected: str) -> None:
+def test_a_long_history_is_cropped_round_where_one_is(at: RevisionId, width: int, expected: str) -> None:
     history = History.of(START)
     for _ in range(8):
         history = dragged(history, 100)

@@ -219,7 +219,7 @@ async def test_from_drag_to_drag(app: DragganApp) -> None:
         engine = await after_a_drag(app, pilot)
         await pilot.press("4", "l", "t")
         await drag(app, engine, pilot, 200)
-        for where in (3, -1, 2):  # where the second began, the end of the first, where that began
+        for where in (3, DragRevisionId(1), 2):  # where the second began, the end of the first, where that began
             await pilot.press("left_curly_bracket")
             assert place(app) == (where, None)
         await pilot.press("left_curly_bracket")
