@@ -1,7 +1,7 @@
-"""Finds the 68 landmarks of a critter in a picture: a small network of ours, shipped with its weights.
+"""Detect the 68 landmarks of critters with a small network, whose weights come with the program.
 
-What dlib's detector is to the paper's table 1. Its pooled features also serve as the space in which sets of
-pictures are compared (a Fréchet distance, as FID is one in Inception's features).
+It takes the place of dlib's detector in the paper's table 1. Sets of images are compared by its pooled features (a Fréchet
+distance, as the FID is one of Inception's features).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from draggan_engine.critters.scene.landmarks import LANDMARKS
 
 DETECTOR_SIZE = 128
-"""Height and width of the pictures that the network sees."""
+"""Height and width of the network's input, px."""
 FEATURE_COUNT = 128
-"""Components of the pooled features."""
+"""The number of pooled features."""
 DETECTOR_WEIGHTS = Path(__file__).parent / "weights" / "detector.safetensors"
 
 
@@ -44,7 +44,7 @@ class _Residual(nn.Module):
 
 
 class LandmarkDetector(nn.Module):
-    """An hourglass whose heat maps (64×64, one a landmark) give their centre of mass."""
+    """An hourglass network. Each landmark is the centre of mass of a heat map of 64×64."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,33 +62,38 @@ class LandmarkDetector(nn.Module):
         self.heat = nn.Conv2d(32, count, 1)
         self.seen = nn.Sequential(nn.Linear(FEATURE_COUNT + 2 * count, 128), nn.SiLU(), nn.Linear(128, count))
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return points, visibility and features of images.
+
         Args:
-            pictures: `[N, 3, 128, 128]` in −1…1.
+            images: `[N, 3, 128, 128]` in −1…1.
 
         Returns:
             points `[N, 68, 2]` in pixels, visibility logits `[N, 68]`, features `[N, FEATURES]`.
         """
-        x64 = self.down64(pictures)
+        x64 = self.down64(images)
         x32 = self.down32(x64)
         x16 = self.down16(x32)
         x8 = self.down8(x16)
         features = x8.mean(dim=(2, 3))
-        y = self.at16(x16 + _twice(self.up16(x8)))
-        y = self.at32(x32 + _twice(self.up32(y)))
-        y = self.at64(x64 + _twice(self.up64(y)))
+        y = self.at16(x16 + _upsample(self.up16(x8)))
+        y = self.at32(x32 + _upsample(self.up32(y)))
+        y = self.at64(x64 + _upsample(self.up64(y)))
         points = heat_map_centers(self.heat(y).float())
-        seen = self.seen(torch.cat([features, points.flatten(1).to(features.dtype) / DETECTOR_SIZE - 0.5], dim=1))
-        return points, seen.float(), features.float()
+        visibility = self.seen(torch.cat([features, points.flatten(1).to(features.dtype) / DETECTOR_SIZE - 0.5], dim=1))
+        return points, visibility.float(), features.float()
 
 
-def _twice(x: Tensor) -> Tensor:
+def _upsample(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def heat_map_centers(heat: Tensor) -> Tensor:
-    """Softmax over each map, then the mean place: `[N, L, h, w]` → `[N, L, 2]` (x, y) in pixels of the 128 × 128 picture."""
+    """Return the mean position under the softmax of each map `[N, L, h, w]`.
+
+    Returns:
+        `[N, L, 2]` (x, y) in pixels of the 128×128 image.
+    """
     height, width = heat.shape[2:]
     weight = heat.flatten(2).softmax(dim=2).view_as(heat)
     x = (torch.arange(width, device=heat.device) + 0.5) * (DETECTOR_SIZE / width) - 0.5
@@ -98,10 +103,10 @@ def heat_map_centers(heat: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class DetectedLandmarks:
-    """In N pictures.
+    """The landmarks of N images.
 
     Attributes:
-        points: `[N, 68, 2]` (x, y) in pixels of the pictures, in the order of `LANDMARKS`.
+        points: `[N, 68, 2]` (x, y) in pixels of the images, in the order of `LANDMARKS`.
         visible: `[N, 68]` bool.
         features: `[N, FEATURES]`.
     """
@@ -112,30 +117,32 @@ class DetectedLandmarks:
 
 
 @cache
-def _shipped() -> LandmarkDetector:
+def _bundled_detector() -> LandmarkDetector:
     network = LandmarkDetector()
     network.load_state_dict({name: tensor.float() for name, tensor in load_file(DETECTOR_WEIGHTS).items()})
     return network.eval().requires_grad_(False)
 
 
 @torch.inference_mode()
-def detect_landmarks(pictures: Tensor, network: LandmarkDetector | None = None, batch: int = 32) -> DetectedLandmarks:
-    """Finds the landmarks of critters.
+def detect_landmarks(images: Tensor, network: LandmarkDetector | None = None, batch: int = 32) -> DetectedLandmarks:
+    """Detect the landmarks of critters.
 
     Args:
-        pictures: `[N, 3, H, H]` in −1…1, square, of any size.
-        network: None: the shipped one.
+        images: `[N, 3, H, H]` in −1…1, square, of any size.
+        network: None: the bundled one.
     """
-    network = _shipped() if network is None else network
-    scale = pictures.shape[3] / DETECTOR_SIZE
-    small = pictures if scale == 1 else F.interpolate(pictures, size=(DETECTOR_SIZE, DETECTOR_SIZE), mode="area")
-    found = [network(small[i : i + batch].cpu()) for i in range(0, len(small), batch)]
-    points, seen, features = (torch.cat(part) for part in zip(*found, strict=True))
-    # Pixel centres are integers: the place 0.5 px left of the first one is the border, whatever the size.
-    return DetectedLandmarks(((points + 0.5) * scale - 0.5).numpy(), (seen > 0).numpy(), features.numpy())
+    network = _bundled_detector() if network is None else network
+    scale = images.shape[3] / DETECTOR_SIZE
+    small = images if scale == 1 else F.interpolate(images, size=(DETECTOR_SIZE, DETECTOR_SIZE), mode="area")
+    outputs = [network(small[i : i + batch].cpu()) for i in range(0, len(small), batch)]
+    points, visibility, features = (torch.cat(batches) for batches in zip(*outputs, strict=True))
+    # Pixel centres are integers, so the border of an image of any size is at −0.5.
+    return DetectedLandmarks(((points + 0.5) * scale - 0.5).numpy(), (visibility > 0).numpy(), features.numpy())
 
 
-def mean_landmark_error(found: NDArray[np.float32], true: NDArray[np.float64], visible: NDArray[np.bool_]) -> float:
-    """Mean distance in pixels over the visible points."""
-    error = np.linalg.norm(found - true, axis=2)[visible]
+def mean_landmark_error(
+    points: NDArray[np.float32], true_points: NDArray[np.float64], visible: NDArray[np.bool_]
+) -> float:
+    """Return the mean distance over the visible points, in pixels; NaN: no point is visible."""
+    error = np.linalg.norm(points - true_points, axis=2)[visible]
     return float(error.mean()) if len(error) else math.nan

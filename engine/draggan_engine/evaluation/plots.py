@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 MATPLOTLIB_MISSING = "Plots are left out because matplotlib is not installed (`pip install 'draggan-tui[eval]'`)."
 
-# Okabe and Ito's colours, which all kinds of sight tell apart, without the yellow, which white paper swallows; line
-# styles too, for those who print.
+# Okabe and Ito's colours, which can be told apart with any colour vision, without yellow, which is too light on white.
 CURVE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 CURVE_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 _DPI = 110
@@ -33,9 +32,9 @@ class Panel:
     """One small plot.
 
     Attributes:
-        labels, means: a name and a value for each method, or for each value of a setting.
-        unit: what the value is, with its unit.
-        default: place of the one that is the model's own, if any.
+        unit: what is plotted, with its unit.
+        labels, means: a name and a mean for each method, or for each value of a setting.
+        default: the index of the model's own value; None: it is not plotted.
     """
 
     title: str
@@ -47,7 +46,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Band:
-    """A mean curve with its 95 % interval: `[S]` each; `low` and `high` are NaN for a single case."""
+    """A mean curve with its 95 % interval, `[S]` each. `low` and `high` are NaN if there is only one curve."""
 
     steps: NDArray[np.int64]
     mean: NDArray[np.float64]
@@ -56,13 +55,13 @@ class Band:
 
 
 def mean_band(curves: Sequence[Sequence[tuple[int, float]]]) -> Band:
-    """The mean of curves of (step, value), at all steps that any of them has."""
+    """Return the mean of curves of (step, value) at all steps of any curve."""
     steps = np.unique([step for curve in curves for step, _ in curve])
     return Band(steps, *mean_curve(np.stack([values_at_steps(curve, steps) for curve in curves])))
 
 
 def has_matplotlib() -> bool:
-    """Whether matplotlib is there."""
+    """Return whether matplotlib is installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -71,10 +70,10 @@ def has_matplotlib() -> bool:
 
 
 def plot_bars(panels: Sequence[Panel]) -> bytes | None:
-    """A panel beside the other, a bar for each label, which all panels have in common.
+    """Plot panels beside each other, with a bar for each label. All panels have the same labels.
 
     Returns:
-        PNG; None without matplotlib.
+        PNG; None: matplotlib is not installed.
     """
     rows = max(len(panel.labels) for panel in panels)
     with _figure(1.4 + 2.5 * len(panels), 0.9 + 0.38 * rows) as (figure, png):
@@ -92,15 +91,15 @@ def plot_bars(panels: Sequence[Panel]) -> bytes | None:
             ax.set(title=panel.title, xlabel=panel.unit, yticks=places, yticklabels=panel.labels)
             ax.margins(x=0.22)
             ax.set_xlim(left=0)
-        axes[0].invert_yaxis()  # one shared axis: the first on top
+        axes[0].invert_yaxis()  # the panels share the axis; this puts the first label on top
     return png.getvalue()
 
 
 def plot_settings(panels: Sequence[Panel]) -> bytes | None:
-    """A panel for each setting, its values from left to right, the model's own filled.
+    """Plot a panel for each setting, with its values from left to right. The model's own value has a filled marker.
 
     Returns:
-        PNG; None without matplotlib.
+        PNG; None: matplotlib is not installed.
     """
     across = min(len(panels), 3)
     down = math.ceil(len(panels) / across)
@@ -113,7 +112,9 @@ def plot_settings(panels: Sequence[Panel]) -> bytes | None:
         for ax, panel in zip(axes, panels, strict=False):
             values, error = _values(panel.means)
             places = np.arange(len(values))
-            joined = "-" if panel.labels[0].removeprefix("b")[:1].isdigit() else "none"  # words have no order
+            joined = (
+                "-" if panel.labels[0].removeprefix("b")[:1].isdigit() else "none"
+            )  # words have no order, so they are not connected
             ax.errorbar(
                 places, values, error, color=CURVE_COLORS[0], capsize=3, marker="o", mfc="white", linestyle=joined
             )
@@ -126,10 +127,10 @@ def plot_settings(panels: Sequence[Panel]) -> bytes | None:
 
 
 def plot_curves(panels: Mapping[str, Mapping[str, Band]], unit: str) -> bytes | None:
-    """A panel for each title; in each a curve for each label, with its interval.
+    """Plot a panel for each title, with a curve and its interval for each label.
 
     Returns:
-        PNG; None without matplotlib.
+        PNG; None: matplotlib is not installed.
     """
     labels = list(dict.fromkeys(label for bands in panels.values() for label in bands))
     with _figure(1 + 3.8 * len(panels), 3.3) as (figure, png):
@@ -149,15 +150,17 @@ def plot_curves(panels: Mapping[str, Mapping[str, Band]], unit: str) -> bytes | 
 
 
 def _values(means: Sequence[MeanInterval]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`[N]`, and how far the interval reaches below and above, `[2, N]`; NaN draws nothing."""
+    """Return the means `[N]`, and the lengths of the error bars below and above, `[2, N]`; NaN draws nothing."""
     mean, low, high = np.array([(each.mean, each.low, each.high) for each in means], np.float64).T
     return mean, np.maximum([mean - low, high - mean], 0)
 
 
 @contextmanager
 def _figure(width: float, height: float) -> Iterator[tuple[Figure | None, io.BytesIO]]:
-    """A figure of that size in inches, and where its PNG is after the block; None without matplotlib. No pyplot, hence
-    no window, no backend to choose (it is Agg for PNG) and nothing left open."""
+    """Yield a figure of a size in inches, and the buffer that has its PNG after the block.
+
+    The figure is None if matplotlib is not installed. Without pyplot there is no window and no backend to choose.
+    """
     png = io.BytesIO()
     if not has_matplotlib():
         yield None, png
@@ -180,5 +183,5 @@ def _figure(width: float, height: float) -> Iterator[tuple[Figure | None, io.Byt
         yield figure, png
         drawn = io.BytesIO()
         figure.savefig(drawn, format="png")
-        # 256 colours are more than a plot has need of, in a third of the bytes.
+        # 256 colours are enough for a plot and take a third of the bytes.
         Image.open(drawn).convert("RGB").quantize(256).save(png, format="PNG", optimize=True)

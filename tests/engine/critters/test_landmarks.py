@@ -185,7 +185,7 @@ def test_a_hidden_point_has_the_part_before_it_or_round_it(point: tuple[float, f
 
 @given(st.floats(0, 2 * np.pi))
 def test_the_outline_is_the_silhouettes_end(around: float) -> None:
-    x, y, z = leaf(0.0).outline([0], np.array([around]))[0, 0]
+    x, y, z = leaf(0.0).silhouette_points([0], np.array([around]))[0, 0]
     assert (x / 0.9) ** 2 + (y / 0.5) ** 2 == pytest.approx(1)
     assert np.hypot(x, y) * np.array([np.cos(around), np.sin(around)]) == pytest.approx(np.array([x, y]))
     assert z == pytest.approx(0)

@@ -1,9 +1,9 @@
-"""The bundled model's training: it learns, it can be resumed and gone on from, and its file is what it learned."""
+"""Training of the bundled models: it learns, it can be resumed and continued, and the model file has what was learned."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +21,7 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.critters.scene.animal_parameters import Z_DIM, z_of_seed
 from draggan_engine.critters.scene.render import render_scene
 from draggan_engine.critters.scene.scene import build_scene
-from draggan_engine.critters.training import disentanglement, export, face_crops, model_card, train, training_data
-from draggan_engine.critters.training import trainer as training
+from draggan_engine.critters.training import disentanglement, export, face_crops, model_card, train
 from draggan_engine.critters.training.export import settings_for_resolution, shorten_weights
 from draggan_engine.critters.training.losses import discriminator_loss, generator_loss, gradient_penalty
 from draggan_engine.critters.training.mapping_pretraining import pretrain_mapping
@@ -32,9 +31,10 @@ from draggan_engine.critters.training.presets import PRESETS, TrainingPreset, Tr
 from draggan_engine.critters.training.progressive_growing import can_grow_into, copy_weights
 from draggan_engine.critters.training.trainer import MEAN_LATENTS, W_JITTER, Trainer, TrainingStep
 from draggan_engine.critters.training.training_data import (
+    SCHEDULE,
     SHAPING_ROWS,
+    RepetitionSchedule,
     TrainingBatch,
-    batch_number,
     draw_batch,
     training_batches,
 )
@@ -49,6 +49,7 @@ from draggan_engine.critters.training.w_whitening import (
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.mapping import MappingNetwork
 
 TOY = TrainingPreset(
     name="toy",
@@ -66,12 +67,12 @@ TOY = TrainingPreset(
 
 
 def run(trainer: Trainer, steps: int | None = None) -> list[TrainingStep]:
-    seen = []
+    steps_made = []
     for progress in trainer.steps():
-        seen.append(progress)
-        if len(seen) == steps:
+        steps_made.append(progress)
+        if len(steps_made) == steps:
             break
-    return seen
+    return steps_made
 
 
 def weights(trainer: Trainer) -> dict[str, Tensor]:
@@ -85,14 +86,14 @@ def whole() -> tuple[Trainer, list[TrainingStep]]:
 
 
 def test_training_learns(whole: tuple[Trainer, list[TrainingStep]]) -> None:
-    trainer, seen = whole
-    assert len(seen) == trainer.total_steps == trainer.step == 100
-    loss = [progress.distillation for progress in seen]
+    trainer, steps = whole
+    assert len(steps) == trainer.total_steps == trainer.step == 100
+    loss = [step.distillation for step in steps]
     assert np.mean(loss[50:60]) < 0.8 * np.mean(loss[:5])
     assert measure_errors(trainer.ema, 16).whole < 0.8 * measure_errors(Trainer(TOY, seed=1).ema, 16).whole
 
 
-def test_the_discriminator_is_asked_in_its_stage_only(whole: tuple[Trainer, list[TrainingStep]]) -> None:
+def test_the_discriminator_is_trained_in_its_stage_only(whole: tuple[Trainer, list[TrainingStep]]) -> None:
     assert [progress.adversarial > 0 for progress in whole[1]] == [False] * 80 + [True] * 20
     assert whole[0].discriminator_trained
     trainer = Trainer(TOY, seed=1)
@@ -114,7 +115,9 @@ def test_a_resumed_run_is_the_same_run(tmp_path: Path, whole: tuple[Trainer, lis
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_another_run_goes_on_from_its_weights(tmp_path: Path, whole: tuple[Trainer, list[TrainingStep]]) -> None:
+def test_a_run_continues_from_the_weights_of_another_run(
+    tmp_path: Path, whole: tuple[Trainer, list[TrainingStep]]
+) -> None:
     trainer = Trainer(TOY, seed=2)
     trainer.continue_from(whole[0].ema, whole[0].discriminator)
     assert trainer.total_steps == 40, "the full resolution's stages"
@@ -128,7 +131,7 @@ def test_another_run_goes_on_from_its_weights(tmp_path: Path, whole: tuple[Train
     assert (again.step, again.total_steps) == (2, 40)
 
 
-def test_a_wider_network_goes_through_all_stages() -> None:
+def test_a_wider_network_is_trained_in_all_stages() -> None:
     narrow = Generator(TOY.generator.model_copy(update={"channels": (32, 48, 32)})).requires_grad_(False)
     trainer = Trainer(TOY, seed=1)
     trainer.continue_from(narrow, None)
@@ -137,8 +140,8 @@ def test_a_wider_network_goes_through_all_stages() -> None:
     assert torch.allclose(before, after, atol=1e-5)
 
 
-def test_a_larger_network_goes_on_from_a_smaller_one() -> None:
-    """Its picture is the smaller one's, upsampled, until it has learned more; what it has more of learns too."""
+def test_a_larger_network_continues_from_a_smaller_one() -> None:
+    """At first its images are the upsampled images of the smaller network. All new weights learn."""
     smaller = TOY.generator.model_copy(update={"resolution": 8, "channels": (48, 32)})
     assert can_grow_into(smaller, TOY.generator)
     assert not can_grow_into(smaller.model_copy(update={"channels": (48, 64)}), TOY.generator)
@@ -149,7 +152,7 @@ def test_a_larger_network_goes_on_from_a_smaller_one() -> None:
     trainer = Trainer(TOY, seed=1)
     trainer.continue_from(generator, discriminator)
     assert not trainer.discriminator_trained
-    assert trainer.stages == TOY.stages, "what is new has to learn them all"
+    assert trainer.stages == TOY.stages, "new weights need all stages"
     small, large = (generate_images(network, range(2), size) for network, size in ((generator, 8), (trainer.ema, 16)))
     block = trainer.generator.synthesis.get_submodule("b16")
     ws = torch.zeros(2, TOY.generator.w_dim)
@@ -157,7 +160,7 @@ def test_a_larger_network_goes_on_from_a_smaller_one() -> None:
         assert torch.allclose(block.add_to_image(small, torch.zeros(2, 48, 16, 16), ws), large, atol=1e-5)
     weights = dict(trainer.generator.named_parameters())
     added = {
-        "synthesis.b8.conv1.weight": np.s_[:32, 32:],  # of channels that were there, for those that were not
+        "synthesis.b8.conv1.weight": np.s_[:32, 32:],  # from new channels to old ones
         "synthesis.b8.torgb.weight": np.s_[:, 32:],
     }
     assert not any(weights[name][where].any() for name, where in added.items())
@@ -165,10 +168,14 @@ def test_a_larger_network_goes_on_from_a_smaller_one() -> None:
     assert all(weights[name][where].all() for name, where in added.items())
 
 
-def test_a_mapping_of_more_features_goes_on_from_one_of_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same pictures, before anything is learned; the features that are new read the scene."""
-    asked: list[tuple[int, ...]] = []
-    monkeypatch.setattr(training, "pretrain_mapping", lambda _mapping, known, _seed: asked.append(tuple(known)))
+def test_a_mapping_with_more_features_continues_from_a_smaller_one() -> None:
+    """At first the images are the same. New features are pretrained."""
+    pretrained: list[tuple[int, ...]] = []
+
+    def pretrain(_mapping: MappingNetwork, fixed_features: Sequence[int], _seed: int) -> float:
+        pretrained.append(tuple(fixed_features))
+        return 0.0
+
     more = TOY.generator.model_copy(update={"mapping_layers": 3, "mapping_features": 96})
     assert can_grow_into(TOY.generator, more)
     assert not can_grow_into(more, TOY.generator)
@@ -177,25 +184,25 @@ def test_a_mapping_of_more_features_goes_on_from_one_of_fewer(monkeypatch: pytes
     torch.manual_seed(0)
     small = Generator(TOY.generator).requires_grad_(False)
     trainer = Trainer(replace(TOY, generator=more), seed=1)
-    trainer.continue_from(small, None)
+    trainer.continue_from(small, None, pretrain)
     before, after = (generate_images(network, range(3), 16) for network in (small, trainer.ema))
     assert torch.allclose(before, after, atol=1e-4 * float(before.abs().max()))
-    assert asked == [(64, 64)]
-    trainer.continue_from(trainer.ema, None)
-    assert asked == [(64, 64)], "nothing is new"
+    assert pretrained == [(64, 64)]
+    trainer.continue_from(trainer.ema, None, pretrain)
+    assert pretrained == [(64, 64)], "no feature is new"
     run(trainer, 1)
-    listened_to = mapping_layer(trainer.generator.mapping, 2).weight[:, 64:] != 0
-    assert float(listened_to.float().mean()) > 0.9
+    new_weights = mapping_layer(trainer.generator.mapping, 2).weight[:, 64:] != 0
+    assert float(new_weights.float().mean()) > 0.9
 
 
-def test_a_mapping_reads_the_scene() -> None:
+def test_a_pretrained_mapping_describes_the_scene() -> None:
     torch.manual_seed(0)
     small = Generator(TOY.generator).requires_grad_(False)
     large = Generator(TOY.generator.model_copy(update={"mapping_layers": 3, "mapping_features": 256}))
     copy_weights(small, large)
-    known = [mapping_layer(large.mapping, i).weight[:64].clone() for i in range(2)]
-    assert pretrain_mapping(large.mapping, (64, 64), 3, steps=120) < 0.75, "1 knows the mean alone"
-    assert all(torch.equal(known[i], mapping_layer(large.mapping, i).weight[:64]) for i in range(2))
+    old_weights = [mapping_layer(large.mapping, i).weight[:64].clone() for i in range(2)]
+    assert pretrain_mapping(large.mapping, (64, 64), 3, steps=120) < 0.75, "an error of 1 is that of the means"
+    assert all(torch.equal(old_weights[i], mapping_layer(large.mapping, i).weight[:64]) for i in range(2))
 
 
 def test_a_step_keeps_the_means_of_dense_layers() -> None:
@@ -215,8 +222,8 @@ def test_a_step_keeps_the_means_of_dense_layers() -> None:
     assert torch.allclose(linear().mean(dim=0), before.mean(dim=0), atol=1e-5)
 
 
-def test_growing_changes_no_picture() -> None:
-    """Before its first step, a larger stage shows the smaller one's picture, upsampled."""
+def test_growing_changes_no_image() -> None:
+    """Before its first step, a larger stage generates the upsampled images of the smaller one."""
     trainer = Trainer(TOY, seed=1)
     run(trainer, 5)
     ws = trainer.generator.mapping(torch.from_numpy(z_of_seed(3).astype(np.float32)))
@@ -235,8 +242,8 @@ def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
         assert values.max() < 1.4
 
 
-def narrowest(generator: Generator) -> float:
-    """Standard deviation of w along the direction in which it is least."""
+def min_deviation(generator: Generator) -> float:
+    """Return the smallest standard deviation of w along any direction."""
     z = torch.from_numpy(np.random.RandomState(1).randn(20_000, Z_DIM).astype(np.float32))
     with torch.no_grad():
         w = generator.mapping(z)[:, 0].double()
@@ -244,7 +251,7 @@ def narrowest(generator: Generator) -> float:
 
 
 @pytest.mark.parametrize("features", [None, 80])
-def test_another_w_changes_no_picture(features: int | None) -> None:
+def test_rescaling_w_changes_no_image(features: int | None) -> None:
     torch.manual_seed(0)
     config = TOY.generator.model_copy(update={"mapping_features": features})
     generator = Generator(config).requires_grad_(False)
@@ -254,12 +261,12 @@ def test_another_w_changes_no_picture(features: int | None) -> None:
     close = 1e-4 * float(before.abs().max())
 
     wide = whiten_w(generator)
-    assert narrowest(generator) < 0.5
-    assert 0.8 < narrowest(wide) < 1.2
+    assert min_deviation(generator) < 0.5
+    assert 0.8 < min_deviation(wide) < 1.2
     ws = wide.mapping(z)
     assert torch.allclose(before, wide.synthesis(ws).image, atol=close)
     assert torch.allclose(wide.mapping.w_avg, wide.mapping(torch.randn(5000, Z_DIM))[:, 0].mean(dim=0), atol=0.2)
-    # Not only there, but for every w, as a drag needs it: straight on from one animal to the next is the same way.
+    # A drag needs this for every w: beyond the animals too, a straight line leads to the same images.
     beyond = [mapped[:1] + 3 * (mapped[1:2] - mapped[:1]), ws[:1] + 3 * (ws[1:2] - ws[:1])]
     far, as_far = generator.synthesis(beyond[0]).image, wide.synthesis(beyond[1]).image
     assert torch.allclose(far, as_far, atol=1e-3 * float(far.abs().max()))
@@ -280,76 +287,79 @@ def test_another_w_changes_no_picture(features: int | None) -> None:
     ("name", "whole", "parts", "recoloured"),
     [("critters-128", 0.028, 0.083, 0.031), ("critters-256", 0.026, 0.066, 0.028)],
 )
-def test_the_shipped_models_draw_the_scenes(name: str, whole: float, parts: float, recoloured: float) -> None:
-    """The model card's figures, on a smaller sample."""
+def test_the_bundled_models_generate_the_scenes(name: str, whole: float, parts: float, recoloured: float) -> None:
+    """The figures of the model card, on a smaller sample."""
     generator = load_model(name, "cpu").generator
-    found = measure_errors(generator, generator.config.resolution, range(100, 116))
-    assert found.whole < whole
-    assert found.parts < parts
-    found = measure_errors(generator, generator.config.resolution, range(100, 116), range(200, 216))
-    assert found.whole < recoloured
+    scene_errors = measure_errors(generator, generator.config.resolution, range(100, 116))
+    assert scene_errors.whole < whole
+    assert scene_errors.parts < parts
+    scene_errors = measure_errors(generator, generator.config.resolution, range(100, 116), range(200, 216))
+    assert scene_errors.whole < recoloured
 
 
 @pytest.mark.parametrize("name", ["critters-128", "critters-256"])
-def test_the_shipped_models_ws_have_no_narrow_direction(name: str) -> None:
-    """Else a drag's steps lead out of what it was taught, and no mask can hold it."""
-    assert 0.3 < narrowest(load_model(name, "cpu").generator) < 1.2
+def test_w_of_the_bundled_models_has_no_narrow_direction(name: str) -> None:
+    """Otherwise the steps of a drag would lead to impossible images, which no mask could prevent."""
+    assert 0.3 < min_deviation(load_model(name, "cpu").generator) < 1.2
 
 
-def test_lessons_are_those_of_their_steps() -> None:
+def test_a_step_gets_its_batch() -> None:
     drawn = list(training_batches((3,), 2, [(5, 8, False), (6, 8, False), (7, 16, False)]))
-    assert [tuple(some.pictures.shape) for some in drawn] == [(2, 3, 8, 8), (2, 3, 8, 8), (2, 3, 16, 16)]
-    again = draw_batch((3,), batch_number(6), 2, 8)
+    assert [tuple(batch.images.shape) for batch in drawn] == [(2, 3, 8, 8), (2, 3, 8, 8), (2, 3, 16, 16)]
+    again = draw_batch((3,), SCHEDULE.batch_number(6), 2, 8)
     assert all(torch.equal(a, b) for a, b in zip(drawn[1][:4], again[:4], strict=True))
     assert not torch.equal(drawn[0].z, drawn[1].z)
     assert list(training_batches((3,), 2, [])) == []
 
 
-def test_lessons_are_drawn_once_and_learned_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+def test_batches_are_drawn_once_and_used_again() -> None:
+    numbers: list[int] = []
 
     def draw(seed: tuple[int, ...], number: int, count: int, resolution: int, crop_faces: bool) -> TrainingBatch:
-        asked.append(number)
+        numbers.append(number)
         return draw_batch(seed, number, count, resolution, crop_faces)
 
-    monkeypatch.setattr(training_data, "draw_batch", draw)
-    monkeypatch.setattr(training_data, "BATCH_REPETITIONS", 2)
-    monkeypatch.setattr(training_data, "REPETITION_DISTANCE", 3)
-    drawn = list(training_batches((3,), 1, [(step, 4, False) for step in range(13)]))
+    schedule = RepetitionSchedule(repetitions=2, distance=3)
+    drawn = list(training_batches((3,), 1, [(step, 4, False) for step in range(13)], schedule, draw))
     order = [3, 0, 4, 1, 5, 2, 6, 3, 7, 4, 8, 5, 9]
-    assert asked == [3, 0, 4, 1, 5, 2, 6, 7, 8, 9]
-    assert all(torch.equal(some.z, draw_batch((3,), number, 1, 4).z) for some, number in zip(drawn, order, strict=True))
-    resumed = list(training_batches((3,), 1, [(step, 4, False) for step in range(4, 13)]))
+    assert numbers == [3, 0, 4, 1, 5, 2, 6, 7, 8, 9]
+    assert all(
+        torch.equal(batch.z, draw_batch((3,), number, 1, 4).z) for batch, number in zip(drawn, order, strict=True)
+    )
+    resumed = list(training_batches((3,), 1, [(step, 4, False) for step in range(4, 13)], schedule, draw))
     assert all(torch.equal(a.z, b.z) for a, b in zip(drawn[4:], resumed, strict=True))
 
 
-def test_close_ups_are_windows_of_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = draw_batch((3,), 5, 10, 64, crop_faces=True)
-    assert drawn.corners is not None
-    assert drawn.pictures.shape == (10, 3, *face_crops.window_size(64)) == (10, 3, 26, 30)
+def test_face_crops_are_windows_of_the_images() -> None:
+    batch = draw_batch((3,), 5, 10, 64, crop_faces=True)
+    assert batch.corners is not None
+    assert batch.images.shape == (10, 3, *face_crops.window_size(64)) == (10, 3, 26, 30)
     whole = draw_batch((3,), 5, 10, 64)
-    assert torch.equal(drawn.z, whole.z)
-    window = face_crops.crop_windows(whole.pictures, drawn.corners, (26, 30))
-    assert (drawn.pictures - window).abs().mean() < 1e-3  # other tiles: rays between four pixels share a light
-    faces = drawn.weight.amin(dim=(1, 2, 3)) == 1
+    assert torch.equal(batch.z, whole.z)
+    windows = face_crops.crop_windows(whole.images, batch.corners, (26, 30))
+    assert (batch.images - windows).abs().mean() < 1e-3  # not equal, because rays of neighbouring pixels share a light
+    faces = batch.weight.amin(dim=(1, 2, 3)) == 1
     assert int(faces.sum()) == 7
-    assert (drawn.weight[faces] > 1).sum() == (whole.weight[faces] > 1).sum(), "all parts are in"
-    assert drawn.weight[~faces].amin() == face_crops.RANDOM_WINDOW_WEIGHT
+    assert (batch.weight[faces] > 1).sum() == (whole.weight[faces] > 1).sum(), "all face parts are in the windows"
+    assert batch.weight[~faces].amin() == face_crops.RANDOM_WINDOW_WEIGHT
 
-    monkeypatch.setattr(face_crops, "HIGH_RESOLUTION_DTYPE", torch.float32)
+
+def test_generated_windows_are_those_of_the_whole_images() -> None:
+    batch = draw_batch((3,), 5, 10, 64, crop_faces=True)
+    assert batch.corners is not None
     config = TOY.generator.model_copy(update={"resolution": 128, "channels": (8,) * 6})
     generator = Generator(config).requires_grad_(False)
-    ws = generator.mapping(drawn.z)
-    picture = generator.synthesis(ws).image
-    corners = drawn.corners * 2
+    ws = generator.mapping(batch.z)
+    images = generator.synthesis(ws).image
+    corners = batch.corners * 2
     corners[0], corners[1] = (0, 0), (128 - 52, 128 - 60)
-    window = face_crops.crop_windows(picture, corners, (52, 60))
-    apart = (face_crops.generate_windows(generator.synthesis, ws, corners) - window).abs()
-    assert apart[:, :, 1:-1, 1:-1].max() < 0.02 * picture.std()
-    assert apart.mean() < 1e-3 * picture.std()
+    windows = face_crops.crop_windows(images, corners, (52, 60))
+    difference = (face_crops.generate_windows(generator.synthesis, ws, corners, torch.float32) - windows).abs()
+    assert difference[:, :, 1:-1, 1:-1].max() < 0.02 * images.std()
+    assert difference.mean() < 1e-3 * images.std()
 
 
-def test_close_ups_teach() -> None:
+def test_face_crops_are_learned() -> None:
     config = TOY.generator.model_copy(update={"resolution": 64, "channels": (48, 48, 48, 24, 16)})
     stage = TrainingStage(64, 320, 0.02, 0.004, crop_faces=True)
     trainer, drawn = Trainer(replace(TOY, generator=config), seed=1), draw_batch((3,), 5, 8, 64, crop_faces=True)
@@ -357,33 +367,32 @@ def test_close_ups_teach() -> None:
     assert np.mean(loss[-4:]) < 0.9 * loss[0]
 
 
-def test_in_half_of_a_lesson_the_colours_are_anothers() -> None:
+def test_half_of_a_batch_has_the_colours_of_other_animals() -> None:
     drawn = draw_batch((3,), 5, 4, 32)
     assert [bool(same) for same in (drawn.z == drawn.colouring).all(dim=1)] == [False, False, True, True]
     assert torch.equal(*draw_batch((3,), 5, 4, 16)[:2]), "smaller pictures have no rows of colours"
     own, other = (torch.from_numpy(render_scene(build_scene(z.double().numpy()), 32)) for z in drawn[:2])
-    assert (own - drawn.pictures).abs().mean(dim=(1, 2, 3))[2:].max() < 1e-4
-    assert (own - drawn.pictures).abs().mean(dim=(1, 2, 3))[:2].min() > 0.05
+    assert (own - drawn.images).abs().mean(dim=(1, 2, 3))[2:].max() < 1e-4
+    assert (own - drawn.images).abs().mean(dim=(1, 2, 3))[:2].min() > 0.05
     corner = np.s_[:2, :, :3, :3]  # the backdrop's
-    assert (other[corner] - drawn.pictures[corner]).abs().max() < 0.02 < (own[corner] - other[corner]).abs().mean()
+    assert (other[corner] - drawn.images[corner]).abs().max() < 0.02 < (own[corner] - other[corner]).abs().mean()
 
 
-def test_the_rows_of_colours_are_those_that_a_drag_leaves() -> None:
-    """Else a drag would change colours."""
+def test_drags_do_not_change_the_rows_of_colours() -> None:
     assert SHAPING_ROWS == DragSettings().layers == export.SETTINGS_AT_128.layers
     config = TOY.generator.model_copy(update={"resolution": 32, "channels": (8,) * 4})
     trainer = Trainer(replace(TOY, generator=config), seed=1)
     generator, drawn = trainer.generator, draw_batch((3,), 5, 4, 32)
     shaping, colouring = (generator.mapping(z).detach() for z in (drawn.z, drawn.colouring))
-    seen: list[Tensor] = []
-    generator.synthesis.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].detach()))
+    ws_inputs: list[Tensor] = []
+    generator.synthesis.register_forward_pre_hook(lambda _, arguments: ws_inputs.append(arguments[0].detach()))
     trainer.train_step(TrainingStage(32, 4, 0.0, 0.0), 0.0, drawn)
     noise = 2 * W_JITTER * float(shaping.std())
-    assert 0 < float((seen[0][:, :6] - shaping[:, :6]).std()) < noise
-    assert 0 < float((seen[0][:, 6:] - colouring[:, 6:]).std()) < noise
+    assert 0 < float((ws_inputs[0][:, :6] - shaping[:, :6]).std()) < noise
+    assert 0 < float((ws_inputs[0][:, 6:] - colouring[:, 6:]).std()) < noise
 
 
-def test_the_penalty_is_the_squared_gradient() -> None:
+def test_the_gradient_penalty_is_the_mean_squared_gradient() -> None:
     torch.manual_seed(0)
     discriminator = Discriminator(TOY.discriminator).double()
     pictures = torch.randn(4, 3, 16, 16, dtype=torch.float64)
@@ -399,20 +408,22 @@ def test_the_penalty_is_the_squared_gradient() -> None:
     assert penalty == pytest.approx(float(gradient.square().sum()) / 4)
 
 
-def test_the_adversarial_losses() -> None:
-    sure = torch.tensor([[9.0], [9.0]])
-    assert float(generator_loss(sure)) < 0.001 < float(generator_loss(-sure))
-    assert float(discriminator_loss(sure, -sure)) < 0.001 < float(discriminator_loss(-sure, sure))
+def test_adversarial_losses_are_small_for_right_logits() -> None:
+    confident = torch.tensor([[9.0], [9.0]])
+    assert float(generator_loss(confident)) < 0.001 < float(generator_loss(-confident))
+    assert float(discriminator_loss(confident, -confident)) < 0.001 < float(discriminator_loss(-confident, confident))
 
 
-def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Train, train on, export, load."""
+def test_train_continue_export_and_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A short run of each command."""
     monkeypatch.setitem(PRESETS, "cpu", TOY)  # type: ignore[index]
     state = tmp_path / "run"
     train.main(["--preset", "cpu", "--state", str(state), "--save-every", "60", "--device", "cpu"])
-    said = capsys.readouterr().out
-    assert "8 px, 200 pictures seen" in said
-    assert "held out at 16 px after 800 pictures: error 0." in said
+    output = capsys.readouterr().out
+    assert "8 px, 200 images" in output
+    assert "held-out scenes at 16 px after 800 images: error 0." in output
     assert (state / "samples.png").stat().st_size > 1000
     for stage, steps in ((1, 60), (2, 80), (3, 100)):  # each stage's last is kept
         trainer = Trainer(TOY, seed=0)
@@ -420,8 +431,8 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
         assert trainer.step == steps
     toy = tmp_path / "toy.safetensors"
     export.main(["--preset", "cpu", "--state", str(state), "--out", str(toy)])
-    train.main(["--preset", "cpu", "--state", str(tmp_path / "more"), "--go-on-from", str(toy), "--device", "cpu"])
-    assert "held out at 16 px after 320 pictures" in capsys.readouterr().out
+    train.main(["--preset", "cpu", "--state", str(tmp_path / "more"), "--continue-from", str(toy), "--device", "cpu"])
+    assert "held-out scenes at 16 px after 320 images" in capsys.readouterr().out
     model = load_model(str(toy), "cpu")
     trainer = Trainer(TOY, seed=0)
     trainer.load(state / "state.pt")
@@ -431,7 +442,7 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert model.load_discriminator() is not None
 
 
-def test_half_the_length_only_where_nobody_sees_it() -> None:
+def test_float16_is_used_where_it_changes_no_image() -> None:
     generator = Generator(TOY.generator).requires_grad_(False)
     state = generator.state_dict()
 
@@ -454,8 +465,8 @@ def test_half_the_length_only_where_nobody_sees_it() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_presets_files_are_small(name: str) -> None:
-    """At most 15 MB each, at two bytes a number; all that is there is of the preset's resolution."""
+def test_networks_of_a_preset_are_small(name: str) -> None:
+    """Each has at most 15 MB with two bytes per weight, and all parts of a preset have its resolution."""
     preset = PRESETS[name]
     with torch.device("meta"):
         networks = Generator(preset.generator), Discriminator(preset.discriminator)
@@ -464,7 +475,7 @@ def test_a_presets_files_are_small(name: str) -> None:
     assert preset.batch % preset.workers == 0
 
 
-def test_settings_grow_with_the_picture() -> None:
+def test_settings_scale_with_the_resolution() -> None:
     assert settings_for_resolution(128) == export.SETTINGS_AT_128
     assert (
         settings_for_resolution(256).feature_block,
@@ -473,7 +484,7 @@ def test_settings_grow_with_the_picture() -> None:
     ) == ("b64", 16, 20)
 
 
-def test_the_card(
+def test_the_model_card_has_errors_and_sheets(
     tmp_path: Path, whole: tuple[Trainer, list[TrainingStep]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "toy.safetensors"
@@ -482,9 +493,12 @@ def test_the_card(
     )
     save_native(path, GeneratorPart.from_network(whole[0].ema), None, info)
     model_card.main(["--model", str(path), "--out", str(tmp_path / "card")])
-    said = capsys.readouterr().out
-    found = measure_errors(whole[0].ema, 16)
-    assert f"64 held-out scenes: error {found.whole:.4f}, around eyes, nose and mouth {found.parts:.4f}" in said
+    output = capsys.readouterr().out
+    scene_errors = measure_errors(whole[0].ema, 16)
+    assert (
+        f"64 held-out scenes: error {scene_errors.whole:.4f}, around eyes, nose and mouth {scene_errors.parts:.4f}"
+        in output
+    )
     for name, size in (
         ("side-by-side", (128, 96)),
         ("samples", (128, 128)),
@@ -508,16 +522,20 @@ def test_an_interpolation_begins_and_ends_with_its_seeds(whole: tuple[Trainer, l
     [
         (model_card.main, ["--model", "nothing", "--out", "out"], "there is no such model"),
         (disentanglement.main, ["--model", "nothing", "--out", "out"], "there is no such model"),
-        (export.main, ["--preset", "cpu", "--state", "nothing", "--out", "out"], "there is no such file"),
-        (train.main, ["--preset", "cpu", "--state", "out", "--go-on-from", "nothing"], "there is no such model"),
+        (
+            export.main,
+            ["--preset", "cpu", "--state", "nothing", "--out", "out"],
+            "does not exist; give the directory of a training run",
+        ),
+        (train.main, ["--preset", "cpu", "--state", "out", "--continue-from", "nothing"], "there is no such model"),
         (
             train.main,
-            ["--preset", "cpu", "--state", "out", "--go-on-from", "critters-256"],
+            ["--preset", "cpu", "--state", "out", "--continue-from", "critters-256"],
             "neither that of the preset cpu",
         ),
     ],
 )
-def test_what_cannot_be_used_is_said_and_leaves_nothing(
+def test_unusable_arguments_are_refused_and_nothing_is_written(
     command: Callable[[list[str]], None],
     arguments: list[str],
     words: str,

@@ -1,4 +1,4 @@
-"""An animal's parts from its numbers and traits: where they are, how large, and how they are turned. Numpy only."""
+"""The parts of an animal from its parameters and traits: position, size and rotation. Numpy only."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from .ellipsoids import Array, Ellipsoids, EllipsoidsBuilder, broadcast_vectors, rotation_matrices
 from .mouth import LIP_SAG
 
-SIDES = ("left", "right")  # in the picture, from the viewer's side
+SIDES = ("left", "right")  # in the image
 HEAD_CENTRE = np.array([0.0, -0.12, 0.0])
 LID_THICKNESS = 1.08
 MUZZLE_DEPTH = 0.80
-"""How far before the head's middle that of the muzzle is, in the head's radius."""
-WHISKERS_PER_SIDE = 3  # a side
+"""How far the muzzle's centre is in front of the head's centre, in radii of the head."""
+WHISKERS_PER_SIDE = 3
 SKULL = ("head", "cheek_left", "cheek_right")
 MUZZLE = ("snout", "lobe_left", "lobe_right", "jaw")
 FACE = (*SKULL, *MUZZLE)
@@ -23,16 +23,16 @@ FACE = (*SKULL, *MUZZLE)
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Of N animals. Points and directions of the head are in its own frame unless said otherwise.
+    """The geometry of N animals. Points and directions are in the frame of the head if not stated otherwise.
 
     Attributes:
-        ellipsoids: the solids.
-        head: `[N, 3, 3]`, head frame → picture frame.
-        iris: `[N]`: radius of the iris, of the eyeball's.
-        gaze: `[N, 2, 3, 3]`: in each eye's own frame, the rows are right, up and forward as the iris has them.
-        opening: `[N, 2, 2]`: how high each eye's lower and upper lid edge are, radians above the eye's front.
-        mouth: `[N, 4]`: half width, height of the cleft's end, rise of the corners, gape.
-        whiskers: `[N, 6, 2, 3]`: roots and tips, picture frame.
+        ellipsoids: the parts.
+        head: `[N, 3, 3]`, from the head's frame to the image's.
+        iris: `[N]`, the radius of the iris in radii of the eyeball.
+        gaze: `[N, 2, 3, 3]`; the rows are right, up and forward of the iris in the eye's own frame.
+        opening: `[N, 2, 2]`, the edges of each eye's lower and upper lid, radians above the eye's front.
+        mouth: `[N, 4]`: half width, height of the end of the cleft, rise of the corners, gape.
+        whiskers: `[N, 6, 2, 3]`, roots and tips in the image's frame.
     """
 
     ellipsoids: Ellipsoids
@@ -44,18 +44,18 @@ class Anatomy:
     whiskers: Array
 
     def on_face(self, x: Array, y: Array) -> Array:
-        """The points of the face (picture frame, `[N, L, 3]`) at x and y (each `[N, L]`) of the head's frame."""
+        """Return the points of the face at x and y of the head's frame, each `[N, L]`, in the image's frame `[N, L, 3]`."""
         behind = HEAD_CENTRE + x[..., None] * self.head[:, None, :, 0] + y[..., None] * self.head[:, None, :, 1]
         way = self.head[:, :, 2]
-        reach = self.ellipsoids.fronts(behind, way)[..., [self.ellipsoids.names.index(part) for part in FACE]].max(
-            axis=-1
-        )
+        reach = self.ellipsoids.far_distances(behind, way)[
+            ..., [self.ellipsoids.names.index(part) for part in FACE]
+        ].max(axis=-1)
         point: Array = behind + way[:, None] * np.maximum(reach, 0)[..., None]
         return point
 
 
 def build_anatomy(p: Mapping[str, Array], t: Mapping[str, Array]) -> Anatomy:
-    """The animals with the numbers `p` and the traits `t`, each `[N]`."""
+    """Return the anatomy of animals with parameters `p` and traits `t`, each `[N]`."""
     n = len(p["yaw"])
     head = rotation_matrices(p["yaw"], p["pitch"], p["roll"])
     b = EllipsoidsBuilder(n)
@@ -90,13 +90,13 @@ def build_anatomy(p: Mapping[str, Array], t: Mapping[str, Array]) -> Anatomy:
     gaze, opening = _add_eyes(b, p, t, head, (hx, hy, hz))
     mouth, whiskers = _add_muzzle(put, p, t, hz)
     whiskers = HEAD_CENTRE + np.einsum("nij,nwej->nwei", head, whiskers)
-    return Anatomy(b.parts(), head, np.clip(t["iris_size"], 0.3, 0.97), gaze, opening, mouth, whiskers)
+    return Anatomy(b.build(), head, np.clip(t["iris_size"], 0.3, 0.97), gaze, opening, mouth, whiskers)
 
 
 def _add_eyes(
     b: EllipsoidsBuilder, p: Mapping[str, Array], t: Mapping[str, Array], head: Array, skull: tuple[Array, Array, Array]
 ) -> tuple[Array, Array]:
-    """Gives the gaze and the opening as `Anatomy` has them."""
+    """Add eyes and lids, and return gaze and opening as in `Anatomy`."""
     n, size = b.n, t["eye_size"]
     hx, hy, hz = skull
     zero = np.zeros(n)
@@ -129,7 +129,7 @@ def _add_eyes(
 
 
 def _add_muzzle(put, p: Mapping[str, Array], t: Mapping[str, Array], hz: Array) -> tuple[Array, Array]:  # type: ignore[no-untyped-def]
-    """Gives the mouth as `Anatomy` has it, and the whiskers `[N, 6, 2, 3]` in the head's frame."""
+    """Add muzzle, jaw and nose, and return the mouth as in `Anatomy` and the whiskers `[N, 6, 2, 3]` in the head's frame."""
     n = len(hz)
     y, deep, wide, long = t["muzzle_height"], t["muzzle_deep"], t["muzzle_width"], t["muzzle_length"] + 0.06
     base = hz * MUZZLE_DEPTH

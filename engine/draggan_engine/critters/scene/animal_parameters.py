@@ -1,4 +1,4 @@
-"""A latent z, read as an animal's numbers: each a fixed, continuous function of one component of the normalised z."""
+"""The parameters of the animal of a latent z: each is a fixed, continuous function of one component of the normalised z."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .species import SPECIES, VARIABLE_TRAITS
 
 Array = NDArray[np.float64]
 
-# name: (law, a, b). "normal": a + b·n with |n| cut at 2.2; "uniform": from a to b; "share": likewise, and a and b are
-# ends that nothing may pass.
+# name: (law, a, b). "normal": a + b·n with |n| clipped to 2.2. "uniform": from a to b. "share": from a to b, which no
+# parameter may exceed, not even in training data with wider ranges.
 PARAMETERS: dict[str, tuple[str, float, float]] = {
     "yaw": ("normal", 0.0, 0.28),
     "pitch": ("normal", 0.0, 0.16),
@@ -45,15 +45,15 @@ Z_DIM = len(PARAMETERS)
 
 
 def animal_parameters(z: Array) -> dict[str, Array]:
-    """The animals' numbers, each `[N]`, from latents `z` `[N, Z_DIM]` of any scale."""
+    """Return the parameters, each `[N]`, of latents `z` `[N, Z_DIM]` of any scale."""
     z = z / np.sqrt(np.mean(z**2, axis=1, keepdims=True) + 1e-8)
     cdf = 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))
-    out: dict[str, Array] = {}
+    parameters: dict[str, Array] = {}
     for i, (name, (law, a, b)) in enumerate(PARAMETERS.items()):
-        out[name] = a + b * np.clip(z[:, i], -2.2, 2.2) if law == "normal" else a + (b - a) * cdf[:, i]
-    return out
+        parameters[name] = a + b * np.clip(z[:, i], -2.2, 2.2) if law == "normal" else a + (b - a) * cdf[:, i]
+    return parameters
 
 
 def z_of_seed(seed: int) -> Array:
-    """z `[1, Z_DIM]` of a seed, as the generator draws it."""
+    """Return z `[1, Z_DIM]` of a seed, as the generator draws it."""
     return np.random.RandomState(seed).randn(1, Z_DIM)

@@ -1,7 +1,7 @@
-"""Solids in closed form: ellipsoids, some of them paired (pointed) or cut by a plane (eyelids). Numpy only.
+"""Parts of an animal's body as ellipsoids, some of them pointed (ears) or cut by a plane (eyelids). Numpy only.
 
-A part is where two equal ellipsoids overlap, set apart along their own x axis: at distance 0 they are one, round;
-farther apart their overlap is a pointed leaf. A plane may cut it. The viewer looks along −z.
+A part is the overlap of two equal ellipsoids that are set apart along their own x axis. At distance 0 they are one; with a
+larger distance their overlap is a pointed leaf. A plane may cut a part. The viewer looks along −z.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Ellipsoids:
     """The K parts of N animals.
 
     Attributes:
-        names: of the parts, K.
+        names: the K names of the parts.
         centre: `[N, K, 3]`.
-        axes: `[N, K, 3, 3]`, the axes' directions are its columns.
-        radii: `[N, K, 3]`, of each of the two ellipsoids.
-        apart: `[N, K]`, 0 … 1: each of the two is so many x radii from the centre.
-        cut: `[N, K, 4]`: a direction and a distance; what lies farther that way from the centre is cut off.
+        axes: `[N, K, 3, 3]`; the columns are the directions of the axes.
+        radii: `[N, K, 3]` of each of the two ellipsoids.
+        apart: `[N, K]`, the distance of each of the two ellipsoids from the centre in x radii, 0 … 1.
+        cut: `[N, K, 4]`, a direction and a distance; what is farther from the centre in this direction is cut off.
     """
 
     names: tuple[str, ...]
@@ -36,64 +36,69 @@ class Ellipsoids:
     apart: Array
     cut: Array
 
-    def local(self, points: Array) -> Array:
-        """World `[N, L, 3]` → each part's own frame, in which its ellipsoids are unit spheres; `[N, L, K, 3]`."""
+    def to_local(self, points: Array) -> Array:
+        """Return points `[N, L, 3]` in each part's own frame, in which its ellipsoids are unit spheres, `[N, L, K, 3]`."""
         away = points[:, :, None] - self.centre[:, None]
         turned: Array = np.einsum("nkij,nlki->nlkj", self.axes / self.radii[:, :, None, :], away, optimize=True)
         return turned
 
-    def placed(self, which: Sequence[int], local: Array) -> Array:
-        """The L parts' own frames → world, `[N, L, 3]`."""
+    def to_world(self, which: Sequence[int], local: Array) -> Array:
+        """Return points `[N, L, 3]` in the world from points in the own frames of L parts."""
         point: Array = self.centre[:, which] + np.einsum(
             "nlij,nlj->nli", self.axes[:, which], local * self.radii[:, which]
         )
         return point
 
-    def world(self, which: Sequence[int], direction: Array) -> Array:
-        """The points of the L parts' uncut surfaces that are `direction` `[N, L, 3]`, unit, in their own frames."""
+    def surface_points(self, which: Sequence[int], direction: Array) -> Array:
+        """Return the points of L parts' uncut surfaces in unit directions `[N, L, 3]` of their own frames."""
         apart = self.apart[:, which]
         along = np.abs(direction[..., 0])
         reach = np.sqrt(1 - apart**2 + (apart * along) ** 2) - apart * along
-        return self.placed(which, direction * reach[..., None])
+        return self.to_world(which, direction * reach[..., None])
 
-    def inside(self, points: Array, within: Array | float = 1.0) -> NDArray[np.bool_]:
-        """`[N, L, K]`: whether points are in each part, or deep in it (`within` less than 1)."""
-        local = self.local(points)
+    def contains(self, points: Array, within: Array | float = 1.0) -> NDArray[np.bool_]:
+        """Return whether points are inside each part, `[N, L, K]`. With `within` less than 1 they must be deep inside."""
+        local = self.to_local(points)
         far = (np.abs(local[..., 0]) + self.apart[:, None]) ** 2 + local[..., 1] ** 2 + local[..., 2] ** 2
         away = points[:, :, None] - self.centre[:, None]
         beyond = np.sum(self.cut[:, None, :, :3] * away, axis=-1) - self.cut[:, None, :, 3]
         within_it: NDArray[np.bool_] = (far < within) & (beyond < 1e-12)
         return within_it
 
-    def rims(self, which: Sequence[int], around: Array, others: NDArray[np.bool_], start: Array) -> Array:
-        """Where each of L parts' surfaces, followed from the start in a direction, enters one of the others, or else
-        turns away from the start.
+    def rim_points(self, which: Sequence[int], around: Array, others: NDArray[np.bool_], start: Array) -> Array:
+        """Follow the surfaces of L parts from a start point to where they enter another part.
+
+        A surface that enters no other part is followed for a quarter turn.
 
         Args:
-            which: the L parts.
-            around: `[L]` radians; 0 right, π/2 up.
-            others: `[L, K]`.
-            start: `[N, L]`, how high the start lies above the part's own front, radians.
+            which: the indices of the L parts.
+            around: the directions `[L]`, radians; 0 is right, π/2 up.
+            others: `[L, K]`, the parts that may be entered.
+            start: `[N, L]`, how far the start point is above the part's own front, radians.
         """
         sin, cos = np.sin(start), np.cos(start)
 
         def point(away: Array) -> Array:
             x, y, z = np.sin(away) * np.cos(around), np.sin(away) * np.sin(around), np.cos(away)
-            return self.world(which, np.stack([x, y * cos + z * sin, z * cos - y * sin], axis=-1))
+            return self.surface_points(which, np.stack([x, y * cos + z * sin, z * cos - y * sin], axis=-1))
 
         near, far = np.zeros(start.shape), np.full(start.shape, math.pi / 2)
         for _ in range(18):
             middle = (near + far) / 2
-            within = np.any(self.inside(point(middle)) & others, axis=-1)
+            within = np.any(self.contains(point(middle)) & others, axis=-1)
             near, far = np.where(within, near, middle), np.where(within, middle, far)
         return point(near)
 
-    def outline(self, members: Sequence[int], around: Array) -> Array:
-        """Where the silhouette of some parts together is farthest from the first one's centre, in L directions of the
-        picture (`around`, radians); `[N, L, 3]`."""
+    def silhouette_points(self, members: Sequence[int], around: Array) -> Array:
+        """Return where the silhouette of some parts is farthest from the first part's centre, `[N, L, 3]`.
+
+        Args:
+            members: the indices of the parts.
+            around: L directions in the image, radians.
+        """
         way = np.stack([np.cos(around), np.sin(around)], axis=-1)
         origin = self.centre[:, members[0]]
-        best, found = np.full((len(origin), len(around)), -np.inf), np.zeros((len(origin), len(around), 3))
+        best_reach, points = np.full((len(origin), len(around)), -np.inf), np.zeros((len(origin), len(around), 3))
         for k in members:
             a = self.quadrics()[:, k]
             flat = a[:, :2, :2] - a[:, :2, 2:] * a[:, 2:, :2] / a[:, 2:, 2:]
@@ -105,26 +110,29 @@ class Ellipsoids:
             at = d[:, None] + reach[..., None] * way
             z = self.centre[:, k, None, 2] - np.einsum("ni,nli->nl", a[:, :2, 2], at) / a[:, 2, 2, None]
             point = np.concatenate([at + self.centre[:, k, None, :2], z[..., None]], axis=-1)
-            found = np.where((reach > best)[..., None], point, found)
-            best = np.maximum(best, reach)
-        return found
+            points = np.where((reach > best_reach)[..., None], point, points)
+            best_reach = np.maximum(best_reach, reach)
+        return points
 
-    def fronts(self, points: Array, way: Array) -> Array:
-        """How far beyond points `[N, L, 3]`, in a direction `[N, 3]`, each part's far side lies; `[N, L, K]`, −∞ where the
-        line misses it."""
+    def far_distances(self, points: Array, way: Array) -> Array:
+        """Return the distance from points `[N, L, 3]` to the far side of each part in a direction `[N, 3]`.
+
+        Returns:
+            `[N, L, K]`; −∞ where the line misses the part.
+        """
         a = self.quadrics()
         aw = np.einsum("nkij,nj->nki", a, way)
         aa = np.einsum("nki,ni->nk", aw, way)[:, None]
         away = points[:, :, None] - self.centre[:, None]
         near, far = np.full(away.shape[:-1], np.inf), np.full(away.shape[:-1], -np.inf)
-        there = np.ones(away.shape[:-1], dtype=bool)
+        is_hit = np.ones(away.shape[:-1], dtype=bool)
         offset = self.axes[..., 0] * (self.radii[..., 0] * self.apart)[..., None]
         for sign in (-1, 1):
             d = away - sign * offset[:, None]
             b = np.sum(aw[:, None] * d, axis=-1)
             c = np.sum(np.einsum("nkij,nlkj->nlki", a, d, optimize=True) * d, axis=-1) - 1
             under = b**2 - aa * c
-            there &= under > 0
+            is_hit &= under > 0
             root = np.sqrt(np.maximum(under, 0))
             near, far = np.minimum(near, (root - b) / aa), np.maximum(far, (-root - b) / aa)
         slope = np.einsum("nki,ni->nk", self.cut[..., :3], way)[:, None]
@@ -132,26 +140,31 @@ class Ellipsoids:
         reach = left / np.where(np.abs(slope) < 1e-9, 1e-9, slope)
         near = np.where(slope > 1e-9, np.minimum(near, reach), near)
         far = np.where(slope < -1e-9, np.maximum(far, reach), far)
-        there &= (np.abs(slope) > 1e-9) | (left >= 0)
-        return np.where(there & (near > far), near, -np.inf)
+        is_hit &= (np.abs(slope) > 1e-9) | (left >= 0)
+        return np.where(is_hit & (near > far), near, -np.inf)
 
     def hides(self, points: Array, margin: Array) -> NDArray[np.bool_]:
-        """`[N, L, K]`: whether each part stands between the viewer and the points, or holds them inside; by more than a
-        margin `[L]` (picture plane units)."""
+        """Return whether each part is between the viewer and the points, or contains them, `[N, L, K]`.
+
+        Args:
+            margin: `[L]`; smaller depths do not count (image plane units).
+        """
         viewer = np.broadcast_to(np.array([0.0, 0.0, 1.0]), (len(points), 3))
         within = 1 - 10 / 3 * margin[:, None]  # of the squared distance from a part's centre, in its radii
-        hidden: NDArray[np.bool_] = (self.fronts(points, viewer) > margin[:, None]) | self.inside(points, within)
+        hidden: NDArray[np.bool_] = (self.far_distances(points, viewer) > margin[:, None]) | self.contains(
+            points, within
+        )
         return hidden
 
     def quadrics(self) -> Array:
-        """`[N, K, 3, 3]`: A in (p−c)ᵀA(p−c) = 1."""
+        """Return A of (p−c)ᵀA(p−c) = 1, `[N, K, 3, 3]`."""
         inverse = self.axes / self.radii[:, :, None, :]
         matrix: Array = inverse @ inverse.transpose(0, 1, 3, 2)
         return matrix
 
 
 class EllipsoidsBuilder:
-    """Collects the parts, given in a frame of the animal's."""
+    """Collects the parts of N animals."""
 
     def __init__(self, n: int) -> None:
         self.n = n
@@ -167,12 +180,12 @@ class EllipsoidsBuilder:
         apart: Array | None = None,
         cut: Array | None = None,
     ) -> None:
-        """One part of all animals; `centre`, `axes` and `cut` are in the picture's frame, as `Parts` has them."""
+        """Add one part of all animals, in the frame of the image, with the shapes of `Ellipsoids` without K."""
         apart = np.zeros(self.n) if apart is None else apart
         cut = np.broadcast_to(np.array([0.0, 0.0, 0.0, 1.0]), (self.n, 4)) if cut is None else cut
         self._parts[name] = centre, axes, radii, apart, cut
 
-    def parts(self) -> Ellipsoids:
+    def build(self) -> Ellipsoids:
         centre, axes, radii, apart, cut = (
             np.stack([part[i] for part in self._parts.values()], axis=1) for i in range(5)
         )
@@ -180,7 +193,7 @@ class EllipsoidsBuilder:
 
 
 def rotation_matrices(yaw: Array, pitch: Array, roll: Array) -> Array:
-    """`[N, 3, 3]`: roll about z, then pitch about x (positive looks up), then yaw about y (positive looks right)."""
+    """Return `[N, 3, 3]`: roll about z, then pitch about x (positive: up), then yaw about y (positive: right)."""
     zero, one = np.zeros_like(yaw), np.ones_like(yaw)
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     ry = np.stack([cy, zero, sy, zero, one, zero, -sy, zero, cy], -1).reshape(-1, 3, 3)
@@ -190,5 +203,5 @@ def rotation_matrices(yaw: Array, pitch: Array, roll: Array) -> Array:
 
 
 def broadcast_vectors(x: Array | float, y: Array | float, z: Array | float, n: int) -> Array:
-    """`[N, 3]` of components that are numbers or `[N]`."""
+    """Return vectors `[N, 3]` of components that are numbers or `[N]`."""
     return np.stack([np.broadcast_to(np.asarray(v, dtype=np.float64), (n,)) for v in (x, y, z)], axis=-1)

@@ -1,6 +1,7 @@
-"""What is painted on an animal: fur markings, eyes, ears, the mouth. Numba; smooth functions of its own coordinates.
+"""The colours of an animal's surface: fur markings, eyes, ears and mouth, as smooth functions of its coordinates. Numba.
 
-Each function gives RGB as three numbers. `marks` `[len(MARKS)]` and `colours` `[len(SLOTS), 3]` are one scene's.
+Each function returns RGB as three numbers. `marks` `[len(MARKING_PARAMETERS)]` and `colours` `[len(COLOR_SLOTS), 3]` belong
+to one animal.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ FUR, PALE, DARK, EAR_HOLLOW, NOSE, IRIS, MOUTH, TONGUE = (
 SPOTS_ON_FACE = ((-0.46, 0.30, 0.40), (0.62, -0.20, 0.17), (0.30, 0.70, 0.19), (-0.72, -0.30, 0.13), (0.78, 0.28, 0.12))
 """x, y and radius, in the head's half widths and heights."""
 MOUTH_LINE_RADIUS = 0.011
-"""Half the width of the mouth's line; a pixel and a half at 256."""
+"""Half the width of the line of the mouth: 1.5 pixels at 256."""
 
 RGB = tuple[float, float, float]
 
-# Not cached on disk: numba would not notice that a function or a constant of another file has changed.
+# Not cached on disk, because numba does not notice changes in other files.
 compile_scalar = numba.njit(fastmath=True, error_model="numpy")
 
 _upper = cast("Callable[[float, float, float], float]", compile_scalar(upper_lip))
@@ -40,20 +41,20 @@ _lower = cast("Callable[[float, float, float, float], float]", compile_scalar(lo
 
 @compile_scalar
 def smooth_ramp(low: float, high: float, x: float) -> float:
-    """0 below `low`, 1 above `high`, smooth between."""
+    """Return 0 below `low`, 1 above `high`, and a smooth curve between them."""
     t = min(1.0, max(0.0, (x - low) / (high - low)))
     return t * t * (3.0 - 2.0 * t)
 
 
 @compile_scalar
 def blend_color(r: float, g: float, b: float, colour: Array, share: float) -> RGB:
-    """Towards another colour `[3]`."""
+    """Mix a share of another colour `[3]` into a colour."""
     return r + (colour[0] - r) * share, g + (colour[1] - g) * share, b + (colour[2] - b) * share
 
 
 @compile_scalar
 def paint_face(x: float, y: float, z: float, muzzle: float, marks: Array, colours: Array) -> RGB:
-    """Fur of the head at a point in its frame; `muzzle` is 1 on the muzzle, 0 elsewhere, smooth at the seam."""
+    """Return the head's fur at a point in its frame. `muzzle` is 1 on the muzzle, 0 elsewhere, and smooth at the seam."""
     u, v = x / marks[HEAD_WIDTH], y / marks[HEAD_HEIGHT]
     side = abs(u)
     r, g, b = colours[FUR, 0], colours[FUR, 1], colours[FUR, 2]
@@ -96,7 +97,7 @@ def paint_face(x: float, y: float, z: float, muzzle: float, marks: Array, colour
 def paint_ear(
     x: float, y: float, z: float, apart: float, marks: Array, colours: Array
 ) -> tuple[float, float, float, float]:
-    """RGB at a point in the ear's own frame, and how far it is in the hollow, 0 … 1."""
+    """Return RGB at a point in the ear's own frame, and how much it belongs to the hollow, 0 … 1."""
     r, g, b = blend_color(colours[FUR, 0], colours[FUR, 1], colours[FUR, 2], colours[DARK], marks[PATCHES])
     tip = smooth_ramp(0.30, 0.52, y / math.sqrt(1.0 - apart * apart))
     r, g, b = blend_color(r, g, b, colours[DARK], 0.85 * marks[EAR_TIPS] * tip)
@@ -109,7 +110,7 @@ def paint_ear(
 
 @compile_scalar
 def paint_body(x: float, y: float, z: float, marks: Array, colours: Array) -> RGB:
-    """Fur of the body at a point in its own frame: a bib."""
+    """Return the body's fur, which has a bib, at a point in its own frame."""
     r, g, b = blend_color(colours[FUR, 0], colours[FUR, 1], colours[FUR, 2], colours[DARK], 0.9 * marks[PATCHES])
     far = math.sqrt((x / 0.50) ** 2 + ((y - 0.62) / 0.55) ** 2)
     bib = (1.0 - smooth_ramp(0.92, 1.08, far)) * smooth_ramp(0.0, 0.3, z) * (1.0 - marks[PATCHES])
@@ -118,7 +119,7 @@ def paint_body(x: float, y: float, z: float, marks: Array, colours: Array) -> RG
 
 @compile_scalar
 def paint_eye(x: float, y: float, z: float, gaze: Array, lid: float, marks: Array, colours: Array) -> RGB:
-    """An eyeball at a point in its own frame, shaded by the upper lid, whose edge is `lid` radians above the front."""
+    """Return an eyeball at a point in its own frame, shaded by the upper lid, whose edge is `lid` radians above the front."""
     u = gaze[0, 0] * x + gaze[0, 1] * y + gaze[0, 2] * z
     v = gaze[1, 0] * x + gaze[1, 1] * y + gaze[1, 2] * z
     w = gaze[2, 0] * x + gaze[2, 1] * y + gaze[2, 2] * z
@@ -142,7 +143,7 @@ def paint_eye(x: float, y: float, z: float, gaze: Array, lid: float, marks: Arra
 
 @compile_scalar
 def paint_nose(x: float, y: float, colours: Array) -> RGB:
-    """With nostrils, at a point of its front in its own frame."""
+    """Return the nose with its nostrils at a point of its front in its own frame."""
     far = math.sqrt(((abs(x) - 0.40) / 0.21) ** 2 + ((y + 0.22) / 0.24) ** 2)
     shade = 1.0 - 0.75 * (1.0 - smooth_ramp(0.8, 1.2, far))
     return colours[NOSE, 0] * shade, colours[NOSE, 1] * shade, colours[NOSE, 2] * shade
@@ -152,19 +153,23 @@ def paint_nose(x: float, y: float, colours: Array) -> RGB:
 def paint_mouth(
     x: float, y: float, z: float, r: float, g: float, b: float, marks: Array, colours: Array
 ) -> tuple[float, float, float, float]:
-    """Over the face's RGB, at a point in the head's frame: RGB, and how much of it the light does not reach."""
+    """Paint the mouth over the face's RGB at a point in the head's frame.
+
+    Returns:
+        RGB, and which share of it is not lit.
+    """
     half, middle, rise, gape = marks[MOUTH_HALF_WIDTH], marks[MOUTH_HEIGHT], marks[MOUTH_RISE], marks[GAPE]
     t = abs(x) / half
     soft = 0.006
     deep = 0.0
-    plain, there = (r, g, b), smooth_ramp(marks[MOUTH_DEPTH] - 0.06, marks[MOUTH_DEPTH], z)
-    if there > 0.0 and t < 1.0:
+    plain, in_front = (r, g, b), smooth_ramp(marks[MOUTH_DEPTH] - 0.06, marks[MOUTH_DEPTH], z)
+    if in_front > 0.0 and t < 1.0:
         top, low = _upper(t, middle, rise), _lower(t, middle, rise, gape)
         inside = smooth_ramp(-soft, soft, top - y) * smooth_ramp(-soft, soft, y - low)
         inside *= smooth_ramp(0.0, 0.02, top - low)
         r, g, b = blend_color(r, g, b, colours[MOUTH], inside)
         deep = inside
-        # The tongue lies on the lower lip, and hangs over it as it comes out.
+        # The tongue lies on the lower lip and hangs over it when it comes out.
         out = marks[TONGUE_OUT] ** 3 * smooth_ramp(0.02, 0.07, gape)
         lip = _lower(0.0, middle, rise, gape)
         height = 0.30 * gape + 0.055 * out
@@ -177,7 +182,7 @@ def paint_mouth(
         g = g + (colours[TONGUE, 1] * groove - g) * over
         b = b + (colours[TONGUE, 2] * groove - b) * over
         deep *= 1.0 - over
-        # Teeth hang from the upper lip: two incisors, which show over a closed mouth, and two fangs, which do not.
+        # Two incisors, which are visible even if the mouth is closed, and two fangs hang from the upper lip.
         fang = marks[FANGS] * min(marks[TOOTH_LENGTH], 0.8 * gape) * max(0.0, 1.0 - abs(t - 0.52) / 0.16)
         wide = 0.030 * marks[INCISORS] + 1e-3
         flat = smooth_ramp(0.003, 0.007, abs(x)) * (1.0 - smooth_ramp(wide - 0.003, wide + 0.003, abs(x)))
@@ -200,5 +205,9 @@ def paint_mouth(
     )
     cleft *= 1.0 - smooth_ramp(0.07, 0.10, y - middle)
     r, g, b = blend_color(r, g, b, colours[MOUTH], 0.6 * cleft)
-    r, g, b = plain[0] + (r - plain[0]) * there, plain[1] + (g - plain[1]) * there, plain[2] + (b - plain[2]) * there
-    return r, g, b, deep * there
+    r, g, b = (
+        plain[0] + (r - plain[0]) * in_front,
+        plain[1] + (g - plain[1]) * in_front,
+        plain[2] + (b - plain[2]) * in_front,
+    )
+    return r, g, b, deep * in_front

@@ -12,11 +12,11 @@ from .species import smoothstep, species_shares
 Array = NDArray[np.float64]
 
 COLOR_SLOTS = ("fur", "pale", "dark", "hollow", "nose", "iris", "mouth", "tongue", "sky", "ground", "glow", "whisker")
-"""What the colours of a scene are for, in their order."""
+"""What the colours of a scene are for, in the order of `Scene.colours`."""
 
 
 def _colours(text: str) -> Array:
-    """`[count, 3]` from hexadecimal triples."""
+    """Return `[count, 3]` from hexadecimal triples."""
     return np.array([[int(word[i : i + 2], 16) / 255 for i in (0, 2, 4)] for word in text.split()])
 
 
@@ -34,34 +34,34 @@ CREAM, INK = _colours("fff7ea 2b2325")
 
 
 def interpolate_colors(stops: Array, at: Array) -> Array:
-    """Colours `[N, 3]` between the stops `[count, 3]`, evenly spaced over `at` 0 … 1, `[N]`."""
+    """Return colours `[N, 3]` between stops `[count, 3]`, which are evenly spaced over 0 … 1, at positions `[N]`."""
     places = np.linspace(0, 1, len(stops))
     return np.stack([np.interp(at, places, stops[:, i]) for i in range(3)], axis=-1)
 
 
 def mix_colors(a: Array, b: Array, share: Array | float) -> Array:
-    """From `a` to `b`, both `[N, 3]` or `[3]`, by a share or shares `[N]`."""
+    """Mix a share, or shares `[N]`, of `b` into `a`; both are `[N, 3]` or `[3]`."""
     part = share[:, None] if isinstance(share, np.ndarray) else share
     mixed: Array = a + (b - a) * part
     return mixed
 
 
 def hsv_to_rgb(hue: Array, saturation: float, value: float) -> Array:
-    """`[N, 3]` RGB; hue wraps."""
+    """Return RGB `[N, 3]`. The hue wraps around at 1."""
     k = (np.array([5.0, 3.0, 1.0]) + hue[:, None] * 6) % 6
     rgb: Array = value - value * saturation * np.clip(np.minimum(k, 4 - k), 0, 1)
     return rgb
 
 
 def scene_colors(p: Mapping[str, Array], traits: Mapping[str, Array]) -> Array:
-    """`[N, len(SLOTS), 3]` from the animals' numbers and traits."""
+    """Return `[N, len(COLOR_SLOTS), 3]` from the parameters and traits of animals."""
     share = species_shares(p)
     n = len(share)
     fur = sum(
         (share[:, i, None] * interpolate_colors(stops, p["fur_tone"]) for i, stops in enumerate(FUR_COLORS.values())),
         np.zeros(3),
     )
-    # One animal in eight has a colour of fairy tales.
+    # One animal in eight has a fancy colour.
     fancy = 0.75 * smoothstep(0.84, 0.96, p["fancy_hue"])
     fur = mix_colors(fur, hsv_to_rgb(p["fur_hue"], 0.42, 0.88), fancy) * (1 + 0.08 * p["fur_value"][:, None])
     fur = np.clip(fur, 0, 1)
@@ -77,11 +77,11 @@ def scene_colors(p: Mapping[str, Array], traits: Mapping[str, Array]) -> Array:
     tone = 0.80 + 0.22 * p["sky_value"]
     ground = sky * (0.35 + 0.55 * sky)
     fixed = {"mouth": (0.30, 0.07, 0.09), "tongue": (0.93, 0.45, 0.48)}
-    found = {
+    colors = {
         "fur": fur, "pale": pale, "dark": dark, "hollow": hollow, "nose": nose, "iris": iris,
         "sky": sky * tone[:, None], "ground": ground * tone[:, None],
         "glow": mix_colors(sky * tone[:, None], CREAM, 0.25 + 0.5 * p["glow_light"]),
         "whisker": mix_colors(CREAM, INK, 0.85 * smoothstep(0.72, 0.92, light)),
         **{name: np.broadcast_to(np.array(colour), (n, 3)) for name, colour in fixed.items()},
     }  # fmt: skip
-    return np.stack([found[slot] for slot in COLOR_SLOTS], axis=1)
+    return np.stack([colors[slot] for slot in COLOR_SLOTS], axis=1)

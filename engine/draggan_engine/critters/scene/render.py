@@ -1,4 +1,7 @@
-"""Draws scenes: one ray for each sub-pixel, closed-form hits, the nearest wins. Needs numba (extra `train`)."""
+"""Draw scenes with one ray for each sub-pixel. Hits are computed in closed form, and the nearest part is seen.
+
+Needs numba (extra `train`).
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ from numpy.typing import NDArray
 from .ellipsoids import Array
 from .markings import compile_scalar
 from .scene import Scene
-from .shading import EARS, HAS_FINE_DETAIL, LIDS, backdrop_color, blend_whisker, light_directions, shade_point
+from .shading import EARS, IS_SMOOTH, LIDS, backdrop_color, blend_whisker, light_directions, shade_point
 
 TILE_SIZE = 8  # px
 NO_HIT = -1e9
 WHISKER_MARGIN = 0.05
-"""By how much a whisker may leave the box of its ends."""
+"""How far a whisker may leave the box of its ends (image plane units)."""
 PAIRED_PARTS, CUT_PARTS = EARS, LIDS
 
 
@@ -25,8 +28,10 @@ PAIRED_PARTS, CUT_PARTS = EARS, LIDS
 def front_surface(
     x: float, y: float, k: int, centre: Array, quadric: Array, offset: Array, cut: Array
 ) -> tuple[float, int]:
-    """Depth of an animal's part k on the line of sight at x, y, or `NOTHING`; and the surface that is seen: −1 and 1
-    are its ellipsoids, 0 is the plane that cuts it."""
+    """Return the depth of part k on the line of sight at x, y, or `NO_HIT`, and which of its surfaces is seen.
+
+    The surfaces −1 and 1 are its ellipsoids, 0 is the plane that cuts it.
+    """
     axx, axy, axz = quadric[k, 0], quadric[k, 1], quadric[k, 2]
     ayy, ayz, azz = quadric[k, 3], quadric[k, 4], quadric[k, 5]
     near, far, side = -NO_HIT, NO_HIT, -1
@@ -58,20 +63,23 @@ def front_surface(
 
 
 @compile_scalar
-def _crossing(boxes: Array, left: float, right: float, bottom: float, top: float, found: NDArray[np.int64]) -> int:
-    """Which boxes `[count, 4]` (left, right, bottom, top) meet a tile: their numbers go to `found`; gives how many."""
+def _crossing(boxes: Array, left: float, right: float, bottom: float, top: float, indices: NDArray[np.int64]) -> int:
+    """Write the indices of the boxes `[count, 4]` (left, right, bottom, top) that meet a tile; return how many they are."""
     count = 0
     for k in range(len(boxes)):
         if left < boxes[k, 1] and right > boxes[k, 0] and bottom < boxes[k, 3] and top > boxes[k, 2]:
-            found[count] = k
+            indices[count] = k
             count += 1
     return count
 
 
 @compile_scalar
 def _look(x, y, s, near, active, depth, sides, boxes, solids):  # type: ignore[no-untyped-def]
-    """Fills row `s` of `depth` and `sides` for the `near` active parts on a line of sight; gives which of them is seen,
-    or −1."""
+    """Fill row `s` of `depth` and `sides` for the `near` active parts on a line of sight.
+
+    Returns:
+        The index of the active part that is seen, or −1.
+    """
     centre, quadric, offset, cut = solids
     best, hit = NO_HIT, -1
     for i in range(near):
@@ -87,20 +95,22 @@ def _look(x, y, s, near, active, depth, sides, boxes, solids):  # type: ignore[n
 
 @compile_scalar
 def _rays(left, top, step, group, near, active, hairs, strokes, depth, sides, boxes, whiskers, solids, paint):  # type: ignore[no-untyped-def]
-    """Sum of RGB over `group`² rays, `step` apart, whose corner is at left, top. Where they all see one part that bears
-    nothing fine, its light is worked out once, in their middle."""
+    """Return the sum of RGB over `group`² rays, `step` apart, whose corner is at left, top.
+
+    If all of them see one part without fine detail, it is shaded once, in their middle.
+    """
     colours, marks = paint[6], paint[5]
     same, first, side = True, -1, 0
     for s in range(group * group):
         hit = _look(
             left + ((s & 1) + 0.5) * step, top - ((s >> 1) + 0.5) * step, s, near, active, depth, sides, boxes, solids
         )
-        seen = sides[s, hit] if hit >= 0 else 0
+        hit_side = sides[s, hit] if hit >= 0 else 0
         if s == 0:
-            first, side = hit, seen
-        same &= hit == first and seen == side
+            first, side = hit, hit_side
+        same &= hit == first and hit_side == side
         depth[s, near] = hit
-    once = same and (first < 0 or HAS_FINE_DETAIL[active[first]] == 1)
+    once = same and (first < 0 or IS_SMOOTH[active[first]] == 1)
     r = g = b = red = green = blue = 0.0
     if once:
         x, y = left + 0.5 * group * step, top - 0.5 * group * step
@@ -127,13 +137,13 @@ def _rays(left, top, step, group, near, active, hairs, strokes, depth, sides, bo
 
 @compile_scalar
 def _draw_one(boxes, strokes, whiskers, solids, paint, sub, size, corner, out):  # type: ignore[no-untyped-def]
-    """A window of one picture, tile by tile: few parts can be seen in one."""
+    """Draw a window of one image, tile by tile. Few parts can be seen in a tile."""
     parts, height, width = len(boxes), out.shape[1], out.shape[2]
     pixel = 2.0 / size
     group = 2 - sub % 2
     share = 1.0 / (sub * sub)
     active, hairy = np.empty(parts, dtype=np.int64), np.empty(len(strokes), dtype=np.int64)
-    # A row a ray, the fifth for the middle of four; behind the depths of the active parts, which of them is seen.
+    # One row for each ray, the fifth for the middle of four. The last column of `depth` has the index of the part that is seen.
     depth, sides = np.empty((5, parts + 1)), np.empty((5, parts), dtype=np.int64)
     for top in range(0, height, TILE_SIZE):
         for left in range(0, width, TILE_SIZE):
@@ -159,7 +169,7 @@ def _draw_one(boxes, strokes, whiskers, solids, paint, sub, size, corner, out): 
                     out[0, i, j], out[1, i, j], out[2, i, j] = red * share, green * share, blue * share
 
 
-_ALONE = threading.Lock()  # some of numba's threading layers end the process when two threads use them at once
+_ALONE = threading.Lock()  # some threading layers of numba end the process if two threads use them at once
 
 
 @numba.njit(parallel=True, fastmath=True, error_model="numpy")
@@ -175,7 +185,11 @@ def _draw(  # type: ignore[no-untyped-def]
 
 
 def render_scene(scene: Scene, resolution: int, supersampling: int = 2) -> NDArray[np.float32]:
-    """Pictures `[N, 3, resolution, resolution]`, float32 in [−1, 1]."""
+    """Return the images of a scene, `[N, 3, resolution, resolution]`, float32 in [−1, 1].
+
+    Args:
+        supersampling: rays per pixel in each direction.
+    """
     corners = np.zeros((len(scene.centre), 2), dtype=np.int64)
     return render_windows(scene, resolution, corners, (resolution, resolution), supersampling)
 
@@ -183,7 +197,12 @@ def render_scene(scene: Scene, resolution: int, supersampling: int = 2) -> NDArr
 def render_windows(
     scene: Scene, resolution: int, corners: NDArray[np.int64], size: tuple[int, int], supersampling: int = 2
 ) -> NDArray[np.float32]:
-    """Windows `[N, 3, height, width]` of those pictures, with their top left pixels (y, x) at `corners` `[N, 2]`."""
+    """Return windows of the images, `[N, 3, height, width]`.
+
+    Args:
+        corners: the top left pixels (y, x) of the windows, `[N, 2]`.
+        size: height and width of the windows, px.
+    """
     out = np.empty((len(scene.centre), 3, *size), dtype=np.float32)
     middle, ends = scene.centre[..., :2], scene.whiskers[..., :2]
     with _ALONE:
@@ -196,17 +215,17 @@ def render_windows(
 
 
 def _boxes(low: Array, high: Array) -> Array:
-    """`[N, count, 2]` corners → `[N, count, 4]`: left, right, bottom, top."""
+    """Return boxes `[N, count, 4]` (left, right, bottom, top) of corners `[N, count, 2]`."""
     return np.stack([low[..., 0], high[..., 0], low[..., 1], high[..., 1]], axis=-1)
 
 
 def nearest_parts(scene: Scene, points: Array) -> NDArray[np.int64]:
-    """Which part is seen at places `[N, L, 2]` of the picture plane: `[N, L]`, −1 is the backdrop."""
-    seen = np.full(points.shape[:2], -1)
+    """Return the index of the part that is seen at points `[N, L, 2]` of the image plane, `[N, L]`; −1 is the backdrop."""
+    part_indices = np.full(points.shape[:2], -1)
     for n, places in enumerate(points):
         one = scene.centre[n], scene.quadric[n], scene.offset[n], scene.cut[n]
         for i, (x, y) in enumerate(places):
             depths = [front_surface(x, y, k, *one)[0] for k in range(scene.centre.shape[1])]
             if max(depths) > NO_HIT:
-                seen[n, i] = int(np.argmax(depths))
-    return seen
+                part_indices[n, i] = int(np.argmax(depths))
+    return part_indices

@@ -1,9 +1,8 @@
-"""A latent z, read as a scene: the animal's solids, colours and markings, ready to draw, and its landmarks.
+"""The scene of a latent z: the animal's ellipsoids, colours and markings, ready to draw, and its landmarks. Numpy only.
 
-Numpy only. The picture plane is x to the right, y up, both from −1 to 1; z points at the viewer; the
-projection is orthographic. Every number of an animal is a fixed, continuous function of one component of the
-normalised z (the StyleGAN2 mapping normalises it too), so a generator can be taught `picture = scene(z)`
-and each seed has known landmarks.
+In the image plane x points right and y up, both from −1 to 1; the third axis points at the viewer. The projection is
+orthographic. Every parameter of an animal is a fixed, continuous function of one component of the normalised z, which the
+mapping of StyleGAN2 normalises too. So a generator can be taught `image = scene(z)`, and each seed has known landmarks.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ MARKING_PARAMETERS = (
     "mouth_half", "mouth_middle", "mouth_rise", "mouth_depth", "gape", "fangs", "incisors", "tooth_length", "tongue_out",
     "iris_size", "pupil_size", "slit",
 )  # fmt: skip
-"""The columns of a scene's `marks`."""
+"""The columns of a scene's `markings`."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +36,16 @@ class Scene:
     Attributes:
         centre: `[N, K, 3]` centres of the K parts.
         quadric: `[N, K, 6]` upper triangle (xx, xy, xz, yy, yz, zz) of A in (p−c)ᵀA(p−c) = 1.
-        offset: `[N, K, 3]` how far a part's two ellipsoids lie to either side of its centre.
-        cut: `[N, K, 4]` as `Parts` has it.
-        frame: `[N, K, 3, 3]` world → the part's own frame, in which its ellipsoids are unit spheres.
+        offset: `[N, K, 3]` from a part's centre to one of its two ellipsoids; the other one is on the opposite side.
+        cut: `[N, K, 4]` as in `Ellipsoids`.
+        frame: `[N, K, 3, 3]` from the world to the part's own frame, in which its ellipsoids are unit spheres.
         apart: `[N, K]` the offset in that frame.
-        extent: `[N, K, 2]` half width and height of a box round each one's silhouette.
+        extent: `[N, K, 2]` half width and height of a box around each part's silhouette.
         head: `[N, 3, 3]` the head's frame; its columns are right, up and forward.
-        gaze: `[N, 2, 3, 3]` and opening: `[N, 2, 2]`, as `Anatomy` has them.
-        markings: `[N, len(MARKS)]`.
+        gaze: `[N, 2, 3, 3]` and opening: `[N, 2, 2]`, as in `Anatomy`.
+        markings: `[N, len(MARKING_PARAMETERS)]`.
         whiskers: `[N, 6, 2, 3]` roots and tips.
-        colours: `[N, len(SLOTS), 3]` in [0, 1].
+        colours: `[N, len(COLOR_SLOTS), 3]` in [0, 1].
         light: `[N, 3]` unit vector towards the light.
         landmarks: the 68, in the order of `LANDMARKS`.
     """
@@ -67,80 +66,84 @@ class Scene:
     light: Array
     landmarks: Landmarks
 
-    def some(self, which: slice) -> Scene:
-        """A part of the animals."""
-        chosen = {f.name: getattr(self, f.name)[which] for f in fields(self) if f.name != "landmarks"}
-        marks = Landmarks(self.landmarks.points[which], self.landmarks.visible[which])
-        return Scene(**chosen, landmarks=marks)
+    def subset(self, animals: slice) -> Scene:
+        """Return the scene of some of the animals."""
+        arrays = {f.name: getattr(self, f.name)[animals] for f in fields(self) if f.name != "landmarks"}
+        landmarks = Landmarks(self.landmarks.points[animals], self.landmarks.visible[animals])
+        return Scene(**arrays, landmarks=landmarks)
 
 
 def build_scene(z: Array) -> Scene:
-    """The animals of latents `z` `[N, Z_DIM]`."""
+    """Return the scenes of latents `z` `[N, Z_DIM]`."""
     return scene_from_parameters(animal_parameters(z))
 
 
-def scene_from_parameters(p: Mapping[str, Array], colouring: Mapping[str, Array] | None = None) -> Scene:
-    """The animals with those numbers, each `[N]`: all of `NUMBERS`, whatever their law.
+def scene_from_parameters(parameters: Mapping[str, Array], colouring: Mapping[str, Array] | None = None) -> Scene:
+    """Return the scenes of animals with given parameters.
 
-    `colouring`: the numbers of others, whose colours, markings and light they have, and the backdrops.
+    Args:
+        parameters: all of `PARAMETERS`, each `[N]`. They may be outside the range of their law.
+        colouring: the parameters of the animals whose colours, markings, light and backdrop are used; None: the same.
     """
-    q = p if colouring is None else colouring
-    traits, coloured = animal_traits(p), animal_traits(q)
-    animal = build_anatomy(p, traits)
-    parts = animal.ellipsoids
-    light = np.stack([q["light_x"], q["light_y"], np.full(len(q["yaw"]), 0.85)], axis=-1)
-    shape = parts.axes * parts.radii[:, :, None, :]
-    offset = shape[..., 0] * parts.apart[..., None]
+    color_parameters = parameters if colouring is None else colouring
+    traits, color_traits = animal_traits(parameters), animal_traits(color_parameters)
+    animal = build_anatomy(parameters, traits)
+    ellipsoids = animal.ellipsoids
+    light = np.stack(
+        [color_parameters["light_x"], color_parameters["light_y"], np.full(len(color_parameters["yaw"]), 0.85)], axis=-1
+    )
+    scaled_axes = ellipsoids.axes * ellipsoids.radii[:, :, None, :]
+    offset = scaled_axes[..., 0] * ellipsoids.apart[..., None]
     return Scene(
-        centre=parts.centre,
-        quadric=parts.quadrics()[..., [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]],
+        centre=ellipsoids.centre,
+        quadric=ellipsoids.quadrics()[..., [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]],
         offset=offset,
-        cut=np.ascontiguousarray(parts.cut),
-        frame=np.ascontiguousarray((parts.axes / parts.radii[:, :, None, :]).transpose(0, 1, 3, 2)),
-        apart=parts.apart,
-        extent=np.linalg.norm(shape[..., :2, :], axis=-1) - np.abs(offset[..., :2]),
+        cut=np.ascontiguousarray(ellipsoids.cut),
+        frame=np.ascontiguousarray((ellipsoids.axes / ellipsoids.radii[:, :, None, :]).transpose(0, 1, 3, 2)),
+        apart=ellipsoids.apart,
+        extent=np.linalg.norm(scaled_axes[..., :2, :], axis=-1) - np.abs(offset[..., :2]),
         head=animal.head,
         gaze=animal.gaze,
         opening=animal.opening,
-        markings=marking_parameters(p, traits | {name: coloured[name] for name in COLOR_MARKINGS}, animal),
+        markings=marking_parameters(parameters, traits | {name: color_traits[name] for name in COLOR_MARKINGS}, animal),
         whiskers=animal.whiskers,
-        colours=scene_colors(q, coloured),
+        colours=scene_colors(color_parameters, color_traits),
         light=light / np.linalg.norm(light, axis=1, keepdims=True),
         landmarks=locate_landmarks(animal),
     )
 
 
 def marking_parameters(p: Mapping[str, Array], traits: Mapping[str, Array], animal: Anatomy) -> Array:
-    """`[N, len(MARKS)]`, of the animals' numbers, traits and anatomy."""
+    """Return `[N, len(MARKING_PARAMETERS)]` from the parameters, traits and anatomy of animals."""
     parts = animal.ellipsoids
     eye = parts.centre[:, parts.names.index("eye_right")] - parts.centre[:, parts.names.index("head")]
     local = np.einsum("nji,nj->ni", animal.head, eye)
     half, middle, rise, gape = animal.mouth.T
-    found = {
+    values = {
         "eye_x": local[:, 0], "eye_y": local[:, 1],
         "mouth_half": half, "mouth_middle": middle, "mouth_rise": rise, "gape": gape,
         "mouth_depth": MUZZLE_DEPTH * parts.radii[:, parts.names.index("head"), 2],
         "tongue_out": np.clip(p["tongue_out"], 0, 1), "iris_size": animal.iris,
     }  # fmt: skip
-    return np.stack([found.get(name, traits.get(name)) for name in MARKING_PARAMETERS], axis=1)  # type: ignore[misc]
+    return np.stack([values.get(name, traits.get(name)) for name in MARKING_PARAMETERS], axis=1)  # type: ignore[misc]
 
 
 def to_pixels(points: Array, resolution: int) -> Array:
-    """Picture plane `[..., 2]` → pixels, origin at the centre of the top-left pixel."""
+    """Convert points `[..., 2]` of the image plane to pixels, with the origin at the centre of the top-left pixel."""
     scale = resolution / 2
     return np.stack([(points[..., 0] + 1) * scale - 0.5, (1 - points[..., 1]) * scale - 0.5], axis=-1)
 
 
 def landmarks_of_seed(seed: int, resolution: int) -> dict[str, tuple[float, float]]:
-    """The true projected landmarks of the bundled model's picture of a seed, at ψ = 1.
+    """Return the true landmarks of the bundled model's image of a seed, at ψ = 1.
 
     Args:
         seed: 0 … 2³² − 1.
-        resolution: width and height of the picture, px.
+        resolution: width and height of the image, px.
 
     Returns:
-        For each name of `LANDMARKS`, (x, y) in pixels, origin at the centre of the top-left pixel. "left" is
-        left in the picture. Points that are hidden are given all the same.
+        For each name of `LANDMARKS` (x, y) in pixels, with the origin at the centre of the top-left pixel. "left" is left
+        in the image. Hidden landmarks are included.
     """
     points = to_pixels(build_scene(z_of_seed(seed)).landmarks.points[0], resolution)
     return {name: (float(x), float(y)) for name, (x, y) in zip(LANDMARKS, points, strict=True)}

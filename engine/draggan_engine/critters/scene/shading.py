@@ -1,4 +1,4 @@
-"""Light on an animal: a soft key light, sky fill, soft shadows and contact darkening in closed form. Numba."""
+"""Light on an animal in closed form: a soft key light, light from the sky, soft shadows and contact darkening. Numba."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .markings import (
 from .palette import COLOR_SLOTS
 from .scene import MARKING_PARAMETERS
 
-# The parts in the order in which `anatomy_of` adds them.
+# The indices of the parts, in the order in which `build_anatomy` adds them.
 BODY, HEAD, CHEEKS, EARS, EYES, MUZZLE, NOSE = 0, 1, (2, 3), (4, 5), (6, 9), (12, 13, 14, 15), 16
 LIDS = (7, 8, 10, 11)
 PART_COUNT = 17
@@ -40,12 +40,12 @@ SURFACE_KINDS = _table(
 )
 ON_MUZZLE = _table(0, dict.fromkeys(MUZZLE, 1))
 OCCLUSION_REACH = 4.0
-"""How far an occluder darkens, in its own radii."""
-HAS_FINE_DETAIL = _table(1, dict.fromkeys((*EYES, *MUZZLE, NOSE), 0))
-"""Parts without anything as fine as a pixel."""
+"""How far an occluder casts shadows, in its own radii."""
+IS_SMOOTH = _table(1, dict.fromkeys((*EYES, *MUZZLE, NOSE), 0))
+"""1 for parts without details as fine as a pixel."""
 SEAM_DEPTH = 0.09
-"""Where two furry parts are nearer to each other than this in depth, the light sees one rounded surface."""
-# Who shades whom: (occluder, how much of the key light it takes, how much of the sky it takes at contact).
+"""Furry parts whose depths differ by less than this are shaded as one rounded surface (image plane units)."""
+# For each part its occluders: (part, share of the key light that it blocks, share of the sky's light that it blocks at contact).
 _NONE = (0, 0.0, 0.0)
 _ON_FACE = (
     (NOSE, 0.35, 0.35),
@@ -69,7 +69,7 @@ WHISKERS = MARKING_PARAMETERS.index("whiskers")
 
 @compile_scalar
 def backdrop_color(x: float, y: float, colours: Array) -> RGB:
-    """A wall that a soft lamp lights behind the animal."""
+    """Return the colour of the wall behind the animal, which a soft lamp lights."""
     share = smooth_ramp(-1.1, 0.9, -y)
     r, g, b = blend_color(colours[SKY, 0], colours[SKY, 1], colours[SKY, 2], colours[GROUND], share)
     far = math.sqrt(x * x + (y - 0.05) ** 2)
@@ -80,7 +80,7 @@ def backdrop_color(x: float, y: float, colours: Array) -> RGB:
 def blend_whisker(
     x: float, y: float, depth: float, w: int, strokes: Array, r: float, g: float, b: float, marks: Array, colours: Array
 ) -> RGB:
-    """A tapered stroke over RGB, where nothing stands before it: number `w` of `[count, 2, 3]`."""
+    """Draw the tapered whisker number `w` of `[count, 2, 3]` over RGB, if nothing is in front of it."""
     ax, ay = strokes[w, 1, 0] - strokes[w, 0, 0], strokes[w, 1, 1] - strokes[w, 0, 1]
     dx, dy = x - strokes[w, 0, 0], y - strokes[w, 0, 1]
     long = math.sqrt(ax * ax + ay * ay) + 1e-6
@@ -104,7 +104,7 @@ def blend_whisker(
 def surface_normal(
     x: float, y: float, z: float, k: int, side: int, centre: Array, quadric: Array, offset: Array, cut: Array
 ) -> RGB:
-    """Unit normal of part k at a point of the surface that `front` named."""
+    """Return the unit normal of part k at a point of the surface that `front_surface` returned."""
     if side == 0:
         return cut[k, 0], cut[k, 1], cut[k, 2]
     dx = x - centre[k, 0] - side * offset[k, 0]
@@ -119,7 +119,7 @@ def surface_normal(
 
 @compile_scalar
 def light_directions(quadric: Array, light: Array) -> Array:
-    """`[K, 3]`: A·l of each part's quadric, over the light's length √(lᵀAl) in that part's radii."""
+    """Return A·l / √(lᵀAl) for the quadric A of each part and the light l, `[K, 3]`."""
     rays = np.empty((len(quadric), 3))
     for k in range(len(quadric)):
         a = quadric[k]
@@ -134,7 +134,7 @@ def light_directions(quadric: Array, light: Array) -> Array:
 def occlusion_by(
     x: float, y: float, z: float, k: int, centre: Array, quadric: Array, rays: Array
 ) -> tuple[float, float]:
-    """How much part k hides of the light, 0 … 1, and how near it is: 1 at contact, falling to 0."""
+    """Return which share of the light part k blocks, 0 … 1, and how near it is: 1 at contact, falling to 0."""
     dx, dy, dz = x - centre[k, 0], y - centre[k, 1], z - centre[k, 2]
     far = (
         quadric[k, 0] * dx * dx + quadric[k, 3] * dy * dy + quadric[k, 5] * dz * dz
@@ -155,7 +155,7 @@ def occlusion_by(
 
 @compile_scalar
 def shade_point(x, y, s, hit, near, active, depth, sides, solids, paint):  # type: ignore[no-untyped-def]
-    """RGB of what is seen at x, y: part `active[hit]`, one of the `near` active ones, whose depths are in row `s`."""
+    """Return RGB at x, y, where the part `active[hit]` is seen. Row `s` has the depths of the `near` active parts."""
     centre, quadric, offset, cut = solids
     frame, apart, head, gaze, opening, marks, colours, light, rays = paint
     k, z, side = active[hit], depth[s, hit], sides[s, hit]
@@ -188,13 +188,13 @@ def shade_point(x, y, s, hit, near, active, depth, sides, solids, paint):  # typ
         hz = head[0, 2] * px + head[1, 2] * py + head[2, 2] * pz
         r, g, b = paint_face(hx, hy, hz, muzzle, marks, colours)
         if side == 0:
-            # The lid's edge: lashes.
+            # Lashes on the edge of the lid.
             r, g, b = 0.35 * colours[2, 0], 0.35 * colours[2, 1], 0.35 * colours[2, 2]
         elif hz > 0.0 and hy < 0.0:
             r, g, b, deep = paint_mouth(hx, hy, hz, r, g, b, marks, colours)
     elif kind == EAR_KIND:
         r, g, b, hollow = paint_ear(ex, ey, ez, apart[k], marks, colours)
-        # The light sees a dent where the hollow is.
+        # The hollow is shaded as a dent.
         nx, ny = nx * (1.0 - 1.6 * hollow), ny * (1.0 - 1.6 * hollow)
     elif kind == BODY_KIND:
         r, g, b = paint_body(ex, ey, ez, marks, colours)
@@ -224,7 +224,7 @@ def shade_point(x, y, s, hit, near, active, depth, sides, solids, paint):  # typ
     rim = (1.0 - max(nz, 0.0)) ** 3 * (0.5 + 0.5 * ny) * 0.22 * sky
     r, g, b = r + rim * colours[GLOW, 0], g + rim * colours[GLOW, 1], b + rim * colours[GLOW, 2]
     if shine > 0.0:
-        # A window's reflection: a crisp disc half-way between the light and the viewer, and on eyes a small one below.
+        # The reflection of a window: a crisp disc halfway between light and viewer, and on eyes a smaller one below.
         half = math.sqrt(2.0 + 2.0 * light[2])
         toward = (nx * light[0] + ny * light[1] + nz * (light[2] + 1.0)) / half
         glint = shine * smooth_ramp(0.972, 0.982, toward)

@@ -1,7 +1,7 @@
-"""Four species: what each is on average, and how far an animal may differ from its kind.
+"""The average traits of four species, and how far an animal may differ from them.
 
-An animal is a mixture: mostly one species, now and then a smooth hybrid. Lengths are in picture plane units
-(the picture is 2 wide), angles in radians.
+An animal is a mixture of species, usually almost all of one. Lengths are in image plane units (an image is 2 wide), angles
+in radians.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ Array = NDArray[np.float64]
 
 SPECIES = ("cat", "bear", "fox", "rabbit")
 SPECIES_TEMPERATURE = 0.16
-"""Of the softmax over the species' numbers: at this, two animals in three are more than 90 % of one kind."""
+"""The temperature of the softmax over the species. With it, two animals in three are more than 90 % of one species."""
 
-# trait: the species' means, then the individual's spread, relative to the mean and in itself.
+# trait: the means of the species, then how far an animal may differ, relative to the mean and absolutely.
 VARIABLE_TRAITS: dict[str, tuple[tuple[float, float, float, float], float, float]] = {
     "head_width": ((0.510, 0.520, 0.475, 0.450), 0.07, 0.000),
     "head_height": ((0.440, 0.470, 0.440, 0.445), 0.07, 0.000),
@@ -51,7 +51,7 @@ VARIABLE_TRAITS: dict[str, tuple[tuple[float, float, float, float], float, float
 }
 SPECIES_TRAITS: dict[str, tuple[float, float, float, float]] = {
     "slit": (0.9, 0.0, 0.35, 0.0),
-    "ear_root": (0.22, 0.45, 0.25, 0.75),  # the ear's centre above its root, of its half length
+    "ear_root": (0.22, 0.45, 0.25, 0.75),  # the height of the ear's centre above its root, in half lengths of the ear
     "muzzle_deep": (0.110, 0.130, 0.105, 0.108),
     "fangs": (1.0, 0.5, 1.0, 0.0),
     "incisors": (0.0, 0.0, 0.0, 1.0),
@@ -59,19 +59,19 @@ SPECIES_TRAITS: dict[str, tuple[float, float, float, float]] = {
     "dark_eyes": (0.0, 0.85, 0.35, 0.7),
     "pale_muzzle": (0.75, 0.6, 0.95, 0.7),
 }
-"""Of a kind, alike in all its animals."""
+"""Traits that are the same in all animals of a species."""
 MARKINGS = ("stripes", "patches", "mask", "blaze", "spots", "ear_tips")
 
 
 def smoothstep(low: float, high: float, x: Array) -> Array:
-    """0 below `low`, 1 above `high`, smooth between."""
+    """Return 0 below `low`, 1 above `high`, and a smooth curve between them."""
     t = np.clip((x - low) / (high - low), 0, 1)
     eased: Array = t * t * (3 - 2 * t)
     return eased
 
 
 def species_shares(p: Mapping[str, Array]) -> Array:
-    """How much of each species an animal is, `[N, 4]`, from its numbers; each row sums to 1."""
+    """Return how much of each species an animal is, `[N, 4]`; each row sums to 1."""
     logits = np.stack([p[name] for name in SPECIES], axis=-1) / SPECIES_TEMPERATURE
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     share: Array = weights / weights.sum(axis=1, keepdims=True)

@@ -20,43 +20,43 @@ from draggan_engine.core.errors import DragganError
 from draggan_engine.core.geometry import Point, distance
 from draggan_engine.critters.scene.scene import landmarks_of_seed
 from draggan_engine.dragging.drag_loop import DragEnd, DragLoop, DragStep
+from draggan_engine.evaluation.image_grid import image_grid
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.storage.markers import draw_markers
 
 DRAGGED_SEEDS = range(10)
 SHEET_CELL_SIZE = 160
-"""Height and width of a picture on a sheet, px."""
+"""Height and width of each image on a sheet, px."""
 NEAR_RADIUS = 0.16
-"""What counts as at the part: so much of the picture's height round handle and target."""
+"""Pixels nearer than this to handle or target count as at the part, as a share of the image height."""
 PART_DRAGS: Mapping[str, tuple[str, Point]] = {
     "mouth corner": ("mouth_left", (-0.035, -0.035)),
     "ear tip": ("ear_tip_left", (-0.07, 0.03)),
     "nose": ("nose_tip", (0.05, -0.03)),
     "eyelid": ("eyelid_left_1", (0.0, 0.04)),
 }
-"""The landmark that is dragged, and where to: (right, down) in shares of the picture's height."""
+"""For each part the landmark that is dragged, and how far (right, down) as shares of the image height."""
 
 
 @dataclass(frozen=True)
 class PartDrag:
-    """One drag.
+    """The result of dragging a part.
 
     Attributes:
-        pictures: `uint8 [H, W, 3]`, before, halfway, after.
-        left: from the handle to its target at the end, px.
-        steps: how many it took.
-        near, elsewhere: mean change of the pixels at the part and of all others, levels (0 … 255).
+        images: `uint8 [H, W, 3]`, before, halfway and after.
+        distance: from the handle to its target at the end, px.
+        change_near, change_elsewhere: mean change of the pixels at the part and of all others, levels (0 … 255).
     """
 
-    pictures: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
-    left: float
+    images: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
+    distance: float
     steps: int
-    near: float
-    elsewhere: float
+    change_near: float
+    change_elsewhere: float
 
 
 def drag_part(model: Model, seed: int, part: str) -> PartDrag:
-    """Drags a part of a seed's picture, with the model's own settings."""
+    """Drag a part of a seed's image with the model's own settings."""
     height = model.info.height
     name, (right, down) = PART_DRAGS[part]
     x, y = landmarks_of_seed(seed, height)[name]
@@ -72,22 +72,41 @@ def drag_part(model: Model, seed: int, part: str) -> PartDrag:
     before, halfway, after = (generate_image(generator, ws) for ws in (start, latents[len(latents) // 2], end.ws))
     change = np.abs(after.astype(float) - before).mean(axis=2)
     rows, columns = np.mgrid[:height, :height]
-    spots = [np.hypot(columns - px, rows - py) < NEAR_RADIUS * height for px, py in ((x, y), target)]
-    near = spots[0] | spots[1]
-    shown = draw_markers(before, [((x, y), target)])
+    near_points = [np.hypot(columns - px, rows - py) < NEAR_RADIUS * height for px, py in ((x, y), target)]
+    near = near_points[0] | near_points[1]
+    marked = draw_markers(before, [((x, y), target)])
     return PartDrag(
-        (shown, halfway, after), distance(end.handles[0], target), end.step, float(change[near].mean()), float(change[~near].mean())
+        (marked, halfway, after), distance(end.handles[0], target), end.step, float(change[near].mean()), float(change[~near].mean())
     )  # fmt: skip
 
 
-def part_sheet(moved: Sequence[PartDrag]) -> Image.Image:
-    """A column for each drag: before, halfway, after."""
-    image = Image.new("RGB", (SHEET_CELL_SIZE * len(moved), SHEET_CELL_SIZE * 3))
-    for column, one in enumerate(moved):
-        for row, rgb in enumerate(one.pictures):
-            cell = Image.fromarray(rgb).resize((SHEET_CELL_SIZE, SHEET_CELL_SIZE), Image.Resampling.LANCZOS)
-            image.paste(cell, (column * SHEET_CELL_SIZE, row * SHEET_CELL_SIZE))
-    return image
+def part_sheet(drags: Sequence[PartDrag]) -> Image.Image:
+    """Return a sheet with a column for each drag: before, halfway and after."""
+    size = (SHEET_CELL_SIZE, SHEET_CELL_SIZE)
+    return image_grid(
+        [
+            [Image.fromarray(drag.images[row]).resize(size, Image.Resampling.LANCZOS) for drag in drags]
+            for row in range(3)
+        ]
+    )
+
+
+def write_part_sheets(model: Model, out: Path, seeds: Sequence[int] = DRAGGED_SEEDS) -> None:
+    """Drag each part of some seeds, print how much the images change, and write a sheet for each part."""
+    out.mkdir(parents=True, exist_ok=True)
+    for part in PART_DRAGS:
+        drags = [drag_part(model, seed, part) for seed in seeds]
+        path = out / f"{part.replace(' ', '-')}.png"
+        part_sheet(drags).save(path)
+        distance, near, elsewhere, steps = (
+            float(np.mean([getattr(drag, name) for drag in drags]))
+            for name in ("distance", "change_near", "change_elsewhere", "steps")
+        )
+        print(
+            f"{part}: {distance:.1f} px left after {steps:.0f} steps; change at the part {near:.1f} levels, elsewhere "
+            f"{elsewhere:.1f}; {path}",
+            flush=True,
+        )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -102,19 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
         model = load_model(args.model, args.device)
     except DragganError as error:
         parser.error(str(error))
-    args.out.mkdir(parents=True, exist_ok=True)
-    for part in PART_DRAGS:
-        moved = [drag_part(model, seed, part) for seed in DRAGGED_SEEDS]
-        path = args.out / f"{part.replace(' ', '-')}.png"
-        part_sheet(moved).save(path)
-        left, near, elsewhere = (
-            float(np.mean([getattr(one, name) for one in moved])) for name in ("left", "near", "elsewhere")
-        )
-        print(
-            f"{part}: {left:.1f} px left after {np.mean([one.steps for one in moved]):.0f} steps; change at the part "
-            f"{near:.1f} levels, elsewhere {elsewhere:.1f}; {path}",
-            flush=True,
-        )
+    write_part_sheets(model, args.out)
 
 
 if __name__ == "__main__":

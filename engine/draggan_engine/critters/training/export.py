@@ -1,4 +1,7 @@
-"""Makes the bundled model's file out of a training run: `python -m draggan_engine.critters.training.export --preset cpu --state DIR`."""
+"""Write the model file of a training run.
+
+Run `python -m draggan_engine.critters.training.export --preset cpu --state DIR`.
+"""
 
 from __future__ import annotations
 
@@ -16,38 +19,43 @@ from draggan_engine.networks.generator import Generator
 
 from .metrics import HELD_OUT_SEEDS, generate_images
 from .presets import PRESETS
+from .run_arguments import add_run_arguments
 from .train import STATE_FILE
 from .trainer import Trainer
 from .w_whitening import whiten_w
 
-# Chosen by the ablations in docs/evaluation-history.md. The step size suits a w whose components have a standard deviation
-# of 1; the paper's 0.002 is for FFHQ.
 SETTINGS_AT_128 = DragSettings(
     space="w", feature_block="b32", r1=8, r2=10, step_size=0.02, mask_weight=30, max_steps=300
 )
+"""Chosen by the ablations in docs/evaluation-history.md. The step size suits a W whose components have a standard deviation of
+1; the paper's 0.002 is for FFHQ."""
 BUNDLED_DIRECTORY = Path(__file__).parents[2] / "checkpoints" / "bundled"
 MODEL_LICENCE = "Apache-2.0, as draggan-tui itself"
-MAX_ROUNDING_CHANGE = 1 / 255  # of the range of a picture: what half the numbers' length may change
+MAX_ROUNDING_CHANGE = 1 / 255
+"""How much float16 weights may change a pixel, as a share of the range of images."""
 
 
 def shorten_weights(generator: Generator) -> dict[str, Tensor]:
-    """Its state, with as much in float16 as leaves no pixel of the held-out pictures more than a level off: everything, or the
-    largest of the convolutions' kernels, which are most of it (a stretched W's style layers need all their digits)."""
+    """Return the generator's state with as many weights in float16 as change no held-out image by more than one level.
+
+    These are all weights or, if that changes too much, the largest convolution kernels, which are most of them. The style
+    layers of a whitened W need all their digits.
+    """
     state = generator.state_dict()
-    kernels = sorted((name for name in state if state[name].ndim == 4), key=lambda name: state[name].numel())
-    seen = generate_images(generator, HELD_OUT_SEEDS, generator.config.resolution)
-    for names in (list(state), *(kernels[smallest:] for smallest in range(len(kernels)))):
-        short = {name: tensor.half() if name in names else tensor for name, tensor in state.items()}
+    kernel_names = sorted((name for name in state if state[name].ndim == 4), key=lambda name: state[name].numel())
+    images = generate_images(generator, HELD_OUT_SEEDS, generator.config.resolution)
+    for names in (list(state), *(kernel_names[start:] for start in range(len(kernel_names)))):
+        short_state = {name: tensor.half() if name in names else tensor for name, tensor in state.items()}
         rounded = Generator(generator.config).requires_grad_(False)
-        rounded.load_state_dict(short)
-        changed = generate_images(rounded, HELD_OUT_SEEDS, generator.config.resolution)
-        if float((changed - seen).abs().max()) / 2 <= MAX_ROUNDING_CHANGE:
-            return short
+        rounded.load_state_dict(short_state)
+        rounded_images = generate_images(rounded, HELD_OUT_SEEDS, generator.config.resolution)
+        if float((rounded_images - images).abs().max()) / 2 <= MAX_ROUNDING_CHANGE:
+            return short_state
     return state
 
 
 def settings_for_resolution(resolution: int) -> DragSettings:
-    """Those that were chosen at 128 px, whose lengths are pixels, and whose features are a quarter as high."""
+    """Return `SETTINGS_AT_128` for another resolution: radii scale with it, and features have a quarter of its height."""
     scale = resolution / 128
     changes = {
         "feature_block": f"b{resolution // 4}",
@@ -59,29 +67,26 @@ def settings_for_resolution(resolution: int) -> DragSettings:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.training.export", description=__doc__)
-    parser.add_argument("--preset", choices=PRESETS, required=True)
-    parser.add_argument("--state", type=Path, default=Path("training"), help="folder of the run, or one state of its")
-    parser.add_argument("--out", type=Path, help="the model file; default: the bundled one of that name")
+    add_run_arguments(parser, "directory of the run, or one of its state files")
+    parser.add_argument("--out", type=Path, help="the model file; default: the bundled model of the same name")
     args = parser.parse_args(arguments)
-    run: Path = args.state / STATE_FILE if args.state.is_dir() else args.state
-    if not run.is_file():
-        parser.error(f"{run}: there is no such file; give the folder of a training run")
+    state_path: Path = args.state / STATE_FILE if args.state.is_dir() else args.state
+    if not state_path.is_file():
+        parser.error(f"--state: {state_path} does not exist; give the directory of a training run")
     trainer = Trainer(PRESETS[args.preset], seed=0)
-    trainer.load(run)
-    generator = whiten_w(trainer.ema)
-    out: Path = args.out or BUNDLED_DIRECTORY / f"{trainer.preset.name}.safetensors"
-    info = NativeInfo(
-        name=trainer.preset.name,
-        psi=1.0,
-        settings=settings_for_resolution(trainer.preset.resolution),
-        licence=MODEL_LICENCE,
+    trainer.load(state_path)
+    generator, preset = whiten_w(trainer.ema), trainer.preset
+    out: Path = args.out or BUNDLED_DIRECTORY / f"{preset.name}.safetensors"
+    settings = settings_for_resolution(preset.resolution)
+    info = NativeInfo(name=preset.name, psi=1.0, settings=settings, licence=MODEL_LICENCE)
+    discriminator = (
+        DiscriminatorPart.from_network(trainer.discriminator.half()) if trainer.discriminator_trained else None
     )
-    judge = DiscriminatorPart.from_network(trainer.discriminator.half()) if trainer.discriminator_trained else None
     state = shorten_weights(generator)
-    save_native(out, GeneratorPart(generator.config, state), judge, info, dtype=None)
-    short = sum(tensor.numel() for tensor in state.values() if tensor.dtype == torch.float16)
-    share = short / sum(tensor.numel() for tensor in state.values())
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {share:.0%} of its numbers in float16")
+    save_native(out, GeneratorPart(generator.config, state), discriminator, info, dtype=None)
+    short_count = sum(tensor.numel() for tensor in state.values() if tensor.dtype == torch.float16)
+    short_share = short_count / sum(tensor.numel() for tensor in state.values())
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {short_share:.0%} of the weights in float16")
 
 
 if __name__ == "__main__":

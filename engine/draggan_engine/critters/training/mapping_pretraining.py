@@ -1,5 +1,7 @@
-"""A mapping learns what a latent says of its animal, before it draws any. That takes no pictures: thousands of latents a second can
-be learned from, where a picture takes a CPU a twentieth of a second."""
+"""Teach new features of a mapping network to describe the scene, before the generator learns any image.
+
+This needs no images: thousands of latents can be learned per second, while drawing one image takes a CPU 50 ms.
+"""
 
 from __future__ import annotations
 
@@ -23,53 +25,55 @@ from .muon import Muon
 from .w_whitening import mapping_layer
 
 PRETRAINING_STEPS = 9_600
-LATENTS_PER_STEP = 1024  # a step
-MUON_LR, ADAM_LR = 0.02, 0.004  # at first; they fall to a hundredth
+LATENTS_PER_STEP = 1024
+MUON_LR, ADAM_LR = 0.02, 0.004  # at the start; they fall to a hundredth
 
 
 def scene_targets(z: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Where an animal's parts are, their shapes, colours and markings, `[N, K]`, of latents `[N, Z_DIM]`."""
-    p = animal_parameters(z)
-    traits = animal_traits(p)
-    animal = build_anatomy(p, traits)
-    parts = animal.ellipsoids
-    found = (
-        parts.centre, parts.axes, parts.radii, parts.cut, animal.head, animal.gaze, animal.opening, animal.mouth,
-        animal.whiskers, marking_parameters(p, traits, animal), scene_colors(p, traits), p["light_x"], p["light_y"],
+    """Return positions, shapes, colours and markings of the animals of latents `[N, Z_DIM]` as `[N, K]`."""
+    parameters = animal_parameters(z)
+    traits = animal_traits(parameters)
+    animal = build_anatomy(parameters, traits)
+    ellipsoids = animal.ellipsoids
+    arrays = (
+        ellipsoids.centre, ellipsoids.axes, ellipsoids.radii, ellipsoids.cut, animal.head, animal.gaze, animal.opening,
+        animal.mouth, animal.whiskers, marking_parameters(parameters, traits, animal), scene_colors(parameters, traits),
+        parameters["light_x"], parameters["light_y"],
     )  # fmt: skip
-    return np.concatenate([part.reshape(len(z), -1) for part in found], axis=1).astype(np.float32)
+    return np.concatenate([array.reshape(len(z), -1) for array in arrays], axis=1).astype(np.float32)
 
 
-def pretrain_mapping(mapping: MappingNetwork, known: Sequence[int], seed: int, steps: int = PRETRAINING_STEPS) -> float:
-    """Teaches the hidden layers so that their last features tell the scene's numbers, by a linear layer that is thrown away.
+def pretrain_mapping(
+    mapping: MappingNetwork, fixed_features: Sequence[int], seed: int, steps: int = PRETRAINING_STEPS
+) -> float:
+    """Train the hidden layers until a linear layer, which is discarded, can predict the scene from their last features.
 
     Args:
-        known: how many features of each hidden layer, from the first, stay as they are.
+        fixed_features: how many features of each hidden layer, from the first, stay as they are.
 
     Returns:
-        The root mean square of what the numbers, each with a spread of 1, are missed by on latents that are new.
+        The root mean square error on new latents, in units of each target's standard deviation.
     """
     rng = np.random.default_rng([seed, 1])
 
-    def latents(count: int) -> tuple[Tensor, Tensor]:
+    def sample(count: int) -> tuple[Tensor, Tensor]:
         z = rng.standard_normal((count, mapping.z_dim))
         return torch.from_numpy(z.astype(np.float32)), torch.from_numpy(scene_targets(z))
 
-    _, sample = latents(8 * LATENTS_PER_STEP)
-    middle, spread = sample.mean(dim=0), sample.std(dim=0)
-    told = spread > 1e-4  # some are the same for all animals
-    hidden = [mapping_layer(mapping, i) for i in range(len(known))]
-    features = hidden[-1].weight.shape[0]
-    head = DenseLayer(features, int(told.sum()))
+    _, target_sample = sample(8 * LATENTS_PER_STEP)
+    means, deviations = target_sample.mean(dim=0), target_sample.std(dim=0)
+    varies = deviations > 1e-4  # some targets are the same for all animals
+    hidden_layers = [mapping_layer(mapping, i) for i in range(len(fixed_features))]
+    output_layer = DenseLayer(hidden_layers[-1].weight.shape[0], int(varies.sum()))
 
-    def error(count: int) -> Tensor:
-        z, numbers = latents(count)
+    def squared_error(count: int) -> Tensor:
+        z, targets = sample(count)
         x = normalize_rms(z)
-        for layer in hidden:
+        for layer in hidden_layers:
             x = layer(x)
-        return F.mse_loss(head(x), (numbers - middle)[:, told] / spread[told])
+        return F.mse_loss(output_layer(x), (targets - means)[:, varies] / deviations[varies])
 
-    layers = [*hidden, head]
+    layers = [*hidden_layers, output_layer]
     muon = Muon([(layer.weight, 1 / layer.lr_multiplier) for layer in layers])
     adam = torch.optim.Adam(
         [{"params": [layer.bias], "scale": 1 / layer.lr_multiplier} for layer in layers], betas=(0.9, 0.99), fused=True
@@ -77,15 +81,15 @@ def pretrain_mapping(mapping: MappingNetwork, known: Sequence[int], seed: int, s
     for step in range(steps):
         for layer in layers:
             layer.zero_grad(set_to_none=True)
-        error(LATENTS_PER_STEP).backward()  # type: ignore[no-untyped-call]
-        for layer, count in zip(hidden, known, strict=True):
-            for p in layer.parameters():
-                assert p.grad is not None
-                p.grad[:count] = 0
-        fall = max(0.01, 1 - step / steps)
+        squared_error(LATENTS_PER_STEP).backward()  # type: ignore[no-untyped-call]
+        for layer, count in zip(hidden_layers, fixed_features, strict=True):
+            for parameter in layer.parameters():
+                assert parameter.grad is not None
+                parameter.grad[:count] = 0
+        lr_scale = max(0.01, 1 - step / steps)
         for group in adam.param_groups:
-            group["lr"] = ADAM_LR * fall * group["scale"]
+            group["lr"] = ADAM_LR * lr_scale * group["scale"]
         adam.step()
-        muon.step(MUON_LR * fall)
+        muon.step(MUON_LR * lr_scale)
     with torch.no_grad():
-        return float(error(8 * LATENTS_PER_STEP).sqrt())
+        return float(squared_error(8 * LATENTS_PER_STEP).sqrt())

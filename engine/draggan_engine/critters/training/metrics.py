@@ -1,4 +1,4 @@
-"""How well a generator draws the scenes: numbers, and sheets to look at."""
+"""Measure how well a generator draws the scenes, and make sheets of its images."""
 
 from __future__ import annotations
 
@@ -15,20 +15,29 @@ from torch import Tensor
 from draggan_engine.critters.scene.animal_parameters import animal_parameters, z_of_seed
 from draggan_engine.critters.scene.render import render_scene
 from draggan_engine.critters.scene.scene import Scene, scene_from_parameters
+from draggan_engine.evaluation.image_grid import image_grid
+from draggan_engine.evaluation.landmark_detector import detect_landmarks
+from draggan_engine.evaluation.statistics import frechet_distance
 from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
 
 from .losses import face_part_weights
 from .training_data import combine_rows
 
-HELD_OUT_SEEDS = range(64)  # seeds as the product counts them; training never draws from that stream
+HELD_OUT_SEEDS = range(64)
+"""Seeds as the editor counts them. Training never draws from their random stream."""
 METRIC_BATCH = 16
-SHEET_COLUMNS = 8  # pictures in a row of a sheet
+SHEET_COLUMNS = 8
 
 
 class SceneErrors(NamedTuple):
-    """Mean absolute error (range −1…1) over the pictures, and inside the discs round eyes, nose and mouth; and the Fréchet
-    distance between both sets of pictures in the landmark detector's features."""
+    """How far generated images are from the scenes that they should show.
+
+    Attributes:
+        whole: mean absolute error (range −1…1) over whole images.
+        parts: the same within discs around eyes, nose and mouth.
+        frechet: Fréchet distance between both sets of images in the landmark detector's features.
+    """
 
     whole: float
     parts: float
@@ -39,76 +48,74 @@ class SceneErrors(NamedTuple):
 def generate_images(
     generator: Generator, seeds: Sequence[int], resolution: int, colouring: Sequence[int] | None = None
 ) -> Tensor:
-    """`[N, 3, H, H]` on the CPU; `colouring`: other seeds, of the rows that a drag leaves as they are."""
-    made = []
-    for z, other in zip(
-        *(torch.split(_latents(some), METRIC_BATCH) for some in (seeds, colouring or seeds)), strict=True
-    ):
-        shaping, rest = (generator.mapping(some.float().to(generator.device)) for some in (z, other))
-        image = generator.synthesis(combine_rows(shaping, rest), image=resolution).image
+    """Return the images of seeds, `[N, 3, H, H]` on the CPU.
+
+    Args:
+        colouring: the seeds of the rows of ws that a drag does not change; None: the same seeds.
+    """
+    images = []
+    z_batches, colouring_batches = (
+        torch.split(_latents(batch_seeds), METRIC_BATCH) for batch_seeds in (seeds, colouring or seeds)
+    )
+    for z, colouring_z in zip(z_batches, colouring_batches, strict=True):
+        shaping_ws, colouring_ws = (
+            generator.mapping(latents.float().to(generator.device)) for latents in (z, colouring_z)
+        )
+        image = generator.synthesis(combine_rows(shaping_ws, colouring_ws), image=resolution).image
         assert image is not None
-        made.append(image.cpu())
-    return torch.cat(made)
+        images.append(image.cpu())
+    return torch.cat(images)
 
 
 def _latents(seeds: Sequence[int]) -> Tensor:
-    """`[N, Z_DIM]`, float64."""
+    """Return `[N, Z_DIM]`, float64."""
     return torch.from_numpy(np.concatenate([z_of_seed(seed) for seed in seeds]))
 
 
 def scenes_of_seeds(seeds: Sequence[int], colouring: Sequence[int] | None = None) -> Scene:
-    """The scenes that those pictures are to show."""
-    return scene_from_parameters(*(animal_parameters(_latents(some).numpy()) for some in (seeds, colouring or seeds)))
+    """Return the scenes that `generate_images` should show."""
+    return scene_from_parameters(
+        *(animal_parameters(_latents(scene_seeds).numpy()) for scene_seeds in (seeds, colouring or seeds))
+    )
 
 
 def measure_errors(
     generator: Generator, resolution: int, seeds: Sequence[int] = HELD_OUT_SEEDS, colouring: Sequence[int] | None = None
 ) -> SceneErrors:
-    """On held-out scenes, drawn with 4×4 samples a pixel."""
-    from draggan_engine.evaluation.landmark_detector import detect_landmarks
-    from draggan_engine.evaluation.statistics import frechet_distance
-
+    """Compare generated images of seeds with their scenes, which are drawn with 4×4 samples per pixel."""
     scene = scenes_of_seeds(seeds, colouring)
     truth = torch.from_numpy(render_scene(scene, resolution, 4))
-    made = generate_images(generator, seeds, resolution, colouring)
-    error = (made - truth).abs().mean(dim=1, keepdim=True)
-    inside = face_part_weights(scene, resolution) > 1
-    apart = frechet_distance(*(detect_landmarks(some.clamp(-1, 1)).features for some in (truth, made)))
-    return SceneErrors(float(error.mean()), float(error[inside].mean()), apart)
-
-
-def save_sample_sheet(generator: Generator, resolution: int, path: Path, seeds: Sequence[int] = range(32)) -> None:
-    """Rows of scenes and, below each, the generator's pictures."""
-    truth = torch.from_numpy(render_scene(scenes_of_seeds(seeds), resolution, 4))
-    made = generate_images(generator, seeds, resolution)
-    rows = [
-        row
-        for pair in zip(torch.split(truth, SHEET_COLUMNS), torch.split(made, SHEET_COLUMNS), strict=True)
-        for row in pair
-    ]
-    tensor_sheet(rows).save(path)
+    images = generate_images(generator, seeds, resolution, colouring)
+    error = (images - truth).abs().mean(dim=1, keepdim=True)
+    in_parts = face_part_weights(scene, resolution) > 1
+    true_features, generated_features = (detect_landmarks(x.clamp(-1, 1)).features for x in (truth, images))
+    frechet = frechet_distance(true_features, generated_features)
+    return SceneErrors(float(error.mean()), float(error[in_parts].mean()), frechet)
 
 
 @torch.no_grad()
 def interpolate_seeds(
     generator: Generator, resolution: int, seeds: Sequence[int], steps: int = SHEET_COLUMNS
 ) -> list[Tensor]:
-    """A row `[steps, 3, H, H]` from each seed to the next, straight in W."""
+    """Return a row of images `[steps, 3, H, H]` from each seed to the next, along straight lines in W."""
     ws = generator.mapping(_latents(seeds).float().to(generator.device))
-    share = torch.linspace(0, 1, steps, device=ws.device)[:, None, None]
+    shares = torch.linspace(0, 1, steps, device=ws.device)[:, None, None]
     rows = []
     for first, last in itertools.pairwise(ws):
-        image = generator.synthesis(first.lerp(last, share), image=resolution).image
+        image = generator.synthesis(first.lerp(last, shares), image=resolution).image
         assert image is not None
         rows.append(image.cpu())
     return rows
 
 
-def tensor_sheet(rows: Sequence[Tensor]) -> Image.Image:
-    """Rows of pictures `[N, 3, H, H]` in [−1, 1]."""
-    size, columns = rows[0].shape[3], max(map(len, rows))
-    image = Image.new("RGB", (columns * size, len(rows) * size))
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            image.paste(Image.fromarray(to_uint8(picture[None])), (x * size, y * size))
-    return image
+def save_sample_sheet(generator: Generator, resolution: int, path: Path, seeds: Sequence[int] = range(32)) -> None:
+    """Write rows of scenes, each above a row of the generator's images of the same seeds."""
+    truth = torch.from_numpy(render_scene(scenes_of_seeds(seeds), resolution, 4))
+    images = generate_images(generator, seeds, resolution)
+    row_pairs = zip(torch.split(truth, SHEET_COLUMNS), torch.split(images, SHEET_COLUMNS), strict=True)
+    tensor_grid([row for row_pair in row_pairs for row in row_pair]).save(path)
+
+
+def tensor_grid(rows: Sequence[Tensor]) -> Image.Image:
+    """Return a grid of rows of images `[N, 3, H, H]` in [−1, 1]."""
+    return image_grid([[Image.fromarray(to_uint8(image[None])) for image in row] for row in rows])

@@ -1,4 +1,4 @@
-"""Measure a critters model and write the sheets of its model card.
+"""Measure a critters model and write the images of its model card.
 
 Run `python -m draggan_engine.critters.training.model_card --model FILE --out DIR`.
 """
@@ -21,18 +21,18 @@ from .metrics import (
     interpolate_seeds,
     measure_errors,
     save_sample_sheet,
-    tensor_sheet,
+    tensor_grid,
 )
 
 SIDE_BY_SIDE_SEEDS = range(24)
 NEXT_SEEDS = [*HELD_OUT_SEEDS[1:], HELD_OUT_SEEDS[0]]
-INTERPOLATED_SEEDS = range(100, 107)  # seeds to interpolate between
+INTERPOLATED_SEEDS = range(100, 107)
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.training.model_card", description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="directory for the sheets")
+    parser.add_argument("--out", type=Path, required=True, help="directory for the images")
     args = parser.parse_args(arguments)
     began = time.monotonic()
     try:
@@ -49,20 +49,20 @@ def main(arguments: list[str] | None = None) -> None:
         ("64 held-out scenes", HELD_OUT_SEEDS, HELD_OUT_SEEDS),
         ("the same 64 with the colours of the next seed", HELD_OUT_SEEDS, NEXT_SEEDS),
     ):
-        found = measure_errors(generator, size, seeds, colouring)
+        errors = measure_errors(generator, size, seeds, colouring)
         print(
-            f"{name}: error {found.whole:.4f}, around eyes, nose and mouth {found.parts:.4f}, Fréchet distance {found.frechet:.3f}",
+            f"{name}: error {errors.whole:.4f}, around eyes, nose and mouth {errors.parts:.4f}, Fréchet distance {errors.frechet:.3f}",
             flush=True,
         )
     save_sample_sheet(generator, size, args.out / "side-by-side.png", SIDE_BY_SIDE_SEEDS)
-    tensor_sheet(torch.split(generate_images(generator, HELD_OUT_SEEDS, size), SHEET_COLUMNS)).save(
+    tensor_grid(torch.split(generate_images(generator, HELD_OUT_SEEDS, size), SHEET_COLUMNS)).save(
         args.out / "samples.png"
     )
     rows = [
         generate_images(generator, range(SHEET_COLUMNS), size, [seed] * SHEET_COLUMNS) for seed in range(SHEET_COLUMNS)
     ]
-    tensor_sheet(rows).save(args.out / "recoloured.png")  # each row has the colours of the animal on its diagonal
-    tensor_sheet(interpolate_seeds(generator, size, INTERPOLATED_SEEDS)).save(args.out / "interpolations.png")
+    tensor_grid(rows).save(args.out / "recoloured.png")  # each row has the colours of the animal on its diagonal
+    tensor_grid(interpolate_seeds(generator, size, INTERPOLATED_SEEDS)).save(args.out / "interpolations.png")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Muon (Jordan 2024): momentum whose matrix is orthogonalised before the step, for kernels of any rank."""
+"""Muon (Jordan 2024): momentum whose matrix is orthogonalized before each step, for kernels of any rank."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
 def orthogonalize(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrix, roughly (singular values within about 0.7 … 1.2; tiny ones grow up to 485-fold).
+    """Return the nearest semi-orthogonal matrix, approximately: most singular values become 0.7 to 1.2.
 
     Args:
         matrix: `[rows, columns]`.
@@ -24,14 +24,17 @@ def orthogonalize(matrix: Tensor, iterations: int = 5) -> Tensor:
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.t()
-    x = _wide(x, iterations) if x.shape[1] >= 2 * x.shape[0] else _square(x, iterations)
+    x = _iterate_wide(x, iterations) if x.shape[1] >= 2 * x.shape[0] else _iterate_square(x, iterations)
     result: Tensor = x.t() if tall else x
     return result
 
 
-def _wide(x: Tensor, iterations: int) -> Tensor:
-    """Each step multiplies x from the left by a polynomial of x·xᵀ, so all can be multiplied before x is: the products
-    have only its shorter side."""
+def _iterate_wide(x: Tensor, iterations: int) -> Tensor:
+    """Run the iteration for wide matrices.
+
+    Each step multiplies x from the left by a polynomial of x·xᵀ. The polynomials are multiplied first, because they have
+    only the shorter side of x.
+    """
     gram = x @ x.t()
     all_steps = torch.eye(len(gram), dtype=x.dtype, device=x.device)
     for _ in range(iterations):
@@ -40,8 +43,8 @@ def _wide(x: Tensor, iterations: int) -> Tensor:
     return all_steps @ x
 
 
-def _square(x: Tensor, iterations: int) -> Tensor:
-    """As published, in bfloat16 where the device has it: the iteration corrects its own roundings."""
+def _iterate_square(x: Tensor, iterations: int) -> Tensor:
+    """Run the iteration as published, in bfloat16 if the device supports it: later steps correct rounding errors."""
     y = x.bfloat16() if supports_bfloat16(x.device) else x
     for _ in range(iterations):
         gram = y @ y.t()
@@ -50,13 +53,12 @@ def _square(x: Tensor, iterations: int) -> Tensor:
 
 
 class Muon:
-    """Steps of lr·√fan_in·scale along the orthogonalised momentum; kernels count as out × in·k·k.
+    """An optimizer whose steps are lr·√fan_in·scale along the orthogonalized momentum.
 
-    `torch.optim.Muon` refuses parameters that are not matrices, which most of a StyleGAN's are not.
+    Kernels are treated as matrices of out × in·k·k. `torch.optim.Muon` accepts matrices only.
 
     Args:
-        parameters: pairs of parameter and the scale of its entries at the start (1/m for a learning-rate
-            multiplier m).
+        parameters: pairs of a parameter and the scale of its initial entries (1/m for a learning-rate multiplier m).
     """
 
     def __init__(self, parameters: Iterable[tuple[Tensor, float]], momentum: float = 0.95) -> None:

@@ -1,4 +1,4 @@
-"""What is trained: networks, and the stages in which they grow."""
+"""The networks that can be trained, and the stages of their training."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config,
 
 @dataclass(frozen=True)
 class TrainingStage:
-    """So many pictures at one resolution. Both step sizes fall linearly to 8 % within it.
+    """A number of images at one resolution. Both learning rates fall linearly to 8 % within a stage.
 
     Attributes:
-        muon_lr, adam_lr: of the generator's kernels, and of the rest.
-        adversarial: weight of the discriminator's judgement beside the distillation; 0: it is not asked.
-        crop_faces: whether windows are learned from, most of them of faces, rather than whole pictures.
+        muon_lr, adam_lr: learning rates of the generator's kernels and of its other parameters.
+        adversarial: weight of the adversarial loss beside the distillation; 0: the discriminator is not used.
+        crop_faces: whether to train on windows, most of them around faces, instead of whole images.
     """
 
     resolution: int
@@ -32,11 +32,11 @@ class TrainingPreset:
     """A model and how it is trained.
 
     Attributes:
-        name: of the model.
-        batch: pictures a step, of all workers.
-        workers: processes, of one thread each on a CPU: with so small networks two threads of one process are no quicker
-            than one.
-        ema: of the weights' average, a step.
+        name: the model's name.
+        batch: images per step, of all workers together.
+        workers: how many processes train together; on a CPU each has one thread. Networks this small are no faster with
+            two threads in one process.
+        ema: decay per step of the moving average of the weights.
     """
 
     name: str
@@ -127,5 +127,5 @@ PRESETS: Mapping[str, TrainingPreset] = {
         ),
     ),
 }
-"""`cpu`: hours on two cores. `cpu-256`: hours more, from what `cpu` has made; `cpu-faces`: an hour more from that. `gpu`: some ten minutes
-on a data-centre GPU, and more that go on from it."""
+"""`cpu` takes hours on two cores; `cpu-256` continues from its result and takes hours more; `cpu-faces` continues from
+that for an hour. `gpu` takes about ten minutes on a data-centre GPU."""

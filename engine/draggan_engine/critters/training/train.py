@@ -1,6 +1,7 @@
-"""Teaches the bundled model the critters: `python -m draggan_engine.critters.training.train --preset cpu --state DIR`.
+"""Train a bundled model.
 
-Interrupting it is safe: the same command goes on where it was. Needs numba (extra `train`).
+Run `python -m draggan_engine.critters.training.train --preset cpu --state DIR`. Interrupting it is safe: the same command
+continues the run. Needs numba (extra `train`).
 """
 
 from __future__ import annotations
@@ -23,43 +24,37 @@ from draggan_engine.networks.devices import resolve_device
 from .metrics import measure_errors, save_sample_sheet
 from .presets import PRESETS
 from .progressive_growing import can_grow_into
-from .trainer import Trainer
+from .run_arguments import add_run_arguments
+from .trainer import Trainer, TrainingStep
 from .w_whitening import unwhiten_w
 
 STATE_FILE = "state.pt"
-STEPS_PER_REPORT = 25  # steps
-# For glibc: maps that are given back to the system after each step have to be asked for again at the next one. Measured
-# on a virtual machine of two cores, at 128 px: 30 pictures/s without it, 50 with it.
+STEPS_PER_REPORT = 25
 MALLOC_SETTINGS = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**33),
     "MALLOC_TOP_PAD_": str(2**28),
 }
+"""Make glibc keep memory between steps instead of returning it to the system."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.training.train", description=__doc__)
-    parser.add_argument("--preset", choices=PRESETS, required=True)
-    parser.add_argument("--state", type=Path, default=Path("training"), help="folder of the run; resumed if it has one")
+    add_run_arguments(parser, "directory of the run; a run in it is continued")
     parser.add_argument(
-        "--continue-from", "--go-on-from", type=Path, help="model file whose weights this run starts from"
+        "--continue-from",
+        "--go-on-from",
+        type=Path,
+        metavar="FILE",
+        help="model file whose weights this run starts with",
     )
-    parser.add_argument("--device", help="default: auto; cpu for a preset of several processes")
-    parser.add_argument("--seed", type=int, default=0, help="of the first weights and the data")
-    parser.add_argument("--save-every", type=int, default=1000, help="steps between saved states")
+    parser.add_argument("--device", help="default: auto; for a preset with several processes: cpu")
+    parser.add_argument("--seed", type=int, default=0, help="decides the initial weights and the data")
+    parser.add_argument("--save-every", type=int, default=1000, metavar="STEPS", help="steps between saved states")
     args = parser.parse_args(arguments)
-    if args.continue_from is not None:  # here: a worker's error would come with a traceback
-        try:
-            config = load_model(str(args.continue_from), "cpu").generator.config
-            config = config.model_copy(update={"mapping_layers": config.mapping_layers - 1})  # the exported file's own
-        except DragganError as error:
-            parser.error(str(error))
-        if not (isinstance(config, StyleGAN2Config) and can_grow_into(config, PRESETS[args.preset].generator)):
-            parser.error(
-                f"{args.continue_from}: its network is neither that of the preset {args.preset} nor a part of it; "
-                "choose another of the two"
-            )
+    if args.continue_from is not None:
+        _check_first_model(parser, args)  # here, because an error in a worker would print a traceback
     args.state.mkdir(parents=True, exist_ok=True)
     workers = PRESETS[args.preset].workers
     args.device = args.device or ("auto" if workers == 1 else "cpu")
@@ -69,6 +64,19 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ["NUMBA_NUM_THREADS"] = "1"  # of each worker, which draws its own scenes
         os.environ |= MALLOC_SETTINGS
         spawn(_work, (workers, _free_port(), args), workers)  # type: ignore[no-untyped-call]
+
+
+def _check_first_model(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    try:
+        config = load_model(str(args.continue_from), "cpu").generator.config
+        config = config.model_copy(update={"mapping_layers": config.mapping_layers - 1})  # before `whiten_w`
+    except DragganError as error:
+        parser.error(f"--continue-from: {error}")
+    if not (isinstance(config, StyleGAN2Config) and can_grow_into(config, PRESETS[args.preset].generator)):
+        parser.error(
+            f"--continue-from: the network of {args.continue_from} is neither that of the preset {args.preset} nor a part "
+            "of it; choose another preset or model"
+        )
 
 
 def _free_port() -> int:
@@ -95,40 +103,44 @@ def _run(worker: int, args: argparse.Namespace) -> None:
     elif args.continue_from is not None:
         model = load_model(str(args.continue_from), "cpu")
         if worker == 0:
-            print(
-                f"going on from {args.continue_from}; new features of the mapping, if any, learn to read first",
-                flush=True,
-            )
+            print(f"continuing from {args.continue_from}; new features of the mapping are trained first", flush=True)
         trainer.continue_from(unwhiten_w(model.generator), model.load_discriminator())
     if worker > 0:
         for _ in trainer.steps():
             pass
         return
-    began, first = time.monotonic(), trainer.step
-    smooth = 0.0
-    for now in trainer.steps():
-        smooth = now.distillation if smooth == 0 else 0.98 * smooth + 0.02 * now.distillation
-        last = trainer.step == trainer.total_steps
-        if trainer.step % STEPS_PER_REPORT == 0 or last:
-            rate = (trainer.step - first) / (time.monotonic() - began)
-            left = (trainer.total_steps - trainer.step) / rate / 60
-            line = (
-                f"{now.stage.resolution} px, {trainer.step * preset.batch:,} pictures seen, loss {smooth:.4f}"
-                f"{f', adversarial {now.adversarial:.2f}' if now.stage.adversarial else ''}, "
-                f"{rate * preset.batch:.0f} pictures/s, {left:.0f} min left at that rate"
-            )
-            print(f"\r{line}\x1b[K", end="", flush=True)
-        if finished := trainer.finished_stages:  # kept: the next stage may be one too many
-            trainer.save(args.state / f"stage-{finished}.pt")
-        if trainer.step % args.save_every == 0 or finished:
+    began, first_step = time.monotonic(), trainer.step
+    mean_loss = 0.0
+    for step in trainer.steps():
+        mean_loss = step.distillation if mean_loss == 0 else 0.98 * mean_loss + 0.02 * step.distillation
+        if trainer.step % STEPS_PER_REPORT == 0 or trainer.step == trainer.total_steps:
+            steps_per_second = (trainer.step - first_step) / (time.monotonic() - began)
+            print(f"\r{_progress_line(trainer, step, mean_loss, steps_per_second)}\x1b[K", end="", flush=True)
+        if finished_stages := trainer.finished_stages:  # kept, because the next stage may make the model worse
+            trainer.save(args.state / f"stage-{finished_stages}.pt")
+        if trainer.step % args.save_every == 0 or finished_stages:
             trainer.save(args.state / STATE_FILE)
-            found = measure_errors(trainer.ema, now.stage.resolution)
-            save_sample_sheet(trainer.ema, now.stage.resolution, args.state / "samples.png")
-            print(
-                f"\nheld out at {now.stage.resolution} px after {trainer.step * preset.batch:,} pictures: error "
-                f"{found.whole:.4f}, in the parts {found.parts:.4f}, Fréchet distance {found.frechet:.3f}",
-                flush=True,
-            )
+            _report_errors(trainer, step.stage.resolution, args.state / "samples.png")
+
+
+def _progress_line(trainer: Trainer, step: TrainingStep, mean_loss: float, steps_per_second: float) -> str:
+    minutes_left = (trainer.total_steps - trainer.step) / steps_per_second / 60
+    batch = trainer.preset.batch
+    return (
+        f"{step.stage.resolution} px, {trainer.step * batch:,} images, loss {mean_loss:.4f}"
+        f"{f', adversarial {step.adversarial:.2f}' if step.stage.adversarial else ''}, "
+        f"{steps_per_second * batch:.0f} images/s, {minutes_left:.0f} min left"
+    )
+
+
+def _report_errors(trainer: Trainer, resolution: int, sheet_path: Path) -> None:
+    errors = measure_errors(trainer.ema, resolution)
+    save_sample_sheet(trainer.ema, resolution, sheet_path)
+    print(
+        f"\nheld-out scenes at {resolution} px after {trainer.step * trainer.preset.batch:,} images: error "
+        f"{errors.whole:.4f}, in the face parts {errors.parts:.4f}, Fréchet distance {errors.frechet:.3f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
