@@ -18,7 +18,7 @@ from draggan_engine.server.messages import (
 
 from .history_cursor import HistoryCursor
 from .modes import Dragging, Idle, LiveDrag, ReleasedDrag, RunningDrag
-from .session_sync import Engine, SessionSync
+from .session_sync import EngineConnection, SessionSync
 from .state import EditorState
 
 
@@ -30,7 +30,7 @@ class DragController:
     """
 
     def __init__(
-        self, state: EditorState, engine: Engine, sync: SessionSync, shows_whole_preview: Callable[[], bool]
+        self, state: EditorState, engine: EngineConnection, sync: SessionSync, shows_whole_preview: Callable[[], bool]
     ) -> None:
         self._state, self._engine, self._sync = state, engine, sync
         self._shows_whole_preview = shows_whole_preview

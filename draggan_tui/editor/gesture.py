@@ -33,11 +33,11 @@ class DrawPair:
 
 
 @dataclass(frozen=True)
-class MoveLiveTarget:
+class LeadTarget:
     """The mouse moves the target of the live drag."""
 
 
-GestureAction = PaintStroke | StretchShape | MovePoint | DrawPair | MoveLiveTarget
+GestureAction = PaintStroke | StretchShape | MovePoint | DrawPair | LeadTarget
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from draggan_engine.server.messages import Command, Render, Save
 from .state import EditorState
 
 
-class Engine(Protocol):
+class EngineConnection(Protocol):
     """What the editor needs of the engine's client."""
 
     @property
@@ -31,7 +31,7 @@ class SessionSync:
         keeps_directory: whether the user declined to choose another directory.
     """
 
-    def __init__(self, state: EditorState, engine: Engine) -> None:
+    def __init__(self, state: EditorState, engine: EngineConnection) -> None:
         self._state, self._engine = state, engine
         self.directory: Path | None = None
         self.saved_directory: Path | None = None

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from draggan_engine.core.history import Trajectory
 from draggan_engine.server.messages import ReadTrajectory
 
-from .session_sync import Engine
+from .session_sync import EngineConnection
 from .state import EditorState
 
 
 class TrajectoryReader:
     """Requests each trajectory once, and runs what waits when all of them have come."""
 
-    def __init__(self, state: EditorState, engine: Engine) -> None:
+    def __init__(self, state: EditorState, engine: EngineConnection) -> None:
         self._state, self._engine = state, engine
         self._requested: set[int] = set()
         self._waiting: list[Callable[[], object]] = []

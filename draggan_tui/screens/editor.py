@@ -186,7 +186,7 @@ class EditorScreen(Screen[None]):
 
     def on_canvas_dragged(self, event: Canvas.Dragged) -> None:
         if self.state.gesture is not None:
-            self.attempt(lambda: mouse.drag(self.context, event.point))
+            self.attempt(lambda: mouse.move(self.context, event.point))
 
     def on_canvas_released(self, event: Canvas.Released) -> None:
         self.attempt(lambda: mouse.release(self.context, event.point))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from draggan_engine.core.errors import EditError
 from draggan_engine.storage.output_paths import DEFAULT_OUTPUT_DIRECTORY, session_name
 from draggan_tui.config.paths import short_path
-from draggan_tui.editor.commands.context import NO_ENGINE
+from draggan_tui.editor.commands.context import ENGINE_MISSING
 
 from .directory_prompt import DirectoryPrompt, suggested_directory
 from .editor_messages import LeaveEditor
@@ -135,7 +135,7 @@ class EditorSession:
         elif answer == "leave":
             await self.leave()
         else:
-            self._screen.report(NO_ENGINE, "bad")
+            self._screen.report(ENGINE_MISSING, "bad")
 
     # Leaving --------------------------------------------------------------------------------------------
 

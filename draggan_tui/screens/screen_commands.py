@@ -164,7 +164,7 @@ async def open_export(screen: EditorScreen) -> None:
 
     def export(choice: ExportChoice | None) -> None:
         if choice is not None:
-            screen.attempt(lambda: session.export_file(screen.context, choice.path, markers=choice.markers))
+            screen.attempt(lambda: session.export_to_file(screen.context, choice.path, markers=choice.markers))
 
     screen.state.check_can_edit()
     screen.context.check_engine()

@@ -15,11 +15,11 @@ from draggan_tui.editor.displayed_images import DisplayedImages
 from draggan_tui.editor.drag_controller import DragController
 from draggan_tui.editor.flatness import is_flat
 from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
-from draggan_tui.editor.session_sync import Engine, SessionSync
+from draggan_tui.editor.session_sync import EngineConnection, SessionSync
 from draggan_tui.editor.state import EditorState
 from draggan_tui.editor.trajectory_reader import TrajectoryReader
 
-NO_ENGINE = "no engine: {restart-engine} restarts it"
+ENGINE_MISSING = "no engine: {restart-engine} restarts it"
 MessageKind = Literal["plain", "good", "warning", "bad"]
 
 
@@ -47,7 +47,7 @@ class CommandContext:
     """
 
     state: EditorState
-    engine: Engine
+    engine: EngineConnection
     ui: UserInterface
     images: DisplayedImages
     sync: SessionSync
@@ -56,7 +56,7 @@ class CommandContext:
     count: int = 0
 
     @classmethod
-    def create(cls, state: EditorState, engine: Engine, ui: UserInterface) -> CommandContext:
+    def create(cls, state: EditorState, engine: EngineConnection, ui: UserInterface) -> CommandContext:
         """Return a context for a state and an engine, with nothing sent yet."""
         sync = SessionSync(state, engine)
         return cls(
@@ -89,7 +89,7 @@ class CommandContext:
             EditError: there is no engine.
         """
         if not self.engine.alive:
-            raise EditError(NO_ENGINE)
+            raise EditError(ENGINE_MISSING)
 
     def report_or_warn(self, message: str) -> None:
         """Report what a command did, and warn about all points that the mask blocks."""

@@ -65,7 +65,7 @@ def release_live_target(context: CommandContext) -> None:
     context.report("let go: the drag ends when the handle is at rest")
 
 
-def toggle_space(context: CommandContext) -> None:
+def switch_space(context: CommandContext) -> None:
     """Switch between the latent spaces W+ and W."""
     state = context.state
     state.check_can_edit()

@@ -19,7 +19,7 @@ from draggan_tui.editor.gesture import (
     DrawPair,
     Gesture,
     GestureAction,
-    MoveLiveTarget,
+    LeadTarget,
     MovePoint,
     PaintStroke,
     StretchShape,
@@ -56,7 +56,7 @@ def press(context: CommandContext, point: Point) -> None:
 
 def _gesture_action(state: EditorState, near_point: NearPoint | None) -> GestureAction:
     if isinstance(state.mode, LiveDrag):
-        return MoveLiveTarget()
+        return LeadTarget()
     if isinstance(state.mode, Pen):
         return PaintStroke()
     if isinstance(state.mode, ShapeMode):
@@ -64,7 +64,7 @@ def _gesture_action(state: EditorState, near_point: NearPoint | None) -> Gesture
     return DrawPair() if near_point is None else MovePoint(*near_point)
 
 
-def drag(context: CommandContext, point: Point) -> None:
+def move(context: CommandContext, point: Point) -> None:
     """Continue the gesture where the mouse is now; a movement within one cell is none yet."""
     state, gesture = context.state, context.state.gesture
     if gesture is None:
@@ -77,7 +77,7 @@ def drag(context: CommandContext, point: Point) -> None:
 
 def release(context: CommandContext, point: Point) -> None:
     """Continue the gesture to where the button is released, and make its draft a change."""
-    drag(context, point)
+    move(context, point)
     state, gesture = context.state, context.state.gesture
     state.gesture = None
     if gesture is None or gesture.draft is None:
@@ -131,7 +131,7 @@ def _follow_mouse(state: EditorState, gesture: Gesture, point: Point) -> None:
             point = _move_point(state, gesture, pair_index, part, point)
         case DrawPair():
             _draw(state, gesture, edit_ops.add_pair(state.edit, gesture.start, point, state.image_size))
-        case MoveLiveTarget():
+        case LeadTarget():
             pass
     state.place_cursor(point)
 

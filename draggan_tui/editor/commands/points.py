@@ -44,7 +44,7 @@ def _place_point(context: CommandContext) -> None:
     context.warn_about_pair(handle_is_new=waits_for_target)
 
 
-def retarget(context: CommandContext) -> None:
+def move_target(context: CommandContext) -> None:
     """Move the selected pair's target to the cursor."""
     state = context.state
     state.check_can_edit()
@@ -116,7 +116,7 @@ def duplicate(context: CommandContext) -> None:
     context.warn_about_pair()
 
 
-def toggle_pair(context: CommandContext) -> None:
+def toggle_enabled(context: CommandContext) -> None:
     """Disable the selected pair, so that drags leave it out, or enable it."""
     state = context.state
     state.check_can_edit()

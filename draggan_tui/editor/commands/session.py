@@ -11,7 +11,7 @@ from draggan_engine.server.messages import Export, ExportFile
 from .context import CommandContext
 
 
-def change_seed(context: CommandContext, direction: int) -> None:
+def browse_seeds(context: CommandContext, direction: int) -> None:
     """Show the image of the next (1) or previous (-1) seed, as far on as the count says."""
     state = context.state
     state.check_can_edit()
@@ -19,7 +19,7 @@ def change_seed(context: CommandContext, direction: int) -> None:
     context.report(f"seed {state.edit.source.seed}")
 
 
-def change_class(context: CommandContext, direction: int) -> None:
+def browse_classes(context: CommandContext, direction: int) -> None:
     """Show the image of the next (1) or previous (-1) class, as far on as the count says."""
     state = context.state
     state.check_can_edit()
@@ -41,7 +41,7 @@ def save(context: CommandContext) -> None:
     context.report("saving …")
 
 
-def export_file(context: CommandContext, path: Path, *, markers: bool) -> None:
+def export_to_file(context: CommandContext, path: Path, *, markers: bool) -> None:
     """Write the image, the video or the latent to a file; its suffix says which.
 
     Args:

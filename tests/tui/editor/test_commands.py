@@ -67,9 +67,9 @@ def test_nothing_can_be_edited_before_the_model_is_there() -> None:
         lambda: points.place(context),
         lambda: history.undo(context),
         lambda: mask.clear(context),
-        lambda: drag.toggle_space(context),
+        lambda: drag.switch_space(context),
         lambda: view.move_cursor(context, 1, 0),
-        lambda: session.change_seed(context, 1),
+        lambda: session.browse_seeds(context, 1),
     ):
         with pytest.raises(EditError, match="still loading"):
             action()
@@ -122,8 +122,8 @@ def test_a_count_repeats_what_comes_next(context: CommandContext) -> None:
     assert context.state.brush.size == MAX_BRUSH
     mask.resize_brush(counting(context, 30), -1)
     assert context.state.brush.size == 2
-    session.change_seed(counting(context, 10), 1)
-    session.change_seed(counting(context, 3), -1)
+    session.browse_seeds(counting(context, 10), 1)
+    session.browse_seeds(counting(context, 3), -1)
     assert context.state.edit.source.seed == 12
 
 
@@ -157,7 +157,7 @@ def test_selecting_deleting_retargeting(context: CommandContext) -> None:
     points.select(context, 1)
     assert (context.state.selected_pair, context.state.cursor) == (0, (10, 10))
     context.state.place_cursor((30, 30))
-    points.retarget(context)
+    points.move_target(context)
     assert context.state.edit.pairs[0].target == (30, 30)
     points.select(context, -1)
     assert context.state.selected_pair == 1
@@ -383,8 +383,8 @@ def test_masks_that_cannot_grow_or_shrink(context: CommandContext) -> None:
 
 
 def test_looking_through_seeds_asks_for_no_folder_until_something_is_made(context: CommandContext) -> None:
-    session.change_seed(context, 1)
-    session.change_seed(counting(context, 3), -1)
+    session.browse_seeds(context, 1)
+    session.browse_seeds(counting(context, 3), -1)
     assert context.state.edit.source.seed == 3
     assert not context.state.has_unsaved_changes
     history.undo(context)
@@ -393,7 +393,7 @@ def test_looking_through_seeds_asks_for_no_folder_until_something_is_made(contex
     points.place(context)
     assert context.state.has_unsaved_changes
     context.state.saved_change_count = context.state.change_count
-    session.change_seed(context, 1)
+    session.browse_seeds(context, 1)
     assert context.state.has_unsaved_changes
 
 
@@ -401,7 +401,7 @@ def test_another_seed_leaves_the_drags_behind_and_undo_brings_them_back(context:
     place_pair_at(context, (10, 10), (20, 10))
     drag.toggle_drag(context)
     context.drag.end(Revision.of_drag(context.state.history.current_revision, record(context)))
-    session.change_seed(context, 1)
+    session.browse_seeds(context, 1)
     assert context.state.edit.source.drag is None
     history.undo(context)
     assert context.state.edit.source.drag == 1
@@ -409,16 +409,16 @@ def test_another_seed_leaves_the_drags_behind_and_undo_brings_them_back(context:
 
 def test_another_class_is_like_another_seed(context: CommandContext) -> None:
     with pytest.raises(EditError, match="toy has no classes"):
-        session.change_class(context, 1)
+        session.browse_classes(context, 1)
     context.state.use_model(INFO.model_copy(update={"classes": 10}))
-    session.change_class(context, -1)
+    session.browse_classes(context, -1)
     assert (context.state.edit.source.label, context.state.has_unsaved_changes) == (9, False)
-    session.change_class(counting(context, 3), 1)
+    session.browse_classes(counting(context, 3), 1)
     assert context.state.edit.source.label == 2
     place_pair_at(context, (10, 10), (20, 10))
     drag.toggle_drag(context)
     context.drag.end(Revision.of_drag(context.state.history.current_revision, record(context)))
-    session.change_class(context, 1)
+    session.browse_classes(context, 1)
     assert context.state.edit.source.drag is None
     history.undo(context)
     assert (context.state.edit.source.label, context.state.edit.source.drag) == (2, 1)
@@ -427,7 +427,7 @@ def test_another_class_is_like_another_seed(context: CommandContext) -> None:
 @pytest.mark.parametrize(("classes", "label"), [(0, 0), (3, 2), (10, 7)])
 def test_another_model_begins_anew(context: CommandContext, classes: int, label: int) -> None:
     context.state.use_model(INFO.model_copy(update={"classes": 10}))
-    session.change_class(counting(context, 7), 1)
+    session.browse_classes(counting(context, 7), 1)
     place_pair_at(context, (10, 10), (20, 10))
     mask.toggle_pen(context)
     context.state.count = 4

@@ -36,7 +36,7 @@ def drag_mouse(context: CommandContext, *pixels: Pixel) -> str:
     messages.clear()
     mouse.press(context, view.point(pixels[0]))
     for pixel in pixels[1:]:
-        mouse.drag(context, view.point(pixel))
+        mouse.move(context, view.point(pixel))
     mouse.release(context, view.point(pixels[-1]))
     return "".join(messages)
 
@@ -67,13 +67,13 @@ def test_from_handle_to_target_is_a_pair_and_one_change(context: CommandContext)
 
 def test_while_the_button_is_down_nothing_is_changed_yet(context: CommandContext) -> None:
     mouse.press(context, VIEW.point((3, 4)))
-    mouse.drag(context, VIEW.point((9, 9)))
+    mouse.move(context, VIEW.point((9, 9)))
     assert context.state.edit.pairs == () and context.state.change_count == 0
     assert context.state.drawn_edit.pairs[0].target == VIEW.point((9, 9))
     assert [pair.handle for pair in context.state.drawn_edit.pairs] == [VIEW.point((3, 4))]
     mouse.abandon(context)
     assert context.state.drawn_edit is context.state.edit
-    mouse.drag(context, VIEW.point((12, 9)))
+    mouse.move(context, VIEW.point((12, 9)))
     mouse.release(context, VIEW.point((12, 9)))
     assert context.state.edit.pairs == ()
 
@@ -179,10 +179,10 @@ def test_a_shape_is_stretched_from_where_the_button_went_down(context: CommandCo
 def test_another_change_ends_a_drag_mouse(context: CommandContext) -> None:
     place_pair_at(context, (20, 20), (60, 20))
     mouse.press(context, (20, 20))
-    mouse.drag(context, (40, 40))
+    mouse.move(context, (40, 40))
     history.undo(context)
     assert context.state.gesture is None
-    mouse.drag(context, (44, 40))
+    mouse.move(context, (44, 40))
     mouse.release(context, (44, 40))
     assert len(context.state.edit.pairs) == 1 and context.state.edit.pairs[0].target is None
     assert context.state.gesture is None
@@ -191,10 +191,10 @@ def test_another_change_ends_a_drag_mouse(context: CommandContext) -> None:
 def test_a_running_drag_lets_the_cursor_move_and_nothing_else(context: CommandContext) -> None:
     place_pair_at(context, (20, 20), (60, 20))
     mouse.press(context, (20, 20))
-    mouse.drag(context, (40, 40))
+    mouse.move(context, (40, 40))
     drag.toggle_drag(context)
     assert context.state.gesture is None
-    mouse.drag(context, (44, 40))
+    mouse.move(context, (44, 40))
     mouse.release(context, (44, 40))
     for way in (((20, 20), (9, 9)), ((25, 25), (9, 9))):
         with pytest.raises(EditError, match="a drag is running"):
@@ -232,7 +232,7 @@ def test_any_mousing_can_be_undone_and_leaves_no_gesture_behind(actions: list[tu
         point = context.state.viewport.point(pixel)
         commands = {
             "press": lambda point=point: mouse.press(context, point),
-            "drag": lambda point=point: mouse.drag(context, point),
+            "drag": lambda point=point: mouse.move(context, point),
             "release": lambda point=point: mouse.release(context, point),
             "drop": lambda: mouse.abandon(context),
             "delete": lambda point=point: mouse.delete_at(context, point),

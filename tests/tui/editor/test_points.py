@@ -157,9 +157,9 @@ def test_with_something_in_the_hand_nothing_else_can_be_done(context: CommandCon
     points.toggle_grab(context, "handle")
     before = context.state.history
     actions: list[Callable[[], object]] = [
-        lambda: points.retarget(context), lambda: points.delete(context), lambda: points.select(context, 1), lambda: history.undo(context), lambda: session.change_seed(context, 1), lambda: mask.invert(context),
+        lambda: points.move_target(context), lambda: points.delete(context), lambda: points.select(context, 1), lambda: history.undo(context), lambda: session.browse_seeds(context, 1), lambda: mask.invert(context),
         lambda: mask.toggle_pen(context), lambda: mask.next_shape(context), lambda: drag.toggle_drag(context), lambda: context.state.start_loading("other"),
-        lambda: points.duplicate(context), lambda: points.toggle_pair(context), lambda: session.save(context),
+        lambda: points.duplicate(context), lambda: points.toggle_enabled(context), lambda: session.save(context),
     ]  # fmt: skip
     for action in actions:
         with pytest.raises(EditError, match=r"handle 1 is grabbed: \{place\} drops it, \{cancel\} puts it back"):
@@ -236,19 +236,19 @@ def test_a_copy_is_selected_and_one_entry(context: CommandContext) -> None:
 
 def test_a_disabled_pair_stays_where_it_is_in_a_drag(context: CommandContext) -> None:
     place_pair_at(context, (10, 10), (30, 10))
-    points.toggle_pair(context)
+    points.toggle_enabled(context)
     assert last_message(context).endswith("is disabled: drags leave it out")
     drag.toggle_drag(context)
     context.drag.move_handles(((45.0, 50.0),))
     assert [pair.handle for pair in context.state.drawn_edit.pairs] == [(45, 50), (10, 10)]
     context.drag.end(None)
-    points.toggle_pair(context)
+    points.toggle_enabled(context)
     assert last_message(context).endswith("is enabled")
     assert context.state.edit.active_pairs.keys() == {0, 1}
 
 
 def test_with_every_pair_disabled_a_drag_says_what_to_do(context: CommandContext) -> None:
-    points.toggle_pair(context)
+    points.toggle_enabled(context)
     with pytest.raises(EditError, match=r"every pair that has a target is disabled; enable one"):
         drag.toggle_drag(context)
     assert not context.state.is_dragging

@@ -132,7 +132,7 @@ class Editing(RuleBasedStateMachine):
 
     @rule()
     def retargets(self) -> None:
-        self.attempt(lambda: points.retarget(self.context))
+        self.attempt(lambda: points.move_target(self.context))
 
     @rule(part=st.sampled_from(["handle", "target"]), point=POINTS, drops=st.booleans())
     def grabs(self, part: PairPoint, point: tuple[float, float], drops: bool) -> None:
@@ -143,7 +143,7 @@ class Editing(RuleBasedStateMachine):
             lambda: history.undo(self.context),
             lambda: self.scrub(1, 1),
             lambda: history.go_to_revision(self.context, 0),
-            lambda: points.retarget(self.context),
+            lambda: points.move_target(self.context),
         ):
             assert not self.attempt(action), "with something in the hand nothing else changes"
         self.context.state.place_cursor(point)
@@ -163,7 +163,7 @@ class Editing(RuleBasedStateMachine):
     @rule(step=SIGNS)
     def selects_and_disables(self, step: int) -> None:
         self.attempt(lambda: points.select(self.context, step))
-        self.attempt(lambda: points.toggle_pair(self.context))
+        self.attempt(lambda: points.toggle_enabled(self.context))
 
     @rule(count=st.integers(1, 2))
     def deletes(self, count: int) -> None:
@@ -178,7 +178,7 @@ class Editing(RuleBasedStateMachine):
         if not self.attempt(lambda: mouse.press(self.context, start)):
             return
         before = self.context.state.history_cursor
-        self.attempt(lambda: mouse.drag(self.context, end))
+        self.attempt(lambda: mouse.move(self.context, end))
         assert self.context.state.history_cursor is before, "nothing changes before the button is released"
         if releases:
             self.attempt(lambda: mouse.release(self.context, end))
@@ -239,15 +239,15 @@ class Editing(RuleBasedStateMachine):
 
     @rule()
     def toggles_the_space(self) -> None:
-        self.attempt(lambda: drag.toggle_space(self.context))
+        self.attempt(lambda: drag.switch_space(self.context))
 
     @rule(step=SIGNS, count=COUNTS)
     def looks_through_seeds(self, step: int, count: int) -> None:
-        self.attempt(lambda: session.change_seed(counting(self.context, count), step))
+        self.attempt(lambda: session.browse_seeds(counting(self.context, count), step))
 
     @rule(step=SIGNS)
     def looks_through_classes(self, step: int) -> None:
-        self.attempt(lambda: session.change_class(self.context, step))
+        self.attempt(lambda: session.browse_classes(self.context, step))
 
     @rule()
     def saves(self) -> None:
@@ -472,7 +472,7 @@ def test_scrubbing_goes_through_the_steps_of_a_drag(context: CommandContext) -> 
 def test_a_change_within_a_drag_begins_a_branch_there(context: CommandContext) -> None:
     history.scrub(counting(context, 2), -1)
     seen = context.state.edit
-    drag.toggle_space(context)
+    drag.switch_space(context)
     landed = context.state.history.revisions[4]
     assert (landed.parent, landed.edit, landed.record) == (2, seen, None)
     assert place(context) == (5, None)
@@ -536,7 +536,7 @@ def test_from_drag_to_drag(context: CommandContext) -> None:
     drag.toggle_drag(context)
     entry, path = drag_of(context, (0, 1, 2))
     context.drag.end(entry)
-    drag.toggle_space(context)
+    drag.switch_space(context)
     walk = []
     for direction in (-1, -1, -1, 1, 1):
         history.skip(context, direction)

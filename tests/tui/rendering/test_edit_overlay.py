@@ -22,7 +22,7 @@ def test_in_the_whole_picture_and_in_a_part_of_it() -> None:
     for point in ((20.0, 20.0), (30.0, 20.0), (40.0, 30.0)):
         state.place_cursor(point)
         points.place(context)
-    points.toggle_pair(context)
+    points.toggle_enabled(context)
     state.viewport = Viewport(PICTURE, ROOM)
     whole = overlay_of_edit(state)
     assert (whole.cursor, whole.mask, whole.shape, whole.quiet) == ((40, 30), None, None, False)

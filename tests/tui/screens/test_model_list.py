@@ -423,7 +423,7 @@ async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: Draggan
         state.history_cursor = HistoryCursor(
             History.of(state.edit.with_source(state.edit.source.model_copy(update={"from_file": True})))
         )
-        app.editor.given = "pivot.pt"
+        app.editor.panels.latent_name = "pivot.pt"
         engine = await ready(app, pilot, CLASSES)
         facts = app.screen.query_one("#session-facts", Static)
         assert engine.last(Render).edit.source.from_file
