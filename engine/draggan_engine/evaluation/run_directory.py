@@ -162,7 +162,7 @@ def read_request(directory: Path) -> Request:
         return Request.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise InputError(
-            f"{path}: this is not a run of `draggan-tui eval`; choose the directory of a run, or an empty one"
+            f"{path}: this is not an evaluation run; choose the directory of a run, or an empty one"
         ) from error
 
 

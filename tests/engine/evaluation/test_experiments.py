@@ -335,5 +335,5 @@ def test_a_directory_with_another_run_is_refused(critters: Model, tmp_path: Path
     with pytest.raises(InputError, match="this directory holds a run with other cases, model or settings"):
         RunDirectory(tmp_path / "run", make_request(critters, ("landmarks",), n=3))
     (tmp_path / "run/run.json").write_text("{}")
-    with pytest.raises(InputError, match="this is not a run of `draggan-tui eval`"):
+    with pytest.raises(InputError, match="this is not an evaluation run"):
         RunDirectory(tmp_path / "run", make_request(critters, ("landmarks",)))

@@ -1,4 +1,4 @@
-"""Every remedy of the engine has advice in commands or options of this program."""
+"""Every remedy of the engine has advice in commands, options or keys of this program."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import draggan_engine
 from draggan_engine.core.errors import CheckpointError, DragganError, Remedy
 from draggan_tui.cli.errors import report_error
 from draggan_tui.client.advice import with_advice
+from draggan_tui.config.key_settings import default_keys
 
 ENGINE = Path(draggan_engine.__file__).parent
 PROGRAMS = ("critters/training", "server/server.py")  # these have options of their own
@@ -22,7 +23,12 @@ PROGRAMS = ("critters/training", "server/server.py")  # these have options of th
 def test_every_remedy_has_advice(remedy: Remedy) -> None:
     message, _, advice = with_advice("it is broken", remedy).partition("; ")
     assert message == "it is broken"
-    assert re.search(r"draggan-tui [a-z]|--[a-z]", advice)
+    assert re.search(r"draggan-tui [a-z]|--[a-z]|\{[a-z-]+\}", advice)
+
+
+@pytest.mark.parametrize("remedy", Remedy)
+def test_advice_names_keys_by_their_bindings(remedy: Remedy) -> None:
+    assert set(re.findall(r"\{(.*?)\}", with_advice("it is broken", remedy))) <= set(default_keys())
 
 
 def test_an_error_without_a_remedy_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
