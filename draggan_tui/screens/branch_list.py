@@ -83,12 +83,12 @@ class BranchList(Dialog[BranchChoice | None]):
     def compose(self) -> ComposeResult:
         hints = [("Enter", "goes there"), ("c", "compares"), ("o", "with the start"), ("Esc", "closes")]
         with DialogBox("Branches", hints):
-            yield ViOptionList(*(Option("", str(leaf.id)) for leaf in self._leaves), compact=True)
+            yield ViOptionList(*(Option("") for _ in self._leaves), compact=True)
 
     def on_mount(self) -> None:
         self._show_leaves()
         options = self.query_one(ViOptionList)
-        options.highlighted = options.get_option_index(str(self.history.timeline[-1].id))
+        options.highlighted = self._leaves.index(self.history.timeline[-1])
         options.focus()
 
     def on_resize(self) -> None:
@@ -144,13 +144,12 @@ class BranchList(Dialog[BranchChoice | None]):
     # Choosing -------------------------------------------------------------------------------------------
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(BranchChoice(int(event.option_id or 0), compare=False))
+        self.dismiss(BranchChoice(self._leaves[event.option_index].id, compare=False))
 
     def action_compare(self) -> None:
         options = self.query_one(ViOptionList)
         if options.highlighted is not None:
-            option_id = options.get_option_at_index(options.highlighted).id
-            self.dismiss(BranchChoice(int(option_id or 0), compare=True))
+            self.dismiss(BranchChoice(self._leaves[options.highlighted].id, compare=True))
 
     def action_compare_with_start(self) -> None:
         self.dismiss(BranchChoice(None, compare=True))
