@@ -1,1 +1,1 @@
-"""Pixels to terminal cells: pure functions over numpy arrays, and the strip that carries their result."""
+"""What is drawn, as pure functions: images and overlays to terminal cells, and state to text."""

@@ -13,27 +13,27 @@ from numpy.typing import NDArray
 from draggan_tui.rendering.dithering import luma
 from draggan_tui.terminal.xterm_palette import Rgb
 
-Pixels = NDArray[np.intp]
+PixelPositions = NDArray[np.intp]
 """`[n, 2]` (column, row)."""
 
 _LEAST_CONTRAST = 0.35  # difference in lightness from which a mark is visible on its ground
 _TINT_WEIGHT, _EDGE_WEIGHT = 0.22, 0.75  # how much of the mask's colour is mixed in, inside and along its edge
 
 
-def line_pixels(start: tuple[int, int], end: tuple[int, int]) -> Pixels:
+def line_pixels(start: tuple[int, int], end: tuple[int, int]) -> PixelPositions:
     """Return every other pixel between two, without the two."""
     steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
     fractions = np.arange(2, max(steps - 1, 2), 2)[:, None] / max(steps, 1)
     return np.asarray(np.rint(np.array(start) + fractions * (np.array(end) - np.array(start))).astype(np.intp))
 
 
-def cross(center: tuple[int, int]) -> Pixels:
+def cross(center: tuple[int, int]) -> PixelPositions:
     """Return the pixels one and two away from `center` in the four directions, `[8, 2]`."""
     arms = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
     return np.asarray(np.array(center) + np.concatenate([arms, 2 * arms]))
 
 
-def visible_color(image: NDArray[np.uint8], pixels: Pixels, colors: Sequence[Rgb]) -> Rgb:
+def visible_color(image: NDArray[np.uint8], pixels: PixelPositions, colors: Sequence[Rgb]) -> Rgb:
     """Return the colour whose lightness stands out best from the image under some pixels.
 
     Args:
@@ -47,13 +47,13 @@ def visible_color(image: NDArray[np.uint8], pixels: Pixels, colors: Sequence[Rgb
     return colors[0] if contrasts[0] >= _LEAST_CONTRAST else colors[int(np.argmax(contrasts))]
 
 
-def paint(image: NDArray[np.uint8], pixels: Pixels, color: Rgb) -> None:
+def paint(image: NDArray[np.uint8], pixels: PixelPositions, color: Rgb) -> None:
     """Paint pixels of an image."""
     columns, rows = _inside(image, pixels)
     image[rows, columns] = color
 
 
-def paint_against(image: NDArray[np.uint8], pixels: Pixels, color: Rgb) -> None:
+def paint_against(image: NDArray[np.uint8], pixels: PixelPositions, color: Rgb) -> None:
     """Paint pixels of an image, in black or white where the colour would not be visible."""
     columns, rows = _inside(image, pixels)
     lightness = luma(np.array(color))
@@ -61,7 +61,7 @@ def paint_against(image: NDArray[np.uint8], pixels: Pixels, color: Rgb) -> None:
     image[rows, columns] = np.where(hidden[:, None], 0 if lightness > 0.5 else 255, np.array(color)).astype(np.uint8)
 
 
-def _inside(image: NDArray[np.uint8], pixels: Pixels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _inside(image: NDArray[np.uint8], pixels: PixelPositions) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return columns and rows of the pixels that are inside the image."""
     height, width, _ = image.shape
     columns, rows = pixels[:, 0], pixels[:, 1]
@@ -99,7 +99,7 @@ def edge(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return inside & ~core
 
 
-def outline(inside: NDArray[np.bool_]) -> Pixels:
+def outline(inside: NDArray[np.bool_]) -> PixelPositions:
     """Return the pixels of an area, `bool [H, W]`, that touch its outside or the border of the array."""
     return np.argwhere(edge(np.pad(inside, 1))[1:-1, 1:-1])[:, ::-1]
 

@@ -16,7 +16,7 @@ from draggan_tui.client.engine_client import EngineClient
 from draggan_tui.config.paths import short_path
 
 from .key_names import with_keys
-from .path_prompt import NO_ENGINE, PathPrompt
+from .path_prompt import NO_ENGINE_IN_PROMPT, PathPrompt
 
 
 def suggested_directory(current: Path) -> str:
@@ -58,7 +58,7 @@ class DirectoryPrompt(PathPrompt[str]):
 
     def accept_path(self, path: Path) -> None:
         if not self._engine.alive:
-            self.refuse(with_keys(self.app, NO_ENGINE))
+            self.refuse(with_keys(self.app, NO_ENGINE_IN_PROMPT))
             return
         if self._requested_path is not None:  # the engine has not answered yet
             return

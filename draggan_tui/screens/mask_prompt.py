@@ -9,7 +9,7 @@ from draggan_engine.server.messages import Failed, LoadMask, MaskLoaded, MaskSav
 from draggan_tui.client.engine_client import EngineClient
 
 from .key_names import with_keys
-from .path_prompt import NO_ENGINE, PathPrompt
+from .path_prompt import NO_ENGINE_IN_PROMPT, PathPrompt
 
 
 class MaskPrompt(PathPrompt[MaskLoaded | MaskSaved]):
@@ -34,7 +34,7 @@ class MaskPrompt(PathPrompt[MaskLoaded | MaskSaved]):
 
     def accept_path(self, path: Path) -> None:
         if not self._engine.alive:
-            self.refuse(with_keys(self.app, NO_ENGINE))
+            self.refuse(with_keys(self.app, NO_ENGINE_IN_PROMPT))
             return
         self._requested_path = str(path)
         self._engine.send(self._make_command(self._requested_path))

@@ -21,7 +21,7 @@ from .dialog import Dialog
 from .question import Question
 
 NAMES_SHOWN = 12
-NO_ENGINE = "no engine: Esc closes this, then {restart-engine} restarts it"
+NO_ENGINE_IN_PROMPT = "no engine: Esc closes this, then {restart-engine} restarts it"
 
 DialogResult = TypeVar("DialogResult")
 

@@ -1,1 +1,1 @@
-"""Widgets: each resolves its style and leaves drawing to `renderables`."""
+"""Widgets. Each finds out its colours and its size, and leaves drawing to `rendering`."""

@@ -1,4 +1,4 @@
-"""An editor in Textual's own driver, whose engine is a record of what it was told."""
+"""An editor in a headless app, with an engine that only records commands, and helpers to drive both."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ INFO = ModelInfo(
 
 
 class FakeEngine:
-    """Keeps what it is sent; acknowledges saves unless told not to."""
+    """Records the commands it receives, and acknowledges saves while `acknowledges` is true."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class FakeEngine:
         self._on_event, self.lose = on_event, on_lost
         self.options = options
         self.sent: list[Command] = []
-        self.history: History | None = None  # what it was told of it
+        self.history: History | None = None  # as far as commands and drags have revealed it
         self.alive = False
         self.acknowledges = True
         self.resumed: list[str | None] = []
@@ -69,6 +69,7 @@ class FakeEngine:
         self.resumed.append(resume)
 
     def say(self, event: Event) -> None:
+        """Send an event to the editor."""
         if isinstance(event, DragEnded) and event.revision is not None and self.history is not None:
             self.history = self.history.merge([event.revision]).jump_to(event.revision.id)
         self._on_event(event)
@@ -78,7 +79,7 @@ class FakeEngine:
         if isinstance(command, Save):
             if command.revisions and command.revisions[0].parent is None:
                 self.history = History({0: command.revisions[0]}, 0)
-            assert self.history is not None, "it was told of the first entry"
+            assert self.history is not None, "the first save holds the first revision"
             self.history = self.history.merge(command.revisions).jump_to(command.current)
         if isinstance(command, Save) and self.acknowledges and self.alive:
             self.say(Saved(change_count=command.change_count, directory="draggan-out/x"))
@@ -94,16 +95,17 @@ class FakeEngine:
 
     @property
     def edit(self) -> Edit:
-        """The present one, as far as the engine knows."""
+        """The present edit, as far as the engine knows it."""
         assert self.history is not None
         return self.history.edit
 
     def last(self, kind: type[Kind]) -> Kind:
+        """Return the newest command of a kind."""
         return next(command for command in reversed(self.sent) if isinstance(command, kind))
 
 
 def editor(theme: str = "dark", keymap: Mapping[str, str] | None = None) -> DragganApp:
-    """An editor with that look and those keys of the user's; for tests that use `fake_engine`."""
+    """Return an editor with a theme and the user's keys, for tests that use the fixture `fake_engine`."""
     options = Options(
         model="toy", seed=5, psi=None, label=0, latent=None, device="auto", out=None, theme=load_theme(theme), keymap=keymap or {}
     )  # fmt: skip
@@ -111,25 +113,29 @@ def editor(theme: str = "dark", keymap: Mapping[str, str] | None = None) -> Drag
 
 
 async def editor_opens(app: DragganApp, pilot: Pilot[None]) -> None:
-    """The editor is there: it comes after a first frame."""
-    while app.screen is not getattr(app, "editor", None):
-        await pilot.pause()
+    """Wait until the editor, which opens after the first frame, is the present screen."""
+    await until(lambda: app.screen is getattr(app, "editor", None))
+    await pilot.pause()
 
 
 async def ready(
     app: DragganApp, pilot: Pilot[None], info: ModelInfo = INFO, rgb: NDArray[np.uint8] | None = None
 ) -> FakeEngine:
-    """The model is there, and its first picture: `uint8 [H, W, 3]`, black unless given."""
+    """Open the editor, load the model and show its first image.
+
+    Args:
+        rgb: `uint8 [H, W, 3]`. None: a black image.
+    """
     await editor_opens(app, pilot)
     engine: FakeEngine = app.engine  # type: ignore[assignment]
     engine.say(ModelLoaded(spec="toy", info=info, device="cpu"))
     await pilot.pause()
-    picture = np.zeros((info.height, info.width, 3), np.uint8) if rgb is None else rgb
-    height, width, _ = picture.shape
+    image = np.zeros((info.height, info.width, 3), np.uint8) if rgb is None else rgb
+    height, width, _ = image.shape
     engine.say(
         ImageRendered(
             request_id=engine.last(Render).request_id,
-            image=ImageData(width=width, height=height, rgb=picture.tobytes()),
+            image=ImageData(width=width, height=height, rgb=image.tobytes()),
         )
     )
     await pilot.pause()
@@ -137,11 +143,12 @@ async def ready(
 
 
 def status(app: DragganApp) -> str:
+    """Return the message in the status line."""
     return app.editor.query_one(StatusLine).message
 
 
 def ended(app: DragganApp, reason: str = "reached") -> DragEnded:
-    """What the engine says of a drag on the present entry that has arrived."""
+    """Return the event for a drag on the present revision that has ended, by default at its target."""
     parent = app.editor.state.history.current_revision
     edit = parent.edit
     pairs = tuple(DraggedPair(handle=h, target=t, final=t, distance=0.5) for h, t in edit.active_pairs.values())
@@ -166,11 +173,12 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def place_pair(pilot: Pilot[None]) -> None:
+    """Place a handle at the cursor and a target right of it."""
     await pilot.press("enter", "4", "l", "enter")
 
 
 def shown(app: DragganApp) -> NDArray[np.uint8]:
-    """The picture on the screen, as the engine sent it; of two that are compared, what the screen shows of both."""
+    """Return the image on the screen as the engine sent it, or what the screen shows of two compared images."""
     picture = app.editor.panels.displayed_image()
     assert picture is not None
     return picture.sampled(app.editor.state.viewport) if isinstance(picture, ComparedImages) else picture

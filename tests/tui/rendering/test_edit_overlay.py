@@ -16,7 +16,7 @@ ROOM = Size(64, 48)
 VIEW = Viewport(PICTURE, ROOM).zoomed(2, (31.5, 23.5))
 
 
-def test_in_the_whole_picture_and_in_a_part_of_it() -> None:
+def test_positions_in_the_whole_image_and_in_a_part_of_it() -> None:
     context = loaded()
     state = context.state
     for point in ((20.0, 20.0), (30.0, 20.0), (40.0, 30.0)):
@@ -37,7 +37,7 @@ def test_in_the_whole_picture_and_in_a_part_of_it() -> None:
     assert [(mark.handle, mark.target) for mark in part.pairs] == [((8, 16), (28, 16)), ((48, 36), None)]
 
 
-def test_mask_and_shape_are_the_part_that_is_shown() -> None:
+def test_mask_and_shape_cover_the_visible_part() -> None:
     context = loaded()
     state = context.state
     state.viewport = VIEW

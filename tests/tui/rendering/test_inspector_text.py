@@ -28,7 +28,7 @@ def text_lines(content: Content) -> list[str]:
     return content.plain.splitlines()
 
 
-def test_the_session_line_by_line() -> None:
+def test_the_facts_of_the_session() -> None:
     edit = Edit(model="toy", source=LatentRef(seed=7, psi=0.7, drag=2))
     assert text_lines(session_facts(InspectorState(edit, "cpu"))) == [
         " model  toy",
@@ -46,7 +46,7 @@ def test_the_session_line_by_line() -> None:
     ]
 
 
-def test_the_cursor_line_by_line() -> None:
+def test_the_facts_of_the_cursor() -> None:
     state = InspectorState(
         Edit(model="toy", mask=Mask.from_array((np.arange(10_000) < 3540).reshape(100, 100).astype(np.uint8))),
         model_info=INFO,
@@ -71,7 +71,7 @@ def test_the_cursor_line_by_line() -> None:
     ]
 
 
-def test_the_cursor_keeps_its_columns_over_the_whole_image() -> None:
+def test_coordinates_are_equally_wide_over_the_whole_image() -> None:
     info = INFO.model_copy(update={"width": 1024, "height": 512})
     points: list[Point] = [(0.0, 0.0), (99.9, 511.0), (1023.0, 9.5)]
     states = [InspectorState(Edit(model="toy"), model_info=info, cursor=point) for point in points]
@@ -85,7 +85,7 @@ def test_the_swatch_has_the_colour_under_the_cursor() -> None:
 
 
 @pytest.mark.parametrize(("latent", "text"), [(0, "from pivot.pt"), (2, "drag 2, from pivot.pt")])
-def test_a_latent_that_was_given(latent: int, text: str) -> None:
+def test_a_session_that_starts_from_a_latent(latent: int, text: str) -> None:
     edit = Edit(model="toy", source=LatentRef(from_file=True, drag=latent))
     assert text_lines(session_facts(InspectorState(edit, latent_name="pivot.pt")))[2] == f"  seed  {text}"
 
@@ -94,7 +94,7 @@ def test_a_latent_that_was_given(latent: int, text: str) -> None:
     ("count", "text"),
     [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (35_400, "35 kB"), (4_409_308, "4.4 MB"), (1_234_567_890, "1.2 GB")],
 )
-def test_sizes(count: int, text: str) -> None:
+def test_the_text_of_sizes(count: int, text: str) -> None:
     assert size_text(count) == text
 
 
@@ -107,11 +107,11 @@ def test_sizes(count: int, text: str) -> None:
         ("building", 0, 1, "building"),
     ],
 )
-def test_what_is_said_while_a_model_loads(what: str, done: int, total: int, text: str) -> None:
+def test_the_text_while_a_model_loads(what: str, done: int, total: int, text: str) -> None:
     assert loading_text(LoadProgress(stage=what, done=done, total=total)) == text
 
 
-def test_the_empty_canvas() -> None:
+def test_the_placeholder_of_the_canvas() -> None:
     reading = LoadProgress(stage="reading", done=120_000_000, total=364_000_000)
     assert placeholder_text("⠋", "ffhq", None, 44, 20) == "⠋ ffhq"
     assert placeholder_text("⠋", "ffhq", reading, 44, 20) == "⠋ ffhq  reading 120/364 MB\n━━━━━━━─────────────────"
@@ -122,7 +122,7 @@ def test_the_empty_canvas() -> None:
     assert placeholder_text("⠋", "m", LoadProgress(stage="building", done=0, total=1), 44, 20) == "⠋ m  building"
 
 
-def test_models_in_columns() -> None:
+def test_the_rows_of_models() -> None:
     entries = [
         ModelEntry(name="a" * 40, origin="own", path="/m/a.pkl", bytes=364_000_000),
         ModelEntry(name="b", origin="bundled", path="/m/b.safetensors", bytes=4_409_308),
@@ -139,7 +139,7 @@ def test_models_in_columns() -> None:
 
 
 @pytest.mark.parametrize(("share", "text"), [(0, "0%"), (0.004, "<1%"), (0.5, "50%"), (0.999, ">99%"), (1, "100%")])
-def test_percent(share: float, text: str) -> None:
+def test_the_text_of_shares(share: float, text: str) -> None:
     assert percent(share) == text
 
 
@@ -151,7 +151,7 @@ PAIRS = (
 )
 
 
-def test_the_pairs_in_columns() -> None:
+def test_the_table_of_pairs() -> None:
     state = InspectorState(Edit(model="toy", pairs=PAIRS), selected=0, flat_handles={1})
     assert [pair_header(state.edit).plain, *text_lines(pair_table(state))] == [
         "    handle     target     left",
@@ -186,7 +186,7 @@ def test_wide_numbers_keep_their_columns() -> None:
     assert len(header) == TABLE_WIDTH
 
 
-def test_the_selected_row_is_in_the_accent_and_a_disabled_one_is_muted() -> None:
+def test_the_selected_row_has_the_accent_colour_and_a_disabled_one_is_muted() -> None:
     table = pair_table(InspectorState(Edit(model="toy", pairs=PAIRS), selected=1)).split("\n")
     assert [[span.style for span in row.spans] for row in table] == [
         [],
@@ -196,7 +196,7 @@ def test_the_selected_row_is_in_the_accent_and_a_disabled_one_is_muted() -> None
     ]
 
 
-def test_without_pairs_it_says_what_to_do_first() -> None:
+def test_without_pairs_the_table_says_what_to_do_first() -> None:
     assert pair_header(Edit(model="toy")).plain == ""
     text = pair_table(InspectorState(Edit(model="toy"), place_key="F2")).plain
     assert text == "Move to what you want to move,\nthen press F2."
@@ -245,11 +245,11 @@ def drag_record(reason: str, steps: int, pairs: int = 1) -> DragRecord:
         (drag_record("interrupted", 2), "interrupted", "drag 3 was interrupted: 2 steps, 0.4 s, 1.4 px left"),
     ],
 )
-def test_how_a_drag_ended(record: DragRecord, panel: str, status: str) -> None:
+def test_the_text_of_how_a_drag_ended(record: DragRecord, panel: str, status: str) -> None:
     assert reason_text(record, 300) == panel
     assert outcome_text(record, 300, 1.4) == status
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.84, "0.8 s"), (12.4, "12 s"), (187, "3:07 min")])
-def test_seconds(seconds: float, text: str) -> None:
+def test_the_text_of_durations(seconds: float, text: str) -> None:
     assert seconds_text(seconds) == text

@@ -20,7 +20,7 @@ LINE = (KeyHint("Enter", "place"), KeyHint("d", "drag"), KeyHint("m", "mask"), H
 
 
 def shown(app: DragganApp) -> str:
-    """The last row as it is drawn."""
+    """Return the text of the last row of the screen."""
     line = app.editor.query_one(KeyLine)
     assert line.region.bottom == app.size.height
     return screen_rows(app)[line.region.y]
@@ -37,11 +37,11 @@ def shown(app: DragganApp) -> str:
         (4, "? help"),
     ],
 )
-def test_hints_at_the_end_go_first_and_help_never(width: int, text: str) -> None:
+def test_the_last_hints_are_left_out_first_and_help_never(width: int, text: str) -> None:
     assert key_line(LINE, width).plain == text
 
 
-def test_keys_are_in_the_accent_and_words_are_not() -> None:
+def test_keys_have_the_accent_colour_and_descriptions_do_not() -> None:
     line = key_line(LINE, 40)
     assert [line.plain[span.start : span.end] for span in line.spans] == ["Enter", "d", "m", "?"]
     assert {str(span.style) for span in line.spans} == {"bold $text-accent"}
@@ -54,11 +54,11 @@ def test_hints_are_placed_where_they_are_drawn() -> None:
     assert placed_hints((), 60) == []
 
 
-def test_every_hint_is_of_a_binding() -> None:
+def test_every_hint_belongs_to_a_binding() -> None:
     assert {id for hints in HINTS.values() for ids, _ in hints for id in ids.split()} <= set(default_keys())
 
 
-async def test_what_keys_do_in_each_mode(app: DragganApp) -> None:
+async def test_the_hints_of_each_mode(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
         await pilot.pause()
@@ -94,7 +94,7 @@ async def test_what_keys_do_in_each_mode(app: DragganApp) -> None:
         assert shown(app)[1:].startswith("R restart the engine  u undo  q quit")
 
 
-async def test_a_drag_is_not_offered_where_nothing_would_move(app: DragganApp) -> None:
+async def test_no_hint_for_a_drag_when_nothing_would_move(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         for keys, is_offered in ((["enter", "enter"], False), (["8", "l", "t"], True), (["e"], False), (["e"], True)):
@@ -104,7 +104,7 @@ async def test_a_drag_is_not_offered_where_nothing_would_move(app: DragganApp) -
 
 
 @pytest.mark.usefixtures("fake_engine")
-async def test_the_keys_are_the_users_own() -> None:
+async def test_hints_show_the_users_keys() -> None:
     app = editor(keymap={"place": "f2", "help": "f1", "drag": "x", "delete": "d"})
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)

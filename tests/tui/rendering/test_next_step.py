@@ -25,13 +25,13 @@ PIN = PointPair(handle=(3, 4), target=(3, 4))
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder where it would be noted that the hints were read; it is not there yet."""
+    """Return the directory, not made yet, where the end of the hints is recorded."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return tmp_path / "draggan-tui"
 
 
 def shown(app: DragganApp) -> str:
-    """The status line as it is drawn, without the mode."""
+    """Return the text of the status line on the screen, without the mode."""
     line = app.editor.query_one(StatusLine)
     assert line.region.height == 1
     row = screen_rows(app)[line.region.y]
@@ -68,7 +68,7 @@ def test_the_next_step(edit: Edit, dragging: bool, says: str) -> None:
     assert next_step(edit, dragging) == says
 
 
-async def test_the_first_minute(state: Path) -> None:
+async def test_the_hints_of_the_first_minute(state: Path) -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
@@ -111,7 +111,7 @@ async def test_the_first_minute(state: Path) -> None:
 
 
 @pytest.mark.usefixtures("state")
-async def test_escape_ends_them_when_there_is_nothing_else_to_leave() -> None:
+async def test_escape_ends_the_hints_when_there_is_nothing_else_to_leave() -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
@@ -127,7 +127,7 @@ async def test_escape_ends_them_when_there_is_nothing_else_to_leave() -> None:
 
 
 @pytest.mark.usefixtures("state")
-async def test_they_name_the_users_keys_and_saving_early_does_not_end_them() -> None:
+async def test_hints_name_the_users_keys_and_saving_early_does_not_end_them() -> None:
     app = editor(keymap={"place": "f2", "left": "a", "drag": "f5", "save": "w", "toggle-space": "f6"})
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
@@ -138,7 +138,7 @@ async def test_they_name_the_users_keys_and_saving_early_does_not_end_them() -> 
         assert shown(app) == "Press F5 to drag it there"
 
 
-async def test_nowhere_to_note_it_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hints_work_where_their_end_cannot_be_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     app = editor()
@@ -150,7 +150,7 @@ async def test_nowhere_to_note_it_is_no_obstacle(tmp_path: Path, monkeypatch: py
         assert shown(app) == ""
 
 
-async def test_a_narrow_terminal_cuts_it(state: Path) -> None:
+async def test_a_narrow_terminal_cuts_the_hint(state: Path) -> None:
     assert not state.exists()
     app = editor()
     async with app.run_test(size=(50, 20)) as pilot:

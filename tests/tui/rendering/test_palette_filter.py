@@ -12,7 +12,7 @@ from draggan_tui.terminal.xterm_palette import PaletteDepth, legible_number, nea
 
 
 def shown(style: str, depth: PaletteDepth) -> str:
-    """A style as the filter leaves it."""
+    """Return a style as the filter changes it."""
     (segment,) = PaletteFilter(depth).apply([Segment("x", Style.parse(style))], Color(0, 0, 0))
     return str(segment.style)
 
@@ -36,22 +36,22 @@ def shown(style: str, depth: PaletteDepth) -> str:
         ("default on #ff0000", "default on color(196)", "default on color(9)"),
     ],
 )
-def test_colours_become_numbers(style: str, in_256: str, in_16: str) -> None:
+def test_rgb_colours_become_numbered(style: str, in_256: str, in_16: str) -> None:
     assert (shown(style, "256"), shown(style, "16")) == (in_256, in_16)
 
 
-def test_segments_without_a_style_stay() -> None:
+def test_segments_without_a_style_are_kept() -> None:
     assert PaletteFilter("256").apply([Segment("x")], Color(0, 0, 0)) == [Segment("x")]
 
 
 @pytest.mark.parametrize("depth", ["256", "16"])
-def test_a_colour_of_the_palette_stands_for_itself(depth: PaletteDepth) -> None:
+def test_a_colour_of_the_palette_is_replaced_by_itself(depth: PaletteDepth) -> None:
     colors = xterm_colors()
     for number in range(16, 256) if depth == "256" else range(16):
         assert colors[nearest_number(colors[number], depth)] == colors[number]
 
 
-def test_every_text_is_read_in_16_colours() -> None:
+def test_every_text_is_legible_in_16_colours() -> None:
     steps = range(0, 256, 51)
     for ink in ((red, green, blue) for red in steps for green in steps for blue in steps):
         for ground in range(16):

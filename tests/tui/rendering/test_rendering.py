@@ -72,14 +72,14 @@ def test_two_pixels_make_one_cell() -> None:
     assert encode_rows(cells, "none") == ["▀\x1b[0m"]
 
 
-def test_what_a_cell_shares_with_the_one_before_is_not_sent_again() -> None:
+def test_a_style_is_not_sent_again_if_it_does_not_change() -> None:
     cells = halfblocks(picture([RED, RED, GREEN, GREEN], [BLUE, BLUE, BLUE, WHITE]))
     assert encode_rows(cells, "truecolor") == [
         "\x1b[38;2;255;0;0;48;2;0;0;255m▀▀\x1b[38;2;0;255;0m▀\x1b[48;2;255;255;255m▀\x1b[0m"
     ]
 
 
-def test_a_cell_of_one_colour_is_a_space_and_keeps_the_ink() -> None:
+def test_a_cell_of_one_colour_is_sent_as_a_space_without_a_new_ink() -> None:
     cells = halfblocks(picture([RED, GREEN, RED], [BLUE, GREEN, BLUE]))
     assert encode_rows(cells, "truecolor") == [
         "\x1b[38;2;255;0;0;48;2;0;0;255m▀\x1b[48;2;0;255;0m \x1b[48;2;0;0;255m▀\x1b[0m"
@@ -87,7 +87,7 @@ def test_a_cell_of_one_colour_is_a_space_and_keeps_the_ink() -> None:
     assert encode_rows(halfblocks(flat(3, 2, RED)), "truecolor") == ["\x1b[48;2;255;0;0m   \x1b[0m"]
 
 
-def test_a_style_starts_from_the_default_and_ends() -> None:
+def test_a_row_starts_and_ends_in_the_default_style() -> None:
     cells = Cells.blank(1, 4, RED, BLACK)
     cells.char[0] = [ord(char) for char in "aéb●"]
     cells.style[0] = [0, BOLD | REVERSE, UNDERLINE, 0]
@@ -106,13 +106,13 @@ def test_styled_spaces_keep_their_ink() -> None:
     assert encode_rows(cells, "truecolor") == ["\x1b[48;2;0;0;0m \x1b[0;7;38;2;255;0;0;48;2;0;0;0m \x1b[0m"]
 
 
-def test_no_rows_and_no_columns() -> None:
+def test_empty_grids_are_encoded() -> None:
     assert encode_rows(Cells.blank(0, 3, RED, BLACK), "truecolor") == []
     assert encode_rows(Cells.blank(2, 0, RED, BLACK), "truecolor") == ["\x1b[0m", "\x1b[0m"]
 
 
 @given(pictures())
-def test_a_terminal_shows_the_picture(pixels: Picture) -> None:
+def test_a_terminal_shows_the_image(pixels: Picture) -> None:
     height, width, _ = pixels.shape
     screen = pyte.Screen(width, height // 2)
     pyte.Stream(screen).feed("\r\n".join(encode_rows(halfblocks(pixels), "truecolor")))
@@ -126,7 +126,7 @@ def test_a_terminal_shows_the_picture(pixels: Picture) -> None:
 
 
 @given(pictures(), st.sampled_from(DEPTHS))
-def test_a_row_is_the_same_alone(pixels: Picture, depth: ColorDepth) -> None:
+def test_a_row_is_encoded_like_in_a_frame(pixels: Picture, depth: ColorDepth) -> None:
     cells = halfblocks(pixels)
     assert encode_rows(cells, depth) == [
         encode_rows(cells.take(slice(row, row + 1)), depth)[0] for row in range(cells.rows)
@@ -152,7 +152,7 @@ def test_a_palette_colour_is_nearest_to_itself(depth: PaletteDepth) -> None:
     assert np.abs(found - colors).max() <= 10
 
 
-def test_of_256_colours_the_sixteen_that_users_change_are_not_used() -> None:
+def test_of_256_colours_the_sixteen_that_users_can_change_are_not_used() -> None:
     every = np.arange(0, 256, 25, dtype=np.uint8)
     cube = np.stack(np.meshgrid(every, every, every), axis=-1).reshape(1, -1, 3)
     assert nearest_numbers(cube, "256").min() >= 16
@@ -160,7 +160,7 @@ def test_of_256_colours_the_sixteen_that_users_change_are_not_used() -> None:
     assert palette_colors("256")[16:][[0, 215, 216, 239]].tolist() == [[0] * 3, [255] * 3, [8] * 3, [238] * 3]
 
 
-def test_a_colour_between_two_of_the_palette_is_mixed_of_them() -> None:
+def test_a_colour_between_two_of_the_palette_is_a_mix_of_both() -> None:
     between = flat(8, 8, (195, 155, 155))
     mixed = dither(between)
     plain = palette_colors("256")[nearest_numbers(between, "256")]
@@ -175,7 +175,7 @@ def test_dithering_leaves_palette_colours_alone() -> None:
 
 
 def blurred_error(shown: Picture, image: Picture) -> float:
-    """Mean distance in OKLab of two images, each blurred by 2×2 pixels (of light, as an eye does it)."""
+    """Return the mean distance in OKLab of two images, blurred by 2×2 pixels in linear light, as the eye does."""
     means = []
     for pixels in (shown, image):
         light = linear_light(pixels.astype(np.uint8))
@@ -184,7 +184,7 @@ def blurred_error(shown: Picture, image: Picture) -> float:
 
 
 def critter(number: int, size: int) -> Picture:
-    """One of the sample images in docs/, as the canvas would show it."""
+    """Return one of the sample images in docs/ at the size of a canvas."""
     sheet = Image.open(DOCS / "critters-samples.jpg").convert("RGB")
     side = sheet.width // 8
     box = (number % 8 * side, number // 8 * side, (number % 8 + 1) * side, (number // 8 + 1) * side)
@@ -192,8 +192,8 @@ def critter(number: int, size: int) -> Picture:
 
 
 @pytest.mark.parametrize("size", [42, 96])
-def test_dithered_images_are_near_the_image_and_calm(size: int) -> None:
-    """Four colours chosen one after the other, which came before, were 0.0175 and 0.0166 from the image (docs/colours.md)."""
+def test_dithered_images_are_close_to_the_image_and_have_little_noise(size: int) -> None:
+    """The limits are from the table in docs/colours.md."""
     images = [critter(number, size) for number in range(0, 64, 9)]
     shown = [dither(image) for image in images]
     plain = [palette_colors("256")[nearest_numbers(image, "256")] for image in images]
@@ -204,7 +204,7 @@ def test_dithered_images_are_near_the_image_and_calm(size: int) -> None:
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 3))
-def test_two_colours_at_most_are_mixed_and_they_are_close(color: tuple[int, int, int]) -> None:
+def test_at_most_two_similar_colours_are_mixed(color: tuple[int, int, int]) -> None:
     colors = np.unique(dither(flat(4, 4, color)).reshape(-1, 3), axis=0)
     assert len(colors) <= 2
     lab = oklab_array(linear_light(colors))
@@ -213,13 +213,13 @@ def test_two_colours_at_most_are_mixed_and_they_are_close(color: tuple[int, int,
 
 @given(st.integers(0, 255))
 def test_greys_stay_grey(level: int) -> None:
-    """Also nearly grey ones, as dark themes have them."""
+    """This includes nearly grey colours, which dark themes use."""
     for color in ((level,) * 3, (level, level, min(level + 9, 255))):
         for number in (nearest_numbers(flat(1, 1, color), "256")[0, 0], nearest_number(color, "16")):
             assert len(set(palette_colors("256")[number].tolist())) == 1, color
 
 
-def test_16_colours_show_shades_and_hues_only_where_they_are_vivid() -> None:
+def test_16_colours_show_shades_and_use_hues_only_for_vivid_colours() -> None:
     def shown(color: tuple[int, int, int]) -> tuple[str, list[int], list[int]]:
         cells = colored_shades(flat(2, 2, color))
         return text(cells)[0], *(nearest_numbers(side, "16")[0].tolist() for side in (cells.bg, cells.fg))
@@ -233,7 +233,7 @@ def test_16_colours_show_shades_and_hues_only_where_they_are_vivid() -> None:
     assert {9, 1} & {*below, *above}
 
 
-def test_in_16_colours_marks_are_drawn_to_half_a_cell_over_shades() -> None:
+def test_in_16_colours_marks_are_drawn_in_half_cells_over_shades() -> None:
     cells = compose(flat(5, 6, (100, 100, 100)), Overlay(cursor=(2, 2)), CanvasStyle("16", COLORS))
     assert text(cells) == ["▓▓▀▓▓", "▀▀▀▀▀", "▓▓▀▓▓"]
     pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 5, 3)
@@ -243,7 +243,7 @@ def test_in_16_colours_marks_are_drawn_to_half_a_cell_over_shades() -> None:
 # Overlay ----------------------------------------------------------------------------------------------
 
 
-def test_signs_over_a_picture() -> None:
+def test_glyphs_over_an_image() -> None:
     pairs = (PairMark(1, (1, 0), (6, 5)), PairMark(12, (4, 3), selected=True))
     cells = compose(flat(8, 6, BLACK), Overlay(pairs=pairs), CanvasStyle("truecolor", COLORS))
     assert text(cells) == ["▀●1▀▀▀▀▀", "▀▀▀▀●12▀", "▀▀▀▀▀▀◎1"]
@@ -256,7 +256,7 @@ def test_signs_over_a_picture() -> None:
     assert cells.bg[0, 2].tolist() == cells.bg[1, 3].tolist() == list(BLACK)
 
 
-def test_a_disabled_pair_has_other_signs_paler_and_no_line() -> None:
+def test_a_disabled_pair_has_other_paler_glyphs_and_no_line() -> None:
     pairs = (PairMark(1, (1, 0), (8, 0)), PairMark(2, (1, 2), (8, 2), enabled=False))
     for depth in ("truecolor", "none"):
         overlay = Overlay(pairs=(*pairs, PairMark(3, (1, 4), (8, 4), selected=True, enabled=False)))
@@ -273,7 +273,7 @@ def test_a_disabled_pair_has_other_signs_paler_and_no_line() -> None:
             assert cells.fg[1, 3:8].max() == 0 < cells.fg[0, 3:8].max(), "the line"
 
 
-def test_a_number_goes_left_at_the_right_border_and_nowhere_where_there_is_no_room() -> None:
+def test_a_number_stands_left_of_its_point_at_the_right_border_and_is_left_out_without_room() -> None:
     def shown(width: int, *pairs: PairMark) -> str:
         return text(compose(flat(width, 2, BLACK), Overlay(pairs=pairs), CanvasStyle("none", COLORS)))[0]
 
@@ -283,7 +283,7 @@ def test_a_number_goes_left_at_the_right_border_and_nowhere_where_there_is_no_ro
     assert shown(4, PairMark(1, (1, 0)), PairMark(2, (2, 0))) == "1●●2"
 
 
-def test_a_handle_on_its_target_hides_it_and_what_is_outside_is_left_out() -> None:
+def test_a_handle_hides_its_target_below_it_and_points_outside_are_not_drawn() -> None:
     pairs = (PairMark(1, (0, 0), (0, 1)), PairMark(2, (-1, 0), (4, 900)))
     assert text(compose(flat(4, 2, BLACK), Overlay((99, -7), pairs), CanvasStyle("none", COLORS))) == ["●1  "]
 
@@ -293,7 +293,7 @@ def test_a_handle_on_its_target_hides_it_and_what_is_outside_is_left_out() -> No
     st.integers(1, 6),
     st.lists(st.tuples(st.integers(1, 120), *[st.integers(-2, 13)] * 4, st.booleans()), max_size=8),
 )
-def test_every_point_inside_has_its_symbol(columns: int, rows: int, points: list[tuple[int, ...]]) -> None:
+def test_every_point_inside_has_a_glyph(columns: int, rows: int, points: list[tuple[int, ...]]) -> None:
     pairs = [PairMark(n, (a, b), (c, d), bool(selected)) for n, a, b, c, d, selected in points]
     last = {(sign.row, sign.column): sign for sign in place_glyphs(pairs, rows, columns)}
     assert all(0 <= row < rows and 0 <= column < columns for row, column in last)
@@ -303,7 +303,7 @@ def test_every_point_inside_has_its_symbol(columns: int, rows: int, points: list
             assert last[row // 2, column].char in "●◎"
 
 
-def test_the_cursor_is_exact_to_half_a_cell_and_leaves_its_pixel() -> None:
+def test_the_cursor_is_exact_to_half_a_cell_and_does_not_cover_its_pixel() -> None:
     cells = compose(flat(5, 6, (90, 90, 90)), Overlay(cursor=(2, 2)), CanvasStyle("truecolor", COLORS))
     pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 5, 3)
     changed = (pixels != 90).any(axis=2)
@@ -319,7 +319,7 @@ def test_the_cursor_is_exact_to_half_a_cell_and_leaves_its_pixel() -> None:
 
 @pytest.mark.parametrize("depth", ["truecolor", "256", "16"])
 @pytest.mark.parametrize("dark_columns", range(9))
-def test_the_cursor_has_one_colour_whatever_is_below(depth: ColorDepth, dark_columns: int) -> None:
+def test_the_cursor_has_a_single_colour_on_any_image(depth: ColorDepth, dark_columns: int) -> None:
     ground = flat(8, 8, (250, 240, 200))
     ground[:, :dark_columns] = (20, 25, 30)
     cells = compose(ground, Overlay(cursor=(4, 4)), CanvasStyle(depth, COLORS))
@@ -331,7 +331,7 @@ def test_the_cursor_has_one_colour_whatever_is_below(depth: ColorDepth, dark_col
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(bundled_theme_names()))
-def test_the_cursor_and_lines_are_seen_on_every_ground(ground: tuple[int, int, int], theme: str) -> None:
+def test_the_cursor_and_lines_are_visible_on_every_background(ground: tuple[int, int, int], theme: str) -> None:
     overlay = Overlay((2, 2), (PairMark(1, (0, 5), (11, 5)),))
     cells = compose(flat(12, 6, ground), overlay, CanvasStyle("truecolor", load_theme(theme).canvas))
     pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(6, 12, 3)
@@ -341,26 +341,26 @@ def test_the_cursor_and_lines_are_seen_on_every_ground(ground: tuple[int, int, i
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from(bundled_theme_names()))
-def test_signs_can_be_read_on_every_ground(ground: tuple[int, int, int], theme: str) -> None:
+def test_glyphs_are_legible_on_every_background(ground: tuple[int, int, int], theme: str) -> None:
     colors = load_theme(theme).canvas
     for color in (colors.handle, colors.target):
         below = legible_ground(np.array(ground, dtype=np.float64), color)
         assert abs(luma(below) - luma(np.array(color))) >= 0.34
 
 
-def test_a_handle_under_the_cursor_is_read() -> None:
+def test_a_handle_under_the_cursor_is_legible() -> None:
     overlay = Overlay((3, 2), (PairMark(7, (3, 2)),))
     assert text(compose(flat(8, 6, BLACK), overlay, CanvasStyle("truecolor", COLORS)))[1] == "▀▀▀●7▀▀▀"
     assert text(compose(flat(8, 6, BLACK), overlay, CanvasStyle("none", COLORS)))[1] == "  [●7   "
 
 
-def test_without_colours_the_cursor_says_which_half() -> None:
+def test_without_colours_the_cursor_shows_which_half_of_a_cell() -> None:
     for row, char in ((2, "▀"), (3, "▄")):
         cells = compose(flat(5, 6, BLACK), Overlay(cursor=(2, row)), CanvasStyle("none", COLORS))
         assert text(cells) == ["     ", f" [{char}] ", "     "]
 
 
-def test_the_mask_tints_what_may_move_and_marks_its_edge() -> None:
+def test_the_mask_is_a_tint_with_a_stronger_edge() -> None:
     mask = np.zeros((6, 6), dtype=np.uint8)
     mask[:, 2:] = 1
     cells = compose(flat(6, 6, BLACK), Overlay(mask=mask), CanvasStyle("truecolor", COLORS))
@@ -373,7 +373,7 @@ def test_the_mask_tints_what_may_move_and_marks_its_edge() -> None:
     ]
 
 
-def test_in_16_colours_the_masks_edge_is_drawn() -> None:
+def test_in_16_colours_the_edge_of_the_mask_is_drawn() -> None:
     mask = np.zeros((6, 6), dtype=np.uint8)
     mask[:, 2:] = 1
     cells = compose(flat(6, 6, (100, 100, 100)), Overlay(mask=mask), CanvasStyle("16", COLORS))
@@ -387,7 +387,7 @@ def test_a_mask_of_another_size_is_refused() -> None:
         compose(flat(6, 6, BLACK), Overlay(mask=np.ones((4, 6), dtype=np.uint8)), CanvasStyle("truecolor", COLORS))
 
 
-def test_a_shape_is_an_outline_at_the_border_too() -> None:
+def test_a_shape_is_an_outline_also_at_the_border() -> None:
     shape = np.zeros((6, 6), dtype=np.uint8)
     shape[2:, :4] = 1
     cells = compose(flat(6, 6, BLACK), Overlay(shape=shape), CanvasStyle("truecolor", COLORS))
@@ -403,7 +403,7 @@ def test_a_shape_is_an_outline_at_the_border_too() -> None:
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_the_picture_is_not_written_to(depth: ColorDepth) -> None:
+def test_composing_does_not_change_the_image(depth: ColorDepth) -> None:
     pixels = flat(8, 6, (10, 200, 30))
     pixels.setflags(write=False)
     mask = np.ones((6, 8), dtype=np.uint8)
@@ -417,7 +417,7 @@ def test_in_16_colours_handles_and_targets_keep_their_hues() -> None:
         assert found[0] in (5, 13) and found[1] in (2, 10)
 
 
-def test_a_line_leaves_out_its_ends() -> None:
+def test_a_line_does_not_include_its_ends() -> None:
     assert line_pixels((0, 0), (6, 3)).tolist() == [[2, 1], [4, 2]]
     assert line_pixels((3, 3), (3, 3)).tolist() == []
     assert line_pixels((0, 0), (1, 1)).tolist() == []
@@ -431,7 +431,7 @@ def strip_of(depth: ColorDepth = "truecolor") -> CellStrip:
     return CellStrip(cells, depth, encode_rows(cells, depth)[0])
 
 
-def test_a_strip_makes_segments_when_asked() -> None:
+def test_a_strip_makes_segments_when_they_are_needed() -> None:
     strip = strip_of()
     assert (strip.cell_length, strip.cell_count, bool(strip)) == (4, 4, True)
     assert strip.text == "▀▀▀▀"
@@ -465,7 +465,7 @@ def test_crop_and_divide_keep_cells_and_their_bytes() -> None:
     assert strip.divide([4]) == [strip]
 
 
-def test_filters() -> None:
+def test_filters_of_strips() -> None:
     strip, ground = strip_of(), Color(0, 0, 0)
     assert strip.apply_filter(ANSIToTruecolor(MONOKAI), ground) is strip
     grey = strip.apply_filter(Monochrome(), ground)
@@ -477,7 +477,7 @@ def test_filters() -> None:
     assert "\x1b[38" not in bare.render(Console())
 
 
-def test_without_colours_a_strip_is_few_segments_in_ink_on_paper() -> None:
+def test_without_colours_a_strip_has_few_segments_in_ink_on_paper() -> None:
     cells = shades(flat(6, 2, RED), (1, 2, 3), (4, 5, 6))
     made = segments(cells, "none")
     assert [type(part) for part in made] == [Segment] and len(made[0].text) == 6
@@ -486,7 +486,7 @@ def test_without_colours_a_strip_is_few_segments_in_ink_on_paper() -> None:
 
 
 @pytest.mark.parametrize("depth", ["truecolor", "none"])
-def test_while_a_picture_moves_only_the_masks_edge_is_drawn(depth: ColorDepth) -> None:
+def test_a_quiet_overlay_draws_only_the_edge_of_the_mask(depth: ColorDepth) -> None:
     picture = np.full((12, 12, 3), 128, np.uint8)
     mask = np.zeros((12, 12), np.bool_)
     mask[2:10, 2:10] = True

@@ -26,7 +26,7 @@ START = Edit(model="toy", source=LatentRef(seed=42), pairs=(PAIR,))
 
 
 def dragged(history: History, steps: int, live: int | None = None) -> History:
-    """With a drag of that many steps on the present entry."""
+    """Return the history with a drag of so many steps on the present revision."""
     parent = history.current_revision
     points: tuple[Point, Point] = (20, 10), (19, 10)
     pairs = (DraggedPair(handle=parent.edit.pairs[0].handle, target=points[0], final=points[1], distance=1),)
@@ -56,11 +56,11 @@ def line(place: HistoryCursor, width: int, *paths: Trajectory, label: str = "") 
 # The line -----------------------------------------------------------------------------------------------
 
 
-def test_no_history() -> None:
+def test_a_timeline_without_history() -> None:
     assert line(HistoryCursor(History.of(START)), 6) == "◆     "
 
 
-def test_a_way_there_and_back() -> None:
+def test_the_timeline_of_drags_undone_and_redone() -> None:
     history = dragged(changed(History.of(START), psi=0.5), 8)
     end = changed(changed(history, seed=1), seed=2)
     seen = []
@@ -77,7 +77,7 @@ def test_a_way_there_and_back() -> None:
     ]
 
 
-def test_what_is_behind_is_bold_and_what_is_ahead_dim() -> None:
+def test_undoable_sections_are_bold_and_redoable_ones_dim() -> None:
     place = HistoryCursor(dragged(changed(History.of(START), psi=0.5), 6).undo())
     text = timeline_row(timeline_sections(place, {}), 20)
     assert text.plain.startswith("╺◆┝1━━━┥")
@@ -88,7 +88,7 @@ def test_what_is_behind_is_bold_and_what_is_ahead_dim() -> None:
     ]
 
 
-def test_within_a_drag() -> None:
+def test_the_timeline_within_a_drag() -> None:
     history = changed(dragged(History.of(START), 8), seed=1).undo()
     way = path(1, *range(9))
     assert [line(HistoryCursor(history, inner), 12, way) for inner in (1, 2, 4, 7)] == [
@@ -99,20 +99,20 @@ def test_within_a_drag() -> None:
     ]
 
 
-def test_a_drag_of_which_few_steps_were_kept_is_as_long_from_within() -> None:
+def test_a_drag_with_few_kept_steps_keeps_its_length_from_within() -> None:
     history = dragged(History.of(START), 8)
     assert line(HistoryCursor(history, 1), 12, path(1, 0, 4, 8)) == "╺┝1━◆━━━┥   "
     assert line(HistoryCursor(history), 12, path(1, 0, 4, 8)) == "╺┝1━━━━━◆   "
 
 
-def test_within_a_long_drag_the_end_is_not_reached_before_the_end() -> None:
+def test_the_marker_reaches_the_end_of_a_long_drag_only_at_its_last_step() -> None:
     history = dragged(History.of(START), 1000)
     way = path(1, *range(1001))
     assert line(HistoryCursor(history, 999), 11, way) == "╺┝1━━━━━━◆┥"
     assert line(HistoryCursor(history), 11, way) == "╺┝1━━━━━━━◆"
 
 
-def test_drags_share_the_room_by_their_steps_and_the_shortest_can_be_seen() -> None:
+def test_drags_share_the_row_by_their_steps_and_short_ones_stay_visible() -> None:
     history = dragged(dragged(dragged(History.of(START), 90), 30), 1)
     assert [line(HistoryCursor(history), width) for width in (40, 20, 13)] == [
         "╺┝1━━━━━━━━━━━━━━━━━━━━━━━┥┝2━━━━━┥┝3━◆ ",
@@ -121,7 +121,7 @@ def test_drags_share_the_room_by_their_steps_and_the_shortest_can_be_seen() -> N
     ]
 
 
-def test_a_row_of_edits_is_three_dots() -> None:
+def test_many_edits_are_three_dots() -> None:
     history = History.of(START)
     for seed in range(9):
         history = changed(history, seed=seed)
@@ -142,7 +142,7 @@ def test_a_row_of_edits_is_three_dots() -> None:
         (DragRevisionId(4), 1, "◆"),
     ],
 )
-def test_a_long_history_is_cropped_round_where_one_is(at: RevisionId, width: int, expected: str) -> None:
+def test_a_long_history_is_cropped_around_the_present_position(at: RevisionId, width: int, expected: str) -> None:
     history = History.of(START)
     for _ in range(8):
         history = dragged(history, 100)
@@ -154,14 +154,14 @@ def test_a_number_that_does_not_fit_is_left_out() -> None:
     assert timeline_row([TimelineSection(5, 0, 345)], 10).plain == "◆┝345┥    "
 
 
-def test_the_label_is_on_the_right_and_goes_first() -> None:
+def test_the_label_is_on_the_right_and_is_left_out_first() -> None:
     history = changed(History.of(START), seed=1)
     assert line(HistoryCursor(history), 22, label="3 branches") == "╺◆          3 branches"
     assert line(HistoryCursor(history), 21, label="3 branches") == "╺◆" + " " * 19
 
 
 def every_stretch() -> st.SearchStrategy[list[TimelineSection]]:
-    """A line, and one place on it: what is before it is done."""
+    """Draw sections of a timeline and a position on it; what lies before the position is done."""
     lengths = st.lists(st.tuples(st.integers(1, 2000), st.booleans()), max_size=40)
 
     def place(kinds: list[tuple[int, bool]], where: float) -> list[TimelineSection]:
@@ -176,7 +176,7 @@ def every_stretch() -> st.SearchStrategy[list[TimelineSection]]:
 
 
 @given(every_stretch(), st.integers(1, 120), st.sampled_from(["", "3 branches", "drag 12 140/300"]))
-def test_it_is_as_wide_as_it_may_be_and_says_where_one_is(line: list[TimelineSection], width: int, label: str) -> None:
+def test_the_timeline_fills_its_width_and_has_one_marker(line: list[TimelineSection], width: int, label: str) -> None:
     text = timeline_row(line, width, label)
     assert cell_len(text.plain) == len(text.plain) == width
     assert text.plain.count(HERE_GLYPH) == 1
@@ -188,7 +188,7 @@ def test_it_is_as_wide_as_it_may_be_and_says_where_one_is(line: list[TimelineSec
 # In words -----------------------------------------------------------------------------------------------
 
 
-def test_changes_in_words() -> None:
+def test_the_text_of_changes() -> None:
     other = PointPair(handle=(1, 2), target=(3, 4))
     mask = Mask.from_array(np.ones((8, 8), np.uint8))
     history = History.of(START)
@@ -215,7 +215,7 @@ def test_changes_in_words() -> None:
     ]  # fmt: skip
 
 
-def test_drags_in_words() -> None:
+def test_the_text_of_drags() -> None:
     history = dragged(dragged(History.of(START), 1), 24, live=0)
     assert change_text(history, history.revisions[DragRevisionId(1)]) == "drag 1, 1 step"
     assert change_text(history, history.revisions[DragRevisionId(2)]) == "live drag 2, 24 steps"
@@ -223,7 +223,7 @@ def test_drags_in_words() -> None:
     assert change_text(back, back.current_revision) == "seed 42", "the same seed again, without its drags"
 
 
-def test_a_branch_from_within_a_drag_says_from_where() -> None:
+def test_a_branch_from_within_a_drag_names_the_step() -> None:
     history = dragged(History.of(START), 9)
     history = HistoryCursor(history, 2).history_from_here({1: path(1, 0, 3, 6, 9)})
     assert change_text(history, history.current_revision) == "from step 6 of drag 1"
@@ -233,7 +233,7 @@ def test_a_branch_from_within_a_drag_says_from_where() -> None:
     assert branch_text(further, further.current_revision) == "settings changed"
 
 
-def test_branches_in_words() -> None:
+def test_the_text_of_branches() -> None:
     history = dragged(History.of(START), 9)
     assert branch_text(history, history.current_revision) == "drag 1, 9 steps"
     twice = dragged(changed(history, pairs=(PAIR,)), 3)
@@ -246,7 +246,7 @@ def test_branches_in_words() -> None:
     assert branch_text(after, after.current_revision) == "settings changed, after drag 1"
 
 
-def test_the_place_in_words() -> None:
+def test_the_text_of_the_position() -> None:
     history = dragged(History.of(START), 9)
     assert place_text(HistoryCursor(history), {}) == ""
     assert place_text(HistoryCursor(history, 1), {1: path(1, 0, 4, 9)}) == "drag 1 4/9"
@@ -265,7 +265,7 @@ def flat(width: int, height: int, value: int) -> NDArray[np.uint8]:
 BEFORE, AFTER = flat(8, 4, 10), flat(8, 4, 200)
 
 
-def test_one_of_the_two() -> None:
+def test_only_before_or_only_after() -> None:
     assert join_images(BEFORE, AFTER, "after") is AFTER
     assert np.array_equal(join_images(BEFORE, AFTER, "before"), BEFORE)
 
@@ -282,7 +282,7 @@ def test_one_of_the_two() -> None:
         (50, [10] * 8),
     ],
 )
-def test_the_split_is_where_it_is_asked(column: int, row: list[int]) -> None:
+def test_the_position_of_the_split(column: int, row: list[int]) -> None:
     split = join_images(BEFORE, AFTER, "split", column)
     assert split[0, :, 0].tolist() == row
     assert split[1, :, 0].tolist() == [0 if value == 255 else value for value in row], "the line is dashed"
@@ -291,15 +291,15 @@ def test_the_split_is_where_it_is_asked(column: int, row: list[int]) -> None:
 
 
 @pytest.mark.parametrize("scale", [None, 3 / 8, 1, 8])
-def test_the_line_of_the_split_is_as_wide_as_a_pixel_of_the_screen_at_every_zoom(scale: float | None) -> None:
+def test_the_line_of_the_split_is_one_screen_pixel_wide_at_every_zoom(scale: float | None) -> None:
     view = Viewport(Size(256, 256), Size(43, 44), scale).centred((128.0, 128.0))
     split = ComparedImages(flat(256, 256, 10), flat(256, 256, 200), "split", 0.5).sampled(view)
     middle = round(view.grid.width / 2) - view.window.left
     assert split[0, :, 0].tolist() == [10] * middle + [255] + [200] * (view.window.width - middle - 1)
 
 
-def test_the_difference_is_that_of_what_the_screen_shows() -> None:
-    """Noise that no cell shows is no difference."""
+def test_the_difference_is_taken_between_resampled_images() -> None:
+    """Noise that resampling removes is no difference."""
     noise = np.indices((8, 8)).sum(axis=0)[..., None] % 2 * 20
     before, after = np.broadcast_to(100 + noise, (8, 8, 3)), np.broadcast_to(120 - noise, (8, 8, 3))
     images = ComparedImages(before.astype(np.uint8), after.astype(np.uint8), "difference", 0.0)
@@ -307,7 +307,7 @@ def test_the_difference_is_that_of_what_the_screen_shows() -> None:
     assert images.sampled(Viewport(Size(8, 8), Size(8, 8))).all()
 
 
-def test_the_difference_is_strong_and_black_where_nothing_has_changed() -> None:
+def test_the_difference_is_amplified_and_black_where_nothing_has_changed() -> None:
     before, after = flat(3, 2, 100), flat(3, 2, 100)
     after[0, 0], after[0, 1], after[0, 2] = (104, 100, 97), (0, 255, 100), (99, 100, 255)
     difference = join_images(before, after, "difference")
@@ -324,7 +324,7 @@ def test_the_difference_is_strong_and_black_where_nothing_has_changed() -> None:
 # The images that are kept -------------------------------------------------------------------------------
 
 
-def test_an_image_is_kept_by_what_it_is_of() -> None:
+def test_an_image_is_cached_by_its_source() -> None:
     pictures = PreviewCache()
     pictures.put("a", AFTER)
     assert pictures.get("a") is AFTER
@@ -333,7 +333,7 @@ def test_an_image_is_kept_by_what_it_is_of() -> None:
     assert pictures.get("a") is BEFORE, "in the place of the older one"
 
 
-def test_those_that_were_not_seen_for_the_longest_go() -> None:
+def test_the_least_recently_used_images_are_dropped() -> None:
     pictures = PreviewCache(capacity=3 * AFTER.nbytes)
     for name in "abc":
         pictures.put(name, AFTER)
@@ -349,7 +349,7 @@ def test_those_that_were_not_seen_for_the_longest_go() -> None:
     assert pictures.get("a") is not None, "what was cleared takes no room"
 
 
-def test_both_of_a_comparison_stay_however_large_they_are() -> None:
+def test_both_images_of_a_comparison_stay_however_large_they_are() -> None:
     pictures = PreviewCache(capacity=1)
     for name in "abc":
         pictures.put(name, AFTER)

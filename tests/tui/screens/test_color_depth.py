@@ -34,7 +34,7 @@ def on_terminal(depth: ColorDepth, worth_asking: bool = True, chosen_by_user: bo
 
 
 def kinds_of_color(app: DragganApp) -> set[ColorType]:
-    """What the status line's colours are numbers of, or whether they are RGB."""
+    """Return the kinds of the status line's colours: RGB, or numbers of 256 or 16 colours."""
     segments = app.editor.query_one(StatusLine).render_lines(app.editor.query_one(StatusLine).size.region)[0]
     styles = [segment.style for segment in segments if segment.style is not None]
     return {color.type for style in styles for color in (style.color, style.bgcolor) if color is not None}
@@ -46,7 +46,7 @@ async def answer(app: DragganApp, pilot: Pilot[None], truecolor: bool) -> None:
     await pilot.pause()
 
 
-async def test_an_answer_brings_truecolor_to_widgets_images_and_theme_and_the_next_takes_it_back() -> None:
+async def test_each_answer_changes_the_colours_of_widgets_images_and_theme() -> None:
     app = on_terminal("256")
     async with app.run_test(size=(160, 48)) as pilot:
         await ready(app, pilot)
@@ -65,7 +65,7 @@ async def test_an_answer_brings_truecolor_to_widgets_images_and_theme_and_the_ne
         assert status(app) != FEW
 
 
-async def test_another_theme_comes_in_as_many_colours() -> None:
+async def test_another_theme_is_shown_in_as_many_colours() -> None:
     app = on_terminal("256")
     async with app.run_test() as pilot:
         await ready(app, pilot)
@@ -85,7 +85,7 @@ async def test_another_theme_comes_in_as_many_colours() -> None:
     ],
     ids=["guessed", "enough", "told"],
 )
-async def test_few_colours_are_mentioned_unless_they_were_asked_for(app: object, mentioned: bool) -> None:
+async def test_a_message_mentions_few_colours_unless_the_user_chose_them(app: object, mentioned: bool) -> None:
     app = app()  # type: ignore[operator]
     assert isinstance(app, DragganApp)
     async with app.run_test() as pilot:
@@ -94,7 +94,7 @@ async def test_few_colours_are_mentioned_unless_they_were_asked_for(app: object,
         assert kinds_of_color(app) <= {ColorType.EIGHT_BIT, ColorType.STANDARD}
 
 
-async def test_a_late_answer_takes_back_that_there_are_few_colours() -> None:
+async def test_a_late_answer_removes_the_message_about_few_colours() -> None:
     app = on_terminal("16", worth_asking=False)
     async with app.run_test() as pilot:
         await ready(app, pilot)
@@ -103,7 +103,7 @@ async def test_a_late_answer_takes_back_that_there_are_few_colours() -> None:
         assert status(app) != FEW
 
 
-async def test_an_answer_changes_nothing_that_the_user_has_said() -> None:
+async def test_an_answer_does_not_override_the_users_choice() -> None:
     app = on_terminal("256", chosen_by_user=True)
     async with app.run_test() as pilot:
         await ready(app, pilot)

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("fake_engine")
 
 
 async def opened(app: DragganApp, pilot: Pilot[None], *typed: str) -> list[tuple[str, str]]:
-    """Keys and text of each command that is listed."""
+    """Return keys and text of each listed command."""
     await pilot.press("ctrl+p", *typed)
     assert isinstance(app.screen, CommandPalette)
     lines = [str(option.prompt) for option in app.screen.query_one(OptionList).options]
@@ -40,13 +40,13 @@ async def opened(app: DragganApp, pilot: Pilot[None], *typed: str) -> list[tuple
 
 
 def keys_width(app: DragganApp) -> int:
-    """Where what a command does begins."""
+    """Return the column in which the names of commands begin."""
     assert isinstance(app.screen, CommandPalette)
     return max(len(command.keys) for command in app.screen.all_commands) + KEYS_GAP
 
 
 def command_colors(app: DragganApp, name: str) -> tuple[str, str]:
-    """The colours of a listed command's key, and of what is behind it."""
+    """Return the colours of a listed command's key and of its background."""
     (row,) = (row for row in screen_strips(app) if f"{name}  Image" in row.text)
     start = row.text.index(name) - keys_width(app)
     (segment,) = row.crop(start, start + 1)
@@ -55,7 +55,7 @@ def command_colors(app: DragganApp, name: str) -> tuple[str, str]:
     return style.color.triplet.hex, style.bgcolor.triplet.hex
 
 
-async def test_every_action_of_the_editor_is_there_with_its_key_the_useful_ones_first_and_moves_last() -> None:
+async def test_every_action_is_listed_with_its_key_useful_ones_first_and_moves_last() -> None:
     app = editor(keymap={"drag": "f4,f5"})
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
@@ -78,7 +78,7 @@ async def test_every_action_of_the_editor_is_there_with_its_key_the_useful_ones_
         assert all(keys[binding.help] for binding in named)
 
 
-async def test_what_is_chosen_is_done_and_escape_does_nothing() -> None:
+async def test_enter_runs_the_command_and_escape_does_nothing() -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
@@ -97,7 +97,7 @@ async def test_what_is_chosen_is_done_and_escape_does_nothing() -> None:
         await until(lambda: isinstance(engine.sent[-1], StartDrag))
 
 
-async def test_another_of_those_listed_by_arrow_and_by_mouse() -> None:
+async def test_commands_are_chosen_by_arrows_and_by_mouse() -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
@@ -119,7 +119,7 @@ async def test_compare_finds_every_way_to_compare() -> None:
         assert {key for key, _ in await opened(app, pilot, *"compare")} == {"o", "|", "%", "B"}
 
 
-async def test_a_count_is_for_the_command() -> None:
+async def test_a_count_applies_to_the_chosen_command() -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
@@ -128,7 +128,7 @@ async def test_a_count_is_for_the_command() -> None:
         assert app.editor.state.edit.source.seed == 17
 
 
-async def test_words_of_name_and_topic_find_it_and_where_nothing_is_found_enter_does_nothing() -> None:
+async def test_commands_match_by_words_of_name_and_topic_and_enter_without_a_match_does_nothing() -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
@@ -162,7 +162,7 @@ async def test_words_of_name_and_topic_find_it_and_where_nothing_is_found_enter_
         ("mask undo", []),
     ],
 )
-def test_the_best_comes_first(typed: str, found: list[str]) -> None:
+def test_the_best_match_comes_first(typed: str, found: list[str]) -> None:
     names = {
         "undo": "Session",
         "next pair": "Points",
@@ -191,7 +191,7 @@ async def test_a_command_typed_ahead() -> None:
 
 
 @pytest.mark.parametrize("name", ["moss", "paper"])
-async def test_a_theme_is_worn_at_once(name: str) -> None:
+async def test_a_chosen_theme_is_used_at_once(name: str) -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
@@ -203,7 +203,7 @@ async def test_a_theme_is_worn_at_once(name: str) -> None:
         assert status(app).startswith(f"theme {name} for this session")
 
 
-async def test_the_users_theme_is_worn_though_it_is_called_like_the_one_in_use(
+async def test_a_users_theme_is_used_even_if_it_has_the_name_of_the_present_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -227,7 +227,7 @@ async def test_the_users_theme_is_worn_though_it_is_called_like_the_one_in_use(
 
 
 @pytest.mark.parametrize(("name", "no_color"), [*((name, "") for name in themes.bundled_theme_names()), ("dark", "1")])
-async def test_it_can_be_read_in_every_theme_and_without_colours(
+async def test_the_palette_is_legible_in_every_theme_and_without_colours(
     name: str, no_color: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", no_color)

@@ -34,7 +34,7 @@ def text(app: DragganApp, selector: str) -> str:
 
 
 def hints(app: DragganApp) -> str:
-    """What the bottom border says."""
+    """Return the text of the bottom border."""
     return Content.from_markup(app.screen.query_one(DialogBox).border_subtitle or "").plain
 
 
@@ -50,11 +50,11 @@ def hints(app: DragganApp) -> str:
         (3, "Esc closes"),
     ],
 )
-def test_the_hints_of_a_dialog_drop_all_but_the_way_out(width: int, says: str) -> None:
+def test_hints_of_a_dialog_always_say_how_to_close_it(width: int, says: str) -> None:
     assert dialog_hints(HINTS, width).plain == says
 
 
-def test_no_hints_are_no_text() -> None:
+def test_a_dialog_without_hints_has_no_text_in_its_border() -> None:
     assert dialog_hints([], 40).plain == ""
 
 
@@ -77,7 +77,7 @@ def test_help_is_filtered_by_key_or_by_word(typed: str, keys: list[str]) -> None
     assert [row[0] for topic in matching_topics(TOPICS, typed) for row in topic.rows] == keys
 
 
-def test_help_in_one_column_wraps_under_what_keys_do() -> None:
+def test_help_in_one_column_wraps_descriptions() -> None:
     assert help_page(TOPICS, 24).plain.splitlines() == [
         "Move",
         "← h       left",
@@ -191,7 +191,7 @@ async def test_settings_are_reset_one_or_all() -> None:
         assert screen is not app.screen
 
 
-async def test_a_wrong_value_is_named_until_it_is_changed() -> None:
+async def test_the_message_about_a_wrong_value_stays_until_the_value_changes() -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened_settings(app, pilot)
@@ -223,7 +223,7 @@ async def test_a_question_takes_the_keys_that_it_shows_and_escape() -> None:
         assert results == ["go", "new", ""]
 
 
-async def test_what_escape_does_is_said_once() -> None:
+async def test_the_hint_for_escape_is_shown_once() -> None:
     app = editor()
     answers = {"r": ("restart", "restart it"), "escape": ("", "go on without")}
     async with app.run_test(size=(80, 24)) as pilot:
@@ -236,7 +236,7 @@ async def test_what_escape_does_is_said_once() -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (160, 48)])
-async def test_every_dialog_fits_the_terminal_names_itself_and_closes_with_escape(size: tuple[int, int]) -> None:
+async def test_every_dialog_fits_the_terminal_has_a_title_and_closes_with_escape(size: tuple[int, int]) -> None:
     app = editor()
     async with app.run_test(size=size) as pilot:
         engine = await ready(app, pilot)

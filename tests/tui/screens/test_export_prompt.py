@@ -25,7 +25,7 @@ def text(app: DragganApp, selector: str) -> str:
 
 
 async def dragged(app: DragganApp, pilot: Pilot[None], engine: FakeEngine) -> None:
-    """A drag has led to the present image."""
+    """Make the present image the result of a drag."""
     await pilot.press("d")
     engine.say(ended(app))
     await pilot.pause()
@@ -57,7 +57,7 @@ async def test_enter_on_the_suggested_name_exports_beside_the_session(app: Dragg
         ("/proc/a.png", "/proc"),
     ],
 )
-async def test_a_bad_place_is_named_and_the_prompt_stays(
+async def test_the_prompt_stays_open_and_says_why_a_path_cannot_be_written(
     app: DragganApp, tmp_path: Path, place: str, says: str
 ) -> None:
     (tmp_path / "file").touch()
@@ -72,7 +72,7 @@ async def test_a_bad_place_is_named_and_the_prompt_stays(
 
 
 @pytest.mark.parametrize("ending", [".png", ".webp", ".gif", ".mp4", ".npy", ".npz", ".safetensors"])
-async def test_each_ending_is_asked_of_the_engine(app: DragganApp, tmp_path: Path, ending: str) -> None:
+async def test_the_engine_is_asked_for_each_ending(app: DragganApp, tmp_path: Path, ending: str) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
@@ -92,7 +92,7 @@ async def test_each_ending_is_asked_of_the_engine(app: DragganApp, tmp_path: Pat
         assert app.editor.context.sync.directory == Path("draggan-out/x"), "it is not the session's"
 
 
-async def test_markers_are_drawn_if_wanted(app: DragganApp) -> None:
+async def test_markers_are_drawn_on_request(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("E")
@@ -104,7 +104,9 @@ async def test_markers_are_drawn_if_wanted(app: DragganApp) -> None:
         assert engine.last(ExportFile).path.endswith("/a.png"), "a picture, if nothing else is said"
 
 
-async def test_what_is_there_is_asked_about_and_other_endings_are_refused(app: DragganApp, tmp_path: Path) -> None:
+async def test_the_prompt_asks_before_replacing_a_file_and_refuses_other_endings(
+    app: DragganApp, tmp_path: Path
+) -> None:
     (tmp_path / "a.png").write_text("mine")
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
@@ -120,7 +122,7 @@ async def test_what_is_there_is_asked_about_and_other_endings_are_refused(app: D
         assert engine.last(ExportFile).path == str(tmp_path / "a.png")
 
 
-async def test_what_goes_wrong_is_said(app: DragganApp) -> None:
+async def test_a_failed_export_is_reported(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("E", *"a", "full_stop", *"gif", "enter")

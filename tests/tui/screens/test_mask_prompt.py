@@ -22,7 +22,7 @@ HALF = Mask.from_array(np.repeat(np.arange(128) < 64, 128).reshape(128, 128).ast
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the editor is started."""
+    """Return the directory in which the editor is started."""
     for name in ("head.png", "head-2.png", "mask ears.png", ".hidden.png"):
         (tmp_path / name).touch()
     (tmp_path / "masks" / "deep").mkdir(parents=True)
@@ -38,7 +38,7 @@ def text(app: DragganApp, selector: str) -> str:
 
 
 async def asked(app: DragganApp, pilot: Pilot[None], path: str, engine: FakeEngine) -> FakeEngine:
-    """The prompt with a path in it, after Enter."""
+    """Open the prompt, type a path and press Enter."""
     app.screen.query_one(Input).value = path
     await pilot.press("enter")
     await pilot.pause()
@@ -68,7 +68,7 @@ async def asked(app: DragganApp, pilot: Pilot[None], path: str, engine: FakeEngi
         ("~nobody-is-called-so/x", "~nobody-is-called-so/x", []),
     ],
 )
-def test_completion(typed: str, completed: str, names: list[str]) -> None:
+def test_completion_of_a_path(typed: str, completed: str, names: list[str]) -> None:
     assert complete_path(typed) == (completed, names)
 
 
@@ -76,7 +76,7 @@ def test_completion_of_an_absolute_path(folder: Path) -> None:
     assert complete_path(f"{folder}/masks/d") == (f"{folder}/masks/deep/", ["deep/"])
 
 
-async def test_tab_completes_and_lists(app: DragganApp, folder: Path) -> None:
+async def test_tab_completes_a_path_and_lists_names(app: DragganApp, folder: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("f", "h", "tab")
@@ -104,7 +104,7 @@ async def test_keys_typed_ahead_are_completed_in_their_order(app: DragganApp) ->
 # Loading ----------------------------------------------------------------------------------------------
 
 
-async def test_loading_is_one_entry(app: DragganApp) -> None:
+async def test_loading_a_mask_is_one_revision(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("space", "f")
@@ -128,7 +128,7 @@ async def test_loading_is_one_entry(app: DragganApp) -> None:
         assert status(app) == "mask loaded, resized to 128×128: 50% of the image may move"
 
 
-async def test_what_cannot_be_loaded_is_said_and_the_prompt_stays(app: DragganApp) -> None:
+async def test_the_prompt_stays_open_and_says_why_a_mask_cannot_be_loaded(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("f", "enter")
@@ -150,7 +150,7 @@ async def test_what_cannot_be_loaded_is_said_and_the_prompt_stays(app: DragganAp
         assert app.editor.state.edit.mask is None
 
 
-async def test_an_answer_that_nobody_waits_for(app: DragganApp) -> None:
+async def test_an_answer_after_the_prompt_was_closed_is_ignored(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("f")
@@ -180,7 +180,7 @@ async def test_no_mask_is_loaded_during_a_drag(app: DragganApp) -> None:
 # Saving -----------------------------------------------------------------------------------------------
 
 
-async def test_saving(app: DragganApp) -> None:
+async def test_saving_a_mask(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("F")
@@ -200,7 +200,7 @@ async def test_saving(app: DragganApp) -> None:
         assert len(app.editor.state.history.lineage) == 2
 
 
-async def test_a_file_that_is_there_is_asked_about(app: DragganApp) -> None:
+async def test_the_prompt_asks_before_replacing_a_mask(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("space", "F")
@@ -224,7 +224,7 @@ async def test_a_file_that_is_there_is_asked_about(app: DragganApp) -> None:
         ("mask.jpg", "mask.jpg: the name must end in .png"),
     ],
 )
-async def test_where_no_mask_can_be_written(app: DragganApp, path: str, says: str) -> None:
+async def test_paths_where_no_mask_can_be_written(app: DragganApp, path: str, says: str) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("space", "F")

@@ -42,7 +42,7 @@ CLASSES = INFO.model_copy(update={"classes": 10})
 
 
 async def pick(pilot: Pilot[None], engine: FakeEngine, *keys: str) -> None:
-    """Opens the picker, lists the models, and presses the keys."""
+    """Open the list of models and press keys."""
     await pilot.press("M")
     assert isinstance(engine.sent[-1], ListModels)
     engine.say(ModelsListed(models=ENTRIES))
@@ -52,7 +52,7 @@ async def pick(pilot: Pilot[None], engine: FakeEngine, *keys: str) -> None:
 
 
 def problem(app: DragganApp) -> str:
-    """What the picker says below its field."""
+    """Return the text below the field of the list of models."""
     return str(app.screen.query_one("#problem", Static).render())
 
 
@@ -60,7 +60,7 @@ def asked(engine: FakeEngine) -> list[str]:
     return [command.spec for command in engine.sent if isinstance(command, LoadModel)]
 
 
-async def test_the_list_says_what_there_is(app: DragganApp) -> None:
+async def test_the_list_shows_all_models(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pick(pilot, engine)
@@ -87,7 +87,7 @@ async def test_the_list_says_what_there_is(app: DragganApp) -> None:
         (("slash", "slash", "x", "tab", "j", "enter"), "ffhq"),
     ],
 )
-async def test_choosing(app: DragganApp, keys: tuple[str, ...], spec: str) -> None:
+async def test_choosing_a_model(app: DragganApp, keys: tuple[str, ...], spec: str) -> None:
     keys = tuple("full_stop" if key == "." else key for key in keys)
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
@@ -99,7 +99,7 @@ async def test_choosing(app: DragganApp, keys: tuple[str, ...], spec: str) -> No
 
 
 @pytest.mark.parametrize("keys", [("escape",), ("j", "slash", "x", "escape"), ("slash", "enter", "escape")])
-async def test_escape_leaves_all_as_it_is(app: DragganApp, keys: tuple[str, ...]) -> None:
+async def test_escape_changes_nothing(app: DragganApp, keys: tuple[str, ...]) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pick(pilot, engine, *keys)
@@ -109,7 +109,7 @@ async def test_escape_leaves_all_as_it_is(app: DragganApp, keys: tuple[str, ...]
         assert len(app.editor.state.edit.pairs) == 1
 
 
-async def test_while_a_typed_model_loads_the_picker_says_so_and_takes_no_other(app: DragganApp) -> None:
+async def test_the_list_shows_that_a_typed_model_is_loading_and_accepts_no_other(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pick(pilot, engine, "slash", *"bad", "enter", "enter")
@@ -126,7 +126,7 @@ async def test_while_a_typed_model_loads_the_picker_says_so_and_takes_no_other(a
 
 
 @pytest.mark.parametrize("typed", ["toy", "/b/toy.safetensors"])
-async def test_the_present_model_typed_is_not_loaded_again(app: DragganApp, typed: str) -> None:
+async def test_typing_the_open_model_does_not_load_it_again(app: DragganApp, typed: str) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pick(pilot, engine, "slash")
@@ -135,7 +135,7 @@ async def test_the_present_model_typed_is_not_loaded_again(app: DragganApp, type
         assert (problem(app), asked(engine)) == ("toy is open already", [])
 
 
-async def test_a_model_is_named_by_its_name_not_its_path(app: DragganApp) -> None:
+async def test_a_model_is_shown_by_name_and_not_by_path(app: DragganApp) -> None:
     copy = ModelEntry(name="ffhq", origin="cached", format="nvidia", path="/c/0123abcd.safetensors", bytes=9)
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
@@ -154,7 +154,7 @@ async def test_a_model_is_named_by_its_name_not_its_path(app: DragganApp) -> Non
         assert problem(app) == "loading cars …"
 
 
-async def test_another_model_is_another_session(app: DragganApp) -> None:
+async def test_another_model_begins_another_session(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
@@ -213,7 +213,7 @@ async def test_a_failed_load_is_shown_with_advice(app: DragganApp) -> None:
         assert problem(app).startswith("'x': there is no such model or file; give the path of a model file")
 
 
-async def test_without_anything_saved_no_folder_is_named(app: DragganApp) -> None:
+async def test_no_directory_is_named_if_nothing_was_saved(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pick(pilot, engine, "j", "enter")
@@ -222,7 +222,7 @@ async def test_without_anything_saved_no_folder_is_named(app: DragganApp) -> Non
         assert status(app) == "opened ffhq"
 
 
-async def test_a_model_that_cannot_be_had_changes_nothing(app: DragganApp) -> None:
+async def test_a_model_that_cannot_be_loaded_changes_nothing(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
@@ -282,7 +282,7 @@ async def test_while_a_model_loads_only_the_cursor_moves(app: DragganApp) -> Non
         assert len(engine.sent) == sent
 
 
-async def test_what_is_not_on_disk_is_written_first(app: DragganApp) -> None:
+async def test_unsaved_changes_are_written_before_another_model_is_loaded(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         engine.acknowledges = False
@@ -297,7 +297,7 @@ async def test_what_is_not_on_disk_is_written_first(app: DragganApp) -> None:
         await until(lambda: asked(engine) == ["ffhq"])
 
 
-async def test_what_cannot_be_written_keeps_the_model(app: DragganApp) -> None:
+async def test_the_model_stays_while_changes_cannot_be_written(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         engine.acknowledges = False
@@ -330,7 +330,7 @@ async def test_no_other_model_during_a_drag_or_without_an_engine(app: DragganApp
         assert status(app) == "the engine is starting"
 
 
-async def test_an_engine_that_dies_while_it_loads_leaves_the_session(app: DragganApp) -> None:
+async def test_the_session_survives_an_engine_that_dies_while_it_loads(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
@@ -347,7 +347,7 @@ async def test_an_engine_that_dies_while_it_loads_leaves_the_session(app: Dragga
         assert app.editor.state.is_dragging
 
 
-async def test_what_the_engine_reads_is_said(app: DragganApp) -> None:
+async def test_the_progress_of_loading_is_shown(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
         engine: FakeEngine = app.engine  # type: ignore[assignment]
@@ -367,7 +367,7 @@ async def test_what_the_engine_reads_is_said(app: DragganApp) -> None:
         assert status(app) == "loading ffhq: reading 120/364 MB"
 
 
-async def test_classes(app: DragganApp) -> None:
+async def test_a_model_with_classes(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot, CLASSES)
         facts = app.screen.query_one("#session-facts", Static)
@@ -384,7 +384,7 @@ async def test_classes(app: DragganApp) -> None:
         assert app.editor.state.edit.source.label == 5
 
 
-async def test_no_classes(app: DragganApp) -> None:
+async def test_a_model_without_classes(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         for key in "CV":
@@ -415,7 +415,9 @@ async def test_a_class_that_the_model_does_not_have_ends_the_editor(
 
 
 @pytest.mark.parametrize("keys", [("n",), ("N",), ("C",), ("comma", "up", "up", *"0.5", "enter")])
-async def test_a_given_latent_is_left_behind_and_undo_returns_to_it(app: DragganApp, keys: tuple[str, ...]) -> None:
+async def test_another_seed_replaces_the_latent_file_and_undo_returns_to_it(
+    app: DragganApp, keys: tuple[str, ...]
+) -> None:
     keys = tuple("full_stop" if key == "." else key for key in keys)
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)

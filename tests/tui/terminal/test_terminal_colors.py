@@ -1,4 +1,4 @@
-"""How many colours a terminal has: by its name, and by what it answers, whole, in pieces, late, between keys."""
+"""How many colours a terminal has: from its name, and from answers that arrive whole, in pieces, late, or between keys."""
 
 from __future__ import annotations
 
@@ -49,23 +49,23 @@ PARSERS = [AnswerParser, EscapeParser]
         ("", "16", False),
     ],
 )
-def test_what_the_environment_says(variables: str, depth: str, worth_asking: bool) -> None:
+def test_the_guess_from_the_environment(variables: str, depth: str, worth_asking: bool) -> None:
     environment = dict(variable.split("=", 1) for variable in variables.split())
     assert guess_colors(environment) == ColorGuess(depth, worth_asking)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("answer", ["1$r0;48:2::1:2:3m", "1$r48:2:1:2:3m", "1$r0;48;2;1;2;3m", "1$r0;1;48:2:0:1:2:3m"])
-def test_rgb_that_comes_back(answer: str) -> None:
+def test_an_answer_that_repeats_rgb(answer: str) -> None:
     assert keeps_rgb(answer)
 
 
 @pytest.mark.parametrize("answer", ["0$r", "1$r0m", "1$r0;48;5;16m", "1$r0;40m", "1$r48;2;1;2;30m", "1+r524742=8", ""])
-def test_other_answers(answer: str) -> None:
+def test_answers_without_rgb(answer: str) -> None:
     assert not keeps_rgb(answer)
 
 
 def read(parser: AnswerParser, *pieces: str) -> tuple[list[str], list[bool]]:
-    """The keys and the answers in pieces of input, which come one after the other."""
+    """Feed pieces of input one after the other; return the keys and the answers."""
     messages: list[Message] = []
     for piece in pieces:
         messages += parser.feed(piece)
@@ -92,7 +92,7 @@ def _sorted(messages: Iterable[Message]) -> tuple[list[str], list[bool]]:
     ],
 )
 @pytest.mark.parametrize("dribbles", [False, True])
-def test_answers_are_taken_out_of_what_is_typed(
+def test_answers_are_separated_from_typed_keys(
     kind: type[AnswerParser], sent: str, keys: list[str], answers: list[bool], dribbles: bool
 ) -> None:
     parser = kind()
@@ -101,13 +101,13 @@ def test_answers_are_taken_out_of_what_is_typed(
 
 
 @pytest.mark.parametrize("kind", PARSERS)
-def test_an_answer_is_no_key_however_late(kind: type[AnswerParser]) -> None:
+def test_a_late_answer_is_not_read_as_keys(kind: type[AnswerParser]) -> None:
     parser = kind()
     assert read(parser, "j", YES[:9], YES[9:], DA1[:5], DA1[5:], "k") == (["j", "k"], [True])
 
 
 @pytest.mark.parametrize("kind", PARSERS)
-def test_what_is_no_answer_is_read_as_before(kind: type[AnswerParser]) -> None:
+def test_other_sequences_are_read_as_before(kind: type[AnswerParser]) -> None:
     parser = kind()
     messages = list(parser.feed("\x1b[?2026;2$y\x1b[200~a\x1b[201~\x1b[<0;3;4M\x1b[1;5Cq"))
     assert [type(message).__name__ for message in messages] == [
@@ -127,7 +127,7 @@ class Clock:
 
 
 @pytest.mark.parametrize("kind", PARSERS)
-def test_escape_is_escape_after_its_delay_and_after_the_answer(kind: type[AnswerParser]) -> None:
+def test_escape_is_a_key_after_its_delay_and_after_an_answer(kind: type[AnswerParser]) -> None:
     clock = Clock()
     parser = kind(clock=clock)
     parser.expect_answer()
@@ -138,7 +138,7 @@ def test_escape_is_escape_after_its_delay_and_after_the_answer(kind: type[Answer
     assert read(parser, "j") == (["j"], [])
 
 
-def test_escape_waits_while_an_answer_is_expected() -> None:
+def test_escape_waits_longer_while_an_answer_is_expected() -> None:
     clock = Clock()
     parser = AnswerParser(clock=clock)
     parser.expect_answer()
@@ -149,7 +149,7 @@ def test_escape_waits_while_an_answer_is_expected() -> None:
     assert _sorted(parser.tick()) == (["escape"], [])
 
 
-def test_an_answer_that_breaks_off_is_no_key() -> None:
+def test_an_incomplete_answer_is_not_read_as_keys() -> None:
     clock = Clock()
     parser = AnswerParser(clock=clock)
     assert read(parser, DA1[:6]) == ([], [])

@@ -108,12 +108,12 @@ class Dialog(ModalScreen[None]):
 
 
 def painted(app: App[Any]) -> str:
-    """What a full repaint sends to the terminal."""
+    """Return what a full repaint sends to the terminal."""
     return repaint_text(app)
 
 
 def terminal(app: App[Any]) -> pyte.Screen:
-    """What the terminal then shows."""
+    """Return the terminal's screen after a full repaint."""
     screen = pyte.Screen(*app.size)
     pyte.Stream(screen).feed(painted(app))
     return screen
@@ -128,7 +128,7 @@ def colors(screen: pyte.Screen, row: int, column: int) -> tuple[str, str, str]:
 # What is shown ----------------------------------------------------------------------------------------
 
 
-async def test_the_picture_stands_in_the_middle() -> None:
+async def test_the_image_is_in_the_middle() -> None:
     app = CanvasApp()
     async with app.run_test(size=(10, 4)) as pilot:
         assert Viewport(Size(4, 4), app.canvas.room).grid == Size(8, 8)
@@ -139,7 +139,7 @@ async def test_the_picture_stands_in_the_middle() -> None:
         assert colors(screen, 2, 1)[2] == "0000ff"
 
 
-async def test_a_picture_of_another_size_is_resampled() -> None:
+async def test_an_image_of_another_size_is_resampled() -> None:
     app = CanvasApp()
     async with app.run_test(size=(8, 4)) as pilot:
         for picture in (halves(64, 64), halves(2, 2)):
@@ -171,7 +171,7 @@ async def test_the_placeholder_until_there_is_an_image() -> None:
     ("depth", "codes"),
     [("truecolor", "38;2;255;0;0;48;2;0;0;255m▀"), ("256", "38;5;196;48;5;21m▀"), ("16", "35;40m░")],
 )
-async def test_depths(depth: ColorDepth, codes: str) -> None:
+async def test_every_colour_depth(depth: ColorDepth, codes: str) -> None:
     app = CanvasApp()
     async with app.run_test(size=(2, 1)) as pilot:
         app.canvas.show(halves(2, 2))
@@ -180,7 +180,7 @@ async def test_depths(depth: ColorDepth, codes: str) -> None:
         assert codes in painted(app)
 
 
-async def test_the_theme_in_use_gives_the_colours() -> None:
+async def test_the_canvas_takes_the_colours_of_the_theme() -> None:
     app = CanvasApp()
     async with app.run_test(size=(10, 2)) as pilot:
         app.canvas.show(np.zeros((4, 4, 3), dtype=np.uint8), Overlay(pairs=(PairMark(1, (0, 0)),)))
@@ -219,7 +219,7 @@ async def test_only_changed_rows_are_repainted() -> None:
         assert regions == [Region(0, 0, 4, 1), Region(0, 15, 40, 2)]
 
 
-async def test_a_new_picture_is_encoded_once_not_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_new_image_is_encoded_once_and_not_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     app = CanvasApp()
     async with app.run_test(size=(40, 12)) as pilot:
         app.canvas.show(halves(24, 24))  # letterboxed: the borders do not change
@@ -239,7 +239,7 @@ async def test_a_new_picture_is_encoded_once_not_row_by_row(monkeypatch: pytest.
         assert again == []
 
 
-async def test_a_partial_repaint_leaves_what_a_full_one_would() -> None:
+async def test_a_partial_repaint_gives_the_same_screen_as_a_full_one() -> None:
     app = CanvasApp()
     async with app.run_test(size=(20, 6)) as pilot:
         picture = halves(12, 12)
@@ -255,7 +255,7 @@ async def test_a_partial_repaint_leaves_what_a_full_one_would() -> None:
             ]
 
 
-async def test_a_resize_is_told_and_drops_the_overlay_of_the_old_grid() -> None:
+async def test_a_resize_is_posted_and_drops_the_overlay_of_the_old_view() -> None:
     app = CanvasApp()
     async with app.run_test(size=(20, 10)) as pilot:
         before = app.resized
@@ -284,7 +284,7 @@ async def test_tiny_sizes(size: tuple[int, int], depth: ColorDepth) -> None:
             assert painted(app)
 
 
-async def test_shown_before_there_is_room() -> None:
+async def test_an_image_that_is_shown_before_the_canvas_has_a_size() -> None:
     class Late(CanvasApp):
         def compose(self) -> ComposeResult:
             canvas = Canvas()
@@ -300,7 +300,7 @@ async def test_shown_before_there_is_room() -> None:
 # With the rest of Textual -----------------------------------------------------------------------------
 
 
-async def test_svg_export_has_the_pictures_colours() -> None:
+async def test_an_svg_export_has_the_colours_of_the_image() -> None:
     app = CanvasApp()
     async with app.run_test(size=(6, 3)) as pilot:
         app.canvas.show(halves(6, 6), Overlay(pairs=(PairMark(1, (1, 1)),)))
@@ -311,7 +311,7 @@ async def test_svg_export_has_the_pictures_colours() -> None:
             assert "●" in svg
 
 
-async def test_a_translucent_screen_over_the_picture() -> None:
+async def test_a_translucent_screen_over_the_image() -> None:
     app = CanvasApp()
     async with app.run_test(size=(20, 10)) as pilot:
         app.canvas.show(halves(20, 20))
@@ -330,7 +330,7 @@ async def test_a_translucent_screen_over_the_picture() -> None:
         assert colors(terminal(app), 0, 0)[2] == "0000ff"
 
 
-async def test_a_widget_over_part_of_the_picture() -> None:
+async def test_a_widget_over_part_of_the_image() -> None:
     app = CanvasApp(over=True)
     async with app.run_test(size=(12, 6)) as pilot:
         app.canvas.show(halves(12, 12))
@@ -341,7 +341,7 @@ async def test_a_widget_over_part_of_the_picture() -> None:
         assert backs == ["ff0000"] * 3 + ["ffffff"] * 4 + ["ff0000"] * 5
 
 
-async def test_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = CanvasApp()
     for depth in ("none", "truecolor"):
@@ -360,7 +360,7 @@ async def test_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert shown == "█●1███▒▒[▄]▒      "
 
 
-async def test_without_colours_a_light_theme_inks_what_is_dark() -> None:
+async def test_without_colours_a_light_theme_draws_dark_parts_in_ink() -> None:
     app = CanvasApp()
     async with app.run_test(size=(6, 2)) as pilot:
         app.register_theme(load_theme("light").to_textual())
@@ -372,7 +372,7 @@ async def test_without_colours_a_light_theme_inks_what_is_dark() -> None:
         assert terminal(app).display == ["      ", "██████"], "blue is darker than red"
 
 
-async def test_only_rgb_safe_filters_are_passed_by() -> None:
+async def test_the_canvas_skips_filters_that_would_change_nothing() -> None:
     app = CanvasApp()
     async with app.run_test(size=(6, 3)) as pilot:
         app.canvas.show(halves(6, 6))
@@ -382,7 +382,7 @@ async def test_only_rgb_safe_filters_are_passed_by() -> None:
         assert "38;2" in painted(app) or "48;2" in painted(app)
 
 
-async def test_a_box_and_effects_of_its_own() -> None:
+async def test_a_canvas_with_a_border_and_effects() -> None:
     app = CanvasApp()
     async with app.run_test(size=(8, 5)) as pilot:
         app.canvas.styles.border = ("solid", "white")
@@ -401,7 +401,7 @@ async def test_a_box_and_effects_of_its_own() -> None:
         assert colors(terminal(app), 0, 2)[2] not in ("ff0000", "0000ff")
 
 
-async def test_text_selection_passes_it_by() -> None:
+async def test_the_canvas_takes_no_part_in_text_selection() -> None:
     app = CanvasApp()
     async with app.run_test(size=(6, 3)) as pilot:
         app.canvas.show(halves(6, 6))
@@ -417,7 +417,7 @@ async def test_text_selection_passes_it_by() -> None:
 
 
 async def press(pilot: Pilot[None], x: float, y: float, button: int = 1) -> None:
-    """As from a terminal that reports the mouse in pixels."""
+    """Press a mouse button as a terminal that reports the mouse in pixels does."""
     pilot.app.screen._forward_event(events.MouseDown(None, x, y, 0, 0, button, False, False, False, x, y))
     await pilot.pause()
 
@@ -427,7 +427,7 @@ async def turn(pilot: Pilot[None], x: float, y: float, kind: type[events.MouseEv
     await pilot.pause()
 
 
-async def test_presses_are_told_in_picture_pixels() -> None:
+async def test_presses_are_posted_in_image_pixels() -> None:
     app = CanvasApp()
     async with app.run_test(size=(12, 4)) as pilot:
         app.canvas.show(halves(8, 8))  # columns 2 … 9
@@ -440,7 +440,7 @@ async def test_presses_are_told_in_picture_pixels() -> None:
         assert app.pressed == [(0, 0), (7, 6), (0, 2), (0, 3), (3, 7)]
 
 
-async def test_other_buttons_and_places_tell_nothing() -> None:
+async def test_other_buttons_and_places_post_nothing() -> None:
     app = CanvasApp()
     async with app.run_test(size=(12, 4)) as pilot:
         await press(pilot, 5, 2)
@@ -452,7 +452,7 @@ async def test_other_buttons_and_places_tell_nothing() -> None:
         assert app.mouse == []
 
 
-async def test_a_preview_whose_aspect_is_off_by_a_rounding_is_shown_as_its_picture() -> None:
+async def test_a_preview_with_a_rounded_aspect_ratio_is_shown_like_its_image() -> None:
     picture = Size(100, 37)
     app = CanvasApp()
     async with app.run_test(size=(50, 20)):
@@ -462,7 +462,7 @@ async def test_a_preview_whose_aspect_is_off_by_a_rounding_is_shown_as_its_pictu
         app.canvas.show(np.zeros((4, 10, 3), np.uint8), Overlay(mask=mask), view)
 
 
-async def test_a_drag_goes_on_outside_until_the_button_is_let_go() -> None:
+async def test_a_mouse_drag_continues_outside_until_the_button_is_released() -> None:
     app = CanvasApp(over=True)
     async with app.run_test(size=(12, 4)) as pilot:
         app.canvas.show(halves(8, 8))  # columns 2 … 9
@@ -487,7 +487,7 @@ async def test_a_drag_goes_on_outside_until_the_button_is_let_go() -> None:
         assert app.mouse_captured is None
 
 
-async def test_a_screen_that_opens_takes_the_mouse_away() -> None:
+async def test_a_screen_that_opens_interrupts_a_mouse_drag() -> None:
     app = CanvasApp()
     async with app.run_test(size=(12, 4)) as pilot:
         app.canvas.show(halves(8, 8))
@@ -515,7 +515,7 @@ async def test_the_wheel_and_the_right_button() -> None:
 # Zoomed -----------------------------------------------------------------------------------------------
 
 
-async def test_eight_to_one_shows_the_right_pixels_of_the_picture() -> None:
+async def test_a_zoom_of_eight_to_one_shows_the_right_pixels() -> None:
     picture = np.arange(32 * 32 * 3, dtype=np.uint32).reshape(32, 32, 3).astype(np.uint8)
     app = CanvasApp()
     async with app.run_test(size=(40, 12)) as pilot:
@@ -536,7 +536,7 @@ async def test_eight_to_one_shows_the_right_pixels_of_the_picture() -> None:
         assert app.pressed == [view.point((60, 100))]
 
 
-async def test_a_zoomed_picture_is_sharp_only_when_all_of_it_is_there() -> None:
+async def test_a_zoomed_image_has_square_pixels_only_at_full_resolution() -> None:
     app = CanvasApp()
     async with app.run_test(size=(8, 4)) as pilot:
         for source, colours in ((halves(4, 4), 2), (halves(2, 2), 8)):
@@ -547,7 +547,7 @@ async def test_a_zoomed_picture_is_sharp_only_when_all_of_it_is_there() -> None:
             assert len({color for cell in column for color in cell if color}) == colours
 
 
-async def test_a_pan_repaints_and_a_resize_keeps_the_middle() -> None:
+async def test_a_pan_repaints_and_a_resize_keeps_the_centre() -> None:
     app = CanvasApp()
     async with app.run_test(size=(20, 10)) as pilot:
         picture = halves(32, 32)

@@ -35,7 +35,7 @@ def drag(app: PanelApp) -> list[str]:
     return str(app.query_one("#drag", Static).render()).splitlines()
 
 
-async def test_steps_are_drawn_ten_times_a_second_and_none_is_missing_in_the_end() -> None:
+async def test_steps_are_drawn_ten_times_a_second_and_all_are_drawn_at_the_end() -> None:
     app = PanelApp()
     async with app.run_test(size=(40, 30)):
         panel = app.query_one(Inspector)
@@ -105,7 +105,7 @@ async def test_lines_are_drawn_when_they_change_and_laid_out_when_their_number_d
         assert str(lines.content) == "cursor 104.0\nmask\nbrush"
 
 
-async def test_the_selected_pair_is_scrolled_to() -> None:
+async def test_the_inspector_scrolls_to_the_selected_pair() -> None:
     app = PanelApp()
     async with app.run_test(size=(40, 24)) as pilot:
         panel = app.query_one(Inspector)
@@ -117,7 +117,7 @@ async def test_the_selected_pair_is_scrolled_to() -> None:
             assert pairs.y <= rows.y + selected < pairs.bottom, selected
 
 
-async def test_a_low_panel_leaves_the_facts_of_the_session_out() -> None:
+async def test_a_low_panel_hides_the_facts_of_the_session() -> None:
     app = PanelApp()
     async with app.run_test(size=(40, 16)) as pilot:
         panel = app.query_one(Inspector)
