@@ -131,7 +131,7 @@ class DragganApp(AppBase):
             )
             state = EditorState.new(edit, options.psi)
         else:
-            state = EditorState.resuming(earlier.history)
+            state = EditorState.resuming(earlier.edit)
         self.editor = EditorScreen(state, self.engine, self._depth())
         if earlier is not None:
             self.editor.context.sync.directory = earlier.directory

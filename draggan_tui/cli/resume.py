@@ -1,5 +1,4 @@
-"""Find an earlier session and read what it was left with.
-
+"""Find an earlier session and check that it can be opened. The engine reads its history.
 
 To look whether there is one that was not closed is a part of every start, and costs it no import that is not light.
 """
@@ -33,14 +32,14 @@ def take_up(folder: Path, model: str | None) -> ResumedSession:
         InputError: no session, one that cannot be read, or one that is open in another editor.
         CheckpointError: its model is not on this machine.
     """
-    from draggan_engine.storage.session_manifest import read_history, read_manifest
+    from draggan_engine.storage.session_manifest import read_manifest
     from draggan_tui.editor.state import ResumedSession
 
     _outlast_engine(folder)
     session = read_manifest(folder)
     if is_session_open(folder):
         raise OutputError(f"{folder}: this session is open in another editor; close that one first")
-    return ResumedSession(read_history(folder, session), folder, model or _model(session.model, folder))
+    return ResumedSession(session.edit(), folder, model or _model(session.model, folder))
 
 
 def last_session() -> Path:

@@ -30,9 +30,10 @@ EngineStatus = Literal["starting", "ready", "no model", "engine gone"]
 
 @dataclass(frozen=True)
 class ResumedSession:
-    """An earlier session to continue: its history, its directory, and the name or path that opens its model."""
+    """An earlier session to continue: its current edit without the mask, its directory, and the name or path that opens its
+    model. The engine sends its history."""
 
-    history: History
+    edit: Edit
     directory: Path
     model: str
 
@@ -85,9 +86,18 @@ class EditorState:
         return cls(HistoryCursor(History.of(edit)), initial_psi)
 
     @classmethod
-    def resuming(cls, history: History) -> EditorState:
-        """Return the state of an earlier session."""
-        return cls(HistoryCursor(history), is_resumed=True)
+    def resuming(cls, edit: Edit) -> EditorState:
+        """Return the state of an earlier session whose history has not arrived yet (`receive_history`).
+
+        Args:
+            edit: the current edit, without its mask.
+        """
+        return cls(HistoryCursor(History.of(edit)), is_resumed=True)
+
+    @property
+    def is_opening_session(self) -> bool:
+        """Whether an earlier session is being opened and its model is not loaded yet."""
+        return self.is_resumed and self.model_info is None
 
     # Queries --------------------------------------------------------------------------------------------
 
@@ -220,6 +230,10 @@ class EditorState:
         """Make what is shown within a drag a revision of its own, and count a change, so that it is saved."""
         self.history_cursor = HistoryCursor(self.history_cursor.history_from_here(self.trajectories))
         self.change_count += 1
+
+    def receive_history(self, history: History) -> None:
+        """Take over the history of the session that is being opened."""
+        self.history_cursor = HistoryCursor(history)
 
     def merge_revisions(self, revisions: Iterable[Revision]) -> None:
         """Add revisions that the engine has made to the history; the place that is shown stays."""

@@ -139,9 +139,15 @@ class EngineEvents:
             dialog.dismiss(None)
 
     def _resumed(self, event: Resumed) -> None:
-        new_revisions = [revision for revision in event.revisions if revision.id not in self._state.history.revisions]
-        self._interrupted_drags = [revision.record for revision in new_revisions if revision.record is not None]
-        self._state.merge_revisions(event.revisions)
+        state, history = self._state, event.history
+        if state.is_opening_session:
+            records = [record for record in history.drag_records if record.number in event.recovered_drags]
+            state.receive_history(history)
+        else:  # the engine was restarted
+            new_revisions = history.missing_from(state.history.revisions)
+            records = [revision.record for revision in new_revisions if revision.record is not None]
+            state.merge_revisions(event.revisions)
+        self._interrupted_drags = records
         self._context.sync.mark_sent(revision.id for revision in event.revisions)
         self._screen.show_state()
 

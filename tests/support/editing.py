@@ -26,6 +26,7 @@ from draggan_engine.server.messages import (
     LoadModel,
     ModelLoaded,
     Render,
+    Resumed,
     Save,
     Saved,
 )
@@ -72,6 +73,8 @@ class FakeEngine:
         """Send an event to the editor."""
         if isinstance(event, DragEnded) and event.revision is not None and self.history is not None:
             self.history = self.history.merge([event.revision]).jump_to(event.revision.id)
+        if isinstance(event, Resumed):
+            self.history = event.history
         self._on_event(event)
 
     def send(self, command: Command) -> None:

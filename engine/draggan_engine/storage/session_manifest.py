@@ -84,6 +84,14 @@ class SessionManifest(WithLatentRef):
             result=result,
         )
 
+    def edit(self, mask: Mask | None = None) -> Edit:
+        """Return the current edit.
+
+        Args:
+            mask: the content of the file that the manifest names.
+        """
+        return Edit(model=self.model.name, source=self.source, pairs=self.pairs, mask=mask, settings=self.settings)
+
 
 def write_manifest(directory: Path, manifest: SessionManifest) -> None:
     """Write session.json.
@@ -131,14 +139,7 @@ def read_history(directory: Path, manifest: SessionManifest) -> History:
     if history is not None:
         return history
     mask = None if manifest.mask is None else _read_mask(directory / manifest.mask)
-    edit = Edit(
-        model=manifest.model.name,
-        source=manifest.source,
-        pairs=manifest.pairs,
-        mask=mask,
-        settings=manifest.settings,
-    )
-    return history_from_drags(edit, manifest.drags, mask)
+    return history_from_drags(manifest.edit(mask), manifest.drags, mask)
 
 
 def _read_mask(path: Path) -> Mask:

@@ -97,7 +97,8 @@ def test_it_can_be_gone_on_with_and_is_written_as_the_present_version(folder: Pa
 def test_one_goes_past_drags_whose_steps_were_not_kept(folder: Path) -> None:
     store = SessionStore("tiny", resume=folder)
     assert store.history is not None
-    state = EditorState.resuming(store.history)
+    state = EditorState.resuming(store.history.edit)
+    state.receive_history(store.history)
     for number in unread_drags(state.history, state.trajectories):
         state.trajectories[number] = store.trajectory(number)
     places = [state.history_cursor]

@@ -67,7 +67,7 @@ def test_a_session_is_one_processs_until_that_is_killed(tmp_path: Path) -> None:
         first.process.wait()
     assert not is_session_open(folder) and was_interrupted(folder)
     offered = unclosed()
-    assert offered is not None and offered.directory == folder and offered.history.edit.source.seed == 1
+    assert offered is not None and offered.directory == folder and offered.edit.source.seed == 1
     with engine(folder, resume=True) as third:
         third.save(EDIT)
         third.wait_for(Saved)
