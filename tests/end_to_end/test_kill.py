@@ -83,7 +83,7 @@ class Client:
                     self.take(engine.wait_for(Saved))
         except (EOFError, OSError):
             pass
-        for event in engine.seen:
+        for event in engine.events:
             self.note(event)
 
     def note(self, event: object) -> bool:

@@ -1,4 +1,4 @@
-"""A client of the engine process that only waits."""
+"""A client of a real engine process, for tests that send commands and wait for events."""
 
 from __future__ import annotations
 
@@ -52,15 +52,20 @@ def _receive(connection: socket.socket, count: int) -> bytes | None:
 
 
 class Engine:
-    """The process with these arguments; a context manager that leaves none behind.
+    """An engine process. A context manager: when it exits, the process is gone.
+
+    Args:
+        arguments: of the command line.
 
     Attributes:
-        watches: whether a drag's pictures are acknowledged, as by a screen that shows each.
-        has_model: whether the engine can load its model; where it cannot, its failure to start is not the test's.
+        events: all that have arrived.
+        history: as the client knows it.
+        shows_previews: whether each preview of a drag is acknowledged, as by a screen that shows it.
+        has_model: whether the engine can load its model; if not, its failure to start does not fail the test.
     """
 
     def __init__(self, *arguments: str) -> None:
-        self.watches = self.has_model = True
+        self.shows_previews = self.has_model = True
         self.socket, theirs = socket.socketpair()
         self.socket.settimeout(PATIENCE)
         command = [sys.executable, "-m", "draggan_engine.server.server", "--fd", str(theirs.fileno()), *arguments]
@@ -69,7 +74,7 @@ class Engine:
             self.process = subprocess.Popen(
                 command, pass_fds=[theirs.fileno()], start_new_session=True, env={**os.environ, "PYTHONPATH": path}
             )
-        self.seen: list[Event] = []
+        self.events: list[Event] = []
         self.history: History | None = None
 
     def __enter__(self) -> Engine:
@@ -86,7 +91,7 @@ class Engine:
         self.socket.sendall(encode(command))
 
     def save(self, edit: Edit, change_count: int = 1) -> None:
-        """Makes it the present edit of the history, and has that written."""
+        """Make an edit the current revision, and let the engine write it."""
         self.history = History.of(edit) if self.history is None else self.history.change(edit)
         entries = tuple(self.history.revisions.values())
         self.send(Save(change_count=change_count, revisions=entries, current=self.history.current))
@@ -111,9 +116,9 @@ class Engine:
         event = receive_event(self.socket)
         if event is None:
             raise EOFError
-        self.seen.append(event)
-        if self.watches and isinstance(event, DragPreview):
-            with suppress(OSError):  # it may be gone
+        self.events.append(event)
+        if self.shows_previews and isinstance(event, DragPreview):
+            with suppress(OSError):  # the engine may be gone
                 self.send(PreviewShown())
         if isinstance(event, DragEnded) and event.revision is not None and self.history is not None:
             self.history = self.history.merge([event.revision]).jump_to(event.revision.id)

@@ -1,4 +1,4 @@
-"""What a recorded drag does and leaves behind."""
+"""Recorded drags: what they do and which files they write."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def model(tmp_path: Path) -> Model:
 
 
 def dragged(
-    model: Model, folder: Path, pairs: tuple[PointPair, ...]
+    model: Model, directory: Path, pairs: tuple[PointPair, ...]
 ) -> tuple[list[DragStep], DragRecorded, SessionStore]:
     settings = model.info.settings.model_copy(update={"max_steps": 4, "step_size": 0.05})
     edit = Edit(model=model.name, source=LatentRef(seed=3, psi=1), settings=settings, pairs=pairs)
-    store = SessionStore(model.name, folder)
+    store = SessionStore(model.name, directory)
     *steps, end = record_drag(model, store, Revision(id=0, edit=edit), 1, prepare_drag(model, store, edit))
     assert isinstance(end, DragRecorded)
     return [step for step in steps if isinstance(step, DragStep)], end, store
 
 
 def test_a_disabled_pair_is_not_dragged(model: Model, tmp_path: Path) -> None:
-    """The drag is, to the bit, that without it; with it enabled the drag is another."""
+    """The result is to the bit that of a drag without the pair; with the pair enabled it differs."""
     steps, end, store = dragged(model, tmp_path / "off", (OFF, PAIR))
     alone, end_alone, store_alone = dragged(model, tmp_path / "alone", (PAIR,))
     assert [step.handles for step in steps] == [step.handles for step in alone]
@@ -56,6 +56,6 @@ def test_a_disabled_pair_is_not_dragged(model: Model, tmp_path: Path) -> None:
     assert [len(json.loads(line)["handles"]) for line in lines] == [1] * len(steps)
 
 
-def test_with_all_pairs_disabled_there_is_nothing_to_drag(model: Model, tmp_path: Path) -> None:
+def test_a_drag_of_disabled_pairs_is_refused(model: Model, tmp_path: Path) -> None:
     with pytest.raises(EditError, match="every pair that has a target is disabled"):
         dragged(model, tmp_path / "s", (OFF,))

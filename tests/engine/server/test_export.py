@@ -1,4 +1,4 @@
-"""Exports of a session: pictures, latents that load again, and the film of the drags that led to a picture."""
+"""Exports: images, latents that load again, and videos of the drags that led to an image."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def dragged(model: Model, store: SessionStore, parent: Revision, steps: int) -> 
 
 @pytest.fixture
 def session(model: Model, tmp_path: Path) -> tuple[SessionStore, Revision, Revision]:
-    """Two drags, the second from the end of the first."""
+    """Return a session with two drags, the second of which continues the first, and their revisions."""
     settings = model.info.settings.model_copy(update={"stop_distance": 0.01})
     first = Revision(
         id=0,
@@ -55,96 +55,113 @@ def session(model: Model, tmp_path: Path) -> tuple[SessionStore, Revision, Revis
     return store, one, two
 
 
-def quiet(*_: int) -> None: ...
+def ignore_progress(*_: int) -> None: ...
 
 
 def frames(path: Path) -> list[np.ndarray]:
-    with av.open(str(path)) as film:
-        return [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    with av.open(str(path)) as video:
+        return [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
 
 
-def test_pictures(model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path) -> None:
+def test_an_image_is_exported_with_and_without_markers(
+    model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path
+) -> None:
     store, one, _ = session
     rgb = image_of(model, store, one.edit)
     for name in ("a.png", "a.webp"):
-        export(model, store, one.edit, tmp_path / name, markers=False, report_progress=quiet)
+        export(model, store, one.edit, tmp_path / name, markers=False, report_progress=ignore_progress)
         with Image.open(tmp_path / name) as image:
             assert np.array_equal(np.asarray(image.convert("RGB")), rgb)
-    export(model, store, one.edit, tmp_path / "m.png", markers=True, report_progress=quiet)
+    export(model, store, one.edit, tmp_path / "m.png", markers=True, report_progress=ignore_progress)
     with Image.open(tmp_path / "m.png") as image:
         assert not np.array_equal(np.asarray(image.convert("RGB")), rgb)
 
 
 @pytest.mark.parametrize("name", ["w.npy", "w.npz", "w.safetensors"])
-def test_latents_load_again(
+def test_an_exported_latent_loads_again(
     model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path, name: str
 ) -> None:
     store, _, two = session
-    export(model, store, two.edit, tmp_path / name, markers=False, report_progress=quiet)
+    export(model, store, two.edit, tmp_path / name, markers=False, report_progress=ignore_progress)
     again = read_latent(tmp_path / name, model.info.num_ws, model.info.w_dim)
     assert np.array_equal(again, latent_of(model, store, two.edit).numpy())
 
 
-def test_the_film_is_of_all_drags_that_led_to_the_picture(
+def test_a_video_shows_all_drags_that_led_to_the_image(
     model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path
 ) -> None:
     store, one, two = session
-    told: list[tuple[int, int]] = []
-    export(model, store, two.edit, tmp_path / "a.mp4", markers=False, report_progress=lambda *done: told.append(done))
-    assert told == [(done, 10) for done in range(11)], "five steps and four, and where they began"
-    film = frames(tmp_path / "a.mp4")
-    assert len(film) > 10, "the last one is held"
-    for frame, edit in ((film[0], one.edit.before_drags), (film[5], one.edit), (film[-1], two.edit)):
+    progress: list[tuple[int, int]] = []
+    export(
+        model, store, two.edit, tmp_path / "a.mp4", markers=False, report_progress=lambda *done: progress.append(done)
+    )
+    assert progress == [(done, 10) for done in range(11)], "five steps and four, and where they began"
+    video_frames = frames(tmp_path / "a.mp4")
+    assert len(video_frames) > 10, "the last one is held"
+    for frame, edit in (
+        (video_frames[0], one.edit.before_drags),
+        (video_frames[5], one.edit),
+        (video_frames[-1], two.edit),
+    ):
         assert np.abs(frame.astype(int) - image_of(model, store, edit)).mean() < 12
-    export(model, store, one.edit, tmp_path / "b.gif", markers=True, report_progress=quiet)
+    export(model, store, one.edit, tmp_path / "b.gif", markers=True, report_progress=ignore_progress)
     with Image.open(tmp_path / "b.gif") as gif:  # frames that look alike are one, which stands as long as both
         duration = sum(frame.info["duration"] for frame in ImageSequence.Iterator(gif))
     assert duration == 1000 * (6 / FRAMES_PER_SECOND + HOLD_SECONDS)
 
 
-def test_from_within_a_drag(model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path) -> None:
+def test_a_video_ends_at_the_step_that_is_exported(
+    model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path
+) -> None:
     store, one, two = session
     assert two.record is not None
     within = edit_at_step(one, two.record, store.trajectory(2), 2)
     assert (within.source.drag, within.source.step) == (2, 2)
-    told: list[tuple[int, int]] = []
-    export(model, store, within, tmp_path / "a.gif", markers=False, report_progress=lambda *done: told.append(done))
-    assert told[-1] == (8, 8), "five steps and two"
+    progress: list[tuple[int, int]] = []
+    export(model, store, within, tmp_path / "a.gif", markers=False, report_progress=lambda *done: progress.append(done))
+    assert progress[-1] == (8, 8), "five steps and two"
     branch = dragged(model, store, Revision(id=9, parent=one.id, edit=within), 3)
     assert branch.record is not None and branch.record.source.step == 2
     export(
-        model, store, branch.edit, tmp_path / "b.gif", markers=False, report_progress=lambda *done: told.append(done)
+        model,
+        store,
+        branch.edit,
+        tmp_path / "b.gif",
+        markers=False,
+        report_progress=lambda *done: progress.append(done),
     )
-    assert told[-1] == (11, 11), "those, and three more"
+    assert progress[-1] == (11, 11), "those, and three more"
 
 
-def test_a_long_way_has_no_more_frames_than_can_be_drawn_soon(
+def test_a_long_video_has_a_limited_number_of_frames(
     model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path
 ) -> None:
     store, _, two = session
     long = dragged(model, store, two, 2 * MAX_FRAMES)
-    told: list[tuple[int, int]] = []
-    export(model, store, long.edit, tmp_path / "a.gif", markers=False, report_progress=lambda *done: told.append(done))
-    assert told[-1] == (MAX_FRAMES, MAX_FRAMES)
+    progress: list[tuple[int, int]] = []
+    export(
+        model, store, long.edit, tmp_path / "a.gif", markers=False, report_progress=lambda *done: progress.append(done)
+    )
+    assert progress[-1] == (MAX_FRAMES, MAX_FRAMES)
 
 
-def test_what_cannot_be_exported(
+def test_exports_that_are_refused(
     model: Model, session: tuple[SessionStore, Revision, Revision], tmp_path: Path
 ) -> None:
     store, one, two = session
     with pytest.raises(OutputError, match=r"give one of \.png, \.webp, \.gif"):
-        export(model, store, one.edit, tmp_path / "a.jpg", markers=False, report_progress=quiet)
+        export(model, store, one.edit, tmp_path / "a.jpg", markers=False, report_progress=ignore_progress)
     with pytest.raises(EditError, match="no drag has led to this image"):
-        export(model, store, one.edit.before_drags, tmp_path / "a.gif", markers=False, report_progress=quiet)
+        export(model, store, one.edit.before_drags, tmp_path / "a.gif", markers=False, report_progress=ignore_progress)
     (tmp_path / "s/drag-001/steps.safetensors").unlink()
-    fresh = SessionStore("tiny", resume=copied(tmp_path))
+    fresh = SessionStore("tiny", resume=copy_session(tmp_path))
     with pytest.raises(InputError, match="steps of this drag were not kept"):
-        export(model, fresh, two.edit, tmp_path / "a.gif", markers=False, report_progress=quiet)
+        export(model, fresh, two.edit, tmp_path / "a.gif", markers=False, report_progress=ignore_progress)
     assert not list(tmp_path.glob("*.gif")) and not list(tmp_path.glob(".*.part"))
 
 
-def copied(tmp_path: Path) -> Path:
-    """The session's folder as another process finds it."""
+def copy_session(tmp_path: Path) -> Path:
+    """Return a copy of the session's directory without its lock."""
     other = tmp_path / "copy"
     for path in (tmp_path / "s").rglob("*"):
         if path.is_file() and path.name != ".open":

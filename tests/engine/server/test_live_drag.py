@@ -1,4 +1,4 @@
-"""A drag that is led by hand: it follows, rests, goes on, and ends when it is let go."""
+"""Live drags: they follow their target, rest, continue, and end when the target is released."""
 
 from __future__ import annotations
 
@@ -62,16 +62,16 @@ def generator() -> Generator:
     return random_generator()
 
 
-def led(
+def live_drag(
     generator: Generator, settings: DragSettings = SETTINGS, others: tuple[tuple[Point, Point], ...] = ()
 ) -> tuple[DragLoop, Events]:
-    """Its last pair is led, from its handle on."""
+    """Return a drag whose last pair is live, with its target on its handle, and the events of the drag."""
     pairs = [*others, (HANDLE, HANDLE)]
     session = DragLoop(generator, latent_of_seed(generator, 1, 1.0), pairs, None, settings, live_pair=len(others))
     return session, session.steps()
 
 
-def until_rest(events: Events) -> list[DragStep]:
+def steps_until_rest(events: Events) -> list[DragStep]:
     steps: list[DragStep] = []
     while isinstance(event := next(events), DragStep):
         steps.append(event)
@@ -81,29 +81,31 @@ def until_rest(events: Events) -> list[DragStep]:
 
 @pytest.fixture
 def targets(monkeypatch: pytest.MonkeyPatch) -> list[list[list[float]]]:
-    """Where each step has aimed."""
-    seen: list[list[list[float]]] = []
+    """Return a list that gets the targets of each step."""
+    step_targets: list[list[list[float]]] = []
     loss = optimizer.supervision_loss
 
     def watched(features: FeatureWindows, pairs: PairBatch, *rest: object) -> Tensor:
-        seen.append(pairs.targets[0].tolist())
+        step_targets.append(pairs.targets[0].tolist())
         return loss(features, pairs, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(optimizer, "supervision_loss", watched)
-    return seen
+    return step_targets
 
 
-# The session --------------------------------------------------------------------------------------------
+# The loop --------------------------------------------------------------------------------------------
 
 
-def test_it_rests_follows_rests_and_ends_when_let_go(generator: Generator, targets: list[list[list[float]]]) -> None:
-    session, events = led(generator)
-    assert until_rest(events) == [], "the hand has not moved"
+def test_a_live_drag_rests_follows_its_target_and_ends_when_it_is_released(
+    generator: Generator, targets: list[list[list[float]]]
+) -> None:
+    session, events = live_drag(generator)
+    assert steps_until_rest(events) == [], "the target has not moved"
     session.control.move_target((25, 10))
-    first = until_rest(events)
+    first = steps_until_rest(events)
     assert [step.step for step in first] == [1, 2, 3, 4], "as many as max_steps says"
     session.control.move_target((10, 25))
-    second = until_rest(events)
+    second = steps_until_rest(events)
     assert [step.step for step in second] == [5, 6, 7, 8], "counted from the last move"
     assert targets == [[[25, 10]]] * 4 + [[[10, 25]]] * 4
     session.control.release_target()
@@ -114,9 +116,11 @@ def test_it_rests_follows_rests_and_ends_when_let_go(generator: Generator, targe
     assert next(events, None) is None
 
 
-def test_it_follows_a_hand_that_moves_while_it_runs(generator: Generator, targets: list[list[list[float]]]) -> None:
-    session, events = led(generator)
-    until_rest(events)
+def test_a_live_drag_follows_a_target_that_moves_during_the_steps(
+    generator: Generator, targets: list[list[list[float]]]
+) -> None:
+    session, events = live_drag(generator)
+    steps_until_rest(events)
     for x in range(12, 22):
         session.control.move_target((x - 0.5, 10))  # overtaken before the next step
         session.control.move_target((x, 10))
@@ -126,23 +130,23 @@ def test_it_follows_a_hand_that_moves_while_it_runs(generator: Generator, target
         assert step.mean_distance == pytest.approx(((handle[0] - x) ** 2 + (handle[1] - 10) ** 2) ** 0.5, abs=1e-4)
     assert targets == [[[x, 10]] for x in range(12, 22)]
     session.control.move_target((21, 10))  # where it is: no move
-    assert len(until_rest(events)) == 3
+    assert len(steps_until_rest(events)) == 3
 
 
-def test_it_rests_when_it_has_arrived(generator: Generator) -> None:
-    session, events = led(generator, SETTINGS.model_copy(update={"stop_distance": 6.0, "max_steps": 100}))
-    until_rest(events)
+def test_a_live_drag_rests_at_its_target(generator: Generator) -> None:
+    session, events = live_drag(generator, SETTINGS.model_copy(update={"stop_distance": 6.0, "max_steps": 100}))
+    steps_until_rest(events)
     session.control.move_target((14, 10))
-    assert until_rest(events) == [], "within the stopping distance"
+    assert steps_until_rest(events) == [], "within the stopping distance"
     session.control.release_target()
     end = next(events)
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step) == ("reached", 0)
 
 
-def test_let_go_while_it_runs_it_ends_at_rest(generator: Generator) -> None:
-    session, events = led(generator)
-    until_rest(events)
+def test_a_live_drag_that_is_released_while_it_runs_ends_when_it_comes_to_rest(generator: Generator) -> None:
+    session, events = live_drag(generator)
+    steps_until_rest(events)
     session.control.move_target((25, 10))
     next(events)
     session.control.release_target()
@@ -151,65 +155,69 @@ def test_let_go_while_it_runs_it_ends_at_rest(generator: Generator) -> None:
     assert (len(steps), end.reason, end.step) == (3, "max_steps", 4)
 
 
-def test_let_go_at_once_it_ends_without_a_step(generator: Generator) -> None:
-    session, events = led(generator)
+def test_a_live_drag_that_is_released_at_once_makes_no_step(generator: Generator) -> None:
+    session, events = live_drag(generator)
     session.control.release_target()
     (end,) = events
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step) == ("reached", 0)
 
 
-def test_the_other_pairs_keep_their_targets(generator: Generator, targets: list[list[list[float]]]) -> None:
-    session, events = led(generator, others=(((20, 20), (26, 26)),))
-    steps = until_rest(events)
+def test_the_other_pairs_of_a_live_drag_keep_their_targets(
+    generator: Generator, targets: list[list[list[float]]]
+) -> None:
+    session, events = live_drag(generator, others=(((20, 20), (26, 26)),))
+    steps = steps_until_rest(events)
     assert len(steps) == 4, "they are dragged before the hand has moved"
     session.control.move_target((12, 12))
-    until_rest(events)
+    steps_until_rest(events)
     assert targets == [[[26, 26], [10, 10]]] * 4 + [[[26, 26], [12, 12]]] * 4
 
 
-def test_a_drag_that_nobody_leads_does_not_listen(generator: Generator, targets: list[list[list[float]]]) -> None:
+def test_a_drag_that_is_not_live_ignores_moves_of_a_target(
+    generator: Generator, targets: list[list[list[float]]]
+) -> None:
     session = DragLoop(generator, latent_of_seed(generator, 1, 1.0), [(HANDLE, (25, 10))], None, SETTINGS)
     session.control.move_target((1, 1))
     assert not any(isinstance(event, DragAtRest) for event in session.steps())
     assert targets == [[[25, 10]]] * 4
 
 
-def in_a_thread(events: Events) -> tuple[threading.Thread, queue.Queue[object]]:
-    seen: queue.Queue[object] = queue.Queue()
+def drain_in_thread(events: Events) -> tuple[threading.Thread, queue.Queue[object]]:
+    drained: queue.Queue[object] = queue.Queue()
 
     def drain() -> None:
         for event in events:
-            seen.put(event)
+            drained.put(event)
 
     thread = threading.Thread(target=drain, daemon=True)
     thread.start()
-    return thread, seen
+    return thread, drained
 
 
-def test_from_another_thread_it_is_led_woken_and_stopped_while_it_rests(generator: Generator) -> None:
-    session, events = led(generator)
-    thread, seen = in_a_thread(events)
-    assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
+def test_another_thread_moves_wakes_and_stops_a_resting_drag(generator: Generator) -> None:
+    session, events = live_drag(generator)
+    thread, drained = drain_in_thread(events)
+    assert isinstance(drained.get(timeout=PATIENCE), DragAtRest)
     with pytest.raises(queue.Empty):
-        seen.get(timeout=0.7)  # at rest it says nothing
+        drained.get(timeout=0.7)  # a resting drag sends nothing
     session.control.wake()
-    assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
+    assert isinstance(drained.get(timeout=PATIENCE), DragAtRest)
     session.control.move_target((25, 10))
     for _ in range(4):
-        assert isinstance(seen.get(timeout=PATIENCE), DragStep)
-    assert isinstance(seen.get(timeout=PATIENCE), DragAtRest)
+        assert isinstance(drained.get(timeout=PATIENCE), DragStep)
+    assert isinstance(drained.get(timeout=PATIENCE), DragAtRest)
     session.control.stop()
-    end = seen.get(timeout=PATIENCE)
+    end = drained.get(timeout=PATIENCE)
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step) == ("max_steps", 4), "it had come to rest by itself"
     thread.join(timeout=PATIENCE)
     assert not thread.is_alive()
 
 
-def test_stopped_while_it_runs(generator: Generator) -> None:
-    session, events = led(generator)
-    until_rest(events)
+def test_a_live_drag_is_stopped_while_it_runs(generator: Generator) -> None:
+    session, events = live_drag(generator)
+    steps_until_rest(events)
     session.control.move_target((25, 10))
     next(events)
     session.control.stop()
@@ -230,8 +238,8 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         yield started
 
 
-def begin(engine: Engine, steps: int = 4) -> Edit:
-    """The second pair, which has no target, is led; it rests, and its picture is there."""
+def begin_live_drag(engine: Engine, steps: int = 4) -> Edit:
+    """Start a live drag of the second pair, and wait until it rests and its preview has come."""
     info = engine.wait_for(ModelLoaded).info
     settings = info.settings.model_copy(update={"max_steps": steps, "step_size": 0.02, "stop_distance": 0.5})
     edit = Edit(model="tiny", source=LatentRef(psi=1), settings=settings, pairs=PAIRS)
@@ -242,8 +250,8 @@ def begin(engine: Engine, steps: int = 4) -> Edit:
     return edit
 
 
-def test_a_live_drag_is_one_entry(engine: Engine, tmp_path: Path) -> None:
-    edit = begin(engine)
+def test_a_live_drag_is_one_revision(engine: Engine, tmp_path: Path) -> None:
+    edit = begin_live_drag(engine)
     engine.send(MoveLiveTarget(target=(25, 10)))
     progress = engine.wait_for(DragProgress, lambda event: event.step == 4)
     assert (len(progress.handles), progress.max_steps) == (1, None)
@@ -271,15 +279,15 @@ def test_a_live_drag_is_one_entry(engine: Engine, tmp_path: Path) -> None:
     engine.send(ReadTrajectory(drag_number=1))
     path = engine.wait_for(TrajectoryRead).trajectory
     assert path.steps == tuple(range(9))
-    folder = tmp_path / "s"
-    history = read_history(folder, read_manifest(folder))
+    directory = tmp_path / "s"
+    history = read_history(directory, read_manifest(directory))
     assert (len(history.revisions), history.current, history.current_revision) == (2, DragRevisionId(1), ended.revision)
     engine.send(Quit())
     assert engine.process.wait(PATIENCE) == 0
 
 
-def test_where_the_hand_went_before_the_drag_began_counts(engine: Engine) -> None:
-    """The engine may still be busy: here, loading."""
+def test_moves_of_the_target_before_the_drag_begins_count(engine: Engine) -> None:
+    """The engine may still be busy, here with loading the model."""
     edit = Edit(
         model="tiny", source=LatentRef(psi=1), pairs=PAIRS, settings=DragSettings(feature_block="b16", max_steps=2)
     )
@@ -294,11 +302,11 @@ def test_where_the_hand_went_before_the_drag_began_counts(engine: Engine) -> Non
     engine.wait_for(DragStarted)
     engine.wait_for(DragPreview)
     engine.send(ReleaseLiveTarget())
-    assert engine.wait_for(DragEnded).revision is None, "the next one knows nothing of that hand"
+    assert engine.wait_for(DragEnded).revision is None, "the next drag has a target of its own"
 
 
-def test_at_rest_the_image_is_the_full_one_whatever_the_view(engine: Engine) -> None:
-    begin(engine)
+def test_a_resting_drag_sends_the_full_image_whatever_the_preview_size(engine: Engine) -> None:
+    begin_live_drag(engine)
     engine.send(SetPreviewSize(preview_size=PreviewSize(width=9, height=8)))
     engine.send(MoveLiveTarget(target=(25, 10)))
     engine.wait_for(DragProgress, lambda event: event.step == 4)
@@ -307,8 +315,8 @@ def test_at_rest_the_image_is_the_full_one_whatever_the_view(engine: Engine) -> 
     engine.wait_for(DragEnded)
 
 
-def test_another_picture_is_answered_while_a_drag_runs_or_rests(engine: Engine) -> None:
-    edit = begin(engine, steps=100_000)
+def test_other_images_are_rendered_while_a_drag_runs_or_rests(engine: Engine) -> None:
+    edit = begin_live_drag(engine, steps=100_000)
     other = edit.with_source(edit.source.model_copy(update={"seed": 7}))
     engine.send(Render(request_id=3, edit=other))
     resting = engine.wait_for(ImageRendered, lambda event: event.request_id == 3)
@@ -317,25 +325,25 @@ def test_another_picture_is_answered_while_a_drag_runs_or_rests(engine: Engine) 
     engine.send(Render(request_id=4, edit=other))
     running = engine.wait_for(ImageRendered, lambda event: event.request_id == 4)
     assert running.image == resting.image
-    assert not any(isinstance(event, DragEnded) for event in engine.seen)
+    assert not any(isinstance(event, DragEnded) for event in engine.events)
     engine.send(StopDrag())
     assert engine.wait_for(DragEnded).record.reason == "stopped"
 
 
 @pytest.mark.parametrize("moved", [False, True])
-def test_a_client_that_vanishes_while_it_rests_ends_the_process(engine: Engine, tmp_path: Path, moved: bool) -> None:
-    begin(engine)
+def test_the_engine_ends_when_the_client_goes_while_a_drag_rests(engine: Engine, tmp_path: Path, moved: bool) -> None:
+    begin_live_drag(engine)
     if moved:
         engine.send(MoveLiveTarget(target=(25, 10)))
         engine.wait_for(DragProgress, lambda event: event.step == 4)
     engine.socket.close()
     assert engine.process.wait(PATIENCE) == 0
-    folder = tmp_path / "s"
-    assert len(read_history(folder, read_manifest(folder)).revisions) == 1 + moved
+    directory = tmp_path / "s"
+    assert len(read_history(directory, read_manifest(directory)).revisions) == 1 + moved
 
 
-def test_the_engine_is_told_to_stop_by_a_signal_while_it_rests(engine: Engine) -> None:
-    begin(engine)
+def test_a_signal_ends_the_engine_while_a_drag_rests(engine: Engine) -> None:
+    begin_live_drag(engine)
     engine.process.terminate()
     assert engine.process.wait(PATIENCE) == 0
 

@@ -103,12 +103,17 @@ def test_results_and_errors_are_never_dropped(connection: tuple[socket.socket, C
 
 def test_lossy_events_of_one_class_do_not_replace_those_of_another(connection: tuple[socket.socket, Client]) -> None:
     """The preview of a drag and the answer to a request are both waited for."""
-    events = [progress(1), DragPreview(image=image(1)), ImageRendered(request_id=1, image=image(2))]
+    events: list[Event] = [progress(1), DragPreview(image=image(1)), ImageRendered(request_id=1, image=image(2))]
     assert received_after(connection, *events) == events
 
 
 def test_events_keep_their_order_and_a_newer_event_goes_to_the_end(connection: tuple[socket.socket, Client]) -> None:
-    events = [progress(1), Saved(change_count=1, directory="x"), progress(2), Saved(change_count=2, directory="x")]
+    events: list[Event] = [
+        progress(1),
+        Saved(change_count=1, directory="x"),
+        progress(2),
+        Saved(change_count=2, directory="x"),
+    ]
     assert received_after(connection, *events) == events[1:]
 
 

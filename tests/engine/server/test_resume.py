@@ -1,4 +1,4 @@
-"""A drag whose engine dies: what was on disk of it is found again, and the session is whole whatever was being written."""
+"""Resuming: the history is sent, and a drag whose engine was killed comes back as far as it was written."""
 
 from __future__ import annotations
 
@@ -50,21 +50,21 @@ def spec(tmp_path: Path) -> str:
     return str(save_tiny(tmp_path / "tiny.safetensors"))
 
 
-def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path) -> None:
-    folder = tmp_path / "s"
-    with Engine("--model", spec, "--device", "cpu", "--out", str(folder)) as engine:
+def test_the_drag_of_a_killed_engine_becomes_a_branch(spec: str, tmp_path: Path) -> None:
+    directory = tmp_path / "s"
+    with Engine("--model", spec, "--device", "cpu", "--out", str(directory)) as engine:
         info = engine.wait_for(ModelLoaded).info
         endless = info.settings.model_copy(update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3})
         edit = Edit(model=info.name, source=LatentRef(seed=3), settings=endless, pairs=(PAIR,))
         engine.drag(edit)
-        engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / trajectory.TRAJECTORY_FILE).exists())
+        engine.wait_for(DragProgress, lambda _: (directory / "drag-001" / trajectory.TRAJECTORY_FILE).exists())
         engine.process.kill()
         engine.process.wait()
-    assert was_interrupted(folder)
-    on_disk = trajectory.read_trajectory(folder / "drag-001")
-    assert read_history(folder, read_manifest(folder)).edit == edit  # which is what was acknowledged
+    assert was_interrupted(directory)
+    on_disk = trajectory.read_trajectory(directory / "drag-001")
+    assert read_history(directory, read_manifest(directory)).edit == edit  # which is what was acknowledged
 
-    with Engine("--model", spec, "--device", "cpu", "--resume", str(folder)) as engine:
+    with Engine("--model", spec, "--device", "cpu", "--resume", str(directory)) as engine:
         resumed = engine.wait_for(Resumed)
         assert (resumed.current, resumed.recovered_drags) == (0, (1,))
         first, entry = resumed.revisions
@@ -89,9 +89,9 @@ def test_a_killed_engines_drag_is_a_branch_of_the_next(spec: str, tmp_path: Path
         assert engine.wait_for(DragEnded).record.source.drag == 1
         engine.send(Quit())
         assert engine.process.wait(PATIENCE) == 0
-    history = read_history(folder, read_manifest(folder))
+    history = read_history(directory, read_manifest(directory))
     assert [record.reason for record in history.drag_records] == ["interrupted", "max_steps"]
-    assert history.current == DragRevisionId(2) and not was_interrupted(folder)
+    assert history.current == DragRevisionId(2) and not was_interrupted(directory)
 
 
 def test_a_resuming_engine_sends_the_history_as_it_was_left(spec: str, tmp_path: Path) -> None:
@@ -111,27 +111,27 @@ def test_a_resuming_engine_sends_the_history_as_it_was_left(spec: str, tmp_path:
         assert resumed.history == history == read_history(directory, read_manifest(directory))
         assert resumed.history.redo().edit.source.seed == 4
         assert resumed.recovered_drags == ()
-        assert not any(isinstance(event, ModelLoaded) for event in engine.seen), "it does not wait for the model"
+        assert not any(isinstance(event, ModelLoaded) for event in engine.events), "it does not wait for the model"
 
 
-def test_an_interrupted_drag_that_nobody_touches_is_found_every_time(spec: str, tmp_path: Path) -> None:
-    folder = tmp_path / "s"
-    with Engine("--model", spec, "--device", "cpu", "--out", str(folder)) as engine:
+def test_an_interrupted_drag_is_recovered_at_every_start(spec: str, tmp_path: Path) -> None:
+    directory = tmp_path / "s"
+    with Engine("--model", spec, "--device", "cpu", "--out", str(directory)) as engine:
         info = engine.wait_for(ModelLoaded).info
         endless = info.settings.model_copy(update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3})
         engine.save(Edit(model=info.name, source=LatentRef(seed=3), settings=endless, pairs=(PAIR,)))
         engine.wait_for(Saved)
         engine.start_drag()
-        engine.wait_for(DragProgress, lambda _: (folder / "drag-001" / trajectory.TRAJECTORY_FILE).exists())
+        engine.wait_for(DragProgress, lambda _: (directory / "drag-001" / trajectory.TRAJECTORY_FILE).exists())
     for _ in range(2):
-        store = SessionStore("tiny", resume=folder)
+        store = SessionStore("tiny", resume=directory)
         assert store.history is not None and [record.reason for record in store.history.drag_records] == ["interrupted"]
         assert store.history.current == 0 and store.latent(1).shape == (1, 8, 4)
         store.close()
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: nothing after it is done."""
+    """Ends a process in the middle of a write: nothing after it is executed."""
 
 
 def parent_of(model: Model) -> Revision:
@@ -151,15 +151,15 @@ def release_as_if_killed(session: Path) -> None:
 
 
 def killed_at_each_write(
-    model: Model, folder: Path, patch: pytest.MonkeyPatch
+    model: Model, directory: Path, patch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Path, DragRecorded | None]]:
-    """Drags again and again, each time in a new session that is killed at a later write; its folder, and the end of the
+    """Drags again and again, each time in a new session that is killed at a later write; its directory, and the end of the
     drag if it came to that."""
     patch.setattr(trajectory, "WRITE_INTERVAL", 0.0)
     patch.setattr(trajectory, "MAX_WRITE_SHARE", 1e9)
     sync, parent = os.fsync, parent_of(model)
     for last in count():
-        session = folder / f"s{last}"
+        session = directory / f"s{last}"
         store = SessionStore(model.name, session)
         store.set_model(model.name, model.sha256, model.path)
         store.save((parent,), 0)  # acknowledged
@@ -185,7 +185,7 @@ def killed_at_each_write(
             return
 
 
-def test_killed_at_any_write_the_session_opens_and_has_what_was_acknowledged(
+def test_a_session_killed_at_any_write_opens_with_all_that_was_acknowledged(
     spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, parent = load_model(spec, "cpu"), parent_of(load_model(spec, "cpu"))
@@ -212,8 +212,8 @@ def test_killed_at_any_write_the_session_opens_and_has_what_was_acknowledged(
     assert len(outcomes) > 10
 
 
-def test_a_drag_outlives_a_disk_that_is_full_for_its_steps(spec: str, tmp_path: Path) -> None:
-    """/dev/full fails at every flush, at the last one too."""
+def test_a_drag_continues_when_the_disk_is_full(spec: str, tmp_path: Path) -> None:
+    """Each flush to /dev/full fails, also the last one."""
     model = load_model(spec, "cpu")
     store, parent = SessionStore(model.name, tmp_path / "s"), parent_of(model)
     store.save((parent,), 0)
@@ -225,7 +225,7 @@ def test_a_drag_outlives_a_disk_that_is_full_for_its_steps(spec: str, tmp_path: 
     assert read_history(tmp_path / "s", read_manifest(tmp_path / "s")).edit == end.edit
 
 
-def test_latents_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+def test_the_error_names_latents_that_cannot_be_read(tmp_path: Path) -> None:
     store = SessionStore("toy", tmp_path / "s")
     store.set_file_latent(np.zeros((1, 4, 3), np.float32))
     store.save((Revision(id=0, edit=Edit(model="toy", source=LatentRef(from_file=True))),), 0)

@@ -1,4 +1,4 @@
-"""The engine as a real process: commands in, events out, and nothing lost when either side goes."""
+"""The engine as a process: commands in, events out, and nothing is lost when either side goes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 def endless(edit: Edit) -> Edit:
-    """A drag that cannot arrive soon: tiny steps, many of them."""
+    """Return an edit whose drag takes very long: many tiny steps."""
     settings = edit.settings.model_copy(update={"feature_block": "b64", "step_size": 1e-6, "max_steps": 100_000})
     return edit.model_copy(update={"settings": settings})
 
@@ -62,7 +62,7 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     engine.save(EDIT)
     saved = engine.wait_for(Saved)
     assert saved.change_count == 1
-    assert not any(isinstance(event, ModelLoaded) for event in engine.seen)
+    assert not any(isinstance(event, ModelLoaded) for event in engine.events)
     assert read_manifest(tmp_path / "s").pairs == EDIT.pairs
     info = engine.wait_for(ModelLoaded).info
     edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 40})})
@@ -101,7 +101,7 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     assert engine.process.wait(PATIENCE) == 0
 
 
-def test_an_image_that_could_not_be_written_is_written_where_the_session_moves(engine: Engine, tmp_path: Path) -> None:
+def test_an_image_that_could_not_be_written_is_written_when_the_session_moves(engine: Engine, tmp_path: Path) -> None:
     info = engine.wait_for(ModelLoaded).info
     final = tmp_path / "s" / "final.png"
     engine.save(EDIT)
@@ -126,23 +126,23 @@ def test_a_drag_is_stopped(engine: Engine) -> None:
     record = engine.wait_for(DragEnded).record
     assert record.reason == "stopped"
     assert 3 <= record.steps < 1000
-    told = [event.step for event in engine.seen if isinstance(event, DragProgress)]
-    assert told[-1] == record.steps, "the last step is never left out"
+    steps = [event.step for event in engine.events if isinstance(event, DragProgress)]
+    assert steps[-1] == record.steps, "the last step is always reported"
 
 
-def test_a_drags_pictures_wait_until_the_last_one_is_on_the_screen(engine: Engine) -> None:
-    engine.watches = False
+def test_the_next_preview_waits_until_the_last_one_is_shown(engine: Engine) -> None:
+    engine.shows_previews = False
     info = engine.wait_for(ModelLoaded).info
     engine.drag(endless(EDIT.model_copy(update={"settings": info.settings})))
     engine.wait_for(DragPreview)
     later = time.monotonic() + 1
     engine.wait_for(DragProgress, lambda _: time.monotonic() > later)
-    assert sum(isinstance(event, DragPreview) for event in engine.seen) == 1
+    assert sum(isinstance(event, DragPreview) for event in engine.events) == 1
     engine.send(PreviewShown())
     engine.wait_for(DragPreview)
 
 
-def test_a_client_that_vanishes_ends_the_drag_and_the_process(engine: Engine, tmp_path: Path) -> None:
+def test_the_drag_is_written_and_the_engine_ends_when_the_client_goes(engine: Engine, tmp_path: Path) -> None:
     info = engine.wait_for(ModelLoaded).info
     engine.drag(endless(EDIT.model_copy(update={"settings": info.settings})))
     engine.wait_for(DragProgress, lambda event: event.step >= 2)
@@ -154,7 +154,7 @@ def test_a_client_that_vanishes_ends_the_drag_and_the_process(engine: Engine, tm
     assert (tmp_path / "s" / "drag-001" / "final.png").exists()
 
 
-def test_after_kill_another_process_goes_on(engine: Engine, tmp_path: Path) -> None:
+def test_another_engine_continues_after_a_kill(engine: Engine, tmp_path: Path) -> None:
     info = engine.wait_for(ModelLoaded).info
     edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 3})})
     engine.drag(edit)
@@ -175,7 +175,7 @@ def test_after_kill_another_process_goes_on(engine: Engine, tmp_path: Path) -> N
         assert second.process.wait(PATIENCE) == 0
 
 
-def test_what_cannot_be_done_is_said(engine: Engine, tmp_path: Path) -> None:
+def test_failures_are_reported_and_the_engine_continues(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "s").write_text("a file in the way")
     engine.save(EDIT)
     failed = engine.wait_for(Failed)
@@ -189,7 +189,7 @@ def test_what_cannot_be_done_is_said(engine: Engine, tmp_path: Path) -> None:
     assert ended.problem is not None
     assert str(tmp_path / "s") in ended.problem
     engine.send(Render(request_id=3, edit=edit.after_drag(1, [((74, 70), (70, 70))])))
-    assert engine.wait_for(ImageRendered, lambda event: event.request_id == 3)  # the result itself is kept
+    assert engine.wait_for(ImageRendered, lambda event: event.request_id == 3)  # the engine keeps the result
     engine.drag(Edit(model="toy", settings=info.settings))
     assert engine.wait_for(Failed).task == "save"
     assert "nothing to drag" in engine.wait_for(Failed).message
@@ -216,7 +216,7 @@ def test_a_drag_starts_from_its_own_revision_whatever_is_saved_after_the_command
     assert entry.parent == engine.history.revisions[entry.id].parent != history.current
 
 
-def test_a_model_that_cannot_be_opened_is_said_and_edits_are_kept(tmp_path: Path) -> None:
+def test_edits_are_saved_without_a_model(tmp_path: Path) -> None:
     with Engine("--model", str(tmp_path / "none.pkl"), "--device", "cpu", "--out", str(tmp_path / "s")) as engine:
         failed = engine.wait_for(Failed)
         assert failed.task == "start"

@@ -1,4 +1,4 @@
-"""The engine process and its models: loading, another one in place of the first, classes, a latent that was given."""
+"""The engine and its models: loading, changing the model, classes, and a latent from a file."""
 
 from __future__ import annotations
 
@@ -68,34 +68,34 @@ def edit_for(loaded: ModelLoaded, **start: object) -> Edit:
     return Edit(model=loaded.info.name, source=source, settings=settings, pairs=PAIRS)
 
 
-def show(engine: Engine, edit: Edit, request: int) -> bytes:
+def rendered(engine: Engine, edit: Edit, request: int) -> bytes:
     engine.send(Render(request_id=request, edit=edit))
     return engine.wait_for(ImageRendered, lambda event: event.request_id == request).image.rgb
 
 
-def written(folder: Path) -> dict[Path, bytes]:
+def files_in(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".open"}
 
 
-def test_another_model_begins_another_session(engine: Engine, tmp_path: Path) -> None:
+def test_another_model_begins_a_new_session(engine: Engine, tmp_path: Path) -> None:
     first = engine.wait_for(ModelLoaded)
-    loading = [event for event in engine.seen if isinstance(event, LoadProgress)]
+    loading = [event for event in engine.events if isinstance(event, LoadProgress)]
     assert loading and loading[-1] == LoadProgress(stage="building", done=1, total=1)
     edit = edit_for(first)
     engine.drag(edit)
     engine.wait_for(DragEnded)
-    before = written(tmp_path / "s")
+    before = files_in(tmp_path / "s")
 
     other = save_tiny(tmp_path / "other.safetensors")
-    seen = len(engine.seen)
+    earlier_count = len(engine.events)
     engine.send(LoadModel(spec=str(other), directory=str(tmp_path / "s-2")))
     loaded = engine.wait_for(ModelLoaded)
     assert (loaded.spec, loaded.info.name) == (str(other), "other")
-    assert any(isinstance(event, LoadProgress) for event in engine.seen[seen:])
+    assert any(isinstance(event, LoadProgress) for event in engine.events[earlier_count:])
     assert not (tmp_path / "s-2").exists()  # nothing has been made yet
 
     edit = edit_for(loaded)
-    show(engine, edit, 7)
+    rendered(engine, edit, 7)
     engine.history = None
     engine.save(edit)
     assert engine.wait_for(Saved).directory == str(tmp_path / "s-2")
@@ -105,19 +105,19 @@ def test_another_model_begins_another_session(engine: Engine, tmp_path: Path) ->
     assert engine.process.wait(PATIENCE) == 0
     document = read_manifest(tmp_path / "s-2")
     assert (document.model.name, document.model.sha256) == ("other", loaded.info.sha256)
-    assert written(tmp_path / "s") == before
+    assert files_in(tmp_path / "s") == before
     assert not (tmp_path / "s/.open").exists() and not (tmp_path / "s-2/.open").exists()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no model at all"])
-def test_a_model_that_cannot_be_had_leaves_the_present_one(
+def test_a_model_that_cannot_be_loaded_leaves_the_current_one(
     engine: Engine, tmp_path: Path, content: bytes | None
 ) -> None:
     edit = edit_for(engine.wait_for(ModelLoaded))
     engine.drag(edit)
     record = engine.wait_for(DragEnded).record
     after = Revision.of_drag(Revision(id=0, edit=edit), record).edit
-    picture = show(engine, after, 1)
+    picture = rendered(engine, after, 1)
     path = tmp_path / "bad.pkl"
     if content is not None:
         path.write_bytes(content)
@@ -125,28 +125,28 @@ def test_a_model_that_cannot_be_had_leaves_the_present_one(
     failed = engine.wait_for(Failed)
     assert failed.task == "load_model"
     assert str(path) in failed.message
-    assert show(engine, after, 2) == picture
+    assert rendered(engine, after, 2) == picture
     engine.save(edit, change_count=5)
     assert engine.wait_for(Saved).directory == str(tmp_path / "s")
     assert not (tmp_path / "s-2").exists()
 
 
-def test_without_a_model_another_can_be_loaded(tmp_path: Path) -> None:
+def test_another_model_can_be_loaded_after_the_first_failed(tmp_path: Path) -> None:
     other = save_tiny(tmp_path / "other.safetensors")
     with Engine("--model", str(tmp_path / "none.pkl"), "--device", "cpu", "--out", str(tmp_path / "s")) as engine:
         assert engine.wait_for(Failed).task == "start"
         engine.send(LoadModel(spec=str(other)))
-        assert show(engine, edit_for(engine.wait_for(ModelLoaded)), 1)
+        assert rendered(engine, edit_for(engine.wait_for(ModelLoaded)), 1)
 
 
-def test_the_models_that_there_are_while_one_is_loading(engine: Engine) -> None:
+def test_models_are_listed_while_one_is_loading(engine: Engine) -> None:
     engine.send(ListModels())
     entries = engine.wait_for(ModelsListed).models
-    assert not any(isinstance(event, ModelLoaded) for event in engine.seen)
+    assert not any(isinstance(event, ModelLoaded) for event in engine.events)
     assert ("critters-128", "bundled") in [(entry.name, entry.origin) for entry in entries]
 
 
-def test_the_memory_of_the_earlier_model_is_given_back(tmp_path: Path) -> None:
+def test_the_memory_of_the_earlier_model_is_freed(tmp_path: Path) -> None:
     first, other = (save_tiny(tmp_path / f"{name}.safetensors") for name in ("first", "other"))
     ours, theirs = socket.socketpair()
     engine = server.Engine(theirs, SessionStore("first", tmp_path / "s"), "cpu")
@@ -184,16 +184,16 @@ def test_the_memory_of_the_earlier_model_is_given_back(tmp_path: Path) -> None:
     theirs.close()
 
 
-def test_classes(tmp_path: Path) -> None:
+def test_the_class_is_rendered_dragged_and_written(tmp_path: Path) -> None:
     path = save_tiny(tmp_path / "classes.safetensors", classes=5)
     with Engine("--model", str(path), "--device", "cpu", "--out", str(tmp_path / "s")) as engine:
         loaded = engine.wait_for(ModelLoaded)
         assert loaded.info.classes == 5
         edit = edit_for(loaded, label=3)
         assert (
-            show(engine, edit, 1)
-            == show(engine, edit, 2)
-            != show(engine, edit.with_source(edit.source.model_copy(update={"label": 2})), 3)
+            rendered(engine, edit, 1)
+            == rendered(engine, edit, 2)
+            != rendered(engine, edit.with_source(edit.source.model_copy(update={"label": 2})), 3)
         )
         engine.drag(edit)
         assert engine.wait_for(DragEnded).record.source.label == 3
@@ -205,16 +205,18 @@ def test_classes(tmp_path: Path) -> None:
         assert image.text["Class"] == "3"
 
 
-def test_a_latent_that_was_given(tmp_path: Path) -> None:
+def test_a_session_starts_from_a_latent_file_and_keeps_a_copy(tmp_path: Path) -> None:
     model = save_tiny(tmp_path / "m.safetensors")
     ws = np.random.RandomState(1).randn(NUM_WS, W_DIM).astype(np.float32)
     np.save(tmp_path / "pivot.npy", ws)
     arguments = ("--model", str(model), "--device", "cpu", "--latent", str(tmp_path / "pivot.npy"))
     with Engine(*arguments, "--out", str(tmp_path / "s")) as engine:
         edit = edit_for(engine.wait_for(ModelLoaded), from_file=True)
-        given = show(engine, edit, 1)
-        assert given == show(engine, edit.with_source(edit.source.model_copy(update={"seed": 9, "psi": 0.1})), 2)
-        assert given != show(engine, edit.with_source(edit.source.model_copy(update={"from_file": False})), 3)
+        file_image = rendered(engine, edit, 1)
+        assert file_image == rendered(
+            engine, edit.with_source(edit.source.model_copy(update={"seed": 9, "psi": 0.1})), 2
+        )
+        assert file_image != rendered(engine, edit.with_source(edit.source.model_copy(update={"from_file": False})), 3)
         engine.drag(edit)
         record = engine.wait_for(DragEnded).record
         assert (record.source.from_file, record.source.drag) == (True, None)
@@ -222,14 +224,14 @@ def test_a_latent_that_was_given(tmp_path: Path) -> None:
     assert np.array_equal(load_file(tmp_path / "s/drag-001/latents.safetensors")["before"], ws[None])
     assert read_manifest(tmp_path / "s").source.from_file
 
-    # Taken up again it does not need the file any more.
+    # A resumed session does not need the file any more.
     (tmp_path / "pivot.npy").unlink()
     with Engine(*arguments, "--resume", str(tmp_path / "s")) as engine:
         engine.wait_for(ModelLoaded)
-        assert show(engine, edit, 1) == given
+        assert rendered(engine, edit, 1) == file_image
 
 
-def test_a_latent_that_does_not_fit(tmp_path: Path) -> None:
+def test_a_latent_of_the_wrong_shape_is_refused(tmp_path: Path) -> None:
     model = save_tiny(tmp_path / "m.safetensors")
     save_file({"w": np.zeros((3, 5), np.float32)}, tmp_path / "pivot.safetensors")
     latent = str(tmp_path / "pivot.safetensors")
@@ -239,7 +241,7 @@ def test_a_latent_that_does_not_fit(tmp_path: Path) -> None:
         assert all(part in failed.message for part in (latent, "[8, 4]", "[3, 5]"))
 
 
-def test_what_is_told_of_loading() -> None:
+def test_loading_reports_ten_times_a_second_and_each_stages_first_and_last() -> None:
     now = 0.0
     sent: list[Event] = []
     tell = throttled_progress(sent.append, lambda: now)
@@ -258,8 +260,7 @@ def test_what_is_told_of_loading() -> None:
     ]
 
 
-def test_masks_from_and_to_files(engine: Engine, tmp_path: Path) -> None:
-    """Also while a drag runs: they wait for no torch, but for the picture's size."""
+def test_masks_are_read_and_written_while_a_drag_runs(engine: Engine, tmp_path: Path) -> None:
     engine.send(LoadMask(path="none.png"))
     failed = engine.wait_for(Failed)
     assert (failed.task, "the model is still loading" in failed.message) == ("load_mask", True)
@@ -287,6 +288,6 @@ def test_masks_from_and_to_files(engine: Engine, tmp_path: Path) -> None:
         failed = engine.wait_for(Failed)
         assert failed.task == command.type
         assert failed.message.startswith(says)
-    assert not any(isinstance(event, DragEnded) for event in engine.seen)
+    assert not any(isinstance(event, DragEnded) for event in engine.events)
     engine.send(StopDrag())
     engine.wait_for(DragEnded)
