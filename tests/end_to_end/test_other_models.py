@@ -121,13 +121,13 @@ def test_the_editor_starts_from_a_latent(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (("--model", "plain.safetensors", "--class", "3"), ("--class 3: plain has no classes",)),
-        (("--model", "kinds.safetensors", "--class", "5"), ("--class 5: kinds has the classes 0 to 4",)),
+        (("--model", "plain.safetensors", "--class", "3"), ("class 3: plain has no classes",)),
+        (("--model", "kinds.safetensors", "--class", "5"), ("class 5: kinds has the classes 0 to 4",)),
         (("--model", "plain.safetensors", "--latent", "short.npy"), ("short.npy", "[8, 4]", "[3, 4]")),
         (("--model", "plain.safetensors", "--latent", "none.npy"), ("none.npy",)),
     ],
 )
-def test_what_does_not_fit_the_model_is_2_everywhere(
+def test_a_class_or_latent_that_does_not_fit_the_model_is_refused_everywhere(
     directory: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], parts: tuple[str, ...]
 ) -> None:
     before = files_under(directory)
