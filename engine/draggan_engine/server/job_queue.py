@@ -6,11 +6,9 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from draggan_engine.dragging.drag_control import DragControl
+from draggan_engine.dragging.drag_control import SIGNAL_CHECK_SECONDS, DragControl
 
 from .messages import Export, ExportFile, LoadModel, Render, StartDrag
-
-SIGNAL_CHECK_SECONDS = 0.5  # how often a waiting main thread wakes up to handle signals
 
 
 @dataclass(frozen=True)

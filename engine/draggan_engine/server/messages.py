@@ -202,24 +202,10 @@ class Quit(FrozenModel):
 
 
 Command = (
-    Render
-    | Save
-    | Export
-    | ExportFile
-    | StartDrag
-    | SetPreviewSize
-    | PreviewShown
-    | MoveLiveTarget
-    | ReleaseLiveTarget
-    | StopDrag
-    | ReadTrajectory
-    | ListModels
-    | LoadMask
-    | SaveMask
-    | LoadModel
-    | MoveSession
-    | Quit
-)
+    Render | Save | Export | ExportFile | StartDrag | SetPreviewSize | PreviewShown | MoveLiveTarget
+    | ReleaseLiveTarget | StopDrag | ReadTrajectory | ListModels | LoadMask | SaveMask | LoadModel
+    | MoveSession | Quit
+)  # fmt: skip
 
 # Events ----------------------------------------------------------------------------------------------
 
@@ -394,22 +380,8 @@ class Failed(FrozenModel):
 
 
 Event = (
-    LoadProgress
-    | ModelsListed
-    | MaskLoaded
-    | MaskSaved
-    | Resumed
-    | ModelLoaded
-    | ImageRendered
-    | DragPreview
-    | Saved
-    | SessionMoved
-    | ExportProgress
-    | Exported
-    | DragStarted
-    | DragProgress
-    | DragEnded
-    | TrajectoryRead
-    | Failed
-)
+    LoadProgress | ModelsListed | MaskLoaded | MaskSaved | Resumed | ModelLoaded | ImageRendered
+    | DragPreview | Saved | SessionMoved | ExportProgress | Exported | DragStarted | DragProgress | DragEnded
+    | TrajectoryRead | Failed
+)  # fmt: skip
 LOSSY: tuple[type[BaseModel], ...] = (LoadProgress, ExportProgress, DragProgress, ImageRendered, DragPreview)
