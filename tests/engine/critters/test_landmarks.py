@@ -1,4 +1,4 @@
-"""The 68 landmarks: named points of the animal, where the picture shows them, known to be hidden where they are."""
+"""The 68 landmarks: their positions in the image and their visibility."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def at(scene: Scene, name: str) -> np.ndarray:
 
 
 def straight(**changes: float) -> Scene:
-    """An animal of average numbers that looks at the viewer."""
+    """Return an animal with average parameters that looks at the viewer."""
     numbers = animal_parameters(np.zeros((1, Z_DIM)) + 1e-12)
     looking = dict.fromkeys(("yaw", "pitch", "roll", "gaze_x", "gaze_y", "bear", "fox", "rabbit"), 0.0) | {"cat": 1.5}
     return scene_from_parameters(
@@ -39,13 +39,13 @@ def straight(**changes: float) -> Scene:
     )
 
 
-def test_there_are_68_of_all_parts() -> None:
+def test_there_are_68_landmarks_on_all_parts() -> None:
     assert len(set(LANDMARKS)) == 68
     for part, count in (("outline", 16), ("ear", 14), ("eye", 14), ("iris", 4), ("nose", 5), ("mouth", 8), ("lip", 2)):
         assert sum(name.startswith(part) for name in LANDMARKS) == count, part
 
 
-def test_they_are_on_the_picture_and_on_their_sides() -> None:
+def test_landmarks_are_in_the_image_and_on_their_sides() -> None:
     for seed in range(50):
         marks = landmarks_of_seed(seed, 128)
         assert tuple(marks) == LANDMARKS
@@ -57,14 +57,14 @@ def test_they_are_on_the_picture_and_on_their_sides() -> None:
         assert marks["mouth_bottom"][1] < marks["chin"][1]
 
 
-def test_they_need_numpy_only() -> None:
+def test_landmarks_need_numpy_only() -> None:
     code = "import sys; from draggan_engine.critters import landmarks_of_seed; landmarks_of_seed(1, 128); assert not {'torch', 'numba'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT / "engine")
 
 
-def test_the_nose_is_drawn_where_the_landmark_says(scene: Scene) -> None:
-    seen = nearest_parts(scene, scene.landmarks.points[:, [LANDMARKS.index("nose_tip")]])
-    assert (seen == scene_names().index("nose")).all()
+def test_the_nose_is_drawn_at_its_landmark(scene: Scene) -> None:
+    part_indices = nearest_parts(scene, scene.landmarks.points[:, [LANDMARKS.index("nose_tip")]])
+    assert (part_indices == scene_names().index("nose")).all()
 
 
 def scene_names() -> tuple[str, ...]:
@@ -72,9 +72,11 @@ def scene_names() -> tuple[str, ...]:
     return build_anatomy(numbers, animal_traits(numbers)).ellipsoids.names
 
 
-def test_what_is_visible_is_what_the_renderer_draws_there() -> None:
-    """The nearest part at a visible landmark is one of its own, at a hidden one it is another. Points on a rim are left
-    out that the drawing's own rounding may give to either side: those whose neighbours at 0.01 see other parts."""
+def test_visible_landmarks_are_drawn() -> None:
+    """The nearest part at a visible landmark is one of its own; at a hidden landmark it is another part.
+
+    Landmarks near a rim, where neighbours at a distance of 0.01 are on other parts, are left out because of rounding.
+    """
     scene = build_scene(np.concatenate([z_of_seed(seed) for seed in range(40)]))
     names = scene_names()
     own = {
@@ -89,16 +91,16 @@ def test_what_is_visible_is_what_the_renderer_draws_there() -> None:
     for name, parts in own.items():
         i = LANDMARKS.index(name)
         places = scene.landmarks.points[:, i, None] + around
-        for seen, visible in zip(nearest_parts(scene, places), scene.landmarks.visible[:, i], strict=True):
-            there = {names[k] in parts for k in seen}
-            if len(there) == 1 and (visible or name in eyes):
-                assert there == {visible}, name
+        for part_indices, visible in zip(nearest_parts(scene, places), scene.landmarks.visible[:, i], strict=True):
+            is_own = {names[k] in parts for k in part_indices}
+            if len(is_own) == 1 and (visible or name in eyes):
+                assert is_own == {visible}, name
                 checked += 1
     assert checked > 200
 
 
-def test_an_eyes_rim_is_where_the_drawn_eye_ends() -> None:
-    """Inwards of it there is the eye, outwards a lid or fur."""
+def test_the_drawn_eye_ends_at_its_rim() -> None:
+    """The eye is inside the rim; a lid or fur is outside."""
     names = scene_names()
     for lid_open in (0.15, 0.4, 0.8):
         scene = straight(lid_open=lid_open)
@@ -106,7 +108,7 @@ def test_an_eyes_rim_is_where_the_drawn_eye_ends() -> None:
         centre = rim.mean(axis=0)
         way = (rim - centre) / np.linalg.norm(rim - centre, axis=1, keepdims=True)
         inner, outer = (nearest_parts(scene, (rim + step * way)[None])[0] for step in (-0.02, 0.02))
-        # The corners taper to a point, where the lids meet.
+        # The corners, where the lids meet, are too narrow to test.
         assert [names[k] for k in inner[[1, 2, 4, 5]]] == ["eye_left"] * 4
         assert "eye_left" not in [names[k] for k in outer]
 
@@ -148,15 +150,15 @@ def test_a_mirrored_animal_has_mirrored_landmarks() -> None:
         assert left.visible[0, a] == right.visible[0, b], name
 
 
-def test_what_a_turned_head_hides_is_known_to_be_hidden() -> None:
+def test_a_turned_head_hides_landmarks() -> None:
     turned = straight(yaw=0.7).landmarks  # to the right: the muzzle's far side is behind it
     front = straight().landmarks
-    seen = dict(zip(LANDMARKS, turned.visible[0], strict=True))
-    assert front.visible[0, LANDMARKS.index("muzzle_right")] and not seen["muzzle_right"]
-    assert seen["muzzle_left"] and seen["nose_tip"] and seen["eye_left"]
+    visible = dict(zip(LANDMARKS, turned.visible[0], strict=True))
+    assert front.visible[0, LANDMARKS.index("muzzle_right")] and not visible["muzzle_right"]
+    assert visible["muzzle_left"] and visible["nose_tip"] and visible["eye_left"]
 
 
-def test_most_are_visible(scene: Scene) -> None:
+def test_most_landmarks_are_visible(scene: Scene) -> None:
     assert 55 < scene.landmarks.visible.sum(axis=1).mean() < 68
     assert scene.landmarks.visible.mean(axis=0).min() > 0.4
 
@@ -165,14 +167,14 @@ UNIT = st.floats(-1.5, 1.5)
 
 
 def leaf(apart: float) -> Ellipsoids:
-    """One part, upright: two ellipsoids of radii 0.9, 0.5, 0.7, `apart` x radii to either side."""
+    """Return one upright part: two ellipsoids of radii 0.9, 0.5, 0.7, each `apart` x radii from the centre."""
     uncut = np.array([[[0.0, 0.0, 0.0, 1.0]]])
     radii = np.array([[[0.9, 0.5, 0.7]]])
     return Ellipsoids(("leaf",), np.zeros((1, 1, 3)), np.eye(3)[None, None], radii, np.array([[apart]]), uncut)
 
 
 @given(st.tuples(UNIT, UNIT, UNIT), st.floats(0, 0.7))
-def test_a_hidden_point_has_the_part_before_it_or_round_it(point: tuple[float, float, float], apart: float) -> None:
+def test_a_hidden_point_is_behind_or_inside_a_part(point: tuple[float, float, float], apart: float) -> None:
     x, y, z = point
     flat = (abs(x) / 0.9 + apart) ** 2 + (y / 0.5) ** 2
     front = 0.7 * np.sqrt(max(1 - flat, 0))
@@ -184,7 +186,7 @@ def test_a_hidden_point_has_the_part_before_it_or_round_it(point: tuple[float, f
 
 
 @given(st.floats(0, 2 * np.pi))
-def test_the_outline_is_the_silhouettes_end(around: float) -> None:
+def test_silhouette_points_are_at_the_end_of_the_silhouette(around: float) -> None:
     x, y, z = leaf(0.0).silhouette_points([0], np.array([around]))[0, 0]
     assert (x / 0.9) ** 2 + (y / 0.5) ** 2 == pytest.approx(1)
     assert np.hypot(x, y) * np.array([np.cos(around), np.sin(around)]) == pytest.approx(np.array([x, y]))

@@ -1,4 +1,4 @@
-"""The bundled model's world: continuous, seeded, of four species, with lids, teeth and independent parts."""
+"""The scenes of the bundled models: continuous in z, the same for each seed, with four species and independent parts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FACING = dict.fromkeys(("yaw", "pitch", "roll", "gaze_x", "gaze_y"), 0.0)
 
 
 def animal(species: str, **changes: float) -> Scene:
-    """One of average numbers, which looks at the viewer."""
-    return scene_from_parameters(numbers(species, **changes))
+    """Return an animal with average parameters that looks at the viewer."""
+    return scene_from_parameters(average_parameters(species, **changes))
 
 
-def numbers(species: str, **changes: float) -> dict[str, np.ndarray]:
+def average_parameters(species: str, **changes: float) -> dict[str, np.ndarray]:
     kind = {name: 2.0 if name == species else 0.0 for name in SPECIES}
     average = animal_parameters(np.zeros((1, Z_DIM)))
     return {name: np.array([{**FACING, **kind, **changes}.get(name, float(v[0]))]) for name, v in average.items()}
@@ -33,16 +33,16 @@ def point(scene: Scene, name: str) -> np.ndarray:
     return scene.landmarks.points[0, LANDMARKS.index(name)]
 
 
-def test_one_component_of_z_is_one_number() -> None:
+def test_each_component_of_z_is_one_parameter() -> None:
     assert len(PARAMETERS) == Z_DIM <= 64
     z = np.random.default_rng(0).standard_normal((2, Z_DIM))
     z[1] = z[0]
-    z[1, 7], z[1, 8] = z[0, 8], z[0, 7]  # the same length
+    z[1, 7], z[1, 8] = z[0, 8], z[0, 7]  # keeps the length of z
     before, after = (animal_parameters(z[i : i + 1]) for i in range(2))
     assert [name for name in PARAMETERS if before[name] != after[name]] == list(PARAMETERS)[7:9]
 
 
-def test_a_seed_is_one_picture() -> None:
+def test_a_seed_gives_the_same_image() -> None:
     once, again = (render_scene(build_scene(z_of_seed(7)), 64, 2) for _ in range(2))
     assert np.array_equal(once, again)
     assert np.abs(once - render_scene(build_scene(z_of_seed(8)), 64, 2)).mean() > 0.05
@@ -54,27 +54,27 @@ def test_drawing_does_not_depend_on_the_resolution() -> None:
     assert np.abs(large - render_scene(scene, 32, 8)).max() < 1 / 255
 
 
-def test_the_generator_and_the_scene_read_z_alike() -> None:
-    """Both normalise z, so its scale does not matter to either."""
+def test_the_scale_of_z_does_not_matter() -> None:
+    """The generator normalises z too."""
     z = z_of_seed(5)
     assert np.allclose(build_scene(z).landmarks.points, build_scene(3 * z).landmarks.points)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**31), st.integers(0, Z_DIM - 1))
-def test_a_small_step_changes_the_picture_little(seed: int, component: int) -> None:
-    """Along every component, over a path: a jump would be a step in which much more changes than in a hundredth of σ."""
+def test_a_small_step_in_z_changes_the_image_little(seed: int, component: int) -> None:
+    """Steps of σ/100 along single components find jumps."""
     z = np.repeat(z_of_seed(seed), 2, axis=0)
     z[1, component] += 0.01
     scene = build_scene(z)
     one, other = render_scene(scene, 128, 2)
     assert np.abs(one - other).mean() < 0.012
-    # No point runs off, but for a rim that leaves one part for the next.
+    # A landmark moves far only if its rim changes from one part to another.
     moved = np.linalg.norm(scene.landmarks.points[0] - scene.landmarks.points[1], axis=1)
     assert np.median(moved) < 0.005
 
 
-def test_colouring_moves_nothing() -> None:
+def test_colouring_moves_no_landmark() -> None:
     shape, colours = (animal_parameters(np.concatenate([z_of_seed(s) for s in some])) for some in ((1, 2), (3, 4)))
     own, others, both = (
         scene_from_parameters(shape),
@@ -90,7 +90,7 @@ def test_colouring_moves_nothing() -> None:
     assert np.array_equal(both.markings[:, marks[2:]], own.markings[:, marks[2:]])
 
 
-def test_most_animals_are_of_one_species_and_all_occur() -> None:
+def test_most_animals_are_of_one_species_and_all_species_occur() -> None:
     share = species_shares(animal_parameters(np.random.default_rng(1).standard_normal((2000, Z_DIM))))
     assert np.allclose(share.sum(axis=1), 1)
     assert (share.max(axis=1) > 0.9).mean() > 0.65
@@ -99,7 +99,7 @@ def test_most_animals_are_of_one_species_and_all_occur() -> None:
 
 
 def test_the_species_differ() -> None:
-    cat, bear, fox, rabbit = (animal_traits(numbers(name)) for name in SPECIES)
+    cat, bear, fox, rabbit = (animal_traits(average_parameters(name)) for name in SPECIES)
     assert rabbit["ear_length"] > fox["ear_length"] > cat["ear_length"] > 1.5 * bear["ear_length"]
     assert min(cat["ear_point"], fox["ear_point"]) > 0.5
     assert bear["ear_point"] < 0.05
@@ -110,7 +110,9 @@ def test_the_species_differ() -> None:
     assert bear["patches"] > 0.5 > rabbit["patches"]
     assert rabbit["spots"] > 0.5 > fox["spots"]
     pictures = render_scene(
-        scene_from_parameters({k: np.concatenate([numbers(s)[k] for s in SPECIES]) for k in PARAMETERS}), 64, 2
+        scene_from_parameters({k: np.concatenate([average_parameters(s)[k] for s in SPECIES]) for k in PARAMETERS}),
+        64,
+        2,
     )
     for i in range(4):
         for j in range(i):
@@ -118,8 +120,8 @@ def test_the_species_differ() -> None:
 
 
 @pytest.mark.parametrize("species", SPECIES)
-def test_parts_move_on_their_own(species: str) -> None:
-    """Of a number, the landmarks of its part move; those of the others stay."""
+def test_parts_move_independently(species: str) -> None:
+    """A parameter moves the landmarks of its part and no others."""
     plain = animal(species)
     for change, moved, still in (
         ({"ear_tilt_left": 0.9}, "ear_tip_left", "ear_tip_right"),
@@ -144,7 +146,7 @@ def _tooth_pixels(scene: Scene) -> int:
     first, last = (round(float(to_pixels(p, 256)[0])) for p in (left, right))
     high, low = (round(float(to_pixels(p, 256)[1])) for p in (top, bottom))
     region = picture[:, high : low + 3, first:last]
-    dark_furred = region.min(axis=0) > 0.55  # near white, on an animal whose muzzle is not
+    dark_furred = region.min(axis=0) > 0.55  # near white, on an animal with a dark muzzle
     return int(dark_furred.sum())
 
 
@@ -154,7 +156,9 @@ def test_an_open_mouth_shows_teeth_and_tongue(species: str) -> None:
     wide = animal(species, mouth_open=0.95, **look)
     with_teeth, without = (
         _tooth_pixels(
-            scene_from_parameters(numbers(species, mouth_open=0.95, **look) | {"tooth_length": np.array([length])})
+            scene_from_parameters(
+                average_parameters(species, mouth_open=0.95, **look) | {"tooth_length": np.array([length])}
+            )
         )
         for length in (1.0, -2.5)
     )
@@ -163,8 +167,8 @@ def test_an_open_mouth_shows_teeth_and_tongue(species: str) -> None:
     assert not animal(species, mouth_open=0.1).landmarks.visible[0, LANDMARKS.index("tongue")]
 
 
-def test_the_scene_names_its_parts_and_marks_as_the_drawing_does() -> None:
-    p = numbers("cat")
+def test_scene_and_drawing_agree_on_the_order_of_parts() -> None:
+    p = average_parameters("cat")
     names = build_anatomy(p, animal_traits(p)).ellipsoids.names
     assert len(names) == PART_COUNT
     assert names[0] == "body"
@@ -174,8 +178,8 @@ def test_the_scene_names_its_parts_and_marks_as_the_drawing_does() -> None:
     assert build_scene(z_of_seed(0)).markings.shape == (1, len(MARKING_PARAMETERS))
 
 
-def test_extreme_animals_are_drawn_whole() -> None:
-    """All numbers at one of their ends: no hole, nothing that is not a colour."""
+def test_extreme_animals_have_valid_images() -> None:
+    """Every parameter is at one of its ends."""
     rng = np.random.default_rng(3)
     ends = {}
     for name, (law, a, b) in PARAMETERS.items():

@@ -1,4 +1,4 @@
-"""The landmark detector: the error of the shipped weights, its geometry, and a training that learns."""
+"""The landmark detector: the error of the bundled weights, its geometry, and its training."""
 
 from __future__ import annotations
 
@@ -23,52 +23,51 @@ from draggan_engine.evaluation.landmark_detector import (
 )
 
 
-def test_the_shipped_weights_are_small_and_as_good_as_they_say() -> None:
-    """Errors in px at 128 over visible points: held-out renders, and the generator's pictures of the same seeds."""
+def test_the_bundled_weights_are_small_and_accurate() -> None:
+    """Errors in px at 128 over visible points, on drawings of held-out seeds and on generated images of the same seeds."""
     assert DETECTOR_WEIGHTS.stat().st_size < 4_000_000
     errors = held_out_errors(None)
-    print(errors)
-    assert errors["renders_px"] < 0.8  # 0.74 and 0.76 when they were made; 0.7 and 1 are the aims
+    assert errors["renders_px"] < 0.8
     assert errors["generated_px"] < 0.85
     assert errors["visibility"] > 0.95
 
 
-def test_it_finds_them_in_pictures_of_any_size() -> None:
+def test_landmarks_are_detected_in_images_of_any_size() -> None:
     scene = build_scene(np.random.default_rng(5).standard_normal((8, Z_DIM)))
     for size in (64, 256):
-        found = detect_landmarks(torch.from_numpy(render_scene(scene, size, 2)))
+        detected = detect_landmarks(torch.from_numpy(render_scene(scene, size, 2)))
         points = to_pixels(scene.landmarks.points, size)
-        assert mean_landmark_error(found.points, points, scene.landmarks.visible) * 128 / size < 1.2, size
+        assert mean_landmark_error(detected.points, points, scene.landmarks.visible) * 128 / size < 1.2, size
 
 
-def test_the_centre_of_mass_is_in_the_pictures_pixels() -> None:
+def test_heat_map_centers_are_in_pixels_of_the_image() -> None:
     heat = torch.full((1, 2, 64, 64), -100.0)
     heat[0, 0, 10, 20] = 0.0
     heat[0, 1, 0, 0] = heat[0, 1, 0, 1] = 0.0
     assert torch.allclose(heat_map_centers(heat)[0], torch.tensor([[40.5, 20.5], [1.5, 0.5]]))
 
 
-def test_points_go_along_with_the_picture() -> None:
-    """A dot at each of eight points is where augmentation says that it is."""
+def test_augmentation_moves_points_with_the_image() -> None:
+    """After augmentation, a bright dot is at its point."""
     rng = np.random.default_rng(0)
     places = torch.tensor([[64.0, 64.0], [40.0, 80.0], [90.0, 50.0], [70.0, 100.0]])
-    pictures = torch.full((4, 3, 128, 128), -1.0)
-    for picture, (x, y) in zip(pictures, places.long().tolist(), strict=True):
-        picture[:, y - 1 : y + 2, x - 1 : x + 2] = 1.0
-    turned, points = augment_images(pictures, places[:, None], rng)
-    for picture, (x, y) in zip(turned, points[:, 0].tolist(), strict=True):
-        bright = (picture.mean(dim=0) - picture.mean(dim=0).median()).clamp_min(0.4) - 0.4
+    images = torch.full((4, 3, 128, 128), -1.0)
+    for image, (x, y) in zip(images, places.long().tolist(), strict=True):
+        image[:, y - 1 : y + 2, x - 1 : x + 2] = 1.0
+    turned, points = augment_images(images, places[:, None], rng)
+    for image, (x, y) in zip(turned, points[:, 0].tolist(), strict=True):
+        bright = (image.mean(dim=0) - image.mean(dim=0).median()).clamp_min(0.4) - 0.4
         rows, columns = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
         assert abs(float((bright * columns).sum() / bright.sum()) - x) < 0.5
         assert abs(float((bright * rows).sum() / bright.sum()) - y) < 0.5
 
 
-def test_training_learns() -> None:
+def test_training_reduces_the_loss() -> None:
     losses = [loss for _, loss in train_detector(steps=30, batch=4, seed=1)]
     assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:3])
 
 
-def test_truth_is_the_scenes() -> None:
+def test_true_landmarks_are_those_of_the_scene() -> None:
     scene = build_scene(np.random.default_rng(1).standard_normal((2, Z_DIM)))
     points, visible = true_landmarks(scene)
     assert points.shape == (2, len(LANDMARKS), 2) and visible.dtype == torch.bool
