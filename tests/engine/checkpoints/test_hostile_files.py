@@ -249,7 +249,7 @@ def test_rosinality_tensors_of_a_wrong_shape_break_no_promise(shape: tuple[int, 
     whole = torch.load(CHECKPOINTS / "rosinality_converted_32.pt", weights_only=True)
     for key in whole["g_ema"]:
         changed = {"g_ema": {**whole["g_ema"], key: torch.zeros(shape)}, "latent_avg": whole["latent_avg"]}
-        outcome = reader.read(torch_save_bytes(changed, new=True), thoroughly=False)
+        outcome = reader.read(torch_save_bytes(changed, is_zip=True), thoroughly=False)
         assert not outcome.problem, key
 
 
