@@ -66,10 +66,10 @@ def editor(
     if out is not None:
         check_output_directory(out)
     configured = configured_options(model, device, theme, color)
-    from draggan_tui.cli.resume import unclosed
+    from draggan_tui.cli.resume import interrupted_session
     from draggan_tui.client.engine_process import EngineOptions, start_engine
 
-    unclosed_session = unclosed()
+    unclosed_session = interrupted_session()
     # The engine starts before the screen is imported, because it has more to import.
     engine = None
     if unclosed_session is None:

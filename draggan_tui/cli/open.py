@@ -35,12 +35,12 @@ def open_session(
 ) -> None:
     """Continue an earlier session."""
     require_terminal()
-    from draggan_tui.cli.resume import last_session, take_up
+    from draggan_tui.cli.resume import last_session, resume_session
     from draggan_tui.client.engine_process import EngineOptions, start_engine
 
     if directory is None:
         directory = last_session()
-    session = take_up(directory, model)
+    session = resume_session(directory, model)
     configured = configured_options(session.model, device, theme, color)
     engine = start_engine(EngineOptions(configured.model, configured.device), resume=str(directory))
     from draggan_tui.app import Options

@@ -21,7 +21,7 @@ from draggan_engine.server.edit_images import image_of
 from draggan_engine.storage.journal import JOURNAL_FILE
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_engine.storage.session_store import SessionStore
-from draggan_tui.cli.resume import take_up
+from draggan_tui.cli.resume import resume_session
 from draggan_tui.editor.history_cursor import unread_drags
 from draggan_tui.editor.state import EditorState
 from tests.support.paths import FIXTURES
@@ -140,7 +140,7 @@ def test_a_newer_version_is_refused_and_not_touched(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     for attempt in (
         lambda: read_manifest(folder),
-        lambda: take_up(folder, None),
+        lambda: resume_session(folder, None),
         lambda: SessionStore("x", resume=folder),
     ):
         with pytest.raises(

@@ -28,7 +28,7 @@ from draggan_engine.storage.session_lock import (
     was_interrupted,
 )
 from draggan_engine.storage.session_store import SessionStore
-from draggan_tui.cli.resume import take_up, unclosed
+from draggan_tui.cli.resume import interrupted_session, resume_session
 from tests.support.engine_client import Engine
 from tests.support.paths import ROOT
 from tests.support.patience import PATIENCE
@@ -52,9 +52,9 @@ def test_a_session_is_one_processs_until_that_is_killed(tmp_path: Path) -> None:
         first.save(EDIT)
         first.wait_for(Saved)
         assert is_session_open(folder) and not was_interrupted(folder) and not is_session_closing(folder)
-        assert unclosed() is None
+        assert interrupted_session() is None
         with pytest.raises(OutputError, match="open in another editor; close that one first"):
-            take_up(folder, None)
+            resume_session(folder, None)
         # Two editors that come at the same time: the engine of the second says so, and ends.
         with engine(folder, resume=True) as second:
             failed = second.wait_for(Failed)
@@ -66,14 +66,14 @@ def test_a_session_is_one_processs_until_that_is_killed(tmp_path: Path) -> None:
         first.process.kill()
         first.process.wait()
     assert not is_session_open(folder) and was_interrupted(folder)
-    offered = unclosed()
+    offered = interrupted_session()
     assert offered is not None and offered.directory == folder and offered.edit.source.seed == 1
     with engine(folder, resume=True) as third:
         third.save(EDIT)
         third.wait_for(Saved)
         third.send(Quit())
         assert third.process.wait(PATIENCE) == 0
-    assert not (folder / LOCK_FILE).exists() and unclosed() is None
+    assert not (folder / LOCK_FILE).exists() and interrupted_session() is None
 
 
 def test_an_engine_whose_editor_is_gone_is_waited_for(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_an_engine_whose_editor_is_gone_is_waited_for(tmp_path: Path) -> None:
         while not (is_session_closing(folder) or was_interrupted(folder)):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        offered = unclosed()
+        offered = interrupted_session()
         assert offered is not None and offered.directory == folder
         assert left.process.wait(PATIENCE) == 0
 
@@ -102,7 +102,7 @@ def test_what_was_left_behind_can_be_forgotten(tmp_path: Path) -> None:
     assert was_interrupted(tmp_path / "s")
     remove_stale_lock(tmp_path / "s")
     remove_stale_lock(tmp_path / "s")
-    assert not was_interrupted(tmp_path / "s") and unclosed() is None
+    assert not was_interrupted(tmp_path / "s") and interrupted_session() is None
 
 
 def test_to_ask_makes_no_file(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_folders_that_are_closed_to_one_are_passed_over(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(os, "open", closed)
     monkeypatch.setattr(os, "stat", closed)
-    assert recent_sessions() == [] and unclosed() is None and not was_interrupted(tmp_path / "s")
+    assert recent_sessions() == [] and interrupted_session() is None and not was_interrupted(tmp_path / "s")
 
 
 def test_several_may_ask_at_once(tmp_path: Path) -> None:
