@@ -28,44 +28,44 @@ def usable_processors(root: Path = Path("/")) -> int:
 def _quotas(root: Path) -> Iterator[float]:
     """Yield each limit on this process, in processors."""
     try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
+        cgroup_lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
         return  # not Linux
-    for line in lines:
-        hierarchy, _, rest = line.partition(":")
-        controllers, _, cgroup = rest.partition(":")
-        if hierarchy == "0":
-            mounts = [root / CGROUPS, root / CGROUPS / "unified"]
-        elif "cpu" in controllers.split(","):
-            mounts = [root / CGROUPS / controllers, root / CGROUPS / "cpu"]
+    for cgroup_line in cgroup_lines:
+        hierarchy_id, _, controllers_and_path = cgroup_line.partition(":")
+        controller_names, _, cgroup_path = controllers_and_path.partition(":")
+        if hierarchy_id == "0":
+            mount_points = [root / CGROUPS, root / CGROUPS / "unified"]
+        elif "cpu" in controller_names.split(","):
+            mount_points = [root / CGROUPS / controller_names, root / CGROUPS / "cpu"]
         else:
             continue
-        for mount in mounts:
-            for path in _with_parents(cgroup):
-                quota = _read_quota(mount / path)
-                if quota is not None:
-                    yield quota
+        for mount_point in mount_points:
+            for relative_path in _with_parents(cgroup_path):
+                processor_quota = _read_quota(mount_point / relative_path)
+                if processor_quota is not None:
+                    yield processor_quota
 
 
-def _with_parents(cgroup: str) -> Iterator[str]:
+def _with_parents(cgroup_path: str) -> Iterator[str]:
     """Yield a cgroup's path and those above it, relative to the mount.
 
     A container may show the host's path but mount its own cgroup at the top, so all of them are tried.
     """
-    path = PurePosixPath(cgroup.lstrip("/"))
-    if ".." not in path.parts:  # otherwise it lies above what is mounted
-        yield str(path)
-    yield from map(str, path.parents)
+    relative_path = PurePosixPath(cgroup_path.lstrip("/"))
+    if ".." not in relative_path.parts:  # otherwise it lies above what is mounted
+        yield str(relative_path)
+    yield from map(str, relative_path.parents)
 
 
-def _read_quota(directory: Path) -> float | None:
+def _read_quota(cgroup_directory: Path) -> float | None:
     """Return the limit in a cgroup's directory, in processors; None if it sets none."""
     try:
-        if (directory / "cpu.max").exists():
-            quota, period = (directory / "cpu.max").read_text().split()
+        if (cgroup_directory / "cpu.max").exists():
+            quota_text, period_text = (cgroup_directory / "cpu.max").read_text().split()
         else:
-            quota = (directory / "cpu.cfs_quota_us").read_text().strip()
-            period = (directory / "cpu.cfs_period_us").read_text().strip()
-        return None if quota in ("max", "-1") else int(quota) / int(period)
+            quota_text = (cgroup_directory / "cpu.cfs_quota_us").read_text().strip()
+            period_text = (cgroup_directory / "cpu.cfs_period_us").read_text().strip()
+        return None if quota_text in ("max", "-1") else int(quota_text) / int(period_text)
     except (OSError, ValueError, ZeroDivisionError):
         return None

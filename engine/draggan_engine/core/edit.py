@@ -73,8 +73,8 @@ class DragSettings(FrozenModel):
 
         r1 and r2 scale by height/512, but are at least 1.5 and 6 pixels. The stop distance does not scale.
         """
-        scale = height / 512
-        return cls(r1=max(3 * scale, 1.5), r2=max(12 * scale, 6), feature_block=feature_block)
+        height_ratio = height / 512
+        return cls(r1=max(3 * height_ratio, 1.5), r2=max(12 * height_ratio, 6), feature_block=feature_block)
 
     def stop_distance_for(self, pair_count: int) -> float:
         """Return the stop distance d in pixels for a drag of that many pairs."""
@@ -117,10 +117,10 @@ class Mask(FrozenModel):
     bits: bytes
 
     @classmethod
-    def from_array(cls, array: NDArray[np.uint8]) -> Mask:
+    def from_array(cls, mask_array: NDArray[np.uint8]) -> Mask:
         """Return the mask of an array `uint8 [H, W]`, 1 = may move."""
-        height, width = array.shape
-        return cls(width=width, height=height, bits=zlib.compress(np.packbits(array != 0).tobytes(), 6))
+        height, width = mask_array.shape
+        return cls(width=width, height=height, bits=zlib.compress(np.packbits(mask_array != 0).tobytes(), 6))
 
     def to_array(self) -> NDArray[np.uint8]:
         """Return the mask as `uint8 [H, W]`, 1 = may move.
@@ -132,14 +132,16 @@ class Mask(FrozenModel):
         inflater = zlib.decompressobj()
         try:
             packed_bits = inflater.decompress(self.bits, pixel_count // 8 + 2)
-        except zlib.error as error:
-            raise EditError(f"mask: its bits cannot be read ({error}); clear the mask and paint it again") from error
+        except zlib.error as zlib_error:
+            raise EditError(
+                f"mask: its bits cannot be read ({zlib_error}); clear the mask and paint it again"
+            ) from zlib_error
         if len(packed_bits) != (pixel_count + 7) // 8:
             raise EditError(
                 f"mask: its bits are not {self.width}×{self.height} pixels; clear the mask and paint it again"
             )
-        pixels = np.unpackbits(np.frombuffer(packed_bits, dtype=np.uint8), count=pixel_count)
-        return pixels.reshape(self.height, self.width)
+        mask_pixels = np.unpackbits(np.frombuffer(packed_bits, dtype=np.uint8), count=pixel_count)
+        return mask_pixels.reshape(self.height, self.width)
 
     @property
     def share(self) -> float:
@@ -169,78 +171,80 @@ class Edit(WithLatentRef):
     def active_pairs(self) -> dict[int, tuple[Point, Point]]:
         """Handle and target, by index, of the pairs that a drag moves: those that are enabled and have a target."""
         return {
-            index: (pair.handle, pair.target)
-            for index, pair in enumerate(self.pairs)
+            pair_index: (pair.handle, pair.target)
+            for pair_index, pair in enumerate(self.pairs)
             if pair.enabled and pair.target is not None
         }
 
-    def dragged_pairs(self, live: int | None = None) -> dict[int, tuple[Point, Point]]:
+    def dragged_pairs(self, live_pair: int | None = None) -> dict[int, tuple[Point, Point]]:
         """Return the active pairs and the pair of a live drag, whose target starts on its handle.
 
         Args:
-            live: index of the pair that follows the pointer in a live drag.
+            live_pair: index of the pair that follows the pointer in a live drag.
         """
-        if live is None:
+        if live_pair is None:
             return self.active_pairs
-        handle = self.pairs[live].handle
-        return dict(sorted({**self.active_pairs, live: (handle, handle)}.items()))
+        handle = self.pairs[live_pair].handle
+        return dict(sorted({**self.active_pairs, live_pair: (handle, handle)}.items()))
 
-    def check_drag(self, image: Size, live: int | None = None) -> tuple[tuple[Point, Point], ...]:
+    def check_drag(self, image_size: Size, live_pair: int | None = None) -> tuple[tuple[Point, Point], ...]:
         """Check that a drag can start, and return the (handle, target) of each pair that it drags.
 
         Args:
-            image: size of the image.
-            live: index of the pair that follows the pointer in a live drag.
+            image_size: size of the image.
+            live_pair: index of the pair that follows the pointer in a live drag.
 
         Raises:
             EditError: there is nothing to drag, a point is outside the image, every handle is on its target, the mask has
                 another size, or the mask lets nothing move.
         """
-        pairs = self.dragged_pairs(live)
-        for index, points in pairs.items():
-            _check_inside(index, points, image)
+        pairs = self.dragged_pairs(live_pair)
+        for pair_index, pair_points in pairs.items():
+            _check_inside(pair_index, pair_points, image_size)
         if not pairs and any(pair.target is not None for pair in self.pairs):
             raise EditError("nothing to drag: every pair that has a target is disabled; enable one")
         if not pairs:
             raise EditError("nothing to drag: place a handle and its target first")
-        if live is None and all(handle == target for handle, target in pairs.values()):
+        if live_pair is None and all(handle == target for handle, target in pairs.values()):
             raise EditError(ALL_HANDLES_ON_TARGETS)
         if self.mask is not None:
-            check_mask(self.mask.to_array(), image)
+            check_mask(self.mask.to_array(), image_size)
         return tuple(pairs.values())
 
-    def after_drag(self, number: int, end_points: Sequence[tuple[Point, Point]], live: int | None = None) -> Edit:
+    def after_drag(
+        self, drag_number: int, end_points: Sequence[tuple[Point, Point]], live_pair: int | None = None
+    ) -> Edit:
         """Return this edit with the result of a drag as its image, and the handles where the drag left them.
 
         Args:
-            number: the drag's number.
+            drag_number: the drag's number.
             end_points: (target, handle) of each pair that was dragged, in their order, as they were at the end. Only the
                 target of a live drag's pair has moved.
-            live: index of the pair that followed the pointer in a live drag.
+            live_pair: index of the pair that followed the pointer in a live drag.
         """
         pairs = list(self.pairs)
-        for index, (target, handle) in zip(self.dragged_pairs(live), end_points, strict=True):
-            pairs[index] = pairs[index].model_copy(update={"handle": handle, "target": target})
-        return self.model_copy(update={"source": self.source.after_drag(number), "pairs": tuple(pairs)})
+        for pair_index, (target, handle) in zip(self.dragged_pairs(live_pair), end_points, strict=True):
+            pairs[pair_index] = pairs[pair_index].model_copy(update={"handle": handle, "target": target})
+        return self.model_copy(update={"source": self.source.after_drag(drag_number), "pairs": tuple(pairs)})
 
 
-def check_label(label: int, classes: int, model: str) -> None:
+def check_label(label: int, class_count: int, model: str) -> None:
     """Check that a model has a class.
 
     Args:
-        classes: how many classes the model has; 0 if it is unconditional.
+        class_count: how many classes the model has; 0 if it is unconditional.
         model: its name.
 
     Raises:
         EditError: it has no such class.
     """
-    if classes == 0 and label != 0:
+    if class_count == 0 and label != 0:
         raise EditError(f"class {label}: {model} has no classes; leave it out")
-    if label >= classes > 0:
-        raise EditError(f"class {label}: {model} has the classes 0 to {classes - 1}; give one of them")
+    if label >= class_count > 0:
+        raise EditError(f"class {label}: {model} has the classes 0 to {class_count - 1}; give one of them")
 
 
-def check_mask(mask: NDArray[np.uint8], image: Size) -> None:
+def check_mask(mask: NDArray[np.uint8], image_size: Size) -> None:
     """Check that a drag can use a mask.
 
     Args:
@@ -249,20 +253,20 @@ def check_mask(mask: NDArray[np.uint8], image: Size) -> None:
     Raises:
         EditError: it has another size than the image, or is all zero.
     """
-    if mask.shape != (image.height, image.width):
+    if mask.shape != (image_size.height, image_size.width):
         raise EditError(
-            f"mask: it is {mask.shape[1]}×{mask.shape[0]} pixels, the image {image.width}×{image.height}; "
+            f"mask: it is {mask.shape[1]}×{mask.shape[0]} pixels, the image {image_size.width}×{image_size.height}; "
             "give one of the image's size"
         )
     if not mask.any():
         raise EditError("mask: it is all zero, so nothing may move; paint where the image may move, or clear it")
 
 
-def _check_inside(index: int, points: tuple[Point, Point], image: Size) -> None:
+def _check_inside(pair_index: int, pair_points: tuple[Point, Point], image_size: Size) -> None:
     """Check that the handle and the target of a pair lie on the image."""
-    for part, (x, y) in zip(("handle", "target"), points, strict=True):
-        if not contains((x, y), image):
+    for point_name, (x, y) in zip(("handle", "target"), pair_points, strict=True):
+        if not contains((x, y), image_size):
             raise EditError(
-                f"pair {index + 1}: its {part} ({x:g}, {y:g}) is outside the image; "
-                f"x goes from 0 to {image.width - 1}, y from 0 to {image.height - 1}"
+                f"pair {pair_index + 1}: its {point_name} ({x:g}, {y:g}) is outside the image; "
+                f"x goes from 0 to {image_size.width - 1}, y from 0 to {image_size.height - 1}"
             )

@@ -7,11 +7,11 @@ DragganError                 anything that a user may see; exit code 1
 │   ├── DeviceError          a device that is not there
 │   ├── ThemeError           a theme file
 │   ├── ConfigError          the configuration file
-│   └── OutputError          an output path that cannot become a folder or a file
-├── DownloadError            a file could not be had from the network, or is not the one it should be
+│   └── OutputError          an output path that cannot become a directory or a file
+├── DownloadError            a file could not be downloaded, or its content is not as expected
 ├── StorageError             a write failed: full disk, no permission
 ├── EngineError              the engine process is gone or broke
-└── BenchmarkError           a program that is measured does not do what it should
+└── BenchmarkError           a measured program does not do what it should
 """
 
 from __future__ import annotations
@@ -84,9 +84,11 @@ class DownloadError(DragganError):
 
 class StorageError(DragganError):
     @classmethod
-    def of(cls, path: Path, error: OSError) -> StorageError:
-        """The error for a file or directory that could not be written."""
-        return cls(f"{path}: it could not be written ({error.strerror or error}); {storage_advice(error)}")
+    def of(cls, path: Path, write_error: OSError) -> StorageError:
+        """Return the error for a file or directory that could not be written."""
+        return cls(
+            f"{path}: it could not be written ({write_error.strerror or write_error}); {storage_advice(write_error)}"
+        )
 
 
 class EngineError(DragganError):
@@ -109,9 +111,9 @@ _ADVICE = {
 }
 
 
-def storage_advice(error: OSError) -> str:
-    """What a person can do about a write that failed."""
-    for numbers, advice in _ADVICE.items():
-        if error.errno in numbers:
+def storage_advice(write_error: OSError) -> str:
+    """Return what a person can do about a write that failed."""
+    for error_numbers, advice in _ADVICE.items():
+        if write_error.errno in error_numbers:
             return advice
     return "choose another directory"

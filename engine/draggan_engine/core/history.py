@@ -118,15 +118,15 @@ class History:
         Raises:
             EditError: a revision has a parent that is not in the history.
         """
-        merged, last_child = dict(self.revisions), dict(self.last_child)
+        merged_revisions, last_child = dict(self.revisions), dict(self.last_child)
         for revision in revisions:
-            if revision.id in merged:
+            if revision.id in merged_revisions:
                 continue
-            if revision.parent not in merged:
+            if revision.parent not in merged_revisions:
                 raise EditError(f"history: revision {revision.id} has no parent; continue from an earlier one")
-            merged[revision.id] = revision
+            merged_revisions[revision.id] = revision
             last_child.setdefault(revision.parent, revision.id)
-        return replace(self, revisions=merged, last_child=last_child)
+        return replace(self, revisions=merged_revisions, last_child=last_child)
 
     def jump_to(self, id: RevisionId) -> History:
         """Make any revision the current one; redo then leads to it from each of its ancestors.
@@ -150,54 +150,54 @@ class History:
 
     def redo(self) -> History:
         """Go to the child that was visited last; at the end of a branch return the same history."""
-        child = self.last_child.get(self.current)
-        return self if child is None else self.jump_to(child)
+        child_id = self.last_child.get(self.current)
+        return self if child_id is None else self.jump_to(child_id)
 
     @property
     def lineage(self) -> tuple[Revision, ...]:
         """The revisions from the first to the current one."""
-        backwards = [self.current_revision]
-        while (parent := backwards[-1].parent) is not None:
-            backwards.append(self.revisions[parent])
-        return tuple(reversed(backwards))
+        reversed_lineage = [self.current_revision]
+        while (parent := reversed_lineage[-1].parent) is not None:
+            reversed_lineage.append(self.revisions[parent])
+        return tuple(reversed(reversed_lineage))
 
     @property
     def timeline(self) -> tuple[Revision, ...]:
         """The revisions from the first through the current one to where redo ends."""
-        timeline = list(self.lineage)
-        while (child := self.last_child.get(timeline[-1].id)) is not None:
-            timeline.append(self.revisions[child])
-        return tuple(timeline)
+        branch_revisions = list(self.lineage)
+        while (child_id := self.last_child.get(branch_revisions[-1].id)) is not None:
+            branch_revisions.append(self.revisions[child_id])
+        return tuple(branch_revisions)
 
     @property
     def leaves(self) -> tuple[Revision, ...]:
         """The ends of the branches, in the order in which they were made."""
-        parents = {revision.parent for revision in self.revisions.values()}
-        return tuple(revision for revision in self.revisions.values() if revision.id not in parents)
+        parent_ids = {revision.parent for revision in self.revisions.values()}
+        return tuple(revision for revision in self.revisions.values() if revision.id not in parent_ids)
 
     @property
     def drag_records(self) -> tuple[DragRecord, ...]:
         """The records of all drags, by number."""
-        records = (revision.record for revision in self.revisions.values() if revision.record is not None)
-        return tuple(sorted(records, key=lambda record: record.number))
+        drag_records = (revision.record for revision in self.revisions.values() if revision.record is not None)
+        return tuple(sorted(drag_records, key=lambda record: record.number))
 
     def drag_result(self, number: int) -> Revision | None:
         """Return the result of a drag; None if the history does not have it."""
         return self.revisions.get(DragRevisionId(number))
 
-    def missing_from(self, ids: Iterable[RevisionId]) -> tuple[Revision, ...]:
-        """Return the revisions whose ids are not among `ids`."""
-        excluded_ids = set(ids)
+    def missing_from(self, revision_ids: Iterable[RevisionId]) -> tuple[Revision, ...]:
+        """Return the revisions whose ids are not among `revision_ids`."""
+        excluded_ids = set(revision_ids)
         return tuple(revision for id, revision in self.revisions.items() if id not in excluded_ids)
 
 
-def edit_at_step(parent: Revision, record: DragRecord, trajectory: Trajectory, index: int) -> Edit:
+def edit_at_step(parent: Revision, record: DragRecord, trajectory: Trajectory, step_index: int) -> Edit:
     """Return the edit after a kept step of a drag on `parent`.
 
     Args:
-        index: of the step in the trajectory; 0 is the start of the drag.
+        step_index: of the step in the trajectory; 0 is the start of the drag.
     """
     targets = [pair.target for pair in record.pairs]
-    points: Sequence[tuple[Point, Point]] = list(zip(targets, trajectory.handles[index], strict=True))
-    edit = parent.edit.after_drag(trajectory.number, points, record.live)
-    return edit.with_source(edit.source.after_drag(trajectory.number, trajectory.steps[index]))
+    end_points: Sequence[tuple[Point, Point]] = list(zip(targets, trajectory.handles[step_index], strict=True))
+    edit = parent.edit.after_drag(trajectory.number, end_points, record.live)
+    return edit.with_source(edit.source.after_drag(trajectory.number, trajectory.steps[step_index]))

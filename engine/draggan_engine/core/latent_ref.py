@@ -41,13 +41,13 @@ class LatentRef(FrozenModel):
     drag: StoredDrag = Field(None, description="number of the drag; none: before any drag")
     step: Annotated[int, Field(ge=1)] | None = Field(None, description="after this step of `drag`; none: at its end")
 
-    def generated(self, **start: object) -> LatentRef:
+    def generated(self, **changed_fields: object) -> LatentRef:
         """Return the reference of a newly generated image: from the seed, without any drag.
 
         Args:
-            start: the fields to change: `seed`, `psi`, `label`.
+            changed_fields: the fields to change: `seed`, `psi`, `label`.
         """
-        return self.model_copy(update={**start, "from_file": False, "drag": None, "step": None})
+        return self.model_copy(update={**changed_fields, "from_file": False, "drag": None, "step": None})
 
     @property
     def before_drags(self) -> LatentRef:
@@ -73,53 +73,75 @@ class WithLatentRef(FrozenModel):
     @classmethod
     def _stored_names(cls) -> dict[str, str]:
         """Map the fields of `LatentRef` to the names under which they are stored."""
-        names = {name: name for name in LatentRef.model_fields}
-        return {**names, "from_file": "given", "drag": cls.drag_name, "step": cls.step_name}
+        field_names = {field_name: field_name for field_name in LatentRef.model_fields}
+        return {**field_names, "from_file": "given", "drag": cls.drag_name, "step": cls.step_name}
 
     @model_validator(mode="before")
     @classmethod
-    def _gather_source(cls, fields: Any) -> Any:
+    def _gather_source(cls, stored_fields: Any) -> Any:
         """Move the stored fields of the reference into `source`."""
-        if not isinstance(fields, Mapping) or "source" in fields:
-            return fields
-        cls._require_stored(fields)
+        if not isinstance(stored_fields, Mapping) or "source" in stored_fields:
+            return stored_fields
+        cls._require_stored(stored_fields)
         stored_names = cls._stored_names()
-        reference = {name: fields[stored] for name, stored in stored_names.items() if stored in fields}
+        reference_fields = {
+            field_name: stored_fields[stored_name]
+            for field_name, stored_name in stored_names.items()
+            if stored_name in stored_fields
+        }
         try:
-            source = LatentRef.model_validate(reference)
-        except ValidationError as error:
-            raise _rename_locations(error, cls.__name__, stored_names) from error
-        own = {name: value for name, value in fields.items() if name not in stored_names.values()}
-        return {**own, "source": source}
+            source = LatentRef.model_validate(reference_fields)
+        except ValidationError as validation_error:
+            raise _rename_locations(validation_error, cls.__name__, stored_names) from validation_error
+        own_fields = {
+            field_name: field_value
+            for field_name, field_value in stored_fields.items()
+            if field_name not in stored_names.values()
+        }
+        return {**own_fields, "source": source}
 
     @classmethod
-    def _require_stored(cls, fields: Mapping[str, Any]) -> None:
-        missing = [
-            InitErrorDetails(type="missing", loc=(name,), input=fields)
-            for name in cls.required_names
-            if name not in fields
+    def _require_stored(cls, stored_fields: Mapping[str, Any]) -> None:
+        missing_fields = [
+            InitErrorDetails(type="missing", loc=(stored_name,), input=stored_fields)
+            for stored_name in cls.required_names
+            if stored_name not in stored_fields
         ]
-        if missing:
-            raise ValidationError.from_exception_data(cls.__name__, missing)
+        if missing_fields:
+            raise ValidationError.from_exception_data(cls.__name__, missing_fields)
 
     @model_serializer(mode="wrap")
     def _spread_source(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Put the fields of the reference in the place of `source`."""
-        stored: dict[str, Any] = {}
-        for name, value in serialize(self).items():
-            if name == "source":
-                stored.update({stored_name: value[field] for field, stored_name in self._stored_names().items()})
+        stored_fields: dict[str, Any] = {}
+        for field_name, field_value in serialize(self).items():
+            if field_name == "source":
+                stored_fields.update(
+                    {
+                        stored_name: field_value[reference_name]
+                        for reference_name, stored_name in self._stored_names().items()
+                    }
+                )
             else:
-                stored[name] = value
-        return stored
+                stored_fields[field_name] = field_value
+        return stored_fields
 
 
-def _rename_locations(error: ValidationError, title: str, names: Mapping[str, str]) -> ValidationError:
+def _rename_locations(
+    validation_error: ValidationError, class_name: str, stored_names: Mapping[str, str]
+) -> ValidationError:
     """Return the error with the stored names of its fields."""
-    details: list[InitErrorDetails] = []
-    for detail in error.errors(include_url=False):
-        location = tuple(names.get(str(part), part) for part in detail["loc"])
-        details.append(
-            InitErrorDetails(type=detail["type"], loc=location, input=detail["input"], ctx=detail.get("ctx", {}))
+    renamed_details: list[InitErrorDetails] = []
+    for error_detail in validation_error.errors(include_url=False):
+        stored_location = tuple(
+            stored_names.get(str(location_part), location_part) for location_part in error_detail["loc"]
         )
-    return ValidationError.from_exception_data(title, details)
+        renamed_details.append(
+            InitErrorDetails(
+                type=error_detail["type"],
+                loc=stored_location,
+                input=error_detail["input"],
+                ctx=error_detail.get("ctx", {}),
+            )
+        )
+    return ValidationError.from_exception_data(class_name, renamed_details)

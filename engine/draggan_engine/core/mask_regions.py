@@ -16,35 +16,39 @@ Box = tuple[int, int, int, int]
 ShapeKind = Literal["rectangle", "ellipse"]
 
 
-def block_box(corner: tuple[int, int], opposite: tuple[int, int], preview: Size, image: Size) -> Box:
+def block_box(
+    first_corner: tuple[int, int], opposite_corner: tuple[int, int], preview_size: Size, image_size: Size
+) -> Box:
     """Return the image pixels that a block of preview pixels covers.
 
     Args:
-        corner, opposite: (column, row) of two opposite corners of the block.
-        preview, image: the sizes of both grids.
+        first_corner, opposite_corner: (column, row) of two opposite corners of the block.
+        preview_size, image_size: the sizes of both grids.
     """
-    first = (min(corner[0], opposite[0]), min(corner[1], opposite[1]))
-    last = (max(corner[0], opposite[0]), max(corner[1], opposite[1]))
-    left, top, _, _ = pixel_box(first, preview, image)
-    _, _, right, bottom = pixel_box(last, preview, image)
+    first_pixel = (min(first_corner[0], opposite_corner[0]), min(first_corner[1], opposite_corner[1]))
+    last_pixel = (max(first_corner[0], opposite_corner[0]), max(first_corner[1], opposite_corner[1]))
+    left, top, _, _ = pixel_box(first_pixel, preview_size, image_size)
+    _, _, right, bottom = pixel_box(last_pixel, preview_size, image_size)
     return (left, top, right, bottom)
 
 
-def draw_shape(kind: ShapeKind, box: Box, image: Size) -> Region:
+def draw_shape(shape_kind: ShapeKind, shape_box: Box, image_size: Size) -> Region:
     """Return a rectangle that fills a box, or the ellipse in it, cut off at the borders of the image.
 
     A pixel belongs to the shape if its centre does.
     """
-    left, top, right, bottom = box
-    columns = np.arange(max(left, 0), min(right, image.width), dtype=np.int64)
-    rows = np.arange(max(top, 0), min(bottom, image.height), dtype=np.int64)
-    region = np.zeros((image.height, image.width), np.bool_)
-    if columns.size and rows.size:
+    left, top, right, bottom = shape_box
+    column_indices = np.arange(max(left, 0), min(right, image_size.width), dtype=np.int64)
+    row_indices = np.arange(max(top, 0), min(bottom, image_size.height), dtype=np.int64)
+    region = np.zeros((image_size.height, image_size.width), np.bool_)
+    if column_indices.size and row_indices.size:
         # Whole numbers (twice the offsets from the middle) make both halves equal to the pixel.
-        across, down = 2 * columns + 1 - left - right, 2 * rows + 1 - top - bottom
+        column_offsets, row_offsets = 2 * column_indices + 1 - left - right, 2 * row_indices + 1 - top - bottom
         width, height = right - left, bottom - top
-        ellipse = (across * height) ** 2 + ((down * width) ** 2)[:, None] <= (width * height) ** 2
-        region[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True if kind == "rectangle" else ellipse
+        ellipse_region = (column_offsets * height) ** 2 + ((row_offsets * width) ** 2)[:, None] <= (width * height) ** 2
+        region[row_indices[0] : row_indices[-1] + 1, column_indices[0] : column_indices[-1] + 1] = (
+            True if shape_kind == "rectangle" else ellipse_region
+        )
     return region
 
 
@@ -53,13 +57,13 @@ def grow_region(region: Region, radius: int) -> Region:
     height, width = region.shape
     radius = min(radius, height + width)
     row_distances = _row_distances(region)
-    grown = np.zeros_like(region)
+    grown_region = np.zeros_like(region)
     for column_distance in range(min(radius, width - 1) + 1):
-        reach = isqrt(radius**2 - column_distance**2)
-        near = row_distances <= reach
-        grown[:, column_distance:] |= near[:, : width - column_distance]
-        grown[:, : width - column_distance] |= near[:, column_distance:]
-    return grown
+        row_reach = isqrt(radius**2 - column_distance**2)
+        near_pixels = row_distances <= row_reach
+        grown_region[:, column_distance:] |= near_pixels[:, : width - column_distance]
+        grown_region[:, : width - column_distance] |= near_pixels[:, column_distance:]
+    return grown_region
 
 
 def shrink_region(region: Region, radius: int) -> Region:
@@ -85,8 +89,8 @@ def _row_distances(region: Region) -> NDArray[np.int32]:
     In a column without any it is more than any radius.
     """
     height, width = region.shape
-    rows = np.arange(height, dtype=np.int32)[:, None]
+    row_indices = np.arange(height, dtype=np.int32)[:, None]
     too_far = 2 * (height + width) + 1
-    nearest_above = np.maximum.accumulate(np.where(region, rows, -too_far), axis=0)
-    nearest_below = np.minimum.accumulate(np.where(region, rows, 2 * too_far)[::-1], axis=0)[::-1]
-    return np.asarray(np.minimum(rows - nearest_above, nearest_below - rows), dtype=np.int32)
+    nearest_above = np.maximum.accumulate(np.where(region, row_indices, -too_far), axis=0)
+    nearest_below = np.minimum.accumulate(np.where(region, row_indices, 2 * too_far)[::-1], axis=0)[::-1]
+    return np.asarray(np.minimum(row_indices - nearest_above, nearest_below - row_indices), dtype=np.int32)

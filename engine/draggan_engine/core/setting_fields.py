@@ -49,80 +49,93 @@ class SettingField:
     choices: tuple[str, ...] = ()
     highest: float | None = None
 
-    def read(self, text: str) -> Any:
+    def read(self, typed_text: str) -> Any:
         """Return the value of typed text; None if it is empty and the field may be empty.
 
         Raises:
             EditError: the text is not a value of this field.
         """
-        problem = EditError(f"{self.label}: must be {self.requirement}")
+        range_error = EditError(f"{self.label}: must be {self.requirement}")
         try:
-            fields = self.model.model_validate({self.name: text.strip() or None})
-        except ValidationError as error:
-            raise problem from error
-        value = getattr(fields, self.name)
-        is_too_high = self.highest is not None and value is not None and value > self.highest
-        if is_too_high or (self.choices and value not in self.choices):
-            raise problem
-        return value
+            validated_fields = self.model.model_validate({self.name: typed_text.strip() or None})
+        except ValidationError as validation_error:
+            raise range_error from validation_error
+        typed_value = getattr(validated_fields, self.name)
+        is_too_high = self.highest is not None and typed_value is not None and typed_value > self.highest
+        if is_too_high or (self.choices and typed_value not in self.choices):
+            raise range_error
+        return typed_value
 
     @property
     def default_text(self) -> str:
         return value_text(self.default)
 
 
-def setting_fields(info: ModelInfo | None = None) -> dict[str, SettingField]:
+def setting_fields(model_info: ModelInfo | None = None) -> dict[str, SettingField]:
     """Return every setting by its name: ψ, then those of a drag in their order.
 
     Args:
-        info: the model whose defaults, layers and feature blocks to use; None: the paper's.
+        model_info: the model whose defaults, layers and feature blocks to use; None: the paper's.
     """
-    psi = _setting_field("psi", LatentRef)
-    fields = {"psi": psi, **{name: _setting_field(name, DragSettings) for name in DragSettings.model_fields}}
-    if info is None:
-        return fields
-    fields = {
-        name: replace(field, default=info.psi if field is psi else getattr(info.settings, name))
-        for name, field in fields.items()
+    psi_field = _setting_field("psi", LatentRef)
+    fields_by_name = {
+        "psi": psi_field,
+        **{name: _setting_field(name, DragSettings) for name in DragSettings.model_fields},
     }
-    fields["layers"] = _up_to(fields["layers"], info.num_ws)
-    fields["feature_block"] = _one_of(fields["feature_block"], info.blocks)
-    return fields
+    if model_info is None:
+        return fields_by_name
+    fields_by_name = {
+        name: replace(field, default=model_info.psi if field is psi_field else getattr(model_info.settings, name))
+        for name, field in fields_by_name.items()
+    }
+    fields_by_name["layers"] = _up_to(fields_by_name["layers"], model_info.num_ws)
+    fields_by_name["feature_block"] = _one_of(fields_by_name["feature_block"], model_info.blocks)
+    return fields_by_name
 
 
-def value_text(value: object) -> str:
+def value_text(setting_value: object) -> str:
     """Return a setting's value as it is shown and typed; None is empty."""
-    if value is None:
+    if setting_value is None:
         return ""
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+    return f"{setting_value:.10g}" if isinstance(setting_value, float) else str(setting_value)
 
 
 def _setting_field(name: str, model: type[FrozenModel]) -> SettingField:
-    info = model.model_fields[name]
-    assert info.title is not None and info.description is not None, f"{name} has a title and a description"
-    field = SettingField(name, model, info.title, info.description, info.default, "any name", "the name of a block")
-    if choices := _choices(info):
+    field_info = model.model_fields[name]
+    assert field_info.title is not None and field_info.description is not None, f"{name} has a title and a description"
+    field = SettingField(
+        name, model, field_info.title, field_info.description, field_info.default, "any name", "the name of a block"
+    )
+    if choices := _choices(field_info):
         return _one_of(field, choices)
-    lowest, above, highest = _bounds(info)
+    lowest, exclusive_minimum, highest = _bounds(field_info)
     if highest is None:
         return field
-    number = "a whole number" if info.annotation is int else "a number"
+    number_phrase = "a whole number" if field_info.annotation is int else "a number"
     highest_text = _number_text(highest)
-    if above is not None:
-        ranges = (
-            f"above {_number_text(above)} to {highest_text}",
-            f"{number} above {_number_text(above)} and at most {highest_text}",
+    if exclusive_minimum is not None:
+        range_phrases = (
+            f"above {_number_text(exclusive_minimum)} to {highest_text}",
+            f"{number_phrase} above {_number_text(exclusive_minimum)} and at most {highest_text}",
         )
     else:
-        ranges = f"{_number_text(lowest)} to {highest_text}", f"{number} from {_number_text(lowest)} to {highest_text}"
-    or_empty = ", or empty" if _may_be_empty(info) else ""
-    return replace(field, range_text=ranges[0] + or_empty, requirement=ranges[1] + or_empty)
+        range_phrases = (
+            f"{_number_text(lowest)} to {highest_text}",
+            f"{number_phrase} from {_number_text(lowest)} to {highest_text}",
+        )
+    or_empty = ", or empty" if _may_be_empty(field_info) else ""
+    return replace(field, range_text=range_phrases[0] + or_empty, requirement=range_phrases[1] + or_empty)
 
 
 def _one_of(field: SettingField, choices: tuple[str, ...]) -> SettingField:
-    listed = ", ".join(choices) if len(choices) <= MAX_LISTED_CHOICES else f"{choices[0]} … {choices[-1]}"
-    first, last = ", ".join(choices[:-1]), choices[-1]
-    return replace(field, choices=choices, range_text=listed, requirement=f"{first} or {last}" if first else last)
+    choice_list = ", ".join(choices) if len(choices) <= MAX_LISTED_CHOICES else f"{choices[0]} … {choices[-1]}"
+    first_choices, last_choice = ", ".join(choices[:-1]), choices[-1]
+    return replace(
+        field,
+        choices=choices,
+        range_text=choice_list,
+        requirement=f"{first_choices} or {last_choice}" if first_choices else last_choice,
+    )
 
 
 def _up_to(field: SettingField, highest: int) -> SettingField:
@@ -131,23 +144,27 @@ def _up_to(field: SettingField, highest: int) -> SettingField:
     )
 
 
-def _choices(info: FieldInfo) -> tuple[str, ...]:
-    return get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
+def _choices(field_info: FieldInfo) -> tuple[str, ...]:
+    return get_args(field_info.annotation) if get_origin(field_info.annotation) is Literal else ()
 
 
-def _may_be_empty(info: FieldInfo) -> bool:
-    return NoneType in get_args(info.annotation)
+def _may_be_empty(field_info: FieldInfo) -> bool:
+    return NoneType in get_args(field_info.annotation)
 
 
-def _bounds(info: FieldInfo) -> tuple[Any, Any, Any]:
+def _bounds(field_info: FieldInfo) -> tuple[Any, Any, Any]:
     """Return the least value, the value that it must be above, and the greatest value; each a number or None."""
-    metadata = list(info.metadata)
-    for part in get_args(info.annotation):  # the parts of an optional field
-        metadata += [constraint for extra in get_args(part)[1:] for constraint in getattr(extra, "metadata", [extra])]
-    least = next((constraint.ge for constraint in metadata if isinstance(constraint, Ge)), None)
-    above = next((constraint.gt for constraint in metadata if isinstance(constraint, Gt)), None)
-    most = next((constraint.le for constraint in metadata if isinstance(constraint, Le)), None)
-    return least, above, most
+    field_metadata = list(field_info.metadata)
+    for type_part in get_args(field_info.annotation):  # the parts of an optional field
+        field_metadata += [
+            constraint
+            for annotation_part in get_args(type_part)[1:]
+            for constraint in getattr(annotation_part, "metadata", [annotation_part])
+        ]
+    least_value = next((constraint.ge for constraint in field_metadata if isinstance(constraint, Ge)), None)
+    exclusive_minimum = next((constraint.gt for constraint in field_metadata if isinstance(constraint, Gt)), None)
+    greatest_value = next((constraint.le for constraint in field_metadata if isinstance(constraint, Le)), None)
+    return least_value, exclusive_minimum, greatest_value
 
 
 def _number_text(number: float | None) -> str:

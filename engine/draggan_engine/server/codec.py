@@ -26,8 +26,8 @@ _Message = TypeVar("_Message")
 
 def encode(message: Command | Event) -> bytes:
     """Return the message as bytes: header and body."""
-    body: bytes = msgpack.packb(message.model_dump(), use_bin_type=True)
-    return HEADER.pack(len(body)) + body
+    message_body: bytes = msgpack.packb(message.model_dump(), use_bin_type=True)
+    return HEADER.pack(len(message_body)) + message_body
 
 
 def body_length(header: bytes) -> int:
@@ -36,34 +36,34 @@ def body_length(header: bytes) -> int:
     Raises:
         EngineError: more than any message may have.
     """
-    length: int = HEADER.unpack(header)[0]
-    if length > MAX_MESSAGE_BYTES:
-        raise EngineError(f"malformed message: it has {length} bytes; at most {MAX_MESSAGE_BYTES} are allowed")
-    return length
+    byte_count: int = HEADER.unpack(header)[0]
+    if byte_count > MAX_MESSAGE_BYTES:
+        raise EngineError(f"malformed message: it has {byte_count} bytes; at most {MAX_MESSAGE_BYTES} are allowed")
+    return byte_count
 
 
-def decode_command(body: bytes) -> Command:
+def decode_command(message_body: bytes) -> Command:
     """
     Raises:
         EngineError: the body is not a command; the error names the field.
     """
-    return _decode(body, _COMMANDS)
+    return _decode(message_body, _COMMANDS)
 
 
-def decode_event(body: bytes) -> Event:
+def decode_event(message_body: bytes) -> Event:
     """
     Raises:
         EngineError: the body is not an event; the error names the field.
     """
-    return _decode(body, _EVENTS)
+    return _decode(message_body, _EVENTS)
 
 
-def _decode(body: bytes, adapter: TypeAdapter[_Message]) -> _Message:
+def _decode(message_body: bytes, message_adapter: TypeAdapter[_Message]) -> _Message:
     try:
-        return adapter.validate_python(msgpack.unpackb(body, raw=False))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise EngineError(f"malformed message: {field}: {first['msg']}") from error
-    except (ValueError, msgpack.UnpackException) as error:
-        raise EngineError(f"malformed message: {error}") from error
+        return message_adapter.validate_python(msgpack.unpackb(message_body, raw=False))
+    except ValidationError as decode_error:
+        first_error = decode_error.errors()[0]
+        field_name = ".".join(str(location_part) for location_part in first_error["loc"])
+        raise EngineError(f"malformed message: {field_name}: {first_error['msg']}") from decode_error
+    except (ValueError, msgpack.UnpackException) as decode_error:
+        raise EngineError(f"malformed message: {decode_error}") from decode_error

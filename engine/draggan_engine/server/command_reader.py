@@ -51,23 +51,23 @@ class CommandReader:
     """Handles the commands of one connection, in a thread of its own."""
 
     def __init__(self, connection: socket.socket, state: EngineState) -> None:
-        self._connection, self._state = connection, state
+        self._connection, self._engine_state = connection, state
 
     def run(self) -> None:
         """Handle commands until the client is gone or sends a malformed message; then let the engine end."""
         try:
             for command in receive_commands(self._connection):
                 self._handle(command)
-        except DragganError as error:
-            log.error("%s", error)
-            self._state.outbox.send(failure_of(error, "receive"))
+        except DragganError as command_error:
+            log.error("%s", command_error)
+            self._engine_state.outbox.send(failure_of(command_error, "receive"))
         except Exception:
             log.exception("command reader")
         finally:
-            self._state.close()
+            self._engine_state.close()
 
     def _handle(self, command: Command) -> None:
-        state = self._state
+        state = self._engine_state
         match command:
             case Save() | ListModels() | ReadTrajectory() | LoadMask() | SaveMask() | MoveSession():
                 with report_failures(state.outbox, command.type):
@@ -96,11 +96,11 @@ class CommandReader:
                 state.close()
 
     def _answer(self, command: Save | ListModels | ReadTrajectory | LoadMask | SaveMask | MoveSession) -> None:
-        state = self._state
+        state = self._engine_state
         match command:
             case Save():
-                directory = state.store.save(command.revisions, command.current)
-                state.outbox.send(Saved(change_count=command.change_count, directory=str(directory)))
+                session_directory = state.store.save(command.revisions, command.current)
+                state.outbox.send(Saved(change_count=command.change_count, directory=str(session_directory)))
                 state.jobs.put(UpdateResult())
             case ListModels():
                 state.outbox.send(ModelsListed(models=list_models()))
@@ -117,11 +117,11 @@ class CommandReader:
                 state.jobs.put(UpdateResult())  # for the images that could not be written before
 
     def _load_mask(self, command: LoadMask) -> None:
-        model = self._state.model
-        if model is None:
+        loaded_model = self._engine_state.model
+        if loaded_model is None:
             raise EngineError("the model is still loading: the mask has the size of its images")
-        mask, resized = read_mask(Path(command.path), model.info.size)
-        self._state.outbox.send(MaskLoaded(path=command.path, mask=mask, resized=resized))
+        mask, is_resized = read_mask(Path(command.path), loaded_model.info.size)
+        self._engine_state.outbox.send(MaskLoaded(path=command.path, mask=mask, resized=is_resized))
 
 
 def receive_commands(connection: socket.socket) -> Iterator[Command]:
@@ -130,22 +130,22 @@ def receive_commands(connection: socket.socket) -> Iterator[Command]:
     Raises:
         EngineError: a malformed message came in.
     """
-    while (header := _receive(connection, HEADER.size)) is not None:
-        body = _receive(connection, body_length(header))
-        if body is None:
+    while (message_header := _receive(connection, HEADER.size)) is not None:
+        message_body = _receive(connection, body_length(message_header))
+        if message_body is None:
             return
-        yield decode_command(body)
+        yield decode_command(message_body)
 
 
-def _receive(connection: socket.socket, size: int) -> bytes | None:
+def _receive(connection: socket.socket, byte_count: int) -> bytes | None:
     """Return that many bytes, or None if the connection ends before."""
-    received = bytearray()
-    while len(received) < size:
+    received_bytes = bytearray()
+    while len(received_bytes) < byte_count:
         try:
-            part = connection.recv(size - len(received))
+            received_part = connection.recv(byte_count - len(received_bytes))
         except OSError:
             return None
-        if not part:
+        if not received_part:
             return None
-        received += part
-    return bytes(received)
+        received_bytes += received_part
+    return bytes(received_bytes)

@@ -26,21 +26,21 @@ from .messages import DragEnded, DragStarted, ImageData
 log = logging.getLogger("draggan_engine")
 
 
-def run_drag(state: EngineState, model: Model, job: DragJob) -> None:
+def run_drag(state: EngineState, model: Model, drag_job: DragJob) -> None:
     """Run a drag to its end; images that the client asks for meanwhile are rendered between two steps.
 
     Raises:
         EditError: the revision has not been saved or cannot be dragged.
     """
-    command = job.command
+    command = drag_job.command
     revision = _saved_revision(state.store, command.revision)
     settings = revision.edit.settings
     if command.max_steps is not None:
         settings = settings.model_copy(update={"max_steps": command.max_steps})
     edit = revision.edit.model_copy(update={"settings": settings})
-    drag = prepare_drag(model, state.store, edit, command.live_pair, job.control)
-    number = state.store.next_drag_number()
-    state.outbox.send(DragStarted(drag_number=number, precision=drag.settings.precision, notice=drag.notice))
+    drag = prepare_drag(model, state.store, edit, command.live_pair, drag_job.control)
+    drag_number = state.store.next_drag_number()
+    state.outbox.send(DragStarted(drag_number=drag_number, precision=drag.settings.precision, notice=drag.notice))
     with DragReporter(
         state.outbox,
         drag,
@@ -48,15 +48,15 @@ def run_drag(state: EngineState, model: Model, job: DragJob) -> None:
         preview_heights(state, model),
         renders_beside_drag=can_render_during_drag(model.generator.device),
     ) as reporter:
-        for event in record_drag(model, state.store, revision, number, drag, command.live_pair):
+        for drag_event in record_drag(model, state.store, revision, drag_number, drag, command.live_pair):
             _render_waiting(state, model)
-            if isinstance(event, DragStep):
-                reporter.step(event)
-            elif isinstance(event, DragAtRest):
+            if isinstance(drag_event, DragStep):
+                reporter.step(drag_event)
+            elif isinstance(drag_event, DragAtRest):
                 reporter.rest()
             else:
                 reporter.end()
-                _report_end(state, model, event)
+                _report_end(state, model, drag_event)
 
 
 def preview_heights(state: EngineState, model: Model) -> PreviewHeights:
@@ -85,10 +85,17 @@ def _render_waiting(state: EngineState, model: Model) -> None:
             render(state, model, command)
 
 
-def _report_end(state: EngineState, model: Model, event: DragRecorded) -> None:
-    state.result_source = None if event.problem else event.edit.source
-    image = _result_image(state, model, event.edit)
-    state.outbox.send(DragEnded(record=event.record, revision=event.revision, image=image, problem=event.problem))
+def _report_end(state: EngineState, model: Model, recorded_drag: DragRecorded) -> None:
+    state.result_source = None if recorded_drag.problem else recorded_drag.edit.source
+    result_image = _result_image(state, model, recorded_drag.edit)
+    state.outbox.send(
+        DragEnded(
+            record=recorded_drag.record,
+            revision=recorded_drag.revision,
+            image=result_image,
+            problem=recorded_drag.problem,
+        )
+    )
 
 
 def _result_image(state: EngineState, model: Model, edit: Edit) -> ImageData | None:

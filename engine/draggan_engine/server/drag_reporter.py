@@ -46,7 +46,7 @@ class DragReporter:
         clock: Callable[[], float] = time.monotonic,
         thread_clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        self._outbox, self._drag, self._max_steps, self._heights = outbox, drag, max_steps, heights
+        self._outbox, self._drag, self._max_steps, self._preview_heights = outbox, drag, max_steps, heights
         self._clock, self._thread_clock = clock, thread_clock
         self._preview_thread = ThreadPoolExecutor(1, "preview") if renders_beside_drag else None
         self._running_preview: Future[None] | None = None
@@ -65,28 +65,28 @@ class DragReporter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, error_traceback: TracebackType | None
     ) -> None:
         if self._preview_thread is not None:
             self._preview_thread.shutdown()
 
-    def step(self, event: DragStep) -> None:
+    def step(self, drag_step: DragStep) -> None:
         """Report a step if it is time to: its progress alone, or together with a preview."""
         self._untimed_steps += self._is_resting
         self._full_image_sent = False
         now = self._advance(is_resting=False)
         self._unsent_progress = DragProgress(
-            step=event.step,
+            step=drag_step.step,
             max_steps=self._max_steps,
-            loss=event.loss,
-            mean_distance=event.mean_distance,
-            handles=event.handles,
-            steps_per_second=(event.step - self._untimed_steps) / (now - self._work_start),
+            loss=drag_step.loss,
+            mean_distance=drag_step.mean_distance,
+            handles=drag_step.handles,
+            steps_per_second=(drag_step.step - self._untimed_steps) / (now - self._work_start),
         )
         if self._running_preview is not None and not self._running_preview.done():
             return
         if self._is_preview_due(now):
-            self._send_preview(now, self._heights.cheapest_height(self._drag.control.preview_size))
+            self._send_preview(now, self._preview_heights.cheapest_height(self._drag.control.preview_size))
         elif now - self._last_progress >= PROGRESS_INTERVAL:
             self._send_progress(now)
 
@@ -94,7 +94,7 @@ class DragReporter:
         """Report that the drag waits for its live target: send what has not been sent, and the full image."""
         now = self._advance(is_resting=True)
         if not self._full_image_sent:
-            self._send_preview(now, self._heights.image_size.height)
+            self._send_preview(now, self._preview_heights.image_size.height)
 
     def end(self) -> None:
         """Report the last step if that has not happened yet."""
@@ -131,40 +131,42 @@ class DragReporter:
     def _send_preview(self, now: float, height: int) -> None:
         """Render a preview and send it right after the progress, so that handles and image move together."""
         self.finish_preview()
-        progress, is_resting = self._unsent_progress, self._is_resting
-        render = self._drag.image_renderer(height)
+        unsent_progress, is_resting = self._unsent_progress, self._is_resting
+        render_image = self._drag.image_renderer(height)
 
         def render_and_send() -> None:
-            start, computed_before = self._clock(), self._thread_clock()
+            start_time, computed_before = self._clock(), self._thread_clock()
             preview = None
             try:
-                preview = DragPreview(image=ImageData.from_array(render()))
+                preview = DragPreview(image=ImageData.from_array(render_image()))
             except (MemoryError, RuntimeError):
                 log.exception("the drag continues without previews")
                 self._rendering_failed = True
                 self._drag.control.preview_shown()
-            if progress is not None:
-                self._outbox.send(progress)
+            if unsent_progress is not None:
+                self._outbox.send(unsent_progress)
             if preview is not None:
                 self._outbox.send(preview)
             if not is_resting:
-                self._preview_seconds += self._delay(self._clock() - start, self._thread_clock() - computed_before)
+                self._preview_seconds += self._delay(self._clock() - start_time, self._thread_clock() - computed_before)
 
         self._drag.control.announce_preview()
         self._unsent_progress = None
-        self._full_image_sent = height == self._heights.image_size.height
+        self._full_image_sent = height == self._preview_heights.image_size.height
         self._last_progress = self._last_preview = now
         if self._preview_thread is None:
             render_and_send()
         else:
             self._running_preview = self._preview_thread.submit(render_and_send)
 
-    def _delay(self, seconds: float, computed: float) -> float:
+    def _delay(self, preview_seconds: float, computed_seconds: float) -> float:
         """Return for how many seconds a preview has held the drag up. A preview that is rendered beside the drag does not
         hold it up while a core is idle; if its thread had to wait for a core, the drag's thread had to wait as long.
 
         Args:
-            seconds: how long the preview took.
-            computed: for how many of these seconds its thread was running.
+            preview_seconds: how long the preview took.
+            computed_seconds: for how many of these seconds its thread was running.
         """
-        return seconds if self._preview_thread is None else max(min(computed, seconds - computed), 0)
+        if self._preview_thread is None:
+            return preview_seconds
+        return max(min(computed_seconds, preview_seconds - computed_seconds), 0)

@@ -52,15 +52,15 @@ def prepare_drag(
         InputError: the file of the latent to start from cannot be read.
     """
     pairs = edit.check_drag(model.info.size, live_pair)
-    mask = None if edit.mask is None else edit.mask.to_array()
+    mask_array = None if edit.mask is None else edit.mask.to_array()
     live_index = None if live_pair is None else list(edit.dragged_pairs(live_pair)).index(live_pair)
     return DragLoop(
-        model.generator, latent_of(model, store, edit), pairs, mask, edit.settings, live_index, control=control
+        model.generator, latent_of(model, store, edit), pairs, mask_array, edit.settings, live_index, control=control
     )
 
 
 def record_drag(
-    model: Model, store: SessionStore, parent: Revision, number: int, drag: DragLoop, live_pair: int | None = None
+    model: Model, store: SessionStore, parent: Revision, drag_number: int, drag: DragLoop, live_pair: int | None = None
 ) -> Iterator[DragStep | DragAtRest | DragRecorded]:
     """Run a drag of a revision and yield its events. Write a line for each step and now and then the steps' latents; at the
     end the drag's files, the images and the history.
@@ -68,7 +68,7 @@ def record_drag(
     A write that fails does not end the drag: its result stays in `store`, and the last event says what is missing.
     """
     store.merge((parent,), parent.id)
-    recording = _DragRecording(store, parent, number, drag, live_pair)
+    recording = _DragRecording(store, parent, drag_number, drag, live_pair)
     yield from recording.events()
     yield recording.finish(model)
 
@@ -77,74 +77,79 @@ class _DragRecording:
     """One drag while it is recorded."""
 
     def __init__(
-        self, store: SessionStore, parent: Revision, number: int, drag: DragLoop, live_pair: int | None
+        self, store: SessionStore, parent: Revision, drag_number: int, drag: DragLoop, live_pair: int | None
     ) -> None:
-        self._store, self._parent, self._number, self._drag, self._live_pair = store, parent, number, drag, live_pair
+        self._session_store, self._parent_revision, self._drag_number = store, parent, drag_number
+        self._drag_loop, self._live_pair = drag, live_pair
         self._start_time = time.monotonic()
         self._start_ws = drag.start_ws.cpu().numpy()
-        self._trajectory = TrajectoryRecorder(self._start_ws, drag.optimized_rows, drag.start_handles, drag.targets)
-        self._problem: str | None = None
-        self._end: DragEnd | None = None
+        self._trajectory_recorder = TrajectoryRecorder(
+            self._start_ws, drag.optimized_rows, drag.start_handles, drag.targets
+        )
+        self._write_problem: str | None = None
+        self._drag_end: DragEnd | None = None
 
     def events(self) -> Iterator[DragStep | DragAtRest]:
         """Run the drag, record each step, and yield all events but the last."""
-        with ExitStack() as stack:
+        with ExitStack() as exit_stack:
             try:
-                directory = stack.enter_context(self._store.drag_directory(self._number))
-            except DragganError as error:
-                self._problem = str(error)
-            for event in self._drag.steps():
-                if isinstance(event, DragEnd):
-                    self._end = event
+                drag_directory = exit_stack.enter_context(self._session_store.drag_directory(self._drag_number))
+            except DragganError as write_error:
+                self._write_problem = str(write_error)
+            for drag_event in self._drag_loop.steps():
+                if isinstance(drag_event, DragEnd):
+                    self._drag_end = drag_event
                     return
-                if isinstance(event, DragStep):
-                    self._trajectory.record(event.step, event.ws.cpu().numpy(), event.handles, self._drag.targets)
+                if isinstance(drag_event, DragStep):
+                    self._trajectory_recorder.record(
+                        drag_event.step, drag_event.ws.cpu().numpy(), drag_event.handles, self._drag_loop.targets
+                    )
                     try:
-                        if self._problem is None:
-                            directory.append_event(_step_fields(event))
-                        if self._problem is None and self._trajectory.is_due:
-                            record = self._record(event, "interrupted", time.monotonic() - self._start_time)
-                            self._trajectory.write(directory.path, self._parent.id, record)
-                    except DragganError as error:
-                        self._problem = str(error)
-                yield event
+                        if self._write_problem is None:
+                            drag_directory.append_event(_step_fields(drag_event))
+                        if self._write_problem is None and self._trajectory_recorder.is_due:
+                            drag_record = self._record(drag_event, "interrupted", time.monotonic() - self._start_time)
+                            self._trajectory_recorder.write(drag_directory.path, self._parent_revision.id, drag_record)
+                    except DragganError as write_error:
+                        self._write_problem = str(write_error)
+                yield drag_event
 
     def finish(self, model: Model) -> DragRecorded:
         """Add the drag's result to the session and write it."""
-        end, store, parent = self._end, self._store, self._parent
-        assert end is not None, "all events have been taken"
-        record = self._record(end, end.reason, end.seconds)
-        revision = Revision.of_drag(parent, record) if record.steps else None
+        drag_end, store, parent = self._drag_end, self._session_store, self._parent_revision
+        assert drag_end is not None, "all events have been taken"
+        drag_record = self._record(drag_end, drag_end.reason, drag_end.seconds)
+        revision = Revision.of_drag(parent, drag_record) if drag_record.steps else None
         if revision is not None:
-            store.add_drag(revision, self._start_ws, end.ws.cpu().numpy(), self._trajectory)
+            store.add_drag(revision, self._start_ws, drag_end.ws.cpu().numpy(), self._trajectory_recorder)
         edit = parent.edit if revision is None else revision.edit
         try:
-            final_image = store.drag_directory(self._number).path / "final.png"
+            final_image = store.drag_directory(self._drag_number).path / "final.png"
             store.write_drags()  # first, so that whatever happens next, a later engine finds the drag
             store.write()
             write_image(final_image, image_of(model, store, edit), model=store.model, edit=parent.edit)
             write_result(model, store, edit)
-        except DragganError as error:
-            self._problem = str(error)
-        return DragRecorded(record, revision, edit, self._problem)
+        except DragganError as write_error:
+            self._write_problem = str(write_error)
+        return DragRecorded(drag_record, revision, edit, self._write_problem)
 
-    def _record(self, event: DragStep | DragEnd, reason: Reason, seconds: float) -> DragRecord:
-        drag, edit = self._drag, self._parent.edit
+    def _record(self, last_event: DragStep | DragEnd, end_reason: Reason, drag_seconds: float) -> DragRecord:
+        drag, edit = self._drag_loop, self._parent_revision.edit
         pairs = tuple(
             DraggedPair(handle=handle, target=target, final=final, distance=distance(final, target))
-            for handle, target, final in zip(drag.start_handles, drag.targets, event.handles, strict=True)
+            for handle, target, final in zip(drag.start_handles, drag.targets, last_event.handles, strict=True)
         )
         return DragRecord(
-            number=self._number, source=edit.source, reason=reason, steps=event.step, seconds=seconds, pairs=pairs,
-            settings=drag.settings, masked=edit.mask is not None, live=self._live_pair,
+            number=self._drag_number, source=edit.source, reason=end_reason, steps=last_event.step,
+            seconds=drag_seconds, pairs=pairs, settings=drag.settings, masked=edit.mask is not None, live=self._live_pair,
         )  # fmt: skip
 
 
-def _step_fields(event: DragStep) -> dict[str, object]:
+def _step_fields(drag_step: DragStep) -> dict[str, object]:
     """Return the fields of a step's line in events.jsonl."""
     return {
-        "step": event.step,
-        "loss": event.loss,
-        "mean_distance": event.mean_distance,
-        "handles": [list(point) for point in event.handles],
+        "step": drag_step.step,
+        "loss": drag_step.loss,
+        "mean_distance": drag_step.mean_distance,
+        "handles": [list(point) for point in drag_step.handles],
     }

@@ -52,42 +52,43 @@ def export(
         InputError: the steps of a drag were not kept.
         StorageError: the file cannot be written.
     """
-    suffix = check_output_file(path, (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LATENT_SUFFIXES))
-    if suffix in LATENT_SUFFIXES:
+    file_suffix = check_output_file(path, (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LATENT_SUFFIXES))
+    if file_suffix in LATENT_SUFFIXES:
         write_latent(path, latent_of(model, store, edit).cpu().numpy())
-    elif suffix in IMAGE_SUFFIXES:
+    elif file_suffix in IMAGE_SUFFIXES:
         image = image_of(model, store, edit)
         pairs = [(pair.handle, pair.target or pair.handle) for pair in edit.pairs]
         write_image(path, draw_markers(image, pairs) if markers else image, model=model.name, edit=edit)
     else:
         all_frames = _video_frames(store, edit)
-        frames = [all_frames[index] for index in spread_indices(len(all_frames), MAX_FRAMES)]
-        write_video(path, _render_frames(model, frames, markers, report_progress), model=model.name, edit=edit)
+        video_frames = [all_frames[frame_index] for frame_index in spread_indices(len(all_frames), MAX_FRAMES)]
+        write_video(path, _render_frames(model, video_frames, markers, report_progress), model=model.name, edit=edit)
 
 
 def _video_frames(store: SessionStore, edit: Edit) -> Sequence[VideoFrame]:
     """Return a frame for every kept step of the drags that led to the edit's image, from the first drag on."""
-    frames: list[VideoFrame] = []
+    video_frames: list[VideoFrame] = []
     drag_number, last_step = edit.source.drag, edit.source.step
     while drag_number:
         trajectory = store.stored_trajectory(drag_number)
-        steps = trajectory.steps if last_step is None else trajectory.steps[trajectory.steps <= last_step]
+        kept_steps = trajectory.steps if last_step is None else trajectory.steps[trajectory.steps <= last_step]
         drag_frames = [
-            VideoFrame(trajectory.latent_at(int(step)), trajectory.pairs_at(index)) for index, step in enumerate(steps)
+            VideoFrame(trajectory.latent_at(int(step_number)), trajectory.pairs_at(step_index))
+            for step_index, step_number in enumerate(kept_steps)
         ]
         drag_number, last_step = trajectory.record.source.drag, trajectory.record.source.step
         # Where a drag precedes this one, its last frame is this one's first.
-        frames[:0] = drag_frames[1:] if drag_number else drag_frames
-    if not frames:
+        video_frames[:0] = drag_frames[1:] if drag_number else drag_frames
+    if not video_frames:
         raise EditError("no drag has led to this image, so there is no video of one; drag first, or save a PNG")
-    return frames
+    return video_frames
 
 
 def _render_frames(
-    model: Model, frames: Sequence[VideoFrame], markers: bool, report_progress: ReportProgress
+    model: Model, video_frames: Sequence[VideoFrame], markers: bool, report_progress: ReportProgress
 ) -> Iterator[NDArray[np.uint8]]:
-    for done, frame in enumerate(frames):
-        report_progress(done, len(frames))
-        image = generate_image(model.generator, torch.from_numpy(frame.ws).to(model.generator.device))
-        yield draw_markers(image, frame.pairs) if markers else image
-    report_progress(len(frames), len(frames))
+    for frames_done, video_frame in enumerate(video_frames):
+        report_progress(frames_done, len(video_frames))
+        image = generate_image(model.generator, torch.from_numpy(video_frame.ws).to(model.generator.device))
+        yield draw_markers(image, video_frame.pairs) if markers else image
+    report_progress(len(video_frames), len(video_frames))

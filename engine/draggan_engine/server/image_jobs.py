@@ -17,8 +17,8 @@ def render(state: EngineState, model: Model, command: Render) -> None:
 
 
 def export_result(state: EngineState, model: Model, command: Export) -> None:
-    files = write_result(model, state.store, command.edit)
-    state.outbox.send(Exported(files=tuple(map(str, files))))
+    result_paths = write_result(model, state.store, command.edit)
+    state.outbox.send(Exported(files=tuple(map(str, result_paths))))
 
 
 def export_file(state: EngineState, model: Model, command: ExportFile) -> None:
@@ -30,7 +30,9 @@ def export_file(state: EngineState, model: Model, command: ExportFile) -> None:
         command.edit,
         Path(command.path),
         markers=command.markers,
-        report_progress=lambda done, total: state.outbox.send(ExportProgress(done=done, total=total)),
+        report_progress=lambda frames_done, frame_count: state.outbox.send(
+            ExportProgress(done=frames_done, total=frame_count)
+        ),
     )
     state.outbox.send(Exported(files=(command.path,)))
 

@@ -30,35 +30,39 @@ class JobQueue:
     """Jobs in the order in which they came. A newer `Render` or `UpdateResult` replaces an older one. Any thread may put."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Job] = deque()
-        self._changed = threading.Condition()
+        self._waiting_jobs: deque[Job] = deque()
+        self._jobs_changed = threading.Condition()
         self._is_closed = False
 
     def put(self, job: Job) -> None:
-        with self._changed:
+        with self._jobs_changed:
             if isinstance(job, Render | UpdateResult):
-                self._waiting = deque(waiting for waiting in self._waiting if type(waiting) is not type(job))
-            self._waiting.append(job)
-            self._changed.notify()
+                self._waiting_jobs = deque(
+                    waiting_job for waiting_job in self._waiting_jobs if type(waiting_job) is not type(job)
+                )
+            self._waiting_jobs.append(job)
+            self._jobs_changed.notify()
 
     def take_render(self) -> Render | None:
         """Remove and return the waiting `Render`, or return None. It can be done while a drag runs."""
-        with self._changed:
-            render = next((job for job in self._waiting if isinstance(job, Render)), None)
-            if render is not None:
-                self._waiting.remove(render)
-            return render
+        with self._jobs_changed:
+            waiting_render = next((job for job in self._waiting_jobs if isinstance(job, Render)), None)
+            if waiting_render is not None:
+                self._waiting_jobs.remove(waiting_render)
+            return waiting_render
 
     def close(self) -> None:
         """Drop the waiting jobs except those that write files; `get` returns these, and then None."""
-        with self._changed:
+        with self._jobs_changed:
             self._is_closed = True
-            self._waiting = deque(job for job in self._waiting if isinstance(job, Export | ExportFile | UpdateResult))
-            self._changed.notify()
+            self._waiting_jobs = deque(
+                job for job in self._waiting_jobs if isinstance(job, Export | ExportFile | UpdateResult)
+            )
+            self._jobs_changed.notify()
 
     def get(self) -> Job | None:
         """Wait for the next job and return it; return None at the end."""
-        with self._changed:
-            while not self._waiting and not self._is_closed:
-                self._changed.wait(SIGNAL_CHECK_SECONDS)
-            return self._waiting.popleft() if self._waiting else None
+        with self._jobs_changed:
+            while not self._waiting_jobs and not self._is_closed:
+                self._jobs_changed.wait(SIGNAL_CHECK_SECONDS)
+            return self._waiting_jobs.popleft() if self._waiting_jobs else None

@@ -60,10 +60,10 @@ class ImageData(FrozenModel):
     rgb: bytes = Field(description="uint8 [height, width, 3], row by row")
 
     @classmethod
-    def from_array(cls, pixels: NDArray[np.uint8]) -> ImageData:
+    def from_array(cls, image_pixels: NDArray[np.uint8]) -> ImageData:
         """Return the message for an image `uint8 [height, width, 3]`."""
-        height, width, _ = pixels.shape
-        return cls(width=width, height=height, rgb=pixels.tobytes())
+        height, width, _ = image_pixels.shape
+        return cls(width=width, height=height, rgb=image_pixels.tobytes())
 
     def to_array(self) -> NDArray[np.uint8]:
         """Return the image as a read-only array `uint8 [height, width, 3]`."""

@@ -27,12 +27,12 @@ def load_first_model(state: EngineState, spec: str, latent_file: Path | None) ->
     Raises:
         DragganError: the model or the latent cannot be loaded.
     """
-    model = load_model(spec, state.device, throttled_progress(state.outbox.send))
+    loaded_model = load_model(spec, state.device, throttled_progress(state.outbox.send))
     if latent_file is not None and not state.store.has_file_latent:
         from draggan_engine.checkpoints.latent_files import read_latent
 
-        state.store.set_file_latent(read_latent(latent_file, model.info.num_ws, model.info.w_dim))
-    state.use_model(model)
+        state.store.set_file_latent(read_latent(latent_file, loaded_model.info.num_ws, loaded_model.info.w_dim))
+    state.use_model(loaded_model)
 
 
 def load_another_model(state: EngineState, command: LoadModel) -> None:
@@ -41,17 +41,17 @@ def load_another_model(state: EngineState, command: LoadModel) -> None:
     Raises:
         DragganError: the model cannot be loaded.
     """
-    model = load_model(command.spec, state.device, throttled_progress(state.outbox.send))
+    loaded_model = load_model(command.spec, state.device, throttled_progress(state.outbox.send))
     state.store.close()
-    state.store = SessionStore(model.name, None if command.directory is None else Path(command.directory))
-    state.use_model(model)
+    state.store = SessionStore(loaded_model.name, None if command.directory is None else Path(command.directory))
+    state.use_model(loaded_model)
     gc.collect()  # frees the earlier model
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def throttled_progress(
-    send: Callable[[LoadProgress], None], clock: Callable[[], float] = time.monotonic
+    send_event: Callable[[LoadProgress], None], clock: Callable[[], float] = time.monotonic
 ) -> Callable[[str, int, int], None]:
     """Return a function that takes (stage, done, total) and sends ten events a second, and each stage's first and last."""
     last_stage, next_time = "", 0.0
@@ -60,7 +60,7 @@ def throttled_progress(
         nonlocal last_stage, next_time
         now = clock()
         if stage != last_stage or now >= next_time or done >= total:
-            send(LoadProgress(stage=stage, done=done, total=total))
+            send_event(LoadProgress(stage=stage, done=done, total=total))
             last_stage, next_time = stage, now + PROGRESS_INTERVAL
 
     return report

@@ -15,25 +15,27 @@ class Outbox:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._waiting: deque[Event] = deque()
-        self._changed = threading.Condition()
+        self._waiting_events: deque[Event] = deque()
+        self._events_changed = threading.Condition()
         self._is_closed = False
-        self._writer = threading.Thread(target=self._send_waiting, name="writer", daemon=True)
-        self._writer.start()
+        self._writer_thread = threading.Thread(target=self._send_waiting, name="writer", daemon=True)
+        self._writer_thread.start()
 
     def send(self, event: Event) -> None:
-        with self._changed:
+        with self._events_changed:
             if isinstance(event, LOSSY):
-                self._waiting = deque(waiting for waiting in self._waiting if type(waiting) is not type(event))
-            self._waiting.append(event)
-            self._changed.notify()
+                self._waiting_events = deque(
+                    waiting_event for waiting_event in self._waiting_events if type(waiting_event) is not type(event)
+                )
+            self._waiting_events.append(event)
+            self._events_changed.notify()
 
-    def close(self, timeout: float = 5.0) -> None:
-        """Send what is waiting; return when that is done, or after `timeout` seconds."""
-        with self._changed:
+    def close(self, timeout_seconds: float = 5.0) -> None:
+        """Send what is waiting; return when that is done, or after `timeout_seconds`."""
+        with self._events_changed:
             self._is_closed = True
-            self._changed.notify()
-        self._writer.join(timeout)
+            self._events_changed.notify()
+        self._writer_thread.join(timeout_seconds)
 
     def _send_waiting(self) -> None:
         while (event := self._next()) is not None:
@@ -44,7 +46,7 @@ class Outbox:
 
     def _next(self) -> Event | None:
         """Wait for the next event and return it; return None at the end."""
-        with self._changed:
-            while not self._waiting and not self._is_closed:
-                self._changed.wait()
-            return self._waiting.popleft() if self._waiting else None
+        with self._events_changed:
+            while not self._waiting_events and not self._is_closed:
+                self._events_changed.wait()
+            return self._waiting_events.popleft() if self._waiting_events else None

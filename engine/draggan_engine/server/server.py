@@ -43,7 +43,7 @@ class Engine:
 
     def __init__(self, connection: socket.socket, store: SessionStore, device: str) -> None:
         self.state = EngineState(Outbox(connection), store, device)
-        self._reader = CommandReader(connection, self.state)
+        self._command_reader = CommandReader(connection, self.state)
 
     def run(self, spec: str, latent_file: Path | None = None) -> None:
         """Load the model and do jobs until the client is gone and what it wanted written is written.
@@ -53,7 +53,7 @@ class Engine:
             latent_file: a latent that the session may start from.
         """
         state = self.state
-        threading.Thread(target=self._reader.run, name="reader", daemon=True).start()
+        threading.Thread(target=self._command_reader.run, name="reader", daemon=True).start()
         with report_failures(state.outbox, "start"):
             if state.store.history is not None:
                 state.outbox.send(Resumed.of(state.store.history, state.store.recovered_drags))
@@ -116,12 +116,12 @@ def main(arguments: list[str] | None = None) -> None:
     connection = socket.socket(fileno=options.fd)
     try:
         store = SessionStore(Path(options.model).stem, options.out, options.resume)
-    except DragganError as error:
-        connection.sendall(encode(failure_of(error, "start")))
-        sys.exit(error.exit_code)
+    except DragganError as session_error:
+        connection.sendall(encode(failure_of(session_error, "start")))
+        sys.exit(session_error.exit_code)
     engine = Engine(connection, store, options.device)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: engine.state.close())
+    for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signal_number, lambda *_: engine.state.close())
     engine.run(options.model, options.latent)
 
 

@@ -24,23 +24,25 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: the file cannot be written, or the block raised an `OSError`.
     """
-    part = path.parent / f".{os.urandom(8).hex()}.part"
+    temporary_path = path.parent / f".{os.urandom(8).hex()}.part"
     try:
         if path.exists() and not path.is_file():
             raise StorageError(f"{path}: it is not a file that can be replaced; give another path")
-        part.touch(exist_ok=False)
-        mode = part.stat().st_mode
-        yield part
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.chmod(mode)  # as the umask has it: some libraries put a new file with a mode of its own in its place
-        part.replace(path)
+        temporary_path.touch(exist_ok=False)
+        file_mode = temporary_path.stat().st_mode
+        yield temporary_path
+        with temporary_path.open("rb+") as written_file:
+            os.fsync(written_file.fileno())
+        temporary_path.chmod(
+            file_mode
+        )  # as the umask gives it: some libraries replace the file by one with another mode
+        temporary_path.replace(path)
         sync_directory(path.parent)
-    except OSError as error:
-        raise StorageError.of(path, error) from error
+    except OSError as write_error:
+        raise StorageError.of(path, write_error) from write_error
     finally:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
+            temporary_path.unlink(missing_ok=True)
 
 
 def sync_directory(directory: Path) -> None:
@@ -52,8 +54,8 @@ def sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot flush directories
+    except OSError as sync_error:
+        if sync_error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot flush directories
             raise
     finally:
         os.close(descriptor)

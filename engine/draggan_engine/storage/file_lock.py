@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 
-def open_locked(path: Path, mode: int, *, need_lock: bool = True) -> int | None:
+def open_locked(path: Path, file_mode: int, *, need_lock: bool = True) -> int | None:
     """Open a file, which is created if necessary, and lock it for this process.
 
     Args:
-        mode: the permissions of a new file, before the umask.
+        file_mode: the permissions of a new file, before the umask.
         need_lock: whether to fail on a file system without locks; otherwise the open file is returned unlocked.
 
     Returns:
@@ -21,7 +21,7 @@ def open_locked(path: Path, mode: int, *, need_lock: bool = True) -> int | None:
         OSError: the file cannot be opened or locked, or is a symbolic link.
     """
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, file_mode)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -17,10 +17,10 @@ class ImageCache:
     def __init__(self) -> None:
         self._images: OrderedDict[Hashable, NDArray[np.uint8]] = OrderedDict()
 
-    def get(self, source: Hashable, draw: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    def get(self, source: Hashable, draw_image: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
         """Return an image; draw and keep it if it is not cached."""
         if source not in self._images:
-            self.put(source, draw())
+            self.put(source, draw_image())
         self._images.move_to_end(source)
         return self._images[source]
 

@@ -50,10 +50,14 @@ def open_image(path: Path) -> Iterator[Image.Image]:
 
 def provenance(model: str, edit: Edit) -> dict[str, str]:
     """Return what a generated file states about its origin: the software, the model, and the seed or the latent file."""
-    fields = {"Software": SOFTWARE, "Model": model}
+    provenance_fields = {"Software": SOFTWARE, "Model": model}
     if edit.source.from_file:
-        return fields | {"Latent": "given"}
-    return fields | {"Seed": str(edit.source.seed)} | ({"Class": str(edit.source.label)} if edit.source.label else {})
+        return provenance_fields | {"Latent": "given"}
+    return (
+        provenance_fields
+        | {"Seed": str(edit.source.seed)}
+        | ({"Class": str(edit.source.label)} if edit.source.label else {})
+    )
 
 
 def write_image(path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit) -> None:
@@ -67,20 +71,22 @@ def write_image(path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit) -
         OutputError: the suffix is none of `IMAGE_SUFFIXES`.
         StorageError: the file cannot be written.
     """
-    suffix = check_suffix(path, IMAGE_SUFFIXES)
-    fields = provenance(model, edit)
-    with atomic_write(path) as part:
-        if suffix == ".png":
+    file_suffix = check_suffix(path, IMAGE_SUFFIXES)
+    provenance_fields = provenance(model, edit)
+    with atomic_write(path) as temporary_path:
+        if file_suffix == ".png":
             png_info = PngImagePlugin.PngInfo()
-            for name, value in fields.items():
-                png_info.add_text(name, value)
+            for field_name, field_value in provenance_fields.items():
+                png_info.add_text(field_name, field_value)
             png_info.add_itxt("XML:com.adobe.xmp", _XMP)
-            Image.fromarray(rgb).save(part, format="PNG", pnginfo=png_info)
+            Image.fromarray(rgb).save(temporary_path, format="PNG", pnginfo=png_info)
         else:
-            exif = Image.Exif()
-            exif[ExifTags.Base.Software] = SOFTWARE
-            exif[ExifTags.Base.ImageDescription] = "; ".join(f"{name}: {value}" for name, value in fields.items())
-            Image.fromarray(rgb).save(part, format="WEBP", lossless=True, xmp=_XMP.encode(), exif=exif)
+            exif_data = Image.Exif()
+            exif_data[ExifTags.Base.Software] = SOFTWARE
+            exif_data[ExifTags.Base.ImageDescription] = "; ".join(
+                f"{field_name}: {field_value}" for field_name, field_value in provenance_fields.items()
+            )
+            Image.fromarray(rgb).save(temporary_path, format="WEBP", lossless=True, xmp=_XMP.encode(), exif=exif_data)
 
 
 def write_mask(path: Path, mask: Mask) -> None:
@@ -89,8 +95,8 @@ def write_mask(path: Path, mask: Mask) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
-    with atomic_write(path) as part:
-        Image.fromarray(mask.to_array() * np.uint8(255)).save(part, format="PNG")
+    with atomic_write(path) as temporary_path:
+        Image.fromarray(mask.to_array() * np.uint8(255)).save(temporary_path, format="PNG")
 
 
 def read_mask(path: Path, image_size: Size) -> tuple[Mask, bool]:
@@ -105,19 +111,19 @@ def read_mask(path: Path, image_size: Size) -> tuple[Mask, bool]:
     Raises:
         EditError: the file is not an image, is too large, has another aspect ratio, or is all zero.
     """
-    grey = _read_grey(path)
-    is_resized = grey.size != (image_size.width, image_size.height)
-    if is_resized and grey.width * image_size.height != grey.height * image_size.width:
+    grey_image = _read_grey(path)
+    is_resized = grey_image.size != (image_size.width, image_size.height)
+    if is_resized and grey_image.width * image_size.height != grey_image.height * image_size.width:
         raise EditError(
-            f"mask {path}: it is {grey.width}×{grey.height} pixels, the image {image_size.width}×{image_size.height}; "
-            "give one of the same size or the same aspect ratio"
+            f"mask {path}: it is {grey_image.width}×{grey_image.height} pixels, "
+            f"the image {image_size.width}×{image_size.height}; give one of the same size or the same aspect ratio"
         )
     if is_resized:
-        grey = grey.resize((image_size.width, image_size.height), Image.Resampling.BOX)
-    array = (np.asarray(grey) >= 128).astype(np.uint8)
-    if not array.any():
+        grey_image = grey_image.resize((image_size.width, image_size.height), Image.Resampling.BOX)
+    mask_array = (np.asarray(grey_image) >= 128).astype(np.uint8)
+    if not mask_array.any():
         raise EditError(f"mask {path}: it is all zero, so nothing may move; paint white where the image may move")
-    return Mask.from_array(array), is_resized
+    return Mask.from_array(mask_array), is_resized
 
 
 def _read_grey(path: Path) -> Image.Image:
@@ -131,18 +137,18 @@ def _read_grey(path: Path) -> Image.Image:
             raise EditError(f"mask {path}: it is not a file; give a PNG of the image's size")
         with open_image(path) as image:
             return _to_grey(ImageOps.exif_transpose(image))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as read_error:
         raise EditError(
             f"mask {path}: it has more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; "
             "give a PNG of the image's size"
-        ) from error
-    except UnidentifiedImageError as error:
-        raise EditError(f"mask {path}: it is not an image file; give a PNG of the image's size") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+        ) from read_error
+    except UnidentifiedImageError as read_error:
+        raise EditError(f"mask {path}: it is not an image file; give a PNG of the image's size") from read_error
+    except (OSError, SyntaxError, ValueError) as read_error:
+        error_reason = getattr(read_error, "strerror", None) or read_error
         raise EditError(
-            f"mask {path}: it cannot be read as an image ({reason}); give a PNG of the image's size"
-        ) from error
+            f"mask {path}: it cannot be read as an image ({error_reason}); give a PNG of the image's size"
+        ) from read_error
 
 
 def _to_grey(image: Image.Image) -> Image.Image:
@@ -152,12 +158,12 @@ def _to_grey(image: Image.Image) -> Image.Image:
         ValueError: its values exceed the range of its format, or it cannot be decoded.
     """
     if image.mode == "F" or image.mode.startswith("I"):
-        brightest = 1.0 if image.mode == "F" else 65535.0
-        values = np.asarray(image, np.float64)
-        if not ((values >= 0) & (values <= brightest)).all():  # also refuses NaN
-            raise ValueError(f"its values are not between 0 and {brightest:g}")
-        return Image.fromarray((values / brightest * 255 + 0.5).astype(np.uint8))
+        max_brightness = 1.0 if image.mode == "F" else 65535.0
+        brightness_values = np.asarray(image, np.float64)
+        if not ((brightness_values >= 0) & (brightness_values <= max_brightness)).all():  # also refuses NaN
+            raise ValueError(f"its values are not between 0 and {max_brightness:g}")
+        return Image.fromarray((brightness_values / max_brightness * 255 + 0.5).astype(np.uint8))
     if image.has_transparency_data:
-        visible = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", visible.size, "black"), visible)
+        rgba_image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba_image.size, "black"), rgba_image)
     return image.convert("L")

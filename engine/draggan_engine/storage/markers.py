@@ -35,34 +35,38 @@ def draw_markers(rgb: NDArray[np.uint8], pairs: Sequence[tuple[Point, Point]]) -
     height, width, _ = rgb.shape
     radius = max(2.5, height / 64)
     left, top, right, bottom = _marker_box(pairs, 6 * radius, Size(width, height))
-    part = Image.fromarray(rgb[top:bottom, left:right])
-    fine_part = part.resize((part.width * _OVERSAMPLING, part.height * _OVERSAMPLING), Image.Resampling.NEAREST)
+    image_part = Image.fromarray(rgb[top:bottom, left:right])
+    fine_part = image_part.resize(
+        (image_part.width * _OVERSAMPLING, image_part.height * _OVERSAMPLING), Image.Resampling.NEAREST
+    )
 
     def to_fine_grid(point: Point) -> Point:
         return (
-            rescale(point[0] - left, part.width, fine_part.width),
-            rescale(point[1] - top, part.height, fine_part.height),
+            rescale(point[0] - left, image_part.width, fine_part.width),
+            rescale(point[1] - top, image_part.height, fine_part.height),
         )
 
-    pen = _Pen(ImageDraw.Draw(fine_part), radius * _OVERSAMPLING)
+    marker_pen = _Pen(ImageDraw.Draw(fine_part), radius * _OVERSAMPLING)
     fine_pairs = [(to_fine_grid(handle), to_fine_grid(target)) for handle, target in pairs]
     for handle, target in fine_pairs:
-        pen.line(handle, target)
+        marker_pen.line(handle, target)
     for handle, target in fine_pairs:
-        pen.ring(target)
-        pen.disc(handle)
-    for number, (handle, _) in enumerate(fine_pairs, 1):
-        pen.number(number, handle, Size(*fine_part.size))
+        marker_pen.ring(target)
+        marker_pen.disc(handle)
+    for pair_number, (handle, _) in enumerate(fine_pairs, 1):
+        marker_pen.number(pair_number, handle, Size(*fine_part.size))
     marked_image = rgb.copy()
     marked_image[top:bottom, left:right] = np.asarray(fine_part.reduce(_OVERSAMPLING))
     return marked_image
 
 
-def _marker_box(pairs: Sequence[tuple[Point, Point]], margin: float, image: Size) -> tuple[int, int, int, int]:
+def _marker_box(
+    pairs: Sequence[tuple[Point, Point]], marker_margin: float, image_size: Size
+) -> tuple[int, int, int, int]:
     """Return the part of the image that the markers may touch: left, top, right, bottom, the last two exclusive."""
-    points = np.array(pairs).reshape(-1, 2)
-    left, top = np.floor(np.maximum(points.min(axis=0) - margin, 0)).astype(int)
-    right, bottom = np.ceil(np.minimum(points.max(axis=0) + margin, image)).astype(int)
+    marker_points = np.array(pairs).reshape(-1, 2)
+    left, top = np.floor(np.maximum(marker_points.min(axis=0) - marker_margin, 0)).astype(int)
+    right, bottom = np.ceil(np.minimum(marker_points.max(axis=0) + marker_margin, image_size)).astype(int)
     return int(left), int(top), int(right), int(bottom)
 
 
@@ -70,44 +74,56 @@ class _Pen:
     """Draws markers on the finer grid, each with a dark outline that shows on any image.
 
     Args:
-        radius: of a disc, in pixels of the finer grid.
+        disc_radius: of a disc, in pixels of the finer grid.
     """
 
-    def __init__(self, draw: ImageDraw.ImageDraw, radius: float) -> None:
-        self._draw, self._radius, self._outline = draw, radius, radius / 3
-        self._font = ImageFont.load_default(max(9 * _OVERSAMPLING, 2.6 * radius))
+    def __init__(self, image_draw: ImageDraw.ImageDraw, disc_radius: float) -> None:
+        self._image_draw, self._disc_radius, self._outline_width = image_draw, disc_radius, disc_radius / 3
+        self._number_font = ImageFont.load_default(max(9 * _OVERSAMPLING, 2.6 * disc_radius))
 
     def disc(self, centre: Point) -> None:
-        self._circle(centre, self._radius + self._outline, fill=OUTLINE_COLOR)
-        self._circle(centre, self._radius, fill=HANDLE_COLOR)
+        self._circle(centre, self._disc_radius + self._outline_width, fill=OUTLINE_COLOR)
+        self._circle(centre, self._disc_radius, fill=HANDLE_COLOR)
 
     def ring(self, centre: Point) -> None:
         """Draw a ring in which a disc with its outline fits, as when the handle has arrived."""
-        inner_radius, stroke = self._radius + self._outline, 0.6 * self._radius
-        for color, extra in ((OUTLINE_COLOR, self._outline), (TARGET_COLOR, 0.0)):
-            self._circle(centre, inner_radius + stroke + extra, outline=color, width=round(stroke + 2 * extra))
+        inner_radius, stroke_width = self._disc_radius + self._outline_width, 0.6 * self._disc_radius
+        for color, extra_width in ((OUTLINE_COLOR, self._outline_width), (TARGET_COLOR, 0.0)):
+            self._circle(
+                centre,
+                inner_radius + stroke_width + extra_width,
+                outline=color,
+                width=round(stroke_width + 2 * extra_width),
+            )
 
-    def line(self, start: Point, end: Point) -> None:
-        dot_radius = 0.35 * self._radius
-        dot_count = int(math.dist(start, end) // (5 * dot_radius))
-        for color, extra in ((OUTLINE_COLOR, 0.5 * self._outline), (LINE_COLOR, 0.0)):
+    def line(self, start_point: Point, end_point: Point) -> None:
+        dot_radius = 0.35 * self._disc_radius
+        dot_count = int(math.dist(start_point, end_point) // (5 * dot_radius))
+        for color, extra_width in ((OUTLINE_COLOR, 0.5 * self._outline_width), (LINE_COLOR, 0.0)):
             for i in range(1, dot_count):
-                share = i / dot_count
-                centre = (start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]))
-                self._circle(centre, dot_radius + extra, fill=color)
+                line_share = i / dot_count
+                centre = (
+                    start_point[0] + line_share * (end_point[0] - start_point[0]),
+                    start_point[1] + line_share * (end_point[1] - start_point[1]),
+                )
+                self._circle(centre, dot_radius + extra_width, fill=color)
 
-    def number(self, number: int, handle: Point, grid: Size) -> None:
+    def number(self, pair_number: int, handle: Point, grid_size: Size) -> None:
         """Draw a number above and to the right of a handle, outside its ring; on the other side at the image's edge."""
-        offset = 2.6 * self._radius
-        x = handle[0] + offset if handle[0] + 1.6 * offset < grid.width else handle[0] - offset
-        y = handle[1] - offset if handle[1] > 1.6 * offset else handle[1] + offset
-        self._draw.text(
+        number_offset = 2.6 * self._disc_radius
+        x = (
+            handle[0] + number_offset
+            if handle[0] + 1.6 * number_offset < grid_size.width
+            else handle[0] - number_offset
+        )
+        y = handle[1] - number_offset if handle[1] > 1.6 * number_offset else handle[1] + number_offset
+        self._image_draw.text(
             (x, y),
-            str(number),
+            str(pair_number),
             fill=LINE_COLOR,
-            font=self._font,
+            font=self._number_font,
             anchor="mm",
-            stroke_width=self._outline,
+            stroke_width=self._outline_width,
             stroke_fill=OUTLINE_COLOR,
         )
 
@@ -119,5 +135,5 @@ class _Pen:
         outline: tuple[int, int, int] | None = None,
         width: int = 0,
     ) -> None:
-        box = (centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius)
-        self._draw.ellipse(box, fill=fill, outline=outline, width=width)
+        circle_box = (centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius)
+        self._image_draw.ellipse(circle_box, fill=fill, outline=outline, width=width)

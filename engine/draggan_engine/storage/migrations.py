@@ -12,20 +12,20 @@ SCHEMA_VERSION = 3
 """Of session.json, as it is written now."""
 
 
-def migrate_manifest(raw: dict[str, Any]) -> dict[str, Any]:
+def migrate_manifest(manifest_fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a session.json of any earlier version as the present version would write them.
 
     Version 1 kept no history; `history_from_drags` makes one. Until version 2 the records of the drags were in session.json,
     and their latents in one file, which `SessionLatents` reads.
     """
-    version, drags = raw.get("schema_version"), raw.get("drags")
-    if version in (1, 2):
-        drag_count = len(drags) if isinstance(drags, list) else 0
-        return {**raw, "schema_version": SCHEMA_VERSION, "drag_count": drag_count}
-    return raw
+    schema_version, drag_records = manifest_fields.get("schema_version"), manifest_fields.get("drags")
+    if schema_version in (1, 2):
+        drag_count = len(drag_records) if isinstance(drag_records, list) else 0
+        return {**manifest_fields, "schema_version": SCHEMA_VERSION, "drag_count": drag_count}
+    return manifest_fields
 
 
-def history_from_drags(edit: Edit, drags: Sequence[DragRecord], mask: Mask | None) -> History:
+def history_from_drags(edit: Edit, drag_records: Sequence[DragRecord], mask: Mask | None) -> History:
     """Make the history of a session that kept none.
 
     Each drag follows the result of the drag that it started from, and the session's last edit comes at the end.
@@ -35,7 +35,7 @@ def history_from_drags(edit: Edit, drags: Sequence[DragRecord], mask: Mask | Non
         mask: its mask. It stands in for the masks of earlier drags, which were not kept.
     """
     history: History | None = None
-    for record in sorted(drags, key=lambda record: record.number):
+    for record in sorted(drag_records, key=lambda record: record.number):
         dragged_edit = edit.model_copy(
             update={
                 "source": record.source,
@@ -53,7 +53,7 @@ def history_from_drags(edit: Edit, drags: Sequence[DragRecord], mask: Mask | Non
     return History.of(edit) if history is None else _at_result(history, edit.source.drag).change(edit)
 
 
-def _at_result(history: History, drag: int | None) -> History:
+def _at_result(history: History, drag_number: int | None) -> History:
     """Jump to the result of a drag; without a drag, or if its result is missing, jump to the first revision."""
-    result = None if drag is None else history.drag_result(drag)
-    return history.jump_to(next(iter(history.revisions)) if result is None else result.id)
+    drag_result = None if drag_number is None else history.drag_result(drag_number)
+    return history.jump_to(next(iter(history.revisions)) if drag_result is None else drag_result.id)

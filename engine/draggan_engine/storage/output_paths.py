@@ -29,8 +29,8 @@ MIN_FREE_BYTES = 1 << 20
 
 def session_name(model: str, edit: Edit) -> str:
     """Return the name of a new session's directory: `<date>-<model>-seed<N>`, or `-given` for a latent from a file."""
-    start = "given" if edit.source.from_file else f"seed{edit.source.seed}"
-    return f"{datetime.date.today().isoformat()}-{model.replace('/', '_')}-{start}"
+    start_name = "given" if edit.source.from_file else f"seed{edit.source.seed}"
+    return f"{datetime.date.today().isoformat()}-{model.replace('/', '_')}-{start_name}"
 
 
 def check_output_directory(directory: Path) -> None:
@@ -50,9 +50,9 @@ def check_no_session(directory: Path) -> None:
     Raises:
         OutputError: the path is or passes through a file, or a session is there.
     """
-    for path in (directory, *directory.parents):
-        if _exists(path) and not path.is_dir():
-            raise OutputError(f"{directory}: {path} is a file; give a directory")
+    for existing_path in (directory, *directory.parents):
+        if _exists(existing_path) and not existing_path.is_dir():
+            raise OutputError(f"{directory}: {existing_path} is a file; give a directory")
     if _exists(directory / MANIFEST_FILE):
         raise OutputError(f"{directory}: it already holds a session; give another directory", Remedy.open_session)
 
@@ -63,20 +63,20 @@ def check_writable(directory: Path) -> None:
     Raises:
         StorageError: it cannot be written to, or next to no space is left there.
     """
-    missing: list[str] = []
+    missing_names: list[str] = []
     try:
-        existing = directory.absolute()
-        while not os.path.lexists(existing):
-            missing.append(existing.name)
-            existing = existing.parent
-        with tempfile.TemporaryDirectory(prefix=".draggan-", dir=existing) as trial:
-            for name in missing:
-                Path(trial, name).mkdir(exist_ok=True)
-            Path(trial, ".file").write_bytes(bytes(4096))
-            space = shutil.disk_usage(trial)
-    except OSError as error:
-        raise StorageError.of(directory, error) from error
-    if space.total and space.free < MIN_FREE_BYTES:  # some network file systems report 0 of 0 bytes
+        existing_directory = directory.absolute()
+        while not os.path.lexists(existing_directory):
+            missing_names.append(existing_directory.name)
+            existing_directory = existing_directory.parent
+        with tempfile.TemporaryDirectory(prefix=".draggan-", dir=existing_directory) as trial_directory:
+            for directory_name in missing_names:
+                Path(trial_directory, directory_name).mkdir(exist_ok=True)
+            Path(trial_directory, ".file").write_bytes(bytes(4096))
+            disk_usage = shutil.disk_usage(trial_directory)
+    except OSError as write_error:
+        raise StorageError.of(directory, write_error) from write_error
+    if disk_usage.total and disk_usage.free < MIN_FREE_BYTES:  # some network file systems report 0 of 0 bytes
         raise StorageError.of(directory, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
 
@@ -84,13 +84,13 @@ def next_output_directory(directory: Path) -> Path:
     """Return the directory for a further session: DIR if it holds none, else the first of DIR-2, DIR-3 … that is free."""
     if not _exists(directory / MANIFEST_FILE):
         return directory
-    number = 2
-    while _exists(path := directory.with_name(f"{directory.name}-{number}")):
-        number += 1
-    return path
+    directory_number = 2
+    while _exists(numbered_directory := directory.with_name(f"{directory.name}-{directory_number}")):
+        directory_number += 1
+    return numbered_directory
 
 
-def check_output_file(path: Path, suffixes: tuple[str, ...]) -> str:
+def check_output_file(path: Path, allowed_suffixes: tuple[str, ...]) -> str:
     """Check that a file with one of the suffixes can be written, and return its suffix in lower case.
 
     Raises:
@@ -100,27 +100,27 @@ def check_output_file(path: Path, suffixes: tuple[str, ...]) -> str:
     try:
         if path.is_dir():
             raise OutputError(f"{path}: it is a directory; give the name of a file")
-        suffix = check_suffix(path, suffixes)
+        file_suffix = check_suffix(path, allowed_suffixes)
         if path.exists() and not path.is_file():
             raise OutputError(f"{path}: it is not a file that can be replaced; give another name")
         if not path.parent.is_dir():
             raise OutputError(f"{path}: there is no directory {path.parent}; make it first")
-    except OSError as error:
-        raise StorageError.of(path, error) from error
+    except OSError as path_error:
+        raise StorageError.of(path, path_error) from path_error
     check_writable(path.parent)
-    return suffix
+    return file_suffix
 
 
-def check_suffix(path: Path, suffixes: tuple[str, ...]) -> str:
+def check_suffix(path: Path, allowed_suffixes: tuple[str, ...]) -> str:
     """Return the suffix of a file in lower case: it decides what is written.
 
     Raises:
         OutputError: the suffix is none of the suffixes.
     """
-    suffix = path.suffix.lower()
-    if suffix not in suffixes:
-        raise OutputError(f"{path}: the suffix decides what is written; give one of {', '.join(suffixes)}")
-    return suffix
+    file_suffix = path.suffix.lower()
+    if file_suffix not in allowed_suffixes:
+        raise OutputError(f"{path}: the suffix decides what is written; give one of {', '.join(allowed_suffixes)}")
+    return file_suffix
 
 
 def _exists(path: Path) -> bool:

@@ -32,73 +32,79 @@ class SessionLatents:
     """The latents in memory, and which of them have not been written yet."""
 
     def __init__(self) -> None:
-        self._session: dict[str, Latent] = {}  # of the session's own file
-        self._drags: dict[int, dict[str, Latent]] = {}
-        self._unwritten: dict[str, dict[str, Latent]] = {}  # by the path of the file in the session's directory
+        self._session_latents: dict[str, Latent] = {}  # of the session's own file
+        self._drag_latents: dict[int, dict[str, Latent]] = {}
+        self._unwritten_files: dict[str, dict[str, Latent]] = {}  # by the path of the file in the session's directory
 
     @property
     def file_latent(self) -> Latent | None:
         """The latent file that the session starts from, if it starts from one."""
-        return self._session.get(FILE_LATENT)
+        return self._session_latents.get(FILE_LATENT)
 
     def set_file_latent(self, latent: Latent) -> None:
-        self._session[FILE_LATENT] = latent
-        self._unwritten[LATENTS_FILE] = self._session
+        self._session_latents[FILE_LATENT] = latent
+        self._unwritten_files[LATENTS_FILE] = self._session_latents
 
-    def add_drag(self, number: int, before: Latent, after: Latent) -> None:
+    def add_drag(self, drag_number: int, before: Latent, after: Latent) -> None:
         """Keep what a drag started from and ended with."""
-        self._drags[number] = {"before": before, "after": after}
-        self._unwritten[f"{drag_directory_name(number)}/{LATENTS_FILE}"] = self._drags[number]
+        self._drag_latents[drag_number] = {"before": before, "after": after}
+        self._unwritten_files[f"{drag_directory_name(drag_number)}/{LATENTS_FILE}"] = self._drag_latents[drag_number]
 
-    def read(self, session: Path) -> None:
+    def read(self, session_directory: Path) -> None:
         """Read the session's own file; the latents of drags are read when they are needed.
 
         Raises:
             InputError: the file cannot be read.
         """
-        if (session / LATENTS_FILE).exists():
-            self._session = _load_latents(session / LATENTS_FILE)
+        if (session_directory / LATENTS_FILE).exists():
+            self._session_latents = _load_latents(session_directory / LATENTS_FILE)
 
-    def after_drag(self, number: int, session: Path | None) -> Latent | None:
+    def after_drag(self, drag_number: int, session_directory: Path | None) -> Latent | None:
         """Return what a drag ended with; None if that was not kept.
 
         Raises:
             InputError: the drag's file cannot be read.
         """
-        name = drag_directory_name(number)
-        if number in self._drags:
-            return self._drags[number].get("after")
-        if session is not None and (path := session / name / LATENTS_FILE).exists():
-            self._drags[number] = _load_latents(path)
-            return self._drags[number].get("after")
-        return self._session.get(f"{name}.after")
+        directory_name = drag_directory_name(drag_number)
+        if drag_number in self._drag_latents:
+            return self._drag_latents[drag_number].get("after")
+        if (
+            session_directory is not None
+            and (latents_path := session_directory / directory_name / LATENTS_FILE).exists()
+        ):
+            self._drag_latents[drag_number] = _load_latents(latents_path)
+            return self._drag_latents[drag_number].get("after")
+        return self._session_latents.get(f"{directory_name}.after")
 
-    def write(self, session: Path) -> None:
+    def write(self, session_directory: Path) -> None:
         """Write the latents that have not been written yet.
 
         Raises:
             StorageError: a file cannot be written; it and those after it remain unwritten.
         """
-        for name, latents in tuple(self._unwritten.items()):
-            path = session / name
-            make_directory(path.parent)
-            with atomic_write(path) as part:
-                part.write_bytes(save(latents))
-            del self._unwritten[name]
+        for relative_path, latents in tuple(self._unwritten_files.items()):
+            latents_path = session_directory / relative_path
+            make_directory(latents_path.parent)
+            with atomic_write(latents_path) as temporary_path:
+                temporary_path.write_bytes(save(latents))
+            del self._unwritten_files[relative_path]
 
     def mark_all_unwritten(self) -> None:
         """Have the next write, to another directory, write all that is in memory."""
-        self._unwritten = {
-            f"{drag_directory_name(number)}/{LATENTS_FILE}": latents for number, latents in self._drags.items()
+        self._unwritten_files = {
+            f"{drag_directory_name(drag_number)}/{LATENTS_FILE}": latents
+            for drag_number, latents in self._drag_latents.items()
         }
-        if self._session:
-            self._unwritten[LATENTS_FILE] = self._session
+        if self._session_latents:
+            self._unwritten_files[LATENTS_FILE] = self._session_latents
 
 
-def _load_latents(path: Path) -> dict[str, Latent]:
+def _load_latents(latents_path: Path) -> dict[str, Latent]:
     try:
-        with utf8_path(path) as readable_path:
+        with utf8_path(latents_path) as readable_path:
             latents: dict[str, Latent] = load_file(readable_path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: it cannot be read ({error}); restore it, or undo to an earlier image") from error
+    except (OSError, SafetensorError) as read_error:
+        raise InputError(
+            f"{latents_path}: it cannot be read ({read_error}); restore it, or undo to an earlier image"
+        ) from read_error
     return latents

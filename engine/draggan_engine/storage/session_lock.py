@@ -29,10 +29,10 @@ class SessionLock:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / LOCK_FILE
+        self._lock_path = directory / LOCK_FILE
         self._descriptor: int | None = None
         with suppress(OSError):
-            self._descriptor = open_locked(self._path, 0o600, need_lock=False)
+            self._descriptor = open_locked(self._lock_path, 0o600, need_lock=False)
             if self._descriptor is None:
                 raise OutputError(f"{directory}: this session is open in another editor; close that one first")
             os.truncate(self._descriptor, 0)  # a killed engine may have left `_CLOSING` in it
@@ -47,7 +47,7 @@ class SessionLock:
         """Remove the file and give up the lock: the session was closed in order."""
         if self._descriptor is not None:
             with suppress(OSError):
-                self._path.unlink(missing_ok=True)
+                self._lock_path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -99,8 +99,8 @@ def write_manifest(directory: Path, manifest: SessionManifest) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    with atomic_write(directory / MANIFEST_FILE) as part:
-        part.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    with atomic_write(directory / MANIFEST_FILE) as temporary_path:
+        temporary_path.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def read_manifest(directory: Path) -> SessionManifest:
@@ -109,24 +109,33 @@ def read_manifest(directory: Path) -> SessionManifest:
     Raises:
         InputError: the file is missing, malformed (the message names the field), or of a newer version.
     """
-    path = directory / MANIFEST_FILE
+    manifest_path = directory / MANIFEST_FILE
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give the directory of a session") from error
-    except ValueError as error:
-        raise InputError(f"{path}: it is not JSON ({error}); restore it or begin a new session") from error
-    version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
+        manifest_fields = json.loads(manifest_path.read_text(encoding="utf-8"))
+    except OSError as read_error:
         raise InputError(
-            f"{path}: its schema version is {version}, this draggan-tui reads up to {SCHEMA_VERSION}; update it"
+            f"{manifest_path}: {read_error.strerror or read_error}; give the directory of a session"
+        ) from read_error
+    except ValueError as read_error:
+        raise InputError(
+            f"{manifest_path}: it is not JSON ({read_error}); restore it or begin a new session"
+        ) from read_error
+    schema_version = manifest_fields.get("schema_version") if isinstance(manifest_fields, dict) else None
+    if isinstance(schema_version, int) and schema_version > SCHEMA_VERSION:
+        raise InputError(
+            f"{manifest_path}: its schema version is {schema_version}, this draggan-tui reads up to {SCHEMA_VERSION}; "
+            "update it"
         )
     try:
-        return SessionManifest.model_validate(migrate_manifest(raw) if isinstance(raw, dict) else raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}: {field}: {first['msg']}; correct the field or begin a new session") from error
+        return SessionManifest.model_validate(
+            migrate_manifest(manifest_fields) if isinstance(manifest_fields, dict) else manifest_fields
+        )
+    except ValidationError as read_error:
+        first_error = read_error.errors()[0]
+        field_name = ".".join(map(str, first_error["loc"]))
+        raise InputError(
+            f"{manifest_path}: {field_name}: {first_error['msg']}; correct the field or begin a new session"
+        ) from read_error
 
 
 def read_history(directory: Path, manifest: SessionManifest) -> History:
@@ -142,9 +151,9 @@ def read_history(directory: Path, manifest: SessionManifest) -> History:
     return history_from_drags(manifest.edit(mask), manifest.drags, mask)
 
 
-def _read_mask(path: Path) -> Mask:
+def _read_mask(mask_path: Path) -> Mask:
     try:
-        with open_image(path) as image:
-            return Mask.from_array((np.asarray(image.convert("L")) >= 128).astype(np.uint8))
-    except IMAGE_ERRORS as error:
-        raise InputError(f"{path}: the mask cannot be read; restore it, or begin a new session") from error
+        with open_image(mask_path) as mask_image:
+            return Mask.from_array((np.asarray(mask_image.convert("L")) >= 128).astype(np.uint8))
+    except IMAGE_ERRORS as read_error:
+        raise InputError(f"{mask_path}: the mask cannot be read; restore it, or begin a new session") from read_error

@@ -74,39 +74,39 @@ class SessionStore:
     """
 
     def __init__(self, model: str, out: Path | None = None, resume: Path | None = None) -> None:
-        self._lock = threading.RLock()
-        self._model = ModelReference(name=model, sha256=None)
-        self._created = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+        self._state_lock = threading.RLock()
+        self._model_reference = ModelReference(name=model, sha256=None)
+        self._creation_time = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         self.history: History | None = None
         self.result: ResultImage | None = None
         self.recovered_drags: tuple[int, ...] = ()
         self.images = ImageCache()
-        self._directory = SessionDirectory(chosen=out, existing=resume)
+        self._session_directory = SessionDirectory(chosen_directory=out, existing_directory=resume)
         self._journal: Journal | None = None
         self._written_mask: Mask | None = None
-        self._latents = SessionLatents()
-        self._drags = DragFiles()
+        self._session_latents = SessionLatents()
+        self._drag_files = DragFiles()
         if resume is not None and (resume / MANIFEST_FILE).exists():
             self._resume(resume)
 
     @property
     def directory(self) -> Path | None:
         """The session's directory; None until it has been made."""
-        return self._directory.path
+        return self._session_directory.path
 
     @property
     def model(self) -> str:
         """The name of the model."""
-        return self._model.name
+        return self._model_reference.name
 
-    def set_model(self, name: str, sha256: str, path: Path) -> None:
+    def set_model(self, model_name: str, sha256: str, model_path: Path) -> None:
         """Set the model as the engine has loaded it.
 
         Args:
-            path: the model's file.
+            model_path: the model's file.
         """
-        with self._lock:
-            self._model = ModelReference.of_file(name, sha256, path)
+        with self._state_lock:
+            self._model_reference = ModelReference.of_file(model_name, sha256, model_path)
 
     # History ------------------------------------------------------------------------------------------
 
@@ -125,13 +125,13 @@ class SessionStore:
         Raises:
             EditError: a revision is not one of this history.
         """
-        with self._lock:
-            merged = tuple(revisions)
-            if self.history is None and merged:
-                self.history = History({merged[0].id: merged[0]}, merged[0].id)
+        with self._state_lock:
+            new_revisions = tuple(revisions)
+            if self.history is None and new_revisions:
+                self.history = History({new_revisions[0].id: new_revisions[0]}, new_revisions[0].id)
             if self.history is None:
                 raise EditError("history: it has no first revision; begin a new session")
-            self.history = self.history.merge(merged).jump_to(current)
+            self.history = self.history.merge(new_revisions).jump_to(current)
 
     def save(self, revisions: Iterable[Revision], current: RevisionId) -> Path:
         """Merge revisions as `merge` does and write the session; return its directory.
@@ -140,7 +140,7 @@ class SessionStore:
             EditError: a revision is not one of this history.
             OutputError, StorageError: the session cannot be written; the state in memory is the new one.
         """
-        with self._lock:
+        with self._state_lock:
             self.merge(revisions, current)
             return self.write()
 
@@ -149,13 +149,13 @@ class SessionStore:
     @property
     def has_file_latent(self) -> bool:
         """Whether the session starts from a latent file."""
-        with self._lock:
-            return self._latents.file_latent is not None
+        with self._state_lock:
+            return self._session_latents.file_latent is not None
 
     def set_file_latent(self, latent: NDArray[np.float32]) -> None:
         """Start from the latent of a file, `[1, num_ws, w_dim]`; the next write puts it on the disk."""
-        with self._lock:
-            self._latents.set_file_latent(latent)
+        with self._state_lock:
+            self._session_latents.set_file_latent(latent)
 
     def file_latent(self) -> NDArray[np.float32]:
         """Return the latent of the file that the session starts from, `[1, num_ws, w_dim]`.
@@ -163,12 +163,12 @@ class SessionStore:
         Raises:
             EditError: the session does not start from a latent file.
         """
-        with self._lock:
-            if self._latents.file_latent is None:
+        with self._state_lock:
+            if self._session_latents.file_latent is None:
                 raise EditError("this session does not start from a latent file; use a seed")
-            return self._latents.file_latent
+            return self._session_latents.file_latent
 
-    def latent(self, number: int, step: int | None = None) -> NDArray[np.float32]:
+    def latent(self, drag_number: int, step: int | None = None) -> NDArray[np.float32]:
         """Return the latent `[1, num_ws, w_dim]` that a drag ended with, or had after a step.
 
         Raises:
@@ -176,11 +176,11 @@ class SessionStore:
             InputError: its file cannot be read.
         """
         if step is not None:
-            return self.stored_trajectory(number).latent_at(step)
-        with self._lock:
-            latent = self._latents.after_drag(number, self.directory)
+            return self.stored_trajectory(drag_number).latent_at(step)
+        with self._state_lock:
+            latent = self._session_latents.after_drag(drag_number, self.directory)
             if latent is None:
-                raise EditError(f"the result of drag {number} is not in this session; undo to an earlier image")
+                raise EditError(f"the result of drag {drag_number} is not in this session; undo to an earlier image")
             return latent
 
     # Writing ------------------------------------------------------------------------------------------
@@ -191,10 +191,10 @@ class SessionStore:
         Raises:
             OutputError, StorageError: it cannot be written; the state in memory is kept.
         """
-        with self._lock:
+        with self._state_lock:
             history = self._require_history()
             directory = self._open_directory()
-            self._latents.write(directory)  # before the manifest, which names what they hold
+            self._session_latents.write(directory)  # before the manifest, which names what they hold
             if self._journal is None:
                 self._journal = Journal(directory)
             self._journal.append(history)
@@ -207,7 +207,7 @@ class SessionStore:
                 self._written_mask = None
                 with suppress(OSError):
                     (directory / MASK_FILE).unlink(missing_ok=True)
-            self._drags.write(directory)  # last: trajectories may be large, and the session opens without them
+            self._drag_files.write(directory)  # last: trajectories may be large, and the session opens without them
             return directory
 
     def write_drags(self) -> None:
@@ -216,27 +216,29 @@ class SessionStore:
         Raises:
             OutputError, StorageError: a file cannot be written; it and those after it remain unwritten.
         """
-        with self._lock:
-            self._drags.write(self._open_directory())
+        with self._state_lock:
+            self._drag_files.write(self._open_directory())
 
-    def write_result_images(self, edit: Edit, initial: NDArray[np.uint8], final: NDArray[np.uint8]) -> tuple[Path, ...]:
+    def write_result_images(
+        self, edit: Edit, initial_image: NDArray[np.uint8], final_image: NDArray[np.uint8]
+    ) -> tuple[Path, ...]:
         """Write initial.png, final.png and session.json; return their paths.
 
         Args:
-            edit: the edit whose image `final` is.
-            initial: `uint8 [H, W, 3]`, the image before all drags.
-            final: `uint8 [H, W, 3]`.
+            edit: the edit whose image `final_image` is.
+            initial_image: `uint8 [H, W, 3]`, the image before all drags.
+            final_image: `uint8 [H, W, 3]`.
 
         Raises:
             OutputError, StorageError: a file cannot be written.
         """
-        with self._lock:
+        with self._state_lock:
             directory = self._open_directory()
-            for name, rgb in ((INITIAL_IMAGE, initial), (FINAL_IMAGE, final)):
-                write_image(directory / name, rgb, model=self.model, edit=edit)
+            for file_name, rgb in ((INITIAL_IMAGE, initial_image), (FINAL_IMAGE, final_image)):
+                write_image(directory / file_name, rgb, model=self.model, edit=edit)
             self.result = ResultImage(file=FINAL_IMAGE, drag=edit.source.drag)
             self._write_manifest(directory)
-            return tuple(directory / name for name in (INITIAL_IMAGE, FINAL_IMAGE, MANIFEST_FILE))
+            return tuple(directory / file_name for file_name in (INITIAL_IMAGE, FINAL_IMAGE, MANIFEST_FILE))
 
     def move_to(self, directory: Path) -> None:
         """Continue in another directory with all that this session holds. The present one stays as it is.
@@ -244,56 +246,56 @@ class SessionStore:
         Raises:
             OutputError, StorageError: the session cannot be written there; it stays where it is.
         """
-        with self._lock:
+        with self._state_lock:
             check_output_directory(directory)
             if self.history is None:  # nothing has been written yet
-                self._directory.choose(directory)
+                self._session_directory.choose(directory)
                 return
-            previous = self._directory, self._journal, self._written_mask, self._drags
+            previous_state = self._session_directory, self._journal, self._written_mask, self._drag_files
             is_new = not directory.exists()
-            new_directory = SessionDirectory(chosen=directory)
+            new_directory = SessionDirectory(chosen_directory=directory)
             new_directory.open(directory.name)
-            self._directory, self._drags = new_directory, self._drags.copy()
+            self._session_directory, self._drag_files = new_directory, self._drag_files.copy()
             self._journal = self._written_mask = None
-            self._latents.mark_all_unwritten()
+            self._session_latents.mark_all_unwritten()
             try:
-                if previous[0].path is not None:
-                    copy_drags(previous[0].path, directory)
+                if previous_state[0].path is not None:
+                    copy_drags(previous_state[0].path, directory)
                 self.write()
             except DragganError:
-                self._directory.release()
+                self._session_directory.release()
                 _remove_unfinished(directory, is_new)
-                self._directory, self._journal, self._written_mask, self._drags = previous
-                self._latents.mark_all_unwritten()
+                self._session_directory, self._journal, self._written_mask, self._drag_files = previous_state
+                self._session_latents.mark_all_unwritten()
                 raise
-            previous[0].release()
+            previous_state[0].release()
 
     def announce_close(self) -> None:
         """Tell other processes that the editor is gone, and that what remains is being written."""
-        with self._lock:
-            self._directory.mark_closing()
+        with self._state_lock:
+            self._session_directory.mark_closing()
 
     def close(self) -> None:
         """Unlock the session: it was closed in order."""
-        with self._lock:
-            self._directory.release()
+        with self._state_lock:
+            self._session_directory.release()
 
     # Drags --------------------------------------------------------------------------------------------
 
     def next_drag_number(self) -> int:
         """Return the number of the next drag; one that a killed engine left unfinished is not used again."""
-        with self._lock:
-            records = () if self.history is None else self.history.drag_records
-            return next_drag_number(records, self.directory)
+        with self._state_lock:
+            drag_records = () if self.history is None else self.history.drag_records
+            return next_drag_number(drag_records, self.directory)
 
-    def drag_directory(self, number: int) -> DragDirectory:
+    def drag_directory(self, drag_number: int) -> DragDirectory:
         """Return the directory of a drag, whose events are written within its context.
 
         Raises:
             OutputError, StorageError: the session's directory cannot be made.
         """
-        with self._lock:
-            return DragDirectory(self._open_directory() / drag_directory_name(number))
+        with self._state_lock:
+            return DragDirectory(self._open_directory() / drag_directory_name(drag_number))
 
     def add_drag(
         self,
@@ -308,28 +310,28 @@ class SessionStore:
             before, after: the latents `[1, num_ws, w_dim]` that the drag started from and ended with.
             trajectory: the steps, unless they are on the disk already.
         """
-        with self._lock:
+        with self._state_lock:
             assert revision.record is not None and revision.parent is not None, "a drag has a record and a parent"
-            self._latents.add_drag(revision.record.number, before, after)
-            self._drags.add(UnwrittenDrag(revision.record, revision.parent, trajectory))
+            self._session_latents.add_drag(revision.record.number, before, after)
+            self._drag_files.add(UnwrittenDrag(revision.record, revision.parent, trajectory))
             self.merge((revision,), revision.id)
 
-    def stored_trajectory(self, number: int) -> StoredTrajectory:
+    def stored_trajectory(self, drag_number: int) -> StoredTrajectory:
         """Return the trajectory of a drag with its latents.
 
         Raises:
             InputError: it was not kept, or cannot be read.
         """
-        with self._lock:
-            return self._drags.trajectory(number, self.directory)
+        with self._state_lock:
+            return self._drag_files.trajectory(drag_number, self.directory)
 
-    def trajectory(self, number: int) -> Trajectory:
+    def trajectory(self, drag_number: int) -> Trajectory:
         """Return the trajectory of a drag as the editor needs it; without any step if it was not kept."""
         try:
-            return self.stored_trajectory(number).trajectory
-        except InputError as error:
-            log.warning("%s", error)
-            return Trajectory(number=number, steps=(), handles=())
+            return self.stored_trajectory(drag_number).trajectory
+        except InputError as read_error:
+            log.warning("%s", read_error)
+            return Trajectory(number=drag_number, steps=(), handles=())
 
     # --------------------------------------------------------------------------------------------------
 
@@ -338,35 +340,37 @@ class SessionStore:
         return self.history
 
     def _open_directory(self) -> Path:
-        return self._directory.open(session_name(self.model, self._require_history().edit))
+        return self._session_directory.open(session_name(self.model, self._require_history().edit))
 
     def _write_manifest(self, directory: Path) -> None:
-        manifest = SessionManifest.of_history(self._require_history(), self._created, self._model, self.result)
+        manifest = SessionManifest.of_history(
+            self._require_history(), self._creation_time, self._model_reference, self.result
+        )
         write_manifest(directory, manifest)
 
     def _resume(self, directory: Path) -> None:
         manifest = read_manifest(directory)  # before the lock: a session that cannot be resumed stays untouched
-        self._directory.lock_existing()
-        self._created, self.result = manifest.created, manifest.result
+        self._session_directory.lock_existing()
+        self._creation_time, self.result = manifest.created, manifest.result
         self._journal = Journal(directory)
         self.history = self._journal.read() or read_history(directory, manifest)
-        self._latents.read(directory)
+        self._session_latents.read(directory)
         _recover_interrupted_drags(self, directory)
 
 
 def _recover_interrupted_drags(store: SessionStore, directory: Path) -> None:
     """Make branches of the drags whose engine was killed, as far as they are on the disk."""
     assert store.history is not None, "the history has been read"
-    for stored in unfinished_trajectories(directory, store.history.drag_records):
+    for stored_trajectory in unfinished_trajectories(directory, store.history.drag_records):
         history = store.history
-        parent = history.revisions.get(stored.parent)
-        has_result = history.drag_result(stored.record.number) is not None
-        if has_result or parent is None or not stored.record.steps:
+        parent_revision = history.revisions.get(stored_trajectory.parent)
+        has_result = history.drag_result(stored_trajectory.record.number) is not None
+        if has_result or parent_revision is None or not stored_trajectory.record.steps:
             continue
-        revision = Revision.of_drag(parent, stored.record)
-        store.add_drag(revision, stored.before, stored.latent_at(stored.record.steps))
+        revision = Revision.of_drag(parent_revision, stored_trajectory.record)
+        store.add_drag(revision, stored_trajectory.before, stored_trajectory.latent_at(stored_trajectory.record.steps))
         store.history = store.history.jump_to(history.current)
-        store.recovered_drags += (stored.record.number,)
+        store.recovered_drags += (stored_trajectory.record.number,)
 
 
 def _remove_unfinished(directory: Path, is_new: bool) -> None:

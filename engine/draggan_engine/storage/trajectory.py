@@ -55,15 +55,15 @@ class StoredTrajectory:
         handles = tuple(map(_to_points, self.handles))
         return Trajectory(number=self.record.number, steps=tuple(self.steps.tolist()), handles=handles)
 
-    def pairs_at(self, index: int) -> tuple[tuple[Point, Point], ...]:
+    def pairs_at(self, step_index: int) -> tuple[tuple[Point, Point], ...]:
         """Return (handle, target) of each pair after the kept step with that index."""
-        return tuple(zip(_to_points(self.handles[index]), _to_points(self.targets[index]), strict=True))
+        return tuple(zip(_to_points(self.handles[step_index]), _to_points(self.targets[step_index]), strict=True))
 
     def latent_at(self, step: int) -> NDArray[np.float32]:
         """Return the latent `[1, num_ws, w_dim]` after the kept step that is nearest to `step`."""
-        index = int(np.abs(self.steps - step).argmin())
+        step_index = int(np.abs(self.steps - step).argmin())
         latent = self.before.copy()
-        latent[:, : self.ws.shape[1]] = self.ws[index]
+        latent[:, : self.ws.shape[1]] = self.ws[step_index]
         return latent
 
 
@@ -80,17 +80,17 @@ class TrajectoryRecorder:
 
     Args:
         before: the latent `[1, num_ws, w_dim]` at the start.
-        rows: how many of its rows the drag optimizes.
+        row_count: how many of its rows the drag optimizes.
         handles, targets: the points at the start.
     """
 
     def __init__(
-        self, before: NDArray[np.float32], rows: int, handles: Sequence[Point], targets: Sequence[Point]
+        self, before: NDArray[np.float32], row_count: int, handles: Sequence[Point], targets: Sequence[Point]
     ) -> None:
-        self._before, self._rows = before, rows
-        self._last_step = _KeptStep(0, before[0, :rows].copy(), tuple(handles), tuple(targets))
+        self._start_latent, self._row_count = before, row_count
+        self._last_step = _KeptStep(0, before[0, :row_count].copy(), tuple(handles), tuple(targets))
         self._kept_steps = [self._last_step]
-        self._stride = 1
+        self._step_stride = 1
         self._next_write = time.monotonic() + WRITE_INTERVAL
 
     def record(self, step: int, ws: NDArray[np.float32], handles: Sequence[Point], targets: Sequence[Point]) -> None:
@@ -99,11 +99,11 @@ class TrajectoryRecorder:
         Args:
             ws: `[1, num_ws, w_dim]`.
         """
-        self._last_step = _KeptStep(step, ws[0, : self._rows].copy(), tuple(handles), tuple(targets))
-        if step % self._stride == 0:
+        self._last_step = _KeptStep(step, ws[0, : self._row_count].copy(), tuple(handles), tuple(targets))
+        if step % self._step_stride == 0:
             self._kept_steps.append(self._last_step)
         if len(self._kept_steps) > MAX_KEPT_STEPS:
-            self._stride *= 2
+            self._step_stride *= 2
             self._kept_steps = self._kept_steps[::2]
 
     @property
@@ -125,15 +125,17 @@ class TrajectoryRecorder:
         steps = self._kept_steps
         if steps[-1] is not self._last_step:
             steps = [*steps, self._last_step]
-        arrays = {
+        trajectory_arrays = {
             "ws": np.stack([step.ws for step in steps]),
-            "before": self._before,
+            "before": self._start_latent,
             "handles": np.array([step.handles for step in steps], np.float32),
             "targets": np.array([step.targets for step in steps], np.float32),
             "steps": np.array([step.step for step in steps], np.int32),
         }
-        with atomic_write(drag_directory / TRAJECTORY_FILE) as part:
-            part.write_bytes(save(arrays, {"parent": str(to_stored_id(parent)), "record": record.model_dump_json()}))
+        with atomic_write(drag_directory / TRAJECTORY_FILE) as temporary_path:
+            temporary_path.write_bytes(
+                save(trajectory_arrays, {"parent": str(to_stored_id(parent)), "record": record.model_dump_json()})
+            )
         end_time = time.monotonic()
         self._next_write = end_time + max(WRITE_INTERVAL, (end_time - start_time) / MAX_WRITE_SHARE)
 
@@ -144,21 +146,26 @@ def read_trajectory(drag_directory: Path) -> StoredTrajectory:
     Raises:
         InputError: the file does not exist or is damaged.
     """
-    path = drag_directory / TRAJECTORY_FILE
-    if not path.is_file():
-        raise InputError(f"{path}: the steps of this drag were not kept")
+    trajectory_path = drag_directory / TRAJECTORY_FILE
+    if not trajectory_path.is_file():
+        raise InputError(f"{trajectory_path}: the steps of this drag were not kept")
     try:
-        with utf8_path(path) as readable_path, safe_open(readable_path, "np") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in ("ws", "before", "handles", "targets", "steps")}
+        with utf8_path(trajectory_path) as readable_path, safe_open(readable_path, "np") as trajectory_file:
+            file_metadata = trajectory_file.metadata() or {}
+            trajectory_arrays = {
+                array_name: trajectory_file.get_tensor(array_name)
+                for array_name in ("ws", "before", "handles", "targets", "steps")
+            }
         return StoredTrajectory(
-            **arrays,
-            parent=from_stored_id(int(metadata["parent"])),
-            record=DragRecord.model_validate_json(metadata["record"]),
+            **trajectory_arrays,
+            parent=from_stored_id(int(file_metadata["parent"])),
+            record=DragRecord.model_validate_json(file_metadata["record"]),
         )
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: it cannot be read ({error}); the drag's start and end are not affected") from error
+    except (OSError, SafetensorError, KeyError, ValueError) as read_error:
+        raise InputError(
+            f"{trajectory_path}: it cannot be read ({read_error}); the drag's start and end are not affected"
+        ) from read_error
 
 
-def _to_points(rows: NDArray[np.float32]) -> tuple[Point, ...]:
-    return tuple((float(x), float(y)) for x, y in rows)
+def _to_points(point_rows: NDArray[np.float32]) -> tuple[Point, ...]:
+    return tuple((float(x), float(y)) for x, y in point_rows)

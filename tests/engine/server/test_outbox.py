@@ -136,7 +136,7 @@ def test_closing_does_not_wait_longer_than_it_was_told_to(connection: tuple[sock
     engine_end, client = connection
     outbox = Outbox(engine_end)
     outbox.send(stalling_event())
-    outbox.close(timeout=0.01)
+    outbox.close(timeout_seconds=0.01)
     assert client.receive() == stalling_event(), "the client can still read it"
 
 
