@@ -19,7 +19,7 @@ from .mask_regions import Box, Region, ShapeKind, block_box, draw_shape, grow_re
 
 PairPoint = Literal["handle", "target"]
 SAME_POINT_DISTANCE = 1e-6
-"""Points closer than this many pixels are the same point: only the rounding of a sum parts them."""
+"""Points closer than this many pixels are the same point: the difference comes from rounding."""
 
 
 @dataclass(frozen=True)

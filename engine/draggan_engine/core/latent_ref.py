@@ -60,7 +60,7 @@ class LatentRef(FrozenModel):
 
 
 class WithLatentRef(FrozenModel):
-    """A value whose field `source` is a `LatentRef`, the fields of which stand among its own wherever it is stored or sent.
+    """A value whose field `source` is a `LatentRef`; where it is stored or sent, the fields of the two are on one level.
 
     There `from_file` is called `given`; the names of `drag` (0 for none) and `step` depend on the class.
     """

@@ -1,6 +1,6 @@
 """The settings of a drag, and ψ, as fields that a person edits: label, default, range, and how typed text is read.
 
-They are derived from the fields of `DragSettings` and `LatentRef`. A model narrows the ranges to what it has.
+They are derived from the fields of `DragSettings` and `LatentRef`. A model narrows the ranges to its own layers and blocks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SettingField:
         name: the name of the field in its model.
         model: the class with the field: `DragSettings`, or `LatentRef` for ψ.
         label: what people call it, without a unit.
-        description: what it does.
+        description: its effect, for people.
         default: the paper's value, or that of the model to which it was narrowed.
         range_text: the values that it takes: `above 0 to 10`, `1 to 256`, `l1, l2`.
         requirement: the same as the end of a sentence that begins with "must be".

@@ -24,8 +24,7 @@ PROGRESS_INTERVAL = 1 / 30  # seconds between progress events, at least; each wa
 
 
 class DragReporter:
-    """Reports one drag. Its methods are called by the thread that runs the drag. A context manager: when it exits, nothing
-    more is sent.
+    """Reports one drag. The thread that runs the drag calls its methods. It is a context manager: after its exit nothing is sent.
 
     Args:
         drag: renders the previews; its control says whether the client is ready for one.

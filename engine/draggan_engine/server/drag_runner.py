@@ -1,5 +1,4 @@
-"""Run a drag and keep what it does in the session's directory. The engine process and the command line use the same
-iterator."""
+"""Run a drag and record it in the session's directory. The engine process and the command line use the same iterator."""
 
 from __future__ import annotations
 
@@ -62,8 +61,8 @@ def prepare_drag(
 def record_drag(
     model: Model, store: SessionStore, parent: Revision, drag_number: int, drag: DragLoop, live_pair: int | None = None
 ) -> Iterator[DragStep | DragAtRest | DragRecorded]:
-    """Run a drag of a revision and yield its events. Write a line for each step and now and then the steps' latents; at the
-    end the drag's files, the images and the history.
+    """Run a drag of a revision and yield its events. Write a line for each step and, from time to time, the steps' latents; at
+    the end, write the drag's files, the images and the history.
 
     A write that fails does not end the drag: its result stays in `store`, and the last event says what is missing.
     """

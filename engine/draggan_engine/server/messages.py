@@ -301,7 +301,7 @@ class DragProgress(FrozenModel):
     loss: float | None
     mean_distance: float
     handles: tuple[FinitePoint, ...] = Field(
-        description="of the pairs that are dragged, in the order of `Edit.dragged`"
+        description="of the pairs that are dragged, in the order of `Edit.dragged_pairs`"
     )
     steps_per_second: float
 
@@ -333,7 +333,7 @@ class Resumed(FrozenModel):
         description="(revision, the child to which redo goes)"
     )
     recovered_drags: tuple[int, ...] = Field(
-        description="numbers of the drags whose engine was killed; what was on the disk of them has become a branch"
+        description="numbers of the drags whose engine was killed; what was on the disk has become a branch"
     )
 
     @classmethod

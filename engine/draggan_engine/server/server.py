@@ -46,7 +46,7 @@ class Engine:
         self._command_reader = CommandReader(connection, self.state)
 
     def run(self, spec: str, latent_file: Path | None = None) -> None:
-        """Load the model and do jobs until the client is gone and what it wanted written is written.
+        """Load the model and do jobs until the client is gone and its files are written.
 
         Args:
             spec: name or path of the model.

@@ -99,7 +99,8 @@ def create_session_directory(chosen_directory: Path | None, default_name: str) -
         if make_directory(directory):  # otherwise it existed, or another process was quicker
             return directory, SessionLock(directory)
     raise StorageError(
-        f"{DEFAULT_OUTPUT_DIRECTORY / default_name}: {MAX_SESSIONS_PER_NAME} sessions have that name; choose another directory"
+        f"{DEFAULT_OUTPUT_DIRECTORY / default_name}: {MAX_SESSIONS_PER_NAME} sessions have that name; "
+        "choose another directory"
     )
 
 

@@ -1,4 +1,4 @@
-"""Coordinates: every conversion is exact both ways and agrees with what the pictures show."""
+"""Coordinates: every conversion is exact both ways and agrees with how images are resized."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ coordinates = st.floats(-10, 3000, allow_nan=False)
 
 
 @given(st.tuples(coordinates, coordinates), sizes, sizes)
-def test_there_and_back_is_the_same_point(point: tuple[float, float], a: Size, b: Size) -> None:
+def test_conversion_round_trip(point: tuple[float, float], a: Size, b: Size) -> None:
     assert convert(convert(point, a, b), b, a) == approx(point, abs=1e-6)
 
 
 @given(sizes, sizes)
-def test_edges_and_centre_stay_edges_and_centre(a: Size, b: Size) -> None:
+def test_edges_and_centre_are_converted_to_edges_and_centre(a: Size, b: Size) -> None:
     assert convert((-0.5, -0.5), a, b) == approx((-0.5, -0.5))
     assert convert((a.width - 0.5, a.height - 0.5), a, b) == approx((b.width - 0.5, b.height - 0.5))
     assert convert(((a.width - 1) / 2, (a.height - 1) / 2), a, b) == approx(((b.width - 1) / 2, (b.height - 1) / 2))
@@ -35,43 +35,43 @@ def test_a_pixel_is_nearest_to_itself(grid: Size, data: st.DataObject) -> None:
 
 
 @given(sizes, st.tuples(coordinates, coordinates))
-def test_clamped_points_are_on_the_picture(picture: Size, point: tuple[float, float]) -> None:
-    assert contains(clamp(point, picture), picture)
+def test_clamped_points_are_on_the_image(image_size: Size, point: tuple[float, float]) -> None:
+    assert contains(clamp(point, image_size), image_size)
 
 
 @given(sizes, st.integers(1, 400), st.integers(1, 200))
-def test_preview_fits_the_cells_and_has_whole_cells(picture: Size, columns: int, rows: int) -> None:
-    preview = fit_preview(picture, columns, rows)
+def test_a_preview_fits_the_cells_and_fills_whole_cells(image_size: Size, columns: int, rows: int) -> None:
+    preview = fit_preview(image_size, columns, rows)
     assert 1 <= preview.width <= columns
     assert 2 <= preview.height <= 2 * rows
     assert preview.height % 2 == 0
 
 
-def test_preview_keeps_the_aspect_ratio() -> None:
+def test_a_preview_keeps_the_aspect_ratio() -> None:
     assert fit_preview(Size(128, 128), 50, 22) == Size(44, 44)
     assert fit_preview(Size(512, 1024), 100, 40) == Size(40, 80)
     assert fit_preview(Size(1024, 512), 80, 40) == Size(80, 40)
 
 
 @given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 200), st.integers(1, 200))
-def test_boxes_cover_the_picture_and_tile_it_where_the_preview_is_smaller(
-    w: int, h: int, width: int, height: int
+def test_pixel_boxes_cover_the_image_and_tile_it_where_the_preview_is_smaller(
+    grid_width: int, grid_height: int, width: int, height: int
 ) -> None:
-    grid, picture = Size(w, h), Size(width, height)
+    grid, image_size = Size(grid_width, grid_height), Size(width, height)
     covered = np.zeros((height, width), int)
-    for row in range(h):
-        for column in range(w):
-            left, top, right, bottom = pixel_box((column, row), grid, picture)
+    for row in range(grid_height):
+        for column in range(grid_width):
+            left, top, right, bottom = pixel_box((column, row), grid, image_size)
             assert left < right <= width
             assert top < bottom <= height
             covered[top:bottom, left:right] += 1
     assert covered.min() >= 1
-    if w <= width and h <= height:
+    if grid_width <= width and grid_height <= height:
         assert covered.max() == 1
 
 
-def test_rescaling_is_the_half_pixel_convention() -> None:
-    """What torch's bilinear resize does: the coordinates of a small map's pixels, resized, are those that we compute."""
+def test_rescaling_follows_the_half_pixel_convention() -> None:
+    """Resizing a ramp of coordinates with torch's bilinear filter gives the coordinates that `rescale` computes."""
     ramp = torch.arange(8.0).reshape(1, 1, 1, 8)
     resized = torch.nn.functional.interpolate(ramp, size=(1, 24), mode="bilinear", align_corners=False)[0, 0, 0]
     expected = rescale(torch.arange(24.0), 24, 8).clamp(0, 7)

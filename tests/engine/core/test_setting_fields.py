@@ -13,8 +13,8 @@ from tests.support.editing import INFO
 def test_every_setting_is_described() -> None:
     fields = setting_fields()
     assert list(fields) == ["psi", *DragSettings.model_fields]
-    described = {field.label: (field.default_text, field.range_text) for field in fields.values()}
-    assert described == {
+    ranges_by_label = {field.label: (field.default_text, field.range_text) for field in fields.values()}
+    assert ranges_by_label == {
         "truncation ψ": ("1", "-2 to 2"),
         "latent space": ("w+", "w+, w"),
         "step size": ("0.002", "above 0 to 10"),
@@ -44,7 +44,7 @@ def test_a_model_narrows_defaults_and_ranges() -> None:
         ("stop_distance", "", None), ("stop_distance", "64", 64.0), ("layers", "12", 12), ("feature_block", "b16", "b16"),
     ],
 )  # fmt: skip
-def test_values_are_read(name: str, text: str, value: object) -> None:
+def test_valid_values_are_read(name: str, text: str, value: object) -> None:
     field = setting_fields(INFO)[name]
     assert field.read(text) == value
     assert field.read(value_text(value)) == value
@@ -67,13 +67,13 @@ def test_values_are_read(name: str, text: str, value: object) -> None:
         ("precision", "half", "precision: must be float32 or bfloat16"),
     ],
 )  # fmt: skip
-def test_other_values_are_refused_in_plain_words(name: str, text: str, message: str) -> None:
+def test_invalid_values_are_refused_with_the_allowed_range(name: str, text: str, message: str) -> None:
     with pytest.raises(EditError) as refusal:
         setting_fields(INFO)[name].read(text)
     assert str(refusal.value) == message
 
 
-def test_of_many_choices_the_range_names_the_first_and_the_last() -> None:
-    many = INFO.model_copy(update={"blocks": ("b4", "b8", "b16", "b32", "b64")})
-    field = setting_fields(many)["feature_block"]
+def test_the_range_of_many_choices_names_the_first_and_the_last() -> None:
+    model_with_many_blocks = INFO.model_copy(update={"blocks": ("b4", "b8", "b16", "b32", "b64")})
+    field = setting_fields(model_with_many_blocks)["feature_block"]
     assert (field.range_text, field.requirement) == ("b4 … b64", "b4, b8, b16, b32 or b64")

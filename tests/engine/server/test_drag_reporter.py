@@ -33,7 +33,7 @@ class ReportedDrag:
         """
         Args:
             preview_seconds: how long it takes to render a preview.
-            may_render: given, previews are rendered beside the drag, and not before this is set.
+            may_render: if it is passed, previews are rendered beside the drag, once it is set.
             error: raised by the rendering.
             busy_share: for which part of the time the rendering thread waits for a core.
         """
@@ -87,7 +87,7 @@ def test_slow_steps_are_all_reported() -> None:
     assert drag.progress_steps() == list(range(1, 9))
 
 
-def test_of_quick_steps_some_are_reported_and_the_last_one_when_the_drag_rests() -> None:
+def test_some_of_many_quick_steps_are_reported_and_the_last_one_when_the_drag_rests() -> None:
     drag = ReportedDrag()
     drag.steps(99, PROGRESS_INTERVAL / 3.01)
     assert drag.progress_steps()[0] == 1

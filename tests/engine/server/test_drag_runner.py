@@ -1,4 +1,4 @@
-"""Recorded drags: what they do and which files they write."""
+"""Recorded drags: their results and files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.tiny_models import save_tiny
 
 PAIR = PointPair(handle=(10, 10), target=(20, 12))
 OTHER = PointPair(handle=(24, 20), target=(5, 28))
-OFF = OTHER.model_copy(update={"enabled": False})
+DISABLED = OTHER.model_copy(update={"enabled": False})
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def model(tmp_path: Path) -> Model:
     return load_model(str(save_tiny(tmp_path / "tiny.safetensors")), "cpu")
 
 
-def dragged(
+def run_drag(
     model: Model, directory: Path, pairs: tuple[PointPair, ...]
 ) -> tuple[list[DragStep], DragRecorded, SessionStore]:
     settings = model.info.settings.model_copy(update={"max_steps": 4, "step_size": 0.05})
@@ -41,16 +41,16 @@ def dragged(
 
 
 def test_a_disabled_pair_is_not_dragged(model: Model, tmp_path: Path) -> None:
-    """The result is to the bit that of a drag without the pair; with the pair enabled it differs."""
-    steps, end, store = dragged(model, tmp_path / "off", (OFF, PAIR))
-    alone, end_alone, store_alone = dragged(model, tmp_path / "alone", (PAIR,))
-    assert [step.handles for step in steps] == [step.handles for step in alone]
+    """The result equals that of a drag without the pair, to the bit; with the pair enabled it differs."""
+    steps, end, store = run_drag(model, tmp_path / "off", (DISABLED, PAIR))
+    steps_alone, end_alone, store_alone = run_drag(model, tmp_path / "alone", (PAIR,))
+    assert [step.handles for step in steps] == [step.handles for step in steps_alone]
     assert np.array_equal(store.latent(1), store_alone.latent(1))
     assert end.record.pairs == end_alone.record.pairs
-    _, _, store_both = dragged(model, tmp_path / "both", (OTHER, PAIR))
+    _, _, store_both = run_drag(model, tmp_path / "both", (OTHER, PAIR))
     assert not np.array_equal(store_both.latent(1), store.latent(1))
 
-    assert end.edit.pairs == (OFF, end_alone.edit.pairs[0])
+    assert end.edit.pairs == (DISABLED, end_alone.edit.pairs[0])
     assert read_manifest(tmp_path / "off").pairs == end.edit.pairs
     lines = (tmp_path / "off" / "drag-001" / "events.jsonl").read_text().splitlines()
     assert [len(json.loads(line)["handles"]) for line in lines] == [1] * len(steps)
@@ -58,4 +58,4 @@ def test_a_disabled_pair_is_not_dragged(model: Model, tmp_path: Path) -> None:
 
 def test_a_drag_of_disabled_pairs_is_refused(model: Model, tmp_path: Path) -> None:
     with pytest.raises(EditError, match="every pair that has a target is disabled"):
-        dragged(model, tmp_path / "s", (OFF,))
+        run_drag(model, tmp_path / "s", (DISABLED,))

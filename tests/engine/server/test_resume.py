@@ -1,4 +1,4 @@
-"""Resuming: the history is sent, and a drag whose engine was killed comes back as far as it was written."""
+"""Resuming: the history is sent, and a drag whose engine was killed is recovered up to its last written step."""
 
 from __future__ import annotations
 
@@ -54,37 +54,41 @@ def test_the_drag_of_a_killed_engine_becomes_a_branch(spec: str, tmp_path: Path)
     directory = tmp_path / "s"
     with Engine("--model", spec, "--device", "cpu", "--out", str(directory)) as engine:
         info = engine.wait_for(ModelLoaded).info
-        endless = info.settings.model_copy(update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3})
-        edit = Edit(model=info.name, source=LatentRef(seed=3), settings=endless, pairs=(PAIR,))
+        endless_settings = info.settings.model_copy(
+            update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3}
+        )
+        edit = Edit(model=info.name, source=LatentRef(seed=3), settings=endless_settings, pairs=(PAIR,))
         engine.drag(edit)
         engine.wait_for(DragProgress, lambda _: (directory / "drag-001" / trajectory.TRAJECTORY_FILE).exists())
         engine.process.kill()
         engine.process.wait()
     assert was_interrupted(directory)
-    on_disk = trajectory.read_trajectory(directory / "drag-001")
-    assert read_history(directory, read_manifest(directory)).edit == edit  # which is what was acknowledged
+    stored_trajectory = trajectory.read_trajectory(directory / "drag-001")
+    assert read_history(directory, read_manifest(directory)).edit == edit  # the edit that was acknowledged
 
     with Engine("--model", spec, "--device", "cpu", "--resume", str(directory)) as engine:
         resumed = engine.wait_for(Resumed)
         assert (resumed.current, resumed.recovered_drags) == (0, (1,))
-        first, entry = resumed.revisions
+        first, revision = resumed.revisions
         assert first.edit == edit
-        assert (entry.id, entry.parent) == (DragRevisionId(1), 0)
-        assert entry.record is not None and entry.record.reason == "interrupted"
-        assert entry.record.steps == on_disk.steps[-1] > 0
-        assert entry.edit.pairs[0].handle == on_disk.pairs_at(-1)[0][0]
+        assert (revision.id, revision.parent) == (DragRevisionId(1), 0)
+        assert revision.record is not None and revision.record.reason == "interrupted"
+        assert revision.record.steps == stored_trajectory.steps[-1] > 0
+        assert revision.edit.pairs[0].handle == stored_trajectory.pairs_at(-1)[0][0]
         engine.wait_for(ModelLoaded)
-        engine.send(Render(request_id=1, edit=entry.edit))
+        engine.send(Render(request_id=1, edit=revision.edit))
         engine.send(Render(request_id=2, edit=edit))
-        shown = engine.wait_for(ImageRendered, lambda preview: preview.request_id == 2)
-        engine.send(Render(request_id=3, edit=entry.edit))
-        assert engine.wait_for(ImageRendered).image != shown.image
+        rendered_image = engine.wait_for(ImageRendered, lambda preview: preview.request_id == 2)
+        engine.send(Render(request_id=3, edit=revision.edit))
+        assert engine.wait_for(ImageRendered).image != rendered_image.image
         engine.send(ReadTrajectory(drag_number=1))
-        assert engine.wait_for(TrajectoryRead).trajectory == on_disk.trajectory
-        # The next drag goes on from it.
-        engine.history = resumed.history.jump_to(entry.id)
-        further = entry.edit.model_copy(update={"settings": endless.model_copy(update={"max_steps": 2})})
-        engine.drag(further)
+        assert engine.wait_for(TrajectoryRead).trajectory == stored_trajectory.trajectory
+        # The next drag continues from it.
+        engine.history = resumed.history.jump_to(revision.id)
+        further_edit = revision.edit.model_copy(
+            update={"settings": endless_settings.model_copy(update={"max_steps": 2})}
+        )
+        engine.drag(further_edit)
         assert engine.wait_for(DragStarted).drag_number == 2
         assert engine.wait_for(DragEnded).record.source.drag == 1
         engine.send(Quit())
@@ -118,8 +122,10 @@ def test_an_interrupted_drag_is_recovered_at_every_start(spec: str, tmp_path: Pa
     directory = tmp_path / "s"
     with Engine("--model", spec, "--device", "cpu", "--out", str(directory)) as engine:
         info = engine.wait_for(ModelLoaded).info
-        endless = info.settings.model_copy(update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3})
-        engine.save(Edit(model=info.name, source=LatentRef(seed=3), settings=endless, pairs=(PAIR,)))
+        endless_settings = info.settings.model_copy(
+            update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3}
+        )
+        engine.save(Edit(model=info.name, source=LatentRef(seed=3), settings=endless_settings, pairs=(PAIR,)))
         engine.wait_for(Saved)
         engine.start_drag()
         engine.wait_for(DragProgress, lambda _: (directory / "drag-001" / trajectory.TRAJECTORY_FILE).exists())
@@ -131,7 +137,7 @@ def test_an_interrupted_drag_is_recovered_at_every_start(spec: str, tmp_path: Pa
 
 
 class Killed(BaseException):
-    """Ends a process in the middle of a write: nothing after it is executed."""
+    """Raised in the middle of a write, where a process is killed."""
 
 
 def parent_of(model: Model) -> Revision:
@@ -150,11 +156,14 @@ def release_as_if_killed(session: Path) -> None:
                 os.close(int(link.name))
 
 
-def killed_at_each_write(
+def kill_at_each_write(
     model: Model, directory: Path, patch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Path, DragRecorded | None]]:
-    """Drags again and again, each time in a new session that is killed at a later write; its directory, and the end of the
-    drag if it came to that."""
+    """Drag in new sessions, each of which is killed one write later than the one before.
+
+    Yields:
+        The directory of the session, and the end of the drag if it was reached.
+    """
     patch.setattr(trajectory, "WRITE_INTERVAL", 0.0)
     patch.setattr(trajectory, "MAX_WRITE_SHARE", 1e9)
     sync, parent = os.fsync, parent_of(model)
@@ -163,25 +172,25 @@ def killed_at_each_write(
         store = SessionStore(model.name, session)
         store.set_model(model.name, model.sha256, model.path)
         store.save((parent,), 0)  # acknowledged
-        left = iter([None] * last)
+        remaining_flushes = iter([None] * last)
 
-        def dying(descriptor: int, left: Iterator[None] = left) -> None:
-            if next(left, Killed) is Killed:
+        def flush_or_die(descriptor: int, remaining_flushes: Iterator[None] = remaining_flushes) -> None:
+            if next(remaining_flushes, Killed) is Killed:
                 raise Killed
             sync(descriptor)
 
-        end = None
+        drag_end = None
         with patch.context() as context:
-            context.setattr(os, "fsync", dying)
+            context.setattr(os, "fsync", flush_or_die)
             try:
                 for event in record_drag(model, store, parent, 1, prepare_drag(model, store, parent.edit)):
                     if isinstance(event, DragRecorded):
-                        end = event
+                        drag_end = event
             except Killed:
                 pass
         release_as_if_killed(session)
-        yield session, end
-        if end is not None:
+        yield session, drag_end
+        if drag_end is not None:
             return
 
 
@@ -190,24 +199,32 @@ def test_a_session_killed_at_any_write_opens_with_all_that_was_acknowledged(
 ) -> None:
     model, parent = load_model(spec, "cpu"), parent_of(load_model(spec, "cpu"))
     outcomes = []
-    for session, end in killed_at_each_write(model, tmp_path, monkeypatch):
+    for session, drag_end in kill_at_each_write(model, tmp_path, monkeypatch):
         assert was_interrupted(session)
-        written = (session / "drag-001" / trajectory.TRAJECTORY_FILE).exists()
+        is_trajectory_written = (session / "drag-001" / trajectory.TRAJECTORY_FILE).exists()
         store = SessionStore(model.name, resume=session)
         assert store.history is not None and store.history.revisions[0] == parent
-        entry = store.history.revisions.get(DragRevisionId(1))
-        assert (entry is not None) == written
-        if entry is not None:
-            assert entry.record is not None and entry.record.steps == len(store.trajectory(1).steps) - 1
-            assert np.array_equal(store.latent(1), store.stored_trajectory(1).latent_at(entry.record.steps))
-            write_image(session / "found.png", image_of(model, store, entry.edit), model="tiny", edit=entry.edit)
-            outcomes.append(entry.record.reason)
-        if end is not None:
-            assert end.problem is None and end.revision == entry and store.history.current == DragRevisionId(1)
+        revision = store.history.revisions.get(DragRevisionId(1))
+        assert (revision is not None) == is_trajectory_written
+        if revision is not None:
+            assert revision.record is not None and revision.record.steps == len(store.trajectory(1).steps) - 1
+            assert np.array_equal(store.latent(1), store.stored_trajectory(1).latent_at(revision.record.steps))
+            write_image(
+                session / "recovered.png", image_of(model, store, revision.edit), model="tiny", edit=revision.edit
+            )
+            outcomes.append(revision.record.reason)
+        if drag_end is not None:
+            assert (
+                drag_end.problem is None
+                and drag_end.revision == revision
+                and store.history.current == DragRevisionId(1)
+            )
         store.save((), store.history.current)
         store.close()
         history = read_history(session, read_manifest(session))
-        assert history == store.history and set(history.revisions) == {0} | ({DragRevisionId(1)} if written else set())
+        assert history == store.history and set(history.revisions) == {0} | (
+            {DragRevisionId(1)} if is_trajectory_written else set()
+        )
     assert outcomes[0] == "interrupted" and outcomes[-1] == "max_steps"
     assert len(outcomes) > 10
 
@@ -219,10 +236,10 @@ def test_a_drag_continues_when_the_disk_is_full(spec: str, tmp_path: Path) -> No
     store.save((parent,), 0)
     (tmp_path / "s" / "drag-001").mkdir()
     (tmp_path / "s" / "drag-001" / "events.jsonl").symlink_to("/dev/full")
-    *_, end = record_drag(model, store, parent, 1, prepare_drag(model, store, parent.edit))
-    assert isinstance(end, DragRecorded) and end.revision is not None and end.edit.source.drag == 1
-    assert end.problem is not None and "events.jsonl" in end.problem
-    assert read_history(tmp_path / "s", read_manifest(tmp_path / "s")).edit == end.edit
+    *_, drag_end = record_drag(model, store, parent, 1, prepare_drag(model, store, parent.edit))
+    assert isinstance(drag_end, DragRecorded) and drag_end.revision is not None and drag_end.edit.source.drag == 1
+    assert drag_end.problem is not None and "events.jsonl" in drag_end.problem
+    assert read_history(tmp_path / "s", read_manifest(tmp_path / "s")).edit == drag_end.edit
 
 
 def test_the_error_names_latents_that_cannot_be_read(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_an_editing_session(engine: Engine, tmp_path: Path) -> None:
     assert read_history(tmp_path / "s", document).drag_records == (record,)
     assert document.model.sha256 == info.sha256
 
-    # A second drag goes on from there, under its own number.
+    # A second drag continues from there, under its own number.
     further = after.model_copy(update={"pairs": (PointPair(handle=after.pairs[0].handle, target=(60, 60)),)})
     engine.drag(further)
     second = engine.wait_for(DragEnded).record

@@ -1,4 +1,4 @@
-"""Processes that begin their sessions at the same moment: each ends with a directory of its own, or is told."""
+"""Processes that begin their sessions at the same moment: each gets a directory of its own or an error."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ for line in sys.stdin:  # a round: when it starts, and the directory, or none fo
 """
 
 
-def race(folder: Path, out: str) -> list[tuple[str, str]]:
-    """What two processes answer in each round, which they begin at the same moment of the machine's clock."""
+def race(working_directory: Path, out: str) -> list[tuple[str, str]]:
+    """Return the answers of two processes in each round, which they begin at the same moment of the machine's clock."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT / "engine"),
-        "XDG_STATE_HOME": str(folder / "state"),
+        "XDG_STATE_HOME": str(working_directory / "state"),
     }
     command = [sys.executable, "-c", PROGRAM]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    first, second = (subprocess.Popen(command, cwd=folder, env=environment, **pipes) for _ in range(2))  # type: ignore[call-overload]
+    first, second = (subprocess.Popen(command, cwd=working_directory, env=environment, **pipes) for _ in range(2))  # type: ignore[call-overload]
     answers = []
     with first, second:
         for number in range(ROUNDS):
@@ -56,15 +56,15 @@ def race(folder: Path, out: str) -> list[tuple[str, str]]:
     return answers
 
 
-def test_in_the_default_place_each_has_its_own(tmp_path: Path) -> None:
+def test_two_processes_get_different_default_directories(tmp_path: Path) -> None:
     answers = race(tmp_path, "")
     directories = [directory for pair in answers for directory in pair]
     assert max(Counter(directories).values()) == 1 and len(directories) == 2 * ROUNDS
     assert all((tmp_path / directory / "session.json").is_file() for directory in directories)
 
 
-def test_of_two_with_one_out_one_has_it_and_the_other_is_told(tmp_path: Path) -> None:
+def test_one_of_two_processes_gets_the_chosen_directory_and_the_other_an_error(tmp_path: Path) -> None:
     for number, pair in enumerate(race(tmp_path, "out-{}")):
-        winner, refused = sorted(pair)
+        winner, refusal = sorted(pair)
         assert winner == f"out-{number}"
-        assert refused.startswith(f"refused: out-{number}: ") and "give another directory" in refused
+        assert refusal.startswith(f"refused: out-{number}: ") and "give another directory" in refusal

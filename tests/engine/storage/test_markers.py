@@ -1,4 +1,4 @@
-"""Markers by their pixels."""
+"""Markers in images, checked by their pixels."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def pixel(rgb: np.ndarray, point: Point) -> tuple[int, int, int]:
 
 
 def bounds(rgb: np.ndarray, color: tuple[int, int, int]) -> tuple[int, int, int, int]:
-    """Of the pixels of that colour: left, top, right, bottom."""
+    """Return left, top, right and bottom of the pixels of that colour."""
     y, x = np.nonzero((rgb == color).all(axis=2))
     return int(x.min()), int(y.min()), int(x.max()), int(y.max())
 
 
-def test_the_colours_are_the_editors() -> None:
+def test_the_colours_are_those_of_the_editor() -> None:
     colors = CanvasColors()
     assert (colors.handle, colors.target, colors.line) == (HANDLE_COLOR, TARGET_COLOR, LINE_COLOR)
 
 
-def test_a_disc_on_the_handle_and_a_ring_round_the_target() -> None:
+def test_the_handle_has_a_disc_and_the_target_a_ring() -> None:
     drawn = draw_markers(GREY, [((30, 40), (90, 40))])
     assert pixel(drawn, (30, 40)) == HANDLE_COLOR
     left, top, right, bottom = bounds(drawn, HANDLE_COLOR)
@@ -35,7 +35,7 @@ def test_a_disc_on_the_handle_and_a_ring_round_the_target() -> None:
     assert right - left == bottom - top
     left, top, right, bottom = bounds(drawn, TARGET_COLOR)
     assert (left + right, top + bottom) == (180, 80)
-    assert pixel(drawn, (90, 40)) == (128, 128, 128)  # the picture shows in the ring
+    assert pixel(drawn, (90, 40)) == (128, 128, 128)  # the image is visible in the ring
     assert not (GREY != 128).any()
 
 
@@ -57,7 +57,7 @@ def test_the_line_is_dotted() -> None:
     assert np.ptp(np.diff(starts)) <= 2  # evenly
 
 
-def test_what_is_away_from_the_markers_stays_to_the_bit() -> None:
+def test_pixels_away_from_the_markers_do_not_change() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (128, 96, 3), np.uint8)
     before = noise.copy()
     drawn = draw_markers(noise, [((30, 40), (60, 44))])
@@ -74,23 +74,23 @@ def test_edges_are_smooth() -> None:
     assert len(np.unique(drawn[34:47, 24:37].reshape(-1, 3), axis=0)) > 10
 
 
-def test_an_arrived_handle_stands_inside_its_ring() -> None:
+def test_a_handle_on_its_target_is_inside_the_ring() -> None:
     drawn = draw_markers(GREY, [((60, 60), (60, 60))])
     inner, outer = bounds(drawn, HANDLE_COLOR), bounds(drawn, TARGET_COLOR)
     assert outer[0] < inner[0] and outer[1] < inner[1] and inner[2] < outer[2] and inner[3] < outer[3]
 
 
 @pytest.mark.parametrize("size", [64, 128, 512, 1024])
-def test_sizes_follow_the_picture(size: int) -> None:
+def test_the_size_of_markers_follows_the_image(size: int) -> None:
     drawn = draw_markers(np.zeros((size, size, 3), np.uint8), [((size / 4, size / 2), (3 * size / 4, size / 2))])
     left, _, right, _ = bounds(drawn, HANDLE_COLOR)
     assert right - left + 1 >= 4
     assert (right - left + 1) / size <= (0.04 if size >= 128 else 0.08)
 
 
-def numbers_at(drawn: np.ndarray, ground: np.ndarray, handle: Point) -> tuple[int, int]:
-    """On which side of the handle its number is: signs of x and y."""
-    y, x = np.nonzero((drawn != ground).any(axis=2))
+def number_side(drawn: np.ndarray, background: np.ndarray, handle: Point) -> tuple[int, int]:
+    """Return on which side of the handle its number is, as the signs of x and y."""
+    y, x = np.nonzero((drawn != background).any(axis=2))
     return int(np.sign((x - handle[0]).sum())), int(np.sign((y - handle[1]).sum()))
 
 
@@ -105,16 +105,16 @@ def test_pairs_are_numbered() -> None:
 @pytest.mark.parametrize(
     ("handle", "side"), [((60, 60), (1, -1)), ((123, 60), (-1, -1)), ((60, 4), (1, 1)), ((123, 4), (-1, 1))]
 )
-def test_numbers_stay_on_the_picture(handle: Point, side: tuple[int, int]) -> None:
+def test_numbers_stay_on_the_image(handle: Point, side: tuple[int, int]) -> None:
     drawn = draw_markers(GREY, [(handle, handle)])
-    assert numbers_at(drawn, GREY, handle) == side
+    assert number_side(drawn, GREY, handle) == side
     light = (drawn.min(axis=2) > 160) & (np.ptp(drawn, axis=2) < 30)
     assert light.sum() >= 4
     assert not (light[0].any() or light[:, -1].any())
 
 
 @pytest.mark.parametrize("handle", [(-0.5, -0.5), (0, 0), (127, 127), (127.4, 0), (63.7, 20.2)])
-def test_anywhere_on_a_picture_of_any_size(handle: Point) -> None:
+def test_markers_may_be_anywhere_on_an_image_of_any_size(handle: Point) -> None:
     drawn = draw_markers(GREY, [(handle, (64, 64))])
     assert drawn.shape == GREY.shape
     assert (drawn != GREY).any()

@@ -1,4 +1,4 @@
-"""Mask files of every kind that people have: 16 bits, transparency, a photograph's orientation, palettes, floats."""
+"""Mask files of all common kinds: 16 bits, transparency, a photograph's orientation, palettes, floats."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SHARE = 0.25
 
 
 @pytest.mark.parametrize("name", ["i16_dark.png", "rgba_white_transparent.png"])
-def test_the_fixtures_let_as_much_move_as_they_show(name: str) -> None:
-    """The first holds 600 and 65535: half of the file's own range is 32768. The second is white, most of it transparent."""
+def test_the_fixtures_allow_the_same_share_to_move(name: str) -> None:
+    """The first has the values 600 and 65535, so the threshold is 32768. The second is white and mostly transparent."""
     mask, resized = read_mask(MASKS / name, Size(256, 256))
     assert not resized
     assert mask.share == pytest.approx(11497 / 65536)
@@ -35,7 +35,7 @@ def with_alpha() -> Image.Image:
 
 
 def with_transparent_colour(mode: str) -> Image.Image:
-    """The right part is a grey that the file declares transparent."""
+    """Return an image whose right part is a grey that the file declares transparent."""
     image = Image.fromarray(np.where(LEFT > 0, LEFT, 200).astype(np.uint8))
     if mode == "P":
         image = image.convert("P")
@@ -64,7 +64,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_every_kind_of_image_is_read_by_its_own_range(name: str, tmp_path: Path) -> None:
+def test_every_image_format_is_read_in_its_own_range(name: str, tmp_path: Path) -> None:
     options = {"lossless": True} if name.endswith(".webp") else {}
     KINDS[name].save(tmp_path / name, **options)
     mask, _ = read_mask(tmp_path / name, Size(16, 8))
@@ -98,7 +98,7 @@ def test_a_photographs_orientation_is_applied(orientation: int, tmp_path: Path) 
         ("clear.png", np.zeros((8, 16, 4), np.uint8), "it is all zero"),
     ],
 )
-def test_values_without_a_range_are_refused(name: str, values: np.ndarray, reason: str, tmp_path: Path) -> None:
+def test_values_outside_the_range_are_refused(name: str, values: np.ndarray, reason: str, tmp_path: Path) -> None:
     Image.fromarray(values).save(tmp_path / name)
     with pytest.raises(EditError, match=f"mask {tmp_path / name}: .*{reason}"):
         read_mask(tmp_path / name, Size(16, 8))
@@ -112,6 +112,6 @@ def test_a_huge_mask_is_refused_by_its_header(side: int, pixels: str, tmp_path: 
         read_mask(path, Size(16, 8))
 
 
-def test_a_name_that_is_too_long_is_named(tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_reported(tmp_path: Path) -> None:
     with pytest.raises(EditError, match="File name too long"):
         read_mask(tmp_path / f"{'m' * 300}.png", Size(16, 8))

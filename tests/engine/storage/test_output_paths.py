@@ -1,4 +1,4 @@
-"""Where a session may be written: what is refused, what is tried beforehand, and what each failure advises."""
+"""Checks of output paths, and the advice for each failure of a write."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.journal import Journal
 from draggan_engine.storage.output_paths import check_output_directory, check_writable
 
-READ_ONLY = Path("/sys/draggan")  # where not even root may make a directory
+READ_ONLY_DIRECTORY = Path("/sys/draggan")  # not even root may make a directory here
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MiB."""
+    """Return the directory of a file system of 2 MiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, check=False)
@@ -32,7 +32,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
-def test_a_place_that_serves_is_left_as_it_was(tmp_path: Path) -> None:
+def test_the_check_leaves_a_usable_directory_unchanged(tmp_path: Path) -> None:
     check_output_directory(tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "mine").mkdir()
@@ -42,32 +42,32 @@ def test_a_place_that_serves_is_left_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_holds_a_session_is_refused(tmp_path: Path) -> None:
-    out = tmp_path / "my session"
-    out.mkdir()
-    (out / "session.json").touch()
+    output_directory = tmp_path / "my session"
+    output_directory.mkdir()
+    (output_directory / "session.json").touch()
     with pytest.raises(OutputError, match="already holds a session; give another directory") as refusal:
-        check_output_directory(out)
+        check_output_directory(output_directory)
     assert refusal.value.remedy is Remedy.open_session
 
 
-def test_a_read_only_place_is_refused() -> None:
-    with pytest.raises(StorageError, match=rf"^{READ_ONLY}: .*; choose a directory that you may write to$"):
-        check_writable(READ_ONLY)
+def test_a_read_only_directory_is_refused() -> None:
+    with pytest.raises(StorageError, match=rf"^{READ_ONLY_DIRECTORY}: .*; choose a directory that you may write to$"):
+        check_writable(READ_ONLY_DIRECTORY)
 
 
-def test_a_full_place_is_refused(small_disk: Path) -> None:
+def test_a_full_disk_is_refused(small_disk: Path) -> None:
     check_writable(small_disk / "s")
-    (small_disk / "large").write_bytes(bytes(1_500_000))  # what is left would hold a small file
+    (small_disk / "large").write_bytes(bytes(1_500_000))  # the rest would hold a small file
     with pytest.raises(StorageError, match=r"No space left on device\); free some space"):
         check_writable(small_disk / "s")
     assert [path.name for path in small_disk.iterdir()] == ["large"]
 
 
 def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    for out in (tmp_path / ("n" * 300), tmp_path / ("n" * 300) / "s", tmp_path / "s" / ("n" * 300)):
+    for output_directory in (tmp_path / ("n" * 300), tmp_path / ("n" * 300) / "s", tmp_path / "s" / ("n" * 300)):
         with pytest.raises(StorageError, match=r"File name too long\); choose a shorter name"):
-            check_output_directory(out)
-        with pytest.raises(StorageError, match=r"choose a shorter name|make it"), atomic_write(out):
+            check_output_directory(output_directory)
+        with pytest.raises(StorageError, match=r"choose a shorter name|make it"), atomic_write(output_directory):
             pass
     assert list(tmp_path.iterdir()) == []
 
@@ -88,17 +88,17 @@ def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
         (errno.ENOTCONN, "choose another directory"),
     ],
 )
-def test_space_is_advised_only_where_it_is_short(number: int, advice: str) -> None:
+def test_the_advice_mentions_space_only_if_the_disk_is_full(number: int, advice: str) -> None:
     text = storage_advice(OSError(number, os.strerror(number)))
     assert advice in text
     assert ("space" in text) == (number in (errno.ENOSPC, errno.EDQUOT))
 
 
-def test_every_writer_gives_that_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_: object) -> None:
+def test_every_writer_gives_the_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_as_read_only(*_: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(os, "fsync", fails)
+    monkeypatch.setattr(os, "fsync", fail_as_read_only)
     expected = r"could not be written \(Read-only file system\); choose a directory that you may write to"
     with pytest.raises(StorageError, match=expected):
         Journal(tmp_path).append(History.of(Edit(model="toy")))

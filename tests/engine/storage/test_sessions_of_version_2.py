@@ -1,7 +1,7 @@
-"""Sessions of version 2, as they were written until all latents were in one file: fixtures/session-2, with a 32×32 model.
+"""Sessions of version 2, which has all latents in one file: fixtures/session-2, with a 32×32 model.
 
-It began with a given latent; a pair and a mask were set (entries 1 and 2), then drag 1; a new target (entry 3) and drag 2;
-both were undone, another target was set (entry 4), and drag 3 is the present entry.
+It starts from a latent file. A pair and a mask were set (revisions 1 and 2), then drag 1; a new target (revision 3) and
+drag 2. Both were undone, another target was set (revision 4), and drag 3 is the current revision.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STORED = load_file(FIXTURE / "latents.safetensors")
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def session_directory(tmp_path: Path) -> Path:
     return Path(shutil.copytree(FIXTURE, tmp_path / "s"))
 
 
@@ -43,11 +43,11 @@ def history_of(store: SessionStore) -> History:
     return store.history
 
 
-def test_it_opens_and_every_latent_is_there(folder: Path) -> None:
-    assert json.loads((folder / "session.json").read_text())["schema_version"] == 2
-    store = SessionStore("tiny", resume=folder)
+def test_a_session_of_version_2_opens_with_every_latent(session_directory: Path) -> None:
+    assert json.loads((session_directory / "session.json").read_text())["schema_version"] == 2
+    store = SessionStore("tiny", resume=session_directory)
     history = history_of(store)
-    assert [entry.id for entry in history.lineage] == [0, 1, 2, DragRevisionId(1), 4, DragRevisionId(3)]
+    assert [revision.id for revision in history.lineage] == [0, 1, 2, DragRevisionId(1), 4, DragRevisionId(3)]
     assert [record.number for record in history.drag_records] == [1, 2, 3]
     assert np.array_equal(store.file_latent(), STORED["given"])
     for number in (1, 2, 3):
@@ -56,33 +56,33 @@ def test_it_opens_and_every_latent_is_there(folder: Path) -> None:
     store.close()
 
 
-def test_it_is_undone_to_its_start_and_redone(folder: Path, model: Model) -> None:
-    store = SessionStore("tiny", resume=folder)
+def test_a_session_of_version_2_is_undone_and_redone(session_directory: Path, model: Model) -> None:
+    store = SessionStore("tiny", resume=session_directory)
     end = history_of(store)
-    pictures = {}
-    for entry in reversed(end.lineage):
-        store.save((), entry.id)
-        pictures[entry.id] = image_of(model, store, entry.edit).tobytes()
+    images = {}
+    for revision in reversed(end.lineage):
+        store.save((), revision.id)
+        images[revision.id] = image_of(model, store, revision.edit).tobytes()
     assert history_of(store).current_revision.edit.source.drag is None
-    assert len(set(pictures.values())) == 3  # of the given latent, drag 1, and drag 3
-    for entry in end.lineage:
-        store.save((), entry.id)
-        assert pictures[entry.id] == image_of(model, store, history_of(store).edit).tobytes()
+    assert len(set(images.values())) == 3  # of the latent file, drag 1, and drag 3
+    for revision in end.lineage:
+        store.save((), revision.id)
+        assert images[revision.id] == image_of(model, store, history_of(store).edit).tobytes()
     write_result(model, store, end.edit)
     store.close()
-    assert read_history(folder, read_manifest(folder)) == end
+    assert read_history(session_directory, read_manifest(session_directory)) == end
 
 
-def test_it_goes_on_with_another_drag_and_opens_again(folder: Path, model: Model) -> None:
-    store = SessionStore("tiny", resume=folder)
+def test_a_session_of_version_2_continues_with_another_drag(session_directory: Path, model: Model) -> None:
+    store = SessionStore("tiny", resume=session_directory)
     assert store.next_drag_number() == 4
     parent = history_of(store).current_revision
     *_, end = record_drag(model, store, parent, 4, prepare_drag(model, store, parent.edit))
     assert isinstance(end, DragRecorded) and end.problem is None and end.revision is not None
     after = store.latent(4)
     store.close()
-    again = SessionStore("tiny", resume=folder)
-    assert [entry.id for entry in history_of(again).lineage] == [
+    resumed_store = SessionStore("tiny", resume=session_directory)
+    assert [revision.id for revision in history_of(resumed_store).lineage] == [
         0,
         1,
         2,
@@ -91,7 +91,7 @@ def test_it_goes_on_with_another_drag_and_opens_again(folder: Path, model: Model
         DragRevisionId(3),
         DragRevisionId(4),
     ]
-    assert np.array_equal(again.latent(4), after)
-    assert np.array_equal(again.latent(2), STORED["drag-002.after"])
-    assert np.array_equal(again.file_latent(), STORED["given"])
-    again.close()
+    assert np.array_equal(resumed_store.latent(4), after)
+    assert np.array_equal(resumed_store.latent(2), STORED["drag-002.after"])
+    assert np.array_equal(resumed_store.file_latent(), STORED["given"])
+    resumed_store.close()

@@ -1,4 +1,4 @@
-"""The way of a drag: what is kept of it, and what is said where it was not."""
+"""The trajectory of a drag: which steps are kept, and the errors when it is missing or damaged."""
 
 from __future__ import annotations
 
@@ -29,58 +29,58 @@ BEFORE = np.random.default_rng(0).standard_normal((1, 6, 8)).astype(np.float32)
 
 
 def latent(step: int) -> np.ndarray:
-    """Of a drag that moves the first four rows."""
+    """Return the latent after a step of a drag that changes the first four rows."""
     ws = BEFORE.copy()
     ws[:, :4] += np.float32(step) / 3
     return ws
 
 
-def logged(folder: Path, count: int) -> trajectory.StoredTrajectory:
-    log = TrajectoryRecorder(BEFORE, 4, [HANDLE], [TARGET])
-    for step in range(1, count + 1):
-        log.record(step, latent(step), [(step, step / 3)], [(9, step)])
-    log.write(folder, 5, RECORD)
-    return read_trajectory(folder)
+def record_and_read(directory: Path, step_count: int) -> trajectory.StoredTrajectory:
+    recorder = TrajectoryRecorder(BEFORE, 4, [HANDLE], [TARGET])
+    for step in range(1, step_count + 1):
+        recorder.record(step, latent(step), [(step, step / 3)], [(9, step)])
+    recorder.write(directory, 5, RECORD)
+    return read_trajectory(directory)
 
 
 @pytest.mark.parametrize(
-    "count", [0, 1, 7, MAX_KEPT_STEPS - 1, MAX_KEPT_STEPS, MAX_KEPT_STEPS + 1, 3 * MAX_KEPT_STEPS + 1]
+    "step_count", [0, 1, 7, MAX_KEPT_STEPS - 1, MAX_KEPT_STEPS, MAX_KEPT_STEPS + 1, 3 * MAX_KEPT_STEPS + 1]
 )
-def test_the_first_and_the_last_step_are_always_kept(tmp_path: Path, count: int) -> None:
-    read = logged(tmp_path, count)
-    numbers = read.steps.tolist()
-    assert numbers[0] == 0 and numbers[-1] == count
+def test_the_first_and_the_last_step_are_always_kept(tmp_path: Path, step_count: int) -> None:
+    stored_trajectory = record_and_read(tmp_path, step_count)
+    numbers = stored_trajectory.steps.tolist()
+    assert numbers[0] == 0 and numbers[-1] == step_count
     assert len(numbers) <= MAX_KEPT_STEPS + 1
-    assert len(numbers) > min(count, MAX_KEPT_STEPS // 2 - 1)
+    assert len(numbers) > min(step_count, MAX_KEPT_STEPS // 2 - 1)
     gaps = set(np.diff(numbers[:-1]).tolist())
     assert len(gaps) <= 1 and numbers == sorted(set(numbers))
-    assert (read.parent, read.record) == (5, RECORD)
-    assert (read.trajectory.number, read.trajectory.steps) == (1, tuple(numbers))
+    assert (stored_trajectory.parent, stored_trajectory.record) == (5, RECORD)
+    assert (stored_trajectory.trajectory.number, stored_trajectory.trajectory.steps) == (1, tuple(numbers))
 
 
-@pytest.mark.parametrize("count", [7, 2 * MAX_KEPT_STEPS + 3])
-def test_every_kept_step_is_exact(tmp_path: Path, count: int) -> None:
-    read = logged(tmp_path, count)
-    for index, step in enumerate(read.steps.tolist()):
-        assert np.array_equal(read.latent_at(step), latent(step))
+@pytest.mark.parametrize("step_count", [7, 2 * MAX_KEPT_STEPS + 3])
+def test_every_kept_step_is_exact(tmp_path: Path, step_count: int) -> None:
+    stored_trajectory = record_and_read(tmp_path, step_count)
+    for index, step in enumerate(stored_trajectory.steps.tolist()):
+        assert np.array_equal(stored_trajectory.latent_at(step), latent(step))
         if step:
-            assert read.pairs_at(index) == (((step, np.float32(step / 3)), (9, step)),)
-    assert read.pairs_at(0) == ((HANDLE, TARGET),)
-    assert np.array_equal(read.latent_at(0), BEFORE)
+            assert stored_trajectory.pairs_at(index) == (((step, np.float32(step / 3)), (9, step)),)
+    assert stored_trajectory.pairs_at(0) == ((HANDLE, TARGET),)
+    assert np.array_equal(stored_trajectory.latent_at(0), BEFORE)
 
 
-def test_a_log_goes_on_after_it_has_been_written(tmp_path: Path) -> None:
-    log = TrajectoryRecorder(BEFORE, 4, [HANDLE], [TARGET])
-    assert not log.is_due
+def test_recording_continues_after_a_write(tmp_path: Path) -> None:
+    recorder = TrajectoryRecorder(BEFORE, 4, [HANDLE], [TARGET])
+    assert not recorder.is_due
     for step in range(1, 4):
-        log.record(step, latent(step), [HANDLE], [TARGET])
-        log.write(tmp_path, 5, RECORD)
+        recorder.record(step, latent(step), [HANDLE], [TARGET])
+        recorder.write(tmp_path, 5, RECORD)
         assert read_trajectory(tmp_path).steps.tolist() == list(range(step + 1))
     assert [path.name for path in tmp_path.iterdir()] == [TRAJECTORY_FILE]
 
 
 @pytest.mark.parametrize("space", ["w", "w+"])
-def test_the_steps_of_a_drag_are_those_that_it_made(tmp_path: Path, space: Literal["w", "w+"]) -> None:
+def test_every_step_of_a_drag_is_recorded(tmp_path: Path, space: Literal["w", "w+"]) -> None:
     model = load_model(str(save_tiny(tmp_path / "tiny.safetensors")), "cpu")
     numbers = model.info.settings.model_copy(update={"max_steps": 5, "step_size": 0.05, "space": space, "layers": 3})
     edit = Edit(
@@ -92,27 +92,27 @@ def test_the_steps_of_a_drag_are_those_that_it_made(tmp_path: Path, space: Liter
     store = SessionStore(model.name, tmp_path / "s")
     parent = Revision(id=0, edit=edit)
     store.save((parent,), 0)
-    session = prepare_drag(model, store, edit)
-    made = {0: session.start_ws.numpy()}
-    for event in record_drag(model, store, parent, 1, session):
+    drag = prepare_drag(model, store, edit)
+    ws_by_step = {0: drag.start_ws.numpy()}
+    for event in record_drag(model, store, parent, 1, drag):
         if isinstance(event, DragStep):
-            made[event.step] = event.ws.numpy().copy()
-    read = store.stored_trajectory(1)
-    assert read.steps.tolist() == list(made) == list(range(6))
-    for step, ws in made.items():
-        assert np.array_equal(store.latent(1, step) if step else read.latent_at(0), ws)
-    assert np.array_equal(store.latent(1), made[5])
-    assert not np.array_equal(made[4], made[5])
+            ws_by_step[event.step] = event.ws.numpy().copy()
+    stored_trajectory = store.stored_trajectory(1)
+    assert stored_trajectory.steps.tolist() == list(ws_by_step) == list(range(6))
+    for step, ws in ws_by_step.items():
+        assert np.array_equal(store.latent(1, step) if step else stored_trajectory.latent_at(0), ws)
+    assert np.array_equal(store.latent(1), ws_by_step[5])
+    assert not np.array_equal(ws_by_step[4], ws_by_step[5])
     assert store.trajectory(1).handles[0] == ((10, 10),)
 
 
-def test_what_was_not_kept_or_is_damaged_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_trajectory_that_is_missing_or_damaged(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"steps\.safetensors: the steps of this drag were not kept"):
         read_trajectory(tmp_path)
-    logged(tmp_path, 7)
+    record_and_read(tmp_path, 7)
     content = (tmp_path / TRAJECTORY_FILE).read_bytes()
-    for damaged in (b"", content[:100], content[:-1], b"\xff" * 200, content.replace(b'"parent"', b'"porent"')):
-        (tmp_path / TRAJECTORY_FILE).write_bytes(damaged)
+    for damaged_bytes in (b"", content[:100], content[:-1], b"\xff" * 200, content.replace(b'"parent"', b'"porent"')):
+        (tmp_path / TRAJECTORY_FILE).write_bytes(damaged_bytes)
         with pytest.raises(InputError, match=rf"{tmp_path / TRAJECTORY_FILE}: it cannot be read") as caught:
             read_trajectory(tmp_path)
         assert "\n" not in str(caught.value)
