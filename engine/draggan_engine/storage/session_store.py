@@ -219,22 +219,20 @@ class SessionStore:
         with self._state_lock:
             self._drag_files.write(self._open_directory())
 
-    def write_result_images(
-        self, edit: Edit, initial_image: NDArray[np.uint8], final_image: NDArray[np.uint8]
-    ) -> tuple[Path, ...]:
+    def write_result_images(self, edit: Edit, initial: NDArray[np.uint8], final: NDArray[np.uint8]) -> tuple[Path, ...]:
         """Write initial.png, final.png and session.json; return their paths.
 
         Args:
-            edit: the edit whose image `final_image` is.
-            initial_image: `uint8 [H, W, 3]`, the image before all drags.
-            final_image: `uint8 [H, W, 3]`.
+            edit: the edit whose image `final` is.
+            initial: `uint8 [H, W, 3]`, the image before all drags.
+            final: `uint8 [H, W, 3]`.
 
         Raises:
             OutputError, StorageError: a file cannot be written.
         """
         with self._state_lock:
             directory = self._open_directory()
-            for file_name, rgb in ((INITIAL_IMAGE, initial_image), (FINAL_IMAGE, final_image)):
+            for file_name, rgb in ((INITIAL_IMAGE, initial), (FINAL_IMAGE, final)):
                 write_image(directory / file_name, rgb, model=self.model, edit=edit)
             self.result = ResultImage(file=FINAL_IMAGE, drag=edit.source.drag)
             self._write_manifest(directory)
@@ -343,10 +341,8 @@ class SessionStore:
         return self._session_directory.open(session_name(self.model, self._require_history().edit))
 
     def _write_manifest(self, directory: Path) -> None:
-        manifest = SessionManifest.of_history(
-            self._require_history(), self._creation_time, self._model_reference, self.result
-        )
-        write_manifest(directory, manifest)
+        history, model = self._require_history(), self._model_reference
+        write_manifest(directory, SessionManifest.of_history(history, self._creation_time, model, self.result))
 
     def _resume(self, directory: Path) -> None:
         manifest = read_manifest(directory)  # before the lock: a session that cannot be resumed stays untouched
