@@ -45,22 +45,24 @@ def open_log() -> IO[bytes]:
 
 def log_traceback() -> str:
     """Append the exception that is being handled to the log, and return the path of the log."""
-    with open_log() as log:
-        log.write(traceback.format_exc().encode())
-        return log.name
+    with open_log() as log_file:
+        log_file.write(traceback.format_exc().encode())
+        return log_file.name
 
 
 def short_path(path: Path) -> str:
     """Return the absolute path or the path from the working directory, whichever is shorter."""
     try:
-        candidates = (str(path.absolute()), os.path.relpath(path))
+        path_texts = (str(path.absolute()), os.path.relpath(path))
     except OSError:  # the working directory was deleted
         return str(path)
-    shortest = min(candidates, key=len)
-    return f"./{shortest}" if shortest.startswith("-") else shortest
+    shortest_text = min(path_texts, key=len)
+    return f"./{shortest_text}" if shortest_text.startswith("-") else shortest_text
 
 
 def open_command(session_directory: Path) -> str:
     """Return the command that opens a session, in one line without control characters."""
-    command = f"draggan-tui open {shlex.quote(short_path(session_directory))}"
-    return "".join(sign if sign.isprintable() or "\udc80" <= sign <= "\udcff" else "?" for sign in command)
+    command_text = f"draggan-tui open {shlex.quote(short_path(session_directory))}"
+    return "".join(
+        character if character.isprintable() or "\udc80" <= character <= "\udcff" else "?" for character in command_text
+    )

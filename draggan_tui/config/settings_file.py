@@ -71,8 +71,8 @@ def read_config(path: Path | None = None) -> ConfigFile:
     def make_error(message: str) -> ConfigError:
         return ConfigError(f"{config_file}: {message}")
 
-    text = read_toml_text(config_file, make_error)
-    return ConfigFile(config_file, text, parse_toml(text, Config, make_error))
+    toml_text = read_toml_text(config_file, make_error)
+    return ConfigFile(config_file, toml_text, parse_toml(toml_text, Config, make_error))
 
 
 def _exists(path: Path) -> bool:
@@ -84,19 +84,19 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def configured_theme(file: ConfigFile) -> themes.EditorTheme:
+def configured_theme(config_file: ConfigFile) -> themes.EditorTheme:
     """Return the theme that the configuration names. The path of a theme is relative to the configuration.
 
     Raises:
         ConfigError: there is no such theme, or it cannot be used.
     """
-    name = file.config.editor.theme
-    if themes.is_theme_path(name) and not name.startswith("~"):
-        name = str(file.path.parent / name)
+    theme_name = config_file.config.editor.theme
+    if themes.is_theme_path(theme_name) and not theme_name.startswith("~"):
+        theme_name = str(config_file.path.parent / theme_name)
     try:
-        return themes.load_theme(name)
-    except ThemeError as error:
-        raise file.error("editor", "theme", str(error)) from error
+        return themes.load_theme(theme_name)
+    except ThemeError as theme_error:
+        raise config_file.error("editor", "theme", str(theme_error)) from theme_error
 
 
 def config_to_toml(config: Config, keys: Mapping[str, str]) -> str:
@@ -105,36 +105,39 @@ def config_to_toml(config: Config, keys: Mapping[str, str]) -> str:
     Args:
         keys: id → "key,key".
     """
-    editor_lines = [f"{name} = {_quoted(value)}" for name, value in config.editor]
+    editor_lines = [f"{field_name} = {_quoted(field_value)}" for field_name, field_value in config.editor]
     key_lines = [f"{binding_id} = {_quoted(keys[binding_id])}" for binding_id in keys]
     return "\n".join(["[editor]", *editor_lines, "", "[keys]", *key_lines, ""])
 
 
-def _quoted(value: str | int) -> str:
+def _quoted(toml_value: str | int) -> str:
     # A string in JSON is one in TOML as well, except for this character.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(toml_value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def config_template() -> str:
     """Return a configuration that explains everything and changes nothing, because its keys are commented out."""
     from draggan_tui.keymap import KEY_GROUPS
 
-    descriptions = {
+    field_descriptions = {
         "theme": f"{', '.join(themes.bundled_theme_names())}, the name of one in themes/ beside this file, or a path",
         "color": "auto, truecolor, 256, 16 or none",
         "model": "auto (the bundled one that suits the machine), a name (draggan-tui models list) or a full path",
         "device": "auto, cpu, cuda, cuda:1, mps",
         "escape_delay": "how long Escape waits for the rest of a key's sequence, in milliseconds; 0: 100, over SSH 500",
     }
-    lines = ["# draggan-tui. Take the # away from a line to change it; options on the command line come first.", ""]
-    lines += ["[editor]"]
-    for name, value in EditorDefaults():
-        lines += [f"# {descriptions[name]}", f"#{name} = {_quoted(value)}"]
-    lines += ["", "[keys]", '# One key, or several: "x,delete". A key can do one thing only.']
-    for topic, bindings in KEY_GROUPS.items():
-        lines += ["", f"# {topic}"]
-        lines += [f"#{binding.id} = {_quoted(binding.keys)}  # {binding.help}" for binding in bindings]
-    return "\n".join([*lines, ""])
+    template_lines = [
+        "# draggan-tui. Take the # away from a line to change it; options on the command line come first.",
+        "",
+    ]
+    template_lines += ["[editor]"]
+    for field_name, field_value in EditorDefaults():
+        template_lines += [f"# {field_descriptions[field_name]}", f"#{field_name} = {_quoted(field_value)}"]
+    template_lines += ["", "[keys]", '# One key, or several: "x,delete". A key can do one thing only.']
+    for group_title, group_bindings in KEY_GROUPS.items():
+        template_lines += ["", f"# {group_title}"]
+        template_lines += [f"#{binding.id} = {_quoted(binding.keys)}  # {binding.help}" for binding in group_bindings]
+    return "\n".join([*template_lines, ""])
 
 
 def create_config(path: Path) -> bool:
@@ -145,12 +148,12 @@ def create_config(path: Path) -> bool:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(config_template())
+        with path.open("x", encoding="utf-8") as toml_file:
+            toml_file.write(config_template())
     except FileExistsError:
         if path.parent.is_dir():
             return False
         raise StorageError(f"{path}: {path.parent} is not a directory; move it away") from None
-    except OSError as error:
-        raise StorageError.of(path, error) from error
+    except OSError as write_error:
+        raise StorageError.of(path, write_error) from write_error
     return True

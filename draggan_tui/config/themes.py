@@ -24,21 +24,21 @@ _VARIABLE_PREFIX = "canvas-"
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 
 
-def _check_hex(value: object) -> str:
-    if not isinstance(value, str) or not _HEX.fullmatch(value):
+def _check_hex(raw_value: object) -> str:
+    if not isinstance(raw_value, str) or not _HEX.fullmatch(raw_value):
         raise PydanticCustomError(
-            "color", "{value} is not a colour; write it as #rrggbb", {"value": reprlib.repr(value)}
+            "color", "{value} is not a colour; write it as #rrggbb", {"value": reprlib.repr(raw_value)}
         )
-    return value
+    return raw_value
 
 
-def _parse_rgb(value: object) -> Rgb:
-    if isinstance(value, tuple) and len(value) == 3:
-        return value
-    digits = _check_hex(value)[1:]
-    if len(digits) == 3:
-        digits = "".join(2 * digit for digit in digits)
-    red, green, blue = bytes.fromhex(digits)
+def _parse_rgb(raw_value: object) -> Rgb:
+    if isinstance(raw_value, tuple) and len(raw_value) == 3:
+        return raw_value
+    hex_digits = _check_hex(raw_value)[1:]
+    if len(hex_digits) == 3:
+        hex_digits = "".join(2 * digit for digit in hex_digits)
+    red, green, blue = bytes.fromhex(hex_digits)
     return (red, green, blue)
 
 
@@ -46,11 +46,11 @@ def _hex_text(color: Rgb) -> str:
     return "#{:02x}{:02x}{:02x}".format(*color)
 
 
-def _check_palette_number(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not FIRST_FIXED <= value <= 255:
-        problem = "{value} is not one of the terminal's fixed colours; write its number, 16 to 255"
-        raise PydanticCustomError("color", problem, {"value": reprlib.repr(value)})
-    return value
+def _check_palette_number(raw_value: object) -> int:
+    if not isinstance(raw_value, int) or isinstance(raw_value, bool) or not FIRST_FIXED <= raw_value <= 255:
+        problem_template = "{value} is not one of the terminal's fixed colours; write its number, 16 to 255"
+        raise PydanticCustomError("color", problem_template, {"value": reprlib.repr(raw_value)})
+    return raw_value
 
 
 HexColor = Annotated[str, BeforeValidator(_check_hex)]
@@ -70,16 +70,16 @@ class CanvasColors(TomlTable):
 
     def to_variables(self) -> dict[str, str]:
         """Return the variables of a Textual theme, with colours as #rrggbb."""
-        return {_VARIABLE_PREFIX + name: _hex_text(color) for name, color in self}
+        return {_VARIABLE_PREFIX + color_name: _hex_text(color) for color_name, color in self}
 
     @classmethod
-    def from_variables(cls, variables: Mapping[str, str]) -> CanvasColors:
+    def from_variables(cls, theme_variables: Mapping[str, str]) -> CanvasColors:
         """Return the colours that a Textual theme's variables give, with defaults for missing ones."""
         return cls.model_validate(
             {
-                name: variables[_VARIABLE_PREFIX + name]
-                for name in cls.model_fields
-                if _VARIABLE_PREFIX + name in variables
+                color_name: theme_variables[_VARIABLE_PREFIX + color_name]
+                for color_name in cls.model_fields
+                if _VARIABLE_PREFIX + color_name in theme_variables
             }
         )
 
@@ -134,28 +134,33 @@ class EditorTheme(TomlTable):
         """Return this theme for Textual, on a terminal with so many colours."""
         from textual.theme import Theme
 
-        theme = self.in_256_colors() if depth == "256" else self
-        return Theme(**theme.model_dump(exclude={"canvas", "colors_256"}), variables=theme.canvas.to_variables())
+        shown_theme = self.in_256_colors() if depth == "256" else self
+        return Theme(
+            **shown_theme.model_dump(exclude={"canvas", "colors_256"}), variables=shown_theme.canvas.to_variables()
+        )
 
     def in_256_colors(self) -> EditorTheme:
         """Return the theme with each colour replaced by one of the terminal's 256."""
-        numbers = self.colors_256
-        widgets = {
-            name: _hex_text(_palette_color(_parse_rgb(getattr(self, name)), number))
-            for name, number in numbers
-            if name != "canvas"
+        palette_numbers = self.colors_256
+        widget_colors = {
+            color_name: _hex_text(_palette_color(_parse_rgb(getattr(self, color_name)), palette_number))
+            for color_name, palette_number in palette_numbers
+            if color_name != "canvas"
         }
-        canvas = {name: _palette_color(getattr(self.canvas, name), number) for name, number in numbers.canvas}
-        return self.model_copy(update={**widgets, "canvas": CanvasColors(**canvas)})
+        canvas = {
+            color_name: _palette_color(getattr(self.canvas, color_name), palette_number)
+            for color_name, palette_number in palette_numbers.canvas
+        }
+        return self.model_copy(update={**widget_colors, "canvas": CanvasColors(**canvas)})
 
 
-def _palette_color(color: Rgb, number: int | None) -> Rgb:
-    return xterm_colors()[nearest_number(color, "256") if number is None else number]
+def _palette_color(color: Rgb, palette_number: int | None) -> Rgb:
+    return xterm_colors()[nearest_number(color, "256") if palette_number is None else palette_number]
 
 
 def bundled_theme_names() -> list[str]:
     """Return the names of the themes that come with the editor, sorted."""
-    return sorted(path.stem for path in _bundled_directory().glob("*.toml"))
+    return sorted(theme_path.stem for theme_path in _bundled_directory().glob("*.toml"))
 
 
 def theme_names() -> list[str]:
@@ -165,15 +170,15 @@ def theme_names() -> list[str]:
 
 def _bundled_directory() -> Path:
     """Return where the bundled themes are: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    installed = package / "_themes"
-    return installed if installed.is_dir() else package.parent / "themes"
+    package_directory = Path(__file__).parents[1]
+    installed_directory = package_directory / "_themes"
+    return installed_directory if installed_directory.is_dir() else package_directory.parent / "themes"
 
 
 def _theme_paths() -> dict[str, Path]:
     """Return the files of all themes by name. A theme of the user replaces a bundled one of the same name."""
-    paths = (*_toml_files(_bundled_directory()), *_toml_files(config_directory() / "themes"))
-    return {path.stem: path for path in paths}
+    toml_paths = (*_toml_files(_bundled_directory()), *_toml_files(config_directory() / "themes"))
+    return {path.stem: path for path in toml_paths}
 
 
 def _toml_files(directory: Path) -> list[Path]:
@@ -201,16 +206,18 @@ def load_theme(name_or_path: str) -> EditorTheme:
     if is_theme_path(name_or_path):
         try:
             return _read_theme(Path(name_or_path).expanduser())
-        except RuntimeError as error:
-            raise ThemeError(f"theme {name_or_path}: there is no such home directory; give the whole path") from error
+        except RuntimeError as home_error:
+            raise ThemeError(
+                f"theme {name_or_path}: there is no such home directory; give the whole path"
+            ) from home_error
     theme_paths = _theme_paths()
     if name_or_path not in theme_paths:
         raise ThemeError(f"no theme is called {name_or_path!r}; choose from: {', '.join(sorted(theme_paths))}")
     return _read_theme(theme_paths[name_or_path])
 
 
-def _read_theme(path: Path) -> EditorTheme:
-    def make_error(message: str) -> ThemeError:
-        return ThemeError(f"theme {path}: {message}")
+def _read_theme(theme_path: Path) -> EditorTheme:
+    def make_error(error_message: str) -> ThemeError:
+        return ThemeError(f"theme {theme_path}: {error_message}")
 
-    return parse_toml(read_toml_text(path, make_error), EditorTheme, make_error)
+    return parse_toml(read_toml_text(theme_path, make_error), EditorTheme, make_error)

@@ -25,6 +25,7 @@ from draggan_tui.config.settings_file import (
 )
 from draggan_tui.config.themes import load_theme
 from draggan_tui.config.toml_file import line_of_key
+from draggan_tui.terminal.textual_internals import KeyParser
 from tests.support.configuration import write_config
 from tests.support.paths import ROOT
 
@@ -131,6 +132,13 @@ def test_textual_can_bind_every_accepted_key(keys: str) -> None:
     except ConfigError:
         return
     assert set(BindingsMap([Binding(bound, "undo", id="undo")]).key_to_bindings) == set(bound.split(","))
+
+
+@pytest.mark.parametrize("character", [*"aZ5.;:!?'\"/\\|@#$%^&*()[]{}<>=-_~`", "é", "ß", "√", "…", "€", "猫"])
+def test_a_key_is_named_as_textual_names_it_when_it_is_typed(character: str) -> None:
+    (typed_key,) = KeyParser().key_events(character)
+    config_file = ConfigFile(Path("config.toml"), "", Config(keys={"undo": f"hyper+{character}"}))
+    assert configured_keys(config_file)["undo"] == f"hyper+{typed_key.key}"
 
 
 def test_an_unreadable_file_is_an_error(config_directory: Path) -> None:

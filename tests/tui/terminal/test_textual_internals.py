@@ -245,8 +245,9 @@ def test_only_the_adapter_uses_private_names_of_textual_and_rich() -> None:
     problems = []
     for path, tree in trees.items():
         for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("textual._", "rich._")):
-                problems.append(f"{path}:{node.lineno}: import from {node.module}")
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("textual", "rich"):
+                imported_names = [f"{node.module}.{alias.name}" for alias in node.names]
+                problems += [f"{path}:{node.lineno}: import of {name}" for name in imported_names if "._" in name]
             if (
                 isinstance(node, ast.Attribute)
                 and node.attr.startswith("_")
