@@ -45,18 +45,22 @@ def bench_drag(
     Raises:
         DragganError: a model, a size or the device cannot be used.
     """
-    for size in sizes:
-        if size not in STYLEGAN2_SIZES:
-            raise InputError(f"--size {size}: StyleGAN2 has {', '.join(map(str, STYLEGAN2_SIZES))}; choose one of them")
+    for image_size in sizes:
+        if image_size not in STYLEGAN2_SIZES:
+            raise InputError(
+                f"--size {image_size}: StyleGAN2 has {', '.join(map(str, STYLEGAN2_SIZES))}; choose one of them"
+            )
     device_name = str(resolve_device(device))
     print(f"{device_name}, torch {torch.__version__}; medians of {steps} steps, in turn")
     print(EXPLANATION)
     print(TABLE_HEADER, flush=True)
-    sources: list[str | int] = [*models, *sizes]
+    model_sources: list[str | int] = [*models, *sizes]
     usable_precisions = select_precisions(precisions, torch.device(device_name))
-    for source, pair_count, has_mask, precision in itertools.product(sources, pairs, masks, usable_precisions):
-        cost = measure_step_cost(BenchmarkCase(source, pair_count, has_mask, precision, device_name), steps)
-        print(format_step_cost(cost), flush=True)
+    for model_source, pair_count, has_mask, precision in itertools.product(
+        model_sources, pairs, masks, usable_precisions
+    ):
+        step_cost = measure_step_cost(BenchmarkCase(model_source, pair_count, has_mask, precision, device_name), steps)
+        print(format_step_cost(step_cost), flush=True)
 
 
 def select_precisions(
@@ -74,13 +78,13 @@ def select_precisions(
 def format_step_cost(cost: StepCost) -> str:
     """Return two lines: a row under `TABLE_HEADER`, and where the time of a step goes."""
     case = cost.case
-    apart = "" if cost.max_handle_difference is None else f"{cost.max_handle_difference:.1f}"
-    phases = ", ".join(f"{name} {share:.0%}" for name, share in cost.phase_shares.items())
+    distance_text = "" if cost.max_handle_difference is None else f"{cost.max_handle_difference:.1f}"
+    phase_text = ", ".join(f"{name} {share:.0%}" for name, share in cost.phase_shares.items())
     return (
         f"{case.model_name:<16} {case.pair_count:>5} {'yes' if case.has_mask else 'no':<4} {case.precision:<9} "
         f"{cost.reference_seconds * 1e3:>9.1f} {cost.seconds * 1e3:>8.1f} {cost.speedup:>6.1f}× "
         f"{cost.arithmetic_seconds * 1e3:>9.1f} {cost.seconds / cost.arithmetic_seconds:>6.1f}× "
         f"{cost.seconds / (cost.arithmetic_seconds + cost.weight_reading_seconds):>8.1f}× "
-        f"{cost.reference_peak_bytes / 1e6:>9.0f} {cost.peak_bytes / 1e6:>8.0f} {apart:>8}\n"
-        f"{'':16} {1 / cost.seconds:.1f} steps/s, threads: {cost.thread_count}; {phases}"
+        f"{cost.reference_peak_bytes / 1e6:>9.0f} {cost.peak_bytes / 1e6:>8.0f} {distance_text:>8}\n"
+        f"{'':16} {1 / cost.seconds:.1f} steps/s, threads: {cost.thread_count}; {phase_text}"
     )

@@ -46,7 +46,7 @@ class EditorDrag(HeadlessDrag):
     screen_memory: float
 
 
-def drag_in_editor(directory: Path, steps: int) -> EditorDrag:
+def drag_in_editor(directory: Path, step_count: int) -> EditorDrag:
     """Measure a drag in the editor.
 
     Args:
@@ -55,18 +55,18 @@ def drag_in_editor(directory: Path, steps: int) -> EditorDrag:
     Raises:
         BenchmarkError: the drag does not come to its last step.
     """
-    out = directory / "session"
-    with open_editor(directory, "--out", str(out)) as terminal:
+    session_directory = directory / "session"
+    with open_editor(directory, "--out", str(session_directory)) as terminal:
         wait_for_image(terminal)
         terminal.read_for(1.0)
         terminal.send(f"\x1b{TYPED_PAIR}")  # Escape closes the hints
         terminal.read_for(1.0)
-        terminal.send(f"{steps}.")
-        frames = _frames_with_image(terminal, f" {steps} steps, ".encode())
+        terminal.send(f"{step_count}.")
+        frames = _frames_with_image(terminal, f" {step_count} steps, ".encode())
         screen_memory, engine_memory = peak_process_memory(terminal.pid), peak_process_memory(terminal.engine_pid)
-    record = json.loads(max(out.glob("drag-*/drag.json")).read_text())
+    drag_record = json.loads(max(session_directory.glob("drag-*/drag.json")).read_text())
     return EditorDrag(
-        pace=_pace(record, steps),
+        pace=_pace(drag_record, step_count),
         memory=engine_memory,
         frame_rate=(len(frames) - 1) / (frames[-1].done - frames[0].done),
         frame_bytes=statistics.median(len(frame.bytes) for frame in frames),
@@ -74,7 +74,7 @@ def drag_in_editor(directory: Path, steps: int) -> EditorDrag:
     )
 
 
-def drag_headless(directory: Path, steps: int, pair: PairPoints = ENDLESS_PAIR) -> HeadlessDrag:
+def drag_headless(directory: Path, step_count: int, pair: PairPoints = ENDLESS_PAIR) -> HeadlessDrag:
     """Measure a drag by the command without a screen.
 
     Args:
@@ -84,29 +84,33 @@ def drag_headless(directory: Path, steps: int, pair: PairPoints = ENDLESS_PAIR) 
         BenchmarkError: the drag does not come to its last step.
     """
     (handle_x, handle_y), (target_x, target_y) = pair
-    command = [*PROGRAM, "drag", "--json", "--model", SCRIPT_MODEL, "--seed", SEED, "--steps", str(steps)]
-    command += ["--pair", f"{handle_x},{handle_y}:{target_x},{target_y}", "--out", str(directory / "session")]
-    variables = isolated_environment(directory / "home")
-    process = subprocess.Popen(command, cwd=directory, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    with process.stdout:
-        report = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise BenchmarkError(f"the headless drag ended with status {process.returncode}")
-    return HeadlessDrag(_pace(json.loads(report), steps), usage.ru_maxrss * 1024 / 1e6)
+    drag_command = [*PROGRAM, "drag", "--json", "--model", SCRIPT_MODEL, "--seed", SEED, "--steps", str(step_count)]
+    drag_command += ["--pair", f"{handle_x},{handle_y}:{target_x},{target_y}", "--out", str(directory / "session")]
+    environment_variables = isolated_environment(directory / "home")
+    drag_process = subprocess.Popen(
+        drag_command, cwd=directory, env=environment_variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    assert drag_process.stdout is not None
+    with drag_process.stdout:
+        report_text = drag_process.stdout.read()
+    _, wait_status, resource_usage = os.wait4(drag_process.pid, 0)
+    drag_process.returncode = os.waitstatus_to_exitcode(wait_status)
+    if drag_process.returncode:
+        raise BenchmarkError(f"the headless drag ended with status {drag_process.returncode}")
+    return HeadlessDrag(_pace(json.loads(report_text), step_count), resource_usage.ru_maxrss * 1024 / 1e6)
 
 
-def _pace(record: dict[str, Any], steps: int) -> float:
+def _pace(drag_record: dict[str, Any], step_count: int) -> float:
     """Return a drag's steps per second.
 
     Raises:
         BenchmarkError: the drag ended early.
     """
-    if record["steps"] != steps:
-        raise BenchmarkError(f"the drag ended after {record['steps']} steps of {steps}: {record['reason']}")
-    return steps / float(record["seconds"])
+    if drag_record["steps"] != step_count:
+        raise BenchmarkError(
+            f"the drag ended after {drag_record['steps']} steps of {step_count}: {drag_record['reason']}"
+        )
+    return step_count / float(drag_record["seconds"])
 
 
 def _frames_with_image(terminal: PseudoTerminal, last_text: bytes) -> list[Frame]:
@@ -116,9 +120,9 @@ def _frames_with_image(terminal: PseudoTerminal, last_text: bytes) -> list[Frame
         BenchmarkError: the text is not painted.
     """
     frames_with_image = []
-    for frame in terminal.frames():
-        if shows_image(frame.bytes):
-            frames_with_image.append(frame)
-        if last_text in frame.bytes:
+    for painted_frame in terminal.frames():
+        if shows_image(painted_frame.bytes):
+            frames_with_image.append(painted_frame)
+        if last_text in painted_frame.bytes:
             return frames_with_image
     raise BenchmarkError("the editor's drag did not come to its end")

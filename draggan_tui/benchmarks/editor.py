@@ -33,9 +33,9 @@ def open_editor(directory: Path, *arguments: str, model: str = SCRIPT_MODEL) -> 
         directory: an empty one, for all its files, also the user's settings.
         arguments: besides the model and the seed.
     """
-    command = [*PROGRAM, "--model", model, "--seed", SEED, *arguments]
-    variables = isolated_environment(directory / "home")
-    terminal = PseudoTerminal(command, directory=directory, variables=variables, size=TERMINAL_SIZE)
+    editor_command = [*PROGRAM, "--model", model, "--seed", SEED, *arguments]
+    environment_variables = isolated_environment(directory / "home")
+    terminal = PseudoTerminal(editor_command, directory=directory, variables=environment_variables, size=TERMINAL_SIZE)
     terminal.send(SYNCHRONIZED)
     return terminal
 

@@ -1,7 +1,8 @@
 """What a frame of the canvas costs, beside two other methods to display the same image.
 
-Measured is the way from a new image through the compositor of a headless app to the bytes for the terminal, which are
-counted instead of written. The other methods are rich-pixels in a Static, and the line API with one Segment for each cell.
+A measurement covers everything from a new image to the bytes for the terminal, through the compositor of a headless app;
+the bytes are counted instead of written. The other methods are rich-pixels in a Static, and the line API with one Segment
+for each cell.
 """
 
 from __future__ import annotations
@@ -90,85 +91,89 @@ class FrameCounter(App[None]):
         self.byte_count += len(repaint_text(self, self.widget).encode())
 
 
-async def measure_frame_costs(size: tuple[int, int], rounds: int) -> dict[str, FrameCost]:
+async def measure_frame_costs(image_size: tuple[int, int], round_count: int) -> dict[str, FrameCost]:
     """Return the cost of each display method, measured in turn; the canvas in truecolor comes first.
 
     Args:
-        size: width and height of the images, in pixels.
+        image_size: width and height of the images, in pixels.
     """
-    images = list(_gradients(size))
-    milliseconds: dict[str, list[float]] = {method.name: [] for method in DISPLAY_METHODS}
+    test_images = list(_gradients(image_size))
+    milliseconds: dict[str, list[float]] = {display_method.name: [] for display_method in DISPLAY_METHODS}
     byte_counts: dict[str, int] = dict.fromkeys(milliseconds, 0)
-    for _ in range(rounds):
-        for method in DISPLAY_METHODS:
-            round_milliseconds, byte_count = await _measure_round(*method.make(images), method.colors, size)
-            milliseconds[method.name] += round_milliseconds
-            byte_counts[method.name] += byte_count
+    for _ in range(round_count):
+        for display_method in DISPLAY_METHODS:
+            round_milliseconds, byte_count = await _measure_round(
+                *display_method.make(test_images), display_method.colors, image_size
+            )
+            milliseconds[display_method.name] += round_milliseconds
+            byte_counts[display_method.name] += byte_count
     return {
-        name: FrameCost(statistics.median(times), byte_counts[name] / len(times))
-        for name, times in milliseconds.items()
+        method_name: FrameCost(statistics.median(frame_times), byte_counts[method_name] / len(frame_times))
+        for method_name, frame_times in milliseconds.items()
     }
 
 
 async def _measure_round(
-    widget: Widget, show_image: ShowImage, colors: ColorDepth, size: tuple[int, int]
+    widget: Widget, show_image: ShowImage, colors: ColorDepth, image_size: tuple[int, int]
 ) -> tuple[list[float], int]:
     """Return the milliseconds of each frame after the first, and the bytes of all these frames."""
     app = FrameCounter(widget)
     set_color_depth(app.console, colors)
-    async with app.run_test(size=(size[0], size[1] // 2)) as pilot:
+    async with app.run_test(size=(image_size[0], image_size[1] // 2)) as pilot:
         await pilot.pause()
         show_image(0)
         app.paint()
         app.byte_count, milliseconds = 0, []
-        for index in range(1, FRAMES_PER_ROUND + 1):
-            start = time.perf_counter()
-            show_image(index)
+        for image_index in range(1, FRAMES_PER_ROUND + 1):
+            start_time = time.perf_counter()
+            show_image(image_index)
             app.paint()
-            milliseconds.append(1e3 * (time.perf_counter() - start))
+            milliseconds.append(1e3 * (time.perf_counter() - start_time))
         return milliseconds, app.byte_count
 
 
-def _gradients(size: tuple[int, int]) -> Iterator[RgbArray]:
+def _gradients(image_size: tuple[int, int]) -> Iterator[RgbArray]:
     """Yield images that differ in every row; the first is shown before the measurement."""
-    columns, rows = (np.linspace(0, 255, length, dtype=np.uint8) for length in size)
-    base = np.stack([*np.meshgrid(columns, rows), np.full(size[::-1], 128, np.uint8)], axis=-1)
-    for index in range(FRAMES_PER_ROUND + 1):
-        yield np.roll(base, 3 * index, axis=1)
+    columns, rows = (np.linspace(0, 255, length, dtype=np.uint8) for length in image_size)
+    first_image = np.stack([*np.meshgrid(columns, rows), np.full(image_size[::-1], 128, np.uint8)], axis=-1)
+    for image_index in range(FRAMES_PER_ROUND + 1):
+        yield np.roll(first_image, 3 * image_index, axis=1)
 
 
-def _canvas_method(depth: ColorDepth, moves_cursor: bool) -> Callable[[list[RgbArray]], tuple[Widget, ShowImage]]:
-    """Return the maker of the editor's canvas: with a new image each time, or the same one and the cursor moving down."""
+def _canvas_method(color_depth: ColorDepth, moves_cursor: bool) -> Callable[[list[RgbArray]], tuple[Widget, ShowImage]]:
+    """Return a maker of the editor's canvas. In each frame either the image changes or the cursor moves down."""
 
-    def make(images: list[RgbArray]) -> tuple[Widget, ShowImage]:
+    def make(test_images: list[RgbArray]) -> tuple[Widget, ShowImage]:
         canvas = Canvas()
-        canvas.set_reactive(Canvas.depth, depth)
+        canvas.set_reactive(Canvas.depth, color_depth)
         pairs = tuple(PairMark(n, (10 * n, 5 * n), (12 * n + 5, 5 * n), n == 1) for n in range(1, 6))
-        mask = np.zeros(images[0].shape[:2], dtype=np.uint8)
-        mask[10:40, 10:60] = 1
+        pen_mask = np.zeros(test_images[0].shape[:2], dtype=np.uint8)
+        pen_mask[10:40, 10:60] = 1
 
-        def show_image(index: int) -> None:
-            cursor_row = 10 + 2 * index if moves_cursor else 10
-            canvas.show(images[0 if moves_cursor else index], Overlay((20, cursor_row), pairs, mask))
+        def show_image(image_index: int) -> None:
+            cursor_row = 10 + 2 * image_index if moves_cursor else 10
+            canvas.show(test_images[0 if moves_cursor else image_index], Overlay((20, cursor_row), pairs, pen_mask))
 
         return canvas, show_image
 
     return make
 
 
-def _make_segment_canvas(images: list[RgbArray]) -> tuple[Widget, ShowImage]:
-    canvas = SegmentCanvas(images[0])
+def _make_segment_canvas(test_images: list[RgbArray]) -> tuple[Widget, ShowImage]:
+    segment_canvas = SegmentCanvas(test_images[0])
 
-    def show_image(index: int) -> None:
-        canvas.rgb = images[index]
-        canvas.refresh()
+    def show_image(image_index: int) -> None:
+        segment_canvas.rgb = test_images[image_index]
+        segment_canvas.refresh()
 
-    return canvas, show_image
+    return segment_canvas, show_image
 
 
-def _make_rich_pixels(images: list[RgbArray]) -> tuple[Widget, ShowImage]:
-    static = Static()
-    return static, lambda index: static.update(Pixels.from_image(Image.fromarray(images[index])))
+def _make_rich_pixels(test_images: list[RgbArray]) -> tuple[Widget, ShowImage]:
+    image_widget = Static()
+    return image_widget, lambda image_index: image_widget.update(
+        Pixels.from_image(Image.fromarray(test_images[image_index]))
+    )
 
 
 DISPLAY_METHODS = (

@@ -36,21 +36,21 @@ class KeyPaint:
     bytes: int
 
 
-def measure_key_paints(terminal: PseudoTerminal, count: int) -> list[KeyPaint]:
+def measure_key_paints(terminal: PseudoTerminal, key_count: int) -> list[KeyPaint]:
     """Press keys and wait for the paint of each.
 
     Args:
         terminal: an editor at rest or during a drag, with its image on the screen.
-        count: how many keys are pressed.
+        key_count: how many keys are pressed.
 
     Raises:
         BenchmarkError: a key is not painted.
     """
     terminal.read_for(0.2)
-    keyboard, generator, key_paints = _Keyboard(terminal), random.Random(1), []
-    for key in itertools.islice(itertools.cycle(ROUND_KEYS), count):
-        key_paints.append(keyboard.press(key))
-        terminal.read_for(generator.uniform(*PAUSE_RANGE))
+    keyboard, random_generator, key_paints = _Keyboard(terminal), random.Random(1), []
+    for pressed_key in itertools.islice(itertools.cycle(ROUND_KEYS), key_count):
+        key_paints.append(keyboard.press(pressed_key))
+        terminal.read_for(random_generator.uniform(*PAUSE_RANGE))
     return key_paints
 
 
@@ -61,18 +61,22 @@ class _Keyboard:
         self._terminal = terminal
         self._shown_coordinates = _COORDINATES.findall(terminal.raw)[-1]
 
-    def press(self, key: str) -> KeyPaint:
+    def press(self, pressed_key: str) -> KeyPaint:
         """
         Raises:
             BenchmarkError: the key is not painted.
         """
-        start = time.perf_counter()
-        self._terminal.send(key)
+        start_time = time.perf_counter()
+        self._terminal.send(pressed_key)
         byte_count = 0
-        for frame in self._terminal.frames():
-            byte_count += len(frame.bytes)
-            new_coordinates = [text for text in _COORDINATES.findall(frame.bytes) if text != self._shown_coordinates]
+        for painted_frame in self._terminal.frames():
+            byte_count += len(painted_frame.bytes)
+            new_coordinates = [
+                text for text in _COORDINATES.findall(painted_frame.bytes) if text != self._shown_coordinates
+            ]
             if new_coordinates:
                 self._shown_coordinates = new_coordinates[-1]
-                return KeyPaint(1e3 * (frame.first - start), 1e3 * (frame.done - start), byte_count)
-        raise BenchmarkError(f"the editor did not paint the key {key!r}")
+                return KeyPaint(
+                    1e3 * (painted_frame.first - start_time), 1e3 * (painted_frame.done - start_time), byte_count
+                )
+        raise BenchmarkError(f"the editor did not paint the key {pressed_key!r}")

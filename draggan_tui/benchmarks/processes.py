@@ -12,14 +12,16 @@ KEPT_VARIABLES = (
 )  # fmt: skip
 
 
-def isolated_environment(home: Path, colorterm: str = "truecolor") -> dict[str, str]:
+def isolated_environment(home_directory: Path, colorterm: str = "truecolor") -> dict[str, str]:
     """Return the environment of a program that must not see the user's own directories and settings."""
-    directories = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CONFIG", "CACHE", "DATA", "STATE")}
-    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    user_directories = {
+        f"XDG_{name}_HOME": str(home_directory / name.lower()) for name in ("CONFIG", "CACHE", "DATA", "STATE")
+    }
+    kept_variables = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     return {
-        **kept,
-        **directories,
-        "HOME": str(home),
+        **kept_variables,
+        **user_directories,
+        "HOME": str(home_directory),
         "LANG": "C.UTF-8",
         "TERM": "xterm-256color",
         "COLORTERM": colorterm,
@@ -37,15 +39,15 @@ def is_alive(pid: int) -> bool:
 def child_processes(parent_pid: int) -> list[int]:
     """Return the ids of the processes that a process has started."""
     child_pids = []
-    for entry in PROC.iterdir():
-        if not entry.name.isdigit():
+    for process_directory in PROC.iterdir():
+        if not process_directory.name.isdigit():
             continue
         try:
-            ppid = int(_stat_fields(int(entry.name))[1])
+            ppid = int(_stat_fields(int(process_directory.name))[1])
         except OSError:
             continue
         if ppid == parent_pid:
-            child_pids.append(int(entry.name))
+            child_pids.append(int(process_directory.name))
     return child_pids
 
 
@@ -55,8 +57,8 @@ def peak_process_memory(pid: int) -> float:
     Raises:
         OSError: there is no such process.
     """
-    match = re.search(r"VmHWM:\s+(\d+) kB", (PROC / str(pid) / "status").read_text())
-    return int(match[1]) * 1024 / 1e6 if match else 0.0
+    memory_match = re.search(r"VmHWM:\s+(\d+) kB", (PROC / str(pid) / "status").read_text())
+    return int(memory_match[1]) * 1024 / 1e6 if memory_match else 0.0
 
 
 def _stat_fields(pid: int) -> list[str]:

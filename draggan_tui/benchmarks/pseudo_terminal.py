@@ -81,7 +81,7 @@ class PseudoTerminal:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, error_trace: TracebackType | None
     ) -> None:
         for pid in {*self._pids_to_kill, *child_processes(self.pid)}:
             if is_alive(pid):
@@ -109,9 +109,9 @@ class PseudoTerminal:
 
     def send(self, keys: str) -> None:
         """Type keys."""
-        unsent = keys.encode()
-        while unsent:
-            unsent = unsent[os.write(self._our_end, unsent) :]
+        unsent_bytes = keys.encode()
+        while unsent_bytes:
+            unsent_bytes = unsent_bytes[os.write(self._our_end, unsent_bytes) :]
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the size of the window, and let the program know."""
@@ -128,11 +128,11 @@ class PseudoTerminal:
         try:
             if self._our_end < 0 or not select.select([self._our_end], [], [], timeout)[0]:
                 return b""
-            piece = os.read(self._our_end, PIECE_BYTES)
+            output_piece = os.read(self._our_end, PIECE_BYTES)
         except OSError:  # the program has closed its end
             return b""
-        self.raw += piece
-        return piece
+        self.raw += output_piece
+        return output_piece
 
     def read_until(self, condition: Callable[[bytearray], bool], description: str) -> float:
         """Read until the output meets a condition, and return the `time.perf_counter` at which it does.
@@ -151,24 +151,27 @@ class PseudoTerminal:
 
     def read_for(self, seconds: float) -> None:
         """Read whatever comes for some seconds."""
-        end = time.perf_counter() + seconds
-        while (remaining := end - time.perf_counter()) > 0:
-            if not self.read_piece(remaining):
-                time.sleep(max(end - time.perf_counter(), 0))
+        end_time = time.perf_counter() + seconds
+        while (remaining_seconds := end_time - time.perf_counter()) > 0:
+            if not self.read_piece(remaining_seconds):
+                time.sleep(max(end_time - time.perf_counter(), 0))
 
     def frames(self) -> Iterator[Frame]:
-        """Yield each frame as soon as it has come, from a program that marks their ends, until nothing comes any more."""
-        frame, first = bytearray(), 0.0
-        while piece := self.read_piece():
-            now = time.perf_counter()
-            first = first if frame else now
-            frame += piece
+        """Yield each frame as soon as it is complete, until no more output comes.
+
+        The program has to mark the ends of its frames.
+        """
+        frame_bytes, first_time = bytearray(), 0.0
+        while output_piece := self.read_piece():
+            read_time = time.perf_counter()
+            first_time = first_time if frame_bytes else read_time
+            frame_bytes += output_piece
             # Each byte is searched only once, because the terminal must be faster than the program.
-            end = frame.rfind(FRAME_END, max(len(frame) - len(piece) - len(FRAME_END), 0))
-            if end >= 0:
-                end += len(FRAME_END)
-                yield Frame(first, now, bytes(frame[:end]))
-                frame, first = frame[end:], now
+            frame_end = frame_bytes.rfind(FRAME_END, max(len(frame_bytes) - len(output_piece) - len(FRAME_END), 0))
+            if frame_end >= 0:
+                frame_end += len(FRAME_END)
+                yield Frame(first_time, read_time, bytes(frame_bytes[:frame_end]))
+                frame_bytes, first_time = frame_bytes[frame_end:], read_time
 
 
 def _become_controlling_terminal() -> None:
@@ -178,5 +181,5 @@ def _become_controlling_terminal() -> None:
 
 def _last_words(output: bytearray) -> str:
     """Return the end of an output, without control sequences."""
-    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", " ", output[-4000:].decode(errors="replace"))
-    return " ".join(text.split())[-200:]
+    printable_text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", " ", output[-4000:].decode(errors="replace"))
+    return " ".join(printable_text.split())[-200:]

@@ -61,33 +61,36 @@ def bench_start(rounds: int) -> None:
         BenchmarkError: a program does not do what it should.
     """
     empty_frames: list[float] = []
-    starts: list[EditorStart] = []
+    editor_starts: list[EditorStart] = []
     for _ in range(rounds):
         empty_frames.append(start_empty_app())
-        starts.append(start_editor())
-    frames, images = [start.frame for start in starts], [start.image for start in starts]
-    ratio = median_ratio(frames, empty_frames)
+        editor_starts.append(start_editor())
+    frame_seconds = [editor_start.frame for editor_start in editor_starts]
+    image_seconds = [editor_start.image for editor_start in editor_starts]
+    frame_ratio = median_ratio(frame_seconds, empty_frames)
     print(f"from the start of the process, {rounds} rounds, {TERMINAL_SIZE[0]}×{TERMINAL_SIZE[1]} cells")
     print(spread_line("empty Textual app", [1e3 * seconds for seconds in empty_frames], "ms"))
-    print(spread_line("first frame", [1e3 * seconds for seconds in frames], "ms"))
-    print(f"  ratio of the first frames: {ratio:.2f}")
-    print(target_line(f"≤ {FIRST_FRAME_TARGET} ×", ratio <= FIRST_FRAME_TARGET))
-    print(spread_line("the editor", [1e3 * start.editor for start in starts], "ms"))
-    print(spread_line("first image", [1e3 * seconds for seconds in images], "ms"))
-    print(target_line(f"≤ {FIRST_IMAGE_TARGET} s", statistics.median(images) <= FIRST_IMAGE_TARGET))
-    screen_memory = max(start.screen_memory for start in starts)
-    engine_memory = max(start.engine_memory for start in starts)
+    print(spread_line("first frame", [1e3 * seconds for seconds in frame_seconds], "ms"))
+    print(f"  ratio of the first frames: {frame_ratio:.2f}")
+    print(target_line(f"≤ {FIRST_FRAME_TARGET} ×", frame_ratio <= FIRST_FRAME_TARGET))
+    print(spread_line("the editor", [1e3 * editor_start.editor for editor_start in editor_starts], "ms"))
+    print(spread_line("first image", [1e3 * seconds for seconds in image_seconds], "ms"))
+    print(target_line(f"≤ {FIRST_IMAGE_TARGET} s", statistics.median(image_seconds) <= FIRST_IMAGE_TARGET))
+    screen_memory = max(editor_start.screen_memory for editor_start in editor_starts)
+    engine_memory = max(editor_start.engine_memory for editor_start in editor_starts)
     print(f"  peak memory: screen {screen_memory:.0f} MB, engine {engine_memory:.0f} MB")
-    for part, modules in IMPORTED_MODULES.items():
-        print(f"  imports of {part}: {_largest_times(import_times(*modules))}")
+    for start_phase, module_names in IMPORTED_MODULES.items():
+        print(f"  imports of {start_phase}: {_largest_times(import_times(*module_names))}")
 
 
 def start_empty_app() -> float:
     """Return the seconds to the first frame of an app without content."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        command, variables = [sys.executable, "-c", EMPTY_APP], isolated_environment(directory / "home")
-        with PseudoTerminal(command, directory=directory, variables=variables, size=TERMINAL_SIZE) as terminal:
+        app_command, environment_variables = [sys.executable, "-c", EMPTY_APP], isolated_environment(directory / "home")
+        with PseudoTerminal(
+            app_command, directory=directory, variables=environment_variables, size=TERMINAL_SIZE
+        ) as terminal:
             terminal.send(SYNCHRONIZED)
             return terminal.read_until(lambda output: is_painted(output, b""), "an empty frame") - terminal.started
 
@@ -103,10 +106,12 @@ def start_editor() -> EditorStart:
     return EditorStart(frame - start, editor - start, image - start, screen_memory, engine_memory)
 
 
-def _largest_times(times: Mapping[str, float]) -> str:
+def _largest_times(import_milliseconds: Mapping[str, float]) -> str:
     """Return a text like `612 ms: torch 480, numpy 80, …`."""
-    packages = sorted(times, key=times.__getitem__, reverse=True)[:LISTED_PACKAGES]
-    return f"{sum(times.values()):.0f} ms: " + ", ".join(f"{name} {times[name]:.0f}" for name in packages)
+    slowest_packages = sorted(import_milliseconds, key=import_milliseconds.__getitem__, reverse=True)[:LISTED_PACKAGES]
+    return f"{sum(import_milliseconds.values()):.0f} ms: " + ", ".join(
+        f"{package_name} {import_milliseconds[package_name]:.0f}" for package_name in slowest_packages
+    )
 
 
 def is_painted(output: bytes | bytearray, text: bytes) -> bool:

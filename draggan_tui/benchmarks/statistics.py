@@ -15,10 +15,10 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(int(share * len(values)), len(values) - 1)]
 
 
-def spread_line(name: str, values: Sequence[float], unit: str) -> str:
+def spread_line(value_name: str, values: Sequence[float], unit: str) -> str:
     """Return a line with the median, the 95th percentile and the maximum of some values."""
     p50, p95 = statistics.median(values), percentile(values, 0.95)
-    return f"  {name:<24} p50 {p50:7.1f}   p95 {p95:7.1f}   max {max(values):7.1f} {unit}"
+    return f"  {value_name:<24} p50 {p50:7.1f}   p95 {p95:7.1f}   max {max(values):7.1f} {unit}"
 
 
 def target_line(target: str, is_met: bool) -> str:
