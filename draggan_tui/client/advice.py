@@ -1,6 +1,6 @@
-"""How the errors of the engine are mended, in the commands, options and keys of this program.
+"""What a user can do about the errors of the engine, with the commands, options and keys of this program.
 
-A key is named by its binding, as `{place}`; only the editor meets the errors that need one, and it shows the key itself.
+A key is named by its binding, as in `{place}`. Only the editor shows such advice, and it replaces the name by the key.
 """
 
 from __future__ import annotations
@@ -20,6 +20,6 @@ _ADVICE = {
 }
 
 
-def with_advice(message: str, remedy: Remedy | None) -> str:
+def with_advice(error_message: str, remedy: Remedy | None) -> str:
     """Return an error message of the engine, with advice if there is any."""
-    return message if remedy is None else f"{message}; {_ADVICE[remedy]}"
+    return error_message if remedy is None else f"{error_message}; {_ADVICE[remedy]}"

@@ -44,12 +44,12 @@ class EngineClient:
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._read_task: asyncio.Task[None] | None = None
-        self._leaving = False
+        self._is_leaving = False
 
     @property
     def alive(self) -> bool:
         """Whether commands can be sent."""
-        return self._writer is not None and not self._leaving
+        return self._writer is not None and not self._is_leaving
 
     async def start(self, resume: str | None = None, running: EngineProcess | None = None) -> None:
         """Start the process. Commands may be sent as soon as this returns, long before torch is loaded.
@@ -59,10 +59,10 @@ class EngineClient:
             running: a process that has been started already for the same session.
         """
         self._model_request = None
-        engine = running or start_engine(self.options, resume)
-        self._process = engine.process
-        reader, self._writer = await asyncio.open_connection(sock=engine.connection)
-        self._read_task = asyncio.create_task(self._read(reader))
+        engine_process = running or start_engine(self.options, resume)
+        self._process = engine_process.process
+        stream_reader, self._writer = await asyncio.open_connection(sock=engine_process.connection)
+        self._read_task = asyncio.create_task(self._read(stream_reader))
 
     def send(self, command: Command) -> None:
         """Send a command. If the engine is gone, the command is lost, but not the document."""
@@ -71,27 +71,27 @@ class EngineClient:
 
     def load_model(self, spec: str) -> None:
         """Ask for another model, in a session of its own, which is the present one as soon as the model is loaded."""
-        out = None if self.options.out is None else str(next_output_directory(self.options.out))
-        self._model_request = LoadModel(spec=spec, directory=out)
+        out_directory = None if self.options.out is None else str(next_output_directory(self.options.out))
+        self._model_request = LoadModel(spec=spec, directory=out_directory)
         self.send(self._model_request)
 
     def write_to(self, directory: Path) -> None:
         """Remember that the present session is written to another directory, for an engine that is started again."""
         self.options = replace(self.options, out=directory)
 
-    def _update_options(self, event: Event) -> None:
+    def _update_options(self, engine_event: Event) -> None:
         """Follow a new session of another model."""
-        if not isinstance(event, ModelLoaded):
+        if not isinstance(engine_event, ModelLoaded):
             return
-        self.options = replace(self.options, model=event.spec)
+        self.options = replace(self.options, model=engine_event.spec)
         if self._model_request is not None:
-            out = None if self._model_request.directory is None else Path(self._model_request.directory)
-            self.options = replace(self.options, latent=None, out=out)
+            out_directory = None if self._model_request.directory is None else Path(self._model_request.directory)
+            self.options = replace(self.options, latent=None, out=out_directory)
             self._model_request = None
 
     async def close(self) -> None:
-        """Let the engine end its drag, write it and exit, and kill it if that takes longer than `SHUTDOWN_TIMEOUT` seconds."""
-        self._leaving = True
+        """Let the engine end its drag, write it and exit; kill it after `SHUTDOWN_TIMEOUT` seconds."""
+        self._is_leaving = True
         process, writer = self._process, self._writer
         if process is None or writer is None:
             return
@@ -102,20 +102,20 @@ class EngineClient:
         process.wait()
         writer.close()
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
+    async def _read(self, stream_reader: asyncio.StreamReader) -> None:
         """Pass events on until the connection ends."""
         try:
             while True:
-                header = await reader.readexactly(HEADER.size)
-                event = decode_event(await reader.readexactly(body_length(header)))
-                self._update_options(event)
-                self._on_event(event)
+                message_header = await stream_reader.readexactly(HEADER.size)
+                engine_event = decode_event(await stream_reader.readexactly(body_length(message_header)))
+                self._update_options(engine_event)
+                self._on_event(engine_event)
         except (asyncio.IncompleteReadError, OSError, EngineError):
             pass
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        if self._process is not None and not self._leaving:
+        if self._process is not None and not self._is_leaving:
             self._process.kill()
             self._process.wait()
             self._on_lost()

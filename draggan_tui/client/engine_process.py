@@ -1,4 +1,4 @@
-"""Start an engine process. Light to import, so that torch loads in that process while the screen is still being imported."""
+"""Start an engine process. This module is light, so that torch loads there while the screen is still being imported."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ def start_engine(options: EngineOptions, resume: str | None = None) -> EnginePro
         resume: directory of a session that an earlier process began; `options.out` is then ignored.
     """
     our_socket, engine_socket = socket.socketpair()
-    command = [sys.executable, "-m", "draggan_engine.server.server", "--fd", str(engine_socket.fileno())]
-    command += ["--model", options.model, "--device", options.device]
+    engine_command = [sys.executable, "-m", "draggan_engine.server.server", "--fd", str(engine_socket.fileno())]
+    engine_command += ["--model", options.model, "--device", options.device]
     if options.latent is not None:
-        command += ["--latent", str(options.latent)]
+        engine_command += ["--latent", str(options.latent)]
     if resume is not None:
-        command += ["--resume", resume]
+        engine_command += ["--resume", resume]
     elif options.out is not None:
-        command += ["--out", str(options.out)]
-    with engine_socket, paths.open_log() as log:
-        process = subprocess.Popen(
-            command,
+        engine_command += ["--out", str(options.out)]
+    with engine_socket, paths.open_log() as log_file:
+        engine_process = subprocess.Popen(
+            engine_command,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=log_file,
+            stderr=log_file,
             pass_fds=[engine_socket.fileno()],
             start_new_session=True,
         )
-    return EngineProcess(process, our_socket)
+    return EngineProcess(engine_process, our_socket)

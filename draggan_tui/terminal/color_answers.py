@@ -56,14 +56,14 @@ class AnswerParser(KeyParser):
         self._answer_deadline = self.clock() + ANSWER_TIME
 
     def parse(self, token_callback: TokenCallback[Message]) -> Generator[Read1 | Peek1, str, None]:
-        keys = super().parse(token_callback)
-        request = next(keys)
+        key_parser = super().parse(token_callback)
+        key_request = next(key_parser)
         try:
             while True:
                 try:
-                    character = yield request
+                    character = yield key_request
                 except ParseError as pause_or_end:
-                    request = keys.throw(pause_or_end)
+                    key_request = key_parser.throw(pause_or_end)
                     continue
                 sequence, is_over = character, False
                 while sequence == _ESCAPE and not is_over:
@@ -71,12 +71,12 @@ class AnswerParser(KeyParser):
                     if self._consume_answer(sequence, token_callback):
                         sequence = ""
                     elif sequence == "\x1b\x1b":
-                        request = keys.send(_ESCAPE)
+                        key_request = key_parser.send(_ESCAPE)
                         sequence = _ESCAPE
                 for character in sequence:
-                    request = keys.send(character)
-                if is_over and request.timeout is not None:  # the time has passed already
-                    request = keys.throw(ParseTimeout())
+                    key_request = key_parser.send(character)
+                if is_over and key_request.timeout is not None:  # the time has passed already
+                    key_request = key_parser.throw(ParseTimeout())
         except StopIteration:
             return
 
@@ -86,36 +86,36 @@ class AnswerParser(KeyParser):
         Returns:
             The sequence, and whether a pause or the end of the input has ended it.
         """
-        sequence = _ESCAPE
-        while _is_incomplete(sequence):
-            is_answer = len(sequence) > 2 or self.clock() < self._answer_deadline
+        escape_sequence = _ESCAPE
+        while _is_incomplete(escape_sequence):
+            is_answer = len(escape_sequence) > 2 or self.clock() < self._answer_deadline
             try:
-                sequence += yield Read1(ANSWER_GAP if is_answer else constants.ESCAPE_DELAY)
+                escape_sequence += yield Read1(ANSWER_GAP if is_answer else constants.ESCAPE_DELAY)
             except (ParseTimeout, ParseEOF):
-                return sequence, True
-        return sequence, False
+                return escape_sequence, True
+        return escape_sequence, False
 
-    def _consume_answer(self, sequence: str, token_callback: TokenCallback[Message]) -> bool:
+    def _consume_answer(self, escape_sequence: str, token_callback: TokenCallback[Message]) -> bool:
         """Return whether a sequence is an answer, complete or broken off by a pause, and post the last one."""
-        if len(sequence) > 2 and _ANSWER_START.fullmatch(sequence):
-            self._truecolor |= keeps_rgb(sequence[2:])
+        if len(escape_sequence) > 2 and _ANSWER_START.fullmatch(escape_sequence):
+            self._truecolor |= keeps_rgb(escape_sequence[2:])
             return True
-        if not sequence.startswith("\x1b[?") or sequence[-1] not in "?0123456789;c":
+        if not escape_sequence.startswith("\x1b[?") or escape_sequence[-1] not in "?0123456789;c":
             return False
-        if sequence.endswith("c"):
+        if escape_sequence.endswith("c"):
             self._answer_deadline = 0.0
             token_callback(ColorsAnswered(self._truecolor))
         return True
 
 
-def _is_incomplete(sequence: str) -> bool:
+def _is_incomplete(escape_sequence: str) -> bool:
     """Return whether a sequence may be the beginning of `ESC P … ESC \\` or of `ESC [ ? … c`."""
-    if len(sequence) < 3:
-        return sequence in ("\x1b", "\x1bP", "\x1b[")
-    if sequence.startswith("\x1bP"):
+    if len(escape_sequence) < 3:
+        return escape_sequence in ("\x1b", "\x1bP", "\x1b[")
+    if escape_sequence.startswith("\x1bP"):
         return (
-            _ANSWER_START.fullmatch(sequence) is not None
-            and not sequence.endswith(_ENDS)
-            and len(sequence) < _LONGEST_ANSWER
+            _ANSWER_START.fullmatch(escape_sequence) is not None
+            and not escape_sequence.endswith(_ENDS)
+            and len(escape_sequence) < _LONGEST_ANSWER
         )
-    return sequence.startswith("\x1b[?") and sequence[-1] in "?0123456789;"
+    return escape_sequence.startswith("\x1b[?") and escape_sequence[-1] in "?0123456789;"

@@ -42,28 +42,28 @@ def guess_colors(environment: Mapping[str, str]) -> ColorGuess:
 
     tmux does not answer the question, but its command tells whether the terminal around it has RGB colours.
     """
-    name = environment.get("TERM", "").lower()
+    terminal_name = environment.get("TERM", "").lower()
     in_tmux = bool(environment.get("TMUX"))
     # GNU screen keeps COLORTERM of the terminal around it, and version 4 garbles RGB colours.
-    in_screen = name.startswith("screen") and not in_tmux
+    in_screen = terminal_name.startswith("screen") and not in_tmux
     if environment.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit") and not in_screen:
         return ColorGuess("truecolor", False)
-    if _TRUECOLOR_NAME.match(name) or (in_tmux and _tmux_passes_rgb(environment)):
+    if _TRUECOLOR_NAME.match(terminal_name) or (in_tmux and _tmux_passes_rgb(environment)):
         return ColorGuess("truecolor", False)
-    depth: ColorDepth = "256" if in_tmux or _256_COLOR_NAME.match(name) else "16"
+    color_depth: ColorDepth = "256" if in_tmux or _256_COLOR_NAME.match(terminal_name) else "16"
     is_apple = environment.get("TERM_PROGRAM") == "Apple_Terminal"  # it prints unknown sequences
-    return ColorGuess(depth, not is_apple and (in_tmux or not _NOT_WORTH_ASKING.match(name)))
+    return ColorGuess(color_depth, not is_apple and (in_tmux or not _NOT_WORTH_ASKING.match(terminal_name)))
 
 
 def _tmux_passes_rgb(environment: Mapping[str, str]) -> bool:
     try:
-        features = subprocess.run(
+        terminal_features = subprocess.run(
             ["tmux", "display-message", "-p", "#{client_termfeatures}"],
             env=dict(environment), capture_output=True, timeout=_TMUX_TIMEOUT, check=False,
         ).stdout  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return False  # tmux is not installed here, or does not answer
-    return b"RGB" in features.strip().split(b",")
+    return b"RGB" in terminal_features.strip().split(b",")
 
 
 def keeps_rgb(answer: str) -> bool:

@@ -61,11 +61,11 @@ class EscapeParser(AnswerParser):
             yield from self._give_up()
 
     def tick(self) -> Iterable[Message]:
-        messages = list(super().tick())
-        if messages and self._is_split and len(self._since_escape) > 1:
-            characters = self._since_escape[1:]
-            messages = [Key("escape", ESCAPE), *chain.from_iterable(map(self.key_events, characters))]
-        yield from messages
+        key_messages = list(super().tick())
+        if key_messages and self._is_split and len(self._since_escape) > 1:
+            typed_characters = self._since_escape[1:]
+            key_messages = [Key("escape", ESCAPE), *chain.from_iterable(map(self.key_events, typed_characters))]
+        yield from key_messages
 
     def _give_up(self) -> Iterable[Message]:
         """Give up the pending sequence now."""
@@ -113,7 +113,7 @@ class TerminalDriver(TerminalDriverBase):
         self._take_terminal()
 
     def _resume_after_stop(self) -> None:
-        """Take the terminal after a SIGSTOP, which cannot be prepared for: the shell has used the terminal meanwhile."""
+        """Take the terminal back after a SIGSTOP, which the process cannot prepare for."""
         self.suspend_application_mode()
         self._take_terminal()
 
@@ -132,19 +132,19 @@ class TerminalDriver(TerminalDriverBase):
     # Input ------------------------------------------------------------------------------------------------
 
     def run_input_thread(self) -> None:
-        parser = EscapeParser(self.debug)
+        escape_parser = EscapeParser(self.debug)
         if self.asks_colors:
-            parser.expect_answer()
-        decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+            escape_parser.expect_answer()
+        decode_bytes = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         while not self.exit_event.is_set():
-            if select.select([self.fileno], [], [], parser.wait_seconds)[0]:
+            if select.select([self.fileno], [], [], escape_parser.wait_seconds)[0]:
                 if not (data := self._read()):
                     os.kill(os.getpid(), signal.SIGHUP)
                     return
-                self._process(parser.feed(decode(data)))
-            self._process(parser.tick())
+                self._process(escape_parser.feed(decode_bytes(data)))
+            self._process(escape_parser.tick())
         with suppress(EOFError):
-            self._process(parser.feed(""))
+            self._process(escape_parser.feed(""))
 
     def _read(self) -> bytes:
         try:
@@ -158,7 +158,7 @@ class TerminalDriver(TerminalDriverBase):
 
 
 class AskingDriver(TerminalDriver):
-    """A driver that asks the terminal for its colours at the start and after a stop, when it may be another terminal."""
+    """A driver that asks for the terminal's colours at the start, and after a stop, when it may be another terminal."""
 
     asks_colors = True
 

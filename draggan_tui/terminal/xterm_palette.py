@@ -88,8 +88,8 @@ def _choices(depth: PaletteDepth) -> tuple[tuple[int, Lab], ...]:
 def nearest_number(rgb: Rgb, depth: PaletteDepth) -> int:
     """Return the number of the nearest colour. With 16 colours it has the same hue, or is a grey for a grey."""
     lab = oklab(rgb)
-    cost = _cost_of_16 if depth == "16" else _cost_of_256
-    return min(_choices(depth), key=lambda choice: cost(lab, choice[1]))[0]
+    color_cost = _cost_of_16 if depth == "16" else _cost_of_256
+    return min(_choices(depth), key=lambda palette_choice: color_cost(lab, palette_choice[1]))[0]
 
 
 def _cost_of_256(lab: Lab, choice: Lab) -> float:
@@ -99,13 +99,13 @@ def _cost_of_256(lab: Lab, choice: Lab) -> float:
 
 
 def _cost_of_16(lab: Lab, choice: Lab) -> float:
-    lightness = (lab[0] - choice[0]) ** 2
+    lightness_cost = (lab[0] - choice[0]) ** 2
     if (chroma(lab) < GREY) != (chroma(choice) < GREY):
-        return lightness + _ANOTHER_KIND
+        return lightness_cost + _ANOTHER_KIND
     if chroma(lab) < GREY:
-        return lightness
+        return lightness_cost
     hue_cosine = (lab[1] * choice[1] + lab[2] * choice[2]) / (chroma(lab) * chroma(choice))
-    return lightness + 0.5 * (1 - hue_cosine)
+    return lightness_cost + 0.5 * (1 - hue_cosine)
 
 
 def nearest_ground(rgb: Rgb, depth: PaletteDepth) -> int:
@@ -118,17 +118,17 @@ def nearest_ground(rgb: Rgb, depth: PaletteDepth) -> int:
     return min(_LIGHT_GREYS, key=lambda number: abs(oklab(xterm_colors()[number])[0] - lab[0]))
 
 
-def legible_number(rgb: Rgb, ground: int) -> int:
-    """Return the nearest of 16 colours for a text, or black or white if the text would not be legible on its background."""
-    number = nearest_number(rgb, "16")
-    if _contrast(number, ground) >= _LEGIBLE:
-        return number
-    return max((0, 15), key=lambda pole: _contrast(pole, ground))
+def legible_number(rgb: Rgb, ground_number: int) -> int:
+    """Return the nearest of 16 colours for a text; black or white if it would not be legible on its background."""
+    color_number = nearest_number(rgb, "16")
+    if _contrast(color_number, ground_number) >= _LEGIBLE:
+        return color_number
+    return max((0, 15), key=lambda pole: _contrast(pole, ground_number))
 
 
-def _contrast(number: int, other: int) -> float:
+def _contrast(color_number: int, other_number: int) -> float:
     """Return the contrast ratio of two numbered colours after WCAG, 1 … 21."""
-    dark, light = sorted(_luminance(xterm_colors()[each]) for each in (number, other))
+    dark, light = sorted(_luminance(xterm_colors()[number]) for number in (color_number, other_number))
     return (light + 0.05) / (dark + 0.05)
 
 
