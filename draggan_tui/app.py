@@ -1,7 +1,7 @@
 """The application: its themes, the editor's screen and the engine, and how it ends.
 
-The first frame names the model that is being opened. The modules that the editor needs (numpy, pydantic and its own screens)
-take as long to import as Textual, so they are imported after that frame.
+The first frame names the model that is being opened. The modules that the editor needs (numpy, pydantic and its own
+screens) take as long to import as Textual, so they are imported after that frame.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Options:
     """The options of the command line, completed from the configuration.
 
     Attributes:
-        taken_up: the session to continue.
+        resumed_session: the session to continue.
         directory_problem: why that session cannot be written to its directory; empty if it can.
-        offered: a session that was not closed, which the user is asked about.
+        unclosed_session: a session that was not closed, which the user is asked about.
         keymap: the bindings that the user has changed: their ids and the keys, separated by commas.
         color_guess: how many colours the terminal seems to have. None: the user chose their number.
         engine: an engine that already runs for the session that is opened.
@@ -65,9 +65,9 @@ class Options:
     device: str
     out: Path | None
     theme: EditorTheme
-    taken_up: ResumedSession | None = None
+    resumed_session: ResumedSession | None = None
     directory_problem: str = ""
-    offered: ResumedSession | None = None
+    unclosed_session: ResumedSession | None = None
     keymap: Mapping[str, str] = field(default_factory=dict)
     color_guess: ColorGuess | None = None
     engine: EngineProcess | None = None
@@ -92,21 +92,23 @@ class DragganApp(AppBase):
     engine: EngineClient
 
     def __init__(self, options: Options, opened: Callable[[], object] = lambda: None) -> None:
-        guess = options.color_guess
-        super().__init__(driver_class=AskingDriver if guess is not None and guess.worth_asking else TerminalDriver)
+        color_guess = options.color_guess
+        super().__init__(
+            driver_class=AskingDriver if color_guess is not None and color_guess.worth_asking else TerminalDriver
+        )
         self.options = options
-        self._opened = opened
+        self._call_when_open = opened
         self._early_keys: list[Key] | None = []  # keys that were typed before the editor was open; None: it is open
-        self._leaving = False
-        self._opening = asyncio.Lock()  # held while a screen is being pushed, which the end must not interrupt
+        self._is_leaving = False
+        self._screen_lock = asyncio.Lock()  # held while a screen is being pushed, which the end must not interrupt
         self.farewell: str | None = None
         self.saved_session: Path | None = None
 
     def compose(self) -> ComposeResult:
-        earlier = self.options.taken_up
-        yield Splash(model_label(self.options.model if earlier is None else earlier.model))
+        resumed_session = self.options.resumed_session
+        yield Splash(model_label(self.options.model if resumed_session is None else resumed_session.model))
 
-    def _open(self, earlier: ResumedSession | None) -> None:
+    def _open(self, resumed_session: ResumedSession | None) -> None:
         """Create the editor for an earlier session, or for a new one."""
         from draggan_engine.core.edit import Edit
         from draggan_engine.core.latent_ref import LatentRef
@@ -119,134 +121,139 @@ class DragganApp(AppBase):
         options = self.options
         self.engine = EngineClient(
             EngineOptions(options.model, options.device, options.out, options.latent)
-            if earlier is None
-            else EngineOptions(earlier.model, options.device),
+            if resumed_session is None
+            else EngineOptions(resumed_session.model, options.device),
             on_event=lambda event: self.editor.post_message(EngineEvent(event)),
             on_lost=lambda: self.editor.post_message(EngineLost()),
         )
-        if earlier is None:
-            edit = Edit(
+        if resumed_session is None:
+            first_edit = Edit(
                 model=options.model,
                 source=LatentRef(seed=options.seed, label=options.label, from_file=options.latent is not None),
             )
-            state = EditorState.new(edit, options.psi)
+            editor_state = EditorState.new(first_edit, options.psi)
         else:
-            state = EditorState.resuming(earlier.edit)
-        self.editor = EditorScreen(state, self.engine, self._depth())
-        if earlier is not None:
-            self.editor.context.sync.directory = earlier.directory
-        if earlier is options.taken_up:
+            editor_state = EditorState.resuming(resumed_session.edit)
+        self.editor = EditorScreen(editor_state, self.engine, self.color_depth)
+        if resumed_session is not None:
+            self.editor.context.sync.directory = resumed_session.directory
+        if resumed_session is options.resumed_session:
             self.editor.context.sync.save_problem = options.directory_problem
 
     # Colours ------------------------------------------------------------------------------------------
 
-    def _depth(self) -> ColorDepth:
-        """Return how many colours the terminal takes."""
+    @property
+    def color_depth(self) -> ColorDepth:
+        """How many colours the terminal takes."""
         if self.no_color:
             return "none"
-        depths: dict[str | None, ColorDepth] = {"truecolor": "truecolor", "256": "256", "standard": "16"}
-        return depths.get(self.console.color_system, "none")
+        depths_by_system: dict[str | None, ColorDepth] = {"truecolor": "truecolor", "256": "256", "standard": "16"}
+        return depths_by_system.get(self.console.color_system, "none")
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        filters, depth = super().get_line_filters(), self._depth()
-        return [*filters, palette_filter(depth)] if depth in ("256", "16") else filters
+        line_filters, color_depth = super().get_line_filters(), self.color_depth
+        return [*line_filters, palette_filter(color_depth)] if color_depth in ("256", "16") else line_filters
 
     def on_theme_chosen(self, event: ThemeChosen) -> None:
         self._use_theme(event.theme)
 
     def _use_theme(self, theme: EditorTheme) -> None:
         self._editor_theme = theme
-        textual_theme = theme.to_textual(self._depth())
+        textual_theme = theme.to_textual(self.color_depth)
         self.register_theme(textual_theme)
         self.set_reactive(App.theme, textual_theme.name)
         self.mutate_reactive(App.theme)  # for a theme that has the name of the present one and other colours
 
     def on_colors_answered(self, event: ColorsAnswered) -> None:
-        guess = self.options.color_guess
-        if guess is None:
+        color_guess = self.options.color_guess
+        if color_guess is None:
             return
-        depth = "truecolor" if event.truecolor else guess.depth
-        if depth != self._depth():
-            set_color_depth(self.console, depth)
+        color_depth = "truecolor" if event.truecolor else color_guess.depth
+        if color_depth != self.color_depth:
+            set_color_depth(self.console, color_depth)
             self._use_theme(self._editor_theme)
             if self._early_keys is None:
-                self.editor.panels.use_depth(depth)
+                self.editor.panels.use_depth(color_depth)
                 self.editor.panels.withdraw(FEW_COLORS)
 
     def _mention_few_colors(self) -> None:
         """Tell the user that the terminal seems to have few colours, and how to get more."""
-        if self._depth() == "16":
+        if self.color_depth == "16":
             self.editor.report(FEW_COLORS)
 
     # Beginning and end --------------------------------------------------------------------------------
 
     def on_load(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda number, _: self._signalled(loop, number))
+        event_loop = asyncio.get_running_loop()
+        for signal_number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signal_number, lambda signal_number, _: self._signalled(event_loop, signal_number))
         # Before the first screen, whose styles would otherwise be computed twice.
         self._use_theme(self.options.theme)
         self.set_keymap(self.options.keymap)
 
     def on_mount(self) -> None:
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
-        self.call_after_refresh(self._begin)
+        self.call_after_refresh(self.open_editor)
 
-    async def _begin(self) -> None:
+    async def open_editor(self) -> None:
         """Open the editor; first ask about a session that was not closed, if there is one."""
-        async with self._opening:
-            if self._leaving:
+        async with self._screen_lock:
+            if self._is_leaving:
                 return
-            self._open(self.options.taken_up)
-            if self.options.offered is None:
+            self._open(self.options.resumed_session)
+            if self.options.unclosed_session is None:
                 await self._start(self.options.engine)
             else:
-                await self._ask_about(self.options.offered)
+                await self._ask_about(self.options.unclosed_session)
         early_keys, self._early_keys = self._early_keys or [], None
-        for key in early_keys:
-            await self.on_event(key)
-        self._opened()
+        for early_key in early_keys:
+            await self.on_event(early_key)
+        self._call_when_open()
 
-    async def _ask_about(self, offered: ResumedSession) -> None:
+    async def _ask_about(self, unclosed_session: ResumedSession) -> None:
         from draggan_tui.screens.question import Question
 
-        text = f"The session in {offered.directory} was not closed. Everything that was saved is still there."
-        answers = {
+        question_text = (
+            f"The session in {unclosed_session.directory} was not closed. Everything that was saved is still there."
+        )
+        answer_keys = {
             "y": ("continue", "go on with it"),
             "n": ("new", "begin a new one"),
             "escape": ("later", "begin a new one and ask again next time"),
             "q": ("leave", "quit and ask again next time"),
         }
-        await self.push_screen(Question(text, answers), self._answer_offer)
+        await self.push_screen(Question(question_text, answer_keys), self._answer_offer)
 
     async def _answer_offer(self, answer: str | None) -> None:
-        offered = self.options.offered
-        assert offered is not None, "the question was about it"
+        unclosed_session = self.options.unclosed_session
+        assert unclosed_session is not None, "the question was about it"
         if answer == "leave" or answer is None:
             await self.leave(0)
             return
         if answer == "continue":
-            self._open(offered)
+            self._open(unclosed_session)
         elif answer == "new":
-            remove_stale_lock(offered.directory)
-        async with self._opening:
-            if not self._leaving:
+            remove_stale_lock(unclosed_session.directory)
+        async with self._screen_lock:
+            if not self._is_leaving:
                 await self._start(None)
 
     @property
-    def _editing(self) -> bool:
+    def _is_editing(self) -> bool:
         """Whether the editor is open; before that there is nothing to lose."""
         return self._early_keys is None and self.editor.is_running
 
-    async def _start(self, running: EngineProcess | None) -> None:
+    async def _start(self, running_engine: EngineProcess | None) -> None:
         await self.push_screen(self.editor)
-        if (guess := self.options.color_guess) is not None:
-            if guess.worth_asking:
+        if (color_guess := self.options.color_guess) is not None:
+            if color_guess.worth_asking:
                 self.set_timer(ANSWER_TIME, self._mention_few_colors)
             else:  # a timer of 0 seconds makes Textual divide by zero
                 self.call_later(self._mention_few_colors)
-        directory = self.editor.context.sync.directory
-        await self.engine.start(resume=None if directory is None else str(directory), running=running)
+        session_directory = self.editor.context.sync.directory
+        await self.engine.start(
+            resume=None if session_directory is None else str(session_directory), running=running_engine
+        )
 
     async def on_event(self, event: Event) -> None:
         if self._early_keys is not None and isinstance(event, Key):
@@ -254,15 +261,15 @@ class DragganApp(AppBase):
         elif self.screen_stack or not isinstance(event, Key):  # without a screen the application is ending
             await super().on_event(event)
 
-    def _signalled(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
+    def _signalled(self, event_loop: asyncio.AbstractEventLoop, signal_number: int) -> None:
         # A handler of the signal module, because that also runs while the loop waits for a terminal that is gone.
         try:
             termios.tcgetattr(sys.__stdin__.fileno())  # type: ignore[union-attr]
         except (termios.error, OSError, ValueError):
             # The terminal is gone, and Textual would wait forever to write to it. All edits have been sent to the
             # engine, which writes its drag and ends when its client is gone.
-            os._exit(128 + number)
-        loop.call_soon_threadsafe(lambda: self.run_worker(self.leave(128 + number)))
+            os._exit(128 + signal_number)
+        event_loop.call_soon_threadsafe(lambda: self.run_worker(self.leave(128 + signal_number)))
 
     def report_fatal_error(self) -> None:
         """Write the traceback to the log: Textual would print it over the terminal."""
@@ -287,7 +294,7 @@ class DragganApp(AppBase):
 
     async def action_quit(self) -> None:
         # Textual binds this to Ctrl-Q on every screen; unsaved changes must not be lost.
-        if self._editing:
+        if self._is_editing:
             await self.editor.session.leave()
         else:
             await self.leave(0)
@@ -308,12 +315,12 @@ class DragganApp(AppBase):
 
     async def leave(self, return_code: int, message: str | None = None) -> None:
         """Let the engine write what it has, then end the application."""
-        if self._leaving:
+        if self._is_leaving:
             return
-        self._leaving = True
-        async with self._opening:
+        self._is_leaving = True
+        async with self._screen_lock:
             pass
-        if self._editing:
+        if self._is_editing:
             self.editor.report("finishing …")
             await self.engine.close()
             self.saved_session = self.editor.context.sync.saved_directory

@@ -151,10 +151,12 @@ KEY_GROUPS: dict[str, tuple[KeyBinding, ...]] = {
     ),
 }
 
-DIGITS = tuple(KeyBinding(f"count-{digit}", str(digit), "", "view.type_digit", (digit,)) for digit in range(10))
+COUNT_KEYS = tuple(KeyBinding(f"count-{digit}", str(digit), "", "view.type_digit", (digit,)) for digit in range(10))
 """They type the count of the next command: 12l moves by twelve."""
 
-KEY_BINDINGS = {binding.id: binding for bindings in (*KEY_GROUPS.values(), DIGITS) for binding in bindings}
+KEY_BINDINGS = {
+    binding.id: binding for group_bindings in (*KEY_GROUPS.values(), COUNT_KEYS) for binding in group_bindings
+}
 
 MOUSE_HELP = {
     "click": "cursor",

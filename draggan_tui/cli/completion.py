@@ -17,7 +17,7 @@ def complete_checkpoints(incomplete: str) -> list[str]:
     """Return the public checkpoints that `models pull` knows."""
     from draggan_engine.checkpoints import model_zoo
 
-    return _matching(incomplete, (checkpoint.name for checkpoint in model_zoo.public_checkpoints()))
+    return _matching(incomplete, (public_checkpoint.name for public_checkpoint in model_zoo.public_checkpoints()))
 
 
 def complete_themes(incomplete: str) -> list[str]:

@@ -26,9 +26,9 @@ def show_command() -> None:
     from draggan_tui.config.key_settings import configured_keys, keys_in_use
     from draggan_tui.config.settings_file import config_to_toml, configured_theme, read_config
 
-    file = read_config()
-    configured_theme(file)
-    typer.echo(config_to_toml(file.config, keys_in_use(configured_keys(file))), nl=False)
+    config_file = read_config()
+    configured_theme(config_file)
+    typer.echo(config_to_toml(config_file.config, keys_in_use(configured_keys(config_file))), nl=False)
 
 
 @app.command("edit")
@@ -37,26 +37,28 @@ def edit_command() -> None:
     from draggan_tui.config.key_settings import configured_keys
     from draggan_tui.config.settings_file import config_path, configured_theme, create_config, read_config
 
-    path = config_path()
-    create_config(path)
-    _open_text_editor(path)
-    file = read_config(path)
-    configured_theme(file)
-    configured_keys(file)
-    typer.echo(f"{path}: no mistakes found")
+    file_path = config_path()
+    create_config(file_path)
+    _open_text_editor(file_path)
+    config_file = read_config(file_path)
+    configured_theme(config_file)
+    configured_keys(config_file)
+    typer.echo(f"{file_path}: no mistakes found")
 
 
-def _open_text_editor(path: Path) -> None:
+def _open_text_editor(file_path: Path) -> None:
     """
     Raises:
         InputError: there is no such text editor, or it failed.
     """
     from draggan_engine.core.errors import InputError
 
-    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor_command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
-        status = subprocess.run([*shlex.split(command), str(path)], check=False).returncode
-    except (OSError, ValueError) as error:
-        raise InputError(f"editor {command!r} cannot be run ({error}); set VISUAL or EDITOR, or edit {path}") from error
-    if status:
-        raise InputError(f"editor {command!r} ended with status {status}; {path} was not checked")
+        exit_status = subprocess.run([*shlex.split(editor_command), str(file_path)], check=False).returncode
+    except (OSError, ValueError) as run_error:
+        raise InputError(
+            f"editor {editor_command!r} cannot be run ({run_error}); set VISUAL or EDITOR, or edit {file_path}"
+        ) from run_error
+    if exit_status:
+        raise InputError(f"editor {editor_command!r} ended with status {exit_status}; {file_path} was not checked")

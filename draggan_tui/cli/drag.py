@@ -26,13 +26,14 @@ from draggan_tui.cli.setting_options import with_setting_options
 @with_setting_options
 def drag(
     *,
-    pair: Annotated[
-        list[str], typer.Option(metavar="X,Y:X,Y", help="A handle and its target, in pixels; repeat it for more pairs.")
+    pair_texts: Annotated[
+        list[str],
+        typer.Option("--pair", metavar="X,Y:X,Y", help="A handle and its target, in pixels; repeat it for more pairs."),
     ],
     seed: SeedOption = 42,
     model: ModelOption = SCRIPT_MODEL,
     psi: PsiOption = None,
-    label: ClassOption = 0,
+    class_label: ClassOption = 0,
     latent: LatentOption = None,
     mask: Annotated[
         Path | None,
@@ -41,16 +42,19 @@ def drag(
         ),
     ] = None,
     settings: Mapping[str, str],
-    film: Annotated[
+    video: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", parser=path_parser("--film"), help="Also write the drag as a video: .mp4, or .gif."
+            "--film",
+            metavar="FILE",
+            parser=path_parser("--film"),
+            help="Also write the drag as a video: .mp4, or .gif.",
         ),
     ] = None,
     markers: Annotated[bool, typer.Option("--markers", help="Draw handles and targets into the video.")] = False,
     device: DeviceOption = "auto",
     out: SessionDirectoryOption = None,
-    json: JsonOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Drag points without the editor, and write images, latents and events.
 
@@ -60,8 +64,9 @@ def drag(
     """
     from draggan_tui.cli.headless_drag import DragRequest, run_headless_drag
 
-    request = DragRequest(
-        pair_texts=tuple(pair), seed=seed, model_spec=model, psi=psi, class_label=label, latent_path=latent, mask_path=mask,
-        setting_texts=settings, video_path=film, draws_markers=markers, device_name=device, out_directory=out,
+    drag_request = DragRequest(
+        pair_texts=tuple(pair_texts), seed=seed, model_spec=model, psi=psi, class_label=class_label, latent_path=latent,
+        mask_path=mask, setting_texts=settings, video_path=video, draws_markers=markers, device_name=device,
+        out_directory=out,
     )  # fmt: skip
-    raise typer.Exit(run_headless_drag(request, as_json=json))
+    raise typer.Exit(run_headless_drag(drag_request, as_json=as_json))

@@ -37,46 +37,52 @@ class DragReport:
     video_path: Path | None
 
 
-def print_report(report: DragReport, *, as_json: bool) -> None:
+def print_report(drag_report: DragReport, *, as_json: bool) -> None:
     """Print the result of a drag as one JSON object, or for people, with the images if stdout is a terminal."""
     if as_json:
-        print(json.dumps(_to_json(report)))
+        print(json.dumps(_to_json(drag_report)))
         return
-    record = report.record
+    drag_record = drag_report.record
     console = Console()
     if console.is_terminal:
-        _print_images(console, report.first_image, report.last_image)
-    mean_distance = sum(pair.distance for pair in record.pairs) / len(record.pairs)
-    steps = "1 step" if record.steps == 1 else f"{record.steps} steps"
-    console.print(f"{record.reason}: {steps}, {record.seconds:.1f} s, {mean_distance:.1f} px left", highlight=False)
-    if report.session_directory is not None:
-        console.print(f"files: {report.session_directory}", highlight=False, soft_wrap=True)
-    if report.video_path is not None:
-        console.print(f"video: {report.video_path}", highlight=False, soft_wrap=True)
+        _print_images(console, drag_report.first_image, drag_report.last_image)
+    mean_distance = sum(pair.distance for pair in drag_record.pairs) / len(drag_record.pairs)
+    step_text = "1 step" if drag_record.steps == 1 else f"{drag_record.steps} steps"
+    console.print(
+        f"{drag_record.reason}: {step_text}, {drag_record.seconds:.1f} s, {mean_distance:.1f} px left", highlight=False
+    )
+    if drag_report.session_directory is not None:
+        console.print(f"files: {drag_report.session_directory}", highlight=False, soft_wrap=True)
+    if drag_report.video_path is not None:
+        console.print(f"video: {drag_report.video_path}", highlight=False, soft_wrap=True)
 
 
-def _to_json(report: DragReport) -> dict[str, object]:
-    record = report.record
-    written_files = [*report.session_files, *([] if report.video_path is None else [report.video_path])]
+def _to_json(drag_report: DragReport) -> dict[str, object]:
+    drag_record = drag_report.record
+    written_files = [*drag_report.session_files, *([] if drag_report.video_path is None else [drag_report.video_path])]
     return {
-        "reason": record.reason,
-        "steps": record.steps,
-        "seconds": round(record.seconds, 3),
-        "precision": record.settings.precision,
+        "reason": drag_record.reason,
+        "steps": drag_record.steps,
+        "seconds": round(drag_record.seconds, 3),
+        "precision": drag_record.settings.precision,
         "pairs": [
             {"handle": pair.handle, "target": pair.target, "final": pair.final, "distance": pair.distance}
-            for pair in record.pairs
+            for pair in drag_record.pairs
         ],
-        "files": [str(path) for path in written_files],
+        "files": [str(file_path) for file_path in written_files],
     }
 
 
-def _print_images(console: Console, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> None:
+def _print_images(console: Console, first_image: NDArray[np.uint8], last_image: NDArray[np.uint8]) -> None:
     """Print two images side by side, as large as the terminal allows."""
-    height, width, _ = before.shape
-    size = fit_preview(Size(width, height), (console.width - 3) // 2, max(console.height - 4, 4))
-    table = Table.grid(padding=(0, 1))
-    images = [Image.fromarray(rgb).resize(size, Image.Resampling.BOX) for rgb in (before, after)]
-    table.add_row("before", "after")
-    table.add_row(*(Pixels.from_image(image, renderer=HalfcellRenderer()) for image in images))
-    console.print(table)
+    image_height, image_width, _ = first_image.shape
+    preview_size = fit_preview(Size(image_width, image_height), (console.width - 3) // 2, max(console.height - 4, 4))
+    image_table = Table.grid(padding=(0, 1))
+    preview_images = [
+        Image.fromarray(rgb).resize(preview_size, Image.Resampling.BOX) for rgb in (first_image, last_image)
+    ]
+    image_table.add_row("before", "after")
+    image_table.add_row(
+        *(Pixels.from_image(preview_image, renderer=HalfcellRenderer()) for preview_image in preview_images)
+    )
+    console.print(image_table)

@@ -44,7 +44,7 @@ def editor(
     seed: SeedOption = 42,
     model: EditorModelOption = None,
     psi: PsiOption = None,
-    label: ClassOption = 0,
+    class_label: ClassOption = 0,
     latent: LatentOption = None,
     device: EditorDeviceOption = None,
     out: SessionDirectoryOption = None,
@@ -65,21 +65,23 @@ def editor(
     require_terminal()
     if out is not None:
         check_output_directory(out)
-    configured = configured_options(model, device, theme, color)
+    editor_options = configured_options(model, device, theme, color)
     from draggan_tui.cli.resume import interrupted_session
     from draggan_tui.client.engine_process import EngineOptions, start_engine
 
     unclosed_session = interrupted_session()
     # The engine starts before the screen is imported, because it has more to import.
-    engine = None
+    engine_process = None
     if unclosed_session is None:
-        engine = start_engine(EngineOptions(configured.model, configured.device, out, latent))
+        engine_process = start_engine(EngineOptions(editor_options.model, editor_options.device, out, latent))
     from draggan_tui.app import Options
 
     run_editor(
         Options(
-            seed=seed, psi=psi, label=label, latent=latent, out=out, offered=unclosed_session, engine=engine,
-            directory_problem="" if out is not None else write_problem(DEFAULT_OUTPUT_DIRECTORY), **vars(configured),
+            seed=seed, psi=psi, label=class_label, latent=latent, out=out, engine=engine_process,
+            unclosed_session=unclosed_session,
+            directory_problem=write_problem(DEFAULT_OUTPUT_DIRECTORY) if out is None else "",
+            **vars(editor_options),
         )
     )  # fmt: skip
 
@@ -89,12 +91,12 @@ def _refuse_options(context: typer.Context) -> None:
     Raises:
         BadParameter: an option of the editor stands before a command, which would not get it.
     """
-    for name in context.params:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            option = "--class" if name == "label" else f"--{name}"
+    for option_name in context.params:
+        value_source = context.get_parameter_source(option_name)
+        if value_source is not None and value_source.name == "COMMANDLINE":
+            option_text = "--class" if option_name == "class_label" else f"--{option_name}"
             raise typer.BadParameter(
-                f"{option} is an option of the editor; put the options of {context.invoked_subcommand} after it"
+                f"{option_text} is an option of the editor; put the options of {context.invoked_subcommand} after it"
             )
 
 
@@ -109,9 +111,9 @@ def require_terminal() -> None:
         raise InputError(
             "the editor needs a terminal; in scripts and pipes use: draggan-tui drag --seed 42 --pair X,Y:X,Y"
         )
-    if (terminal := os.environ.get("TERM", "")) in ("", "dumb", "unknown"):
+    if (terminal_name := os.environ.get("TERM", "")) in ("", "dumb", "unknown"):
         raise InputError(
-            f"the editor cannot be drawn here: TERM is {terminal or 'not set'}; if this terminal has colours and a cursor, "
+            f"the editor cannot be drawn here: TERM is {terminal_name or 'not set'}; if this terminal has colours and a cursor, "
             "set it (TERM=xterm-256color draggan-tui), else use: draggan-tui drag --seed 42 --pair X,Y:X,Y"
         )
 
@@ -140,29 +142,29 @@ def configured_options(
     from draggan_tui.cli import textual_environment
     from draggan_tui.config import key_settings, settings_file, themes
 
-    file = settings_file.read_config()
-    defaults = file.config.editor
-    color_guess = textual_environment.set_colors(ColorOption(defaults.color) if color is None else color)
-    textual_environment.set_escape_delay(defaults.escape_delay)
+    config_file = settings_file.read_config()
+    editor_defaults = config_file.config.editor
+    color_guess = textual_environment.set_colors(ColorOption(editor_defaults.color) if color is None else color)
+    textual_environment.set_escape_delay(editor_defaults.escape_delay)
     textual_environment.unset_size()
     return ConfiguredOptions(
-        model=defaults.model if model is None else model,
-        device=defaults.device if device is None else device,
-        theme=settings_file.configured_theme(file) if theme is None else themes.load_theme(theme),
-        keymap=key_settings.configured_keys(file),
+        model=editor_defaults.model if model is None else model,
+        device=editor_defaults.device if device is None else device,
+        theme=settings_file.configured_theme(config_file) if theme is None else themes.load_theme(theme),
+        keymap=key_settings.configured_keys(config_file),
         color_guess=color_guess,
     )
 
 
-def write_problem(directory: Path) -> str:
-    """Return why a session cannot be written in a directory, so that the editor can ask for another; empty if it can."""
+def write_problem(output_directory: Path) -> str:
+    """Return why a session cannot be written to a directory, or an empty text if it can."""
     from draggan_engine.core.errors import StorageError
     from draggan_engine.storage.output_paths import check_writable
 
     try:
-        check_writable(directory)
-    except StorageError as error:
-        return str(error)
+        check_writable(output_directory)
+    except StorageError as write_error:
+        return str(write_error)
     return ""
 
 
@@ -182,7 +184,7 @@ def run_editor(options: Options) -> None:
 
 
 def _collect_garbage_seldom() -> None:
-    """Let full garbage collections, which block keys for 0.1 s, run a tenth as often and skip what is loaded already."""
+    """Make full garbage collections, which block keys for 0.1 s, rarer, and let them skip what is loaded already."""
     gc.freeze()
     gc.set_threshold(700, 10, 100)
     gc.enable()

@@ -10,7 +10,7 @@ import typer
 def check_working_directory() -> None:
     """
     Raises:
-        InputError: the working directory was deleted, so that no relative path has a meaning and torch cannot be loaded.
+        InputError: the working directory was deleted; relative paths mean nothing, and torch cannot be loaded.
     """
     try:
         Path.cwd()
@@ -21,18 +21,22 @@ def check_working_directory() -> None:
 
 
 def report_error(error: Exception) -> int:
-    """Print an error in one line on stderr, write the traceback of an unexpected one to the log, and return the exit status."""
+    """Print an error in one line on stderr and return the exit status.
+
+    The traceback of an unexpected error goes to the log.
+    """
     from draggan_engine.core.errors import DragganError
 
     if isinstance(error, DragganError):
         from draggan_tui.client.advice import with_advice
 
-        message, status = with_advice(str(error), error.remedy), error.exit_code
+        error_message, exit_status = with_advice(str(error), error.remedy), error.exit_code
     else:
         from draggan_tui.config import paths
 
-        message, status = f"unexpected {type(error).__name__}: {error}; details in {paths.log_traceback()}", 1
+        error_message = f"unexpected {type(error).__name__}: {error}; details in {paths.log_traceback()}"
+        exit_status = 1
     # The name of a file may contain anything, even commands for the terminal.
-    printable = "".join(sign if sign.isprintable() else "?" for sign in message)
-    typer.echo(f"draggan-tui: {printable}", err=True)
-    return status
+    printable_message = "".join(sign if sign.isprintable() else "?" for sign in error_message)
+    typer.echo(f"draggan-tui: {printable_message}", err=True)
+    return exit_status

@@ -40,7 +40,9 @@ def evaluate(
             help="The directory for rows, images and report. A run that is there is continued, also with other methods.",
         ),
     ],
-    n: Annotated[int, typer.Option("--n", min=1, max=100_000, help="How many cases each experiment has.")] = 100,
+    case_count: Annotated[
+        int, typer.Option("--n", min=1, max=100_000, help="How many cases each experiment has.")
+    ] = 100,
     methods: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,5 +57,10 @@ def evaluate(
     from draggan_tui.cli.evaluation_run import run_experiments
 
     run_experiments(
-        experiment.value, case_count=n, methods=methods, model_spec=model, device_name=device, out_directory=out
+        experiment.value,
+        case_count=case_count,
+        methods=methods,
+        model_spec=model,
+        device_name=device,
+        out_directory=out,
     )

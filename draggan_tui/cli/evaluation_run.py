@@ -49,77 +49,100 @@ def run_experiments(
     chosen_methods, missing_methods = select_methods(methods)
     check_writable(out_directory)
     loaded_model = load_model(model_spec, device_name)
-    request = Request(
+    run_request = Request(
         experiments=_experiments(experiment_name, loaded_model), methods=chosen_methods, n=case_count, model=loaded_model.name,
         sha256=loaded_model.sha256, settings=loaded_model.info.settings,
     )  # fmt: skip
-    for reason in missing_methods.values():
-        _print_line(f"left out: {reason}")
-    if "ablation" in request.experiments and (obstacle := why_not_bfloat16(loaded_model.generator)) is not None:
+    for omission_reason in missing_methods.values():
+        _print_line(f"left out: {omission_reason}")
+    if "ablation" in run_request.experiments and (obstacle := why_not_bfloat16(loaded_model.generator)) is not None:
         _print_line(f"left out: {change_name(BFLOAT16)}: {obstacle}")
-    with closing(runner.run_evaluation(RunDirectory(out_directory, request), loaded_model, device_name)) as chunks:
+    with closing(
+        runner.run_evaluation(RunDirectory(out_directory, run_request), loaded_model, device_name)
+    ) as progress_events:
         if sys.stderr.isatty():
-            _show_bar(chunks)
+            _show_bar(progress_events)
         else:
-            _print_lines(chunks)
+            _print_lines(progress_events)
     report_path = out_directory / "report.md"
     named_methods = methods and read_request(out_directory).methods  # with those of earlier runs
-    command = _command(experiment_name, case_count, named_methods, loaded_model.spec, device_name, out_directory)
-    write_report(out_directory, report_path, command, time.strftime("%Y-%m-%d"))
+    repeat_command = _command(experiment_name, case_count, named_methods, loaded_model.spec, device_name, out_directory)
+    write_report(out_directory, report_path, repeat_command, time.strftime("%Y-%m-%d"))
     print(report_path)
 
 
-def _experiments(experiment: str, model: Model) -> tuple[Experiment, ...]:
+def _experiments(experiment_name: str, loaded_model: Model) -> tuple[Experiment, ...]:
     """
     Raises:
         InputError: the model has no landmarks, which the experiment needs.
     """
-    if experiment == "all":
-        if has_known_landmarks(model):
+    if experiment_name == "all":
+        if has_known_landmarks(loaded_model):
             return EXPERIMENTS
-        runnable = " and ".join(EXPERIMENTS_WITHOUT_LANDMARKS)
-        _print_line(f"{model.name}: the landmarks of its images are not known, so only {runnable} can be run")
+        runnable_names = " and ".join(EXPERIMENTS_WITHOUT_LANDMARKS)
+        _print_line(
+            f"{loaded_model.name}: the landmarks of its images are not known, so only {runnable_names} can be run"
+        )
         return EXPERIMENTS_WITHOUT_LANDMARKS
-    if experiment not in EXPERIMENTS_WITHOUT_LANDMARKS:
-        require_known_landmarks(model, experiment)
-    return (cast(Experiment, experiment),)
+    if experiment_name not in EXPERIMENTS_WITHOUT_LANDMARKS:
+        require_known_landmarks(loaded_model, experiment_name)
+    return (cast(Experiment, experiment_name),)
 
 
-def _command(experiment: str, n: int, methods: Sequence[str] | None, model: str, device: str, out: Path) -> str:
+def _command(
+    experiment_name: str,
+    case_count: int,
+    methods: Sequence[str] | None,
+    model_spec: str,
+    device_name: str,
+    out_directory: Path,
+) -> str:
     """Return the command that repeats this run, for the report."""
-    arguments = ["draggan-tui", "eval", experiment, "--n", str(n)]
-    for method in methods or ():
-        arguments += ["--methods", method]
-    return shlex.join([*arguments, "--model", model, "--device", device, "--out", str(out)])
+    command_words = ["draggan-tui", "eval", experiment_name, "--n", str(case_count)]
+    for method_name in methods or ():
+        command_words += ["--methods", method_name]
+    return shlex.join([*command_words, "--model", model_spec, "--device", device_name, "--out", str(out_directory)])
 
 
-def _print_line(text: str) -> None:
-    print(f"draggan-tui: {text}", file=sys.stderr)
+def _print_line(message_text: str) -> None:
+    print(f"draggan-tui: {message_text}", file=sys.stderr)
 
 
-def _show_bar(chunks: Iterable[runner.RunProgress]) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("chunks", total=None, left="")
-        for chunk in chunks:
-            remaining = _remaining_time(chunk)
-            progress.update(
-                task,
-                completed=chunk.done,
-                total=chunk.total,
-                left=remaining,
-                description=chunk.finished_chunk or "chunks",
+def _show_bar(progress_events: Iterable[runner.RunProgress]) -> None:
+    bar_columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    with Progress(*bar_columns, console=Console(stderr=True), transient=True) as progress_bar:
+        task_id = progress_bar.add_task("chunks", total=None, left="")
+        for run_progress in progress_events:
+            remaining_text = _remaining_time(run_progress)
+            progress_bar.update(
+                task_id,
+                completed=run_progress.done,
+                total=run_progress.total,
+                left=remaining_text,
+                description=run_progress.finished_chunk or "chunks",
             )
 
 
-def _print_lines(chunks: Iterable[runner.RunProgress]) -> None:
-    for chunk in chunks:
-        if chunk.finished_chunk is not None:
-            remaining = _remaining_time(chunk)
-            _print_line(f"{chunk.done}/{chunk.total} {chunk.finished_chunk}" + (f", {remaining}" if remaining else ""))
+def _print_lines(progress_events: Iterable[runner.RunProgress]) -> None:
+    for run_progress in progress_events:
+        if run_progress.finished_chunk is not None:
+            remaining_text = _remaining_time(run_progress)
+            _print_line(
+                f"{run_progress.done}/{run_progress.total} {run_progress.finished_chunk}"
+                + (f", {remaining_text}" if remaining_text else "")
+            )
 
 
-def _remaining_time(chunk: runner.RunProgress) -> str:
-    if chunk.seconds_left is None:
+def _remaining_time(progress: runner.RunProgress) -> str:
+    if progress.seconds_left is None:
         return ""
-    return f"{chunk.seconds_left / 60:.0f} min left" if chunk.seconds_left > 90 else f"{chunk.seconds_left:.0f} s left"
+    return (
+        f"{progress.seconds_left / 60:.0f} min left"
+        if progress.seconds_left > 90
+        else f"{progress.seconds_left:.0f} s left"
+    )

@@ -69,208 +69,255 @@ class DragRequest:
     out_directory: Path | None
 
 
-def run_headless_drag(request: DragRequest, *, as_json: bool) -> int:
+def run_headless_drag(drag_request: DragRequest, *, as_json: bool) -> int:
     """Run a drag, write its session, print a report, and return the exit status.
 
     Raises:
         DragganError: something in the request cannot be used; nothing has been written.
     """
-    pairs = tuple(parse_pair(text) for text in request.pair_texts)
+    pairs = tuple(parse_pair(pair_text) for pair_text in drag_request.pair_texts)
     if all(pair.is_pin for pair in pairs):
         raise EditError(ALL_HANDLES_ON_TARGETS)
-    _read_settings(request.setting_texts, setting_fields())
-    _check_outputs(request)
-    model = load_model(request.model_spec, request.device_name)
-    edit = _read_edit(request, pairs, model)
-    store = new_store(model, edit, request.out_directory, request.latent_path)
-    session = prepare_drag(model, store, edit)
-    for notice in _notices(edit, model.info.size, session.notice):
-        _print_line(notice)
-    before = image_of(model, store, edit)
-    earlier_files = set() if request.out_directory is None else _file_versions(request.out_directory)
-    revision = Revision(id=0, edit=edit)
-    store.save((revision,), revision.id)  # from here on, a drag that is killed can be opened
-    store.write_result_images(edit, before, before)
+    _read_settings(drag_request.setting_texts, setting_fields())
+    _check_outputs(drag_request)
+    loaded_model = load_model(drag_request.model_spec, drag_request.device_name)
+    edit = _read_edit(drag_request, pairs, loaded_model)
+    session_store = new_store(loaded_model, edit, drag_request.out_directory, drag_request.latent_path)
+    drag_loop = prepare_drag(loaded_model, session_store, edit)
+    for notice_text in _notices(edit, loaded_model.info.size, drag_loop.notice):
+        _print_line(notice_text)
+    first_image = image_of(loaded_model, session_store, edit)
+    earlier_files = set() if drag_request.out_directory is None else _file_versions(drag_request.out_directory)
+    first_revision = Revision(id=0, edit=edit)
+    session_store.save((first_revision,), first_revision.id)  # from here on, a drag that is killed can be opened
+    session_store.write_result_images(edit, first_image, first_image)
     show_progress = sys.stderr.isatty() and not as_json
-    with _stopped_by_signals(session) as signals:
-        end = _drain(record_drag(model, store, revision, store.next_drag_number(), session), edit, show_progress)
-    store.close()
-    problems = [end.problem] if end.problem else []
-    video_path = request.video_path
+    with _stopped_by_signals(drag_loop) as received_signals:
+        recorded_drag = _drain(
+            record_drag(loaded_model, session_store, first_revision, session_store.next_drag_number(), drag_loop),
+            edit,
+            show_progress,
+        )
+    session_store.close()
+    problem_texts = [recorded_drag.problem] if recorded_drag.problem else []
+    video_path = drag_request.video_path
     if video_path is not None:
         try:
-            _write_video(video_path, model, store, end.edit, markers=request.draws_markers, show_progress=show_progress)
-        except DragganError as error:
-            problems.append(str(error))
+            _write_video(
+                video_path,
+                loaded_model,
+                session_store,
+                recorded_drag.edit,
+                markers=drag_request.draws_markers,
+                show_progress=show_progress,
+            )
+        except DragganError as export_error:
+            problem_texts.append(str(export_error))
             video_path = None
-    for problem in problems:
-        _print_line(problem)
-    files = (
-        [] if store.directory is None else sorted(path for path, *_ in _file_versions(store.directory) - earlier_files)
+    for problem_text in problem_texts:
+        _print_line(problem_text)
+    written_files = (
+        []
+        if session_store.directory is None
+        else sorted(path for path, *_ in _file_versions(session_store.directory) - earlier_files)
     )
-    after = image_of(model, store, end.edit)
+    last_image = image_of(loaded_model, session_store, recorded_drag.edit)
     try:
-        print_report(DragReport(end.record, store.directory, before, after, files, video_path), as_json=as_json)
+        print_report(
+            DragReport(
+                recorded_drag.record, session_store.directory, first_image, last_image, written_files, video_path
+            ),
+            as_json=as_json,
+        )
     except (StorageError, SystemExit):
-        if not signals:  # a closed terminal, which sends a signal, takes no report
+        if not received_signals:  # a closed terminal, which sends a signal, takes no report
             raise
-    if signals:
-        return 128 + signals[0]
-    if problems:
+    if received_signals:
+        return 128 + received_signals[0]
+    if problem_texts:
         return 1
-    return DIVERGED_STATUS if end.record.reason == "diverged" else 0
+    return DIVERGED_STATUS if recorded_drag.record.reason == "diverged" else 0
 
 
-def parse_pair(text: str) -> PointPair:
+def parse_pair(pair_text: str) -> PointPair:
     """Return the pair that a text like `64,70:76,70` stands for: handle (64, 70), target (76, 70).
 
     Raises:
         EditError: the text does not have this form.
     """
-    match = _PAIR.fullmatch(text)
-    if match is None:
-        raise EditError(f"--pair {text!r}: write it as X,Y:X,Y, handle then target, in pixels, e.g. --pair 64,70:76,70")
-    handle_x, handle_y, target_x, target_y = map(float, match.groups())
+    pair_match = _PAIR.fullmatch(pair_text)
+    if pair_match is None:
+        raise EditError(
+            f"--pair {pair_text!r}: write it as X,Y:X,Y, handle then target, in pixels, e.g. --pair 64,70:76,70"
+        )
+    handle_x, handle_y, target_x, target_y = map(float, pair_match.groups())
     return PointPair(handle=(handle_x, handle_y), target=(target_x, target_y))
 
 
-def _read_edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model) -> Edit:
+def _read_edit(drag_request: DragRequest, pairs: tuple[PointPair, ...], loaded_model: Model) -> Edit:
     """
     Raises:
         EditError: the model does not have a setting, or the mask cannot be used.
     """
     mask = None
-    if request.mask_path is not None:
-        mask, is_resized = read_mask(request.mask_path, model.info.size)
+    if drag_request.mask_path is not None:
+        mask, is_resized = read_mask(drag_request.mask_path, loaded_model.info.size)
         if is_resized:
-            _print_line(f"{request.mask_path} was resized to {mask.width}×{mask.height}")
-    settings = _read_settings(request.setting_texts, setting_fields(model.info))
+            _print_line(f"{drag_request.mask_path} was resized to {mask.width}×{mask.height}")
+    setting_values = _read_settings(drag_request.setting_texts, setting_fields(loaded_model.info))
     return Edit(
-        model=model.name,
+        model=loaded_model.name,
         source=LatentRef(
-            seed=request.seed,
-            psi=model.info.psi if request.psi is None else request.psi,
-            label=request.class_label,
-            from_file=request.latent_path is not None,
+            seed=drag_request.seed,
+            psi=loaded_model.info.psi if drag_request.psi is None else drag_request.psi,
+            label=drag_request.class_label,
+            from_file=drag_request.latent_path is not None,
         ),
         pairs=pairs,
         mask=mask,
-        settings=model.info.settings.model_copy(update=settings),
+        settings=loaded_model.info.settings.model_copy(update=setting_values),
     )
 
 
-def _read_settings(texts: Mapping[str, str], fields: Mapping[str, SettingField]) -> dict[str, object]:
+def _read_settings(setting_texts: Mapping[str, str], fields_by_name: Mapping[str, SettingField]) -> dict[str, object]:
     """Return the values of the settings that were typed.
 
     Raises:
         EditError: a text is not a value of its setting.
     """
-    values: dict[str, object] = {}
-    for name, text in texts.items():
+    setting_values: dict[str, object] = {}
+    for setting_name, setting_text in setting_texts.items():
         try:
-            values[name] = fields[name].read(text)
-        except EditError as error:
-            raise EditError(f"{SETTING_FLAGS[name]} {text!r}: must be {fields[name].requirement}") from error
-    return values
+            setting_values[setting_name] = fields_by_name[setting_name].read(setting_text)
+        except EditError as value_error:
+            raise EditError(
+                f"{SETTING_FLAGS[setting_name]} {setting_text!r}: must be {fields_by_name[setting_name].requirement}"
+            ) from value_error
+    return setting_values
 
 
-def _check_outputs(request: DragRequest) -> None:
+def _check_outputs(drag_request: DragRequest) -> None:
     """
     Raises:
         DragganError: the session or the video could not be written.
     """
-    if request.out_directory is None:
+    if drag_request.out_directory is None:
         check_writable(DEFAULT_OUTPUT_DIRECTORY)
     else:
-        check_output_directory(request.out_directory)
-    if request.video_path is not None:
-        check_output_file(request.video_path, VIDEO_SUFFIXES)
-    elif request.draws_markers:
+        check_output_directory(drag_request.out_directory)
+    if drag_request.video_path is not None:
+        check_output_file(drag_request.video_path, VIDEO_SUFFIXES)
+    elif drag_request.draws_markers:
         raise EditError("--markers: they are drawn into a video; give --film FILE too")
 
 
-def new_store(model: Model, edit: Edit, out: Path | None, latent: Path | None) -> SessionStore:
+def new_store(loaded_model: Model, edit: Edit, out_directory: Path | None, latent_path: Path | None) -> SessionStore:
     """Return the store of a new session, with the latent that it may start from.
 
     Raises:
         EditError: the model does not have the class of the edit.
         CheckpointError: the latent cannot be used.
     """
-    check_label(edit.source.label, model.info.classes, model.name)
-    store = SessionStore(model.name, out)
-    store.set_model(model.name, model.sha256, model.path)
-    if latent is not None:
-        store.set_file_latent(read_latent(latent, model.info.num_ws, model.info.w_dim))
-    return store
+    check_label(edit.source.label, loaded_model.info.classes, loaded_model.name)
+    session_store = SessionStore(loaded_model.name, out_directory)
+    session_store.set_model(loaded_model.name, loaded_model.sha256, loaded_model.path)
+    if latent_path is not None:
+        session_store.set_file_latent(read_latent(latent_path, loaded_model.info.num_ws, loaded_model.info.w_dim))
+    return session_store
 
 
 def _notices(edit: Edit, image_size: Size, device_notice: str | None) -> list[str]:
     """Return what to print before a drag: about the device, pins, and points that the mask holds."""
-    pins = [f"pair {index + 1} is a pin: it holds its place" for index, pair in enumerate(edit.pairs) if pair.is_pin]
-    conflict = conflict_text(mask_conflicts(edit, image_size))
-    return [*([] if device_notice is None else [device_notice]), *pins, *([conflict] if conflict else [])]
+    pin_notices = [
+        f"pair {pair_index + 1} is a pin: it holds its place"
+        for pair_index, pair in enumerate(edit.pairs)
+        if pair.is_pin
+    ]
+    mask_conflict = conflict_text(mask_conflicts(edit, image_size))
+    return [
+        *([] if device_notice is None else [device_notice]),
+        *pin_notices,
+        *([mask_conflict] if mask_conflict else []),
+    ]
 
 
-def _print_line(text: str) -> None:
-    print(f"draggan-tui: {text}", file=sys.stderr)
+def _print_line(message_text: str) -> None:
+    print(f"draggan-tui: {message_text}", file=sys.stderr)
 
 
-def _file_versions(directory: Path) -> set[tuple[Path, int, int]]:
-    """Return the files of a session's directory, each with its inode and time, which change when it is written again."""
-    paths = [path for pattern in ("[!.]*", "[!.]*/*") for path in directory.glob(pattern) if path.is_file()]
-    return {(path, stat.st_ino, stat.st_mtime_ns) for path in paths for stat in [path.stat()]}
+def _file_versions(session_directory: Path) -> set[tuple[Path, int, int]]:
+    """Return a session's files, each with its inode and time, which change when the file is written again."""
+    file_paths = [
+        path for pattern in ("[!.]*", "[!.]*/*") for path in session_directory.glob(pattern) if path.is_file()
+    ]
+    return {(path, stat.st_ino, stat.st_mtime_ns) for path in file_paths for stat in [path.stat()]}
 
 
 @contextmanager
-def _stopped_by_signals(session: DragLoop) -> Iterator[Sequence[int]]:
+def _stopped_by_signals(drag_loop: DragLoop) -> Iterator[Sequence[int]]:
     """Let Ctrl-C, SIGTERM and SIGHUP end a drag after the running step; yield the numbers of the signals received."""
-    received: list[int] = []
+    received_signals: list[int] = []
 
-    def stop(number: int, _: object) -> None:
-        received.append(number)
-        session.control.stop()
+    def stop(signal_number: int, _: object) -> None:
+        received_signals.append(signal_number)
+        drag_loop.control.stop()
 
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    handled_signals = [number for number, handler in handlers.items() if handler is not signal.SIG_IGN]
-    for number in handled_signals:
-        signal.signal(number, stop)
+    earlier_handlers = {
+        signal_number: signal.getsignal(signal_number)
+        for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    handled_signals = [
+        signal_number for signal_number, handler in earlier_handlers.items() if handler is not signal.SIG_IGN
+    ]
+    for signal_number in handled_signals:
+        signal.signal(signal_number, stop)
     try:
-        yield received
+        yield received_signals
     finally:
-        for number in handled_signals:
-            signal.signal(number, handlers[number])
+        for signal_number in handled_signals:
+            signal.signal(signal_number, earlier_handlers[signal_number])
 
 
-def _drain(events: Iterator[DragStep | DragAtRest | DragRecorded], edit: Edit, show_progress: bool) -> DragRecorded:
+def _drain(
+    drag_events: Iterator[DragStep | DragAtRest | DragRecorded], edit: Edit, show_progress: bool
+) -> DragRecorded:
     """Run a drag to its end, with a progress bar on stderr if asked for."""
-    columns = (
+    bar_columns = (
         TextColumn("drag"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[left]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=not show_progress, transient=True) as progress:
-        task = progress.add_task("drag", total=edit.settings.max_steps, left="")
-        for event in events:
-            if isinstance(event, DragRecorded):
-                return event
-            if isinstance(event, DragStep):
-                progress.update(task, completed=event.step, left=f"{event.mean_distance:.1f} px left")
+    with Progress(
+        *bar_columns, console=Console(stderr=True), disable=not show_progress, transient=True
+    ) as progress_bar:
+        task_id = progress_bar.add_task("drag", total=edit.settings.max_steps, left="")
+        for drag_event in drag_events:
+            if isinstance(drag_event, DragRecorded):
+                return drag_event
+            if isinstance(drag_event, DragStep):
+                progress_bar.update(task_id, completed=drag_event.step, left=f"{drag_event.mean_distance:.1f} px left")
     raise AssertionError("a drag ends with its record")
 
 
 def _write_video(
-    path: Path, model: Model, store: SessionStore, edit: Edit, *, markers: bool, show_progress: bool
+    video_path: Path,
+    loaded_model: Model,
+    session_store: SessionStore,
+    edit: Edit,
+    *,
+    markers: bool,
+    show_progress: bool,
 ) -> None:
     """
     Raises:
         DragganError: the drag made no step, or the video cannot be written.
     """
-    with Progress(console=Console(stderr=True), disable=not show_progress, transient=True) as progress:
-        task = progress.add_task("video")
+    with Progress(console=Console(stderr=True), disable=not show_progress, transient=True) as progress_bar:
+        task_id = progress_bar.add_task("video")
 
         def update(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
+            progress_bar.update(task_id, completed=done, total=total)
 
-        export(model, store, edit, path, markers=markers, report_progress=update)
+        export(loaded_model, session_store, edit, video_path, markers=markers, report_progress=update)

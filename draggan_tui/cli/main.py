@@ -53,30 +53,33 @@ class EditorGroup(TyperGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command and exit. Output that cannot be written is a failure, unless the command has failed already."""
-        status = self._exit_status(*args, **options)
+        exit_status = self._exit_status(*args, **options)
         try:
             sys.stdout.flush()
-        except StorageError as error:
-            status = status or report_error(error)
+        except StorageError as output_error:
+            exit_status = exit_status or report_error(output_error)
         except SystemExit as broken_pipe:
-            status = status or broken_pipe.code
-        sys.exit(status)
+            exit_status = exit_status or broken_pipe.code
+        sys.exit(exit_status)
 
     def _exit_status(self, *args: Any, **options: Any) -> Any:
         try:
             return super().main(*args, **options)
-        except SystemExit as end:
-            return end.code
-        except Exception as error:
-            return report_error(error)
+        except SystemExit as system_exit:
+            return system_exit.code
+        except Exception as command_error:
+            return report_error(command_error)
 
     def get_params(self, ctx: Any) -> list[Any]:  # a click.Context, from typer's own copy of click
         """Return the options; those of shell completion get a panel of their own in the help."""
-        params = super().get_params(ctx)
-        for param in params:
-            if isinstance(param, TyperOption) and param.name in ("install_completion", "show_completion"):
-                param.rich_help_panel = "Shell completion"
-        return params
+        option_parameters = super().get_params(ctx)
+        for parameter in option_parameters:
+            if isinstance(parameter, TyperOption) and parameter.name in (
+                "install_completion",
+                "show_completion",
+            ):
+                parameter.rich_help_panel = "Shell completion"
+        return option_parameters
 
 
 app = typer.Typer(

@@ -53,9 +53,9 @@ def _convert(model_spec: str, out_path: Path, model_name: str) -> None:
     from draggan_engine.checkpoints import loader  # imports torch
 
     with load_progress() as report_progress:
-        problem = loader.convert_model(model_spec, out_path, model_name, report_progress)
-    if problem is not None:
-        Console(stderr=True).print(Text(f"without its discriminator: {problem}"), soft_wrap=True)
+        discriminator_problem = loader.convert_model(model_spec, out_path, model_name, report_progress)
+    if discriminator_problem is not None:
+        Console(stderr=True).print(Text(f"without its discriminator: {discriminator_problem}"), soft_wrap=True)
     print(f"{out_path}: {size_text(out_path.stat().st_size)}")
 
 
@@ -73,28 +73,28 @@ def pull_model(source: str, sha256: str | None, model_name: str | None) -> None:
         DownloadError: the file cannot be downloaded, or is not a model.
         StorageError: the file cannot be written.
     """
-    checkpoint = find_public_checkpoint(source)
-    url = _address(source, checkpoint)
-    url_path = Path(unquote(urlsplit(url).path))
-    model_name = model_name or (url_path.stem if checkpoint is None else checkpoint.name)
+    public_checkpoint = find_public_checkpoint(source)
+    source_url = _address(source, public_checkpoint)
+    url_path = Path(unquote(urlsplit(source_url).path))
+    model_name = model_name or (url_path.stem if public_checkpoint is None else public_checkpoint.name)
     namesake = find_public_checkpoint(model_name)
-    if namesake is not None and namesake != checkpoint:
+    if namesake is not None and namesake != public_checkpoint:
         raise CheckpointError(f"{model_name} is the name of a public checkpoint", Remedy.choose_model_name)
-    suffix = url_path.suffix if url_path.suffix in registry.MODEL_SUFFIXES else ".pkl"
-    target_path = registry.download_path(model_name, suffix)
+    file_suffix = url_path.suffix if url_path.suffix in registry.MODEL_SUFFIXES else ".pkl"
+    target_path = registry.download_path(model_name, file_suffix)
     registry.create_user_models_directory()
     check_writable(target_path.parent)
-    if checkpoint is not None:
-        text = f"{checkpoint.shows}, {checkpoint.home}\nlicence: {checkpoint.licence}"
-        Console(stderr=True).print(Text(text), soft_wrap=True)
+    if public_checkpoint is not None:
+        checkpoint_text = f"{public_checkpoint.shows}, {public_checkpoint.home}\nlicence: {public_checkpoint.licence}"
+        Console(stderr=True).print(Text(checkpoint_text), soft_wrap=True)
     from draggan_engine.checkpoints import loader  # imports torch
 
     try:
         with load_progress() as report_progress:
-            download = download_file(
-                url,
+            downloaded_file = download_file(
+                source_url,
                 target_path,
-                sha256=sha256 or (checkpoint.sha256 if checkpoint else None),
+                sha256=sha256 or (public_checkpoint.sha256 if public_checkpoint else None),
                 checksums_path=registry.user_models_directory() / CHECKSUMS_NAME,
                 check=loader.check_model_file,
                 progress=lambda done, total: report_progress(DOWNLOADING, done, total or 0),
@@ -105,22 +105,24 @@ def pull_model(source: str, sha256: str | None, model_name: str | None) -> None:
             file=sys.stderr,
         )
         raise
-    comparison = "as known" if download.verified else "recorded now, compared from now on"
+    checksum_note = "as known" if downloaded_file.verified else "recorded now, compared from now on"
     print(
-        f"{target_path}: {size_text(download.size)}\nsha256 {download.sha256} ({comparison})\ndraggan-tui --model {model_name}"
+        f"{target_path}: {size_text(downloaded_file.size)}\n"
+        f"sha256 {downloaded_file.sha256} ({checksum_note})\n"
+        f"draggan-tui --model {model_name}"
     )
 
 
-def _address(source: str, checkpoint: PublicCheckpoint | None) -> str:
+def _address(source: str, public_checkpoint: PublicCheckpoint | None) -> str:
     """
     Raises:
         CheckpointError: the source is neither an address nor a checkpoint that can be downloaded.
     """
-    if checkpoint is not None:
-        if checkpoint.url is not None:
-            return checkpoint.url
+    if public_checkpoint is not None:
+        if public_checkpoint.url is not None:
+            return public_checkpoint.url
         raise CheckpointError(
-            f"{source}: it cannot be downloaded directly; download it by hand from {checkpoint.home}, "
+            f"{source}: it cannot be downloaded directly; download it by hand from {public_checkpoint.home}, "
             "then: draggan-tui models import FILE"
         )
     if "://" in source:

@@ -23,19 +23,19 @@ ModelArgument = Annotated[
 
 
 @app.command("list")
-def list_command(json: JsonOption = False) -> None:
+def list_command(as_json: JsonOption = False) -> None:
     """List the models on this machine and well-known public checkpoints."""
     from draggan_tui.cli.model_list import print_models
 
-    print_models(as_json=json)
+    print_models(as_json=as_json)
 
 
 @app.command("info")
-def info_command(model: ModelArgument, json: JsonOption = False) -> None:
+def info_command(model: ModelArgument, as_json: JsonOption = False) -> None:
     """Show what a model is, and what a drag on it uses."""
     from draggan_tui.cli.model_facts import print_model_facts
 
-    print_model_facts(model, as_json=json)
+    print_model_facts(model, as_json=as_json)
 
 
 @app.command("convert")

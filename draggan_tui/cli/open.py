@@ -40,14 +40,14 @@ def open_session(
 
     if directory is None:
         directory = last_session()
-    session = resume_session(directory, model)
-    configured = configured_options(session.model, device, theme, color)
-    engine = start_engine(EngineOptions(configured.model, configured.device), resume=str(directory))
+    resumed_session = resume_session(directory, model)
+    editor_options = configured_options(resumed_session.model, device, theme, color)
+    engine_process = start_engine(EngineOptions(editor_options.model, editor_options.device), resume=str(directory))
     from draggan_tui.app import Options
 
     run_editor(
         Options(
-            seed=0, psi=None, label=0, latent=None, out=None, taken_up=session, engine=engine,
-            directory_problem=write_problem(directory), **vars(configured),
+            seed=0, psi=None, label=0, latent=None, out=None, resumed_session=resumed_session, engine=engine_process,
+            directory_problem=write_problem(directory), **vars(editor_options),
         )
     )  # fmt: skip

@@ -14,19 +14,21 @@ from draggan_engine.core.errors import InputError
 from draggan_tui.cli import completion
 
 
-def path_parser(option: str) -> Callable[[str], Path]:
+def path_parser(option_name: str) -> Callable[[str], Path]:
     """Return the parser for a path that follows an option or is an argument. It expands `~`, also after `--option=`.
 
     The parser raises `InputError` for an empty path, and for the home directory of an unknown user.
     """
 
-    def parse(text: str) -> Path:
-        if not text:
-            raise InputError(f"{option}: the path is empty; give one, or leave the option out")
+    def parse(path_text: str) -> Path:
+        if not path_text:
+            raise InputError(f"{option_name}: the path is empty; give one, or leave the option out")
         try:
-            return Path(text).expanduser()
-        except RuntimeError as error:
-            raise InputError(f"{option} {text}: there is no such home directory; give the whole path") from error
+            return Path(path_text).expanduser()
+        except RuntimeError as home_error:
+            raise InputError(
+                f"{option_name} {path_text}: there is no such home directory; give the whole path"
+            ) from home_error
 
     return parse
 

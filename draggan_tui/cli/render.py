@@ -30,7 +30,7 @@ def render_image(
     seed: SeedOption = 42,
     model: ModelOption = SCRIPT_MODEL,
     psi: PsiOption = None,
-    label: ClassOption = 0,
+    class_label: ClassOption = 0,
     latent: LatentOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -47,8 +47,11 @@ def render_image(
     edit = Edit(
         model=loaded_model.name,
         source=LatentRef(
-            seed=seed, psi=loaded_model.info.psi if psi is None else psi, label=label, from_file=latent is not None
+            seed=seed,
+            psi=loaded_model.info.psi if psi is None else psi,
+            label=class_label,
+            from_file=latent is not None,
         ),
     )
-    store = new_store(loaded_model, edit, out=None, latent=latent)
-    write_image(out, image_of(loaded_model, store, edit), model=loaded_model.name, edit=edit)
+    session_store = new_store(loaded_model, edit, out_directory=None, latent_path=latent)
+    write_image(out, image_of(loaded_model, session_store, edit), model=loaded_model.name, edit=edit)

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 ENGINE_TIMEOUT = 60.0  # seconds; an engine whose editor was killed may still have a drag to write
 
 
-def resume_session(directory: Path, model: str | None) -> ResumedSession:
+def resume_session(session_directory: Path, model_spec: str | None) -> ResumedSession:
     """Return what a session was left with.
 
     Args:
-        model: a name or path, if the model is no longer where it was.
+        model_spec: a name or path, if the model is no longer where it was.
 
     Raises:
         InputError: there is no session, it cannot be read, or it is open in another editor.
@@ -35,11 +35,13 @@ def resume_session(directory: Path, model: str | None) -> ResumedSession:
     from draggan_engine.storage.session_manifest import read_manifest
     from draggan_tui.editor.state import ResumedSession
 
-    _wait_for_engine(directory)
-    manifest = read_manifest(directory)
-    if is_session_open(directory):
-        raise OutputError(f"{directory}: this session is open in another editor; close that one first")
-    return ResumedSession(manifest.edit(), directory, model or _find_model(manifest.model, directory))
+    _wait_for_engine(session_directory)
+    manifest = read_manifest(session_directory)
+    if is_session_open(session_directory):
+        raise OutputError(f"{session_directory}: this session is open in another editor; close that one first")
+    return ResumedSession(
+        manifest.edit(), session_directory, model_spec or _find_model(manifest.model, session_directory)
+    )
 
 
 def last_session() -> Path:
@@ -50,10 +52,10 @@ def last_session() -> Path:
     """
     from draggan_engine.storage.session_manifest import read_manifest
 
-    for directory in recent_sessions():
+    for session_directory in recent_sessions():
         with suppress(InputError):
-            read_manifest(directory)
-            return Path(short_path(directory))
+            read_manifest(session_directory)
+            return Path(short_path(session_directory))
     raise InputError("there is no session to open yet: draggan-tui --seed 42 begins one")
 
 
@@ -62,24 +64,24 @@ def interrupted_session() -> ResumedSession | None:
 
     None if there is no such session among the latest, or it cannot be opened.
     """
-    for directory in recent_sessions()[:5]:
-        _wait_for_engine(directory)
-        if was_interrupted(directory):
+    for session_directory in recent_sessions()[:5]:
+        _wait_for_engine(session_directory)
+        if was_interrupted(session_directory):
             try:
-                return resume_session(directory, None)
+                return resume_session(session_directory, None)
             except InputError:
                 continue
     return None
 
 
-def _wait_for_engine(directory: Path) -> None:
+def _wait_for_engine(session_directory: Path) -> None:
     """Wait while an engine whose editor is gone writes its drag and ends."""
     deadline = time.monotonic() + ENGINE_TIMEOUT
-    while is_session_closing(directory) and time.monotonic() < deadline:
+    while is_session_closing(session_directory) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
-def _find_model(model: ModelReference, directory: Path) -> str:
+def _find_model(model_reference: ModelReference, session_directory: Path) -> str:
     """Return the model of a session: its file, a model of its name, or the converted copy of a file that is gone.
 
     Raises:
@@ -87,13 +89,14 @@ def _find_model(model: ModelReference, directory: Path) -> str:
     """
     from draggan_engine.checkpoints import registry
 
-    if model.path is not None and Path(model.path).is_file():
-        return model.path
+    if model_reference.path is not None and Path(model_reference.path).is_file():
+        return model_reference.path
     named_models = registry.user_models() | registry.bundled_models()
-    if model.name in named_models:
-        return str(named_models[model.name])
-    if model.sha256 is not None and (copy := registry.cached_copy(model.sha256)).is_file():
-        return str(copy)
+    if model_reference.name in named_models:
+        return str(named_models[model_reference.name])
+    if model_reference.sha256 is not None and (cached_path := registry.cached_copy(model_reference.sha256)).is_file():
+        return str(cached_path)
     raise CheckpointError(
-        f"{directory}: its model {model.name} is not at {model.path or 'a known place'} any more; say where it is with --model"
+        f"{session_directory}: its model {model_reference.name} is no longer at "
+        f"{model_reference.path or 'a known place'}; say where it is with --model"
     )

@@ -27,68 +27,73 @@ THUMBNAIL_CELLS = (16, 8)  # columns and rows
 
 def list_sessions(limit: int, *, as_json: bool) -> None:
     """Print the last sessions, newest first."""
-    sessions = list(islice(_readable_sessions(), limit))
+    listed_sessions = list(islice(_readable_sessions(), limit))
     if as_json:
-        print(json.dumps([_to_json(directory, session) for directory, session in sessions]))
-    elif not sessions:
+        print(json.dumps([_to_json(directory, manifest) for directory, manifest in listed_sessions]))
+    elif not listed_sessions:
         print("no sessions yet: draggan-tui --seed 42 begins one", file=sys.stderr)
     else:
         console = Console()
-        for directory, session in sessions:
-            _print_session(console, directory, session)
+        for directory, manifest in listed_sessions:
+            _print_session(console, directory, manifest)
 
 
 def _readable_sessions() -> Iterator[tuple[Path, SessionManifest]]:
-    for directory in recent_sessions():
+    for session_directory in recent_sessions():
         with suppress(InputError):
-            yield directory, read_manifest(directory)
+            yield session_directory, read_manifest(session_directory)
 
 
-def _to_json(directory: Path, session: SessionManifest) -> dict[str, object]:
+def _to_json(session_directory: Path, manifest: SessionManifest) -> dict[str, object]:
     return {
-        "folder": str(directory),
-        "model": session.model.name,
-        "seed": session.source.seed,
-        "drags": session.drag_count,
-        "changed": int(_last_change(directory).timestamp()),
+        "folder": str(session_directory),
+        "model": manifest.model.name,
+        "seed": manifest.source.seed,
+        "drags": manifest.drag_count,
+        "changed": int(_last_change(session_directory).timestamp()),
     }
 
 
-def _last_change(directory: Path) -> datetime.datetime:
+def _last_change(session_directory: Path) -> datetime.datetime:
     """Return when a session was last written to, in local time."""
-    return datetime.datetime.fromtimestamp((directory / "session.json").stat().st_mtime).astimezone()
+    return datetime.datetime.fromtimestamp((session_directory / "session.json").stat().st_mtime).astimezone()
 
 
-def _print_session(console: Console, directory: Path, session: SessionManifest) -> None:
-    start = "a given latent" if session.source.from_file else f"seed {session.source.seed}"
-    contents = f"{_counted(session.drag_count, 'drag')}, {_counted(len(session.pairs), 'pair')}"
-    changed = f"{_last_change(directory):%Y-%m-%d %H:%M}"
+def _print_session(console: Console, session_directory: Path, manifest: SessionManifest) -> None:
+    start_text = "a given latent" if manifest.source.from_file else f"seed {manifest.source.seed}"
+    contents_text = f"{_counted(manifest.drag_count, 'drag')}, {_counted(len(manifest.pairs), 'pair')}"
+    change_time = f"{_last_change(session_directory):%Y-%m-%d %H:%M}"
     if console.is_terminal:
-        row = Table.grid(padding=(0, 2))
-        row.add_column(width=THUMBNAIL_CELLS[0])
-        row.add_column()
-        text = Text.assemble((session.model.name, "bold"), f"\n{start}\n{contents}\n", (changed, "dim"))
-        row.add_row(_thumbnail(directory) or "", text)
-        console.print(row)
-        _print_unwrapped(console, open_command(directory) + "\n")
+        session_row = Table.grid(padding=(0, 2))
+        session_row.add_column(width=THUMBNAIL_CELLS[0])
+        session_row.add_column()
+        session_text = Text.assemble(
+            (manifest.model.name, "bold"), f"\n{start_text}\n{contents_text}\n", (change_time, "dim")
+        )
+        session_row.add_row(_thumbnail(session_directory) or "", session_text)
+        console.print(session_row)
+        _print_unwrapped(console, open_command(session_directory) + "\n")
     else:
-        _print_unwrapped(console, f"{session.model.name}  {start}, {contents}  {changed}\n{open_command(directory)}")
+        _print_unwrapped(
+            console,
+            f"{manifest.model.name}  {start_text}, {contents_text}  {change_time}\n{open_command(session_directory)}",
+        )
 
 
-def _print_unwrapped(console: Console, text: str) -> None:
+def _print_unwrapped(console: Console, line_text: str) -> None:
     """Print text without Rich's line breaks, so that a command can be copied from a terminal that wraps it."""
-    console.file.write(f"{text}\n")
+    console.file.write(f"{line_text}\n")
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+def _counted(item_count: int, item_noun: str) -> str:
+    return f"{item_count or 'no'} {item_noun}{'' if item_count == 1 else 's'}"
 
 
-def _thumbnail(directory: Path) -> Pixels | None:
+def _thumbnail(session_directory: Path) -> Pixels | None:
     try:
-        with Image.open(directory / "final.png") as image:
-            size = fit_preview(Size(*image.size), *THUMBNAIL_CELLS)
-            small_image = image.convert("RGB").resize(size, Image.Resampling.BOX)
+        with Image.open(session_directory / "final.png") as final_image:
+            thumbnail_size = fit_preview(Size(*final_image.size), *THUMBNAIL_CELLS)
+            small_image = final_image.convert("RGB").resize(thumbnail_size, Image.Resampling.BOX)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     thumbnail: Pixels = Pixels.from_image(small_image, renderer=HalfcellRenderer())

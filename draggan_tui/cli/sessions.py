@@ -9,9 +9,9 @@ import typer
 
 def sessions(
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many sessions to list.")] = 10,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list of objects on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list of objects on stdout.")] = False,
 ) -> None:
     """List the last sessions, newest first, each with the command that opens it."""
     from draggan_tui.cli.session_list import list_sessions
 
-    list_sessions(limit, as_json=json)
+    list_sessions(limit, as_json=as_json)

@@ -65,19 +65,19 @@ def with_setting_options(command: Callable[..., None]) -> Callable[..., None]:
 
     The command gets the texts that were typed, by setting.
     """
-    signature = inspect.signature(command, eval_str=True)
-    parameters: list[inspect.Parameter] = []
-    for parameter in signature.parameters.values():
-        if parameter.name == "settings":
-            parameters += [option.to_parameter() for option in SETTING_OPTIONS]
+    command_signature = inspect.signature(command, eval_str=True)
+    new_parameters: list[inspect.Parameter] = []
+    for command_parameter in command_signature.parameters.values():
+        if command_parameter.name == "settings":
+            new_parameters += [option.to_parameter() for option in SETTING_OPTIONS]
         else:
-            parameters.append(parameter)
+            new_parameters.append(command_parameter)
 
     @wraps(command)
     def command_with_options(**arguments: Any) -> None:
         typed_texts = {option.setting: arguments.pop(option.setting) for option in SETTING_OPTIONS}
-        settings = {setting: text for setting, text in typed_texts.items() if text is not None}
+        settings = {setting: typed_text for setting, typed_text in typed_texts.items() if typed_text is not None}
         command(**arguments, settings=settings)
 
-    command_with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command_with_options.__signature__ = command_signature.replace(parameters=new_parameters)  # type: ignore[attr-defined]
     return command_with_options

@@ -13,7 +13,7 @@ from typing import NoReturn
 from draggan_engine.core.errors import StorageError
 
 _ENCODING_ERRORS = "draggan-tui"
-CLEANUP_TIME = 5.0  # seconds in which a command that was told to end cleans up
+CLEANUP_TIME = 5.0  # seconds that a command gets to clean up after a signal
 _BROKEN_PIPE_STATUS = 128 + signal.SIGPIPE  # as if the signal had ended the program
 
 
@@ -28,20 +28,22 @@ class StandardOutput(io.TextIOWrapper):
     def write(self, text: str, /) -> int:
         try:
             return super().write(text)
-        except OSError as error:
-            self._fail(error)
+        except OSError as write_error:
+            self._fail(write_error)
 
     def flush(self) -> None:
         try:
             super().flush()
-        except OSError as error:
-            self._fail(error)
+        except OSError as write_error:
+            self._fail(write_error)
 
-    def _fail(self, error: OSError) -> NoReturn:
+    def _fail(self, write_error: OSError) -> NoReturn:
         _send_to_null(self.fileno())  # or Python would try again when it exits
-        if isinstance(error, BrokenPipeError):
-            raise SystemExit(_BROKEN_PIPE_STATUS) from error
-        raise StorageError(f"standard output could not be written ({error.strerror}); send it elsewhere") from error
+        if isinstance(write_error, BrokenPipeError):
+            raise SystemExit(_BROKEN_PIPE_STATUS) from write_error
+        raise StorageError(
+            f"standard output could not be written ({write_error.strerror}); send it elsewhere"
+        ) from write_error
 
 
 class StandardError(io.TextIOWrapper):
@@ -69,8 +71,10 @@ def prepare_process(cleanup_time: float = CLEANUP_TIME) -> None:
 
 
 def _prepare_streams() -> None:
-    """Open closed streams as the null device. Write characters that the locale lacks as `?`, and the bytes of undecodable
-    file names unchanged."""
+    """Open closed streams as the null device, and choose how characters are written that the locale lacks.
+
+    These become `?`. The bytes of file names that cannot be decoded are written unchanged.
+    """
     codecs.register_error(_ENCODING_ERRORS, _replace_unencodable)
     for descriptor in (0, 1, 2):
         try:
@@ -78,27 +82,29 @@ def _prepare_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this descriptor's
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
-    for descriptor, name, kind, errors in (
+    for descriptor, stream_name, stream_type, error_handler in (
         (1, "stdout", StandardOutput, _ENCODING_ERRORS),
         (2, "stderr", StandardError, "backslashreplace"),
     ):
-        encoding = getattr(getattr(sys, name), "encoding", "utf-8")
+        encoding = getattr(getattr(sys, stream_name), "encoding", "utf-8")
         line_buffering = descriptor == 2 or os.isatty(descriptor)
-        buffer = open(descriptor, "wb", closefd=False)  # noqa: SIM115
-        setattr(sys, name, kind(buffer, encoding, errors, None, line_buffering))
+        byte_stream = open(descriptor, "wb", closefd=False)  # noqa: SIM115
+        setattr(sys, stream_name, stream_type(byte_stream, encoding, error_handler, None, line_buffering))
 
 
-def _replace_unencodable(error: UnicodeError) -> tuple[bytes, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    text = error.object[error.start : error.end]
-    return b"".join(bytes([ord(sign) - 0xDC00]) if "\udc80" <= sign <= "\udcff" else b"?" for sign in text), error.end
+def _replace_unencodable(encoding_error: UnicodeError) -> tuple[bytes, int]:
+    if not isinstance(encoding_error, UnicodeEncodeError):
+        raise encoding_error
+    unencodable_text = encoding_error.object[encoding_error.start : encoding_error.end]
+    return b"".join(
+        bytes([ord(sign) - 0xDC00]) if "\udc80" <= sign <= "\udcff" else b"?" for sign in unencodable_text
+    ), encoding_error.end
 
 
 def _send_to_null(descriptor: int) -> None:
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, descriptor)
-    os.close(null)
+    null_descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null_descriptor, descriptor)
+    os.close(null_descriptor)
 
 
 def _exit_on_signals(cleanup_time: float) -> None:
@@ -107,14 +113,14 @@ def _exit_on_signals(cleanup_time: float) -> None:
     The exit is repeated after a while, because one that is raised in a destructor or a callback from C code is lost.
     """
 
-    def exit_by_signal(number: int, _: object) -> NoReturn:
-        signal.signal(signal.SIGALRM, lambda *_: exit_by_signal(number, None))
+    def exit_by_signal(signal_number: int, _: object) -> NoReturn:
+        signal.signal(signal.SIGALRM, lambda *_: exit_by_signal(signal_number, None))
         signal.setitimer(signal.ITIMER_REAL, cleanup_time)
-        raise SystemExit(128 + number)
+        raise SystemExit(128 + signal_number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, exit_by_signal)
+    for signal_number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signal_number) is not signal.SIG_IGN:
+            signal.signal(signal_number, exit_by_signal)
 
 
 def end_of_process() -> None:
@@ -123,7 +129,7 @@ def end_of_process() -> None:
 
 
 def _prepare_home() -> None:
-    """Without a home directory, let the program's own directories be impossible to create, instead of lying in `./~`."""
+    """Use the null device as a missing home directory, so that the program does not create its directories in `./~`."""
     if not Path(os.environ.get("HOME", "")).is_absolute():
         os.environ.pop("HOME", None)
     try:

@@ -1,4 +1,4 @@
-"""The environment variables that Textual reads when it is imported: colours, the delay of Escape, and the screen's size."""
+"""The environment variables that Textual reads when it is imported: colours, delay of Escape, and size of the screen."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ def set_colors(color: ColorOption) -> ColorGuess | None:
     if color is ColorOption.auto:
         if "NO_COLOR" in os.environ:
             return None
-        guess = guess_colors(os.environ)
-        os.environ["TEXTUAL_COLOR_SYSTEM"] = _textual_name(guess.depth)
-        return guess
+        color_guess = guess_colors(os.environ)
+        os.environ["TEXTUAL_COLOR_SYSTEM"] = _textual_name(color_guess.depth)
+        return color_guess
     os.environ.pop("NO_COLOR", None)
     os.environ["TEXTUAL_COLOR_SYSTEM"] = _textual_name(color.value)
     return None
 
 
-def _textual_name(depth: str) -> str:
-    return "standard" if depth == "16" else depth
+def _textual_name(color_depth: str) -> str:
+    return "standard" if color_depth == "16" else color_depth
 
 
 def set_escape_delay(milliseconds: int) -> None:
     """Set how long Escape waits for the rest of a sequence; 0 keeps Textual's delay, or a longer one over SSH."""
     if milliseconds:
         os.environ["ESCDELAY"] = str(milliseconds)
-    elif any(name in os.environ for name in ("SSH_CONNECTION", "SSH_TTY")):
+    elif any(variable_name in os.environ for variable_name in ("SSH_CONNECTION", "SSH_TTY")):
         os.environ.setdefault("ESCDELAY", str(SSH_ESCAPE_DELAY))
 
 
 def unset_size() -> None:
     """Remove COLUMNS and LINES, which docker and JupyterLab export with the size of another terminal."""
-    for name in ("COLUMNS", "LINES"):
-        os.environ.pop(name, None)
+    for variable_name in ("COLUMNS", "LINES"):
+        os.environ.pop(variable_name, None)

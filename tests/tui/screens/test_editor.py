@@ -1,8 +1,7 @@
-"""The editor's keys, pressed in Textual's own driver; the engine is a record of what it was told."""
+"""The editor's keys, pressed in Textual's own driver; the engine only records the commands that it receives."""
 
 from __future__ import annotations
 
-import asyncio
 from inspect import signature
 from pathlib import Path
 
@@ -31,7 +30,7 @@ from draggan_engine.server.messages import (
 )
 from draggan_tui.app import DragganApp
 from draggan_tui.editor.modes import Idle
-from draggan_tui.keymap import DIGITS, KEY_BINDINGS, KEY_GROUPS, KeyBinding
+from draggan_tui.keymap import COUNT_KEYS, KEY_BINDINGS, KEY_GROUPS, KeyBinding
 from draggan_tui.screens.directory_prompt import DirectoryPrompt
 from draggan_tui.screens.editor import EditorScreen, command_function
 from draggan_tui.screens.help_dialog import HelpDialog
@@ -54,22 +53,23 @@ async def test_the_editor_waits_for_nobody(app: DragganApp) -> None:
         assert not app.engine.sent  # type: ignore[attr-defined]
 
 
-async def test_the_first_frame_names_the_model_and_keys_typed_over_it_are_the_editors(app: DragganApp) -> None:
-    seen: list[str] = []
-    begin = app._begin
+class AppWithEarlyKey(DragganApp):
+    """An app that gets a key after its first frame, before its editor opens."""
 
-    async def watched() -> None:
-        seen.append(app.export_screenshot())
-        app.post_message(Key("question_mark", "?"))
-        await asyncio.sleep(0.05)  # it has come to the app
-        await begin()
+    first_frame = ""
 
-    app._begin = watched  # type: ignore[method-assign]
-    async with app.run_test(size=(80, 24)) as pilot:
-        while not isinstance(app.screen, HelpDialog):
-            await pilot.pause()
-        assert app.screen_stack[-2] is app.editor
-    assert "toy" in seen[0]
+    async def open_editor(self) -> None:
+        self.first_frame = self.export_screenshot()
+        await self.on_event(Key("question_mark", "?"))
+        await super().open_editor()
+
+
+async def test_the_first_frame_names_the_model_and_keys_typed_over_it_reach_the_editor(app: DragganApp) -> None:
+    early_app = AppWithEarlyKey(app.options)
+    async with early_app.run_test(size=(80, 24)):
+        await until(lambda: isinstance(early_app.screen, HelpDialog))
+        assert early_app.screen_stack[-2] is early_app.editor
+    assert "toy" in early_app.first_frame
 
 
 async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
@@ -204,7 +204,7 @@ def test_every_binding_names_a_command(binding: KeyBinding) -> None:
 
 
 def test_no_id_is_used_twice() -> None:
-    ids = [binding.id for bindings in (*KEY_GROUPS.values(), DIGITS) for binding in bindings]
+    ids = [binding.id for bindings in (*KEY_GROUPS.values(), COUNT_KEYS) for binding in bindings]
     assert len(ids) == len(set(ids))
 
 

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from draggan_engine.core.history import Trajectory
 from draggan_engine.server.messages import TrajectoryRead
 from draggan_tui.app import DragganApp
-from draggan_tui.keymap import DIGITS, KEY_GROUPS, KeyBinding
+from draggan_tui.keymap import COUNT_KEYS, KEY_GROUPS, KeyBinding
 from tests.support.editing import INFO, FakeEngine, ended, place_pair, ready, status
 
 # What some keys need besides.
@@ -55,7 +55,7 @@ def observed(app: DragganApp, engine: FakeEngine) -> Iterator[object]:
     yield from (app.screen, len(engine.sent), engine.alive)
 
 
-@pytest.mark.parametrize("bindings", [*KEY_GROUPS.values(), DIGITS], ids=[*KEY_GROUPS, "Counts"])
+@pytest.mark.parametrize("bindings", [*KEY_GROUPS.values(), COUNT_KEYS], ids=[*KEY_GROUPS, "Counts"])
 async def test_each_does_something(app: DragganApp, bindings: Sequence[KeyBinding]) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await prepared(app, pilot)

@@ -22,7 +22,7 @@ HISTORY = History.of(EDIT.model_copy(update={"pairs": ()})).change(EDIT)
 @pytest.fixture
 def resumed_app(fake_engine: None) -> DragganApp:  # noqa: ARG001 (a fixture)
     session = ResumedSession(EDIT, Path("draggan-out/x"), "toy")
-    return DragganApp(replace(editor().options, taken_up=session))
+    return DragganApp(replace(editor().options, resumed_session=session))
 
 
 def engine_of(app: DragganApp) -> FakeEngine:
