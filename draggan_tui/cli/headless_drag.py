@@ -69,64 +69,53 @@ class DragRequest:
     out_directory: Path | None
 
 
-def run_headless_drag(drag_request: DragRequest, *, as_json: bool) -> int:
+def run_headless_drag(request: DragRequest, *, as_json: bool) -> int:
     """Run a drag, write its session, print a report, and return the exit status.
 
     Raises:
         DragganError: something in the request cannot be used; nothing has been written.
     """
-    pairs = tuple(parse_pair(pair_text) for pair_text in drag_request.pair_texts)
+    pairs = tuple(parse_pair(pair_text) for pair_text in request.pair_texts)
     if all(pair.is_pin for pair in pairs):
         raise EditError(ALL_HANDLES_ON_TARGETS)
-    _read_settings(drag_request.setting_texts, setting_fields())
-    _check_outputs(drag_request)
-    loaded_model = load_model(drag_request.model_spec, drag_request.device_name)
-    edit = _read_edit(drag_request, pairs, loaded_model)
-    session_store = new_store(loaded_model, edit, drag_request.out_directory, drag_request.latent_path)
-    drag_loop = prepare_drag(loaded_model, session_store, edit)
-    for notice_text in _notices(edit, loaded_model.info.size, drag_loop.notice):
-        _print_line(notice_text)
-    first_image = image_of(loaded_model, session_store, edit)
-    earlier_files = set() if drag_request.out_directory is None else _file_versions(drag_request.out_directory)
+    _read_settings(request.setting_texts, setting_fields())
+    _check_outputs(request)
+    model = load_model(request.model_spec, request.device_name)
+    edit = _read_edit(request, pairs, model)
+    store = new_store(model, edit, request.out_directory, request.latent_path)
+    drag_loop = prepare_drag(model, store, edit)
+    for notice in _notices(edit, model.info.size, drag_loop.notice):
+        _print_line(notice)
+    first_image = image_of(model, store, edit)
+    earlier_files = set() if request.out_directory is None else _file_versions(request.out_directory)
     first_revision = Revision(id=0, edit=edit)
-    session_store.save((first_revision,), first_revision.id)  # from here on, a drag that is killed can be opened
-    session_store.write_result_images(edit, first_image, first_image)
+    store.save((first_revision,), first_revision.id)  # from here on, a drag that is killed can be opened
+    store.write_result_images(edit, first_image, first_image)
     show_progress = sys.stderr.isatty() and not as_json
     with _stopped_by_signals(drag_loop) as received_signals:
-        recorded_drag = _drain(
-            record_drag(loaded_model, session_store, first_revision, session_store.next_drag_number(), drag_loop),
-            edit,
-            show_progress,
+        drag_end = _drain(
+            record_drag(model, store, first_revision, store.next_drag_number(), drag_loop), edit, show_progress
         )
-    session_store.close()
-    problem_texts = [recorded_drag.problem] if recorded_drag.problem else []
-    video_path = drag_request.video_path
+    store.close()
+    problems = [drag_end.problem] if drag_end.problem else []
+    video_path = request.video_path
     if video_path is not None:
         try:
             _write_video(
-                video_path,
-                loaded_model,
-                session_store,
-                recorded_drag.edit,
-                markers=drag_request.draws_markers,
-                show_progress=show_progress,
+                video_path, model, store, drag_end.edit, markers=request.draws_markers, show_progress=show_progress
             )
         except DragganError as export_error:
-            problem_texts.append(str(export_error))
+            problems.append(str(export_error))
             video_path = None
-    for problem_text in problem_texts:
-        _print_line(problem_text)
+    for problem in problems:
+        _print_line(problem)
     written_files = (
-        []
-        if session_store.directory is None
-        else sorted(path for path, *_ in _file_versions(session_store.directory) - earlier_files)
+        [] if store.directory is None else sorted(path for path, *_ in _file_versions(store.directory) - earlier_files)
     )
-    last_image = image_of(loaded_model, session_store, recorded_drag.edit)
+    last_image = image_of(model, store, drag_end.edit)
     try:
         print_report(
-            DragReport(
-                recorded_drag.record, session_store.directory, first_image, last_image, written_files, video_path
-            ),
+            DragReport(drag_end.record, store.directory, first_image, last_image, written_files, video_path),
             as_json=as_json,
         )
     except (StorageError, SystemExit):
@@ -134,9 +123,9 @@ def run_headless_drag(drag_request: DragRequest, *, as_json: bool) -> int:
             raise
     if received_signals:
         return 128 + received_signals[0]
-    if problem_texts:
+    if problems:
         return 1
-    return DIVERGED_STATUS if recorded_drag.record.reason == "diverged" else 0
+    return DIVERGED_STATUS if drag_end.record.reason == "diverged" else 0
 
 
 def parse_pair(pair_text: str) -> PointPair:
@@ -154,28 +143,28 @@ def parse_pair(pair_text: str) -> PointPair:
     return PointPair(handle=(handle_x, handle_y), target=(target_x, target_y))
 
 
-def _read_edit(drag_request: DragRequest, pairs: tuple[PointPair, ...], loaded_model: Model) -> Edit:
+def _read_edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model) -> Edit:
     """
     Raises:
         EditError: the model does not have a setting, or the mask cannot be used.
     """
     mask = None
-    if drag_request.mask_path is not None:
-        mask, is_resized = read_mask(drag_request.mask_path, loaded_model.info.size)
+    if request.mask_path is not None:
+        mask, is_resized = read_mask(request.mask_path, model.info.size)
         if is_resized:
-            _print_line(f"{drag_request.mask_path} was resized to {mask.width}×{mask.height}")
-    setting_values = _read_settings(drag_request.setting_texts, setting_fields(loaded_model.info))
+            _print_line(f"{request.mask_path} was resized to {mask.width}×{mask.height}")
+    setting_values = _read_settings(request.setting_texts, setting_fields(model.info))
     return Edit(
-        model=loaded_model.name,
+        model=model.name,
         source=LatentRef(
-            seed=drag_request.seed,
-            psi=loaded_model.info.psi if drag_request.psi is None else drag_request.psi,
-            label=drag_request.class_label,
-            from_file=drag_request.latent_path is not None,
+            seed=request.seed,
+            psi=model.info.psi if request.psi is None else request.psi,
+            label=request.class_label,
+            from_file=request.latent_path is not None,
         ),
         pairs=pairs,
         mask=mask,
-        settings=loaded_model.info.settings.model_copy(update=setting_values),
+        settings=model.info.settings.model_copy(update=setting_values),
     )
 
 
@@ -196,34 +185,34 @@ def _read_settings(setting_texts: Mapping[str, str], fields_by_name: Mapping[str
     return setting_values
 
 
-def _check_outputs(drag_request: DragRequest) -> None:
+def _check_outputs(request: DragRequest) -> None:
     """
     Raises:
         DragganError: the session or the video could not be written.
     """
-    if drag_request.out_directory is None:
+    if request.out_directory is None:
         check_writable(DEFAULT_OUTPUT_DIRECTORY)
     else:
-        check_output_directory(drag_request.out_directory)
-    if drag_request.video_path is not None:
-        check_output_file(drag_request.video_path, VIDEO_SUFFIXES)
-    elif drag_request.draws_markers:
+        check_output_directory(request.out_directory)
+    if request.video_path is not None:
+        check_output_file(request.video_path, VIDEO_SUFFIXES)
+    elif request.draws_markers:
         raise EditError("--markers: they are drawn into a video; give --film FILE too")
 
 
-def new_store(loaded_model: Model, edit: Edit, out_directory: Path | None, latent_path: Path | None) -> SessionStore:
+def new_store(model: Model, edit: Edit, out_directory: Path | None, latent_path: Path | None) -> SessionStore:
     """Return the store of a new session, with the latent that it may start from.
 
     Raises:
         EditError: the model does not have the class of the edit.
         CheckpointError: the latent cannot be used.
     """
-    check_label(edit.source.label, loaded_model.info.classes, loaded_model.name)
-    session_store = SessionStore(loaded_model.name, out_directory)
-    session_store.set_model(loaded_model.name, loaded_model.sha256, loaded_model.path)
+    check_label(edit.source.label, model.info.classes, model.name)
+    store = SessionStore(model.name, out_directory)
+    store.set_model(model.name, model.sha256, model.path)
     if latent_path is not None:
-        session_store.set_file_latent(read_latent(latent_path, loaded_model.info.num_ws, loaded_model.info.w_dim))
-    return session_store
+        store.set_file_latent(read_latent(latent_path, model.info.num_ws, model.info.w_dim))
+    return store
 
 
 def _notices(edit: Edit, image_size: Size, device_notice: str | None) -> list[str]:
@@ -303,8 +292,8 @@ def _drain(
 
 def _write_video(
     video_path: Path,
-    loaded_model: Model,
-    session_store: SessionStore,
+    model: Model,
+    store: SessionStore,
     edit: Edit,
     *,
     markers: bool,
@@ -320,4 +309,4 @@ def _write_video(
         def update(done: int, total: int) -> None:
             progress_bar.update(task_id, completed=done, total=total)
 
-        export(loaded_model, session_store, edit, video_path, markers=markers, report_progress=update)
+        export(model, store, edit, video_path, markers=markers, report_progress=update)
