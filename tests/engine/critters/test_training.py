@@ -201,7 +201,7 @@ def test_a_pretrained_mapping_describes_the_scene() -> None:
     large = Generator(TOY.generator.model_copy(update={"mapping_layers": 3, "mapping_features": 256}))
     copy_weights(small, large)
     old_weights = [mapping_layer(large.mapping, i).weight[:64].clone() for i in range(2)]
-    assert pretrain_mapping(large.mapping, (64, 64), 3, steps=120) < 0.75, "an error of 1 is that of the means"
+    assert pretrain_mapping(large.mapping, (64, 64), 3, step_count=120) < 0.75, "an error of 1 is that of the means"
     assert all(torch.equal(old_weights[i], mapping_layer(large.mapping, i).weight[:64]) for i in range(2))
 
 

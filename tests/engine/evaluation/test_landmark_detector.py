@@ -63,7 +63,7 @@ def test_augmentation_moves_points_with_the_image() -> None:
 
 
 def test_training_reduces_the_loss() -> None:
-    losses = [loss for _, loss in train_detector(steps=30, batch=4, seed=1)]
+    losses = [loss for _, loss in train_detector(step_count=30, batch_size=4, seed=1)]
     assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:3])
 
 

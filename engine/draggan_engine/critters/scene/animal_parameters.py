@@ -47,10 +47,12 @@ Z_DIM = len(PARAMETERS)
 def animal_parameters(z: Array) -> dict[str, Array]:
     """Return the parameters, each `[N]`, of latents `z` `[N, Z_DIM]` of any scale."""
     z = z / np.sqrt(np.mean(z**2, axis=1, keepdims=True) + 1e-8)
-    cdf = 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))
+    uniform_values = 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))
     parameters: dict[str, Array] = {}
-    for i, (name, (law, a, b)) in enumerate(PARAMETERS.items()):
-        parameters[name] = a + b * np.clip(z[:, i], -2.2, 2.2) if law == "normal" else a + (b - a) * cdf[:, i]
+    for i, (parameter_name, (value_law, a, b)) in enumerate(PARAMETERS.items()):
+        parameters[parameter_name] = (
+            a + b * np.clip(z[:, i], -2.2, 2.2) if value_law == "normal" else a + (b - a) * uniform_values[:, i]
+        )
     return parameters
 
 

@@ -38,129 +38,157 @@ class Ellipsoids:
 
     def to_local(self, points: Array) -> Array:
         """Return points `[N, L, 3]` in each part's own frame, in which its ellipsoids are unit spheres, `[N, L, K, 3]`."""
-        away = points[:, :, None] - self.centre[:, None]
-        turned: Array = np.einsum("nkij,nlki->nlkj", self.axes / self.radii[:, :, None, :], away, optimize=True)
-        return turned
-
-    def to_world(self, which: Sequence[int], local: Array) -> Array:
-        """Return points `[N, L, 3]` in the world from points in the own frames of L parts."""
-        point: Array = self.centre[:, which] + np.einsum(
-            "nlij,nlj->nli", self.axes[:, which], local * self.radii[:, which]
+        centre_offsets = points[:, :, None] - self.centre[:, None]
+        local_points: Array = np.einsum(
+            "nkij,nlki->nlkj", self.axes / self.radii[:, :, None, :], centre_offsets, optimize=True
         )
-        return point
+        return local_points
 
-    def surface_points(self, which: Sequence[int], direction: Array) -> Array:
+    def to_world(self, part_indices: Sequence[int], local_points: Array) -> Array:
+        """Return points `[N, L, 3]` in the world from points in the own frames of L parts."""
+        world_points: Array = self.centre[:, part_indices] + np.einsum(
+            "nlij,nlj->nli", self.axes[:, part_indices], local_points * self.radii[:, part_indices]
+        )
+        return world_points
+
+    def surface_points(self, part_indices: Sequence[int], unit_directions: Array) -> Array:
         """Return the points of L parts' uncut surfaces in unit directions `[N, L, 3]` of their own frames."""
-        apart = self.apart[:, which]
-        along = np.abs(direction[..., 0])
-        reach = np.sqrt(1 - apart**2 + (apart * along) ** 2) - apart * along
-        return self.to_world(which, direction * reach[..., None])
+        apart = self.apart[:, part_indices]
+        x_shares = np.abs(unit_directions[..., 0])
+        surface_radii = np.sqrt(1 - apart**2 + (apart * x_shares) ** 2) - apart * x_shares
+        return self.to_world(part_indices, unit_directions * surface_radii[..., None])
 
-    def contains(self, points: Array, within: Array | float = 1.0) -> NDArray[np.bool_]:
-        """Return whether points are inside each part, `[N, L, K]`. With `within` less than 1 they must be deep inside."""
-        local = self.to_local(points)
-        far = (np.abs(local[..., 0]) + self.apart[:, None]) ** 2 + local[..., 1] ** 2 + local[..., 2] ** 2
-        away = points[:, :, None] - self.centre[:, None]
-        beyond = np.sum(self.cut[:, None, :, :3] * away, axis=-1) - self.cut[:, None, :, 3]
-        within_it: NDArray[np.bool_] = (far < within) & (beyond < 1e-12)
+    def contains(self, points: Array, squared_limit: Array | float = 1.0) -> NDArray[np.bool_]:
+        """Return whether points are inside each part, `[N, L, K]`. With `squared_limit` less than 1 they must be deep inside."""
+        local_points = self.to_local(points)
+        squared_distance = (
+            (np.abs(local_points[..., 0]) + self.apart[:, None]) ** 2
+            + local_points[..., 1] ** 2
+            + local_points[..., 2] ** 2
+        )
+        centre_offsets = points[:, :, None] - self.centre[:, None]
+        cut_excess = np.sum(self.cut[:, None, :, :3] * centre_offsets, axis=-1) - self.cut[:, None, :, 3]
+        within_it: NDArray[np.bool_] = (squared_distance < squared_limit) & (cut_excess < 1e-12)
         return within_it
 
-    def rim_points(self, which: Sequence[int], around: Array, others: NDArray[np.bool_], start: Array) -> Array:
+    def rim_points(
+        self, part_indices: Sequence[int], direction_angles: Array, can_enter: NDArray[np.bool_], start_angles: Array
+    ) -> Array:
         """Follow the surfaces of L parts from a start point to where they enter another part.
 
         A surface that enters no other part is followed for a quarter turn.
 
         Args:
-            which: the indices of the L parts.
-            around: the directions `[L]`, radians; 0 is right, π/2 up.
-            others: `[L, K]`, the parts that may be entered.
-            start: `[N, L]`, how far the start point is above the part's own front, radians.
+            part_indices: the indices of the L parts.
+            direction_angles: the directions `[L]`, radians; 0 is right, π/2 up.
+            can_enter: `[L, K]`, the parts that may be entered.
+            start_angles: `[N, L]`, how far the start point is above the part's own front, radians.
         """
-        sin, cos = np.sin(start), np.cos(start)
+        start_sin, start_cos = np.sin(start_angles), np.cos(start_angles)
 
-        def point(away: Array) -> Array:
-            x, y, z = np.sin(away) * np.cos(around), np.sin(away) * np.sin(around), np.cos(away)
-            return self.surface_points(which, np.stack([x, y * cos + z * sin, z * cos - y * sin], axis=-1))
+        def point(front_angles: Array) -> Array:
+            x, y, z = (
+                np.sin(front_angles) * np.cos(direction_angles),
+                np.sin(front_angles) * np.sin(direction_angles),
+                np.cos(front_angles),
+            )
+            return self.surface_points(
+                part_indices, np.stack([x, y * start_cos + z * start_sin, z * start_cos - y * start_sin], axis=-1)
+            )
 
-        near, far = np.zeros(start.shape), np.full(start.shape, math.pi / 2)
+        near_angle, far_angle = np.zeros(start_angles.shape), np.full(start_angles.shape, math.pi / 2)
         for _ in range(18):
-            middle = (near + far) / 2
-            within = np.any(self.contains(point(middle)) & others, axis=-1)
-            near, far = np.where(within, near, middle), np.where(within, middle, far)
-        return point(near)
+            middle_angle = (near_angle + far_angle) / 2
+            is_inside = np.any(self.contains(point(middle_angle)) & can_enter, axis=-1)
+            near_angle, far_angle = (
+                np.where(is_inside, near_angle, middle_angle),
+                np.where(is_inside, middle_angle, far_angle),
+            )
+        return point(near_angle)
 
-    def silhouette_points(self, members: Sequence[int], around: Array) -> Array:
+    def silhouette_points(self, member_indices: Sequence[int], direction_angles: Array) -> Array:
         """Return where the silhouette of some parts is farthest from the first part's centre, `[N, L, 3]`.
 
         Args:
-            members: the indices of the parts.
-            around: L directions in the image, radians.
+            member_indices: the indices of the parts.
+            direction_angles: L directions in the image, radians.
         """
-        way = np.stack([np.cos(around), np.sin(around)], axis=-1)
-        origin = self.centre[:, members[0]]
-        best_reach, points = np.full((len(origin), len(around)), -np.inf), np.zeros((len(origin), len(around), 3))
-        for k in members:
+        image_directions = np.stack([np.cos(direction_angles), np.sin(direction_angles)], axis=-1)
+        first_centre = self.centre[:, member_indices[0]]
+        best_reach, best_points = (
+            np.full((len(first_centre), len(direction_angles)), -np.inf),
+            np.zeros((len(first_centre), len(direction_angles), 3)),
+        )
+        for k in member_indices:
             a = self.quadrics()[:, k]
-            flat = a[:, :2, :2] - a[:, :2, 2:] * a[:, 2:, :2] / a[:, 2:, 2:]
-            d = origin[:, :2] - self.centre[:, k, :2]
-            aa = np.einsum("li,nij,lj->nl", way, flat, way)
-            bb = np.einsum("li,nij,nj->nl", way, flat, d)
-            under = bb**2 - aa * (np.einsum("ni,nij,nj->n", d, flat, d) - 1)[:, None]
-            reach = np.where(under > 0, (np.sqrt(np.maximum(under, 0)) - bb) / aa, -1.0)
-            at = d[:, None] + reach[..., None] * way
+            flat_quadrics = a[:, :2, :2] - a[:, :2, 2:] * a[:, 2:, :2] / a[:, 2:, 2:]
+            d = first_centre[:, :2] - self.centre[:, k, :2]
+            aa = np.einsum("li,nij,lj->nl", image_directions, flat_quadrics, image_directions)
+            bb = np.einsum("li,nij,nj->nl", image_directions, flat_quadrics, d)
+            root_argument = bb**2 - aa * (np.einsum("ni,nij,nj->n", d, flat_quadrics, d) - 1)[:, None]
+            edge_distance = np.where(root_argument > 0, (np.sqrt(np.maximum(root_argument, 0)) - bb) / aa, -1.0)
+            at = d[:, None] + edge_distance[..., None] * image_directions
             z = self.centre[:, k, None, 2] - np.einsum("ni,nli->nl", a[:, :2, 2], at) / a[:, 2, 2, None]
-            point = np.concatenate([at + self.centre[:, k, None, :2], z[..., None]], axis=-1)
-            points = np.where((reach > best_reach)[..., None], point, points)
-            best_reach = np.maximum(best_reach, reach)
-        return points
+            edge_points = np.concatenate([at + self.centre[:, k, None, :2], z[..., None]], axis=-1)
+            best_points = np.where((edge_distance > best_reach)[..., None], edge_points, best_points)
+            best_reach = np.maximum(best_reach, edge_distance)
+        return best_points
 
-    def far_distances(self, points: Array, way: Array) -> Array:
+    def far_distances(self, points: Array, ray_directions: Array) -> Array:
         """Return the distance from points `[N, L, 3]` to the far side of each part in a direction `[N, 3]`.
 
         Returns:
             `[N, L, K]`; −∞ where the line misses the part.
         """
         a = self.quadrics()
-        aw = np.einsum("nkij,nj->nki", a, way)
-        aa = np.einsum("nki,ni->nk", aw, way)[:, None]
-        away = points[:, :, None] - self.centre[:, None]
-        near, far = np.full(away.shape[:-1], np.inf), np.full(away.shape[:-1], -np.inf)
-        is_hit = np.ones(away.shape[:-1], dtype=bool)
-        offset = self.axes[..., 0] * (self.radii[..., 0] * self.apart)[..., None]
-        for sign in (-1, 1):
-            d = away - sign * offset[:, None]
+        aw = np.einsum("nkij,nj->nki", a, ray_directions)
+        aa = np.einsum("nki,ni->nk", aw, ray_directions)[:, None]
+        centre_offsets = points[:, :, None] - self.centre[:, None]
+        near_distance, far_distance = (
+            np.full(centre_offsets.shape[:-1], np.inf),
+            np.full(centre_offsets.shape[:-1], -np.inf),
+        )
+        is_hit = np.ones(centre_offsets.shape[:-1], dtype=bool)
+        ellipsoid_offset = self.axes[..., 0] * (self.radii[..., 0] * self.apart)[..., None]
+        for offset_sign in (-1, 1):
+            d = centre_offsets - offset_sign * ellipsoid_offset[:, None]
             b = np.sum(aw[:, None] * d, axis=-1)
             c = np.sum(np.einsum("nkij,nlkj->nlki", a, d, optimize=True) * d, axis=-1) - 1
-            under = b**2 - aa * c
-            is_hit &= under > 0
-            root = np.sqrt(np.maximum(under, 0))
-            near, far = np.minimum(near, (root - b) / aa), np.maximum(far, (-root - b) / aa)
-        slope = np.einsum("nki,ni->nk", self.cut[..., :3], way)[:, None]
-        left = self.cut[:, None, :, 3] - np.sum(self.cut[:, None, :, :3] * away, axis=-1)
-        reach = left / np.where(np.abs(slope) < 1e-9, 1e-9, slope)
-        near = np.where(slope > 1e-9, np.minimum(near, reach), near)
-        far = np.where(slope < -1e-9, np.maximum(far, reach), far)
-        is_hit &= (np.abs(slope) > 1e-9) | (left >= 0)
-        return np.where(is_hit & (near > far), near, -np.inf)
+            root_argument = b**2 - aa * c
+            is_hit &= root_argument > 0
+            square_root = np.sqrt(np.maximum(root_argument, 0))
+            near_distance, far_distance = (
+                np.minimum(near_distance, (square_root - b) / aa),
+                np.maximum(far_distance, (-square_root - b) / aa),
+            )
+        cut_slope = np.einsum("nki,ni->nk", self.cut[..., :3], ray_directions)[:, None]
+        cut_distance = self.cut[:, None, :, 3] - np.sum(self.cut[:, None, :, :3] * centre_offsets, axis=-1)
+        plane_distance = cut_distance / np.where(np.abs(cut_slope) < 1e-9, 1e-9, cut_slope)
+        near_distance = np.where(cut_slope > 1e-9, np.minimum(near_distance, plane_distance), near_distance)
+        far_distance = np.where(cut_slope < -1e-9, np.maximum(far_distance, plane_distance), far_distance)
+        is_hit &= (np.abs(cut_slope) > 1e-9) | (cut_distance >= 0)
+        return np.where(is_hit & (near_distance > far_distance), near_distance, -np.inf)
 
-    def hides(self, points: Array, margin: Array) -> NDArray[np.bool_]:
+    def hides(self, points: Array, depth_margins: Array) -> NDArray[np.bool_]:
         """Return whether each part is between the viewer and the points, or contains them, `[N, L, K]`.
 
         Args:
-            margin: `[L]`; smaller depths do not count (image plane units).
+            depth_margins: `[L]`; smaller depths do not count (image plane units).
         """
-        viewer = np.broadcast_to(np.array([0.0, 0.0, 1.0]), (len(points), 3))
-        within = 1 - 10 / 3 * margin[:, None]  # of the squared distance from a part's centre, in its radii
-        hidden: NDArray[np.bool_] = (self.far_distances(points, viewer) > margin[:, None]) | self.contains(
-            points, within
-        )
-        return hidden
+        viewer_directions = np.broadcast_to(np.array([0.0, 0.0, 1.0]), (len(points), 3))
+        squared_limit = (
+            1 - 10 / 3 * depth_margins[:, None]
+        )  # of the squared distance from a part's centre, in its radii
+        is_hidden: NDArray[np.bool_] = (
+            self.far_distances(points, viewer_directions) > depth_margins[:, None]
+        ) | self.contains(points, squared_limit)
+        return is_hidden
 
     def quadrics(self) -> Array:
         """Return A of (p−c)ᵀA(p−c) = 1, `[N, K, 3, 3]`."""
-        inverse = self.axes / self.radii[:, :, None, :]
-        matrix: Array = inverse @ inverse.transpose(0, 1, 3, 2)
-        return matrix
+        inverse_axes = self.axes / self.radii[:, :, None, :]
+        quadric_matrices: Array = inverse_axes @ inverse_axes.transpose(0, 1, 3, 2)
+        return quadric_matrices
 
 
 class EllipsoidsBuilder:
@@ -172,7 +200,7 @@ class EllipsoidsBuilder:
 
     def add(
         self,
-        name: str,
+        part_name: str,
         centre: Array,
         axes: Array,
         radii: Array,
@@ -183,22 +211,22 @@ class EllipsoidsBuilder:
         """Add one part of all animals, in the frame of the image, with the shapes of `Ellipsoids` without K."""
         apart = np.zeros(self.n) if apart is None else apart
         cut = np.broadcast_to(np.array([0.0, 0.0, 0.0, 1.0]), (self.n, 4)) if cut is None else cut
-        self._parts[name] = centre, axes, radii, apart, cut
+        self._parts[part_name] = centre, axes, radii, apart, cut
 
     def build(self) -> Ellipsoids:
         centre, axes, radii, apart, cut = (
-            np.stack([part[i] for part in self._parts.values()], axis=1) for i in range(5)
+            np.stack([part_arrays[i] for part_arrays in self._parts.values()], axis=1) for i in range(5)
         )
         return Ellipsoids(tuple(self._parts), centre, axes, radii, apart, cut)
 
 
 def rotation_matrices(yaw: Array, pitch: Array, roll: Array) -> Array:
     """Return `[N, 3, 3]`: roll about z, then pitch about x (positive: up), then yaw about y (positive: right)."""
-    zero, one = np.zeros_like(yaw), np.ones_like(yaw)
+    all_zeros, all_ones = np.zeros_like(yaw), np.ones_like(yaw)
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
-    ry = np.stack([cy, zero, sy, zero, one, zero, -sy, zero, cy], -1).reshape(-1, 3, 3)
-    rx = np.stack([one, zero, zero, zero, cp, sp, zero, -sp, cp], -1).reshape(-1, 3, 3)
-    rz = np.stack([cr, -sr, zero, sr, cr, zero, zero, zero, one], -1).reshape(-1, 3, 3)
+    ry = np.stack([cy, all_zeros, sy, all_zeros, all_ones, all_zeros, -sy, all_zeros, cy], -1).reshape(-1, 3, 3)
+    rx = np.stack([all_ones, all_zeros, all_zeros, all_zeros, cp, sp, all_zeros, -sp, cp], -1).reshape(-1, 3, 3)
+    rz = np.stack([cr, -sr, all_zeros, sr, cr, all_zeros, all_zeros, all_zeros, all_ones], -1).reshape(-1, 3, 3)
     return ry @ rx @ rz  # type: ignore[no-any-return]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .anatomy import FACE, HEAD_CENTRE, MUZZLE, SIDES, SKULL, Anatomy
+from .anatomy import FACE_ELLIPSOIDS, HEAD_CENTRE, MUZZLE_ELLIPSOIDS, SIDES, SKULL_ELLIPSOIDS, Anatomy
 from .ellipsoids import Array
 from .mouth import lower_lip, upper_lip
 
@@ -93,22 +93,22 @@ class OutlineLandmark(LandmarkDefinition):
     around: float
 
 
-def _towards(part: str, around: float, away: float, own_parts: tuple[str, ...] = ()) -> LandmarkDefinition:
-    """Return the landmark at an angle `away` from a part's front in the direction `around`, degrees."""
-    a, b = math.radians(around), math.radians(away)
-    direction = np.array([math.sin(b) * math.cos(a), math.sin(b) * math.sin(a), math.cos(b)])
+def _towards(part: str, around: float, front_angle: float, own_parts: tuple[str, ...] = ()) -> LandmarkDefinition:
+    """Return the landmark at an angle `front_angle` from a part's front in the direction `around`, degrees."""
+    a, b = math.radians(around), math.radians(front_angle)
+    unit_direction = np.array([math.sin(b) * math.cos(a), math.sin(b) * math.sin(a), math.cos(b)])
     return SurfaceLandmark(
-        own_parts=own_parts, part=part, direction=lambda animal: np.broadcast_to(direction, (len(animal.head), 3))
+        own_parts=own_parts, part=part, direction=lambda animal: np.broadcast_to(unit_direction, (len(animal.head), 3))
     )
 
 
-def _iris(side: str, across: float) -> LandmarkDefinition:
-    """Return a landmark on the eyeball, `across` iris radii to the right of the iris's centre. Lids can hide it."""
-    which = SIDES.index(side)
+def _iris(side: str, iris_offset: float) -> LandmarkDefinition:
+    """Return a landmark on the eyeball, `iris_offset` iris radii to the right of the iris's centre. Lids can hide it."""
+    side_index = SIDES.index(side)
 
     def direction(animal: Anatomy) -> Array:
-        x = across * animal.iris[:, None]
-        iris_direction: Array = animal.gaze[:, which, 0] * x + animal.gaze[:, which, 2] * np.sqrt(1 - x**2)
+        x = iris_offset * animal.iris[:, None]
+        iris_direction: Array = animal.gaze[:, side_index, 0] * x + animal.gaze[:, side_index, 2] * np.sqrt(1 - x**2)
         return iris_direction
 
     return SurfaceLandmark(own_parts=(f"eye_{side}",), part=f"eye_{side}", direction=direction)
@@ -116,23 +116,27 @@ def _iris(side: str, across: float) -> LandmarkDefinition:
 
 def _eyelid(side: str, around: float) -> LandmarkDefinition:
     """Return the landmark where the eye's opening ends in a direction from its middle."""
-    which = SIDES.index(side)
-    own = f"eye_{side}", f"lid_{side}", f"under_{side}"
-    others = (*own[1:], *FACE, "nose")
+    side_index = SIDES.index(side)
+    own_names = f"eye_{side}", f"lid_{side}", f"under_{side}"
+    others = (*own_names[1:], *FACE_ELLIPSOIDS, "nose")
     return RimLandmark(
-        own_parts=own, part=own[0], around=around, others=others,
-        start=lambda animal: animal.opening[:, which].mean(axis=1),
+        own_parts=own_names, part=own_names[0], around=around, others=others,
+        start=lambda animal: animal.opening[:, side_index].mean(axis=1),
     )  # fmt: skip
 
 
-def _lips(t: float, share: float, exists: Callable[[Anatomy], NDArray[np.bool_]] | None = None) -> LandmarkDefinition:
-    """Return the landmark `t` half widths of the mouth from its middle, a `share` of the gape below the upper lip."""
+def _lips(
+    t: float, gape_share: float, exists: Callable[[Anatomy], NDArray[np.bool_]] | None = None
+) -> LandmarkDefinition:
+    """Return the landmark `t` half widths of the mouth from its middle, a `gape_share` of the gape below the upper lip."""
 
     def at(animal: Anatomy) -> tuple[Array, Array]:
-        half, middle, smile, gape = animal.mouth.T
-        out = np.full_like(half, abs(t))
-        upper = upper_lip(out, middle, smile)
-        return t * half, upper + share * (lower_lip(out, middle, smile, gape) - upper)
+        half_width, mouth_middle, corner_rise, mouth_gape = animal.mouth.T
+        lip_position = np.full_like(half_width, abs(t))
+        upper_height = upper_lip(lip_position, mouth_middle, corner_rise)
+        return t * half_width, upper_height + gape_share * (
+            lower_lip(lip_position, mouth_middle, corner_rise, mouth_gape) - upper_height
+        )
 
     return FaceLandmark(exists=exists, at=at)
 
@@ -140,52 +144,64 @@ def _lips(t: float, share: float, exists: Callable[[Anatomy], NDArray[np.bool_]]
 def _cleft(animal: Anatomy) -> tuple[Array, Array]:
     """Return x and y of the point halfway from the nose to the mouth, where the lobes of the muzzle meet."""
     k = animal.ellipsoids.names.index("nose")
-    away = animal.ellipsoids.centre[:, k] - HEAD_CENTRE
-    bottom = np.sum(animal.head[:, :, 1] * away, axis=1) - 0.8 * animal.ellipsoids.radii[:, k, 1]
-    return np.zeros(len(bottom)), (bottom + animal.mouth[:, 1]) / 2
+    nose_offset = animal.ellipsoids.centre[:, k] - HEAD_CENTRE
+    nose_bottom = np.sum(animal.head[:, :, 1] * nose_offset, axis=1) - 0.8 * animal.ellipsoids.radii[:, k, 1]
+    return np.zeros(len(nose_bottom)), (nose_bottom + animal.mouth[:, 1]) / 2
 
 
-_EAR = (("inner_low", 10), ("inner_high", 50), ("outer_high", 130), ("outer_low", 170))  # of the left ear, degrees
+_EAR_ANGLES = (
+    ("inner_low", 10),
+    ("inner_high", 50),
+    ("outer_high", 130),
+    ("outer_low", 170),
+)  # of the left ear, degrees
 # (half widths from the middle, position between the upper lip, 0, and the lower lip, 1)
-_MOUTH = {
+_MOUTH_POSITIONS = {
     "right": (1, 0), "upper_right": (0.75, 0), "top": (0, 0), "upper_left": (-0.75, 0), "left": (-1, 0),
     "lower_left": (-0.6, 1), "bottom": (0, 1), "lower_right": (0.6, 1),
 }  # fmt: skip
 
 
 def _define_landmarks() -> dict[str, LandmarkDefinition]:
-    definitions: dict[str, LandmarkDefinition] = {
-        f"outline_{i:02d}": OutlineLandmark(own_parts=SKULL, around=i * 22.5) for i in range(16)
+    definitions_by_name: dict[str, LandmarkDefinition] = {
+        f"outline_{i:02d}": OutlineLandmark(own_parts=SKULL_ELLIPSOIDS, around=i * 22.5) for i in range(16)
     }
-    hollow = math.degrees(math.asin(EAR_HOLLOW_SCALE))
+    hollow_angle = math.degrees(math.asin(EAR_HOLLOW_SCALE))
     for side in SIDES:
-        ear = f"ear_{side}"
-        definitions[f"ear_tip_{side}"] = _towards(ear, 90, 90, (ear,))
-        for name, around in _EAR:
-            definitions[f"ear_{name}_{side}"] = _towards(ear, around if side == "left" else 180 - around, 90, (ear,))
-        definitions[f"ear_hollow_{side}_tip"] = _towards(ear, 90, hollow, (ear,))
+        ear_name = f"ear_{side}"
+        definitions_by_name[f"ear_tip_{side}"] = _towards(ear_name, 90, 90, (ear_name,))
+        for name_suffix, around in _EAR_ANGLES:
+            definitions_by_name[f"ear_{name_suffix}_{side}"] = _towards(
+                ear_name, around if side == "left" else 180 - around, 90, (ear_name,)
+            )
+        definitions_by_name[f"ear_hollow_{side}_tip"] = _towards(ear_name, 90, hollow_angle, (ear_name,))
         # Where the head hides the lower end of the hollow. The search starts above the ear's middle, which may be in the head.
-        definitions[f"ear_hollow_{side}_base"] = RimLandmark(
-            own_parts=(ear,), part=ear, around=270, others=SKULL,
+        definitions_by_name[f"ear_hollow_{side}_base"] = RimLandmark(
+            own_parts=(ear_name,), part=ear_name, around=270, others=SKULL_ELLIPSOIDS,
             start=lambda animal: np.full(len(animal.head), math.pi / 2 - math.asin(EAR_HOLLOW_SCALE)),
         )  # fmt: skip
     for side in SIDES:
-        definitions[f"eye_{side}"] = _iris(side, 0)
+        definitions_by_name[f"eye_{side}"] = _iris(side, 0)
         for i in range(6):
-            definitions[f"eyelid_{side}_{i}"] = _eyelid(side, i * 60)
-        definitions[f"iris_{side}_left"], definitions[f"iris_{side}_right"] = _iris(side, -1), _iris(side, 1)
-    definitions["nose_tip"] = _towards("nose", 0, 0)
-    for name, around in (("right", 0), ("top", 90), ("left", 180), ("bottom", 270)):
-        definitions[f"nose_{name}"] = RimLandmark(part="nose", around=around, others=MUZZLE)
+            definitions_by_name[f"eyelid_{side}_{i}"] = _eyelid(side, i * 60)
+        definitions_by_name[f"iris_{side}_left"], definitions_by_name[f"iris_{side}_right"] = (
+            _iris(side, -1),
+            _iris(side, 1),
+        )
+    definitions_by_name["nose_tip"] = _towards("nose", 0, 0)
+    for name_suffix, around in (("right", 0), ("top", 90), ("left", 180), ("bottom", 270)):
+        definitions_by_name[f"nose_{name_suffix}"] = RimLandmark(part="nose", around=around, others=MUZZLE_ELLIPSOIDS)
     for side, around in (("left", 180), ("right", 0)):
-        definitions[f"muzzle_{side}"] = RimLandmark(part=f"lobe_{side}", around=around, others=(*SKULL, "snout"))
-        definitions[f"lip_{side}"] = _lips(-0.45 if side == "left" else 0.45, 0)
-    definitions["cleft"] = FaceLandmark(at=_cleft)
-    for name, (t, share) in _MOUTH.items():
-        definitions[f"mouth_{name}"] = _lips(t, share)
-    definitions["tongue"] = _lips(0, 1 - TONGUE_HEIGHT, lambda animal: animal.mouth[:, 3] > 0.03)
-    definitions["chin"] = _towards("jaw", 270, 60)
-    return definitions
+        definitions_by_name[f"muzzle_{side}"] = RimLandmark(
+            part=f"lobe_{side}", around=around, others=(*SKULL_ELLIPSOIDS, "snout")
+        )
+        definitions_by_name[f"lip_{side}"] = _lips(-0.45 if side == "left" else 0.45, 0)
+    definitions_by_name["cleft"] = FaceLandmark(at=_cleft)
+    for name_suffix, (t, gape_share) in _MOUTH_POSITIONS.items():
+        definitions_by_name[f"mouth_{name_suffix}"] = _lips(t, gape_share)
+    definitions_by_name["tongue"] = _lips(0, 1 - TONGUE_HEIGHT, lambda animal: animal.mouth[:, 3] > 0.03)
+    definitions_by_name["chin"] = _towards("jaw", 270, 60)
+    return definitions_by_name
 
 
 LANDMARK_DEFINITIONS = _define_landmarks()
@@ -196,33 +212,42 @@ assert len(LANDMARKS) == 68
 def _locate_in_world(animal: Anatomy) -> Array:
     """Return all landmarks in the world, `[N, 68, 3]`. Landmarks of one kind are located together."""
     parts, n = animal.ellipsoids, len(animal.head)
-    index = {name: k for k, name in enumerate(parts.names)}
+    part_index = {part_name: k for k, part_name in enumerate(parts.names)}
     points = np.zeros((n, len(LANDMARK_DEFINITIONS), 3))
-    kinds = {
-        kind: [i for i, mark in enumerate(LANDMARK_DEFINITIONS.values()) if isinstance(mark, kind)]
-        for kind in (RimLandmark, SurfaceLandmark)
+    kind_indices = {
+        definition_type: [
+            i for i, mark in enumerate(LANDMARK_DEFINITIONS.values()) if isinstance(mark, definition_type)
+        ]
+        for definition_type in (RimLandmark, SurfaceLandmark)
     }
-    rims = [mark for mark in LANDMARK_DEFINITIONS.values() if isinstance(mark, RimLandmark)]
-    points[:, kinds[RimLandmark]] = parts.rim_points(
-        [index[rim.part] for rim in rims],
-        np.radians([rim.around for rim in rims]),
-        np.array([[name in rim.others for name in parts.names] for rim in rims]),
-        np.stack([np.zeros(n) if rim.start is None else rim.start(animal) for rim in rims], axis=1),
+    rim_landmarks = [mark for mark in LANDMARK_DEFINITIONS.values() if isinstance(mark, RimLandmark)]
+    points[:, kind_indices[RimLandmark]] = parts.rim_points(
+        [part_index[rim_landmark.part] for rim_landmark in rim_landmarks],
+        np.radians([rim_landmark.around for rim_landmark in rim_landmarks]),
+        np.array([[part_name in rim_landmark.others for part_name in parts.names] for rim_landmark in rim_landmarks]),
+        np.stack(
+            [
+                np.zeros(n) if rim_landmark.start is None else rim_landmark.start(animal)
+                for rim_landmark in rim_landmarks
+            ],
+            axis=1,
+        ),
     )
-    surfaces = [mark for mark in LANDMARK_DEFINITIONS.values() if isinstance(mark, SurfaceLandmark)]
-    points[:, kinds[SurfaceLandmark]] = parts.surface_points(
-        [index[mark.part] for mark in surfaces], np.stack([mark.direction(animal) for mark in surfaces], axis=1)
+    surface_landmarks = [mark for mark in LANDMARK_DEFINITIONS.values() if isinstance(mark, SurfaceLandmark)]
+    points[:, kind_indices[SurfaceLandmark]] = parts.surface_points(
+        [part_index[mark.part] for mark in surface_landmarks],
+        np.stack([mark.direction(animal) for mark in surface_landmarks], axis=1),
     )
     on_face = {
         i: mark.at(animal) for i, mark in enumerate(LANDMARK_DEFINITIONS.values()) if isinstance(mark, FaceLandmark)
     }
-    x, y = (np.stack([place[j] for place in on_face.values()], axis=1) for j in (0, 1))
+    x, y = (np.stack([face_position[j] for face_position in on_face.values()], axis=1) for j in (0, 1))
     points[:, list(on_face)] = animal.on_face(x, y)
-    outline = {
+    outline_angles = {
         i: mark.around for i, mark in enumerate(LANDMARK_DEFINITIONS.values()) if isinstance(mark, OutlineLandmark)
     }
-    points[:, list(outline)] = parts.silhouette_points(
-        [index[name] for name in SKULL], np.radians(list(outline.values()))
+    points[:, list(outline_angles)] = parts.silhouette_points(
+        [part_index[part_name] for part_name in SKULL_ELLIPSOIDS], np.radians(list(outline_angles.values()))
     )
     return points
 
@@ -231,12 +256,15 @@ def locate_landmarks(animal: Anatomy) -> Landmarks:
     """Return the landmarks of animals."""
     points = _locate_in_world(animal)
     may_hide = np.array(
-        [[name not in mark.own_parts for name in animal.ellipsoids.names] for mark in LANDMARK_DEFINITIONS.values()]
+        [
+            [part_name not in mark.own_parts for part_name in animal.ellipsoids.names]
+            for mark in LANDMARK_DEFINITIONS.values()
+        ]
     )
-    margin = np.array([mark.margin for mark in LANDMARK_DEFINITIONS.values()])
-    hidden = np.any(animal.ellipsoids.hides(points, margin) & may_hide, axis=-1)
+    depth_margins = np.array([mark.margin for mark in LANDMARK_DEFINITIONS.values()])
+    is_hidden = np.any(animal.ellipsoids.hides(points, depth_margins) & may_hide, axis=-1)
     for i, mark in enumerate(LANDMARK_DEFINITIONS.values()):
         if mark.exists is not None:
-            hidden[:, i] |= ~mark.exists(animal)
-    flat = points[..., :2]
-    return Landmarks(flat, ~hidden & (np.abs(flat) < 1).all(axis=2))
+            is_hidden[:, i] |= ~mark.exists(animal)
+    image_points = points[..., :2]
+    return Landmarks(image_points, ~is_hidden & (np.abs(image_points) < 1).all(axis=2))

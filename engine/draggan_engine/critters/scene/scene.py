@@ -66,11 +66,11 @@ class Scene:
     light: Array
     landmarks: Landmarks
 
-    def subset(self, animals: slice) -> Scene:
+    def subset(self, animal_slice: slice) -> Scene:
         """Return the scene of some of the animals."""
-        arrays = {f.name: getattr(self, f.name)[animals] for f in fields(self) if f.name != "landmarks"}
-        landmarks = Landmarks(self.landmarks.points[animals], self.landmarks.visible[animals])
-        return Scene(**arrays, landmarks=landmarks)
+        animal_arrays = {f.name: getattr(self, f.name)[animal_slice] for f in fields(self) if f.name != "landmarks"}
+        landmarks = Landmarks(self.landmarks.points[animal_slice], self.landmarks.visible[animal_slice])
+        return Scene(**animal_arrays, landmarks=landmarks)
 
 
 def build_scene(z: Array) -> Scene:
@@ -105,7 +105,9 @@ def scene_from_parameters(parameters: Mapping[str, Array], colouring: Mapping[st
         head=animal.head,
         gaze=animal.gaze,
         opening=animal.opening,
-        markings=marking_parameters(parameters, traits | {name: color_traits[name] for name in COLOR_MARKINGS}, animal),
+        markings=marking_parameters(
+            parameters, traits | {marking_name: color_traits[marking_name] for marking_name in COLOR_MARKINGS}, animal
+        ),
         whiskers=animal.whiskers,
         colours=scene_colors(color_parameters, color_traits),
         light=light / np.linalg.norm(light, axis=1, keepdims=True),
@@ -116,22 +118,27 @@ def scene_from_parameters(parameters: Mapping[str, Array], colouring: Mapping[st
 def marking_parameters(p: Mapping[str, Array], traits: Mapping[str, Array], animal: Anatomy) -> Array:
     """Return `[N, len(MARKING_PARAMETERS)]` from the parameters, traits and anatomy of animals."""
     parts = animal.ellipsoids
-    eye = parts.centre[:, parts.names.index("eye_right")] - parts.centre[:, parts.names.index("head")]
-    local = np.einsum("nji,nj->ni", animal.head, eye)
-    half, middle, rise, gape = animal.mouth.T
-    values = {
-        "eye_x": local[:, 0], "eye_y": local[:, 1],
-        "mouth_half": half, "mouth_middle": middle, "mouth_rise": rise, "gape": gape,
+    eye_offset = parts.centre[:, parts.names.index("eye_right")] - parts.centre[:, parts.names.index("head")]
+    local_offset = np.einsum("nji,nj->ni", animal.head, eye_offset)
+    half_width, mouth_middle, corner_rise, mouth_gape = animal.mouth.T
+    values_by_name = {
+        "eye_x": local_offset[:, 0], "eye_y": local_offset[:, 1],
+        "mouth_half": half_width, "mouth_middle": mouth_middle, "mouth_rise": corner_rise, "gape": mouth_gape,
         "mouth_depth": MUZZLE_DEPTH * parts.radii[:, parts.names.index("head"), 2],
         "tongue_out": np.clip(p["tongue_out"], 0, 1), "iris_size": animal.iris,
     }  # fmt: skip
-    return np.stack([values.get(name, traits.get(name)) for name in MARKING_PARAMETERS], axis=1)  # type: ignore[misc]
+    return np.stack(
+        [values_by_name.get(parameter_name, traits.get(parameter_name)) for parameter_name in MARKING_PARAMETERS],
+        axis=1,
+    )  # type: ignore[misc]
 
 
 def to_pixels(points: Array, resolution: int) -> Array:
     """Convert points `[..., 2]` of the image plane to pixels, with the origin at the centre of the top-left pixel."""
-    scale = resolution / 2
-    return np.stack([(points[..., 0] + 1) * scale - 0.5, (1 - points[..., 1]) * scale - 0.5], axis=-1)
+    pixels_per_unit = resolution / 2
+    return np.stack(
+        [(points[..., 0] + 1) * pixels_per_unit - 0.5, (1 - points[..., 1]) * pixels_per_unit - 0.5], axis=-1
+    )
 
 
 def landmarks_of_seed(seed: int, resolution: int) -> dict[str, tuple[float, float]]:
@@ -146,4 +153,4 @@ def landmarks_of_seed(seed: int, resolution: int) -> dict[str, tuple[float, floa
         in the image. Hidden landmarks are included.
     """
     points = to_pixels(build_scene(z_of_seed(seed)).landmarks.points[0], resolution)
-    return {name: (float(x), float(y)) for name, (x, y) in zip(LANDMARKS, points, strict=True)}
+    return {landmark_name: (float(x), float(y)) for landmark_name, (x, y) in zip(LANDMARKS, points, strict=True)}

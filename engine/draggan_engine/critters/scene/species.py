@@ -66,25 +66,27 @@ MARKINGS = ("stripes", "patches", "mask", "blaze", "spots", "ear_tips")
 def smoothstep(low: float, high: float, x: Array) -> Array:
     """Return 0 below `low`, 1 above `high`, and a smooth curve between them."""
     t = np.clip((x - low) / (high - low), 0, 1)
-    eased: Array = t * t * (3 - 2 * t)
-    return eased
+    eased_share: Array = t * t * (3 - 2 * t)
+    return eased_share
 
 
 def species_shares(p: Mapping[str, Array]) -> Array:
     """Return how much of each species an animal is, `[N, 4]`; each row sums to 1."""
-    logits = np.stack([p[name] for name in SPECIES], axis=-1) / SPECIES_TEMPERATURE
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    share: Array = weights / weights.sum(axis=1, keepdims=True)
-    return share
+    species_logits = np.stack([p[species_name] for species_name in SPECIES], axis=-1) / SPECIES_TEMPERATURE
+    species_weights = np.exp(species_logits - species_logits.max(axis=1, keepdims=True))
+    mixture_shares: Array = species_weights / species_weights.sum(axis=1, keepdims=True)
+    return mixture_shares
 
 
 def animal_traits(p: Mapping[str, Array]) -> dict[str, Array]:
     """`TRAITS` and `FIXED` of animals, each `[N]`; the markings' strengths are within 0 … 1."""
-    share = species_shares(p)
-    traits = {name: share @ np.array(means) for name, means in SPECIES_TRAITS.items()}
-    for name, (means, relative, absolute) in VARIABLE_TRAITS.items():
-        mean = share @ np.array(means)
-        traits[name] = mean + p[name] * (absolute + relative * mean)
-    for name in MARKINGS:
-        traits[name] = smoothstep(0.05, 0.75, traits[name])
+    mixture_shares = species_shares(p)
+    traits = {
+        trait_name: mixture_shares @ np.array(species_means) for trait_name, species_means in SPECIES_TRAITS.items()
+    }
+    for trait_name, (species_means, relative_range, absolute_range) in VARIABLE_TRAITS.items():
+        mean_value = mixture_shares @ np.array(species_means)
+        traits[trait_name] = mean_value + p[trait_name] * (absolute_range + relative_range * mean_value)
+    for trait_name in MARKINGS:
+        traits[trait_name] = smoothstep(0.05, 0.75, traits[trait_name])
     return traits

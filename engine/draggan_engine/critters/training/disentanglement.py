@@ -55,56 +55,66 @@ class PartDrag:
     change_elsewhere: float
 
 
-def drag_part(model: Model, seed: int, part: str) -> PartDrag:
+def drag_part(model: Model, seed: int, part_name: str) -> PartDrag:
     """Drag a part of a seed's image with the model's own settings."""
-    height = model.info.height
-    name, (right, down) = PART_DRAGS[part]
-    x, y = landmarks_of_seed(seed, height)[name]
-    target = (min(max(x + right * height, 0.0), height - 1.0), min(max(y + down * height, 0.0), height - 1.0))
-    generator, start = model.generator, latent_of_seed(model.generator, seed, 1.0)
-    session = DragLoop(generator, start, [((x, y), target)], None, model.info.settings)
-    latents = [start]
-    for event in session.steps():
-        if isinstance(event, DragStep):
-            latents.append(event.ws)
-        elif isinstance(event, DragEnd):
-            end = event
-    before, halfway, after = (generate_image(generator, ws) for ws in (start, latents[len(latents) // 2], end.ws))
-    change = np.abs(after.astype(float) - before).mean(axis=2)
-    rows, columns = np.mgrid[:height, :height]
-    near_points = [np.hypot(columns - px, rows - py) < NEAR_RADIUS * height for px, py in ((x, y), target)]
-    near = near_points[0] | near_points[1]
-    marked = draw_markers(before, [((x, y), target)])
+    image_height = model.info.height
+    landmark_name, (right_share, down_share) = PART_DRAGS[part_name]
+    x, y = landmarks_of_seed(seed, image_height)[landmark_name]
+    target = (
+        min(max(x + right_share * image_height, 0.0), image_height - 1.0),
+        min(max(y + down_share * image_height, 0.0), image_height - 1.0),
+    )
+    generator, start_ws = model.generator, latent_of_seed(model.generator, seed, 1.0)
+    drag_loop = DragLoop(generator, start_ws, [((x, y), target)], None, model.info.settings)
+    step_latents = [start_ws]
+    for drag_event in drag_loop.steps():
+        if isinstance(drag_event, DragStep):
+            step_latents.append(drag_event.ws)
+        elif isinstance(drag_event, DragEnd):
+            drag_end = drag_event
+    image_before, image_halfway, image_after = (
+        generate_image(generator, ws) for ws in (start_ws, step_latents[len(step_latents) // 2], drag_end.ws)
+    )
+    pixel_change = np.abs(image_after.astype(float) - image_before).mean(axis=2)
+    row_indices, column_indices = np.mgrid[:image_height, :image_height]
+    near_points = [
+        np.hypot(column_indices - px, row_indices - py) < NEAR_RADIUS * image_height for px, py in ((x, y), target)
+    ]
+    is_near = near_points[0] | near_points[1]
+    marked_image = draw_markers(image_before, [((x, y), target)])
     return PartDrag(
-        (marked, halfway, after), distance(end.handles[0], target), end.step, float(change[near].mean()), float(change[~near].mean())
+        (marked_image, image_halfway, image_after), distance(drag_end.handles[0], target), drag_end.step, float(pixel_change[is_near].mean()), float(pixel_change[~is_near].mean())
     )  # fmt: skip
 
 
-def part_sheet(drags: Sequence[PartDrag]) -> Image.Image:
+def part_sheet(part_drags: Sequence[PartDrag]) -> Image.Image:
     """Return a sheet with a column for each drag: before, halfway and after."""
-    size = (SHEET_CELL_SIZE, SHEET_CELL_SIZE)
+    cell_size = (SHEET_CELL_SIZE, SHEET_CELL_SIZE)
     return image_grid(
         [
-            [Image.fromarray(drag.images[row]).resize(size, Image.Resampling.LANCZOS) for drag in drags]
-            for row in range(3)
+            [
+                Image.fromarray(part_drag.images[image_index]).resize(cell_size, Image.Resampling.LANCZOS)
+                for part_drag in part_drags
+            ]
+            for image_index in range(3)
         ]
     )
 
 
-def write_part_sheets(model: Model, out: Path, seeds: Sequence[int] = DRAGGED_SEEDS) -> None:
+def write_part_sheets(model: Model, sheet_directory: Path, seeds: Sequence[int] = DRAGGED_SEEDS) -> None:
     """Drag each part of some seeds, print how much the images change, and write a sheet for each part."""
-    out.mkdir(parents=True, exist_ok=True)
-    for part in PART_DRAGS:
-        drags = [drag_part(model, seed, part) for seed in seeds]
-        path = out / f"{part.replace(' ', '-')}.png"
-        part_sheet(drags).save(path)
-        distance, near, elsewhere, steps = (
-            float(np.mean([getattr(drag, name) for drag in drags]))
-            for name in ("distance", "change_near", "change_elsewhere", "steps")
+    sheet_directory.mkdir(parents=True, exist_ok=True)
+    for part_name in PART_DRAGS:
+        part_drags = [drag_part(model, seed, part_name) for seed in seeds]
+        sheet_path = sheet_directory / f"{part_name.replace(' ', '-')}.png"
+        part_sheet(part_drags).save(sheet_path)
+        mean_distance, mean_near, mean_elsewhere, mean_steps = (
+            float(np.mean([getattr(part_drag, field_name) for part_drag in part_drags]))
+            for field_name in ("distance", "change_near", "change_elsewhere", "steps")
         )
         print(
-            f"{part}: {distance:.1f} px left after {steps:.0f} steps; change at the part {near:.1f} levels, elsewhere "
-            f"{elsewhere:.1f}; {path}",
+            f"{part_name}: {mean_distance:.1f} px left after {mean_steps:.0f} steps; change at the part {mean_near:.1f} levels, elsewhere "
+            f"{mean_elsewhere:.1f}; {sheet_path}",
             flush=True,
         )
 
@@ -119,8 +129,8 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     try:
         model = load_model(args.model, args.device)
-    except DragganError as error:
-        parser.error(str(error))
+    except DragganError as load_error:
+        parser.error(str(load_error))
     write_part_sheets(model, args.out)
 
 

@@ -41,28 +41,37 @@ def shorten_weights(generator: Generator) -> dict[str, Tensor]:
     These are all weights or, if that changes too much, the largest convolution kernels, which are most of them. The style
     layers of a whitened W need all their digits.
     """
-    state = generator.state_dict()
-    kernel_names = sorted((name for name in state if state[name].ndim == 4), key=lambda name: state[name].numel())
-    images = generate_images(generator, HELD_OUT_SEEDS, generator.config.resolution)
-    for names in (list(state), *(kernel_names[start:] for start in range(len(kernel_names)))):
-        short_state = {name: tensor.half() if name in names else tensor for name, tensor in state.items()}
-        rounded = Generator(generator.config).requires_grad_(False)
-        rounded.load_state_dict(short_state)
-        rounded_images = generate_images(rounded, HELD_OUT_SEEDS, generator.config.resolution)
-        if float((rounded_images - images).abs().max()) / 2 <= MAX_ROUNDING_CHANGE:
+    tensors_by_name = generator.state_dict()
+    kernel_names = sorted(
+        (tensor_name for tensor_name in tensors_by_name if tensors_by_name[tensor_name].ndim == 4),
+        key=lambda tensor_name: tensors_by_name[tensor_name].numel(),
+    )
+    exact_images = generate_images(generator, HELD_OUT_SEEDS, generator.config.resolution)
+    for half_names in (
+        list(tensors_by_name),
+        *(kernel_names[first_kernel:] for first_kernel in range(len(kernel_names))),
+    ):
+        short_state = {
+            tensor_name: tensor.half() if tensor_name in half_names else tensor
+            for tensor_name, tensor in tensors_by_name.items()
+        }
+        rounded_generator = Generator(generator.config).requires_grad_(False)
+        rounded_generator.load_state_dict(short_state)
+        rounded_images = generate_images(rounded_generator, HELD_OUT_SEEDS, generator.config.resolution)
+        if float((rounded_images - exact_images).abs().max()) / 2 <= MAX_ROUNDING_CHANGE:
             return short_state
-    return state
+    return tensors_by_name
 
 
 def settings_for_resolution(resolution: int) -> DragSettings:
     """Return `SETTINGS_AT_128` for another resolution: radii scale with it, and features have a quarter of its height."""
-    scale = resolution / 128
-    changes = {
+    size_ratio = resolution / 128
+    changed_settings = {
         "feature_block": f"b{resolution // 4}",
-        "r1": SETTINGS_AT_128.r1 * scale,
-        "r2": SETTINGS_AT_128.r2 * scale,
+        "r1": SETTINGS_AT_128.r1 * size_ratio,
+        "r2": SETTINGS_AT_128.r2 * size_ratio,
     }
-    return SETTINGS_AT_128.model_copy(update=changes)
+    return SETTINGS_AT_128.model_copy(update=changed_settings)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -76,17 +85,17 @@ def main(arguments: list[str] | None = None) -> None:
     trainer = Trainer(PRESETS[args.preset], seed=0)
     trainer.load(state_path)
     generator, preset = whiten_w(trainer.ema), trainer.preset
-    out: Path = args.out or BUNDLED_DIRECTORY / f"{preset.name}.safetensors"
-    settings = settings_for_resolution(preset.resolution)
-    info = NativeInfo(name=preset.name, psi=1.0, settings=settings, licence=MODEL_LICENCE)
+    model_path: Path = args.out or BUNDLED_DIRECTORY / f"{preset.name}.safetensors"
+    drag_settings = settings_for_resolution(preset.resolution)
+    native_info = NativeInfo(name=preset.name, psi=1.0, settings=drag_settings, licence=MODEL_LICENCE)
     discriminator = (
         DiscriminatorPart.from_network(trainer.discriminator.half()) if trainer.discriminator_trained else None
     )
-    state = shorten_weights(generator)
-    save_native(out, GeneratorPart(generator.config, state), discriminator, info, dtype=None)
-    short_count = sum(tensor.numel() for tensor in state.values() if tensor.dtype == torch.float16)
-    short_share = short_count / sum(tensor.numel() for tensor in state.values())
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {short_share:.0%} of the weights in float16")
+    tensors_by_name = shorten_weights(generator)
+    save_native(model_path, GeneratorPart(generator.config, tensors_by_name), discriminator, native_info, dtype=None)
+    short_count = sum(tensor.numel() for tensor in tensors_by_name.values() if tensor.dtype == torch.float16)
+    short_share = short_count / sum(tensor.numel() for tensor in tensors_by_name.values())
+    print(f"{model_path}: {model_path.stat().st_size / 1e6:.1f} MB, {short_share:.0%} of the weights in float16")
 
 
 if __name__ == "__main__":

@@ -25,36 +25,43 @@ FACE_PART_WEIGHT = 12.0
 
 def face_part_centers(scene: Scene) -> NDArray[np.float64]:
     """Return the centres of the face parts, `[N, len(FACE_PARTS), 2]` in the image plane."""
-    centers: NDArray[np.float64] = np.stack(
-        [scene.landmarks.points[:, [LANDMARKS.index(name) for name in names]].mean(axis=1) for names, _ in FACE_PARTS],
+    part_centers: NDArray[np.float64] = np.stack(
+        [
+            scene.landmarks.points[:, [LANDMARKS.index(landmark_name) for landmark_name in landmark_names]].mean(axis=1)
+            for landmark_names, _ in FACE_PARTS
+        ],
         axis=1,
     )
-    return centers
+    return part_centers
 
 
 def face_part_weights(scene: Scene, resolution: int) -> Tensor:
     """Return `[N, 1, H, W]`: 1 + `FACE_PART_WEIGHT` in discs around eyes, nose and mouth, 1 elsewhere."""
-    axis = (np.arange(resolution) + 0.5) * 2 / resolution - 1
-    inside = np.zeros((len(scene.landmarks.points), resolution, resolution), dtype=bool)
-    for center, (_, radius) in zip(face_part_centers(scene).transpose(1, 0, 2), FACE_PARTS, strict=True):
-        dx = axis[None, None, :] - center[:, 0, None, None]
-        dy = -axis[None, :, None] - center[:, 1, None, None]
-        inside |= dx**2 + dy**2 < radius**2
-    return torch.from_numpy(1 + FACE_PART_WEIGHT * inside.astype(np.float32))[:, None]
+    pixel_positions = (np.arange(resolution) + 0.5) * 2 / resolution - 1
+    is_inside = np.zeros((len(scene.landmarks.points), resolution, resolution), dtype=bool)
+    for part_center, (_, part_radius) in zip(face_part_centers(scene).transpose(1, 0, 2), FACE_PARTS, strict=True):
+        dx = pixel_positions[None, None, :] - part_center[:, 0, None, None]
+        dy = -pixel_positions[None, :, None] - part_center[:, 1, None, None]
+        is_inside |= dx**2 + dy**2 < part_radius**2
+    return torch.from_numpy(1 + FACE_PART_WEIGHT * is_inside.astype(np.float32))[:, None]
 
 
-def distillation_loss(image: Tensor, truth: Tensor, weight: Tensor, squares: float = 1.0, edges: float = 1.0) -> Tensor:
-    """Return the weighted sum of L1, `squares`·L2, and `edges`·L1 of horizontal and vertical differences; scalar.
+def distillation_loss(
+    image: Tensor, true_image: Tensor, weight: Tensor, squared_weight: float = 1.0, edge_weight: float = 1.0
+) -> Tensor:
+    """Return the weighted sum of L1, `squared_weight`·L2, and `edge_weight`·L1 of horizontal and vertical differences; scalar.
 
     Args:
-        image, truth: `[N, 3, H, W]`.
+        image, true_image: `[N, 3, H, W]`.
         weight: `[N, 1, H, W]`; only its ratios count.
     """
     weight = weight / weight.mean()
-    error = image - truth
-    loss = (weight * (error.abs() + squares * error.square())).mean()
+    pixel_error = image - true_image
+    loss = (weight * (pixel_error.abs() + squared_weight * pixel_error.square())).mean()
     for dim in (2, 3):
-        loss = loss + edges * (weight.narrow(dim, 1, weight.shape[dim] - 1) * error.diff(dim=dim).abs()).mean()
+        loss = (
+            loss + edge_weight * (weight.narrow(dim, 1, weight.shape[dim] - 1) * pixel_error.diff(dim=dim).abs()).mean()
+        )
     return loss
 
 
@@ -63,9 +70,9 @@ def generator_loss(logits: Tensor) -> Tensor:
     return F.softplus(-logits).mean()
 
 
-def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
+def discriminator_loss(real_logits: Tensor, generated_logits: Tensor) -> Tensor:
     """Return the logistic loss of the logits of real and generated images."""
-    return F.softplus(-real).mean() + F.softplus(generated).mean()
+    return F.softplus(-real_logits).mean() + F.softplus(generated_logits).mean()
 
 
 def gradient_penalty(discriminator: Discriminator, images: Tensor) -> Tensor:

@@ -35,16 +35,18 @@ def scene_targets(z: NDArray[np.float64]) -> NDArray[np.float32]:
     traits = animal_traits(parameters)
     animal = build_anatomy(parameters, traits)
     ellipsoids = animal.ellipsoids
-    arrays = (
+    target_arrays = (
         ellipsoids.centre, ellipsoids.axes, ellipsoids.radii, ellipsoids.cut, animal.head, animal.gaze, animal.opening,
         animal.mouth, animal.whiskers, marking_parameters(parameters, traits, animal), scene_colors(parameters, traits),
         parameters["light_x"], parameters["light_y"],
     )  # fmt: skip
-    return np.concatenate([array.reshape(len(z), -1) for array in arrays], axis=1).astype(np.float32)
+    return np.concatenate([target_array.reshape(len(z), -1) for target_array in target_arrays], axis=1).astype(
+        np.float32
+    )
 
 
 def pretrain_mapping(
-    mapping: MappingNetwork, fixed_features: Sequence[int], seed: int, steps: int = PRETRAINING_STEPS
+    mapping: MappingNetwork, fixed_features: Sequence[int], seed: int, step_count: int = PRETRAINING_STEPS
 ) -> float:
     """Train the hidden layers until a linear layer, which is discarded, can predict the scene from their last features.
 
@@ -56,40 +58,44 @@ def pretrain_mapping(
     """
     rng = np.random.default_rng([seed, 1])
 
-    def sample(count: int) -> tuple[Tensor, Tensor]:
-        z = rng.standard_normal((count, mapping.z_dim))
+    def sample(latent_count: int) -> tuple[Tensor, Tensor]:
+        z = rng.standard_normal((latent_count, mapping.z_dim))
         return torch.from_numpy(z.astype(np.float32)), torch.from_numpy(scene_targets(z))
 
     _, target_sample = sample(8 * LATENTS_PER_STEP)
-    means, deviations = target_sample.mean(dim=0), target_sample.std(dim=0)
-    varies = deviations > 1e-4  # some targets are the same for all animals
+    target_means, target_deviations = target_sample.mean(dim=0), target_sample.std(dim=0)
+    is_varying = target_deviations > 1e-4  # some targets are the same for all animals
     hidden_layers = [mapping_layer(mapping, i) for i in range(len(fixed_features))]
-    output_layer = DenseLayer(hidden_layers[-1].weight.shape[0], int(varies.sum()))
+    output_layer = DenseLayer(hidden_layers[-1].weight.shape[0], int(is_varying.sum()))
 
-    def squared_error(count: int) -> Tensor:
-        z, targets = sample(count)
+    def squared_error(latent_count: int) -> Tensor:
+        z, sample_targets = sample(latent_count)
         x = normalize_rms(z)
-        for layer in hidden_layers:
-            x = layer(x)
-        return F.mse_loss(output_layer(x), (targets - means)[:, varies] / deviations[varies])
+        for dense_layer in hidden_layers:
+            x = dense_layer(x)
+        return F.mse_loss(
+            output_layer(x), (sample_targets - target_means)[:, is_varying] / target_deviations[is_varying]
+        )
 
-    layers = [*hidden_layers, output_layer]
-    muon = Muon([(layer.weight, 1 / layer.lr_multiplier) for layer in layers])
-    adam = torch.optim.Adam(
-        [{"params": [layer.bias], "scale": 1 / layer.lr_multiplier} for layer in layers], betas=(0.9, 0.99), fused=True
+    all_layers = [*hidden_layers, output_layer]
+    muon_optimizer = Muon([(dense_layer.weight, 1 / dense_layer.lr_multiplier) for dense_layer in all_layers])
+    adam_optimizer = torch.optim.Adam(
+        [{"params": [dense_layer.bias], "scale": 1 / dense_layer.lr_multiplier} for dense_layer in all_layers],
+        betas=(0.9, 0.99),
+        fused=True,
     )
-    for step in range(steps):
-        for layer in layers:
-            layer.zero_grad(set_to_none=True)
+    for step_number in range(step_count):
+        for dense_layer in all_layers:
+            dense_layer.zero_grad(set_to_none=True)
         squared_error(LATENTS_PER_STEP).backward()  # type: ignore[no-untyped-call]
-        for layer, count in zip(hidden_layers, fixed_features, strict=True):
-            for parameter in layer.parameters():
-                assert parameter.grad is not None
-                parameter.grad[:count] = 0
-        lr_scale = max(0.01, 1 - step / steps)
-        for group in adam.param_groups:
-            group["lr"] = ADAM_LR * lr_scale * group["scale"]
-        adam.step()
-        muon.step(MUON_LR * lr_scale)
+        for dense_layer, fixed_count in zip(hidden_layers, fixed_features, strict=True):
+            for layer_parameter in dense_layer.parameters():
+                assert layer_parameter.grad is not None
+                layer_parameter.grad[:fixed_count] = 0
+        lr_scale = max(0.01, 1 - step_number / step_count)
+        for parameter_group in adam_optimizer.param_groups:
+            parameter_group["lr"] = ADAM_LR * lr_scale * parameter_group["scale"]
+        adam_optimizer.step()
+        muon_optimizer.step(MUON_LR * lr_scale)
     with torch.no_grad():
         return float(squared_error(8 * LATENTS_PER_STEP).sqrt())

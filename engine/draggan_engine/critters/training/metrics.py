@@ -53,7 +53,7 @@ def generate_images(
     Args:
         colouring: the seeds of the rows of ws that a drag does not change; None: the same seeds.
     """
-    images = []
+    image_batches = []
     z_batches, colouring_batches = (
         torch.split(_latents(batch_seeds), METRIC_BATCH) for batch_seeds in (seeds, colouring or seeds)
     )
@@ -61,10 +61,10 @@ def generate_images(
         shaping_ws, colouring_ws = (
             generator.mapping(latents.float().to(generator.device)) for latents in (z, colouring_z)
         )
-        image = generator.synthesis(combine_rows(shaping_ws, colouring_ws), image=resolution).image
-        assert image is not None
-        images.append(image.cpu())
-    return torch.cat(images)
+        image_batch = generator.synthesis(combine_rows(shaping_ws, colouring_ws), image=resolution).image
+        assert image_batch is not None
+        image_batches.append(image_batch.cpu())
+    return torch.cat(image_batches)
 
 
 def _latents(seeds: Sequence[int]) -> Tensor:
@@ -84,38 +84,44 @@ def measure_errors(
 ) -> SceneErrors:
     """Compare generated images of seeds with their scenes, which are drawn with 4×4 samples per pixel."""
     scene = scenes_of_seeds(seeds, colouring)
-    truth = torch.from_numpy(render_scene(scene, resolution, 4))
-    images = generate_images(generator, seeds, resolution, colouring)
-    error = (images - truth).abs().mean(dim=1, keepdim=True)
+    true_images = torch.from_numpy(render_scene(scene, resolution, 4))
+    generated_images = generate_images(generator, seeds, resolution, colouring)
+    pixel_errors = (generated_images - true_images).abs().mean(dim=1, keepdim=True)
     in_parts = face_part_weights(scene, resolution) > 1
-    true_features, generated_features = (detect_landmarks(x.clamp(-1, 1)).features for x in (truth, images))
+    true_features, generated_features = (
+        detect_landmarks(x.clamp(-1, 1)).features for x in (true_images, generated_images)
+    )
     frechet = frechet_distance(true_features, generated_features)
-    return SceneErrors(float(error.mean()), float(error[in_parts].mean()), frechet)
+    return SceneErrors(float(pixel_errors.mean()), float(pixel_errors[in_parts].mean()), frechet)
 
 
 @torch.no_grad()
 def interpolate_seeds(
-    generator: Generator, resolution: int, seeds: Sequence[int], steps: int = SHEET_COLUMNS
+    generator: Generator, resolution: int, seeds: Sequence[int], step_count: int = SHEET_COLUMNS
 ) -> list[Tensor]:
-    """Return a row of images `[steps, 3, H, H]` from each seed to the next, along straight lines in W."""
+    """Return a row of images `[step_count, 3, H, H]` from each seed to the next, along straight lines in W."""
     ws = generator.mapping(_latents(seeds).float().to(generator.device))
-    shares = torch.linspace(0, 1, steps, device=ws.device)[:, None, None]
-    rows = []
-    for first, last in itertools.pairwise(ws):
-        image = generator.synthesis(first.lerp(last, shares), image=resolution).image
-        assert image is not None
-        rows.append(image.cpu())
-    return rows
+    position_shares = torch.linspace(0, 1, step_count, device=ws.device)[:, None, None]
+    image_rows = []
+    for first_ws, next_ws in itertools.pairwise(ws):
+        image_batch = generator.synthesis(first_ws.lerp(next_ws, position_shares), image=resolution).image
+        assert image_batch is not None
+        image_rows.append(image_batch.cpu())
+    return image_rows
 
 
-def save_sample_sheet(generator: Generator, resolution: int, path: Path, seeds: Sequence[int] = range(32)) -> None:
+def save_sample_sheet(
+    generator: Generator, resolution: int, sheet_path: Path, seeds: Sequence[int] = range(32)
+) -> None:
     """Write rows of scenes, each above a row of the generator's images of the same seeds."""
-    truth = torch.from_numpy(render_scene(scenes_of_seeds(seeds), resolution, 4))
-    images = generate_images(generator, seeds, resolution)
-    row_pairs = zip(torch.split(truth, SHEET_COLUMNS), torch.split(images, SHEET_COLUMNS), strict=True)
-    tensor_grid([row for row_pair in row_pairs for row in row_pair]).save(path)
+    true_images = torch.from_numpy(render_scene(scenes_of_seeds(seeds), resolution, 4))
+    generated_images = generate_images(generator, seeds, resolution)
+    row_pairs = zip(torch.split(true_images, SHEET_COLUMNS), torch.split(generated_images, SHEET_COLUMNS), strict=True)
+    tensor_grid([image_row for row_pair in row_pairs for image_row in row_pair]).save(sheet_path)
 
 
-def tensor_grid(rows: Sequence[Tensor]) -> Image.Image:
+def tensor_grid(image_rows: Sequence[Tensor]) -> Image.Image:
     """Return a grid of rows of images `[N, 3, H, H]` in [−1, 1]."""
-    return image_grid([[Image.fromarray(to_uint8(image[None])) for image in row] for row in rows])
+    return image_grid(
+        [[Image.fromarray(to_uint8(row_image[None])) for row_image in image_row] for image_row in image_rows]
+    )

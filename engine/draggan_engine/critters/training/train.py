@@ -56,23 +56,28 @@ def main(arguments: list[str] | None = None) -> None:
     if args.continue_from is not None:
         _check_first_model(parser, args)  # here, because an error in a worker would print a traceback
     args.state.mkdir(parents=True, exist_ok=True)
-    workers = PRESETS[args.preset].workers
-    args.device = args.device or ("auto" if workers == 1 else "cpu")
-    if workers == 1:
+    worker_count = PRESETS[args.preset].workers
+    args.device = args.device or ("auto" if worker_count == 1 else "cpu")
+    if worker_count == 1:
         _run(0, args)
     else:
         os.environ["NUMBA_NUM_THREADS"] = "1"  # of each worker, which draws its own scenes
         os.environ |= MALLOC_SETTINGS
-        spawn(_work, (workers, _free_port(), args), workers)  # type: ignore[no-untyped-call]
+        spawn(_work, (worker_count, _free_port(), args), worker_count)  # type: ignore[no-untyped-call]
 
 
 def _check_first_model(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     try:
-        config = load_model(str(args.continue_from), "cpu").generator.config
-        config = config.model_copy(update={"mapping_layers": config.mapping_layers - 1})  # before `whiten_w`
-    except DragganError as error:
-        parser.error(f"--continue-from: {error}")
-    if not (isinstance(config, StyleGAN2Config) and can_grow_into(config, PRESETS[args.preset].generator)):
+        generator_config = load_model(str(args.continue_from), "cpu").generator.config
+        generator_config = generator_config.model_copy(
+            update={"mapping_layers": generator_config.mapping_layers - 1}
+        )  # before `whiten_w`
+    except DragganError as load_error:
+        parser.error(f"--continue-from: {load_error}")
+    if not (
+        isinstance(generator_config, StyleGAN2Config)
+        and can_grow_into(generator_config, PRESETS[args.preset].generator)
+    ):
         parser.error(
             f"--continue-from: the network of {args.continue_from} is neither that of the preset {args.preset} nor a part "
             "of it; choose another preset or model"
@@ -80,65 +85,69 @@ def _check_first_model(parser: argparse.ArgumentParser, args: argparse.Namespace
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    with socket.socket() as probe_socket:
+        probe_socket.bind(("127.0.0.1", 0))
+        free_port: int = probe_socket.getsockname()[1]
+    return free_port
 
 
-def _work(worker: int, workers: int, port: int, args: argparse.Namespace) -> None:
+def _work(worker_index: int, worker_count: int, free_port: int, args: argparse.Namespace) -> None:
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", world_size=workers, rank=worker)
-    _run(worker, args)
+    torch.distributed.init_process_group(
+        "gloo", f"tcp://127.0.0.1:{free_port}", world_size=worker_count, rank=worker_index
+    )
+    _run(worker_index, args)
     torch.distributed.destroy_process_group()
 
 
-def _run(worker: int, args: argparse.Namespace) -> None:
+def _run(worker_index: int, args: argparse.Namespace) -> None:
     preset, device = PRESETS[args.preset], resolve_device(args.device)
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32
-    trainer = Trainer(preset, args.seed, device, worker, preset.workers)
+    trainer = Trainer(preset, args.seed, device, worker_index, preset.workers)
     if (args.state / STATE_FILE).exists():
         trainer.load(args.state / STATE_FILE)
     elif args.continue_from is not None:
-        model = load_model(str(args.continue_from), "cpu")
-        if worker == 0:
+        first_model = load_model(str(args.continue_from), "cpu")
+        if worker_index == 0:
             print(f"continuing from {args.continue_from}; new features of the mapping are trained first", flush=True)
-        trainer.continue_from(unwhiten_w(model.generator), model.load_discriminator())
-    if worker > 0:
+        trainer.continue_from(unwhiten_w(first_model.generator), first_model.load_discriminator())
+    if worker_index > 0:
         for _ in trainer.steps():
             pass
         return
-    began, first_step = time.monotonic(), trainer.step
+    start_time, first_step = time.monotonic(), trainer.step
     mean_loss = 0.0
-    for step in trainer.steps():
-        mean_loss = step.distillation if mean_loss == 0 else 0.98 * mean_loss + 0.02 * step.distillation
+    for training_step in trainer.steps():
+        mean_loss = (
+            training_step.distillation if mean_loss == 0 else 0.98 * mean_loss + 0.02 * training_step.distillation
+        )
         if trainer.step % STEPS_PER_REPORT == 0 or trainer.step == trainer.total_steps:
-            steps_per_second = (trainer.step - first_step) / (time.monotonic() - began)
-            print(f"\r{_progress_line(trainer, step, mean_loss, steps_per_second)}\x1b[K", end="", flush=True)
+            steps_per_second = (trainer.step - first_step) / (time.monotonic() - start_time)
+            print(f"\r{_progress_line(trainer, training_step, mean_loss, steps_per_second)}\x1b[K", end="", flush=True)
         if finished_stages := trainer.finished_stages:  # kept, because the next stage may make the model worse
             trainer.save(args.state / f"stage-{finished_stages}.pt")
         if trainer.step % args.save_every == 0 or finished_stages:
             trainer.save(args.state / STATE_FILE)
-            _report_errors(trainer, step.stage.resolution, args.state / "samples.png")
+            _report_errors(trainer, training_step.stage.resolution, args.state / "samples.png")
 
 
-def _progress_line(trainer: Trainer, step: TrainingStep, mean_loss: float, steps_per_second: float) -> str:
+def _progress_line(trainer: Trainer, training_step: TrainingStep, mean_loss: float, steps_per_second: float) -> str:
     minutes_left = (trainer.total_steps - trainer.step) / steps_per_second / 60
-    batch = trainer.preset.batch
+    batch_size = trainer.preset.batch
     return (
-        f"{step.stage.resolution} px, {trainer.step * batch:,} images, loss {mean_loss:.4f}"
-        f"{f', adversarial {step.adversarial:.2f}' if step.stage.adversarial else ''}, "
-        f"{steps_per_second * batch:.0f} images/s, {minutes_left:.0f} min left"
+        f"{training_step.stage.resolution} px, {trainer.step * batch_size:,} images, loss {mean_loss:.4f}"
+        f"{f', adversarial {training_step.adversarial:.2f}' if training_step.stage.adversarial else ''}, "
+        f"{steps_per_second * batch_size:.0f} images/s, {minutes_left:.0f} min left"
     )
 
 
 def _report_errors(trainer: Trainer, resolution: int, sheet_path: Path) -> None:
-    errors = measure_errors(trainer.ema, resolution)
+    scene_errors = measure_errors(trainer.ema, resolution)
     save_sample_sheet(trainer.ema, resolution, sheet_path)
     print(
         f"\nheld-out scenes at {resolution} px after {trainer.step * trainer.preset.batch:,} images: error "
-        f"{errors.whole:.4f}, in the face parts {errors.parts:.4f}, Fréchet distance {errors.frechet:.3f}",
+        f"{scene_errors.whole:.4f}, in the face parts {scene_errors.parts:.4f}, Fréchet distance {scene_errors.frechet:.3f}",
         flush=True,
     )
 

@@ -45,14 +45,14 @@ BATCHES_PER_ROUND = 32  # batches
 HELD_OUT_SEEDS = range(64)  # training never draws from the random stream of these seeds
 
 
-def wide_parameters(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
+def wide_parameters(rng: np.random.Generator, animal_count: int) -> dict[str, np.ndarray]:
     """Return parameters of animals, uniform over wider ranges than those of `animal_parameters`."""
-    numbers = {}
-    for name, (law, a, b) in PARAMETERS.items():
-        low, high = (a - 2.2 * b, a + 2.2 * b) if law == "normal" else (a, b)
-        beyond = 0.0 if law == "share" else RANGE_MARGIN * (high - low)
-        numbers[name] = rng.uniform(low - beyond, high + beyond, count)
-    return numbers
+    values_by_name = {}
+    for parameter_name, (value_law, a, b) in PARAMETERS.items():
+        range_low, range_high = (a - 2.2 * b, a + 2.2 * b) if value_law == "normal" else (a, b)
+        range_margin = 0.0 if value_law == "share" else RANGE_MARGIN * (range_high - range_low)
+        values_by_name[parameter_name] = rng.uniform(range_low - range_margin, range_high + range_margin, animal_count)
+    return values_by_name
 
 
 def true_landmarks(scene: Scene) -> tuple[Tensor, Tensor]:
@@ -63,63 +63,73 @@ def true_landmarks(scene: Scene) -> tuple[Tensor, Tensor]:
 
 def augment_images(images: Tensor, points: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Rotate (σ 0.08), scale (± 12 %) and shift (± 8 px) images and their points; recolour, blur and add noise."""
-    count = len(images)
-    angle, scale = rng.normal(0, 0.08, count), rng.uniform(0.88, 1.12, count)
-    cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
-    shift = rng.uniform(-16 / DETECTOR_SIZE, 16 / DETECTOR_SIZE, (count, 2))
+    image_count = len(images)
+    rotation_angles, image_scales = rng.normal(0, 0.08, image_count), rng.uniform(0.88, 1.12, image_count)
+    scaled_cos, scaled_sin = np.cos(rotation_angles) / image_scales, np.sin(rotation_angles) / image_scales
+    image_shifts = rng.uniform(-16 / DETECTOR_SIZE, 16 / DETECTOR_SIZE, (image_count, 2))
     # From positions in the new image (−1…1, y down) to positions in the old one.
-    back = np.stack([cos, -sin, shift[:, 0], sin, cos, shift[:, 1]], axis=1).reshape(count, 2, 3).astype(np.float32)
-    grid = F.affine_grid(torch.from_numpy(back), list(images.shape), align_corners=False)
-    images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    old = (points + 0.5) * (2 / DETECTOR_SIZE) - 1
+    inverse_transforms = (
+        np.stack([scaled_cos, -scaled_sin, image_shifts[:, 0], scaled_sin, scaled_cos, image_shifts[:, 1]], axis=1)
+        .reshape(image_count, 2, 3)
+        .astype(np.float32)
+    )
+    sampling_grid = F.affine_grid(torch.from_numpy(inverse_transforms), list(images.shape), align_corners=False)
+    images = F.grid_sample(images, sampling_grid, padding_mode="reflection", align_corners=False)
+    old_positions = (points + 0.5) * (2 / DETECTOR_SIZE) - 1
     new_positions = torch.linalg.solve(
-        torch.from_numpy(back[:, :, :2]), (old - torch.from_numpy(back[:, None, :, 2])).mT
+        torch.from_numpy(inverse_transforms[:, :, :2]),
+        (old_positions - torch.from_numpy(inverse_transforms[:, None, :, 2])).mT,
     ).mT
     points = (new_positions + 1) * (DETECTOR_SIZE / 2) - 0.5
-    gain = torch.from_numpy(rng.uniform(0.75, 1.25, (count, 3, 1, 1)).astype(np.float32))
-    lift = torch.from_numpy(rng.normal(0, 0.08, (count, 3, 1, 1)).astype(np.float32))
-    noise = torch.from_numpy(rng.uniform(0, 0.06, (count, 1, 1, 1)).astype(np.float32))
-    images = images * gain + lift
-    blurred = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    soft = torch.from_numpy((rng.random((count, 1, 1, 1)) < 0.25).astype(np.float32))
-    images = torch.lerp(images, blurred, soft) + noise * torch.from_numpy(
+    color_gain = torch.from_numpy(rng.uniform(0.75, 1.25, (image_count, 3, 1, 1)).astype(np.float32))
+    color_lift = torch.from_numpy(rng.normal(0, 0.08, (image_count, 3, 1, 1)).astype(np.float32))
+    noise_levels = torch.from_numpy(rng.uniform(0, 0.06, (image_count, 1, 1, 1)).astype(np.float32))
+    images = images * color_gain + color_lift
+    blurred_images = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    blur_choice = torch.from_numpy((rng.random((image_count, 1, 1, 1)) < 0.25).astype(np.float32))
+    images = torch.lerp(images, blurred_images, blur_choice) + noise_levels * torch.from_numpy(
         rng.standard_normal(images.shape, dtype=np.float32)
     )
     return images.clamp(-1, 1), points
 
 
 @torch.no_grad()
-def detector_batches(generator: Generator, batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def detector_batches(generator: Generator, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Return images, points and visibility of batches. Half of each is drawn, half generated. There is no end."""
-    drawn, made = batch - batch // 2, batch // 2
+    drawn_count, generated_count = batch_size - batch_size // 2, batch_size // 2
     for round_number in itertools.count():
         rng = np.random.default_rng([seed, round_number])
         # The scenes of many batches are computed at once, because the overhead of a call is large.
-        scenes = scene_from_parameters(wide_parameters(rng, BATCHES_PER_ROUND * drawn))
-        z = rng.standard_normal((BATCHES_PER_ROUND * made, Z_DIM))
-        landmarks = [*zip(true_landmarks(scenes), true_landmarks(build_scene(z)), strict=True)]
+        drawn_scenes = scene_from_parameters(wide_parameters(rng, BATCHES_PER_ROUND * drawn_count))
+        z = rng.standard_normal((BATCHES_PER_ROUND * generated_count, Z_DIM))
+        landmark_pairs = [*zip(true_landmarks(drawn_scenes), true_landmarks(build_scene(z)), strict=True)]
         for i in range(BATCHES_PER_ROUND):
-            drawn_slice, generated_slice = slice(i * drawn, (i + 1) * drawn), slice(i * made, (i + 1) * made)
-            ws = generator.mapping(torch.from_numpy(z[generated_slice].astype(np.float32)))
-            generated = generator.synthesis(ws, image=DETECTOR_SIZE).image
-            images = torch.cat(
-                [torch.from_numpy(render_scene(scenes.subset(drawn_slice), DETECTOR_SIZE, 2)), generated]
+            drawn_slice, generated_slice = (
+                slice(i * drawn_count, (i + 1) * drawn_count),
+                slice(i * generated_count, (i + 1) * generated_count),
             )
-            points, visible = (torch.cat([a[drawn_slice], b[generated_slice]]) for a, b in landmarks)
+            ws = generator.mapping(torch.from_numpy(z[generated_slice].astype(np.float32)))
+            generated_images = generator.synthesis(ws, image=DETECTOR_SIZE).image
+            images = torch.cat(
+                [torch.from_numpy(render_scene(drawn_scenes.subset(drawn_slice), DETECTOR_SIZE, 2)), generated_images]
+            )
+            points, visible = (torch.cat([a[drawn_slice], b[generated_slice]]) for a, b in landmark_pairs)
             images, points = augment_images(images, points, rng)
-            inside = ((points > -0.5) & (points < DETECTOR_SIZE - 0.5)).all(dim=2)
-            yield images.contiguous(memory_format=torch.channels_last), points, visible & inside
+            is_inside = ((points > -0.5) & (points < DETECTOR_SIZE - 0.5)).all(dim=2)
+            yield images.contiguous(memory_format=torch.channels_last), points, visible & is_inside
 
 
 def detector_loss(network: LandmarkDetector, images: Tensor, points: Tensor, visible: Tensor) -> Tensor:
     """Return the smooth L1 loss of the visible points, in pixels, plus the cross entropy of the visibility."""
     predicted_points, visibility, _ = network(images)
-    error = F.smooth_l1_loss(predicted_points, points, reduction="none", beta=1.0).sum(dim=2)
-    return (error * visible).sum() / visible.sum() + F.binary_cross_entropy_with_logits(visibility, visible.float())
+    point_errors = F.smooth_l1_loss(predicted_points, points, reduction="none", beta=1.0).sum(dim=2)
+    return (point_errors * visible).sum() / visible.sum() + F.binary_cross_entropy_with_logits(
+        visibility, visible.float()
+    )
 
 
 def train_detector(
-    steps: int, batch: int, seed: int, step_size: float = 3e-3
+    step_count: int, batch_size: int, seed: int, step_size: float = 3e-3
 ) -> Iterator[tuple[LandmarkDetector, float]]:
     """Return the network, always the same object, and its loss after each step."""
     torch.manual_seed(seed)
@@ -127,12 +137,14 @@ def train_detector(
     torch.set_num_threads(MAX_THREADS)  # loading the generator sets one thread; this network is larger
     network = LandmarkDetector().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=step_size, weight_decay=1e-4)
-    data = detector_batches(generator, batch, seed)
-    for step in range(steps):
-        warm = min(1.0, (step + 1) / min(200, max(1, steps // 10)))
-        for group in optimizer.param_groups:
-            group["lr"] = step_size * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
-        loss = detector_loss(network.train(), *next(data))
+    training_batches = detector_batches(generator, batch_size, seed)
+    for step_number in range(step_count):
+        warm_up_share = min(1.0, (step_number + 1) / min(200, max(1, step_count // 10)))
+        for parameter_group in optimizer.param_groups:
+            parameter_group["lr"] = (
+                step_size * warm_up_share * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step_number / step_count)))
+            )
+        loss = detector_loss(network.train(), *next(training_batches))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -150,10 +162,15 @@ def held_out_errors(network: LandmarkDetector | None) -> dict[str, float]:
     z = np.concatenate([z_of_seed(seed) for seed in HELD_OUT_SEEDS])
     scene = build_scene(z)
     generator = load_model(GENERATOR_MODEL, "cpu").generator
-    drawn = torch.from_numpy(render_scene(scene, DETECTOR_SIZE, 4))
-    made = generator.synthesis(generator.mapping(torch.from_numpy(z.astype(np.float32))), image=DETECTOR_SIZE).image
+    drawn_images = torch.from_numpy(render_scene(scene, DETECTOR_SIZE, 4))
+    generated_images = generator.synthesis(
+        generator.mapping(torch.from_numpy(z.astype(np.float32))), image=DETECTOR_SIZE
+    ).image
     points, visible = to_pixels(scene.landmarks.points, DETECTOR_SIZE), scene.landmarks.visible
-    drawn_landmarks, generated_landmarks = detect_landmarks(drawn, network), detect_landmarks(made, network)
+    drawn_landmarks, generated_landmarks = (
+        detect_landmarks(drawn_images, network),
+        detect_landmarks(generated_images, network),
+    )
     return {
         "renders_px": mean_landmark_error(drawn_landmarks.points, points, visible),
         "generated_px": mean_landmark_error(generated_landmarks.points, points, visible),
@@ -170,18 +187,28 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
-    began, smooth = time.monotonic(), 0.0
-    for step, (network, loss) in enumerate(train_detector(args.steps, args.batch, args.seed), 1):
-        smooth = loss if smooth == 0 else 0.98 * smooth + 0.02 * loss
-        if step % 50 == 0 or step == args.steps:
-            left = (time.monotonic() - began) / step * (args.steps - step) / 60
-            print(f"step {step}/{args.steps}  loss {smooth:.3f}  {left:.0f} min left", flush=True)
-        if step % 500 == 0 or step == args.steps:
-            errors = held_out_errors(network.eval())
-            print("held out: " + ", ".join(f"{name} {value:.3f}" for name, value in errors.items()), flush=True)
-            tensors = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
-            with atomic_write(args.out) as part:
-                save_file(tensors, part, {name: f"{value:.4f}" for name, value in errors.items()})
+    start_time, mean_loss = time.monotonic(), 0.0
+    for step_number, (network, loss) in enumerate(train_detector(args.steps, args.batch, args.seed), 1):
+        mean_loss = loss if mean_loss == 0 else 0.98 * mean_loss + 0.02 * loss
+        if step_number % 50 == 0 or step_number == args.steps:
+            minutes_left = (time.monotonic() - start_time) / step_number * (args.steps - step_number) / 60
+            print(f"step {step_number}/{args.steps}  loss {mean_loss:.3f}  {minutes_left:.0f} min left", flush=True)
+        if step_number % 500 == 0 or step_number == args.steps:
+            errors_by_name = held_out_errors(network.eval())
+            print(
+                "held out: "
+                + ", ".join(f"{error_name} {error_value:.3f}" for error_name, error_value in errors_by_name.items()),
+                flush=True,
+            )
+            half_tensors = {
+                error_name: tensor.half().contiguous() for error_name, tensor in network.state_dict().items()
+            }
+            with atomic_write(args.out) as part_path:
+                save_file(
+                    half_tensors,
+                    part_path,
+                    {error_name: f"{error_value:.4f}" for error_name, error_value in errors_by_name.items()},
+                )
 
 
 if __name__ == "__main__":

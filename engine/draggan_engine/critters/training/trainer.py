@@ -76,9 +76,9 @@ class Trainer:
         self.stages = preset.stages
         self.generator = Generator(preset.generator).to(self.device)
         self.discriminator = Discriminator(preset.discriminator).to(self.device)
-        for module in self.generator.modules():
-            if isinstance(module, ToRGB):
-                nn.init.zeros_(module.weight)  # so that growing changes no image
+        for network_module in self.generator.modules():
+            if isinstance(network_module, ToRGB):
+                nn.init.zeros_(network_module.weight)  # so that growing changes no image
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.step = 0
         self.discriminator_trained = False
@@ -120,20 +120,20 @@ class Trainer:
     def stage_at(self, step: int) -> tuple[TrainingStage, float] | None:
         """Return the stage of a step and the completed share of it (0 … 1), or None at the end of the run."""
         for stage in self.stages:
-            length = stage.images // self.preset.batch
-            if step < length:
-                return stage, step / length
-            step -= length
+            stage_steps = stage.images // self.preset.batch
+            if step < stage_steps:
+                return stage, step / stage_steps
+            step -= stage_steps
         return None
 
     @property
     def finished_stages(self) -> int:
         """If a stage has just ended, the number of the preset's stages that are finished or left out; otherwise 0."""
-        now = self.stage_at(self.step)
-        if now is not None and now[1] > 0:
+        stage_position = self.stage_at(self.step)
+        if stage_position is not None and stage_position[1] > 0:
             return 0
-        left = 0 if now is None else len(self.stages) - self.stages.index(now[0])
-        return len(self.preset.stages) - left
+        remaining_stages = 0 if stage_position is None else len(self.stages) - self.stages.index(stage_position[0])
+        return len(self.preset.stages) - remaining_stages
 
     @property
     def total_steps(self) -> int:
@@ -141,52 +141,56 @@ class Trainer:
 
     def steps(self) -> Iterator[TrainingStep]:
         """Train to the end of the last stage."""
-        ahead = [
-            (step, now[0].resolution, now[0].crop_faces)
+        upcoming_steps = [
+            (step, stage_position[0].resolution, stage_position[0].crop_faces)
             for step in range(self.step, self.total_steps)
-            if (now := self.stage_at(step))
+            if (stage_position := self.stage_at(step))
         ]
-        for batch in training_batches(
-            (self.seed, self.worker), self.preset.batch // self.workers, ahead, draw=self.draw
+        for training_batch in training_batches(
+            (self.seed, self.worker), self.preset.batch // self.workers, upcoming_steps, draw=self.draw
         ):
-            now = self.stage_at(self.step)
-            assert now is not None  # every batch belongs to a step of a stage
-            yield self.train_step(now[0], now[1], batch.to(self.device))
+            stage_position = self.stage_at(self.step)
+            assert stage_position is not None  # every batch belongs to a step of a stage
+            yield self.train_step(stage_position[0], stage_position[1], training_batch.to(self.device))
 
-    def train_step(self, stage: TrainingStage, stage_progress: float, batch: TrainingBatch) -> TrainingStep:
+    def train_step(self, stage: TrainingStage, stage_progress: float, training_batch: TrainingBatch) -> TrainingStep:
         """Learn from a batch. `stage_progress` is the completed share of the stage, 0 … 1."""
-        ws = combine_rows(self.generator.mapping(batch.z), self.generator.mapping(batch.colouring))
+        ws = combine_rows(self.generator.mapping(training_batch.z), self.generator.mapping(training_batch.colouring))
         lr_scale = 1 - 0.92 * stage_progress
-        noise = torch.randn(ws.shape, generator=self._random()).to(ws.device)
-        jitter = face_crops.WINDOW_JITTER if stage.crop_faces else self.w_jitter
-        ws = ws + jitter * lr_scale * ws.detach().std(dim=(0, 1)) * noise
-        if batch.corners is None:
-            images = self.generator.synthesis(ws, image=stage.resolution).image
-            assert images is not None
-            loss = distillation_loss(images, batch.images, batch.weight)
+        w_noise = torch.randn(ws.shape, generator=self._random()).to(ws.device)
+        jitter_scale = face_crops.WINDOW_JITTER if stage.crop_faces else self.w_jitter
+        ws = ws + jitter_scale * lr_scale * ws.detach().std(dim=(0, 1)) * w_noise
+        if training_batch.corners is None:
+            generated_images = self.generator.synthesis(ws, image=stage.resolution).image
+            assert generated_images is not None
+            loss = distillation_loss(generated_images, training_batch.images, training_batch.weight)
         else:
-            images = face_crops.generate_windows(self.generator.synthesis, ws, batch.corners)
+            generated_images = face_crops.generate_windows(self.generator.synthesis, ws, training_batch.corners)
             loss = distillation_loss(
-                images, batch.images, batch.weight, face_crops.WINDOW_SQUARED_WEIGHT, face_crops.WINDOW_EDGE_WEIGHT
+                generated_images,
+                training_batch.images,
+                training_batch.weight,
+                face_crops.WINDOW_SQUARED_WEIGHT,
+                face_crops.WINDOW_EDGE_WEIGHT,
             )
         distillation_value, adversarial_value = loss.detach(), loss.new_zeros(())
         if stage.adversarial:
-            fakes = torch.cat([images, self._mix_styles(ws, stage)])
-            self._train_discriminator(batch.images, fakes.detach())
+            fake_images = torch.cat([generated_images, self._mix_styles(ws, stage)])
+            self._train_discriminator(training_batch.images, fake_images.detach())
             self.discriminator.requires_grad_(False)
-            adversarial = generator_loss(self.discriminator(fakes))
+            adversarial_loss = generator_loss(self.discriminator(fake_images))
             self.discriminator.requires_grad_(True)
-            loss, adversarial_value = loss + stage.adversarial * adversarial, adversarial.detach()
+            loss, adversarial_value = loss + stage.adversarial * adversarial_loss, adversarial_loss.detach()
         self.generator.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._average_gradients(self.generator)
-        for group in self.adam.param_groups:
-            group["lr"] = stage.adam_lr * lr_scale * group["scale"]
+        for parameter_group in self.adam.param_groups:
+            parameter_group["lr"] = stage.adam_lr * lr_scale * parameter_group["scale"]
         self.adam.step()
         self.step_matrices(stage.muon_lr * lr_scale)
         with torch.no_grad():
-            for average, p in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
-                average.lerp_(p, 1 - self.preset.ema)
+            for average_parameter, p in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
+                average_parameter.lerp_(p, 1 - self.preset.ema)
         self.step += 1
         return TrainingStep(stage, float(distillation_value), float(adversarial_value))
 
@@ -197,36 +201,38 @@ class Trainer:
         The mean of a dense layer's inputs is far from zero, so that a step would otherwise change mostly the mean.
         """
         x = normalize_rms(sample_z(self.generator, MEAN_LATENTS))
-        layers: list[tuple[DenseLayer, Tensor]] = []
+        dense_layers: list[tuple[DenseLayer, Tensor]] = []
         for i in range(self.preset.generator.mapping_layers):
-            layer = mapping_layer(self.generator.mapping, i)
-            layers.append((layer, x.mean(dim=0)))
-            x = layer(x)
-        layers += [(layer, x.mean(dim=0)) for layer in style_layers(self.generator)]
-        before = [layer.weight.clone() for layer, _ in layers]
+            dense_layer = mapping_layer(self.generator.mapping, i)
+            dense_layers.append((dense_layer, x.mean(dim=0)))
+            x = dense_layer(x)
+        dense_layers += [(dense_layer, x.mean(dim=0)) for dense_layer in style_layers(self.generator)]
+        old_weights = [dense_layer.weight.clone() for dense_layer, _ in dense_layers]
         self.muon.step(lr)
-        for (layer, mean), weight in zip(layers, before, strict=True):
-            layer.bias.sub_((layer.weight - weight) @ mean, alpha=layer.gain / layer.lr_multiplier)
+        for (dense_layer, mean_input), old_weight in zip(dense_layers, old_weights, strict=True):
+            dense_layer.bias.sub_(
+                (dense_layer.weight - old_weight) @ mean_input, alpha=dense_layer.gain / dense_layer.lr_multiplier
+            )
 
     def _mix_styles(self, ws: Tensor, stage: TrainingStage) -> Tensor:
         """Return images whose upper rows come from another latent of the batch, so that they show no scene."""
-        count = round(len(ws) * STYLE_MIXING_SHARE)
-        cuts = torch.randint(1, ws.shape[1], (count, 1, 1), generator=self._random()).to(ws.device)
-        rows = torch.arange(ws.shape[1], device=ws.device)[None, :, None]
-        mixed = torch.where(rows < cuts, ws[:count], ws.roll(1, dims=0)[:count])
-        image: Tensor | None = self.generator.synthesis(mixed, image=stage.resolution).image
-        assert image is not None
-        return image
+        mixed_count = round(len(ws) * STYLE_MIXING_SHARE)
+        cut_rows = torch.randint(1, ws.shape[1], (mixed_count, 1, 1), generator=self._random()).to(ws.device)
+        row_numbers = torch.arange(ws.shape[1], device=ws.device)[None, :, None]
+        mixed_ws = torch.where(row_numbers < cut_rows, ws[:mixed_count], ws.roll(1, dims=0)[:mixed_count])
+        mixed_images: Tensor | None = self.generator.synthesis(mixed_ws, image=stage.resolution).image
+        assert mixed_images is not None
+        return mixed_images
 
     def _random(self) -> torch.Generator:
         """Return the random numbers of this step, which are the same in a resumed run."""
         return torch.Generator().manual_seed((self.seed * 1_000_003 + self.step) * self.workers + self.worker)
 
-    def _train_discriminator(self, real: Tensor, fakes: Tensor) -> None:
+    def _train_discriminator(self, real_images: Tensor, fake_images: Tensor) -> None:
         self.discriminator_trained = True
-        loss = discriminator_loss(self.discriminator(real), self.discriminator(fakes))
+        loss = discriminator_loss(self.discriminator(real_images), self.discriminator(fake_images))
         if self.step % R1_INTERVAL == 0:
-            loss = loss + R1_INTERVAL * R1_WEIGHT / 2 * gradient_penalty(self.discriminator, real)
+            loss = loss + R1_INTERVAL * R1_WEIGHT / 2 * gradient_penalty(self.discriminator, real_images)
         self.discriminator_adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._average_gradients(self.discriminator)
@@ -237,36 +243,38 @@ class Trainer:
         if self.workers == 1:
             return
         gradients = [p.grad for p in network.parameters() if p.grad is not None]
-        joined = torch.cat([gradient.flatten() for gradient in gradients])
-        torch.distributed.all_reduce(joined)
-        joined /= self.workers
-        for gradient, mean in zip(
-            gradients, torch.split(joined, [gradient.numel() for gradient in gradients]), strict=True
+        joined_gradients = torch.cat([gradient.flatten() for gradient in gradients])
+        torch.distributed.all_reduce(joined_gradients)
+        joined_gradients /= self.workers
+        for gradient, mean_gradient in zip(
+            gradients, torch.split(joined_gradients, [gradient.numel() for gradient in gradients]), strict=True
         ):
-            gradient.copy_(mean.view_as(gradient))
+            gradient.copy_(mean_gradient.view_as(gradient))
 
     def _make_optimizers(self) -> tuple[Muon, torch.optim.Adam]:
-        matrices: list[tuple[Tensor, float]] = []
-        rest: list[dict[str, Any]] = []
-        for name, p in self.generator.named_parameters():
-            scale = 1 / self.preset.generator.mapping_lr_multiplier if name.startswith("mapping.") else 1.0
-            if name.endswith("affine.weight"):
-                scale = self.style_scale
-            if name.endswith("noise_strength"):
+        matrix_parameters: list[tuple[Tensor, float]] = []
+        other_parameters: list[dict[str, Any]] = []
+        for parameter_name, p in self.generator.named_parameters():
+            step_scale = (
+                1 / self.preset.generator.mapping_lr_multiplier if parameter_name.startswith("mapping.") else 1.0
+            )
+            if parameter_name.endswith("affine.weight"):
+                step_scale = self.style_scale
+            if parameter_name.endswith("noise_strength"):
                 p.requires_grad_(False)  # the critters have no noise
-            elif name.endswith("weight") and "torgb.weight" not in name:
-                matrices.append((p, scale))
+            elif parameter_name.endswith("weight") and "torgb.weight" not in parameter_name:
+                matrix_parameters.append((p, step_scale))
             else:
-                rest.append({"params": [p], "scale": scale})
-        return Muon(matrices), torch.optim.Adam(rest, lr=1.0, betas=(0.9, 0.99), fused=True)
+                other_parameters.append({"params": [p], "scale": step_scale})
+        return Muon(matrix_parameters), torch.optim.Adam(other_parameters, lr=1.0, betas=(0.9, 0.99), fused=True)
 
-    def save(self, path: Path) -> None:
+    def save(self, state_path: Path) -> None:
         """Save all weights, optimizers and counters.
 
         Raises:
             StorageError: the file cannot be written.
         """
-        state = {
+        run_state = {
             "step": self.step,
             "stages": len(self.stages),
             "has_judged": self.discriminator_trained,
@@ -278,18 +286,18 @@ class Trainer:
             "adam": self.adam.state_dict(),
             "adam_of_discriminator": self.discriminator_adam.state_dict(),
         }
-        with atomic_write(path) as part:
-            torch.save(state, part)
+        with atomic_write(state_path) as part_path:
+            torch.save(run_state, part_path)
 
-    def load(self, path: Path) -> None:
+    def load(self, state_path: Path) -> None:
         """Load a state that was saved by a trainer of the same preset and seed."""
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.step, self.stages = state["step"], self.preset.stages[-state["stages"] :]
-        self.discriminator_trained, self.style_scale = state["has_judged"], state["styles"]
+        run_state = torch.load(state_path, map_location=self.device, weights_only=True)
+        self.step, self.stages = run_state["step"], self.preset.stages[-run_state["stages"] :]
+        self.discriminator_trained, self.style_scale = run_state["has_judged"], run_state["styles"]
         self.muon, self.adam = self._make_optimizers()
-        self.generator.load_state_dict(state["generator"])
-        self.ema.load_state_dict(state["ema"])
-        self.discriminator.load_state_dict(state["discriminator"])
-        self.muon.buffers = state["muon"]
-        self.adam.load_state_dict(state["adam"])
-        self.discriminator_adam.load_state_dict(state["adam_of_discriminator"])
+        self.generator.load_state_dict(run_state["generator"])
+        self.ema.load_state_dict(run_state["ema"])
+        self.discriminator.load_state_dict(run_state["discriminator"])
+        self.muon.buffers = run_state["muon"]
+        self.adam.load_state_dict(run_state["adam"])
+        self.discriminator_adam.load_state_dict(run_state["adam_of_discriminator"])

@@ -45,8 +45,8 @@ class RepetitionSchedule:
 
     def batch_number(self, step: int) -> int:
         """Return the number of the batch that a step learns from."""
-        newest_batch, use = divmod(step, self.repetitions)
-        return newest_batch + (self.repetitions - 1 - use) * self.distance
+        newest_batch, use_index = divmod(step, self.repetitions)
+        return newest_batch + (self.repetitions - 1 - use_index) * self.distance
 
 
 SCHEDULE = RepetitionSchedule()
@@ -75,7 +75,7 @@ class TrainingBatch(NamedTuple):
     corners: WindowCorners | None = None
 
     def to(self, device: torch.device) -> TrainingBatch:
-        z, colouring, images, weight = (tensor.to(device) for tensor in self[:4])
+        z, colouring, images, weight = (batch_tensor.to(device) for batch_tensor in self[:4])
         return TrainingBatch(z, colouring, images, weight, self.corners)
 
 
@@ -83,19 +83,19 @@ BatchFunction = Callable[[tuple[int, ...], int, int, int, bool], TrainingBatch]
 
 
 def draw_batch(
-    seed: tuple[int, ...], number: int, count: int, resolution: int, crop_faces: bool = False
+    seed: tuple[int, ...], batch_number: int, image_count: int, resolution: int, crop_faces: bool = False
 ) -> TrainingBatch:
     """Draw the batch with a number. The same arguments give the same batch, so that a run can be resumed.
 
     Args:
         seed: of the run and the worker.
-        count: how many images.
+        image_count: how many images.
         crop_faces: whether to draw windows of the images, most of them around faces.
     """
-    rng = np.random.default_rng([*seed, number])
-    z, colouring = rng.standard_normal((2, count, Z_DIM))
-    recolored = count // 2 if resolution >= MIN_RECOLORED_HEIGHT else 0
-    colouring[recolored:] = z[recolored:]
+    rng = np.random.default_rng([*seed, batch_number])
+    z, colouring = rng.standard_normal((2, image_count, Z_DIM))
+    recolored_count = image_count // 2 if resolution >= MIN_RECOLORED_HEIGHT else 0
+    colouring[recolored_count:] = z[recolored_count:]
     scene = scene_from_parameters(animal_parameters(z), animal_parameters(colouring))
     shape_latents, color_latents = (torch.from_numpy(latents.astype(np.float32)) for latents in (z, colouring))
     weight = face_part_weights(scene, resolution)
@@ -103,34 +103,34 @@ def draw_batch(
         images = torch.from_numpy(render_scene(scene, resolution))
         return TrainingBatch(shape_latents, color_latents, images, weight)
     corners, is_random = face_crops.choose_windows(scene, resolution, rng)
-    size = face_crops.window_size(resolution)
-    weight = face_crops.crop_windows(weight, corners, size)
+    window_size = face_crops.window_size(resolution)
+    weight = face_crops.crop_windows(weight, corners, window_size)
     weight[is_random] = weight[is_random].clamp_min(face_crops.RANDOM_WINDOW_WEIGHT)
-    images = torch.from_numpy(render_windows(scene, resolution, corners, size))
+    images = torch.from_numpy(render_windows(scene, resolution, corners, window_size))
     return TrainingBatch(shape_latents, color_latents, images, weight, corners)
 
 
 def training_batches(
     seed: tuple[int, ...],
-    count: int,
-    steps: Sequence[tuple[int, int, bool]],
+    image_count: int,
+    batch_steps: Sequence[tuple[int, int, bool]],
     schedule: RepetitionSchedule = SCHEDULE,
     draw: BatchFunction = draw_batch,
 ) -> Iterator[TrainingBatch]:
     """Return the batches of steps in their order. Each is drawn once, ahead of its first use, and kept for the others.
 
     Args:
-        steps: (step, resolution, crop_faces).
+        batch_steps: (step, resolution, crop_faces).
     """
-    batch_keys = [(schedule.batch_number(step), resolution, crop_faces) for step, resolution, crop_faces in steps]
-    drawn: OrderedDict[tuple[int, int, bool], Future[TrainingBatch]] = OrderedDict()
+    batch_keys = [(schedule.batch_number(step), resolution, crop_faces) for step, resolution, crop_faces in batch_steps]
+    drawn_batches: OrderedDict[tuple[int, int, bool], Future[TrainingBatch]] = OrderedDict()
     with ThreadPoolExecutor(max_workers=1) as pool:
-        for i, key in enumerate(batch_keys):
+        for i, batch_key in enumerate(batch_keys):
             for next_key in batch_keys[i : i + 2 * schedule.repetitions]:
-                if next_key not in drawn:
-                    number, resolution, crop_faces = next_key
-                    drawn[next_key] = pool.submit(draw, seed, number, count, resolution, crop_faces)
-                drawn.move_to_end(next_key)
-            while len(drawn) > schedule.repetitions * (schedule.distance + 2):
-                drawn.popitem(last=False)
-            yield drawn[key].result()
+                if next_key not in drawn_batches:
+                    batch_number, resolution, crop_faces = next_key
+                    drawn_batches[next_key] = pool.submit(draw, seed, batch_number, image_count, resolution, crop_faces)
+                drawn_batches.move_to_end(next_key)
+            while len(drawn_batches) > schedule.repetitions * (schedule.distance + 2):
+                drawn_batches.popitem(last=False)
+            yield drawn_batches[batch_key].result()

@@ -21,11 +21,11 @@ BIAS_LIFT = 2.0
 """The bias that makes a leaky ReLU linear, in units of the largest distance of a sample from the mean."""
 
 
-def mapping_layer(mapping: MappingNetwork, number: int) -> DenseLayer:
+def mapping_layer(mapping: MappingNetwork, layer_number: int) -> DenseLayer:
     """Return a layer of the mapping, counted from 0."""
-    layer = mapping.get_submodule(f"fc{number}")
-    assert isinstance(layer, DenseLayer)
-    return layer
+    dense_layer = mapping.get_submodule(f"fc{layer_number}")
+    assert isinstance(dense_layer, DenseLayer)
+    return dense_layer
 
 
 def last_mapping_layer(generator: Generator) -> DenseLayer:
@@ -35,10 +35,10 @@ def last_mapping_layer(generator: Generator) -> DenseLayer:
 
 def style_layers(generator: Generator) -> Iterator[DenseLayer]:
     """Return all layers whose input is w."""
-    for name, module in generator.synthesis.named_modules():
-        if name.endswith("affine"):
-            assert isinstance(module, DenseLayer)
-            yield module
+    for module_name, synthesis_module in generator.synthesis.named_modules():
+        if module_name.endswith("affine"):
+            assert isinstance(synthesis_module, DenseLayer)
+            yield synthesis_module
 
 
 def sample_w(generator: Generator) -> Tensor:
@@ -47,9 +47,9 @@ def sample_w(generator: Generator) -> Tensor:
     return w
 
 
-def sample_z(generator: Generator, count: int = W_SAMPLES) -> Tensor:
-    """Return `[count, z_dim]`, standard normal, the same at each call."""
-    z = np.random.RandomState(0).randn(count, generator.config.z_dim).astype(np.float32)
+def sample_z(generator: Generator, latent_count: int = W_SAMPLES) -> Tensor:
+    """Return `[latent_count, z_dim]`, standard normal, the same at each call."""
+    z = np.random.RandomState(0).randn(latent_count, generator.config.z_dim).astype(np.float32)
     return torch.from_numpy(z).to(generator.device)
 
 
@@ -61,20 +61,20 @@ def equalize_scales(generator: Generator) -> None:
     them. The last mapping layer is positively homogeneous (leaky ReLU): its rows are scaled, and the style layers divide by
     the same factors. A demodulated convolution does not depend on the scale of its styles; a toRGB kernel is rescaled.
     """
-    last, w = last_mapping_layer(generator), sample_w(generator)
-    factor = SQRT2 / w.std(dim=0)
-    w = w * factor
-    last.weight.mul_(factor[:, None])
-    last.bias.mul_(factor)
+    last_layer, w = last_mapping_layer(generator), sample_w(generator)
+    scale_factors = SQRT2 / w.std(dim=0)
+    w = w * scale_factors
+    last_layer.weight.mul_(scale_factors[:, None])
+    last_layer.bias.mul_(scale_factors)
     generator.mapping.w_avg.copy_(w.mean(dim=0))
-    for module in generator.synthesis.modules():
-        if isinstance(module, StyleGAN2Layer | ToRGB):
-            module.affine.weight.div_(factor)
-            size = module.affine(w).square().mean().sqrt()
-            module.affine.weight.div_(size)
-            module.affine.bias.div_(size)
-            if isinstance(module, ToRGB):
-                module.weight.mul_(size)
+    for synthesis_module in generator.synthesis.modules():
+        if isinstance(synthesis_module, StyleGAN2Layer | ToRGB):
+            synthesis_module.affine.weight.div_(scale_factors)
+            style_size = synthesis_module.affine(w).square().mean().sqrt()
+            synthesis_module.affine.weight.div_(style_size)
+            synthesis_module.affine.bias.div_(style_size)
+            if isinstance(synthesis_module, ToRGB):
+                synthesis_module.weight.mul_(style_size)
 
 
 @torch.no_grad()
@@ -89,55 +89,57 @@ def whiten_w(generator: Generator) -> Generator:
     bias lifts every w to where that function is linear.
     """
     w = sample_w(generator).double()
-    scale = 1 / w.std(dim=0)
-    variances, directions = torch.linalg.eigh(torch.cov((w * scale).T))
-    widening = variances.clamp(MAX_WIDENING**-2, 1).rsqrt()
-    matrix = directions * widening @ directions.T * scale
-    wide_w = (w - w.mean(dim=0)) @ matrix.T
-    offset = BIAS_LIFT * wide_w.abs().max() - matrix @ w.mean(dim=0)
+    component_scales = 1 / w.std(dim=0)
+    w_variances, w_directions = torch.linalg.eigh(torch.cov((w * component_scales).T))
+    widening_factors = w_variances.clamp(MAX_WIDENING**-2, 1).rsqrt()
+    w_matrix = w_directions * widening_factors @ w_directions.T * component_scales
+    wide_w = (w - w.mean(dim=0)) @ w_matrix.T
+    w_offset = BIAS_LIFT * wide_w.abs().max() - w_matrix @ w.mean(dim=0)
 
-    config = generator.config.model_copy(update={"mapping_layers": generator.config.mapping_layers + 1})
-    result = Generator(config).requires_grad_(False)
-    state = result.state_dict() | generator.state_dict()
-    for name in _last_parameters(generator):  # w may have fewer features than hidden layers
-        rows = config.mapping_widths[-2] - config.w_dim
-        state[name] = F.pad(state[name], (0, 0) * (state[name].ndim - 1) + (0, rows))
-    result.load_state_dict(state)
-    last = last_mapping_layer(result)
-    last.weight.zero_()
-    last.weight[:, : config.w_dim] = matrix / (SQRT2 * last.gain)
-    last.bias.copy_(offset / (SQRT2 * last.lr_multiplier))
-    inverse = torch.linalg.inv(matrix)
-    transform_style_inputs(result, inverse, -inverse @ offset)
-    result.mapping.w_avg.copy_(sample_w(result).mean(dim=0))
-    return result
+    new_config = generator.config.model_copy(update={"mapping_layers": generator.config.mapping_layers + 1})
+    new_generator = Generator(new_config).requires_grad_(False)
+    new_state = new_generator.state_dict() | generator.state_dict()
+    for tensor_name in _last_parameters(generator):  # w may have fewer features than hidden layers
+        missing_rows = new_config.mapping_widths[-2] - new_config.w_dim
+        new_state[tensor_name] = F.pad(
+            new_state[tensor_name], (0, 0) * (new_state[tensor_name].ndim - 1) + (0, missing_rows)
+        )
+    new_generator.load_state_dict(new_state)
+    last_layer = last_mapping_layer(new_generator)
+    last_layer.weight.zero_()
+    last_layer.weight[:, : new_config.w_dim] = w_matrix / (SQRT2 * last_layer.gain)
+    last_layer.bias.copy_(w_offset / (SQRT2 * last_layer.lr_multiplier))
+    inverse_matrix = torch.linalg.inv(w_matrix)
+    transform_style_inputs(new_generator, inverse_matrix, -inverse_matrix @ w_offset)
+    new_generator.mapping.w_avg.copy_(sample_w(new_generator).mean(dim=0))
+    return new_generator
 
 
 @torch.no_grad()
 def unwhiten_w(generator: Generator) -> Generator:
     """Return the generator that `whiten_w` was called with: the same images without the last mapping layer."""
-    last = last_mapping_layer(generator)
-    matrix = last.weight[:, : generator.config.w_dim].double() * (SQRT2 * last.gain)
-    offset = last.bias.double() * (SQRT2 * last.lr_multiplier)
-    config = generator.config.model_copy(update={"mapping_layers": generator.config.mapping_layers - 1})
-    result = Generator(config).requires_grad_(False)
-    state = {name: generator.state_dict()[name] for name in result.state_dict()}
-    for name in _last_parameters(result):
-        state[name] = state[name][: config.w_dim]
-    result.load_state_dict(state)
-    transform_style_inputs(result, matrix, offset)
-    result.mapping.w_avg.copy_(torch.linalg.solve(matrix, generator.mapping.w_avg.double() - offset))
-    return result
+    last_layer = last_mapping_layer(generator)
+    w_matrix = last_layer.weight[:, : generator.config.w_dim].double() * (SQRT2 * last_layer.gain)
+    w_offset = last_layer.bias.double() * (SQRT2 * last_layer.lr_multiplier)
+    new_config = generator.config.model_copy(update={"mapping_layers": generator.config.mapping_layers - 1})
+    new_generator = Generator(new_config).requires_grad_(False)
+    new_state = {tensor_name: generator.state_dict()[tensor_name] for tensor_name in new_generator.state_dict()}
+    for tensor_name in _last_parameters(new_generator):
+        new_state[tensor_name] = new_state[tensor_name][: new_config.w_dim]
+    new_generator.load_state_dict(new_state)
+    transform_style_inputs(new_generator, w_matrix, w_offset)
+    new_generator.mapping.w_avg.copy_(torch.linalg.solve(w_matrix, generator.mapping.w_avg.double() - w_offset))
+    return new_generator
 
 
 def _last_parameters(generator: Generator) -> tuple[str, str]:
-    layer = f"mapping.fc{generator.config.mapping_layers - 1}"
-    return f"{layer}.weight", f"{layer}.bias"
+    layer_name = f"mapping.fc{generator.config.mapping_layers - 1}"
+    return f"{layer_name}.weight", f"{layer_name}.bias"
 
 
-def transform_style_inputs(generator: Generator, matrix: Tensor, offset: Tensor) -> None:
+def transform_style_inputs(generator: Generator, w_matrix: Tensor, w_offset: Tensor) -> None:
     """Change the style layers so that v takes the place of w = matrix · v + offset as their input. No image changes."""
-    for style in style_layers(generator):
-        weight = style.weight.double()
-        style.bias.add_(weight @ offset * (style.gain / style.lr_multiplier))
-        style.weight.copy_(weight @ matrix)
+    for style_layer in style_layers(generator):
+        style_weight = style_layer.weight.double()
+        style_layer.bias.add_(style_weight @ w_offset * (style_layer.gain / style_layer.lr_multiplier))
+        style_layer.weight.copy_(style_weight @ w_matrix)
