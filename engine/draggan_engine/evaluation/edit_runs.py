@@ -59,41 +59,43 @@ def run_drags(
     Returns:
         One result for each drag of the optimizer, in its order.
     """
-    settings, count = optimizer.settings, len(optimizer.ws)
-    results: dict[int, EditResult] = {}
+    settings, drag_count = optimizer.settings, len(optimizer.ws)
+    results_by_drag: dict[int, EditResult] = {}
     stop_distances = torch.tensor(
-        [settings.stop_distance_for(int(pairs)) for pairs in optimizer.pairs.exists.sum(dim=1)]
+        [settings.stop_distance_for(int(pair_count)) for pair_count in optimizer.pairs.exists.sum(dim=1)]
     )
-    active = torch.arange(count)
-    best_means, best_steps = torch.full((count,), torch.inf), torch.zeros(count, dtype=torch.long)
-    seconds = torch.zeros(count)
-    finite = torch.ones(count, dtype=torch.bool)
-    step = 0
+    active_drags = torch.arange(drag_count)
+    best_means, best_steps = torch.full((drag_count,), torch.inf), torch.zeros(drag_count, dtype=torch.long)
+    drag_seconds = torch.zeros(drag_count)
+    is_finite = torch.ones(drag_count, dtype=torch.bool)
+    step_number = 0
     if observer is not None:
-        observer(0, active, optimizer.ws.clone(), optimizer.pairs.handles.clone())
+        observer(0, active_drags, optimizer.ws.clone(), optimizer.pairs.handles.clone())
     while True:
-        distances = optimizer.pairs.distances().cpu()
-        means = distances.sum(dim=1) / optimizer.pairs.exists.sum(dim=1).cpu()
-        arrived = (distances <= stop_distances[active, None]).all(dim=1) & tracks_handles
-        decreased = means < best_means[active] - MIN_DECREASE
-        best_means[active] = torch.where(decreased, means, best_means[active])
-        best_steps[active] = torch.where(decreased, step, best_steps[active])
-        settled = (step - best_steps[active] >= settled_steps) & tracks_handles
-        ended = arrived | settled | ~finite | (step == settings.max_steps)
-        for i in torch.nonzero(ended)[:, 0].tolist():
-            drag = int(active[i])
+        handle_distances = optimizer.pairs.distances().cpu()
+        mean_distances = handle_distances.sum(dim=1) / optimizer.pairs.exists.sum(dim=1).cpu()
+        has_arrived = (handle_distances <= stop_distances[active_drags, None]).all(dim=1) & tracks_handles
+        has_decreased = mean_distances < best_means[active_drags] - MIN_DECREASE
+        best_means[active_drags] = torch.where(has_decreased, mean_distances, best_means[active_drags])
+        best_steps[active_drags] = torch.where(has_decreased, step_number, best_steps[active_drags])
+        has_settled = (step_number - best_steps[active_drags] >= settled_steps) & tracks_handles
+        has_ended = has_arrived | has_settled | ~is_finite | (step_number == settings.max_steps)
+        for i in torch.nonzero(has_ended)[:, 0].tolist():
+            drag_index = int(active_drags[i])
             handles = optimizer.pairs.handles[i][optimizer.pairs.exists[i]].cpu()
-            reached = bool(arrived[i]) if tracks_handles else None
-            results[drag] = EditResult(optimizer.ws[i : i + 1].cpu(), handles, step, float(seconds[drag]), reached)
-        if bool(ended.all()):
-            return [results[drag] for drag in range(count)]
-        if bool(ended.any()):
-            optimizer.select(~ended.to(optimizer.ws.device))
-            active = active[~ended]
-        began = time.perf_counter()
-        _, finite = optimizer.step()
-        finite = finite.cpu()
-        seconds[active] += (time.perf_counter() - began) / len(active)
-        step += 1
+            has_reached = bool(has_arrived[i]) if tracks_handles else None
+            results_by_drag[drag_index] = EditResult(
+                optimizer.ws[i : i + 1].cpu(), handles, step_number, float(drag_seconds[drag_index]), has_reached
+            )
+        if bool(has_ended.all()):
+            return [results_by_drag[drag_index] for drag_index in range(drag_count)]
+        if bool(has_ended.any()):
+            optimizer.select(~has_ended.to(optimizer.ws.device))
+            active_drags = active_drags[~has_ended]
+        start_time = time.perf_counter()
+        _, is_finite = optimizer.step()
+        is_finite = is_finite.cpu()
+        drag_seconds[active_drags] += (time.perf_counter() - start_time) / len(active_drags)
+        step_number += 1
         if observer is not None:
-            observer(step, active, optimizer.ws.clone(), optimizer.pairs.handles.clone())
+            observer(step_number, active_drags, optimizer.ws.clone(), optimizer.pairs.handles.clone())

@@ -81,10 +81,12 @@ def tasks(request: Request, info: ModelInfo, *, bfloat16: bool = True) -> Iterat
             settings = variant.apply_to(request.settings)
             if experiment == "paired":
                 settings = settings.model_copy(update={"max_steps": min(PAIRED_STEPS, settings.max_steps)})
-            size = BATCHED_CASES if variant.points <= 5 else BATCHED_CASES_OF_MANY_POINTS
-            for first in range(0, request.n, size):
+            chunk_size = BATCHED_CASES if variant.points <= 5 else BATCHED_CASES_OF_MANY_POINTS
+            for first_case in range(0, request.n, chunk_size):
                 for method in _methods(experiment, request.methods):
-                    yield Task(experiment, variant, method, first, min(size, request.n - first), settings)
+                    yield Task(
+                        experiment, variant, method, first_case, min(chunk_size, request.n - first_case), settings
+                    )
 
 
 def _methods(experiment: Experiment, methods: Sequence[Method]) -> Sequence[Method]:
@@ -112,7 +114,7 @@ def _variants(experiment: Experiment, settings: DragSettings, info: ModelInfo) -
 def _ablations(settings: DragSettings, info: ModelInfo) -> Iterator[Variant]:
     """Return variants that change one of the model's own settings each (paper, tables 3 and 4)."""
     last_blocks = info.blocks[-4:]
-    values: dict[str, Sequence[SettingValue]] = {
+    values_by_setting: dict[str, Sequence[SettingValue]] = {
         "feature_block": last_blocks,
         "r1": _values_around(settings.r1, (0.4, 0.6, 1, 1.4, 2)),
         "r2": _values_around(settings.r2, (0.5, 1, 1.5, 2)),
@@ -121,21 +123,23 @@ def _ablations(settings: DragSettings, info: ModelInfo) -> Iterator[Variant]:
         "precision": ("float32", "bfloat16"),
         "layers": sorted({2, 4, 6, 8, info.num_ws} & set(range(1, info.num_ws + 1))),
         "space": ("w+", "w"),
-        "step_size": [float(f"{settings.step_size * factor:.3g}") for factor in (0.4, 1, 2, 4)],
+        "step_size": [float(f"{settings.step_size * value_factor:.3g}") for value_factor in (0.4, 1, 2, 4)],
     }
     yield ablation_variant(None)
-    for setting, choices in values.items():
-        for value in choices:
+    for setting_name, setting_values in values_by_setting.items():
+        for setting_value in setting_values:
             # Only λ is measured with a mask, so that only its own value has no row yet.
-            if setting == "mask_weight" or value != getattr(settings, setting):
-                yield ablation_variant(SettingChange(setting, value))
-    for block in last_blocks:
-        if block != settings.feature_block:
-            yield ablation_variant(SettingChange("tracking_block", block))
+            if setting_name == "mask_weight" or setting_value != getattr(settings, setting_name):
+                yield ablation_variant(SettingChange(setting_name, setting_value))
+    for block_name in last_blocks:
+        if block_name != settings.feature_block:
+            yield ablation_variant(SettingChange("tracking_block", block_name))
 
 
-def _values_around(value: float, factors: Sequence[float]) -> list[float]:
-    return sorted({max(1.0, float(f"{value * factor:.2g}")) for factor in factors} | {value})
+def _values_around(setting_value: float, value_factors: Sequence[float]) -> list[float]:
+    return sorted(
+        {max(1.0, float(f"{setting_value * value_factor:.2g}")) for value_factor in value_factors} | {setting_value}
+    )
 
 
 def run_task(model: Model, task: Task) -> tuple[list[Row], ChunkImages]:
@@ -144,102 +148,116 @@ def run_task(model: Model, task: Task) -> tuple[list[Row], ChunkImages]:
     Raises:
         InputError: the experiment needs known landmarks, and those of the model's images are not known.
     """
-    cases = _task_cases(model, task)
-    drags = [case.drag for case in cases]
-    before = _generate(model, [drag.ws for drag in drags])
-    curves: list[list[tuple[int, float]]]
+    evaluation_cases = _task_cases(model, task)
+    drag_tasks = [case.drag for case in evaluation_cases]
+    images_before = _generate(model, [drag.ws for drag in drag_tasks])
+    error_curves: list[list[tuple[int, float]]]
     if task.experiment == "tracking":
-        errors = _TrackingErrors(model, cases, before)
-        results = task.edit(model.generator, drags, task.settings, errors)
-        errors.add_ends(results)
-        curves = errors.curves
+        tracking_errors = _TrackingErrors(model, evaluation_cases, images_before)
+        edit_results = task.edit(model.generator, drag_tasks, task.settings, tracking_errors)
+        tracking_errors.add_ends(edit_results)
+        error_curves = tracking_errors.curves
     else:
-        results = task.edit(model.generator, drags, task.settings, None)
-        curves = [[] for _ in cases]
-    after = _generate(model, [result.ws for result in results])
-    goals = _generate(model, [case.goal for case in cases if case.goal is not None])
-    detected = [detect_landmarks(images) for images in (before, after)] if cases[0].landmark_names else None
-    figures = _edit_costs(task, results)
+        edit_results = task.edit(model.generator, drag_tasks, task.settings, None)
+        error_curves = [[] for _ in evaluation_cases]
+    images_after = _generate(model, [edit_result.ws for edit_result in edit_results])
+    goal_images = _generate(model, [case.goal for case in evaluation_cases if case.goal is not None])
+    detected_landmarks = (
+        [detect_landmarks(images) for images in (images_before, images_after)]
+        if evaluation_cases[0].landmark_names
+        else None
+    )
+    figures_by_case = _edit_costs(task, edit_results)
     if task.experiment == "paired":
-        _add_paired_figures(figures, model, after, goals)
+        _add_paired_figures(figures_by_case, model, images_after, goal_images)
     elif task.experiment != "tracking":
-        assert detected is not None
-        _add_landmark_figures(figures, model, cases, detected)
-        _add_mask_changes(figures, model, task, cases, before, after)
-    rows = []
-    for i, case in enumerate(cases):
-        rows.append(
+        assert detected_landmarks is not None
+        _add_landmark_figures(figures_by_case, model, evaluation_cases, detected_landmarks)
+        _add_mask_changes(figures_by_case, model, task, evaluation_cases, images_before, images_after)
+    chunk_rows = []
+    for i, case in enumerate(evaluation_cases):
+        chunk_rows.append(
             Row(
                 chunk=task.chunk, size=task.size, index=i, experiment=task.experiment, variant=task.variant,
-                method=task.method, case=case.number, values={**figures[i], **_curve_figures(curves[i])},
-                curve=tuple(curves[i]),
+                method=task.method, case=case.number, values={**figures_by_case[i], **_curve_figures(error_curves[i])},
+                curve=tuple(error_curves[i]),
             )
         )  # fmt: skip
-    return rows, _chunk_images(drags, before, after, goals, detected)
+    return chunk_rows, _chunk_images(drag_tasks, images_before, images_after, goal_images, detected_landmarks)
 
 
 def _task_cases(model: Model, task: Task) -> list[EvaluationCase]:
     if task.experiment == "paired":
-        cases = paired_cases(model)
+        case_iterator = paired_cases(model)
     elif task.experiment == "tracking":
-        cases = tracking_cases(model)
+        case_iterator = tracking_cases(model)
     else:
-        cases = landmark_cases(model, task.variant.points, masked=task.variant.mask is not MaskUse.NONE)
-    return list(itertools.islice(cases, task.first, task.first + task.size))
+        case_iterator = landmark_cases(model, task.variant.points, masked=task.variant.mask is not MaskUse.NONE)
+    return list(itertools.islice(case_iterator, task.first, task.first + task.size))
 
 
-def _edit_costs(task: Task, results: Sequence[EditResult]) -> list[dict[str, float]]:
+def _edit_costs(task: Task, edit_results: Sequence[EditResult]) -> list[dict[str, float]]:
     """Return steps and seconds of each edit, and whether it reached its targets, as far as the method knows them."""
-    figures: list[dict[str, float]] = []
-    for result in results:
-        costs = {"steps": float(result.steps), "seconds": result.seconds} if task.method is not Method.NO_EDIT else {}
-        figures.append(costs if result.reached is None else {**costs, "reached": float(result.reached)})
-    return figures
+    figures_by_case: list[dict[str, float]] = []
+    for edit_result in edit_results:
+        edit_costs = (
+            {"steps": float(edit_result.steps), "seconds": edit_result.seconds}
+            if task.method is not Method.NO_EDIT
+            else {}
+        )
+        figures_by_case.append(
+            edit_costs if edit_result.reached is None else {**edit_costs, "reached": float(edit_result.reached)}
+        )
+    return figures_by_case
 
 
-def _add_paired_figures(figures: Sequence[dict[str, float]], model: Model, after: Tensor, goals: Tensor) -> None:
-    columns = {"mse": mse(after, goals), "ssim": ssim(after, goals)}
-    if (features := feature_function(model)) is not None:
-        columns["features"] = feature_distance(features(after), features(goals))
+def _add_paired_figures(
+    figures_by_case: Sequence[dict[str, float]], model: Model, images_after: Tensor, goal_images: Tensor
+) -> None:
+    values_by_figure = {"mse": mse(images_after, goal_images), "ssim": ssim(images_after, goal_images)}
+    if (features_of := feature_function(model)) is not None:
+        values_by_figure["features"] = feature_distance(features_of(images_after), features_of(goal_images))
     if (lpips_distance := lpips()) is not None:
-        columns["lpips"] = lpips_distance(after, goals)
-    for i, case_figures in enumerate(figures):
-        case_figures.update({name: float(column[i]) for name, column in columns.items()})
+        values_by_figure["lpips"] = lpips_distance(images_after, goal_images)
+    for i, case_figures in enumerate(figures_by_case):
+        case_figures.update(
+            {figure_name: float(figure_values[i]) for figure_name, figure_values in values_by_figure.items()}
+        )
 
 
 def _add_landmark_figures(
-    figures: Sequence[dict[str, float]],
+    figures_by_case: Sequence[dict[str, float]],
     model: Model,
-    cases: Sequence[EvaluationCase],
-    detected: Sequence[DetectedLandmarks],
+    evaluation_cases: Sequence[EvaluationCase],
+    detected_landmarks: Sequence[DetectedLandmarks],
 ) -> None:
     """Add the mean distances of the detected landmarks to their targets, before and after the edit."""
-    scale = model.generator.image_shape[0] / 128
-    for i, (case, case_figures) in enumerate(zip(cases, figures, strict=True)):
-        indices = [LANDMARKS.index(name) for name in case.landmark_names]
+    pixel_scale = model.generator.image_shape[0] / 128
+    for i, (case, case_figures) in enumerate(zip(evaluation_cases, figures_by_case, strict=True)):
+        landmark_indices = [LANDMARKS.index(landmark_name) for landmark_name in case.landmark_names]
         targets = np.array([target for _, target in case.drag.pairs])
-        for name, landmarks in zip(("md_start", "md"), detected, strict=True):
-            distance = float(np.linalg.norm(landmarks.points[i, indices] - targets, axis=1).mean())
-            case_figures[name] = distance / scale
+        for figure_name, landmarks in zip(("md_start", "md"), detected_landmarks, strict=True):
+            mean_distance = float(np.linalg.norm(landmarks.points[i, landmark_indices] - targets, axis=1).mean())
+            case_figures[figure_name] = mean_distance / pixel_scale
 
 
 def _add_mask_changes(
-    figures: Sequence[dict[str, float]],
+    figures_by_case: Sequence[dict[str, float]],
     model: Model,
     task: Task,
-    cases: Sequence[EvaluationCase],
-    before: Tensor,
-    after: Tensor,
+    evaluation_cases: Sequence[EvaluationCase],
+    images_before: Tensor,
+    images_after: Tensor,
 ) -> None:
     """Add the changes inside and outside each case's mask; in the mask experiment also for drags without one."""
-    for i, (case, case_figures) in enumerate(zip(cases, figures, strict=True)):
+    for i, (case, case_figures) in enumerate(zip(evaluation_cases, figures_by_case, strict=True)):
         mask = case.drag.mask
         if task.experiment == "mask" and mask is None:
             masked_case = next(itertools.islice(landmark_cases(model, 1, masked=True), case.number, None))
             mask = masked_case.drag.mask
         if mask is not None:
-            inside, outside = change_by_mask(before[i], after[i], mask)
-            case_figures["change_inside"], case_figures["change_outside"] = inside, outside
+            change_inside, change_outside = change_by_mask(images_before[i], images_after[i], mask)
+            case_figures["change_inside"], case_figures["change_outside"] = change_inside, change_outside
 
 
 class _TrackingErrors:
@@ -252,85 +270,91 @@ class _TrackingErrors:
         curves: for each case (step, error in px of an image 128 px high).
     """
 
-    def __init__(self, model: Model, cases: Sequence[EvaluationCase], before: Tensor) -> None:
-        self.model, self.cases = model, cases
-        self.images_before = [to_uint8(image[None]) for image in before]
-        self.curves: list[list[tuple[int, float]]] = [[] for _ in cases]
+    def __init__(self, model: Model, evaluation_cases: Sequence[EvaluationCase], images_before: Tensor) -> None:
+        self.model, self.cases = model, evaluation_cases
+        self.images_before = [to_uint8(image[None]) for image in images_before]
+        self.curves: list[list[tuple[int, float]]] = [[] for _ in evaluation_cases]
 
-    def __call__(self, step: int, active: Tensor, ws: Tensor, handles: Tensor) -> None:
+    def __call__(self, step: int, active_drags: Tensor, ws: Tensor, handles: Tensor) -> None:
         if step in MEASURED_STEPS:
-            self._measure([step] * len(active), active, ws, handles[:, 0])
+            self._measure([step] * len(active_drags), active_drags, ws, handles[:, 0])
 
-    def add_ends(self, results: Sequence[EditResult]) -> None:
+    def add_ends(self, edit_results: Sequence[EditResult]) -> None:
         """Add the last step of each drag, if it has not been measured."""
-        late = [i for i, result in enumerate(results) if result.steps > self.curves[i][-1][0]]
-        if late:
-            ws = torch.cat([results[i].ws for i in late])
-            handles = torch.cat([results[i].handles for i in late])
-            self._measure([results[i].steps for i in late], torch.tensor(late), ws, handles)
+        late_drags = [i for i, edit_result in enumerate(edit_results) if edit_result.steps > self.curves[i][-1][0]]
+        if late_drags:
+            ws = torch.cat([edit_results[i].ws for i in late_drags])
+            handles = torch.cat([edit_results[i].handles for i in late_drags])
+            self._measure([edit_results[i].steps for i in late_drags], torch.tensor(late_drags), ws, handles)
 
-    def _measure(self, steps: Sequence[int], active: Tensor, ws: Tensor, handles: Tensor) -> None:
+    def _measure(self, measured_steps: Sequence[int], active_drags: Tensor, ws: Tensor, handles: Tensor) -> None:
         images = _generate(self.model, list(ws[:, None]))
-        scale = self.model.generator.image_shape[0] / 128
-        content = self._content_positions(active.tolist(), images)
-        for step, i, handle, position in zip(steps, active.tolist(), handles.cpu().numpy(), content, strict=True):
-            self.curves[i].append((step, float(np.linalg.norm(handle - position)) / scale))
+        pixel_scale = self.model.generator.image_shape[0] / 128
+        content_positions = self._content_positions(active_drags.tolist(), images)
+        for step, i, handle, content_position in zip(
+            measured_steps, active_drags.tolist(), handles.cpu().numpy(), content_positions, strict=True
+        ):
+            self.curves[i].append((step, float(np.linalg.norm(handle - content_position)) / pixel_scale))
 
-    def _content_positions(self, active: Sequence[int], images: Tensor) -> NDArray[np.float32]:
+    def _content_positions(self, active_drags: Sequence[int], images: Tensor) -> NDArray[np.float32]:
         if self.cases[0].landmark_names:
             points = detect_landmarks(images).points
-            indices = [LANDMARKS.index(self.cases[i].landmark_names[0]) for i in active]
-            return points[np.arange(len(active)), indices]
-        positions = []
-        for i, image in zip(active, images, strict=True):
+            landmark_indices = [LANDMARKS.index(self.cases[i].landmark_names[0]) for i in active_drags]
+            return points[np.arange(len(active_drags)), landmark_indices]
+        content_positions = []
+        for i, image in zip(active_drags, images, strict=True):
             handle = np.array(self.cases[i].drag.pairs[0][0], dtype=np.float32)
-            flow = dis_flow()(self.images_before[i], to_uint8(image[None]))
-            positions.append(handle + sample_flow(flow, handle))
-        return np.array(positions, dtype=np.float32)
+            optical_flow = dis_flow()(self.images_before[i], to_uint8(image[None]))
+            content_positions.append(handle + sample_flow(optical_flow, handle))
+        return np.array(content_positions, dtype=np.float32)
 
 
-def _curve_figures(curve: Sequence[tuple[int, float]]) -> dict[str, float]:
-    if not curve:
+def _curve_figures(error_curve: Sequence[tuple[int, float]]) -> dict[str, float]:
+    if not error_curve:
         return {}
-    steps, errors = zip(*curve, strict=True)
-    error_at_each_step = np.interp(np.arange(steps[-1] + 1), steps, errors)
-    return {"error_mean": float(error_at_each_step.mean()), "error_end": errors[-1]}
+    measured_steps, error_values = zip(*error_curve, strict=True)
+    error_at_each_step = np.interp(np.arange(measured_steps[-1] + 1), measured_steps, error_values)
+    return {"error_mean": float(error_at_each_step.mean()), "error_end": error_values[-1]}
 
 
 @torch.no_grad()
-def _generate(model: Model, latents: Sequence[Tensor]) -> Tensor:
+def _generate(model: Model, case_latents: Sequence[Tensor]) -> Tensor:
     """Return the images of latents `[1, num_ws, w_dim]`, `[N, 3, H, W]` in −1…1 on the CPU."""
-    if not latents:
+    if not case_latents:
         return torch.empty(0)
-    ws = torch.cat(list(latents)).to(model.generator.device)
-    return torch.cat([model.generator.synthesis(part).image.cpu() for part in torch.split(ws, 16)])[:, :3].clamp(-1, 1)
+    ws = torch.cat(list(case_latents)).to(model.generator.device)
+    return torch.cat([model.generator.synthesis(ws_batch).image.cpu() for ws_batch in torch.split(ws, 16)])[
+        :, :3
+    ].clamp(-1, 1)
 
 
 def _chunk_images(
-    drags: Sequence[DragTask],
-    before: Tensor,
-    after: Tensor,
-    goals: Tensor,
-    detected: Sequence[DetectedLandmarks] | None,
+    drag_tasks: Sequence[DragTask],
+    images_before: Tensor,
+    images_after: Tensor,
+    goal_images: Tensor,
+    detected_landmarks: Sequence[DetectedLandmarks] | None,
 ) -> ChunkImages:
-    height = before.shape[2]
-    scale = min(1.0, THUMBNAIL_SIZE / height)
+    image_height = images_before.shape[2]
+    size_factor = min(1.0, THUMBNAIL_SIZE / image_height)
 
     def thumbnails(images: Tensor) -> NDArray[np.uint8]:
-        if scale < 1:
-            size = (round(height * scale), max(1, round(images.shape[3] * scale)))
-            images = F.interpolate(images, size=size, mode="area")
+        if size_factor < 1:
+            thumbnail_size = (round(image_height * size_factor), max(1, round(images.shape[3] * size_factor)))
+            images = F.interpolate(images, size=thumbnail_size, mode="area")
         return np.stack([to_uint8(image[None]) for image in images])
 
-    points = np.full((len(drags), max(len(drag.pairs) for drag in drags), 2, 2), np.nan, dtype=np.float32)
-    for row, drag in zip(points, drags, strict=True):
-        row[: len(drag.pairs)] = (np.array(drag.pairs, dtype=np.float32) + 0.5) * scale - 0.5
+    pair_points = np.full(
+        (len(drag_tasks), max(len(drag.pairs) for drag in drag_tasks), 2, 2), np.nan, dtype=np.float32
+    )
+    for case_points, drag in zip(pair_points, drag_tasks, strict=True):
+        case_points[: len(drag.pairs)] = (np.array(drag.pairs, dtype=np.float32) + 0.5) * size_factor - 0.5
     return ChunkImages(
-        before=thumbnails(before),
-        after=thumbnails(after),
-        handles=points[:, :, 0],
-        targets=points[:, :, 1],
-        goal=thumbnails(goals) if len(goals) else None,
-        features_before=None if detected is None else detected[0].features,
-        features_after=None if detected is None else detected[1].features,
+        before=thumbnails(images_before),
+        after=thumbnails(images_after),
+        handles=pair_points[:, :, 0],
+        targets=pair_points[:, :, 1],
+        goal=thumbnails(goal_images) if len(goal_images) else None,
+        features_before=None if detected_landmarks is None else detected_landmarks[0].features,
+        features_after=None if detected_landmarks is None else detected_landmarks[1].features,
     )

@@ -27,16 +27,16 @@ FEATURE_COUNT = 128
 DETECTOR_WEIGHTS = Path(__file__).parent / "weights" / "detector.safetensors"
 
 
-def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
+def _conv(channels_in: int, channels_out: int, conv_stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False), nn.BatchNorm2d(channels_out), nn.SiLU()
+        nn.Conv2d(channels_in, channels_out, 3, conv_stride, 1, bias=False), nn.BatchNorm2d(channels_out), nn.SiLU()
     )
 
 
 class _Residual(nn.Module):
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channel_count: int) -> None:
         super().__init__()
-        self.conv0, self.conv1 = _conv(channels, channels), _conv(channels, channels)
+        self.conv0, self.conv1 = _conv(channel_count, channel_count), _conv(channel_count, channel_count)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = x + self.conv1(self.conv0(x))
@@ -48,7 +48,7 @@ class LandmarkDetector(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        count = len(LANDMARKS)
+        landmark_count = len(LANDMARKS)
         self.down64 = _conv(3, 24, 2)
         self.down32 = nn.Sequential(_conv(24, 48, 2), _Residual(48))
         self.down16 = nn.Sequential(_conv(48, 96, 2), _Residual(96))
@@ -59,8 +59,10 @@ class LandmarkDetector(nn.Module):
         self.at32 = _Residual(48)
         self.up64 = nn.Conv2d(48, 24, 1)
         self.at64 = _conv(24, 32)
-        self.heat = nn.Conv2d(32, count, 1)
-        self.seen = nn.Sequential(nn.Linear(FEATURE_COUNT + 2 * count, 128), nn.SiLU(), nn.Linear(128, count))
+        self.heat = nn.Conv2d(32, landmark_count, 1)
+        self.seen = nn.Sequential(
+            nn.Linear(FEATURE_COUNT + 2 * landmark_count, 128), nn.SiLU(), nn.Linear(128, landmark_count)
+        )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return points, visibility and features of images.
@@ -71,14 +73,14 @@ class LandmarkDetector(nn.Module):
         Returns:
             points `[N, 68, 2]` in pixels, visibility logits `[N, 68]`, features `[N, FEATURES]`.
         """
-        x64 = self.down64(images)
-        x32 = self.down32(x64)
-        x16 = self.down16(x32)
-        x8 = self.down8(x16)
-        features = x8.mean(dim=(2, 3))
-        y = self.at16(x16 + _upsample(self.up16(x8)))
-        y = self.at32(x32 + _upsample(self.up32(y)))
-        y = self.at64(x64 + _upsample(self.up64(y)))
+        features_64 = self.down64(images)
+        features_32 = self.down32(features_64)
+        features_16 = self.down16(features_32)
+        features_8 = self.down8(features_16)
+        features = features_8.mean(dim=(2, 3))
+        y = self.at16(features_16 + _upsample(self.up16(features_8)))
+        y = self.at32(features_32 + _upsample(self.up32(y)))
+        y = self.at64(features_64 + _upsample(self.up64(y)))
         points = heat_map_centers(self.heat(y).float())
         visibility = self.seen(torch.cat([features, points.flatten(1).to(features.dtype) / DETECTOR_SIZE - 0.5], dim=1))
         return points, visibility.float(), features.float()
@@ -88,17 +90,17 @@ def _upsample(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def heat_map_centers(heat: Tensor) -> Tensor:
+def heat_map_centers(heat_maps: Tensor) -> Tensor:
     """Return the mean position under the softmax of each map `[N, L, h, w]`.
 
     Returns:
         `[N, L, 2]` (x, y) in pixels of the 128×128 image.
     """
-    height, width = heat.shape[2:]
-    weight = heat.flatten(2).softmax(dim=2).view_as(heat)
-    x = (torch.arange(width, device=heat.device) + 0.5) * (DETECTOR_SIZE / width) - 0.5
-    y = (torch.arange(height, device=heat.device) + 0.5) * (DETECTOR_SIZE / height) - 0.5
-    return torch.stack([(weight.sum(dim=2) * x).sum(dim=2), (weight.sum(dim=3) * y).sum(dim=2)], dim=2)
+    map_height, map_width = heat_maps.shape[2:]
+    pixel_weights = heat_maps.flatten(2).softmax(dim=2).view_as(heat_maps)
+    x = (torch.arange(map_width, device=heat_maps.device) + 0.5) * (DETECTOR_SIZE / map_width) - 0.5
+    y = (torch.arange(map_height, device=heat_maps.device) + 0.5) * (DETECTOR_SIZE / map_height) - 0.5
+    return torch.stack([(pixel_weights.sum(dim=2) * x).sum(dim=2), (pixel_weights.sum(dim=3) * y).sum(dim=2)], dim=2)
 
 
 @dataclass(frozen=True)
@@ -118,31 +120,39 @@ class DetectedLandmarks:
 
 @cache
 def _bundled_detector() -> LandmarkDetector:
-    network = LandmarkDetector()
-    network.load_state_dict({name: tensor.float() for name, tensor in load_file(DETECTOR_WEIGHTS).items()})
-    return network.eval().requires_grad_(False)
+    detector_network = LandmarkDetector()
+    detector_network.load_state_dict(
+        {tensor_name: tensor.float() for tensor_name, tensor in load_file(DETECTOR_WEIGHTS).items()}
+    )
+    return detector_network.eval().requires_grad_(False)
 
 
 @torch.inference_mode()
-def detect_landmarks(images: Tensor, network: LandmarkDetector | None = None, batch: int = 32) -> DetectedLandmarks:
+def detect_landmarks(
+    images: Tensor, detector_network: LandmarkDetector | None = None, batch_size: int = 32
+) -> DetectedLandmarks:
     """Detect the landmarks of critters.
 
     Args:
         images: `[N, 3, H, H]` in −1…1, square, of any size.
-        network: None: the bundled one.
+        detector_network: None: the bundled one.
     """
-    network = _bundled_detector() if network is None else network
-    scale = images.shape[3] / DETECTOR_SIZE
-    small = images if scale == 1 else F.interpolate(images, size=(DETECTOR_SIZE, DETECTOR_SIZE), mode="area")
-    outputs = [network(small[i : i + batch].cpu()) for i in range(0, len(small), batch)]
-    points, visibility, features = (torch.cat(batches) for batches in zip(*outputs, strict=True))
+    detector_network = _bundled_detector() if detector_network is None else detector_network
+    pixel_scale = images.shape[3] / DETECTOR_SIZE
+    small_images = (
+        images if pixel_scale == 1 else F.interpolate(images, size=(DETECTOR_SIZE, DETECTOR_SIZE), mode="area")
+    )
+    network_outputs = [
+        detector_network(small_images[i : i + batch_size].cpu()) for i in range(0, len(small_images), batch_size)
+    ]
+    points, visibility, features = (torch.cat(output_batches) for output_batches in zip(*network_outputs, strict=True))
     # Pixel centres are integers, so the border of an image of any size is at −0.5.
-    return DetectedLandmarks(((points + 0.5) * scale - 0.5).numpy(), (visibility > 0).numpy(), features.numpy())
+    return DetectedLandmarks(((points + 0.5) * pixel_scale - 0.5).numpy(), (visibility > 0).numpy(), features.numpy())
 
 
 def mean_landmark_error(
     points: NDArray[np.float32], true_points: NDArray[np.float64], visible: NDArray[np.bool_]
 ) -> float:
     """Return the mean distance over the visible points, in pixels; NaN: no point is visible."""
-    error = np.linalg.norm(points - true_points, axis=2)[visible]
-    return float(error.mean()) if len(error) else math.nan
+    landmark_errors = np.linalg.norm(points - true_points, axis=2)[visible]
+    return float(landmark_errors.mean()) if len(landmark_errors) else math.nan

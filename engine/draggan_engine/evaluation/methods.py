@@ -83,11 +83,11 @@ METHODS: Mapping[Method, EditFunction] = {
 }
 
 
-def select_methods(names: Sequence[str] | None) -> tuple[tuple[Method, ...], dict[Method, str]]:
+def select_methods(method_names: Sequence[str] | None) -> tuple[tuple[Method, ...], dict[Method, str]]:
     """Choose methods by their names.
 
     Args:
-        names: None or none: all methods that can be used on this machine.
+        method_names: None or none: all methods that can be used on this machine.
 
     Returns:
         The chosen methods, and for each method that cannot be used the reason.
@@ -95,17 +95,17 @@ def select_methods(names: Sequence[str] | None) -> tuple[tuple[Method, ...], dic
     Raises:
         InputError: a named method does not exist, or cannot be used.
     """
-    obstacles = {}
+    why_unusable = {}
     for method, load_flow in ((Method.OPTICAL_FLOW, dis_flow), (Method.RAFT, raft_flow)):
         try:
             load_flow()
-        except InputError as error:
-            obstacles[method] = str(error)
-    if not names:
-        return tuple(method for method in Method if method not in obstacles), obstacles
-    for name in names:
-        if name not in list(Method):
-            raise InputError(f"there is no method {name!r}; choose from {', '.join(Method)}")
-        if Method(name) in obstacles:
-            raise InputError(obstacles[Method(name)])
-    return tuple(Method(name) for name in names), obstacles
+        except InputError as flow_error:
+            why_unusable[method] = str(flow_error)
+    if not method_names:
+        return tuple(method for method in Method if method not in why_unusable), why_unusable
+    for method_name in method_names:
+        if method_name not in list(Method):
+            raise InputError(f"there is no method {method_name!r}; choose from {', '.join(Method)}")
+        if Method(method_name) in why_unusable:
+            raise InputError(why_unusable[Method(method_name)])
+    return tuple(Method(method_name) for method_name in method_names), why_unusable

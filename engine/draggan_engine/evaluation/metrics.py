@@ -32,28 +32,30 @@ def ssim(a: Tensor, b: Tensor) -> NDArray[np.float64]:
 
     It is averaged over pixels and channels. Window: 11×11, Gaussian, σ 1.5; K1 0.01, K2 0.03; no padding.
     """
-    axis = torch.arange(11, dtype=torch.float64, device=a.device) - 5
-    tap = torch.exp(-(axis**2) / (2 * 1.5**2))
-    tap = tap / tap.sum()
-    channels = a.shape[1]
-    kernel = torch.outer(tap, tap).expand(channels, 1, 11, 11)
+    tap_offsets = torch.arange(11, dtype=torch.float64, device=a.device) - 5
+    gaussian_taps = torch.exp(-(tap_offsets**2) / (2 * 1.5**2))
+    gaussian_taps = gaussian_taps / gaussian_taps.sum()
+    channel_count = a.shape[1]
+    gaussian_kernel = torch.outer(gaussian_taps, gaussian_taps).expand(channel_count, 1, 11, 11)
 
     def local(x: Tensor) -> Tensor:
-        return F.conv2d(x, kernel, groups=channels)
+        return F.conv2d(x, gaussian_kernel, groups=channel_count)
 
     x, y = a.double(), b.double()
     c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # the range of values is 2
     mean_x, mean_y = local(x), local(y)
     var_x, var_y = local(x * x) - mean_x**2, local(y * y) - mean_y**2
-    both = local(x * y) - mean_x * mean_y
-    value = (2 * mean_x * mean_y + c1) * (2 * both + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
-    return value.mean(dim=(1, 2, 3)).cpu().numpy()
+    covariance_xy = local(x * y) - mean_x * mean_y
+    similarity_map = (
+        (2 * mean_x * mean_y + c1) * (2 * covariance_xy + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
+    )
+    return similarity_map.mean(dim=(1, 2, 3)).cpu().numpy()
 
 
-def change_by_mask(before: Tensor, after: Tensor, mask: NDArray[np.uint8]) -> tuple[float, float]:
+def change_by_mask(image_before: Tensor, image_after: Tensor, mask: NDArray[np.uint8]) -> tuple[float, float]:
     """Return the mean absolute change of an image `[3, H, W]` inside a mask (1) and outside it, in levels of 0…255."""
-    levels = (after - before).abs().mean(dim=0).cpu().numpy() * 127.5
-    return float(levels[mask == 1].mean()), float(levels[mask == 0].mean())
+    change_levels = (image_after - image_before).abs().mean(dim=0).cpu().numpy() * 127.5
+    return float(change_levels[mask == 1].mean()), float(change_levels[mask == 0].mean())
 
 
 FeatureFunction = Callable[[Tensor], NDArray[np.float32]]
@@ -72,17 +74,19 @@ def feature_function(model: Model) -> FeatureFunction | None:
     discriminator = model.load_discriminator()
     if discriminator is None:
         return None
-    label = torch.zeros(1, model.generator.config.c_dim, device=model.generator.device)
+    class_label = torch.zeros(1, model.generator.config.c_dim, device=model.generator.device)
     layer_outputs: list[Tensor] = []
     discriminator.get_submodule("b4.fc").register_forward_hook(
-        lambda _module, _input, output: layer_outputs.append(output)
+        lambda _module, _input, layer_output: layer_outputs.append(layer_output)
     )
 
     @torch.inference_mode()
     def features(images: Tensor) -> NDArray[np.float32]:
         layer_outputs.clear()
-        for image in images:  # one by one, because the discriminator compares the images of a batch
-            discriminator(image[None], label) if label.shape[1] else discriminator(image[None])
+        for single_image in images:  # one by one, because the discriminator compares the images of a batch
+            discriminator(single_image[None], class_label) if class_label.shape[1] else discriminator(
+                single_image[None]
+            )
         return torch.cat(layer_outputs).cpu().numpy()
 
     return features
@@ -90,9 +94,9 @@ def feature_function(model: Model) -> FeatureFunction | None:
 
 def feature_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the Euclidean distance of features `[N, F]`, divided by the root mean square length of both, `[N]`."""
-    length = np.sqrt((np.square(a).sum(axis=1) + np.square(b).sum(axis=1)) / 2)
-    distance: NDArray[np.float64] = np.linalg.norm(a - b, axis=1) / np.maximum(length, 1e-12)
-    return distance
+    rms_length = np.sqrt((np.square(a).sum(axis=1) + np.square(b).sum(axis=1)) / 2)
+    feature_distances: NDArray[np.float64] = np.linalg.norm(a - b, axis=1) / np.maximum(rms_length, 1e-12)
+    return feature_distances
 
 
 @cache
@@ -101,16 +105,16 @@ def lpips() -> Callable[[Tensor, Tensor], NDArray[np.float64]] | None:
     if importlib.util.find_spec("lpips") is None:
         return None
     try:
-        network: Any = importlib.import_module("lpips").LPIPS(net="alex", verbose=False)
-    except Exception as error:  # the package does not document what it raises if weights are missing
-        log.warning("LPIPS is left out: %s", error)
+        lpips_network: Any = importlib.import_module("lpips").LPIPS(net="alex", verbose=False)
+    except Exception as lpips_error:  # the package does not document what it raises if weights are missing
+        log.warning("LPIPS is left out: %s", lpips_error)
         return None
-    network = network.eval().requires_grad_(False)
+    lpips_network = lpips_network.eval().requires_grad_(False)
 
     @torch.inference_mode()
     def distance(a: Tensor, b: Tensor) -> NDArray[np.float64]:
-        size = max(64, a.shape[2])
-        x, y = (F.interpolate(p.cpu(), size=(size, size), mode="bilinear") for p in (a, b))
-        return network(x, y).flatten().double().numpy()  # type: ignore[no-any-return]
+        input_size = max(64, a.shape[2])
+        x, y = (F.interpolate(p.cpu(), size=(input_size, input_size), mode="bilinear") for p in (a, b))
+        return lpips_network(x, y).flatten().double().numpy()  # type: ignore[no-any-return]
 
     return distance

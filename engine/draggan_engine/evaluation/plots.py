@@ -23,8 +23,8 @@ MATPLOTLIB_MISSING = "Plots are left out because matplotlib is not installed (`p
 # Okabe and Ito's colours, which can be told apart with any colour vision, without yellow, which is too light on white.
 CURVE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 CURVE_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
-_DPI = 110
-_GREY = "#707070"
+_DOTS_PER_INCH = 110
+_AXIS_COLOR = "#707070"
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class Band:
     high: NDArray[np.float64]
 
 
-def mean_band(curves: Sequence[Sequence[tuple[int, float]]]) -> Band:
+def mean_band(step_curves: Sequence[Sequence[tuple[int, float]]]) -> Band:
     """Return the mean of curves of (step, value) at all steps of any curve."""
-    steps = np.unique([step for curve in curves for step, _ in curve])
-    return Band(steps, *mean_curve(np.stack([values_at_steps(curve, steps) for curve in curves])))
+    all_steps = np.unique([step_number for curve in step_curves for step_number, _ in curve])
+    return Band(all_steps, *mean_curve(np.stack([values_at_steps(curve, all_steps) for curve in step_curves])))
 
 
 def has_matplotlib() -> bool:
@@ -75,24 +75,33 @@ def plot_bars(panels: Sequence[Panel]) -> bytes | None:
     Returns:
         PNG; None: matplotlib is not installed.
     """
-    rows = max(len(panel.labels) for panel in panels)
-    with _figure(1.4 + 2.5 * len(panels), 0.9 + 0.38 * rows) as (figure, png):
-        if figure is None:
+    label_count = max(len(panel.labels) for panel in panels)
+    with _figure(1.4 + 2.5 * len(panels), 0.9 + 0.38 * label_count) as (plot_figure, png_buffer):
+        if plot_figure is None:
             return None
-        axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-        for ax, panel in zip(axes, panels, strict=True):
-            values, error = _values(panel.means)
-            places = np.arange(len(values))
-            ax.barh(places, values, 0.7, color=CURVE_COLORS[0], xerr=error, error_kw={"capsize": 3, "elinewidth": 1.2})
-            ends = np.where(np.isfinite(error[1]), values + error[1], values)
-            for place, value, end in zip(places, values, ends, strict=True):
-                if math.isfinite(value):
-                    ax.annotate(f"{value:.2f}", (end, place), (5, 0), textcoords="offset points", va="center")
-            ax.set(title=panel.title, xlabel=panel.unit, yticks=places, yticklabels=panel.labels)
+        panel_axes = plot_figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+        for ax, panel in zip(panel_axes, panels, strict=True):
+            mean_values, error_lengths = _values(panel.means)
+            label_positions = np.arange(len(mean_values))
+            ax.barh(
+                label_positions,
+                mean_values,
+                0.7,
+                color=CURVE_COLORS[0],
+                xerr=error_lengths,
+                error_kw={"capsize": 3, "elinewidth": 1.2},
+            )
+            bar_ends = np.where(np.isfinite(error_lengths[1]), mean_values + error_lengths[1], mean_values)
+            for label_position, mean_value, bar_end in zip(label_positions, mean_values, bar_ends, strict=True):
+                if math.isfinite(mean_value):
+                    ax.annotate(
+                        f"{mean_value:.2f}", (bar_end, label_position), (5, 0), textcoords="offset points", va="center"
+                    )
+            ax.set(title=panel.title, xlabel=panel.unit, yticks=label_positions, yticklabels=panel.labels)
             ax.margins(x=0.22)
             ax.set_xlim(left=0)
-        axes[0].invert_yaxis()  # the panels share the axis; this puts the first label on top
-    return png.getvalue()
+        panel_axes[0].invert_yaxis()  # the panels share the axis; this puts the first label on top
+    return png_buffer.getvalue()
 
 
 def plot_settings(panels: Sequence[Panel]) -> bytes | None:
@@ -101,29 +110,36 @@ def plot_settings(panels: Sequence[Panel]) -> bytes | None:
     Returns:
         PNG; None: matplotlib is not installed.
     """
-    across = min(len(panels), 3)
-    down = math.ceil(len(panels) / across)
-    with _figure(0.4 + 2.7 * across, 0.2 + 2.2 * down) as (figure, png):
-        if figure is None:
+    column_count = min(len(panels), 3)
+    row_count = math.ceil(len(panels) / column_count)
+    with _figure(0.4 + 2.7 * column_count, 0.2 + 2.2 * row_count) as (plot_figure, png_buffer):
+        if plot_figure is None:
             return None
-        axes = figure.subplots(down, across, squeeze=False).ravel()
-        for ax in axes[len(panels) :]:
+        panel_axes = plot_figure.subplots(row_count, column_count, squeeze=False).ravel()
+        for ax in panel_axes[len(panels) :]:
             ax.set_visible(False)
-        for ax, panel in zip(axes, panels, strict=False):
-            values, error = _values(panel.means)
-            places = np.arange(len(values))
-            joined = (
+        for ax, panel in zip(panel_axes, panels, strict=False):
+            mean_values, error_lengths = _values(panel.means)
+            label_positions = np.arange(len(mean_values))
+            line_style = (
                 "-" if panel.labels[0].removeprefix("b")[:1].isdigit() else "none"
             )  # words have no order, so they are not connected
             ax.errorbar(
-                places, values, error, color=CURVE_COLORS[0], capsize=3, marker="o", mfc="white", linestyle=joined
+                label_positions,
+                mean_values,
+                error_lengths,
+                color=CURVE_COLORS[0],
+                capsize=3,
+                marker="o",
+                mfc="white",
+                linestyle=line_style,
             )
             if panel.default is not None:
-                ax.plot(panel.default, values[panel.default], "o", color=CURVE_COLORS[1], markersize=8, zorder=3)
-            ax.set(title=panel.title, ylabel=panel.unit, xticks=places, xticklabels=panel.labels)
+                ax.plot(panel.default, mean_values[panel.default], "o", color=CURVE_COLORS[1], markersize=8, zorder=3)
+            ax.set(title=panel.title, ylabel=panel.unit, xticks=label_positions, xticklabels=panel.labels)
             ax.margins(x=0.12, y=0.1)
             ax.set_ylim(bottom=0)
-    return png.getvalue()
+    return png_buffer.getvalue()
 
 
 def plot_curves(panels: Mapping[str, Mapping[str, Band]], unit: str) -> bytes | None:
@@ -132,43 +148,54 @@ def plot_curves(panels: Mapping[str, Mapping[str, Band]], unit: str) -> bytes | 
     Returns:
         PNG; None: matplotlib is not installed.
     """
-    labels = list(dict.fromkeys(label for bands in panels.values() for label in bands))
-    with _figure(1 + 3.8 * len(panels), 3.3) as (figure, png):
-        if figure is None:
+    curve_labels = list(dict.fromkeys(curve_label for panel_bands in panels.values() for curve_label in panel_bands))
+    with _figure(1 + 3.8 * len(panels), 3.3) as (plot_figure, png_buffer):
+        if plot_figure is None:
             return None
-        axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for ax, (title, bands) in zip(axes, panels.items(), strict=True):
-            for label, band in bands.items():
-                i = labels.index(label)
-                color, style = CURVE_COLORS[i % len(CURVE_COLORS)], CURVE_STYLES[i % len(CURVE_STYLES)]
-                ax.plot(band.steps, band.mean, color=color, linestyle=style, linewidth=1.8, label=label)
-                ax.fill_between(band.steps, band.low, band.high, color=color, alpha=0.15, linewidth=0)
-            ax.set(title=title, xlabel="step", ylabel=unit)
+        panel_axes = plot_figure.subplots(1, len(panels), squeeze=False)[0]
+        for ax, (panel_title, panel_bands) in zip(panel_axes, panels.items(), strict=True):
+            for curve_label, curve_band in panel_bands.items():
+                i = curve_labels.index(curve_label)
+                curve_color, curve_style = CURVE_COLORS[i % len(CURVE_COLORS)], CURVE_STYLES[i % len(CURVE_STYLES)]
+                ax.plot(
+                    curve_band.steps,
+                    curve_band.mean,
+                    color=curve_color,
+                    linestyle=curve_style,
+                    linewidth=1.8,
+                    label=curve_label,
+                )
+                ax.fill_between(
+                    curve_band.steps, curve_band.low, curve_band.high, color=curve_color, alpha=0.15, linewidth=0
+                )
+            ax.set(title=panel_title, xlabel="step", ylabel=unit)
             ax.set_ylim(bottom=0)
             ax.legend(fontsize=8, frameon=False)
-    return png.getvalue()
+    return png_buffer.getvalue()
 
 
 def _values(means: Sequence[MeanInterval]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the means `[N]`, and the lengths of the error bars below and above, `[2, N]`; NaN draws nothing."""
-    mean, low, high = np.array([(each.mean, each.low, each.high) for each in means], np.float64).T
-    return mean, np.maximum([mean - low, high - mean], 0)
+    mean_values, low_values, high_values = np.array(
+        [(mean_interval.mean, mean_interval.low, mean_interval.high) for mean_interval in means], np.float64
+    ).T
+    return mean_values, np.maximum([mean_values - low_values, high_values - mean_values], 0)
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[tuple[Figure | None, io.BytesIO]]:
+def _figure(figure_width: float, figure_height: float) -> Iterator[tuple[Figure | None, io.BytesIO]]:
     """Yield a figure of a size in inches, and the buffer that has its PNG after the block.
 
     The figure is None if matplotlib is not installed. Without pyplot there is no window and no backend to choose.
     """
-    png = io.BytesIO()
+    png_buffer = io.BytesIO()
     if not has_matplotlib():
-        yield None, png
+        yield None, png_buffer
         return
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    style: Any = {
+    plot_style: Any = {
         "font.size": 9,
         "axes.titlesize": 10,
         "axes.spines.top": False,
@@ -176,12 +203,12 @@ def _figure(width: float, height: float) -> Iterator[tuple[Figure | None, io.Byt
         "axes.grid": True,
         "axes.axisbelow": True,
         "grid.color": "#e4e4e4",
-        "axes.edgecolor": _GREY,
+        "axes.edgecolor": _AXIS_COLOR,
     }
-    with rc_context(style):
-        figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
-        yield figure, png
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png")
+    with rc_context(plot_style):
+        plot_figure = Figure(figsize=(figure_width, figure_height), dpi=_DOTS_PER_INCH, layout="constrained")
+        yield plot_figure, png_buffer
+        drawn_png = io.BytesIO()
+        plot_figure.savefig(drawn_png, format="png")
         # 256 colours are enough for a plot and take a third of the bytes.
-        Image.open(drawn).convert("RGB").quantize(256).save(png, format="PNG", optimize=True)
+        Image.open(drawn_png).convert("RGB").quantize(256).save(png_buffer, format="PNG", optimize=True)

@@ -22,7 +22,7 @@ from .variants import MaskUse, Method, SettingValue, Variant
 
 QUOTED_STEPS = (10, 30, 100, 300)
 """The steps whose tracking error is in the table."""
-_FRECHET = "Fréchet distance"
+_FRECHET_TITLE = "Fréchet distance"
 _COST_COLUMNS = ("seconds", "steps")
 _ABOUT_COSTS = "Seconds and steps per edit: mean (median)."
 _SETTING_LABELS = {
@@ -40,42 +40,45 @@ _SETTING_LABELS = {
 }
 
 
-def write_report(run_directory: Path, out: Path, command: str, date: str) -> None:
+def write_report(run_directory: Path, report_path: Path, command_line: str, date_text: str) -> None:
     """Write the report of a run, which need not be finished.
 
     Args:
-        out: Markdown file in an existing directory; the report's images go into `NAME-images` beside it.
-        command: the command line that repeats the run.
+        report_path: Markdown file in an existing directory; the report's images go into `NAME-images` beside it.
+        command_line: the command line that repeats the run.
 
     Raises:
         InputError: the directory holds no run, or the run's images are missing.
         StorageError: a file cannot be written.
     """
-    run, images = RunData.read(run_directory), ReportImages(out.parent / f"{out.stem}-images")
-    blocks = _header(run, command, date)
+    run_data, images = RunData.read(run_directory), ReportImages(report_path.parent / f"{report_path.stem}-images")
+    report_blocks = _header(run_data, command_line, date_text)
     for write_section in (_landmarks, _paired, _ablations, _masks, _tracking):
-        blocks += write_section(run, images)
-    with atomic_write(out) as part:
-        part.write_text("\n\n".join(blocks) + "\n", encoding="utf-8", errors="surrogateescape")
+        report_blocks += write_section(run_data, images)
+    with atomic_write(report_path) as part_path:
+        part_path.write_text("\n\n".join(report_blocks) + "\n", encoding="utf-8", errors="surrogateescape")
 
 
-def _header(run: RunData, command: str, date: str) -> list[str]:
-    request = run.request
+def _header(run_data: RunData, command_line: str, date_text: str) -> list[str]:
+    request = run_data.request
     own_settings = request.settings.model_dump(exclude_none=True)
-    settings = ", ".join(f"{_SETTING_LABELS[name]} {value_name(value)}" for name, value in own_settings.items())
-    blocks = [
+    settings_text = ", ".join(
+        f"{_SETTING_LABELS[setting_name]} {value_name(setting_value)}"
+        for setting_name, setting_value in own_settings.items()
+    )
+    report_blocks = [
         f"# Evaluation of {request.model}",
-        f"`{command}`, {date}\n"
+        f"`{command_line}`, {date_text}\n"
         f"Model: {request.model}, SHA-256 {request.sha256[:12]}. Cases requested: {request.n} of each kind.\n"
-        f"Settings: {settings}.",
+        f"Settings: {settings_text}.",
         f"Square brackets give 95 % confidence intervals (percentile bootstrap over the cases, {RESAMPLES} resamples); "
         "n is the number of cases.",
     ]
-    if not run.rows:
-        blocks.append("No case has finished yet.")
+    if not run_data.rows:
+        report_blocks.append("No case has finished yet.")
     elif not has_matplotlib():
-        blocks.append(MATPLOTLIB_MISSING)
-    return blocks
+        report_blocks.append(MATPLOTLIB_MISSING)
+    return report_blocks
 
 
 def _select(rows: Iterable[Row], method: Method, variant: Variant) -> list[Row]:
@@ -86,25 +89,32 @@ def _variants_by_points(rows: Sequence[Row]) -> list[Variant]:
     return sorted({row.variant for row in rows}, key=lambda variant: variant.points)
 
 
-def _landmarks(run: RunData, images: ReportImages) -> list[str]:
-    rows = run.experiment_rows("landmarks")
+def _landmarks(run_data: RunData, images: ReportImages) -> list[str]:
+    rows = run_data.experiment_rows("landmarks")
     if not rows:
         return []
-    variants, methods = _variants_by_points(rows), run.methods(rows)
-    names = [variant_name("landmarks", variant) for variant in variants]
-    cells = {(method, variant): _select(rows, method, variant) for method in methods for variant in variants}
-    lines = []
+    variants, methods = _variants_by_points(rows), run_data.methods(rows)
+    variant_names = [variant_name("landmarks", variant) for variant in variants]
+    rows_by_cell = {(method, variant): _select(rows, method, variant) for method in methods for variant in variants}
+    table_lines = []
     for method in methods:
         method_rows = [row for row in rows if row.method is method]
-        parts = [cells[method, variant] for variant in variants]
-        reached = " / ".join(row_mean(part, "reached").percent() for part in parts)
-        counts = " / ".join(str(len(row_values(part, "md"))) for part in parts)
-        distance = _distance_text(run.distance_of_edits(method_rows))
-        lines.append([method, *map(_md_and_share, parts), reached, counts, distance, *_costs(method_rows)])
-    header = ["method", *(f"MD, {name}" for name in names), "reached, %", "n", _FRECHET, *_COST_COLUMNS]
-    panels = [
-        Panel(name, "MD, px", tuple(methods), tuple(row_mean(cells[method, variant], "md") for method in methods))
-        for name, variant in zip(names, variants, strict=True)
+        rows_by_variant = [rows_by_cell[method, variant] for variant in variants]
+        reached_text = " / ".join(row_mean(variant_rows, "reached").percent() for variant_rows in rows_by_variant)
+        count_text = " / ".join(str(len(row_values(variant_rows, "md"))) for variant_rows in rows_by_variant)
+        distance_text = _distance_text(run_data.distance_of_edits(method_rows))
+        row_cells = [*map(_md_and_share, rows_by_variant), reached_text, count_text, distance_text]
+        table_lines.append([method, *row_cells, *_costs(method_rows)])
+    distance_titles = [f"MD, {panel_name}" for panel_name in variant_names]
+    header_cells = ["method", *distance_titles, "reached, %", "n", _FRECHET_TITLE, *_COST_COLUMNS]
+    plot_panels = [
+        Panel(
+            panel_name,
+            "MD, px",
+            tuple(methods),
+            tuple(row_mean(rows_by_cell[method, variant], "md") for method in methods),
+        )
+        for panel_name, variant in zip(variant_names, variants, strict=True)
     ]
     return [
         "## Landmarks",
@@ -112,210 +122,268 @@ def _landmarks(run: RunData, images: ReportImages) -> list[str]:
         "and the landmarks that the detector finds after the edit, in pixels of an image 128 px high. The percentage "
         "after it is its share of the distance before the edit, over the same cases. Reached: the share of drags that "
         "ended because their handles had arrived. Values separated by slashes are for "
-        f"{' / '.join(names)}. {_ABOUT_COSTS}",
-        markdown_table(header, lines),
-        *_comparison_of_methods(cells, variants),
-        _about_frechet(run, rows),
-        *images.add_plot("landmarks", "MD by method", plot_bars(panels)),
-        *images.add_sheets(landmark_sheets(run.directory, run.illustrated_rows(rows))),
+        f"{' / '.join(variant_names)}. {_ABOUT_COSTS}",
+        markdown_table(header_cells, table_lines),
+        *_comparison_of_methods(rows_by_cell, variants),
+        _about_frechet(run_data, rows),
+        *images.add_plot("landmarks", "MD by method", plot_bars(plot_panels)),
+        *images.add_sheets(landmark_sheets(run_data.directory, run_data.illustrated_rows(rows))),
     ]
 
 
 def _md_and_share(rows: Sequence[Row]) -> str:
-    share = row_ratio(rows, "md", "md_start").percent()
-    return row_mean(rows, "md").text() + ("" if share == NO_VALUE else f", {share} %")
+    share_text = row_ratio(rows, "md", "md_start").percent()
+    return row_mean(rows, "md").text() + ("" if share_text == NO_VALUE else f", {share_text} %")
 
 
 def _comparison_of_methods(
-    cells: Mapping[tuple[Method, Variant], Sequence[Row]], variants: Sequence[Variant]
+    rows_by_cell: Mapping[tuple[Method, Variant], Sequence[Row]], variants: Sequence[Variant]
 ) -> list[str]:
     """Compare the drag with each other method."""
-    methods = dict.fromkeys(method for method, _ in cells)
-    others = [method for method in methods if method not in (Method.DRAG, Method.NO_EDIT)]
-    if Method.DRAG not in methods or not others:
+    methods = dict.fromkeys(method for method, _ in rows_by_cell)
+    other_methods = [method for method in methods if method not in (Method.DRAG, Method.NO_EDIT)]
+    if Method.DRAG not in methods or not other_methods:
         return []
-    lines = []
-    for other in others:
-        ratios = [paired_ratio(cells[Method.DRAG, variant], cells[other, variant], "md") for variant in variants]
-        lines.append([other, *(ratio.percents() for ratio in ratios), " / ".join(str(ratio.n) for ratio in ratios)])
-    header = ["method", *(variant_name("landmarks", variant) for variant in variants), "n"]
-    return ["MD of the drag as a percentage of another method's MD, on the same cases:", markdown_table(header, lines)]
+    table_lines = []
+    for other_method in other_methods:
+        paired_ratios = [
+            paired_ratio(rows_by_cell[Method.DRAG, variant], rows_by_cell[other_method, variant], "md")
+            for variant in variants
+        ]
+        table_lines.append(
+            [
+                other_method,
+                *(ratio_of_md.percents() for ratio_of_md in paired_ratios),
+                " / ".join(str(ratio_of_md.n) for ratio_of_md in paired_ratios),
+            ]
+        )
+    header_cells = ["method", *(variant_name("landmarks", variant) for variant in variants), "n"]
+    return [
+        "MD of the drag as a percentage of another method's MD, on the same cases:",
+        markdown_table(header_cells, table_lines),
+    ]
 
 
-def _about_frechet(run: RunData, rows: Sequence[Row]) -> str:
-    text = (
+def _about_frechet(run_data: RunData, rows: Sequence[Row]) -> str:
+    explanation_text = (
         "Fréchet distance: the squared distance between two Gaussians, one fitted to the landmark detector's features of "
         "the edited images, the other to those of the same cases' unedited images. It is not the FID, which uses another "
         "network's features. It is larger for fewer images, so compare it only at the same n."
     )
-    halves = run.distance_of_halves(rows)
-    if halves is None:
-        return text
+    half_distance = run_data.distance_of_halves(rows)
+    if half_distance is None:
+        return explanation_text
     return (
-        f"{text} For scale: the unedited images of even and of odd cases (n {halves.counts[0]} and {halves.counts[1]}) are "
-        f"{_three_digits(halves.distance)} apart."
+        f"{explanation_text} For scale: the unedited images of even and of odd cases (n {half_distance.counts[0]} and "
+        f"{half_distance.counts[1]}) are {_three_digits(half_distance.distance)} apart."
     )
 
 
-def _paired(run: RunData, images: ReportImages) -> list[str]:
-    rows = run.experiment_rows("paired")
+def _paired(run_data: RunData, images: ReportImages) -> list[str]:
+    rows = run_data.experiment_rows("paired")
     if not rows:
         return []
-    blocks = [
+    report_blocks = [
         "## Paired reconstruction",
         "An image is dragged towards another image with a nearby latent, by points whose displacement is known. MSE is "
         "measured on a scale of −1 to 1; SSIM is 1 for identical images; features: distance in a network's features. "
         f"{_ABOUT_COSTS}",
     ]
     for variant in _variants_by_points(rows):
-        lines = []
-        for method in run.methods(rows):
-            part = _select(rows, method, variant)
-            mse, ssim, features, lpips = (row_mean(part, name) for name in ("mse", "ssim", "features", "lpips"))
-            cells = [mse.times(100).text(), ssim.text(3), features.text(3), lpips.times(10).text(), str(mse.n)]
-            lines.append([method, *cells, *_costs(part)])
-        header = ["method", "MSE ×10²", "SSIM", "features", "LPIPS ×10", "n", *_COST_COLUMNS]
-        blocks += [f"### {variant_name('paired', variant)}", markdown_table(header, lines)]
-    return [*blocks, *images.add_sheets(paired_sheets(run.directory, run.illustrated_rows(rows)))]
+        table_lines = []
+        for method in run_data.methods(rows):
+            method_rows = _select(rows, method, variant)
+            mse_mean, ssim_mean, feature_mean, lpips_mean = (
+                row_mean(method_rows, figure_name) for figure_name in ("mse", "ssim", "features", "lpips")
+            )
+            figure_cells = [
+                mse_mean.times(100).text(),
+                ssim_mean.text(3),
+                feature_mean.text(3),
+                lpips_mean.times(10).text(),
+                str(mse_mean.n),
+            ]
+            table_lines.append([method, *figure_cells, *_costs(method_rows)])
+        header_cells = ["method", "MSE ×10²", "SSIM", "features", "LPIPS ×10", "n", *_COST_COLUMNS]
+        report_blocks += [f"### {variant_name('paired', variant)}", markdown_table(header_cells, table_lines)]
+    return [*report_blocks, *images.add_sheets(paired_sheets(run_data.directory, run_data.illustrated_rows(rows)))]
 
 
-def _ablations(run: RunData, images: ReportImages) -> list[str]:
-    rows = run.illustrated_rows(run.experiment_rows("ablation"))
+def _ablations(run_data: RunData, images: ReportImages) -> list[str]:
+    rows = run_data.illustrated_rows(run_data.experiment_rows("ablation"))
     if not rows:
         return []
-    blocks = ["## Ablations", f"One setting is changed at a time; the model's own value is in bold. {_ABOUT_COSTS}"]
-    panels = []
-    for setting in dict.fromkeys(row.variant.change.setting for row in rows if row.variant.change is not None):
-        own_value = own_setting_value(run.request.settings, setting)
-        parts = _rows_by_value(rows, setting, own_value)
-        blocks += [f"### {SETTING_NAMES[setting]}", _ablation_table(run, setting, own_value, parts)]
-        for figure, unit in (("md", "MD, px"), ("change_outside", "change outside the mask")):
-            means = tuple(row_mean(part, figure) for part in parts.values())
-            if any(mean.n for mean in means):
-                own_index = list(parts).index(own_value) if own_value in parts else None
-                labels = tuple(map(value_name, parts))
-                panels.append(Panel(SETTING_NAMES[setting], unit, labels, means, own_index))
-    plot = plot_settings(panels) if panels else None
-    return blocks + images.add_plot("ablations", "MD by setting; filled markers: the model's own value", plot)
+    report_blocks = [
+        "## Ablations",
+        f"One setting is changed at a time; the model's own value is in bold. {_ABOUT_COSTS}",
+    ]
+    plot_panels = []
+    for setting_name in dict.fromkeys(row.variant.change.setting for row in rows if row.variant.change is not None):
+        own_value = own_setting_value(run_data.request.settings, setting_name)
+        rows_by_value = _rows_by_value(rows, setting_name, own_value)
+        report_blocks += [
+            f"### {SETTING_NAMES[setting_name]}",
+            _ablation_table(run_data, setting_name, own_value, rows_by_value),
+        ]
+        for figure_name, unit in (("md", "MD, px"), ("change_outside", "change outside the mask")):
+            row_means = tuple(row_mean(value_rows, figure_name) for value_rows in rows_by_value.values())
+            if any(mean_interval.n for mean_interval in row_means):
+                own_index = list(rows_by_value).index(own_value) if own_value in rows_by_value else None
+                value_labels = tuple(map(value_name, rows_by_value))
+                plot_panels.append(Panel(SETTING_NAMES[setting_name], unit, value_labels, row_means, own_index))
+    plot_png = plot_settings(plot_panels) if plot_panels else None
+    return report_blocks + images.add_plot(
+        "ablations", "MD by setting; filled markers: the model's own value", plot_png
+    )
 
 
-def _rows_by_value(rows: Sequence[Row], setting: str, own_value: SettingValue) -> dict[SettingValue, list[Row]]:
+def _rows_by_value(rows: Sequence[Row], setting_name: str, own_value: SettingValue) -> dict[SettingValue, list[Row]]:
     """Return the rows of each value of a setting, in the order of the values.
 
     The rows without any change have the model's own value of each setting but λ, which is measured on cases of its own.
     """
-    parts: dict[SettingValue, list[Row]] = {}
+    rows_by_value: dict[SettingValue, list[Row]] = {}
     for row in rows:
-        if row.variant.change is not None and row.variant.change.setting == setting:
-            parts.setdefault(row.variant.change.value, []).append(row)
+        if row.variant.change is not None and row.variant.change.setting == setting_name:
+            rows_by_value.setdefault(row.variant.change.value, []).append(row)
     for row in rows:
-        if row.variant.change is None and setting != "mask_weight":
-            parts.setdefault(own_value, []).append(row)
-    return {value: parts[value] for value in sorted_values(parts)}
+        if row.variant.change is None and setting_name != "mask_weight":
+            rows_by_value.setdefault(own_value, []).append(row)
+    return {setting_value: rows_by_value[setting_value] for setting_value in sorted_values(rows_by_value)}
 
 
 def _ablation_table(
-    run: RunData, setting: str, own_value: SettingValue, parts: Mapping[SettingValue, Sequence[Row]]
+    run_data: RunData, setting_name: str, own_value: SettingValue, rows_by_value: Mapping[SettingValue, Sequence[Row]]
 ) -> str:
-    lines = []
-    for value, part in parts.items():
-        md, share, reached = row_mean(part, "md"), row_ratio(part, "md", "md_start"), row_mean(part, "reached")
-        changes = [row_mean(part, name).text() for name in ("change_outside", "change_inside")]
-        name = f"**{value_name(value)} (default)**" if value == own_value else value_name(value)
-        distance = _distance_text(run.distance_of_edits(part))
-        cells = [md.text(), share.percents(), *changes, reached.percent(), str(md.n), distance]
-        lines.append([name, *cells, *_costs(part)])
-    header = [
-        SETTING_NAMES[setting], "MD", "% of no edit", "change outside", "change inside", "reached, %", "n", _FRECHET,
-        *_COST_COLUMNS,
+    table_lines = []
+    for setting_value, value_rows in rows_by_value.items():
+        md, distance_share = row_mean(value_rows, "md"), row_ratio(value_rows, "md", "md_start")
+        change_texts = [row_mean(value_rows, figure_name).text() for figure_name in ("change_outside", "change_inside")]
+        value_label = (
+            f"**{value_name(setting_value)} (default)**" if setting_value == own_value else value_name(setting_value)
+        )
+        distance_text = _distance_text(run_data.distance_of_edits(value_rows))
+        row_cells = [
+            md.text(),
+            distance_share.percents(),
+            *change_texts,
+            row_mean(value_rows, "reached").percent(),
+            str(md.n),
+            distance_text,
+        ]
+        table_lines.append([value_label, *row_cells, *_costs(value_rows)])
+    header_cells = [
+        SETTING_NAMES[setting_name], "MD", "% of no edit", "change outside", "change inside", "reached, %", "n",
+        _FRECHET_TITLE, *_COST_COLUMNS,
     ]  # fmt: skip
-    return markdown_table(header, lines)
+    return markdown_table(header_cells, table_lines)
 
 
-def _masks(run: RunData, images: ReportImages) -> list[str]:
-    rows = run.illustrated_rows(run.experiment_rows("mask"))
+def _masks(run_data: RunData, images: ReportImages) -> list[str]:
+    rows = run_data.illustrated_rows(run_data.experiment_rows("mask"))
     if not rows:
         return []
-    parts = {mask: [row for row in rows if row.variant.mask is mask] for mask in MaskUse}
-    parts = {mask: part for mask, part in parts.items() if part}
-    names = {mask: variant_name("mask", part[0].variant) for mask, part in parts.items()}
-    lines = []
-    for mask, part in parts.items():
-        means = [row_mean(part, name) for name in ("change_inside", "change_outside", "md")]
-        share = row_ratio(part, "md", "md_start").percents()
-        lines.append([names[mask], *(mean.text() for mean in means), share, str(means[1].n)])
-    ratios = []
-    for mask, part in parts.items():
-        if mask is not MaskUse.NONE and MaskUse.NONE in parts:
-            ratio = paired_ratio(part, parts[MaskUse.NONE], "change_outside")
-            ratios.append(f"{ratio.percents()} % {names[mask]} (n {ratio.n})")
+    rows_by_mask = {mask: [row for row in rows if row.variant.mask is mask] for mask in MaskUse}
+    rows_by_mask = {mask: mask_rows for mask, mask_rows in rows_by_mask.items() if mask_rows}
+    names_by_mask = {mask: variant_name("mask", mask_rows[0].variant) for mask, mask_rows in rows_by_mask.items()}
+    table_lines = []
+    for mask, mask_rows in rows_by_mask.items():
+        row_means = [row_mean(mask_rows, figure_name) for figure_name in ("change_inside", "change_outside", "md")]
+        share_text = row_ratio(mask_rows, "md", "md_start").percents()
+        table_lines.append(
+            [
+                names_by_mask[mask],
+                *(mean_interval.text() for mean_interval in row_means),
+                share_text,
+                str(row_means[1].n),
+            ]
+        )
+    ratio_texts = []
+    for mask, mask_rows in rows_by_mask.items():
+        if mask is not MaskUse.NONE and MaskUse.NONE in rows_by_mask:
+            change_ratio = paired_ratio(mask_rows, rows_by_mask[MaskUse.NONE], "change_outside")
+            ratio_texts.append(f"{change_ratio.percents()} % {names_by_mask[mask]} (n {change_ratio.n})")
     return [
         "## Mask",
         "The same drags with and without a mask. With a mask, the second term of eq. 1 is computed at the features' "
         "resolution or, as in the paper (exact term), at the image's. Change: mean absolute difference from the image "
         "before the drag, in levels of 0…255.",
-        markdown_table(["drag", "change inside", "change outside", "MD, px", "% of no edit", "n"], lines),
-        *([f"Change outside the mask, relative to the drags without one: {'; '.join(ratios)}."] if ratios else []),
-        *images.add_sheets(mask_sheets(run.directory, rows)),
+        markdown_table(["drag", "change inside", "change outside", "MD, px", "% of no edit", "n"], table_lines),
+        *(
+            [f"Change outside the mask, relative to the drags without one: {'; '.join(ratio_texts)}."]
+            if ratio_texts
+            else []
+        ),
+        *images.add_sheets(mask_sheets(run_data.directory, rows)),
     ]
 
 
-def _tracking(run: RunData, images: ReportImages) -> list[str]:
-    rows = run.experiment_rows("tracking")
+def _tracking(run_data: RunData, images: ReportImages) -> list[str]:
+    rows = run_data.experiment_rows("tracking")
     if not rows:
         return []
-    blocks = [
+    report_blocks = [
         "## Tracking",
         "Distance between the tracked handle and its landmark, in pixels of an image 128 px high. A drag that has ended "
         "counts at every later step with its last error.",
     ]
-    panels: dict[str, dict[str, Band]] = {}
+    plot_panels: dict[str, dict[str, Band]] = {}
     for variant in _variants_by_points(rows):
-        name = variant_name("tracking", variant)
-        lines = []
-        for method in run.methods(rows):
-            part = _select(rows, method, variant)
-            curves = [row.curve for row in part if row.curve]
-            quoted = np.mean([values_at_steps(curve, QUOTED_STEPS) for curve in curves], axis=0) if curves else ()
-            means = [row_mean(part, figure) for figure in ("error_mean", "error_end")]
-            errors = [f"{error:.2f}" for error in quoted] or [NO_VALUE] * len(QUOTED_STEPS)
-            count = max(means[0].n, len(curves))
-            if count:
-                lines.append([method, *(mean.text() for mean in means), *errors, str(count)])
-            if curves:
-                panels.setdefault(name, {})[method] = mean_band(curves)
-        header = ["method", "mean", "at the end", *(f"step {step}" for step in QUOTED_STEPS), "n"]
-        blocks += [f"### {name}", markdown_table(header, lines)]
-    plot = plot_curves(panels, "error, px") if panels else None
-    return blocks + images.add_plot("tracking", "Error by step", plot)
+        panel_title = variant_name("tracking", variant)
+        table_lines = []
+        for method in run_data.methods(rows):
+            method_rows = _select(rows, method, variant)
+            error_curves = [row.curve for row in method_rows if row.curve]
+            quoted_errors = (
+                np.mean([values_at_steps(error_curve, QUOTED_STEPS) for error_curve in error_curves], axis=0)
+                if error_curves
+                else ()
+            )
+            row_means = [row_mean(method_rows, figure_name) for figure_name in ("error_mean", "error_end")]
+            error_cells = [f"{quoted_error:.2f}" for quoted_error in quoted_errors] or [NO_VALUE] * len(QUOTED_STEPS)
+            case_count = max(row_means[0].n, len(error_curves))
+            if case_count:
+                table_lines.append(
+                    [method, *(mean_interval.text() for mean_interval in row_means), *error_cells, str(case_count)]
+                )
+            if error_curves:
+                plot_panels.setdefault(panel_title, {})[method] = mean_band(error_curves)
+        header_cells = ["method", "mean", "at the end", *(f"step {step}" for step in QUOTED_STEPS), "n"]
+        report_blocks += [f"### {panel_title}", markdown_table(header_cells, table_lines)]
+    plot_png = plot_curves(plot_panels, "error, px") if plot_panels else None
+    return report_blocks + images.add_plot("tracking", "Error by step", plot_png)
 
 
-def sorted_values(values: Iterable[SettingValue]) -> list[SettingValue]:
+def sorted_values(setting_values: Iterable[SettingValue]) -> list[SettingValue]:
     """Return numbers in ascending order, blocks (`b32`) in that of their resolution, and other values as they are."""
-    values = list(values)
+    setting_values = list(setting_values)
     try:
-        return sorted(values, key=lambda value: float(str(value).removeprefix("b")))
+        return sorted(setting_values, key=lambda setting_value: float(str(setting_value).removeprefix("b")))
     except ValueError:
-        return values
+        return setting_values
 
 
-def own_setting_value(settings: DragSettings, setting: str) -> SettingValue:
+def own_setting_value(settings: DragSettings, setting_name: str) -> SettingValue:
     """Return the model's own value of a setting, rounded as the values in rows are."""
-    field = "feature_block" if setting == "tracking_block" else setting
-    value: SettingValue = getattr(settings, field)
-    return rounded_value(value)
+    field_name = "feature_block" if setting_name == "tracking_block" else setting_name
+    setting_value: SettingValue = getattr(settings, field_name)
+    return rounded_value(setting_value)
 
 
 def _costs(rows: Sequence[Row]) -> list[str]:
-    cells = []
-    for name, digits in (("seconds", 2), ("steps", 0)):
-        costs = row_values(rows, name)
-        cells.append(f"{np.mean(costs):.{digits}f} ({np.median(costs):.{digits}f})" if costs else NO_VALUE)
-    return cells
+    cost_cells = []
+    for figure_name, decimal_count in (("seconds", 2), ("steps", 0)):
+        edit_costs = row_values(rows, figure_name)
+        cost_cells.append(
+            f"{np.mean(edit_costs):.{decimal_count}f} ({np.median(edit_costs):.{decimal_count}f})"
+            if edit_costs
+            else NO_VALUE
+        )
+    return cost_cells
 
 
-def _distance_text(distance: SetDistance | None) -> str:
-    return NO_VALUE if distance is None else f"{_three_digits(distance.distance)} (n {distance.counts[0]})"
+def _distance_text(set_distance: SetDistance | None) -> str:
+    return NO_VALUE if set_distance is None else f"{_three_digits(set_distance.distance)} (n {set_distance.counts[0]})"
 
 
 def _three_digits(distance: float) -> str:

@@ -38,59 +38,73 @@ class RunData:
     rows: Sequence[Row]
 
     @classmethod
-    def read(cls, directory: Path) -> RunData:
+    def read(cls, run_directory: Path) -> RunData:
         """Read the run in a directory.
 
         Raises:
             InputError: the directory holds no run.
         """
-        return cls(directory, read_request(directory), read_rows(directory))
+        return cls(run_directory, read_request(run_directory), read_rows(run_directory))
 
     def experiment_rows(self, experiment: Experiment) -> list[Row]:
         return [row for row in self.rows if row.experiment == experiment]
 
     def methods(self, rows: Sequence[Row]) -> list[Method]:
         """Return the methods of some rows, in the order in which they were requested."""
-        methods = list(dict.fromkeys(row.method for row in rows))
-        requested = [method for method in self.request.methods if method in methods]
-        return requested + [method for method in methods if method not in requested]
+        row_methods = list(dict.fromkeys(row.method for row in rows))
+        requested_methods = [method for method in self.request.methods if method in row_methods]
+        return requested_methods + [method for method in row_methods if method not in requested_methods]
 
     def illustrated_rows(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows of the method whose images are shown: the drag, or else the first other edit."""
-        edits = [method for method in self.methods(rows) if method is not Method.NO_EDIT]
-        illustrated = Method.DRAG if Method.DRAG in edits else next(iter(edits), None)
-        return [row for row in rows if row.method is illustrated]
+        edit_methods = [method for method in self.methods(rows) if method is not Method.NO_EDIT]
+        illustrated_method = Method.DRAG if Method.DRAG in edit_methods else next(iter(edit_methods), None)
+        return [row for row in rows if row.method is illustrated_method]
 
     def distance_of_edits(self, rows: Sequence[Row]) -> SetDistance | None:
         """Return the distance between the edited and the unedited images of some rows; None: they have too few."""
-        pairs = [self._features[key] for row in rows if (key := (row.chunk, row.index)) in self._features]
-        if len(pairs) < 2:
+        feature_pairs = [
+            self._features[edit_key] for row in rows if (edit_key := (row.chunk, row.index)) in self._features
+        ]
+        if len(feature_pairs) < 2:
             return None
-        before, after = (np.stack(features) for features in zip(*pairs, strict=True))
-        return SetDistance(frechet_distance(before, after), (len(before), len(after)))
+        features_before, features_after = (np.stack(features) for features in zip(*feature_pairs, strict=True))
+        return SetDistance(
+            frechet_distance(features_before, features_after), (len(features_before), len(features_after))
+        )
 
     def distance_of_halves(self, rows: Sequence[Row]) -> SetDistance | None:
         """Return the distance between the unedited images of even and of odd cases; None: there are too few.
 
         Only one method and variant counts, because the others start from the same images.
         """
-        halves: dict[tuple[Method, Variant], tuple[list[Features], list[Features]]] = {}
+        halves_by_variant: dict[tuple[Method, Variant], tuple[list[Features], list[Features]]] = {}
         for row in rows:
-            if (key := (row.chunk, row.index)) in self._features:
-                half = halves.setdefault((row.method, row.variant), ([], []))[row.case % 2]
-                half.append(self._features[key][0])
-        even, odd = max(halves.values(), key=lambda pair: len(pair[0]) + len(pair[1]), default=([], []))
-        if min(len(even), len(odd)) < 2:
+            if (edit_key := (row.chunk, row.index)) in self._features:
+                half_features = halves_by_variant.setdefault((row.method, row.variant), ([], []))[row.case % 2]
+                half_features.append(self._features[edit_key][0])
+        even_features, odd_features = max(
+            halves_by_variant.values(),
+            key=lambda feature_pair: len(feature_pair[0]) + len(feature_pair[1]),
+            default=([], []),
+        )
+        if min(len(even_features), len(odd_features)) < 2:
             return None
-        return SetDistance(frechet_distance(np.stack(even), np.stack(odd)), (len(even), len(odd)))
+        return SetDistance(
+            frechet_distance(np.stack(even_features), np.stack(odd_features)), (len(even_features), len(odd_features))
+        )
 
     @cached_property
     def _features(self) -> dict[tuple[str, int], tuple[Features, Features]]:
         """The detector's features `[F]` before and after each edit, by chunk and position in it."""
         features: dict[tuple[str, int], tuple[Features, Features]] = {}
-        for chunk in dict.fromkeys(row.chunk for row in self.rows if row.experiment in ("landmarks", "ablation")):
-            images = read_images(self.directory, chunk)
-            if images.features_before is not None and images.features_after is not None:
-                pairs = zip(images.features_before, images.features_after, strict=True)
-                features |= {(chunk, i): pair for i, pair in enumerate(pairs) if np.isfinite(pair).all()}
+        for chunk_name in dict.fromkeys(row.chunk for row in self.rows if row.experiment in ("landmarks", "ablation")):
+            chunk_images = read_images(self.directory, chunk_name)
+            if chunk_images.features_before is not None and chunk_images.features_after is not None:
+                feature_pairs = zip(chunk_images.features_before, chunk_images.features_after, strict=True)
+                features |= {
+                    (chunk_name, i): feature_pair
+                    for i, feature_pair in enumerate(feature_pairs)
+                    if np.isfinite(feature_pair).all()
+                }
         return features

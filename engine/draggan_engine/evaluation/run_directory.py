@@ -69,9 +69,13 @@ class Row(FrozenModel):
 
     @field_validator("variant", mode="before")
     @classmethod
-    def _read_variant(cls, value: Any, info: ValidationInfo) -> Any:
+    def _read_variant(cls, stored_value: Any, info: ValidationInfo) -> Any:
         experiment = info.data.get("experiment")
-        return variant_named(experiment, value) if isinstance(value, str) and experiment is not None else value
+        return (
+            variant_named(experiment, stored_value)
+            if isinstance(stored_value, str) and experiment is not None
+            else stored_value
+        )
 
     @field_serializer("variant")
     def _write_variant(self, variant: Variant) -> str:
@@ -112,8 +116,8 @@ class RunDirectory:
         self.path, self.request = path, request
         try:
             (path / "pictures").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError.of(path / "pictures", error) from error
+        except OSError as os_error:
+            raise StorageError.of(path / "pictures", os_error) from os_error
         all_methods = request.methods
         if (path / "run.json").exists():
             earlier_request = read_request(path)
@@ -122,86 +126,92 @@ class RunDirectory:
                     f"{path}: this directory holds a run with other cases, model or settings; choose another directory"
                 )
             all_methods = tuple(dict.fromkeys((*earlier_request.methods, *all_methods)))
-        with atomic_write(path / "run.json") as part:
+        with atomic_write(path / "run.json") as part_path:
             stored_request = request.model_copy(update={"methods": all_methods})
-            part.write_text(stored_request.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        rows, has_other_lines = _read_complete_chunks(path / "rows.jsonl")
+            part_path.write_text(stored_request.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        case_rows, has_other_lines = _read_complete_chunks(path / "rows.jsonl")
         if has_other_lines:  # the end of a run that was killed
-            with atomic_write(path / "rows.jsonl") as part:
-                part.write_text("".join(map(_row_line, rows)), encoding="utf-8")
-        self.finished_chunks = {row.chunk for row in rows}
+            with atomic_write(path / "rows.jsonl") as part_path:
+                part_path.write_text("".join(map(_row_line, case_rows)), encoding="utf-8")
+        self.finished_chunks = {case_row.chunk for case_row in case_rows}
 
-    def add_chunk(self, rows: Sequence[Row], images: ChunkImages) -> None:
+    def add_chunk(self, case_rows: Sequence[Row], chunk_images: ChunkImages) -> None:
         """Write the rows and images of a chunk.
 
         Raises:
             StorageError: a file cannot be written; the chunk does not count as finished.
         """
-        chunk = rows[0].chunk
-        arrays = {f.name: value for f in fields(images) if (value := getattr(images, f.name)) is not None}
-        with atomic_write(_images_path(self.path, chunk)) as part, part.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+        chunk_name = case_rows[0].chunk
+        arrays_by_name = {
+            f.name: stored_value
+            for f in fields(chunk_images)
+            if (stored_value := getattr(chunk_images, f.name)) is not None
+        }
+        with atomic_write(_images_path(self.path, chunk_name)) as part_path, part_path.open("wb") as open_file:
+            np.savez_compressed(open_file, **arrays_by_name)
         try:
-            with (self.path / "rows.jsonl").open("a", encoding="utf-8") as file:
-                file.write("".join(map(_row_line, rows)))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise StorageError.of(self.path / "rows.jsonl", error) from error
-        self.finished_chunks.add(chunk)
+            with (self.path / "rows.jsonl").open("a", encoding="utf-8") as open_file:
+                open_file.write("".join(map(_row_line, case_rows)))
+                open_file.flush()
+                os.fsync(open_file.fileno())
+        except OSError as os_error:
+            raise StorageError.of(self.path / "rows.jsonl", os_error) from os_error
+        self.finished_chunks.add(chunk_name)
 
 
-def read_request(directory: Path) -> Request:
+def read_request(run_directory: Path) -> Request:
     """Return the request of the run in a directory.
 
     Raises:
         InputError: `run.json` is missing or damaged.
     """
-    path = directory / "run.json"
+    request_path = run_directory / "run.json"
     try:
-        return Request.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return Request.model_validate_json(request_path.read_bytes())
+    except (OSError, ValidationError) as read_error:
         raise InputError(
-            f"{path}: this is not an evaluation run; choose the directory of a run, or an empty one"
-        ) from error
+            f"{request_path}: this is not an evaluation run; choose the directory of a run, or an empty one"
+        ) from read_error
 
 
-def read_rows(directory: Path) -> list[Row]:
+def read_rows(run_directory: Path) -> list[Row]:
     """Return the rows of all complete chunks, in the order in which they were written."""
-    return _read_complete_chunks(directory / "rows.jsonl")[0]
+    return _read_complete_chunks(run_directory / "rows.jsonl")[0]
 
 
-def read_images(directory: Path, chunk: str) -> ChunkImages:
+def read_images(run_directory: Path, chunk_name: str) -> ChunkImages:
     """Return the images of a chunk.
 
     Raises:
         InputError: the file is missing or damaged.
     """
-    path = _images_path(directory, chunk)
+    images_path = _images_path(run_directory, chunk_name)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return ChunkImages(**{name: file[name] for name in file.files})
-    except (OSError, EOFError, ValueError, TypeError, BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: the images of a chunk cannot be read; run it again in another directory") from error
+        with np.load(images_path, allow_pickle=False) as open_file:
+            return ChunkImages(**{array_name: open_file[array_name] for array_name in open_file.files})
+    except (OSError, EOFError, ValueError, TypeError, BadZipFile, zlib.error) as read_error:
+        raise InputError(
+            f"{images_path}: the images of a chunk cannot be read; run it again in another directory"
+        ) from read_error
 
 
-def _read_complete_chunks(path: Path) -> tuple[list[Row], bool]:
+def _read_complete_chunks(rows_path: Path) -> tuple[list[Row], bool]:
     """Return the rows of complete chunks, and whether the file has any other lines."""
-    rows, has_other_lines = [], False
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else ():
+    case_rows, has_other_lines = [], False
+    for row_line in rows_path.read_text(encoding="utf-8").splitlines(keepends=True) if rows_path.exists() else ():
         try:
-            rows.append(Row.model_validate_json(line))
+            case_rows.append(Row.model_validate_json(row_line))
         except ValidationError:
             has_other_lines = True
-        has_other_lines = has_other_lines or not line.endswith("\n")
-    row_counts = Counter(row.chunk for row in rows)
-    complete_rows = [row for row in rows if row_counts[row.chunk] == row.size]
-    return complete_rows, has_other_lines or len(complete_rows) < len(rows)
+        has_other_lines = has_other_lines or not row_line.endswith("\n")
+    row_counts = Counter(case_row.chunk for case_row in case_rows)
+    complete_rows = [case_row for case_row in case_rows if row_counts[case_row.chunk] == case_row.size]
+    return complete_rows, has_other_lines or len(complete_rows) < len(case_rows)
 
 
-def _row_line(row: Row) -> str:
-    return row.model_dump_json(exclude_defaults=True, by_alias=True) + "\n"
+def _row_line(case_row: Row) -> str:
+    return case_row.model_dump_json(exclude_defaults=True, by_alias=True) + "\n"
 
 
-def _images_path(directory: Path, chunk: str) -> Path:
-    return directory / "pictures" / f"{re.sub('[^a-z0-9.]+', '-', chunk.lower())}.npz"
+def _images_path(run_directory: Path, chunk_name: str) -> Path:
+    return run_directory / "pictures" / f"{re.sub('[^a-z0-9.]+', '-', chunk_name.lower())}.npz"

@@ -43,48 +43,49 @@ class RunProgress:
 
 
 def run_evaluation(
-    directory: RunDirectory, model: Model, device: str, processes: int | None = None
+    directory: RunDirectory, model: Model, device: str, process_count: int | None = None
 ) -> Generator[RunProgress, None, None]:
     """Run the chunks that the directory does not have yet.
 
     Args:
         device: the device that the model was loaded on, for further processes.
-        processes: None: one for each thread if the model is so small that it uses one thread on a CPU, otherwise one.
+        process_count: None: one for each thread if the model is so small that it uses one thread on a CPU,
+            otherwise one.
 
     Raises:
         DragganError: a case cannot be made, a chunk cannot be written, or a process was ended.
     """
-    if processes is None:
+    if process_count is None:
         uses_one_thread = model.generator.device.type == "cpu" and best_thread_count(model.info.parameters) == 1
-        processes = MAX_THREADS if uses_one_thread else 1
+        process_count = MAX_THREADS if uses_one_thread else 1
     bfloat16 = why_not_bfloat16(model.generator) is None
     all_tasks = list(tasks(directory.request, model.info, bfloat16=bfloat16))
     missing_tasks = [task for task in all_tasks if task.chunk not in directory.finished_chunks]
-    began, cost, drag_was_timed = time.monotonic(), 0.0, False
+    start_time, finished_cost, drag_was_timed = time.monotonic(), 0.0, False
     total_cost = sum(map(_task_cost, missing_tasks))
     earlier_chunks = len(all_tasks) - len(missing_tasks)
     yield RunProgress(earlier_chunks, len(all_tasks), None, None)
-    if processes == 1:
-        results = _run_in_this_process(model, missing_tasks)
+    if process_count == 1:
+        chunk_results = _run_in_this_process(model, missing_tasks)
     else:
-        results = _run_in_processes(model.spec, device, missing_tasks, processes)
-    for done, (task, (rows, images)) in enumerate(results, earlier_chunks + 1):
-        directory.add_chunk(rows, images)
-        cost += _task_cost(task)
+        chunk_results = _run_in_processes(model.spec, device, missing_tasks, process_count)
+    for chunks_done, (task, (chunk_rows, chunk_images)) in enumerate(chunk_results, earlier_chunks + 1):
+        directory.add_chunk(chunk_rows, chunk_images)
+        finished_cost += _task_cost(task)
         # The time of a chunk without an edit is mostly that of starting.
         drag_was_timed = drag_was_timed or task.method is not Method.NO_EDIT
-        seconds_left = (time.monotonic() - began) * (total_cost / cost - 1) if drag_was_timed else None
-        yield RunProgress(done, len(all_tasks), seconds_left, task.chunk)
+        seconds_left = (time.monotonic() - start_time) * (total_cost / finished_cost - 1) if drag_was_timed else None
+        yield RunProgress(chunks_done, len(all_tasks), seconds_left, task.chunk)
 
 
 def _task_cost(task: Task) -> float:
     """Return how long a chunk takes, relative to others, as measured with `critters-256` on a CPU."""
     if task.method is Method.NO_EDIT:
         return 1.0
-    cost = _case_cost(task.variant)
+    case_cost = _case_cost(task.variant)
     # A drag of one point arrives early; the baselines arrive late or never.
-    baseline_factor = 6.0 if cost == 1.0 else 2.0
-    return task.size * cost * (1.0 if task.method is Method.DRAG else baseline_factor)
+    baseline_factor = 6.0 if case_cost == 1.0 else 2.0
+    return task.size * case_cost * (1.0 if task.method is Method.DRAG else baseline_factor)
 
 
 def _case_cost(variant: Variant) -> float:
@@ -101,33 +102,35 @@ def _run_in_this_process(model: Model, missing_tasks: Sequence[Task]) -> Iterato
 
 
 def _run_in_processes(
-    spec: str, device: str, missing_tasks: Sequence[Task], processes: int
+    model_spec: str, device: str, missing_tasks: Sequence[Task], process_count: int
 ) -> Iterator[tuple[Task, ChunkResult]]:
     """Run chunks in processes of one thread each, which for a small model is faster than one process of many threads."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_start_worker, initargs=(spec, device))
+    spawn_context = multiprocessing.get_context("spawn")
+    process_pool = ProcessPoolExecutor(
+        process_count, mp_context=spawn_context, initializer=_start_worker, initargs=(model_spec, device)
+    )
     try:
         waiting_tasks = iter(missing_tasks)
-        running: dict[Future[ChunkResult], Task] = {}
+        running_tasks: dict[Future[ChunkResult], Task] = {}
         with hold_signals():
-            for task in itertools.islice(waiting_tasks, 2 * processes):
-                running[pool.submit(_run_in_worker, task)] = task
-        while running:
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                task = running.pop(future)
+            for task in itertools.islice(waiting_tasks, 2 * process_count):
+                running_tasks[process_pool.submit(_run_in_worker, task)] = task
+        while running_tasks:
+            finished_futures, _ = wait(running_tasks, return_when=FIRST_COMPLETED)
+            for chunk_future in finished_futures:
+                task = running_tasks.pop(chunk_future)
                 if (next_task := next(waiting_tasks, None)) is not None:
-                    running[pool.submit(_run_in_worker, next_task)] = next_task
-                yield task, future.result()
-    except BrokenProcessPool as error:
+                    running_tasks[process_pool.submit(_run_in_worker, next_task)] = next_task
+                yield task, chunk_future.result()
+    except BrokenProcessPool as pool_error:
         raise EngineError(
             "a process of the evaluation was ended, perhaps because memory ran out; run the same command to continue"
-        ) from error
+        ) from pool_error
     finally:
-        workers = list((pool._processes or {}).values())  # the pool forgets them when it shuts down
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:  # a chunk may take a minute; give up those that are running
-            worker.terminate()
+        worker_processes = list((process_pool._processes or {}).values())  # the pool forgets them when it shuts down
+        process_pool.shutdown(wait=False, cancel_futures=True)
+        for worker_process in worker_processes:  # a chunk may take a minute; give up those that are running
+            worker_process.terminate()
 
 
 @contextmanager
@@ -141,17 +144,20 @@ def hold_signals() -> Iterator[None]:
         yield
         return
     received_signals: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    for number, handler in handlers.items():
-        if number == signal.SIGINT:
-            signal.signal(number, signal.SIG_IGN)
-        elif handler is not signal.SIG_IGN:
-            signal.signal(number, lambda number, _: received_signals.append(number))
+    handlers_by_signal = {
+        signal_number: signal.getsignal(signal_number)
+        for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    for signal_number, signal_handler in handlers_by_signal.items():
+        if signal_number == signal.SIGINT:
+            signal.signal(signal_number, signal.SIG_IGN)
+        elif signal_handler is not signal.SIG_IGN:
+            signal.signal(signal_number, lambda signal_number, _: received_signals.append(signal_number))
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        for signal_number, signal_handler in handlers_by_signal.items():
+            signal.signal(signal_number, signal_handler)
     for received_signal in received_signals:
         signal.raise_signal(received_signal)
 
@@ -159,18 +165,18 @@ def hold_signals() -> Iterator[None]:
 _worker_model: Model
 
 
-def _start_worker(spec: str, device: str) -> None:
+def _start_worker(model_spec: str, device: str) -> None:
     global _worker_model
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    _worker_model = load_model(spec, device)
+    _worker_model = load_model(model_spec, device)
 
 
 def _exit_with_parent() -> None:
     """End this process when its parent has ended. A parent that is killed cannot end its workers."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
+    parent_process = multiprocessing.parent_process()
+    assert parent_process is not None
+    parent_process.join()
     os._exit(1)
 
 

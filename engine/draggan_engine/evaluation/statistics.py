@@ -17,7 +17,7 @@ NO_VALUE = "–"
 RESAMPLES = 2000
 INTERVAL_PERCENTILES = (2.5, 97.5)
 """The percentiles of a 95 % interval."""
-_SEED = 0
+_RESAMPLING_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,16 @@ class MeanInterval:
     high: float
     n: int
 
-    def times(self, factor: float) -> MeanInterval:
+    def times(self, unit_factor: float) -> MeanInterval:
         """Return the mean in another unit. The factor must be positive."""
-        return MeanInterval(self.mean * factor, self.low * factor, self.high * factor, self.n)
+        return MeanInterval(self.mean * unit_factor, self.low * unit_factor, self.high * unit_factor, self.n)
 
     def text(self, digits: int = 2) -> str:
         """Return for example `2.44 [2.10, 2.81]`, without brackets if there is no interval."""
         if math.isnan(self.mean):
             return NO_VALUE
-        interval = "" if math.isnan(self.low) else f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
-        return f"{self.mean:.{digits}f}{interval}"
+        interval_text = "" if math.isnan(self.low) else f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+        return f"{self.mean:.{digits}f}{interval_text}"
 
     def percents(self) -> str:
         """Return a share in percent, for example `19 [16, 22]`."""
@@ -77,39 +77,44 @@ def ratio_with_interval(values: Sequence[float], to: Sequence[float]) -> MeanInt
     """
     if len(values) != len(to):
         raise ValueError(f"{len(values)} values cannot be paired with {len(to)}")
-    above, below = np.asarray(values, np.float64), np.asarray(to, np.float64)
-    if not len(above) or below.mean() == 0:
-        return MeanInterval(math.nan, math.nan, math.nan, len(above))
-    ratio = float(above.mean() / below.mean())
-    if len(above) < 2:
-        return MeanInterval(ratio, math.nan, math.nan, len(above))
-    draws = _draws(len(above))
+    numerators, denominators = np.asarray(values, np.float64), np.asarray(to, np.float64)
+    if not len(numerators) or denominators.mean() == 0:
+        return MeanInterval(math.nan, math.nan, math.nan, len(numerators))
+    mean_ratio = float(numerators.mean() / denominators.mean())
+    if len(numerators) < 2:
+        return MeanInterval(mean_ratio, math.nan, math.nan, len(numerators))
+    case_weights = _draws(len(numerators))
     with np.errstate(divide="ignore", invalid="ignore"):  # a draw of nothing but zeros
-        low, high = np.percentile((draws @ above) / (draws @ below), INTERVAL_PERCENTILES)
-    return MeanInterval(ratio, float(low), float(high), len(above))
+        low, high = np.percentile((case_weights @ numerators) / (case_weights @ denominators), INTERVAL_PERCENTILES)
+    return MeanInterval(mean_ratio, float(low), float(high), len(numerators))
 
 
-def row_values(rows: Iterable[Row], name: str) -> list[float]:
+def row_values(rows: Iterable[Row], figure_name: str) -> list[float]:
     """Return the values of a figure in the rows that have it."""
-    return [row.values[name] for row in rows if name in row.values]
+    return [case_row.values[figure_name] for case_row in rows if figure_name in case_row.values]
 
 
-def row_mean(rows: Iterable[Row], name: str) -> MeanInterval:
+def row_mean(rows: Iterable[Row], figure_name: str) -> MeanInterval:
     """Return the mean of a figure over the rows that have it."""
-    return mean_with_interval(row_values(rows, name))
+    return mean_with_interval(row_values(rows, figure_name))
 
 
-def row_ratio(rows: Iterable[Row], name: str, to: str) -> MeanInterval:
+def row_ratio(rows: Iterable[Row], figure_name: str, to: str) -> MeanInterval:
     """Return the ratio of two figures over the rows that have both."""
-    have = [row for row in rows if name in row.values and to in row.values]
-    return ratio_with_interval(row_values(have, name), row_values(have, to))
+    complete_rows = [case_row for case_row in rows if figure_name in case_row.values and to in case_row.values]
+    return ratio_with_interval(row_values(complete_rows, figure_name), row_values(complete_rows, to))
 
 
-def paired_ratio(ours: Iterable[Row], theirs: Iterable[Row], name: str) -> MeanInterval:
+def paired_ratio(own_rows: Iterable[Row], other_rows: Iterable[Row], figure_name: str) -> MeanInterval:
     """Return the ratio of a figure in two sets of rows, over the cases that are in both."""
-    a, b = ({row.case: row.values[name] for row in rows if name in row.values} for rows in (ours, theirs))
-    shared = [case for case in a if case in b]
-    return ratio_with_interval([a[case] for case in shared], [b[case] for case in shared])
+    a, b = (
+        {case_row.case: case_row.values[figure_name] for case_row in rows if figure_name in case_row.values}
+        for rows in (own_rows, other_rows)
+    )
+    shared_cases = [case_number for case_number in a if case_number in b]
+    return ratio_with_interval(
+        [a[case_number] for case_number in shared_cases], [b[case_number] for case_number in shared_cases]
+    )
 
 
 def mean_curve(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -121,31 +126,31 @@ def mean_curve(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float
     Returns:
         mean, low, high: `[S]` each.
     """
-    each = np.asarray(values, np.float64)
-    nothing = np.full(each.shape[1], math.nan)
-    if len(each) < 2:
-        return (each[0] if len(each) else nothing), nothing, nothing
-    low, high = np.percentile(_draws(len(each)) @ each, INTERVAL_PERCENTILES, axis=0)
-    return each.mean(axis=0), low, high
+    value_rows = np.asarray(values, np.float64)
+    no_values = np.full(value_rows.shape[1], math.nan)
+    if len(value_rows) < 2:
+        return (value_rows[0] if len(value_rows) else no_values), no_values, no_values
+    low, high = np.percentile(_draws(len(value_rows)) @ value_rows, INTERVAL_PERCENTILES, axis=0)
+    return value_rows.mean(axis=0), low, high
 
 
 @lru_cache(maxsize=4)
 def _draws(n: int) -> NDArray[np.float64]:
     """Return the weight of each of n cases in each resample, `[RESAMPLES, n]`. Each row adds up to 1."""
-    rng = np.random.default_rng(_SEED)
-    drawn = rng.integers(n, size=(RESAMPLES, n)) + n * np.arange(RESAMPLES)[:, None]
-    return np.bincount(drawn.ravel(), minlength=n * RESAMPLES).reshape(RESAMPLES, n) / n
+    random_generator = np.random.default_rng(_RESAMPLING_SEED)
+    drawn_cases = random_generator.integers(n, size=(RESAMPLES, n)) + n * np.arange(RESAMPLES)[:, None]
+    return np.bincount(drawn_cases.ravel(), minlength=n * RESAMPLES).reshape(RESAMPLES, n) / n
 
 
-def values_at_steps(curve: Sequence[tuple[int, float]], steps: Iterable[int]) -> NDArray[np.float64]:
+def values_at_steps(step_curve: Sequence[tuple[int, float]], steps: Iterable[int]) -> NDArray[np.float64]:
     """Return the values of a curve at other steps, `[S]`: at each step the last value up to it.
 
     Args:
-        curve: (step, value) in ascending order, at least one. Steps before the first have its value.
+        step_curve: (step, value) in ascending order, at least one. Steps before the first have its value.
     """
-    own = np.array([step for step, _ in curve])
-    values = np.array([value for _, value in curve], np.float64)
-    return values[np.maximum(np.searchsorted(own, np.fromiter(steps, int), side="right") - 1, 0)]
+    own_steps = np.array([step for step, _ in step_curve])
+    values = np.array([value for _, value in step_curve], np.float64)
+    return values[np.maximum(np.searchsorted(own_steps, np.fromiter(steps, int), side="right") - 1, 0)]
 
 
 def frechet_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
@@ -169,14 +174,14 @@ def frechet_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     root_a, root_b = _root(a.astype(np.float64)), _root(b.astype(np.float64))
     # The square roots of the eigenvalues of Ca Cb are the singular values of Ca^½ Cb^½. Roots of the eigenvalues would turn
     # rounding errors of 1e-16, which singular covariances (N ≤ F) have, into 1e-8.
-    common = float(np.linalg.norm(root_a @ root_b, "nuc"))
-    apart = float(np.square(a.mean(axis=0, dtype=np.float64) - b.mean(axis=0, dtype=np.float64)).sum())
-    return max(apart + float(np.square(root_a).sum() + np.square(root_b).sum()) - 2 * common, 0.0)
+    cross_term = float(np.linalg.norm(root_a @ root_b, "nuc"))
+    squared_difference = float(np.square(a.mean(axis=0, dtype=np.float64) - b.mean(axis=0, dtype=np.float64)).sum())
+    return max(squared_difference + float(np.square(root_a).sum() + np.square(root_b).sum()) - 2 * cross_term, 0.0)
 
 
 def _root(features: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the symmetric square root of the covariance, `[F, F]`. The sum of its squares is the covariance's trace."""
-    centred = features - features.mean(axis=0)
-    values, vectors = np.linalg.eigh(centred.T @ centred / (len(features) - 1))
-    root: NDArray[np.float64] = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
-    return root
+    centred_features = features - features.mean(axis=0)
+    eigenvalues, eigenvectors = np.linalg.eigh(centred_features.T @ centred_features / (len(features) - 1))
+    covariance_root: NDArray[np.float64] = (eigenvectors * np.sqrt(eigenvalues.clip(min=0))) @ eigenvectors.T
+    return covariance_root

@@ -43,12 +43,12 @@ def change_name(change: SettingChange) -> str:
     return f"{SETTING_NAMES[change.setting]}: {value_name(change.value)}"
 
 
-def value_name(value: SettingValue) -> str:
+def value_name(setting_value: SettingValue) -> str:
     """Return a setting's value as text. Floats have at most six significant digits."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{setting_value:g}" if isinstance(setting_value, float) else str(setting_value)
 
 
-def variant_named(experiment: Experiment, name: str) -> Variant:
+def variant_named(experiment: Experiment, variant_text: str) -> Variant:
     """Return the variant that `variant_name` calls by a name.
 
     Raises:
@@ -56,25 +56,25 @@ def variant_named(experiment: Experiment, name: str) -> Variant:
     """
     if experiment == "mask":
         for mask, mask_name in _MASK_NAMES.items():
-            if mask_name == name:
+            if mask_name == variant_text:
                 return Variant(1, mask)
     elif experiment == "ablation":
-        return _ablation_named(name)
+        return _ablation_named(variant_text)
     else:
-        points, _, unit = name.partition(" ")
-        if unit in ("point", "points"):
-            return Variant(int(points))
-    raise ValueError(f"{name!r} is no variant of the experiment {experiment}")
+        point_count, _, unit_word = variant_text.partition(" ")
+        if unit_word in ("point", "points"):
+            return Variant(int(point_count))
+    raise ValueError(f"{variant_text!r} is no variant of the experiment {experiment}")
 
 
-def _ablation_named(name: str) -> Variant:
-    if name == OWN_SETTINGS:
+def _ablation_named(variant_text: str) -> Variant:
+    if variant_text == OWN_SETTINGS:
         return ablation_variant(None)
-    setting_name, _, value = name.partition(": ")
+    setting_name, _, setting_value = variant_text.partition(": ")
     for setting, known_name in SETTING_NAMES.items():
         if known_name == setting_name:
-            return ablation_variant(SettingChange(setting, _read_value(setting, value)))
-    raise ValueError(f"{name!r} is no ablation")
+            return ablation_variant(SettingChange(setting, _read_value(setting, setting_value)))
+    raise ValueError(f"{variant_text!r} is no ablation")
 
 
 def ablation_variant(change: SettingChange | None) -> Variant:
@@ -84,12 +84,12 @@ def ablation_variant(change: SettingChange | None) -> Variant:
     return Variant(5, MaskUse.NONE, change)
 
 
-def rounded_value(value: SettingValue) -> SettingValue:
+def rounded_value(setting_value: SettingValue) -> SettingValue:
     """Return a setting's value as it is read back from its name."""
-    return float(value_name(value)) if isinstance(value, float) else value
+    return float(value_name(setting_value)) if isinstance(setting_value, float) else setting_value
 
 
-def _read_value(setting: str, text: str) -> SettingValue:
-    if setting in _FLOAT_SETTINGS:
-        return float(text)
-    return int(text) if setting in _INT_SETTINGS else text
+def _read_value(setting_name: str, value_text: str) -> SettingValue:
+    if setting_name in _FLOAT_SETTINGS:
+        return float(value_text)
+    return int(value_text) if setting_name in _INT_SETTINGS else value_text

@@ -370,7 +370,7 @@ def test_face_crops_are_learned() -> None:
 def test_half_of_a_batch_has_the_colours_of_other_animals() -> None:
     drawn = draw_batch((3,), 5, 4, 32)
     assert [bool(same) for same in (drawn.z == drawn.colouring).all(dim=1)] == [False, False, True, True]
-    assert torch.equal(*draw_batch((3,), 5, 4, 16)[:2]), "smaller pictures have no rows of colours"
+    assert torch.equal(*draw_batch((3,), 5, 4, 16)[:2]), "smaller images have no rows of colours"
     own, other = (torch.from_numpy(render_scene(build_scene(z.double().numpy()), 32)) for z in drawn[:2])
     assert (own - drawn.images).abs().mean(dim=(1, 2, 3))[2:].max() < 1e-4
     assert (own - drawn.images).abs().mean(dim=(1, 2, 3))[:2].min() > 0.05

@@ -303,7 +303,7 @@ def test_a_run_is_continued_with_other_methods(critters: Model, tmp_path: Path) 
 
 def test_a_killed_process_is_reported_without_a_traceback(critters: Model, tmp_path: Path) -> None:
     request = make_request(critters, ("landmarks",), n=16, methods=(Method.DRAG,))
-    steps = run_evaluation(RunDirectory(tmp_path, request), critters, "cpu", processes=2)
+    steps = run_evaluation(RunDirectory(tmp_path, request), critters, "cpu", process_count=2)
     next(steps)
     next(steps)
     for process in multiprocessing.active_children():

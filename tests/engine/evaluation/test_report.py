@@ -397,7 +397,7 @@ def sheet_case(level: int, height: int = 128) -> SheetCase:
 
 def test_a_sheet_shows_its_cases_in_order() -> None:
     sheet = contact_sheet([("best", [sheet_case(level) for level in range(10, 60, 10)]), ("", [sheet_case(100)])])
-    across = 4  # of five: two pictures each
+    across = 4  # of five: two images each
     assert sheet.size == (
         across * (2 * CELL_SIZE + CASE_GAP) + CASE_GAP,
         2 * CASE_GAP + TITLE_HEIGHT + 3 * (CELL_SIZE + CAPTION_HEIGHT),
@@ -445,7 +445,7 @@ def test_mask_sheets_show_the_same_cases_with_and_without_a_mask(made: Synthetic
     without = [{"change_outside": float(change)} for change in (50, 10, 40, 20, 30)]
     made.add("mask", "with mask", "drag", with_mask)
     made.add("mask", "without", "drag", without)
-    (sheet,) = mask_sheets(made.path, read_rows(made.path), count=2)
+    (sheet,) = mask_sheets(made.path, read_rows(made.path), row_count=2)
     pixels = np.asarray(sheet.image)
     tops = (CASE_GAP + TITLE_HEIGHT, CASE_GAP + 2 * TITLE_HEIGHT + CELL_SIZE + CAPTION_HEIGHT)
     for top in tops:  # the median of 10, 20, 40, 50; the image's level is 10 × case

@@ -59,7 +59,11 @@ class Ellipsoids:
         return self.to_world(part_indices, unit_directions * surface_radii[..., None])
 
     def contains(self, points: Array, squared_limit: Array | float = 1.0) -> NDArray[np.bool_]:
-        """Return whether points are inside each part, `[N, L, K]`. With `squared_limit` less than 1 they must be deep inside."""
+        """Return whether points are inside each part, `[N, L, K]`.
+
+        Args:
+            squared_limit: of the squared distance in a part's own frame; points must be deep inside if it is less than 1.
+        """
         local_points = self.to_local(points)
         squared_distance = (
             (np.abs(local_points[..., 0]) + self.apart[:, None]) ** 2
@@ -115,10 +119,8 @@ class Ellipsoids:
         """
         image_directions = np.stack([np.cos(direction_angles), np.sin(direction_angles)], axis=-1)
         first_centre = self.centre[:, member_indices[0]]
-        best_reach, best_points = (
-            np.full((len(first_centre), len(direction_angles)), -np.inf),
-            np.zeros((len(first_centre), len(direction_angles), 3)),
-        )
+        best_reach = np.full((len(first_centre), len(direction_angles)), -np.inf)
+        best_points = np.zeros((*best_reach.shape, 3))
         for k in member_indices:
             a = self.quadrics()[:, k]
             flat_quadrics = a[:, :2, :2] - a[:, :2, 2:] * a[:, 2:, :2] / a[:, 2:, 2:]
@@ -144,10 +146,8 @@ class Ellipsoids:
         aw = np.einsum("nkij,nj->nki", a, ray_directions)
         aa = np.einsum("nki,ni->nk", aw, ray_directions)[:, None]
         centre_offsets = points[:, :, None] - self.centre[:, None]
-        near_distance, far_distance = (
-            np.full(centre_offsets.shape[:-1], np.inf),
-            np.full(centre_offsets.shape[:-1], -np.inf),
-        )
+        near_distance = np.full(centre_offsets.shape[:-1], np.inf)
+        far_distance = np.full(centre_offsets.shape[:-1], -np.inf)
         is_hit = np.ones(centre_offsets.shape[:-1], dtype=bool)
         ellipsoid_offset = self.axes[..., 0] * (self.radii[..., 0] * self.apart)[..., None]
         for offset_sign in (-1, 1):
@@ -157,10 +157,8 @@ class Ellipsoids:
             root_argument = b**2 - aa * c
             is_hit &= root_argument > 0
             square_root = np.sqrt(np.maximum(root_argument, 0))
-            near_distance, far_distance = (
-                np.minimum(near_distance, (square_root - b) / aa),
-                np.maximum(far_distance, (-square_root - b) / aa),
-            )
+            near_distance = np.minimum(near_distance, (square_root - b) / aa)
+            far_distance = np.maximum(far_distance, (-square_root - b) / aa)
         cut_slope = np.einsum("nki,ni->nk", self.cut[..., :3], ray_directions)[:, None]
         cut_distance = self.cut[:, None, :, 3] - np.sum(self.cut[:, None, :, :3] * centre_offsets, axis=-1)
         plane_distance = cut_distance / np.where(np.abs(cut_slope) < 1e-9, 1e-9, cut_slope)
@@ -176,9 +174,7 @@ class Ellipsoids:
             depth_margins: `[L]`; smaller depths do not count (image plane units).
         """
         viewer_directions = np.broadcast_to(np.array([0.0, 0.0, 1.0]), (len(points), 3))
-        squared_limit = (
-            1 - 10 / 3 * depth_margins[:, None]
-        )  # of the squared distance from a part's centre, in its radii
+        squared_limit = 1 - 10 / 3 * depth_margins[:, None]
         is_hidden: NDArray[np.bool_] = (
             self.far_distances(points, viewer_directions) > depth_margins[:, None]
         ) | self.contains(points, squared_limit)

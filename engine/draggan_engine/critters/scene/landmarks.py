@@ -103,7 +103,11 @@ def _towards(part: str, around: float, front_angle: float, own_parts: tuple[str,
 
 
 def _iris(side: str, iris_offset: float) -> LandmarkDefinition:
-    """Return a landmark on the eyeball, `iris_offset` iris radii to the right of the iris's centre. Lids can hide it."""
+    """Return a landmark on the eyeball, which lids can hide.
+
+    Args:
+        iris_offset: how far it is to the right of the iris's centre, in radii of the iris.
+    """
     side_index = SIDES.index(side)
 
     def direction(animal: Anatomy) -> Array:
@@ -128,7 +132,12 @@ def _eyelid(side: str, around: float) -> LandmarkDefinition:
 def _lips(
     t: float, gape_share: float, exists: Callable[[Anatomy], NDArray[np.bool_]] | None = None
 ) -> LandmarkDefinition:
-    """Return the landmark `t` half widths of the mouth from its middle, a `gape_share` of the gape below the upper lip."""
+    """Return a landmark of the mouth.
+
+    Args:
+        t: distance from the middle, in half widths of the mouth.
+        gape_share: distance below the upper lip, as a share of the gape.
+    """
 
     def at(animal: Anatomy) -> tuple[Array, Array]:
         half_width, mouth_middle, corner_rise, mouth_gape = animal.mouth.T
@@ -149,12 +158,8 @@ def _cleft(animal: Anatomy) -> tuple[Array, Array]:
     return np.zeros(len(nose_bottom)), (nose_bottom + animal.mouth[:, 1]) / 2
 
 
-_EAR_ANGLES = (
-    ("inner_low", 10),
-    ("inner_high", 50),
-    ("outer_high", 130),
-    ("outer_low", 170),
-)  # of the left ear, degrees
+# Of the left ear, degrees.
+_EAR_ANGLES = (("inner_low", 10), ("inner_high", 50), ("outer_high", 130), ("outer_low", 170))
 # (half widths from the middle, position between the upper lip, 0, and the lower lip, 1)
 _MOUTH_POSITIONS = {
     "right": (1, 0), "upper_right": (0.75, 0), "top": (0, 0), "upper_left": (-0.75, 0), "left": (-1, 0),
@@ -184,10 +189,8 @@ def _define_landmarks() -> dict[str, LandmarkDefinition]:
         definitions_by_name[f"eye_{side}"] = _iris(side, 0)
         for i in range(6):
             definitions_by_name[f"eyelid_{side}_{i}"] = _eyelid(side, i * 60)
-        definitions_by_name[f"iris_{side}_left"], definitions_by_name[f"iris_{side}_right"] = (
-            _iris(side, -1),
-            _iris(side, 1),
-        )
+        definitions_by_name[f"iris_{side}_left"] = _iris(side, -1)
+        definitions_by_name[f"iris_{side}_right"] = _iris(side, 1)
     definitions_by_name["nose_tip"] = _towards("nose", 0, 0)
     for name_suffix, around in (("right", 0), ("top", 90), ("left", 180), ("bottom", 270)):
         definitions_by_name[f"nose_{name_suffix}"] = RimLandmark(part="nose", around=around, others=MUZZLE_ELLIPSOIDS)

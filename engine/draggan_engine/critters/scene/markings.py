@@ -22,8 +22,10 @@ FUR_SLOT, PALE_SLOT, DARK_SLOT, EAR_HOLLOW_SLOT, NOSE_SLOT, IRIS_SLOT, MOUTH_SLO
     COLOR_SLOTS.index(slot) for slot in ("fur", "pale", "dark", "hollow", "nose", "iris", "mouth", "tongue")
 )
 (
-    HEAD_WIDTH, HEAD_HEIGHT, EYE_X, EYE_Y, EYE_SIZE, STRIPE_STRENGTH, PATCH_STRENGTH, MASK_STRENGTH, BLAZE_STRENGTH, SPOT_STRENGTH, EAR_TIPS, PALE_MUZZLE, _,
-    MOUTH_HALF_WIDTH, MOUTH_HEIGHT, MOUTH_RISE, MOUTH_DEPTH, MOUTH_GAPE, FANG_STRENGTH, INCISOR_STRENGTH, TOOTH_LENGTH, TONGUE_OUT, IRIS_SIZE, PUPIL_SIZE, SLIT_STRENGTH,
+    HEAD_WIDTH, HEAD_HEIGHT, EYE_X, EYE_Y, EYE_SIZE,
+    STRIPE_STRENGTH, PATCH_STRENGTH, MASK_STRENGTH, BLAZE_STRENGTH, SPOT_STRENGTH, EAR_TIPS, PALE_MUZZLE, _,
+    MOUTH_HALF_WIDTH, MOUTH_HEIGHT, MOUTH_RISE, MOUTH_DEPTH, MOUTH_GAPE,
+    FANG_STRENGTH, INCISOR_STRENGTH, TOOTH_LENGTH, TONGUE_OUT, IRIS_SIZE, PUPIL_SIZE, SLIT_STRENGTH,
 ) = range(len(MARKING_PARAMETERS))  # fmt: skip
 SPOTS_ON_FACE = ((-0.46, 0.30, 0.40), (0.62, -0.20, 0.17), (0.30, 0.70, 0.19), (-0.72, -0.30, 0.13), (0.78, 0.28, 0.12))
 """x, y and radius, in the head's half widths and heights."""
@@ -54,7 +56,11 @@ def blend_color(r: float, g: float, b: float, colour: Array, mix_share: float) -
 
 @compile_scalar
 def paint_face(x: float, y: float, z: float, muzzle_share: float, marks: Array, colours: Array) -> RGB:
-    """Return the head's fur at a point in its frame. `muzzle_share` is 1 on the muzzle, 0 elsewhere, and smooth at the seam."""
+    """Return the head's fur at a point in its frame.
+
+    Args:
+        muzzle_share: 1 on the muzzle, 0 elsewhere, and smooth at the seam.
+    """
     u, v = x / marks[HEAD_WIDTH], y / marks[HEAD_HEIGHT]
     side_distance = abs(u)
     r, g, b = colours[FUR_SLOT, 0], colours[FUR_SLOT, 1], colours[FUR_SLOT, 2]
@@ -143,7 +149,11 @@ def paint_body(x: float, y: float, z: float, marks: Array, colours: Array) -> RG
 
 @compile_scalar
 def paint_eye(x: float, y: float, z: float, gaze: Array, lid_angle: float, marks: Array, colours: Array) -> RGB:
-    """Return an eyeball at a point in its own frame, shaded by the upper lid, whose edge is `lid_angle` radians above the front."""
+    """Return an eyeball at a point in its own frame, shaded by the upper lid.
+
+    Args:
+        lid_angle: of the lid's edge above the front, radians.
+    """
     u = gaze[0, 0] * x + gaze[0, 1] * y + gaze[0, 2] * z
     v = gaze[1, 0] * x + gaze[1, 1] * y + gaze[1, 2] * z
     w = gaze[2, 0] * x + gaze[2, 1] * y + gaze[2, 2] * z
@@ -158,10 +168,8 @@ def paint_eye(x: float, y: float, z: float, gaze: Array, lid_angle: float, marks
         g = g + (colours[IRIS_SLOT, 1] * iris_tone - g) * on
         b = b + (colours[IRIS_SLOT, 2] * iris_tone - b) * on
         pupil_radius = marks[PUPIL_SIZE] * iris_radius
-        pupil_half_width, pupil_half_height = (
-            pupil_radius * (1.0 - 0.62 * marks[SLIT_STRENGTH]),
-            pupil_radius * (1.0 + 0.28 * marks[SLIT_STRENGTH]),
-        )
+        pupil_half_width = pupil_radius * (1.0 - 0.62 * marks[SLIT_STRENGTH])
+        pupil_half_height = pupil_radius * (1.0 + 0.28 * marks[SLIT_STRENGTH])
         on = 1.0 - smooth_ramp(0.93, 1.07, math.sqrt((u / pupil_half_width) ** 2 + (v / pupil_half_height) ** 2))
         r, g, b = r + (0.03 - r) * on, g + (0.025 - g) * on, b + (0.04 - b) * on
     shade_factor = 1.0 - 0.50 * (1.0 - smooth_ramp(0.0, 0.45, z * math.sin(lid_angle) - y * math.cos(lid_angle)))
@@ -189,23 +197,17 @@ def paint_mouth(
     Returns:
         RGB, and which share of it is not lit.
     """
-    half_width, mouth_middle, corner_rise, mouth_gape = (
-        marks[MOUTH_HALF_WIDTH],
-        marks[MOUTH_HEIGHT],
-        marks[MOUTH_RISE],
-        marks[MOUTH_GAPE],
-    )
+    half_width, mouth_middle = marks[MOUTH_HALF_WIDTH], marks[MOUTH_HEIGHT]
+    corner_rise, mouth_gape = marks[MOUTH_RISE], marks[MOUTH_GAPE]
     t = abs(x) / half_width
-    edge_softness = 0.006
+    edge_width = 0.006
     unlit_share = 0.0
     face_color, in_front = (r, g, b), smooth_ramp(marks[MOUTH_DEPTH] - 0.06, marks[MOUTH_DEPTH], z)
     if in_front > 0.0 and t < 1.0:
-        upper_y, lower_y = (
-            _upper_lip(t, mouth_middle, corner_rise),
-            _lower_lip(t, mouth_middle, corner_rise, mouth_gape),
-        )
-        inside_share = smooth_ramp(-edge_softness, edge_softness, upper_y - y) * smooth_ramp(
-            -edge_softness, edge_softness, y - lower_y
+        upper_y = _upper_lip(t, mouth_middle, corner_rise)
+        lower_y = _lower_lip(t, mouth_middle, corner_rise, mouth_gape)
+        inside_share = smooth_ramp(-edge_width, edge_width, upper_y - y) * smooth_ramp(
+            -edge_width, edge_width, y - lower_y
         )
         inside_share *= smooth_ramp(0.0, 0.02, upper_y - lower_y)
         r, g, b = blend_color(r, g, b, colours[MOUTH_SLOT], inside_share)
@@ -215,30 +217,26 @@ def paint_mouth(
         lip_y = _lower_lip(0.0, mouth_middle, corner_rise, mouth_gape)
         tongue_height = 0.30 * mouth_gape + 0.055 * tongue_out
         tongue_half_width = half_width * (0.58 - 0.10 * tongue_out)
-        at = math.sqrt(
-            (x / tongue_half_width) ** 2
-            + ((y - lip_y + 0.045 * tongue_out - 0.06 * mouth_gape) / (tongue_height + 0.01)) ** 2
-        )
+        tongue_y = y - lip_y + 0.045 * tongue_out - 0.06 * mouth_gape
+        at = math.sqrt((x / tongue_half_width) ** 2 + (tongue_y / (tongue_height + 0.01)) ** 2)
         tongue_share = (1.0 - smooth_ramp(0.94, 1.06, at)) * smooth_ramp(0.015, 0.05, mouth_gape)
-        tongue_share *= max(inside_share, tongue_out * smooth_ramp(-edge_softness, edge_softness, upper_y - y))
+        tongue_share *= max(inside_share, tongue_out * smooth_ramp(-edge_width, edge_width, upper_y - y))
         groove_shade = 1.0 - 0.22 * (1.0 - smooth_ramp(0.004, 0.014, abs(x)))
         r = r + (colours[TONGUE_SLOT, 0] * groove_shade - r) * tongue_share
         g = g + (colours[TONGUE_SLOT, 1] * groove_shade - g) * tongue_share
         b = b + (colours[TONGUE_SLOT, 2] * groove_shade - b) * tongue_share
         unlit_share *= 1.0 - tongue_share
         # Two incisors, which are visible even if the mouth is closed, and two fangs hang from the upper lip.
-        fang_length = (
-            marks[FANG_STRENGTH] * min(marks[TOOTH_LENGTH], 0.8 * mouth_gape) * max(0.0, 1.0 - abs(t - 0.52) / 0.16)
-        )
+        fang_profile = max(0.0, 1.0 - abs(t - 0.52) / 0.16)
+        fang_length = marks[FANG_STRENGTH] * min(marks[TOOTH_LENGTH], 0.8 * mouth_gape) * fang_profile
         incisor_half_width = 0.030 * marks[INCISOR_STRENGTH] + 1e-3
-        incisor_profile = smooth_ramp(0.003, 0.007, abs(x)) * (
-            1.0 - smooth_ramp(incisor_half_width - 0.003, incisor_half_width + 0.003, abs(x))
-        )
+        beyond_incisor = smooth_ramp(incisor_half_width - 0.003, incisor_half_width + 0.003, abs(x))
+        incisor_profile = smooth_ramp(0.003, 0.007, abs(x)) * (1.0 - beyond_incisor)
         incisor_length = marks[INCISOR_STRENGTH] * marks[TOOTH_LENGTH] * incisor_profile
         tooth_length = max(fang_length, incisor_length)
         tooth_share = (
-            smooth_ramp(-edge_softness, edge_softness, y - upper_y + tooth_length)
-            * smooth_ramp(-edge_softness, edge_softness, upper_y - y)
+            smooth_ramp(-edge_width, edge_width, y - upper_y + tooth_length)
+            * smooth_ramp(-edge_width, edge_width, upper_y - y)
             * smooth_ramp(0.004, 0.02, tooth_length)
         )
         r, g, b = r + (0.98 - r) * tooth_share, g + (0.97 - g) * tooth_share, b + (0.92 - b) * tooth_share

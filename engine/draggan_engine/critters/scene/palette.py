@@ -87,10 +87,11 @@ def scene_colors(p: Mapping[str, Array], traits: Mapping[str, Array]) -> Array:
     ground_color = sky_color * (0.35 + 0.55 * sky_color)
     fixed_colors = {"mouth": (0.30, 0.07, 0.09), "tongue": (0.93, 0.45, 0.48)}
     slot_colors = {
-        "fur": fur_color, "pale": pale_color, "dark": dark_color, "hollow": hollow_color, "nose": nose_color, "iris": iris_color,
+        "fur": fur_color, "pale": pale_color, "dark": dark_color,
+        "hollow": hollow_color, "nose": nose_color, "iris": iris_color,
         "sky": sky_color * sky_tone[:, None], "ground": ground_color * sky_tone[:, None],
         "glow": mix_colors(sky_color * sky_tone[:, None], CREAM_COLOR, 0.25 + 0.5 * p["glow_light"]),
         "whisker": mix_colors(CREAM_COLOR, INK_COLOR, 0.85 * smoothstep(0.72, 0.92, fur_lightness)),
-        **{slot_name: np.broadcast_to(np.array(fixed_color), (n, 3)) for slot_name, fixed_color in fixed_colors.items()},
+        **{name: np.broadcast_to(np.array(fixed_color), (n, 3)) for name, fixed_color in fixed_colors.items()},
     }  # fmt: skip
     return np.stack([slot_colors[slot] for slot in COLOR_SLOTS], axis=1)

@@ -66,7 +66,7 @@ def front_surface(
 def _crossing(
     boxes: Array, left: float, right: float, bottom: float, top: float, box_indices: NDArray[np.int64]
 ) -> int:
-    """Write the indices of the boxes `[box_count, 4]` (left, right, bottom, top) that meet a tile; return how many they are."""
+    """Write the indices of the boxes `[count, 4]` (left, right, bottom, top) that meet a tile; return how many they are."""
     box_count = 0
     for k in range(len(boxes)):
         if left < boxes[k, 1] and right > boxes[k, 0] and bottom < boxes[k, 3] and top > boxes[k, 2]:
@@ -96,22 +96,10 @@ def _look(x, y, s, active_count, active, depth, sides, boxes, solids):  # type: 
 
 
 @compile_scalar
-def _rays(
-    left,
-    top,
-    ray_spacing,
-    group_side,
-    active_count,
-    active,
-    whisker_count,
-    whisker_indices,
-    depth,
-    sides,
-    boxes,
-    whiskers,
-    solids,
-    paint,
-):  # type: ignore[no-untyped-def]
+def _rays(  # type: ignore[no-untyped-def]
+    left, top, ray_spacing, group_side, active_count, active, whisker_count, whisker_indices, depth, sides, boxes, whiskers,
+    solids, paint,
+):  # fmt: skip
     """Return the sum of RGB over `group_side`² rays, `ray_spacing` apart, whose corner is at left, top.
 
     If all of them see one part without fine detail, it is shaded once, in their middle.
@@ -120,16 +108,9 @@ def _rays(
     sees_one_part, first_hit, side = True, -1, 0
     for s in range(group_side * group_side):
         hit_index = _look(
-            left + ((s & 1) + 0.5) * ray_spacing,
-            top - ((s >> 1) + 0.5) * ray_spacing,
-            s,
-            active_count,
-            active,
-            depth,
-            sides,
-            boxes,
-            solids,
-        )
+            left + ((s & 1) + 0.5) * ray_spacing, top - ((s >> 1) + 0.5) * ray_spacing,
+            s, active_count, active, depth, sides, boxes, solids,
+        )  # fmt: skip
         hit_side = sides[s, hit_index] if hit_index >= 0 else 0
         if s == 0:
             first_hit, side = hit_index, hit_side
@@ -161,7 +142,9 @@ def _rays(
 
 
 @compile_scalar
-def _draw_one(boxes, whisker_boxes, whiskers, solids, paint, rays_per_side, image_size, window_corner, image_window):  # type: ignore[no-untyped-def]
+def _draw_one(  # type: ignore[no-untyped-def]
+    boxes, whisker_boxes, whiskers, solids, paint, rays_per_side, image_size, window_corner, image_window,
+):  # fmt: skip
     """Draw a window of one image, tile by tile. Few parts can be seen in a tile."""
     part_count, window_height, window_width = len(boxes), image_window.shape[1], image_window.shape[2]
     pixel_size = 2.0 / image_size
@@ -187,15 +170,14 @@ def _draw_one(boxes, whisker_boxes, whiskers, solids, paint, rays_per_side, imag
                     for ray_row in range(0, rays_per_side, group_side):
                         for ray_column in range(0, rays_per_side, group_side):
                             r, g, b = _rays(
-                                x + ray_column * pixel_size / rays_per_side, y - ray_row * pixel_size / rays_per_side, pixel_size / rays_per_side, group_side,
-                                active_count, active, whisker_count, whisker_indices, depth, sides, boxes, whiskers, solids, paint,
+                                x + ray_column * pixel_size / rays_per_side, y - ray_row * pixel_size / rays_per_side,
+                                pixel_size / rays_per_side, group_side, active_count, active,
+                                whisker_count, whisker_indices, depth, sides, boxes, whiskers, solids, paint,
                             )  # fmt: skip
                             red, green, blue = red + r, green + g, blue + b
-                    image_window[0, i, j], image_window[1, i, j], image_window[2, i, j] = (
-                        red * ray_share,
-                        green * ray_share,
-                        blue * ray_share,
-                    )
+                    image_window[0, i, j] = red * ray_share
+                    image_window[1, i, j] = green * ray_share
+                    image_window[2, i, j] = blue * ray_share
 
 
 _DRAWING_LOCK = threading.Lock()  # some threading layers of numba end the process if two threads use them at once
@@ -203,24 +185,16 @@ _DRAWING_LOCK = threading.Lock()  # some threading layers of numba end the proce
 
 @numba.njit(parallel=True, fastmath=True, error_model="numpy")
 def _draw(  # type: ignore[no-untyped-def]
-    boxes, whisker_boxes, whiskers, centre, quadric, offset, cut, frame, apart, head, gaze, opening, marks, colours, light, rays_per_side, image_size,
-    corners, image_windows,
+    boxes, whisker_boxes, whiskers, centre, quadric, offset, cut, frame, apart, head, gaze, opening, marks, colours, light,
+    rays_per_side, image_size, corners, image_windows,
 ):  # fmt: skip
     for n in numba.prange(len(centre)):
         solids = centre[n], quadric[n], offset[n], cut[n]
         rays = light_directions(quadric[n], light[n])
         paint = frame[n], apart[n], head[n], gaze[n], opening[n], marks[n], colours[n], light[n], rays
         _draw_one(
-            boxes[n],
-            whisker_boxes[n],
-            whiskers[n],
-            solids,
-            paint,
-            rays_per_side,
-            image_size,
-            corners[n],
-            image_windows[n],
-        )
+            boxes[n], whisker_boxes[n], whiskers[n], solids, paint, rays_per_side, image_size, corners[n], image_windows[n]
+        )  # fmt: skip
 
 
 def render_scene(scene: Scene, resolution: int, supersampling: int = 2) -> NDArray[np.float32]:
@@ -246,9 +220,11 @@ def render_windows(
     part_centres, whisker_ends = scene.centre[..., :2], scene.whiskers[..., :2]
     with _DRAWING_LOCK:
         _draw(
-            _boxes(part_centres - scene.extent, part_centres + scene.extent), _boxes(whisker_ends.min(axis=2) - WHISKER_MARGIN, whisker_ends.max(axis=2) + WHISKER_MARGIN),
+            _boxes(part_centres - scene.extent, part_centres + scene.extent),
+            _boxes(whisker_ends.min(axis=2) - WHISKER_MARGIN, whisker_ends.max(axis=2) + WHISKER_MARGIN),
             scene.whiskers, scene.centre, scene.quadric, scene.offset, scene.cut, scene.frame, scene.apart, scene.head,
-            scene.gaze, scene.opening, scene.markings, scene.colours, scene.light, supersampling, resolution, corners, image_windows,
+            scene.gaze, scene.opening, scene.markings, scene.colours, scene.light,
+            supersampling, resolution, corners, image_windows,
         )  # fmt: skip
     return image_windows * 2 - 1
 

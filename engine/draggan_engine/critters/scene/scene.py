@@ -127,10 +127,7 @@ def marking_parameters(p: Mapping[str, Array], traits: Mapping[str, Array], anim
         "mouth_depth": MUZZLE_DEPTH * parts.radii[:, parts.names.index("head"), 2],
         "tongue_out": np.clip(p["tongue_out"], 0, 1), "iris_size": animal.iris,
     }  # fmt: skip
-    return np.stack(
-        [values_by_name.get(parameter_name, traits.get(parameter_name)) for parameter_name in MARKING_PARAMETERS],
-        axis=1,
-    )  # type: ignore[misc]
+    return np.stack([values_by_name.get(name, traits.get(name)) for name in MARKING_PARAMETERS], axis=1)  # type: ignore[misc]
 
 
 def to_pixels(points: Array, resolution: int) -> Array:

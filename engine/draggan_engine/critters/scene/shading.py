@@ -24,15 +24,8 @@ from .palette import COLOR_SLOTS
 from .scene import MARKING_PARAMETERS
 
 # The indices of the parts, in the order in which `build_anatomy` adds them.
-BODY_PART, HEAD_PART, CHEEK_PARTS, EAR_PARTS, EYE_PARTS, MUZZLE_PARTS, NOSE_PART = (
-    0,
-    1,
-    (2, 3),
-    (4, 5),
-    (6, 9),
-    (12, 13, 14, 15),
-    16,
-)
+BODY_PART, HEAD_PART, NOSE_PART = 0, 1, 16
+CHEEK_PARTS, EAR_PARTS, EYE_PARTS, MUZZLE_PARTS = (2, 3), (4, 5), (6, 9), (12, 13, 14, 15)
 LID_PARTS = (7, 8, 10, 11)
 PART_COUNT = 17
 FUR_KIND, EYE_KIND, EAR_KIND, BODY_KIND, NOSE_KIND = range(5)
@@ -201,7 +194,7 @@ def occlusion_by(
 
 @compile_scalar
 def shade_point(x, y, s, hit_index, active_count, active, depth, sides, solids, paint):  # type: ignore[no-untyped-def]
-    """Return RGB at x, y, where the part `active[hit_index]` is seen. Row `s` has the depths of the `active_count` active parts."""
+    """Return RGB at x, y, where the part `active[hit_index]` is seen. Row `s` has the depths of the active parts."""
     centre, quadric, offset, cut = solids
     frame, apart, head, gaze, opening, marks, colours, light, light_rays = paint
     k, z, side = active[hit_index], depth[s, hit_index], sides[s, hit_index]
@@ -219,12 +212,8 @@ def shade_point(x, y, s, hit_index, active_count, active, depth, sides, solids, 
             for i in range(active_count):
                 other_part = active[i]
                 depth_gap = z - depth[s, i]
-                if (
-                    i != hit_index
-                    and depth_gap < SEAM_DEPTH
-                    and SURFACE_KINDS[other_part] == FUR_KIND
-                    and sides[s, i] != 0
-                ):
+                is_furry = SURFACE_KINDS[other_part] == FUR_KIND
+                if i != hit_index and depth_gap < SEAM_DEPTH and is_furry and sides[s, i] != 0:
                     seam_weight = (1.0 - depth_gap / SEAM_DEPTH) ** 2
                     mx, my, mz = surface_normal(
                         x, y, depth[s, i], other_part, sides[s, i], centre, quadric, offset, cut
@@ -275,11 +264,9 @@ def shade_point(x, y, s, hit_index, active_count, active, depth, sides, solids, 
     g = g * (1.00 * warm_light + 1.00 * cool_light) * (1.0 - unlit_share) + g * unlit_share * 0.8
     b = b * (0.95 * warm_light + 1.06 * cool_light) * (1.0 - unlit_share) + b * unlit_share * 0.8
     rim_light = (1.0 - max(nz, 0.0)) ** 3 * (0.5 + 0.5 * ny) * 0.22 * sky_share
-    r, g, b = (
-        r + rim_light * colours[GLOW_SLOT, 0],
-        g + rim_light * colours[GLOW_SLOT, 1],
-        b + rim_light * colours[GLOW_SLOT, 2],
-    )
+    r += rim_light * colours[GLOW_SLOT, 0]
+    g += rim_light * colours[GLOW_SLOT, 1]
+    b += rim_light * colours[GLOW_SLOT, 2]
     if shine_strength > 0.0:
         # The reflection of a window: a crisp disc halfway between light and viewer, and on eyes a smaller one below.
         half_length = math.sqrt(2.0 + 2.0 * light[2])

@@ -83,7 +83,8 @@ def drag_part(model: Model, seed: int, part_name: str) -> PartDrag:
     is_near = near_points[0] | near_points[1]
     marked_image = draw_markers(image_before, [((x, y), target)])
     return PartDrag(
-        (marked_image, image_halfway, image_after), distance(drag_end.handles[0], target), drag_end.step, float(pixel_change[is_near].mean()), float(pixel_change[~is_near].mean())
+        (marked_image, image_halfway, image_after), distance(drag_end.handles[0], target), drag_end.step,
+        float(pixel_change[is_near].mean()), float(pixel_change[~is_near].mean()),
     )  # fmt: skip
 
 
@@ -113,8 +114,8 @@ def write_part_sheets(model: Model, sheet_directory: Path, seeds: Sequence[int] 
             for field_name in ("distance", "change_near", "change_elsewhere", "steps")
         )
         print(
-            f"{part_name}: {mean_distance:.1f} px left after {mean_steps:.0f} steps; change at the part {mean_near:.1f} levels, elsewhere "
-            f"{mean_elsewhere:.1f}; {sheet_path}",
+            f"{part_name}: {mean_distance:.1f} px left after {mean_steps:.0f} steps; "
+            f"change at the part {mean_near:.1f} levels, elsewhere {mean_elsewhere:.1f}; {sheet_path}",
             flush=True,
         )
 

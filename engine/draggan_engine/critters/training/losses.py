@@ -49,7 +49,7 @@ def face_part_weights(scene: Scene, resolution: int) -> Tensor:
 def distillation_loss(
     image: Tensor, true_image: Tensor, weight: Tensor, squared_weight: float = 1.0, edge_weight: float = 1.0
 ) -> Tensor:
-    """Return the weighted sum of L1, `squared_weight`·L2, and `edge_weight`·L1 of horizontal and vertical differences; scalar.
+    """Return a scalar: the sum of L1, `squared_weight`·L2, and `edge_weight`·L1 of horizontal and vertical differences.
 
     Args:
         image, true_image: `[N, 3, H, W]`.

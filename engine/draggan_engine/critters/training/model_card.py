@@ -44,7 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
     image_height = generator.config.resolution
     parameter_count = sum(parameter.numel() for parameter in generator.parameters())
     print(
-        f"{parameter_count / 1e6:.2f} M parameters, {args.model.stat().st_size / 1e6:.1f} MB, loaded in {load_seconds:.2f} s"
+        f"{parameter_count / 1e6:.2f} M parameters, {args.model.stat().st_size / 1e6:.1f} MB, "
+        f"loaded in {load_seconds:.2f} s"
     )
     for set_name, seeds, colouring in (
         ("24 held-out scenes", SIDE_BY_SIDE_SEEDS, SIDE_BY_SIDE_SEEDS),
@@ -53,7 +54,8 @@ def main(arguments: list[str] | None = None) -> None:
     ):
         scene_errors = measure_errors(generator, image_height, seeds, colouring)
         print(
-            f"{set_name}: error {scene_errors.whole:.4f}, around eyes, nose and mouth {scene_errors.parts:.4f}, Fréchet distance {scene_errors.frechet:.3f}",
+            f"{set_name}: error {scene_errors.whole:.4f}, around eyes, nose and mouth {scene_errors.parts:.4f}, "
+            f"Fréchet distance {scene_errors.frechet:.3f}",
             flush=True,
         )
     save_sample_sheet(generator, image_height, args.out / "side-by-side.png", SIDE_BY_SIDE_SEEDS)

@@ -69,9 +69,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _check_first_model(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     try:
         generator_config = load_model(str(args.continue_from), "cpu").generator.config
-        generator_config = generator_config.model_copy(
-            update={"mapping_layers": generator_config.mapping_layers - 1}
-        )  # before `whiten_w`
+        layer_count = generator_config.mapping_layers - 1  # before `whiten_w`
+        generator_config = generator_config.model_copy(update={"mapping_layers": layer_count})
     except DragganError as load_error:
         parser.error(f"--continue-from: {load_error}")
     if not (
@@ -147,7 +146,8 @@ def _report_errors(trainer: Trainer, resolution: int, sheet_path: Path) -> None:
     save_sample_sheet(trainer.ema, resolution, sheet_path)
     print(
         f"\nheld-out scenes at {resolution} px after {trainer.step * trainer.preset.batch:,} images: error "
-        f"{scene_errors.whole:.4f}, in the face parts {scene_errors.parts:.4f}, Fréchet distance {scene_errors.frechet:.3f}",
+        f"{scene_errors.whole:.4f}, in the face parts {scene_errors.parts:.4f}, "
+        f"Fréchet distance {scene_errors.frechet:.3f}",
         flush=True,
     )
 

@@ -104,10 +104,8 @@ def detector_batches(generator: Generator, batch_size: int, seed: int) -> Iterat
         z = rng.standard_normal((BATCHES_PER_ROUND * generated_count, Z_DIM))
         landmark_pairs = [*zip(true_landmarks(drawn_scenes), true_landmarks(build_scene(z)), strict=True)]
         for i in range(BATCHES_PER_ROUND):
-            drawn_slice, generated_slice = (
-                slice(i * drawn_count, (i + 1) * drawn_count),
-                slice(i * generated_count, (i + 1) * generated_count),
-            )
+            drawn_slice = slice(i * drawn_count, (i + 1) * drawn_count)
+            generated_slice = slice(i * generated_count, (i + 1) * generated_count)
             ws = generator.mapping(torch.from_numpy(z[generated_slice].astype(np.float32)))
             generated_images = generator.synthesis(ws, image=DETECTOR_SIZE).image
             images = torch.cat(
@@ -167,10 +165,8 @@ def held_out_errors(network: LandmarkDetector | None) -> dict[str, float]:
         generator.mapping(torch.from_numpy(z.astype(np.float32))), image=DETECTOR_SIZE
     ).image
     points, visible = to_pixels(scene.landmarks.points, DETECTOR_SIZE), scene.landmarks.visible
-    drawn_landmarks, generated_landmarks = (
-        detect_landmarks(drawn_images, network),
-        detect_landmarks(generated_images, network),
-    )
+    drawn_landmarks = detect_landmarks(drawn_images, network)
+    generated_landmarks = detect_landmarks(generated_images, network)
     return {
         "renders_px": mean_landmark_error(drawn_landmarks.points, points, visible),
         "generated_px": mean_landmark_error(generated_landmarks.points, points, visible),
@@ -200,9 +196,7 @@ def main(arguments: list[str] | None = None) -> None:
                 + ", ".join(f"{error_name} {error_value:.3f}" for error_name, error_value in errors_by_name.items()),
                 flush=True,
             )
-            half_tensors = {
-                error_name: tensor.half().contiguous() for error_name, tensor in network.state_dict().items()
-            }
+            half_tensors = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
             with atomic_write(args.out) as part_path:
                 save_file(
                     half_tensors,

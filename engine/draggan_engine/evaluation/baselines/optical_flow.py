@@ -43,19 +43,21 @@ def dis_flow() -> FlowFunction:
         raise InputError("optical flow: OpenCV is not installed; run pip install 'draggan-tui[eval]'")
     import cv2
 
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow_algorithm = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def flow(before: FlowImage, after: FlowImage) -> NDArray[np.float32]:
-        height, width = before.shape[:2]
+        image_height, image_width = before.shape[:2]
         # DIS compares patches of 8×8 pixels; a small image has too few of them.
-        scale = max(1, -(-MIN_FLOW_SIZE // min(height, width)))
-        size = (width * scale, height * scale)
+        size_factor = max(1, -(-MIN_FLOW_SIZE // min(image_height, image_width)))
+        enlarged_size = (image_width * size_factor, image_height * size_factor)
         grey_before, grey_after = (
-            cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_CUBIC)
+            cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), enlarged_size, interpolation=cv2.INTER_CUBIC)
             for image in (before, after)
         )
-        large_flow = dis.calc(grey_before, grey_after, np.zeros((*grey_before.shape, 2), np.float32))
-        return np.asarray(cv2.resize(large_flow, (width, height), interpolation=cv2.INTER_AREA) / scale, np.float32)
+        large_flow = flow_algorithm.calc(grey_before, grey_after, np.zeros((*grey_before.shape, 2), np.float32))
+        return np.asarray(
+            cv2.resize(large_flow, (image_width, image_height), interpolation=cv2.INTER_AREA) / size_factor, np.float32
+        )
 
     return flow
 
@@ -66,10 +68,10 @@ def why_no_raft() -> str | None:
         return "torchvision is not installed"
     try:
         from torchvision.models.optical_flow import Raft_Small_Weights
-    except (ImportError, RuntimeError) as error:  # for example a torchvision that was built for another torch
-        return f"torchvision cannot be imported ({error})"
-    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(Raft_Small_Weights.DEFAULT.url).name
-    return None if path.exists() else f"its weights are not on this machine ({path})"
+    except (ImportError, RuntimeError) as import_error:  # for example a torchvision that was built for another torch
+        return f"torchvision cannot be imported ({import_error})"
+    weights_path = Path(torch.hub.get_dir()) / "checkpoints" / Path(Raft_Small_Weights.DEFAULT.url).name
+    return None if weights_path.exists() else f"its weights are not on this machine ({weights_path})"
 
 
 @cache
@@ -79,16 +81,16 @@ def raft_flow() -> FlowFunction:
     Raises:
         InputError: torchvision or the weights are missing.
     """
-    if (obstacle := why_no_raft()) is not None:
-        raise InputError(f"RAFT: {obstacle}")
+    if (why_missing := why_no_raft()) is not None:
+        raise InputError(f"RAFT: {why_missing}")
     from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
 
     return flow_from_raft(raft_small(weights=Raft_Small_Weights.DEFAULT, progress=False))
 
 
-def flow_from_raft(network: Any) -> FlowFunction:
+def flow_from_raft(raft_network: Any) -> FlowFunction:
     """Return the flow of a RAFT network of torchvision, which needs heights and widths that are multiples of 8 from 128."""
-    network = network.eval().requires_grad_(False)
+    raft_network = raft_network.eval().requires_grad_(False)
 
     def network_input(image: FlowImage, size: tuple[int, int]) -> Tensor:
         x = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 127.5 - 1
@@ -96,14 +98,14 @@ def flow_from_raft(network: Any) -> FlowFunction:
 
     @torch.inference_mode()
     def flow(before: FlowImage, after: FlowImage) -> NDArray[np.float32]:
-        height, width = before.shape[:2]
-        size = max(128, -(-height // 8) * 8), max(128, -(-width // 8) * 8)
-        large_flow = network(network_input(before, size), network_input(after, size))[-1]
+        image_height, image_width = before.shape[:2]
+        enlarged_size = max(128, -(-image_height // 8) * 8), max(128, -(-image_width // 8) * 8)
+        large_flow = raft_network(network_input(before, enlarged_size), network_input(after, enlarged_size))[-1]
         image_flow = torch.nn.functional.interpolate(
-            large_flow, size=(height, width), mode="bilinear", align_corners=False
+            large_flow, size=(image_height, image_width), mode="bilinear", align_corners=False
         )[0]
-        scale = torch.tensor([width / size[1], height / size[0]])[:, None, None]
-        pixel_flow: NDArray[np.float32] = (image_flow * scale).permute(1, 2, 0).numpy()
+        size_factor = torch.tensor([image_width / enlarged_size[1], image_height / enlarged_size[0]])[:, None, None]
+        pixel_flow: NDArray[np.float32] = (image_flow * size_factor).permute(1, 2, 0).numpy()
         return pixel_flow
 
     return flow
@@ -111,13 +113,13 @@ def flow_from_raft(network: Any) -> FlowFunction:
 
 def sample_flow(flow: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the flow `[H, W, 2]` at points `[..., 2]`, bilinear. A point outside has the flow of the nearest border."""
-    height, width = flow.shape[:2]
-    x, y = np.clip(points[..., 0], 0, width - 1), np.clip(points[..., 1], 0, height - 1)
-    left, top = np.minimum(x.astype(int), width - 2), np.minimum(y.astype(int), height - 2)
-    right_share, lower_share = (x - left)[..., None], (y - top)[..., None]
-    upper = flow[top, left] * (1 - right_share) + flow[top, left + 1] * right_share
-    lower = flow[top + 1, left] * (1 - right_share) + flow[top + 1, left + 1] * right_share
-    point_flow: NDArray[np.float32] = (upper * (1 - lower_share) + lower * lower_share).astype(np.float32)
+    image_height, image_width = flow.shape[:2]
+    x, y = np.clip(points[..., 0], 0, image_width - 1), np.clip(points[..., 1], 0, image_height - 1)
+    left_column, top_row = np.minimum(x.astype(int), image_width - 2), np.minimum(y.astype(int), image_height - 2)
+    right_share, lower_share = (x - left_column)[..., None], (y - top_row)[..., None]
+    upper_flow = flow[top_row, left_column] * (1 - right_share) + flow[top_row, left_column + 1] * right_share
+    lower_flow = flow[top_row + 1, left_column] * (1 - right_share) + flow[top_row + 1, left_column + 1] * right_share
+    point_flow: NDArray[np.float32] = (upper_flow * (1 - lower_share) + lower_flow * lower_share).astype(np.float32)
     return point_flow
 
 
@@ -131,13 +133,13 @@ class FlowTracker:
         self.last_images = self._generate(optimizer.ws)
 
     def track(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
-        images = self._generate(ws)
-        moves = [
+        new_images = self._generate(ws)
+        handle_moves = [
             sample_flow(self.flow(last_image, image), points)
-            for last_image, image, points in zip(self.last_images, images, handles.cpu().numpy(), strict=True)
+            for last_image, image, points in zip(self.last_images, new_images, handles.cpu().numpy(), strict=True)
         ]
-        self.last_images = images
-        return handles + torch.from_numpy(np.stack(moves)).to(handles)
+        self.last_images = new_images
+        return handles + torch.from_numpy(np.stack(handle_moves)).to(handles)
 
     def select(self, kept: Tensor) -> None:
         self.last_images = [image for image, is_kept in zip(self.last_images, kept.tolist(), strict=True) if is_kept]
