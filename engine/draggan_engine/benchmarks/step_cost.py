@@ -95,7 +95,7 @@ class StepCost:
     thread_count: int
 
 
-def measure_step_cost(case: BenchmarkCase, steps: int) -> StepCost:
+def measure_step_cost(case: BenchmarkCase, step_count: int) -> StepCost:
     """Measure this number of steps of both drags, after some that do not count.
 
     Raises:
@@ -103,16 +103,16 @@ def measure_step_cost(case: BenchmarkCase, steps: int) -> StepCost:
     """
     generator, settings, task = _prepare(case)
     optimizer = DragOptimizer(generator, settings, [task])
-    reference = ReferenceDrag(_prepare(case)[0], settings, task)
+    reference_drag = ReferenceDrag(_prepare(case)[0], settings, task)
     dtype = ARITHMETIC_DTYPES[case.precision]
     step_times, arithmetic_rates, memory_rates, max_difference = [], [], [], 0.0
     warm_up_steps = RECORD_AFTER_STEPS + 1 if optimizer.records_steps else UNMEASURED_STEPS
-    for _ in range(warm_up_steps + steps):
-        step_times.append((_time(optimizer.step, case.device), _time(reference.step, case.device)))
+    for _ in range(warm_up_steps + step_count):
+        step_times.append((_time(optimizer.step, case.device), _time(reference_drag.step, case.device)))
         arithmetic_rates.append(_arithmetic_rate(dtype, case.device))
         memory_rates.append(_memory_rate(case.device))
-        differences = optimizer.pairs.handles[0].cpu() - torch.tensor(reference.handles)
-        max_difference = max(max_difference, float(differences.abs().max()))
+        handle_differences = optimizer.pairs.handles[0].cpu() - torch.tensor(reference_drag.handles)
+        max_difference = max(max_difference, float(handle_differences.abs().max()))
     step_times = step_times[warm_up_steps:]
     operation_count, kernel_values = _count_work(case)
     return StepCost(
@@ -122,7 +122,7 @@ def measure_step_cost(case: BenchmarkCase, steps: int) -> StepCost:
         speedup=statistics.median(reference_seconds / seconds for seconds, reference_seconds in step_times),
         arithmetic_seconds=operation_count / statistics.median(arithmetic_rates),
         weight_reading_seconds=kernel_values * dtype.itemsize / statistics.median(memory_rates),
-        phase_shares=_phase_shares(DragOptimizer(generator, settings, [task]), steps),
+        phase_shares=_phase_shares(DragOptimizer(generator, settings, [task]), step_count),
         peak_bytes=_peak_memory_in_new_process(case, is_reference=False),
         reference_peak_bytes=_peak_memory_in_new_process(case, is_reference=True),
         max_handle_difference=None if case.has_mask else max_difference,
@@ -140,11 +140,11 @@ def _prepare(case: BenchmarkCase) -> tuple[Generator, DragSettings, DragTask]:
     height, width = generator.image_shape
     column_count = min(case.pair_count, 5)
     row_count = -(-case.pair_count // column_count)
-    handles = [
+    handle_points = [
         (width * (i % column_count + 0.5) / column_count, height * (i // column_count + 0.5) / row_count)
         for i in range(case.pair_count)
     ]
-    pairs = [((x, y), (x + width / 8, y + height / 10)) for x, y in handles]
+    pairs = [((x, y), (x + width / 8, y + height / 10)) for x, y in handle_points]
     mask = _disc_mask(height, width) if case.has_mask else None
     return generator, settings, DragTask(latent_of_seed(generator, 0, 0.7), pairs, mask)
 
@@ -174,8 +174,8 @@ def _time(work: Callable[[], object], device: str) -> float:
 
 def _arithmetic_rate(dtype: torch.dtype, device: str) -> float:
     """Return the operations per second of a large matrix product; a multiply-add counts as two."""
-    matrix = torch.ones(MATRIX_SIDE, MATRIX_SIDE, dtype=dtype, device=device)
-    return 2 * MATRIX_SIDE**3 / _time(lambda: matrix @ matrix, device)
+    square_matrix = torch.ones(MATRIX_SIDE, MATRIX_SIDE, dtype=dtype, device=device)
+    return 2 * MATRIX_SIDE**3 / _time(lambda: square_matrix @ square_matrix, device)
 
 
 def _memory_rate(device: str) -> float:
@@ -217,19 +217,23 @@ class _KernelCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
-def _phase_shares(optimizer: DragOptimizer, steps: int) -> dict[str, float]:
+def _phase_shares(optimizer: DragOptimizer, step_count: int) -> dict[str, float]:
     optimizer.records_steps = False
     optimizer.step()
     with profile() as profiler:  # type: ignore[no-untyped-call]
-        for _ in range(steps):
+        for _ in range(step_count):
             optimizer.step()
-    phase_times = {event.key: event.cpu_time_total for event in profiler.key_averages() if event.key in STEP_PHASES}
-    return {phase: phase_times[phase] / sum(phase_times.values()) for phase in STEP_PHASES}
+    phase_times = {
+        profiler_event.key: profiler_event.cpu_time_total
+        for profiler_event in profiler.key_averages()
+        if profiler_event.key in STEP_PHASES
+    }
+    return {phase_name: phase_times[phase_name] / sum(phase_times.values()) for phase_name in STEP_PHASES}
 
 
 def _peak_memory_in_new_process(case: BenchmarkCase, *, is_reference: bool) -> int:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(peak_memory, case, is_reference).result()
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process_pool:
+        return process_pool.submit(peak_memory, case, is_reference).result()
 
 
 def peak_memory(case: BenchmarkCase, is_reference: bool) -> int:
@@ -252,6 +256,6 @@ def _peak_memory_so_far(device: str) -> int:
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated()
     if PROCESS_STATUS_FILE.is_file():  # Linux's getrusage would start from the peak of the parent process
-        fields = dict(line.split(":", 1) for line in PROCESS_STATUS_FILE.read_text().splitlines())
-        return int(fields["VmHWM"].split()[0]) * 1024
+        status_fields = dict(status_line.split(":", 1) for status_line in PROCESS_STATUS_FILE.read_text().splitlines())
+        return int(status_fields["VmHWM"].split()[0]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts in bytes

@@ -74,14 +74,16 @@ def record_step(step: Callable[[], None], state: Sequence[Tensor]) -> Callable[[
             return None
         finally:
             restore_state()
-    if not all(_is_close(*values) for values in zip(state_before, replayed_state, expected_state, strict=True)):
+    if not all(
+        _is_close(*tensor_values) for tensor_values in zip(state_before, replayed_state, expected_state, strict=True)
+    ):
         log.warning("a recorded step gave another result, so its kernels are launched one by one")
         return None
     return graph.replay
 
 
-def _is_close(before: Tensor, replayed: Tensor, expected: Tensor) -> bool:
-    return bool((replayed - expected).norm() <= REPLAY_TOLERANCE * (expected - before).norm())
+def _is_close(state_before: Tensor, replayed_state: Tensor, expected_state: Tensor) -> bool:
+    return bool((replayed_state - expected_state).norm() <= REPLAY_TOLERANCE * (expected_state - state_before).norm())
 
 
 def on_side_stream(device: torch.device, work: Callable[[], T]) -> Callable[[], T]:
@@ -95,12 +97,12 @@ def on_side_stream(device: torch.device, work: Callable[[], T]) -> Callable[[], 
     """
     if device.type != "cuda":
         return work
-    ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    ready.record(torch.cuda.current_stream(device))
+    launched_work = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    launched_work.record(torch.cuda.current_stream(device))
 
     def work_on_side_stream() -> T:
         stream = side_stream(device)
-        stream.wait_event(ready)
+        stream.wait_event(launched_work)
         with torch.cuda.stream(stream):  # also sets the device
             return work()
 

@@ -80,14 +80,14 @@ def track_points(
         `[N, P, 2]`, centres of pixels. A handle stays where it is if no pixel of the image is within the radius.
     """
     # Half a pixel more, because a handle between pixels is searched from the pixel nearest to it.
-    offsets = square_offsets(radius + 0.5, handles.device)
-    candidates = handles.round()[:, :, None, None] + offsets  # [N, P, side, side, 2]
-    is_near = ((candidates - handles[:, :, None, None]).abs() < radius).all(dim=4)
-    is_candidate = is_near & is_inside_image(candidates, image_size)
+    pixel_offsets = square_offsets(radius + 0.5, handles.device)
+    candidate_points = handles.round()[:, :, None, None] + pixel_offsets  # [N, P, side, side, 2]
+    is_near = ((candidate_points - handles[:, :, None, None]).abs() < radius).all(dim=4)
+    is_candidate = is_near & is_inside_image(candidate_points, image_size)
     # In place, because with many points these are by far the largest tensors of a step.
-    differences = sample_grids(features, candidates[:, :, 0, 0], len(offsets), image_size)
-    differences = differences.sub_(references[:, :, None, None])
-    costs = (differences.abs_() if norm == "l1" else differences.square_()).sum(dim=4)
-    best_indices = torch.where(is_candidate, costs, torch.inf).flatten(2).argmin(dim=2)
-    best_points = candidates.flatten(2, 3).gather(2, best_indices[..., None, None].expand(-1, -1, 1, 2))[:, :, 0]
+    feature_differences = sample_grids(features, candidate_points[:, :, 0, 0], len(pixel_offsets), image_size)
+    feature_differences = feature_differences.sub_(references[:, :, None, None])
+    candidate_costs = (feature_differences.abs_() if norm == "l1" else feature_differences.square_()).sum(dim=4)
+    best_indices = torch.where(is_candidate, candidate_costs, torch.inf).flatten(2).argmin(dim=2)
+    best_points = candidate_points.flatten(2, 3).gather(2, best_indices[..., None, None].expand(-1, -1, 1, 2))[:, :, 0]
     return torch.where(is_candidate.flatten(2).any(dim=2)[..., None], best_points, handles)

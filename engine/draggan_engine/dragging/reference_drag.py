@@ -71,8 +71,10 @@ class ReferenceDrag:
 
     def _compute_features(self) -> Tensor:
         block_name = self.settings.feature_block
-        result: SynthesisResult = self.generator.synthesis(self.ws, features=(block_name,), image=self.image_height)
-        return result.features[block_name]
+        synthesis_result: SynthesisResult = self.generator.synthesis(
+            self.ws, features=(block_name,), image=self.image_height
+        )
+        return synthesis_result.features[block_name]
 
     def _resize(self, features: Tensor) -> Tensor:
         """Return F at the image's pixels, `[1, C, H, W]`."""
@@ -96,14 +98,14 @@ class ReferenceDrag:
             length = max(((target_x - x) ** 2 + (target_y - y) ** 2) ** 0.5, 1.0)
             shift_x, shift_y = (target_x - x) / length, (target_y - y) / length
             offsets = range(-int(self.settings.r1) - 1, int(self.settings.r1) + 2)
-            disc = [
+            disc_points = [
                 (x + i, y + j)
                 for j in offsets
                 for i in offsets
                 if i * i + j * j < self.settings.r1**2 and self._is_inside_image(x + i, y + j)
             ]
-            fixed_features = self._sample(self.features, disc).detach()
-            moved_features = self._sample(self.features, [(x + shift_x, y + shift_y) for x, y in disc])
+            fixed_features = self._sample(self.features, disc_points).detach()
+            moved_features = self._sample(self.features, [(x + shift_x, y + shift_y) for x, y in disc_points])
             loss = loss + (moved_features - fixed_features).abs().mean()
         return loss
 
@@ -124,10 +126,12 @@ class ReferenceDrag:
         ]
         if not columns or not rows:
             return handle
-        candidates = resized_features[0, :, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        differences = candidates - reference[:, None, None]
-        costs = differences.abs() if self.settings.tracking_norm == "l1" else differences.square()
-        row, column = divmod(int(costs.sum(dim=0).argmin()), len(columns))
+        candidate_features = resized_features[0, :, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        feature_differences = candidate_features - reference[:, None, None]
+        candidate_costs = (
+            feature_differences.abs() if self.settings.tracking_norm == "l1" else feature_differences.square()
+        )
+        row, column = divmod(int(candidate_costs.sum(dim=0).argmin()), len(columns))
         return float(columns[column]), float(rows[row])
 
     def _is_inside_image(self, x: float, y: float) -> bool:

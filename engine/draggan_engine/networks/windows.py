@@ -146,20 +146,20 @@ def merge_windows(windows: Sequence[MapWindow], cost_of: Callable[[MapWindow], i
     Each window in turn joins the first other one with which it costs no more than the two apart. A joined window is
     tried again.
     """
-    waiting = list(dict.fromkeys(windows))
-    merged: list[tuple[MapWindow, int]] = []
-    while waiting:
-        window = waiting.pop()
+    waiting_windows = list(dict.fromkeys(windows))
+    merged_windows: list[tuple[MapWindow, int]] = []
+    while waiting_windows:
+        window = waiting_windows.pop()
         window_price = cost_of(window)
-        for i, (other, other_price) in enumerate(merged):
-            joined = window.union(other)
-            if cost_of(joined) <= window_price + other_price:
-                del merged[i]
-                waiting.append(joined)
+        for i, (other_window, other_price) in enumerate(merged_windows):
+            joined_window = window.union(other_window)
+            if cost_of(joined_window) <= window_price + other_price:
+                del merged_windows[i]
+                waiting_windows.append(joined_window)
                 break
         else:
-            merged.append((window, window_price))
-    return tuple(window for window, _ in merged)
+            merged_windows.append((window, window_price))
+    return tuple(window for window, _ in merged_windows)
 
 
 def chain_windows(windows: Sequence[MapWindow], shapes: Sequence[BlockShape]) -> tuple[BlockWindows, ...]:
@@ -176,8 +176,8 @@ def chain_windows(windows: Sequence[MapWindow], shapes: Sequence[BlockShape]) ->
         needed_windows = tuple(window_below(window, shape) for window in levels[0])
     levels_below: list[tuple[MapWindow, ...] | None] = [None, *levels[:-1]]
     return tuple(
-        BlockWindows(level, tuple(_containing_index(window_below(window, shape), below) for window in level))
-        for level, below, shape in zip(levels, levels_below, shapes, strict=True)
+        BlockWindows(level, tuple(_containing_index(window_below(window, shape), level_below) for window in level))
+        for level, level_below, shape in zip(levels, levels_below, shapes, strict=True)
     )
 
 
@@ -195,19 +195,19 @@ def plan_windows(windows: Sequence[MapWindow], shapes: Sequence[BlockShape]) -> 
     if not shapes or len(windows) >= MAX_WINDOWS:
         return ()
     levels = chain_windows(windows, shapes)
-    savings = [
+    saved_operations = [
         window_cost(MapWindow.whole(shape.size), shape) - sum(window_cost(window, shape) for window in level.windows)
         for level, shape in zip(levels, shapes, strict=True)
     ]
-    first_level = max(range(len(levels), -1, -1), key=lambda i: sum(savings[i:]))
+    first_level = max(range(len(levels), -1, -1), key=lambda i: sum(saved_operations[i:]))
     if first_level == len(levels):
         return ()
-    lowest, *higher = levels[first_level:]
-    return (BlockWindows(lowest.windows, (0,) * len(lowest.windows)), *higher)
+    lowest_level, *higher_levels = levels[first_level:]
+    return (BlockWindows(lowest_level.windows, (0,) * len(lowest_level.windows)), *higher_levels)
 
 
-def _containing_index(window: MapWindow, candidates: Sequence[MapWindow] | None) -> int:
+def _containing_index(window: MapWindow, candidate_windows: Sequence[MapWindow] | None) -> int:
     """Return the index of the first candidate that contains the window; 0 if the map is whole (None)."""
-    if candidates is None:
+    if candidate_windows is None:
         return 0
-    return next(i for i, candidate in enumerate(candidates) if candidate.contains(window))
+    return next(i for i, candidate_window in enumerate(candidate_windows) if candidate_window.contains(window))

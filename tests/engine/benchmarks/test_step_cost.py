@@ -16,7 +16,7 @@ ONE_STEP = ("bench", "drag", "--size", "32", "--mask", "--steps", "1", "--device
 
 def test_the_cost_of_a_step_of_the_bundled_model() -> None:
     case = BenchmarkCase("critters-128", 2, has_mask=False, precision="float32", device="cpu")
-    cost = measure_step_cost(case, steps=3)
+    cost = measure_step_cost(case, step_count=3)
     assert cost.speedup > 0 and cost.seconds > 0 and cost.reference_seconds > 0
     assert cost.arithmetic_seconds > 0
     assert set(cost.phase_shares) == set(STEP_PHASES)

@@ -109,14 +109,14 @@ def test_the_species_differ() -> None:
     assert fox["mask"] > 0.9 > bear["mask"]
     assert bear["patches"] > 0.5 > rabbit["patches"]
     assert rabbit["spots"] > 0.5 > fox["spots"]
-    pictures = render_scene(
+    rendered_images = render_scene(
         scene_from_parameters({k: np.concatenate([average_parameters(s)[k] for s in SPECIES]) for k in PARAMETERS}),
         64,
         2,
     )
     for i in range(4):
         for j in range(i):
-            assert np.abs(pictures[i] - pictures[j]).mean() > 0.05
+            assert np.abs(rendered_images[i] - rendered_images[j]).mean() > 0.05
 
 
 @pytest.mark.parametrize("species", SPECIES)
@@ -141,11 +141,11 @@ def test_parts_move_independently(species: str) -> None:
 
 
 def _tooth_pixels(scene: Scene) -> int:
-    picture = render_scene(scene, 256, 2)[0]
+    rendered_image = render_scene(scene, 256, 2)[0]
     top, bottom, left, right = (point(scene, f"mouth_{name}") for name in ("top", "bottom", "left", "right"))
     first, last = (round(float(to_pixels(p, 256)[0])) for p in (left, right))
     high, low = (round(float(to_pixels(p, 256)[1])) for p in (top, bottom))
-    region = picture[:, high : low + 3, first:last]
+    region = rendered_image[:, high : low + 3, first:last]
     dark_furred = region.min(axis=0) > 0.55  # near white, on an animal with a dark muzzle
     return int(dark_furred.sum())
 
@@ -186,8 +186,8 @@ def test_extreme_animals_have_valid_images() -> None:
         low, high = (a - 2.2 * b, a + 2.2 * b) if law == "normal" else (a, b)
         ends[name] = np.where(rng.random(60) < 0.5, low, high)
     scene = scene_from_parameters(ends)
-    pictures = render_scene(scene, 64, 2)
-    assert np.isfinite(pictures).all()
-    assert np.abs(pictures).max() <= 1
+    rendered_images = render_scene(scene, 64, 2)
+    assert np.isfinite(rendered_images).all()
+    assert np.abs(rendered_images).max() <= 1
     assert np.isfinite(scene.landmarks.points).all()
     assert np.abs(scene.landmarks.points).max() < 1.25

@@ -395,14 +395,14 @@ def test_drags_do_not_change_the_rows_of_colours() -> None:
 def test_the_gradient_penalty_is_the_mean_squared_gradient() -> None:
     torch.manual_seed(0)
     discriminator = Discriminator(TOY.discriminator).double()
-    pictures = torch.randn(4, 3, 16, 16, dtype=torch.float64)
-    penalty = float(gradient_penalty(discriminator, pictures).detach())
+    real_images = torch.randn(4, 3, 16, 16, dtype=torch.float64)
+    penalty = float(gradient_penalty(discriminator, real_images).detach())
     step, total = 1e-6, 0.0
-    direction = torch.randn_like(pictures)
+    direction = torch.randn_like(real_images)
     total = float(
-        (discriminator(pictures + step * direction) - discriminator(pictures - step * direction)).sum().detach()
+        (discriminator(real_images + step * direction) - discriminator(real_images - step * direction)).sum().detach()
     ) / (2 * step)
-    leaf = pictures.clone().requires_grad_()
+    leaf = real_images.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(leaf).sum(), leaf)
     assert total == pytest.approx(float((gradient * direction).sum()), rel=1e-5)
     assert penalty == pytest.approx(float(gradient.square().sum()) / 4)

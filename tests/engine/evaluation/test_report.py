@@ -53,8 +53,8 @@ Curve = tuple[tuple[int, float], ...]
 class SyntheticRun:
     """The directory of a run, to which rows are added variant by variant."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "run"
+    def __init__(self, parent_directory: Path) -> None:
+        self.path = parent_directory / "run"
         request = Request(
             experiments=EXPERIMENTS, methods=METHODS, n=4, model="critters-128", sha256="0123456789abcdef" * 4,
             settings=SETTINGS,
@@ -397,9 +397,9 @@ def sheet_case(level: int, height: int = 128) -> SheetCase:
 
 def test_a_sheet_shows_its_cases_in_order() -> None:
     sheet = contact_sheet([("best", [sheet_case(level) for level in range(10, 60, 10)]), ("", [sheet_case(100)])])
-    across = 4  # of five: two images each
+    cases_per_line = 4  # of five: two images each
     assert sheet.size == (
-        across * (2 * CELL_SIZE + CASE_GAP) + CASE_GAP,
+        cases_per_line * (2 * CELL_SIZE + CASE_GAP) + CASE_GAP,
         2 * CASE_GAP + TITLE_HEIGHT + 3 * (CELL_SIZE + CAPTION_HEIGHT),
     )
     pixels = np.asarray(sheet)
