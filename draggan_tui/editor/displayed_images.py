@@ -21,9 +21,9 @@ class DisplayedImages:
 
     def follow(self, state: EditorState) -> None:
         """Make the present edit's image the latest one, if it is cached. A running drag sends its own images."""
-        image = None if state.is_dragging else self.cache.get(state.edit.source)
-        if image is not None:
-            self.latest = image
+        cached_image = None if state.is_dragging else self.cache.get(state.edit.source)
+        if cached_image is not None:
+            self.latest = cached_image
 
     def before(self, state: EditorState) -> RgbArray | None:
         """Return the image that comparisons show as "before"; None if it is not cached."""
@@ -35,8 +35,8 @@ class DisplayedImages:
         Args:
             shows_before: whether the image before is on the screen too.
         """
-        edits = [*([] if state.is_dragging else [state.edit]), *([state.before_edit] if shows_before else [])]
-        return next((edit for edit in edits if self.cache.get(edit.source) is None), None)
+        shown_edits = [*([] if state.is_dragging else [state.edit]), *([state.before_edit] if shows_before else [])]
+        return next((edit for edit in shown_edits if self.cache.get(edit.source) is None), None)
 
     def clear(self) -> None:
         self.cache.clear()

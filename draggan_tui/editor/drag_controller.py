@@ -53,8 +53,8 @@ class DragController:
         """
         state = self._state
         state.keep_present_edit()
-        indices = tuple(state.edit.dragged_pairs(live_pair))
-        state.mode = Dragging(indices) if live_pair is None else LiveDrag(indices, live_pair)
+        pair_indices = tuple(state.edit.dragged_pairs(live_pair))
+        state.mode = Dragging(pair_indices) if live_pair is None else LiveDrag(pair_indices, live_pair)
         state.gesture = None
         self._preview_size, self._live_target = self.preview_size(), None
         self._sync.save_changes()
@@ -87,11 +87,11 @@ class DragController:
 
     def release(self) -> None:
         """Leave the target of a live drag where the cursor is."""
-        drag = self._state.mode
-        if isinstance(drag, LiveDrag):
+        live_drag = self._state.mode
+        if isinstance(live_drag, LiveDrag):
             self.follow()
             target = self._state.placed_cursor
-            self._state.mode = ReleasedDrag(drag.pair_indices, drag.live_pair, target, drag.handles)
+            self._state.mode = ReleasedDrag(live_drag.pair_indices, live_drag.live_pair, target, live_drag.handles)
             self._engine.send(ReleaseLiveTarget())
 
     def stop(self) -> None:
@@ -104,5 +104,5 @@ class DragController:
             self._state.mode = Idle()
         self._preview_size = self._live_target = None
         if revision is not None:
-            history = self._state.history.merge([revision]).jump_to(revision.id)
-            self._state.visit(HistoryCursor(history), keep=True)
+            merged_history = self._state.history.merge([revision]).jump_to(revision.id)
+            self._state.visit(HistoryCursor(merged_history), keep=True)

@@ -31,12 +31,12 @@ def texture(rgb: NDArray[np.uint8], point: Point, radius: float, image_size: Siz
     """
     grid = Size(rgb.shape[1], rgb.shape[0])
     column, row = nearest_pixel(convert(point, image_size, grid), grid)
-    reach = max(round(radius * grid.width / image_size.width), 1)
-    rows = slice(max(row - reach, 0), row + reach + 1)
-    patch = rgb[rows, max(column - reach, 0) : column + reach + 1] / 255
+    pixel_radius = max(round(radius * grid.width / image_size.width), 1)
+    row_slice = slice(max(row - pixel_radius, 0), row + pixel_radius + 1)
+    patch = rgb[row_slice, max(column - pixel_radius, 0) : column + pixel_radius + 1] / 255
     patch -= patch.mean(axis=(0, 1))
     # Offsets along the two axes of a full grid are orthogonal, so each slope can be subtracted by itself.
-    for axis in np.indices(patch.shape[:2]):
-        offsets = (axis - axis.mean())[..., None]
-        patch -= offsets * (offsets * patch).sum(axis=(0, 1)) / max((offsets**2).sum(), 1)
+    for axis_indices in np.indices(patch.shape[:2]):
+        axis_offsets = (axis_indices - axis_indices.mean())[..., None]
+        patch -= axis_offsets * (axis_offsets * patch).sum(axis=(0, 1)) / max((axis_offsets**2).sum(), 1)
     return float(np.sqrt((patch**2).mean()))

@@ -23,11 +23,11 @@ class HistoryCursor:
     def edit(self, trajectories: Trajectories) -> Edit:
         """Return the edit at this place."""
         revision = self.history.current_revision
-        record = drag_leading_to(self.history, revision)
-        if self.step_index is None or record is None or revision.parent is None:
+        drag_record = drag_leading_to(self.history, revision)
+        if self.step_index is None or drag_record is None or revision.parent is None:
             return revision.edit
-        parent = self.history.revisions[revision.parent]
-        return edit_at_step(parent, record, trajectories[record.number], self.step_index)
+        parent_revision = self.history.revisions[revision.parent]
+        return edit_at_step(parent_revision, drag_record, trajectories[drag_record.number], self.step_index)
 
     def history_from_here(self, trajectories: Trajectories) -> History:
         """Return the history with this place as its current revision: within a drag, a branch begins here."""
@@ -53,12 +53,12 @@ class HistoryCursor:
 
 def drag_leading_to(history: History, revision: Revision) -> DragRecord | None:
     """Return the drag whose steps led to a revision: all of its steps, or the first ones if a branch began within it."""
-    source = revision.edit.source
-    if revision.record is not None or revision.parent is None or source.drag is None or source.step is None:
+    image_source = revision.edit.source
+    if revision.record is not None or revision.parent is None or image_source.drag is None or image_source.step is None:
         return revision.record
-    if history.revisions[revision.parent].edit.source == source:
+    if history.revisions[revision.parent].edit.source == image_source:
         return None
-    end_of_drag = history.drag_result(source.drag)
+    end_of_drag = history.drag_result(image_source.drag)
     return None if end_of_drag is None else end_of_drag.record
 
 
@@ -66,20 +66,20 @@ def last_step_index(history: History, trajectories: Trajectories) -> int:
     """Return the index of the last kept step on the way to the current revision; 0 if no drag led to it, or if the drag's
     steps were not kept."""
     revision = history.current_revision
-    record = drag_leading_to(history, revision)
-    if record is None or record.number not in trajectories:
+    drag_record = drag_leading_to(history, revision)
+    if drag_record is None or drag_record.number not in trajectories:
         return 0
-    steps = trajectories[record.number].steps
-    if revision.record is None and revision.edit.source.step in steps:
-        return steps.index(revision.edit.source.step)
-    return max(len(steps) - 1, 0)
+    kept_steps = trajectories[drag_record.number].steps
+    if revision.record is None and revision.edit.source.step in kept_steps:
+        return kept_steps.index(revision.edit.source.step)
+    return max(len(kept_steps) - 1, 0)
 
 
 def unread_drags(history: History, trajectories: Trajectories) -> tuple[int, ...]:
     """Return the numbers of the drags on the timeline whose trajectories have not been read."""
-    records = (drag_leading_to(history, revision) for revision in history.timeline)
-    numbers = dict.fromkeys(record.number for record in records if record is not None)
-    return tuple(number for number in numbers if number not in trajectories)
+    drag_records = (drag_leading_to(history, revision) for revision in history.timeline)
+    drag_numbers = dict.fromkeys(drag_record.number for drag_record in drag_records if drag_record is not None)
+    return tuple(drag_number for drag_number in drag_numbers if drag_number not in trajectories)
 
 
 def next_drag_end(history_cursor: HistoryCursor, direction: int) -> HistoryCursor:
@@ -91,8 +91,8 @@ def next_drag_end(history_cursor: HistoryCursor, direction: int) -> HistoryCurso
     end_ids = {revision.id for revision in history.timeline if drag_leading_to(history, revision) is not None}
     stop_ids = end_ids | {history.revisions[id].parent for id in end_ids}
     move = History.redo if direction > 0 else History.undo
-    while (moved := move(history)).current != history.current:
-        history = moved
+    while (moved_history := move(history)).current != history.current:
+        history = moved_history
         if history.current in stop_ids:
             return HistoryCursor(history)
     return history_cursor

@@ -12,20 +12,20 @@ from draggan_tui.editor.history_cursor import HistoryCursor, Trajectories, drag_
 def change_text(history: History, revision: Revision) -> str:
     """Return what made a revision of its parent: `drag 2, 24 steps`, `pair 1`, `mask changed`, `seed 43`."""
     if revision.record is not None:
-        live = "live " if revision.record.live is not None else ""
-        return f"{live}drag {revision.record.number}, {counted(revision.record.steps, 'step')}"
+        live_prefix = "live " if revision.record.live is not None else ""
+        return f"{live_prefix}drag {revision.record.number}, {counted(revision.record.steps, 'step')}"
     if revision.parent is None:
         return _source_text(revision.edit)
-    before, after = history.revisions[revision.parent].edit, revision.edit
-    old_source, new_source = before.source, after.source
+    edit_before, edit_after = history.revisions[revision.parent].edit, revision.edit
+    old_source, new_source = edit_before.source, edit_after.source
     if new_source.step is not None and (new_source.drag, new_source.step) != (old_source.drag, old_source.step):
         return f"from step {new_source.step} of drag {new_source.drag}"
-    if _image_origin(after) != _image_origin(before):
-        return _source_text(after)
-    if after.pairs != before.pairs:
-        return _pairs_text(before, after)
-    if after.mask != before.mask:
-        return "mask cleared" if after.mask is None else "mask changed"
+    if _image_origin(edit_after) != _image_origin(edit_before):
+        return _source_text(edit_after)
+    if edit_after.pairs != edit_before.pairs:
+        return _pairs_text(edit_before, edit_after)
+    if edit_after.mask != edit_before.mask:
+        return "mask cleared" if edit_after.mask is None else "mask changed"
     return "settings changed"
 
 
@@ -33,11 +33,13 @@ def _image_origin(edit: Edit) -> tuple[object, ...]:
     return (edit.source.seed, edit.source.label, edit.source.from_file, edit.source.drag)
 
 
-def _pairs_text(before: Edit, after: Edit) -> str:
-    if len(after.pairs) < len(before.pairs):
+def _pairs_text(edit_before: Edit, edit_after: Edit) -> str:
+    if len(edit_after.pairs) < len(edit_before.pairs):
         return "pair deleted"
     changed_numbers = [
-        index + 1 for index, pair in enumerate(after.pairs) if index >= len(before.pairs) or pair != before.pairs[index]
+        pair_index + 1
+        for pair_index, pair in enumerate(edit_after.pairs)
+        if pair_index >= len(edit_before.pairs) or pair != edit_before.pairs[pair_index]
     ]
     return f"pair {changed_numbers[0]}" if len(changed_numbers) == 1 else "several pairs"
 
@@ -46,8 +48,8 @@ def _source_text(edit: Edit) -> str:
     """Return `seed 42`, `seed 42, class 3` or `latent from a file`."""
     if edit.source.from_file:
         return "latent from a file"
-    label = f", class {edit.source.label}" if edit.source.label else ""
-    return f"seed {edit.source.seed}{label}"
+    class_text = f", class {edit.source.label}" if edit.source.label else ""
+    return f"seed {edit.source.seed}{class_text}"
 
 
 def branch_text(history: History, leaf: Revision) -> str:
@@ -71,32 +73,32 @@ def branch_parts(history: History, leaf: Revision) -> list[str]:
             first_within_drag = revision
         revision = history.revisions[revision.parent]
     earlier_drags = drag_numbers if leaf.record is None else drag_numbers[:-1]
-    parts = [change_text(history, leaf)]
+    text_parts = [change_text(history, leaf)]
     if earlier_drags:
-        parts.append(f"after drag{'' if len(earlier_drags) == 1 else 's'} {_listed(earlier_drags)}")
+        text_parts.append(f"after drag{'' if len(earlier_drags) == 1 else 's'} {_listed(earlier_drags)}")
     elif leaf.record is None and first_within_drag is None:
-        parts.append("before any drag")
+        text_parts.append("before any drag")
     if first_within_drag is not None and first_within_drag is not leaf:
-        parts.append(change_text(history, first_within_drag))
-    return parts
+        text_parts.append(change_text(history, first_within_drag))
+    return text_parts
 
 
-def _listed(numbers: Sequence[int]) -> str:
+def _listed(drag_numbers: Sequence[int]) -> str:
     """Return `1`, `1 and 2` or `1, 2 and 3`."""
-    *others, last = map(str, numbers)
-    return f"{', '.join(others)} and {last}" if others else last
+    *earlier_numbers, last_number = map(str, drag_numbers)
+    return f"{', '.join(earlier_numbers)} and {last_number}" if earlier_numbers else last_number
 
 
 def place_text(history_cursor: HistoryCursor, trajectories: Trajectories) -> str:
     """Return the place in the history, for the end of the timeline: `drag 2 12/24`, `3 branches`."""
     history, step_index = history_cursor.history, history_cursor.step_index
     revision = history.current_revision
-    record = drag_leading_to(history, revision)
-    if record is not None and (step_index is not None or revision.record is None):
-        step = revision.edit.source.step
+    drag_record = drag_leading_to(history, revision)
+    if drag_record is not None and (step_index is not None or revision.record is None):
+        step_number = revision.edit.source.step
         if step_index is not None:
-            step = trajectories[record.number].steps[step_index]
-        return f"drag {record.number} {step}/{record.steps}"
+            step_number = trajectories[drag_record.number].steps[step_index]
+        return f"drag {drag_record.number} {step_number}/{drag_record.steps}"
     branch_count = len(history.leaves)
     return f"{branch_count} branches" if branch_count > 1 else ""
 

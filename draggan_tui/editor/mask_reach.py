@@ -28,20 +28,20 @@ def mask_conflicts(edit: Edit, image_size: Size) -> Mapping[int, BlockedPoint]:
         return {}
     mask = edit.mask.to_array()
     conflicts: dict[int, BlockedPoint] = {}
-    for index, pair in enumerate(edit.pairs):
+    for pair_index, pair in enumerate(edit.pairs):
         if pair.is_pin or not pair.enabled:
             continue
         column, row = nearest_pixel(pair.handle, image_size)
         if not mask[row, column]:
-            conflicts[index] = "handle"
+            conflicts[pair_index] = "handle"
         elif pair.target is not None and not _may_move_near(mask, pair.target, edit.settings.r1):
-            conflicts[index] = "target"
+            conflicts[pair_index] = "target"
     return conflicts
 
 
 def conflict_text(conflicts: Mapping[int, BlockedPoint]) -> str:
     """Return `handle 1 and target 3 are outside the mask, where nothing may move`; empty if there are no conflicts."""
-    point_names = [f"{part} {index + 1}" for index, part in conflicts.items()]
+    point_names = [f"{point_kind} {pair_index + 1}" for pair_index, point_kind in conflicts.items()]
     if not point_names:
         return ""
     return f"{' and '.join(point_names)} {'is' if len(point_names) == 1 else 'are'} outside the mask, where nothing may move"
@@ -50,7 +50,7 @@ def conflict_text(conflicts: Mapping[int, BlockedPoint]) -> str:
 def _may_move_near(mask: NDArray[np.uint8], point: Point, radius: float) -> bool:
     """Return whether a pixel of the mask is within `radius` of a point."""
     height, width = mask.shape
-    columns = np.arange(max(ceil(point[0] - radius), 0), min(floor(point[0] + radius), width - 1) + 1)
-    rows = np.arange(max(ceil(point[1] - radius), 0), min(floor(point[1] + radius), height - 1) + 1)
-    is_near = (columns - point[0]) ** 2 + (rows[:, None] - point[1]) ** 2 <= radius**2
-    return bool(mask[np.ix_(rows, columns)][is_near].any())
+    near_columns = np.arange(max(ceil(point[0] - radius), 0), min(floor(point[0] + radius), width - 1) + 1)
+    near_rows = np.arange(max(ceil(point[1] - radius), 0), min(floor(point[1] + radius), height - 1) + 1)
+    is_near = (near_columns - point[0]) ** 2 + (near_rows[:, None] - point[1]) ** 2 <= radius**2
+    return bool(mask[np.ix_(near_rows, near_columns)][is_near].any())

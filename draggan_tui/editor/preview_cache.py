@@ -19,28 +19,27 @@ class PreviewCache:
     """Keeps images by their source and drops those that were not used for the longest time."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
-        self._images: OrderedDict[Hashable, RgbArray] = OrderedDict()
+        self._capacity_bytes = capacity
+        self._images_by_source: OrderedDict[Hashable, RgbArray] = OrderedDict()
         self._byte_count = 0
 
     def get(self, source: Hashable) -> RgbArray | None:
         """Return the image of a source; None if it is not cached."""
-        if source not in self._images:
+        if source not in self._images_by_source:
             return None
-        self._images.move_to_end(source)
-        return self._images[source]
+        self._images_by_source.move_to_end(source)
+        return self._images_by_source[source]
 
     def put(self, source: Hashable, image: RgbArray) -> None:
         """Keep an image, in place of an earlier one of the same source."""
-        if source in self._images:
-            self._byte_count -= self._images.pop(source).nbytes
-        self._images[source] = image
+        if source in self._images_by_source:
+            self._byte_count -= self._images_by_source.pop(source).nbytes
+        self._images_by_source[source] = image
         self._byte_count += image.nbytes
-        while (
-            self._byte_count > self._capacity and len(self._images) > 2
-        ):  # a comparison needs two, whatever their size
-            self._byte_count -= self._images.popitem(last=False)[1].nbytes
+        # A comparison needs two images, however large they are.
+        while self._byte_count > self._capacity_bytes and len(self._images_by_source) > 2:
+            self._byte_count -= self._images_by_source.popitem(last=False)[1].nbytes
 
     def clear(self) -> None:
-        self._images.clear()
+        self._images_by_source.clear()
         self._byte_count = 0

@@ -47,10 +47,12 @@ class SessionSync:
         state = self._state
         if state.change_count <= self._sent_change_count:
             return
-        revisions = state.history.missing_from(self._sent_ids)
-        self.mark_sent(revision.id for revision in revisions)
+        missing_revisions = state.history.missing_from(self._sent_ids)
+        self.mark_sent(revision.id for revision in missing_revisions)
         self._sent_change_count = state.change_count
-        self._engine.send(Save(change_count=state.change_count, revisions=revisions, current=state.history.current))
+        self._engine.send(
+            Save(change_count=state.change_count, revisions=missing_revisions, current=state.history.current)
+        )
 
     def mark_sent(self, revision_ids: Iterable[RevisionId]) -> None:
         """Remember that the engine has these revisions."""
@@ -72,8 +74,8 @@ class SessionSync:
         """Return the source of the image that answers a request; None if that request is not the last one."""
         if request_id != self._request_id:
             return None
-        source, self._requested_source = self._requested_source, None
-        return source
+        requested_source, self._requested_source = self._requested_source, None
+        return requested_source
 
     def forget_request(self) -> None:
         """Request the image again: the engine that was asked for it is gone."""

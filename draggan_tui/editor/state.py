@@ -122,13 +122,13 @@ class EditorState:
         return self.edit if draft is None else draft
 
     def _edit_in_drag(self, drag: RunningDrag) -> Edit:
-        pairs = list(self.edit.pairs)
+        drawn_pairs = list(self.edit.pairs)
         if isinstance(drag, LiveDrag | ReleasedDrag):
             target = self.cursor if isinstance(drag, LiveDrag) else drag.target
-            pairs[drag.live_pair] = pairs[drag.live_pair].model_copy(update={"target": target})
-        for index, handle in zip(drag.pair_indices, drag.handles, strict=False):
-            pairs[index] = pairs[index].model_copy(update={"handle": handle})
-        return self.edit.model_copy(update={"pairs": tuple(pairs)})
+            drawn_pairs[drag.live_pair] = drawn_pairs[drag.live_pair].model_copy(update={"target": target})
+        for pair_index, handle in zip(drag.pair_indices, drag.handles, strict=False):
+            drawn_pairs[pair_index] = drawn_pairs[pair_index].model_copy(update={"handle": handle})
+        return self.edit.model_copy(update={"pairs": tuple(drawn_pairs)})
 
     @property
     def before_edit(self) -> Edit:
@@ -142,8 +142,8 @@ class EditorState:
         """What the shape covers of the image; None if there is no shape."""
         if not isinstance(self.mode, ShapeMode):
             return None
-        end, grid = self.placed_cursor, self.viewport.grid
-        return shape_region(self.mode.kind, self.mode.start, end, grid, self.image_size)
+        shape_end, grid = self.placed_cursor, self.viewport.grid
+        return shape_region(self.mode.kind, self.mode.start, shape_end, grid, self.image_size)
 
     @property
     def is_dragging(self) -> bool:
@@ -262,7 +262,7 @@ class EditorState:
 
     # Models ---------------------------------------------------------------------------------------------
 
-    def use_model(self, info: ModelInfo) -> None:
+    def use_model(self, model_info: ModelInfo) -> None:
         """Complete the first edit with the model's defaults; or begin a new session, with the same seed, if this model
         replaces another one; or change nothing if the engine was restarted.
 
@@ -270,25 +270,27 @@ class EditorState:
             EditError: the first model does not have the class that was asked for.
         """
         if self.model_info is None:
-            check_label(self.edit.source.label, info.classes, info.name)
-            psi = info.psi if self.initial_psi is None else self.initial_psi
-            source = self.edit.source.model_copy(update={"psi": psi})
-            edit = self.edit.model_copy(update={"model": info.name, "source": source, "settings": info.settings})
-            self._begin_session(self.history if self.is_resumed else History.of(edit), info)
+            check_label(self.edit.source.label, model_info.classes, model_info.name)
+            psi = model_info.psi if self.initial_psi is None else self.initial_psi
+            latent_ref = self.edit.source.model_copy(update={"psi": psi})
+            edit = self.edit.model_copy(
+                update={"model": model_info.name, "source": latent_ref, "settings": model_info.settings}
+            )
+            self._begin_session(self.history if self.is_resumed else History.of(edit), model_info)
         elif isinstance(self.mode, LoadingModel):
-            label = min(self.edit.source.label, max(info.classes - 1, 0))
-            source = LatentRef(seed=self.edit.source.seed, psi=info.psi, label=label)
-            edit = Edit(model=info.name, source=source, settings=info.settings)
-            self._begin_session(History.of(edit), info)
-        self.model_info = info
+            class_label = min(self.edit.source.label, max(model_info.classes - 1, 0))
+            latent_ref = LatentRef(seed=self.edit.source.seed, psi=model_info.psi, label=class_label)
+            edit = Edit(model=model_info.name, source=latent_ref, settings=model_info.settings)
+            self._begin_session(History.of(edit), model_info)
+        self.model_info = model_info
         self.stop_loading()
 
-    def _begin_session(self, history: History, info: ModelInfo) -> None:
+    def _begin_session(self, history: History, model_info: ModelInfo) -> None:
         self.history_cursor, self.trajectories, self.reference_id = HistoryCursor(history), {}, None
         self.gesture, self.count = None, 0
         self.selected_pair = len(self.edit.pairs) - 1 if self.edit.pairs else None
-        self.viewport = Viewport(info.size, self.viewport.screen_size)
-        self.place_cursor(((info.width - 1) / 2, (info.height - 1) / 2))
+        self.viewport = Viewport(model_info.size, self.viewport.screen_size)
+        self.place_cursor(((model_info.width - 1) / 2, (model_info.height - 1) / 2))
         self.change_count = self.saved_change_count = 0
 
     def start_loading(self, name: str) -> None:

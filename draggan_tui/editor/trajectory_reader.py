@@ -16,26 +16,26 @@ class TrajectoryReader:
 
     def __init__(self, state: EditorState, engine: EngineConnection) -> None:
         self._state, self._engine = state, engine
-        self._requested: set[int] = set()
-        self._waiting: list[Callable[[], object]] = []
+        self._requested_numbers: set[int] = set()
+        self._waiting_actions: list[Callable[[], object]] = []
 
     def read_then(self, drag_numbers: Iterable[int], action: Callable[[], object]) -> None:
         """Request the trajectories of drags, and run an action when they have come."""
-        self._waiting.append(action)
-        for number in sorted(set(drag_numbers) - self._requested):
-            self._requested.add(number)
-            self._engine.send(ReadTrajectory(drag_number=number))
+        self._waiting_actions.append(action)
+        for drag_number in sorted(set(drag_numbers) - self._requested_numbers):
+            self._requested_numbers.add(drag_number)
+            self._engine.send(ReadTrajectory(drag_number=drag_number))
 
     def receive(self, trajectory: Trajectory) -> None:
         """Keep a trajectory, and run the actions that waited for the last one."""
         self._state.trajectories[trajectory.number] = trajectory
-        self._requested.discard(trajectory.number)
-        if not self._requested:
-            waiting, self._waiting = self._waiting, []
-            for action in waiting:
+        self._requested_numbers.discard(trajectory.number)
+        if not self._requested_numbers:
+            ready_actions, self._waiting_actions = self._waiting_actions, []
+            for action in ready_actions:
                 action()
 
     def cancel(self) -> None:
         """Forget all requests: the engine is gone."""
-        self._requested.clear()
-        self._waiting.clear()
+        self._requested_numbers.clear()
+        self._waiting_actions.clear()

@@ -60,23 +60,23 @@ class Viewport:
     @property
     def window(self) -> Window:
         """The part of the grid that is shown; its height is even."""
-        grid, screen = self.grid, self.screen_size
-        width, height = min(grid.width, max(screen.width, 1)), min(grid.height, max(screen.height, 2))
+        grid, screen_size = self.grid, self.screen_size
+        width, height = min(grid.width, max(screen_size.width, 1)), min(grid.height, max(screen_size.height, 2))
         return Window(*self.origin, width, height)
 
     @property
     def corner(self) -> tuple[int, int]:
         """(column, row) of the screen where the window begins, which is centred there; the row is even."""
-        window, screen = self.window, self.screen_size
-        return ((screen.width - window.width) // 2, 2 * ((screen.height - window.height) // 4))
+        window, screen_size = self.window, self.screen_size
+        return ((screen_size.width - window.width) // 2, 2 * ((screen_size.height - window.height) // 4))
 
     @property
     def ratio(self) -> str:
         """`3:1`, screen to image; empty if the whole image is shown."""
         if self.scale is None:
             return ""
-        ratio = Fraction(self.scale)
-        return f"{ratio.numerator}:{ratio.denominator}"
+        scale_ratio = Fraction(self.scale)
+        return f"{scale_ratio.numerator}:{scale_ratio.denominator}"
 
     def pixel(self, point: Point) -> tuple[int, int]:
         """Return the grid pixel that shows a point of the image."""
@@ -85,8 +85,8 @@ class Viewport:
     def point(self, pixel: tuple[int, int]) -> Point:
         """Return the centre of a grid pixel, in image pixels; beyond the image, that of the nearest grid pixel."""
         grid = self.grid
-        nearest = (min(max(pixel[0], 0), grid.width - 1), min(max(pixel[1], 0), grid.height - 1))
-        return convert(nearest, grid, self.image_size)
+        clamped_pixel = (min(max(pixel[0], 0), grid.width - 1), min(max(pixel[1], 0), grid.height - 1))
+        return convert(clamped_pixel, grid, self.image_size)
 
     def place(self, point: Point) -> tuple[int, int]:
         """Return (column, row) of the screen where a point of the image is shown."""
@@ -96,12 +96,15 @@ class Viewport:
     def nearest_shown(self, point: Point) -> Point:
         """Return the nearest point in the window; a coordinate that is in the window already stays exactly as it is."""
         (x, y), window = self.pixel(point), self.window
-        nearest = (
+        shown_pixel = (
             min(max(x, window.left), window.right - 1),
             min(max(y, window.top), window.bottom - 1),
         )
-        centre = self.point(nearest)
-        return (point[0] if nearest[0] == x else centre[0], point[1] if nearest[1] == y else centre[1])
+        pixel_centre = self.point(shown_pixel)
+        return (
+            point[0] if shown_pixel[0] == x else pixel_centre[0],
+            point[1] if shown_pixel[1] == y else pixel_centre[1],
+        )
 
     # Changes ------------------------------------------------------------------------------------------
 
@@ -126,9 +129,12 @@ class Viewport:
     def zoomed(self, steps: int, point: Point) -> Viewport:
         """Return the view some scales larger, or smaller if `steps` is negative. The point stays where it is on the screen,
         as far as the image's borders allow."""
-        scales = [None, *(scale for scale in SCALES if scale > _fitting_scale(self.image_size, self.screen_size))]
-        scale = scales[min(max(scales.index(self.scale) + steps, 0), len(scales) - 1)]
-        zoomed_view = replace(self, scale=scale, origin=(0, 0))
+        possible_scales = [
+            None,
+            *(scale for scale in SCALES if scale > _fitting_scale(self.image_size, self.screen_size)),
+        ]
+        new_scale = possible_scales[min(max(possible_scales.index(self.scale) + steps, 0), len(possible_scales) - 1)]
+        zoomed_view = replace(self, scale=new_scale, origin=(0, 0))
         (column, row), (left, top) = self.place(point), zoomed_view.corner
         x, y = zoomed_view.pixel(point)
         return zoomed_view._with_origin(x - (column - left), y - (row - top))
@@ -164,8 +170,10 @@ def _fitting_scale(image_size: Size, screen_size: Size) -> float:
     return min(max(screen_size.width, 1) / image_size.width, max(screen_size.height, 2) / image_size.height)
 
 
-def _panned_start(position: int, start: int, length: int, margin: int) -> int:
-    """Return where a window of `length` pixels that starts at `start` has to start to show a position."""
-    margin = min(margin, (length - 1) // 2)
-    panned_start = min(max(start, position + margin + 1 - length), position - margin)
-    return position - length // 2 if abs(panned_start - start) > length // 2 else panned_start
+def _panned_start(point_position: int, window_start: int, window_length: int, margin: int) -> int:
+    """Return where a window of `window_length` pixels that starts at `window_start` has to start to show a position."""
+    margin = min(margin, (window_length - 1) // 2)
+    panned_start = min(max(window_start, point_position + margin + 1 - window_length), point_position - margin)
+    return (
+        point_position - window_length // 2 if abs(panned_start - window_start) > window_length // 2 else panned_start
+    )

@@ -30,8 +30,8 @@ def thumbnail(image: NDArray[np.uint8], rows: int, style: CanvasStyle) -> Cells:
     Args:
         image: `uint8 [H, W, 3]`.
     """
-    view = Viewport(Size(image.shape[1], image.shape[0]), Size(2 * rows, 2 * rows))
-    return compose_view(sample_view(image, view), view, Overlay(), style)
+    thumbnail_view = Viewport(Size(image.shape[1], image.shape[0]), Size(2 * rows, 2 * rows))
+    return compose_view(sample_view(image, thumbnail_view), thumbnail_view, Overlay(), style)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +55,12 @@ class BranchOption:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         text_width = options.max_width - 2 * self.rows - THUMBNAIL_GAP
-        lines = [*self.lines, *[""] * self.rows][: self.rows]
-        for row, line in enumerate(lines):
+        shown_lines = [*self.lines, *[""] * self.rows][: self.rows]
+        for line_index, line_text in enumerate(shown_lines):
             if self.thumbnail is None:
-                yield Segment("·".center(2 * self.rows) if row == self.rows // 2 else " " * 2 * self.rows)
+                yield Segment("·".center(2 * self.rows) if line_index == self.rows // 2 else " " * 2 * self.rows)
             else:
-                yield from segments(self.thumbnail.take(slice(row, row + 1)), self.depth)
-            visible_text = line if len(line) <= text_width else f"{line[: text_width - 1]}…"
-            yield Segment(" " * THUMBNAIL_GAP + visible_text, Style(bold=True) if row == 0 else Style())
+                yield from segments(self.thumbnail.take(slice(line_index, line_index + 1)), self.depth)
+            visible_text = line_text if len(line_text) <= text_width else f"{line_text[: text_width - 1]}…"
+            yield Segment(" " * THUMBNAIL_GAP + visible_text, Style(bold=True) if line_index == 0 else Style())
             yield Segment.line()

@@ -61,8 +61,8 @@ class CellStrip(LazyStrip):
         return CellStrip(self.cells.take(columns=slice(start, max(start, end))), self.depth)
 
     def divide(self, cuts: Iterable[int]) -> list[Strip]:
-        ends = [cut for cut in cuts if cut <= self.cells.columns]
-        return [self.crop(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+        strip_ends = [cut_column for cut_column in cuts if cut_column <= self.cells.columns]
+        return [self.crop(start, end) for start, end in zip([0, *strip_ends], strip_ends, strict=False)]
 
     def apply_filter(self, filter: LineFilter, background: TextualColor) -> Strip:
         # These filters would change nothing: no cell is dim, and colours are either RGB or meant to be numbered.
@@ -73,29 +73,33 @@ class CellStrip(LazyStrip):
 
 def segments(cells: Cells, depth: ColorDepth) -> list[Segment]:
     """Return the first row of cells as Segments, one for each run of the same style."""
-    columns = cells.columns
-    styles = np.concatenate([cells.fg[0], cells.bg[0], cells.style[0, :, None]], axis=1)
-    starts = [0, *(np.flatnonzero((styles[1:] != styles[:-1]).any(axis=1)) + 1).tolist()] if columns else []
-    numbers = (
-        [nearest_numbers(rgb[0], depth).tolist() for rgb in (cells.fg, cells.bg)] if depth in ("256", "16") else None
+    column_count = cells.columns
+    cell_styles = np.concatenate([cells.fg[0], cells.bg[0], cells.style[0, :, None]], axis=1)
+    run_starts = (
+        [0, *(np.flatnonzero((cell_styles[1:] != cell_styles[:-1]).any(axis=1)) + 1).tolist()] if column_count else []
     )
-    text = cells.char[0].astype("<u4").tobytes().decode("utf-32-le")
+    palette_numbers = (
+        [nearest_numbers(cell_rgb[0], depth).tolist() for cell_rgb in (cells.fg, cells.bg)]
+        if depth in ("256", "16")
+        else None
+    )
+    row_text = cells.char[0].astype("<u4").tobytes().decode("utf-32-le")
     row_segments = []
-    for start, end in zip(starts, [*starts[1:], columns], strict=False):
-        if numbers is not None:
-            fg, bg = (Color.from_ansi(row[start]) for row in numbers)
+    for run_start, run_end in zip(run_starts, [*run_starts[1:], column_count], strict=False):
+        if palette_numbers is not None:
+            fg, bg = (Color.from_ansi(row_numbers[run_start]) for row_numbers in palette_numbers)
         else:
-            fg, bg = (Color.from_rgb(*rgb[0, start].tolist()) for rgb in (cells.fg, cells.bg))
-        row_segments.append(Segment(text[start:end], _style(fg, bg, int(cells.style[0, start]))))
+            fg, bg = (Color.from_rgb(*cell_rgb[0, run_start].tolist()) for cell_rgb in (cells.fg, cells.bg))
+        row_segments.append(Segment(row_text[run_start:run_end], _style(fg, bg, int(cells.style[0, run_start]))))
     return row_segments
 
 
 @lru_cache(maxsize=4096)
-def _style(fg: Color, bg: Color, style: int) -> Style:
+def _style(fg: Color, bg: Color, style_bits: int) -> Style:
     return Style(
         color=fg,
         bgcolor=bg,
-        bold=bool(style & BOLD) or None,
-        underline=bool(style & UNDERLINE) or None,
-        reverse=bool(style & REVERSE) or None,
+        bold=bool(style_bits & BOLD) or None,
+        underline=bool(style_bits & UNDERLINE) or None,
+        reverse=bool(style_bits & REVERSE) or None,
     )

@@ -55,15 +55,15 @@ class Cells:
 
     def paste(self, block: Cells, row: int, column: int) -> None:
         """Copy a block into this grid. The block must fit."""
-        area = (slice(row, row + block.rows), slice(column, column + block.columns))
-        self.char[area], self.fg[area], self.bg[area] = block.char, block.fg, block.bg
-        self.style[area] = block.style
+        block_area = (slice(row, row + block.rows), slice(column, column + block.columns))
+        self.char[block_area], self.fg[block_area], self.bg[block_area] = block.char, block.fg, block.bg
+        self.style[block_area] = block.style
 
-    def differences(self, other: Cells) -> NDArray[np.bool_]:
+    def differences(self, other_cells: Cells) -> NDArray[np.bool_]:
         """Return `bool [rows, columns]`: the cells in which another grid of the same size differs."""
         return np.asarray(
-            (self.char != other.char)
-            | (self.style != other.style)
-            | (self.fg != other.fg).any(axis=2)
-            | (self.bg != other.bg).any(axis=2)
+            (self.char != other_cells.char)
+            | (self.style != other_cells.style)
+            | (self.fg != other_cells.fg).any(axis=2)
+            | (self.bg != other_cells.bg).any(axis=2)
         )

@@ -33,19 +33,19 @@ class ComparedImages:
 
     def sampled(self, view: Viewport) -> NDArray[np.uint8]:
         """Return what a viewport shows: `uint8 [H, W, 3]` of the window's size."""
-        column = round(self.split * view.grid.width) - view.window.left
-        return join_images(sample_view(self.before, view), sample_view(self.after, view), self.comparison, column)
+        split_column = round(self.split * view.grid.width) - view.window.left
+        return join_images(sample_view(self.before, view), sample_view(self.after, view), self.comparison, split_column)
 
 
 def join_images(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], comparison: Comparison, column: int = 0
+    before: NDArray[np.uint8], after: NDArray[np.uint8], comparison: Comparison, split_column: int = 0
 ) -> NDArray[np.uint8]:
     """Return one image that compares two.
 
     Args:
         before, after: `uint8 [H, W, 3]`, in screen pixels.
         comparison: which of the two is shown, or how both are.
-        column: the first column of the split view that shows `after`.
+        split_column: the first column of the split view that shows `after`.
 
     Returns:
         `uint8 [H, W, 3]`. The difference is |after − before| times `DIFFERENCE_GAIN`: black where nothing has changed.
@@ -55,11 +55,11 @@ def join_images(
     if comparison == "before":
         return before
     if comparison == "difference":
-        change = np.abs(after.astype(np.int16) - before)
-        return np.asarray(np.minimum(change * DIFFERENCE_GAIN, 255).astype(np.uint8))
+        absolute_change = np.abs(after.astype(np.int16) - before)
+        return np.asarray(np.minimum(absolute_change * DIFFERENCE_GAIN, 255).astype(np.uint8))
     height, width, _ = after.shape
-    joined = after.copy()
-    joined[:, : max(column, 0)] = before[:, : max(column, 0)]
-    if 0 < column < width:
-        joined[:, column] = np.where(np.arange(height) % 2, 0, 255)[:, None]
-    return joined
+    joined_image = after.copy()
+    joined_image[:, : max(split_column, 0)] = before[:, : max(split_column, 0)]
+    if 0 < split_column < width:
+        joined_image[:, split_column] = np.where(np.arange(height) % 2, 0, 255)[:, None]
+    return joined_image

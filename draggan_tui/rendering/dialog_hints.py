@@ -19,8 +19,11 @@ def dialog_hints(hints: Sequence[tuple[str, str]], width: int) -> Content:
     """
     if not hints:
         return Content("")
-    *others, last = hints
-    while others and len(SEPARATOR.join(f"{key} {does}" for key, does in (*others, last))) > width:
-        others.pop()
-    parts = [Content.assemble((key, "bold $accent"), f" {does}") for key, does in (*others, last)]
-    return Content(SEPARATOR).join(parts)
+    *earlier_hints, last_hint = hints
+    while earlier_hints and len(SEPARATOR.join(map(" ".join, (*earlier_hints, last_hint)))) > width:
+        earlier_hints.pop()
+    hint_texts = [
+        Content.assemble((key_text, "bold $accent"), f" {key_effect}")
+        for key_text, key_effect in (*earlier_hints, last_hint)
+    ]
+    return Content(SEPARATOR).join(hint_texts)

@@ -26,18 +26,19 @@ def outcome_text(record: DragRecord, step_limit: int, mean_distance: float) -> s
         step_limit: the step limit of the settings. The drag may have been asked for fewer steps.
         mean_distance: from the handles to their targets, in pixels.
     """
-    drag = f"drag {record.number}"
+    drag_name = f"drag {record.number}"
     if not record.steps:
-        return f"{drag} ended before its first step"
-    numbers = f"{counted(record.steps, 'step')}, {seconds_text(record.seconds)}, {mean_distance:.1f} px left"
+        return f"{drag_name} ended before its first step"
+    drag_figures = f"{counted(record.steps, 'step')}, {seconds_text(record.seconds)}, {mean_distance:.1f} px left"
     match record.reason:
         case "reached":
-            return f"{drag} reached its target{'' if len(record.pairs) == 1 else 's'}: {numbers}"
+            return f"{drag_name} reached its target{'' if len(record.pairs) == 1 else 's'}: {drag_figures}"
         case "max_steps":
-            return f"{drag} ended at the step limit: {numbers}" if record.steps >= step_limit else f"{drag}: {numbers}"
+            limit_text = " ended at the step limit" if record.steps >= step_limit else ""
+            return f"{drag_name}{limit_text}: {drag_figures}"
         case "stopped":
-            return f"{drag} stopped: {numbers}"
+            return f"{drag_name} stopped: {drag_figures}"
         case "diverged":
-            return f"{drag} diverged after {counted(record.steps, 'step')}: a smaller step size ({{settings}}) may help"
+            return f"{drag_name} diverged after {counted(record.steps, 'step')}: a smaller step size ({{settings}}) may help"
         case "interrupted":
-            return f"{drag} was interrupted: {numbers}"
+            return f"{drag_name} was interrupted: {drag_figures}"

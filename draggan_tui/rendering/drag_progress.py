@@ -16,7 +16,7 @@ PANEL_WIDTH = 30
 RECENT_STEPS = 20
 """Number of steps over which the decrease of the distance is measured."""
 _CURVE_WIDTH = 13
-_BLOCKS = "▁▂▃▄▅▆▇█"
+_SPARK_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass
@@ -54,28 +54,32 @@ def remaining_seconds(curves: DragCurves) -> float | None:
     Returns:
         Never more than the step limit allows. None: the distance does not fall, or there are too few reports.
     """
-    steps, distances, last = curves.steps, curves.distances, curves.last
-    if last is None or len(steps) < 2 or last.steps_per_second <= 0:
+    step_numbers, distances, last_report = curves.steps, curves.distances, curves.last
+    if last_report is None or len(step_numbers) < 2 or last_report.steps_per_second <= 0:
         return None
-    first = next(index for index, step in enumerate(steps) if step >= steps[-1] - RECENT_STEPS)
-    if steps[first] == steps[-1]:
+    first_recent = next(
+        report_index
+        for report_index, step_number in enumerate(step_numbers)
+        if step_number >= step_numbers[-1] - RECENT_STEPS
+    )
+    if step_numbers[first_recent] == step_numbers[-1]:
         return None
-    decrease = (distances[first] - distances[-1]) / (steps[-1] - steps[first])
-    if decrease <= 0:
+    step_decrease = (distances[first_recent] - distances[-1]) / (step_numbers[-1] - step_numbers[first_recent])
+    if step_decrease <= 0:
         return None
-    steps_left = max(distances[-1] - curves.stop_distance, 0) / decrease
-    if last.max_steps is not None:
-        steps_left = min(steps_left, last.max_steps - steps[-1])
-    return steps_left / last.steps_per_second
+    steps_left = max(distances[-1] - curves.stop_distance, 0) / step_decrease
+    if last_report.max_steps is not None:
+        steps_left = min(steps_left, last_report.max_steps - step_numbers[-1])
+    return steps_left / last_report.steps_per_second
 
 
 def covered_share(curves: DragCurves) -> float:
     """Return 0 … 1: how much of the distance from the first report to the stop distance is covered."""
     if not curves.distances or curves.live:
         return 0.0
-    total = curves.distances[0] - curves.stop_distance
-    covered = (curves.distances[0] - curves.distances[-1]) / total if total > 0 else 0.0
-    return min(max(covered, 0.0), 1.0)
+    total_distance = curves.distances[0] - curves.stop_distance
+    covered_part = (curves.distances[0] - curves.distances[-1]) / total_distance if total_distance > 0 else 0.0
+    return min(max(covered_part, 0.0), 1.0)
 
 
 def completed_share(curves: DragCurves) -> float:
@@ -91,18 +95,18 @@ def drag_lines(curves: DragCurves, outcome: tuple[str, str] | None = None) -> Co
     Args:
         outcome: why the drag ended, and what distance is left. None: the drag is running.
     """
-    last = curves.last
-    steps = "" if last is None else _steps_text(last)
-    loss = f"{curves.losses[-1]:.4f}" if curves.losses else "–"
-    distance = f"{curves.distances[-1]:.1f}" if curves.distances else "–"
-    rate = "" if last is None else f"{last.steps_per_second:.1f} steps/s"
+    last_report = curves.last
+    steps_text = "" if last_report is None else _steps_text(last_report)
+    loss_text = f"{curves.losses[-1]:.4f}" if curves.losses else "–"
+    distance_text = f"{curves.distances[-1]:.1f}" if curves.distances else "–"
+    rate_text = "" if last_report is None else f"{last_report.steps_per_second:.1f} steps/s"
     return Content("\n").join(
         [
-            Content.styled(_justified(f"drag {curves.number}{' · live' if curves.live else ''}", steps), MUTED),
+            Content.styled(_justified(f"drag {curves.number}{' · live' if curves.live else ''}", steps_text), MUTED),
             progress_bar(completed_share(curves) if outcome is None else covered_share(curves)),
-            Content(_justified(*outcome) if outcome is not None else _justified(rate, _time_left_text(curves))),
-            _curve_line("loss", loss, curves.losses),
-            _curve_line("distance", distance, curves.distances),
+            Content(_justified(*outcome) if outcome is not None else _justified(rate_text, _time_left_text(curves))),
+            _curve_line("loss", loss_text, curves.losses),
+            _curve_line("distance", distance_text, curves.distances),
         ]
     )
 
@@ -111,13 +115,13 @@ def progress_text(curves: DragCurves) -> str:
     """Return one line, for screens without a side panel: `34/300  12.4 px to go  0:04 left`."""
     if curves.last is None:
         return ""
-    parts = (_steps_text(curves.last), f"{curves.distances[-1]:.1f} px to go", _time_left_text(curves))
-    return "  ".join(part for part in parts if part)
+    progress_parts = (_steps_text(curves.last), f"{curves.distances[-1]:.1f} px to go", _time_left_text(curves))
+    return "  ".join(progress_part for progress_part in progress_parts if progress_part)
 
 
-def progress_bar(share: float, width: int = PANEL_WIDTH) -> Content:
+def progress_bar(thick_share: float, width: int = PANEL_WIDTH) -> Content:
     """Return a line of `width` columns whose first part is thick."""
-    half_columns = round(2 * width * share)
+    half_columns = round(2 * width * thick_share)
     thick_part = "━" * (half_columns // 2) + "╸" * (half_columns % 2)
     return Content.assemble((thick_part, ACCENT), ("─" * (width - len(thick_part)), MUTED))
 
@@ -126,11 +130,15 @@ def sparkline(values: Sequence[float], width: int) -> str:
     """Return one block for each value, or for the mean of neighbours; the lowest value is ▁, the highest █."""
     if not values:
         return ""
-    parts = np.array_split(np.asarray(values, dtype=np.float64), min(len(values), width))
-    means = np.array([part.mean() for part in parts])
-    low, high = means.min(), means.max()
-    levels = np.rint((means - low) / (high - low) * 7) if high > low else np.zeros(len(means))
-    return "".join(_BLOCKS[int(level)] for level in levels)
+    value_groups = np.array_split(np.asarray(values, dtype=np.float64), min(len(values), width))
+    group_means = np.array([value_group.mean() for value_group in value_groups])
+    lowest_mean, highest_mean = group_means.min(), group_means.max()
+    block_levels = (
+        np.rint((group_means - lowest_mean) / (highest_mean - lowest_mean) * 7)
+        if highest_mean > lowest_mean
+        else np.zeros(len(group_means))
+    )
+    return "".join(_SPARK_BLOCKS[int(block_level)] for block_level in block_levels)
 
 
 def _steps_text(progress: DragProgress) -> str:
@@ -140,17 +148,19 @@ def _steps_text(progress: DragProgress) -> str:
 def _time_left_text(curves: DragCurves) -> str:
     if curves.last is None or curves.live:
         return ""
-    seconds = remaining_seconds(curves)
-    if seconds is None:
+    seconds_left = remaining_seconds(curves)
+    if seconds_left is None:
         return "– left"
-    minutes, rest = divmod(round(min(seconds, 5999)), 60)
-    return f"{minutes}:{rest:02} left"
+    whole_minutes, rest_seconds = divmod(round(min(seconds_left, 5999)), 60)
+    return f"{whole_minutes}:{rest_seconds:02} left"
 
 
-def _curve_line(label: str, value: str, values: Sequence[float]) -> Content:
-    return Content.assemble((f"{label:>8}", MUTED), f" {value:>7} ", (sparkline(values, _CURVE_WIDTH), ACCENT))
+def _curve_line(curve_label: str, value_text: str, curve_values: Sequence[float]) -> Content:
+    return Content.assemble(
+        (f"{curve_label:>8}", MUTED), f" {value_text:>7} ", (sparkline(curve_values, _CURVE_WIDTH), ACCENT)
+    )
 
 
-def _justified(left: str, right: str) -> str:
+def _justified(left_text: str, right_text: str) -> str:
     """Return two texts at both ends of a line."""
-    return f"{left}{right:>{PANEL_WIDTH - len(left)}}"
+    return f"{left_text}{right_text:>{PANEL_WIDTH - len(left_text)}}"

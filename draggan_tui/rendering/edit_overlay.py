@@ -10,14 +10,14 @@ from draggan_tui.rendering.overlay import Overlay, PairMark
 
 def overlay_of_edit(state: EditorState) -> Overlay:
     """Return points, mask, shape and cursor in pixels of the view's window, with the change that the mouse is making."""
-    edit, view, area = state.drawn_edit, state.viewport, state.shape_area
+    edit, view, shape_area = state.drawn_edit, state.viewport, state.shape_area
     grid, window = view.grid, view.window
 
     def pixel(point: Point) -> tuple[int, int]:
         column, row = view.pixel(point)
         return (column - window.left, row - window.top)
 
-    marks = tuple(
+    pair_marks = tuple(
         PairMark(
             number=i + 1,
             handle=pixel(pair.handle),
@@ -29,8 +29,8 @@ def overlay_of_edit(state: EditorState) -> Overlay:
     )
     return Overlay(
         cursor=None if state.cursor is None else pixel(state.cursor),
-        pairs=marks,
+        pairs=pair_marks,
         mask=None if edit.mask is None else preview_mask(edit.mask, grid, window),
         quiet=state.is_dragging or state.comparison != "after",
-        shape=None if area is None else preview_region(area, grid, window),
+        shape=None if shape_area is None else preview_region(shape_area, grid, window),
     )

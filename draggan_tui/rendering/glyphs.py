@@ -41,28 +41,28 @@ def place_glyphs(pairs: Sequence[PairMark], rows: int, columns: int) -> list[Gly
     """
     # Points are drawn in this order, so those of the selected pair come last. Numbers take free cells, first come
     # first served, so they are placed in the opposite order.
-    points = list(_point_glyphs(sorted(pairs, key=lambda pair: pair.selected), rows, columns))
-    occupied = {(glyph.row, glyph.column) for glyph, _ in points}
-    numbers: list[Glyph] = []
-    for glyph, number in reversed(points):
-        for column in (glyph.column + 1, glyph.column - len(number)):
-            digits = [glyph._replace(column=column + i, char=digit) for i, digit in enumerate(number)]
-            cells = {(digit.row, digit.column) for digit in digits}
-            if all(0 <= digit.column < columns for digit in digits) and not cells & occupied:
-                numbers += digits
-                occupied |= cells
+    point_glyphs = list(_point_glyphs(sorted(pairs, key=lambda pair: pair.selected), rows, columns))
+    occupied_cells = {(glyph.row, glyph.column) for glyph, _ in point_glyphs}
+    number_glyphs: list[Glyph] = []
+    for glyph, number_text in reversed(point_glyphs):
+        for number_column in (glyph.column + 1, glyph.column - len(number_text)):
+            digit_glyphs = [glyph._replace(column=number_column + i, char=digit) for i, digit in enumerate(number_text)]
+            digit_cells = {(digit.row, digit.column) for digit in digit_glyphs}
+            if all(0 <= digit.column < columns for digit in digit_glyphs) and not digit_cells & occupied_cells:
+                number_glyphs += digit_glyphs
+                occupied_cells |= digit_cells
                 break
-    return numbers + [glyph for glyph, _ in points]
+    return number_glyphs + [glyph for glyph, _ in point_glyphs]
 
 
 def _point_glyphs(pairs: Sequence[PairMark], rows: int, columns: int) -> Iterator[tuple[Glyph, str]]:
     """Yield the glyph of each point inside the grid, and its number; targets first. A handle hides its own target."""
     for is_handle in (False, True):
         for pair in pairs:
-            point = pair.handle if is_handle else pair.target
-            if point is None:
+            point_position = pair.handle if is_handle else pair.target
+            if point_position is None:
                 continue
-            row, column = point[1] // 2, point[0]
+            row, column = point_position[1] // 2, point_position[0]
             if not (0 <= row < rows and 0 <= column < columns):
                 continue
             if not is_handle and (row, column) == (pair.handle[1] // 2, pair.handle[0]):

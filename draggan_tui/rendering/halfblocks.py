@@ -23,8 +23,10 @@ def halfblocks(image: NDArray[np.uint8]) -> Cells:
         image: `uint8 [H, W, 3]`, H even.
     """
     height, width, _ = image.shape
-    shape = (height // 2, width)
-    return Cells(np.full(shape, UPPER_HALF, dtype=np.uint32), image[0::2], image[1::2], np.zeros(shape, dtype=np.uint8))
+    grid_shape = (height // 2, width)
+    return Cells(
+        np.full(grid_shape, UPPER_HALF, dtype=np.uint32), image[0::2], image[1::2], np.zeros(grid_shape, dtype=np.uint8)
+    )
 
 
 def shades(image: NDArray[np.uint8], ink: Rgb, paper: Rgb) -> Cells:
@@ -37,9 +39,9 @@ def shades(image: NDArray[np.uint8], ink: Rgb, paper: Rgb) -> Cells:
     """
     height, width, _ = image.shape
     cells = Cells.blank(height // 2, width, ink, paper)
-    light = luma(image).reshape(height // 2, 2, width).mean(axis=1)
-    low, high = np.percentile(light, (2, 98))
-    ink_share = (light - low) / max(high - low, 1 / 255)
+    cell_luma = luma(image).reshape(height // 2, 2, width).mean(axis=1)
+    low_luma, high_luma = np.percentile(cell_luma, (2, 98))
+    ink_share = (cell_luma - low_luma) / max(high_luma - low_luma, 1 / 255)
     if luma(np.array(ink)) < luma(np.array(paper)):
         ink_share = 1 - ink_share
     cells.char[:] = SHADES[np.clip(ink_share * len(SHADES), 0, len(SHADES) - 1).astype(np.intp)]
@@ -55,6 +57,6 @@ def colored_shades(image: NDArray[np.uint8]) -> Cells:
         image: `uint8 [H, W, 3]`, H even.
     """
     height, width, _ = image.shape
-    mean = image.reshape(height // 2, 2, width, 3).mean(axis=1).astype(np.uint8)
-    dark, light, quarters = shade_mixes(mean)
-    return Cells(SHADES[quarters], light, dark, np.zeros(quarters.shape, dtype=np.uint8))
+    mean_colors = image.reshape(height // 2, 2, width, 3).mean(axis=1).astype(np.uint8)
+    dark_colors, light_colors, light_quarters = shade_mixes(mean_colors)
+    return Cells(SHADES[light_quarters], light_colors, dark_colors, np.zeros(light_quarters.shape, dtype=np.uint8))

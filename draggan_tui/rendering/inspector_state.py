@@ -32,7 +32,8 @@ class InspectorState:
         blocked_points: index of each pair that the mask keeps from arriving, and the point that it blocks.
         place_key: the key that places a point, as people read it.
         close_up: the selected handle, to be shown enlarged.
-        drag_number: the drag whose curves are shown if they are the newest. None: the running drag.
+        drag_number: the drag that the edit follows; its curves are shown if they are the newest. None: no drag.
+        is_dragging: whether a drag is running, whose curves are shown.
     """
 
     edit: Edit
@@ -49,6 +50,7 @@ class InspectorState:
     place_key: str = "Enter"
     close_up: CloseUp | None = None
     drag_number: int | None = None
+    is_dragging: bool = False
 
     @property
     def image_size(self) -> Size | None:

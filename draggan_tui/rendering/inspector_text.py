@@ -20,14 +20,14 @@ MUTED, ACCENT = "$foreground-muted", "$text-accent"
 
 def session_facts(state: InspectorState) -> Content:
     """Return the rows of model, device and family, seed, class (if the model has any), ψ and latent space."""
-    edit, info = state.edit, state.model_info
-    classes = 0 if info is None else info.classes
+    edit, model_info = state.edit, state.model_info
+    class_count = 0 if model_info is None else model_info.classes
     return _rows(
         [
             ("model", edit.model),
-            ("device", state.device if info is None else f"{state.device} · {info.family}"),
+            ("device", state.device if model_info is None else f"{state.device} · {model_info.family}"),
             ("seed", _start_text(edit, state.latent_name)),
-            *([("class", f"{edit.source.label} of 0…{classes - 1}")] if classes else []),
+            *([("class", f"{edit.source.label} of 0…{class_count - 1}")] if class_count else []),
             ("ψ", f"{edit.source.psi:.2f} · space {edit.settings.space.upper()}"),
         ]
     )
@@ -47,9 +47,10 @@ def cursor_facts(state: InspectorState) -> Content:
     )
 
 
-def _rows(rows: Iterable[tuple[str, str | Content]]) -> Content:
+def _rows(fact_rows: Iterable[tuple[str, str | Content]]) -> Content:
     return Content("\n").join(
-        Content.assemble((f"{label:>{LABEL_WIDTH}}", MUTED), "  ", value) for label, value in rows
+        Content.assemble((f"{fact_label:>{LABEL_WIDTH}}", MUTED), "  ", fact_value)
+        for fact_label, fact_value in fact_rows
     )
 
 
@@ -60,16 +61,16 @@ def cursor_text(state: InspectorState) -> str:
     return coordinates(state.cursor, state.image_size)
 
 
-def coordinates(point: Point, image: Size) -> str:
+def coordinates(point: Point, image_size: Size) -> str:
     """Return `  8.0  127.5`, equally wide for every point of the image, so that only digits move."""
-    width = len(f"{max(image.width, image.height) - 1:.1f}")
-    return f"{point[0]:{width}.1f}  {point[1]:{width}.1f}"
+    number_width = len(f"{max(image_size.width, image_size.height) - 1:.1f}")
+    return f"{point[0]:{number_width}.1f}  {point[1]:{number_width}.1f}"
 
 
 def swatch(color: Rgb) -> Content:
     """Return two cells in the colour, and `#a0b0c0`."""
-    name = "#{:02x}{:02x}{:02x}".format(*color)
-    return Content.assemble(("  ", f"on {name}"), f" {name}")
+    hex_name = "#{:02x}{:02x}{:02x}".format(*color)
+    return Content.assemble(("  ", f"on {hex_name}"), f" {hex_name}")
 
 
 def _start_text(edit: Edit, latent_name: str) -> str:
@@ -85,5 +86,5 @@ def seconds_text(seconds: float) -> str:
         return f"{seconds:.1f} s"
     if seconds < 60:
         return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02} min"
+    whole_minutes, rest_seconds = divmod(round(seconds), 60)
+    return f"{whole_minutes}:{rest_seconds:02} min"

@@ -9,7 +9,7 @@ from textual.content import Content
 
 from .inspector_text import ACCENT
 
-_GAP = 2
+_HINT_GAP = 2
 
 
 class KeyHint(NamedTuple):
@@ -37,21 +37,23 @@ def placed_hints(hints: Sequence[KeyHint], width: int) -> list[tuple[int, KeyHin
     """
     if not hints:
         return []
-    *others, last = hints
-    last_column = max(width - last.width, 0)
-    placed: list[tuple[int, KeyHint]] = []
-    column = 0
-    for hint in others:
-        if column + hint.width + _GAP > last_column:
+    *earlier_hints, last_hint = hints
+    last_column = max(width - last_hint.width, 0)
+    fitting_hints: list[tuple[int, KeyHint]] = []
+    hint_column = 0
+    for hint in earlier_hints:
+        if hint_column + hint.width + _HINT_GAP > last_column:
             break
-        placed.append((column, hint))
-        column += hint.width + _GAP
-    return [*placed, (last_column, last)]
+        fitting_hints.append((hint_column, hint))
+        hint_column += hint.width + _HINT_GAP
+    return [*fitting_hints, (last_column, last_hint)]
 
 
 def key_line(hints: Sequence[KeyHint], width: int) -> Content:
     """Return the hints as one row of at most `width` columns."""
-    line = Content("")
-    for column, hint in placed_hints(hints, width):
-        line += Content.assemble(" " * (column - len(line)), (hint.keys, f"bold {ACCENT}"), f" {hint.description}")
-    return line
+    row_content = Content("")
+    for hint_column, hint in placed_hints(hints, width):
+        row_content += Content.assemble(
+            " " * (hint_column - len(row_content)), (hint.keys, f"bold {ACCENT}"), f" {hint.description}"
+        )
+    return row_content

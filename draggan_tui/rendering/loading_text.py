@@ -13,50 +13,53 @@ if TYPE_CHECKING:
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 BAR_WIDTH = 24
 _CHECKPOINT_SUFFIXES = (".pkl", ".pt", ".pth", ".safetensors")
-_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
+_BYTE_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
 
 
-def model_label(spec: str) -> str:
+def model_label(model_spec: str) -> str:
     """Return how a model is called until the engine names it: its name, or its path without directory and suffix."""
-    if spec == DEFAULT_MODEL:
+    if model_spec == DEFAULT_MODEL:
         return "critters"
-    path = Path(spec)
-    return path.stem if path.suffix.lower() in _CHECKPOINT_SUFFIXES else path.name
+    model_path = Path(model_spec)
+    return model_path.stem if model_path.suffix.lower() in _CHECKPOINT_SUFFIXES else model_path.name
 
 
 def size_text(byte_count: int) -> str:
     """Return a number of bytes as `35 kB`, `4.4 MB`, `364 MB`."""
-    unit, name, digits = _unit(byte_count)
-    return f"{byte_count / unit:.{digits}f} {name}"
+    unit_bytes, unit_name, decimal_count = _unit(byte_count)
+    return f"{byte_count / unit_bytes:.{decimal_count}f} {unit_name}"
 
 
-def loading_text(loading: LoadProgress) -> str:
+def loading_text(load_progress: LoadProgress) -> str:
     """Return `reading 120/364 MB`, or `building` for a step without a known length."""
-    if loading.total <= 1:
-        return loading.stage
-    unit, name, digits = _unit(loading.total)
-    return f"{loading.stage} {loading.done / unit:.{digits}f}/{loading.total / unit:.{digits}f} {name}"
+    if load_progress.total <= 1:
+        return load_progress.stage
+    unit_bytes, unit_name, decimal_count = _unit(load_progress.total)
+    done_units, total_units = load_progress.done / unit_bytes, load_progress.total / unit_bytes
+    return f"{load_progress.stage} {done_units:.{decimal_count}f}/{total_units:.{decimal_count}f} {unit_name}"
 
 
-def placeholder_text(spinner: str, name: str, loading: LoadProgress | None, columns: int, rows: int) -> str:
+def placeholder_text(spinner: str, model_name: str, load_progress: LoadProgress | None, columns: int, rows: int) -> str:
     """Return what the canvas shows before its first image: `⠋ ffhq  reading 120/364 MB`, and below it a bar if it fits.
 
     Args:
         spinner: one character that moves while the engine works.
-        name: the name of the model.
-        loading: how far the engine is. None: it has not reported anything yet.
+        model_name: the name of the model.
+        load_progress: how far the engine is. None: it has not reported anything yet.
         columns, rows: size of the canvas.
     """
-    if loading is None:
-        return f"{spinner} {name}"
-    line = f"{spinner} {name}  {loading_text(loading)}"
-    if loading.total <= 1 or columns < BAR_WIDTH or rows < 3:
-        return line
-    filled_columns = BAR_WIDTH * min(loading.done, loading.total) // loading.total
-    return f"{line}\n{'━' * filled_columns}{'─' * (BAR_WIDTH - filled_columns)}"
+    if load_progress is None:
+        return f"{spinner} {model_name}"
+    loading_line = f"{spinner} {model_name}  {loading_text(load_progress)}"
+    if load_progress.total <= 1 or columns < BAR_WIDTH or rows < 3:
+        return loading_line
+    filled_columns = BAR_WIDTH * min(load_progress.done, load_progress.total) // load_progress.total
+    return f"{loading_line}\n{'━' * filled_columns}{'─' * (BAR_WIDTH - filled_columns)}"
 
 
 def _unit(byte_count: int) -> tuple[int, str, int]:
     """Return the unit that suits a number of bytes, its name, and how many decimals to show."""
-    unit, name = next(((unit, name) for unit, name in _UNITS if byte_count >= unit), _UNITS[-1])
-    return unit, name, 1 if unit > 1 and byte_count < 10 * unit else 0
+    unit_bytes, unit_name = next(
+        ((unit_bytes, unit_name) for unit_bytes, unit_name in _BYTE_UNITS if byte_count >= unit_bytes), _BYTE_UNITS[-1]
+    )
+    return unit_bytes, unit_name, 1 if unit_bytes > 1 and byte_count < 10 * unit_bytes else 0

@@ -38,19 +38,19 @@ class CloseUp:
         """`handle 1  20.25  30.00`."""
         return f"handle {self.number}  {self.handle[0]:.2f}  {self.handle[1]:.2f}"
 
-    def shows_same(self, other: CloseUp) -> bool:
+    def shows_same(self, other_close_up: CloseUp) -> bool:
         """Return whether another close-up looks the same."""
-        return self.image is other.image and (self.full_size, self.handle, self.number) == (
-            other.full_size,
-            other.handle,
-            other.number,
+        return self.image is other_close_up.image and (self.full_size, self.handle, self.number) == (
+            other_close_up.full_size,
+            other_close_up.handle,
+            other_close_up.number,
         )
 
 
-def loupe_view(full_size: Size, image_size: Size, point: Point, room: Size) -> Viewport:
+def loupe_view(full_size: Size, image_size: Size, point: Point, room_size: Size) -> Viewport:
     """Return the window round a point of the full-resolution image, of which an image of another size is shown."""
     scale = min(SCALE, LARGEST_SCALE * image_size.width / full_size.width)
-    return Viewport(full_size, room, scale).centred(point)
+    return Viewport(full_size, room_size, scale).centred(point)
 
 
 def loupe(close_up: CloseUp, columns: int, rows: int, style: CanvasStyle) -> Cells:

@@ -11,15 +11,17 @@ from .pair_table import target_texts
 
 def narrow_panel_text(state: InspectorState) -> Content:
     """Return two rows: the cursor and the colour under it; the selected pair."""
-    edit, selected, color = state.edit, state.selected, state.cursor_color
-    first = Content.assemble(("cursor", MUTED), f"  {cursor_text(state)}  ", swatch(color) if color is not None else "")
-    if selected is None:
-        return Content("\n").join([first, Content.styled("no pairs", MUTED)])
-    pair = edit.pairs[selected]
-    target, distance_text = target_texts(pair)
-    second = Content.assemble(
-        (f"pair {selected + 1}", ACCENT),
-        (f" of {len(edit.pairs)}", MUTED),
-        f"  {pair.handle[0]:.0f} {pair.handle[1]:.0f} → {target}  {distance_text}".rstrip(),
+    edit, selected_index, cursor_color = state.edit, state.selected, state.cursor_color
+    first_row = Content.assemble(
+        ("cursor", MUTED), f"  {cursor_text(state)}  ", swatch(cursor_color) if cursor_color is not None else ""
     )
-    return Content("\n").join([first, second])
+    if selected_index is None:
+        return Content("\n").join([first_row, Content.styled("no pairs", MUTED)])
+    pair = edit.pairs[selected_index]
+    target_text, distance_text = target_texts(pair)
+    second_row = Content.assemble(
+        (f"pair {selected_index + 1}", ACCENT),
+        (f" of {len(edit.pairs)}", MUTED),
+        f"  {pair.handle[0]:.0f} {pair.handle[1]:.0f} → {target_text}  {distance_text}".rstrip(),
+    )
+    return Content("\n").join([first_row, second_row])

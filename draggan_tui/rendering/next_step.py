@@ -5,9 +5,9 @@ from __future__ import annotations
 from draggan_engine.core.edit import Edit
 
 
-def next_step(edit: Edit, dragging: bool) -> str:
+def next_step(edit: Edit, is_dragging: bool) -> str:
     """Return a sentence in which keys are named by the ids of their bindings, as `{drag}`."""
-    if dragging:
+    if is_dragging:
         return "The handle moves to its target, and the image with it"
     if edit.source.drag:
         return "{save} saves, {undo} takes it back, {help} lists all keys; {cancel} ends these hints"

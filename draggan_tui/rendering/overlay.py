@@ -102,24 +102,26 @@ def compose(image: NDArray[np.uint8], overlay: Overlay, style: CanvasStyle) -> C
     if depth == "none":
         return _compose_characters(image, overlay, style)
 
-    ground = image if overlay.mask is None else tint(image, overlay.mask != 0, colors.mask, edge_only=overlay.quiet)
-    pixels = np.array(dither(ground) if depth == "256" else ground)
+    tinted_image = (
+        image if overlay.mask is None else tint(image, overlay.mask != 0, colors.mask, edge_only=overlay.quiet)
+    )
+    pixels = np.array(dither(tinted_image) if depth == "256" else tinted_image)
     if depth == "16" and overlay.mask is not None:
         pixels[edge(overlay.mask != 0)] = colors.mask  # a tint would be lost among so few colours
     _paint_marks(pixels, overlay, colors)
     if depth == "16":
-        cells = _shades_with_marks(ground, pixels)
+        cells = _shades_with_marks(tinted_image, pixels)
     else:
         cells = halfblocks(pixels)
         cells = Cells(cells.char, cells.fg.copy(), cells.bg.copy(), cells.style)
 
     for glyph in place_glyphs(overlay.pairs, cells.rows, cells.columns):
-        color = colors.handle if glyph.is_handle else colors.target
-        color = color if glyph.enabled else pale(color)
-        mean_ground = ground[2 * glyph.row : 2 * glyph.row + 2, glyph.column].mean(axis=0)
+        glyph_color = colors.handle if glyph.is_handle else colors.target
+        glyph_color = glyph_color if glyph.enabled else pale(glyph_color)
+        mean_ground = tinted_image[2 * glyph.row : 2 * glyph.row + 2, glyph.column].mean(axis=0)
         _draw_glyph(cells, glyph)
-        cells.fg[glyph.row, glyph.column] = color
-        cells.bg[glyph.row, glyph.column] = legible_ground(mean_ground, color, flat=depth == "16")
+        cells.fg[glyph.row, glyph.column] = glyph_color
+        cells.bg[glyph.row, glyph.column] = legible_ground(mean_ground, glyph_color, flat=depth == "16")
     return cells
 
 
@@ -131,19 +133,23 @@ def _paint_marks(pixels: NDArray[np.uint8], overlay: Overlay, colors: CanvasColo
         if pair.enabled and pair.target is not None:
             paint_against(pixels, line_pixels(pair.handle, pair.target), colors.line)
     if overlay.cursor is not None:
-        arms = cross(overlay.cursor)
-        paint(pixels, arms, visible_color(pixels, arms, (colors.cursor, BLACK, WHITE)))
+        cross_pixels = cross(overlay.cursor)
+        paint(pixels, cross_pixels, visible_color(pixels, cross_pixels, (colors.cursor, BLACK, WHITE)))
 
 
-def _shades_with_marks(ground: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> Cells:
+def _shades_with_marks(tinted_image: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> Cells:
     """Return cells in the 16 colours: shades, and half-cells where a mark is painted over the ground."""
-    cells = colored_shades(ground)
-    painted = (pixels != ground).any(axis=2)
+    cells = colored_shades(tinted_image)
+    is_painted = (pixels != tinted_image).any(axis=2)
     mostly_light = np.isin(cells.char, SHADES[2:])[..., None]
-    plain = np.where(mostly_light, cells.fg, cells.bg).repeat(2, axis=0)
-    marks = halfblocks(np.where(painted[..., None], pixels, plain))
-    marked = painted.reshape(cells.rows, 2, cells.columns).any(axis=1)
-    cells.char[marked], cells.fg[marked], cells.bg[marked] = marks.char[marked], marks.fg[marked], marks.bg[marked]
+    plain_pixels = np.where(mostly_light, cells.fg, cells.bg).repeat(2, axis=0)
+    mark_cells = halfblocks(np.where(is_painted[..., None], pixels, plain_pixels))
+    is_marked = is_painted.reshape(cells.rows, 2, cells.columns).any(axis=1)
+    cells.char[is_marked], cells.fg[is_marked], cells.bg[is_marked] = (
+        mark_cells.char[is_marked],
+        mark_cells.fg[is_marked],
+        mark_cells.bg[is_marked],
+    )
     return cells
 
 
@@ -151,11 +157,11 @@ def _compose_characters(image: NDArray[np.uint8], overlay: Overlay, style: Canva
     """Return cells for a terminal without colours."""
     cells = shades(image, style.ink, style.paper)
     if overlay.mask is not None:
-        inside = (overlay.mask != 0).reshape(cells.rows, 2, cells.columns).any(axis=1)
-        rows, columns = np.indices(inside.shape)
+        is_inside = (overlay.mask != 0).reshape(cells.rows, 2, cells.columns).any(axis=1)
+        rows, columns = np.indices(is_inside.shape)
         if not overlay.quiet:
-            cells.char[inside & ((columns + 2 * rows) % 4 == 0)] = ord(":")
-        cells.char[edge(inside)] = ord(":")
+            cells.char[is_inside & ((columns + 2 * rows) % 4 == 0)] = ord(":")
+        cells.char[edge(is_inside)] = ord(":")
     if overlay.shape is not None:
         for column, row in outline(overlay.shape != 0):
             _put(cells, row // 2, column, "+")
@@ -174,8 +180,8 @@ def _compose_characters(image: NDArray[np.uint8], overlay: Overlay, style: Canva
 
 
 def _draw_glyph(cells: Cells, glyph: Glyph) -> None:
-    style = (BOLD if glyph.enabled else 0) | (REVERSE if glyph.selected else 0)
-    _put(cells, glyph.row, glyph.column, glyph.char, style)
+    glyph_style = (BOLD if glyph.enabled else 0) | (REVERSE if glyph.selected else 0)
+    _put(cells, glyph.row, glyph.column, glyph.char, glyph_style)
 
 
 def _put(cells: Cells, row: int, column: int, char: str, style: int = 0) -> None:

@@ -39,17 +39,19 @@ def palette_filter(depth: PaletteDepth) -> PaletteFilter:
 
 @lru_cache(maxsize=4096)
 def _numbered_style(style: Style, depth: PaletteDepth) -> Style:
-    ground = _rgb(style.bgcolor)
-    ground_number = None if ground is None else nearest_ground(ground, depth)
-    ink = _rgb(style.color)
-    if ink is None:
+    ground_color = _rgb(style.bgcolor)
+    ground_number = None if ground_color is None else nearest_ground(ground_color, depth)
+    ink_color = _rgb(style.color)
+    if ink_color is None:
         ink_number = None
     elif depth == "256" or ground_number is None:
-        ink_number = nearest_number(ink, depth)
+        ink_number = nearest_number(ink_color, depth)
     else:
-        ink_number = legible_number(ink, ground_number)
-    numbers = (ink_number, ground_number)
-    return style + Style.from_color(*(None if number is None else Color.from_ansi(number) for number in numbers))
+        ink_number = legible_number(ink_color, ground_number)
+    color_numbers = (ink_number, ground_number)
+    return style + Style.from_color(
+        *(None if color_number is None else Color.from_ansi(color_number) for color_number in color_numbers)
+    )
 
 
 def _rgb(color: Color | None) -> Rgb | None:

@@ -25,23 +25,25 @@ def sample_view(image: NDArray[np.uint8], view: Viewport) -> NDArray[np.uint8]:
     Args:
         image: `uint8 [H, W, 3]`, the whole image at any size.
     """
-    source, grid, window = Size(image.shape[1], image.shape[0]), view.grid, view.window
-    if source == grid:
+    image_size, grid, window = Size(image.shape[1], image.shape[0]), view.grid, view.window
+    if image_size == grid:
         return image[window.top : window.bottom, window.left : window.right]
-    if source == view.image_size and grid.width >= SQUARE_PIXELS_FROM * source.width:
-        columns = (2 * np.arange(window.left, window.right) + 1) * source.width // (2 * grid.width)
-        rows = (2 * np.arange(window.top, window.bottom) + 1) * source.height // (2 * grid.height)
-        return image[rows[:, None], columns]
-    box = convert_box((window.left, window.top, window.right, window.bottom), grid, source)
+    if image_size == view.image_size and grid.width >= SQUARE_PIXELS_FROM * image_size.width:
+        column_indices = (2 * np.arange(window.left, window.right) + 1) * image_size.width // (2 * grid.width)
+        row_indices = (2 * np.arange(window.top, window.bottom) + 1) * image_size.height // (2 * grid.height)
+        return image[row_indices[:, None], column_indices]
+    source_box = convert_box((window.left, window.top, window.right, window.bottom), grid, image_size)
     # Pillow copies its input, so it gets only the part that the window needs.
-    reach = _LANCZOS_REACH * (1 + source.width // grid.width + source.height // grid.height)
-    left, top = max(int(box[0]) - reach, 0), max(int(box[1]) - reach, 0)
-    part = np.ascontiguousarray(image[top : int(box[3]) + reach + 1, left : int(box[2]) + reach + 1])
-    inside = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-    if grid.width <= source.width and grid.height <= source.height:
-        return area_means(part, Size(window.width, window.height), inside)
-    size = (window.width, window.height)
-    return np.asarray(Image.fromarray(part).resize(size, Image.Resampling.LANCZOS, box=inside))
+    part_margin = _LANCZOS_REACH * (1 + image_size.width // grid.width + image_size.height // grid.height)
+    left, top = max(int(source_box[0]) - part_margin, 0), max(int(source_box[1]) - part_margin, 0)
+    image_part = np.ascontiguousarray(
+        image[top : int(source_box[3]) + part_margin + 1, left : int(source_box[2]) + part_margin + 1]
+    )
+    part_box = (source_box[0] - left, source_box[1] - top, source_box[2] - left, source_box[3] - top)
+    if grid.width <= image_size.width and grid.height <= image_size.height:
+        return area_means(image_part, Size(window.width, window.height), part_box)
+    window_size = (window.width, window.height)
+    return np.asarray(Image.fromarray(image_part).resize(window_size, Image.Resampling.LANCZOS, box=part_box))
 
 
 def color_at(image: NDArray[np.uint8], full_size: Size, point: Point) -> Rgb:
@@ -52,7 +54,7 @@ def color_at(image: NDArray[np.uint8], full_size: Size, point: Point) -> Rgb:
         full_size: size of the full-resolution image.
         point: in pixels of the full-resolution image.
     """
-    size = Size(image.shape[1], image.shape[0])
-    column, row = nearest_pixel(convert(point, full_size, size), size)
+    image_size = Size(image.shape[1], image.shape[0])
+    column, row = nearest_pixel(convert(point, full_size, image_size), image_size)
     red, green, blue = image[row, column].tolist()
     return (red, green, blue)

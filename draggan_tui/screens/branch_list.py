@@ -73,23 +73,23 @@ class BranchList(Dialog[BranchChoice | None]):
     ) -> None:
         super().__init__()
         self.history, self.reference_id, self.depth = history, reference_id, depth
-        self._leaves = tuple(reversed(history.leaves))
-        sources = {leaf.edit.source for leaf in self._leaves}
-        self._images: dict[Hashable, RgbArray] = {
-            source: image for source in sources if (image := images.get(source)) is not None
+        self._leaf_revisions = tuple(reversed(history.leaves))
+        image_sources = {leaf.edit.source for leaf in self._leaf_revisions}
+        self._images_by_source: dict[Hashable, RgbArray] = {
+            image_source: image for image_source in image_sources if (image := images.get(image_source)) is not None
         }
         self._thumbnails: dict[Hashable, Cells] = {}
 
     def compose(self) -> ComposeResult:
-        hints = [("Enter", "goes there"), ("c", "compares"), ("o", "with the start"), ("Esc", "closes")]
-        with DialogBox("Branches", hints):
-            yield ViOptionList(*(Option("") for _ in self._leaves), compact=True)
+        key_hints = [("Enter", "goes there"), ("c", "compares"), ("o", "with the start"), ("Esc", "closes")]
+        with DialogBox("Branches", key_hints):
+            yield ViOptionList(*(Option("") for _ in self._leaf_revisions), compact=True)
 
     def on_mount(self) -> None:
         self._show_leaves()
-        options = self.query_one(ViOptionList)
-        options.highlighted = self._leaves.index(self.history.timeline[-1])
-        options.focus()
+        option_list = self.query_one(ViOptionList)
+        option_list.highlighted = self._leaf_revisions.index(self.history.timeline[-1])
+        option_list.focus()
 
     def on_resize(self) -> None:
         self._thumbnails.clear()
@@ -100,56 +100,61 @@ class BranchList(Dialog[BranchChoice | None]):
     @property
     def thumbnail_rows(self) -> int:
         """Height of the thumbnails in this terminal. 0: there is no room for them."""
-        columns, rows = self.app.size
-        if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
+        terminal_columns, terminal_rows = self.app.size
+        if terminal_columns < LEAST_COLUMNS or terminal_rows < LEAST_ROWS:
             return 0
-        return SMALL_THUMBNAIL if rows < LARGE_FROM else LARGE_THUMBNAIL
+        return SMALL_THUMBNAIL if terminal_rows < LARGE_FROM else LARGE_THUMBNAIL
 
     def missing_image(self) -> Edit | None:
         """Return the next edit whose image is needed and has not arrived. None: there is no such edit."""
         if not self.thumbnail_rows:
             return None
-        return next((leaf.edit for leaf in self._leaves if leaf.edit.source not in self._images), None)
+        return next(
+            (leaf.edit for leaf in self._leaf_revisions if leaf.edit.source not in self._images_by_source), None
+        )
 
-    def show_image(self, source: Hashable, image: RgbArray) -> None:
+    def show_image(self, image_source: Hashable, image: RgbArray) -> None:
         """Show an image that has arrived, at all branches that end with it."""
-        self._images[source] = image
-        self._show_leaves(source)
+        self._images_by_source[image_source] = image
+        self._show_leaves(image_source)
 
-    def _show_leaves(self, source: Hashable = None) -> None:
+    def _show_leaves(self, image_source: Hashable = None) -> None:
         """Show all branches again, or those that end with an image."""
-        for options in self.query(ViOptionList):  # there is none yet if an image arrives before the screen is mounted
-            for index, leaf in enumerate(self._leaves):
-                if source is None or leaf.edit.source == source:
-                    options.replace_option_prompt_at_index(index, self._prompt(leaf))
+        # The query is empty if an image arrives before the screen is mounted.
+        for option_list in self.query(ViOptionList):
+            for leaf_index, leaf in enumerate(self._leaf_revisions):
+                if image_source is None or leaf.edit.source == image_source:
+                    option_list.replace_option_prompt_at_index(leaf_index, self._prompt(leaf))
 
     def _prompt(self, leaf: Revision) -> str | BranchOption:
-        marker = "▸ " if leaf.id == self.history.timeline[-1].id else "  "
-        parts = branch_parts(self.history, leaf)
+        place_marker = "▸ " if leaf.id == self.history.timeline[-1].id else "  "
+        branch_texts = branch_parts(self.history, leaf)
         if leaf.id == self.reference_id:
-            parts.append("compared with")
+            branch_texts.append("compared with")
         if not self.thumbnail_rows:
-            return marker + ", ".join(parts)
-        lines = [marker + parts[0], *(f"  {part}" for part in parts[1:])]
-        return BranchOption(lines, self.thumbnail_rows, self._thumbnail(leaf.edit.source), self.depth)
+            return place_marker + ", ".join(branch_texts)
+        option_lines = [place_marker + branch_texts[0], *(f"  {branch_text}" for branch_text in branch_texts[1:])]
+        return BranchOption(option_lines, self.thumbnail_rows, self._thumbnail(leaf.edit.source), self.depth)
 
-    def _thumbnail(self, source: Hashable) -> Cells | None:
-        if source in self._images and source not in self._thumbnails:
-            paper, ink = self.query_one(ViOptionList).colors[2:]
-            colors = CanvasColors.from_variables(self.app.theme_variables)
-            style = CanvasStyle(self.depth, colors, ink.rgb, paper.rgb)
-            self._thumbnails[source] = thumbnail(self._images[source], self.thumbnail_rows, style)
-        return self._thumbnails.get(source)
+    def _thumbnail(self, image_source: Hashable) -> Cells | None:
+        if image_source in self._images_by_source and image_source not in self._thumbnails:
+            paper_color, ink_color = self.query_one(ViOptionList).colors[2:]
+            canvas_colors = CanvasColors.from_variables(self.app.theme_variables)
+            canvas_style = CanvasStyle(self.depth, canvas_colors, ink_color.rgb, paper_color.rgb)
+            self._thumbnails[image_source] = thumbnail(
+                self._images_by_source[image_source], self.thumbnail_rows, canvas_style
+            )
+        return self._thumbnails.get(image_source)
 
     # Choosing -------------------------------------------------------------------------------------------
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(BranchChoice(self._leaves[event.option_index].id, compare=False))
+    def on_option_list_option_selected(self, selected_event: OptionList.OptionSelected) -> None:
+        self.dismiss(BranchChoice(self._leaf_revisions[selected_event.option_index].id, compare=False))
 
     def action_compare(self) -> None:
-        options = self.query_one(ViOptionList)
-        if options.highlighted is not None:
-            self.dismiss(BranchChoice(self._leaves[options.highlighted].id, compare=True))
+        option_list = self.query_one(ViOptionList)
+        if option_list.highlighted is not None:
+            self.dismiss(BranchChoice(self._leaf_revisions[option_list.highlighted].id, compare=True))
 
     def action_compare_with_start(self) -> None:
         self.dismiss(BranchChoice(None, compare=True))

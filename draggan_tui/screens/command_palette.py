@@ -46,44 +46,46 @@ class PaletteCommand:
     keys: str
     action: str
 
-    def rank(self, typed: str) -> int | None:
+    def rank(self, typed_text: str) -> int | None:
         """Return how well the command matches a typed text; 0 is best.
 
         None: some typed word is neither in the command's name nor in its topic.
         """
-        name, words = self.name.lower(), typed.lower().split()
-        if name.partition(":")[0] == " ".join(words):
+        lower_name, typed_words = self.name.lower(), typed_text.lower().split()
+        if lower_name.partition(":")[0] == " ".join(typed_words):
             return 0
-        if name.startswith(" ".join(words)):
+        if lower_name.startswith(" ".join(typed_words)):
             return 1
-        if all(f" {word}" in f" {name}" for word in words):
+        if all(f" {typed_word}" in f" {lower_name}" for typed_word in typed_words):
             return 2
-        return 3 if all(word in f"{name} {self.topic.lower()}" for word in words) else None
+        return 3 if all(typed_word in f"{lower_name} {self.topic.lower()}" for typed_word in typed_words) else None
 
     def line(self, keys_width: int) -> Content:
         """Return one row: the keys, the name, and the topic, dimmed."""
-        keys = (self.keys.ljust(keys_width + KEYS_GAP), "bold")
-        return Content.assemble(keys, self.name, (f"  {self.topic}", "dim not bold"))
+        keys_text = (self.keys.ljust(keys_width + KEYS_GAP), "bold")
+        return Content.assemble(keys_text, self.name, (f"  {self.topic}", "dim not bold"))
 
 
 def palette_commands(app: App[Any]) -> list[PaletteCommand]:
     """Return all commands: those needed most, the others in the order of the help, the themes, and moves of the cursor."""
-    topics = {binding.id: topic for topic, bindings in KEY_GROUPS.items() for binding in bindings}
-    last = [id for id, topic in topics.items() if topic == LAST_TOPIC]
-    between = [id for id in topics if id not in FIRST_COMMANDS and id not in last]
+    topics_by_id = {key_binding.id: topic for topic, bindings in KEY_GROUPS.items() for key_binding in bindings}
+    last_ids = [id for id, topic in topics_by_id.items() if topic == LAST_TOPIC]
+    middle_ids = [id for id in topics_by_id if id not in FIRST_COMMANDS and id not in last_ids]
 
     def command(id: str) -> PaletteCommand:
-        binding = KEY_BINDINGS[id]
-        return PaletteCommand(topics[id].partition(" (")[0], binding.help, keys_shown(app, binding), f"run({id!r})")
+        key_binding = KEY_BINDINGS[id]
+        return PaletteCommand(
+            topics_by_id[id].partition(" (")[0], key_binding.help, keys_shown(app, key_binding), f"run({id!r})"
+        )
 
     theme_commands = [PaletteCommand("Look", f"theme {name}", "", f"theme({name!r})") for name in themes.theme_names()]
-    return [*map(command, (*FIRST_COMMANDS, *between)), *theme_commands, *map(command, last)]
+    return [*map(command, (*FIRST_COMMANDS, *middle_ids)), *theme_commands, *map(command, last_ids)]
 
 
-def search_commands(typed: str, commands: Sequence[PaletteCommand]) -> list[PaletteCommand]:
+def search_commands(typed_text: str, commands: Sequence[PaletteCommand]) -> list[PaletteCommand]:
     """Return the commands that match a typed text, the best first."""
-    ranked = [(rank, command) for command in commands if (rank := command.rank(typed)) is not None]
-    return [command for _, command in sorted(ranked, key=itemgetter(0))]
+    ranked_commands = [(rank, command) for command in commands if (rank := command.rank(typed_text)) is not None]
+    return [command for _, command in sorted(ranked_commands, key=itemgetter(0))]
 
 
 class CommandPalette(Dialog[str | None]):
@@ -105,34 +107,34 @@ class CommandPalette(Dialog[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", show=False)]
 
     def compose(self) -> ComposeResult:
-        options = OptionList(compact=True)
-        options.can_focus = False
-        moves = {
-            "down": options.action_cursor_down,
-            "up": options.action_cursor_up,
-            "pagedown": options.action_page_down,
-            "pageup": options.action_page_up,
+        option_list = OptionList(compact=True)
+        option_list.can_focus = False
+        move_actions = {
+            "down": option_list.action_cursor_down,
+            "up": option_list.action_cursor_up,
+            "pagedown": option_list.action_page_down,
+            "pageup": option_list.action_page_up,
         }
         with DialogBox("Commands", [("Enter", "does it"), ("↑ ↓", "choose"), ("Esc", "closes")]):
             with Vertical(classes="head"):
-                yield TextField({**moves, "enter": self._choose}, "undo, larger brush, theme …")
-            yield options
+                yield TextField({**move_actions, "enter": self._choose}, "undo, larger brush, theme …")
+            yield option_list
 
     def on_mount(self) -> None:
         self.all_commands = palette_commands(self.app)
         self._keys_width = max(len(command.keys) for command in self.all_commands)
         self.watch(self.query_one(TextField), "value", self._show_matches)
 
-    def _show_matches(self, typed: str) -> None:
-        self._matches = search_commands(typed, self.all_commands)
-        options = self.query_one(OptionList)
-        options.clear_options()
-        options.add_options([Option(command.line(self._keys_width)) for command in self._matches])
-        options.highlighted = 0 if self._matches else None
+    def _show_matches(self, typed_text: str) -> None:
+        self._matching_commands = search_commands(typed_text, self.all_commands)
+        option_list = self.query_one(OptionList)
+        option_list.clear_options()
+        option_list.add_options([Option(command.line(self._keys_width)) for command in self._matching_commands])
+        option_list.highlighted = 0 if self._matching_commands else None
 
     def _choose(self) -> None:
-        if self._matches:
-            self.dismiss(self._matches[self.query_one(OptionList).highlighted or 0].action)
+        if self._matching_commands:
+            self.dismiss(self._matching_commands[self.query_one(OptionList).highlighted or 0].action)
 
     def on_option_list_option_selected(self) -> None:
         self._choose()

@@ -19,17 +19,17 @@ from .key_names import with_keys
 from .path_prompt import NO_ENGINE_IN_PROMPT, PathPrompt
 
 
-def suggested_directory(current: Path) -> str:
+def suggested_directory(current_directory: Path) -> str:
     """Return a writable directory of the same name in another place, or an empty text if there is none."""
-    parents = [
+    output_parents = [
         DEFAULT_OUTPUT_DIRECTORY.absolute(),
         Path("~").expanduser() / DEFAULT_OUTPUT_DIRECTORY,
         Path(tempfile.gettempdir()) / DEFAULT_OUTPUT_DIRECTORY,
     ]
-    for parent in parents:
-        if parent in current.absolute().parents:
+    for output_parent in output_parents:
+        if output_parent in current_directory.absolute().parents:
             continue
-        directory = next_output_directory(parent / current.name)
+        directory = next_output_directory(output_parent / current_directory.name)
         with suppress(InputError, StorageError):
             check_output_directory(directory)
             return short_path(directory)
@@ -50,11 +50,11 @@ class DirectoryPrompt(PathPrompt[str]):
 
     def __init__(self, engine: EngineClient, problem: str, suggestion: str) -> None:
         super().__init__("Save in another directory", "saves there", suggestion=suggestion)
-        self._engine, self._problem = engine, problem
+        self._engine, self._save_problem = engine, problem
         self._requested_path: str | None = None
 
     def compose_below(self) -> ComposeResult:
-        yield Static(f"This session cannot be saved: {self._problem}", markup=False)
+        yield Static(f"This session cannot be saved: {self._save_problem}", markup=False)
 
     def accept_path(self, path: Path) -> None:
         if not self._engine.alive:
@@ -65,10 +65,10 @@ class DirectoryPrompt(PathPrompt[str]):
         self._requested_path = str(path.absolute())
         self._engine.send(MoveSession(directory=self._requested_path))
 
-    def answer(self, event: SessionMoved | Failed) -> None:
+    def answer(self, engine_event: SessionMoved | Failed) -> None:
         """Close the prompt if the session was moved, or say why it could not be."""
-        if isinstance(event, Failed):
+        if isinstance(engine_event, Failed):
             self._requested_path = None
-            self.refuse(event.message)
-        elif event.directory == self._requested_path:
-            self.dismiss(event.directory)
+            self.refuse(engine_event.message)
+        elif engine_event.directory == self._requested_path:
+            self.dismiss(engine_event.directory)

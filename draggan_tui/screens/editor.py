@@ -43,8 +43,8 @@ COMMAND_MODULES: dict[str, ModuleType] = {
 
 def command_function(binding: KeyBinding) -> Callable[..., object]:
     """Return the function that a binding of the key map names."""
-    topic, _, name = binding.command.partition(".")
-    function: Callable[..., object] = getattr(COMMAND_MODULES[topic], name)
+    module_name, _, function_name = binding.command.partition(".")
+    function: Callable[..., object] = getattr(COMMAND_MODULES[module_name], function_name)
     return function
 
 
@@ -72,8 +72,10 @@ class EditorScreen(Screen[None]):
         super().__init__()
         self.state, self.engine = state, engine
         self.context = CommandContext.create(state, engine, self)
-        latent = engine.options.latent
-        self.panels = EditorLayout(self, state, self.context.images, depth, "" if latent is None else latent.name)
+        latent_path = engine.options.latent
+        self.panels = EditorLayout(
+            self, state, self.context.images, depth, "" if latent_path is None else latent_path.name
+        )
         self.session = EditorSession(self)
         self._engine_events = EngineEvents(self)
         self._passed_keys: list[Key] = []
@@ -84,8 +86,8 @@ class EditorScreen(Screen[None]):
     def on_mount(self) -> None:
         self.panels.start()
 
-    def on_resize(self, event: Resize) -> None:
-        self.panels.fit_wide_panel(event.size.width, event.size.height)
+    def on_resize(self, resize_event: Resize) -> None:
+        self.panels.fit_wide_panel(resize_event.size.width, resize_event.size.height)
 
     # Commands -------------------------------------------------------------------------------------------
 
@@ -107,8 +109,8 @@ class EditorScreen(Screen[None]):
         self.take_count()
         try:
             command()
-        except EditError as error:
-            self.report(with_advice(str(error), error.remedy), "bad")
+        except EditError as edit_error:
+            self.report(with_advice(str(edit_error), edit_error.remedy), "bad")
             return False
         finally:
             self.sync()
@@ -136,15 +138,15 @@ class EditorScreen(Screen[None]):
         if edit is not None:
             self.context.sync.request_image(edit)
 
-    def action_theme(self, name: str) -> None:
+    def action_theme(self, theme_name: str) -> None:
         """Use another theme for this run."""
         try:
-            theme = themes.load_theme(name)
-        except ThemeError as error:
-            self.report(str(error), "bad")
+            chosen_theme = themes.load_theme(theme_name)
+        except ThemeError as theme_error:
+            self.report(str(theme_error), "bad")
             return
-        self.post_message(ThemeChosen(theme))
-        self.report(f"theme {name} for this session; draggan-tui config edit keeps it for good")
+        self.post_message(ThemeChosen(chosen_theme))
+        self.report(f"theme {theme_name} for this session; draggan-tui config edit keeps it for good")
 
     # Messages -------------------------------------------------------------------------------------------
 
@@ -166,37 +168,37 @@ class EditorScreen(Screen[None]):
 
     # Keys and mouse -------------------------------------------------------------------------------------
 
-    def on_key(self, event: Key) -> None:
-        self._passed_keys.append(event)  # on its way to the application, which looks its binding up
+    def on_key(self, key_event: Key) -> None:
+        self._passed_keys.append(key_event)  # on its way to the application, which looks its binding up
 
-    def has_passed(self, event: Key) -> bool:
+    def has_passed(self, key_event: Key) -> bool:
         """Return whether a key that has come to the application came by way of the editor, and forget it."""
-        has_passed = any(key is event for key in self._passed_keys)
-        self._passed_keys = [key for key in self._passed_keys if key is not event]
+        has_passed = any(passed_key is key_event for passed_key in self._passed_keys)
+        self._passed_keys = [passed_key for passed_key in self._passed_keys if passed_key is not key_event]
         return has_passed
 
-    def on_canvas_resized(self, event: Canvas.Resized) -> None:
-        self.state.resize_view(event.canvas.room)
+    def on_canvas_resized(self, canvas_event: Canvas.Resized) -> None:
+        self.state.resize_view(canvas_event.canvas.room)
         self.sync()
 
-    def on_canvas_pressed(self, event: Canvas.Pressed) -> None:
+    def on_canvas_pressed(self, canvas_event: Canvas.Pressed) -> None:
         self.begin_command()
-        command = mouse.press if event.button == 1 else mouse.delete_at
-        self.attempt(lambda: command(self.context, event.point))
+        command = mouse.press if canvas_event.button == 1 else mouse.delete_at
+        self.attempt(lambda: command(self.context, canvas_event.point))
 
-    def on_canvas_dragged(self, event: Canvas.Dragged) -> None:
+    def on_canvas_dragged(self, canvas_event: Canvas.Dragged) -> None:
         if self.state.gesture is not None:
-            self.attempt(lambda: mouse.move(self.context, event.point))
+            self.attempt(lambda: mouse.move(self.context, canvas_event.point))
 
-    def on_canvas_released(self, event: Canvas.Released) -> None:
-        self.attempt(lambda: mouse.release(self.context, event.point))
+    def on_canvas_released(self, canvas_event: Canvas.Released) -> None:
+        self.attempt(lambda: mouse.release(self.context, canvas_event.point))
 
     def on_canvas_dropped(self) -> None:
         self.attempt(lambda: mouse.abandon(self.context))
 
-    def on_canvas_wheel(self, event: Canvas.Wheel) -> None:
+    def on_canvas_wheel(self, canvas_event: Canvas.Wheel) -> None:
         self.begin_command()
-        self.attempt(lambda: view.zoom_about(self.context, event.step, event.point))
+        self.attempt(lambda: view.zoom_about(self.context, canvas_event.step, canvas_event.point))
 
     # Engine ---------------------------------------------------------------------------------------------
 

@@ -88,7 +88,7 @@ class EditorLayout:
     def __init__(
         self, screen: Screen[None], state: EditorState, images: DisplayedImages, depth: ColorDepth, latent_name: str
     ) -> None:
-        self._screen, self._state, self._images = screen, state, images
+        self._screen, self._state, self._displayed_images = screen, state, images
         self.depth, self.latent_name = depth, latent_name
         self.load_progress: LoadProgress | None = None
         self.canvas, self.timeline, self.brief = Canvas(), Timeline(), TextLines(id="brief")
@@ -112,7 +112,7 @@ class EditorLayout:
     def start(self) -> None:
         """Show the state for the first time, and a spinner until there is an image."""
         self.use_depth(self.depth)
-        self._spinner = self._screen.set_interval(0.1, self._spin)
+        self._spinner_timer = self._screen.set_interval(0.1, self._spin)
         self._spin()
         self.show()
 
@@ -121,15 +121,15 @@ class EditorLayout:
     def use_depth(self, depth: ColorDepth) -> None:
         """Draw in another number of colours: the terminal may answer late how many it has."""
         self.depth = depth
-        for widget in self._screen.query(CellWidget):
-            widget.depth = depth
+        for cell_widget in self._screen.query(CellWidget):
+            cell_widget.depth = depth
 
-    def fit_wide_panel(self, columns: int, rows: int) -> None:
+    def fit_wide_panel(self, screen_columns: int, screen_rows: int) -> None:
         """Give the canvas as many columns as the image needs, and the wide panel what is left."""
-        info = self._state.model_info
-        aspect_ratio = 1.0 if info is None else info.width / info.height
-        image_columns = ceil(2 * max(rows - ROWS_BELOW, 1) * aspect_ratio)
-        self.wide_panel.styles.width = wide_panel_width(columns, image_columns, SIDE_PANEL_COLUMNS)
+        model_info = self._state.model_info
+        aspect_ratio = 1.0 if model_info is None else model_info.width / model_info.height
+        image_columns = ceil(2 * max(screen_rows - ROWS_BELOW, 1) * aspect_ratio)
+        self.wide_panel.styles.width = wide_panel_width(screen_columns, image_columns, SIDE_PANEL_COLUMNS)
 
     def shows_loupe(self) -> bool:
         """Return whether a loupe is on the screen."""
@@ -146,28 +146,30 @@ class EditorLayout:
         """Show the model's name, how far it is loaded, and a sign of life on the empty canvas."""
         self._spinner_frame += 1
         is_working = self._state.engine_status in ("starting", "ready")
-        sign = SPINNER[self._spinner_frame % len(SPINNER)] if is_working else "–"
-        text = placeholder_text(sign, model_label(self._state.edit.model), self.load_progress, *self.canvas.size)
-        self.canvas.show_placeholder(text)
+        spinner_sign = SPINNER[self._spinner_frame % len(SPINNER)] if is_working else "–"
+        canvas_text = placeholder_text(
+            spinner_sign, model_label(self._state.edit.model), self.load_progress, *self.canvas.size
+        )
+        self.canvas.show_placeholder(canvas_text)
 
     def pause_spinner(self) -> None:
-        self._spinner.pause()
+        self._spinner_timer.pause()
 
     def forget_image(self) -> None:
         """Show the spinner again: another model begins a session."""
         self.latent_name = ""
         self.canvas.show(None)
-        self._spinner.resume()
+        self._spinner_timer.resume()
 
     # Messages -------------------------------------------------------------------------------------------
 
-    def report(self, message: str, kind: MessageKind = "plain") -> None:
+    def report(self, message_text: str, kind: MessageKind = "plain") -> None:
         """Show a message in the status line, with the keys in force for the bindings that it names, as `{drag}`."""
-        self.status_line.show_message(with_keys(self._screen.app, message), kind)
+        self.status_line.show_message(with_keys(self._screen.app, message_text), kind)
 
-    def withdraw(self, message: str) -> None:
+    def withdraw(self, message_text: str) -> None:
         """Remove a message that is not true any more, if it is still in the status line."""
-        if self.status_line.message == message:
+        if self.status_line.message == message_text:
             self.status_line.clear()
 
     def end_hints(self) -> None:
@@ -181,7 +183,7 @@ class EditorLayout:
 
     def show(self) -> None:
         """Show the state as it is."""
-        state, image = self._state, self.displayed_image()
+        state, latest_image = self._state, self.displayed_image()
         self._show_panels()
         self.status_line.mode = " ".join(filter(None, self._mode_words()))
         self.status_line.next_step = self._idle_text()
@@ -190,24 +192,25 @@ class EditorLayout:
             timeline_sections(state.history_cursor, state.trajectories),
             place_text(state.history_cursor, state.trajectories),
         )
-        if image is not None:
-            self.canvas.show(image, self.overlay(), state.viewport)
+        if latest_image is not None:
+            self.canvas.show(latest_image, self.overlay(), state.viewport)
 
     def displayed_image(self) -> RgbArray | ComparedImages | None:
         """Return the image that the canvas shows; None: there is none yet."""
-        state, image = self._state, self._images.latest
-        if state.model_info is None or image is None or state.comparison == "after":
-            return None if state.model_info is None else image
-        before = self._images.before(state)
-        if before is None or before.shape != image.shape:  # a drag's smaller previews are compared with nothing
-            return image
-        split = 0.0 if state.cursor is None else (state.cursor[0] + 0.5) / state.image_size.width
-        return ComparedImages(before, image, state.comparison, split)
+        state, latest_image = self._state, self._displayed_images.latest
+        if state.model_info is None or latest_image is None or state.comparison == "after":
+            return None if state.model_info is None else latest_image
+        before_image = self._displayed_images.before(state)
+        # The smaller previews of a drag are compared with nothing.
+        if before_image is None or before_image.shape != latest_image.shape:
+            return latest_image
+        split_position = 0.0 if state.cursor is None else (state.cursor[0] + 0.5) / state.image_size.width
+        return ComparedImages(before_image, latest_image, state.comparison, split_position)
 
     def missing_edit(self) -> Edit | None:
         """Return an edit whose image is to be shown and has not come yet; None: all have."""
         shows_before = self._state.comparison != "after" or self._shows_image_before()
-        return self._images.missing_edit(self._state, shows_before=shows_before)
+        return self._displayed_images.missing_edit(self._state, shows_before=shows_before)
 
     def overlay(self) -> Overlay:
         """Return what lies over the image: points, mask, shape and cursor."""
@@ -236,14 +239,14 @@ class EditorLayout:
 
     def inspector_state(self) -> InspectorState:
         """Return what the side panel shows of the edit."""
-        state, edit, image = self._state, self._state.drawn_edit, self._images.latest
+        state, edit, latest_image = self._state, self._state.drawn_edit, self._displayed_images.latest
         cursor_color = None
-        if image is not None and state.cursor is not None:
-            cursor_color = color_at(image, state.image_size, state.cursor)
+        if latest_image is not None and state.cursor is not None:
+            cursor_color = color_at(latest_image, state.image_size, state.cursor)
         close_up = None
-        if image is not None and state.selected_pair is not None:
-            handle = edit.pairs[state.selected_pair].handle
-            close_up = CloseUp(image, state.image_size, handle, state.selected_pair + 1)
+        if latest_image is not None and state.selected_pair is not None:
+            selected_handle = edit.pairs[state.selected_pair].handle
+            close_up = CloseUp(latest_image, state.image_size, selected_handle, state.selected_pair + 1)
         return InspectorState(
             edit=edit,
             device=state.device if state.engine_status == "ready" else state.engine_status,
@@ -258,7 +261,8 @@ class EditorLayout:
             blocked_points={} if state.model_info is None else mask_conflicts(state.edit, state.image_size),
             place_key=with_keys(self._screen.app, "{place}"),
             close_up=close_up,
-            drag_number=None if state.is_dragging else edit.source.drag or 0,
+            drag_number=edit.source.drag,
+            is_dragging=state.is_dragging,
         )
 
     def _show_panels(self) -> None:
@@ -268,5 +272,5 @@ class EditorLayout:
         self.wide_panel.show_handle(inspector_state.close_up)
         if self._state.model_info is not None:
             self.fit_wide_panel(*self._screen.size)
-            before = self._images.before(self._state) if self._shows_image_before() else None
-            self.wide_panel.show_before(before, self._state.image_size)
+            before_image = self._displayed_images.before(self._state) if self._shows_image_before() else None
+            self.wide_panel.show_before(before_image, self._state.image_size)

@@ -41,10 +41,10 @@ class EditorSession:
         if self._screen.app.screen is not self._screen or self._state.is_dragging:
             return
         edit = self._state.edit
-        default = self._engine.options.out or DEFAULT_OUTPUT_DIRECTORY / session_name(edit.model, edit)
-        suggestion = suggested_directory(self._sync.directory or default)
-        prompt = DirectoryPrompt(self._engine, self._sync.save_problem, suggestion)
-        self._screen.app.push_screen(prompt, self.use_directory)
+        default_directory = self._engine.options.out or DEFAULT_OUTPUT_DIRECTORY / session_name(edit.model, edit)
+        suggestion = suggested_directory(self._sync.directory or default_directory)
+        directory_prompt = DirectoryPrompt(self._engine, self._sync.save_problem, suggestion)
+        self._screen.app.push_screen(directory_prompt, self.use_directory)
 
     def use_directory(self, directory: str | None) -> None:
         """Save the session in another directory from now on; None: the user declined."""
@@ -62,28 +62,28 @@ class EditorSession:
 
     # Models ---------------------------------------------------------------------------------------------
 
-    async def change_model(self, spec: str, name: str) -> None:
+    async def change_model(self, model_spec: str, model_name: str) -> None:
         """Load another model, once this session is completely on disk.
 
         Args:
-            spec: the model's name or path.
-            name: what the model is called in messages.
+            model_spec: the model's name or path.
+            model_name: what the model is called in messages.
         """
         try:
-            self._state.start_loading(name)
-        except EditError as error:
-            self.refuse_model(with_keys(self._screen.app, str(error)))
+            self._state.start_loading(model_name)
+        except EditError as edit_error:
+            self.refuse_model(with_keys(self._screen.app, str(edit_error)))
             return
-        self._screen.report(f"loading {name} …")
+        self._screen.report(f"loading {model_name} …")
         if self._state.has_unsaved_changes:
             self._sync.send_all_again()  # the engine may have failed to write
             self._screen.sync()
         if self._state.has_unsaved_changes and not await self._is_saved_soon():
             self.stop_loading()
-            text = "the model stays, because the last changes are not on disk yet: {save} saves them"
-            self.refuse_model(with_keys(self._screen.app, text))
+            problem_text = "the model stays, because the last changes are not on disk yet: {save} saves them"
+            self.refuse_model(with_keys(self._screen.app, problem_text))
         elif self._engine.alive:
-            self._engine.load_model(spec)
+            self._engine.load_model(model_spec)
         self._screen.show_state()
 
     def stop_loading(self) -> None:
@@ -93,9 +93,9 @@ class EditorSession:
 
     def refuse_model(self, problem: str) -> None:
         """Report why another model cannot be opened, in the dialog that asked for it if that is still open."""
-        dialog = self._screen.app.screen
-        if isinstance(dialog, ModelList) and dialog.awaited_spec:
-            dialog.refuse(problem)
+        open_dialog = self._screen.app.screen
+        if isinstance(open_dialog, ModelList) and open_dialog.awaited_spec:
+            open_dialog.refuse(problem)
             self._screen.report("")
         else:
             self._screen.report(problem, "bad")
@@ -125,9 +125,9 @@ class EditorSession:
         self._state.engine_status = "engine gone"
         self.refuse_model("the engine has ended unexpectedly")
         self._screen.show_state()
-        text = "The engine has ended unexpectedly. Points, mask and the last finished image are kept."
-        answers = {"r": ("restart", "restart it"), "q": ("leave", "quit"), "escape": ("", "go on without")}
-        self._screen.app.push_screen(Question(text, answers), self._answer_lost_engine)
+        question_text = "The engine has ended unexpectedly. Points, mask and the last finished image are kept."
+        answers_by_key = {"r": ("restart", "restart it"), "q": ("leave", "quit"), "escape": ("", "go on without")}
+        self._screen.app.push_screen(Question(question_text, answers_by_key), self._answer_lost_engine)
 
     async def _answer_lost_engine(self, answer: str | None) -> None:
         if answer == "restart":
@@ -144,10 +144,10 @@ class EditorSession:
         if not self._state.has_unsaved_changes or await self._is_saved_soon():
             self._screen.post_message(LeaveEditor())
             return
-        answers = {"y": ("leave", "quit and lose them"), "n": ("", "stay")}
+        answers_by_key = {"y": ("leave", "quit and lose them"), "n": ("", "stay")}
         if self._sync.save_problem and self._engine.alive:
-            answers["d"] = ("directory", "save in another directory")
-        self._screen.app.push_screen(Question("The last changes are not on disk.", answers), self._answer_leave)
+            answers_by_key["d"] = ("directory", "save in another directory")
+        self._screen.app.push_screen(Question("The last changes are not on disk.", answers_by_key), self._answer_leave)
 
     def _answer_leave(self, answer: str | None) -> None:
         if answer == "leave":

@@ -57,62 +57,62 @@ class EngineEvents:
         self._screen, self._state, self._context = screen, screen.state, screen.context
         self._interrupted_drags: list[DragRecord] = []  # drags that a resumed session has and the user does not know of
 
-    def handle(self, event: Event) -> None:
+    def handle(self, engine_event: Event) -> None:
         """Bring the state up to date with an event of the engine, and show it."""
-        match event:
+        match engine_event:
             case LoadProgress():
-                self._load_progress(event)
+                self._load_progress(engine_event)
             case ModelLoaded():
-                self._model_loaded(event)
+                self._model_loaded(engine_event)
             case ModelsListed():
-                if isinstance(dialog := self._screen.app.screen, ModelList):
-                    dialog.show(event.models)
+                if isinstance(open_dialog := self._screen.app.screen, ModelList):
+                    open_dialog.show(engine_event.models)
             case MaskLoaded() | MaskSaved() | Failed(task="load_mask" | "save_mask"):
-                self._mask_answered(event)
+                self._mask_answered(engine_event)
             case SessionMoved() | Failed(task="move_session"):
-                self._session_moved(event)
+                self._session_moved(engine_event)
             case Resumed():
-                self._resumed(event)
+                self._resumed(engine_event)
             case Saved():
-                self._saved(event)
+                self._saved(engine_event)
             case ImageRendered():
-                self._image_rendered(event)
+                self._image_rendered(engine_event)
             case ExportProgress():
-                self._screen.report(f"exporting: frame {event.done} of {event.total}")
+                self._screen.report(f"exporting: frame {engine_event.done} of {engine_event.total}")
             case Exported():
-                self._exported(event)
+                self._exported(engine_event)
             case TrajectoryRead():
-                self._context.trajectories.receive(event.trajectory)
+                self._context.trajectories.receive(engine_event.trajectory)
                 self._screen.show_state()
             case DragStarted() | DragProgress() | DragPreview() | DragEnded():
-                self._drag_event(event)
+                self._drag_event(engine_event)
             case Failed():
-                self._failed(event)
+                self._failed(engine_event)
 
     # Models ---------------------------------------------------------------------------------------------
 
-    def _load_progress(self, event: LoadProgress) -> None:
-        self._screen.panels.load_progress = event
+    def _load_progress(self, engine_event: LoadProgress) -> None:
+        self._screen.panels.load_progress = engine_event
         if self._context.images.latest is None:  # the empty canvas shows it
             return
         mode = self._state.mode
-        name = mode.name if isinstance(mode, LoadingModel) else self._state.edit.model
-        progress = f"loading {name}: {loading_text(event)}"
-        self._screen.report(progress)
-        dialog = self._screen.app.screen
-        if isinstance(dialog, ModelList) and dialog.awaited_spec:
-            dialog.show_loading(progress)
+        model_name = mode.name if isinstance(mode, LoadingModel) else self._state.edit.model
+        progress_text = f"loading {model_name}: {loading_text(engine_event)}"
+        self._screen.report(progress_text)
+        open_dialog = self._screen.app.screen
+        if isinstance(open_dialog, ModelList) and open_dialog.awaited_spec:
+            open_dialog.show_loading(progress_text)
 
-    def _model_loaded(self, event: ModelLoaded) -> None:
+    def _model_loaded(self, engine_event: ModelLoaded) -> None:
         state, sync, panels = self._state, self._context.sync, self._screen.panels
         is_first, is_another = state.model_info is None, isinstance(state.mode, LoadingModel)
         try:
-            state.use_model(event.info)
-        except EditError as error:  # there is nothing to edit, and nothing to lose
-            self._screen.post_message(LeaveEditor(error.exit_code, str(error)))
+            state.use_model(engine_event.info)
+        except EditError as edit_error:  # there is nothing to edit, and nothing to lose
+            self._screen.post_message(LeaveEditor(edit_error.exit_code, str(edit_error)))
             return
         panels.withdraw(STILL_LOADING)
-        state.engine_status, state.device = "ready", event.device
+        state.engine_status, state.device = "ready", engine_event.device
         panels.load_progress = None
         sync.forget_request()
         if is_first and sync.directory is not None:
@@ -135,130 +135,136 @@ class EngineEvents:
         sync.send_all_again()
         self._context.images.clear()
         self._screen.panels.forget_image()
-        if isinstance(dialog := self._screen.app.screen, ModelList):
-            dialog.dismiss(None)
+        if isinstance(open_dialog := self._screen.app.screen, ModelList):
+            open_dialog.dismiss(None)
 
-    def _resumed(self, event: Resumed) -> None:
-        state, history = self._state, event.history
+    def _resumed(self, engine_event: Resumed) -> None:
+        state, history = self._state, engine_event.history
         if state.is_opening_session:
-            records = [record for record in history.drag_records if record.number in event.recovered_drags]
+            interrupted_records = [
+                drag_record
+                for drag_record in history.drag_records
+                if drag_record.number in engine_event.recovered_drags
+            ]
             state.receive_history(history)
         else:  # the engine was restarted
             new_revisions = history.missing_from(state.history.revisions)
-            records = [revision.record for revision in new_revisions if revision.record is not None]
-            state.merge_revisions(event.revisions)
-        self._interrupted_drags = records
-        self._context.sync.mark_sent(revision.id for revision in event.revisions)
+            interrupted_records = [revision.record for revision in new_revisions if revision.record is not None]
+            state.merge_revisions(engine_event.revisions)
+        self._interrupted_drags = interrupted_records
+        self._context.sync.mark_sent(revision.id for revision in engine_event.revisions)
         self._screen.show_state()
 
     def _report_interrupted_drags(self) -> None:
-        for record in self._interrupted_drags:
+        for drag_record in self._interrupted_drags:
             self._screen.report(
-                f"drag {record.number} was interrupted; the {counted(record.steps, 'step')} that it made are a branch: "
-                "{branches} lists the branches"
+                f"drag {drag_record.number} was interrupted; the {counted(drag_record.steps, 'step')} that it made "
+                "are a branch: {branches} lists the branches"
             )
         self._interrupted_drags = []
 
     # Files ----------------------------------------------------------------------------------------------
 
-    def _saved(self, event: Saved) -> None:
+    def _saved(self, engine_event: Saved) -> None:
         sync = self._context.sync
-        self._state.saved_change_count = max(self._state.saved_change_count, event.change_count)
-        sync.directory = sync.saved_directory = Path(event.directory)
+        self._state.saved_change_count = max(self._state.saved_change_count, engine_event.change_count)
+        sync.directory = sync.saved_directory = Path(engine_event.directory)
         sync.save_problem, sync.keeps_directory = "", False
         self._screen.show_state()
 
-    def _session_moved(self, event: SessionMoved | Failed) -> None:
-        if isinstance(prompt := self._screen.app.screen, DirectoryPrompt):
-            prompt.answer(event)
-        elif isinstance(event, SessionMoved):  # the user has closed the prompt
-            self._screen.session.use_directory(event.directory)
+    def _session_moved(self, engine_event: SessionMoved | Failed) -> None:
+        if isinstance(open_prompt := self._screen.app.screen, DirectoryPrompt):
+            open_prompt.answer(engine_event)
+        elif isinstance(engine_event, SessionMoved):  # the user has closed the prompt
+            self._screen.session.use_directory(engine_event.directory)
         else:
-            self._screen.report(event.message, "bad")
+            self._screen.report(engine_event.message, "bad")
 
-    def _mask_answered(self, event: MaskLoaded | MaskSaved | Failed) -> None:
-        if isinstance(prompt := self._screen.app.screen, MaskPrompt):
-            prompt.answer(event)
-        elif isinstance(event, Failed):  # the user has closed the prompt
-            self._screen.report(event.message, "bad")
+    def _mask_answered(self, engine_event: MaskLoaded | MaskSaved | Failed) -> None:
+        if isinstance(open_prompt := self._screen.app.screen, MaskPrompt):
+            open_prompt.answer(engine_event)
+        elif isinstance(engine_event, Failed):  # the user has closed the prompt
+            self._screen.report(engine_event.message, "bad")
 
-    def _exported(self, event: Exported) -> None:
-        first = Path(event.files[0])
-        self._screen.report(f"saved to {short_path(first if len(event.files) == 1 else first.parent)}", "good")
+    def _exported(self, engine_event: Exported) -> None:
+        first_path = Path(engine_event.files[0])
+        self._screen.report(
+            f"saved to {short_path(first_path if len(engine_event.files) == 1 else first_path.parent)}", "good"
+        )
         if self._state.edit.source.drag:
             self._screen.end_hints()
 
     # Images and drags -----------------------------------------------------------------------------------
 
-    def _image_rendered(self, event: ImageRendered) -> None:
-        source = self._context.sync.take_requested_source(event.request_id)
-        if source is None:
+    def _image_rendered(self, engine_event: ImageRendered) -> None:
+        image_source = self._context.sync.take_requested_source(engine_event.request_id)
+        if image_source is None:
             return
-        image = event.image.to_array()
-        self._context.images.cache.put(source, image)
-        if isinstance(dialog := self._screen.app.screen, BranchList):
-            dialog.show_image(source, image)
+        image = engine_event.image.to_array()
+        self._context.images.cache.put(image_source, image)
+        if isinstance(open_dialog := self._screen.app.screen, BranchList):
+            open_dialog.show_image(image_source, image)
         self._screen.panels.pause_spinner()
         self._screen.sync()
 
-    def _drag_event(self, event: DragStarted | DragProgress | DragPreview | DragEnded) -> None:
-        match event:
+    def _drag_event(self, drag_event: DragStarted | DragProgress | DragPreview | DragEnded) -> None:
+        match drag_event:
             case DragStarted():
-                self._drag_started(event)
+                self._drag_started(drag_event)
             case DragProgress():
                 if self._state.is_dragging:
-                    self._context.drag.move_handles(event.handles)  # they are drawn with the next preview
-                    self._screen.panels.inspector.show_progress(event)
+                    self._context.drag.move_handles(drag_event.handles)  # they are drawn with the next preview
+                    self._screen.panels.inspector.show_progress(drag_event)
             case DragPreview():
-                self._drag_preview(event)
+                self._drag_preview(drag_event)
             case DragEnded():
-                self._drag_ended(event)
+                self._drag_ended(drag_event)
 
-    def _drag_started(self, event: DragStarted) -> None:
+    def _drag_started(self, drag_event: DragStarted) -> None:
         mode, edit = self._state.mode, self._state.edit
         live_pair = mode.live_pair if isinstance(mode, LiveDrag | ReleasedDrag) else None
         stop_distance = edit.settings.stop_distance_for(len(edit.dragged_pairs(live_pair)))
-        self._screen.panels.inspector.begin_drag(event.drag_number, stop_distance, live=live_pair is not None)
-        if event.notice is not None:
-            self._screen.report(event.notice)
+        self._screen.panels.inspector.begin_drag(drag_event.drag_number, stop_distance, is_live=live_pair is not None)
+        if drag_event.notice is not None:
+            self._screen.report(drag_event.notice)
 
-    def _drag_preview(self, event: DragPreview) -> None:
+    def _drag_preview(self, drag_event: DragPreview) -> None:
         if self._state.is_dragging:
-            self._context.images.latest = event.image.to_array()
+            self._context.images.latest = drag_event.image.to_array()
             self._screen.call_after_refresh(lambda: self._context.engine.send(PreviewShown()))
             self._screen.panels.pause_spinner()
             self._screen.sync()
 
-    def _drag_ended(self, event: DragEnded) -> None:
-        record, revision = event.record, event.revision
+    def _drag_ended(self, drag_event: DragEnded) -> None:
+        drag_record, revision = drag_event.record, drag_event.revision
         if revision is not None:
             self._context.sync.mark_sent([revision.id])
-            if event.image is not None:
-                self._context.images.cache.put(revision.edit.source, event.image.to_array())
+            if drag_event.image is not None:
+                self._context.images.cache.put(revision.edit.source, drag_event.image.to_array())
         self._context.drag.end(revision)
         self._screen.sync()
         step_limit = self._state.edit.settings.max_steps
-        mean_distance = sum(pair.distance for pair in record.pairs) / len(record.pairs)
-        self._screen.panels.inspector.end_drag(reason_text(record, step_limit), f"{mean_distance:.1f} px left")
-        if event.problem:
-            self._screen.report(event.problem, "bad")
+        mean_distance = sum(pair.distance for pair in drag_record.pairs) / len(drag_record.pairs)
+        self._screen.panels.inspector.end_drag(reason_text(drag_record, step_limit), f"{mean_distance:.1f} px left")
+        if drag_event.problem:
+            self._screen.report(drag_event.problem, "bad")
         else:
-            kind: MessageKind = "good" if record.reason == "reached" else "plain"
-            self._screen.report(outcome_text(record, step_limit, mean_distance), kind)
+            message_kind: MessageKind = "good" if drag_record.reason == "reached" else "plain"
+            self._screen.report(outcome_text(drag_record, step_limit, mean_distance), message_kind)
 
     # Failures -------------------------------------------------------------------------------------------
 
-    def _failed(self, event: Failed) -> None:
+    def _failed(self, engine_event: Failed) -> None:
         session, sync = self._screen.session, self._context.sync
-        message = with_advice(event.message, event.remedy)
-        match event.task:
+        failure_text = with_advice(engine_event.message, engine_event.remedy)
+        match engine_event.task:
             case "load_model":
                 session.stop_loading()
                 self._screen.sync()
-                session.refuse_model(message)
+                session.refuse_model(failure_text)
                 return
             case "save":
-                sync.save_problem = message
+                sync.save_problem = failure_text
                 if not sync.keeps_directory:
                     session.offer_directory()
             case "start_drag":
@@ -266,6 +272,6 @@ class EngineEvents:
             case "start":
                 self._state.engine_status = "no model"
                 if self._state.model_info is None:  # there is nothing to edit, and nothing to lose
-                    self._screen.post_message(LeaveEditor(2, message))
+                    self._screen.post_message(LeaveEditor(2, failure_text))
         self._screen.show_state()
-        self._screen.report(message, "bad")
+        self._screen.report(failure_text, "bad")

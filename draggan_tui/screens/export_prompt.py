@@ -40,25 +40,29 @@ class ExportPrompt(PathPrompt[ExportChoice]):
     def __init__(self, edit: Edit, directory: str | None) -> None:
         suggestion = str(suggested_path(edit, Path() if directory is None else Path(directory).parent))
         super().__init__("Export", "exports", (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LATENT_SUFFIXES), suggestion)
-        self._edit, self._draws_markers = edit, False
+        self._exported_edit, self._draws_markers = edit, False
 
     def compose_below(self) -> ComposeResult:
         yield Static("")
-        for content, endings in (("image", IMAGE_SUFFIXES), ("video", VIDEO_SUFFIXES), ("latent", LATENT_SUFFIXES)):
-            yield Static(f"{content:>6}  {' '.join(endings)}", classes="muted", markup=False)
+        for content_name, name_endings in (
+            ("image", IMAGE_SUFFIXES),
+            ("video", VIDEO_SUFFIXES),
+            ("latent", LATENT_SUFFIXES),
+        ):
+            yield Static(f"{content_name:>6}  {' '.join(name_endings)}", classes="muted", markup=False)
         yield Static("")
         yield Static(self._markers_text(), id="markers")
 
     def _markers_text(self) -> Content:
-        box = "[x]" if self._draws_markers else "[ ]"
-        return Content.assemble(("Shift-Tab", "bold $accent"), f" {box} handles and targets")
+        check_box = "[x]" if self._draws_markers else "[ ]"
+        return Content.assemble(("Shift-Tab", "bold $accent"), f" {check_box} handles and targets")
 
     def action_markers(self) -> None:
         self._draws_markers = not self._draws_markers
         self.query_one("#markers", Static).update(self._markers_text())
 
     def name_problem(self, path: Path) -> str:
-        if path.suffix.lower() in VIDEO_SUFFIXES and not self._edit.source.drag:
+        if path.suffix.lower() in VIDEO_SUFFIXES and not self._exported_edit.source.drag:
             return f"{path.name}: no drag has led to this image, so there is no video; name a .png"
         return super().name_problem(path)
 
@@ -69,9 +73,9 @@ class ExportPrompt(PathPrompt[ExportChoice]):
 def suggested_path(edit: Edit, directory: Path) -> Path:
     """Return the path of a PNG in the directory that does not exist yet: `critters-256-seed42.png`, `critters-256-seed42-drag3-2.png`."""
     directory = Path(short_path(directory))
-    drag = f"-drag{edit.source.drag}" if edit.source.drag else ""
-    stem = f"{Path(edit.model).name}-seed{edit.source.seed}{drag}"
-    path, number = directory / f"{stem}.png", 2
-    while path.exists():
-        path, number = directory / f"{stem}-{number}.png", number + 1
-    return path
+    drag_suffix = f"-drag{edit.source.drag}" if edit.source.drag else ""
+    name_stem = f"{Path(edit.model).name}-seed{edit.source.seed}{drag_suffix}"
+    free_path, next_number = directory / f"{name_stem}.png", 2
+    while free_path.exists():
+        free_path, next_number = directory / f"{name_stem}-{next_number}.png", next_number + 1
+    return free_path

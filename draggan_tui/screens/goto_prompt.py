@@ -16,8 +16,8 @@ from draggan_tui.widgets.text_field import TextField
 
 from .dialog import Dialog
 
-_NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+))"
-_COORDINATES = re.compile(rf"{_NUMBER}(?:\s*,\s*|\s+){_NUMBER}", re.ASCII)
+_NUMBER_PATTERN = r"([+-]?(?:\d+\.?\d*|\.\d+))"
+_POINT_PATTERN = re.compile(rf"{_NUMBER_PATTERN}(?:\s*,\s*|\s+){_NUMBER_PATTERN}", re.ASCII)
 
 
 class GotoPrompt(Dialog[Point | None]):
@@ -54,22 +54,22 @@ class GotoPrompt(Dialog[Point | None]):
         """Close with the point, or say what is wrong and stay open."""
         try:
             self.dismiss(parse_point(self.query_one(TextField).value, self.cursor, self.image_size))
-        except EditError as error:
-            self._refuse(str(error))
+        except EditError as edit_error:
+            self._refuse(str(edit_error))
 
 
-def parse_point(text: str, cursor: Point, image_size: Size) -> Point:
+def parse_point(typed_text: str, cursor: Point, image_size: Size) -> Point:
     """Return the point of `12,30.5` or `12 30.5`. A coordinate with a sign counts from the cursor: `+3,-2`, `-4,30`.
 
     Raises:
         EditError: the text is not two numbers, or the point is outside the image.
     """
-    match = _COORDINATES.fullmatch(text.strip())
-    if match is None:
+    number_match = _POINT_PATTERN.fullmatch(typed_text.strip())
+    if number_match is None:
         raise EditError("must be two numbers: x,y, or from here +3,-2")
     x, y = (
-        float(number) + (start if number[0] in "+-" else 0)
-        for number, start in zip(match.groups(), cursor, strict=True)
+        float(number_text) + (cursor_coordinate if number_text[0] in "+-" else 0)
+        for number_text, cursor_coordinate in zip(number_match.groups(), cursor, strict=True)
     )
     if not contains((x, y), image_size):
         raise EditError(

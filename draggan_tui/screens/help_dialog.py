@@ -40,13 +40,15 @@ class HelpDialog(Dialog[None]):
     ]
 
     def compose(self) -> ComposeResult:
-        hints = [("/", "filters"), ("j k PgDn PgUp", "scroll"), ("Esc", "closes")]
-        with DialogBox("Help", hints, can_focus=True) as box:
-            scrolls = {"down": box.action_scroll_down, "up": box.action_scroll_up}
-            pages = {"pagedown": box.action_page_down, "pageup": box.action_page_up}
+        key_hints = [("/", "filters"), ("j k PgDn PgUp", "scroll"), ("Esc", "closes")]
+        with DialogBox("Help", key_hints, can_focus=True) as dialog_box:
+            scroll_actions = {"down": dialog_box.action_scroll_down, "up": dialog_box.action_scroll_up}
+            page_actions = {"pagedown": dialog_box.action_page_down, "pageup": dialog_box.action_page_up}
             with Horizontal(classes="head"):
                 yield Static("/", classes="slash")
-                yield TextField({**scrolls, **pages, "enter": box.focus}, "a key, or the beginning of a word")
+                yield TextField(
+                    {**scroll_actions, **page_actions, "enter": dialog_box.focus}, "a key, or the beginning of a word"
+                )
             yield Static(id="page")
 
     def on_mount(self) -> None:
@@ -56,21 +58,21 @@ class HelpDialog(Dialog[None]):
         self.call_after_refresh(self._show_page)
 
     def _show_page(self) -> None:
-        topics = matching_topics(self.topics(), self.query_one(TextField).value)
-        width = self.query_one(DialogBox).scrollable_content_region.width
-        self.query_one("#page", Static).update(help_page(topics, width))
+        shown_topics = matching_topics(self.topics(), self.query_one(TextField).value)
+        page_width = self.query_one(DialogBox).scrollable_content_region.width
+        self.query_one("#page", Static).update(help_page(shown_topics, page_width))
 
     def topics(self) -> list[HelpTopic]:
         """Return all keys, and what the mouse does."""
-        topics = [
-            HelpTopic(title, tuple((keys_shown(self.app, binding), binding.help) for binding in bindings))
-            for title, bindings in KEY_GROUPS.items()
+        key_topics = [
+            HelpTopic(topic_title, tuple((keys_shown(self.app, binding), binding.help) for binding in bindings))
+            for topic_title, bindings in KEY_GROUPS.items()
         ]
-        counts = HelpTopic("Counts", (("1 … 9", with_keys(self.app, COUNT_EXAMPLES)),))
-        return [*topics, counts, HelpTopic("Mouse", tuple(MOUSE_HELP.items()))]
+        count_topic = HelpTopic("Counts", (("1 … 9", with_keys(self.app, COUNT_EXAMPLES)),))
+        return [*key_topics, count_topic, HelpTopic("Mouse", tuple(MOUSE_HELP.items()))]
 
-    def action_scroll(self, lines: int) -> None:
-        self.query_one(DialogBox).scroll_relative(y=lines, animate=False)
+    def action_scroll(self, line_count: int) -> None:
+        self.query_one(DialogBox).scroll_relative(y=line_count, animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 (Textual's)
         """Leave the slash to the text field while it has the focus."""

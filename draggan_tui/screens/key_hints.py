@@ -71,10 +71,10 @@ def hint_mode(state: EditorState) -> HintMode:
 
 def key_hints(app: App[Any], state: EditorState) -> tuple[KeyHint, ...]:
     """Return the hints of the present mode, with the keys in force. The help comes last."""
-    mode = hint_mode(state)
-    useless_ids = _useless_ids(state) if mode == "idle" else set()
-    hints: Sequence[tuple[str, str]] = [hint for hint in HINTS[mode] if hint[0] not in useless_ids]
-    return tuple(_hint(app, ids, words) for ids, words in (*hints, ("help", "help")))
+    present_mode = hint_mode(state)
+    useless_ids = _useless_ids(state) if present_mode == "idle" else set()
+    mode_hints: Sequence[tuple[str, str]] = [hint for hint in HINTS[present_mode] if hint[0] not in useless_ids]
+    return tuple(_hint(app, binding_ids, hint_words) for binding_ids, hint_words in (*mode_hints, ("help", "help")))
 
 
 def _useless_ids(state: EditorState) -> set[str]:
@@ -86,6 +86,6 @@ def _useless_ids(state: EditorState) -> set[str]:
     return nothing_to_undo | nothing_to_compare | nothing_to_drag | (set() if state.edit.pairs else _NEED_A_PAIR)
 
 
-def _hint(app: App[Any], ids: str, words: str) -> KeyHint:
-    keys = " ".join(f"{{{id}}}" for id in ids.split())
-    return KeyHint(with_keys(app, keys), words, f"run('{ids.split()[0]}')")
+def _hint(app: App[Any], binding_ids: str, hint_words: str) -> KeyHint:
+    key_names = " ".join(f"{{{id}}}" for id in binding_ids.split())
+    return KeyHint(with_keys(app, key_names), hint_words, f"run('{binding_ids.split()[0]}')")

@@ -24,28 +24,31 @@ def key_name(key: str) -> str:
     Args:
         key: as Textual names it.
     """
-    *modifiers, last = key.split("+")
-    name = _KEY_WORDS.get(last) or format_key(last)
-    is_letter = len(last) == 1 and bool(modifiers)
-    is_function_key = re.fullmatch(r"f\d+", last) is not None
-    return "-".join([*map(str.capitalize, modifiers), name.upper() if is_letter or is_function_key else name])
+    *modifiers, last_key = key.split("+")
+    key_word = _KEY_WORDS.get(last_key) or format_key(last_key)
+    is_letter = len(last_key) == 1 and bool(modifiers)
+    is_function_key = re.fullmatch(r"f\d+", last_key) is not None
+    return "-".join([*map(str.capitalize, modifiers), key_word.upper() if is_letter or is_function_key else key_word])
 
 
 def keys_shown(app: App[Any], binding: KeyBinding) -> str:
     """Return all keys of a binding, as the help lists them: `← h`."""
     configured_keys = _configured_keys(app, binding)
-    keys = [key.strip() for key in (configured_keys or binding.keys).split(",")]
+    binding_keys = [key.strip() for key in (configured_keys or binding.keys).split(",")]
     if configured_keys is None:
-        free_keys = [key for key in keys if not _is_used_otherwise(app, key)]
-        if free_keys == keys and binding.shown_keys:
+        free_keys = [key for key in binding_keys if not _is_used_otherwise(app, key)]
+        if free_keys == binding_keys and binding.shown_keys:
             return binding.shown_keys
-        keys = free_keys
-    return " ".join(map(key_name, keys))
+        binding_keys = free_keys
+    return " ".join(map(key_name, binding_keys))
 
 
-def with_keys(app: App[Any], text: str) -> str:
+def with_keys(app: App[Any], message_text: str) -> str:
     """Return a message with the first key of each binding that it names: `{drag} drags` becomes `d drags`."""
-    return _NAMED_BINDING.sub(lambda match: _first_key(app, match[1]) if match[1] in KEY_BINDINGS else match[0], text)
+    return _NAMED_BINDING.sub(
+        lambda name_match: _first_key(app, name_match[1]) if name_match[1] in KEY_BINDINGS else name_match[0],
+        message_text,
+    )
 
 
 def _first_key(app: App[Any], id: str) -> str:
@@ -56,7 +59,7 @@ def _first_key(app: App[Any], id: str) -> str:
 
 def _is_used_otherwise(app: App[Any], key: str) -> bool:
     """Return whether the user's configuration gives a key of ours to another command."""
-    return any(key in keys.split(",") for keys in changed_keys(app).values())
+    return any(key in configured_keys.split(",") for configured_keys in changed_keys(app).values())
 
 
 def _configured_keys(app: App[Any], binding: KeyBinding) -> str | None:

@@ -39,9 +39,9 @@ class MaskPrompt(PathPrompt[MaskLoaded | MaskSaved]):
         self._requested_path = str(path)
         self._engine.send(self._make_command(self._requested_path))
 
-    def answer(self, event: MaskLoaded | MaskSaved | Failed) -> None:
+    def answer(self, engine_answer: MaskLoaded | MaskSaved | Failed) -> None:
         """Close the prompt with the engine's answer, or say why the engine could not do it."""
-        if isinstance(event, Failed):
-            self.refuse(event.message)
-        elif event.path == self._requested_path:  # not the answer to an earlier prompt
-            self.dismiss(event)
+        if isinstance(engine_answer, Failed):
+            self.refuse(engine_answer.message)
+        elif engine_answer.path == self._requested_path:  # not the answer to an earlier prompt
+            self.dismiss(engine_answer)

@@ -30,8 +30,8 @@ class ModelList(Dialog[ModelEntry | None]):
 
     Args:
         open_model: name or path by which the model in use was loaded.
-        name: the name of the model in use.
-        load: starts loading a name or path.
+        model_name: the name of the model in use.
+        load_model: starts loading a name or path.
     """
 
     DEFAULT_CSS = """
@@ -49,15 +49,15 @@ class ModelList(Dialog[ModelEntry | None]):
         Binding("shift+tab", "app.focus_previous", show=False, priority=True),
     ]
 
-    def __init__(self, open_model: str, name: str, load: Callable[[str], object]) -> None:
+    def __init__(self, open_model: str, model_name: str, load_model: Callable[[str], object]) -> None:
         super().__init__()
-        self.open_model, self._name, self._load = open_model, name, load
+        self.open_model, self._model_name, self._load_model = open_model, model_name, load_model
         self.awaited_spec: str | None = None
         self.entries: Sequence[ModelEntry] = ()
 
     def compose(self) -> ComposeResult:
-        hints = [("Enter", "opens"), ("/", "types a path"), ("Esc", "closes")]
-        with DialogBox(f"Models · now {self._name}", hints):
+        key_hints = [("Enter", "opens"), ("/", "types a path"), ("Esc", "closes")]
+        with DialogBox(f"Models · now {self._model_name}", key_hints):
             yield ViOptionList(compact=True)
             with Vertical(classes="foot"):
                 with Horizontal(id="typed"):
@@ -72,22 +72,25 @@ class ModelList(Dialog[ModelEntry | None]):
     def show(self, entries: Sequence[ModelEntry]) -> None:
         """List models, with the one in use highlighted."""
         self.entries = entries
-        for options in self.query(ViOptionList):  # there is none yet if the engine answers before the screen is mounted
-            options.clear_options()
-            lines = model_lines(entries, self.open_model, options.scrollable_content_region.width)
-            options.add_options([Option(line) for line in lines])
-            open_indices = (index for index, entry in enumerate(entries) if is_open_model(entry, self.open_model))
-            options.highlighted = next(open_indices, 0) if entries else None
+        # The query is empty if the engine answers before the screen is mounted.
+        for option_list in self.query(ViOptionList):
+            option_list.clear_options()
+            model_rows = model_lines(entries, self.open_model, option_list.scrollable_content_region.width)
+            option_list.add_options([Option(model_row) for model_row in model_rows])
+            open_indices = (
+                entry_index for entry_index, entry in enumerate(entries) if is_open_model(entry, self.open_model)
+            )
+            option_list.highlighted = next(open_indices, 0) if entries else None
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._show_again)
 
     def _show_again(self) -> None:
         """List the models again in the present width."""
-        options = self.query_one(ViOptionList)
-        highlighted = options.highlighted
+        option_list = self.query_one(ViOptionList)
+        highlighted_index = option_list.highlighted
         self.show(self.entries)
-        options.highlighted = highlighted
+        option_list.highlighted = highlighted_index
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 (Textual's)
         """Leave the slash to the text field while it has the focus."""
@@ -96,33 +99,36 @@ class ModelList(Dialog[ModelEntry | None]):
     def action_type(self) -> None:
         self.set_focus(self.query_one(TextField))
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self.entries[event.option_index])
+    def on_option_list_option_selected(self, selected_event: OptionList.OptionSelected) -> None:
+        self.dismiss(self.entries[selected_event.option_index])
 
     def refuse(self, problem: str) -> None:
         """Say why the typed model cannot be opened; the dialog stays open."""
         self.awaited_spec = None
         self._show_note(problem, "$text-error")
 
-    def show_loading(self, progress: str) -> None:
+    def show_loading(self, progress_text: str) -> None:
         """Show how far the typed model is loaded."""
-        self._show_note(progress, "$foreground")
+        self._show_note(progress_text, "$foreground")
 
-    def _show_note(self, text: str, color: str) -> None:
-        problem = self.query_one("#problem", Static)
-        problem.update(Content.styled(text, color))
-        problem.display = bool(text)
+    def _show_note(self, note_text: str, note_color: str) -> None:
+        problem_widget = self.query_one("#problem", Static)
+        problem_widget.update(Content.styled(note_text, note_color))
+        problem_widget.display = bool(note_text)
 
     def _open_path(self) -> None:
-        spec = self.query_one(TextField).value.strip()
-        if not spec or self.awaited_spec is not None:
+        model_spec = self.query_one(TextField).value.strip()
+        if not model_spec or self.awaited_spec is not None:
             return
-        names = {
-            name for entry in self.entries if is_open_model(entry, self.open_model) for name in (entry.name, entry.path)
+        open_names = {
+            open_name
+            for entry in self.entries
+            if is_open_model(entry, self.open_model)
+            for open_name in (entry.name, entry.path)
         }
-        if spec in {self.open_model, *names}:
-            self.refuse(f"{self._name} is open already")
+        if model_spec in {self.open_model, *open_names}:
+            self.refuse(f"{self._model_name} is open already")
             return
-        self.awaited_spec = spec
-        self.show_loading(f"loading {model_label(spec)} …")
-        self._load(spec)
+        self.awaited_spec = model_spec
+        self.show_loading(f"loading {model_label(model_spec)} …")
+        self._load_model(model_spec)

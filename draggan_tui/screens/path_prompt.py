@@ -26,7 +26,7 @@ NO_ENGINE_IN_PROMPT = "no engine: Esc closes this, then {restart-engine} restart
 DialogResult = TypeVar("DialogResult")
 
 
-def complete_path(text: str) -> tuple[str, list[str]]:
+def complete_path(typed_path: str) -> tuple[str, list[str]]:
     """Complete a path as far as it is unambiguous.
 
     Hidden files match only after a dot. Names with characters that no terminal can show are left out.
@@ -34,22 +34,22 @@ def complete_path(text: str) -> tuple[str, list[str]]:
     Returns:
         The longer path, and the names that match it; those of directories end in "/".
     """
-    directory, slash, start = text.rpartition("/")
-    if text == "~" or start == "..":
-        return f"{text}/", []
+    typed_directory, slash, name_start = typed_path.rpartition("/")
+    if typed_path == "~" or name_start == "..":
+        return f"{typed_path}/", []
     try:
-        with os.scandir(Path(directory + slash).expanduser()) as entries:
+        with os.scandir(Path(typed_directory + slash).expanduser()) as directory_entries:
             names = sorted(
-                entry.name + ("/" if entry.is_dir() else "")
-                for entry in entries
-                if entry.name.startswith(start)
-                and (start or not entry.name.startswith("."))
-                and entry.name.isprintable()
+                directory_entry.name + ("/" if directory_entry.is_dir() else "")
+                for directory_entry in directory_entries
+                if directory_entry.name.startswith(name_start)
+                and (name_start or not directory_entry.name.startswith("."))
+                and directory_entry.name.isprintable()
             )
     except (OSError, RuntimeError, ValueError):
-        return text, []
-    common = os.path.commonprefix(names)  # noqa: RUF071 (of characters)
-    return (directory + slash + common, names) if names else (text, [])
+        return typed_path, []
+    common_prefix = os.path.commonprefix(names)  # noqa: RUF071 (of characters)
+    return (typed_directory + slash + common_prefix, names) if names else (typed_path, [])
 
 
 class PathPrompt(Dialog[DialogResult | None]):
@@ -74,7 +74,7 @@ class PathPrompt(Dialog[DialogResult | None]):
 
     def __init__(self, title: str, enter_hint: str, endings: Sequence[str] = (), suggestion: str = "") -> None:
         super().__init__()
-        self._title, self._enter_hint, self.endings, self._suggestion = title, enter_hint, endings, suggestion
+        self._dialog_title, self._enter_hint, self.endings, self._suggestion = title, enter_hint, endings, suggestion
 
     def accept_path(self, path: Path) -> None:
         """Dismiss the prompt with a result, or `refuse` the path, now or later."""
@@ -95,13 +95,13 @@ class PathPrompt(Dialog[DialogResult | None]):
         self._show_notes("", problem)
 
     def _show_notes(self, names: str, problem: str) -> None:
-        for id, text in (("#names", names), ("#problem", problem)):
-            static = self.query_one(id, Static)
-            static.update(text)
-            static.display = bool(text)
+        for id, note_text in (("#names", names), ("#problem", problem)):
+            note_widget = self.query_one(id, Static)
+            note_widget.update(note_text)
+            note_widget.display = bool(note_text)
 
     def compose(self) -> ComposeResult:
-        with DialogBox(self._title, [("Enter", self._enter_hint), ("Tab", "completes"), ("Esc", "closes")]):
+        with DialogBox(self._dialog_title, [("Enter", self._enter_hint), ("Tab", "completes"), ("Esc", "closes")]):
             with Vertical(classes="head"):
                 yield TextField(
                     {"tab": self._complete, "enter": self._submit}, self.PLACEHOLDER, value=self._suggestion
@@ -115,44 +115,44 @@ class PathPrompt(Dialog[DialogResult | None]):
         self.watch(self.query_one(TextField), "value", lambda: self.refuse(""))
 
     def _complete(self) -> None:
-        line = self.query_one(TextField)
-        line.value, names = complete_path(line.value)
-        line.cursor_position = len(line.value)
+        text_field = self.query_one(TextField)
+        text_field.value, names = complete_path(text_field.value)
+        text_field.cursor_position = len(text_field.value)
         shown_names = names[:NAMES_SHOWN] if len(names) > 1 else []
-        more = f"  … {len(names) - len(shown_names)} more" if len(names) > NAMES_SHOWN else ""
-        self._show_notes("  ".join(shown_names) + more, "")
+        more_text = f"  … {len(names) - len(shown_names)} more" if len(names) > NAMES_SHOWN else ""
+        self._show_notes("  ".join(shown_names) + more_text, "")
 
     def _submit(self) -> None:
-        text = self.query_one(TextField).value.strip()
+        typed_path = self.query_one(TextField).value.strip()
         try:
-            path = Path(text).expanduser()
-            if text and self.endings:
-                self._accept_output(path, text.endswith("/"))
-            elif text:
+            path = Path(typed_path).expanduser()
+            if typed_path and self.endings:
+                self._accept_output(path, typed_path.endswith("/"))
+            elif typed_path:
                 self.accept_path(path)
-        except StorageError as error:
-            self.refuse(str(error))
+        except StorageError as path_error:
+            self.refuse(str(path_error))
         except RuntimeError:
-            self.refuse(f"{text}: there is no such user; give another path")
-        except OSError as error:
-            self.refuse(f"{path.name}: {(error.strerror or str(error)).lower()}; give another path")
+            self.refuse(f"{typed_path}: there is no such user; give another path")
+        except OSError as path_error:
+            self.refuse(f"{path.name}: {(path_error.strerror or str(path_error)).lower()}; give another path")
 
     def _accept_output(self, path: Path, is_directory: bool) -> None:
         if is_directory or path.is_dir():
             self.refuse(f"{path} is a directory: add the name of a file")
             return
         path = path if path.suffix else path.with_name(path.name + self.endings[0])
-        directory = path.parent
+        parent_directory = path.parent
         if problem := self.name_problem(path):
             self.refuse(problem)
             return
-        if not directory.is_dir():
-            self.refuse(f"there is no directory {directory}: create it first, or choose another")
+        if not parent_directory.is_dir():
+            self.refuse(f"there is no directory {parent_directory}: create it first, or choose another")
             return
-        check_writable(directory)
+        check_writable(parent_directory)
         if path.exists():
-            answers = {"y": ("replace", "replace it"), "n": ("", "keep it")}
-            question = Question(f"{path} already exists.", answers)
-            self.app.push_screen(question, lambda answer: self.accept_path(path) if answer else None)
+            answers_by_key = {"y": ("replace", "replace it"), "n": ("", "keep it")}
+            replace_question = Question(f"{path} already exists.", answers_by_key)
+            self.app.push_screen(replace_question, lambda answer: self.accept_path(path) if answer else None)
         else:
             self.accept_path(path)

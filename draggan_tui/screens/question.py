@@ -30,17 +30,19 @@ class Question(Dialog[str]):
         self.text, self.answers = text, answers
 
     def compose(self) -> ComposeResult:
-        answers = [("Esc" if key == "escape" else key, answer_text) for key, (_, answer_text) in self.answers.items()]
-        key_width = max(len(key) for key, _ in answers)
+        answer_rows = [
+            ("Esc" if key == "escape" else key, answer_text) for key, (_, answer_text) in self.answers.items()
+        ]
+        key_width = max(len(key) for key, _ in answer_rows)
         with DialogBox("Question", [] if "escape" in self.answers else [("Esc", "closes")]):
             yield Static(self.text, markup=False)
             yield Static("")
-            for key, answer_text in answers:
+            for key, answer_text in answer_rows:
                 yield Static(Content.assemble((key.rjust(key_width), "bold $accent"), f"  {answer_text}"))
 
     def on_mount(self) -> None:
-        for key, (name, label) in self.answers.items():
-            bind_key(self, key, f"answer('{name}')", label)
+        for key, (answer_name, answer_label) in self.answers.items():
+            bind_key(self, key, f"answer('{answer_name}')", answer_label)
 
-    def action_answer(self, name: str) -> None:
-        self.dismiss(name)
+    def action_answer(self, answer_name: str) -> None:
+        self.dismiss(answer_name)

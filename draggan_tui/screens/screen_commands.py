@@ -33,11 +33,11 @@ async def run(screen: EditorScreen, command: Callable[..., object]) -> None:
     """Run a command of this module and show the state; show its error, if it raises one."""
     screen.take_count()
     try:
-        result = command(screen)
-        if isawaitable(result):
-            await result
-    except EditError as error:
-        screen.report(with_advice(str(error), error.remedy), "bad")
+        command_result = command(screen)
+        if isawaitable(command_result):
+            await command_result
+    except EditError as edit_error:
+        screen.report(with_advice(str(edit_error), edit_error.remedy), "bad")
     finally:
         screen.sync()
 
@@ -76,13 +76,15 @@ async def open_goto(screen: EditorScreen) -> None:
 async def open_load_mask(screen: EditorScreen) -> None:
     """Ask for an image file and use it as the mask."""
 
-    def use(event: MaskLoaded | MaskSaved | None) -> None:
-        if isinstance(event, MaskLoaded):
-            screen.attempt(lambda: mask.use_loaded(screen.context, event))
+    def use(mask_event: MaskLoaded | MaskSaved | None) -> None:
+        if isinstance(mask_event, MaskLoaded):
+            screen.attempt(lambda: mask.use_loaded(screen.context, mask_event))
 
     screen.state.check_can_edit()
-    prompt = MaskPrompt("Load a mask (bright may move)", "loads", screen.engine, lambda path: LoadMask(path=path))
-    await screen.app.push_screen(prompt, use)
+    mask_prompt = MaskPrompt(
+        "Load a mask (bright may move)", "loads", screen.engine, lambda mask_path: LoadMask(path=mask_path)
+    )
+    await screen.app.push_screen(mask_prompt, use)
 
 
 async def open_save_mask(screen: EditorScreen) -> None:
@@ -91,14 +93,14 @@ async def open_save_mask(screen: EditorScreen) -> None:
     if saved_mask is None:
         raise EditError("no mask to save: paint one first ({pen}, or {toggle-cell})")
 
-    def report(event: MaskLoaded | MaskSaved | None) -> None:
-        if event is not None:
-            screen.report(f"mask saved: {event.path}", "good")
+    def report(mask_event: MaskLoaded | MaskSaved | None) -> None:
+        if mask_event is not None:
+            screen.report(f"mask saved: {mask_event.path}", "good")
 
-    prompt = MaskPrompt(
-        "Save the mask", "saves", screen.engine, lambda path: SaveMask(path=path, mask=saved_mask), (".png",)
+    mask_prompt = MaskPrompt(
+        "Save the mask", "saves", screen.engine, lambda mask_path: SaveMask(path=mask_path, mask=saved_mask), (".png",)
     )
-    await screen.app.push_screen(prompt, report)
+    await screen.app.push_screen(mask_prompt, report)
 
 
 # Drag and history ---------------------------------------------------------------------------------------
@@ -107,9 +109,9 @@ async def open_save_mask(screen: EditorScreen) -> None:
 async def open_settings(screen: EditorScreen) -> None:
     """Show the settings of the next drag, and use what is chosen."""
 
-    def use(edit: Edit | None) -> None:
-        if edit is not None:
-            screen.attempt(lambda: drag.change_settings(screen.context, edit))
+    def use(changed_edit: Edit | None) -> None:
+        if changed_edit is not None:
+            screen.attempt(lambda: drag.change_settings(screen.context, changed_edit))
 
     screen.state.check_can_edit()
     await screen.app.push_screen(SettingsDialog(screen.state.edit, screen.state.model), use)
@@ -118,19 +120,19 @@ async def open_settings(screen: EditorScreen) -> None:
 async def open_branches(screen: EditorScreen) -> None:
     """List the branches of the history, and go to one or compare with one."""
 
-    def use(choice: BranchChoice | None) -> None:
-        if choice is None:
+    def use(user_choice: BranchChoice | None) -> None:
+        if user_choice is None:
             return
-        revision_id = choice.revision_id
-        if choice.compare or revision_id is None:
+        revision_id = user_choice.revision_id
+        if user_choice.compare or revision_id is None:
             screen.attempt(lambda: history.compare_with(screen.context, revision_id))
         else:
             screen.attempt(lambda: history.go_to_revision(screen.context, revision_id))
 
-    state, images = screen.state, screen.context.images
+    state, displayed_images = screen.state, screen.context.images
     state.check_can_edit()
-    dialog = BranchList(state.history, state.reference_id, images.cache, screen.panels.depth)
-    await screen.app.push_screen(dialog, use)
+    branch_list = BranchList(state.history, state.reference_id, displayed_images.cache, screen.panels.depth)
+    await screen.app.push_screen(branch_list, use)
 
 
 # Session ------------------------------------------------------------------------------------------------
@@ -139,38 +141,40 @@ async def open_branches(screen: EditorScreen) -> None:
 async def open_models(screen: EditorScreen) -> None:
     """List the models, and load the one that is chosen."""
 
-    def load_path(spec: str) -> None:
-        screen.run_worker(screen.session.change_model(spec, model_label(spec)))
+    def load_path(model_spec: str) -> None:
+        screen.run_worker(screen.session.change_model(model_spec, model_label(model_spec)))
 
-    def use(entry: ModelEntry | None) -> None:
-        if entry is None:
+    def use(model_entry: ModelEntry | None) -> None:
+        if model_entry is None:
             return
-        if is_open_model(entry, screen.engine.options.model):
-            screen.report(f"{entry.name} is open already")
+        if is_open_model(model_entry, screen.engine.options.model):
+            screen.report(f"{model_entry.name} is open already")
         else:
-            screen.run_worker(screen.session.change_model(entry.spec, entry.name))
+            screen.run_worker(screen.session.change_model(model_entry.spec, model_entry.name))
 
     screen.state.check_can_edit()
     screen.context.check_engine()
     if screen.state.engine_status == "starting":
         raise EditError("the engine is starting")
     screen.engine.send(ListModels())
-    dialog = ModelList(screen.engine.options.model, screen.state.edit.model, load_path)
-    await screen.app.push_screen(dialog, use)
+    model_list = ModelList(screen.engine.options.model, screen.state.edit.model, load_path)
+    await screen.app.push_screen(model_list, use)
 
 
 async def open_export(screen: EditorScreen) -> None:
     """Ask for a file, and write the image, the video or the latent to it."""
 
-    def export(choice: ExportChoice | None) -> None:
-        if choice is not None:
-            screen.attempt(lambda: session.export_to_file(screen.context, choice.path, markers=choice.markers))
+    def export(user_choice: ExportChoice | None) -> None:
+        if user_choice is not None:
+            screen.attempt(
+                lambda: session.export_to_file(screen.context, user_choice.path, markers=user_choice.markers)
+            )
 
     screen.state.check_can_edit()
     screen.context.check_engine()
-    directory = screen.context.sync.directory
-    prompt = ExportPrompt(screen.state.edit, None if directory is None else str(directory))
-    await screen.app.push_screen(prompt, export)
+    session_directory = screen.context.sync.directory
+    export_prompt = ExportPrompt(screen.state.edit, None if session_directory is None else str(session_directory))
+    await screen.app.push_screen(export_prompt, export)
 
 
 async def restart_engine(screen: EditorScreen) -> None:
@@ -194,9 +198,9 @@ async def leave(screen: EditorScreen) -> None:
 async def open_palette(screen: EditorScreen) -> None:
     """List all commands and themes, and run the one that is chosen."""
 
-    async def run_chosen(action: str | None) -> None:
-        if action is not None:
-            await screen.run_action(action)
+    async def run_chosen(chosen_action: str | None) -> None:
+        if chosen_action is not None:
+            await screen.run_action(chosen_action)
 
     screen.state.count = screen.context.count  # for the command that is chosen
     await screen.app.push_screen(CommandPalette(), run_chosen)

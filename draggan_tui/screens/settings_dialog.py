@@ -52,21 +52,26 @@ class SettingsDialog(Dialog[Edit | None]):
         Binding("up,shift+tab", "app.focus_previous", show=False, priority=True),
     ]
 
-    def __init__(self, edit: Edit, info: ModelInfo) -> None:
+    def __init__(self, edit: Edit, model_info: ModelInfo) -> None:
         super().__init__()
-        self.edit, self.fields = edit, setting_fields(info)
+        self.edit, self.fields = edit, setting_fields(model_info)
 
     def compose(self) -> ComposeResult:
-        hints = [("Enter", "applies"), ("Ctrl-R", "resets one"), ("Ctrl-T", "resets all"), ("Esc", "closes")]
-        keys = {"enter": self._apply, "ctrl+r": self._reset_focused, "ctrl+t": self._reset_all}
-        with DialogBox("Settings of the next drag", hints):
+        key_hints = [("Enter", "applies"), ("Ctrl-R", "resets one"), ("Ctrl-T", "resets all"), ("Esc", "closes")]
+        key_actions = {"enter": self._apply, "ctrl+r": self._reset_focused, "ctrl+t": self._reset_all}
+        with DialogBox("Settings of the next drag", key_hints):
             with Horizontal(id="header", classes="row head muted"):
-                for heading, column in (("", "label"), ("value", "value"), ("default", "default"), ("range", "range")):
-                    yield Static(heading, classes=column)
-            for name, field in self.fields.items():
+                for column_heading, column_class in (
+                    ("", "label"),
+                    ("value", "value"),
+                    ("default", "default"),
+                    ("range", "range"),
+                ):
+                    yield Static(column_heading, classes=column_class)
+            for field_name, field in self.fields.items():
                 with Horizontal(classes="row"):
                     yield Static(field.label, classes="label")
-                    yield TextField(keys, value=self._present_text(name), id=name)
+                    yield TextField(key_actions, value=self._present_text(field_name), id=field_name)
                     yield Static(field.default_text or "–", classes="default muted", markup=False)
                     yield Static(field.range_text, classes="range muted", markup=False)
             with Vertical(classes="foot"):
@@ -85,9 +90,9 @@ class SettingsDialog(Dialog[Edit | None]):
             return
         field = self._focused_field()
         columns_text = f"default {field.default_text or 'empty'} (Ctrl-R), {field.range_text}\n"
-        choices = f": {', '.join(field.choices)}" if len(field.choices) > MAX_LISTED_CHOICES else ""
-        text = (columns_text if self.has_class("-narrow") else "") + field.description + choices
-        self.query_one("#description", Static).update(text)
+        choices_text = f": {', '.join(field.choices)}" if len(field.choices) > MAX_LISTED_CHOICES else ""
+        description_text = (columns_text if self.has_class("-narrow") else "") + field.description + choices_text
+        self.query_one("#description", Static).update(description_text)
         self._show_focused()
 
     def _show_focused(self) -> None:
@@ -99,11 +104,11 @@ class SettingsDialog(Dialog[Edit | None]):
         assert self.focused is not None, "one of the fields always has the focus"
         return self.fields[self.focused.id or ""]
 
-    def _field_widget(self, name: str) -> TextField:
-        return self.query_one(f"#{name}", TextField)
+    def _field_widget(self, field_name: str) -> TextField:
+        return self.query_one(f"#{field_name}", TextField)
 
-    def _present_text(self, name: str) -> str:
-        return value_text(self.edit.source.psi if name == "psi" else getattr(self.edit.settings, name))
+    def _present_text(self, field_name: str) -> str:
+        return value_text(self.edit.source.psi if field_name == "psi" else getattr(self.edit.settings, field_name))
 
     def _reset_focused(self) -> None:
         self._reset(self._focused_field())
@@ -113,26 +118,26 @@ class SettingsDialog(Dialog[Edit | None]):
             self._reset(field)
 
     def _reset(self, field: SettingField) -> None:
-        widget = self._field_widget(field.name)
-        widget.value = field.default_text
-        widget.cursor_position = len(widget.value)
+        field_widget = self._field_widget(field.name)
+        field_widget.value = field.default_text
+        field_widget.cursor_position = len(field_widget.value)
 
     def _apply(self) -> None:
         """Close with the new edit, or say which field is wrong and stay open."""
-        values = {}
-        for name, field in self.fields.items():
+        field_values = {}
+        for field_name, field in self.fields.items():
             try:
-                values[name] = field.read(self._field_widget(name).value)
-            except EditError as error:
-                self._refuse(name, str(error))
+                field_values[field_name] = field.read(self._field_widget(field_name).value)
+            except EditError as edit_error:
+                self._refuse(field_name, str(edit_error))
                 return
-        self.dismiss(with_settings(self.edit, values))
+        self.dismiss(with_settings(self.edit, field_values))
 
-    def _refuse(self, name: str, problem: str) -> None:
-        self._field_widget(name).add_class("-invalid")
+    def _refuse(self, field_name: str, problem: str) -> None:
+        self._field_widget(field_name).add_class("-invalid")
         self.add_class("-refused")
         self.query_one("#problem", Static).update(problem)
-        self._field_widget(name).focus()
+        self._field_widget(field_name).focus()
         self._show_focused()
 
     def on_input_changed(self) -> None:
@@ -142,13 +147,15 @@ class SettingsDialog(Dialog[Edit | None]):
         self.query_one("#problem", Static).update("")
 
 
-def with_settings(edit: Edit, values: Mapping[str, object]) -> Edit:
+def with_settings(edit: Edit, field_values: Mapping[str, object]) -> Edit:
     """Return an edit with other settings. A new ψ gives a new image, so the results of drags are dropped.
 
     Args:
-        values: every setting, and ψ, by its name, as `SettingField.read` returns it.
+        field_values: every setting, and ψ, by its name, as `SettingField.read` returns it.
     """
-    settings = edit.settings.model_copy(update={name: value for name, value in values.items() if name != "psi"})
-    changed = edit.model_copy(update={"settings": settings})
-    psi = values["psi"]
-    return changed if psi == edit.source.psi else changed.with_source(edit.source.generated(psi=psi))
+    settings = edit.settings.model_copy(
+        update={field_name: field_value for field_name, field_value in field_values.items() if field_name != "psi"}
+    )
+    changed_edit = edit.model_copy(update={"settings": settings})
+    new_psi = field_values["psi"]
+    return changed_edit if new_psi == edit.source.psi else changed_edit.with_source(edit.source.generated(psi=new_psi))

@@ -19,7 +19,7 @@ class BeforeImage(StillImage):
 
     def __init__(self) -> None:
         super().__init__()
-        self._image: NDArray[np.uint8] | None = None
+        self._shown_image: NDArray[np.uint8] | None = None
         self._full_size = Size(1, 1)
 
     def show(self, image: NDArray[np.uint8], full_size: Size) -> None:
@@ -29,13 +29,13 @@ class BeforeImage(StillImage):
             image: `uint8 [H, W, 3]`, the whole image at any size; not to be changed afterwards.
             full_size: size of the full-resolution image.
         """
-        if image is not self._image:
-            self._image, self._full_size = image, full_size
+        if image is not self._shown_image:
+            self._shown_image, self._full_size = image, full_size
             self.forget_cells()
 
     def compose_cells(self, style: CanvasStyle) -> Cells | None:
-        if self._image is None:
+        if self._shown_image is None:
             return None
         columns, rows = self.size
-        view = Viewport(self._full_size, Size(columns, 2 * rows))
-        return compose_view(sample_view(self._image, view), view, Overlay(), style)
+        whole_view = Viewport(self._full_size, Size(columns, 2 * rows))
+        return compose_view(sample_view(self._shown_image, whole_view), whole_view, Overlay(), style)

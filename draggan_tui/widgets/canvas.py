@@ -101,14 +101,14 @@ class Canvas(CellWidget):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._placeholder = ""
-        self._image: NDArray[np.uint8] | ComparedImages | None = None
-        self._view = Viewport(Size(1, 1), Size(1, 2))
-        self._pixels: NDArray[np.uint8] | None = None  # what the view shows of the image
+        self._placeholder_text = ""
+        self._shown_image: NDArray[np.uint8] | ComparedImages | None = None
+        self._image_view = Viewport(Size(1, 1), Size(1, 2))
+        self._sampled_pixels: NDArray[np.uint8] | None = None  # what the view shows of the image
         self._sampled_view: Viewport | None = None  # the view that these pixels are of
-        self._overlay = Overlay()
+        self._shown_overlay = Overlay()
         self._held_point: Point | None = None  # where the mouse was last, while its button is down
-        self._colors = CanvasColors()
+        self._canvas_colors = CanvasColors()
         self._cells: Cells | None = None  # None: the placeholder is shown
         self._composed_for: object = None  # the size and colours of the cells
 
@@ -136,41 +136,41 @@ class Canvas(CellWidget):
         Raises:
             ValueError: the overlay's mask is not of the window's size.
         """
-        if image is not self._image:
-            self._image, self._sampled_view = image, None
-        self._overlay = overlay or Overlay()
+        if image is not self._shown_image:
+            self._shown_image, self._sampled_view = image, None
+        self._shown_overlay = overlay or Overlay()
         if image is not None:
-            shape = image.after.shape if isinstance(image, ComparedImages) else image.shape
-            self._view = view or Viewport(Size(shape[1], shape[0]), self.room)
+            image_shape = image.after.shape if isinstance(image, ComparedImages) else image.shape
+            self._image_view = view or Viewport(Size(image_shape[1], image_shape[0]), self.room)
         self._update()
 
-    def show_placeholder(self, text: str) -> None:
+    def show_placeholder(self, placeholder_text: str) -> None:
         """Set the plain text that is shown in the middle while there is no image."""
-        if text != self._placeholder:
-            self._placeholder = text
+        if placeholder_text != self._placeholder_text:
+            self._placeholder_text = placeholder_text
             if self._cells is None:
                 self.refresh()
 
     def render(self) -> RenderResult:
-        return Content(self._placeholder)
+        return Content(self._placeholder_text)
 
     # Composing ----------------------------------------------------------------------------------------
 
     def _update(self) -> None:
         """Compose the cells, and repaint the rows that have changed."""
-        before, strips = self._cells, self.strips
+        old_cells, old_strips = self._cells, self.strips
         self._recompose()
-        after = self._cells
-        if after is None or before is None or after.char.shape != before.char.shape:
-            if after is not before:
+        new_cells = self._cells
+        if new_cells is None or old_cells is None or new_cells.char.shape != old_cells.char.shape:
+            if new_cells is not old_cells:
                 self.refresh()
             return
-        changed = after.differences(before)
-        changed_rows = np.asarray(changed.any(axis=1))
-        self.strips = [None if new else strip for new, strip in zip(changed_rows, strips, strict=True)]
-        regions = _repaint_regions(changed, changed_rows)
-        if regions:
-            self.refresh(*regions)
+        has_changed = new_cells.differences(old_cells)
+        changed_rows = np.asarray(has_changed.any(axis=1))
+        self.strips = [None if is_new else strip for is_new, strip in zip(changed_rows, old_strips, strict=True)]
+        repaint_regions = _repaint_regions(has_changed, changed_rows)
+        if repaint_regions:
+            self.refresh(*repaint_regions)
 
     def _recompose(self) -> None:
         """Compose the cells, and forget the strips."""
@@ -184,16 +184,18 @@ class Canvas(CellWidget):
         return (self.size, *self.colors[2:])
 
     def _composed_cells(self) -> Cells | None:
-        image = self._image
+        image = self._shown_image
         if image is None or not self.size.area:
             return None
-        view = self._view.resized(self.room)
-        if self._pixels is None or self._sampled_view != view:
-            self._pixels = image.sampled(view) if isinstance(image, ComparedImages) else sample_view(image, view)
+        view = self._image_view.resized(self.room)
+        if self._sampled_pixels is None or self._sampled_view != view:
+            self._sampled_pixels = (
+                image.sampled(view) if isinstance(image, ComparedImages) else sample_view(image, view)
+            )
             self._sampled_view = view
         # After a resize the overlay is of another window, until `show` is called again.
-        overlay = self._overlay if self._view == view else Overlay()
-        return compose_view(self._pixels, view, overlay, self.canvas_style(self._colors))
+        overlay = self._shown_overlay if self._image_view == view else Overlay()
+        return compose_view(self._sampled_pixels, view, overlay, self.canvas_style(self._canvas_colors))
 
     # Painting -----------------------------------------------------------------------------------------
 
@@ -210,10 +212,10 @@ class Canvas(CellWidget):
 
     def _use_theme_colors(self) -> None:
         """Draw in the colours of the theme."""
-        variables = self.app.theme_variables
-        self._colors = CanvasColors.from_variables(variables)
-        if "canvas-letterbox" in variables:
-            self.styles.background = Color(*self._colors.letterbox)
+        theme_variables = self.app.theme_variables
+        self._canvas_colors = CanvasColors.from_variables(theme_variables)
+        if "canvas-letterbox" in theme_variables:
+            self.styles.background = Color(*self._canvas_colors.letterbox)
         self._update()
 
     def watch_depth(self) -> None:
@@ -224,26 +226,29 @@ class Canvas(CellWidget):
         self._update()
         self.post_message(self.Resized(self))
 
-    def on_mouse_down(self, event: events.MouseDown) -> None:
-        if self._cells is None or event.button not in (1, 3):
+    def on_mouse_down(self, mouse_event: events.MouseDown) -> None:
+        if self._cells is None or mouse_event.button not in (1, 3):
             return
-        (column, row), window = self._pixel_at(event), self._view.window
+        (column, row), window = self._pixel_at(mouse_event), self._image_view.window
         if window.left <= column < window.right and window.top <= row < window.bottom:
-            point = self._view.point((column, row))
-            self.post_message(self.Pressed(self, point, event.button))
-            if event.button == 1:
+            point = self._image_view.point((column, row))
+            self.post_message(self.Pressed(self, point, mouse_event.button))
+            if mouse_event.button == 1:
                 self._held_point = point
                 self.capture_mouse()
 
-    def on_mouse_move(self, event: events.MouseMove) -> None:
-        if self._held_point is not None and (point := self._view.point(self._pixel_at(event))) != self._held_point:
+    def on_mouse_move(self, mouse_event: events.MouseMove) -> None:
+        if (
+            self._held_point is not None
+            and (point := self._image_view.point(self._pixel_at(mouse_event))) != self._held_point
+        ):
             self._held_point = point
             self.post_message(self.Dragged(self, point))
 
-    def on_mouse_up(self, event: events.MouseUp) -> None:
+    def on_mouse_up(self, mouse_event: events.MouseUp) -> None:
         if self._held_point is not None:
             self._held_point = None
-            self.post_message(self.Released(self, self._view.point(self._pixel_at(event))))
+            self.post_message(self.Released(self, self._image_view.point(self._pixel_at(mouse_event))))
             self.release_mouse()
 
     def on_mouse_release(self) -> None:
@@ -251,35 +256,37 @@ class Canvas(CellWidget):
             self.post_message(self.Dropped(self, self._held_point))
             self._held_point = None
 
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        self._post_wheel(event, 1)
+    def on_mouse_scroll_up(self, mouse_event: events.MouseScrollUp) -> None:
+        self._post_wheel(mouse_event, 1)
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        self._post_wheel(event, -1)
+    def on_mouse_scroll_down(self, mouse_event: events.MouseScrollDown) -> None:
+        self._post_wheel(mouse_event, -1)
 
-    def _post_wheel(self, event: events.MouseEvent, step: int) -> None:
-        event.stop()
+    def _post_wheel(self, mouse_event: events.MouseEvent, step: int) -> None:
+        mouse_event.stop()
         if self._cells is not None:
-            self.post_message(self.Wheel(self, self._view.point(self._pixel_at(event)), step))
+            self.post_message(self.Wheel(self, self._image_view.point(self._pixel_at(mouse_event)), step))
 
-    def _pixel_at(self, event: events.MouseEvent) -> tuple[int, int]:
+    def _pixel_at(self, mouse_event: events.MouseEvent) -> tuple[int, int]:
         """Return (column, row) of the view's grid under the mouse, perhaps outside the image."""
-        (left, top), (first, above) = self._view.corner, self._view.origin
-        column = floor(event.pointer_x) - self.gutter.left - left + first
-        row = floor(2 * (event.pointer_y - self.gutter.top)) - top + above
+        (left, top), (first_column, first_row) = self._image_view.corner, self._image_view.origin
+        column = floor(mouse_event.pointer_x) - self.gutter.left - left + first_column
+        row = floor(2 * (mouse_event.pointer_y - self.gutter.top)) - top + first_row
         return (column, row)
 
 
-def _repaint_regions(changed: NDArray[np.bool_], changed_rows: NDArray[np.bool_]) -> list[Region]:
+def _repaint_regions(has_changed: NDArray[np.bool_], changed_rows: NDArray[np.bool_]) -> list[Region]:
     """Return the regions to repaint: blocks of changed rows, from the left border.
 
     Textual's partial update can cut a strip only at its right end. A strip that is cut is encoded again, row by row,
     which is worth it for the few rows of a cursor, not for an image.
     """
-    edges = np.flatnonzero(np.diff(changed_rows, prepend=False, append=False)).tolist()
-    regions = []
-    for first, end in zip(edges[::2], edges[1::2], strict=True):
-        is_cut = end - first <= MOST_CUT_ROWS
-        width = int(np.flatnonzero(changed[first:end].any(axis=0))[-1]) + 1 if is_cut else changed.shape[1]
-        regions.append(Region(0, first, width, end - first))
-    return regions
+    run_edges = np.flatnonzero(np.diff(changed_rows, prepend=False, append=False)).tolist()
+    repaint_regions = []
+    for first_row, end_row in zip(run_edges[::2], run_edges[1::2], strict=True):
+        is_cut = end_row - first_row <= MOST_CUT_ROWS
+        region_width = (
+            int(np.flatnonzero(has_changed[first_row:end_row].any(axis=0))[-1]) + 1 if is_cut else has_changed.shape[1]
+        )
+        repaint_regions.append(Region(0, first_row, region_width, end_row - first_row))
+    return repaint_regions

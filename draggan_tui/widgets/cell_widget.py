@@ -39,33 +39,35 @@ class CellWidget(Widget):
         return CanvasStyle(self.depth, colors, ink.rgb, paper.rgb)
 
     def render_line(self, y: int) -> Strip:
-        strips = self._content_strips(range(y, y + 1))
-        return strips[0] if strips else super().render_line(y)
+        row_strips = self._content_strips(range(y, y + 1))
+        return row_strips[0] if row_strips else super().render_line(y)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return strips without using Textual's line cache, which would make segments of each.
 
         A widget with a border, padding, an outline or an effect of its own is rendered by Textual instead.
         """
-        styles = self.styles
-        has_box = self.gutter or styles.outline or styles.has_rule("hatch")
-        is_plain = not has_box and styles.tint.a == 0 and self.opacity == styles.text_opacity == 1
-        strips = self._content_strips(crop.line_range) if is_plain else None
-        if strips is None:
+        widget_styles = self.styles
+        has_box = self.gutter or widget_styles.outline or widget_styles.has_rule("hatch")
+        is_plain = not has_box and widget_styles.tint.a == 0 and self.opacity == widget_styles.text_opacity == 1
+        row_strips = self._content_strips(crop.line_range) if is_plain else None
+        if row_strips is None:
             return super().render_lines(crop)
-        background = self.background_colors[1]
-        for filter in self.get_line_filters():
-            strips = [strip.apply_filter(filter, background) for strip in strips]
-        return [strip.crop(*crop.column_span) for strip in strips]
+        background_color = self.background_colors[1]
+        for line_filter in self.get_line_filters():
+            row_strips = [strip.apply_filter(line_filter, background_color) for strip in row_strips]
+        return [strip.crop(*crop.column_span) for strip in row_strips]
 
-    def _content_strips(self, rows: range) -> list[Strip] | None:
+    def _content_strips(self, row_range: range) -> list[Strip] | None:
         """Return the strips of some rows, and make those that are missing. None: there are no cells."""
         cells, depth = self.cells(), self.depth
-        if cells is None or rows.stop > cells.rows:
+        if cells is None or row_range.stop > cells.rows:
             return None
-        missing_rows = [row for row in rows if self.strips[row] is None]
+        missing_rows = [row for row in row_range if self.strips[row] is None]
         if missing_rows:
-            lines = [None] * len(missing_rows) if depth == "none" else encode_rows(cells.take(missing_rows), depth)
-            for row, line in zip(missing_rows, lines, strict=True):
-                self.strips[row] = CellStrip(cells.take(slice(row, row + 1)), depth, line)
-        return cast("list[Strip]", self.strips[rows.start : rows.stop])
+            encoded_rows = (
+                [None] * len(missing_rows) if depth == "none" else encode_rows(cells.take(missing_rows), depth)
+            )
+            for row, encoded_row in zip(missing_rows, encoded_rows, strict=True):
+                self.strips[row] = CellStrip(cells.take(slice(row, row + 1)), depth, encoded_row)
+        return cast("list[Strip]", self.strips[row_range.start : row_range.stop])

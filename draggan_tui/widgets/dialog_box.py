@@ -62,7 +62,7 @@ class DialogBox(VerticalScroll):
 
     def __init__(self, title: str, hints: Sequence[tuple[str, str]], *, can_focus: bool = False) -> None:
         super().__init__(can_focus=can_focus)
-        self._hints = hints
+        self._key_hints = hints
         self.set_title(title)
 
     def set_title(self, title: str) -> None:
@@ -70,4 +70,4 @@ class DialogBox(VerticalScroll):
         self.border_title = title.replace("[", r"\[")
 
     def on_resize(self) -> None:
-        self.border_subtitle = dialog_hints(self._hints, self.outer_size.width - BORDER_CORNERS)
+        self.border_subtitle = dialog_hints(self._key_hints, self.outer_size.width - BORDER_CORNERS)

@@ -70,14 +70,16 @@ class Inspector(Vertical):
         self.query_one("#pair-list", TextLines).update(pair_table(state))
         self._scroll_to_pair(state.selected)
         self._show_close_up(state.close_up)
-        number = state.drag_number
-        self.query_one("#drag").set_class(number is None or number == self._curves.number > 0, "visible")
+        shows_curves = state.is_dragging or state.drag_number == self._curves.number
+        self.query_one("#drag").set_class(shows_curves, "visible")
 
-    def _scroll_to_pair(self, selected: int | None) -> None:
-        if selected is not None:
-            pairs = self.query_one("#pairs", VerticalScroll)
-            first_row, rows = int(pairs.scroll_target_y), max(pairs.size.height, 1)
-            pairs.scroll_to(y=min(max(first_row, selected + 1 - rows), selected), animate=False)
+    def _scroll_to_pair(self, selected_index: int | None) -> None:
+        if selected_index is not None:
+            pair_panel = self.query_one("#pairs", VerticalScroll)
+            first_row, visible_rows = int(pair_panel.scroll_target_y), max(pair_panel.size.height, 1)
+            pair_panel.scroll_to(
+                y=min(max(first_row, selected_index + 1 - visible_rows), selected_index), animate=False
+            )
 
     def _show_close_up(self, close_up: CloseUp | None) -> None:
         self.query_one("#loupe").set_class(close_up is not None, "visible")
@@ -85,13 +87,13 @@ class Inspector(Vertical):
             self.query_one("#loupe-title", TextLines).update(close_up.title)
             self.query_one(Loupe).show(close_up)
 
-    def on_resize(self, event: Resize) -> None:
-        self.set_class(event.size.height >= LOUPE_ROWS, "roomy")
-        self.set_class(event.size.height >= SESSION_ROWS, "high")
+    def on_resize(self, resize_event: Resize) -> None:
+        self.set_class(resize_event.size.height >= LOUPE_ROWS, "roomy")
+        self.set_class(resize_event.size.height >= SESSION_ROWS, "high")
 
-    def begin_drag(self, number: int, stop_distance: float, live: bool) -> None:
+    def begin_drag(self, drag_number: int, stop_distance: float, is_live: bool) -> None:
         """Show the empty curves of a drag that has begun."""
-        self._curves = DragCurves(number, stop_distance, live)
+        self._curves = DragCurves(drag_number, stop_distance, is_live)
         self._draw_drag()
         self._last_drawn = 0.0
 
@@ -101,14 +103,14 @@ class Inspector(Vertical):
         if self._clock() - self._last_drawn >= REDRAW_SECONDS:
             self._draw_drag()
 
-    def end_drag(self, reason: str, left: str = "") -> None:
+    def end_drag(self, end_reason: str, distance_left: str = "") -> None:
         """Show how the drag has ended. Its curves stay until the next drag.
 
         Args:
-            reason: why it ended.
-            left: the distance that is left, as text.
+            end_reason: why it ended.
+            distance_left: the distance that is left, as text.
         """
-        self._draw_drag((reason, left))
+        self._draw_drag((end_reason, distance_left))
 
     @property
     def progress_text(self) -> str:

@@ -23,8 +23,8 @@ class KeyLine(Widget):
     def render(self) -> Content:
         return key_line(self.hints, self.content_size.width)
 
-    async def on_click(self, event: Click) -> None:
-        column = event.x - self.gutter.left
-        for start, hint in placed_hints(self.hints, self.content_size.width):
-            if start <= column < start + hint.width and hint.action:
+    async def on_click(self, click_event: Click) -> None:
+        click_column = click_event.x - self.gutter.left
+        for start_column, hint in placed_hints(self.hints, self.content_size.width):
+            if start_column <= click_column < start_column + hint.width and hint.action:
                 await self.screen.run_action(hint.action)

@@ -14,5 +14,5 @@ class Splash(Static):
     Splash { width: 1fr; height: 1fr; margin: 0 32 3 0; content-align: center middle; text-align: center; }
     """
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{SPINNER[0]} {name}", markup=False)
+    def __init__(self, model_name: str) -> None:
+        super().__init__(f"{SPINNER[0]} {model_name}", markup=False)

@@ -52,6 +52,6 @@ class StatusLine(Widget):
         """Return the rows; the first one ends with the mode, and only a message has more than one."""
         text_width = max(width - len(self.mode) - 1, 1)
         first_line, *other_lines = textwrap.wrap(self.message, text_width) or [self.next_step]
-        line = Text(first_line)
-        line.truncate(text_width, overflow="ellipsis", pad=True)
-        return [line + Text(" " + self.mode, style="bold"), *map(Text, other_lines)]
+        first_row = Text(first_line)
+        first_row.truncate(text_width, overflow="ellipsis", pad=True)
+        return [first_row + Text(" " + self.mode, style="bold"), *map(Text, other_lines)]

@@ -36,7 +36,7 @@ class StillImage(CellWidget):
 
     def cells(self) -> Cells | None:
         if self._cells is None and self.size.area:
-            colors = CanvasColors.from_variables(self.app.theme_variables)
-            self._cells = self.compose_cells(self.canvas_style(colors))
+            canvas_colors = CanvasColors.from_variables(self.app.theme_variables)
+            self._cells = self.compose_cells(self.canvas_style(canvas_colors))
             self.strips = [None] * (0 if self._cells is None else self._cells.rows)
         return self._cells

@@ -31,14 +31,14 @@ class TextField(Input):
         close_actions = {key: lambda: self.screen.dismiss(None) for key in ("escape", "ctrl+c")}
         self._key_actions = {**close_actions, **key_actions}
 
-    async def on_key(self, event: Key) -> None:
+    async def on_key(self, key_event: Key) -> None:
         if self.app.screen is not self.screen:
-            self.app.post_message(Key(event.key, event.character))
-        elif event.key in self._key_actions:
-            self._key_actions[event.key]()
-        elif (active := self.screen.active_bindings.get(event.key)) and active.node is self:
-            await self.run_action(active.binding.action)
+            self.app.post_message(Key(key_event.key, key_event.character))
+        elif key_event.key in self._key_actions:
+            self._key_actions[key_event.key]()
+        elif (active_binding := self.screen.active_bindings.get(key_event.key)) and active_binding.node is self:
+            await self.run_action(active_binding.binding.action)
         else:
             return
-        event.stop()
-        event.prevent_default()
+        key_event.stop()
+        key_event.prevent_default()

@@ -48,24 +48,24 @@ class WidePanel(Vertical):
             image: `uint8 [H, W, 3]`. None: there is no such image.
             full_size: size of the full-resolution image.
         """
-        self._set_title("#before", NO_DRAG if image is None else "before", filled=image is not None)
+        self._set_title("#before", NO_DRAG if image is None else "before", is_filled=image is not None)
         if image is not None:
             before_image = self.query_one(BeforeImage)
-            rows = ceil(self.content_size.width * full_size.height / full_size.width / 2)
-            before_image.styles.height = min(rows, self.size.height // 2)
+            image_rows = ceil(self.content_size.width * full_size.height / full_size.width / 2)
+            before_image.styles.height = min(image_rows, self.size.height // 2)
             before_image.show(image, full_size)
 
     def show_handle(self, close_up: CloseUp | None) -> None:
         """Show the selected handle. None: no handle is selected, or there is no image."""
-        self._set_title("#enlarged", NO_HANDLE if close_up is None else close_up.title, filled=close_up is not None)
+        self._set_title("#enlarged", NO_HANDLE if close_up is None else close_up.title, is_filled=close_up is not None)
         if close_up is not None:
             self.query_one(Loupe).show(close_up)
 
-    def _set_title(self, part: str, title: str, *, filled: bool) -> None:
-        self.query_one(part).set_class(filled, "filled")
-        self.query_one(f"{part} .title", TextLines).update(title)
+    def _set_title(self, part_selector: str, title: str, *, is_filled: bool) -> None:
+        self.query_one(part_selector).set_class(is_filled, "filled")
+        self.query_one(f"{part_selector} .title", TextLines).update(title)
 
 
-def wide_panel_width(columns: int, image_columns: int, other_columns: int) -> int:
+def wide_panel_width(screen_columns: int, image_columns: int, other_columns: int) -> int:
     """Return the columns that the image and the other panels leave, within the limits of the panel."""
-    return min(max(columns - image_columns - other_columns, NARROWEST_PANEL), WIDEST_PANEL)
+    return min(max(screen_columns - image_columns - other_columns, NARROWEST_PANEL), WIDEST_PANEL)

@@ -93,9 +93,9 @@ class CommandContext:
 
     def report_or_warn(self, message: str) -> None:
         """Report what a command did, and warn about all points that the mask blocks."""
-        conflict = conflict_text(mask_conflicts(self.state.edit, self.state.image_size))
-        if conflict:
-            self.report(f"{message}; {conflict}" if message else conflict, "warning")
+        conflict_message = conflict_text(mask_conflicts(self.state.edit, self.state.image_size))
+        if conflict_message:
+            self.report(f"{message}; {conflict_message}" if message else conflict_message, "warning")
         else:
             self.report(message)
 
@@ -112,6 +112,6 @@ class CommandContext:
         if handle_is_new and image is not None and is_flat(image, handle, state.edit.settings.r2, state.image_size):
             state.mark_flat(handle)
             self.report(f"handle {self.selected_number} is on a flat patch and may drift", "warning")
-        conflicts = mask_conflicts(state.edit, state.image_size)
-        if state.selected_pair in conflicts:
-            self.report(conflict_text({state.selected_pair: conflicts[state.selected_pair]}), "warning")
+        pair_conflicts = mask_conflicts(state.edit, state.image_size)
+        if state.selected_pair in pair_conflicts:
+            self.report(conflict_text({state.selected_pair: pair_conflicts[state.selected_pair]}), "warning")

@@ -23,57 +23,65 @@ def undo(context: CommandContext) -> None:
     """Go back one change, or as many as the count says."""
     state = context.state
     state.check_can_edit()
-    before = history = state.history
+    history_before = history = state.history
     if history.current_revision.parent is None:
         raise EditError("there is nothing to undo")
     for _ in range(context.repeat):
         history = history.undo()
     state.visit(HistoryCursor(history), keep=False)
-    _report_changes(context, "undone", shorter=history, longer=before)
+    _report_changes(context, "undone", shorter_history=history, longer_history=history_before)
 
 
 def redo(context: CommandContext) -> None:
     """Go forward one change, or as many as the count says; from within a drag, first to its end."""
     state = context.state
     state.check_can_edit()
-    before = history = state.history
+    history_before = history = state.history
     is_within_drag = state.history_cursor.step_index is not None
     if not is_within_drag and history.current not in history.last_child:
         raise EditError("there is nothing to redo")
     for _ in range(context.repeat - is_within_drag):
         history = history.redo()
     state.visit(HistoryCursor(history), keep=False)
-    _report_changes(context, "redone", shorter=before, longer=history)
+    _report_changes(context, "redone", shorter_history=history_before, longer_history=history)
 
 
-def _report_changes(context: CommandContext, done: str, *, shorter: History, longer: History) -> None:
+def _report_changes(
+    context: CommandContext, done_word: str, *, shorter_history: History, longer_history: History
+) -> None:
     """Report which changes lie between two places of the history."""
-    changes = longer.lineage[len(shorter.lineage) :]
-    text = change_text(longer, changes[0]) if len(changes) == 1 else f"{len(changes)} changes"
-    context.report(f"{done}: {text}" if changes else "")
+    changed_revisions = longer_history.lineage[len(shorter_history.lineage) :]
+    changes_text = (
+        change_text(longer_history, changed_revisions[0])
+        if len(changed_revisions) == 1
+        else f"{len(changed_revisions)} changes"
+    )
+    context.report(f"{done_word}: {changes_text}" if changed_revisions else "")
 
 
 def scrub(context: CommandContext, direction: int) -> None:
     """Go a step forward (1) or back (-1), times the count: a step of a drag, or a change between drags. The trajectories
     of the drags are read first."""
-    state, repeat = context.state, context.repeat
+    state, repeat_count = context.state, context.repeat
     state.check_can_edit()
-    unread = unread_drags(state.history, state.trajectories)
-    if unread and context.engine.alive:
-        context.trajectories.read_then(unread, lambda: context.ui.attempt(lambda: _scrub(context, direction, repeat)))
+    unread_numbers = unread_drags(state.history, state.trajectories)
+    if unread_numbers and context.engine.alive:
+        context.trajectories.read_then(
+            unread_numbers, lambda: context.ui.attempt(lambda: _scrub(context, direction, repeat_count))
+        )
     else:
-        _scrub(context, direction, repeat)
+        _scrub(context, direction, repeat_count)
 
 
-def _scrub(context: CommandContext, direction: int, repeat: int) -> None:
+def _scrub(context: CommandContext, direction: int, repeat_count: int) -> None:
     state = context.state
     state.check_can_edit()
     history_cursor = state.history_cursor
-    for _ in range(repeat):
+    for _ in range(repeat_count):
         move = history_cursor.forward if direction > 0 else history_cursor.back
         history_cursor = move(state.trajectories)
-    end = "this is the end of the history" if direction > 0 else "this is where the history begins"
-    _arrive(context, history_cursor, end)
+    end_message = "this is the end of the history" if direction > 0 else "this is where the history begins"
+    _arrive(context, history_cursor, end_message)
 
 
 def skip(context: CommandContext, direction: int) -> None:
@@ -82,14 +90,14 @@ def skip(context: CommandContext, direction: int) -> None:
     history_cursor = context.state.history_cursor
     for _ in range(context.repeat):
         history_cursor = next_drag_end(history_cursor, direction)
-    end = "there is no drag further on" if direction > 0 else "there is no drag further back"
-    _arrive(context, history_cursor, end)
+    end_message = "there is no drag further on" if direction > 0 else "there is no drag further back"
+    _arrive(context, history_cursor, end_message)
 
 
-def _arrive(context: CommandContext, history_cursor: HistoryCursor, end: str) -> None:
-    """Go to a place in the history, or raise an error that says `end` if that is the present place."""
+def _arrive(context: CommandContext, history_cursor: HistoryCursor, end_message: str) -> None:
+    """Go to a place in the history, or raise an error that says `end_message` if that is the present place."""
     if history_cursor == context.state.history_cursor:
-        raise EditError(end)
+        raise EditError(end_message)
     context.state.visit(history_cursor, keep=False)
     _report_place(context)
 
@@ -123,7 +131,7 @@ def compare_with(context: CommandContext, id: RevisionId | None) -> None:
 
 
 def _report_comparison(context: CommandContext) -> None:
-    state, reference = context.state, ""
+    state, reference_text = context.state, ""
     if state.comparison != "after" and state.reference_id is not None:
-        reference = f" (against {branch_text(state.history, state.history.revisions[state.reference_id])})"
-    context.report(COMPARISON_TEXT[state.comparison] + reference)
+        reference_text = f" (against {branch_text(state.history, state.history.revisions[state.reference_id])})"
+    context.report(COMPARISON_TEXT[state.comparison] + reference_text)

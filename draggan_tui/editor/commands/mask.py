@@ -43,20 +43,20 @@ def _paint(state: EditorState, *, paint: bool | None) -> None:
     )
 
 
-def _report_mask(context: CommandContext, done: str = "") -> None:
+def _report_mask(context: CommandContext, done_text: str = "") -> None:
     """Report what was done to the mask and how much may move now, and warn about the points that it blocks."""
     mask = context.state.edit.mask
     if mask is None:
-        share = "there is no mask, so everything may move"
+        share_text = "there is no mask, so everything may move"
     else:
-        share = f"{percent(mask.share)} of the image may move"
-    context.report_or_warn(f"{done}: {share}" if done else share)
+        share_text = f"{percent(mask.share)} of the image may move"
+    context.report_or_warn(f"{done_text}: {share_text}" if done_text else share_text)
 
 
 def resize_brush(context: CommandContext, direction: int) -> None:
     """Make the brush larger (1) or smaller (-1), as much as the count says."""
-    size = context.state.brush.size + direction * context.repeat
-    context.state.brush = replace(context.state.brush, size=min(max(size, 1), MAX_BRUSH))
+    brush_size = context.state.brush.size + direction * context.repeat
+    context.state.brush = replace(context.state.brush, size=min(max(brush_size, 1), MAX_BRUSH))
     _report_brush(context)
 
 
@@ -68,8 +68,8 @@ def toggle_brush_shape(context: CommandContext) -> None:
 
 def _report_brush(context: CommandContext) -> None:
     brush = context.state.brush
-    limit = {1: ", the smallest", MAX_BRUSH: ", the largest"}.get(brush.size, "")
-    context.report(f"brush {brush.size}, {'round' if brush.round else 'square'}{limit}")
+    limit_text = {1: ", the smallest", MAX_BRUSH: ", the largest"}.get(brush.size, "")
+    context.report(f"brush {brush.size}, {'round' if brush.round else 'square'}{limit_text}")
 
 
 def next_shape(context: CommandContext) -> None:
@@ -91,11 +91,11 @@ def finish_shape(context: CommandContext, *, paint: bool) -> None:
     """Paint or erase what the shape covers, and leave the shape."""
     state = context.state
     state.check_can_edit()
-    area = state.shape_area
-    if area is None:
+    shape_area = state.shape_area
+    if shape_area is None:
         raise EditError("there is no shape: {shape} starts one at the cursor")
-    change = edit_ops.paint_region if paint else edit_ops.erase_region
-    state.change(change(state.edit, area, state.image_size))
+    change_region = edit_ops.paint_region if paint else edit_ops.erase_region
+    state.change(change_region(state.edit, shape_area, state.image_size))
     state.mode = Idle()
     _report_mask(context, "shape painted" if paint else "shape erased")
 
@@ -109,8 +109,8 @@ def grow(context: CommandContext, direction: int) -> None:
     """Move the mask's edge outwards (1) or inwards (-1) by a screen pixel, times the count."""
     state = context.state
     state.check_can_edit()
-    steps = direction * context.repeat
-    state.change(edit_ops.grow_mask(state.edit, steps, state.viewport.grid, state.image_size))
+    step_count = direction * context.repeat
+    state.change(edit_ops.grow_mask(state.edit, step_count, state.viewport.grid, state.image_size))
     _report_mask(context, "mask grown" if direction > 0 else "mask shrunk")
 
 
@@ -128,9 +128,9 @@ def clear(context: CommandContext) -> None:
     _report_mask(context)
 
 
-def use_loaded(context: CommandContext, loaded: MaskLoaded) -> None:
+def use_loaded(context: CommandContext, mask_loaded: MaskLoaded) -> None:
     """Replace the mask by one that the engine has read from a file."""
     context.state.check_can_edit()
-    context.state.change(context.state.edit.model_copy(update={"mask": loaded.mask}))
-    size = f", resized to {loaded.mask.width}×{loaded.mask.height}" if loaded.resized else ""
-    _report_mask(context, f"mask loaded{size}")
+    context.state.change(context.state.edit.model_copy(update={"mask": mask_loaded.mask}))
+    size_text = f", resized to {mask_loaded.mask.width}×{mask_loaded.mask.height}" if mask_loaded.resized else ""
+    _report_mask(context, f"mask loaded{size_text}")

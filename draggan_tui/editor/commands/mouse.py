@@ -48,9 +48,9 @@ def press(context: CommandContext, point: Point) -> None:
     state.place_cursor(point)
     if near_point is not None:
         state.selected_pair = near_point.pair_index
-    action = _gesture_action(state, near_point)
-    state.gesture = Gesture(action, point, state.edit, has_moved=isinstance(action, PaintStroke))
-    if isinstance(action, PaintStroke):
+    gesture_action = _gesture_action(state, near_point)
+    state.gesture = Gesture(gesture_action, point, state.edit, has_moved=isinstance(gesture_action, PaintStroke))
+    if isinstance(gesture_action, PaintStroke):
         _continue(state, state.gesture, point)
 
 
@@ -121,8 +121,10 @@ def _follow_mouse(state: EditorState, gesture: Gesture, point: Point) -> None:
     """Make the gesture's draft, and move the cursor."""
     match gesture.action:
         case PaintStroke():
-            way = _pixels_between(state.placed_cursor, point, state.viewport)
-            draft = edit_ops.paint_stroke(state.drawn_edit, way, state.brush, state.viewport.grid, state.image_size)
+            passed_points = _pixels_between(state.placed_cursor, point, state.viewport)
+            draft = edit_ops.paint_stroke(
+                state.drawn_edit, passed_points, state.brush, state.viewport.grid, state.image_size
+            )
             _draw(state, gesture, draft)
         case StretchShape():
             if isinstance(state.mode, ShapeMode):
@@ -139,11 +141,11 @@ def _follow_mouse(state: EditorState, gesture: Gesture, point: Point) -> None:
 def _move_point(state: EditorState, gesture: Gesture, pair_index: int, part: PairPoint, point: Point) -> Point:
     """Move a point as far as the mouse has moved, so that it does not jump to the mouse; return where it is then."""
     x, y = getattr(state.edit.pairs[pair_index], part)
-    moved = (x + point[0] - gesture.start[0], y + point[1] - gesture.start[1])
-    draft = edit_ops.move_point(state.edit, pair_index, part, moved, state.image_size)
+    moved_point = (x + point[0] - gesture.start[0], y + point[1] - gesture.start[1])
+    draft = edit_ops.move_point(state.edit, pair_index, part, moved_point, state.image_size)
     _draw(state, gesture, draft)
-    position: Point = getattr(draft.pairs[pair_index], part)
-    return position
+    new_position: Point = getattr(draft.pairs[pair_index], part)
+    return new_position
 
 
 def _draw(state: EditorState, gesture: Gesture, draft: Edit) -> None:
@@ -155,18 +157,18 @@ def point_near(state: EditorState, point: Point) -> NearPoint | None:
     """Return the point of a pair that is shown within a cell of the mouse: the nearest one, handles before targets, the
     selected pair before others."""
     column, row = _cell(point, state.viewport)
-    candidates: list[tuple[int, bool, bool, int]] = []
-    for index, pair in enumerate(state.edit.pairs):
-        for is_target, position in ((False, pair.handle), (True, pair.target)):
-            if position is not None:
-                pair_column, pair_row = _cell(position, state.viewport)
+    near_points: list[tuple[int, bool, bool, int]] = []
+    for pair_index, pair in enumerate(state.edit.pairs):
+        for is_target, point_position in ((False, pair.handle), (True, pair.target)):
+            if point_position is not None:
+                pair_column, pair_row = _cell(point_position, state.viewport)
                 cells_away = max(abs(pair_column - column), abs(pair_row - row))
                 if cells_away <= 1:
-                    candidates.append((cells_away, is_target, index != state.selected_pair, index))
-    if not candidates:
+                    near_points.append((cells_away, is_target, pair_index != state.selected_pair, pair_index))
+    if not near_points:
         return None
-    _, is_target, _, index = min(candidates)
-    return NearPoint(index, "target" if is_target else "handle")
+    _, is_target, _, pair_index = min(near_points)
+    return NearPoint(pair_index, "target" if is_target else "handle")
 
 
 def _cell(point: Point, view: Viewport) -> tuple[int, int]:
@@ -175,11 +177,11 @@ def _cell(point: Point, view: Viewport) -> tuple[int, int]:
     return (column, row // 2)
 
 
-def _pixels_between(start: Point, end: Point, view: Viewport) -> list[Point]:
+def _pixels_between(start_point: Point, end_point: Point, view: Viewport) -> list[Point]:
     """Return the centres of the screen pixels on the straight line between two points."""
-    (left, top), (right, bottom) = view.pixel(start), view.pixel(end)
-    steps = max(abs(right - left), abs(bottom - top), 1)
+    (left, top), (right, bottom) = view.pixel(start_point), view.pixel(end_point)
+    step_count = max(abs(right - left), abs(bottom - top), 1)
     return [
-        view.point((round(left + (right - left) * i / steps), round(top + (bottom - top) * i / steps)))
-        for i in range(steps + 1)
+        view.point((round(left + (right - left) * i / step_count), round(top + (bottom - top) * i / step_count)))
+        for i in range(step_count + 1)
     ]

@@ -33,10 +33,10 @@ def place(context: CommandContext) -> None:
 def _place_point(context: CommandContext) -> None:
     state = context.state
     state.check_can_edit()
-    edit, index = edit_ops.place_point(state.edit, state.placed_cursor, state.image_size)
-    state.selected_pair = index
+    edit, pair_index = edit_ops.place_point(state.edit, state.placed_cursor, state.image_size)
+    state.selected_pair = pair_index
     state.change(edit)
-    waits_for_target = edit.pairs[index].target is None
+    waits_for_target = edit.pairs[pair_index].target is None
     if waits_for_target:
         context.report(f"handle {context.selected_number} is set: move to its target")
     else:
@@ -53,11 +53,11 @@ def move_target(context: CommandContext) -> None:
     context.warn_about_pair(handle_is_new=False)
 
 
-def _report_target(context: CommandContext, done: str) -> None:
+def _report_target(context: CommandContext, done_text: str) -> None:
     """Report what was done to the selected pair, or that it is a pin now."""
     pair = context.state.edit.pairs[context.state.selected_index]
-    text = "is a pin: it holds its place while other pairs move" if pair.is_pin else done
-    context.report(f"pair {context.selected_number} {text}")
+    outcome_text = "is a pin: it holds its place while other pairs move" if pair.is_pin else done_text
+    context.report(f"pair {context.selected_number} {outcome_text}")
 
 
 def toggle_grab(context: CommandContext, part: PairPoint) -> None:
@@ -93,12 +93,14 @@ def nudge(context: CommandContext, dx: int, dy: int) -> None:
         state.place_cursor(clamp((x + distance_x, y + distance_y), state.image_size))
         return
     state.check_can_edit()
-    index = state.selected_index
-    x, y = state.edit.pairs[index].handle
-    state.change(edit_ops.move_point(state.edit, index, "handle", (x + distance_x, y + distance_y), state.image_size))
-    handle = state.edit.pairs[index].handle
+    pair_index = state.selected_index
+    x, y = state.edit.pairs[pair_index].handle
+    state.change(
+        edit_ops.move_point(state.edit, pair_index, "handle", (x + distance_x, y + distance_y), state.image_size)
+    )
+    handle = state.edit.pairs[pair_index].handle
     state.place_cursor(handle)
-    context.report(f"handle {index + 1} is at {handle[0]:.1f}, {handle[1]:.1f}")
+    context.report(f"handle {pair_index + 1} is at {handle[0]:.1f}, {handle[1]:.1f}")
     context.warn_about_pair()
 
 
@@ -106,13 +108,13 @@ def duplicate(context: CommandContext) -> None:
     """Copy the selected pair, and select the copy."""
     state = context.state
     state.check_can_edit()
-    original = state.selected_index
+    original_index = state.selected_index
     screen_pixel = state.image_size.width / state.viewport.grid.width
-    offset = max(COPY_SCREEN_PIXELS * screen_pixel, COPY_IMAGE_PIXELS)
-    state.change(edit_ops.duplicate_pair(state.edit, original, offset, state.image_size))
+    copy_offset = max(COPY_SCREEN_PIXELS * screen_pixel, COPY_IMAGE_PIXELS)
+    state.change(edit_ops.duplicate_pair(state.edit, original_index, copy_offset, state.image_size))
     state.selected_pair = len(state.edit.pairs) - 1
     state.place_cursor(state.edit.pairs[-1].handle)
-    context.report(f"pair {context.selected_number} is a copy of pair {original + 1}")
+    context.report(f"pair {context.selected_number} is a copy of pair {original_index + 1}")
     context.warn_about_pair()
 
 
@@ -120,10 +122,10 @@ def toggle_enabled(context: CommandContext) -> None:
     """Disable the selected pair, so that drags leave it out, or enable it."""
     state = context.state
     state.check_can_edit()
-    index = state.selected_index
-    state.change(edit_ops.toggle_pair(state.edit, index))
-    is_enabled = state.edit.pairs[index].enabled
-    context.report(f"pair {index + 1} {'is enabled' if is_enabled else 'is disabled: drags leave it out'}")
+    pair_index = state.selected_index
+    state.change(edit_ops.toggle_pair(state.edit, pair_index))
+    is_enabled = state.edit.pairs[pair_index].enabled
+    context.report(f"pair {pair_index + 1} {'is enabled' if is_enabled else 'is disabled: drags leave it out'}")
     context.warn_about_pair(handle_is_new=False)
 
 
@@ -134,8 +136,8 @@ def select(context: CommandContext, direction: int) -> None:
     pair_count = len(state.edit.pairs)
     if pair_count == 0:
         raise EditError("there is no pair to select: {place} places a handle")
-    previous = -1 if state.selected_pair is None else state.selected_pair
-    state.selected_pair = (previous + direction * context.repeat) % pair_count
+    previous_index = -1 if state.selected_pair is None else state.selected_pair
+    state.selected_pair = (previous_index + direction * context.repeat) % pair_count
     state.place_cursor(state.drawn_edit.pairs[state.selected_pair].handle, SCROLL_MARGIN)
     context.report(f"pair {context.selected_number} of {pair_count} is selected")
 
@@ -144,12 +146,12 @@ def delete(context: CommandContext) -> None:
     """Delete the selected pair, and those after it up to the count, as one change."""
     state = context.state
     state.check_can_edit()
-    first, edit = state.selected_index, state.edit
-    deleted_count = len(edit.pairs[first : first + context.repeat])
+    first_index, edit = state.selected_index, state.edit
+    deleted_count = len(edit.pairs[first_index : first_index + context.repeat])
     for _ in range(deleted_count):
-        edit = edit_ops.remove_pair(edit, first)
+        edit = edit_ops.remove_pair(edit, first_index)
     state.change(edit)
-    context.report(f"pair {first + 1} is deleted" if deleted_count == 1 else f"{deleted_count} pairs are deleted")
+    context.report(f"pair {first_index + 1} is deleted" if deleted_count == 1 else f"{deleted_count} pairs are deleted")
 
 
 def cancel(context: CommandContext) -> None:
@@ -175,10 +177,10 @@ def _cancel_pen_and_pair(context: CommandContext) -> None:
     state, had_pen = context.state, isinstance(context.state.mode, Pen)
     if had_pen:
         state.mode = Idle()
-    unfinished = next((i for i, pair in enumerate(state.edit.pairs) if pair.target is None), None)
-    if unfinished is not None and not state.is_dragging and not isinstance(state.mode, LoadingModel):
-        state.change(edit_ops.remove_pair(state.edit, unfinished))
-        context.report(f"handle {unfinished + 1} is deleted")
+    unfinished_index = next((i for i, pair in enumerate(state.edit.pairs) if pair.target is None), None)
+    if unfinished_index is not None and not state.is_dragging and not isinstance(state.mode, LoadingModel):
+        state.change(edit_ops.remove_pair(state.edit, unfinished_index))
+        context.report(f"handle {unfinished_index + 1} is deleted")
     elif had_pen:
         context.report("pen up")
     elif context.count:

@@ -42,8 +42,8 @@ def move_to_edge(context: CommandContext, x: int, y: int) -> None:
     column, row = view.pixel(cursor)
     edge_column = {-1: 0, 0: column, 1: view.grid.width - 1}[x]
     edge_row = {-1: 0, 0: row, 1: view.grid.height - 1}[y]
-    edge = view.point((edge_column, edge_row))
-    state.place_cursor(_with_axes(cursor, edge, replace_x=bool(x), replace_y=bool(y)), SCROLL_MARGIN)
+    edge_point = view.point((edge_column, edge_row))
+    state.place_cursor(_with_axes(cursor, edge_point, replace_x=bool(x), replace_y=bool(y)), SCROLL_MARGIN)
 
 
 def go_to(context: CommandContext, point: Point) -> None:
@@ -57,10 +57,10 @@ def zoom(context: CommandContext, direction: int) -> None:
     zoom_about(context, direction * context.repeat, context.state.placed_cursor)
 
 
-def zoom_about(context: CommandContext, steps: int, point: Point) -> None:
-    """Zoom in, or out if `steps` is negative, about a point. The cursor moves if it would be out of view."""
+def zoom_about(context: CommandContext, scale_steps: int, point: Point) -> None:
+    """Zoom in, or out if `scale_steps` is negative, about a point. The cursor moves if it would be out of view."""
     state, cursor = context.state, context.state.placed_cursor
-    state.viewport = state.viewport.zoomed(steps, point)
+    state.viewport = state.viewport.zoomed(scale_steps, point)
     state.place_cursor(state.viewport.nearest_shown(cursor))
     _report_zoom(context)
 
@@ -74,13 +74,13 @@ def zoom_to_fit(context: CommandContext) -> None:
 
 def _report_zoom(context: CommandContext) -> None:
     view = context.state.viewport
-    limit = ", the largest" if view.scale == SCALES[-1] else ""
-    context.report(f"zoom {view.ratio}{limit}" if view.ratio else "the whole image is shown")
+    limit_text = ", the largest" if view.scale == SCALES[-1] else ""
+    context.report(f"zoom {view.ratio}{limit_text}" if view.ratio else "the whole image is shown")
 
 
-def _with_axes(point: Point, other: Point, *, replace_x: bool, replace_y: bool) -> Point:
+def _with_axes(point: Point, other_point: Point, *, replace_x: bool, replace_y: bool) -> Point:
     """Return a point with some coordinates of another one: an axis that does not move keeps its fraction of a pixel."""
-    return (other[0] if replace_x else point[0], other[1] if replace_y else point[1])
+    return (other_point[0] if replace_x else point[0], other_point[1] if replace_y else point[1])
 
 
 def _sign(number: int) -> int:

@@ -39,7 +39,7 @@ async def test_steps_are_drawn_ten_times_a_second_and_all_are_drawn_at_the_end()
     app = PanelApp()
     async with app.run_test(size=(40, 30)):
         panel = app.query_one(Inspector)
-        panel.begin_drag(3, 1.0, live=False)
+        panel.begin_drag(3, 1.0, is_live=False)
         assert [line.rstrip() for line in drag(app)] == [
             "drag 3",
             30 * "─",
@@ -64,7 +64,7 @@ async def test_steps_are_drawn_ten_times_a_second_and_all_are_drawn_at_the_end()
             "    loss  0.2500 █▃▂▁",
             "distance     6.0 █▆▃▁",
         ]
-        panel.begin_drag(4, 1.0, live=False)
+        panel.begin_drag(4, 1.0, is_live=False)
         assert drag(app)[4].rstrip() == "distance       –"
         panel.show_progress(progress(5))  # at once, though the last drag was drawn just now
         assert "5/300" in drag(app)[0]
@@ -121,7 +121,8 @@ async def test_a_low_panel_hides_the_facts_of_the_session() -> None:
     app = PanelApp()
     async with app.run_test(size=(40, 16)) as pilot:
         panel = app.query_one(Inspector)
-        panel.begin_drag(1, 1.0, live=False)
+        panel.begin_drag(1, 1.0, is_live=False)
+        panel.show(InspectorState(Edit(model="toy"), is_dragging=True))
         await pilot.pause()
         assert not app.query_one("#session-facts").region
         assert app.query_one("#drag").region.bottom <= panel.region.bottom
