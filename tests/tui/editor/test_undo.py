@@ -532,7 +532,7 @@ def test_undo_and_redo_from_within_a_drag(context: CommandContext) -> None:
     assert place(context) == (3, None)
 
 
-def test_from_drag_to_drag(context: CommandContext) -> None:
+def test_skipping_goes_from_drag_to_drag(context: CommandContext) -> None:
     drag.toggle_drag(context)
     entry, path = drag_of(context, (0, 1, 2))
     context.drag.end(entry)

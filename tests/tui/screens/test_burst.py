@@ -16,7 +16,7 @@ from draggan_tui.screens.model_list import ModelList
 from tests.support.editing import burst, ready, until
 
 
-async def test_typing_ahead_a_path(app: DragganApp) -> None:
+async def test_a_path_can_be_typed_ahead(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         burst(app, "M", "slash", *"dir", "slash", *"mt", "enter")
@@ -25,7 +25,7 @@ async def test_typing_ahead_a_path(app: DragganApp) -> None:
         assert app.editor.state.edit.pairs == ()
 
 
-async def test_typing_ahead_settings(app: DragganApp) -> None:
+async def test_settings_can_be_typed_ahead(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         burst(app, "comma", "tab", "7", "enter")
@@ -37,7 +37,7 @@ async def test_typing_ahead_settings(app: DragganApp) -> None:
         assert app.editor.state.edit.pairs[0].handle[0] > 63.5, "4l went to the editor, not into the field"
 
 
-async def test_typing_ahead_coordinates_and_more_keys(app: DragganApp) -> None:
+async def test_coordinates_and_more_keys_can_be_typed_ahead(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         burst(app, "colon", "6", "4", "comma", "7", "enter", "enter", "2", "l", "enter")
@@ -68,7 +68,7 @@ async def test_a_line_is_edited_in_the_order_of_the_keys(app: DragganApp, keys: 
         assert app.editor.state.edit.pairs[0].handle == (64, 7)
 
 
-async def test_typing_ahead_an_answer(app: DragganApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_can_be_typed_ahead(app: DragganApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.png").write_bytes(b"")
     async with app.run_test(size=(80, 24)) as pilot:

@@ -33,7 +33,7 @@ async def test_a_changed_key_works_and_the_old_one_does_not(remapped: DragganApp
 async def test_both_old_keys_are_gone_and_the_new_one_acts_once(remapped: DragganApp) -> None:
     async with remapped.run_test(size=(80, 24)) as pilot:
         await ready(remapped, pilot)
-        await pilot.press("l")  # from the picture's middle into a cell's
+        await pilot.press("l")  # from the middle of the image to the middle of a cell
         start = remapped.editor.state.cursor
         await pilot.press("left", "h")
         assert remapped.editor.state.cursor == start

@@ -61,14 +61,14 @@ async def test_every_action_is_listed_with_its_key_useful_ones_first_and_moves_l
         await ready(app, pilot)
         listed = await opened(app, pilot)
         named = [binding for bindings in KEY_GROUPS.values() for binding in bindings]
-        does = [what.split("  ")[0] for _, what in listed]
+        does = [name.split("  ")[0] for _, name in listed]
         assert sorted(does) == sorted(
             [*(binding.help for binding in named), *(f"theme {name}" for name in themes.theme_names())]
         )
         ids = {binding.help: binding.id for binding in named}
         assert [ids[text] for text in does[: len(FIRST_COMMANDS)]] == list(FIRST_COMMANDS)
         assert does[-len(KEY_GROUPS["Move"]) :] == [binding.help for binding in KEY_GROUPS["Move"]]
-        keys = {what.split("  ")[0]: key for key, what in listed}
+        keys = {name.split("  ")[0]: key for key, name in listed}
         assert (keys["undo"], keys["drag: start it, or stop it"], keys["larger brush"], keys["left"]) == (
             "u",
             "F4 F5",
@@ -83,8 +83,8 @@ async def test_enter_runs_the_command_and_escape_does_nothing() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
-        (keys, what), *_ = await opened(app, pilot, *"und")
-        assert (keys, what.split("  ")[0]) == ("u", "undo")
+        (keys, name), *_ = await opened(app, pilot, *"und")
+        assert (keys, name.split("  ")[0]) == ("u", "undo")
         await pilot.press("escape")
         assert app.screen is app.editor
         assert app.editor.state.edit.pairs[0].target is not None
@@ -101,7 +101,7 @@ async def test_commands_are_chosen_by_arrows_and_by_mouse() -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        seeds = [what.split("  ")[0] for _, what in await opened(app, pilot, *"seed")]
+        seeds = [name.split("  ")[0] for _, name in await opened(app, pilot, *"seed")]
         assert seeds[:2] == ["next seed", "previous seed"]
         await pilot.press("down", "up", "down", "enter")
         await pilot.pause()
@@ -146,7 +146,7 @@ async def test_commands_match_by_words_of_name_and_topic_and_enter_without_a_mat
 
 
 @pytest.mark.parametrize(
-    ("typed", "found"),
+    ("typed", "expected"),
     [
         ("", ["undo", "next pair", "invert", "a pair's end", "save the mask", "save: all of it"]),
         ("  ", ["undo", "next pair", "invert", "a pair's end", "save the mask", "save: all of it"]),
@@ -162,7 +162,7 @@ async def test_commands_match_by_words_of_name_and_topic_and_enter_without_a_mat
         ("mask undo", []),
     ],
 )
-def test_the_best_match_comes_first(typed: str, found: list[str]) -> None:
+def test_the_best_match_comes_first(typed: str, expected: list[str]) -> None:
     names = {
         "undo": "Session",
         "next pair": "Points",
@@ -171,8 +171,8 @@ def test_the_best_match_comes_first(typed: str, found: list[str]) -> None:
         "save the mask": "Mask",
         "save: all of it": "Session",
     }
-    among = [PaletteCommand(topic, what, "", "") for what, topic in names.items()]
-    assert [command.name for command in search_commands(typed, among)] == found
+    among = [PaletteCommand(topic, name, "", "") for name, topic in names.items()]
+    assert [command.name for command in search_commands(typed, among)] == expected
 
 
 async def test_a_command_typed_ahead() -> None:
@@ -207,12 +207,12 @@ async def test_a_users_theme_is_used_even_if_it_has_the_name_of_the_present_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    folder = tmp_path / "draggan-tui" / "themes"
-    folder.mkdir(parents=True)
+    themes_directory = tmp_path / "draggan-tui" / "themes"
+    themes_directory.mkdir(parents=True)
     text = (Path(themes.__file__).parents[2] / "themes" / "dark.toml").read_text(encoding="utf-8")
     primary = load_theme("dark").primary
-    (folder / "mine.toml").write_text(text.replace(primary, "#123456"), encoding="utf-8")
-    (folder / "broken.toml").write_text("name = 1", encoding="utf-8")
+    (themes_directory / "mine.toml").write_text(text.replace(primary, "#123456"), encoding="utf-8")
+    (themes_directory / "broken.toml").write_text("name = 1", encoding="utf-8")
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)

@@ -41,7 +41,7 @@ from draggan_tui.widgets.status_line import MessageKind, StatusLine
 from tests.support.editing import INFO, editor_opens, ended, place_pair, ready, shown, status, until
 
 
-async def test_the_editor_waits_for_nobody(app: DragganApp) -> None:
+async def test_keys_change_nothing_before_the_model_is_loaded(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
         assert isinstance(app.screen, EditorScreen)
@@ -110,7 +110,7 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
         )
         await pilot.pause()
         assert np.array_equal(shown(app), dragged)
-        # Both pictures are there now: undo and redo show them without asking again.
+        # Both images are cached now: undo and redo show them without another request.
         panel = app.screen.query_one("#drag", Static)
         assert panel.display
         await pilot.press("u")
@@ -250,7 +250,7 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
     assert app.return_code == 0
 
 
-async def test_a_lost_engine_is_said_and_restarted_with_the_session(app: DragganApp) -> None:
+async def test_a_lost_engine_is_reported_and_restarted_with_the_session(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
@@ -275,7 +275,7 @@ async def test_a_lost_engine_is_said_and_restarted_with_the_session(app: Draggan
         assert app.editor.state.is_dragging
 
 
-async def test_a_model_that_cannot_be_opened(app: DragganApp) -> None:
+async def test_a_model_that_cannot_be_opened_ends_the_editor(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await editor_opens(app, pilot)
         app.engine.say(Failed(task="start", message="none.pkl: there is no such file"))  # type: ignore[attr-defined]
@@ -333,7 +333,7 @@ async def test_counts_by_key(app: DragganApp) -> None:
 
 
 @pytest.mark.parametrize(("keys", "closes"), [(["question_mark"], "q"), (["comma"], "escape"), (["d", "d"], "")])
-async def test_whatever_comes_next_uses_the_count_up(app: DragganApp, keys: list[str], closes: str) -> None:
+async def test_the_next_command_uses_up_the_count(app: DragganApp, keys: list[str], closes: str) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await place_pair(pilot)
@@ -345,7 +345,7 @@ async def test_whatever_comes_next_uses_the_count_up(app: DragganApp, keys: list
         assert app.screen is app.editor
 
 
-async def test_a_typed_count_serves_one_key(app: DragganApp) -> None:
+async def test_a_typed_count_applies_to_one_key(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await pilot.press("3", "i")
@@ -370,7 +370,7 @@ async def test_a_drag_of_no_steps_leaves_no_trace_in_the_history(app: DragganApp
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12), (20, 6)])
-async def test_the_image_fits_any_size_and_a_resize_asks_for_nothing(app: DragganApp, size: tuple[int, int]) -> None:
+async def test_the_image_fits_any_size_and_a_resize_requests_no_image(app: DragganApp, size: tuple[int, int]) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.resize_terminal(*size)
@@ -381,7 +381,9 @@ async def test_the_image_fits_any_size_and_a_resize_asks_for_nothing(app: Dragga
         assert app.export_screenshot()
 
 
-async def test_a_restart_takes_up_no_folder_that_this_session_has_not_written(app: DragganApp, tmp_path: Path) -> None:
+async def test_a_restart_resumes_no_directory_that_this_session_has_not_written(
+    app: DragganApp, tmp_path: Path
+) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         engine.write_to(tmp_path)
@@ -410,7 +412,7 @@ async def test_a_long_problem_is_shown_whole(app: DragganApp) -> None:
             " /a/path/that/is/long/model.pkl: it is not a whole file",
             " (EOFError); it is damaged or cut short: get it again",
         ]
-        assert canvas.region == before  # it stands over the picture, which does not move
+        assert canvas.region == before  # the message covers the image, which does not move
         await pilot.press("escape")
         assert (line.region.height, line.region.bottom) == (1, 23)
 
@@ -428,7 +430,7 @@ async def test_a_long_message_is_shown_whole(app: DragganApp, kind: MessageKind)
         ]
 
 
-async def test_the_brushs_shape(app: DragganApp) -> None:
+async def test_the_brush_is_square_or_round(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         facts = app.screen.query_one("#facts", Static)

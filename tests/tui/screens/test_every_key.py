@@ -32,7 +32,7 @@ ELSEWHERE = {"interrupt", "redraw", "suspend"}
 
 
 async def prepared(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
-    """Two pairs, a mask, a drag, and two brush sizes to choose from; zoomed in, and the cursor in the middle."""
+    """Set up two pairs, a mask and a drag, zoomed in with the cursor in the middle."""
     engine = await ready(app, pilot, INFO.model_copy(update={"classes": 3}))
     await pilot.press("v", "6", "h", "6", "k", "enter", "8", "l", "8", "j")
     await place_pair(pilot)
@@ -48,7 +48,7 @@ async def prepared(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
 
 
 def observed(app: DragganApp, engine: FakeEngine) -> Iterator[object]:
-    """What can be seen, and what the engine has been sent."""
+    """Return what is visible, and what the engine was sent."""
     state = app.editor.state
     yield from (state.edit, state.cursor, state.selected_pair, state.mode, state.brush, state.count)
     yield from (state.history.current, state.viewport, state.comparison)
@@ -56,7 +56,7 @@ def observed(app: DragganApp, engine: FakeEngine) -> Iterator[object]:
 
 
 @pytest.mark.parametrize("bindings", [*KEY_GROUPS.values(), COUNT_KEYS], ids=[*KEY_GROUPS, "Counts"])
-async def test_each_does_something(app: DragganApp, bindings: Sequence[KeyBinding]) -> None:
+async def test_each_key_does_something(app: DragganApp, bindings: Sequence[KeyBinding]) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await prepared(app, pilot)
         start = vars(app.editor.state).copy()

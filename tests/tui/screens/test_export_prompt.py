@@ -1,4 +1,4 @@
-"""Exporting from the editor: what is asked of the engine, and what is said."""
+"""Exporting from the editor: the requests to the engine, and the messages."""
 
 from __future__ import annotations
 
@@ -72,21 +72,21 @@ async def test_the_prompt_stays_open_and_says_why_a_path_cannot_be_written(
 
 
 @pytest.mark.parametrize("ending", [".png", ".webp", ".gif", ".mp4", ".npy", ".npz", ".safetensors"])
-async def test_the_engine_is_asked_for_each_ending(app: DragganApp, tmp_path: Path, ending: str) -> None:
+async def test_each_ending_is_exported_by_the_engine(app: DragganApp, tmp_path: Path, ending: str) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await dragged(app, pilot, engine)
         await pilot.press("E", *"nose", "full_stop", *ending[1:], "enter")
         assert app.screen is app.editor
-        asked = engine.last(ExportFile)
-        assert (asked.path, asked.markers) == (str(tmp_path / f"nose{ending}"), False)
-        assert asked.edit == app.editor.state.edit
+        request = engine.last(ExportFile)
+        assert (request.path, request.markers) == (str(tmp_path / f"nose{ending}"), False)
+        assert request.edit == app.editor.state.edit
         assert status(app) == f"exporting nose{ending} …"
         engine.say(ExportProgress(done=3, total=9))
         await pilot.pause()
         assert status(app) == "exporting: frame 3 of 9"
-        engine.say(Exported(files=(asked.path,)))
+        engine.say(Exported(files=(request.path,)))
         await pilot.pause()
         assert status(app) == f"saved to nose{ending}"
         assert app.editor.context.sync.directory == Path("draggan-out/x"), "it is not the session's"
@@ -101,7 +101,7 @@ async def test_markers_are_drawn_on_request(app: DragganApp) -> None:
         assert text(app, "#markers") == "Shift-Tab [x] handles and targets"
         await pilot.press("enter")
         assert engine.last(ExportFile).markers
-        assert engine.last(ExportFile).path.endswith("/a.png"), "a picture, if nothing else is said"
+        assert engine.last(ExportFile).path.endswith("/a.png"), "an image without handles and targets"
 
 
 async def test_the_prompt_asks_before_replacing_a_file_and_refuses_other_endings(

@@ -59,19 +59,19 @@ def sent(engine: FakeEngine, kind: type[Command]) -> list[Command]:
 
 
 async def answer(engine: FakeEngine, pilot: Pilot[None], value: int) -> Render:
-    """The last picture that was asked for comes: all of that value."""
-    asked = engine.last(Render)
+    """Answer the last request for an image with one whose pixels all have this value."""
+    request = engine.last(Render)
     engine.say(
         ImageRendered(
-            request_id=asked.request_id, image=ImageData(width=128, height=128, rgb=bytes([value]) * (128 * 128 * 3))
+            request_id=request.request_id, image=ImageData(width=128, height=128, rgb=bytes([value]) * (128 * 128 * 3))
         )
     )
     await pilot.pause()
-    return asked
+    return request
 
 
 async def drag(app: DragganApp, engine: FakeEngine, pilot: Pilot[None], value: int, steps: int = 8) -> None:
-    """A drag on what is there, of so many steps; its picture is of that value."""
+    """Run a drag of `steps` steps on the present edit; all pixels of its image have this value."""
     await pilot.press("d")
     engine.say(DragStarted(drag_number=1 + len(app.editor.state.history.drag_records)))
     event, parent = ended(app), app.editor.state.history.current_revision
@@ -81,20 +81,20 @@ async def drag(app: DragganApp, engine: FakeEngine, pilot: Pilot[None], value: i
     assert (await answer(engine, pilot, value)).edit.source.drag == record.number
 
 
-def way(number: int, steps: int) -> TrajectoryRead:
-    """All of them were kept; the handle goes a pixel at each."""
+def trajectory_read(number: int, steps: int) -> TrajectoryRead:
+    """Return a trajectory of which every step was kept; the handle moves a pixel in each."""
     handles = tuple(((60.0 + i, 60.0),) for i in range(steps + 1))
     return TrajectoryRead(trajectory=Trajectory(number=number, steps=tuple(range(steps + 1)), handles=handles))
 
 
 async def after_a_drag(app: DragganApp, pilot: Pilot[None], *, read: bool = True) -> FakeEngine:
-    """A pair and a drag of eight steps: entries 0, 1, 2, -1; the pictures are black and 100."""
+    """Make a pair and a drag of eight steps: revisions 0, 1, 2, -1; the images are black, then all 100."""
     engine = await ready(app, pilot)
     await place_pair(pilot)
     await drag(app, engine, pilot, 100)
     if read:
         await pilot.press("left_parenthesis")
-        engine.say(way(1, 8))
+        engine.say(trajectory_read(1, 8))
         await pilot.pause()
         await pilot.press("right_parenthesis")
     return engine
@@ -103,14 +103,14 @@ async def after_a_drag(app: DragganApp, pilot: Pilot[None], *, read: bool = True
 # Going through it ---------------------------------------------------------------------------------------
 
 
-async def test_the_way_of_a_drag_is_read_once_and_then_gone(app: DragganApp) -> None:
+async def test_scrubbing_reads_a_trajectory_once_and_goes_through_its_steps(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await after_a_drag(app, pilot, read=False)
         assert timeline(app) == "╺··┝1━━━━━◆"
         await pilot.press("left_parenthesis", "3", "left_parenthesis")
         assert place(app) == (DragRevisionId(1), None)
         assert sent(engine, ReadTrajectory) == [ReadTrajectory(drag_number=1)]
-        engine.say(way(1, 8))
+        engine.say(trajectory_read(1, 8))
         await pilot.pause()
         assert (place(app), mode(app)) == ((DragRevisionId(1), 4), ""), "both presses, with the count"
         assert timeline(app).startswith("╺··┝1━◆━━━┥  ")
@@ -126,18 +126,18 @@ async def test_the_way_of_a_drag_is_read_once_and_then_gone(app: DragganApp) -> 
         assert len(sent(engine, ReadTrajectory)) == 1
 
 
-async def test_the_picture_of_each_step_is_asked_for_once(app: DragganApp) -> None:
+async def test_the_image_of_each_step_is_requested_once(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await after_a_drag(app, pilot)
-        pictures = [int(shown(app)[0, 0, 0])]
+        pixel_values = [int(shown(app)[0, 0, 0])]
         for step in (7, 6, 5):
             await pilot.press("left_parenthesis")
-            if step == 7:  # it was asked for when the way was read, and has not come
+            if step == 7:  # its image was requested when the trajectory was read, and has not come
                 assert engine.last(Render).edit.source.step == 7
-            asked = await answer(engine, pilot, step)
-            assert (asked.edit.source.drag, asked.edit.source.step) == (1, step)
-            pictures.append(int(shown(app)[0, 0, 0]))
-        assert pictures == [100, 7, 6, 5]
+            request = await answer(engine, pilot, step)
+            assert (request.edit.source.drag, request.edit.source.step) == (1, step)
+            pixel_values.append(int(shown(app)[0, 0, 0]))
+        assert pixel_values == [100, 7, 6, 5]
         asked_so_far = len(sent(engine, Render))
         for expected in (6, 7, 100):
             await pilot.press("right_parenthesis")
@@ -148,12 +148,12 @@ async def test_the_picture_of_each_step_is_asked_for_once(app: DragganApp) -> No
         assert app.editor.state.drawn_edit.pairs[0].handle == (65, 60), "where the handle was then"
 
 
-async def test_zooming_asks_for_nothing(app: DragganApp) -> None:
+async def test_zooming_requests_no_image(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await after_a_drag(app, pilot)
-        asked = len(sent(engine, Render))
+        request_count = len(sent(engine, Render))
         await pilot.press("3", "plus", "u", "9", "plus", "z", "o")
-        assert len(sent(engine, Render)) == asked
+        assert len(sent(engine, Render)) == request_count
 
 
 async def test_a_change_within_a_drag_begins_a_branch(app: DragganApp) -> None:
@@ -214,7 +214,7 @@ async def test_counts_of_undo_and_redo(app: DragganApp) -> None:
         assert place(app) == (3, None), "to the drag's end, and one on"
 
 
-async def test_from_drag_to_drag(app: DragganApp) -> None:
+async def test_skipping_goes_from_drag_to_drag(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await after_a_drag(app, pilot)
         await pilot.press("4", "l", "t")
@@ -227,12 +227,12 @@ async def test_from_drag_to_drag(app: DragganApp) -> None:
         await pilot.press("3", "right_curly_bracket")
         assert place(app) == (DragRevisionId(2), None)
         assert (shown(app) == 200).all()
-        assert sent(engine, ReadTrajectory) == [ReadTrajectory(drag_number=1)], "the ends of drags are known"
+        assert sent(engine, ReadTrajectory) == [ReadTrajectory(drag_number=1)], "the ends of drags need no trajectory"
         await pilot.press("right_curly_bracket")
         assert status(app) == "there is no drag further on"
 
 
-async def test_back_from_a_branch_into_the_drag_that_it_began_in(app: DragganApp) -> None:
+async def test_scrubbing_back_from_a_branch_enters_the_drag_in_which_it_began(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await after_a_drag(app, pilot)
         await pilot.press("5", "left_parenthesis", "w", "u")
@@ -247,7 +247,7 @@ async def test_back_from_a_branch_into_the_drag_that_it_began_in(app: DragganApp
         assert place(app) == (4, None)
 
 
-async def test_undo_and_redo_say_what(app: DragganApp) -> None:
+async def test_undo_and_redo_report_what_has_changed(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await after_a_drag(app, pilot)
         for keys, said in (
@@ -259,8 +259,8 @@ async def test_undo_and_redo_say_what(app: DragganApp) -> None:
             assert status(app) == said
 
 
-async def test_an_engine_that_goes_while_a_drag_is_read(app: DragganApp) -> None:
-    """What is known is gone through; afterwards it is read again."""
+async def test_scrubbing_works_after_the_engine_is_lost_while_it_reads_a_drag(app: DragganApp) -> None:
+    """The drag is one step until a new engine has read its trajectory."""
     async with app.run_test(size=SIZE) as pilot:
         engine = await after_a_drag(app, pilot, read=False)
         await pilot.press("left_parenthesis")
@@ -269,17 +269,17 @@ async def test_an_engine_that_goes_while_a_drag_is_read(app: DragganApp) -> None
         await pilot.pause()
         assert isinstance(app.screen, Question)
         await pilot.press("escape", "left_parenthesis")
-        assert place(app) == (2, None), "the drag as a whole"
+        assert place(app) == (2, None), "the whole drag is one step"
         await pilot.press("ctrl+r", "R")
         await pilot.pause()
         await pilot.press("left_parenthesis")
         assert sent(engine, ReadTrajectory) == [ReadTrajectory(drag_number=1)] * 2
-        engine.say(way(1, 8))
+        engine.say(trajectory_read(1, 8))
         await pilot.pause()
         assert place(app) == (DragRevisionId(1), 7)
 
 
-async def test_a_drag_whose_way_was_not_kept_is_one_step(app: DragganApp) -> None:
+async def test_a_drag_without_a_kept_trajectory_is_one_step(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await after_a_drag(app, pilot, read=False)
         await pilot.press("left_parenthesis")
@@ -290,7 +290,7 @@ async def test_a_drag_whose_way_was_not_kept_is_one_step(app: DragganApp) -> Non
         assert place(app) == (DragRevisionId(1), None)
 
 
-async def test_while_a_drag_runs_one_stays(app: DragganApp) -> None:
+async def test_the_place_in_the_history_stays_while_a_drag_runs(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await after_a_drag(app, pilot, read=False)
         await pilot.press("4", "l", "t", "d")
@@ -311,7 +311,7 @@ def options(app: DragganApp) -> list[str]:
     return [" / ".join(prompt.lines) if isinstance(prompt, BranchOption) else str(prompt) for prompt in prompts]
 
 
-async def test_branches_are_listed_gone_to_and_compared_with(app: DragganApp) -> None:
+async def test_the_branch_list_goes_to_branches_and_compares_with_them(app: DragganApp) -> None:
     async with app.run_test(size=(40, 12)) as pilot:
         engine = await after_a_drag(app, pilot)
         await pilot.press("u", "w")
@@ -339,7 +339,7 @@ async def test_branches_are_listed_gone_to_and_compared_with(app: DragganApp) ->
         assert (app.screen, place(app)) == (app.editor, (DragRevisionId(1), None))
 
 
-async def test_branches_show_their_images_and_fetch_one_at_a_time_those_that_are_not_there(app: DragganApp) -> None:
+async def test_the_branch_list_requests_missing_images_one_at_a_time(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await after_a_drag(app, pilot)
         for _ in range(2):
@@ -363,7 +363,7 @@ async def test_branches_show_their_images_and_fetch_one_at_a_time_those_that_are
 
 
 @pytest.mark.parametrize("depth", ["truecolor", "256", "16", "none"])
-def test_a_thumbnail_stands_before_the_words_of_its_branch(depth: ColorDepth) -> None:
+def test_a_thumbnail_is_shown_before_the_text_of_its_branch(depth: ColorDepth) -> None:
     image = np.zeros((32, 64, 3), np.uint8)
     image[:, 32:] = 255
     cells = thumbnail(image, 4, CanvasStyle(depth, CanvasColors()))
@@ -377,10 +377,10 @@ def test_a_thumbnail_stands_before_the_words_of_its_branch(depth: ColorDepth) ->
     assert text.splitlines()[0].rstrip() == f"{' ' * 12}seed 6"
 
 
-async def test_the_picture_of_another_branch_is_fetched_to_compare(app: DragganApp) -> None:
+async def test_the_image_of_another_branch_is_requested_for_a_comparison(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await after_a_drag(app, pilot)
-        await pilot.press("u", "n")  # the seed's picture has not come when one leaves it again
+        await pilot.press("u", "n")  # the image of the seed has not come yet
         await pilot.press("B", "j", "enter")
         await pilot.pause()
         assert place(app) == (DragRevisionId(1), None)
@@ -399,7 +399,7 @@ async def test_the_picture_of_another_branch_is_fetched_to_compare(app: DragganA
 async def test_before_split_and_difference(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await after_a_drag(app, pilot)
-        asked = len(sent(engine, Render))
+        request_count = len(sent(engine, Render))
         await pilot.press("o")
         assert (mode(app), status(app), shown(app).max()) == ("BEFORE", "the image before", 0)
         await pilot.press("o")
@@ -410,27 +410,27 @@ async def test_before_split_and_difference(app: DragganApp) -> None:
         assert mode(app) == "SPLIT"
         for keys in (("4", "h"), ("home",), ("9", "l")):
             await pilot.press(*keys)
-            cursor, picture = app.editor.state.cursor, shown(app)
+            cursor, image = app.editor.state.cursor, shown(app)
             assert cursor is not None
             column = convert(cursor, app.editor.state.image_size, app.editor.state.viewport.grid)[0]
             edge = round(column + 0.5)
-            assert (picture[:, :edge] == 0).all()
-            assert (picture[:, edge + 1 :] == 100).all()
+            assert (image[:, :edge] == 0).all()
+            assert (image[:, edge + 1 :] == 100).all()
         await pilot.press("vertical_line")
-        assert (mode(app), len(sent(engine, Render))) == ("", asked), "both pictures were there"
+        assert (mode(app), len(sent(engine, Render))) == ("", request_count), "both images are cached"
 
 
-async def test_a_drags_result_comes_with_its_end(app: DragganApp) -> None:
+async def test_the_result_of_a_drag_is_shown_when_the_drag_ends(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("d")
-        asked = len(sent(engine, Render))
+        request_count = len(sent(engine, Render))
         image = ImageData(width=128, height=128, rgb=bytes([31]) * (128 * 128 * 3))
         engine.say(ended(app).model_copy(update={"image": image}))
         await pilot.pause()
         assert (shown(app) == 31).all()
-        assert len(sent(engine, Render)) == asked, "it need not be asked for"
+        assert len(sent(engine, Render)) == request_count, "its image need not be requested"
         await pilot.press("u", "ctrl+r")
         assert (shown(app) == 31).all()
 
@@ -462,7 +462,7 @@ async def test_comparing_while_a_drag_runs(app: DragganApp) -> None:
         assert app.editor.state.drawn_edit.pairs[0].handle == (66, 63)
 
 
-async def test_a_running_drag_is_compared_with_a_picture_that_must_be_fetched(app: DragganApp) -> None:
+async def test_a_running_drag_is_compared_with_an_image_that_must_be_requested(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
@@ -471,13 +471,13 @@ async def test_a_running_drag_is_compared_with_a_picture_that_must_be_fetched(ap
         await pilot.press("u", "d")
         app.editor.state.reference_id = 3
         app.editor.context.images.cache.clear()
-        asked = len(sent(engine, Render))
+        request_count = len(sent(engine, Render))
         await pilot.press("o")
-        assert len(sent(engine, Render)) == asked + 1
+        assert len(sent(engine, Render)) == request_count + 1
         assert (await answer(engine, pilot, 9)).edit.source.seed == 6
         assert (shown(app) == 9).all()
         await pilot.press("o", "l")
-        assert len(sent(engine, Render)) == asked + 1, "the drag's own pictures come by themselves"
+        assert len(sent(engine, Render)) == request_count + 1, "the drag sends its own images"
 
 
 async def test_without_a_model_there_is_nothing_to_compare(app: DragganApp) -> None:
@@ -488,7 +488,7 @@ async def test_without_a_model_there_is_nothing_to_compare(app: DragganApp) -> N
 
 
 @pytest.mark.usefixtures("fake_engine")
-async def test_it_is_all_there_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_history_is_shown_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = editor()
     async with app.run_test(size=SIZE) as pilot:

@@ -53,7 +53,7 @@ def test_a_key_has_one_name(key: str, name: str) -> None:
 
 
 async def test_help_palette_and_messages_name_keys_alike(app: DragganApp) -> None:
-    """As dialogs write them: Ctrl-R, PgDn, Enter."""
+    """All of them write Ctrl-R, PgDn and Enter."""
     async with app.run_test(size=(80, 24)):
         bindings = [binding for topic in KEY_GROUPS.values() for binding in topic]
         shown = {key for binding in bindings for key in keys_shown(app, binding).split()}
@@ -63,7 +63,7 @@ async def test_help_palette_and_messages_name_keys_alike(app: DragganApp) -> Non
             assert keys_shown(app, binding).split()[0] == with_keys(app, f"{{{binding.id}}}")
 
 
-async def test_what_the_editor_says_names_the_users_keys() -> None:
+async def test_messages_name_the_keys_of_the_users_configuration() -> None:
     app = editor(keymap=KEYMAP)
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot, rgb=np.random.RandomState(0).randint(0, 255, (42, 42, 3), np.uint8))
@@ -83,14 +83,14 @@ async def test_what_the_editor_says_names_the_users_keys() -> None:
         assert await says("f5") == "no engine: F2 restarts it"
 
 
-async def test_and_the_editors_own_where_they_are_unchanged(app: DragganApp) -> None:
+async def test_messages_name_the_editors_own_keys_where_they_are_unchanged(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await pilot.press("x")
         assert status(app) == "there is no pair: Enter places a handle"
 
 
-def test_messages_name_bindings_that_there_are() -> None:
+def test_messages_name_only_bindings_that_exist() -> None:
     package = Path(draggan_tui.__file__).parent
     files = [path for room in ("editor", "rendering", "screens", "widgets") for path in package.glob(f"{room}/**/*.py")]
     named = {

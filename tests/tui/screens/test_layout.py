@@ -27,14 +27,14 @@ from draggan_tui.widgets.wide_panel import NO_DRAG, NO_HANDLE, WidePanel, wide_p
 from tests.support.editing import ended, place_pair, ready, status
 
 PARTS = {
-    "canvas": Canvas, "brief": "#brief", "timeline": Timeline, "companion": WidePanel, "side panel": Inspector,
+    "canvas": Canvas, "brief": "#brief", "timeline": Timeline, "wide panel": WidePanel, "side panel": Inspector,
     "status": StatusLine, "keys": KeyLine, "sentence": "#too-small",
 }  # fmt: skip
 ALWAYS = {"canvas", "timeline", "status", "keys"}
 
 
 def parts(app: DragganApp) -> set[str]:
-    """What has a place on the screen."""
+    """Return the names of the parts that are on the screen."""
     return {name for name, selector in PARTS.items() if app.editor.query_one(selector).region.area}  # type: ignore[call-overload]
 
 
@@ -44,7 +44,7 @@ async def resize(pilot: Pilot[None], columns: int, rows: int) -> None:
     await pilot.pause()
 
 
-async def test_without_a_side_panel_the_status_line_tells_how_far_a_drag_is(app: DragganApp) -> None:
+async def test_the_status_line_shows_a_drags_progress_if_there_is_no_side_panel(app: DragganApp) -> None:
     async with app.run_test(size=(59, 20)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
@@ -73,20 +73,22 @@ SIZES = [
     (80, 24, ALWAYS | {"side panel"}),
     (120, 40, ALWAYS | {"side panel"}),
     (159, 48, ALWAYS | {"side panel"}),
-    (160, 48, ALWAYS | {"side panel", "companion"}),
-    (200, 60, ALWAYS | {"side panel", "companion"}),
+    (160, 48, ALWAYS | {"side panel", "wide panel"}),
+    (200, 60, ALWAYS | {"side panel", "wide panel"}),
 ]
 
 
 @pytest.mark.parametrize(("columns", "rows", "expected"), SIZES)
-async def test_what_is_shown_at_each_size(app: DragganApp, columns: int, rows: int, expected: set[str]) -> None:
+async def test_the_parts_that_are_shown_at_each_size(
+    app: DragganApp, columns: int, rows: int, expected: set[str]
+) -> None:
     async with app.run_test(size=(columns, rows)) as pilot:
         await ready(app, pilot)
         await pilot.pause()
         assert parts(app) == expected
 
 
-async def test_a_resize_in_any_direction_gives_what_a_start_at_that_size_gives(app: DragganApp) -> None:
+async def test_a_resized_screen_looks_like_one_that_started_at_that_size(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await place_pair(pilot)
@@ -97,7 +99,7 @@ async def test_a_resize_in_any_direction_gives_what_a_start_at_that_size_gives(a
                 assert app.editor.state.viewport.screen_size == app.editor.query_one(Canvas).room
 
 
-async def test_too_small_says_what_is_needed_and_quits_as_ever(app: DragganApp) -> None:
+async def test_a_terminal_that_is_too_small_says_what_is_needed_and_can_be_left(app: DragganApp) -> None:
     async with app.run_test(size=(29, 9)) as pilot:
         await ready(app, pilot)
         assert "at least 30×10" in str(app.editor.query_one("#too-small", Static).render())
@@ -117,11 +119,11 @@ async def test_p_hides_the_panels_and_brings_them_back(app: DragganApp) -> None:
         assert app.editor.query_one(Canvas).size.width == 160
         await pilot.press("p")
         await pilot.pause()
-        assert parts(app) == ALWAYS | {"side panel", "companion"}
+        assert parts(app) == ALWAYS | {"side panel", "wide panel"}
         assert app.editor.query_one(Canvas).size.width == width
 
 
-async def test_p_says_so_where_there_is_no_room(app: DragganApp) -> None:
+async def test_p_reports_that_there_is_no_room_for_panels(app: DragganApp) -> None:
     async with app.run_test(size=(50, 20)) as pilot:
         await ready(app, pilot)
         await pilot.press("p")
@@ -165,7 +167,7 @@ def test_the_wide_panel_takes_the_columns_that_the_image_leaves(columns: int, im
 
 
 @pytest.mark.usefixtures("truecolor_terminal")
-async def test_the_wide_panel_shows_before_and_the_handle(app: DragganApp) -> None:
+async def test_the_wide_panel_shows_the_image_before_and_the_handle(app: DragganApp) -> None:
     async with app.run_test(size=(160, 48)) as pilot:
         engine = await ready(app, pilot, rgb=np.full((128, 128, 3), 50, np.uint8))
         panel = app.editor.query_one(WidePanel)
@@ -197,7 +199,7 @@ async def test_the_wide_panel_shows_before_and_the_handle(app: DragganApp) -> No
 # Messages ---------------------------------------------------------------------------------------------
 
 
-async def test_a_message_lives_until_the_next_command(app: DragganApp) -> None:
+async def test_a_message_stays_until_the_next_command(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await pilot.press("x")

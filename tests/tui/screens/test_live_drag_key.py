@@ -37,7 +37,7 @@ def mode(app: DragganApp) -> str:
 
 
 def leads(engine: FakeEngine) -> list[Point | None]:
-    """The targets that the live drag was sent, and None where it was released."""
+    """Return the targets that the live drag was sent, and None where it was released."""
     return [
         command.target if isinstance(command, MoveLiveTarget) else None
         for command in engine.sent
@@ -46,13 +46,13 @@ def leads(engine: FakeEngine) -> list[Point | None]:
 
 
 def cursor(app: DragganApp) -> Point:
-    found = app.editor.state.cursor
-    assert found is not None
-    return found
+    position = app.editor.state.cursor
+    assert position is not None
+    return position
 
 
 async def led(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
-    """The first pair is in the hand."""
+    """Start a live drag of the first pair."""
     engine = await ready(app, pilot)
     await place_pair(pilot)
     await pilot.press("D")
@@ -69,7 +69,7 @@ async def say_progress(engine: FakeEngine, pilot: Pilot[None], handle: Point, st
 
 
 def live_end(app: DragganApp, target: Point, final: Point, steps: int = 12) -> DragEnded:
-    """The end of a drag whose first pair was led to `target`."""
+    """Return the end of a live drag in which the first pair was dragged to `target`."""
     parent, event = app.editor.state.history.current_revision, ended(app)
     handle = parent.edit.pairs[0].handle
     pair = DraggedPair(handle=handle, target=target, final=final, distance=1)
@@ -77,7 +77,7 @@ def live_end(app: DragganApp, target: Point, final: Point, steps: int = 12) -> D
     return DragEnded(record=record, revision=Revision.of_drag(parent, record))
 
 
-async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp) -> None:
+async def test_the_handle_follows_the_cursor_until_it_is_released(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
         state = app.editor.state
@@ -120,7 +120,7 @@ async def test_the_handle_follows_the_cursor_until_it_is_let_go(app: DragganApp)
 
 
 @pytest.mark.parametrize("key", ["enter", "D", "escape"])
-async def test_keys_that_let_go(app: DragganApp, key: str) -> None:
+async def test_each_of_these_keys_releases_the_handle(app: DragganApp, key: str) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
         await pilot.press("5", "k", key)
@@ -132,7 +132,7 @@ async def test_keys_that_let_go(app: DragganApp, key: str) -> None:
         assert len([command for command in engine.sent if isinstance(command, StartDrag)]) == 1
 
 
-async def test_d_stops_it_at_once(app: DragganApp) -> None:
+async def test_d_stops_a_live_drag_at_once(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
         await pilot.press("l", "d")
@@ -142,7 +142,7 @@ async def test_d_stops_it_at_once(app: DragganApp) -> None:
         assert (mode(app), app.editor.state.edit.source.drag) == ("", 1)
 
 
-async def test_a_hand_that_did_not_move_leaves_nothing(app: DragganApp) -> None:
+async def test_a_live_drag_without_movement_changes_nothing(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
         before = app.editor.state.history
@@ -154,7 +154,7 @@ async def test_a_hand_that_did_not_move_leaves_nothing(app: DragganApp) -> None:
         assert mode(app) == ""
 
 
-async def test_what_can_be_led(app: DragganApp) -> None:
+async def test_an_unfinished_or_disabled_pair_can_be_dragged_live(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("D")
@@ -170,29 +170,29 @@ async def test_what_can_be_led(app: DragganApp) -> None:
         assert leads(engine)[-1] == (69, 70)
 
 
-async def test_while_a_handle_is_led_nothing_else_changes(app: DragganApp) -> None:
+async def test_nothing_else_changes_during_a_live_drag(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
-        history, known = app.editor.state.history, len(leads(engine))
+        history, target_count = app.editor.state.history, len(leads(engine))
         for key in ("u", "n", "x", "t", "space", "c", "w", "g", "Y", "left_parenthesis", "B", "M"):
             await pilot.press(key)
             assert status(app) == "a drag is running: d stops it", key
         await pilot.press("tab")
         assert status(app) == "a live drag is running: D lets the handle go"
-        assert (app.editor.state.history, len(leads(engine))) == (history, known)
+        assert (app.editor.state.history, len(leads(engine))) == (history, target_count)
         assert app.screen is app.editor
 
 
-async def test_zoom_and_pan_while_it_is_led(app: DragganApp) -> None:
+async def test_zoom_and_pan_during_a_live_drag(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
-        known = len(leads(engine))
+        target_count = len(leads(engine))
         await pilot.press("3", "plus")
         looks = [command for command in engine.sent if isinstance(command, SetPreviewSize)]
         assert (len(looks), looks[-1].preview_size.width, len(leads(engine))) == (
             1,
             app.editor.context.drag.preview_size().width,
-            known,
+            target_count,
         )
         size = app.editor.context.drag.preview_size()
         engine.say(
@@ -215,7 +215,7 @@ async def test_zoom_and_pan_while_it_is_led(app: DragganApp) -> None:
         assert leads(engine)[-1] == cursor(app) == (30, 40), "typed places lead too"
 
 
-async def test_the_mouse_leads_too(app: DragganApp) -> None:
+async def test_the_mouse_moves_the_live_target_too(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
         await pilot.mouse_down(Canvas, offset=(20, 5))
@@ -230,7 +230,7 @@ async def test_the_mouse_leads_too(app: DragganApp) -> None:
         assert (mode(app), len(app.editor.state.edit.pairs)) == ("LIVE", 1)
 
 
-async def test_the_pen_is_lifted(app: DragganApp) -> None:
+async def test_a_live_drag_lifts_the_pen(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
@@ -241,20 +241,20 @@ async def test_the_pen_is_lifted(app: DragganApp) -> None:
         assert app.editor.state.edit.mask == share
 
 
-async def test_a_drag_that_cannot_begin_is_over(app: DragganApp) -> None:
+async def test_a_live_drag_that_cannot_start_ends(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
         engine.say(Failed(task="start_drag", message="out of memory"))
         await pilot.pause()
         assert (mode(app), status(app)) == ("", "out of memory")
-        known = len(leads(engine))
+        target_count = len(leads(engine))
         await pilot.press("l")
-        assert len(leads(engine)) == known
+        assert len(leads(engine)) == target_count
         await pilot.press("D", "j")
         assert leads(engine)[-1] == cursor(app)
 
 
-async def test_an_engine_that_goes_takes_the_hand_off(app: DragganApp) -> None:
+async def test_losing_the_engine_ends_a_live_drag(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await led(app, pilot)
         await pilot.press("9", "l")

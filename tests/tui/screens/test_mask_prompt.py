@@ -21,7 +21,7 @@ HALF = Mask.from_array(np.repeat(np.arange(128) < 64, 128).reshape(128, 128).ast
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def start_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the directory in which the editor is started."""
     for name in ("head.png", "head-2.png", "mask ears.png", ".hidden.png"):
         (tmp_path / name).touch()
@@ -72,11 +72,11 @@ def test_completion_of_a_path(typed: str, completed: str, names: list[str]) -> N
     assert complete_path(typed) == (completed, names)
 
 
-def test_completion_of_an_absolute_path(folder: Path) -> None:
-    assert complete_path(f"{folder}/masks/d") == (f"{folder}/masks/deep/", ["deep/"])
+def test_completion_of_an_absolute_path(start_directory: Path) -> None:
+    assert complete_path(f"{start_directory}/masks/d") == (f"{start_directory}/masks/deep/", ["deep/"])
 
 
-async def test_tab_completes_a_path_and_lists_names(app: DragganApp, folder: Path) -> None:
+async def test_tab_completes_a_path_and_lists_names(app: DragganApp, start_directory: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("f", "h", "tab")
@@ -87,7 +87,7 @@ async def test_tab_completes_a_path_and_lists_names(app: DragganApp, folder: Pat
         await pilot.press("tab", "enter")
         assert engine.last(LoadMask).path == "head.png"
         for number in range(20):
-            (folder / f"z{number:02}").touch()
+            (start_directory / f"z{number:02}").touch()
         app.screen.query_one(Input).value = "z"
         await pilot.press("tab")
         assert text(app, "#names").endswith("z11  … 8 more")

@@ -178,7 +178,7 @@ async def test_another_model_begins_another_session(app: DragganApp) -> None:
         )
         assert (state.change_count, state.has_unsaved_changes, app.editor.context.sync.directory) == (0, False, None)
         assert status(app) == "opened ffhq; the earlier session is saved in draggan-out/x"
-        assert "ffhq" in app.screen.query_one(Canvas).render().plain  # until its picture is there
+        assert "ffhq" in app.screen.query_one(Canvas).render().plain  # until its image has come
         request = engine.last(Render)
         assert request.edit == state.edit
         engine.say(

@@ -18,7 +18,7 @@ def pairs_text(app: DragganApp) -> list[str]:
     return str(app.screen.query_one("#pair-list", Static).render()).splitlines()
 
 
-async def test_grabbing_a_handle_by_key(app: DragganApp) -> None:
+async def test_keys_grab_and_drop_a_handle(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
@@ -43,7 +43,7 @@ async def test_grabbing_a_handle_by_key(app: DragganApp) -> None:
         assert state.edit.pairs == (pair,)
 
 
-async def test_a_target_by_key_and_mouse_and_escape(app: DragganApp) -> None:
+async def test_a_grabbed_target_follows_keys_and_mouse_and_escape_puts_it_back(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await pilot.press("home", "pageup")
@@ -65,7 +65,7 @@ async def test_a_target_by_key_and_mouse_and_escape(app: DragganApp) -> None:
         assert state.mode == Grab(0, "target")
 
 
-async def test_nudging_by_key(app: DragganApp) -> None:
+async def test_keys_nudge_a_handle(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await pilot.press("Y")
@@ -80,7 +80,7 @@ async def test_nudging_by_key(app: DragganApp) -> None:
         assert status(app) == "target 1 is dropped"
 
 
-async def test_a_copy_by_key(app: DragganApp) -> None:
+async def test_a_key_copies_a_pair(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await pilot.press("enter", "y")
@@ -93,7 +93,7 @@ async def test_a_copy_by_key(app: DragganApp) -> None:
         assert len(app.editor.state.edit.pairs) == 1
 
 
-async def test_disabling_by_key(app: DragganApp) -> None:
+async def test_a_key_disables_a_pair(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
@@ -126,7 +126,7 @@ async def test_disabling_by_key(app: DragganApp) -> None:
 
 
 async def half_flat(app: DragganApp, pilot: Pilot[None]) -> None:
-    """The picture: noise on the left, nothing on the right."""
+    """Return an image with noise on the left and one colour on the right."""
     rgb = np.zeros((42, 42, 3), np.uint8)
     rgb[:, :21] = np.random.RandomState(0).randint(0, 255, (42, 21, 3))
     await ready(app, pilot, rgb=rgb)
@@ -157,7 +157,7 @@ async def test_a_handle_on_a_flat_patch_gets_a_warning_and_a_mark(app: DragganAp
         await pilot.press("O")
         assert status(app) == "handle 2 is on a flat patch and may drift"
         await pilot.press("n")
-        assert "~" not in pairs_text(app)[1], "another picture"
+        assert "~" not in pairs_text(app)[1], "the edit has another image"
         await pilot.press("O")
-        assert status(app) == "handle 2 is at 103.6, 68.1", "nothing is known of a picture that is not there yet"
+        assert status(app) == "handle 2 is at 103.6, 68.1", "there is no warning before the image has come"
         assert state.edit.pairs[1].target is not None

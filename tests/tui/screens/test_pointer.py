@@ -13,17 +13,17 @@ from draggan_tui.widgets.canvas import Canvas
 from tests.support.editing import ready, status
 
 
-async def drag(pilot: Pilot[None], *way: tuple[int, int]) -> None:
-    """In cells of the canvas."""
-    await pilot.mouse_down(Canvas, offset=way[0])
-    for offset in way[1:]:
+async def drag(pilot: Pilot[None], *cells: tuple[int, int]) -> None:
+    """Drag the mouse between cells of the canvas."""
+    await pilot.mouse_down(Canvas, offset=cells[0])
+    for offset in cells[1:]:
         await pilot.hover(Canvas, offset=offset)
-    await pilot.mouse_up(Canvas, offset=way[-1])
+    await pilot.mouse_up(Canvas, offset=cells[-1])
     await pilot.pause()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 50)])
-async def test_a_pair_by_mouse(app: DragganApp, size: tuple[int, int]) -> None:
+async def test_a_pair_is_drawn_moved_and_deleted_with_the_mouse(app: DragganApp, size: tuple[int, int]) -> None:
     async with app.run_test(size=size) as pilot:
         engine = await ready(app, pilot)
         state = app.editor.state
@@ -31,7 +31,7 @@ async def test_a_pair_by_mouse(app: DragganApp, size: tuple[int, int]) -> None:
         await pilot.hover(Canvas, offset=(38, 7))
         await pilot.pause()
         saves = [command for command in engine.sent if isinstance(command, Save)]
-        assert saves == [], "nothing is written before the button is let go"
+        assert saves == [], "nothing is written before the button is released"
         (mark,) = app.editor.panels.overlay().pairs
         left, top = app.editor.state.viewport.corner
         assert (mark.handle, mark.target) == ((30 - left, 20 - top), (38 - left, 14 - top))
@@ -55,7 +55,7 @@ async def test_a_pair_by_mouse(app: DragganApp, size: tuple[int, int]) -> None:
         assert state.cursor == app.editor.state.viewport.point((25 - left, 10 - top))
 
 
-async def test_half_cells_where_the_terminal_tells_them(app: DragganApp) -> None:
+async def test_the_mouse_points_at_half_cells_if_the_terminal_reports_pixels(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         left, _ = app.editor.state.viewport.corner
@@ -74,7 +74,7 @@ async def test_half_cells_where_the_terminal_tells_them(app: DragganApp) -> None
         assert (view.pixel(pair.handle), view.pixel(pair.target)) == ((10 - left, 11), (20 - left, 13))  # type: ignore[arg-type]
 
 
-async def test_escape_and_other_screens_leave_what_the_button_began(app: DragganApp) -> None:
+async def test_escape_and_other_screens_end_a_gesture(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         state = app.editor.state
@@ -96,7 +96,7 @@ async def test_escape_and_other_screens_leave_what_the_button_began(app: Draggan
         assert state.edit.pairs == ()
 
 
-async def test_what_cannot_be_is_said_and_goes_from_the_screen(app: DragganApp) -> None:
+async def test_an_impossible_gesture_is_reported_and_its_draft_removed(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         shown: list[int] = []
@@ -106,16 +106,16 @@ async def test_what_cannot_be_is_said_and_goes_from_the_screen(app: DragganApp) 
         for column in (14, 10):
             await pilot.hover(Canvas, offset=(column, 10))
             await pilot.pause()
-            target = canvas._overlay.pairs[0].target
+            target = canvas._shown_overlay.pairs[0].target
             assert target is not None
             shown.append(target[0] + app.editor.state.viewport.corner[0])
-        assert shown == [14, 18], "it could not be on its handle, so it is where it was"
+        assert shown == [14, 18], "the target cannot be on its handle, so it stays where it was"
         assert status(app) == "the target is on its handle: move it elsewhere"
         await pilot.mouse_up(Canvas, offset=(10, 10))
         assert len(app.editor.state.history.lineage) - 1 == 1
 
 
-async def test_painting_by_mouse_and_beyond_the_canvas(app: DragganApp) -> None:
+async def test_the_mouse_paints_even_beyond_the_canvas(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         state = app.editor.state

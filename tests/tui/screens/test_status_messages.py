@@ -15,8 +15,8 @@ from tests.support.editing import INFO, ended, ready, status
 ROUGH = np.random.RandomState(0).randint(0, 255, (44, 44, 3), np.uint8)  # no patch of it is flat
 
 
-async def said(app: DragganApp, pilot: Pilot[None], keys: str) -> str:
-    """The message after some keys, written with spaces between them."""
+async def message_after(app: DragganApp, pilot: Pilot[None], keys: str) -> str:
+    """Press keys, which are separated by spaces, and return the message in the status line."""
     await pilot.press(*keys.split())
     await pilot.pause()
     return status(app)
@@ -62,23 +62,23 @@ async def said(app: DragganApp, pilot: Pilot[None], keys: str) -> str:
         ("u", "there is nothing to undo"),
     ],
 )
-async def test_what_a_key_says(app: DragganApp, keys: str, message: str) -> None:
+async def test_the_message_after_a_key(app: DragganApp, keys: str, message: str) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot, INFO.model_copy(update={"classes": 3}), ROUGH)
-        assert await said(app, pilot, keys) == message
+        assert await message_after(app, pilot, keys) == message
 
 
-async def test_where_in_a_drag_one_is(app: DragganApp) -> None:
+async def test_the_message_names_the_step_within_a_drag(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot, rgb=ROUGH)
-        await said(app, pilot, "enter 4 l enter d")
+        await message_after(app, pilot, "enter 4 l enter d")
         end = ended(app)
         engine.say(end)
         handles = tuple(pair.final for pair in end.record.pairs)
         engine.say(TrajectoryRead(trajectory=Trajectory(number=1, steps=(0, 2, 3), handles=(handles,) * 3)))
         await pilot.pause()
-        assert await said(app, pilot, "left_parenthesis") == "now within: drag 1 2/3"
-        assert await said(app, pilot, "right_parenthesis") == "now at: drag 1, 3 steps"
+        assert await message_after(app, pilot, "left_parenthesis") == "now within: drag 1 2/3"
+        assert await message_after(app, pilot, "right_parenthesis") == "now at: drag 1, 3 steps"
 
 
 # Pins, and what a mask keeps from moving ----------------------------------------------------------------
@@ -88,18 +88,18 @@ async def test_enter_twice_on_one_spot_makes_a_pin(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot, rgb=ROUGH)
         pin = "pair 1 is a pin: it holds its place while other pairs move"
-        assert await said(app, pilot, "enter enter") == pin
+        assert await message_after(app, pilot, "enter enter") == pin
         assert engine.edit.pairs[0].is_pin
-        only = await said(app, pilot, "d")
+        only = await message_after(app, pilot, "d")
         assert only.startswith("nothing to drag: every handle is on its target, so that it holds its place")
         assert not app.editor.state.is_dragging
-        assert await said(app, pilot, "4 l enter 4 l enter") == "pair 2 is set"
+        assert await message_after(app, pilot, "4 l enter 4 l enter") == "pair 2 is set"
         await pilot.press("d")
         assert app.editor.state.is_dragging
         engine.say(ended(app))
         await pilot.pause()
-        assert await said(app, pilot, "shift+tab 3 j t") == "pair 1 has a new target"
-        assert await said(app, pilot, "tab tab t") == pin  # the cursor is on its handle
+        assert await message_after(app, pilot, "shift+tab 3 j t") == "pair 1 has a new target"
+        assert await message_after(app, pilot, "tab tab t") == pin  # the cursor is on its handle
 
 
 def warned(app: DragganApp) -> bool:
@@ -110,14 +110,14 @@ async def test_points_that_the_mask_blocks_are_named_when_they_are_placed_and_dr
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot, rgb=ROUGH)
         await pilot.press("v", "6", "l", "6", "j", "enter")  # a square whose lower right corner is the cursor's place
-        assert await said(app, pilot, "8 l enter") == "handle 1 is outside the mask, where nothing may move"
+        assert await message_after(app, pilot, "8 l enter") == "handle 1 is outside the mask, where nothing may move"
         assert warned(app)
-        assert await said(app, pilot, "9 h enter") == "handle 1 is outside the mask, where nothing may move"
-        assert await said(app, pilot, "enter") == "handle 2 is set: move to its target"
+        assert await message_after(app, pilot, "9 h enter") == "handle 1 is outside the mask, where nothing may move"
+        assert await message_after(app, pilot, "enter") == "handle 2 is set: move to its target"
         assert not warned(app)
-        assert await said(app, pilot, "9 l enter") == "target 2 is outside the mask, where nothing may move"
+        assert await message_after(app, pilot, "9 l enter") == "target 2 is outside the mask, where nothing may move"
         both = "handle 1 and target 2 are outside the mask, where nothing may move"
-        assert await said(app, pilot, "d") == both and warned(app)
+        assert await message_after(app, pilot, "d") == both and warned(app)
         assert app.editor.state.is_dragging, "it is a warning"
 
 
@@ -126,8 +126,8 @@ async def test_points_that_the_mask_blocks_are_named_when_the_mask_changes(app: 
         await ready(app, pilot, rgb=ROUGH)
         await pilot.press("enter", "6", "l", "enter", "home")
         blocked = "handle 1 is outside the mask, where nothing may move"
-        assert await said(app, pilot, "space") == f"<1% of the image may move; {blocked}"
-        assert await said(app, pilot, "m m") == f"pen up: <1% of the image may move; {blocked}"
-        assert await said(app, pilot, "i") == "mask inverted: >99% of the image may move"
+        assert await message_after(app, pilot, "space") == f"<1% of the image may move; {blocked}"
+        assert await message_after(app, pilot, "m m") == f"pen up: <1% of the image may move; {blocked}"
+        assert await message_after(app, pilot, "i") == "mask inverted: >99% of the image may move"
         assert not warned(app)
-        assert (await said(app, pilot, "u")).startswith("undone: mask")
+        assert (await message_after(app, pilot, "u")).startswith("undone: mask")

@@ -39,8 +39,8 @@ from tests.support.editing import INFO, place_pair, ready, status
 SIZES = [(80, 24), (160, 50)]
 
 
-def picture(width: int, height: int) -> np.ndarray:
-    """Each pixel says where it is."""
+def coordinate_image(width: int, height: int) -> np.ndarray:
+    """Return an image in which each pixel has its own coordinates as its colour."""
     rows, columns = np.indices((height, width))
     return np.stack([columns, rows, np.full_like(rows, 7)], axis=-1).astype(np.uint8)
 
@@ -50,7 +50,7 @@ def facts(app: DragganApp, row: int) -> str:
 
 
 def cursor_cell(app: DragganApp) -> tuple[int, int]:
-    """Where the cursor is in the window."""
+    """Return where the cursor is in the window."""
     cursor = app.editor.panels.overlay().cursor
     assert cursor is not None
     return cursor
@@ -89,7 +89,7 @@ async def test_zooming_by_keys_keeps_the_cursor_at_its_place(app: DragganApp, si
         assert app.editor.context.drag.preview_size() == fit
 
 
-async def test_zooming_in_and_out_shows_the_same_cells_again_and_asks_for_nothing(app: DragganApp) -> None:
+async def test_zooming_in_and_out_shows_the_same_cells_again_and_requests_no_image(app: DragganApp) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot, rgb=noise)
@@ -149,7 +149,7 @@ async def test_the_cursor_is_always_in_view(app: DragganApp, size: tuple[int, in
         assert app.export_screenshot()
 
 
-async def test_a_selected_point_far_off_comes_to_the_middle(app: DragganApp) -> None:
+async def test_the_view_is_centred_on_a_selected_point_far_away(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await place_pair(pilot)
@@ -172,7 +172,7 @@ async def test_placing_and_painting_at_eight_to_one(app: DragganApp) -> None:
         assert state.edit.pairs[0].handle == (63.5625, 63.5625)
         await pilot.press("space")
         assert state.edit.mask is not None
-        assert np.argwhere(state.edit.mask.to_array()).tolist() == [[64, 64]], "one pixel of the picture"
+        assert np.argwhere(state.edit.mask.to_array()).tolist() == [[64, 64]], "one pixel of the image"
         shown = app.editor.panels.overlay().mask
         window = app.editor.state.viewport.window
         assert shown is not None
@@ -185,13 +185,13 @@ async def test_placing_and_painting_at_eight_to_one(app: DragganApp) -> None:
         assert app.editor.panels.overlay().mask.shape == (42, 42)  # type: ignore[union-attr]
 
 
-async def test_a_drags_picture_is_acknowledged_when_it_has_been_painted(app: DragganApp) -> None:
+async def test_a_preview_is_acknowledged_when_it_has_been_painted(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
         await pilot.press("d")
         for number in (1, 2):
-            engine.say(DragPreview(image=ImageData(width=128, height=128, rgb=picture(128, 128).tobytes())))
+            engine.say(DragPreview(image=ImageData(width=128, height=128, rgb=coordinate_image(128, 128).tobytes())))
             while sum(isinstance(command, PreviewShown) for command in engine.sent) < number:
                 await pilot.pause()
             assert sum(isinstance(command, PreviewShown) for command in engine.sent) == number
@@ -209,7 +209,7 @@ async def test_zoom_and_pan_during_a_drag(app: DragganApp) -> None:
             step=1, max_steps=300, loss=0.5, mean_distance=9.0, handles=((66.0, 63.0),), steps_per_second=4.0
         )
         engine.say(progress)
-        engine.say(DragPreview(image=ImageData(width=128, height=128, rgb=picture(128, 128).tobytes())))
+        engine.say(DragPreview(image=ImageData(width=128, height=128, rgb=coordinate_image(128, 128).tobytes())))
         await pilot.press("3", "plus", "5", "h", "J")
         engine.say(progress.model_copy(update={"step": 2, "handles": ((67.0, 63.0),)}))
         await pilot.pause()
@@ -221,7 +221,7 @@ async def test_zoom_and_pan_during_a_drag(app: DragganApp) -> None:
         assert facts(app, 2) == "  zoom  3:1"
 
 
-async def test_another_model_begins_with_the_whole_picture(app: DragganApp) -> None:
+async def test_another_model_begins_with_the_whole_image(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("5", "plus")
@@ -236,7 +236,7 @@ async def test_another_model_begins_with_the_whole_picture(app: DragganApp) -> N
         assert (app.editor.state.viewport.ratio, app.editor.state.viewport.image_size) == ("", Size(64, 128))
 
 
-async def test_before_the_model_is_there_nothing_zooms(app: DragganApp) -> None:
+async def test_nothing_zooms_before_the_model_is_loaded(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         for key in ("plus", "minus", "z", "colon"):
             await pilot.press(key)
@@ -255,7 +255,7 @@ async def turn(pilot: Pilot[None], x: int, y: int, kind: type[events.MouseEvent]
     await pilot.pause()
 
 
-async def test_the_wheel_zooms_about_the_pointer_and_the_cursor_comes_along(app: DragganApp) -> None:
+async def test_the_wheel_zooms_about_the_pointer_and_keeps_the_cursor_in_view(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         state = app.editor.state
@@ -277,7 +277,7 @@ async def test_the_wheel_zooms_about_the_pointer_and_the_cursor_comes_along(app:
 # Typed places -----------------------------------------------------------------------------------------
 
 
-async def test_a_typed_place_is_gone_to(app: DragganApp) -> None:
+async def test_the_cursor_moves_to_typed_coordinates(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         state = app.editor.state
@@ -294,7 +294,7 @@ async def test_a_typed_place_is_gone_to(app: DragganApp) -> None:
         assert state.edit.pairs[0].handle == (15.25, 97.5)
 
 
-async def test_a_bad_place_is_said_and_escape_leaves(app: DragganApp) -> None:
+async def test_the_prompt_explains_bad_coordinates_and_escape_closes_it(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         before = app.editor.state.cursor
@@ -323,24 +323,24 @@ async def test_a_bad_place_is_said_and_escape_leaves(app: DragganApp) -> None:
         ("63.5,-20.5", (63.5, -0.5)),
     ],
 )
-def test_places_as_they_are_typed(text: str, point: tuple[float, float]) -> None:
+def test_coordinates_are_parsed_as_people_type_them(text: str, point: tuple[float, float]) -> None:
     assert parse_point(text, (10, 20), Size(64, 32)) == point
 
 
 @pytest.mark.parametrize("text", ["", "7", "1,2,3", "a,b", "nan,1", "1e1,2", "1,,2", "--1,2", "1;2", "٣,٤", "1_0,2"])
-def test_what_is_no_place(text: str) -> None:
+def test_text_that_is_not_coordinates_is_refused(text: str) -> None:
     with pytest.raises(EditError, match="two numbers"):
         parse_point(text, (10, 20), Size(64, 32))
 
 
 @pytest.mark.parametrize("text", ["64,0", "0,32", "-11,0", "0 +99"])
-def test_places_outside(text: str) -> None:
+def test_coordinates_outside_the_image_are_refused(text: str) -> None:
     with pytest.raises(EditError, match="outside the image: x goes from 0 to 63, y from 0 to 31"):
         parse_point(text, (10, 20), Size(64, 32))
 
 
 @given(st.floats(0, 63), st.floats(0, 31))
-def test_any_place_can_be_typed(x: float, y: float) -> None:
+def test_any_point_of_the_image_can_be_typed(x: float, y: float) -> None:
     assert parse_point(f"{x:.6f},{y:.6f}", (0, 0), Size(64, 32)) == pytest.approx((x, y), abs=1e-6)
 
 
@@ -348,9 +348,9 @@ def test_any_place_can_be_typed(x: float, y: float) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_the_readout(app: DragganApp, size: tuple[int, int]) -> None:
+async def test_the_panel_shows_cursor_colour_and_zoom(app: DragganApp, size: tuple[int, int]) -> None:
     async with app.run_test(size=size) as pilot:
-        await ready(app, pilot, rgb=picture(128, 128))
+        await ready(app, pilot, rgb=coordinate_image(128, 128))
         assert [facts(app, row) for row in (1, 2)] == ["colour     #3f3f07", "  zoom  whole image"]
         await pilot.press("9", "plus")
         assert [facts(app, row) for row in (1, 2)] == [
@@ -361,7 +361,7 @@ async def test_the_readout(app: DragganApp, size: tuple[int, int]) -> None:
         assert [facts(app, row) for row in (0, 1)] == ["cursor   20.0   30.0", "colour     #141e07"]
 
 
-async def test_all_is_to_be_seen_in_24_rows(app: DragganApp) -> None:
+async def test_everything_is_visible_in_24_rows(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot, INFO.model_copy(update={"classes": 10}))
         await place_pair(pilot)
@@ -381,7 +381,7 @@ async def test_all_is_to_be_seen_in_24_rows(app: DragganApp) -> None:
 
 async def test_the_loupe_shows_the_selected_handle_where_there_is_room(app: DragganApp) -> None:
     async with app.run_test(size=(120, 50)) as pilot:
-        engine = await ready(app, pilot, rgb=picture(94, 94))
+        engine = await ready(app, pilot, rgb=coordinate_image(94, 94))
         lens, title = app.editor.query_one("Inspector Loupe", Loupe), app.editor.query_one("#loupe-title", Static)
         assert not lens.region
         await pilot.press("colon", *"20.25,30", "enter", "enter")
@@ -400,7 +400,7 @@ async def test_the_loupe_shows_the_selected_handle_where_there_is_room(app: Drag
                 step=1, max_steps=9, loss=0.5, mean_distance=9.0, handles=((66.0, 63.0),), steps_per_second=4.0
             )
         )
-        rgb = picture(94, 94)
+        rgb = coordinate_image(94, 94)
         engine.say(DragPreview(image=ImageData(width=94, height=94, rgb=rgb.tobytes())))
         await pilot.pause()
         assert str(title.render()) == "handle 1  66.00  63.00", "where it is now"
@@ -435,14 +435,14 @@ def test_the_loupes_scale() -> None:
     assert loupe_view(Size(128, 128), Size(128, 128), (64, 64), room).scale == 4
     assert loupe_view(Size(128, 128), Size(92, 92), (64, 64), room).scale == 4
     coarse = loupe_view(Size(1024, 1024), Size(96, 96), (512, 512), room)
-    assert coarse.scale == 0.75, "eight screen pixels to one of the picture that is there"
+    assert coarse.scale == 0.75, "eight screen pixels to a pixel of the preview"
     assert loupe_view(Size(4, 2), Size(4, 2), (0, 0), room).window == (0, 0, 16, 8)
     assert loupe_view(Size(128, 128), Size(128, 128), (0, 127), room).origin == (0, 512 - 16)
 
 
 @pytest.mark.parametrize("depth", ["truecolor", "256", "16"])
 def test_the_loupe_pixel_by_pixel(depth: ColorDepth) -> None:
-    rgb = picture(128, 128)
+    rgb = coordinate_image(128, 128)
     cells = loupe(CloseUp(rgb, Size(128, 128), (64, 64), 1), 28, 8, CanvasStyle(depth, CanvasColors()))
     pixels = np.stack([cells.fg, cells.bg], axis=1).reshape(16, 28, 3)
     left, top = 4 * 64 + 1 - 14, 4 * 64 + 1 - 8
@@ -467,13 +467,13 @@ def test_the_loupe_without_colours() -> None:
     assert len(shown) == 6 and shown[0] == "" and "[" in "".join(shown)
 
 
-async def test_the_view_is_that_of_the_canvas(app: DragganApp) -> None:
+async def test_the_canvas_shows_the_view_of_the_state(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         canvas = app.editor.query_one(Canvas)
         await pilot.press("6", "plus")
         assert (
-            canvas._view
+            canvas._image_view
             == app.editor.state.viewport
             == Viewport(Size(128, 128), canvas.room, 2.0, app.editor.state.viewport.origin)
         )
