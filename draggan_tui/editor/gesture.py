@@ -33,11 +33,11 @@ class DrawPair:
 
 
 @dataclass(frozen=True)
-class LeadTarget:
+class DragLiveTarget:
     """The mouse moves the target of the live drag."""
 
 
-GestureAction = PaintStroke | StretchShape | MovePoint | DrawPair | LeadTarget
+GestureAction = PaintStroke | StretchShape | MovePoint | DrawPair | DragLiveTarget
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Commands that start, lead and stop drags, and set what they do."""
+"""Commands that start and stop drags, release a live target, and change the settings."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from draggan_engine.core.edit_ops import PairPoint
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
 from draggan_tui.editor.gesture import (
+    DragLiveTarget,
     DrawPair,
     Gesture,
     GestureAction,
-    LeadTarget,
     MovePoint,
     PaintStroke,
     StretchShape,
@@ -56,7 +56,7 @@ def press(context: CommandContext, point: Point) -> None:
 
 def _gesture_action(state: EditorState, near_point: NearPoint | None) -> GestureAction:
     if isinstance(state.mode, LiveDrag):
-        return LeadTarget()
+        return DragLiveTarget()
     if isinstance(state.mode, Pen):
         return PaintStroke()
     if isinstance(state.mode, ShapeMode):
@@ -133,7 +133,7 @@ def _follow_mouse(state: EditorState, gesture: Gesture, point: Point) -> None:
             point = _move_point(state, gesture, pair_index, part, point)
         case DrawPair():
             _draw(state, gesture, edit_ops.add_pair(state.edit, gesture.start, point, state.image_size))
-        case LeadTarget():
+        case DragLiveTarget():
             pass
     state.place_cursor(point)
 

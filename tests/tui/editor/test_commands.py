@@ -1,4 +1,4 @@
-"""What the keys do to the document, without a terminal."""
+"""What the commands do to the edit, without a terminal."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_models_defaults_complete_the_edit() -> None:
     assert context.state.change_count == 0
 
 
-def test_nothing_can_be_edited_before_the_model_is_there() -> None:
+def test_nothing_can_be_edited_before_the_model_is_loaded() -> None:
     context = context_of(EditorState.new(Edit(model="toy")))
     for action in (
         lambda: points.place(context),
@@ -86,7 +86,7 @@ def test_moves_count_and_stop_at_the_edges(context: CommandContext) -> None:
     assert context.state.change_count == 0
 
 
-def test_a_count_repeats_what_comes_next(context: CommandContext) -> None:
+def test_a_count_repeats_the_next_command(context: CommandContext) -> None:
     start = context.state.edit
     for x in (10, 30, 50, 70):
         place_pair_at(context, (x, 10), (x + 5, 10))
@@ -128,7 +128,7 @@ def test_a_count_repeats_what_comes_next(context: CommandContext) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), max_size=20))
-def test_the_cursor_never_leaves_the_picture(moves: list[tuple[int, int]]) -> None:
+def test_the_cursor_never_leaves_the_image(moves: list[tuple[int, int]]) -> None:
     context = loaded_context()
     for dx, dy in moves:
         view.move_cursor(context, dx, dy)
@@ -137,7 +137,7 @@ def test_the_cursor_never_leaves_the_picture(moves: list[tuple[int, int]]) -> No
         assert 0 <= context.state.cursor[1] <= 127
 
 
-def test_handle_then_target(context: CommandContext) -> None:
+def test_the_first_point_is_a_handle_and_the_second_its_target(context: CommandContext) -> None:
     points.place(context)
     assert last_message(context) == "handle 1 is set: move to its target"
     view.move_cursor(context, 3, 0)
@@ -151,7 +151,7 @@ def test_handle_then_target(context: CommandContext) -> None:
     assert len(context.state.edit.pairs) == 1
 
 
-def test_selecting_deleting_retargeting(context: CommandContext) -> None:
+def test_pairs_are_selected_deleted_and_retargeted(context: CommandContext) -> None:
     place_pair_at(context, (10, 10), (20, 10))
     place_pair_at(context, (50, 50), (60, 50))
     points.select(context, 1)
@@ -169,7 +169,7 @@ def test_selecting_deleting_retargeting(context: CommandContext) -> None:
         points.delete(context)
 
 
-def test_a_drag_is_one_entry_and_its_undo_brings_the_handles_back(context: CommandContext) -> None:
+def test_a_drag_is_one_revision_and_its_undo_restores_the_handles(context: CommandContext) -> None:
     place_pair_at(context, (10, 10), (20, 10))
     before = context.state.edit
     drag.toggle_drag(context)
@@ -201,7 +201,7 @@ def test_a_drag_without_result_changes_nothing(context: CommandContext) -> None:
     assert not context.state.is_dragging
 
 
-def test_what_cannot_be_dragged_is_refused(context: CommandContext) -> None:
+def test_a_drag_with_nothing_to_move_is_refused(context: CommandContext) -> None:
     with pytest.raises(EditError, match="nothing to drag"):
         drag.toggle_drag(context)
     place_pair_at(context, (10, 10), (10.5, 10))
@@ -210,7 +210,7 @@ def test_what_cannot_be_dragged_is_refused(context: CommandContext) -> None:
     assert not context.state.is_dragging
 
 
-def test_the_pen_paints_its_way_as_one_change(context: CommandContext) -> None:
+def test_the_pen_paints_along_the_cursors_path_as_one_change(context: CommandContext) -> None:
     view.move_to_edge(context, -1, 0)
     mask.toggle_pen(context)
     entries = len(context.state.history.lineage)
@@ -225,7 +225,7 @@ def test_the_pen_paints_its_way_as_one_change(context: CommandContext) -> None:
     assert context.state.edit.mask is None
 
 
-def test_brush_toggle_invert_clear(context: CommandContext) -> None:
+def test_the_mask_is_toggled_inverted_and_cleared(context: CommandContext) -> None:
     mask.resize_brush(context, 2)
     mask.toggle_cell(context)
     assert context.state.edit.mask is not None
@@ -247,18 +247,18 @@ def test_brush_toggle_invert_clear(context: CommandContext) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 9, 32])
 @given(point=st.tuples(st.floats(0, 127), st.floats(0, 127)), cells=st.sampled_from([8, 32, 50, 128, 200]))
 def test_a_round_brush_is_within_the_square_one_and_toggles(size: int, point: tuple[float, float], cells: int) -> None:
-    grid, picture = Size(cells, cells), Size(128, 128)
-    square = paint_brush(Edit(model="toy"), point, Brush(size), grid, picture, paint=True)
-    disc = paint_brush(Edit(model="toy"), point, Brush(size, round=True), grid, picture, paint=True)
+    grid, image_size = Size(cells, cells), Size(128, 128)
+    square = paint_brush(Edit(model="toy"), point, Brush(size), grid, image_size, paint=True)
+    disc = paint_brush(Edit(model="toy"), point, Brush(size, round=True), grid, image_size, paint=True)
     assert square.mask is not None
     assert disc.mask is not None
     assert not (disc.mask.to_array() & ~square.mask.to_array()).any()
-    toggled = paint_brush(Edit(model="toy"), point, Brush(size, round=True), grid, picture, paint=None)
+    toggled = paint_brush(Edit(model="toy"), point, Brush(size, round=True), grid, image_size, paint=None)
     assert toggled == disc
-    assert paint_brush(toggled, point, Brush(size, round=True), grid, picture, paint=None).mask is None
+    assert paint_brush(toggled, point, Brush(size, round=True), grid, image_size, paint=None).mask is None
 
 
-def test_a_round_brush_is_a_disc_at_the_pictures_resolution(context: CommandContext) -> None:
+def test_a_round_brush_is_a_disc_at_the_images_resolution(context: CommandContext) -> None:
     mask.resize_brush(context, 4)
     mask.toggle_brush_shape(context)
     assert context.state.brush == Brush(5, round=True)
@@ -312,7 +312,7 @@ def test_a_shape_that_erases_all_leaves_no_mask(context: CommandContext) -> None
         mask.finish_shape(context, paint=True)
 
 
-def test_v_goes_round_and_escape_leaves_the_shape_first(context: CommandContext) -> None:
+def test_v_cycles_through_the_shapes_and_escape_first_leaves_the_shape(context: CommandContext) -> None:
     forms = []
     for _ in range(3):
         mask.next_shape(context)
@@ -327,7 +327,7 @@ def test_v_goes_round_and_escape_leaves_the_shape_first(context: CommandContext)
     assert context.state.edit.pairs == ()
 
 
-def test_pen_and_shape_give_way_to_each_other_and_to_a_drag(context: CommandContext) -> None:
+def test_pen_and_shape_replace_each_other_and_end_with_a_drag(context: CommandContext) -> None:
     place_pair_at(context, (10, 10), (20, 10))
     mask.toggle_pen(context)
     mask.next_shape(context)
@@ -367,7 +367,7 @@ def test_growing_and_shrinking_are_one_change_each(context: CommandContext) -> N
         history.undo(context)
 
 
-def test_masks_that_cannot_grow_or_shrink(context: CommandContext) -> None:
+def test_a_missing_or_full_mask_cannot_grow_and_a_small_one_cannot_shrink(context: CommandContext) -> None:
     with pytest.raises(EditError, match="no mask to grow or shrink"):
         mask.grow(context, 1)
     mask.toggle_cell(context)
@@ -382,7 +382,7 @@ def test_masks_that_cannot_grow_or_shrink(context: CommandContext) -> None:
             mask.grow(context, step)
 
 
-def test_looking_through_seeds_asks_for_no_folder_until_something_is_made(context: CommandContext) -> None:
+def test_browsing_seeds_saves_nothing_until_the_edit_is_changed(context: CommandContext) -> None:
     session.browse_seeds(context, 1)
     session.browse_seeds(counting(context, 3), -1)
     assert context.state.edit.source.seed == 3
@@ -397,7 +397,7 @@ def test_looking_through_seeds_asks_for_no_folder_until_something_is_made(contex
     assert context.state.has_unsaved_changes
 
 
-def test_another_seed_leaves_the_drags_behind_and_undo_brings_them_back(context: CommandContext) -> None:
+def test_another_seed_drops_the_drags_and_undo_restores_them(context: CommandContext) -> None:
     place_pair_at(context, (10, 10), (20, 10))
     drag.toggle_drag(context)
     context.drag.end(Revision.of_drag(context.state.history.current_revision, record(context)))
@@ -407,7 +407,7 @@ def test_another_seed_leaves_the_drags_behind_and_undo_brings_them_back(context:
     assert context.state.edit.source.drag == 1
 
 
-def test_another_class_is_like_another_seed(context: CommandContext) -> None:
+def test_another_class_drops_the_drags_like_another_seed(context: CommandContext) -> None:
     with pytest.raises(EditError, match="toy has no classes"):
         session.browse_classes(context, 1)
     context.state.use_model(INFO.model_copy(update={"classes": 10}))
@@ -425,7 +425,7 @@ def test_another_class_is_like_another_seed(context: CommandContext) -> None:
 
 
 @pytest.mark.parametrize(("classes", "label"), [(0, 0), (3, 2), (10, 7)])
-def test_another_model_begins_anew(context: CommandContext, classes: int, label: int) -> None:
+def test_another_model_begins_a_new_session(context: CommandContext, classes: int, label: int) -> None:
     context.state.use_model(INFO.model_copy(update={"classes": 10}))
     session.browse_classes(counting(context, 7), 1)
     place_pair_at(context, (10, 10), (20, 10))
@@ -449,7 +449,7 @@ def test_another_model_begins_anew(context: CommandContext, classes: int, label:
     points.place(context)
 
 
-def test_a_model_that_does_not_come_leaves_all_as_it_is(context: CommandContext) -> None:
+def test_a_model_that_cannot_be_loaded_changes_nothing_in_the_state(context: CommandContext) -> None:
     points.place(context)
     before = context.state.history
     context.state.start_loading("other")

@@ -1,4 +1,4 @@
-"""What is a flat patch, and what is not."""
+"""Which patches of an image are flat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_tui.editor.flatness import is_flat, texture
 from scripts.calibrate_flatness import points_of_seed
 
-PICTURE = Size(128, 128)
+IMAGE_SIZE = Size(128, 128)
 
 
 def grey(values: np.ndarray) -> np.ndarray:
@@ -21,22 +21,22 @@ def grey(values: np.ndarray) -> np.ndarray:
 
 def test_one_colour_and_even_shading_are_flat_edges_and_spots_are_not() -> None:
     rows, columns = np.indices((64, 64))
-    assert texture(grey(np.full((64, 64), 90)), (60, 60), 10, PICTURE) < 1e-9
-    assert is_flat(grey(columns + 2 * rows), (60, 60), 10, PICTURE)
+    assert texture(grey(np.full((64, 64), 90)), (60, 60), 10, IMAGE_SIZE) < 1e-9
+    assert is_flat(grey(columns + 2 * rows), (60, 60), 10, IMAGE_SIZE)
     edge = grey(np.where(columns < 30, 90, 110))
-    assert not is_flat(edge, (60, 60), 10, PICTURE)
-    assert is_flat(edge, (100, 60), 10, PICTURE)
+    assert not is_flat(edge, (60, 60), 10, IMAGE_SIZE)
+    assert is_flat(edge, (100, 60), 10, IMAGE_SIZE)
     spot = grey(np.full((64, 64), 90))
     spot[30, 30] = (255, 90, 90)
-    assert not is_flat(spot, (61, 61), 10, PICTURE)
-    assert is_flat(spot, (61, 80), 10, PICTURE)
+    assert not is_flat(spot, (61, 61), 10, IMAGE_SIZE)
+    assert is_flat(spot, (61, 80), 10, IMAGE_SIZE)
 
 
 @pytest.mark.parametrize("point", [(0, 0), (127, 127), (0, 127), (127, 60)])
-def test_at_the_borders(point: tuple[float, float]) -> None:
+def test_flatness_at_the_borders(point: tuple[float, float]) -> None:
     generate_image = grey(np.indices((44, 44)).sum(axis=0) % 2 * 255)
-    assert not is_flat(generate_image, point, 1, PICTURE)
-    assert is_flat(grey(np.zeros((44, 44))), point, 300, PICTURE)
+    assert not is_flat(generate_image, point, 1, IMAGE_SIZE)
+    assert is_flat(grey(np.zeros((44, 44))), point, 300, IMAGE_SIZE)
 
 
 def test_the_bundled_models_landmarks_and_backdrops() -> None:

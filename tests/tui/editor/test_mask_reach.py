@@ -43,7 +43,7 @@ def test_a_handle_must_be_in_the_mask_and_a_target_near_it(
     assert conflicts == ({} if blocked is None else {0: blocked})
 
 
-def test_what_is_not_to_move_is_not_blocked() -> None:
+def test_pins_and_disabled_pairs_are_not_blocked() -> None:
     pin = PointPair(handle=(5, 5), target=(5, 5))
     disabled = PointPair(handle=(5, 5), target=(9, 9), enabled=False)
     blocked = PointPair(handle=(15, 15), target=(35, 5))
@@ -52,7 +52,7 @@ def test_what_is_not_to_move_is_not_blocked() -> None:
     assert mask_conflicts(free, IMAGE) == {}
 
 
-def test_in_words() -> None:
+def test_the_text_of_blocked_points() -> None:
     assert conflict_text({}) == ""
     assert conflict_text({1: "target"}) == "target 2 is outside the mask, where nothing may move"
     both = conflict_text({0: "handle", 1: "target"})

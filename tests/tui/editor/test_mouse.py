@@ -1,4 +1,4 @@
-"""The mouse without a screen: what a press, a drag and a release do to the document."""
+"""What a press, a movement and a release of the mouse do to the edit, without a screen."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def drag_mouse(context: CommandContext, *pixels: Pixel) -> str:
     return "".join(messages)
 
 
-def test_a_click_moves_the_cursor_only(context: CommandContext) -> None:
+def test_a_click_only_moves_the_cursor(context: CommandContext) -> None:
     before = context.state.history
     assert drag_mouse(context, (3, 4)) == ""
     assert (context.state.cursor, context.state.history, context.state.gesture) == (VIEW.point((3, 4)), before, None)
@@ -49,7 +49,7 @@ def test_a_click_moves_the_cursor_only(context: CommandContext) -> None:
     assert context.state.history is before
 
 
-def test_from_handle_to_target_is_a_pair_and_one_change(context: CommandContext) -> None:
+def test_a_mouse_drag_draws_a_pair_as_one_change(context: CommandContext) -> None:
     assert drag_mouse(context, (3, 4), (9, 5), (20, 9), (12, 7)) == "pair 1 is set"
     (pair,) = context.state.edit.pairs
     assert (pair.handle, pair.target) == (VIEW.point((3, 4)), VIEW.point((12, 7)))
@@ -65,7 +65,7 @@ def test_from_handle_to_target_is_a_pair_and_one_change(context: CommandContext)
     assert context.state.edit.pairs == ()
 
 
-def test_while_the_button_is_down_nothing_is_changed_yet(context: CommandContext) -> None:
+def test_nothing_changes_while_the_button_is_down(context: CommandContext) -> None:
     mouse.press(context, VIEW.point((3, 4)))
     mouse.move(context, VIEW.point((9, 9)))
     assert context.state.edit.pairs == () and context.state.change_count == 0
@@ -78,7 +78,7 @@ def test_while_the_button_is_down_nothing_is_changed_yet(context: CommandContext
     assert context.state.edit.pairs == ()
 
 
-def test_points_are_moved_from_within_a_cell_as_far_as_the_mouse(context: CommandContext) -> None:
+def test_a_point_moves_as_far_as_the_mouse(context: CommandContext) -> None:
     place_pair_at(context, (20.3, 30.6), (60.5, 30.25))
     column, row = VIEW.pixel((20.3, 30.6))
     assert drag_mouse(context, (column + 1, row - 2), (column + 4, row - 2)) == "handle 1 is moved"
@@ -91,10 +91,10 @@ def test_points_are_moved_from_within_a_cell_as_far_as_the_mouse(context: Comman
     assert len(context.state.history.lineage) - 1 == 4
     column, row = VIEW.pixel((32.3, 30.6))
     drag_mouse(context, (column + 1, row), (0, row))
-    assert context.state.edit.pairs[0].handle == pytest.approx((0, 30.6)), "not beyond the picture"
+    assert context.state.edit.pairs[0].handle == pytest.approx((0, 30.6)), "not beyond the image"
 
 
-def test_moved_at_eight_to_one_it_goes_by_eighths(context: CommandContext) -> None:
+def test_a_point_moves_by_eighths_of_a_pixel_at_eight_to_one(context: CommandContext) -> None:
     place_pair_at(context, (34, 34), (37.3, 34))
     column, row = ZOOMED_VIEW.pixel((34, 34))
     context.state.viewport = ZOOMED_VIEW
@@ -110,7 +110,7 @@ def test_a_press_on_a_point_selects_its_pair(context: CommandContext) -> None:
     assert context.state.cursor is not None
 
 
-def test_the_nearest_point_is_taken_and_handles_first(context: CommandContext) -> None:
+def test_the_nearest_point_is_moved_and_handles_before_targets(context: CommandContext) -> None:
     place_pair_at(context, (20, 20), (28, 20))
     for column, part in ((4, "handle"), (5, "handle"), (6, "handle"), (7, "target"), (8, "target"), (9, None)):
         near = point_near(context.state, VIEW.point((column, 5)))
@@ -121,7 +121,7 @@ def test_the_nearest_point_is_taken_and_handles_first(context: CommandContext) -
     assert point_near(context.state, (20, 20)) == (1, "handle"), "the selected one"
 
 
-def test_a_point_cannot_be_dropped_on_its_partner(context: CommandContext) -> None:
+def test_the_mouse_cannot_drop_a_point_on_the_other_point_of_its_pair(context: CommandContext) -> None:
     place_pair_at(context, VIEW.point((5, 6)), VIEW.point((12, 6)))
     before = context.state.history
     with pytest.raises(EditError, match="is on its"):
@@ -129,7 +129,7 @@ def test_a_point_cannot_be_dropped_on_its_partner(context: CommandContext) -> No
     assert (context.state.history, context.state.gesture) == (before, None)
 
 
-def test_a_pair_that_waits_for_its_target_goes_on_waiting(context: CommandContext) -> None:
+def test_a_pair_that_waits_for_its_target_keeps_waiting(context: CommandContext) -> None:
     context.state.place_cursor((20, 20))
     points.place(context)
     drag_mouse(context, (20, 20), (25, 20))
@@ -176,7 +176,7 @@ def test_a_shape_is_stretched_from_where_the_button_went_down(context: CommandCo
     assert len(context.state.history.lineage) - 1 == 1
 
 
-def test_another_change_ends_a_drag_mouse(context: CommandContext) -> None:
+def test_another_change_ends_the_gesture(context: CommandContext) -> None:
     place_pair_at(context, (20, 20), (60, 20))
     mouse.press(context, (20, 20))
     mouse.move(context, (40, 40))
@@ -188,7 +188,7 @@ def test_another_change_ends_a_drag_mouse(context: CommandContext) -> None:
     assert context.state.gesture is None
 
 
-def test_a_running_drag_lets_the_cursor_move_and_nothing_else(context: CommandContext) -> None:
+def test_only_the_cursor_moves_during_a_drag(context: CommandContext) -> None:
     place_pair_at(context, (20, 20), (60, 20))
     mouse.press(context, (20, 20))
     mouse.move(context, (40, 40))
@@ -205,7 +205,7 @@ def test_a_running_drag_lets_the_cursor_move_and_nothing_else(context: CommandCo
         mouse.delete_at(context, (60, 20))
 
 
-def test_the_right_button_deletes(context: CommandContext) -> None:
+def test_the_right_button_deletes_a_pair(context: CommandContext) -> None:
     place_pair_at(context, (20, 20), (60, 20))
     place_pair_at(context, (20, 90), (60, 90))
     mouse.delete_at(context, (90, 60))
@@ -225,7 +225,7 @@ def test_the_right_button_deletes(context: CommandContext) -> None:
         max_size=30,
     )
 )
-def test_any_mousing_can_be_undone_and_leaves_no_gesture_behind(actions: list[tuple[str, Pixel]]) -> None:
+def test_any_mouse_input_can_be_undone_and_leaves_no_gesture(actions: list[tuple[str, Pixel]]) -> None:
     context = loaded_context()
     first = context.state.edit
     for name, pixel in actions:
@@ -252,9 +252,9 @@ def test_any_mousing_can_be_undone_and_leaves_no_gesture_behind(actions: list[tu
 
 
 @given(st.lists(st.tuples(st.floats(0, 63), st.floats(0, 63)), min_size=1, max_size=9), st.integers(1, 6))
-def test_a_stroke_is_all_its_dabs(points: list[tuple[float, float]], size: int) -> None:
-    picture, grid, tool = Size(64, 64), Size(20, 20), Brush(size, round=True)
+def test_a_stroke_covers_the_brush_at_each_of_its_points(points: list[tuple[float, float]], size: int) -> None:
+    image_size, grid, tool = Size(64, 64), Size(20, 20), Brush(size, round=True)
     one_by_one = Edit(model="toy")
     for point in points:
-        one_by_one = paint_brush(one_by_one, point, tool, grid, picture, paint=True)
-    assert paint_stroke(Edit(model="toy"), points, tool, grid, picture) == one_by_one
+        one_by_one = paint_brush(one_by_one, point, tool, grid, image_size, paint=True)
+    assert paint_stroke(Edit(model="toy"), points, tool, grid, image_size) == one_by_one

@@ -1,4 +1,4 @@
-"""Pairs that are grabbed, nudged, copied and disabled: the document, the commands, and the keys."""
+"""Pairs that are grabbed, nudged, copied and disabled."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def context() -> CommandContext:
 
 @st.composite
 def edits(draw: st.DrawFn) -> tuple[Edit, int, Size]:
-    """A picture, pairs on it (quarters of pixels, their two points apart), and one of them."""
-    picture = Size(draw(st.integers(8, 200)), draw(st.integers(8, 200)))
-    place = st.tuples(*(st.integers(0, 4 * (side - 1)).map(lambda quarters: quarters / 4) for side in picture))
+    """Draw an edit whose pairs are at quarters of pixels with their points apart, the index of a pair, and the image size."""
+    image_size = Size(draw(st.integers(8, 200)), draw(st.integers(8, 200)))
+    place = st.tuples(*(st.integers(0, 4 * (side - 1)).map(lambda quarters: quarters / 4) for side in image_size))
     points = st.tuples(place, place).filter(lambda pair: pair[0] != pair[1])
     pairs = tuple(PointPair(handle=a, target=b) for a, b in draw(st.lists(points, min_size=1, max_size=4)))
-    return Edit(model="toy", pairs=pairs), draw(st.integers(0, len(pairs) - 1)), picture
+    return Edit(model="toy", pairs=pairs), draw(st.integers(0, len(pairs) - 1)), image_size
 
 
-def inside_and_apart(edit: Edit, picture: Size) -> bool:
-    edit.check_drag(picture)
-    inside = all(0 <= x <= picture.width - 1 and 0 <= y <= picture.height - 1 for x, y in points_of(edit))
+def inside_and_apart(edit: Edit, image_size: Size) -> bool:
+    edit.check_drag(image_size)
+    inside = all(0 <= x <= image_size.width - 1 and 0 <= y <= image_size.height - 1 for x, y in points_of(edit))
     return inside and all(pair.handle != pair.target for pair in edit.pairs)
 
 
@@ -51,30 +51,32 @@ def points_of(edit: Edit) -> list[Point]:
 
 
 @given(edits(), st.sampled_from(["handle", "target"]), st.tuples(*[st.floats(-300, 300)] * 2))
-def test_a_moved_point_stays_inside_and_off_its_other(case: tuple[Edit, int, Size], part: PairPoint, to: Point) -> None:
-    edit, index, picture = case
+def test_a_moved_point_stays_inside_and_off_the_other_point(
+    case: tuple[Edit, int, Size], part: PairPoint, to: Point
+) -> None:
+    edit, index, image_size = case
     try:
-        moved = move_point(edit, index, part, to, picture)
+        moved = move_point(edit, index, part, to, image_size)
     except EditError:
         other = edit.pairs[index].target if part == "handle" else edit.pairs[index].handle
         assert other is not None
-        assert distance(other, clamp(to, picture)) < SAME_POINT_DISTANCE
+        assert distance(other, clamp(to, image_size)) < SAME_POINT_DISTANCE
         return
-    assert inside_and_apart(moved, picture)
+    assert inside_and_apart(moved, image_size)
     assert [p for i, p in enumerate(moved.pairs) if i != index] == [p for i, p in enumerate(edit.pairs) if i != index]
 
 
 @given(edits(), st.floats(1, 400))
-def test_a_copy_is_inside_and_beside(case: tuple[Edit, int, Size], step: float) -> None:
-    edit, index, picture = case
-    copied = duplicate_pair(edit, index, step, picture)
-    assert inside_and_apart(copied, picture)
+def test_a_copy_is_inside_the_image_and_beside_its_original(case: tuple[Edit, int, Size], step: float) -> None:
+    edit, index, image_size = case
+    copied = duplicate_pair(edit, index, step, image_size)
+    assert inside_and_apart(copied, image_size)
     assert copied.pairs[:-1] == edit.pairs
     assert copied.pairs[-1].handle != edit.pairs[index].handle or copied.pairs[-1].target != edit.pairs[index].target
 
 
 @given(edits())
-def test_disabling_twice_is_nothing(case: tuple[Edit, int, Size]) -> None:
+def test_disabling_and_enabling_again_changes_nothing(case: tuple[Edit, int, Size]) -> None:
     edit, index, _ = case
     disabled = toggle_pair(edit, index)
     assert index not in disabled.active_pairs
@@ -83,20 +85,20 @@ def test_disabling_twice_is_nothing(case: tuple[Edit, int, Size]) -> None:
 
 
 def test_a_copy_goes_to_the_right_and_down_or_back_where_there_is_no_room() -> None:
-    picture = Size(100, 100)
+    image_size = Size(100, 100)
     copied = duplicate_pair(
-        Edit(model="toy", pairs=(PointPair(handle=(10, 20), target=(30, 40), enabled=False),)), 0, 5, picture
+        Edit(model="toy", pairs=(PointPair(handle=(10, 20), target=(30, 40), enabled=False),)), 0, 5, image_size
     )
     assert copied.pairs[1] == PointPair(handle=(15, 25), target=(35, 45), enabled=False)
-    copied = duplicate_pair(Edit(model="toy", pairs=(PointPair(handle=(90, 20), target=(97, 99)),)), 0, 5, picture)
+    copied = duplicate_pair(Edit(model="toy", pairs=(PointPair(handle=(90, 20), target=(97, 99)),)), 0, 5, image_size)
     assert copied.pairs[1] == PointPair(handle=(85, 15), target=(92, 94))
-    copied = duplicate_pair(Edit(model="toy", pairs=(PointPair(handle=(0, 50), target=(99, 50)),)), 0, 5, picture)
+    copied = duplicate_pair(Edit(model="toy", pairs=(PointPair(handle=(0, 50), target=(99, 50)),)), 0, 5, image_size)
     assert copied.pairs[1] == PointPair(handle=(5, 55), target=(99, 55))
     with pytest.raises(EditError, match="pair 1 has no target yet"):
-        duplicate_pair(Edit(model="toy", pairs=(PointPair(handle=(1, 1)),)), 0, 5, picture)
+        duplicate_pair(Edit(model="toy", pairs=(PointPair(handle=(1, 1)),)), 0, 5, image_size)
 
 
-def test_what_a_drag_moves() -> None:
+def test_a_drag_moves_the_enabled_pairs_with_a_target() -> None:
     edit = toggle_pair(Edit(model="toy", pairs=(PAIR, PointPair(handle=(1, 2)), PAIR)), 0)
     assert edit.active_pairs == {2: ((40, 50), (60, 50))}
 
@@ -105,7 +107,7 @@ def test_what_a_drag_moves() -> None:
 
 
 @pytest.mark.parametrize("part", ["handle", "target"])
-def test_what_is_grabbed_goes_where_the_cursor_goes_and_is_one_entry(context: CommandContext, part: PairPoint) -> None:
+def test_a_grabbed_point_follows_the_cursor_and_is_one_revision(context: CommandContext, part: PairPoint) -> None:
     before = context.state.history
     points.toggle_grab(context, part)
     assert context.state.mode == Grab(0, part)
@@ -124,7 +126,7 @@ def test_what_is_grabbed_goes_where_the_cursor_goes_and_is_one_entry(context: Co
     assert context.state.edit.pairs == (PAIR,)
 
 
-def test_escape_puts_it_back_and_dropping_it_where_it_was_changes_nothing(context: CommandContext) -> None:
+def test_escape_puts_a_grabbed_point_back_and_dropping_it_in_place_changes_nothing(context: CommandContext) -> None:
     before = context.state.history
     points.toggle_grab(context, "handle")
     view.move_cursor(context, 0, 5)
@@ -152,7 +154,7 @@ def test_one_point_is_never_dropped_on_the_other(
     assert context.state.mode == Idle()
 
 
-def test_with_something_in_the_hand_nothing_else_can_be_done(context: CommandContext) -> None:
+def test_nothing_else_can_be_edited_while_a_point_is_grabbed(context: CommandContext) -> None:
     mask.toggle_cell(context)
     points.toggle_grab(context, "handle")
     before = context.state.history
@@ -167,7 +169,7 @@ def test_with_something_in_the_hand_nothing_else_can_be_done(context: CommandCon
     assert (context.state.history, context.state.mode) == (before, Grab(0, "handle"))
 
 
-def test_what_cannot_be_grabbed(context: CommandContext) -> None:
+def test_only_points_that_exist_can_be_grabbed(context: CommandContext) -> None:
     points.delete(context)
     with pytest.raises(EditError, match="there is no pair"):
         points.toggle_grab(context, "handle")
@@ -192,7 +194,7 @@ def test_grabbing_lifts_the_pen_and_leaves_the_shape(context: CommandContext) ->
     assert context.state.mode == Grab(0, "handle")
 
 
-def test_nudging_moves_the_handle_by_picture_pixels(context: CommandContext) -> None:
+def test_nudging_moves_the_handle_by_image_pixels(context: CommandContext) -> None:
     context.state.place_cursor((5, 5))
     points.nudge(context, 1, 0)
     points.nudge(counting(context, 3), 0, -1)
@@ -207,7 +209,7 @@ def test_nudging_moves_the_handle_by_picture_pixels(context: CommandContext) -> 
     assert context.state.edit.pairs[0].handle == (41, 47)
 
 
-def test_nudging_what_is_grabbed(context: CommandContext) -> None:
+def test_nudging_moves_a_grabbed_point(context: CommandContext) -> None:
     before = context.state.history
     points.toggle_grab(context, "target")
     points.nudge(context, 0, 1)
@@ -222,8 +224,8 @@ def test_a_handle_is_not_nudged_onto_its_target(context: CommandContext) -> None
     assert context.state.edit.pairs == (PAIR,)
 
 
-def test_a_copy_is_selected_and_one_entry(context: CommandContext) -> None:
-    points.duplicate(context)  # its preview pixels are four pixels of the picture
+def test_a_copy_is_selected_and_is_one_revision(context: CommandContext) -> None:
+    points.duplicate(context)  # its preview pixels are four pixels of the image
     copy = PointPair(handle=(52, 62), target=(72, 62))
     assert (context.state.edit.pairs, context.state.selected_pair, context.state.cursor) == ((PAIR, copy), 1, (52, 62))
     view.zoom(counting(context, 99), 1)

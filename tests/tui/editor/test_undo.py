@@ -1,4 +1,4 @@
-"""The history of the document, without a terminal: any sequence of changes, undone to the start and redone."""
+"""The history without a terminal: any sequence of changes can be undone to the start and redone."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from draggan_tui.editor.modes import Idle, LiveDrag
 from draggan_tui.editor.state import EditorState
 from tests.support.editor_commands import RecordingEngine, context_of, counting, loaded_context
 
-PICTURE = Size(64, 48)
+IMAGE_SIZE = Size(64, 48)
 INFO = ModelInfo(
-    name="toy", sha256="00", family="StyleGAN2", format="a test's", width=PICTURE.width, height=PICTURE.height, num_ws=12, z_dim=8,
+    name="toy", sha256="00", family="StyleGAN2", format="a test's", width=IMAGE_SIZE.width, height=IMAGE_SIZE.height, num_ws=12, z_dim=8,
     w_dim=8, mapping_layers=2, blocks=("b4", "b8"), rows=("b4.conv1",), parameters=1, psi=0.7, classes=3,
     settings=DragSettings(r1=4, feature_block="b8"),
 )  # fmt: skip
@@ -52,7 +52,7 @@ def drag_of(
     pairs = parent.edit.dragged_pairs(live)
     number = 1 + len(context.state.history.drag_records)
     positions = [
-        tuple(clamp((x + i * move[0], y + i * move[1]), PICTURE) for (x, y), _ in pairs.values())
+        tuple(clamp((x + i * move[0], y + i * move[1]), IMAGE_SIZE) for (x, y), _ in pairs.values())
         for i in range(len(steps))
     ]
     led = None if live is None else list(pairs).index(live)
@@ -225,10 +225,10 @@ class Editing(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 3))
     def loads_a_mask(self, seed: int) -> None:
-        loaded_mask = Mask.from_array((np.random.default_rng(seed).random(PICTURE[::-1]) > 0.5).astype(np.uint8))
+        loaded_mask = Mask.from_array((np.random.default_rng(seed).random(IMAGE_SIZE[::-1]) > 0.5).astype(np.uint8))
         self.attempt(lambda: mask.use_loaded(self.context, MaskLoaded(path="", mask=loaded_mask, resized=False)))
 
-    # Picture and numbers --------------------------------------------------------------------------------
+    # Image and numbers ----------------------------------------------------------------------------------
 
     @rule(r1=st.integers(1, 9), psi=st.sampled_from([0.5, 0.7]))
     def sets_numbers(self, r1: int, psi: float) -> None:
@@ -405,11 +405,11 @@ class Editing(RuleBasedStateMachine):
         for edit in (self.context.state.edit, self.context.state.drawn_edit):
             assert Edit.model_validate(edit.model_dump()) == edit
             for pair in edit.pairs:
-                assert contains(pair.handle, PICTURE)
-                assert pair.target is None or contains(pair.target, PICTURE)
+                assert contains(pair.handle, IMAGE_SIZE)
+                assert pair.target is None or contains(pair.target, IMAGE_SIZE)
             if edit.mask is not None:
                 array = edit.mask.to_array()
-                assert (array.shape, array.any()) == (PICTURE[::-1], np.True_)
+                assert (array.shape, array.any()) == (IMAGE_SIZE[::-1], np.True_)
         count = len(self.context.state.edit.pairs)
         assert (
             self.context.state.selected_pair is None
@@ -494,7 +494,7 @@ def test_a_change_within_a_drag_begins_a_branch_there(context: CommandContext) -
     assert place(context) == (3, None)
 
 
-def test_a_drag_from_within_a_drag_begins_where_that_is_seen(context: CommandContext) -> None:
+def test_a_drag_from_within_a_drag_begins_at_the_shown_step(context: CommandContext) -> None:
     history.scrub(context, -1)
     history.scrub(context, -1)
     seen = context.state.edit
@@ -557,7 +557,7 @@ def test_skipping_goes_from_drag_to_drag(context: CommandContext) -> None:
     assert unread_drags(context.state.history, context.state.trajectories) == ()
 
 
-def test_what_before_is(context: CommandContext) -> None:
+def test_comparisons_show_the_image_before_the_drags_or_a_chosen_revision(context: CommandContext) -> None:
     assert (context.state.before_edit.source.drag, context.state.before_edit.source.seed) == (None, 5)
     history.compare_with(context, DragRevisionId(1))
     assert context.state.before_edit == context.state.history.revisions[DragRevisionId(1)].edit
@@ -565,7 +565,7 @@ def test_what_before_is(context: CommandContext) -> None:
     assert context.state.before_edit == context.state.edit.before_drags
 
 
-def test_drags_that_the_engine_kept_come_as_branches(context: CommandContext) -> None:
+def test_a_merged_drag_is_a_branch_and_the_place_stays(context: CommandContext) -> None:
     history.undo(context)
     history.scrub(context, -1)
     seen, at = context.state.edit, place(context)

@@ -1,4 +1,4 @@
-"""Zoom and pan: which part of the picture is shown, and that the cursor always is."""
+"""Zoom and pan: which part of the image is shown, and that the cursor is always visible."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from draggan_tui.editor.mask_preview import preview_mask, preview_region
 from draggan_tui.editor.viewport import SCALES, Viewport, Window
 from draggan_tui.rendering.view_sampling import color_at, sample_view
 
-PICTURE = Size(128, 128)
+IMAGE_SIZE = Size(128, 128)
 ROOM = Size(46, 44)
 
 sizes = st.builds(Size, st.integers(1, 300), st.integers(1, 300))
@@ -23,17 +23,17 @@ rooms = st.builds(Size, st.integers(0, 120), st.integers(0, 60).map(lambda rows:
 shares = st.tuples(st.floats(0, 1), st.floats(0, 1))
 
 
-def spot(share: tuple[float, float], picture: Size) -> Point:
-    return (share[0] * picture.width - 0.5, share[1] * picture.height - 0.5)
+def spot(share: tuple[float, float], image_size: Size) -> Point:
+    return (share[0] * image_size.width - 0.5, share[1] * image_size.height - 0.5)
 
 
 @st.composite
 def views(draw: st.DrawFn) -> Viewport:
     """As an editor comes by them."""
-    picture = draw(sizes)
-    view = Viewport(picture, draw(rooms))
+    image_size = draw(sizes)
+    view = Viewport(image_size, draw(rooms))
     for _ in range(draw(st.integers(0, 4))):
-        point = spot(draw(shares), picture)
+        point = spot(draw(shares), image_size)
         change = draw(st.sampled_from(["zoom", "follow", "resize", "centre"]))
         if change == "zoom":
             view = view.zoomed(draw(st.integers(-4, 9)), point)
@@ -65,7 +65,7 @@ def test_the_window_is_inside_the_grid_and_the_room(view: Viewport) -> None:
 
 
 @given(views(), shares, st.integers(0, 9))
-def test_what_is_followed_is_shown_with_a_margin_that_ends_at_the_borders(
+def test_a_followed_point_is_shown_with_a_margin_except_at_the_borders(
     view: Viewport, share: tuple[float, float], margin: int
 ) -> None:
     point = spot(share, view.image_size)
@@ -84,7 +84,7 @@ def test_what_is_followed_is_shown_with_a_margin_that_ends_at_the_borders(
 
 
 @given(views(), shares, st.integers(-9, 9))
-def test_a_zoom_holds_its_point_to_the_pixel_unless_a_border_stops_it(
+def test_zooming_keeps_its_point_in_place_unless_a_border_prevents_it(
     view: Viewport, share: tuple[float, float], steps: int
 ) -> None:
     before = view.following(spot(share, view.image_size))
@@ -102,7 +102,7 @@ def test_a_zoom_holds_its_point_to_the_pixel_unless_a_border_stops_it(
 
 
 @given(views(), shares, st.integers(1, 5))
-def test_in_and_out_again_returns(view: Viewport, share: tuple[float, float], steps: int) -> None:
+def test_zooming_in_and_out_returns_to_the_same_view(view: Viewport, share: tuple[float, float], steps: int) -> None:
     view = view.following(spot(share, view.image_size))
     point = view.point(view.pixel(spot(share, view.image_size)))
     nearer = view.zoomed(steps, point)
@@ -128,19 +128,19 @@ def test_a_resize_keeps_the_middle_or_fits(view: Viewport, room: Size, _other: S
     assert view.resized(view.screen_size) is view
 
 
-def test_the_ladder() -> None:
-    view = Viewport(PICTURE, ROOM)
+def test_the_scales_of_the_zoom() -> None:
+    view = Viewport(IMAGE_SIZE, ROOM)
     assert (view.grid, view.ratio, view.corner) == (Size(44, 44), "", (1, 0))
     ratios = [(view := view.zoomed(1, (64, 64))).ratio for _ in range(12)]
     assert ratios == ["3:8", "1:2", "3:4", "1:1", "3:2", "2:1", "3:1", "4:1", "6:1", "8:1", "8:1", "8:1"]
     assert view.grid == Size(1024, 1024)
-    assert view.zoomed(-99, (64, 64)) == Viewport(PICTURE, ROOM) == view.fitted()
+    assert view.zoomed(-99, (64, 64)) == Viewport(IMAGE_SIZE, ROOM) == view.fitted()
     assert Viewport(Size(4, 4), ROOM).zoomed(3, (0, 0)).ratio == "", "it is at eleven to one already"
-    assert Viewport(PICTURE, ROOM).zoomed(10, (64, 64)).resized(Size(2000, 1200)).scale is None
+    assert Viewport(IMAGE_SIZE, ROOM).zoomed(10, (64, 64)).resized(Size(2000, 1200)).scale is None
 
 
 def test_a_zoom_about_the_pointer_pixel_by_pixel() -> None:
-    view = Viewport(PICTURE, ROOM).zoomed(10, (64, 64))
+    view = Viewport(IMAGE_SIZE, ROOM).zoomed(10, (64, 64))
     assert (view.scale, view.window) == (8.0, Window(492, 493, 46, 44))
     point = view.point((500, 500))
     out = view.zoomed(-1, point)
@@ -148,8 +148,8 @@ def test_a_zoom_about_the_pointer_pixel_by_pixel() -> None:
     assert out.window == Window(375 - 8, 375 - 7, 46, 44)
 
 
-def test_panning_is_no_more_than_is_needed_until_it_is_far() -> None:
-    view = Viewport(PICTURE, ROOM, 8.0, (100, 100))
+def test_the_view_pans_as_little_as_possible_and_centres_a_point_far_away() -> None:
+    view = Viewport(IMAGE_SIZE, ROOM, 8.0, (100, 100))
     inside = view.point((105, 120))
     assert view.following(inside, 5) == view
     assert view.following(view.point((104, 120)), 5).origin == (99, 100)
@@ -160,14 +160,14 @@ def test_panning_is_no_more_than_is_needed_until_it_is_far() -> None:
     assert view.following(view.point((0, 0)), 5).origin == (0, 0)
 
 
-def test_the_nearest_place_that_is_shown() -> None:
-    view = Viewport(PICTURE, ROOM, 8.0, (100, 100))
+def test_the_nearest_point_that_is_shown() -> None:
+    view = Viewport(IMAGE_SIZE, ROOM, 8.0, (100, 100))
     assert view.nearest_shown((14.3, 2.0)) == (14.3, view.point((0, 100))[1])
     assert view.nearest_shown((127.0, 127.0)) == view.point((145, 143))
 
 
 @given(views())
-def test_points_and_pixels_are_inverse_and_beyond_is_the_border(view: Viewport) -> None:
+def test_point_and_pixel_are_inverse_and_clamp_at_the_border(view: Viewport) -> None:
     grid, window = view.grid, view.window
     for pixel in ((0, 0), (grid.width - 1, grid.height - 1), (window.left, window.top)):
         assert view.pixel(view.point(pixel)) == pixel
@@ -180,11 +180,11 @@ def test_points_and_pixels_are_inverse_and_beyond_is_the_border(view: Viewport) 
 
 @pytest.mark.parametrize("scale", [0.375, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0])
 @pytest.mark.parametrize("source", [128, 44])
-def test_a_window_is_that_part_of_the_whole_picture(scale: float, source: int) -> None:
+def test_a_window_equals_its_part_of_the_whole_image(scale: float, source: int) -> None:
     rgb = np.random.RandomState(1).randint(0, 256, (source, source, 3)).astype(np.uint8)
-    view = Viewport(PICTURE, ROOM, scale).centred((30, 100))
+    view = Viewport(IMAGE_SIZE, ROOM, scale).centred((30, 100))
     (left, top, width, height), grid = view.window, view.grid
-    everything = sample_view(rgb, Viewport(PICTURE, grid, scale))
+    everything = sample_view(rgb, Viewport(IMAGE_SIZE, grid, scale))
     assert everything.shape == (grid.height, grid.width, 3)
     part = sample_view(rgb, view)
     assert part.shape == (height, width, 3)
@@ -196,7 +196,7 @@ def test_a_window_is_that_part_of_the_whole_picture(scale: float, source: int) -
         assert np.array_equal(everything, rgb[rows][:, columns])
 
 
-def test_the_whole_picture_is_resampled_as_pillow_does() -> None:
+def test_the_whole_image_is_resampled_like_pillow_does() -> None:
     rgb = np.random.RandomState(1).randint(0, 256, (64, 96, 3)).astype(np.uint8)
     view = Viewport(Size(96, 64), Size(30, 30))
     box = Image.fromarray(rgb).resize(view.grid, Image.Resampling.BOX)
@@ -207,20 +207,20 @@ def test_the_whole_picture_is_resampled_as_pillow_does() -> None:
 
 
 @given(views(), st.integers(1, 90), st.integers(1, 90))
-def test_any_picture_in_any_view_has_the_windows_size(view: Viewport, width: int, height: int) -> None:
+def test_any_image_in_any_view_has_the_size_of_the_window(view: Viewport, width: int, height: int) -> None:
     rgb = np.zeros((height, width, 3), np.uint8)
     assert sample_view(rgb, view).shape == (view.window.height, view.window.width, 3)
 
 
 @given(views())
-def test_the_masks_window_is_that_part_of_its_preview(view: Viewport) -> None:
+def test_the_window_of_a_mask_equals_its_part_of_the_preview(view: Viewport) -> None:
     area = draw_shape("ellipse", (3, 5, 90, 60), view.image_size)
     (left, top, width, height), grid = view.window, view.grid
     whole = preview_region(area, grid)
     assert np.array_equal(preview_region(area, grid, view.window), whole[top : top + height, left : left + width])
 
 
-def test_the_largest_masks_window_is_made_alone() -> None:
+def test_only_the_window_of_a_large_mask_is_computed() -> None:
     array = np.zeros((1024, 1024), np.uint8)
     array[500:, 500:] = 1
     view = Viewport(Size(1024, 1024), ROOM, 8.0).centred((500, 500))
@@ -230,7 +230,7 @@ def test_the_largest_masks_window_is_made_alone() -> None:
     assert not inside[: first[1]].any() and not inside[:, : first[0]].any() and inside[first[1] :, first[0] :].all()
 
 
-def test_the_colour_at_a_point_is_that_of_the_pixel_that_is_there() -> None:
+def test_the_colour_at_a_point_is_that_of_its_pixel() -> None:
     rgb = np.zeros((4, 8, 3), np.uint8)
     rgb[1, 2] = (1, 2, 3)
     assert color_at(rgb, Size(8, 4), (2.4, 0.6)) == (1, 2, 3)

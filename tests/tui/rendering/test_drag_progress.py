@@ -1,4 +1,4 @@
-"""How far a drag is, and how long it may still take."""
+"""The progress of a drag, and the time that it still takes."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ from draggan_tui.editor.commands import mask, points
 from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.edit_overlay import overlay_of_edit
 from draggan_tui.rendering.overlay import PairMark
-from tests.tui.editor.test_undo import PICTURE, loaded
+from tests.tui.editor.test_undo import IMAGE_SIZE, loaded
 
 ROOM = Size(64, 48)
-# Twice as large as the picture, and of that the 64 × 48 pixels from (32, 24).
-VIEW = Viewport(PICTURE, ROOM).zoomed(2, (31.5, 23.5))
+# Twice as large as the image; the window shows its 64 × 48 pixels from (32, 24).
+VIEW = Viewport(IMAGE_SIZE, ROOM).zoomed(2, (31.5, 23.5))
 
 
 def test_positions_in_the_whole_image_and_in_a_part_of_it() -> None:
@@ -23,7 +23,7 @@ def test_positions_in_the_whole_image_and_in_a_part_of_it() -> None:
         state.place_cursor(point)
         points.place(context)
     points.toggle_enabled(context)
-    state.viewport = Viewport(PICTURE, ROOM)
+    state.viewport = Viewport(IMAGE_SIZE, ROOM)
     whole = overlay_of_edit(state)
     assert (whole.cursor, whole.mask, whole.shape, whole.quiet) == ((40, 30), None, None, False)
     assert whole.pairs == (

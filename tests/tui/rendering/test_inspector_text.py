@@ -1,4 +1,4 @@
-"""The side panel's words, to the letter."""
+"""The exact text of the side panel."""
 
 from __future__ import annotations
 

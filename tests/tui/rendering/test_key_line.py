@@ -1,4 +1,4 @@
-"""The key line: the keys that do something now."""
+"""The key line: the keys that are useful now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hints of the first minute: each step when its time has come, until they have been read once."""
+"""The hints for newcomers: each shows the next step, until the user ends them."""
 
 from __future__ import annotations
 

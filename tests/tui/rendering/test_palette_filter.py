@@ -1,4 +1,4 @@
-"""Widgets' colours on terminals that have 256 or 16 of them."""
+"""The colours of widgets in terminals with 256 or 16 colours."""
 
 from __future__ import annotations
 

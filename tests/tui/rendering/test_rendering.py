@@ -36,7 +36,7 @@ from draggan_tui.rendering.overlay import CanvasStyle, Overlay, PairMark, compos
 from draggan_tui.terminal.xterm_palette import nearest_number
 from tests.support.paths import ROOT
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 DOCS = ROOT / "docs"
 
 RED, GREEN, BLUE, BLACK, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255)
@@ -44,11 +44,11 @@ COLORS = CanvasColors()
 DEPTHS: list[ColorDepth] = ["truecolor", "256", "16", "none"]
 
 
-def picture(*rows: list[tuple[int, int, int]]) -> Picture:
+def image_of(*rows: list[tuple[int, int, int]]) -> ImageArray:
     return np.array(rows, dtype=np.uint8)
 
 
-def flat(width: int, height: int, color: tuple[int, int, int]) -> Picture:
+def flat(width: int, height: int, color: tuple[int, int, int]) -> ImageArray:
     return np.full((height, width, 3), color, dtype=np.uint8)
 
 
@@ -56,7 +56,7 @@ def text(cells: Cells) -> list[str]:
     return ["".join(map(chr, row)) for row in cells.char.tolist()]
 
 
-def pictures() -> st.SearchStrategy[Picture]:
+def images() -> st.SearchStrategy[ImageArray]:
     shape = st.tuples(st.integers(1, 5).map(lambda n: 2 * n), st.integers(1, 12), st.just(3))
     return shape.flatmap(lambda s: arrays(np.uint8, s, elements=st.sampled_from([0, 7, 95, 128, 135, 255])))
 
@@ -65,7 +65,7 @@ def pictures() -> st.SearchStrategy[Picture]:
 
 
 def test_two_pixels_make_one_cell() -> None:
-    cells = halfblocks(picture([RED], [BLUE]))
+    cells = halfblocks(image_of([RED], [BLUE]))
     assert encode_rows(cells, "truecolor") == ["\x1b[38;2;255;0;0;48;2;0;0;255m▀\x1b[0m"]
     assert encode_rows(cells, "256") == ["\x1b[38;5;196;48;5;21m▀\x1b[0m"]
     assert encode_rows(cells, "16") == ["\x1b[91;44m▀\x1b[0m"]
@@ -73,14 +73,14 @@ def test_two_pixels_make_one_cell() -> None:
 
 
 def test_a_style_is_not_sent_again_if_it_does_not_change() -> None:
-    cells = halfblocks(picture([RED, RED, GREEN, GREEN], [BLUE, BLUE, BLUE, WHITE]))
+    cells = halfblocks(image_of([RED, RED, GREEN, GREEN], [BLUE, BLUE, BLUE, WHITE]))
     assert encode_rows(cells, "truecolor") == [
         "\x1b[38;2;255;0;0;48;2;0;0;255m▀▀\x1b[38;2;0;255;0m▀\x1b[48;2;255;255;255m▀\x1b[0m"
     ]
 
 
 def test_a_cell_of_one_colour_is_sent_as_a_space_without_a_new_ink() -> None:
-    cells = halfblocks(picture([RED, GREEN, RED], [BLUE, GREEN, BLUE]))
+    cells = halfblocks(image_of([RED, GREEN, RED], [BLUE, GREEN, BLUE]))
     assert encode_rows(cells, "truecolor") == [
         "\x1b[38;2;255;0;0;48;2;0;0;255m▀\x1b[48;2;0;255;0m \x1b[48;2;0;0;255m▀\x1b[0m"
     ]
@@ -111,8 +111,8 @@ def test_empty_grids_are_encoded() -> None:
     assert encode_rows(Cells.blank(2, 0, RED, BLACK), "truecolor") == ["\x1b[0m", "\x1b[0m"]
 
 
-@given(pictures())
-def test_a_terminal_shows_the_image(pixels: Picture) -> None:
+@given(images())
+def test_a_terminal_shows_the_image(pixels: ImageArray) -> None:
     height, width, _ = pixels.shape
     screen = pyte.Screen(width, height // 2)
     pyte.Stream(screen).feed("\r\n".join(encode_rows(halfblocks(pixels), "truecolor")))
@@ -125,8 +125,8 @@ def test_a_terminal_shows_the_image(pixels: Picture) -> None:
     assert (shown == pixels).all()
 
 
-@given(pictures(), st.sampled_from(DEPTHS))
-def test_a_row_is_encoded_like_in_a_frame(pixels: Picture, depth: ColorDepth) -> None:
+@given(images(), st.sampled_from(DEPTHS))
+def test_a_row_is_encoded_like_in_a_frame(pixels: ImageArray, depth: ColorDepth) -> None:
     cells = halfblocks(pixels)
     assert encode_rows(cells, depth) == [
         encode_rows(cells.take(slice(row, row + 1)), depth)[0] for row in range(cells.rows)
@@ -174,7 +174,7 @@ def test_dithering_leaves_palette_colours_alone() -> None:
         assert np.abs(dither(flat(4, 4, color)).astype(int) - color).max() <= 10, color
 
 
-def blurred_error(shown: Picture, image: Picture) -> float:
+def blurred_error(shown: ImageArray, image: ImageArray) -> float:
     """Return the mean distance in OKLab of two images, blurred by 2×2 pixels in linear light, as the eye does."""
     means = []
     for pixels in (shown, image):
@@ -183,7 +183,7 @@ def blurred_error(shown: Picture, image: Picture) -> float:
     return float(np.linalg.norm(means[0] - means[1], axis=-1).mean())
 
 
-def critter(number: int, size: int) -> Picture:
+def critter(number: int, size: int) -> ImageArray:
     """Return one of the sample images in docs/ at the size of a canvas."""
     sheet = Image.open(DOCS / "critters-samples.jpg").convert("RGB")
     side = sheet.width // 8
@@ -427,7 +427,7 @@ def test_a_line_does_not_include_its_ends() -> None:
 
 
 def strip_of(depth: ColorDepth = "truecolor") -> CellStrip:
-    cells = halfblocks(picture([RED, RED, GREEN, BLUE], [BLUE, BLUE, BLUE, WHITE]))
+    cells = halfblocks(image_of([RED, RED, GREEN, BLUE], [BLUE, BLUE, BLUE, WHITE]))
     return CellStrip(cells, depth, encode_rows(cells, depth)[0])
 
 
@@ -487,13 +487,14 @@ def test_without_colours_a_strip_has_few_segments_in_ink_on_paper() -> None:
 
 @pytest.mark.parametrize("depth", ["truecolor", "none"])
 def test_a_quiet_overlay_draws_only_the_edge_of_the_mask(depth: ColorDepth) -> None:
-    picture = np.full((12, 12, 3), 128, np.uint8)
+    grey_image = np.full((12, 12, 3), 128, np.uint8)
     mask = np.zeros((12, 12), np.bool_)
     mask[2:10, 2:10] = True
     plain, quiet = (
-        compose(picture, Overlay(mask=mask, quiet=quiet), CanvasStyle(depth, CanvasColors())) for quiet in (False, True)
+        compose(grey_image, Overlay(mask=mask, quiet=quiet), CanvasStyle(depth, CanvasColors()))
+        for quiet in (False, True)
     )
-    bare = compose(picture, Overlay(), CanvasStyle(depth, CanvasColors()))
+    bare = compose(grey_image, Overlay(), CanvasStyle(depth, CanvasColors()))
     assert plain.differences(bare)[2:4, 3:9].any()
     assert not quiet.differences(bare)[2:4, 3:9].any()
     assert quiet.differences(bare)[1, 2:10].any()

@@ -1,4 +1,4 @@
-"""Keys that come all at once, as over a slow line: those typed ahead belong to what the earlier ones open."""
+"""Keys that arrive all at once, as over a slow line: they go to the dialogs that earlier keys open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The app draws in as many colours as the terminal turns out to have: widgets, image and theme."""
+"""Widgets, image and theme are drawn in as many colours as the terminal reports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("fake_engine")
 
 
 def on_terminal(depth: ColorDepth, worth_asking: bool = True, chosen_by_user: bool = False) -> DragganApp:
-    """Return an editor in a terminal that seems to have so many colours, or whose user has chosen them."""
+    """Return an editor in a terminal that seems to have this many colours, or whose user has chosen them."""
     app = editor()
     app.options = replace(app.options, color_guess=None if chosen_by_user else ColorGuess(depth, worth_asking))
     set_color_depth(app.console, depth)

@@ -1,4 +1,4 @@
-"""What opens over the editor: help, settings, and that every dialog fits a small terminal and closes."""
+"""The help, the settings and questions; every dialog fits a small terminal and closes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The editor's keys, pressed in Textual's own driver; the engine only records the commands that it receives."""
+"""The keys of the editor in Textual's test driver, with a fake engine that records commands."""
 
 from __future__ import annotations
 

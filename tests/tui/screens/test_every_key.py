@@ -1,5 +1,5 @@
-"""Each key of the key map, pressed where there is something for it to do, does something that can be seen or that the engine
-is told. What it does exactly is tested where its subject is."""
+"""Each key of the key map changes the screen or sends the engine a command, if there is something for it to do. What
+exactly each key does is tested elsewhere."""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ async def test_enter_on_the_suggested_name_exports_beside_the_session(app: Dragg
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("E", "enter")
-        assert engine.last(ExportFile).path == str(tmp_path / "toy-seed5.png"), "no session yet: where it was started"
+        assert engine.last(ExportFile).path == str(tmp_path / "toy-seed5.png"), (
+            "there is no session yet, so it is the directory where the editor was started"
+        )
         await place_pair(pilot)
         await dragged(app, pilot, engine)
         (tmp_path / "draggan-out" / "toy-seed5-drag1.png").touch()

@@ -1,4 +1,4 @@
-"""Keys that go through the history and compare what is in it, in an editor whose engine is a record."""
+"""Keys that go through the history and compare images, in an editor with a fake engine that records commands."""
 
 from __future__ import annotations
 
@@ -138,13 +138,13 @@ async def test_the_image_of_each_step_is_requested_once(app: DragganApp) -> None
             assert (request.edit.source.drag, request.edit.source.step) == (1, step)
             pixel_values.append(int(shown(app)[0, 0, 0]))
         assert pixel_values == [100, 7, 6, 5]
-        asked_so_far = len(sent(engine, Render))
+        previous_count = len(sent(engine, Render))
         for expected in (6, 7, 100):
             await pilot.press("right_parenthesis")
             assert (shown(app) == expected).all()
         await pilot.press("3", "left_parenthesis")
         assert (shown(app) == 5).all()
-        assert len(sent(engine, Render)) == asked_so_far
+        assert len(sent(engine, Render)) == previous_count
         assert app.editor.state.drawn_edit.pairs[0].handle == (65, 60), "where the handle was then"
 
 
@@ -211,7 +211,7 @@ async def test_counts_of_undo_and_redo(app: DragganApp) -> None:
         await pilot.press("5", "left_parenthesis")
         assert place(app) == (DragRevisionId(1), 5)
         await pilot.press("2", "ctrl+r")
-        assert place(app) == (3, None), "to the drag's end, and one on"
+        assert place(app) == (3, None), "to the end of the drag, and then the next change"
 
 
 async def test_skipping_goes_from_drag_to_drag(app: DragganApp) -> None:
@@ -387,7 +387,7 @@ async def test_the_image_of_another_branch_is_requested_for_a_comparison(app: Dr
         await pilot.press("B", "k", "c")
         await pilot.pause()
         assert engine.last(Render).edit.source.seed == 6
-        assert (shown(app) == 100).all(), "what there is, as long as there is nothing to compare"
+        assert (shown(app) == 100).all(), "the present image is shown until the other one has come"
         await answer(engine, pilot, 50)
         assert set(np.unique(shown(app)[:, :3])) == {50}
         assert set(np.unique(shown(app)[:, -3:])) == {100}
@@ -442,7 +442,7 @@ async def test_comparing_while_a_drag_runs(app: DragganApp) -> None:
         await pilot.press("d", "vertical_line")
         engine.say(DragStarted(drag_number=1))
         view = engine.last(SetPreviewSize).preview_size
-        assert (view.width, view.height) == (128, 128), "what is compared is the full image"
+        assert (view.width, view.height) == (128, 128), "the full image is compared"
         engine.say(DragPreview(image=ImageData(width=42, height=42, rgb=bytes([5]) * (42 * 42 * 3))))
         await pilot.pause()
         assert (shown(app) == 5).all(), "a smaller image is compared with nothing"

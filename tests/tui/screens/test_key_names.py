@@ -1,4 +1,4 @@
-"""Messages name the keys in force, whatever the user has made of them."""
+"""Messages name the keys in force, even if the user has changed them."""
 
 from __future__ import annotations
 

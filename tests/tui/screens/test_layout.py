@@ -1,4 +1,4 @@
-"""What is on the screen at which size, and what the keys `p` and `P` hide."""
+"""Which parts are on the screen at each size, and what the keys `p` and `P` hide."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ async def test_p_reports_that_there_is_no_room_for_panels(app: DragganApp) -> No
         await pilot.press("p")
         assert status(app) == "the side panel needs a terminal of at least 60 columns"
         await resize(pilot, 80, 24)
-        assert "side panel" in parts(app), "it was not hidden"
+        assert "side panel" in parts(app), "the panels were not hidden"
 
 
 async def test_shift_p_leaves_only_the_image_and_messages(app: DragganApp) -> None:
@@ -190,7 +190,7 @@ async def test_the_wide_panel_shows_the_image_before_and_the_handle(app: Draggan
         assert titles[0] == "before" and titles[1].startswith("handle 1  ")
         cells = before_image.cells()
         assert cells is not None and (cells.fg == 50).all(), "the image that the drag started from"
-        assert before_image.size.height == before_image.size.width // 2, "no higher than the image"
+        assert before_image.size.height == before_image.size.width // 2, "not higher than the image"
         await pilot.press("u")
         await pilot.pause()
         assert not before_image.region, "there is no other image than the present one"

@@ -1,4 +1,4 @@
-"""The drag that is led by hand, at the keys: `D`."""
+"""Live drags with the key `D`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def mode(app: DragganApp) -> str:
     return app.editor.query_one(StatusLine).mode
 
 
-def leads(engine: FakeEngine) -> list[Point | None]:
+def live_targets(engine: FakeEngine) -> list[Point | None]:
     """Return the targets that the live drag was sent, and None where it was released."""
     return [
         command.target if isinstance(command, MoveLiveTarget) else None
@@ -51,7 +51,7 @@ def cursor(app: DragganApp) -> Point:
     return position
 
 
-async def led(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
+async def live_drag(app: DragganApp, pilot: Pilot[None]) -> FakeEngine:
     """Start a live drag of the first pair."""
     engine = await ready(app, pilot)
     await place_pair(pilot)
@@ -79,31 +79,31 @@ def live_end(app: DragganApp, target: Point, final: Point, steps: int = 12) -> D
 
 async def test_the_handle_follows_the_cursor_until_it_is_released(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        engine = await led(app, pilot)
+        engine = await live_drag(app, pilot)
         state = app.editor.state
         before = state.edit
         handle = before.pairs[0].handle
         assert [type(command) for command in engine.sent[-3:]] == [Save, StartDrag, MoveLiveTarget]
         start = engine.last(StartDrag)
         assert (start.live_pair, start.max_steps, start.preview_size.width) == (0, None, 42)
-        assert leads(engine) == [handle], "the cursor is on the handle that it leads"
+        assert live_targets(engine) == [handle], "the cursor is on the live handle"
         assert (cursor(app), mode(app)) == (handle, "LIVE")
         assert status(app) == "move the cursor: the image follows it"
 
         await pilot.press("l", "1", "2", "l", "j")
-        assert len(leads(engine)) == 4, "one for each key, not for each cell"
-        assert leads(engine)[-1] == cursor(app) == state.drawn_edit.pairs[0].target
+        assert len(live_targets(engine)) == 4, "one for each key, not for each cell"
+        assert live_targets(engine)[-1] == cursor(app) == state.drawn_edit.pairs[0].target
         await say_progress(engine, pilot, (70.0, 64.0))
         assert state.drawn_edit.pairs[0].handle == (70, 64)
         lines = str(app.screen.query_one("#drag", Static).render()).splitlines()
         assert [line.split() for line in lines[:3]] == [["drag", "1", "·", "live", "1"], [30 * "─"], ["4.0", "steps/s"]]
         target = cursor(app)
         await pilot.press("enter")
-        assert leads(engine)[-2:] == [target, None]
+        assert live_targets(engine)[-2:] == [target, None]
         assert mode(app) == "DRAG"
         assert status(app) == "let go: the drag ends when the handle is at rest"
         await pilot.press("9", "h")
-        assert leads(engine)[-1] is None, "the cursor is free again"
+        assert live_targets(engine)[-1] is None, "the target does not follow the cursor any more"
         assert state.drawn_edit.pairs[0].target == target
 
         engine.say(live_end(app, target, (80, 66)))
@@ -122,9 +122,9 @@ async def test_the_handle_follows_the_cursor_until_it_is_released(app: DragganAp
 @pytest.mark.parametrize("key", ["enter", "D", "escape"])
 async def test_each_of_these_keys_releases_the_handle(app: DragganApp, key: str) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        engine = await led(app, pilot)
+        engine = await live_drag(app, pilot)
         await pilot.press("5", "k", key)
-        assert leads(engine)[-2:] == [cursor(app), None]
+        assert live_targets(engine)[-2:] == [cursor(app), None]
         assert (mode(app), app.editor.state.is_dragging) == ("DRAG", True)
         assert len(app.editor.state.edit.pairs) == 1
         await pilot.press("D")
@@ -134,7 +134,7 @@ async def test_each_of_these_keys_releases_the_handle(app: DragganApp, key: str)
 
 async def test_d_stops_a_live_drag_at_once(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        engine = await led(app, pilot)
+        engine = await live_drag(app, pilot)
         await pilot.press("l", "d")
         assert isinstance(engine.sent[-1], StopDrag)
         engine.say(live_end(app, cursor(app), (66, 64)))
@@ -144,7 +144,7 @@ async def test_d_stops_a_live_drag_at_once(app: DragganApp) -> None:
 
 async def test_a_live_drag_without_movement_changes_nothing(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        engine = await led(app, pilot)
+        engine = await live_drag(app, pilot)
         before = app.editor.state.history
         await pilot.press("D")
         record = live_end(app, cursor(app), cursor(app)).record.model_copy(update={"steps": 0})
@@ -167,29 +167,29 @@ async def test_an_unfinished_or_disabled_pair_can_be_dragged_live(app: DragganAp
         assert (pair.handle, pair.target) == ((69, 70), (70, 70))
         await pilot.press("e", "D")  # a disabled one
         assert isinstance(app.editor.state.mode, LiveDrag) and cursor(app) == (69, 70)
-        assert leads(engine)[-1] == (69, 70)
+        assert live_targets(engine)[-1] == (69, 70)
 
 
 async def test_nothing_else_changes_during_a_live_drag(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        engine = await led(app, pilot)
-        history, target_count = app.editor.state.history, len(leads(engine))
+        engine = await live_drag(app, pilot)
+        history, target_count = app.editor.state.history, len(live_targets(engine))
         for key in ("u", "n", "x", "t", "space", "c", "w", "g", "Y", "left_parenthesis", "B", "M"):
             await pilot.press(key)
             assert status(app) == "a drag is running: d stops it", key
         await pilot.press("tab")
         assert status(app) == "a live drag is running: D lets the handle go"
-        assert (app.editor.state.history, len(leads(engine))) == (history, target_count)
+        assert (app.editor.state.history, len(live_targets(engine))) == (history, target_count)
         assert app.screen is app.editor
 
 
 async def test_zoom_and_pan_during_a_live_drag(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        engine = await led(app, pilot)
-        target_count = len(leads(engine))
+        engine = await live_drag(app, pilot)
+        target_count = len(live_targets(engine))
         await pilot.press("3", "plus")
         looks = [command for command in engine.sent if isinstance(command, SetPreviewSize)]
-        assert (len(looks), looks[-1].preview_size.width, len(leads(engine))) == (
+        assert (len(looks), looks[-1].preview_size.width, len(live_targets(engine))) == (
             1,
             app.editor.context.drag.preview_size().width,
             target_count,
@@ -206,18 +206,18 @@ async def test_zoom_and_pan_during_a_live_drag(app: DragganApp) -> None:
         await pilot.press("end", "pagedown")
         assert app.editor.state.viewport.origin != origin, "the view goes along"
         corner = cursor(app)
-        assert leads(engine)[-1] == corner == pytest.approx((127, 127), abs=0.5)
+        assert live_targets(engine)[-1] == corner == pytest.approx((127, 127), abs=0.5)
         await pilot.press("z")
         assert engine.last(SetPreviewSize).preview_size.width == 42
-        assert leads(engine)[-1] == corner
+        assert live_targets(engine)[-1] == corner
         await pilot.press("colon", *"30,40", "enter")
         await pilot.pause()
-        assert leads(engine)[-1] == cursor(app) == (30, 40), "typed places lead too"
+        assert live_targets(engine)[-1] == cursor(app) == (30, 40), "typed coordinates move the live target too"
 
 
 async def test_the_mouse_moves_the_live_target_too(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        engine = await led(app, pilot)
+        engine = await live_drag(app, pilot)
         await pilot.mouse_down(Canvas, offset=(20, 5))
         places = [cursor(app)]
         for offset in ((22, 6), (24, 7)):
@@ -226,7 +226,7 @@ async def test_the_mouse_moves_the_live_target_too(app: DragganApp) -> None:
         await pilot.mouse_up(Canvas, offset=(24, 7))
         await pilot.pause()
         assert len(set(places)) == 3
-        assert leads(engine)[-3:] == places
+        assert live_targets(engine)[-3:] == places
         assert (mode(app), len(app.editor.state.edit.pairs)) == ("LIVE", 1)
 
 
@@ -243,20 +243,20 @@ async def test_a_live_drag_lifts_the_pen(app: DragganApp) -> None:
 
 async def test_a_live_drag_that_cannot_start_ends(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        engine = await led(app, pilot)
+        engine = await live_drag(app, pilot)
         engine.say(Failed(task="start_drag", message="out of memory"))
         await pilot.pause()
         assert (mode(app), status(app)) == ("", "out of memory")
-        target_count = len(leads(engine))
+        target_count = len(live_targets(engine))
         await pilot.press("l")
-        assert len(leads(engine)) == target_count
+        assert len(live_targets(engine)) == target_count
         await pilot.press("D", "j")
-        assert leads(engine)[-1] == cursor(app)
+        assert live_targets(engine)[-1] == cursor(app)
 
 
 async def test_losing_the_engine_ends_a_live_drag(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        engine = await led(app, pilot)
+        engine = await live_drag(app, pilot)
         await pilot.press("9", "l")
         engine.alive = False
         engine.lose()

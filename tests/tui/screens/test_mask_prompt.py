@@ -1,4 +1,4 @@
-"""Masks from and to files, and the prompt that asks for their paths."""
+"""Loading and saving masks, and the prompt for their paths."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def text(app: DragganApp, selector: str) -> str:
     return str(app.screen.query_one(selector, Static).render())
 
 
-async def asked(app: DragganApp, pilot: Pilot[None], path: str, engine: FakeEngine) -> FakeEngine:
+async def enter_path(app: DragganApp, pilot: Pilot[None], path: str, engine: FakeEngine) -> FakeEngine:
     """Open the prompt, type a path and press Enter."""
     app.screen.query_one(Input).value = path
     await pilot.press("enter")
@@ -109,7 +109,7 @@ async def test_loading_a_mask_is_one_revision(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         await pilot.press("space", "f")
         assert isinstance(app.screen, MaskPrompt)
-        await asked(app, pilot, "~/mine.png", engine)
+        await enter_path(app, pilot, "~/mine.png", engine)
         path = engine.last(LoadMask).path
         assert path == str(Path.home() / "mine.png")
         engine.say(MaskLoaded(path=path, mask=HALF, resized=False))
@@ -122,7 +122,7 @@ async def test_loading_a_mask_is_one_revision(app: DragganApp) -> None:
         await pilot.press("u")
         assert app.editor.state.edit.mask not in (HALF, None)
         await pilot.press("f")
-        await asked(app, pilot, "x.png", engine)
+        await enter_path(app, pilot, "x.png", engine)
         engine.say(MaskLoaded(path="x.png", mask=HALF, resized=True))
         await pilot.pause()
         assert status(app) == "mask loaded, resized to 128×128: 50% of the image may move"
@@ -133,17 +133,17 @@ async def test_the_prompt_stays_open_and_says_why_a_mask_cannot_be_loaded(app: D
         engine = await ready(app, pilot)
         await pilot.press("f", "enter")
         assert engine.sent.count(LoadMask(path="")) == 0
-        await asked(app, pilot, "head.png", engine)
+        await enter_path(app, pilot, "head.png", engine)
         engine.say(Failed(task="load_mask", message="mask head.png: it is all zero"))
         await pilot.pause()
         assert isinstance(app.screen, MaskPrompt)
         assert text(app, "#problem") == "mask head.png: it is all zero"
         await pilot.press("x")
         assert text(app, "#problem") == ""
-        await asked(app, pilot, "~nobody-is-called-so/x", engine)
+        await enter_path(app, pilot, "~nobody-is-called-so/x", engine)
         assert text(app, "#problem") == "~nobody-is-called-so/x: there is no such user; give another path"
         engine.alive = False
-        await asked(app, pilot, "head.png", engine)
+        await enter_path(app, pilot, "head.png", engine)
         assert text(app, "#problem") == "no engine: Esc closes this, then R restarts it"
         await pilot.press("escape")
         assert app.screen is app.editor
@@ -154,9 +154,9 @@ async def test_an_answer_after_the_prompt_was_closed_is_ignored(app: DragganApp)
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("f")
-        await asked(app, pilot, "a.png", engine)
+        await enter_path(app, pilot, "a.png", engine)
         await pilot.press("escape", "f")
-        await asked(app, pilot, "b.png", engine)
+        await enter_path(app, pilot, "b.png", engine)
         engine.say(MaskLoaded(path="a.png", mask=HALF, resized=False))
         await pilot.pause()
         assert isinstance(app.screen, MaskPrompt)
@@ -186,7 +186,7 @@ async def test_saving_a_mask(app: DragganApp) -> None:
         await pilot.press("F")
         assert status(app) == "no mask to save: paint one first (m, or Space)"
         await pilot.press("space", "F")
-        await asked(app, pilot, "masks/new", engine)
+        await enter_path(app, pilot, "masks/new", engine)
         assert engine.last(SaveMask) == SaveMask(path="masks/new.png", mask=app.editor.state.edit.mask)
         assert isinstance(app.screen, MaskPrompt)
         engine.say(Failed(task="save_mask", message="masks/new.png: it could not be written"))
@@ -204,7 +204,7 @@ async def test_the_prompt_asks_before_replacing_a_mask(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("space", "F")
-        await asked(app, pilot, "head", engine)
+        await enter_path(app, pilot, "head", engine)
         assert isinstance(app.screen, Question)
         assert app.screen.text == "head.png already exists."
         await pilot.press("n")
@@ -228,6 +228,6 @@ async def test_paths_where_no_mask_can_be_written(app: DragganApp, path: str, sa
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pilot.press("space", "F")
-        await asked(app, pilot, path, engine)
+        await enter_path(app, pilot, path, engine)
         assert text(app, "#problem").endswith(says)
         assert not any(isinstance(command, SaveMask) for command in engine.sent)

@@ -1,4 +1,4 @@
-"""Another model from inside the editor, classes, and a latent that was given."""
+"""Changing the model in the editor, classes, and a latent from a file."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def problem(app: DragganApp) -> str:
     return str(app.screen.query_one("#problem", Static).render())
 
 
-def asked(engine: FakeEngine) -> list[str]:
+def requested_models(engine: FakeEngine) -> list[str]:
     return [command.spec for command in engine.sent if isinstance(command, LoadModel)]
 
 
@@ -73,7 +73,7 @@ async def test_the_list_shows_all_models(app: DragganApp) -> None:
         assert names.highlighted == 0
         await pilot.press("enter")
         assert app.screen is app.editor
-        assert (status(app), asked(engine)) == ("toy is open already", [])
+        assert (status(app), requested_models(engine)) == ("toy is open already", [])
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_choosing_a_model(app: DragganApp, keys: tuple[str, ...], spec: st
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pick(pilot, engine, *keys)
-        assert asked(engine) == [spec]
+        assert requested_models(engine) == [spec]
         engine.say(ModelLoaded(spec=spec, info=OTHER, device="cpu"))
         await pilot.pause()
         assert app.screen is app.editor
@@ -104,7 +104,7 @@ async def test_escape_changes_nothing(app: DragganApp, keys: tuple[str, ...]) ->
         engine = await ready(app, pilot)
         await pick(pilot, engine, *keys)
         assert app.screen is app.editor
-        assert asked(engine) == []
+        assert requested_models(engine) == []
         await pilot.press("enter")
         assert len(app.editor.state.edit.pairs) == 1
 
@@ -113,7 +113,7 @@ async def test_the_list_shows_that_a_typed_model_is_loading_and_accepts_no_other
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await pick(pilot, engine, "slash", *"bad", "enter", "enter")
-        assert asked(engine) == ["bad"]
+        assert requested_models(engine) == ["bad"]
         assert problem(app) == "loading bad …"
         engine.say(LoadProgress(stage="reading", done=120_000_000, total=364_000_000))
         await pilot.pause()
@@ -122,7 +122,7 @@ async def test_the_list_shows_that_a_typed_model_is_loading_and_accepts_no_other
         await pilot.pause()
         assert problem(app) == "bad: it is empty"
         await pilot.press("x", "enter")
-        assert asked(engine) == ["bad", "badx"]
+        assert requested_models(engine) == ["bad", "badx"]
 
 
 @pytest.mark.parametrize("typed", ["toy", "/b/toy.safetensors"])
@@ -132,7 +132,7 @@ async def test_typing_the_open_model_does_not_load_it_again(app: DragganApp, typ
         await pick(pilot, engine, "slash")
         app.screen.query_one(Input).value = typed
         await pilot.press("enter")
-        assert (problem(app), asked(engine)) == ("toy is open already", [])
+        assert (problem(app), requested_models(engine)) == ("toy is open already", [])
 
 
 async def test_a_model_is_shown_by_name_and_not_by_path(app: DragganApp) -> None:
@@ -145,7 +145,7 @@ async def test_a_model_is_shown_by_name_and_not_by_path(app: DragganApp) -> None
         await pilot.pause()
         await pilot.press("enter")
         await pilot.pause()
-        assert (asked(engine), status(app)) == (["/c/0123abcd.safetensors"], "loading ffhq …")
+        assert (requested_models(engine), status(app)) == (["/c/0123abcd.safetensors"], "loading ffhq …")
         engine.say(Failed(task="load_model", message="it is empty"))
         await pilot.pause()
         assert status(app) == "it is empty"
@@ -229,12 +229,12 @@ async def test_a_model_that_cannot_be_loaded_changes_nothing(app: DragganApp) ->
         before = app.editor.state.history
         await pick(pilot, engine, "slash", "x", "enter")
         app.editor.context.images.cache.clear()
-        await pilot.resize_terminal(100, 30)  # no image is asked for while the model may change
+        await pilot.resize_terminal(100, 30)  # no image is requested while the model may change
         renders = [command for command in engine.sent if isinstance(command, Render)]
         engine.say(Failed(task="load_model", message="'x': there is no such model or file"))
         await pilot.pause()
         assert problem(app) == "'x': there is no such model or file"
-        assert app.screen.query_one(Input).value == "x", "it can be mended"
+        assert app.screen.query_one(Input).value == "x", "the user can choose another model"
         await pilot.press("escape")
         assert app.screen is app.editor
         assert app.editor.state.history is before
@@ -292,9 +292,9 @@ async def test_unsaved_changes_are_written_before_another_model_is_loaded(app: D
         await pilot.press("escape")  # the prompt for another directory
         await pick(pilot, engine, "j", "enter")
         assert engine.last(Save).change_count == revision  # once more
-        assert asked(engine) == []
+        assert requested_models(engine) == []
         engine.say(Saved(change_count=revision, directory="draggan-out/x"))
-        await until(lambda: asked(engine) == ["ffhq"])
+        await until(lambda: requested_models(engine) == ["ffhq"])
 
 
 async def test_the_model_stays_while_changes_cannot_be_written(app: DragganApp) -> None:
@@ -305,7 +305,7 @@ async def test_the_model_stays_while_changes_cannot_be_written(app: DragganApp) 
         await pick(pilot, engine, "j", "enter")
         await until(lambda: status(app).startswith("the model stays"))
         assert status(app) == "the model stays, because the last changes are not on disk yet: s saves them"
-        assert asked(engine) == []
+        assert requested_models(engine) == []
         engine.acknowledges = True
         await pilot.press("s")
         await pilot.pause()

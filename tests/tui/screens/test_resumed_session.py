@@ -1,4 +1,4 @@
-"""The editor of an earlier session: the engine sends the history, before or after which the screen may be ready."""
+"""The editor of an earlier session, whose history the engine sends before or after the screen is ready."""
 
 from __future__ import annotations
 

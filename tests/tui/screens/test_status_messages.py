@@ -1,4 +1,4 @@
-"""What the status line says of a command whose effect may not be seen: what it did, or which limit it met."""
+"""The messages after commands whose effect may not be visible: what they did, or which limit was reached."""
 
 from __future__ import annotations
 

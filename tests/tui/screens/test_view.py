@@ -1,4 +1,4 @@
-"""Zoom, pan, typed places, readout and loupe, in the editor."""
+"""Zoom, pan, typed coordinates, the side panel and the loupe, in the editor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The side panel: what it draws again, and when."""
+"""The side panel: which parts are drawn again, and when."""
 
 from __future__ import annotations
 
