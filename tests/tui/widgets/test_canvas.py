@@ -26,16 +26,16 @@ from draggan_tui.rendering.overlay import Overlay, PairMark
 from draggan_tui.terminal.textual_internals import repaint_text, set_color_depth
 from draggan_tui.widgets.canvas import Canvas
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
-def halves(width: int, height: int) -> Picture:
+def halves(width: int, height: int) -> ImageArray:
     """Return an image that is red above and blue below."""
-    picture = np.full((height, width, 3), RED, dtype=np.uint8)
-    picture[height // 2 :] = BLUE
-    return picture
+    image = np.full((height, width, 3), RED, dtype=np.uint8)
+    image[height // 2 :] = BLUE
+    return image
 
 
 pytestmark = pytest.mark.usefixtures("truecolor_terminal")
@@ -142,8 +142,8 @@ async def test_the_image_is_in_the_middle() -> None:
 async def test_an_image_of_another_size_is_resampled() -> None:
     app = CanvasApp()
     async with app.run_test(size=(8, 4)) as pilot:
-        for picture in (halves(64, 64), halves(2, 2)):
-            app.canvas.show(picture)
+        for image in (halves(64, 64), halves(2, 2)):
+            app.canvas.show(image)
             await pilot.pause()
             screen = terminal(app)
             assert colors(screen, 0, 0)[2] == "ff0000" and colors(screen, 3, 7)[2] == "0000ff"
@@ -201,19 +201,19 @@ async def test_the_canvas_takes_the_colours_of_the_theme() -> None:
 async def test_only_changed_rows_are_repainted() -> None:
     app = CanvasApp()
     async with app.run_test(size=(40, 20)) as pilot:
-        picture = halves(40, 40)
-        app.canvas.show(picture, Overlay(cursor=(10, 20)))
+        image = halves(40, 40)
+        app.canvas.show(image, Overlay(cursor=(10, 20)))
         await pilot.pause()
         regions = app.canvas.repainted
         regions.clear()
-        app.canvas.show(picture, Overlay(cursor=(10, 20)))
-        app.canvas.show(picture.copy(), Overlay(cursor=(10, 20)))
+        app.canvas.show(image, Overlay(cursor=(10, 20)))
+        app.canvas.show(image.copy(), Overlay(cursor=(10, 20)))
         assert regions == []
-        app.canvas.show(picture, Overlay(cursor=(10, 22)))
+        app.canvas.show(image, Overlay(cursor=(10, 22)))
         assert regions == [Region(0, 9, 13, 4)]
         await pilot.pause()
         regions.clear()
-        changed = picture.copy()
+        changed = image.copy()
         changed[0, 3] = changed[30:34, 39] = (9, 9, 9)
         app.canvas.show(changed, Overlay(cursor=(10, 22)))
         assert regions == [Region(0, 0, 4, 1), Region(0, 15, 40, 2)]
@@ -242,11 +242,11 @@ async def test_a_new_image_is_encoded_once_and_not_row_by_row(monkeypatch: pytes
 async def test_a_partial_repaint_gives_the_same_screen_as_a_full_one() -> None:
     app = CanvasApp()
     async with app.run_test(size=(20, 6)) as pilot:
-        picture = halves(12, 12)
-        app.canvas.show(picture, Overlay(cursor=(3, 3)))
+        image = halves(12, 12)
+        app.canvas.show(image, Overlay(cursor=(3, 3)))
         await pilot.pause()
         screen = terminal(app)
-        app.canvas.show(picture, Overlay((4, 6), (PairMark(1, (2, 2), (9, 9)),)))
+        app.canvas.show(image, Overlay((4, 6), (PairMark(1, (2, 2), (9, 9)),)))
         pyte.Stream(screen).feed(repaint_text(app, app.canvas))
         wanted = terminal(app)
         for row in range(6):
@@ -275,11 +275,11 @@ async def test_a_resize_is_posted_and_drops_the_overlay_of_the_old_view() -> Non
 async def test_tiny_sizes(size: tuple[int, int], depth: ColorDepth) -> None:
     app = CanvasApp()
     async with app.run_test(size=size) as pilot:
-        for picture in (halves(64, 48), halves(48, 96)):
-            width, height = Viewport(Size(picture.shape[1], picture.shape[0]), app.canvas.room).grid
+        for image in (halves(64, 48), halves(48, 96)):
+            width, height = Viewport(Size(image.shape[1], image.shape[0]), app.canvas.room).grid
             pairs = (PairMark(1, (0, 0), (width - 1, height - 1)), PairMark(12, (width // 2, 1), selected=True))
             app.canvas.depth = depth
-            app.canvas.show(picture, Overlay((0, 0), pairs, np.ones((height, width), dtype=np.uint8)))
+            app.canvas.show(image, Overlay((0, 0), pairs, np.ones((height, width), dtype=np.uint8)))
             await pilot.pause()
             assert painted(app)
 
@@ -320,7 +320,7 @@ async def test_a_translucent_screen_over_the_image() -> None:
         screen = terminal(app)
         assert "dialog" in screen.display[4] + screen.display[5]
         red, green, blue = bytes.fromhex(colors(screen, 0, 0)[2])
-        assert 60 < red < 200 and green == blue < 40, "the picture, dimmed"
+        assert 60 < red < 200 and green == blue < 40, "the image, dimmed"
         app.canvas.show(np.roll(halves(20, 20), 10, axis=0))
         await pilot.pause()
         red, green, blue = bytes.fromhex(colors(terminal(app), 0, 0)[2])
@@ -453,10 +453,10 @@ async def test_other_buttons_and_places_post_nothing() -> None:
 
 
 async def test_a_preview_with_a_rounded_aspect_ratio_is_shown_like_its_image() -> None:
-    picture = Size(100, 37)
+    image = Size(100, 37)
     app = CanvasApp()
     async with app.run_test(size=(50, 20)):
-        view = Viewport(picture, app.canvas.room)
+        view = Viewport(image, app.canvas.room)
         assert view.grid != Viewport(Size(10, 4), app.canvas.room).grid
         mask = np.ones((view.grid.height, view.grid.width), np.bool_)
         app.canvas.show(np.zeros((4, 10, 3), np.uint8), Overlay(mask=mask), view)
@@ -516,11 +516,11 @@ async def test_the_wheel_and_the_right_button() -> None:
 
 
 async def test_a_zoom_of_eight_to_one_shows_the_right_pixels() -> None:
-    picture = np.arange(32 * 32 * 3, dtype=np.uint32).reshape(32, 32, 3).astype(np.uint8)
+    image = np.arange(32 * 32 * 3, dtype=np.uint32).reshape(32, 32, 3).astype(np.uint8)
     app = CanvasApp()
     async with app.run_test(size=(40, 12)) as pilot:
         view = Viewport(Size(32, 32), app.canvas.room, 8.0, (60, 100))
-        app.canvas.show(picture, Overlay(pairs=(PairMark(1, (3, 2)),)), view)
+        app.canvas.show(image, Overlay(pairs=(PairMark(1, (3, 2)),)), view)
         await pilot.pause()
         screen = terminal(app)
         for row in range(12):
@@ -528,9 +528,9 @@ async def test_a_zoom_of_eight_to_one_shows_the_right_pixels() -> None:
                 char, fg, bg = colors(screen, row, column)
                 above, below = ((100 + 2 * row + half) // 8 for half in (0, 1))
                 if char in "▀ ":
-                    assert bg == bytes(picture[below, (60 + column) // 8]).hex()
+                    assert bg == bytes(image[below, (60 + column) // 8]).hex()
                 if char == "▀":
-                    assert fg == bytes(picture[above, (60 + column) // 8]).hex()
+                    assert fg == bytes(image[above, (60 + column) // 8]).hex()
         assert screen.display[1][3:5] == "●1"
         await press(pilot, 0, 0)
         assert app.pressed == [view.point((60, 100))]
@@ -550,15 +550,15 @@ async def test_a_zoomed_image_has_square_pixels_only_at_full_resolution() -> Non
 async def test_a_pan_repaints_and_a_resize_keeps_the_centre() -> None:
     app = CanvasApp()
     async with app.run_test(size=(20, 10)) as pilot:
-        picture = halves(32, 32)
+        image = halves(32, 32)
         view = Viewport(Size(32, 32), app.canvas.room, 8.0, (0, 100))
-        app.canvas.show(picture, None, view)
+        app.canvas.show(image, None, view)
         await pilot.pause()
         assert colors(terminal(app), 0, 0)[2] == "ff0000"
-        app.canvas.show(picture, None, view.centred((3, 24)))
+        app.canvas.show(image, None, view.centred((3, 24)))
         await pilot.pause()
         assert colors(terminal(app), 0, 0)[2] == "0000ff"
-        app.canvas.show(picture, Overlay(cursor=(3, 3)), view.centred((3, 15.5)))
+        app.canvas.show(image, Overlay(cursor=(3, 3)), view.centred((3, 15.5)))
         await pilot.resize_terminal(20, 4)
         await pilot.pause()
         screen = terminal(app)
