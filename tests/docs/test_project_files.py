@@ -80,7 +80,9 @@ def test_modules_that_a_page_runs_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_ids)
 def test_files_that_a_page_names_exist(page: Path) -> None:
-    paths = re.findall(r"(?<![\w/.])(?:tests|scripts|docs|themes)/[\w/.-]*\w", page.read_text(encoding="utf-8"))
+    paths = re.findall(
+        r"(?<![\w/.])(?:tests|scripts|docs|themes|draggan_tui|engine)/[\w/.-]*\w", page.read_text(encoding="utf-8")
+    )
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
@@ -101,3 +103,13 @@ def test_the_limits_in_the_security_page_are_those_of_the_code() -> None:
         f"runs {test_damaged_files.CASES:,}",
     ):
         assert words in page, words
+
+
+def test_modules_that_the_architecture_page_names_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    modules = set(re.findall(r"`([a-z_/0-9]+\.py)`", page))
+    sources = [
+        path.as_posix() for package in ("draggan_tui", "engine", "scripts") for path in (ROOT / package).rglob("*.py")
+    ]
+    assert len(modules) > 40
+    assert sorted(module for module in modules if not any(path.endswith(f"/{module}") for path in sources)) == []

@@ -159,7 +159,7 @@ def test_an_unreadable_configuration_is_an_error_with_its_path(directory: Path) 
     path.touch(mode=0)
     status, stdout, stderr = run_in("config", "show", directory=directory, preparation=without_privileges)
     assert (status, stdout) == (2, b"")
-    assert stderr == f"draggan-tui: {path}: cannot be read (Permission denied); check what is there\n"
+    assert stderr == f"draggan-tui: {path}: it cannot be read (Permission denied); check the path\n"
 
 
 def test_a_byte_order_mark_in_the_configuration_is_ignored(directory: Path) -> None:
