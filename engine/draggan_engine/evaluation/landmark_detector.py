@@ -60,7 +60,7 @@ class LandmarkDetector(nn.Module):
         self.up64 = nn.Conv2d(48, 24, 1)
         self.at64 = _conv(24, 32)
         self.heat = nn.Conv2d(32, landmark_count, 1)
-        self.seen = nn.Sequential(
+        self.visibility_head = nn.Sequential(
             nn.Linear(FEATURE_COUNT + 2 * landmark_count, 128), nn.SiLU(), nn.Linear(128, landmark_count)
         )
 
@@ -82,7 +82,9 @@ class LandmarkDetector(nn.Module):
         y = self.at32(features_32 + _upsample(self.up32(y)))
         y = self.at64(features_64 + _upsample(self.up64(y)))
         points = heat_map_centers(self.heat(y).float())
-        visibility = self.seen(torch.cat([features, points.flatten(1).to(features.dtype) / DETECTOR_SIZE - 0.5], dim=1))
+        visibility = self.visibility_head(
+            torch.cat([features, points.flatten(1).to(features.dtype) / DETECTOR_SIZE - 0.5], dim=1)
+        )
         return points, visibility.float(), features.float()
 
 
