@@ -175,6 +175,16 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def until_screen_shows(app: DragganApp, *words: str) -> None:
+    """Wait until all these words are on the screen; blanks in them may be of any kind."""
+
+    def are_shown() -> bool:
+        svg = app.export_screenshot().replace("&#160;", " ")
+        return all(word.replace("&#160;", " ") in svg for word in words)
+
+    await until(are_shown)
+
+
 async def place_pair(pilot: Pilot[None]) -> None:
     """Place a handle at the cursor and a target right of it."""
     await pilot.press("enter", "4", "l", "enter")

@@ -10,7 +10,7 @@ from draggan_engine.server.messages import Save
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.help_dialog import HelpDialog
 from draggan_tui.widgets.canvas import Canvas
-from tests.support.editing import ready, status
+from tests.support.editing import ready, status, until_screen_shows
 
 
 async def drag(pilot: Pilot[None], *cells: tuple[int, int]) -> None:
@@ -160,6 +160,4 @@ async def test_the_help_names_the_mouse_and_the_view(app: DragganApp) -> None:
     async with app.run_test(size=(100, 110)) as pilot:
         await ready(app, pilot)
         await pilot.press("question_mark")
-        shown = app.export_screenshot()
-        for word in ("View", "the&#160;whole&#160;image", "Mouse", "deletes&#160;the&#160;point&#x27;s&#160;pair"):
-            assert word in shown
+        await until_screen_shows(app, "View", "the whole image", "Mouse", "deletes the point&#x27;s pair")

@@ -34,7 +34,7 @@ from draggan_tui.screens.goto_prompt import GotoPrompt, parse_point
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.inspector import Inspector
 from draggan_tui.widgets.loupe import Loupe
-from tests.support.editing import INFO, place_pair, ready, status
+from tests.support.editing import INFO, place_pair, ready, status, until_screen_shows
 
 SIZES = [(80, 24), (160, 50)]
 
@@ -373,7 +373,7 @@ async def test_everything_is_visible_in_24_rows(app: DragganApp) -> None:
         assert inspector.query_one("#drag").region.bottom <= inspector.region.bottom
         assert inspector.query_one("#pairs").region.y > inspector.query_one("#facts").region.bottom - 1
         assert not inspector.query_one(Loupe).region
-        assert "zoom" in app.export_screenshot()
+        await until_screen_shows(app, "zoom")
 
 
 # Loupe ------------------------------------------------------------------------------------------------
