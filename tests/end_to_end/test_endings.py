@@ -83,19 +83,19 @@ def test_a_killed_engine_is_offered_again_and_nothing_is_lost(tmp_path: Path) ->
         endless_drag(terminal)
         before = read_session(tmp_path)
         mask = (session_directory(tmp_path) / "mask.png").read_bytes()
-        engine, seen = terminal.engine_pid, len(terminal.raw)
+        engine, output_length = terminal.engine_pid, len(terminal.raw)
 
         os.kill(engine, signal.SIGKILL)
-        terminal.wait_for(lambda: b"ended unexpectedly" in terminal.raw[seen:])
+        terminal.wait_for(lambda: b"ended unexpectedly" in terminal.raw[output_length:])
         terminal.wait_for("r  restart it")
 
         terminal.send("r")
         terminal.wait_for("device  cpu")
         assert terminal.engine_pid != engine
         assert "may move" in terminal.text() and "▸1 " in terminal.text()
-        seen = len(terminal.raw)
+        output_length = len(terminal.raw)
         terminal.send("d")
-        terminal.wait_for(lambda: b"steps/s" in terminal.raw[seen:])
+        terminal.wait_for(lambda: b"steps/s" in terminal.raw[output_length:])
         terminal.send("d")
         terminal.wait_for("drag 2 stopped")  # what the killed one had written is left alone
 

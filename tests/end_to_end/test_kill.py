@@ -151,10 +151,10 @@ def test_an_engine_that_is_killed_has_written_what_it_acknowledged(model: Path, 
         with Engine("--model", spec, "--device", "cpu", *where) as engine:
             engine.has_model = dragging
             client.live(engine, dragging=dragging)
-        found = read_history(directory, read_manifest(directory))
-        client.check(found)
+        written_history = read_history(directory, read_manifest(directory))
+        client.check(written_history)
         if moment % 2:  # the next is another editor, which knows what is on the disk and no more
-            client.history = found
+            client.history = written_history
     assert client.saves > 3 * MOMENTS and client.drags >= DRAGS
 
     with Engine("--model", str(model), "--device", "cpu", "--resume", str(directory)) as engine:
@@ -210,7 +210,7 @@ def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, 
     """Three sessions in turn, so that the next editors start while one is at work."""
     chance = random.Random(20)
     directories = [tmp_path / name for name in "abc"]
-    seen: dict[Path, list[Facts]] = {directory: [] for directory in directories}
+    facts_by_directory: dict[Path, list[Facts]] = {directory: [] for directory in directories}
     waiting: deque[tuple[Path, Terminal]] = deque()
 
     def start(moment: int) -> None:
@@ -232,7 +232,7 @@ def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, 
             for _ in range(chance.randrange(2, 25)):
                 terminal.send(chance.choice(KEYS))
                 if chance.random() < 0.4 and (shown := saved_facts(terminal)) is not None:
-                    seen[directory].append(shown)
+                    facts_by_directory[directory].append(shown)
             if moment % 2:  # at the very moment at which all of it is shown as saved
                 terminal.send("7")  # a count: when it is shown, all keys before it have been handled
                 terminal.wait_for(lambda terminal=terminal: re.search(r"7 *$", terminal.text().splitlines()[-2]))
@@ -245,13 +245,13 @@ def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, 
             terminal.wait_for(lambda engine=engine: not is_alive(engine))
         history = read_history(directory, read_manifest(directory))
         if shown is not None:
-            seen[directory].append(shown)
+            facts_by_directory[directory].append(shown)
             assert facts(history.edit) == shown
-        assert set(seen[directory]) <= {facts(entry.edit) for entry in history.revisions.values()}
+        assert set(facts_by_directory[directory]) <= {facts(entry.edit) for entry in history.revisions.values()}
         if moment + len(directories) < MOMENTS:
             start(moment + len(directories))
     # Every second moment waits until all is saved; of the others a slow machine shows few.
-    assert sum(len(set(found)) for found in seen.values()) >= MOMENTS // 4
+    assert sum(len(set(facts_shown)) for facts_shown in facts_by_directory.values()) >= MOMENTS // 4
     assert sum(len(read_history(directory, read_manifest(directory)).drag_records) for directory in directories) > 3
 
 

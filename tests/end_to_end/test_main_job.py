@@ -74,10 +74,10 @@ def test_leaving_restores_the_terminal(job: Job) -> None:
 
 def test_the_session_is_on_disk(job: Job) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\d-critters-256-seed42", job.directory.name)
-    found = {str(path.relative_to(job.directory)) for path in job.directory.rglob("*") if path.is_file()}
+    file_names = {str(path.relative_to(job.directory)) for path in job.directory.rglob("*") if path.is_file()}
     names = ("drag.json", "final.png", "events.jsonl", "latents.safetensors", "steps.safetensors")
     drag = {f"drag-001/{name}" for name in names}
-    assert found == {"history.jsonl", "session.json", "initial.png", "final.png", *drag}
+    assert file_names == {"history.jsonl", "session.json", "initial.png", "final.png", *drag}
 
 
 def test_the_nose_is_where_its_target_was(job: Job) -> None:

@@ -82,7 +82,7 @@ def near(points: Sequence[Point], image: Size, grid: Size) -> NDArray[np.bool_]:
 def shown_place(terminal: Terminal, image: Image.Image, covered: Sequence[Point], rows: int) -> Place:
     """Waits until the screen shows the image in most of its rows, every half-cell but those near the covered points, and
     the marks of these."""
-    found: list[Place] = []
+    places: list[Place] = []
 
     def shown() -> bool:
         screen = half_cells(terminal)
@@ -91,11 +91,11 @@ def shown_place(terminal: Terminal, image: Image.Image, covered: Sequence[Point]
             return False
         part, marks = place.part(screen), near(covered, Size(*image.size), place.grid)
         wrong = (np.abs(part - resampled(image, place.grid)) > TOLERANCE).any(axis=2)
-        found.append(place)
+        places.append(place)
         return bool((part == NOTHING)[marks].any() and not wrong[~marks].any())
 
     terminal.wait_for(shown)
-    return found[-1]
+    return places[-1]
 
 
 def has_result(directory: Path) -> bool:

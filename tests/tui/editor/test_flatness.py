@@ -46,10 +46,10 @@ def test_the_bundled_models_landmarks_and_backdrops() -> None:
     for seed in (0, 7, 39):
         whole = Image.fromarray(generate_image(model.generator, latent_of_seed(model.generator, seed, 1.0)))
         preview = np.asarray(whole.resize((44, 44), Image.Resampling.BOX))
-        found = {
+        flat_shares = {
             name: [is_flat(preview, point, model.info.settings.r2, model.info.size) for point in points]
             for name, points in points_of_seed(seed).items()
         }
-        assert not any(found["eyes, nose, mouth"] + found["ear tips"])
-        backdrop += sum(found["backdrop"])
+        assert not any(flat_shares["eyes, nose, mouth"] + flat_shares["ear tips"])
+        backdrop += sum(flat_shares["backdrop"])
     assert backdrop >= 27, "of 30; the others have an ear in their square"

@@ -471,10 +471,10 @@ def test_scrubbing_goes_through_the_steps_of_a_drag(context: CommandContext) -> 
 
 def test_a_change_within_a_drag_begins_a_branch_there(context: CommandContext) -> None:
     history.scrub(counting(context, 2), -1)
-    seen = context.state.edit
+    displayed_edit = context.state.edit
     drag.switch_space(context)
     landed = context.state.history.revisions[4]
-    assert (landed.parent, landed.edit, landed.record) == (2, seen, None)
+    assert (landed.parent, landed.edit, landed.record) == (2, displayed_edit, None)
     assert place(context) == (5, None)
     assert (context.state.edit.source.step, context.state.edit.source.drag, context.state.edit.settings.space) == (
         4,
@@ -483,7 +483,7 @@ def test_a_change_within_a_drag_begins_a_branch_there(context: CommandContext) -
     )
     assert [tip.id for tip in context.state.history.leaves] == [3, 5]
     history.undo(context)
-    assert context.state.edit == seen
+    assert context.state.edit == displayed_edit
     history.undo(context)
     assert place(context) == (2, None)
     history.redo(counting(context, 9))
@@ -497,9 +497,9 @@ def test_a_change_within_a_drag_begins_a_branch_there(context: CommandContext) -
 def test_a_drag_from_within_a_drag_begins_at_the_shown_step(context: CommandContext) -> None:
     history.scrub(context, -1)
     history.scrub(context, -1)
-    seen = context.state.edit
+    displayed_edit = context.state.edit
     drag.toggle_drag(context)
-    assert (context.state.history.edit, context.state.history.current) == (seen, 4)
+    assert (context.state.history.edit, context.state.history.current) == (displayed_edit, 4)
     entry, _ = drag_of(context, (0, 1))
     context.drag.end(entry)
     assert entry.record is not None
@@ -568,11 +568,11 @@ def test_comparisons_show_the_image_before_the_drags_or_a_chosen_revision(contex
 def test_a_merged_drag_is_a_branch_and_the_place_stays(context: CommandContext) -> None:
     history.undo(context)
     history.scrub(context, -1)
-    seen, at = context.state.edit, place(context)
+    displayed_edit, at = context.state.edit, place(context)
     resumed_state = EditorState.resuming(context.state.edit)
     resumed_state.receive_history(context.state.history.jump_to(3))
     resumed_state.use_model(INFO)
     entry, _ = drag_of(context_of(resumed_state), (0, 5))
     context.state.merge_revisions([entry])
-    assert (context.state.edit, place(context)) == (seen, at)
+    assert (context.state.edit, place(context)) == (displayed_edit, at)
     assert entry in context.state.history.leaves

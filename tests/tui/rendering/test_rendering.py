@@ -147,9 +147,9 @@ def test_shades_stretch_the_contrast_towards_the_ink() -> None:
 @pytest.mark.parametrize("depth", ["256", "16"])
 def test_a_palette_colour_is_nearest_to_itself(depth: PaletteDepth) -> None:
     colors = palette_colors(depth)[16 if depth == "256" else 0 :]
-    found = palette_colors(depth)[nearest_numbers(colors, depth)].astype(int)
+    nearest_colors = palette_colors(depth)[nearest_numbers(colors, depth)].astype(int)
     # Two of them may share their upper five bits, as the greys of 128 and 135 do.
-    assert np.abs(found - colors).max() <= 10
+    assert np.abs(nearest_colors - colors).max() <= 10
 
 
 def test_of_256_colours_the_sixteen_that_users_can_change_are_not_used() -> None:
@@ -413,8 +413,8 @@ def test_composing_does_not_change_the_image(depth: ColorDepth) -> None:
 def test_in_16_colours_handles_and_targets_keep_their_hues() -> None:
     for theme in bundled_theme_names():
         colors = load_theme(theme).canvas
-        found = nearest_numbers(np.array([colors.handle, colors.target], dtype=np.uint8), "16").tolist()
-        assert found[0] in (5, 13) and found[1] in (2, 10)
+        color_numbers = nearest_numbers(np.array([colors.handle, colors.target], dtype=np.uint8), "16").tolist()
+        assert color_numbers[0] in (5, 13) and color_numbers[1] in (2, 10)
 
 
 def test_a_line_does_not_include_its_ends() -> None:

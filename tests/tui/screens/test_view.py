@@ -451,8 +451,8 @@ def test_the_loupe_pixel_by_pixel(depth: ColorDepth) -> None:
         for column in range(28):
             is_cross = (column, row) in cross
             if depth == "truecolor":
-                seen = tuple(pixels[row, column].tolist()) == ((left + column) // 4, (top + row) // 4, 7)
-                assert seen != is_cross
+                shows_pixel = tuple(pixels[row, column].tolist()) == ((left + column) // 4, (top + row) // 4, 7)
+                assert shows_pixel != is_cross
             else:
                 assert (pixels[row, column] == palette_colors(depth)).all(axis=1).any() or is_cross
 

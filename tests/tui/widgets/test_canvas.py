@@ -352,8 +352,8 @@ async def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
             await pilot.pause()
             screen = terminal(app)
             cells = [colors(screen, row, column) for row in range(3) for column in range(6)]
-            seen = {color for _, *both in cells for color in both if color}
-            assert all(color[:2] == color[2:4] == color[4:] for color in seen), "greys only"
+            cell_colors = {color for _, *both in cells for color in both if color}
+            assert all(color[:2] == color[2:4] == color[4:] for color in cell_colors), "greys only"
             shown = "".join(screen.display)
             assert "●1" in shown
             if depth == "none":
