@@ -47,7 +47,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="no edit, drag, no tracking, optical flow or RAFT; repeat it for more. Default: all that are available.",
+            help="no edit, drag, no tracking, optical flow, RAFT, PIPs or CoTracker; repeat it for more. Default: all "
+            "that are available.",
         ),
     ] = None,
     model: ModelOption = SCRIPT_MODEL,

@@ -19,6 +19,7 @@ from draggan_engine.dragging.point_tracking import track_points
 from draggan_engine.networks.generator import Generator
 
 from .baselines.optical_flow import dis_flow, drag_with_flow, raft_flow
+from .baselines.point_trackers import cotracker_tracker, drag_with_point_tracker, pips_tracker
 from .baselines.untracked import drag_without_tracking, no_edit
 from .edit_runs import EditFunction, EditResult, StepObserver, run_drags
 from .variants import Method
@@ -80,7 +81,16 @@ METHODS: Mapping[Method, EditFunction] = {
     Method.NO_TRACKING: drag_without_tracking,
     Method.OPTICAL_FLOW: drag_with_flow(dis_flow),
     Method.RAFT: drag_with_flow(raft_flow),
+    Method.PIPS: drag_with_point_tracker(pips_tracker),
+    Method.COTRACKER: drag_with_point_tracker(cotracker_tracker),
 }
+OPTIONAL_TRACKERS: Mapping[Method, Callable[[], object]] = {
+    Method.OPTICAL_FLOW: dis_flow,
+    Method.RAFT: raft_flow,
+    Method.PIPS: pips_tracker,
+    Method.COTRACKER: cotracker_tracker,
+}
+"""The methods that need a package or weights, and what loads them or raises an InputError."""
 
 
 def select_methods(method_names: Sequence[str] | None) -> tuple[tuple[Method, ...], dict[Method, str]]:
@@ -96,11 +106,11 @@ def select_methods(method_names: Sequence[str] | None) -> tuple[tuple[Method, ..
         InputError: a named method does not exist, or cannot be used.
     """
     why_unusable = {}
-    for method, load_flow in ((Method.OPTICAL_FLOW, dis_flow), (Method.RAFT, raft_flow)):
+    for method, load_tracker in OPTIONAL_TRACKERS.items():
         try:
-            load_flow()
-        except InputError as flow_error:
-            why_unusable[method] = str(flow_error)
+            load_tracker()
+        except InputError as load_error:
+            why_unusable[method] = str(load_error)
     if not method_names:
         return tuple(method for method in Method if method not in why_unusable), why_unusable
     for method_name in method_names:

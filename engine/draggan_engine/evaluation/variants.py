@@ -21,6 +21,8 @@ class Method(StrEnum):
     NO_TRACKING = "no tracking"
     OPTICAL_FLOW = "optical flow"
     RAFT = "RAFT"
+    PIPS = "PIPs"
+    COTRACKER = "CoTracker"
 
 
 class MaskUse(Enum):

@@ -88,6 +88,11 @@ def raft_flow() -> FlowFunction:
     return flow_from_raft(raft_small(weights=Raft_Small_Weights.DEFAULT, progress=False))
 
 
+def network_input_size(image_height: int, image_width: int) -> tuple[int, int]:
+    """Return the height and width to which images are enlarged for RAFT and PIPs: multiples of 8, at least 128."""
+    return max(128, -(-image_height // 8) * 8), max(128, -(-image_width // 8) * 8)
+
+
 def flow_from_raft(raft_network: Any) -> FlowFunction:
     """Return the flow of a RAFT network of torchvision, which needs heights and widths that are multiples of 8 from 128."""
     raft_network = raft_network.eval().requires_grad_(False)
@@ -99,7 +104,7 @@ def flow_from_raft(raft_network: Any) -> FlowFunction:
     @torch.inference_mode()
     def flow(before: FlowImage, after: FlowImage) -> NDArray[np.float32]:
         image_height, image_width = before.shape[:2]
-        enlarged_size = max(128, -(-image_height // 8) * 8), max(128, -(-image_width // 8) * 8)
+        enlarged_size = network_input_size(image_height, image_width)
         large_flow = raft_network(network_input(before, enlarged_size), network_input(after, enlarged_size))[-1]
         image_flow = torch.nn.functional.interpolate(
             large_flow, size=(image_height, image_width), mode="bilinear", align_corners=False
