@@ -43,11 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m draggan_engine.critters.training.train", description=__doc__)
     add_run_arguments(parser, "directory of the run; a run in it is continued")
     parser.add_argument(
-        "--continue-from",
-        "--go-on-from",
-        type=Path,
-        metavar="FILE",
-        help="model file whose weights this run starts with",
+        "--continue-from", type=Path, metavar="FILE", help="model file whose weights this run starts with"
     )
     parser.add_argument("--device", help="default: auto; for a preset with several processes: cpu")
     parser.add_argument("--seed", type=int, default=0, help="decides the initial weights and the data")
