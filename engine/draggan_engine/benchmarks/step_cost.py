@@ -25,7 +25,7 @@ from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.dragging.optimizer import RECORD_AFTER_STEPS, DragOptimizer
 from draggan_engine.dragging.reference_drag import ReferenceDrag
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
-from draggan_engine.networks.devices import set_thread_count
+from draggan_engine.networks.cpu_threads import set_thread_count
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 

@@ -17,7 +17,8 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, Remedy, StorageError
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.networks.config import StyleGAN3Config
-from draggan_engine.networks.devices import resolve_device, set_thread_count
+from draggan_engine.networks.cpu_threads import set_thread_count
+from draggan_engine.networks.devices import resolve_device
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 

@@ -1,5 +1,7 @@
 """How many processors this process may use: those it may run on, limited by the quota of its container.
 
+`networks/cpu_threads.py` derives from it how many threads torch uses.
+
 The quota of a cgroup is in `cpu.max` (version 2) or in `cpu.cfs_quota_us` and `cpu.cfs_period_us` (version 1) of its own
 directory or of one above it. https://docs.kernel.org/admin-guide/cgroup-v2.html, …/scheduler/sched-bwc.html
 """

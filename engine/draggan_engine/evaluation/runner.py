@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import EngineError
 from draggan_engine.dragging.drag_task import why_not_bfloat16
-from draggan_engine.networks.devices import MAX_THREADS, best_thread_count
+from draggan_engine.networks.cpu_threads import MAX_THREADS, best_thread_count
 
 from .experiments import Task, run_task, tasks
 from .run_directory import ChunkImages, Row, RunDirectory

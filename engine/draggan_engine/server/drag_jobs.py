@@ -10,7 +10,7 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.core.history import Revision
 from draggan_engine.core.revision_id import RevisionId
 from draggan_engine.dragging.drag_loop import DragAtRest, DragStep
-from draggan_engine.networks.devices import can_render_during_drag
+from draggan_engine.networks.cpu_threads import can_render_during_drag
 from draggan_engine.networks.preview_fidelity import PreviewHeights, measure_preview_heights
 from draggan_engine.storage.session_store import SessionStore
 

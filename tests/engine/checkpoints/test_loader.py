@@ -22,13 +22,7 @@ from draggan_engine.checkpoints.registry import bundled_models
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, DeviceError, Remedy
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
-from draggan_engine.networks.devices import (
-    MAX_THREADS,
-    available_devices,
-    best_thread_count,
-    can_render_during_drag,
-    resolve_device,
-)
+from draggan_engine.networks.devices import available_devices, resolve_device
 from draggan_engine.networks.generator import Generator
 from tests.support.paths import CHECKPOINTS, ROOT
 
@@ -242,22 +236,3 @@ def test_other_programs_do_not_slow_down_the_measured_step() -> None:
 def test_a_model_of_the_user_cannot_be_called_auto() -> None:
     with pytest.raises(CheckpointError, match="stands for the bundled model"):
         registry.new_model_path("auto")
-
-
-def test_a_small_model_uses_one_thread_unless_the_user_sets_another_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    threads_before = torch.get_num_threads()
-    try:
-        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-        torch.set_num_threads(2)
-        load_model("critters-128", "cpu")
-        assert torch.get_num_threads() == 1
-        assert can_render_during_drag(torch.device("cpu")) == (MAX_THREADS > 1)
-        assert can_render_during_drag(torch.device("cuda"))
-        assert not can_render_during_drag(torch.device("mps"))
-        torch.set_num_threads(2)
-        monkeypatch.setenv("OMP_NUM_THREADS", "2")
-        load_model("critters-128", "cpu")
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(threads_before)
-    assert best_thread_count(30_000_000) == MAX_THREADS

@@ -1,4 +1,4 @@
-"""The number of threads follows the quota of the container, in both versions of cgroups; OMP_NUM_THREADS overrides it."""
+"""The number of usable processors follows the quota of the container, in both versions of cgroups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from draggan_engine.core.cpu_quota import usable_processors
-from draggan_engine.networks import devices
 
 
 @pytest.fixture(autouse=True)
@@ -84,13 +83,3 @@ def test_without_cgroups_all_allowed_processors_count(tmp_path: Path, monkeypatc
     assert usable_processors(tmp_path) == 8
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
     assert usable_processors(tmp_path) == 1
-
-
-def test_torch_gets_no_more_threads_than_the_container_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(devices, "DEFAULT_THREADS", 6)
-    assert devices.max_threads(tmp_path) == 6
-    write_files(tmp_path, {"proc/self/cgroup": "0::/\n", f"{CGROUPS}/cpu.max": "50000 100000\n"})
-    assert devices.max_threads(tmp_path) == 1
-    monkeypatch.setenv("OMP_NUM_THREADS", "6")
-    assert devices.max_threads(tmp_path) == 6

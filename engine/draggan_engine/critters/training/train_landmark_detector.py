@@ -34,7 +34,7 @@ from draggan_engine.evaluation.landmark_detector import (
     detect_landmarks,
     mean_landmark_error,
 )
-from draggan_engine.networks.devices import MAX_THREADS
+from draggan_engine.networks.cpu_threads import MAX_THREADS
 from draggan_engine.networks.generator import Generator
 from draggan_engine.storage.atomic import atomic_write
 
