@@ -191,7 +191,9 @@ def _read_model(file: CheckpointFile, sha256: str) -> tuple[ModelParts, NativeIn
     copy_path = cached_copy(sha256)
     if copy_path.exists():
         try:
-            return read_native(copy_path)
+            copied_parts, info = read_native(copy_path)
+            copied_parts.generator.build(copy_path, torch.device("meta"))  # checks that all tensors exist and fit
+            return copied_parts, info
         except CheckpointError as error:
             log.warning(
                 "the converted copy of %s is damaged and is made again (%s)", file.path.name, type(error).__name__

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import Edit, check_label
+from draggan_engine.core.errors import InputError
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.storage.session_store import SessionStore
 
@@ -20,7 +21,7 @@ def latent_of(model: Model, store: SessionStore, edit: Edit) -> Tensor:
 
     Raises:
         EditError: the model has no such class, or the session has no such latent.
-        InputError: the latent's file cannot be read.
+        InputError: the latent's file cannot be read, or its latent is not one of this model.
     """
     source = edit.source
     if source.drag is not None:
@@ -30,6 +31,12 @@ def latent_of(model: Model, store: SessionStore, edit: Edit) -> Tensor:
     else:
         check_label(source.label, model.info.classes, model.name)
         return latent_of_seed(model.generator, source.seed, source.psi, source.label)
+    expected_shape = (1, model.info.num_ws, model.info.w_dim)
+    if stored_ws.shape != expected_shape:
+        raise InputError(
+            f"a latent of this session has the shape {list(stored_ws.shape)}, and {model.name} takes {list(expected_shape)}; "
+            "open the session with the model that it was made with"
+        )
     return torch.from_numpy(stored_ws.copy()).to(model.generator.device)
 
 

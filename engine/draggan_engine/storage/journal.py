@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import InputError, StorageError
 from draggan_engine.core.history import DragRecord, History, Revision
@@ -56,7 +58,7 @@ class Journal:
         self._valid_bytes, self._damaged_content = 0, b""
         while (line_end := journal_bytes.find(b"\n", self._valid_bytes)) >= 0:
             try:
-                stored_history.add_line(json.loads(journal_bytes[self._valid_bytes : line_end]))
+                stored_history.add_line(from_json(journal_bytes[self._valid_bytes : line_end]))
             except (ValueError, KeyError, TypeError, AttributeError):  # pydantic's error is a ValueError
                 self._damaged_content = journal_bytes
                 break

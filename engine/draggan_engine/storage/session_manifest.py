@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import json
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pydantic import ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import InputError
-from draggan_engine.core.frozen_model import FrozenModel
+from draggan_engine.core.frozen_model import FrozenModel, first_problem
 from draggan_engine.core.history import DragRecord, History
 from draggan_engine.core.latent_ref import LatentRef, StoredDrag, WithLatentRef
 
@@ -111,7 +111,7 @@ def read_manifest(directory: Path) -> SessionManifest:
     """
     manifest_path = directory / MANIFEST_FILE
     try:
-        manifest_fields = json.loads(manifest_path.read_text(encoding="utf-8"))
+        manifest_fields = from_json(manifest_path.read_bytes())
     except OSError as read_error:
         raise InputError(
             f"{manifest_path}: {read_error.strerror or read_error}; give the directory of a session"
@@ -131,10 +131,8 @@ def read_manifest(directory: Path) -> SessionManifest:
             migrate_manifest(manifest_fields) if isinstance(manifest_fields, dict) else manifest_fields
         )
     except ValidationError as read_error:
-        first_error = read_error.errors()[0]
-        field_name = ".".join(map(str, first_error["loc"]))
         raise InputError(
-            f"{manifest_path}: {field_name}: {first_error['msg']}; correct the field or begin a new session"
+            f"{manifest_path}: {first_problem(read_error)}; correct the field or begin a new session"
         ) from read_error
 
 

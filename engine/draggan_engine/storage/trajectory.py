@@ -17,10 +17,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from draggan_engine.core.errors import InputError
+from draggan_engine.core.frozen_model import first_problem
 from draggan_engine.core.geometry import Point
 from draggan_engine.core.history import DragRecord, Trajectory
 from draggan_engine.core.revision_id import RevisionId, from_stored_id, to_stored_id
@@ -39,7 +41,11 @@ MAX_WRITE_SHARE = 0.05
 
 @dataclass(frozen=True)
 class StoredTrajectory:
-    """The content of the file; see the module's docstring for the arrays."""
+    """The content of the file; see the module's docstring for the arrays.
+
+    Raises:
+        ValueError: the arrays do not belong together.
+    """
 
     ws: NDArray[np.float32]
     before: NDArray[np.float32]
@@ -48,6 +54,20 @@ class StoredTrajectory:
     steps: NDArray[np.int32]
     parent: RevisionId
     record: DragRecord
+
+    def __post_init__(self) -> None:
+        step_count, pair_count = self.steps.size, len(self.record.pairs)
+        belong_together = (
+            self.steps.shape == (step_count,)
+            and step_count > 0
+            and self.handles.shape == self.targets.shape == (step_count, pair_count, 2)
+            and self.ws.ndim == self.before.ndim == 3
+            and (self.ws.shape[0], self.before.shape[0]) == (step_count, 1)
+            and self.ws.shape[1] <= self.before.shape[1]
+            and self.ws.shape[2] == self.before.shape[2]
+        )
+        if not belong_together:
+            raise ValueError("the shapes of its arrays do not belong together")
 
     @property
     def trajectory(self) -> Trajectory:
@@ -162,8 +182,9 @@ def read_trajectory(drag_directory: Path) -> StoredTrajectory:
             record=DragRecord.model_validate_json(file_metadata["record"]),
         )
     except (OSError, SafetensorError, KeyError, ValueError) as read_error:
+        problem_text = first_problem(read_error) if isinstance(read_error, ValidationError) else str(read_error)
         raise InputError(
-            f"{trajectory_path}: it cannot be read ({read_error}); the drag's start and end are not affected"
+            f"{trajectory_path}: the steps of this drag cannot be read ({problem_text}); its start and end are not affected"
         ) from read_error
 
 

@@ -338,6 +338,12 @@ def test_bytes_beyond_the_announced_length_are_ignored(server: FileServer, direc
     assert directory.file_names() == set()
 
 
+def test_a_validator_that_cannot_be_sent_back_is_not_used(server: FileServer, directory: DownloadDirectory) -> None:
+    server.etag, server.break_points = '"öne"', [MIB]
+    assert directory.download(server.url).sha256 == BODY_SHA256
+    assert server.requested_ranges == [None, None]
+
+
 # Resuming in a later call
 
 
@@ -368,13 +374,19 @@ def test_a_complete_part_is_not_requested_again(server: FileServer, directory: D
         {"url": "http://127.0.0.1/other", "validator": '"one"', "total": len(BODY)},
         {"url": "", "validator": None, "total": len(BODY)},
         {"url": "", "validator": '"one"', "total": 10},
+        {"address": "", "validator": '"one"', "total": len(BODY)},
+        {"url": "", "validator": '"one"', "total": len(BODY), "size": 1},
+        {"url": "", "validator": '"öne"', "total": len(BODY)},
+        {"url": "", "validator": '"o\r\nne"', "total": len(BODY)},
+        {"url": "", "validator": '"' + 10_000 * "1" + '"', "total": len(BODY)},
+        "[" * 100_000,
     ],
 )
 def test_a_part_of_an_unknown_file_is_not_used(
     description: dict[str, object] | str, server: FileServer, directory: DownloadDirectory
 ) -> None:
     if isinstance(description, dict):
-        description = {**description, "url": description["url"] or server.url}
+        description |= {name: server.url for name in ("url", "address") if description.get(name) == ""}
     directory.leave_part(b"x" * 1000, description)
     assert directory.download(server.url).received_bytes == len(BODY)
     assert server.requested_ranges == [None]
@@ -664,7 +676,8 @@ def test_a_redirect_of_a_secure_server_to_http_is_refused(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "file.pkl", "ftp://example.org/a", "file:///etc/passwd", "http://", "https:///a", "a\nb"]
+    "url",
+    ["", "file.pkl", "ftp://example.org/a", "file:///etc/passwd", "http://", "https:///a", "a\nb", "https://a/\udcff"],
 )
 def test_an_invalid_address_is_refused(url: str, directory: DownloadDirectory) -> None:
     message = directory.refusal(url, kind=InputError)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from draggan_engine.checkpoints import registry
 from draggan_engine.checkpoints.default_model import is_quick_enough, measure_step_seconds
@@ -111,6 +113,31 @@ def test_a_checkpoint_file_is_opened_once(tmp_path: Path) -> None:
         text=True,
     )
     assert completed.stdout.split() == ["1"] * 4 * len(paths)
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    with safe_open(path, "pt") as file:
+        return file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+
+
+@pytest.mark.parametrize("missing_tensor", [False, True])
+def test_a_damaged_converted_copy_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing_tensor: bool
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    checkpoint = CHECKPOINTS / "sg2ada_32.pkl"
+    sha256 = load_model(str(checkpoint), "cpu").sha256
+    copy_path = registry.cached_copy(sha256)
+    metadata, tensors = read_safetensors(copy_path)
+    if missing_tensor:
+        del tensors["G_ema.mapping.w_avg"]
+    else:
+        metadata["info"] = metadata["info"].replace('"psi"', '"truncation"')
+    save_file(tensors, copy_path, metadata)
+    assert load_model(str(checkpoint), "cpu").sha256 == sha256
+    metadata, tensors = read_safetensors(copy_path)
+    assert "G_ema.mapping.w_avg" in tensors
+    assert '"psi"' in metadata["info"]
 
 
 def test_a_model_of_the_user_is_loaded_by_name() -> None:

@@ -10,11 +10,12 @@ import pytest
 
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import Edit, PointPair
-from draggan_engine.core.errors import EditError
+from draggan_engine.core.errors import EditError, InputError
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.dragging.drag_loop import DragStep
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
+from draggan_engine.server.edit_images import latent_of
 from draggan_engine.storage.session_manifest import read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from tests.support.tiny_models import save_tiny
@@ -59,3 +60,11 @@ def test_a_disabled_pair_is_not_dragged(model: Model, tmp_path: Path) -> None:
 def test_a_drag_of_disabled_pairs_is_refused(model: Model, tmp_path: Path) -> None:
     with pytest.raises(EditError, match="every pair that has a target is disabled"):
         run_drag(model, tmp_path / "s", (DISABLED,))
+
+
+def test_a_session_with_the_latent_of_another_model_is_refused(model: Model, tmp_path: Path) -> None:
+    store = SessionStore("toy", tmp_path / "s")
+    store.set_file_latent(np.zeros((1, 3, 8), np.float32))
+    edit = Edit(model="toy", source=LatentRef(psi=1, from_file=True))
+    with pytest.raises(InputError, match=r"\[1, 3, 8\], and .* takes \[1, 8, 4\]; open the session with the model"):
+        latent_of(model, store, edit)

@@ -137,7 +137,17 @@ def test_the_lines_before_a_damaged_line_are_kept_and_the_file_is_copied(
         lines = path.read_bytes().splitlines(keepends=True)
         index = data.draw(st.integers(0, len(lines) - 1))
         damage = data.draw(
-            st.sampled_from([b"\0\0\0\n", b"{}\n", b'{"at":99999}\n', b"\xff\xfe\n", b"[1]\n", lines[index][4:]])
+            st.sampled_from(
+                [
+                    b"\0\0\0\n",
+                    b"{}\n",
+                    b'{"at":99999}\n',
+                    b"\xff\xfe\n",
+                    b"[1]\n",
+                    b"[" * 9999 + b"\n",
+                    lines[index][4:],
+                ]
+            )
         )
         damaged = b"".join([*lines[:index], damage, *lines[index + 1 :]])
         path.write_bytes(damaged)

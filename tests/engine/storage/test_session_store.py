@@ -328,9 +328,15 @@ def test_the_error_names_the_invalid_field_of_a_manifest(
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(InputError, match=message):
         read_manifest(tmp_path / "s")
-    path.write_text("{")
-    with pytest.raises(InputError, match="not JSON"):
-        read_manifest(tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[" * 100_000, b'{"a":' * 100_000, b'{"mask": "\xff"}', b'{"mask": "\\ud800"}']
+)
+def test_the_error_says_that_a_manifest_is_not_json(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "session.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"session\.json: it is not JSON .*; restore it or begin a new session"):
+        read_manifest(tmp_path)
 
 
 def test_saving_a_drag_writes_as_much_after_many_drags_as_after_one(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.edit import DragSettings, Edit, PointPair
@@ -113,7 +115,35 @@ def test_the_error_names_a_trajectory_that_is_missing_or_damaged(tmp_path: Path)
     content = (tmp_path / TRAJECTORY_FILE).read_bytes()
     for damaged_bytes in (b"", content[:100], content[:-1], b"\xff" * 200, content.replace(b'"parent"', b'"porent"')):
         (tmp_path / TRAJECTORY_FILE).write_bytes(damaged_bytes)
-        with pytest.raises(InputError, match=rf"{tmp_path / TRAJECTORY_FILE}: it cannot be read") as caught:
+        with pytest.raises(
+            InputError, match=rf"{tmp_path / TRAJECTORY_FILE}: the steps of this drag cannot be read"
+        ) as caught:
             read_trajectory(tmp_path)
         assert "\n" not in str(caught.value)
     assert SessionStore("toy", resume=tmp_path / "none").trajectory(3).steps == ()
+
+
+@pytest.mark.parametrize("name", ["ws", "before", "handles", "targets", "steps"])
+def test_the_error_says_that_the_arrays_of_a_trajectory_do_not_belong_together(tmp_path: Path, name: str) -> None:
+    record_and_read(tmp_path, 7)
+    path = tmp_path / TRAJECTORY_FILE
+    with safe_open(path, "np") as file:
+        metadata = file.metadata()
+    for wrong_array in (np.zeros((), np.float32), np.zeros((0, 1, 2), np.float32), np.zeros((8, 1, 3), np.float32)):
+        arrays = load_file(path)
+        save_file({**arrays, name: wrong_array}, path, metadata)
+        with pytest.raises(InputError, match="the shapes of its arrays do not belong together"):
+            read_trajectory(tmp_path)
+        save_file(arrays, path, metadata)
+
+
+def test_the_error_names_the_field_of_a_trajectory_that_is_wrong(tmp_path: Path) -> None:
+    record_and_read(tmp_path, 7)
+    path = tmp_path / TRAJECTORY_FILE
+    with safe_open(path, "np") as file:
+        metadata = file.metadata()
+    save_file(load_file(path), path, {**metadata, "record": metadata["record"].replace('"steps"', '"paces"')})
+    with pytest.raises(
+        InputError, match=r"cannot be read \(steps: Field required\); its start and end are not affected"
+    ):
+        read_trajectory(tmp_path)

@@ -134,7 +134,7 @@ def _accept_file(
 def _check_url(url: str) -> None:
     try:
         parsed_url = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError) as error:
+    except (httpx.InvalidURL, TypeError, UnicodeError) as error:
         raise InputError(f"{url!r}: this is not an address ({error}); give one that begins with https://") from error
     if parsed_url.scheme not in ("http", "https") or not parsed_url.host:
         raise InputError(f"{url!r}: only http and https addresses can be downloaded; give one of those")

@@ -14,7 +14,7 @@ import httpx
 
 from draggan_engine.core.errors import DownloadError
 
-from .partial_download import CHUNK_BYTES, PartialDownload, RemoteFile
+from .partial_download import CHUNK_BYTES, VALIDATOR_PATTERN, PartialDownload, RemoteFile
 
 _MAX_WRITE_INTERVAL = 0.25  # seconds; on a slow connection a chunk is written, and shown, before it is full
 
@@ -240,7 +240,8 @@ def _prepare_part(
 def _read_validator(headers: httpx.Headers) -> str | None:
     """Return the value for If-Range. A weak ETag does not count, because two different files can share one."""
     etag = str(headers.get("ETag", "")).strip()
-    return (etag if etag.startswith('"') else str(headers.get("Last-Modified", "")).strip()) or None
+    validator = etag if etag.startswith('"') else str(headers.get("Last-Modified", "")).strip()
+    return validator if re.fullmatch(VALIDATOR_PATTERN, validator) else None
 
 
 def _parse_number(text: str) -> int | None:

@@ -8,14 +8,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from draggan_engine.core.errors import DownloadError, StorageError
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.file_lock import names_open_file, open_locked
 
 CHUNK_BYTES = 1 << 20  # held in memory before they are written to the disk
+
+
+VALIDATOR_PATTERN = r"^[ -~]{1,1000}$"
+"""The texts that can be sent back to the server in a header."""
 
 
 class ChecksumMismatch(Exception):
@@ -26,15 +31,15 @@ class RemoteFile(BaseModel):
     """The file that a .part file is the beginning of. The server must confirm it before the download is resumed.
 
     Attributes:
-        validator: a strong ETag, or Last-Modified. None if the server sends neither: then two versions of the file cannot be
-            distinguished, and the download cannot be resumed.
+        validator: a strong ETag, or Last-Modified. None if the server sends neither, or one that cannot be sent back: then
+            two versions of the file cannot be distinguished, and the download cannot be resumed.
         total: the size of the file in bytes, if the server states it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str
-    validator: str | None
+    validator: Annotated[str, Field(pattern=VALIDATOR_PATTERN)] | None
     total: int | None
 
 
