@@ -23,13 +23,20 @@ class ExperimentArgument(StrEnum):
     all = "all"
 
 
+class DetectorOption(StrEnum):
+    """What finds the landmarks of images."""
+
+    critters = "critters"
+    dlib = "dlib"
+
+
 def evaluate(
     experiment: Annotated[
         ExperimentArgument,
         typer.Argument(
             metavar="WHAT",
             help="landmarks, paired, ablation, tracking, mask or all. A model whose images have no known landmarks "
-            "takes paired and tracking only.",
+            "takes paired and tracking only; a model of faces takes landmarks and ablation too, with --detector dlib.",
         ),
     ],
     out: Annotated[
@@ -51,6 +58,20 @@ def evaluate(
             "that are available.",
         ),
     ] = None,
+    detector: Annotated[
+        DetectorOption,
+        typer.Option(
+            metavar="NAME",
+            help="What finds the landmarks of images: critters, for the bundled models, or dlib, for models of faces.",
+        ),
+    ] = DetectorOption.critters,
+    accept_licence: Annotated[
+        bool,
+        typer.Option(
+            "--accept-licence",
+            help="Accept that the licence of dlib's predictor of landmarks excludes commercial use.",
+        ),
+    ] = False,
     model: ModelOption = SCRIPT_MODEL,
     device: DeviceOption = "auto",
 ) -> None:
@@ -61,6 +82,8 @@ def evaluate(
         experiment.value,
         case_count=case_count,
         methods=methods,
+        detector_name=detector.value,
+        accepts_licence=accept_licence,
         model_spec=model,
         device_name=device,
         out_directory=out,

@@ -14,17 +14,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from draggan_engine.checkpoints.loader import Model, load_model
+from draggan_engine.core.errors import InputError
 from draggan_engine.dragging.drag_task import why_not_bfloat16
 from draggan_engine.evaluation import runner
 from draggan_engine.evaluation.cases import has_known_landmarks, require_known_landmarks
+from draggan_engine.evaluation.detectors import check_face_detector
+from draggan_engine.evaluation.experiments import EXPERIMENTS_WITH_FACES, EXPERIMENTS_WITHOUT_LANDMARKS
 from draggan_engine.evaluation.methods import select_methods
 from draggan_engine.evaluation.report import write_report
 from draggan_engine.evaluation.run_directory import Request, RunDirectory, read_request
 from draggan_engine.evaluation.variant_names import change_name
-from draggan_engine.evaluation.variants import BFLOAT16, EXPERIMENTS, Experiment
+from draggan_engine.evaluation.variants import BFLOAT16, EXPERIMENTS, DetectorName, Experiment
 from draggan_engine.storage.output_paths import check_writable
 
-EXPERIMENTS_WITHOUT_LANDMARKS: tuple[Experiment, ...] = ("paired", "tracking")
+DLIB_LICENCE = (
+    "the detector dlib needs a predictor of landmarks that was trained on the data set iBUG 300-W, whose licence excludes "
+    "commercial use; if that suits your use, add --accept-licence"
+)
 
 
 def run_experiments(
@@ -32,6 +38,8 @@ def run_experiments(
     *,
     case_count: int,
     methods: Sequence[str] | None,
+    detector_name: DetectorName,
+    accepts_licence: bool,
     model_spec: str,
     device_name: str,
     out_directory: Path,
@@ -41,17 +49,20 @@ def run_experiments(
     Args:
         case_count: how many cases each experiment has.
         methods: None for all that are available.
+        accepts_licence: whether the user accepts the licence of the detector.
         model_spec: a name or a path.
 
     Raises:
-        DragganError: the model, the methods or the directory cannot be used.
+        DragganError: the model, the methods, the detector or the directory cannot be used.
     """
+    if detector_name == "dlib" and not accepts_licence:
+        raise InputError(DLIB_LICENCE)
     chosen_methods, missing_methods = select_methods(methods)
     check_writable(out_directory)
     loaded_model = load_model(model_spec, device_name)
     run_request = Request(
-        experiments=_experiments(experiment_name, loaded_model), methods=chosen_methods, n=case_count, model=loaded_model.name,
-        sha256=loaded_model.sha256, settings=loaded_model.info.settings,
+        experiments=_experiments(experiment_name, loaded_model, detector_name), methods=chosen_methods, n=case_count,
+        model=loaded_model.name, sha256=loaded_model.sha256, settings=loaded_model.info.settings, detector=detector_name,
     )  # fmt: skip
     for omission_reason in missing_methods.values():
         _print_line(f"left out: {omission_reason}")
@@ -66,16 +77,26 @@ def run_experiments(
             _print_lines(progress_events)
     report_path = out_directory / "report.md"
     named_methods = methods and read_request(out_directory).methods  # with those of earlier runs
-    repeat_command = _command(experiment_name, case_count, named_methods, loaded_model.spec, device_name, out_directory)
+    repeat_command = _command(
+        experiment_name, case_count, named_methods, detector_name, loaded_model.spec, device_name, out_directory
+    )
     write_report(out_directory, report_path, repeat_command, time.strftime("%Y-%m-%d"))
     print(report_path)
 
 
-def _experiments(experiment_name: str, loaded_model: Model) -> tuple[Experiment, ...]:
+def _experiments(experiment_name: str, loaded_model: Model, detector_name: DetectorName) -> tuple[Experiment, ...]:
     """
     Raises:
-        InputError: the model has no landmarks, which the experiment needs.
+        InputError: the model has no landmarks, which the experiment needs, or its landmarks cannot be detected.
     """
+    if detector_name == "dlib":
+        check_face_detector(loaded_model)
+        if experiment_name not in ("all", *EXPERIMENTS_WITH_FACES):
+            raise InputError(
+                f"the experiment {experiment_name} cannot be run with the detector dlib; "
+                f"choose from {', '.join(EXPERIMENTS_WITH_FACES)}"
+            )
+        return EXPERIMENTS_WITH_FACES if experiment_name == "all" else (cast(Experiment, experiment_name),)
     if experiment_name == "all":
         if has_known_landmarks(loaded_model):
             return EXPERIMENTS
@@ -93,6 +114,7 @@ def _command(
     experiment_name: str,
     case_count: int,
     methods: Sequence[str] | None,
+    detector_name: DetectorName,
     model_spec: str,
     device_name: str,
     out_directory: Path,
@@ -101,6 +123,8 @@ def _command(
     command_words = ["draggan-tui", "eval", experiment_name, "--n", str(case_count)]
     for method_name in methods or ():
         command_words += ["--methods", method_name]
+    if detector_name == "dlib":
+        command_words += ["--detector", detector_name, "--accept-licence"]
     return shlex.join([*command_words, "--model", model_spec, "--device", device_name, "--out", str(out_directory)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -29,6 +30,12 @@ SHORT = (
     "critters-128",
     "--out",
     "run",
+)
+
+
+DLIB_REFUSAL = (
+    "'sg2_flat_32': no face was detected in 50 of its images|the detector dlib: dlib or its predictor of landmarks is not "
+    "installed"
 )
 
 
@@ -97,6 +104,12 @@ def test_a_run_is_killed_and_continued_and_writes_its_report(tmp_path: Path) -> 
     [
         (("mask",), "the experiment mask needs images whose landmarks are known, and those of 'sg2_flat_32' are not"),
         (("paired", "--methods", "magic"), "there is no method 'magic'; choose from no edit, drag"),
+        (
+            ("landmarks", "--detector", "dlib"),
+            "the detector dlib needs a predictor of landmarks that was trained on the data set iBUG 300-W, whose licence "
+            "excludes commercial use; if that suits your use, add --accept-licence",
+        ),
+        (("landmarks", "--detector", "dlib", "--accept-licence"), DLIB_REFUSAL),
     ],
 )
 def test_an_impossible_experiment_or_method_is_refused(
@@ -106,7 +119,7 @@ def test_an_impossible_experiment_or_method_is_refused(
         "eval", *arguments, "--model", str(CHECKPOINTS / "sg2_flat_32.pkl"), "--out", "run", directory=tmp_path
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f"draggan-tui: {message}")
+    assert re.match(f"draggan-tui: ({message})", done.stderr.splitlines()[-1])
     assert not (tmp_path / "run").exists()
 
 

@@ -53,12 +53,14 @@ class EvaluationCase:
         number: from 0.
         landmark_names: the landmarks of the pairs; empty if the model's landmarks are not known.
         goal: the latent `[1, num_ws, w_dim]` of the image that the edit should reach; None: there is no such image.
+        skipped_images: how many images were left out before this case because no face was detected in them.
     """
 
     number: int
     drag: DragTask
     landmark_names: tuple[str, ...] = ()
     goal: Tensor | None = None
+    skipped_images: int = 0
 
 
 def require_known_landmarks(model: Model, experiment_name: str) -> None:
@@ -71,7 +73,7 @@ def require_known_landmarks(model: Model, experiment_name: str) -> None:
         raise InputError(
             f"the experiment {experiment_name} needs images whose landmarks are known, "
             f"and those of {model.name!r} are not; "
-            "run the experiments paired and tracking, or use a bundled model"
+            "run the experiments paired and tracking, use a bundled model, or for a model of faces the detector dlib"
         )
 
 
@@ -137,7 +139,7 @@ def _scene_cases(model: Model, names_of: Callable[[int], Sequence[str]], masked:
             continue
         handles, targets = (points[:, landmark_indices] + 0.5) * pixel_scale - 0.5
         mask = head_mask(points, image_height) if masked else None
-        drag_task = DragTask(_latent(model, seed), _pairs(handles, targets), mask)
+        drag_task = DragTask(_latent(model, seed), point_pairs(handles, targets), mask)
         yield EvaluationCase(case_count, drag_task, tuple(LANDMARKS[i] for i in landmark_indices))
         case_count += 1
 
@@ -186,7 +188,7 @@ def _paired_scene_case(model: Model, case_number: int) -> EvaluationCase:
         model.generator.mapping(torch.from_numpy(one_z.astype(np.float32)).to(model.generator.device))
         for one_z in (z, goal_z)
     )
-    drag_task = DragTask(ws, _pairs(handles, targets))
+    drag_task = DragTask(ws, point_pairs(handles, targets))
     return EvaluationCase(case_number, drag_task, tuple(LANDMARKS[i] for i in landmark_indices), goal_ws)
 
 
@@ -211,7 +213,7 @@ def _paired_flow_case(model: Model, case_number: int) -> EvaluationCase:
     pixel_indices = np.sort(rng.choice(farthest_pixels, PAIRED_POINTS, replace=False))
     handles = pixel_grid.reshape(-1, 2)[pixel_indices]
     targets = handles + flow.reshape(-1, 2)[pixel_indices]
-    return EvaluationCase(case_number, DragTask(ws, _pairs(handles, targets)), (), goal_ws)
+    return EvaluationCase(case_number, DragTask(ws, point_pairs(handles, targets)), (), goal_ws)
 
 
 def _corner_cases(model: Model) -> Iterator[EvaluationCase]:
@@ -254,7 +256,8 @@ def _w_deviation(model: Model) -> float:
         return float(ws[:, 0].std(dim=0).mean())
 
 
-def _pairs(handles: NDArray[np.floating], targets: NDArray[np.floating]) -> list[tuple[Point, Point]]:
+def point_pairs(handles: NDArray[np.floating], targets: NDArray[np.floating]) -> list[tuple[Point, Point]]:
+    """Return points `[P, 2]` as pairs of handle and target."""
     return [(_point(handle), _point(target)) for handle, target in zip(handles, targets, strict=True)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,20 +10,27 @@ import numpy as np
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.storage.atomic import atomic_write
 
-from .contact_sheets import landmark_sheets, mask_sheets, paired_sheets
+from .contact_sheets import mask_sheets, paired_sheets
+from .landmark_report import write_landmarks
 from .markdown import ReportImages, markdown_table
-from .plots import MATPLOTLIB_MISSING, Band, Panel, has_matplotlib, mean_band, plot_bars, plot_curves, plot_settings
-from .run_data import RunData, SetDistance
+from .plots import MATPLOTLIB_MISSING, Band, Panel, has_matplotlib, mean_band, plot_curves, plot_settings
+from .report_cells import (
+    ABOUT_COSTS,
+    COST_COLUMNS,
+    FRECHET_TITLE,
+    distance_text,
+    edit_costs,
+    select_rows,
+    variants_by_points,
+)
+from .run_data import RunData
 from .run_directory import Row
-from .statistics import NO_VALUE, RESAMPLES, paired_ratio, row_mean, row_ratio, row_values, values_at_steps
+from .statistics import NO_VALUE, RESAMPLES, paired_ratio, row_mean, row_ratio, values_at_steps
 from .variant_names import SETTING_NAMES, rounded_value, value_name, variant_name
-from .variants import MaskUse, Method, SettingValue, Variant
+from .variants import MaskUse, SettingValue
 
 QUOTED_STEPS = (10, 30, 100, 300)
 """The steps whose tracking error is in the table."""
-_FRECHET_TITLE = "Fréchet distance"
-_COST_COLUMNS = ("seconds", "steps")
-_ABOUT_COSTS = "Seconds and steps per edit: mean (median)."
 _SETTING_LABELS = {
     "space": "space",
     "step_size": "step size",
@@ -53,7 +59,7 @@ def write_report(run_directory: Path, report_path: Path, command_line: str, date
     """
     run_data, images = RunData.read(run_directory), ReportImages(report_path.parent / f"{report_path.stem}-images")
     report_blocks = _header(run_data, command_line, date_text)
-    for write_section in (_landmarks, _paired, _ablations, _masks, _tracking):
+    for write_section in (write_landmarks, _paired, _ablations, _masks, _tracking):
         report_blocks += write_section(run_data, images)
     with atomic_write(report_path) as part_path:
         part_path.write_text("\n\n".join(report_blocks) + "\n", encoding="utf-8", errors="surrogateescape")
@@ -81,104 +87,6 @@ def _header(run_data: RunData, command_line: str, date_text: str) -> list[str]:
     return report_blocks
 
 
-def _select(rows: Iterable[Row], method: Method, variant: Variant) -> list[Row]:
-    return [row for row in rows if (row.method, row.variant) == (method, variant)]
-
-
-def _variants_by_points(rows: Sequence[Row]) -> list[Variant]:
-    return sorted({row.variant for row in rows}, key=lambda variant: variant.points)
-
-
-def _landmarks(run_data: RunData, images: ReportImages) -> list[str]:
-    rows = run_data.experiment_rows("landmarks")
-    if not rows:
-        return []
-    variants, methods = _variants_by_points(rows), run_data.methods(rows)
-    variant_names = [variant_name("landmarks", variant) for variant in variants]
-    rows_by_cell = {(method, variant): _select(rows, method, variant) for method in methods for variant in variants}
-    table_lines = []
-    for method in methods:
-        method_rows = [row for row in rows if row.method is method]
-        rows_by_variant = [rows_by_cell[method, variant] for variant in variants]
-        reached_text = " / ".join(row_mean(variant_rows, "reached").percent() for variant_rows in rows_by_variant)
-        count_text = " / ".join(str(len(row_values(variant_rows, "md"))) for variant_rows in rows_by_variant)
-        distance_text = _distance_text(run_data.distance_of_edits(method_rows))
-        row_cells = [*map(_md_and_share, rows_by_variant), reached_text, count_text, distance_text]
-        table_lines.append([method, *row_cells, *_costs(method_rows)])
-    distance_titles = [f"MD, {panel_name}" for panel_name in variant_names]
-    header_cells = ["method", *distance_titles, "reached, %", "n", _FRECHET_TITLE, *_COST_COLUMNS]
-    plot_panels = [
-        Panel(
-            panel_name,
-            "MD, px",
-            tuple(methods),
-            tuple(row_mean(rows_by_cell[method, variant], "md") for method in methods),
-        )
-        for panel_name, variant in zip(variant_names, variants, strict=True)
-    ]
-    return [
-        "## Landmarks",
-        "Landmarks of one image are dragged to where another image has them. MD is the mean distance between the targets "
-        "and the landmarks that the detector finds after the edit, in pixels of an image 128 px high. The percentage "
-        "after it is its share of the distance before the edit, over the same cases. Reached: the share of drags that "
-        "ended because their handles had arrived. Values separated by slashes are for "
-        f"{' / '.join(variant_names)}. {_ABOUT_COSTS}",
-        markdown_table(header_cells, table_lines),
-        *_comparison_of_methods(rows_by_cell, variants),
-        _about_frechet(run_data, rows),
-        *images.add_plot("landmarks", "MD by method", plot_bars(plot_panels)),
-        *images.add_sheets(landmark_sheets(run_data.directory, run_data.illustrated_rows(rows))),
-    ]
-
-
-def _md_and_share(rows: Sequence[Row]) -> str:
-    share_text = row_ratio(rows, "md", "md_start").percent()
-    return row_mean(rows, "md").text() + ("" if share_text == NO_VALUE else f", {share_text} %")
-
-
-def _comparison_of_methods(
-    rows_by_cell: Mapping[tuple[Method, Variant], Sequence[Row]], variants: Sequence[Variant]
-) -> list[str]:
-    """Compare the drag with each other method."""
-    methods = dict.fromkeys(method for method, _ in rows_by_cell)
-    other_methods = [method for method in methods if method not in (Method.DRAG, Method.NO_EDIT)]
-    if Method.DRAG not in methods or not other_methods:
-        return []
-    table_lines = []
-    for other_method in other_methods:
-        paired_ratios = [
-            paired_ratio(rows_by_cell[Method.DRAG, variant], rows_by_cell[other_method, variant], "md")
-            for variant in variants
-        ]
-        table_lines.append(
-            [
-                other_method,
-                *(ratio_of_md.percents() for ratio_of_md in paired_ratios),
-                " / ".join(str(ratio_of_md.n) for ratio_of_md in paired_ratios),
-            ]
-        )
-    header_cells = ["method", *(variant_name("landmarks", variant) for variant in variants), "n"]
-    return [
-        "MD of the drag as a percentage of another method's MD, on the same cases:",
-        markdown_table(header_cells, table_lines),
-    ]
-
-
-def _about_frechet(run_data: RunData, rows: Sequence[Row]) -> str:
-    explanation_text = (
-        "Fréchet distance: the squared distance between two Gaussians, one fitted to the landmark detector's features of "
-        "the edited images, the other to those of the same cases' unedited images. It is not the FID, which uses another "
-        "network's features. It is larger for fewer images, so compare it only at the same n."
-    )
-    half_distance = run_data.distance_of_halves(rows)
-    if half_distance is None:
-        return explanation_text
-    return (
-        f"{explanation_text} For scale: the unedited images of even and of odd cases (n {half_distance.counts[0]} and "
-        f"{half_distance.counts[1]}) are {_three_digits(half_distance.distance)} apart."
-    )
-
-
 def _paired(run_data: RunData, images: ReportImages) -> list[str]:
     rows = run_data.experiment_rows("paired")
     if not rows:
@@ -187,12 +95,12 @@ def _paired(run_data: RunData, images: ReportImages) -> list[str]:
         "## Paired reconstruction",
         "An image is dragged towards another image with a nearby latent, by points whose displacement is known. MSE is "
         "measured on a scale of −1 to 1; SSIM is 1 for identical images; features: distance in a network's features. "
-        f"{_ABOUT_COSTS}",
+        f"{ABOUT_COSTS}",
     ]
-    for variant in _variants_by_points(rows):
+    for variant in variants_by_points(rows):
         table_lines = []
         for method in run_data.methods(rows):
-            method_rows = _select(rows, method, variant)
+            method_rows = select_rows(rows, method, variant)
             mse_mean, ssim_mean, feature_mean, lpips_mean = (
                 row_mean(method_rows, figure_name) for figure_name in ("mse", "ssim", "features", "lpips")
             )
@@ -203,8 +111,8 @@ def _paired(run_data: RunData, images: ReportImages) -> list[str]:
                 lpips_mean.times(10).text(),
                 str(mse_mean.n),
             ]
-            table_lines.append([method, *figure_cells, *_costs(method_rows)])
-        header_cells = ["method", "MSE ×10²", "SSIM", "features", "LPIPS ×10", "n", *_COST_COLUMNS]
+            table_lines.append([method, *figure_cells, *edit_costs(method_rows)])
+        header_cells = ["method", "MSE ×10²", "SSIM", "features", "LPIPS ×10", "n", *COST_COLUMNS]
         report_blocks += [f"### {variant_name('paired', variant)}", markdown_table(header_cells, table_lines)]
     return [*report_blocks, *images.add_sheets(paired_sheets(run_data.directory, run_data.illustrated_rows(rows)))]
 
@@ -215,7 +123,7 @@ def _ablations(run_data: RunData, images: ReportImages) -> list[str]:
         return []
     report_blocks = [
         "## Ablations",
-        f"One setting is changed at a time; the model's own value is in bold. {_ABOUT_COSTS}",
+        f"One setting is changed at a time; the model's own value is in bold. {ABOUT_COSTS}",
     ]
     plot_panels = []
     for setting_name in dict.fromkeys(row.variant.change.setting for row in rows if row.variant.change is not None):
@@ -262,19 +170,18 @@ def _ablation_table(
         value_label = (
             f"**{value_name(setting_value)} (default)**" if setting_value == own_value else value_name(setting_value)
         )
-        distance_text = _distance_text(run_data.distance_of_edits(value_rows))
         row_cells = [
             md.text(),
             distance_share.percents(),
             *change_texts,
             row_mean(value_rows, "reached").percent(),
             str(md.n),
-            distance_text,
+            distance_text(run_data.distance_of_edits(value_rows)),
         ]
-        table_lines.append([value_label, *row_cells, *_costs(value_rows)])
+        table_lines.append([value_label, *row_cells, *edit_costs(value_rows)])
     header_cells = [
         SETTING_NAMES[setting_name], "MD", "% of no edit", "change outside", "change inside", "reached, %", "n",
-        _FRECHET_TITLE, *_COST_COLUMNS,
+        FRECHET_TITLE, *COST_COLUMNS,
     ]  # fmt: skip
     return markdown_table(header_cells, table_lines)
 
@@ -328,11 +235,11 @@ def _tracking(run_data: RunData, images: ReportImages) -> list[str]:
         "counts at every later step with its last error.",
     ]
     plot_panels: dict[str, dict[str, Band]] = {}
-    for variant in _variants_by_points(rows):
+    for variant in variants_by_points(rows):
         panel_title = variant_name("tracking", variant)
         table_lines = []
         for method in run_data.methods(rows):
-            method_rows = _select(rows, method, variant)
+            method_rows = select_rows(rows, method, variant)
             error_curves = [row.curve for row in method_rows if row.curve]
             quoted_errors = (
                 np.mean([values_at_steps(error_curve, QUOTED_STEPS) for error_curve in error_curves], axis=0)
@@ -368,24 +275,3 @@ def own_setting_value(settings: DragSettings, setting_name: str) -> SettingValue
     field_name = "feature_block" if setting_name == "tracking_block" else setting_name
     setting_value: SettingValue = getattr(settings, field_name)
     return rounded_value(setting_value)
-
-
-def _costs(rows: Sequence[Row]) -> list[str]:
-    cost_cells = []
-    for figure_name, decimal_count in (("seconds", 2), ("steps", 0)):
-        edit_costs = row_values(rows, figure_name)
-        cost_cells.append(
-            f"{np.mean(edit_costs):.{decimal_count}f} ({np.median(edit_costs):.{decimal_count}f})"
-            if edit_costs
-            else NO_VALUE
-        )
-    return cost_cells
-
-
-def _distance_text(set_distance: SetDistance | None) -> str:
-    return NO_VALUE if set_distance is None else f"{_three_digits(set_distance.distance)} (n {set_distance.counts[0]})"
-
-
-def _three_digits(distance: float) -> str:
-    """Return a distance with three significant digits and at most four decimals."""
-    return f"{distance:.{min(max(2 - math.floor(math.log10(distance)), 0), 4)}f}" if distance >= 5e-5 else "0"

@@ -31,7 +31,7 @@ from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.storage.atomic import atomic_write
 
 from .variant_names import variant_name, variant_named
-from .variants import Experiment, Method, Variant
+from .variants import DetectorName, Experiment, Method, Variant
 
 THUMBNAIL_SIZE = 128
 Figure = Annotated[float, Field(allow_inf_nan=False)]
@@ -46,6 +46,7 @@ class Request(FrozenModel):
     model: str
     sha256: str
     settings: DragSettings = Field(description="the model's own, from which the ablations depart")
+    detector: DetectorName = Field("critters", description="finds the landmarks of images")
 
 
 class Row(FrozenModel):
@@ -90,7 +91,7 @@ class ChunkImages:
         before, after: `uint8 [N, h, w, 3]`, no higher than `THUMBNAIL_SIZE`.
         goal: the same for the images that were to be reached; None: the cases have no goal.
         handles, targets: `float32 [N, P, 2]` in pixels of these images; NaN where a case has fewer pairs.
-        features_before, features_after: `float32 [N, F]` of the landmark detector; None: the images are no critters.
+        features_before, features_after: `float32 [N, F]` in which images of the model are compared; None: there are none.
     """
 
     before: NDArray[np.uint8]

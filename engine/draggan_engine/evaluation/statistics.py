@@ -105,16 +105,35 @@ def row_ratio(rows: Iterable[Row], figure_name: str, to: str) -> MeanInterval:
     return ratio_with_interval(row_values(complete_rows, figure_name), row_values(complete_rows, to))
 
 
+def median_text(values: Sequence[float], digits: int = 2) -> str:
+    """Return the median as text."""
+    return f"{np.median(values):.{digits}f}" if values else NO_VALUE
+
+
 def paired_ratio(own_rows: Iterable[Row], other_rows: Iterable[Row], figure_name: str) -> MeanInterval:
     """Return the ratio of a figure in two sets of rows, over the cases that are in both."""
+    return ratio_with_interval(*_paired_values(own_rows, other_rows, figure_name))
+
+
+def paired_difference(own_rows: Iterable[Row], other_rows: Iterable[Row], figure_name: str) -> MeanInterval:
+    """Return the mean difference of a figure in two sets of rows, over the cases that are in both.
+
+    The interval is that of the differences, so that hard cases do not widen it.
+    """
+    own_values, other_values = _paired_values(own_rows, other_rows, figure_name)
+    return mean_with_interval([a - b for a, b in zip(own_values, other_values, strict=True)])
+
+
+def _paired_values(
+    own_rows: Iterable[Row], other_rows: Iterable[Row], figure_name: str
+) -> tuple[list[float], list[float]]:
+    """Return a figure in two sets of rows, for the cases that are in both."""
     a, b = (
         {case_row.case: case_row.values[figure_name] for case_row in rows if figure_name in case_row.values}
         for rows in (own_rows, other_rows)
     )
     shared_cases = [case_number for case_number in a if case_number in b]
-    return ratio_with_interval(
-        [a[case_number] for case_number in shared_cases], [b[case_number] for case_number in shared_cases]
-    )
+    return [a[case_number] for case_number in shared_cases], [b[case_number] for case_number in shared_cases]
 
 
 def mean_curve(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

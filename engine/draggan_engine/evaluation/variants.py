@@ -10,6 +10,7 @@ from draggan_engine.core.edit import DragSettings
 
 Experiment = Literal["landmarks", "paired", "ablation", "tracking", "mask"]
 EXPERIMENTS: tuple[Experiment, ...] = ("landmarks", "paired", "ablation", "tracking", "mask")
+DetectorName = Literal["critters", "dlib"]
 SettingValue = str | int | float
 
 

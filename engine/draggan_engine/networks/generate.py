@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -34,6 +36,16 @@ def to_uint8(image: Tensor) -> NDArray[np.uint8]:
     pixels = (image[0, :3] * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(1, 2, 0)
     rgb: NDArray[np.uint8] = pixels.cpu().numpy()
     return np.ascontiguousarray(np.broadcast_to(rgb, (*rgb.shape[:2], 3)))
+
+
+@torch.no_grad()
+def generate_images(generator: Generator, latents: Sequence[Tensor], batch_size: int = 16) -> Tensor:
+    """Return the images of latents `[1, num_ws, w_dim]`, `[N, 3, H, W]` in −1…1 on the CPU; of no latents, an empty tensor."""
+    if not latents:
+        return torch.empty(0)
+    ws = torch.cat(list(latents)).to(generator.device)
+    images = [generator.synthesis(ws_batch).image.cpu() for ws_batch in torch.split(ws, batch_size)]
+    return torch.cat(images)[:, :3].clamp(-1, 1)
 
 
 @torch.no_grad()

@@ -36,6 +36,7 @@ from draggan_engine.evaluation.statistics import (
     MeanInterval,
     frechet_distance,
     mean_with_interval,
+    paired_difference,
     paired_ratio,
     ratio_with_interval,
     row_mean,
@@ -164,6 +165,13 @@ def test_methods_are_compared_on_cases_that_both_have() -> None:
     assert row_mean(theirs, "md").n == 2
 
 
+def test_a_difference_is_that_of_the_same_case() -> None:
+    ours, theirs = rows_of([{"md": 1}, {"md": 3}, {"md": 50}]), rows_of([{"md": 2}, {"md": 5}, {}])
+    difference = paired_difference(ours, theirs, "md")
+    assert (difference.mean, difference.n) == (-1.5, 2)
+    assert -2 <= difference.low <= difference.high <= -1
+
+
 def test_a_curve_keeps_its_last_value_at_later_steps() -> None:
     curve = [(1, 4.0), (5, 2.0), (20, 1.0)]
     assert values_at_steps(curve, (0, 1, 4, 5, 19, 20, 300)).tolist() == [4, 4, 4, 2, 2, 1, 1]
@@ -243,21 +251,32 @@ def test_section_on_landmarks(made: SyntheticRun) -> None:
     ]
     for group, factor in (("5 points", 2), ("1 point", 1)):
         made.add("landmarks", group, "no edit", [{"md": 10.0 * factor}] * 4, features=(before, before))
-        drag = [{"md": 2, "md_start": 10 * factor, "reached": float(i > 0), **cost} for i, cost in enumerate(costs)]
+        drag = [
+            {"md": md, "md_start": 10 * factor, "detector_error": 0.75, "reached": float(i > 0), **cost}
+            for i, (md, cost) in enumerate(zip((1, 1.5, 1.5, 4), costs, strict=True))
+        ]
         made.add("landmarks", group, "drag", drag, features=(before, before + 1))
-        made.add("landmarks", group, "no tracking", [{"md": 8, "md_start": 10 * factor, "reached": 0}] * 3 + [{}])
+        untracked = [{"md": md, "md_start": 10 * factor, "reached": 0} for md in (7, 7.5, 7.5)]
+        made.add("landmarks", group, "no tracking", [*untracked, {}])
     text = made.report()
     assert (
-        "| method      |             MD, 1 point |            MD, 5 points | reached, % |     n | Fréchet distance |     seconds |   steps |\n"
-        "| ----------- | ----------------------: | ----------------------: | ---------: | ----: | ---------------: | ----------: | ------: |\n"
-        "| no edit     |    10.00 [10.00, 10.00] |    20.00 [20.00, 20.00] |      – / – | 4 / 4 |          0 (n 8) |           – |       – |\n"
-        "| drag        | 2.00 [2.00, 2.00], 20 % | 2.00 [2.00, 2.00], 10 % |    75 / 75 | 4 / 4 |       8.00 (n 8) | 2.00 (1.00) | 40 (25) |\n"
-        "| no tracking | 8.00 [8.00, 8.00], 80 % | 8.00 [8.00, 8.00], 40 % |      0 / 0 | 3 / 3 |                – |           – |       – |\n"
+        "| method                   |                    MD, 1 point |                   MD, 5 points | reached, % |     n | Fréchet distance |     seconds |   steps |\n"
+        "| ------------------------ | -----------------------------: | -----------------------------: | ---------: | ----: | ---------------: | ----------: | ------: |\n"
+        "| no edit                  |   10.00 [10.00, 10.00] (10.00) |   20.00 [20.00, 20.00] (20.00) |      – / – | 4 / 4 |          0 (n 8) |           – |       – |\n"
+        "| drag                     | 2.00 [1.12, 3.38] (1.50), 20 % | 2.00 [1.12, 3.38] (1.50), 10 % |    75 / 75 | 4 / 4 |       8.00 (n 8) | 2.00 (1.00) | 40 (25) |\n"
+        "| no tracking              | 7.33 [7.00, 7.50] (7.50), 73 % | 7.33 [7.00, 7.50] (7.50), 37 % |      0 / 0 | 3 / 3 |                – |           – |       – |\n"
+        "| the detector's own error |       0.75 [0.75, 0.75] (0.75) |       0.75 [0.75, 0.75] (0.75) |          – | 4 / 4 |                – |           – |       – |\n"
     ) in text
     assert (
         "| method      |     1 point |    5 points |     n |\n"
         "| ----------- | ----------: | ----------: | ----: |\n"
-        "| no tracking | 25 [25, 25] | 25 [25, 25] | 3 / 3 |\n"
+        "| no tracking | 18 [14, 20] | 18 [14, 20] | 3 / 3 |\n"
+    ) in text
+    # Each case differs by 6 px, so the interval of the paired difference has no width, while that of the means has.
+    assert (
+        "| method      |              1 point |             5 points |     n |\n"
+        "| ----------- | -------------------: | -------------------: | ----: |\n"
+        "| no tracking | -6.00 [-6.00, -6.00] | -6.00 [-6.00, -6.00] | 3 / 3 |\n"
     ) in text
     halves = frechet_distance(before[::2], before[1::2])
     assert f"(n 2 and 2) are {halves:#.3g} apart." in text
@@ -494,7 +513,7 @@ def test_a_report_without_matplotlib_has_no_plots(made: SyntheticRun, monkeypatc
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     text = made.report()
     assert MATPLOTLIB_MISSING in text
-    assert "| drag   | 2.00 [2.00, 2.00], 25 % |" in text
+    assert "| drag   | 2.00 [2.00, 2.00] (2.00), 25 % |" in text
     image_names = sorted(path.name for path in (made.path.parent / "report-images").iterdir())
     assert image_names == ["landmarks-1-point.png", "landmarks-worst.png"]
     assert text.count("](report-images/") == 2
