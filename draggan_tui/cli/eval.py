@@ -54,8 +54,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="no edit, drag, no tracking, optical flow, RAFT, PIPs or CoTracker; repeat it for more. Default: all "
-            "that are available.",
+            help="no edit, drag, no tracking, optical flow, RAFT, PIPs, CoTracker or UserControllableLT; repeat it for "
+            "more. Default: all that are available.",
         ),
     ] = None,
     detector: Annotated[

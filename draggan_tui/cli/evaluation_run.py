@@ -57,9 +57,9 @@ def run_experiments(
     """
     if detector_name == "dlib" and not accepts_licence:
         raise InputError(DLIB_LICENCE)
-    chosen_methods, missing_methods = select_methods(methods)
     check_writable(out_directory)
     loaded_model = load_model(model_spec, device_name)
+    chosen_methods, missing_methods = select_methods(methods, loaded_model.generator)
     run_request = Request(
         experiments=_experiments(experiment_name, loaded_model, detector_name), methods=chosen_methods, n=case_count,
         model=loaded_model.name, sha256=loaded_model.sha256, settings=loaded_model.info.settings, detector=detector_name,

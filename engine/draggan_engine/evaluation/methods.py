@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,9 +19,11 @@ from draggan_engine.dragging.optimizer import DragOptimizer
 from draggan_engine.dragging.point_tracking import track_points
 from draggan_engine.networks.generator import Generator
 
+from .baselines.latent_transformer import transformer_path
 from .baselines.optical_flow import dis_flow, drag_with_flow, raft_flow
 from .baselines.point_trackers import cotracker_tracker, drag_with_point_tracker, pips_tracker
 from .baselines.untracked import drag_without_tracking, no_edit
+from .baselines.user_controllable_lt import edit_with_latent_transformer
 from .edit_runs import EditFunction, EditResult, StepObserver, run_drags
 from .variants import Method
 
@@ -83,6 +86,7 @@ METHODS: Mapping[Method, EditFunction] = {
     Method.RAFT: drag_with_flow(raft_flow),
     Method.PIPS: drag_with_point_tracker(pips_tracker),
     Method.COTRACKER: drag_with_point_tracker(cotracker_tracker),
+    Method.USER_CONTROLLABLE_LT: edit_with_latent_transformer,
 }
 OPTIONAL_TRACKERS: Mapping[Method, Callable[[], object]] = {
     Method.OPTICAL_FLOW: dis_flow,
@@ -93,11 +97,13 @@ OPTIONAL_TRACKERS: Mapping[Method, Callable[[], object]] = {
 """The methods that need a package or weights, and what loads them or raises an InputError."""
 
 
-def select_methods(method_names: Sequence[str] | None) -> tuple[tuple[Method, ...], dict[Method, str]]:
-    """Choose methods by their names.
+def select_methods(
+    method_names: Sequence[str] | None, generator: Generator
+) -> tuple[tuple[Method, ...], dict[Method, str]]:
+    """Choose methods for a generator by their names.
 
     Args:
-        method_names: None or none: all methods that can be used on this machine.
+        method_names: None or none: all methods that can be used on this machine with this generator.
 
     Returns:
         The chosen methods, and for each method that cannot be used the reason.
@@ -106,9 +112,13 @@ def select_methods(method_names: Sequence[str] | None) -> tuple[tuple[Method, ..
         InputError: a named method does not exist, or cannot be used.
     """
     why_unusable = {}
-    for method, load_tracker in OPTIONAL_TRACKERS.items():
+    loaders: dict[Method, Callable[[], object]] = {
+        **OPTIONAL_TRACKERS,
+        Method.USER_CONTROLLABLE_LT: partial(transformer_path, generator),
+    }
+    for method, load_or_fail in loaders.items():
         try:
-            load_tracker()
+            load_or_fail()
         except InputError as load_error:
             why_unusable[method] = str(load_error)
     if not method_names:

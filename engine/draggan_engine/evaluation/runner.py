@@ -23,6 +23,8 @@ from .experiments import Task, run_task, tasks
 from .run_directory import ChunkImages, Row, RunDirectory
 from .variants import MaskUse, Method, Variant
 
+METHODS_OF_ONE_PASS = (Method.NO_EDIT, Method.USER_CONTROLLABLE_LT)
+"""Their chunks cost little more than starting."""
 ChunkResult = tuple[list[Row], ChunkImages]
 
 
@@ -73,14 +75,14 @@ def run_evaluation(
         directory.add_chunk(chunk_rows, chunk_images)
         finished_cost += _task_cost(task)
         # The time of a chunk without an edit is mostly that of starting.
-        drag_was_timed = drag_was_timed or task.method is not Method.NO_EDIT
+        drag_was_timed = drag_was_timed or task.method not in METHODS_OF_ONE_PASS
         seconds_left = (time.monotonic() - start_time) * (total_cost / finished_cost - 1) if drag_was_timed else None
         yield RunProgress(chunks_done, len(all_tasks), seconds_left, task.chunk)
 
 
 def _task_cost(task: Task) -> float:
     """Return how long a chunk takes, relative to others, as measured with `critters-256` on a CPU."""
-    if task.method is Method.NO_EDIT:
+    if task.method in METHODS_OF_ONE_PASS:
         return 1.0
     case_cost = _case_cost(task.variant)
     # A drag of one point arrives early; the baselines arrive late or never.

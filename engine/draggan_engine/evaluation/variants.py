@@ -24,6 +24,7 @@ class Method(StrEnum):
     RAFT = "RAFT"
     PIPS = "PIPs"
     COTRACKER = "CoTracker"
+    USER_CONTROLLABLE_LT = "UserControllableLT"
 
 
 class MaskUse(Enum):

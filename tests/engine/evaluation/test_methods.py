@@ -178,13 +178,13 @@ def _uncached_flows() -> Iterator[None]:
 def test_methods_whose_package_is_missing_are_left_out_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    methods, obstacles = select_methods(None)
+    methods, obstacles = select_methods(None, random_generator())
     assert methods == (Method.NO_EDIT, Method.DRAG, Method.NO_TRACKING)
     message = "optical flow: OpenCV is not installed; run pip install 'draggan-tui[eval]'"
     assert obstacles[Method.OPTICAL_FLOW] == message
     assert obstacles[Method.RAFT] == "RAFT: torchvision is not installed"
     with pytest.raises(InputError, match="optical flow: OpenCV is not installed"):
-        select_methods(["optical flow"])
+        select_methods(["optical flow"], random_generator())
 
 
 @pytest.mark.usefixtures("_uncached_flows")
@@ -202,4 +202,4 @@ def test_raft_weights_are_never_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_an_unknown_method_is_named() -> None:
     with pytest.raises(InputError, match="there is no method 'magic'; choose from no edit, drag"):
-        select_methods(["magic"])
+        select_methods(["magic"], random_generator())

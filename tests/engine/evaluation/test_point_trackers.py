@@ -188,9 +188,9 @@ def test_cotracker_gets_queries_of_the_first_frame(
 def test_missing_trackers_are_left_out_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nets", None)
     monkeypatch.setitem(sys.modules, "cotracker", None)
-    methods, obstacles = select_methods(None)
+    methods, obstacles = select_methods(None, random_generator())
     assert not {Method.PIPS, Method.COTRACKER} & set(methods)
     assert obstacles[Method.PIPS].startswith("PIPs: its code is not installed; clone github.com/aharley/pips")
     assert obstacles[Method.COTRACKER].startswith("CoTracker: the package cotracker is not installed")
     with pytest.raises(InputError, match="PIPs: its code is not installed"):
-        select_methods(["PIPs"])
+        select_methods(["PIPs"], random_generator())

@@ -8,12 +8,11 @@ order. It is trained for one generator, and its weights are only used for that o
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -76,10 +75,8 @@ class LatentTransformer(nn.Module):
         self.token_input = nn.Linear(2 * (width // 2), width)
         self.row_input = nn.Linear(config.w_dim, width)
         self.row_positions = nn.Parameter(0.02 * torch.randn(config.predicted_rows, width))
-        layer_arguments = {"d_model": width, "nhead": config.heads, "dim_feedforward": width, "dropout": 0.0,
-                           "activation": "gelu", "batch_first": True, "norm_first": True}  # fmt: skip
-        self.encoder = nn.ModuleList(nn.TransformerEncoderLayer(**layer_arguments) for _ in range(config.layers))
-        self.decoder = nn.ModuleList(nn.TransformerDecoderLayer(**layer_arguments) for _ in range(config.layers))
+        self.encoder = nn.ModuleList(_layer(nn.TransformerEncoderLayer, config) for _ in range(config.layers))
+        self.decoder = nn.ModuleList(_layer(nn.TransformerDecoderLayer, config) for _ in range(config.layers))
         self.encoder_norm, self.decoder_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.output = nn.Linear(width, config.w_dim)
         nn.init.zeros_(self.output.weight)
@@ -136,6 +133,12 @@ class LatentTransformer(nn.Module):
         return change
 
 
+def _layer(
+    layer_type: type[nn.TransformerEncoderLayer] | type[nn.TransformerDecoderLayer], config: LatentTransformerConfig
+) -> nn.Module:
+    return layer_type(config.width, config.heads, config.width, 0.0, "gelu", batch_first=True, norm_first=True)
+
+
 def generator_checksum(generator: Generator) -> str:
     """Return the SHA-256 of a generator's parameters: the same for every file format and device."""
     checksum = hashlib.sha256()
@@ -185,7 +188,7 @@ def read_transformer(path: Path) -> LatentTransformer:
 def _read_config(path: Path) -> LatentTransformerConfig:
     with safe_open(path, framework="pt") as weights_file:
         metadata = weights_file.metadata() or {}
-    return LatentTransformerConfig.model_validate(json.loads(metadata["latent_transformer"]))
+    return LatentTransformerConfig.model_validate_json(metadata["latent_transformer"])
 
 
 def transformer_path(generator: Generator) -> Path:
@@ -199,7 +202,7 @@ def transformer_path(generator: Generator) -> Path:
         for path in sorted(directory.glob("*.safetensors")) if directory.is_dir() else ():
             try:
                 trained_checksum = _read_config(path).generator_sha256
-            except (OSError, SafetensorError, ValueError, KeyError, ValidationError):
+            except (OSError, SafetensorError, ValueError, KeyError):
                 continue  # a file of something else
             if trained_checksum == checksum:
                 return path

@@ -64,7 +64,7 @@ class SampleRound:
     backdrop: Tensor
 
 
-def config_for(model: Model) -> LatentTransformerConfig:
+def config_for(model: Model, width: int, layers: int) -> LatentTransformerConfig:
     """Return the network's configuration for a model and its own settings."""
     generator, settings = model.generator, model.info.settings
     synthesis = generator.synthesis
@@ -79,6 +79,8 @@ def config_for(model: Model) -> LatentTransformerConfig:
         w_dim=generator.config.w_dim,
         predicted_rows=1 if settings.space == "w" else settings.layers,
         moved_rows=settings.layers,
+        width=width,
+        layers=layers,
     )
 
 
@@ -120,10 +122,14 @@ def _draw_scenes(
     usable = np.concatenate([is_visible, np.repeat(in_backdrop[:, None], change_count, axis=1)], axis=2)
     ws = _map_z(model, z)
     w = ws[:, : config.predicted_rows].cpu()
-    changed_w = _map_z(model, changed_z.reshape(-1, Z_DIM))[:, : config.predicted_rows].cpu()
+    changed_w = (
+        _map_z(model, changed_z.reshape(-1, Z_DIM))[:, : config.predicted_rows]
+        .cpu()
+        .view(latent_count, change_count, *w.shape[1:])
+    )
     return SampleRound(
         w=w,
-        changes=changed_w.unflatten(0, (latent_count, change_count)) - w[:, None],
+        changes=changed_w - w[:, None],
         features=_features_at(model, config, ws, points),
         motions=torch.from_numpy(motions.astype(np.float32)),
         usable=torch.from_numpy(usable),
@@ -145,7 +151,8 @@ def _backdrop_points(scene: Scene, rng: np.random.Generator) -> tuple[NDArray[np
     """Return random points `[N, BACKDROP_POINTS, 2]` of the image plane, and whether no part of the animal is near them."""
     candidates = rng.uniform(-0.97, 0.97, (len(scene.centre), BACKDROP_CANDIDATES, 2))
     offsets = np.abs(candidates[:, :, None] - scene.centre[:, None, :, :2])
-    in_backdrop = (offsets > scene.extent[:, None] + 0.03).any(axis=3).all(axis=2)
+    is_outside_part = np.any(offsets > scene.extent[:, None] + 0.03, axis=3)
+    in_backdrop = np.all(is_outside_part, axis=2)
     order = np.argsort(~in_backdrop, axis=1, kind="stable")[:, :BACKDROP_POINTS]
     return np.take_along_axis(candidates, order[..., None], axis=1), np.take_along_axis(in_backdrop, order, axis=1)
 
@@ -156,12 +163,10 @@ def _draw_flows(
     generator, rows = model.generator, config.predicted_rows
     ws = _map_z(model, rng.standard_normal((latent_count, generator.config.z_dim)))
     other_z = rng.standard_normal((latent_count * change_count * rows, generator.config.z_dim))
-    other_w = _map_z(model, other_z)[:, 0].unflatten(0, (latent_count, change_count, rows))
+    other_w = _map_z(model, other_z)[:, 0].view(latent_count, change_count, rows, -1)
     mean_w = _map_z(model, np.random.RandomState(0).randn(1000, generator.config.z_dim))[:, 0].mean(dim=0)
     w = ws[:, :rows]
-    changed_w = (
-        mean_w + math.cos(CHANGE_ANGLE) * (w[:, None] - mean_w) + math.sin(CHANGE_ANGLE) * (other_w - mean_w)
-    )
+    changed_w = mean_w + math.cos(CHANGE_ANGLE) * (w[:, None] - mean_w) + math.sin(CHANGE_ANGLE) * (other_w - mean_w)
     grid_axis = (np.arange(FLOW_GRID) + 0.5) / FLOW_GRID
     image_height, image_width = generator.image_shape
     y, x = np.meshgrid(grid_axis * image_height - 0.5, grid_axis * image_width - 0.5, indexing="ij")
@@ -206,7 +211,9 @@ def _features_at(model: Model, config: LatentTransformerConfig, ws: Tensor, poin
     image_height, image_width = model.generator.image_shape
     point_tensor = torch.from_numpy(points.astype(np.float32)).to(ws.device)
     batches = []
-    for ws_batch, point_batch in zip(ws.split(FEATURE_BATCH), point_tensor.split(FEATURE_BATCH), strict=True):
+    for ws_batch, point_batch in zip(
+        torch.split(ws, FEATURE_BATCH), torch.split(point_tensor, FEATURE_BATCH), strict=True
+    ):
         block = config.feature_block
         feature_map = model.generator.synthesis(ws_batch, features=(block,)).features[block]
         batches.append(sample_features(feature_map, point_batch, Size(image_width, image_height)).half().cpu())

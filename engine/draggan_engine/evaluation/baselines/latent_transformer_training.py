@@ -34,6 +34,8 @@ TOKEN_COUNTS = ((1, 1), (2, 5), (6, 16), (17, 64))
 """The ranges of the number of points per sample. Each range is equally likely, so that drags of any number of points work."""
 MAX_ANCHORS = 8
 """The most points of the backdrop that are added to a sample; half of the batches have none."""
+MAX_BATCH_POINTS = 1024
+"""A step has fewer samples than the preset says if they have many points, because its time grows with the points."""
 WARM_UP_STEPS = 200
 EMA_DECAY = 0.998
 MAX_GRADIENT_NORM = 1.0
@@ -47,7 +49,8 @@ class TrainingPreset:
         rounds: each round draws new latents.
         latents, changes: of a round; see `draw_round`.
         steps: of a round.
-        batch: samples of a step.
+        batch: samples of a step, at most.
+        width, layers: of the network; see `LatentTransformerConfig`.
     """
 
     rounds: int
@@ -56,6 +59,8 @@ class TrainingPreset:
     steps: int
     batch: int
     step_size: float = 1e-3
+    width: int = 256
+    layers: int = 3
 
     @property
     def total_steps(self) -> int:
@@ -63,7 +68,7 @@ class TrainingPreset:
 
 
 PRESETS = {
-    "cpu": TrainingPreset(rounds=10, latents=512, changes=12, steps=300, batch=64),
+    "cpu": TrainingPreset(rounds=7, latents=512, changes=8, steps=300, batch=64),
 }
 """`cpu` takes half an hour on one thread."""
 
@@ -85,13 +90,14 @@ class TrainingBatch(NamedTuple):
 def draw_batch(samples: SampleRound, batch_size: int, rng: np.random.Generator) -> TrainingBatch:
     """Return random samples of a round, each with some of its points. All have the same number of tokens, missing ones
     included; only samples with at least one usable point are drawn."""
-    latent_count, change_count = samples.changes.shape[:2]
+    least, most = TOKEN_COUNTS[rng.integers(len(TOKEN_COUNTS))]
+    point_count = int(rng.integers(least, most + 1))
+    batch_size = min(batch_size, MAX_BATCH_POINTS // point_count)
+    change_count = samples.changes.shape[1]
     is_sample = (samples.usable & ~samples.backdrop).any(dim=2).flatten().numpy()
     chosen = rng.choice(np.flatnonzero(is_sample), batch_size)
     latents, changes = torch.from_numpy(chosen // change_count), torch.from_numpy(chosen % change_count)
     usable = samples.usable[latents, changes]
-    least, most = TOKEN_COUNTS[rng.integers(len(TOKEN_COUNTS))]
-    point_count = int(rng.integers(least, most + 1))
     anchor_count = int(rng.integers(1, MAX_ANCHORS + 1)) if samples.backdrop.any() and rng.random() < 0.5 else 0
     scores = torch.from_numpy(rng.random(usable.shape)) - 2 * (~usable).double()
     points = torch.cat(
@@ -122,7 +128,7 @@ class LatentTransformerTrainer:
     def __init__(self, model: Model, preset: TrainingPreset, seed: int) -> None:
         torch.manual_seed(seed)
         self.model, self.preset, self.seed = model, preset, seed
-        self.network = LatentTransformer(config_for(model))
+        self.network = LatentTransformer(config_for(model, preset.width, preset.layers))
         self.ema = copy.deepcopy(self.network).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=preset.step_size, betas=(0.9, 0.98))
         self.finished_rounds = 0
@@ -145,7 +151,9 @@ class LatentTransformerTrainer:
     def _set_scales(self, samples: SampleRound) -> None:
         motions = samples.motions[samples.usable & ~samples.backdrop]
         for network in (self.network, self.ema):
-            network.set_scales(samples.features.flatten(0, 1).float(), samples.w, samples.changes.flatten(0, 1), motions)
+            network.set_scales(
+                samples.features.flatten(0, 1).float(), samples.w, samples.changes.flatten(0, 1), motions
+            )
 
     def _train_step(self, step: int, batch: TrainingBatch) -> float:
         for parameter_group in self.optimizer.param_groups:
@@ -160,8 +168,9 @@ class LatentTransformerTrainer:
         return float(loss.detach())
 
     def _step_size(self, step: int) -> float:
-        warm_up_share = min(1.0, (step + 1) / WARM_UP_STEPS)
-        return self.preset.step_size * warm_up_share * 0.5 * (1 + math.cos(math.pi * step / self.preset.total_steps))
+        total_steps = self.preset.total_steps
+        warm_up_share = min(1.0, (step + 1) / min(WARM_UP_STEPS, max(1, total_steps // 10)))
+        return self.preset.step_size * warm_up_share * 0.5 * (1 + math.cos(math.pi * step / total_steps))
 
     def save(self, path: Path) -> None:
         """Save the run after a round.
@@ -198,7 +207,8 @@ class LatentTransformerTrainer:
 def prediction_loss(network: LatentTransformer, batch: TrainingBatch) -> Tensor:
     """Return the mean squared error of the changes, in units of their own scale."""
     predictions = network(batch.w, batch.motions / network.motion_scale, batch.features, batch.exists)
-    return (predictions - batch.changes / network.change_scale).square().mean()
+    loss: Tensor = (predictions - batch.changes / network.change_scale).square().mean()
+    return loss
 
 
 def main(arguments: list[str] | None = None) -> None:
