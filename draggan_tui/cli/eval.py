@@ -13,13 +13,14 @@ from draggan_tui.cli.options import DeviceOption, ModelOption, path_parser
 
 
 class ExperimentArgument(StrEnum):
-    """One of the experiments, or all of them."""
+    """One of the experiments, or all of the paper's."""
 
     landmarks = "landmarks"
     paired = "paired"
     ablation = "ablation"
     tracking = "tracking"
     mask = "mask"
+    cycle = "cycle"
     all = "all"
 
 
@@ -35,8 +36,9 @@ def evaluate(
         ExperimentArgument,
         typer.Argument(
             metavar="WHAT",
-            help="landmarks, paired, ablation, tracking, mask or all. A model whose images have no known landmarks "
-            "takes paired and tracking only; a model of faces takes landmarks and ablation too, with --detector dlib.",
+            help="landmarks, paired, ablation, tracking, mask, all of these, or cycle. A model whose images have no known "
+            "landmarks takes paired, tracking and cycle only; a model of faces takes landmarks and ablation too, with "
+            "--detector dlib.",
         ),
     ],
     out: Annotated[

@@ -20,6 +20,7 @@ from draggan_engine.evaluation import runner
 from draggan_engine.evaluation.cases import has_known_landmarks, require_known_landmarks
 from draggan_engine.evaluation.detectors import check_face_detector
 from draggan_engine.evaluation.experiments import EXPERIMENTS_WITH_FACES, EXPERIMENTS_WITHOUT_LANDMARKS
+from draggan_engine.evaluation.inception import why_no_inception
 from draggan_engine.evaluation.methods import select_methods
 from draggan_engine.evaluation.report import write_report
 from draggan_engine.evaluation.run_directory import Request, RunDirectory, read_request
@@ -80,7 +81,10 @@ def run_experiments(
     repeat_command = _command(
         experiment_name, case_count, named_methods, detector_name, loaded_model.spec, device_name, out_directory
     )
-    write_report(out_directory, report_path, repeat_command, time.strftime("%Y-%m-%d"))
+    omissions = list(missing_methods.values())
+    if "landmarks" in run_request.experiments and (why_no_fid := why_no_inception()) is not None:
+        omissions.append(f"FID: {why_no_fid}")
+    write_report(out_directory, report_path, repeat_command, time.strftime("%Y-%m-%d"), omissions)
     print(report_path)
 
 
@@ -96,15 +100,18 @@ def _experiments(experiment_name: str, loaded_model: Model, detector_name: Detec
                 f"the experiment {experiment_name} cannot be run with the detector dlib; "
                 f"choose from {', '.join(EXPERIMENTS_WITH_FACES)}"
             )
-        return EXPERIMENTS_WITH_FACES if experiment_name == "all" else (cast(Experiment, experiment_name),)
+        if experiment_name == "all":
+            return tuple(experiment for experiment in EXPERIMENTS if experiment in EXPERIMENTS_WITH_FACES)
+        return (cast(Experiment, experiment_name),)
     if experiment_name == "all":
         if has_known_landmarks(loaded_model):
             return EXPERIMENTS
-        runnable_names = " and ".join(EXPERIMENTS_WITHOUT_LANDMARKS)
+        runnable = tuple(experiment for experiment in EXPERIMENTS if experiment in EXPERIMENTS_WITHOUT_LANDMARKS)
+        runnable_names = " and ".join(runnable)
         _print_line(
             f"{loaded_model.name}: the landmarks of its images are not known, so only {runnable_names} can be run"
         )
-        return EXPERIMENTS_WITHOUT_LANDMARKS
+        return runnable
     if experiment_name not in EXPERIMENTS_WITHOUT_LANDMARKS:
         require_known_landmarks(loaded_model, experiment_name)
     return (cast(Experiment, experiment_name),)

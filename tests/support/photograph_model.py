@@ -35,6 +35,8 @@ def read_photograph(size: int) -> Tensor:
 class PhotographSynthesis(SynthesisNetwork):
     """The first row of ws moves the photograph. The last row, which drags do not change, blanks some images.
 
+    An image is grey if the fifth component of its last row is not below `shown_below`.
+
     The features of a place are the smoothed colours of its neighbourhood.
     """
 
@@ -42,9 +44,9 @@ class PhotographSynthesis(SynthesisNetwork):
     row_names = tuple(f"row {i}" for i in range(12))
     image_heights = (IMAGE_SIZE,)
 
-    def __init__(self, blanks_every_image: bool) -> None:
+    def __init__(self, shown_below: float) -> None:
         super().__init__()
-        self.blanks_every_image = blanks_every_image
+        self.shown_below = shown_below
         self.register_buffer("photograph", read_photograph(IMAGE_SIZE))
         smoothed = F.interpolate(F.avg_pool2d(read_photograph(IMAGE_SIZE), 5, 1, 2), size=FEATURE_SIZE, mode="area")
         padded = F.pad(smoothed, (4, 4, 4, 4), mode="replicate")
@@ -80,17 +82,17 @@ class PhotographSynthesis(SynthesisNetwork):
         maps = {name: transformed(self.get_buffer("features")) for name in features}
         if not self.resolve_image_height(features, image):
             return SynthesisResult(None, maps)
-        is_shown = (ws[:, -1, 4] < 0.3) & (not self.blanks_every_image)
+        is_shown = ws[:, -1, 4] < self.shown_below
         return SynthesisResult(transformed(self.get_buffer("photograph")) * is_shown[:, None, None, None], maps)
 
 
-def photograph_model(directory: Path, *, blanks_every_image: bool = False) -> Model:
-    """Return a model whose images are transformed copies of the photograph, or all grey."""
+def photograph_model(directory: Path, shown_below: float = 0.3) -> Model:
+    """Return a model whose images are transformed copies of the photograph, or grey; see `PhotographSynthesis`."""
     torch.manual_seed(0)
     generator = Generator(
         StyleGAN2Config(resolution=IMAGE_SIZE, z_dim=8, w_dim=8, mapping_layers=1, channels=(8, 8, 8, 8, 8, 8))
     )
-    generator.synthesis = PhotographSynthesis(blanks_every_image)
+    generator.synthesis = PhotographSynthesis(shown_below)
     tiny_model = load_model(str(save_tiny(directory / "faces.safetensors")), "cpu")
     info = tiny_model.info.model_copy(
         update={

@@ -14,8 +14,8 @@ from draggan_engine.checkpoints.loader import Model
 from .cases import EvaluationCase, landmark_cases
 from .detectors import Detector
 from .edit_runs import EditResult
-from .metrics import change_by_mask, feature_distance, feature_function, lpips, mse, ssim
-from .variants import Experiment, Method
+from .metrics import change_by_mask, dragging_accuracy, feature_distance, feature_function, lpips, mse, ssim
+from .variants import DAI_RADII, Experiment, Method
 
 
 def edit_costs(method: Method, edit_results: Sequence[EditResult]) -> list[dict[str, float]]:
@@ -31,7 +31,16 @@ def edit_costs(method: Method, edit_results: Sequence[EditResult]) -> list[dict[
     return figures_by_case
 
 
-def add_paired_figures(
+def add_return_costs(figures_by_case: Sequence[dict[str, float]], return_results: Sequence[EditResult]) -> None:
+    """Add the costs of the way back to those of the way there. A cycle has reached its end if both ways have."""
+    for case_figures, return_result in zip(figures_by_case, return_results, strict=True):
+        case_figures["steps"] += return_result.steps
+        case_figures["seconds"] += return_result.seconds
+        if "reached" in case_figures:
+            case_figures["reached"] = min(case_figures["reached"], float(bool(return_result.reached)))
+
+
+def add_image_distances(
     figures_by_case: Sequence[dict[str, float]], model: Model, images_after: Tensor, goal_images: Tensor
 ) -> None:
     """Add how far each edited image is from the image that it should become."""
@@ -72,6 +81,21 @@ def add_landmark_figures(
             case_figures["detector_error"] = float(landmark_errors.mean()) / pixel_scale
         if case.skipped_images:
             case_figures["skipped_images"] = float(case.skipped_images)
+
+
+def add_dragging_accuracy(
+    figures_by_case: Sequence[dict[str, float]],
+    evaluation_cases: Sequence[EvaluationCase],
+    images_before: Tensor,
+    images_after: Tensor,
+) -> None:
+    """Add the dragging accuracy index for each radius."""
+    for i, (case, case_figures) in enumerate(zip(evaluation_cases, figures_by_case, strict=True)):
+        handles, targets = np.array(case.drag.pairs).swapaxes(0, 1)
+        for radius in DAI_RADII:
+            case_figures[f"dai_{radius}"] = dragging_accuracy(
+                images_before[i], images_after[i], handles, targets, radius
+            )
 
 
 def add_mask_changes(

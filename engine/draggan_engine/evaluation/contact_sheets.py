@@ -86,6 +86,17 @@ def paired_sheets(directory: Path, rows: Sequence[Row]) -> Iterator[NamedSheet]:
         )
 
 
+def cycle_sheets(directory: Path, rows: Sequence[Row]) -> Iterator[NamedSheet]:
+    """Show, for one method, the best, median and worst cases by the MSE after the way back."""
+    yield from _named_sheet(
+        directory,
+        "cycle",
+        "Best, median and worst cases: before, there, back",
+        best_median_worst(rows, "mse"),
+        lambda row: f"case {row.case}: MSE {row.values['mse']:.4f}",
+    )
+
+
 def mask_sheets(directory: Path, rows: Sequence[Row], row_count: int = 4) -> Iterator[NamedSheet]:
     """Show, for one method, the same cases with and without a mask: median ones by the change outside the mask."""
     rows = [row for row in rows if "change_outside" in row.values]

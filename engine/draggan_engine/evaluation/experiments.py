@@ -18,11 +18,19 @@ from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.dragging.motion_supervision import AveragedMaskLoss, ExactMaskLoss
 from draggan_engine.networks.generate import generate_images, to_uint8
 
-from .case_figures import add_landmark_figures, add_mask_changes, add_paired_figures, edit_costs
+from .case_figures import (
+    add_dragging_accuracy,
+    add_image_distances,
+    add_landmark_figures,
+    add_mask_changes,
+    add_return_costs,
+    edit_costs,
+)
 from .cases import EvaluationCase, landmark_cases, paired_cases, tracking_cases
 from .detectors import DETECTORS
-from .edit_runs import EditFunction
+from .edit_runs import EditFunction, EditResult
 from .face_cases import face_case
+from .inception import load_inception, why_no_inception
 from .methods import METHODS, Drag
 from .metrics import feature_function
 from .run_directory import THUMBNAIL_SIZE, ChunkImages, Request, Row
@@ -35,8 +43,8 @@ PAIRED_STEPS = 100  # the paper's
 BATCHED_CASES = 16
 """How many cases of one to five points advance together."""
 BATCHED_CASES_OF_MANY_POINTS = 8
-EXPERIMENTS_WITHOUT_LANDMARKS: tuple[Experiment, ...] = ("paired", "tracking")
-EXPERIMENTS_WITH_FACES: tuple[Experiment, ...] = ("landmarks", "paired", "ablation", "tracking")
+EXPERIMENTS_WITHOUT_LANDMARKS: tuple[Experiment, ...] = ("paired", "tracking", "cycle")
+EXPERIMENTS_WITH_FACES: tuple[Experiment, ...] = ("landmarks", "paired", "ablation", "tracking", "cycle")
 """A mask of a head needs landmarks that dlib does not find."""
 
 
@@ -98,7 +106,7 @@ def tasks(request: Request, info: ModelInfo, *, bfloat16: bool = True) -> Iterat
 def _methods(experiment: Experiment, methods: Sequence[Method]) -> Sequence[Method]:
     if experiment in ("mask", "ablation"):
         return (Method.DRAG,)
-    if experiment == "tracking":  # an image that is not edited has nothing to track
+    if experiment in ("tracking", "cycle"):  # they say nothing about an image that is not edited
         return [method for method in methods if method is not Method.NO_EDIT]
     return methods
 
@@ -108,7 +116,7 @@ def _variants(experiment: Experiment, settings: DragSettings, info: ModelInfo) -
         yield from map(Variant, LANDMARK_COUNTS)
     elif experiment == "paired":
         yield Variant(32)
-    elif experiment == "tracking":
+    elif experiment in ("tracking", "cycle"):
         yield Variant(1)
     elif experiment == "mask":
         for mask in (MaskUse.FEATURES, MaskUse.IMAGE, MaskUse.NONE):
@@ -157,23 +165,28 @@ def run_task(model: Model, task: Task) -> tuple[list[Row], ChunkImages]:
     evaluation_cases = _task_cases(model, task)
     drag_tasks = [case.drag for case in evaluation_cases]
     images_before = generate_images(model.generator, [drag.ws for drag in drag_tasks])
-    error_curves: list[list[tuple[int, float]]]
-    if task.experiment == "tracking":
-        tracking_errors = TrackingErrors(model, evaluation_cases, images_before)
-        edit_results = task.edit(model.generator, drag_tasks, task.settings, tracking_errors)
+    tracking_errors = TrackingErrors(model, evaluation_cases, images_before) if task.experiment == "tracking" else None
+    edit_results = task.edit(model.generator, drag_tasks, task.settings, tracking_errors)
+    images_after = generate_images(model.generator, [edit_result.ws for edit_result in edit_results])
+    figures_by_case = edit_costs(task.method, edit_results)
+    goal_latents = [case.goal for case in evaluation_cases if case.goal is not None]
+    error_curves: list[list[tuple[int, float]]] = [[] for _ in evaluation_cases]
+    if task.experiment == "cycle":
+        return_results = task.edit(model.generator, _return_tasks(drag_tasks, edit_results), task.settings, None)
+        goal_latents = [return_result.ws for return_result in return_results]
+        add_return_costs(figures_by_case, return_results)
+    goal_images = generate_images(model.generator, goal_latents)
+    if task.experiment == "cycle":
+        add_image_distances(figures_by_case, model, goal_images, images_before)
+    elif task.experiment == "paired":
+        add_image_distances(figures_by_case, model, images_after, goal_images)
+    elif tracking_errors is not None:
         tracking_errors.add_ends(edit_results)
         error_curves = tracking_errors.curves
     else:
-        edit_results = task.edit(model.generator, drag_tasks, task.settings, None)
-        error_curves = [[] for _ in evaluation_cases]
-    images_after = generate_images(model.generator, [edit_result.ws for edit_result in edit_results])
-    goal_images = generate_images(model.generator, [case.goal for case in evaluation_cases if case.goal is not None])
-    figures_by_case = edit_costs(task.method, edit_results)
-    if task.experiment == "paired":
-        add_paired_figures(figures_by_case, model, images_after, goal_images)
-    elif task.experiment != "tracking":
         detector = DETECTORS[task.detector]
         add_landmark_figures(figures_by_case, detector, evaluation_cases, images_before, images_after)
+        add_dragging_accuracy(figures_by_case, evaluation_cases, images_before, images_after)
         add_mask_changes(figures_by_case, model, task.experiment, evaluation_cases, images_before, images_after)
     chunk_rows = [
         Row(
@@ -184,18 +197,40 @@ def run_task(model: Model, task: Task) -> tuple[list[Row], ChunkImages]:
         for i, case in enumerate(evaluation_cases)
     ]  # fmt: skip
     chunk_images = _chunk_images(drag_tasks, images_before, images_after, goal_images)
-    if task.experiment in ("landmarks", "ablation") and (features_of := feature_function(model)) is not None:
+    if task.experiment in ("landmarks", "ablation"):
+        chunk_images = _with_features(chunk_images, model, images_before, images_after)
+    return chunk_rows, chunk_images
+
+
+def _return_tasks(drag_tasks: Sequence[DragTask], edit_results: Sequence[EditResult]) -> list[DragTask]:
+    """Return the drags from the targets of earlier drags back to their handles."""
+    return [
+        DragTask(edit_result.ws, [(target, handle) for handle, target in drag.pairs], drag.mask)
+        for drag, edit_result in zip(drag_tasks, edit_results, strict=True)
+    ]
+
+
+def _with_features(chunk_images: ChunkImages, model: Model, images_before: Tensor, images_after: Tensor) -> ChunkImages:
+    """Add the features by which sets of images are compared."""
+    if (features_of := feature_function(model)) is not None:
         chunk_images = replace(
             chunk_images, features_before=features_of(images_before), features_after=features_of(images_after)
         )
-    return chunk_rows, chunk_images
+    if why_no_inception() is None:
+        inception_features = load_inception()
+        chunk_images = replace(
+            chunk_images,
+            inception_before=inception_features(images_before),
+            inception_after=inception_features(images_after),
+        )
+    return chunk_images
 
 
 def _task_cases(model: Model, task: Task) -> list[EvaluationCase]:
     case_numbers = range(task.first, task.first + task.size)
     if task.experiment == "paired":
         case_iterator = paired_cases(model)
-    elif task.experiment == "tracking":
+    elif task.experiment in ("tracking", "cycle"):
         case_iterator = tracking_cases(model)
     elif task.detector == "dlib":
         return [face_case(model, task.variant.points, case_number) for case_number in case_numbers]

@@ -31,7 +31,7 @@ from .statistics import (
     row_values,
 )
 from .variant_names import variant_name
-from .variants import Method, Variant
+from .variants import DAI_RADII, Method, Variant
 
 RowsByCell = Mapping[tuple[Method, Variant], Sequence[Row]]
 """The rows of each method on each variant."""
@@ -65,6 +65,7 @@ def write_landmarks(run_data: RunData, images: ReportImages) -> list[str]:
         *_about_faces(run_data, rows_by_cell),
         *paper_table(run_data, rows_by_cell, variants),
         *_comparison_of_methods(rows_by_cell, variants),
+        *_accuracy_table(rows_by_cell, variants),
         *_about_frechet(run_data, rows),
         *images.add_plot("landmarks", "MD by method", plot_bars(plot_panels)),
         *images.add_sheets(landmark_sheets(run_data.directory, run_data.illustrated_rows(rows))),
@@ -79,12 +80,14 @@ def _methods_table(run_data: RunData, rows_by_cell: RowsByCell, variants: Sequen
         reached_text = " / ".join(row_mean(variant_rows, "reached").percent() for variant_rows in rows_by_variant)
         count_text = " / ".join(str(len(row_values(variant_rows, "md"))) for variant_rows in rows_by_variant)
         row_cells = [*map(_md_cell, rows_by_variant), reached_text, count_text]
-        table_lines.append(
-            [method, *row_cells, distance_text(run_data.distance_of_edits(method_rows)), *edit_costs(method_rows)]
-        )
+        distance_cells = [
+            distance_text(run_data.distance_of_edits(method_rows)),
+            distance_text(run_data.fid_of_edits(method_rows)),
+        ]
+        table_lines.append([method, *row_cells, *distance_cells, *edit_costs(method_rows)])
     table_lines += _detector_line(rows_by_cell, variants)
     distance_titles = [f"MD, {variant_name('landmarks', variant)}" for variant in variants]
-    header_cells = ["method", *distance_titles, "reached, %", "n", FRECHET_TITLE, *COST_COLUMNS]
+    header_cells = ["method", *distance_titles, "reached, %", "n", FRECHET_TITLE, "FID", *COST_COLUMNS]
     return markdown_table(header_cells, table_lines)
 
 
@@ -106,7 +109,7 @@ def _detector_line(rows_by_cell: RowsByCell, variants: Sequence[Variant]) -> lis
         return []
     error_cells = [_mean_and_median(variant_rows, "detector_error") for variant_rows in rows_by_variant]
     count_text = " / ".join(str(len(variant_rows)) for variant_rows in rows_by_variant)
-    return [["the detector's own error", *error_cells, NO_VALUE, count_text, NO_VALUE, *[NO_VALUE] * len(COST_COLUMNS)]]
+    return [["the detector's own error", *error_cells, NO_VALUE, count_text, *[NO_VALUE] * (2 + len(COST_COLUMNS))]]
 
 
 def _rows_of_any_method(rows_by_cell: RowsByCell, variant: Variant, figure_name: str) -> list[Row]:
@@ -178,6 +181,30 @@ def _comparison_of_methods(rows_by_cell: RowsByCell, variants: Sequence[Variant]
     ]
 
 
+def _accuracy_table(rows_by_cell: RowsByCell, variants: Sequence[Variant]) -> list[str]:
+    """Return the dragging accuracy index of each method, if it was measured."""
+    table_lines = []
+    for method in dict.fromkeys(method for method, _ in rows_by_cell):
+        accuracy_cells = [
+            " / ".join(
+                row_mean(rows_by_cell[method, variant], f"dai_{radius}").times(100).text().partition(" ")[0]
+                for variant in variants
+            )
+            for radius in DAI_RADII
+        ]
+        if any(accuracy_cell.strip(f" /{NO_VALUE}") for accuracy_cell in accuracy_cells):
+            table_lines.append([method, *accuracy_cells])
+    if not table_lines:
+        return []
+    return [
+        "Dragging accuracy index ×10² (DAI, of GoodDrag): the mean squared difference between the patch around a handle "
+        "before the edit and the patch around its target after it, with colours from 0 to 1; γ: the radius of the "
+        "patch in pixels of the model's image. 0 means that the content has arrived unchanged. Content that differs "
+        "from method to method counts as well as its place:",
+        markdown_table(["method", *(f"γ {radius}" for radius in DAI_RADII)], table_lines),
+    ]
+
+
 def _about_frechet(run_data: RunData, rows: Sequence[Row]) -> list[str]:
     if run_data.distance_of_edits(rows) is None:
         return []
@@ -189,7 +216,8 @@ def _about_frechet(run_data: RunData, rows: Sequence[Row]) -> list[str]:
     explanation_text = (
         f"Fréchet distance: the squared distance between two Gaussians, one fitted to {feature_name} of "
         "the edited images, the other to those of the same cases' unedited images. It is not the FID, which uses another "
-        "network's features. It is larger for fewer images, so compare it only at the same n."
+        "network's features. It is larger for fewer images, so compare it only at the same n. Where there is a column FID, "
+        "it is this distance in the features of Inception v3, over all numbers of points."
     )
     half_distance = run_data.distance_of_halves(rows)
     if half_distance is None:

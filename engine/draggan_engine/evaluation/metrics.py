@@ -58,6 +58,37 @@ def change_by_mask(image_before: Tensor, image_after: Tensor, mask: NDArray[np.u
     return float(change_levels[mask == 1].mean()), float(change_levels[mask == 0].mean())
 
 
+def dragging_accuracy(
+    image_before: Tensor, image_after: Tensor, handles: NDArray[np.floating], targets: NDArray[np.floating], radius: int
+) -> float:
+    """Return the dragging accuracy index (Zhang et al. 2024, GoodDrag), which is 0 if the content of each handle has arrived.
+
+    It is the squared difference between the patch around a handle before the edit and the patch around its target after it,
+    summed over the channels, with values in 0…1, and averaged over the pixels and pairs. Patches continue beyond the
+    image with its border.
+
+    Args:
+        image_before, image_after: `[3, H, W]` in −1…1.
+        handles, targets: `[P, 2]` (x, y) in pixels.
+        radius: γ; a patch has 2γ + 1 pixels in height and width.
+    """
+    patch_before, patch_after = (
+        _patches(image, points, radius) for image, points in ((image_before, handles), (image_after, targets))
+    )
+    return float(((patch_before - patch_after) / 2).square().sum(dim=0).mean())
+
+
+def _patches(image: Tensor, points: NDArray[np.floating], radius: int) -> Tensor:
+    """Return the pixels around points, bilinear, `[3, P, (2 radius + 1)²]`."""
+    height, width = image.shape[1:]
+    axis = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    offsets = torch.cartesian_prod(axis, axis).flip(1)
+    positions = torch.from_numpy(np.asarray(points, np.float64))[:, None] + offsets
+    # grid_sample has −1 and 1 at the outer edges of the image.
+    grid = (positions + 0.5) * 2 / torch.tensor([width, height], dtype=torch.float64) - 1
+    return F.grid_sample(image[None].double().cpu(), grid[None], padding_mode="border", align_corners=False)[0]
+
+
 FeatureFunction = Callable[[Tensor], NDArray[np.float32]]
 """From images `[N, 3, H, W]` in −1…1 to features `[N, F]`."""
 

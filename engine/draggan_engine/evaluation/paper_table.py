@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from .markdown import markdown_table
@@ -36,9 +37,11 @@ def paper_table(
             _with_paper_figure(row_mean(rows, "md").mean * PAPER_HEIGHT / 128, method, str(variant.points))
             for variant, rows in zip(variants, rows_by_variant, strict=True)
         ]
+        fid = run_data.fid_of_edits(method_rows)
+        fid_cell = _with_paper_figure(math.nan if fid is None else fid.distance, method, "FID")
         seconds_cell = _with_paper_figure(row_mean(method_rows, "seconds").mean, method, "seconds")
-        table_lines.append([method, *distance_cells, seconds_cell])
-    header_cells = ["method", *(f"MD, {variant.points}" for variant in variants), "seconds"]
+        table_lines.append([method, *distance_cells, fid_cell, seconds_cell])
+    header_cells = ["method", *(f"MD, {variant.points}" for variant in variants), "FID", "seconds"]
     return [
         "In the units of the paper's table 1, which are pixels of an image 512 px high; in brackets, the paper's own "
         "figures for FFHQ (1000 cases, one RTX 3090):",
@@ -48,6 +51,6 @@ def paper_table(
 
 def _with_paper_figure(figure: float, method: Method, column_name: str) -> str:
     """Return for example `2.31 (2.44)`."""
-    own_text = NO_VALUE if figure != figure else f"{figure:.2f}"
+    own_text = NO_VALUE if math.isnan(figure) else f"{figure:.2f}"
     paper_figure = PAPER_FIGURES.get(method, {}).get(column_name)
     return own_text if paper_figure is None else f"{own_text} ({paper_figure:.2f})"

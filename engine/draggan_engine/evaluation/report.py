@@ -10,7 +10,7 @@ import numpy as np
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.storage.atomic import atomic_write
 
-from .contact_sheets import mask_sheets, paired_sheets
+from .contact_sheets import cycle_sheets, mask_sheets, paired_sheets
 from .landmark_report import write_landmarks
 from .markdown import ReportImages, markdown_table
 from .plots import MATPLOTLIB_MISSING, Band, Panel, has_matplotlib, mean_band, plot_curves, plot_settings
@@ -46,26 +46,29 @@ _SETTING_LABELS = {
 }
 
 
-def write_report(run_directory: Path, report_path: Path, command_line: str, date_text: str) -> None:
+def write_report(
+    run_directory: Path, report_path: Path, command_line: str, date_text: str, omissions: Sequence[str] = ()
+) -> None:
     """Write the report of a run, which need not be finished.
 
     Args:
         report_path: Markdown file in an existing directory; the report's images go into `NAME-images` beside it.
         command_line: the command line that repeats the run.
+        omissions: what this machine cannot compute, each with the reason.
 
     Raises:
         InputError: the directory holds no run, or the run's images are missing.
         StorageError: a file cannot be written.
     """
     run_data, images = RunData.read(run_directory), ReportImages(report_path.parent / f"{report_path.stem}-images")
-    report_blocks = _header(run_data, command_line, date_text)
-    for write_section in (write_landmarks, _paired, _ablations, _masks, _tracking):
+    report_blocks = _header(run_data, command_line, date_text, omissions)
+    for write_section in (write_landmarks, _paired, _ablations, _masks, _tracking, _cycle):
         report_blocks += write_section(run_data, images)
     with atomic_write(report_path) as part_path:
         part_path.write_text("\n\n".join(report_blocks) + "\n", encoding="utf-8", errors="surrogateescape")
 
 
-def _header(run_data: RunData, command_line: str, date_text: str) -> list[str]:
+def _header(run_data: RunData, command_line: str, date_text: str, omissions: Sequence[str]) -> list[str]:
     request = run_data.request
     own_settings = request.settings.model_dump(exclude_none=True)
     settings_text = ", ".join(
@@ -80,6 +83,8 @@ def _header(run_data: RunData, command_line: str, date_text: str) -> list[str]:
         f"Square brackets give 95 % confidence intervals (percentile bootstrap over the cases, {RESAMPLES} resamples); "
         "n is the number of cases.",
     ]
+    if omissions:
+        report_blocks.append(f"Left out on this machine: {'; '.join(omissions)}.")
     if not run_data.rows:
         report_blocks.append("No case has finished yet.")
     elif not has_matplotlib():
@@ -259,6 +264,39 @@ def _tracking(run_data: RunData, images: ReportImages) -> list[str]:
         report_blocks += [f"### {panel_title}", markdown_table(header_cells, table_lines)]
     plot_png = plot_curves(plot_panels, "error, px") if plot_panels else None
     return report_blocks + images.add_plot("tracking", "Error by step", plot_png)
+
+
+def _cycle(run_data: RunData, images: ReportImages) -> list[str]:
+    rows = run_data.experiment_rows("cycle")
+    if not rows:
+        return []
+    table_lines = []
+    for method in run_data.methods(rows):
+        method_rows = [row for row in rows if row.method is method]
+        feature_mean, lpips_mean, mse_mean = (
+            row_mean(method_rows, figure_name) for figure_name in ("features", "lpips", "mse")
+        )
+        table_lines.append(
+            [
+                method,
+                feature_mean.times(10).text(),
+                lpips_mean.times(10).text(),
+                mse_mean.times(100).text(),
+                row_mean(method_rows, "reached").percent(),
+                str(mse_mean.n),
+                *edit_costs(method_rows),
+            ]
+        )
+    header_cells = ["method", "features ×10", "LPIPS ×10", "MSE ×10²", "reached, %", "n", *COST_COLUMNS]
+    return [
+        "## There and back",
+        "A point is dragged to its target and then back (the cyclic semantic distance, CCSD, of FreeDrag). The columns are "
+        "distances between the first image and the last, which would be 0 if a drag could be reversed; features: "
+        "distance in a network's features. FreeDrag's figures are LPIPS ×10. Reached: the share of cases in which the "
+        "handle arrived on both ways. Seconds and steps are those of both ways: mean (median).",
+        markdown_table(header_cells, table_lines),
+        *images.add_sheets(cycle_sheets(run_data.directory, run_data.illustrated_rows(rows))),
+    ]
 
 
 def sorted_values(setting_values: Iterable[SettingValue]) -> list[SettingValue]:

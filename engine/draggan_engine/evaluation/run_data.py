@@ -15,6 +15,8 @@ from .statistics import frechet_distance
 from .variants import Experiment, Method, Variant
 
 Features = NDArray[np.float32]
+FeaturePairs = dict[tuple[str, int], tuple[Features, Features]]
+"""The features `[F]` before and after each edit, by chunk and position in it."""
 
 
 @dataclass(frozen=True)
@@ -63,26 +65,23 @@ class RunData:
 
     def distance_of_edits(self, rows: Sequence[Row]) -> SetDistance | None:
         """Return the distance between the edited and the unedited images of some rows; None: they have too few."""
-        feature_pairs = [
-            self._features[edit_key] for row in rows if (edit_key := (row.chunk, row.index)) in self._features
-        ]
-        if len(feature_pairs) < 2:
-            return None
-        features_before, features_after = (np.stack(features) for features in zip(*feature_pairs, strict=True))
-        return SetDistance(
-            frechet_distance(features_before, features_after), (len(features_before), len(features_after))
-        )
+        return _distance_of_edits(rows, self._feature_pairs["features"])
+
+    def fid_of_edits(self, rows: Sequence[Row]) -> SetDistance | None:
+        """Return the FID between the edited and the unedited images of some rows; None: they have too few features."""
+        return _distance_of_edits(rows, self._feature_pairs["inception"])
 
     def distance_of_halves(self, rows: Sequence[Row]) -> SetDistance | None:
         """Return the distance between the unedited images of even and of odd cases; None: there are too few.
 
         Only one method and variant counts, because the others start from the same images.
         """
+        features = self._feature_pairs["features"]
         halves_by_variant: dict[tuple[Method, Variant], tuple[list[Features], list[Features]]] = {}
         for row in rows:
-            if (edit_key := (row.chunk, row.index)) in self._features:
+            if (edit_key := (row.chunk, row.index)) in features:
                 half_features = halves_by_variant.setdefault((row.method, row.variant), ([], []))[row.case % 2]
-                half_features.append(self._features[edit_key][0])
+                half_features.append(features[edit_key][0])
         even_features, odd_features = max(
             halves_by_variant.values(),
             key=lambda feature_pair: len(feature_pair[0]) + len(feature_pair[1]),
@@ -95,16 +94,27 @@ class RunData:
         )
 
     @cached_property
-    def _features(self) -> dict[tuple[str, int], tuple[Features, Features]]:
-        """The detector's features `[F]` before and after each edit, by chunk and position in it."""
-        features: dict[tuple[str, int], tuple[Features, Features]] = {}
+    def _feature_pairs(self) -> dict[str, FeaturePairs]:
+        """The features in which images of the model are compared, and those of Inception v3, of all chunks."""
+        pairs_by_network: dict[str, FeaturePairs] = {"features": {}, "inception": {}}
         for chunk_name in dict.fromkeys(row.chunk for row in self.rows if row.experiment in ("landmarks", "ablation")):
             chunk_images = read_images(self.directory, chunk_name)
-            if chunk_images.features_before is not None and chunk_images.features_after is not None:
-                feature_pairs = zip(chunk_images.features_before, chunk_images.features_after, strict=True)
-                features |= {
-                    (chunk_name, i): feature_pair
-                    for i, feature_pair in enumerate(feature_pairs)
-                    if np.isfinite(feature_pair).all()
-                }
-        return features
+            for network_name, features_before, features_after in (
+                ("features", chunk_images.features_before, chunk_images.features_after),
+                ("inception", chunk_images.inception_before, chunk_images.inception_after),
+            ):
+                if features_before is not None and features_after is not None:
+                    pairs_by_network[network_name] |= {
+                        (chunk_name, i): feature_pair
+                        for i, feature_pair in enumerate(zip(features_before, features_after, strict=True))
+                        if np.isfinite(feature_pair).all()
+                    }
+        return pairs_by_network
+
+
+def _distance_of_edits(rows: Sequence[Row], features: FeaturePairs) -> SetDistance | None:
+    feature_pairs = [features[edit_key] for row in rows if (edit_key := (row.chunk, row.index)) in features]
+    if len(feature_pairs) < 2:
+        return None
+    features_before, features_after = (np.stack(image_features) for image_features in zip(*feature_pairs, strict=True))
+    return SetDistance(frechet_distance(features_before, features_after), (len(features_before), len(features_after)))

@@ -89,9 +89,11 @@ class ChunkImages:
 
     Attributes:
         before, after: `uint8 [N, h, w, 3]`, no higher than `THUMBNAIL_SIZE`.
-        goal: the same for the images that were to be reached; None: the cases have no goal.
+        goal: the same for the images that were to be reached, or, in the experiment cycle, those after the way back;
+            None: the cases have no goal.
         handles, targets: `float32 [N, P, 2]` in pixels of these images; NaN where a case has fewer pairs.
         features_before, features_after: `float32 [N, F]` in which images of the model are compared; None: there are none.
+        inception_before, inception_after: `float32 [N, 2048]` of Inception v3; None: it is not on the machine.
     """
 
     before: NDArray[np.uint8]
@@ -101,6 +103,8 @@ class ChunkImages:
     goal: NDArray[np.uint8] | None = None
     features_before: NDArray[np.float32] | None = None
     features_after: NDArray[np.float32] | None = None
+    inception_before: NDArray[np.float32] | None = None
+    inception_after: NDArray[np.float32] | None = None
 
 
 class RunDirectory:

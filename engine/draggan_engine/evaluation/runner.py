@@ -87,7 +87,8 @@ def _task_cost(task: Task) -> float:
     case_cost = _case_cost(task.variant)
     # A drag of one point arrives early; the baselines arrive late or never.
     baseline_factor = 6.0 if case_cost == 1.0 else 2.0
-    return task.size * case_cost * (1.0 if task.method is Method.DRAG else baseline_factor)
+    ways = 2 if task.experiment == "cycle" else 1
+    return ways * task.size * case_cost * (1.0 if task.method is Method.DRAG else baseline_factor)
 
 
 def _case_cost(variant: Variant) -> float:

@@ -8,10 +8,13 @@ from typing import Literal
 
 from draggan_engine.core.edit import DragSettings
 
-Experiment = Literal["landmarks", "paired", "ablation", "tracking", "mask"]
+Experiment = Literal["landmarks", "paired", "ablation", "tracking", "mask", "cycle"]
 EXPERIMENTS: tuple[Experiment, ...] = ("landmarks", "paired", "ablation", "tracking", "mask")
+"""The experiments of the paper. `cycle` (Ling et al. 2024, FreeDrag) is another one, which drags twice."""
 DetectorName = Literal["critters", "dlib"]
 SettingValue = str | int | float
+DAI_RADII = (1, 5, 10, 20)
+"""The γ for which the dragging accuracy index is measured, px of the model's image."""
 
 
 class Method(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -177,7 +178,7 @@ def test_images_without_a_face_are_skipped_and_counted(faces: Model) -> None:
 
 @needs_dlib
 def test_models_without_faces_are_refused(tmp_path: Path) -> None:
-    grey_model = photograph_model(tmp_path, blanks_every_image=True)
+    grey_model = photograph_model(tmp_path, shown_below=-math.inf)
     with pytest.raises(InputError, match=r"'faces': no face was detected in 50 of its images; .* frontal faces"):
         check_face_detector(grey_model)
     with pytest.raises(InputError, match="the images of 'critters-128' show none; use the detector critters"):
