@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import av
@@ -11,13 +12,21 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from draggan_engine.server import export
+from draggan_engine.server.export import MAX_FRAMES
 from draggan_engine.storage.markers import HANDLE_COLOR, TARGET_COLOR
 from scripts.template_search import load_rgb
 from tests.support.commands import files_under, run_here
+from tests.support.tiny_models import random_generator, save_generator
 
 PAIR = ("--pair", "134,142:158,142")
 DRAG = ("drag", *PAIR, "--json", "--steps", "12", "--out", "s")
+
+
+def tiny_drag(directory: Path, steps: int) -> tuple[str, ...]:
+    """Return a command that makes exactly this many steps with a tiny model."""
+    model = save_generator(directory / "tiny.safetensors", random_generator())
+    distant_target = ("--pair", "2,2:30,30", "--lr", "0.01", "--stop", "0.01", "--layers", "2", "--steps", str(steps))
+    return ("drag", "--model", str(model), *distant_target, "--json", "--out", "s")
 
 
 def mp4(path: Path) -> list[NDArray[np.uint8]]:
@@ -67,33 +76,30 @@ def test_a_gif_of_a_drag_shows_its_markers(tmp_path: Path, monkeypatch: pytest.M
 def test_the_video_of_a_long_drag_has_a_limited_number_of_frames(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "MAX_FRAMES", 5)
-    status, _, _ = run_here(monkeypatch, *DRAG, "--film", "d.gif", directory=tmp_path)
-    assert status == 0
+    drag = tiny_drag(tmp_path, steps=MAX_FRAMES + 20)
+    status, stdout, _ = run_here(monkeypatch, *drag, "--film", "d.gif", directory=tmp_path)
+    assert (status, json.loads(stdout)["steps"]) == (0, MAX_FRAMES + 20)
     with Image.open(tmp_path / "d.gif") as video:
-        assert video.n_frames == 5
-        video.seek(4)
-        assert difference(np.asarray(video.convert("RGB")), load_rgb(tmp_path / "s/final.png")) < 4
+        assert video.n_frames == MAX_FRAMES
+        video.seek(MAX_FRAMES - 1)
+        assert difference(np.asarray(video.convert("RGB")), load_rgb(tmp_path / "s/final.png")) < 8
 
 
 def test_a_video_that_cannot_be_written_loses_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "films").mkdir()
-
-    def remove_directory(*_: int) -> list[int]:
-        (tmp_path / "films").rmdir()
-        return [0]
-
-    monkeypatch.setattr(export, "spread_indices", remove_directory)
-    arguments = (*DRAG, "--film", "films/d.mp4")
-    status, stdout, stderr = run_here(monkeypatch, *arguments, directory=tmp_path)
+    drag = tiny_drag(tmp_path, steps=60)
+    soft_limit, hard_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (25_000, hard_limit))  # enough for all files but the video
+    try:
+        status, stdout, stderr = run_here(monkeypatch, *drag, "--film", "d.gif", directory=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft_limit, hard_limit))
     assert status == 1
-    assert (
-        stderr.startswith("draggan-tui: films/d.mp4: it could not be written (No such file or directory)")
-        and stderr.count("\n") == 1
-    )
-    assert json.loads(stdout)["steps"] == 12
-    assert "films/d.mp4" not in json.loads(stdout)["files"]
+    assert stderr.startswith("draggan-tui: d.gif: it could not be written (File too large)")
+    assert stderr.count("\n") == 1
+    assert json.loads(stdout)["steps"] == 60
+    assert "d.gif" not in json.loads(stdout)["files"]
     assert "s/final.png" in files_under(tmp_path)
+    assert "d.gif" not in files_under(tmp_path)
 
 
 def test_render_writes_webp_with_the_same_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,12 +21,13 @@ def save_tiny(path: Path, classes: int = 0, settings: DragSettings | None = None
     config = StyleGAN2Config(
         resolution=32, z_dim=4, c_dim=classes, w_dim=W_DIM, mapping_layers=1, channels=pyramid_channels(32, 32, 4)
     )
-    save_native(
-        path,
-        GeneratorPart.from_network(Generator(config)),
-        None,
-        NativeInfo(name=path.stem, psi=0.7, settings=settings),
-    )
+    return save_generator(path, Generator(config), settings)
+
+
+def save_generator(path: Path, generator: Generator, settings: DragSettings | None = None) -> Path:
+    """Save a generator as a model that is named after its file, and return the path."""
+    info = NativeInfo(name=path.stem, psi=0.7, settings=settings)
+    save_native(path, GeneratorPart.from_network(generator), None, info)
     return path
 
 

@@ -16,7 +16,7 @@ from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.dragging.drag_loop import DragAtRest, DragEnd, DragLoop, DragStep
 from draggan_engine.storage.image_io import write_image
 from draggan_engine.storage.session_store import SessionStore
-from draggan_engine.storage.trajectory import TrajectoryRecorder
+from draggan_engine.storage.trajectory import DEFAULT_WRITE_PACE, TrajectoryRecorder, WritePace
 
 from .edit_images import image_of, latent_of, write_result
 
@@ -59,7 +59,13 @@ def prepare_drag(
 
 
 def record_drag(
-    model: Model, store: SessionStore, parent: Revision, drag_number: int, drag: DragLoop, live_pair: int | None = None
+    model: Model,
+    store: SessionStore,
+    parent: Revision,
+    drag_number: int,
+    drag: DragLoop,
+    live_pair: int | None = None,
+    write_pace: WritePace = DEFAULT_WRITE_PACE,
 ) -> Iterator[DragStep | DragAtRest | DragRecorded]:
     """Run a drag of a revision and yield its events. Write a line for each step and, from time to time, the steps' latents; at
     the end, write the drag's files, the images and the history.
@@ -67,7 +73,7 @@ def record_drag(
     A write that fails does not end the drag: its result stays in `store`, and the last event says what is missing.
     """
     store.merge((parent,), parent.id)
-    recording = _DragRecording(store, parent, drag_number, drag, live_pair)
+    recording = _DragRecording(store, parent, drag_number, drag, live_pair, write_pace)
     yield from recording.events()
     yield recording.finish(model)
 
@@ -76,14 +82,20 @@ class _DragRecording:
     """One drag while it is recorded."""
 
     def __init__(
-        self, store: SessionStore, parent: Revision, drag_number: int, drag: DragLoop, live_pair: int | None
+        self,
+        store: SessionStore,
+        parent: Revision,
+        drag_number: int,
+        drag: DragLoop,
+        live_pair: int | None,
+        write_pace: WritePace,
     ) -> None:
         self._session_store, self._parent_revision, self._drag_number = store, parent, drag_number
         self._drag_loop, self._live_pair = drag, live_pair
         self._start_time = time.monotonic()
         self._start_ws = drag.start_ws.cpu().numpy()
         self._trajectory_recorder = TrajectoryRecorder(
-            self._start_ws, drag.optimized_rows, drag.start_handles, drag.targets
+            self._start_ws, drag.optimized_rows, drag.start_handles, drag.targets, write_pace
         )
         self._write_problem: str | None = None
         self._drag_end: DragEnd | None = None

@@ -33,10 +33,22 @@ from .utf8_path import utf8_path
 TRAJECTORY_FILE = "steps.safetensors"
 MAX_KEPT_STEPS = 1000
 """Of a longer drag only every second step is kept, then every fourth, and so on."""
-WRITE_INTERVAL = 2.0
-"""The least number of seconds between two writes of a running drag."""
-MAX_WRITE_SHARE = 0.05
-"""The greatest share of a drag's time that its writes may take."""
+
+
+@dataclass(frozen=True)
+class WritePace:
+    """How often the steps of a running drag are written.
+
+    Attributes:
+        min_interval: the least number of seconds between two writes.
+        max_share: the greatest share of the drag's time that its writes may take.
+    """
+
+    min_interval: float = 2.0
+    max_share: float = 0.05
+
+
+DEFAULT_WRITE_PACE = WritePace()
 
 
 @dataclass(frozen=True)
@@ -105,13 +117,19 @@ class TrajectoryRecorder:
     """
 
     def __init__(
-        self, before: NDArray[np.float32], row_count: int, handles: Sequence[Point], targets: Sequence[Point]
+        self,
+        before: NDArray[np.float32],
+        row_count: int,
+        handles: Sequence[Point],
+        targets: Sequence[Point],
+        write_pace: WritePace = DEFAULT_WRITE_PACE,
     ) -> None:
         self._start_latent, self._row_count = before, row_count
         self._last_step = _KeptStep(0, before[0, :row_count].copy(), tuple(handles), tuple(targets))
         self._kept_steps = [self._last_step]
         self._step_stride = 1
-        self._next_write = time.monotonic() + WRITE_INTERVAL
+        self._write_pace = write_pace
+        self._next_write = time.monotonic() + write_pace.min_interval
 
     def record(self, step: int, ws: NDArray[np.float32], handles: Sequence[Point], targets: Sequence[Point]) -> None:
         """Record the state after a step.
@@ -157,7 +175,8 @@ class TrajectoryRecorder:
                 save(trajectory_arrays, {"parent": str(to_stored_id(parent)), "record": record.model_dump_json()})
             )
         end_time = time.monotonic()
-        self._next_write = end_time + max(WRITE_INTERVAL, (end_time - start_time) / MAX_WRITE_SHARE)
+        seconds_until_next = (end_time - start_time) / self._write_pace.max_share
+        self._next_write = end_time + max(self._write_pace.min_interval, seconds_until_next)
 
 
 def read_trajectory(drag_directory: Path) -> StoredTrajectory:

@@ -164,8 +164,7 @@ def kill_at_each_write(
     Yields:
         The directory of the session, and the end of the drag if it was reached.
     """
-    patch.setattr(trajectory, "WRITE_INTERVAL", 0.0)
-    patch.setattr(trajectory, "MAX_WRITE_SHARE", 1e9)
+    write_pace = trajectory.WritePace(min_interval=0.0, max_share=1e9)
     sync, parent = os.fsync, parent_of(model)
     for last in count():
         session = directory / f"s{last}"
@@ -183,7 +182,8 @@ def kill_at_each_write(
         with patch.context() as context:
             context.setattr(os, "fsync", flush_or_die)
             try:
-                for event in record_drag(model, store, parent, 1, prepare_drag(model, store, parent.edit)):
+                drag = prepare_drag(model, store, parent.edit)
+                for event in record_drag(model, store, parent, 1, drag, write_pace=write_pace):
                     if isinstance(event, DragRecorded):
                         drag_end = event
             except Killed:
