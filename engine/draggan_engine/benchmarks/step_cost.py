@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.edit import DragSettings, Precision
 from draggan_engine.dragging.drag_task import DragTask
-from draggan_engine.dragging.optimizer import RECORD_AFTER_STEPS, DragOptimizer
+from draggan_engine.dragging.draggan_optimizer import RECORD_AFTER_STEPS, DragganOptimizer
 from draggan_engine.dragging.reference_drag import ReferenceDrag
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.cpu_threads import set_thread_count
@@ -102,7 +102,7 @@ def measure_step_cost(case: BenchmarkCase, step_count: int) -> StepCost:
         DragganError: the model cannot be loaded.
     """
     generator, settings, task = _prepare(case)
-    optimizer = DragOptimizer(generator, settings, [task])
+    optimizer = DragganOptimizer(generator, settings, [task])
     reference_drag = ReferenceDrag(_prepare(case)[0], settings, task)
     dtype = ARITHMETIC_DTYPES[case.precision]
     step_times, arithmetic_rates, memory_rates, max_difference = [], [], [], 0.0
@@ -122,7 +122,7 @@ def measure_step_cost(case: BenchmarkCase, step_count: int) -> StepCost:
         speedup=statistics.median(reference_seconds / seconds for seconds, reference_seconds in step_times),
         arithmetic_seconds=operation_count / statistics.median(arithmetic_rates),
         weight_reading_seconds=kernel_values * dtype.itemsize / statistics.median(memory_rates),
-        phase_shares=_phase_shares(DragOptimizer(generator, settings, [task]), step_count),
+        phase_shares=_phase_shares(DragganOptimizer(generator, settings, [task]), step_count),
         peak_bytes=_peak_memory_in_new_process(case, is_reference=False),
         reference_peak_bytes=_peak_memory_in_new_process(case, is_reference=True),
         max_handle_difference=None if case.has_mask else max_difference,
@@ -189,7 +189,7 @@ def _count_work(case: BenchmarkCase) -> tuple[int, int]:
     generator, settings, task = _prepare(case)
     # In float64 all convolutions are torch's own, which the counters see.
     settings = settings.model_copy(update={"precision": "float32"})  # keeps the weights' number type
-    optimizer = DragOptimizer(generator.double(), settings, [replace(task, ws=task.ws.double())])
+    optimizer = DragganOptimizer(generator.double(), settings, [replace(task, ws=task.ws.double())])
     with FlopCounterMode(display=False) as operation_counter, _KernelCounter() as kernel_counter:
         optimizer.step()
     return operation_counter.get_total_flops(), kernel_counter.total
@@ -217,7 +217,7 @@ class _KernelCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
-def _phase_shares(optimizer: DragOptimizer, step_count: int) -> dict[str, float]:
+def _phase_shares(optimizer: DragganOptimizer, step_count: int) -> dict[str, float]:
     optimizer.records_steps = False
     optimizer.step()
     with profile() as profiler:  # type: ignore[no-untyped-call]
@@ -246,7 +246,7 @@ def peak_memory(case: BenchmarkCase, is_reference: bool) -> int:
     """
     generator, settings, task = _prepare(case)
     bytes_before = _peak_memory_so_far(case.device)
-    drag = ReferenceDrag(generator, settings, task) if is_reference else DragOptimizer(generator, settings, [task])
+    drag = ReferenceDrag(generator, settings, task) if is_reference else DragganOptimizer(generator, settings, [task])
     for _ in range(MEMORY_STEPS):
         drag.step()
     return _peak_memory_so_far(case.device) - bytes_before

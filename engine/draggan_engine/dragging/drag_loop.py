@@ -20,7 +20,7 @@ from draggan_engine.networks.generator import Generator
 from .cuda_graph import on_side_stream
 from .drag_control import DragControl
 from .drag_task import DragTask, why_not_bfloat16
-from .optimizer import DragOptimizer
+from .optimizer import make_optimizer
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class DragLoop:
         live_pair: int | None = None,
         control: DragControl | None = None,
     ) -> None:
-        self._optimizer = DragOptimizer(generator, settings, [DragTask(ws, pairs, mask)])
+        self._optimizer = make_optimizer(generator, settings, [DragTask(ws, pairs, mask)])
         self.settings = self._optimizer.settings
         self.notice: str | None = None
         if self.settings.precision != settings.precision:

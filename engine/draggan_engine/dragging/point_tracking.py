@@ -16,7 +16,7 @@ from .feature_sources import FeatureWindows
 
 
 class PointTracker(Protocol):
-    """How handles are found again after a step. Each `DragOptimizer` has a tracker of its own.
+    """How handles are found again after a step. Each `DragganOptimizer` has a tracker of its own.
 
     Attributes:
         search_radius: how far from its last position a handle can be found, in image pixels along either axis.

@@ -11,11 +11,9 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.dragging.drag_task import DragTask
-from draggan_engine.dragging.optimizer import DragOptimizer
+from draggan_engine.dragging.optimizer import Optimizer
 from draggan_engine.networks.generator import Generator
 
-SETTLED_STEPS = 50
-"""A drag ends when its mean distance has not decreased for this many steps."""
 MIN_DECREASE = 0.1
 """Smaller decreases of the mean distance do not count, px."""
 
@@ -45,11 +43,10 @@ EditFunction = Callable[[Generator, Sequence[DragTask], DragSettings, StepObserv
 
 
 def run_drags(
-    optimizer: DragOptimizer,
+    optimizer: Optimizer,
     observer: StepObserver | None = None,
     *,
     tracks_handles: bool = True,
-    settled_steps: int = SETTLED_STEPS,
 ) -> list[EditResult]:
     """Run drags until each has arrived, settled or diverged, or has made the most steps that the settings allow.
 
@@ -78,7 +75,7 @@ def run_drags(
         has_decreased = mean_distances < best_means[active_drags] - MIN_DECREASE
         best_means[active_drags] = torch.where(has_decreased, mean_distances, best_means[active_drags])
         best_steps[active_drags] = torch.where(has_decreased, step_number, best_steps[active_drags])
-        has_settled = (step_number - best_steps[active_drags] >= settled_steps) & tracks_handles
+        has_settled = (step_number - best_steps[active_drags] >= optimizer.settles_after) & tracks_handles
         has_ended = has_arrived | has_settled | ~is_finite | (step_number == settings.max_steps)
         for i in torch.nonzero(has_ended)[:, 0].tolist():
             drag_index = int(active_drags[i])

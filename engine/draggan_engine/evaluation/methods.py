@@ -12,10 +12,10 @@ from torch import Tensor
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
 from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.dragging.feature_sampling import sample_features
 from draggan_engine.dragging.feature_sources import FeatureWindows
 from draggan_engine.dragging.motion_supervision import AveragedMaskLoss, MaskLoss
-from draggan_engine.dragging.optimizer import DragOptimizer
 from draggan_engine.dragging.point_tracking import track_points
 from draggan_engine.networks.generator import Generator
 
@@ -31,7 +31,7 @@ from .variants import Method
 class BlockTracker:
     """The paper's point tracking on the features of another block than that of motion supervision."""
 
-    def __init__(self, optimizer: DragOptimizer, block: str) -> None:
+    def __init__(self, optimizer: DragganOptimizer, block: str) -> None:
         self.optimizer, self.block, self.search_radius = optimizer, block, optimizer.settings.r2
         self.references = sample_features(
             self._features(optimizer.ws), optimizer.pairs.handles, optimizer.pairs.image_size
@@ -63,7 +63,7 @@ class Drag:
 
     Attributes:
         tracking_block: the block whose features are used for tracking; None: that of motion supervision.
-        mask_loss_type: the second term of eq. 1, as `DragOptimizer` takes it.
+        mask_loss_type: the second term of eq. 1, as `DragganOptimizer` takes it.
     """
 
     tracking_block: str | None = None
@@ -72,7 +72,7 @@ class Drag:
     def __call__(
         self, generator: Generator, drags: Sequence[DragTask], settings: DragSettings, observer: StepObserver | None
     ) -> list[EditResult]:
-        optimizer = DragOptimizer(generator, settings, drags, mask_loss_type=self.mask_loss_type)
+        optimizer = DragganOptimizer(generator, settings, drags, mask_loss_type=self.mask_loss_type)
         if self.tracking_block is not None:
             optimizer.tracker = BlockTracker(optimizer, self.tracking_block)
         return run_drags(optimizer, observer)

@@ -16,8 +16,8 @@ from draggan_engine.dragging import cuda_graph
 from draggan_engine.dragging import optimizer as optimizer_module
 from draggan_engine.dragging.cuda_graph import on_side_stream, record_step
 from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.draggan_optimizer import RECORD_AFTER_STEPS, DragganOptimizer
 from draggan_engine.dragging.motion_supervision import AveragedMaskLoss, ExactMaskLoss
-from draggan_engine.dragging.optimizer import RECORD_AFTER_STEPS, DragOptimizer
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 from tests.support.tiny_models import random_generator
@@ -39,7 +39,7 @@ def two_tasks(generator: Generator, mask: np.ndarray | None = None) -> list[Drag
     ]
 
 
-def make_step_in_place(optimizer: DragOptimizer) -> DragOptimizer:
+def make_step_in_place(optimizer: DragganOptimizer) -> DragganOptimizer:
     """Make the optimizer step as on CUDA, except that the step is called instead of replayed."""
     optimizer.uses_whole_maps = True
     loss = torch.zeros(len(optimizer.ws))
@@ -50,7 +50,7 @@ def make_step_in_place(optimizer: DragOptimizer) -> DragOptimizer:
     return optimizer
 
 
-def assert_same_handles(optimizer: DragOptimizer, expected: DragOptimizer) -> None:
+def assert_same_handles(optimizer: DragganOptimizer, expected: DragganOptimizer) -> None:
     exists = optimizer.pairs.exists
     assert torch.equal(optimizer.pairs.handles[exists], expected.pairs.handles[exists])
 
@@ -59,7 +59,7 @@ def assert_same_handles(optimizer: DragOptimizer, expected: DragOptimizer) -> No
 @pytest.mark.parametrize("mask", [None, MASK])
 def test_a_step_in_place_does_what_a_step_does(generator: Generator, space: str, mask: np.ndarray | None) -> None:
     settings = SETTINGS.model_copy(update={"space": space})
-    in_place, expected = (DragOptimizer(generator, settings, two_tasks(generator, mask)) for _ in range(2))
+    in_place, expected = (DragganOptimizer(generator, settings, two_tasks(generator, mask)) for _ in range(2))
     make_step_in_place(in_place)
 
     def addresses() -> list[int]:
@@ -78,7 +78,7 @@ def test_a_step_in_place_does_what_a_step_does(generator: Generator, space: str,
 
 
 def test_a_diverged_drag_keeps_its_state_and_the_other_continues(generator: Generator) -> None:
-    optimizer = make_step_in_place(DragOptimizer(generator, SETTINGS, two_tasks(generator)))
+    optimizer = make_step_in_place(DragganOptimizer(generator, SETTINGS, two_tasks(generator)))
     optimizer.step()
     ws_before, handles_before = optimizer.ws.clone(), optimizer.pairs.handles.clone()
     optimizer.pairs.targets[1] = torch.nan
@@ -99,7 +99,7 @@ def test_a_step_is_recorded_after_some_steps_and_again_with_fewer_drags(
 ) -> None:
     record = Mock(side_effect=return_step)
     monkeypatch.setattr(optimizer_module, "record_step", record)
-    recorded, expected = (DragOptimizer(generator, SETTINGS, two_tasks(generator)) for _ in range(2))
+    recorded, expected = (DragganOptimizer(generator, SETTINGS, two_tasks(generator)) for _ in range(2))
     assert not recorded.records_steps
     recorded.records_steps = recorded.uses_whole_maps = True
     for step in range(RECORD_AFTER_STEPS + 3):
@@ -122,7 +122,7 @@ def test_where_no_step_can_be_recorded_the_drag_continues(
 ) -> None:
     record = Mock(return_value=None)
     monkeypatch.setattr(optimizer_module, "record_step", record)
-    unrecorded, expected = (DragOptimizer(generator, SETTINGS, two_tasks(generator)) for _ in range(2))
+    unrecorded, expected = (DragganOptimizer(generator, SETTINGS, two_tasks(generator)) for _ in range(2))
     unrecorded.records_steps = True
     for _ in range(RECORD_AFTER_STEPS + 3):
         unrecorded.step()
@@ -135,7 +135,7 @@ def test_no_autograd_graph_of_the_offset_is_alive_while_a_step_is_recorded(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such a graph would belong to another stream and end the recording."""
-    optimizer = DragOptimizer(generator, SETTINGS, two_tasks(generator))
+    optimizer = DragganOptimizer(generator, SETTINGS, two_tasks(generator))
     optimizer.step()
 
     def record(step: Callable[[], None], state: Sequence[Tensor]) -> None:  # noqa: ARG001
@@ -150,13 +150,13 @@ def test_only_the_papers_tracker_and_the_averaged_mask_loss_are_recorded(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(optimizer_module, "record_step", return_step)
-    optimizer = DragOptimizer(generator, SETTINGS, two_tasks(generator))
+    optimizer = DragganOptimizer(generator, SETTINGS, two_tasks(generator))
     assert optimizer._record() is not None
     optimizer.tracker = Mock(search_radius=1.0)
     assert optimizer._record() is None
     for mask_loss_type, is_recorded in ((AveragedMaskLoss, True), (ExactMaskLoss, False)):
         tasks = two_tasks(generator, MASK)
-        masked = DragOptimizer(generator, SETTINGS, tasks, mask_loss_type=mask_loss_type)
+        masked = DragganOptimizer(generator, SETTINGS, tasks, mask_loss_type=mask_loss_type)
         assert (masked._record() is not None) == is_recorded
 
 

@@ -14,7 +14,7 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point
 from draggan_engine.dragging.drag_loop import DragAtRest, DragEnd, DragLoop, DragStep
 from draggan_engine.dragging.drag_task import DragTask
-from draggan_engine.dragging.optimizer import DragOptimizer
+from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 from tests.support.patience import PATIENCE
@@ -51,7 +51,7 @@ def latents_after_steps(
     generator: Generator, pairs: list[tuple[Point, Point]], step_targets: list[list[Point]]
 ) -> list[Tensor]:
     """Return the latents of an optimizer whose targets are set before each step."""
-    optimizer = DragOptimizer(generator, SETTINGS, [DragTask(latent_of_seed(generator, 1, 1.0), pairs, None)])
+    optimizer = DragganOptimizer(generator, SETTINGS, [DragTask(latent_of_seed(generator, 1, 1.0), pairs, None)])
     latents = []
     for targets in step_targets:
         optimizer.pairs.targets[0] = torch.tensor(targets)

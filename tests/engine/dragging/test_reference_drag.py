@@ -13,8 +13,8 @@ from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point
 from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.dragging.motion_supervision import ExactMaskLoss
-from draggan_engine.dragging.optimizer import DragOptimizer
 from draggan_engine.dragging.reference_drag import ReferenceDrag
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
@@ -49,7 +49,7 @@ def compare_drags(generator: Generator, settings: DragSettings, task: DragTask) 
     Both in image pixels.
     """
     reference = ReferenceDrag(copy.deepcopy(generator), settings, task)
-    optimizer = DragOptimizer(generator, settings, [task], mask_loss_type=ExactMaskLoss)
+    optimizer = DragganOptimizer(generator, settings, [task], mask_loss_type=ExactMaskLoss)
     max_difference, path_length = 0.0, 0.0
     for _ in range(STEPS):
         handles_before = np.array(reference.handles)

@@ -17,7 +17,7 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
 from draggan_engine.dragging.drag_loop import DragEnd, DragLoop
 from draggan_engine.dragging.drag_task import DragTask
-from draggan_engine.dragging.optimizer import DragOptimizer
+from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.evaluation.baselines import optical_flow
 from draggan_engine.evaluation.baselines.untracked import FixedTracker
 from draggan_engine.evaluation.edit_runs import run_drags
@@ -64,14 +64,15 @@ def test_without_tracking_the_handles_stay_and_all_steps_are_made(generator: Gen
 
 
 def test_a_settled_drag_ends(generator: Generator, drags: list[DragTask]) -> None:
-    optimizer = DragOptimizer(generator, SETTINGS.model_copy(update={"max_steps": 50}), drags[:1])
+    optimizer = DragganOptimizer(generator, SETTINGS.model_copy(update={"max_steps": 50}), drags[:1])
     optimizer.tracker = FixedTracker()
-    (result,) = run_drags(optimizer, settled_steps=4)
+    optimizer.settles_after = 4
+    (result,) = run_drags(optimizer)
     assert (result.steps, result.reached) == (4, False)
 
 
 def test_a_drag_that_diverges_ends_and_the_others_continue(generator: Generator, drags: list[DragTask]) -> None:
-    class DivergingOptimizer(DragOptimizer):
+    class DivergingOptimizer(DragganOptimizer):
         """Reports that the first of two drags is not finite."""
 
         def step(self) -> tuple[Tensor, Tensor]:

@@ -17,8 +17,8 @@ from torch import Tensor
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
 from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.dragging.feature_sources import FeatureWindows
-from draggan_engine.dragging.optimizer import DragOptimizer
 from draggan_engine.evaluation.edit_runs import EditFunction, EditResult, StepObserver, run_drags
 from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
@@ -133,7 +133,7 @@ class FlowTracker:
 
     search_radius = math.inf
 
-    def __init__(self, optimizer: DragOptimizer, flow: FlowFunction) -> None:
+    def __init__(self, optimizer: DragganOptimizer, flow: FlowFunction) -> None:
         self.generator, self.flow = optimizer.generator, flow
         self.last_images = self._generate(optimizer.ws)
 
@@ -160,7 +160,7 @@ def drag_with_flow(make_flow: Callable[[], FlowFunction]) -> EditFunction:
     def run(
         generator: Generator, drags: Sequence[DragTask], settings: DragSettings, observer: StepObserver | None
     ) -> list[EditResult]:
-        optimizer = DragOptimizer(generator, settings, drags)
+        optimizer = DragganOptimizer(generator, settings, drags)
         optimizer.tracker = FlowTracker(optimizer, make_flow())
         return run_drags(optimizer, observer)
 

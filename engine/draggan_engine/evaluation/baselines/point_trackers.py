@@ -17,8 +17,8 @@ from torch import Tensor
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
 from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.dragging.feature_sources import FeatureWindows
-from draggan_engine.dragging.optimizer import DragOptimizer
 from draggan_engine.evaluation.edit_runs import EditFunction, EditResult, StepObserver, run_drags
 from draggan_engine.networks.generator import Generator
 
@@ -143,7 +143,7 @@ class WindowTracker:
 
     search_radius = math.inf
 
-    def __init__(self, optimizer: DragOptimizer, track_points: TrackFunction) -> None:
+    def __init__(self, optimizer: DragganOptimizer, track_points: TrackFunction) -> None:
         self.generator, self.track_points = optimizer.generator, track_points
         self.earlier_images: list[Tensor] = []
         self.earlier_handles: list[Tensor] = []
@@ -181,7 +181,7 @@ def drag_with_point_tracker(make_track_function: Callable[[], TrackFunction]) ->
     def run(
         generator: Generator, drags: Sequence[DragTask], settings: DragSettings, observer: StepObserver | None
     ) -> list[EditResult]:
-        optimizer = DragOptimizer(generator, settings, drags)
+        optimizer = DragganOptimizer(generator, settings, drags)
         optimizer.tracker = WindowTracker(optimizer, make_track_function())
         return run_drags(optimizer, observer)
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.dragging.feature_sources import FeatureWindows
-from draggan_engine.dragging.optimizer import DragOptimizer
 from draggan_engine.evaluation.edit_runs import EditResult, StepObserver, run_drags
 from draggan_engine.networks.generator import Generator
 
@@ -40,6 +40,6 @@ def drag_without_tracking(
     generator: Generator, drags: Sequence[DragTask], settings: DragSettings, observer: StepObserver | None
 ) -> list[EditResult]:
     """Run motion supervision alone. It makes as many steps as the settings allow, because it cannot know its distance."""
-    optimizer = DragOptimizer(generator, settings, drags)
+    optimizer = DragganOptimizer(generator, settings, drags)
     optimizer.tracker = FixedTracker()
     return run_drags(optimizer, observer, tracks_handles=False)

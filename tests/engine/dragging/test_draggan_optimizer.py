@@ -11,8 +11,8 @@ from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.geometry import Point
 from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.dragging.feature_sources import FeatureWindows, WholeMapSource
-from draggan_engine.dragging.optimizer import DragOptimizer
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.stylegan2 import StyleGAN2Layer
@@ -47,8 +47,8 @@ def tasks(generator: Generator) -> list[DragTask]:
 @pytest.mark.parametrize("space", ["w+", "w"])
 def test_drags_that_advance_together_equal_each_alone(generator: Generator, tasks: list[DragTask], space: str) -> None:
     settings = SETTINGS.model_copy(update={"space": space})
-    together = DragOptimizer(generator, settings, tasks)
-    alone = [DragOptimizer(generator, settings, [task]) for task in tasks]
+    together = DragganOptimizer(generator, settings, tasks)
+    alone = [DragganOptimizer(generator, settings, [task]) for task in tasks]
     for step in range(8):
         if step == 5:  # the second drag ends
             together.select(torch.tensor([True, False, True]))
@@ -68,7 +68,10 @@ def test_drags_that_advance_together_equal_each_alone(generator: Generator, task
 def test_a_drag_that_diverges_keeps_its_state_and_does_not_affect_the_others(
     generator: Generator, tasks: list[DragTask]
 ) -> None:
-    together, alone = DragOptimizer(generator, SETTINGS, tasks[:2]), DragOptimizer(generator, SETTINGS, tasks[1:2])
+    together, alone = (
+        DragganOptimizer(generator, SETTINGS, tasks[:2]),
+        DragganOptimizer(generator, SETTINGS, tasks[1:2]),
+    )
     together.step()
     alone.step()
     ws_before, handles_before = together.ws[0].clone(), together.pairs.handles[0].clone()
@@ -84,7 +87,7 @@ def test_a_step_uses_only_what_was_computed_from_the_weights_before() -> None:
     generator = noisy_generator(64, dtype=torch.float32)
     latent = latent_of_seed(generator, 0, 1.0)
     tasks = [DragTask(latent, PAIRS_64), DragTask(latent, PAIRS_64, np.eye(64, dtype=np.uint8))]
-    optimizers = [DragOptimizer(generator, SETTINGS_64, [task]) for task in tasks]
+    optimizers = [DragganOptimizer(generator, SETTINGS_64, [task]) for task in tasks]
     for layer in generator.synthesis.modules():
         if isinstance(layer, StyleGAN2Layer):
             layer.weight = nn.Parameter(torch.full_like(layer.weight, torch.nan), requires_grad=False)
@@ -98,7 +101,7 @@ def test_a_mask_needs_the_whole_map_unless_its_weight_is_0(mask_weight: float, n
     mask = np.ones((64, 64), np.uint8)
     mask[:9] = 0
     settings = SETTINGS_64.model_copy(update={"mask_weight": mask_weight})
-    optimizer = DragOptimizer(generator, settings, [DragTask(latent_of_seed(generator, 0, 1.0), PAIRS_64[:1], mask)])
+    optimizer = DragganOptimizer(generator, settings, [DragTask(latent_of_seed(generator, 0, 1.0), PAIRS_64[:1], mask)])
     optimizer.step()
     assert (optimizer.features.windows == (MapWindow.whole(optimizer.source.map_size),)) == needs_whole_map
 
@@ -117,14 +120,14 @@ class UnlimitedTracker:
 
 def test_a_tracker_without_a_search_radius_gets_the_whole_map() -> None:
     generator = noisy_generator(64, dtype=torch.float32)
-    optimizer = DragOptimizer(generator, SETTINGS_64, [DragTask(latent_of_seed(generator, 0, 1.0), PAIRS_64)])
+    optimizer = DragganOptimizer(generator, SETTINGS_64, [DragTask(latent_of_seed(generator, 0, 1.0), PAIRS_64)])
     optimizer.tracker = UnlimitedTracker()
     assert bool(optimizer.step()[1].all())
 
 
 def check_windows_change_nothing(generator: Generator, settings: DragSettings, task: DragTask) -> float:
     """Run fifty steps in windows and on whole maps, compare them, and return how far the handles have moved in all."""
-    windowed, whole = (DragOptimizer(generator, settings, [task]) for _ in range(2))
+    windowed, whole = (DragganOptimizer(generator, settings, [task]) for _ in range(2))
     whole.source = WholeMapSource(generator.synthesis, settings.feature_block, whole.source.map_size)
     path_length = 0.0
     for _ in range(50):
