@@ -81,7 +81,7 @@ def run_experiments(
     repeat_command = _command(
         experiment_name, case_count, named_methods, detector_name, loaded_model.spec, device_name, out_directory
     )
-    omissions = list(missing_methods.values())
+    omissions = [] if methods else list(missing_methods.values())
     if "landmarks" in run_request.experiments and (why_no_fid := why_no_inception()) is not None:
         omissions.append(f"FID: {why_no_fid}")
     write_report(out_directory, report_path, repeat_command, time.strftime("%Y-%m-%d"), omissions)

@@ -84,7 +84,7 @@ def _header(run_data: RunData, command_line: str, date_text: str, omissions: Seq
         "n is the number of cases.",
     ]
     if omissions:
-        report_blocks.append(f"Left out on this machine: {'; '.join(omissions)}.")
+        report_blocks.append("\n".join(["Left out on this machine:\n", *(f"- {omission}" for omission in omissions)]))
     if not run_data.rows:
         report_blocks.append("No case has finished yet.")
     elif not has_matplotlib():

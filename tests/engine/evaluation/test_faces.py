@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import math
 import sys
 from dataclasses import replace
@@ -15,7 +16,7 @@ import torch
 
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import InputError
-from draggan_engine.evaluation import face_detector
+from draggan_engine.evaluation import face_cases, face_detector
 from draggan_engine.evaluation.detectors import DETECTORS, Detector, check_face_detector
 from draggan_engine.evaluation.experiments import run_task, tasks
 from draggan_engine.evaluation.face_cases import face_case
@@ -35,15 +36,10 @@ from tests.support.photograph_model import photograph_model, read_photograph
 METHODS = (Method.NO_EDIT, Method.DRAG)
 
 
-def is_dlib_installed() -> bool:
-    try:
-        dlib_face_finder()
-    except InputError:
-        return False
-    return True
-
-
-needs_dlib = pytest.mark.skipif(not is_dlib_installed(), reason="dlib or its predictor is not installed")
+needs_dlib = pytest.mark.skipif(
+    face_detector._find_predictor() is None or importlib.util.find_spec("dlib") is None,
+    reason="dlib or its predictor is not installed",
+)
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +173,10 @@ def test_images_without_a_face_are_skipped_and_counted(faces: Model) -> None:
 
 
 @needs_dlib
-def test_models_without_faces_are_refused(tmp_path: Path) -> None:
+def test_models_without_faces_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(face_cases, "MAX_IMAGES_WITHOUT_FACE", 3)
     grey_model = photograph_model(tmp_path, shown_below=-math.inf)
-    with pytest.raises(InputError, match=r"'faces': no face was detected in 50 of its images; .* frontal faces"):
+    with pytest.raises(InputError, match=r"'faces': no face was detected in 3 of its images; .* frontal faces"):
         check_face_detector(grey_model)
     with pytest.raises(InputError, match="the images of 'critters-128' show none; use the detector critters"):
         check_face_detector(load_model("critters-128", "cpu"))

@@ -159,7 +159,7 @@ def test_a_cycle_of_critters_is_measured_in_features_and_reported(tmp_path: Path
     directory.add_chunk(rows, chunk_images)
     write_report(directory.path, tmp_path / "report.md", "", "", ["FID: the weights are missing"])
     report = (tmp_path / "report.md").read_text()
-    assert "Left out on this machine: FID: the weights are missing." in report
+    assert "\n\nLeft out on this machine:\n\n- FID: the weights are missing\n\n" in report
     assert "## There and back" in report and "| drag   |" in report
     features = 10 * np.mean([row.values["features"] for row in rows])
     assert f"| {features:.2f} [" in report
