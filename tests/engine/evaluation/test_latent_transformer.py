@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from torch import Tensor
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import InputError
+from draggan_engine.critters.scene.landmarks import LANDMARKS
 from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.evaluation.baselines import latent_transformer_training
 from draggan_engine.evaluation.baselines.latent_transformer import (
+    BUNDLED_DIRECTORY,
     LatentTransformer,
     LatentTransformerConfig,
     generator_checksum,
@@ -36,6 +39,7 @@ from draggan_engine.evaluation.baselines.user_controllable_lt import (
     mask_anchors,
     predict_ws,
 )
+from draggan_engine.evaluation.cases import landmark_cases
 from draggan_engine.evaluation.landmark_detector import detect_landmarks
 from draggan_engine.evaluation.methods import METHODS, select_methods
 from draggan_engine.evaluation.variants import Method
@@ -206,6 +210,16 @@ def test_the_command_trains_weights_that_the_evaluation_finds(
     assert Method.USER_CONTROLLABLE_LT in methods and Method.USER_CONTROLLABLE_LT not in why_unusable
 
 
+def test_a_damaged_state_of_a_run_is_reported(tiny_model: Model, tmp_path: Path) -> None:
+    trainer = LatentTransformerTrainer(tiny_model, TINY_PRESET, seed=0)
+    trainer.save(tmp_path / "state")
+    content = (tmp_path / "state").read_bytes()
+    for damaged in (b"", content[:1000], b"no state"):
+        (tmp_path / "state").write_bytes(damaged)
+        with pytest.raises(InputError, match="state: it is damaged; delete it to start the training again"):
+            trainer.load(tmp_path / "state")
+
+
 # Edits --------------------------------------------------------------------------------------------------
 
 
@@ -259,3 +273,35 @@ def test_weights_are_refused_for_another_model(tiny_model: Model) -> None:
     with pytest.raises(InputError, match="it has not been trained for this model"):
         METHODS[Method.USER_CONTROLLABLE_LT](generator, [task], DragSettings(), None)
     assert select_methods(None, generator)[1][Method.USER_CONTROLLABLE_LT] == message
+
+
+@pytest.mark.parametrize(("model_name", "points", "case_count"), [("critters-256", 1, 6), ("critters-256", 5, 4)])  # fmt: skip
+def test_the_bundled_weights_move_landmarks_towards_their_targets(
+    model_name: str, points: int, case_count: int
+) -> None:
+    model = load_model(model_name, "cpu")
+    assert transformer_path(model.generator).parent == BUNDLED_DIRECTORY
+    cases = list(itertools.islice(landmark_cases(model, points), case_count))
+    calls: list[tuple[int, int]] = []
+    results = METHODS[Method.USER_CONTROLLABLE_LT](
+        model.generator,
+        [case.drag for case in cases],
+        model.info.settings,
+        lambda step, active, ws, handles: calls.append((step, len(active) + len(ws) - len(handles))),
+    )
+    assert calls == [(0, case_count), (1, case_count)]
+    assert all((result.steps, result.reached) == (1, None) for result in results)
+    distances = []
+    for latents in ([case.drag.ws for case in cases], [result.ws for result in results]):
+        with torch.inference_mode():
+            landmarks = detect_landmarks(model.generator.synthesis(torch.cat(latents)).image).points
+        for i, case in enumerate(cases):
+            indices = [LANDMARKS.index(name) for name in case.landmark_names]
+            distances.append(np.linalg.norm(landmarks[i, indices] - [target for _, target in case.drag.pairs], axis=1).mean())  # fmt: skip
+    assert np.mean(distances[case_count:]) < 0.6 * np.mean(distances[:case_count])
+
+
+def test_the_bundled_weights_are_small() -> None:
+    paths = list(BUNDLED_DIRECTORY.glob("*.safetensors"))
+    assert {path.stem for path in paths} == {"critters-256"}
+    assert all(path.stat().st_size <= 8_000_000 for path in paths)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import copy
 import math
+import pickle
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ import torch
 from torch import Tensor
 
 from draggan_engine.checkpoints.loader import Model, load_model
-from draggan_engine.core.errors import DragganError
+from draggan_engine.core.errors import DragganError, InputError, StorageError
 from draggan_engine.storage.atomic import atomic_write
 
 from .latent_transformer import LatentTransformer, LatentTransformerConfig, own_directory, save_transformer
@@ -191,8 +192,15 @@ class LatentTransformerTrainer:
 
     def load(self, path: Path) -> bool:
         """Continue a run that was saved. Return whether the file is of a run of the same model, preset and seed; nothing
-        changes if it is not."""
-        run_state = torch.load(path, weights_only=True)
+        changes if it is not.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        try:
+            run_state = torch.load(path, weights_only=True)
+        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as read_error:
+            raise InputError(f"{path}: it is damaged; delete it to start the training again") from read_error
         if run_state["config"] != self.config.model_dump_json():
             return False
         if run_state["run"] != [self.seed, *vars(self.preset).values()]:
@@ -226,7 +234,10 @@ def main(arguments: list[str] | None = None) -> None:
         model = load_model(args.model, "cpu")
         trainer = LatentTransformerTrainer(model, PRESETS[args.preset], args.seed)
         out_path = args.out or own_directory() / f"{model.sha256[:12]}.safetensors"
-        out_path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            out_path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as write_error:
+            raise StorageError.of(out_path.parent, write_error) from write_error
         _train(trainer, out_path)
     except DragganError as training_error:
         parser.error(str(training_error))
