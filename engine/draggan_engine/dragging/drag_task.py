@@ -17,6 +17,9 @@ from draggan_engine.networks.bfloat16 import supports_bfloat16
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.stylegan2 import StyleGAN2Synthesis
 
+PRECISION_DTYPES = {"float32": None, "bfloat16": torch.bfloat16}
+"""The number types of the features, by the precision in the settings; None: that of the network's images."""
+
 
 @dataclass(frozen=True)
 class DragTask:
@@ -65,6 +68,10 @@ class PairBatch:
         """Return the distances from handle to target, `[N, P]` in image pixels; 0 where there is no pair."""
         distances: Tensor = (self.handles - self.targets).norm(dim=2) * self.exists
         return distances
+
+    def existing_points(self, points: Tensor) -> list[Point]:
+        """Return those of the points `[N, P, 2]`, one for each pair, whose pair exists. This waits for the device."""
+        return [(x, y) for x, y in points[self.exists].tolist()]
 
     def select(self, kept: Tensor) -> PairBatch:
         """Return the pairs of the drags that `kept`, bool `[N]`, selects."""

@@ -11,19 +11,18 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from draggan_engine.core.edit import DragSettings
-from draggan_engine.core.geometry import Point, Size
+from draggan_engine.core.geometry import Size
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.windows import MapWindow
 
-from .adam import Adam
 from .cuda_graph import record_step
-from .drag_task import DragTask, PairBatch, check_tasks, fixed_areas, usable_settings
+from .drag_task import PRECISION_DTYPES, DragTask, PairBatch, check_tasks, fixed_areas, usable_settings
 from .feature_sampling import window_around
 from .feature_sources import FeatureWindows, feature_source
+from .latent_offset import LatentOffset
 from .motion_supervision import AveragedMaskLoss, MaskLoss, supervision_loss
 from .point_tracking import FeatureTracker, PointTracker
 
-PRECISION_DTYPES = {"float32": None, "bfloat16": torch.bfloat16}
 SETTLES_AFTER_STEPS = 50
 RECORD_AFTER_STEPS = 10  # steps of unchanged shapes; recording a step costs about as much as eight steps
 
@@ -40,10 +39,9 @@ class _RecordedStep:
 class DragganOptimizer:
     """N drags of one generator that advance together, none of them affecting another.
 
-    The optimised variable of each drag is an offset on the first rows of its latent: one for each row in W+, a common
-    one in W. The features of a latent serve its tracking and then its supervision, so a step needs one forward pass
-    (two if it is recorded, on CUDA). torch's profiler finds the phases of a step by name: loss, backward, optimiser,
-    synthesis, tracking.
+    What is optimised is a `LatentOffset`. The features of a latent serve its tracking and then its supervision, so a
+    step needs one forward pass (two if it is recorded, on CUDA). torch's profiler finds the phases of a step by name:
+    loss, backward, optimiser, synthesis, tracking.
 
     Args:
         generator: in eval mode, with parameters that require no gradient.
@@ -85,16 +83,14 @@ class DragganOptimizer:
         self.start_ws = torch.cat([task.ws.detach().to(device) for task in tasks]).clone()
         self.ws = self.start_ws.clone()
         self.pairs = PairBatch.of(tasks, Size(width, height), like=self.start_ws)
-        self.optimized_rows = min(settings.layers, self.start_ws.shape[1])
-        moved_rows = self.start_ws[:, : 1 if settings.space == "w" else self.optimized_rows]
-        self.offset = torch.zeros_like(moved_rows).requires_grad_()
-        self.adam = Adam(moved_rows, settings.step_size)
+        self.offset = LatentOffset(self.start_ws, settings)
+        self.optimized_rows = self.offset.optimized_rows
         fixed = fixed_areas(tasks, generator) if settings.mask_weight > 0 else None
         self.has_mask = fixed is not None
         # Windows save arithmetic, which a GPU has in plenty, but no kernel launches; and they move with the handles,
         # which a recorded step cannot.
         self.uses_whole_maps = self.has_mask or device.type == "cuda"
-        self._handle_points = self._read_handles()
+        self._handle_points = self.pairs.existing_points(self.pairs.handles)
         dtype = PRECISION_DTYPES[self.settings.precision]
         self.source = feature_source(
             generator.synthesis, settings.feature_block, self.optimized_rows, dtype, self.uses_whole_maps
@@ -123,7 +119,7 @@ class DragganOptimizer:
         with record_function("synthesis"):
             self.features = self._compute_features(self.tracker.search_radius)
         is_finite = self._track(self.features, loss, offset_before)
-        self._handle_points = self._read_handles()
+        self._handle_points = self.pairs.existing_points(self.pairs.handles)
         return loss, is_finite
 
     def step_in_place(self, loss: Tensor, is_finite: Tensor) -> None:
@@ -132,23 +128,22 @@ class DragganOptimizer:
         Everything is computed in place and on whole maps, and the features of the last step are computed again.
         Afterwards `source` renders the image of this step, and of each replay.
         """
-        new_loss, offset_before = self._supervise(self.source(self._offset_ws()))
+        new_loss, offset_before = self._supervise(self.source(self.offset.ws()))
         with torch.no_grad():
-            features = self.source(self._offset_ws())
+            features = self.source(self.offset.ws())
         is_finite.copy_(self._track(features, new_loss, offset_before))
         loss.copy_(new_loss)
 
     def select(self, kept: Tensor) -> None:
         """Continue with the drags that `kept`, bool `[N]`, selects."""
-        self.start_ws, self.ws = self.start_ws[kept], self.ws[kept]
+        self.offset.select(kept)
+        self.start_ws, self.ws = self.offset.start_ws, self.ws[kept]
         self.pairs = self.pairs.select(kept)
-        self.offset = self.offset.detach()[kept].requires_grad_()
-        self.adam.select(kept)
         if self.mask_loss is not None:
             self.mask_loss.select(kept)
         self.tracker.select(kept)
         self._recorded_step, self._steps_of_same_shapes = None, 0
-        self._handle_points = self._read_handles()
+        self._handle_points = self.pairs.existing_points(self.pairs.handles)
         self.features = self._compute_features(0)
 
     def _record(self) -> _RecordedStep | None:
@@ -160,7 +155,7 @@ class DragganOptimizer:
         with torch.no_grad():
             # Replaces features whose autograd graph belongs to another stream.
             self.features = self._compute_features(self.tracker.search_radius)
-        state = [self.offset, *self.adam.state, self.ws, self.pairs.handles, loss]
+        state = [*self.offset.state, self.ws, self.pairs.handles, loss]
         replay = record_step(lambda: self.step_in_place(loss, is_finite), state)
         if replay is None:
             self.features = self._compute_features(self.tracker.search_radius)
@@ -171,11 +166,7 @@ class DragganOptimizer:
         """Move the offsets one step down eq. 1; return its value `[N]`, and the offsets before the step."""
         with record_function("loss"):
             loss = supervision_loss(features, self.pairs, self.settings.r1, self.mask_loss, self.settings.mask_weight)
-        with record_function("backward"):
-            (gradient,) = torch.autograd.grad(loss.sum(), self.offset)
-        offset_before = self.offset.detach().clone()
-        with record_function("optimiser"):
-            self.adam.descend(self.offset, gradient)
+        offset_before = self.offset.descend(loss)
         return loss.detach(), offset_before
 
     @torch.no_grad()
@@ -185,34 +176,19 @@ class DragganOptimizer:
         Returns:
             Which drags have stayed finite, bool `[N]`; the others get back what they had before the step.
         """
-        new_ws = self._offset_ws()
-        is_finite = torch.isfinite(loss) & _all_finite(new_ws) & _all_finite(features.pixels)
+        new_ws = self.offset.ws()
+        is_finite = torch.isfinite(loss) & self.offset.is_finite() & features.is_finite()
         with record_function("tracking"):
             new_handles = self.tracker.track(self.pairs.handles, new_ws, features)
         has_diverged = ~is_finite[:, None, None]
         self.ws.copy_(torch.where(has_diverged, self.ws, new_ws))
         self.pairs.handles.copy_(torch.where(has_diverged, self.pairs.handles, new_handles))
-        self.offset.copy_(torch.where(has_diverged, offset_before, self.offset))
+        self.offset.restore(offset_before, ~is_finite)
         return is_finite
-
-    def _offset_ws(self) -> Tensor:
-        """Return the latents of the current offsets, with their gradient."""
-        moved_rows = self.start_ws[:, : self.optimized_rows] + self.offset
-        return torch.cat([moved_rows, self.start_ws[:, self.optimized_rows :]], dim=1)
 
     def _compute_features(self, search_radius: float) -> FeatureWindows:
         """Return the features of the current offsets, as far as the next tracking and supervision need them."""
-        return self.source(self._offset_ws(), None if self.uses_whole_maps else self._needed_windows(search_radius))
-
-    def _read_handles(self) -> list[Point]:
-        """Return the handles of all drags. This waits for the device, so it must not happen within a step."""
-        return [
-            (x, y)
-            for x, y, exists in torch.cat([self.pairs.handles, self.pairs.exists[..., None]], dim=2)
-            .flatten(0, 1)
-            .tolist()
-            if exists
-        ]
+        return self.source(self.offset.ws(), None if self.uses_whole_maps else self._needed_windows(search_radius))
 
     def _needed_windows(self, search_radius: float) -> list[MapWindow] | None:
         """Return the windows of the feature map that a step can need; None = the whole map.
@@ -226,8 +202,3 @@ class DragganOptimizer:
         return [
             window_around(point, radius, self.pairs.image_size, self.source.map_size) for point in self._handle_points
         ]
-
-
-def _all_finite(tensor: Tensor) -> Tensor:
-    """Return whether all values of each item of `[N, ...]` are finite, bool `[N]`."""
-    return torch.isfinite(tensor).flatten(1).all(dim=1)

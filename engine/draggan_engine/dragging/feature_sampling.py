@@ -47,8 +47,10 @@ def sample_features(features: Tensor, points: Tensor, image_size: Size) -> Tenso
     return (corners * corner_weights.to(features.dtype)).sum(dim=(1, 2)).movedim(0, -1)
 
 
-def sample_grids(features: Tensor | FeatureWindows, first_points: Tensor, side: int, image_size: Size) -> Tensor:
-    """Return what `sample_features` does, for square grids of points that are one image pixel apart.
+def sample_grids(
+    features: Tensor | FeatureWindows, first_points: Tensor, side: int, image_size: Size, spacing: float = 1.0
+) -> Tensor:
+    """Return what `sample_features` does, for square grids of points.
 
     This costs far less than sampling the points one by one: the few features under a grid are read once and
     interpolated along one axis after the other.
@@ -58,13 +60,18 @@ def sample_grids(features: Tensor | FeatureWindows, first_points: Tensor, side: 
             under it.
         first_points: the top left point of each grid, `[N, P, 2]` in image pixels; grids may reach beyond the border.
         side: number of points along each axis of a grid.
+        spacing: image pixels between neighbouring points.
 
     Returns:
         `[N, P, side, side, C]`, rows before columns.
     """
     windows = features if isinstance(features, FeatureWindows) else FeatureWindows.of(features)
-    columns, column_weights = _axis_interpolation(first_points[..., 0], side, image_size.width, windows.map_size.width)
-    rows, row_weights = _axis_interpolation(first_points[..., 1], side, image_size.height, windows.map_size.height)
+    columns, column_weights = _axis_interpolation(
+        first_points[..., 0], side, spacing, image_size.width, windows.map_size.width
+    )
+    rows, row_weights = _axis_interpolation(
+        first_points[..., 1], side, spacing, image_size.height, windows.map_size.height
+    )
     pixel_indices = _pixel_indices(windows, columns, rows, column_weights, row_weights)
     batch, pixel_count, channels = windows.pixels.shape
     if batch > 1:
@@ -116,21 +123,24 @@ def _count_outside(lines: Tensor, start: Tensor, stop: Tensor, weights: Tensor) 
     return (((lines < start) | (lines >= stop)) & has_weight).sum(dim=-2)
 
 
-def _axis_interpolation(first: Tensor, side: int, image_length: int, map_length: int) -> tuple[Tensor, Tensor]:
+def _axis_interpolation(
+    first: Tensor, side: int, spacing: float, image_length: int, map_length: int
+) -> tuple[Tensor, Tensor]:
     """Return how the points of each grid are interpolated along one axis.
 
     Args:
         first: coordinate of each grid's first point, `[N, P]` in image pixels.
         side: number of points.
+        spacing: image pixels between neighbouring points.
         image_length, map_length: pixels of the image and of the feature map along this axis.
 
     Returns:
         The columns (or rows) of the feature map under each grid, `[N, P, i]`, and their weights for each of the grid's
         points, `[N, P, side, i]`. The weight of linear interpolation is 1 − distance, and 0 from a distance of 1 on.
     """
-    steps = torch.arange(side, dtype=first.dtype, device=first.device)
+    steps = torch.arange(side, dtype=first.dtype, device=first.device) * spacing
     positions = rescale(first[..., None] + steps, image_length, map_length).clamp(0, map_length - 1)
-    line_count = min(math.ceil((side - 1) * map_length / image_length) + 2, map_length)
+    line_count = min(math.ceil((side - 1) * spacing * map_length / image_length) + 2, map_length)
     first_line = positions[..., :1].floor().clamp(0, map_length - line_count)
     lines = first_line + torch.arange(line_count, dtype=first.dtype, device=first.device)
     return lines.long(), (1 - (positions[..., None] - lines[..., None, :]).abs()).clamp_min(0)

@@ -47,6 +47,10 @@ class FeatureWindows:
         left, top, right, bottom = torch.tensor(self.windows, device=self.pixels.device).unbind(dim=1)
         return left, top, right, bottom
 
+    def is_finite(self) -> Tensor:
+        """Return whether all features of each latent are finite, bool `[N]`."""
+        return torch.isfinite(self.pixels).flatten(1).all(dim=1)
+
     @property
     def whole_map(self) -> Tensor:
         """The whole map `[N, C, h, w]`.

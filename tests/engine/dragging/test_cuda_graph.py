@@ -13,7 +13,7 @@ from torch import Tensor
 
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.dragging import cuda_graph
-from draggan_engine.dragging import optimizer as optimizer_module
+from draggan_engine.dragging import draggan_optimizer as optimizer_module
 from draggan_engine.dragging.cuda_graph import on_side_stream, record_step
 from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.dragging.draggan_optimizer import RECORD_AFTER_STEPS, DragganOptimizer
