@@ -122,13 +122,13 @@ def _address(source: str, public_checkpoint: PublicCheckpoint | None) -> str:
         if public_checkpoint.url is not None:
             return public_checkpoint.url
         raise CheckpointError(
-            f"{source}: it cannot be downloaded directly; download it by hand from {public_checkpoint.home}, "
+            f"{source} cannot be downloaded directly; download it by hand from {public_checkpoint.home}, "
             "then: draggan-tui models import FILE"
         )
     if "://" in source:
         return source
     if source in registry.user_models() or source in registry.bundled_models():
-        raise CheckpointError(f"{source}: it is on this machine already: draggan-tui --model {source}")
+        raise CheckpointError(f"{source} is on this machine already; open it with draggan-tui --model {source}")
     raise CheckpointError(
         f"{source!r}: no public checkpoint has this name; see draggan-tui models list, or give an address"
     )

@@ -60,7 +60,7 @@ def _last_change(session_directory: Path) -> datetime.datetime:
 
 
 def _print_session(console: Console, session_directory: Path, manifest: SessionManifest) -> None:
-    start_text = "a given latent" if manifest.source.from_file else f"seed {manifest.source.seed}"
+    start_text = "a latent file" if manifest.source.from_file else f"seed {manifest.source.seed}"
     contents_text = f"{_counted(manifest.drag_count, 'drag')}, {_counted(len(manifest.pairs), 'pair')}"
     change_time = f"{_last_change(session_directory):%Y-%m-%d %H:%M}"
     if console.is_terminal:

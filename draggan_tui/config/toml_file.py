@@ -34,9 +34,9 @@ def read_toml_text(toml_path: Path, make_error: MakeError) -> str:
     try:
         return toml_path.read_text(encoding="utf-8-sig")  # some text editors begin files with a byte order mark
     except OSError as read_error:
-        raise make_error(f"it cannot be read ({read_error.strerror}); check the path") from read_error
+        raise make_error(f"the file cannot be read ({read_error.strerror}); check the path") from read_error
     except UnicodeDecodeError as read_error:
-        raise make_error("it is not UTF-8 text; save it as UTF-8") from read_error
+        raise make_error("the file is not UTF-8 text; save it as UTF-8") from read_error
     except ValueError as read_error:
         raise make_error("the path contains a null character; check the path") from read_error
 
@@ -53,9 +53,9 @@ def parse_toml(toml_text: str, table_type: type[Table], make_error: MakeError) -
     except tomllib.TOMLDecodeError as parse_error:
         last_line = max(1, len(toml_text.splitlines()))
         parse_reason = str(parse_error).replace("at end of document", f"at line {last_line}, the end of the file")
-        raise make_error(f"it is not TOML: {parse_reason}") from parse_error
+        raise make_error(f"the file is not TOML: {parse_reason}") from parse_error
     except RecursionError as parse_error:
-        raise make_error("its values are nested too deeply; write fewer brackets or dots") from parse_error
+        raise make_error("the values are nested too deeply; write fewer brackets or dots") from parse_error
     except ValidationError as parse_error:
         problem_texts = [
             _problem(

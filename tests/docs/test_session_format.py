@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs" / "session-format.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A session with everything that it can have: a given latent, a mask and a drag."""
+    """A session with everything that it can have: a latent file, a mask and a drag."""
     directory = tmp_path_factory.mktemp("session")
     model = save_tiny(directory / "tiny.safetensors")
     np.save(directory / "latent.npy", np.zeros((1, NUM_WS, W_DIM), np.float32))

@@ -72,7 +72,7 @@ def test_a_place_that_cannot_be_written_is_said_at_the_start(model: Path, tmp_pa
 def test_a_chosen_place_that_cannot_be_written_ends_the_start(model: Path, tmp_path: Path) -> None:
     with Terminal("--model", str(model), "--out", "/sys/draggan", directory=tmp_path, size=(120, 24)) as terminal:
         assert terminal.wait() == 1
-        assert "draggan-tui: /sys/draggan: it could not be written" in terminal.text()
+        assert "draggan-tui: /sys/draggan could not be written" in terminal.text()
         assert "choose a directory that you may write to" in terminal.text()
 
 

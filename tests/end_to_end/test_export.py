@@ -94,7 +94,7 @@ def test_a_video_that_cannot_be_written_loses_nothing_else(tmp_path: Path, monke
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft_limit, hard_limit))
     assert status == 1
-    assert stderr.startswith("draggan-tui: d.gif: it could not be written (File too large)")
+    assert stderr.startswith("draggan-tui: d.gif could not be written (File too large)")
     assert stderr.count("\n") == 1
     assert json.loads(stdout)["steps"] == 60
     assert "d.gif" not in json.loads(stdout)["files"]

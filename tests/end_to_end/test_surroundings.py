@@ -159,7 +159,7 @@ def test_an_unreadable_configuration_is_an_error_with_its_path(directory: Path) 
     path.touch(mode=0)
     status, stdout, stderr = run_in("config", "show", directory=directory, preparation=without_privileges)
     assert (status, stdout) == (2, b"")
-    assert stderr == f"draggan-tui: {path}: it cannot be read (Permission denied); check the path\n"
+    assert stderr == f"draggan-tui: {path}: the file cannot be read (Permission denied); check the path\n"
 
 
 def test_a_byte_order_mark_in_the_configuration_is_ignored(directory: Path) -> None:
@@ -285,11 +285,11 @@ def test_the_default_directory_is_checked_as_well(directory: Path, monkeypatch: 
     arguments = ("drag", "--pair", "1,1:2,2", "--model", "none.pkl")
     status, stdout, stderr = run_here(monkeypatch, *arguments, directory=directory)
     assert (status, stdout, stderr.count("\n")) == (1, "", 1)
-    assert stderr.startswith("draggan-tui: draggan-out: it could not be written")
+    assert stderr.startswith("draggan-tui: draggan-out could not be written")
 
 
 def test_a_mask_of_144_megapixels_is_refused(directory: Path) -> None:
     Image.new("1", (12_000, 12_000), 1).save(directory / "large.png")
     status, stdout, stderr = run_in(*DRAG, "--mask", "large.png", directory=directory)
     assert (status, stdout) == (2, b"")
-    assert stderr == "draggan-tui: mask large.png: it has more than 89 megapixels; give a PNG of the image's size\n"
+    assert stderr == "draggan-tui: mask large.png has more than 89 megapixels; give a PNG of the image's size\n"

@@ -87,7 +87,7 @@ def open_checkpoint(path: Path) -> Iterator[CheckpointFile]:
     with stream:
         with _report_read_errors(path):
             if stream.seek(0, 2) == 0:
-                raise CheckpointError(f"{path}: it is empty; get it again")
+                raise CheckpointError(f"{path} is empty; get it again")
             data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY))
         yield CheckpointFile(path, stream, data, _detect_format(data))
 
@@ -122,4 +122,4 @@ def _report_read_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise CheckpointError(f"{path}: it cannot be read ({reason}); check the path and its permissions") from error
+        raise CheckpointError(f"{path} cannot be read ({reason}); check the path and its permissions") from error

@@ -73,7 +73,7 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
     arrays = {key: array for key, array in _read_arrays(file_path).items() if array.dtype.kind in "fiu"}
     if name and name not in arrays:
         raise CheckpointError(
-            f"{path}: it holds no latent called {printable_text(name, 100)}; choose from: {_join_names(arrays)}"
+            f"{path} holds no latent called {printable_text(name, 100)}; choose from: {_join_names(arrays)}"
         )
     candidates = {name: arrays[name]} if name else arrays
     latents = {
@@ -81,7 +81,7 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
     }
     if len(latents) > 1:
         raise CheckpointError(
-            f"{path}: it holds {len(latents)} latents that this model could take; "
+            f"{path} holds {len(latents)} latents that this model could take; "
             f"choose one, as in {path.name}#{printable_text(next(iter(latents)), 100)}; it has {_join_names(latents)}"
         )
     if not latents:
@@ -112,7 +112,7 @@ def _split_latent_name(path: Path) -> tuple[Path, str]:
             return _find_session_latent(session, name)
         return (file_path, name) if file_path.is_file() else (path, "")
     except OSError as error:  # the name is too long, or a directory may not be searched
-        raise CheckpointError(f"{path}: it cannot be read ({error.strerror}); {_ACCEPTED_LATENTS}") from error
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); {_ACCEPTED_LATENTS}") from error
 
 
 def _find_session_latent(session: Path, name: str) -> tuple[Path, str]:
@@ -152,12 +152,12 @@ def _read_arrays(path: Path) -> Arrays:
                 return arrays
         except Exception as error:  # a hostile or broken header can fail in any way
             problem_text = printable_text(str(error), 200)
-            raise CheckpointError(f"{path}: it cannot be read ({problem_text}); {_ACCEPTED_LATENTS}") from error
+            raise CheckpointError(f"{path} cannot be read ({problem_text}); {_ACCEPTED_LATENTS}") from error
         if file.format in PICKLED_FORMATS:
             numbered_arrays = enumerate(_iterate_arrays(read_root_object(file), _MAX_NESTING, set()), 1)
             return {str(number): array for number, array in numbered_arrays}
         if file.format is CheckpointFormat.UNKNOWN:
-            raise CheckpointError(f"{path}: it holds no latent; {_ACCEPTED_LATENTS}")
+            raise CheckpointError(f"{path} holds no latent; {_ACCEPTED_LATENTS}")
         return {}
 
 

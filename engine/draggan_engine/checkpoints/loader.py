@@ -175,13 +175,13 @@ def _read_parts(file: CheckpointFile) -> ModelParts:
     if file.format is CheckpointFormat.SAFETENSORS:
         return read_native(file.path)[0]
     if file.format not in PICKLED_FORMATS:
-        raise CheckpointError(f"{file.path}: it is not a model file, or is damaged; {_ACCEPTED_FILES}")
+        raise CheckpointError(f"{file.path} is not a model file, or is damaged; {_ACCEPTED_FILES}")
     root = read_root_object(file)
     for read_parts in (read_nvidia_parts, read_tensorflow_parts, read_rosinality_parts):
         parts = read_parts(root, file.path)
         if parts is not None:
             return parts
-    raise CheckpointError(f"{file.path}: it holds no generator that this version can load; {_ACCEPTED_FILES}")
+    raise CheckpointError(f"{file.path} holds no generator that this version can load; {_ACCEPTED_FILES}")
 
 
 def _read_model(file: CheckpointFile, sha256: str) -> tuple[ModelParts, NativeInfo]:

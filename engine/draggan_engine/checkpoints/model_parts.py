@@ -126,9 +126,7 @@ def validate_config(config_type: type[_Config], values: Mapping[str, Any], where
         is_int_tuple = type(value) is tuple and all(type(item) is int for item in value)
         if not is_int_tuple and not isinstance(value, str | int | float | None):
             # pydantic would overflow the C stack with a deeply nested tuple
-            raise CheckpointError(
-                f"{where}: {field}: it is a {type(value).__name__}; the file is damaged: get it again"
-            )
+            raise CheckpointError(f"{where}: {field} is a {type(value).__name__}; the file is damaged: get it again")
     try:
         return config_type.model_validate(values)
     except ValidationError as error:
@@ -182,7 +180,7 @@ def _fill_network(
         }
     except torch.OutOfMemoryError as error:
         raise DeviceError(
-            f"{device}: it has too little memory for the model; free some, or choose the device cpu"
+            f"{device} has too little memory for the model; free some, or choose the device cpu"
         ) from error
     network.load_state_dict(tensors, assign=True)
     network.eval().requires_grad_(False)

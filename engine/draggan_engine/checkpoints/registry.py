@@ -88,9 +88,9 @@ def find_model_file(spec: str) -> Path:
         remedy = Remedy.download_model if is_downloadable else Remedy.choose_model
         raise CheckpointError(f"{printable_text(spec)!r}: there is no such model or file", remedy) from error
     if not path.is_file():
-        raise CheckpointError(f"{path}: it is not a file", Remedy.choose_model)
+        raise CheckpointError(f"{path} is not a file", Remedy.choose_model)
     if size == 0:
-        raise CheckpointError(f"{path}: it is empty; get it again")
+        raise CheckpointError(f"{path} is empty; get it again")
     return path
 
 

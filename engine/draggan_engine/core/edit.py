@@ -134,11 +134,11 @@ class Mask(FrozenModel):
             packed_bits = inflater.decompress(self.bits, pixel_count // 8 + 2)
         except zlib.error as zlib_error:
             raise EditError(
-                f"mask: its bits cannot be read ({zlib_error}); clear the mask and paint it again"
+                f"the mask's bits cannot be read ({zlib_error}); clear the mask and paint it again"
             ) from zlib_error
         if len(packed_bits) != (pixel_count + 7) // 8:
             raise EditError(
-                f"mask: its bits are not {self.width}×{self.height} pixels; clear the mask and paint it again"
+                f"the mask's bits are not {self.width}×{self.height} pixels; clear the mask and paint it again"
             )
         mask_pixels = np.unpackbits(np.frombuffer(packed_bits, dtype=np.uint8), count=pixel_count)
         return mask_pixels.reshape(self.height, self.width)
@@ -255,11 +255,11 @@ def check_mask(mask: NDArray[np.uint8], image_size: Size) -> None:
     """
     if mask.shape != (image_size.height, image_size.width):
         raise EditError(
-            f"mask: it is {mask.shape[1]}×{mask.shape[0]} pixels, the image {image_size.width}×{image_size.height}; "
+            f"the mask is {mask.shape[1]}×{mask.shape[0]} pixels, the image {image_size.width}×{image_size.height}; "
             "give one of the image's size"
         )
     if not mask.any():
-        raise EditError("mask: it is all zero, so nothing may move; paint where the image may move, or clear it")
+        raise EditError("the mask is all zero, so nothing may move; paint where the image may move, or clear it")
 
 
 def _check_inside(pair_index: int, pair_points: tuple[Point, Point], image_size: Size) -> None:

@@ -87,7 +87,7 @@ class StorageError(DragganError):
     def of(cls, path: Path, write_error: OSError) -> StorageError:
         """Return the error for a file or directory that could not be written."""
         return cls(
-            f"{path}: it could not be written ({write_error.strerror or write_error}); {storage_advice(write_error)}"
+            f"{path} could not be written ({write_error.strerror or write_error}); {storage_advice(write_error)}"
         )
 
 

@@ -38,7 +38,7 @@ def body_length(header: bytes) -> int:
     """
     byte_count: int = HEADER.unpack(header)[0]
     if byte_count > MAX_MESSAGE_BYTES:
-        raise EngineError(f"malformed message: it has {byte_count} bytes; at most {MAX_MESSAGE_BYTES} are allowed")
+        raise EngineError(f"malformed message of {byte_count} bytes; at most {MAX_MESSAGE_BYTES} are allowed")
     return byte_count
 
 

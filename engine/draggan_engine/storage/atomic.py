@@ -27,7 +27,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     temporary_path = path.parent / f".{os.urandom(8).hex()}.part"
     try:
         if path.exists() and not path.is_file():
-            raise StorageError(f"{path}: it is not a file that can be replaced; give another path")
+            raise StorageError(f"{path} is not a file that can be replaced; give another path")
         temporary_path.touch(exist_ok=False)
         file_mode = temporary_path.stat().st_mode
         yield temporary_path

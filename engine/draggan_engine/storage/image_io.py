@@ -115,14 +115,14 @@ def read_mask(path: Path, image_size: Size) -> tuple[Mask, bool]:
     is_resized = grey_image.size != (image_size.width, image_size.height)
     if is_resized and grey_image.width * image_size.height != grey_image.height * image_size.width:
         raise EditError(
-            f"mask {path}: it is {grey_image.width}×{grey_image.height} pixels, "
+            f"mask {path} is {grey_image.width}×{grey_image.height} pixels, "
             f"the image {image_size.width}×{image_size.height}; give one of the same size or the same aspect ratio"
         )
     if is_resized:
         grey_image = grey_image.resize((image_size.width, image_size.height), Image.Resampling.BOX)
     mask_array = (np.asarray(grey_image) >= 128).astype(np.uint8)
     if not mask_array.any():
-        raise EditError(f"mask {path}: it is all zero, so nothing may move; paint white where the image may move")
+        raise EditError(f"mask {path} is all zero, so nothing may move; paint white where the image may move")
     return Mask.from_array(mask_array), is_resized
 
 
@@ -134,20 +134,20 @@ def _read_grey(path: Path) -> Image.Image:
     """
     try:
         if path.exists() and not path.is_file():  # a pipe would never end
-            raise EditError(f"mask {path}: it is not a file; give a PNG of the image's size")
+            raise EditError(f"mask {path} is not a file; give a PNG of the image's size")
         with open_image(path) as image:
             return _to_grey(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as read_error:
         raise EditError(
-            f"mask {path}: it has more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; "
+            f"mask {path} has more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; "
             "give a PNG of the image's size"
         ) from read_error
     except UnidentifiedImageError as read_error:
-        raise EditError(f"mask {path}: it is not an image file; give a PNG of the image's size") from read_error
+        raise EditError(f"mask {path} is not an image file; give a PNG of the image's size") from read_error
     except (OSError, SyntaxError, ValueError) as read_error:
         error_reason = getattr(read_error, "strerror", None) or read_error
         raise EditError(
-            f"mask {path}: it cannot be read as an image ({error_reason}); give a PNG of the image's size"
+            f"mask {path} cannot be read as an image ({error_reason}); give a PNG of the image's size"
         ) from read_error
 
 

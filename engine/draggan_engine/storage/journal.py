@@ -52,7 +52,7 @@ class Journal:
             return None
         except OSError as read_error:
             raise InputError(
-                f"{self.path}: it cannot be read ({read_error.strerror or read_error}); check the directory"
+                f"{self.path} cannot be read ({read_error.strerror or read_error}); check the directory"
             ) from read_error
         stored_history = self._stored_history = _StoredHistory()
         self._valid_bytes, self._damaged_content = 0, b""

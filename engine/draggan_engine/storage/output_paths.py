@@ -54,7 +54,7 @@ def check_no_session(directory: Path) -> None:
         if _exists(existing_path) and not existing_path.is_dir():
             raise OutputError(f"{directory}: {existing_path} is a file; give a directory")
     if _exists(directory / MANIFEST_FILE):
-        raise OutputError(f"{directory}: it already holds a session; give another directory", Remedy.open_session)
+        raise OutputError(f"{directory} already holds a session; give another directory", Remedy.open_session)
 
 
 def check_writable(directory: Path) -> None:
@@ -99,10 +99,10 @@ def check_output_file(path: Path, allowed_suffixes: tuple[str, ...]) -> str:
     """
     try:
         if path.is_dir():
-            raise OutputError(f"{path}: it is a directory; give the name of a file")
+            raise OutputError(f"{path} is a directory; give the name of a file")
         file_suffix = check_suffix(path, allowed_suffixes)
         if path.exists() and not path.is_file():
-            raise OutputError(f"{path}: it is not a file that can be replaced; give another name")
+            raise OutputError(f"{path} is not a file that can be replaced; give another name")
         if not path.parent.is_dir():
             raise OutputError(f"{path}: there is no directory {path.parent}; make it first")
     except OSError as path_error:

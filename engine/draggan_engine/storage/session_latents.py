@@ -105,6 +105,6 @@ def _load_latents(latents_path: Path) -> dict[str, Latent]:
             latents: dict[str, Latent] = load_file(readable_path)
     except (OSError, SafetensorError) as read_error:
         raise InputError(
-            f"{latents_path}: it cannot be read ({read_error}); restore it, or undo to an earlier image"
+            f"{latents_path} cannot be read ({read_error}); restore it, or undo to an earlier image"
         ) from read_error
     return latents

@@ -118,12 +118,12 @@ def read_manifest(directory: Path) -> SessionManifest:
         ) from read_error
     except ValueError as read_error:
         raise InputError(
-            f"{manifest_path}: it is not JSON ({read_error}); restore it or begin a new session"
+            f"{manifest_path} is not JSON ({read_error}); restore it or begin a new session"
         ) from read_error
     schema_version = manifest_fields.get("schema_version") if isinstance(manifest_fields, dict) else None
     if isinstance(schema_version, int) and schema_version > SCHEMA_VERSION:
         raise InputError(
-            f"{manifest_path}: its schema version is {schema_version}, this draggan-tui reads up to {SCHEMA_VERSION}; "
+            f"{manifest_path}: its schema version is {schema_version}, and this draggan-tui reads up to {SCHEMA_VERSION}; "
             "update it"
         )
     try:

@@ -130,7 +130,7 @@ class SessionStore:
             if self.history is None and new_revisions:
                 self.history = History({new_revisions[0].id: new_revisions[0]}, new_revisions[0].id)
             if self.history is None:
-                raise EditError("history: it has no first revision; begin a new session")
+                raise EditError("the history has no first revision; begin a new session")
             self.history = self.history.merge(new_revisions).jump_to(current)
 
     def save(self, revisions: Iterable[Revision], current: RevisionId) -> Path:

@@ -214,7 +214,7 @@ def test_one_of_several_latents_is_chosen_by_its_name(kind: str, tmp_path: Path)
     assert "holds 2 latents" in message and f"latents.{kind}#drag-001." in message and "drag-001.after" in message
     for name in ("drag-001.before", "drag-001.after"):
         assert np.array_equal(read_latent(Path(f"{path}#{name}"), ROWS, WIDTH), stored[name])
-    assert "#drag-002.after: it holds no latent called drag-002.after; choose from: drag-001" in refusal(
+    assert "#drag-002.after holds no latent called drag-002.after; choose from: drag-001" in refusal(
         Path(f"{path}#drag-002.after")
     )
     assert "the file holds [2, 3]" in refusal(Path(f"{path}#other"))

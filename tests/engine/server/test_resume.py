@@ -248,5 +248,5 @@ def test_the_error_names_latents_that_cannot_be_read(tmp_path: Path) -> None:
     store.save((Revision(id=0, edit=Edit(model="toy", source=LatentRef(from_file=True))),), 0)
     store.close()
     (tmp_path / "s" / "latents.safetensors").write_bytes(b"no latents")
-    with pytest.raises(InputError, match=r"latents\.safetensors: it cannot be read"):
+    with pytest.raises(InputError, match=r"latents\.safetensors cannot be read"):
         SessionStore("toy", resume=tmp_path / "s")

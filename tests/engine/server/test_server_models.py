@@ -281,8 +281,8 @@ def test_masks_are_read_and_written_while_a_drag_runs(engine: Engine, tmp_path: 
 
     Image.new("L", (32, 16), 255).save(path)
     for command, says in (
-        (LoadMask(path=path), f"mask {path}: it is 32×16 pixels, the image 32×32"),
-        (SaveMask(path=str(tmp_path / "none" / "x.png"), mask=mask), f"{tmp_path}/none/x.png: it could not be written"),
+        (LoadMask(path=path), f"mask {path} is 32×16 pixels, the image 32×32"),
+        (SaveMask(path=str(tmp_path / "none" / "x.png"), mask=mask), f"{tmp_path}/none/x.png could not be written"),
     ):
         engine.send(command)
         failed = engine.wait_for(Failed)

@@ -193,7 +193,7 @@ def test_the_next_append_makes_up_for_one_that_failed(tmp_path: Path, monkeypatc
     )
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fail_as_full_disk)
-        with pytest.raises(StorageError, match=r"history\.jsonl: it could not be written \(No space left"):
+        with pytest.raises(StorageError, match=r"history\.jsonl could not be written \(No space left"):
             journal.append(second)
     third = second.undo().undo().change(Edit(model="toy", source=LatentRef(seed=3))).undo()
     journal.append(third)
@@ -269,5 +269,5 @@ def test_an_append_writes_only_the_changes(tmp_path: Path) -> None:
 def test_the_error_names_a_journal_that_cannot_be_read(tmp_path: Path) -> None:
     assert Journal(tmp_path).read() is None
     (tmp_path / JOURNAL_FILE).mkdir()
-    with pytest.raises(InputError, match=r"history\.jsonl: it cannot be read \(Is a directory\)"):
+    with pytest.raises(InputError, match=r"history\.jsonl cannot be read \(Is a directory\)"):
         Journal(tmp_path).read()

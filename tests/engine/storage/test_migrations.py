@@ -151,7 +151,7 @@ def test_a_newer_version_is_refused_and_not_changed(session_directory: Path) -> 
         lambda: SessionStore("x", resume=session_directory),
     ):
         with pytest.raises(
-            InputError, match="its schema version is 4, this draggan-tui reads up to 3; update it"
+            InputError, match="its schema version is 4, and this draggan-tui reads up to 3; update it"
         ) as caught:
             attempt()
         assert "\n" not in str(caught.value)

@@ -196,7 +196,7 @@ try:
     store.save(later.missing_from(store.history.revisions), later.current)
     raise SystemExit("it should have failed")
 except StorageError as error:
-    assert "history.jsonl: it could not be written (Permission denied)" in str(error), error
+    assert "history.jsonl could not be written (Permission denied)" in str(error), error
 store.close()
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "engine")}

@@ -76,7 +76,7 @@ def test_edit_makes_a_template_and_checks_it(config_directory: Path, monkeypatch
     assert path.read_text(encoding="utf-8") == config_template() + 'undo = "f9"\n'
     status, _, stderr = run("edit")  # now it is there twice
     assert status == 2
-    assert f"draggan-tui: {path}: it is not TOML: Cannot overwrite a value (at line" in stderr
+    assert f"draggan-tui: {path}: the file is not TOML: Cannot overwrite a value (at line" in stderr
 
 
 @pytest.mark.usefixtures("config_directory")

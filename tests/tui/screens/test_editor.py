@@ -204,11 +204,11 @@ async def test_a_session_is_moved_once_however_often_enter_is_pressed(app: Dragg
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
         await place_pair(pilot)
-        engine.say(Failed(task="save", message="/full: it could not be written"))
+        engine.say(Failed(task="save", message="/full could not be written"))
         await pilot.pause()
         await pilot.press("t", "enter", "enter")
         assert [type(command) for command in engine.sent].count(MoveSession) == 1
-        engine.say(Failed(task="move_session", message="/t: it could not be written"))
+        engine.say(Failed(task="move_session", message="/t could not be written"))
         await pilot.pause()
         await pilot.press("enter")
         assert [type(command) for command in engine.sent].count(MoveSession) == 2
@@ -222,7 +222,7 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
         engine = await ready(app, pilot)
         engine.acknowledges = False
         await place_pair(pilot)
-        engine.say(Failed(task="save", message="/full/session.json: it could not be written"))
+        engine.say(Failed(task="save", message="/full/session.json could not be written"))
         await pilot.pause()
         assert isinstance(app.screen, DirectoryPrompt)
         await pilot.press("escape")
@@ -390,9 +390,7 @@ async def test_a_restart_resumes_no_directory_that_this_session_has_not_written(
 
 
 async def test_a_long_problem_is_shown_whole(app: DragganApp) -> None:
-    problem = (
-        "/a/path/that/is/long/model.pkl: it is not a whole file (EOFError); it is damaged or cut short: get it again"
-    )
+    problem = "/a/path/that/is/long/model.pkl is not a whole file (EOFError); it is damaged or cut short: get it again"
     async with app.run_test(size=(60, 24)) as pilot:
         engine = await ready(app, pilot)
         canvas, line = app.editor.query_one(Canvas), app.editor.query_one(StatusLine)
@@ -401,7 +399,7 @@ async def test_a_long_problem_is_shown_whole(app: DragganApp) -> None:
         await pilot.pause()
         assert (line.region.height, line.region.bottom) == (2, 23)
         assert [strip.text.rstrip() for strip in line.render_lines(line.size.region)] == [
-            " /a/path/that/is/long/model.pkl: it is not a whole file",
+            " /a/path/that/is/long/model.pkl is not a whole file",
             " (EOFError); it is damaged or cut short: get it again",
         ]
         assert canvas.region == before  # the message covers the image, which does not move

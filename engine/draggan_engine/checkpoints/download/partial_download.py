@@ -169,7 +169,7 @@ def lock_partial_download(target: Path) -> Iterator[PartialDownload]:
     with report_storage_errors(path):
         descriptor = open_locked(path, 0o666)
     if descriptor is None:
-        raise DownloadError(f"{target}: another process is downloading it; wait until it is done, or end that process")
+        raise DownloadError(f"another process is downloading {target}; wait until it is done, or end that process")
     try:
         yield PartialDownload(path, descriptor)
     finally:

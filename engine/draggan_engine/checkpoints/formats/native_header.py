@@ -83,11 +83,11 @@ def open_native(path: Path, framework: Literal["np", "pt"] = "np") -> Any:
             metadata = file.metadata() or {}
     except SafetensorError as error:
         raise CheckpointError(
-            f"{path}: it is not a whole safetensors file ({printable_text(str(error))}); it is damaged or cut short: get it again"
+            f"{path} is not a whole safetensors file ({printable_text(str(error))}); it is damaged or cut short: get it again"
         ) from error
     except OSError as error:
         raise CheckpointError(
-            f"{path}: it cannot be read ({error.strerror or 'it cannot be opened'}); check the path and its permissions"
+            f"{path} cannot be read ({error.strerror or 'it could not be opened'}); check the path and its permissions"
         ) from error
     _check_version(metadata, path)
     return file
@@ -95,13 +95,13 @@ def open_native(path: Path, framework: Literal["np", "pt"] = "np") -> Any:
 
 def _check_version(metadata: dict[str, str], path: Path) -> None:
     if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: it is a safetensors file, but not a model of {FORMAT}; choose another file")
+        raise CheckpointError(f"{path} is a safetensors file, but not a model of {FORMAT}; choose another file")
     version = metadata.get("format_version", "")
     if version == str(FORMAT_VERSION):
         return
     if version.isdecimal() and len(version) < 10 and int(version) > FORMAT_VERSION:
         raise CheckpointError(
-            f"{path}: it has format {version}, and this version reads up to {FORMAT_VERSION}; update {FORMAT}"
+            f"{path} has format {version}, and this version reads up to {FORMAT_VERSION}; update {FORMAT}"
         )
     raise CheckpointError(
         f"{path}: format_version: {printable_text(version)!r} is not a version; the file is damaged: get it again"
@@ -120,7 +120,7 @@ def parse_entry(file: Any, entry_name: str, entry_type: type[_Entry], path: Path
     """
     entry_json = file.metadata().get(entry_name, "")
     if len(entry_json) > _MAX_ENTRY_LENGTH:
-        raise CheckpointError(f"{path}: {entry_name}: it is longer than any model's; the file is damaged: get it again")
+        raise CheckpointError(f"{path}: {entry_name} is longer than any model's; the file is damaged: get it again")
     try:
         return entry_type.model_validate_json(entry_json)
     except ValidationError as error:

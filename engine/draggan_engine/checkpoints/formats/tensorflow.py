@@ -58,7 +58,7 @@ def read_tensorflow_parts(root: object, path: Path) -> ModelParts | None:
     version = generator.state.get("version")
     if type(version) is not int or version < _STYLEGAN2_VERSION:
         raise CheckpointError(
-            f"{where}: it is of a version older than StyleGAN2's, {_STYLEGAN2_VERSION}; use a newer file"
+            f"{where}: its version is older than that of StyleGAN2, {_STYLEGAN2_VERSION}; use a newer file"
         )
     arguments = _constructor_arguments(generator)
     for name, fixed_value in _FIXED_ARGUMENTS.items():
@@ -87,7 +87,7 @@ def _find_component(network: ObjectRecord, name: str, where: str) -> ObjectRecor
     components = network.state.get("components")
     component = components.get(name) if isinstance(components, dict) else None
     if not isinstance(component, ObjectRecord):
-        raise CheckpointError(f"{where}: it has no {name} network; the file is not a StyleGAN2")
+        raise CheckpointError(f"{where}: the {name} network is missing; the file is not a StyleGAN2")
     return component
 
 

@@ -105,12 +105,12 @@ def read_root_object(file: CheckpointFile) -> object:
         root = _read_container(file, name_table, budget)
     except PickleRefusal as refusal:
         raise CheckpointError(
-            f"{file.path}: it {refusal}, which no StyleGAN file needs; nothing in it was run: "
+            f"{file.path} {refusal}, which no StyleGAN file needs; nothing in it was run: "
             "get the file from where the model was published"
         ) from refusal
     except Exception as error:  # a hostile or broken pickle can fail in any way
         raise CheckpointError(
-            f"{file.path}: it is not a whole file ({type(error).__name__}); it is damaged or cut short: get it again"
+            f"{file.path} is not a whole file ({type(error).__name__}); it is damaged or cut short: get it again"
         ) from error
     return root.data if isinstance(root, TensorStorage) else root
 
