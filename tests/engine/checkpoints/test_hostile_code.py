@@ -164,7 +164,7 @@ def test_no_code_is_run(place: str, reader: ContainedReader) -> None:
         ),
         (
             asm.tensorflow_file(build_module_src=asm.text(SOURCE_CODE), build_func_name=asm.text("f")),
-            "it has no mapping network",
+            "the mapping network is missing",
         ),
     ],
 )
