@@ -196,7 +196,7 @@ def disable_cache(directory: Path) -> Path:
 
 def find_message_flaw(message: str, path: Path) -> str:
     """Return what is wrong with a message about a file; empty if nothing is."""
-    if not message.startswith(f"{path}: "):
+    if not message.startswith((f"{path}: ", f"{path} ")):
         return f"it does not begin with the file's name: {message}"
     if not message.isprintable():
         return f"it is not one printable line: {message!r}"

@@ -51,7 +51,7 @@ def test_mask_with_broken_bits_is_refused() -> None:
         (Edit(model="toy", pairs=(PointPair(handle=(5, 5), target=(5, -1)),)), r"its target \(5, -1\) is outside"),
         (
             Edit(model="toy", pairs=(PAIR,), mask=Mask.from_array(np.ones((64, 64), np.uint8))),
-            "it is 64×64 pixels, the image 128×128",
+            "the mask is 64×64 pixels, the image 128×128",
         ),
         (Edit(model="toy", pairs=(PAIR,), mask=Mask.from_array(np.zeros((128, 128), np.uint8))), "all zero"),
     ],

@@ -51,7 +51,7 @@ def test_a_directory_that_holds_a_session_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_read_only_directory_is_refused() -> None:
-    with pytest.raises(StorageError, match=rf"^{READ_ONLY_DIRECTORY}: .*; choose a directory that you may write to$"):
+    with pytest.raises(StorageError, match=rf"^{READ_ONLY_DIRECTORY} .*; choose a directory that you may write to$"):
         check_writable(READ_ONLY_DIRECTORY)
 
 

@@ -77,7 +77,7 @@ def test_a_themes_path_is_relative_to_the_file(config_directory: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[editor]\ntheme = "dark\n', "it is not TOML: Illegal character '\\n' (at line 2, column 14)"),
+        ('[editor]\ntheme = "dark\n', "the file is not TOML: Illegal character '\\n' (at line 2, column 14)"),
         ("[editor]\n\n[keys", "at line 3, the end of the file"),
         ("[editor]\ntheme = 'dark'\ntheme = 'light'\n", "at line 3"),
         ("\n[edit]\n", "edit (line 2) is an unknown key; there are editor, keys"),

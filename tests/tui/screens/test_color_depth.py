@@ -17,7 +17,7 @@ from draggan_tui.terminal.textual_internals import set_color_depth
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.status_line import StatusLine
-from tests.support.editing import editor, ready, status
+from tests.support.editing import editor, ready, status, until
 
 FEW = "16 colours, as far as the terminal says; --color 256 or truecolor for more"
 
@@ -70,8 +70,7 @@ async def test_another_theme_is_shown_in_as_many_colours() -> None:
     async with app.run_test() as pilot:
         await ready(app, pilot)
         app.editor.action_theme("paper")
-        await pilot.pause()
-        assert app.theme_variables["background"].lower() == load_theme("paper").in_256_colors().background
+        await until(lambda: app.theme_variables["background"].lower() == load_theme("paper").in_256_colors().background)
         await answer(app, pilot, truecolor=True)
         assert app.theme_variables["background"].lower() == load_theme("paper").background
 

@@ -89,8 +89,7 @@ async def test_enter_runs_the_command_and_escape_does_nothing() -> None:
         assert app.screen is app.editor
         assert app.editor.state.edit.pairs[0].target is not None
         await pilot.press("semicolon", *"undo", "enter")
-        await pilot.pause()
-        assert app.editor.state.edit.pairs[0].target is None
+        await until(lambda: app.editor.state.edit.pairs[0].target is None)
         await pilot.press("semicolon", *"redo", "enter")
         await pilot.pause()
         await pilot.press("semicolon", *"drag", "enter")
@@ -104,12 +103,10 @@ async def test_commands_are_chosen_by_arrows_and_by_mouse() -> None:
         seeds = [name.split("  ")[0] for _, name in await opened(app, pilot, *"seed")]
         assert seeds[:2] == ["next seed", "previous seed"]
         await pilot.press("down", "up", "down", "enter")
-        await pilot.pause()
-        assert app.editor.state.edit.source.seed == 4
+        await until(lambda: app.editor.state.edit.source.seed == 4)
         await opened(app, pilot, *"next seed".replace(" ", ""), *["backspace"] * 4)
         await pilot.click(OptionList, offset=(5, 0))
-        await pilot.pause()
-        assert app.screen is app.editor
+        await until(lambda: app.screen is app.editor)
 
 
 async def test_compare_finds_every_way_to_compare() -> None:
@@ -124,8 +121,7 @@ async def test_a_count_applies_to_the_chosen_command() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await pilot.press("1", "2", "ctrl+p", *"next", "space", *"seed", "enter")
-        await pilot.pause()
-        assert app.editor.state.edit.source.seed == 17
+        await until(lambda: app.editor.state.edit.source.seed == 17)
 
 
 async def test_commands_match_by_words_of_name_and_topic_and_enter_without_a_match_does_nothing() -> None:
@@ -141,8 +137,7 @@ async def test_commands_match_by_words_of_name_and_topic_and_enter_without_a_mat
         await pilot.pause()
         assert isinstance(app.screen, CommandPalette)
         await pilot.press(*["backspace"] * 3, *"help", "enter")
-        await pilot.pause()
-        assert isinstance(app.screen, HelpDialog)
+        await until(lambda: isinstance(app.screen, HelpDialog))
 
 
 @pytest.mark.parametrize(
@@ -197,8 +192,7 @@ async def test_a_chosen_theme_is_used_at_once(name: str) -> None:
         await ready(app, pilot)
         await opened(app, pilot, *f"{name}")
         await pilot.press("enter")
-        await pilot.pause()
-        assert app.current_theme.primary == load_theme(name).primary
+        await until(lambda: app.current_theme.primary == load_theme(name).primary)
         assert app.editor.query_one(Canvas).styles.background.rgb == load_theme(name).canvas.letterbox
         assert status(app).startswith(f"theme {name} for this session")
 
@@ -218,11 +212,9 @@ async def test_a_users_theme_is_used_even_if_it_has_the_name_of_the_present_one(
         await ready(app, pilot)
         assert app.current_theme.primary == primary
         await app.editor.run_action("theme('mine')")
-        await pilot.pause()
-        assert app.theme_variables["primary"] == "#123456"
+        await until(lambda: app.theme_variables["primary"] == "#123456")
         await app.editor.run_action("theme('broken')")
-        await pilot.pause()
-        assert "broken.toml: " in status(app)
+        await until(lambda: "broken.toml: " in status(app))
         assert app.theme_variables["primary"] == "#123456"
 
 

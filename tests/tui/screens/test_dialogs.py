@@ -127,8 +127,7 @@ async def test_help_scrolls_filters_and_closes() -> None:
         await until(lambda: box.scroll_offset.y > 10)
         burst(app, "slash", *"unq")
         await until(lambda: app.screen.query_one(Input).value == "unq")
-        await pilot.pause()
-        assert text(app, "#page") == "nothing matches"
+        await until(lambda: text(app, "#page") == "nothing matches")
         await pilot.press("backspace", "d", "o")
         assert text(app, "#page").splitlines()[:2] == ["History", "F9  undo"]
         await pilot.press("enter", "q")
@@ -141,8 +140,7 @@ async def test_help_scrolls_filters_and_closes() -> None:
 async def opened_settings(app: DragganApp, pilot: Pilot[None]) -> SettingsDialog:
     await ready(app, pilot)
     await pilot.press("comma")
-    await pilot.pause()
-    assert isinstance(app.screen, SettingsDialog)
+    await until(lambda: isinstance(app.screen, SettingsDialog))
     return app.screen
 
 
@@ -179,15 +177,13 @@ async def test_settings_are_reset_one_or_all() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened_settings(app, pilot)
         await pilot.press("1", "down", "2", "down", "3", "enter")
-        await pilot.pause()
-        assert app.editor.state.edit.settings.r1 == 3
+        await until(lambda: app.editor.state.edit.settings.r1 == 3)
         await pilot.press("comma", "5", "ctrl+r", "enter")
         await pilot.pause()
         settings = app.editor.state.edit.settings
         assert (settings.step_size, settings.mask_weight) == (INFO.settings.step_size, 2)
         await pilot.press("comma", "5", "ctrl+t", "enter")
-        await pilot.pause()
-        assert app.editor.state.edit.settings == INFO.settings
+        await until(lambda: app.editor.state.edit.settings == INFO.settings)
         assert screen is not app.screen
 
 
@@ -199,8 +195,7 @@ async def test_the_message_about_a_wrong_value_stays_until_the_value_changes() -
         assert text(app, "#problem") == "step size: must be a number above 0 and at most 10"
         assert app.focused is screen.query_one("#step_size")
         await pilot.press("backspace", "1")
-        await pilot.pause()
-        assert text(app, "#problem") == ""
+        await until(lambda: text(app, "#problem") == "")
         await pilot.press("enter")
         assert app.screen is app.editor
 

@@ -91,15 +91,13 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
                 step=1, max_steps=300, loss=0.5, mean_distance=9.0, handles=((66.0, 63.0),), steps_per_second=4.0
             )
         )
-        await pilot.pause()
-        assert [pair.handle for pair in app.editor.state.drawn_edit.pairs] == [(66.0, 63.0)]
+        await until(lambda: [pair.handle for pair in app.editor.state.drawn_edit.pairs] == [(66.0, 63.0)])
         lines = str(app.screen.query_one("#drag", Static).render()).splitlines()
         assert [line.split() for line in lines[0:3:2]] == [["drag", "1", "1/300"], ["4.0", "steps/s", "–", "left"]]
         await pilot.press("d")
         assert isinstance(engine.sent[-1], StopDrag)
         engine.say(ended(app, "stopped"))
-        await pilot.pause()
-        assert "drag 1 stopped: 3 steps" in status(app)
+        await until(lambda: "drag 1 stopped: 3 steps" in status(app))
         assert app.editor.state.edit.source.drag == 1
         assert engine.edit.source.drag == 1
         request = engine.last(Render)
@@ -108,8 +106,7 @@ async def test_placing_dragging_and_undoing(app: DragganApp) -> None:
         engine.say(
             ImageRendered(request_id=request.request_id, image=ImageData(width=42, height=42, rgb=dragged.tobytes()))
         )
-        await pilot.pause()
-        assert np.array_equal(shown(app), dragged)
+        await until(lambda: np.array_equal(shown(app), dragged))
         # Both images are cached now: undo and redo show them without another request.
         panel = app.screen.query_one("#drag", Static)
         assert panel.display
@@ -129,8 +126,7 @@ async def test_a_drag_that_cannot_use_its_precision_says_so(app: DragganApp) -> 
         await place_pair(pilot)
         await pilot.press("d")
         engine.say(DragStarted(drag_number=1, notice="no bfloat16 here, so this drag uses float32"))
-        await pilot.pause()
-        assert status(app) == "no bfloat16 here, so this drag uses float32"
+        await until(lambda: status(app) == "no bfloat16 here, so this drag uses float32")
 
 
 async def test_one_step_is_a_drag_of_one_step(app: DragganApp) -> None:
@@ -148,8 +144,7 @@ async def test_saving_says_where(app: DragganApp) -> None:
         await pilot.press("s")
         assert isinstance(engine.sent[-1], Export)
         engine.say(Exported(files=("draggan-out/x/initial.png", "draggan-out/x/final.png")))
-        await pilot.pause()
-        assert status(app) == "saved to draggan-out/x"
+        await until(lambda: status(app) == "saved to draggan-out/x")
 
 
 async def test_settings_are_checked_and_are_one_change(app: DragganApp) -> None:
@@ -213,8 +208,7 @@ async def test_a_session_is_moved_once_however_often_enter_is_pressed(app: Dragg
         await pilot.press("enter")
         assert [type(command) for command in engine.sent].count(MoveSession) == 2
         engine.say(SessionMoved(directory=engine.last(MoveSession).directory))
-        await pilot.pause()
-        assert app.screen is app.editor
+        await until(lambda: app.screen is app.editor)
 
 
 async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) -> None:
@@ -223,8 +217,7 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
         engine.acknowledges = False
         await place_pair(pilot)
         engine.say(Failed(task="save", message="/full/session.json could not be written"))
-        await pilot.pause()
-        assert isinstance(app.screen, DirectoryPrompt)
+        await until(lambda: isinstance(app.screen, DirectoryPrompt))
         await pilot.press("escape")
         assert "/full/session.json" in status(app)
         assert app.editor.state.edit.pairs
@@ -237,8 +230,7 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
         await pilot.press("escape")
         engine.say(Saved(change_count=app.editor.state.change_count, directory="x"))
         await pilot.press("q")
-        await pilot.pause()
-        assert not app.is_running
+        await until(lambda: not app.is_running)
     assert app.return_code == 0
 
 
@@ -250,15 +242,13 @@ async def test_a_lost_engine_is_reported_and_restarted_with_the_session(app: Dra
         edit = app.editor.state.edit
         engine.alive = False
         engine.lose()
-        await pilot.pause()
-        assert isinstance(app.screen, Question)
+        await until(lambda: isinstance(app.screen, Question))
         await pilot.press("escape")
         await pilot.press("d", "m")
         assert engine.sent.count(engine.last(StartDrag)) == 1
         assert app.editor.state.edit.pairs == edit.pairs
         await pilot.press("m", "R")
-        await pilot.pause()
-        assert engine.resumed == [None, "draggan-out/x"]
+        await until(lambda: engine.resumed == [None, "draggan-out/x"])
         assert engine.edit == app.editor.state.edit
         engine.say(ModelLoaded(spec="toy", info=INFO, device="cpu"))
         await pilot.pause()
@@ -385,8 +375,7 @@ async def test_a_restart_resumes_no_directory_that_this_session_has_not_written(
         engine.lose()
         await pilot.pause()
         await pilot.press("r")
-        await pilot.pause()
-        assert engine.resumed == [None, None]
+        await until(lambda: engine.resumed == [None, None])
 
 
 async def test_a_long_problem_is_shown_whole(app: DragganApp) -> None:

@@ -12,7 +12,7 @@ from draggan_engine.server.messages import Exported, ExportFile, ExportProgress,
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.export_prompt import ExportPrompt
 from draggan_tui.screens.question import Question
-from tests.support.editing import FakeEngine, ended, place_pair, ready, status
+from tests.support.editing import FakeEngine, ended, place_pair, ready, status, until
 
 
 @pytest.fixture(autouse=True)
@@ -86,11 +86,9 @@ async def test_each_ending_is_exported_by_the_engine(app: DragganApp, tmp_path: 
         assert request.edit == app.editor.state.edit
         assert status(app) == f"exporting nose{ending} …"
         engine.say(ExportProgress(done=3, total=9))
-        await pilot.pause()
-        assert status(app) == "exporting: frame 3 of 9"
+        await until(lambda: status(app) == "exporting: frame 3 of 9")
         engine.say(Exported(files=(request.path,)))
-        await pilot.pause()
-        assert status(app) == f"saved to nose{ending}"
+        await until(lambda: status(app) == f"saved to nose{ending}")
         assert app.editor.context.sync.directory == Path("draggan-out/x"), "it is not the session's"
 
 
@@ -131,8 +129,7 @@ async def test_a_failed_export_is_reported(app: DragganApp) -> None:
         assert text(app, "#problem") == "a.gif: no drag has led to this image, so there is no video; name a .png"
         await pilot.press("backspace", "backspace", "backspace", *"png", "enter")
         engine.say(Failed(task="export_file", message="a.png: the disk is full"))
-        await pilot.pause()
-        assert status(app) == "a.png: the disk is full"
+        await until(lambda: status(app) == "a.png: the disk is full")
         await place_pair(pilot)
         await pilot.press("d", "E")
         assert app.screen is app.editor

@@ -45,6 +45,7 @@ from tests.support.editing import (
     ready,
     shown,
     status,
+    until,
     until_screen_shows,
 )
 
@@ -190,8 +191,7 @@ async def test_a_pair_is_drawn_with_the_mouse_within_a_drag(app: DragganApp) -> 
         await pilot.hover(Canvas, offset=(20, 5))
         assert len(app.editor.state.drawn_edit.pairs) == 2
         await pilot.mouse_up(Canvas, offset=(20, 5))
-        await pilot.pause()
-        assert status(app) == "pair 2 is set"
+        await until(lambda: status(app) == "pair 2 is set")
         assert (len(app.editor.state.edit.pairs), app.editor.state.edit.source.step) == (2, 5)
 
 
@@ -276,8 +276,7 @@ async def test_scrubbing_works_after_the_engine_is_lost_while_it_reads_a_drag(ap
         await pilot.press("left_parenthesis")
         engine.alive = False
         engine.lose()
-        await pilot.pause()
-        assert isinstance(app.screen, Question)
+        await until(lambda: isinstance(app.screen, Question))
         await pilot.press("escape", "left_parenthesis")
         assert place(app) == (2, None), "the whole drag is one step"
         await pilot.press("ctrl+r", "R")
@@ -285,8 +284,7 @@ async def test_scrubbing_works_after_the_engine_is_lost_while_it_reads_a_drag(ap
         await pilot.press("left_parenthesis")
         assert sent(engine, ReadTrajectory) == [ReadTrajectory(drag_number=1)] * 2
         engine.say(trajectory_read(1, 8))
-        await pilot.pause()
-        assert place(app) == (DragRevisionId(1), 7)
+        await until(lambda: place(app) == (DragRevisionId(1), 7))
 
 
 async def test_a_drag_without_a_kept_trajectory_is_one_step(app: DragganApp) -> None:
@@ -328,22 +326,19 @@ async def test_the_branch_list_goes_to_branches_and_compares_with_them(app: Drag
         await pilot.press("B")
         assert options(app) == ["▸ settings changed, before any drag", "  drag 1, 8 steps"]
         await pilot.press("j", "enter")
-        await pilot.pause()
-        assert (app.screen, place(app)) == (app.editor, (DragRevisionId(1), None))
+        await until(lambda: (app.screen, place(app)) == (app.editor, (DragRevisionId(1), None)))
         assert (shown(app) == 100).all()
         assert engine.last(Save).current == DragRevisionId(1)
         await pilot.press("B")
         assert options(app) == ["  settings changed, before any drag", "▸ drag 1, 8 steps"]
         await pilot.press("k", "c")
-        await pilot.pause()
-        assert app.editor.state.reference_id == 3
+        await until(lambda: app.editor.state.reference_id == 3)
         assert status(app).endswith("(against settings changed, before any drag)")
         assert (mode(app), place(app)) == ("SPLIT", (DragRevisionId(1), None))
         await pilot.press("B")
         assert options(app) == ["  settings changed, before any drag, compared with", "▸ drag 1, 8 steps"]
         await pilot.press("o")
-        await pilot.pause()
-        assert app.editor.state.reference_id is None
+        await until(lambda: app.editor.state.reference_id is None)
         assert not status(app).endswith(")")
         await pilot.press("B", "escape")
         assert (app.screen, place(app)) == (app.editor, (DragRevisionId(1), None))
@@ -392,11 +387,9 @@ async def test_the_image_of_another_branch_is_requested_for_a_comparison(app: Dr
         engine = await after_a_drag(app, pilot)
         await pilot.press("u", "n")  # the image of the seed has not come yet
         await pilot.press("B", "j", "enter")
-        await pilot.pause()
-        assert place(app) == (DragRevisionId(1), None)
+        await until(lambda: place(app) == (DragRevisionId(1), None))
         await pilot.press("B", "k", "c")
-        await pilot.pause()
-        assert engine.last(Render).edit.source.seed == 6
+        await until(lambda: engine.last(Render).edit.source.seed == 6)
         assert (shown(app) == 100).all(), "the present image is shown until the other one has come"
         await answer(engine, pilot, 50)
         assert set(np.unique(shown(app)[:, :3])) == {50}
@@ -438,8 +431,7 @@ async def test_the_result_of_a_drag_is_shown_when_the_drag_ends(app: DragganApp)
         request_count = len(sent(engine, Render))
         image = ImageData(width=128, height=128, rgb=bytes([31]) * (128 * 128 * 3))
         engine.say(ended(app).model_copy(update={"image": image}))
-        await pilot.pause()
-        assert (shown(app) == 31).all()
+        await until(lambda: (shown(app) == 31).all())
         assert len(sent(engine, Render)) == request_count, "its image need not be requested"
         await pilot.press("u", "ctrl+r")
         assert (shown(app) == 31).all()
@@ -457,10 +449,9 @@ async def test_comparing_while_a_drag_runs(app: DragganApp) -> None:
         await pilot.pause()
         assert (shown(app) == 5).all(), "a smaller image is compared with nothing"
         engine.say(DragPreview(image=ImageData(width=128, height=128, rgb=bytes([77]) * (128 * 128 * 3))))
-        await pilot.pause()
-        assert mode(app) == "SPLIT DRAG"
+        await until(lambda: (shown(app)[:, -1] == 77).all())
         assert (shown(app)[:, 0] == 0).all()
-        assert (shown(app)[:, -1] == 77).all()
+        assert mode(app) == "SPLIT DRAG"
         await pilot.press("end")
         assert (shown(app)[:, 38] == 0).all(), "the split follows the cursor"
         await pilot.press("percent_sign")
@@ -468,8 +459,7 @@ async def test_comparing_while_a_drag_runs(app: DragganApp) -> None:
         engine.say(
             DragProgress(step=1, max_steps=9, loss=1, mean_distance=1, handles=((66.0, 63.0),), steps_per_second=1)
         )
-        await pilot.pause()
-        assert app.editor.state.drawn_edit.pairs[0].handle == (66, 63)
+        await until(lambda: app.editor.state.drawn_edit.pairs[0].handle == (66, 63))
 
 
 async def test_a_running_drag_is_compared_with_an_image_that_must_be_requested(app: DragganApp) -> None:

@@ -24,7 +24,7 @@ from draggan_tui.widgets.loupe import Loupe
 from draggan_tui.widgets.status_line import StatusLine
 from draggan_tui.widgets.timeline import Timeline
 from draggan_tui.widgets.wide_panel import NO_DRAG, NO_HANDLE, WidePanel, wide_panel_width
-from tests.support.editing import ended, place_pair, ready, status
+from tests.support.editing import ended, place_pair, ready, status, until
 
 PARTS = {
     "canvas": Canvas, "brief": "#brief", "timeline": Timeline, "wide panel": WidePanel, "side panel": Inspector,
@@ -104,8 +104,7 @@ async def test_a_terminal_that_is_too_small_says_what_is_needed_and_can_be_left(
         await ready(app, pilot)
         assert "at least 30×10" in str(app.editor.query_one("#too-small", Static).render())
         await pilot.press("q")
-        await pilot.pause()
-        assert not app.is_running
+        await until(lambda: not app.is_running)
     assert app.return_code == 0
 
 
@@ -114,12 +113,10 @@ async def test_p_hides_the_panels_and_brings_them_back(app: DragganApp) -> None:
         await ready(app, pilot)
         width = app.editor.query_one(Canvas).size.width
         await pilot.press("p")
-        await pilot.pause()
-        assert parts(app) == ALWAYS
+        await until(lambda: parts(app) == ALWAYS)
         assert app.editor.query_one(Canvas).size.width == 160
         await pilot.press("p")
-        await pilot.pause()
-        assert parts(app) == ALWAYS | {"side panel", "wide panel"}
+        await until(lambda: parts(app) == ALWAYS | {"side panel", "wide panel"})
         assert app.editor.query_one(Canvas).size.width == width
 
 
@@ -136,12 +133,10 @@ async def test_shift_p_leaves_only_the_image_and_messages(app: DragganApp) -> No
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await pilot.press("P")
-        await pilot.pause()
-        assert parts(app) == {"canvas", "status"}
+        await until(lambda: parts(app) == {"canvas", "status"})
         assert status(app) == "only the image is shown: P shows the rest again"
         await pilot.press("l")
-        await pilot.pause()
-        assert parts(app) == {"canvas"}
+        await until(lambda: parts(app) == {"canvas"})
         assert app.editor.query_one(Canvas).size == (80, 24)
         await pilot.press("x")
         await pilot.pause()

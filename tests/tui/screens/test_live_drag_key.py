@@ -27,7 +27,7 @@ from draggan_tui.editor.modes import Idle, LiveDrag
 from draggan_tui.screens.question import Question
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status_line import StatusLine
-from tests.support.editing import FakeEngine, ended, place_pair, ready, shown, status
+from tests.support.editing import FakeEngine, ended, place_pair, ready, shown, status, until
 
 SIZE = (80, 24)
 
@@ -107,8 +107,7 @@ async def test_the_handle_follows_the_cursor_until_it_is_released(app: DragganAp
         assert state.drawn_edit.pairs[0].target == target
 
         engine.say(live_end(app, target, (80, 66)))
-        await pilot.pause()
-        assert (mode(app), state.mode) == ("", Idle())
+        await until(lambda: (mode(app), state.mode) == ("", Idle()))
         assert status(app).startswith("drag 1 reached its target: 12 steps")
         pair = state.edit.pairs[0]
         assert (pair.handle, pair.target, state.edit.source.drag) == ((80, 66), target, 1)
@@ -138,8 +137,7 @@ async def test_d_stops_a_live_drag_at_once(app: DragganApp) -> None:
         await pilot.press("l", "d")
         assert isinstance(engine.sent[-1], StopDrag)
         engine.say(live_end(app, cursor(app), (66, 64)))
-        await pilot.pause()
-        assert (mode(app), app.editor.state.edit.source.drag) == ("", 1)
+        await until(lambda: (mode(app), app.editor.state.edit.source.drag) == ("", 1))
 
 
 async def test_a_live_drag_without_movement_changes_nothing(app: DragganApp) -> None:
@@ -200,8 +198,7 @@ async def test_zoom_and_pan_during_a_live_drag(app: DragganApp) -> None:
                 image=ImageData(width=size.width, height=size.height, rgb=bytes([9]) * (size.width * size.height * 3))
             )
         )
-        await pilot.pause()
-        assert shown(app).shape == (size.height, size.width, 3)
+        await until(lambda: shown(app).shape == (size.height, size.width, 3))
         origin = app.editor.state.viewport.origin
         await pilot.press("end", "pagedown")
         assert app.editor.state.viewport.origin != origin, "the view goes along"
@@ -245,8 +242,7 @@ async def test_a_live_drag_that_cannot_start_ends(app: DragganApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine = await live_drag(app, pilot)
         engine.say(Failed(task="start_drag", message="out of memory"))
-        await pilot.pause()
-        assert (mode(app), status(app)) == ("", "out of memory")
+        await until(lambda: (mode(app), status(app)) == ("", "out of memory"))
         target_count = len(live_targets(engine))
         await pilot.press("l")
         assert len(live_targets(engine)) == target_count
@@ -260,8 +256,7 @@ async def test_losing_the_engine_ends_a_live_drag(app: DragganApp) -> None:
         await pilot.press("9", "l")
         engine.alive = False
         engine.lose()
-        await pilot.pause()
-        assert isinstance(app.screen, Question)
+        await until(lambda: isinstance(app.screen, Question))
         await pilot.press("escape")
         assert (mode(app), app.editor.state.mode) == ("", Idle())
         await pilot.press("D")

@@ -113,8 +113,7 @@ async def test_loading_a_mask_is_one_revision(app: DragganApp) -> None:
         path = engine.last(LoadMask).path
         assert path == str(Path.home() / "mine.png")
         engine.say(MaskLoaded(path=path, mask=HALF, resized=False))
-        await pilot.pause()
-        assert app.screen is app.editor
+        await until(lambda: app.screen is app.editor)
         assert status(app) == "mask loaded: 50% of the image may move"
         assert app.editor.state.edit.mask == HALF
         assert engine.edit.mask == HALF
@@ -124,8 +123,7 @@ async def test_loading_a_mask_is_one_revision(app: DragganApp) -> None:
         await pilot.press("f")
         await enter_path(app, pilot, "x.png", engine)
         engine.say(MaskLoaded(path="x.png", mask=HALF, resized=True))
-        await pilot.pause()
-        assert status(app) == "mask loaded, resized to 128×128: 50% of the image may move"
+        await until(lambda: status(app) == "mask loaded, resized to 128×128: 50% of the image may move")
 
 
 async def test_the_prompt_stays_open_and_says_why_a_mask_cannot_be_loaded(app: DragganApp) -> None:
@@ -135,9 +133,8 @@ async def test_the_prompt_stays_open_and_says_why_a_mask_cannot_be_loaded(app: D
         assert engine.sent.count(LoadMask(path="")) == 0
         await enter_path(app, pilot, "head.png", engine)
         engine.say(Failed(task="load_mask", message="mask head.png is all zero"))
-        await pilot.pause()
+        await until(lambda: text(app, "#problem") == "mask head.png is all zero")
         assert isinstance(app.screen, MaskPrompt)
-        assert text(app, "#problem") == "mask head.png is all zero"
         await pilot.press("x")
         assert text(app, "#problem") == ""
         await enter_path(app, pilot, "~nobody-is-called-so/x", engine)
@@ -190,12 +187,10 @@ async def test_saving_a_mask(app: DragganApp) -> None:
         assert engine.last(SaveMask) == SaveMask(path="masks/new.png", mask=app.editor.state.edit.mask)
         assert isinstance(app.screen, MaskPrompt)
         engine.say(Failed(task="save_mask", message="masks/new.png could not be written"))
-        await pilot.pause()
-        assert text(app, "#problem") == "masks/new.png could not be written"
+        await until(lambda: text(app, "#problem") == "masks/new.png could not be written")
         await pilot.press("enter")
         engine.say(MaskSaved(path="masks/new.png"))
-        await pilot.pause()
-        assert app.screen is app.editor
+        await until(lambda: app.screen is app.editor)
         assert status(app) == "mask saved: masks/new.png"
         assert len(app.editor.state.history.lineage) == 2
 

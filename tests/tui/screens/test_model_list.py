@@ -94,8 +94,7 @@ async def test_choosing_a_model(app: DragganApp, keys: tuple[str, ...], spec: st
         await pick(pilot, engine, *keys)
         assert requested_models(engine) == [spec]
         engine.say(ModelLoaded(spec=spec, info=OTHER, device="cpu"))
-        await pilot.pause()
-        assert app.screen is app.editor
+        await until(lambda: app.screen is app.editor)
 
 
 @pytest.mark.parametrize("keys", [("escape",), ("j", "slash", "x", "escape"), ("slash", "enter", "escape")])
@@ -116,11 +115,9 @@ async def test_the_list_shows_that_a_typed_model_is_loading_and_accepts_no_other
         assert requested_models(engine) == ["bad"]
         assert problem(app) == "loading bad …"
         engine.say(LoadProgress(stage="reading", done=120_000_000, total=364_000_000))
-        await pilot.pause()
-        assert problem(app) == status(app) == "loading bad: reading 120/364 MB"
+        await until(lambda: problem(app) == status(app) == "loading bad: reading 120/364 MB")
         engine.say(Failed(task="load_model", message="bad is empty"))
-        await pilot.pause()
-        assert problem(app) == "bad is empty"
+        await until(lambda: problem(app) == "bad is empty")
         await pilot.press("x", "enter")
         assert requested_models(engine) == ["bad", "badx"]
 
@@ -144,14 +141,11 @@ async def test_a_model_is_shown_by_name_and_not_by_path(app: DragganApp) -> None
         engine.say(ModelsListed(models=(copy,)))
         await pilot.pause()
         await pilot.press("enter")
-        await pilot.pause()
-        assert (requested_models(engine), status(app)) == (["/c/0123abcd.safetensors"], "loading ffhq …")
+        await until(lambda: (requested_models(engine), status(app)) == (["/c/0123abcd.safetensors"], "loading ffhq …"))
         engine.say(Failed(task="load_model", message="it is empty"))
-        await pilot.pause()
-        assert status(app) == "it is empty"
+        await until(lambda: status(app) == "it is empty")
         await pilot.press("M", "slash", "slash", *"c", "slash", *"cars", "full_stop", *"pkl", "enter")
-        await pilot.pause()
-        assert problem(app) == "loading cars …"
+        await until(lambda: problem(app) == "loading cars …")
 
 
 async def test_another_model_begins_another_session(app: DragganApp) -> None:
@@ -199,8 +193,7 @@ async def test_another_model_begins_another_session(app: DragganApp) -> None:
         await pilot.pause()
         await pilot.press("r")
         engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
-        await pilot.pause()
-        assert status(app) == "the engine is running again"
+        await until(lambda: status(app) == "the engine is running again")
         assert app.editor.state.edit.source.drag == 1
 
 
@@ -209,8 +202,9 @@ async def test_a_failed_load_is_shown_with_advice(app: DragganApp) -> None:
         engine = await ready(app, pilot)
         await pick(pilot, engine, "slash", "x", "enter")
         engine.say(Failed(task="load_model", message="'x': there is no such model or file", remedy=Remedy.choose_model))
-        await pilot.pause()
-        assert problem(app).startswith("'x': there is no such model or file; give the path of a model file")
+        await until(
+            lambda: problem(app).startswith("'x': there is no such model or file; give the path of a model file")
+        )
 
 
 async def test_no_directory_is_named_if_nothing_was_saved(app: DragganApp) -> None:
@@ -218,8 +212,7 @@ async def test_no_directory_is_named_if_nothing_was_saved(app: DragganApp) -> No
         engine = await ready(app, pilot)
         await pick(pilot, engine, "j", "enter")
         engine.say(ModelLoaded(spec="ffhq", info=OTHER, device="cpu"))
-        await pilot.pause()
-        assert status(app) == "opened ffhq"
+        await until(lambda: status(app) == "opened ffhq")
 
 
 async def test_a_model_that_cannot_be_loaded_changes_nothing(app: DragganApp) -> None:
@@ -308,8 +301,7 @@ async def test_the_model_stays_while_changes_cannot_be_written(app: DragganApp) 
         assert requested_models(engine) == []
         engine.acknowledges = True
         await pilot.press("s")
-        await pilot.pause()
-        assert not app.editor.state.has_unsaved_changes
+        await until(lambda: not app.editor.state.has_unsaved_changes)
 
 
 async def test_no_other_model_during_a_drag_or_without_an_engine(app: DragganApp) -> None:
@@ -363,8 +355,7 @@ async def test_the_progress_of_loading_is_shown(app: DragganApp) -> None:
         await pick(pilot, engine, "j", "enter")
         assert status(app) == "loading ffhq …"
         engine.say(LoadProgress(stage="reading", done=120_000_000, total=364_000_000))
-        await pilot.pause()
-        assert status(app) == "loading ffhq: reading 120/364 MB"
+        await until(lambda: status(app) == "loading ffhq: reading 120/364 MB")
 
 
 async def test_a_model_with_classes(app: DragganApp) -> None:
@@ -431,8 +422,7 @@ async def test_another_seed_replaces_the_latent_file_and_undo_returns_to_it(
         assert engine.last(Render).edit.source.from_file
         assert "  seed  from pivot.pt" in str(facts.render())
         await pilot.press(*keys)
-        await pilot.pause()
-        assert not engine.last(Render).edit.source.from_file
+        await until(lambda: not engine.last(Render).edit.source.from_file)
         assert "pivot" not in str(facts.render())
         await pilot.press("u")
         assert app.editor.state.edit.source.from_file

@@ -11,7 +11,7 @@ from draggan_tui.app import DragganApp
 from draggan_tui.editor.modes import Grab
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status_line import StatusLine
-from tests.support.editing import ended, place_pair, ready, status
+from tests.support.editing import ended, place_pair, ready, status, until
 
 
 def pairs_text(app: DragganApp) -> list[str]:
@@ -113,8 +113,7 @@ async def test_a_key_disables_a_pair(app: DragganApp) -> None:
                 step=1, max_steps=9, loss=0.5, mean_distance=9.0, handles=((66.0, 63.0),), steps_per_second=4.0
             )
         )
-        await pilot.pause()
-        assert [pair.handle for pair in app.editor.state.drawn_edit.pairs] == [handle, (66, 63)]
+        await until(lambda: [pair.handle for pair in app.editor.state.drawn_edit.pairs] == [handle, (66, 63)])
         engine.say(ended(app))
         await pilot.pause()
         assert [pair.enabled for pair in app.editor.state.edit.pairs] == [False, True]

@@ -10,7 +10,7 @@ from draggan_engine.server.messages import Save
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.help_dialog import HelpDialog
 from draggan_tui.widgets.canvas import Canvas
-from tests.support.editing import ready, status, until_screen_shows
+from tests.support.editing import ready, status, until, until_screen_shows
 
 
 async def drag(pilot: Pilot[None], *cells: tuple[int, int]) -> None:
@@ -36,8 +36,7 @@ async def test_a_pair_is_drawn_moved_and_deleted_with_the_mouse(app: DragganApp,
         left, top = app.editor.state.viewport.corner
         assert (mark.handle, mark.target) == ((30 - left, 20 - top), (38 - left, 14 - top))
         await pilot.mouse_up(Canvas, offset=(40, 7))
-        await pilot.pause()
-        assert status(app) == "pair 1 is set"
+        await until(lambda: status(app) == "pair 1 is set")
         assert engine.edit.pairs == state.edit.pairs
         await drag(pilot, (40, 7), (41, 9), (40, 9))
         assert status(app) == "target 1 is moved"
@@ -100,13 +99,12 @@ async def test_an_impossible_gesture_is_reported_and_its_draft_removed(app: Drag
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         shown: list[int] = []
-        canvas = app.editor.query_one(Canvas)
         await drag(pilot, (10, 10), (18, 10))
         await pilot.mouse_down(Canvas, offset=(18, 10))
         for column in (14, 10):
             await pilot.hover(Canvas, offset=(column, 10))
             await pilot.pause()
-            target = canvas._shown_overlay.pairs[0].target
+            target = app.editor.panels.overlay().pairs[0].target
             assert target is not None
             shown.append(target[0] + app.editor.state.viewport.corner[0])
         assert shown == [14, 18], "the target cannot be on its handle, so it stays where it was"
@@ -146,8 +144,7 @@ async def test_dragging_out_of_a_zoomed_window_pans(app: DragganApp) -> None:
         await pilot.pause()
         assert app.editor.state.viewport.origin == before, "what is in view stays where it is under the mouse"
         await pilot.hover("#facts", offset=(9, 9))
-        await pilot.pause()
-        assert app.editor.state.viewport.origin[0] > before[0]
+        await until(lambda: app.editor.state.viewport.origin[0] > before[0])
         await pilot.press("3", "minus")
         assert app.editor.state.viewport.ratio == "3:1", "and the keys go on working"
         await pilot.mouse_up(Canvas, offset=(20, 5))
