@@ -10,11 +10,11 @@ def next_step(edit: Edit, is_dragging: bool) -> str:
     if is_dragging:
         return "The handle moves to its target, and the image with it"
     if edit.source.drag:
-        return "{save} saves, {undo} takes it back, {help} lists all keys; {cancel} ends these hints"
+        return "{save} saves, {undo} undoes, {help} lists all keys; {cancel} ends these hints"
     if not edit.pairs:
-        return "Press {place} on what you want to move, a nose perhaps; {left} {down} {up} {right} go there"
+        return "Go to a point to drag ({left} {down} {up} {right}), then press {place}"
     if any(pair.target is None for pair in edit.pairs):
         return "Now press {place} where it should go"
     if all(pair.is_pin or not pair.enabled for pair in edit.pairs):
-        return "Press {place} on what you want to move, and again where it should go"
+        return "Press {place} on a point to drag, and again where it should go"
     return "Press {drag} to drag it there"

@@ -30,7 +30,7 @@ def pair_table(state: InspectorState) -> Content:
     `~` marks a handle on a flat patch, `!` a point that the mask blocks.
     """
     if not state.edit.pairs:
-        return Content.styled(f"Move to what you want to move,\nthen press {state.place_key}.", MUTED)
+        return Content.styled(f"Go to a point to drag,\nthen press {state.place_key}.", MUTED)
     return Content("\n").join(_pair_row(state, pair_index) for pair_index in range(len(state.edit.pairs)))
 
 

@@ -35,7 +35,7 @@ class SettingsDialog(Dialog[Edit | None]):
     SettingsDialog .foot { height: auto; }
     SettingsDialog .foot Static { height: auto; }
     SettingsDialog #description { min-height: 2; margin-top: 1; }
-    SettingsDialog.-narrow .default, Settings.-narrow .range { display: none; }
+    SettingsDialog.-narrow .default, SettingsDialog.-narrow .range { display: none; }
     SettingsDialog.-narrow #header { display: none; }
     SettingsDialog.-narrow TextField { width: 1fr; margin-right: 0; }
     SettingsDialog.-narrow #description { margin-top: 0; max-height: 4; }

@@ -133,7 +133,7 @@ def test_a_session_that_may_only_be_read_opens_and_says_so(model: Path, disk: Pa
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     with Terminal("open", "disk/s", directory=tmp_path) as terminal:
         terminal.wait_for(CANNOT)
-        assert "Read-onlyfilesystem" in words(terminal)
+        assert "couldnotbewritten(Read-only" in words(terminal)
         choose(terminal, "copy")
         terminal.wait_for(lambda: (tmp_path / "copy" / "session.json").exists())
         quit_saved(terminal, "copy")

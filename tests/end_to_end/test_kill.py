@@ -283,7 +283,7 @@ def test_the_next_start_offers_to_go_on(tmp_path: Path) -> None:
             third.send("u")  # the target
             third.wait_for("target?")
             third.send("uu")  # the handle, and the mask
-            third.wait_for("Move to what you want to move")
+            third.wait_for("Go to a point to drag")
             third.wait_for("mask  none")
             third.send("9\x12")
             third.wait_for(lambda: saved_facts(third) == shown)
@@ -313,7 +313,7 @@ def test_who_does_not_want_to_go_on_is_asked_once(model: Path, tmp_path: Path) -
         second.wait_for("go on with it")
         second.send("n")
         second.wait_for(LOADED)
-        assert "Move to what you want to move" in second.text()
+        assert "Go to a point to drag" in second.text()
         second.send("q")
         assert second.wait() == 0
     with Terminal(*arguments, directory=tmp_path) as third:

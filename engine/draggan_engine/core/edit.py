@@ -64,7 +64,9 @@ class DragSettings(FrozenModel):
         "l1", title="tracking norm", description="how point tracking measures the distance of features (eq. 2)"
     )
     precision: Precision = Field(
-        "float32", title="precision", description="of the features in a drag; StyleGAN3 has float32 only"
+        "float32",
+        title="precision",
+        description="the number type of the features in a drag; StyleGAN3 has float32 only",
     )
 
     @classmethod

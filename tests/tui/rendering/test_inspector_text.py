@@ -199,7 +199,7 @@ def test_the_selected_row_has_the_accent_colour_and_a_disabled_one_is_muted() ->
 def test_without_pairs_the_table_says_what_to_do_first() -> None:
     assert pair_header(Edit(model="toy")).plain == ""
     text = pair_table(InspectorState(Edit(model="toy"), place_key="F2")).plain
-    assert text == "Move to what you want to move,\nthen press F2."
+    assert text == "Go to a point to drag,\nthen press F2."
     assert max(map(len, text.splitlines())) <= TABLE_WIDTH
 
 

@@ -18,7 +18,7 @@ from tests.support.screens import screen_rows
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
-FIRST = "Press {place} on what you want to move, a nose perhaps; {left} {down} {up} {right} go there"
+FIRST = "Go to a point to drag ({left} {down} {up} {right}), then press {place}"
 HANDLE, PAIR = PointPair(handle=(3, 4)), PointPair(handle=(3, 4), target=(9, 4))
 PIN = PointPair(handle=(3, 4), target=(3, 4))
 
@@ -48,7 +48,7 @@ def shown(app: DragganApp) -> str:
         (
             Edit(model="toy", pairs=(PIN,)),
             False,
-            "Press {place} on what you want to move, and again where it should go",
+            "Press {place} on a point to drag, and again where it should go",
         ),
         (Edit(model="toy", pairs=(PIN, PAIR)), False, "Press {drag} to drag it there"),
         (Edit(model="toy", pairs=(PAIR,)), True, "The handle moves to its target, and the image with it"),
@@ -60,7 +60,7 @@ def shown(app: DragganApp) -> str:
         (
             Edit(model="toy", source=LatentRef(drag=1)),
             False,
-            "{save} saves, {undo} takes it back, {help} lists all keys; {cancel} ends these hints",
+            "{save} saves, {undo} undoes, {help} lists all keys; {cancel} ends these hints",
         ),
     ],
 )
@@ -95,7 +95,7 @@ async def test_the_hints_of_the_first_minute(state: Path) -> None:
         assert shown(app) == "drag 1 reached its target: 3 steps, 1.0 s, 0.5 px left"
         await pilot.press("l")
         await pilot.pause()
-        assert shown(app) == "s saves, u takes it back, ? lists all keys; Esc ends these hints"
+        assert shown(app) == "s saves, u undoes, ? lists all keys; Esc ends these hints"
         assert paths.is_first_use()
         engine.say(Exported(files=("draggan-out/x/final.png",)))
         await pilot.pause()
@@ -118,7 +118,7 @@ async def test_escape_ends_the_hints_when_there_is_nothing_else_to_leave() -> No
         for doing in (["enter"], ["v"], ["m"], ["4"]):
             await pilot.press(*doing, "escape", "l")  # moving clears what Escape has said
             await pilot.pause()
-            assert shown(app).startswith("Press Enter on"), doing
+            assert shown(app).startswith("Go to a point to drag"), doing
             assert app.editor.state.edit.pairs == ()
         await pilot.press("escape")
         await pilot.pause()
@@ -144,7 +144,7 @@ async def test_hints_work_where_their_end_cannot_be_recorded(tmp_path: Path, mon
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        assert shown(app).startswith("Press Enter on")
+        assert shown(app).startswith("Go to a point to drag")
         await pilot.press("escape")
         await pilot.pause()
         assert shown(app) == ""

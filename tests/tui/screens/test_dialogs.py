@@ -110,6 +110,15 @@ def test_a_filter_that_nothing_matches_says_so() -> None:
     assert help_page([], 40).plain == "nothing matches"
 
 
+async def test_the_settings_have_no_columns_for_default_and_range_in_a_narrow_terminal(app: DragganApp) -> None:
+    async with app.run_test(size=(60, 18)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("comma")
+        for cell in app.screen.query(".range, .default"):
+            assert not cell.region
+        assert text(app, "#description").startswith("default 0.002 (Ctrl-R), above 0 to 10\n")
+
+
 # Help -------------------------------------------------------------------------------------------------
 
 
