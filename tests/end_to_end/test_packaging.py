@@ -31,7 +31,7 @@ def test_weights_and_themes_are_in_it(wheel: zipfile.ZipFile) -> None:
     sizes = {info.filename: info.file_size for info in wheel.infolist()}
     for name in ("critters-128", "critters-256"):
         assert 0 < sizes[f"draggan_engine/checkpoints/bundled/{name}.safetensors"] <= 16_000_000
-    assert 0 < sizes["draggan_engine/evaluation/weights/latent-transformers/critters-256.safetensors"] <= 8_000_000
+        assert 0 < sizes[f"draggan_engine/evaluation/weights/latent-transformers/{name}.safetensors"] <= 8_000_000
     assert {
         f"draggan_tui/_themes/{name}.toml" for name in ("dark", "dusk", "moss", "light", "paper", "contrast")
     } <= set(sizes)

@@ -71,7 +71,7 @@ class TrainingPreset:
 PRESETS = {
     "cpu": TrainingPreset(rounds=7, latents=512, changes=8, steps=300, batch=64),
 }
-"""`cpu` takes half an hour on one thread."""
+"""`cpu` takes a quarter of an hour to half an hour on one thread."""
 
 
 class TrainingBatch(NamedTuple):
