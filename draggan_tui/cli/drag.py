@@ -58,7 +58,7 @@ def drag(
 ) -> None:
     """Drag points without the editor, and write images, latents and events.
 
-    Exit status: 0 the targets are reached or the step limit is, 1 something failed or could not be written,
+    Exit status: 0 the targets or the step limit have been reached, 1 something failed or could not be written,
     2 bad input, 3 the drag diverged. Ctrl-C (130), SIGTERM (143) and SIGHUP (129) end the drag after the
     running step and write its result.
     """
