@@ -112,9 +112,13 @@ def read_manifest(directory: Path) -> SessionManifest:
     manifest_path = directory / MANIFEST_FILE
     try:
         manifest_fields = from_json(manifest_path.read_bytes())
+    except FileNotFoundError as read_error:
+        raise InputError(
+            f"there is no session in {directory}; give the directory of one, as draggan-tui sessions lists them"
+        ) from read_error
     except OSError as read_error:
         raise InputError(
-            f"{manifest_path}: {read_error.strerror or read_error}; give the directory of a session"
+            f"{manifest_path} cannot be read ({read_error.strerror or read_error}); give the directory of a session"
         ) from read_error
     except ValueError as read_error:
         raise InputError(

@@ -330,6 +330,14 @@ def test_the_error_names_the_invalid_field_of_a_manifest(
         read_manifest(tmp_path / "s")
 
 
+def test_the_error_says_that_a_directory_holds_no_session(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"there is no session in {tmp_path}; give the directory of one"):
+        read_manifest(tmp_path)
+    (tmp_path / "session.json").mkdir()
+    with pytest.raises(InputError, match=r"session\.json cannot be read \(Is a directory\)"):
+        read_manifest(tmp_path)
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[" * 100_000, b'{"a":' * 100_000, b'{"mask": "\xff"}', b'{"mask": "\\ud800"}']
 )
