@@ -74,7 +74,7 @@ def test_a_live_drag_rests_follows_its_target_and_ends_when_it_is_released(gener
     session.control.move_target((10, 25))
     second = steps_until_rest(events)
     assert [step.step for step in second] == [5, 6, 7, 8], "counted from the last move"
-    step_targets: list[list[Point]] = [[(25, 10)]] * 4 + [[(10, 25)]] * 4
+    step_targets: list[list[Point]] = [[(25.0, 10.0)]] * 4 + [[(10.0, 25.0)]] * 4
     assert_same_latents([*first, *second], latents_after_steps(generator, [(HANDLE, HANDLE)], step_targets))
     session.control.release_target()
     end = next(events)
@@ -138,7 +138,7 @@ def test_the_other_pairs_of_a_live_drag_keep_their_targets(generator: Generator)
     assert len(steps) == 4, "they are dragged before the hand has moved"
     session.control.move_target((12, 12))
     steps += steps_until_rest(events)
-    step_targets: list[list[Point]] = [[(26, 26), (10, 10)]] * 4 + [[(26, 26), (12, 12)]] * 4
+    step_targets: list[list[Point]] = [[(26.0, 26.0), (10.0, 10.0)]] * 4 + [[(26.0, 26.0), (12.0, 12.0)]] * 4
     pairs = [((20.0, 20.0), (26.0, 26.0)), (HANDLE, HANDLE)]
     assert_same_latents(steps, latents_after_steps(generator, pairs, step_targets))
 
