@@ -56,7 +56,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="no edit, drag, no tracking, optical flow, RAFT, PIPs, CoTracker or UserControllableLT; repeat it for "
+            help="no edit, drag, freedrag, no tracking, optical flow, RAFT, PIPs, CoTracker or UserControllableLT; repeat it for "
             "more. Default: all that are available.",
         ),
     ] = None,

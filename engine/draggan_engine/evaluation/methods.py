@@ -15,6 +15,7 @@ from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.dragging.feature_sampling import sample_features
 from draggan_engine.dragging.feature_sources import FeatureWindows
+from draggan_engine.dragging.freedrag_optimizer import FreeDragOptimizer
 from draggan_engine.dragging.motion_supervision import AveragedMaskLoss, MaskLoss
 from draggan_engine.dragging.point_tracking import track_points
 from draggan_engine.networks.generator import Generator
@@ -78,9 +79,17 @@ class Drag:
         return run_drags(optimizer, observer)
 
 
+def drag_with_freedrag(
+    generator: Generator, drags: Sequence[DragTask], settings: DragSettings, observer: StepObserver | None
+) -> list[EditResult]:
+    """Run FreeDrag with the drag's own settings."""
+    return run_drags(FreeDragOptimizer(generator, settings, drags), observer)
+
+
 METHODS: Mapping[Method, EditFunction] = {
     Method.NO_EDIT: no_edit,
     Method.DRAG: Drag(),
+    Method.FREEDRAG: drag_with_freedrag,
     Method.NO_TRACKING: drag_without_tracking,
     Method.OPTICAL_FLOW: drag_with_flow(dis_flow),
     Method.RAFT: drag_with_flow(raft_flow),

@@ -22,6 +22,7 @@ class Method(StrEnum):
 
     NO_EDIT = "no edit"
     DRAG = "drag"
+    FREEDRAG = "freedrag"
     NO_TRACKING = "no tracking"
     OPTICAL_FLOW = "optical flow"
     RAFT = "RAFT"
