@@ -78,7 +78,8 @@ def search_line(
     lines = targets - starts
     distances = lines.norm(dim=2)
     steps = lines * (torch.minimum(lengths, distances) / distances.clamp_min(1e-12) / CANDIDATES)[..., None]
-    best_points, best_costs = starts + steps, torch.full_like(lengths, torch.inf)
+    best_points: Tensor = starts + steps
+    best_costs = torch.full_like(lengths, torch.inf)
     for i in range(1, CANDIDATES + 1):
         # The last point is the target itself where the line ends there, so that no rounding keeps a template from it.
         ends_at_target = (i == CANDIDATES) & (lengths >= distances)
