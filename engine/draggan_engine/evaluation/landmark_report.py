@@ -199,8 +199,8 @@ def _accuracy_table(rows_by_cell: RowsByCell, variants: Sequence[Variant]) -> li
     return [
         "Dragging accuracy index ×10² (DAI, of GoodDrag): the mean squared difference between the patch around a handle "
         "before the edit and the patch around its target after it, with colours from 0 to 1; γ: the radius of the "
-        "patch in pixels of the model's image. 0 means that the content has arrived unchanged. Content that differs "
-        "from method to method counts as well as its place:",
+        "patch in pixels of the model's image. 0 means that the content has arrived unchanged; a wrong place "
+        "and changed colours both raise the index:",
         markdown_table(["method", *(f"γ {radius}" for radius in DAI_RADII)], table_lines),
     ]
 
