@@ -24,7 +24,7 @@ class HelpDialog(Dialog[None]):
     """Shows the keys by topic, as they are bound now. Text typed after a slash filters them."""
 
     DEFAULT_CSS = """
-    HelpDialog DialogBox { width: 132; max-width: 96%; height: 94%; }
+    HelpDialog DialogBox { width: 132; max-width: 96%; height: 94%; scrollbar-gutter: stable; }
     HelpDialog.-narrow DialogBox { max-width: 100%; height: 100%; }
     HelpDialog Horizontal { display: none; height: 1; }
     HelpDialog .slash { width: 2; color: $accent; text-style: bold; }

@@ -35,7 +35,7 @@ class DragSettings(FrozenModel):
 
     space: Space = Field("w+", title="latent space", description="w+: each layer has a w of its own; w: all share one")
     step_size: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = Field(
-        2e-3, title="step size", description="of the optimiser (Adam), on w"
+        2e-3, title="step size", description="how far the optimiser (Adam) moves w in a step"
     )
     mask_weight: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = Field(
         20.0, title="mask weight λ", description="how strongly a drag keeps what lies outside the mask (eq. 1)"

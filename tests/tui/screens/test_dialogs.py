@@ -122,6 +122,20 @@ async def test_the_settings_have_no_columns_for_default_and_range_in_a_narrow_te
 # Help -------------------------------------------------------------------------------------------------
 
 
+async def test_the_two_columns_of_the_help_fit_beside_its_scroll_bar(app: DragganApp) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("question_mark")
+        page = app.screen.query_one("#page")
+        await until(lambda: page.size.height > 40)
+        box = app.screen.query_one(DialogBox)
+        assert box.show_vertical_scrollbar
+        lines = text(app, "#page").splitlines()
+        assert "Drag" in lines[0].split(), "there are two columns"
+        assert max(map(len, lines)) <= page.size.width == box.scrollable_content_region.width
+        assert len(lines) == page.size.height, "no line is wrapped"
+
+
 async def test_help_scrolls_filters_and_closes() -> None:
     app = editor(keymap={"undo": "f9"})
     async with app.run_test(size=(80, 24)) as pilot:
