@@ -41,7 +41,7 @@ class PairBatch:
     """The pairs of N drags, filled up to the same number P.
 
     Attributes:
-        handles: current positions, `[N, P, 2]` in image pixels. `DragganOptimizer` changes them in place.
+        handles: current positions, `[N, P, 2]` in image pixels. A step changes them in place.
         targets: `[N, P, 2]` in image pixels. `DragLoop` changes them in place.
         exists: bool `[N, P]`, False where a drag has fewer than P pairs; its points there are zeros.
         image_size: of the generator's image.

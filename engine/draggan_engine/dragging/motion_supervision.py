@@ -60,7 +60,7 @@ def motion_loss(features: Tensor | FeatureWindows, pairs: PairBatch, radius: flo
 class MaskLoss(Protocol):
     """The second term of eq. 1 without its λ: how much has changed where nothing may move.
 
-    Each `DragganOptimizer` has a mask loss of its own.
+    Each optimiser has a mask loss of its own.
     """
 
     def __call__(self, features: Tensor) -> Tensor:

@@ -107,7 +107,7 @@ class MovingTemplates:
 
     Attributes:
         positions: h, `[N, P, 2]` in image pixels; at the start, the handles.
-        templates: T, `[N, P, side, side, C]`.
+        patches: T, `[N, P, side, side, C]`.
         scales: l, `[N]`.
         first_losses, last_losses: L at the first step of the stage and after its last one, `[N, P]`.
         step_counts: how many steps of the stage have been made, `[N]`.
@@ -121,7 +121,7 @@ class MovingTemplates:
         spacing_count = math.ceil(radius * start_features.map_size.height / pairs.image_size.height)
         self.side, self.spacing = 2 * spacing_count + 1, radius / spacing_count
         self.exists, self.start_positions, self.positions = pairs.exists, pairs.handles.clone(), pairs.handles.clone()
-        self.templates = self._patches(start_features, self.positions)
+        self.patches = self._sample_patches(start_features, self.positions)
         self.scales = self._measure_scales(start_features)
         # The paper's first drag begins with a search, like those after a perfect match.
         self.first_losses = torch.zeros_like(self.positions[..., 0])
@@ -149,7 +149,7 @@ class MovingTemplates:
             return
         has_left = (self.positions != self.start_positions).any(dim=2)
         blends = blend_weights(self.last_losses, self.scales) * has_left * self.has_ended[:, None]
-        self.templates = self.templates.lerp(self._patches(features, self.positions), blends[..., None, None, None])
+        self.patches = self.patches.lerp(self._sample_patches(features, self.positions), blends[..., None, None, None])
         moves_on = self.last_losses <= MATCH * self.scales[:, None]
         goes_back = ~moves_on & (self.last_losses > self.first_losses)
         lines = targets - self.positions
@@ -190,8 +190,8 @@ class MovingTemplates:
 
     def select(self, kept: Tensor) -> None:
         """Continue with the drags that `kept`, bool `[N]`, selects."""
-        self.exists, self.start_positions, self.positions, self.templates, self.scales = (
-            tensor[kept] for tensor in (self.exists, self.start_positions, self.positions, self.templates, self.scales)
+        self.exists, self.start_positions, self.positions, self.patches, self.scales = (
+            tensor[kept] for tensor in (self.exists, self.start_positions, self.positions, self.patches, self.scales)
         )
         self.first_losses, self.last_losses, self.step_counts, self.has_ended = (
             tensor[kept] for tensor in (self.first_losses, self.last_losses, self.step_counts, self.has_ended)
@@ -206,9 +206,9 @@ class MovingTemplates:
         return medians.clamp_min(torch.finfo(medians.dtype).tiny)
 
     def _losses_at(self, features: FeatureWindows, points: Tensor) -> Tensor:
-        differences = (self._patches(features, points) - self.templates).abs()
+        differences = (self._sample_patches(features, points) - self.patches).abs()
         losses: Tensor = differences.mean(dim=(2, 3, 4)) * self.exists
         return losses
 
-    def _patches(self, features: FeatureWindows, points: Tensor) -> Tensor:
+    def _sample_patches(self, features: FeatureWindows, points: Tensor) -> Tensor:
         return sample_grids(features, points - self.radius, self.side, self.image_size, self.spacing)

@@ -280,7 +280,7 @@ def test_a_drag_that_diverges_keeps_its_state_and_does_not_affect_the_others(
     alone.step()
     ws_before, handles_before = together.ws[0].clone(), together.pairs.handles[0].clone()
     together.start_ws[0] = torch.nan  # the features of the first drag are not finite from now on
-    together.templates.templates[0] = torch.nan
+    together.templates.patches[0] = torch.nan
     loss, is_finite = together.step()
     alone.step()
     assert not bool(torch.isfinite(loss[0]))
@@ -305,11 +305,11 @@ def test_a_drag_without_pairs_is_refused(generator: Generator) -> None:
 def test_a_pin_keeps_its_first_template(generator: Generator) -> None:
     pairs: list[tuple[Point, Point]] = [((10, 10), (20, 14)), ((25, 25), (25, 25))]
     optimizer = FreeDragOptimizer(generator, SETTINGS, [DragTask(latent_of_seed(generator, 0, 1.0), pairs)])
-    start_templates = optimizer.templates.templates.clone()
+    start_templates = optimizer.templates.patches.clone()
     for _ in range(20):
         optimizer.step()
-    assert not torch.equal(optimizer.templates.templates[0, 0], start_templates[0, 0])
-    assert torch.equal(optimizer.templates.templates[0, 1], start_templates[0, 1])
+    assert not torch.equal(optimizer.templates.patches[0, 0], start_templates[0, 0])
+    assert torch.equal(optimizer.templates.patches[0, 1], start_templates[0, 1])
     assert optimizer.pairs.handles[0, 1].tolist() == [25, 25]
 
 
