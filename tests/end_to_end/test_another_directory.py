@@ -81,6 +81,7 @@ def test_a_session_on_a_disk_that_has_become_full_goes_on_elsewhere(model: Path,
         terminal.wait_for(LOADED)
         place_pair(terminal, (4, 4), (20, 20))
         terminal.send(".")
+        terminal.wait_for("drag 1: 1 step")  # until then, points cannot be placed
         terminal.wait_for(lambda: (disk / "s/drag-001/final.png").exists())
         terminal.wait_for(lambda: read_manifest(disk / "s").drag_count == 1)
         with suppress(OSError), (disk / "large").open("wb") as file:
