@@ -31,10 +31,12 @@ def save_generator(path: Path, generator: Generator, settings: DragSettings | No
     return path
 
 
-def random_generator() -> Generator:
+def random_generator(classes: int = 0) -> Generator:
     """Return a StyleGAN2 generator of 32×32 pixels, the same one every time."""
     torch.manual_seed(0)
-    config = StyleGAN2Config(resolution=32, z_dim=16, w_dim=16, mapping_layers=2, channels=(16, 16, 16, 16))
+    config = StyleGAN2Config(
+        resolution=32, z_dim=16, c_dim=classes, w_dim=16, mapping_layers=2, channels=(16, 16, 16, 16)
+    )
     return Generator(config).eval().requires_grad_(False)
 
 

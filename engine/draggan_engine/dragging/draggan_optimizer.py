@@ -134,6 +134,21 @@ class DragganOptimizer:
         is_finite.copy_(self._track(features, new_loss, offset_before))
         loss.copy_(new_loss)
 
+    @torch.no_grad()
+    def continue_from(self, ws: Tensor, handles: Tensor) -> None:
+        """Continue drags that another method has begun, before the first step.
+
+        Args:
+            ws: latents that differ from the start as the settings allow, `[N, num_ws, w_dim]`.
+            handles: where the handles are in their images, `[N, P, 2]` in image pixels.
+        """
+        self.ws.copy_(ws)
+        self.offset.values.copy_((ws - self.start_ws)[:, : self.offset.values.shape[1]])
+        self.pairs.handles.copy_(handles)
+        self._handle_points = self.pairs.existing_points(self.pairs.handles)
+        with torch.enable_grad():
+            self.features = self._compute_features(self.tracker.search_radius)
+
     def select(self, kept: Tensor) -> None:
         """Continue with the drags that `kept`, bool `[N]`, selects."""
         self.offset.select(kept)

@@ -36,9 +36,13 @@ class Optimizer(Protocol):
     ws: Tensor
     pairs: PairBatch
     optimized_rows: int
-    source: FeatureSource
-    settles_after: int
     ends_when_settled: bool
+
+    @property
+    def source(self) -> FeatureSource: ...
+
+    @property
+    def settles_after(self) -> int: ...
 
     def step(self) -> tuple[Tensor, Tensor]:
         """Advance all drags by one step.

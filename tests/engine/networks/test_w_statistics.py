@@ -1,0 +1,65 @@
+"""The covariance of w, and lengths measured in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from draggan_engine.networks.w_statistics import (
+    MIN_EIGENVALUE_SHARE,
+    WStatistics,
+    estimate_w_covariance,
+    w_statistics,
+)
+from tests.support.tiny_models import random_generator
+
+
+def covariance_with(eigenvalues: list[float]) -> torch.Tensor:
+    """Return a covariance with these eigenvalues in random directions."""
+    rotation, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((len(eigenvalues), len(eigenvalues))))
+    return torch.from_numpy(rotation @ np.diag(eigenvalues) @ rotation.T)
+
+
+def test_the_factor_gives_the_covariance_and_its_inverse_undoes_it() -> None:
+    covariance = covariance_with([9.0, 4.0, 1.0, 0.25])
+    statistics = WStatistics.of_covariance(covariance)
+    assert torch.allclose(statistics.factor @ statistics.factor.T, covariance)
+    assert torch.allclose(statistics.inverse_factor @ statistics.factor, torch.eye(4, dtype=torch.float64), atol=1e-9)
+
+
+def test_small_eigenvalues_are_raised_to_a_share_of_the_largest() -> None:
+    factor = WStatistics.of_covariance(covariance_with([100.0, 1.0, 1e-9, 0.0])).factor
+    eigenvalues = torch.linalg.eigvalsh(factor @ factor.T)
+    assert eigenvalues.tolist() == pytest.approx([100 * MIN_EIGENVALUE_SHARE] * 2 + [1.0, 100.0])
+
+
+def test_without_any_variance_the_covariance_counts_as_the_identity() -> None:
+    factor = WStatistics.of_covariance(torch.zeros(3, 3)).factor
+    assert torch.allclose(factor @ factor.T, torch.eye(3))
+
+
+def test_a_step_of_one_standard_deviation_has_length_1_and_rows_are_averaged() -> None:
+    covariance = covariance_with([9.0, 4.0, 1.0])
+    statistics = WStatistics.of_covariance(covariance)
+    eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
+    steps = (eigenvectors * eigenvalues.sqrt()).T
+    assert statistics.lengths(steps[:, None]).tolist() == pytest.approx([1.0, 1.0, 1.0])
+    assert float(statistics.lengths(torch.stack([steps[0], 0 * steps[0]]))) == pytest.approx(0.5**0.5)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_samples_of_w_are_as_long_as_a_standard_normal_vector(classes: int) -> None:
+    mapping = random_generator(classes).mapping
+    statistics = w_statistics(mapping)
+    z = torch.from_numpy(np.random.RandomState(1).randn(4000, mapping.z_dim).astype(np.float32))
+    labels = torch.eye(classes)[torch.arange(4000) % classes] if classes else None
+    w = mapping(z, labels)[:, :1]
+    squared_lengths = statistics.lengths(w - w.mean(dim=0)).square()
+    assert float(squared_lengths.mean()) == pytest.approx(w.shape[2], rel=0.1)
+
+
+def test_statistics_are_estimated_once_and_repeat_exactly() -> None:
+    mapping = random_generator().mapping
+    assert w_statistics(mapping) is w_statistics(mapping)
+    assert torch.equal(estimate_w_covariance(mapping), estimate_w_covariance(mapping))
