@@ -7,9 +7,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from draggan_engine.checkpoints.loader import Model
+from draggan_engine.networks.w_statistics import w_statistics
 
 from .cases import EvaluationCase, landmark_cases
 from .detectors import Detector
@@ -29,6 +31,21 @@ def edit_costs(method: Method, edit_results: Sequence[EditResult]) -> list[dict[
             case_figures["reached"] = float(edit_result.reached)
         figures_by_case.append(case_figures)
     return figures_by_case
+
+
+def add_latent_lengths(
+    figures_by_case: Sequence[dict[str, float]],
+    model: Model,
+    evaluation_cases: Sequence[EvaluationCase],
+    edit_results: Sequence[EditResult],
+    moved_rows: int,
+) -> None:
+    """Add how far each edit has moved the first rows of its latent: the Mahalanobis length under the covariance of w."""
+    start_ws = torch.cat([case.drag.ws for case in evaluation_cases]).to(model.generator.device)
+    end_ws = torch.cat([edit_result.ws for edit_result in edit_results]).to(model.generator.device)
+    lengths = w_statistics(model.generator.mapping).lengths((end_ws - start_ws)[:, :moved_rows])
+    for case_figures, length in zip(figures_by_case, lengths.tolist(), strict=True):
+        case_figures["sigma"] = length
 
 
 def add_return_costs(figures_by_case: Sequence[dict[str, float]], return_results: Sequence[EditResult]) -> None:

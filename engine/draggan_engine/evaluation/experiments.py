@@ -22,6 +22,7 @@ from .case_figures import (
     add_dragging_accuracy,
     add_image_distances,
     add_landmark_figures,
+    add_latent_lengths,
     add_mask_changes,
     add_return_costs,
     edit_costs,
@@ -169,6 +170,8 @@ def run_task(model: Model, task: Task) -> tuple[list[Row], ChunkImages]:
     edit_results = task.edit(model.generator, drag_tasks, task.settings, tracking_errors)
     images_after = generate_images(model.generator, [edit_result.ws for edit_result in edit_results])
     figures_by_case = edit_costs(task.method, edit_results)
+    if task.method is not Method.NO_EDIT:
+        add_latent_lengths(figures_by_case, model, evaluation_cases, edit_results, task.settings.layers)
     goal_latents = [case.goal for case in evaluation_cases if case.goal is not None]
     error_curves: list[list[tuple[int, float]]] = [[] for _ in evaluation_cases]
     if task.experiment == "cycle":

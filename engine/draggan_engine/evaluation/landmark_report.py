@@ -10,8 +10,10 @@ from .paper_table import paper_table
 from .plots import Panel, plot_bars
 from .report_cells import (
     ABOUT_COSTS,
+    ABOUT_SIGMA,
     COST_COLUMNS,
     FRECHET_TITLE,
+    SIGMA_TITLE,
     distance_text,
     edit_costs,
     select_rows,
@@ -65,6 +67,7 @@ def write_landmarks(run_data: RunData, images: ReportImages) -> list[str]:
         *_about_faces(run_data, rows_by_cell),
         *paper_table(run_data, rows_by_cell, variants),
         *_comparison_of_methods(rows_by_cell, variants),
+        *_sigma_table(rows_by_cell, variants),
         *_accuracy_table(rows_by_cell, variants),
         *_about_frechet(run_data, rows),
         *images.add_plot("landmarks", "MD by method", plot_bars(plot_panels)),
@@ -178,6 +181,21 @@ def _comparison_of_methods(rows_by_cell: RowsByCell, variants: Sequence[Variant]
         table(paired_ratio, as_percents=True),
         "MD of the drag minus another method's MD on the same case, px (the interval is that of the paired difference):",
         table(paired_difference, as_percents=False),
+    ]
+
+
+def _sigma_table(rows_by_cell: RowsByCell, variants: Sequence[Variant]) -> list[str]:
+    """Return how far each method moves the latent, if it was measured."""
+    table_lines = []
+    for method in dict.fromkeys(method for method, _ in rows_by_cell):
+        length_cells = [_mean_and_median(rows_by_cell[method, variant], "sigma") for variant in variants]
+        if any(length_cell != NO_VALUE for length_cell in length_cells):
+            table_lines.append([method, *length_cells])
+    if not table_lines:
+        return []
+    return [
+        f"{SIGMA_TITLE}: {ABOUT_SIGMA} Mean, and median in round brackets:",
+        markdown_table(["method", *(variant_name("landmarks", variant) for variant in variants)], table_lines),
     ]
 
 

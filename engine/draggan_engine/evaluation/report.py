@@ -16,8 +16,10 @@ from .markdown import ReportImages, markdown_table
 from .plots import MATPLOTLIB_MISSING, Band, Panel, has_matplotlib, mean_band, plot_curves, plot_settings
 from .report_cells import (
     ABOUT_COSTS,
+    ABOUT_SIGMA,
     COST_COLUMNS,
     FRECHET_TITLE,
+    SIGMA_TITLE,
     distance_text,
     edit_costs,
     select_rows,
@@ -128,7 +130,8 @@ def _ablations(run_data: RunData, images: ReportImages) -> list[str]:
         return []
     report_blocks = [
         "## Ablations",
-        f"One setting is changed at a time; the model's own value is in bold. {ABOUT_COSTS}",
+        f"One setting is changed at a time; the model's own value is in bold. {ABOUT_COSTS} "
+        f"{SIGMA_TITLE}: {ABOUT_SIGMA}",
     ]
     plot_panels = []
     for setting_name in dict.fromkeys(row.variant.change.setting for row in rows if row.variant.change is not None):
@@ -179,13 +182,14 @@ def _ablation_table(
             md.text(),
             distance_share.percents(),
             *change_texts,
+            row_mean(value_rows, "sigma").text(),
             row_mean(value_rows, "reached").percent(),
             str(md.n),
             distance_text(run_data.distance_of_edits(value_rows)),
         ]
         table_lines.append([value_label, *row_cells, *edit_costs(value_rows)])
     header_cells = [
-        SETTING_NAMES[setting_name], "MD", "% of no edit", "change outside", "change inside", "reached, %", "n",
+        SETTING_NAMES[setting_name], "MD", "% of no edit", "change outside", "change inside", SIGMA_TITLE, "reached, %", "n",
         FRECHET_TITLE, *COST_COLUMNS,
     ]  # fmt: skip
     return markdown_table(header_cells, table_lines)
@@ -207,6 +211,7 @@ def _masks(run_data: RunData, images: ReportImages) -> list[str]:
                 names_by_mask[mask],
                 *(mean_interval.text() for mean_interval in row_means),
                 share_text,
+                row_mean(mask_rows, "sigma").text(),
                 str(row_means[1].n),
             ]
         )
@@ -219,8 +224,11 @@ def _masks(run_data: RunData, images: ReportImages) -> list[str]:
         "## Mask",
         "The same drags with and without a mask. With a mask, the second term of eq. 1 is computed at the features' "
         "resolution or, as in the paper (exact term), at the image's. Change: mean absolute difference from the image "
-        "before the drag, in levels of 0…255.",
-        markdown_table(["drag", "change inside", "change outside", "MD, px", "% of no edit", "n"], table_lines),
+        "before the drag, in levels of 0…255. "
+        f"{SIGMA_TITLE}: {ABOUT_SIGMA}",
+        markdown_table(
+            ["drag", "change inside", "change outside", "MD, px", "% of no edit", SIGMA_TITLE, "n"], table_lines
+        ),
         *(
             [f"Change outside the mask, relative to the drags without one: {'; '.join(ratio_texts)}."]
             if ratio_texts

@@ -13,6 +13,11 @@ from .statistics import NO_VALUE, row_values
 from .variants import Method, Variant
 
 FRECHET_TITLE = "Fréchet distance"
+SIGMA_TITLE = "σ"
+ABOUT_SIGMA = (
+    "the Mahalanobis length of the edit's change of w under the covariance of w, as a root mean square over the rows that "
+    "drags move. The longer it is, the farther the edit may be from what the model knows."
+)
 COST_COLUMNS = ("seconds", "steps")
 ABOUT_COSTS = "Seconds and steps per edit: mean (median)."
 

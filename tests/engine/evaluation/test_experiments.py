@@ -8,8 +8,10 @@ import os
 import signal
 import sys
 import types
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -17,19 +19,24 @@ import torch
 import torch.nn.functional as F
 
 from draggan_engine.checkpoints.loader import Model, load_model
+from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import EngineError, InputError
 from draggan_engine.critters import landmarks_of_seed
+from draggan_engine.critters.scene.animal_parameters import Z_DIM
 from draggan_engine.critters.scene.landmarks import LANDMARKS
-from draggan_engine.dragging.drag_task import why_not_bfloat16
+from draggan_engine.dragging.drag_task import DragTask, why_not_bfloat16
 from draggan_engine.evaluation import metrics
 from draggan_engine.evaluation.baselines.optical_flow import dis_flow
 from draggan_engine.evaluation.cases import FIVE_LANDMARKS, head_mask, landmark_cases, paired_cases, tracking_cases
+from draggan_engine.evaluation.edit_runs import EditFunction, EditResult, StepObserver
 from draggan_engine.evaluation.experiments import run_task, tasks
+from draggan_engine.evaluation.methods import METHODS as METHODS_BY_NAME
 from draggan_engine.evaluation.metrics import change_by_mask, feature_distance, feature_function, mse, ssim
 from draggan_engine.evaluation.run_directory import Request, Row, RunDirectory, read_images, read_request, read_rows
 from draggan_engine.evaluation.runner import hold_signals, run_evaluation
 from draggan_engine.evaluation.variants import BFLOAT16, Experiment, MaskUse, Method, SettingChange, Variant
 from draggan_engine.networks.generate import generate_image
+from draggan_engine.networks.generator import Generator
 from tests.support.paths import FIXTURES
 
 CHECKPOINTS = FIXTURES / "checkpoints"
@@ -191,20 +198,48 @@ def test_every_experiment_measures_its_figures(critters: Model) -> None:
     assert {row.experiment for row in rows} == {"landmarks", "paired", "tracking", "mask"}
     for row in rows:
         expected = {
-            "landmarks": {"md", "md_start"},
+            "landmarks": {"md", "md_start", "detector_error", "dai_1", "dai_20"},
             "paired": {"mse", "ssim", "features"},
             "tracking": {"error_mean", "error_end"},
             "mask": {"md", "md_start", "change_inside", "change_outside"},
         }[row.experiment]
         assert expected <= set(row.values), row
         if row.method is not Method.NO_EDIT:
-            assert row.values["steps"] == 3 and row.values["seconds"] > 0
+            assert row.values["steps"] == 3 and row.values["seconds"] > 0 and row.values["sigma"] > 0
         else:
             assert row.values.get("md") == row.values.get("md_start")
         if row.experiment == "tracking":
             assert [step for step, _ in row.curve] == [0, 1, 2, 3]
             assert row.curve[0][1] < 2 and row.curve[-1][1] == row.values["error_end"]
     assert len({row.chunk for row in rows}) == len(rows)
+
+
+def test_sigma_is_the_mahalanobis_length_of_the_change_of_w(critters: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in for the drag moves the first six rows by one standard deviation along one direction of w."""
+    with torch.no_grad():
+        z = torch.from_numpy(np.random.default_rng(5).standard_normal((20_000, Z_DIM)).astype(np.float32))
+        w = critters.generator.mapping(z)[:, 0]
+    deviations, directions = torch.linalg.eigh(torch.cov(w.T))
+    step = directions[:, -1] * deviations[-1].sqrt()
+
+    def edit(
+        generator: Generator,  # noqa: ARG001
+        drags: Sequence[DragTask],
+        settings: DragSettings,  # noqa: ARG001
+        observer: StepObserver | None,  # noqa: ARG001
+    ) -> list[EditResult]:
+        results = []
+        for drag in drags:
+            ws = drag.ws.clone()
+            ws[:, :6] += step
+            results.append(EditResult(ws, torch.zeros(1, 2), 1, 0.0, None))
+        return results
+
+    monkeypatch.setitem(cast(dict[Method, EditFunction], METHODS_BY_NAME), Method.NO_TRACKING, edit)
+    request = make_request(critters, ("landmarks",), n=1, methods=(Method.NO_EDIT, Method.NO_TRACKING))
+    no_edit, moved = run_all(critters, request)[:2]
+    assert "sigma" not in no_edit.values
+    assert moved.values["sigma"] == pytest.approx(1, rel=0.05)
 
 
 def test_each_ablation_changes_one_setting(critters: Model) -> None:

@@ -285,6 +285,27 @@ def test_section_on_landmarks(made: SyntheticRun) -> None:
         assert (made.path.parent / "report-images" / f"{name}.png").is_file()
 
 
+def test_tables_of_latent_lengths_and_of_the_dragging_accuracy(made: SyntheticRun) -> None:
+    for group, factor in (("1 point", 1), ("5 points", 2)):
+        made.add(
+            "landmarks", group, "no edit", [{"md": 9, "dai_1": 0.5, "dai_5": 0.4, "dai_10": 0.3, "dai_20": 0.2}] * 3
+        )
+        accuracy = {f"dai_{radius}": 0.01 * factor for radius in (1, 5, 10, 20)}
+        made.add("landmarks", group, "drag", [{"md": 2, "sigma": sigma * factor, **accuracy} for sigma in (1, 1, 4)])
+    text = made.report()
+    assert (
+        "| method |                  1 point |                 5 points |\n"
+        "| ------ | -----------------------: | -----------------------: |\n"
+        "| drag   | 2.00 [1.00, 4.00] (1.00) | 4.00 [2.00, 8.00] (2.00) |\n"
+    ) in text
+    assert (
+        "| method  |           γ 1 |           γ 5 |          γ 10 |          γ 20 |\n"
+        "| ------- | ------------: | ------------: | ------------: | ------------: |\n"
+        "| no edit | 50.00 / 50.00 | 40.00 / 40.00 | 30.00 / 30.00 | 20.00 / 20.00 |\n"
+        "| drag    |   1.00 / 2.00 |   1.00 / 2.00 |   1.00 / 2.00 |   1.00 / 2.00 |\n"
+    ) in text
+
+
 def test_header_of_a_run_without_rows(made: SyntheticRun) -> None:
     text = made.report()
     assert text.startswith(
