@@ -39,6 +39,7 @@ from .formats.tensorflow import read_tensorflow_parts
 from .model_parts import FAMILY_NAMES, ModelParts
 from .model_zoo import find_licence
 from .registry import AUTO_MODEL, cached_copy, find_model_file
+from .w_covariance import attach_w_covariance
 
 log = logging.getLogger("draggan_engine")
 DEFAULT_PSI = 0.7  # of models whose file states no psi
@@ -104,6 +105,7 @@ def load_model(spec: str, device: str = "auto", progress: ReadProgress = ignore_
         generator = parts.generator.build(path, torch_device)
         if file.format is not CheckpointFormat.SAFETENSORS:
             _keep_converted_copy(parts, info, path, sha256)
+        attach_w_covariance(generator.mapping, sha256)
         progress("building", 1, 1)
         model = Model(spec, path, generator, _describe_model(generator, parts, info, file, sha256))
     set_thread_count(torch_device, model.info.parameters)

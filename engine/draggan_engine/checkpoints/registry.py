@@ -1,5 +1,5 @@
 """Find models on this machine: the bundled ones, the user's own (in the XDG data directory), and converted copies of files
-that were opened before (in the XDG cache directory)."""
+that were opened before (in the XDG cache directory); and the covariances of w of all these."""
 
 from __future__ import annotations
 
@@ -23,8 +23,16 @@ MODEL_SUFFIXES = (".safetensors", ".pkl", ".pt", ".pth")
 
 def bundled_models() -> dict[str, Path]:
     """Return the names and files of the models that come with the program."""
-    directory = Path(str(resources.files(__package__) / "bundled"))
-    return {path.stem: path for path in sorted(directory.glob("*.safetensors"))}
+    return {path.stem: path for path in sorted(_bundled_directory().glob("*.safetensors"))}
+
+
+def bundled_w_covariance(sha256: str) -> Path:
+    """Return the path for the covariance of w of a bundled model with that checksum. It exists for these models only."""
+    return _bundled_directory() / "w-covariance" / f"{sha256}.safetensors"
+
+
+def _bundled_directory() -> Path:
+    return Path(str(resources.files(__package__) / "bundled"))
 
 
 def user_models_directory() -> Path:
@@ -40,6 +48,11 @@ def user_models() -> dict[str, Path]:
 def cached_copy(sha256: str) -> Path:
     """Return the path for the converted copy of a file with that checksum. It need not exist."""
     return cache_directory() / "models" / f"{sha256}.safetensors"
+
+
+def cached_w_covariance(sha256: str) -> Path:
+    """Return the path for the covariance of w of a model whose file has that checksum. It need not exist."""
+    return cached_copy(sha256).parent / "w-covariance" / f"{sha256}.safetensors"
 
 
 def list_models() -> tuple[ModelEntry, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -34,8 +35,11 @@ class WStatistics:
     def of_covariance(cls, covariance: Tensor) -> WStatistics:
         """Return the statistics of a symmetric covariance `[w_dim, w_dim]`, computed in float64.
 
-        A covariance of zeros counts as the identity: all images of such a model have the same w.
+        A covariance of zeros counts as the identity: all images of such a model have the same w. So does one that is not
+        finite.
         """
+        if not bool(torch.isfinite(covariance).all()):
+            covariance = torch.zeros_like(covariance)
         eigenvalues, eigenvectors = torch.linalg.eigh(covariance.double().cpu())
         largest = float(eigenvalues[-1])
         eigenvalues = (
@@ -62,18 +66,30 @@ class WStatistics:
 
 
 _statistics_by_mapping: WeakKeyDictionary[MappingNetwork, WStatistics] = WeakKeyDictionary()
+_sources_by_mapping: WeakKeyDictionary[MappingNetwork, Callable[[MappingNetwork], Tensor]] = WeakKeyDictionary()
 
 
 def w_statistics(mapping: MappingNetwork) -> WStatistics:
-    """Return the statistics of w, on the mapping's device; they are estimated at the first call for each network."""
+    """Return the statistics of w, on the mapping's device. The first call for each network gets its covariance from the source
+    that was set for it, or estimates it."""
     if mapping not in _statistics_by_mapping:
-        _statistics_by_mapping[mapping] = WStatistics.of_covariance(estimate_w_covariance(mapping))
+        covariance_source = _sources_by_mapping.get(mapping, estimate_w_covariance)
+        _statistics_by_mapping[mapping] = WStatistics.of_covariance(covariance_source(mapping))
     return _statistics_by_mapping[mapping]
+
+
+def set_covariance_source(mapping: MappingNetwork, covariance_source: Callable[[MappingNetwork], Tensor]) -> None:
+    """Set where the first call of `w_statistics` gets the covariance of a network from.
+
+    Args:
+        covariance_source: returns the covariance of w, `[w_dim, w_dim]`, on the mapping's device.
+    """
+    _sources_by_mapping[mapping] = covariance_source
 
 
 @torch.no_grad()
 def estimate_w_covariance(mapping: MappingNetwork) -> Tensor:
-    """Return the covariance of w without truncation, from 10,000 samples with a fixed seed, `[w_dim, w_dim]`.
+    """Return the covariance of w without truncation, from 10,000 samples with a fixed seed, `[w_dim, w_dim]`, exactly symmetric.
 
     The samples of a conditional model have their classes in turn.
     """
@@ -86,4 +102,5 @@ def estimate_w_covariance(mapping: MappingNetwork) -> Tensor:
             classes = torch.arange(first, first + BATCH_SIZE, device=z.device) % mapping.c_dim
             labels = torch.nn.functional.one_hot(classes, mapping.c_dim).to(z)
         batches.append(mapping(z, labels)[:, 0])
-    return torch.cov(torch.cat(batches).T)
+    covariance = torch.cov(torch.cat(batches).T)
+    return (covariance + covariance.T) / 2

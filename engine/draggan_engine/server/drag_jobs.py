@@ -12,6 +12,7 @@ from draggan_engine.core.revision_id import RevisionId
 from draggan_engine.dragging.drag_loop import DragAtRest, DragStep
 from draggan_engine.networks.cpu_threads import can_render_during_drag
 from draggan_engine.networks.preview_fidelity import PreviewHeights, measure_preview_heights
+from draggan_engine.networks.w_statistics import w_statistics
 from draggan_engine.storage.session_store import SessionStore
 
 from .drag_reporter import DragReporter
@@ -57,6 +58,12 @@ def run_drag(state: EngineState, model: Model, drag_job: DragJob) -> None:
             else:
                 reporter.end()
                 _report_end(state, model, drag_event)
+
+
+def prepare_drags(state: EngineState, model: Model) -> None:
+    """Measure and compute what the first drag of a model needs. Later calls do nothing."""
+    preview_heights(state, model)
+    w_statistics(model.generator.mapping)
 
 
 def preview_heights(state: EngineState, model: Model) -> PreviewHeights:

@@ -89,7 +89,7 @@ def _run_job(state: EngineState, model: Model, job: Render | DragJob | Export | 
     match job:
         case Render():
             image_jobs.render(state, model, job)
-            drag_jobs.preview_heights(state, model)  # the user looks at the first image now and waits for nothing
+            drag_jobs.prepare_drags(state, model)  # the user looks at the first image now and waits for nothing
         case DragJob():
             drag_jobs.run_drag(state, model, job)
         case Export():

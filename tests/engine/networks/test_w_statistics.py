@@ -10,6 +10,7 @@ from draggan_engine.networks.w_statistics import (
     MIN_EIGENVALUE_SHARE,
     WStatistics,
     estimate_w_covariance,
+    set_covariance_source,
     w_statistics,
 )
 from tests.support.tiny_models import random_generator
@@ -34,8 +35,9 @@ def test_small_eigenvalues_are_raised_to_a_share_of_the_largest() -> None:
     assert eigenvalues.tolist() == pytest.approx([100 * MIN_EIGENVALUE_SHARE] * 2 + [1.0, 100.0])
 
 
-def test_without_any_variance_the_covariance_counts_as_the_identity() -> None:
-    factor = WStatistics.of_covariance(torch.zeros(3, 3)).factor
+@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
+def test_without_any_variance_the_covariance_counts_as_the_identity(value: float) -> None:
+    factor = WStatistics.of_covariance(torch.full((3, 3), value)).factor
     assert torch.allclose(factor @ factor.T, torch.eye(3))
 
 
@@ -63,3 +65,10 @@ def test_statistics_are_estimated_once_and_repeat_exactly() -> None:
     mapping = random_generator().mapping
     assert w_statistics(mapping) is w_statistics(mapping)
     assert torch.equal(estimate_w_covariance(mapping), estimate_w_covariance(mapping))
+
+
+def test_the_covariance_comes_from_the_source_of_the_network() -> None:
+    mapping = random_generator().mapping
+    covariance = 9 * torch.eye(16)
+    set_covariance_source(mapping, lambda _: covariance)
+    assert torch.allclose(w_statistics(mapping).factor.abs().sum(dim=0), torch.full((16,), 3.0))

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+from draggan_engine.checkpoints.registry import cached_w_covariance
 from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
@@ -291,3 +292,15 @@ def test_masks_are_read_and_written_while_a_drag_runs(engine: Engine, tmp_path: 
     assert not any(isinstance(event, DragEnded) for event in engine.events)
     engine.send(StopDrag())
     engine.wait_for(DragEnded)
+
+
+def test_the_covariance_of_w_is_there_before_the_first_drag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model_path = save_tiny(tmp_path / "first.safetensors")
+    with Engine("--model", str(model_path), "--device", "cpu", "--out", str(tmp_path / "s")) as engine:
+        loaded = engine.wait_for(ModelLoaded)
+        engine.send(Render(request_id=1, edit=edit_for(loaded)))
+        engine.wait_for(ImageRendered)
+        engine.send(Quit())
+        engine.process.wait(PATIENCE)
+    assert cached_w_covariance(loaded.info.sha256).is_file()
