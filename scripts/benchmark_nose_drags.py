@@ -6,6 +6,7 @@
     python scripts/benchmark_nose_drags.py --mask             # how much a mask over the head keeps still
     python scripts/benchmark_nose_drags.py --sweep            # compare feature blocks, radii and step sizes, 40 seeds
 
+It measures the paper's method, "draggan", unless `--method` names another one.
 For seed s the nose tip is dragged by 10 px towards s·45°, with at most 200 steps and ψ = 1. The error is the distance
 between the target and the place where the 15×15 pixels around the nose are found in the final image. Pixels are those of
 an image of 128. Needs the extra `eval`.
@@ -24,6 +25,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -31,7 +33,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from draggan_engine.checkpoints.loader import Model, load_model
-from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.edit import DragMethod, DragSettings
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.scene.animal_parameters import z_of_seed
 from draggan_engine.critters.scene.render import nearest_parts
@@ -78,12 +80,25 @@ def nose_pair(seed: int, size: int) -> tuple[Point, Point]:
 # Dragging -------------------------------------------------------------------------------------------------
 
 
-def drag_in_new_process(model: Model, seed: int, directory: Path) -> Outcome:
+def drag_in_new_process(model: Model, seed: int, method: DragMethod, directory: Path) -> Outcome:
     handle, target = nose_pair(seed, model.info.height)
     pair = "{:.4f},{:.4f}:{:.4f},{:.4f}".format(*handle, *target)
     out = directory / str(seed)
     command = [str(Path(sys.executable).with_name("draggan-tui")), "drag", "--json", "--seed", str(seed)]
-    command += ["--model", model.spec, "--psi", "1", "--pair", pair, "--steps", str(MAX_STEPS), "--out", str(out)]
+    command += [
+        "--method",
+        method,
+        "--model",
+        model.spec,
+        "--psi",
+        "1",
+        "--pair",
+        pair,
+        "--steps",
+        str(MAX_STEPS),
+        "--out",
+        str(out),
+    ]
     result = subprocess.run(command, capture_output=True, encoding="utf-8")
     if result.returncode not in (0, 3):
         raise SystemExit(f"seed {seed}: exit {result.returncode}: {result.stderr}")
@@ -128,10 +143,10 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def sweep(model: Model, seeds: Sequence[int], grid: dict[str, Sequence[str | float]]) -> None:
+def sweep(model: Model, seeds: Sequence[int], settings: DragSettings, grid: dict[str, Sequence[str | float]]) -> None:
     print("".join(f"{name:>14}" for name in grid), " reached  mean err  median err  median steps   it/s")
     for values in itertools.product(*grid.values()):
-        chosen = {**model.info.settings.model_dump(), "max_steps": MAX_STEPS, **dict(zip(grid, values, strict=True))}
+        chosen = {**settings.model_dump(), **dict(zip(grid, values, strict=True))}
         outcomes = [drag_in_process(model, seed, DragSettings.model_validate(chosen)) for seed in seeds]
         errors = [outcome.error for outcome in outcomes]
         reached = sum(outcome.reason == "reached" for outcome in outcomes)
@@ -242,6 +257,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, help="how many seeds, from 0 (default: 20, for a sweep 40)")
     parser.add_argument("--model", default="critters-256")
+    parser.add_argument("--method", choices=get_args(DragMethod), default="draggan")
     parser.add_argument("--in-process", action="store_true")
     parser.add_argument("--sheet", type=Path, metavar="FILE.png")
     parser.add_argument(
@@ -260,10 +276,13 @@ def main() -> None:
 
     model = load_model(args.model)
     chosen = dict(text.split("=", 1) for text in args.set)
-    settings = DragSettings.model_validate({**model.info.settings.model_dump(), "max_steps": MAX_STEPS, **chosen})
+    settings = DragSettings.model_validate(
+        {**model.info.settings.model_dump(), "method": args.method, "max_steps": MAX_STEPS, **chosen}
+    )
+    print(f"{model.name}, method {settings.method}")
     if args.sweep:
         grid = {"feature_block": args.blocks, "r1": args.r1, "r2": args.r2, "step_size": args.step_sizes}
-        sweep(model, seeds, grid)
+        sweep(model, seeds, settings, grid)
         return
     if args.mask:
         compare_masks(model, seeds, settings)
@@ -272,7 +291,7 @@ def main() -> None:
         if args.in_process:
             outcomes = print_each(drag_in_process(model, seed, settings) for seed in seeds)
         else:
-            outcomes = print_each(drag_in_new_process(model, seed, Path(directory)) for seed in seeds)
+            outcomes = print_each(drag_in_new_process(model, seed, args.method, Path(directory)) for seed in seeds)
     print(summary(outcomes))
     if args.sheet:
         contact_sheet(outcomes, args.sheet)

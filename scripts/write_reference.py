@@ -21,6 +21,7 @@ from draggan_engine.checkpoints.formats.native_header import read_native_info
 from draggan_engine.checkpoints.loader import DEFAULT_PSI
 from draggan_engine.checkpoints.model_zoo import PublicCheckpoint, public_checkpoints
 from draggan_engine.checkpoints.registry import bundled_models
+from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.setting_fields import setting_fields, value_text
 from draggan_tui.cli.main import app
 from draggan_tui.cli.setting_options import SETTING_FLAGS
@@ -79,10 +80,11 @@ def settings_table() -> str:
 def default_settings() -> str:
     """Return the value that every setting has by default, and in each bundled model."""
     models = [read_native_info(path) for path in bundled_models().values()]
+    settings = [DragSettings().for_new_edit(), *((model.settings or DragSettings()).for_new_edit() for model in models)]
+    psi_values = [DEFAULT_PSI, *(model.psi for model in models)]
     rows = []
     for name, field in setting_fields().items():
-        values = [DEFAULT_PSI if name == "psi" else field.default]
-        values += [model.psi if name == "psi" else getattr(model.settings, name) for model in models]
+        values = psi_values if name == "psi" else [getattr(model_settings, name) for model_settings in settings]
         rows.append((field.label, *(value_text(value) or "empty" for value in values)))
     return _table(("Setting", "Default", *(f"`{model.name}`" for model in models)), rows)
 

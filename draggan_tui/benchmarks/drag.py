@@ -1,4 +1,4 @@
-"""`draggan-tui bench drag`: the time of a drag's step, beside a plain drag and beside the time of its arithmetic."""
+"""`draggan-tui bench drag`: the time of a step of the paper's method, beside a plain drag and beside the time of its arithmetic."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def bench_drag(
                 f"--size {image_size}: StyleGAN2 has {', '.join(map(str, STYLEGAN2_SIZES))}; choose one of them"
             )
     device_name = str(resolve_device(device))
-    print(f"{device_name}, torch {torch.__version__}; medians of {steps} steps, in turn")
+    print(f"{device_name}, torch {torch.__version__}; the paper's method (draggan); medians of {steps} steps, in turn")
     print(EXPLANATION)
     print(TABLE_HEADER, flush=True)
     model_sources: list[str | int] = [*models, *sizes]

@@ -13,7 +13,16 @@ from typing import Any
 from draggan_engine.core.errors import BenchmarkError
 from draggan_tui import SCRIPT_MODEL
 
-from .editor import ENDLESS_PAIR, PROGRAM, SEED, TYPED_PAIR, PairPoints, open_editor, shows_image, wait_for_image
+from .editor import (
+    ENDLESS_PAIR,
+    PROGRAM,
+    SEED,
+    PairPoints,
+    open_editor,
+    place_endless_pair,
+    shows_image,
+    wait_for_image,
+)
 from .processes import isolated_environment, peak_process_memory
 from .pseudo_terminal import Frame, PseudoTerminal
 
@@ -59,8 +68,7 @@ def drag_in_editor(directory: Path, step_count: int) -> EditorDrag:
     with open_editor(directory, "--out", str(session_directory)) as terminal:
         wait_for_image(terminal)
         terminal.read_for(1.0)
-        terminal.send(f"\x1b{TYPED_PAIR}")  # Escape closes the hints
-        terminal.read_for(1.0)
+        place_endless_pair(terminal)
         terminal.send(f"{step_count}.")
         frames = _frames_with_image(terminal, f" {step_count} steps, ".encode())
         screen_memory, engine_memory = peak_process_memory(terminal.pid), peak_process_memory(terminal.engine_pid)
@@ -84,7 +92,19 @@ def drag_headless(directory: Path, step_count: int, pair: PairPoints = ENDLESS_P
         BenchmarkError: the drag does not come to its last step.
     """
     (handle_x, handle_y), (target_x, target_y) = pair
-    drag_command = [*PROGRAM, "drag", "--json", "--model", SCRIPT_MODEL, "--seed", SEED, "--steps", str(step_count)]
+    drag_command = [
+        *PROGRAM,
+        "drag",
+        "--json",
+        "--method",
+        "draggan",
+        "--model",
+        SCRIPT_MODEL,
+        "--seed",
+        SEED,
+        "--steps",
+        str(step_count),
+    ]
     drag_command += ["--pair", f"{handle_x},{handle_y}:{target_x},{target_y}", "--out", str(directory / "session")]
     environment_variables = isolated_environment(directory / "home")
     drag_process = subprocess.Popen(

@@ -18,9 +18,10 @@ TERMINAL_SIZE = (192, 64)
 PairPoints = tuple[tuple[float, float], tuple[float, float]]
 """Handle and target (x, y), in pixels of the image."""
 ENDLESS_PAIR: PairPoints = ((128, 128), (12, 12))
-"""No drag reaches this target."""
-TYPED_PAIR = "".join(f":{x},{y}\r\r" for x, y in ENDLESS_PAIR)
-"""The keys that place `ENDLESS_PAIR`."""
+"""No drag reaches this target; the paper's method goes on to the step limit."""
+_TYPED_PAIR = "".join(f":{x},{y}\r\r" for x, y in ENDLESS_PAIR)
+_OPEN_METHOD_SETTING = ",\x1b[A\x1b[A"
+"""The keys that open the settings and go to the method, two fields above the one with the focus."""
 
 _HALF_BLOCK = "▀".encode()
 _MIN_IMAGE_CELLS = 1000  # fewer half-blocks may be an ornament
@@ -38,6 +39,18 @@ def open_editor(directory: Path, *arguments: str, model: str = SCRIPT_MODEL) -> 
     terminal = PseudoTerminal(editor_command, directory=directory, variables=environment_variables, size=TERMINAL_SIZE)
     terminal.send(SYNCHRONIZED)
     return terminal
+
+
+def place_endless_pair(terminal: PseudoTerminal) -> None:
+    """Close the hints, choose the paper's method, and place `ENDLESS_PAIR`."""
+    terminal.send("\x1b")
+    terminal.read_for(1.0)
+    terminal.send(_OPEN_METHOD_SETTING)
+    terminal.read_for(1.0)
+    terminal.send("draggan\r")
+    terminal.read_for(1.0)
+    terminal.send(_TYPED_PAIR)
+    terminal.read_for(1.0)
 
 
 def wait_for_image(terminal: PseudoTerminal) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .drag_pace import EditorDrag, HeadlessDrag, drag_headless, drag_in_editor
-from .editor import TERMINAL_SIZE, TYPED_PAIR, open_editor, wait_for_image
+from .editor import TERMINAL_SIZE, open_editor, place_endless_pair, wait_for_image
 from .frame_cost import IMAGE_SIZES, measure_frame_costs
 from .key_paint import KeyPaint, measure_key_paints
 from .statistics import median_ratio, percentile, spread_line, target_line
@@ -59,7 +59,8 @@ def _print_key_paints(key_count: int) -> None:
         terminal.read_for(1.0)
         print(f"from a key to its paint, {key_count} keys, {columns}×{rows} cells")
         resting_p95 = _print_paints("at rest", measure_key_paints(terminal, key_count), RESTING_TARGET)
-        terminal.send(f"{TYPED_PAIR}9999.")
+        place_endless_pair(terminal)
+        terminal.send("9999.")
         terminal.read_until(lambda output: b"steps/s" in output[-100_000:], "the drag's first step")
         dragging_p95 = _print_paints("during a drag", measure_key_paints(terminal, key_count), DRAGGING_TARGET)
     print(f"  ratio of the p95s: {dragging_p95 / resting_p95:.2f}", flush=True)

@@ -16,6 +16,7 @@ from rich_pixels import HalfcellRenderer, Pixels
 
 from draggan_engine.core.geometry import Size, fit_preview
 from draggan_engine.core.history import DragRecord
+from draggan_tui.rendering.drag_outcome import settled_advice
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,9 @@ def print_report(drag_report: DragReport, *, as_json: bool) -> None:
     console.print(
         f"{drag_record.reason}: {step_text}, {drag_record.seconds:.1f} s, {mean_distance:.1f} px left", highlight=False
     )
+    if drag_record.reason == "settled":
+        advice = settled_advice(drag_record)
+        console.print(f"the handles came no nearer{f'; {advice}' if advice else ''}", highlight=False)
     if drag_report.session_directory is not None:
         console.print(f"files: {drag_report.session_directory}", highlight=False, soft_wrap=True)
     if drag_report.video_path is not None:
@@ -64,6 +68,7 @@ def _to_json(drag_report: DragReport) -> dict[str, object]:
         "reason": drag_record.reason,
         "steps": drag_record.steps,
         "seconds": round(drag_record.seconds, 3),
+        "method": drag_record.settings.method,
         "precision": drag_record.settings.precision,
         "pairs": [
             {"handle": pair.handle, "target": pair.target, "final": pair.final, "distance": pair.distance}

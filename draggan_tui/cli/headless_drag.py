@@ -37,6 +37,7 @@ from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli.drag_report import DragReport, print_report
 from draggan_tui.cli.setting_options import SETTING_FLAGS
 from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
+from draggan_tui.rendering.drag_outcome import FALLBACK_TEXT
 
 DIVERGED_STATUS = 3
 _NUMBER = r"\s*(-?\d{1,9}(?:\.\d*)?)\s*"
@@ -282,10 +283,14 @@ def _drain(
         *bar_columns, console=Console(stderr=True), disable=not show_progress, transient=True
     ) as progress_bar:
         task_id = progress_bar.add_task("drag", total=edit.settings.max_steps, left="")
+        fallback_reported = False
         for drag_event in drag_events:
             if isinstance(drag_event, DragRecorded):
                 return drag_event
             if isinstance(drag_event, DragStep):
+                if drag_event.is_fallback and not fallback_reported:
+                    fallback_reported = True
+                    _print_line(FALLBACK_TEXT)
                 progress_bar.update(task_id, completed=drag_event.step, left=f"{drag_event.mean_distance:.1f} px left")
     raise AssertionError("a drag ends with its record")
 

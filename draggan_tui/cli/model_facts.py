@@ -77,7 +77,7 @@ def model_facts(
         ("drag looks at", f"{settings.feature_block}, {feature_width}×{feature_height} (setting: feature block)"),
         (
             "drag uses",
-            f"r1 {settings.r1:g} px, r2 {settings.r2:g} px, λ {settings.mask_weight:g}, step {settings.step_size:g}, "
+            f"{settings.method}, r1 {settings.r1:g} px, r2 {settings.r2:g} px, λ {settings.mask_weight:g}, step {settings.step_size:g}, "
             f"ψ {info.psi:g}",
         ),
     ]

@@ -40,6 +40,7 @@ class SettingOption:
 
 
 SETTING_OPTIONS = (
+    SettingOption("method", "--method", "NAME", "How the handles are moved: least-squares, draggan or freedrag"),
     SettingOption("max_steps", "--steps", "N", "The step limit, 1 to 100,000"),
     SettingOption("space", "--space", "w+|w", "The latent space: w+ has a w for each layer, w one for all"),
     SettingOption("step_size", "--lr", "N", "The step size, above 0 to 10"),

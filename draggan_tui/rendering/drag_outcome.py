@@ -7,6 +7,9 @@ from draggan_tui.editor.history_text import counted
 
 from .inspector_text import seconds_text
 
+FALLBACK_TEXT = "least squares has failed for these handles, so the drag continues with the paper's method"
+"""Is said once, when the first step of the paper's method stands in."""
+
 
 def reason_text(record: DragRecord, step_limit: int) -> str:
     """Return why a drag ended, for the side panel.
@@ -14,9 +17,25 @@ def reason_text(record: DragRecord, step_limit: int) -> str:
     Args:
         step_limit: the step limit of the settings. The drag may have been asked for fewer steps.
     """
+    if record.reason == "settled":
+        return "no nearer"
     if record.reason != "max_steps":
         return record.reason
     return "at the step limit" if record.steps >= step_limit else "done"
+
+
+def settled_advice(record: DragRecord) -> str:
+    """Return what may help a drag whose handles came no nearer, as `fewer pairs or a larger mask may help`; empty if nothing
+    of this kind would make a difference."""
+    remedies = [
+        *(["fewer pairs"] if len(record.pairs) > 1 else []),
+        *(["a larger mask"] if record.masked else []),
+        *(["the latent space w+"] if record.settings.space == "w" else []),
+    ]
+    if not remedies:
+        return ""
+    *first_remedies, last_remedy = remedies
+    return f"{', '.join(first_remedies)} or {last_remedy} may help" if first_remedies else f"{last_remedy} may help"
 
 
 def outcome_text(record: DragRecord, step_limit: int, mean_distance: float) -> str:
@@ -33,6 +52,13 @@ def outcome_text(record: DragRecord, step_limit: int, mean_distance: float) -> s
     match record.reason:
         case "reached":
             return f"{drag_name} reached its target{'' if len(record.pairs) == 1 else 's'}: {drag_figures}"
+        case "settled":
+            handles = "its handle" if len(record.pairs) == 1 else "its handles"
+            advice_text = f": {advice}" if (advice := settled_advice(record)) else ""
+            return (
+                f"{drag_name} ended because {handles} came no nearer ({drag_figures}){advice_text}; "
+                "{drag} continues from here"
+            )
         case "max_steps":
             limit_text = " ended at the step limit" if record.steps >= step_limit else ""
             return f"{drag_name}{limit_text}: {drag_figures}"

@@ -34,7 +34,7 @@ from draggan_tui.editor.commands.context import MessageKind
 from draggan_tui.editor.history_text import counted
 from draggan_tui.editor.modes import LiveDrag, LoadingModel, ReleasedDrag
 from draggan_tui.editor.state import STILL_LOADING
-from draggan_tui.rendering.drag_outcome import outcome_text, reason_text
+from draggan_tui.rendering.drag_outcome import FALLBACK_TEXT, outcome_text, reason_text
 from draggan_tui.rendering.loading_text import loading_text
 
 from .branch_list import BranchList
@@ -56,6 +56,7 @@ class EngineEvents:
     def __init__(self, screen: EditorScreen) -> None:
         self._screen, self._state, self._context = screen, screen.state, screen.context
         self._interrupted_drags: list[DragRecord] = []  # drags that a resumed session has and the user does not know of
+        self._fallback_reported = False  # in the running drag
 
     def handle(self, engine_event: Event) -> None:
         """Bring the state up to date with an event of the engine, and show it."""
@@ -212,9 +213,7 @@ class EngineEvents:
             case DragStarted():
                 self._drag_started(drag_event)
             case DragProgress():
-                if self._state.is_dragging:
-                    self._context.drag.move_handles(drag_event.handles)  # they are drawn with the next preview
-                    self._screen.panels.inspector.show_progress(drag_event)
+                self._drag_progress(drag_event)
             case DragPreview():
                 self._drag_preview(drag_event)
             case DragEnded():
@@ -225,8 +224,18 @@ class EngineEvents:
         live_pair = mode.live_pair if isinstance(mode, LiveDrag | ReleasedDrag) else None
         stop_distance = edit.settings.stop_distance_for(len(edit.dragged_pairs(live_pair)))
         self._screen.panels.inspector.begin_drag(drag_event.drag_number, stop_distance, is_live=live_pair is not None)
+        self._fallback_reported = False
         if drag_event.notice is not None:
             self._screen.report(drag_event.notice)
+
+    def _drag_progress(self, drag_event: DragProgress) -> None:
+        if not self._state.is_dragging:
+            return
+        self._context.drag.move_handles(drag_event.handles)  # they are drawn with the next preview
+        self._screen.panels.inspector.show_progress(drag_event)
+        if drag_event.is_fallback and not self._fallback_reported:
+            self._fallback_reported = True
+            self._screen.report(FALLBACK_TEXT)
 
     def _drag_preview(self, drag_event: DragPreview) -> None:
         if self._state.is_dragging:

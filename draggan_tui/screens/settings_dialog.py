@@ -27,11 +27,11 @@ class SettingsDialog(Dialog[Edit | None]):
     SettingsDialog .row { height: 1; }
     SettingsDialog .row:focus-within .label { color: $accent; text-style: bold; }
     SettingsDialog .label { width: 15; padding-right: 2; text-align: right; color: $text-muted; }
-    SettingsDialog TextField { width: 12; margin-right: 2; }
+    SettingsDialog TextField { width: 14; margin-right: 1; }
     SettingsDialog TextField.-invalid { color: $text-error; }
-    SettingsDialog .value { width: 14; }
-    SettingsDialog .default { width: 11; }
-    SettingsDialog .range { width: 1fr; }
+    SettingsDialog .value { width: 15; }
+    SettingsDialog .default { width: 14; }
+    SettingsDialog .range { width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
     SettingsDialog .foot { height: auto; }
     SettingsDialog .foot Static { height: auto; }
     SettingsDialog #description { min-height: 2; margin-top: 1; }

@@ -1,4 +1,4 @@
-"""Time and memory of a drag's step beside those of the reference drag, measured in turn within one run."""
+"""Time and memory of a step of the paper's method beside those of the reference drag, measured in turn within one run."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _prepare(case: BenchmarkCase) -> tuple[Generator, DragSettings, DragTask]:
     else:
         model = load_model(case.model, case.device)
         generator, settings = model.generator, model.info.settings
-    settings = settings.model_copy(update={"precision": case.precision})
+    settings = settings.model_copy(update={"method": "draggan", "precision": case.precision})
     height, width = generator.image_shape
     column_count = min(case.pair_count, 5)
     row_count = -(-case.pair_count // column_count)

@@ -250,7 +250,7 @@ def _describe_model(
 ) -> ModelInfo:
     height, width = generator.image_shape
     synthesis = generator.synthesis
-    settings = info.settings or DragSettings.for_height(height, _default_feature_block(generator))
+    settings = (info.settings or DragSettings.for_height(height, _default_feature_block(generator))).for_new_edit()
     if settings.feature_block not in synthesis.block_names:
         raise CheckpointError(
             f"{file.path}: info.settings.feature_block: the model has no block {settings.feature_block}; get the file again"

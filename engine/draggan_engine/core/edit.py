@@ -21,6 +21,9 @@ from .latent_ref import LatentRef, WithLatentRef
 Space = Literal["w+", "w"]
 Norm = Literal["l1", "l2"]
 Precision = Literal["float32", "bfloat16"]
+DragMethod = Literal["least-squares", "draggan", "freedrag"]
+DEFAULT_METHOD: DragMethod = "draggan"
+"""The method of new edits on a model whose file names none."""
 FinitePoint = tuple[
     Annotated[float, Field(allow_inf_nan=False)],
     Annotated[float, Field(allow_inf_nan=False)],
@@ -30,9 +33,16 @@ FinitePoint = tuple[
 class DragSettings(FrozenModel):
     """The settings of a drag.
 
-    The defaults are the paper's at 512 pixels. Those of a model come from `for_height` or from its file.
+    The defaults are the paper's at 512 pixels. Those of a model come from `for_height` or from its file. Files that name
+    no method were written when "draggan" was the only one.
     """
 
+    method: DragMethod = Field(
+        "draggan",
+        title="method",
+        description="least-squares: the smallest change of w that moves the handles; draggan: the paper's method; "
+        "freedrag: templates that move instead of handles that are tracked",
+    )
     space: Space = Field("w+", title="latent space", description="w+: each layer has a w of its own; w: all share one")
     step_size: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = Field(
         2e-3, title="step size", description="how far the optimiser (Adam) moves w in a step"
@@ -71,12 +81,21 @@ class DragSettings(FrozenModel):
 
     @classmethod
     def for_height(cls, height: int, feature_block: str) -> DragSettings:
-        """Return the paper's settings for images of a height in pixels.
+        """Return the default method with the paper's settings for images of a height in pixels.
 
         r1 and r2 scale by height/512, but are at least 1.5 and 6 pixels. The stop distance does not scale.
         """
         height_ratio = height / 512
-        return cls(r1=max(3 * height_ratio, 1.5), r2=max(12 * height_ratio, 6), feature_block=feature_block)
+        return cls(
+            method=DEFAULT_METHOD,
+            r1=max(3 * height_ratio, 1.5),
+            r2=max(12 * height_ratio, 6),
+            feature_block=feature_block,
+        )
+
+    def for_new_edit(self) -> DragSettings:
+        """Return these settings, with the default method if they do not name one."""
+        return self if "method" in self.model_fields_set else self.model_copy(update={"method": DEFAULT_METHOD})
 
     def stop_distance_for(self, pair_count: int) -> float:
         """Return the stop distance d in pixels for a drag of that many pairs."""

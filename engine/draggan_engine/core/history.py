@@ -19,7 +19,7 @@ from .geometry import Point
 from .latent_ref import LatentRef, WithLatentRef
 from .revision_id import DragRevisionId, RevisionId, StoredRevisionId
 
-Reason = Literal["reached", "max_steps", "stopped", "diverged", "interrupted"]
+Reason = Literal["reached", "settled", "max_steps", "stopped", "diverged", "interrupted"]
 
 
 class DraggedPair(FrozenModel):
@@ -32,7 +32,8 @@ class DraggedPair(FrozenModel):
 
 
 class DragRecord(WithLatentRef):
-    """A finished drag. An `interrupted` one ends at the last step that was on the disk when its engine was killed."""
+    """A finished drag. A `settled` one ended because its handles came no nearer to their targets, and an `interrupted` one
+    at the last step that was on the disk when its engine was killed."""
 
     drag_name = "start"
     step_name = "start_step"

@@ -1,4 +1,4 @@
-"""One drag: an iterator of frozen events that alternates motion supervision and point tracking until the drag ends."""
+"""One drag: an iterator of frozen events, one for each step of its method, until the drag ends."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from .cuda_graph import on_side_stream
 from .drag_control import DragControl
 from .drag_task import DragTask, why_not_bfloat16
 from .optimizer import make_optimizer
+from .settling import Settling
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,11 @@ class DragStep:
 
     Attributes:
         step: 1 for the first step.
-        loss: eq. 1 at the latent before the step.
+        loss: what the method minimises, at the latent before the step; eq. 1 in the paper's method.
         handles: one for each pair, in pixels of the image of `ws`.
         mean_distance: from handle to target, in image pixels, averaged over the pairs.
         ws: the latent, `[1, num_ws, w_dim]`, a copy on the generator's device.
+        is_fallback: whether the method had failed and the step was one of the paper's method instead.
     """
 
     step: int
@@ -40,6 +42,7 @@ class DragStep:
     handles: tuple[Point, ...]
     mean_distance: float
     ws: Tensor
+    is_fallback: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,16 +69,17 @@ class DragEnd:
 
 
 class DragLoop:
-    """Drags the handles of an image to their targets: the loop of Pan et al. 2023.
+    """Drags the handles of an image to their targets with the method that the settings name.
 
     Args:
         generator: in eval mode, with parameters that require no gradient.
         ws: the latent to start from, `[1, num_ws, w_dim]`.
         pairs: (handle, target) in image pixels, at least one.
         mask: `uint8 [H, W]`, 1 = may move; None = everything may move.
-        settings: the paper's parameters.
+        settings: the method and its parameters.
         live_pair: index of the pair whose target moves while the drag runs; None = the drag is not live. A live drag
-            does not end before its target is released, and `max_steps` counts from the last move of the target.
+            does not end before its target is released, and the steps of `max_steps` and of settling count from the last
+            move of the target.
         control: what other threads use to end the drag and to move its target; None = a new one.
 
     Attributes:
@@ -108,6 +112,7 @@ class DragLoop:
         self.targets: tuple[Point, ...] = tuple(target for _, target in pairs)
         self.control = DragControl() if control is None else control
         self._live_pair = live_pair
+        self._settling = Settling(drag_count=1)
 
     @property
     def start_ws(self) -> Tensor:
@@ -139,6 +144,7 @@ class DragLoop:
         while True:
             if self._apply_target_move():
                 step_of_last_move = step
+                self._settling = Settling(drag_count=1)
             reason = self._reason_to_rest(step - step_of_last_move)
             if reason is not None and self._is_target_held() and not self.control.stop_requested:
                 yield DragAtRest()
@@ -154,7 +160,14 @@ class DragLoop:
                 break
             step += 1
             handles = self._handles()
-            yield DragStep(step, float(loss), handles, self._mean_distance(handles), optimizer.ws.clone())
+            yield DragStep(
+                step,
+                float(loss),
+                handles,
+                self._mean_distance(handles),
+                optimizer.ws.clone(),
+                bool(optimizer.is_fallback),
+            )
         yield DragEnd(reason, step, time.monotonic() - start_time, self._handles(), optimizer.ws.clone())
 
     def _is_target_held(self) -> bool:
@@ -162,9 +175,13 @@ class DragLoop:
 
     def _reason_to_rest(self, steps_since_move: int) -> Reason | None:
         """Return why no further step is needed, or None if one is."""
-        stop_distance = self.settings.stop_distance_for(len(self.targets))
-        if bool((self._optimizer.pairs.distances() <= stop_distance).all()):
+        optimizer = self._optimizer
+        distances = optimizer.pairs.distances().cpu()
+        if bool((distances <= self.settings.stop_distance_for(len(self.targets))).all()):
             return "reached"
+        has_settled = self._settling.observe(steps_since_move, distances.mean(dim=1), optimizer.settles_after)
+        if optimizer.ends_when_settled and bool(has_settled):
+            return "settled"
         return "max_steps" if steps_since_move == self.settings.max_steps else None
 
     def _apply_target_move(self) -> bool:

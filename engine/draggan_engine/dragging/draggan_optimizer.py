@@ -149,6 +149,11 @@ class DragganOptimizer:
         with torch.enable_grad():
             self.features = self._compute_features(self.tracker.search_radius)
 
+    @property
+    def is_fallback(self) -> Tensor:
+        """Bool `[N]`, all False: the method never gives way to another one."""
+        return torch.zeros(len(self.ws), dtype=torch.bool)
+
     def select(self, kept: Tensor) -> None:
         """Continue with the drags that `kept`, bool `[N]`, selects."""
         self.offset.select(kept)

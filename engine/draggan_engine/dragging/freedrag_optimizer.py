@@ -107,6 +107,11 @@ class FreeDragOptimizer:
         self._take_over(is_finite, offset_before)
         return loss, is_finite
 
+    @property
+    def is_fallback(self) -> Tensor:
+        """Bool `[N]`, all False: the method never gives way to another one."""
+        return torch.zeros(len(self.ws), dtype=torch.bool)
+
     def select(self, kept: Tensor) -> None:
         """Continue with the drags that `kept`, bool `[N]`, selects."""
         self.offset.select(kept)

@@ -13,6 +13,8 @@ from draggan_engine.networks.generator import Generator
 from .drag_task import DragTask, PairBatch
 from .draggan_optimizer import DragganOptimizer
 from .feature_sources import FeatureSource
+from .freedrag_optimizer import FreeDragOptimizer
+from .least_squares_optimizer import LeastSquaresOptimizer
 
 
 class Optimizer(Protocol):
@@ -28,6 +30,7 @@ class Optimizer(Protocol):
         source: has computed the features of `ws` last, so that it can render their image.
         settles_after: a drag has settled when its handles have not come nearer to their targets for this many steps.
         ends_when_settled: whether further steps are useless once a drag has settled.
+        is_fallback: for which drags the method has failed and the last step was one of the paper's method, bool `[N]`.
     """
 
     generator: Generator
@@ -43,6 +46,9 @@ class Optimizer(Protocol):
 
     @property
     def settles_after(self) -> int: ...
+
+    @property
+    def is_fallback(self) -> Tensor: ...
 
     def step(self) -> tuple[Tensor, Tensor]:
         """Advance all drags by one step.
@@ -66,4 +72,10 @@ def make_optimizer(generator: Generator, settings: DragSettings, tasks: Sequence
     Raises:
         EditError: a task has no pairs, its mask does not fit the image, or the model has no such feature block.
     """
-    return DragganOptimizer(generator, settings, tasks)
+    match settings.method:
+        case "draggan":
+            return DragganOptimizer(generator, settings, tasks)
+        case "freedrag":
+            return FreeDragOptimizer(generator, settings, tasks)
+        case "least-squares":
+            return LeastSquaresOptimizer(generator, settings, tasks)

@@ -12,10 +12,8 @@ from torch import Tensor
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.dragging.optimizer import Optimizer
+from draggan_engine.dragging.settling import Settling
 from draggan_engine.networks.generator import Generator
-
-MIN_DECREASE = 0.1
-"""Smaller decreases of the mean distance do not count, px."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def run_drags(
         [settings.stop_distance_for(int(pair_count)) for pair_count in optimizer.pairs.exists.sum(dim=1)]
     )
     active_drags = torch.arange(drag_count)
-    best_means, best_steps = torch.full((drag_count,), torch.inf), torch.zeros(drag_count, dtype=torch.long)
+    settling = Settling(drag_count)
     drag_seconds = torch.zeros(drag_count)
     is_finite = torch.ones(drag_count, dtype=torch.bool)
     step_number = 0
@@ -72,10 +70,7 @@ def run_drags(
         handle_distances = optimizer.pairs.distances().cpu()
         mean_distances = handle_distances.sum(dim=1) / optimizer.pairs.exists.sum(dim=1).cpu()
         has_arrived = (handle_distances <= stop_distances[active_drags, None]).all(dim=1) & tracks_handles
-        has_decreased = mean_distances < best_means[active_drags] - MIN_DECREASE
-        best_means[active_drags] = torch.where(has_decreased, mean_distances, best_means[active_drags])
-        best_steps[active_drags] = torch.where(has_decreased, step_number, best_steps[active_drags])
-        has_settled = (step_number - best_steps[active_drags] >= optimizer.settles_after) & tracks_handles
+        has_settled = settling.observe(step_number, mean_distances, optimizer.settles_after) & tracks_handles
         has_ended = has_arrived | has_settled | ~is_finite | (step_number == settings.max_steps)
         for i in torch.nonzero(has_ended)[:, 0].tolist():
             drag_index = int(active_drags[i])
@@ -88,6 +83,7 @@ def run_drags(
             return [results_by_drag[drag_index] for drag_index in range(drag_count)]
         if bool(has_ended.any()):
             optimizer.select(~has_ended.to(optimizer.ws.device))
+            settling.select(~has_ended)
             active_drags = active_drags[~has_ended]
         start_time = time.perf_counter()
         _, is_finite = optimizer.step()

@@ -72,7 +72,7 @@ def write_report(
 
 def _header(run_data: RunData, command_line: str, date_text: str, omissions: Sequence[str]) -> list[str]:
     request = run_data.request
-    own_settings = request.settings.model_dump(exclude_none=True)
+    own_settings = request.settings.model_dump(exclude={"method"}, exclude_none=True)
     settings_text = ", ".join(
         f"{_SETTING_LABELS[setting_name]} {value_name(setting_value)}"
         for setting_name, setting_value in own_settings.items()

@@ -45,8 +45,19 @@ class Request(FrozenModel):
     n: int = Field(description="how many cases each experiment has")
     model: str
     sha256: str
-    settings: DragSettings = Field(description="the model's own, from which the ablations depart")
+    settings: DragSettings = Field(
+        description="the model's own, from which the ablations depart; their method has no meaning here and is left out"
+    )
     detector: DetectorName = Field("critters", description="finds the landmarks of images")
+
+    @field_validator("settings")
+    @classmethod
+    def _leave_out_method(cls, settings: DragSettings) -> DragSettings:
+        return settings.model_copy(update={"method": DragSettings.model_fields["method"].default})
+
+    @field_serializer("settings")
+    def _write_settings(self, settings: DragSettings) -> dict[str, Any]:
+        return settings.model_dump(exclude={"method"})
 
 
 class Row(FrozenModel):

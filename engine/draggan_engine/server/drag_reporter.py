@@ -81,6 +81,7 @@ class DragReporter:
             mean_distance=drag_step.mean_distance,
             handles=drag_step.handles,
             steps_per_second=(drag_step.step - self._untimed_steps) / (now - self._work_start),
+            is_fallback=drag_step.is_fallback,
         )
         if self._running_preview is not None and not self._running_preview.done():
             return

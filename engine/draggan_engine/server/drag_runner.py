@@ -163,4 +163,5 @@ def _step_fields(drag_step: DragStep) -> dict[str, object]:
         "loss": drag_step.loss,
         "mean_distance": drag_step.mean_distance,
         "handles": [list(point) for point in drag_step.handles],
+        "is_fallback": drag_step.is_fallback,
     }

@@ -304,6 +304,9 @@ class DragProgress(FrozenModel):
         description="of the pairs that are dragged, in the order of `Edit.dragged_pairs`"
     )
     steps_per_second: float
+    is_fallback: bool = Field(
+        False, description="whether the method had failed and the step was one of the paper's method instead"
+    )
 
 
 class DragEnded(FrozenModel):

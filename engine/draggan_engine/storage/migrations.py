@@ -8,7 +8,7 @@ from typing import Any
 from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.history import DragRecord, History, Revision
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of session.json, as it is written now."""
 
 
@@ -16,12 +16,15 @@ def migrate_manifest(manifest_fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a session.json of any earlier version as the present version would write them.
 
     Version 1 kept no history; `history_from_drags` makes one. Until version 2 the records of the drags were in session.json,
-    and their latents in one file, which `SessionLatents` reads.
+    and their latents in one file, which `SessionLatents` reads. Until version 3 settings named no method: all drags were the
+    paper's, which is the default of the field.
     """
     schema_version, drag_records = manifest_fields.get("schema_version"), manifest_fields.get("drags")
     if schema_version in (1, 2):
         drag_count = len(drag_records) if isinstance(drag_records, list) else 0
         return {**manifest_fields, "schema_version": SCHEMA_VERSION, "drag_count": drag_count}
+    if schema_version == 3:
+        return {**manifest_fields, "schema_version": SCHEMA_VERSION}
     return manifest_fields
 
 

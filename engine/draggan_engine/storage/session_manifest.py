@@ -54,7 +54,7 @@ class SessionManifest(WithLatentRef):
 
     required_names = ("seed", "psi", "latent")
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     created: datetime.datetime
     model: ModelReference
     source: LatentRef

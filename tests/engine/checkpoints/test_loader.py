@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -21,7 +23,7 @@ from draggan_engine.checkpoints.formats.native_header import NativeInfo
 from draggan_engine.checkpoints.loader import load_default_model, load_model
 from draggan_engine.checkpoints.model_parts import GeneratorPart
 from draggan_engine.checkpoints.registry import bundled_models
-from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.edit import DEFAULT_METHOD, DragMethod, DragSettings
 from draggan_engine.core.errors import CheckpointError, DeviceError, Remedy
 from draggan_engine.networks.config import StyleGAN2Config, pyramid_channels
 from draggan_engine.networks.devices import available_devices, resolve_device
@@ -69,6 +71,19 @@ def test_the_features_are_coarser_than_the_image(resolution: int, block: str, tm
 def test_settings_of_a_file_are_limited_to_the_layers_of_the_model(tmp_path: Path) -> None:
     info = load_model(str(save(tmp_path / "m", 8, DragSettings(layers=60, feature_block="b8"), psi=-0.5)), "cpu").info
     assert (info.settings.layers, info.settings.feature_block, info.psi) == (4, "b8", -0.5)
+
+
+def test_a_file_that_names_no_method_leaves_it_to_the_program(tmp_path: Path) -> None:
+    path = save(tmp_path / "m", 8, DragSettings(feature_block="b8"))
+    with safe_open(path, "pt") as file:
+        assert "method" not in json.loads(file.metadata()["info"])["settings"]
+    assert load_model(str(path), "cpu").info.settings.method == DEFAULT_METHOD
+
+
+@pytest.mark.parametrize("method", get_args(DragMethod))
+def test_a_file_can_name_a_method(method: DragMethod, tmp_path: Path) -> None:
+    path = save(tmp_path / "m", 8, DragSettings(method=method, feature_block="b8"))
+    assert load_model(str(path), "cpu").info.settings.method == method
 
 
 def test_a_format_is_recognised_by_content_and_not_by_name(tmp_path: Path) -> None:

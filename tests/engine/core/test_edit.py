@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
-from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair, check_label
+from draggan_engine.core.edit import DEFAULT_METHOD, DragSettings, Edit, Mask, PointPair, check_label
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
 
@@ -127,14 +127,20 @@ def test_the_default_settings_are_the_papers() -> None:
         6,
         300,
     )
-    assert paper.space == "w+"
+    assert (paper.method, paper.space) == ("draggan", "w+")
     assert [paper.stop_distance_for(n) for n in (1, 5, 6)] == [1, 1, 2]
 
 
 @pytest.mark.parametrize(("height", "r1", "r2"), [(512, 3, 12), (1024, 6, 24), (256, 1.5, 6), (128, 1.5, 6)])
 def test_the_radii_scale_with_the_height_down_to_a_minimum(height: int, r1: float, r2: float) -> None:
     settings = DragSettings.for_height(height, "b64")
-    assert (settings.r1, settings.r2) == (r1, r2)
+    assert (settings.method, settings.r1, settings.r2) == (DEFAULT_METHOD, r1, r2)
+
+
+def test_settings_that_name_no_method_get_the_default_one_for_a_new_edit() -> None:
+    assert DragSettings.model_validate({"r1": 5}).for_new_edit() == DragSettings(r1=5, method=DEFAULT_METHOD)
+    assert DragSettings(method="draggan").for_new_edit().method == "draggan"
+    assert DragSettings(method="freedrag").for_new_edit().method == "freedrag"
 
 
 @pytest.mark.parametrize(

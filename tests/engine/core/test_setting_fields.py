@@ -16,6 +16,7 @@ def test_every_setting_is_described() -> None:
     ranges_by_label = {field.label: (field.default_text, field.range_text) for field in fields.values()}
     assert ranges_by_label == {
         "truncation ψ": ("1", "-2 to 2"),
+        "method": ("draggan", "least-squares, draggan, freedrag"),
         "latent space": ("w+", "w+, w"),
         "step size": ("0.002", "above 0 to 10"),
         "mask weight λ": ("20", "0 to 1,000,000"),
@@ -40,7 +41,8 @@ def test_a_model_narrows_defaults_and_ranges() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
-        ("psi", "-0.5", -0.5), ("space", "w", "w"), ("step_size", " 1e-3 ", 1e-3), ("max_steps", "42", 42),
+        ("psi", "-0.5", -0.5), ("method", "freedrag", "freedrag"),
+        ("space", "w", "w"), ("step_size", " 1e-3 ", 1e-3), ("max_steps", "42", 42),
         ("stop_distance", "", None), ("stop_distance", "64", 64.0), ("layers", "12", 12), ("feature_block", "b16", "b16"),
     ],
 )  # fmt: skip
@@ -54,6 +56,7 @@ def test_valid_values_are_read(name: str, text: str, value: object) -> None:
     ("name", "text", "message"),
     [
         ("psi", "", "truncation ψ: must be a number from -2 to 2"),
+        ("method", "adam", "method: must be least-squares, draggan or freedrag"),
         ("space", "z", "latent space: must be w+ or w"),
         ("step_size", "0", "step size: must be a number above 0 and at most 10"),
         ("step_size", "nan", "step size: must be a number above 0 and at most 10"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import multiprocessing
 import os
 import signal
@@ -11,7 +12,7 @@ import types
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from draggan_engine.checkpoints.loader import Model, load_model
-from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.edit import DragMethod, DragSettings
 from draggan_engine.core.errors import EngineError, InputError
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.critters.scene.animal_parameters import Z_DIM
@@ -363,6 +364,23 @@ def test_signals_are_delivered_after_processes_have_been_started() -> None:
     finally:
         signal.signal(signal.SIGTERM, previous_handler)
     assert reached_end
+
+
+def test_the_method_in_the_settings_of_a_model_has_no_meaning_for_a_run(critters: Model, tmp_path: Path) -> None:
+    """Each method of the evaluation uses its own optimiser; a run from the time of one method is continued."""
+    requests = [
+        Request.model_validate(
+            make_request(critters, ("landmarks",)).model_dump()
+            | {"settings": critters.info.settings.model_copy(update={"method": method})}
+        )
+        for method in get_args(DragMethod)
+    ]
+    assert len(set(requests)) == 1
+    RunDirectory(tmp_path, requests[0])
+    stored = json.loads((tmp_path / "run.json").read_text())
+    assert stored["settings"].keys() == DragSettings.model_fields.keys() - {"method"}
+    RunDirectory(tmp_path, requests[-1])
+    assert read_request(tmp_path) == requests[0]
 
 
 def test_a_directory_with_another_run_is_refused(critters: Model, tmp_path: Path) -> None:

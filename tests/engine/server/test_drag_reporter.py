@@ -99,6 +99,16 @@ def test_some_of_many_quick_steps_are_reported_and_the_last_one_when_the_drag_re
     assert drag.progress_steps().count(99) == 1
 
 
+def test_a_step_of_the_fallback_is_reported_as_one() -> None:
+    drag = ReportedDrag()
+    for step in (1, 2):
+        drag.now += 1
+        drag.reporter.step(DragStep(step, 1.0, ((1.0, 2.0),), 3.0, torch.zeros(1), is_fallback=step == 2))
+        drag.reporter.end()
+    progress = [event for event in drag.events if isinstance(event, DragProgress)]
+    assert [(event.step, event.is_fallback) for event in progress] == [(1, False), (2, True)]
+
+
 def test_the_last_step_is_reported_at_the_end() -> None:
     drag = ReportedDrag()
     drag.steps(5, PROGRESS_INTERVAL / 10)

@@ -55,6 +55,7 @@ def test_a_disabled_pair_is_not_dragged(model: Model, tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "off").pairs == end.edit.pairs
     lines = (tmp_path / "off" / "drag-001" / "events.jsonl").read_text().splitlines()
     assert [len(json.loads(line)["handles"]) for line in lines] == [1] * len(steps)
+    assert not any(json.loads(line)["is_fallback"] for line in lines)
 
 
 def test_a_drag_of_disabled_pairs_is_refused(model: Model, tmp_path: Path) -> None:

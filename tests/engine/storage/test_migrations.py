@@ -88,7 +88,7 @@ def test_a_session_of_version_1_continues_and_is_written_as_the_current_version(
     store.save(later.missing_from(before.revisions), later.current)
     store.close()
     written = json.loads((session_directory / "session.json").read_text())
-    assert (written["schema_version"], written["drag_count"]) == (3, 3)
+    assert (written["schema_version"], written["drag_count"]) == (4, 3)
     assert read_history(session_directory, read_manifest(session_directory)) == later
     assert (session_directory / "latents.safetensors").read_bytes() == latents
 
@@ -143,7 +143,7 @@ def test_a_session_without_drags(session_directory: Path) -> None:
 
 
 def test_a_newer_version_is_refused_and_not_changed(session_directory: Path) -> None:
-    change_manifest(session_directory, schema_version=4)
+    change_manifest(session_directory, schema_version=5)
     before = {path: path.stat().st_mtime_ns for path in session_directory.rglob("*")}
     for attempt in (
         lambda: read_manifest(session_directory),
@@ -151,7 +151,7 @@ def test_a_newer_version_is_refused_and_not_changed(session_directory: Path) -> 
         lambda: SessionStore("x", resume=session_directory),
     ):
         with pytest.raises(
-            InputError, match="its schema version is 4, and this draggan-tui reads up to 3; update it"
+            InputError, match="its schema version is 5, and this draggan-tui reads up to 4; update it"
         ) as caught:
             attempt()
         assert "\n" not in str(caught.value)

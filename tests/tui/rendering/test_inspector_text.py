@@ -214,12 +214,12 @@ def test_two_rows_for_narrow_terminals() -> None:
     assert text_lines(narrow_panel_text(InspectorState(Edit(model="toy"))))[1] == "no pairs"
 
 
-def drag_record(reason: str, steps: int, pairs: int = 1) -> DragRecord:
+def drag_record(reason: str, steps: int, pairs: int = 1, *, space: str = "w+", masked: bool = False) -> DragRecord:
     return DragRecord.model_validate(
         {
             "number": 3, "start": 0, "seed": 5, "psi": 1, "reason": reason, "steps": steps, "seconds": 0.42,
             "pairs": pairs * [{"handle": (1, 1), "target": (5, 5), "final": (4, 4), "distance": 1.4}],
-            "settings": {"feature_block": "b8"}, "masked": False,
+            "settings": {"feature_block": "b8", "space": space}, "masked": masked,
         }
     )  # fmt: skip
 
@@ -234,6 +234,23 @@ def drag_record(reason: str, steps: int, pairs: int = 1) -> DragRecord:
             drag_record("max_steps", 300),
             "at the step limit",
             "drag 3 ended at the step limit: 300 steps, 0.4 s, 1.4 px left",
+        ),
+        (
+            drag_record("settled", 12),
+            "no nearer",
+            "drag 3 ended because its handle came no nearer (12 steps, 0.4 s, 1.4 px left); {drag} continues from here",
+        ),
+        (
+            drag_record("settled", 12, 2, space="w", masked=True),
+            "no nearer",
+            "drag 3 ended because its handles came no nearer (12 steps, 0.4 s, 1.4 px left): "
+            "fewer pairs, a larger mask or the latent space w+ may help; {drag} continues from here",
+        ),
+        (
+            drag_record("settled", 12, masked=True),
+            "no nearer",
+            "drag 3 ended because its handle came no nearer (12 steps, 0.4 s, 1.4 px left): "
+            "a larger mask may help; {drag} continues from here",
         ),
         (drag_record("stopped", 2), "stopped", "drag 3 stopped: 2 steps, 0.4 s, 1.4 px left"),
         (drag_record("stopped", 0), "stopped", "drag 3 ended before its first step"),

@@ -31,6 +31,7 @@ from draggan_engine.server.messages import (
 from draggan_tui.app import DragganApp
 from draggan_tui.editor.modes import Idle
 from draggan_tui.keymap import COUNT_KEYS, KEY_BINDINGS, KEY_GROUPS, KeyBinding
+from draggan_tui.rendering.drag_outcome import FALLBACK_TEXT
 from draggan_tui.screens.directory_prompt import DirectoryPrompt
 from draggan_tui.screens.editor import EditorScreen, command_function
 from draggan_tui.screens.help_dialog import HelpDialog
@@ -336,6 +337,27 @@ async def test_a_typed_count_applies_to_one_key(app: DragganApp) -> None:
         assert app.editor.state.count == 12
         await pilot.press("l")
         assert app.editor.state.count == 0
+
+
+async def test_the_status_line_says_once_that_the_papers_method_continues_a_drag(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        await pilot.press("d")
+        reports = []
+        for drag_number, step, is_fallback in ((1, 1, False), (1, 2, True), (1, 3, True), (2, 1, False), (2, 2, True)):
+            if step == 1:
+                engine.say(DragStarted(drag_number=drag_number))
+            progress = DragProgress(
+                step=step, max_steps=9, loss=1, mean_distance=1, handles=((66.0, 63.0),), steps_per_second=1,
+                is_fallback=is_fallback,
+            )  # fmt: skip
+            engine.say(progress)
+            await pilot.pause()
+            reports.append(status(app) == FALLBACK_TEXT)
+            await pilot.press("h")  # a key clears the message
+            assert status(app) == ""
+        assert reports == [False, True, False, False, True]
 
 
 async def test_a_drag_of_no_steps_leaves_no_trace_in_the_history(app: DragganApp) -> None:

@@ -5,7 +5,8 @@ Tensors: `G_ema.<NVIDIA's key>` and `D.<NVIDIA's key>`, as float32, float16 or b
 - `format`: "draggan-tui"; `format_version`: "1".
 - `config`: JSON with `generator` and `discriminator` (null if there is none).
 - `info`: JSON with `name`; `psi` and `settings`, the defaults for showing and dragging the model (`settings` may be null);
-  `source`, the file that the model was converted from, or null; `licence`, or null.
+  `source`, the file that the model was converted from, or null; `licence`, or null. Settings that name no `method` leave it
+  to the program.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_serializer
 from safetensors import SafetensorError, safe_open
 
 from draggan_engine.checkpoints.checkpoint_file import printable_text
@@ -57,6 +58,12 @@ class NativeInfo(FrozenModel):
     settings: DragSettings | None = None
     source: SourceFile | None = None
     licence: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_require_printable)] | None = None
+
+    @field_serializer("settings")
+    def _write_settings(self, settings: DragSettings | None) -> dict[str, Any] | None:
+        if settings is None:
+            return None
+        return settings.model_dump(exclude=set() if "method" in settings.model_fields_set else {"method"})
 
 
 def read_native_info(path: Path) -> NativeInfo:

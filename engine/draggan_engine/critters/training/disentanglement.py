@@ -56,7 +56,7 @@ class PartDrag:
 
 
 def drag_part(model: Model, seed: int, part_name: str) -> PartDrag:
-    """Drag a part of a seed's image with the model's own settings."""
+    """Drag a part of a seed's image by the paper's method with the model's own settings."""
     image_height = model.info.height
     landmark_name, (right_share, down_share) = PART_DRAGS[part_name]
     x, y = landmarks_of_seed(seed, image_height)[landmark_name]
@@ -65,7 +65,8 @@ def drag_part(model: Model, seed: int, part_name: str) -> PartDrag:
         min(max(y + down_share * image_height, 0.0), image_height - 1.0),
     )
     generator, start_ws = model.generator, latent_of_seed(model.generator, seed, 1.0)
-    drag_loop = DragLoop(generator, start_ws, [((x, y), target)], None, model.info.settings)
+    settings = model.info.settings.model_copy(update={"method": "draggan"})
+    drag_loop = DragLoop(generator, start_ws, [((x, y), target)], None, settings)
     step_latents = [start_ws]
     for drag_event in drag_loop.steps():
         if isinstance(drag_event, DragStep):
