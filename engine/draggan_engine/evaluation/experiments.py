@@ -37,7 +37,17 @@ from .metrics import feature_function
 from .run_directory import THUMBNAIL_SIZE, ChunkImages, Request, Row
 from .tracking_errors import TrackingErrors, curve_figures
 from .variant_names import ablation_variant, variant_name
-from .variants import BFLOAT16, DetectorName, Experiment, MaskUse, Method, SettingChange, SettingValue, Variant
+from .variants import (
+    BFLOAT16,
+    DRAG_METHODS,
+    DetectorName,
+    Experiment,
+    MaskUse,
+    Method,
+    SettingChange,
+    SettingValue,
+    Variant,
+)
 
 LANDMARK_COUNTS = (1, 5, 68)
 PAIRED_STEPS = 100  # the paper's
@@ -97,16 +107,18 @@ def tasks(request: Request, info: ModelInfo, *, bfloat16: bool = True) -> Iterat
                 settings = settings.model_copy(update={"max_steps": min(PAIRED_STEPS, settings.max_steps)})
             chunk_size = BATCHED_CASES if variant.points <= 5 else BATCHED_CASES_OF_MANY_POINTS
             for first_case in range(0, request.n, chunk_size):
-                for method in _methods(experiment, request.methods):
+                for method in _methods(experiment, variant, request.methods):
                     yield Task(
                         experiment, variant, method, first_case, min(chunk_size, request.n - first_case), settings,
                         request.detector,
                     )  # fmt: skip
 
 
-def _methods(experiment: Experiment, methods: Sequence[Method]) -> Sequence[Method]:
-    if experiment in ("mask", "ablation"):
+def _methods(experiment: Experiment, variant: Variant, methods: Sequence[Method]) -> Sequence[Method]:
+    if experiment == "ablation" or variant.mask is MaskUse.IMAGE:  # they change what only the paper's method has
         return (Method.DRAG,)
+    if experiment == "mask":
+        return [method for method in DRAG_METHODS if method is Method.DRAG or method in methods]
     if experiment in ("tracking", "cycle"):  # they say nothing about an image that is not edited
         return [method for method in methods if method is not Method.NO_EDIT]
     return methods

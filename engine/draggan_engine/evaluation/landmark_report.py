@@ -153,17 +153,18 @@ def _count_text(count: int, noun: str) -> str:
 
 
 def _comparison_of_methods(rows_by_cell: RowsByCell, variants: Sequence[Variant]) -> list[str]:
-    """Compare the drag with each other method, on the cases that both have."""
+    """Compare the drag with each other method, on the cases that both have; least squares where it was measured."""
     methods = dict.fromkeys(method for method, _ in rows_by_cell)
-    other_methods = [method for method in methods if method not in (Method.DRAG, Method.NO_EDIT)]
-    if Method.DRAG not in methods or not other_methods:
+    drag_method = Method.LEAST_SQUARES if Method.LEAST_SQUARES in methods else Method.DRAG
+    other_methods = [method for method in methods if method not in (drag_method, Method.NO_EDIT)]
+    if drag_method not in methods or not other_methods:
         return []
 
     def table(compare: Callable[[Sequence[Row], Sequence[Row], str], MeanInterval], as_percents: bool) -> str:
         table_lines = []
         for other_method in other_methods:
             comparisons = [
-                compare(rows_by_cell[Method.DRAG, variant], rows_by_cell[other_method, variant], "md")
+                compare(rows_by_cell[drag_method, variant], rows_by_cell[other_method, variant], "md")
                 for variant in variants
             ]
             table_lines.append(

@@ -16,6 +16,7 @@ from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.dragging.feature_sampling import sample_features
 from draggan_engine.dragging.feature_sources import FeatureWindows
 from draggan_engine.dragging.freedrag_optimizer import FreeDragOptimizer
+from draggan_engine.dragging.least_squares_optimizer import LeastSquaresOptimizer
 from draggan_engine.dragging.motion_supervision import AveragedMaskLoss, MaskLoss
 from draggan_engine.dragging.point_tracking import track_points
 from draggan_engine.networks.generator import Generator
@@ -86,9 +87,19 @@ def drag_with_freedrag(
     return run_drags(FreeDragOptimizer(generator, settings, drags), observer)
 
 
+def drag_with_least_squares(
+    generator: Generator, drags: Sequence[DragTask], settings: DragSettings, observer: StepObserver | None
+) -> list[EditResult]:
+    """Run drags by least squares: together on an accelerator, one after the other on a CPU, where windows save more."""
+    if generator.device.type != "cpu" or observer is not None:
+        return run_drags(LeastSquaresOptimizer(generator, settings, drags), observer)
+    return [run_drags(LeastSquaresOptimizer(generator, settings, [drag]))[0] for drag in drags]
+
+
 METHODS: Mapping[Method, EditFunction] = {
     Method.NO_EDIT: no_edit,
     Method.DRAG: Drag(),
+    Method.LEAST_SQUARES: drag_with_least_squares,
     Method.FREEDRAG: drag_with_freedrag,
     Method.NO_TRACKING: drag_without_tracking,
     Method.OPTICAL_FLOW: drag_with_flow(dis_flow),

@@ -29,7 +29,7 @@ from .run_data import RunData
 from .run_directory import Row
 from .statistics import NO_VALUE, RESAMPLES, paired_ratio, row_mean, row_ratio, values_at_steps
 from .variant_names import SETTING_NAMES, rounded_value, value_name, variant_name
-from .variants import MaskUse, SettingValue
+from .variants import MaskUse, SettingValue, Variant
 
 QUOTED_STEPS = (10, 30, 100, 300)
 """The steps whose tracking error is in the table."""
@@ -196,19 +196,29 @@ def _ablation_table(
 
 
 def _masks(run_data: RunData, images: ReportImages) -> list[str]:
-    rows = run_data.illustrated_rows(run_data.experiment_rows("mask"))
+    rows = run_data.experiment_rows("mask")
     if not rows:
         return []
-    rows_by_mask = {mask: [row for row in rows if row.variant.mask is mask] for mask in MaskUse}
-    rows_by_mask = {mask: mask_rows for mask, mask_rows in rows_by_mask.items() if mask_rows}
-    names_by_mask = {mask: variant_name("mask", mask_rows[0].variant) for mask, mask_rows in rows_by_mask.items()}
+    methods = run_data.methods(rows)
+    cells = [(method, mask) for method in methods for mask in MaskUse]
+    rows_by_cell = {
+        (method, mask): [row for row in rows if row.method is method and row.variant.mask is mask]
+        for method, mask in cells
+    }
+    rows_by_cell = {cell: cell_rows for cell, cell_rows in rows_by_cell.items() if cell_rows}
+    names_by_cell = {
+        (method, mask): variant_name("mask", Variant(1, mask))
+        if len(methods) == 1
+        else f"{method}, {variant_name('mask', Variant(1, mask))}"
+        for method, mask in rows_by_cell
+    }
     table_lines = []
-    for mask, mask_rows in rows_by_mask.items():
+    for cell, mask_rows in rows_by_cell.items():
         row_means = [row_mean(mask_rows, figure_name) for figure_name in ("change_inside", "change_outside", "md")]
         share_text = row_ratio(mask_rows, "md", "md_start").percents()
         table_lines.append(
             [
-                names_by_mask[mask],
+                names_by_cell[cell],
                 *(mean_interval.text() for mean_interval in row_means),
                 share_text,
                 row_mean(mask_rows, "sigma").text(),
@@ -216,10 +226,12 @@ def _masks(run_data: RunData, images: ReportImages) -> list[str]:
             ]
         )
     ratio_texts = []
-    for mask, mask_rows in rows_by_mask.items():
-        if mask is not MaskUse.NONE and MaskUse.NONE in rows_by_mask:
-            change_ratio = paired_ratio(mask_rows, rows_by_mask[MaskUse.NONE], "change_outside")
-            ratio_texts.append(f"{change_ratio.percents()} % {names_by_mask[mask]} (n {change_ratio.n})")
+    unmasked_drag = (methods[0], MaskUse.NONE)
+    for cell, mask_rows in rows_by_cell.items():
+        if cell != unmasked_drag and unmasked_drag in rows_by_cell:
+            change_ratio = paired_ratio(mask_rows, rows_by_cell[unmasked_drag], "change_outside")
+            ratio_texts.append(f"{change_ratio.percents()} % {names_by_cell[cell]} (n {change_ratio.n})")
+    drags_without_mask = "the drags" if len(methods) == 1 else f"the drags by {methods[0]}"
     return [
         "## Mask",
         "The same drags with and without a mask. With a mask, the second term of eq. 1 is computed at the features' "
@@ -230,11 +242,11 @@ def _masks(run_data: RunData, images: ReportImages) -> list[str]:
             ["drag", "change inside", "change outside", "MD, px", "% of no edit", SIGMA_TITLE, "n"], table_lines
         ),
         *(
-            [f"Change outside the mask, relative to the drags without one: {'; '.join(ratio_texts)}."]
+            [f"Change outside the mask, relative to {drags_without_mask} without one: {'; '.join(ratio_texts)}."]
             if ratio_texts
             else []
         ),
-        *images.add_sheets(mask_sheets(run_data.directory, rows)),
+        *images.add_sheets(mask_sheets(run_data.directory, run_data.illustrated_rows(rows))),
     ]
 
 

@@ -88,7 +88,8 @@ def _task_cost(task: Task) -> float:
     # A drag of one point arrives early; the baselines arrive late or never.
     baseline_factor = 6.0 if case_cost == 1.0 else 2.0
     ways = 2 if task.experiment == "cycle" else 1
-    return ways * task.size * case_cost * (1.0 if task.method in (Method.DRAG, Method.FREEDRAG) else baseline_factor)
+    method_factors = {Method.DRAG: 1.0, Method.FREEDRAG: 1.0, Method.LEAST_SQUARES: 0.1 if case_cost <= 10 else 0.5}
+    return ways * task.size * case_cost * method_factors.get(task.method, baseline_factor)
 
 
 def _case_cost(variant: Variant) -> float:

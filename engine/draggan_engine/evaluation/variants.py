@@ -22,6 +22,7 @@ class Method(StrEnum):
 
     NO_EDIT = "no edit"
     DRAG = "drag"
+    LEAST_SQUARES = "least-squares"
     FREEDRAG = "freedrag"
     NO_TRACKING = "no tracking"
     OPTICAL_FLOW = "optical flow"
@@ -29,6 +30,10 @@ class Method(StrEnum):
     PIPS = "PIPs"
     COTRACKER = "CoTracker"
     USER_CONTROLLABLE_LT = "UserControllableLT"
+
+
+DRAG_METHODS = (Method.DRAG, Method.LEAST_SQUARES)
+"""The paper's method and the default of new edits; masks are measured with both."""
 
 
 class MaskUse(Enum):

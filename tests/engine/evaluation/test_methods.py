@@ -180,7 +180,7 @@ def test_methods_whose_package_is_missing_are_left_out_with_the_reason(monkeypat
     monkeypatch.setitem(sys.modules, "cv2", None)
     monkeypatch.setitem(sys.modules, "torchvision", None)
     methods, obstacles = select_methods(None, random_generator())
-    assert methods == (Method.NO_EDIT, Method.DRAG, Method.FREEDRAG, Method.NO_TRACKING)
+    assert methods == (Method.NO_EDIT, Method.DRAG, Method.LEAST_SQUARES, Method.FREEDRAG, Method.NO_TRACKING)
     message = "optical flow: OpenCV is not installed; run pip install 'draggan-tui[eval]'"
     assert obstacles[Method.OPTICAL_FLOW] == message
     assert obstacles[Method.RAFT] == "RAFT: torchvision is not installed"
