@@ -67,7 +67,10 @@ def run_experiments(
     )  # fmt: skip
     for omission_reason in missing_methods.values():
         _print_line(f"left out: {omission_reason}")
-    if "ablation" in run_request.experiments and (obstacle := why_not_bfloat16(loaded_model.generator)) is not None:
+    if (
+        "ablation" in run_request.experiments
+        and (obstacle := why_not_bfloat16(loaded_model.generator, "draggan")) is not None
+    ):
         _print_line(f"left out: {change_name(BFLOAT16)}: {obstacle}")
     with closing(
         runner.run_evaluation(RunDirectory(out_directory, run_request), loaded_model, device_name)

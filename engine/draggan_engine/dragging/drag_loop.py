@@ -107,7 +107,7 @@ class DragLoop:
         self.settings = self._optimizer.settings
         self.notice: str | None = None
         if self.settings.precision != settings.precision:
-            self.notice = f"{why_not_bfloat16(generator)}, so this drag uses float32"
+            self.notice = f"{why_not_bfloat16(generator, settings.method)}, so this drag uses float32"
         self.start_handles: tuple[Point, ...] = tuple(handle for handle, _ in pairs)
         self.targets: tuple[Point, ...] = tuple(target for _, target in pairs)
         self.control = DragControl() if control is None else control

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.core.edit import DragSettings, check_mask
+from draggan_engine.core.edit import DragMethod, DragSettings, check_mask
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.networks.bfloat16 import supports_bfloat16
@@ -104,15 +104,18 @@ def fixed_areas(tasks: Sequence[DragTask], generator: Generator) -> Tensor | Non
     return 1 - torch.from_numpy(masks).to(generator.device).to(torch.float32)
 
 
-def usable_settings(settings: DragSettings, generator: Generator) -> DragSettings:
-    """Return the settings, with float32 instead of bfloat16 if drags of the generator cannot use bfloat16."""
-    if settings.precision == "bfloat16" and why_not_bfloat16(generator) is not None:
-        return settings.model_copy(update={"precision": "float32"})
-    return settings
+def usable_settings(settings: DragSettings, generator: Generator, method: DragMethod) -> DragSettings:
+    """Return the settings as drags of the generator by a method use them: with its name, and with float32 instead of
+    bfloat16 if it cannot use that.
+    """
+    precision = settings.precision if why_not_bfloat16(generator, method) is None else "float32"
+    return settings.model_copy(update={"method": method, "precision": precision})
 
 
-def why_not_bfloat16(generator: Generator) -> str | None:
+def why_not_bfloat16(generator: Generator, method: DragMethod) -> str | None:
     """Return why drags of the generator use float32 whatever their settings say, or None if they can use bfloat16."""
+    if method == "least-squares":
+        return "least squares needs the digits of float32"
     if not isinstance(generator.synthesis, StyleGAN2Synthesis):
         return "StyleGAN3 is dragged in float32 only"
     if not supports_bfloat16(generator.device):

@@ -77,7 +77,7 @@ class DragganOptimizer:
         mask_loss_type: Callable[[Tensor, Tensor], MaskLoss] = AveragedMaskLoss,
     ) -> None:
         check_tasks(tasks, generator, settings)
-        self.generator, self.settings = generator, usable_settings(settings, generator)
+        self.generator, self.settings = generator, usable_settings(settings, generator, "draggan")
         device = generator.device
         height, width = generator.image_shape
         self.start_ws = torch.cat([task.ws.detach().to(device) for task in tasks]).clone()

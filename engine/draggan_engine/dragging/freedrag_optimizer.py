@@ -58,7 +58,7 @@ class FreeDragOptimizer:
 
     def __init__(self, generator: Generator, settings: DragSettings, tasks: Sequence[DragTask]) -> None:
         check_tasks(tasks, generator, settings)
-        self.generator, self.settings = generator, usable_settings(settings, generator)
+        self.generator, self.settings = generator, usable_settings(settings, generator, "freedrag")
         device = generator.device
         height, width = generator.image_shape
         self.start_ws = torch.cat([task.ws.detach().to(device) for task in tasks]).clone()

@@ -79,7 +79,7 @@ class LeastSquaresOptimizer:
 
     def __init__(self, generator: Generator, settings: DragSettings, tasks: Sequence[DragTask]) -> None:
         check_tasks(tasks, generator, settings)
-        self.generator, self.settings = generator, usable_settings(settings, generator)
+        self.generator, self.settings = generator, usable_settings(settings, generator, "least-squares")
         height, width = generator.image_shape
         self._tasks = list(tasks)
         self.start_ws = torch.cat([task.ws.detach().to(generator.device) for task in tasks]).clone()

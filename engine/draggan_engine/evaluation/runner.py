@@ -60,7 +60,7 @@ def run_evaluation(
     if process_count is None:
         uses_one_thread = model.generator.device.type == "cpu" and best_thread_count(model.info.parameters) == 1
         process_count = MAX_THREADS if uses_one_thread else 1
-    bfloat16 = why_not_bfloat16(model.generator) is None
+    bfloat16 = why_not_bfloat16(model.generator, "draggan") is None
     all_tasks = list(tasks(directory.request, model.info, bfloat16=bfloat16))
     missing_tasks = [task for task in all_tasks if task.chunk not in directory.finished_chunks]
     start_time, finished_cost, drag_was_timed = time.monotonic(), 0.0, False

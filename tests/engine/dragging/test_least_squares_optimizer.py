@@ -12,7 +12,7 @@ from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
 from draggan_engine.critters.scene.landmarks import LANDMARKS
-from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.drag_task import DragTask, why_not_bfloat16
 from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.dragging.feature_sources import FeatureWindows
 from draggan_engine.dragging.handle_jacobian import MAX_EXACT_PAIRS
@@ -192,3 +192,10 @@ def test_a_mask_keeps_the_fixed_area_better(model: Model) -> None:
 def test_the_block_must_exist(model: Model) -> None:
     with pytest.raises(EditError, match="this model has"):
         LeastSquaresOptimizer(model.generator, DragSettings(feature_block="b4096"), first_cases(model, 1, 1))
+
+
+def test_least_squares_uses_and_records_float32(model: Model) -> None:
+    settings = model.info.settings.model_copy(update={"precision": "bfloat16", "method": "draggan"})
+    optimizer = LeastSquaresOptimizer(model.generator, settings, first_cases(model, 1, 1))
+    assert (optimizer.settings.method, optimizer.settings.precision) == ("least-squares", "float32")
+    assert why_not_bfloat16(model.generator, "least-squares") == "least squares needs the digits of float32"

@@ -271,7 +271,7 @@ def test_a_run_has_the_bfloat16_ablation_only_if_the_device_supports_it(critters
     steps = run_evaluation(RunDirectory(tmp_path, request), critters, "cpu")
     first = next(steps)
     steps.close()
-    supported = why_not_bfloat16(critters.generator) is None
+    supported = why_not_bfloat16(critters.generator, "draggan") is None
     assert first.total == len(changes if supported else without_bfloat16)
 
 
