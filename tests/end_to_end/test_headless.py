@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from draggan_engine.core.edit import DEFAULT_METHOD
 from draggan_engine.critters import landmarks_of_seed
 from scripts.template_search import load_rgb
 from tests.support.commands import files_under, run, run_here
@@ -45,11 +46,11 @@ def dragged(directory: Path) -> subprocess.CompletedProcess[str]:
 def test_json_is_one_object_with_the_result(dragged: subprocess.CompletedProcess[str]) -> None:
     assert dragged.returncode == 0
     report = json.loads(dragged.stdout)
-    assert list(report) == ["reason", "steps", "seconds", "precision", "pairs", "files"]
-    assert report["reason"] in ("reached", "max_steps")
+    assert list(report) == ["reason", "steps", "seconds", "method", "precision", "pairs", "files"]
+    assert report["reason"] in ("reached", "settled")
     assert isinstance(report["steps"], int) and 0 < report["steps"] <= 300
     assert report["seconds"] > 0
-    assert report["precision"] == "float32"
+    assert (report["method"], report["precision"]) == (DEFAULT_METHOD, "float32")
     (pair,) = report["pairs"]
     assert list(pair) == ["handle", "target", "final", "distance"]
     assert pair["handle"] == pytest.approx([X, Y], abs=0.01)

@@ -26,8 +26,9 @@ SESSIONS = {
     "seed": GOLDEN / "sessions" / "seed",
     "latent": GOLDEN / "sessions" / "latent",
     "killed": GOLDEN / "sessions" / "killed",
+    "methods": GOLDEN / "sessions" / "methods",
 }
-WITH_IMAGES = ("seed", "latent", "killed")  # the weights of the others' model are lost
+WITH_IMAGES = ("seed", "latent", "killed", "methods")  # the weights of the others' model are lost
 
 
 def revision_of(session: Path) -> dict[str, Any]:
@@ -76,6 +77,7 @@ def save(terminal: Terminal, session: Path) -> None:
         ("seed", "drag-002.after", "drag-002/final.png"),  # of a branch that was undone
         ("latent", "drag-001.after", "drag-001/final.png"),
         ("latent", "given", "initial.png"),
+        ("methods", "drag-001.after", "drag-001/final.png"),
     ],
 )
 def test_a_latent_of_a_session_makes_the_same_image(user: User, name: str, latent: str, image: str) -> None:

@@ -10,16 +10,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.edit import DragMethod, DragSettings
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
 from draggan_engine.dragging.drag_loop import DragEnd, DragLoop, DragStep
+from draggan_engine.dragging.drag_task import DragTask
+from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
+from draggan_engine.dragging.freedrag_optimizer import FreeDragOptimizer
+from draggan_engine.dragging.least_squares_optimizer import LeastSquaresOptimizer
+from draggan_engine.dragging.optimizer import make_optimizer
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.networks.generator import Generator
 from tests.support.tiny_models import random_generator
 
 SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, step_size=0.02, max_steps=8)
+LEAST_SQUARES = SETTINGS.model_copy(update={"method": "least-squares", "max_steps": 80})
 FAR_PAIR = ((10.0, 10.0), (25.0, 25.0))
+CONTRADICTION = (((10.0, 10.0), (16.0, 10.0)), ((10.0, 10.0), (4.0, 10.0)))
+"""Wherever these handles go together, their mean distance from the targets is no less than at the start."""
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +86,41 @@ def test_a_drag_ends_when_its_handle_has_arrived(generator: Generator) -> None:
 def test_a_drag_ends_after_the_most_steps_that_its_settings_allow(generator: Generator) -> None:
     end = finish(start_drag(generator, SETTINGS.model_copy(update={"max_steps": 1}), (FAR_PAIR,))).end
     assert (end.reason, end.step) == ("max_steps", 1)
+
+
+@pytest.mark.parametrize(
+    ("method", "optimizer_type"),
+    [("draggan", DragganOptimizer), ("freedrag", FreeDragOptimizer), ("least-squares", LeastSquaresOptimizer)],
+)
+def test_the_settings_choose_the_method(generator: Generator, method: DragMethod, optimizer_type: type) -> None:
+    task = DragTask(latent_of_seed(generator, 1, 1.0), [FAR_PAIR])
+    settings = SETTINGS.model_copy(update={"method": method})
+    assert type(make_optimizer(generator, settings, [task])) is optimizer_type
+
+
+def test_least_squares_needs_few_steps(generator: Generator) -> None:
+    _, steps, end = finish(start_drag(generator, LEAST_SQUARES))
+    assert end.reason == "reached"
+    assert len(steps) < len(finish(start_drag(generator, SETTINGS.model_copy(update={"max_steps": 80}))).steps)
+
+
+def test_least_squares_ends_when_the_handles_come_no_nearer(generator: Generator) -> None:
+    end = finish(start_drag(generator, LEAST_SQUARES, CONTRADICTION)).end
+    assert end.reason == "settled"
+    assert end.step < LEAST_SQUARES.max_steps
+
+
+def test_the_papers_method_goes_on_to_the_step_limit(generator: Generator) -> None:
+    settings = SETTINGS.model_copy(update={"max_steps": 60})
+    end = finish(start_drag(generator, settings, CONTRADICTION)).end
+    assert (end.reason, end.step) == ("max_steps", 60)
+
+
+def test_the_steps_after_least_squares_has_failed_say_so(generator: Generator) -> None:
+    _, steps, _ = finish(start_drag(generator, LEAST_SQUARES, CONTRADICTION))
+    fallbacks = [step.is_fallback for step in steps]
+    assert not fallbacks[0] and fallbacks[-1]
+    assert fallbacks == sorted(fallbacks), "the paper's method continues to the end"
 
 
 def test_a_drag_can_be_stopped_between_two_steps(generator: Generator) -> None:

@@ -15,6 +15,7 @@ from draggan_engine.core.geometry import Point
 from draggan_engine.dragging.drag_loop import DragAtRest, DragEnd, DragLoop, DragStep
 from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
+from draggan_engine.dragging.least_squares_optimizer import SETTLES_AFTER_STEPS
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_engine.networks.generator import Generator
 from tests.support.patience import PATIENCE
@@ -130,6 +131,25 @@ def test_a_live_drag_that_is_released_at_once_makes_no_step(generator: Generator
     (end,) = events
     assert isinstance(end, DragEnd)
     assert (end.reason, end.step) == ("reached", 0)
+
+
+def test_a_live_drag_rests_when_its_handles_come_no_nearer_and_continues_when_the_target_moves(
+    generator: Generator,
+) -> None:
+    """A pin holds what the hand pulls, so their mean distance cannot decrease."""
+    settings = SETTINGS.model_copy(update={"method": "least-squares", "max_steps": 100})
+    session, events = live_drag(generator, settings, others=((HANDLE, HANDLE),))
+    steps_until_rest(events)
+    for target in ((22.0, 10.0), (24.0, 10.0)):
+        session.control.move_target(target)
+        step_count = len(steps_until_rest(events))
+        assert SETTLES_AFTER_STEPS <= step_count < settings.max_steps, "counted from the last move"
+    session.control.wake()
+    assert isinstance(next(events), DragAtRest), "a drag that is woken does not continue by itself"
+    session.control.release_target()
+    end = next(events)
+    assert isinstance(end, DragEnd)
+    assert end.reason == "settled"
 
 
 def test_the_other_pairs_of_a_live_drag_keep_their_targets(generator: Generator) -> None:

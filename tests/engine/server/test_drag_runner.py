@@ -33,7 +33,7 @@ def model(tmp_path: Path) -> Model:
 def run_drag(
     model: Model, directory: Path, pairs: tuple[PointPair, ...]
 ) -> tuple[list[DragStep], DragRecorded, SessionStore]:
-    settings = model.info.settings.model_copy(update={"max_steps": 4, "step_size": 0.05})
+    settings = model.info.settings.model_copy(update={"method": "draggan", "max_steps": 4, "step_size": 0.05})
     edit = Edit(model=model.name, source=LatentRef(seed=3, psi=1), settings=settings, pairs=pairs)
     store = SessionStore(model.name, directory)
     *steps, end = record_drag(model, store, Revision(id=0, edit=edit), 1, prepare_drag(model, store, edit))

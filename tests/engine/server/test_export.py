@@ -39,7 +39,7 @@ def dragged(model: Model, store: SessionStore, parent: Revision, steps: int) -> 
 @pytest.fixture
 def session(model: Model, tmp_path: Path) -> tuple[SessionStore, Revision, Revision]:
     """Return a session with two drags, the second of which continues the first, and their revisions."""
-    settings = model.info.settings.model_copy(update={"stop_distance": 0.01})
+    settings = model.info.settings.model_copy(update={"method": "draggan", "stop_distance": 0.01})
     first = Revision(
         id=0,
         edit=Edit(

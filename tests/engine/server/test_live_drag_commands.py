@@ -56,7 +56,9 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def begin_live_drag(engine: Engine, steps: int = 4) -> Edit:
     """Start a live drag of the second pair, and wait until it rests and its preview has come."""
     info = engine.wait_for(ModelLoaded).info
-    settings = info.settings.model_copy(update={"max_steps": steps, "step_size": 0.02, "stop_distance": 0.5})
+    settings = info.settings.model_copy(
+        update={"method": "draggan", "max_steps": steps, "step_size": 0.02, "stop_distance": 0.5}
+    )
     edit = Edit(model="tiny", source=LatentRef(psi=1), settings=settings, pairs=PAIRS)
     engine.drag(edit, live_pair=1)
     engine.wait_for(DragStarted)

@@ -55,7 +55,7 @@ def test_the_drag_of_a_killed_engine_becomes_a_branch(spec: str, tmp_path: Path)
     with Engine("--model", spec, "--device", "cpu", "--out", str(directory)) as engine:
         info = engine.wait_for(ModelLoaded).info
         endless_settings = info.settings.model_copy(
-            update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3}
+            update={"method": "draggan", "step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3}
         )
         edit = Edit(model=info.name, source=LatentRef(seed=3), settings=endless_settings, pairs=(PAIR,))
         engine.drag(edit)
@@ -123,7 +123,7 @@ def test_an_interrupted_drag_is_recovered_at_every_start(spec: str, tmp_path: Pa
     with Engine("--model", spec, "--device", "cpu", "--out", str(directory)) as engine:
         info = engine.wait_for(ModelLoaded).info
         endless_settings = info.settings.model_copy(
-            update={"step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3}
+            update={"method": "draggan", "step_size": 1e-4, "max_steps": 100_000, "stop_distance": 1e-3}
         )
         engine.save(Edit(model=info.name, source=LatentRef(seed=3), settings=endless_settings, pairs=(PAIR,)))
         engine.wait_for(Saved)
@@ -141,7 +141,7 @@ class Killed(BaseException):
 
 
 def parent_of(model: Model) -> Revision:
-    settings = model.info.settings.model_copy(update={"max_steps": 3, "step_size": 0.05})
+    settings = model.info.settings.model_copy(update={"method": "draggan", "max_steps": 3, "step_size": 0.05})
     return Revision(
         id=0, edit=Edit(model=model.name, source=LatentRef(seed=3, psi=1), settings=settings, pairs=(PAIR,))
     )

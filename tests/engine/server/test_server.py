@@ -52,8 +52,10 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 def endless(edit: Edit) -> Edit:
-    """Return an edit whose drag takes very long: many tiny steps."""
-    settings = edit.settings.model_copy(update={"feature_block": "b64", "step_size": 1e-6, "max_steps": 100_000})
+    """Return an edit whose drag takes very long: many tiny steps of the paper's method."""
+    settings = edit.settings.model_copy(
+        update={"method": "draggan", "feature_block": "b64", "step_size": 1e-6, "max_steps": 100_000}
+    )
     return edit.model_copy(update={"settings": settings})
 
 

@@ -266,7 +266,7 @@ def test_masks_are_read_and_written_while_a_drag_runs(engine: Engine, tmp_path: 
     failed = engine.wait_for(Failed)
     assert (failed.task, "the model is still loading" in failed.message) == ("load_mask", True)
     loaded = engine.wait_for(ModelLoaded)
-    settings = loaded.info.settings.model_copy(update={"max_steps": 100_000, "step_size": 1e-6})
+    settings = loaded.info.settings.model_copy(update={"method": "draggan", "max_steps": 100_000, "step_size": 1e-6})
     engine.drag(edit_for(loaded, settings=settings))
     engine.wait_for(DragProgress)
 

@@ -84,7 +84,9 @@ def test_recording_continues_after_a_write(tmp_path: Path) -> None:
 @pytest.mark.parametrize("space", ["w", "w+"])
 def test_every_step_of_a_drag_is_recorded(tmp_path: Path, space: Literal["w", "w+"]) -> None:
     model = load_model(str(save_tiny(tmp_path / "tiny.safetensors")), "cpu")
-    numbers = model.info.settings.model_copy(update={"max_steps": 5, "step_size": 0.05, "space": space, "layers": 3})
+    numbers = model.info.settings.model_copy(
+        update={"method": "draggan", "max_steps": 5, "step_size": 0.05, "space": space, "layers": 3}
+    )
     edit = Edit(
         model=model.name,
         source=LatentRef(seed=3),

@@ -173,11 +173,12 @@ async def test_settings_show_value_default_and_range_in_columns() -> None:
         await opened_settings(app, pilot)
         rows = [line[6:74].rstrip() for line in screen_rows(app)]
         for row in (
-            "               value         default    range",
-            " truncation ψ  0.7           0.7        -2 to 2",
-            "    step size  0.002         0.002      above 0 to 10",
-            "feature block  b8            b8         b4, b8, b16",
-            "stop distance                –          above 0 to 64, or empty",
+            "               value          default       range",
+            " truncation ψ  0.7            0.7           -2 to 2",
+            "       method  draggan        draggan       least-squares, draggan,…",
+            "    step size  0.002          0.002         above 0 to 10",
+            "feature block  b8             b8            b4, b8, b16",
+            "stop distance                 –             above 0 to 64, or empty",
         ):
             assert row in rows
 
