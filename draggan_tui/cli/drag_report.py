@@ -28,6 +28,7 @@ class DragReport:
         first_image, last_image: `uint8 [H, W, 3]`.
         session_files: the files of the session that the drag has written.
         video_path: None if no video was written.
+        sigma: Mahalanobis length of the change of w.
     """
 
     record: DragRecord
@@ -36,6 +37,7 @@ class DragReport:
     last_image: NDArray[np.uint8]
     session_files: Sequence[Path]
     video_path: Path | None
+    sigma: float
 
 
 def print_report(drag_report: DragReport, *, as_json: bool) -> None:
@@ -69,6 +71,7 @@ def _to_json(drag_report: DragReport) -> dict[str, object]:
         "steps": drag_record.steps,
         "seconds": round(drag_record.seconds, 3),
         "method": drag_record.settings.method,
+        "sigma": round(drag_report.sigma, 3),
         "precision": drag_record.settings.precision,
         "pairs": [
             {"handle": pair.handle, "target": pair.target, "final": pair.final, "distance": pair.distance}

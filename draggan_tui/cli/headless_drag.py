@@ -23,7 +23,7 @@ from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.setting_fields import SettingField, setting_fields
 from draggan_engine.dragging.drag_loop import DragAtRest, DragLoop, DragStep
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
-from draggan_engine.server.edit_images import image_of
+from draggan_engine.server.edit_images import image_of, sigma_of
 from draggan_engine.server.export import export
 from draggan_engine.storage.image_io import read_mask
 from draggan_engine.storage.output_paths import (
@@ -116,7 +116,15 @@ def run_headless_drag(request: DragRequest, *, as_json: bool) -> int:
     last_image = image_of(model, store, drag_end.edit)
     try:
         print_report(
-            DragReport(drag_end.record, store.directory, first_image, last_image, written_files, video_path),
+            DragReport(
+                drag_end.record,
+                store.directory,
+                first_image,
+                last_image,
+                written_files,
+                video_path,
+                sigma_of(model, store, drag_end.edit),
+            ),
             as_json=as_json,
         )
     except (StorageError, SystemExit):

@@ -80,10 +80,10 @@ class DragController:
             self._live_target = target
             self._engine.send(MoveLiveTarget(target=target))
 
-    def move_handles(self, handles: tuple[Point, ...]) -> None:
-        """Take over where the handles are after a step."""
+    def take_step(self, handles: tuple[Point, ...], sigma: float | None) -> None:
+        """Take over where the handles are after a step, and how far the latent has moved."""
         if isinstance(self._state.mode, RunningDrag):
-            self._state.mode = replace(self._state.mode, handles=handles)
+            self._state.mode = replace(self._state.mode, handles=handles, sigma=sigma)
 
     def release(self) -> None:
         """Leave the target of a live drag where the cursor is."""

@@ -74,10 +74,12 @@ class Grab:
 
 @dataclass(frozen=True)
 class Dragging:
-    """The engine drags the pairs with these indices; `handles` says where their handles are, once a step has been made."""
+    """The engine drags the pairs with these indices; once a step has been made, `handles` says where their handles are, and
+    `sigma` how far drags have moved the latent."""
 
     pair_indices: tuple[int, ...]
     handles: tuple[Point, ...] = ()
+    sigma: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class LiveDrag:
     pair_indices: tuple[int, ...]
     live_pair: int
     handles: tuple[Point, ...] = ()
+    sigma: float | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class ReleasedDrag:
     live_pair: int
     target: Point
     handles: tuple[Point, ...] = ()
+    sigma: float | None = None
 
 
 RunningDrag = Dragging | LiveDrag | ReleasedDrag

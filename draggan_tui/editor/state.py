@@ -48,6 +48,7 @@ class EditorState:
         model_info: None until the first model is loaded.
         engine_status, device: what the engine is doing, and the device that it computes on.
         trajectories: by drag number; those that the engine has read so far.
+        sigmas: how far drags have moved the latents of images: Mahalanobis lengths, as far as the engine has sent them.
         viewport: which part of the image is shown, and how large.
         comparison: which of two images is shown, or what of both.
         reference_id: the revision that comparisons show as "before". None: the image that the drags started from.
@@ -67,6 +68,7 @@ class EditorState:
     engine_status: EngineStatus = "starting"
     device: str = ""
     trajectories: dict[int, Trajectory] = field(default_factory=dict)
+    sigmas: dict[LatentRef, float] = field(default_factory=dict)
     viewport: Viewport = field(default_factory=lambda: Viewport(Size(1, 1), Size(1, 2)))
     comparison: Comparison = "after"
     reference_id: RevisionId | None = None
@@ -144,6 +146,14 @@ class EditorState:
             return None
         shape_end, grid = self.placed_cursor, self.viewport.grid
         return shape_region(self.mode.kind, self.mode.start, shape_end, grid, self.image_size)
+
+    @property
+    def sigma(self) -> float | None:
+        """How far drags have moved the latent of the present image: the Mahalanobis length of the change. None: it has not
+        been dragged, or the engine has not said yet how far."""
+        if isinstance(self.mode, RunningDrag) and self.mode.sigma is not None:
+            return self.mode.sigma
+        return self.sigmas.get(self.edit.source)
 
     @property
     def is_dragging(self) -> bool:
@@ -287,6 +297,7 @@ class EditorState:
 
     def _begin_session(self, history: History, model_info: ModelInfo) -> None:
         self.history_cursor, self.trajectories, self.reference_id = HistoryCursor(history), {}, None
+        self.sigmas = {}
         self.gesture, self.count = None, 0
         self.selected_pair = len(self.edit.pairs) - 1 if self.edit.pairs else None
         self.viewport = Viewport(model_info.size, self.viewport.screen_size)

@@ -23,6 +23,7 @@ class InspectorState:
         edit: the edit as it is drawn: during a drag with the handles where they are now.
         device: the device that the engine computes on, or the engine's state.
         model_info: None until the model is loaded.
+        sigma: how far drags have moved the latent: the Mahalanobis length of the change. None: not known.
         latent_name: name of the file with the latent that the session started from, if there is one.
         cursor: in pixels of the full-resolution image.
         cursor_color: the colour under the cursor. None: there is no image yet.
@@ -39,6 +40,7 @@ class InspectorState:
     edit: Edit
     device: str = ""
     model_info: ModelInfo | None = None
+    sigma: float | None = None
     latent_name: str = ""
     cursor: Point | None = None
     cursor_color: Rgb | None = None

@@ -19,7 +19,8 @@ MUTED, ACCENT = "$foreground-muted", "$text-accent"
 
 
 def session_facts(state: InspectorState) -> Content:
-    """Return the rows of model, device and family, seed, class (if the model has any), ψ and latent space."""
+    """Return the rows of model, device and family, seed, class (if the model has any), ψ and latent space, and how far the
+    edit has moved (if it has been dragged)."""
     edit, model_info = state.edit, state.model_info
     class_count = 0 if model_info is None else model_info.classes
     return _rows(
@@ -29,6 +30,7 @@ def session_facts(state: InspectorState) -> Content:
             ("seed", _start_text(edit, state.latent_name)),
             *([("class", f"{edit.source.label} of 0…{class_count - 1}")] if class_count else []),
             ("ψ", f"{edit.source.psi:.2f} · space {edit.settings.space.upper()}"),
+            *([("edit", _sigma_text(state.sigma))] if edit.source.drag or state.sigma is not None else []),
         ]
     )
 
@@ -71,6 +73,11 @@ def swatch(color: Rgb) -> Content:
     """Return two cells in the colour, and `#a0b0c0`."""
     hex_name = "#{:02x}{:02x}{:02x}".format(*color)
     return Content.assemble(("  ", f"on {hex_name}"), f" {hex_name}")
+
+
+def _sigma_text(sigma: float | None) -> str:
+    """Return ` 1.8 σ`, or a dash while it is not known."""
+    return "–" if sigma is None else f"{sigma:4.1f} σ"
 
 
 def _start_text(edit: Edit, latent_name: str) -> str:

@@ -251,6 +251,7 @@ class EditorLayout:
             edit=edit,
             device=state.device if state.engine_status == "ready" else state.engine_status,
             model_info=state.model_info,
+            sigma=state.sigma,
             latent_name=self.latent_name,
             cursor=state.cursor,
             cursor_color=cursor_color,

@@ -12,6 +12,7 @@ from draggan_engine.server.messages import (
     DragPreview,
     DragProgress,
     DragStarted,
+    EditMeasured,
     Event,
     Exported,
     ExportProgress,
@@ -78,6 +79,9 @@ class EngineEvents:
                 self._saved(engine_event)
             case ImageRendered():
                 self._image_rendered(engine_event)
+            case EditMeasured():
+                self._state.sigmas[engine_event.source] = engine_event.sigma
+                self._screen.show_state()
             case ExportProgress():
                 self._screen.report(f"exporting: frame {engine_event.done} of {engine_event.total}")
             case Exported():
@@ -231,7 +235,7 @@ class EngineEvents:
     def _drag_progress(self, drag_event: DragProgress) -> None:
         if not self._state.is_dragging:
             return
-        self._context.drag.move_handles(drag_event.handles)  # they are drawn with the next preview
+        self._context.drag.take_step(drag_event.handles, drag_event.sigma)  # they are drawn with the next preview
         self._screen.panels.inspector.show_progress(drag_event)
         if drag_event.is_fallback and not self._fallback_reported:
             self._fallback_reported = True

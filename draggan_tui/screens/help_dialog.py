@@ -19,6 +19,11 @@ from .key_names import keys_shown, with_keys
 
 COUNT_EXAMPLES = "how far or how often: 12{right}, 3{undo}, 5{one-step}, 4{larger-brush}, 10{next-seed}"
 
+SIGMA_HELP = (
+    "how far drags have moved w, in standard deviations: 1 σ is a small change. Two random images are √(2 · width of w) σ "
+    "apart, 23 σ with the bundled models; an edit that comes near this may leave what the model has learnt"
+)
+
 
 class HelpDialog(Dialog[None]):
     """Shows the keys by topic, as they are bound now. Text typed after a slash filters them."""
@@ -63,13 +68,14 @@ class HelpDialog(Dialog[None]):
         self.query_one("#page", Static).update(help_page(shown_topics, page_width))
 
     def topics(self) -> list[HelpTopic]:
-        """Return all keys, and what the mouse does."""
+        """Return all keys, what the mouse does, and what the side panel means."""
         key_topics = [
             HelpTopic(topic_title, tuple((keys_shown(self.app, binding), binding.help) for binding in bindings))
             for topic_title, bindings in KEY_GROUPS.items()
         ]
         count_topic = HelpTopic("Counts", (("1 … 9", with_keys(self.app, COUNT_EXAMPLES)),))
-        return [*key_topics, count_topic, HelpTopic("Mouse", tuple(MOUSE_HELP.items()))]
+        mouse_topic = HelpTopic("Mouse", tuple(MOUSE_HELP.items()))
+        return [*key_topics, count_topic, mouse_topic, HelpTopic("Side panel", (("edit 1.8 σ", SIGMA_HELP),))]
 
     def action_scroll(self, line_count: int) -> None:
         self.query_one(DialogBox).scroll_relative(y=line_count, animate=False)

@@ -36,7 +36,7 @@ class Inspector(Vertical):
     Inspector #session-facts { margin-bottom: 1; display: none; }
     Inspector.high #session-facts { display: block; }
     Inspector #pair-header { margin-top: 1; }
-    Inspector #pairs { height: 1fr; min-height: 3; scrollbar-size-vertical: 1; }
+    Inspector #pairs { height: 1fr; min-height: 1; scrollbar-size-vertical: 1; }
     Inspector #loupe { height: auto; margin-top: 1; display: none; }
     Inspector.roomy #loupe.visible { display: block; }
     Inspector #loupe Loupe { width: 30; height: 8; }

@@ -16,6 +16,7 @@ from draggan_engine.core.geometry import Point, distance
 from draggan_engine.core.history import Reason
 from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.w_statistics import edit_length
 
 from .cuda_graph import on_side_stream
 from .drag_control import DragControl
@@ -34,6 +35,7 @@ class DragStep:
         handles: one for each pair, in pixels of the image of `ws`.
         mean_distance: from handle to target, in image pixels, averaged over the pairs.
         ws: the latent, `[1, num_ws, w_dim]`, a copy on the generator's device.
+        sigma: Mahalanobis length of the change of w since the image that the drags of the edit started from.
         is_fallback: whether the method had failed and the step was one of the paper's method instead.
     """
 
@@ -42,6 +44,7 @@ class DragStep:
     handles: tuple[Point, ...]
     mean_distance: float
     ws: Tensor
+    sigma: float
     is_fallback: bool = False
 
 
@@ -81,6 +84,7 @@ class DragLoop:
             does not end before its target is released, and the steps of `max_steps` and of settling count from the last
             move of the target.
         control: what other threads use to end the drag and to move its target; None = a new one.
+        original_ws: the latent before all drags of the edit, `[1, num_ws, w_dim]`; None = `ws`.
 
     Attributes:
         control: as given, or the new one.
@@ -102,6 +106,7 @@ class DragLoop:
         settings: DragSettings,
         live_pair: int | None = None,
         control: DragControl | None = None,
+        original_ws: Tensor | None = None,
     ) -> None:
         self._optimizer = make_optimizer(generator, settings, [DragTask(ws, pairs, mask)])
         self.settings = self._optimizer.settings
@@ -113,6 +118,7 @@ class DragLoop:
         self.control = DragControl() if control is None else control
         self._live_pair = live_pair
         self._settling = Settling(drag_count=1)
+        self._original_ws = self.start_ws if original_ws is None else original_ws
 
     @property
     def start_ws(self) -> Tensor:
@@ -160,14 +166,10 @@ class DragLoop:
                 break
             step += 1
             handles = self._handles()
-            yield DragStep(
-                step,
-                float(loss),
-                handles,
-                self._mean_distance(handles),
-                optimizer.ws.clone(),
-                bool(optimizer.is_fallback),
-            )
+            ws = optimizer.ws.clone()
+            sigma = edit_length(optimizer.generator.mapping, self._original_ws, ws)
+            is_fallback = bool(optimizer.is_fallback)
+            yield DragStep(step, float(loss), handles, self._mean_distance(handles), ws, sigma, is_fallback)
         yield DragEnd(reason, step, time.monotonic() - start_time, self._handles(), optimizer.ws.clone())
 
     def _is_target_held(self) -> bool:

@@ -78,6 +78,20 @@ def w_statistics(mapping: MappingNetwork) -> WStatistics:
     return _statistics_by_mapping[mapping]
 
 
+def edit_length(mapping: MappingNetwork, start_ws: Tensor, ws: Tensor) -> float:
+    """Return the Mahalanobis length of the change from one latent to another.
+
+    Args:
+        start_ws, ws: `[1, num_ws, w_dim]`, on the mapping's device.
+
+    Returns:
+        The root mean square over the rows that differ; 0 if none does.
+    """
+    w_changes = ws - start_ws
+    moved_w_changes = w_changes[w_changes.any(dim=2)]
+    return float(w_statistics(mapping).lengths(moved_w_changes)) if len(moved_w_changes) else 0.0
+
+
 def set_covariance_source(mapping: MappingNetwork, covariance_source: Callable[[MappingNetwork], Tensor]) -> None:
     """Set where the first call of `w_statistics` gets the covariance of a network from.
 

@@ -20,7 +20,7 @@ from .drag_runner import DragRecorded, prepare_drag, record_drag
 from .edit_images import image_of
 from .engine_state import EngineState
 from .failures import report_failures
-from .image_jobs import render
+from .image_jobs import render, report_sigma
 from .job_queue import DragJob
 from .messages import DragEnded, DragStarted, ImageData
 
@@ -95,6 +95,7 @@ def _render_waiting(state: EngineState, model: Model) -> None:
 def _report_end(state: EngineState, model: Model, recorded_drag: DragRecorded) -> None:
     state.result_source = None if recorded_drag.problem else recorded_drag.edit.source
     result_image = _result_image(state, model, recorded_drag.edit)
+    report_sigma(state, model, recorded_drag.edit)
     state.outbox.send(
         DragEnded(
             record=recorded_drag.record,

@@ -80,6 +80,7 @@ class DragReporter:
             loss=drag_step.loss,
             mean_distance=drag_step.mean_distance,
             handles=drag_step.handles,
+            sigma=drag_step.sigma,
             steps_per_second=(drag_step.step - self._untimed_steps) / (now - self._work_start),
             is_fallback=drag_step.is_fallback,
         )

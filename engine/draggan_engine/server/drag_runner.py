@@ -54,7 +54,14 @@ def prepare_drag(
     mask_array = None if edit.mask is None else edit.mask.to_array()
     live_index = None if live_pair is None else list(edit.dragged_pairs(live_pair)).index(live_pair)
     return DragLoop(
-        model.generator, latent_of(model, store, edit), pairs, mask_array, edit.settings, live_index, control=control
+        model.generator,
+        latent_of(model, store, edit),
+        pairs,
+        mask_array,
+        edit.settings,
+        live_index,
+        control=control,
+        original_ws=latent_of(model, store, edit.before_drags),
     )
 
 
@@ -163,5 +170,6 @@ def _step_fields(drag_step: DragStep) -> dict[str, object]:
         "loss": drag_step.loss,
         "mean_distance": drag_step.mean_distance,
         "handles": [list(point) for point in drag_step.handles],
+        "sigma": drag_step.sigma,
         "is_fallback": drag_step.is_fallback,
     }

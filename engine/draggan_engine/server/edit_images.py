@@ -1,4 +1,4 @@
-"""The latent and the image of an edit."""
+"""The latent and the image of an edit, and how far its drags have moved the latent."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import Edit, check_label
 from draggan_engine.core.errors import InputError
 from draggan_engine.networks.generate import generate_image, latent_of_seed
+from draggan_engine.networks.w_statistics import edit_length
 from draggan_engine.storage.session_store import SessionStore
 
 
@@ -47,6 +48,16 @@ def image_of(model: Model, store: SessionStore, edit: Edit) -> NDArray[np.uint8]
         EditError, InputError: see `latent_of`.
     """
     return store.images.get(edit.source, lambda: generate_image(model.generator, latent_of(model, store, edit)))
+
+
+def sigma_of(model: Model, store: SessionStore, edit: Edit) -> float:
+    """Return the Mahalanobis length of the change of w since the image before all drags.
+
+    Raises:
+        EditError, InputError: see `latent_of`.
+    """
+    original_ws = latent_of(model, store, edit.before_drags)
+    return edit_length(model.generator.mapping, original_ws, latent_of(model, store, edit))
 
 
 def write_result(model: Model, store: SessionStore, edit: Edit) -> tuple[Path, ...]:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from draggan_engine.checkpoints.loader import Model
+from draggan_engine.core.edit import Edit
+from draggan_engine.core.errors import DragganError
 
-from .edit_images import image_of, write_result
+from .edit_images import image_of, sigma_of, write_result
 from .engine_state import EngineState
-from .messages import Export, Exported, ExportFile, ExportProgress, ImageData, ImageRendered, Render
+from .messages import EditMeasured, Export, Exported, ExportFile, ExportProgress, ImageData, ImageRendered, Render
+
+log = logging.getLogger("draggan_engine")
 
 
 def render(state: EngineState, model: Model, command: Render) -> None:
     image = ImageData.from_array(image_of(model, state.store, command.edit))
     state.outbox.send(ImageRendered(request_id=command.request_id, image=image))
+    report_sigma(state, model, command.edit)
+
+
+def report_sigma(state: EngineState, model: Model, edit: Edit) -> None:
+    """Report how far an edit's drags have moved its latent, if there were any and their latents can be read."""
+    if edit.source.drag is None:
+        return
+    try:
+        state.outbox.send(EditMeasured(source=edit.source, sigma=sigma_of(model, state.store, edit)))
+    except DragganError as error:
+        log.warning("it is not known how far the drags have moved the latent: %s", error)
 
 
 def export_result(state: EngineState, model: Model, command: Export) -> None:

@@ -5,7 +5,7 @@ The conversation:
 1. The engine starts. If it resumes a session, it sends `Resumed` with the history. It sends `LoadProgress` while it loads
    the model, and `ModelLoaded`.
 2. The client sends `Save` after each change; the engine answers `Saved` when the change is on disk. `Render` asks for the
-   image of an edit and is answered by `ImageRendered`.
+   image of an edit and is answered by `ImageRendered`, and by `EditMeasured` if the edit has been dragged.
 3. `StartDrag` drags one saved revision. The engine sends `DragStarted`, after each step `DragProgress`, now and then
    `DragPreview`, and at last `DragEnded` with the new revision. While the drag runs, the client sends `PreviewShown` for
    each preview (the next one is not sent before that), `SetPreviewSize` when its view changes, and `StopDrag`. In a live
@@ -30,6 +30,7 @@ from draggan_engine.core.errors import Remedy
 from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DragRecord, History, Revision, Trajectory
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelEntry, ModelInfo
 from draggan_engine.core.revision_id import StoredRevisionId
 
@@ -253,6 +254,15 @@ class ImageRendered(FrozenModel):
     image: ImageData
 
 
+class EditMeasured(FrozenModel):
+    """How far drags have moved the latent of an image: sent after the image of an edit that has been dragged, and before
+    `DragEnded`."""
+
+    type: Literal["edit_measured"] = "edit_measured"
+    source: LatentRef
+    sigma: float = Field(description="Mahalanobis length of the change of w since the image before all drags")
+
+
 class DragPreview(FrozenModel):
     """The image of the running drag. It may be smaller than the full image. The next one follows after `PreviewShown`, or
     when the drag waits for its live target."""
@@ -304,6 +314,7 @@ class DragProgress(FrozenModel):
         description="of the pairs that are dragged, in the order of `Edit.dragged_pairs`"
     )
     steps_per_second: float
+    sigma: float | None = Field(None, description="as in `EditMeasured`; None: not known")
     is_fallback: bool = Field(
         False, description="whether the method had failed and the step was one of the paper's method instead"
     )
@@ -384,7 +395,7 @@ class Failed(FrozenModel):
 
 Event = (
     LoadProgress | ModelsListed | MaskLoaded | MaskSaved | Resumed | ModelLoaded | ImageRendered
-    | DragPreview | Saved | SessionMoved | ExportProgress | Exported | DragStarted | DragProgress | DragEnded
+    | EditMeasured | DragPreview | Saved | SessionMoved | ExportProgress | Exported | DragStarted | DragProgress | DragEnded
     | TrajectoryRead | Failed
 )  # fmt: skip
 LOSSY: tuple[type[BaseModel], ...] = (LoadProgress, ExportProgress, DragProgress, ImageRendered, DragPreview)

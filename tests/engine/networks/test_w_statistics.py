@@ -9,6 +9,7 @@ import torch
 from draggan_engine.networks.w_statistics import (
     MIN_EIGENVALUE_SHARE,
     WStatistics,
+    edit_length,
     estimate_w_covariance,
     set_covariance_source,
     w_statistics,
@@ -72,3 +73,15 @@ def test_the_covariance_comes_from_the_source_of_the_network() -> None:
     covariance = 9 * torch.eye(16)
     set_covariance_source(mapping, lambda _: covariance)
     assert torch.allclose(w_statistics(mapping).factor.abs().sum(dim=0), torch.full((16,), 3.0))
+
+
+def test_the_length_of_an_edit_is_that_of_the_rows_that_it_moves() -> None:
+    mapping = random_generator().mapping
+    set_covariance_source(mapping, lambda _: 4 * torch.eye(16))
+    start_ws = torch.randn(1, mapping.num_ws, 16, generator=torch.Generator().manual_seed(0))
+    ws = start_ws.clone()
+    assert edit_length(mapping, start_ws, ws) == 0
+    ws[0, :2, 0] += 6  # three standard deviations each
+    assert edit_length(mapping, start_ws, ws) == pytest.approx(3.0, rel=1e-4)
+    ws[0, 2, 1:3] += 8
+    assert edit_length(mapping, start_ws, ws) == pytest.approx(((9 + 9 + 32) / 3) ** 0.5, rel=1e-4)

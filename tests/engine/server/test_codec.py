@@ -24,6 +24,7 @@ from draggan_engine.server.messages import (
     DragPreview,
     DragProgress,
     DragStarted,
+    EditMeasured,
     Event,
     Export,
     Exported,
@@ -101,8 +102,9 @@ COMMANDS: tuple[Command, ...] = (
 EVENTS: tuple[Event, ...] = (
     DragPreview(image=IMAGE),
     ImageRendered(request_id=7, image=IMAGE),
+    EditMeasured(source=LatentRef(seed=4, drag=2, step=7), sigma=1.8),
     DragStarted(drag_number=1, precision="bfloat16", notice="slower"),
-    DragProgress(step=1, max_steps=2, loss=0.5, mean_distance=3, handles=((1, 2),), steps_per_second=9),
+    DragProgress(step=1, max_steps=2, loss=0.5, mean_distance=3, handles=((1, 2),), steps_per_second=9, sigma=1.8),
     DragEnded(record=RECORD, revision=DRAGGED, image=IMAGE, problem="disk full"),
     TrajectoryRead(trajectory=Trajectory(number=1, steps=(0, 2), handles=(((1.5, 2),), ((2, 2),)))),
     Resumed.of(HISTORY, recovered_drags=(1,)),

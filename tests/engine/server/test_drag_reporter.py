@@ -66,7 +66,7 @@ class ReportedDrag:
             self.step_count += 1
             if previews_are_shown:
                 self.control.preview_shown()
-            self.reporter.step(DragStep(self.step_count, 1.0, ((1.0, 2.0),), 3.0, torch.zeros(1)))
+            self.reporter.step(DragStep(self.step_count, 1.0, ((1.0, 2.0),), 3.0, torch.zeros(1), 1.5))
 
     def progress_steps(self) -> list[int]:
         return [event.step for event in self.events if isinstance(event, DragProgress)]
@@ -103,7 +103,7 @@ def test_a_step_of_the_fallback_is_reported_as_one() -> None:
     drag = ReportedDrag()
     for step in (1, 2):
         drag.now += 1
-        drag.reporter.step(DragStep(step, 1.0, ((1.0, 2.0),), 3.0, torch.zeros(1), is_fallback=step == 2))
+        drag.reporter.step(DragStep(step, 1.0, ((1.0, 2.0),), 3.0, torch.zeros(1), 1.5, is_fallback=step == 2))
         drag.reporter.end()
     progress = [event for event in drag.events if isinstance(event, DragProgress)]
     assert [(event.step, event.is_fallback) for event in progress] == [(1, False), (2, True)]

@@ -14,8 +14,10 @@ from draggan_engine.core.errors import EditError, InputError
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.dragging.drag_loop import DragStep
+from draggan_engine.networks.generate import latent_of_seed
+from draggan_engine.networks.w_statistics import w_statistics
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
-from draggan_engine.server.edit_images import latent_of
+from draggan_engine.server.edit_images import latent_of, sigma_of
 from draggan_engine.storage.session_manifest import read_manifest
 from draggan_engine.storage.session_store import SessionStore
 from tests.support.tiny_models import save_tiny
@@ -56,6 +58,26 @@ def test_a_disabled_pair_is_not_dragged(model: Model, tmp_path: Path) -> None:
     lines = (tmp_path / "off" / "drag-001" / "events.jsonl").read_text().splitlines()
     assert [len(json.loads(line)["handles"]) for line in lines] == [1] * len(steps)
     assert not any(json.loads(line)["is_fallback"] for line in lines)
+
+
+def test_how_far_the_latent_has_moved_is_measured_from_the_image_before_all_drags(model: Model, tmp_path: Path) -> None:
+    steps, first_end, store = run_drag(model, tmp_path / "s", (PAIR,))
+    assert first_end.revision is not None
+    further_edit = first_end.edit.model_copy(update={"pairs": (OTHER,)})
+    further = Revision(id=1, parent=first_end.revision.id, edit=further_edit)
+    *further_steps, end = record_drag(model, store, further, 2, prepare_drag(model, store, further_edit))
+    assert isinstance(end, DragRecorded)
+    original_ws = latent_of_seed(model.generator, 3, 1.0)
+    moved = [step for step in further_steps if isinstance(step, DragStep)]
+    for step in (*steps, *moved):
+        moved_rows = (step.ws - original_ws)[0, : first_end.edit.settings.layers]
+        length = float(w_statistics(model.generator.mapping).lengths(moved_rows))
+        assert step.sigma == pytest.approx(length) and length > 0
+    assert sigma_of(model, store, first_end.edit) == pytest.approx(steps[-1].sigma)
+    assert sigma_of(model, store, end.edit) == pytest.approx(moved[-1].sigma)
+    assert sigma_of(model, store, end.edit.before_drags) == 0
+    lines = (tmp_path / "s" / "drag-002" / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["sigma"] for line in lines] == [step.sigma for step in moved]
 
 
 def test_a_drag_of_disabled_pairs_is_refused(model: Model, tmp_path: Path) -> None:

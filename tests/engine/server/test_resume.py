@@ -23,6 +23,7 @@ from draggan_engine.server.messages import (
     DragEnded,
     DragProgress,
     DragStarted,
+    EditMeasured,
     ImageRendered,
     ModelLoaded,
     Quit,
@@ -81,6 +82,8 @@ def test_the_drag_of_a_killed_engine_becomes_a_branch(spec: str, tmp_path: Path)
         rendered_image = engine.wait_for(ImageRendered, lambda preview: preview.request_id == 2)
         engine.send(Render(request_id=3, edit=revision.edit))
         assert engine.wait_for(ImageRendered).image != rendered_image.image
+        measured = engine.wait_for(EditMeasured)
+        assert measured.source == revision.edit.source and measured.sigma > 0
         engine.send(ReadTrajectory(drag_number=1))
         assert engine.wait_for(TrajectoryRead).trajectory == stored_trajectory.trajectory
         # The next drag continues from it.

@@ -173,7 +173,7 @@ def test_a_drag_is_one_revision_and_its_undo_restores_the_handles(context: Comma
     place_pair_at(context, (10, 10), (20, 10))
     before = context.state.edit
     drag.toggle_drag(context)
-    context.drag.move_handles(((14, 10),))
+    context.drag.take_step(((14, 10),), 1.5)
     assert context.state.drawn_edit.pairs[0].handle == (14, 10)
     for action in (
         lambda: points.place(context),

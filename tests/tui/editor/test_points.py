@@ -241,7 +241,7 @@ def test_a_disabled_pair_stays_where_it_is_in_a_drag(context: CommandContext) ->
     points.toggle_enabled(context)
     assert last_message(context).endswith("is disabled: drags leave it out")
     drag.toggle_drag(context)
-    context.drag.move_handles(((45.0, 50.0),))
+    context.drag.take_step(((45.0, 50.0),), 1.5)
     assert [pair.handle for pair in context.state.drawn_edit.pairs] == [(45, 50), (10, 10)]
     context.drag.end(None)
     points.toggle_enabled(context)

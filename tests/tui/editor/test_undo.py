@@ -276,7 +276,7 @@ class Editing(RuleBasedStateMachine):
             live_pair = mode.live_pair
             assert context.state.drawn_edit.pairs[live_pair].target == point
         entry, path = drag_of(context, steps, live_pair)
-        context.drag.move_handles(path.handles[-1])
+        context.drag.take_step(path.handles[-1], 1.5)
         self.is_valid()
         parent = context.state.history.current
         if live:

@@ -35,6 +35,7 @@ def test_the_facts_of_the_session() -> None:
         "device  cpu",
         "  seed  7 · after drag 2",
         "     ψ  0.70 · space W+",
+        "  edit  –",
     ]
     info = INFO.model_copy(update={"classes": 10, "family": "StyleGAN3-r"})
     assert text_lines(session_facts(InspectorState(Edit(model="toy", source=LatentRef(label=3)), "cuda:0", info)))[
@@ -44,6 +45,18 @@ def test_the_facts_of_the_session() -> None:
         "  seed  42",
         " class  3 of 0…9",
     ]
+
+
+@pytest.mark.parametrize(("sigma", "text"), [(0.04, " 0.0 σ"), (1.84, " 1.8 σ"), (16.0, "16.0 σ")])
+@pytest.mark.parametrize("drag", [None, 2])
+def test_the_facts_say_how_far_drags_have_moved_the_latent(sigma: float, text: str, drag: int | None) -> None:
+    """During the first drag, the edit itself has not been dragged yet."""
+    edit = Edit(model="toy", source=LatentRef(drag=drag))
+    assert text_lines(session_facts(InspectorState(edit, sigma=sigma)))[-1] == f"  edit  {text}"
+
+
+def test_without_drags_the_facts_do_not_say_how_far_the_latent_has_moved() -> None:
+    assert len(text_lines(session_facts(InspectorState(Edit(model="toy"))))) == 4
 
 
 def test_the_facts_of_the_cursor() -> None:

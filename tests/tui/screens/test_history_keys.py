@@ -17,6 +17,7 @@ from draggan_engine.server.messages import (
     DragPreview,
     DragProgress,
     DragStarted,
+    EditMeasured,
     ImageData,
     ImageRendered,
     ReadTrajectory,
@@ -35,6 +36,7 @@ from draggan_tui.screens.branch_list import BranchList
 from draggan_tui.screens.question import Question
 from draggan_tui.widgets.canvas import Canvas
 from draggan_tui.widgets.status_line import StatusLine
+from draggan_tui.widgets.text_lines import TextLines
 from draggan_tui.widgets.timeline import Timeline
 from tests.support.editing import (
     FakeEngine,
@@ -497,3 +499,33 @@ async def test_the_history_is_shown_without_colours(monkeypatch: pytest.MonkeyPa
         await until_screen_shows(app, "settings changed", "drag 1, 8 steps", "goes there")
         await pilot.press("escape", "vertical_line")
         await until_screen_shows(app, "SPLIT", "2 branches", "◆")
+
+
+def edit_row(app: DragganApp) -> str:
+    """Return what the side panel says about how far the edit has moved."""
+    facts = str(app.editor.query_one("#session-facts", TextLines).render())
+    return next((row for row in facts.splitlines() if row.startswith("  edit")), "")
+
+
+async def test_the_side_panel_says_how_far_the_shown_edit_has_moved(app: DragganApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        engine = await ready(app, pilot)
+        await place_pair(pilot)
+        assert edit_row(app) == ""
+        await pilot.press("d")
+        engine.say(DragStarted(drag_number=1))
+        step = DragProgress(
+            step=1, max_steps=9, loss=1, mean_distance=1, handles=((66, 63),), steps_per_second=1, sigma=0.7
+        )
+        engine.say(step)
+        engine.say(DragPreview(image=ImageData(width=128, height=128, rgb=bytes(128 * 128 * 3))))
+        await until(lambda: edit_row(app) == "  edit   0.7 σ")
+        drag_end = ended(app)
+        assert drag_end.revision is not None
+        engine.say(EditMeasured(source=drag_end.revision.edit.source, sigma=1.84))
+        engine.say(drag_end)
+        await until(lambda: edit_row(app) == "  edit   1.8 σ")
+        await pilot.press("u")
+        await until(lambda: edit_row(app) == "")
+        await pilot.press("ctrl+r")
+        await until(lambda: edit_row(app) == "  edit   1.8 σ")

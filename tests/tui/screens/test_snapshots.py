@@ -56,7 +56,7 @@ async def drag(pilot: Pilot[None]) -> None:
         engine.say(
             DragProgress(
                 step=step, max_steps=300, loss=0.9 / step, mean_distance=20.0 - step, handles=((63.0 + step, 63.0),),
-                steps_per_second=12.5,
+                steps_per_second=12.5, sigma=0.6 * step,
             )
         )  # fmt: skip
         await pilot.pause(0.15)
