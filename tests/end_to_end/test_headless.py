@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from draggan_engine.core.edit import DEFAULT_METHOD
 from draggan_engine.critters import landmarks_of_seed
 from scripts.template_search import load_rgb
 from tests.support.commands import files_under, run, run_here
@@ -50,6 +51,12 @@ def test_json_is_one_object_with_the_result(dragged: subprocess.CompletedProcess
     assert dragged.returncode == 0
     report = json.loads(dragged.stdout)
     assert list(report) == ["reason", "steps", "seconds", "method", "sigma", "precision", "pairs", "files"]
+    assert report["reason"] in ("reached", "settled")
+    assert isinstance(report["steps"], int) and 0 < report["steps"] <= 300
+    assert report["seconds"] > 0
+    assert (report["method"], report["precision"]) == (DEFAULT_METHOD, "float32")
+    assert report["sigma"] == pytest.approx(json.loads(last_line(directory))["sigma"], abs=1e-3)
+    assert 0 < report["sigma"] < 23
     (pair,) = report["pairs"]
     assert list(pair) == ["handle", "target", "final", "distance"]
     assert pair["handle"] == pytest.approx([X, Y], abs=0.01)
