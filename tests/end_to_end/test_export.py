@@ -23,10 +23,10 @@ DRAG = ("drag", *PAIR, "--json", "--steps", "12", "--out", "s")
 
 
 def tiny_drag(directory: Path, steps: int) -> tuple[str, ...]:
-    """Return a command that makes exactly this many steps with a tiny model."""
+    """Return a command that makes exactly this many steps of the paper's method with a tiny model."""
     model = save_generator(directory / "tiny.safetensors", random_generator())
     distant_target = ("--pair", "2,2:30,30", "--lr", "0.01", "--stop", "0.01", "--layers", "2", "--steps", str(steps))
-    return ("drag", "--model", str(model), *distant_target, "--json", "--out", "s")
+    return ("drag", "--method", "draggan", "--model", str(model), *distant_target, "--json", "--out", "s")
 
 
 def mp4(path: Path) -> list[NDArray[np.uint8]]:
@@ -59,7 +59,7 @@ def test_an_mp4_of_a_drag_goes_from_its_first_image_to_its_last(
 
 
 def test_a_gif_of_a_drag_shows_its_markers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = (*DRAG[:2], "134,142:180,142", *DRAG[3:], "--film", "d.gif", "--markers")
+    arguments = (*DRAG[:2], "134,142:180,142", *DRAG[3:], "--method", "draggan", "--film", "d.gif", "--markers")
     status, stdout, stderr = run_here(monkeypatch, *arguments, directory=tmp_path)
     assert (status, stderr) == (0, "")
     final = json.loads(stdout)["pairs"][0]["final"]

@@ -22,7 +22,7 @@ Space = Literal["w+", "w"]
 Norm = Literal["l1", "l2"]
 Precision = Literal["float32", "bfloat16"]
 DragMethod = Literal["least-squares", "draggan", "freedrag"]
-DEFAULT_METHOD: DragMethod = "draggan"
+DEFAULT_METHOD: DragMethod = "least-squares"
 """The method of new edits on a model whose file names none."""
 FinitePoint = tuple[
     Annotated[float, Field(allow_inf_nan=False)],

@@ -19,7 +19,7 @@ from tests.support.engine_client import Engine
 from tests.support.processors import AVX2_ONLY, only_x86, run_without_bfloat16
 from tests.support.tiny_models import random_generator, random_stylegan3, save_tiny
 
-SETTINGS = DragSettings(feature_block="b16", r1=3, r2=6, max_steps=3, precision="bfloat16")
+SETTINGS = DragSettings(method="draggan", feature_block="b16", r1=3, r2=6, max_steps=3, precision="bfloat16")
 NOTICE = "this processor has no instructions for bfloat16, so this drag uses float32"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from draggan_engine.checkpoints.loader import Model, load_model
+from draggan_engine.core.edit import DragMethod
 from draggan_engine.core.geometry import Point, distance
 from draggan_engine.critters import landmarks_of_seed
 from draggan_engine.dragging.drag_loop import DragEnd, DragLoop
@@ -17,8 +18,9 @@ def model() -> Model:
     return load_model("critters-128", "cpu")
 
 
-@pytest.mark.parametrize("seed", [2, 3])
-def test_a_pin_holds_its_place_while_another_pair_moves(model: Model, seed: int) -> None:
+@pytest.mark.parametrize(("method", "seed"), [("draggan", 2), ("draggan", 3), ("least-squares", 5)])
+def test_a_pin_holds_its_place_while_another_pair_moves(model: Model, method: DragMethod, seed: int) -> None:
+    settings = model.info.settings.model_copy(update={"method": method})
     landmarks = landmarks_of_seed(seed, 128)
     nose, ear = (tuple(map(float, landmarks[name])) for name in ("nose_tip", "ear_tip_left"))
     nose_pair = (nose, (nose[0] + 12, nose[1]))
@@ -28,7 +30,7 @@ def test_a_pin_holds_its_place_while_another_pair_moves(model: Model, seed: int)
 
     def drag(*pairs: tuple[Point, Point]) -> tuple[DragEnd, float]:
         """Return how the drag ends, and how much the region of the ear has changed, in levels of 255."""
-        *_, end = DragLoop(model.generator, start_ws, pairs, None, model.info.settings).steps()
+        *_, end = DragLoop(model.generator, start_ws, pairs, None, settings).steps()
         assert isinstance(end, DragEnd)
         before, after = (generate_image(model.generator, ws)[ear_region].astype(float) for ws in (start_ws, end.ws))
         return end, float(np.abs(after - before).mean())

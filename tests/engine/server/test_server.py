@@ -158,7 +158,7 @@ def test_the_drag_is_written_and_the_engine_ends_when_the_client_goes(engine: En
 
 def test_another_engine_continues_after_a_kill(engine: Engine, tmp_path: Path) -> None:
     info = engine.wait_for(ModelLoaded).info
-    edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"max_steps": 3})})
+    edit = EDIT.model_copy(update={"settings": info.settings.model_copy(update={"method": "draggan", "max_steps": 3})})
     engine.drag(edit)
     record = engine.wait_for(DragEnded).record
     after = Revision.of_drag(Revision(id=0, edit=edit), record).edit
