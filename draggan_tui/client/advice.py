@@ -12,6 +12,7 @@ _ADVICE = {
     Remedy.download_model: "download it with: draggan-tui models pull NAME",
     Remedy.choose_model_name: "give another name with --name",
     Remedy.open_session: "or continue that session with: draggan-tui open DIR",
+    Remedy.choose_session: "give the directory of one, as draggan-tui sessions lists them",
     Remedy.use_cpu: "close other programs on the device, or start with --device cpu",
     Remedy.place_target: "{place} sets it",
     Remedy.paint_mask: "paint one first ({pen}, or {toggle-cell})",

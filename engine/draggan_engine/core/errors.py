@@ -28,6 +28,7 @@ class Remedy(StrEnum):
     download_model = "download the model"
     choose_model_name = "choose another name for the model"
     open_session = "open the session"
+    choose_session = "choose a session"
     use_cpu = "use the CPU"
     place_target = "place the target"
     paint_mask = "paint a mask"

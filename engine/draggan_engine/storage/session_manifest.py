@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
-from draggan_engine.core.errors import InputError
+from draggan_engine.core.errors import InputError, Remedy
 from draggan_engine.core.frozen_model import FrozenModel, first_problem
 from draggan_engine.core.history import DragRecord, History
 from draggan_engine.core.latent_ref import LatentRef, StoredDrag, WithLatentRef
@@ -113,9 +113,7 @@ def read_manifest(directory: Path) -> SessionManifest:
     try:
         manifest_fields = from_json(manifest_path.read_bytes())
     except FileNotFoundError as read_error:
-        raise InputError(
-            f"there is no session in {directory}; give the directory of one, as draggan-tui sessions lists them"
-        ) from read_error
+        raise InputError(f"there is no session in {directory}", Remedy.choose_session) from read_error
     except OSError as read_error:
         raise InputError(
             f"{manifest_path} cannot be read ({read_error.strerror or read_error}); give the directory of a session"

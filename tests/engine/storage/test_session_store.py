@@ -331,7 +331,7 @@ def test_the_error_names_the_invalid_field_of_a_manifest(
 
 
 def test_the_error_says_that_a_directory_holds_no_session(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"there is no session in {tmp_path}; give the directory of one"):
+    with pytest.raises(InputError, match=f"there is no session in {tmp_path}"):
         read_manifest(tmp_path)
     (tmp_path / "session.json").mkdir()
     with pytest.raises(InputError, match=r"session\.json cannot be read \(Is a directory\)"):

@@ -16,7 +16,11 @@ from draggan_tui.client.advice import with_advice
 from draggan_tui.config.key_settings import default_keys
 
 ENGINE = Path(draggan_engine.__file__).parent
-PROGRAMS = ("critters/training", "server/server.py")  # these have options of their own
+PROGRAMS = (  # these have options of their own
+    "critters/training",
+    "evaluation/baselines/latent_transformer_training.py",
+    "server/server.py",
+)
 
 
 @pytest.mark.parametrize("remedy", Remedy)
