@@ -20,7 +20,7 @@ SUBSPACE_SIZE = 16
 DIFFERENCE_STEP = 0.02
 """The step of finite differences, in standard deviations of w."""
 
-FeatureFunction = Callable[[Tensor], FeatureWindows]
+LocalFeatures = Callable[[Tensor], FeatureWindows]
 """From coordinates `[N, K]` to the features around the handles."""
 
 
@@ -34,7 +34,7 @@ class HandlePositions:
         positions: `[N, P, 2]` up to a constant, in image pixels, with their gradient.
     """
 
-    feature_function: FeatureFunction
+    feature_function: LocalFeatures
     coordinates: Tensor
     handles: Tensor
     shape: PatchShape
@@ -46,7 +46,7 @@ class HandlePositions:
     @classmethod
     def at(
         cls,
-        feature_function: FeatureFunction,
+        feature_function: LocalFeatures,
         coordinates: Tensor,
         handles: Tensor,
         shape: PatchShape,

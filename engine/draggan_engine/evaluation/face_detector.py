@@ -44,7 +44,7 @@ def dlib_face_finder() -> FaceFinder:
     Raises:
         InputError: dlib or its predictor is not installed.
     """
-    predictor_path = _find_predictor()
+    predictor_path = find_predictor()
     if predictor_path is None or importlib.util.find_spec("dlib") is None:
         raise InputError(
             "the detector dlib: dlib or its predictor of landmarks is not installed; "
@@ -67,7 +67,7 @@ def dlib_face_finder() -> FaceFinder:
     return find_face
 
 
-def _find_predictor() -> Path | None:
+def find_predictor() -> Path | None:
     """Return the predictor's file in the package face-recognition-models, which cannot be imported without setuptools."""
     try:
         package_files = importlib.metadata.files("face-recognition-models") or ()

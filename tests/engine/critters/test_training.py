@@ -25,7 +25,7 @@ from draggan_engine.critters.training import disentanglement, export, face_crops
 from draggan_engine.critters.training.export import settings_for_resolution, shorten_weights
 from draggan_engine.critters.training.losses import discriminator_loss, generator_loss, gradient_penalty
 from draggan_engine.critters.training.mapping_pretraining import pretrain_mapping
-from draggan_engine.critters.training.metrics import generate_images, interpolate_seeds, measure_errors
+from draggan_engine.critters.training.metrics import generate_scene_images, interpolate_seeds, measure_errors
 from draggan_engine.critters.training.muon import orthogonalize
 from draggan_engine.critters.training.presets import PRESETS, TrainingPreset, TrainingStage
 from draggan_engine.critters.training.progressive_growing import can_grow_into, copy_weights
@@ -136,7 +136,7 @@ def test_a_wider_network_is_trained_in_all_stages() -> None:
     trainer = Trainer(TOY, seed=1)
     trainer.continue_from(narrow, None)
     assert trainer.stages == TOY.stages
-    before, after = (generate_images(network, range(2), 16) for network in (narrow, trainer.ema))
+    before, after = (generate_scene_images(network, range(2), 16) for network in (narrow, trainer.ema))
     assert torch.allclose(before, after, atol=1e-5)
 
 
@@ -153,7 +153,9 @@ def test_a_larger_network_continues_from_a_smaller_one() -> None:
     trainer.continue_from(generator, discriminator)
     assert not trainer.discriminator_trained
     assert trainer.stages == TOY.stages, "new weights need all stages"
-    small, large = (generate_images(network, range(2), size) for network, size in ((generator, 8), (trainer.ema, 16)))
+    small, large = (
+        generate_scene_images(network, range(2), size) for network, size in ((generator, 8), (trainer.ema, 16))
+    )
     block = trainer.generator.synthesis.get_submodule("b16")
     ws = torch.zeros(2, TOY.generator.w_dim)
     with torch.no_grad():
@@ -185,7 +187,7 @@ def test_a_mapping_with_more_features_continues_from_a_smaller_one() -> None:
     small = Generator(TOY.generator).requires_grad_(False)
     trainer = Trainer(replace(TOY, generator=more), seed=1)
     trainer.continue_from(small, None, pretrain)
-    before, after = (generate_images(network, range(3), 16) for network in (small, trainer.ema))
+    before, after = (generate_scene_images(network, range(3), 16) for network in (small, trainer.ema))
     assert torch.allclose(before, after, atol=1e-4 * float(before.abs().max()))
     assert pretrained == [(64, 64)]
     trainer.continue_from(trainer.ema, None, pretrain)
@@ -437,7 +439,9 @@ def test_train_continue_export_and_load(
     trainer = Trainer(TOY, seed=0)
     trainer.load(state / "state.pt")
     seeds = range(4)
-    change = (generate_images(model.generator, seeds, 16) - generate_images(trainer.ema, seeds, 16)).abs().max()
+    change = (
+        (generate_scene_images(model.generator, seeds, 16) - generate_scene_images(trainer.ema, seeds, 16)).abs().max()
+    )
     assert float(change) < 2.5 / 255
     assert model.load_discriminator() is not None
 
@@ -511,7 +515,7 @@ def test_the_model_card_has_errors_and_sheets(
 
 def test_an_interpolation_begins_and_ends_with_its_seeds(whole: tuple[Trainer, list[TrainingStep]]) -> None:
     first, second = interpolate_seeds(whole[0].ema, 16, (3, 5, 9))
-    ends = generate_images(whole[0].ema, (3, 5, 9), 16)
+    ends = generate_scene_images(whole[0].ema, (3, 5, 9), 16)
     for row, left, right in ((first, ends[0], ends[1]), (second, ends[1], ends[2])):
         assert torch.allclose(row[0], left, atol=1e-5) and torch.allclose(row[-1], right, atol=1e-5)
         assert not torch.allclose(row[4], left, atol=1e-2)

@@ -37,7 +37,7 @@ METHODS = (Method.NO_EDIT, Method.DRAG)
 
 
 needs_dlib = pytest.mark.skipif(
-    face_detector._find_predictor() is None or importlib.util.find_spec("dlib") is None,
+    face_detector.find_predictor() is None or importlib.util.find_spec("dlib") is None,
     reason="dlib or its predictor is not installed",
 )
 
@@ -121,7 +121,7 @@ def test_of_several_faces_the_largest_counts(monkeypatch: pytest.MonkeyPatch) ->
             return lambda image, box: Landmarks(box.left)  # noqa: ARG005
 
     monkeypatch.setitem(sys.modules, "dlib", Dlib)
-    monkeypatch.setattr(face_detector, "_find_predictor", lambda: Path("predictor.dat"))
+    monkeypatch.setattr(face_detector, "find_predictor", lambda: Path("predictor.dat"))
     monkeypatch.setattr(face_detector.importlib.util, "find_spec", lambda name: name)
     dlib_face_finder.cache_clear()
     try:
@@ -140,7 +140,7 @@ def test_a_missing_package_is_named_with_the_extra_that_installs_it(
 
     if missing == "dlib":
         monkeypatch.setitem(sys.modules, "dlib", None)
-        monkeypatch.setattr(face_detector, "_find_predictor", lambda: Path("predictor.dat"))
+        monkeypatch.setattr(face_detector, "find_predictor", lambda: Path("predictor.dat"))
     else:
         monkeypatch.setattr(importlib.metadata, "files", no_package)
     dlib_face_finder.cache_clear()

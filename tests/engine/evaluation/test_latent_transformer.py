@@ -18,7 +18,7 @@ from draggan_engine.critters.scene.landmarks import LANDMARKS
 from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.evaluation.baselines import latent_transformer_training
 from draggan_engine.evaluation.baselines.latent_transformer import (
-    BUNDLED_DIRECTORY,
+    BUNDLED_WEIGHTS_DIRECTORY,
     LatentTransformer,
     LatentTransformerConfig,
     generator_checksum,
@@ -30,8 +30,8 @@ from draggan_engine.evaluation.baselines.latent_transformer import (
 from draggan_engine.evaluation.baselines.latent_transformer_data import config_for, draw_round
 from draggan_engine.evaluation.baselines.latent_transformer_training import (
     LatentTransformerTrainer,
-    TrainingPreset,
-    draw_batch,
+    TransformerPreset,
+    draw_motion_batch,
 )
 from draggan_engine.evaluation.baselines.user_controllable_lt import (
     MAX_ANCHORS,
@@ -46,7 +46,7 @@ from draggan_engine.evaluation.variants import Method
 from draggan_engine.networks.generate import latent_of_seed
 from tests.support.tiny_models import random_generator, save_tiny
 
-TINY_PRESET = TrainingPreset(rounds=2, latents=3, changes=2, steps=3, batch=4, width=32, layers=1)
+TINY_PRESET = TransformerPreset(rounds=2, latents=3, changes=2, steps=3, batch=4, width=32, layers=1)
 
 
 @pytest.fixture(autouse=True)
@@ -164,7 +164,7 @@ def test_a_batch_has_only_usable_points(tiny_model: Model) -> None:
     samples.motions[1, 0, :5] = 7
     sizes = set()
     for seed in range(20):
-        batch = draw_batch(samples, 6, np.random.default_rng(seed))
+        batch = draw_motion_batch(samples, 6, np.random.default_rng(seed))
         assert (batch.motions[batch.exists] == 7).all() and batch.exists.any(dim=1).all()
         assert torch.equal(batch.changes, samples.changes[1, :1].expand(6, -1, -1))
         sizes.add(int(batch.exists.sum(dim=1)[0]))
@@ -179,7 +179,7 @@ def test_training_lowers_the_loss(tiny_model: Model) -> None:
     trainer = LatentTransformerTrainer(tiny_model, preset, seed=0)
     samples = draw_round(tiny_model, trainer.config, np.random.default_rng(1), 3, 2)
     trainer._set_scales(samples)
-    batch = draw_batch(samples, 4, np.random.default_rng(0))
+    batch = draw_motion_batch(samples, 4, np.random.default_rng(0))
     losses = [trainer._train_step(step, batch) for step in range(100)]
     assert losses[-1] < 0.5 * losses[0]
 
@@ -200,7 +200,7 @@ def test_a_run_that_is_continued_gives_the_same_weights_to_the_bit(tiny_model: M
 def test_the_command_trains_weights_that_the_evaluation_finds(
     tiny_model: Model, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(latent_transformer_training.PRESETS, "cpu", TINY_PRESET)
+    monkeypatch.setitem(latent_transformer_training.TRANSFORMER_PRESETS, "cpu", TINY_PRESET)
     latent_transformer_training.main(["--model", str(tiny_model.path)])
     (path,) = own_directory().iterdir()
     *rounds, last_line = capsys.readouterr().out.splitlines()
@@ -280,7 +280,7 @@ def test_the_bundled_weights_move_landmarks_towards_their_targets(
     model_name: str, points: int, case_count: int
 ) -> None:
     model = load_model(model_name, "cpu")
-    assert transformer_path(model.generator).parent == BUNDLED_DIRECTORY
+    assert transformer_path(model.generator).parent == BUNDLED_WEIGHTS_DIRECTORY
     cases = list(itertools.islice(landmark_cases(model, points), case_count))
     calls: list[tuple[int, int]] = []
     results = METHODS[Method.USER_CONTROLLABLE_LT](
@@ -302,6 +302,6 @@ def test_the_bundled_weights_move_landmarks_towards_their_targets(
 
 
 def test_the_bundled_weights_are_small() -> None:
-    paths = list(BUNDLED_DIRECTORY.glob("*.safetensors"))
+    paths = list(BUNDLED_WEIGHTS_DIRECTORY.glob("*.safetensors"))
     assert {path.stem for path in paths} == {"critters-128", "critters-256"}
     assert all(path.stat().st_size <= 8_000_000 for path in paths)

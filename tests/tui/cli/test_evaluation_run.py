@@ -34,7 +34,7 @@ def _faces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(runner, "MAX_THREADS", 1)  # other processes would load the stand-in's file
 
 
-@pytest.mark.skipif(face_detector._find_predictor() is None, reason="dlib's predictor is not installed")
+@pytest.mark.skipif(face_detector.find_predictor() is None, reason="dlib's predictor is not installed")
 def test_a_run_on_faces_states_the_command_that_repeats_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("dlib")
     evaluate_faces("landmarks", tmp_path / "run")

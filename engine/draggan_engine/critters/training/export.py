@@ -17,7 +17,7 @@ from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorP
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.networks.generator import Generator
 
-from .metrics import HELD_OUT_SEEDS, generate_images
+from .metrics import HELD_OUT_SEEDS, generate_scene_images
 from .presets import PRESETS
 from .run_arguments import add_run_arguments
 from .train import STATE_FILE
@@ -46,7 +46,7 @@ def shorten_weights(generator: Generator) -> dict[str, Tensor]:
         (tensor_name for tensor_name in tensors_by_name if tensors_by_name[tensor_name].ndim == 4),
         key=lambda tensor_name: tensors_by_name[tensor_name].numel(),
     )
-    exact_images = generate_images(generator, HELD_OUT_SEEDS, generator.config.resolution)
+    exact_images = generate_scene_images(generator, HELD_OUT_SEEDS, generator.config.resolution)
     for half_names in (
         list(tensors_by_name),
         *(kernel_names[first_kernel:] for first_kernel in range(len(kernel_names))),
@@ -57,7 +57,7 @@ def shorten_weights(generator: Generator) -> dict[str, Tensor]:
         }
         rounded_generator = Generator(generator.config).requires_grad_(False)
         rounded_generator.load_state_dict(short_state)
-        rounded_images = generate_images(rounded_generator, HELD_OUT_SEEDS, generator.config.resolution)
+        rounded_images = generate_scene_images(rounded_generator, HELD_OUT_SEEDS, generator.config.resolution)
         if float((rounded_images - exact_images).abs().max()) / 2 <= MAX_ROUNDING_CHANGE:
             return short_state
     return tensors_by_name

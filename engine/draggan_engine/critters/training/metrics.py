@@ -45,7 +45,7 @@ class SceneErrors(NamedTuple):
 
 
 @torch.no_grad()
-def generate_images(
+def generate_scene_images(
     generator: Generator, seeds: Sequence[int], resolution: int, colouring: Sequence[int] | None = None
 ) -> Tensor:
     """Return the images of seeds, `[N, 3, H, H]` on the CPU.
@@ -73,7 +73,7 @@ def _latents(seeds: Sequence[int]) -> Tensor:
 
 
 def scenes_of_seeds(seeds: Sequence[int], colouring: Sequence[int] | None = None) -> Scene:
-    """Return the scenes that `generate_images` should show."""
+    """Return the scenes that `generate_scene_images` should show."""
     return scene_from_parameters(
         *(animal_parameters(_latents(scene_seeds).numpy()) for scene_seeds in (seeds, colouring or seeds))
     )
@@ -85,7 +85,7 @@ def measure_errors(
     """Compare generated images of seeds with their scenes, which are drawn with 4×4 samples per pixel."""
     scene = scenes_of_seeds(seeds, colouring)
     true_images = torch.from_numpy(render_scene(scene, resolution, 4))
-    generated_images = generate_images(generator, seeds, resolution, colouring)
+    generated_images = generate_scene_images(generator, seeds, resolution, colouring)
     pixel_errors = (generated_images - true_images).abs().mean(dim=1, keepdim=True)
     in_parts = face_part_weights(scene, resolution) > 1
     true_features, generated_features = (
@@ -115,7 +115,7 @@ def save_sample_sheet(
 ) -> None:
     """Write rows of scenes, each above a row of the generator's images of the same seeds."""
     true_images = torch.from_numpy(render_scene(scenes_of_seeds(seeds), resolution, 4))
-    generated_images = generate_images(generator, seeds, resolution)
+    generated_images = generate_scene_images(generator, seeds, resolution)
     row_pairs = zip(torch.split(true_images, SHEET_COLUMNS), torch.split(generated_images, SHEET_COLUMNS), strict=True)
     tensor_grid([image_row for row_pair in row_pairs for image_row in row_pair]).save(sheet_path)
 

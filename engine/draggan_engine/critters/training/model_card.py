@@ -17,7 +17,7 @@ from draggan_engine.core.errors import DragganError
 from .metrics import (
     HELD_OUT_SEEDS,
     SHEET_COLUMNS,
-    generate_images,
+    generate_scene_images,
     interpolate_seeds,
     measure_errors,
     save_sample_sheet,
@@ -59,11 +59,11 @@ def main(arguments: list[str] | None = None) -> None:
             flush=True,
         )
     save_sample_sheet(generator, image_height, args.out / "side-by-side.png", SIDE_BY_SIDE_SEEDS)
-    tensor_grid(torch.split(generate_images(generator, HELD_OUT_SEEDS, image_height), SHEET_COLUMNS)).save(
+    tensor_grid(torch.split(generate_scene_images(generator, HELD_OUT_SEEDS, image_height), SHEET_COLUMNS)).save(
         args.out / "samples.png"
     )
     image_rows = [
-        generate_images(generator, range(SHEET_COLUMNS), image_height, [seed] * SHEET_COLUMNS)
+        generate_scene_images(generator, range(SHEET_COLUMNS), image_height, [seed] * SHEET_COLUMNS)
         for seed in range(SHEET_COLUMNS)
     ]
     tensor_grid(image_rows).save(args.out / "recoloured.png")  # each row has the colours of the animal on its diagonal

@@ -24,7 +24,7 @@ from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.user_directories import data_directory
 
 TRAINING_COMMAND = "python -m draggan_engine.evaluation.baselines.latent_transformer_training --model MODEL"
-BUNDLED_DIRECTORY = Path(__file__).parents[1] / "weights" / "latent-transformers"
+BUNDLED_WEIGHTS_DIRECTORY = Path(__file__).parents[1] / "weights" / "latent-transformers"
 FEATURE_HEIGHT = 64
 """Features are read from the first block whose map has this height or more."""
 _Count = Annotated[int, Field(ge=1, le=4096)]
@@ -198,7 +198,7 @@ def transformer_path(generator: Generator) -> Path:
         InputError: there are none.
     """
     checksum = generator_checksum(generator)
-    for directory in (own_directory(), BUNDLED_DIRECTORY):
+    for directory in (own_directory(), BUNDLED_WEIGHTS_DIRECTORY):
         for path in sorted(directory.glob("*.safetensors")) if directory.is_dir() else ():
             try:
                 trained_checksum = _read_config(path).generator_sha256

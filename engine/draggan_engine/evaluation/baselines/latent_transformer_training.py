@@ -37,13 +37,13 @@ MAX_ANCHORS = 8
 """The most points of the backdrop that are added to a sample; half of the batches have none."""
 MAX_BATCH_POINTS = 1024
 """A step has fewer samples than the preset says if they have many points, because its time grows with the points."""
-WARM_UP_STEPS = 200
+LEARNING_RATE_WARM_UP_STEPS = 200
 EMA_DECAY = 0.998
 MAX_GRADIENT_NORM = 1.0
 
 
 @dataclass(frozen=True)
-class TrainingPreset:
+class TransformerPreset:
     """How much to train.
 
     Attributes:
@@ -68,13 +68,13 @@ class TrainingPreset:
         return self.rounds * self.steps
 
 
-PRESETS = {
-    "cpu": TrainingPreset(rounds=7, latents=512, changes=8, steps=300, batch=64),
+TRANSFORMER_PRESETS = {
+    "cpu": TransformerPreset(rounds=7, latents=512, changes=8, steps=300, batch=64),
 }
 """`cpu` takes a quarter of an hour to half an hour on one thread."""
 
 
-class TrainingBatch(NamedTuple):
+class MotionBatch(NamedTuple):
     """Samples, with the points of each as tokens; see `LatentTransformer.forward`.
 
     Attributes:
@@ -88,7 +88,7 @@ class TrainingBatch(NamedTuple):
     changes: Tensor
 
 
-def draw_batch(samples: SampleRound, batch_size: int, rng: np.random.Generator) -> TrainingBatch:
+def draw_motion_batch(samples: SampleRound, batch_size: int, rng: np.random.Generator) -> MotionBatch:
     """Return random samples of a round, each with some of its points. All have the same number of tokens, missing ones
     included; only samples with at least one usable point are drawn."""
     least, most = TOKEN_COUNTS[rng.integers(len(TOKEN_COUNTS))]
@@ -108,7 +108,7 @@ def draw_batch(samples: SampleRound, batch_size: int, rng: np.random.Generator) 
         ],
         dim=1,
     )
-    return TrainingBatch(
+    return MotionBatch(
         w=samples.w[latents],
         motions=samples.motions[latents[:, None], changes[:, None], points],
         features=samples.features[latents[:, None], points].float(),
@@ -126,7 +126,7 @@ class LatentTransformerTrainer:
         finished_rounds: how many rounds have been completed.
     """
 
-    def __init__(self, model: Model, preset: TrainingPreset, seed: int) -> None:
+    def __init__(self, model: Model, preset: TransformerPreset, seed: int) -> None:
         torch.manual_seed(seed)
         self.model, self.preset, self.seed = model, preset, seed
         self.network = LatentTransformer(config_for(model, preset.width, preset.layers))
@@ -146,7 +146,7 @@ class LatentTransformerTrainer:
             self._set_scales(samples)
         first_step = self.finished_rounds * self.preset.steps
         for step in range(first_step, first_step + self.preset.steps):
-            yield self._train_step(step, draw_batch(samples, self.preset.batch, rng))
+            yield self._train_step(step, draw_motion_batch(samples, self.preset.batch, rng))
         self.finished_rounds += 1
 
     def _set_scales(self, samples: SampleRound) -> None:
@@ -156,7 +156,7 @@ class LatentTransformerTrainer:
                 samples.features.flatten(0, 1).float(), samples.w, samples.changes.flatten(0, 1), motions
             )
 
-    def _train_step(self, step: int, batch: TrainingBatch) -> float:
+    def _train_step(self, step: int, batch: MotionBatch) -> float:
         for parameter_group in self.optimizer.param_groups:
             parameter_group["lr"] = self._step_size(step)
         loss = prediction_loss(self.network, batch)
@@ -170,7 +170,7 @@ class LatentTransformerTrainer:
 
     def _step_size(self, step: int) -> float:
         total_steps = self.preset.total_steps
-        warm_up_share = min(1.0, (step + 1) / min(WARM_UP_STEPS, max(1, total_steps // 10)))
+        warm_up_share = min(1.0, (step + 1) / min(LEARNING_RATE_WARM_UP_STEPS, max(1, total_steps // 10)))
         return self.preset.step_size * warm_up_share * 0.5 * (1 + math.cos(math.pi * step / total_steps))
 
     def save(self, path: Path) -> None:
@@ -212,7 +212,7 @@ class LatentTransformerTrainer:
         return True
 
 
-def prediction_loss(network: LatentTransformer, batch: TrainingBatch) -> Tensor:
+def prediction_loss(network: LatentTransformer, batch: MotionBatch) -> Tensor:
     """Return the mean squared error of the changes, in units of their own scale."""
     predictions = network(batch.w, batch.motions / network.motion_scale, batch.features, batch.exists)
     loss: Tensor = (predictions - batch.changes / network.change_scale).square().mean()
@@ -226,13 +226,13 @@ def main(arguments: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model", required=True, help="name or file of the model")
-    parser.add_argument("--preset", choices=PRESETS, default="cpu")
+    parser.add_argument("--preset", choices=TRANSFORMER_PRESETS, default="cpu")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: where the evaluation looks for it")
     parser.add_argument("--seed", type=int, default=0, help="decides the initial weights and the data")
     args = parser.parse_args(arguments)
     try:
         model = load_model(args.model, "cpu")
-        trainer = LatentTransformerTrainer(model, PRESETS[args.preset], args.seed)
+        trainer = LatentTransformerTrainer(model, TRANSFORMER_PRESETS[args.preset], args.seed)
         out_path = args.out or own_directory() / f"{model.sha256[:12]}.safetensors"
         try:
             out_path.parent.mkdir(parents=True, exist_ok=True)
