@@ -26,7 +26,9 @@ from tests.support.patience import PATIENCE
 from tests.support.terminal import Terminal
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
-ENDLESS = ("drag", "--model", "critters-128", "--pair", "64,70:4,4", "--steps", "100000", "--out", "out")
+ENDLESS = (  # the paper's method goes on for as many steps as it may; others end when the handles come no nearer
+    "drag", "--model", "critters-128", "--method", "draggan", "--pair", "64,70:4,4", "--steps", "100000", "--out", "out",
+)  # fmt: skip
 FILES = {
     "session.json", "history.jsonl", "initial.png", "final.png", "drag-001/drag.json", "drag-001/final.png",
     "drag-001/events.jsonl", "drag-001/steps.safetensors", "drag-001/latents.safetensors",

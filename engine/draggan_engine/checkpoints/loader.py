@@ -44,6 +44,7 @@ from .w_covariance import attach_w_covariance
 log = logging.getLogger("draggan_engine")
 DEFAULT_PSI = 0.7  # of models whose file states no psi
 MAX_FEATURE_HEIGHT = 128  # the height of the features that the paper's drag compares
+LEAST_SQUARES_FEATURE_HEIGHT = 64  # the least with which least squares is as exact as the paper's drag
 _ACCEPTED_FILES = "give a StyleGAN2 or StyleGAN3 file (NVIDIA's .pkl, TensorFlow's .pkl, rosinality's .pt) or a draggan-tui .safetensors file"
 
 
@@ -250,11 +251,13 @@ def _describe_model(
 ) -> ModelInfo:
     height, width = generator.image_shape
     synthesis = generator.synthesis
-    settings = (info.settings or DragSettings.for_height(height, _default_feature_block(generator))).for_new_edit()
+    settings = info.settings or DragSettings.for_height(height, _default_feature_block(generator))
     if settings.feature_block not in synthesis.block_names:
         raise CheckpointError(
             f"{file.path}: info.settings.feature_block: the model has no block {settings.feature_block}; get the file again"
         )
+    if "method" not in settings.model_fields_set:
+        settings = _with_finer_features(settings.for_new_edit(), generator)
     config = generator.config
     is_native = file.format is CheckpointFormat.SAFETENSORS
     return ModelInfo(
@@ -299,3 +302,14 @@ def _default_feature_block(generator: Generator) -> str:
     block_heights = {name: generator.synthesis.feature_height(name) for name in generator.synthesis.block_names}
     max_height = max(min(MAX_FEATURE_HEIGHT, generator.image_shape[0] // 2), min(block_heights.values()))
     return [name for name, height in block_heights.items() if height <= max_height][-1]
+
+
+def _with_finer_features(settings: DragSettings, generator: Generator) -> DragSettings:
+    """Return settings that were chosen for the paper's method with features that are high enough for least squares."""
+    synthesis = generator.synthesis
+    height = synthesis.feature_height(settings.feature_block)
+    if height >= LEAST_SQUARES_FEATURE_HEIGHT:
+        return settings
+    max_height = min(LEAST_SQUARES_FEATURE_HEIGHT, max(height, generator.image_shape[0] // 2))
+    block_names = [name for name in synthesis.block_names if height <= synthesis.feature_height(name) <= max_height]
+    return settings.model_copy(update={"feature_block": block_names[-1]})

@@ -176,3 +176,10 @@ def is_inside_image(points: Tensor, image_size: Size) -> Tensor:
     """Return whether the pixel at each of the points `[..., 2]` belongs to the image, bool `[...]`."""
     x, y = points[..., 0], points[..., 1]
     return (x > -0.5) & (x < image_size.width - 0.5) & (y > -0.5) & (y < image_size.height - 0.5)
+
+
+def clamp_to_image(points: Tensor, image_size: Size) -> Tensor:
+    """Return the nearest of the positions between the centres of the image's pixels to each of the points, `[..., 2]`."""
+    return torch.stack(
+        [points[..., 0].clamp(0, image_size.width - 1), points[..., 1].clamp(0, image_size.height - 1)], dim=-1
+    )

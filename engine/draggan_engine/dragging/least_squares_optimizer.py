@@ -31,17 +31,21 @@ from .least_squares_solver import LinearObservations, damped_change
 from .patch_tracking import PatchTracker
 from .trust_region import BAD_AGREEMENT, GOOD_AGREEMENT, TrustRegion
 
-SETTLES_AFTER_STEPS = 8
+SETTLES_AFTER_STEPS = 6
 PATCH_RADIUS = 1.5
 """Radius of the patches around handles, in pixels of the feature map."""
 MAX_JACOBIAN_AGE = 4
 """For how many steps a Jacobian is used, with corrections."""
 POSITION_NOISE = 0.4
 """σ: the standard deviation with which positions count as known, in pixels of the feature map."""
-MASK_FACTOR = 1.0
+MAX_SHORTFALL = 0.5
+"""How far from its target the distribution of w may hold back a handle, at most, as a share of the stop distance."""
+MASK_FACTOR = 4.0
 """How much a change of the fixed area by its own size counts for each unit of λ, in squared pixels of the feature map."""
-MAX_FAILED_STEPS = 3
-"""After this many undone steps in a row, far from the targets, least squares has failed."""
+FAILED_STEPS_PER_RELOCATION = 2
+"""After this many failed steps in a row, handles are taken to be where the tracker now finds them."""
+MAX_FAILED_STEPS = 4
+"""After this many failed steps in a row, far from the targets, least squares has failed."""
 
 
 @dataclass(frozen=True)
@@ -167,17 +171,32 @@ class LeastSquaresOptimizer:
         if self._fixed_rows is not None:
             self._fixed_rows = self._fixed_rows.select(kept)
 
+    def prior_variance(self, mean_square: Tensor) -> Tensor:
+        """Return σ², `[N]` in squared image pixels.
+
+        The steps end where Jᵀ e = σ² z. Handles that are hard to move, or have come far, would end far from their targets,
+        so σ² is smaller for these.
+
+        Args:
+            mean_square: of the Jacobian's rows, `[N]`.
+        """
+        pair_counts = self.pairs.exists.sum(dim=1)
+        stop_distances = [self.settings.stop_distance_for(len(task.pairs)) for task in self._tasks]
+        error_length = MAX_SHORTFALL * mean_square.new_tensor(stop_distances) * pair_counts.sqrt()
+        limit = error_length * mean_square.sqrt() / _lengths(self.coordinates).clamp_min(1e-6)
+        return limit.clamp_max((POSITION_NOISE * self.shape.spacing) ** 2)
+
     @torch.no_grad()
     def _step_by_least_squares(self) -> tuple[Tensor, Tensor]:
         self._refresh_jacobians()
         proposal = self._propose()
         coordinates = self.coordinates + proposal.change
         ws, handles = self.latents.to_ws(coordinates), self.pairs.handles.clone()
-        predicted_handles = handles + proposal.predicted_motion
         with record_function("synthesis"):
+            predicted_handles = handles + proposal.predicted_motion
             features = self._compute_features(coordinates, self.latents, predicted_handles, self.tracker.search_radius)
         with record_function("tracking"):
-            tracked_handles = self.tracker.track(predicted_handles, ws, features)
+            tracked_handles = self.tracker.track(handles, proposal.predicted_motion, features)
         new_handles = torch.where(self.pairs.exists[..., None], tracked_handles, handles)
         is_finite = _are_finite(self.jacobian) & _are_finite(ws) & _are_finite(new_handles)
         differences = self.tracker.differences(new_handles, features) * self.pairs.exists
@@ -232,8 +251,7 @@ class LeastSquaresOptimizer:
         damping = (self.trust.damping * mean_square).clamp_min(1e-12)
         if self._fixed_rows is not None:
             observations = observations.joined_with(self._fixed_rows)
-        prior_variance = (POSITION_NOISE * self.shape.spacing) ** 2
-        change = damped_change(observations, self.coordinates, damping, prior_variance)
+        change = damped_change(observations, self.coordinates, damping, self.prior_variance(mean_square))
         change = torch.where(_are_finite(change)[:, None], change, 0)  # of a drag that has diverged
         predicted_motion = (self.jacobian.nan_to_num() @ change[..., None]).view_as(errors)
         return _Proposal(change, predicted_motion)
@@ -241,7 +259,8 @@ class LeastSquaresOptimizer:
     def _judge(self, proposal: _Proposal, motion: Tensor, is_finite: Tensor) -> Tensor:
         """Compare a step with its prediction; return which drags accept it, bool `[N]`.
 
-        Adapts the trust in the linear model and its Jacobian.
+        Adapts the trust in the linear model and its Jacobian. Where steps with a new Jacobian keep failing however short
+        they are, it is the position of a handle that was wrong, and the one where it is tracked now is accepted.
         """
         motion_error = motion - proposal.predicted_motion
         agreement = 1 - _lengths(motion_error) / _lengths(proposal.predicted_motion).clamp_min(1e-6)
@@ -255,10 +274,13 @@ class LeastSquaresOptimizer:
             min_agreement = GOOD_AGREEMENT
         self.trust.update(agreement, ~is_accepted & is_fresh)
         self._correct_jacobians(proposal.change, motion_error, is_accepted)
-        needs_jacobian = (~is_accepted & ~is_fresh) | (is_accepted & (agreement < min_agreement))
-        self.jacobian_age = torch.where(needs_jacobian, MAX_JACOBIAN_AGE, self.jacobian_age + is_accepted)
         self._failed_steps = torch.where(is_accepted, 0, self._failed_steps + is_fresh)
-        return is_accepted
+        is_misplaced = ~is_accepted & is_fresh & is_finite & (agreement < BAD_AGREEMENT)
+        is_relocated = is_misplaced & (self._failed_steps % FAILED_STEPS_PER_RELOCATION == 0)
+        needs_jacobian = (~is_accepted & ~is_fresh) | is_relocated | (is_accepted & (agreement < min_agreement))
+        self.jacobian_age = torch.where(needs_jacobian, MAX_JACOBIAN_AGE, self.jacobian_age + is_accepted)
+        self.trust.restart(is_relocated)
+        return is_accepted | is_relocated
 
     def _correct_jacobians(self, change: Tensor, motion_error: Tensor, is_accepted: Tensor) -> None:
         """Correct the Jacobians so that they explain the last step (Broyden 1965)."""

@@ -32,7 +32,7 @@ class LinearObservations:
 
 
 def damped_change(
-    observations: LinearObservations, coordinates: Tensor, damping: Tensor, prior_variance: float
+    observations: LinearObservations, coordinates: Tensor, damping: Tensor, prior_variance: Tensor
 ) -> Tensor:
     """Return the change δ of the coordinates that minimises |J δ − e|² + μ |δ|² + σ² |z + δ|², `[N, K]`.
 
@@ -43,7 +43,7 @@ def damped_change(
     Args:
         coordinates: z, `[N, K]`.
         damping: μ > 0, `[N]`.
-        prior_variance: σ².
+        prior_variance: σ², `[N]`.
     """
     jacobian, errors = observations.jacobian, observations.errors
     total = damping + prior_variance

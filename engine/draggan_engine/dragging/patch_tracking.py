@@ -7,11 +7,14 @@ from torch import Tensor
 
 from .drag_task import PairBatch
 from .feature_patches import PatchGradients, PatchShape, sample_patches
-from .feature_sampling import is_inside_image, sample_grids
+from .feature_sampling import clamp_to_image, is_inside_image, sample_grids
 from .feature_sources import FeatureWindows
 
 SEARCH_STEPS = 3
-"""How far from its predicted position a handle is searched for, in half pixels of the feature map."""
+"""How far from its predicted position a handle is searched for at most, along either axis, in half pixels of the feature map."""
+MIN_SEARCH_RADIUS, SEARCH_SHARE = 0.5, 0.5
+"""How far it is searched for: so many pixels of the feature map, and this share of the motion that was predicted. A short
+step cannot have moved content far, and places with little texture match elsewhere too."""
 REFINEMENT_STEPS = 3
 MAX_REFINEMENT = 0.25
 """How far one Lucas–Kanade step moves a handle, at most, in pixels of the feature map."""
@@ -37,10 +40,22 @@ class PatchTracker:
         self.search_radius = (SEARCH_STEPS / 2 + shape.reach + refinement_reach) * shape.spacing
 
     @torch.no_grad()
-    def track(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
-        new_handles = self._best_candidates(handles, features)
+    def track(self, handles: Tensor, predicted_motion: Tensor, features: FeatureWindows) -> Tensor:
+        """Return where the patches at the handles are now.
+
+        Args:
+            handles: before the step, `[N, P, 2]` in image pixels.
+            predicted_motion: how the step moves them by prediction, `[N, P, 2]`.
+            features: after the step; windows contain everything within `search_radius` of the predicted positions.
+
+        Returns:
+            `[N, P, 2]` in image pixels, on the image.
+        """
+        search_radii = MIN_SEARCH_RADIUS * self.shape.spacing + SEARCH_SHARE * predicted_motion.norm(dim=2)
+        predicted_handles = clamp_to_image(handles + predicted_motion, self.image_size)
+        new_handles = self._best_candidates(predicted_handles, search_radii, features)
         for _ in range(REFINEMENT_STEPS):
-            new_handles = new_handles + self._refinement(new_handles, features)
+            new_handles = clamp_to_image(new_handles + self._refinement(new_handles, features), self.image_size)
         return new_handles
 
     def select(self, kept: Tensor) -> None:
@@ -54,8 +69,11 @@ class PatchTracker:
         differences: Tensor = ((patches - self.templates).abs().mean(dim=4) * weights).sum(dim=(2, 3))
         return differences
 
-    def _best_candidates(self, handles: Tensor, features: FeatureWindows) -> Tensor:
-        """Return the best of the positions around each predicted one that are half a pixel of the feature map apart."""
+    def _best_candidates(self, handles: Tensor, radii: Tensor, features: FeatureWindows) -> Tensor:
+        """Return the best position within a radius, `[N, P]` in image pixels, of each predicted one, `[N, P, 2]`.
+
+        The positions that are compared are half a pixel of the feature map apart.
+        """
         half_spacing, reach, side = self.shape.spacing / 2, self.shape.reach, 2 * SEARCH_STEPS + 1
         first_points = handles - (SEARCH_STEPS + 2 * reach) * half_spacing
         fine_grid = sample_grids(features, first_points, side + 4 * reach, self.image_size, half_spacing)
@@ -69,7 +87,8 @@ class PatchTracker:
         y, x = torch.meshgrid(axis, axis, indexing="ij")
         offsets = torch.stack([x, y], dim=2)
         candidates = handles[:, :, None, None] + offsets
-        costs = torch.where(is_inside_image(candidates, self.image_size), costs, torch.inf)
+        is_near = offsets.norm(dim=2) <= radii[..., None, None]
+        costs = torch.where(is_near & is_inside_image(candidates, self.image_size), costs, torch.inf)
         best_candidates: Tensor = handles + offsets.flatten(0, 1)[costs.flatten(2).argmin(dim=2)]
         return best_candidates
 

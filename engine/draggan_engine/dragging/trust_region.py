@@ -44,6 +44,11 @@ class TrustRegion:
         self.damping = (self.damping * damping_factor).clamp(MIN_DAMPING, MAX_DAMPING)
         self.reach = (self.reach * reach_factor).clamp(MIN_REACH * self.spacing, MAX_REACH * self.spacing)
 
+    def restart(self, is_restarted: Tensor) -> None:
+        """Trust the model of some drags, bool `[N]`, as at the start."""
+        self.reach = torch.where(is_restarted, FIRST_REACH * self.spacing, self.reach)
+        self.damping = torch.where(is_restarted, FIRST_DAMPING, self.damping)
+
     def select(self, kept: Tensor) -> None:
         """Continue with the drags that `kept`, bool `[N]`, selects."""
         self.reach, self.damping = self.reach[kept], self.damping[kept]

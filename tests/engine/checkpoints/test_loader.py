@@ -80,6 +80,22 @@ def test_a_file_that_names_no_method_leaves_it_to_the_program(tmp_path: Path) ->
     assert load_model(str(path), "cpu").info.settings.method == DEFAULT_METHOD
 
 
+@pytest.mark.parametrize(
+    ("resolution", "method", "block", "expected_block"),
+    [
+        (128, None, "b32", "b64"), (128, None, "b64", "b64"), (128, None, "b128", "b128"), (256, None, "b16", "b64"),
+        (64, None, "b8", "b32"), (64, None, "b64", "b64"), (128, "draggan", "b32", "b32"),
+        (128, "least-squares", "b32", "b32"),
+    ],
+)  # fmt: skip
+def test_features_that_were_chosen_for_the_papers_method_become_finer(
+    resolution: int, method: DragMethod | None, block: str, expected_block: str, tmp_path: Path
+) -> None:
+    settings = DragSettings(feature_block=block) if method is None else DragSettings(feature_block=block, method=method)
+    info = load_model(str(save(tmp_path / "m", resolution, settings)), "cpu").info
+    assert info.settings.feature_block == expected_block
+
+
 @pytest.mark.parametrize("method", get_args(DragMethod))
 def test_a_file_can_name_a_method(method: DragMethod, tmp_path: Path) -> None:
     path = save(tmp_path / "m", 8, DragSettings(method=method, feature_block="b8"))

@@ -99,9 +99,10 @@ def test_the_settings_choose_the_method(generator: Generator, method: DragMethod
 
 
 def test_least_squares_needs_few_steps(generator: Generator) -> None:
-    _, steps, end = finish(start_drag(generator, LEAST_SQUARES))
+    pairs = (((10, 10), (20, 10)),)
+    _, steps, end = finish(start_drag(generator, LEAST_SQUARES, pairs))
     assert end.reason == "reached"
-    assert len(steps) < len(finish(start_drag(generator, SETTINGS.model_copy(update={"max_steps": 80}))).steps)
+    assert len(steps) < len(finish(start_drag(generator, SETTINGS.model_copy(update={"max_steps": 80}), pairs)).steps)
 
 
 def test_least_squares_ends_when_the_handles_come_no_nearer(generator: Generator) -> None:

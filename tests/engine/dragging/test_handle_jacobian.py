@@ -63,7 +63,9 @@ def test_the_jacobian_predicts_where_the_tracker_finds_the_handles(image: Image,
         direction = torch.from_numpy(np.random.default_rng(seed).standard_normal(jacobian.shape[2]))
         ahead, behind = (
             tracker.track(
-                image.pairs.handles, torch.empty(0), image.features(image.coordinates + sign * step * direction)
+                image.pairs.handles,
+                torch.zeros_like(image.pairs.handles),
+                image.features(image.coordinates + sign * step * direction),
             )
             for sign in (1, -1)
         )

@@ -16,8 +16,9 @@ from draggan_engine.dragging.drag_task import DragTask, why_not_bfloat16
 from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.dragging.feature_sources import FeatureWindows
 from draggan_engine.dragging.handle_jacobian import MAX_EXACT_PAIRS
-from draggan_engine.dragging.least_squares_optimizer import LeastSquaresOptimizer
+from draggan_engine.dragging.least_squares_optimizer import POSITION_NOISE, LeastSquaresOptimizer
 from draggan_engine.dragging.patch_tracking import PatchTracker
+from draggan_engine.dragging.trust_region import FIRST_DAMPING
 from draggan_engine.evaluation.cases import landmark_cases
 from draggan_engine.evaluation.edit_runs import run_drags
 from draggan_engine.evaluation.landmark_detector import detect_landmarks
@@ -116,7 +117,7 @@ class RunawayTracker(PatchTracker):
         self.templates, self.shape = optimizer.tracker.templates, optimizer.tracker.shape
         self.image_size = optimizer.tracker.image_size
 
-    def track(self, handles: Tensor, ws: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
+    def track(self, handles: Tensor, predicted_motion: Tensor, features: FeatureWindows) -> Tensor:  # noqa: ARG002
         pairs = self.optimizer.pairs
         return pairs.handles + (pairs.handles - pairs.targets) / 10
 
@@ -132,16 +133,27 @@ def test_a_step_that_leads_away_is_undone_and_the_image_stays(model: Model) -> N
     assert torch.allclose(image, model.generator.synthesis(ws_before).image, atol=1e-4)
 
 
-def test_after_three_undone_steps_far_from_the_target_the_papers_method_continues(model: Model) -> None:
+def test_after_two_failed_steps_handles_are_where_the_tracker_finds_them(model: Model) -> None:
+    optimizer = LeastSquaresOptimizer(model.generator, model.info.settings, first_cases(model, 1, 1))
+    optimizer.tracker = RunawayTracker(optimizer)
+    handles, targets = optimizer.pairs.handles.clone(), optimizer.pairs.targets
+    optimizer.step()
+    optimizer.step()
+    assert torch.allclose(optimizer.pairs.handles, handles + (handles - targets) / 10)
+    assert torch.equal(optimizer.trust.damping, torch.full_like(optimizer.trust.damping, FIRST_DAMPING))
+
+
+def test_after_four_failed_steps_far_from_the_target_the_papers_method_continues(model: Model) -> None:
     (drag,) = first_cases(model, 1, 1)
     optimizer = LeastSquaresOptimizer(model.generator, model.info.settings, [drag])
     optimizer.tracker = RunawayTracker(optimizer)
     assert optimizer.settles_after < DragganOptimizer.settles_after
-    for _ in range(3):
+    for _ in range(4):
         assert not bool(optimizer.is_fallback)
         optimizer.step()
     assert bool(optimizer.is_fallback) and optimizer.settles_after == DragganOptimizer.settles_after
     expected = DragganOptimizer(model.generator, model.info.settings, [drag])
+    expected.continue_from(optimizer.ws, optimizer.pairs.handles)
     for _ in range(4):
         loss, _ = optimizer.step()
         expected_loss, _ = expected.step()
@@ -163,6 +175,29 @@ def test_a_drag_that_is_not_finite_is_reported_and_keeps_its_latent() -> None:
     assert optimizer.pairs.handles.tolist() == [[[10, 10]]]
 
 
+@pytest.mark.parametrize(("stop_distance", "max_shortfall"), [(1.0, 0.5), (0.2, 0.1)])
+def test_the_distribution_of_w_holds_a_handle_back_by_half_the_stop_distance_at_most(
+    model: Model, stop_distance: float, max_shortfall: float
+) -> None:
+    settings = model.info.settings.model_copy(update={"stop_distance": stop_distance})
+    optimizer = LeastSquaresOptimizer(model.generator, settings, first_cases(model, 1, 1))
+    for length in [0.0, 0.5, 3.0, 20.0]:
+        optimizer.coordinates = torch.zeros_like(optimizer.coordinates)
+        optimizer.coordinates[:, 0] = length
+        for row_length in [0.3, 4.0, 12.0]:
+            prior_variance = float(optimizer.prior_variance(torch.tensor([row_length**2])))
+            assert prior_variance * length / row_length <= max_shortfall * 1.001
+            assert 0 < prior_variance <= (POSITION_NOISE * optimizer.shape.spacing) ** 2 * 1.001
+
+
+def test_a_drag_does_not_end_outside_the_image(model: Model) -> None:
+    task = DragTask(latent_of_seed(model.generator, 5, 1.0), [((6.0, 60.0), (0.0, 56.0)), ((120.0, 3.0), (127.0, 0.0))])
+    optimizer = LeastSquaresOptimizer(model.generator, model.info.settings, [task])
+    for _ in range(20):
+        optimizer.step()
+        assert bool((optimizer.pairs.handles >= 0).all()) and bool((optimizer.pairs.handles <= 127).all())
+
+
 @pytest.mark.parametrize("make_generator", [random_generator, random_stylegan3])
 def test_handles_of_random_networks_come_nearer(make_generator: object) -> None:
     generator: Generator = make_generator()  # type: ignore[operator]
@@ -175,18 +210,19 @@ def test_handles_of_random_networks_come_nearer(make_generator: object) -> None:
     assert float(optimizer.pairs.distances()) < distance_before
 
 
-def test_a_mask_keeps_the_fixed_area_better(model: Model) -> None:
-    (drag,) = first_cases(model, 1, 1)
+def test_masks_keep_fixed_areas_better(model: Model) -> None:
     mask = np.zeros((128, 128), np.uint8)
     mask[30:110, 30:110] = 1
-    changes = []
-    for task_mask in (None, mask):
-        settings = model.info.settings.model_copy(update={"mask_weight": 1000.0})
-        optimizer = LeastSquaresOptimizer(model.generator, settings, [DragTask(drag.ws, drag.pairs, task_mask)])
-        run_drags(optimizer)
-        before, after = (model.generator.synthesis(ws).image[0] for ws in (drag.ws, optimizer.ws))
-        changes.append(float((after - before).abs().mean(dim=0)[torch.from_numpy(mask) == 0].mean()))
-    assert changes[1] < changes[0]
+    outside = torch.from_numpy(mask) == 0
+    changes: dict[bool, float] = {False: 0, True: 0}
+    for drag in first_cases(model, 1, 8):
+        for is_masked in changes:
+            task = DragTask(drag.ws, drag.pairs, mask if is_masked else None)
+            optimizer = LeastSquaresOptimizer(model.generator, model.info.settings, [task])
+            run_drags(optimizer)
+            before, after = (model.generator.synthesis(ws).image[0] for ws in (drag.ws, optimizer.ws))
+            changes[is_masked] += float((after - before).abs().mean(dim=0)[outside].mean())
+    assert changes[True] < changes[False]
 
 
 def test_the_block_must_exist(model: Model) -> None:

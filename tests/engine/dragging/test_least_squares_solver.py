@@ -20,7 +20,8 @@ def random_tensor(*shape: int, seed: int = 0) -> Tensor:
 def test_the_change_minimises_the_stated_sum(rows: int, prior_variance: float) -> None:
     observations = LinearObservations(random_tensor(3, rows, 12), random_tensor(3, rows, seed=1))
     coordinates, damping = random_tensor(3, 12, seed=2), torch.tensor([0.1, 1.0, 5.0], dtype=torch.float64)
-    change = damped_change(observations, coordinates, damping, prior_variance).requires_grad_()
+    prior_variances = torch.full_like(damping, prior_variance)
+    change = damped_change(observations, coordinates, damping, prior_variances).requires_grad_()
     residual = (observations.jacobian @ change[..., None])[..., 0] - observations.errors
     cost = (
         residual.square().sum(dim=1)
@@ -35,7 +36,8 @@ def test_joined_observations_are_both_fitted() -> None:
     first = LinearObservations(random_tensor(1, 2, 8), random_tensor(1, 2, seed=1))
     second = LinearObservations(random_tensor(1, 3, 8, seed=2), random_tensor(1, 3, seed=3))
     joined = first.joined_with(second)
-    change = damped_change(joined, torch.zeros(1, 8, dtype=torch.float64), torch.full((1,), 1e-9).double(), 0)
+    damping, prior_variance = torch.full((1,), 1e-9).double(), torch.zeros(1).double()
+    change = damped_change(joined, torch.zeros(1, 8, dtype=torch.float64), damping, prior_variance)
     for observations in (first, second):
         assert torch.allclose((observations.jacobian @ change[..., None])[..., 0], observations.errors, atol=1e-6)
 

@@ -18,7 +18,7 @@ def model() -> Model:
     return load_model("critters-128", "cpu")
 
 
-@pytest.mark.parametrize(("method", "seed"), [("draggan", 2), ("draggan", 3), ("least-squares", 5)])
+@pytest.mark.parametrize(("method", "seed"), [("draggan", 2), ("draggan", 6), ("least-squares", 5)])
 def test_a_pin_holds_its_place_while_another_pair_moves(model: Model, method: DragMethod, seed: int) -> None:
     settings = model.info.settings.model_copy(update={"method": method})
     landmarks = landmarks_of_seed(seed, 128)

@@ -254,9 +254,9 @@ def test_each_ablation_changes_one_setting(critters: Model) -> None:
     assert tasks_by_variant[Variant(5)].settings == own
     assert tasks_by_variant[ablation("r1", 16.0)].settings == own.model_copy(update={"r1": 16.0})
     assert tasks_by_variant[ablation("space", "w+")].settings == own.model_copy(update={"space": "w+"})
-    tracking_task = tasks_by_variant[ablation("tracking_block", "b64")]
-    assert (tracking_task.settings, tracking_task.variant.tracking_block) == (own, "b64")
-    assert tasks_by_variant[ablation("feature_block", "b64")].settings.feature_block == "b64"
+    tracking_task = tasks_by_variant[ablation("tracking_block", "b32")]
+    assert (tracking_task.settings, tracking_task.variant.tracking_block) == (own, "b32")
+    assert tasks_by_variant[ablation("feature_block", "b32")].settings.feature_block == "b32"
     assert ablation("r1", own.r1) not in tasks_by_variant
     # Only λ is measured with a mask, so its own value has a row too.
     assert Variant(1, MaskUse.FEATURES, SettingChange("mask_weight", own.mask_weight)) in tasks_by_variant
