@@ -20,6 +20,13 @@ def complete_checkpoints(incomplete: str) -> list[str]:
     return _matching(incomplete, (public_checkpoint.name for public_checkpoint in model_zoo.public_checkpoints()))
 
 
+def complete_removable_models(incomplete: str) -> list[str]:
+    """Return the models on this machine that did not come with the program."""
+    from draggan_engine.checkpoints.registry import list_models
+
+    return _matching(incomplete, (model.name for model in list_models() if model.origin != "bundled"))
+
+
 def complete_themes(incomplete: str) -> list[str]:
     """Return the bundled themes and the user's own."""
     from draggan_tui.config.themes import theme_names

@@ -1,4 +1,4 @@
-"""Turn files into models of the user: convert, import and download them."""
+"""Turn files into models of the user: convert, import and download them; and remove them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from urllib.parse import unquote, urlsplit
 from rich.console import Console
 from rich.text import Text
 
-from draggan_engine.checkpoints import registry
+from draggan_engine.checkpoints import model_removal, registry
 from draggan_engine.checkpoints.download.download_file import download_file
 from draggan_engine.checkpoints.model_zoo import PublicCheckpoint, find_public_checkpoint
 from draggan_engine.core.errors import CheckpointError, OutputError, Remedy
 from draggan_engine.storage.output_paths import check_output_file, check_writable
 from draggan_tui.cli.load_progress import DOWNLOADING, load_progress
 from draggan_tui.rendering.loading_text import size_text
-
-CHECKSUMS_NAME = "checksums.json"
 
 
 def write_converted_model(model_spec: str, out_path: Path, model_name: str | None) -> None:
@@ -95,7 +93,7 @@ def pull_model(source: str, sha256: str | None, model_name: str | None) -> None:
                 source_url,
                 target_path,
                 sha256=sha256 or (public_checkpoint.sha256 if public_checkpoint else None),
-                checksums_path=registry.user_models_directory() / CHECKSUMS_NAME,
+                checksums_path=registry.download_checksums_path(),
                 check=loader.check_model_file,
                 progress=lambda done, total: report_progress(DOWNLOADING, done, total or 0),
             )
@@ -132,3 +130,17 @@ def _address(source: str, public_checkpoint: PublicCheckpoint | None) -> str:
     raise CheckpointError(
         f"{source!r}: no public checkpoint has this name; see draggan-tui models list, or give an address"
     )
+
+
+def remove_model(model_name: str) -> None:
+    """Remove a model that the program has downloaded or converted.
+
+    Raises:
+        CheckpointError: there is no such model, or it cannot be removed.
+        DownloadError: another process is downloading it.
+        StorageError: a file cannot be removed.
+    """
+    removed_files = model_removal.remove_model(model_name)
+    for removed_file in removed_files:
+        print(f"{removed_file.path}: removed")
+    print(f"{size_text(sum(removed_file.size for removed_file in removed_files))} freed")

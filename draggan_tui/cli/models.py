@@ -1,4 +1,4 @@
-"""`draggan-tui models …`: list, inspect, convert, import and download models."""
+"""`draggan-tui models …`: list, inspect, convert, import, download and remove models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from draggan_tui.cli import completion
 from draggan_tui.cli.options import JsonOption, path_parser
 
-app = typer.Typer(no_args_is_help=True, help="List, inspect, convert, import and download models.")
+app = typer.Typer(no_args_is_help=True, help="List, inspect, convert, import, download and remove models.")
 
 ModelArgument = Annotated[
     str,
@@ -82,3 +82,20 @@ def pull_command(
     from draggan_tui.cli.model_files import pull_model
 
     pull_model(source, sha256, name)
+
+
+@app.command("remove")
+def remove_command(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A name from `models list`, or the path of a converted copy.",
+            autocompletion=completion.complete_removable_models,
+        ),
+    ],
+) -> None:
+    """Remove a model that was downloaded, imported or converted, and say how much space this frees."""
+    from draggan_tui.cli.model_files import remove_model
+
+    remove_model(name)

@@ -9,6 +9,7 @@ from draggan_engine.core.errors import Remedy
 
 _ADVICE = {
     Remedy.choose_model: "give the path of a model file, or a name from: draggan-tui models list",
+    Remedy.choose_own_model: "draggan-tui models list shows the names",
     Remedy.download_model: "download it with: draggan-tui models pull NAME",
     Remedy.choose_model_name: "give another name with --name",
     Remedy.open_session: "or continue that session with: draggan-tui open DIR",

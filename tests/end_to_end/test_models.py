@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from draggan_engine.checkpoints.loader import load_model
+from draggan_tui.rendering.loading_text import size_text
 from tests.support.commands import run, run_here
 from tests.support.paths import FIXTURES
 
@@ -154,6 +155,8 @@ def test_an_imported_model_has_its_name(here: Run, tmp_path: Path) -> None:
         (("info", __file__), "not a model file"),
         (("info", "no\x1b[2Jsuch\nmodel"), "no?[2Jsuch?model"),
         (("pull", "no-such-model"), "models list"),
+        (("remove", "no-such-model"), "draggan-tui models list shows the names"),
+        (("remove", "critters-128"), "critters-128 comes with draggan-tui and cannot be removed"),
         (("pull", "stylegan-human-v2-1024"), "models import"),
     ],
 )
@@ -233,6 +236,18 @@ def test_pull(shelf: Shelf, here: Run) -> None:
     shelf.content = shelf.content[:-1] + b"!"
     status, out, _ = here("models", "pull", f"{shelf.url}/five%20classes.pkl", "--name", "again")
     assert status == 1
+
+
+def test_remove(shelf: Shelf, here: Run, tmp_path: Path) -> None:
+    here("models", "pull", f"{shelf.url}/five.pkl")
+    assert here("render", "--model", "five", "--out", "a.png")[0] == 0  # makes a converted copy
+    model_files = [path for path in (tmp_path / "home").rglob("*") if path.suffix in (".pkl", ".safetensors")]
+    freed_text = size_text(sum(path.stat().st_size for path in model_files))
+    status, out, _ = here("models", "remove", "five")
+    assert (status, len(model_files)) == (0, 2)
+    assert set(out.splitlines()) == {*(f"{path}: removed" for path in model_files), f"{freed_text} freed"}
+    assert not any(path.exists() for path in model_files)
+    assert here("models", "remove", "five")[0] == 2
 
 
 def test_a_download_that_is_not_a_model_is_not_kept(shelf: Shelf, here: Run) -> None:

@@ -45,6 +45,11 @@ def user_models() -> dict[str, Path]:
     return {path.stem: path for path in _list_files(user_models_directory()) if path.suffix in MODEL_SUFFIXES}
 
 
+def download_checksums_path() -> Path:
+    """Return the path for the checksums of all downloads, by URL. It need not exist."""
+    return user_models_directory() / "checksums.json"
+
+
 def cached_copy(sha256: str) -> Path:
     """Return the path for the converted copy of a file with that checksum. It need not exist."""
     return cache_directory() / "models" / f"{sha256}.safetensors"

@@ -25,6 +25,7 @@ class Remedy(StrEnum):
     """What mends an error, where only a client can say how: with a command, an option or a key."""
 
     choose_model = "choose a model"
+    choose_own_model = "choose a model that can be removed"
     download_model = "download the model"
     choose_model_name = "choose another name for the model"
     open_session = "open the session"

@@ -84,7 +84,7 @@ def download_file(
     """
     _check_url(url)
     given_sha256 = _check_sha256(sha256)
-    expected_checksums = {_read_checksums(checksums_path).get(url), given_sha256} - {None}
+    expected_checksums = {read_checksums(checksums_path).get(url), given_sha256} - {None}
     with report_storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     with lock_partial_download(target) as part:
@@ -149,7 +149,7 @@ def _check_sha256(sha256: str | None) -> str | None:
     return sha256.lower()
 
 
-def _read_checksums(checksums_path: Path) -> dict[str, str]:
+def read_checksums(checksums_path: Path) -> dict[str, str]:
     """Return the recorded checksums by URL; none if the file does not exist.
 
     Raises:
@@ -183,7 +183,7 @@ def _record_checksum(checksums_path: Path, url: str, sha256: str) -> str:
     with report_storage_errors(checksums_path):
         checksums_path.parent.mkdir(parents=True, exist_ok=True)
     with _lock_directory(checksums_path.parent):
-        checksums = _read_checksums(checksums_path)
+        checksums = read_checksums(checksums_path)
         if url not in checksums:
             checksums[url] = sha256
             with atomic_write(checksums_path) as part_path:
