@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,7 +23,6 @@ from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 
 from .checkpoint_file import (
-    PICKLED_FORMATS,
     CheckpointFile,
     CheckpointFormat,
     ReadProgress,
@@ -32,11 +31,12 @@ from .checkpoint_file import (
     printable_text,
 )
 from .default_model import LARGE_BUNDLED_MODEL, SMALL_BUNDLED_MODEL, is_quick_enough
+from .foreign_files import refuse_foreign_content, refuse_foreign_network, unknown_file_error
 from .formats.native import read_native, save_native
 from .formats.nvidia import read_nvidia_parts
 from .formats.rosinality import read_rosinality_parts
 from .formats.tensorflow import read_tensorflow_parts
-from .model_parts import FAMILY_NAMES, ModelParts
+from .model_parts import FAMILY_NAMES, DiscriminatorPart, ModelParts
 from .model_zoo import find_licence
 from .registry import AUTO_MODEL, cached_copy, find_model_file
 from .w_covariance import attach_w_covariance
@@ -45,7 +45,6 @@ log = logging.getLogger("draggan_engine")
 DEFAULT_PSI = 0.7  # of models whose file states no psi
 MAX_FEATURE_HEIGHT = 128  # the height of the features that the paper's drag compares
 LEAST_SQUARES_FEATURE_HEIGHT = 64  # the least with which least squares is as exact as the paper's drag
-_ACCEPTED_FILES = "give a StyleGAN2 or StyleGAN3 file (NVIDIA's .pkl, TensorFlow's .pkl, rosinality's .pt) or a draggan-tui .safetensors file"
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,14 +176,14 @@ def _read_parts(file: CheckpointFile) -> ModelParts:
     """
     if file.format is CheckpointFormat.SAFETENSORS:
         return read_native(file.path)[0]
-    if file.format not in PICKLED_FORMATS:
-        raise CheckpointError(f"{file.path} is not a model file, or is damaged; {_ACCEPTED_FILES}")
+    refuse_foreign_content(file)
     root = read_root_object(file)
+    refuse_foreign_network(root, file.path)
     for read_parts in (read_nvidia_parts, read_tensorflow_parts, read_rosinality_parts):
         parts = read_parts(root, file.path)
         if parts is not None:
             return parts
-    raise CheckpointError(f"{file.path} holds no generator that this version can load; {_ACCEPTED_FILES}")
+    raise unknown_file_error(root, file.path)
 
 
 def _read_model(file: CheckpointFile, sha256: str) -> tuple[ModelParts, NativeInfo]:
@@ -196,7 +195,7 @@ def _read_model(file: CheckpointFile, sha256: str) -> tuple[ModelParts, NativeIn
         try:
             copied_parts, info = read_native(copy_path)
             copied_parts.generator.build(copy_path, torch.device("meta"))  # checks that all tensors exist and fit
-            return copied_parts, info
+            return _with_discriminator_of(file, copied_parts), info
         except CheckpointError as error:
             log.warning(
                 "the converted copy of %s is damaged and is made again (%s)", file.path.name, type(error).__name__
@@ -207,6 +206,16 @@ def _read_model(file: CheckpointFile, sha256: str) -> tuple[ModelParts, NativeIn
     licence = find_licence(sha256, len(file.data), file.path.name)
     source = SourceFile(format=parts.format, sha256=sha256)
     return parts, NativeInfo(name=_display_name(file.path), psi=DEFAULT_PSI, source=source, licence=licence)
+
+
+def _with_discriminator_of(file: CheckpointFile, copied_parts: ModelParts) -> ModelParts:
+    """Return the parts of a converted copy; if the copy has no discriminator, with that of the file itself, or the reason
+    why it cannot be used."""
+
+    def read_discriminator() -> DiscriminatorPart | None:
+        return copied_parts.discriminator() or _read_parts(file).discriminator()
+
+    return replace(copied_parts, discriminator=read_discriminator)
 
 
 def _save_native_copy(native_path: Path, parts: ModelParts, info: NativeInfo, source_path: Path) -> str | None:

@@ -126,14 +126,16 @@ def validate_config(config_type: type[_Config], values: Mapping[str, Any], where
         is_int_tuple = type(value) is tuple and all(type(item) is int for item in value)
         if not is_int_tuple and not isinstance(value, str | int | float | None):
             # pydantic would overflow the C stack with a deeply nested tuple
-            raise CheckpointError(f"{where}: {field} is a {type(value).__name__}; the file is damaged: get it again")
+            raise CheckpointError(
+                f"{where}: {field} is a {type(value).__name__}, which no StyleGAN has; use another file"
+            )
     try:
         return config_type.model_validate(values)
     except ValidationError as error:
         first_error = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(str(part) for part in first_error["loc"]) or "configuration"
         problem_text = printable_text(first_error["msg"], 200)
-        raise CheckpointError(f"{where}: {field}: {problem_text}; the file is damaged or not a StyleGAN") from error
+        raise CheckpointError(f"{where}: {field}: {problem_text}; this version cannot build such a network") from error
 
 
 def _check_tensors(state: dict[str, Tensor], where: str) -> None:
@@ -145,7 +147,7 @@ def _check_tensors(state: dict[str, Tensor], where: str) -> None:
     for key, tensor in state.items():
         if not tensor.is_floating_point():
             raise CheckpointError(
-                f"{where}: {printable_text(key)} holds {tensor.dtype} numbers, not floats; the file is damaged: get it again"
+                f"{where}: {printable_text(key)} holds {tensor.dtype} numbers, not floats; use a file whose weights are floats"
             )
     bytes_by_address = {tensor.data_ptr(): tensor.nbytes for tensor in state.values()}
     total_bytes = sum(tensor.nbytes for tensor in state.values())
@@ -161,13 +163,11 @@ def _fill_network(
     _check_tensors(state, where)
     for key, expected in expected_state.items():
         if key not in state:
-            raise CheckpointError(
-                f"{where}: {key} is missing; the file is incomplete or not a {family_name}: get it again"
-            )
+            raise CheckpointError(f"{where}: {key} is missing; use a file that holds a whole {family_name}")
         if state[key].shape != expected.shape:
             raise CheckpointError(
                 f"{where}: {key} has the shape {printable_text(str(list(state[key].shape)))} instead of "
-                f"{list(expected.shape)}; the file is damaged or not a {family_name}: get it again"
+                f"{list(expected.shape)}; use a file that holds an unchanged {family_name}"
             )
     if surplus_keys := sorted(state.keys() - expected_state.keys()):
         raise CheckpointError(

@@ -111,7 +111,7 @@ def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "expected_text"),
     [
-        ({"data.pkl": None}, "without the one data.pkl"),
+        ({"data.pkl": None}, "is a zip archive, not a model"),
         ({"other/data.pkl": b"N."}, "without the one data.pkl"),
         ({"data/3": None}, "does not have"),
         ({"data/3": b"short"}, "in 5 bytes"),
@@ -141,6 +141,7 @@ def test_a_huge_archive_directory_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(packed, "w") as archive:
         for number in range(100_000):
             archive.writestr(f"model/data/{number:060}", b"")
+        archive.writestr("model/data.pkl", b"")
     (tmp_path / "f").write_bytes(packed.getvalue())
     assert "list of contents" in refusal(tmp_path / "f")
 

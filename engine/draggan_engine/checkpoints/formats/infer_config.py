@@ -62,5 +62,5 @@ def _count_channels(kernel: Tensor) -> int:
 def _require_rank(state: Mapping[str, Tensor], key: str, rank: int, where: str) -> Tensor:
     tensor = state.get(key)
     if tensor is None or tensor.ndim != rank:
-        raise CheckpointError(f"{where}: {key} is missing or of another shape; the file is damaged or not a StyleGAN2")
+        raise CheckpointError(f"{where}: {key} is missing or of another shape; use a file that holds a whole StyleGAN2")
     return tensor

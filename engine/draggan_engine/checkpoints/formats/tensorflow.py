@@ -21,7 +21,6 @@ from draggan_engine.core.errors import CheckpointError
 
 from .infer_config import infer_stylegan2_part
 
-_STYLEGAN2_VERSION = 4
 # Arguments with the only value that our networks implement, if the file states them.
 _FIXED_ARGUMENTS: dict[str, object] = {
     "architecture": "skip", "nonlinearity": "lrelu", "mapping_nonlinearity": "lrelu", "act": "lrelu",
@@ -55,11 +54,6 @@ def read_tensorflow_parts(root: object, path: Path) -> ModelParts | None:
         case _:
             return None
     where = f"{path}: generator"
-    version = generator.state.get("version")
-    if type(version) is not int or version < _STYLEGAN2_VERSION:
-        raise CheckpointError(
-            f"{where}: its version is older than that of StyleGAN2, {_STYLEGAN2_VERSION}; use a newer file"
-        )
     arguments = _constructor_arguments(generator)
     for name, fixed_value in _FIXED_ARGUMENTS.items():
         if name in arguments and (type(arguments[name]) is not type(fixed_value) or arguments[name] != fixed_value):
