@@ -67,7 +67,7 @@ LatentOption = Annotated[
     typer.Option(
         metavar="FILE",
         parser=path_parser("--latent"),
-        help="A file with a latent to start from instead of the seed. FILE#NAME picks one of several in a file; "
+        help="A file with a latent to start from instead of the seed. FILE#NAME or FILE#N picks one of several in a file; "
         "DIR#drag-002.after is the result of a session's second drag.",
     ),
 ]

@@ -4,10 +4,12 @@ inversion, and our own exports."""
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import warnings
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +62,8 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
     """Read the one latent of a file, whose format is recognised by its content.
 
     Args:
-        path: of the file. `FILE#NAME` chooses one of several latents, also of a session: `DIR#drag-002.after`.
+        path: of the file. `FILE#NAME` chooses one of several latents, also of a session: `DIR#drag-002.after`; `FILE#N`
+            chooses the Nth, counted from 1.
         num_ws, w_dim: the size of the model's latents.
 
     Returns:
@@ -71,31 +74,57 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
     """
     file_path, name = _split_latent_name(path)
     arrays = {key: array for key, array in _read_arrays(file_path).items() if array.dtype.kind in "fiu"}
-    if name and name not in arrays:
-        raise CheckpointError(
-            f"{path} holds no latent called {printable_text(name, 100)}; choose from: {_join_names(arrays)}"
-        )
-    candidates = {name: arrays[name]} if name else arrays
-    latents = {
-        key: latent for key, array in candidates.items() if (latent := _as_latent(array, num_ws, w_dim)) is not None
-    }
-    if len(latents) > 1:
-        raise CheckpointError(
-            f"{path} holds {len(latents)} latents that this model could take; "
-            f"choose one, as in {path.name}#{printable_text(next(iter(latents)), 100)}; it has {_join_names(latents)}"
-        )
+    candidates = {name: arrays[name]} if name and name in arrays else arrays
+    latents = _find_latents(candidates, num_ws, w_dim)
     if not latents:
         shapes = ", ".join(str(list(array.shape)) for array in list(candidates.values())[:5])
         raise CheckpointError(
             f"{path}: a latent of this model is [{num_ws}, {w_dim}], and the file holds "
             f"{printable_text(shapes, 200) or 'nothing'}; {_ACCEPTED_LATENTS}"
         )
+    if name and name not in candidates:
+        latents = _choose_latent(latents, name, path)
+    if len(latents) > 1:
+        raise CheckpointError(
+            f"{path} holds {len(latents)} latents that this model could take; choose one, "
+            f"as in {file_path.name}#{printable_text(next(iter(latents)), 100)}; it has {_join_names(latents)}"
+        )
     (latent,) = latents.values()
     with np.errstate(over="ignore"):  # numbers that are too large become infinite, and are refused below
         ws = latent.astype(np.float32)[None]
     if not np.isfinite(ws).all():
-        raise CheckpointError(f"{path}: its latent has numbers that are not finite; get the file again")
+        raise CheckpointError(f"{path}: its latent has numbers that are not finite; use another latent")
     return ws
+
+
+def _find_latents(arrays: Arrays, num_ws: int, w_dim: int) -> Arrays:
+    """Return the latents `[num_ws, w_dim]` in the arrays of a file, by name. Those of a batch are numbered from 1."""
+    latents: Arrays = {}
+    for key, array in arrays.items():
+        if (latent := _as_latent(array, num_ws, w_dim)) is not None:
+            latents[key or "1"] = latent
+        elif array.ndim > 2 and len(array) and _as_latent(array[0], num_ws, w_dim) is not None:
+            for number, row in enumerate(array, 1):
+                row_latent = _as_latent(row, num_ws, w_dim)
+                assert row_latent is not None
+                latents[f"{key}.{number}" if key else str(number)] = row_latent
+    return latents
+
+
+def _choose_latent(latents: Arrays, name: str, path: Path) -> Arrays:
+    """Return the one latent of that name, or of that number counted from 1.
+
+    Raises:
+        CheckpointError: there is none; the message lists the names.
+    """
+    is_number = name.isascii() and name.isdecimal() and len(name) < 10
+    if name not in latents and is_number and 0 < int(name) <= len(latents):
+        name = list(latents)[int(name) - 1]
+    if name not in latents:
+        raise CheckpointError(
+            f"{path} holds no latent called {printable_text(name, 100)}; choose from: {_join_names(latents)}"
+        )
+    return {name: latents[name]}
 
 
 def _split_latent_name(path: Path) -> tuple[Path, str]:
@@ -130,8 +159,20 @@ def _find_session_latent(session: Path, name: str) -> tuple[Path, str]:
     raise CheckpointError(f"{session}: {problem_text}; choose one of its latents, as in {session}#drag-001.after")
 
 
-def _join_names(arrays: Arrays) -> str:
-    return printable_text(", ".join(arrays), 200) or "none"
+def _join_names(latents: Arrays) -> str:
+    """Return the names of latents for a message; those of a batch as a range."""
+    names: list[str] = []
+    for batch_name, group in itertools.groupby(latents, _batch_name):
+        group_names = list(group)
+        is_batch = batch_name is not None and len(group_names) > 2
+        names += [f"{group_names[0]} to {group_names[-1]}"] if is_batch else group_names
+    return printable_text(", ".join(names), 200)
+
+
+def _batch_name(latent_name: str) -> str | None:
+    """Return the name of the batch that a numbered latent may be part of; None if its name ends without a number."""
+    batch_name, _, number = latent_name.rpartition(".")
+    return batch_name if number.isdecimal() else None
 
 
 def _as_latent(array: NDArray[np.generic], num_ws: int, w_dim: int) -> NDArray[np.generic] | None:
@@ -143,19 +184,21 @@ def _as_latent(array: NDArray[np.generic], num_ws: int, w_dim: int) -> NDArray[n
 
 
 def _read_arrays(path: Path) -> Arrays:
-    """Read the arrays of a file by name; where a format has no names, they are numbered from 1."""
+    """Read the arrays of a file by name. An array that is the whole file has an empty name; the name of one within
+    dictionaries and lists consists of their keys, and of numbers from 1."""
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such file; {_ACCEPTED_LATENTS}")
     with open_checkpoint(path) as file:
         try:
             if arrays := _read_named_arrays(file):
                 return arrays
+        except CheckpointError:
+            raise
         except Exception as error:  # a hostile or broken header can fail in any way
             problem_text = printable_text(str(error), 200)
             raise CheckpointError(f"{path} cannot be read ({problem_text}); {_ACCEPTED_LATENTS}") from error
         if file.format in PICKLED_FORMATS:
-            numbered_arrays = enumerate(_iterate_arrays(read_root_object(file), _MAX_NESTING, set()), 1)
-            return {str(number): array for number, array in numbered_arrays}
+            return _name_arrays(read_root_object(file))
         if file.format is CheckpointFormat.UNKNOWN:
             raise CheckpointError(f"{path} holds no latent; {_ACCEPTED_LATENTS}")
         return {}
@@ -165,7 +208,7 @@ def _read_named_arrays(file: CheckpointFile) -> Arrays:
     """Read a file of numpy or safetensors; the result is empty if the file has another format."""
     match file.format:
         case CheckpointFormat.NUMPY:
-            return {"1": _read_npy(file.data)}
+            return _read_npy(file, file.data)
         case CheckpointFormat.ZIP:
             return _read_npz(file)
         case CheckpointFormat.SAFETENSORS:
@@ -175,11 +218,16 @@ def _read_named_arrays(file: CheckpointFile) -> Arrays:
             return {}
 
 
-def _read_npy(data: memoryview) -> NDArray[np.generic]:
-    """Return the array in numpy's own format as a view. (`np.load` would allocate what the header of an archive states.)
+def _read_npy(file: CheckpointFile, data: memoryview) -> Arrays:
+    """Return the array in numpy's own format as a view, under an empty name; or the arrays in a pickled object, which
+    `np.save` writes for a dictionary. (`np.load` would allocate what the header of an archive states.)
+
+    Args:
+        data: the content of `file`, or of an entry of this archive.
 
     Raises:
-        ValueError: the format is newer, or the array holds Python objects.
+        CheckpointError: the pickle cannot be read.
+        ValueError: the format is newer, or the array holds Python objects beside numbers.
         Exception: the header is broken.
     """
     stream = io.BytesIO(data[:_MAX_NPY_HEADER_BYTES])
@@ -189,9 +237,11 @@ def _read_npy(data: memoryview) -> NDArray[np.generic]:
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     with warnings.catch_warnings(action="ignore"):  # numpy warns about headers that Python 2 wrote
         shape, fortran_order, dtype = read_header(stream)
+    if dtype == np.dtype(object):
+        return _name_arrays(read_root_object(replace(file, data=data[stream.tell() :], format=CheckpointFormat.PICKLE)))
     if dtype.hasobject:
         raise ValueError("it holds Python objects")
-    return np.ndarray(shape, dtype, data, stream.tell(), order="F" if fortran_order else "C")
+    return {"": np.ndarray(shape, dtype, data, stream.tell(), order="F" if fortran_order else "C")}
 
 
 def _read_npz(file: CheckpointFile) -> Arrays:
@@ -204,8 +254,9 @@ def _read_npz(file: CheckpointFile) -> Arrays:
         if not is_numpy_archive or sum(entry.file_size for entry in entries) > _MAX_ARCHIVE_BYTES:
             return {}
         return {
-            entry.filename.removesuffix(".npy"): _read_npy(memoryview(_unpack_entry(archive, entry)))
+            _join_keys(entry.filename.removesuffix(".npy"), name): array
             for entry in entries
+            for name, array in _read_npy(file, memoryview(_unpack_entry(archive, entry))).items()
         }
 
 
@@ -221,15 +272,31 @@ def _to_array(tensor: Tensor) -> NDArray[np.generic]:
     return array
 
 
-def _iterate_arrays(value: object, max_nesting: int, visited_ids: set[int]) -> Iterator[NDArray[np.generic]]:
-    """Yield the arrays in the root object of a file and in the containers that it holds; each object only once."""
+def _name_arrays(root: object) -> Arrays:
+    """Return the arrays in the root object of a pickle by name; see `_read_arrays`."""
+    return dict(_iterate_arrays(root, "", _MAX_NESTING, set()))
+
+
+def _iterate_arrays(
+    value: object, name: str, max_nesting: int, visited_ids: set[int]
+) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    """Yield the arrays in an object and in the containers that it holds, with their names; each object only once."""
     if id(value) in visited_ids:
         return
     visited_ids.add(id(value))
     if isinstance(value, Tensor):
-        yield _to_array(value)
+        yield name, _to_array(value)
     elif isinstance(value, ArrayRecord):
-        yield value.array
+        yield from (
+            _iterate_arrays(value.objects, name, max_nesting, visited_ids) if value.objects else [(name, value.array)]
+        )
     elif isinstance(value, dict | list | tuple) and max_nesting:
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _iterate_arrays(item, max_nesting - 1, visited_ids)
+        items = value.items() if isinstance(value, dict) else enumerate(value, 1)
+        is_single = isinstance(value, list | tuple) and len(value) == 1
+        for key, item in items:
+            item_name = name if is_single else _join_keys(name, str(key))
+            yield from _iterate_arrays(item, item_name, max_nesting - 1, visited_ids)
+
+
+def _join_keys(*keys: str) -> str:
+    return ".".join(key for key in keys if key)

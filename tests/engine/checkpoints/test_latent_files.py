@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import pickle
 import resource
 import struct
 import zipfile
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +84,58 @@ def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
     refusal(tmp_path)
 
 
-def test_objects_are_not_unpickled(tmp_path: Path) -> None:
-    np.save(tmp_path / "w.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    assert "Python objects" in refusal(tmp_path / "w.npy")
+class Intruder:
+    """An object whose pickle makes a file when an ordinary unpickler reads it."""
+
+    def __reduce__(self) -> tuple[object, tuple[str, ...]]:
+        return Path.touch, (Path("canary"),)  # type: ignore[return-value]
+
+
+def test_a_dictionary_in_an_npy_file_is_read_without_running_it(tmp_path: Path) -> None:
+    path = tmp_path / "latents.npy"
+    np.save(path, {"first": WS, "all": np.concatenate([WS + 1, WS + 2]), "seeds": [1, 2]}, allow_pickle=True)
+    assert "holds 3 latents" in refusal(path) and refusal(path).endswith("#first; it has first, all.1, all.2")
+    for name, latent in {"first": WS, "all.2": WS + 2, "3": WS + 2}.items():
+        assert np.array_equal(read_latent(Path(f"{path}#{name}"), ROWS, WIDTH), latent)
+    np.savez(tmp_path / "latents.npz", inverted=np.array({"w": WS}, dtype=object))
+    assert np.array_equal(read_latent(tmp_path / "latents.npz", ROWS, WIDTH), WS)
+    np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    assert "the file holds nothing" in refusal(path)
+
+
+def test_an_array_of_hostile_objects_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("w.npy", np.array([{"w": WS, "x": Intruder()}], dtype=object), allow_pickle=True)
+    with suppress(CheckpointError):
+        read_latent(Path("w.npy"), ROWS, WIDTH)
+    assert not Path("canary").exists()
+
+
+@pytest.mark.parametrize("array", [np.array([None]), np.array([{"w": WS}, 1], dtype=object)])
+def test_an_array_of_objects_that_states_another_shape_is_refused(array: np.ndarray, tmp_path: Path) -> None:
+    shape = b"(K\x01K" + bytes([len(array)]) + b"\x85"  # of the state of the array
+    content = pickle.dumps(array, 3)
+    assert shape in content
+    header = npy_file("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}")
+    message = refusal(write(tmp_path / "w.npy", header + content.replace(shape, b"(K\x01K\x09\x85")))
+    assert "holds an array of shape [9]" in message
+
+
+def test_one_of_a_batch_is_chosen_by_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "latents.pt"
+    batch = torch.from_numpy(np.concatenate([WS, WS + 1, WS + 2]))
+    torch.save(batch, path)
+    assert refusal(path) == (
+        f"{path} holds 3 latents that this model could take; choose one, as in latents.pt#1; it has 1 to 3"
+    )
+    assert np.array_equal(read_latent(Path(f"{path}#3"), ROWS, WIDTH), WS + 2)
+    for name in ("0", "4", "-1", "1.5", "999999999999999999999"):
+        assert refusal(Path(f"{path}#{name}")).endswith(f"holds no latent called {name}; choose from: 1 to 3")
+    save_file({"w": batch.numpy(), "z": np.zeros((3, WIDTH + 1), np.float32)}, path)
+    assert "it has w.1 to w.3" in refusal(path) and "it has w.1 to w.3" in refusal(Path(f"{path}#w"))
+    assert np.array_equal(read_latent(Path(f"{path}#w.2"), ROWS, WIDTH), WS + 1)
+    torch.save([batch[:, :1]], path)
+    assert (read_latent(Path(f"{path}#2"), ROWS, WIDTH) == WS[:, :1] + 1).all()
 
 
 def test_a_size_beyond_the_file_is_refused(tmp_path: Path) -> None:

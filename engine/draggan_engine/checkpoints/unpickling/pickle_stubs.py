@@ -22,6 +22,7 @@ MAX_KEY_LENGTH = 1000
 MAX_DIMENSIONS = 8
 MAX_DIMENSION_SIZE = 2**40
 _DTYPE_CODES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
+_OBJECT_CODE = "O8"
 
 
 class PickleRefusal(Exception):
@@ -148,7 +149,7 @@ class TensorStorage:
 
 @dataclass(slots=True, eq=False)
 class DtypeRecord:
-    """A `numpy.dtype` of plain numbers. The pickle states its byte order afterwards."""
+    """A `numpy.dtype` of plain numbers, or of objects. The pickle states its byte order afterwards."""
 
     code: str
     byte_order: str = "="
@@ -157,9 +158,9 @@ class DtypeRecord:
     def from_code(cls, code: object, *_: object) -> DtypeRecord:
         """
         Raises:
-            PickleRefusal: not a code of plain numbers, such as "f4".
+            PickleRefusal: not a code of plain numbers, such as "f4", or of objects.
         """
-        if type(code) is not str or code not in _DTYPE_CODES:
+        if type(code) is not str or code not in _DTYPE_CODES | {_OBJECT_CODE}:
             raise PickleRefusal(f"asks for the numpy type {printable_text(code)}")
         return cls(code)
 
@@ -176,22 +177,39 @@ class DtypeRecord:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
+        """
+        Raises:
+            PickleRefusal: the type is that of objects.
+        """
+        if self.code == _OBJECT_CODE:
+            raise PickleRefusal("gives an array of objects as bytes")
         return np.dtype(self.byte_order + self.code)
 
 
 @dataclass(slots=True, eq=False)
 class ArrayRecord:
-    """A `numpy.ndarray` of plain numbers. It is empty until the pickle gives its state."""
+    """A `numpy.ndarray`. It is empty until the pickle gives its state.
+
+    Attributes:
+        array: its plain numbers; empty if it holds objects.
+        objects: the objects of an array of objects, in a flat list.
+    """
 
     budget: ReadBudget
     array: NDArray[np.generic] = field(default_factory=lambda: np.empty(0))
+    objects: list[object] = field(default_factory=list)
 
     def build(self, state: object) -> None:
         """
         Raises:
-            PickleRefusal: the array holds no plain numbers, or its shape does not fit its bytes.
+            PickleRefusal: the array holds neither plain numbers nor objects, or its shape does not fit its content.
         """
         match state:
+            case (int(), tuple(shape), DtypeRecord(code="O8"), bool(), list(objects)):
+                check_shape(shape)
+                if math.prod(shape) != len(objects):
+                    raise PickleRefusal(f"holds an array of shape {list(shape)} with {len(objects)} objects")
+                self.objects = objects
             case (int(), tuple(shape), DtypeRecord() as record, bool(fortran_order), bytes() | memoryview() as data):
                 check_shape(shape)
                 if math.prod(shape) * record.dtype.itemsize != len(data):
