@@ -46,7 +46,7 @@ def evaluate(
         typer.Option(
             metavar="DIR",
             parser=path_parser("--out"),
-            help="The directory for rows, images and report. A run that is there is continued, also with other methods.",
+            help="The directory for rows, images and report. If it holds a run already, that run goes on, also with other methods.",
         ),
     ],
     case_count: Annotated[
@@ -56,8 +56,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="no edit, drag, freedrag, no tracking, optical flow, RAFT, PIPs, CoTracker or UserControllableLT; repeat it for "
-            "more. Default: all that are available.",
+            help="no edit, drag (the paper's method), least-squares, freedrag, no tracking, optical flow, RAFT, PIPs, CoTracker "
+            "or UserControllableLT; repeat the option for more than one. Default: all that are available.",
         ),
     ] = None,
     detector: Annotated[

@@ -322,4 +322,6 @@ def _write_video(
         def update(done: int, total: int) -> None:
             progress_bar.update(task_id, completed=done, total=total)
 
-        export(model, store, edit, video_path, markers=markers, report_progress=update)
+        notice = export(model, store, edit, video_path, markers=markers, report_progress=update)
+    if notice is not None:
+        _print_line(f"{video_path}: {notice}")

@@ -55,6 +55,7 @@ SETTING_OPTIONS = (
         "stop_distance", "--stop", "N", "The distance at which a target is reached, in pixels, above 0 to 64"
     ),
     SettingOption("tracking_norm", "--norm", "l1|l2", "How point tracking measures the distance of features"),
+    SettingOption("stay", "--stay", "N", "How strongly least squares keeps an edit near its start, 0 to 1"),
     SettingOption("precision", "--precision", "float32|bfloat16", "The precision of the features"),
 )
 SETTING_FLAGS = {option.setting: option.flag for option in SETTING_OPTIONS}

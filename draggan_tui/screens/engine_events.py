@@ -193,9 +193,9 @@ class EngineEvents:
 
     def _exported(self, engine_event: Exported) -> None:
         first_path = Path(engine_event.files[0])
-        self._screen.report(
-            f"saved to {short_path(first_path if len(engine_event.files) == 1 else first_path.parent)}", "good"
-        )
+        saved_text = f"saved to {short_path(first_path if len(engine_event.files) == 1 else first_path.parent)}"
+        notice_text = "" if engine_event.notice is None else f": {engine_event.notice}"
+        self._screen.report(saved_text + notice_text, "good")
         if self._state.edit.source.drag:
             self._screen.end_hints()
 

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from draggan_engine.core.edit import Edit
+from draggan_engine.core.edit import SETTINGS_WITHOUT_EFFECT, Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.core.setting_fields import MAX_LISTED_CHOICES, SettingField, setting_fields, value_text
@@ -26,6 +26,7 @@ class SettingsDialog(Dialog[Edit | None]):
     DEFAULT_CSS = """
     SettingsDialog .row { height: 1; }
     SettingsDialog .row:focus-within .label { color: $accent; text-style: bold; }
+    SettingsDialog .row.-unused .label, SettingsDialog .row.-unused TextField { color: $text-disabled; }
     SettingsDialog .label { width: 15; padding-right: 2; text-align: right; color: $text-muted; }
     SettingsDialog TextField { width: 14; margin-right: 1; }
     SettingsDialog TextField.-invalid { color: $text-error; }
@@ -44,7 +45,7 @@ class SettingsDialog(Dialog[Edit | None]):
     SettingsDialog.-narrow.-refused #description { display: none; }
     """
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (64, "-normal")]  # noqa: RUF012
-    AUTO_FOCUS = "#step_size"
+    AUTO_FOCUS = "#method"
     # With `priority`, keys that move the focus act before the next key of a burst goes to the field with the focus.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", show=False),
@@ -81,6 +82,9 @@ class SettingsDialog(Dialog[Edit | None]):
     def on_descendant_focus(self) -> None:
         self._describe()
 
+    def on_mount(self) -> None:
+        self._mark_unused()
+
     def on_resize(self) -> None:
         self.call_after_refresh(self._describe)
 
@@ -91,7 +95,10 @@ class SettingsDialog(Dialog[Edit | None]):
         field = self._focused_field()
         columns_text = f"default {field.default_text or 'empty'} (Ctrl-R), {field.range_text}\n"
         choices_text = f": {', '.join(field.choices)}" if len(field.choices) > MAX_LISTED_CHOICES else ""
-        description_text = (columns_text if self.has_class("-narrow") else "") + field.description + choices_text
+        unused_text = f" (not used by {self._typed_method()})" if field.name in self._unused_settings() else ""
+        description_text = (
+            (columns_text if self.has_class("-narrow") else "") + field.description + choices_text + unused_text
+        )
         self.query_one("#description", Static).update(description_text)
         self._show_focused()
 
@@ -99,6 +106,22 @@ class SettingsDialog(Dialog[Edit | None]):
         """Scroll to the field with the focus when the text below the fields has its new height."""
         if self.focused is not None:
             self.call_after_refresh(self.focused.scroll_visible, animate=False)
+
+    def _typed_method(self) -> str:
+        return self._field_widget("method").value.strip()
+
+    def _unused_settings(self) -> frozenset[str]:
+        """Return the names of the settings that the method in its field does not use; none while it is being typed."""
+        return frozenset().union(
+            *(names for method, names in SETTINGS_WITHOUT_EFFECT.items() if method == self._typed_method())
+        )
+
+    def _mark_unused(self) -> None:
+        unused_settings = self._unused_settings()
+        for field_name in self.fields:
+            row = self._field_widget(field_name).parent
+            assert row is not None
+            row.set_class(field_name in unused_settings, "-unused")
 
     def _focused_field(self) -> SettingField:
         assert self.focused is not None, "one of the fields always has the focus"
@@ -145,6 +168,7 @@ class SettingsDialog(Dialog[Edit | None]):
         self.query(TextField).remove_class("-invalid")
         self.remove_class("-refused")
         self.query_one("#problem", Static).update("")
+        self._mark_unused()
 
 
 def with_settings(edit: Edit, field_values: Mapping[str, object]) -> Edit:

@@ -17,7 +17,7 @@ from tests.support.tiny_models import save_tiny
 DRAG = ("drag", "--model", "tiny.safetensors", "--pair", "10,10:20,10", "--out", "out", "--json")
 TYPED = {
     "method": "freedrag", "space": "w", "step_size": "0.01", "mask_weight": "7", "r1": "2.5", "r2": "9", "layers": "3", "feature_block": "b16",
-    "max_steps": "2", "stop_distance": "0.5", "tracking_norm": "l2", "precision": "float32",
+    "max_steps": "2", "stop_distance": "0.5", "tracking_norm": "l2", "stay": "0.7", "precision": "float32",
 }  # fmt: skip
 MASKS = FIXTURES / "masks"
 

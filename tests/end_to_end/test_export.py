@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import resource
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from draggan_engine.server.export import MAX_FRAMES
+from draggan_engine.server.export import MAX_FRAMES, MIN_FRAMES
 from draggan_engine.storage.markers import HANDLE_COLOR, TARGET_COLOR
 from scripts.template_search import load_rgb
 from tests.support.commands import files_under, run_here
@@ -44,15 +45,21 @@ def near(rgb: NDArray[np.uint8], color: tuple[int, int, int]) -> NDArray[np.intp
     return np.array([columns.mean(), rows.mean()]).round().astype(int)
 
 
+def interpolation_notice(video_name: str, step_count: int) -> str:
+    return (
+        f"draggan-tui: {video_name}: the drags had {step_count} steps; the images between them are interpolated in w\n"
+    )
+
+
 def test_an_mp4_of_a_drag_goes_from_its_first_image_to_its_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status, stdout, stderr = run_here(monkeypatch, *DRAG, "--film", "d.mp4", directory=tmp_path)
-    assert (status, stderr) == (0, "")
     report = json.loads(stdout)
+    assert (status, stderr) == (0, interpolation_notice("d.mp4", report["steps"]))
     assert report["files"][-1] == "d.mp4"
     frames = mp4(tmp_path / "d.mp4")
-    assert len(frames) == 1 + report["steps"] + 36
+    assert len(frames) == 1 + math.ceil((MIN_FRAMES - 1) / report["steps"]) * report["steps"] + 36
     first, last = load_rgb(tmp_path / "s/initial.png"), load_rgb(tmp_path / "s/final.png")
     assert difference(frames[0], first) < 3 < difference(frames[0], last)
     assert difference(frames[-1], last) < 3
@@ -61,12 +68,12 @@ def test_an_mp4_of_a_drag_goes_from_its_first_image_to_its_last(
 def test_a_gif_of_a_drag_shows_its_markers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = (*DRAG[:2], "134,142:180,142", *DRAG[3:], "--method", "draggan", "--film", "d.gif", "--markers")
     status, stdout, stderr = run_here(monkeypatch, *arguments, directory=tmp_path)
-    assert (status, stderr) == (0, "")
+    assert (status, stderr) == (0, interpolation_notice("d.gif", 12))
     final = json.loads(stdout)["pairs"][0]["final"]
     with Image.open(tmp_path / "d.gif") as video:
-        assert video.n_frames == 13
+        assert video.n_frames == 4 * 12 + 1
         first = np.asarray(video.convert("RGB"))
-        video.seek(12)
+        video.seek(4 * 12)
         last = np.asarray(video.convert("RGB"))
     assert near(first, HANDLE_COLOR).tolist() == [134, 142]
     assert near(last, HANDLE_COLOR).tolist() == [round(value) for value in final]

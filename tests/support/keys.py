@@ -45,7 +45,7 @@ def never_end(terminal: Terminal) -> None:
     """Settings with which no drag ends by itself: the paper's method, 100,000 steps, and only the very target would do."""
     terminal.send(",")
     terminal.wait_for("Settings of the next drag")
-    terminal.send(2 * UP + "draggan")  # from the step size up to the method; others end when the handles come no nearer
+    terminal.send("draggan")  # other methods end when the handles come no nearer
     terminal.send(8 * DOWN + "100000")  # down to the most steps
     terminal.send(DOWN + "0.0001\r")  # and to the distance at which it stops; handles go by whole pixels
     terminal.wait_for(lambda: "Settings of the next drag" not in terminal.text())

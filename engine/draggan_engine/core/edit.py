@@ -73,6 +73,12 @@ class DragSettings(FrozenModel):
     tracking_norm: Norm = Field(
         "l1", title="tracking norm", description="how point tracking measures the distance of features (eq. 2)"
     )
+    stay: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
+        0.4,
+        title="stay",
+        description="how strongly least squares keeps an edit near its start: it counts a handle as located to so many "
+        "pixels of the feature map",
+    )
     precision: Precision = Field(
         "float32",
         title="precision",
@@ -103,6 +109,13 @@ class DragSettings(FrozenModel):
             return self.stop_distance
         return 1.0 if pair_count <= 5 else 2.0
 
+
+SETTINGS_WITHOUT_EFFECT: dict[DragMethod, frozenset[str]] = {
+    "least-squares": frozenset({"step_size", "r1", "r2", "tracking_norm"}),
+    "draggan": frozenset({"stay"}),
+    "freedrag": frozenset({"r2", "tracking_norm", "stay"}),
+}
+"""The settings that a method does not use. When least squares has failed, the paper's method uses its own."""
 
 ALL_HANDLES_ON_TARGETS = (
     "nothing to drag: every handle is on its target, so that it holds its place; give one of them another target"

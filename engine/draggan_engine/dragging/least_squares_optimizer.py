@@ -36,8 +36,6 @@ PATCH_RADIUS = 1.5
 """Radius of the patches around handles, in pixels of the feature map."""
 MAX_JACOBIAN_AGE = 4
 """For how many steps a Jacobian is used, with corrections."""
-POSITION_NOISE = 0.4
-"""σ: the standard deviation with which positions count as known, in pixels of the feature map."""
 MAX_SHORTFALL = 0.5
 """How far from its target the distribution of w may hold back a handle, at most, as a share of the stop distance."""
 MASK_FACTOR = 4.0
@@ -174,7 +172,7 @@ class LeastSquaresOptimizer:
     def prior_variance(self, mean_square: Tensor) -> Tensor:
         """Return σ², `[N]` in squared image pixels.
 
-        The steps end where Jᵀ e = σ² z. Handles that are hard to move, or have come far, would end far from their targets,
+        σ is the accuracy to which handles count as located. The steps end where Jᵀ e = σ² z. Handles that are hard to move, or have come far, would end far from their targets,
         so σ² is smaller for these.
 
         Args:
@@ -184,7 +182,7 @@ class LeastSquaresOptimizer:
         stop_distances = [self.settings.stop_distance_for(len(task.pairs)) for task in self._tasks]
         error_length = MAX_SHORTFALL * mean_square.new_tensor(stop_distances) * pair_counts.sqrt()
         limit = error_length * mean_square.sqrt() / _lengths(self.coordinates).clamp_min(1e-6)
-        return limit.clamp_max((POSITION_NOISE * self.shape.spacing) ** 2)
+        return limit.clamp_max((self.settings.stay * self.shape.spacing) ** 2)
 
     @torch.no_grad()
     def _step_by_least_squares(self) -> tuple[Tensor, Tensor]:

@@ -45,6 +45,7 @@ _SETTING_LABELS = {
     "precision": "precision",
     "max_steps": "step limit",
     "stop_distance": "stop distance",
+    "stay": "stay",
 }
 
 

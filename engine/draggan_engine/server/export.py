@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,8 @@ from draggan_engine.storage.video import spread_indices, write_video
 
 from .edit_images import image_of, latent_of
 
-MAX_FRAMES = 150  # of a video: six seconds
+MIN_FRAMES, MAX_FRAMES = 48, 150
+"""How many images a video has: two to six seconds. The last one is held."""
 
 ReportProgress = Callable[[int, int], object]
 """Called with the number of frames that are done, and the number of all frames."""
@@ -37,14 +40,26 @@ class VideoFrame:
     ws: NDArray[np.float32]
     pairs: tuple[tuple[Point, Point], ...]
 
+    def towards(self, next_frame: VideoFrame, share: float) -> VideoFrame:
+        """Return the frame that is a share, 0 to 1, of the way from this one to the next."""
+        ws = self.ws + np.float32(share) * (next_frame.ws - self.ws)
+        if len(next_frame.pairs) != len(self.pairs):  # where another drag begins
+            return VideoFrame(ws, self.pairs)
+        points, next_points = np.array(self.pairs), np.array(next_frame.pairs)
+        pairs = (points + share * (next_points - points)).tolist()
+        return VideoFrame(ws, tuple(((handle[0], handle[1]), (target[0], target[1])) for handle, target in pairs))
+
 
 def export(
     model: Model, store: SessionStore, edit: Edit, path: Path, *, markers: bool, report_progress: ReportProgress
-) -> None:
+) -> str | None:
     """Write the edit's image, its latent, or a video of the drags that led to it; the path's suffix says which.
 
     Args:
         markers: draw handles and targets into images and videos.
+
+    Returns:
+        What to tell people about the file, if there is something.
 
     Raises:
         OutputError: the suffix is unknown, or the path cannot be written to.
@@ -60,9 +75,12 @@ def export(
         pairs = [(pair.handle, pair.target or pair.handle) for pair in edit.pairs]
         write_image(path, draw_markers(image, pairs) if markers else image, model=model.name, edit=edit)
     else:
-        all_frames = _video_frames(store, edit)
-        video_frames = [all_frames[frame_index] for frame_index in spread_indices(len(all_frames), MAX_FRAMES)]
+        step_frames = _video_frames(store, edit)
+        video_frames = interpolate_frames([step_frames[i] for i in spread_indices(len(step_frames), MAX_FRAMES)])
         write_video(path, _render_frames(model, video_frames, markers, report_progress), model=model.name, edit=edit)
+        if len(video_frames) > len(step_frames):
+            return f"the drags had {len(step_frames) - 1} steps; the images between them are interpolated in w"
+    return None
 
 
 def _video_frames(store: SessionStore, edit: Edit) -> Sequence[VideoFrame]:
@@ -82,6 +100,22 @@ def _video_frames(store: SessionStore, edit: Edit) -> Sequence[VideoFrame]:
     if not video_frames:
         raise EditError("no drag has led to this image, so there is no video of one; drag first, or save a PNG")
     return video_frames
+
+
+def interpolate_frames(step_frames: Sequence[VideoFrame]) -> Sequence[VideoFrame]:
+    """Return at least `MIN_FRAMES` frames, if there are two to interpolate between.
+
+    The steps of a drag are among them, and there are equally many between any two.
+    """
+    if not 2 <= len(step_frames) < MIN_FRAMES:
+        return step_frames
+    part_count = math.ceil((MIN_FRAMES - 1) / (len(step_frames) - 1))
+    frames = [
+        frame.towards(next_frame, part / part_count)
+        for frame, next_frame in pairwise(step_frames)
+        for part in range(part_count)
+    ]
+    return [*frames, step_frames[-1]]
 
 
 def _render_frames(

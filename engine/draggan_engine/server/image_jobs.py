@@ -40,7 +40,7 @@ def export_result(state: EngineState, model: Model, command: Export) -> None:
 def export_file(state: EngineState, model: Model, command: ExportFile) -> None:
     from .export import export  # imports video codecs
 
-    export(
+    notice = export(
         model,
         state.store,
         command.edit,
@@ -50,7 +50,7 @@ def export_file(state: EngineState, model: Model, command: ExportFile) -> None:
             ExportProgress(done=frames_done, total=frame_count)
         ),
     )
-    state.outbox.send(Exported(files=(command.path,)))
+    state.outbox.send(Exported(files=(command.path,), notice=notice))
 
 
 def update_result(state: EngineState, model: Model) -> None:

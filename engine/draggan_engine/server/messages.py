@@ -293,6 +293,7 @@ class ExportProgress(FrozenModel):
 class Exported(FrozenModel):
     type: Literal["exported"] = "exported"
     files: tuple[str, ...]
+    notice: str | None = None
 
 
 class DragStarted(FrozenModel):

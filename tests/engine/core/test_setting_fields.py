@@ -27,6 +27,7 @@ def test_every_setting_is_described() -> None:
         "step limit": ("300", "1 to 100,000"),
         "stop distance": ("", "above 0 to 64, or empty"),
         "tracking norm": ("l1", "l1, l2"),
+        "stay": ("0.4", "0 to 1"),
         "precision": ("float32", "float32, bfloat16"),
     }
     assert all(field.description for field in fields.values())

@@ -16,7 +16,7 @@ from draggan_engine.dragging.drag_task import DragTask, why_not_bfloat16
 from draggan_engine.dragging.draggan_optimizer import DragganOptimizer
 from draggan_engine.dragging.feature_sources import FeatureWindows
 from draggan_engine.dragging.handle_jacobian import MAX_EXACT_PAIRS
-from draggan_engine.dragging.least_squares_optimizer import POSITION_NOISE, LeastSquaresOptimizer
+from draggan_engine.dragging.least_squares_optimizer import LeastSquaresOptimizer
 from draggan_engine.dragging.patch_tracking import PatchTracker
 from draggan_engine.dragging.trust_region import FIRST_DAMPING
 from draggan_engine.evaluation.cases import landmark_cases
@@ -187,7 +187,19 @@ def test_the_distribution_of_w_holds_a_handle_back_by_half_the_stop_distance_at_
         for row_length in [0.3, 4.0, 12.0]:
             prior_variance = float(optimizer.prior_variance(torch.tensor([row_length**2])))
             assert prior_variance * length / row_length <= max_shortfall * 1.001
-            assert 0 < prior_variance <= (POSITION_NOISE * optimizer.shape.spacing) ** 2 * 1.001
+            assert 0 < prior_variance <= (settings.stay * optimizer.shape.spacing) ** 2 * 1.001
+
+
+def test_stay_keeps_edits_nearer_to_their_start(model: Model) -> None:
+    lengths: dict[float, float] = {0.0: 0, 1.0: 0}
+    for drag in first_cases(model, 5, 4):
+        for stay in lengths:
+            optimizer = LeastSquaresOptimizer(
+                model.generator, model.info.settings.model_copy(update={"stay": stay}), [drag]
+            )
+            run_drags(optimizer)
+            lengths[stay] += float(optimizer.coordinates.norm())
+    assert lengths[1.0] < 0.9 * lengths[0.0]
 
 
 def test_a_drag_does_not_end_outside_the_image(model: Model) -> None:

@@ -17,7 +17,7 @@ from draggan_engine.core.history import Revision, edit_at_step
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
 from draggan_engine.server.edit_images import image_of, latent_of
-from draggan_engine.server.export import MAX_FRAMES, export
+from draggan_engine.server.export import MAX_FRAMES, MIN_FRAMES, VideoFrame, export, interpolate_frames
 from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.video import FRAMES_PER_SECOND, HOLD_SECONDS
 from tests.support.tiny_models import save_tiny
@@ -95,19 +95,21 @@ def test_a_video_shows_all_drags_that_led_to_the_image(
     export(
         model, store, two.edit, tmp_path / "a.mp4", markers=False, report_progress=lambda *done: progress.append(done)
     )
-    assert progress == [(done, 10) for done in range(11)], "five steps and four, and where they began"
+    frame_count = 9 * 6 + 1  # five steps and four, each in six parts
+    assert progress == [(done, frame_count) for done in range(frame_count + 1)]
     video_frames = frames(tmp_path / "a.mp4")
-    assert len(video_frames) > 10, "the last one is held"
+    assert len(video_frames) > frame_count, "the last one is held"
     for frame, edit in (
         (video_frames[0], one.edit.before_drags),
-        (video_frames[5], one.edit),
+        (video_frames[5 * 6], one.edit),
         (video_frames[-1], two.edit),
     ):
         assert np.abs(frame.astype(int) - image_of(model, store, edit)).mean() < 12
     export(model, store, one.edit, tmp_path / "b.gif", markers=True, report_progress=ignore_progress)
     with Image.open(tmp_path / "b.gif") as gif:  # frames that look alike are one, which stands as long as both
         duration = sum(frame.info["duration"] for frame in ImageSequence.Iterator(gif))
-    assert duration == 1000 * (6 / FRAMES_PER_SECOND + HOLD_SECONDS)
+    expected_duration = 1000 * ((5 * 10 + 1) / FRAMES_PER_SECOND + HOLD_SECONDS)
+    assert duration == pytest.approx(expected_duration, abs=10)  # a GIF counts hundredths of a second
 
 
 def test_a_video_ends_at_the_step_that_is_exported(
@@ -119,7 +121,7 @@ def test_a_video_ends_at_the_step_that_is_exported(
     assert (within.source.drag, within.source.step) == (2, 2)
     progress: list[tuple[int, int]] = []
     export(model, store, within, tmp_path / "a.gif", markers=False, report_progress=lambda *done: progress.append(done))
-    assert progress[-1] == (8, 8), "five steps and two"
+    assert progress[-1] == (7 * 7 + 1, 7 * 7 + 1), "five steps and two, each in seven parts"
     branch = dragged(model, store, Revision(id=9, parent=one.id, edit=within), 3)
     assert branch.record is not None and branch.record.source.step == 2
     export(
@@ -130,7 +132,28 @@ def test_a_video_ends_at_the_step_that_is_exported(
         markers=False,
         report_progress=lambda *done: progress.append(done),
     )
-    assert progress[-1] == (11, 11), "those, and three more"
+    assert progress[-1] == (10 * 5 + 1, 10 * 5 + 1), "those, and three more, each in five parts"
+
+
+def test_the_frames_between_steps_are_interpolated() -> None:
+    def frame(position: float, pair_count: int) -> VideoFrame:
+        pairs = tuple(((position, 2 * position), (9.0, 8.0)) for _ in range(pair_count))
+        return VideoFrame(np.full((1, 4, 3), position, np.float32), pairs)
+
+    steps = [frame(0, 1), frame(10, 1), frame(40, 2)]
+    interpolated = interpolate_frames(steps)
+    assert MIN_FRAMES <= len(interpolated) < MIN_FRAMES + len(steps)
+    assert [frame.pairs for frame in interpolated if frame.ws[0, 0, 0] in (0, 10, 40)] == [step.pairs for step in steps]
+    halfway = interpolated[len(interpolated) // 4]
+    assert halfway.ws == pytest.approx(5, abs=0.3) and halfway.pairs[0][0] == pytest.approx((5, 10), abs=0.5)
+    assert halfway.pairs[0][1] == (9, 8)
+    assert np.all(np.diff([frame.ws[0, 0, 0] for frame in interpolated]) > 0)
+
+
+@pytest.mark.parametrize("count", [1, MIN_FRAMES, MIN_FRAMES + 5])
+def test_frames_of_enough_steps_are_left_alone(count: int) -> None:
+    steps = [VideoFrame(np.zeros((1, 2, 2), np.float32), ()) for _ in range(count)]
+    assert interpolate_frames(steps) is steps
 
 
 def test_a_long_video_has_a_limited_number_of_frames(

@@ -28,7 +28,7 @@ async def test_a_path_can_be_typed_ahead(app: DragganApp) -> None:
 async def test_settings_can_be_typed_ahead(app: DragganApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
-        burst(app, "comma", "tab", "7", "enter")
+        burst(app, "comma", "tab", "tab", "tab", "7", "enter")
         await until(lambda: app.editor.state.edit.settings.mask_weight == 7)
         await pilot.pause()
         assert app.screen is app.editor

@@ -113,7 +113,7 @@ def test_a_filter_that_nothing_matches_says_so() -> None:
 async def test_the_settings_have_no_columns_for_default_and_range_in_a_narrow_terminal(app: DragganApp) -> None:
     async with app.run_test(size=(60, 18)) as pilot:
         await ready(app, pilot)
-        await pilot.press("comma")
+        await pilot.press("comma", "down", "down")
         for cell in app.screen.query(".range, .default"):
             assert not cell.region
         assert text(app, "#description").startswith("default 0.002 (Ctrl-R), above 0 to 10\n")
@@ -187,6 +187,7 @@ async def test_settings_at_40_columns_show_default_and_range_of_the_field_in_use
     app = editor()
     async with app.run_test(size=(40, 12)) as pilot:
         await opened_settings(app, pilot)
+        await pilot.press("down", "down")
         assert text(app, "#description").splitlines()[0] == "default 0.002 (Ctrl-R), above 0 to 10"
         await pilot.press(*["down"] * 7, "9", "9", "enter")
         await pilot.pause()
@@ -196,17 +197,31 @@ async def test_settings_at_40_columns_show_default_and_range_of_the_field_in_use
         assert any("at most 64, or empty" in line for line in lines), lines
 
 
+async def test_settings_that_the_method_does_not_use_say_so() -> None:
+    app = editor()
+    async with app.run_test(size=(80, 40)) as pilot:
+        screen = await opened_settings(app, pilot)
+        rows = {name: screen.query_one(f"#{name}").parent for name in ("step_size", "stay", "max_steps")}
+        assert [name for name, row in rows.items() if row is not None and row.has_class("-unused")] == ["stay"]
+        await pilot.press(*"least-squares")
+        assert [name for name, row in rows.items() if row is not None and row.has_class("-unused")] == ["step_size"]
+        await pilot.press("down", "down")
+        assert text(app, "#description").endswith("(not used by least-squares)")
+        await pilot.press("up", "up", "backspace")
+        assert not any(row.has_class("-unused") for row in rows.values() if row is not None)
+
+
 async def test_settings_are_reset_one_or_all() -> None:
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened_settings(app, pilot)
-        await pilot.press("1", "down", "2", "down", "3", "enter")
+        await pilot.press("down", "down", "1", "down", "2", "down", "3", "enter")
         await until(lambda: app.editor.state.edit.settings.r1 == 3)
-        await pilot.press("comma", "5", "ctrl+r", "enter")
+        await pilot.press("comma", "down", "down", "5", "ctrl+r", "enter")
         await pilot.pause()
         settings = app.editor.state.edit.settings
         assert (settings.step_size, settings.mask_weight) == (INFO.settings.step_size, 2)
-        await pilot.press("comma", "5", "ctrl+t", "enter")
+        await pilot.press("comma", "down", "down", "5", "ctrl+t", "enter")
         await until(lambda: app.editor.state.edit.settings == INFO.settings)
         assert screen is not app.screen
 
@@ -215,7 +230,7 @@ async def test_the_message_about_a_wrong_value_stays_until_the_value_changes() -
     app = editor()
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened_settings(app, pilot)
-        await pilot.press("x", "down", "enter")
+        await pilot.press("down", "down", "x", "down", "enter")
         assert text(app, "#problem") == "step size: must be a number above 0 and at most 10"
         assert app.focused is screen.query_one("#step_size")
         await pilot.press("backspace", "1")
