@@ -71,6 +71,7 @@ def model_facts(
             "z, w",
             f"{info.z_dim}, {info.w_dim}; {info.mapping_layers} mapping layers, {info.num_ws} rows of ws",
         ),
+        ("average w", _average_text(info)),
         ("generator", f"{info.parameters:,} parameters; blocks {' '.join(info.blocks)}"),
         ("discriminator", discriminator_text),
         ("drag moves", f"the first {rows_text} (setting: layers)"),
@@ -81,3 +82,9 @@ def model_facts(
             f"ψ {info.psi:g}",
         ),
     ]
+
+
+def _average_text(info: ModelInfo) -> str:
+    if info.is_w_average_estimated:
+        return "not in the file; estimated from 10,000 random z when ψ is not 1"
+    return "from the file"

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
-from draggan_engine.checkpoints.formats.native_header import NativeInfo, SourceFile
+from draggan_engine.checkpoints.formats.native_header import NativeInfo, SourceFile, is_native_file
 from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root_object
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, Remedy, StorageError
@@ -32,9 +32,9 @@ from .checkpoint_file import (
 )
 from .default_model import LARGE_BUNDLED_MODEL, SMALL_BUNDLED_MODEL, is_quick_enough
 from .foreign_files import refuse_foreign_content, refuse_foreign_network, unknown_file_error
-from .formats.native import read_native, save_native
+from .formats.native import read_foreign_safetensors, read_native, save_native
 from .formats.nvidia import read_nvidia_parts
-from .formats.rosinality import read_rosinality_parts
+from .formats.state_dicts import read_state_dict_parts
 from .formats.tensorflow import read_tensorflow_parts
 from .model_parts import FAMILY_NAMES, DiscriminatorPart, ModelParts
 from .model_zoo import find_licence
@@ -103,7 +103,7 @@ def load_model(spec: str, device: str = "auto", progress: ReadProgress = ignore_
         progress("building", 0, 1)
         parts, info = _read_model(file, sha256)
         generator = parts.generator.build(path, torch_device)
-        if file.format is not CheckpointFormat.SAFETENSORS:
+        if not _is_native(file):
             _keep_converted_copy(parts, info, path, sha256)
         attach_w_covariance(generator.mapping, sha256)
         progress("building", 1, 1)
@@ -174,21 +174,26 @@ def _read_parts(file: CheckpointFile) -> ModelParts:
     Raises:
         CheckpointError: the file holds no generator that this version can load.
     """
-    if file.format is CheckpointFormat.SAFETENSORS:
+    if _is_native(file):
         return read_native(file.path)[0]
     refuse_foreign_content(file)
-    root = read_root_object(file)
+    is_safetensors = file.format is CheckpointFormat.SAFETENSORS
+    root = read_foreign_safetensors(file.path) if is_safetensors else read_root_object(file)
     refuse_foreign_network(root, file.path)
-    for read_parts in (read_nvidia_parts, read_tensorflow_parts, read_rosinality_parts):
+    for read_parts in (read_nvidia_parts, read_tensorflow_parts, read_state_dict_parts):
         parts = read_parts(root, file.path)
         if parts is not None:
             return parts
     raise unknown_file_error(root, file.path)
 
 
+def _is_native(file: CheckpointFile) -> bool:
+    return file.format is CheckpointFormat.SAFETENSORS and is_native_file(file.path)
+
+
 def _read_model(file: CheckpointFile, sha256: str) -> tuple[ModelParts, NativeInfo]:
     """Read a file of any supported format, or its converted copy, which is faster to read."""
-    if file.format is CheckpointFormat.SAFETENSORS:
+    if _is_native(file):
         return read_native(file.path)
     copy_path = cached_copy(sha256)
     if copy_path.exists():
@@ -268,7 +273,7 @@ def _describe_model(
     if "method" not in settings.model_fields_set:
         settings = _with_finer_features(settings.for_new_edit(), generator)
     config = generator.config
-    is_native = file.format is CheckpointFormat.SAFETENSORS
+    is_native = _is_native(file)
     return ModelInfo(
         name=info.name if is_native else _display_name(file.path),
         sha256=sha256,
@@ -285,6 +290,7 @@ def _describe_model(
         blocks=synthesis.block_names,
         rows=synthesis.row_names,
         parameters=sum(parameter.numel() for parameter in generator.parameters()),
+        is_w_average_estimated=generator.mapping.lacks_w_average,
         psi=info.psi,
         settings=settings.model_copy(update={"layers": min(settings.layers, generator.num_ws)}),
     )

@@ -155,6 +155,19 @@ def _check_tensors(state: dict[str, Tensor], where: str) -> None:
         raise CheckpointError(f"{where}: its tensors share their memory; use a file where each has its own")
 
 
+def _check_filters(state: dict[str, Tensor], where: str) -> None:
+    """
+    Raises:
+        CheckpointError: a filter is not symmetric, as those of all published models are. The networks rely on it.
+    """
+    for key, tensor in state.items():
+        if key.endswith("_filter"):
+            taps = tensor.double()
+            asymmetry = (taps - taps.flip(tuple(range(taps.ndim)))).abs().amax()
+            if not asymmetry <= 1e-4 * taps.abs().amax():
+                raise CheckpointError(f"{where}: {key} is not symmetric; use a file whose filters are symmetric")
+
+
 def _fill_network(
     network: nn.Module, state: dict[str, Tensor], family_name: str, where: str, device: torch.device
 ) -> None:
@@ -173,6 +186,7 @@ def _fill_network(
         raise CheckpointError(
             f"{where}: {printable_text(surplus_keys[0])} is not part of a {family_name}; use a file that holds an unchanged one"
         )
+    _check_filters(state, where)
     try:
         tensors = {
             key: tensor.to(device, torch.float32, copy=True, memory_format=torch.contiguous_format)

@@ -29,6 +29,9 @@ class ModelInfo(FrozenModel):
     blocks: tuple[str, ...] = Field(description="names of the feature blocks, lowest resolution first")
     rows: tuple[str, ...] = Field(description="what each row of ws styles; a drag optimizes the first ones")
     parameters: int
+    is_w_average_estimated: bool = Field(
+        False, description="whether the file lacks the average w, which truncation needs"
+    )
     psi: float = Field(description="the default truncation")
     settings: DragSettings = Field(description="the default settings of a drag")
 

@@ -59,6 +59,11 @@ class MappingNetwork(nn.Module):
             ws = torch.cat([self._average_w().lerp(ws[:, :cutoff], psi), ws[:, truncated_rows:]], dim=1)
         return ws
 
+    @property
+    def lacks_w_average(self) -> bool:
+        """Whether the average w is still to be estimated."""
+        return bool(self.w_avg.isnan().any())
+
     def _map_to_w(self, z: Tensor, c: Tensor | None) -> Tensor:
         x = normalize_rms(z)
         if self.c_dim:
@@ -70,7 +75,7 @@ class MappingNetwork(nn.Module):
 
     @torch.no_grad()
     def _average_w(self) -> Tensor:
-        if bool(self.w_avg.isnan().any()):
+        if self.lacks_w_average:
             random_state = np.random.RandomState(0)
             w_sum = torch.zeros_like(self.w_avg)
             for _ in range(AVERAGE_SAMPLE_COUNT // AVERAGE_BATCH_SIZE):

@@ -220,7 +220,7 @@ def test_a_model_that_can_be_downloaded_says_so(spec: str) -> None:
         (b"PK\x03\x04" + bytes(100), "damaged or cut short"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "is an image (PNG)"),
         (b"a text of some length, with words in it", "not a model file"),
-        (b"\x02\0\0\0\0\0\0\0{}", "not a model of draggan-tui"),
+        (b"\x02\0\0\0\0\0\0\0{}", "it is an empty dictionary"),
         (b"\x10\0\0\0\0\0\0\0{" + bytes(40), "not a whole safetensors file"),
         (bytes(range(256)) * 20, "not a model file"),
     ],

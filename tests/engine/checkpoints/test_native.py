@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from draggan_engine.checkpoints.formats.native import save_native
-from draggan_engine.checkpoints.formats.native_header import NativeInfo
+from draggan_engine.checkpoints.formats.native_header import NativeInfo, read_native_info
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart
 from draggan_engine.core.edit import DragSettings
@@ -141,8 +141,6 @@ def test_changed_bytes_give_a_model_or_one_line(saved: Path) -> None:
 @pytest.mark.parametrize(
     ("metadata", "expected_text"),
     [
-        ({"format": None}, "not a model of draggan-tui"),
-        ({"format": "pt"}, "not a model of draggan-tui"),
         ({"format_version": "2"}, "update draggan-tui"),
         ({"format_version": "10"}, "update draggan-tui"),
         ({"format_version": None}, "format_version"),
@@ -162,6 +160,12 @@ def test_wrong_metadata_are_named_in_the_refusal(
     saved: Path, metadata: dict[str, str | None], expected_text: str
 ) -> None:
     assert expected_text in refusal(rewrite_metadata(saved, **metadata))
+
+
+@pytest.mark.parametrize("file_format", [None, "pt"])
+def test_a_file_of_another_program_has_no_description(saved: Path, file_format: str | None) -> None:
+    with pytest.raises(CheckpointError, match="not a model of draggan-tui"):
+        read_native_info(rewrite_metadata(saved, format=file_format))
 
 
 def test_a_configuration_that_does_not_fit_the_tensors_is_refused(saved: Path) -> None:

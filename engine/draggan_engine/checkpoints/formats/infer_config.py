@@ -1,4 +1,4 @@
-"""Infer the configuration of a StyleGAN2 from the shapes of its tensors, for files that state none."""
+"""Infer the configuration of a generator from the shapes of its tensors, for files that state none."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from draggan_engine.checkpoints.checkpoint_file import printable_text
 from draggan_engine.checkpoints.model_parts import GeneratorPart, validate_config
 from draggan_engine.core.errors import CheckpointError
-from draggan_engine.networks.config import StyleGAN2Config
+from draggan_engine.networks.config import StyleGAN2Config, StyleGAN3Config
 from draggan_engine.networks.ops import low_pass_kernel
 
 _KERNEL_KEY = re.compile(r"synthesis\.b([0-9]{1,4})\.conv1\.weight")
+_LAYER_KEY = re.compile(r"synthesis\.(L([0-9]{1,2})_([0-9]{1,4})_([0-9]{1,5}))\.weight")
 _MAPPING_KEY = re.compile(r"mapping\.fc[0-9]{1,2}\.weight")
+_EMBEDDING_KEY = "mapping.embed.weight"
 
 
 def infer_stylegan2_part(state: Mapping[str, Tensor], config_values: Mapping[str, object], where: str) -> GeneratorPart:
     """Return a StyleGAN2 with an inferred configuration.
 
     Args:
-        state: tensors under NVIDIA's keys, without the filters, which are always the same. If `mapping.w_avg` is missing,
-            the average w is unknown and becomes NaN (see `Mapping`).
+        state: tensors under NVIDIA's keys. A missing filter is [1, 3, 3, 1]. If all noises are missing, they are 0. If
+            `mapping.w_avg` is missing, the average w is unknown and becomes NaN (see `MappingNetwork`).
         config_values: the fields of the configuration that the file does state.
         where: file and part, for messages.
 
@@ -31,27 +34,86 @@ def infer_stylegan2_part(state: Mapping[str, Tensor], config_values: Mapping[str
     """
     kernels = {int(match[1]): tensor for key, tensor in state.items() if (match := _KERNEL_KEY.fullmatch(key))}
     const = _require_rank(state, "synthesis.b4.const", 3, where)
-    mapping_layers = sum(_MAPPING_KEY.fullmatch(key) is not None for key in state)
-    first_layer = _require_rank(state, "mapping.fc0.weight", 2, where)
-    last_layer = _require_rank(state, f"mapping.fc{max(mapping_layers - 1, 0)}.weight", 2, where)
     values = {
         "resolution": max(kernels, default=0),
         "channels": tuple(_count_channels(kernels[resolution]) for resolution in sorted(kernels)),
         "img_channels": len(_require_rank(state, "synthesis.b4.torgb.weight", 4, where)),
         "const_size": (const.shape[1], const.shape[2]),
-        "w_dim": last_layer.shape[0],
-        "z_dim": first_layer.shape[1],
-        "mapping_layers": mapping_layers,
-        "mapping_features": None if len(first_layer) == len(last_layer) else len(first_layer),
+        **_infer_mapping_values(state, where),
         **config_values,
     }
     config = validate_config(StyleGAN2Config, values, where)
-    complete_state = dict(state)
-    complete_state.setdefault("mapping.w_avg", torch.full((config.w_dim,), torch.nan))
+    return GeneratorPart(config, {**_missing_buffers(state, config), **state})
+
+
+def infer_stylegan3_part(state: Mapping[str, Tensor], where: str) -> GeneratorPart:
+    """Return a StyleGAN3 whose configuration is inferred from the names and shapes of its layers. What these do not show is
+    as in the published models.
+
+    Args:
+        state: tensors under NVIDIA's keys; only `mapping.w_avg` may be missing, as in `infer_stylegan2_part`.
+        where: file and part, for messages.
+
+    Raises:
+        CheckpointError: the layers are not those of such a StyleGAN3.
+    """
+    layers = sorted((match for key in state if (match := _LAYER_KEY.fullmatch(key))), key=lambda match: int(match[2]))
+    channels = [int(match[4]) for match in layers]
+    if len(channels) < 2:
+        raise CheckpointError(f"{where}: its layers are missing; use a file that holds a whole StyleGAN3")
+    resolution = int(layers[-1][3])
+    values = {
+        "resolution": resolution,
+        "num_layers": len(layers) - 1,
+        "img_channels": channels[-1],
+        "channel_max": max(channels[:-1]),
+        "channel_base": channels[-2] * resolution,  # the last layer but one has channel_base // resolution channels
+        "conv_kernel": _require_rank(state, layers[0][0], 4, where).shape[2],
+        "use_radial_filters": any(key.endswith(".down_filter") and tensor.ndim == 2 for key, tensor in state.items()),
+        **_infer_mapping_values(state, where),
+    }
+    config = validate_config(StyleGAN3Config, values, where)
+    for match, shape in zip(layers, config.layer_shapes, strict=True):
+        if match[1] != shape.name:
+            raise CheckpointError(
+                f"{where}: its layer {printable_text(match[1])} would be {shape.name} in a StyleGAN3 with the usual "
+                "settings, and a state dict does not say which others it has; use the .pkl that it was made from"
+            )
+    return GeneratorPart(config, {"mapping.w_avg": _unknown_average(config.w_dim), **state})
+
+
+def _infer_mapping_values(state: Mapping[str, Tensor], where: str) -> dict[str, int | None]:
+    layer_count = sum(_MAPPING_KEY.fullmatch(key) is not None for key in state)
+    first_layer = _require_rank(state, "mapping.fc0.weight", 2, where)
+    last_layer = _require_rank(state, f"mapping.fc{max(layer_count - 1, 0)}.weight", 2, where)
+    embedding = _require_rank(state, _EMBEDDING_KEY, 2, where) if _EMBEDDING_KEY in state else first_layer[:0, :0]
+    return {
+        "c_dim": embedding.shape[1],
+        "z_dim": first_layer.shape[1] - embedding.shape[0],
+        "w_dim": last_layer.shape[0],
+        "mapping_layers": layer_count,
+        "mapping_features": None if len(first_layer) == len(last_layer) else len(first_layer),
+    }
+
+
+def _missing_buffers(state: Mapping[str, Tensor], config: StyleGAN2Config) -> dict[str, Tensor]:
+    """Return what a StyleGAN2 has if the file does not contain it."""
+    has_noise = any(key.endswith(".noise_const") for key in state)
+    buffers = {"mapping.w_avg": _unknown_average(config.w_dim)}
     for resolution in config.block_resolutions:
-        for layer in ("", "conv1.", *(("conv0.",) if resolution > 4 else ())):
-            complete_state[f"synthesis.b{resolution}.{layer}resample_filter"] = low_pass_kernel()
-    return GeneratorPart(config, complete_state)
+        block_key = f"synthesis.b{resolution}"
+        buffers[f"{block_key}.resample_filter"] = low_pass_kernel()
+        for layer_key in (f"{block_key}.conv0", f"{block_key}.conv1")[resolution == 4 :]:
+            buffers[f"{layer_key}.resample_filter"] = low_pass_kernel()
+            if not has_noise:
+                buffers[f"{layer_key}.noise_const"] = torch.zeros(
+                    [side * resolution // 4 for side in config.const_size]
+                )
+    return buffers
+
+
+def _unknown_average(w_dim: int) -> Tensor:
+    return torch.full((w_dim,), torch.nan)
 
 
 def _count_channels(kernel: Tensor) -> int:

@@ -18,7 +18,7 @@ from draggan_engine.core.errors import CheckpointError
 from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.utf8_path import is_utf8
 
-from .native_header import FORMAT, FORMAT_VERSION, NativeConfig, NativeInfo, open_native, parse_entry
+from .native_header import FORMAT, FORMAT_VERSION, NativeConfig, NativeInfo, open_native, open_safetensors, parse_entry
 
 _GENERATOR_PREFIX, _DISCRIMINATOR_PREFIX = "G_ema.", "D."
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -41,6 +41,16 @@ def read_native(path: Path) -> tuple[ModelParts, NativeInfo]:
         return DiscriminatorPart(config.discriminator, _read_tensors(file, _DISCRIMINATOR_PREFIX, path))
 
     return ModelParts("draggan-tui .safetensors", generator, read_discriminator), info
+
+
+def read_foreign_safetensors(path: Path) -> dict[str, Tensor]:
+    """Read all tensors of a safetensors file of another program by name. They are mapped from the file.
+
+    Raises:
+        CheckpointError: the file, or a tensor in it, cannot be read.
+    """
+    file = open_safetensors(path, "pt")
+    return {key: _read_tensor(file, key, path) for key in file.keys()}  # noqa: SIM118 (not a dictionary)
 
 
 def save_native(

@@ -75,19 +75,41 @@ def read_native_info(path: Path) -> NativeInfo:
     return parse_entry(open_native(path), "info", NativeInfo, path)
 
 
+def is_native_file(path: Path) -> bool:
+    """Return whether a safetensors file says that it is a model file of draggan-tui.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    return _read_metadata(open_safetensors(path)).get("format") == FORMAT
+
+
 def open_native(path: Path, framework: Literal["np", "pt"] = "np") -> Any:
     """Open a model file of draggan-tui, and check its format and version.
+
+    Returns:
+        As `open_safetensors`.
+
+    Raises:
+        CheckpointError: the file cannot be read, is no model of draggan-tui, or is of a newer version.
+    """
+    file = open_safetensors(path, framework)
+    _check_version(_read_metadata(file), path)
+    return file
+
+
+def open_safetensors(path: Path, framework: Literal["np", "pt"] = "np") -> Any:
+    """Open a safetensors file of any program.
 
     Returns:
         The file as `safetensors.safe_open` gives it. It maps the file until it is garbage.
 
     Raises:
-        CheckpointError: the file cannot be read, is no model of draggan-tui, or is of a newer version.
+        CheckpointError: the file cannot be read.
     """
     try:
         with utf8_path(path) as readable_path:
-            file: Any = safe_open(readable_path, framework=framework)
-            metadata = file.metadata() or {}
+            return safe_open(readable_path, framework=framework)
     except SafetensorError as error:
         raise CheckpointError(
             f"{path} is not a whole safetensors file ({printable_text(str(error))}); it is damaged or cut short: get it again"
@@ -96,8 +118,10 @@ def open_native(path: Path, framework: Literal["np", "pt"] = "np") -> Any:
         raise CheckpointError(
             f"{path} cannot be read ({error.strerror or 'it could not be opened'}); check the path and its permissions"
         ) from error
-    _check_version(metadata, path)
-    return file
+
+
+def _read_metadata(file: Any) -> dict[str, str]:
+    return file.metadata() or {}
 
 
 def _check_version(metadata: dict[str, str], path: Path) -> None:

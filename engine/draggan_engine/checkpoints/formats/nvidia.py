@@ -131,11 +131,7 @@ def _read_stylegan3(generator: PersistentObject, mapping: PersistentObject, path
     }
     _check_remaining_arguments(arguments, _FIXED_ARGUMENTS, where)
     _check_remaining_arguments(mapping_arguments, _FIXED_ARGUMENTS, where)
-    state = _collect_tensors(generator, path)
-    for key, tensor in state.items():
-        if key.endswith("_filter") and not _is_symmetric(tensor):  # our network relies on it, as NVIDIA's filters are
-            raise CheckpointError(f"{where}: {key} is not symmetric; {_SUPPORTED}")
-    return GeneratorPart(validate_config(StyleGAN3Config, values, where), state)
+    return GeneratorPart(validate_config(StyleGAN3Config, values, where), _collect_tensors(generator, path))
 
 
 def _read_discriminator(root: object, repository: _Repository, path: Path) -> DiscriminatorPart | None:
@@ -182,14 +178,6 @@ def _find_module(module: PersistentObject, *names: str) -> PersistentObject | No
 def _count_layers(mapping: PersistentObject) -> int:
     modules = mapping.state.get("_modules")
     return sum(type(name) is str and name.startswith("fc") for name in modules) if isinstance(modules, dict) else 0
-
-
-def _is_symmetric(taps: Tensor) -> bool:
-    if not taps.numel():
-        return True
-    taps = taps.double()
-    asymmetry = (taps - taps.flip(tuple(range(taps.ndim)))).abs().amax()
-    return bool(asymmetry <= 1e-4 * taps.abs().amax())
 
 
 # Functions whose names begin with _take remove what they return from the arguments. _check_remaining_arguments then checks
