@@ -18,9 +18,12 @@ ReadProgress = Callable[[str, int, int], None]
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch.save wrote this number first until version 1.6
 _LEGACY_HEAD = b"\x80\x02\x8a\n" + LEGACY_MAGIC.to_bytes(10, "little") + b"."
+_OLD_LEGACY_HEAD = b"L%dL\n." % LEGACY_MAGIC  # in pickle protocol 1
 _ZIP_HEAD = b"PK\x03\x04"
 _NUMPY_HEAD = b"\x93NUMPY"
 _PICKLE_HEADS = frozenset(bytes([0x80, protocol]) for protocol in range(2, 6))
+# Pickles of protocols 0 and 1 do not state a protocol. They begin with a dictionary, a list, a tuple or the name of a class.
+_OLD_PICKLE_HEADS = frozenset((b"(d", b"(l", b"(c", b"(i", b"}q", b"]q", b"(]", b"(}", b"co", b"ct"))
 _HASH_CHUNK_BYTES = 4 << 20
 
 
@@ -101,15 +104,15 @@ def printable_text(value: object, max_length: int = 100) -> str:
 
 
 def _detect_format(data: memoryview) -> CheckpointFormat:
-    head = bytes(data[: len(_LEGACY_HEAD)])
+    head = bytes(data[: len(_OLD_LEGACY_HEAD)])
     # safetensors files begin with the length of their header, which is a JSON object.
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= len(data) - 8:
         return CheckpointFormat.SAFETENSORS
     if head.startswith(_ZIP_HEAD):
         return CheckpointFormat.ZIP
-    if head == _LEGACY_HEAD:
+    if head.startswith((_LEGACY_HEAD, _OLD_LEGACY_HEAD)):
         return CheckpointFormat.LEGACY_TORCH
-    if head[:2] in _PICKLE_HEADS:
+    if head[:2] in _PICKLE_HEADS or (head[:2] in _OLD_PICKLE_HEADS and bytes(data[-1:]) == b"."):
         return CheckpointFormat.PICKLE
     if head.startswith(_NUMPY_HEAD):
         return CheckpointFormat.NUMPY

@@ -30,6 +30,11 @@ CASES = [
     "rosi-g-only",
     "rosi-no-noises",
     "sg3-r-state-dict",
+    "fun-sg3-t-snapshot",  # whole networks: arguments of stylegan3-fun
+    "rosi-args-path-device",  # objects of pathlib and torch among the options
+    "sg3-sg2-foreignD",  # a discriminator of torch's own modules
+    "sg3-t-torchsave-p5",  # pickle protocol 5
+    "tf-sg2-config-f-py38",
 ]
 MAX_DIFFERENCE = 1  # of 255
 

@@ -7,6 +7,7 @@ layers, clamps, the size of the constant) is read from them rather than assumed.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,11 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.checkpoint_file import printable_text
 from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart, ModelParts, validate_config
-from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject
+from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject, UnknownObject
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, StyleGAN3Config, pyramid_channels
 
+log = logging.getLogger("draggan_engine")
 _SUPPORTED = "this version opens StyleGAN2 and StyleGAN3 files"
 _MAX_DEPTH = 8
 _MAX_MEMBERS = 20_000
@@ -37,8 +39,8 @@ _STYLEGAN3_ARGUMENTS = tuple(
 )
 # Arguments that change no image, or whose effect is in the tensors.
 _IGNORED_ARGUMENTS = (
-    "num_layers", "w_avg_beta", "embed_features", "cmap_dim", "square", "resample_filter",
-    "freeze_layers", "channels_last", "fp16_channels_last", "fused_modconv_default", "magnitude_ema_beta",
+    "num_layers", "w_avg_beta", "embed_features", "cmap_dim", "square", "resample_filter", "freeze_layers", "freeze_embed",
+    "channels_last", "fp16_channels_last", "fused_modconv_default", "magnitude_ema_beta", "resize", "verbose",
 )  # fmt: skip
 # Arguments with the only value that our networks implement.
 _FIXED_ARGUMENTS: dict[str, object] = {"activation": "lrelu", "kernel_size": 3, "use_noise": True}
@@ -73,7 +75,7 @@ def read_nvidia_parts(root: object, path: Path) -> ModelParts | None:
     Raises:
         CheckpointError: the network is no StyleGAN, or has an argument or tensor that does not fit.
     """
-    generator = _find_generator(root)
+    generator = _find_generator(root, path)
     if generator is None:
         return None
     synthesis, mapping = _find_module(generator, "synthesis"), _find_module(generator, "mapping")
@@ -156,10 +158,21 @@ def _read_discriminator(root: object, repository: _Repository, path: Path) -> Di
     return DiscriminatorPart(validate_config(DiscriminatorConfig, values, where), _collect_tensors(discriminator, path))
 
 
-def _find_generator(root: object) -> PersistentObject | None:
+def _find_generator(root: object, path: Path) -> PersistentObject | None:
+    """Return the averaged generator, or the other one if there is no average.
+
+    Raises:
+        CheckpointError: it is an object of an unknown class.
+    """
     networks = root if isinstance(root, dict) else {"G": root}
     for name in ("G_ema", "G"):
-        if isinstance(network := networks.get(name), PersistentObject):
+        network = networks.get(name)
+        if isinstance(network, UnknownObject):
+            raise CheckpointError(
+                f"{path}: its generator is an object of {network}, which this version does not know and has not run; "
+                f"{_SUPPORTED}"
+            )
+        if isinstance(network, PersistentObject):
             return network
     return None
 
@@ -213,7 +226,9 @@ def _check_arguments(arguments: object, name: str, path: Path) -> Arguments:
         CheckpointError: it is no dictionary whose keys are texts.
     """
     if not isinstance(arguments, dict) or not all(type(key) is str for key in arguments):
-        raise CheckpointError(f"{path}: {name} is not a dictionary of arguments; the file is damaged: get it again")
+        raise CheckpointError(
+            f"{path}: {name} is {_describe_value(arguments)}, not a dictionary of arguments; {_SUPPORTED}"
+        )
     return dict(arguments)
 
 
@@ -282,6 +297,9 @@ def _check_remaining_arguments(
 ) -> None:
     """Refuse arguments that would make another network.
 
+    An argument that nobody here knows is ignored if its value is None, False, 0 or empty: with such a value, code that was
+    added to a network is idle. The log mentions it.
+
     Raises:
         CheckpointError: an argument can neither be ignored nor has its one implemented value.
     """
@@ -294,10 +312,32 @@ def _check_remaining_arguments(
                 raise CheckpointError(
                     f"{where}: its architecture is {printable_text(value)}; {_SUPPORTED} whose architecture is {fixed_value}"
                 )
-        if name not in _IGNORED_ARGUMENTS:
+        if name in _IGNORED_ARGUMENTS:
+            continue
+        if name in fixed_arguments or not _is_idle(value):
             raise CheckpointError(
-                f"{where}: the argument {printable_text(name)} makes it another network; {_SUPPORTED}"
+                f"{where}: the argument {printable_text(name)}, whose value is {_describe_value(value)}, may make it another "
+                f"network; {_SUPPORTED}"
             )
+        log.info("%s: the argument %s is unknown and has no effect", where, printable_text(name))
+
+
+def _is_idle(value: object) -> bool:
+    return value is None or (isinstance(value, bool | int | float | str | list | tuple | dict) and not value)
+
+
+def _describe_value(value: object) -> str:
+    """Return a value of an argument in a form that is safe in a message."""
+    match value:
+        case UnknownObject():
+            return f"an object of {value}"
+        case bool() | float() | None:
+            return str(value)
+        case int() if abs(value) < 2**63:
+            return str(value)
+        case str():
+            return printable_text(value)
+    return f"a {type(value).__name__}"
 
 
 def _collect_tensors(network: PersistentObject, path: Path) -> dict[str, Tensor]:
@@ -328,6 +368,11 @@ def _collect_tensors(network: PersistentObject, path: Path) -> dict[str, Tensor]
                     visit(member, f"{prefix}{name}.", depth + 1)
                 elif type(name) is str and isinstance(member, Tensor) and member_kind != "_modules":
                     tensors[f"{prefix}{name}"] = member
+                elif isinstance(member, UnknownObject):
+                    raise CheckpointError(
+                        f"{path}: {printable_text(prefix)}{printable_text(name)} is an object of {member}, which this version "
+                        f"does not know and has not run; {_SUPPORTED}"
+                    )
                 elif member is not None:
                     raise CheckpointError(
                         f"{path}: {printable_text(prefix)}{printable_text(name)} is of an unknown kind; {_SUPPORTED}"

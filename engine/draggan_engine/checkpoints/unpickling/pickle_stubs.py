@@ -110,6 +110,37 @@ class ObjectRecord:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class UnknownName:
+    """A class or function that a pickle names and that this version does not know. It is never imported. Calling it makes an
+    `UnknownObject`."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{printable_text(self.module)}.{printable_text(self.name)}"
+
+
+@dataclass(slots=True, eq=False)
+class UnknownObject:
+    """What a pickle makes with an `UnknownName`: a record that does nothing, and from which no image can be made.
+
+    Attributes:
+        origin: the class of the object, or the function that would have returned it.
+        state: what the pickle gives the object as its state. Arguments and items are dropped.
+    """
+
+    origin: UnknownName
+    state: object = None
+
+    def build(self, state: object) -> None:
+        self.state = state
+
+    def __str__(self) -> str:
+        return str(self.origin)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class AllowedFunction:
     """A function that a pickle may call; it may call nothing else."""
 
@@ -155,14 +186,15 @@ class DtypeRecord:
     byte_order: str = "="
 
     @classmethod
-    def from_code(cls, code: object, *_: object) -> DtypeRecord:
-        """
+    def from_code(cls, code: object, *_: object) -> DtypeRecord | UnknownObject:
+        """Return the type for a code of plain numbers, such as "f4", or of objects; an unknown object for any other code.
+
         Raises:
-            PickleRefusal: not a code of plain numbers, such as "f4", or of objects.
+            PickleRefusal: the code is no text.
         """
-        if type(code) is not str or code not in _DTYPE_CODES | {_OBJECT_CODE}:
+        if type(code) is not str:
             raise PickleRefusal(f"asks for the numpy type {printable_text(code)}")
-        return cls(code)
+        return cls(code) if code in _DTYPE_CODES | {_OBJECT_CODE} else UnknownObject(UnknownName("numpy.dtype", code))
 
     def build(self, state: object) -> None:
         """
@@ -191,7 +223,7 @@ class ArrayRecord:
     """A `numpy.ndarray`. It is empty until the pickle gives its state.
 
     Attributes:
-        array: its plain numbers; empty if it holds objects.
+        array: its plain numbers; empty, with the type `object`, if it holds anything else.
         objects: the objects of an array of objects, in a flat list.
     """
 
@@ -199,10 +231,21 @@ class ArrayRecord:
     array: NDArray[np.generic] = field(default_factory=lambda: np.empty(0))
     objects: list[object] = field(default_factory=list)
 
+    @classmethod
+    def from_buffer(cls, budget: ReadBudget, data: object, dtype: object, shape: object, order: object) -> ArrayRecord:
+        """Return what numpy's `_frombuffer(data, dtype, shape, order)` would return, which pickles of protocol 5 call.
+
+        Raises:
+            PickleRefusal: see `build`.
+        """
+        record = cls(budget)
+        record.build((1, shape, dtype, order == "F", data))
+        return record
+
     def build(self, state: object) -> None:
         """
         Raises:
-            PickleRefusal: the array holds neither plain numbers nor objects, or its shape does not fit its content.
+            PickleRefusal: the array's shape does not fit its content.
         """
         match state:
             case (int(), tuple(shape), DtypeRecord(code="O8"), bool(), list(objects)):
@@ -216,6 +259,8 @@ class ArrayRecord:
                     raise PickleRefusal(f"holds an array of shape {list(shape)} with {len(data)} bytes")
                 self.budget.take_bytes(len(data))  # the array is a view, but its user may need a copy
                 self.array = np.ndarray(shape, record.dtype, buffer=data, order="F" if fortran_order else "C")
+            case (int(), tuple(), UnknownObject(), *_):
+                self.array = np.empty(0, np.object_)
             case _:
                 raise PickleRefusal("describes a numpy array in an unknown way")
 
@@ -275,5 +320,5 @@ def rebuild_tensor(storage: object, offset: object, shape: object, strides: obje
     return storage.data.as_strided(shape, strides, start)
 
 
-Buildable = OrderedDictStub | ObjectRecord | ArrayRecord | DtypeRecord
+Buildable = OrderedDictStub | ObjectRecord | ArrayRecord | DtypeRecord | UnknownObject
 """The objects to which a pickle may give a state."""

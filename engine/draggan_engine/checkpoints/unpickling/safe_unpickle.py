@@ -1,12 +1,14 @@
 """Read the pickles and `torch.save` files of other programs without running anything that they contain.
 
 Such a file may contain the source code of its networks, which the original loader runs, and it names functions, which an
-ordinary unpickler would call. Here each allowed name has a harmless replacement, and any other name ends the reading.
+ordinary unpickler would call. Here each allowed name has a harmless replacement, and any other name becomes a record that
+does nothing (`UnknownName`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from torch import Tensor
 
@@ -23,6 +25,8 @@ from .pickle_stubs import (
     PickleRefusal,
     ReadBudget,
     TensorStorage,
+    UnknownName,
+    UnknownObject,
     check_key,
     encode_latin1,
     numpy_scalar,
@@ -67,6 +71,17 @@ def _allowed_names(budget: ReadBudget) -> Mapping[tuple[str, str], object]:
             check_key(item)
         return set(items)
 
+    def rebuild_object(class_: object, _base: object, items: object) -> object:
+        if type(class_) is UnknownName:
+            return UnknownObject(class_)
+        if type(class_) is not AllowedFunction:
+            raise PickleRefusal("rebuilds an object of an unknown form")
+        target = class_.call()
+        if isinstance(target, OrderedDictStub) and isinstance(items, dict):
+            budget.take_bytes(_SET_ITEM_BYTES * len(items))
+            target.update(items)
+        return target
+
     name_table: dict[tuple[str, str], object] = {
         ("torch_utils.persistence", "_reconstruct_persistent_obj"): AllowedFunction(PersistentObject.from_meta),
         ("dnnlib.tflib.network", "Network"): AllowedFunction(lambda: ObjectRecord("Network")),
@@ -74,18 +89,21 @@ def _allowed_names(budget: ReadBudget) -> Mapping[tuple[str, str], object]:
         # Arguments are refused: the dictionary is filled by the instructions that follow.
         ("dnnlib.util", "EasyDict"): AllowedFunction(lambda: OrderedDictStub()),
         ("collections", "OrderedDict"): AllowedFunction(lambda: OrderedDictStub()),
+        # How protocols 0 and 1 make objects of classes: with the class, its base and, of a dictionary, the items.
+        ("copyreg", "_reconstructor"): AllowedFunction(rebuild_object),
+        ("copy_reg", "_reconstructor"): AllowedFunction(rebuild_object),
         ("builtins", "set"): AllowedFunction(build_set),
         ("__builtin__", "set"): AllowedFunction(build_set),
         ("_codecs", "encode"): AllowedFunction(encode_text),
         ("torch.storage", "_load_from_bytes"): AllowedFunction(build_storage),
         ("torch._utils", "_rebuild_tensor_v2"): AllowedFunction(build_tensor),
         ("torch._utils", "_rebuild_parameter"): AllowedFunction(build_parameter),
-        ("numpy", "ndarray"): None,  # only ever used as an argument
         ("numpy", "dtype"): AllowedFunction(DtypeRecord.from_code),
     }
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        name_table[module, "_reconstruct"] = AllowedFunction(build_array)
-        name_table[module, "scalar"] = AllowedFunction(numpy_scalar)
+    for package in ("numpy.core", "numpy._core"):
+        name_table[f"{package}.multiarray", "_reconstruct"] = AllowedFunction(build_array)
+        name_table[f"{package}.multiarray", "scalar"] = AllowedFunction(numpy_scalar)
+        name_table[f"{package}.numeric", "_frombuffer"] = AllowedFunction(partial(ArrayRecord.from_buffer, budget))
     return name_table | STORAGE_DTYPES
 
 
@@ -105,8 +123,7 @@ def read_root_object(file: CheckpointFile) -> object:
         root = _read_container(file, name_table, budget)
     except PickleRefusal as refusal:
         raise CheckpointError(
-            f"{file.path} {refusal}, which no StyleGAN file needs; nothing in it was run: "
-            "get the file from where the model was published"
+            f"{file.path} {refusal}, which this version does not read; nothing in it was run: use another file of the model"
         ) from refusal
     except Exception as error:  # a hostile or broken pickle can fail in any way
         raise CheckpointError(

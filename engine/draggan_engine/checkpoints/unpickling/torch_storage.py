@@ -128,9 +128,10 @@ def read_legacy_file(data: memoryview, name_table: NameTable, budget: ReadBudget
         PickleRefusal: the layout is unknown, or the storages do not fill the rest of the data.
     """
     stream = ByteStream(data)
-    magic, protocol, system_facts = (RestrictedUnpickler(stream, {}, budget).load() for _ in range(3))
-    if (magic, protocol) != (LEGACY_MAGIC, LEGACY_PROTOCOL):
-        raise PickleRefusal("has a storage in an unknown layout")
+    for head_number in (LEGACY_MAGIC, LEGACY_PROTOCOL):
+        if RestrictedUnpickler(stream, {}, budget).load() != head_number:
+            raise PickleRefusal("has a storage in an unknown layout")
+    system_facts = RestrictedUnpickler(stream, {}, budget).load()
     if type(system_facts) is not dict or system_facts.get("little_endian") is not True:
         raise PickleRefusal("has a storage of another byte order")
     object_position = stream.tell()
