@@ -138,8 +138,8 @@ def validate_config(config_type: type[_Config], values: Mapping[str, Any], where
         raise CheckpointError(f"{where}: {field}: {problem_text}; this version cannot build such a network") from error
 
 
-def _check_tensors(state: dict[str, Tensor], where: str) -> None:
-    """Refuse tensors that could take far more memory as float32 than in the file.
+def check_tensors(state: dict[str, Tensor], where: str) -> None:
+    """Refuse tensors whose copies could take far more memory than the file.
 
     Raises:
         CheckpointError: a tensor holds no floating-point numbers, or many tensors share the same memory.
@@ -173,7 +173,7 @@ def _fill_network(
 ) -> None:
     """Give a network on the meta device its tensors."""
     expected_state = network.state_dict()
-    _check_tensors(state, where)
+    check_tensors(state, where)
     for key, expected in expected_state.items():
         if key not in state:
             raise CheckpointError(f"{where}: {key} is missing; use a file that holds a whole {family_name}")

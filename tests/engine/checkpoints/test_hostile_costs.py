@@ -216,6 +216,17 @@ def biases_that_would_be_copied_to_flatten_them() -> bytes:
     return packed.getvalue()
 
 
+def tensors_that_would_be_copied_to_convert_them(first_name: str, form: str) -> bytes:
+    """A state dict has one large tensor under many names.
+
+    Args:
+        first_name: the name of the tensor by which its program is recognised.
+        form: of the names, with `{}` for the number of a layer.
+    """
+    large = torch.zeros(1_000_000)
+    return saved({first_name: torch.zeros(1, 8, 4, 4)} | {form.format(i): large for i in range(100)})
+
+
 def saved(value: object) -> bytes:
     packed = io.BytesIO()
     torch.save(value, packed)
@@ -302,6 +313,11 @@ FILES: dict[str, Callable[[], bytes]] = {
     },
     "weights that are all the same": lambda: shared_weights(torch.float16),
     "weights of bytes that are all the same": lambda: shared_weights(torch.uint8),
+    **{f"tensors to convert from {form}": partial(tensors_that_would_be_copied_to_convert_them, first_name, form) for first_name, form in (
+        ("input.input", "convs.{}.conv.blur.kernel"),
+        ("constant_input.input", "to_rgbs.{}.conv.weight_orig"),
+        ("synthesis.early_layer.const", "synthesis.layer{}.style.bias"),
+    )},
     "one tensor many times": lambda: saved([torch.zeros(500_000, dtype=torch.float64)] * 2000),
     "packed arrays": lambda: packed_arrays(20, 60, stated_bytes=60 << 20),
     "an archive that states a smaller size": lambda: packed_arrays(1, 1000, stated_bytes=1000),

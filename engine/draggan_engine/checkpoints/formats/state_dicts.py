@@ -15,7 +15,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from draggan_engine.checkpoints.checkpoint_file import printable_text
-from draggan_engine.checkpoints.model_parts import GeneratorPart, ModelParts
+from draggan_engine.checkpoints.model_parts import GeneratorPart, ModelParts, check_tensors
 from draggan_engine.core.errors import CheckpointError
 
 from .basicsr import convert_basicsr
@@ -108,7 +108,9 @@ def read_state_dict_parts(root: object, path: Path) -> ModelParts | None:
         return None
     location = max(locations, key=lambda location: location.is_averaged)  # the first of several
     where = f"{path}: generator"
-    state = location.scheme.convert(_read_tensors(location, where), where)
+    tensors = _read_tensors(location, where)
+    check_tensors(tensors, where)
+    state = location.scheme.convert(tensors, where)
     if _W_AVERAGE_KEY not in state and (w_average := _find_w_average(location.dictionaries)) is not None:
         state[_W_AVERAGE_KEY] = w_average
     place_text = f" ({'.'.join(location.places)})" if location.places else ""
