@@ -9,12 +9,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.numpy import save
+from safetensors.torch import save as save_tensors
 
 from draggan_engine.checkpoints.loader import convert_model, load_model
 from tests.support.nvidia_files import persist_generator, persistence_module
-from tests.support.paths import CHECKPOINTS
+from tests.support.paths import CHECKPOINTS, FIXTURES
 
 FIXTURE_FILES = tuple(path for path in sorted(CHECKPOINTS.iterdir()) if path.suffix in (".pkl", ".pt"))
+STATE_DICT_FILES = tuple(
+    FIXTURES / "zoo" / name
+    for name in (
+        "genforce-sg2/stylegan2_ffhq1024.pth",
+        "mmgen-sg2/stylegan2_c2_ffhq_1024_b4x8.pth",
+        "sg3edit-restyle/restyle_pSp_ffhq.pt",
+    )
+)
 LATENT = np.random.RandomState(0).randn(1, 8, 64).astype(np.float32)
 
 
@@ -25,13 +34,14 @@ def make_specimens(directory: Path) -> dict[str, bytes]:
     Args:
         directory: for intermediate files.
     """
-    contents = {path.name: path.read_bytes() for path in FIXTURE_FILES}
+    contents = {path.name: path.read_bytes() for path in FIXTURE_FILES + STATE_DICT_FILES}
     native_path = directory / "native"
     convert_model(str(CHECKPOINTS / "sg2_flat_32.pkl"), native_path, "native")
     contents["native.safetensors"] = native_path.read_bytes()
     generator = load_model(str(native_path), "cpu").generator
     rosinality_root = torch.load(CHECKPOINTS / "rosinality_converted_32.pt", weights_only=True)
     contents["rosinality, older.pt"] = torch_save_bytes(rosinality_root, is_zip=False)
+    contents["foreign.safetensors"] = save_tensors(rosinality_root["g_ema"])
     with persistence_module():
         contents["whole module.pt"] = torch_save_bytes(persist_generator(generator), is_zip=True)
         contents["whole module, older.pt"] = torch_save_bytes(persist_generator(generator), is_zip=False)

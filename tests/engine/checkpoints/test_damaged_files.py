@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from tests.support import pickle_assembler as asm
 from tests.support.contained_reader import ContainedReader, Outcome, disable_cache, summarize_outcomes, try_file
 from tests.support.mutations import HOSTILE_INSTRUCTIONS, mutate
-from tests.support.specimens import FIXTURE_FILES, make_specimens
+from tests.support.specimens import FIXTURE_FILES, STATE_DICT_FILES, make_specimens
 
 CASES = 40_000
 HEADS = (b"", b"\x80\x02", b"\x80\x04", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"\x20\0\0\0\0\0\0\0{")
@@ -70,13 +70,14 @@ def test_any_pickle_keeps_the_promise(body: list[bytes], directory: Path) -> Non
 def _kinds() -> list[str]:
     made_files = (
         "native.safetensors",
+        "foreign.safetensors",
         "rosinality, older.pt",
         "whole module.pt",
         "whole module, older.pt",
         "latent.pt",
     )
     latent_files = ("latent, older.pt", "latent.safetensors", "latent.npz", "latent, packed.npz", "latent.npy")
-    return [*(path.name for path in FIXTURE_FILES), *made_files, *latent_files]
+    return [*(path.name for path in FIXTURE_FILES + STATE_DICT_FILES), *made_files, *latent_files]
 
 
 @pytest.mark.parametrize("kind", _kinds())

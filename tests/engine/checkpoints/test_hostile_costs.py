@@ -216,6 +216,16 @@ def biases_that_would_be_copied_to_flatten_them() -> bytes:
     return packed.getvalue()
 
 
+def huge_images_without_noise() -> bytes:
+    """A whole StyleGAN2 of one channel, whose noise would be 16 times as wide as its first map."""
+    config = StyleGAN2Config(
+        resolution=2048, z_dim=4, w_dim=4, mapping_layers=1, channels=(1,) * 10, const_size=(4, 16)
+    )
+    with torch.device("meta"):
+        shapes = {key: tensor.shape for key, tensor in Generator(config).state_dict().items()}
+    return saved({key: torch.zeros(shape) for key, shape in shapes.items() if not key.endswith("noise_const")})
+
+
 def tensors_that_would_be_copied_to_convert_them(first_name: str, form: str) -> bytes:
     """A state dict has one large tensor under many names.
 
@@ -308,7 +318,7 @@ FILES: dict[str, Callable[[], bytes]] = {
             a_storage_loaded_again_and_again, references_to_a_storage, tensors, copied_dictionaries,
             a_deep_key_in_an_argument, sets, members_of_many_modules, arrays_of_another_byte_order, biases_that_are_copied,
             variables_with_one_name, biases_that_would_be_copied_to_flatten_them, lists_in_lists, overlapping_entries,
-            a_missing_array,
+            a_missing_array, huge_images_without_noise,
         )
     },
     "weights that are all the same": lambda: shared_weights(torch.float16),

@@ -30,6 +30,7 @@ CASES = [
     "rosi-g-only",
     "rosi-no-noises",
     "sg3-r-state-dict",
+    "sg3edit-restyle",  # paths among the options
     "fun-sg3-t-snapshot",  # whole networks: arguments of stylegan3-fun
     "rosi-args-path-device",  # objects of pathlib and torch among the options
     "sg3-sg2-foreignD",  # a discriminator of torch's own modules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -17,6 +18,7 @@ from draggan_engine.networks.ops import low_pass_kernel
 _KERNEL_KEY = re.compile(r"synthesis\.b([0-9]{1,4})\.conv1\.weight")
 _LAYER_KEY = re.compile(r"synthesis\.(L([0-9]{1,2})_([0-9]{1,4})_([0-9]{1,5}))\.weight")
 _MAPPING_KEY = re.compile(r"mapping\.fc[0-9]{1,2}\.weight")
+_MAX_SILENT_PIXELS = 2**22  # of an image without noise
 _EMBEDDING_KEY = "mapping.embed.weight"
 
 
@@ -43,7 +45,7 @@ def infer_stylegan2_part(state: Mapping[str, Tensor], config_values: Mapping[str
         **config_values,
     }
     config = validate_config(StyleGAN2Config, values, where)
-    return GeneratorPart(config, {**_missing_buffers(state, config), **state})
+    return GeneratorPart(config, {**_missing_buffers(state, config, where), **state})
 
 
 def infer_stylegan3_part(state: Mapping[str, Tensor], where: str) -> GeneratorPart:
@@ -96,9 +98,17 @@ def _infer_mapping_values(state: Mapping[str, Tensor], where: str) -> dict[str, 
     }
 
 
-def _missing_buffers(state: Mapping[str, Tensor], config: StyleGAN2Config) -> dict[str, Tensor]:
-    """Return what a StyleGAN2 has if the file does not contain it."""
+def _missing_buffers(state: Mapping[str, Tensor], config: StyleGAN2Config, where: str) -> dict[str, Tensor]:
+    """Return what a StyleGAN2 has if the file does not contain it.
+
+    Raises:
+        CheckpointError: the noise is missing, and would take more memory than a small file may ask for.
+    """
     has_noise = any(key.endswith(".noise_const") for key in state)
+    if not has_noise and math.prod(config.image_shape) > _MAX_SILENT_PIXELS:
+        raise CheckpointError(
+            f"{where}: its noise is missing, and its images are too large to do without; use a whole file"
+        )
     buffers = {"mapping.w_avg": _unknown_average(config.w_dim)}
     for resolution in config.block_resolutions:
         block_key = f"synthesis.b{resolution}"
