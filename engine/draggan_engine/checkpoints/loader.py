@@ -300,6 +300,8 @@ def _family_name(generator: Generator) -> str:
     config = generator.config
     family_name = FAMILY_NAMES[config.family]
     if isinstance(config, StyleGAN3Config):
+        if config.layers is not None:
+            return "StyleGAN-XL"
         return family_name + ("-r" if config.use_radial_filters else "-t")
     return family_name
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from draggan_engine.core.errors import CheckpointError, DeviceError
-from draggan_engine.networks.config import DiscriminatorConfig, GeneratorConfig
+from draggan_engine.networks.config import DiscriminatorConfig, GeneratorConfig, LayerConfig
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 
@@ -123,8 +123,8 @@ def validate_config(config_type: type[_Config], values: Mapping[str, Any], where
         CheckpointError: a value is impossible; the message names its field.
     """
     for field, value in values.items():
-        is_int_tuple = type(value) is tuple and all(type(item) is int for item in value)
-        if not is_int_tuple and not isinstance(value, str | int | float | None):
+        is_flat_tuple = type(value) is tuple and all(type(item) in (int, LayerConfig) for item in value)
+        if not is_flat_tuple and not isinstance(value, str | int | float | None):
             # pydantic would overflow the C stack with a deeply nested tuple
             raise CheckpointError(
                 f"{where}: {field} is a {type(value).__name__}, which no StyleGAN has; use another file"

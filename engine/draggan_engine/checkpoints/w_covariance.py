@@ -39,7 +39,7 @@ def attach_w_covariance(mapping: MappingNetwork, sha256: str) -> None:
 
 
 def _find_w_covariance(mapping: MappingNetwork, sha256: str) -> Tensor:
-    w_dim = mapping.w_avg.shape[0]
+    w_dim = mapping.w_avg.shape[-1]
     for path in (bundled_w_covariance(sha256), cached_w_covariance(sha256)):
         try:
             if path.exists():

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _ChannelCount = Annotated[int, Field(gt=0, le=65536)]
+_EmbeddingSize = Annotated[int, Field(gt=0, le=65536)]
 _PositiveFloat = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 # These limits are far above the largest published models. They keep a damaged or hostile file from filling the memory.
@@ -83,6 +84,16 @@ class _MappingConfig(_NetworkConfig):
         int | None, Field(gt=0, le=8192, description="width of all layers but the last; null = w_dim")
     ] = None
     mapping_lr_multiplier: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
+    class_embedding: tuple[_EmbeddingSize, _EmbeddingSize] | None = Field(
+        None,
+        description="classes and features of StyleGAN-XL's table of class embeddings; null = a linear layer embeds classes",
+    )
+
+    @model_validator(mode="after")
+    def _check_class_embedding(self) -> _MappingConfig:
+        if self.class_embedding is not None and not 0 < self.c_dim <= self.class_embedding[0]:
+            raise ValueError(f"class_embedding has {self.class_embedding[0]} classes, but c_dim is {self.c_dim}")
+        return self
 
     @property
     def mapping_widths(self) -> tuple[int, ...]:
@@ -125,8 +136,17 @@ class LayerShape(NamedTuple):
     channels: int
 
 
+class LayerConfig(_Config):
+    """A layer of a StyleGAN3 whose layers do not follow from its other fields."""
+
+    number: Annotated[int, Field(ge=0, le=999, description="in the layer's name")]
+    rate: Annotated[int, Field(ge=2, le=2048, description="samples per image, along either axis; a power of two")]
+    channels: _ChannelCount
+
+
 class StyleGAN3Config(_MappingConfig):
-    """StyleGAN3 generator (Karras et al. 2021), t and r. The defaults are the values that the files leave out."""
+    """StyleGAN3 generator (Karras et al. 2021), t and r, and StyleGAN-XL (Sauer et al. 2022), which adds layers of higher
+    resolution to a trained generator. The defaults are the values that the files leave out."""
 
     family: Literal["stylegan3"] = "stylegan3"
     mapping_layers: Annotated[int, Field(ge=1, le=64)] = 2
@@ -145,6 +165,9 @@ class StyleGAN3Config(_MappingConfig):
     filter_size: Annotated[int, Field(ge=2, le=16)] = 6
     lrelu_upsampling: Annotated[int, Field(ge=1, le=4)] = 2
     use_radial_filters: bool = False
+    layers: tuple[LayerConfig, ...] | None = Field(
+        None, max_length=65, description="all layers of StyleGAN-XL; null = they follow from the cutoffs and stopbands"
+    )
 
     @model_validator(mode="after")
     def _check_values(self) -> StyleGAN3Config:
@@ -154,13 +177,28 @@ class StyleGAN3Config(_MappingConfig):
             raise ValueError(f"first_cutoff {self.first_cutoff} is not less than half of resolution {self.resolution}")
         if self.last_stopband_rel < 1:
             raise ValueError(f"last_stopband_rel {self.last_stopband_rel} is less than 1")
-        if not self.first_cutoff < self.first_stopband <= self._last_stopband:
+        if self.layers is not None:
+            self._check_listed_layers(self.layers)
+        elif not self.first_cutoff < self.first_stopband <= self._last_stopband:
             raise ValueError(
                 f"first_stopband {self.first_stopband} is not between first_cutoff {self.first_cutoff} "
                 f"and the last stopband {self._last_stopband:g}"
             )
         self._check_layers()
         return self
+
+    def _check_listed_layers(self, layers: tuple[LayerConfig, ...]) -> None:
+        rates = [layer.rate for layer in layers]
+        if len(layers) != self.num_layers + 1:
+            raise ValueError(f"layers has {len(layers)} entries, but num_layers is {self.num_layers}")
+        if any(rate & (rate - 1) for rate in rates) or rates != sorted(rates) or rates[-1] != self.resolution:
+            raise ValueError(f"layers has rates that are not powers of two up to resolution {self.resolution}")
+        if len({layer.name for layer in self.layer_shapes}) < len(layers):
+            raise ValueError("layers has a number twice")
+        if layers[-1].channels != self.img_channels:
+            raise ValueError(
+                f"layers ends with {layers[-1].channels} channels, but img_channels is {self.img_channels}"
+            )
 
     def _check_layers(self) -> None:
         layers = self.layer_shapes
@@ -195,15 +233,20 @@ class StyleGAN3Config(_MappingConfig):
         return tuple(self._layer_shape(index) for index in range(self.num_layers + 1))
 
     def _layer_shape(self, index: int) -> LayerShape:
+        layer = self._rule_layer(index) if self.layers is None else self.layers[index]
+        size = layer.rate + 2 * self.margin_size if index < self.num_layers - 1 else self.resolution
+        return LayerShape(f"L{layer.number}_{size}_{layer.channels}", layer.rate, size, layer.channels)
+
+    def _rule_layer(self, index: int) -> LayerConfig:
+        """Return the layer with this index; its values are not checked."""
         exponent = min(index / (self.num_layers - self.num_critical), 1)
         cutoff = self.first_cutoff * (self.resolution / 2 / self.first_cutoff) ** exponent
         stopband = self.first_stopband * (self._last_stopband / self.first_stopband) ** exponent
         rate = 2 ** max(math.ceil(math.log2(min(2 * stopband, self.resolution))), 0)
-        size = rate + 2 * self.margin_size if index < self.num_layers - 1 else self.resolution
         channels = round(min(self.channel_base / 2 / cutoff, self.channel_max))
         if index == self.num_layers:
             channels = self.img_channels
-        return LayerShape(f"L{index}_{size}_{channels}", rate, size, channels)
+        return LayerConfig.model_construct(number=index, rate=rate, channels=channels)
 
     def is_critically_sampled(self, index: int) -> bool:
         """Return whether the cutoff of the layer with this index is half of its rate."""

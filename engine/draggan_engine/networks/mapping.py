@@ -17,11 +17,12 @@ class MappingNetwork(nn.Module):
     """A stack of dense layers; the parameter names are NVIDIA's.
 
     Attributes:
-        w_avg: mean of w, `[w_dim]`; NaN if the file does not contain it. It is then estimated when a truncation first
+        w_avg: mean of w, `[w_dim]`, or of each class, `[c_dim, w_dim]`, if classes have embeddings; NaN if the file does not contain it. It is then estimated when a truncation first
             needs it.
     """
 
     w_avg: Tensor
+    embed: nn.Embedding | DenseLayer
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -29,8 +30,13 @@ class MappingNetwork(nn.Module):
         self.num_layers = config.mapping_layers
         self.z_dim = config.z_dim
         self.c_dim = config.c_dim
+        self.has_class_embedding = config.class_embedding is not None
         features_in = config.z_dim
-        if config.c_dim:
+        if config.class_embedding is not None:
+            self.embed = nn.Embedding(*config.class_embedding)
+            self.embed_proj = DenseLayer(config.class_embedding[1], config.z_dim, activation="lrelu")
+            features_in += config.z_dim
+        elif config.c_dim:
             self.embed = DenseLayer(config.c_dim, config.w_dim)
             features_in += config.w_dim
         for i, features_out in enumerate(config.mapping_widths):
@@ -39,7 +45,8 @@ class MappingNetwork(nn.Module):
             )
             self.add_module(f"fc{i}", layer)
             features_in = features_out
-        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        class_count = (config.c_dim,) if self.has_class_embedding else ()
+        self.register_buffer("w_avg", torch.zeros(*class_count, config.w_dim))
 
     def forward(self, z: Tensor, c: Tensor | None = None, *, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
         """Map to W and truncate towards the average.
@@ -56,7 +63,7 @@ class MappingNetwork(nn.Module):
         ws = self._map_to_w(z, c).unsqueeze(1).repeat(1, self.num_ws, 1)
         if psi != 1:
             truncated_rows = ws.shape[1] if cutoff is None else cutoff
-            ws = torch.cat([self._average_w().lerp(ws[:, :cutoff], psi), ws[:, truncated_rows:]], dim=1)
+            ws = torch.cat([self._average_w(c).lerp(ws[:, :cutoff], psi), ws[:, truncated_rows:]], dim=1)
         return ws
 
     @property
@@ -68,13 +75,15 @@ class MappingNetwork(nn.Module):
         x = normalize_rms(z)
         if self.c_dim:
             labels = torch.zeros(len(z), self.c_dim, dtype=z.dtype, device=z.device) if c is None else c
-            x = torch.cat([x, normalize_rms(self.embed(labels))], dim=1)
+            y = self.embed_proj(self.embed(labels.argmax(dim=1))) if self.has_class_embedding else self.embed(labels)
+            x = torch.cat([x, normalize_rms(y)], dim=1)
         for i in range(self.num_layers):
             x = self.get_submodule(f"fc{i}")(x)
         return x
 
     @torch.no_grad()
-    def _average_w(self) -> Tensor:
+    def _average_w(self, c: Tensor | None) -> Tensor:
+        """Return what truncation goes towards: the mean of w, `[w_dim]`, or those of the labels' classes, `[N, 1, w_dim]`."""
         if self.lacks_w_average:
             random_state = np.random.RandomState(0)
             w_sum = torch.zeros_like(self.w_avg)
@@ -82,6 +91,8 @@ class MappingNetwork(nn.Module):
                 z = random_state.randn(AVERAGE_BATCH_SIZE, self.z_dim).astype(np.float32)
                 w_sum += self._map_to_w(torch.from_numpy(z).to(w_sum.device), None).sum(dim=0)
             self.w_avg.copy_(w_sum / AVERAGE_SAMPLE_COUNT)
+        if self.has_class_embedding:
+            return self.w_avg[:1, None] if c is None else self.w_avg[c.argmax(dim=1), None]
         return self.w_avg
 
 

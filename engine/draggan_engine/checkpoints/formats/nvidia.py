@@ -17,9 +17,11 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.checkpoint_file import printable_text
 from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart, ModelParts, validate_config
-from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject, UnknownObject
+from draggan_engine.checkpoints.unpickling.pickle_stubs import ObjectRecord, PersistentObject, UnknownObject
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, StyleGAN3Config, pyramid_channels
+
+from .stylegan_xl import is_stylegan_xl, read_stylegan_xl
 
 log = logging.getLogger("draggan_engine")
 _SUPPORTED = "this version opens StyleGAN2 and StyleGAN3 files"
@@ -35,7 +37,16 @@ _DISCRIMINATOR_PARAMETERS = (
 _STYLEGAN3_ARGUMENTS = tuple(
     name
     for name in StyleGAN3Config.model_fields
-    if name not in ("family", "resolution", "mapping_layers", "mapping_features", "mapping_lr_multiplier")
+    if name
+    not in (
+        "family",
+        "resolution",
+        "mapping_layers",
+        "mapping_features",
+        "mapping_lr_multiplier",
+        "class_embedding",
+        "layers",
+    )
 )
 # Arguments that change no image, or whose effect is in the tensors.
 _IGNORED_ARGUMENTS = (
@@ -84,6 +95,12 @@ def read_nvidia_parts(root: object, path: Path) -> ModelParts | None:
             f"{path}: its generator is a {printable_text(generator.class_name)}, not a StyleGAN; {_SUPPORTED}"
         )
     container = "pickle" if isinstance(root, dict) else "torch.save of a whole network"
+    if is_stylegan_xl(mapping):
+        return ModelParts(
+            f"NVIDIA PyTorch {container} (stylegan-xl)",
+            read_stylegan_xl(synthesis, mapping, _collect_tensors(generator, path), f"{path}: generator"),
+            lambda: _read_discriminator(root, _STYLEGAN3_REPOSITORY, path),
+        )
     if _find_module(synthesis, "input") is not None:
         return ModelParts(
             f"NVIDIA PyTorch {container} (stylegan3)",
@@ -351,7 +368,7 @@ def _collect_tensors(network: PersistentObject, path: Path) -> dict[str, Tensor]
     visited_ids: set[int] = set()
     member_count = 0
 
-    def visit(module: PersistentObject, prefix: str, depth: int) -> None:
+    def visit(module: PersistentObject | ObjectRecord, prefix: str, depth: int) -> None:
         nonlocal member_count
         if id(module) in visited_ids or depth > _MAX_DEPTH:
             raise CheckpointError(
@@ -364,7 +381,11 @@ def _collect_tensors(network: PersistentObject, path: Path) -> dict[str, Tensor]
             if member_count > _MAX_MEMBERS:  # different modules may share one large dictionary
                 raise CheckpointError(f"{path}: its networks have more parts than any StyleGAN; {_SUPPORTED}")
             for name, member in members.items() if isinstance(members, dict) else ():
-                if type(name) is str and isinstance(member, PersistentObject) and member_kind == "_modules":
+                if (
+                    type(name) is str
+                    and isinstance(member, PersistentObject | ObjectRecord)
+                    and member_kind == "_modules"
+                ):
                     visit(member, f"{prefix}{name}.", depth + 1)
                 elif type(name) is str and isinstance(member, Tensor) and member_kind != "_modules":
                     tensors[f"{prefix}{name}"] = member

@@ -53,6 +53,13 @@ def _allowed_names(budget: ReadBudget) -> Mapping[tuple[str, str], object]:
     def build_array(*_: object) -> ArrayRecord:
         return ArrayRecord(budget)
 
+    def build_dill_array(function: object, _arguments: object, state: object, attributes: object = None) -> ArrayRecord:
+        if type(function) is not AllowedFunction or function.call is not build_array or attributes:
+            raise PickleRefusal("has an array of an unknown form")
+        record = build_array()
+        record.build(state)
+        return record
+
     def build_parameter(data: object, *_: object) -> Tensor:
         if not isinstance(data, Tensor):
             raise PickleRefusal("has a parameter that is not a tensor")
@@ -98,6 +105,8 @@ def _allowed_names(budget: ReadBudget) -> Mapping[tuple[str, str], object]:
         ("torch.storage", "_load_from_bytes"): AllowedFunction(build_storage),
         ("torch._utils", "_rebuild_tensor_v2"): AllowedFunction(build_tensor),
         ("torch._utils", "_rebuild_parameter"): AllowedFunction(build_parameter),
+        ("torch.nn.modules.sparse", "Embedding"): AllowedFunction(lambda: ObjectRecord("Embedding")),
+        ("dill._dill", "_create_array"): AllowedFunction(build_dill_array),
         ("numpy", "dtype"): AllowedFunction(DtypeRecord.from_code),
     }
     for package in ("numpy.core", "numpy._core"):
