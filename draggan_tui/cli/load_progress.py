@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from draggan_engine.checkpoints.checkpoint_file import ReadProgress
-
-DOWNLOADING = "downloading"
+from draggan_engine.checkpoints.checkpoint_file import DOWNLOADING, ReadProgress
 
 
 @contextmanager

@@ -16,7 +16,7 @@ ModelArgument = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="The name of a model, or the path of a checkpoint.",
+        help="The name of a model, the path of a checkpoint, or hf://ORG/REPO[@REVISION]/PATH.",
         autocompletion=completion.complete_models,
     ),
 ]
@@ -54,13 +54,15 @@ def convert_command(
 
 @app.command("import")
 def import_command(
-    model: Annotated[Path, typer.Argument(metavar="PATH", parser=path_parser("PATH"), help="The checkpoint.")],
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="PATH", help="The path of a checkpoint, or hf://ORG/REPO[@REVISION]/PATH.")
+    ],
     name: Annotated[str | None, typer.Option(help="The name for --model; default: that of the file.")] = None,
 ) -> None:
     """Convert a checkpoint into a model of your own, which `--model NAME` then opens."""
     from draggan_tui.cli.model_files import import_model
 
-    import_model(model, name)
+    import_model(checkpoint, name)
 
 
 @app.command("pull")
@@ -69,7 +71,7 @@ def pull_command(
         str,
         typer.Argument(
             metavar="NAME|URL",
-            help="A name from `models list`, or an address.",
+            help="A name from `models list`, an address, or hf://ORG/REPO[@REVISION]/PATH on the Hugging Face hub.",
             autocompletion=completion.complete_checkpoints,
         ),
     ],

@@ -85,7 +85,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 ModelOption = Annotated[
     str,
     typer.Option(
-        help="The name of a model (see `draggan-tui models list`), or the path of a StyleGAN checkpoint.",
+        help="The name of a model (see `draggan-tui models list`), the path of a StyleGAN checkpoint, or "
+        "hf://ORG/REPO[@REVISION]/PATH on the Hugging Face hub.",
         autocompletion=completion.complete_models,
     ),
 ]
@@ -97,8 +98,8 @@ DeviceOption = Annotated[
 EditorModelOption = Annotated[
     str | None,
     typer.Option(
-        help="The name of a model, or the path of a checkpoint; default: as configured, else auto, "
-        "the bundled model that suits the machine.",
+        help="The name of a model, the path of a checkpoint, or hf://ORG/REPO[@REVISION]/PATH; default: as configured, "
+        "else auto, the bundled model that suits the machine.",
         autocompletion=completion.complete_models,
     ),
 ]

@@ -30,6 +30,7 @@ class FileServer:
         new_bodies: the files that the server has from the given request on.
         sends_wrong_range: it sends another range than it was asked for.
         requests: the path and the Range header of each request.
+        authorizations: the Authorization header of each request.
         sent_bytes: the number of bytes in each answer.
     """
 
@@ -50,6 +51,7 @@ class FileServer:
     new_bodies: dict[int, bytes] = field(default_factory=dict)
     sends_wrong_range: bool = False
     requests: list[tuple[str, str | None]] = field(default_factory=list)
+    authorizations: list[str | None] = field(default_factory=list)
     sent_bytes: list[int] = field(default_factory=list)
     url: str = ""
 
@@ -92,6 +94,7 @@ class _FileHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         behaviour = self.file_server
         behaviour.requests.append((self.path, self.headers["Range"]))
+        behaviour.authorizations.append(self.headers["Authorization"])
         behaviour.sent_bytes.append(0)
         request_index = len(behaviour.requests) - 1
         if request_index in behaviour.new_bodies:

@@ -16,6 +16,9 @@ from draggan_engine.core.errors import CheckpointError
 ReadProgress = Callable[[str, int, int], None]
 """Called with the name of the work, the amount that is done and the whole amount."""
 
+DOWNLOADING = "downloading"
+"""The name of the work while bytes come over the network. Their whole amount may be unknown: 0."""
+
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch.save wrote this number first until version 1.6
 _LEGACY_HEAD = b"\x80\x02\x8a\n" + LEGACY_MAGIC.to_bytes(10, "little") + b"."
 _OLD_LEGACY_HEAD = b"L%dL\n." % LEGACY_MAGIC  # in pickle protocol 1

@@ -1,4 +1,4 @@
-"""Load a model from what a user types: the name of a model, or the path of a checkpoint."""
+"""Load a model from what a user types: the name of a model, the path of a checkpoint, or an address on the hub."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ from .formats.native import read_foreign_safetensors, read_native, save_native
 from .formats.nvidia import read_nvidia_parts
 from .formats.state_dicts import read_state_dict_parts
 from .formats.tensorflow import read_tensorflow_parts
+from .hub.hub_address import is_hub_address, parse_hub_address
+from .hub.hub_files import find_hub_file
+from .hub.hub_settings import read_hub_settings
 from .model_parts import FAMILY_NAMES, DiscriminatorPart, ModelParts
 from .model_zoo import find_licence
 from .registry import AUTO_MODEL, cached_copy, find_model_file
@@ -86,18 +89,20 @@ def load_model(spec: str, device: str = "auto", progress: ReadProgress = ignore_
 
     Args:
         spec: the name of a bundled model or of one of the user's models; a path, whose file is recognised by its content;
-            or "auto" for `load_default_model`.
+            an address `hf://…` on the hub, whose file is downloaded if it is not on this machine; or "auto" for
+            `load_default_model`.
         device: see `resolve_device`. On a CPU, this also sets the number of torch's threads to suit the model, unless
             OMP_NUM_THREADS states one.
 
     Raises:
         CheckpointError: there is no such model, or its file cannot be used.
+        DownloadError, StorageError: the file cannot be downloaded from the hub.
         DeviceError: the device does not exist, or has too little memory.
     """
     if spec == AUTO_MODEL:
         return load_default_model(device, progress)
     torch_device = resolve_device(device)
-    path = find_model_file(spec)
+    path = obtain_model_file(spec, progress)
     with open_checkpoint(path) as file:
         sha256 = file.sha256(progress)
         progress("building", 0, 1)
@@ -110,6 +115,22 @@ def load_model(spec: str, device: str = "auto", progress: ReadProgress = ignore_
         model = Model(spec, path, generator, _describe_model(generator, parts, info, file, sha256))
     set_thread_count(torch_device, model.info.parameters)
     return model
+
+
+def obtain_model_file(spec: str, progress: ReadProgress) -> Path:
+    """Return the file of a model, as `find_model_file` does, but download a file of the hub that is not on this machine.
+
+    Raises:
+        CheckpointError, DownloadError, StorageError: see `find_model_file` and `download_from_hub`.
+    """
+    if not is_hub_address(spec):
+        return find_model_file(spec)
+    address, settings = parse_hub_address(spec), read_hub_settings()
+    if (path := find_hub_file(address, settings)) is not None:
+        return path
+    from .hub.hub_download import download_from_hub  # imports httpx, which other models do not need
+
+    return download_from_hub(address, settings, check=check_model_file, progress=progress)
 
 
 def load_default_model(
@@ -141,9 +162,10 @@ def convert_model(spec: str, native_path: Path, name: str, progress: ReadProgres
 
     Raises:
         CheckpointError: the name is invalid, or the model cannot be read or does not fit its own configuration.
-        StorageError: the file cannot be written.
+        DownloadError: the file cannot be downloaded from the hub.
+        StorageError: a file cannot be written.
     """
-    path = find_model_file(spec)
+    path = obtain_model_file(spec, progress)
     with open_checkpoint(path) as file:
         parts, info = _read_model(file, file.sha256(progress))
         try:

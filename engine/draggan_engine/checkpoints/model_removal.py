@@ -14,6 +14,9 @@ from .checkpoint_file import printable_text
 from .download.download_file import read_checksums
 from .download.partial_download import lock_partial_download
 from .formats.native_header import read_native_info
+from .hub.hub_address import is_hub_address, parse_hub_address
+from .hub.hub_files import downloaded_hub_models, find_in_hub_cache, hub_download_path, remove_empty_hub_directories
+from .hub.hub_settings import read_hub_settings
 from .model_zoo import find_public_checkpoint
 
 
@@ -27,7 +30,8 @@ def remove_model(name: str) -> tuple[RemovedFile, ...]:
     """Remove a model, its converted copy, the covariance of its w, and what an interrupted download of it has left.
 
     Args:
-        name: of a model of the user's, of an interrupted download or of a converted copy; or the path of such a copy.
+        name: of a model of the user's, of an interrupted download or of a converted copy; the path of such a copy; or the
+            address of a model that was downloaded from the hub.
 
     Raises:
         CheckpointError: there is no such model, it comes with the program, or the program has not made its file.
@@ -36,13 +40,16 @@ def remove_model(name: str) -> tuple[RemovedFile, ...]:
     """
     if name in registry.bundled_models():
         raise CheckpointError(f"{name} comes with draggan-tui and cannot be removed")
-    own_path = registry.user_models().get(name)
+    own_path = (registry.user_models() | downloaded_hub_models()).get(name)
     own_files = [] if own_path is None else [own_path, *_derived_files(_check_origin(own_path))]
     removed_parts = _remove_parts(name)  # first, because it fails while the download goes on
     paths = own_files or ([] if removed_parts else _cached_files(name))
     if not paths and not removed_parts:
         raise _missing_model(name)
-    return (*map(_remove_file, paths), *removed_parts)
+    removed_files = (*map(_remove_file, paths), *removed_parts)
+    if is_hub_address(name):
+        remove_empty_hub_directories(hub_download_path(parse_hub_address(name)))
+    return removed_files
 
 
 def _check_origin(model_path: Path) -> str:
@@ -72,17 +79,23 @@ def _remove_parts(name: str) -> list[RemovedFile]:
         DownloadError: another process is downloading the model.
         StorageError: a file cannot be removed.
     """
-    if not registry.MODEL_NAME.fullmatch(name):
-        return []
     removed_parts = []
-    for suffix in registry.MODEL_SUFFIXES:
-        target = registry.user_models_directory() / f"{name}{suffix}"
+    for target in _download_targets(name):
         part_path = target.with_name(f"{target.name}.part")
         if part_path.exists():
             with lock_partial_download(target) as part:
                 removed_parts.append(RemovedFile(part.path, part.path.stat().st_size))
                 part.remove()
     return removed_parts
+
+
+def _download_targets(name: str) -> list[Path]:
+    """Return the files that a download with that name may have."""
+    if is_hub_address(name):
+        return [hub_download_path(parse_hub_address(name))]
+    if not registry.MODEL_NAME.fullmatch(name):
+        return []
+    return [registry.user_models_directory() / f"{name}{suffix}" for suffix in registry.MODEL_SUFFIXES]
 
 
 def _cached_files(name: str) -> list[Path]:
@@ -110,6 +123,14 @@ def _derived_files(sha256: str) -> list[Path]:
 
 def _missing_model(name: str) -> CheckpointError:
     printable_name = printable_text(name)
+    if is_hub_address(name):
+        hub_path = find_in_hub_cache(parse_hub_address(name), read_hub_settings())
+        if hub_path is not None:
+            return CheckpointError(
+                f"{name} is in the cache of the hub's own tools ({hub_path}), which draggan-tui only reads; "
+                "remove it with these tools"
+            )
+        return CheckpointError(f"{name} is not on this machine, so there is nothing to remove")
     if find_public_checkpoint(name) is not None:
         return CheckpointError(f"{name} is not on this machine, so there is nothing to remove")
     with suppress(OSError, RuntimeError):

@@ -1,5 +1,5 @@
 """Find models on this machine: the bundled ones, the user's own (in the XDG data directory), and converted copies of files
-that were opened before (in the XDG cache directory); and the covariances of w of all these."""
+that were opened before (in the XDG cache directory); models of the Hugging Face hub; and the covariances of w of all these."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from draggan_engine.core.model_info import ModelEntry
 from draggan_engine.storage.user_directories import cache_directory, data_directory
 
 from .checkpoint_file import printable_text
+from .hub.hub_address import is_hub_address, parse_hub_address
+from .hub.hub_files import downloaded_hub_models, find_hub_file
+from .hub.hub_settings import read_hub_settings
 from .model_zoo import find_public_checkpoint
 
 AUTO_MODEL = "auto"
@@ -61,11 +64,12 @@ def cached_w_covariance(sha256: str) -> Path:
 
 
 def list_models() -> tuple[ModelEntry, ...]:
-    """Return the models on this machine: the bundled ones, the user's own, then the copies of files that were opened by
-    path."""
+    """Return the models on this machine: the bundled ones, the user's own, those downloaded from the hub, whose names are
+    their addresses, then the copies of files that were opened by path."""
     bundled = bundled_models()
     entries = [_describe_file(name, "bundled", path) for name, path in bundled.items()]
     entries += [_describe_file(name, "own", path) for name, path in user_models().items() if name not in bundled]
+    entries += [_describe_file(address, "own", path) for address, path in downloaded_hub_models().items()]
     for path in _list_files(cached_copy("").parent):
         try:
             info = read_native_info(path)
@@ -84,14 +88,16 @@ def find_model_file(spec: str) -> Path:
     """Return the file that a user means.
 
     Args:
-        spec: the name of a bundled model or of one of the user's; the path of a file; or the name of a file that was opened
-            before and has a converted copy.
+        spec: the name of a bundled model or of one of the user's; the path of a file; the name of a file that was opened
+            before and has a converted copy; or the address of a file on the hub that is on this machine.
 
     Raises:
         CheckpointError: there is no such file, or it is empty.
     """
     if not spec:
         raise CheckpointError("the model's name is empty", Remedy.choose_model)
+    if is_hub_address(spec):
+        return _find_hub_model(spec)
     named_models = user_models() | bundled_models()
     if spec in named_models:
         return named_models[spec]
@@ -109,6 +115,13 @@ def find_model_file(spec: str) -> Path:
         raise CheckpointError(f"{path} is not a file", Remedy.choose_model)
     if size == 0:
         raise CheckpointError(f"{path} is empty; get it again")
+    return path
+
+
+def _find_hub_model(spec: str) -> Path:
+    path = find_hub_file(parse_hub_address(spec), read_hub_settings())
+    if path is None:
+        raise CheckpointError(f"{spec} is not on this machine", Remedy.download_model)
     return path
 
 

@@ -34,6 +34,10 @@ class JobQueue:
         self._jobs_changed = threading.Condition()
         self._is_closed = False
 
+    @property
+    def is_closed(self) -> bool:
+        return self._is_closed
+
     def put(self, job: Job) -> None:
         with self._jobs_changed:
             if isinstance(job, Render | UpdateResult):

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import torch
 
+from draggan_engine.checkpoints.checkpoint_file import ReadProgress
 from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.core.errors import EngineError
 from draggan_engine.storage.session_store import SessionStore
 
 from .engine_state import EngineState
@@ -27,7 +29,7 @@ def load_first_model(state: EngineState, spec: str, latent_file: Path | None) ->
     Raises:
         DragganError: the model or the latent cannot be loaded.
     """
-    loaded_model = load_model(spec, state.device, throttled_progress(state.outbox.send))
+    loaded_model = load_model(spec, state.device, _load_progress(state))
     if latent_file is not None and not state.store.has_file_latent:
         from draggan_engine.checkpoints.latent_files import read_latent
 
@@ -41,13 +43,25 @@ def load_another_model(state: EngineState, command: LoadModel) -> None:
     Raises:
         DragganError: the model cannot be loaded.
     """
-    loaded_model = load_model(command.spec, state.device, throttled_progress(state.outbox.send))
+    loaded_model = load_model(command.spec, state.device, _load_progress(state))
     state.store.close()
     state.store = SessionStore(loaded_model.name, None if command.directory is None else Path(command.directory))
     state.use_model(loaded_model)
     gc.collect()  # frees the earlier model
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def _load_progress(state: EngineState) -> ReadProgress:
+    """Return a function that reports progress, and ends the work when the engine ends: a download can take long."""
+    send_progress = throttled_progress(state.outbox.send)
+
+    def report(stage: str, done: int, total: int) -> None:
+        if state.jobs.is_closed:
+            raise EngineError("the engine ends, and the model is not loaded any more")
+        send_progress(stage, done, total)
+
+    return report
 
 
 def throttled_progress(

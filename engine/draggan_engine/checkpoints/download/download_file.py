@@ -26,7 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 from draggan_engine.core.errors import DownloadError, InputError, StorageError
 from draggan_engine.storage.atomic import atomic_write
 
-from .http_download import DEFAULT_HTTP_LIMITS, DownloadProgress, HttpLimits, receive_file
+from .http_download import DEFAULT_HTTP_LIMITS, DownloadProgress, HostToken, HttpLimits, receive_file
 from .partial_download import ChecksumMismatch, PartialDownload, lock_partial_download, report_storage_errors
 
 _SHA256_PATTERN = re.compile(r"[0-9a-f]{64}")
@@ -60,6 +60,7 @@ def download_file(
     checksums_path: Path,
     check: Callable[[Path], None],
     progress: DownloadProgress,
+    token: HostToken | None = None,
     limits: HttpLimits = DEFAULT_HTTP_LIMITS,
 ) -> DownloadedFile:
     """Download the file at `url` to `target`.
@@ -74,6 +75,7 @@ def download_file(
         checksums_path: a JSON file of URLs and the checksums of their first downloads; created if necessary.
         check: called with the path of the complete file, before the file gets its name and its checksum is recorded. It
             raises `InputError` if the file is unusable; the file is then removed.
+        token: sent to its host only, and never past a redirect to another host.
         progress: called a few times per second. Anything that it raises ends the download, which can be resumed.
 
     Raises:
@@ -100,10 +102,22 @@ def download_file(
                 return DownloadedFile(target, existing_sha256, target.stat().st_size, received_bytes=0, verified=True)
         part.resume(url)
         if not part.is_complete:
-            receive_file(url, part, progress, limits)
+            receive_file(url, part, progress, limits, token)
         _accept_file(part, url, given_sha256, checksums_path, check)
         part.move_to(target)
         return DownloadedFile(target, part.sha256, part.size, part.received_bytes, verified=bool(expected_checksums))
+
+
+def check_file(path: Path, sha256: str) -> None:
+    """
+    Raises:
+        DownloadError: a file that was downloaded by another program has another checksum.
+        InputError: `sha256` is malformed.
+        StorageError: the file cannot be read.
+    """
+    expected_sha256, file_sha256 = _check_sha256(sha256), _hash_existing(path)
+    if file_sha256 != expected_sha256:
+        raise DownloadError(f"{path}: its SHA-256 is {file_sha256}, and it should be {expected_sha256}; do not use it")
 
 
 def _accept_file(

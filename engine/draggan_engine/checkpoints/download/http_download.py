@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -41,22 +41,44 @@ class HttpLimits:
 DEFAULT_HTTP_LIMITS = HttpLimits()
 
 
+@dataclass(frozen=True)
+class HostToken:
+    """An access token that only one host may get.
+
+    Attributes:
+        host_url: an address of that host. Its scheme, host and port count.
+    """
+
+    host_url: str
+    token: str = field(repr=False)
+
+    def headers_for(self, url: httpx.URL) -> dict[str, str]:
+        """Return the header with the token for a request to that host, and nothing for a request to another one."""
+        is_allowed = have_same_origin(url, httpx.URL(self.host_url))
+        return {"Authorization": f"Bearer {self.token}"} if is_allowed else {}
+
+
 class _InterruptedTry(Exception):
     """A try has ended early, and another can follow. The message says why."""
 
 
-def receive_file(url: str, part: PartialDownload, progress: DownloadProgress, limits: HttpLimits) -> None:
+def receive_file(
+    url: str, part: PartialDownload, progress: DownloadProgress, limits: HttpLimits, token: HostToken | None = None
+) -> None:
     """Receive the rest of a file. Each try that makes progress allows all retries again.
+
+    Args:
+        token: sent to its host until the first redirect to another host.
 
     Raises:
         DownloadError: the file cannot be received.
         StorageError: it cannot be written.
     """
-    with _open_client(limits) as client:
+    with open_client(limits) as client:
         furthest_size, fruitless_tries = part.size, 0
         while True:
             try:
-                _try_once(client, url, part, progress, limits)
+                _try_once(client, url, part, progress, limits, token)
                 return
             except _InterruptedTry as interruption:
                 if part.size > furthest_size:
@@ -69,7 +91,11 @@ def receive_file(url: str, part: PartialDownload, progress: DownloadProgress, li
                 fruitless_tries += 1
 
 
-def _open_client(limits: HttpLimits) -> httpx.Client:
+def open_client(limits: HttpLimits) -> httpx.Client:
+    """
+    Raises:
+        DownloadError: the environment holds network settings that cannot be used.
+    """
     timeout = httpx.Timeout(limits.timeout, connect=limits.connect_timeout)
     try:
         return httpx.Client(timeout=timeout, headers={"User-Agent": "draggan-tui"})
@@ -86,7 +112,12 @@ def _retry_advice(part: PartialDownload) -> str:
 
 
 def _try_once(
-    client: httpx.Client, url: str, part: PartialDownload, progress: DownloadProgress, limits: HttpLimits
+    client: httpx.Client,
+    url: str,
+    part: PartialDownload,
+    progress: DownloadProgress,
+    limits: HttpLimits,
+    token: HostToken | None,
 ) -> None:
     """Send one request, and append the answer to the part.
 
@@ -99,7 +130,7 @@ def _try_once(
     if resumed_file is not None and resumed_file.validator is not None:
         headers |= {"Range": f"bytes={part.size}-", "If-Range": resumed_file.validator}
     try:
-        with _follow_redirects(client, url, headers, limits.max_redirects) as response:
+        with _follow_redirects(client, url, headers, limits.max_redirects, token) as response:
             _check_response(url, response, part, is_resuming=resumed_file is not None)
             total = _prepare_part(url, response, part, resumed_file)
             progress(part.size, total)
@@ -108,7 +139,7 @@ def _try_once(
                 progress(part.size, total)
     except httpx.TransportError as error:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError) and not part.received_bytes:
-            raise DownloadError(_explain_connect_error(url, error)) from error
+            raise DownloadError(explain_connect_error(url, url, error)) from error
         raise _InterruptedTry(_summarize_error(error)) from error
     if total is not None and part.size != total:
         if part.size > total:
@@ -120,17 +151,26 @@ def _try_once(
 
 @contextmanager
 def _follow_redirects(
-    client: httpx.Client, url: str, headers: dict[str, str], max_redirects: int
+    client: httpx.Client, url: str, headers: dict[str, str], max_redirects: int, token: HostToken | None
 ) -> Iterator[httpx.Response]:
     """Yield the response at the end of all redirects."""
     current_url = httpx.URL(url)
     for _ in range(max_redirects + 1):
-        with client.stream("GET", current_url, headers=headers) as response:
+        token_headers = {} if token is None else token.headers_for(current_url)
+        with client.stream("GET", current_url, headers=headers | token_headers) as response:
             if not response.has_redirect_location:
                 yield response
                 return
-            current_url = resolve_redirect(url, current_url, response.headers["Location"])
+            next_url = resolve_redirect(url, current_url, response.headers["Location"])
+        if not have_same_origin(current_url, next_url):
+            token = None
+        current_url = next_url
     raise DownloadError(f"{url}: the server redirects more than {max_redirects} times; check the address")
+
+
+def have_same_origin(first_url: httpx.URL, second_url: httpx.URL) -> bool:
+    """Return whether two addresses have the same scheme, host and port."""
+    return (first_url.scheme, first_url.host, first_url.port) == (second_url.scheme, second_url.host, second_url.port)
 
 
 def resolve_redirect(url: str, current_url: httpx.URL, location: str) -> httpx.URL:
@@ -173,7 +213,7 @@ def _check_response(url: str, response: httpx.Response, part: PartialDownload, *
         part.restart(None)
         raise _InterruptedTry("the server has no such part of the file (416)")
     if status != httpx.codes.OK and not (is_resuming and status == httpx.codes.PARTIAL_CONTENT):
-        raise DownloadError(f"{url}: {_explain_status(response)}")
+        raise DownloadError(f"{url}: {explain_status(response)}")
     if response.headers.get("Content-Type", "").strip().lower().startswith(("text/html", "application/xhtml")):
         raise DownloadError(
             f"{url}: the server sent a web page instead of a file, perhaps because one must log in or agree to something; "
@@ -186,7 +226,8 @@ def _check_response(url: str, response: httpx.Response, part: PartialDownload, *
         )
 
 
-def _explain_status(response: httpx.Response) -> str:
+def explain_status(response: httpx.Response) -> str:
+    """Return what the status of a response means for the user, and what to do."""
     status = f"{response.status_code} {response.reason_phrase}".strip()
     match response.status_code:
         case 401 | 403 | 407:
@@ -269,23 +310,29 @@ def _read_chunks(response: httpx.Response) -> Iterator[bytes]:
         raise transport_error
 
 
-def _explain_connect_error(url: str, error: httpx.TransportError) -> str:
+def explain_connect_error(source: str, url: str, error: httpx.TransportError) -> str:
+    """Return why a server cannot be reached, and what to do.
+
+    Args:
+        source: what the user wants to download, with which the message begins.
+        url: the address of the server.
+    """
     host = httpx.URL(url).host
     if isinstance(error, httpx.ProxyError):
-        return f"{url}: the proxy refuses the connection ({_summarize_error(error)}); check HTTPS_PROXY and similar variables"
+        return f"{source}: the proxy refuses the connection ({_summarize_error(error)}); check HTTPS_PROXY and similar variables"
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             reason = getattr(cause, "verify_message", "") or "its certificate is not valid"
             return (
-                f"{url}: the server cannot prove that it is {host} ({reason}); check this machine's date, and whether "
+                f"{source}: the server cannot prove that it is {host} ({reason}); check this machine's date, and whether "
                 "something on the way (a company's proxy, a log-in page) answers instead"
             )
         if isinstance(cause, ssl.SSLError):
             reason = cause.reason or _summarize_error(error)
-            return f"{url}: no secure connection to {host} could be made ({reason}); check the address"
+            return f"{source}: no secure connection to {host} could be made ({reason}); check the address"
         if isinstance(cause, socket.gaierror):
-            return f"{url}: the name {host} cannot be resolved; check the address and the network"
-    return f"{url}: {host} cannot be reached ({_summarize_error(error)}); check the network, or try again later"
+            return f"{source}: the name {host} cannot be resolved; check the address and the network"
+    return f"{source}: {host} cannot be reached ({_summarize_error(error)}); check the network, or try again later"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,0 +1,1 @@
+"""Models of the Hugging Face hub: addresses, the user's own cache of it, and downloads."""
