@@ -52,6 +52,18 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests of CUDA where there is no such device."""
+    import torch  # so late, because it takes a second
+
+    if torch.cuda.is_available():
+        return
+    cuda_items = [item for item in items if item.get_closest_marker("cuda") is not None]
+    if cuda_items:
+        config.hook.pytest_deselected(items=cuda_items)
+        items[:] = [item for item in items if item.get_closest_marker("cuda") is None]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     rows: dict[str, dict[str, tuple[float, float]]] = {}
     for outcome in ("passed", "failed"):
