@@ -20,8 +20,6 @@ PairPoints = tuple[tuple[float, float], tuple[float, float]]
 ENDLESS_PAIR: PairPoints = ((128, 128), (12, 12))
 """No drag reaches this target; the paper's method goes on to the step limit."""
 _TYPED_PAIR = "".join(f":{x},{y}\r\r" for x, y in ENDLESS_PAIR)
-_OPEN_METHOD_SETTING = ",\x1b[A\x1b[A"
-"""The keys that open the settings and go to the method, two fields above the one with the focus."""
 
 _HALF_BLOCK = "▀".encode()
 _MIN_IMAGE_CELLS = 1000  # fewer half-blocks may be an ornament
@@ -45,7 +43,7 @@ def place_endless_pair(terminal: PseudoTerminal) -> None:
     """Close the hints, choose the paper's method, and place `ENDLESS_PAIR`."""
     terminal.send("\x1b")
     terminal.read_for(1.0)
-    terminal.send(_OPEN_METHOD_SETTING)
+    terminal.send(",")  # the settings open with the focus on the method
     terminal.read_for(1.0)
     terminal.send("draggan\r")
     terminal.read_for(1.0)
