@@ -77,7 +77,7 @@ def test_safetensors_files_with_the_same_names_hold_the_same_generator(program: 
     path = tmp_path / "model.safetensors"
     save_file({key: tensor.contiguous().clone() for key, tensor in read_state_dict(FILES[program]).items()}, path)
     assert torch.equal(image_of(path, psi=1), image_of(FILES[program], psi=1))
-    assert load(path).info.format == f"state dict of {program}"
+    assert load(path).info.format == f"state dict with {program} names"
 
 
 def test_a_safetensors_file_is_converted_once(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def _keep_names(state: _State, _where: str) -> dict[str, Tensor]:
 
 
 def _infer_stylegan2(state: _State, where: str) -> GeneratorPart:
+    """As `infer_stylegan2_part`. The tensors do not show whether activations were limited, and no limit is assumed."""
     return infer_stylegan2_part(state, {}, where)
 
 
@@ -114,7 +115,9 @@ def read_state_dict_parts(root: object, path: Path) -> ModelParts | None:
     if _W_AVERAGE_KEY not in state and (w_average := _find_w_average(location.dictionaries)) is not None:
         state[_W_AVERAGE_KEY] = w_average
     place_text = f" ({'.'.join(location.places)})" if location.places else ""
-    return ModelParts(f"state dict of {location.scheme.program}{place_text}", location.scheme.infer(state, where))
+    return ModelParts(
+        f"state dict with {location.scheme.program} names{place_text}", location.scheme.infer(state, where)
+    )
 
 
 def _find_generators(root: object) -> Iterator[_Location]:
@@ -132,13 +135,12 @@ def _find_generators(root: object) -> Iterator[_Location]:
 def _walk_dictionaries(root: object) -> Iterator[tuple[tuple[dict[object, object], ...], tuple[str, ...]]]:
     """Yield each dictionary that may hold a generator, after those around it, and their names. A dictionary that is at several
     places is yielded once, so that a small file cannot take long."""
-    visited_ids: set[int] = set()
     waiting: list[tuple[tuple[dict[object, object], ...], tuple[str, ...]]] = []
     if isinstance(root, dict):
         waiting.append(((root,), ()))
+    visited_ids = {id(root)}
     while waiting:
         dictionaries, places = waiting.pop(0)
-        visited_ids.add(id(dictionaries[-1]))
         yield dictionaries, places
         for place in sorted(_PLACES) if len(places) < _MAX_DEPTH else ():
             member = dictionaries[-1].get(place)
