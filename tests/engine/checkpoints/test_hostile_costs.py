@@ -216,6 +216,15 @@ def biases_that_would_be_copied_to_flatten_them() -> bytes:
     return packed.getvalue()
 
 
+def a_large_filter_of_many_images() -> bytes:
+    state = {f"synthesis.output{i}.weight": torch.zeros(3, 8, 1, 1) for i in range(100)}
+    state |= {
+        "synthesis.early_layer.const": torch.zeros(1, 8, 4, 4),
+        "synthesis.upsample.kernel": torch.zeros(2_000_000),
+    }
+    return saved({"generator": state})
+
+
 def huge_images_without_noise() -> bytes:
     """A whole StyleGAN2 of one channel, whose noise would be 16 times as wide as its first map."""
     config = StyleGAN2Config(
@@ -318,7 +327,7 @@ FILES: dict[str, Callable[[], bytes]] = {
             a_storage_loaded_again_and_again, references_to_a_storage, tensors, copied_dictionaries,
             a_deep_key_in_an_argument, sets, members_of_many_modules, arrays_of_another_byte_order, biases_that_are_copied,
             variables_with_one_name, biases_that_would_be_copied_to_flatten_them, lists_in_lists, overlapping_entries,
-            a_missing_array, huge_images_without_noise,
+            a_missing_array, huge_images_without_noise, a_large_filter_of_many_images,
         )
     },
     "weights that are all the same": lambda: shared_weights(torch.float16),

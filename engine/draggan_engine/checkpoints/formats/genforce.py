@@ -16,8 +16,12 @@ from draggan_engine.core.errors import CheckpointError
 
 from .rosinality import UPSAMPLING_GAIN, layer_key
 
-_IMAGE_FILTER = "synthesis.upsample.kernel"
-_FIXED_KEYS = {"truncation.w_avg": "mapping.w_avg", "synthesis.early_layer.const": "synthesis.b4.const"}
+_IMAGE_FILTER_KEY = "synthesis.resample_filter"
+_FIXED_KEYS = {
+    "truncation.w_avg": "mapping.w_avg",
+    "synthesis.early_layer.const": "synthesis.b4.const",
+    "synthesis.upsample.kernel": _IMAGE_FILTER_KEY,
+}
 _TENSOR_KEYS = {
     "weight": "weight",
     "bias": "bias",
@@ -42,26 +46,29 @@ def convert_genforce(state: Mapping[str, Tensor], where: str) -> dict[str, Tenso
     Raises:
         CheckpointError: a tensor does not belong to a StyleGAN2.
     """
-    converted = {}
-    for name, tensor in state.items():
-        for key in _nvidia_keys(name, state, where):
-            converted[key] = _nvidia_layout(key, tensor)
+    keys = {name: _nvidia_key(name, where) for name in state}
+    converted = {keys[name]: _nvidia_layout(keys[name], tensor) for name, tensor in state.items()}
+    image_filter = converted.pop(_IMAGE_FILTER_KEY, None)
+    if image_filter is not None:
+        to_rgb_keys = [key for key in converted if key.endswith(".torgb.weight")]
+        converted |= {key.replace("torgb.weight", "resample_filter"): image_filter for key in to_rgb_keys}
     return converted
 
 
-def _nvidia_keys(name: str, state: Mapping[str, Tensor], where: str) -> list[str]:
-    """Return NVIDIA's keys for one of GenForce's names; the filter of all images has several."""
-    if name == _IMAGE_FILTER:
-        outputs = [match for other in state if (match := _LAYER_NAME.fullmatch(other)) and match[1] == "output"]
-        return [f"synthesis.b{4 << int(index)}.resample_filter" for index in sorted({match[2] for match in outputs})]
+def _nvidia_key(name: str, where: str) -> str:
+    """Return NVIDIA's key for one of GenForce's names; the filter of all images gets `_IMAGE_FILTER_KEY`.
+
+    Raises:
+        CheckpointError: the name does not belong to a StyleGAN2.
+    """
     if name in _FIXED_KEYS:
-        return [_FIXED_KEYS[name]]
+        return _FIXED_KEYS[name]
     if match := _DENSE_NAME.fullmatch(name):
-        return [f"mapping.fc{int(match[1])}.{match[2]}"]
+        return f"mapping.fc{int(match[1])}.{match[2]}"
     if (match := _LAYER_NAME.fullmatch(name)) and match[3] in _TENSOR_KEYS:
         is_output = match[1] == "output"
         parent_key = f"synthesis.b{4 << int(match[2])}.torgb" if is_output else layer_key(int(match[2]))
-        return [f"{parent_key}.{_TENSOR_KEYS[match[3]]}"]
+        return f"{parent_key}.{_TENSOR_KEYS[match[3]]}"
     raise CheckpointError(
         f"{where}: {printable_text(name)} is not part of a StyleGAN2; use a file that holds an unchanged one"
     )
