@@ -150,7 +150,7 @@ def _megabytes(model: PublicCheckpoint) -> str:
 
 
 def _subject(model: PublicCheckpoint) -> str:
-    return model.shows if model.url else f"{model.shows}; to be downloaded from the page by hand"
+    return model.shows if model.is_downloadable else f"{model.shows}; to be downloaded from the page by hand"
 
 
 def _command_names() -> list[str]:

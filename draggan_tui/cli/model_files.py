@@ -13,13 +13,14 @@ from rich.text import Text
 
 from draggan_engine.checkpoints import model_removal, registry
 from draggan_engine.checkpoints.checkpoint_file import DOWNLOADING, ReadProgress
-from draggan_engine.checkpoints.download.download_file import check_file, download_file
+from draggan_engine.checkpoints.download.download_file import DownloadedFile, check_file, download_file
 from draggan_engine.checkpoints.hub.hub_address import HubAddress, is_hub_address, parse_hub_address
 from draggan_engine.checkpoints.hub.hub_download import download_from_hub
 from draggan_engine.checkpoints.hub.hub_files import find_in_hub_cache
 from draggan_engine.checkpoints.hub.hub_settings import read_hub_settings
 from draggan_engine.checkpoints.model_zoo import PublicCheckpoint, find_public_checkpoint
-from draggan_engine.core.errors import CheckpointError, OutputError, Remedy
+from draggan_engine.checkpoints.pull import new_download_path, pull_checkpoint
+from draggan_engine.core.errors import CheckpointError, OutputError
 from draggan_engine.storage.output_paths import check_output_file, check_writable
 from draggan_tui.cli.load_progress import load_progress
 from draggan_tui.rendering.loading_text import size_text
@@ -87,33 +88,46 @@ def pull_model(source: str, sha256: str | None, model_name: str | None) -> None:
         _pull_from_hub(parse_hub_address(source), sha256, model_name)
         return
     public_checkpoint = find_public_checkpoint(source)
-    source_url = _address(source, public_checkpoint)
-    url_path = Path(unquote(urlsplit(source_url).path))
-    model_name = model_name or (url_path.stem if public_checkpoint is None else public_checkpoint.name)
-    namesake = find_public_checkpoint(model_name)
-    if namesake is not None and namesake != public_checkpoint:
-        raise CheckpointError(f"{model_name} is the name of a public checkpoint", Remedy.choose_model_name)
-    file_suffix = url_path.suffix if url_path.suffix in registry.MODEL_SUFFIXES else ".pkl"
-    target_path = registry.download_path(model_name, file_suffix)
-    registry.create_user_models_directory()
-    check_writable(target_path.parent)
     if public_checkpoint is not None:
-        checkpoint_text = f"{public_checkpoint.shows}, {public_checkpoint.home}\nlicence: {public_checkpoint.licence}"
-        Console(stderr=True).print(Text(checkpoint_text), soft_wrap=True)
+        _pull_by_name(public_checkpoint, sha256, model_name or public_checkpoint.name)
+        return
+    _check_url(source)
+    url_path = Path(unquote(urlsplit(source).path))
+    model_name = model_name or url_path.stem
+    file_suffix = url_path.suffix if url_path.suffix in registry.MODEL_SUFFIXES else ".pkl"
+    target_path = new_download_path(model_name, file_suffix, None)
     from draggan_engine.checkpoints import loader  # imports torch
 
     with _download_progress() as report_progress:
         downloaded_file = download_file(
-            source_url,
+            source,
             target_path,
-            sha256=sha256 or (public_checkpoint.sha256 if public_checkpoint else None),
+            sha256=sha256,
             checksums_path=registry.download_checksums_path(),
             check=loader.check_model_file,
             progress=lambda done, total: report_progress(DOWNLOADING, done, total or 0),
         )
+    _print_download(downloaded_file, model_name)
+
+
+def _pull_by_name(public_checkpoint: PublicCheckpoint, sha256: str | None, model_name: str) -> None:
+    from draggan_engine.checkpoints import loader  # imports torch
+
+    checkpoint_text = f"{public_checkpoint.shows}, {public_checkpoint.home}\nlicence: {public_checkpoint.licence}"
+    Console(stderr=True).print(Text(checkpoint_text), soft_wrap=True)
+    with _download_progress() as report_progress:
+        pulled_checkpoint = pull_checkpoint(
+            public_checkpoint, model_name, check=loader.check_model_file, progress=report_progress, sha256=sha256
+        )
+    if pulled_checkpoint.url != public_checkpoint.url:
+        print(f"from another copy: {pulled_checkpoint.url}")
+    _print_download(pulled_checkpoint.file, model_name)
+
+
+def _print_download(downloaded_file: DownloadedFile, model_name: str) -> None:
     checksum_note = "as known" if downloaded_file.verified else "recorded now, compared from now on"
     print(
-        f"{target_path}: {size_text(downloaded_file.size)}\n"
+        f"{downloaded_file.path}: {size_text(downloaded_file.size)}\n"
         f"sha256 {downloaded_file.sha256} ({checksum_note})\n"
         f"draggan-tui --model {model_name}"
     )
@@ -162,20 +176,13 @@ def _download_progress() -> Iterator[ReadProgress]:
         raise
 
 
-def _address(source: str, public_checkpoint: PublicCheckpoint | None) -> str:
+def _check_url(source: str) -> None:
     """
     Raises:
-        CheckpointError: the source is neither an address nor a checkpoint that can be downloaded.
+        CheckpointError: the source is no address.
     """
-    if public_checkpoint is not None:
-        if public_checkpoint.url is not None:
-            return public_checkpoint.url
-        raise CheckpointError(
-            f"{source} cannot be downloaded directly; download it by hand from {public_checkpoint.home}, "
-            "then: draggan-tui models import FILE"
-        )
     if "://" in source:
-        return source
+        return
     if source in registry.user_models() or source in registry.bundled_models():
         raise CheckpointError(f"{source} is on this machine already; open it with draggan-tui --model {source}")
     raise CheckpointError(

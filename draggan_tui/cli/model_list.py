@@ -55,7 +55,7 @@ def _public_row(public_checkpoint: PublicCheckpoint) -> tuple[str, ...]:
     size_label = size_text(public_checkpoint.bytes) if public_checkpoint.bytes else ""
     if not size_label and public_checkpoint.about_mb:
         size_label = f"~{public_checkpoint.about_mb} MB"
-    by_hand = "" if public_checkpoint.url else "by hand, from its page"
+    by_hand = "" if public_checkpoint.is_downloadable else "by hand, from its page"
     subject_text = f"{public_checkpoint.shows} {by_hand}".strip()
     return (
         public_checkpoint.name,

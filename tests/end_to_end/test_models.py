@@ -157,7 +157,7 @@ def test_an_imported_model_has_its_name(here: Run, tmp_path: Path) -> None:
         (("pull", "no-such-model"), "models list"),
         (("remove", "no-such-model"), "draggan-tui models list shows the names"),
         (("remove", "critters-128"), "critters-128 comes with draggan-tui and cannot be removed"),
-        (("pull", "stylegan-human-v2-1024"), "models import"),
+        (("pull", "stylegan-human-v3-512"), "models import"),
     ],
 )
 def test_a_mistake_is_one_line(arguments: tuple[str, ...], message: str, here: Run, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
-Family = Literal["StyleGAN2", "StyleGAN3-t", "StyleGAN3-r"]
+Family = Literal["StyleGAN2", "StyleGAN3-t", "StyleGAN3-r", "StyleGAN-XL"]
 Format = Literal["pytorch-pickle", "tensorflow-pickle"]
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _Https = Annotated[str, StringConstraints(pattern=r"^https://[^\s/]+\S*$")]
@@ -34,7 +34,8 @@ class PublicCheckpoint(BaseModel):
         sha256: the checksum that a download must have; stated by the publisher, or the same in two independent places.
         seen_sha256: the checksum of one public copy. It identifies a file, but refuses none, because other copies may
             differ.
-        url: of the file itself; None if it must be downloaded by hand from `home`.
+        url: of the file itself, where its publisher keeps it; None if that is no direct address.
+        mirror: of another copy, which must have the checksum above. It is used if `url` is None or fails.
         home: the page of the model.
         licence: what the publisher allows, in one line for the user.
     """
@@ -53,6 +54,7 @@ class PublicCheckpoint(BaseModel):
     sha256: _Sha256 | None = None
     seen_sha256: _Sha256 | None = None
     url: _Https | None = None
+    mirror: _Https | None = None
     home: _Https
     licence: _Text
 
@@ -60,11 +62,18 @@ class PublicCheckpoint(BaseModel):
     def _check_consistency(self) -> PublicCheckpoint:
         if self.url is not None and self.url.rpartition("/")[2] != self.file:
             raise ValueError("url does not end in file")
+        if self.mirror is not None and self.sha256 is None and self.seen_sha256 is None:
+            raise ValueError("a mirror needs a checksum")
         if self.sha256 is not None and self.seen_sha256 is not None:
             raise ValueError("a row with sha256 needs no seen_sha256")
         if self.bytes is not None and self.about_mb is not None:
             raise ValueError("a row with bytes needs no about_mb")
         return self
+
+    @property
+    def is_downloadable(self) -> bool:
+        """Whether the file can be downloaded by a program; otherwise it must be downloaded by hand from `home`."""
+        return self.url is not None or self.mirror is not None
 
 
 @cache

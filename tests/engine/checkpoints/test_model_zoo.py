@@ -30,11 +30,16 @@ ROW = {
 
 def test_the_table_is_read_once_and_covers_every_family() -> None:
     assert public_checkpoints() is public_checkpoints()
-    assert {model.family for model in public_checkpoints()} == {"StyleGAN2", "StyleGAN3-t", "StyleGAN3-r"}
+    assert {model.family for model in public_checkpoints()} == {
+        "StyleGAN2",
+        "StyleGAN3-t",
+        "StyleGAN3-r",
+        "StyleGAN-XL",
+    }
     assert {model.format for model in public_checkpoints()} == {"pytorch-pickle", "tensorflow-pickle"}
 
 
-@pytest.mark.parametrize("field", ["name", "url", "sha256", "seen_sha256"])
+@pytest.mark.parametrize("field", ["name", "url", "mirror", "sha256", "seen_sha256"])
 def test_identifying_fields_are_unique(field: str) -> None:
     values = Counter(value for model in public_checkpoints() if (value := getattr(model, field)) is not None)
     assert values.most_common(1)[0][1] == 1
@@ -55,7 +60,8 @@ def test_a_row_of_the_table_is_consistent(model: PublicCheckpoint) -> None:
     assert model.width & (model.width - 1) == model.height & (model.height - 1) == 0
     assert str(model.height) in model.name.split("-")
     assert model.bytes is None or 200e6 < model.bytes < 500e6
-    assert model.family != "StyleGAN3-r" or "-r-" in model.file
+    assert model.family != "StyleGAN3-r" or "-r-" in model.file or "human_v3" in model.file
+    assert model.mirror is None or model.mirror.rpartition("/")[2] == model.file
     if model.home.endswith(("stylegan3", "stylegan2")) or "NVlabs" in model.home:
         assert "non-commercial" in model.licence
 
@@ -76,6 +82,7 @@ def test_an_unknown_name_finds_nothing() -> None:
         {"sha256": "a" * 64, "seen_sha256": "b" * 64},
         {"bytes": 1000, "about_mb": 1},
         {"licence": ""},
+        {"mirror": "https://example.org/b.pkl"},
         {"file": "../a.pkl", "url": "https://example.org/../a.pkl"},
         {"family": "StyleGAN"},
         {"surplus": 1},
