@@ -30,7 +30,7 @@ def session_facts(state: InspectorState) -> Content:
             ("seed", _start_text(edit, state.latent_name)),
             *([("class", f"{edit.source.label} of 0…{class_count - 1}")] if class_count else []),
             ("ψ", f"{edit.source.psi:.2f} · space {edit.settings.space.upper()}"),
-            *([("edit", _sigma_text(state.sigma))] if edit.source.drag or state.sigma is not None else []),
+            *([("edit", sigma_text(state.sigma))] if has_sigma(state) else []),
         ]
     )
 
@@ -75,7 +75,12 @@ def swatch(color: Rgb) -> Content:
     return Content.assemble(("  ", f"on {hex_name}"), f" {hex_name}")
 
 
-def _sigma_text(sigma: float | None) -> str:
+def has_sigma(state: InspectorState) -> bool:
+    """Return whether drags have moved the latent, so that there is a length to show."""
+    return bool(state.edit.source.drag) or state.sigma is not None
+
+
+def sigma_text(sigma: float | None) -> str:
     """Return ` 1.8 σ`, or a dash while it is not known."""
     return "–" if sigma is None else f"{sigma:4.1f} σ"
 

@@ -553,3 +553,20 @@ def test_unusable_arguments_are_refused_and_nothing_is_written(
     assert ended.value.code == 2
     assert words in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"", b"no state", "another dictionary"])
+def test_a_damaged_state_is_refused_and_stays(
+    content: bytes | str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state_path = tmp_path / "state.pt"
+    if isinstance(content, bytes):
+        state_path.write_bytes(content)
+    else:
+        torch.save({"step": 3}, state_path)
+    bytes_before = state_path.read_bytes()
+    with pytest.raises(SystemExit) as ended:
+        train.main(["--preset", "cpu", "--state", str(tmp_path)])
+    assert ended.value.code == 2
+    assert f"{state_path}: it is damaged; delete it to start the training again" in capsys.readouterr().err
+    assert state_path.read_bytes() == bytes_before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from textual.content import Content
@@ -223,6 +225,8 @@ def test_two_rows_for_narrow_terminals() -> None:
         "cursor   63.5    8.0     #0aa0ff",
         "pair 1 of 4  131 128 → 158 142  30.4",
     ]
+    dragged_state = replace(state, sigma=1.83)
+    assert text_lines(narrow_panel_text(dragged_state))[0] == "cursor   63.5    8.0     #0aa0ff  edit  1.8 σ"
     assert text_lines(narrow_panel_text(InspectorState(edit, selected=2)))[1] == "pair 3 of 4  40 41 → target?"
     assert text_lines(narrow_panel_text(InspectorState(Edit(model="toy"))))[1] == "no pairs"
 

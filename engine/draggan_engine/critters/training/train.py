@@ -25,7 +25,7 @@ from .metrics import measure_errors, save_sample_sheet
 from .presets import PRESETS
 from .progressive_growing import can_grow_into
 from .run_arguments import add_run_arguments
-from .trainer import Trainer, TrainingStep
+from .trainer import Trainer, TrainingStep, read_state
 from .w_whitening import unwhiten_w
 
 STATE_FILE = "state.pt"
@@ -49,8 +49,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="decides the initial weights and the data")
     parser.add_argument("--save-every", type=int, default=1000, metavar="STEPS", help="steps between saved states")
     args = parser.parse_args(arguments)
+    # These are checked here, because an error in a worker would print a traceback.
+    if (args.state / STATE_FILE).exists():
+        _check_state(parser, args)
     if args.continue_from is not None:
-        _check_first_model(parser, args)  # here, because an error in a worker would print a traceback
+        _check_first_model(parser, args)
     args.state.mkdir(parents=True, exist_ok=True)
     worker_count = PRESETS[args.preset].workers
     args.device = args.device or ("auto" if worker_count == 1 else "cpu")
@@ -60,6 +63,13 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ["NUMBA_NUM_THREADS"] = "1"  # of each worker, which draws its own scenes
         os.environ |= MALLOC_SETTINGS
         spawn(_work, (worker_count, _free_port(), args), worker_count)  # type: ignore[no-untyped-call]
+
+
+def _check_state(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    try:
+        read_state(args.state / STATE_FILE, torch.device("cpu"))
+    except DragganError as read_error:
+        parser.error(f"--state: {read_error}")
 
 
 def _check_first_model(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
+from draggan_engine.core.errors import InputError
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.mapping import MappingNetwork, normalize_rms
@@ -290,8 +291,12 @@ class Trainer:
             torch.save(run_state, part_path)
 
     def load(self, state_path: Path) -> None:
-        """Load a state that was saved by a trainer of the same preset and seed."""
-        run_state = torch.load(state_path, map_location=self.device, weights_only=True)
+        """Load a state that was saved by a trainer of the same preset and seed.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        run_state = read_state(state_path, self.device)
         self.step, self.stages = run_state["step"], self.preset.stages[-run_state["stages"] :]
         self.discriminator_trained, self.style_scale = run_state["has_judged"], run_state["styles"]
         self.muon, self.adam = self._make_optimizers()
@@ -301,3 +306,22 @@ class Trainer:
         self.muon.buffers = run_state["muon"]
         self.adam.load_state_dict(run_state["adam"])
         self.discriminator_adam.load_state_dict(run_state["adam_of_discriminator"])
+
+
+def read_state(state_path: Path, device: torch.device) -> Any:
+    """Return the state of a run that `Trainer.save` has written.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        run_state = torch.load(state_path, map_location=device, weights_only=True)
+    except Exception as read_error:  # torch does not document what it raises for damaged files
+        raise _damaged_state(state_path) from read_error
+    if not isinstance(run_state, dict) or "adam_of_discriminator" not in run_state:
+        raise _damaged_state(state_path)
+    return run_state
+
+
+def _damaged_state(state_path: Path) -> InputError:
+    return InputError(f"{state_path}: it is damaged; delete it to start the training again")
