@@ -46,6 +46,7 @@ HOSTILE_TEXTS = (
     "components", "variables", "storage", "cpu", "0", "latin1", "f8", "O8", "V1000000000", "<", "4x4/Conv/weight",
     "synthesis.b4.conv1.weight", "style.1.weight", "to_rgbs.99.bias",
     "g_ema", "params_ema", "state_dict", "latent_avg", "decoder.input.input", "synthesis.L0_36_32.weight", "convs.0.conv.blur.kernel",
+    "layer_names", "embed", "c_dim", "in_size", "out_sampling_rate", "is_critically_sampled", "L6_52_32",
 )  # fmt: skip
 # Instructions that replace an instruction, or are inserted before it.
 HOSTILE_INSTRUCTIONS = (

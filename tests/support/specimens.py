@@ -16,12 +16,13 @@ from tests.support.nvidia_files import persist_generator, persistence_module
 from tests.support.paths import CHECKPOINTS, FIXTURES
 
 FIXTURE_FILES = tuple(path for path in sorted(CHECKPOINTS.iterdir()) if path.suffix in (".pkl", ".pt"))
-STATE_DICT_FILES = tuple(
+ZOO_FILES = tuple(
     FIXTURES / "zoo" / name
     for name in (
         "genforce-sg2/stylegan2_ffhq1024.pth",
         "mmgen-sg2/stylegan2_c2_ffhq_1024_b4x8.pth",
         "sg3edit-restyle/restyle_pSp_ffhq.pt",
+        "xl-superres/pokemon64.pkl",
     )
 )
 LATENT = np.random.RandomState(0).randn(1, 8, 64).astype(np.float32)
@@ -34,7 +35,7 @@ def make_specimens(directory: Path) -> dict[str, bytes]:
     Args:
         directory: for intermediate files.
     """
-    contents = {path.name: path.read_bytes() for path in FIXTURE_FILES + STATE_DICT_FILES}
+    contents = {path.name: path.read_bytes() for path in FIXTURE_FILES + ZOO_FILES}
     native_path = directory / "native"
     convert_model(str(CHECKPOINTS / "sg2_flat_32.pkl"), native_path, "native")
     contents["native.safetensors"] = native_path.read_bytes()
@@ -63,6 +64,9 @@ def _make_latent_files() -> dict[str, bytes]:
     buffer = io.BytesIO()
     np.save(buffer, LATENT)
     contents["latent.npy"] = buffer.getvalue()
+    buffer = io.BytesIO()
+    np.save(buffer, {"latents": [LATENT, LATENT[0]]}, allow_pickle=True)
+    contents["latent, dictionary.npy"] = buffer.getvalue()
     return contents
 
 

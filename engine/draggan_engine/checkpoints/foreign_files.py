@@ -9,7 +9,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord, ObjectRecord, PersistentObject
+from draggan_engine.checkpoints.unpickling.pickle_stubs import (
+    ArrayRecord,
+    ObjectRecord,
+    PersistentObject,
+)
 from draggan_engine.core.errors import CheckpointError, Remedy
 
 from .checkpoint_file import CheckpointFile, CheckpointFormat, printable_text

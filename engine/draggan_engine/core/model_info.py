@@ -16,7 +16,7 @@ class ModelInfo(FrozenModel):
 
     name: str
     sha256: str
-    family: str = Field(description="StyleGAN2, StyleGAN3-t or StyleGAN3-r")
+    family: str = Field(description="StyleGAN2, StyleGAN3-t, StyleGAN3-r or StyleGAN-XL")
     format: str = Field(description="the format of its file")
     licence: str | None = Field(None, description="a note, if the file is one of the model zoo")
     width: int

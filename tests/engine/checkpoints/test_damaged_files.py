@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from tests.support import pickle_assembler as asm
 from tests.support.contained_reader import ContainedReader, Outcome, disable_cache, summarize_outcomes, try_file
 from tests.support.mutations import HOSTILE_INSTRUCTIONS, mutate
-from tests.support.specimens import FIXTURE_FILES, STATE_DICT_FILES, make_specimens
+from tests.support.specimens import FIXTURE_FILES, ZOO_FILES, make_specimens
 
 CASES = 40_000
 HEADS = (b"", b"\x80\x02", b"\x80\x04", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"\x20\0\0\0\0\0\0\0{")
@@ -76,8 +76,15 @@ def _kinds() -> list[str]:
         "whole module, older.pt",
         "latent.pt",
     )
-    latent_files = ("latent, older.pt", "latent.safetensors", "latent.npz", "latent, packed.npz", "latent.npy")
-    return [*(path.name for path in FIXTURE_FILES + STATE_DICT_FILES), *made_files, *latent_files]
+    latent_files = (
+        "latent, older.pt",
+        "latent.safetensors",
+        "latent.npz",
+        "latent, packed.npz",
+        "latent.npy",
+        "latent, dictionary.npy",
+    )
+    return [*(path.name for path in FIXTURE_FILES + ZOO_FILES), *made_files, *latent_files]
 
 
 @pytest.mark.parametrize("kind", _kinds())

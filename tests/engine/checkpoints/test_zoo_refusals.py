@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save as save_tensors
 
 from draggan_engine.checkpoints.loader import convert_model, load_model
 from draggan_engine.core.errors import CheckpointError, Remedy
@@ -116,6 +117,10 @@ OTHER_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
         "holds no generator that this version can load; its 20 top-level keys begin with layer0.weight, layer1.weight, "
         f"layer2.weight, layer3.weight, layer4.weight, layer5.weight, layer6.weight, layer7.weight; {ACCEPTED}",
     ),
+    "unknown .safetensors": (
+        lambda: save_tensors({"body.weight": torch.zeros(2, 2), "body.bias": torch.zeros(3)}),
+        f"holds no generator that this version can load; its top-level keys are body.bias, body.weight; {ACCEPTED}",
+    ),
     "unknown list": (
         lambda: saved([1, 2]),
         f"holds no generator that this version can load; it is a list; {ACCEPTED}",
@@ -137,6 +142,10 @@ LATENTS: dict[str, tuple[Callable[[], bytes], str]] = {
     "tensors": (
         lambda: saved({"a": torch.zeros(18, 512), "b": torch.zeros(512)}),
         "holds a latent or another array ([18, 512]), not a model",
+    ),
+    ".safetensors": (
+        lambda: save_tensors({"w": torch.zeros(1, 18, 512)}),
+        "holds a latent or another array ([1, 18, 512]), not a model",
     ),
     ".npy": (lambda: npy(1, 18, 512), "holds arrays of numpy, not a model"),
     ".npz": (lambda: npz(1, 18, 512), "holds arrays of numpy, not a model"),

@@ -300,7 +300,7 @@ def _count_channels(resolution: object, channel_base: object, channel_max: objec
     arguments = {"img_resolution": resolution, "channel_base": channel_base, "channel_max": channel_max}
     for name, value in arguments.items():
         if type(value) is not int or not 0 < value < 2**20:
-            raise CheckpointError(f"{where}: the value of {name} is impossible; the file is damaged: get it again")
+            raise CheckpointError(f"{where}: the value of {name} is impossible; {_SUPPORTED}")
     channels = pyramid_channels(cast(int, resolution), cast(int, channel_base), cast(int, channel_max))
     if 0 in channels:
         raise CheckpointError(

@@ -99,7 +99,7 @@ def _read_variables(network: ObjectRecord, where: str) -> dict[str, Tensor]:
         match variable:
             case (str(name), _) if name in tensors:
                 raise CheckpointError(
-                    f"{where}: {printable_text(name)} occurs twice; the file is damaged: get it again"
+                    f"{where}: {printable_text(name)} occurs twice; use a file that holds an unchanged StyleGAN2"
                 )
             case (str(name), ArrayRecord(array=array) as record) if (
                 array.dtype.kind == "f" and id(record) not in used_ids
@@ -110,7 +110,9 @@ def _read_variables(network: ObjectRecord, where: str) -> dict[str, Tensor]:
             case (str(name), float(number)):
                 tensors[name] = torch.tensor(number)
             case _:
-                raise CheckpointError(f"{where}: a variable is of an unknown kind; the file is damaged: get it again")
+                raise CheckpointError(
+                    f"{where}: a variable is of an unknown kind; use a file that holds an unchanged StyleGAN2"
+                )
     return tensors
 
 
