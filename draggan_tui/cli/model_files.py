@@ -113,8 +113,9 @@ def pull_model(source: str, sha256: str | None, model_name: str | None) -> None:
 def _pull_by_name(public_checkpoint: PublicCheckpoint, sha256: str | None, model_name: str) -> None:
     from draggan_engine.checkpoints import loader  # imports torch
 
-    checkpoint_text = f"{public_checkpoint.shows}, {public_checkpoint.home}\nlicence: {public_checkpoint.licence}"
-    Console(stderr=True).print(Text(checkpoint_text), soft_wrap=True)
+    if public_checkpoint.is_downloadable:
+        checkpoint_text = f"{public_checkpoint.shows}, {public_checkpoint.home}\nlicence: {public_checkpoint.licence}"
+        Console(stderr=True).print(Text(checkpoint_text), soft_wrap=True)
     with _download_progress() as report_progress:
         pulled_checkpoint = pull_checkpoint(
             public_checkpoint, model_name, check=loader.check_model_file, progress=report_progress, sha256=sha256
