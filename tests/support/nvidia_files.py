@@ -21,7 +21,8 @@ from draggan_engine.networks.generator import Generator
 
 SOURCE = "raise SystemExit('code of a checkpoint must never run')\n"
 _NOT_ARGUMENTS = (
-    "family", "resolution", "mapping_layers", "mapping_features", "mapping_lr_multiplier", "const_size", "channels",
+    "family", "resolution", "mapping_layers", "mapping_features", "mapping_lr_multiplier", "embed_features", "const_size",
+    "channels",
 )  # fmt: skip
 
 
@@ -64,7 +65,11 @@ def persist_generator(network: Generator) -> PersistentModule:
         "w_dim": config.w_dim,
         "img_resolution": config.resolution,
         "img_channels": config.img_channels,
-        "mapping_kwargs": {"num_layers": config.mapping_layers, "layer_features": config.mapping_features},
+        "mapping_kwargs": {
+            "num_layers": config.mapping_layers,
+            "layer_features": config.mapping_features,
+            "embed_features": config.embed_features,
+        },
     }
     synthesis = {
         name: value

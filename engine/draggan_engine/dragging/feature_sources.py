@@ -189,7 +189,7 @@ class WindowedSource(FeatureSource):
             x: Tensor | None = None
             image: Tensor | None = None
             for index, block in enumerate(self.blocks):
-                if block.resolution > height:
+                if block.height > height:
                     break
                 self._ensure_constants(index + 1)
                 x = whole_maps[index] if index < len(whole_maps) else self._whole_map(index, x, rows)
@@ -226,4 +226,5 @@ def feature_source(
     if isinstance(synthesis, StyleGAN2Synthesis):
         return WindowedSource(synthesis, block_name, optimized_rows, dtype, whole_maps)
     height = synthesis.feature_height(block_name)
-    return WholeMapSource(synthesis, block_name, Size(height, height))  # StyleGAN3's images are square
+    image_height, image_width = synthesis.image_shape
+    return WholeMapSource(synthesis, block_name, Size(height * image_width // image_height, height))

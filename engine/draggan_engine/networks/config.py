@@ -12,11 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _ChannelCount = Annotated[int, Field(gt=0, le=65536)]
 _EmbeddingSize = Annotated[int, Field(gt=0, le=65536)]
+_ConstSide = Annotated[int, Field(ge=1, le=16)]
 _PositiveFloat = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 # These limits are far above the largest published models. They keep a damaged or hostile file from filling the memory.
 MAX_LAYER_VALUES = 2**32
 MAX_WEIGHTS = 2**30
+MAX_CONST_AREA = 64
 
 
 class _Config(BaseModel):
@@ -26,7 +28,9 @@ class _Config(BaseModel):
 class _NetworkConfig(_Config):
     """Fields that the generators and discriminators of all families share."""
 
-    resolution: Annotated[int, Field(ge=8, le=2048, description="image height in pixels")]
+    resolution: Annotated[
+        int, Field(ge=8, le=2048, description="image height in pixels, if b4's constant is four pixels high")
+    ]
     img_channels: Literal[1, 3, 4] = 3
     c_dim: Annotated[int, Field(ge=0, le=65536, description="classes; 0 = unconditional")] = 0
     num_fp16_res: Annotated[int, Field(ge=0, le=16, description="highest resolutions made for float16")] = 0
@@ -84,6 +88,9 @@ class _MappingConfig(_NetworkConfig):
         int | None, Field(gt=0, le=8192, description="width of all layers but the last; null = w_dim")
     ] = None
     mapping_lr_multiplier: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
+    embed_features: Annotated[
+        int | None, Field(gt=0, le=8192, description="width of the embedded class of a conditional model; null = w_dim")
+    ] = None
     class_embedding: tuple[_EmbeddingSize, _EmbeddingSize] | None = Field(
         None,
         description="classes and features of StyleGAN-XL's table of class embeddings; null = a linear layer embeds classes",
@@ -102,12 +109,22 @@ class _MappingConfig(_NetworkConfig):
 
 
 class StyleGAN2Config(_PyramidConfig, _MappingConfig):
-    """StyleGAN2 generator (Karras et al. 2020), `skip` architecture."""
+    """StyleGAN2 generator (Karras et al. 2020), `skip` architecture.
+
+    The blocks are called b4, b8, … up to `resolution`, whatever the size of the constant. Where it is 4 × 4, that is also
+    the height of their maps.
+    """
 
     family: Literal["stylegan2"] = "stylegan2"
-    const_size: tuple[Annotated[int, Field(ge=4, le=4)], Annotated[int, Field(ge=1, le=16)]] = Field(
+    const_size: tuple[_ConstSide, _ConstSide] = Field(
         (4, 4), description="height and width of b4's constant; (4, 2) gives images that are twice as high as wide"
     )
+
+    @model_validator(mode="after")
+    def _check_const_size(self) -> StyleGAN2Config:
+        if self.const_size[0] * self.const_size[1] > MAX_CONST_AREA:
+            raise ValueError(f"const_size {self.const_size} is larger than any model's")
+        return self
 
     @property
     def num_ws(self) -> int:
@@ -117,23 +134,29 @@ class StyleGAN2Config(_PyramidConfig, _MappingConfig):
     @property
     def image_shape(self) -> tuple[int, int]:
         """Height and width of the image in pixels."""
-        return (self.resolution, self.resolution * self.const_size[1] // self.const_size[0])
+        return self.map_shape(self.resolution)
+
+    def map_shape(self, resolution: int) -> tuple[int, int]:
+        """Return height and width of the map of the block of this name, b`resolution`."""
+        return (self.const_size[0] * resolution // 4, self.const_size[1] * resolution // 4)
 
 
 class LayerShape(NamedTuple):
     """The output map of a StyleGAN3 layer.
 
     Attributes:
-        name: the layer's name in the file, such as "L6_148_512".
-        rate: samples per image, along either axis.
-        size: samples along either axis, with the margins on both sides.
+        name: the layer's name in the file, such as "L6_148_512": its number, its width and its channels.
+        rate: samples per height of the image; they are as dense along the other axis.
+        size: samples from top to bottom, with the margins on both sides.
         channels: feature channels.
+        width: samples from left to right, with the margins on both sides.
     """
 
     name: str
     rate: int
     size: int
     channels: int
+    width: int
 
 
 class LayerConfig(_Config):
@@ -165,6 +188,7 @@ class StyleGAN3Config(_MappingConfig):
     filter_size: Annotated[int, Field(ge=2, le=16)] = 6
     lrelu_upsampling: Annotated[int, Field(ge=1, le=4)] = 2
     use_radial_filters: bool = False
+    square: Annotated[bool, Field(description="false: all maps, with their margins, are half as wide as high")] = True
     layers: tuple[LayerConfig, ...] | None = Field(
         None, max_length=65, description="all layers of StyleGAN-XL; null = they follow from the cutoffs and stopbands"
     )
@@ -184,6 +208,8 @@ class StyleGAN3Config(_MappingConfig):
                 f"first_stopband {self.first_stopband} is not between first_cutoff {self.first_cutoff} "
                 f"and the last stopband {self._last_stopband:g}"
             )
+        if not self.square and self.margin_size % 2:
+            raise ValueError(f"margin_size {self.margin_size} is odd, so it cannot be halved")
         self._check_layers()
         return self
 
@@ -235,7 +261,8 @@ class StyleGAN3Config(_MappingConfig):
     def _layer_shape(self, index: int) -> LayerShape:
         layer = self._rule_layer(index) if self.layers is None else self.layers[index]
         size = layer.rate + 2 * self.margin_size if index < self.num_layers - 1 else self.resolution
-        return LayerShape(f"L{layer.number}_{size}_{layer.channels}", layer.rate, size, layer.channels)
+        width = self._width(size)
+        return LayerShape(f"L{layer.number}_{width}_{layer.channels}", layer.rate, size, layer.channels, width)
 
     def _rule_layer(self, index: int) -> LayerConfig:
         """Return the layer with this index; its values are not checked."""
@@ -247,6 +274,9 @@ class StyleGAN3Config(_MappingConfig):
         if index == self.num_layers:
             channels = self.img_channels
         return LayerConfig.model_construct(number=index, rate=rate, channels=channels)
+
+    def _width(self, height: int) -> int:
+        return height if self.square else height // 2
 
     def is_critically_sampled(self, index: int) -> bool:
         """Return whether the cutoff of the layer with this index is half of its rate."""
@@ -260,7 +290,7 @@ class StyleGAN3Config(_MappingConfig):
     @property
     def image_shape(self) -> tuple[int, int]:
         """Height and width of the image in pixels."""
-        return (self.resolution, self.resolution)
+        return (self.resolution, self._width(self.resolution))
 
 
 GeneratorConfig = StyleGAN2Config | StyleGAN3Config

@@ -37,8 +37,9 @@ class MappingNetwork(nn.Module):
             self.embed_proj = DenseLayer(config.class_embedding[1], config.z_dim, activation="lrelu")
             features_in += config.z_dim
         elif config.c_dim:
-            self.embed = DenseLayer(config.c_dim, config.w_dim)
-            features_in += config.w_dim
+            embed_features = config.embed_features or config.w_dim
+            self.embed = DenseLayer(config.c_dim, embed_features)
+            features_in += embed_features
         for i, features_out in enumerate(config.mapping_widths):
             layer = DenseLayer(
                 features_in, features_out, lr_multiplier=config.mapping_lr_multiplier, activation="lrelu"

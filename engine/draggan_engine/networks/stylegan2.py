@@ -180,9 +180,9 @@ class StyleGAN2Block(nn.Module):
     def __init__(self, config: StyleGAN2Config, resolution: int) -> None:
         super().__init__()
         self.resolution = resolution
+        self.height, _ = map_shape = config.map_shape(resolution)
         self.is_first = resolution == 4
         channels = config.block_channels(resolution)
-        map_shape = (config.const_size[0] * resolution // 4, config.const_size[1] * resolution // 4)
         clamp = config.conv_clamp
         if self.is_first:
             self.const = nn.Parameter(random_weight(channels, *config.const_size))
@@ -272,7 +272,9 @@ class StyleGAN2Synthesis(SynthesisNetwork):
 
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__()
-        self.resolutions = self.image_heights = config.block_resolutions
+        self.resolutions = config.block_resolutions
+        self.image_shape = config.image_shape
+        self.image_heights = tuple(config.map_shape(resolution)[0] for resolution in self.resolutions)
         self.block_names = tuple(f"b{resolution}" for resolution in self.resolutions)
         self.row_names = _row_names(self.resolutions)
         first_fp16_block = max(len(self.resolutions) - config.num_fp16_res, 1)  # never b4
@@ -281,7 +283,7 @@ class StyleGAN2Synthesis(SynthesisNetwork):
             self.add_module(f"b{resolution}", StyleGAN2Block(config, resolution))
 
     def feature_height(self, name: str) -> int:
-        return self.resolutions[self.block_names.index(name)]
+        return self.image_heights[self.block_names.index(name)]
 
     def block(self, name: str) -> StyleGAN2Block:
         """Return the block with this name."""
@@ -290,7 +292,7 @@ class StyleGAN2Synthesis(SynthesisNetwork):
         return block
 
     def block_dtype(self, resolution: int) -> torch.dtype:
-        """Return the number type that the block with this height is computed in."""
+        """Return the number type that the block b`resolution` is computed in."""
         if self.use_fp16 and resolution in self.fp16_resolutions:
             return torch.float16
         return self.block(f"b{resolution}").conv1.weight.dtype
@@ -305,16 +307,16 @@ class StyleGAN2Synthesis(SynthesisNetwork):
     ) -> SynthesisResult:
         rows = ws.unbind(dim=1)
         image_height = self.resolve_image_height(features, image)
-        last_resolution = max([image_height, *map(self.feature_height, features)])
+        last_height = max([image_height, *map(self.feature_height, features)])
         feature_maps: dict[str, Tensor] = {}
         x: Tensor | None = None
         rgb: Tensor | None = None
-        for index, (name, resolution) in enumerate(zip(self.block_names, self.resolutions, strict=True)):
-            if resolution > last_resolution:
+        for index, (name, height) in enumerate(zip(self.block_names, self.image_heights, strict=True)):
+            if height > last_height:
                 break
             block = self.block(name)
-            x = block.feature_map(x, rows[first_row(index) :], noise_mode, self.block_dtype(resolution))
-            if resolution <= image_height:
+            x = block.feature_map(x, rows[first_row(index) :], noise_mode, self.block_dtype(block.resolution))
+            if height <= image_height:
                 rgb = block.add_to_image(rgb, x, rows[first_row(index + 1)])
             if name in features:
                 feature_maps[name] = x.to(block.conv1.weight.dtype)

@@ -25,22 +25,25 @@ CPU_CHUNK_VALUES = 2**21
 threads idle."""
 VECTOR_CHANNELS = 16  # channels that fill a vector register
 
+_AxisPair = tuple[int, int]
+"""A value for the vertical axis, and one for the horizontal axis."""
+
 _AxisKernel = tuple[Tensor, int, int]
 """A kernel, and 1 or 0 for whether it runs vertically and whether it runs horizontally."""
 
 
-def crop_margins(x: Tensor, rate: int) -> Tensor:
-    """Return the part of a map that shows the image: the rate × rate samples in its middle.
+def crop_margins(x: Tensor, height: int, width: int) -> Tensor:
+    """Return the part of a map that shows the image: the samples in its middle.
 
     Args:
-        x: `[N, C, n, n]`; n − rate is even, and half of it is the margin on each side.
-        rate: samples per image.
+        x: `[N, C, H, W]`; H − height and W − width are even, and half of them is the margin on each side.
+        height, width: samples of the image.
 
     Returns:
-        `[N, C, rate, rate]`, a view.
+        `[N, C, height, width]`, a view.
     """
-    margin = (x.shape[2] - rate) // 2
-    return x[:, :, margin : margin + rate, margin : margin + rate]
+    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+    return x[:, :, top : top + height, left : left + width]
 
 
 class Resampling(NamedTuple):
@@ -49,16 +52,16 @@ class Resampling(NamedTuple):
     Attributes:
         up, down: factors between the sampling rates.
         taps_up, taps_down: lengths of the filters; 1 = no filter.
-        crop: samples that are cut off at the start of each axis of the upsampled map.
-        upsampled_size: samples of it that remain along each axis.
+        crop: samples that are cut off at the start of each axis of the upsampled map, at the top and on the left.
+        upsampled_size: samples of it that remain along each axis, height and width.
     """
 
     up: int
     down: int
     taps_up: int
     taps_down: int
-    crop: int
-    upsampled_size: int
+    crop: _AxisPair
+    upsampled_size: _AxisPair
 
 
 def layer_resampling(config: StyleGAN3Config, index: int) -> Resampling:
@@ -71,12 +74,16 @@ def layer_resampling(config: StyleGAN3Config, index: int) -> Resampling:
     temporary_rate = max(source.rate, layer.rate) * (1 if is_to_rgb else config.lrelu_upsampling)
     up, down = temporary_rate // source.rate, temporary_rate // layer.rate
     taps_up, taps_down = (1 if factor == 1 or is_to_rgb else factor * config.filter_size for factor in (up, down))
-    convolved_size = source.size + (1 if is_to_rgb else config.conv_kernel) - 1
-    upsampled_size = (layer.size - 1) * down + taps_down
-    # The paper pads the map with inserted zeros by `padding`, of which (padding + up) // 2 at the start, and applies
-    # the filter without going beyond the edges. A transposed convolution pads by taps_up − 1 itself; the excess is cropped.
-    padding = upsampled_size - 1 + taps_up - convolved_size * up
-    return Resampling(up, down, taps_up, taps_down, taps_up - 1 - (padding + up) // 2, upsampled_size)
+    border = 0 if is_to_rgb else config.conv_kernel - 1
+    crops, upsampled_sizes = [], []
+    for source_size, size in ((source.size, layer.size), (source.width, layer.width)):
+        upsampled_size = (size - 1) * down + taps_down
+        # The paper pads the map with inserted zeros by `padding`, of which (padding + up) // 2 at the start, and applies the
+        # filter without going beyond the edges. A transposed convolution pads by taps_up − 1 itself; the excess is cropped.
+        padding = upsampled_size - 1 + taps_up - (source_size + border) * up
+        crops.append(taps_up - 1 - (padding + up) // 2)
+        upsampled_sizes.append(upsampled_size)
+    return Resampling(up, down, taps_up, taps_down, (crops[0], crops[1]), (upsampled_sizes[0], upsampled_sizes[1]))
 
 
 class FilteredLrelu(torch.autograd.Function):
@@ -92,10 +99,10 @@ class FilteredLrelu(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, taps_up: Tensor, taps_down: Tensor, resampling: Resampling, slope: float, clamp: float
     ) -> Tensor:
-        """Return `[N, C, H′, H′]`, H′ being the size of the layer's output.
+        """Return `[N, C, H′, W′]`, the size of the layer's output.
 
         Args:
-            x: `[N, C, H, H]`.
+            x: `[N, C, H, W]`.
             taps_up, taps_down: symmetric filters with their gains, `[k]` (separable) or `[k, k]`.
             resampling: the layer's.
             slope: slope of the leaky ReLU.
@@ -122,7 +129,7 @@ class FilteredLrelu(torch.autograd.Function):
                 activated = _leaky_relu_clamped(upsampled, slope, clamp)
             activated_gradient = _spread_and_filter(output_gradient, taps_down, resampling.down)
             (upsampled_gradient,) = torch.autograd.grad(activated, upsampled, activated_gradient)
-            return _upsample_transposed(upsampled_gradient, taps_up, resampling, chunk.shape[2])
+            return _upsample_transposed(upsampled_gradient, taps_up, resampling, (chunk.shape[2], chunk.shape[3]))
 
         chunks = zip(_channel_chunks(x, resampling), _channel_chunks(gradients[0], resampling), strict=True)
         return _join_chunks(chunk_gradient(*chunk) for chunk in chunks), None, None, None, None, None
@@ -132,7 +139,7 @@ def _channel_chunks(x: Tensor, resampling: Resampling) -> Sequence[Tensor]:
     """Split `x` into groups of channels, each in channels-last order; on an accelerator into one group."""
     chunk_channels = x.shape[1]
     if x.device.type == "cpu":
-        fitting_channels = CPU_CHUNK_VALUES // (len(x) * resampling.upsampled_size**2)
+        fitting_channels = CPU_CHUNK_VALUES // (len(x) * math.prod(resampling.upsampled_size))
         chunk_channels = max(fitting_channels // VECTOR_CHANNELS, 1) * VECTOR_CHANNELS
     return [chunk.contiguous(memory_format=torch.channels_last) for chunk in torch.split(x, chunk_channels, dim=1)]
 
@@ -147,34 +154,37 @@ def _leaky_relu_clamped(x: Tensor, slope: float, clamp: float) -> Tensor:
 
 def _upsample(x: Tensor, taps: Tensor, resampling: Resampling) -> Tensor:
     upsampled = _spread_and_filter(x, taps, resampling.up, resampling.crop)
-    return upsampled[:, :, : resampling.upsampled_size, : resampling.upsampled_size]
+    height, width = resampling.upsampled_size
+    return upsampled[:, :, :height, :width]
 
 
-def _upsample_transposed(y: Tensor, taps: Tensor, resampling: Resampling, height: int) -> Tensor:
-    """Apply the transpose of `_upsample` for maps of this height."""
-    spread_size = (height - 1) * resampling.up + len(taps) - 2 * resampling.crop
-    sliced_off = spread_size - resampling.upsampled_size  # 0 or 1
-    return _downsample(F.pad(y, (0, sliced_off, 0, sliced_off)), taps, resampling.up, resampling.crop)
+def _upsample_transposed(y: Tensor, taps: Tensor, resampling: Resampling, map_size: _AxisPair) -> Tensor:
+    """Apply the transpose of `_upsample` for maps of this height and width."""
+    sliced_off = [  # 0 or 1 along each axis
+        (size - 1) * resampling.up + len(taps) - 2 * crop - upsampled_size
+        for size, crop, upsampled_size in zip(map_size, resampling.crop, resampling.upsampled_size, strict=True)
+    ]
+    return _downsample(F.pad(y, (0, sliced_off[1], 0, sliced_off[0])), taps, resampling.up, resampling.crop)
 
 
-def _spread_and_filter(x: Tensor, taps: Tensor, factor: int, crop: int = 0) -> Tensor:
+def _spread_and_filter(x: Tensor, taps: Tensor, factor: int, crop: _AxisPair = (0, 0)) -> Tensor:
     """Insert factor − 1 zeros after each sample, filter beyond the edges as well, and crop each side."""
     return _convolve_axes(F.conv_transpose2d, x, _axis_kernels(taps), factor, crop)
 
 
-def _downsample(x: Tensor, taps: Tensor, factor: int, padding: int = 0) -> Tensor:
+def _downsample(x: Tensor, taps: Tensor, factor: int, padding: _AxisPair = (0, 0)) -> Tensor:
     """Pad each side with zeros, filter inside, and keep every factor-th sample: the transpose of `_spread_and_filter`."""
     return _convolve_axes(F.conv2d, x, reversed(_axis_kernels(taps)), factor, padding)
 
 
 def _convolve_axes(
-    convolve: Callable[..., Tensor], x: Tensor, kernels: Iterable[_AxisKernel], factor: int, padding: int
+    convolve: Callable[..., Tensor], x: Tensor, kernels: Iterable[_AxisKernel], factor: int, padding: _AxisPair
 ) -> Tensor:
     """Convolve each channel with one kernel after the other, each with stride and padding along its own axes."""
     channels = x.shape[1]
     for kernel, vertical, horizontal in kernels:
         weight = kernel.to(x.dtype).expand(channels, 1, *kernel.shape)
-        stride, axis_padding = (factor**vertical, factor**horizontal), (padding * vertical, padding * horizontal)
+        stride, axis_padding = (factor**vertical, factor**horizontal), (padding[0] * vertical, padding[1] * horizontal)
         x = convolve(x, weight, stride=stride, padding=axis_padding, groups=channels)
     return x
 
@@ -196,7 +206,7 @@ class FourierInput(nn.Module):
     def __init__(self, config: StyleGAN3Config) -> None:
         super().__init__()
         first_layer = config.layer_shapes[0]
-        self.size = first_layer.size
+        self.size, self.width = first_layer.size, first_layer.width
         self.rate = first_layer.rate
         self.cutoff = config.first_cutoff
         self.affine = DenseLayer(config.w_dim, 4)
@@ -206,21 +216,24 @@ class FourierInput(nn.Module):
         self.register_buffer("transform", torch.eye(3, device="cpu"))
 
     def forward(self, w: Tensor) -> Tensor:
-        """w `[N, w_dim]` → map `[N, C, size, size]`."""
+        """w `[N, w_dim]` → map `[N, C, size, width]`."""
         placement = _placement_matrix(self.affine(w)) @ self.transform
         phases = self.phases + (self.freqs @ placement[:, :2, 2:]).squeeze(2)  # [N, C]
         frequencies = self.freqs @ placement[:, :2, :2]  # [N, C, 2]
         # A scale in `transform` may bring frequencies beyond what the samples can represent; these fade out.
         excess = (frequencies.norm(dim=2) - self.cutoff) / (self.rate / 2 - self.cutoff)
         amplitudes = (1 - excess).clamp(0, 1)
-        angles = self._sample_grid(w) @ frequencies.transpose(1, 2)[:, None]  # [N, size, size, C]
+        angles = self._sample_grid(w) @ frequencies.transpose(1, 2)[:, None]  # [N, size, width, C]
         waves = torch.sin((angles + phases[:, None, None]) * (2 * math.pi)) * amplitudes[:, None, None]
         return F.linear(waves, self.weight / math.sqrt(len(self.weight))).permute(0, 3, 1, 2)
 
     def _sample_grid(self, like: Tensor) -> Tensor:
-        """Return x and y of the samples, `[size, size, 2]`; the image extends from −½ to ½."""
-        axis = (torch.arange(self.size, dtype=like.dtype, device=like.device) + (1 - self.size) / 2) / self.rate
-        return torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=2)
+        """Return x and y of the samples, `[size, width, 2]`; from top to bottom the image extends from −½ to ½."""
+        x, y = (
+            (torch.arange(count, dtype=like.dtype, device=like.device) + (1 - count) / 2) / self.rate
+            for count in (self.width, self.size)
+        )
+        return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=2)
 
 
 def _placement_matrix(placement: Tensor) -> Tensor:
@@ -263,7 +276,7 @@ class StyleGAN3Layer(nn.Module):
         self.register_buffer("down_filter", _initial_filter(self.resampling.taps_down, 2 if is_radial else 1))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x `[N, I, H, H]`, w `[N, w_dim]` → `[N, O, size, size]` in x's number type."""
+        """x `[N, I, H, W]`, w `[N, w_dim]` → `[N, O, size, width]` in x's number type."""
         y = self._modulated_conv(x, self.affine(w)) + self.bias[:, None, None].to(x.dtype)
         # The gain of the leaky ReLU is made part of the filter that follows it.
         taps_up = self._taps(self.up_filter) * self.resampling.up
@@ -311,6 +324,7 @@ class StyleGAN3Synthesis(SynthesisNetwork):
         layer_names = tuple(layer.name for layer in config.layer_shapes)
         self.block_names = layer_names[:-1]
         self.row_names = ("input", *layer_names)
+        self.image_shape = config.image_shape
         self.image_heights = (config.resolution,)
         self.output_scale = config.output_scale
         self._rates = {layer.name: layer.rate for layer in config.layer_shapes}
@@ -337,7 +351,9 @@ class StyleGAN3Synthesis(SynthesisNetwork):
         for name, x in self.full_maps(ws):
             if name in missing_names:
                 missing_names.remove(name)
-                feature_maps[name] = crop_margins(x, self._rates[name]).float()
+                height = self._rates[name]
+                width = height * self.image_shape[1] // self.image_shape[0]
+                feature_maps[name] = crop_margins(x, height, width).float()
             if not (missing_names or image_height):
                 return SynthesisResult(None, feature_maps)
         return SynthesisResult(x.float() * self.output_scale, feature_maps)

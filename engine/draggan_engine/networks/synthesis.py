@@ -32,6 +32,7 @@ class SynthesisNetwork(nn.Module, ABC):
     Attributes:
         block_names: the blocks or layers that have a feature map, in the order of computation ("b64", "L6_148_512").
         row_names: what each row of ws styles.
+        image_shape: height and width of the image in pixels.
         image_heights: heights in which an image can be rendered, lowest first; the last is the full height.
         use_fp16: compute the levels that the file marks for float16 in float16, which is meant for accelerators; the
             results are float32 all the same.
@@ -39,6 +40,7 @@ class SynthesisNetwork(nn.Module, ABC):
 
     block_names: tuple[str, ...]
     row_names: tuple[str, ...]
+    image_shape: tuple[int, int]
     image_heights: tuple[int, ...]
     use_fp16: bool = False
 

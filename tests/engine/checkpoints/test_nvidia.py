@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from draggan_engine.checkpoints.formats import nvidia
+from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart
-from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject
+from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject, UnknownName, UnknownObject
 from draggan_engine.core.errors import CheckpointError
+from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
+from tests.support.nvidia_files import write_nvidia_pickle
 from tests.support.paths import CHECKPOINTS
 from tests.support.read_pickle import read_pickle
 
@@ -131,6 +134,60 @@ def test_a_constant_half_as_wide_makes_images_half_as_wide() -> None:
     image = network.synthesis(torch.zeros(1, 8, 64)).image
     assert image is not None
     assert image.shape == (1, 3, 32, 16)
+
+
+def test_a_class_is_embedded_in_as_many_features_as_the_file_has(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = StyleGAN2Config(
+        resolution=8, z_dim=6, w_dim=4, c_dim=3, embed_features=10, mapping_layers=2, channels=(4, 4)
+    )
+    path = write_nvidia_pickle(tmp_path / "model.pkl", Generator(config))
+    mapping = load_model(str(path), "cpu").generator.mapping
+    z, label = torch.randn(1, 6), torch.tensor([[0.0, 0.0, 1.0]])
+    embedded = mapping.embed.weight[:, 2] / 3**0.5 + mapping.embed.bias
+    x = torch.cat([v / v.square().mean().sqrt() for v in (z[0], embedded)])
+    for layer in (mapping.fc0, mapping.fc1):
+        x = layer.weight @ x * 0.01 / len(x) ** 0.5 + layer.bias * 0.01
+        x = torch.where(x > 0, x, 0.2 * x) * 2**0.5
+    assert torch.allclose(mapping(z, label)[0, 0], x, rtol=1e-4)
+
+
+@pytest.mark.parametrize("value", [None, False, 0, 0.0, "", [], {}])
+def test_an_unknown_argument_that_is_idle_is_noted_in_the_log(value: object, caplog: pytest.LogCaptureFixture) -> None:
+    root = read_fixture("sg2_flat_32")
+    module(root, "G_ema").init_kwargs["an_option"] = value
+    with caplog.at_level("INFO", logger="draggan_engine"):
+        assert generator(root).image_shape == (32, 32)
+    assert "the argument an_option is unknown and has no effect" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "description"),
+    [
+        (True, "True"),
+        (1, "1"),
+        pytest.param(10**5000, "a huge number", id="huge"),
+        (0.5, "0.5"),
+        ("wide\n", "wide?"),
+        ([1], "a list"),
+        (UnknownObject(UnknownName("torch", "device")), "an object of torch.device"),
+    ],
+)
+def test_an_unknown_argument_that_may_change_the_network_is_named_in_the_refusal(
+    value: object, description: str
+) -> None:
+    root = read_fixture("sg2_flat_32")
+    module(root, "G_ema").init_kwargs["an_option"] = value
+    assert f"the argument an_option, whose value is {description}, may make it another network" in refusal(root)
+
+
+def test_an_unknown_object_is_refused_only_in_the_generator() -> None:
+    unknown = UnknownObject(UnknownName("torch.nn.modules.conv", "Conv2d"))
+    root = read_fixture("sg2ada_32") | {"D": unknown, "augment_pipe": unknown}
+    module(root, "G_ema", "mapping").state["helper"] = unknown
+    assert generator(root).image_shape == (32, 32)
+    module(root, *CONV).state["_modules"]["extra"] = unknown  # type: ignore[index]
+    assert "synthesis.b8.conv0.extra is an object of torch.nn.modules.conv.Conv2d" in refusal(root)
 
 
 def test_half_precision_weights_become_float32() -> None:

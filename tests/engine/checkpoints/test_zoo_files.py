@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from draggan_engine.checkpoints.loader import Model, convert_model, load_model
 from draggan_engine.dragging.drag_loop import DragEnd, DragLoop
 from draggan_engine.networks.generate import generate_image, latent_of_seed
+from tests.support.commands import run_here
 from tests.support.paths import FIXTURES
 
 ZOO = FIXTURES / "zoo"
@@ -38,6 +40,10 @@ CASES = [
     "tf-sg2-config-f-py38",
     "xl-stem-t-uncond-noD",  # arrays that dill has pickled; a table of class embeddings that is not used
     "xl-superres",  # layers that do not follow from its arguments
+    "human-v3-snapshot",  # a StyleGAN3 of tall images
+    "eps-4x8",  # a constant of 4×8
+    "tf-ada-box",  # a filter of its own
+    "tf-ada-cond",  # conditional
 ]
 MAX_DIFFERENCE = 1  # of 255
 
@@ -94,3 +100,16 @@ def test_a_model_of_a_file_can_be_dragged(case: str) -> None:
     assert len(steps) == end.step == 2
     assert not torch.equal(end.ws, start_ws)
     assert bool(end.ws.isfinite().all())
+
+
+def test_a_class_of_a_conditional_file_is_chosen_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    references = np.load(ZOO / "tf-ada-cond" / "ref.npz")
+    arguments = ("--model", str(checkpoint_path("tf-ada-cond")), "--seed", str(references["seeds"][1]), "--psi", "1")
+    images = []
+    for label in ("0", "3", "9"):
+        output = ("--class", label, "--out", f"{label}.png")
+        assert run_here(monkeypatch, "render", *arguments, *output, directory=tmp_path) == (0, "", "")
+        with Image.open(tmp_path / f"{label}.png") as image:
+            images.append(np.asarray(image).astype(int))
+    assert np.abs(images[0] - references["psi1"][1]).max() <= MAX_DIFFERENCE
+    assert all(np.abs(image - images[0]).max() > MAX_DIFFERENCE for image in images[1:])

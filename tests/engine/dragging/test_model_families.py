@@ -23,20 +23,20 @@ from tests.support.paths import CHECKPOINTS
 CHECKPOINT_FILES = sorted(path for path in CHECKPOINTS.iterdir() if path.suffix in (".pkl", ".pt"))
 
 
-def random_stylegan2(resolution: int, const_width: int = 4) -> Generator:
+def random_stylegan2(resolution: int, const_size: tuple[int, int] = (4, 4)) -> Generator:
     torch.manual_seed(0)
     channels = pyramid_channels(resolution, max(resolution * 2, 64), 8)
     config = StyleGAN2Config(
-        resolution=resolution, z_dim=16, w_dim=16, mapping_layers=2, channels=channels, const_size=(4, const_width)
+        resolution=resolution, z_dim=16, w_dim=16, mapping_layers=2, channels=channels, const_size=const_size
     )
     return Generator(config)
 
 
-def random_stylegan3(*, radial: bool, resolution: int = 64) -> Generator:
+def random_stylegan3(*, radial: bool, resolution: int = 64, square: bool = True) -> Generator:
     torch.manual_seed(0)
     config = StyleGAN3Config(
         resolution=resolution, z_dim=16, w_dim=16, num_layers=6, channel_base=1024, channel_max=24,
-        conv_kernel=1 if radial else 3, use_radial_filters=radial,
+        conv_kernel=1 if radial else 3, use_radial_filters=radial, square=square,
     )  # fmt: skip
     return Generator(config)
 
@@ -126,30 +126,59 @@ def centre_of(change: Tensor) -> Point:
     return float((weight.sum(dim=0) * x).sum() / total), float((weight.sum(dim=1) * y).sum() / total)
 
 
-@pytest.mark.parametrize("const_width", [4, 2, 7])
+@pytest.mark.parametrize("const_size", [(4, 4), (4, 2), (4, 7), (5, 8)])
 @pytest.mark.parametrize("block", ["b16", "b32"])
 @pytest.mark.parametrize("position", [(0.1, 0.2), (0.5, 0.5), (0.8, 0.3), (0.7, 0.9)])
 def test_a_change_of_the_noise_is_at_the_same_place_of_features_and_image(
-    const_width: int, block: str, position: tuple[float, float]
+    const_size: tuple[int, int], block: str, position: tuple[float, float]
 ) -> None:
-    """The images of StyleGAN-Human are twice as high as wide; others may have any width."""
-    generator = random_stylegan2(64, const_width).eval().requires_grad_(False)
+    """The images of StyleGAN-Human are twice as high as wide; others may have any size."""
+    generator = random_stylegan2(64, const_size).eval().requires_grad_(False)
     height, width = generator.image_shape
-    assert (height, width) == (64, 16 * const_width)
+    assert (height, width) == (16 * const_size[0], 16 * const_size[1])
     layer = generator.synthesis.get_submodule(block).get_submodule("conv1")
     layer.get_parameter("noise_strength").fill_(1)
     ws = latent_of_seed(generator, 0, 1.0)
-    before = generator.synthesis(ws, features=[block], image=64)
+    before = generator.synthesis(ws, features=[block], image=height)
     noise = layer.get_buffer("noise_const")
     row, column = int(position[0] * noise.shape[0]), int(position[1] * noise.shape[1])
     noise[row, column] += 0.1
-    after = generator.synthesis(ws, features=[block], image=64)
+    after = generator.synthesis(ws, features=[block], image=height)
     assert after.image is not None
     assert before.image is not None
     change = (after.features[block] - before.features[block])[0].abs().sum(dim=0)
     assert change.nonzero().tolist() == [[row, column]]
     expected_centre = convert((column, row), Size(noise.shape[1], noise.shape[0]), Size(width, height))
     assert centre_of(after.image - before.image) == pytest.approx(expected_centre, abs=0.75 * height / noise.shape[0])
+
+
+@pytest.mark.parametrize("layer_index", [1, 4])
+@pytest.mark.parametrize("position", [(0.3, 0.3), (0.5, 0.7), (0.75, 0.4)])
+def test_a_change_in_a_tall_stylegan3_is_at_the_same_place_of_features_and_image(
+    layer_index: int, position: tuple[float, float]
+) -> None:
+    generator = random_stylegan3(radial=True, square=False).eval().requires_grad_(False)
+    assert generator.image_shape == (64, 32)
+    layer = generator.config.layer_shapes[layer_index]
+    top, left = (layer.size - layer.rate) // 2, (layer.width - layer.rate // 2) // 2
+    row, column = int(position[0] * layer.rate), int(position[1] * layer.rate / 2)
+
+    def change_map(_: torch.nn.Module, __: object, full_map: Tensor) -> Tensor:
+        full_map = full_map.clone()
+        full_map[:, :, top + row, left + column] += 0.1
+        return full_map
+
+    ws = latent_of_seed(generator, 0, 1.0)
+    before = generator.synthesis(ws, features=[layer.name], image=64)
+    generator.synthesis.get_submodule(layer.name).register_forward_hook(change_map)
+    after = generator.synthesis(ws, features=[layer.name], image=64)
+    assert after.image is not None
+    assert before.image is not None
+    assert after.features[layer.name].shape[2:] == (layer.rate, layer.rate // 2)
+    change = (after.features[layer.name] - before.features[layer.name])[0].abs().sum(dim=0)
+    assert change.nonzero().tolist() == [[row, column]]
+    expected_centre = convert((column, row), Size(layer.rate // 2, layer.rate), Size(32, 64))
+    assert centre_of((after.image - before.image).square()) == pytest.approx(expected_centre, abs=32 / layer.rate)
 
 
 @pytest.mark.parametrize("radial", [False, True])
@@ -189,6 +218,6 @@ def test_a_drag_of_stylegan3_moves_the_image_with_the_handle(radial: bool, movem
 
 
 def test_the_settings_of_a_tall_model_fit_its_height(tmp_path: Path) -> None:
-    model = load_model(str(write_nvidia_pickle(tmp_path / "m.pkl", random_stylegan2(1024, 2))), "cpu")
+    model = load_model(str(write_nvidia_pickle(tmp_path / "m.pkl", random_stylegan2(1024, (4, 2)))), "cpu")
     assert model.info.size == (512, 1024)
     assert (model.info.settings.r1, model.info.settings.feature_block) == (6.0, "b128")

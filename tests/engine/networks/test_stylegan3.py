@@ -191,7 +191,7 @@ def test_a_change_of_a_feature_map_changes_the_same_place_of_the_image(
 
     def change_map(_: torch.nn.Module, __: object, full_map: Tensor) -> Tensor:
         full_map = full_map.clone()
-        crop_margins(full_map, height)[:, :, y - 1 : y + 1, x - 1 : x + 1] *= 1.1
+        crop_margins(full_map, height, height)[:, :, y - 1 : y + 1, x - 1 : x + 1] *= 1.1
         return full_map
 
     synthesis.get_submodule(layer).register_forward_hook(change_map)
@@ -202,16 +202,18 @@ def test_a_change_of_a_feature_map_changes_the_same_place_of_the_image(
 
 
 def filtered_lrelu_by_definition(
-    x: Tensor, taps_up: Tensor, taps_down: Tensor, resampling: Resampling, output_size: int
+    x: Tensor, taps_up: Tensor, taps_down: Tensor, resampling: Resampling, output_size: tuple[int, int]
 ) -> Tensor:
     """Return the filtered leaky ReLU as the paper's code describes it, without the clamp: insert zeros, then filter."""
-    batch, channels, input_size, _ = x.shape
+    batch, channels, height, width = x.shape
     up, down = resampling.up, resampling.down
-    spread = x.new_zeros(batch, channels, input_size, up, input_size, up)
+    spread = x.new_zeros(batch, channels, height, up, width, up)
     spread[:, :, :, 0, :, 0] = x
-    padding = (output_size - 1) * down + 1 - input_size * up + len(taps_up) + len(taps_down) - 2
-    padding_before = (padding + up) // 2
-    y = F.pad(spread.flatten(4, 5).flatten(2, 3), (padding_before, padding - padding_before) * 2)
+    paddings = []
+    for size_in, size_out in ((width, output_size[1]), (height, output_size[0])):
+        padding = (size_out - 1) * down + 1 - size_in * up + len(taps_up) + len(taps_down) - 2
+        paddings += [(padding + up) // 2, padding - (padding + up) // 2]
+    y = F.pad(spread.flatten(4, 5).flatten(2, 3), paddings)
     y = F.leaky_relu(F.conv2d(y, two_dimensional(taps_up).expand(channels, 1, -1, -1), groups=channels), 0.2)
     y = F.conv2d(y, two_dimensional(taps_down).expand(channels, 1, -1, -1), groups=channels)
     return y[:, :, ::down, ::down]
@@ -239,6 +241,7 @@ config_arguments = st.builds(
     use_radial_filters=st.booleans(),
     first_stopband=st.floats(2.1, 6),
     last_stopband_rel=st.floats(1, 2),
+    square=st.booleans(),
 )
 
 
@@ -247,7 +250,7 @@ def valid_config(arguments: dict[str, object]) -> StyleGAN3Config:
     try:
         return StyleGAN3Config(channel_base=1024, channel_max=4, w_dim=4, **arguments)
     except ValidationError as error:
-        assert "num_critical" in str(error)  # no other field can be wrong
+        assert "num_critical" in str(error) or "margin_size" in str(error)  # no other field can be wrong
         assume(False)
         raise
 
@@ -258,14 +261,18 @@ def test_each_layer_fits_the_next_one(arguments: dict[str, object]) -> None:
     layers = config.layer_shapes
     assert len(layers) == config.num_layers + 1 == config.num_ws - 1
     assert [layer.size for layer in layers[-2:]] == [layer.rate for layer in layers[-2:]] == [config.resolution] * 2
+    height, width = config.image_shape
+    assert height == width * (1 if config.square else 2) == config.resolution
     assert layers[-1].channels == 3
     for i, layer in enumerate(layers):
         resampling, source = layer_resampling(config, i), layers[max(i - 1, 0)]
         assert source.rate <= layer.rate <= config.resolution
-        assert layer.name == f"L{i}_{layer.size}_{layer.channels}"
-        assert crop_margins(torch.empty(1, 1, layer.size, layer.size), layer.rate).shape[2:] == (layer.rate, layer.rate)
+        assert layer.name == f"L{i}_{layer.width}_{layer.channels}"
+        margin, side_margin = layer.size - layer.rate, layer.width - layer.rate * width // height
+        assert (margin % 2, side_margin % 2) == (0, 0)
+        assert 0 <= side_margin <= margin
         assert resampling.up * source.rate == resampling.down * layer.rate
-        assert resampling.crop >= 0
+        assert min(resampling.crop) >= 0
 
 
 @given(config_arguments, st.integers(0, 14), st.integers(1, 40))
@@ -277,14 +284,15 @@ def test_the_filtered_lrelu_and_its_gradient_equal_the_definition(
     index = min(index, config.num_layers)
     torch.manual_seed(seed)
     resampling, source = layer_resampling(config, index), config.layer_shapes[max(index - 1, 0)]
-    output_size = config.layer_shapes[index].size
-    input_size = source.size + (config.conv_kernel - 1 if index < config.num_layers else 0)
+    output_size = (config.layer_shapes[index].size, config.layer_shapes[index].width)
+    border = config.conv_kernel - 1 if index < config.num_layers else 0
+    input_size = (source.size + border, source.width + border)
     taps_up = symmetric_filter(resampling.taps_up, 1)
     taps_down = symmetric_filter(resampling.taps_down, 2 if config.use_radial_filters else 1)
-    x = torch.randn(1, 2, input_size, input_size, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(1, 2, *input_size, dtype=torch.float64, requires_grad=True)
     y = FilteredLrelu.apply(x, taps_up, taps_down, resampling, 0.2, math.inf)
     expected = filtered_lrelu_by_definition(x, taps_up, taps_down, resampling, output_size)
-    assert y.shape[2:] == (output_size, output_size)
+    assert y.shape[2:] == output_size
     assert torch.allclose(y, expected)
     weights = torch.randn_like(y)
     (gradient,) = torch.autograd.grad((y * weights).sum(), x)

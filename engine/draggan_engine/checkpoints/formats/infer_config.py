@@ -91,6 +91,7 @@ def _infer_mapping_values(state: Mapping[str, Tensor], where: str) -> dict[str, 
     embedding = _require_rank(state, _EMBEDDING_KEY, 2, where) if _EMBEDDING_KEY in state else first_layer[:0, :0]
     return {
         "c_dim": embedding.shape[1],
+        "embed_features": None if embedding.shape[0] in (0, len(last_layer)) else embedding.shape[0],
         "z_dim": first_layer.shape[1] - embedding.shape[0],
         "w_dim": last_layer.shape[0],
         "mapping_layers": layer_count,

@@ -7,7 +7,6 @@ layers, clamps, the size of the constant) is read from them rather than assumed.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +20,9 @@ from draggan_engine.checkpoints.unpickling.pickle_stubs import ObjectRecord, Per
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, StyleGAN3Config, pyramid_channels
 
+from .arguments import SUPPORTED_NETWORKS, check_arguments, describe_value
 from .stylegan_xl import is_stylegan_xl, read_stylegan_xl
 
-log = logging.getLogger("draggan_engine")
-_SUPPORTED = "this version opens StyleGAN2 and StyleGAN3 files"
 _MAX_DEPTH = 8
 _MAX_MEMBERS = 20_000
 _GENERATOR_PARAMETERS = (
@@ -45,13 +43,14 @@ _STYLEGAN3_ARGUMENTS = tuple(
         "mapping_features",
         "mapping_lr_multiplier",
         "class_embedding",
+        "embed_features",
         "layers",
     )
 )
 # Arguments that change no image, or whose effect is in the tensors.
 _IGNORED_ARGUMENTS = (
     "num_layers", "w_avg_beta", "embed_features", "cmap_dim", "square", "resample_filter", "freeze_layers", "freeze_embed",
-    "channels_last", "fp16_channels_last", "fused_modconv_default", "magnitude_ema_beta", "resize", "verbose",
+    "init_res", "channels_last", "fp16_channels_last", "fused_modconv_default", "magnitude_ema_beta", "resize", "verbose",
 )  # fmt: skip
 # Arguments with the only value that our networks implement.
 _FIXED_ARGUMENTS: dict[str, object] = {"activation": "lrelu", "kernel_size": 3, "use_noise": True}
@@ -92,7 +91,7 @@ def read_nvidia_parts(root: object, path: Path) -> ModelParts | None:
     synthesis, mapping = _find_module(generator, "synthesis"), _find_module(generator, "mapping")
     if synthesis is None or mapping is None:
         raise CheckpointError(
-            f"{path}: its generator is a {printable_text(generator.class_name)}, not a StyleGAN; {_SUPPORTED}"
+            f"{path}: its generator is a {printable_text(generator.class_name)}, not a StyleGAN; {SUPPORTED_NETWORKS}"
         )
     container = "pickle" if isinstance(root, dict) else "torch.save of a whole network"
     if is_stylegan_xl(mapping):
@@ -125,31 +124,32 @@ def _read_stylegan2(
 ) -> GeneratorPart:
     where = f"{path}: generator"
     arguments, mapping_arguments = _generator_arguments(generator, path)
+    state = _collect_tensors(generator, path)
     values = {
         **_take_pyramid_values(arguments, repository, _find_module(synthesis, "b4", "conv1"), where),
-        **_take_mapping_values(arguments, mapping_arguments, mapping),
+        **_take_mapping_values(arguments, mapping_arguments, mapping, state),
     }
     fixed_arguments = _FIXED_ARGUMENTS | {"architecture": "skip"}
-    _check_remaining_arguments(arguments, fixed_arguments, where)
-    _check_remaining_arguments(mapping_arguments, fixed_arguments, where)
-    state = _collect_tensors(generator, path)
+    check_arguments(arguments, fixed_arguments, _IGNORED_ARGUMENTS, where)
+    check_arguments(mapping_arguments, fixed_arguments, _IGNORED_ARGUMENTS, where)
     const = state.get("synthesis.b4.const")
-    if const is None or const.ndim != 3 or const.shape[1] != 4 or not 1 <= const.shape[2] <= 16:
-        raise CheckpointError(f"{where}: synthesis.b4.const is missing or of an unknown shape; {_SUPPORTED}")
-    values["const_size"] = (4, const.shape[2])
+    if const is None or const.ndim != 3:
+        raise CheckpointError(f"{where}: synthesis.b4.const is missing or of an unknown shape; {SUPPORTED_NETWORKS}")
+    values["const_size"] = (const.shape[1], const.shape[2])
     return GeneratorPart(validate_config(StyleGAN2Config, values, where), state)
 
 
 def _read_stylegan3(generator: PersistentObject, mapping: PersistentObject, path: Path) -> GeneratorPart:
     where = f"{path}: generator"
     arguments, mapping_arguments = _generator_arguments(generator, path)
+    state = _collect_tensors(generator, path)
     values = {
         **_take_resolution(arguments),
-        **_take_mapping_values(arguments, mapping_arguments, mapping),
+        **_take_mapping_values(arguments, mapping_arguments, mapping, state),
         **_take_arguments(arguments, _STYLEGAN3_ARGUMENTS),
     }
-    _check_remaining_arguments(arguments, _FIXED_ARGUMENTS, where)
-    _check_remaining_arguments(mapping_arguments, _FIXED_ARGUMENTS, where)
+    check_arguments(arguments, _FIXED_ARGUMENTS, _IGNORED_ARGUMENTS, where)
+    check_arguments(mapping_arguments, _FIXED_ARGUMENTS, _IGNORED_ARGUMENTS, where)
     return GeneratorPart(validate_config(StyleGAN3Config, values, where), _collect_tensors(generator, path))
 
 
@@ -171,7 +171,7 @@ def _read_discriminator(root: object, repository: _Repository, path: Path) -> Di
     }
     fixed_arguments = _FIXED_ARGUMENTS | {"architecture": "resnet", "lr_multiplier": 0.01, "layer_features": None}
     for remaining_arguments in (arguments, mapping_arguments, epilogue_arguments):
-        _check_remaining_arguments(remaining_arguments, fixed_arguments, where)
+        check_arguments(remaining_arguments, fixed_arguments, _IGNORED_ARGUMENTS, where)
     return DiscriminatorPart(validate_config(DiscriminatorConfig, values, where), _collect_tensors(discriminator, path))
 
 
@@ -187,7 +187,7 @@ def _find_generator(root: object, path: Path) -> PersistentObject | None:
         if isinstance(network, UnknownObject):
             raise CheckpointError(
                 f"{path}: its generator is an object of {network}, which this version does not know and has not run; "
-                f"{_SUPPORTED}"
+                f"{SUPPORTED_NETWORKS}"
             )
         if isinstance(network, PersistentObject):
             return network
@@ -210,8 +210,7 @@ def _count_layers(mapping: PersistentObject) -> int:
     return sum(type(name) is str and name.startswith("fc") for name in modules) if isinstance(modules, dict) else 0
 
 
-# Functions whose names begin with _take remove what they return from the arguments. _check_remaining_arguments then checks
-# the rest.
+# Functions whose names begin with _take remove what they return from the arguments. check_arguments then checks the rest.
 
 
 def _generator_arguments(generator: PersistentObject, path: Path) -> tuple[Arguments, Arguments]:
@@ -230,13 +229,13 @@ def _constructor_arguments(module: PersistentObject, parameters: tuple[str, ...]
     """
     if len(module.init_args) > len(parameters):
         raise CheckpointError(
-            f"{path}: {printable_text(module.class_name)} has more arguments than StyleGAN's; {_SUPPORTED}"
+            f"{path}: {printable_text(module.class_name)} has more arguments than StyleGAN's; {SUPPORTED_NETWORKS}"
         )
     positional = dict(zip(parameters, module.init_args, strict=False))
-    return positional | _check_arguments(module.init_kwargs, "_init_kwargs", path)
+    return positional | _copy_arguments(module.init_kwargs, "_init_kwargs", path)
 
 
-def _check_arguments(arguments: object, name: str, path: Path) -> Arguments:
+def _copy_arguments(arguments: object, name: str, path: Path) -> Arguments:
     """Return a copy of a dictionary of arguments.
 
     Raises:
@@ -244,14 +243,14 @@ def _check_arguments(arguments: object, name: str, path: Path) -> Arguments:
     """
     if not isinstance(arguments, dict) or not all(type(key) is str for key in arguments):
         raise CheckpointError(
-            f"{path}: {name} is {_describe_value(arguments)}, not a dictionary of arguments; {_SUPPORTED}"
+            f"{path}: {name} is {describe_value(arguments)}, not a dictionary of arguments; {SUPPORTED_NETWORKS}"
         )
     return dict(arguments)
 
 
 def _take_dictionary(arguments: Arguments, name: str, path: Path) -> Arguments:
     """Take the dictionary of that name; it is empty if there is none."""
-    return _check_arguments(arguments.pop(name, {}), name, path)
+    return _copy_arguments(arguments.pop(name, {}), name, path)
 
 
 def _take_arguments(arguments: Arguments, names: tuple[str, ...]) -> Arguments:
@@ -262,9 +261,18 @@ def _take_resolution(arguments: Arguments) -> Arguments:
     return {"resolution": arguments.pop("img_resolution")} if "img_resolution" in arguments else {}
 
 
-def _take_mapping_values(arguments: Arguments, mapping_arguments: Arguments, mapping: PersistentObject) -> Arguments:
-    """Take the configuration of the mapping network."""
+def _take_mapping_values(
+    arguments: Arguments, mapping_arguments: Arguments, mapping: PersistentObject, state: Mapping[str, Tensor]
+) -> Arguments:
+    """Take the configuration of the mapping network.
+
+    Args:
+        state: the tensors of the generator, which show how wide the embedded class is.
+    """
+    embedding = state.get("mapping.embed.weight")
+    embed_features = len(embedding) if embedding is not None and embedding.ndim else None
     return {
+        "embed_features": None if embed_features == arguments.get("w_dim") else embed_features,
         **_take_arguments(arguments, ("z_dim", "w_dim")),
         "mapping_layers": _count_layers(mapping),
         "mapping_features": mapping_arguments.pop("layer_features", None),
@@ -300,61 +308,13 @@ def _count_channels(resolution: object, channel_base: object, channel_max: objec
     arguments = {"img_resolution": resolution, "channel_base": channel_base, "channel_max": channel_max}
     for name, value in arguments.items():
         if type(value) is not int or not 0 < value < 2**20:
-            raise CheckpointError(f"{where}: the value of {name} is impossible; {_SUPPORTED}")
+            raise CheckpointError(f"{where}: the value of {name} is impossible; {SUPPORTED_NETWORKS}")
     channels = pyramid_channels(cast(int, resolution), cast(int, channel_base), cast(int, channel_max))
     if 0 in channels:
         raise CheckpointError(
-            f"{where}: channel_base {channel_base} leaves its highest block without channels; {_SUPPORTED}"
+            f"{where}: channel_base {channel_base} leaves its highest block without channels; {SUPPORTED_NETWORKS}"
         )
     return channels
-
-
-def _check_remaining_arguments(
-    arguments: Mapping[str, object], fixed_arguments: Mapping[str, object], where: str
-) -> None:
-    """Refuse arguments that would make another network.
-
-    An argument that nobody here knows is ignored if its value is None, False, 0 or empty: with such a value, code that was
-    added to a network is idle. The log mentions it.
-
-    Raises:
-        CheckpointError: an argument can neither be ignored nor has its one implemented value.
-    """
-    for name, value in arguments.items():
-        if name in fixed_arguments:
-            fixed_value = fixed_arguments[name]
-            if type(value) is type(fixed_value) and value == fixed_value:
-                continue
-            if name == "architecture":
-                raise CheckpointError(
-                    f"{where}: its architecture is {printable_text(value)}; {_SUPPORTED} whose architecture is {fixed_value}"
-                )
-        if name in _IGNORED_ARGUMENTS:
-            continue
-        if name in fixed_arguments or not _is_idle(value):
-            raise CheckpointError(
-                f"{where}: the argument {printable_text(name)}, whose value is {_describe_value(value)}, may make it another "
-                f"network; {_SUPPORTED}"
-            )
-        log.info("%s: the argument %s is unknown and has no effect", where, printable_text(name))
-
-
-def _is_idle(value: object) -> bool:
-    return value is None or (isinstance(value, bool | int | float | str | list | tuple | dict) and not value)
-
-
-def _describe_value(value: object) -> str:
-    """Return a value of an argument in a form that is safe in a message."""
-    match value:
-        case UnknownObject():
-            return f"an object of {value}"
-        case bool() | float() | None:
-            return str(value)
-        case int() if abs(value) < 2**63:
-            return str(value)
-        case str():
-            return printable_text(value)
-    return f"a {type(value).__name__}"
 
 
 def _collect_tensors(network: PersistentObject, path: Path) -> dict[str, Tensor]:
@@ -379,7 +339,7 @@ def _collect_tensors(network: PersistentObject, path: Path) -> dict[str, Tensor]
             members = module.state.get(member_kind)
             member_count += len(members) if isinstance(members, dict) else 0
             if member_count > _MAX_MEMBERS:  # different modules may share one large dictionary
-                raise CheckpointError(f"{path}: its networks have more parts than any StyleGAN; {_SUPPORTED}")
+                raise CheckpointError(f"{path}: its networks have more parts than any StyleGAN; {SUPPORTED_NETWORKS}")
             for name, member in members.items() if isinstance(members, dict) else ():
                 if (
                     type(name) is str
@@ -392,11 +352,11 @@ def _collect_tensors(network: PersistentObject, path: Path) -> dict[str, Tensor]
                 elif isinstance(member, UnknownObject):
                     raise CheckpointError(
                         f"{path}: {printable_text(prefix)}{printable_text(name)} is an object of {member}, which this version "
-                        f"does not know and has not run; {_SUPPORTED}"
+                        f"does not know and has not run; {SUPPORTED_NETWORKS}"
                     )
                 elif member is not None:
                     raise CheckpointError(
-                        f"{path}: {printable_text(prefix)}{printable_text(name)} is of an unknown kind; {_SUPPORTED}"
+                        f"{path}: {printable_text(prefix)}{printable_text(name)} is of an unknown kind; {SUPPORTED_NETWORKS}"
                     )
 
     visit(network, "", 0)

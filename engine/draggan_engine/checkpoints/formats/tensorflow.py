@@ -19,17 +19,29 @@ from draggan_engine.checkpoints.model_parts import ModelParts
 from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord, ObjectRecord
 from draggan_engine.core.errors import CheckpointError
 
+from .arguments import SUPPORTED_NETWORKS, check_arguments, describe_value
 from .infer_config import infer_stylegan2_part
 
 # Arguments with the only value that our networks implement, if the file states them.
 _FIXED_ARGUMENTS: dict[str, object] = {
     "architecture": "skip", "nonlinearity": "lrelu", "mapping_nonlinearity": "lrelu", "act": "lrelu",
-    "normalize_latents": True, "use_noise": True, "label_size": 0,
+    "normalize_latents": True, "use_noise": True,
 }  # fmt: skip
-_DENSE_NAME = re.compile(r"Dense([0-9]{1,2})/(weight|bias)")
+# Arguments that change no image, whose effect is in the variables, or that are read elsewhere.
+_IGNORED_ARGUMENTS = (
+    "num_channels", "resolution", "latent_size", "dlatent_size", "dlatent_broadcast", "label_size", "fmap_base",
+    "fmap_decay", "fmap_min", "fmap_max", "mapping_layers", "mapping_fmaps", "mapping_lrmul", "mapping_func",
+    "synthesis_func", "func_name", "dtype", "resample_kernel", "fused_modconv", "num_fp16_res", "conv_clamp",
+    "randomize_noise", "style_mixing_prob", "dlatent_avg_beta", "truncation_psi", "truncation_cutoff",
+    "truncation_psi_val", "truncation_cutoff_val", "components", "is_template_graph", "force_clean_graph",
+)  # fmt: skip
+_DENSE_NAME = re.compile(r"(?:Dense([0-9]{1,2})|LabelEmbed)/(weight|bias)")
 _LAYER_NAME = re.compile(
     r"([0-9]{1,4})x\1/(Conv|Conv0_up|Conv1|ToRGB)/(weight|bias|noise_strength|mod_weight|mod_bias)"
 )
+_FILTERED_LAYER = re.compile(r"synthesis\.b[0-9]{1,4}\.conv[01]")
+_FILTER_TAPS = 4
+_MAX_TAP = 1e6
 _NOISE_NAME = re.compile(r"noise([0-9]{1,2})")
 _LAYER_KEYS = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "torgb"}
 _TENSOR_KEYS = {"mod_weight": "affine.weight", "mod_bias": "affine.bias"}
@@ -55,20 +67,24 @@ def read_tensorflow_parts(root: object, path: Path) -> ModelParts | None:
             return None
     where = f"{path}: generator"
     arguments = _constructor_arguments(generator)
-    for name, fixed_value in _FIXED_ARGUMENTS.items():
-        if name in arguments and (type(arguments[name]) is not type(fixed_value) or arguments[name] != fixed_value):
-            raise CheckpointError(
-                f"{where}: the argument {name} makes it another network; use one where it is {fixed_value}"
-            )
+    check_arguments(arguments, _FIXED_ARGUMENTS, _IGNORED_ARGUMENTS, where)
     mapping, synthesis = _find_component(generator, "mapping", where), _find_component(generator, "synthesis", where)
     state = _convert_mapping(_read_variables(mapping, where))
     state |= _convert_synthesis(_read_variables(synthesis, where), where)
     w_average = _read_variables(generator, where).get("dlatent_avg")
     if w_average is not None:
         state["mapping.w_avg"] = w_average
+    if "resample_kernel" in arguments:
+        state |= _make_filters(arguments["resample_kernel"], state, where)
     config_values: dict[str, object] = {"mapping_lr_multiplier": arguments.get("mapping_lrmul", 0.01)}
     config_values |= {name: arguments[name] for name in ("num_fp16_res", "conv_clamp") if name in arguments}
-    return ModelParts("TensorFlow pickle (stylegan2)", infer_stylegan2_part(state, config_values, where))
+    part = infer_stylegan2_part(state, config_values, where)
+    if (label_size := arguments.get("label_size", 0)) != part.config.c_dim:
+        raise CheckpointError(
+            f"{where}: its label_size is {describe_value(label_size)}, but its mapping network embeds {part.config.c_dim} "
+            f"classes; {SUPPORTED_NETWORKS}"
+        )
+    return ModelParts("TensorFlow pickle (stylegan2)", part)
 
 
 def _constructor_arguments(network: ObjectRecord) -> dict[str, object]:
@@ -120,7 +136,8 @@ def _convert_mapping(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
     for name, tensor in variables.items():
         if match := _DENSE_NAME.fullmatch(name):
-            state[f"mapping.fc{int(match[1])}.{match[2]}"] = tensor.t() if tensor.ndim == 2 else tensor
+            layer_name = "embed" if match[1] is None else f"fc{int(match[1])}"
+            state[f"mapping.{layer_name}.{match[2]}"] = tensor.t() if tensor.ndim == 2 else tensor
         else:
             state[f"mapping.{name}"] = tensor  # building the network refuses it if it does not belong to one
     return state
@@ -149,6 +166,35 @@ def _convert_synthesis(variables: Mapping[str, Tensor], where: str) -> dict[str,
                 f"{where}: {printable_text(name)} is not part of a StyleGAN2; use a file that holds one"
             )
     return state
+
+
+def _make_filters(kernel: object, state: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+    """Return the filters of all layers and blocks.
+
+    Args:
+        kernel: the taps along either axis, as the network was made with them.
+        state: the tensors under NVIDIA's keys, which show what layers there are.
+
+    Raises:
+        CheckpointError: the kernel is not four numbers that are the same in both directions.
+    """
+    is_supported = (
+        isinstance(kernel, list | tuple)
+        and len(kernel) == _FILTER_TAPS
+        and all(type(tap) in (int, float) and abs(tap) <= _MAX_TAP for tap in kernel)
+        and kernel[::-1] == kernel
+        and sum(kernel) != 0
+    )
+    if not is_supported:
+        raise CheckpointError(
+            f"{where}: its resample_kernel is not four numbers that are the same in both directions, such as 1, 3, 3, 1; "
+            f"{SUPPORTED_NETWORKS}"
+        )
+    taps = torch.tensor(kernel, dtype=torch.float32)
+    kernel_2d = torch.outer(taps, taps) / taps.sum().square()
+    layer_names = {match[0] for key in state if (match := _FILTERED_LAYER.match(key))}
+    layer_names |= {name.rpartition(".conv")[0] for name in layer_names}
+    return {f"{name}.resample_filter": kernel_2d.clone() for name in layer_names}
 
 
 def _nvidia_layout(tensor: Tensor, layer: str, variable: str) -> Tensor:
