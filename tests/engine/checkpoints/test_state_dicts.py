@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.generate import latent_of_seed
 from draggan_tui.cli.model_facts import model_facts
+from tests.support.contained_reader import try_file
 from tests.support.paths import FIXTURES
 
 ZOO = FIXTURES / "zoo"
@@ -221,3 +224,57 @@ def test_a_large_dictionary_at_many_places_is_searched_once(tmp_path: Path) -> N
         dictionary = dict.fromkeys(("g_ema", "G_ema", "g", "G", "params", "generator", "decoder", "module"), dictionary)
     with pytest.raises(CheckpointError, match="holds no generator"):
         load(saved(tmp_path / "model.pt", dictionary))
+
+
+SHAPES = [
+    (),
+    (0,),
+    (2,),
+    (4, 4),
+    (0, 3),
+    (64, 64),
+    (1, 3, 1, 1),
+    (8, 8, 3, 3),
+    (1, 24, 4, 16),
+    (1, 2, 3, 4, 5),
+    (65, 64),
+]
+DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.bool]
+
+
+def random_member(chance: random.Random) -> object:
+    """Return what may be in the place of a tensor."""
+    tensor = torch.full(chance.choice(SHAPES), chance.choice([0, 1, math.nan])).to(chance.choice(DTYPES))
+    return chance.choice([tensor, tensor, tensor, torch.zeros(1).expand(1000, 1000), None, 3, "x", {"g": tensor}])
+
+
+def change(state: dict[str, object], names: list[str], chance: random.Random) -> None:
+    """Remove, replace, rename, add or share one member of a state dict."""
+    key = chance.choice(list(state))
+    match chance.randrange(5):
+        case 0:
+            del state[key]
+        case 1:
+            state[key] = random_member(chance)
+        case 2:
+            state[key.replace(chance.choice("0123456789b."), chance.choice(["99", "", "9999", "."]), 1)] = state.pop(
+                key
+            )
+        case 3:
+            state[chance.choice([*names, "latent_avg"])] = random_member(chance)
+        case 4:
+            state[chance.choice(names)] = state[key]
+
+
+@pytest.mark.parametrize("program", FILES)
+def test_changed_state_dicts_keep_the_promise(program: str, tmp_path: Path) -> None:
+    original = read_state_dict(FILES[program])
+    names = [name for path in FILES.values() for name in read_state_dict(path)]
+    for seed in range(15):
+        chance = random.Random(f"{program} {seed}")
+        state: dict[str, object] = dict(original)
+        for _ in range(chance.choice([1, 1, 3])):
+            change(state, names, chance)
+        path = saved(tmp_path / "model.pt", {"latent_avg": random_member(chance), "g_ema": state})
+        _, problem = try_file(path, thoroughly=False)
+        assert not problem, seed
