@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -110,23 +112,9 @@ def run_headless_drag(request: DragRequest, *, as_json: bool) -> int:
             video_path = None
     for problem in problems:
         _print_line(problem)
-    written_files = (
-        [] if store.directory is None else sorted(path for path, *_ in _file_versions(store.directory) - earlier_files)
-    )
-    last_image = image_of(model, store, drag_end.edit)
+    report = _make_report(model, store, drag_end, first_image, earlier_files, video_path)
     try:
-        print_report(
-            DragReport(
-                drag_end.record,
-                store.directory,
-                first_image,
-                last_image,
-                written_files,
-                video_path,
-                sigma_of(model, store, drag_end.edit),
-            ),
-            as_json=as_json,
-        )
+        print_report(report, as_json=as_json)
     except (StorageError, SystemExit):
         if not received_signals:  # a closed terminal, which sends a signal, takes no report
             raise
@@ -135,6 +123,28 @@ def run_headless_drag(request: DragRequest, *, as_json: bool) -> int:
     if problems:
         return 1
     return DIVERGED_STATUS if drag_end.record.reason == "diverged" else 0
+
+
+def _make_report(
+    model: Model,
+    store: SessionStore,
+    drag_end: DragRecorded,
+    first_image: NDArray[np.uint8],
+    earlier_files: set[tuple[Path, int, int]],
+    video_path: Path | None,
+) -> DragReport:
+    written_files = (
+        [] if store.directory is None else sorted(path for path, *_ in _file_versions(store.directory) - earlier_files)
+    )
+    return DragReport(
+        drag_end.record,
+        store.directory,
+        first_image,
+        image_of(model, store, drag_end.edit),
+        written_files,
+        video_path,
+        sigma_of(model, store, drag_end.edit),
+    )
 
 
 def parse_pair(pair_text: str) -> PointPair:
