@@ -117,9 +117,7 @@ def _missing_buffers(state: Mapping[str, Tensor], config: StyleGAN2Config, where
         for layer_key in (f"{block_key}.conv0", f"{block_key}.conv1")[resolution == 4 :]:
             buffers[f"{layer_key}.resample_filter"] = low_pass_kernel()
             if not has_noise:
-                buffers[f"{layer_key}.noise_const"] = torch.zeros(
-                    [side * resolution // 4 for side in config.const_size]
-                )
+                buffers[f"{layer_key}.noise_const"] = torch.zeros(config.map_shape(resolution))
     return buffers
 
 
