@@ -113,6 +113,15 @@ class ModelParts:
     discriminator: Callable[[], DiscriminatorPart | None] = lambda: None
 
 
+def refuse_discriminator(path: Path, format_name: str) -> Callable[[], DiscriminatorPart | None]:
+    """Return what reads the discriminator of a file whose format is only read for its generator."""
+
+    def read_discriminator() -> DiscriminatorPart | None:
+        raise CheckpointError(f"{path}: discriminator: this version does not read those of {format_name}")
+
+    return read_discriminator
+
+
 def validate_config(config_type: type[_Config], values: Mapping[str, Any], where: str) -> _Config:
     """Return a configuration made of values from a file.
 

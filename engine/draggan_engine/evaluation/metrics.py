@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from draggan_engine.checkpoints.loader import Model
+from draggan_engine.core.errors import CheckpointError
 
 from .cases import has_known_landmarks
 from .landmark_detector import detect_landmarks
@@ -98,11 +100,13 @@ def feature_function(model: Model) -> FeatureFunction | None:
     """Return the features in which images of a model are compared.
 
     These are the landmark detector's for critters, otherwise those before the last layer of the model's discriminator. None:
-    the model file has no discriminator.
+    the model file has no discriminator, or one that cannot be used.
     """
     if has_known_landmarks(model):
         return lambda images: detect_landmarks(images).features
-    discriminator = model.load_discriminator()
+    discriminator = None
+    with suppress(CheckpointError):
+        discriminator = model.load_discriminator()
     if discriminator is None:
         return None
     class_label = torch.zeros(1, model.generator.config.c_dim, device=model.generator.device)

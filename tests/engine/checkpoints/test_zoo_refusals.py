@@ -20,7 +20,7 @@ from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 from tests.support.nvidia_files import persist_discriminator, persist_generator, pickle_nvidia, write_nvidia_pickle
-from tests.support.paths import FIXTURES
+from tests.support.paths import CHECKPOINTS, FIXTURES
 
 ZOO = FIXTURES / "zoo"
 USE_STYLEGAN = "use a file of StyleGAN2 or StyleGAN3 instead"
@@ -161,22 +161,53 @@ def test_a_latent_is_to_be_started_from(kind: str, tmp_path: Path) -> None:
     assert (str(error), error.remedy) == (f"{path} {expected_text}", Remedy.start_from_latent)
 
 
-def test_the_reason_why_a_discriminator_cannot_be_used_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is stated when the file is opened for the first time, from its converted copy, and when it is converted."""
+DISCRIMINATORS = {
+    "sg3-sg2-foreignD": "it is an object of torch.nn.modules.container.Sequential, which this version does not know and has "
+    "not run",
+    "tf-sg2-config-f-py38": "this version does not read those of TensorFlow pickles",
+}
+
+
+def check_discriminator_problem(path: Path, expected_text: str, directory: Path) -> None:
+    """Check that the reason is stated when a file is opened for the first time, from its converted copy, and when it is
+    converted."""
+    for _ in range(2):
+        with pytest.raises(CheckpointError) as caught:
+            load_model(str(path), "cpu").load_discriminator()
+        assert str(caught.value) == f"{path}: discriminator: {expected_text}"
+    assert convert_model(str(path), directory / "new.safetensors", "new") == f"{path}: discriminator: {expected_text}"
+
+
+@pytest.mark.parametrize("case", DISCRIMINATORS)
+def test_the_reason_why_a_discriminator_cannot_be_used_is_kept(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (path,) = (path for path in (ZOO / case).iterdir() if path.name != "ref.npz")
+    check_discriminator_problem(path, DISCRIMINATORS[case], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["d", "discriminator.convs.0.weight"])
+def test_a_discriminator_in_a_state_dict_is_mentioned(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    root = torch.load(CHECKPOINTS / "rosinality_converted_32.pt", weights_only=True)
+    weight = torch.zeros(2, 2)
+    torch.save({**root, name: {"convs.0.weight": weight} if name == "d" else weight}, tmp_path / "model.pt")
+    check_discriminator_problem(tmp_path / "model.pt", "this version does not read those of state dicts", tmp_path)
+
+
+def test_a_discriminator_of_another_architecture_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     discriminator = persist_discriminator(Discriminator(DiscriminatorConfig(resolution=8, channels=(4, 4))))
     discriminator.init_kwargs["architecture"] = "orig"
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle_nvidia({"G_ema": persist_generator(make_generator()), "D": discriminator}))
     expected_text = (
-        f"{path}: discriminator: its architecture is orig; "
-        "this version opens StyleGAN2 and StyleGAN3 files whose architecture is resnet"
+        "its architecture is orig; this version opens StyleGAN2 and StyleGAN3 files whose architecture is resnet"
     )
-    for _ in range(2):
-        with pytest.raises(CheckpointError) as caught:
-            load_model(str(path), "cpu").load_discriminator()
-        assert str(caught.value) == expected_text
-    assert convert_model(str(path), tmp_path / "model.safetensors", "tiny") == expected_text
+    check_discriminator_problem(path, expected_text, tmp_path)
 
 
 def make_path_of_other_bytes(directory: Path) -> Path:

@@ -155,9 +155,13 @@ def _read_stylegan3(generator: PersistentObject, mapping: PersistentObject, path
 
 def _read_discriminator(root: object, repository: _Repository, path: Path) -> DiscriminatorPart | None:
     discriminator = root.get("D") if isinstance(root, dict) else None
+    where = f"{path}: discriminator"
+    if isinstance(discriminator, UnknownObject):
+        raise CheckpointError(
+            f"{where}: it is an object of {discriminator}, which this version does not know and has not run"
+        )
     if not isinstance(discriminator, PersistentObject):
         return None
-    where = f"{path}: discriminator"
     arguments = _constructor_arguments(discriminator, _DISCRIMINATOR_PARAMETERS, path)
     mapping_arguments = _take_dictionary(arguments, "mapping_kwargs", path)
     epilogue_arguments = _take_dictionary(arguments, "epilogue_kwargs", path)

@@ -7,15 +7,15 @@ configuration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
 
 from draggan_engine.checkpoints.checkpoint_file import printable_text
-from draggan_engine.checkpoints.model_parts import GeneratorPart, ModelParts, check_tensors
+from draggan_engine.checkpoints.model_parts import GeneratorPart, ModelParts, check_tensors, refuse_discriminator
 from draggan_engine.core.errors import CheckpointError
 
 from .basicsr import convert_basicsr
@@ -28,6 +28,7 @@ _AVERAGED_PLACES = frozenset({"g_ema", "G_ema", "params_ema", "generator_ema", "
 _OTHER_PLACES = frozenset({"g", "G", "params", "generator", "decoder", "state_dict", "module"})
 """Names of dictionaries that hold a generator, and beginnings of the names of its tensors."""
 _PLACES = _AVERAGED_PLACES | _OTHER_PLACES
+_DISCRIMINATOR_PLACES = frozenset({"d", "D", "discriminator"})
 _MAX_DEPTH = 3
 _W_AVERAGE_NAME, _W_AVERAGE_KEY = "latent_avg", "mapping.w_avg"
 _MAX_LATENT_ROWS = 64
@@ -115,8 +116,21 @@ def read_state_dict_parts(root: object, path: Path) -> ModelParts | None:
     if _W_AVERAGE_KEY not in state and (w_average := _find_w_average(location.dictionaries)) is not None:
         state[_W_AVERAGE_KEY] = w_average
     place_text = f" ({'.'.join(location.places)})" if location.places else ""
-    return ModelParts(
+    parts = ModelParts(
         f"state dict with {location.scheme.program} names{place_text}", location.scheme.infer(state, where)
+    )
+    if _has_discriminator(location.dictionaries):
+        return replace(parts, discriminator=refuse_discriminator(path, "state dicts"))
+    return parts
+
+
+def _has_discriminator(dictionaries: Iterable[Mapping[object, object]]) -> bool:
+    """Return whether dictionaries hold the tensors of a discriminator beside those of the generator."""
+    return any(
+        (key in _DISCRIMINATOR_PLACES and isinstance(value, dict) and bool(value))
+        or (type(key) is str and key.startswith("discriminator."))
+        for dictionary in dictionaries
+        for key, value in dictionary.items()
     )
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from draggan_engine.checkpoints.checkpoint_file import printable_text
-from draggan_engine.checkpoints.model_parts import ModelParts
+from draggan_engine.checkpoints.model_parts import ModelParts, refuse_discriminator
 from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord, ObjectRecord
 from draggan_engine.core.errors import CheckpointError
 
@@ -84,7 +84,7 @@ def read_tensorflow_parts(root: object, path: Path) -> ModelParts | None:
             f"{where}: its label_size is {describe_value(label_size)}, but its mapping network embeds {part.config.c_dim} "
             f"classes; {SUPPORTED_NETWORKS}"
         )
-    return ModelParts("TensorFlow pickle (stylegan2)", part)
+    return ModelParts("TensorFlow pickle (stylegan2)", part, refuse_discriminator(path, "TensorFlow pickles"))
 
 
 def _constructor_arguments(network: ObjectRecord) -> dict[str, object]:
