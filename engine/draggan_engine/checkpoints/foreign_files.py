@@ -9,11 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from draggan_engine.checkpoints.unpickling.pickle_stubs import (
-    ArrayRecord,
-    ObjectRecord,
-    PersistentObject,
-)
+from draggan_engine.checkpoints.unpickling.pickle_stubs import ArrayRecord, ObjectRecord, PersistentObject
 from draggan_engine.core.errors import CheckpointError, Remedy
 
 from .checkpoint_file import CheckpointFile, CheckpointFormat, printable_text
@@ -39,7 +35,7 @@ _WEB_PAGE_HEADS = (b"<!doctype html", b"<html")
 
 @dataclass(frozen=True)
 class _ForeignNetwork:
-    """A network that is no StyleGAN2 or StyleGAN3 of its own.
+    """A kind of network that this version cannot use.
 
     Attributes:
         description: what a file with it holds.

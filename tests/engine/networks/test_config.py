@@ -43,6 +43,47 @@ def test_a_network_that_cannot_be_built_is_refused(arguments: dict[str, object],
         StyleGAN3Config.model_validate({"resolution": 256} | arguments)
 
 
+def listed_layers(*layers: tuple[int, int, int]) -> list[dict[str, int]]:
+    """Return layers from their numbers, rates and channels."""
+    return [{"number": number, "rate": rate, "channels": channels} for number, rate, channels in layers]
+
+
+LAYERS = ((0, 16, 8), (1, 16, 8), (3, 32, 8), (4, 32, 8), (5, 32, 3))
+
+
+def test_listed_layers_replace_the_rule() -> None:
+    config = StyleGAN3Config.model_validate({"resolution": 32, "num_layers": 4, "layers": listed_layers(*LAYERS)})
+    assert [layer.name for layer in config.layer_shapes] == ["L0_36_8", "L1_36_8", "L3_52_8", "L4_32_8", "L5_32_3"]
+    assert config.num_ws == 6
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (LAYERS[:-1], "layers has 4 entries, but num_layers is 4"),
+        ((*LAYERS[:-1], (5, 64, 3)), "rates that are not powers of two up to resolution 32"),
+        ((*LAYERS[:2], (3, 24, 8), *LAYERS[3:]), "rates that are not powers of two up to resolution 32"),
+        (((0, 32, 8), *LAYERS[1:]), "rates that are not powers of two up to resolution 32"),
+        ((*LAYERS[:3], (3, 16, 8), LAYERS[4]), "rates that are not powers of two up to resolution 32"),
+        ((LAYERS[0], LAYERS[0], *LAYERS[2:]), "layers has a number twice"),
+        ((*LAYERS[:3], (4, 32, 8), (5, 32, 4)), "layers ends with 4 channels, but img_channels is 3"),
+        ((*LAYERS[:3], (4, 32, 0), LAYERS[4]), "layers.3.channels"),
+        ((), "layers has 0 entries"),
+        (LAYERS * 20, "at most 65 items"),
+    ],
+)
+def test_listed_layers_that_do_not_fit_are_refused(layers: tuple[tuple[int, int, int], ...], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        StyleGAN3Config.model_validate({"resolution": 32, "num_layers": 4, "layers": listed_layers(*layers)})
+
+
+@pytest.mark.parametrize(("c_dim", "embedding"), [(0, (5, 8)), (6, (5, 8))])
+def test_a_table_of_embeddings_has_a_row_for_each_class(c_dim: int, embedding: tuple[int, int]) -> None:
+    with pytest.raises(ValidationError, match=f"class_embedding has 5 classes, but c_dim is {c_dim}"):
+        StyleGAN3Config(resolution=256, c_dim=c_dim, class_embedding=embedding)
+    assert StyleGAN3Config(resolution=256, c_dim=5, class_embedding=embedding).class_embedding == embedding
+
+
 @pytest.mark.parametrize(
     "arguments", [{}, {"conv_kernel": 1, "use_radial_filters": True, "channel_base": 65536, "channel_max": 1024}]
 )
