@@ -48,8 +48,28 @@ HOSTILE_TEXTS = (
     "g_ema", "params_ema", "state_dict", "latent_avg", "decoder.input.input", "synthesis.L0_36_32.weight", "convs.0.conv.blur.kernel",
     "layer_names", "embed", "c_dim", "in_size", "out_sampling_rate", "is_critically_sampled", "L6_52_32",
 )  # fmt: skip
+UNKNOWN_OBJECT = asm.call(asm.global_name("pathlib", "PosixPath"), asm.text("/data"))
+UNKNOWN_CLASS = asm.global_name("torch.nn.modules.conv", "Conv2d")
+# Instructions of all protocols that plain data rarely use: buffers, lines of text, frozen sets, objects with keywords.
+RARE_INSTRUCTIONS = (
+    b"\x91", b"\x92", b"\x97", b"\x98", b"\x96" + struct.pack("<Q", 4) + b"abcd", b"\x96" + b"\xff" * 8,
+    b"\x96" + struct.pack("<Q", 2**33), b"p0\n", b"g0\n", b"p99999999999999999999\n", b"g-1\n", b"p\n", b"I1\n", b"I01\n",
+    b"L" + b"7" * 5000 + b"L\n", b"L0x" + b"f" * 5000 + b"\n", b"F1e999\n", b"Fnan\n", b"S'text'\n", b"S'", b"Vtext\\u0041\n",
+    b"V" + b"\\U0010ffff" * 300 + b"\n", b"T\x04\0\0\0abcd", b"T\xff\xff\xff\x7f", b"U\x02ab", b"\x83\x01\x02", b"\x84\x01\x02\x03\x04",
+    b"(ipathlib\nPosixPath\n", b"(" + UNKNOWN_CLASS + b"K\x01o", b"(K\x01K\x02d", b"(K\x01l", b"Pid\n",
+)  # fmt: skip
+UNKNOWN_VALUES = (
+    UNKNOWN_OBJECT, UNKNOWN_CLASS, asm.new_object("torch.nn.modules.container.Sequential"), asm.call(UNKNOWN_OBJECT),
+    UNKNOWN_CLASS + b")}\x92", UNKNOWN_OBJECT + asm.dictionary(_modules=b"}") + b"b", UNKNOWN_OBJECT + b"}\x94h\x00b",
+    asm.numpy_array("O8", (1,), asm.list_of(UNKNOWN_OBJECT)), asm.numpy_array("U4", (1,), asm.byte_string(bytes(16))),
+    asm.call(asm.global_name("copyreg", "_reconstructor"), UNKNOWN_CLASS, asm.global_name("builtins", "object"), b"N"),
+    asm.call(asm.global_name("copyreg", "_reconstructor"), asm.global_name("dnnlib.util", "EasyDict"), b"N", b"}(K\x01Nu"),
+    asm.numpy_buffer("f4", (1,), b"\x96" + struct.pack("<Q", 4) + b"abcd"), asm.numpy_buffer("f4", (2**39, 2), b"C\x00"),
+    b"}" + UNKNOWN_OBJECT + b"Ns", b"(" + UNKNOWN_OBJECT + b"K\x01\x91",
+)  # fmt: skip
 # Instructions that replace an instruction, or are inserted before it.
 HOSTILE_INSTRUCTIONS = (
+    *RARE_INSTRUCTIONS, *UNKNOWN_VALUES,
     *(bytes([code]) for code in b"(.0123N)]}\x85\x86\x87\x88\x89\x8f\x90\x94abeghjlostuRQcdi\x81\x92\x93\x97\x98IFSUVBCTXMJKL"),
     b"K\x00", b"K\xff", b"M\xff\xff", b"J\xff\xff\xff\x7f", b"h\x00", b"h\x07", b"q\x00", b"G" + struct.pack(">d", float("nan")),
     b"G" + struct.pack(">d", 1e308), b"\x82\x01", b"B\xff\xff\xff\xff", b"\x8e" + b"\xff" * 8, b"\x95" + b"\xff" * 8, b"\x80\x05",
@@ -62,6 +82,7 @@ HOSTILE_INSTRUCTIONS = (
 )  # fmt: skip
 # Instructions that leave one value on the stack, and take none from it.
 HOSTILE_VALUES = (
+    *UNKNOWN_VALUES,
     *(bytes([code]) for code in b"N)]}\x88\x89\x8f"), b"K\x00", b"K\xff", b"M\xff\xff", b"G" + struct.pack(">d", float("nan")),
     b"G" + struct.pack(">d", 1e308), *(asm.number(value) for value in EXTREME_NUMBERS), b"\x8a\xff" + b"\x7f" * 255, asm.tensor(asm.legacy_storage()),
     asm.tensor(asm.legacy_storage(), size=(2, 2), stride=(1, 2)), asm.nvidia_module(), asm.nvidia_generator(), asm.tensorflow_network(), asm.numpy_array("f4", (1,), b"C\x04abcd"),
@@ -88,11 +109,16 @@ def mutate(chance: random.Random, files: Mapping[str, bytes], name: str) -> byte
     return content
 
 
+def is_old_pickle(content: bytes) -> bool:
+    """Return whether a file is a pickle of protocol 0 or 1, which does not state its protocol."""
+    return content[:2] in (b"(d", b"}q") and content[-1:] == asm.STOP
+
+
 def split_pickles(content: bytes) -> tuple[tuple[bytes, ...], bytes]:
     """Return the instructions of the pickles that a file begins with, without frames, and the rest of the file."""
     instructions: list[bytes] = []
     start = 0
-    while content[start : start + 1] == b"\x80":
+    while content[start : start + 1] == b"\x80" or (start == 0 and is_old_pickle(content)):
         try:
             positions = [position for _, _, position in pickletools.genops(content[start:]) if position is not None]
         except Exception:
@@ -114,7 +140,7 @@ Mutation = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
 def _mutations(content: bytes) -> tuple[Mutation, ...]:
     """Return the mutations that suit a file; one that is repeated is more likely."""
     mutations: tuple[Mutation, ...] = (_flip_bytes, _cut, _overwrite, _splice)
-    if content[:1] == b"\x80":
+    if content[:1] == b"\x80" or is_old_pickle(content):
         return (*mutations, *[_change_pickle] * 12)
     if content[:4] == b"PK\x03\x04":
         return (*mutations, *[_change_zip_entries] * 8, *[_change_zip_directory] * 4)

@@ -72,6 +72,14 @@ def numpy_array_of_type(dtype: bytes, shape: tuple[int, ...], values: bytes) -> 
     return empty + tuple_of(number(1), tuple_of(*map(number, shape)), dtype, b"\x89", values) + b"b"
 
 
+def numpy_buffer(code: str, shape: tuple[int, ...], values: bytes) -> bytes:
+    """Return an array as protocol 5 pickles it."""
+    dtype = call(global_name("numpy", "dtype"), text(code), b"\x89", b"\x88")
+    return call(
+        global_name("numpy.core.numeric", "_frombuffer"), values, dtype, tuple_of(*map(number, shape)), text("C")
+    )
+
+
 # torch ----------------------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save
 from safetensors.torch import save as save_tensors
+from torch import nn
 
 from draggan_engine.checkpoints.loader import convert_model, load_model
 from tests.support.nvidia_files import persist_generator, persistence_module
@@ -21,7 +23,9 @@ ZOO_FILES = tuple(
     for name in (
         "genforce-sg2/stylegan2_ffhq1024.pth",
         "mmgen-sg2/stylegan2_c2_ffhq_1024_b4x8.pth",
+        "sg3-t-torchsave-p5/m.pt",
         "sg3edit-restyle/restyle_pSp_ffhq.pt",
+        "tf-sg2-config-f-py38/network-snapshot-000800.pkl",
         "xl-superres/pokemon64.pkl",
     )
 )
@@ -46,6 +50,8 @@ def make_specimens(directory: Path) -> dict[str, bytes]:
     with persistence_module():
         contents["whole module.pt"] = torch_save_bytes(persist_generator(generator), is_zip=True)
         contents["whole module, older.pt"] = torch_save_bytes(persist_generator(generator), is_zip=False)
+        root = {"G_ema": persist_generator(generator), "D": nn.Sequential(nn.ReLU()), "path": Path("/data")}
+        contents |= {f"protocol {protocol}.pkl": pickle.dumps(root, protocol) for protocol in (0, 1)}
     return contents | _make_latent_files()
 
 

@@ -74,6 +74,8 @@ def _kinds() -> list[str]:
         "rosinality, older.pt",
         "whole module.pt",
         "whole module, older.pt",
+        "protocol 0.pkl",
+        "protocol 1.pkl",
         "latent.pt",
     )
     latent_files = (

@@ -17,8 +17,11 @@ from pathlib import Path
 import pytest
 
 from draggan_engine.core.errors import CheckpointError
+from draggan_engine.networks.config import StyleGAN2Config
+from draggan_engine.networks.generator import Generator
 from tests.support import pickle_assembler as asm
 from tests.support.contained_reader import CANARY, MODEL, ContainedReader
+from tests.support.nvidia_files import write_nvidia_pickle
 from tests.support.paths import CHECKPOINTS, ROOT
 from tests.support.patience import PATIENCE
 from tests.support.read_pickle import read_pickle
@@ -107,6 +110,14 @@ PLACES: dict[str, Callable[[bytes], bytes]] = {
     "an array of objects": lambda code: asm.pickle_file(asm.numpy_array("O", (1,), asm.list_of(code))),
     "an array's type": lambda code: asm.pickle_file(asm.numpy_array_of_type(code, (1,), asm.byte_string(bytes(4)))),
     "an array's function": lambda code: asm.pickle_file(asm.call(asm.global_name("numpy.core.multiarray", "_reconstruct"), code)),
+    "an array's buffer": lambda code: asm.pickle_file(asm.numpy_buffer("f4", (1,), code)),
+    "an array's buffer that is read-only": lambda code: asm.pickle_file(asm.numpy_buffer("f4", (1,), code + b"\x98")),
+    "an unknown object": lambda code: asm.pickle_file(asm.call(asm.global_name("pathlib", "PosixPath"), code)),
+    "its state": lambda code: asm.pickle_file(asm.new_object("torch.nn.Sequential") + asm.dictionary(hook=code) + b"b"),
+    "its items": lambda code: asm.pickle_file(asm.new_object("easydict.EasyDict") + asm.text("key") + code + b"s"),
+    "a rebuilt object": lambda code: asm.pickle_file(asm.call(asm.global_name("copyreg", "_reconstructor"), code, code, code)),
+    "a frozen set": lambda code: asm.pickle_file(b"(" + code + b"\x91"),
+    "a dictionary of protocol 0": lambda code: b"(d" + asm.text("G_ema") + code + b"s.",
     "a set": lambda code: asm.pickle_file(asm.call(asm.global_name("builtins", "set"), asm.list_of(code))),
     "a dictionary": lambda code: asm.pickle_file(asm.call(asm.global_name("collections", "OrderedDict"), asm.list_of(asm.tuple_of(asm.text("a"), code)))),
     "a parameter": lambda code: asm.pickle_file(asm.call(asm.global_name("torch._utils", "_rebuild_parameter"), code, b"\x89", b"N")),
@@ -153,6 +164,16 @@ def test_no_code_is_run(place: str, reader: ContainedReader) -> None:
         outcome = reader.read(PLACES[place](code))
         assert not outcome.problem, kind
         assert outcome.result != MODEL
+
+
+@pytest.mark.parametrize("kind", CODE)
+def test_code_beside_the_generator_is_not_run(kind: str, reader: ContainedReader, tmp_path: Path) -> None:
+    """A model whose discriminator is an unknown object opens."""
+    config = StyleGAN2Config(resolution=8, z_dim=4, w_dim=4, mapping_layers=1, channels=(4, 4))
+    model_bytes = write_nvidia_pickle(tmp_path / "model.pkl", Generator(config)).read_bytes()
+    outcome = reader.read(model_bytes[: model_bytes.rindex(asm.STOP)] + asm.text("D") + CODE[kind] + b"s" + asm.STOP)
+    assert not outcome.problem
+    assert (outcome.result == MODEL) == (kind not in ("EXT1", "a persistent id", "a persistent object"))
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,60 @@ def a_deep_key_in_an_argument() -> bytes:
     return asm.pickle_file(asm.call(asm.global_name("collections", "OrderedDict"), b"](" + deep + b"N\x86e"))
 
 
+def long_unknown_names() -> bytes:
+    long = asm.text("x" * 1_000_000)
+    return asm.pickle_file(memoize(long), repeat((memo_value(0) * 2 + b"\x93)R"), 5))
+
+
+def unknown_objects_in_each_other() -> bytes:
+    made = asm.global_name("a", "b") + b"\x940h\x00)R"
+    return asm.pickle_file(made, b"h\x00)R" * (ALLOWED_INSTRUCTIONS // 4), b"b" * (ALLOWED_INSTRUCTIONS // 4))
+
+
+def items_of_an_unknown_object() -> bytes:
+    items = memoize(asm.list_of(*numbered_texts(50_000)))
+    return asm.pickle_file(items, asm.call(asm.global_name("a", "b")), (b"(" + memo_value(0) * 2 + b"u") * 40_000)
+
+
+def colliding_memo_indices() -> bytes:
+    """Python's hash of each multiple of this number is 0."""
+    return asm.pickle_file(b"N", *(b"p%d\n" % (i * (2**61 - 1)) for i in range(ALLOWED_INSTRUCTIONS)))
+
+
+def lines_without_an_end() -> bytes:
+    return asm.pickle_file(b"V" * FILE_BYTES)
+
+
+def empty_lines() -> bytes:
+    return asm.pickle_file(b"V\n" * (FILE_BYTES // 2))
+
+
+def wide_lines() -> bytes:
+    return asm.pickle_file((b"V" + b"\\U0010ffff" * 100 + b"\n") * (FILE_BYTES // 1000))
+
+
+def arrays_of_one_buffer() -> bytes:
+    return repeated_call(
+        asm.global_name("numpy.core.numeric", "_frombuffer"),
+        b"\x96" + struct.pack("<Q", 1_000_000) + bytes(1_000_000),
+        asm.call(asm.global_name("numpy", "dtype"), asm.text("u1"), b"\x89", b"\x88"),
+        asm.tuple_of(asm.number(1_000_000)),
+        asm.text("C"),
+    )
+
+
+def rebuilt_dictionaries() -> bytes:
+    entries = b"}(" + b"".join(key + b"N" for key in numbered_texts(50_000)) + b"u"
+    kind = asm.global_name("dnnlib.util", "EasyDict")
+    return repeated_call(asm.global_name("copy_reg", "_reconstructor"), kind, b"N", entries)
+
+
+def arguments_without_number() -> bytes:
+    arguments = b"(" + b"".join(numbered_texts(50_000)) + b"t"
+    rebuild = asm.global_name("numpy.core.multiarray", "_reconstruct")
+    return asm.pickle_file(memoize(rebuild, arguments), repeat(memo_value(0) + memo_value(1) + b"R", 3, 100_000))
+
+
 def sets() -> bytes:
     return repeated_call(asm.global_name("builtins", "set"), b"](" + b"".join(numbered_texts(30_000)) + b"e")
 
@@ -319,13 +373,17 @@ FILES: dict[str, Callable[[], bytes]] = {
     **{f"a flood of {name}": partial(flood, instruction) for name, instruction in {
         "tuples": b"\x85", "memo entries": b"\x94", "sets": b"\x8f", "lists": b"]", "marks": b"(",
         "records": asm.new_object("argparse.Namespace"), "frames": b"\x95" + bytes(8),
+        "unknown names": b"ca\nb\n", "unknown objects": b"(ia\nb\n", "byte arrays": b"\x96" + bytes(8),
+        "byte arrays that are too long": b"\x96" + struct.pack("<Q", 2**33), "frozen sets": b"(\x91",
     }.items()},
     **{
         function.__name__.replace("_", " "): function
         for function in (
             colliding_numbers, equal_texts, equal_storage_names, a_state_set_again_and_again, arguments_used_again_and_again,
             a_storage_loaded_again_and_again, references_to_a_storage, tensors, copied_dictionaries,
-            a_deep_key_in_an_argument, sets, members_of_many_modules, arrays_of_another_byte_order, biases_that_are_copied,
+            long_unknown_names, unknown_objects_in_each_other, items_of_an_unknown_object, colliding_memo_indices,
+            lines_without_an_end, empty_lines, wide_lines, arrays_of_one_buffer, rebuilt_dictionaries,
+            arguments_without_number, a_deep_key_in_an_argument, sets, members_of_many_modules, arrays_of_another_byte_order, biases_that_are_copied,
             variables_with_one_name, biases_that_would_be_copied_to_flatten_them, lists_in_lists, overlapping_entries,
             a_missing_array, huge_images_without_noise, a_large_filter_of_many_images,
         )
