@@ -20,8 +20,10 @@ DOWNLOADING = "downloading"
 """The name of the work while bytes come over the network. Their whole amount may be unknown: 0."""
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch.save wrote this number first until version 1.6
-_LEGACY_HEAD = b"\x80\x02\x8a\n" + LEGACY_MAGIC.to_bytes(10, "little") + b"."
-_OLD_LEGACY_HEAD = b"L%dL\n." % LEGACY_MAGIC  # in pickle protocol 1
+# That number as a whole pickle. Before it, protocols 2 and 3 have two bytes, and protocols 4 and 5 a frame of 13 bytes as well.
+_LEGACY_NUMBER = b"\x8a\n" + LEGACY_MAGIC.to_bytes(10, "little") + b"."
+_LEGACY_NUMBER_STARTS = (2, 11)
+_OLD_LEGACY_HEAD = b"L%dL\n." % LEGACY_MAGIC  # in protocol 1
 _ZIP_HEAD = b"PK\x03\x04"
 _NUMPY_HEAD = b"\x93NUMPY"
 _PICKLE_HEADS = frozenset(bytes([0x80, protocol]) for protocol in range(2, 6))
@@ -113,7 +115,9 @@ def _detect_format(data: memoryview) -> CheckpointFormat:
         return CheckpointFormat.SAFETENSORS
     if head.startswith(_ZIP_HEAD):
         return CheckpointFormat.ZIP
-    if head.startswith((_LEGACY_HEAD, _OLD_LEGACY_HEAD)):
+    if head.startswith(_OLD_LEGACY_HEAD) or (
+        head[:2] in _PICKLE_HEADS and any(head.startswith(_LEGACY_NUMBER, start) for start in _LEGACY_NUMBER_STARTS)
+    ):
         return CheckpointFormat.LEGACY_TORCH
     if head[:2] in _PICKLE_HEADS or (head[:2] in _OLD_PICKLE_HEADS and bytes(data[-1:]) == b"."):
         return CheckpointFormat.PICKLE

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import pickle
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from draggan_engine.checkpoints.unpickling.pickle_stubs import PersistentObject,
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
-from tests.support.nvidia_files import write_nvidia_pickle
+from tests.support.nvidia_files import persist_generator, persistence_module, write_nvidia_pickle
 from tests.support.paths import CHECKPOINTS
 from tests.support.read_pickle import read_pickle
 
@@ -188,6 +191,23 @@ def test_an_unknown_object_is_refused_only_in_the_generator() -> None:
     assert generator(root).image_shape == (32, 32)
     module(root, *CONV).state["_modules"]["extra"] = unknown  # type: ignore[index]
     assert "synthesis.b8.conv0.extra is an object of torch.nn.modules.conv.Conv2d" in refusal(root)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_every_pickle_protocol_is_read(protocol: int, tmp_path: Path) -> None:
+    network = generator(read_fixture("sg2_flat_32"))
+    with persistence_module():
+        root = {"G_ema": persist_generator(network), "D": torch.nn.Sequential(), "args": Namespace(path=Path("/data"))}
+        contents = {"a pickle": pickle.dumps(root, protocol)}
+        if protocol:  # torch.save and torch.load cannot use protocol 0 either
+            for name, is_zip in (("an archive", True), ("a legacy file", False)):
+                buffer = io.BytesIO()
+                torch.save(root, buffer, pickle_protocol=protocol, _use_new_zipfile_serialization=is_zip)
+                contents[name] = buffer.getvalue()
+    for name, content in contents.items():
+        (tmp_path / "model").write_bytes(content)
+        state = load_model(str(tmp_path / "model"), "cpu").generator.state_dict()
+        assert all(torch.equal(tensor, state[key]) for key, tensor in network.state_dict().items()), name
 
 
 def test_half_precision_weights_become_float32() -> None:

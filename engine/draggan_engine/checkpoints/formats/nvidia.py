@@ -16,7 +16,12 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.checkpoint_file import printable_text
 from draggan_engine.checkpoints.model_parts import DiscriminatorPart, GeneratorPart, ModelParts, validate_config
-from draggan_engine.checkpoints.unpickling.pickle_stubs import ObjectRecord, PersistentObject, UnknownObject
+from draggan_engine.checkpoints.unpickling.pickle_stubs import (
+    ObjectRecord,
+    PersistentObject,
+    UnknownName,
+    UnknownObject,
+)
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import DiscriminatorConfig, StyleGAN2Config, StyleGAN3Config, pyramid_channels
 
@@ -188,9 +193,9 @@ def _find_generator(root: object, path: Path) -> PersistentObject | None:
     networks = root if isinstance(root, dict) else {"G": root}
     for name in ("G_ema", "G"):
         network = networks.get(name)
-        if isinstance(network, UnknownObject):
+        if isinstance(network, UnknownName | UnknownObject):
             raise CheckpointError(
-                f"{path}: its generator is an object of {network}, which this version does not know and has not run; "
+                f"{path}: its generator is {describe_value(network)}, which this version does not know and has not run; "
                 f"{SUPPORTED_NETWORKS}"
             )
         if isinstance(network, PersistentObject):

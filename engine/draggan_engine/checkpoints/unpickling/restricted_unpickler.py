@@ -93,7 +93,10 @@ def _call(function: object, arguments: object) -> object:
     for argument in arguments:
         if type(argument) is UnknownObject:  # what is made of it is unknown as well
             return UnknownObject(argument.origin)
-    return function.call(*arguments)
+    try:
+        return function.call(*arguments)
+    except TypeError as error:
+        raise PickleRefusal("calls a function with arguments of an unknown form") from error
 
 
 def _reduce(unpickler: RestrictedUnpickler) -> None:
@@ -316,4 +319,7 @@ class RestrictedUnpickler(pickle._Unpickler):
         """Return what replaces a persistent id."""
         if self._find_storage is None:
             raise PickleRefusal("refers to data outside it")
+        match persistent_id:
+            case ("module", UnknownName() | AllowedFunction() as class_, *_):  # of a torch module, with its source code
+                return class_
         return self._find_storage(persistent_id)

@@ -6,8 +6,9 @@ number of elements as int64 and the raw bytes.
 
 Zip container (since torch 1.6): `<root>/data.pkl`, and `<root>/data/<key>` with the raw bytes, uncompressed.
 
-Both refer to a storage by the persistent id `("storage", class, key, location, numel[, view])`. torch's own readers are not
-used, because its reader of the legacy container unpickles without restriction.
+Both refer to a storage by the persistent id `("storage", class, key, location, numel[, view])`, and the legacy container to
+the class of a module by `("module", class, file, source code)`. torch's own readers are not used, because its reader of the
+legacy container unpickles without restriction.
 """
 
 from __future__ import annotations
