@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
@@ -13,6 +15,7 @@ import draggan_engine  # noqa: F401  (first: it says how torch's threads wait)
 from draggan_tui.config import paths
 
 PARITY = "parity"
+ZOO_FILE = "zoo file"
 UPDATE_SNAPSHOTS = "DRAGGAN_UPDATE_SNAPSHOTS"
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
@@ -65,13 +68,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    rows: dict[str, dict[str, tuple[float, float]]] = {}
+    _print_parity(terminalreporter)
+    _print_zoo(terminalreporter)
+
+
+def _recorded(terminalreporter: pytest.TerminalReporter, property_name: str) -> Iterator[tuple[Any, ...]]:
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
             for name, value in getattr(report, "user_properties", ()):
-                if name == PARITY and report.when == "call":
-                    fixture, quantity, error, limit = value
-                    rows.setdefault(fixture, {})[quantity] = (error, limit)
+                if name == property_name and report.when == "call":
+                    yield value
+
+
+def _print_zoo(terminalreporter: pytest.TerminalReporter) -> None:
+    outcomes_by_case = dict(_recorded(terminalreporter, ZOO_FILE))
+    if outcomes_by_case:
+        terminalreporter.section("files that other repositories' code wrote: difference from their images, of 255")
+        for case, outcome in sorted(outcomes_by_case.items()):
+            terminalreporter.write_line(f"{case:<22} {outcome}")
+
+
+def _print_parity(terminalreporter: pytest.TerminalReporter) -> None:
+    rows: dict[str, dict[str, tuple[float, float]]] = {}
+    for fixture, quantity, error, limit in _recorded(terminalreporter, PARITY):
+        rows.setdefault(fixture, {})[quantity] = (error, limit)
     if not rows:
         return
     terminalreporter.section("parity with the reference networks: |ours - theirs| / |theirs|, limit 1e-4")

@@ -19,6 +19,7 @@ from draggan_engine.dragging.drag_loop import DragEnd, DragLoop
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from tests.support.commands import run_here
 from tests.support.paths import FIXTURES
+from tests.support.references import Record
 
 ZOO = FIXTURES / "zoo"
 CASES = [
@@ -66,14 +67,17 @@ def render_seeds(model: Model, seeds: NDArray[np.int64], psi: float) -> NDArray[
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_file_renders_the_images_of_the_repository_that_wrote_it(case: str) -> None:
+def test_a_file_renders_the_images_of_the_repository_that_wrote_it(case: str, record_property: Record) -> None:
     references = np.load(ZOO / case / "ref.npz")
     model = load_model(str(checkpoint_path(case)), "cpu")
+    differences = {}
     for psi in (1, 0.7):
         images = render_seeds(model, references["seeds"], psi)
-        difference = np.abs(images.astype(int) - references[f"psi{psi}"])
         assert images.shape == references[f"psi{psi}"].shape
-        assert difference.max() <= MAX_DIFFERENCE
+        differences[psi] = int(np.abs(images.astype(int) - references[f"psi{psi}"]).max())
+    texts = [f"{difference} at ψ {psi:g}" for psi, difference in differences.items()]
+    record_property("zoo file", (case, f"{', '.join(texts)}, {len(references['seeds'])} seeds"))
+    assert max(differences.values()) <= MAX_DIFFERENCE
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -21,6 +21,7 @@ from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 from tests.support.nvidia_files import persist_discriminator, persist_generator, pickle_nvidia, write_nvidia_pickle
 from tests.support.paths import CHECKPOINTS, FIXTURES
+from tests.support.references import Record
 
 ZOO = FIXTURES / "zoo"
 USE_STYLEGAN = "use a file of StyleGAN2 or StyleGAN3 instead"
@@ -45,8 +46,9 @@ def refusal(path: Path) -> CheckpointError:
 
 
 @pytest.mark.parametrize("case", NETWORKS)
-def test_another_network_is_named(case: str) -> None:
+def test_another_network_is_named(case: str, record_property: Record) -> None:
     (path,) = (ZOO / case).iterdir()
+    record_property("zoo file", (case, f"refused: {refusal(path)}".replace(str(path), path.name)))
     assert str(refusal(path)) == f"{path} {NETWORKS[case]}"
 
 
