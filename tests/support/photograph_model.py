@@ -42,6 +42,7 @@ class PhotographSynthesis(SynthesisNetwork):
 
     block_names = ("b64",)
     row_names = tuple(f"row {i}" for i in range(12))
+    image_shape = (IMAGE_SIZE, IMAGE_SIZE)
     image_heights = (IMAGE_SIZE,)
 
     def __init__(self, shown_below: float) -> None:
