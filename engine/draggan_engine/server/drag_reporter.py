@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("draggan_engine")
 
-PREVIEW_SHARE = 1 / 8  # how much of a drag's time previews may take, where rendering them holds the drag up
+PREVIEW_SHARE, LIVE_PREVIEW_SHARE = 1 / 8, 2 / 3
+"""How much of the time of a drag, and of a live drag, previews may take where rendering them holds the drag up. In a live
+drag a hand is waiting for them."""
 PREVIEW_INTERVAL = 1 / 15  # seconds between previews, at least
 PROGRESS_INTERVAL = 1 / 30  # seconds between progress events, at least; each wakes the client and costs the drag time
 
@@ -45,6 +47,7 @@ class DragReporter:
         clock: Callable[[], float] = time.monotonic,
         thread_clock: Callable[[], float] = time.thread_time,
     ) -> None:
+        self._preview_share = LIVE_PREVIEW_SHARE if max_steps is None else PREVIEW_SHARE
         self._outbox, self._drag, self._max_steps, self._preview_heights = outbox, drag, max_steps, heights
         self._clock, self._thread_clock = clock, thread_clock
         self._preview_thread = ThreadPoolExecutor(1, "preview") if renders_beside_drag else None
@@ -119,7 +122,7 @@ class DragReporter:
     def _is_preview_due(self, now: float) -> bool:
         return (
             now - self._last_preview >= PREVIEW_INTERVAL
-            and self._preview_seconds <= PREVIEW_SHARE * (now - self._work_start)
+            and self._preview_seconds <= self._preview_share * (now - self._work_start)
             and not self._drag.control.preview_pending
             and not self._rendering_failed
         )

@@ -13,7 +13,13 @@ from draggan_engine.core.geometry import Size
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.dragging.drag_loop import DragStep
 from draggan_engine.networks.preview_fidelity import PreviewHeights
-from draggan_engine.server.drag_reporter import PREVIEW_INTERVAL, PREVIEW_SHARE, PROGRESS_INTERVAL, DragReporter
+from draggan_engine.server.drag_reporter import (
+    LIVE_PREVIEW_SHARE,
+    PREVIEW_INTERVAL,
+    PREVIEW_SHARE,
+    PROGRESS_INTERVAL,
+    DragReporter,
+)
 from draggan_engine.server.messages import DragPreview, DragProgress, Event
 from tests.support.patience import PATIENCE
 
@@ -29,6 +35,7 @@ class ReportedDrag:
         error: Exception | None = None,
         heights: PreviewHeights = PreviewHeights(Size(8, 8)),  # noqa: B008 (frozen)
         busy_share: float = 0.0,
+        is_live: bool = False,
     ) -> None:
         """
         Args:
@@ -52,7 +59,7 @@ class ReportedDrag:
         self.reporter = DragReporter(
             Mock(send=self.events.append),
             Mock(image_renderer=lambda height: lambda: render(height), control=self.control),
-            9,
+            None if is_live else 9,
             heights,
             renders_beside_drag=may_render is not None,
             clock=lambda: self.now,
@@ -129,15 +136,16 @@ def test_a_preview_comes_right_after_the_progress_of_its_step() -> None:
     assert drag.preview_count() > 3
 
 
+@pytest.mark.parametrize(("is_live", "share"), [(False, PREVIEW_SHARE), (True, LIVE_PREVIEW_SHARE)])
 @pytest.mark.parametrize("seconds", [0.001, 0.05, 0.4])
-def test_previews_take_no_more_than_their_share_of_the_time(seconds: float) -> None:
-    drag = ReportedDrag(seconds)
+def test_previews_take_no_more_than_their_share_of_the_time(seconds: float, is_live: bool, share: float) -> None:
+    drag = ReportedDrag(seconds, is_live=is_live)
     began = drag.now
     drag.steps(2000, 0.01)
     spent = drag.now - began
-    assert drag.preview_count() * seconds <= PREVIEW_SHARE * spent + seconds
+    assert drag.preview_count() * seconds <= share * spent + seconds
     assert drag.preview_count() <= spent / PREVIEW_INTERVAL
-    assert drag.preview_count() > 0.8 * min(PREVIEW_SHARE / seconds, 1 / PREVIEW_INTERVAL) * spent - 2
+    assert drag.preview_count() > 0.8 * min(share / seconds, 1 / PREVIEW_INTERVAL) * spent - 2
 
 
 def test_a_preview_rendered_beside_the_drag_comes_after_its_progress_and_before_later_progress() -> None:
