@@ -32,6 +32,8 @@ MAX_BYTES = 500e6
 ADDRESS_BYTES = 4 << 30  # allocating more fails; memory that is used below this limit is measured
 MAX_MESSAGE_LENGTH = 500
 CANARY = "canary"
+CANARY_MODULE = "canary_module"
+"""A module that the reading process could import, and that makes the canary."""
 MODEL = "a model"
 _FORBIDDEN_EVENTS = frozenset(
     ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "pickle.find_class", "socket.connect")
@@ -63,6 +65,7 @@ class ContainedReader:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        write_canary_module(directory)
         self._process: Any = None
         self._connection: Connection | None = None
 
@@ -128,7 +131,13 @@ def _serve(connection: Connection, directory: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _limit_addresses()
     forbidden_events: list[str] = []
-    sys.addaudithook(lambda event, _: forbidden_events.append(event) if event in _FORBIDDEN_EVENTS else None)
+    sys.path.insert(0, str(directory))
+
+    def note_event(event: str, arguments: tuple[object, ...]) -> None:
+        if event in _FORBIDDEN_EVENTS or (event == "import" and arguments[0] == CANARY_MODULE):
+            forbidden_events.append(event)
+
+    sys.addaudithook(note_event)
     start_bytes = _read_status("VmRSS")
     while True:
         try:
@@ -170,7 +179,7 @@ def _try_model(path: Path, thoroughly: bool) -> tuple[str, str]:
             convert_model(str(path), copy_path, "copy")
             load_model(str(copy_path), "cpu")
     except CheckpointError as error:
-        return str(error).removeprefix(f"{path}: "), find_message_flaw(str(error), path)
+        return str(error).removeprefix(str(path)).removeprefix(":").strip(), find_message_flaw(str(error), path)
     except BaseException as error:
         return MODEL, f"{type(error).__name__}: {error}"
     return MODEL, ""
@@ -185,6 +194,10 @@ def _try_latent(path: Path) -> str:
     except BaseException as error:
         return f"latent: {type(error).__name__}: {error}"
     return ""
+
+
+def write_canary_module(directory: Path) -> None:
+    (directory / f"{CANARY_MODULE}.py").write_text(f"open({CANARY!r}, 'w')\n")
 
 
 def disable_cache(directory: Path) -> Path:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from tests.support import pickle_assembler as asm
-from tests.support.contained_reader import CANARY
+from tests.support.contained_reader import CANARY, CANARY_MODULE
 
 LEGACY_HEAD = b"\x80\x02\x8a\n"
 EXTREME_NUMBERS = (
@@ -75,7 +75,7 @@ HOSTILE_INSTRUCTIONS = (
     b"G" + struct.pack(">d", 1e308), b"\x82\x01", b"B\xff\xff\xff\xff", b"\x8e" + b"\xff" * 8, b"\x95" + b"\xff" * 8, b"\x80\x05",
     b"cos\nsystem\n", b"(S'touch canary'\nios\nsystem\n", b"(cos\nsystem\nS'touch canary'\no", b"P0\n",
     *(asm.number(value) for value in EXTREME_NUMBERS), b"\x8a\xff" + b"\x7f" * 255,
-    SHELL_CALL, asm.call(asm.global_name("builtins", "exec"), asm.text(f"open({CANARY!r}, 'w')")),
+    SHELL_CALL, asm.global_name(CANARY_MODULE, "function"), asm.call(asm.global_name("builtins", "exec"), asm.text(f"open({CANARY!r}, 'w')")),
     asm.tensor(asm.legacy_storage()), asm.legacy_storage(), asm.nvidia_module(), asm.nvidia_generator(), asm.tensorflow_network(), asm.numpy_array("f4", (1,), b"C\x04abcd"), asm.numpy_array("O8", (1,), b"](K\x01e"),
     asm.new_object("collections.OrderedDict"), asm.new_object("argparse.Namespace"), asm.call(asm.global_name("builtins", "set"), b"]"),
     asm.call(asm.global_name("torch.storage", "_load_from_bytes"), b"C\x00"), asm.tuple_of(b"N", b"N"), asm.dictionary(state=b"}"), b"}\x94h\x00a", b"]\x94\x94h\x00a",

@@ -20,7 +20,7 @@ from draggan_engine.core.errors import CheckpointError
 from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generator import Generator
 from tests.support import pickle_assembler as asm
-from tests.support.contained_reader import CANARY, MODEL, ContainedReader
+from tests.support.contained_reader import CANARY, CANARY_MODULE, MODEL, ContainedReader, write_canary_module
 from tests.support.nvidia_files import write_nvidia_pickle
 from tests.support.paths import CHECKPOINTS, ROOT
 from tests.support.patience import PATIENCE
@@ -42,6 +42,8 @@ CODE = {
     "a codec": asm.call(asm.global_name("_codecs", "decode"), asm.text(COMMAND), asm.text("unicode_escape")),
     "in a list": asm.list_of(SYSTEM_CALL),
     "a method": asm.call(asm.global_name("builtins", "getattr"), asm.global_name("os", "path"), asm.text("os")),
+    "an import": asm.call(asm.global_name(CANARY_MODULE, "function")),
+    "an import by GLOBAL": b"c" + CANARY_MODULE.encode() + b"\nfunction\n",
     "a persistent id": b"P" + COMMAND.encode() + b"\n",
     "a persistent object": asm.tuple_of(asm.text("storage"), SYSTEM_CALL, asm.text("0")) + b"Q",
 }  # fmt: skip
@@ -149,6 +151,17 @@ def test_an_ordinary_unpickler_runs_the_code(kind: str, tmp_path: Path, monkeypa
     assert Path(CANARY).exists()
 
 
+@pytest.mark.parametrize("kind", ["an import", "an import by GLOBAL"])
+def test_an_ordinary_unpickler_imports_the_module(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    write_canary_module(tmp_path)
+    with pytest.raises(AttributeError):  # the module has been imported by then, and has no such function
+        pickle.loads(asm.pickle_file(CODE[kind]))
+    assert Path(CANARY).exists()
+    del sys.modules[CANARY_MODULE]
+
+
 @pytest.mark.usefixtures("extension")
 def test_a_registered_extension_code_is_not_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -168,10 +181,10 @@ def test_no_code_is_run(place: str, reader: ContainedReader) -> None:
 
 @pytest.mark.parametrize("kind", CODE)
 def test_code_beside_the_generator_is_not_run(kind: str, reader: ContainedReader, tmp_path: Path) -> None:
-    """A model whose discriminator is an unknown object opens."""
+    """A model opens although its file holds unknown objects as well."""
     config = StyleGAN2Config(resolution=8, z_dim=4, w_dim=4, mapping_layers=1, channels=(4, 4))
     model_bytes = write_nvidia_pickle(tmp_path / "model.pkl", Generator(config)).read_bytes()
-    outcome = reader.read(model_bytes[: model_bytes.rindex(asm.STOP)] + asm.text("D") + CODE[kind] + b"s" + asm.STOP)
+    outcome = reader.read(model_bytes[: model_bytes.rindex(asm.STOP)] + asm.text("more") + CODE[kind] + b"s" + asm.STOP)
     assert not outcome.problem
     assert (outcome.result == MODEL) == (kind not in ("EXT1", "a persistent id", "a persistent object"))
 
