@@ -144,8 +144,8 @@ def test_a_class_is_embedded_in_as_many_features_as_the_file_has(tmp_path: Path)
     config = StyleGAN2Config(
         resolution=8, z_dim=6, w_dim=4, c_dim=3, embed_features=10, mapping_layers=2, channels=(4, 4)
     )
-    path = write_nvidia_pickle(tmp_path / "model.pkl", Generator(config))
-    mapping = load_model(str(path), "cpu").generator.mapping
+    network = Generator(config)
+    mapping = load_model(str(write_nvidia_pickle(tmp_path / "model.pkl", network)), "cpu").generator.mapping
     z, label = torch.randn(1, 6), torch.tensor([[0.0, 0.0, 1.0]])
     embedded = mapping.embed.weight[:, 2] / 3**0.5 + mapping.embed.bias
     x = torch.cat([v / v.square().mean().sqrt() for v in (z[0], embedded)])
@@ -153,6 +153,8 @@ def test_a_class_is_embedded_in_as_many_features_as_the_file_has(tmp_path: Path)
         x = layer.weight @ x * 0.01 / len(x) ** 0.5 + layer.bias * 0.01
         x = torch.where(x > 0, x, 0.2 * x) * 2**0.5
     assert torch.allclose(mapping(z, label)[0, 0], x, rtol=1e-4)
+    torch.save(network.state_dict(), tmp_path / "state.pt")
+    assert torch.equal(load_model(str(tmp_path / "state.pt"), "cpu").generator.mapping(z, label), mapping(z, label))
 
 
 @pytest.mark.parametrize("value", [None, False, 0, 0.0, "", [], {}])
