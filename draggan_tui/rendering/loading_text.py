@@ -34,9 +34,14 @@ def loading_text(load_progress: LoadProgress) -> str:
     """Return `reading 120/364 MB`, or `building` for a step without a known length."""
     if load_progress.total <= 1:
         return load_progress.stage
-    unit_bytes, unit_name, decimal_count = _unit(load_progress.total)
-    done_units, total_units = load_progress.done / unit_bytes, load_progress.total / unit_bytes
-    return f"{load_progress.stage} {done_units:.{decimal_count}f}/{total_units:.{decimal_count}f} {unit_name}"
+    return f"{load_progress.stage} {amount_of_total_text(load_progress.done, load_progress.total)}"
+
+
+def amount_of_total_text(done_bytes: int, total_bytes: int) -> str:
+    """Return how many bytes of a known number are done: `120/364 MB`."""
+    unit_bytes, unit_name, decimal_count = _unit(total_bytes)
+    done_units, total_units = done_bytes / unit_bytes, total_bytes / unit_bytes
+    return f"{done_units:.{decimal_count}f}/{total_units:.{decimal_count}f} {unit_name}"
 
 
 def placeholder_text(spinner: str, model_name: str, load_progress: LoadProgress | None, columns: int, rows: int) -> str:

@@ -1,4 +1,4 @@
-"""The rows of the list of models."""
+"""The rows of the list of models, and what it says about downloads."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.core.model_info import ModelEntry, PublicModel
 
-from .loading_text import size_text
+from .loading_text import amount_of_total_text, size_text
 
 LEAST_NAME_WIDTH = 12
 
@@ -35,6 +35,38 @@ def model_lines(model_entries: Sequence[ModelEntry], open_model: str, width: int
         )
         for entry in model_entries
     ]
+
+
+def public_model_lines(public_models: Sequence[PublicModel]) -> list[Text]:
+    """Return a row for each model that can be downloaded, in columns: `↓ sd-lions-512  364 MB  lions`."""
+    name_width = max((len(public_model.name) for public_model in public_models), default=0)
+    return [
+        Text.assemble(
+            f"↓ {public_model.name:<{name_width}}  ",
+            (f"{_file_size(public_model):>6}  {public_model.shows}", "dim"),
+        )
+        for public_model in public_models
+    ]
+
+
+def offer_text(public_model: PublicModel) -> str:
+    """Return what a user reads before a download begins: its licence, its size, and how to begin it."""
+    size_label = _file_size(public_model)
+    return (
+        f"{public_model.name}: {public_model.shows}, {public_model.family}, {public_model.width}×{public_model.height}\n"
+        f"{public_model.home}\nlicence: {public_model.licence}\n"
+        f"Enter downloads {f'the {size_label}' if size_label else 'it'}"
+    )
+
+
+def pull_text(source: str, done: int, total: int) -> str:
+    """Return how far a download is: `downloading sd-lions-512: 12/364 MB · x stops it`."""
+    amount_text = amount_of_total_text(done, total) if total else size_text(done)
+    return f"downloading {source}: {amount_text} · x stops it"
+
+
+def _file_size(public_model: PublicModel) -> str:
+    return size_text(public_model.bytes) if public_model.bytes else ""
 
 
 def _shortened(model_name: str, width: int) -> str:

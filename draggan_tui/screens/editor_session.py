@@ -15,6 +15,7 @@ from .directory_prompt import DirectoryPrompt, suggested_directory
 from .editor_messages import LeaveEditor
 from .key_names import with_keys
 from .model_list import ModelList
+from .model_pulls import ModelPulls
 from .question import Question
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class EditorSession:
     def __init__(self, screen: EditorScreen) -> None:
         self._screen = screen
         self._state, self._sync, self._engine = screen.state, screen.context.sync, screen.engine
+        self.pulls = ModelPulls(screen.engine.send)
 
     # Directory ------------------------------------------------------------------------------------------
 
@@ -122,6 +124,7 @@ class EditorSession:
         context.drag.end(None)
         context.trajectories.cancel()
         self.stop_loading()
+        self.pulls.end()
         self._state.engine_status = "engine gone"
         self.refuse_model("the engine has ended unexpectedly")
         self._screen.show_state()

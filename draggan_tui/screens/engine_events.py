@@ -29,6 +29,7 @@ from draggan_engine.server.messages import (
     SessionMoved,
     TrajectoryRead,
 )
+from draggan_engine.server.pull_messages import PullEnded, PullProgress
 from draggan_tui.client.advice import with_advice
 from draggan_tui.config.paths import short_path
 from draggan_tui.editor.commands.context import MessageKind
@@ -68,7 +69,9 @@ class EngineEvents:
                 self._model_loaded(engine_event)
             case ModelsListed():
                 if isinstance(open_dialog := self._screen.app.screen, ModelList):
-                    open_dialog.show(engine_event.models)
+                    open_dialog.show(engine_event.models, engine_event.public_models)
+            case PullProgress() | PullEnded() | Failed(task="pull_model"):
+                self._pull_event(engine_event)
             case MaskLoaded() | MaskSaved() | Failed(task="load_mask" | "save_mask"):
                 self._mask_answered(engine_event)
             case SessionMoved() | Failed(task="move_session"):
@@ -106,7 +109,7 @@ class EngineEvents:
         self._screen.report(progress_text)
         open_dialog = self._screen.app.screen
         if isinstance(open_dialog, ModelList) and open_dialog.awaited_spec:
-            open_dialog.show_loading(progress_text)
+            open_dialog.show_progress(progress_text)
 
     def _model_loaded(self, engine_event: ModelLoaded) -> None:
         state, sync, panels = self._state, self._context.sync, self._screen.panels
@@ -142,6 +145,29 @@ class EngineEvents:
         self._screen.panels.forget_image()
         if isinstance(open_dialog := self._screen.app.screen, ModelList):
             open_dialog.dismiss(None)
+
+    def _pull_event(self, engine_event: PullProgress | PullEnded | Failed) -> None:
+        """Show the progress or the end of a download in the list of models; if it is closed, report the end."""
+        pulls, open_dialog = self._screen.session.pulls, self._screen.app.screen
+        open_list = open_dialog if isinstance(open_dialog, ModelList) else None
+        match engine_event:
+            case PullProgress():
+                pulls.receive(engine_event)
+                if open_list is not None:
+                    open_list.show_progress(pulls.progress_text)
+            case PullEnded():
+                pulls.end()
+                if open_list is not None:
+                    open_list.end_pull(engine_event)
+                elif engine_event.spec is not None:
+                    self._screen.report(f"{engine_event.source} is downloaded: {{models}} opens it", "good")
+            case Failed():
+                pulls.end()
+                failure_text = with_advice(engine_event.message, engine_event.remedy)
+                if open_list is not None:
+                    open_list.refuse(failure_text)
+                else:
+                    self._screen.report(failure_text, "bad")
 
     def _resumed(self, engine_event: Resumed) -> None:
         state, history = self._state, engine_event.history

@@ -157,7 +157,7 @@ async def open_models(screen: EditorScreen) -> None:
     if screen.state.engine_status == "starting":
         raise EditError("the engine is starting")
     screen.engine.send(ListModels())
-    model_list = ModelList(screen.engine.options.model, screen.state.edit.model, load_path)
+    model_list = ModelList(screen.engine.options.model, screen.state.edit.model, load_path, screen.session.pulls)
     await screen.app.push_screen(model_list, use)
 
 

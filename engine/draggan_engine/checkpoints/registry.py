@@ -9,14 +9,14 @@ from pathlib import Path
 
 from draggan_engine.checkpoints.formats.native_header import read_native_info
 from draggan_engine.core.errors import CheckpointError, Remedy, StorageError
-from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.core.model_info import ModelEntry, PublicModel
 from draggan_engine.storage.user_directories import cache_directory, data_directory
 
 from .checkpoint_file import printable_text
 from .hub.hub_address import is_hub_address, parse_hub_address
 from .hub.hub_files import downloaded_hub_models, find_hub_file
 from .hub.hub_settings import read_hub_settings
-from .model_zoo import find_public_checkpoint
+from .model_zoo import find_public_checkpoint, public_checkpoints
 
 AUTO_MODEL = "auto"
 """The name that stands for the bundled model that suits the machine."""
@@ -77,6 +77,25 @@ def list_models() -> tuple[ModelEntry, ...]:
             continue
         entries.append(_describe_file(info.name, "cached", path, info.source.format if info.source else None))
     return tuple(entries)
+
+
+def list_downloadable_models() -> tuple[PublicModel, ...]:
+    """Return the public checkpoints that can be downloaded and are not on this machine under their own names."""
+    own_names = user_models()
+    return tuple(
+        PublicModel(
+            name=checkpoint.name,
+            family=checkpoint.family,
+            shows=checkpoint.shows,
+            width=checkpoint.width,
+            height=checkpoint.height,
+            bytes=checkpoint.bytes or (checkpoint.about_mb * 10**6 if checkpoint.about_mb else None),
+            licence=checkpoint.licence,
+            home=checkpoint.home,
+        )
+        for checkpoint in public_checkpoints()
+        if checkpoint.is_downloadable and checkpoint.name not in own_names
+    )
 
 
 def _describe_file(name: str, origin: str, path: Path, source_format: str | None = None) -> ModelEntry:

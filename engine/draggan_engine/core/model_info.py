@@ -55,3 +55,16 @@ class ModelEntry(FrozenModel):
     def spec(self) -> str:
         """What opens the model: its name, or the path of a cached copy, whose name another model may have too."""
         return self.path if self.origin == "cached" else self.name
+
+
+class PublicModel(FrozenModel):
+    """A public checkpoint that can be downloaded by its name."""
+
+    name: str
+    family: str
+    shows: str = Field(description="the subject of the images")
+    width: int
+    height: int
+    bytes: int | None = Field(description="the size of the file, which may be rounded; None if it is not known")
+    licence: str
+    home: str = Field(description="the address of its page")

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from draggan_engine.checkpoints.registry import list_models
+from draggan_engine.checkpoints.registry import list_downloadable_models, list_models
 from draggan_engine.core.errors import DragganError, EngineError
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.storage.image_io import read_mask, write_mask
@@ -43,6 +43,7 @@ from .messages import (
     StopDrag,
     TrajectoryRead,
 )
+from .pull_messages import PullModel, StopPull
 
 log = logging.getLogger("draggan_engine")
 
@@ -91,6 +92,11 @@ class CommandReader:
                 state.drag_control.wake()  # a resting drag takes the time to render it
             case Export() | ExportFile() | LoadModel():
                 state.jobs.put(command)
+            case PullModel():
+                with report_failures(state.outbox, command.type):
+                    state.model_pull.start(command)
+            case StopPull():
+                state.model_pull.stop()
             case Quit():
                 state.was_quit = True
                 state.close()
@@ -103,7 +109,7 @@ class CommandReader:
                 state.outbox.send(Saved(change_count=command.change_count, directory=str(session_directory)))
                 state.jobs.put(UpdateResult())
             case ListModels():
-                state.outbox.send(ModelsListed(models=list_models()))
+                state.outbox.send(ModelsListed(models=list_models(), public_models=list_downloadable_models()))
             case ReadTrajectory():
                 state.outbox.send(TrajectoryRead(trajectory=state.store.trajectory(command.drag_number)))
             case LoadMask():

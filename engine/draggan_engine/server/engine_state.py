@@ -10,6 +10,7 @@ from draggan_engine.storage.session_store import SessionStore
 
 from .job_queue import JobQueue
 from .messages import ModelLoaded
+from .model_pull import ModelPull
 from .outbox import Outbox
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class EngineState:
         preview_heights: at which the model's images may be shown during a drag; None until they are measured.
         result_source: the latent of the image in final.png; None if it is not known.
         jobs: what the main thread has to do.
+        model_pull: the download of a model.
         drag_control: of the drag that was started last; until the first drag, of none.
         was_quit: whether the client has sent `Quit`.
     """
@@ -40,6 +42,7 @@ class EngineState:
         self.preview_heights: PreviewHeights | None = None
         self.result_source: LatentRef | None = None
         self.jobs = JobQueue()
+        self.model_pull = ModelPull(outbox)
         self.drag_control = DragControl()
         self.was_quit = False
 
@@ -53,4 +56,5 @@ class EngineState:
         """Let the engine end: stop the running drag, and do only those waiting jobs that write files."""
         self.jobs.close()
         self.drag_control.stop()
+        self.model_pull.stop()
         self.store.announce_close()

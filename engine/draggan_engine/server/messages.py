@@ -31,8 +31,10 @@ from draggan_engine.core.frozen_model import FrozenModel
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import DragRecord, History, Revision, Trajectory
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.core.model_info import ModelEntry, ModelInfo
+from draggan_engine.core.model_info import ModelEntry, ModelInfo, PublicModel
 from draggan_engine.core.revision_id import StoredRevisionId
+
+from .pull_messages import PullEnded, PullModel, PullProgress, StopPull
 
 Pixels = Annotated[int, Field(ge=1, le=8192)]
 
@@ -159,7 +161,7 @@ class ReadTrajectory(FrozenModel):
 
 
 class ListModels(FrozenModel):
-    """List the models that can be opened by name. Answered by `ModelsListed`."""
+    """List the models that can be opened or downloaded by name. Answered by `ModelsListed`."""
 
     type: Literal["list_models"] = "list_models"
 
@@ -205,7 +207,7 @@ class Quit(FrozenModel):
 Command = (
     Render | Save | Export | ExportFile | StartDrag | SetPreviewSize | PreviewShown | MoveLiveTarget
     | ReleaseLiveTarget | StopDrag | ReadTrajectory | ListModels | LoadMask | SaveMask | LoadModel
-    | MoveSession | Quit
+    | PullModel | StopPull | MoveSession | Quit
 )  # fmt: skip
 
 # Events ----------------------------------------------------------------------------------------------
@@ -223,6 +225,7 @@ class LoadProgress(FrozenModel):
 class ModelsListed(FrozenModel):
     type: Literal["models_listed"] = "models_listed"
     models: tuple[ModelEntry, ...]
+    public_models: tuple[PublicModel, ...] = Field((), description="what can be downloaded")
 
 
 class MaskLoaded(FrozenModel):
@@ -379,6 +382,7 @@ FailedTask = Literal[
     "load_mask",
     "save_mask",
     "load_model",
+    "pull_model",
     "move_session",
 ]
 """The `type` of the command that failed, or what the engine did by itself: start, receive a command, or bring the images in
@@ -397,6 +401,13 @@ class Failed(FrozenModel):
 Event = (
     LoadProgress | ModelsListed | MaskLoaded | MaskSaved | Resumed | ModelLoaded | ImageRendered
     | EditMeasured | DragPreview | Saved | SessionMoved | ExportProgress | Exported | DragStarted | DragProgress | DragEnded
-    | TrajectoryRead | Failed
+    | TrajectoryRead | PullProgress | PullEnded | Failed
 )  # fmt: skip
-LOSSY: tuple[type[BaseModel], ...] = (LoadProgress, ExportProgress, DragProgress, ImageRendered, DragPreview)
+LOSSY: tuple[type[BaseModel], ...] = (
+    LoadProgress,
+    PullProgress,
+    ExportProgress,
+    DragProgress,
+    ImageRendered,
+    DragPreview,
+)

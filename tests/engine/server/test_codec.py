@@ -15,7 +15,7 @@ from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import EngineError, Remedy
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.core.model_info import ModelEntry, ModelInfo
+from draggan_engine.core.model_info import ModelEntry, ModelInfo, PublicModel
 from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.server.codec import HEADER, MAX_MESSAGE_BYTES, body_length, decode_command, decode_event, encode
 from draggan_engine.server.messages import (
@@ -59,6 +59,7 @@ from draggan_engine.server.messages import (
     StopDrag,
     TrajectoryRead,
 )
+from draggan_engine.server.pull_messages import PullEnded, PullModel, PullProgress, StopPull
 
 EDIT = Edit(
     model="toy",
@@ -80,6 +81,9 @@ INFO = ModelInfo(
 HISTORY = History.of(EDIT).change(EDIT.with_source(LatentRef(seed=4))).undo().merge([DRAGGED])
 IMAGE = ImageData(width=1, height=2, rgb=bytes(range(6)))
 MASK = Mask.from_array(np.eye(9, dtype=np.uint8))
+PUBLIC_MODEL = PublicModel(
+    name="a-8", family="StyleGAN2", shows="nothing", width=8, height=8, bytes=None, licence="none", home="https://a.org"
+)
 COMMANDS: tuple[Command, ...] = (
     Render(request_id=1, edit=EDIT),
     Save(change_count=2, revisions=(Revision(id=0, edit=EDIT), DRAGGED), current=DragRevisionId(1)),
@@ -96,6 +100,8 @@ COMMANDS: tuple[Command, ...] = (
     LoadMask(path="a.png"),
     SaveMask(path="a.png", mask=MASK),
     LoadModel(spec="a/b.pkl", directory="s-2"),
+    PullModel(source="hf://o/r/m.pkl"),
+    StopPull(),
     MoveSession(directory="s-3"),
     Quit(),
 )
@@ -113,7 +119,9 @@ EVENTS: tuple[Event, ...] = (
     ModelLoaded(spec="toy", info=INFO, device="cpu"),
     MaskLoaded(path="a.png", mask=MASK, resized=True),
     MaskSaved(path="a.png"),
-    ModelsListed(models=(ModelEntry(name="a", origin="own", path="/a.pkl", bytes=9),)),
+    ModelsListed(models=(ModelEntry(name="a", origin="own", path="/a.pkl", bytes=9),), public_models=(PUBLIC_MODEL,)),
+    PullProgress(source="a", done=1, total=2),
+    PullEnded(source="a", spec=None),
     Saved(change_count=2, directory="s"),
     SessionMoved(directory="s"),
     ExportProgress(done=1, total=9),
