@@ -2,8 +2,8 @@
 
 It has three threads. The reader (`CommandReader`) handles commands and writes edits to disk from the first moment, also
 while torch loads or a drag runs. The writer (`Outbox`) sends events. The main thread (`Engine.run`) loads models and
-computes. A download of a model has a thread of its own. The process is the leader of a session of its own, so that it survives a hangup of the terminal. When its client
-is gone, it ends the running drag, writes it, and exits.
+computes. A download of a model has a thread of its own. The process is the leader of a session of its own, so that it
+survives a hangup of the terminal. When its client is gone, it ends the running drag, writes it, and exits.
 """
 
 from __future__ import annotations
