@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ _OLD_LEGACY_HEAD = b"L%dL\n." % LEGACY_MAGIC  # in protocol 1
 _ZIP_HEAD = b"PK\x03\x04"
 _NUMPY_HEAD = b"\x93NUMPY"
 _PICKLE_HEADS = frozenset(bytes([0x80, protocol]) for protocol in range(2, 6))
-# Pickles of protocols 0 and 1 do not state a protocol. They begin with a dictionary, a list, a tuple or the name of a class.
-_OLD_PICKLE_HEADS = frozenset((b"(d", b"(l", b"(c", b"(i", b"}q", b"]q", b"(]", b"(}", b"co", b"ct"))
+# Pickles of protocols 0 and 1 do not state a protocol. They begin with the name of a class, a dictionary or a list, perhaps
+# in a tuple.
+_OLD_PICKLE_HEAD = re.compile(rb"\(?c[\w.]+\n|\([dl]p\d+\n|\(?[}\]]q")
 _HASH_CHUNK_BYTES = 4 << 20
 
 
@@ -119,7 +121,7 @@ def _detect_format(data: memoryview) -> CheckpointFormat:
         head[:2] in _PICKLE_HEADS and any(head.startswith(_LEGACY_NUMBER, start) for start in _LEGACY_NUMBER_STARTS)
     ):
         return CheckpointFormat.LEGACY_TORCH
-    if head[:2] in _PICKLE_HEADS or (head[:2] in _OLD_PICKLE_HEADS and bytes(data[-1:]) == b"."):
+    if head[:2] in _PICKLE_HEADS or (_OLD_PICKLE_HEAD.match(head) and bytes(data[-1:]) == b"."):
         return CheckpointFormat.PICKLE
     if head.startswith(_NUMPY_HEAD):
         return CheckpointFormat.NUMPY

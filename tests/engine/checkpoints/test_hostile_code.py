@@ -119,7 +119,7 @@ PLACES: dict[str, Callable[[bytes], bytes]] = {
     "its items": lambda code: asm.pickle_file(asm.new_object("easydict.EasyDict") + asm.text("key") + code + b"s"),
     "a rebuilt object": lambda code: asm.pickle_file(asm.call(asm.global_name("copyreg", "_reconstructor"), code, code, code)),
     "a frozen set": lambda code: asm.pickle_file(b"(" + code + b"\x91"),
-    "a dictionary of protocol 0": lambda code: b"(d" + asm.text("G_ema") + code + b"s.",
+    "a dictionary of protocol 0": lambda code: b"(dp0\n" + asm.text("G_ema") + code + b"s.",
     "a set": lambda code: asm.pickle_file(asm.call(asm.global_name("builtins", "set"), asm.list_of(code))),
     "a dictionary": lambda code: asm.pickle_file(asm.call(asm.global_name("collections", "OrderedDict"), asm.list_of(asm.tuple_of(asm.text("a"), code)))),
     "a parameter": lambda code: asm.pickle_file(asm.call(asm.global_name("torch._utils", "_rebuild_parameter"), code, b"\x89", b"N")),

@@ -220,6 +220,9 @@ def test_a_model_that_can_be_downloaded_says_so(spec: str) -> None:
         (b"PK\x03\x04" + bytes(100), "damaged or cut short"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "is an image (PNG)"),
         (b"a text of some length, with words in it", "not a model file"),
+        (b"(c) the authors of this text.", "not a model file"),
+        (b"contact the authors.\n.", "not a model file"),
+        (b"}q\x00.", "it is an empty dictionary"),  # pickle protocol 1
         (b"\x02\0\0\0\0\0\0\0{}", "it is an empty dictionary"),
         (b"\x10\0\0\0\0\0\0\0{" + bytes(40), "not a whole safetensors file"),
         (bytes(range(256)) * 20, "not a model file"),

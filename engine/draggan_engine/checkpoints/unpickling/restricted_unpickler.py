@@ -1,9 +1,9 @@
 """Unpickle without running anything that the pickle names.
 
-A pickle is a program for a small stack machine. This machine knows only the instructions that plain data need. It looks a
-name up in a given table and never imports it; it calls nothing but an `AllowedFunction` of that table; and it gives a state
-only to the objects of `pickle_stubs` that accept one. It never allocates more memory than the file can justify, and no
-instruction takes long.
+A pickle is a program for a small stack machine. This machine has its own version of every instruction that could do more
+than make plain data. It looks a name up in a given table and never imports it; a name that is not in the table becomes a
+record that does nothing. It calls nothing but an `AllowedFunction` of that table, and it gives a state only to the objects of
+`pickle_stubs` that accept one. It never allocates more memory than the file can justify, and no instruction takes long.
 """
 
 from __future__ import annotations
