@@ -85,7 +85,7 @@ class ModelList(Dialog[ModelEntry | None]):
         if self._pulls.progress_text:
             self.show_progress(self._pulls.progress_text)
 
-    def show(self, entries: Sequence[ModelEntry], public_models: Sequence[PublicModel]) -> None:
+    def show(self, entries: Sequence[ModelEntry], public_models: Sequence[PublicModel] = ()) -> None:
         """List the models on this machine, with the one in use highlighted, and those that can be downloaded."""
         self.entries, self.public_models = entries, public_models
         # The query is empty if the engine answers before the screen is mounted.
