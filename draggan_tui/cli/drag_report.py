@@ -48,7 +48,7 @@ def print_report(drag_report: DragReport, *, as_json: bool) -> None:
     drag_record = drag_report.record
     console = Console()
     if console.is_terminal:
-        _print_images(console, drag_report.first_image, drag_report.last_image)
+        print_images(console, drag_report.first_image, drag_report.last_image)
     mean_distance = sum(pair.distance for pair in drag_record.pairs) / len(drag_record.pairs)
     step_text = "1 step" if drag_record.steps == 1 else f"{drag_record.steps} steps"
     console.print(
@@ -81,7 +81,7 @@ def _to_json(drag_report: DragReport) -> dict[str, object]:
     }
 
 
-def _print_images(console: Console, first_image: NDArray[np.uint8], last_image: NDArray[np.uint8]) -> None:
+def print_images(console: Console, first_image: NDArray[np.uint8], last_image: NDArray[np.uint8]) -> None:
     """Print two images side by side, as large as the terminal allows."""
     image_height, image_width, _ = first_image.shape
     preview_size = fit_preview(Size(image_width, image_height), (console.width - 3) // 2, max(console.height - 4, 4))

@@ -19,11 +19,12 @@ from draggan_engine.checkpoints.latent_files import read_latent
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import ALL_HANDLES_ON_TARGETS, Edit, PointPair, check_label
 from draggan_engine.core.errors import DragganError, EditError, StorageError
-from draggan_engine.core.geometry import Size
+from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.setting_fields import SettingField, setting_fields
-from draggan_engine.dragging.drag_loop import DragAtRest, DragLoop, DragStep
+from draggan_engine.dragging.drag_control import DragControl
+from draggan_engine.dragging.drag_loop import DragAtRest, DragStep
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
 from draggan_engine.server.edit_images import image_of, sigma_of
 from draggan_engine.server.export import export
@@ -43,7 +44,7 @@ from draggan_tui.rendering.drag_outcome import FALLBACK_TEXT
 
 DIVERGED_STATUS = 3
 _NUMBER = r"\s*(-?\d{1,9}(?:\.\d*)?)\s*"
-_PAIR = re.compile(f"{_NUMBER},{_NUMBER}:{_NUMBER},{_NUMBER}")
+_POINTS = re.compile(f"{_NUMBER},{_NUMBER}:{_NUMBER},{_NUMBER}")
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,14 @@ def run_headless_drag(request: DragRequest, *, as_json: bool) -> int:
     store = new_store(model, edit, request.out_directory, request.latent_path)
     drag_loop = prepare_drag(model, store, edit)
     for notice in _notices(edit, model.info.size, drag_loop.notice):
-        _print_line(notice)
+        print_line(notice)
     first_image = image_of(model, store, edit)
     earlier_files = set() if request.out_directory is None else _file_versions(request.out_directory)
     first_revision = Revision(id=0, edit=edit)
     store.save((first_revision,), first_revision.id)  # from here on, a drag that is killed can be opened
     store.write_result_images(edit, first_image, first_image)
     show_progress = sys.stderr.isatty() and not as_json
-    with _stopped_by_signals(drag_loop) as received_signals:
+    with stopped_by_signals(drag_loop.control) as received_signals:
         drag_end = _drain(
             record_drag(model, store, first_revision, store.next_drag_number(), drag_loop), edit, show_progress
         )
@@ -111,7 +112,7 @@ def run_headless_drag(request: DragRequest, *, as_json: bool) -> int:
             problems.append(str(export_error))
             video_path = None
     for problem in problems:
-        _print_line(problem)
+        print_line(problem)
     report = _make_report(model, store, drag_end, first_image, earlier_files, video_path)
     try:
         print_report(report, as_json=as_json)
@@ -153,13 +154,21 @@ def parse_pair(pair_text: str) -> PointPair:
     Raises:
         EditError: the text does not have this form.
     """
-    pair_match = _PAIR.fullmatch(pair_text)
-    if pair_match is None:
+    points = parse_points(pair_text)
+    if points is None:
         raise EditError(
             f"--pair {pair_text!r}: write it as X,Y:X,Y, handle then target, in pixels, e.g. --pair 64,70:76,70"
         )
-    handle_x, handle_y, target_x, target_y = map(float, pair_match.groups())
-    return PointPair(handle=(handle_x, handle_y), target=(target_x, target_y))
+    return PointPair(handle=points[0], target=points[1])
+
+
+def parse_points(points_text: str) -> tuple[Point, Point] | None:
+    """Return the two points of a text like `64,70:76,70`; None if the text does not have this form."""
+    points_match = _POINTS.fullmatch(points_text)
+    if points_match is None:
+        return None
+    first_x, first_y, second_x, second_y = map(float, points_match.groups())
+    return (first_x, first_y), (second_x, second_y)
 
 
 def _read_edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model) -> Edit:
@@ -171,7 +180,7 @@ def _read_edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model)
     if request.mask_path is not None:
         mask, is_resized = read_mask(request.mask_path, model.info.size)
         if is_resized:
-            _print_line(f"{request.mask_path} was resized to {mask.width}×{mask.height}")
+            print_line(f"{request.mask_path} was resized to {mask.width}×{mask.height}")
     setting_values = _read_settings(request.setting_texts, setting_fields(model.info))
     return Edit(
         model=model.name,
@@ -249,7 +258,8 @@ def _notices(edit: Edit, image_size: Size, device_notice: str | None) -> list[st
     ]
 
 
-def _print_line(message_text: str) -> None:
+def print_line(message_text: str) -> None:
+    """Print a message on stderr."""
     print(f"draggan-tui: {message_text}", file=sys.stderr)
 
 
@@ -262,13 +272,14 @@ def _file_versions(session_directory: Path) -> set[tuple[Path, int, int]]:
 
 
 @contextmanager
-def _stopped_by_signals(drag_loop: DragLoop) -> Iterator[Sequence[int]]:
-    """Let Ctrl-C, SIGTERM and SIGHUP end a drag after the running step; yield the numbers of the signals received."""
+def stopped_by_signals(control: DragControl) -> Iterator[Sequence[int]]:
+    """Let Ctrl-C, SIGTERM and SIGHUP end a drag or an inversion after the running step; yield the numbers of the signals
+    received."""
     received_signals: list[int] = []
 
     def stop(signal_number: int, _: object) -> None:
         received_signals.append(signal_number)
-        drag_loop.control.stop()
+        control.stop()
 
     earlier_handlers = {
         signal_number: signal.getsignal(signal_number)
@@ -308,7 +319,7 @@ def _drain(
             if isinstance(drag_event, DragStep):
                 if drag_event.is_fallback and not fallback_reported:
                     fallback_reported = True
-                    _print_line(FALLBACK_TEXT)
+                    print_line(FALLBACK_TEXT)
                 progress_bar.update(task_id, completed=drag_event.step, left=f"{drag_event.mean_distance:.1f} px left")
     raise AssertionError("a drag ends with its record")
 
@@ -334,4 +345,4 @@ def _write_video(
 
         notice = export(model, store, edit, video_path, markers=markers, report_progress=update)
     if notice is not None:
-        _print_line(f"{video_path}: {notice}")
+        print_line(f"{video_path}: {notice}")

@@ -1,9 +1,9 @@
-"""Image files: generated images, which state where they come from, and masks."""
+"""Image files: generated images, which state where they come from, masks, and photographs."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,10 +27,13 @@ IMAGE_ERRORS = (
 )  # fmt: skip
 """What `open_image` and the use of its image raise for a file that is damaged, too large or not an image."""
 
-_XMP = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+COMPOSITE_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""The same of images that are generated only in part."""
+
+_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
- Iptc4xmpExt:DigitalSourceType="{DIGITAL_SOURCE_TYPE}"/>
+ Iptc4xmpExt:DigitalSourceType="%s"/>
 </rdf:RDF></x:xmpmeta>
 <?xpacket end="w"?>"""
 
@@ -60,12 +63,15 @@ def provenance(model: str, edit: Edit) -> dict[str, str]:
     )
 
 
-def write_image(path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit) -> None:
+def write_image(
+    path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit, source_type: str = DIGITAL_SOURCE_TYPE
+) -> None:
     """Write a generated image as a PNG or as a lossless WebP, depending on the path's suffix.
 
     Args:
         rgb: `uint8 [H, W, 3]`.
         edit: the edit whose image it is, or an earlier one that started from the same latent.
+        source_type: IPTC's digital source type.
 
     Raises:
         OutputError: the suffix is none of `IMAGE_SUFFIXES`.
@@ -73,12 +79,13 @@ def write_image(path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit) -
     """
     file_suffix = check_suffix(path, IMAGE_SUFFIXES)
     provenance_fields = provenance(model, edit)
+    xmp = _XMP % source_type
     with atomic_write(path) as temporary_path:
         if file_suffix == ".png":
             png_info = PngImagePlugin.PngInfo()
             for field_name, field_value in provenance_fields.items():
                 png_info.add_text(field_name, field_value)
-            png_info.add_itxt("XML:com.adobe.xmp", _XMP)
+            png_info.add_itxt("XML:com.adobe.xmp", xmp)
             Image.fromarray(rgb).save(temporary_path, format="PNG", pnginfo=png_info)
         else:
             exif_data = Image.Exif()
@@ -86,7 +93,7 @@ def write_image(path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit) -
             exif_data[ExifTags.Base.ImageDescription] = "; ".join(
                 f"{field_name}: {field_value}" for field_name, field_value in provenance_fields.items()
             )
-            Image.fromarray(rgb).save(temporary_path, format="WEBP", lossless=True, xmp=_XMP.encode(), exif=exif_data)
+            Image.fromarray(rgb).save(temporary_path, format="WEBP", lossless=True, xmp=xmp.encode(), exif=exif_data)
 
 
 def write_mask(path: Path, mask: Mask) -> None:
@@ -111,7 +118,7 @@ def read_mask(path: Path, image_size: Size) -> tuple[Mask, bool]:
     Raises:
         EditError: the file is not an image, is too large, has another aspect ratio, or is all zero.
     """
-    grey_image = _read_grey(path)
+    grey_image = _read_image(path, "mask", "give a PNG of the image's size", _to_upright_grey)
     is_resized = grey_image.size != (image_size.width, image_size.height)
     if is_resized and grey_image.width * image_size.height != grey_image.height * image_size.width:
         raise EditError(
@@ -126,29 +133,62 @@ def read_mask(path: Path, image_size: Size) -> tuple[Mask, bool]:
     return Mask.from_array(mask_array), is_resized
 
 
-def _read_grey(path: Path) -> Image.Image:
-    """Return the brightness of an image file; see `_to_grey`.
+def read_photograph(path: Path) -> NDArray[np.uint8]:
+    """Read a photograph of any mode as `uint8 [H, W, 3]`, RGB.
+
+    The orientation that the camera noted is applied, and transparent pixels are white. The pixels keep the colour space of
+    the file. Values of 16 bits and floats are grey, as `read_mask` reads them.
 
     Raises:
-        EditError: the file is not an image, or is too large.
+        EditError: the file is not an image, is too large, is an animation, or cannot be decoded.
+    """
+    return np.array(_read_image(path, "photograph", "give a JPEG, PNG or WebP", _to_upright_rgb))
+
+
+def _read_image(path: Path, kind: str, advice: str, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Return what `convert` makes of an image file.
+
+    Args:
+        kind: what the image is for, and `advice` which file to give instead, for messages.
+
+    Raises:
+        EditError: the file is not an image, is too large, or cannot be decoded or converted.
     """
     try:
         if path.exists() and not path.is_file():  # a pipe would never end
-            raise EditError(f"mask {path} is not a file; give a PNG of the image's size")
+            raise EditError(f"{kind} {path} is not a file; {advice}")
         with open_image(path) as image:
-            return _to_grey(ImageOps.exif_transpose(image))
+            return convert(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as read_error:
         raise EditError(
-            f"mask {path} has more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; "
-            "give a PNG of the image's size"
+            f"{kind} {path} has more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; {advice}"
         ) from read_error
     except UnidentifiedImageError as read_error:
-        raise EditError(f"mask {path} is not an image file; give a PNG of the image's size") from read_error
+        raise EditError(f"{kind} {path} is not an image file; {advice}") from read_error
     except (OSError, SyntaxError, ValueError) as read_error:
         error_reason = getattr(read_error, "strerror", None) or read_error
-        raise EditError(
-            f"mask {path} cannot be read as an image ({error_reason}); give a PNG of the image's size"
-        ) from read_error
+        raise EditError(f"{kind} {path} cannot be read as an image ({error_reason}); {advice}") from read_error
+
+
+def _to_upright_rgb(image: Image.Image) -> Image.Image:
+    """Return an image in RGB, in the orientation that the camera noted, and white where it is transparent.
+
+    Raises:
+        ValueError: it is an animation, or as `_to_grey`.
+    """
+    if getattr(image, "is_animated", False) and image.format != "MPO":  # the further images of an MPO are previews
+        raise ValueError("it is an animation")
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _to_grey(image).convert("RGB")
+    if image.has_transparency_data:
+        rgba_image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba_image.size, "white"), rgba_image)
+    return image.convert("RGB")
+
+
+def _to_upright_grey(image: Image.Image) -> Image.Image:
+    return _to_grey(ImageOps.exif_transpose(image))
 
 
 def _to_grey(image: Image.Image) -> Image.Image:

@@ -16,6 +16,8 @@ from .session_lock import SessionLock
 log = logging.getLogger("draggan_engine")
 
 MAX_SESSIONS_PER_NAME = 9999
+INVERSION_PATTERN = "inversion*.*"
+"""The files of the inversion that a session starts from."""
 
 
 class SessionDirectory:
@@ -159,6 +161,7 @@ def copy_drags(source_session: Path, target_session: Path) -> None:
         *source_session.glob("drag-*/[!.]*"),
         source_session / "initial.png",
         source_session / "final.png",
+        *source_session.glob(INVERSION_PATTERN),
     ):
         try:
             file_bytes = source_path.read_bytes()

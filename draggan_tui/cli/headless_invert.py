@@ -1,0 +1,281 @@
+"""Invert a photograph without the editor: check what was typed, search, and write the session."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from draggan_engine.checkpoints.loader import Model, load_model
+from draggan_engine.checkpoints.registry import bundled_models
+from draggan_engine.core.edit import Edit, check_label
+from draggan_engine.core.errors import CheckpointError, EditError
+from draggan_engine.core.geometry import Size, contains, distance
+from draggan_engine.core.history import Revision
+from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.inversion.alignment import (
+    CRITTER_EYES,
+    FFHQ_EYES,
+    MIN_POINT_DISTANCE,
+    Similarity,
+    TwoPoints,
+    align_two_points,
+    align_whole,
+    crop_photograph,
+)
+from draggan_engine.inversion.inversion import Inversion, InversionEnd, InversionSettings, Method
+from draggan_engine.inversion.losses import can_compare
+from draggan_engine.inversion.state_file import read_state, write_state
+from draggan_engine.networks.discriminator import Discriminator
+from draggan_engine.storage.image_io import read_photograph
+from draggan_engine.storage.inversion_files import (
+    COMPARED_FILE,
+    PHOTOGRAPH_FILE,
+    RECORD_FILE,
+    STATE_FILE,
+    InversionRecord,
+    PhotographAlignment,
+    write_inversion,
+)
+from draggan_engine.storage.output_paths import check_output_directory
+from draggan_engine.storage.session_directory import make_directory
+from draggan_engine.storage.session_store import SessionStore
+from draggan_tui.cli.headless_drag import parse_points, print_line, stopped_by_signals
+from draggan_tui.cli.invert_report import InversionReport, print_inversion_report
+
+STATE_SECONDS = 10.0  # between two writes of the state
+
+
+@dataclass(frozen=True)
+class InversionRequest:
+    """What was typed after `draggan-tui invert`.
+
+    Attributes:
+        model_spec: a name or a path.
+        align_text: `none`, or like `eyes=64,70:76,70`.
+        onto_text: like `64,70:76,70`, or None for the usual places of eyes.
+        out_directory: of the session.
+    """
+
+    photograph_path: Path
+    out_directory: Path
+    model_spec: str
+    align_text: str
+    onto_text: str | None
+    method: Method
+    steps: int
+    class_label: int
+    device_name: str
+
+
+@dataclass(frozen=True)
+class AlignedPhotograph:
+    """A photograph as the model should show it.
+
+    Attributes:
+        image: `uint8 [H, W, 3]`, of the size of the model's images.
+    """
+
+    image: NDArray[np.uint8]
+    alignment: PhotographAlignment
+
+
+def run_headless_inversion(request: InversionRequest, *, as_json: bool) -> int:
+    """Invert a photograph, write its session, print a report, and return the exit status.
+
+    Raises:
+        DragganError: something in the request cannot be used; no session has been written.
+    """
+    photograph_points, model_points = parse_alignment(request)
+    check_output_directory(request.out_directory)
+    photograph = read_photograph(request.photograph_path)
+    model = load_model(request.model_spec, request.device_name)
+    check_label(request.class_label, model.info.classes, model.name)
+    similarity = _align(_size(photograph), photograph_points, model, model_points)
+    aligned = AlignedPhotograph(
+        crop_photograph(photograph, similarity, model.info.size),
+        _describe_alignment(request.photograph_path, _size(photograph), similarity),
+    )
+    discriminator = _load_discriminator(model)
+    settings = InversionSettings(request.method, request.steps, model.info.settings.layers)
+    fingerprint = _fingerprint(model, aligned, settings, request.class_label)
+    state_path = request.out_directory / STATE_FILE
+    state = read_state(state_path, fingerprint, model.generator.device)
+    if state is not None:
+        print_line(f"continuing after step {state.step}")
+    inversion = Inversion(
+        model.generator, aligned.image, settings, discriminator, request.class_label, state=state
+    )  # fmt: skip
+    make_directory(request.out_directory)
+    with stopped_by_signals(inversion.control) as received_signals:
+        inversion_end = _drain(inversion, state_path, fingerprint, show_progress=sys.stderr.isatty() and not as_json)
+    record = _make_record(aligned, request.method, inversion_end)
+    files = _write_session(request, model, aligned, record, inversion_end)
+    with suppress(OSError):
+        state_path.unlink(missing_ok=True)
+    features = "random filters" if discriminator is None else "discriminator"
+    report = InversionReport(record, features, request.out_directory, aligned.image, inversion_end.image, files)
+    print_inversion_report(report, as_json=as_json)
+    return 128 + received_signals[0] if received_signals else 0
+
+
+def parse_alignment(request: InversionRequest) -> tuple[TwoPoints | None, TwoPoints | None]:
+    """Return the two points of the photograph and where they belong in the model's image, None where none were typed.
+
+    Raises:
+        EditError: a text does not have the form that it should have.
+    """
+    how, _, points_text = request.align_text.partition("=")
+    photograph_points = parse_points(points_text) if how == "eyes" else None
+    if photograph_points is None and request.align_text != "none":
+        raise EditError(
+            f"--align {request.align_text!r}: write eyes=X,Y:X,Y with two points of the photograph, in pixels, "
+            "e.g. --align eyes=412,520:618,508; or none"
+        )
+    if request.onto_text is None:
+        return photograph_points, None
+    model_points = parse_points(request.onto_text)
+    if model_points is None:
+        raise EditError(
+            f"--onto {request.onto_text!r}: write it as X,Y:X,Y, two points of the model's image, in pixels, "
+            "e.g. --onto 50,68:78,68"
+        )
+    if photograph_points is None:
+        raise EditError("--onto: it says where two points belong; give them too, with --align eyes=X,Y:X,Y")
+    return photograph_points, model_points
+
+
+def _align(
+    photograph_size: Size, photograph_points: TwoPoints | None, model: Model, model_points: TwoPoints | None
+) -> Similarity:
+    """
+    Raises:
+        EditError: the photograph or the points cannot be used.
+    """
+    model_size = model.info.size
+    if photograph_points is None:
+        return align_whole(photograph_size, model_size)
+    if model_points is None:
+        eyes = CRITTER_EYES if model.name in bundled_models() else FFHQ_EYES
+        left, right = ((x * model_size.width - 0.5, y * model_size.height - 0.5) for x, y in eyes)
+        model_points = (left, right)
+    for x, y in model_points:
+        if not contains((x, y), model_size):
+            raise EditError(
+                f"--onto: the point {x:g},{y:g} is outside the model's images, which have {model_size.width}×"
+                f"{model_size.height} pixels; give two points in them"
+            )
+    if distance(*model_points) < MIN_POINT_DISTANCE:
+        raise EditError(
+            f"--onto: the two points are {distance(*model_points):.1f} pixels apart; "
+            f"give two that are at least {MIN_POINT_DISTANCE:g} pixels apart"
+        )
+    return align_two_points(photograph_size, photograph_points, model_points)
+
+
+def _describe_alignment(photograph_path: Path, photograph_size: Size, similarity: Similarity) -> PhotographAlignment:
+    with photograph_path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return PhotographAlignment(
+        photograph=str(photograph_path.resolve()).encode("utf-8", "replace").decode("utf-8"),
+        photograph_sha256=sha256,
+        photograph_size=photograph_size,
+        multiplier=(similarity.multiplier.real, similarity.multiplier.imag),
+        offset=(similarity.offset.real, similarity.offset.imag),
+    )
+
+
+def _load_discriminator(model: Model) -> Discriminator | None:
+    """Return the model's discriminator; None, with a message, if there is none that can compare the images."""
+    try:
+        discriminator = model.load_discriminator()
+    except CheckpointError as load_error:
+        print_line(f"{load_error}; random filters compare the images instead")
+        return None
+    if discriminator is not None and can_compare(discriminator, model.info.size):
+        return discriminator
+    print_line("the model's file has no discriminator that fits its images; random filters compare the images instead")
+    return None
+
+
+def _fingerprint(model: Model, aligned: AlignedPhotograph, settings: InversionSettings, class_label: int) -> str:
+    """Return a checksum of all that the steps depend on."""
+    inputs = f"{model.sha256} {settings} {class_label} {aligned.image.shape} "
+    return hashlib.sha256(inputs.encode() + aligned.image.tobytes()).hexdigest()
+
+
+def _drain(inversion: Inversion, state_path: Path, fingerprint: str, *, show_progress: bool) -> InversionEnd:
+    """Run an inversion to its end, with a progress bar on stderr if asked for, and keep its state on the disk."""
+    bar_columns = (
+        TextColumn("invert"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[psnr]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *bar_columns, console=Console(stderr=True), disable=not show_progress, transient=True
+    ) as progress_bar:
+        task_id = progress_bar.add_task("invert", total=inversion.settings.steps, psnr="")
+        write_time = time.monotonic()
+        for event in inversion.steps():
+            if isinstance(event, InversionEnd):
+                return event
+            progress_bar.update(task_id, completed=event.step, psnr=f"{event.psnr:.1f} dB")
+            if time.monotonic() - write_time > STATE_SECONDS:
+                write_state(state_path, inversion.state, fingerprint)
+                write_time = time.monotonic()
+    raise AssertionError("an inversion ends with its last event")
+
+
+def _make_record(aligned: AlignedPhotograph, method: Method, inversion_end: InversionEnd) -> InversionRecord:
+    return InversionRecord(
+        alignment=aligned.alignment,
+        method=method,
+        reason=inversion_end.reason,
+        steps=inversion_end.step,
+        seconds=inversion_end.seconds,
+        loss=inversion_end.loss,
+        psnr=inversion_end.psnr,
+    )
+
+
+def _write_session(
+    request: InversionRequest,
+    model: Model,
+    aligned: AlignedPhotograph,
+    record: InversionRecord,
+    inversion_end: InversionEnd,
+) -> list[Path]:
+    """Write a session that starts from the latent, and return the paths of its files.
+
+    Raises:
+        OutputError, StorageError: a file cannot be written.
+    """
+    edit = Edit(
+        model=model.name,
+        source=LatentRef(psi=model.info.psi, label=request.class_label, from_file=True),
+        settings=model.info.settings,
+    )
+    store = SessionStore(model.name, request.out_directory)
+    store.set_model(model.name, model.sha256, model.path)
+    store.set_file_latent(inversion_end.ws.cpu().numpy())
+    first_revision = Revision(id=0, edit=edit)
+    directory = store.save((first_revision,), first_revision.id)
+    store.write_result_images(edit, inversion_end.image, inversion_end.image)
+    write_inversion(directory, record, aligned.image, inversion_end.image, model.name, edit)
+    store.close()
+    names = ("history.jsonl", "session.json", "latents.safetensors", "initial.png", "final.png")
+    return [directory / name for name in (*names, RECORD_FILE, PHOTOGRAPH_FILE, COMPARED_FILE)]
+
+
+def _size(image: NDArray[np.uint8]) -> Size:
+    return Size(image.shape[1], image.shape[0])

@@ -1,0 +1,71 @@
+"""`draggan-tui invert`: find the latent of a photograph."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from draggan_tui import SCRIPT_MODEL
+from draggan_tui.cli.options import ClassOption, DeviceOption, JsonOption, ModelOption, path_parser
+
+
+class MethodOption(StrEnum):
+    """Which rows of the latent are free."""
+
+    w = "w"
+    w_plus = "w+"
+
+
+def invert(
+    photograph: Annotated[
+        Path,
+        typer.Argument(metavar="PHOTO", parser=path_parser("PHOTO"), help="An image file: JPEG, PNG, WebP, …"),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", parser=path_parser("--out"), help="The directory of the session to write."),
+    ],
+    model: ModelOption = SCRIPT_MODEL,
+    align: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW",
+            help="eyes=X,Y:X,Y: two points of the photograph, the eye at the left of the picture first; none: the whole "
+            "photograph, which must have the aspect ratio of the model's images.",
+        ),
+    ] = "none",
+    onto: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y:X,Y",
+            help="Where the two points belong, in pixels of the model's images; default: where the bundled models, or "
+            "FFHQ's, have their eyes.",
+        ),
+    ] = None,
+    method: Annotated[
+        MethodOption,
+        typer.Option(
+            help="w: all rows of the latent alike; w+: rows that drags leave alone are free, which comes nearer to the "
+            "photograph."
+        ),
+    ] = MethodOption.w_plus,
+    steps: Annotated[int, typer.Option(min=1, max=100_000, help="How many steps to make.")] = 300,
+    class_label: ClassOption = 0,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Find the latent whose image is nearest to a photograph, and write it as a session that `open` continues.
+
+    Exit status: 0 done, 1 something failed or could not be written, 2 bad input. Ctrl-C (130), SIGTERM (143) and
+    SIGHUP (129) end the search after the running step and write its result. After a crash, the same command continues.
+    """
+    from draggan_tui.cli.headless_invert import InversionRequest, run_headless_inversion
+
+    request = InversionRequest(
+        photograph_path=photograph, out_directory=out, model_spec=model, align_text=align, onto_text=onto,
+        method=method.value, steps=steps, class_label=class_label, device_name=device,
+    )  # fmt: skip
+    raise typer.Exit(run_headless_inversion(request, as_json=as_json))

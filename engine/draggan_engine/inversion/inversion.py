@@ -1,0 +1,277 @@
+"""One inversion: an iterator of frozen events that looks for the latent whose image is nearest to a photograph."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from draggan_engine.dragging.adam import Adam
+from draggan_engine.dragging.drag_control import DragControl
+from draggan_engine.networks.discriminator import Discriminator
+from draggan_engine.networks.generate import to_uint8
+from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.w_statistics import w_statistics
+
+from .latent_rows import LatentRows
+from .losses import ImageLoss, peak_signal_to_noise, rgb_images
+from .starts import average_w, choose_starts
+
+Method = Literal["w", "w+"]
+Phase = Literal["starts", "w", "w+"]
+InversionReason = Literal["finished", "stopped", "diverged"]
+
+START_COUNT = 3
+STARTS_SHARE, W_SHARE = 0.15, 0.4  # parts of all steps after which the starts, and in W+ the search in W, have ended
+PEAK_STEP_SIZE = 0.2  # in standard deviations of w
+RAMP_UP_SHARE, RAMP_DOWN_SHARE = 0.05, 0.5  # of the steps of a phase
+
+
+@dataclass(frozen=True)
+class InversionSettings:
+    """How an inversion searches.
+
+    Attributes:
+        method: `w` for one w in all rows of ws; `w+` to continue with rows of their own, except for those that drags move.
+        steps: how many in all, at least 1.
+        shared_rows: how many rows, from the first, keep one w in `w+`.
+        seed: of the random images among which the starts are chosen.
+        image_interval: a step has an image if its number is a multiple of this.
+    """
+
+    method: Method
+    steps: int
+    shared_rows: int
+    seed: int = 0
+    image_interval: int = 10
+
+    def phase_ends(self) -> dict[Phase, int]:
+        """Return the step after which each phase ends; a phase without steps ends where the one before does."""
+        starts_end = math.ceil(STARTS_SHARE * self.steps)
+        w_end = self.steps if self.method == "w" else math.ceil(W_SHARE * self.steps)
+        return {"starts": starts_end, "w": w_end, "w+": self.steps}
+
+
+@dataclass(frozen=True)
+class InversionStep:
+    """The state before the change that a step made.
+
+    Attributes:
+        step: 1 for the first step.
+        phase: `starts` while several starts compete, then `w` and `w+`.
+        loss: see `ImageLoss`; of the best start.
+        psnr: in dB, of the same.
+        image: of the same, `uint8 [H, W, 3]`, at intervals; otherwise None.
+    """
+
+    step: int
+    phase: Phase
+    loss: float
+    psnr: float
+    image: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class InversionEnd:
+    """The last event of an inversion.
+
+    Attributes:
+        step: number of steps, also those before it was resumed.
+        seconds: since it was started or resumed.
+        loss, psnr, image: of the final latent.
+        ws: the final latent, `[1, num_ws, w_dim]`, on the generator's device.
+    """
+
+    reason: InversionReason
+    step: int
+    seconds: float
+    loss: float
+    psnr: float
+    image: NDArray[np.uint8]
+    ws: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class InversionState:
+    """All that an inversion needs to continue as if it had not been interrupted.
+
+    Attributes:
+        step: number of steps made.
+        coordinates: see `LatentRows`, `[N, groups, w_dim]`.
+        first_moment, second_moment: of Adam, with the same shape.
+        best_ws: the latent with the least loss so far, `[1, num_ws, w_dim]`.
+        best_loss: its loss, `[]`; infinite before the first step.
+    """
+
+    step: int
+    coordinates: Tensor
+    first_moment: Tensor
+    second_moment: Tensor
+    best_ws: Tensor
+    best_loss: Tensor
+
+
+class Inversion:
+    """Looks for the latent whose image is nearest to a target.
+
+    The average w and the best of some random images are improved side by side; the best of them is improved further, with
+    one w for all rows of ws, and in `w+` finally with rows of their own.
+
+    Args:
+        generator: in eval mode, with parameters that require no gradient.
+        target: `uint8 [H, W, 3]`, as large as the generator's images.
+        discriminator: the model's own, for the loss, or None.
+        label: class of a conditional model.
+        control: what other threads use to stop the inversion; None = a new one.
+        state: of an inversion with the same arguments, to continue it.
+
+    Attributes:
+        control: as given, or the new one.
+        settings: as given.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        target: NDArray[np.uint8],
+        settings: InversionSettings,
+        discriminator: Discriminator | None = None,
+        label: int = 0,
+        control: DragControl | None = None,
+        state: InversionState | None = None,
+    ) -> None:
+        self.control = DragControl() if control is None else control
+        self.settings = settings
+        self._generator = generator
+        pixels = torch.from_numpy(target.astype(np.float32)).permute(2, 0, 1)[None].to(generator.device)
+        self._target = pixels / 127.5 - 1
+        self._loss = ImageLoss(self._target, discriminator)
+        self._phase_ends = settings.phase_ends()
+        statistics = w_statistics(generator.mapping)
+        self._w_rows = LatentRows(average_w(generator, label), statistics, (0,) * generator.num_ws)
+        self._free_rows = self._w_rows.with_free_rows(min(settings.shared_rows, generator.num_ws))
+        if state is None:
+            starts = choose_starts(generator, self._target, START_COUNT, settings.seed, label)
+            coordinates = self._w_rows.to_coordinates(starts)
+            zeros, start_ws = torch.zeros_like(coordinates), self._w_rows.to_ws(coordinates[:1])
+            state = InversionState(0, coordinates, zeros, zeros, start_ws, coordinates.new_tensor(torch.inf))
+        self._restore(state)
+
+    @property
+    def state(self) -> InversionState:
+        """A copy of the state after the last step."""
+        first_moment, second_moment, _ = self._adam.state
+        moments = first_moment.clone(), second_moment.clone()
+        return InversionState(self._step, self._coordinates.clone(), *moments, self._best_ws, self._best_loss)
+
+    def steps(self) -> Iterator[InversionStep | InversionEnd]:
+        """Yield an `InversionStep` after each step, and finally an `InversionEnd`."""
+        start_time = time.monotonic()
+        reason: InversionReason = "finished"
+        while self._step < self.settings.steps:
+            if self.control.stop_requested:
+                reason = "stopped"
+                break
+            inversion_step = self._make_step()
+            if inversion_step is None:
+                reason = "diverged"
+                break
+            yield inversion_step
+        yield self._end(reason, start_time)
+
+    # --------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _end(self, reason: InversionReason, start_time: float) -> InversionEnd:
+        """Return the last event, with the best latent of all steps."""
+        self._keep_best_start()
+        last_ws = self._rows.to_ws(self._coordinates)
+        last_image = rgb_images(self._generator.synthesis(last_ws).image)
+        is_last_best = bool(self._loss(last_image) < self._best_loss)
+        ws = last_ws if is_last_best else self._best_ws
+        image = rgb_images(self._generator.synthesis(ws).image)
+        loss, psnr = float(self._loss(image)), float(peak_signal_to_noise(image, self._target))
+        return InversionEnd(reason, self._step, time.monotonic() - start_time, loss, psnr, to_uint8(image), ws)
+
+    @property
+    def _phase(self) -> Phase:
+        """The phase of the next step; after the last step, the last phase."""
+        phases = [phase for phase, end in self._phase_ends.items() if self._step < end]
+        return phases[0] if phases else ("w+" if self.settings.method == "w+" else "w")
+
+    @property
+    def _rows(self) -> LatentRows:
+        is_free = self._coordinates.shape[1] > 1
+        return self._free_rows if is_free else self._w_rows
+
+    def _restore(self, state: InversionState) -> None:
+        self._step = state.step
+        self._coordinates = state.coordinates.clone()
+        self._adam = Adam(self._coordinates, PEAK_STEP_SIZE)
+        self._adam.first_moment.copy_(state.first_moment)
+        self._adam.second_moment.copy_(state.second_moment)
+        self._adam.step_count.fill_(self._steps_in_phase())
+        self._best_ws, self._best_loss = state.best_ws, state.best_loss
+
+    def _steps_in_phase(self) -> int:
+        return self._step - max((end for end in self._phase_ends.values() if end <= self._step), default=0)
+
+    def _make_step(self) -> InversionStep | None:
+        """Make a step and return it; None, without a change, if the loss is not finite."""
+        self._enter_phase()
+        coordinates = self._coordinates.detach().requires_grad_()
+        images = rgb_images(self._generator.synthesis(self._rows.to_ws(coordinates)).image)
+        losses = self._loss(images)
+        (gradient,) = torch.autograd.grad(losses.sum(), coordinates)
+        if not bool(torch.isfinite(losses).all() and torch.isfinite(gradient).all()):
+            return None
+        best = int(losses.argmin())
+        best_image, best_loss = images[best : best + 1].detach(), losses[best].detach()
+        if bool(best_loss < self._best_loss):
+            self._best_ws, self._best_loss = self._rows.to_ws(coordinates.detach()[best : best + 1]), best_loss
+        phase = self._phase
+        self._adam.step_size = self._step_size(phase)
+        self._adam.descend(self._coordinates, gradient)
+        self._step += 1
+        has_image = self._step % self.settings.image_interval == 0
+        return InversionStep(
+            self._step,
+            phase,
+            float(best_loss),
+            float(peak_signal_to_noise(best_image, self._target)),
+            to_uint8(best_image) if has_image else None,
+        )
+
+    def _enter_phase(self) -> None:
+        """Bring the variables into the form of the next step's phase, with Adam starting anew."""
+        if self._steps_in_phase() or not self._step:
+            return
+        if self._phase != "starts":
+            self._keep_best_start()
+        if self._phase == "w+" and self._free_rows.group_count > 1:
+            self._coordinates = self._coordinates[:, :1].repeat(1, self._free_rows.group_count, 1)
+        self._adam = Adam(self._coordinates, PEAK_STEP_SIZE)
+
+    @torch.no_grad()
+    def _keep_best_start(self) -> None:
+        """Continue with the best of several starts."""
+        if len(self._coordinates) == 1:
+            return
+        images = rgb_images(self._generator.synthesis(self._rows.to_ws(self._coordinates)).image)
+        best = int(self._loss(images).argmin())
+        self._coordinates = self._coordinates[best : best + 1].clone()
+        self._adam.select(torch.arange(len(self._adam.first_moment), device=images.device) == best)
+
+    def _step_size(self, phase: Phase) -> float:
+        """Return the step size: ramped up, constant, and ramped down as a cosine at the end of each phase."""
+        phase_start = self._step - self._steps_in_phase()
+        progress = (self._steps_in_phase() + 1) / (self._phase_ends[phase] - phase_start)
+        ramp_down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - progress) / RAMP_DOWN_SHARE))
+        return PEAK_STEP_SIZE * min(1.0, progress / RAMP_UP_SHARE) * max(ramp_down, 0.01)

@@ -1,0 +1,68 @@
+"""Where an inversion starts: at the average w, and at the random images that are most like the target."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from draggan_engine.networks.generator import Generator
+
+from .losses import ImageLoss, rgb_images
+
+CANDIDATE_COUNT, MIN_CANDIDATE_COUNT = 200, 8
+COMPARED_HEIGHT = 64
+BATCH_SIZE = 8
+
+
+@torch.no_grad()
+def choose_starts(generator: Generator, target: Tensor, start_count: int, seed: int, label: int = 0) -> Tensor:
+    """Return the average w and those of the best random images, `[start_count, w_dim]`; fewer if some have no finite image.
+
+    Images are compared at about 64 pixels. A network that renders only large images is tried with fewer of them.
+
+    Args:
+        target: `[1, 3, H, W]` in −1…1.
+        seed: of the random images.
+        label: class of a conditional model.
+    """
+    heights = generator.synthesis.image_heights
+    height = min((height for height in heights if height >= COMPARED_HEIGHT), default=heights[-1])
+    width = height * target.shape[3] // target.shape[2]
+    loss_of = ImageLoss(F.adaptive_avg_pool2d(target, (height, width)))
+    affordable_count = CANDIDATE_COUNT * COMPARED_HEIGHT**2 // (height * width)
+    candidate_count = min(max(affordable_count, MIN_CANDIDATE_COUNT), CANDIDATE_COUNT)
+    z = np.random.RandomState(seed).randn(candidate_count, generator.config.z_dim).astype(np.float32)
+    ws = map_to_ws(generator, torch.from_numpy(z).to(generator.device), label)
+    w = torch.cat([average_w(generator, label)[None], ws[:, 0]])
+    losses = torch.cat(
+        [
+            loss_of(rgb_images(generator.synthesis(_repeat_rows(generator, w_batch), image=height).image))
+            for w_batch in torch.split(w, BATCH_SIZE)
+        ]
+    ).nan_to_num(nan=torch.inf)
+    chosen = torch.cat([losses.new_zeros(1, dtype=torch.long), 1 + losses[1:].argsort()[: start_count - 1]])
+    has_image = losses[chosen].isfinite()
+    return w[chosen[has_image]] if bool(has_image.any()) else w[:1]
+
+
+def _repeat_rows(generator: Generator, w: Tensor) -> Tensor:
+    return w[:, None].expand(-1, generator.num_ws, -1)
+
+
+def average_w(generator: Generator, label: int = 0) -> Tensor:
+    """Return the average w, `[w_dim]`, of the class if classes have averages of their own."""
+    z = torch.zeros(1, generator.config.z_dim, device=generator.device)
+    return map_to_ws(generator, z, label, psi=0)[0, 0]
+
+
+@torch.no_grad()
+def map_to_ws(generator: Generator, z: Tensor, label: int, psi: float = 1.0) -> Tensor:
+    """Map `z` `[N, z_dim]` to latents of a class, `[N, num_ws, w_dim]`."""
+    one_hot = None
+    if generator.config.c_dim:
+        one_hot = torch.zeros(len(z), generator.config.c_dim, device=z.device)
+        one_hot[:, label] = 1
+    ws: Tensor = generator.mapping(z, one_hot, psi=psi)
+    return ws

@@ -1,0 +1,212 @@
+"""`draggan-tui invert` from the photograph to the session, and what it says about bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from draggan_engine.checkpoints.latent_files import read_latent
+from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.inversion import starts
+from draggan_engine.inversion.inversion import Inversion
+from draggan_engine.inversion.state_file import write_state
+from draggan_engine.networks.generate import generate_image, latent_of_seed
+from draggan_engine.server.edit_images import image_of
+from draggan_engine.storage.image_io import COMPOSITE_SOURCE_TYPE
+from draggan_engine.storage.inversion_files import InversionRecord
+from draggan_engine.storage.session_store import SessionStore
+from draggan_tui.cli import headless_invert
+from tests.support.commands import files_under, run_here
+from tests.support.tiny_models import random_generator, save_generator
+
+SESSION_FILES = {
+    "history.jsonl", "session.json", "latents.safetensors", "initial.png", "final.png", "inversion.json",
+    "inversion-photograph.png", "inversion-compared.png",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with a model, `tiny.safetensors`, and one of its images, `render.png`."""
+    directory = tmp_path_factory.mktemp("models")
+    generator = random_generator()
+    save_generator(directory / "tiny.safetensors", generator)
+    rgb = generate_image(generator, latent_of_seed(generator, 5000, psi=1.0))
+    Image.fromarray(rgb).save(directory / "render.png")
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def few_random_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Choose the starts among fewer images, which is faster."""
+    monkeypatch.setattr(starts, "CANDIDATE_COUNT", 16)
+
+
+def invert(
+    monkeypatch: pytest.MonkeyPatch, models: Path, directory: Path, photograph: Path, *options: str
+) -> tuple[int, str, str]:
+    arguments = (
+        "invert", str(photograph), "--model", str(models / "tiny.safetensors"), "--out", "session", *options,
+    )  # fmt: skip
+    return run_here(monkeypatch, *arguments, directory=directory)
+
+
+def test_a_photograph_becomes_a_session_that_starts_from_its_latent(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
+) -> None:
+    status, stdout, stderr = invert(monkeypatch, models, tmp_path, models / "render.png", "--steps", "60", "--json")
+    assert status == 0, stderr
+    report = json.loads(stdout)
+    assert report["psnr"] > 25
+    assert (report["reason"], report["steps"], report["features"]) == ("finished", 60, "random filters")
+    assert {Path(path).name for path in report["files"]} == SESSION_FILES
+    assert all((tmp_path / path).is_file() for path in report["files"])
+    model = load_model(str(models / "tiny.safetensors"), "cpu")
+    store = SessionStore(model.name, resume=tmp_path / "session")
+    assert store.edit is not None
+    assert store.edit.source == LatentRef(psi=model.info.psi, from_file=True)
+    final_image = np.asarray(Image.open(tmp_path / "session" / "final.png"))
+    assert np.array_equal(image_of(model, store, store.edit), final_image)
+    store.close()
+    latent = read_latent(tmp_path / "session" / "latents.safetensors", model.info.num_ws, model.info.w_dim)
+    assert np.array_equal(generate_image(model.generator, torch.from_numpy(latent)), final_image)
+
+
+def test_the_record_and_the_images_beside_the_session(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
+) -> None:
+    photograph = tmp_path / "photo.png"
+    Image.open(models / "render.png").resize((96, 64)).save(photograph)
+    status, stdout, stderr = invert(
+        monkeypatch, models, tmp_path, photograph, "--steps", "2", "--align", "eyes=30,20:60,20", "--onto", "8,10:23,10"
+    )
+    assert status == 0, stderr
+    assert "finished: 2 steps" in stdout
+    assert "to drag it: draggan-tui open session" in stdout
+    record = InversionRecord.model_validate_json((tmp_path / "session" / "inversion.json").read_text())
+    assert record.alignment.photograph == str(photograph)
+    assert (record.alignment.multiplier, record.alignment.offset) == ((0.5, 0.0), (-7.0, 0.0))
+    aligned = np.asarray(Image.open(tmp_path / "session" / "inversion-photograph.png"))
+    with Image.open(tmp_path / "session" / "inversion-compared.png") as compared:
+        assert compared.size == (64, 32)
+        assert np.array_equal(np.asarray(compared)[:, :32], aligned)
+        assert COMPOSITE_SOURCE_TYPE in compared.info["XML:com.adobe.xmp"]
+
+
+def test_the_same_command_continues_after_a_crash(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
+) -> None:
+    photograph = models / "render.png"
+    invert(monkeypatch, models, tmp_path, photograph, "--steps", "12")
+    whole_latent = (tmp_path / "session" / "latents.safetensors").read_bytes()
+    crashed_directory = tmp_path / "crashed"
+    crashed_directory.mkdir()
+    monkeypatch.setattr(headless_invert, "STATE_SECONDS", 0.0)
+
+    class Crash(Exception):
+        pass
+
+    def write_and_crash(path: Path, state: object, fingerprint: str) -> None:
+        write_state(path, state, fingerprint)  # type: ignore[arg-type]
+        if state.step == 7:  # type: ignore[attr-defined]
+            raise Crash
+
+    with monkeypatch.context() as patched:
+        patched.setattr(headless_invert, "write_state", write_and_crash)
+        assert invert(patched, models, crashed_directory, photograph, "--steps", "12")[0] == 1
+    assert "session/inversion-state.safetensors" in files_under(crashed_directory)
+    status, _, stderr = invert(monkeypatch, models, crashed_directory, photograph, "--steps", "13")
+    assert status == 2
+    assert "holds an unfinished inversion of another photograph, or with other options" in stderr
+    status, _, stderr = invert(monkeypatch, models, crashed_directory, photograph, "--steps", "12")
+    assert status == 0
+    assert "continuing after step 7" in stderr
+    assert (crashed_directory / "session" / "latents.safetensors").read_bytes() == whole_latent
+    assert {Path(name).name for name in files_under(crashed_directory / "session")} == SESSION_FILES
+
+
+def test_a_signal_ends_the_search_and_its_result_is_written(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
+) -> None:
+    import signal
+
+    steps = Inversion.steps
+
+    def signalled_steps(inversion: Inversion) -> object:
+        for event in steps(inversion):
+            if getattr(event, "step", 0) == 3:
+                signal.raise_signal(signal.SIGINT)
+            yield event
+
+    monkeypatch.setattr(Inversion, "steps", signalled_steps)
+    status, stdout, _ = invert(monkeypatch, models, tmp_path, models / "render.png", "--steps", "50")
+    assert status == 130
+    assert "stopped: 3 steps" in stdout
+    assert (tmp_path / "session" / "session.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--align", "eyes"], "--align 'eyes': write eyes=X,Y:X,Y with two points of the photograph"),
+        (["--align", "eyes=1,2:3"], "--align 'eyes=1,2:3': write eyes=X,Y:X,Y"),
+        (["--align", "eyes=5,5:5,5"], "the two points of the photograph are 0.0 pixels apart"),
+        (["--align", "eyes=5,5:40,5"], "the point 40,5 is outside the photograph, which is 32×32 pixels"),
+        (["--onto", "1,2:9,9"], "--onto: it says where two points belong; give them too, with --align eyes=X,Y:X,Y"),
+        (["--align", "eyes=5,5:20,5", "--onto", "here"], "--onto 'here': write it as X,Y:X,Y"),
+        (["--align", "eyes=5,5:20,5", "--onto", "1,2:1,2"], "--onto: the two points are 0.0 pixels apart"),
+        (["--align", "eyes=5,5:20,5", "--onto", "1,2:40,2"], "--onto: the point 40,2 is outside the model's images"),
+        (["--class", "1"], "class 1: tiny has no classes"),
+    ],
+)
+def test_options_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    status, _, stderr = invert(monkeypatch, models, tmp_path, models / "render.png", *options)
+    assert status == 2
+    assert message in stderr
+    assert stderr.count("\n") == 1
+    assert not files_under(tmp_path)
+
+
+def test_files_that_are_no_usable_photograph(monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path) -> None:
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    (photographs / "text.jpg").write_text("no image")
+    Image.new("RGB", (8, 8)).save(photographs / "tiny.png")
+    Image.new("RGB", (64, 32)).save(photographs / "wide.png")
+    frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
+    frames[0].save(photographs / "moving.gif", save_all=True, append_images=frames[1:])
+    half_file = (models / "render.png").read_bytes()[:900]
+    (photographs / "half.png").write_bytes(half_file)
+    messages = {
+        "missing.png": "cannot be read as an image (No such file or directory); give a JPEG, PNG or WebP",
+        "text.jpg": "is not an image file; give a JPEG, PNG or WebP",
+        "tiny.png": "the photograph is 8×8 pixels; give one of at least 16×16",
+        "wide.png": "the photograph is 64×32 pixels, and the model's images are 32×32",
+        "moving.gif": "it is an animation",
+        "half.png": "cannot be read as an image",
+        ".": "is not a file; give a JPEG, PNG or WebP",
+    }
+    work_directory = tmp_path / "work"
+    work_directory.mkdir()
+    for name, message in messages.items():
+        status, _, stderr = invert(monkeypatch, models, work_directory, photographs / name)
+        assert status == 2, name
+        assert message in stderr
+        assert not files_under(work_directory)
+
+
+def test_the_directory_is_checked_before_the_photograph_is_read(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "session").write_text("in the way")
+    status, _, stderr = invert(monkeypatch, models, tmp_path, tmp_path / "missing.png")
+    assert status == 2
+    assert "session is a file; give a directory" in stderr
