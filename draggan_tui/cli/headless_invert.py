@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 import time
 from contextlib import suppress
@@ -48,7 +49,7 @@ from draggan_engine.storage.inversion_files import (
 from draggan_engine.storage.output_paths import check_output_directory
 from draggan_engine.storage.session_directory import make_directory
 from draggan_engine.storage.session_store import SessionStore
-from draggan_tui.cli.headless_drag import parse_points, print_line, stopped_by_signals
+from draggan_tui.cli.headless_drag import DIVERGED_STATUS, parse_points, print_line, stopped_by_signals
 from draggan_tui.cli.invert_report import InversionReport, print_inversion_report
 
 STATE_SECONDS = 10.0  # between two writes of the state
@@ -117,6 +118,10 @@ def run_headless_inversion(request: InversionRequest, *, as_json: bool) -> int:
     make_directory(request.out_directory)
     with stopped_by_signals(inversion.control) as received_signals:
         inversion_end = _drain(inversion, state_path, fingerprint, show_progress=sys.stderr.isatty() and not as_json)
+    if not math.isfinite(inversion_end.loss):
+        raise CheckpointError(
+            f"{model.name}: its images are not finite numbers, so nothing is like them; use another model"
+        )
     record = _make_record(aligned, request.method, inversion_end)
     files = _write_session(request, model, aligned, record, inversion_end)
     with suppress(OSError):
@@ -124,7 +129,9 @@ def run_headless_inversion(request: InversionRequest, *, as_json: bool) -> int:
     features = "random filters" if discriminator is None else "discriminator"
     report = InversionReport(record, features, request.out_directory, aligned.image, inversion_end.image, files)
     print_inversion_report(report, as_json=as_json)
-    return 128 + received_signals[0] if received_signals else 0
+    if received_signals:
+        return 128 + received_signals[0]
+    return DIVERGED_STATUS if inversion_end.reason == "diverged" else 0
 
 
 def parse_alignment(request: InversionRequest) -> tuple[TwoPoints | None, TwoPoints | None]:

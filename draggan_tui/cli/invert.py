@@ -59,8 +59,9 @@ def invert(
 ) -> None:
     """Find the latent whose image is nearest to a photograph, and write it as a session that `open` continues.
 
-    Exit status: 0 done, 1 something failed or could not be written, 2 bad input. Ctrl-C (130), SIGTERM (143) and
-    SIGHUP (129) end the search after the running step and write its result. After a crash, the same command continues.
+    Exit status: 0 done, 1 something failed or could not be written, 2 bad input, 3 the search diverged. Ctrl-C (130),
+    SIGTERM (143) and SIGHUP (129) end the search after the running step and write its result. After a crash, the same
+    command continues.
     """
     from draggan_tui.cli.headless_invert import InversionRequest, run_headless_inversion
 

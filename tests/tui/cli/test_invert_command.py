@@ -203,6 +203,18 @@ def test_files_that_are_no_usable_photograph(monkeypatch: pytest.MonkeyPatch, mo
         assert not files_under(work_directory)
 
 
+def test_a_model_whose_images_are_not_finite_is_refused(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
+) -> None:
+    generator = random_generator()
+    generator.get_parameter("synthesis.b32.torgb.bias").fill_(float("nan"))
+    save_generator(tmp_path / "tiny.safetensors", generator)
+    status, _, stderr = invert(monkeypatch, tmp_path, tmp_path, models / "render.png", "--steps", "5")
+    assert status == 2
+    assert "tiny: its images are not finite numbers" in stderr
+    assert not (tmp_path / "session" / "session.json").exists()
+
+
 def test_the_directory_is_checked_before_the_photograph_is_read(
     monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
 ) -> None:
