@@ -17,7 +17,8 @@ def test_a_native_model_is_described_as_before(user: User, name: str) -> None:
     user.install_models()
     info = json.loads(user.run("models", "info", name, "--json"))
     expected = json.loads((GOLDEN / "models" / f"{name}.json").read_text())
-    expected["settings"]["method"] = DEFAULT_METHOD  # the file names none
+    expected["settings"] |= {"method": DEFAULT_METHOD, "stay": 0.4}  # the file names neither
+    expected["is_w_average_estimated"] = False
     assert info == expected | {"path": str(user.data / "models" / f"{name}.safetensors")}
 
 

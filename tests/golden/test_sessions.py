@@ -95,6 +95,7 @@ def test_a_session_opens_is_undone_redone_and_continued(user: User, name: str) -
     revisions = json.loads((GOLDEN / "sessions" / "revisions.json").read_text())[name]
     for revision in revisions:  # settings that name no method were written when there was one
         revision["settings"].setdefault("method", "draggan")
+        revision["settings"].setdefault("stay", 0.4)
     with Terminal("open", "session", "--device", "cpu", directory=user.directory) as terminal:
         wait_until_loaded(terminal)
         save(terminal, session)

@@ -344,11 +344,16 @@ def _default_feature_block(generator: Generator) -> str:
 
 
 def _with_finer_features(settings: DragSettings, generator: Generator) -> DragSettings:
-    """Return settings that were chosen for the paper's method with features that are high enough for least squares."""
-    synthesis = generator.synthesis
-    height = synthesis.feature_height(settings.feature_block)
-    if height >= LEAST_SQUARES_FEATURE_HEIGHT:
+    """Return settings that were chosen for the paper's method with features that are high enough for least squares.
+
+    Models without such features that are coarser than the image keep theirs.
+    """
+    synthesis, max_height = generator.synthesis, generator.image_shape[0] // 2
+    if synthesis.feature_height(settings.feature_block) >= LEAST_SQUARES_FEATURE_HEIGHT:
         return settings
-    max_height = min(LEAST_SQUARES_FEATURE_HEIGHT, max(height, generator.image_shape[0] // 2))
-    block_names = [name for name in synthesis.block_names if height <= synthesis.feature_height(name) <= max_height]
-    return settings.model_copy(update={"feature_block": block_names[-1]})
+    finer_blocks = [
+        name
+        for name in synthesis.block_names
+        if LEAST_SQUARES_FEATURE_HEIGHT <= synthesis.feature_height(name) <= max_height
+    ]
+    return settings.model_copy(update={"feature_block": finer_blocks[0]}) if finer_blocks else settings

@@ -121,7 +121,8 @@ class ChunkImages:
 class RunDirectory:
     """The directory of a new or continued run.
 
-    `run.json` names the methods of all runs in the directory; `request` has those of this run.
+    `run.json` names the methods of all runs in the directory; `request` has those of this run. A continued run keeps its
+    settings, because the model's own may have changed with the version of the program.
 
     Raises:
         InputError: the directory holds another run, or its files are not those of a run.
@@ -129,7 +130,7 @@ class RunDirectory:
     """
 
     def __init__(self, path: Path, request: Request) -> None:
-        self.path, self.request = path, request
+        self.path = path
         try:
             (path / "pictures").mkdir(parents=True, exist_ok=True)
         except OSError as os_error:
@@ -137,11 +138,13 @@ class RunDirectory:
         all_methods = request.methods
         if (path / "run.json").exists():
             earlier_request = read_request(path)
+            request = request.model_copy(update={"settings": earlier_request.settings})
             if earlier_request != request.model_copy(update={"methods": earlier_request.methods}):
                 raise InputError(
-                    f"{path}: this directory holds a run with other cases, model or settings; choose another directory"
+                    f"{path}: this directory holds a run with other cases or another model; choose another directory"
                 )
             all_methods = tuple(dict.fromkeys((*earlier_request.methods, *all_methods)))
+        self.request = request
         with atomic_write(path / "run.json") as part_path:
             stored_request = request.model_copy(update={"methods": all_methods})
             part_path.write_text(stored_request.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -84,7 +84,7 @@ def test_a_file_that_names_no_method_leaves_it_to_the_program(tmp_path: Path) ->
     ("resolution", "method", "block", "expected_block"),
     [
         (128, None, "b32", "b64"), (128, None, "b64", "b64"), (128, None, "b128", "b128"), (256, None, "b16", "b64"),
-        (64, None, "b8", "b32"), (64, None, "b64", "b64"), (128, "draggan", "b32", "b32"),
+        (64, None, "b8", "b8"), (64, None, "b64", "b64"), (128, "draggan", "b32", "b32"),
         (128, "least-squares", "b32", "b32"),
     ],
 )  # fmt: skip

@@ -385,7 +385,7 @@ def test_the_method_in_the_settings_of_a_model_has_no_meaning_for_a_run(critters
 
 def test_a_directory_with_another_run_is_refused(critters: Model, tmp_path: Path) -> None:
     RunDirectory(tmp_path / "run", make_request(critters, ("landmarks",)))
-    with pytest.raises(InputError, match="this directory holds a run with other cases, model or settings"):
+    with pytest.raises(InputError, match="this directory holds a run with other cases or another model"):
         RunDirectory(tmp_path / "run", make_request(critters, ("landmarks",), n=3))
     (tmp_path / "run/run.json").write_text("{}")
     with pytest.raises(InputError, match="this is not an evaluation run"):
