@@ -32,16 +32,16 @@ from draggan_engine.inversion.alignment import (
     align_whole,
     crop_photograph,
 )
-from draggan_engine.inversion.inversion import Inversion, InversionEnd, InversionSettings, Method
+from draggan_engine.inversion.inversion import Inversion, InversionEnd, InversionMethod, InversionSettings
 from draggan_engine.inversion.losses import can_compare
-from draggan_engine.inversion.state_file import read_state, write_state
+from draggan_engine.inversion.state_file import read_inversion_state, write_state
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.storage.image_io import read_photograph
 from draggan_engine.storage.inversion_files import (
     COMPARED_FILE,
+    INVERSION_STATE_FILE,
     PHOTOGRAPH_FILE,
     RECORD_FILE,
-    STATE_FILE,
     InversionRecord,
     PhotographAlignment,
     write_inversion,
@@ -71,7 +71,7 @@ class InversionRequest:
     model_spec: str
     align_text: str
     onto_text: str | None
-    method: Method
+    method: InversionMethod
     steps: int
     class_label: int
     device_name: str
@@ -108,8 +108,8 @@ def run_headless_inversion(request: InversionRequest, *, as_json: bool) -> int:
     discriminator = _load_discriminator(model)
     settings = InversionSettings(request.method, request.steps, model.info.settings.layers)
     fingerprint = _fingerprint(model, aligned, settings, request.class_label)
-    state_path = request.out_directory / STATE_FILE
-    state = read_state(state_path, fingerprint, model.generator.device)
+    state_path = request.out_directory / INVERSION_STATE_FILE
+    state = read_inversion_state(state_path, fingerprint, model.generator.device)
     if state is not None:
         print_line(f"continuing after step {state.step}")
     inversion = Inversion(
@@ -243,7 +243,7 @@ def _drain(inversion: Inversion, state_path: Path, fingerprint: str, *, show_pro
     raise AssertionError("an inversion ends with its last event")
 
 
-def _make_record(aligned: AlignedPhotograph, method: Method, inversion_end: InversionEnd) -> InversionRecord:
+def _make_record(aligned: AlignedPhotograph, method: InversionMethod, inversion_end: InversionEnd) -> InversionRecord:
     return InversionRecord(
         alignment=aligned.alignment,
         method=method,

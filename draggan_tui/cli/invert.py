@@ -19,7 +19,7 @@ class MethodOption(StrEnum):
     w_plus = "w+"
 
 
-def invert(
+def invert_photograph(
     photograph: Annotated[
         Path,
         typer.Argument(metavar="PHOTO", parser=path_parser("PHOTO"), help="An image file: JPEG, PNG, WebP, …"),

@@ -17,7 +17,7 @@ from draggan_tui.cli.drag import drag
 from draggan_tui.cli.editor import editor
 from draggan_tui.cli.errors import report_error
 from draggan_tui.cli.eval import evaluate
-from draggan_tui.cli.invert import invert
+from draggan_tui.cli.invert import invert_photograph
 from draggan_tui.cli.open import open_session
 from draggan_tui.cli.render import render_image
 from draggan_tui.cli.sessions import sessions
@@ -27,7 +27,7 @@ commands.command("open")(open_session)
 commands.command("sessions")(sessions)
 commands.command("render")(render_image)
 commands.command("drag")(drag)
-commands.command("invert")(invert)
+commands.command("invert")(invert_photograph)
 commands.command("eval")(evaluate)
 commands.add_typer(models.app, name="models")
 commands.add_typer(config.app, name="config")

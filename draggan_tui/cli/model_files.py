@@ -191,7 +191,7 @@ def _check_url(source: str) -> None:
     )
 
 
-def remove_model(model_name: str) -> None:
+def remove_files_of_model(model_name: str) -> None:
     """Remove a model that the program has downloaded or converted.
 
     Raises:

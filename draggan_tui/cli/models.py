@@ -98,6 +98,6 @@ def remove_command(
     ],
 ) -> None:
     """Remove a model that was downloaded, imported or converted, and say how much space this frees."""
-    from draggan_tui.cli.model_files import remove_model
+    from draggan_tui.cli.model_files import remove_files_of_model
 
-    remove_model(name)
+    remove_files_of_model(name)

@@ -24,7 +24,7 @@ from .latent_rows import LatentRows
 from .losses import ImageLoss, peak_signal_to_noise, rgb_images
 from .starts import average_w, choose_starts
 
-Method = Literal["w", "w+"]
+InversionMethod = Literal["w", "w+"]
 Phase = Literal["starts", "w", "w+"]
 InversionReason = Literal["finished", "stopped", "diverged"]
 
@@ -46,7 +46,7 @@ class InversionSettings:
         image_interval: a step has an image if its number is a multiple of this.
     """
 
-    method: Method
+    method: InversionMethod
     steps: int
     shared_rows: int
     seed: int = 0

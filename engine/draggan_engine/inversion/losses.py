@@ -13,7 +13,7 @@ from torch import Tensor
 from draggan_engine.core.geometry import Size
 from draggan_engine.networks.discriminator import Discriminator
 
-Features = Callable[[Tensor], list[Tensor]]
+LossFeatures = Callable[[Tensor], list[Tensor]]
 """Maps images `[N, 3, H, W]` to feature maps `[N, C, h, w]`."""
 
 PYRAMID_LEVELS = 5
@@ -33,7 +33,7 @@ class ImageLoss:
 
     def __init__(self, target: Tensor, discriminator: Discriminator | None = None) -> None:
         self._target = target
-        self._features: Features = (
+        self._features: LossFeatures = (
             RandomFilters(target) if discriminator is None else discriminator_features(discriminator)
         )
         self._target_pyramid = laplacian_pyramid(target)
@@ -124,7 +124,7 @@ class RandomFilters:
         return feature_maps
 
 
-def discriminator_features(discriminator: Discriminator) -> Features:
+def discriminator_features(discriminator: Discriminator) -> LossFeatures:
     """Return the features of a discriminator's last blocks before its epilogue (Pan et al. 2020), with channels of length 1."""
 
     def features(images: Tensor) -> list[Tensor]:

@@ -12,8 +12,8 @@ from draggan_engine.networks.generator import Generator
 from .losses import ImageLoss, rgb_images
 
 CANDIDATE_COUNT, MIN_CANDIDATE_COUNT = 200, 8
-COMPARED_HEIGHT = 64
-BATCH_SIZE = 8
+START_HEIGHT = 64
+SEEDS_PER_BATCH = 8
 
 
 @torch.no_grad()
@@ -28,10 +28,10 @@ def choose_starts(generator: Generator, target: Tensor, start_count: int, seed: 
         label: class of a conditional model.
     """
     heights = generator.synthesis.image_heights
-    height = min((height for height in heights if height >= COMPARED_HEIGHT), default=heights[-1])
+    height = min((height for height in heights if height >= START_HEIGHT), default=heights[-1])
     width = height * target.shape[3] // target.shape[2]
     loss_of = ImageLoss(F.adaptive_avg_pool2d(target, (height, width)))
-    affordable_count = CANDIDATE_COUNT * COMPARED_HEIGHT**2 // (height * width)
+    affordable_count = CANDIDATE_COUNT * START_HEIGHT**2 // (height * width)
     candidate_count = min(max(affordable_count, MIN_CANDIDATE_COUNT), CANDIDATE_COUNT)
     z = np.random.RandomState(seed).randn(candidate_count, generator.config.z_dim).astype(np.float32)
     ws = map_to_ws(generator, torch.from_numpy(z).to(generator.device), label)
@@ -39,7 +39,7 @@ def choose_starts(generator: Generator, target: Tensor, start_count: int, seed: 
     losses = torch.cat(
         [
             loss_of(rgb_images(generator.synthesis(_repeat_rows(generator, w_batch), image=height).image))
-            for w_batch in torch.split(w, BATCH_SIZE)
+            for w_batch in torch.split(w, SEEDS_PER_BATCH)
         ]
     ).nan_to_num(nan=torch.inf)
     chosen = torch.cat([losses.new_zeros(1, dtype=torch.long), 1 + losses[1:].argsort()[: start_count - 1]])

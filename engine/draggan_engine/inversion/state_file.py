@@ -33,7 +33,7 @@ def write_state(path: Path, state: InversionState, fingerprint: str) -> None:
         temporary_path.write_bytes(content)
 
 
-def read_state(path: Path, fingerprint: str, device: torch.device) -> InversionState | None:
+def read_inversion_state(path: Path, fingerprint: str, device: torch.device) -> InversionState | None:
     """Return the state that `write_state` wrote; None if there is no file.
 
     Raises:

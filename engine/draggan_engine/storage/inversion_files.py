@@ -26,7 +26,7 @@ from .image_io import COMPOSITE_SOURCE_TYPE, write_image
 RECORD_FILE = "inversion.json"
 PHOTOGRAPH_FILE = "inversion-photograph.png"
 COMPARED_FILE = "inversion-compared.png"
-STATE_FILE = "inversion-state.safetensors"
+INVERSION_STATE_FILE = "inversion-state.safetensors"
 
 ComplexParts = tuple[float, float]
 

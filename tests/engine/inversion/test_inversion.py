@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 
 from draggan_engine.core.errors import InputError
 from draggan_engine.inversion import starts
-from draggan_engine.inversion.inversion import Inversion, InversionEnd, InversionSettings, InversionStep, Method
-from draggan_engine.inversion.state_file import read_state, write_state
+from draggan_engine.inversion.inversion import (
+    Inversion,
+    InversionEnd,
+    InversionMethod,
+    InversionSettings,
+    InversionStep,
+)
+from draggan_engine.inversion.state_file import read_inversion_state, write_state
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.networks.generator import Generator
 from tests.support.tiny_models import random_generator, random_stylegan3
@@ -44,7 +50,7 @@ def whole_run(generator: Generator, target: NDArray[np.uint8]) -> tuple[list[Inv
     return run_to_end(Inversion(generator, target, settings(steps=20)))
 
 
-def settings(method: Method = "w+", steps: int = 40) -> InversionSettings:
+def settings(method: InversionMethod = "w+", steps: int = 40) -> InversionSettings:
     return InversionSettings(method, steps, shared_rows=4)
 
 
@@ -55,7 +61,9 @@ def run_to_end(inversion: Inversion) -> tuple[list[InversionStep], InversionEnd]
 
 
 @pytest.mark.parametrize("method", ["w", "w+"])
-def test_a_generated_image_is_found_again(generator: Generator, target: NDArray[np.uint8], method: Method) -> None:
+def test_a_generated_image_is_found_again(
+    generator: Generator, target: NDArray[np.uint8], method: InversionMethod
+) -> None:
     inversion_steps, inversion_end = run_to_end(Inversion(generator, target, settings(method, steps=80)))
     assert inversion_end.reason == "finished"
     assert inversion_steps[0].psnr < 20
@@ -94,7 +102,7 @@ def test_a_resumed_inversion_gives_the_same_numbers(
     interrupted = Inversion(generator, target, settings(steps=20))
     _advance(interrupted.steps(), interrupted_after)
     write_state(tmp_path / "state.safetensors", interrupted.state, "fingerprint")
-    state = read_state(tmp_path / "state.safetensors", "fingerprint", CPU)
+    state = read_inversion_state(tmp_path / "state.safetensors", "fingerprint", CPU)
     assert state is not None
     assert state.step == interrupted_after
     resumed_steps, resumed_end = run_to_end(Inversion(generator, target, settings(steps=20), state=state))
@@ -148,13 +156,13 @@ def test_the_state_of_another_inversion_is_refused(
     generator: Generator, target: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     state_path = tmp_path / "inversion-state.safetensors"
-    assert read_state(state_path, "a", CPU) is None
+    assert read_inversion_state(state_path, "a", CPU) is None
     write_state(state_path, Inversion(generator, target, settings()).state, "a")
     with pytest.raises(InputError, match="unfinished inversion of another photograph, or with other options"):
-        read_state(state_path, "b", CPU)
+        read_inversion_state(state_path, "b", CPU)
     state_path.write_bytes(state_path.read_bytes()[:-20])
     with pytest.raises(InputError, match="the file is damaged"):
-        read_state(state_path, "a", CPU)
+        read_inversion_state(state_path, "a", CPU)
 
 
 def _advance(inversion_steps: Iterator[InversionStep | InversionEnd], count: int) -> None:
