@@ -11,6 +11,7 @@ _ADVICE = {
     Remedy.choose_model: "give the path of a model file, or a name from: draggan-tui models list",
     Remedy.choose_own_model: "draggan-tui models list shows the names",
     Remedy.download_model: "download it with: draggan-tui models pull NAME",
+    Remedy.import_model: "then import it with: draggan-tui models import FILE",
     Remedy.start_from_latent: "if it is a latent, start from it with --latent, and give the model of the latent with --model",
     Remedy.choose_model_name: "give another name with --name",
     Remedy.open_session: "or continue that session with: draggan-tui open DIR",

@@ -108,7 +108,10 @@ class SettingsDialog(Dialog[Edit | None]):
             self.call_after_refresh(self.focused.scroll_visible, animate=False)
 
     def _typed_method(self) -> str:
-        return self._field_widget("method").value.strip()
+        """Return the method in its field; nothing while the dialog is opened or closed."""
+        return next(
+            (field_widget.value.strip() for field_widget in self.query(TextField) if field_widget.id == "method"), ""
+        )
 
     def _unused_settings(self) -> frozenset[str]:
         """Return the names of the settings that the method in its field does not use; none while it is being typed."""
@@ -118,10 +121,10 @@ class SettingsDialog(Dialog[Edit | None]):
 
     def _mark_unused(self) -> None:
         unused_settings = self._unused_settings()
-        for field_name in self.fields:
-            row = self._field_widget(field_name).parent
-            assert row is not None
-            row.set_class(field_name in unused_settings, "-unused")
+        for field_widget in self.query(TextField):
+            row = field_widget.parent
+            assert isinstance(row, Horizontal)
+            row.set_class(field_widget.id in unused_settings, "-unused")
 
     def _focused_field(self) -> SettingField:
         assert self.focused is not None, "one of the fields always has the focus"

@@ -116,7 +116,7 @@ def test_a_theme_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
 def test_the_editor_ends_when_its_model_cannot_be_used(directory: Path) -> None:
     with Terminal("--model", "hostile.pkl", directory=directory, size=(200, 24)) as terminal:
         assert terminal.wait() == 2
-        assert "draggan-tui: hostile.pkl asks for" in terminal.text()
+        assert "draggan-tui: hostile.pkl: its generator is an object of posix.mkdir" in terminal.text()
         assert RESTORED in terminal.raw
     assert not (directory / "canary").exists()
     assert not (directory / "draggan-out").exists()

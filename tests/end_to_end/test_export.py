@@ -46,9 +46,7 @@ def near(rgb: NDArray[np.uint8], color: tuple[int, int, int]) -> NDArray[np.intp
 
 
 def interpolation_notice(video_name: str, step_count: int) -> str:
-    return (
-        f"draggan-tui: {video_name}: the drags had {step_count} steps; the images between them are interpolated in w\n"
-    )
+    return f"draggan-tui: {video_name}: it shows {step_count} steps; the images in between are interpolated in w\n"
 
 
 def test_an_mp4_of_a_drag_goes_from_its_first_image_to_its_last(

@@ -17,7 +17,9 @@ from tests.support.terminal import Terminal
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(draggan_tui.__path__, "draggan_tui.")
-    if not module.name.endswith(("__main__", ".headless_drag", ".evaluation_run", ".model_facts", ".benchmarks.drag"))
+    if not module.name.endswith(
+        ("__main__", ".headless_drag", ".headless_invert", ".evaluation_run", ".model_facts", ".benchmarks.drag")
+    )
 )
 
 
@@ -32,7 +34,9 @@ def loaded_heavy_modules(statement: str) -> set[str]:
     return set(result.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("drag", "--help"), ("render", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("drag", "--help"), ("render", "--help"), ("invert", "--help")]
+)
 def test_help_and_version_load_no_heavy_module(arguments: tuple[str, ...]) -> None:
     statement = f"import sys; sys.argv[1:] = {list(arguments)}; from draggan_tui.__main__ import main; main()"
     assert loaded_heavy_modules(statement) == set()

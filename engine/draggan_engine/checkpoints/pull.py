@@ -63,8 +63,8 @@ def pull_checkpoint(
     """
     if not checkpoint.is_downloadable:
         raise CheckpointError(
-            f"{checkpoint.name} cannot be downloaded directly; download it by hand from {checkpoint.home}, "
-            "then: draggan-tui models import FILE"
+            f"{checkpoint.name} cannot be downloaded directly; download it by hand from {checkpoint.home}",
+            Remedy.import_model,
         )
     target_path = new_download_path(model_name, Path(checkpoint.file).suffix, checkpoint)
 

@@ -27,6 +27,7 @@ class Remedy(StrEnum):
     choose_model = "choose a model"
     choose_own_model = "choose a model that can be removed"
     download_model = "download the model"
+    import_model = "import the model"
     start_from_latent = "start from the latent"
     choose_model_name = "choose another name for the model"
     open_session = "open the session"

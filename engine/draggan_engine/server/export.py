@@ -79,7 +79,8 @@ def export(
         video_frames = interpolate_frames([step_frames[i] for i in spread_indices(len(step_frames), MAX_FRAMES)])
         write_video(path, _render_frames(model, video_frames, markers, report_progress), model=model.name, edit=edit)
         if len(video_frames) > len(step_frames):
-            return f"the drags had {len(step_frames) - 1} steps; the images between them are interpolated in w"
+            step_count = len(step_frames) - 1
+            return f"it shows {step_count} step{'s' * (step_count != 1)}; the images in between are interpolated in w"
     return None
 
 

@@ -313,7 +313,7 @@ def test_header_of_a_run_without_rows(made: SyntheticRun) -> None:
         "`draggan-tui eval all --n 4`, 2025-03-01\n"
         "Model: critters-128, SHA-256 0123456789ab. Cases requested: 4 of each kind.\n"
         "Settings: space w+, step size 0.05, λ 20, r1 1.5, r2 6, layers 6, feature block b32, step limit 300, tracking norm l1, "
-        "precision float32.\n"
+        "stay 0.4, precision float32.\n"
     )
     assert text.endswith("No case has finished yet.\n")
     assert "##" not in text[2:]

@@ -3,6 +3,7 @@ draggan-tui's data directory, where its own downloads are."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -49,9 +50,13 @@ def downloaded_hub_models() -> dict[str, Path]:
     """Return the addresses and files of draggan-tui's own downloads from the hub."""
     directory = hub_downloads_directory()
     models = {}
-    for path in sorted(directory.glob("*/*/*/**/*")):
-        if path.is_file() and not path.name.endswith((".part", ".part.json")):
-            organisation, repository, revision, *names = path.relative_to(directory).parts
+    files = (
+        Path(root) / name for root, _, names in os.walk(directory) for name in names
+    )  # leaves out what is unreadable
+    for path in sorted(files):
+        parts = path.relative_to(directory).parts
+        if len(parts) >= 4 and not path.name.endswith((".part", ".part.json")):
+            organisation, repository, revision, *names = parts
             models[str(HubAddress(organisation, repository, unquote(revision), "/".join(names)))] = path
     return models
 
