@@ -57,12 +57,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests of CUDA where there is no such device."""
+    cuda_items = [item for item in items if item.get_closest_marker("cuda") is not None]
+    if not cuda_items:
+        return
     import torch  # so late, because it takes a second
 
-    if torch.cuda.is_available():
-        return
-    cuda_items = [item for item in items if item.get_closest_marker("cuda") is not None]
-    if cuda_items:
+    if not torch.cuda.is_available():
         config.hook.pytest_deselected(items=cuda_items)
         items[:] = [item for item in items if item.get_closest_marker("cuda") is None]
 

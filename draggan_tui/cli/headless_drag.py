@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from draggan_engine.checkpoints.latent_files import read_latent
 from draggan_engine.checkpoints.loader import Model, load_model
@@ -39,6 +39,7 @@ from draggan_engine.storage.output_paths import (
 from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli.drag_report import DragReport, print_report
 from draggan_tui.cli.setting_options import SETTING_FLAGS
+from draggan_tui.cli.step_progress import step_progress
 from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
 from draggan_tui.rendering.drag_outcome import FALLBACK_TEXT
 
@@ -301,17 +302,8 @@ def _drain(
     drag_events: Iterator[DragStep | DragAtRest | DragRecorded], edit: Edit, show_progress: bool
 ) -> DragRecorded:
     """Run a drag to its end, with a progress bar on stderr if asked for."""
-    bar_columns = (
-        TextColumn("drag"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[left]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *bar_columns, console=Console(stderr=True), disable=not show_progress, transient=True
-    ) as progress_bar:
-        task_id = progress_bar.add_task("drag", total=edit.settings.max_steps, left="")
+    with step_progress(show=show_progress) as progress_bar:
+        task_id = progress_bar.add_task("drag", total=edit.settings.max_steps, detail="")
         fallback_reported = False
         for drag_event in drag_events:
             if isinstance(drag_event, DragRecorded):
@@ -320,7 +312,9 @@ def _drain(
                 if drag_event.is_fallback and not fallback_reported:
                     fallback_reported = True
                     print_line(FALLBACK_TEXT)
-                progress_bar.update(task_id, completed=drag_event.step, left=f"{drag_event.mean_distance:.1f} px left")
+                progress_bar.update(
+                    task_id, completed=drag_event.step, detail=f"{drag_event.mean_distance:.1f} px left"
+                )
     raise AssertionError("a drag ends with its record")
 
 

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.checkpoints.registry import bundled_models
@@ -51,6 +49,7 @@ from draggan_engine.storage.session_directory import make_directory
 from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli.headless_drag import DIVERGED_STATUS, parse_points, print_line, stopped_by_signals
 from draggan_tui.cli.invert_report import InversionReport, print_inversion_report
+from draggan_tui.cli.step_progress import step_progress
 
 STATE_SECONDS = 10.0  # between two writes of the state
 
@@ -221,22 +220,13 @@ def _fingerprint(model: Model, aligned: AlignedPhotograph, settings: InversionSe
 
 def _drain(inversion: Inversion, state_path: Path, fingerprint: str, *, show_progress: bool) -> InversionEnd:
     """Run an inversion to its end, with a progress bar on stderr if asked for, and keep its state on the disk."""
-    bar_columns = (
-        TextColumn("invert"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[psnr]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *bar_columns, console=Console(stderr=True), disable=not show_progress, transient=True
-    ) as progress_bar:
-        task_id = progress_bar.add_task("invert", total=inversion.settings.steps, psnr="")
+    with step_progress(show=show_progress) as progress_bar:
+        task_id = progress_bar.add_task("invert", total=inversion.settings.steps, detail="")
         write_time = time.monotonic()
         for event in inversion.steps():
             if isinstance(event, InversionEnd):
                 return event
-            progress_bar.update(task_id, completed=event.step, psnr=f"{event.psnr:.1f} dB")
+            progress_bar.update(task_id, completed=event.step, detail=f"{event.psnr:.1f} dB")
             if time.monotonic() - write_time > STATE_SECONDS:
                 write_state(state_path, inversion.state, fingerprint)
                 write_time = time.monotonic()

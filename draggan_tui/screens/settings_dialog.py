@@ -115,9 +115,8 @@ class SettingsDialog(Dialog[Edit | None]):
 
     def _unused_settings(self) -> frozenset[str]:
         """Return the names of the settings that the method in its field does not use; none while it is being typed."""
-        return frozenset().union(
-            *(names for method, names in SETTINGS_WITHOUT_EFFECT.items() if method == self._typed_method())
-        )
+        typed_method = self._typed_method()
+        return next((names for method, names in SETTINGS_WITHOUT_EFFECT.items() if method == typed_method), frozenset())
 
     def _mark_unused(self) -> None:
         unused_settings = self._unused_settings()

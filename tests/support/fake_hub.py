@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
+import pytest
+
 from tests.support.file_server import FileServer, run_server
 
 COMMITS = {"main": "a" * 40, "v2": "b" * 40, "refs/pr/1": "c" * 40}
@@ -129,3 +131,12 @@ class _HubHandler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": "0"}.items():
             self.send_header(name, value)
         self.end_headers()
+
+
+def isolate_hub(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment say nothing about the hub, and put all directories of the user below an empty one."""
+    for name in HUB_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name in ("DATA", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(directory / name.lower()))
+    monkeypatch.setenv("NO_PROXY", "*")

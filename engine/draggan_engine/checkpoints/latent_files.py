@@ -112,7 +112,7 @@ def _find_latents(arrays: Arrays, num_ws: int, w_dim: int) -> Arrays:
 
 
 def _choose_latent(latents: Arrays, name: str, path: Path) -> Arrays:
-    """Return the one latent of that name, or of that number counted from 1.
+    """Return the latent with that name or, counted from 1, with that number; only one may match.
 
     Raises:
         CheckpointError: there is none; the message lists the names.

@@ -1,4 +1,4 @@
-"""Download models in a thread of their own, while the engine goes on with everything else."""
+"""Download models in a separate thread, so that the engine can answer other commands meanwhile."""
 
 from __future__ import annotations
 

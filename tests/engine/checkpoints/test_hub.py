@@ -23,9 +23,9 @@ from tests.support.fake_hub import (
     BEARER,
     COMMITS,
     FILE_PATH,
-    HUB_VARIABLES,
     TOKEN,
     FakeHub,
+    isolate_hub,
     put_into_hub_cache,
     run_hub,
 )
@@ -39,11 +39,7 @@ COMMIT_URL = f"/org/faces/resolve/{COMMITS['main']}/{FILE_PATH}"
 @pytest.fixture(autouse=True)
 def own_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment says nothing about the hub, and all directories are empty."""
-    for name in HUB_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    for name in ("DATA", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-    monkeypatch.setenv("NO_PROXY", "*")
+    isolate_hub(tmp_path, monkeypatch)
 
 
 @pytest.fixture

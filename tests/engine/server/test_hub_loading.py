@@ -16,7 +16,7 @@ from draggan_engine.server.codec import encode
 from draggan_engine.server.messages import Event, Failed, LoadProgress, ModelLoaded, Quit
 from draggan_engine.storage.session_store import SessionStore
 from tests.support.engine_client import receive_event
-from tests.support.fake_hub import ADDRESS, HUB_VARIABLES, FakeHub, run_hub
+from tests.support.fake_hub import ADDRESS, FakeHub, isolate_hub, run_hub
 from tests.support.file_server import BODY, MIB
 from tests.support.paths import FIXTURES
 from tests.support.patience import PATIENCE
@@ -26,11 +26,7 @@ MODEL = FIXTURES / "checkpoints" / "sg2ada_cond_32.pkl"
 
 @pytest.fixture(autouse=True)
 def own_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in HUB_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    for name in ("DATA", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-    monkeypatch.setenv("NO_PROXY", "*")
+    isolate_hub(tmp_path, monkeypatch)
 
 
 @contextmanager

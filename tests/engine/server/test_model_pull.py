@@ -18,7 +18,7 @@ from draggan_engine.server.model_pull import ModelPull
 from draggan_engine.server.outbox import Outbox
 from draggan_engine.server.pull_messages import PullEnded, PullModel, PullProgress
 from tests.support.engine_client import receive_event
-from tests.support.fake_hub import ADDRESS, HUB_VARIABLES, put_into_hub_cache, run_hub
+from tests.support.fake_hub import ADDRESS, isolate_hub, put_into_hub_cache, run_hub
 from tests.support.file_server import BODY, MIB, FileServer, run_server
 from tests.support.paths import FIXTURES
 from tests.support.patience import PATIENCE
@@ -29,11 +29,7 @@ NAME = "sd-lions-512"
 
 @pytest.fixture(autouse=True)
 def own_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in HUB_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    for name in ("DATA", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-    monkeypatch.setenv("NO_PROXY", "*")
+    isolate_hub(tmp_path, monkeypatch)
 
 
 class Client:

@@ -46,7 +46,7 @@ class HostToken:
     """An access token that only one host may get.
 
     Attributes:
-        host_url: an address of that host. Its scheme, host and port count.
+        host_url: an address of that host; a request goes to that host if scheme, host and port are the same.
     """
 
     host_url: str
