@@ -24,6 +24,7 @@ from draggan_engine.server.messages import DragEnded, ModelLoaded, PreviewSize, 
 from draggan_engine.storage.session_lock import LOCK_FILE
 from draggan_engine.storage.session_manifest import read_history, read_manifest
 from draggan_tui.benchmarks.processes import is_alive
+from draggan_tui.benchmarks.pseudo_terminal import FRAME_END, SYNCHRONIZED
 from draggan_tui.rendering.inspector_state import InspectorState
 from draggan_tui.rendering.pair_table import pair_table
 from tests.support.engine_client import Engine
@@ -33,6 +34,8 @@ from tests.support.terminal import Terminal
 from tests.support.tiny_models import save_tiny
 
 MOMENTS = 20
+CONTROL_L = "\x0c"  # paints the screen again
+CLEAR = b"\x1b[2J"
 DRAGS = 6  # of them in engines that load a model and drag
 
 
@@ -187,15 +190,38 @@ def facts(edit: Edit) -> Facts:
     return Facts(tuple(" ".join(row.split()) for row in rows), mask, edit.source.drag or 0)
 
 
+def marking_terminal(*arguments: str, directory: Path, size: tuple[int, int] = (80, 24)) -> Terminal:
+    """An editor whose terminal answered that it wants to know where frames begin and end."""
+    terminal = Terminal(*arguments, directory=directory, size=size)
+    terminal.send(SYNCHRONIZED)
+    return terminal
+
+
+def whole_frame(terminal: Terminal) -> str:
+    """The text of a frame in which the editor paints all of the screen at once, after all keys that were sent before.
+
+    Other frames may mix two states: Textual paints each part of the screen when that part is idle.
+    """
+
+    def end_of_next(marker: bytes, position: int) -> int:
+        terminal.wait_for(lambda: terminal.raw.find(marker, position) >= 0)
+        return terminal.raw.find(marker, position) + len(marker)
+
+    position = len(terminal.raw)
+    terminal.send(CONTROL_L)
+    position = end_of_next(FRAME_END, end_of_next(CLEAR, position))
+    while not terminal.is_painted(position):
+        position = end_of_next(FRAME_END, position)
+    return terminal.text(position)
+
+
 def saved_facts(terminal: Terminal) -> Facts | None:
-    """What the screen shows, if it is a whole frame that says that all is saved, and no drag runs."""
-    size = len(terminal.raw)
-    terminal.read(0.03)
-    text = terminal.text()
-    if len(terminal.raw) != size or "DRAG" in text or re.search(r"\* *$", text.splitlines()[-2]):
+    """What the screen shows, if it says that all is saved, and no drag runs."""
+    text = whole_frame(terminal)
+    if "DRAG" in text or re.search(r"\* *$", text.splitlines()[-2]):
         return None
     panel = "\n".join(line[48:] for line in text.splitlines()[:-2])
-    rows = re.findall(r"^ [▸ ](\d+ +-?\d+ +-?\d+)[~! ] +(\S.*?) *$", panel, re.MULTILINE)
+    rows = re.findall(r"^ [▸ ] *(\d+ +-?\d+ +-?\d+)[~! ] +(\S.*?) *$", panel, re.MULTILINE)
     mask = re.search(r"^ +mask +(.*?) *$", panel, re.MULTILINE)
     latent = re.search(r"after drag (\d+)", text)
     assert mask is not None, text
@@ -204,6 +230,19 @@ def saved_facts(terminal: Terminal) -> Facts | None:
         mask[1],
         int(latent[1]) if latent else 0,
     )
+
+
+def facts_when_saved(terminal: Terminal) -> Facts:
+    """What the screen shows once it says that all is saved."""
+    readings: list[Facts] = []
+
+    def is_saved() -> bool:
+        if (reading := saved_facts(terminal)) is not None:
+            readings.append(reading)
+        return bool(readings)
+
+    terminal.wait_for(is_saved)
+    return readings[-1]
 
 
 def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, tmp_path: Path) -> None:
@@ -218,7 +257,8 @@ def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, 
         arguments = (
             ("open", str(directory)) if moment >= len(directories) else ("--model", str(model), "--out", str(directory))
         )
-        waiting.append((directory, Terminal(*arguments, directory=tmp_path, size=(80, 60))))  # room for all pairs
+        size = (80, 60)  # room for all pairs
+        waiting.append((directory, marking_terminal(*arguments, directory=tmp_path, size=size)))
 
     for moment, _ in enumerate(directories):  # before any is killed, or they would be offered that one
         start(moment)
@@ -234,10 +274,7 @@ def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, 
                 if chance.random() < 0.4 and (shown := saved_facts(terminal)) is not None:
                     facts_by_directory[directory].append(shown)
             if moment % 2:  # at the very moment at which all of it is shown as saved
-                terminal.send("7")  # a count: when it is shown, all keys before it have been handled
-                terminal.wait_for(lambda terminal=terminal: re.search(r"7 *$", terminal.text().splitlines()[-2]))
-                terminal.wait_for(lambda terminal=terminal: saved_facts(terminal) is not None)
-                shown = saved_facts(terminal)
+                shown = facts_when_saved(terminal)
             else:
                 time.sleep(chance.uniform(0, 0.05))
                 shown = None
@@ -259,21 +296,22 @@ def test_an_editor_that_is_killed_has_shown_as_saved_what_is_saved(model: Path, 
 
 
 def test_the_next_start_offers_to_go_on(tmp_path: Path) -> None:
-    with Terminal("--seed", "42", directory=tmp_path) as first:
+    with marking_terminal("--seed", "42", directory=tmp_path) as first:
         first.wait_for(LOADED)
         first.send(" ")
         first.wait_for("may move")
         place_pair(first, (40, 40), (60, 40))
-        first.wait_for(lambda: saved_facts(first) is not None)
-        shown = saved_facts(first)
-        with Terminal("--seed", "42", directory=tmp_path) as second:  # while that one is open nothing is offered
+        shown = facts_when_saved(first)
+        with marking_terminal(
+            "--seed", "42", directory=tmp_path
+        ) as second:  # while that one is open nothing is offered
             second.wait_for(LOADED)
             assert b"go on with it" not in second.raw
             second.send("q")
             assert second.wait() == 0
         first.signal(signal.SIGKILL)
 
-        with Terminal(
+        with marking_terminal(
             "--seed", "42", directory=tmp_path
         ) as third:  # at once: the killed one's engine may still be there
             third.wait_for("go on with it")
@@ -291,32 +329,32 @@ def test_the_next_start_offers_to_go_on(tmp_path: Path) -> None:
             assert third.wait() == 0
         assert not (session_directory(tmp_path) / LOCK_FILE).exists()
 
-        with Terminal("--seed", "42", directory=tmp_path) as fourth:  # that one was closed
+        with marking_terminal("--seed", "42", directory=tmp_path) as fourth:  # that one was closed
             fourth.wait_for(LOADED)
             assert b"go on with it" not in fourth.raw
             fourth.send("\r")
             fourth.wait_for("target?")
-            fourth.wait_for(lambda: saved_facts(fourth) is not None)
+            facts_when_saved(fourth)
             fourth.signal(signal.SIGKILL)
 
 
 def test_who_does_not_want_to_go_on_is_asked_once(model: Path, tmp_path: Path) -> None:
     arguments = ("--model", str(model), "--seed", "5")
-    with Terminal(*arguments, directory=tmp_path) as first:
+    with marking_terminal(*arguments, directory=tmp_path) as first:
         first.wait_for(LOADED)
         place_pair(first, (4, 4), (20, 20))
-        first.wait_for(lambda: saved_facts(first) is not None)
+        facts_when_saved(first)
         first.signal(signal.SIGKILL)
     kept = session_directory(tmp_path)
     before = read_history(kept, read_manifest(kept))
-    with Terminal(*arguments, directory=tmp_path) as second:
+    with marking_terminal(*arguments, directory=tmp_path) as second:
         second.wait_for("go on with it")
         second.send("n")
         second.wait_for(LOADED)
         assert "Go to a point to drag" in second.text()
         second.send("q")
         assert second.wait() == 0
-    with Terminal(*arguments, directory=tmp_path) as third:
+    with marking_terminal(*arguments, directory=tmp_path) as third:
         third.wait_for(LOADED)
         assert b"go on with it" not in third.raw
         third.send("q")

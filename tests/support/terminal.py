@@ -63,20 +63,30 @@ class Terminal(PseudoTerminal):
         self._parse().resize(rows, columns)
         super().resize(columns, rows)
 
-    def text(self) -> str:
-        """The screen, its rows joined by newlines."""
+    def text(self, end: int | None = None) -> str:
+        """The screen, its rows joined by newlines.
+
+        Args:
+            end: how many of the bytes that the program has written count; all of them if None. No later text may have
+                been asked for.
+        """
         self.read(0)
-        return "\n".join(self._parse().display)
+        return "\n".join(self._parse(end).display)
 
     def wipe(self) -> None:
         """Forgets what was on the screen: what is there from now on has been painted since."""
         self.read(0)
         self._parse().reset()
 
-    def backgrounds(self, columns: range, rows: range) -> list[str]:
-        """Background colours of those cells, row by row, as rrggbb (or "default")."""
+    def is_painted(self, end: int | None = None) -> bool:
+        """Whether all cells have been painted since the screen was cleared; `end` as in `text`."""
+        columns, rows = self._screen.columns, self._screen.lines
+        return "default" not in self.backgrounds(range(columns), range(rows), end)
+
+    def backgrounds(self, columns: range, rows: range, end: int | None = None) -> list[str]:
+        """Background colours of those cells, row by row, as rrggbb (or "default"); `end` as in `text`."""
         self.read(0)
-        buffer = self._parse().buffer
+        buffer = self._parse(end).buffer
         return [buffer[row][column].bg for row in rows for column in columns]
 
     def cursor(self) -> tuple[float, float]:
@@ -115,9 +125,11 @@ class Terminal(PseudoTerminal):
             patience = 0
         time.sleep(patience)
 
-    def _parse(self) -> pyte.Screen:
-        self._stream.feed(bytes(self.raw[self._parsed :]))
-        self._parsed = len(self.raw)
+    def _parse(self, end: int | None = None) -> pyte.Screen:
+        end = len(self.raw) if end is None else end
+        assert self._parsed <= end
+        self._stream.feed(bytes(self.raw[self._parsed : end]))
+        self._parsed = end
         return self._screen
 
     @staticmethod
