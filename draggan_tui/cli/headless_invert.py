@@ -10,26 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from draggan_engine.checkpoints.loader import Model, load_model
-from draggan_engine.checkpoints.registry import bundled_models
 from draggan_engine.core.edit import Edit, check_label
-from draggan_engine.core.errors import CheckpointError, EditError
-from draggan_engine.core.geometry import Size, contains, distance
+from draggan_engine.core.errors import CheckpointError
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.inversion.alignment import (
-    CRITTER_EYES,
-    FFHQ_EYES,
-    MIN_POINT_DISTANCE,
-    Similarity,
-    TwoPoints,
-    align_two_points,
-    align_whole,
-    crop_photograph,
-)
 from draggan_engine.inversion.inversion import Inversion, InversionEnd, InversionMethod, InversionSettings
 from draggan_engine.inversion.losses import can_compare
 from draggan_engine.inversion.state_file import read_inversion_state, write_state
@@ -41,14 +26,14 @@ from draggan_engine.storage.inversion_files import (
     PHOTOGRAPH_FILE,
     RECORD_FILE,
     InversionRecord,
-    PhotographAlignment,
     write_inversion,
 )
 from draggan_engine.storage.output_paths import check_output_directory
 from draggan_engine.storage.session_directory import make_directory
 from draggan_engine.storage.session_store import SessionStore
-from draggan_tui.cli.headless_drag import DIVERGED_STATUS, parse_points, print_line, stopped_by_signals
+from draggan_tui.cli.headless_drag import DIVERGED_STATUS, print_line, stopped_by_signals
 from draggan_tui.cli.invert_report import InversionReport, print_inversion_report
+from draggan_tui.cli.photograph_alignment import AlignedPhotograph, AlignmentOptions, PhotographAligner
 from draggan_tui.cli.step_progress import step_progress
 
 STATE_SECONDS = 10.0  # between two writes of the state
@@ -60,32 +45,17 @@ class InversionRequest:
 
     Attributes:
         model_spec: a name or a path.
-        align_text: `none`, or like `eyes=64,70:76,70`.
-        onto_text: like `64,70:76,70`, or None for the usual places of eyes.
         out_directory: of the session.
     """
 
     photograph_path: Path
     out_directory: Path
     model_spec: str
-    align_text: str
-    onto_text: str | None
+    alignment: AlignmentOptions
     method: InversionMethod
     steps: int
     class_label: int
     device_name: str
-
-
-@dataclass(frozen=True)
-class AlignedPhotograph:
-    """A photograph as the model should show it.
-
-    Attributes:
-        image: `uint8 [H, W, 3]`, of the size of the model's images.
-    """
-
-    image: NDArray[np.uint8]
-    alignment: PhotographAlignment
 
 
 def run_headless_inversion(request: InversionRequest, *, as_json: bool) -> int:
@@ -94,16 +64,12 @@ def run_headless_inversion(request: InversionRequest, *, as_json: bool) -> int:
     Raises:
         DragganError: something in the request cannot be used; no session has been written.
     """
-    photograph_points, model_points = parse_alignment(request)
+    aligner = PhotographAligner(request.alignment)
     check_output_directory(request.out_directory)
     photograph = read_photograph(request.photograph_path)
     model = load_model(request.model_spec, request.device_name)
     check_label(request.class_label, model.info.classes, model.name)
-    similarity = _align(_size(photograph), photograph_points, model, model_points)
-    aligned = AlignedPhotograph(
-        crop_photograph(photograph, similarity, model.info.size),
-        _describe_alignment(request.photograph_path, _size(photograph), similarity),
-    )
+    aligned = aligner.align(request.photograph_path, photograph, model)
     discriminator = _load_discriminator(model)
     settings = InversionSettings(request.method, request.steps, model.info.settings.layers)
     fingerprint = _fingerprint(model, aligned, settings, request.class_label)
@@ -131,72 +97,6 @@ def run_headless_inversion(request: InversionRequest, *, as_json: bool) -> int:
     if received_signals:
         return 128 + received_signals[0]
     return DIVERGED_STATUS if inversion_end.reason == "diverged" else 0
-
-
-def parse_alignment(request: InversionRequest) -> tuple[TwoPoints | None, TwoPoints | None]:
-    """Return the two points of the photograph and where they belong in the model's image, None where none were typed.
-
-    Raises:
-        EditError: a text does not have the form that it should have.
-    """
-    how, _, points_text = request.align_text.partition("=")
-    photograph_points = parse_points(points_text) if how == "eyes" else None
-    if photograph_points is None and request.align_text != "none":
-        raise EditError(
-            f"--align {request.align_text!r}: write eyes=X,Y:X,Y with two points of the photograph, in pixels, "
-            "e.g. --align eyes=412,520:618,508; or none"
-        )
-    if request.onto_text is None:
-        return photograph_points, None
-    model_points = parse_points(request.onto_text)
-    if model_points is None:
-        raise EditError(
-            f"--onto {request.onto_text!r}: write it as X,Y:X,Y, two points of the model's image, in pixels, "
-            "e.g. --onto 50,68:78,68"
-        )
-    if photograph_points is None:
-        raise EditError("--onto: it says where two points belong; give them too, with --align eyes=X,Y:X,Y")
-    return photograph_points, model_points
-
-
-def _align(
-    photograph_size: Size, photograph_points: TwoPoints | None, model: Model, model_points: TwoPoints | None
-) -> Similarity:
-    """
-    Raises:
-        EditError: the photograph or the points cannot be used.
-    """
-    model_size = model.info.size
-    if photograph_points is None:
-        return align_whole(photograph_size, model_size)
-    if model_points is None:
-        eyes = CRITTER_EYES if model.name in bundled_models() else FFHQ_EYES
-        left, right = ((x * model_size.width - 0.5, y * model_size.height - 0.5) for x, y in eyes)
-        model_points = (left, right)
-    for x, y in model_points:
-        if not contains((x, y), model_size):
-            raise EditError(
-                f"--onto: the point {x:g},{y:g} is outside the model's images, which have {model_size.width}×"
-                f"{model_size.height} pixels; give two points in them"
-            )
-    if distance(*model_points) < MIN_POINT_DISTANCE:
-        raise EditError(
-            f"--onto: the two points are {distance(*model_points):.1f} pixels apart; "
-            f"give two that are at least {MIN_POINT_DISTANCE:g} pixels apart"
-        )
-    return align_two_points(photograph_size, photograph_points, model_points)
-
-
-def _describe_alignment(photograph_path: Path, photograph_size: Size, similarity: Similarity) -> PhotographAlignment:
-    with photograph_path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return PhotographAlignment(
-        photograph=str(photograph_path.resolve()).encode("utf-8", "replace").decode("utf-8"),
-        photograph_sha256=sha256,
-        photograph_size=photograph_size,
-        multiplier=(similarity.multiplier.real, similarity.multiplier.imag),
-        offset=(similarity.offset.real, similarity.offset.imag),
-    )
 
 
 def _load_discriminator(model: Model) -> Discriminator | None:
@@ -272,7 +172,3 @@ def _write_session(
     store.close()
     names = ("history.jsonl", "session.json", "latents.safetensors", "initial.png", "final.png")
     return [directory / name for name in (*names, RECORD_FILE, PHOTOGRAPH_FILE, COMPARED_FILE)]
-
-
-def _size(image: NDArray[np.uint8]) -> Size:
-    return Size(image.shape[1], image.shape[0])

@@ -30,19 +30,28 @@ def invert_photograph(
     ],
     model: ModelOption = SCRIPT_MODEL,
     align: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="HOW",
-            help="eyes=X,Y:X,Y: two points of the photograph, the eye at the left of the picture first; none: the whole "
-            "photograph, which must have the aspect ratio of the model's images.",
+            help="eyes=X,Y:X,Y: two points of the photograph, the eye at the left of the picture first; ffhq: the crop with "
+            "which FFHQ was made, from the landmarks of a face; none: the whole photograph, which must have the aspect "
+            "ratio of the model's images. Default: none for a photograph that has the size of the model's images.",
         ),
-    ] = "none",
+    ] = None,
     onto: Annotated[
         str | None,
         typer.Option(
             metavar="X,Y:X,Y",
             help="Where the two points belong, in pixels of the model's images; default: where the bundled models, or "
             "FFHQ's, have their eyes.",
+        ),
+    ] = None,
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            parser=path_parser("--landmarks"),
+            help="For --align ffhq: the 68 landmarks of the face in pixels of the photograph, one a line or as a JSON list.",
         ),
     ] = None,
     method: Annotated[
@@ -64,9 +73,10 @@ def invert_photograph(
     command continues.
     """
     from draggan_tui.cli.headless_invert import InversionRequest, run_headless_inversion
+    from draggan_tui.cli.photograph_alignment import AlignmentOptions
 
     request = InversionRequest(
-        photograph_path=photograph, out_directory=out, model_spec=model, align_text=align, onto_text=onto,
-        method=method.value, steps=steps, class_label=class_label, device_name=device,
+        photograph_path=photograph, out_directory=out, model_spec=model,
+        alignment=AlignmentOptions(align, onto, landmarks), method=method.value, steps=steps, class_label=class_label, device_name=device,
     )  # fmt: skip
     raise typer.Exit(run_headless_inversion(request, as_json=as_json))

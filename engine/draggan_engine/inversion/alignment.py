@@ -72,7 +72,7 @@ def align_whole(photograph_size: Size, model_size: Size) -> Similarity:
     Raises:
         EditError: the photograph is too small, or has another aspect ratio.
     """
-    _check_side(photograph_size)
+    check_side(photograph_size)
     if photograph_size.width * model_size.height != photograph_size.height * model_size.width:
         raise EditError(
             f"the photograph is {photograph_size.width}×{photograph_size.height} pixels, and the model's images are "
@@ -91,7 +91,7 @@ def align_two_points(photograph_size: Size, photograph_points: TwoPoints, model_
     Raises:
         EditError: the photograph is too small, or points lie outside the image or nearly on each other.
     """
-    _check_side(photograph_size)
+    check_side(photograph_size)
     for x, y in photograph_points:
         if not contains((x, y), photograph_size):
             raise EditError(
@@ -162,7 +162,11 @@ def _reflected_indices(first: int, end: int, length: int) -> NDArray[np.intp]:
     return np.minimum(positions, 2 * length - 1 - positions)
 
 
-def _check_side(photograph_size: Size) -> None:
+def check_side(photograph_size: Size) -> None:
+    """
+    Raises:
+        EditError: the photograph is too small.
+    """
     if min(photograph_size) < MIN_PHOTOGRAPH_SIDE:
         raise EditError(
             f"the photograph is {photograph_size.width}×{photograph_size.height} pixels; "

@@ -12,8 +12,10 @@ from PIL import Image
 
 from draggan_engine.checkpoints.latent_files import read_latent
 from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.core.geometry import Size
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.inversion import starts
+from draggan_engine.inversion.ffhq_crop import crop_ffhq
 from draggan_engine.inversion.inversion import Inversion
 from draggan_engine.inversion.state_file import write_state
 from draggan_engine.networks.generate import generate_image, latent_of_seed
@@ -158,6 +160,10 @@ def test_a_signal_ends_the_search_and_its_result_is_written(
         (["--align", "eyes=1,2:3"], "--align 'eyes=1,2:3': write eyes=X,Y:X,Y"),
         (["--align", "eyes=5,5:5,5"], "the two points of the photograph are 0.0 pixels apart"),
         (["--align", "eyes=5,5:40,5"], "the point 40,5 is outside the photograph, which is 32×32 pixels"),
+        (["--align", "ffhq"], "--align ffhq: it needs the landmarks of the face; give them with --landmarks FILE"),
+        (["--landmarks", "face.txt"], "--landmarks: only FFHQ's crop uses them; add --align ffhq"),
+        (["--align", "ffhq", "--landmarks", "face.txt"], "the landmarks face.txt cannot be read (No such file"),
+        (["--align", "ffhq", "--onto", "1,2:9,9"], "--onto: it says where two points belong; give them too"),
         (["--onto", "1,2:9,9"], "--onto: it says where two points belong; give them too, with --align eyes=X,Y:X,Y"),
         (["--align", "eyes=5,5:20,5", "--onto", "here"], "--onto 'here': write it as X,Y:X,Y"),
         (["--align", "eyes=5,5:20,5", "--onto", "1,2:1,2"], "--onto: the two points are 0.0 pixels apart"),
@@ -189,7 +195,8 @@ def test_files_that_are_no_usable_photograph(monkeypatch: pytest.MonkeyPatch, mo
         "missing.png": "cannot be read as an image (No such file or directory); give a JPEG, PNG or WebP",
         "text.jpg": "is not an image file; give a JPEG, PNG or WebP",
         "tiny.png": "the photograph is 8×8 pixels; give one of at least 16×16",
-        "wide.png": "the photograph is 64×32 pixels, and the model's images are 32×32",
+        "wide.png": "the photograph is 64×32 pixels, and the images of tiny are 32×32; give two of its points with "
+        "--align eyes=X,Y:X,Y, for example the eyes, or --align none if it shows everything where the model's images do",
         "moving.gif": "it is an animation",
         "half.png": "cannot be read as an image",
         ".": "is not a file; give a JPEG, PNG or WebP",
@@ -201,6 +208,47 @@ def test_files_that_are_no_usable_photograph(monkeypatch: pytest.MonkeyPatch, mo
         assert status == 2, name
         assert message in stderr
         assert not files_under(work_directory)
+
+
+def test_a_photograph_without_alignment_is_resized_only_on_request(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
+) -> None:
+    photograph = tmp_path / "photo.png"
+    Image.open(models / "render.png").resize((64, 64)).save(photograph)
+    status, _, stderr = invert(monkeypatch, models, tmp_path, photograph, "--steps", "1")
+    assert status == 2
+    assert "give two of its points with --align eyes=X,Y:X,Y" in stderr
+    status, _, stderr = invert(monkeypatch, models, tmp_path, photograph, "--steps", "1", "--align", "none")
+    assert status == 0, stderr
+
+
+def test_landmarks_in_a_file_give_the_crop_of_ffhq(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
+) -> None:
+    photograph = np.random.default_rng(0).integers(0, 256, (300, 200, 3), np.uint8)
+    Image.fromarray(photograph).save(tmp_path / "photo.png")
+    landmarks = np.full((68, 2), (100.0, 150.0))
+    landmarks[36:42], landmarks[42:48] = (80.0, 140.0), (120.0, 140.0)
+    landmarks[48], landmarks[54] = (90.0, 180.0), (110.0, 180.0)
+    np.savetxt(tmp_path / "face.txt", landmarks)
+    status, _, stderr = invert(
+        monkeypatch,
+        models,
+        tmp_path,
+        tmp_path / "photo.png",
+        "--steps",
+        "1",
+        "--align",
+        "ffhq",
+        "--landmarks",
+        "face.txt",
+    )
+    assert status == 0, stderr
+    crop, similarity = crop_ffhq(photograph, landmarks, Size(32, 32))
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "session" / "inversion-photograph.png")), crop)
+    record = InversionRecord.model_validate_json((tmp_path / "session" / "inversion.json").read_text())
+    assert complex(*record.alignment.multiplier) == similarity.multiplier
+    assert complex(*record.alignment.offset) == similarity.offset
 
 
 def test_a_model_whose_images_are_not_finite_is_refused(

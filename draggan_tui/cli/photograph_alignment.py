@@ -1,0 +1,179 @@
+"""Align a photograph with the images of a model, as the options of a command say."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from draggan_engine.checkpoints.loader import Model
+from draggan_engine.checkpoints.registry import bundled_models
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import Size, contains, distance
+from draggan_engine.inversion.alignment import (
+    CRITTER_EYES,
+    FFHQ_EYES,
+    MIN_POINT_DISTANCE,
+    Similarity,
+    TwoPoints,
+    align_two_points,
+    align_whole,
+    check_side,
+    crop_photograph,
+)
+from draggan_engine.inversion.ffhq_crop import LANDMARK_COUNT, crop_ffhq
+from draggan_engine.storage.inversion_files import PhotographAlignment
+from draggan_engine.storage.landmark_files import read_landmarks
+from draggan_tui.cli.headless_drag import parse_points
+
+Landmarks = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AlignmentOptions:
+    """What was typed about the alignment.
+
+    Attributes:
+        align_text: `none`, `ffhq`, or like `eyes=64,70:76,70`; None if nothing was typed.
+        onto_text: like `64,70:76,70`, or None for the usual places of eyes.
+        landmarks_path: a file with 68 landmarks, or None.
+    """
+
+    align_text: str | None = None
+    onto_text: str | None = None
+    landmarks_path: Path | None = None
+
+
+@dataclass(frozen=True)
+class AlignedPhotograph:
+    """A photograph as the model should show it.
+
+    Attributes:
+        image: `uint8 [H, W, 3]`, of the size of the model's images.
+    """
+
+    image: NDArray[np.uint8]
+    alignment: PhotographAlignment
+
+
+class PhotographAligner:
+    """Aligns photographs as options say.
+
+    Raises:
+        InputError: a text does not have the form that it should have, options contradict each other, or the landmarks
+            cannot be read.
+    """
+
+    def __init__(self, options: AlignmentOptions) -> None:
+        self._is_whole = options.align_text == "none"
+        self._points = _parse_eyes(options)
+        self._points_in_model = _parse_onto(options)
+        self._landmarks = _read_landmarks(options)
+
+    def align(self, photograph_path: Path, photograph: NDArray[np.uint8], model: Model) -> AlignedPhotograph:
+        """
+        Args:
+            photograph: `uint8 [height, width, 3]`, the content of the file.
+
+        Raises:
+            EditError: the photograph, the points or the landmarks cannot be used.
+        """
+        photograph_size, model_size = Size(photograph.shape[1], photograph.shape[0]), model.info.size
+        check_side(photograph_size)
+        if self._landmarks is not None:
+            image, similarity = crop_ffhq(photograph, self._landmarks, model_size)
+        else:
+            similarity = self._find_similarity(photograph_size, model)
+            image = crop_photograph(photograph, similarity, model_size)
+        return AlignedPhotograph(image, _describe(photograph_path, photograph_size, similarity))
+
+    def _find_similarity(self, photograph_size: Size, model: Model) -> Similarity:
+        if self._points is not None:
+            points_in_model = self._points_in_model or _eyes_of(model)
+            _check_points_in_model(points_in_model, model.info.size)
+            return align_two_points(photograph_size, self._points, points_in_model)
+        if not self._is_whole and photograph_size != model.info.size:
+            raise EditError(
+                f"the photograph is {photograph_size.width}×{photograph_size.height} pixels, and the images of "
+                f"{model.name} are {model.info.size.width}×{model.info.size.height}; give two of its points with "
+                "--align eyes=X,Y:X,Y, for example the eyes, or --align none if it shows everything where the model's "
+                "images do"
+            )
+        return align_whole(photograph_size, model.info.size)
+
+
+def _parse_eyes(options: AlignmentOptions) -> TwoPoints | None:
+    """Return the two points of the photograph; None if the alignment has none.
+
+    Raises:
+        EditError: the text has none of the forms that are possible.
+    """
+    how, _, points_text = (options.align_text or "none").partition("=")
+    points = parse_points(points_text) if how == "eyes" else None
+    if points is None and options.align_text not in (None, "none", "ffhq"):
+        raise EditError(
+            f"--align {options.align_text!r}: write eyes=X,Y:X,Y with two points of the photograph, in pixels, "
+            "e.g. --align eyes=412,520:618,508; or ffhq, or none"
+        )
+    return points
+
+
+def _parse_onto(options: AlignmentOptions) -> TwoPoints | None:
+    if options.onto_text is None:
+        return None
+    points = parse_points(options.onto_text)
+    if points is None:
+        raise EditError(
+            f"--onto {options.onto_text!r}: write it as X,Y:X,Y, two points of the model's image, in pixels, "
+            "e.g. --onto 50,68:78,68"
+        )
+    if not (options.align_text or "").startswith("eyes"):
+        raise EditError("--onto: it says where two points belong; give them too, with --align eyes=X,Y:X,Y")
+    return points
+
+
+def _read_landmarks(options: AlignmentOptions) -> Landmarks | None:
+    if options.landmarks_path is None:
+        if options.align_text == "ffhq":
+            raise EditError("--align ffhq: it needs the landmarks of the face; give them with --landmarks FILE")
+        return None
+    if options.align_text != "ffhq":
+        raise EditError("--landmarks: only FFHQ's crop uses them; add --align ffhq")
+    return read_landmarks(options.landmarks_path, LANDMARK_COUNT)
+
+
+def _eyes_of(model: Model) -> TwoPoints:
+    """Return where the images of a model are expected to have their eyes, in pixels."""
+    model_size = model.info.size
+    eyes = CRITTER_EYES if model.name in bundled_models() else FFHQ_EYES
+    left, right = ((x * model_size.width - 0.5, y * model_size.height - 0.5) for x, y in eyes)
+    return left, right
+
+
+def _check_points_in_model(points: TwoPoints, model_size: Size) -> None:
+    for x, y in points:
+        if not contains((x, y), model_size):
+            raise EditError(
+                f"--onto: the point {x:g},{y:g} is outside the model's images, which have {model_size.width}×"
+                f"{model_size.height} pixels; give two points in them"
+            )
+    if distance(*points) < MIN_POINT_DISTANCE:
+        raise EditError(
+            f"--onto: the two points are {distance(*points):.1f} pixels apart; "
+            f"give two that are at least {MIN_POINT_DISTANCE:g} pixels apart"
+        )
+
+
+def _describe(photograph_path: Path, photograph_size: Size, similarity: Similarity) -> PhotographAlignment:
+    with photograph_path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return PhotographAlignment(
+        photograph=str(photograph_path.resolve()).encode("utf-8", "replace").decode("utf-8"),
+        photograph_sha256=sha256,
+        photograph_size=photograph_size,
+        multiplier=(similarity.multiplier.real, similarity.multiplier.imag),
+        offset=(similarity.offset.real, similarity.offset.imag),
+    )
