@@ -130,7 +130,7 @@ class DragLoop:
         """How many rows of ws, from the first, the drag moves."""
         return self._optimizer.optimized_rows
 
-    def image_renderer(self, height: int) -> Callable[[], NDArray[np.uint8]]:
+    def image_renderer(self, height: int, dtype: torch.dtype | None = None) -> Callable[[], NDArray[np.uint8]]:
         """Return a function that renders the image of the current latent, `uint8 [height, W, 3]`.
 
         This method must be called by the thread that runs the drag. The function may be called by another one while
@@ -138,8 +138,9 @@ class DragLoop:
 
         Args:
             height: one of the network's `image_heights`.
+            dtype: number type of the blocks that the step has not computed; None = their own.
         """
-        render = self._optimizer.source.image_renderer()
+        render = self._optimizer.source.image_renderer(dtype)
         return on_side_stream(self._optimizer.generator.device, lambda: to_uint8(render(height)))
 
     def steps(self) -> Iterator[DragStep | DragAtRest | DragEnd]:

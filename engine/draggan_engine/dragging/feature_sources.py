@@ -83,11 +83,14 @@ class FeatureSource(ABC):
         """
 
     @abstractmethod
-    def image_renderer(self) -> Callable[[int], Tensor]:
+    def image_renderer(self, dtype: torch.dtype | None = None) -> Callable[[int], Tensor]:
         """Return a function that renders the latents whose features were computed last.
 
         It maps one of the network's `image_heights` to the images `[N, C, height, w]`, without a gradient. It may be
         called later and from another thread: it works on copies, because a recorded step overwrites its results.
+
+        Args:
+            dtype: number type of the blocks that have not been computed for the features; None = their own.
         """
 
 
@@ -101,7 +104,7 @@ class WholeMapSource(FeatureSource):
         self._ws = ws.detach()
         return FeatureWindows.of(self.synthesis(ws, features=(self.block_name,)).features[self.block_name])
 
-    def image_renderer(self) -> Callable[[int], Tensor]:
+    def image_renderer(self, dtype: torch.dtype | None = None) -> Callable[[int], Tensor]:  # noqa: ARG002
         ws = self._ws.clone()
 
         @torch.no_grad()
@@ -141,11 +144,10 @@ class WindowedSource(FeatureSource):
         self.dtypes = [synthesis.block_dtype(block.resolution) for block in self.blocks]
         if dtype is not None:
             self.dtypes[: self.block_count] = [dtype] * self.block_count
-        # Constants of the lowest blocks; those of blocks above the features are added with the first image.
-        self.constants: list[BlockConstants] = []
-        self._ensure_constants(self.block_count)
+        self.constants = [self._block_constants(index) for index in range(self.block_count)]
         if not whole_maps:
             self.constants = [constants.packed() for constants in self.constants]
+        self._image_constants: dict[tuple[int, torch.dtype], BlockConstants] = {}
         self.shapes = [block.shape for block in self.blocks[1 : self.block_count]]
         height, width = self.blocks[self.block_count - 1].conv1.noise_const.shape
         self.map_size = Size(width, height)
@@ -180,7 +182,7 @@ class WindowedSource(FeatureSource):
             windows = list(level.windows)
         return FeatureWindows([patch.to(ws.dtype) for patch in patches], windows, self.map_size)
 
-    def image_renderer(self) -> Callable[[int], Tensor]:
+    def image_renderer(self, dtype: torch.dtype | None = None) -> Callable[[int], Tensor]:
         rows, whole_maps = self._ws.clone().unbind(dim=1), [x.clone() for x in self._whole_maps]
 
         @torch.no_grad()
@@ -191,9 +193,13 @@ class WindowedSource(FeatureSource):
             for index, block in enumerate(self.blocks):
                 if block.height > height:
                     break
-                self._ensure_constants(index + 1)
-                x = whole_maps[index] if index < len(whole_maps) else self._whole_map(index, x, rows)
-                image_dtype = self.synthesis.block_dtype(block.resolution)
+                block_dtype = dtype or self.dtypes[index]
+                if index < len(whole_maps):
+                    x = whole_maps[index]
+                else:
+                    constants = self._constants_for_images(index, block_dtype)
+                    x = block.feature_map(x, rows[first_row(index) :], "const", block_dtype, constants)
+                image_dtype = dtype or self.synthesis.block_dtype(block.resolution)
                 image = block.add_to_image(image, x.to(image_dtype), rows[first_row(index + 1)])
             assert image is not None  # every block has an image
             return image
@@ -201,10 +207,16 @@ class WindowedSource(FeatureSource):
         return render
 
     @torch.no_grad()
-    def _ensure_constants(self, count: int) -> None:
-        """Compute the constants of the `count` lowest blocks that are not there yet."""
-        for index in range(len(self.constants), count):
-            self.constants.append(self.blocks[index].constants(self.dtypes[index]))
+    def _block_constants(self, index: int, dtype: torch.dtype | None = None) -> BlockConstants:
+        return self.blocks[index].constants(dtype or self.dtypes[index])
+
+    def _constants_for_images(self, index: int, dtype: torch.dtype) -> BlockConstants:
+        """Return the constants of a block for images. They are computed for the first image and kept."""
+        if index < self.block_count and dtype == self.dtypes[index]:
+            return self.constants[index]
+        if (index, dtype) not in self._image_constants:
+            self._image_constants[index, dtype] = self._block_constants(index, dtype)
+        return self._image_constants[index, dtype]
 
     def _whole_map(self, index: int, x: Tensor | None, rows: Sequence[Tensor]) -> Tensor:
         """Return the map of the block with this index, from the map of the block below."""

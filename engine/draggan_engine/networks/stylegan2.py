@@ -304,7 +304,9 @@ class StyleGAN2Synthesis(SynthesisNetwork):
         noise_mode: NoiseMode = "const",
         features: Sequence[str] = (),
         image: int | None = None,
+        dtype: torch.dtype | None = None,
     ) -> SynthesisResult:
+        """Compute as `SynthesisNetwork.forward` does; `dtype` is the number type of all blocks, None that of each block."""
         rows = ws.unbind(dim=1)
         image_height = self.resolve_image_height(features, image)
         last_height = max([image_height, *map(self.feature_height, features)])
@@ -315,7 +317,8 @@ class StyleGAN2Synthesis(SynthesisNetwork):
             if height > last_height:
                 break
             block = self.block(name)
-            x = block.feature_map(x, rows[first_row(index) :], noise_mode, self.block_dtype(block.resolution))
+            block_dtype = dtype or self.block_dtype(block.resolution)
+            x = block.feature_map(x, rows[first_row(index) :], noise_mode, block_dtype)
             if height <= image_height:
                 rgb = block.add_to_image(rgb, x, rows[first_row(index + 1)])
             if name in features:

@@ -14,7 +14,7 @@ from .outbox import Outbox
 
 if TYPE_CHECKING:
     from draggan_engine.dragging.drag_loop import DragLoop, DragStep
-    from draggan_engine.networks.preview_fidelity import PreviewHeights
+    from draggan_engine.networks.preview_fidelity import PreviewFidelity, PreviewFormat
 
 log = logging.getLogger("draggan_engine")
 
@@ -31,7 +31,7 @@ class DragReporter:
     Args:
         drag: renders the previews; its control says whether the client is ready for one.
         max_steps: how many steps the drag may take; None for a live drag.
-        heights: the heights at which previews may be rendered.
+        fidelity: what the previews may be.
         renders_beside_drag: whether previews are rendered by a thread of their own while the drag continues.
         clock, thread_clock: seconds that have passed, and that the calling thread has computed.
     """
@@ -41,14 +41,14 @@ class DragReporter:
         outbox: Outbox,
         drag: DragLoop,
         max_steps: int | None,
-        heights: PreviewHeights,
+        fidelity: PreviewFidelity,
         *,
         renders_beside_drag: bool,
         clock: Callable[[], float] = time.monotonic,
         thread_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self._preview_share = LIVE_PREVIEW_SHARE if max_steps is None else PREVIEW_SHARE
-        self._outbox, self._drag, self._max_steps, self._preview_heights = outbox, drag, max_steps, heights
+        self._outbox, self._drag, self._max_steps, self._fidelity = outbox, drag, max_steps, fidelity
         self._clock, self._thread_clock = clock, thread_clock
         self._preview_thread = ThreadPoolExecutor(1, "preview") if renders_beside_drag else None
         self._running_preview: Future[None] | None = None
@@ -90,7 +90,7 @@ class DragReporter:
         if self._running_preview is not None and not self._running_preview.done():
             return
         if self._is_preview_due(now):
-            self._send_preview(now, self._preview_heights.cheapest_height(self._drag.control.preview_size))
+            self._send_preview(now, self._fidelity.cheapest_format(self._drag.control.preview_size))
         elif now - self._last_progress >= PROGRESS_INTERVAL:
             self._send_progress(now)
 
@@ -98,7 +98,7 @@ class DragReporter:
         """Report that the drag waits for its live target: send what has not been sent, and the full image."""
         now = self._advance(is_resting=True)
         if not self._full_image_sent:
-            self._send_preview(now, self._preview_heights.image_size.height)
+            self._send_preview(now, self._fidelity.exact_format)
 
     def end(self) -> None:
         """Report the last step if that has not happened yet."""
@@ -132,11 +132,11 @@ class DragReporter:
             self._outbox.send(self._unsent_progress)
             self._last_progress, self._unsent_progress = now, None
 
-    def _send_preview(self, now: float, height: int) -> None:
+    def _send_preview(self, now: float, preview_format: PreviewFormat) -> None:
         """Render a preview and send it right after the progress, so that handles and image move together."""
         self.finish_preview()
         unsent_progress, is_resting = self._unsent_progress, self._is_resting
-        render_image = self._drag.image_renderer(height)
+        render_image = self._drag.image_renderer(*preview_format)
 
         def render_and_send() -> None:
             start_time, computed_before = self._clock(), self._thread_clock()
@@ -156,7 +156,7 @@ class DragReporter:
 
         self._drag.control.announce_preview()
         self._unsent_progress = None
-        self._full_image_sent = height == self._preview_heights.image_size.height
+        self._full_image_sent = preview_format == self._fidelity.exact_format
         self._last_progress = self._last_preview = now
         if self._preview_thread is None:
             render_and_send()

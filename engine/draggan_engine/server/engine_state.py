@@ -15,7 +15,7 @@ from .outbox import Outbox
 
 if TYPE_CHECKING:
     from draggan_engine.checkpoints.loader import Model
-    from draggan_engine.networks.preview_fidelity import PreviewHeights
+    from draggan_engine.networks.preview_fidelity import PreviewFidelity
 
 
 class EngineState:
@@ -28,7 +28,7 @@ class EngineState:
 
     Attributes:
         model: None until the first one is loaded.
-        preview_heights: at which the model's images may be shown during a drag; None until they are measured.
+        preview_fidelity: what a drag of the model may be shown as; None until it is measured.
         result_source: the latent of the image in final.png; None if it is not known.
         jobs: what the main thread has to do.
         model_pull: the download of a model.
@@ -39,7 +39,7 @@ class EngineState:
     def __init__(self, outbox: Outbox, store: SessionStore, device: str) -> None:
         self.outbox, self.store, self.device = outbox, store, device
         self.model: Model | None = None
-        self.preview_heights: PreviewHeights | None = None
+        self.preview_fidelity: PreviewFidelity | None = None
         self.result_source: LatentRef | None = None
         self.jobs = JobQueue()
         self.model_pull = ModelPull(outbox)
@@ -49,7 +49,7 @@ class EngineState:
     def use_model(self, model: Model) -> None:
         """Make a loaded model the session's model and report it to the client."""
         self.store.set_model(model.name, model.sha256, model.path)
-        self.model, self.preview_heights, self.result_source = model, None, None
+        self.model, self.preview_fidelity, self.result_source = model, None, None
         self.outbox.send(ModelLoaded(spec=model.spec, info=model.info, device=str(model.generator.device)))
 
     def close(self) -> None:

@@ -198,3 +198,16 @@ def test_bfloat16_features_round_their_maps_but_not_the_image() -> None:
     image, exact_image = source.image_renderer()(64), generator.synthesis(ws, image=64).image
     assert image.dtype == torch.float32
     assert 0 < relative_error(image, exact_image) < 0.01
+
+
+def test_the_blocks_above_the_features_can_be_rendered_in_bfloat16() -> None:
+    generator = generator_of(64, dtype=torch.float32)
+    ws = random_ws(generator, dtype=torch.float32)
+    source = WindowedSource(generator.synthesis, "b16", 6)
+    source(ws, None)
+    exact_image = generator.synthesis(ws, image=64).image
+    for dtype, largest_error in ((torch.bfloat16, 0.02), (None, 1e-6), (torch.bfloat16, 0.02)):
+        image = source.image_renderer(dtype)(64)
+        assert image.dtype == torch.float32
+        assert relative_error(image, exact_image) < largest_error
+        assert (relative_error(image, exact_image) > 1e-4) == (dtype is not None)

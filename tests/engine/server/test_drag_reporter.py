@@ -12,7 +12,7 @@ import torch
 from draggan_engine.core.geometry import Size
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.dragging.drag_loop import DragStep
-from draggan_engine.networks.preview_fidelity import PreviewHeights
+from draggan_engine.networks.preview_fidelity import PreviewFidelity
 from draggan_engine.server.drag_reporter import (
     LIVE_PREVIEW_SHARE,
     PREVIEW_INTERVAL,
@@ -33,7 +33,7 @@ class ReportedDrag:
         *,
         may_render: threading.Event | None = None,
         error: Exception | None = None,
-        heights: PreviewHeights = PreviewHeights(Size(8, 8)),  # noqa: B008 (frozen)
+        fidelity: PreviewFidelity = PreviewFidelity(Size(8, 8)),  # noqa: B008 (frozen)
         busy_share: float = 0.0,
         is_live: bool = False,
     ) -> None:
@@ -48,7 +48,10 @@ class ReportedDrag:
         self.events: list[Event] = []
         self.control = DragControl()
 
-        def render(height: int) -> np.ndarray:
+        self.dtypes: list[torch.dtype | None] = []
+
+        def render(height: int, dtype: torch.dtype | None) -> np.ndarray:
+            self.dtypes.append(dtype)
             if may_render is not None:
                 may_render.wait(PATIENCE)
             self.now += preview_seconds
@@ -58,9 +61,9 @@ class ReportedDrag:
 
         self.reporter = DragReporter(
             Mock(send=self.events.append),
-            Mock(image_renderer=lambda height: lambda: render(height), control=self.control),
+            Mock(image_renderer=lambda height, dtype: lambda: render(height, dtype), control=self.control),
             None if is_live else 9,
-            heights,
+            fidelity,
             renders_beside_drag=may_render is not None,
             clock=lambda: self.now,
             thread_clock=lambda: (1 - busy_share) * self.now,
@@ -236,7 +239,7 @@ def test_steps_that_end_a_rest_do_not_count_for_the_rate() -> None:
 
 
 def test_previews_have_the_cheapest_height_and_the_full_one_when_the_drag_rests() -> None:
-    drag = ReportedDrag(heights=PreviewHeights(Size(64, 64), faithful_heights=(16, 32)))
+    drag = ReportedDrag(fidelity=PreviewFidelity(Size(64, 64), faithful_heights=(16, 32)))
     for view in (Size(8, 8), Size(32, 20), Size(33, 8)):
         drag.control.set_preview_size(view)
         drag.steps(1, 1.0)
@@ -246,6 +249,14 @@ def test_previews_have_the_cheapest_height_and_the_full_one_when_the_drag_rests(
     drag.reporter.rest()
     heights = [event.image.height for event in drag.events if isinstance(event, DragPreview)]
     assert heights == [16, 32, 64, 16, 64], "the one at rest is drawn once"
+
+
+def test_the_image_of_a_resting_drag_is_rendered_in_the_models_own_number_type() -> None:
+    drag = ReportedDrag(fidelity=PreviewFidelity(Size(64, 64), dtype=torch.bfloat16))
+    drag.steps(2, 1.0)
+    drag.reporter.rest()
+    drag.reporter.rest()
+    assert drag.dtypes == [torch.bfloat16, torch.bfloat16, None]
 
 
 def test_a_full_image_is_not_sent_again_when_the_drag_rests() -> None:
