@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from draggan_tui import SCRIPT_MODEL
-from draggan_tui.cli.options import DeviceOption, ModelOption, path_parser
+from draggan_tui.cli.options import AcceptLicenceOption, DeviceOption, ModelOption, path_parser
 
 
 class ExperimentArgument(StrEnum):
@@ -67,13 +67,7 @@ def evaluate(
             help="What finds the landmarks of images: critters, for the bundled models, or dlib, for models of faces.",
         ),
     ] = DetectorOption.critters,
-    accept_licence: Annotated[
-        bool,
-        typer.Option(
-            "--accept-licence",
-            help="Accept that the licence of dlib's predictor of landmarks excludes commercial use.",
-        ),
-    ] = False,
+    accept_licence: AcceptLicenceOption = False,
     model: ModelOption = SCRIPT_MODEL,
     device: DeviceOption = "auto",
 ) -> None:

@@ -27,11 +27,7 @@ from draggan_engine.evaluation.run_directory import Request, RunDirectory, read_
 from draggan_engine.evaluation.variant_names import change_name
 from draggan_engine.evaluation.variants import BFLOAT16, EXPERIMENTS, DetectorName, Experiment
 from draggan_engine.storage.output_paths import check_writable
-
-DLIB_LICENCE = (
-    "the detector dlib needs a predictor of landmarks that was trained on the data set iBUG 300-W, whose licence excludes "
-    "commercial use; if that suits your use, add --accept-licence"
-)
+from draggan_tui.cli.options import PREDICTOR_LICENCE
 
 
 def run_experiments(
@@ -57,7 +53,7 @@ def run_experiments(
         DragganError: the model, the methods, the detector or the directory cannot be used.
     """
     if detector_name == "dlib" and not accepts_licence:
-        raise InputError(DLIB_LICENCE)
+        raise InputError(f"the detector dlib {PREDICTOR_LICENCE}")
     check_writable(out_directory)
     loaded_model = load_model(model_spec, device_name)
     chosen_methods, missing_methods = select_methods(methods, loaded_model.generator)

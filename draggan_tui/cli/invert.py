@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from draggan_tui import SCRIPT_MODEL
-from draggan_tui.cli.options import ClassOption, DeviceOption, JsonOption, ModelOption, path_parser
+from draggan_tui.cli.options import AcceptLicenceOption, ClassOption, DeviceOption, JsonOption, ModelOption, path_parser
 
 
 class MethodOption(StrEnum):
@@ -33,8 +33,8 @@ def invert_photograph(
         str | None,
         typer.Option(
             metavar="HOW",
-            help="eyes=X,Y:X,Y: two points of the photograph, the eye at the left of the picture first; ffhq: the crop with "
-            "which FFHQ was made, from the landmarks of a face; none: the whole photograph, which must have the aspect "
+            help="eyes=X,Y:X,Y: two points of the photograph, the eye at the left of the picture first; faces: the eyes of "
+            "the largest face; ffhq: the crop with which FFHQ was made, from the landmarks of a face; none: the whole photograph, which must have the aspect "
             "ratio of the model's images. Default: none for a photograph that has the size of the model's images.",
         ),
     ] = None,
@@ -51,9 +51,11 @@ def invert_photograph(
         typer.Option(
             metavar="FILE",
             parser=path_parser("--landmarks"),
-            help="For --align ffhq: the 68 landmarks of the face in pixels of the photograph, one a line or as a JSON list.",
+            help="For --align ffhq: the 68 landmarks of the face in pixels of the photograph, one a line or as a JSON "
+            "list; default: those that dlib detects.",
         ),
     ] = None,
+    accept_licence: AcceptLicenceOption = False,
     method: Annotated[
         MethodOption,
         typer.Option(
@@ -77,6 +79,7 @@ def invert_photograph(
 
     request = InversionRequest(
         photograph_path=photograph, out_directory=out, model_spec=model,
-        alignment=AlignmentOptions(align, onto, landmarks), method=method.value, steps=steps, class_label=class_label, device_name=device,
+        alignment=AlignmentOptions(align, onto, landmarks, accept_licence), method=method.value, steps=steps,
+        class_label=class_label, device_name=device,
     )  # fmt: skip
     raise typer.Exit(run_headless_inversion(request, as_json=as_json))

@@ -71,6 +71,18 @@ LatentOption = Annotated[
         "DIR#drag-002.after is the result of a session's second drag.",
     ),
 ]
+AcceptLicenceOption = Annotated[
+    bool,
+    typer.Option(
+        "--accept-licence",
+        help="Accept that the licence of dlib's predictor of landmarks excludes commercial use.",
+    ),
+]
+PREDICTOR_LICENCE = (
+    "needs a predictor of landmarks that was trained on the data set iBUG 300-W, whose licence excludes commercial use; "
+    "if that suits your use, add --accept-licence"
+)
+"""What is said about an option that needs dlib's predictor of 68 landmarks."""
 SessionDirectoryOption = Annotated[
     Path | None,
     typer.Option(

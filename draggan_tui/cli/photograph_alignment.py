@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from draggan_engine.checkpoints.loader import Model
 from draggan_engine.checkpoints.registry import bundled_models
-from draggan_engine.core.errors import EditError
+from draggan_engine.core.errors import EditError, InputError
 from draggan_engine.core.geometry import Size, contains, distance
 from draggan_engine.inversion.alignment import (
     CRITTER_EYES,
@@ -24,10 +24,12 @@ from draggan_engine.inversion.alignment import (
     check_side,
     crop_photograph,
 )
+from draggan_engine.inversion.faces import FaceDetector, eye_centers, face_detector
 from draggan_engine.inversion.ffhq_crop import LANDMARK_COUNT, crop_ffhq
 from draggan_engine.storage.inversion_files import PhotographAlignment
 from draggan_engine.storage.landmark_files import read_landmarks
-from draggan_tui.cli.headless_drag import parse_points
+from draggan_tui.cli.headless_drag import parse_points, print_line
+from draggan_tui.cli.options import PREDICTOR_LICENCE
 
 Landmarks = NDArray[np.float64]
 
@@ -37,14 +39,16 @@ class AlignmentOptions:
     """What was typed about the alignment.
 
     Attributes:
-        align_text: `none`, `ffhq`, or like `eyes=64,70:76,70`; None if nothing was typed.
+        align_text: `none`, `faces`, `ffhq`, or like `eyes=64,70:76,70`; None if nothing was typed.
         onto_text: like `64,70:76,70`, or None for the usual places of eyes.
-        landmarks_path: a file with 68 landmarks, or None.
+        landmarks_path: a file with 68 landmarks, or None for those that dlib detects.
+        accepts_licence: whether the user accepts the licence of dlib's 68 landmarks.
     """
 
     align_text: str | None = None
     onto_text: str | None = None
     landmarks_path: Path | None = None
+    accepts_licence: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,15 +67,16 @@ class PhotographAligner:
     """Aligns photographs as options say.
 
     Raises:
-        InputError: a text does not have the form that it should have, options contradict each other, or the landmarks
-            cannot be read.
+        InputError: a text does not have the form that it should have, options contradict each other, the landmarks cannot
+            be read, or dlib is not installed.
     """
 
     def __init__(self, options: AlignmentOptions) -> None:
-        self._is_whole = options.align_text == "none"
+        self._align_text = options.align_text
         self._points = _parse_eyes(options)
         self._points_in_model = _parse_onto(options)
         self._landmarks = _read_landmarks(options)
+        self._detector = _load_detector(options)
 
     def align(self, photograph_path: Path, photograph: NDArray[np.uint8], model: Model) -> AlignedPhotograph:
         """
@@ -79,23 +84,25 @@ class PhotographAligner:
             photograph: `uint8 [height, width, 3]`, the content of the file.
 
         Raises:
-            EditError: the photograph, the points or the landmarks cannot be used.
+            EditError: the photograph, the points or the landmarks cannot be used, or no face was found.
         """
         photograph_size, model_size = Size(photograph.shape[1], photograph.shape[0]), model.info.size
         check_side(photograph_size)
-        if self._landmarks is not None:
-            image, similarity = crop_ffhq(photograph, self._landmarks, model_size)
+        landmarks = self._landmarks if self._detector is None else _detect_landmarks(self._detector, photograph)
+        if landmarks is not None and self._align_text == "ffhq":
+            image, similarity = crop_ffhq(photograph, landmarks, model_size)
         else:
-            similarity = self._find_similarity(photograph_size, model)
+            points = self._points if landmarks is None else eye_centers(landmarks)
+            similarity = self._find_similarity(photograph_size, points, model)
             image = crop_photograph(photograph, similarity, model_size)
         return AlignedPhotograph(image, _describe(photograph_path, photograph_size, similarity))
 
-    def _find_similarity(self, photograph_size: Size, model: Model) -> Similarity:
-        if self._points is not None:
+    def _find_similarity(self, photograph_size: Size, points: TwoPoints | None, model: Model) -> Similarity:
+        if points is not None:
             points_in_model = self._points_in_model or _eyes_of(model)
             _check_points_in_model(points_in_model, model.info.size)
-            return align_two_points(photograph_size, self._points, points_in_model)
-        if not self._is_whole and photograph_size != model.info.size:
+            return align_two_points(photograph_size, points, points_in_model)
+        if self._align_text is None and photograph_size != model.info.size:
             raise EditError(
                 f"the photograph is {photograph_size.width}×{photograph_size.height} pixels, and the images of "
                 f"{model.name} are {model.info.size.width}×{model.info.size.height}; give two of its points with "
@@ -113,10 +120,10 @@ def _parse_eyes(options: AlignmentOptions) -> TwoPoints | None:
     """
     how, _, points_text = (options.align_text or "none").partition("=")
     points = parse_points(points_text) if how == "eyes" else None
-    if points is None and options.align_text not in (None, "none", "ffhq"):
+    if points is None and options.align_text not in (None, "none", "faces", "ffhq"):
         raise EditError(
             f"--align {options.align_text!r}: write eyes=X,Y:X,Y with two points of the photograph, in pixels, "
-            "e.g. --align eyes=412,520:618,508; or ffhq, or none"
+            "e.g. --align eyes=412,520:618,508; or faces, ffhq or none"
         )
     return points
 
@@ -130,19 +137,53 @@ def _parse_onto(options: AlignmentOptions) -> TwoPoints | None:
             f"--onto {options.onto_text!r}: write it as X,Y:X,Y, two points of the model's image, in pixels, "
             "e.g. --onto 50,68:78,68"
         )
-    if not (options.align_text or "").startswith("eyes"):
+    if options.align_text in (None, "none", "ffhq"):
         raise EditError("--onto: it says where two points belong; give them too, with --align eyes=X,Y:X,Y")
     return points
 
 
 def _read_landmarks(options: AlignmentOptions) -> Landmarks | None:
     if options.landmarks_path is None:
-        if options.align_text == "ffhq":
-            raise EditError("--align ffhq: it needs the landmarks of the face; give them with --landmarks FILE")
         return None
     if options.align_text != "ffhq":
         raise EditError("--landmarks: only FFHQ's crop uses them; add --align ffhq")
     return read_landmarks(options.landmarks_path, LANDMARK_COUNT)
+
+
+def _load_detector(options: AlignmentOptions) -> FaceDetector | None:
+    """Return the detector of faces that the alignment needs; None if it needs none.
+
+    Raises:
+        InputError: it is not installed, or its licence has not been accepted.
+    """
+    if options.align_text == "faces":
+        return face_detector(5)
+    if options.align_text != "ffhq" or options.landmarks_path is not None:
+        return None
+    if not options.accepts_licence:
+        raise InputError(f"--align ffhq {PREDICTOR_LICENCE}, or give landmarks of your own with --landmarks FILE")
+    return face_detector(68)
+
+
+def _detect_landmarks(detector: FaceDetector, photograph: NDArray[np.uint8]) -> Landmarks:
+    """Return the landmarks of the largest face, and say where its eyes are if there are others.
+
+    Raises:
+        EditError: no face was found.
+    """
+    face = detector.find_largest_face(photograph)
+    if face is None:
+        raise EditError(
+            "no face was found in the photograph: only upright faces that look at the camera are; "
+            "give its eyes, in pixels of the photograph, with --align eyes=X,Y:X,Y"
+        )
+    if face.face_count > 1:
+        left, right = (f"{x:.0f},{y:.0f}" for x, y in eye_centers(face.landmarks))
+        print_line(
+            f"{face.face_count} faces were found; the largest, with its eyes at {left} and {right}, is used; "
+            "for another one, give its eyes with --align eyes=X,Y:X,Y"
+        )
+    return face.landmarks
 
 
 def _eyes_of(model: Model) -> TwoPoints:

@@ -12,10 +12,11 @@ from torch import Tensor
 from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.errors import InputError
 from draggan_engine.critters.scene.landmarks import LANDMARKS
+from draggan_engine.inversion.faces import face_detector
 
 from .cases import has_known_landmarks
 from .face_cases import face_case
-from .face_detector import FACE_LANDMARKS, detect_faces, dlib_face_finder
+from .face_detector import FACE_LANDMARKS, LANDMARKS_OF_A_FACE, detect_faces
 from .landmark_detector import detect_landmarks
 from .variants import DetectorName
 
@@ -51,5 +52,5 @@ def check_face_detector(model: Model) -> None:
         raise InputError(
             f"the detector dlib finds faces, and the images of {model.name!r} show none; use the detector critters"
         )
-    dlib_face_finder()
+    face_detector(LANDMARKS_OF_A_FACE)
     face_case(model, 1, 0)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +13,7 @@ import torch
 
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.errors import InputError
-from draggan_engine.evaluation import face_cases, face_detector
+from draggan_engine.evaluation import face_cases
 from draggan_engine.evaluation.detectors import DETECTORS, Detector, check_face_detector
 from draggan_engine.evaluation.experiments import run_task, tasks
 from draggan_engine.evaluation.face_cases import face_case
@@ -25,21 +22,15 @@ from draggan_engine.evaluation.face_detector import (
     FIVE_FACE_LANDMARKS,
     ONE_FACE_LANDMARK,
     detect_faces,
-    dlib_face_finder,
 )
 from draggan_engine.evaluation.report import write_report
 from draggan_engine.evaluation.run_directory import Request, RunDirectory, read_images, read_rows
 from draggan_engine.evaluation.runner import run_evaluation
 from draggan_engine.evaluation.variants import MaskUse, Method
+from tests.support.dlib_packages import needs_dlib
 from tests.support.photograph_model import photograph_model, read_photograph
 
 METHODS = (Method.NO_EDIT, Method.DRAG)
-
-
-needs_dlib = pytest.mark.skipif(
-    face_detector.find_predictor() is None or importlib.util.find_spec("dlib") is None,
-    reason="dlib or its predictor is not installed",
-)
 
 
 @pytest.fixture(scope="module")
@@ -90,62 +81,6 @@ def test_an_image_without_a_face_has_no_landmarks() -> None:
     images = torch.cat([torch.zeros(1, 3, 128, 128), read_photograph(128)])
     without_face, with_face = detect_faces(images)
     assert np.isnan(without_face).all() and np.isfinite(with_face).all()
-
-
-def test_of_several_faces_the_largest_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stand-in for dlib finds two faces, and the landmarks of a face are at the place of its box."""
-
-    class Box:
-        def __init__(self, left: int, size: int) -> None:
-            self.left, self.size = left, size
-
-        def area(self) -> int:
-            return self.size**2
-
-    class Landmarks:
-        def __init__(self, x: int) -> None:
-            self.x, self.y = x, 40
-
-        def part(self, index: int) -> Landmarks:
-            assert 0 <= index < 68
-            return self
-
-    class Dlib:
-        @staticmethod
-        def get_frontal_face_detector() -> Any:
-            return lambda image, upsampling: [Box(10, 80), Box(300, 90)]  # noqa: ARG005
-
-        @staticmethod
-        def shape_predictor(path: str) -> Any:
-            assert path == "predictor.dat"
-            return lambda image, box: Landmarks(box.left)  # noqa: ARG005
-
-    monkeypatch.setitem(sys.modules, "dlib", Dlib)
-    monkeypatch.setattr(face_detector, "find_predictor", lambda: Path("predictor.dat"))
-    monkeypatch.setattr(face_detector.importlib.util, "find_spec", lambda name: name)
-    dlib_face_finder.cache_clear()
-    try:
-        (points,) = detect_faces(torch.zeros(1, 3, 512, 512))
-    finally:
-        dlib_face_finder.cache_clear()
-    assert points.tolist() == [[300, 40]] * 70
-
-
-@pytest.mark.parametrize("missing", ["dlib", "predictor"])
-def test_a_missing_package_is_named_with_the_extra_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch, missing: str
-) -> None:
-    def no_package(name: str) -> None:
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    if missing == "dlib":
-        monkeypatch.setitem(sys.modules, "dlib", None)
-        monkeypatch.setattr(face_detector, "find_predictor", lambda: Path("predictor.dat"))
-    else:
-        monkeypatch.setattr(importlib.metadata, "files", no_package)
-    dlib_face_finder.cache_clear()
-    with pytest.raises(InputError, match=r"not installed; run pip install 'draggan-tui\[faces\]'"):
-        dlib_face_finder()
 
 
 # Cases --------------------------------------------------------------------------------------------------

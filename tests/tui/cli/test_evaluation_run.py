@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from draggan_engine.core.errors import InputError
-from draggan_engine.evaluation import face_detector, runner
+from draggan_engine.evaluation import runner
 from draggan_tui.cli import evaluation_run
 from draggan_tui.cli.evaluation_run import run_experiments
+from tests.support.dlib_packages import needs_dlib
 from tests.support.photograph_model import photograph_model
 
 
@@ -34,9 +35,8 @@ def _faces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(runner, "MAX_THREADS", 1)  # other processes would load the stand-in's file
 
 
-@pytest.mark.skipif(face_detector.find_predictor() is None, reason="dlib's predictor is not installed")
+@needs_dlib
 def test_a_run_on_faces_states_the_command_that_repeats_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("dlib")
     evaluate_faces("landmarks", tmp_path / "run")
     assert capsys.readouterr().out == f"{tmp_path / 'run'}/report.md\n"
     request = json.loads((tmp_path / "run/run.json").read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,21 @@ from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.inversion import starts
+from draggan_engine.inversion.alignment import Similarity
 from draggan_engine.inversion.ffhq_crop import crop_ffhq
 from draggan_engine.inversion.inversion import Inversion
 from draggan_engine.inversion.state_file import write_state
+from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generate import generate_image, latent_of_seed
+from draggan_engine.networks.generator import Generator
 from draggan_engine.server.edit_images import image_of
 from draggan_engine.storage.image_io import COMPOSITE_SOURCE_TYPE
 from draggan_engine.storage.inversion_files import InversionRecord
 from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli import headless_invert
 from tests.support.commands import files_under, run_here
+from tests.support.dlib_packages import needs_dlib
+from tests.support.photograph_model import PHOTOGRAPH
 from tests.support.tiny_models import random_generator, save_generator
 
 SESSION_FILES = {
@@ -160,7 +166,11 @@ def test_a_signal_ends_the_search_and_its_result_is_written(
         (["--align", "eyes=1,2:3"], "--align 'eyes=1,2:3': write eyes=X,Y:X,Y"),
         (["--align", "eyes=5,5:5,5"], "the two points of the photograph are 0.0 pixels apart"),
         (["--align", "eyes=5,5:40,5"], "the point 40,5 is outside the photograph, which is 32×32 pixels"),
-        (["--align", "ffhq"], "--align ffhq: it needs the landmarks of the face; give them with --landmarks FILE"),
+        (
+            ["--align", "ffhq"],
+            "--align ffhq needs a predictor of landmarks that was trained on the data set iBUG 300-W, whose licence excludes "
+            "commercial use; if that suits your use, add --accept-licence, or give landmarks of your own with --landmarks",
+        ),
         (["--landmarks", "face.txt"], "--landmarks: only FFHQ's crop uses them; add --align ffhq"),
         (["--align", "ffhq", "--landmarks", "face.txt"], "the landmarks face.txt cannot be read (No such file"),
         (["--align", "ffhq", "--onto", "1,2:9,9"], "--onto: it says where two points belong; give them too"),
@@ -249,6 +259,44 @@ def test_landmarks_in_a_file_give_the_crop_of_ffhq(
     record = InversionRecord.model_validate_json((tmp_path / "session" / "inversion.json").read_text())
     assert complex(*record.alignment.multiplier) == similarity.multiplier
     assert complex(*record.alignment.offset) == similarity.offset
+
+
+@needs_dlib
+def test_a_face_is_found_and_aligned_with_a_model_of_faces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The model has random weights, so its image resembles nothing."""
+    torch.manual_seed(0)
+    config = StyleGAN2Config(resolution=64, z_dim=64, w_dim=64, mapping_layers=8, channels=(8,) * 5)
+    save_generator(tmp_path / "tiny.safetensors", Generator(config))
+    for number, options in enumerate((["--align", "faces"], ["--align", "ffhq", "--accept-licence"])):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        status, stdout, stderr = invert(monkeypatch, tmp_path, directory, PHOTOGRAPH, "--steps", "2", *options)
+        assert status == 0, stderr
+        assert "finished: 2 steps" in stdout
+        assert "the image is not much like the photograph" in stdout
+        record = InversionRecord.model_validate_json((directory / "session" / "inversion.json").read_text())
+        similarity = Similarity(complex(*record.alignment.multiplier), complex(*record.alignment.offset))
+        assert np.abs(np.array(similarity.apply((104, 99))) - (24, 30)).max() < 2
+        assert np.abs(np.array(similarity.apply((154, 101))) - (39, 30)).max() < 2
+
+
+@needs_dlib
+def test_photographs_with_no_face_and_with_several(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
+) -> None:
+    face = Image.open(PHOTOGRAPH)
+    photograph = Image.new("RGB", (600, 300), "gray")
+    photograph.save(tmp_path / "empty.png")
+    status, _, stderr = invert(monkeypatch, models, tmp_path, tmp_path / "empty.png", "--align", "faces")
+    assert status == 2
+    assert "no face was found in the photograph" in stderr
+    assert "give its eyes, in pixels of the photograph, with --align eyes=X,Y:X,Y" in stderr
+    photograph.paste(face, (0, 20))
+    photograph.paste(face.resize((290, 290)), (300, 0))
+    photograph.save(tmp_path / "two.png")
+    status, _, stderr = invert(monkeypatch, models, tmp_path, tmp_path / "two.png", "--align", "faces", "--steps", "1")
+    assert status == 0
+    assert re.search(r"2 faces were found; the largest, with its eyes at 4\d\d,11\d and 4\d\d,11\d, is used", stderr)
 
 
 def test_a_model_whose_images_are_not_finite_is_refused(
