@@ -96,9 +96,9 @@ class _FileHandler(BaseHTTPRequestHandler):
         behaviour.requests.append((self.path, self.headers["Range"]))
         behaviour.authorizations.append(self.headers["Authorization"])
         behaviour.sent_bytes.append(0)
-        request_index = len(behaviour.requests) - 1
-        if request_index in behaviour.new_bodies:
-            behaviour.body = behaviour.new_bodies[request_index]
+        self._request_index = len(behaviour.sent_bytes) - 1
+        if self._request_index in behaviour.new_bodies:
+            behaviour.body = behaviour.new_bodies[self._request_index]
             behaviour.etag = f'"{len(behaviour.requests)}"'
         if self.path.startswith("/hop/"):
             hops_left = int(self.path.rpartition("/")[2])
@@ -163,5 +163,5 @@ class _FileHandler(BaseHTTPRequestHandler):
                 self.wfile.write(block)
             except OSError:
                 return
-            behaviour.sent_bytes[-1] += len(block)
+            behaviour.sent_bytes[self._request_index] += len(block)  # another answer may have begun since
         self.close_connection = True
