@@ -28,6 +28,7 @@ class DragReport:
         first_image, last_image: `uint8 [H, W, 3]`.
         session_files: the files of the session that the drag has written.
         video_path: None if no video was written.
+        photograph_path: of the photograph with the edit, one of the session's files; None if there is none.
         sigma: Mahalanobis length of the change of w.
     """
 
@@ -37,6 +38,7 @@ class DragReport:
     last_image: NDArray[np.uint8]
     session_files: Sequence[Path]
     video_path: Path | None
+    photograph_path: Path | None
     sigma: float
 
 
@@ -59,6 +61,8 @@ def print_report(drag_report: DragReport, *, as_json: bool) -> None:
         console.print(f"the handles came no nearer{f'; {advice}' if advice else ''}", highlight=False)
     if drag_report.session_directory is not None:
         console.print(f"files: {drag_report.session_directory}", highlight=False, soft_wrap=True)
+    if drag_report.photograph_path is not None:
+        console.print(f"photograph: {drag_report.photograph_path}", highlight=False, soft_wrap=True)
     if drag_report.video_path is not None:
         console.print(f"video: {drag_report.video_path}", highlight=False, soft_wrap=True)
 

@@ -6,18 +6,17 @@ import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
 from draggan_engine.checkpoints.latent_files import read_latent
 from draggan_engine.checkpoints.loader import Model, load_model
-from draggan_engine.core.edit import ALL_HANDLES_ON_TARGETS, Edit, PointPair, check_label
+from draggan_engine.core.edit import ALL_HANDLES_ON_TARGETS, Edit, Mask, PointPair, check_label
 from draggan_engine.core.errors import DragganError, EditError, StorageError
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.history import Revision
@@ -25,9 +24,12 @@ from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.setting_fields import SettingField, setting_fields
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.dragging.drag_loop import DragAtRest, DragStep
+from draggan_engine.inversion.pasting import PasteMode
 from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record_drag
 from draggan_engine.server.edit_images import image_of, sigma_of
 from draggan_engine.server.export import export
+from draggan_engine.server.photograph import write_pasted_photograph
+from draggan_engine.storage.drag_files import DRAG_PHOTOGRAPH_FILE
 from draggan_engine.storage.image_io import read_mask
 from draggan_engine.storage.output_paths import (
     DEFAULT_OUTPUT_DIRECTORY,
@@ -44,6 +46,8 @@ from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
 from draggan_tui.rendering.drag_outcome import FALLBACK_TEXT
 
 DIVERGED_STATUS = 3
+FileVersion = tuple[Path, int, int]
+"""A file, its inode and its time, which change when the file is written again."""
 _NUMBER = r"\s*(-?\d{1,9}(?:\.\d*)?)\s*"
 _POINTS = re.compile(f"{_NUMBER},{_NUMBER}:{_NUMBER},{_NUMBER}")
 
@@ -74,47 +78,94 @@ class DragRequest:
     out_directory: Path | None
 
 
+@dataclass(frozen=True)
+class DragStart:
+    """A session in which a drag begins.
+
+    Attributes:
+        revision: what is dragged; it need not be saved.
+        earlier_files: the versions of the session's files before the command.
+    """
+
+    model: Model
+    store: SessionStore
+    revision: Revision
+    earlier_files: AbstractSet[FileVersion]
+
+
 def run_headless_drag(request: DragRequest, *, as_json: bool) -> int:
     """Run a drag, write its session, print a report, and return the exit status.
 
     Raises:
         DragganError: something in the request cannot be used; nothing has been written.
     """
-    pairs = tuple(parse_pair(pair_text) for pair_text in request.pair_texts)
-    if all(pair.is_pin for pair in pairs):
-        raise EditError(ALL_HANDLES_ON_TARGETS)
-    _read_settings(request.setting_texts, setting_fields())
-    _check_outputs(request)
+    pairs = read_pairs(request)
+    if request.out_directory is None:
+        check_writable(DEFAULT_OUTPUT_DIRECTORY)
+    else:
+        check_output_directory(request.out_directory)
     model = load_model(request.model_spec, request.device_name)
-    edit = _read_edit(request, pairs, model)
+    source = LatentRef(
+        seed=request.seed,
+        psi=model.info.psi if request.psi is None else request.psi,
+        label=request.class_label,
+        from_file=request.latent_path is not None,
+    )
+    edit = read_edit(request, source, pairs, _read_mask(request, model), model)
     store = new_store(model, edit, request.out_directory, request.latent_path)
+    start = DragStart(model, store, Revision(id=0, edit=edit), file_versions(request.out_directory))
+    return drag_and_report(request, start, as_json=as_json)
+
+
+def drag_and_report(
+    request: DragRequest, start: DragStart, *, as_json: bool, paste_mode: PasteMode | None = None
+) -> int:
+    """Run a drag, write its session, print a report, and return the exit status.
+
+    Args:
+        paste_mode: how to paste the result into the photograph of the session; None: it has none.
+
+    Raises:
+        DragganError: the edit cannot be dragged.
+    """
+    model, store, edit = start.model, start.store, start.revision.edit
     drag_loop = prepare_drag(model, store, edit)
     for notice in _notices(edit, model.info.size, drag_loop.notice):
         print_line(notice)
     first_image = image_of(model, store, edit)
-    earlier_files = set() if request.out_directory is None else _file_versions(request.out_directory)
-    first_revision = Revision(id=0, edit=edit)
-    store.save((first_revision,), first_revision.id)  # from here on, a drag that is killed can be opened
+    store.save((start.revision,), start.revision.id)  # from here on, a drag that is killed can be opened
     store.write_result_images(edit, first_image, first_image)
     show_progress = sys.stderr.isatty() and not as_json
     with stopped_by_signals(drag_loop.control) as received_signals:
         drag_end = _drain(
-            record_drag(model, store, first_revision, store.next_drag_number(), drag_loop), edit, show_progress
+            record_drag(model, store, start.revision, store.next_drag_number(), drag_loop), edit, show_progress
         )
-    store.close()
     problems = [drag_end.problem] if drag_end.problem else []
-    video_path = request.video_path
-    if video_path is not None:
-        try:
+    photograph_path = None
+    if paste_mode is not None:
+        with _collected(problems):
+            photograph_path = _write_photograph(model, store, drag_end, paste_mode)
+    store.close()
+    video_path = None
+    if request.video_path is not None:
+        with _collected(problems):
             _write_video(
-                video_path, model, store, drag_end.edit, markers=request.draws_markers, show_progress=show_progress
-            )
-        except DragganError as export_error:
-            problems.append(str(export_error))
-            video_path = None
+                request.video_path, model, store, drag_end.edit,
+                markers=request.draws_markers, show_progress=show_progress,
+            )  # fmt: skip
+            video_path = request.video_path
     for problem in problems:
         print_line(problem)
-    report = _make_report(model, store, drag_end, first_image, earlier_files, video_path)
+    report = DragReport(
+        drag_end.record,
+        store.directory,
+        first_image,
+        image_of(model, store, drag_end.edit),
+        sorted(path for path, *_ in file_versions(store.directory) - start.earlier_files),
+        video_path,
+        photograph_path,
+        sigma_of(model, store, drag_end.edit),
+    )
     try:
         print_report(report, as_json=as_json)
     except (StorageError, SystemExit):
@@ -127,26 +178,41 @@ def run_headless_drag(request: DragRequest, *, as_json: bool) -> int:
     return DIVERGED_STATUS if drag_end.record.reason == "diverged" else 0
 
 
-def _make_report(
-    model: Model,
-    store: SessionStore,
-    drag_end: DragRecorded,
-    first_image: NDArray[np.uint8],
-    earlier_files: set[tuple[Path, int, int]],
-    video_path: Path | None,
-) -> DragReport:
-    written_files = (
-        [] if store.directory is None else sorted(path for path, *_ in _file_versions(store.directory) - earlier_files)
-    )
-    return DragReport(
-        drag_end.record,
-        store.directory,
-        first_image,
-        image_of(model, store, drag_end.edit),
-        written_files,
-        video_path,
-        sigma_of(model, store, drag_end.edit),
-    )
+@contextmanager
+def _collected(problems: list[str]) -> Iterator[None]:
+    """Add the message of an error to the problems, and continue after the block."""
+    try:
+        yield
+    except DragganError as error:
+        problems.append(str(error))
+
+
+def _write_photograph(model: Model, store: SessionStore, drag_end: DragRecorded, paste_mode: PasteMode) -> Path:
+    """Write the photograph beside the other files of the drag, and return its path.
+
+    Raises:
+        DragganError: the photograph cannot be read, or the file cannot be written.
+    """
+    path = store.drag_directory(drag_end.record.number).path / DRAG_PHOTOGRAPH_FILE
+    write_pasted_photograph(model, store, drag_end.edit, path, paste_mode)
+    return path
+
+
+def read_pairs(request: DragRequest) -> tuple[PointPair, ...]:
+    """Check what can be checked before a model is loaded, and return the pairs that were typed.
+
+    Raises:
+        DragganError: the pairs or the settings cannot be used, or the video could not be written.
+    """
+    pairs = tuple(parse_pair(pair_text) for pair_text in request.pair_texts)
+    if all(pair.is_pin for pair in pairs):
+        raise EditError(ALL_HANDLES_ON_TARGETS)
+    _read_settings(request.setting_texts, setting_fields())
+    if request.video_path is not None:
+        check_output_file(request.video_path, VIDEO_SUFFIXES)
+    elif request.draws_markers:
+        raise EditError("--markers: they are drawn into a video; give --film FILE too")
+    return pairs
 
 
 def parse_pair(pair_text: str) -> PointPair:
@@ -172,25 +238,31 @@ def parse_points(points_text: str) -> tuple[Point, Point] | None:
     return (first_x, first_y), (second_x, second_y)
 
 
-def _read_edit(request: DragRequest, pairs: tuple[PointPair, ...], model: Model) -> Edit:
+def _read_mask(request: DragRequest, model: Model) -> Mask | None:
     """
     Raises:
-        EditError: the model does not have a setting, or the mask cannot be used.
+        EditError: the mask cannot be used.
     """
-    mask = None
-    if request.mask_path is not None:
-        mask, is_resized = read_mask(request.mask_path, model.info.size)
-        if is_resized:
-            print_line(f"{request.mask_path} was resized to {mask.width}×{mask.height}")
+    if request.mask_path is None:
+        return None
+    mask, is_resized = read_mask(request.mask_path, model.info.size)
+    if is_resized:
+        print_line(f"{request.mask_path} was resized to {mask.width}×{mask.height}")
+    return mask
+
+
+def read_edit(
+    request: DragRequest, source: LatentRef, pairs: tuple[PointPair, ...], mask: Mask | None, model: Model
+) -> Edit:
+    """Return the edit to drag, with the settings that were typed.
+
+    Raises:
+        EditError: the model does not have a setting.
+    """
     setting_values = _read_settings(request.setting_texts, setting_fields(model.info))
     return Edit(
         model=model.name,
-        source=LatentRef(
-            seed=request.seed,
-            psi=model.info.psi if request.psi is None else request.psi,
-            label=request.class_label,
-            from_file=request.latent_path is not None,
-        ),
+        source=source,
         pairs=pairs,
         mask=mask,
         settings=model.info.settings.model_copy(update=setting_values),
@@ -212,21 +284,6 @@ def _read_settings(setting_texts: Mapping[str, str], fields_by_name: Mapping[str
                 f"{SETTING_FLAGS[setting_name]} {setting_text!r}: must be {fields_by_name[setting_name].requirement}"
             ) from value_error
     return setting_values
-
-
-def _check_outputs(request: DragRequest) -> None:
-    """
-    Raises:
-        DragganError: the session or the video could not be written.
-    """
-    if request.out_directory is None:
-        check_writable(DEFAULT_OUTPUT_DIRECTORY)
-    else:
-        check_output_directory(request.out_directory)
-    if request.video_path is not None:
-        check_output_file(request.video_path, VIDEO_SUFFIXES)
-    elif request.draws_markers:
-        raise EditError("--markers: they are drawn into a video; give --film FILE too")
 
 
 def new_store(model: Model, edit: Edit, out_directory: Path | None, latent_path: Path | None) -> SessionStore:
@@ -264,8 +321,10 @@ def print_line(message_text: str) -> None:
     print(f"draggan-tui: {message_text}", file=sys.stderr)
 
 
-def _file_versions(session_directory: Path) -> set[tuple[Path, int, int]]:
-    """Return a session's files, each with its inode and time, which change when the file is written again."""
+def file_versions(session_directory: Path | None) -> set[FileVersion]:
+    """Return the versions of a session's files; none if it has no directory, or a new one."""
+    if session_directory is None:
+        return set()
     file_paths = [
         path for pattern in ("[!.]*", "[!.]*/*") for path in session_directory.glob(pattern) if path.is_file()
     ]
@@ -319,13 +378,7 @@ def _drain(
 
 
 def _write_video(
-    video_path: Path,
-    model: Model,
-    store: SessionStore,
-    edit: Edit,
-    *,
-    markers: bool,
-    show_progress: bool,
+    video_path: Path, model: Model, store: SessionStore, edit: Edit, *, markers: bool, show_progress: bool
 ) -> None:
     """
     Raises:

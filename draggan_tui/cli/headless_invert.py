@@ -6,6 +6,7 @@ import hashlib
 import math
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from draggan_engine.storage.inversion_files import (
     PHOTOGRAPH_FILE,
     RECORD_FILE,
     InversionRecord,
+    copy_photograph,
     write_inversion,
 )
 from draggan_engine.storage.output_paths import check_output_directory
@@ -58,18 +60,50 @@ class InversionRequest:
     device_name: str
 
 
+@dataclass(frozen=True)
+class PreparedInversion:
+    """A model and a photograph that has been aligned with its images."""
+
+    model: Model
+    aligned: AlignedPhotograph
+
+
 def run_headless_inversion(request: InversionRequest, *, as_json: bool) -> int:
     """Invert a photograph, write its session, print a report, and return the exit status.
 
     Raises:
         DragganError: something in the request cannot be used; no session has been written.
     """
+    report, received_signals = make_inversion(request, prepare_inversion(request), as_json=as_json)
+    print_inversion_report(report, as_json=as_json)
+    if received_signals:
+        return 128 + received_signals[0]
+    return DIVERGED_STATUS if report.record.reason == "diverged" else 0
+
+
+def prepare_inversion(request: InversionRequest) -> PreparedInversion:
+    """Load the model and align the photograph. Nothing is written.
+
+    Raises:
+        DragganError: something in the request cannot be used.
+    """
     aligner = PhotographAligner(request.alignment)
     check_output_directory(request.out_directory)
     photograph = read_photograph(request.photograph_path)
     model = load_model(request.model_spec, request.device_name)
     check_label(request.class_label, model.info.classes, model.name)
-    aligned = aligner.align(request.photograph_path, photograph, model)
+    return PreparedInversion(model, aligner.align(request.photograph_path, photograph, model))
+
+
+def make_inversion(
+    request: InversionRequest, prepared: PreparedInversion, *, as_json: bool
+) -> tuple[InversionReport, Sequence[int]]:
+    """Search for the latent and write the session; return what to report, and the signals that ended the search.
+
+    Raises:
+        DragganError: the state of an earlier search cannot be used, or a file cannot be written.
+    """
+    model, aligned = prepared.model, prepared.aligned
     discriminator = _load_discriminator(model)
     settings = InversionSettings(request.method, request.steps, model.info.settings.layers)
     fingerprint = _fingerprint(model, aligned, settings, request.class_label)
@@ -81,22 +115,20 @@ def run_headless_inversion(request: InversionRequest, *, as_json: bool) -> int:
         model.generator, aligned.image, settings, discriminator, request.class_label, state=state
     )  # fmt: skip
     make_directory(request.out_directory)
+    copy_name = copy_photograph(request.photograph_path, request.out_directory)
     with stopped_by_signals(inversion.control) as received_signals:
         inversion_end = _drain(inversion, state_path, fingerprint, show_progress=sys.stderr.isatty() and not as_json)
     if not math.isfinite(inversion_end.loss):
         raise CheckpointError(
             f"{model.name}: its images are not finite numbers, so nothing is like them; use another model"
         )
-    record = _make_record(aligned, request.method, inversion_end)
+    record = _make_record(aligned, copy_name, request.method, inversion_end)
     files = _write_session(request, model, aligned, record, inversion_end)
     with suppress(OSError):
         state_path.unlink(missing_ok=True)
     features = "random filters" if discriminator is None else "discriminator"
     report = InversionReport(record, features, request.out_directory, aligned.image, inversion_end.image, files)
-    print_inversion_report(report, as_json=as_json)
-    if received_signals:
-        return 128 + received_signals[0]
-    return DIVERGED_STATUS if inversion_end.reason == "diverged" else 0
+    return report, received_signals
 
 
 def _load_discriminator(model: Model) -> Discriminator | None:
@@ -133,9 +165,15 @@ def _drain(inversion: Inversion, state_path: Path, fingerprint: str, *, show_pro
     raise AssertionError("an inversion ends with its last event")
 
 
-def _make_record(aligned: AlignedPhotograph, method: InversionMethod, inversion_end: InversionEnd) -> InversionRecord:
+def _make_record(
+    aligned: AlignedPhotograph, copy_name: str | None, method: InversionMethod, inversion_end: InversionEnd
+) -> InversionRecord:
+    """
+    Args:
+        copy_name: of the photograph's copy in the session's directory, if there is one.
+    """
     return InversionRecord(
-        alignment=aligned.alignment,
+        alignment=aligned.alignment.model_copy(update={"photograph_copy": copy_name}),
         method=method,
         reason=inversion_end.reason,
         steps=inversion_end.step,
@@ -171,4 +209,5 @@ def _write_session(
     write_inversion(directory, record, aligned.image, inversion_end.image, model.name, edit)
     store.close()
     names = ("history.jsonl", "session.json", "latents.safetensors", "initial.png", "final.png")
-    return [directory / name for name in (*names, RECORD_FILE, PHOTOGRAPH_FILE, COMPARED_FILE)]
+    copy_names = [] if record.alignment.photograph_copy is None else [record.alignment.photograph_copy]
+    return [directory / name for name in (*names, RECORD_FILE, PHOTOGRAPH_FILE, COMPARED_FILE, *copy_names)]

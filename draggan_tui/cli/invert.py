@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from draggan_tui import SCRIPT_MODEL
-from draggan_tui.cli.options import AcceptLicenceOption, ClassOption, DeviceOption, JsonOption, ModelOption, path_parser
+from draggan_tui.cli.options import (
+    AcceptLicenceOption,
+    AlignOption,
+    ClassOption,
+    DeviceOption,
+    JsonOption,
+    LandmarksOption,
+    ModelOption,
+    OntoOption,
+    path_parser,
+)
 
 
 class MethodOption(StrEnum):
@@ -17,6 +27,9 @@ class MethodOption(StrEnum):
 
     w = "w"
     w_plus = "w+"
+
+
+DEFAULT_METHOD, DEFAULT_STEPS = MethodOption.w_plus, 300
 
 
 def invert_photograph(
@@ -29,32 +42,9 @@ def invert_photograph(
         typer.Option(metavar="DIR", parser=path_parser("--out"), help="The directory of the session to write."),
     ],
     model: ModelOption = SCRIPT_MODEL,
-    align: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOW",
-            help="eyes=X,Y:X,Y: two points of the photograph, the eye at the left of the picture first; faces: the eyes of "
-            "the largest face; ffhq: the crop with which FFHQ was made, from the landmarks of a face; none: the whole photograph, which must have the aspect "
-            "ratio of the model's images. Default: none for a photograph that has the size of the model's images.",
-        ),
-    ] = None,
-    onto: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X,Y:X,Y",
-            help="Where the two points belong, in pixels of the model's images; default: where the bundled models, or "
-            "FFHQ's, have their eyes.",
-        ),
-    ] = None,
-    landmarks: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            parser=path_parser("--landmarks"),
-            help="For --align ffhq: the 68 landmarks of the face in pixels of the photograph, one a line or as a JSON "
-            "list; default: those that dlib detects.",
-        ),
-    ] = None,
+    align: AlignOption = None,
+    onto: OntoOption = None,
+    landmarks: LandmarksOption = None,
     accept_licence: AcceptLicenceOption = False,
     method: Annotated[
         MethodOption,
@@ -62,8 +52,8 @@ def invert_photograph(
             help="w: all rows of the latent alike; w+: rows that drags leave alone are free, which comes nearer to the "
             "photograph."
         ),
-    ] = MethodOption.w_plus,
-    steps: Annotated[int, typer.Option(min=1, max=100_000, help="How many steps to make.")] = 300,
+    ] = DEFAULT_METHOD,
+    steps: Annotated[int, typer.Option(min=1, max=100_000, help="How many steps to make.")] = DEFAULT_STEPS,
     class_label: ClassOption = 0,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

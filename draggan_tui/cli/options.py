@@ -138,3 +138,35 @@ ColorsOption = Annotated[
         help="auto, truecolor, 256, 16 or none; auto asks the terminal. Default: as configured, else auto.",
     ),
 ]
+
+# The alignment of a photograph.
+AlignOption = Annotated[
+    str | None,
+    typer.Option(
+        "--align",
+        metavar="HOW",
+        help="eyes=X,Y:X,Y: two points of the photograph, the eye at the left of the picture first; faces: the eyes of "
+        "the largest face; ffhq: the crop with which FFHQ was made, from the landmarks of a face; none: the whole "
+        "photograph, which must have the aspect ratio of the model's images. Default: none for a photograph that has the "
+        "size of the model's images.",
+    ),
+]
+OntoOption = Annotated[
+    str | None,
+    typer.Option(
+        "--onto",
+        metavar="X,Y:X,Y",
+        help="Where the two points belong, in pixels of the model's images; default: where the bundled models, or "
+        "FFHQ's, have their eyes.",
+    ),
+]
+LandmarksOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--landmarks",
+        metavar="FILE",
+        parser=path_parser("--landmarks"),
+        help="For --align ffhq: the 68 landmarks of the face in pixels of the photograph, one a line or as a JSON "
+        "list; default: those that dlib detects.",
+    ),
+]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from draggan_engine.inversion.alignment import (
 )
 from draggan_engine.inversion.faces import FaceDetector, eye_centers, face_detector
 from draggan_engine.inversion.ffhq_crop import LANDMARK_COUNT, crop_ffhq
-from draggan_engine.storage.inversion_files import PhotographAlignment
+from draggan_engine.storage.inversion_files import PhotographAlignment, file_sha256
 from draggan_engine.storage.landmark_files import read_landmarks
 from draggan_tui.cli.headless_drag import parse_points, print_line
 from draggan_tui.cli.options import PREDICTOR_LICENCE
@@ -209,11 +208,9 @@ def _check_points_in_model(points: TwoPoints, model_size: Size) -> None:
 
 
 def _describe(photograph_path: Path, photograph_size: Size, similarity: Similarity) -> PhotographAlignment:
-    with photograph_path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return PhotographAlignment(
         photograph=str(photograph_path.resolve()).encode("utf-8", "replace").decode("utf-8"),
-        photograph_sha256=sha256,
+        photograph_sha256=file_sha256(photograph_path),
         photograph_size=photograph_size,
         multiplier=(similarity.multiplier.real, similarity.multiplier.imag),
         offset=(similarity.offset.real, similarity.offset.imag),

@@ -14,12 +14,14 @@ import draggan_tui
 from tests.support.commands import run
 from tests.support.terminal import Terminal
 
+MODULES_THAT_COMPUTE = (
+    "__main__", ".headless_drag", ".headless_invert", ".headless_photograph_drag", ".photograph_alignment",
+    ".evaluation_run", ".model_facts", ".benchmarks.drag",
+)  # fmt: skip
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(draggan_tui.__path__, "draggan_tui.")
-    if not module.name.endswith(
-        ("__main__", ".headless_drag", ".headless_invert", ".evaluation_run", ".model_facts", ".benchmarks.drag")
-    )
+    if not module.name.endswith(MODULES_THAT_COMPUTE)
 )
 
 

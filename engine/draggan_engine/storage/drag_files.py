@@ -23,6 +23,8 @@ log = logging.getLogger("draggan_engine")
 
 EVENTS_FILE = "events.jsonl"
 RECORD_FILE = "drag.json"
+DRAG_PHOTOGRAPH_FILE = "photograph.png"
+"""The photograph of the session with the result of the drag pasted back."""
 
 
 class DragDirectory:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from draggan_engine.core.edit import Edit, Mask
-from draggan_engine.core.errors import EditError
+from draggan_engine.core.errors import EditError, OutputError
 from draggan_engine.core.geometry import Size
 
 from .atomic import atomic_write
@@ -29,6 +29,8 @@ IMAGE_ERRORS = (
 
 COMPOSITE_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """The same of images that are generated only in part."""
+
+MAX_WEBP_SIDE = 16383  # pixels; a limit of the format
 
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -64,7 +66,13 @@ def provenance(model: str, edit: Edit) -> dict[str, str]:
 
 
 def write_image(
-    path: Path, rgb: NDArray[np.uint8], *, model: str, edit: Edit, source_type: str = DIGITAL_SOURCE_TYPE
+    path: Path,
+    rgb: NDArray[np.uint8],
+    *,
+    model: str,
+    edit: Edit,
+    source_type: str = DIGITAL_SOURCE_TYPE,
+    icc_profile: bytes | None = None,
 ) -> None:
     """Write a generated image as a PNG or as a lossless WebP, depending on the path's suffix.
 
@@ -72,12 +80,18 @@ def write_image(
         rgb: `uint8 [H, W, 3]`.
         edit: the edit whose image it is, or an earlier one that started from the same latent.
         source_type: IPTC's digital source type.
+        icc_profile: of the colour space of the pixels; None: not stated.
 
     Raises:
-        OutputError: the suffix is none of `IMAGE_SUFFIXES`.
+        OutputError: the suffix is none of `IMAGE_SUFFIXES`, or the image is too large for a WebP.
         StorageError: the file cannot be written.
     """
     file_suffix = check_suffix(path, IMAGE_SUFFIXES)
+    if file_suffix == ".webp" and max(rgb.shape) > MAX_WEBP_SIDE:
+        raise OutputError(
+            f"{path}: a WebP has at most {MAX_WEBP_SIDE} pixels at each side, and the image is "
+            f"{rgb.shape[1]}×{rgb.shape[0]}; name a .png"
+        )
     provenance_fields = provenance(model, edit)
     xmp = _XMP % source_type
     with atomic_write(path) as temporary_path:
@@ -86,14 +100,16 @@ def write_image(
             for field_name, field_value in provenance_fields.items():
                 png_info.add_text(field_name, field_value)
             png_info.add_itxt("XML:com.adobe.xmp", xmp)
-            Image.fromarray(rgb).save(temporary_path, format="PNG", pnginfo=png_info)
+            Image.fromarray(rgb).save(temporary_path, format="PNG", pnginfo=png_info, icc_profile=icc_profile)
         else:
             exif_data = Image.Exif()
             exif_data[ExifTags.Base.Software] = SOFTWARE
             exif_data[ExifTags.Base.ImageDescription] = "; ".join(
                 f"{field_name}: {field_value}" for field_name, field_value in provenance_fields.items()
             )
-            Image.fromarray(rgb).save(temporary_path, format="WEBP", lossless=True, xmp=xmp.encode(), exif=exif_data)
+            Image.fromarray(rgb).save(
+                temporary_path, format="WEBP", lossless=True, xmp=xmp.encode(), exif=exif_data, icc_profile=icc_profile
+            )
 
 
 def write_mask(path: Path, mask: Mask) -> None:
@@ -107,7 +123,17 @@ def write_mask(path: Path, mask: Mask) -> None:
 
 
 def read_mask(path: Path, image_size: Size) -> tuple[Mask, bool]:
-    """Read a mask file: a pixel may move if it is at least half as bright as the file's format allows.
+    """Read a mask file as `read_mask_array` does, for an image of a model.
+
+    Raises:
+        EditError: as `read_mask_array`.
+    """
+    mask_array, is_resized = read_mask_array(path, image_size)
+    return Mask.from_array(mask_array), is_resized
+
+
+def read_mask_array(path: Path, image_size: Size) -> tuple[NDArray[np.uint8], bool]:
+    """Read a mask file as `uint8 [H, W]`, 1 = may move: a pixel may move if it is at least half as bright as the file's format allows.
 
     That is 128 in 8 bits, 32768 in 16 bits and 0.5 in floats. Transparent pixels may not move, and the orientation of a
     photograph is applied.
@@ -130,7 +156,7 @@ def read_mask(path: Path, image_size: Size) -> tuple[Mask, bool]:
     mask_array = (np.asarray(grey_image) >= 128).astype(np.uint8)
     if not mask_array.any():
         raise EditError(f"mask {path} is all zero, so nothing may move; paint white where the image may move")
-    return Mask.from_array(mask_array), is_resized
+    return mask_array, is_resized
 
 
 def read_photograph(path: Path) -> NDArray[np.uint8]:
@@ -143,6 +169,18 @@ def read_photograph(path: Path) -> NDArray[np.uint8]:
         EditError: the file is not an image, is too large, is an animation, or cannot be decoded.
     """
     return np.array(_read_image(path, "photograph", "give a JPEG, PNG or WebP", _to_upright_rgb))
+
+
+def read_icc_profile(path: Path) -> bytes | None:
+    """Return the colour profile of a photograph; None if it has none, or not one of RGB.
+
+    Raises:
+        IMAGE_ERRORS: the file cannot be opened as an image.
+    """
+    with open_image(path) as image:
+        icc_profile: bytes | None = image.info.get("icc_profile")
+    is_rgb = icc_profile is not None and icc_profile[16:20] == b"RGB "
+    return icc_profile if is_rgb else None
 
 
 def _read_image(path: Path, kind: str, advice: str, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:

@@ -3,22 +3,25 @@
 inversion.json             how it was made (`InversionRecord`)
 inversion-photograph.png   the photograph as it was aligned, of the size of the model's images
 inversion-compared.png     the same and, at its right, the image of the latent
+inversion-original.*       a copy of the photograph's file, if it is not too large
 
 While it runs, there is only inversion-state.safetensors, which `inversion.state_file` writes.
 """
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import Field
+from pydantic import AfterValidator, Field, FiniteFloat, ValidationError
 
 from draggan_engine.core.edit import Edit
-from draggan_engine.core.frozen_model import FrozenModel
+from draggan_engine.core.errors import InputError
+from draggan_engine.core.frozen_model import FrozenModel, first_problem
 
 from .atomic import atomic_write
 from .image_io import COMPOSITE_SOURCE_TYPE, write_image
@@ -27,8 +30,18 @@ RECORD_FILE = "inversion.json"
 PHOTOGRAPH_FILE = "inversion-photograph.png"
 COMPARED_FILE = "inversion-compared.png"
 INVERSION_STATE_FILE = "inversion-state.safetensors"
+ORIGINAL_STEM = "inversion-original"
 
-ComplexParts = tuple[float, float]
+MAX_COPIED_BYTES = 32 << 20
+"""A photograph whose file is larger is not copied: the session only knows its path."""
+
+ComplexParts = tuple[FiniteFloat, FiniteFloat]
+
+
+def _check_not_zero(parts: ComplexParts) -> ComplexParts:
+    if parts == (0, 0):
+        raise ValueError("must not be 0")
+    return parts
 
 
 class PhotographAlignment(FrozenModel):
@@ -37,8 +50,13 @@ class PhotographAlignment(FrozenModel):
 
     photograph: str = Field(description="the absolute path")
     photograph_sha256: str
+    photograph_copy: str | None = Field(
+        None, description="the name of its copy in the session's directory; none: it was too large to be copied"
+    )
     photograph_size: tuple[int, int] = Field(description="width and height, in the orientation that the camera noted")
-    multiplier: ComplexParts = Field(description="real and imaginary part of m")
+    multiplier: Annotated[ComplexParts, AfterValidator(_check_not_zero)] = Field(
+        description="real and imaginary part of m"
+    )
     offset: ComplexParts = Field(description="real and imaginary part of t")
 
 
@@ -52,6 +70,79 @@ class InversionRecord(FrozenModel):
     seconds: float
     loss: float
     psnr: float = Field(description="in dB, of the image of the latent against the aligned photograph")
+
+
+def copy_photograph(photograph_path: Path, directory: Path) -> str | None:
+    """Copy the file of a photograph into the directory of a session; return the copy's name, None if it is too large.
+
+    Raises:
+        InputError: the photograph cannot be read any more.
+        StorageError: the copy cannot be written.
+    """
+    try:
+        if photograph_path.stat().st_size > MAX_COPIED_BYTES:
+            return None
+        photograph_bytes = photograph_path.read_bytes()
+    except OSError as read_error:
+        raise InputError(
+            f"{photograph_path} cannot be read ({read_error.strerror or read_error}); give the photograph again"
+        ) from read_error
+    suffix = photograph_path.suffix.lower()
+    copy_path = directory / (ORIGINAL_STEM + (suffix if suffix[1:].isalnum() and suffix.isascii() else ".image"))
+    with atomic_write(copy_path) as temporary_path:
+        temporary_path.write_bytes(photograph_bytes)
+    return copy_path.name
+
+
+def find_photograph(directory: Path, alignment: PhotographAlignment) -> Path:
+    """Return where the photograph of a session is: the copy in its directory, or the file itself.
+
+    Raises:
+        InputError: it is at neither place, or has changed.
+    """
+    copy_name = alignment.photograph_copy
+    copy_paths = [] if copy_name is None else [directory / Path(copy_name).name]
+    file_paths = [path for path in (*copy_paths, Path(alignment.photograph)) if path.is_file()]
+    for path in file_paths:
+        if file_sha256(path) == alignment.photograph_sha256:
+            return path
+    if file_paths:
+        raise InputError(f"{file_paths[-1]} has changed since it was inverted; put the photograph back as it was")
+    raise InputError(f"the photograph {alignment.photograph} has moved or was removed; put it back there")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as read_error:
+        raise InputError(
+            f"{path} cannot be read ({read_error.strerror or read_error}); give another file"
+        ) from read_error
+
+
+def read_inversion(directory: Path) -> InversionRecord | None:
+    """Return how the inversion of a session was made; None if the session does not start from a photograph.
+
+    Raises:
+        InputError: the record cannot be read; the message names the field.
+    """
+    record_path = directory / RECORD_FILE
+    try:
+        return InversionRecord.model_validate_json(record_path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as read_error:
+        raise InputError(
+            f"{record_path} cannot be read ({read_error.strerror or read_error}); restore it"
+        ) from read_error
+    except ValidationError as read_error:
+        raise InputError(f"{record_path}: {first_problem(read_error)}; restore the file") from read_error
 
 
 def write_inversion(

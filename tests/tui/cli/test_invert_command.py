@@ -35,7 +35,7 @@ from tests.support.tiny_models import random_generator, save_generator
 
 SESSION_FILES = {
     "history.jsonl", "session.json", "latents.safetensors", "initial.png", "final.png", "inversion.json",
-    "inversion-photograph.png", "inversion-compared.png",
+    "inversion-photograph.png", "inversion-compared.png", "inversion-original.png",
 }  # fmt: skip
 
 
