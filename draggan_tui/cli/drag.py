@@ -22,6 +22,7 @@ from draggan_tui.cli.options import (
     ModelOption,
     OntoOption,
     PsiOption,
+    RefineOption,
     SessionDirectoryOption,
     path_parser,
 )
@@ -65,6 +66,7 @@ def drag(
     onto: OntoOption = None,
     landmarks: LandmarksOption = None,
     accept_licence: AcceptLicenceOption = False,
+    refine: RefineOption = None,
     paste: Annotated[
         PasteOption | None,
         typer.Option(
@@ -105,7 +107,7 @@ def drag(
 
     _check_options(
         image,
-        {"--align": align, "--onto": onto, "--landmarks": landmarks, "--paste": paste},
+        {"--align": align, "--onto": onto, "--landmarks": landmarks, "--refine": refine, "--paste": paste},
         {"--seed": seed, "--psi": psi, "--latent": latent},
     )
     drag_request = DragRequest(
@@ -119,7 +121,7 @@ def drag(
     from draggan_tui.cli.photograph_alignment import AlignmentOptions
 
     photograph_request = PhotographRequest(
-        image, AlignmentOptions(align, onto, landmarks, accept_licence), (paste or PasteOption.delta).value
+        image, AlignmentOptions(align, onto, landmarks, accept_licence, refine), (paste or PasteOption.delta).value
     )
     raise typer.Exit(run_photograph_drag(drag_request, photograph_request, as_json=as_json))
 

@@ -22,13 +22,16 @@ from draggan_engine.inversion.state_file import read_inversion_state, write_stat
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.storage.image_io import read_photograph
 from draggan_engine.storage.inversion_files import (
+    ALIGNMENT_FILE,
     COMPARED_FILE,
     INVERSION_STATE_FILE,
     PHOTOGRAPH_FILE,
     RECORD_FILE,
     InversionRecord,
     copy_photograph,
+    read_refined_alignment,
     write_inversion,
+    write_refined_alignment,
 )
 from draggan_engine.storage.output_paths import check_output_directory
 from draggan_engine.storage.session_directory import make_directory
@@ -36,6 +39,7 @@ from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli.headless_drag import DIVERGED_STATUS, print_line, stopped_by_signals
 from draggan_tui.cli.invert_report import InversionReport, print_inversion_report
 from draggan_tui.cli.photograph_alignment import AlignedPhotograph, AlignmentOptions, PhotographAligner
+from draggan_tui.cli.refined_alignment import refine_alignment
 from draggan_tui.cli.step_progress import step_progress
 
 STATE_SECONDS = 10.0  # between two writes of the state
@@ -74,14 +78,14 @@ def run_headless_inversion(request: InversionRequest, *, as_json: bool) -> int:
     Raises:
         DragganError: something in the request cannot be used; no session has been written.
     """
-    report, received_signals = make_inversion(request, prepare_inversion(request), as_json=as_json)
+    report, received_signals = make_inversion(request, prepare_inversion(request, as_json=as_json), as_json=as_json)
     print_inversion_report(report, as_json=as_json)
     if received_signals:
         return 128 + received_signals[0]
     return DIVERGED_STATUS if report.record.reason == "diverged" else 0
 
 
-def prepare_inversion(request: InversionRequest) -> PreparedInversion:
+def prepare_inversion(request: InversionRequest, *, as_json: bool) -> PreparedInversion:
     """Load the model and align the photograph. Nothing is written.
 
     Raises:
@@ -92,7 +96,14 @@ def prepare_inversion(request: InversionRequest) -> PreparedInversion:
     photograph = read_photograph(request.photograph_path)
     model = load_model(request.model_spec, request.device_name)
     check_label(request.class_label, model.info.classes, model.name)
-    return PreparedInversion(model, aligner.align(request.photograph_path, photograph, model))
+    aligned = aligner.align(request.photograph_path, photograph, model)
+    if aligner.refines:
+        earlier = read_refined_alignment(request.out_directory)
+        show_progress = sys.stderr.isatty() and not as_json
+        aligned = refine_alignment(
+            aligned, photograph, model, request.class_label, earlier, show_progress=show_progress
+        )  # fmt: skip
+    return PreparedInversion(model, aligned)
 
 
 def make_inversion(
@@ -116,6 +127,8 @@ def make_inversion(
     )  # fmt: skip
     make_directory(request.out_directory)
     copy_name = copy_photograph(request.photograph_path, request.out_directory)
+    if aligned.refinement is not None:
+        write_refined_alignment(request.out_directory, aligned.refinement)
     with stopped_by_signals(inversion.control) as received_signals:
         inversion_end = _drain(inversion, state_path, fingerprint, show_progress=sys.stderr.isatty() and not as_json)
     if not math.isfinite(inversion_end.loss):
@@ -124,8 +137,9 @@ def make_inversion(
         )
     record = _make_record(aligned, copy_name, request.method, inversion_end)
     files = _write_session(request, model, aligned, record, inversion_end)
-    with suppress(OSError):
-        state_path.unlink(missing_ok=True)
+    for path in (state_path, request.out_directory / ALIGNMENT_FILE):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
     features = "random filters" if discriminator is None else "discriminator"
     report = InversionReport(record, features, request.out_directory, aligned.image, inversion_end.image, files)
     return report, received_signals

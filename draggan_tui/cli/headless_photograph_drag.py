@@ -64,7 +64,7 @@ def run_photograph_drag(request: DragRequest, photograph: PhotographRequest, *, 
         edit = _align_edit(request, pairs, alignment, model)
     else:
         inversion_request = _inversion_request(request, photograph, directory)
-        prepared = prepare_inversion(inversion_request)
+        prepared = prepare_inversion(inversion_request, as_json=as_json)
         model, alignment = prepared.model, prepared.aligned.alignment
         edit = _align_edit(request, pairs, alignment, model)
         report, received_signals = make_inversion(inversion_request, prepared, as_json=as_json)

@@ -18,6 +18,7 @@ from draggan_tui.cli.options import (
     LandmarksOption,
     ModelOption,
     OntoOption,
+    RefineOption,
     path_parser,
 )
 
@@ -46,6 +47,7 @@ def invert_photograph(
     onto: OntoOption = None,
     landmarks: LandmarksOption = None,
     accept_licence: AcceptLicenceOption = False,
+    refine: RefineOption = None,
     method: Annotated[
         MethodOption,
         typer.Option(
@@ -69,7 +71,7 @@ def invert_photograph(
 
     request = InversionRequest(
         photograph_path=photograph, out_directory=out, model_spec=model,
-        alignment=AlignmentOptions(align, onto, landmarks, accept_licence), method=method.value, steps=steps,
+        alignment=AlignmentOptions(align, onto, landmarks, accept_licence, refine), method=method.value, steps=steps,
         class_label=class_label, device_name=device,
     )  # fmt: skip
     raise typer.Exit(run_headless_inversion(request, as_json=as_json))

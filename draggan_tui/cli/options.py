@@ -160,6 +160,14 @@ OntoOption = Annotated[
         "FFHQ's, have their eyes.",
     ),
 ]
+RefineOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--refine/--no-refine",
+        help="Refine scale, angle and shift of the alignment, together with a coarse latent, before the search. Default: "
+        "with two points.",
+    ),
+]
 LandmarksOption = Annotated[
     Path | None,
     typer.Option(

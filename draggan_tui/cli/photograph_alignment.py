@@ -25,7 +25,7 @@ from draggan_engine.inversion.alignment import (
 )
 from draggan_engine.inversion.faces import FaceDetector, eye_centers, face_detector
 from draggan_engine.inversion.ffhq_crop import LANDMARK_COUNT, crop_ffhq
-from draggan_engine.storage.inversion_files import PhotographAlignment, file_sha256
+from draggan_engine.storage.inversion_files import PhotographAlignment, RefinedAlignment, file_sha256
 from draggan_engine.storage.landmark_files import read_landmarks
 from draggan_tui.cli.headless_drag import parse_points, print_line
 from draggan_tui.cli.options import PREDICTOR_LICENCE
@@ -42,12 +42,14 @@ class AlignmentOptions:
         onto_text: like `64,70:76,70`, or None for the usual places of eyes.
         landmarks_path: a file with 68 landmarks, or None for those that dlib detects.
         accepts_licence: whether the user accepts the licence of dlib's 68 landmarks.
+        refines: whether the alignment is refined by registration; None: if two points were typed.
     """
 
     align_text: str | None = None
     onto_text: str | None = None
     landmarks_path: Path | None = None
     accepts_licence: bool = False
+    refines: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,19 @@ class AlignedPhotograph:
 
     Attributes:
         image: `uint8 [H, W, 3]`, of the size of the model's images.
+        refinement: how the alignment was refined; None if it was not.
     """
 
     image: NDArray[np.uint8]
     alignment: PhotographAlignment
+    refinement: RefinedAlignment | None = None
 
 
 class PhotographAligner:
     """Aligns photographs as options say.
+
+    Attributes:
+        refines: whether the alignment is to be refined by registration.
 
     Raises:
         InputError: a text does not have the form that it should have, options contradict each other, the landmarks cannot
@@ -76,6 +83,9 @@ class PhotographAligner:
         self._points_in_model = _parse_onto(options)
         self._landmarks = _read_landmarks(options)
         self._detector = _load_detector(options)
+        self.refines = (self._points is not None) if options.refines is None else options.refines
+        if self.refines and options.align_text == "ffhq":
+            raise EditError("--refine: it would change FFHQ's crop; leave it out, or use --align faces")
 
     def align(self, photograph_path: Path, photograph: NDArray[np.uint8], model: Model) -> AlignedPhotograph:
         """

@@ -5,7 +5,8 @@ inversion-photograph.png   the photograph as it was aligned, of the size of the 
 inversion-compared.png     the same and, at its right, the image of the latent
 inversion-original.*       a copy of the photograph's file, if it is not too large
 
-While it runs, there is only inversion-state.safetensors, which `inversion.state_file` writes.
+While it runs, there are only inversion-state.safetensors, which `inversion.state_file` writes, and inversion-alignment.json
+(`RefinedAlignment`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from .image_io import COMPOSITE_SOURCE_TYPE, write_image
 RECORD_FILE = "inversion.json"
 PHOTOGRAPH_FILE = "inversion-photograph.png"
 COMPARED_FILE = "inversion-compared.png"
+ALIGNMENT_FILE = "inversion-alignment.json"
 INVERSION_STATE_FILE = "inversion-state.safetensors"
 ORIGINAL_STEM = "inversion-original"
 
@@ -58,6 +60,15 @@ class PhotographAlignment(FrozenModel):
         description="real and imaginary part of m"
     )
     offset: ComplexParts = Field(description="real and imaginary part of t")
+
+
+class RefinedAlignment(FrozenModel):
+    """The alignment that an inversion which has not ended continues with, and what it was made from."""
+
+    model_sha256: str
+    label: int = Field(description="the class of a conditional model")
+    initial: PhotographAlignment
+    refined: PhotographAlignment
 
 
 class InversionRecord(FrozenModel):
@@ -143,6 +154,24 @@ def read_inversion(directory: Path) -> InversionRecord | None:
         ) from read_error
     except ValidationError as read_error:
         raise InputError(f"{record_path}: {first_problem(read_error)}; restore the file") from read_error
+
+
+def write_refined_alignment(directory: Path, alignment: RefinedAlignment) -> None:
+    """Keep a refined alignment until the inversion ends.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    with atomic_write(directory / ALIGNMENT_FILE) as temporary_path:
+        temporary_path.write_text(alignment.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_refined_alignment(directory: Path) -> RefinedAlignment | None:
+    """Return the alignment that an unfinished inversion left; None if there is none, or it cannot be read."""
+    try:
+        return RefinedAlignment.model_validate_json((directory / ALIGNMENT_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def write_inversion(

@@ -15,8 +15,9 @@ from draggan_engine.checkpoints.latent_files import read_latent
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.inversion import starts
-from draggan_engine.inversion.alignment import Similarity
+from draggan_engine.inversion import registration, starts
+from draggan_engine.inversion.alignment import Similarity, crop_photograph
+from draggan_engine.inversion.crop_matching import CropChange
 from draggan_engine.inversion.ffhq_crop import crop_ffhq
 from draggan_engine.inversion.inversion import Inversion
 from draggan_engine.inversion.state_file import write_state
@@ -27,7 +28,7 @@ from draggan_engine.server.edit_images import image_of
 from draggan_engine.storage.image_io import COMPOSITE_SOURCE_TYPE
 from draggan_engine.storage.inversion_files import InversionRecord
 from draggan_engine.storage.session_store import SessionStore
-from draggan_tui.cli import headless_invert
+from draggan_tui.cli import headless_invert, refined_alignment
 from tests.support.commands import files_under, run_here
 from tests.support.dlib_packages import needs_dlib
 from tests.support.photograph_model import PHOTOGRAPH
@@ -92,8 +93,9 @@ def test_the_record_and_the_images_beside_the_session(
     photograph = tmp_path / "photo.png"
     Image.open(models / "render.png").resize((96, 64)).save(photograph)
     status, stdout, stderr = invert(
-        monkeypatch, models, tmp_path, photograph, "--steps", "2", "--align", "eyes=30,20:60,20", "--onto", "8,10:23,10"
-    )
+        monkeypatch, models, tmp_path, photograph, "--steps", "2", "--align", "eyes=30,20:60,20", "--onto", "8,10:23,10",
+        "--no-refine",
+    )  # fmt: skip
     assert status == 0, stderr
     assert "finished: 2 steps" in stdout
     assert "to drag it: draggan-tui open session" in stdout
@@ -139,6 +141,59 @@ def test_the_same_command_continues_after_a_crash(
     assert {Path(name).name for name in files_under(crashed_directory / "session")} == SESSION_FILES
 
 
+def test_a_refined_alignment_is_recorded_and_survives_a_crash(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(registration, "REGISTRATION_STEPS", 18)
+    monkeypatch.setattr(headless_invert, "STATE_SECONDS", 0.0)
+    photograph = np.asarray(Image.open(models / "render.png").resize((128, 128), Image.Resampling.BICUBIC))
+    Image.fromarray(photograph).save(tmp_path / "photo.png")
+    options = (tmp_path / "photo.png", "--steps", "12", "--align", "eyes=33,50:93,52", "--onto", "8,12:23,12")
+    whole_directory, crashed_directory = tmp_path / "whole", tmp_path / "crashed"
+    whole_directory.mkdir()
+    crashed_directory.mkdir()
+    status, _, stderr = invert(monkeypatch, models, whole_directory, *options)
+    assert status == 0, stderr
+    assert "the alignment was refined: the crop is" in stderr
+    record = InversionRecord.model_validate_json((whole_directory / "session" / "inversion.json").read_text())
+    refined = Similarity(complex(*record.alignment.multiplier), complex(*record.alignment.offset))
+    assert refined.multiplier != Similarity.of_points(((33, 50), (93, 52)), ((8, 12), (23, 12))).multiplier
+    crop = crop_photograph(photograph, refined, Size(32, 32))
+    assert np.array_equal(np.asarray(Image.open(whole_directory / "session" / "inversion-photograph.png")), crop)
+
+    def crash(path: Path, state: object, fingerprint: str) -> None:
+        write_state(path, state, fingerprint)  # type: ignore[arg-type]
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(headless_invert, "write_state", crash)
+        assert invert(patched, models, crashed_directory, *options)[0] == 1
+    monkeypatch.setattr(refined_alignment, "register", None)  # it is not repeated
+    status, _, stderr = invert(monkeypatch, models, crashed_directory, *options)
+    assert status == 0, stderr
+    assert "continuing after step 1" in stderr
+    for name in ("latents.safetensors", "inversion-photograph.png"):
+        assert (crashed_directory / "session" / name).read_bytes() == (whole_directory / "session" / name).read_bytes()
+    assert {Path(name).name for name in files_under(crashed_directory / "session")} == SESSION_FILES
+
+
+@pytest.mark.parametrize("change", [None, CropChange(0.2, 0.1, 0.01j), CropChange(0.0, 0.0, 0.1 + 0j)])
+def test_an_alignment_is_kept_if_no_near_one_matches(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path, change: CropChange | None
+) -> None:
+    far = Similarity(2 + 0j, 3 + 0j)
+    last_steps = [] if change is None else [registration.RegistrationStep(1, 0.5, change, far)]
+    monkeypatch.setattr(refined_alignment, "register", lambda *_: iter(last_steps))
+    status, _, stderr = invert(
+        monkeypatch, models, tmp_path, models / "render.png", "--steps", "1", "--align", "eyes=8,10:23,10",
+        "--onto", "8,10:23,10",
+    )  # fmt: skip
+    assert status == 0
+    assert "the alignment was not refined, because no other one nearby matches an image of the model" in stderr
+    record = InversionRecord.model_validate_json((tmp_path / "session" / "inversion.json").read_text())
+    assert (record.alignment.multiplier, record.alignment.offset) == ((1, 0), (0, 0))
+
+
 def test_a_signal_ends_the_search_and_its_result_is_written(
     monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
 ) -> None:
@@ -173,6 +228,10 @@ def test_a_signal_ends_the_search_and_its_result_is_written(
         ),
         (["--landmarks", "face.txt"], "--landmarks: only FFHQ's crop uses them; add --align ffhq"),
         (["--align", "ffhq", "--landmarks", "face.txt"], "the landmarks face.txt cannot be read (No such file"),
+        (
+            ["--align", "ffhq", "--landmarks", "LANDMARKS", "--refine"],
+            "--refine: it would change FFHQ's crop; leave it",
+        ),
         (["--align", "ffhq", "--onto", "1,2:9,9"], "--onto: it says where two points belong; give them too"),
         (["--onto", "1,2:9,9"], "--onto: it says where two points belong; give them too, with --align eyes=X,Y:X,Y"),
         (["--align", "eyes=5,5:20,5", "--onto", "here"], "--onto 'here': write it as X,Y:X,Y"),
@@ -184,6 +243,9 @@ def test_a_signal_ends_the_search_and_its_result_is_written(
 def test_options_that_cannot_be_used(
     monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
+    landmarks_path = models / "landmarks.txt"
+    landmarks_path.write_text("10 20\n" * 68)
+    options = [option.replace("LANDMARKS", str(landmarks_path)) for option in options]
     status, _, stderr = invert(monkeypatch, models, tmp_path, models / "render.png", *options)
     assert status == 2
     assert message in stderr

@@ -24,7 +24,7 @@ from tests.support.tiny_models import random_generator, save_generator
 
 LEFT, TOP, SIDE = 90, 40, 64
 """The model's image is this square of the photograph, at twice its size."""
-ALIGNMENT = ("--align", "eyes=105.5,55.5:137.5,55.5", "--onto", "7.5,7.5:23.5,7.5")
+ALIGNMENT = ("--align", "eyes=105.5,55.5:137.5,55.5", "--onto", "7.5,7.5:23.5,7.5", "--no-refine")
 PAIR = ("--pair", "110,70:125,70")
 MASK_REACH = 2  # pixels of the photograph to which the change fades out beyond the mask: one of the model's images
 
