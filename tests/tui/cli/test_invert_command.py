@@ -32,6 +32,7 @@ from draggan_tui.cli import headless_invert, refined_alignment
 from tests.support.commands import files_under, run_here
 from tests.support.dlib_packages import needs_dlib
 from tests.support.photograph_model import PHOTOGRAPH
+from tests.support.png_header import png_header
 from tests.support.tiny_models import random_generator, save_generator
 
 SESSION_FILES = {
@@ -261,6 +262,7 @@ def test_files_that_are_no_usable_photograph(monkeypatch: pytest.MonkeyPatch, mo
     Image.new("RGB", (64, 32)).save(photographs / "wide.png")
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
     frames[0].save(photographs / "moving.gif", save_all=True, append_images=frames[1:])
+    (photographs / "huge.png").write_bytes(png_header(12_000))
     half_file = (models / "render.png").read_bytes()[:900]
     (photographs / "half.png").write_bytes(half_file)
     messages = {
@@ -270,6 +272,7 @@ def test_files_that_are_no_usable_photograph(monkeypatch: pytest.MonkeyPatch, mo
         "wide.png": "the photograph is 64×32 pixels, and the images of tiny are 32×32; give two of its points with "
         "--align eyes=X,Y:X,Y, for example the eyes, or --align none if it shows everything where the model's images do",
         "moving.gif": "it is an animation",
+        "huge.png": "has more than 89 megapixels; give a JPEG, PNG or WebP",
         "half.png": "cannot be read as an image",
         ".": "is not a file; give a JPEG, PNG or WebP",
     }

@@ -263,10 +263,13 @@ def test_what_cannot_be_used_is_reported_before_the_inversion(
 
 
 def test_options_for_photographs_need_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for option in (("--align", "none"), ("--onto", "1,2:9,9"), ("--paste", "crop")):
+    for option in (("--align", "none"), ("--onto", "1,2:9,9"), ("--no-refine",), ("--paste", "crop")):
         status, _, stderr = run_here(monkeypatch, "drag", *PAIR, *option, directory=tmp_path)
         assert status == 2
-        assert f"{option[0]}: it is for photographs; give one with --image FILE, or leave it out" in stderr
+        assert (
+            f"{option[0].replace('no-', '')}: it is for photographs; give one with --image FILE, or leave it out"
+            in stderr
+        )
 
 
 def test_a_directory_is_needed_and_must_not_hold_another_session(
