@@ -11,13 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from draggan_engine.checkpoints.loader import Model, load_model
+from draggan_engine.checkpoints.registry import cached_seed_index
 from draggan_engine.core.edit import Edit, check_label
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.inversion.inversion import Inversion, InversionEnd, InversionMethod, InversionSettings
-from draggan_engine.inversion.losses import can_compare
+from draggan_engine.inversion.losses import can_compare, image_tensor
+from draggan_engine.inversion.seed_thumbnails import nearest_seeds
 from draggan_engine.inversion.state_file import read_inversion_state, write_state
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.storage.image_io import read_photograph
@@ -34,6 +39,7 @@ from draggan_engine.storage.inversion_files import (
     write_refined_alignment,
 )
 from draggan_engine.storage.output_paths import check_output_directory
+from draggan_engine.storage.seed_index_file import IndexedModel, read_index_of_model
 from draggan_engine.storage.session_directory import make_directory
 from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli.headless_drag import DIVERGED_STATUS, print_line, stopped_by_signals
@@ -43,6 +49,7 @@ from draggan_tui.cli.refined_alignment import refine_alignment
 from draggan_tui.cli.step_progress import step_progress
 
 STATE_SECONDS = 10.0  # between two writes of the state
+NEAR_SEED_COUNT = 8  # seeds of the index whose whole images are compared with the photograph
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,8 @@ def make_inversion(
     if state is not None:
         print_line(f"continuing after step {state.step}")
     inversion = Inversion(
-        model.generator, aligned.image, settings, discriminator, request.class_label, state=state
+        model.generator, aligned.image, settings, discriminator, request.class_label, state=state,
+        near_seeds=_find_near_seeds(model, request.class_label, aligned.image),
     )  # fmt: skip
     make_directory(request.out_directory)
     copy_name = copy_photograph(request.photograph_path, request.out_directory)
@@ -156,6 +164,17 @@ def _load_discriminator(model: Model) -> Discriminator | None:
         return discriminator
     print_line("the model's file has no discriminator that fits its images; random filters compare the images instead")
     return None
+
+
+def _find_near_seeds(model: Model, class_label: int, image: NDArray[np.uint8]) -> list[int]:
+    """Return the seeds of the model's index that are nearest to an image; none, with a message if the index cannot be used."""
+    path = cached_seed_index(model.sha256, class_label)
+    try:
+        index = read_index_of_model(path, IndexedModel(model.name, model.sha256, class_label))
+    except CheckpointError as read_error:
+        print_line(f"{read_error}; the search starts from random images; to make it again: draggan-tui models index")
+        return []
+    return nearest_seeds(index, image_tensor(image), NEAR_SEED_COUNT) if index and index.is_complete else []
 
 
 def _fingerprint(model: Model, aligned: AlignedPhotograph, settings: InversionSettings, class_label: int) -> str:

@@ -1,4 +1,4 @@
-"""`draggan-tui models …`: list, inspect, convert, import, download and remove models."""
+"""`draggan-tui models …`: list, inspect, convert, import, download, index and remove models."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from draggan_tui import SCRIPT_MODEL
 from draggan_tui.cli import completion
-from draggan_tui.cli.options import JsonOption, path_parser
+from draggan_tui.cli.options import ClassOption, DeviceOption, JsonOption, path_parser
 
-app = typer.Typer(no_args_is_help=True, help="List, inspect, convert, import, download and remove models.")
+app = typer.Typer(no_args_is_help=True, help="List, inspect, convert, import, download, index and remove models.")
 
 ModelArgument = Annotated[
     str,
@@ -86,6 +87,28 @@ def pull_command(
     pull_model(source, sha256, name)
 
 
+@app.command("index")
+def index_command(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="The name of a model, the path of a checkpoint, or hf://ORG/REPO[@REVISION]/PATH.",
+            autocompletion=completion.complete_models,
+        ),
+    ] = SCRIPT_MODEL,
+    class_label: ClassOption = 0,
+    device: DeviceOption = "auto",
+) -> None:
+    """Make an index of a model's first 4,096 seeds, from which `invert` then starts.
+
+    An index that was interrupted is continued.
+    """
+    from draggan_tui.cli.model_index import make_seed_index
+
+    make_seed_index(model, class_label, device)
+
+
 @app.command("remove")
 def remove_command(
     name: Annotated[
@@ -97,7 +120,10 @@ def remove_command(
         ),
     ],
 ) -> None:
-    """Remove a model that was downloaded, imported or converted, and say how much space this frees."""
+    """Remove a model that was downloaded, imported or converted, with its index, and say how much space this frees.
+
+    Of a bundled model, only the index is removed.
+    """
     from draggan_tui.cli.model_files import remove_files_of_model
 
     remove_files_of_model(name)

@@ -27,23 +27,27 @@ class RemovedFile:
 
 
 def remove_model(name: str) -> tuple[RemovedFile, ...]:
-    """Remove a model, its converted copy, the covariance of its w, and what an interrupted download of it has left.
+    """Remove a model, its converted copy, the covariance of its w, its seed indexes, and what an interrupted download of it
+    has left. Of a bundled model and of a file elsewhere, only the seed indexes are removed.
 
     Args:
-        name: of a model of the user's, of an interrupted download or of a converted copy; the path of such a copy; or the
-            address of a model that was downloaded from the hub.
+        name: of a model of the user's, of an interrupted download, of a converted copy or of a bundled model; the path of
+            such a copy or of another file; or the address of a model that was downloaded from the hub.
 
     Raises:
-        CheckpointError: there is no such model, it comes with the program, or the program has not made its file.
+        CheckpointError: there is no such model, or nothing of it that the program has made.
         DownloadError: another process is downloading it.
         StorageError: a file cannot be removed.
     """
     if name in registry.bundled_models():
-        raise CheckpointError(f"{name} comes with draggan-tui and cannot be removed")
+        index_paths = _seed_indexes_of_file(registry.bundled_models()[name])
+        if not index_paths:
+            raise CheckpointError(f"{name} comes with draggan-tui and cannot be removed")
+        return tuple(map(_remove_file, index_paths))
     own_path = (registry.user_models() | downloaded_hub_models()).get(name)
     own_files = [] if own_path is None else [own_path, *_derived_files(_check_origin(own_path))]
     removed_parts = _remove_parts(name)  # first, because it fails while the download goes on
-    paths = own_files or ([] if removed_parts else _cached_files(name))
+    paths = own_files or ([] if removed_parts else _cached_files(name) or _seed_indexes_of_file(Path(name)))
     if not paths and not removed_parts:
         raise _missing_model(name)
     removed_files = (*map(_remove_file, paths), *removed_parts)
@@ -61,8 +65,7 @@ def _check_origin(model_path: Path) -> str:
     advice = f"{model_path} was not downloaded or converted by draggan-tui; if you do not need it any more, delete it"
     if model_path.is_symlink():
         raise CheckpointError(advice)
-    with model_path.open("rb") as model_file:
-        sha256 = hashlib.file_digest(model_file, "sha256").hexdigest()
+    sha256 = _file_sha256(model_path)
     if sha256 in read_checksums(registry.download_checksums_path()).values():
         return sha256
     try:
@@ -118,7 +121,22 @@ def _cached_files(name: str) -> list[Path]:
 def _derived_files(sha256: str) -> list[Path]:
     """Return what the cache holds of a file with that checksum."""
     paths = (registry.cached_copy(sha256), registry.cached_w_covariance(sha256))
-    return [path for path in paths if path.exists()]
+    return [*(path for path in paths if path.exists()), *registry.cached_seed_indexes(sha256)]
+
+
+def _seed_indexes_of_file(path: Path) -> list[Path]:
+    """Return the seed indexes of a model's file; none if there is no such file."""
+    try:
+        if not registry.cached_seed_indexes() or not path.expanduser().is_file():
+            return []
+        return registry.cached_seed_indexes(_file_sha256(path.expanduser()))
+    except (OSError, ValueError, RuntimeError):
+        return []
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _missing_model(name: str) -> CheckpointError:

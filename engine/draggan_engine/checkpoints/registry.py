@@ -63,6 +63,21 @@ def cached_w_covariance(sha256: str) -> Path:
     return cached_copy(sha256).parent / "w-covariance" / f"{sha256}.safetensors"
 
 
+def cached_seed_index(sha256: str, label: int = 0) -> Path:
+    """Return the path for the seed index of a model whose file has that checksum, and of a class. It need not exist."""
+    suffix = f"-{label}" if label else ""
+    return _seed_index_directory() / f"{sha256}{suffix}.safetensors"
+
+
+def cached_seed_indexes(sha256: str = "") -> list[Path]:
+    """Return the seed indexes of a model, one for each class that has one; without a checksum, those of all models."""
+    return [path for path in _list_files(_seed_index_directory()) if path.name.startswith(sha256)]
+
+
+def _seed_index_directory() -> Path:
+    return cached_copy("").parent / "seed-index"
+
+
 def list_models() -> tuple[ModelEntry, ...]:
     """Return the models on this machine: the bundled ones, the user's own, those downloaded from the hub, whose names are
     their addresses, then the copies of files that were opened by path."""

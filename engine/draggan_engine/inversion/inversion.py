@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +21,7 @@ from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.w_statistics import w_statistics
 
 from .latent_rows import LatentRows
-from .losses import ImageLoss, peak_signal_to_noise, rgb_images
+from .losses import ImageLoss, image_tensor, peak_signal_to_noise, rgb_images
 from .starts import average_w, choose_starts
 
 InversionMethod = Literal["w", "w+"]
@@ -121,7 +121,7 @@ class InversionState:
 class Inversion:
     """Looks for the latent whose image is nearest to a target.
 
-    The average w and the best of some random images are improved side by side; the best of them is improved further, with
+    The average w and the best of some random or given images are improved side by side; the best of them is improved further, with
     one w for all rows of ws, and in `w+` finally with rows of their own.
 
     Args:
@@ -131,6 +131,7 @@ class Inversion:
         label: class of a conditional model.
         control: what other threads use to stop the inversion; None = a new one.
         state: of an inversion with the same arguments, to continue it.
+        near_seeds: see `choose_starts`.
 
     Attributes:
         control: as given, or the new one.
@@ -146,19 +147,19 @@ class Inversion:
         label: int = 0,
         control: DragControl | None = None,
         state: InversionState | None = None,
+        near_seeds: Sequence[int] = (),
     ) -> None:
         self.control = DragControl() if control is None else control
         self.settings = settings
         self._generator = generator
-        pixels = torch.from_numpy(target.astype(np.float32)).permute(2, 0, 1)[None].to(generator.device)
-        self._target = pixels / 127.5 - 1
+        self._target = image_tensor(target).to(generator.device)
         self._loss = ImageLoss(self._target, discriminator)
         self._phase_ends = settings.phase_ends()
         statistics = w_statistics(generator.mapping)
         self._w_rows = LatentRows(average_w(generator, label), statistics, (0,) * generator.num_ws)
         self._free_rows = self._w_rows.with_free_rows(min(settings.shared_rows, generator.num_ws))
         if state is None:
-            starts = choose_starts(generator, self._target, START_COUNT, settings.seed, label)
+            starts = choose_starts(generator, self._target, START_COUNT, settings.seed, label, near_seeds)
             coordinates = self._w_rows.to_coordinates(starts)
             zeros, start_ws = torch.zeros_like(coordinates), self._w_rows.to_ws(coordinates[:1])
             state = InversionState(0, coordinates, zeros, zeros, start_ws, coordinates.new_tensor(torch.inf))

@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from draggan_engine.core.geometry import Size
@@ -55,6 +57,11 @@ class ImageLoss:
         """Return the images with values beyond −1…1 limited where the target, which had to be limited, is at that limit."""
         lowered = torch.where(self._target >= 1, images.clamp_max(1), images)
         return torch.where(self._target <= -1, lowered.clamp_min(-1), lowered)
+
+
+def image_tensor(image: NDArray[np.uint8]) -> Tensor:
+    """Return an image `uint8 [H, W, 3]` as `[1, 3, H, W]` in −1…1."""
+    return torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None] / 127.5 - 1
 
 
 def rgb_images(images: Tensor | None) -> Tensor:
