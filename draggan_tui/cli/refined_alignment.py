@@ -68,7 +68,8 @@ def _similarity(alignment: PhotographAlignment) -> Similarity:
 
 
 def _describe(change: CropChange) -> str:
+    growth, degrees = math.expm1(change.log_scale), math.degrees(change.angle)
     return (
-        f"the crop is {math.expm1(change.log_scale):+.1%} larger, turned by {math.degrees(change.angle):+.1f}°, "
-        f"and moved by {abs(change.shift):.1%} of its height"
+        f"the crop is {abs(growth):.1%} {'larger' if growth >= 0 else 'smaller'}, turned by {abs(degrees):.1f}° "
+        f"{'clockwise' if degrees >= 0 else 'anticlockwise'}, and moved by {abs(change.shift):.1%} of its height"
     )

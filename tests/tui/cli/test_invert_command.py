@@ -178,6 +178,33 @@ def test_a_refined_alignment_is_recorded_and_survives_a_crash(
     assert {Path(name).name for name in files_under(crashed_directory / "session")} == SESSION_FILES
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            CropChange(0.1, 0.05, 0.03 + 0.04j),
+            "the crop is 10.5% larger, turned by 2.9° clockwise, and moved by 5.0% of its",
+        ),
+        (
+            CropChange(-0.1, -0.05, 0j),
+            "the crop is 9.5% smaller, turned by 2.9° anticlockwise, and moved by 0.0% of its",
+        ),
+    ],
+)
+def test_the_change_of_the_crop_is_described(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path, change: CropChange, message: str
+) -> None:
+    last_step = registration.RegistrationStep(1, 0.5, change, Similarity.of_scale(1.1))
+    monkeypatch.setattr(refined_alignment, "register", lambda *_: iter([last_step]))
+    status, _, stderr = invert(
+        monkeypatch, models, tmp_path, models / "render.png", "--steps", "1", "--refine", "--align", "none"
+    )
+    assert status == 0
+    assert f"the alignment was refined: {message} height; --no-refine keeps it as it was" in stderr
+    record = InversionRecord.model_validate_json((tmp_path / "session" / "inversion.json").read_text())
+    assert record.alignment.multiplier == (1.1, 0)
+
+
 @pytest.mark.parametrize("change", [None, CropChange(0.2, 0.1, 0.01j), CropChange(0.0, 0.0, 0.1 + 0j)])
 def test_an_alignment_is_kept_if_no_near_one_matches(
     monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path, change: CropChange | None
