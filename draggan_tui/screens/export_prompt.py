@@ -17,13 +17,17 @@ from draggan_tui.config.paths import short_path
 
 from .path_prompt import PathPrompt
 
+MARKERS, PHOTOGRAPH = "handles and targets", "in the photograph"
+"""What can be added to an exported image."""
+
 
 @dataclass(frozen=True)
 class ExportChoice:
-    """A file to write, and whether to draw handles and targets into it."""
+    """A file to write, and how an image is written: with handles and targets, or in the photograph that it comes from."""
 
     path: Path
     markers: bool
+    in_photograph: bool
 
 
 class ExportPrompt(PathPrompt[ExportChoice]):
@@ -35,12 +39,17 @@ class ExportPrompt(PathPrompt[ExportChoice]):
     """
 
     # Shift-Tab, because terminals send few keys that a text field does not use.
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("shift+tab", "markers", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("shift+tab", "next_addition", show=False, priority=True)]
 
     def __init__(self, edit: Edit, directory: str | None) -> None:
+        from draggan_engine.storage.inversion_files import is_inversion  # imports parts of PIL that no frame needs
+
         suggestion = str(suggested_path(edit, Path() if directory is None else Path(directory).parent))
         super().__init__("Export", "exports", (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LATENT_SUFFIXES), suggestion)
-        self._exported_edit, self._draws_markers = edit, False
+        self._exported_edit = edit
+        comes_from_photograph = edit.source.from_file and directory is not None and is_inversion(Path(directory))
+        self._additions = (MARKERS, PHOTOGRAPH) if comes_from_photograph else (MARKERS,)
+        self._chosen_addition: str | None = None
 
     def compose_below(self) -> ComposeResult:
         yield Static("")
@@ -51,15 +60,17 @@ class ExportPrompt(PathPrompt[ExportChoice]):
         ):
             yield Static(f"{content_name:>6}  {' '.join(name_endings)}", classes="muted", markup=False)
         yield Static("")
-        yield Static(self._markers_text(), id="markers")
+        yield Static(self._additions_text(), id="markers")
 
-    def _markers_text(self) -> Content:
-        check_box = "[x]" if self._draws_markers else "[ ]"
-        return Content.assemble(("Shift-Tab", "bold $accent"), f" {check_box} handles and targets")
+    def _additions_text(self) -> Content:
+        check_boxes = [f" [{'x' if name == self._chosen_addition else ' '}] {name}" for name in self._additions]
+        return Content.assemble(("Shift-Tab", "bold $accent"), *check_boxes)
 
-    def action_markers(self) -> None:
-        self._draws_markers = not self._draws_markers
-        self.query_one("#markers", Static).update(self._markers_text())
+    def action_next_addition(self) -> None:
+        """Choose the next addition, and after the last one none."""
+        choices = (None, *self._additions)
+        self._chosen_addition = choices[(choices.index(self._chosen_addition) + 1) % len(choices)]
+        self.query_one("#markers", Static).update(self._additions_text())
 
     def name_problem(self, path: Path) -> str:
         if path.suffix.lower() in VIDEO_SUFFIXES and not self._exported_edit.source.drag:
@@ -67,7 +78,9 @@ class ExportPrompt(PathPrompt[ExportChoice]):
         return super().name_problem(path)
 
     def accept_path(self, path: Path) -> None:
-        self.dismiss(ExportChoice(path.absolute(), self._draws_markers))
+        self.dismiss(
+            ExportChoice(path.absolute(), self._chosen_addition == MARKERS, self._chosen_addition == PHOTOGRAPH)
+        )
 
 
 def suggested_path(edit: Edit, directory: Path) -> Path:

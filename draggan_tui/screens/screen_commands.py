@@ -167,7 +167,12 @@ async def open_export(screen: EditorScreen) -> None:
     def export(user_choice: ExportChoice | None) -> None:
         if user_choice is not None:
             screen.attempt(
-                lambda: session.export_to_file(screen.context, user_choice.path, markers=user_choice.markers)
+                lambda: session.export_to_file(
+                    screen.context,
+                    user_choice.path,
+                    markers=user_choice.markers,
+                    in_photograph=user_choice.in_photograph,
+                )
             )
 
     screen.state.check_can_edit()

@@ -41,11 +41,13 @@ def save(context: CommandContext) -> None:
     context.report("saving …")
 
 
-def export_to_file(context: CommandContext, path: Path, *, markers: bool) -> None:
+def export_to_file(context: CommandContext, path: Path, *, markers: bool, in_photograph: bool) -> None:
     """Write the image, the video or the latent to a file; its suffix says which.
 
     Args:
         markers: whether handles and targets are drawn into images and videos.
+        in_photograph: whether an image is written as the whole photograph, with the edit pasted back.
     """
-    context.engine.send(ExportFile(edit=context.state.edit, path=str(path), markers=markers))
+    edit = context.state.edit
+    context.engine.send(ExportFile(edit=edit, path=str(path), markers=markers, in_photograph=in_photograph))
     context.report(f"exporting {path.name} …")

@@ -25,6 +25,7 @@ from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.video import spread_indices, write_video
 
 from .edit_images import image_of, latent_of
+from .photograph import write_pasted_photograph
 
 MIN_FRAMES, MAX_FRAMES = 48, 150
 """How many images a video has: two to six seconds. The last one is held."""
@@ -51,25 +52,35 @@ class VideoFrame:
 
 
 def export(
-    model: Model, store: SessionStore, edit: Edit, path: Path, *, markers: bool, report_progress: ReportProgress
+    model: Model,
+    store: SessionStore,
+    edit: Edit,
+    path: Path,
+    *,
+    markers: bool = False,
+    in_photograph: bool = False,
+    report_progress: ReportProgress,
 ) -> str | None:
     """Write the edit's image, its latent, or a video of the drags that led to it; the path's suffix says which.
 
     Args:
         markers: draw handles and targets into images and videos.
+        in_photograph: write an image as the whole photograph of the session, with the edit pasted back and no markers.
 
     Returns:
         What to tell people about the file, if there is something.
 
     Raises:
         OutputError: the suffix is unknown, or the path cannot be written to.
-        EditError: a video of an image that no drag has led to.
-        InputError: the steps of a drag were not kept.
+        EditError: a video of an image that no drag has led to, or a photograph of an image that does not come from one.
+        InputError: the steps of a drag were not kept, or the photograph has moved or changed.
         StorageError: the file cannot be written.
     """
     file_suffix = check_output_file(path, (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *LATENT_SUFFIXES))
     if file_suffix in LATENT_SUFFIXES:
         write_latent(path, latent_of(model, store, edit).cpu().numpy())
+    elif file_suffix in IMAGE_SUFFIXES and in_photograph:
+        write_pasted_photograph(model, store, edit, path)
     elif file_suffix in IMAGE_SUFFIXES:
         image = image_of(model, store, edit)
         pairs = [(pair.handle, pair.target or pair.handle) for pair in edit.pairs]

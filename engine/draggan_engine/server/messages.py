@@ -107,6 +107,9 @@ class ExportFile(FrozenModel):
     edit: Edit
     path: str
     markers: bool = Field(False, description="draw handles and targets into images and videos")
+    in_photograph: bool = Field(
+        False, description="write images as the whole photograph of the session, with the edit pasted back"
+    )
 
 
 class StartDrag(FrozenModel):

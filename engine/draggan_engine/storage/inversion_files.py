@@ -137,6 +137,11 @@ def file_sha256(path: Path) -> str:
         ) from read_error
 
 
+def is_inversion(directory: Path) -> bool:
+    """Return whether a session in this directory starts from a photograph."""
+    return (directory / RECORD_FILE).is_file()
+
+
 def read_inversion(directory: Path) -> InversionRecord | None:
     """Return how the inversion of a session was made; None if the session does not start from a photograph.
 

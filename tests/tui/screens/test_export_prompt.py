@@ -8,6 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.server.messages import Exported, ExportFile, ExportProgress, Failed
 from draggan_tui.app import DragganApp
 from draggan_tui.screens.export_prompt import ExportPrompt
@@ -102,6 +103,38 @@ async def test_markers_are_drawn_on_request(app: DragganApp) -> None:
         await pilot.press("enter")
         assert engine.last(ExportFile).markers
         assert engine.last(ExportFile).path.endswith("/a.png"), "an image without handles and targets"
+
+
+async def test_a_session_of_a_photograph_offers_the_photograph_and_exports_the_present_edit(
+    app: DragganApp, tmp_path: Path
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        engine = await ready(app, pilot)
+        start = app.editor.state.edit
+        app.editor.state.change(start.with_source(LatentRef(from_file=True)))
+        await place_pair(pilot)
+        await dragged(app, pilot, engine)
+        session_directory = tmp_path / "draggan-out" / "x"
+        session_directory.mkdir(parents=True)
+        await pilot.press("E")
+        assert text(app, "#markers") == "Shift-Tab [ ] handles and targets", "no photograph was inverted"
+        await pilot.press("escape")
+        (session_directory / "inversion.json").write_text("{}")
+        for keys, edit_is_dragged in (((), True), (("u",), False), (("ctrl+r",), True)):
+            await pilot.press(*keys, "E")
+            assert text(app, "#markers") == "Shift-Tab [ ] handles and targets [ ] in the photograph"
+            await pilot.press("shift+tab")
+            assert text(app, "#markers") == "Shift-Tab [x] handles and targets [ ] in the photograph"
+            await pilot.press("shift+tab")
+            assert text(app, "#markers") == "Shift-Tab [ ] handles and targets [x] in the photograph"
+            await pilot.press("enter")
+            request = engine.last(ExportFile)
+            assert (request.in_photograph, request.markers) == (True, False)
+            assert (request.edit.source.drag is not None) is edit_is_dragged
+        await pilot.press("E", "shift+tab", "shift+tab", "shift+tab")
+        assert text(app, "#markers") == "Shift-Tab [ ] handles and targets [ ] in the photograph"
+        await pilot.press("enter")
+        assert not engine.last(ExportFile).in_photograph
 
 
 async def test_the_prompt_asks_before_replacing_a_file_and_refuses_other_endings(
