@@ -179,7 +179,8 @@ def run_editor(options: Options) -> None:
     if application.saved_session is not None:
         from draggan_tui.config.paths import open_command
 
-        typer.echo(f"saved; to continue: {open_command(application.saved_session)}", err=True)
+        farewell = f"saved; to continue: {open_command(application.saved_session)}"
+        typer.echo(os.fsencode(farewell), err=True)  # a path that is not UTF-8 stays as it is, to be copied
     raise typer.Exit(application.return_code or 0)
 
 

@@ -22,7 +22,7 @@ def path_parser(option_name: str) -> Callable[[str], Path]:
 
     def parse(path_text: str) -> Path:
         if not path_text:
-            raise InputError(f"{option_name}: the path is empty; give one, or leave the option out")
+            raise InputError(f"{option_name}: the path is empty; give one")
         try:
             return Path(path_text).expanduser()
         except RuntimeError as home_error:

@@ -12,7 +12,9 @@ def next_step(edit: Edit, is_dragging: bool) -> str:
     if edit.source.drag:
         return "{save} saves, {undo} undoes, {help} lists all keys; {cancel} ends these hints"
     if not edit.pairs:
-        return "Go to a point to drag ({left} {down} {up} {right}), then press {place}"
+        return (
+            "{left} {down} {up} {right} move the cursor; {help} lists all keys"  # the side panel says what to do first
+        )
     if any(pair.target is None for pair in edit.pairs):
         return "Now press {place} where it should go"
     if all(pair.is_pin or not pair.enabled for pair in edit.pairs):

@@ -125,7 +125,7 @@ def test_the_editor_ends_when_its_model_cannot_be_used(directory: Path) -> None:
 @pytest.mark.parametrize("out", ["notes.txt", "session"])
 def test_the_editor_refuses_an_output_that_is_taken(directory: Path, out: str) -> None:
     with Terminal("--out", out, directory=directory, size=(200, 24)) as terminal:
-        assert terminal.wait(20) == 2
+        assert terminal.wait() == 2
         assert f"draggan-tui: {out}" in terminal.text()
 
 

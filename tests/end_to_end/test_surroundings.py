@@ -18,8 +18,9 @@ from PIL import Image
 
 from draggan_tui.benchmarks.processes import isolated_environment
 from tests.support.commands import files_under, run_here
+from tests.support.keys import LOADED, place_pair
 from tests.support.patience import PATIENCE
-from tests.support.terminal import PROGRAM
+from tests.support.terminal import PROGRAM, Terminal
 from tests.support.tiny_models import save_tiny
 
 DRAG = ("drag", "--pair", "10,10:20,10", "--steps", "1", "--model", "tiny.safetensors")
@@ -186,8 +187,12 @@ PATHS = {
     "models info": ("models", "info", "{}"),
     "models import": ("models", "import", "{}"),
     "models convert": ("models", "convert", "tiny.safetensors", "--out", "{}.safetensors"),
+    "invert PHOTO": ("invert", "{}", "--out", "s", "--model", "tiny.safetensors"),
+    "invert --out": ("invert", "mask.png", "--out", "{}", "--model", "tiny.safetensors", "--align", "none"),
+    "drag --image": (*DRAG, "--image", "{}"),
+    "open": ("open", "{}"),
 }
-WRITTEN = {"drag --out", "drag --film", "render --out", "render into", "eval --out", "models convert"}
+WRITTEN = {"invert --out", "drag --out", "drag --film", "render --out", "render into", "eval --out", "models convert"}
 
 
 @pytest.mark.parametrize("option", PATHS)
@@ -243,6 +248,20 @@ def test_file_names_need_not_be_utf_8(directory: Path) -> None:
     assert {"s", "f.gif", "a.png", "c.safetensors"} <= {path.name for path in subdirectory.iterdir()}
     status, _, stderr = run_in("render", "--model", b"d\xff/none.pkl", "--out", "b.png", directory=directory)
     assert (status, stderr.count("\n")) == (2, 1)
+
+
+def test_the_editor_saves_where_names_are_not_utf_8(directory: Path) -> None:
+    out_name = os.fsdecode(b"d\xff")
+    with Terminal("--model", "tiny.safetensors", "--out", out_name, directory=directory) as terminal:
+        terminal.wait_for(LOADED)
+        place_pair(terminal, (4, 4), (20, 20))
+        terminal.send("E\r")
+        terminal.wait_for("saved to")
+        terminal.send("q")
+        assert terminal.wait() == 0
+        assert b"to continue: draggan-tui open 'd\xff'" in terminal.raw
+    with Terminal("open", out_name, directory=directory) as terminal:
+        terminal.wait_for("opened the session in")
 
 
 @pytest.mark.parametrize(

@@ -64,12 +64,16 @@ class PreviewFidelity:
         return PreviewFormat(self.image_size.height)
 
     def cheapest_format(self, preview_size: Size) -> PreviewFormat:
-        """Return the cheapest format that looks like the full image in a view of `preview_size` pixels."""
+        """Return the cheapest format that looks like the full image in a view of `preview_size` pixels.
+
+        A view with as many pixels as the image gets the image itself: it may be compared with another one.
+        """
         needed_height = max(preview_size.height, preview_size.width * self.image_size.height / self.image_size.width)
         for height in self.faithful_heights:
             if needed_height <= min(height, COMPARED_HEIGHT):
                 return PreviewFormat(height)
-        return PreviewFormat(self.image_size.height, self.dtype)
+        is_reduced = needed_height < self.image_size.height
+        return PreviewFormat(self.image_size.height, self.dtype if is_reduced else None)
 
 
 def measure_preview_fidelity(generator: Generator) -> PreviewFidelity:

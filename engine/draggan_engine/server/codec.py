@@ -18,6 +18,8 @@ from .messages import Command, Event
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 HEADER = struct.Struct(">I")
+_UNICODE_ERRORS = "surrogateescape"
+"""Paths need not be UTF-8; Python writes their other bytes as surrogates."""
 
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="type")])
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
@@ -26,7 +28,7 @@ _Message = TypeVar("_Message")
 
 def encode(message: Command | Event) -> bytes:
     """Return the message as bytes: header and body."""
-    message_body: bytes = msgpack.packb(message.model_dump(), use_bin_type=True)
+    message_body: bytes = msgpack.packb(message.model_dump(), use_bin_type=True, unicode_errors=_UNICODE_ERRORS)
     return HEADER.pack(len(message_body)) + message_body
 
 
@@ -60,7 +62,7 @@ def decode_event(message_body: bytes) -> Event:
 
 def _decode(message_body: bytes, message_adapter: TypeAdapter[_Message]) -> _Message:
     try:
-        return message_adapter.validate_python(msgpack.unpackb(message_body, raw=False))
+        return message_adapter.validate_python(msgpack.unpackb(message_body, raw=False, unicode_errors=_UNICODE_ERRORS))
     except ValidationError as decode_error:
         first_error = decode_error.errors()[0]
         field_name = ".".join(str(location_part) for location_part in first_error["loc"])

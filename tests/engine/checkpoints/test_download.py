@@ -740,6 +740,9 @@ def test_a_silent_server_ends_the_download(server: FileServer, directory: Downlo
     directory.limits = replace(QUICK_RETRIES, timeout=0.05)
     server.pause_after = 0
     assert "in time" in directory.refusal(server.url)
+    deadline = time.monotonic() + PATIENCE
+    while len(server.requests) < 4 and time.monotonic() < deadline:  # the server's threads may be late
+        time.sleep(0.01)
     assert len(server.requests) == 4
 
 

@@ -78,6 +78,7 @@ def test_only_the_full_image_is_rendered_in_the_quicker_number_type() -> None:
     fidelity = PreviewFidelity(Size(64, 64), faithful_heights=(32,), dtype=torch.bfloat16)
     assert fidelity.cheapest_format(Size(20, 20)) == PreviewFormat(32, None)
     assert fidelity.cheapest_format(Size(60, 60)) == PreviewFormat(64, torch.bfloat16)
+    assert fidelity.cheapest_format(Size(64, 64)) == PreviewFormat(64, None), "it may be compared with another image"
     assert fidelity.exact_format == PreviewFormat(64, None)
 
 

@@ -226,3 +226,8 @@ def test_a_message_that_is_too_long_is_refused_by_its_header() -> None:
     assert body_length(HEADER.pack(MAX_MESSAGE_BYTES)) == MAX_MESSAGE_BYTES
     with pytest.raises(EngineError, match=str(MAX_MESSAGE_BYTES + 1)):
         body_length(HEADER.pack(MAX_MESSAGE_BYTES + 1))
+
+
+def test_a_path_need_not_be_utf_8() -> None:
+    event = SessionMoved(directory="d\udcff")
+    assert decode_event(encode(event)[HEADER.size :]) == event
