@@ -14,7 +14,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from draggan_engine.checkpoints.latent_files import read_latent
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import ALL_HANDLES_ON_TARGETS, Edit, Mask, PointPair, check_label
 from draggan_engine.core.errors import DragganError, EditError, StorageError
@@ -29,6 +28,7 @@ from draggan_engine.server.drag_runner import DragRecorded, prepare_drag, record
 from draggan_engine.server.edit_images import image_of, sigma_of
 from draggan_engine.server.export import export
 from draggan_engine.server.photograph import write_pasted_photograph
+from draggan_engine.server.session_model import start_from_latent, with_session_tuning
 from draggan_engine.storage.drag_files import DRAG_PHOTOGRAPH_FILE
 from draggan_engine.storage.image_io import read_mask
 from draggan_engine.storage.output_paths import (
@@ -113,6 +113,7 @@ def run_headless_drag(request: DragRequest, *, as_json: bool) -> int:
     )
     edit = read_edit(request, source, pairs, _read_mask(request, model), model)
     store = new_store(model, edit, request.out_directory, request.latent_path)
+    model = with_session_tuning(model, store)
     start = DragStart(model, store, Revision(id=0, edit=edit), file_versions(request.out_directory))
     return drag_and_report(request, start, as_json=as_json)
 
@@ -297,7 +298,7 @@ def new_store(model: Model, edit: Edit, out_directory: Path | None, latent_path:
     store = SessionStore(model.name, out_directory)
     store.set_model(model.name, model.sha256, model.path)
     if latent_path is not None:
-        store.set_file_latent(read_latent(latent_path, model.info.num_ws, model.info.w_dim))
+        start_from_latent(model, store, latent_path)
     return store
 
 

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.checkpoints.registry import cached_seed_index
+from draggan_engine.checkpoints.tuning_file import write_tuning
 from draggan_engine.core.edit import Edit, check_label
 from draggan_engine.core.errors import CheckpointError
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.inversion.inversion import Inversion, InversionEnd, InversionMethod, InversionSettings
+from draggan_engine.inversion.inversion import InversionEnd, InversionMethod, InversionSettings
 from draggan_engine.inversion.losses import can_compare, image_tensor
 from draggan_engine.inversion.seed_thumbnails import nearest_seeds
+from draggan_engine.inversion.staged_inversion import StagedInversion
 from draggan_engine.inversion.state_file import read_inversion_state, write_state
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.storage.image_io import read_photograph
@@ -42,6 +44,7 @@ from draggan_engine.storage.output_paths import check_output_directory
 from draggan_engine.storage.seed_index_file import IndexedModel, read_index_of_model
 from draggan_engine.storage.session_directory import make_directory
 from draggan_engine.storage.session_store import SessionStore
+from draggan_engine.storage.session_tuning import TUNING_FILE
 from draggan_tui.cli.headless_drag import DIVERGED_STATUS, print_line, stopped_by_signals
 from draggan_tui.cli.invert_report import InversionReport, print_inversion_report
 from draggan_tui.cli.photograph_alignment import AlignedPhotograph, AlignmentOptions, PhotographAligner
@@ -129,7 +132,7 @@ def make_inversion(
     state = read_inversion_state(state_path, fingerprint, model.generator.device)
     if state is not None:
         print_line(f"continuing after step {state.step}")
-    inversion = Inversion(
+    inversion = StagedInversion(
         model.generator, aligned.image, settings, discriminator, request.class_label, state=state,
         near_seeds=_find_near_seeds(model, request.class_label, aligned.image),
     )  # fmt: skip
@@ -183,7 +186,7 @@ def _fingerprint(model: Model, aligned: AlignedPhotograph, settings: InversionSe
     return hashlib.sha256(inputs.encode() + aligned.image.tobytes()).hexdigest()
 
 
-def _drain(inversion: Inversion, state_path: Path, fingerprint: str, *, show_progress: bool) -> InversionEnd:
+def _drain(inversion: StagedInversion, state_path: Path, fingerprint: str, *, show_progress: bool) -> InversionEnd:
     """Run an inversion to its end, with a progress bar on stderr if asked for, and keep its state on the disk."""
     with step_progress(show=show_progress) as progress_bar:
         task_id = progress_bar.add_task("invert", total=inversion.settings.steps, detail="")
@@ -236,6 +239,9 @@ def _write_session(
     store = SessionStore(model.name, request.out_directory)
     store.set_model(model.name, model.sha256, model.path)
     store.set_file_latent(inversion_end.ws.cpu().numpy())
+    if inversion_end.tuning is not None:
+        store.tuning_path = request.out_directory / TUNING_FILE
+        write_tuning(store.tuning_path, inversion_end.tuning, model.sha256)
     first_revision = Revision(id=0, edit=edit)
     directory = store.save((first_revision,), first_revision.id)
     store.write_result_images(edit, inversion_end.image, inversion_end.image)
@@ -243,4 +249,6 @@ def _write_session(
     store.close()
     names = ("history.jsonl", "session.json", "latents.safetensors", "initial.png", "final.png")
     copy_names = [] if record.alignment.photograph_copy is None else [record.alignment.photograph_copy]
-    return [directory / name for name in (*names, RECORD_FILE, PHOTOGRAPH_FILE, COMPARED_FILE, *copy_names)]
+    tuning_names = [] if inversion_end.tuning is None else [TUNING_FILE]
+    inversion_names = (RECORD_FILE, PHOTOGRAPH_FILE, COMPARED_FILE)
+    return [directory / name for name in (*names, *inversion_names, *tuning_names, *copy_names)]

@@ -17,6 +17,7 @@ from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.inversion.alignment import crop_photograph
 from draggan_engine.inversion.pasting import PasteMode
 from draggan_engine.server.photograph import similarity_of
+from draggan_engine.server.session_model import with_session_tuning
 from draggan_engine.storage.image_io import read_mask_array
 from draggan_engine.storage.inversion_files import PhotographAlignment, file_sha256, read_inversion
 from draggan_engine.storage.output_paths import MANIFEST_FILE, check_writable
@@ -75,6 +76,7 @@ def run_photograph_drag(request: DragRequest, photograph: PhotographRequest, *, 
         print_line(f"inverted in {report.record.steps} steps: PSNR {report.record.psnr:.1f} dB")
     store = SessionStore(model.name, resume=directory)
     store.set_model(model.name, model.sha256, model.path)
+    model = with_session_tuning(model, store)
     start = DragStart(model, store, _new_revision(edit, store), earlier_files)
     return drag_and_report(request, start, as_json=as_json, paste_mode=photograph.paste_mode)
 

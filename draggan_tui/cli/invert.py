@@ -24,10 +24,12 @@ from draggan_tui.cli.options import (
 
 
 class MethodOption(StrEnum):
-    """Which rows of the latent are free."""
+    """Which rows of the latent are free, and whether the generator is tuned."""
 
     w = "w"
     w_plus = "w+"
+    pti = "pti"
+    hybrid = "hybrid"
 
 
 DEFAULT_METHOD, DEFAULT_STEPS = MethodOption.w_plus, 300

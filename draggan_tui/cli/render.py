@@ -38,6 +38,7 @@ def render_image(
     from draggan_engine.checkpoints.loader import load_model
     from draggan_engine.core.edit import Edit
     from draggan_engine.server.edit_images import image_of
+    from draggan_engine.server.session_model import with_session_tuning
     from draggan_engine.storage.image_io import write_image
     from draggan_engine.storage.output_paths import IMAGE_SUFFIXES, check_output_file
     from draggan_tui.cli.headless_drag import new_store
@@ -54,4 +55,5 @@ def render_image(
         ),
     )
     session_store = new_store(loaded_model, edit, out_directory=None, latent_path=latent)
+    loaded_model = with_session_tuning(loaded_model, session_store)
     write_image(out, image_of(loaded_model, session_store, edit), model=loaded_model.name, edit=edit)

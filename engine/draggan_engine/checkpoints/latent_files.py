@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import re
 import warnings
 import zipfile
@@ -95,6 +96,23 @@ def read_latent(path: Path, num_ws: int, w_dim: int) -> NDArray[np.float32]:
     if not np.isfinite(ws).all():
         raise CheckpointError(f"{path}: its latent has numbers that are not finite; use another latent")
     return ws
+
+
+def session_of_latent(path: Path) -> Path | None:
+    """Return the directory of the session whose photograph a latent comes from; None if it comes from none.
+
+    Args:
+        path: as for `read_latent`.
+    """
+    file_path, _ = _split_latent_name(path)
+    directory = file_path.parent
+    if _DRAG_NAME.fullmatch(directory.name):
+        try:
+            record = json.loads((directory / "drag.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        return directory.parent if isinstance(record, dict) and record.get("given") is True else None
+    return directory if (directory / "session.json").is_file() else None
 
 
 def _find_latents(arrays: Arrays, num_ws: int, w_dim: int) -> Arrays:

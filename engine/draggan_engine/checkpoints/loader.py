@@ -15,6 +15,7 @@ from draggan_engine.checkpoints.formats.native_header import NativeInfo, SourceF
 from draggan_engine.checkpoints.unpickling.safe_unpickle import read_root_object
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.core.errors import CheckpointError, Remedy, StorageError
+from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.networks.config import StyleGAN3Config
 from draggan_engine.networks.cpu_threads import set_thread_count
@@ -57,12 +58,21 @@ class Model:
     Attributes:
         spec: the name or path that loads the same model again.
         generator: in evaluation mode, float32, without gradients, on its device.
+        photograph_generator: the same, tuned to the photograph that a session starts from; None: it is not tuned.
     """
 
     spec: str
     path: Path
     generator: Generator
     info: ModelInfo
+    photograph_generator: Generator | None = None
+
+    def generator_of(self, source: LatentRef) -> Generator:
+        """Return the generator of an image. Only latents that come from the session's photograph have its tuned one, so that
+        the image of a seed is the same in all sessions."""
+        if source.from_file and self.photograph_generator is not None:
+            return self.photograph_generator
+        return self.generator
 
     @property
     def name(self) -> str:

@@ -18,20 +18,22 @@ from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.generator_tuning import GeneratorTuning
 from draggan_engine.networks.w_statistics import w_statistics
 
 from .latent_rows import LatentRows
 from .losses import ImageLoss, image_tensor, peak_signal_to_noise, rgb_images
 from .starts import average_w, choose_starts
 
-InversionMethod = Literal["w", "w+"]
-Phase = Literal["starts", "w", "w+"]
+InversionMethod = Literal["w", "w+", "pti", "hybrid"]
+Phase = Literal["starts", "w", "w+", "tuning"]
 InversionReason = Literal["finished", "stopped", "diverged"]
 
 START_COUNT = 3
 STARTS_SHARE, W_SHARE = 0.15, 0.4  # parts of all steps after which the starts, and in W+ the search in W, have ended
 PEAK_STEP_SIZE = 0.2  # in standard deviations of w
 RAMP_UP_SHARE, RAMP_DOWN_SHARE = 0.05, 0.5  # of the steps of a phase
+TUNING_SHARE = 1 / 3  # of all steps, in the methods that tune the generator
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class InversionSettings:
     """How an inversion searches.
 
     Attributes:
-        method: `w` for one w in all rows of ws; `w+` to continue with rows of their own, except for those that drags move.
+        method: `w` for one w in all rows of ws; `w+` to continue with rows of their own, except for those that drags move;
+            `pti` and `hybrid` to tune the generator after `w` or `w+` (see `Refinement`).
         steps: how many in all, at least 1.
         shared_rows: how many rows, from the first, keep one w in `w+`.
         seed: of the random images among which the starts are chosen.
@@ -52,11 +55,25 @@ class InversionSettings:
     seed: int = 0
     image_interval: int = 10
 
+    @property
+    def tunes_generator(self) -> bool:
+        return self.method in ("pti", "hybrid")
+
+    @property
+    def search_steps(self) -> int:
+        """How many of the steps search for the latent; the others tune the generator."""
+        return self.steps - math.floor(TUNING_SHARE * self.steps) if self.tunes_generator else self.steps
+
+    @property
+    def has_free_rows(self) -> bool:
+        """Whether the search ends with rows of their own."""
+        return self.method in ("w+", "hybrid")
+
     def phase_ends(self) -> dict[Phase, int]:
-        """Return the step after which each phase ends; a phase without steps ends where the one before does."""
-        starts_end = math.ceil(STARTS_SHARE * self.steps)
-        w_end = self.steps if self.method == "w" else math.ceil(W_SHARE * self.steps)
-        return {"starts": starts_end, "w": w_end, "w+": self.steps}
+        """Return the step after which each phase of the search ends; a phase without steps ends where the one before does."""
+        starts_end = math.ceil(STARTS_SHARE * self.search_steps)
+        w_end = math.ceil(W_SHARE * self.search_steps) if self.has_free_rows else self.search_steps
+        return {"starts": starts_end, "w": w_end, "w+": self.search_steps}
 
 
 @dataclass(frozen=True)
@@ -65,7 +82,7 @@ class InversionStep:
 
     Attributes:
         step: 1 for the first step.
-        phase: `starts` while several starts compete, then `w` and `w+`.
+        phase: `starts` while several starts compete, then `w` and `w+`; `tuning` of the generator.
         loss: see `ImageLoss`; of the best start.
         psnr: in dB, of the same.
         image: of the same, `uint8 [H, W, 3]`, at intervals; otherwise None.
@@ -87,6 +104,7 @@ class InversionEnd:
         seconds: since it was started or resumed.
         loss, psnr, image: of the final latent.
         ws: the final latent, `[1, num_ws, w_dim]`, on the generator's device.
+        tuning: of the generator that makes the image; None: the model's own makes it.
     """
 
     reason: InversionReason
@@ -96,6 +114,7 @@ class InversionEnd:
     psnr: float
     image: NDArray[np.uint8]
     ws: Tensor
+    tuning: GeneratorTuning | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +195,7 @@ class Inversion:
         """Yield an `InversionStep` after each step, and finally an `InversionEnd`."""
         start_time = time.monotonic()
         reason: InversionReason = "finished"
-        while self._step < self.settings.steps:
+        while self._step < self.settings.search_steps:
             if self.control.stop_requested:
                 reason = "stopped"
                 break
@@ -205,7 +224,7 @@ class Inversion:
     def _phase(self) -> Phase:
         """The phase of the next step; after the last step, the last phase."""
         phases = [phase for phase, end in self._phase_ends.items() if self._step < end]
-        return phases[0] if phases else ("w+" if self.settings.method == "w+" else "w")
+        return phases[0] if phases else ("w+" if self.settings.has_free_rows else "w")
 
     @property
     def _rows(self) -> LatentRows:

@@ -3,7 +3,7 @@ model's discriminator or of random filters, and squared differences of pixels.""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -48,10 +48,31 @@ class ImageLoss:
         Args:
             images: `[N, 3, H, W]`.
         """
+        return torch.stack([x.mean(dim=(1, 2, 3)) for x in self._differences(images)]).sum(dim=0)
+
+    def in_areas(self, images: Tensor, areas: Sequence[Tensor]) -> list[Tensor]:
+        """Return the loss of each image in each of some areas, `[N]` each, as a mean over the area.
+
+        Args:
+            images: `[N, 3, H, W]`.
+            areas: weights of the pixels, `[1, 1, H, W]`, not all 0.
+        """
+        differences = self._differences(images)
+        return [
+            torch.stack([_weighted_mean(x, F.adaptive_avg_pool2d(area, x.shape[2:])) for x in differences]).sum(dim=0)
+            for area in areas
+        ]
+
+    def _differences(self, images: Tensor) -> list[Tensor]:
+        """Return maps of what is added up to the loss, each `[N, 1, h, w]`."""
         images = self._without_overshoot(images)
-        pyramid_loss = _sum_of_mean_differences(laplacian_pyramid(images), self._target_pyramid)
-        feature_loss = _sum_of_mean_differences(self._features(images), self._target_features)
-        return feature_loss + pyramid_loss + PIXEL_WEIGHT * mean_squares(images, self._target)
+        maps = [*laplacian_pyramid(images), *self._features(images)]
+        target_maps = [*self._target_pyramid, *self._target_features]
+        differences = [
+            (x - target).abs().mean(dim=1, keepdim=True) for x, target in zip(maps, target_maps, strict=True)
+        ]
+        squares = (images - self._target).square().mean(dim=1, keepdim=True)
+        return [*differences, PIXEL_WEIGHT * squares]
 
     def _without_overshoot(self, images: Tensor) -> Tensor:
         """Return the images with values beyond −1…1 limited where the target, which had to be limited, is at that limit."""
@@ -155,6 +176,5 @@ def _normalize_channels(x: Tensor) -> Tensor:
     return F.normalize(x, dim=1, eps=1e-3)
 
 
-def _sum_of_mean_differences(maps: list[Tensor], target_maps: list[Tensor]) -> Tensor:
-    differences = [(x - target).abs().mean(dim=(1, 2, 3)) for x, target in zip(maps, target_maps, strict=True)]
-    return torch.stack(differences).sum(dim=0)
+def _weighted_mean(x: Tensor, weights: Tensor) -> Tensor:
+    return (x * weights).sum(dim=(1, 2, 3)) / weights.sum()

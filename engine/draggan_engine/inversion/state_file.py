@@ -14,11 +14,14 @@ from draggan_engine.storage.atomic import atomic_write
 from draggan_engine.storage.utf8_path import utf8_path
 
 from .inversion import InversionState
+from .refinement import RefinementState
 
-_TENSOR_NAMES = ("coordinates", "first_moment", "second_moment", "best_ws", "best_loss")
+_SEARCH, _TUNING = "search", "tuning"
+_SEARCH_NAMES = ("coordinates", "first_moment", "second_moment", "best_ws", "best_loss")
+_TUNING_PREFIXES = ("variable.", "first_moment.", "second_moment.")
 
 
-def write_state(path: Path, state: InversionState, fingerprint: str) -> None:
+def write_state(path: Path, state: InversionState | RefinementState, fingerprint: str) -> None:
     """Write the state of an inversion.
 
     Args:
@@ -27,13 +30,20 @@ def write_state(path: Path, state: InversionState, fingerprint: str) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
-    tensors = {name: getattr(state, name).detach().cpu().contiguous() for name in _TENSOR_NAMES}
-    content = save(tensors, {"fingerprint": fingerprint, "step": str(state.step)})
+    if isinstance(state, InversionState):
+        stage, tensors = _SEARCH, {name: getattr(state, name) for name in _SEARCH_NAMES}
+    else:
+        stage, tensors = _TUNING, {"ws": state.ws}
+        groups = (state.variables, state.first_moments, state.second_moments)
+        for prefix, group in zip(_TUNING_PREFIXES, groups, strict=True):
+            tensors |= {prefix + name: tensor for name, tensor in group.items()}
+    stored_tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content = save(stored_tensors, {"fingerprint": fingerprint, "stage": stage, "step": str(state.step)})
     with atomic_write(path) as temporary_path:
         temporary_path.write_bytes(content)
 
 
-def read_inversion_state(path: Path, fingerprint: str, device: torch.device) -> InversionState | None:
+def read_inversion_state(path: Path, fingerprint: str, device: torch.device) -> InversionState | RefinementState | None:
     """Return the state that `write_state` wrote; None if there is no file.
 
     Raises:
@@ -49,13 +59,39 @@ def read_inversion_state(path: Path, fingerprint: str, device: torch.device) -> 
                     f"{path.parent} holds an unfinished inversion of another photograph, or with other options; "
                     "give another directory, or remove the file inversion-state.safetensors in it"
                 )
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name).to(device) for name in _TENSOR_NAMES}
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name).to(device) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
             step = int(metadata["step"])
+            state = (_search_state if metadata["stage"] == _SEARCH else _tuning_state)(step, tensors)
     except (OSError, SafetensorError, KeyError, ValueError) as read_error:
         raise InputError(
             f"{path} cannot be read: the file is damaged; remove it to begin the inversion again"
         ) from read_error
-    shapes = {tensors[name].shape for name in _TENSOR_NAMES[:3]}
-    if len(shapes) != 1 or len(tensors["coordinates"].shape) != 3 or step < 0:
+    if state is None or step < 0:
         raise InputError(f"{path} holds no state of an inversion; remove it to begin the inversion again")
-    return InversionState(step, **tensors)
+    return state
+
+
+def _search_state(step: int, tensors: dict[str, Tensor]) -> InversionState | None:
+    """
+    Raises:
+        KeyError: a tensor is missing.
+    """
+    shapes = {tensors[name].shape for name in _SEARCH_NAMES[:3]}
+    if len(shapes) != 1 or tensors["coordinates"].ndim != 3:
+        return None
+    return InversionState(step, **{name: tensors[name] for name in _SEARCH_NAMES})
+
+
+def _tuning_state(step: int, tensors: dict[str, Tensor]) -> RefinementState | None:
+    """
+    Raises:
+        KeyError: a tensor is missing.
+    """
+    variables, first_moments, second_moments = (
+        {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        for prefix in _TUNING_PREFIXES
+    )
+    shapes = [{name: tensor.shape for name, tensor in group.items()} for group in (first_moments, second_moments)]
+    if any({name: tensor.shape for name, tensor in variables.items()} != group for group in shapes):
+        return None
+    return RefinementState(step, tensors["ws"], variables, first_moments, second_moments)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from draggan_engine.core.geometry import Size
 
 from .config import StyleGAN2Config
+from .feature_blend import FeatureBlend
 from .mkldnn_conv import PackedKernel
 from .ops import (
     SQRT2,
@@ -173,9 +174,14 @@ class ToRGB(nn.Module):
 
 
 class StyleGAN2Block(nn.Module):
-    """All layers of one resolution: conv0 (an up layer; not in b4), conv1 and toRGB."""
+    """All layers of one resolution: conv0 (an up layer; not in b4), conv1 and toRGB.
+
+    Attributes:
+        blend: applied to the block's feature map and image; None in generators that are not tuned to a photograph.
+    """
 
     resample_filter: Tensor
+    blend: FeatureBlend | None
 
     def __init__(self, config: StyleGAN2Config, resolution: int) -> None:
         super().__init__()
@@ -192,6 +198,13 @@ class StyleGAN2Block(nn.Module):
         self.conv1 = StyleGAN2Layer(channels, channels, config.w_dim, map_shape, up=False, clamp=clamp)
         self.torgb = ToRGB(channels, config.img_channels, config.w_dim, clamp)
         self.register_buffer("resample_filter", low_pass_kernel())
+        self.register_module("blend", None)
+
+    @property
+    def map_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the block's feature map."""
+        height, width = self.conv1.noise_const.shape
+        return len(self.conv1.weight), height, width
 
     @property
     def shape(self) -> BlockShape:
@@ -224,9 +237,11 @@ class StyleGAN2Block(nn.Module):
             y = self.const.unsqueeze(0).expand(len(rows[0]), -1, -1, -1)
             # All later maps keep this memory format, which is faster on a CPU.
             y = y.to(dtype, memory_format=torch.channels_last)
-            return self.conv1(y, rows[0], noise_mode, conv1_constants)  # type: ignore[no-any-return]
-        y = self.conv0(x.to(dtype), rows[0], noise_mode, conv0_constants)
-        return self.conv1(y, rows[1], noise_mode, conv1_constants)  # type: ignore[no-any-return]
+            y = self.conv1(y, rows[0], noise_mode, conv1_constants)
+        else:
+            y = self.conv0(x.to(dtype), rows[0], noise_mode, conv0_constants)
+            y = self.conv1(y, rows[1], noise_mode, conv1_constants)
+        return y if self.blend is None else self.blend.blend_features(y)
 
     def feature_window(
         self,
@@ -253,7 +268,8 @@ class StyleGAN2Block(nn.Module):
         conv0_window = LayerWindow(upsampling_input(conv0_output, size_below), conv0_output)
         y = _crop(x, conv0_window.layer_input.source.moved(-x_window.left, -x_window.top)).to(dtype)
         y = self.conv0(y, rows[0], "const", conv0_constants, conv0_window)
-        return self.conv1(y, rows[1], "const", conv1_constants, conv1_window)  # type: ignore[no-any-return]
+        y = self.conv1(y, rows[1], "const", conv1_constants, conv1_window)
+        return y if self.blend is None else self.blend.blend_features(y, window)
 
     def add_to_image(self, image_below: Tensor | None, x: Tensor, w: Tensor) -> Tensor:
         """Return this block's toRGB plus the upsampled image of the blocks below, `[N, img_channels, H, W]`.
@@ -264,7 +280,8 @@ class StyleGAN2Block(nn.Module):
             w: the row of ws for toRGB, `[N, w_dim]`.
         """
         rgb: Tensor = self.torgb(x, w)
-        return rgb if image_below is None else upsample_2x(image_below, self.resample_filter) + rgb
+        rgb = rgb if image_below is None else upsample_2x(image_below, self.resample_filter) + rgb
+        return rgb if self.blend is None else self.blend.blend_image(rgb)
 
 
 class StyleGAN2Synthesis(SynthesisNetwork):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from .config import StyleGAN3Config
+from .feature_blend import FeatureBlend
 from .ops import EPSILON, SQRT2, DenseLayer, random_weight
 from .synthesis import NoiseMode, SynthesisNetwork, SynthesisResult
 
@@ -250,8 +251,14 @@ def _placement_matrix(placement: Tensor) -> Tensor:
 
 
 class StyleGAN3Layer(nn.Module):
-    """Modulated convolution, bias and filtered leaky ReLU; toRGB, the last layer, is 1×1, linear and not demodulated."""
+    """Modulated convolution, bias and filtered leaky ReLU; toRGB, the last layer, is 1×1, linear and not demodulated.
 
+    Attributes:
+        map_shape: channels, height and width of the layer's map, with its margins.
+        blend: applied to this map; None in generators that are not tuned to a photograph.
+    """
+
+    blend: FeatureBlend | None
     magnitude_ema: Tensor
     up_filter: Tensor | None
     down_filter: Tensor | None
@@ -260,6 +267,7 @@ class StyleGAN3Layer(nn.Module):
         super().__init__()
         channels_in = config.layer_shapes[max(index - 1, 0)].channels
         layer = config.layer_shapes[index]
+        self.map_shape = (layer.channels, layer.size, layer.width)
         self.is_to_rgb = index == config.num_layers
         self.made_for_fp16 = layer.rate * 2**config.num_fp16_res > config.resolution
         self.kernel_size = 1 if self.is_to_rgb else config.conv_kernel
@@ -274,6 +282,7 @@ class StyleGAN3Layer(nn.Module):
         is_radial = config.use_radial_filters and not config.is_critically_sampled(index)
         self.register_buffer("up_filter", _initial_filter(self.resampling.taps_up, 1))
         self.register_buffer("down_filter", _initial_filter(self.resampling.taps_down, 2 if is_radial else 1))
+        self.register_module("blend", None)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x `[N, I, H, W]`, w `[N, w_dim]` → `[N, O, size, width]` in x's number type."""
@@ -371,4 +380,6 @@ class StyleGAN3Synthesis(SynthesisNetwork):
             layer = self.get_submodule(name)
             assert isinstance(layer, StyleGAN3Layer)
             x = layer(x.to(torch.float16 if self.use_fp16 and layer.made_for_fp16 else ws.dtype), w)
+            if layer.blend is not None:
+                x = layer.blend.blend_features(x)
             yield name, x

@@ -11,6 +11,7 @@ from draggan_engine.core.history import Revision
 from draggan_engine.core.revision_id import RevisionId
 from draggan_engine.dragging.drag_loop import DragAtRest, DragStep
 from draggan_engine.networks.cpu_threads import can_render_during_drag
+from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.preview_fidelity import PreviewFidelity, measure_preview_fidelity
 from draggan_engine.networks.w_statistics import w_statistics
 from draggan_engine.storage.session_store import SessionStore
@@ -46,7 +47,7 @@ def run_drag(state: EngineState, model: Model, drag_job: DragJob) -> None:
         state.outbox,
         drag,
         settings.max_steps if command.live_pair is None else None,
-        preview_fidelity(state, model),
+        preview_fidelity(state, model.generator_of(edit.source)),
         renders_beside_drag=can_render_during_drag(model.generator.device),
     ) as reporter:
         for drag_event in record_drag(model, state.store, revision, drag_number, drag, command.live_pair):
@@ -62,16 +63,17 @@ def run_drag(state: EngineState, model: Model, drag_job: DragJob) -> None:
 
 def prepare_drags(state: EngineState, model: Model) -> None:
     """Measure and compute what the first drag of a model needs. Later calls do nothing."""
-    preview_fidelity(state, model)
+    edit = state.store.edit
+    preview_fidelity(state, model.generator if edit is None else model.generator_of(edit.source))
     w_statistics(model.generator.mapping)
 
 
-def preview_fidelity(state: EngineState, model: Model) -> PreviewFidelity:
-    """Return what a drag of the model may be shown as. The first call for a model measures it."""
-    if state.preview_fidelity is None:
-        state.preview_fidelity = measure_preview_fidelity(model.generator)
-        log.info("previews: %s", state.preview_fidelity)
-    return state.preview_fidelity
+def preview_fidelity(state: EngineState, generator: Generator) -> PreviewFidelity:
+    """Return what a drag of the generator may be shown as. The first call for a generator measures it."""
+    if generator not in state.preview_fidelity:
+        state.preview_fidelity[generator] = measure_preview_fidelity(generator)
+        log.info("previews: %s", state.preview_fidelity[generator])
+    return state.preview_fidelity[generator]
 
 
 def _saved_revision(store: SessionStore, revision_id: RevisionId) -> Revision:

@@ -54,7 +54,7 @@ def prepare_drag(
     mask_array = None if edit.mask is None else edit.mask.to_array()
     live_index = None if live_pair is None else list(edit.dragged_pairs(live_pair)).index(live_pair)
     return DragLoop(
-        model.generator,
+        model.generator_of(edit.source),
         latent_of(model, store, edit),
         pairs,
         mask_array,

@@ -47,7 +47,9 @@ def image_of(model: Model, store: SessionStore, edit: Edit) -> NDArray[np.uint8]
     Raises:
         EditError, InputError: see `latent_of`.
     """
-    return store.images.get(edit.source, lambda: generate_image(model.generator, latent_of(model, store, edit)))
+    return store.images.get(
+        edit.source, lambda: generate_image(model.generator_of(edit.source), latent_of(model, store, edit))
+    )
 
 
 def sigma_of(model: Model, store: SessionStore, edit: Edit) -> float:

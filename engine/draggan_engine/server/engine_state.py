@@ -15,6 +15,7 @@ from .outbox import Outbox
 
 if TYPE_CHECKING:
     from draggan_engine.checkpoints.loader import Model
+    from draggan_engine.networks.generator import Generator
     from draggan_engine.networks.preview_fidelity import PreviewFidelity
 
 
@@ -28,7 +29,7 @@ class EngineState:
 
     Attributes:
         model: None until the first one is loaded.
-        preview_fidelity: what a drag of the model may be shown as; None until it is measured.
+        preview_fidelity: what a drag may be shown as, by the generator, as far as it has been measured.
         result_source: the latent of the image in final.png; None if it is not known.
         jobs: what the main thread has to do.
         model_pull: the download of a model.
@@ -39,7 +40,7 @@ class EngineState:
     def __init__(self, outbox: Outbox, store: SessionStore, device: str) -> None:
         self.outbox, self.store, self.device = outbox, store, device
         self.model: Model | None = None
-        self.preview_fidelity: PreviewFidelity | None = None
+        self.preview_fidelity: dict[Generator, PreviewFidelity] = {}
         self.result_source: LatentRef | None = None
         self.jobs = JobQueue()
         self.model_pull = ModelPull(outbox)
@@ -49,7 +50,7 @@ class EngineState:
     def use_model(self, model: Model) -> None:
         """Make a loaded model the session's model and report it to the client."""
         self.store.set_model(model.name, model.sha256, model.path)
-        self.model, self.preview_fidelity, self.result_source = model, None, None
+        self.model, self.preview_fidelity, self.result_source = model, {}, None
         self.outbox.send(ModelLoaded(spec=model.spec, info=model.info, device=str(model.generator.device)))
 
     def close(self) -> None:

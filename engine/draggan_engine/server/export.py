@@ -18,6 +18,7 @@ from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point
 from draggan_engine.networks.generate import generate_image
+from draggan_engine.networks.generator import Generator
 from draggan_engine.storage.image_io import write_image
 from draggan_engine.storage.markers import draw_markers
 from draggan_engine.storage.output_paths import IMAGE_SUFFIXES, LATENT_SUFFIXES, VIDEO_SUFFIXES, check_output_file
@@ -88,7 +89,12 @@ def export(
     else:
         step_frames = _video_frames(store, edit)
         video_frames = interpolate_frames([step_frames[i] for i in spread_indices(len(step_frames), MAX_FRAMES)])
-        write_video(path, _render_frames(model, video_frames, markers, report_progress), model=model.name, edit=edit)
+        write_video(
+            path,
+            _render_frames(model.generator_of(edit.source), video_frames, markers, report_progress),
+            model=model.name,
+            edit=edit,
+        )
         if len(video_frames) > len(step_frames):
             step_count = len(step_frames) - 1
             return f"it shows {step_count} step{'s' * (step_count != 1)}; the images in between are interpolated in w"
@@ -131,10 +137,10 @@ def interpolate_frames(step_frames: Sequence[VideoFrame]) -> Sequence[VideoFrame
 
 
 def _render_frames(
-    model: Model, video_frames: Sequence[VideoFrame], markers: bool, report_progress: ReportProgress
+    generator: Generator, video_frames: Sequence[VideoFrame], markers: bool, report_progress: ReportProgress
 ) -> Iterator[NDArray[np.uint8]]:
     for frames_done, video_frame in enumerate(video_frames):
         report_progress(frames_done, len(video_frames))
-        image = generate_image(model.generator, torch.from_numpy(video_frame.ws).to(model.generator.device))
+        image = generate_image(generator, torch.from_numpy(video_frame.ws).to(generator.device))
         yield draw_markers(image, video_frame.pairs) if markers else image
     report_progress(len(video_frames), len(video_frames))

@@ -16,6 +16,7 @@ from draggan_engine.storage.session_store import SessionStore
 
 from .engine_state import EngineState
 from .messages import LoadModel, LoadProgress
+from .session_model import start_from_latent, with_session_tuning
 
 PROGRESS_INTERVAL = 0.1  # seconds
 
@@ -31,10 +32,8 @@ def load_first_model(state: EngineState, spec: str, latent_file: Path | None) ->
     """
     loaded_model = load_model(spec, state.device, _load_progress(state))
     if latent_file is not None and not state.store.has_file_latent:
-        from draggan_engine.checkpoints.latent_files import read_latent
-
-        state.store.set_file_latent(read_latent(latent_file, loaded_model.info.num_ws, loaded_model.info.w_dim))
-    state.use_model(loaded_model)
+        start_from_latent(loaded_model, state.store, latent_file)
+    state.use_model(with_session_tuning(loaded_model, state.store))
 
 
 def load_another_model(state: EngineState, command: LoadModel) -> None:

@@ -4,6 +4,7 @@ inversion.json             how it was made (`InversionRecord`)
 inversion-photograph.png   the photograph as it was aligned, of the size of the model's images
 inversion-compared.png     the same and, at its right, the image of the latent
 inversion-original.*       a copy of the photograph's file, if it is not too large
+inversion-tuning.safetensors  what the methods `pti` and `hybrid` change in the generator (`checkpoints.tuning_file`)
 
 While it runs, there are only inversion-state.safetensors, which `inversion.state_file` writes, and inversion-alignment.json
 (`RefinedAlignment`).
@@ -75,7 +76,7 @@ class InversionRecord(FrozenModel):
     """What an inversion did."""
 
     alignment: PhotographAlignment
-    method: Literal["w", "w+"]
+    method: Literal["w", "w+", "pti", "hybrid"]
     reason: Literal["finished", "stopped", "diverged"]
     steps: Annotated[int, Field(ge=0)]
     seconds: float

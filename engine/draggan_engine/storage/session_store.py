@@ -3,6 +3,7 @@
 history.jsonl            every change, in the order in which they were made (`Journal`); the editor resumes from it
 session.json             what the user built, for people and other programs (`SessionManifest`)
 latents.safetensors      the latent file that the session starts from (`SessionLatents`)
+inversion-tuning.safetensors  the generator's tuning to the photograph that the session starts from (`session_tuning`)
 initial.png, final.png   the image started from and the current one, at full resolution
 mask.png                 255 = may move
 drag-001/                drag.json (the `DragRecord`), final.png, latents.safetensors (before and after), events.jsonl (a
@@ -45,6 +46,7 @@ from .session_manifest import (
     read_manifest,
     write_manifest,
 )
+from .session_tuning import find_tuning, place_tuning
 from .trajectory import StoredTrajectory, TrajectoryRecorder
 
 log = logging.getLogger("draggan_engine")
@@ -68,6 +70,8 @@ class SessionStore:
         result: the image that was written last; None: none.
         recovered_drags: numbers of the drags that were interrupted and that `resume` has made branches of.
         images: full-resolution images by `Edit.source`, for the thread that computes.
+        tuning_path: the generator's tuning to the photograph that the session starts from, which the next write copies to
+            the session's directory; None: it is not tuned.
 
     Raises:
         InputError: the session cannot be read, or another process works on it.
@@ -81,6 +85,7 @@ class SessionStore:
         self.result: ResultImage | None = None
         self.recovered_drags: tuple[int, ...] = ()
         self.images = ImageCache()
+        self.tuning_path: Path | None = None
         self._session_directory = SessionDirectory(chosen_directory=out, existing_directory=resume)
         self._journal: Journal | None = None
         self._written_mask: Mask | None = None
@@ -194,6 +199,7 @@ class SessionStore:
         with self._state_lock:
             history = self._require_history()
             directory = self._open_directory()
+            self.tuning_path = place_tuning(self.tuning_path, directory)
             self._session_latents.write(directory)  # before the manifest, which names what they hold
             if self._journal is None:
                 self._journal = Journal(directory)
@@ -250,6 +256,7 @@ class SessionStore:
                 self._session_directory.choose(directory)
                 return
             previous_state = self._session_directory, self._journal, self._written_mask, self._drag_files
+            previous_tuning = self.tuning_path
             is_new = not directory.exists()
             new_directory = SessionDirectory(chosen_directory=directory)
             new_directory.open(directory.name)
@@ -265,6 +272,7 @@ class SessionStore:
                 _remove_unfinished(directory, is_new)
                 self._session_directory, self._journal, self._written_mask, self._drag_files = previous_state
                 self._session_latents.mark_all_unwritten()
+                self.tuning_path = previous_tuning
                 raise
             previous_state[0].release()
 
@@ -351,6 +359,7 @@ class SessionStore:
         self._journal = Journal(directory)
         self.history = self._journal.read() or read_history(directory, manifest)
         self._session_latents.read(directory)
+        self.tuning_path = find_tuning(directory)
         _recover_interrupted_drags(self, directory)
 
 

@@ -1,0 +1,40 @@
+"""Which area of a photograph a generator can show."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+MAX_ERROR = 0.1  # mean over the colours of values in −1…1, blurred
+ERROR_BLUR, AREA_BLUR = 3, 2  # standard deviations, in pixels of an image with 256 rows
+DISC_RADIUS = 0.35  # of the image's height
+
+
+@torch.no_grad()
+def in_domain_area(image: Tensor, target: Tensor) -> Tensor:
+    """Return where a generator can show the target, `[1, 1, H, W]` in 0…1: where its image is near to it, and in a disc in the
+    middle, where people drag. The border is soft.
+
+    Args:
+        image, target: `[1, 3, H, W]` in −1…1.
+    """
+    height, width = image.shape[2:]
+    unit = height / 256
+    error = _blur((image.clamp(-1, 1) - target).abs().mean(dim=1, keepdim=True), ERROR_BLUR * unit)
+    y = torch.arange(height, device=image.device)[:, None] - (height - 1) / 2
+    x = torch.arange(width, device=image.device) - (width - 1) / 2
+    is_inside = (error < MAX_ERROR) | (x.square() + y.square() < (DISC_RADIUS * height) ** 2)
+    return _blur(is_inside.to(image), AREA_BLUR * unit)
+
+
+def _blur(x: Tensor, sigma: float) -> Tensor:
+    """Blur `[1, 1, H, W]` by a Gaussian; the borders are repeated."""
+    radius = max(1, math.ceil(2 * sigma))
+    positions = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
+    taps = torch.exp(-positions.square() / (2 * sigma**2))
+    taps = taps / taps.sum()
+    padded = F.pad(x, (radius, radius, radius, radius), mode="replicate")
+    return F.conv2d(F.conv2d(padded, taps[None, None, None]), taps[None, None, :, None]).clamp(0, 1)

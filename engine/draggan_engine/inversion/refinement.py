@@ -1,0 +1,228 @@
+"""Tuning of a generator to a photograph after the search for its latent: hybrid refinement, or all weights (PTI)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from draggan_engine.dragging.adam import Adam
+from draggan_engine.dragging.drag_control import DragControl
+from draggan_engine.networks.discriminator import Discriminator
+from draggan_engine.networks.feature_blend import BlendTensors
+from draggan_engine.networks.generate import to_uint8
+from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.generator_tuning import (
+    GeneratorTuning,
+    can_blend,
+    choose_blend_block,
+    compact_tuning,
+    own_features,
+    tuned_generator,
+)
+
+from .in_domain import in_domain_area
+from .inversion import InversionEnd, InversionReason, InversionSettings, InversionStep
+from .losses import ImageLoss, image_tensor, peak_signal_to_noise, rgb_images
+
+PTI_STEP_SIZE = 3e-4  # Roich et al. 2022
+WEIGHT_STEP_SIZE, FEATURE_STEP_SIZE = 7e-4, 9e-2  # hybrid refinement (arXiv 2301.12141); there 1.5e-3 and 9e-2
+HYBRID_WEIGHT_SHARE = 0.5  # of the steps of a hybrid refinement, after which the weights stay
+RAMP_UP_SHARE, RAMP_DOWN_SHARE = 0.2, 0.5  # of the steps of a variable
+
+
+@dataclass(frozen=True, eq=False)
+class RefinementState:
+    """All that a refinement needs to continue as if it had not been interrupted.
+
+    Attributes:
+        step: number of steps made, including those of the search.
+        ws: the latent, `[1, num_ws, w_dim]`.
+        variables: the weights that change and the free tensors, by name.
+        first_moments, second_moments: of Adam, with the same names and shapes.
+    """
+
+    step: int
+    ws: Tensor
+    variables: Mapping[str, Tensor]
+    first_moments: Mapping[str, Tensor]
+    second_moments: Mapping[str, Tensor]
+
+
+class Refinement:
+    """Tunes a copy of a generator so that its image of a latent becomes the target.
+
+    `pti` changes the weights of the synthesis network. `hybrid` changes them for the area that the generator can show, in
+    the first half of the steps; outside this area free features take the place of the generator's own. The strengths of
+    the noise stay, because noise that is fitted to a photograph would not move with what is dragged.
+
+    Args:
+        generator: in eval mode, with parameters that require no gradient; it stays as it is.
+        target: `uint8 [H, W, 3]`, as large as the generator's images.
+        settings: their method is `hybrid` or `pti`.
+        ws: the latent, `[1, num_ws, w_dim]`, which stays.
+        discriminator, control, state: as for `Inversion`.
+
+    Attributes:
+        control: as given, or a new one.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        target: NDArray[np.uint8],
+        settings: InversionSettings,
+        ws: Tensor,
+        discriminator: Discriminator | None = None,
+        control: DragControl | None = None,
+        state: RefinementState | None = None,
+    ) -> None:
+        self.control = DragControl() if control is None else control
+        self._settings, self._generator, self._ws = settings, generator, ws
+        self._target = image_tensor(target).to(generator.device)
+        self._loss = ImageLoss(self._target, discriminator)
+        with torch.no_grad():
+            pivot_image = rgb_images(generator.synthesis(ws).image)
+            self._pivot_loss = float(self._loss(pivot_image))
+            self._inside = in_domain_area(pivot_image, self._target)
+            self._blend = self._initial_blend()
+        self._tuned = tuned_generator(generator, GeneratorTuning({}, self._blend))
+        self._weights: dict[str, Tensor] = {
+            name: parameter.requires_grad_()
+            for name, parameter in self._tuned.synthesis.named_parameters()
+            if not name.endswith("noise_strength")
+        }
+        self._free: dict[str, Tensor] = {
+            name: buffer.requires_grad_()
+            for name, buffer in self._tuned.synthesis.named_buffers()
+            if name.endswith((".blend.features", ".blend.image"))
+        }
+        self._adams = {name: Adam(variable, 0.0) for name, variable in self._variables.items()}
+        self._step = settings.search_steps
+        if state is not None:
+            self._restore(state)
+
+    @property
+    def state(self) -> RefinementState:
+        """A copy of the state after the last step."""
+        return RefinementState(
+            self._step,
+            self._ws,
+            {name: variable.detach().clone() for name, variable in self._variables.items()},
+            {name: adam.first_moment.clone() for name, adam in self._adams.items()},
+            {name: adam.second_moment.clone() for name, adam in self._adams.items()},
+        )
+
+    def steps(self) -> Iterator[InversionStep | InversionEnd]:
+        """Yield an `InversionStep` after each step, and finally an `InversionEnd`."""
+        start_time = time.monotonic()
+        reason: InversionReason = "finished"
+        while self._step < self._settings.steps:
+            if self.control.stop_requested:
+                reason = "stopped"
+                break
+            inversion_step = self._make_step()
+            if inversion_step is None:
+                reason = "diverged"
+                break
+            yield inversion_step
+        yield self._end(reason, start_time)
+
+    # --------------------------------------------------------------------------------------------------
+
+    @property
+    def _variables(self) -> dict[str, Tensor]:
+        return {**self._weights, **self._free}
+
+    @property
+    def _weight_steps(self) -> int:
+        """In how many steps the weights change."""
+        tuning_steps = self._settings.steps - self._settings.search_steps
+        return math.ceil(HYBRID_WEIGHT_SHARE * tuning_steps) if self._free else tuning_steps
+
+    def _initial_blend(self) -> BlendTensors | None:
+        """Return the blend that changes nothing yet; None if there is to be none."""
+        synthesis = self._generator.synthesis
+        outside_pixels = float((1 - self._inside).sum())
+        if self._settings.method != "hybrid" or outside_pixels < 1 or not can_blend(synthesis):
+            return None
+        return own_features(synthesis, choose_blend_block(synthesis), self._ws, self._inside)
+
+    @torch.no_grad()
+    def _restore(self, state: RefinementState) -> None:
+        self._step = state.step
+        steps_made = self._step - self._settings.search_steps
+        for name, variable in self._variables.items():
+            adam = self._adams[name]
+            variable.copy_(state.variables[name])
+            adam.first_moment.copy_(state.first_moments[name])
+            adam.second_moment.copy_(state.second_moments[name])
+            adam.step_count.fill_(min(steps_made, self._weight_steps) if name in self._weights else steps_made)
+
+    def _make_step(self) -> InversionStep | None:
+        """Make a step and return it; None, without a change, if the loss is not finite."""
+        image = rgb_images(self._tuned.synthesis(self._ws).image)
+        areas = [torch.ones_like(self._inside), *([self._inside, 1 - self._inside] if self._free else [])]
+        loss, *area_losses = self._loss.in_areas(image, areas)
+        inside_loss, outside_loss = area_losses or (loss, None)
+        weights_move = self._step - self._settings.search_steps < self._weight_steps
+        gradients: dict[str, Tensor] = {}
+        if outside_loss is not None:
+            gradients |= _gradients(outside_loss, self._free, retain_graph=weights_move)
+        if weights_move:
+            gradients |= _gradients(inside_loss, self._weights)
+        if not all(bool(torch.isfinite(x).all()) for x in (loss, *gradients.values())):
+            return None
+        for name, gradient in gradients.items():
+            self._adams[name].step_size = self._step_size(name)
+            self._adams[name].descend(self._variables[name], gradient)
+        self._step += 1
+        image = image.detach()
+        return InversionStep(
+            self._step,
+            "tuning",
+            float(loss.detach()),
+            float(peak_signal_to_noise(image, self._target)),
+            to_uint8(image) if self._step % self._settings.image_interval == 0 else None,
+        )
+
+    def _step_size(self, name: str) -> float:
+        """Return the step size of a variable: ramped up, constant, and ramped down as a cosine."""
+        tuning_steps = self._settings.steps - self._settings.search_steps
+        is_free = name in self._free
+        progress = (self._step - self._settings.search_steps + 1) / (tuning_steps if is_free else self._weight_steps)
+        ramp_down = 0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - progress) / RAMP_DOWN_SHARE))
+        peak = (
+            FEATURE_STEP_SIZE if is_free else WEIGHT_STEP_SIZE if self._settings.method == "hybrid" else PTI_STEP_SIZE
+        )
+        return peak * min(1.0, progress / RAMP_UP_SHARE) * max(ramp_down, 0.01)
+
+    @torch.no_grad()
+    def _end(self, reason: InversionReason, start_time: float) -> InversionEnd:
+        """Return the last event; without a tuning if the latent alone is nearer to the target."""
+        own_weights = dict(self._generator.synthesis.named_parameters())
+        changes = {name: (weight - own_weights[name]).detach() for name, weight in self._weights.items()}
+        blend = self._blend
+        if blend is not None:
+            free = {name.rpartition(".")[2]: tensor.detach().clone() for name, tensor in self._free.items()}
+            blend = BlendTensors(blend.block_name, blend.mask, free["features"], free.get("image"))
+        changes = {name: change for name, change in changes.items() if bool(change.any())}
+        tuning: GeneratorTuning | None = compact_tuning(self._generator, GeneratorTuning(changes, blend), self._ws)
+        assert tuning is not None
+        image = rgb_images(tuned_generator(self._generator, tuning).synthesis(self._ws).image)
+        if not bool(self._loss(image) < self._pivot_loss):
+            tuning, image = None, rgb_images(self._generator.synthesis(self._ws).image)
+        loss, psnr = float(self._loss(image)), float(peak_signal_to_noise(image, self._target))
+        seconds = time.monotonic() - start_time
+        return InversionEnd(reason, self._step, seconds, loss, psnr, to_uint8(image), self._ws, tuning)
+
+
+def _gradients(loss: Tensor, variables: Mapping[str, Tensor], *, retain_graph: bool = False) -> dict[str, Tensor]:
+    gradients = torch.autograd.grad(loss.sum(), list(variables.values()), retain_graph=retain_graph)
+    return dict(zip(variables, gradients, strict=True))
