@@ -54,10 +54,18 @@ def invert_photograph(
         MethodOption,
         typer.Option(
             help="w: all rows of the latent alike; w+: rows that drags leave alone are free, which comes nearer to the "
-            "photograph."
+            "photograph; pti: w, then a copy of the generator is tuned to the photograph; hybrid: w+, then a copy is tuned "
+            "where it can show the photograph, and other features show the rest."
         ),
     ] = DEFAULT_METHOD,
-    steps: Annotated[int, typer.Option(min=1, max=100_000, help="How many steps to make.")] = DEFAULT_STEPS,
+    steps: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=100_000,
+            help="How many steps to make; with pti and hybrid, the last third of them tunes the generator.",
+        ),
+    ] = DEFAULT_STEPS,
     class_label: ClassOption = 0,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

@@ -61,7 +61,7 @@ def read_inversion_state(path: Path, fingerprint: str, device: torch.device) -> 
                 )
             tensors: dict[str, Tensor] = {name: file.get_tensor(name).to(device) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
             step = int(metadata["step"])
-            state = (_search_state if metadata["stage"] == _SEARCH else _tuning_state)(step, tensors)
+            state = (_search_state if metadata.get("stage", _SEARCH) == _SEARCH else _tuning_state)(step, tensors)
     except (OSError, SafetensorError, KeyError, ValueError) as read_error:
         raise InputError(
             f"{path} cannot be read: the file is damaged; remove it to begin the inversion again"

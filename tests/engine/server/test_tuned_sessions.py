@@ -168,8 +168,9 @@ def test_the_engine_opens_drags_and_leaves_a_tuned_session(session: TunedSession
         preview = engine.wait_for(DragPreview)
         drag_end = engine.wait_for(DragEnded)
         assert drag_end.problem is None and drag_end.image is not None
-        for shown_image in (preview.image.to_array(), drag_end.image.to_array()):
-            assert np.abs(shown_image[:, 28:].astype(int) - session.image[:, 28:]).max() == 0
+        for shown_image, tolerance in ((preview.image.to_array(), 8), (drag_end.image.to_array(), 0)):
+            fixed_part = np.abs(shown_image[:, 28:].astype(int) - session.image[:, 28:])
+            assert fixed_part.max() <= tolerance  # a preview may be computed in bfloat16
         engine.send(LoadModel(spec=spec, directory=str(tmp_path / "other")))
         engine.wait_for(ModelLoaded)
         engine.save(session.edit)

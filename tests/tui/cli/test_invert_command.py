@@ -25,9 +25,11 @@ from draggan_engine.networks.config import StyleGAN2Config
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.networks.generator import Generator
 from draggan_engine.server.edit_images import image_of
+from draggan_engine.server.session_model import with_session_tuning
 from draggan_engine.storage.image_io import COMPOSITE_SOURCE_TYPE
 from draggan_engine.storage.inversion_files import InversionRecord
 from draggan_engine.storage.session_store import SessionStore
+from draggan_engine.storage.session_tuning import TUNING_FILE
 from draggan_tui.cli import headless_invert, refined_alignment
 from tests.support.commands import files_under, run_here
 from tests.support.dlib_packages import needs_dlib
@@ -410,3 +412,40 @@ def test_the_directory_is_checked_before_the_photograph_is_read(
     status, _, stderr = invert(monkeypatch, models, tmp_path, tmp_path / "missing.png")
     assert status == 2
     assert "session is a file; give a directory" in stderr
+
+
+@pytest.mark.parametrize("method", ["pti", "hybrid"])
+def test_a_tuned_session_is_reopened_and_dragged_with_its_tuning(
+    monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path, method: str
+) -> None:
+    photograph = tmp_path / "photo.png"
+    pixels = np.asarray(Image.open(models / "render.png")).copy()
+    pixels[:, 26:] = (250, 240, 20)  # a stripe that the model cannot show
+    Image.fromarray(pixels).save(photograph)
+    status, stdout, stderr = invert(
+        monkeypatch, models, tmp_path, photograph, "--steps", "24", "--method", method, "--json"
+    )
+    assert status == 0, stderr
+    report = json.loads(stdout)
+    assert (report["reason"], report["steps"], report["method"]) == ("finished", 24, method)
+    assert {Path(path).name for path in report["files"]} == {*SESSION_FILES, TUNING_FILE}
+    final_image = np.asarray(Image.open(tmp_path / "session" / "final.png"))
+    model = load_model(str(models / "tiny.safetensors"), "cpu")
+    store = SessionStore(model.name, resume=tmp_path / "session")
+    assert store.edit is not None
+    assert np.array_equal(image_of(with_session_tuning(model, store), store, store.edit), final_image)
+    assert not np.array_equal(generate_image(model.generator, torch.from_numpy(store.file_latent())), final_image)
+    store.close()
+    model_options = ("--model", str(models / "tiny.safetensors"), "--latent", "session#given")
+    status, _, stderr = run_here(monkeypatch, "render", *model_options, "--out", "again.png", directory=tmp_path)
+    assert status == 0, stderr
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "again.png")), final_image)
+    drag_options = ("--pair", "8,10:11,12", "--steps", "2", "--out", "dragged")
+    status, _, stderr = run_here(monkeypatch, "drag", *model_options, *drag_options, directory=tmp_path)
+    assert status in (0, 3), stderr
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "dragged" / "initial.png")), final_image)
+    assert (tmp_path / "dragged" / TUNING_FILE).is_file()
+    (tmp_path / "session" / TUNING_FILE).write_bytes(b"no tensors")
+    status, _, stderr = run_here(monkeypatch, "render", *model_options, "--out", "refused.png", directory=tmp_path)
+    assert status == 2
+    assert "inversion-tuning.safetensors is damaged: it cannot be read; restore the file" in stderr
