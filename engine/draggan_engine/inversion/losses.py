@@ -58,10 +58,7 @@ class ImageLoss:
             areas: weights of the pixels, `[1, 1, H, W]`, not all 0.
         """
         differences = self._differences(images)
-        return [
-            torch.stack([_weighted_mean(x, F.adaptive_avg_pool2d(area, x.shape[2:])) for x in differences]).sum(dim=0)
-            for area in areas
-        ]
+        return [torch.stack([_mean_in(area, x) for x in differences]).sum(dim=0) for area in areas]
 
     def _differences(self, images: Tensor) -> list[Tensor]:
         """Return maps of what is added up to the loss, each `[N, 1, h, w]`."""
@@ -176,5 +173,7 @@ def _normalize_channels(x: Tensor) -> Tensor:
     return F.normalize(x, dim=1, eps=1e-3)
 
 
-def _weighted_mean(x: Tensor, weights: Tensor) -> Tensor:
+def _mean_in(area: Tensor, x: Tensor) -> Tensor:
+    """Return the means of maps `[N, 1, h, w]` in an area of the image, `[N]`."""
+    weights = F.adaptive_avg_pool2d(area, (x.shape[2], x.shape[3]))
     return (x * weights).sum(dim=(1, 2, 3)) / weights.sum()

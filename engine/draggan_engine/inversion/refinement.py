@@ -206,21 +206,25 @@ class Refinement:
     @torch.no_grad()
     def _end(self, reason: InversionReason, start_time: float) -> InversionEnd:
         """Return the last event; without a tuning if the latent alone is nearer to the target."""
+        tuning = self._tuning() if self._step > self._settings.search_steps else None
+        generator = self._generator if tuning is None else tuned_generator(self._generator, tuning)
+        image = rgb_images(generator.synthesis(self._ws).image)
+        if tuning is not None and not bool(self._loss(image) < self._pivot_loss):
+            tuning, image = None, rgb_images(self._generator.synthesis(self._ws).image)
+        loss, psnr = float(self._loss(image)), float(peak_signal_to_noise(image, self._target))
+        seconds = time.monotonic() - start_time
+        return InversionEnd(reason, self._step, seconds, loss, psnr, to_uint8(image), self._ws, tuning)
+
+    def _tuning(self) -> GeneratorTuning:
+        """Return what the steps have changed."""
         own_weights = dict(self._generator.synthesis.named_parameters())
         changes = {name: (weight - own_weights[name]).detach() for name, weight in self._weights.items()}
         blend = self._blend
         if blend is not None:
             free = {name.rpartition(".")[2]: tensor.detach().clone() for name, tensor in self._free.items()}
             blend = BlendTensors(blend.block_name, blend.mask, free["features"], free.get("image"))
-        changes = {name: change for name, change in changes.items() if bool(change.any())}
-        tuning: GeneratorTuning | None = compact_tuning(self._generator, GeneratorTuning(changes, blend), self._ws)
-        assert tuning is not None
-        image = rgb_images(tuned_generator(self._generator, tuning).synthesis(self._ws).image)
-        if not bool(self._loss(image) < self._pivot_loss):
-            tuning, image = None, rgb_images(self._generator.synthesis(self._ws).image)
-        loss, psnr = float(self._loss(image)), float(peak_signal_to_noise(image, self._target))
-        seconds = time.monotonic() - start_time
-        return InversionEnd(reason, self._step, seconds, loss, psnr, to_uint8(image), self._ws, tuning)
+        changed_weights = {name: change for name, change in changes.items() if bool(change.any())}
+        return compact_tuning(self._generator, GeneratorTuning(changed_weights, blend), self._ws)
 
 
 def _gradients(loss: Tensor, variables: Mapping[str, Tensor], *, retain_graph: bool = False) -> dict[str, Tensor]:
