@@ -216,6 +216,7 @@ def _make_record(
         seconds=inversion_end.seconds,
         loss=inversion_end.loss,
         psnr=inversion_end.psnr,
+        tuned=inversion_end.tuning is not None,
     )
 
 

@@ -82,6 +82,7 @@ class InversionRecord(FrozenModel):
     seconds: float
     loss: float
     psnr: float = Field(description="in dB, of the image of the latent against the aligned photograph")
+    tuned: bool = Field(False, description="whether the session has a tuning of the generator")
 
 
 def copy_photograph(photograph_path: Path, directory: Path) -> str | None:

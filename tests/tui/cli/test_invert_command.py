@@ -13,6 +13,7 @@ from PIL import Image
 
 from draggan_engine.checkpoints.latent_files import read_latent
 from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.core.errors import InputError
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.inversion import registration, starts
@@ -449,3 +450,11 @@ def test_a_tuned_session_is_reopened_and_dragged_with_its_tuning(
     status, _, stderr = run_here(monkeypatch, "render", *model_options, "--out", "refused.png", directory=tmp_path)
     assert status == 2
     assert "inversion-tuning.safetensors is damaged: it cannot be read; restore the file" in stderr
+    (tmp_path / "session" / TUNING_FILE).unlink()
+    status, _, stderr = run_here(monkeypatch, "render", *model_options, "--out", "refused.png", directory=tmp_path)
+    assert status == 2
+    assert "inversion-tuning.safetensors is missing: the generator was tuned to the photograph" in stderr
+    store = SessionStore(model.name, resume=tmp_path / "session")
+    with pytest.raises(InputError, match="is missing: the generator was tuned"):
+        with_session_tuning(model, store)
+    store.close()
