@@ -33,7 +33,7 @@ from .statistics import (
     row_values,
 )
 from .variant_names import variant_name
-from .variants import DAI_RADII, Method, Variant
+from .variants import DAI_RADII, DRAG_METHODS, Method, Variant, main_method
 
 RowsByCell = Mapping[tuple[Method, Variant], Sequence[Row]]
 """The rows of each method on each variant."""
@@ -153,11 +153,11 @@ def _count_text(count: int, noun: str) -> str:
 
 
 def _comparison_of_methods(rows_by_cell: RowsByCell, variants: Sequence[Variant]) -> list[str]:
-    """Compare the drag with each other method, on the cases that both have; least squares where it was measured."""
-    methods = dict.fromkeys(method for method, _ in rows_by_cell)
-    drag_method = Method.LEAST_SQUARES if Method.LEAST_SQUARES in methods else Method.DRAG
+    """Compare the main method with each other one, on the cases that both have."""
+    methods = list(dict.fromkeys(method for method, _ in rows_by_cell))
+    drag_method = main_method(methods)
     other_methods = [method for method in methods if method not in (drag_method, Method.NO_EDIT)]
-    if drag_method not in methods or not other_methods:
+    if drag_method not in DRAG_METHODS or not other_methods:
         return []
 
     def table(compare: Callable[[Sequence[Row], Sequence[Row], str], MeanInterval], as_percents: bool) -> str:
@@ -178,9 +178,10 @@ def _comparison_of_methods(rows_by_cell: RowsByCell, variants: Sequence[Variant]
         return markdown_table(header_cells, table_lines)
 
     return [
-        "MD of the drag as a percentage of another method's MD, on the same cases:",
+        f"MD of {drag_method} as a percentage of another method's MD, on the same cases:",
         table(paired_ratio, as_percents=True),
-        "MD of the drag minus another method's MD on the same case, px (the interval is that of the paired difference):",
+        f"MD of {drag_method} minus another method's MD on the same case, px (the interval is that of the paired "
+        "difference):",
         table(paired_difference, as_percents=False),
     ]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .run_directory import Request, Row, read_images, read_request, read_rows
 from .statistics import frechet_distance
-from .variants import Experiment, Method, Variant
+from .variants import Experiment, Method, Variant, main_method
 
 Features = NDArray[np.float32]
 FeaturePairs = dict[tuple[str, int], tuple[Features, Features]]
@@ -58,9 +58,8 @@ class RunData:
         return requested_methods + [method for method in row_methods if method not in requested_methods]
 
     def illustrated_rows(self, rows: Sequence[Row]) -> list[Row]:
-        """Return the rows of the method whose images are shown: the drag, or else the first other edit."""
-        edit_methods = [method for method in self.methods(rows) if method is not Method.NO_EDIT]
-        illustrated_method = Method.DRAG if Method.DRAG in edit_methods else next(iter(edit_methods), None)
+        """Return the rows of the method whose images are shown; see `main_method`."""
+        illustrated_method = main_method(self.methods(rows))
         return [row for row in rows if row.method is illustrated_method]
 
     def distance_of_edits(self, rows: Sequence[Row]) -> SetDistance | None:

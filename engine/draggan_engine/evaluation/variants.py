@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Literal
@@ -34,6 +35,14 @@ class Method(StrEnum):
 
 DRAG_METHODS = (Method.DRAG, Method.LEAST_SQUARES)
 """The paper's method and the default of new edits; masks are measured with both."""
+
+
+def main_method(methods: Sequence[Method]) -> Method | None:
+    """Return the method that a report compares with the others and shows in its images: the default of new edits, else the
+    paper's method, else the first that edits anything. None: there is no edit.
+    """
+    first_choices = [method for method in (Method.LEAST_SQUARES, Method.DRAG) if method in methods]
+    return next((method for method in (*first_choices, *methods) if method is not Method.NO_EDIT), None)
 
 
 class MaskUse(Enum):

@@ -7,7 +7,7 @@ import pytest
 from draggan_engine.core.edit import DragSettings
 from draggan_engine.evaluation.run_directory import Row
 from draggan_engine.evaluation.variant_names import rounded_value, value_name, variant_name, variant_named
-from draggan_engine.evaluation.variants import Experiment, MaskUse, SettingChange, Variant
+from draggan_engine.evaluation.variants import Experiment, MaskUse, Method, SettingChange, Variant, main_method
 
 NAMES: list[tuple[Experiment, str, Variant]] = [
     ("landmarks", "1 point", Variant(1)),
@@ -68,3 +68,11 @@ def test_a_variant_changes_one_setting() -> None:
     assert Variant(5, change=SettingChange("r1", 4.0)).apply_to(settings) == settings.model_copy(update={"r1": 4.0})
     assert Variant(5, change=SettingChange("tracking_block", "b64")).apply_to(settings) == settings
     assert Variant(5).apply_to(settings) == settings
+
+
+def test_a_report_is_about_the_default_method_where_it_was_measured() -> None:
+    every_method = list(Method)
+    assert main_method(every_method) is Method.LEAST_SQUARES
+    assert main_method([Method.NO_EDIT, Method.OPTICAL_FLOW, Method.DRAG]) is Method.DRAG
+    assert main_method([Method.NO_EDIT, Method.OPTICAL_FLOW, Method.RAFT]) is Method.OPTICAL_FLOW
+    assert main_method([Method.NO_EDIT]) is None
