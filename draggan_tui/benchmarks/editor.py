@@ -43,11 +43,9 @@ def place_endless_pair(terminal: PseudoTerminal) -> None:
     """Close the hints, choose the paper's method, and place `ENDLESS_PAIR`."""
     terminal.send("\x1b")
     terminal.read_for(1.0)
-    terminal.send(",")  # the settings open with the focus on the method
-    terminal.read_for(1.0)
-    terminal.send("draggan\r")
-    terminal.read_for(1.0)
-    terminal.send(_TYPED_PAIR)
+    terminal.send_and_wait(",", "applies")  # the settings open with the focus on the method
+    terminal.send_and_wait("draggan\r", "settings changed")
+    terminal.send_and_wait(_TYPED_PAIR, "pair 1 is set")
     terminal.read_for(1.0)
 
 

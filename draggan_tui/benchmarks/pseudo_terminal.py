@@ -149,6 +149,16 @@ class PseudoTerminal:
                 raise BenchmarkError(f"{description} did not come; the last output: {_last_words(self.raw)!r}")
         return time.perf_counter()
 
+    def send_and_wait(self, keys: str, text: str) -> None:
+        """Send keys, and read until the program has written a text after them.
+
+        Raises:
+            BenchmarkError: see `read_until`.
+        """
+        start, encoded_text = len(self.raw), text.encode()
+        self.send(keys)
+        self.read_until(lambda output: encoded_text in output[start:], repr(text))
+
     def read_for(self, seconds: float) -> None:
         """Read whatever comes for some seconds."""
         end_time = time.perf_counter() + seconds
