@@ -37,6 +37,8 @@ from draggan_tui.cli.invert import DEFAULT_METHOD, DEFAULT_STEPS
 from draggan_tui.cli.invert_report import print_inversion_report
 from draggan_tui.cli.photograph_alignment import AlignmentOptions
 
+CLOSE_PSNR = 22.0  # dB; below this, eyes and noses that were moved were seen twice
+
 
 @dataclass(frozen=True)
 class PhotographRequest:
@@ -74,6 +76,11 @@ def run_photograph_drag(request: DragRequest, photograph: PhotographRequest, *, 
             print_line("stopped during the inversion; the same command drags its result")
             return 128 + received_signals[0]
         print_line(f"inverted in {report.record.steps} steps: PSNR {report.record.psnr:.1f} dB")
+        if report.record.psnr < CLOSE_PSNR and photograph.paste_mode == "delta":
+            print_line(
+                "the image is not close to the photograph, so what the drag moves may be seen twice; invert the photograph "
+                "first, with draggan-tui invert --method hybrid, or use --paste crop"
+            )
     store = SessionStore(model.name, resume=directory)
     store.set_model(model.name, model.sha256, model.path)
     model = with_session_tuning(model, store)
