@@ -86,9 +86,10 @@ def sigma_text(sigma: float | None) -> str:
 
 
 def _start_text(edit: Edit, latent_name: str) -> str:
-    """Return `7`, `7 · after drag 2`, `from pivot.pt`, or `drag 2, from pivot.pt`."""
+    """Return `7`, `7 · after drag 2`, `from pivot.pt`, `drag 2, from pivot.pt`, or `from a file` if its name is not known."""
     if edit.source.from_file:
-        return f"drag {edit.source.drag}, from {latent_name}" if edit.source.drag else f"from {latent_name}"
+        file_text = f"from {latent_name or 'a file'}"
+        return f"drag {edit.source.drag}, {file_text}" if edit.source.drag else file_text
     return f"{edit.source.seed} · after drag {edit.source.drag}" if edit.source.drag else str(edit.source.seed)
 
 

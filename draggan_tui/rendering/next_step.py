@@ -12,9 +12,8 @@ def next_step(edit: Edit, is_dragging: bool) -> str:
     if edit.source.drag:
         return "{save} saves, {undo} undoes, {help} lists all keys; {cancel} ends these hints"
     if not edit.pairs:
-        return (
-            "{left} {down} {up} {right} move the cursor; {help} lists all keys"  # the side panel says what to do first
-        )
+        # What to do first stands in the side panel.
+        return "{left} {down} {up} {right} move the cursor; {cancel} ends these hints"
     if any(pair.target is None for pair in edit.pairs):
         return "Now press {place} where it should go"
     if all(pair.is_pin or not pair.enabled for pair in edit.pairs):

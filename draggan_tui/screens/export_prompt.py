@@ -84,10 +84,13 @@ class ExportPrompt(PathPrompt[ExportChoice]):
 
 
 def suggested_path(edit: Edit, directory: Path) -> Path:
-    """Return the path of a PNG in the directory that does not exist yet: `critters-256-seed42.png`, `critters-256-seed42-drag3-2.png`."""
+    """Return the path of a PNG in the directory that does not exist yet: `critters-256-seed42.png`,
+    `critters-256-seed42-drag3-2.png`, or `ffhq-latent-drag1.png` if the latent is from a file.
+    """
     directory = Path(short_path(directory))
     drag_suffix = f"-drag{edit.source.drag}" if edit.source.drag else ""
-    name_stem = f"{Path(edit.model).name}-seed{edit.source.seed}{drag_suffix}"
+    start_name = "latent" if edit.source.from_file else f"seed{edit.source.seed}"
+    name_stem = f"{Path(edit.model).name}-{start_name}{drag_suffix}"
     free_path, next_number = directory / f"{name_stem}.png", 2
     while free_path.exists():
         free_path, next_number = directory / f"{name_stem}-{next_number}.png", next_number + 1

@@ -103,6 +103,8 @@ def test_the_swatch_has_the_colour_under_the_cursor() -> None:
 def test_a_session_that_starts_from_a_latent(latent: int, text: str) -> None:
     edit = Edit(model="toy", source=LatentRef(from_file=True, drag=latent))
     assert text_lines(session_facts(InspectorState(edit, latent_name="pivot.pt")))[2] == f"  seed  {text}"
+    unnamed_text = text.replace("pivot.pt", "a file")
+    assert text_lines(session_facts(InspectorState(edit)))[2] == f"  seed  {unnamed_text}"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.support.screens import screen_rows
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
-FIRST = "{left} {down} {up} {right} move the cursor; {help} lists all keys"
+FIRST = "{left} {down} {up} {right} move the cursor; {cancel} ends these hints"
 HANDLE, PAIR = PointPair(handle=(3, 4)), PointPair(handle=(3, 4), target=(9, 4))
 PIN = PointPair(handle=(3, 4), target=(3, 4))
 
@@ -74,7 +74,7 @@ async def test_the_hints_of_the_first_minute(state: Path) -> None:
         await editor_opens(app, pilot)
         assert shown(app) == ""  # nothing can be done yet
         engine = await ready(app, pilot)
-        assert shown(app) == FIRST.format(left="←", down="↓", up="↑", right="→", help="?")
+        assert shown(app) == FIRST.format(left="←", down="↓", up="↑", right="→", cancel="Esc")
         await pilot.press("enter")
         await pilot.pause()
         assert shown(app).startswith("handle 1 is "), "what has happened comes first"
@@ -131,7 +131,7 @@ async def test_hints_name_the_users_keys_and_saving_early_does_not_end_them() ->
     app = editor(keymap={"place": "f2", "left": "a", "drag": "f5", "save": "w", "toggle-space": "f6"})
     async with app.run_test(size=(80, 24)) as pilot:
         engine = await ready(app, pilot)
-        assert shown(app) == FIRST.format(left="a", down="↓", up="↑", right="→", help="?")
+        assert shown(app) == FIRST.format(left="a", down="↓", up="↑", right="→", cancel="Esc")
         engine.say(Exported(files=("draggan-out/x/final.png",)))
         await pilot.press("f2", "l", "f2", "l")
         await pilot.pause()
