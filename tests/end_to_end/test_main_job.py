@@ -24,7 +24,6 @@ class Job:
     """What was seen and what was left."""
 
     first_screen: str
-    colours: int  # different ones on the canvas
     undone: dict[str, Any]  # session.json after `u`
     redone: dict[str, Any]  # and after ctrl+r
     status: int
@@ -41,7 +40,11 @@ def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         terminal.wait_for("device  starting")  # and not the picture's place alone
         first_screen = terminal.text()
         open_picture(terminal)
-        colours = len(set(terminal.backgrounds(range(columns - 34), range(rows - 2))))
+
+        def color_count() -> int:
+            return len(set(terminal.backgrounds(range(columns - 34), range(rows - 2))))
+
+        terminal.wait_for(lambda: color_count() > 300)  # a frame may come in pieces
         place_pair(terminal, nose, (nose[0] + 24, nose[1]))
         terminal.send("d")
         terminal.wait_for("drag 1 reached")
@@ -55,16 +58,12 @@ def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         redone = read_session(directory)
         terminal.send("q")
         status = terminal.wait()
-        yield Job(first_screen, colours, undone, redone, status, bytes(terminal.raw), session_directory(directory))
+        yield Job(first_screen, undone, redone, status, bytes(terminal.raw), session_directory(directory))
 
 
 def test_the_first_frame_does_not_wait_for_the_engine(job: Job) -> None:
     assert re.search(r"device\s+starting", job.first_screen)
     assert re.search(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] critters", job.first_screen)
-
-
-def test_the_picture_is_shown(job: Job) -> None:
-    assert job.colours > 300
 
 
 def test_leaving_restores_the_terminal(job: Job) -> None:
