@@ -33,7 +33,7 @@ from draggan_tui.cli.headless_drag import (
     read_pairs,
 )
 from draggan_tui.cli.headless_invert import InversionRequest, make_inversion, prepare_inversion
-from draggan_tui.cli.invert import DEFAULT_METHOD, DEFAULT_STEPS
+from draggan_tui.cli.invert import DEFAULT_INVERSION_METHOD, DEFAULT_STEPS
 from draggan_tui.cli.invert_report import print_inversion_report
 from draggan_tui.cli.photograph_alignment import AlignmentOptions
 
@@ -128,7 +128,7 @@ def _inversion_request(request: DragRequest, photograph: PhotographRequest, dire
         out_directory=directory,
         model_spec=request.model_spec,
         alignment=photograph.alignment,
-        method=DEFAULT_METHOD.value,
+        method=DEFAULT_INVERSION_METHOD.value,
         steps=DEFAULT_STEPS,
         class_label=request.class_label,
         device_name=request.device_name,

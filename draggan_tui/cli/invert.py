@@ -32,7 +32,7 @@ class MethodOption(StrEnum):
     hybrid = "hybrid"
 
 
-DEFAULT_METHOD, DEFAULT_STEPS = MethodOption.w_plus, 300
+DEFAULT_INVERSION_METHOD, DEFAULT_STEPS = MethodOption.w_plus, 300
 
 
 def invert_photograph(
@@ -57,7 +57,7 @@ def invert_photograph(
             "photograph; pti: w, then a copy of the generator is tuned to the photograph; hybrid: w+, then a copy is tuned "
             "where it can show the photograph, and other features show the rest."
         ),
-    ] = DEFAULT_METHOD,
+    ] = DEFAULT_INVERSION_METHOD,
     steps: Annotated[
         int,
         typer.Option(

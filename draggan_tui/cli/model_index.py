@@ -15,7 +15,7 @@ from draggan_engine.core.errors import CheckpointError, StorageError
 from draggan_engine.inversion.seed_thumbnails import SeedThumbnails
 from draggan_engine.storage.seed_index_file import (
     SEED_COUNT,
-    THUMBNAIL_SIZE,
+    SEED_THUMBNAIL_SIZE,
     IndexedModel,
     SeedIndex,
     read_index_of_model,
@@ -26,7 +26,7 @@ from draggan_tui.cli.load_progress import load_progress
 from draggan_tui.cli.step_progress import step_progress
 from draggan_tui.rendering.loading_text import size_text
 
-SEEDS_PER_BATCH = 8
+INDEXED_SEEDS_PER_BATCH = 8
 WRITE_SECONDS = 10.0  # between two writes of an index that is being made
 
 
@@ -72,7 +72,7 @@ def _read_earlier_index(indexed_model: IndexedModel) -> SeedIndex:
     except CheckpointError as read_error:
         print_line(f"{read_error}; it is made again")
         index = None
-    return index or SeedIndex(indexed_model, np.empty((0, THUMBNAIL_SIZE, THUMBNAIL_SIZE, 3), np.uint8))
+    return index or SeedIndex(indexed_model, np.empty((0, SEED_THUMBNAIL_SIZE, SEED_THUMBNAIL_SIZE, 3), np.uint8))
 
 
 def _add_seeds(index: SeedIndex, model: Model) -> None:
@@ -86,7 +86,7 @@ def _add_seeds(index: SeedIndex, model: Model) -> None:
         with step_progress(show=sys.stderr.isatty()) as progress_bar:
             task_id = progress_bar.add_task("index", total=SEED_COUNT, completed=seed_count, detail="seeds")
             while seed_count < SEED_COUNT:
-                seeds = range(seed_count, min(seed_count + SEEDS_PER_BATCH, SEED_COUNT))
+                seeds = range(seed_count, min(seed_count + INDEXED_SEEDS_PER_BATCH, SEED_COUNT))
                 batches.append(renderer.render(seeds))
                 seed_count = seeds.stop
                 progress_bar.update(task_id, completed=seed_count)

@@ -30,7 +30,7 @@ from draggan_engine.storage.landmark_files import read_landmarks
 from draggan_tui.cli.headless_drag import parse_points, print_line
 from draggan_tui.cli.options import PREDICTOR_LICENCE
 
-Landmarks = NDArray[np.float64]
+LandmarkPoints = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _parse_onto(options: AlignmentOptions) -> TwoPoints | None:
     return points
 
 
-def _read_landmarks(options: AlignmentOptions) -> Landmarks | None:
+def _read_landmarks(options: AlignmentOptions) -> LandmarkPoints | None:
     if options.landmarks_path is None:
         return None
     if options.align_text != "ffhq":
@@ -174,7 +174,7 @@ def _load_detector(options: AlignmentOptions) -> FaceDetector | None:
     return face_detector(68)
 
 
-def _detect_landmarks(detector: FaceDetector, photograph: NDArray[np.uint8]) -> Landmarks:
+def _detect_landmarks(detector: FaceDetector, photograph: NDArray[np.uint8]) -> LandmarkPoints:
     """Return the landmarks of the largest face, and say where its eyes are if there are others.
 
     Raises:

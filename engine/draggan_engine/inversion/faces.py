@@ -1,7 +1,7 @@
 """Faces of photographs and their landmarks, detected with dlib (King 2009; Kazemi and Sullivan 2014).
 
-dlib is an optional package, and so are its predictors of landmarks. That of 68 landmarks was trained on iBUG 300-W, whose
-licence excludes commercial use; that of 5 is free for every use.
+dlib is an optional package, and so are its predictors of landmarks. The predictor of 68 landmarks was
+trained on iBUG 300-W, whose licence excludes commercial use. The predictor of 5 landmarks is free for every use.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ REGISTRATION_STEPS = 60
 FIRST_STEPS = 15
 """Steps of several latents, before the alignment is changed to match the best of them."""
 MATCHES_PER_STEP = 3
-COMPARED_HEIGHT = 64  # of the images, px
+REGISTRATION_HEIGHT = 64  # of the images, px
 START_COUNT = 3
 STEP_SIZE = 0.15  # in standard deviations of w
 
@@ -62,8 +62,8 @@ def register(
         label: class of a conditional model.
     """
     heights = generator.synthesis.image_heights
-    height = min((height for height in heights if height >= COMPARED_HEIGHT), default=heights[-1])
-    crop_height = min(height, COMPARED_HEIGHT)
+    height = min((height for height in heights if height >= REGISTRATION_HEIGHT), default=heights[-1])
+    crop_height = min(height, REGISTRATION_HEIGHT)
     crop_size = Size(max(1, round(crop_height * model_size.width / model_size.height)), crop_height)
     to_crop = similarity.then(Similarity.of_scale(crop_height / model_size.height))
     matcher = CropMatcher(photograph, to_crop, crop_size, generator.device)

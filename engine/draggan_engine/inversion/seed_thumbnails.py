@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from draggan_engine.networks.generator import Generator
-from draggan_engine.storage.seed_index_file import THUMBNAIL_SIZE, SeedIndex
+from draggan_engine.storage.seed_index_file import SEED_THUMBNAIL_SIZE, SeedIndex
 
 from .losses import rgb_images
 from .starts import map_to_ws, z_of_seeds
@@ -78,7 +78,7 @@ def nearest_seeds(index: SeedIndex, target: Tensor, count: int) -> list[int]:
 
 def _average_down(images: Tensor) -> Tensor:
     """Return images `[N, 3, H, W]` as `[N, 16, 16, 3]` on the CPU."""
-    return F.adaptive_avg_pool2d(images, (THUMBNAIL_SIZE, THUMBNAIL_SIZE)).permute(0, 2, 3, 1).cpu()
+    return F.adaptive_avg_pool2d(images, (SEED_THUMBNAIL_SIZE, SEED_THUMBNAIL_SIZE)).permute(0, 2, 3, 1).cpu()
 
 
 def _with_ones(colors: Tensor) -> Tensor:

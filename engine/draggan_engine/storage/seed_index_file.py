@@ -16,7 +16,7 @@ from .atomic import atomic_write
 from .utf8_path import utf8_path
 
 SEED_COUNT = 4096
-THUMBNAIL_SIZE = 16
+SEED_THUMBNAIL_SIZE = 16
 _TENSOR_NAME = "thumbnails"
 
 
@@ -74,7 +74,7 @@ def read_seed_index(path: Path) -> SeedIndex | None:
         with utf8_path(path) as readable_path, safe_open(readable_path, "np") as file:
             metadata = file.metadata() or {}
             shape = file.get_slice(_TENSOR_NAME).get_shape()
-            if shape[1:] != [THUMBNAIL_SIZE, THUMBNAIL_SIZE, 3] or not 0 < shape[0] <= SEED_COUNT:
+            if shape[1:] != [SEED_THUMBNAIL_SIZE, SEED_THUMBNAIL_SIZE, 3] or not 0 < shape[0] <= SEED_COUNT:
                 raise CheckpointError(f"{path} holds no index of seeds")
             thumbnails: NDArray[np.uint8] = file.get_tensor(_TENSOR_NAME)
         model = IndexedModel(metadata["model"], metadata["sha256"], int(metadata["class"]))

@@ -71,7 +71,7 @@ def test_the_same_photograph_gives_the_same_alignment(
     is_stylegan3: bool, photograph: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registration, "REGISTRATION_STEPS", 17)
-    monkeypatch.setattr(registration, "COMPARED_HEIGHT", 24)
+    monkeypatch.setattr(registration, "REGISTRATION_HEIGHT", 24)
     torch.manual_seed(1)
     generator = random_stylegan3().eval().requires_grad_(False) if is_stylegan3 else random_generator()
     alignment = Similarity.of_scale(32 / 256)
