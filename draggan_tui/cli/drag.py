@@ -118,10 +118,12 @@ def drag(
     if image is None:
         raise typer.Exit(run_headless_drag(drag_request, as_json=as_json))
     from draggan_tui.cli.headless_photograph_drag import PhotographRequest, run_photograph_drag
-    from draggan_tui.cli.photograph_alignment import AlignmentOptions
+    from draggan_tui.cli.photograph_alignment import read_alignment
 
     photograph_request = PhotographRequest(
-        image, AlignmentOptions(align, onto, landmarks, accept_licence, refine), (paste or PasteOption.delta).value
+        image,
+        read_alignment(align, onto, landmarks, accepts_licence=accept_licence, refine=refine),
+        (paste or PasteOption.delta).value,
     )
     raise typer.Exit(run_photograph_drag(drag_request, photograph_request, as_json=as_json))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from rich.progress import Progress
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.edit import ALL_HANDLES_ON_TARGETS, Edit, Mask, PointPair, check_label
 from draggan_engine.core.errors import DragganError, EditError, StorageError
-from draggan_engine.core.geometry import Point, Size
+from draggan_engine.core.geometry import Size
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.setting_fields import SettingField, setting_fields
@@ -42,14 +41,13 @@ from draggan_engine.storage.session_store import SessionStore
 from draggan_tui.cli.drag_report import DragReport, print_report
 from draggan_tui.cli.setting_options import SETTING_FLAGS
 from draggan_tui.cli.step_progress import step_progress
+from draggan_tui.cli.typed_points import parse_points
 from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
 from draggan_tui.rendering.drag_outcome import FALLBACK_TEXT
 
 DIVERGED_STATUS = 3
 FileVersion = tuple[Path, int, int]
 """A file, its inode and its time, which change when the file is written again."""
-_NUMBER = r"\s*(-?\d{1,9}(?:\.\d*)?)\s*"
-_POINTS = re.compile(f"{_NUMBER},{_NUMBER}:{_NUMBER},{_NUMBER}")
 
 
 @dataclass(frozen=True)
@@ -228,15 +226,6 @@ def parse_pair(pair_text: str) -> PointPair:
             f"--pair {pair_text!r}: write it as X,Y:X,Y, handle then target, in pixels, e.g. --pair 64,70:76,70"
         )
     return PointPair(handle=points[0], target=points[1])
-
-
-def parse_points(points_text: str) -> tuple[Point, Point] | None:
-    """Return the two points of a text like `64,70:76,70`; None if the text does not have this form."""
-    points_match = _POINTS.fullmatch(points_text)
-    if points_match is None:
-        return None
-    first_x, first_y, second_x, second_y = map(float, points_match.groups())
-    return (first_x, first_y), (second_x, second_y)
 
 
 def _read_mask(request: DragRequest, model: Model) -> Mask | None:

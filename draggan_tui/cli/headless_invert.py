@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 import sys
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,44 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draggan_engine.checkpoints.loader import Model, load_model
-from draggan_engine.checkpoints.registry import cached_seed_index
 from draggan_engine.checkpoints.tuning_file import write_tuning
+from draggan_engine.core.alignment_choice import AlignmentChoice
 from draggan_engine.core.edit import Edit, check_label
-from draggan_engine.core.errors import CheckpointError
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.inversion.inversion import InversionEnd, InversionMethod, InversionSettings
-from draggan_engine.inversion.losses import can_compare, image_tensor
-from draggan_engine.inversion.seed_thumbnails import nearest_seeds
-from draggan_engine.inversion.staged_inversion import StagedInversion
-from draggan_engine.inversion.state_file import read_inversion_state, write_state
-from draggan_engine.networks.discriminator import Discriminator
+from draggan_engine.inversion.aligned_photograph import AlignedPhotograph, PhotographAligner
+from draggan_engine.inversion.inversion import InversionEnd, InversionMethod
+from draggan_engine.inversion.photograph_inversion import PhotographInversion
+from draggan_engine.inversion.refined_alignment import refine_alignment
+from draggan_engine.inversion.registration import REGISTRATION_STEPS
 from draggan_engine.storage.image_io import read_photograph
 from draggan_engine.storage.inversion_files import (
-    ALIGNMENT_FILE,
     COMPARED_FILE,
-    INVERSION_STATE_FILE,
     PHOTOGRAPH_FILE,
     RECORD_FILE,
     InversionRecord,
     copy_photograph,
     read_refined_alignment,
     write_inversion,
-    write_refined_alignment,
 )
 from draggan_engine.storage.output_paths import check_output_directory
-from draggan_engine.storage.seed_index_file import IndexedModel, read_index_of_model
 from draggan_engine.storage.session_directory import make_directory
 from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.session_tuning import TUNING_FILE
 from draggan_tui.cli.headless_drag import DIVERGED_STATUS, print_line, stopped_by_signals
 from draggan_tui.cli.invert_report import InversionReport, print_inversion_report
-from draggan_tui.cli.photograph_alignment import AlignedPhotograph, AlignmentOptions, PhotographAligner
-from draggan_tui.cli.refined_alignment import refine_alignment
 from draggan_tui.cli.step_progress import step_progress
-
-STATE_SECONDS = 10.0  # between two writes of the state
-NEAR_SEED_COUNT = 8  # seeds of the index whose whole images are compared with the photograph
 
 
 @dataclass(frozen=True)
@@ -67,7 +52,7 @@ class InversionRequest:
     photograph_path: Path
     out_directory: Path
     model_spec: str
-    alignment: AlignmentOptions
+    alignment: AlignmentChoice
     method: InversionMethod
     steps: int
     class_label: int
@@ -101,19 +86,40 @@ def prepare_inversion(request: InversionRequest, *, as_json: bool) -> PreparedIn
     Raises:
         DragganError: something in the request cannot be used.
     """
-    aligner = PhotographAligner(request.alignment)
+    aligner = PhotographAligner(request.alignment, print_line)
     check_output_directory(request.out_directory)
     photograph = read_photograph(request.photograph_path)
     model = load_model(request.model_spec, request.device_name)
     check_label(request.class_label, model.info.classes, model.name)
     aligned = aligner.align(request.photograph_path, photograph, model)
-    if aligner.refines:
-        earlier = read_refined_alignment(request.out_directory)
+    if request.alignment.is_refined:
         show_progress = sys.stderr.isatty() and not as_json
-        aligned = refine_alignment(
-            aligned, photograph, model, request.class_label, earlier, show_progress=show_progress
-        )  # fmt: skip
+        aligned = _refine(request, aligned, photograph, model, show_progress=show_progress)
     return PreparedInversion(model, aligned)
+
+
+def _refine(
+    request: InversionRequest,
+    aligned: AlignedPhotograph,
+    photograph: NDArray[np.uint8],
+    model: Model,
+    *,
+    show_progress: bool,
+) -> AlignedPhotograph:
+    """Return the photograph with its alignment refined, with a progress bar on stderr if asked for, and say how it changed."""
+    earlier = read_refined_alignment(request.out_directory)
+    with step_progress(show=show_progress) as progress_bar:
+        task_id = progress_bar.add_task("align", total=REGISTRATION_STEPS, detail="")
+
+        def report_step(step: int) -> bool:
+            progress_bar.update(task_id, completed=step)
+            return True
+
+        refined, change_text = refine_alignment(aligned, photograph, model, request.class_label, earlier, report_step)
+    if change_text:
+        has_changed = refined.alignment != aligned.alignment
+        print_line(f"{change_text}; --no-refine keeps it as it was" if has_changed else change_text)
+    return refined
 
 
 def make_inversion(
@@ -124,100 +130,32 @@ def make_inversion(
     Raises:
         DragganError: the state of an earlier search cannot be used, or a file cannot be written.
     """
-    model, aligned = prepared.model, prepared.aligned
-    discriminator = _load_discriminator(model)
-    settings = InversionSettings(request.method, request.steps, model.info.settings.layers)
-    fingerprint = _fingerprint(model, aligned, settings, request.class_label)
-    state_path = request.out_directory / INVERSION_STATE_FILE
-    state = read_inversion_state(state_path, fingerprint, model.generator.device)
-    if state is not None:
-        print_line(f"continuing after step {state.step}")
-    inversion = StagedInversion(
-        model.generator, aligned.image, settings, discriminator, request.class_label, state=state,
-        near_seeds=_find_near_seeds(model, request.class_label, aligned.image),
-    )  # fmt: skip
-    make_directory(request.out_directory)
-    copy_name = copy_photograph(request.photograph_path, request.out_directory)
-    if aligned.refinement is not None:
-        write_refined_alignment(request.out_directory, aligned.refinement)
+    model, aligned, directory = prepared.model, prepared.aligned, request.out_directory
+    inversion = PhotographInversion(
+        model, aligned, request.method, request.steps, request.class_label, directory, print_line
+    )
+    if inversion.continued_step:
+        print_line(f"continuing after step {inversion.continued_step}")
+    make_directory(directory)
+    copy_name = copy_photograph(request.photograph_path, directory)
     with stopped_by_signals(inversion.control) as received_signals:
-        inversion_end = _drain(inversion, state_path, fingerprint, show_progress=sys.stderr.isatty() and not as_json)
-    if not math.isfinite(inversion_end.loss):
-        raise CheckpointError(
-            f"{model.name}: its images are not finite numbers, so nothing is like them; use another model"
-        )
-    record = _make_record(aligned, copy_name, request.method, inversion_end)
+        inversion_end = _drain(inversion, show_progress=sys.stderr.isatty() and not as_json)
+    record = inversion.record(inversion_end, copy_name)
     files = _write_session(request, model, aligned, record, inversion_end)
-    for path in (state_path, request.out_directory / ALIGNMENT_FILE):
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
-    features = "random filters" if discriminator is None else "discriminator"
-    report = InversionReport(record, features, request.out_directory, aligned.image, inversion_end.image, files)
+    inversion.remove_state()
+    report = InversionReport(record, inversion.features, directory, aligned.image, inversion_end.image, files)
     return report, received_signals
 
 
-def _load_discriminator(model: Model) -> Discriminator | None:
-    """Return the model's discriminator; None, with a message, if there is none that can compare the images."""
-    try:
-        discriminator = model.load_discriminator()
-    except CheckpointError as load_error:
-        print_line(f"{load_error}; random filters compare the images instead")
-        return None
-    if discriminator is not None and can_compare(discriminator, model.info.size):
-        return discriminator
-    print_line("the model's file has no discriminator that fits its images; random filters compare the images instead")
-    return None
-
-
-def _find_near_seeds(model: Model, class_label: int, image: NDArray[np.uint8]) -> list[int]:
-    """Return the seeds of the model's index that are nearest to an image; none, with a message if the index cannot be used."""
-    path = cached_seed_index(model.sha256, class_label)
-    try:
-        index = read_index_of_model(path, IndexedModel(model.name, model.sha256, class_label))
-    except CheckpointError as read_error:
-        print_line(f"{read_error}; the search starts from random images; to make it again: draggan-tui models index")
-        return []
-    return nearest_seeds(index, image_tensor(image), NEAR_SEED_COUNT) if index and index.is_complete else []
-
-
-def _fingerprint(model: Model, aligned: AlignedPhotograph, settings: InversionSettings, class_label: int) -> str:
-    """Return a checksum of all that the steps depend on."""
-    inputs = f"{model.sha256} {settings} {class_label} {aligned.image.shape} "
-    return hashlib.sha256(inputs.encode() + aligned.image.tobytes()).hexdigest()
-
-
-def _drain(inversion: StagedInversion, state_path: Path, fingerprint: str, *, show_progress: bool) -> InversionEnd:
-    """Run an inversion to its end, with a progress bar on stderr if asked for, and keep its state on the disk."""
+def _drain(inversion: PhotographInversion, *, show_progress: bool) -> InversionEnd:
+    """Run an inversion to its end, with a progress bar on stderr if asked for."""
     with step_progress(show=show_progress) as progress_bar:
         task_id = progress_bar.add_task("invert", total=inversion.settings.steps, detail="")
-        write_time = time.monotonic()
         for event in inversion.steps():
             if isinstance(event, InversionEnd):
                 return event
             progress_bar.update(task_id, completed=event.step, detail=f"{event.psnr:.1f} dB")
-            if time.monotonic() - write_time > STATE_SECONDS:
-                write_state(state_path, inversion.state, fingerprint)
-                write_time = time.monotonic()
     raise AssertionError("an inversion ends with its last event")
-
-
-def _make_record(
-    aligned: AlignedPhotograph, copy_name: str | None, method: InversionMethod, inversion_end: InversionEnd
-) -> InversionRecord:
-    """
-    Args:
-        copy_name: of the photograph's copy in the session's directory, if there is one.
-    """
-    return InversionRecord(
-        alignment=aligned.alignment.model_copy(update={"photograph_copy": copy_name}),
-        method=method,
-        reason=inversion_end.reason,
-        steps=inversion_end.step,
-        seconds=inversion_end.seconds,
-        loss=inversion_end.loss,
-        psnr=inversion_end.psnr,
-        tuned=inversion_end.tuning is not None,
-    )
 
 
 def _write_session(

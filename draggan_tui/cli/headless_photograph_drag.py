@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from draggan_engine.checkpoints.loader import Model, load_model
+from draggan_engine.core.alignment_choice import AlignmentChoice
 from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.errors import EditError, OutputError
 from draggan_engine.core.geometry import Point, Size, contains
 from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
+from draggan_engine.inversion.aligned_photograph import similarity_of
 from draggan_engine.inversion.alignment import crop_photograph
 from draggan_engine.inversion.pasting import PasteMode
-from draggan_engine.server.photograph import similarity_of
 from draggan_engine.server.session_model import with_session_tuning
 from draggan_engine.storage.image_io import read_mask_array
 from draggan_engine.storage.inversion_files import PhotographAlignment, file_sha256, read_inversion
@@ -35,7 +36,6 @@ from draggan_tui.cli.headless_drag import (
 from draggan_tui.cli.headless_invert import InversionRequest, make_inversion, prepare_inversion
 from draggan_tui.cli.invert import DEFAULT_INVERSION_METHOD, DEFAULT_STEPS
 from draggan_tui.cli.invert_report import print_inversion_report
-from draggan_tui.cli.photograph_alignment import AlignmentOptions
 
 CLOSE_PSNR = 22.0  # dB; below this, eyes and noses that were moved were seen twice
 
@@ -45,7 +45,7 @@ class PhotographRequest:
     """What was typed after `draggan-tui drag` about the photograph."""
 
     path: Path
-    alignment: AlignmentOptions
+    alignment: AlignmentChoice
     paste_mode: PasteMode
 
 

@@ -77,11 +77,11 @@ def invert_photograph(
     command continues.
     """
     from draggan_tui.cli.headless_invert import InversionRequest, run_headless_inversion
-    from draggan_tui.cli.photograph_alignment import AlignmentOptions
+    from draggan_tui.cli.photograph_alignment import read_alignment
 
     request = InversionRequest(
         photograph_path=photograph, out_directory=out, model_spec=model,
-        alignment=AlignmentOptions(align, onto, landmarks, accept_licence, refine), method=method.value, steps=steps,
-        class_label=class_label, device_name=device,
+        alignment=read_alignment(align, onto, landmarks, accepts_licence=accept_licence, refine=refine),
+        method=method.value, steps=steps, class_label=class_label, device_name=device,
     )  # fmt: skip
     raise typer.Exit(run_headless_inversion(request, as_json=as_json))

@@ -21,6 +21,9 @@ _ADVICE = {
     Remedy.paint_mask: "paint one first ({pen}, or {toggle-cell})",
     Remedy.paint_shape: "{place} paints the shape",
     Remedy.clear_mask: "{clear-mask} clears it",
+    Remedy.align_photograph: "give two of its points with --align eyes=X,Y:X,Y, for example the eyes, or --align none if it "
+    "shows everything where the model's images do",
+    Remedy.give_eyes: "give its eyes, in pixels of the photograph, with --align eyes=X,Y:X,Y",
 }
 
 

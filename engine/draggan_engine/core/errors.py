@@ -37,6 +37,8 @@ class Remedy(StrEnum):
     paint_mask = "paint a mask"
     paint_shape = "paint the shape"
     clear_mask = "clear the mask"
+    align_photograph = "say how to align the photograph"
+    give_eyes = "give the eyes of the photograph"
 
 
 class DragganError(Exception):

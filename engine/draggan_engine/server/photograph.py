@@ -11,7 +11,7 @@ from draggan_engine.checkpoints.loader import Model
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import EditError, InputError
 from draggan_engine.core.history import History
-from draggan_engine.inversion.alignment import Similarity
+from draggan_engine.inversion.aligned_photograph import similarity_of
 from draggan_engine.inversion.pasting import PasteMode, paste_change, paste_crop
 from draggan_engine.storage.image_io import (
     COMPOSITE_SOURCE_TYPE,
@@ -77,11 +77,6 @@ def alignment_of(store: SessionStore, edit: Edit) -> PhotographAlignment:
     if inversion_record is None or not edit.source.from_file:
         raise EditError("this image does not come from a photograph, so it cannot be pasted into one; invert one first")
     return inversion_record.alignment
-
-
-def similarity_of(alignment: PhotographAlignment) -> Similarity:
-    """Return the transform from pixels of the photograph to pixels of the model's images."""
-    return Similarity(complex(*alignment.multiplier), complex(*alignment.offset))
 
 
 def mask_of_drags(history: History, edit: Edit) -> NDArray[np.uint8] | None:

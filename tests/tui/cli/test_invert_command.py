@@ -16,7 +16,7 @@ from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.geometry import Size
 from draggan_engine.core.latent_ref import LatentRef
-from draggan_engine.inversion import registration, starts
+from draggan_engine.inversion import photograph_inversion, refined_alignment, registration, starts
 from draggan_engine.inversion.alignment import Similarity, crop_photograph
 from draggan_engine.inversion.crop_matching import CropChange
 from draggan_engine.inversion.ffhq_crop import crop_ffhq
@@ -31,7 +31,6 @@ from draggan_engine.storage.image_io import COMPOSITE_SOURCE_TYPE
 from draggan_engine.storage.inversion_files import InversionRecord
 from draggan_engine.storage.session_store import SessionStore
 from draggan_engine.storage.session_tuning import TUNING_FILE
-from draggan_tui.cli import headless_invert, refined_alignment
 from tests.support.commands import files_under, run_here
 from tests.support.dlib_packages import needs_dlib
 from tests.support.photograph_model import PHOTOGRAPH
@@ -121,7 +120,7 @@ def test_the_same_command_continues_after_a_crash(
     whole_latent = (tmp_path / "session" / "latents.safetensors").read_bytes()
     crashed_directory = tmp_path / "crashed"
     crashed_directory.mkdir()
-    monkeypatch.setattr(headless_invert, "STATE_SECONDS", 0.0)
+    monkeypatch.setattr(photograph_inversion, "STATE_SECONDS", 0.0)
 
     class Crash(Exception):
         pass
@@ -132,7 +131,7 @@ def test_the_same_command_continues_after_a_crash(
             raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(headless_invert, "write_state", write_and_crash)
+        patched.setattr(photograph_inversion, "write_state", write_and_crash)
         assert invert(patched, models, crashed_directory, photograph, "--steps", "12")[0] == 1
     assert "session/inversion-state.safetensors" in files_under(crashed_directory)
     status, _, stderr = invert(monkeypatch, models, crashed_directory, photograph, "--steps", "13")
@@ -149,7 +148,7 @@ def test_a_refined_alignment_is_recorded_and_survives_a_crash(
     monkeypatch: pytest.MonkeyPatch, models: Path, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(registration, "REGISTRATION_STEPS", 18)
-    monkeypatch.setattr(headless_invert, "STATE_SECONDS", 0.0)
+    monkeypatch.setattr(photograph_inversion, "STATE_SECONDS", 0.0)
     photograph = np.asarray(Image.open(models / "render.png").resize((128, 128), Image.Resampling.BICUBIC))
     Image.fromarray(photograph).save(tmp_path / "photo.png")
     options = (tmp_path / "photo.png", "--steps", "12", "--align", "eyes=33,50:93,52", "--onto", "8,12:23,12")
@@ -170,7 +169,7 @@ def test_a_refined_alignment_is_recorded_and_survives_a_crash(
         raise RuntimeError
 
     with monkeypatch.context() as patched:
-        patched.setattr(headless_invert, "write_state", crash)
+        patched.setattr(photograph_inversion, "write_state", crash)
         assert invert(patched, models, crashed_directory, *options)[0] == 1
     monkeypatch.setattr(refined_alignment, "register", None)  # it is not repeated
     status, _, stderr = invert(monkeypatch, models, crashed_directory, *options)
@@ -266,8 +265,11 @@ def test_a_signal_ends_the_search_and_its_result_is_written(
         (["--align", "ffhq", "--onto", "1,2:9,9"], "--onto: it says where two points belong; give them too"),
         (["--onto", "1,2:9,9"], "--onto: it says where two points belong; give them too, with --align eyes=X,Y:X,Y"),
         (["--align", "eyes=5,5:20,5", "--onto", "here"], "--onto 'here': write it as X,Y:X,Y"),
-        (["--align", "eyes=5,5:20,5", "--onto", "1,2:1,2"], "--onto: the two points are 0.0 pixels apart"),
-        (["--align", "eyes=5,5:20,5", "--onto", "1,2:40,2"], "--onto: the point 40,2 is outside the model's images"),
+        (["--align", "eyes=5,5:20,5", "--onto", "1,2:1,2"], "the places for the two points are 0.0 pixels apart"),
+        (
+            ["--align", "eyes=5,5:20,5", "--onto", "1,2:40,2"],
+            "the place 40,2 for a point is outside the model's images",
+        ),
         (["--class", "1"], "class 1: tiny has no classes"),
     ],
 )

@@ -1,0 +1,34 @@
+"""How a photograph is to be aligned with the images of a model, as a user chooses it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from .edit import FinitePoint
+from .frozen_model import FrozenModel
+
+
+class AlignmentChoice(FrozenModel):
+    """A way to align a photograph, with what it needs."""
+
+    how: Literal["points", "faces", "ffhq", "whole", "same size"] = Field(
+        description="by two points; by the eyes of the largest face; as FFHQ was made; the whole photograph; the whole "
+        "photograph, which must have the size of the model's images"
+    )
+    points: tuple[FinitePoint, FinitePoint] | None = Field(
+        None, description="for `points`: two points, in pixels of the photograph"
+    )
+    points_in_model: tuple[FinitePoint, FinitePoint] | None = Field(
+        None, description="where the two points belong, in pixels of the model's images; none: where eyes are expected"
+    )
+    landmarks_path: str | None = Field(
+        None, description="for `ffhq`: a file with 68 landmarks; none: those that dlib detects"
+    )
+    refine: bool | None = Field(None, description="whether it is refined by registration; none: with `points` only")
+
+    @property
+    def is_refined(self) -> bool:
+        """Whether the alignment is refined by registration."""
+        return self.how == "points" if self.refine is None else self.refine
