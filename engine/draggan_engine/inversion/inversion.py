@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,14 +16,13 @@ from torch import Tensor
 
 from draggan_engine.dragging.adam import Adam
 from draggan_engine.dragging.drag_control import DragControl
-from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generate import to_uint8
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.generator_tuning import GeneratorTuning
 from draggan_engine.networks.w_statistics import w_statistics
 
 from .latent_rows import LatentRows
-from .losses import ImageLoss, image_tensor, peak_signal_to_noise, rgb_images
+from .losses import ImageLoss, peak_signal_to_noise, rgb_images
 from .starts import average_w, choose_starts
 
 InversionMethod = Literal["w", "w+", "pti", "hybrid"]
@@ -137,42 +137,102 @@ class InversionState:
     best_loss: Tensor
 
 
-class Inversion:
+@dataclass(frozen=True, eq=False)
+class InversionTask:
+    """What all stages of an inversion work on.
+
+    Attributes:
+        generator: in eval mode, with parameters that require no gradient.
+        target: `[1, 3, H, W]` in −1…1, as large as the generator's images, on the generator's device.
+        loss: of images against the target.
+        control: what other threads use to stop the inversion.
+    """
+
+    generator: Generator
+    target: Tensor
+    loss: ImageLoss
+    settings: InversionSettings
+    control: DragControl
+
+
+class InversionStage(ABC):
+    """A part of an inversion that makes steps until its last one, until it is stopped, or until its loss is not finite."""
+
+    def __init__(self, task: InversionTask, step: int) -> None:
+        self._task = task
+        self._settings, self._generator = task.settings, task.generator
+        self._target, self._loss = task.target, task.loss
+        self._step = step
+
+    def steps(self) -> Iterator[InversionStep | InversionEnd]:
+        """Yield an `InversionStep` after each step, and finally an `InversionEnd`."""
+        start_time = time.monotonic()
+        reason: InversionReason = "finished"
+        while self._step < self._last_step:
+            if self._task.control.stop_requested:
+                reason = "stopped"
+                break
+            inversion_step = self._make_step()
+            if inversion_step is None:
+                reason = "diverged"
+                break
+            yield inversion_step
+        yield self._end(reason, start_time)
+
+    @property
+    @abstractmethod
+    def _last_step(self) -> int:
+        """The number of the stage's last step."""
+
+    @abstractmethod
+    def _make_step(self) -> InversionStep | None:
+        """Make a step and return it; None, without a change, if the loss is not finite."""
+
+    @abstractmethod
+    def _end(self, reason: InversionReason, start_time: float) -> InversionEnd:
+        """Return the last event."""
+
+    def _event(self, phase: Phase, loss: Tensor, image: Tensor) -> InversionStep:
+        """Return the event of the step that has been made.
+
+        Args:
+            loss: `[]` or `[1]`, and image: `[1, 3, H, W]`, before the step's change.
+        """
+        has_image = self._step % self._settings.image_interval == 0
+        psnr = float(peak_signal_to_noise(image, self._target))
+        return InversionStep(self._step, phase, float(loss), psnr, to_uint8(image) if has_image else None)
+
+    def _end_at(
+        self,
+        reason: InversionReason,
+        start_time: float,
+        image: Tensor,
+        ws: Tensor,
+        tuning: GeneratorTuning | None = None,
+    ) -> InversionEnd:
+        """Return the last event, whose image is `[1, 3, H, W]`."""
+        loss, psnr = float(self._loss(image)), float(peak_signal_to_noise(image, self._target))
+        seconds = time.monotonic() - start_time
+        return InversionEnd(reason, self._step, seconds, loss, psnr, to_uint8(image), ws, tuning)
+
+
+class Inversion(InversionStage):
     """Looks for the latent whose image is nearest to a target.
 
     The average w and the best of some random or given images are improved side by side; the best of them is improved further, with
     one w for all rows of ws, and in `w+` finally with rows of their own.
 
     Args:
-        generator: in eval mode, with parameters that require no gradient.
-        target: `uint8 [H, W, 3]`, as large as the generator's images.
-        discriminator: the model's own, for the loss, or None.
         label: class of a conditional model.
-        control: what other threads use to stop the inversion; None = a new one.
         state: of an inversion with the same arguments, to continue it.
         near_seeds: see `choose_starts`.
-
-    Attributes:
-        control: as given, or the new one.
-        settings: as given.
     """
 
     def __init__(
-        self,
-        generator: Generator,
-        target: NDArray[np.uint8],
-        settings: InversionSettings,
-        discriminator: Discriminator | None = None,
-        label: int = 0,
-        control: DragControl | None = None,
-        state: InversionState | None = None,
-        near_seeds: Sequence[int] = (),
+        self, task: InversionTask, label: int = 0, state: InversionState | None = None, near_seeds: Sequence[int] = ()
     ) -> None:
-        self.control = DragControl() if control is None else control
-        self.settings = settings
-        self._generator = generator
-        self._target = image_tensor(target).to(generator.device)
-        self._loss = ImageLoss(self._target, discriminator)
+        super().__init__(task, 0)
+        generator, settings = task.generator, task.settings
         self._phase_ends = settings.phase_ends()
         statistics = w_statistics(generator.mapping)
         self._w_rows = LatentRows(average_w(generator, label), statistics, (0,) * generator.num_ws)
@@ -191,21 +251,6 @@ class Inversion:
         moments = first_moment.clone(), second_moment.clone()
         return InversionState(self._step, self._coordinates.clone(), *moments, self._best_ws, self._best_loss)
 
-    def steps(self) -> Iterator[InversionStep | InversionEnd]:
-        """Yield an `InversionStep` after each step, and finally an `InversionEnd`."""
-        start_time = time.monotonic()
-        reason: InversionReason = "finished"
-        while self._step < self.settings.search_steps:
-            if self.control.stop_requested:
-                reason = "stopped"
-                break
-            inversion_step = self._make_step()
-            if inversion_step is None:
-                reason = "diverged"
-                break
-            yield inversion_step
-        yield self._end(reason, start_time)
-
     # --------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
@@ -216,15 +261,17 @@ class Inversion:
         last_image = rgb_images(self._generator.synthesis(last_ws).image)
         is_last_best = bool(self._loss(last_image) < self._best_loss)
         ws = last_ws if is_last_best else self._best_ws
-        image = rgb_images(self._generator.synthesis(ws).image)
-        loss, psnr = float(self._loss(image)), float(peak_signal_to_noise(image, self._target))
-        return InversionEnd(reason, self._step, time.monotonic() - start_time, loss, psnr, to_uint8(image), ws)
+        return self._end_at(reason, start_time, rgb_images(self._generator.synthesis(ws).image), ws)
+
+    @property
+    def _last_step(self) -> int:
+        return self._settings.search_steps
 
     @property
     def _phase(self) -> Phase:
         """The phase of the next step; after the last step, the last phase."""
         phases = [phase for phase, end in self._phase_ends.items() if self._step < end]
-        return phases[0] if phases else ("w+" if self.settings.has_free_rows else "w")
+        return phases[0] if phases else ("w+" if self._settings.has_free_rows else "w")
 
     @property
     def _rows(self) -> LatentRows:
@@ -244,7 +291,6 @@ class Inversion:
         return self._step - max((end for end in self._phase_ends.values() if end <= self._step), default=0)
 
     def _make_step(self) -> InversionStep | None:
-        """Make a step and return it; None, without a change, if the loss is not finite."""
         self._enter_phase()
         coordinates = self._coordinates.detach().requires_grad_()
         images = rgb_images(self._generator.synthesis(self._rows.to_ws(coordinates)).image)
@@ -260,14 +306,7 @@ class Inversion:
         self._adam.step_size = self._step_size(phase)
         self._adam.descend(self._coordinates, gradient)
         self._step += 1
-        has_image = self._step % self.settings.image_interval == 0
-        return InversionStep(
-            self._step,
-            phase,
-            float(best_loss),
-            float(peak_signal_to_noise(best_image, self._target)),
-            to_uint8(best_image) if has_image else None,
-        )
+        return self._event(phase, best_loss, best_image)
 
     def _enter_phase(self) -> None:
         """Bring the variables into the form of the next step's phase, with Adam starting anew."""

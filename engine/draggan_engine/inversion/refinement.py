@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from draggan_engine.dragging.adam import Adam
-from draggan_engine.dragging.drag_control import DragControl
-from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.feature_blend import BlendTensors
-from draggan_engine.networks.generate import to_uint8
-from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.generator_tuning import (
     GeneratorTuning,
     can_blend,
@@ -28,8 +21,8 @@ from draggan_engine.networks.generator_tuning import (
 )
 
 from .in_domain import in_domain_area
-from .inversion import InversionEnd, InversionReason, InversionSettings, InversionStep
-from .losses import ImageLoss, image_tensor, peak_signal_to_noise, rgb_images
+from .inversion import InversionEnd, InversionReason, InversionStage, InversionStep, InversionTask
+from .losses import rgb_images
 
 PTI_STEP_SIZE = 3e-4  # Roich et al. 2022
 WEIGHT_STEP_SIZE, FEATURE_STEP_SIZE = 7e-4, 9e-2  # hybrid refinement (arXiv 2301.12141); there 1.5e-3 and 9e-2
@@ -55,7 +48,7 @@ class RefinementState:
     second_moments: Mapping[str, Tensor]
 
 
-class Refinement:
+class Refinement(InversionStage):
     """Tunes a copy of a generator so that its image of a latent becomes the target.
 
     `pti` changes the weights of the synthesis network. `hybrid` changes them for the area that the generator can show, in
@@ -63,30 +56,15 @@ class Refinement:
     the noise stay, because noise that is fitted to a photograph would not move with what is dragged.
 
     Args:
-        generator: in eval mode, with parameters that require no gradient; it stays as it is.
-        target: `uint8 [H, W, 3]`, as large as the generator's images.
-        settings: their method is `hybrid` or `pti`.
+        task: the method of its settings is `hybrid` or `pti`. Its generator stays as it is.
         ws: the latent, `[1, num_ws, w_dim]`, which stays.
-        discriminator, control, state: as for `Inversion`.
-
-    Attributes:
-        control: as given, or a new one.
+        state: of a refinement with the same arguments, to continue it.
     """
 
-    def __init__(
-        self,
-        generator: Generator,
-        target: NDArray[np.uint8],
-        settings: InversionSettings,
-        ws: Tensor,
-        discriminator: Discriminator | None = None,
-        control: DragControl | None = None,
-        state: RefinementState | None = None,
-    ) -> None:
-        self.control = DragControl() if control is None else control
-        self._settings, self._generator, self._ws = settings, generator, ws
-        self._target = image_tensor(target).to(generator.device)
-        self._loss = ImageLoss(self._target, discriminator)
+    def __init__(self, task: InversionTask, ws: Tensor, state: RefinementState | None = None) -> None:
+        super().__init__(task, task.settings.search_steps)
+        self._ws = ws
+        generator = task.generator
         with torch.no_grad():
             pivot_image = rgb_images(generator.synthesis(ws).image)
             self._pivot_loss = float(self._loss(pivot_image))
@@ -104,7 +82,6 @@ class Refinement:
             if name.endswith((".blend.features", ".blend.image"))
         }
         self._adams = {name: Adam(variable, 0.0) for name, variable in self._variables.items()}
-        self._step = settings.search_steps
         if state is not None:
             self._restore(state)
 
@@ -119,22 +96,11 @@ class Refinement:
             {name: adam.second_moment.clone() for name, adam in self._adams.items()},
         )
 
-    def steps(self) -> Iterator[InversionStep | InversionEnd]:
-        """Yield an `InversionStep` after each step, and finally an `InversionEnd`."""
-        start_time = time.monotonic()
-        reason: InversionReason = "finished"
-        while self._step < self._settings.steps:
-            if self.control.stop_requested:
-                reason = "stopped"
-                break
-            inversion_step = self._make_step()
-            if inversion_step is None:
-                reason = "diverged"
-                break
-            yield inversion_step
-        yield self._end(reason, start_time)
-
     # --------------------------------------------------------------------------------------------------
+
+    @property
+    def _last_step(self) -> int:
+        return self._settings.steps
 
     @property
     def _variables(self) -> dict[str, Tensor]:
@@ -166,7 +132,6 @@ class Refinement:
             adam.step_count.fill_(min(steps_made, self._weight_steps) if name in self._weights else steps_made)
 
     def _make_step(self) -> InversionStep | None:
-        """Make a step and return it; None, without a change, if the loss is not finite."""
         image = rgb_images(self._tuned.synthesis(self._ws).image)
         areas = [torch.ones_like(self._inside), *([self._inside, 1 - self._inside] if self._free else [])]
         loss, *area_losses = self._loss.in_areas(image, areas)
@@ -183,14 +148,7 @@ class Refinement:
             self._adams[name].step_size = self._step_size(name)
             self._adams[name].descend(self._variables[name], gradient)
         self._step += 1
-        image = image.detach()
-        return InversionStep(
-            self._step,
-            "tuning",
-            float(loss.detach()),
-            float(peak_signal_to_noise(image, self._target)),
-            to_uint8(image) if self._step % self._settings.image_interval == 0 else None,
-        )
+        return self._event("tuning", loss.detach(), image.detach())
 
     def _step_size(self, name: str) -> float:
         """Return the step size of a variable: ramped up, constant, and ramped down as a cosine."""
@@ -211,9 +169,7 @@ class Refinement:
         image = rgb_images(generator.synthesis(self._ws).image)
         if tuning is not None and not bool(self._loss(image) < self._pivot_loss):
             tuning, image = None, rgb_images(self._generator.synthesis(self._ws).image)
-        loss, psnr = float(self._loss(image)), float(peak_signal_to_noise(image, self._target))
-        seconds = time.monotonic() - start_time
-        return InversionEnd(reason, self._step, seconds, loss, psnr, to_uint8(image), self._ws, tuning)
+        return self._end_at(reason, start_time, image, self._ws, tuning)
 
     def _tuning(self) -> GeneratorTuning:
         """Return what the steps have changed."""

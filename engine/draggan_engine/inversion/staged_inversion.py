@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.networks.generator import Generator
 
-from .inversion import Inversion, InversionEnd, InversionSettings, InversionState, InversionStep
+from .inversion import Inversion, InversionEnd, InversionSettings, InversionState, InversionStep, InversionTask
+from .losses import ImageLoss, image_tensor
 from .refinement import Refinement, RefinementState
 
 
@@ -21,11 +21,16 @@ class StagedInversion:
     """Inverts a photograph by the method of the settings; its events are those of `Inversion` and of `Refinement`.
 
     Args:
-        generator, target, settings, discriminator, label, control, near_seeds: as for `Inversion`.
+        generator: in eval mode, with parameters that require no gradient; it stays as it is.
+        target: `uint8 [H, W, 3]`, as large as the generator's images.
+        discriminator: the model's own, for the loss, or None.
+        label: class of a conditional model.
+        control: what other threads use to stop the inversion; None = a new one.
         state: of an inversion with the same arguments, to continue it.
+        near_seeds: see `choose_starts`.
 
     Attributes:
-        control: as given, or a new one.
+        control: as given, or the new one.
         settings: as given.
     """
 
@@ -42,12 +47,14 @@ class StagedInversion:
     ) -> None:
         self.control = DragControl() if control is None else control
         self.settings = settings
-        self._generator, self._target, self._discriminator = generator, target, discriminator
+        target_image = image_tensor(target).to(generator.device)
+        loss = ImageLoss(target_image, discriminator)
+        self._task = InversionTask(generator, target_image, loss, settings, self.control)
         self._stage: Inversion | Refinement
         if isinstance(state, RefinementState):
-            self._stage = self._refinement(state.ws, state)
+            self._stage = Refinement(self._task, state.ws, state)
         else:
-            self._stage = Inversion(generator, target, settings, discriminator, label, self.control, state, near_seeds)
+            self._stage = Inversion(self._task, label, state, near_seeds)
 
     @property
     def state(self) -> InversionState | RefinementState:
@@ -67,11 +74,8 @@ class StagedInversion:
             if search_end.reason != "finished" or not self.settings.tunes_generator:
                 yield search_end
                 return
-            self._stage = self._refinement(search_end.ws)
+            self._stage = Refinement(self._task, search_end.ws)
         for event in self._stage.steps():
             if isinstance(event, InversionEnd) and search_end is not None:
                 event = replace(event, seconds=search_end.seconds + event.seconds)
             yield event
-
-    def _refinement(self, ws: Tensor, state: RefinementState | None = None) -> Refinement:
-        return Refinement(self._generator, self._target, self.settings, ws, self._discriminator, self.control, state)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,33 +10,24 @@ import torch
 from numpy.typing import NDArray
 
 from draggan_engine.core.errors import InputError
-from draggan_engine.inversion import starts
 from draggan_engine.inversion.inversion import (
-    Inversion,
     InversionEnd,
     InversionMethod,
     InversionSettings,
+    InversionState,
     InversionStep,
 )
+from draggan_engine.inversion.staged_inversion import StagedInversion
 from draggan_engine.inversion.state_file import read_inversion_state, write_state
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.networks.generator import Generator
+from tests.support.inversions import make_steps, run_to_end
 from tests.support.tiny_models import random_generator, random_stylegan3
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_random_images() -> Iterator[None]:
-    """Choose the starts among fewer images, which is faster."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(starts, "CANDIDATE_COUNT", 16)
-        yield
-
-
-@pytest.fixture(scope="module")
-def generator() -> Generator:
-    return random_generator()
+pytestmark = pytest.mark.usefixtures("few_random_images")
 
 
 @pytest.fixture(scope="module")
@@ -47,24 +37,18 @@ def target(generator: Generator) -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def whole_run(generator: Generator, target: NDArray[np.uint8]) -> tuple[list[InversionStep], InversionEnd]:
-    return run_to_end(Inversion(generator, target, settings(steps=20)))
+    return run_to_end(StagedInversion(generator, target, settings(steps=20)))
 
 
 def settings(method: InversionMethod = "w+", steps: int = 40) -> InversionSettings:
     return InversionSettings(method, steps, shared_rows=4)
 
 
-def run_to_end(inversion: Inversion) -> tuple[list[InversionStep], InversionEnd]:
-    *inversion_steps, inversion_end = inversion.steps()
-    assert isinstance(inversion_end, InversionEnd)
-    return [step for step in inversion_steps if isinstance(step, InversionStep)], inversion_end
-
-
 @pytest.mark.parametrize("method", ["w", "w+"])
 def test_a_generated_image_is_found_again(
     generator: Generator, target: NDArray[np.uint8], method: InversionMethod
 ) -> None:
-    inversion_steps, inversion_end = run_to_end(Inversion(generator, target, settings(method, steps=80)))
+    inversion_steps, inversion_end = run_to_end(StagedInversion(generator, target, settings(method, steps=80)))
     assert inversion_end.reason == "finished"
     assert inversion_steps[0].psnr < 20
     assert inversion_end.psnr > 35
@@ -74,9 +58,9 @@ def test_a_generated_image_is_found_again(
 def test_in_w_all_rows_are_alike_and_in_w_plus_those_that_drags_move(
     generator: Generator, target: NDArray[np.uint8]
 ) -> None:
-    (w,) = run_to_end(Inversion(generator, target, settings("w", steps=8)))[1].ws
+    (w,) = run_to_end(StagedInversion(generator, target, settings("w", steps=8)))[1].ws
     assert torch.equal(w, w[:1].expand_as(w))
-    (w_plus,) = run_to_end(Inversion(generator, target, settings("w+", steps=20)))[1].ws
+    (w_plus,) = run_to_end(StagedInversion(generator, target, settings("w+", steps=20)))[1].ws
     assert torch.equal(w_plus[:4], w_plus[:1].expand(4, -1))
     assert len(torch.unique(w_plus, dim=0)) == generator.num_ws - 3
 
@@ -99,13 +83,13 @@ def test_a_resumed_inversion_gives_the_same_numbers(
     interrupted_after: int,
 ) -> None:
     whole_steps, whole_end = whole_run
-    interrupted = Inversion(generator, target, settings(steps=20))
-    _advance(interrupted.steps(), interrupted_after)
+    interrupted = StagedInversion(generator, target, settings(steps=20))
+    make_steps(interrupted, interrupted_after)
     write_state(tmp_path / "state.safetensors", interrupted.state, "fingerprint")
     state = read_inversion_state(tmp_path / "state.safetensors", "fingerprint", CPU)
     assert state is not None
     assert state.step == interrupted_after
-    resumed_steps, resumed_end = run_to_end(Inversion(generator, target, settings(steps=20), state=state))
+    resumed_steps, resumed_end = run_to_end(StagedInversion(generator, target, settings(steps=20), state=state))
     assert [step.loss for step in resumed_steps] == [step.loss for step in whole_steps[interrupted_after:]]
     assert torch.equal(resumed_end.ws, whole_end.ws)
     assert resumed_end.psnr == whole_end.psnr
@@ -115,9 +99,8 @@ def test_a_resumed_inversion_gives_the_same_numbers(
 def test_a_stopped_inversion_returns_one_latent(
     generator: Generator, target: NDArray[np.uint8], stopped_after: int
 ) -> None:
-    inversion = Inversion(generator, target, settings(steps=20))
-    inversion_steps = inversion.steps()
-    _advance(inversion_steps, stopped_after)
+    inversion = StagedInversion(generator, target, settings(steps=20))
+    inversion_steps = make_steps(inversion, stopped_after)
     inversion.control.stop()
     (inversion_end,) = inversion_steps
     assert isinstance(inversion_end, InversionEnd)
@@ -127,29 +110,28 @@ def test_a_stopped_inversion_returns_one_latent(
 
 def test_an_infinite_loss_ends_the_search_with_the_last_finite_latent(target: NDArray[np.uint8]) -> None:
     generator = random_generator()
-    inversion = Inversion(generator, target, settings(steps=20))
-    inversion_steps = inversion.steps()
-    _advance(inversion_steps, 5)
-    finite_state = inversion.state
+    inversion = StagedInversion(generator, target, settings(steps=20))
+    inversion_steps = make_steps(inversion, 5)
+    finite_coordinates = _coordinates(inversion)
     generator.get_parameter("synthesis.b32.torgb.bias").fill_(float("nan"))
     *_, inversion_end = inversion_steps
     assert isinstance(inversion_end, InversionEnd)
     assert (inversion_end.reason, inversion_end.step) == ("diverged", 5)
-    assert torch.equal(inversion.state.coordinates, finite_state.coordinates)
+    assert torch.equal(_coordinates(inversion), finite_coordinates)
 
 
 def test_stylegan3_is_inverted_too() -> None:
     generator = random_stylegan3().eval().requires_grad_(False)
     target = generate_image(generator, latent_of_seed(generator, 7, psi=1.0))
-    inversion_steps, inversion_end = run_to_end(Inversion(generator, target, settings(steps=15)))
+    inversion_steps, inversion_end = run_to_end(StagedInversion(generator, target, settings(steps=15)))
     assert inversion_end.loss <= min(step.loss for step in inversion_steps)
 
 
 def test_a_class_has_starts_of_its_own() -> None:
     generator = random_generator(classes=3)
     target = generate_image(generator, latent_of_seed(generator, 7, psi=1.0, label=2))
-    states = [Inversion(generator, target, settings(), label=label).state.coordinates for label in (1, 2)]
-    assert not torch.equal(states[0], states[1])
+    coordinates = [_coordinates(StagedInversion(generator, target, settings(), label=label)) for label in (1, 2)]
+    assert not torch.equal(coordinates[0], coordinates[1])
 
 
 def test_the_state_of_another_inversion_is_refused(
@@ -157,7 +139,7 @@ def test_the_state_of_another_inversion_is_refused(
 ) -> None:
     state_path = tmp_path / "inversion-state.safetensors"
     assert read_inversion_state(state_path, "a", CPU) is None
-    write_state(state_path, Inversion(generator, target, settings()).state, "a")
+    write_state(state_path, StagedInversion(generator, target, settings()).state, "a")
     with pytest.raises(InputError, match="unfinished inversion of another photograph, or with other options"):
         read_inversion_state(state_path, "b", CPU)
     state_path.write_bytes(state_path.read_bytes()[:-20])
@@ -165,6 +147,7 @@ def test_the_state_of_another_inversion_is_refused(
         read_inversion_state(state_path, "a", CPU)
 
 
-def _advance(inversion_steps: Iterator[InversionStep | InversionEnd], count: int) -> None:
-    for _ in range(count):
-        next(inversion_steps)
+def _coordinates(inversion: StagedInversion) -> torch.Tensor:
+    state = inversion.state
+    assert isinstance(state, InversionState)
+    return state.coordinates

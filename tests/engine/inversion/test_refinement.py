@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from draggan_engine.inversion import in_domain, refinement, starts
+from draggan_engine.inversion import in_domain, refinement
 from draggan_engine.inversion.in_domain import in_domain_area
 from draggan_engine.inversion.inversion import InversionEnd, InversionMethod, InversionSettings, InversionStep
 from draggan_engine.inversion.refinement import RefinementState
@@ -19,22 +18,13 @@ from draggan_engine.inversion.state_file import read_inversion_state, write_stat
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.generator_tuning import tuned_generator
-from tests.support.tiny_models import random_generator, random_stylegan3
+from tests.support.inversions import make_steps, run_to_end
+from tests.support.tiny_models import random_stylegan3
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_random_images() -> Iterator[None]:
-    """Choose the starts among fewer images, which is faster."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(starts, "CANDIDATE_COUNT", 16)
-        yield
-
-
-@pytest.fixture(scope="module")
-def generator() -> Generator:
-    return random_generator()
+pytestmark = pytest.mark.usefixtures("few_random_images")
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +44,6 @@ def whole_run(generator: Generator, target: NDArray[np.uint8]) -> tuple[list[Inv
 
 def settings(method: InversionMethod = "hybrid", steps: int = 30) -> InversionSettings:
     return InversionSettings(method, steps, shared_rows=4)
-
-
-def run_to_end(inversion: StagedInversion) -> tuple[list[InversionStep], InversionEnd]:
-    *inversion_steps, inversion_end = inversion.steps()
-    assert isinstance(inversion_end, InversionEnd)
-    return [step for step in inversion_steps if isinstance(step, InversionStep)], inversion_end
 
 
 @pytest.mark.parametrize("method", ["pti", "hybrid"])
@@ -119,9 +103,7 @@ def test_a_resumed_inversion_gives_the_same_numbers(
 ) -> None:
     whole_steps, whole_end = whole_run
     interrupted = StagedInversion(generator, target, settings())
-    inversion_steps = interrupted.steps()
-    for _ in range(interrupted_after):
-        next(inversion_steps)
+    make_steps(interrupted, interrupted_after)
     write_state(tmp_path / "state.safetensors", interrupted.state, "fingerprint")
     state = read_inversion_state(tmp_path / "state.safetensors", "fingerprint", CPU)
     assert state is not None
@@ -139,9 +121,7 @@ def test_a_stopped_inversion_keeps_what_it_has(
     generator: Generator, target: NDArray[np.uint8], stopped_after: int, is_tuned: bool
 ) -> None:
     inversion = StagedInversion(generator, target, settings())
-    inversion_steps = inversion.steps()
-    for _ in range(stopped_after):
-        next(inversion_steps)
+    inversion_steps = make_steps(inversion, stopped_after)
     inversion.control.stop()
     *_, inversion_end = inversion_steps
     assert isinstance(inversion_end, InversionEnd)

@@ -11,9 +11,10 @@ from torch.nn.functional import avg_pool2d
 
 from draggan_engine.checkpoints.loader import load_model
 from draggan_engine.core.errors import CheckpointError
-from draggan_engine.inversion.inversion import Inversion, InversionSettings
+from draggan_engine.inversion.inversion import InversionSettings, InversionState
 from draggan_engine.inversion.losses import image_tensor
 from draggan_engine.inversion.seed_thumbnails import SeedThumbnails, nearest_seeds
+from draggan_engine.inversion.staged_inversion import StagedInversion
 from draggan_engine.networks.generate import generate_image, latent_of_seed
 from draggan_engine.networks.generator import Generator
 from draggan_engine.storage.seed_index_file import (
@@ -73,12 +74,14 @@ def test_models_without_small_images_and_classes_are_indexed_too() -> None:
 def test_an_inversion_starts_from_near_seeds() -> None:
     generator = random_generator()
     target = generate_image(generator, latent_of_seed(generator, 7, psi=1.0))
-    inversion = Inversion(generator, target, InversionSettings("w", 10, 4), near_seeds=[3, 7, 11])
+    inversion = StagedInversion(generator, target, InversionSettings("w", 10, 4), near_seeds=[3, 7, 11])
     ws = latent_of_seed(generator, 7, psi=1.0)
     first_step = next(iter(inversion.steps()))
-    assert len(inversion.state.coordinates) == 3
+    state = inversion.state
+    assert isinstance(state, InversionState)
+    assert len(state.coordinates) == 3
     assert first_step.psnr > 40
-    assert torch.allclose(inversion.state.best_ws, ws, atol=1e-3)
+    assert torch.allclose(state.best_ws, ws, atol=1e-3)
 
 
 def test_a_file_is_read_as_it_was_written(index: SeedIndex, tmp_path: Path) -> None:
