@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from draggan_engine.checkpoints.loader import Model
-from draggan_engine.core.edit import DragSettings
+from draggan_engine.core.edit import SETTINGS_WITHOUT_EFFECT, DragMethod, DragSettings
 from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.dragging.drag_task import DragTask
 from draggan_engine.dragging.motion_supervision import AveragedMaskLoss, ExactMaskLoss
@@ -51,6 +51,10 @@ from .variants import (
 
 LANDMARK_COUNTS = (1, 5, 68)
 PAIRED_STEPS = 100  # the paper's
+ABLATED_METHODS: Mapping[Method, DragMethod] = {Method.DRAG: "draggan", Method.LEAST_SQUARES: "least-squares"}
+"""The methods whose settings the ablations change, with their names in the settings of a drag."""
+ABLATIONS_OF_THE_PAPERS_METHOD = ("tracking_block", "precision")
+"""Least squares tracks in the features that it moves, and needs the digits of float32."""
 BATCHED_CASES = 16
 """How many cases of one to five points advance together."""
 BATCHED_CASES_OF_MANY_POINTS = 8
@@ -115,13 +119,26 @@ def tasks(request: Request, info: ModelInfo, *, bfloat16: bool = True) -> Iterat
 
 
 def _methods(experiment: Experiment, variant: Variant, methods: Sequence[Method]) -> Sequence[Method]:
-    if experiment == "ablation" or variant.mask is MaskUse.IMAGE:  # they change what only the paper's method has
+    if experiment == "ablation":
+        ablated_methods = [method for method in ABLATED_METHODS if method in methods] or [Method.DRAG]
+        return [method for method in ablated_methods if _has_effect(variant, method)]
+    if variant.mask is MaskUse.IMAGE:  # only the paper's method has this term
         return (Method.DRAG,)
     if experiment == "mask":
         return [method for method in DRAG_METHODS if method is Method.DRAG or method in methods]
     if experiment in ("tracking", "cycle"):  # they say nothing about an image that is not edited
         return [method for method in methods if method is not Method.NO_EDIT]
     return methods
+
+
+def _has_effect(variant: Variant, method: Method) -> bool:
+    """Return whether the variant's change, if it has one, makes a difference to a method of `ABLATED_METHODS`."""
+    if variant.change is None:
+        return True
+    setting = variant.change.setting
+    if setting in ABLATIONS_OF_THE_PAPERS_METHOD:
+        return method is Method.DRAG
+    return setting not in SETTINGS_WITHOUT_EFFECT[ABLATED_METHODS[method]]
 
 
 def _variants(experiment: Experiment, settings: DragSettings, info: ModelInfo) -> Iterator[Variant]:
@@ -151,6 +168,7 @@ def _ablations(settings: DragSettings, info: ModelInfo) -> Iterator[Variant]:
         "layers": sorted({2, 4, 6, 8, info.num_ws} & set(range(1, info.num_ws + 1))),
         "space": ("w+", "w"),
         "step_size": [float(f"{settings.step_size * value_factor:.3g}") for value_factor in (0.4, 1, 2, 4)],
+        "stay": sorted({0.0, 0.2, 0.4, 0.8, settings.stay}),
     }
     yield ablation_variant(None)
     for setting_name, setting_values in values_by_setting.items():

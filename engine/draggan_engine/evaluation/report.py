@@ -126,7 +126,7 @@ def _paired(run_data: RunData, images: ReportImages) -> list[str]:
 
 
 def _ablations(run_data: RunData, images: ReportImages) -> list[str]:
-    rows = run_data.illustrated_rows(run_data.experiment_rows("ablation"))
+    rows = run_data.experiment_rows("ablation")
     if not rows:
         return []
     report_blocks = [
@@ -134,24 +134,33 @@ def _ablations(run_data: RunData, images: ReportImages) -> list[str]:
         f"One setting is changed at a time; the model's own value is in bold. {ABOUT_COSTS} "
         f"{SIGMA_TITLE}: {ABOUT_SIGMA}",
     ]
-    plot_panels = []
-    for setting_name in dict.fromkeys(row.variant.change.setting for row in rows if row.variant.change is not None):
+    plot_panels: list[Panel] = []
+    methods = run_data.methods(rows)
+    for method, setting_name in dict.fromkeys(
+        (row.method, row.variant.change.setting) for row in rows if row.variant.change is not None
+    ):
         own_value = own_setting_value(run_data.request.settings, setting_name)
-        rows_by_value = _rows_by_value(rows, setting_name, own_value)
-        report_blocks += [
-            f"### {SETTING_NAMES[setting_name]}",
-            _ablation_table(run_data, setting_name, own_value, rows_by_value),
-        ]
-        for figure_name, unit in (("md", "MD, px"), ("change_outside", "change outside the mask")):
-            row_means = tuple(row_mean(value_rows, figure_name) for value_rows in rows_by_value.values())
-            if any(mean_interval.n for mean_interval in row_means):
-                own_index = list(rows_by_value).index(own_value) if own_value in rows_by_value else None
-                value_labels = tuple(map(value_name, rows_by_value))
-                plot_panels.append(Panel(SETTING_NAMES[setting_name], unit, value_labels, row_means, own_index))
+        rows_by_value = _rows_by_value([row for row in rows if row.method is method], setting_name, own_value)
+        title = SETTING_NAMES[setting_name] if len(methods) == 1 else f"{SETTING_NAMES[setting_name]}, {method}"
+        report_blocks += [f"### {title}", _ablation_table(run_data, setting_name, own_value, rows_by_value)]
+        plot_panels += _ablation_panels(title, own_value, rows_by_value)
     plot_png = plot_settings(plot_panels) if plot_panels else None
     return report_blocks + images.add_plot(
         "ablations", "MD by setting; filled markers: the model's own value", plot_png
     )
+
+
+def _ablation_panels(
+    title: str, own_value: SettingValue, rows_by_value: Mapping[SettingValue, Sequence[Row]]
+) -> list[Panel]:
+    """Return a plot of each figure that was measured."""
+    panels = []
+    for figure_name, unit in (("md", "MD, px"), ("change_outside", "change outside the mask")):
+        row_means = tuple(row_mean(value_rows, figure_name) for value_rows in rows_by_value.values())
+        if any(mean_interval.n for mean_interval in row_means):
+            own_index = list(rows_by_value).index(own_value) if own_value in rows_by_value else None
+            panels.append(Panel(title, unit, tuple(map(value_name, rows_by_value)), row_means, own_index))
+    return panels
 
 
 def _rows_by_value(rows: Sequence[Row], setting_name: str, own_value: SettingValue) -> dict[SettingValue, list[Row]]:

@@ -17,6 +17,7 @@ SETTING_NAMES: Mapping[str, str] = {
     "layers": "layers",
     "space": "space",
     "step_size": "step size",
+    "stay": "stay",
     "tracking_block": "tracking block",
 }
 """The settings that ablations change, in the order in which they run."""
@@ -25,7 +26,7 @@ _MASK_NAMES = {
     MaskUse.IMAGE: "with mask, exact term",
     MaskUse.NONE: "without",
 }
-_FLOAT_SETTINGS = ("r1", "r2", "mask_weight", "step_size")
+_FLOAT_SETTINGS = ("r1", "r2", "mask_weight", "step_size", "stay")
 _INT_SETTINGS = ("layers",)
 
 

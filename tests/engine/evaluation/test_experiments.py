@@ -263,6 +263,25 @@ def test_each_ablation_changes_one_setting(critters: Model) -> None:
     assert len({task.chunk for task in tasks_by_variant.values()}) == len(tasks_by_variant)
 
 
+def test_ablations_change_only_settings_that_a_method_has(critters: Model) -> None:
+    def settings_of(methods: tuple[Method, ...]) -> dict[Method, set[str | None]]:
+        settings_by_method: dict[Method, set[str | None]] = {}
+        for task in tasks(make_request(critters, ("ablation",), methods=methods), critters.info):
+            change = task.variant.change
+            settings_by_method.setdefault(task.method, set()).add(change and change.setting)
+        return settings_by_method
+
+    common = {None, "feature_block", "mask_weight", "layers", "space"}
+    of_drag = common | {"r1", "r2", "tracking_norm", "precision", "step_size", "tracking_block"}
+    of_least_squares = common | {"stay"}
+    assert settings_of((Method.DRAG, Method.LEAST_SQUARES, Method.FREEDRAG)) == {
+        Method.DRAG: of_drag,
+        Method.LEAST_SQUARES: of_least_squares,
+    }
+    assert settings_of((Method.LEAST_SQUARES,)) == {Method.LEAST_SQUARES: of_least_squares}
+    assert settings_of((Method.FREEDRAG,)) == {Method.DRAG: of_drag}
+
+
 def test_a_run_has_the_bfloat16_ablation_only_if_the_device_supports_it(critters: Model, tmp_path: Path) -> None:
     request = make_request(critters, ("ablation",), n=1)
     changes = {task.variant.change for task in tasks(request, critters.info)}

@@ -362,6 +362,22 @@ def test_section_on_ablations(made: SyntheticRun) -> None:
     assert tracked[3].startswith("| b64               | 6.00 [6.00, 6.00] |  50 [50, 50] |")
 
 
+def test_ablations_of_two_methods_have_tables_of_their_own(made: SyntheticRun) -> None:
+    for method, own_md in (("drag", 3), ("least-squares", 2)):
+        made.add("ablation", OWN_SETTINGS, method, [{"md": own_md, "md_start": 12}] * 2)
+        made.add("ablation", "layers: 8", method, [{"md": 2 * own_md, "md_start": 12}] * 2)
+    made.add("ablation", "stay: 0.8", "least-squares", [{"md": 5, "md_start": 12}] * 2)
+    text = made.report()
+    for title, own_line, changed_line in (
+        ("layers, drag", "| **6 (default)** | 3.00", "| 8               | 6.00"),
+        ("layers, least-squares", "| **6 (default)** | 2.00", "| 8               | 4.00"),
+        ("stay, least-squares", "| **0.4 (default)** | 2.00", "| 0.8               | 5.00"),
+    ):
+        table_lines = text.split(f"### {title}\n\n")[1].splitlines()
+        assert table_lines[2].startswith(own_line) and table_lines[3].startswith(changed_line)
+    assert "### stay, drag" not in text
+
+
 def test_ablations_without_distances_have_no_plot(made: SyntheticRun) -> None:
     made.add("ablation", "r1: 3", "drag", [{"steps": 5}] * 2)
     text = made.report()

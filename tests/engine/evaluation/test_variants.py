@@ -21,6 +21,7 @@ NAMES: list[tuple[Experiment, str, Variant]] = [
     ("ablation", "λ: 3.5", Variant(1, MaskUse.FEATURES, SettingChange("mask_weight", 3.5))),
     ("ablation", "layers: 8", Variant(5, change=SettingChange("layers", 8))),
     ("ablation", "space: w+", Variant(5, change=SettingChange("space", "w+"))),
+    ("ablation", "stay: 0", Variant(5, change=SettingChange("stay", 0.0))),
     ("ablation", "step size: 0.008", Variant(5, change=SettingChange("step_size", 0.008))),
     ("ablation", "supervision and tracking block: b64", Variant(5, change=SettingChange("feature_block", "b64"))),
     ("ablation", "tracking block: b64", Variant(5, change=SettingChange("tracking_block", "b64"))),
