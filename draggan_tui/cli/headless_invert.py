@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.checkpoints.tuning_file import write_tuning
-from draggan_engine.core.alignment_choice import AlignmentChoice
 from draggan_engine.core.edit import Edit, check_label
 from draggan_engine.core.history import Revision
+from draggan_engine.core.inversion_choices import AlignmentChoice, InversionMethod
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.inversion.aligned_photograph import AlignedPhotograph, PhotographAligner
-from draggan_engine.inversion.inversion import InversionEnd, InversionMethod
+from draggan_engine.inversion.inversion import InversionEnd
 from draggan_engine.inversion.photograph_inversion import PhotographInversion
 from draggan_engine.inversion.refined_alignment import refine_alignment
 from draggan_engine.inversion.registration import REGISTRATION_STEPS

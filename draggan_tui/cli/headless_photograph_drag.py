@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from draggan_engine.checkpoints.loader import Model, load_model
-from draggan_engine.core.alignment_choice import AlignmentChoice
 from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.errors import EditError, OutputError
 from draggan_engine.core.geometry import Point, Size, contains
 from draggan_engine.core.history import Revision
+from draggan_engine.core.inversion_choices import AlignmentChoice
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.inversion.aligned_photograph import similarity_of
 from draggan_engine.inversion.alignment import crop_photograph
@@ -24,6 +24,7 @@ from draggan_engine.storage.inversion_files import PhotographAlignment, file_sha
 from draggan_engine.storage.output_paths import MANIFEST_FILE, check_writable
 from draggan_engine.storage.session_manifest import read_manifest
 from draggan_engine.storage.session_store import SessionStore
+from draggan_tui import DEFAULT_INVERSION_METHOD, DEFAULT_INVERSION_STEPS
 from draggan_tui.cli.headless_drag import (
     DragRequest,
     DragStart,
@@ -34,7 +35,6 @@ from draggan_tui.cli.headless_drag import (
     read_pairs,
 )
 from draggan_tui.cli.headless_invert import InversionRequest, make_inversion, prepare_inversion
-from draggan_tui.cli.invert import DEFAULT_INVERSION_METHOD, DEFAULT_STEPS
 from draggan_tui.cli.invert_report import print_inversion_report
 
 CLOSE_PSNR = 22.0  # dB; below this, eyes and noses that were moved were seen twice
@@ -128,8 +128,8 @@ def _inversion_request(request: DragRequest, photograph: PhotographRequest, dire
         out_directory=directory,
         model_spec=request.model_spec,
         alignment=photograph.alignment,
-        method=DEFAULT_INVERSION_METHOD.value,
-        steps=DEFAULT_STEPS,
+        method=DEFAULT_INVERSION_METHOD,
+        steps=DEFAULT_INVERSION_STEPS,
         class_label=request.class_label,
         device_name=request.device_name,
     )

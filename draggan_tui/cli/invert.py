@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from draggan_tui import SCRIPT_MODEL
+from draggan_tui import DEFAULT_INVERSION_METHOD, DEFAULT_INVERSION_STEPS, SCRIPT_MODEL
 from draggan_tui.cli.options import (
     AcceptLicenceOption,
     AlignOption,
@@ -32,7 +32,7 @@ class MethodOption(StrEnum):
     hybrid = "hybrid"
 
 
-DEFAULT_INVERSION_METHOD, DEFAULT_STEPS = MethodOption.w_plus, 300
+_DEFAULT_METHOD = MethodOption(DEFAULT_INVERSION_METHOD)
 
 
 def invert_photograph(
@@ -57,7 +57,7 @@ def invert_photograph(
             "photograph; pti: w, then a copy of the generator is tuned to the photograph; hybrid: w+, then a copy is tuned "
             "where it can show the photograph, and other features show the rest."
         ),
-    ] = DEFAULT_INVERSION_METHOD,
+    ] = _DEFAULT_METHOD,
     steps: Annotated[
         int,
         typer.Option(
@@ -65,7 +65,7 @@ def invert_photograph(
             max=100_000,
             help="How many steps to make; with pti and hybrid, the last third of them tunes the generator.",
         ),
-    ] = DEFAULT_STEPS,
+    ] = DEFAULT_INVERSION_STEPS,
     class_label: ClassOption = 0,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from draggan_engine.core.alignment_choice import AlignmentChoice
 from draggan_engine.core.errors import EditError, InputError
 from draggan_engine.core.geometry import Point
+from draggan_engine.core.inversion_choices import AlignmentChoice
 from draggan_tui.cli.options import PREDICTOR_LICENCE
 from draggan_tui.cli.typed_points import parse_points
 

@@ -17,11 +17,11 @@ from draggan_engine.core.edit import DragSettings, Edit
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelInfo
+from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
     Command,
     DragEnded,
     Event,
-    ImageData,
     ImageRendered,
     LoadModel,
     ModelLoaded,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from draggan_engine.checkpoints.loader import Model
 from draggan_engine.checkpoints.registry import bundled_models
-from draggan_engine.core.alignment_choice import AlignmentChoice
 from draggan_engine.core.errors import EditError, Remedy
 from draggan_engine.core.geometry import Size, contains, distance
+from draggan_engine.core.inversion_choices import AlignmentChoice
 from draggan_engine.storage.inversion_files import PhotographAlignment, RefinedAlignment, file_sha256
 from draggan_engine.storage.landmark_files import read_landmarks
 

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from draggan_engine.core.inversion_choices import InversionMethod
 from draggan_engine.dragging.adam import Adam
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.networks.generate import to_uint8
@@ -25,7 +26,6 @@ from .latent_rows import LatentRows
 from .losses import ImageLoss, peak_signal_to_noise, rgb_images
 from .starts import average_w, choose_starts
 
-InversionMethod = Literal["w", "w+", "pti", "hybrid"]
 Phase = Literal["starts", "w", "w+", "tuning"]
 InversionReason = Literal["finished", "stopped", "diverged"]
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from draggan_engine.checkpoints.loader import Model
 from draggan_engine.checkpoints.registry import cached_seed_index
 from draggan_engine.core.errors import CheckpointError, InputError
+from draggan_engine.core.inversion_choices import InversionMethod
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.networks.discriminator import Discriminator
 from draggan_engine.storage.inversion_files import (
@@ -26,7 +27,7 @@ from draggan_engine.storage.inversion_files import (
 from draggan_engine.storage.seed_index_file import IndexedModel, read_index_of_model
 
 from .aligned_photograph import AlignedPhotograph
-from .inversion import InversionEnd, InversionMethod, InversionSettings, InversionStep
+from .inversion import InversionEnd, InversionSettings, InversionStep
 from .losses import can_compare, image_tensor
 from .seed_thumbnails import nearest_seeds
 from .staged_inversion import StagedInversion

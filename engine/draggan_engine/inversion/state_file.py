@@ -71,6 +71,15 @@ def read_inversion_state(path: Path, fingerprint: str, device: torch.device) -> 
     return state
 
 
+def unfinished_step(path: Path) -> int | None:
+    """Return after which step the inversion was interrupted whose state a file holds; None: there is no such file."""
+    try:
+        with utf8_path(path) as readable_path, safe_open(readable_path, "pt") as file:
+            return int((file.metadata() or {})["step"])
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return None
+
+
 def _search_state(step: int, tensors: dict[str, Tensor]) -> InversionState | None:
     """
     Raises:

@@ -16,7 +16,7 @@ from draggan_engine.storage.image_io import read_mask, write_mask
 from .codec import HEADER, body_length, decode_command
 from .engine_state import EngineState
 from .failures import failure_of, report_failures
-from .job_queue import DragJob, UpdateResult
+from .job_queue import DragJob, InversionJob, UpdateResult
 from .messages import (
     Command,
     Export,
@@ -43,6 +43,7 @@ from .messages import (
     StopDrag,
     TrajectoryRead,
 )
+from .photograph_messages import InvertPhotograph, OpenPhotograph
 from .pull_messages import PullModel, StopPull
 
 log = logging.getLogger("draggan_engine")
@@ -90,7 +91,11 @@ class CommandReader:
             case Render():
                 state.jobs.put(command)
                 state.drag_control.wake()  # a resting drag takes the time to render it
-            case Export() | ExportFile() | LoadModel():
+            case InvertPhotograph():
+                state.drag_control.stop()
+                state.drag_control = DragControl()
+                state.jobs.put(InversionJob(command, state.drag_control))
+            case Export() | ExportFile() | OpenPhotograph() | LoadModel():
                 state.jobs.put(command)
             case PullModel():
                 with report_failures(state.outbox, command.type):

@@ -20,10 +20,10 @@ from .drag_reporter import DragReporter
 from .drag_runner import DragRecorded, prepare_drag, record_drag
 from .edit_images import image_of
 from .engine_state import EngineState
-from .failures import report_failures
-from .image_jobs import render, report_sigma
+from .image_data import ImageData
+from .image_jobs import render_waiting, report_sigma
 from .job_queue import DragJob
-from .messages import DragEnded, DragStarted, ImageData
+from .messages import DragEnded, DragStarted
 
 log = logging.getLogger("draggan_engine")
 
@@ -51,7 +51,7 @@ def run_drag(state: EngineState, model: Model, drag_job: DragJob) -> None:
         renders_beside_drag=can_render_during_drag(model.generator.device),
     ) as reporter:
         for drag_event in record_drag(model, state.store, revision, drag_number, drag, command.live_pair):
-            _render_waiting(state, model)
+            render_waiting(state, model)
             if isinstance(drag_event, DragStep):
                 reporter.step(drag_event)
             elif isinstance(drag_event, DragAtRest):
@@ -85,13 +85,6 @@ def _saved_revision(store: SessionStore, revision_id: RevisionId) -> Revision:
     if history is None or revision_id not in history.revisions:
         raise EditError(f"revision {revision_id} has not been saved, so it cannot be dragged: save it first")
     return history.revisions[revision_id]
-
-
-def _render_waiting(state: EngineState, model: Model) -> None:
-    command = state.jobs.take_render()
-    if command is not None:
-        with report_failures(state.outbox, command.type):
-            render(state, model, command)
 
 
 def _report_end(state: EngineState, model: Model, recorded_drag: DragRecorded) -> None:

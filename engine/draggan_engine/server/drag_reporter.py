@@ -9,7 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from .messages import DragPreview, DragProgress, ImageData
+from .image_data import ImageData
+from .messages import DragPreview, DragProgress
 from .outbox import Outbox
 
 if TYPE_CHECKING:

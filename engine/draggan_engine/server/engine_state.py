@@ -33,7 +33,7 @@ class EngineState:
         result_source: the latent of the image in final.png; None if it is not known.
         jobs: what the main thread has to do.
         model_pull: the download of a model.
-        drag_control: of the drag that was started last; until the first drag, of none.
+        drag_control: of the drag or the inversion that was started last; until the first one, of none.
         was_quit: whether the client has sent `Quit`.
     """
 
@@ -54,7 +54,7 @@ class EngineState:
         self.outbox.send(ModelLoaded(spec=model.spec, info=model.info, device=str(model.generator.device)))
 
     def close(self) -> None:
-        """Let the engine end: stop the running drag, and do only those waiting jobs that write files."""
+        """Let the engine end: stop the running drag or inversion, and do only those waiting jobs that write files."""
         self.jobs.close()
         self.drag_control.stop()
         self.model_pull.stop()

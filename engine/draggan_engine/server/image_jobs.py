@@ -11,7 +11,9 @@ from draggan_engine.core.errors import DragganError
 
 from .edit_images import image_of, sigma_of, write_result
 from .engine_state import EngineState
-from .messages import EditMeasured, Export, Exported, ExportFile, ExportProgress, ImageData, ImageRendered, Render
+from .failures import report_failures
+from .image_data import ImageData
+from .messages import EditMeasured, Export, Exported, ExportFile, ExportProgress, ImageRendered, Render
 
 log = logging.getLogger("draggan_engine")
 
@@ -20,6 +22,14 @@ def render(state: EngineState, model: Model, command: Render) -> None:
     image = ImageData.from_array(image_of(model, state.store, command.edit))
     state.outbox.send(ImageRendered(request_id=command.request_id, image=image))
     report_sigma(state, model, command.edit)
+
+
+def render_waiting(state: EngineState, model: Model) -> None:
+    """Render the image that the client waits for, if there is one, between two steps of a drag or an inversion."""
+    command = state.jobs.take_render()
+    if command is not None:
+        with report_failures(state.outbox, command.type):
+            render(state, model, command)
 
 
 def report_sigma(state: EngineState, model: Model, edit: Edit) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from draggan_engine.dragging.drag_control import SIGNAL_CHECK_SECONDS, DragControl
 
 from .messages import Export, ExportFile, LoadModel, Render, StartDrag
+from .photograph_messages import InvertPhotograph, OpenPhotograph
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,19 @@ class DragJob:
     control: DragControl
 
 
+@dataclass(frozen=True)
+class InversionJob:
+    """Invert the photograph of a command; `control` has received the commands that came after it."""
+
+    command: InvertPhotograph
+    control: DragControl
+
+
 class UpdateResult:
     """Bring the images in the session's directory up to date with what was saved."""
 
 
-Job = Render | DragJob | Export | ExportFile | LoadModel | UpdateResult
+Job = Render | DragJob | Export | ExportFile | OpenPhotograph | InversionJob | LoadModel | UpdateResult
 
 
 class JobQueue:

@@ -10,7 +10,8 @@ The conversation:
    `DragPreview`, and at last `DragEnded` with the new revision. While the drag runs, the client sends `PreviewShown` for
    each preview (the next one is not sent before that), `SetPreviewSize` when its view changes, and `StopDrag`. In a live
    drag it also sends `MoveLiveTarget`, and `ReleaseLiveTarget` to let the drag end.
-4. The other commands stand for themselves: each names its answer.
+4. The other commands stand for themselves: each names its answer. Those about downloads are in `pull_messages`, those about
+   photographs in `photograph_messages`.
 5. `Quit`, or the end of the connection, ends the engine after it has written the session.
 
 A command that fails is answered by `Failed`. Events of the classes in `LOSSY` may be dropped when a newer event of the
@@ -21,8 +22,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from draggan_engine.core.edit import Edit, FinitePoint, Mask, Precision
@@ -34,6 +33,15 @@ from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelEntry, ModelInfo, PublicModel
 from draggan_engine.core.revision_id import StoredRevisionId
 
+from .image_data import ImageData
+from .photograph_messages import (
+    InversionEnded,
+    InversionPreview,
+    InversionProgress,
+    InvertPhotograph,
+    OpenPhotograph,
+    PhotographOpened,
+)
 from .pull_messages import PullEnded, PullModel, PullProgress, StopPull
 
 Pixels = Annotated[int, Field(ge=1, le=8192)]
@@ -53,24 +61,6 @@ class PreviewSize(FrozenModel):
     @property
     def size(self) -> Size:
         return Size(self.width, self.height)
-
-
-class ImageData(FrozenModel):
-    """An image."""
-
-    width: int
-    height: int
-    rgb: bytes = Field(description="uint8 [height, width, 3], row by row")
-
-    @classmethod
-    def from_array(cls, image_pixels: NDArray[np.uint8]) -> ImageData:
-        """Return the message for an image `uint8 [height, width, 3]`."""
-        height, width, _ = image_pixels.shape
-        return cls(width=width, height=height, rgb=image_pixels.tobytes())
-
-    def to_array(self) -> NDArray[np.uint8]:
-        """Return the image as a read-only array `uint8 [height, width, 3]`."""
-        return np.frombuffer(self.rgb, np.uint8).reshape(self.height, self.width, 3)
 
 
 # Commands --------------------------------------------------------------------------------------------
@@ -151,7 +141,7 @@ class ReleaseLiveTarget(FrozenModel):
 
 
 class StopDrag(FrozenModel):
-    """End the running drag within one step."""
+    """End the running drag, or the running inversion, within one step."""
 
     type: Literal["stop_drag"] = "stop_drag"
 
@@ -202,7 +192,7 @@ class MoveSession(FrozenModel):
 
 
 class Quit(FrozenModel):
-    """End the running drag, write it, and exit."""
+    """End the running drag or inversion, write it, and exit."""
 
     type: Literal["quit"] = "quit"
 
@@ -210,7 +200,7 @@ class Quit(FrozenModel):
 Command = (
     Render | Save | Export | ExportFile | StartDrag | SetPreviewSize | PreviewShown | MoveLiveTarget
     | ReleaseLiveTarget | StopDrag | ReadTrajectory | ListModels | LoadMask | SaveMask | LoadModel
-    | PullModel | StopPull | MoveSession | Quit
+    | PullModel | StopPull | OpenPhotograph | InvertPhotograph | MoveSession | Quit
 )  # fmt: skip
 
 # Events ----------------------------------------------------------------------------------------------
@@ -356,14 +346,20 @@ class Resumed(FrozenModel):
     recovered_drags: tuple[int, ...] = Field(
         description="numbers of the drags whose engine was killed; what was on the disk has become a branch"
     )
+    unfinished_photograph: str | None = Field(
+        None, description="path of the photograph whose inversion was interrupted; it can be continued"
+    )
 
     @classmethod
-    def of(cls, history: History, recovered_drags: tuple[int, ...]) -> Resumed:
+    def of(
+        cls, history: History, recovered_drags: tuple[int, ...], unfinished_photograph: str | None = None
+    ) -> Resumed:
         return cls(
             revisions=tuple(history.revisions.values()),
             current=history.current,
             last_child=tuple(history.last_child.items()),
             recovered_drags=recovered_drags,
+            unfinished_photograph=unfinished_photograph,
         )
 
     @property
@@ -386,6 +382,8 @@ FailedTask = Literal[
     "save_mask",
     "load_model",
     "pull_model",
+    "open_photograph",
+    "invert_photograph",
     "move_session",
 ]
 """The `type` of the command that failed, or what the engine did by itself: start, receive a command, or bring the images in
@@ -404,7 +402,8 @@ class Failed(FrozenModel):
 Event = (
     LoadProgress | ModelsListed | MaskLoaded | MaskSaved | Resumed | ModelLoaded | ImageRendered
     | EditMeasured | DragPreview | Saved | SessionMoved | ExportProgress | Exported | DragStarted | DragProgress | DragEnded
-    | TrajectoryRead | PullProgress | PullEnded | Failed
+    | TrajectoryRead | PullProgress | PullEnded | PhotographOpened | InversionProgress | InversionPreview | InversionEnded
+    | Failed
 )  # fmt: skip
 LOSSY: tuple[type[BaseModel], ...] = (
     LoadProgress,
@@ -413,4 +412,6 @@ LOSSY: tuple[type[BaseModel], ...] = (
     DragProgress,
     ImageRendered,
     DragPreview,
+    InversionProgress,
+    InversionPreview,
 )

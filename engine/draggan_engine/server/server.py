@@ -18,15 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from draggan_engine.core.errors import DragganError
+from draggan_engine.storage.inversion_files import unfinished_photograph
 from draggan_engine.storage.session_store import SessionStore
 
 from .codec import encode
 from .command_reader import CommandReader
 from .engine_state import EngineState
 from .failures import failure_of, report_failures
-from .job_queue import DragJob, Job, UpdateResult
+from .job_queue import DragJob, InversionJob, Job, UpdateResult
 from .messages import Export, ExportFile, FailedTask, LoadModel, Render, Resumed
 from .outbox import Outbox
+from .photograph_messages import OpenPhotograph
 
 if TYPE_CHECKING:
     from draggan_engine.checkpoints.loader import Model
@@ -56,7 +58,9 @@ class Engine:
         threading.Thread(target=self._command_reader.run, name="reader", daemon=True).start()
         with report_failures(state.outbox, "start"):
             if state.store.history is not None:
-                state.outbox.send(Resumed.of(state.store.history, state.store.recovered_drags))
+                state.outbox.send(
+                    Resumed.of(state.store.history, state.store.recovered_drags, _unfinished_photograph(state.store))
+                )
             from .model_jobs import load_first_model  # imports torch, while the reader works
 
             load_first_model(state, spec, latent_file)
@@ -73,18 +77,30 @@ class Engine:
         state.outbox.close()
 
 
+def _unfinished_photograph(store: SessionStore) -> str | None:
+    """Return the path of the photograph whose inversion was interrupted in a session; None: there is none."""
+    if store.directory is None or store.starts_from_file:
+        return None
+    photograph_path = unfinished_photograph(store.directory)
+    return None if photograph_path is None else str(photograph_path)
+
+
 def _task_of(job: Job) -> FailedTask:
     match job:
         case UpdateResult():
             return "update_result"
-        case DragJob():
+        case DragJob() | InversionJob():
             return job.command.type
         case _:
             return job.type
 
 
-def _run_job(state: EngineState, model: Model, job: Render | DragJob | Export | ExportFile | UpdateResult) -> None:
-    from . import drag_jobs, image_jobs
+def _run_job(
+    state: EngineState,
+    model: Model,
+    job: Render | DragJob | Export | ExportFile | OpenPhotograph | InversionJob | UpdateResult,
+) -> None:
+    from . import drag_jobs, image_jobs, photograph_jobs
 
     match job:
         case Render():
@@ -96,6 +112,10 @@ def _run_job(state: EngineState, model: Model, job: Render | DragJob | Export | 
             image_jobs.export_result(state, model, job)
         case ExportFile():
             image_jobs.export_file(state, model, job)
+        case OpenPhotograph():
+            photograph_jobs.open_photograph(state, job)
+        case InversionJob():
+            photograph_jobs.invert_photograph(state, model, job)
         case UpdateResult():
             image_jobs.update_result(state, model)
 

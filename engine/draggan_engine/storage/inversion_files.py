@@ -24,6 +24,7 @@ from pydantic import AfterValidator, Field, FiniteFloat, ValidationError
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.errors import InputError
 from draggan_engine.core.frozen_model import FrozenModel, first_problem
+from draggan_engine.core.inversion_choices import InversionMethod
 
 from .atomic import atomic_write
 from .image_io import COMPOSITE_SOURCE_TYPE, write_image
@@ -76,7 +77,7 @@ class InversionRecord(FrozenModel):
     """What an inversion did."""
 
     alignment: PhotographAlignment
-    method: Literal["w", "w+", "pti", "hybrid"]
+    method: InversionMethod
     reason: Literal["finished", "stopped", "diverged"]
     steps: Annotated[int, Field(ge=0)]
     seconds: float
@@ -179,6 +180,14 @@ def read_refined_alignment(directory: Path) -> RefinedAlignment | None:
         return RefinedAlignment.model_validate_json((directory / ALIGNMENT_FILE).read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def unfinished_photograph(directory: Path) -> Path | None:
+    """Return the photograph whose inversion in this directory was interrupted and can be continued; None: there is none."""
+    alignment = read_refined_alignment(directory)
+    if alignment is None or not (directory / INVERSION_STATE_FILE).is_file():
+        return None
+    return Path(alignment.refined.photograph)
 
 
 def write_inversion(

@@ -120,6 +120,12 @@ class SessionStore:
         """The current edit; None until the first revision has been merged."""
         return None if self.history is None else self.history.edit
 
+    @property
+    def starts_from_file(self) -> bool:
+        """Whether a revision starts from the latent of a file or of a photograph; a session has room for one such latent."""
+        history = self.history
+        return history is not None and any(revision.edit.source.from_file for revision in history.revisions.values())
+
     def merge(self, revisions: Iterable[Revision], current: RevisionId) -> None:
         """Merge revisions into the history in memory; the next write puts them on the disk.
 

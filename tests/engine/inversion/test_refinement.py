@@ -9,9 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from draggan_engine.core.inversion_choices import InversionMethod
 from draggan_engine.inversion import in_domain, refinement
 from draggan_engine.inversion.in_domain import in_domain_area
-from draggan_engine.inversion.inversion import InversionEnd, InversionMethod, InversionSettings, InversionStep
+from draggan_engine.inversion.inversion import InversionEnd, InversionSettings, InversionStep
 from draggan_engine.inversion.refinement import RefinementState
 from draggan_engine.inversion.staged_inversion import StagedInversion
 from draggan_engine.inversion.state_file import read_inversion_state, write_state

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from draggan_engine.core.edit import DragSettings, Edit, Mask, PointPair
 from draggan_engine.core.errors import EngineError, Remedy
 from draggan_engine.core.history import DraggedPair, DragRecord, History, Revision, Trajectory
+from draggan_engine.core.inversion_choices import AlignmentChoice
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.model_info import ModelEntry, ModelInfo, PublicModel
 from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.server.codec import HEADER, MAX_MESSAGE_BYTES, body_length, decode_command, decode_event, encode
+from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
     Command,
     DragEnded,
@@ -31,7 +33,6 @@ from draggan_engine.server.messages import (
     ExportFile,
     ExportProgress,
     Failed,
-    ImageData,
     ImageRendered,
     ListModels,
     LoadMask,
@@ -59,6 +60,14 @@ from draggan_engine.server.messages import (
     StopDrag,
     TrajectoryRead,
 )
+from draggan_engine.server.photograph_messages import (
+    InversionEnded,
+    InversionPreview,
+    InversionProgress,
+    InvertPhotograph,
+    OpenPhotograph,
+    PhotographOpened,
+)
 from draggan_engine.server.pull_messages import PullEnded, PullModel, PullProgress, StopPull
 
 EDIT = Edit(
@@ -81,6 +90,8 @@ INFO = ModelInfo(
 HISTORY = History.of(EDIT).change(EDIT.with_source(LatentRef(seed=4))).undo().merge([DRAGGED])
 IMAGE = ImageData(width=1, height=2, rgb=bytes(range(6)))
 MASK = Mask.from_array(np.eye(9, dtype=np.uint8))
+ALIGNMENT = AlignmentChoice(how="points", points=((1.5, 2), (3, 4)), refine=False)
+PHOTOGRAPHED = Revision(id=1, parent=0, edit=EDIT.with_source(LatentRef(from_file=True)))
 PUBLIC_MODEL = PublicModel(
     name="a-8", family="StyleGAN2", shows="nothing", width=8, height=8, bytes=None, licence="none", home="https://a.org"
 )
@@ -102,6 +113,8 @@ COMMANDS: tuple[Command, ...] = (
     LoadModel(spec="a/b.pkl", directory="s-2"),
     PullModel(source="hf://o/r/m.pkl"),
     StopPull(),
+    OpenPhotograph(path="a.jpg"),
+    InvertPhotograph(path="a.jpg", alignment=ALIGNMENT, revision=PHOTOGRAPHED, method="hybrid", steps=9),
     MoveSession(directory="s-3"),
     Quit(),
 )
@@ -113,7 +126,7 @@ EVENTS: tuple[Event, ...] = (
     DragProgress(step=1, max_steps=2, loss=0.5, mean_distance=3, handles=((1, 2),), steps_per_second=9, sigma=1.8),
     DragEnded(record=RECORD, revision=DRAGGED, image=IMAGE, problem="disk full"),
     TrajectoryRead(trajectory=Trajectory(number=1, steps=(0, 2), handles=(((1.5, 2),), ((2, 2),)))),
-    Resumed.of(HISTORY, recovered_drags=(1,)),
+    Resumed.of(HISTORY, recovered_drags=(1,), unfinished_photograph="a.jpg"),
     Failed(task="save", message="no", remedy=Remedy.use_cpu),
     LoadProgress(stage="reading", done=1, total=2),
     ModelLoaded(spec="toy", info=INFO, device="cpu"),
@@ -122,6 +135,19 @@ EVENTS: tuple[Event, ...] = (
     ModelsListed(models=(ModelEntry(name="a", origin="own", path="/a.pkl", bytes=9),), public_models=(PUBLIC_MODEL,)),
     PullProgress(source="a", done=1, total=2),
     PullEnded(source="a", spec=None),
+    PhotographOpened(path="a.jpg", width=4, height=8, image=IMAGE, unfinished_step=3),
+    InversionProgress(phase="align", step=1, step_count=9, psnr=None, steps_per_second=2.5),
+    InversionPreview(image=IMAGE),
+    InversionEnded(
+        reason="stopped",
+        steps=2,
+        seconds=0.5,
+        psnr=21.5,
+        revision=PHOTOGRAPHED,
+        image=IMAGE,
+        notices=("no face",),
+        problem="full",
+    ),
     Saved(change_count=2, directory="s"),
     SessionMoved(directory="s"),
     ExportProgress(done=1, total=9),

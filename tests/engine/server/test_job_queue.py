@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 
 from draggan_engine.core.edit import Edit
+from draggan_engine.core.history import Revision
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.dragging.drag_control import DragControl
-from draggan_engine.server.job_queue import DragJob, Job, JobQueue, UpdateResult
+from draggan_engine.server.job_queue import DragJob, InversionJob, Job, JobQueue, UpdateResult
 from draggan_engine.server.messages import Export, ExportFile, LoadModel, PreviewSize, Render, StartDrag
+from draggan_engine.server.photograph_messages import InvertPhotograph
 from tests.support.patience import PATIENCE
 
 EDIT = Edit(model="toy", source=LatentRef(seed=3))
@@ -16,6 +18,11 @@ EXPORT = Export(edit=EDIT)
 EXPORT_FILE = ExportFile(edit=EDIT, path="a.mp4")
 LOAD_MODEL = LoadModel(spec="other")
 DRAG = DragJob(StartDrag(revision=0, preview_size=PreviewSize(width=8, height=8)), DragControl())
+
+INVERSION = InversionJob(
+    InvertPhotograph(path="a.jpg", alignment=None, revision=Revision(id=1, parent=0, edit=EDIT), method="w", steps=1),
+    DragControl(),
+)
 
 
 def render(request_id: int) -> Render:
@@ -66,7 +73,7 @@ def test_a_waiting_render_can_be_taken_out_of_turn() -> None:
 
 def test_after_closing_only_jobs_that_write_files_are_done() -> None:
     update = UpdateResult()
-    queue = queue_of(render(1), DRAG, EXPORT, LOAD_MODEL, EXPORT_FILE, update)
+    queue = queue_of(render(1), DRAG, INVERSION, EXPORT, LOAD_MODEL, EXPORT_FILE, update)
     assert remaining(queue) == [EXPORT, EXPORT_FILE, update]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
     DragPreview,
     DragProgress,
@@ -15,7 +16,6 @@ from draggan_engine.server.messages import (
     Exported,
     ExportProgress,
     Failed,
-    ImageData,
     ImageRendered,
     LoadProgress,
     Saved,

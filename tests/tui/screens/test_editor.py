@@ -10,6 +10,7 @@ import pytest
 from textual.events import Key
 from textual.widgets import Input, Static
 
+from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
     Command,
     DragProgress,
@@ -17,7 +18,6 @@ from draggan_engine.server.messages import (
     Export,
     Exported,
     Failed,
-    ImageData,
     ImageRendered,
     ModelLoaded,
     MoveSession,

@@ -11,6 +11,7 @@ from textual.widgets import OptionList
 from draggan_engine.core.geometry import convert
 from draggan_engine.core.history import Revision, Trajectory
 from draggan_engine.core.revision_id import DragRevisionId
+from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
     Command,
     DragEnded,
@@ -18,7 +19,6 @@ from draggan_engine.server.messages import (
     DragProgress,
     DragStarted,
     EditMeasured,
-    ImageData,
     ImageRendered,
     ReadTrajectory,
     Render,

@@ -7,11 +7,11 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
     DragPreview,
     DragProgress,
     DragStarted,
-    ImageData,
     ImageRendered,
     Render,
 )

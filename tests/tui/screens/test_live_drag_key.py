@@ -8,13 +8,13 @@ from textual.widgets import Static
 
 from draggan_engine.core.geometry import Point
 from draggan_engine.core.history import DraggedPair, Revision
+from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
     DragEnded,
     DragPreview,
     DragProgress,
     DragStarted,
     Failed,
-    ImageData,
     MoveLiveTarget,
     ReleaseLiveTarget,
     Save,

@@ -9,9 +9,9 @@ from textual.widgets import Input, OptionList, Static
 from draggan_engine.core.errors import Remedy
 from draggan_engine.core.history import History
 from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
     Failed,
-    ImageData,
     ImageRendered,
     ListModels,
     LoadModel,

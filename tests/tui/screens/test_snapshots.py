@@ -13,11 +13,11 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from draggan_engine.core.model_info import ModelEntry
+from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
     DragPreview,
     DragProgress,
     DragStarted,
-    ImageData,
     ImageRendered,
     ModelsListed,
     Render,

@@ -12,11 +12,11 @@ from textual.widgets import Input, Static
 
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Size
+from draggan_engine.server.image_data import ImageData
 from draggan_engine.server.messages import (
     DragPreview,
     DragProgress,
     DragStarted,
-    ImageData,
     ImageRendered,
     ModelLoaded,
     PreviewShown,

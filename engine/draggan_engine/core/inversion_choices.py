@@ -1,4 +1,4 @@
-"""How a photograph is to be aligned with the images of a model, as a user chooses it."""
+"""What a user can choose about the inversion of a photograph."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pydantic import Field
 
 from .edit import FinitePoint
 from .frozen_model import FrozenModel
+
+InversionMethod = Literal["w", "w+", "pti", "hybrid"]
+"""How a photograph is inverted; see `draggan_engine.inversion.inversion.InversionSettings`."""
 
 
 class AlignmentChoice(FrozenModel):
