@@ -21,6 +21,7 @@ from textual._parser import Read1 as Read1
 from textual._parser import TokenCallback as TokenCallback
 from textual._xterm_parser import XTermParser
 from textual.app import App
+from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
@@ -28,7 +29,7 @@ from textual.events import Key
 from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
-from textual.widget import Widget
+from textual.widget import MountError, Widget
 
 from draggan_tui.terminal.color_depth import ColorDepth
 
@@ -172,11 +173,19 @@ def repaint_text(app: App[Any], *widgets: Widget) -> str:
 
 
 class AppBase(App[None]):
-    """An app that reports an unexpected error instead of printing a traceback over the terminal."""
+    """An app that reports an unexpected error instead of printing a traceback over the terminal.
+
+    It may close at any moment. A screen that was still opening then lacks its widgets, which is no error.
+    """
 
     def report_fatal_error(self) -> None:
         """Called in an `except` block, before the app ends."""
         raise NotImplementedError
+
+    def _handle_exception(self, error: Exception) -> None:
+        is_closing = self._exit or not self._running
+        if not (is_closing and isinstance(error, NoMatches | MountError)):
+            super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         self.report_fatal_error()

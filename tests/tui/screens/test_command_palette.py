@@ -137,7 +137,7 @@ async def test_commands_match_by_words_of_name_and_topic_and_enter_without_a_mat
         await pilot.pause()
         assert isinstance(app.screen, CommandPalette)
         await pilot.press(*["backspace"] * 3, *"help", "enter")
-        await until(lambda: isinstance(app.screen, HelpDialog))
+        await until(lambda: isinstance(app.screen, HelpDialog) and app.screen.is_mounted)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ async def test_a_command_typed_ahead() -> None:
             assert app.screen is app.editor
         assert app.editor.state.edit.pairs == ()
         burst(app, "3", "ctrl+p", *"settings", "enter")
-        await until(lambda: isinstance(app.screen, SettingsDialog))
+        await until(lambda: isinstance(app.screen, SettingsDialog) and app.screen.is_mounted)
 
 
 @pytest.mark.parametrize("name", ["moss", "paper"])

@@ -13,6 +13,7 @@ from draggan_tui.app import DragganApp
 from draggan_tui.rendering.dialog_hints import dialog_hints
 from draggan_tui.rendering.help_page import HelpTopic, help_page, matching_topics
 from draggan_tui.screens.dialog import Dialog
+from draggan_tui.screens.help_dialog import HelpDialog
 from draggan_tui.screens.question import Question
 from draggan_tui.screens.settings_dialog import SettingsDialog
 from draggan_tui.widgets.dialog_box import DialogBox
@@ -157,13 +158,20 @@ async def test_help_scrolls_filters_and_closes() -> None:
         assert app.screen is app.editor
 
 
+async def test_the_app_can_close_while_a_dialog_opens() -> None:
+    app = editor()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        app.push_screen(HelpDialog())
+
+
 # Settings ---------------------------------------------------------------------------------------------
 
 
 async def opened_settings(app: DragganApp, pilot: Pilot[None]) -> SettingsDialog:
     await ready(app, pilot)
     await pilot.press("comma")
-    await until(lambda: isinstance(app.screen, SettingsDialog))
+    await until(lambda: isinstance(app.screen, SettingsDialog) and app.screen.is_mounted)
     return app.screen
 
 

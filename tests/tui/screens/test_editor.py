@@ -68,7 +68,7 @@ class AppWithEarlyKey(DragganApp):
 async def test_the_first_frame_names_the_model_and_keys_typed_over_it_reach_the_editor(app: DragganApp) -> None:
     early_app = AppWithEarlyKey(app.options)
     async with early_app.run_test(size=(80, 24)):
-        await until(lambda: isinstance(early_app.screen, HelpDialog))
+        await until(lambda: isinstance(early_app.screen, HelpDialog) and early_app.screen.is_mounted)
         assert early_app.screen_stack[-2] is early_app.editor
     assert "toy" in early_app.first_frame
 
@@ -218,16 +218,16 @@ async def test_quitting_asks_only_when_something_would_be_lost(app: DragganApp) 
         engine.acknowledges = False
         await place_pair(pilot)
         engine.say(Failed(task="save", message="/full/session.json could not be written"))
-        await until(lambda: isinstance(app.screen, DirectoryPrompt))
+        await until(lambda: isinstance(app.screen, DirectoryPrompt) and app.screen.is_mounted)
         await pilot.press("escape")
         assert "/full/session.json" in status(app)
         assert app.editor.state.edit.pairs
         await pilot.press("q")
-        await until(lambda: isinstance(app.screen, Question))
+        await until(lambda: isinstance(app.screen, Question) and app.screen.is_mounted)
         await pilot.press("n")
         assert app.screen is app.editor
         await pilot.press("ctrl+q")  # Textual's own way out asks too
-        await until(lambda: isinstance(app.screen, Question))
+        await until(lambda: isinstance(app.screen, Question) and app.screen.is_mounted)
         await pilot.press("escape")
         engine.say(Saved(change_count=app.editor.state.change_count, directory="x"))
         await pilot.press("q")
@@ -243,7 +243,7 @@ async def test_a_lost_engine_is_reported_and_restarted_with_the_session(app: Dra
         edit = app.editor.state.edit
         engine.alive = False
         engine.lose()
-        await until(lambda: isinstance(app.screen, Question))
+        await until(lambda: isinstance(app.screen, Question) and app.screen.is_mounted)
         await pilot.press("escape")
         await pilot.press("d", "m")
         assert engine.sent.count(engine.last(StartDrag)) == 1

@@ -278,7 +278,7 @@ async def test_scrubbing_works_after_the_engine_is_lost_while_it_reads_a_drag(ap
         await pilot.press("left_parenthesis")
         engine.alive = False
         engine.lose()
-        await until(lambda: isinstance(app.screen, Question))
+        await until(lambda: isinstance(app.screen, Question) and app.screen.is_mounted)
         await pilot.press("escape", "left_parenthesis")
         assert place(app) == (2, None), "the whole drag is one step"
         await pilot.press("ctrl+r", "R")

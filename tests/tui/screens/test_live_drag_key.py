@@ -256,7 +256,7 @@ async def test_losing_the_engine_ends_a_live_drag(app: DragganApp) -> None:
         await pilot.press("9", "l")
         engine.alive = False
         engine.lose()
-        await until(lambda: isinstance(app.screen, Question))
+        await until(lambda: isinstance(app.screen, Question) and app.screen.is_mounted)
         await pilot.press("escape")
         assert (mode(app), app.editor.state.mode) == ("", Idle())
         await pilot.press("D")

@@ -60,6 +60,7 @@ def test_the_version_of_textual_is_the_one_that_the_adapter_was_written_for() ->
         (TerminalDriverBase, "_get_terminal_size"),
         (Strip, "render"),
         (App, "_fatal_error"),
+        (App, "_handle_exception"),
         (App, "_close_messages_no_wait"),
         (App, "_background_screens"),
         (rich.console, "COLOR_SYSTEMS"),
@@ -89,7 +90,7 @@ def assigned_names(kind: type) -> set[str]:
         (textual._parser.Parser, {"_timeout_time", "_awaiting"}),
         (TerminalDriverBase, {"_must_signal_resume", "_writer_thread", "_loop", "_debug"}),
         (Strip, {"_segments", "_render_cache", "_cell_count"}),
-        (App, {"_driver", "_keymap"}),
+        (App, {"_driver", "_exit", "_keymap", "_running"}),
         (Console, {"_color_system"}),
     ],
 )
