@@ -12,5 +12,5 @@ DEFAULT_MODEL = "auto"
 SCRIPT_MODEL = "critters-256"
 """The model of commands without a screen, fixed so that coordinates in a script mean the same on every machine."""
 DEFAULT_INVERSION_METHOD: Final = "w+"
-DEFAULT_INVERSION_STEPS = 300
+DEFAULT_INVERSION_STEPS = 150
 """How photographs are inverted unless a user chooses otherwise."""

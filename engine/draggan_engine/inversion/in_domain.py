@@ -11,6 +11,7 @@ from torch import Tensor
 MAX_ERROR = 0.1  # mean over the colours of values in −1…1, blurred
 ERROR_BLUR, AREA_BLUR = 3, 2  # standard deviations, in pixels of an image with 256 rows
 DISC_RADIUS = 0.35  # of the image's height
+OUTSIDE_WEIGHT = 0.2
 
 
 @torch.no_grad()
@@ -21,13 +22,27 @@ def in_domain_area(image: Tensor, target: Tensor) -> Tensor:
     Args:
         image, target: `[1, 3, H, W]` in −1…1.
     """
-    height, width = image.shape[2:]
-    unit = height / 256
+    unit = image.shape[2] / 256
     error = _blur((image.clamp(-1, 1) - target).abs().mean(dim=1, keepdim=True), ERROR_BLUR * unit)
+    return _blur(((error < MAX_ERROR) | _central_disc(image)).to(image), AREA_BLUR * unit)
+
+
+def search_weights(target: Tensor) -> Tensor:
+    """Return how much each pixel counts in a search whose image is to be tuned in an area of its own, `[1, 1, H, W]`: 1 in a
+    disc in the middle, and less outside, so that a background that the generator cannot show does not lead the search away.
+
+    Args:
+        target: `[1, 3, H, W]`.
+    """
+    return OUTSIDE_WEIGHT + (1 - OUTSIDE_WEIGHT) * _central_disc(target).to(target)
+
+
+def _central_disc(image: Tensor) -> Tensor:
+    """Return which pixels of an image `[1, 3, H, W]` are in the disc, bool `[1, 1, H, W]`."""
+    height, width = image.shape[2:]
     y = torch.arange(height, device=image.device)[:, None] - (height - 1) / 2
     x = torch.arange(width, device=image.device) - (width - 1) / 2
-    is_inside = (error < MAX_ERROR) | (x.square() + y.square() < (DISC_RADIUS * height) ** 2)
-    return _blur(is_inside.to(image), AREA_BLUR * unit)
+    return (x.square() + y.square() < (DISC_RADIUS * height) ** 2)[None, None]
 
 
 def _blur(x: Tensor, sigma: float) -> Tensor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -22,15 +23,17 @@ from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.generator_tuning import GeneratorTuning
 from draggan_engine.networks.w_statistics import w_statistics
 
+from .in_domain import search_weights
 from .latent_rows import LatentRows
+from .latents import average_w
 from .losses import ImageLoss, peak_signal_to_noise, rgb_images
-from .starts import average_w, choose_starts
+from .starts import SmallComparison, choose_starts
 
 Phase = Literal["starts", "w", "w+", "tuning"]
 InversionReason = Literal["finished", "stopped", "diverged"]
 
 START_COUNT = 3
-STARTS_SHARE, W_SHARE = 0.15, 0.4  # parts of all steps after which the starts, and in W+ the search in W, have ended
+STARTS_SHARE, W_SHARE = 0.15, 0.25  # parts of all steps after which the starts, and in W+ the search in W, have ended
 PEAK_STEP_SIZE = 0.2  # in standard deviations of w
 RAMP_UP_SHARE, RAMP_DOWN_SHARE = 0.05, 0.5  # of the steps of a phase
 TUNING_SHARE = 1 / 3  # of all steps, in the methods that tune the generator
@@ -83,9 +86,9 @@ class InversionStep:
     Attributes:
         step: 1 for the first step.
         phase: `starts` while several starts compete, then `w` and `w+`; `tuning` of the generator.
-        loss: see `ImageLoss`; of the best start.
+        loss: see `ImageLoss`; in the phase `starts`, of the small image of the best start.
         psnr: in dB, of the same.
-        image: of the same, `uint8 [H, W, 3]`, at intervals; otherwise None.
+        image: of the same latent, `uint8 [H, W, 3]`, at intervals; otherwise None.
     """
 
     step: int
@@ -125,8 +128,8 @@ class InversionState:
         step: number of steps made.
         coordinates: see `LatentRows`, `[N, groups, w_dim]`.
         first_moment, second_moment: of Adam, with the same shape.
-        best_ws: the latent with the least loss so far, `[1, num_ws, w_dim]`.
-        best_loss: its loss, `[]`; infinite before the first step.
+        best_ws: the latent with the least loss since one start was chosen, `[1, num_ws, w_dim]`.
+        best_loss: its loss, `[]`; infinite before.
     """
 
     step: int
@@ -192,15 +195,16 @@ class InversionStage(ABC):
     def _end(self, reason: InversionReason, start_time: float) -> InversionEnd:
         """Return the last event."""
 
-    def _event(self, phase: Phase, loss: Tensor, image: Tensor) -> InversionStep:
+    def _event(self, phase: Phase, loss: Tensor, psnr: Tensor, draw_image: Callable[[], Tensor]) -> InversionStep:
         """Return the event of the step that has been made.
 
         Args:
-            loss: `[]` or `[1]`, and image: `[1, 3, H, W]`, before the step's change.
+            loss, psnr: of one image.
+            draw_image: is called if the step has an image, and returns it as `[1, 3, H, W]`.
         """
         has_image = self._step % self._settings.image_interval == 0
-        psnr = float(peak_signal_to_noise(image, self._target))
-        return InversionStep(self._step, phase, float(loss), psnr, to_uint8(image) if has_image else None)
+        image = to_uint8(draw_image()) if has_image else None
+        return InversionStep(self._step, phase, float(loss), float(psnr), image)
 
     def _end_at(
         self,
@@ -219,8 +223,9 @@ class InversionStage(ABC):
 class Inversion(InversionStage):
     """Looks for the latent whose image is nearest to a target.
 
-    The average w and the best of some random or given images are improved side by side; the best of them is improved further, with
-    one w for all rows of ws, and in `w+` finally with rows of their own.
+    The average w and the best of some random or given images are improved side by side, by their small images. The best of
+    them is improved further, with one w for all rows of ws, and in `w+` finally with rows of their own. In `hybrid` the middle
+    of the image counts more.
 
     Args:
         label: class of a conditional model.
@@ -233,12 +238,14 @@ class Inversion(InversionStage):
     ) -> None:
         super().__init__(task, 0)
         generator, settings = task.generator, task.settings
+        self._label = label
+        self._weights = search_weights(task.target) if settings.method == "hybrid" else None
         self._phase_ends = settings.phase_ends()
         statistics = w_statistics(generator.mapping)
         self._w_rows = LatentRows(average_w(generator, label), statistics, (0,) * generator.num_ws)
         self._free_rows = self._w_rows.with_free_rows(min(settings.shared_rows, generator.num_ws))
         if state is None:
-            starts = choose_starts(generator, self._target, START_COUNT, settings.seed, label, near_seeds)
+            starts = choose_starts(generator, self._small, START_COUNT, settings.seed, label, near_seeds)
             coordinates = self._w_rows.to_coordinates(starts)
             zeros, start_ws = torch.zeros_like(coordinates), self._w_rows.to_ws(coordinates[:1])
             state = InversionState(0, coordinates, zeros, zeros, start_ws, coordinates.new_tensor(torch.inf))
@@ -258,10 +265,9 @@ class Inversion(InversionStage):
         """Return the last event, with the best latent of all steps."""
         self._keep_best_start()
         last_ws = self._rows.to_ws(self._coordinates)
-        last_image = rgb_images(self._generator.synthesis(last_ws).image)
-        is_last_best = bool(self._loss(last_image) < self._best_loss)
+        is_last_best = bool(self._compare(last_ws)[1] < self._best_loss)
         ws = last_ws if is_last_best else self._best_ws
-        return self._end_at(reason, start_time, rgb_images(self._generator.synthesis(ws).image), ws)
+        return self._end_at(reason, start_time, self._render(ws), ws)
 
     @property
     def _last_step(self) -> int:
@@ -292,21 +298,38 @@ class Inversion(InversionStage):
 
     def _make_step(self) -> InversionStep | None:
         self._enter_phase()
+        phase = self._phase
         coordinates = self._coordinates.detach().requires_grad_()
-        images = rgb_images(self._generator.synthesis(self._rows.to_ws(coordinates)).image)
-        losses = self._loss(images)
+        ws = self._rows.to_ws(coordinates)
+        images, losses = self._small(ws) if phase == "starts" else self._compare(ws)
         (gradient,) = torch.autograd.grad(losses.sum(), coordinates)
         if not bool(torch.isfinite(losses).all() and torch.isfinite(gradient).all()):
             return None
-        best = int(losses.argmin())
-        best_image, best_loss = images[best : best + 1].detach(), losses[best].detach()
-        if bool(best_loss < self._best_loss):
-            self._best_ws, self._best_loss = self._rows.to_ws(coordinates.detach()[best : best + 1]), best_loss
-        phase = self._phase
+        best = slice(int(losses.argmin()), int(losses.argmin()) + 1)
+        best_ws, best_loss, best_image = ws[best].detach(), losses[best].detach()[0], images[best].detach()
+        if phase != "starts" and bool(best_loss < self._best_loss):
+            self._best_ws, self._best_loss = best_ws, best_loss
         self._adam.step_size = self._step_size(phase)
         self._adam.descend(self._coordinates, gradient)
         self._step += 1
-        return self._event(phase, best_loss, best_image)
+        if phase == "starts":
+            psnr = peak_signal_to_noise(best_image, self._small.target)
+            return self._event(phase, best_loss, psnr, lambda: self._render(best_ws))
+        return self._event(phase, best_loss, peak_signal_to_noise(best_image, self._target), lambda: best_image)
+
+    @torch.no_grad()
+    def _render(self, ws: Tensor) -> Tensor:
+        return rgb_images(self._generator.synthesis(ws).image)
+
+    def _compare(self, ws: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the images of latents `[N, num_ws, w_dim]`, `[N, 3, H, W]`, and their losses, `[N]`."""
+        images = rgb_images(self._generator.synthesis(ws).image)
+        return images, self._loss.weighted(images, self._weights)
+
+    @cached_property
+    def _small(self) -> SmallComparison:
+        """Compares the images of several starts."""
+        return SmallComparison(self._generator, self._target, self._label, self._weights)
 
     def _enter_phase(self) -> None:
         """Bring the variables into the form of the next step's phase, with Adam starting anew."""
@@ -323,10 +346,10 @@ class Inversion(InversionStage):
         """Continue with the best of several starts."""
         if len(self._coordinates) == 1:
             return
-        images = rgb_images(self._generator.synthesis(self._rows.to_ws(self._coordinates)).image)
-        best = int(self._loss(images).argmin())
+        _, losses = self._small(self._rows.to_ws(self._coordinates))
+        best = int(losses.argmin())
         self._coordinates = self._coordinates[best : best + 1].clone()
-        self._adam.select(torch.arange(len(self._adam.first_moment), device=images.device) == best)
+        self._adam.select(torch.arange(len(losses), device=losses.device) == best)
 
     def _step_size(self, phase: Phase) -> float:
         """Return the step size: ramped up, constant, and ramped down as a cosine at the end of each phase."""

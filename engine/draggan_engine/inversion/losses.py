@@ -20,8 +20,10 @@ LossFeatures = Callable[[Tensor], list[Tensor]]
 
 PYRAMID_LEVELS = 5
 FILTER_LAYERS, FILTER_CHANNELS, FILTER_SEED = 4, 64, 0
+MAX_FILTER_HEIGHT = 128  # of the images that the random filters get
 DISCRIMINATOR_BLOCKS = 4
 PIXEL_WEIGHT = 0.1
+EPSILON = 1e-6  # keeps the squared length of a pixel's channels above 0
 PEAK = 2.0  # of values in −1…1
 
 
@@ -49,6 +51,10 @@ class ImageLoss:
             images: `[N, 3, H, W]`.
         """
         return torch.stack([x.mean(dim=(1, 2, 3)) for x in self._differences(images)]).sum(dim=0)
+
+    def weighted(self, images: Tensor, weights: Tensor | None) -> Tensor:
+        """Return the loss of each image, `[N]`, with weights of the pixels, `[1, 1, H, W]`; None: all alike."""
+        return self(images) if weights is None else self.in_areas(images, [weights])[0]
 
     def in_areas(self, images: Tensor, areas: Sequence[Tensor]) -> list[Tensor]:
         """Return the loss of each image in each of some areas, `[N]` each, as a mean over the area.
@@ -123,6 +129,9 @@ class RandomFilters:
     """Features of four 3×3 convolutions with random orthogonal filters, with channels of length 1. They compare images nearly
     as well as those of a trained network (Amir and Weiss, CVPR 2021).
 
+    The images are averaged down to half their size, and to at most 128 rows: the convolutions of whole images would take as
+    long as the generator, and searches with them do not end nearer to the target.
+
     Args:
         images: some that have the number type and the device of those to come.
     """
@@ -140,7 +149,9 @@ class RandomFilters:
 
     def __call__(self, images: Tensor) -> list[Tensor]:
         feature_maps = []
-        x = images
+        x = F.avg_pool2d(images, 2)
+        while x.shape[2] > MAX_FILTER_HEIGHT:
+            x = F.avg_pool2d(x, 2)
         for layer, weight in enumerate(self._weights):
             if layer and min(x.shape[2:]) >= 4:
                 x = F.avg_pool2d(x, 2)
@@ -170,7 +181,7 @@ def can_compare(discriminator: Discriminator, image_size: Size) -> bool:
 
 
 def _normalize_channels(x: Tensor) -> Tensor:
-    return F.normalize(x, dim=1, eps=1e-3)
+    return x * torch.rsqrt(x.square().sum(dim=1, keepdim=True) + EPSILON)  # quicker than torch's own normalize
 
 
 def _mean_in(area: Tensor, x: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from draggan_engine.networks.generator_tuning import (
 
 from .in_domain import in_domain_area
 from .inversion import InversionEnd, InversionReason, InversionStage, InversionStep, InversionTask
-from .losses import rgb_images
+from .losses import peak_signal_to_noise, rgb_images
 
 PTI_STEP_SIZE = 3e-4  # Roich et al. 2022
 WEIGHT_STEP_SIZE, FEATURE_STEP_SIZE = 7e-4, 9e-2  # hybrid refinement (arXiv 2301.12141); there 1.5e-3 and 9e-2
@@ -148,7 +148,8 @@ class Refinement(InversionStage):
             self._adams[name].step_size = self._step_size(name)
             self._adams[name].descend(self._variables[name], gradient)
         self._step += 1
-        return self._event("tuning", loss.detach(), image.detach())
+        image = image.detach()
+        return self._event("tuning", loss.detach(), peak_signal_to_noise(image, self._target), lambda: image)
 
     def _step_size(self, name: str) -> float:
         """Return the step size of a variable: ramped up, constant, and ramped down as a cosine."""

@@ -18,8 +18,9 @@ from draggan_engine.networks.w_statistics import w_statistics
 from .alignment import Similarity
 from .crop_matching import CropChange, CropMatcher
 from .latent_rows import LatentRows
+from .latents import average_w
 from .losses import ImageLoss, rgb_images
-from .starts import average_w, choose_starts
+from .starts import SmallComparison, choose_starts
 
 REGISTRATION_STEPS = 60
 FIRST_STEPS = 15
@@ -70,7 +71,8 @@ def register(
     change = CropChange()
     target, is_inside = matcher.crop(change)
     rows = LatentRows(average_w(generator, label), w_statistics(generator.mapping), (0,) * generator.num_ws)
-    coordinates = rows.to_coordinates(choose_starts(generator, target, START_COUNT, seed=0, label=label))
+    comparison = SmallComparison(generator, target, label)
+    coordinates = rows.to_coordinates(choose_starts(generator, comparison, START_COUNT, seed=0, label=label))
     adam = Adam(coordinates, STEP_SIZE)
     for step in range(1, REGISTRATION_STEPS + 1):
         variable = coordinates.detach().requires_grad_()

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from draggan_engine.core.alignment_choice import AlignmentChoice
 from numpy.typing import NDArray
 from PIL import Image
 
 from draggan_engine.checkpoints.loader import load_model
-from draggan_engine.core.alignment_choice import AlignmentChoice
 from draggan_engine.inversion import photograph_inversion, starts
 from draggan_engine.inversion.aligned_photograph import PhotographAligner
 from draggan_engine.inversion.inversion import InversionEnd, InversionMethod

@@ -57,7 +57,7 @@ def test_tuning_comes_nearer_and_leaves_the_loaded_generator_as_it_is(
     assert inversion_end.tuning is not None
     tuned = tuned_generator(generator, inversion_end.tuning)
     assert np.array_equal(inversion_end.image, generate_image(tuned, inversion_end.ws))
-    assert inversion_end.psnr > inversion_steps[30].psnr + (5 if method == "hybrid" else 0.1)
+    assert inversion_end.psnr > inversion_steps[30].psnr + (4 if method == "hybrid" else 0.1)
     assert all(torch.equal(weights[name], parameter) for name, parameter in generator.named_parameters())
     assert not any(parameter.requires_grad for parameter in generator.parameters())
     assert not any(name.endswith("noise_strength") for name in inversion_end.tuning.weight_changes)

@@ -1,0 +1,203 @@
+"""Measure inversions of drawings that the bundled models have not learned from, and drags of them.
+
+    python scripts/benchmark_inversions.py --rows rows.jsonl                         # 24 drawings, w+, pti and hybrid
+    python scripts/benchmark_inversions.py --rows rows.jsonl --drags 12              # also drag the first 12
+    python scripts/benchmark_inversions.py --rows rows.jsonl --numbers 3-5 --methods w+ --model critters-256
+    python scripts/benchmark_inversions.py --rows rows.jsonl --report                # only print the tables
+
+The drawings have numbers from 0: eight are plain, eight have noise and are compressed as JPEG, and eight have a photograph
+behind the animal. Each inversion is a row of the file. What is in the file is not measured again, so an interrupted
+measurement is continued by the same command. The seconds are those of the processor, on one thread.
+
+With `--drags N`, five landmarks of the first N drawings are dragged to where another animal has them. The same is done with
+their generated twins: the images that the model makes of the same animals. The distance is that of the landmarks, which a
+detector finds in the final image, to their targets, in pixels of an image with 128 rows.
+Needs the extra `train`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from draggan_engine.checkpoints.loader import Model, load_model
+from draggan_engine.core.geometry import Point
+from draggan_engine.critters.scene.landmarks import LANDMARKS
+from draggan_engine.critters.scene.scene import to_pixels
+from draggan_engine.dragging.drag_loop import DragEnd, DragLoop
+from draggan_engine.evaluation.cases import FIVE_LANDMARKS
+from draggan_engine.evaluation.landmark_detector import detect_landmarks
+from draggan_engine.inversion.inversion import InversionEnd, InversionMethod, InversionSettings
+from draggan_engine.inversion.staged_inversion import StagedInversion
+from draggan_engine.networks.generator import Generator
+from draggan_engine.networks.generator_tuning import tuned_generator
+from draggan_tui import DEFAULT_INVERSION_STEPS
+from scripts.held_out_renders import (
+    KINDS,
+    RENDER_COUNT,
+    HeldOutRender,
+    draw_render,
+    held_out_scene,
+    held_out_z,
+    kind_of,
+)
+
+TWIN = "twin"
+GOAL_OFFSET = 1000  # from a drawing's number to that of the scene where its landmarks are dragged to
+
+
+@dataclass(frozen=True)
+class Row:
+    """One inversion, and the drag of its result.
+
+    Attributes:
+        method: of the inversion; "twin" for the generated twin, which needs none.
+        steps: that were asked for.
+        psnr: in dB; None for a twin.
+        seconds: of the processor.
+        drag_error: mean distance of the landmarks from their targets, px at 128; None: it was not dragged.
+    """
+
+    model: str
+    method: str
+    steps: int
+    number: int
+    psnr: float | None
+    seconds: float
+    drag_error: float | None = None
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a file; none if there is no file."""
+    return [Row(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def measure(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Measure what the file of rows does not have yet."""
+    model = load_model(arguments.model, "cpu")
+    done = {(row.model, row.method, row.steps, row.number) for row in read_rows(arguments.rows)}
+    for number in arguments.numbers:
+        is_dragged = number < arguments.drags
+        for method in [*([TWIN] if is_dragged else []), *arguments.methods]:
+            if (model.name, method, arguments.steps, number) in done:
+                continue
+            if method == TWIN:
+                error = drag_error(model, model.generator, twin(model, number), number)
+                yield Row(model.name, TWIN, arguments.steps, number, None, 0.0, error)
+            else:
+                render = draw_render(number, model.info.size.height)
+                yield measure_inversion(model, method, arguments.steps, render, is_dragged=is_dragged)
+
+
+def measure_inversion(
+    model: Model, method: InversionMethod, steps: int, render: HeldOutRender, *, is_dragged: bool
+) -> Row:
+    start_time = time.process_time()
+    settings = InversionSettings(method, steps, model.info.settings.layers)
+    *_, inversion_end = StagedInversion(model.generator, render.image, settings).steps()
+    assert isinstance(inversion_end, InversionEnd)
+    seconds = time.process_time() - start_time
+    error = None
+    if is_dragged:
+        tuning = inversion_end.tuning
+        generator = model.generator if tuning is None else tuned_generator(model.generator, tuning)
+        error = drag_error(model, generator, inversion_end.ws, render.number)
+    return Row(model.name, method, steps, render.number, inversion_end.psnr, seconds, error)
+
+
+def twin(model: Model, number: int) -> Tensor:
+    """Return the latent of the animal with a number, `[1, num_ws, w_dim]`."""
+    with torch.no_grad():
+        ws: Tensor = model.generator.mapping(torch.from_numpy(held_out_z(number).astype(np.float32)))
+    return ws
+
+
+def drag_error(model: Model, generator: Generator, ws: Tensor, number: int) -> float:
+    """Drag the landmarks of an animal to where another one has them, and return their mean distance from there afterwards."""
+    size = model.info.size.height
+    landmarks = [held_out_scene(n).landmarks for n in (number, number + GOAL_OFFSET)]
+    names = [i for i in map(LANDMARKS.index, FIVE_LANDMARKS) if all(bool(x.visible[0, i]) for x in landmarks)]
+    handles, targets = (to_pixels(x.points[0], size)[names] for x in landmarks)
+    pairs = [(_point(handle), _point(target)) for handle, target in zip(handles, targets, strict=True)]
+    drag = DragLoop(generator, ws, pairs, None, model.info.settings)
+    *_, drag_end = drag.steps()
+    assert isinstance(drag_end, DragEnd)
+    with torch.no_grad():
+        image = generator.synthesis(drag_end.ws).image
+    found = detect_landmarks(image.clamp(-1, 1)).points[0, names]
+    return float(np.linalg.norm(found - targets, axis=1).mean()) * 128 / size
+
+
+def _point(xy: Sequence[float]) -> Point:
+    return float(xy[0]), float(xy[1])
+
+
+def print_tables(rows: Sequence[Row]) -> None:
+    """Print the PSNR and the seconds of each model, method and number of steps, then the drags."""
+    print(f"| model | method | steps | drawings | {' | '.join(KINDS)} | all | seconds |")
+    print("|---" * (len(KINDS) + 6) + "|")
+    for (model, method, steps), group in _grouped(rows):
+        if method != TWIN:
+            psnr_cells = [_mean_psnr([row for row in group if kind_of(row.number) == kind]) for kind in KINDS]
+            seconds = statistics.mean(row.seconds for row in group)
+            cells = (model, method, steps, len(group), *psnr_cells, _mean_psnr(group), f"{seconds:.1f}")
+            print("| " + " | ".join(map(str, cells)) + " |")
+    print("\n| model | method | steps | drags | distance | of the twins | ratio |\n|---|---|---|---|---|---|---|")
+    twins = {(row.model, row.number): row.drag_error for row in rows if row.method == TWIN}
+    for (model, method, steps), group in _grouped(rows):
+        errors = [(row.drag_error, twins.get((model, row.number))) for row in group if method != TWIN]
+        pairs = [(error, twin_error) for error, twin_error in errors if error is not None and twin_error is not None]
+        if pairs:
+            error, twin_error = (statistics.mean(column) for column in zip(*pairs, strict=True))
+            cells = (model, method, steps, len(pairs), f"{error:.2f}", f"{twin_error:.2f}", f"{error / twin_error:.2f}")
+            print("| " + " | ".join(map(str, cells)) + " |")
+
+
+def _grouped(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, str, int], list[Row]]]:
+    keys = dict.fromkeys((row.model, row.method, row.steps) for row in rows)
+    for key in keys:
+        yield key, [row for row in rows if (row.model, row.method, row.steps) == key]
+
+
+def _mean_psnr(rows: Sequence[Row]) -> str:
+    values = [row.psnr for row in rows if row.psnr is not None]
+    return f"{statistics.mean(values):.1f}" if values else "–"
+
+
+def number_range(text: str) -> range:
+    """Read `3` or `3-5`."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=Path, required=True, help="the file of the rows, JSON lines")
+    parser.add_argument("--report", action="store_true", help="only print the tables")
+    parser.add_argument("--model", default="critters-128")
+    parser.add_argument("--methods", nargs="+", choices=get_args(InversionMethod), default=["w+", "pti", "hybrid"])
+    parser.add_argument("--steps", type=int, default=DEFAULT_INVERSION_STEPS)
+    parser.add_argument("--numbers", type=number_range, default=range(RENDER_COUNT), help="of the drawings: 3 or 3-5")
+    parser.add_argument("--drags", type=int, default=0, help="how many of the first drawings are dragged as well")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if not arguments.report:
+        for row in measure(arguments):
+            print(row, flush=True)
+            with arguments.rows.open("a") as rows_file:
+                rows_file.write(json.dumps(asdict(row)) + "\n")
+    print_tables(read_rows(arguments.rows))
+
+
+if __name__ == "__main__":
+    main()
