@@ -32,12 +32,13 @@ from torch import Tensor
 
 from draggan_engine.checkpoints.loader import Model, load_model
 from draggan_engine.core.geometry import Point
+from draggan_engine.core.inversion_choices import InversionMethod
 from draggan_engine.critters.scene.landmarks import LANDMARKS
 from draggan_engine.critters.scene.scene import to_pixels
 from draggan_engine.dragging.drag_loop import DragEnd, DragLoop
 from draggan_engine.evaluation.cases import FIVE_LANDMARKS
 from draggan_engine.evaluation.landmark_detector import detect_landmarks
-from draggan_engine.inversion.inversion import InversionEnd, InversionMethod, InversionSettings
+from draggan_engine.inversion.inversion import InversionEnd, InversionSettings
 from draggan_engine.inversion.staged_inversion import StagedInversion
 from draggan_engine.networks.generator import Generator
 from draggan_engine.networks.generator_tuning import tuned_generator

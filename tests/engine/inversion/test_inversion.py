@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from draggan_engine.core.errors import InputError
+from draggan_engine.core.inversion_choices import InversionMethod
 from draggan_engine.inversion.inversion import (
     InversionEnd,
-    InversionMethod,
     InversionSettings,
     InversionState,
     InversionStep,

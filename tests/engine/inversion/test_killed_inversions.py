@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from draggan_engine.core.alignment_choice import AlignmentChoice
 from numpy.typing import NDArray
 from PIL import Image
 
 from draggan_engine.checkpoints.loader import load_model
+from draggan_engine.core.inversion_choices import AlignmentChoice, InversionMethod
 from draggan_engine.inversion import photograph_inversion, starts
 from draggan_engine.inversion.aligned_photograph import PhotographAligner
-from draggan_engine.inversion.inversion import InversionEnd, InversionMethod
+from draggan_engine.inversion.inversion import InversionEnd
 from draggan_engine.inversion.photograph_inversion import PhotographInversion
 from draggan_engine.storage.image_io import read_photograph
 from tests.support.patience import PATIENCE
