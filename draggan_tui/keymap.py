@@ -73,7 +73,7 @@ KEY_GROUPS: dict[str, tuple[KeyBinding, ...]] = {
         KeyBinding(
             "cancel",
             "escape",
-            "put back what is grabbed; leave the shape, or the unfinished pair; pen up",
+            "put back what is grabbed; leave the shape, photograph, or unfinished pair; pen up",
             "points.cancel",
         ),
     ),
@@ -93,7 +93,7 @@ KEY_GROUPS: dict[str, tuple[KeyBinding, ...]] = {
         KeyBinding("save-mask", "F", "save the mask to a PNG", "screen.open_save_mask"),
     ),
     "Drag": (
-        KeyBinding("drag", "d", "drag: start it, or stop it", "drag.toggle_drag"),
+        KeyBinding("drag", "d", "drag: start it, or stop it; stops an inversion", "drag.toggle_drag"),
         KeyBinding("lead", "D", "live: the image follows the cursor; D lets go", "drag.toggle_live_drag"),
         KeyBinding("one-step", "full_stop", "one step", "drag.drag_steps", shown_keys="."),
         KeyBinding("toggle-space", "w", "latent space: W or W+", "drag.switch_space"),
@@ -137,6 +137,7 @@ KEY_GROUPS: dict[str, tuple[KeyBinding, ...]] = {
         KeyBinding("next-class", "C", "next class", "session.browse_classes", (1,)),
         KeyBinding("previous-class", "V", "previous class", "session.browse_classes", (-1,)),
         KeyBinding("models", "M", "another model", "screen.open_models"),
+        KeyBinding("photograph", "a", "a photograph of yours: align it, invert it", "screen.open_photograph"),
         KeyBinding("save", "s", "save: the image too, in full resolution", "session.save"),
         KeyBinding("export", "E", "export: image, video, latent", "screen.open_export"),
         KeyBinding("restart-engine", "R", "restart the engine", "screen.restart_engine"),
@@ -146,7 +147,7 @@ KEY_GROUPS: dict[str, tuple[KeyBinding, ...]] = {
         KeyBinding("help", "question_mark", "help", "screen.open_help", shown_keys="?"),
         KeyBinding("redraw", "ctrl+l", "redraw the screen", "app.redraw"),
         KeyBinding("suspend", "ctrl+z", "suspend: fg comes back", "app.suspend_process"),
-        KeyBinding("interrupt", "ctrl+c", "stop the drag; at rest, quit", "screen.interrupt"),
+        KeyBinding("interrupt", "ctrl+c", "stop drag or inversion; at rest, quit", "screen.interrupt"),
         KeyBinding("quit", "q,ctrl+q", "quit", "screen.leave", shown_keys="q"),
     ),
 }

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from draggan_engine.core.inversion_choices import LOW_PSNR
 from draggan_engine.storage.inversion_files import InversionRecord
 from draggan_tui.cli.drag_report import print_images
 from draggan_tui.config.paths import open_command
-
-LOW_PSNR = 18.0  # dB; below this, little of the photograph is left
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ class DisplayedImages:
     """
     Attributes:
         cache: full-resolution images, by `Edit.source`.
-        latest: the image of the present edit, or the running drag's; until that has come, the image before it.
+        latest: the image of the present edit, or the running drag's or inversion's; until that has come, the image before it.
     """
 
     def __init__(self) -> None:
@@ -20,8 +20,8 @@ class DisplayedImages:
         self.latest: RgbArray | None = None
 
     def follow(self, state: EditorState) -> None:
-        """Make the present edit's image the latest one, if it is cached. A running drag sends its own images."""
-        cached_image = None if state.is_dragging else self.cache.get(state.edit.source)
+        """Make the present edit's image the latest one, if it is cached. A running drag, or a running inversion, sends its own images."""
+        cached_image = None if state.is_dragging or state.is_inverting else self.cache.get(state.edit.source)
         if cached_image is not None:
             self.latest = cached_image
 

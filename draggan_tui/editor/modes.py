@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from draggan_engine.core.edit import Edit
 from draggan_engine.core.edit_ops import PairPoint, move_point, set_point
 from draggan_engine.core.errors import EditError, Remedy
 from draggan_engine.core.geometry import Point, Size
 from draggan_engine.core.mask_regions import ShapeKind
+from draggan_engine.server.photograph_messages import InversionProgress
+
+from .photograph import Photograph
+from .viewport import Viewport
 
 
 @dataclass(frozen=True)
@@ -103,8 +108,37 @@ class ReleasedDrag:
     sigma: float | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class AligningPhotograph:
+    """A photograph is shown in place of the image, and two points are set in it; cursor and viewport are in its pixels.
+
+    Attributes:
+        image_view, image_cursor: viewport and cursor of the image, to which the editor returns.
+        first_point: in pixels of the photograph; None until it is set.
+    """
+
+    photograph: Photograph
+    image_view: Viewport
+    image_cursor: Point
+    first_point: Point | None = None
+
+
+@dataclass(frozen=True)
+class Inverting:
+    """The engine inverts the photograph at `path`.
+
+    Attributes:
+        progress: how far it is; None until the engine has said it.
+        is_stopping: whether the engine has been asked to stop.
+    """
+
+    path: Path
+    progress: InversionProgress | None = None
+    is_stopping: bool = False
+
+
 RunningDrag = Dragging | LiveDrag | ReleasedDrag
-Mode = Idle | LoadingModel | Pen | ShapeMode | Grab | RunningDrag
+Mode = Idle | LoadingModel | Pen | ShapeMode | Grab | RunningDrag | AligningPhotograph | Inverting
 
 
 def check_can_edit(mode: Mode) -> None:
@@ -116,14 +150,18 @@ def check_can_edit(mode: Mode) -> None:
         raise EditError("a model is loading: wait until it is open")
     if isinstance(mode, RunningDrag):
         raise EditError("a drag is running: {drag} stops it")
+    if isinstance(mode, Inverting):
+        raise EditError("a photograph is being inverted: {drag} stops it and keeps what there is")
     check_hands_free(mode)
 
 
 def check_hands_free(mode: Mode) -> None:
     """
     Raises:
-        EditError: a point moves with the cursor.
+        EditError: a point moves with the cursor, or the cursor sets a point of a photograph.
     """
+    if isinstance(mode, AligningPhotograph):
+        raise EditError("a photograph is shown: {place} sets a point in it, {cancel} leaves it")
     if isinstance(mode, Grab):
         raise EditError(f"{mode} is grabbed: {{place}} drops it, {{cancel}} puts it back")
     if isinstance(mode, LiveDrag):

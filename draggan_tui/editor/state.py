@@ -19,7 +19,20 @@ from draggan_engine.core.revision_id import RevisionId
 
 from .gesture import Gesture
 from .history_cursor import HistoryCursor
-from .modes import Grab, Idle, LiveDrag, LoadingModel, Mode, ReleasedDrag, RunningDrag, ShapeMode, check_can_edit
+from .modes import (
+    AligningPhotograph,
+    Grab,
+    Idle,
+    Inverting,
+    LiveDrag,
+    LoadingModel,
+    Mode,
+    ReleasedDrag,
+    RunningDrag,
+    ShapeMode,
+    check_can_edit,
+)
+from .photograph import Photograph
 from .viewport import Viewport
 
 STILL_LOADING = "the model is still loading"
@@ -160,6 +173,15 @@ class EditorState:
         return isinstance(self.mode, RunningDrag)
 
     @property
+    def is_inverting(self) -> bool:
+        return isinstance(self.mode, Inverting)
+
+    @property
+    def starts_from_file(self) -> bool:
+        """Whether a revision starts from the latent of a file or of a photograph; a session has room for one such latent."""
+        return any(revision.edit.source.from_file for revision in self.history.revisions.values())
+
+    @property
     def has_unsaved_changes(self) -> bool:
         return self.saved_change_count < self.change_count
 
@@ -262,6 +284,24 @@ class EditorState:
         """Fit the view to the space that the screen has for it; the cursor stays visible."""
         viewport = self.viewport.resized(screen_size)
         self.viewport = viewport if self.cursor is None else viewport.following(self.cursor)
+
+    def show_photograph(self, photograph: Photograph) -> None:
+        """Show a photograph in place of the image, so that two points can be set in it.
+
+        Raises:
+            EditError: the editor is in the middle of something.
+        """
+        self.check_can_edit()
+        self.mode = AligningPhotograph(photograph, self.viewport, self.placed_cursor)
+        self.gesture = None
+        self.viewport = Viewport(photograph.size, self.viewport.screen_size)
+        self.place_cursor(((photograph.size.width - 1) / 2, (photograph.size.height - 1) / 2))
+
+    def hide_photograph(self) -> None:
+        """Show the image again, and the cursor where it was."""
+        if isinstance(self.mode, AligningPhotograph):
+            self.viewport = self.mode.image_view.resized(self.viewport.screen_size)
+            self.cursor, self.mode = self.mode.image_cursor, Idle()
 
     def mark_flat(self, handle: Point) -> None:
         """Remember that a handle is on a flat patch; this holds until the handle or the image changes."""

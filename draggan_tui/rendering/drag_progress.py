@@ -148,7 +148,11 @@ def _steps_text(progress: DragProgress) -> str:
 def _time_left_text(curves: DragCurves) -> str:
     if curves.last is None or curves.live:
         return ""
-    seconds_left = remaining_seconds(curves)
+    return time_left_text(remaining_seconds(curves))
+
+
+def time_left_text(seconds_left: float | None) -> str:
+    """Return `0:35 left`, or `– left` if it is not known."""
     if seconds_left is None:
         return "– left"
     whole_minutes, rest_seconds = divmod(round(min(seconds_left, 5999)), 60)

@@ -1,10 +1,12 @@
-"""What lies over the image: the points, the mask, the shape and the cursor."""
+"""What lies over the image: the points, the mask, the shape and the cursor; or over a photograph, its point and the cursor."""
 
 from __future__ import annotations
 
 from draggan_engine.core.geometry import Point
 from draggan_tui.editor.mask_preview import preview_mask, preview_region
+from draggan_tui.editor.modes import AligningPhotograph
 from draggan_tui.editor.state import EditorState
+from draggan_tui.editor.viewport import Viewport
 from draggan_tui.rendering.overlay import Overlay, PairMark
 
 
@@ -12,25 +14,44 @@ def overlay_of_edit(state: EditorState) -> Overlay:
     """Return points, mask, shape and cursor in pixels of the view's window, with the change that the mouse is making."""
     edit, view, shape_area = state.drawn_edit, state.viewport, state.shape_area
     grid, window = view.grid, view.window
-
-    def pixel(point: Point) -> tuple[int, int]:
-        column, row = view.pixel(point)
-        return (column - window.left, row - window.top)
-
     pair_marks = tuple(
         PairMark(
             number=i + 1,
-            handle=pixel(pair.handle),
-            target=None if pair.target is None else pixel(pair.target),
+            handle=_window_pixel(view, pair.handle),
+            target=None if pair.target is None else _window_pixel(view, pair.target),
             selected=i == state.selected_pair,
             enabled=pair.enabled,
         )
         for i, pair in enumerate(edit.pairs)
     )
     return Overlay(
-        cursor=None if state.cursor is None else pixel(state.cursor),
+        cursor=_cursor_pixel(state),
         pairs=pair_marks,
         mask=None if edit.mask is None else preview_mask(edit.mask, grid, window),
         quiet=state.is_dragging or state.comparison != "after",
         shape=None if shape_area is None else preview_region(shape_area, grid, window),
     )
+
+
+def overlay_of_photograph(state: EditorState, aligning: AligningPhotograph) -> Overlay:
+    """Return the first point that is set in a photograph, and the cursor, in pixels of the view's window."""
+    if aligning.first_point is None:
+        return overlay_of_cursor(state)
+    first_pixel = _window_pixel(state.viewport, aligning.first_point)
+    first_mark = PairMark(number=1, handle=first_pixel, target=None, selected=False, enabled=True)
+    return Overlay(cursor=_cursor_pixel(state), pairs=(first_mark,))
+
+
+def overlay_of_cursor(state: EditorState) -> Overlay:
+    """Return the cursor alone, in pixels of the view's window."""
+    return Overlay(cursor=_cursor_pixel(state))
+
+
+def _cursor_pixel(state: EditorState) -> tuple[int, int] | None:
+    return None if state.cursor is None else _window_pixel(state.viewport, state.cursor)
+
+
+def _window_pixel(view: Viewport, point: Point) -> tuple[int, int]:
+    """Return the pixel of the view's window that shows a point."""
+    (column, row), window = view.pixel(point), view.window
+    return (column - window.left, row - window.top)

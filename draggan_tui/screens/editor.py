@@ -18,6 +18,7 @@ from draggan_tui.config import themes
 from draggan_tui.editor.commands import drag, history, mask, mouse, points, session, view
 from draggan_tui.editor.commands.context import CommandContext, MessageKind
 from draggan_tui.editor.modes import LoadingModel
+from draggan_tui.editor.photograph import PhotographStart
 from draggan_tui.editor.state import EditorState
 from draggan_tui.keymap import KEY_BINDINGS, KeyBinding
 from draggan_tui.rendering.dithering import ColorDepth
@@ -29,6 +30,7 @@ from .editor_layout import EditorLayout
 from .editor_messages import EngineEvent, ThemeChosen
 from .editor_session import EditorSession
 from .engine_events import EngineEvents
+from .photographs import Photographs
 
 COMMAND_MODULES: dict[str, ModuleType] = {
     "drag": drag,
@@ -77,6 +79,7 @@ class EditorScreen(Screen[None]):
             self, state, self.context.images, depth, "" if latent_path is None else latent_path.name
         )
         self.session = EditorSession(self)
+        self.photographs = Photographs(self)
         self._engine_events = EngineEvents(self)
         self._passed_keys: list[Key] = []
 
@@ -165,6 +168,10 @@ class EditorScreen(Screen[None]):
     def shows_whole_preview(self) -> bool:
         """Return whether every pixel of an image can be seen."""
         return self.panels.shows_loupe()
+
+    def invert_photograph(self, start: PhotographStart) -> None:
+        """Have the engine invert a photograph, in another session if this one has no room for it."""
+        self.photographs.invert(start)
 
     # Keys and mouse -------------------------------------------------------------------------------------
 

@@ -16,13 +16,14 @@ from draggan_tui.editor.commands.context import MessageKind
 from draggan_tui.editor.displayed_images import DisplayedImages
 from draggan_tui.editor.history_text import place_text
 from draggan_tui.editor.mask_reach import mask_conflicts
-from draggan_tui.editor.modes import Grab, LiveDrag, Pen, ShapeMode
+from draggan_tui.editor.modes import AligningPhotograph, Grab, Inverting, LiveDrag, Pen, ShapeMode
 from draggan_tui.editor.preview_cache import RgbArray
 from draggan_tui.editor.state import EditorState
 from draggan_tui.rendering.compare import ComparedImages
 from draggan_tui.rendering.dithering import ColorDepth
-from draggan_tui.rendering.edit_overlay import overlay_of_edit
+from draggan_tui.rendering.edit_overlay import overlay_of_cursor, overlay_of_edit, overlay_of_photograph
 from draggan_tui.rendering.inspector_state import InspectorState
+from draggan_tui.rendering.inversion_text import alignment_text, inversion_text
 from draggan_tui.rendering.loading_text import SPINNER, model_label, placeholder_text
 from draggan_tui.rendering.loupe import CloseUp
 from draggan_tui.rendering.narrow_panel_text import narrow_panel_text
@@ -198,6 +199,10 @@ class EditorLayout:
     def displayed_image(self) -> RgbArray | ComparedImages | None:
         """Return the image that the canvas shows; None: there is none yet."""
         state, latest_image = self._state, self._displayed_images.latest
+        if isinstance(state.mode, AligningPhotograph):
+            return state.mode.photograph.image
+        if state.is_inverting:
+            return latest_image
         if state.model_info is None or latest_image is None or state.comparison == "after":
             return None if state.model_info is None else latest_image
         before_image = self._displayed_images.before(state)
@@ -213,8 +218,11 @@ class EditorLayout:
         return self._displayed_images.missing_edit(self._state, shows_before=shows_before)
 
     def overlay(self) -> Overlay:
-        """Return what lies over the image: points, mask, shape and cursor."""
-        return overlay_of_edit(self._state)
+        """Return what lies over the image: points, mask, shape and cursor; over a photograph, its first point and the cursor."""
+        state = self._state
+        if isinstance(state.mode, AligningPhotograph):
+            return overlay_of_photograph(state, state.mode)
+        return overlay_of_cursor(state) if state.is_inverting else overlay_of_edit(state)
 
     def _mode_words(self) -> tuple[str, ...]:
         state, mode = self._state, self._state.mode
@@ -223,14 +231,20 @@ class EditorLayout:
             mode.kind.upper() if isinstance(mode, ShapeMode) else "",
             "" if state.comparison == "after" else state.comparison.upper(),
             "GRAB" if isinstance(mode, Grab) else "",
+            "PHOTOGRAPH" if isinstance(mode, AligningPhotograph) else "INVERT" if state.is_inverting else "",
             "LIVE" if isinstance(mode, LiveDrag) else "DRAG" if state.is_dragging else "",
             str(state.count or ""),
             "*" if state.has_unsaved_changes else "",
         )
 
     def _idle_text(self) -> str:
-        """Return what the status line shows while there is no message: a drag's progress if no panel shows it, or a hint."""
+        """Return what the status line shows while there is no message: what to do in a photograph, the progress of its
+        inversion, a drag's progress if no panel shows it, or a hint."""
         state = self._state
+        if isinstance(state.mode, AligningPhotograph):
+            return with_keys(self._screen.app, alignment_text(state.mode))
+        if isinstance(state.mode, Inverting):
+            return inversion_text(state.mode)
         if state.is_dragging and not self.inspector.display:
             return self.inspector.progress_text
         if self._shows_hints and state.model_info is not None:
@@ -240,11 +254,14 @@ class EditorLayout:
     def inspector_state(self) -> InspectorState:
         """Return what the side panel shows of the edit."""
         state, edit, latest_image = self._state, self._state.drawn_edit, self._displayed_images.latest
+        if isinstance(state.mode, AligningPhotograph):
+            latest_image = state.mode.photograph.image
         cursor_color = None
         if latest_image is not None and state.cursor is not None:
-            cursor_color = color_at(latest_image, state.image_size, state.cursor)
+            cursor_color = color_at(latest_image, state.viewport.image_size, state.cursor)
         close_up = None
-        if latest_image is not None and state.selected_pair is not None:
+        shows_points = not isinstance(state.mode, AligningPhotograph | Inverting)
+        if latest_image is not None and state.selected_pair is not None and shows_points:
             selected_handle = edit.pairs[state.selected_pair].handle
             close_up = CloseUp(latest_image, state.image_size, selected_handle, state.selected_pair + 1)
         return InspectorState(

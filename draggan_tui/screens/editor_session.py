@@ -10,6 +10,7 @@ from draggan_engine.core.errors import EditError
 from draggan_engine.storage.output_paths import DEFAULT_OUTPUT_DIRECTORY, session_name
 from draggan_tui.config.paths import short_path
 from draggan_tui.editor.commands.context import ENGINE_MISSING
+from draggan_tui.editor.modes import LoadingModel
 
 from .directory_prompt import DirectoryPrompt, suggested_directory
 from .editor_messages import LeaveEditor
@@ -64,8 +65,8 @@ class EditorSession:
 
     # Models ---------------------------------------------------------------------------------------------
 
-    async def change_model(self, model_spec: str, model_name: str) -> None:
-        """Load another model, once this session is completely on disk.
+    async def change_model(self, model_spec: str, model_name: str) -> bool:
+        """Load another model, once this session is completely on disk; return whether the engine was asked for it.
 
         Args:
             model_spec: the model's name or path.
@@ -75,7 +76,7 @@ class EditorSession:
             self._state.start_loading(model_name)
         except EditError as edit_error:
             self.refuse_model(with_keys(self._screen.app, str(edit_error)))
-            return
+            return False
         self._screen.report(f"loading {model_name} …")
         if self._state.has_unsaved_changes:
             self._sync.send_all_again()  # the engine may have failed to write
@@ -87,6 +88,7 @@ class EditorSession:
         elif self._engine.alive:
             self._engine.load_model(model_spec)
         self._screen.show_state()
+        return isinstance(self._state.mode, LoadingModel)
 
     def stop_loading(self) -> None:
         """Do not wait for another model any longer."""
@@ -122,6 +124,8 @@ class EditorSession:
         if self._state.is_dragging:
             panels.inspector.end_drag("interrupted")
         context.drag.end(None)
+        context.inversion.end(None)
+        self._screen.photographs.forget_start()
         context.trajectories.cancel()
         self.stop_loading()
         self.pulls.end()

@@ -29,6 +29,12 @@ from draggan_engine.server.messages import (
     SessionMoved,
     TrajectoryRead,
 )
+from draggan_engine.server.photograph_messages import (
+    InversionEnded,
+    InversionPreview,
+    InversionProgress,
+    PhotographOpened,
+)
 from draggan_engine.server.pull_messages import PullEnded, PullProgress
 from draggan_tui.client.advice import with_advice
 from draggan_tui.config.paths import short_path
@@ -92,6 +98,14 @@ class EngineEvents:
             case TrajectoryRead():
                 self._context.trajectories.receive(engine_event.trajectory)
                 self._screen.show_state()
+            case (
+                PhotographOpened()
+                | InversionProgress()
+                | InversionPreview()
+                | InversionEnded()
+                | Failed(task="open_photograph" | "invert_photograph")
+            ):
+                self._screen.photographs.handle(engine_event)
             case DragStarted() | DragProgress() | DragPreview() | DragEnded():
                 self._drag_event(engine_event)
             case Failed():
@@ -129,8 +143,10 @@ class EngineEvents:
             self._begin_session()
         elif not is_first:
             self._screen.report("the engine is running again")
-        self._report_interrupted_drags()
+        self._report_interruptions()
         self._screen.sync()
+        if is_another:
+            self._screen.photographs.session_begun()
         if is_first and sync.save_problem:
             self._screen.session.offer_directory()
 
@@ -183,16 +199,22 @@ class EngineEvents:
             interrupted_records = [revision.record for revision in new_revisions if revision.record is not None]
             state.merge_revisions(engine_event.revisions)
         self._interrupted_drags = interrupted_records
+        self._screen.photographs.unfinished_path = engine_event.unfinished_photograph or ""
         self._context.sync.mark_sent(revision.id for revision in engine_event.revisions)
         self._screen.show_state()
 
-    def _report_interrupted_drags(self) -> None:
+    def _report_interruptions(self) -> None:
+        """Report the drags that a killed engine has left, and the inversion of a photograph."""
         for drag_record in self._interrupted_drags:
             self._screen.report(
                 f"drag {drag_record.number} was interrupted; the {counted(drag_record.steps, 'step')} that it made "
                 "are a branch: {branches} lists the branches"
             )
         self._interrupted_drags = []
+        if unfinished_path := self._screen.photographs.unfinished_path:
+            self._screen.report(
+                f"the inversion of {Path(unfinished_path).name} was interrupted: {{photograph}} opens it and goes on"
+            )
 
     # Files ----------------------------------------------------------------------------------------------
 
@@ -299,6 +321,7 @@ class EngineEvents:
         match engine_event.task:
             case "load_model":
                 session.stop_loading()
+                self._screen.photographs.forget_start()
                 self._screen.sync()
                 session.refuse_model(failure_text)
                 return

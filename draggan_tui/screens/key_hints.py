@@ -7,13 +7,25 @@ from typing import Any, Literal
 
 from textual.app import App
 
-from draggan_tui.editor.modes import Grab, LiveDrag, LoadingModel, Pen, ShapeMode
+from draggan_tui.editor.modes import AligningPhotograph, Grab, Inverting, LiveDrag, LoadingModel, Pen, ShapeMode
 from draggan_tui.editor.state import EditorState
 from draggan_tui.rendering.key_line import KeyHint
 
 from .key_names import with_keys
 
-HintMode = Literal["loading", "no engine", "live", "dragging", "shape", "grabbed", "pen", "unfinished pair", "idle"]
+HintMode = Literal[
+    "loading",
+    "no engine",
+    "live",
+    "dragging",
+    "shape",
+    "grabbed",
+    "pen",
+    "photograph",
+    "inverting",
+    "unfinished pair",
+    "idle",
+]
 
 HINTS: dict[HintMode, tuple[tuple[str, str], ...]] = {
     "loading": (("quit", "quit"),),
@@ -32,13 +44,18 @@ HINTS: dict[HintMode, tuple[tuple[str, str], ...]] = {
         ("pen", "lift the pen"), ("left down up right", "paint"), ("toggle-cell", "toggle"),
         ("smaller-brush larger-brush", "size"), ("brush-shape", "shape"), ("undo", "undo"), ("clear-mask", "clear"),
     ),
+    "photograph": (
+        ("place", "set the point"), ("cancel", "leave"), ("left down up right", "move"), ("zoom-in zoom-out", "zoom"),
+        ("goto", "coordinates"),
+    ),
+    "inverting": (("drag", "stop and keep it"), ("zoom-in zoom-out", "zoom"), ("quit", "quit")),
     "unfinished pair": (
         ("place", "set the target"), ("cancel", "remove it"), ("left down up right", "move"), ("goto", "coordinates"),
     ),
     "idle": (
         ("place", "place"), ("drag", "drag"), ("undo", "undo"), ("pen", "mask"), ("next-seed", "next seed"),
         ("save", "save"), ("quit", "quit"), ("settings", "settings"), ("one-step", "one step"), ("lead", "live"),
-        ("grab", "grab"), ("delete", "delete"), ("before", "before/after"), ("export", "export"),
+        ("grab", "grab"), ("delete", "delete"), ("before", "before/after"), ("export", "export"), ("photograph", "photograph"),
         ("palette", "all commands"),
     ),
 }  # fmt: skip
@@ -64,6 +81,10 @@ def hint_mode(state: EditorState) -> HintMode:
             return "grabbed"
         case Pen():
             return "pen"
+        case AligningPhotograph():
+            return "photograph"
+        case Inverting():
+            return "inverting"
     if state.is_dragging:
         return "dragging"
     return "unfinished pair" if any(pair.target is None for pair in state.edit.pairs) else "idle"

@@ -81,8 +81,8 @@ class PathPrompt(Dialog[DialogResult | None]):
         raise NotImplementedError
 
     def compose_below(self) -> ComposeResult:
-        """Yield the widgets below the field."""
-        yield from ()
+        """Yield the widgets below the field, at least one: a box is as high as its content, without `head` and `foot`."""
+        yield Static("")
 
     def name_problem(self, path: Path) -> str:
         """Return why a file of this name cannot be written, or an empty text."""

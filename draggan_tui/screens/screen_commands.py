@@ -67,7 +67,7 @@ async def open_goto(screen: EditorScreen) -> None:
         if point is not None:
             screen.attempt(lambda: view.go_to(screen.context, point))
 
-    await screen.app.push_screen(GotoPrompt(screen.state.placed_cursor, screen.state.image_size), go)
+    await screen.app.push_screen(GotoPrompt(screen.state.placed_cursor, screen.state.viewport.image_size), go)
 
 
 # Mask ---------------------------------------------------------------------------------------------------
@@ -138,6 +138,13 @@ async def open_branches(screen: EditorScreen) -> None:
 # Session ------------------------------------------------------------------------------------------------
 
 
+async def open_photograph(screen: EditorScreen) -> None:
+    """Ask for the file of a photograph, which is then aligned and inverted."""
+    screen.state.check_can_edit()
+    screen.context.check_engine()
+    await screen.photographs.ask_for_path()
+
+
 async def open_models(screen: EditorScreen) -> None:
     """List the models, and load the one that is chosen."""
 
@@ -188,8 +195,10 @@ async def restart_engine(screen: EditorScreen) -> None:
 
 
 async def interrupt(screen: EditorScreen) -> None:
-    """Stop the running drag; if there is none, leave the editor."""
-    if screen.state.is_dragging:
+    """Stop the running drag or inversion; if there is none, leave the editor."""
+    if screen.state.is_inverting:
+        screen.context.inversion.stop()
+    elif screen.state.is_dragging:
         drag.stop(screen.context)
     else:
         await screen.session.leave()

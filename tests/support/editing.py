@@ -30,6 +30,7 @@ from draggan_engine.server.messages import (
     Save,
     Saved,
 )
+from draggan_engine.server.photograph_messages import InversionEnded
 from draggan_tui.app import DragganApp, Options
 from draggan_tui.client.engine_process import EngineOptions
 from draggan_tui.config.themes import load_theme
@@ -71,7 +72,7 @@ class FakeEngine:
 
     def say(self, event: Event) -> None:
         """Send an event to the editor."""
-        if isinstance(event, DragEnded) and event.revision is not None and self.history is not None:
+        if isinstance(event, DragEnded | InversionEnded) and event.revision is not None and self.history is not None:
             self.history = self.history.merge([event.revision]).jump_to(event.revision.id)
         if isinstance(event, Resumed):
             self.history = event.history

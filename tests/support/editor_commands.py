@@ -16,6 +16,7 @@ from draggan_engine.core.model_info import ModelInfo
 from draggan_engine.server.messages import Command
 from draggan_tui.editor.commands import points
 from draggan_tui.editor.commands.context import CommandContext, MessageKind
+from draggan_tui.editor.photograph import PhotographStart
 from draggan_tui.editor.state import EditorState
 from draggan_tui.editor.viewport import Viewport
 
@@ -41,6 +42,7 @@ class RecordingInterface:
     messages: list[str] = field(default_factory=list)
     shows_loupe: bool = False
     has_hints: bool = True
+    photographs: list[PhotographStart] = field(default_factory=list)
 
     def report(self, message: str, kind: MessageKind = "plain") -> None:  # noqa: ARG002
         self.messages.append(message)
@@ -52,6 +54,9 @@ class RecordingInterface:
             self.messages.append(str(error))
             return False
         return True
+
+    def invert_photograph(self, start: PhotographStart) -> None:
+        self.photographs.append(start)
 
     def end_hints(self) -> None:
         self.has_hints = False

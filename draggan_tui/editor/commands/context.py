@@ -14,7 +14,9 @@ from draggan_engine.core.errors import EditError
 from draggan_tui.editor.displayed_images import DisplayedImages
 from draggan_tui.editor.drag_controller import DragController
 from draggan_tui.editor.flatness import is_flat
+from draggan_tui.editor.inversion_controller import InversionController
 from draggan_tui.editor.mask_reach import conflict_text, mask_conflicts
+from draggan_tui.editor.photograph import PhotographStart
 from draggan_tui.editor.session_sync import EngineConnection, SessionSync
 from draggan_tui.editor.state import EditorState
 from draggan_tui.editor.trajectory_reader import TrajectoryReader
@@ -38,6 +40,9 @@ class UserInterface(Protocol):
     def shows_whole_preview(self) -> bool:
         """Return whether every pixel of an image can be seen, for example in the loupe."""
 
+    def invert_photograph(self, start: PhotographStart) -> None:
+        """Have the engine invert a photograph, in another session if this one has no room for it."""
+
 
 @dataclass
 class CommandContext:
@@ -52,6 +57,7 @@ class CommandContext:
     images: DisplayedImages
     sync: SessionSync
     drag: DragController
+    inversion: InversionController
     trajectories: TrajectoryReader
     count: int = 0
 
@@ -66,6 +72,7 @@ class CommandContext:
             images=DisplayedImages(),
             sync=sync,
             drag=DragController(state, engine, sync, ui.shows_whole_preview),
+            inversion=InversionController(state, engine, sync),
             trajectories=TrajectoryReader(state, engine),
         )
 

@@ -12,8 +12,10 @@ from .context import CommandContext
 
 
 def toggle_drag(context: CommandContext) -> None:
-    """Start a drag, or stop the one that runs."""
-    if context.state.is_dragging:
+    """Start a drag, or stop the one that runs, or the inversion of a photograph."""
+    if context.state.is_inverting:
+        context.inversion.stop()
+    elif context.state.is_dragging:
         stop(context)
     else:
         _start(context, max_steps=None)

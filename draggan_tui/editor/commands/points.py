@@ -6,10 +6,20 @@ from draggan_engine.core import edit_ops
 from draggan_engine.core.edit_ops import PairPoint
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import clamp
-from draggan_tui.editor.modes import Grab, Idle, LiveDrag, LoadingModel, Pen, ShapeMode, check_hands_free
+from draggan_tui.editor.modes import (
+    AligningPhotograph,
+    Grab,
+    Idle,
+    Inverting,
+    LiveDrag,
+    LoadingModel,
+    Pen,
+    ShapeMode,
+    check_hands_free,
+)
 from draggan_tui.editor.viewport import SCROLL_MARGIN
 
-from . import drag, mask
+from . import drag, mask, photograph
 from .context import CommandContext
 
 COPY_SCREEN_PIXELS, COPY_IMAGE_PIXELS = 3, 3
@@ -18,7 +28,7 @@ COPY_SCREEN_PIXELS, COPY_IMAGE_PIXELS = 3, 3
 
 def place(context: CommandContext) -> None:
     """Place a handle at the cursor, or the target of a handle that waits for one; or finish the present mode: release the
-    live target, paint the shape, drop the grabbed point."""
+    live target, paint the shape, drop the grabbed point, set a point of the photograph."""
     state = context.state
     if isinstance(state.mode, LiveDrag):
         drag.release_live_target(context)
@@ -26,6 +36,8 @@ def place(context: CommandContext) -> None:
         mask.finish_shape(context, paint=True)
     elif isinstance(state.mode, Grab):
         drop(context)
+    elif isinstance(state.mode, AligningPhotograph):
+        photograph.set_point(context, state.mode)
     else:
         _place_point(context)
 
@@ -156,7 +168,8 @@ def delete(context: CommandContext) -> None:
 
 def cancel(context: CommandContext) -> None:
     """Undo what was begun and not finished: release the live target, leave what the mouse began, put back the grabbed
-    point, leave the shape, lift the pen, or delete a handle that waits for its target."""
+    point, leave the shape, lift the pen, leave the photograph, stop its inversion, or delete a handle that waits for its
+    target."""
     state, mode = context.state, context.state.mode
     if isinstance(mode, LiveDrag):
         drag.release_live_target(context)
@@ -169,6 +182,10 @@ def cancel(context: CommandContext) -> None:
     elif isinstance(mode, ShapeMode):
         state.mode = Idle()
         context.report(f"no {mode.kind} is painted")
+    elif isinstance(mode, AligningPhotograph):
+        photograph.leave(context, mode)
+    elif isinstance(mode, Inverting):
+        context.inversion.stop()
     else:
         _cancel_pen_and_pair(context)
 

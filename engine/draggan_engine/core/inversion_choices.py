@@ -13,6 +13,14 @@ InversionMethod = Literal["w", "w+", "pti", "hybrid"]
 """How a photograph is inverted; see `draggan_engine.inversion.inversion.InversionSettings`."""
 
 
+MIN_POINT_DISTANCE = 4.0
+"""How far apart two points of a photograph must be, in its pixels, to align it by them."""
+
+
+LOW_PSNR = 18.0
+"""dB; below this, little of the photograph is left in the image of its latent."""
+
+
 class AlignmentChoice(FrozenModel):
     """A way to align a photograph, with what it needs."""
 

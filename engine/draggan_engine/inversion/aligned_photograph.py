@@ -13,14 +13,13 @@ from draggan_engine.checkpoints.loader import Model
 from draggan_engine.checkpoints.registry import bundled_models
 from draggan_engine.core.errors import EditError, Remedy
 from draggan_engine.core.geometry import Size, contains, distance
-from draggan_engine.core.inversion_choices import AlignmentChoice
+from draggan_engine.core.inversion_choices import MIN_POINT_DISTANCE, AlignmentChoice
 from draggan_engine.storage.inversion_files import PhotographAlignment, RefinedAlignment, file_sha256
 from draggan_engine.storage.landmark_files import read_landmarks
 
 from .alignment import (
     CRITTER_EYES,
     FFHQ_EYES,
-    MIN_POINT_DISTANCE,
     Similarity,
     TwoPoints,
     align_two_points,

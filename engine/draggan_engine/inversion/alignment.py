@@ -11,6 +11,7 @@ from PIL import Image
 
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.geometry import Point, Size, contains, distance
+from draggan_engine.core.inversion_choices import MIN_POINT_DISTANCE
 
 TwoPoints = tuple[Point, Point]
 
@@ -20,7 +21,6 @@ CRITTER_EYES: TwoPoints = ((0.39, 0.532), (0.61, 0.532))
 """The same of the bundled models: the mean of the landmarks `eye_left` and `eye_right`."""
 
 MIN_PHOTOGRAPH_SIDE = 16
-MIN_POINT_DISTANCE = 4.0  # pixels of the photograph
 MAX_SHRINKING = 4  # a photograph is first averaged down until it is at most this much finer than the crop
 
 

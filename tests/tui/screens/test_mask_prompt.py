@@ -16,6 +16,7 @@ from draggan_tui.screens.mask_prompt import MaskPrompt
 from draggan_tui.screens.path_prompt import complete_path
 from draggan_tui.screens.question import Question
 from tests.support.editing import FakeEngine, burst, place_pair, ready, status, until
+from tests.support.screens import screen_rows
 
 HALF = Mask.from_array(np.repeat(np.arange(128) < 64, 128).reshape(128, 128).astype(np.uint8))
 
@@ -91,6 +92,13 @@ async def test_tab_completes_a_path_and_lists_names(app: DragganApp, start_direc
         app.screen.query_one(Input).value = "z"
         await pilot.press("tab")
         assert text(app, "#names").endswith("z11  … 8 more")
+
+
+async def test_what_is_typed_stands_on_the_screen(app: DragganApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("f", *"masks", "tab")
+        assert any("│ masks/ " in row for row in screen_rows(app))
 
 
 async def test_keys_typed_ahead_are_completed_in_their_order(app: DragganApp) -> None:

@@ -18,10 +18,12 @@ from draggan_engine.server.messages import (
     DragPreview,
     DragProgress,
     DragStarted,
+    Failed,
     ImageRendered,
     ModelsListed,
     Render,
 )
+from draggan_engine.server.photograph_messages import InversionPreview, InversionProgress, PhotographOpened
 from draggan_tui.app import DragganApp
 from tests.support.editing import FakeEngine, editor, ended, ready
 from tests.support.paths import ROOT
@@ -33,6 +35,9 @@ IMAGE = np.zeros((40, 40, 3), np.uint8)
 IMAGE[:] = (60, 90, 80)
 IMAGE[8:32, 8:32] = (160, 90, 50)
 IMAGE[18:24, 18:24] = (230, 220, 200)
+PHOTOGRAPH = np.full((40, 80, 3), (70, 80, 110), np.uint8)
+PHOTOGRAPH[10:36, 22:54] = (190, 150, 120)
+PHOTOGRAPH[18:22, 28:34] = PHOTOGRAPH[18:22, 42:48] = (30, 40, 60)
 
 
 async def edited(pilot: Pilot[None]) -> FakeEngine:
@@ -92,6 +97,37 @@ async def export(pilot: Pilot[None]) -> None:
     await stop_cursor_blink(pilot)
 
 
+async def photograph_prompt(pilot: Pilot[None]) -> None:
+    engine = await edited(pilot)
+    await pilot.press("a", *"me", "full_stop", *"txt", "enter")
+    message = "photograph me.txt is not an image file; give a JPEG, PNG or WebP"
+    engine.say(Failed(task="open_photograph", message=message))
+    await stop_cursor_blink(pilot)
+
+
+async def photograph(pilot: Pilot[None]) -> None:
+    """A wide photograph with its first point set, and the cursor on its way to the second."""
+    engine = await edited(pilot)
+    await pilot.press("a", *"me", "full_stop", *"jpg", "enter")
+    image = ImageData.from_array(PHOTOGRAPH)
+    engine.say(PhotographOpened(path="me.jpg", width=240, height=120, image=image))
+    await pilot.pause()
+    await pilot.press("8", "h", "enter", "6", "l")
+    await pilot.pause()
+
+
+async def inverting(pilot: Pilot[None]) -> None:
+    engine = await edited(pilot)
+    await pilot.press("a", *"me", "full_stop", *"jpg", "enter")
+    image = ImageData.from_array(IMAGE[::-1, ::-1].copy())
+    engine.say(PhotographOpened(path="me.jpg", width=40, height=40, image=image))
+    await pilot.pause()
+    await pilot.press("y")
+    engine.say(InversionPreview(image=image))
+    engine.say(InversionProgress(phase="w", step=90, step_count=300, psnr=24.31, steps_per_second=6.0))
+    await pilot.pause()
+
+
 async def models(pilot: Pilot[None]) -> None:
     engine = await edited(pilot)
     await pilot.press("M")
@@ -117,7 +153,9 @@ async def stop_cursor_blink(pilot: Pilot[None]) -> None:
 
 @pytest.mark.parametrize("theme", ["dark", "light", "contrast"])
 @pytest.mark.parametrize(
-    "scene", [points, drag, history, settings, export, models, help_], ids=lambda scene: scene.__name__.strip("_")
+    "scene",
+    [points, drag, history, settings, export, photograph_prompt, photograph, inverting, models, help_],
+    ids=lambda scene: scene.__name__.strip("_"),
 )
 def test_screens(
     snap_compare: Callable[..., bool],

@@ -1,0 +1,47 @@
+"""Commands that align a photograph by two points, which are set with the cursor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from draggan_engine.core.errors import EditError
+from draggan_engine.core.geometry import distance
+from draggan_engine.core.inversion_choices import MIN_POINT_DISTANCE, AlignmentChoice
+from draggan_tui.editor.modes import AligningPhotograph
+from draggan_tui.editor.photograph import Photograph, PhotographStart
+
+from .context import CommandContext
+
+
+def align(context: CommandContext, photograph: Photograph) -> None:
+    """Show a photograph, so that two points can be set in it."""
+    context.state.show_photograph(photograph)
+
+
+def set_point(context: CommandContext, aligning: AligningPhotograph) -> None:
+    """Set a point of the photograph at the cursor. After the second one, the photograph is aligned by both and inverted.
+
+    Either of the two may be set first: the one further left belongs to the eye at the left.
+    """
+    state, first_point, point = context.state, aligning.first_point, context.state.placed_cursor
+    if first_point is None:
+        state.mode = replace(aligning, first_point=point)
+        return
+    if distance(first_point, point) < MIN_POINT_DISTANCE:
+        raise EditError(f"the two points must be at least {MIN_POINT_DISTANCE:g} pixels apart: move on, then {{place}}")
+    state.hide_photograph()
+    left_point, right_point = sorted((first_point, point))
+    choice = AlignmentChoice(how="points", points=(left_point, right_point))
+    context.ui.invert_photograph(PhotographStart(aligning.photograph.path, choice))
+
+
+def leave(context: CommandContext, aligning: AligningPhotograph) -> None:
+    """Take back the first point, or leave the photograph if none is set."""
+    state = context.state
+    if aligning.first_point is not None:
+        state.place_cursor(aligning.first_point)
+        state.mode = replace(aligning, first_point=None)
+        context.report("the first point is taken back")
+    else:
+        state.hide_photograph()
+        context.report("the photograph is left; nothing has changed")

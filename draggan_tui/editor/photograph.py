@@ -1,0 +1,36 @@
+"""A photograph that the engine has opened, and how it is to be inverted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from draggan_engine.core.geometry import Size
+from draggan_engine.core.inversion_choices import AlignmentChoice
+
+from .preview_cache import RgbArray
+
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """
+    Attributes:
+        size: of the photograph, in its own pixels.
+        image: the photograph, perhaps reduced.
+    """
+
+    path: Path
+    size: Size
+    image: RgbArray
+
+
+@dataclass(frozen=True)
+class PhotographStart:
+    """A photograph to invert.
+
+    Attributes:
+        alignment: None: as in the inversion of this photograph that was interrupted in this session.
+    """
+
+    path: Path
+    alignment: AlignmentChoice | None
