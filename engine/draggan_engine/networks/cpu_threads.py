@@ -6,6 +6,8 @@ If OMP_NUM_THREADS is set, the user has chosen the number, and nothing here chan
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,6 +17,8 @@ from draggan_engine.core.cpu_quota import usable_processors
 SMALL_MODEL_PARAMETERS = 8_000_000
 """Models with fewer parameters run on one thread: their layers finish before several threads have synchronised. The
 bundled models have at most 4.8 million parameters, the published StyleGAN2 models 23 million and more."""
+LARGE_IMAGE_HEIGHT = 256
+"""Smaller images of a small model are rendered fastest by one thread."""
 
 
 def max_threads(root: Path = Path("/")) -> int:
@@ -41,6 +45,22 @@ def set_thread_count(device: torch.device, parameter_count: int) -> None:
     """On a CPU, set torch's threads to the best number for a model of this size, unless OMP_NUM_THREADS is set."""
     if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(best_thread_count(parameter_count))
+
+
+@contextmanager
+def threads_for_image(height: int) -> Iterator[None]:
+    """Let torch render a large image with all threads, while nothing else computes. This changes nothing on a GPU.
+
+    Args:
+        height: of the image, in pixels.
+    """
+    thread_count = torch.get_num_threads()
+    if height >= LARGE_IMAGE_HEIGHT:
+        torch.set_num_threads(MAX_THREADS)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(thread_count)
 
 
 def can_render_during_drag(device: torch.device) -> bool:

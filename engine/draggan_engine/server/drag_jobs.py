@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 
+import torch
+
 from draggan_engine.checkpoints.loader import Model
-from draggan_engine.core.edit import Edit
+from draggan_engine.core.edit import DragMethod, Edit
 from draggan_engine.core.errors import EditError
 from draggan_engine.core.history import Revision
 from draggan_engine.core.revision_id import RevisionId
@@ -48,7 +50,8 @@ def run_drag(state: EngineState, model: Model, drag_job: DragJob) -> None:
         drag,
         settings.max_steps if command.live_pair is None else None,
         preview_fidelity(state, model.generator_of(edit.source)),
-        renders_beside_drag=can_render_during_drag(model.generator.device),
+        renders_beside_drag=can_render_during_drag(model.generator.device)
+        and not waits_for_previews(settings.method, model.generator.device, is_live=command.live_pair is not None),
     ) as reporter:
         for drag_event in record_drag(model, state.store, revision, drag_number, drag, command.live_pair):
             render_waiting(state, model)
@@ -59,6 +62,15 @@ def run_drag(state: EngineState, model: Model, drag_job: DragJob) -> None:
             else:
                 reporter.end()
                 _report_end(state, model, drag_event)
+
+
+def waits_for_previews(method: DragMethod, device: torch.device, *, is_live: bool) -> bool:
+    """Return whether a drag waits for its previews, so that all cores of the CPU can render them.
+
+    A live drag by least squares does: one step takes the handle to the hand, and then the hand waits for the image. The
+    other methods need many small steps to follow a hand.
+    """
+    return is_live and method == "least-squares" and device.type == "cpu"
 
 
 def prepare_drags(state: EngineState, model: Model) -> None:

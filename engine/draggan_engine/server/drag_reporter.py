@@ -6,8 +6,11 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+from draggan_engine.networks.cpu_threads import threads_for_image
 
 from .image_data import ImageData
 from .messages import DragPreview, DragProgress
@@ -33,7 +36,8 @@ class DragReporter:
         drag: renders the previews; its control says whether the client is ready for one.
         max_steps: how many steps the drag may take; None for a live drag.
         fidelity: what the previews may be.
-        renders_beside_drag: whether previews are rendered by a thread of their own while the drag continues.
+        renders_beside_drag: whether previews are rendered by a thread of their own while the drag continues. Otherwise the
+            drag waits for them, and they may use all cores.
         clock, thread_clock: seconds that have passed, and that the calling thread has computed.
     """
 
@@ -138,12 +142,14 @@ class DragReporter:
         self.finish_preview()
         unsent_progress, is_resting = self._unsent_progress, self._is_resting
         render_image = self._drag.image_renderer(*preview_format)
+        render_threads = nullcontext() if self._preview_thread else threads_for_image(preview_format.height)
 
         def render_and_send() -> None:
             start_time, computed_before = self._clock(), self._thread_clock()
             preview = None
             try:
-                preview = DragPreview(image=ImageData.from_array(render_image()))
+                with render_threads:
+                    preview = DragPreview(image=ImageData.from_array(render_image()))
             except (MemoryError, RuntimeError):
                 log.exception("the drag continues without previews")
                 self._rendering_failed = True

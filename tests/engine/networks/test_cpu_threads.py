@@ -17,6 +17,7 @@ from draggan_engine.networks.cpu_threads import (
     can_render_during_drag,
     max_threads,
     set_thread_count,
+    threads_for_image,
 )
 
 
@@ -66,3 +67,14 @@ def test_images_are_rendered_during_a_drag_only_on_idle_cores_and_on_cuda() -> N
     assert not can_render_during_drag(torch.device("cpu"))
     assert can_render_during_drag(torch.device("cuda"))
     assert not can_render_during_drag(torch.device("mps"))
+
+
+def test_only_large_images_are_rendered_by_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_threads, "MAX_THREADS", 3)
+    torch.set_num_threads(1)
+    with threads_for_image(128):
+        assert torch.get_num_threads() == 1
+    with pytest.raises(MemoryError), threads_for_image(256):
+        assert torch.get_num_threads() == 3
+        raise MemoryError
+    assert torch.get_num_threads() == 1

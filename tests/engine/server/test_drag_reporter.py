@@ -12,6 +12,7 @@ import torch
 from draggan_engine.core.geometry import Size
 from draggan_engine.dragging.drag_control import DragControl
 from draggan_engine.dragging.drag_loop import DragStep
+from draggan_engine.networks import cpu_threads
 from draggan_engine.networks.preview_fidelity import PreviewFidelity
 from draggan_engine.server.drag_reporter import (
     LIVE_PREVIEW_SHARE,
@@ -49,9 +50,11 @@ class ReportedDrag:
         self.control = DragControl()
 
         self.dtypes: list[torch.dtype | None] = []
+        self.thread_counts: list[int] = []
 
         def render(height: int, dtype: torch.dtype | None) -> np.ndarray:
             self.dtypes.append(dtype)
+            self.thread_counts.append(torch.get_num_threads())
             if may_render is not None:
                 may_render.wait(PATIENCE)
             self.now += preview_seconds
@@ -267,3 +270,21 @@ def test_a_full_image_is_not_sent_again_when_the_drag_rests() -> None:
     drag.steps(1, 0.0)
     drag.reporter.rest()
     assert drag.preview_count() == 2
+
+
+@pytest.mark.parametrize(("beside", "thread_count"), [(True, 1), (False, 3)])
+def test_a_large_preview_is_rendered_by_all_threads_while_the_drag_waits(
+    beside: bool, thread_count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu_threads, "MAX_THREADS", 3)
+    thread_count_before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        drag = ReportedDrag(may_render=set_event() if beside else None, fidelity=PreviewFidelity(Size(256, 256)))
+        with drag.reporter:
+            drag.steps(1, 1.0)
+            drag.reporter.finish_preview()
+        assert torch.get_num_threads() == 1
+        assert drag.thread_counts == [thread_count]
+    finally:
+        torch.set_num_threads(thread_count_before)

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
-from draggan_engine.core.edit import DragSettings, Edit, PointPair
+from draggan_engine.core.edit import DragMethod, DragSettings, Edit, PointPair
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.core.revision_id import DragRevisionId
 from draggan_engine.server.codec import encode
 from draggan_engine.server.command_reader import CommandReader
+from draggan_engine.server.drag_jobs import waits_for_previews
 from draggan_engine.server.engine_state import EngineState
 from draggan_engine.server.messages import (
     DragEnded,
@@ -182,3 +184,19 @@ def test_commands_for_a_drag_do_no_harm_when_there_is_none(tmp_path: Path) -> No
         CommandReader(engine_end, state).run()
         assert isinstance(receive_event(client_end), ModelsListed)
         state.outbox.close(PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("method", "device", "is_live", "waits"),
+    [
+        ("least-squares", "cpu", True, True),
+        ("least-squares", "cpu", False, False),
+        ("least-squares", "cuda", True, False),
+        ("draggan", "cpu", True, False),
+        ("freedrag", "cpu", True, False),
+    ],
+)
+def test_a_live_drag_by_least_squares_waits_for_its_previews_on_a_cpu(
+    method: DragMethod, device: str, is_live: bool, waits: bool
+) -> None:
+    assert waits_for_previews(method, torch.device(device), is_live=is_live) == waits
