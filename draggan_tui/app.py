@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from textual.actions import ActionParseResult
     from textual.dom import DOMNode
 
+    from draggan_engine.core.inversion_choices import AlignmentChoice
     from draggan_tui.client.engine_client import EngineClient
     from draggan_tui.client.engine_process import EngineProcess
     from draggan_tui.config.themes import EditorTheme
@@ -52,6 +53,7 @@ class Options:
         resumed_session: the session to continue.
         directory_problem: why that session cannot be written to its directory; empty if it can.
         unclosed_session: a session that was not closed, which the user is asked about.
+        photograph, alignment: a photograph to open in a new session, and how to align it; None: the user is asked.
         keymap: the bindings that the user has changed: their ids and the keys, separated by commas.
         color_guess: how many colours the terminal seems to have. None: the user chose their number.
         engine: an engine that already runs for the session that is opened.
@@ -68,6 +70,8 @@ class Options:
     resumed_session: ResumedSession | None = None
     directory_problem: str = ""
     unclosed_session: ResumedSession | None = None
+    photograph: Path | None = None
+    alignment: AlignmentChoice | None = None
     keymap: Mapping[str, str] = field(default_factory=dict)
     color_guess: ColorGuess | None = None
     engine: EngineProcess | None = None
@@ -137,6 +141,8 @@ class DragganApp(AppBase):
         self.editor = EditorScreen(editor_state, self.engine, self.color_depth)
         if resumed_session is not None:
             self.editor.context.sync.directory = resumed_session.directory
+        elif options.photograph is not None:
+            self.editor.photographs.open_with_model(options.photograph, options.alignment)
         if resumed_session is options.resumed_session:
             self.editor.context.sync.save_problem = options.directory_problem
 

@@ -15,19 +15,26 @@ import typer
 from draggan_tui import __version__
 from draggan_tui.cli.errors import check_working_directory
 from draggan_tui.cli.options import (
+    AcceptLicenceOption,
+    AlignOption,
     ClassOption,
     ColorOption,
     ColorsOption,
     EditorDeviceOption,
     EditorModelOption,
+    LandmarksOption,
     LatentOption,
+    OntoOption,
     PsiOption,
+    RefineOption,
     SeedOption,
     SessionDirectoryOption,
     ThemeOption,
+    path_parser,
 )
 
 if TYPE_CHECKING:
+    from draggan_engine.core.inversion_choices import AlignmentChoice
     from draggan_tui.app import Options
     from draggan_tui.config.themes import EditorTheme
     from draggan_tui.terminal.color_depth import ColorGuess
@@ -46,6 +53,19 @@ def editor(
     psi: PsiOption = None,
     class_label: ClassOption = 0,
     latent: LatentOption = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            parser=path_parser("--image"),
+            help="A photograph to align, invert and edit. Without --align, two of its points are set in the editor.",
+        ),
+    ] = None,
+    align: AlignOption = None,
+    onto: OntoOption = None,
+    landmarks: LandmarksOption = None,
+    accept_licence: AcceptLicenceOption = False,
+    refine: RefineOption = None,
     device: EditorDeviceOption = None,
     out: SessionDirectoryOption = None,
     theme: ThemeOption = None,
@@ -65,6 +85,7 @@ def editor(
     require_terminal()
     if out is not None:
         check_output_directory(out)
+    alignment = _read_alignment_options(image, latent, align, onto, landmarks, refine, accepts_licence=accept_licence)
     editor_options = configured_options(model, device, theme, color)
     from draggan_tui.cli.resume import interrupted_session
     from draggan_tui.client.engine_process import EngineOptions, start_engine
@@ -79,7 +100,8 @@ def editor(
     run_editor(
         Options(
             seed=seed, psi=psi, label=class_label, latent=latent, out=out, engine=engine_process,
-            unclosed_session=unclosed_session,
+            unclosed_session=unclosed_session, photograph=image,
+            alignment=alignment,
             directory_problem=write_problem(DEFAULT_OUTPUT_DIRECTORY) if out is None else "",
             **vars(editor_options),
         )
@@ -94,10 +116,44 @@ def _refuse_options(context: typer.Context) -> None:
     for option_name in context.params:
         value_source = context.get_parameter_source(option_name)
         if value_source is not None and value_source.name == "COMMANDLINE":
-            option_text = "--class" if option_name == "class_label" else f"--{option_name}"
+            option_text = "--class" if option_name == "class_label" else f"--{option_name.replace('_', '-')}"
             raise typer.BadParameter(
                 f"{option_text} is an option of the editor; put the options of {context.invoked_subcommand} after it"
             )
+
+
+def _read_alignment_options(
+    image: Path | None,
+    latent: Path | None,
+    align: str | None,
+    onto: str | None,
+    landmarks: Path | None,
+    refine: bool | None,
+    *,
+    accepts_licence: bool,
+) -> AlignmentChoice | None:
+    """Return how the photograph is to be aligned; None if that was not typed.
+
+    Raises:
+        InputError: options contradict each other, or there is no such file.
+    """
+    from draggan_engine.core.errors import InputError
+
+    alignment_options = {"--align": align, "--onto": onto, "--landmarks": landmarks, "--refine": refine}
+    typed_names = [name for name, value in alignment_options.items() if value is not None]
+    if image is None:
+        if typed_names:
+            raise InputError(f"{typed_names[0]}: it is for photographs; give one with --image FILE, or leave it out")
+        return None
+    if latent is not None:
+        raise InputError("--latent: with --image, the edit starts from the photograph; leave one of the two out")
+    if not image.is_file():
+        raise InputError(f"--image {image}: there is no such file; give a JPEG, PNG or WebP")
+    if not typed_names:
+        return None
+    from draggan_tui.cli.photograph_alignment import read_alignment
+
+    return read_alignment(align, onto, landmarks, accepts_licence=accepts_licence, refine=refine)
 
 
 def require_terminal() -> None:

@@ -145,8 +145,7 @@ class EngineEvents:
             self._screen.report("the engine is running again")
         self._report_interruptions()
         self._screen.sync()
-        if is_another:
-            self._screen.photographs.session_begun()
+        self._screen.photographs.model_loaded()
         if is_first and sync.save_problem:
             self._screen.session.offer_directory()
 

@@ -43,8 +43,8 @@ class Photographs:
     def __init__(self, screen: EditorScreen) -> None:
         self._screen, self._state, self._context = screen, screen.state, screen.context
         self.unfinished_path = ""
-        self._awaited_path: str | None = None  # a photograph that was named on the command line
-        self._waiting_start: PhotographStart | None = None  # until its session has begun
+        self._awaited_path: str | None = None  # a photograph to open with the first model
+        self._waiting_start: PhotographStart | None = None  # until the model of its session is loaded
 
     # Opening --------------------------------------------------------------------------------------------
 
@@ -53,24 +53,32 @@ class Photographs:
         photograph_prompt = PhotographPrompt(self._screen.engine, self.unfinished_path)
         await self._screen.app.push_screen(photograph_prompt, self._use)
 
-    def open_at_start(self, path: Path, alignment: AlignmentChoice | None) -> None:
-        """Open the photograph that was named on the command line, once the model is loaded.
+    def open_with_model(self, path: Path, alignment: AlignmentChoice | None) -> None:
+        """Open a photograph as soon as the first model is loaded.
 
         Args:
             alignment: how to align it; None: the user is asked.
         """
         if alignment is None:
             self._awaited_path = str(path)
-            self._screen.engine.send(OpenPhotograph(path=str(path)))
-            self._screen.report(f"reading {path.name} …")
         else:
-            self._screen.attempt(lambda: self.invert(PhotographStart(path, alignment)))
+            self._waiting_start = PhotographStart(path, alignment)
+
+    def model_loaded(self) -> None:
+        """Open or invert the photograph that has waited for the model, if there is one."""
+        if self._awaited_path is not None:
+            self._screen.engine.send(OpenPhotograph(path=self._awaited_path))
+            self._screen.report(f"reading {Path(self._awaited_path).name} …")
+        elif self._waiting_start is not None:
+            start, self._waiting_start = self._waiting_start, None
+            self._screen.attempt(lambda: self._context.inversion.start(start))
 
     def _opened(self, engine_answer: PhotographOpened | Failed) -> None:
         open_prompt, awaited_path = self._screen.app.screen, self._awaited_path
         if isinstance(open_prompt, PhotographPrompt):
             open_prompt.answer(engine_answer)
         elif isinstance(engine_answer, Failed):
+            self._awaited_path = None
             self._screen.report(with_advice(engine_answer.message, engine_answer.remedy), "bad")
         elif engine_answer.path == awaited_path:
             self._awaited_path = None
@@ -135,12 +143,6 @@ class Photographs:
         session, edit = self._screen.session, self._state.edit
         if not await session.change_model(self._screen.engine.options.model, edit.model):
             self.forget_start()
-
-    def session_begun(self) -> None:
-        """Invert the photograph for which a session was begun, if there is one."""
-        start, self._waiting_start = self._waiting_start, None
-        if start is not None:
-            self._context.inversion.start(start)
 
     def forget_start(self) -> None:
         """Do not invert the photograph that waits for its session: there is none."""

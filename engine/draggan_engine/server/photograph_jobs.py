@@ -159,7 +159,7 @@ class _RunningInversion:
         command, model = self._command, self._model
         self._reporter.show(aligned.image)
         inversion = PhotographInversion(
-            model, aligned, command.method, command.steps, self._label, self._directory, self._notices.append,
+            model, aligned, command.method, command.steps, self._label, self._directory, log.info,
             self._control, replaces_other=True,
         )  # fmt: skip
         copy_name = copy_photograph(self._path, self._directory)

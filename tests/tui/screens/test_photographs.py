@@ -22,6 +22,7 @@ from draggan_engine.server.photograph_messages import (
     OpenPhotograph,
     PhotographOpened,
 )
+from draggan_tui import DEFAULT_INVERSION_METHOD, DEFAULT_INVERSION_STEPS
 from draggan_tui.app import DragganApp
 from draggan_tui.editor.modes import AligningPhotograph, Idle, Inverting
 from draggan_tui.screens.photograph_prompt import PhotographPrompt
@@ -154,7 +155,7 @@ async def test_two_points_are_set_in_the_photograph_and_it_is_inverted(app: Drag
         command = engine.last(InvertPhotograph)
         assert command.path == "photos/me.jpg"
         assert command.alignment == AlignmentChoice(how="points", points=((130.5, 98), (270, 100)))
-        assert (command.method, command.steps) == ("w+", 300)
+        assert (command.method, command.steps) == (DEFAULT_INVERSION_METHOD, DEFAULT_INVERSION_STEPS)
         assert command.revision.parent == state.history.current
         new_edit = command.revision.edit
         assert new_edit.source == LatentRef(psi=INFO.psi, from_file=True)
