@@ -13,7 +13,7 @@ from draggan_engine.core.edit import Edit, Mask, PointPair
 from draggan_engine.core.errors import EditError, OutputError
 from draggan_engine.core.geometry import Point, Size, contains
 from draggan_engine.core.history import Revision
-from draggan_engine.core.inversion_choices import AlignmentChoice
+from draggan_engine.core.inversion_choices import CLOSE_PSNR, AlignmentChoice
 from draggan_engine.core.latent_ref import LatentRef
 from draggan_engine.inversion.aligned_photograph import similarity_of
 from draggan_engine.inversion.alignment import crop_photograph
@@ -36,8 +36,6 @@ from draggan_tui.cli.headless_drag import (
 )
 from draggan_tui.cli.headless_invert import InversionRequest, make_inversion, prepare_inversion
 from draggan_tui.cli.invert_report import print_inversion_report
-
-CLOSE_PSNR = 22.0  # dB; below this, eyes and noses that were moved were seen twice
 
 
 @dataclass(frozen=True)

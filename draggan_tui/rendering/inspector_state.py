@@ -32,6 +32,7 @@ class InspectorState:
         flat_handles: indices of the pairs whose handle is on a flat patch.
         blocked_points: index of each pair that the mask keeps from arriving, and the point that it blocks.
         place_key: the key that places a point, as people read it.
+        points_text: what stands in place of the pairs; empty: the pairs, or what to do first.
         close_up: the selected handle, to be shown enlarged.
         drag_number: the drag that the edit follows; its curves are shown if they are the newest. None: no drag.
         is_dragging: whether a drag is running, whose curves are shown.
@@ -50,6 +51,7 @@ class InspectorState:
     flat_handles: Collection[int] = ()
     blocked_points: Mapping[int, BlockedPoint] = field(default_factory=dict)
     place_key: str = "Enter"
+    points_text: str = ""
     close_up: CloseUp | None = None
     drag_number: int | None = None
     is_dragging: bool = False

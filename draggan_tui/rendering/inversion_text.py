@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from draggan_engine.core.inversion_choices import LOW_PSNR
+from draggan_engine.core.inversion_choices import CLOSE_PSNR, LOW_PSNR
 from draggan_engine.server.photograph_messages import InversionEnded, InversionProgress
 from draggan_tui.editor.history_text import counted
-from draggan_tui.editor.modes import AligningPhotograph, Inverting
+from draggan_tui.editor.modes import AligningPhotograph, Inverting, Mode
 
 from .drag_progress import time_left_text
 from .inspector_text import seconds_text
 
 LOW_PSNR_TEXT = "the image is not much like the photograph: {undo} goes back; then set the two points anew, or open a model of such images"
+CLOSE_PSNR_TEXT = "in the photograph, what a drag moves may be seen twice"
 
 
 def alignment_text(aligning: AligningPhotograph) -> str:
@@ -18,6 +19,16 @@ def alignment_text(aligning: AligningPhotograph) -> str:
     if aligning.first_point is None:
         return "Go to one of the eyes and press {place}"
     return "Now go to the other eye and press {place}"
+
+
+def side_text(mode: Mode) -> str:
+    """Return what stands in place of the pairs while a photograph is aligned or inverted; otherwise an empty text."""
+    match mode:
+        case AligningPhotograph():
+            return "Two points align the photograph\nwith the images of the model."
+        case Inverting():
+            return "Points can be placed when the\nphotograph is inverted."
+    return ""
 
 
 def inversion_text(inverting: Inverting) -> str:
@@ -56,5 +67,11 @@ def outcome_text(name: str, ended: InversionEnded) -> str:
         "diverged": f"the inversion of {name} diverged, and its best image is kept",
     }[ended.reason]
     figures = f"{counted(ended.steps, 'step')}, {seconds_text(ended.seconds)}, {psnr:.1f} dB"
-    low_text = (LOW_PSNR_TEXT,) if psnr < LOW_PSNR else ()
-    return "; ".join((f"{done_text}: {figures}", *low_text, *ended.notices))
+    return "; ".join(filter(None, (f"{done_text}: {figures}", _likeness_text(psnr), *ended.notices)))
+
+
+def _likeness_text(psnr: float) -> str:
+    """Return what is to be expected of an image that is not near to its photograph; an empty text if it is."""
+    if psnr < LOW_PSNR:
+        return LOW_PSNR_TEXT
+    return CLOSE_PSNR_TEXT if psnr < CLOSE_PSNR else ""

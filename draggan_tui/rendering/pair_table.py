@@ -14,11 +14,11 @@ TABLE_WIDTH = 30
 _TARGET_WIDTH = 11  # columns of a target, its mark, and the space before it
 
 
-def pair_header(edit: Edit) -> Content:
-    """Return the names of the columns, or an empty text while there are no pairs."""
-    if not edit.pairs:
+def pair_header(state: InspectorState) -> Content:
+    """Return the names of the columns, or an empty text while no pairs are shown."""
+    if state.points_text or not state.edit.pairs:
         return Content("")
-    number_width, coordinate_digits = _column_widths(edit)
+    number_width, coordinate_digits = _column_widths(state.edit)
     return Content.styled(
         _row(" " * (number_width + 1), f"{'handle':>{2 * coordinate_digits + 1}} ", "target ", "left"), MUTED
     )
@@ -29,6 +29,8 @@ def pair_table(state: InspectorState) -> Content:
 
     `~` marks a handle on a flat patch, `!` a point that the mask blocks.
     """
+    if state.points_text:
+        return Content.styled(state.points_text, MUTED)
     if not state.edit.pairs:
         return Content.styled(f"Go to a point to drag,\nthen press {state.place_key}.", MUTED)
     return Content("\n").join(_pair_row(state, pair_index) for pair_index in range(len(state.edit.pairs)))

@@ -23,7 +23,7 @@ from draggan_tui.rendering.compare import ComparedImages
 from draggan_tui.rendering.dithering import ColorDepth
 from draggan_tui.rendering.edit_overlay import overlay_of_cursor, overlay_of_edit, overlay_of_photograph
 from draggan_tui.rendering.inspector_state import InspectorState
-from draggan_tui.rendering.inversion_text import alignment_text, inversion_text
+from draggan_tui.rendering.inversion_text import alignment_text, inversion_text, side_text
 from draggan_tui.rendering.loading_text import SPINNER, model_label, placeholder_text
 from draggan_tui.rendering.loupe import CloseUp
 from draggan_tui.rendering.narrow_panel_text import narrow_panel_text
@@ -278,6 +278,7 @@ class EditorLayout:
             flat_handles={i for i, pair in enumerate(edit.pairs) if state.is_marked_flat(pair.handle)},
             blocked_points={} if state.model_info is None else mask_conflicts(state.edit, state.image_size),
             place_key=with_keys(self._screen.app, "{place}"),
+            points_text=side_text(state.mode),
             close_up=close_up,
             drag_number=edit.source.drag,
             is_dragging=state.is_dragging,

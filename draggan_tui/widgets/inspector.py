@@ -66,7 +66,7 @@ class Inspector(Vertical):
         """Show the edit, and scroll to the selected pair."""
         self.query_one("#session-facts", TextLines).update(session_facts(state))
         self.query_one("#facts", TextLines).update(cursor_facts(state))
-        self.query_one("#pair-header", TextLines).update(pair_header(state.edit))
+        self.query_one("#pair-header", TextLines).update(pair_header(state))
         self.query_one("#pair-list", TextLines).update(pair_table(state))
         self._scroll_to_pair(state.selected)
         self._show_close_up(state.close_up)

@@ -45,7 +45,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def short_inversion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starts, "CANDIDATE_COUNT", 16)
-    monkeypatch.setattr(headless_photograph_drag, "DEFAULT_STEPS", 30)
+    monkeypatch.setattr(headless_photograph_drag, "DEFAULT_INVERSION_STEPS", 30)
 
 
 def drag(

@@ -170,7 +170,7 @@ PAIRS = (
 
 def test_the_table_of_pairs() -> None:
     state = InspectorState(Edit(model="toy", pairs=PAIRS), selected=0, flat_handles={1})
-    assert [pair_header(state.edit).plain, *text_lines(pair_table(state))] == [
+    assert [pair_header(state).plain, *text_lines(pair_table(state))] == [
         "    handle     target     left",
         "▸1 131 128    158 142     30.4",
         " 2  90  60~       pin      0.0",
@@ -192,7 +192,7 @@ def test_points_that_the_mask_blocks_are_marked() -> None:
 def test_wide_numbers_keep_their_columns() -> None:
     edit = Edit(model="toy", pairs=(PointPair(handle=(3, 4), target=(1023, 7)), *(11 * PAIRS[:1])))
     header, first, second, *_ = [
-        pair_header(edit).plain,
+        pair_header(InspectorState(edit)).plain,
         *text_lines(pair_table(InspectorState(edit, flat_handles={1}))),
     ]
     assert [header, first, second] == [
@@ -214,7 +214,7 @@ def test_the_selected_row_has_the_accent_colour_and_a_disabled_one_is_muted() ->
 
 
 def test_without_pairs_the_table_says_what_to_do_first() -> None:
-    assert pair_header(Edit(model="toy")).plain == ""
+    assert pair_header(InspectorState(Edit(model="toy"))).plain == ""
     text = pair_table(InspectorState(Edit(model="toy"), place_key="F2")).plain
     assert text == "Go to a point to drag,\nthen press F2."
     assert max(map(len, text.splitlines())) <= TABLE_WIDTH
