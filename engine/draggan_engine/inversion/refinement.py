@@ -87,13 +87,13 @@ class Refinement(InversionStage):
 
     @property
     def state(self) -> RefinementState:
-        """A copy of the state after the last step."""
+        """The state after the last step. It shares its tensors with the refinement, so the next step changes them."""
         return RefinementState(
             self._step,
             self._ws,
-            {name: variable.detach().clone() for name, variable in self._variables.items()},
-            {name: adam.first_moment.clone() for name, adam in self._adams.items()},
-            {name: adam.second_moment.clone() for name, adam in self._adams.items()},
+            {name: variable.detach() for name, variable in self._variables.items()},
+            {name: adam.first_moment for name, adam in self._adams.items()},
+            {name: adam.second_moment for name, adam in self._adams.items()},
         )
 
     # --------------------------------------------------------------------------------------------------

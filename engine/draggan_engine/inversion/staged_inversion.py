@@ -58,7 +58,7 @@ class StagedInversion:
 
     @property
     def state(self) -> InversionState | RefinementState:
-        """A copy of the state after the last step."""
+        """The state after the last step, until the next one is made."""
         return self._stage.state
 
     def steps(self) -> Iterator[InversionStep | InversionEnd]:
